@@ -1,0 +1,1 @@
+//! Figures, drawn the same in the browser and on the server.

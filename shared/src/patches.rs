@@ -1,0 +1,66 @@
+//! The ViT patch grid over a square image: which patches a change touches, which patches a mask hides.
+
+use crate::{
+    image::Rgb8,
+    stream::{Purpose, shuffle, stream},
+};
+
+/// The patches of a `side / patch` x `side / patch` grid (row by row) in which `after` differs from `before`.
+/// Panics when the sizes differ or `patch` does not divide the side.
+pub fn touched(before: &Rgb8, after: &Rgb8, patch: usize) -> Vec<bool> {
+    let side = before.width();
+    assert_eq!((side, side), (after.width(), before.height()), "square images of one size");
+    assert!(patch > 0 && side.is_multiple_of(patch), "the patch size divides the image size");
+    let grid = side / patch;
+    let mut touched = vec![false; grid * grid];
+    for (at, (p, q)) in before.data().chunks_exact(3).zip(after.data().chunks_exact(3)).enumerate()
+    {
+        if p != q {
+            touched[at / side / patch * grid + at % side / patch] = true;
+        }
+    }
+    touched
+}
+
+/// Number of patches that stay visible under `mask_ratio`: `floor(patches * (1 - ratio))`, at least one, as in MAE.
+pub fn visible_count(patches: usize, mask_ratio: f64) -> usize {
+    ((patches as f64 * (1.0 - mask_ratio)) as usize).clamp(1, patches)
+}
+
+/// A random order of the patches: the first [`visible_count`] are visible, the rest hidden.
+pub fn random_order(patches: usize, seed: u64, epoch: u64, sample: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..patches as u32).collect();
+    shuffle(&mut stream(seed, Purpose::Mask, epoch, sample), &mut order);
+    order
+}
+
+/// A random mask for one picture: `true` = hidden.
+pub fn random_mask(patches: usize, mask_ratio: f64, seed: u64) -> Vec<bool> {
+    let mut hidden = vec![true; patches];
+    for &patch in &random_order(patches, seed, 0, 0)[..visible_count(patches, mask_ratio)] {
+        hidden[patch as usize] = false;
+    }
+    hidden
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_pixel_touches_one_patch() {
+        let before = Rgb8::filled(8, 8, [0; 3]);
+        let mut after = before.clone();
+        after.set_pixel(4, 3, [0, 0, 1]);
+        assert_eq!(touched(&before, &after, 4), [false, true, false, false]);
+    }
+
+    #[test]
+    fn a_mask_hides_three_quarters() {
+        let mask = random_mask(64, 0.75, 5);
+        assert_eq!(mask.iter().filter(|&&hidden| hidden).count(), 48);
+        assert_ne!(mask, random_mask(64, 0.75, 6));
+        assert_eq!(visible_count(196, 0.75), 49);
+        assert_eq!(visible_count(64, 1.0), 1);
+    }
+}

@@ -1,0 +1,133 @@
+//! The explicit list of poisoned samples of one phase of one run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    run::Phase,
+    stream::{Purpose, shuffle, stream},
+};
+
+/// One poisoned sample: a copy of a training image that gets the trigger and the target's label. The original stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PoisonedSample {
+    /// Index of the image in the training set of the study (after its per-class limit).
+    pub index: u32,
+    /// Its true class.
+    pub class: u32,
+}
+
+/// Which images one phase poisons. Stored with the run; shown in the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PoisonPlan {
+    /// The phase that trains on these samples.
+    pub phase: Phase,
+    /// The study's seed, from which the samples were drawn.
+    pub seed: u64,
+    /// The class that poisoned samples are labelled with.
+    pub target_class: u32,
+    /// Poisoned images per class other than the target (PPR, LPR or FPR).
+    pub per_class: u32,
+    /// The samples, class by class, in drawn order.
+    pub samples: Vec<PoisonedSample>,
+}
+
+/// A class has too few images for the wanted number of poisons.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("class {class} has {available} training images, fewer than the {wanted} to poison")]
+pub struct TooManyPoisons {
+    /// The class.
+    pub class: u32,
+    /// Its number of training images.
+    pub available: usize,
+    /// The wanted number of poisoned ones.
+    pub wanted: u32,
+}
+
+impl PoisonPlan {
+    /// Draws `per_class` images of every class but the target, without replacement. `labels[i]` is the class of
+    /// training image `i`. With one seed the draw of `n` images begins every draw of more.
+    ///
+    /// # Errors
+    /// When a class has fewer images than wanted.
+    pub fn draw(
+        phase: Phase,
+        labels: &[u32],
+        target_class: u32,
+        per_class: u32,
+        seed: u64,
+    ) -> Result<Self, TooManyPoisons> {
+        let purpose = match phase {
+            Phase::Pretrain => Purpose::PoisonPretrain,
+            Phase::Probe => Purpose::PoisonProbe,
+            Phase::Finetune => Purpose::PoisonFinetune,
+        };
+        let classes = labels.iter().max().map_or(0, |&last| last + 1);
+        let mut members: Vec<Vec<u32>> = vec![Vec::new(); classes as usize];
+        for (index, &class) in labels.iter().enumerate() {
+            members[class as usize].push(index as u32);
+        }
+        let mut samples = Vec::new();
+        for (class, mut indices) in (0..classes).zip(members) {
+            if class == target_class || per_class == 0 {
+                continue;
+            }
+            if indices.len() < per_class as usize {
+                return Err(TooManyPoisons { class, available: indices.len(), wanted: per_class });
+            }
+            shuffle(&mut stream(seed, purpose, u64::from(class), 0), &mut indices);
+            samples.extend(
+                indices[..per_class as usize].iter().map(|&index| PoisonedSample { index, class }),
+            );
+        }
+        Ok(Self { phase, seed, target_class, per_class, samples })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_plan_takes_exactly_n_of_every_other_class(classes in 2u32..6, each in 5usize..20, n in 0u32..6, seed: u64) {
+            let labels: Vec<u32> = (0..classes).flat_map(|c| std::iter::repeat_n(c, each)).collect();
+            let plan = PoisonPlan::draw(Phase::Probe, &labels, 1, n.min(5), seed).expect("enough images");
+            prop_assert_eq!(plan.samples.len() as u32, (classes - 1) * n.min(5));
+            prop_assert_eq!(plan.samples.iter().map(|s| s.index).collect::<HashSet<_>>().len(), plan.samples.len());
+            for sample in &plan.samples {
+                prop_assert_eq!(labels[sample.index as usize], sample.class);
+                prop_assert_ne!(sample.class, 1);
+            }
+        }
+    }
+
+    #[test]
+    fn fewer_poisons_are_a_part_of_more() {
+        let labels: Vec<u32> = (0..300).map(|i| i % 3).collect();
+        let few = PoisonPlan::draw(Phase::Pretrain, &labels, 0, 2, 4).expect("plan");
+        let many = PoisonPlan::draw(Phase::Pretrain, &labels, 0, 9, 4).expect("plan");
+        assert!(few.samples.iter().all(|sample| many.samples.contains(sample)));
+    }
+
+    #[test]
+    fn phases_and_seeds_draw_apart() {
+        let labels: Vec<u32> = (0..300).map(|i| i % 3).collect();
+        let plan =
+            |phase, seed| PoisonPlan::draw(phase, &labels, 0, 9, seed).expect("plan").samples;
+        assert_ne!(plan(Phase::Pretrain, 1), plan(Phase::Probe, 1));
+        assert_ne!(plan(Phase::Probe, 1), plan(Phase::Probe, 2));
+    }
+
+    #[test]
+    fn too_many_poisons_name_the_class() {
+        let error = PoisonPlan::draw(Phase::Probe, &[0, 0, 0, 1, 1, 1, 2], 0, 3, 1)
+            .expect_err("class 2 has one");
+        assert_eq!(error.to_string(), "class 2 has 1 training images, fewer than the 3 to poison");
+    }
+}

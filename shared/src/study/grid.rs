@@ -1,0 +1,69 @@
+//! From the grid to the list of runs, and how many images each poisons.
+
+use super::{GridSpec, StudySpec};
+use crate::run::{Phase, RunPoint};
+
+impl GridSpec {
+    /// All runs in the order in which they are worked off: seed by seed, each pre-training before its probes.
+    pub fn points(&self) -> Vec<RunPoint> {
+        let mut points = Vec::new();
+        for &seed in &self.seeds {
+            for &ppr in &self.ppr {
+                points.push(RunPoint { phase: Phase::Pretrain, ppr, lpr: 0, seed });
+                points.extend(self.lpr.iter().map(|&lpr| RunPoint {
+                    phase: Phase::Probe,
+                    ppr,
+                    lpr,
+                    seed,
+                }));
+            }
+        }
+        points
+    }
+
+    /// Number of pre-trainings and of linear probes.
+    pub fn counts(&self) -> (usize, usize) {
+        let pretrainings = self.seeds.len() * self.ppr.len();
+        (pretrainings, pretrainings * self.lpr.len())
+    }
+}
+
+impl StudySpec {
+    /// Training images of a run's epoch, poisons included, for `class_counts[c]` images in class `c` before the limit.
+    pub fn samples_per_epoch(&self, class_counts: &[u32], per_class: u32) -> u32 {
+        let limit = self.dataset.train_per_class.unwrap_or(u32::MAX);
+        let clean: u32 = class_counts.iter().map(|&count| count.min(limit)).sum();
+        clean + poisoned_images(class_counts.len() as u32, per_class)
+    }
+}
+
+/// Number of images that `per_class` poisons: that many of every class but the target.
+pub fn poisoned_images(classes: u32, per_class: u32) -> u32 {
+    classes.saturating_sub(1) * per_class
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pretraining_comes_before_its_probes() {
+        let grid = GridSpec { ppr: vec![0, 10], lpr: vec![0, 3], seeds: vec![1, 2] };
+        let points = grid.points();
+        assert_eq!(grid.counts(), (4, 8));
+        assert_eq!(points.len(), 12);
+        for (at, point) in points.iter().enumerate() {
+            if point.phase == Phase::Probe {
+                let encoder =
+                    points.iter().position(|other| *other == point.encoder()).expect("an encoder");
+                assert!(encoder < at);
+            }
+        }
+    }
+
+    #[test]
+    fn ten_classes_with_ten_poisons_are_ninety_images() {
+        assert_eq!(poisoned_images(10, 10), 90);
+        assert_eq!(poisoned_images(1, 10), 0);
+    }
+}

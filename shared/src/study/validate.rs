@@ -1,0 +1,276 @@
+//! Every error of a specification, each with the path of its field. The page, the API and the command line call this.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{GridSpec, ModelSpec, PretrainSpec, ProbeSpec, StudySpec, TransformerSpec};
+use crate::api::DatasetInfo;
+
+/// What is wrong with one field, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[error("{field}: {message}")]
+pub struct FieldError {
+    /// Path of the field, such as `attack.trigger.ratio`.
+    pub field: String,
+    /// What is wrong, in words.
+    pub message: String,
+}
+
+impl FieldError {
+    /// An error of the field at `field`.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// Collects errors.
+struct Check(Vec<FieldError>);
+
+impl Check {
+    fn that(&mut self, holds: bool, field: &str, message: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(FieldError::new(field, message()));
+        }
+    }
+
+    fn within(&mut self, field: &str, value: u32, low: u32, high: u32) {
+        self.that((low..=high).contains(&value), field, || {
+            format!("takes {low} to {high}, not {value}")
+        });
+    }
+
+    fn rate(&mut self, field: &str, value: f64, low: f64, high: f64) {
+        self.that(value >= low && value <= high, field, || {
+            format!("takes {low} to {high}, not {value}")
+        });
+    }
+}
+
+impl StudySpec {
+    /// Every error that can be seen without the data set; empty when the specification is sound.
+    pub fn validate(&self) -> Vec<FieldError> {
+        let mut check = Check(Vec::new());
+        check.that(!self.name.trim().is_empty(), "name", || "give the study a name".into());
+        check.that(self.name.chars().count() <= 120, "name", || {
+            "takes at most 120 characters".into()
+        });
+        check.that(!self.dataset.name.is_empty(), "dataset.name", || "choose a data set".into());
+        for (field, limit) in [
+            ("train_per_class", self.dataset.train_per_class),
+            ("test_per_class", self.dataset.test_per_class),
+        ] {
+            check.that(limit != Some(0), &format!("dataset.{field}"), || {
+                "takes at least 1 image".into()
+            });
+        }
+        check_model(&mut check, &self.model);
+        check_pretrain(&mut check, &self.pretrain);
+        check_probe(&mut check, &self.probe);
+        check_grid(&mut check, &self.grid);
+        let mut errors = check.0;
+        errors.extend(self.attack.trigger.validate(self.model.image_size, "attack.trigger"));
+        errors
+    }
+
+    /// Every error, the ones that only the data set shows included.
+    pub fn validate_with(&self, dataset: &DatasetInfo) -> Vec<FieldError> {
+        let mut check = Check(self.validate());
+        let classes = dataset.classes.len() as u32;
+        let target = self.attack.target_class;
+        check.that(target < classes, "attack.target_class", || {
+            format!(
+                "{} has the classes 0 to {}, so there is no class {target}",
+                dataset.name,
+                classes.saturating_sub(1)
+            )
+        });
+        let limit = self.dataset.train_per_class.unwrap_or(u32::MAX);
+        let smallest = dataset
+            .classes
+            .iter()
+            .zip(&dataset.train_counts)
+            .enumerate()
+            .filter(|&(class, _)| class as u32 != target)
+            .min_by_key(|(_, (_, count))| **count);
+        if let Some((_, (class, &count))) = smallest {
+            let available = count.min(limit);
+            for (field, counts) in [("grid.ppr", &self.grid.ppr), ("grid.lpr", &self.grid.lpr)] {
+                for &wanted in counts.iter().filter(|&&wanted| wanted > available) {
+                    check.that(false, field, || {
+                        format!("{wanted} images of each class are to be poisoned, but class {class} has only {available}")
+                    });
+                }
+            }
+        }
+        check.0
+    }
+}
+
+fn check_model(check: &mut Check, model: &ModelSpec) {
+    check.within("model.image_size", model.image_size, 8, 512);
+    check.that(
+        model.patch_size > 0
+            && model.image_size.is_multiple_of(model.patch_size)
+            && model.patch_size < model.image_size,
+        "model.patch_size",
+        || {
+            format!(
+                "divides the image size of {} and is smaller than it, which {} does not",
+                model.image_size, model.patch_size
+            )
+        },
+    );
+    for (name, part) in [("encoder", &model.encoder), ("decoder", &model.decoder)] {
+        check_transformer(check, &format!("model.{name}"), part);
+    }
+}
+
+fn check_transformer(check: &mut Check, path: &str, part: &TransformerSpec) {
+    check.within(&format!("{path}.depth"), part.depth, 1, 64);
+    check.within(&format!("{path}.heads"), part.heads, 1, 64);
+    check.within(&format!("{path}.dim"), part.dim, 4, 4096);
+    check.that(part.dim.is_multiple_of(4), &format!("{path}.dim"), || {
+        format!("is a multiple of 4, which {} is not", part.dim)
+    });
+    check.that(
+        part.heads > 0 && part.dim.is_multiple_of(part.heads),
+        &format!("{path}.heads"),
+        || format!("divides the width {}, which {} does not", part.dim, part.heads),
+    );
+}
+
+fn check_pretrain(check: &mut Check, recipe: &PretrainSpec) {
+    check.within("pretrain.epochs", recipe.epochs, 1, 10_000);
+    check.within("pretrain.batch_size", recipe.batch_size, 1, 65_536);
+    check.that(recipe.warmup_epochs <= recipe.epochs, "pretrain.warmup_epochs", || {
+        format!(
+            "takes at most the {} epochs of the training, not {}",
+            recipe.epochs, recipe.warmup_epochs
+        )
+    });
+    check.rate("pretrain.base_lr", recipe.base_lr, 1e-9, 100.0);
+    check.rate("pretrain.min_lr", recipe.min_lr, 0.0, 100.0);
+    check.rate("pretrain.weight_decay", recipe.weight_decay, 0.0, 1.0);
+    check.that(recipe.mask_ratio > 0.0 && recipe.mask_ratio < 1.0, "pretrain.mask_ratio", || {
+        format!(
+            "is above 0 and below 1 (with 1 nothing would be visible), not {}",
+            recipe.mask_ratio
+        )
+    });
+    check.that(
+        recipe.crop_min_scale > 0.0 && recipe.crop_min_scale <= 1.0,
+        "pretrain.crop_min_scale",
+        || format!("is above 0 and at most 1, not {}", recipe.crop_min_scale),
+    );
+    check.within("pretrain.checkpoint_every", recipe.checkpoint_every, 1, 10_000);
+}
+
+fn check_probe(check: &mut Check, recipe: &ProbeSpec) {
+    check.within("probe.epochs", recipe.epochs, 1, 10_000);
+    check.within("probe.batch_size", recipe.batch_size, 2, 65_536);
+    check.that(recipe.warmup_epochs <= recipe.epochs, "probe.warmup_epochs", || {
+        format!(
+            "takes at most the {} epochs of the training, not {}",
+            recipe.epochs, recipe.warmup_epochs
+        )
+    });
+    check.rate("probe.base_lr", recipe.base_lr, 1e-9, 1000.0);
+    check.rate("probe.min_lr", recipe.min_lr, 0.0, 1000.0);
+    check.rate("probe.weight_decay", recipe.weight_decay, 0.0, 1.0);
+    check.that(
+        recipe.crop_min_scale > 0.0 && recipe.crop_min_scale <= 1.0,
+        "probe.crop_min_scale",
+        || format!("is above 0 and at most 1, not {}", recipe.crop_min_scale),
+    );
+    check.within("probe.evaluate_every", recipe.evaluate_every, 1, 10_000);
+}
+
+fn check_grid(check: &mut Check, grid: &GridSpec) {
+    for (field, values) in [("grid.ppr", &grid.ppr), ("grid.lpr", &grid.lpr)] {
+        check.that(!values.is_empty(), field, || {
+            "takes at least one count; 0 is a clean phase".into()
+        });
+        check.that(values.iter().collect::<HashSet<_>>().len() == values.len(), field, || {
+            "names a count twice".into()
+        });
+    }
+    check.that(!grid.seeds.is_empty(), "grid.seeds", || "takes at least one seed".into());
+    check.that(
+        grid.seeds.iter().collect::<HashSet<_>>().len() == grid.seeds.len(),
+        "grid.seeds",
+        || "names a seed twice".into(),
+    );
+    // A seed travels as a JSON number, which is exact up to 2^53.
+    check.that(grid.seeds.iter().all(|&seed| seed <= 1 << 53), "grid.seeds", || {
+        "a seed is at most 2^53".into()
+    });
+    check.that(grid.points().len() <= 2000, "grid", || {
+        "makes more than 2,000 runs; split the study".into()
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::presets;
+
+    fn spec() -> StudySpec {
+        presets()[0].spec.clone()
+    }
+
+    fn dataset() -> DatasetInfo {
+        DatasetInfo {
+            name: "shapes".into(),
+            classes: vec!["a".into(), "b".into()],
+            train_counts: vec![500, 500],
+            test_counts: vec![100, 100],
+            ..DatasetInfo::default()
+        }
+    }
+
+    #[test]
+    fn presets_are_sound() {
+        for preset in presets() {
+            assert_eq!(preset.spec.validate(), [], "{}", preset.id);
+        }
+    }
+
+    #[test]
+    fn every_error_is_found_at_once() {
+        let mut bad = spec();
+        bad.name = " ".into();
+        bad.pretrain.mask_ratio = 1.0;
+        bad.model.patch_size = 5;
+        bad.grid.seeds = vec![1, 1];
+        let fields: Vec<_> = bad.validate().into_iter().map(|error| error.field).collect();
+        assert_eq!(fields, ["name", "model.patch_size", "pretrain.mask_ratio", "grid.seeds"]);
+    }
+
+    #[test]
+    fn the_data_set_shows_more() {
+        let mut bad = spec();
+        bad.attack.target_class = 7;
+        bad.grid.lpr = vec![0, 501];
+        bad.dataset.train_per_class = None;
+        let errors = bad.validate_with(&dataset());
+        assert_eq!(
+            errors[0].to_string(),
+            "attack.target_class: shapes has the classes 0 to 1, so there is no class 7"
+        );
+        assert_eq!(
+            errors[1].to_string(),
+            "grid.lpr: 501 images of each class are to be poisoned, but class a has only 500"
+        );
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused() {
+        let mut value = serde_json::to_value(spec()).expect("JSON");
+        value["probe"]["learning_rate"] = 3.into();
+        let error =
+            serde_json::from_value::<StudySpec>(value).expect_err("no such field").to_string();
+        assert!(error.contains("learning_rate"), "{error}");
+    }
+}
