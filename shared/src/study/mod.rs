@@ -1,12 +1,14 @@
 //! [`StudySpec`]: what a study is. The same structure is the TOML file of the command line, the JSON of the API and the
 //! form of the page.
 
+mod cost;
 mod grid;
 mod preset;
 mod validate;
 
 use serde::{Deserialize, Serialize};
 
+pub use cost::{CPU_RATE_PER_THREAD, estimate_seconds};
 pub use grid::poisoned_images;
 pub use preset::{Preset, presets};
 pub use validate::FieldError;

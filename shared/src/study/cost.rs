@@ -1,0 +1,90 @@
+//! What a study costs: floating-point operations, and from a machine's rate the time.
+
+use super::{ModelSpec, ProbeFeatures, StudySpec, TransformerSpec};
+use crate::{api::DatasetInfo, patches::visible_count};
+
+/// Operations per second and CPU thread that training reaches on an ordinary server core, for an estimate before any run
+/// was measured.
+pub const CPU_RATE_PER_THREAD: f64 = 2.5e10;
+
+/// Backward costs about twice as much as forward.
+const TRAINING_FACTOR: f64 = 3.0;
+
+/// Seconds that a small head takes for one step beside its matrix products, mostly per-step overhead.
+const HEAD_STEP_SECONDS: f64 = 0.002;
+
+/// Operations of a forward pass of `tokens` tokens through a transformer: 24 T D^2 + 4 T^2 D a block.
+fn forward(part: &TransformerSpec, tokens: f64) -> f64 {
+    let dim = f64::from(part.dim);
+    f64::from(part.depth) * (24.0 * tokens * dim * dim + 4.0 * tokens * tokens * dim)
+}
+
+impl ModelSpec {
+    /// Operations of one pre-training step on one image: encoder on the visible patches and CLS, decoder on all.
+    pub fn pretrain_operations(&self, mask_ratio: f64) -> f64 {
+        let patches = self.patches() as usize;
+        let visible = visible_count(patches, mask_ratio) as f64 + 1.0;
+        TRAINING_FACTOR
+            * (forward(&self.encoder, visible) + forward(&self.decoder, patches as f64 + 1.0))
+    }
+
+    /// Operations of one encoder pass over one whole image.
+    pub fn encode_operations(&self) -> f64 {
+        forward(&self.encoder, f64::from(self.patches()) + 1.0)
+    }
+}
+
+/// Seconds that all runs of the study take one after the other at `rate` operations per second.
+pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, rate: f64) -> f64 {
+    let limited = |counts: &[u32], limit: Option<u32>| -> f64 {
+        counts.iter().map(|&count| f64::from(count.min(limit.unwrap_or(u32::MAX)))).sum()
+    };
+    let train = limited(&dataset.train_counts, spec.dataset.train_per_class);
+    let test = limited(&dataset.test_counts, spec.dataset.test_per_class);
+    let (pretrainings, probes) = spec.grid.counts();
+    let pretrain_one = f64::from(spec.pretrain.epochs)
+        * train
+        * spec.model.pretrain_operations(spec.pretrain.mask_ratio)
+        / rate;
+    let encode = spec.model.encode_operations() / rate;
+    let steps =
+        f64::from(spec.probe.epochs) * (train / f64::from(spec.probe.batch_size.max(1))).ceil();
+    let (once, each) = match spec.probe.features {
+        ProbeFeatures::Cached => ((2.0 * train + 2.0 * test) * encode, 0.0),
+        ProbeFeatures::Augmented => {
+            let evaluations = f64::from(spec.probe.epochs / spec.probe.evaluate_every.max(1)) + 1.0;
+            (0.0, (f64::from(spec.probe.epochs) * train + evaluations * 2.0 * test) * encode)
+        }
+    };
+    pretrainings as f64 * (pretrain_one + once) + probes as f64 * (each + steps * HEAD_STEP_SECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::presets;
+
+    #[test]
+    fn operations_by_hand() {
+        let model = ModelSpec::default();
+        // Encoder: 17 tokens, width 192, 4 blocks; decoder: 65 tokens, width 128, 2 blocks.
+        let encoder = 4.0 * (24.0 * 17.0 * 36_864.0 + 4.0 * 289.0 * 192.0);
+        let decoder = 2.0 * (24.0 * 65.0 * 16_384.0 + 4.0 * 4_225.0 * 128.0);
+        assert!((model.pretrain_operations(0.75) - 3.0 * (encoder + decoder)).abs() < 1.0);
+    }
+
+    #[test]
+    fn twice_the_epochs_take_about_twice_the_time() {
+        let mut spec = presets()[0].spec.clone();
+        let dataset = DatasetInfo {
+            train_counts: vec![500; 10],
+            test_counts: vec![100; 10],
+            ..DatasetInfo::default()
+        };
+        let once = estimate_seconds(&spec, &dataset, 1e10);
+        spec.pretrain.epochs *= 2;
+        spec.probe.epochs *= 2;
+        let twice = estimate_seconds(&spec, &dataset, 1e10);
+        assert!(twice > 1.8 * once && twice < 2.0 * once, "{once} s, {twice} s");
+    }
+}
