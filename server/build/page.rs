@@ -1,0 +1,78 @@
+//! Puts the pages' files together: shell, styles, program, icons.
+
+use std::path::Path;
+
+use crate::{files::File, read, wasm::Program};
+
+/// What stands in place of the pages when they are left out.
+pub fn placeholder() -> File {
+    let html = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Maskdoor</title></head>\
+                <body><h1>Maskdoor</h1><p>This program was built without its pages (MASKDOOR_SKIP_FRONTEND=1). \
+                The API is at <code>/api/v1</code>; <code>make build</code> makes the whole program.</p></body></html>";
+    File::fresh("index.html", html.into())
+}
+
+/// All files of the pages. The shell `assets/index.html` names the others through `{{js}}`, `{{wasm}}` and `{{css}}`;
+/// files with a name of their content may be kept by a browser for ever.
+pub fn assemble(root: &Path, program: Program) -> Result<Vec<File>, String> {
+    let wasm = File::hashed("maskdoor", "wasm", program.wasm);
+    let bindings = File::hashed("maskdoor", "js", program.bindings);
+    // A file of its own because the content security policy forbids inline scripts.
+    let boot = File::hashed(
+        "boot",
+        "js",
+        format!(
+            "import start from \"/{}\";\nstart({{ module_or_path: \"/{}\" }});\n",
+            bindings.path, wasm.path
+        )
+        .into(),
+    );
+    let style = grass::from_path(
+        root.join("style/main.scss"),
+        &grass::Options::default().style(grass::OutputStyle::Compressed),
+    )
+    .map_err(|error| format!("style/main.scss: {error}"))?;
+    let style = File::hashed("maskdoor", "css", style.into());
+
+    let shell = String::from_utf8(read(&root.join("assets/index.html"))?)
+        .map_err(|error| format!("assets/index.html: {error}"))?
+        .replace("{{js}}", &boot.path)
+        .replace("{{module}}", &bindings.path)
+        .replace("{{wasm}}", &wasm.path)
+        .replace("{{css}}", &style.path);
+
+    let mut files = vec![wasm, bindings, boot, style];
+    files.extend(program.snippets);
+    files.extend(icons(&root.join("assets/icons"))?);
+    check_links(&shell, &files)?;
+    files.insert(0, File::fresh("index.html", shell.into()));
+    Ok(files)
+}
+
+/// Icons keep their names (browsers and bookmarks ask for them by name) and lie below `icons/`.
+fn icons(folder: &Path) -> Result<Vec<File>, String> {
+    let Ok(entries) = folder.read_dir() else { return Ok(Vec::new()) };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+        .iter()
+        .filter(|path| path.is_file())
+        .map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            Ok(File::fresh(format!("icons/{name}"), read(path)?))
+        })
+        .collect()
+}
+
+/// A link of the shell to a file that is not there would be a 404 in every visitor's console.
+fn check_links(shell: &str, files: &[File]) -> Result<(), String> {
+    let links = ["href=\"/", "src=\"/"].into_iter().flat_map(|attribute| {
+        shell.split(attribute).skip(1).filter_map(|rest| rest.split('"').next())
+    });
+    for link in links.filter(|link| !link.is_empty()) {
+        if !files.iter().any(|file| file.path == link) {
+            return Err(format!("assets/index.html names /{link}, which is not among the files"));
+        }
+    }
+    Ok(())
+}
