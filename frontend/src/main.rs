@@ -1,1 +1,25 @@
-fn main() {}
+//! Maskdoor's pages, compiled to WebAssembly and drawn in the browser.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `app` | the routes |
+//! | `api` | every request to the server |
+//! | `frame` | what surrounds each page: rail, top line, theme, running jobs |
+//! | `pages` | one module a page; they fetch, the rest only binds |
+//! | `attack` | the attack editor's preview, drawn by `shared::trigger` in the browser |
+//! | `components` | fields, icons, badges and other parts that several pages use |
+//! | `chart`, `live` | figures with hover, and the stream of events |
+
+mod api;
+mod app;
+mod attack;
+mod chart;
+mod components;
+mod frame;
+mod live;
+mod pages;
+
+fn main() {
+    console_error_panic_hook::set_once();
+    leptos::mount::mount_to_body(app::App);
+}

@@ -1,0 +1,30 @@
+//! What surrounds each page: rail, top line, running jobs, theme, and the notice of a lost server.
+
+mod jobs;
+mod notice;
+mod place;
+mod rail;
+mod theme;
+mod top;
+
+use leptos::prelude::*;
+
+pub use place::{Crumb, set_place};
+
+/// The frame around a page.
+#[component]
+pub fn Frame(children: Children) -> impl IntoView {
+    place::provide();
+    jobs::provide();
+    view! {
+        <a class="skip" href="#main">"Skip to the content"</a>
+        <div class="frame">
+            <rail::Rail/>
+            <div class="frame-body">
+                <top::Top/>
+                <notice::ServerNotice/>
+                <main id="main" class="page" tabindex="-1">{children()}</main>
+            </div>
+        </div>
+    }
+}

@@ -1,0 +1,116 @@
+//! Light or dark: as the system has it, or as chosen here. The choice is kept in the browser as `data-theme` on the page.
+
+use leptos::prelude::*;
+
+use crate::components::{Glyph, Icon};
+
+const KEY: &str = "maskdoor-theme";
+
+/// What was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Theme {
+    /// As the system has it.
+    System,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    fn parse(text: &str) -> Self {
+        match text {
+            "light" => Self::Light,
+            "dark" => Self::Dark,
+            _ => Self::System,
+        }
+    }
+
+    /// The value of `data-theme`; `None` leaves it to the system.
+    fn attribute(self) -> Option<&'static str> {
+        match self {
+            Self::System => None,
+            Self::Light => Some("light"),
+            Self::Dark => Some("dark"),
+        }
+    }
+
+    fn next(self) -> Self {
+        match self {
+            Self::System => Self::Light,
+            Self::Light => Self::Dark,
+            Self::Dark => Self::System,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::System => "as the system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    fn glyph(self) -> Glyph {
+        match self {
+            Self::System => Glyph::Contrast,
+            Self::Light => Glyph::Sun,
+            Self::Dark => Glyph::Moon,
+        }
+    }
+}
+
+fn stored() -> Theme {
+    let text = window().local_storage().ok().flatten().and_then(|s| s.get_item(KEY).ok().flatten());
+    Theme::parse(&text.unwrap_or_default())
+}
+
+/// Sets the theme on the page and keeps it. A browser that refuses storage only forgets it.
+fn apply(theme: Theme) {
+    let Some(root) = document().document_element() else { return };
+    let storage = window().local_storage().ok().flatten();
+    match theme.attribute() {
+        Some(value) => {
+            let _ = root.set_attribute("data-theme", value);
+            let _ = storage.map(|storage| storage.set_item(KEY, value));
+        }
+        None => {
+            let _ = root.remove_attribute("data-theme");
+            let _ = storage.map(|storage| storage.remove_item(KEY));
+        }
+    }
+}
+
+/// The button that goes from one theme to the next.
+#[component]
+pub fn ThemeButton() -> impl IntoView {
+    let theme = RwSignal::new(stored());
+    Effect::new(move |_| apply(theme.get()));
+    let label = move || {
+        let theme = theme.get();
+        format!("Theme: {}. Change to {}", theme.name(), theme.next().name())
+    };
+    view! {
+        <button
+            type="button"
+            class="icon-button"
+            id="theme"
+            aria-label=label
+            title=label
+            on:click=move |_| theme.update(|theme| *theme = theme.next())
+        >
+            {move || view! { <Icon glyph=theme.get().glyph()/> }}
+        </button>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Theme;
+
+    #[test]
+    fn a_choice_survives_text_and_the_button_goes_round() {
+        for theme in [Theme::System, Theme::Light, Theme::Dark] {
+            assert_eq!(Theme::parse(theme.attribute().unwrap_or_default()), theme);
+            assert_eq!(theme.next().next().next(), theme);
+        }
+    }
+}

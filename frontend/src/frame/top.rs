@@ -1,0 +1,32 @@
+//! The top line: where one is, what runs, the theme.
+
+use leptos::prelude::*;
+
+use super::{jobs::JobsIndicator, place, theme::ThemeButton};
+
+/// The top line.
+#[component]
+pub fn Top() -> impl IntoView {
+    let crumbs = place::crumbs();
+    let trail = move || {
+        crumbs
+            .get()
+            .into_iter()
+            .map(|crumb| match crumb.href {
+                Some(href) => view! { <li><a href=href>{crumb.label}</a></li> }.into_any(),
+                None => {
+                    view! { <li><span aria-current="page">{crumb.label}</span></li> }.into_any()
+                }
+            })
+            .collect_view()
+    };
+    view! {
+        <header class="top">
+            <nav class="crumbs" aria-label="Breadcrumb"><ol>{trail}</ol></nav>
+            <div class="top-right">
+                <JobsIndicator/>
+                <ThemeButton/>
+            </div>
+        </header>
+    }
+}

@@ -1,0 +1,21 @@
+//! The pages, one module each. A page fetches and keeps its state in its address; components only bind.
+
+mod checkpoints;
+mod compare;
+mod data;
+mod new_study;
+mod not_found;
+mod reconstruct;
+mod studies;
+mod study;
+mod system;
+
+pub use checkpoints::CheckpointsPage;
+pub use compare::ComparePage;
+pub use data::DataPage;
+pub use new_study::NewStudyPage;
+pub use not_found::NotFoundPage;
+pub use reconstruct::ReconstructPage;
+pub use studies::StudiesPage;
+pub use study::StudyPage;
+pub use system::SystemPage;
