@@ -1,0 +1,19 @@
+//! Bodies of requests and answers under `/api/v1`, one file a resource.
+
+mod checkpoint;
+mod dataset;
+mod key;
+mod problem;
+mod reconstruction;
+mod run;
+mod study;
+mod system;
+
+pub use checkpoint::CheckpointInfo;
+pub use dataset::{AddDataset, DatasetInfo, SampleImage, Samples, SkippedFile, Split};
+pub use key::{KeyInfo, KeyPixels};
+pub use problem::{Page, Problem};
+pub use reconstruction::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction};
+pub use run::{LiveEvent, RunResult, RunRow};
+pub use study::{StudyDetail, StudySummary};
+pub use system::{DeviceInfo, SystemInfo};

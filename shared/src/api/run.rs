@@ -1,0 +1,102 @@
+//! Runs, their events and results.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    event::Stamped,
+    id::{RunId, StudyId},
+    metric::Metrics,
+    progress::Progress,
+    run::{Phase, RunPoint, RunState},
+    study::ProbeOptimizer,
+};
+
+/// A run as a row of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RunRow {
+    /// Identifier.
+    pub id: RunId,
+    /// Its study.
+    pub study: StudyId,
+    /// The study's name.
+    pub study_name: String,
+    /// The data set's name.
+    pub dataset: String,
+    /// The trigger in a few words.
+    pub trigger: String,
+    /// Trigger kind.
+    pub trigger_kind: String,
+    /// Trigger strength: blend ratio or square size.
+    pub strength: f64,
+    /// Optimiser of the probe.
+    pub optimizer: ProbeOptimizer,
+    /// Place in the grid.
+    pub point: RunPoint,
+    /// Run that it starts from.
+    pub parent: Option<RunId>,
+    /// State.
+    pub state: RunState,
+    /// Progress.
+    pub progress: Progress,
+    /// Result of a finished classifier.
+    pub metrics: Option<Metrics>,
+    /// Unix time in milliseconds.
+    pub created_at: u64,
+    /// Unix time in milliseconds.
+    pub started_at: Option<u64>,
+    /// Unix time in milliseconds.
+    pub ended_at: Option<u64>,
+    /// Why it did not end well.
+    pub error: Option<String>,
+}
+
+/// An event of a run as it goes over the wire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LiveEvent {
+    /// The run.
+    pub run: RunId,
+    /// State of the run after the event.
+    pub state: RunState,
+    /// The event; absent when only the state changed.
+    pub stamped: Option<Stamped>,
+}
+
+/// One finished run, as `maskdoor run --json` writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RunResult {
+    /// Study's identifier.
+    pub study: StudyId,
+    /// Run's identifier.
+    pub run: RunId,
+    /// Phase.
+    pub phase: Phase,
+    /// Trigger in a few words.
+    pub trigger: String,
+    /// Poisoned images per non-target class in pre-training.
+    pub ppr: u32,
+    /// Poisoned images per non-target class in the linear probe.
+    pub lpr: u32,
+    /// Seed.
+    pub seed: u64,
+    /// Epochs.
+    pub epochs: u32,
+    /// Optimiser of the phase: `adamw` or `lars`.
+    pub optimizer: String,
+    /// Clean accuracy in percent; absent for a pre-training.
+    pub ca: Option<f64>,
+    /// Attack success rate in percent; absent for a pre-training.
+    pub asr: Option<f64>,
+    /// Robust accuracy in percent; absent for a pre-training.
+    pub ra: Option<f64>,
+    /// Clean validation images.
+    pub n_clean: u32,
+    /// Triggered validation images whose true class is not the target.
+    pub n_triggered: u32,
+    /// Last training loss.
+    pub loss: Option<f64>,
+    /// Images per second over the training.
+    pub images_per_second: f64,
+}
