@@ -1,0 +1,24 @@
+# The two commands of a newcomer: `make run` and `make test`.
+# ARGS goes to the program: make run ARGS="--data-dir ./data --port 9000"
+
+.PHONY: run build test check bench-store clean
+
+run: ## Provides what is missing, builds the program and serves the dashboard on http://127.0.0.1:8787
+	@scripts/setup.sh
+	cargo run --release --locked -- serve $(ARGS)
+
+build: ## Makes the release program target/release/maskdoor
+	@scripts/setup.sh
+	cargo build --release --locked
+
+test: ## Runs every test of every crate and the browser journeys; installs what they need
+	@scripts/test.sh
+
+check: ## Layout, lints on host and browser, documentation, dependencies
+	@scripts/check.sh
+
+bench-store: build ## Times the store with 10,000 runs of 1,000 events each
+	@scripts/bench-store.sh
+
+clean: ## Removes all that was built
+	cargo clean

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Every test of every crate, the browser journeys against the real program included.
+# MASKDOOR_SAMPLE_DATA=FOLDER adds the tests that read real images.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*" >&2; }
+started=$SECONDS
+scripts/setup.sh
+scripts/browser.sh
+
+step "the program and its pages"
+cargo build --workspace --locked
+
+step "tests"
+if command -v cargo-nextest >/dev/null; then
+  cargo nextest run --workspace --locked
+else
+  cargo test --workspace --lib --bins --tests --examples --locked
+fi
+step "examples in the documentation"
+cargo test --workspace --doc --locked
+
+minutes=$(( (SECONDS - started + 59) / 60 ))
+printf '\nAll tests passed (%s min).\n' "$minutes"
