@@ -170,6 +170,10 @@ pub enum DataSource {
     Folder {
         /// The folder.
         path: String,
+        /// Files that are left out, as paths below the folder: what was unreadable when the data set was added. Kept
+        /// here, not found anew by each run, so that an index means the same image in every plan and page.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        skipped: Vec<String>,
     },
 }
 
