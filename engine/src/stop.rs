@@ -1,0 +1,31 @@
+//! Progress and cancelling of long work.
+
+/// Watches long work: hears how far it is and says when to stop.
+pub trait Watch {
+    /// `done` of `total` parts of `what` (a few words, such as `reading images`) are finished.
+    fn progress(&mut self, what: &str, done: u64, total: u64);
+
+    /// Whether the work is no longer wanted. Asked between parts, so work ends soon after the answer turns true.
+    fn stopped(&self) -> bool;
+}
+
+/// Watches nothing and never stops.
+impl Watch for () {
+    fn progress(&mut self, _what: &str, _done: u64, _total: u64) {}
+
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_watches_and_nobody_stops() {
+        let watch: &mut dyn Watch = &mut ();
+        watch.progress("reading", 1, 2);
+        assert!(!watch.stopped());
+    }
+}
