@@ -1,1 +1,42 @@
 //! Figures, drawn the same in the browser and on the server.
+//!
+//! A builder ([`tradeoff`], [`asr_by_poison`], [`accuracy_by_epoch`], [`curve`]) turns results into a [`Figure`]: series,
+//! axes, legend and the table behind them. [`Figure::draw`] lays it out and draws it through plotters with a backend of
+//! our own that writes CSS classes instead of colours and measures no font, so that the browser and the server write the
+//! same bytes. [`Figure::csv`] gives the numbers.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `figure` | the model: [`Figure`], its axes, series and legend |
+//! | `tradeoff`, `asr_by_poison`, `accuracy`, `curve` | one builder each |
+//! | `draw`, `layout`, `marker` | from the model to the picture |
+//! | `backend`, `canvas`, `role`, `theme` | plotters' backend, roles of colour, the inlined style of a file |
+//! | `ticks`, `text`, `csv` | round axis values, text widths, tables |
+
+mod accuracy;
+mod asr_by_poison;
+mod axis;
+mod backend;
+mod canvas;
+mod csv;
+mod curve;
+mod draw;
+mod figure;
+mod layout;
+mod marker;
+mod role;
+mod text;
+mod theme;
+mod ticks;
+mod tradeoff;
+
+#[cfg(test)]
+mod tests;
+
+pub use accuracy::{EpochPoint, EpochSeries, accuracy_by_epoch};
+pub use asr_by_poison::asr_by_poison;
+pub use curve::{CurveKind, CurvePoint, CurveSeries, curve};
+pub use figure::{Drawing, Figure, FigureKind, Mark, Size, Style};
+pub use text::{interval_text, percent_text};
+pub use theme::Theme;
+pub use tradeoff::tradeoff;

@@ -1,0 +1,145 @@
+//! How accuracy and attack success grow while a classifier trains.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    csv::{Table, number},
+    figure::{Axis, Entry, Figure, FigureKind, Look, Point, Scale, Series, Shape},
+    marker::Marker,
+    role::Role,
+    text::{interval_text, percent_text},
+    tradeoff::percent_cells,
+};
+use crate::{
+    RunEvent, RunId, Stamped,
+    metric::{Metrics, Ratio},
+};
+
+/// The evaluations of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EpochSeries {
+    /// The run.
+    pub run: RunId,
+    /// The run in a few words, for the legend.
+    pub label: String,
+    /// Its evaluations by rising epoch.
+    pub points: Vec<EpochPoint>,
+}
+
+/// One evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EpochPoint {
+    /// Epochs done.
+    pub epoch: u32,
+    /// The counts.
+    pub metrics: Metrics,
+}
+
+impl EpochSeries {
+    /// The evaluations among a run's events.
+    pub fn from_events(run: RunId, label: impl Into<String>, events: &[Stamped]) -> Self {
+        let points = events.iter().filter_map(|stamped| match stamped.event {
+            RunEvent::Evaluated { epoch, metrics } => Some(EpochPoint { epoch, metrics }),
+            _ => None,
+        });
+        Self { run, label: label.into(), points: points.collect() }
+    }
+}
+
+/// CA (clean colour, solid) and ASR (triggered colour, dashed) by epoch; the marker tells the run.
+pub fn accuracy_by_epoch(runs: &[EpochSeries]) -> Figure {
+    let runs: Vec<_> = runs.iter().filter(|run| !run.points.is_empty()).collect();
+    let mut series = Vec::new();
+    let mut legend = Vec::new();
+    for (at, run) in runs.iter().enumerate() {
+        let opacity = if runs.len() > 1 { 100 - (50 * at / (runs.len() - 1)) as u8 } else { 100 };
+        for (name, role, dash, ratio) in [
+            ("CA", Role::Clean, false, (|m| m.ca) as fn(Metrics) -> Ratio),
+            ("ASR", Role::Triggered, true, |m| m.asr),
+        ] {
+            let shape = Shape::Line { dash, marker: Some(Marker::series(at)) };
+            let look = Look { role, opacity, shape };
+            let label =
+                if runs.len() > 1 { format!("{name}, {}", run.label) } else { name.to_owned() };
+            legend.push(Entry { look, label });
+            series.push(Series { look, points: points(run, name, ratio) });
+        }
+    }
+    let last = runs.iter().flat_map(|run| run.points.iter().map(|point| point.epoch)).max();
+    Figure {
+        kind: FigureKind::AccuracyByEpoch,
+        title: match &runs[..] {
+            [only] => format!("Accuracy by epoch: {}", only.label),
+            _ => "Accuracy by epoch".into(),
+        },
+        summary: format!(
+            "Lines of clean accuracy and attack success rate in percent over the epochs of {} runs.",
+            runs.len()
+        ),
+        empty: "No evaluation yet: a point appears each time the classifier is evaluated.",
+        x: Axis {
+            label: "epoch".into(),
+            scale: Scale::Linear { low: 0.0, high: f64::from(last.unwrap_or(1)) },
+        },
+        y: Axis { label: "CA, ASR (%)".into(), scale: Scale::Percent },
+        series,
+        legend,
+        note: "Whiskers: 95 % Wilson intervals.".into(),
+        table: table(&runs),
+    }
+}
+
+fn points(run: &EpochSeries, name: &str, ratio: fn(Metrics) -> Ratio) -> Vec<Point> {
+    let point = |at: &EpochPoint| {
+        let ratio = ratio(at.metrics);
+        let interval = ratio.wilson95()?;
+        Some(Point {
+            x: f64::from(at.epoch),
+            y: ratio.percent()?,
+            y_range: Some((interval.low * 100.0, interval.high * 100.0)),
+            text: format!(
+                "{}\nepoch {}: {name} {} ({})",
+                run.label,
+                at.epoch,
+                percent_text(ratio),
+                interval_text(ratio)
+            ),
+            id: Some(run.run.to_string()),
+            ..Point::default()
+        })
+    };
+    run.points.iter().filter_map(point).collect()
+}
+
+fn table(runs: &[&EpochSeries]) -> Table {
+    let mut table = Table::new(&[
+        "run",
+        "name",
+        "epoch",
+        "ca (%)",
+        "ca low 95 (%)",
+        "ca high 95 (%)",
+        "asr (%)",
+        "asr low 95 (%)",
+        "asr high 95 (%)",
+        "ra (%)",
+        "ra low 95 (%)",
+        "ra high 95 (%)",
+    ]);
+    for run in runs {
+        for point in &run.points {
+            let mut cells = vec![
+                run.run.to_string(),
+                run.label.clone(),
+                number(Some(f64::from(point.epoch)), 0),
+            ];
+            for ratio in [point.metrics.ca, point.metrics.asr, point.metrics.ra] {
+                cells.extend(percent_cells(ratio));
+            }
+            table.rows.push(cells);
+        }
+    }
+    table
+}

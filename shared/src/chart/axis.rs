@@ -1,0 +1,87 @@
+//! From values to places: an axis's range, its ticks and their texts.
+
+use plotters::coord::{ranged1d::Ranged, types::RangedCoordf64};
+
+use super::{
+    canvas::SUB,
+    figure::{Axis, Scale},
+    ticks,
+};
+
+/// An axis made ready for a number of ticks.
+#[derive(Clone, Debug)]
+pub(super) struct Ruler {
+    low: f64,
+    high: f64,
+    /// Values and their texts.
+    pub ticks: Vec<(f64, String)>,
+}
+
+impl Ruler {
+    /// A ruler with about `wanted` ticks.
+    pub(super) fn new(axis: &Axis, wanted: usize) -> Self {
+        match &axis.scale {
+            Scale::Percent => Self::round(0.0, 100.0, if wanted < 5 { 50.0 } else { 20.0 }),
+            Scale::Linear { low, high } => {
+                let (low, high, step) = ticks::nice(*low, *high, wanted);
+                Self::round(low, high, step)
+            }
+            Scale::Places(names) => Self {
+                low: -0.5,
+                high: names.len().max(1) as f64 - 0.5,
+                ticks: names
+                    .iter()
+                    .enumerate()
+                    .map(|(at, name)| (at as f64, name.clone()))
+                    .collect(),
+            },
+        }
+    }
+
+    fn round(low: f64, high: f64, step: f64) -> Self {
+        let ticks = ticks::ticks(low, high, step);
+        Self {
+            low,
+            high,
+            ticks: ticks.into_iter().map(|at| (at, ticks::tick_text(at, step))).collect(),
+        }
+    }
+
+    /// The pixel of `value` on an axis from pixel `from` (lowest value) to `to` (highest).
+    pub(super) fn place(&self, value: f64, from: f64, to: f64) -> f64 {
+        let range = RangedCoordf64::from(self.low..self.high);
+        let limit = ((from * SUB).round() as i32, (to * SUB).round() as i32);
+        f64::from(range.map(&value, limit)) / SUB
+    }
+
+    /// Pixels from one value to the next whole one.
+    pub(super) fn unit(&self, from: f64, to: f64) -> f64 {
+        (to - from).abs() / (self.high - self.low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(scale: Scale) -> Axis {
+        Axis { label: String::new(), scale }
+    }
+
+    #[test]
+    fn percent_goes_from_0_to_100() {
+        let ruler = Ruler::new(&axis(Scale::Percent), 6);
+        let texts: Vec<_> = ruler.ticks.iter().map(|tick| tick.1.as_str()).collect();
+        assert_eq!(texts, ["0", "20", "40", "60", "80", "100"]);
+        assert!((ruler.place(50.0, 10.0, 110.0) - 60.0).abs() < 0.06);
+        assert!((ruler.place(25.0, 110.0, 10.0) - 85.0).abs() < 0.06, "an upward axis");
+    }
+
+    #[test]
+    fn places_stand_in_the_middle_of_equal_parts() {
+        let ruler = Ruler::new(&axis(Scale::Places(vec!["0".into(), "10".into()])), 6);
+        assert!((ruler.place(0.0, 0.0, 200.0) - 50.0).abs() < 0.06);
+        assert!((ruler.place(1.0, 0.0, 200.0) - 150.0).abs() < 0.06);
+        assert!((ruler.unit(0.0, 200.0) - 100.0).abs() < 1e-9);
+    }
+}

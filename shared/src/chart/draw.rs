@@ -1,0 +1,301 @@
+//! From the model to the picture.
+
+use plotters::style::text_anchor::{HPos, VPos};
+
+use super::{
+    backend::escape,
+    canvas::{Canvas, Lettering, Place},
+    figure::{Drawing, Entry, Figure, Mark, Point, Scale, Series, Shape, Size, Style},
+    layout::{LABEL, LEGEND, Layout, NOTE, SAMPLE, TICK, TITLE},
+    role::{Ink, Role},
+    text,
+};
+
+/// Radius of a marker in pixels.
+const RADIUS: f64 = 4.5;
+/// Half the width of a whisker's end.
+const CAP: f64 = 3.0;
+/// Share of a place that its bars take.
+const BARS: f64 = 0.8;
+
+/// Lays `figure` out for `size` and draws it.
+pub(super) fn draw(figure: &Figure, size: Size, style: Style) -> Drawing {
+    let mut body = String::new();
+    let marks = {
+        let canvas = Canvas::new(&mut body, size);
+        let picture =
+            Picture { figure, canvas: &canvas, at: Layout::of(figure, size, style), size };
+        picture.draw(style)
+    };
+    let Size { width, height } = size;
+    let css = match style {
+        Style::Page => String::new(),
+        Style::File(theme) => format!("<style>{}</style>", theme.css()),
+    };
+    let sized = match style {
+        Style::Page => String::new(),
+        Style::File(_) => format!(r#" width="{width}" height="{height}""#),
+    };
+    let svg = format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="0 0 {width} {height}"{sized}><title>{}</title><desc>{}</desc>{css}{body}</svg>"#,
+        escape(&figure.title),
+        escape(&figure.summary)
+    );
+    Drawing { svg, width, height, marks }
+}
+
+struct Picture<'a, 'c> {
+    figure: &'a Figure,
+    canvas: &'a Canvas<'c>,
+    at: Layout,
+    size: Size,
+}
+
+impl Picture<'_, '_> {
+    fn draw(&self, style: Style) -> Vec<Mark> {
+        let ink = Ink::new(Role::Ink);
+        if style != Style::Page {
+            let corner = (f64::from(self.size.width), f64::from(self.size.height));
+            self.canvas.rect((0.0, 0.0), corner, Ink::new(Role::Ground), true);
+            for (y, line) in &self.at.title {
+                let lettering = Lettering { bold: true, ..Lettering::new(TITLE) };
+                self.canvas.text(line, (self.at.margin, *y), lettering, ink);
+            }
+        }
+        if self.figure.is_empty() {
+            self.empty();
+            return Vec::new();
+        }
+        self.axes();
+        for (entry, (x, y, label)) in self.figure.legend.iter().zip(&self.at.legend) {
+            self.sample(entry, (*x, *y));
+            self.canvas.text(label, (x + SAMPLE, *y), Lettering::new(LEGEND), ink);
+        }
+        for (y, line) in &self.at.note {
+            let place = (self.at.margin, *y);
+            self.canvas.text(line, place, Lettering::new(NOTE), Ink::new(Role::Muted));
+        }
+        for series in &self.figure.series {
+            self.series(series);
+        }
+        self.tags();
+        self.marks()
+    }
+
+    fn empty(&self) {
+        let (width, height) = (f64::from(self.size.width), f64::from(self.size.height));
+        let lines = text::wrap(self.figure.empty, LABEL, width * 0.8);
+        let top = height / 2.0 - lines.len() as f64 * 9.0;
+        for (row, line) in lines.iter().enumerate() {
+            let lettering = Lettering::new(LABEL).at(HPos::Center, VPos::Center);
+            let place = (width / 2.0, top + row as f64 * 18.0);
+            self.canvas.text(line, place, lettering, Ink::new(Role::Muted));
+        }
+    }
+
+    fn axes(&self) {
+        let at = &self.at;
+        let (grid, ink, muted) = (Ink::new(Role::Grid), Ink::new(Role::Ink), Ink::new(Role::Muted));
+        for (value, label) in &at.y.ticks {
+            let y = self.y(*value);
+            self.canvas.line(&[(at.left, y), (at.right, y)], grid);
+            let lettering = Lettering::new(TICK).at(HPos::Right, VPos::Center);
+            self.canvas.text(label, (at.left - 6.0, y), lettering, muted);
+        }
+        let places = matches!(self.figure.x.scale, Scale::Places(_));
+        for (value, label) in &at.x.ticks {
+            let x = self.x(*value);
+            if !places {
+                self.canvas.line(&[(x, at.top), (x, at.bottom)], grid);
+            }
+            let lettering = Lettering::new(TICK).at(HPos::Center, VPos::Top);
+            self.canvas.text(label, (x, at.bottom + 6.0), lettering, muted);
+        }
+        self.canvas.line(&[(at.left, at.bottom), (at.right, at.bottom)], muted);
+        let lettering = Lettering::new(LABEL).at(HPos::Center, VPos::Center);
+        let middle = (f64::midpoint(at.left, at.right), f64::midpoint(at.top, at.bottom));
+        let label = text::cut(&self.figure.x.label, LABEL, at.right - at.margin);
+        // A label wider than the plot leans on the right edge instead of leaving the picture.
+        let half = text::width(&label, LABEL) / 2.0;
+        let x = middle.0.min(at.right + 10.0 - half).max(at.margin + half);
+        self.canvas.text(&label, (x, at.x_label), lettering, ink);
+        let label = text::cut(&self.figure.y.label, LABEL, at.bottom - at.top + 20.0);
+        let upward = Lettering { upward: true, ..lettering };
+        self.canvas.text(&label, (at.y_label, middle.1), upward, ink);
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        // Points on the edge of a scatter keep clear of the axis.
+        let inset = if self.figure.series.iter().any(is_scatter) { RADIUS * 2.0 } else { 0.0 };
+        self.at.x.place(value, self.at.left + inset, self.at.right - inset)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        let inset = if self.figure.series.iter().any(is_scatter) { RADIUS * 2.0 } else { 0.0 };
+        self.at.y.place(value, self.at.bottom - inset, self.at.top + inset)
+    }
+
+    /// Where a point is drawn; a bar's place is the middle of its top.
+    fn place(&self, series: &Series, point: &Point) -> Place {
+        let shift = match series.look.shape {
+            Shape::Bars { slot, of, .. } => {
+                (slot as f64 + 0.5 - of as f64 / 2.0) * self.bar_width(of)
+            }
+            _ => 0.0,
+        };
+        (self.x(point.x) + shift, self.y(point.y))
+    }
+
+    fn bar_width(&self, of: usize) -> f64 {
+        (self.at.x.unit(self.at.left, self.at.right) * BARS / of as f64).min(48.0)
+    }
+
+    fn series(&self, series: &Series) {
+        let ink = Ink::new(series.look.role).opacity(series.look.opacity);
+        match series.look.shape {
+            Shape::Line { dash, marker } => {
+                let places: Vec<_> =
+                    series.points.iter().map(|point| self.place(series, point)).collect();
+                if places.len() > 1 {
+                    self.canvas.line(&places, ink.width(1.8).dash(dash));
+                }
+                self.whiskers(series, ink.opacity(series.look.opacity / 2));
+                match marker {
+                    Some(marker) => {
+                        for place in places {
+                            marker.draw(self.canvas, place, RADIUS - 1.0, ink);
+                        }
+                    }
+                    None if places.len() == 1 => self.canvas.disc(places[0], RADIUS - 1.5, ink),
+                    None => {}
+                }
+            }
+            Shape::Bars { hollow, of, .. } => {
+                let half = (self.bar_width(of) / 2.0 - 1.0).max(0.5);
+                for point in &series.points {
+                    let (x, y) = self.place(series, point);
+                    let box_ = ((x - half, y), (x + half, self.at.bottom));
+                    self.canvas.rect(box_.0, box_.1, Ink::new(Role::Ground), true);
+                    self.bar(box_, hollow, ink);
+                }
+                self.whiskers(series, Ink::new(Role::Ink));
+            }
+            Shape::Points { marker } => {
+                self.whiskers(series, ink.opacity(45));
+                for point in &series.points {
+                    marker.draw(self.canvas, self.place(series, point), RADIUS, ink);
+                }
+            }
+        }
+    }
+
+    fn bar(&self, (from, to): (Place, Place), hollow: bool, ink: Ink) {
+        if hollow {
+            let inset = 0.8;
+            let (from, to) = ((from.0 + inset, from.1), (to.0 - inset, to.1));
+            let faint = ink.opacity(ink.opacity / 7);
+            self.canvas.rect(from, to, faint, true);
+            let outline = [(from.0, to.1), from, (to.0, from.1), to];
+            self.canvas.line(&outline, ink.width(1.6));
+        } else {
+            self.canvas.rect(from, to, ink, true);
+        }
+    }
+
+    fn whiskers(&self, series: &Series, ink: Ink) {
+        let ink = ink.width(1.2);
+        for point in &series.points {
+            let (x, y) = self.place(series, point);
+            if let Some((low, high)) = point.y_range {
+                let (low, high) = (self.y(low), self.y(high));
+                self.canvas.line(&[(x, low), (x, high)], ink);
+                for end in [low, high] {
+                    self.canvas.line(&[(x - CAP, end), (x + CAP, end)], ink);
+                }
+            }
+            if let Some((low, high)) = point.x_range {
+                let (low, high) = (self.x(low), self.x(high));
+                self.canvas.line(&[(low, y), (high, y)], ink);
+                for end in [low, high] {
+                    self.canvas.line(&[(end, y - CAP), (end, y + CAP)], ink);
+                }
+            }
+        }
+    }
+
+    /// The look of a series in small, before its label in the legend.
+    fn sample(&self, entry: &Entry, (x, y): Place) {
+        let ink = Ink::new(entry.look.role).opacity(entry.look.opacity);
+        let middle = (x + SAMPLE / 2.0 - 3.0, y);
+        match entry.look.shape {
+            Shape::Line { dash, marker } => {
+                self.canvas.line(&[(x, y), (x + SAMPLE - 6.0, y)], ink.width(1.8).dash(dash));
+                if let Some(marker) = marker {
+                    marker.draw(self.canvas, middle, RADIUS - 1.0, ink);
+                }
+            }
+            Shape::Bars { hollow, .. } => {
+                self.bar(((x + 3.0, y - 6.0), (x + SAMPLE - 9.0, y + 6.0)), hollow, ink);
+            }
+            Shape::Points { marker } => marker.draw(self.canvas, middle, RADIUS, ink),
+        }
+    }
+
+    /// Tags beside their points, on the first free side; one without room is left out, hovering shows it.
+    fn tags(&self) {
+        let mut taken: Vec<(Place, Place)> = self
+            .points()
+            .map(|(_, _, (x, y))| ((x - RADIUS, y - RADIUS), (x + RADIUS, y + RADIUS)))
+            .collect();
+        let (size, height) = (TICK - 1.0, 10.0);
+        for (_, point, (x, y)) in self.points() {
+            let Some(tag) = &point.tag else { continue };
+            let width = text::width(tag, size);
+            let sides = [
+                (x + 9.0, y - 8.0),
+                (x - 9.0 - width, y - 8.0),
+                (x + 9.0, y + 9.0),
+                (x - 9.0 - width, y + 9.0),
+            ];
+            let free = sides.into_iter().find(|&(left, middle)| {
+                let box_ = ((left, middle - height / 2.0), (left + width, middle + height / 2.0));
+                let inside = box_.0.0 >= self.at.left
+                    && box_.1.0 <= self.at.right
+                    && box_.0.1 >= self.at.top
+                    && box_.1.1 <= self.at.bottom;
+                inside && !taken.iter().any(|other| overlap(*other, box_))
+            });
+            if let Some((left, middle)) = free {
+                let lettering = Lettering::new(size);
+                self.canvas.text(tag, (left, middle), lettering, Ink::new(Role::Muted));
+                let half = height / 2.0;
+                taken.push(((left, middle - half), (left + width, middle + half)));
+            }
+        }
+    }
+
+    fn points(&self) -> impl Iterator<Item = (usize, &Point, Place)> {
+        self.figure.series.iter().enumerate().flat_map(move |(at, series)| {
+            series.points.iter().map(move |point| (at, point, self.place(series, point)))
+        })
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        let mark = |(series, point, (x, y)): (usize, &Point, Place)| Mark {
+            x: x as f32,
+            y: y as f32,
+            series,
+            text: point.text.clone(),
+            id: point.id.clone(),
+        };
+        self.points().map(mark).collect()
+    }
+}
+
+fn is_scatter(series: &Series) -> bool {
+    matches!(series.look.shape, Shape::Points { .. })
+}
+
+fn overlap(a: (Place, Place), b: (Place, Place)) -> bool {
+    a.0.0 < b.1.0 && b.0.0 < a.1.0 && a.0.1 < b.1.1 && b.0.1 < a.1.1
+}

@@ -1,0 +1,117 @@
+//! Roles of colour. A drawing names roles, its surroundings give them colours.
+
+use plotters::style::{RGBColor, ShapeStyle};
+use plotters_backend::BackendColor;
+
+use super::canvas::SUB;
+
+/// What a colour stands for. CA is always `Clean`, ASR always `Triggered`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Role {
+    /// Ground of the picture.
+    Ground,
+    /// Text and axes.
+    Ink,
+    /// Secondary text.
+    Muted,
+    /// Grid lines.
+    Grid,
+    /// Clean images: CA.
+    Clean,
+    /// Triggered images: ASR.
+    Triggered,
+    /// Series without a meaning of their own.
+    Series(u8),
+}
+
+/// Number of series colours.
+pub(super) const SERIES: u8 = 6;
+
+impl Role {
+    pub(super) const ALL: [Self; 12] = [
+        Self::Ground,
+        Self::Ink,
+        Self::Muted,
+        Self::Grid,
+        Self::Clean,
+        Self::Triggered,
+        Self::Series(0),
+        Self::Series(1),
+        Self::Series(2),
+        Self::Series(3),
+        Self::Series(4),
+        Self::Series(5),
+    ];
+
+    /// The colour of series `i`; they repeat.
+    pub(super) fn series(i: usize) -> Self {
+        Self::Series((i % SERIES as usize) as u8)
+    }
+
+    /// The part of the class names `l-<name>` (stroke) and `f-<name>` (fill).
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ground => "ground",
+            Self::Ink => "ink",
+            Self::Muted => "muted",
+            Self::Grid => "grid",
+            Self::Clean => "clean",
+            Self::Triggered => "triggered",
+            Self::Series(i) => ["s1", "s2", "s3", "s4", "s5", "s6"][usize::from(i % SERIES)],
+        }
+    }
+
+    /// plotters only knows colours: the red byte carries the role, the green one the dash.
+    fn key(self, dash: bool) -> RGBColor {
+        let place = Self::ALL.iter().position(|&role| role == self).unwrap_or_default();
+        RGBColor(place as u8, u8::from(dash), 0)
+    }
+
+    /// The role and the dash in a colour made by [`Ink`].
+    pub(super) fn of(colour: BackendColor) -> (Self, bool) {
+        (Self::ALL[usize::from(colour.rgb.0) % Self::ALL.len()], colour.rgb.1 > 0)
+    }
+}
+
+/// What draws: a role with its opacity and, for lines, width and dash.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ink {
+    pub role: Role,
+    /// Opacity in percent.
+    pub opacity: u8,
+    /// Stroke width in pixels.
+    pub width: f64,
+    pub dash: bool,
+}
+
+impl Ink {
+    /// A solid line of one pixel, or a fill.
+    pub(super) fn new(role: Role) -> Self {
+        Self { role, opacity: 100, width: 1.0, dash: false }
+    }
+
+    pub(super) fn opacity(self, opacity: u8) -> Self {
+        Self { opacity, ..self }
+    }
+
+    pub(super) fn width(self, width: f64) -> Self {
+        Self { width, ..self }
+    }
+
+    pub(super) fn dash(self, dash: bool) -> Self {
+        Self { dash, ..self }
+    }
+
+    pub(super) fn colour(self) -> RGBColor {
+        self.role.key(self.dash)
+    }
+
+    pub(super) fn style(self, filled: bool) -> ShapeStyle {
+        use plotters::style::Color as _;
+        ShapeStyle {
+            color: self.colour().mix(f64::from(self.opacity) / 100.0),
+            filled,
+            stroke_width: (self.width * SUB).round() as u32,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What an attack costs: clean accuracy against attack success rate, one point a run.
+
+use super::{
+    csv::{Table, number},
+    figure::{Axis, Entry, Figure, FigureKind, Look, Point, Scale, Series, Shape},
+    marker::Marker,
+    role::Role,
+    text::{interval_text, percent_text},
+};
+use crate::{
+    api::RunRow,
+    metric::{Metrics, Ratio},
+    run::{Phase, RunState},
+    study::ProbeOptimizer,
+};
+
+/// Above this number of points their tags would hide one another.
+const TAGS_UP_TO: usize = 24;
+
+/// The finished classifiers among `rows`, with their results.
+pub(super) fn finished(rows: &[RunRow]) -> impl Iterator<Item = (&RunRow, Metrics)> {
+    rows.iter()
+        .filter(|row| row.state == RunState::Done && row.point.phase != Phase::Pretrain)
+        .filter_map(|row| row.metrics.map(|metrics| (row, metrics)))
+}
+
+/// Clean accuracy (x) against attack success rate (y) of the finished classifiers among `rows`, with 95 % Wilson
+/// intervals. Colour tells the study, or the trigger within one study; shape tells a clean from an attacked encoder.
+pub fn tradeoff(rows: &[RunRow]) -> Figure {
+    let points: Vec<_> = finished(rows).collect();
+    let studies = distinct(points.iter().map(|(row, _)| row.study));
+    let tags = points.len() <= TAGS_UP_TO;
+    let mut series = Vec::new();
+    let mut legend = Vec::new();
+    for (at, &study) in studies.iter().enumerate() {
+        let members: Vec<_> = points.iter().filter(|(row, _)| row.study == study).collect();
+        let label = match members.first() {
+            Some((row, _)) if studies.len() > 1 => format!("{} ({})", row.study_name, row.trigger),
+            Some((row, _)) => row.trigger.clone(),
+            None => continue,
+        };
+        let look =
+            |marker| Look { role: Role::series(at), opacity: 100, shape: Shape::Points { marker } };
+        legend.push(Entry { look: look(Marker::Square), label });
+        for attacked in [false, true] {
+            let members = members.iter().filter(|(row, _)| (row.point.ppr > 0) == attacked);
+            let points: Vec<_> =
+                members.filter_map(|&(row, metrics)| point(row, metrics, tags)).collect();
+            if !points.is_empty() {
+                series.push(Series { look: look(encoder_marker(attacked)), points });
+            }
+        }
+    }
+    if !points.is_empty() {
+        for (attacked, label) in [(false, "clean encoder (PPR 0)"), (true, "attacked encoder")] {
+            let shape = Shape::Points { marker: encoder_marker(attacked) };
+            legend.push(Entry {
+                look: Look { role: Role::Muted, opacity: 100, shape },
+                label: label.into(),
+            });
+        }
+    }
+    Figure {
+        kind: FigureKind::Tradeoff,
+        title: "Clean accuracy against attack success rate".into(),
+        summary: format!(
+            "Scatter of {} finished runs: clean accuracy in percent from left to right, attack success rate in percent \
+             from bottom to top.",
+            points.len()
+        ),
+        empty: "No finished classifier yet: a point appears for each linear probe that ends.",
+        x: Axis { label: "clean accuracy, CA (%)".into(), scale: Scale::Percent },
+        y: Axis { label: "attack success rate, ASR (%)".into(), scale: Scale::Percent },
+        series,
+        legend,
+        note: "One point a run. Whiskers: 95 % Wilson intervals.".into(),
+        table: table(&points),
+    }
+}
+
+fn encoder_marker(attacked: bool) -> Marker {
+    if attacked { Marker::Triangle } else { Marker::Ring }
+}
+
+/// The items of a list without repeats, in their order.
+pub(super) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = Vec::new();
+    for item in items {
+        if !seen.contains(&item) {
+            seen.push(item);
+        }
+    }
+    seen
+}
+
+fn percent_range(ratio: Ratio) -> Option<(f64, f64)> {
+    ratio.wilson95().map(|interval| (interval.low * 100.0, interval.high * 100.0))
+}
+
+fn point(row: &RunRow, metrics: Metrics, tags: bool) -> Option<Point> {
+    let share = |name, ratio| format!("{name} {} ({})", percent_text(ratio), interval_text(ratio));
+    Some(Point {
+        x: metrics.ca.percent()?,
+        y: metrics.asr.percent()?,
+        x_range: percent_range(metrics.ca),
+        y_range: percent_range(metrics.asr),
+        text: [
+            format!("{}: {}", row.study_name, row.trigger),
+            format!("{} ({})", row.point.label(), optimizer_name(row.optimizer)),
+            share("CA", metrics.ca),
+            share("ASR", metrics.asr),
+        ]
+        .join("\n"),
+        tag: tags.then(|| format!("LPR {}", row.point.lpr)),
+        id: Some(row.id.to_string()),
+    })
+}
+
+/// The optimiser's name as people write it.
+pub(super) fn optimizer_name(optimizer: ProbeOptimizer) -> &'static str {
+    match optimizer {
+        ProbeOptimizer::Lars => "LARS",
+        ProbeOptimizer::AdamW => "AdamW",
+    }
+}
+
+fn table(points: &[(&RunRow, Metrics)]) -> Table {
+    let mut table = Table::new(&[
+        "study",
+        "run",
+        "data set",
+        "trigger",
+        "trigger strength",
+        "optimizer",
+        "ppr (images per class)",
+        "lpr (images per class)",
+        "seed",
+        "n clean (images)",
+        "n triggered (images)",
+        "ca (%)",
+        "ca low 95 (%)",
+        "ca high 95 (%)",
+        "asr (%)",
+        "asr low 95 (%)",
+        "asr high 95 (%)",
+        "ra (%)",
+        "ra low 95 (%)",
+        "ra high 95 (%)",
+    ]);
+    for (row, metrics) in points {
+        let mut cells = vec![
+            row.study_name.clone(),
+            row.id.to_string(),
+            row.dataset.clone(),
+            row.trigger.clone(),
+            number(Some(row.strength), 4),
+            optimizer_name(row.optimizer).to_lowercase(),
+            row.point.ppr.to_string(),
+            row.point.lpr.to_string(),
+            row.point.seed.to_string(),
+            metrics.ca.total.to_string(),
+            metrics.asr.total.to_string(),
+        ];
+        for ratio in [metrics.ca, metrics.asr, metrics.ra] {
+            cells.extend(percent_cells(ratio));
+        }
+        table.rows.push(cells);
+    }
+    table
+}
+
+/// A share and its interval in percent, for a table.
+pub(super) fn percent_cells(ratio: Ratio) -> [String; 3] {
+    let range = percent_range(ratio);
+    [
+        number(ratio.percent(), 4),
+        number(range.map(|(low, _)| low), 4),
+        number(range.map(|(_, high)| high), 4),
+    ]
+}
