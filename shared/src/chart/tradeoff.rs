@@ -45,7 +45,7 @@ pub fn tradeoff(rows: &[RunRow]) -> Figure {
         for attacked in [false, true] {
             let members = members.iter().filter(|(row, _)| (row.point.ppr > 0) == attacked);
             let points: Vec<_> =
-                members.filter_map(|&(row, metrics)| point(row, metrics, tags)).collect();
+                members.filter_map(|(row, metrics)| point(row, *metrics, tags)).collect();
             if !points.is_empty() {
                 series.push(Series { look: look(encoder_marker(attacked)), points });
             }
