@@ -1,0 +1,161 @@
+//! What a page leaves behind: screenshots, console entries, requests, downloads.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use fantoccini::wd::WebDriverCompatibleCommand;
+use http::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::{ParseError, Url};
+
+use super::{Browser, PATIENCE, Screen};
+use crate::until;
+
+/// A line of the browser's console.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ConsoleEntry {
+    /// `SEVERE`, `WARNING`, `INFO` or `DEBUG`.
+    pub level: String,
+    /// What it says.
+    pub message: String,
+}
+
+/// A command of the driver that is not in the standard.
+#[derive(Debug)]
+struct Vendor {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Vendor {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.body.to_string()))
+    }
+}
+
+impl Browser {
+    /// The console's lines since the last call.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub async fn console(&self) -> Result<Vec<ConsoleEntry>> {
+        let command = Vendor { path: "se/log", body: json!({ "type": "browser" }) };
+        Ok(serde_json::from_value(self.client.issue_cmd(command).await?)?)
+    }
+
+    /// A command of the developer tools' protocol.
+    ///
+    /// # Errors
+    /// When the browser refuses it.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Result<Value> {
+        let body = json!({ "cmd": command, "params": parameters });
+        self.client
+            .issue_cmd(Vendor { path: "goog/cdp/execute", body })
+            .await
+            .with_context(|| command.to_owned())
+    }
+
+    /// Changes the screen.
+    ///
+    /// # Errors
+    /// When the browser refuses it.
+    pub async fn screen(&self, screen: Screen) -> Result<()> {
+        let (width, height) = screen.size();
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
+        Ok(())
+    }
+
+    /// Sets whether the machine prefers dark pages.
+    ///
+    /// # Errors
+    /// When the browser refuses it.
+    pub async fn prefers_dark(&self, dark: bool) -> Result<()> {
+        let value = if dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": value }]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+        Ok(())
+    }
+
+    /// Cuts the connection or gives it back.
+    ///
+    /// # Errors
+    /// When the browser refuses it.
+    pub async fn offline(&self, offline: bool) -> Result<()> {
+        self.devtools("Network.enable", json!({})).await?;
+        let conditions = json!({
+            "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+        });
+        self.devtools("Network.emulateNetworkConditions", conditions).await?;
+        Ok(())
+    }
+
+    /// Saves the whole page as a PNG.
+    ///
+    /// # Errors
+    /// When the picture cannot be taken or written.
+    pub async fn shoot(&self, path: &Path) -> Result<()> {
+        let shot = self
+            .devtools(
+                "Page.captureScreenshot",
+                json!({ "format": "png", "captureBeyondViewport": true }),
+            )
+            .await?;
+        let png = BASE64_STANDARD.decode(shot["data"].as_str().unwrap_or_default())?;
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(path, png).with_context(|| path.display().to_string())
+    }
+
+    /// Number of requests that the page has made so far.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub async fn requests(&self) -> Result<Vec<String>> {
+        let names = self
+            .run(
+                "return performance.getEntriesByType('resource').map((entry) => entry.name)",
+                vec![],
+            )
+            .await?;
+        Ok(serde_json::from_value(names)?)
+    }
+
+    /// Waits for a finished download whose name ends so and takes it.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn downloaded(&self, ending: &str) -> Result<Vec<u8>> {
+        let folder = self.session.downloads();
+        let path: PathBuf = until(&format!("a download of {ending}"), PATIENCE, async || {
+            let entries = fs::read_dir(&folder)?;
+            let mut paths = entries.flatten().map(|entry| entry.path());
+            Ok(paths.find(|path| path.to_string_lossy().ends_with(ending)))
+        })
+        .await?;
+        let content = fs::read(&path)?;
+        fs::remove_file(&path)?;
+        Ok(content)
+    }
+
+    /// Whether the page is wider than the screen.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub async fn scrolls_sideways(&self) -> Result<bool> {
+        let script =
+            "const page = document.scrollingElement; return page.scrollWidth > page.clientWidth";
+        Ok(self.run(script, vec![]).await? == Value::Bool(true))
+    }
+}
