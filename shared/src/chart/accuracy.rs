@@ -54,7 +54,7 @@ pub fn accuracy_by_epoch(runs: &[EpochSeries]) -> Figure {
     let mut series = Vec::new();
     let mut legend = Vec::new();
     for (at, run) in runs.iter().enumerate() {
-        let opacity = if runs.len() > 1 { 100 - (50 * at / (runs.len() - 1)) as u8 } else { 100 };
+        let opacity = if runs.len() > 1 { 100 - (40 * at / (runs.len() - 1)) as u8 } else { 100 };
         for (name, role, dash, ratio) in [
             ("CA", Role::Clean, false, (|m| m.ca) as fn(Metrics) -> Ratio),
             ("ASR", Role::Triggered, true, |m| m.asr),

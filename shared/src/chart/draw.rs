@@ -241,7 +241,7 @@ impl Picture<'_, '_> {
         }
     }
 
-    /// Tags beside their points, on the first free side; one without room is left out, hovering shows it.
+    /// Tags beside their points; one without room is left out, hovering shows it.
     fn tags(&self) {
         let mut taken: Vec<(Place, Place)> = self
             .points()
@@ -250,26 +250,21 @@ impl Picture<'_, '_> {
         let (size, height) = (TICK - 1.0, 10.0);
         for (_, point, (x, y)) in self.points() {
             let Some(tag) = &point.tag else { continue };
-            let width = text::width(tag, size);
-            let sides = [
-                (x + 9.0, y - 8.0),
-                (x - 9.0 - width, y - 8.0),
-                (x + 9.0, y + 9.0),
-                (x - 9.0 - width, y + 9.0),
-            ];
-            let free = sides.into_iter().find(|&(left, middle)| {
-                let box_ = ((left, middle - height / 2.0), (left + width, middle + height / 2.0));
-                let inside = box_.0.0 >= self.at.left
-                    && box_.1.0 <= self.at.right
-                    && box_.0.1 >= self.at.top
-                    && box_.1.1 <= self.at.bottom;
-                inside && !taken.iter().any(|other| overlap(*other, box_))
-            });
-            if let Some((left, middle)) = free {
+            let width = text::width(&tag.text, size);
+            // Beyond the ends of the whisker, at the point's own height: so a tag names one point only.
+            let (low, high) = point.x_range.unwrap_or((point.x, point.x));
+            let left = if tag.left {
+                self.x(low).min(x - RADIUS) - 6.0 - width
+            } else {
+                self.x(high).max(x + RADIUS) + 6.0
+            };
+            let half = height / 2.0;
+            let around = ((left, y - half), (left + width, y + half));
+            let inside = left >= self.at.left && left + width <= self.at.right;
+            if inside && !taken.iter().any(|other| overlap(*other, around)) {
                 let lettering = Lettering::new(size);
-                self.canvas.text(tag, (left, middle), lettering, Ink::new(Role::Muted));
-                let half = height / 2.0;
-                taken.push(((left, middle - half), (left + width, middle + half)));
+                self.canvas.text(&tag.text, (left, y), lettering, Ink::new(Role::Muted));
+                taken.push(around);
             }
         }
     }

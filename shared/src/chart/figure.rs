@@ -203,8 +203,16 @@ pub(super) struct Point {
     /// What hovering shows.
     pub text: String,
     /// A few letters that stand beside the point where there is room.
-    pub tag: Option<String>,
+    pub tag: Option<Tag>,
     pub id: Option<String>,
+}
+
+/// A text beside a point.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Tag {
+    pub text: String,
+    /// Whether it stands on the left.
+    pub left: bool,
 }
 
 /// An entry of the legend: a sample of the look and its name.

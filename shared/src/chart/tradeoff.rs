@@ -2,7 +2,7 @@
 
 use super::{
     csv::{Table, number},
-    figure::{Axis, Entry, Figure, FigureKind, Look, Point, Scale, Series, Shape},
+    figure::{Axis, Entry, Figure, FigureKind, Look, Point, Scale, Series, Shape, Tag},
     marker::Marker,
     role::Role,
     text::{interval_text, percent_text},
@@ -111,7 +111,7 @@ fn point(row: &RunRow, metrics: Metrics, tags: bool) -> Option<Point> {
             share("ASR", metrics.asr),
         ]
         .join("\n"),
-        tag: tags.then(|| format!("LPR {}", row.point.lpr)),
+        tag: tags.then(|| Tag { text: format!("LPR {}", row.point.lpr), left: row.point.ppr == 0 }),
         id: Some(row.id.to_string()),
     })
 }
