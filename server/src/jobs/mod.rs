@@ -1,0 +1,27 @@
+//! Runs on their way from the queue to the store.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`studies`] | a study from its specification; cancel, retry, delete |
+//! | [`datasets`], [`keys`] | data sets and key images that a study can name |
+//! | [`run_folder`] | what lies in a run's folder; whether its worker lives |
+//! | [`ingest`] | a run folder's event lines -> store, each exactly once |
+//! | [`worker_process`] | a worker from outside: spawn, reap, kill |
+//! | [`scheduler`] | hands out queued runs, follows running ones, marks interrupted ones |
+//! | [`handle`] | the scheduler's door for the rest of the program |
+//!
+//! A worker is a process of its own that outlives this one. It only writes into its run folder; the program that holds
+//! the scheduler's lock only follows those files. All that is known of a run stands in the store, so a new scheduler goes
+//! on where an old one was killed.
+
+pub mod datasets;
+pub mod handle;
+pub mod ingest;
+pub mod keys;
+pub mod run_folder;
+pub mod scheduler;
+pub mod studies;
+pub mod worker_process;
+
+pub use handle::Handle;
+pub use scheduler::{Scheduler, Settings};

@@ -1,0 +1,68 @@
+//! Checkpoints that runs have written, from their events.
+
+use shared::{RunEvent, RunId, StudyId, run::RunPoint};
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::{
+    Store, StoreError,
+    row::{parse, point},
+    studies::from_json,
+};
+
+/// A checkpoint as its run told of it. Whether the file is still there is not the store's to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrittenCheckpoint {
+    /// Its run.
+    pub run: RunId,
+    /// Its study.
+    pub study: StudyId,
+    /// The study's name.
+    pub study_name: String,
+    /// The run's place in the grid.
+    pub point: RunPoint,
+    /// File name in the run's folder.
+    pub file: String,
+    /// Epochs of training in it.
+    pub epoch: u32,
+    /// Unix time in milliseconds.
+    pub created_at: u64,
+}
+
+impl Store {
+    /// The newest `limit` checkpoints, of one study or of all, newest first.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn checkpoints(
+        &self,
+        study: Option<StudyId>,
+        limit: u32,
+    ) -> Result<Vec<WrittenCheckpoint>, StoreError> {
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "SELECT r.id, r.study, r.study_name, r.phase, r.ppr, r.lpr, r.seed, e.at, e.body FROM runs r \
+             CROSS JOIN events e INDEXED BY events_checkpoint ON e.run = r.key AND e.kind = 'checkpoint'",
+        );
+        if let Some(study) = study {
+            sql.push(" WHERE r.study = ").push_bind(study.to_string());
+        }
+        sql.push(" ORDER BY r.key DESC, e.seq DESC LIMIT ").push_bind(i64::from(limit));
+        let rows = sql.build().fetch_all(self.readers()).await?;
+        rows.iter()
+            .map(|row| {
+                let (epoch, file) = match from_json(row.try_get(8)?, "an event")? {
+                    RunEvent::Checkpoint { epoch, file } => (epoch, file),
+                    other => return Err(StoreError::corrupt("a checkpoint")(&other.kind())),
+                };
+                Ok(WrittenCheckpoint {
+                    run: parse(row.try_get(0)?, "a run's identifier")?,
+                    study: parse(row.try_get(1)?, "a study's identifier")?,
+                    study_name: row.try_get(2)?,
+                    point: point(row, 3)?,
+                    file,
+                    epoch,
+                    created_at: row.try_get::<i64, _>(7)? as u64,
+                })
+            })
+            .collect()
+    }
+}

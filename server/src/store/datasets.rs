@@ -1,0 +1,81 @@
+//! Added data sets. An entry holds what was found in the folder; the images stay where they are.
+
+use shared::api::DatasetInfo;
+use sqlx::Row;
+
+use super::{
+    Store, StoreError,
+    studies::{from_json, to_json},
+};
+
+impl Store {
+    /// Adds a data set.
+    ///
+    /// # Errors
+    /// When the name is taken, or the query fails.
+    pub async fn insert_dataset(&self, info: &DatasetInfo) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let added = sqlx::query(
+            "INSERT INTO datasets (name, added_at, info) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(&info.name)
+        .bind(info.added_at as i64)
+        .bind(to_json(info)?)
+        .execute(&mut *tx)
+        .await?;
+        if added.rows_affected() == 0 {
+            return Err(StoreError::Conflict(format!(
+                "there already is a data set {}; choose another name, or remove that one first",
+                info.name
+            )));
+        }
+        self.commit(tx).await
+    }
+
+    /// All added data sets by name; of each, at most the first 100 left-out files.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn list_datasets(&self) -> Result<Vec<DatasetInfo>, StoreError> {
+        let rows = sqlx::query("SELECT info FROM datasets ORDER BY name")
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter()
+            .map(|row| {
+                from_json::<DatasetInfo>(row.try_get(0)?, "a data set").map(DatasetInfo::abridged)
+            })
+            .collect()
+    }
+
+    /// A data set, with all its left-out files.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the query fails.
+    pub async fn get_dataset(&self, name: &str) -> Result<DatasetInfo, StoreError> {
+        let row = sqlx::query("SELECT info FROM datasets WHERE name = ?")
+            .bind(name)
+            .fetch_optional(self.readers())
+            .await?
+            .ok_or_else(|| StoreError::not_found("data set", name))?;
+        from_json(row.try_get(0)?, "a data set")
+    }
+
+    /// Removes a data set's entry, never its files.
+    ///
+    /// # Errors
+    /// When a study on it has queued or running runs, there is none of that name, or the query fails.
+    pub async fn delete_dataset(&self, name: &str) -> Result<(), StoreError> {
+        if let Some(study) = self.study_using(name).await? {
+            return Err(StoreError::Conflict(format!(
+                "the study \"{study}\" is queued or running on {name}; cancel it first"
+            )));
+        }
+        let mut tx = self.write().await?;
+        let removed =
+            sqlx::query("DELETE FROM datasets WHERE name = ?").bind(name).execute(&mut *tx).await?;
+        if removed.rows_affected() == 0 {
+            return Err(StoreError::not_found("data set", name));
+        }
+        self.commit(tx).await
+    }
+}

@@ -1,0 +1,26 @@
+//! The only SQL of the program.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`studies`] | studies: insert, list, get, delete |
+//! | [`runs`] | runs: list, get; the table's filters and orders |
+//! | [`queue`] | states of runs: hand out, end, cancel, queue again |
+//! | [`events`] | events: take in exactly once, read by run, read as one stream |
+//! | [`compare`] | finished classifiers for the figures |
+//! | [`checkpoints`] | checkpoints that runs have written |
+//! | [`datasets`], [`keys`] | added data sets, uploaded key images |
+
+pub mod checkpoints;
+pub mod compare;
+pub mod datasets;
+mod error;
+pub mod events;
+pub mod keys;
+mod open;
+pub mod queue;
+mod row;
+pub mod runs;
+pub mod studies;
+
+pub use error::StoreError;
+pub use open::Store;

@@ -1,0 +1,300 @@
+//! States of runs: hand out, end, cancel, queue again. Every change of a state is an UPDATE that names the states it may
+//! come from, as [`RunState::may_become`] has them, and leaves a `state` event.
+
+use shared::{Progress, RunId, RunState, StudyId, StudySpec, run::RunPoint};
+use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
+
+use super::{
+    Store, StoreError,
+    row::{parse, point},
+    studies::from_json,
+};
+
+/// A run that a worker trains, as far as the store knows.
+#[derive(Clone, Debug)]
+pub struct RunningRun {
+    /// Its number in the store.
+    pub key: i64,
+    /// Identifier.
+    pub run: RunId,
+    /// Its study.
+    pub study: StudyId,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Whether it is to be stopped.
+    pub cancel: bool,
+    /// Bytes of the event file that were taken in.
+    pub taken_bytes: u64,
+    /// The fold of the events that were taken in.
+    pub progress: Progress,
+}
+
+/// A queued run whose turn it is.
+#[derive(Clone, Debug)]
+pub struct ReadyRun {
+    /// Its number in the store.
+    pub key: i64,
+    /// Identifier.
+    pub run: RunId,
+    /// Its study.
+    pub study: StudyId,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Place in the grid.
+    pub point: RunPoint,
+    /// Pre-training that it starts from, which is done.
+    pub parent: Option<RunId>,
+    /// The study's specification.
+    pub spec: StudySpec,
+}
+
+impl Store {
+    /// All running runs.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn running(&self) -> Result<Vec<RunningRun>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT key, id, study, attempt, cancel, taken_bytes, progress FROM runs WHERE state = 'running' \
+             ORDER BY queued_at, key",
+        )
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(RunningRun {
+                    key: row.try_get(0)?,
+                    run: parse(row.try_get(1)?, "a run's identifier")?,
+                    study: parse(row.try_get(2)?, "a study's identifier")?,
+                    attempt: row.try_get(3)?,
+                    cancel: row.try_get(4)?,
+                    taken_bytes: row.try_get::<i64, _>(5)? as u64,
+                    progress: from_json(row.try_get(6)?, "a run's progress")?,
+                })
+            })
+            .collect()
+    }
+
+    /// The first queued run that starts from nothing or from a finished pre-training.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn next_ready(&self) -> Result<Option<ReadyRun>, StoreError> {
+        let row = sqlx::query(
+            "SELECT r.key, r.id, r.study, r.attempt, r.phase, r.ppr, r.lpr, r.seed, r.parent, s.spec FROM runs r \
+             JOIN studies s ON s.id = r.study LEFT JOIN runs p ON p.id = r.parent \
+             WHERE r.state = 'queued' AND (r.parent IS NULL OR p.state = 'done') ORDER BY r.queued_at, r.key LIMIT 1",
+        )
+        .fetch_optional(self.readers())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let parent: Option<&str> = row.try_get(8)?;
+        Ok(Some(ReadyRun {
+            key: row.try_get(0)?,
+            run: parse(row.try_get(1)?, "a run's identifier")?,
+            study: parse(row.try_get(2)?, "a study's identifier")?,
+            attempt: row.try_get(3)?,
+            point: point(&row, 4)?,
+            parent: parent.map(|id| parse(id, "a run's identifier")).transpose()?,
+            spec: from_json(row.try_get(9)?, "a specification")?,
+        }))
+    }
+
+    /// Marks a queued run as running. `false` when it is no longer queued.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn start_run(&self, key: i64, at: u64) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let moved = move_state(&mut tx, key, RunState::Running, None, at).await?;
+        self.commit(tx).await?;
+        Ok(moved)
+    }
+
+    /// Ends a run that did not finish: failed, interrupted or cancelled, and why. The queued runs that start from it end,
+    /// too. `false` when the run's state does not allow it, for example because it has ended meanwhile.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn end_run(
+        &self,
+        key: i64,
+        state: RunState,
+        error: Option<&str>,
+        at: u64,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let moved = move_state(&mut tx, key, state, error, at).await?;
+        self.commit(tx).await?;
+        Ok(moved)
+    }
+
+    /// Cancels a queued run at once and asks for the end of a running one. Returns the state that it had.
+    ///
+    /// # Errors
+    /// When the run is over, there is no such run, or the query fails.
+    pub async fn cancel_run(&self, run: RunId, at: u64) -> Result<RunState, StoreError> {
+        let mut tx = self.write().await?;
+        let (key, state) = find(&mut tx, run).await?;
+        match state {
+            RunState::Queued => {
+                move_state(&mut tx, key, RunState::Cancelled, None, at).await?;
+            }
+            RunState::Running => {
+                sqlx::query("UPDATE runs SET cancel = 1 WHERE key = ?")
+                    .bind(key)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            from => return Err(StoreError::IllegalState { from, to: RunState::Cancelled }),
+        }
+        self.commit(tx).await?;
+        Ok(state)
+    }
+
+    /// Cancels all queued runs of a study at once and asks for the end of its running ones. Returns how many of both.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn cancel_study(&self, study: StudyId, at: u64) -> Result<(u64, u64), StoreError> {
+        let mut tx = self.write().await?;
+        let queued: Vec<i64> =
+            sqlx::query_scalar("SELECT key FROM runs WHERE study = ? AND state = 'queued'")
+                .bind(study.to_string())
+                .fetch_all(&mut *tx)
+                .await?;
+        for &key in &queued {
+            move_state(&mut tx, key, RunState::Cancelled, None, at).await?;
+        }
+        let running =
+            sqlx::query("UPDATE runs SET cancel = 1 WHERE study = ? AND state = 'running'")
+                .bind(study.to_string())
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+        self.commit(tx).await?;
+        Ok((queued.len() as u64, running))
+    }
+
+    /// Queues a run that did not end well once more, from scratch: its events go, its number of attempts rises. A
+    /// pre-training takes its unfinished probes along, a probe the pre-training that it waits for.
+    ///
+    /// # Errors
+    /// When the run is queued, running or done, there is no such run, or the query fails.
+    pub async fn retry_run(&self, run: RunId, at: u64) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let (key, from) = find(&mut tx, run).await?;
+        if !from.may_become(RunState::Queued) {
+            return Err(StoreError::IllegalState { from, to: RunState::Queued });
+        }
+        let family: Vec<i64> = sqlx::query_scalar(
+            "SELECT key FROM runs WHERE key = ?1 OR parent = ?2 OR id = (SELECT parent FROM runs WHERE key = ?1) \
+             ORDER BY key",
+        )
+        .bind(key)
+        .bind(run.to_string())
+        .fetch_all(&mut *tx)
+        .await?;
+        for key in family {
+            if move_state(&mut tx, key, RunState::Queued, None, at).await? {
+                restart(&mut tx, key, at).await?;
+            }
+        }
+        self.commit(tx).await
+    }
+}
+
+/// Key and state of a run.
+async fn find(tx: &mut SqliteConnection, run: RunId) -> Result<(i64, RunState), StoreError> {
+    let row = sqlx::query("SELECT key, state FROM runs WHERE id = ?")
+        .bind(run.to_string())
+        .fetch_optional(tx)
+        .await?
+        .ok_or_else(|| StoreError::not_found("run", run))?;
+    Ok((row.try_get(0)?, parse(row.try_get(1)?, "a state")?))
+}
+
+/// Forgets all of the last attempt.
+async fn restart(tx: &mut SqliteConnection, key: i64, at: u64) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE runs SET attempt = attempt + 1, queued_at = ?, started_at = NULL, taken_bytes = 0, taken_seq = 0, \
+         progress = '{}' WHERE key = ?",
+    )
+    .bind(at as i64)
+    .bind(key)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query("DELETE FROM events WHERE run = ? AND seq IS NOT NULL")
+        .bind(key)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Moves a run to a state if it may go there; `false` and no change otherwise.
+pub(super) async fn move_state(
+    tx: &mut Transaction<'static, Sqlite>,
+    key: i64,
+    to: RunState,
+    error: Option<&str>,
+    at: u64,
+) -> Result<bool, StoreError> {
+    let from: Vec<_> = RunState::ALL
+        .into_iter()
+        .filter(|state| state.may_become(to))
+        .map(RunState::as_str)
+        .collect();
+    let row = sqlx::query(
+        "UPDATE runs SET state = ?1, error = ?2, cancel = 0, \
+         started_at = CASE WHEN ?1 = 'running' THEN ?3 ELSE started_at END, \
+         ended_at = CASE WHEN ?1 IN ('queued', 'running') THEN NULL ELSE ?3 END \
+         WHERE key = ?4 AND state IN (SELECT value FROM json_each(?5)) RETURNING id, phase, ppr, lpr, seed",
+    )
+    .bind(to.as_str())
+    .bind(error)
+    .bind(at as i64)
+    .bind(key)
+    .bind(serde_json::Value::from(from).to_string())
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(false) };
+    state_event(tx, key, to, at).await?;
+    // Done children have nothing to wait for: only queued ones go with the run.
+    let children = match to {
+        RunState::Failed | RunState::Interrupted => RunState::Failed,
+        RunState::Cancelled => RunState::Cancelled,
+        _ => return Ok(true),
+    };
+    let (id, label) = (row.try_get::<&str, _>(0)?, point(&row, 1)?.label());
+    let error =
+        format!("not started, because the {label} that it starts from is {to}; retry that one");
+    let children_keys: Vec<i64> = sqlx::query_scalar(
+        "UPDATE runs SET state = ?, error = ?, ended_at = ? WHERE parent = ? AND state = 'queued' RETURNING key",
+    )
+    .bind(children.as_str())
+    .bind(&error)
+    .bind(at as i64)
+    .bind(id)
+    .fetch_all(&mut **tx)
+    .await?;
+    for child in children_keys {
+        state_event(tx, child, children, at).await?;
+    }
+    Ok(true)
+}
+
+/// Notes that a run's state changed, for those who follow the events.
+pub(super) async fn state_event(
+    tx: &mut SqliteConnection,
+    key: i64,
+    state: RunState,
+    at: u64,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO events (run, at, kind, state) VALUES (?, ?, 'state', ?)")
+        .bind(key)
+        .bind(at as i64)
+        .bind(state.as_str())
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! Runs: the table with its filters and orders, and single runs.
+
+use shared::{
+    Phase, RunId, RunState, StudyId,
+    api::{Page, RunRow},
+};
+use sqlx::{QueryBuilder, Sqlite};
+
+use super::{
+    Store, StoreError,
+    row::{COLUMNS, run_row},
+};
+
+/// Longest part of a list that is given at once.
+pub const MAX_PAGE: u32 = 1000;
+
+/// Which runs; what is `None` does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Of this study.
+    pub study: Option<StudyId>,
+    /// In this phase.
+    pub phase: Option<Phase>,
+    /// In this state.
+    pub state: Option<RunState>,
+    /// On this data set.
+    pub dataset: Option<String>,
+    /// With this trigger, by its kind or its label.
+    pub trigger: Option<String>,
+    /// With this text in the study's name, the trigger's label or the data set's name.
+    pub search: Option<String>,
+}
+
+/// Orders of the runs' table. Equal runs stand in the order of their making; runs without a value come last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunSort {
+    /// Time of making.
+    #[default]
+    Created,
+    /// Study's name.
+    Study,
+    /// Phase.
+    Phase,
+    /// Poisons per class in pre-training.
+    Ppr,
+    /// Poisons per class in the probe.
+    Lpr,
+    /// Seed.
+    Seed,
+    /// Clean accuracy.
+    Ca,
+    /// Attack success rate.
+    Asr,
+    /// Robust accuracy.
+    Ra,
+    /// State.
+    State,
+    /// Trigger's strength.
+    Strength,
+}
+
+impl RunSort {
+    /// All orders.
+    pub const ALL: [Self; 11] = [
+        Self::Created,
+        Self::Study,
+        Self::Phase,
+        Self::Ppr,
+        Self::Lpr,
+        Self::Seed,
+        Self::Ca,
+        Self::Asr,
+        Self::Ra,
+        Self::State,
+        Self::Strength,
+    ];
+
+    /// The order's name in addresses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Study => "study",
+            Self::Phase => "phase",
+            Self::Ppr => "ppr",
+            Self::Lpr => "lpr",
+            Self::Seed => "seed",
+            Self::Ca => "ca",
+            Self::Asr => "asr",
+            Self::Ra => "ra",
+            Self::State => "state",
+            Self::Strength => "strength",
+        }
+    }
+
+    fn column(self) -> &'static str {
+        match self {
+            Self::Created => "key",
+            Self::Study => "study_name",
+            other => other.as_str(),
+        }
+    }
+}
+
+impl std::str::FromStr for RunSort {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|sort| sort.as_str() == text).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|sort| sort.as_str()).collect();
+            format!("runs are sorted by {}, not by {text:?}", names.join(", "))
+        })
+    }
+}
+
+/// A part of the runs' table.
+#[derive(Clone, Debug, Default)]
+pub struct RunQuery {
+    /// Which runs.
+    pub filter: RunFilter,
+    /// In which order.
+    pub sort: RunSort,
+    /// Whether the order is turned round.
+    pub descending: bool,
+    /// Runs to leave out at the beginning.
+    pub offset: u64,
+    /// Runs to give at most; never more than [`MAX_PAGE`].
+    pub limit: u32,
+}
+
+impl Store {
+    /// A part of the runs' table.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn list_runs(&self, query: &RunQuery) -> Result<Page<RunRow>, StoreError> {
+        let mut count = QueryBuilder::new("SELECT count(*) FROM runs");
+        push_filter(&mut count, &query.filter);
+        let total: i64 = count.build_query_scalar().fetch_one(self.readers()).await?;
+
+        let mut list = QueryBuilder::new(format!("SELECT {COLUMNS}, progress FROM runs"));
+        push_filter(&mut list, &query.filter);
+        let column = query.sort.column();
+        let direction = if query.descending { "DESC" } else { "ASC" };
+        match query.sort {
+            RunSort::Created => list.push(format!(" ORDER BY key {direction}")),
+            // Only these may lack a value.
+            RunSort::Ca | RunSort::Asr | RunSort::Ra => {
+                list.push(format!(" ORDER BY {column} {direction} NULLS LAST, key {direction}"))
+            }
+            _ => list.push(format!(" ORDER BY {column} {direction}, key {direction}")),
+        };
+        list.push(" LIMIT ").push_bind(i64::from(query.limit.min(MAX_PAGE)));
+        list.push(" OFFSET ").push_bind(query.offset as i64);
+        let rows = list.build().fetch_all(self.readers()).await?;
+        let items = rows.iter().map(run_row).collect::<Result<_, _>>()?;
+        Ok(Page { items, total: total as u64, offset: query.offset })
+    }
+
+    /// A run.
+    ///
+    /// # Errors
+    /// When there is none of that identifier, or the query fails.
+    pub async fn get_run(&self, run: RunId) -> Result<RunRow, StoreError> {
+        let row = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS}, progress FROM runs"))
+            .push(" WHERE id = ")
+            .push_bind(run.to_string())
+            .build()
+            .fetch_optional(self.readers())
+            .await?;
+        row.as_ref().map_or_else(|| Err(StoreError::not_found("run", run)), run_row)
+    }
+
+    /// All runs of a study in their order.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn study_runs(&self, study: StudyId) -> Result<Vec<RunRow>, StoreError> {
+        let rows = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS}, progress FROM runs"))
+            .push(" WHERE study = ")
+            .push_bind(study.to_string())
+            .push(" ORDER BY key")
+            .build()
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(run_row).collect()
+    }
+
+    /// The running runs, then at most `limit` of the queued ones in the order in which they are handed out.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn list_jobs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        let mut jobs = Vec::new();
+        for state in [RunState::Running, RunState::Queued] {
+            let rows = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS}, progress FROM runs"))
+                .push(" WHERE state = ")
+                .push_bind(state.as_str())
+                .push(" ORDER BY queued_at, key LIMIT ")
+                .push_bind(i64::from(limit))
+                .build()
+                .fetch_all(self.readers())
+                .await?;
+            for row in &rows {
+                jobs.push(run_row(row)?);
+            }
+        }
+        Ok(jobs)
+    }
+}
+
+fn push_filter(sql: &mut QueryBuilder<Sqlite>, filter: &RunFilter) {
+    sql.push(" WHERE 1");
+    let exact = [
+        ("study", filter.study.map(|study| study.to_string())),
+        ("phase", filter.phase.map(|phase| phase.as_str().to_owned())),
+        ("state", filter.state.map(|state| state.as_str().to_owned())),
+        ("dataset", filter.dataset.clone()),
+    ];
+    for (column, value) in exact {
+        if let Some(value) = value {
+            sql.push(format!(" AND {column} = ")).push_bind(value);
+        }
+    }
+    if let Some(trigger) = &filter.trigger {
+        let column =
+            if ["blended", "patched"].contains(&trigger.as_str()) { "kind" } else { "label" };
+        sql.push(format!(" AND trigger_{column} = ")).push_bind(trigger.clone());
+    }
+    if let Some(pattern) = filter.search.as_deref().and_then(like_pattern) {
+        sql.push(" AND (study_name LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
+        sql.push(" OR trigger_label LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
+        sql.push(" OR dataset LIKE ").push_bind(pattern).push(" ESCAPE '\\')");
+    }
+}
+
+/// The pattern that finds `text` anywhere, its own `%` and `_` taken as they stand; `None` for nothing to search for.
+pub(super) fn like_pattern(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    Some(format!("%{escaped}%"))
+}
