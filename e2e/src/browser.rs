@@ -105,6 +105,15 @@ impl Browser {
         self.client.execute(script, arguments).await.with_context(|| format!("script {script}"))
     }
 
+    /// What a script hands to the function that it gets as its last argument.
+    ///
+    /// # Errors
+    /// When the script throws or never calls it.
+    pub async fn run_until_done(&self, script: &str, arguments: Vec<Value>) -> Result<Value> {
+        let answer = self.client.execute_async(script, arguments).await;
+        answer.with_context(|| format!("script {script}"))
+    }
+
     /// The element with this role and name; waits for it. Of several the first.
     ///
     /// # Errors

@@ -149,13 +149,32 @@ impl Browser {
         Ok(content)
     }
 
-    /// Whether the page is wider than the screen.
+    /// What makes the page wider than the screen: nothing, or the elements that stick out of it.
     ///
     /// # Errors
     /// When the driver does not answer.
-    pub async fn scrolls_sideways(&self) -> Result<bool> {
-        let script =
-            "const page = document.scrollingElement; return page.scrollWidth > page.clientWidth";
-        Ok(self.run(script, vec![]).await? == Value::Bool(true))
+    pub async fn wider_than_the_screen(&self) -> Result<Vec<String>> {
+        let script = "
+            const page = document.scrollingElement;
+            if (page.scrollWidth <= page.clientWidth) return [];
+            return [...document.querySelectorAll('body *')]
+              .filter((element) => element.getBoundingClientRect().right > page.clientWidth + 0.5)
+              .slice(0, 8)
+              .map((element) => `${element.tagName.toLowerCase()}.${element.getAttribute('class') ?? ''}`);";
+        Ok(serde_json::from_value(self.run(script, vec![]).await?)?)
+    }
+
+    /// Visible controls that a reader of the page cannot name.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub async fn nameless_controls(&self) -> Result<Vec<String>> {
+        let script = "
+            return [...document.querySelectorAll('button, a[href], input, select, textarea, [role=button]')]
+              .filter((element) => element.getClientRects().length > 0)
+              .filter((element) => !(element.getAttribute('aria-label') || element.getAttribute('aria-labelledby')
+                || element.labels?.length || element.textContent.trim() || element.title))
+              .map((element) => element.outerHTML.slice(0, 120));";
+        Ok(serde_json::from_value(self.run(script, vec![]).await?)?)
     }
 }

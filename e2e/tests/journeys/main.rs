@@ -1,0 +1,7 @@
+//! Journeys through the pages of the real program, each from an empty data folder.
+
+mod bad_input;
+mod new_study;
+mod pages;
+mod same_bits;
+mod steps;

@@ -1,0 +1,71 @@
+//! Every page before there is anything to show: what to do next, no sideways scrolling on a phone, no console error.
+
+use anyhow::{Result, ensure};
+use e2e::{Role, travel};
+
+use crate::steps::look;
+
+#[tokio::test]
+async fn empty_pages_say_what_to_do_next() -> Result<()> {
+    travel("empty-pages", async |_, browser| {
+        for (path, heading, next) in [
+            ("/", "Studies", "Quick look"),
+            ("/compare", "Compare", "study"),
+            ("/reconstruct", "Reconstruct", "study"),
+            ("/data", "Data", "shapes"),
+            ("/checkpoints", "Checkpoints", "study"),
+            ("/system", "System", "0.1.0"),
+            ("/studies/new", "New study", "Start"),
+            ("/nowhere", "", "Studies"),
+        ] {
+            browser.visit(path).await?;
+            if !heading.is_empty() {
+                browser.find(Role::Heading, heading).await?;
+            }
+            browser.sees(next).await?;
+            let name = path.trim_matches('/').replace('/', "-");
+            look(browser, &format!("empty-{}", if name.is_empty() { "home" } else { &name }))
+                .await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn every_control_has_a_name() -> Result<()> {
+    travel("names", async |_, browser| {
+        for path in
+            ["/", "/studies/new", "/compare", "/reconstruct", "/data", "/checkpoints", "/system"]
+        {
+            browser.visit(path).await?;
+            browser.find(Role::Heading, "").await?;
+            let nameless = browser.nameless_controls().await?;
+            ensure!(nameless.is_empty(), "{path}: controls without a name: {nameless:?}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_rail_leads_everywhere_and_back() -> Result<()> {
+    travel("rail", async |_, browser| {
+        browser.visit("/").await?;
+        for (link, path) in [
+            ("Compare", "/compare"),
+            ("Reconstruct", "/reconstruct"),
+            ("Data", "/data"),
+            ("Checkpoints", "/checkpoints"),
+            ("System", "/system"),
+            ("Studies", "/"),
+        ] {
+            browser.click(Role::Link, link).await?;
+            browser.find(Role::Heading, link).await?;
+            let place = browser.place().await?;
+            ensure!(place.split('?').next() == Some(path), "{link} leads to {place}");
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,120 @@
+//! Steps that several journeys take.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Browser, Dashboard, Screen, journey::shots, until};
+use shared::{
+    StudySpec,
+    api::StudyDetail,
+    study::{DatasetSpec, ModelSpec, TransformerSpec, presets},
+};
+
+/// Everything drawn in one part of the attack editor, as one text.
+pub async fn drawn(browser: &Browser, side: &str) -> Result<String> {
+    let script = "
+        const canvases = document.querySelectorAll(`[data-side='${arguments[0]}'] canvas`);
+        return [...canvases].map((canvas) => canvas.toDataURL()).join(' ');";
+    let text = browser.run(script, vec![side.into()]).await?;
+    Ok(text.as_str().unwrap_or_default().to_owned())
+}
+
+/// Waits until the attack editor has drawn all of its images in all three columns.
+pub async fn preview_is_drawn(browser: &Browser) -> Result<()> {
+    let script = "
+        const canvases = [...document.querySelectorAll('.mosaic canvas')];
+        return canvases.length === 48 && canvases.every((canvas) => canvas.width > 1);";
+    browser.holds("the attack editor shows 16 images in three columns", script).await
+}
+
+/// Waits until one part of the attack editor shows something else than `before`.
+pub async fn redrawn(browser: &Browser, side: &str, before: &str) -> Result<String> {
+    until(&format!("{side} is drawn anew"), Duration::from_secs(5), async || {
+        let now = drawn(browser, side).await?;
+        Ok((now != before).then_some(now))
+    })
+    .await
+}
+
+/// Requests of the page so far, without the frame's own look at the running jobs.
+pub async fn requests(browser: &Browser) -> Result<Vec<String>> {
+    let all = browser.requests().await?;
+    let of_the_frame = |name: &String| {
+        name.contains("/api/v1/runs?state=running") || name.ends_with("/api/v1/system")
+    };
+    Ok(all.into_iter().filter(|name| !of_the_frame(name)).collect())
+}
+
+/// The value of the field with this identifier, as a number.
+pub async fn number(browser: &Browser, id: &str) -> Result<f64> {
+    let value =
+        browser.run("return document.getElementById(arguments[0])?.value", vec![id.into()]).await?;
+    let text = value.as_str().with_context(|| format!("no field {id}"))?;
+    text.parse().with_context(|| format!("{id} holds {text:?}"))
+}
+
+/// A study that trains in seconds: 10 classes of 40 drawn images, a transformer of two blocks, two epochs.
+pub fn micro(name: &str) -> Result<StudySpec> {
+    let mut spec = presets().into_iter().next().context("a preset")?.spec;
+    spec.name = name.into();
+    spec.dataset =
+        DatasetSpec { train_per_class: Some(40), test_per_class: Some(20), ..spec.dataset };
+    spec.model = ModelSpec {
+        image_size: 32,
+        patch_size: 8,
+        encoder: TransformerSpec { dim: 32, depth: 1, heads: 2 },
+        decoder: TransformerSpec { dim: 32, depth: 1, heads: 2 },
+    };
+    spec.grid.ppr = vec![0, 4];
+    spec.grid.lpr = vec![0, 4];
+    spec.pretrain.epochs = 3;
+    spec.pretrain.warmup_epochs = 1;
+    spec.pretrain.batch_size = 64;
+    spec.pretrain.checkpoint_every = 1;
+    spec.probe.epochs = 6;
+    spec.probe.warmup_epochs = 1;
+    spec.probe.batch_size = 64;
+    spec.probe.evaluate_every = 2;
+    let errors = spec.validate();
+    ensure!(errors.is_empty(), "the micro study is not sound: {errors:?}");
+    Ok(spec)
+}
+
+/// Starts a study through the API.
+pub async fn start(dashboard: &Dashboard, spec: &StudySpec) -> Result<StudyDetail> {
+    dashboard.api.post("/api/v1/studies", spec).await
+}
+
+/// The study as the API tells it.
+pub async fn study(dashboard: &Dashboard, id: &str) -> Result<StudyDetail> {
+    dashboard.api.get(&format!("/api/v1/studies/{id}")).await
+}
+
+/// Waits until every run of the study is done.
+pub async fn done(dashboard: &Dashboard, id: &str) -> Result<StudyDetail> {
+    until("every run is done", Duration::from_mins(5), async || {
+        let study = study(dashboard, id).await?;
+        for run in &study.runs {
+            ensure!(run.error.is_none(), "{}: {:?}", run.point.label(), run.error);
+        }
+        let all = study.runs.iter().all(|run| run.state == shared::RunState::Done);
+        Ok(all.then_some(study))
+    })
+    .await
+}
+
+/// Looks at the page on a wide and a narrow screen, light and dark: it must not scroll sideways, and a screenshot of
+/// each is kept.
+pub async fn look(browser: &Browser, name: &str) -> Result<()> {
+    for (screen, size) in [(Screen::Wide, "1440"), (Screen::Narrow, "390")] {
+        browser.screen(screen).await?;
+        for (dark, ground) in [(false, "light"), (true, "dark")] {
+            browser.prefers_dark(dark).await?;
+            browser.shoot(&shots().join(Path::new(&format!("{name}-{size}-{ground}.png")))).await?;
+        }
+        let wide = browser.wider_than_the_screen().await?;
+        ensure!(wide.is_empty(), "{name} scrolls sideways at {size} px because of {wide:?}");
+    }
+    browser.prefers_dark(false).await?;
+    browser.screen(Screen::Wide).await
+}
