@@ -1,0 +1,25 @@
+# Two stages: a builder that calls the scripts that `make` calls, and a small image with the program alone.
+#   docker build -t maskdoor .
+#   docker run --rm -p 8787:8787 -v maskdoor:/data maskdoor
+
+FROM rust:1.95.0-bookworm AS builder
+WORKDIR /src
+COPY . .
+# Cargo's downloads and what is built survive a change of the sources; only the program leaves the cache.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    make build && install -D target/release/maskdoor /out/maskdoor
+
+FROM debian:bookworm-slim
+RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin maskdoor \
+ && install -d -o maskdoor -g maskdoor /data
+COPY --from=builder /out/maskdoor /usr/local/bin/maskdoor
+COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/maskdoor/
+USER maskdoor
+VOLUME /data
+EXPOSE 8787
+# The slim image has no curl: bash opens the connection itself.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["bash", "-c", \
+  "exec 3<>/dev/tcp/127.0.0.1/8787 && printf 'GET /api/v1/health HTTP/1.0\\r\\nHost: 127.0.0.1\\r\\n\\r\\n' >&3 && grep -q '\"status\":\"ok\"' <&3"]
+ENTRYPOINT ["maskdoor"]
+CMD ["serve", "--host", "0.0.0.0", "--data-dir", "/data"]
