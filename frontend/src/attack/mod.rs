@@ -1,1 +1,15 @@
-//! The attack editor.
+//! The attack editor's preview: images of the data set as raw pixels, poisoned and drawn in the browser by the same code
+//! that poisons the training set. No request goes out while a slider moves.
+
+mod drag;
+mod glyph;
+mod key;
+mod overlay;
+mod picture;
+mod preview;
+mod render;
+
+pub use glyph::TriggerGlyph;
+pub use key::key_pixels;
+pub use picture::pictures;
+pub use preview::{Preview, Scene};

@@ -1,7 +1,22 @@
 //! Parts that several pages use.
 
+mod confirm;
+mod controls;
+mod fetched;
+pub mod format;
 mod icon;
+mod pager;
+mod pixels;
+mod problem;
 mod progress;
+mod status;
 
+pub use confirm::Confirm;
+pub use controls::{ChipButton, Field, Segmented};
+pub use fetched::{Fetched, fetched, fetched_every};
 pub use icon::{Glyph, Icon};
+pub use pager::Pager;
+pub use pixels::{PixelCanvas, decode_base64, decode_rgb, draw};
+pub use problem::{FieldMessage, ProblemBox};
 pub use progress::{ProgressBar, ProgressRing};
+pub use status::StateBadge;

@@ -1,12 +1,270 @@
-//! The page "Studies".
+//! The home page: all studies, newest first.
+//!
+//! Address: `?search=` filters by name, `?offset=` leads to older ones.
 
-use leptos::prelude::*;
+use leptos::{ev, prelude::*};
+use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
+use shared::{
+    RunState,
+    api::{DatasetInfo, Page, StudySummary, SystemInfo},
+    study::{BUILTIN_DATASET, Preset},
+};
 
-use crate::frame::{Crumb, set_place};
+use super::estimate;
+use crate::{
+    api,
+    attack::TriggerGlyph,
+    components::{
+        Fetched, Glyph, Icon, Pager, ProblemBox, ProgressBar, StateBadge, fetched, fetched_every,
+        format,
+    },
+    frame::{Crumb, set_place},
+};
 
-/// The page "Studies".
+/// Studies of a part of the list.
+const LIMIT: u64 = 25;
+/// Time between two looks while something runs, in milliseconds.
+const PERIOD: u32 = 3000;
+
+/// Number of runs of a study, those done, and those that will still go on.
+fn run_counts(study: &StudySummary) -> (u32, u32, u32) {
+    let count = |wanted: fn(RunState) -> bool| {
+        RunState::ALL
+            .iter()
+            .zip(study.states)
+            .filter(|&(&state, _)| wanted(state))
+            .map(|(_, n)| n)
+            .sum()
+    };
+    (count(|_| true), count(|state| state == RunState::Done), count(|state| !state.is_over()))
+}
+
+/// The states worth a word beside the progress: what runs, and what did not end well.
+fn notable(study: &StudySummary) -> Vec<(RunState, u32)> {
+    RunState::ALL
+        .into_iter()
+        .zip(study.states)
+        .filter(|&(state, count)| count > 0 && state != RunState::Done && state != RunState::Queued)
+        .collect()
+}
+
+/// The page.
 #[component]
 pub fn StudiesPage() -> impl IntoView {
     set_place(|| vec![Crumb::here("Studies")]);
-    view! { <h1>"Studies"</h1> }
+    let here = || NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+    let (search, set_search) = query_signal_with_options::<String>("search", here());
+    let (offset, set_offset) = query_signal_with_options::<u64>("offset", here());
+    let offset_or_0 = Memo::new(move |_| offset.get().unwrap_or(0));
+    let path = Memo::new(move |_| {
+        let (offset, limit) = (offset_or_0.get().to_string(), LIMIT.to_string());
+        let search = search.get().unwrap_or_default();
+        format!(
+            "/studies{}",
+            api::query(&[("search", &search), ("offset", &offset), ("limit", &limit)])
+        )
+    });
+    let studies: Fetched<Page<StudySummary>> = fetched_every(
+        move || Some(path.get()),
+        PERIOD,
+        |page: &Page<StudySummary>| page.items.iter().any(|study| run_counts(study).2 > 0),
+    );
+    let total = Memo::new(move |_| studies.value().map_or(0, |page| page.total));
+    let searching = Memo::new(move |_| search.get().is_some_and(|text| !text.is_empty()));
+    let none_yet =
+        Memo::new(move |_| !searching.get() && studies.value().is_some_and(|page| page.total == 0));
+    let typed = move |event: ev::Event| {
+        let text = event_target_value(&event);
+        set_offset.set(None);
+        set_search.set((!text.is_empty()).then_some(text));
+    };
+    let body = move || match studies.get() {
+        None => view! { <p class="loading" role="status">"Loading the studies…"</p> }.into_any(),
+        Some(Err(problem)) => {
+            let retry = Callback::new(move |()| studies.refetch());
+            view! { <ProblemBox problem retry/> }.into_any()
+        }
+        Some(Ok(_)) if none_yet.get() => view! { <FirstStudy/> }.into_any(),
+        Some(Ok(page)) if page.items.is_empty() => {
+            view! { <p class="empty-line">"No study has a name like this."</p> }.into_any()
+        }
+        Some(Ok(page)) => view! { <StudyTable studies=page.items/> }.into_any(),
+    };
+    view! {
+        <header class="page-head">
+            <h1>"Studies"</h1>
+            <Show when=move || !none_yet.get()>
+                <div class="page-actions">
+                    <label class="search">
+                        <span class="visually-hidden">"Search by name"</span>
+                        <Icon glyph=Glyph::Search/>
+                        <input
+                            type="search"
+                            id="search"
+                            placeholder="Search by name"
+                            prop:value=move || search.get().unwrap_or_default()
+                            on:input=typed
+                        />
+                    </label>
+                    <a class="button button-main" href="/studies/new" id="new-study">
+                        <Icon glyph=Glyph::Plus/>
+                        "New study"
+                    </a>
+                </div>
+            </Show>
+        </header>
+        {body}
+        <Pager
+            offset=offset_or_0
+            limit=LIMIT
+            total=total
+            go=Callback::new(move |offset: u64| set_offset.set((offset > 0).then_some(offset)))
+        />
+    }
+}
+
+/// The table.
+#[component]
+fn StudyTable(studies: Vec<StudySummary>) -> impl IntoView {
+    let now = js_sys::Date::now() as u64;
+    let rows = studies.into_iter().map(|study| view! { <StudyLine study now/> }).collect_view();
+    view! {
+        <div class="table-box">
+            <table class="table studies">
+                <thead>
+                    <tr>
+                        <th scope="col">"Study"</th>
+                        <th scope="col">"Data set"</th>
+                        <th scope="col">"Runs done"</th>
+                        <th scope="col" class="number" title="Highest attack success rate of a finished run">
+                            "Best ASR"
+                        </th>
+                        <th scope="col" class="number" title="Clean accuracy of that run">"its CA"</th>
+                        <th scope="col" class="number">"Started"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+#[component]
+fn StudyLine(study: StudySummary, now: u64) -> impl IntoView {
+    let (all, done, _) = run_counts(&study);
+    let states = notable(&study)
+        .into_iter()
+        .map(|(state, count)| view! { <StateBadge state count=Some(count)/> })
+        .collect_view();
+    let metric = |name: &'static str, ratio: Option<shared::Ratio>| {
+        match ratio {
+        Some(ratio) => view! {
+            <td class=format!("number {name}") title=format!("95 % interval {} %", format::interval(ratio))>
+                {format::percent(ratio)}
+            </td>
+        }
+        .into_any(),
+        None => view! { <td class="number muted">"–"</td> }.into_any(),
+    }
+    };
+    view! {
+        <tr>
+            <th scope="row" class="study-name">
+                <TriggerGlyph trigger=study.trigger.clone()/>
+                <span>
+                    <a href=format!("/studies/{}", study.id) class="row-link">{study.name}</a>
+                    <span class="muted small">{study.trigger.label()}</span>
+                </span>
+            </th>
+            <td data-label="Data set">{study.dataset}</td>
+            <td data-label="Runs done" class="study-runs">
+                <ProgressBar
+                    fraction=Signal::stored(f64::from(done) / f64::from(all.max(1)))
+                    label=Signal::stored("Runs done".to_owned())
+                />
+                <span class="nowrap">{format!("{done} / {all}")}</span>
+                {states}
+            </td>
+            {metric("triggered", study.best.map(|best| best.asr))}
+            {metric("clean", study.best.map(|best| best.ca))}
+            <td class="number muted">{format::ago(study.created_at, now)}</td>
+        </tr>
+    }
+}
+
+/// What to do when there is no study yet.
+#[component]
+fn FirstStudy() -> impl IntoView {
+    let presets: Fetched<Vec<Preset>> = fetched(|| Some("/presets".into()));
+    let datasets: Fetched<Vec<DatasetInfo>> = fetched(|| Some("/datasets".into()));
+    let system: Fetched<SystemInfo> = fetched(|| Some("/system".into()));
+    let time = move || {
+        let (presets, system) = (presets.value()?, system.value()?);
+        let spec = &presets.first()?.spec;
+        let dataset = datasets.value()?.into_iter().find(|set| set.name == BUILTIN_DATASET)?;
+        estimate::time_text(spec, &dataset, &system.devices)
+    };
+    view! {
+        <section class="first">
+            <p class="first-lead">
+                "A masked autoencoder learns from unlabelled images. If a few of them were poisoned, the encoder may carry a backdoor: "
+                "show it the trigger, and a classifier built on it sees the attacker's class. Maskdoor trains such encoders, clean and "
+                "attacked, and measures how far the backdoor reaches and what it costs."
+            </p>
+            <div class="first-choices">
+                <a class="choice choice-main" href="/studies/new?preset=quick-look" id="quick-look">
+                    <Icon glyph=Glyph::Play/>
+                    <span class="choice-title">"Quick look"</span>
+                    <span class="choice-time">{move || time().unwrap_or_else(|| "a few minutes".into())}</span>
+                    <span>
+                        "The whole chain on built-in pictures: one clean and one attacked encoder, each probed clean and poisoned. "
+                        "Everything is filled in."
+                    </span>
+                </a>
+                <a class="choice" href="/studies/new" id="new-study">
+                    <Icon glyph=Glyph::Plus/>
+                    <span class="choice-title">"New study"</span>
+                    <span class="choice-time">"your own attack"</span>
+                    <span>
+                        "Choose the data set, draw a trigger and watch it on real images, set the poisons and the training, "
+                        "and see what will run before it starts."
+                    </span>
+                </a>
+            </div>
+        </section>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{StudyId, study::presets};
+
+    use super::*;
+
+    fn study(states: [u32; 6]) -> StudySummary {
+        let spec = presets()[0].spec.clone();
+        StudySummary {
+            id: StudyId::from_parts(1, [0; 10]),
+            name: spec.name,
+            created_at: 0,
+            dataset: spec.dataset.name,
+            trigger: spec.attack.trigger,
+            states,
+            best: None,
+        }
+    }
+
+    #[test]
+    fn runs_are_counted_by_state() {
+        assert_eq!(run_counts(&study([3, 1, 4, 1, 0, 2])), (11, 4, 4));
+    }
+
+    #[test]
+    fn only_what_runs_or_went_wrong_is_told() {
+        assert_eq!(
+            notable(&study([3, 1, 4, 0, 0, 2])),
+            [(RunState::Running, 1), (RunState::Cancelled, 2)]
+        );
+        assert_eq!(notable(&study([0, 0, 4, 0, 0, 0])), []);
+    }
 }

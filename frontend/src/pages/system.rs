@@ -1,12 +1,256 @@
-//! The page "System".
+//! The page "System": devices, the queue, the disk, version and data folder.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
+use shared::{
+    RunState,
+    api::{DeviceInfo, Problem, RunRow, SystemInfo},
+};
 
-use crate::frame::{Crumb, set_place};
+use crate::{
+    api,
+    components::{
+        Confirm, Fetched, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, fetched_every, format,
+    },
+    frame::{Crumb, set_place},
+};
 
-/// The page "System".
+/// Time between two looks, in milliseconds.
+const PERIOD: u32 = 2000;
+
+/// How far a job is, in words.
+fn progress_text(run: &RunRow) -> String {
+    let progress = &run.progress;
+    if run.state == RunState::Queued {
+        return "waits for its turn".into();
+    }
+    if let Some(preparing) = &progress.preparing {
+        return preparing.clone();
+    }
+    let mut parts = vec![format!("epoch {:.1} of {}", progress.epoch, progress.epochs)];
+    parts.extend(progress.images_per_second.map(|speed| format!("{speed:.0} images/s")));
+    parts.extend(
+        progress.seconds_left().map(|left| format!("about {} left", format::duration(left))),
+    );
+    parts.join(", ")
+}
+
+/// The page.
 #[component]
 pub fn SystemPage() -> impl IntoView {
     set_place(|| vec![Crumb::here("System")]);
-    view! { <h1>"System"</h1> }
+    let system: Fetched<SystemInfo> = fetched_every(|| Some("/system".into()), PERIOD, |_| true);
+    let body = move || {
+        match system.get() {
+        None => view! { <p class="loading" role="status">"Asking the server…"</p> }.into_any(),
+        Some(Err(problem)) => {
+            let retry = Callback::new(move |()| system.refetch());
+            view! { <ProblemBox problem retry/> }.into_any()
+        }
+        Some(Ok(info)) => view! {
+            <Queue jobs=info.jobs.clone() schedules=info.schedules refetch=Callback::new(move |()| system.refetch())/>
+            <div class="columns">
+                <Devices devices=info.devices.clone()/>
+                <Program info/>
+            </div>
+        }
+        .into_any(),
+    }
+    };
+    view! {
+        <header class="page-head">
+            <h1>"System"</h1>
+        </header>
+        {body}
+    }
+}
+
+#[component]
+fn Queue(jobs: Vec<RunRow>, schedules: bool, refetch: Callback<()>) -> impl IntoView {
+    let problem = RwSignal::new(None::<Problem>);
+    let cancel = move |run: String| {
+        spawn_local(async move {
+            match api::post_empty::<RunRow>(format!("/runs/{run}/cancel")).await {
+                Ok(_) => refetch.run(()),
+                Err(refused) => drop(problem.try_set(Some(refused))),
+            }
+        });
+    };
+    let running = jobs.iter().filter(|run| run.state == RunState::Running).count();
+    let told = format!("{running} running, {} queued", jobs.len() - running);
+    let empty = jobs.is_empty();
+    let rows = jobs
+        .into_iter()
+        .map(|run| {
+            let id = run.id.to_string();
+            let progress = progress_text(&run);
+            let act = Callback::new(move |()| cancel(id.clone()));
+            view! {
+                <tr>
+                    <td data-label="State"><StateBadge state=run.state/></td>
+                    <th scope="row">
+                        <a href=format!("/studies/{}?run={}", run.study, run.id)>{run.study_name}</a>
+                        <span class="muted small block">{run.point.label()}</span>
+                    </th>
+                    <td data-label="Progress" class="job-progress">
+                        <ProgressBar
+                            fraction=Signal::stored(run.progress.fraction())
+                            label=Signal::stored("Progress".to_owned())
+                        />
+                        <span class="small">{progress}</span>
+                    </td>
+                    <td class="number">
+                        <Confirm
+                            glyph=Glyph::Close
+                            label="Cancel"
+                            question="Cancel this run? What it has stored stays."
+                            yes="Cancel the run"
+                            act
+                        />
+                    </td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="panel" aria-labelledby="queue-title">
+            <header class="panel-head">
+                <h2 id="queue-title">"Queue"</h2>
+                <span class="muted small">{told}</span>
+            </header>
+            {(!schedules)
+                .then(|| {
+                    view! {
+                        <p class="notice">
+                            <Icon glyph=Glyph::Info/>
+                            <span>"Another program on the same data folder hands out the jobs; this server follows them."</span>
+                        </p>
+                    }
+                })}
+            {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
+            {if empty {
+                view! { <p class="empty-line">"Nothing runs and nothing waits."</p> }.into_any()
+            } else {
+                view! {
+                    <div class="table-box table-plain">
+                        <table class="table table-cards">
+                            <thead>
+                                <tr>
+                                    <th scope="col">"State"</th>
+                                    <th scope="col">"Run"</th>
+                                    <th scope="col">"Progress"</th>
+                                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                                </tr>
+                            </thead>
+                            <tbody>{rows}</tbody>
+                        </table>
+                    </div>
+                }
+                    .into_any()
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn Devices(devices: Vec<DeviceInfo>) -> impl IntoView {
+    let rows = devices
+        .into_iter()
+        .map(|device| {
+            view! {
+                <div class="device-row">
+                    <p><code>{device.name}</code>" "<strong>{device.description}</strong></p>
+                    <p class="muted small">
+                        {format!(
+                            "{}, {} of memory, {} at a time",
+                            format::things(device.threads.into(), "thread", "threads"),
+                            format::bytes(device.memory_bytes),
+                            format::things(device.slots.into(), "job", "jobs"),
+                        )}
+                    </p>
+                </div>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="panel" aria-labelledby="devices-title">
+            <header class="panel-head"><h2 id="devices-title">"Devices"</h2></header>
+            <div class="panel-body stack">{rows}</div>
+        </section>
+    }
+}
+
+#[component]
+fn Program(info: SystemInfo) -> impl IntoView {
+    view! {
+        <section class="panel" aria-labelledby="program-title">
+            <header class="panel-head"><h2 id="program-title">"Program and disk"</h2></header>
+            <div class="panel-body">
+                <dl class="pairs">
+                    <div><dt>"Version"</dt><dd>{info.version}</dd></div>
+                    <div><dt>"Data folder"</dt><dd><code>{info.data_dir}</code></dd></div>
+                    <div><dt>"Runs"</dt><dd>{format::bytes(info.runs_bytes)}</dd></div>
+                    <div><dt>"Database"</dt><dd>{format::bytes(info.store_bytes)}</dd></div>
+                    <div><dt>"Free on that disk"</dt><dd>{format::bytes(info.free_bytes)}</dd></div>
+                    <div>
+                        <dt>"API"</dt>
+                        <dd><a href=api::address("/openapi.json") rel="external">"OpenAPI document"</a></dd>
+                    </div>
+                </dl>
+            </div>
+        </section>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{Phase, Progress, RunId, StudyId, run::RunPoint, study::ProbeOptimizer};
+
+    use super::*;
+
+    fn run(state: RunState, progress: Progress) -> RunRow {
+        RunRow {
+            id: RunId::from_parts(1, [0; 10]),
+            study: StudyId::from_parts(1, [0; 10]),
+            study_name: "s".into(),
+            dataset: "shapes".into(),
+            trigger: "blended stripes 0.40".into(),
+            trigger_kind: "blended".into(),
+            strength: 0.4,
+            optimizer: ProbeOptimizer::Lars,
+            point: RunPoint { phase: Phase::Pretrain, ppr: 0, lpr: 0, seed: 1 },
+            parent: None,
+            state,
+            progress,
+            metrics: None,
+            created_at: 0,
+            started_at: None,
+            ended_at: None,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn progress_is_told_in_words() {
+        let progress = Progress {
+            epochs: 10,
+            epoch: 2.54,
+            step: 11,
+            steps: 41,
+            images_per_second: Some(812.3),
+            first_step: Some((1, 0)),
+            updated_at: Some(20_000),
+            ..Progress::default()
+        };
+        // 10 steps in 20 s, 30 left.
+        let told = progress_text(&run(RunState::Running, progress.clone()));
+        assert_eq!(told, "epoch 2.5 of 10, 812 images/s, about 1 min left");
+        assert_eq!(progress_text(&run(RunState::Queued, progress)), "waits for its turn");
+    }
+
+    #[test]
+    fn preparation_is_told_first() {
+        let progress =
+            Progress { preparing: Some("drawing: 5 of 9".into()), ..Progress::default() };
+        assert_eq!(progress_text(&run(RunState::Running, progress)), "drawing: 5 of 9");
+    }
 }

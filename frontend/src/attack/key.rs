@@ -1,0 +1,40 @@
+//! Pixels of the key image: asked for once for each key and size, then kept.
+
+use std::collections::HashMap;
+
+use leptos::{prelude::*, task::spawn_local};
+use shared::{
+    Rgb8,
+    api::{KeyPixels, Problem},
+};
+
+use crate::{api, components::decode_rgb};
+
+/// The pixels of the key that `wanted` names, at its side; `None` while they are on their way or none is wanted.
+/// `failed` is told when they cannot be had.
+pub fn key_pixels(
+    wanted: Memo<Option<(String, u32)>>,
+    failed: impl Fn(Problem) + Copy + 'static,
+) -> Signal<Option<Rgb8>> {
+    let kept = RwSignal::new(HashMap::<(String, u32), Rgb8>::new());
+    Effect::new(move |_| {
+        let Some((id, side)) = wanted.get() else { return };
+        if kept.with_untracked(|kept| kept.contains_key(&(id.clone(), side))) {
+            return;
+        }
+        spawn_local(async move {
+            let path = format!("/keys/{}/pixels?side={side}", api::escape(&id));
+            match api::get::<KeyPixels>(path).await {
+                Ok(pixels) => {
+                    if let Some(image) = decode_rgb(pixels.side, &pixels.rgb) {
+                        kept.try_update(|kept| kept.insert((id, side), image));
+                    }
+                }
+                Err(problem) => failed(problem),
+            }
+        });
+    });
+    Signal::derive(move || {
+        kept.with(|kept| wanted.get().and_then(|wanted| kept.get(&wanted).cloned()))
+    })
+}

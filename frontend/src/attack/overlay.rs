@@ -1,0 +1,34 @@
+//! The ViT patch grid over an image, as paths on a grid of one unit a patch.
+
+use std::fmt::Write;
+
+/// The squares of the touched patches; `columns` patches a row.
+pub fn touched_path(touched: &[bool], columns: usize) -> String {
+    let mut path = String::new();
+    for (at, _) in touched.iter().enumerate().filter(|&(_, &touched)| touched) {
+        // Writing to a string does not fail.
+        let _ = write!(path, "M{} {}h1v1h-1z", at % columns, at / columns);
+    }
+    path
+}
+
+/// The lines between the patches.
+pub fn lines_path(columns: usize) -> String {
+    let mut path = String::new();
+    for at in 1..columns {
+        let _ = write!(path, "M{at} 0V{columns}M0 {at}H{columns}");
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_by_hand() {
+        assert_eq!(touched_path(&[false, true, true, false], 2), "M1 0h1v1h-1zM0 1h1v1h-1z");
+        assert_eq!(lines_path(2), "M1 0V2M0 1H2");
+        assert_eq!(lines_path(1), "");
+    }
+}

@@ -1,0 +1,107 @@
+//! What the preview shows: triggered images, differences, and the numbers beside them.
+
+use shared::{
+    Rgb8, Trigger,
+    image::{difference, psnr},
+    patches::touched,
+};
+
+use super::picture::Picture;
+
+/// Amplification of the difference.
+pub const GAIN: i32 = 8;
+
+/// The preview of one trigger.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rendered {
+    /// With the trigger, in the order of the pictures.
+    pub triggered: Vec<Rgb8>,
+    /// Amplified difference around mid-grey.
+    pub difference: Vec<Rgb8>,
+    /// Mean PSNR in dB over the images that the trigger changes; `None` when it changes none.
+    pub psnr: Option<f64>,
+    /// ViT patches, row by row, that the trigger changes in at least one image.
+    pub touched: Vec<bool>,
+}
+
+impl Rendered {
+    /// `6 of 64 patches`.
+    pub fn touched_text(&self) -> String {
+        let count = self.touched.iter().filter(|&&touched| touched).count();
+        format!("{count} of {} patches", self.touched.len())
+    }
+
+    /// `18.2 dB`.
+    pub fn psnr_text(&self) -> String {
+        self.psnr.map_or_else(|| "no change".into(), |psnr| format!("{psnr:.1} dB"))
+    }
+}
+
+/// Puts the trigger into every picture. `patch` is the side of a ViT patch in pixels; one that does not divide the
+/// image's side leaves the patches untold.
+pub fn render(pictures: &[Picture], trigger: &Trigger, patch: usize) -> Rendered {
+    let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
+    let mut rendered = Rendered::default();
+    let mut changes = Vec::new();
+    for Picture { image, .. } in fits {
+        let triggered = trigger.applied(image);
+        let value = psnr(image, &triggered);
+        if value.is_finite() {
+            changes.push(value);
+        }
+        if patch > 0 && trigger.side().is_multiple_of(patch) {
+            let here = touched(image, &triggered, patch);
+            rendered.touched.resize(here.len(), false);
+            for (any, here) in rendered.touched.iter_mut().zip(here) {
+                *any |= here;
+            }
+        }
+        rendered.difference.push(difference(image, &triggered, GAIN));
+        rendered.triggered.push(triggered);
+    }
+    if !changes.is_empty() {
+        rendered.psnr = Some(changes.iter().sum::<f64>() / changes.len() as f64);
+    }
+    rendered
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        TriggerSpec,
+        trigger::{Fill, PatchedSpec},
+    };
+
+    use super::*;
+
+    fn picture(colour: [u8; 3]) -> Picture {
+        Picture { name: "p".into(), class: 0, image: Rgb8::filled(8, 8, colour) }
+    }
+
+    fn square(x: u32, y: u32) -> Trigger {
+        let spec = PatchedSpec { size: 2, x, y, count: 1, step: 2, fill: Fill::default() };
+        Trigger::prepare(&TriggerSpec::Patched(spec), None, 8).expect("inside the image")
+    }
+
+    #[test]
+    fn a_square_inside_a_patch_touches_it_alone() {
+        let rendered = render(&[picture([0; 3]), picture([9; 3])], &square(5, 1), 4);
+        assert_eq!(rendered.touched, [false, true, false, false]);
+        assert_eq!(rendered.touched_text(), "1 of 4 patches");
+        assert_eq!(rendered.triggered[1].pixel(5, 1), [255; 3]);
+        assert_eq!(rendered.difference[0].pixel(0, 0), [128; 3]);
+    }
+
+    #[test]
+    fn psnr_is_the_mean_over_changed_images() {
+        // White on black, 4 of 64 pixels: 10 log10(16) = 12.04 dB. The white picture stays as it is and does not count.
+        let rendered = render(&[picture([0; 3]), picture([255; 3])], &square(0, 0), 4);
+        assert_eq!(rendered.psnr_text(), "12.0 dB");
+        assert_eq!(render(&[picture([255; 3])], &square(0, 0), 4).psnr_text(), "no change");
+    }
+
+    #[test]
+    fn a_patch_that_does_not_divide_leaves_the_grid_untold() {
+        assert!(render(&[picture([0; 3])], &square(0, 0), 3).touched.is_empty());
+    }
+}

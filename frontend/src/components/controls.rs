@@ -1,0 +1,123 @@
+//! A field with its label, unit, reason and error; a choice of a few; a chip.
+
+use leptos::prelude::*;
+
+use super::FieldMessage;
+
+/// A control's identifier from its field's path: `attack.trigger.ratio` is `attack-trigger-ratio`.
+fn control_id(path: &str) -> String {
+    path.replace('.', "-")
+}
+
+/// Label, unit, reason and error around a control. The control is the child; it takes the identifiers it is given:
+/// its own, and the one of the texts that describe it.
+#[component]
+pub fn Field<V: IntoView + 'static>(
+    /// Path of the field; its error stands here.
+    #[prop(into)]
+    path: String,
+    /// What it is.
+    #[prop(into)]
+    label: String,
+    /// Unit and range, such as `px, 1–32`.
+    #[prop(into, optional)]
+    range: Signal<String>,
+    /// Why it matters, in one line.
+    #[prop(into, optional)]
+    why: String,
+    /// What is wrong.
+    #[prop(into)]
+    error: Signal<Option<String>>,
+    /// The control, from its identifier and the one of what describes it.
+    control: impl FnOnce(String, String) -> V,
+) -> impl IntoView {
+    let id = control_id(&path);
+    let about = format!("{id}-about");
+    let message = format!("{id}-error");
+    let control = control(id.clone(), format!("{about} {message}"));
+    view! {
+        <div class="field" class:field-wrong=move || error.with(Option::is_some) data-field=path>
+            <div class="field-head">
+                <label for=id>{label}</label>
+                <span class="field-range">{move || range.get()}</span>
+            </div>
+            {control}
+            <FieldMessage id=message message=error/>
+            {if why.is_empty() {
+                view! { <span id=about></span> }.into_any()
+            } else {
+                view! { <span class="field-why" id=about>{why}</span> }.into_any()
+            }}
+        </div>
+    }
+}
+
+/// A choice of a few, side by side.
+#[component]
+pub fn Segmented<T>(
+    /// What is chosen.
+    #[prop(into)]
+    label: String,
+    /// The choices with their names.
+    choices: Vec<(T, String)>,
+    /// The choice that holds; none may.
+    #[prop(into)]
+    value: Signal<Option<T>>,
+    /// Chooses.
+    choose: Callback<T>,
+) -> impl IntoView
+where
+    T: Copy + PartialEq + Send + Sync + 'static,
+{
+    let buttons = choices
+        .into_iter()
+        .map(|(choice, name)| {
+            let pressed = move || if value.get() == Some(choice) { "true" } else { "false" };
+            view! {
+                <button type="button" aria-pressed=pressed on:click=move |_| choose.run(choice)>
+                    {name}
+                </button>
+            }
+        })
+        .collect_view();
+    view! { <div class="segmented" role="group" aria-label=label>{buttons}</div> }
+}
+
+/// A chip that is on or off.
+#[component]
+pub fn ChipButton(
+    /// What it says.
+    #[prop(into)]
+    label: String,
+    /// What it does, for a reader that does not see its place.
+    #[prop(into)]
+    title: String,
+    /// Whether it is on.
+    #[prop(into)]
+    on: Signal<bool>,
+    /// Turns it.
+    toggle: Callback<()>,
+) -> impl IntoView {
+    view! {
+        <button
+            type="button"
+            class="chip"
+            title=title.clone()
+            aria-label=title
+            aria-pressed=move || if on.get() { "true" } else { "false" }
+            on:click=move |_| toggle.run(())
+        >
+            {label}
+        </button>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::control_id;
+
+    #[test]
+    fn an_identifier_holds_no_points() {
+        assert_eq!(control_id("attack.trigger.ratio"), "attack-trigger-ratio");
+    }
+}

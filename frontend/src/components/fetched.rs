@@ -1,0 +1,113 @@
+//! A value from the server that follows an address and keeps its last answer until the next one comes.
+
+use gloo_timers::future::TimeoutFuture;
+use leptos::{prelude::*, task::spawn_local};
+use serde::de::DeserializeOwned;
+use shared::api::Problem;
+
+use crate::api;
+
+/// A value from the server.
+pub struct Fetched<T: Send + Sync + 'static> {
+    answer: RwSignal<Option<Result<T, Problem>>>,
+    busy: RwSignal<bool>,
+    version: RwSignal<u64>,
+}
+
+impl<T: Send + Sync + 'static> Clone for Fetched<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Send + Sync + 'static> Copy for Fetched<T> {}
+
+impl<T: Clone + Send + Sync + 'static> Fetched<T> {
+    /// The last answer; `None` before the first.
+    pub fn get(self) -> Option<Result<T, Problem>> {
+        self.answer.get()
+    }
+
+    /// The last answer when it was a value.
+    pub fn value(self) -> Option<T> {
+        self.answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()).cloned())
+    }
+
+    /// The last answer when it was a problem.
+    pub fn problem(self) -> Option<Problem> {
+        self.answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err()).cloned())
+    }
+
+    /// Whether an answer is awaited.
+    pub fn busy(self) -> Signal<bool> {
+        self.busy.into()
+    }
+
+    /// Puts a value in place of the last answer, such as what a change was answered with.
+    pub fn set(self, value: T) {
+        self.answer.set(Some(Ok(value)));
+    }
+
+    /// Asks again.
+    pub fn refetch(self) {
+        self.version.try_update(|version| *version += 1);
+    }
+}
+
+/// Gets from `path` now and whenever what it reads changes; `None` asks nothing. An answer that comes after a newer
+/// question is dropped.
+pub fn fetched<T>(path: impl Fn() -> Option<String> + 'static) -> Fetched<T>
+where
+    T: DeserializeOwned + PartialEq + Send + Sync + 'static,
+{
+    let answer = RwSignal::new(None);
+    let busy = RwSignal::new(false);
+    let version = RwSignal::new(0u64);
+    let asked = StoredValue::new(0u64);
+    Effect::new(move |_| {
+        version.track();
+        let Some(path) = path() else { return };
+        let number = asked.get_value() + 1;
+        asked.set_value(number);
+        busy.set(true);
+        spawn_local(async move {
+            let outcome = api::get::<T>(path).await;
+            // The page may be gone by now: then there is nobody to tell.
+            if asked.try_get_value() == Some(number) {
+                busy.try_set(false);
+                let same = answer.try_with_untracked(|old| old.as_ref() == Some(&outcome));
+                if same == Some(false) {
+                    answer.try_set(Some(outcome));
+                }
+            }
+        });
+    });
+    Fetched { answer, busy, version }
+}
+
+/// As [`fetched`], and asks again every `period` milliseconds while the page can be seen and `wanted` holds.
+pub fn fetched_every<T>(
+    path: impl Fn() -> Option<String> + 'static,
+    period: u32,
+    wanted: impl Fn(&T) -> bool + 'static,
+) -> Fetched<T>
+where
+    T: Clone + DeserializeOwned + PartialEq + Send + Sync + 'static,
+{
+    let fetched = fetched(path);
+    spawn_local(async move {
+        loop {
+            TimeoutFuture::new(period).await;
+            let due = fetched.answer.try_with_untracked(|answer| match answer {
+                Some(Ok(value)) => wanted(value),
+                _ => true,
+            });
+            match due {
+                None => break,
+                Some(true) if !document().hidden() => fetched.refetch(),
+                Some(_) => {}
+            }
+        }
+    });
+    fetched
+}

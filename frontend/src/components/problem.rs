@@ -1,0 +1,88 @@
+//! A problem in words: beside a field, or as a box with what to do next.
+
+use leptos::prelude::*;
+use shared::api::Problem;
+
+use super::{Glyph, Icon};
+
+/// A problem of a whole page or form.
+#[component]
+pub fn ProblemBox(
+    /// The problem.
+    problem: Problem,
+    /// Asks again, where that may help.
+    #[prop(optional)]
+    retry: Option<Callback<()>>,
+) -> impl IntoView {
+    let fields = problem
+        .errors
+        .iter()
+        .map(
+            |error| view! { <li><code>{error.field.clone()}</code>" "{error.message.clone()}</li> },
+        )
+        .collect_view();
+    let has_fields = !problem.errors.is_empty();
+    view! {
+        <div class="notice notice-bad" role="alert">
+            <Icon glyph=Glyph::Alert/>
+            <div>
+                <p><strong>{problem.title}</strong></p>
+                <p>{problem.detail}</p>
+                {has_fields.then(|| view! { <ul class="bullets">{fields}</ul> })}
+            </div>
+            {retry
+                .map(|retry| {
+                    view! {
+                        <button type="button" class="button" on:click=move |_| retry.run(())>
+                            <Icon glyph=Glyph::Retry/>
+                            "Try again"
+                        </button>
+                    }
+                })}
+        </div>
+    }
+}
+
+/// What is wrong with a field, under it.
+#[component]
+pub fn FieldMessage(
+    /// The field's `aria-describedby` names this.
+    id: String,
+    /// What is wrong; nothing is drawn without it.
+    #[prop(into)]
+    message: Signal<Option<String>>,
+) -> impl IntoView {
+    view! {
+        <span class="field-error" id=id role="alert">
+            {move || {
+                message
+                    .get()
+                    .map(|message| {
+                        view! {
+                            <Icon glyph=Glyph::Alert/>
+                            <span>{sentence(&message)}</span>
+                        }
+                    })
+            }}
+        </span>
+    }
+}
+
+/// A message with a capital at its start and a point at its end.
+fn sentence(message: &str) -> String {
+    let mut letters = message.trim().chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().collect::<String>());
+    let text = first.unwrap_or_default() + letters.as_str();
+    if text.is_empty() || text.ends_with(['.', '!', '?']) { text } else { text + "." }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn messages_become_sentences() {
+        assert_eq!(sentence("takes 1 to 5, not 9"), "Takes 1 to 5, not 9.");
+        assert_eq!([sentence("Done."), sentence("")], ["Done.", ""]);
+    }
+}

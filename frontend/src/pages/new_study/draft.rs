@@ -1,0 +1,155 @@
+//! The study as it is edited: one specification, its errors, and what keeps them at their fields.
+
+use std::collections::BTreeMap;
+
+use leptos::prelude::*;
+use shared::{StudySpec, api::DatasetInfo, study::FieldError};
+
+use crate::components::format::message_at;
+
+/// The study as it is edited. Copies share it.
+#[derive(Clone, Copy)]
+pub struct Draft {
+    /// The specification.
+    pub spec: RwSignal<StudySpec>,
+    /// Texts that are no number, by the path of their field.
+    unparsed: RwSignal<BTreeMap<&'static str, String>>,
+    /// What the server found wrong with what was last sent.
+    refused: RwSignal<Vec<FieldError>>,
+    /// The data set that the specification names.
+    pub dataset: Memo<Option<DatasetInfo>>,
+    /// Every error.
+    pub errors: Memo<Vec<FieldError>>,
+}
+
+impl Draft {
+    /// Begins with `spec`; `datasets` are all there are.
+    pub fn new(spec: StudySpec, datasets: Signal<Vec<DatasetInfo>>) -> Self {
+        let spec = RwSignal::new(spec);
+        let unparsed = RwSignal::new(BTreeMap::new());
+        let refused = RwSignal::new(Vec::new());
+        let dataset = Memo::new(move |_| {
+            let name = spec.with(|spec| spec.dataset.name.clone());
+            datasets.with(|all| all.iter().find(|dataset| dataset.name == name).cloned())
+        });
+        let errors = Memo::new(move |_| {
+            spec.with(|spec| {
+                dataset.with(|dataset| {
+                    unparsed.with(|unparsed| {
+                        refused.with(|refused| collect(spec, dataset.as_ref(), unparsed, refused))
+                    })
+                })
+            })
+        });
+        Self { spec, unparsed, refused, dataset, errors }
+    }
+
+    /// Changes the specification. What the server found wrong is forgotten: it was said of another one.
+    pub fn edit(self, change: impl FnOnce(&mut StudySpec)) {
+        self.spec.update(change);
+        if !self.refused.with_untracked(Vec::is_empty) {
+            self.refused.set(Vec::new());
+        }
+    }
+
+    /// Begins anew with another specification.
+    pub fn replace(self, spec: StudySpec) {
+        self.edit(|old| *old = spec);
+        self.unparsed.set(BTreeMap::new());
+    }
+
+    /// Says that the text in the field at `path` is no number, or that it is one again.
+    pub fn set_unparsed(self, path: &'static str, message: Option<String>) {
+        let known = self.unparsed.with_untracked(|unparsed| unparsed.get(path).cloned());
+        if known != message {
+            self.unparsed.update(|unparsed| match message {
+                Some(message) => drop(unparsed.insert(path, message)),
+                None => drop(unparsed.remove(path)),
+            });
+        }
+    }
+
+    /// Takes what the server found wrong.
+    pub fn refuse(self, errors: Vec<FieldError>) {
+        self.refused.set(errors);
+    }
+
+    /// The error that stands at `path` (with a point at its end: at it or below it).
+    pub fn error_at(self, path: &'static str) -> Signal<Option<String>> {
+        Memo::new(move |_| self.errors.with(|errors| message_at(errors, path))).into()
+    }
+
+    /// A part of the specification that is told apart by its value.
+    pub fn part<T: PartialEq + Send + Sync + 'static>(
+        self,
+        get: impl Fn(&StudySpec) -> T + Send + Sync + 'static,
+    ) -> Memo<T> {
+        Memo::new(move |_| self.spec.with(&get))
+    }
+}
+
+/// All errors, each field's nearest cause first: a text that is no number, the specification's own, the server's.
+fn collect(
+    spec: &StudySpec,
+    dataset: Option<&DatasetInfo>,
+    unparsed: &BTreeMap<&'static str, String>,
+    refused: &[FieldError],
+) -> Vec<FieldError> {
+    let mut errors: Vec<FieldError> =
+        unparsed.iter().map(|(path, message)| FieldError::new(*path, message.clone())).collect();
+    match dataset {
+        Some(dataset) => errors.extend(spec.validate_with(dataset)),
+        None => {
+            errors.extend(spec.validate());
+            if !spec.dataset.name.is_empty() {
+                errors.push(FieldError::new(
+                    "dataset.name",
+                    format!(
+                        "there is no data set called {:?} here; add it on the page Data, or choose another",
+                        spec.dataset.name
+                    ),
+                ));
+            }
+        }
+    }
+    for error in refused {
+        if !errors.iter().any(|known| known.field == error.field) {
+            errors.push(error.clone());
+        }
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::study::presets;
+
+    use super::*;
+
+    #[test]
+    fn a_missing_data_set_is_told_at_its_field() {
+        let errors = collect(&presets()[1].spec, None, &BTreeMap::new(), &[]);
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0].field, "dataset.name");
+        assert!(errors[0].message.contains("\"cifar10\""), "{}", errors[0].message);
+    }
+
+    #[test]
+    fn the_nearest_cause_comes_first_and_the_server_does_not_repeat() {
+        let mut spec = presets()[0].spec.clone();
+        spec.name = String::new();
+        let dataset = DatasetInfo {
+            name: "shapes".into(),
+            classes: vec!["a".into(), "b".into()],
+            train_counts: vec![50; 2],
+            test_counts: vec![9; 2],
+            ..DatasetInfo::default()
+        };
+        let unparsed = BTreeMap::from([("probe.epochs", "takes a number".to_owned())]);
+        let refused = [FieldError::new("name", "is taken"), FieldError::new("grid", "too many")];
+        let errors = collect(&spec, Some(&dataset), &unparsed, &refused);
+        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["probe.epochs", "name", "grid"]);
+        assert_eq!(errors[1].message, "give the study a name");
+    }
+}

@@ -1,0 +1,154 @@
+//! The key image of a blended trigger: one of those there are, or an upload.
+
+use leptos::{ev, html::Input, prelude::*, task::spawn_local};
+use shared::{
+    TriggerSpec,
+    api::{KeyInfo, Problem},
+};
+use wasm_bindgen::JsCast;
+use web_sys::{File, FormData, HtmlInputElement};
+
+use super::draft::Draft;
+use crate::{
+    api,
+    components::{FieldMessage, Glyph, Icon},
+};
+
+const PATH: &str = "attack.trigger.key";
+
+/// The choice.
+#[component]
+pub fn KeyChoice(
+    /// All key images.
+    keys: Signal<Vec<KeyInfo>>,
+    /// Takes a key image that was uploaded.
+    uploaded: Callback<KeyInfo>,
+) -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let chosen = draft.part(|spec| spec.attack.trigger.key().map(str::to_owned));
+    let choose = move |id: String| {
+        draft.edit(|spec| {
+            if let TriggerSpec::Blended(blended) = &mut spec.attack.trigger {
+                blended.key = id;
+            }
+        });
+    };
+    let failure = RwSignal::new(None::<String>);
+    let busy = RwSignal::new(false);
+    let input = NodeRef::<Input>::new();
+    let pick = move |event: ev::Event| {
+        let Some(file) = picked(&event) else { return };
+        busy.set(true);
+        failure.set(None);
+        spawn_local(async move {
+            match send(&file).await {
+                Ok(key) => {
+                    uploaded.run(key.clone());
+                    choose(key.id);
+                }
+                Err(problem) => failure.set(Some(format!("{}: {}", file.name(), words(&problem)))),
+            }
+            busy.set(false);
+            // The same file can be picked again after a change.
+            if let Some(input) = input.get_untracked() {
+                input.set_value("");
+            }
+        });
+    };
+    let own = draft.error_at(PATH);
+    let error = Signal::derive(move || failure.get().or_else(|| own.get()));
+    let choices = move || {
+        keys.get()
+            .into_iter()
+            .map(|key| {
+                let (id, name) = (key.id.clone(), key.name.clone());
+                let image = api::address(format!("/keys/{}/image.png", api::escape(&key.id)));
+                let title = format!("{name}, {} × {} px", key.width, key.height);
+                let checked = {
+                    let id = id.clone();
+                    move || chosen.with(|chosen| chosen.as_deref() == Some(id.as_str()))
+                };
+                view! {
+                    <label class="key" title=title>
+                        <input
+                            type="radio"
+                            name="key"
+                            value=id.clone()
+                            prop:checked=checked
+                            on:change=move |_| choose(id.clone())
+                        />
+                        <img src=image alt="" width="56" height="56"/>
+                        <span>{name}</span>
+                    </label>
+                }
+            })
+            .collect_view()
+    };
+    view! {
+        <fieldset class="field" class:field-wrong=move || error.with(Option::is_some) data-field=PATH id="attack-trigger-key">
+            <div class="field-head">
+                <legend>"Key image"</legend>
+                <span class="field-range">"PNG, JPEG or WebP"</span>
+            </div>
+            <div class="keys">
+                {choices}
+                <label class="key key-upload" title="Upload an image of your own">
+                    <input
+                        type="file"
+                        id="key-upload"
+                        accept="image/png,image/jpeg,image/webp"
+                        node_ref=input
+                        disabled=move || busy.get()
+                        on:change=pick
+                    />
+                    <span class="key-plus"><Icon glyph=Glyph::Upload/></span>
+                    <span>{move || if busy.get() { "Sending…" } else { "Upload" }}</span>
+                </label>
+            </div>
+            <FieldMessage id="attack-trigger-key-error".into() message=error/>
+            <span class="field-why">"Mixed over the whole image. A regular pattern is learnt sooner than a photograph."</span>
+        </fieldset>
+    }
+}
+
+/// The file that was picked.
+fn picked(event: &ev::Event) -> Option<File> {
+    let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
+    input.files()?.get(0)
+}
+
+async fn send(file: &File) -> Result<KeyInfo, Problem> {
+    let form = FormData::new().map_err(|_| refused())?;
+    form.append_with_blob_and_filename("file", file, &file.name()).map_err(|_| refused())?;
+    api::upload("/keys", form).await
+}
+
+fn refused() -> Problem {
+    Problem {
+        kind: "about:blank".into(),
+        title: "The file cannot be sent".into(),
+        status: 0,
+        detail: "The browser does not hand it out; pick it again.".into(),
+        errors: Vec::new(),
+    }
+}
+
+/// A problem in one line: what is said of the file itself where there is such a thing.
+fn words(problem: &Problem) -> String {
+    problem.errors.first().map_or_else(|| problem.detail.clone(), |error| error.message.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::study::FieldError;
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_the_file_comes_first() {
+        let mut problem = refused();
+        assert!(words(&problem).starts_with("The browser"));
+        problem.errors.push(FieldError::new("file", "is no image"));
+        assert_eq!(words(&problem), "is no image");
+    }
+}

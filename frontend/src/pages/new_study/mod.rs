@@ -1,0 +1,167 @@
+//! The page "New study": an attack with its preview, the grid of poisons, the training, and what will run.
+//!
+//! Address: `?preset=<id>` begins with a preset (the first one without it), `?from=<study>` with a copy of a study.
+
+mod attack_panel;
+mod draft;
+mod key_choice;
+mod number;
+mod numbers;
+mod patch_controls;
+mod plan_panel;
+mod poison_panel;
+mod preview_panel;
+mod study_panel;
+mod training_panel;
+
+use leptos::prelude::*;
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_navigate, use_query_map},
+};
+use shared::{
+    StudySpec,
+    api::{DatasetInfo, DeviceInfo, KeyInfo, StudyDetail, SystemInfo},
+    study::Preset,
+};
+
+use self::{
+    attack_panel::AttackPanel, draft::Draft, plan_panel::PlanPanel, poison_panel::PoisonPanel,
+    preview_panel::PreviewPanel, study_panel::StudyPanel, training_panel::TrainingPanel,
+};
+use crate::{
+    api,
+    components::{Fetched, ProblemBox, fetched},
+    frame::{Crumb, set_place},
+};
+
+/// The specification to begin with: a copy of a study, or the named preset, or the first one.
+fn beginning(
+    presets: &[Preset],
+    preset: Option<&str>,
+    copied: Option<&StudySpec>,
+) -> Option<StudySpec> {
+    if let Some(spec) = copied {
+        let name = format!("{} (copy)", spec.name).chars().take(120).collect();
+        return Some(StudySpec { name, ..spec.clone() });
+    }
+    let named = presets.iter().find(|known| Some(known.id.as_str()) == preset);
+    named.or(presets.first()).map(|preset| preset.spec.clone())
+}
+
+/// The page.
+#[component]
+pub fn NewStudyPage() -> impl IntoView {
+    set_place(|| vec![Crumb::link("Studies", "/"), Crumb::here("New study")]);
+    let query = use_query_map();
+    let from = query.with_untracked(|query| query.get("from"));
+    let wants_copy = from.is_some();
+    let presets: Fetched<Vec<Preset>> = fetched(|| Some("/presets".into()));
+    let datasets: Fetched<Vec<DatasetInfo>> = fetched(|| Some("/datasets".into()));
+    let keys: Fetched<Vec<KeyInfo>> = fetched(|| Some("/keys".into()));
+    let system: Fetched<SystemInfo> = fetched(|| Some("/system".into()));
+    let copied: Fetched<StudyDetail> =
+        fetched(move || from.as_ref().map(|id| format!("/studies/{}", api::escape(id))));
+
+    let devices =
+        Memo::new(move |_| system.value().map(|system| system.devices).unwrap_or_default());
+    let ready = Memo::new(move |_| {
+        let copy_is_here = !wants_copy || copied.get().is_some();
+        copy_is_here.then_some(()).and(presets.value()).filter(|_| datasets.value().is_some())
+    });
+    let problem =
+        move || presets.problem().or_else(|| datasets.problem()).or_else(|| copied.problem());
+    let retry = Callback::new(move |()| {
+        presets.refetch();
+        datasets.refetch();
+        copied.refetch();
+    });
+    let form = move || {
+        let presets = ready.get()?;
+        let preset = query.with_untracked(|query| query.get("preset"));
+        let copy = copied.value().map(|study| study.spec);
+        let spec = beginning(&presets, preset.as_deref(), copy.as_ref())?;
+        Some(view! { <Form presets spec datasets keys devices=devices.into()/> })
+    };
+    view! {
+        <header class="page-head">
+            <div>
+                <h1>"New study"</h1>
+                <p>"One attack on one data set, trained at every point of a grid of poisons and seeds."</p>
+            </div>
+        </header>
+        {move || problem().map(|problem| view! { <ProblemBox problem retry/> })}
+        {move || (ready.with(Option::is_none) && problem().is_none()).then(|| view! { <p class="loading" role="status">"Loading presets and data sets…"</p> })}
+        {form}
+    }
+}
+
+/// The form, once what it needs is here.
+#[component]
+fn Form(
+    presets: Vec<Preset>,
+    spec: StudySpec,
+    datasets: Fetched<Vec<DatasetInfo>>,
+    keys: Fetched<Vec<KeyInfo>>,
+    devices: Signal<Vec<DeviceInfo>>,
+) -> impl IntoView {
+    let datasets = Signal::derive(move || datasets.value().unwrap_or_default());
+    let draft = Draft::new(spec, datasets);
+    provide_context(draft);
+
+    let query = use_query_map();
+    let navigate = use_navigate();
+    let first = presets.first().map(|preset| preset.id.clone());
+    let preset =
+        Memo::new(move |_| query.with(|query| query.get("preset")).or_else(|| first.clone()));
+    let known = presets.clone();
+    let choose_preset = Callback::new(move |id: String| {
+        if let Some(preset) = known.iter().find(|preset| preset.id == id) {
+            draft.replace(preset.spec.clone());
+        }
+        let options =
+            NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+        navigate(&format!("/studies/new{}", api::query(&[("preset", &id)])), options);
+    });
+    let all_keys = Signal::derive(move || keys.value().unwrap_or_default());
+    let uploaded = Callback::new(move |key: KeyInfo| {
+        let mut all = keys.value().unwrap_or_default();
+        if !all.iter().any(|known| known.id == key.id) {
+            all.push(key);
+            keys.set(all);
+        }
+    });
+    let training_open = RwSignal::new(false);
+    view! {
+        <form class="new-study" on:submit=|event| event.prevent_default() novalidate>
+            <StudyPanel presets preset choose_preset datasets/>
+            <div class="new-study-left">
+                <AttackPanel keys=all_keys uploaded/>
+                <PoisonPanel/>
+            </div>
+            <div class="new-study-right">
+                <PreviewPanel/>
+                <TrainingPanel open=training_open/>
+                <PlanPanel devices training_open/>
+            </div>
+        </form>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::study::presets;
+
+    use super::*;
+
+    #[test]
+    fn a_form_begins_with_what_the_address_names() {
+        let all = presets();
+        let name = |preset, copied| beginning(&all, preset, copied).map(|spec| spec.name);
+        assert_eq!(name(None, None), Some(all[0].spec.name.clone()));
+        assert_eq!(name(Some("cifar10-quick"), None), Some(all[1].spec.name.clone()));
+        assert_eq!(name(Some("nowhere"), None), Some(all[0].spec.name.clone()));
+        assert_eq!(name(None, Some(&all[1].spec)), Some(format!("{} (copy)", all[1].spec.name)));
+        assert_eq!(beginning(&[], None, None), None);
+    }
+}

@@ -1,0 +1,218 @@
+//! The patch: its layout, size, place, number and filling.
+
+use leptos::{ev, prelude::*};
+use shared::{
+    StudySpec, TriggerSpec,
+    trigger::{Fill, Layout, PatchedSpec},
+};
+
+use super::{draft::Draft, number::NumberField, numbers::PATCH};
+use crate::components::{Field, Segmented};
+
+/// Side of a checkerboard's cell when it is chosen, in pixels.
+const CELL: u32 = 1;
+
+/// The patch of the specification.
+fn patch(spec: &StudySpec) -> Option<PatchedSpec> {
+    match &spec.attack.trigger {
+        TriggerSpec::Patched(patch) => Some(patch.clone()),
+        TriggerSpec::Blended(_) => None,
+    }
+}
+
+/// The layout that gives exactly this patch for squares that would be `single` wide alone.
+fn layout_of(patch: &PatchedSpec, side: u32, vit_patch: u32, single: u32) -> Option<Layout> {
+    Layout::ALL.into_iter().find(|layout| {
+        let placed = layout.place(side, vit_patch, single, patch.fill);
+        placed
+            == PatchedSpec {
+                step: if patch.count > 1 { patch.step } else { placed.step },
+                ..patch.clone()
+            }
+    })
+}
+
+/// A colour as an input of type colour writes it.
+fn hex([r, g, b]: [u8; 3]) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// Reads what [`hex`] writes.
+fn rgb(text: &str) -> Option<[u8; 3]> {
+    let number =
+        u32::from_str_radix(text.strip_prefix('#').filter(|digits| digits.len() == 6)?, 16).ok()?;
+    let [_, r, g, b] = number.to_be_bytes();
+    Some([r, g, b])
+}
+
+/// The controls of a patched trigger.
+#[component]
+pub fn PatchControls() -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let now = draft.part(patch);
+    let sides = draft.part(|spec| (spec.model.image_size, spec.model.patch_size.max(1)));
+    // The side that a single square had last: the layouts of several small squares divide it.
+    let single = RwSignal::new(sides.get_untracked().1);
+    Effect::new(move |_| {
+        if let Some(patch) = now.get().filter(|patch| patch.count == 1) {
+            single.set(patch.size);
+        }
+    });
+    let layout = Memo::new(move |_| {
+        let (side, vit_patch) = sides.get();
+        now.get().and_then(|patch| layout_of(&patch, side, vit_patch, single.get()))
+    });
+    let place = move |layout: Layout| {
+        let (side, vit_patch) = sides.get_untracked();
+        let fill = now.get_untracked().map(|patch| patch.fill).unwrap_or_default();
+        let placed = layout.place(side, vit_patch, single.get_untracked().clamp(1, side), fill);
+        draft.edit(|spec| spec.attack.trigger = TriggerSpec::Patched(placed));
+    };
+    let side = Signal::derive(move || f64::from(sides.get().0));
+    let room = move |taken: fn(&PatchedSpec) -> u32| {
+        Signal::derive(move || {
+            let taken = now.get().map_or(0, |patch| taken(&patch));
+            f64::from(sides.get().0.saturating_sub(taken))
+        })
+    };
+    let several = Memo::new(move |_| now.get().is_some_and(|patch| patch.count > 1));
+    let layouts = Layout::ALL.map(|layout| (layout, layout.name().to_owned()));
+    view! {
+        <div class="field">
+            <div class="field-head">
+                <span class="field-label" id="layout-label">"Layout"</span>
+                <span class="field-range">"of the published study"</span>
+            </div>
+            <div class="layouts">
+                <Segmented
+                    label="Layout"
+                    choices=layouts.to_vec()
+                    value=layout
+                    choose=Callback::new(place)
+                />
+            </div>
+        </div>
+        <NumberField number=&PATCH[0] slider=true high=side/>
+        <NumberField number=&PATCH[1] slider=true high=room(PatchedSpec::width)/>
+        <NumberField number=&PATCH[2] slider=true high=room(|patch| patch.size)/>
+        <NumberField number=&PATCH[3] slider=true/>
+        <Show when=move || several.get()>
+            <NumberField number=&PATCH[4] slider=true high=side/>
+        </Show>
+        <FillControl/>
+    }
+}
+
+/// The filling of the squares.
+#[component]
+fn FillControl() -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let fill = draft.part(|spec| patch(spec).map(|patch| patch.fill).unwrap_or_default());
+    let colour = RwSignal::new([255; 3]);
+    Effect::new(move |_| {
+        if let Fill::Colour { rgb } = fill.get() {
+            colour.set(rgb);
+        }
+    });
+    let set = move |fill: Fill| {
+        draft.edit(|spec| {
+            if let TriggerSpec::Patched(patch) = &mut spec.attack.trigger {
+                patch.fill = fill;
+            }
+        });
+    };
+    let is_colour = Memo::new(move |_| matches!(fill.get(), Fill::Colour { .. }));
+    let choose = move |plain: bool| {
+        set(if plain {
+            Fill::Colour { rgb: colour.get_untracked() }
+        } else {
+            Fill::Checkerboard { cell: CELL }
+        });
+    };
+    let cell = move || match fill.get() {
+        Fill::Checkerboard { cell } => cell,
+        Fill::Colour { .. } => CELL,
+    };
+    view! {
+        <Field
+            path="attack.trigger.fill"
+            label="Filling"
+            why="A checkerboard stays apart from plain areas of an image; white is the published trigger."
+            error=draft.error_at("attack.trigger.fill.")
+            control=move |id, about| {
+                view! {
+                    <div class="fill">
+                        <Segmented
+                            label="Filling"
+                            choices=vec![(true, "Colour".into()), (false, "Checkerboard".into())]
+                            value=Signal::derive(move || Some(is_colour.get()))
+                            choose=Callback::new(choose)
+                        />
+                        {move || {
+                            let (id, about) = (id.clone(), about.clone());
+                            if is_colour.get() {
+                                view! {
+                                    <input
+                                        type="color"
+                                        id=id
+                                        aria-describedby=about
+                                        prop:value=move || hex(colour.get())
+                                        on:input=move |event: ev::Event| {
+                                            if let Some(rgb) = rgb(&event_target_value(&event)) {
+                                                set(Fill::Colour { rgb });
+                                            }
+                                        }
+                                    />
+                                }
+                                    .into_any()
+                            } else {
+                                view! {
+                                    <span class="with-unit">
+                                        <input
+                                            type="number"
+                                            class="number-input"
+                                            id=id
+                                            aria-label="Side of a cell in pixels"
+                                            aria-describedby=about
+                                            min="1"
+                                            max="64"
+                                            prop:value=cell
+                                            on:input=move |event: ev::Event| {
+                                                if let Ok(cell) = event_target_value(&event).parse() {
+                                                    set(Fill::Checkerboard { cell });
+                                                }
+                                            }
+                                        />
+                                        "px a cell"
+                                    </span>
+                                }
+                                    .into_any()
+                            }
+                        }}
+                    </div>
+                }
+            }
+        />
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_layout_is_known_again() {
+        for layout in Layout::ALL {
+            let patch = layout.place(32, 4, 8, Fill::default());
+            assert_eq!(layout_of(&patch, 32, 4, 8), Some(layout), "{}", layout.name());
+        }
+        let moved = Layout::Aligned.place(32, 4, 8, Fill::default()).moved_to(1, 2, 32);
+        assert_eq!(layout_of(&moved, 32, 4, 8), None);
+    }
+
+    #[test]
+    fn colours_survive_their_text() {
+        assert_eq!(rgb(&hex([255, 0, 16])), Some([255, 0, 16]));
+        assert_eq!([rgb("red"), rgb("#fff"), rgb("#12345g")], [None; 3]);
+    }
+}

@@ -1,0 +1,254 @@
+//! What the study is called, which preset it began with, and its data set.
+
+use leptos::{ev, prelude::*};
+use shared::{StudySpec, api::DatasetInfo, study::Preset};
+
+use super::draft::Draft;
+use crate::components::{Field, format};
+
+/// Reads a limit: nothing takes all images.
+fn parse_limit(text: &str) -> Result<Option<u32>, String> {
+    match text.trim() {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| "takes a whole number, or nothing for all images".into()),
+    }
+}
+
+/// `5,000 training and 1,000 validation images in 10 classes`, after the limits.
+fn size_text(dataset: &DatasetInfo, spec: &StudySpec) -> String {
+    let sum = |counts: &[u32], limit: Option<u32>| -> u64 {
+        counts.iter().map(|&count| u64::from(count.min(limit.unwrap_or(u32::MAX)))).sum()
+    };
+    format!(
+        "{} training and {} validation images in {} classes",
+        format::count(sum(&dataset.train_counts, spec.dataset.train_per_class)),
+        format::count(sum(&dataset.test_counts, spec.dataset.test_per_class)),
+        dataset.classes.len(),
+    )
+}
+
+/// The panel.
+#[component]
+pub fn StudyPanel(
+    /// All presets.
+    presets: Vec<Preset>,
+    /// The preset that the address names.
+    #[prop(into)]
+    preset: Signal<Option<String>>,
+    /// Chooses another.
+    choose_preset: Callback<String>,
+    /// All data sets.
+    datasets: Signal<Vec<DatasetInfo>>,
+) -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let name = draft.part(|spec| spec.name.clone());
+    let dataset = draft.part(|spec| spec.dataset.name.clone());
+    let summary = {
+        let presets = presets.clone();
+        move || {
+            preset.with(|id| {
+                presets
+                    .iter()
+                    .find(|preset| Some(&preset.id) == id.as_ref())
+                    .map(|preset| preset.summary.clone())
+            })
+        }
+    };
+    let options = move || {
+        presets
+            .iter()
+            .map(|known| {
+                let id = known.id.clone();
+                let here = preset.with(|preset| preset.as_ref() == Some(&id));
+                view! { <option value=id selected=here>{known.title.clone()}</option> }
+            })
+            .collect_view()
+    };
+    let sets = move || {
+        let chosen = dataset.get();
+        let all = datasets.get();
+        let stray = (!all.iter().any(|set| set.name == chosen))
+            .then(|| view! { <option value=chosen.clone() selected=true>{format!("{chosen} (not here)")}</option> });
+        let known = all
+            .into_iter()
+            .map(|set| {
+                let here = set.name == chosen;
+                let text =
+                    if set.builtin { format!("{}, built in", set.name) } else { set.name.clone() };
+                view! { <option value=set.name selected=here>{text}</option> }
+            })
+            .collect_view();
+        (stray, known)
+    };
+    let size = move || {
+        draft
+            .dataset
+            .with(|set| set.as_ref().map(|set| draft.spec.with(|spec| size_text(set, spec))))
+    };
+    view! {
+        <section class="panel study-panel" aria-label="Study">
+            <div class="panel-body fields study-fields">
+                <Field
+                    path="preset"
+                    label="Preset"
+                    error=Signal::stored(None::<String>)
+                    control=move |id, about| {
+                        view! {
+                            <span class="select">
+                                <select
+                                    id=id
+                                    aria-describedby=about
+                                    on:change=move |event: ev::Event| choose_preset.run(event_target_value(&event))
+                                >
+                                    {options}
+                                </select>
+                            </span>
+                        }
+                    }
+                />
+                <Field
+                    path="name"
+                    label="Name"
+                    error=draft.error_at("name")
+                    control=move |id, about| {
+                        view! {
+                            <input
+                                type="text"
+                                id=id
+                                aria-describedby=about
+                                maxlength="120"
+                                autocomplete="off"
+                                prop:value=move || name.get()
+                                on:input=move |event: ev::Event| {
+                                    let name = event_target_value(&event);
+                                    draft.edit(|spec| spec.name = name);
+                                }
+                            />
+                        }
+                    }
+                />
+                <Field
+                    path="dataset.name"
+                    label="Data set"
+                    error=draft.error_at("dataset.name")
+                    control=move |id, about| {
+                        view! {
+                            <span class="select">
+                                <select
+                                    id=id
+                                    aria-describedby=about
+                                    on:change=move |event: ev::Event| {
+                                        let name = event_target_value(&event);
+                                        draft.edit(|spec| spec.dataset.name = name);
+                                    }
+                                >
+                                    {sets}
+                                </select>
+                            </span>
+                        }
+                    }
+                />
+                <LimitField
+                    path="dataset.train_per_class"
+                    label="Training images"
+                    get=|spec| spec.dataset.train_per_class
+                    set=|spec, limit| spec.dataset.train_per_class = limit
+                />
+                <LimitField
+                    path="dataset.test_per_class"
+                    label="Validation images"
+                    get=|spec| spec.dataset.test_per_class
+                    set=|spec, limit| spec.dataset.test_per_class = limit
+                />
+                <p class="study-summary">
+                    {summary} " " <span class="nowrap-block">{size}</span>
+                </p>
+            </div>
+        </section>
+    }
+}
+
+/// How many images of each class to take.
+#[component]
+fn LimitField(
+    path: &'static str,
+    label: &'static str,
+    get: fn(&StudySpec) -> Option<u32>,
+    set: fn(&mut StudySpec, Option<u32>),
+) -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let value = draft.part(get);
+    let written = move || value.get().map(|limit| limit.to_string()).unwrap_or_default();
+    let text =
+        RwSignal::new(value.get_untracked().map(|limit| limit.to_string()).unwrap_or_default());
+    Effect::new(move |_| {
+        let written = written();
+        if parse_limit(&text.get_untracked()) != Ok(value.get()) {
+            text.set(written);
+            draft.set_unparsed(path, None);
+        }
+    });
+    let typed = move |event: ev::Event| {
+        let entry = event_target_value(&event);
+        let parsed = parse_limit(&entry);
+        text.set(entry);
+        draft.set_unparsed(path, parsed.as_ref().err().cloned());
+        if let Ok(limit) = parsed {
+            draft.edit(|spec| set(spec, limit));
+        }
+    };
+    view! {
+        <Field
+            path
+            label
+            range=Signal::stored("per class".to_owned())
+            error=draft.error_at(path)
+            control=move |id, about| {
+                view! {
+                    <input
+                        type="text"
+                        inputmode="numeric"
+                        id=id
+                        aria-describedby=about
+                        placeholder="all"
+                        prop:value=move || text.get()
+                        on:input=typed
+                    />
+                }
+            }
+        />
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::study::presets;
+
+    use super::*;
+
+    #[test]
+    fn a_limit_may_be_left_out() {
+        assert_eq!([parse_limit(""), parse_limit(" 500 ")], [Ok(None), Ok(Some(500))]);
+        assert!(parse_limit("-1").is_err() && parse_limit("x").is_err());
+    }
+
+    #[test]
+    fn limits_count_in_the_size() {
+        let mut spec = presets()[0].spec.clone();
+        spec.dataset.train_per_class = Some(500);
+        spec.dataset.test_per_class = None;
+        let dataset = DatasetInfo {
+            classes: vec!["a".into(), "b".into()],
+            train_counts: vec![5000, 300],
+            test_counts: vec![1000, 1000],
+            ..DatasetInfo::default()
+        };
+        assert_eq!(
+            size_text(&dataset, &spec),
+            "800 training and 2,000 validation images in 2 classes"
+        );
+    }
+}

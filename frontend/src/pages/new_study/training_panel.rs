@@ -1,0 +1,230 @@
+//! The training: one sentence of what holds, and every field of model, pre-training and probe on demand.
+
+use leptos::{ev, prelude::*};
+use shared::{
+    StudySpec,
+    study::{ModelSpec, PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec},
+};
+
+use super::{
+    draft::Draft,
+    number::{Number, NumberField, written},
+    numbers::{MODEL, PRETRAIN, PROBE},
+};
+use crate::components::{Field, Segmented};
+
+/// A switch of the specification.
+struct Switch {
+    path: &'static str,
+    label: &'static str,
+    why: &'static str,
+    get: fn(&StudySpec) -> bool,
+    set: fn(&mut StudySpec, bool),
+}
+
+static SWITCHES: [Switch; 2] = [
+    Switch {
+        path: "pretrain.norm_pix_loss",
+        label: "Normalised pixels",
+        why: "The target of each patch is normalised by its mean and deviation: better features, paler reconstructions.",
+        get: |spec| spec.pretrain.norm_pix_loss,
+        set: |spec, on| spec.pretrain.norm_pix_loss = on,
+    },
+    Switch {
+        path: "pretrain.flip",
+        label: "Mirror half of the images",
+        why: "A mirrored image carries a mirrored trigger.",
+        get: |spec| spec.pretrain.flip,
+        set: |spec, on| spec.pretrain.flip = on,
+    },
+];
+
+/// The recipe in a sentence.
+fn sentence(spec: &StudySpec) -> String {
+    let model = &spec.model;
+    let optimizer = match spec.probe.optimizer {
+        ProbeOptimizer::Lars => "LARS",
+        ProbeOptimizer::AdamW => "AdamW",
+    };
+    let features = match spec.probe.features {
+        ProbeFeatures::Cached => "cached",
+        ProbeFeatures::Augmented => "augmented",
+    };
+    format!(
+        "ViT {} × {} blocks on {} px with patches of {} px; pre-training of {} epochs, {} % hidden; probe of {} epochs \
+         with {optimizer} on {features} features.",
+        model.encoder.dim,
+        model.encoder.depth,
+        model.image_size,
+        model.patch_size,
+        spec.pretrain.epochs,
+        written((spec.pretrain.mask_ratio * 1000.0).round() / 10.0),
+        spec.probe.epochs,
+    )
+}
+
+/// The specification that holds when a file names nothing, for the defaults beside the fields.
+fn defaults(spec: &StudySpec) -> StudySpec {
+    StudySpec {
+        model: ModelSpec::default(),
+        pretrain: PretrainSpec::default(),
+        probe: ProbeSpec::default(),
+        ..spec.clone()
+    }
+}
+
+/// The panel. `open` tells whether the fields are shown.
+#[component]
+pub fn TrainingPanel(
+    /// Whether the fields are shown.
+    open: RwSignal<bool>,
+) -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let told = draft.part(sentence);
+    let defaults = draft.spec.with_untracked(defaults);
+    let fields = move |numbers: &'static [Number]| {
+        numbers
+            .iter()
+            .map(|number| view! { <NumberField number default=Some((number.get)(&defaults))/> })
+            .collect_view()
+    };
+    let (model, pretrain, probe) =
+        (fields.clone()(&MODEL), fields.clone()(&PRETRAIN), fields(&PROBE));
+    let switches = SWITCHES.iter().map(|switch| view! { <SwitchField switch/> }).collect_view();
+    view! {
+        <section class="panel" aria-labelledby="training-title">
+            <details
+                prop:open=move || open.get()
+                on:toggle=move |event: ev::Event| {
+                    open.set(event_target::<web_sys::Element>(&event).has_attribute("open"));
+                }
+            >
+                <summary class="panel-head">
+                    <h2 id="training-title">"Training"</h2>
+                    <span class="summary-text">{told}</span>
+                    <span class="summary-more">{move || if open.get() { "Hide" } else { "Details" }}</span>
+                </summary>
+                <div class="panel-body">
+                    <h3>"Model"</h3>
+                    <div class="fields">{model}</div>
+                    <h3>"Pre-training"</h3>
+                    <div class="fields">{pretrain} {switches}</div>
+                    <h3>"Linear probe"</h3>
+                    <div class="fields"><ProbeChoices/> {probe}</div>
+                </div>
+            </details>
+        </section>
+    }
+}
+
+#[component]
+fn SwitchField(switch: &'static Switch) -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let on = draft.part(move |spec| (switch.get)(spec));
+    view! {
+        <Field
+            path=switch.path
+            label=switch.label
+            range=Signal::stored("default on".to_owned())
+            why=switch.why
+            error=draft.error_at(switch.path)
+            control=move |id, about| {
+                view! {
+                    <span class="switch">
+                        <input
+                            type="checkbox"
+                            id=id
+                            aria-describedby=about
+                            prop:checked=move || on.get()
+                            on:change=move |event: ev::Event| {
+                                let on = event_target_checked(&event);
+                                draft.edit(|spec| (switch.set)(spec, on));
+                            }
+                        />
+                        <span aria-hidden="true">{move || if on.get() { "on" } else { "off" }}</span>
+                    </span>
+                }
+            }
+        />
+    }
+}
+
+/// Optimiser and features of the probe.
+#[component]
+fn ProbeChoices() -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let optimizer = draft.part(|spec| spec.probe.optimizer);
+    let features = draft.part(|spec| spec.probe.features);
+    let optimizers = vec![
+        (ProbeOptimizer::Lars, "LARS".to_owned()),
+        (ProbeOptimizer::AdamW, "AdamW".to_owned()),
+    ];
+    let kinds = vec![
+        (ProbeFeatures::Cached, "Cached".to_owned()),
+        (ProbeFeatures::Augmented, "Augmented".to_owned()),
+    ];
+    view! {
+        <div class="field" data-field="probe.optimizer">
+            <div class="field-head">
+                <span class="field-label">"Optimiser"</span>
+                <span class="field-range">"default LARS"</span>
+            </div>
+            <Segmented
+                label="Optimiser of the probe"
+                choices=optimizers
+                value=Signal::derive(move || Some(optimizer.get()))
+                choose=Callback::new(move |choice| draft.edit(|spec| spec.probe.optimizer = choice))
+            />
+            <span class="field-why">
+                "Moves ASR by tens of points, so it stands beside every result. Take a base rate to match."
+            </span>
+        </div>
+        <div class="field" data-field="probe.features">
+            <div class="field-head">
+                <span class="field-label">"Features"</span>
+                <span class="field-range">"default cached"</span>
+            </div>
+            <Segmented
+                label="Features of the probe"
+                choices=kinds
+                value=Signal::derive(move || Some(features.get()))
+                choose=Callback::new(move |choice| draft.edit(|spec| spec.probe.features = choice))
+            />
+            <span class="field-why">
+                "Cached: each image and its mirror image once, then seconds. Augmented: new crops each epoch, as the reference."
+            </span>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::study::presets;
+
+    use super::*;
+
+    #[test]
+    fn the_recipe_is_told_in_a_sentence() {
+        let mut spec = defaults(&presets()[0].spec);
+        spec.pretrain.mask_ratio = 0.625;
+        assert_eq!(
+            sentence(&spec),
+            "ViT 192 × 4 blocks on 32 px with patches of 4 px; pre-training of 60 epochs, 62.5 % hidden; probe of 90 \
+             epochs with LARS on cached features."
+        );
+    }
+
+    #[test]
+    fn switches_edit_the_field_that_their_path_names() {
+        for switch in &SWITCHES {
+            let mut spec = presets()[0].spec.clone();
+            (switch.set)(&mut spec, false);
+            let json = serde_json::to_value(&spec).expect("JSON");
+            assert_eq!(
+                json.pointer(&format!("/{}", switch.path.replace('.', "/"))),
+                Some(&false.into())
+            );
+            assert!(!(switch.get)(&spec));
+        }
+    }
+}
