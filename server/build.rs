@@ -35,9 +35,9 @@ fn main() -> ExitCode {
     match embed() {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            for line in message.lines() {
-                println!("cargo::error={line}");
-            }
+            let (first, rest) = message.split_once('\n').unwrap_or((&message, ""));
+            println!("cargo::error={first}");
+            eprintln!("{rest}");
             ExitCode::FAILURE
         }
     }

@@ -26,7 +26,16 @@ pub fn build(root: &Path, out: &Path, release: bool) -> Result<Program, String> 
     let answer = Toolchain::find()?
         .cargo()
         .current_dir(root)
-        .args(["build", "--package", "frontend", "--target", TARGET, "--profile", profile])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "frontend",
+            "--target",
+            TARGET,
+            "--profile",
+            profile,
+        ])
         .arg("--target-dir")
         .arg(&target_dir)
         .output()
