@@ -19,5 +19,5 @@ pub mod wait;
 pub use browser::{Browser, Screen};
 pub use dashboard::Dashboard;
 pub use find::Role;
-pub use journey::travel;
+pub use journey::{travel, travel_past};
 pub use wait::until;

@@ -117,7 +117,8 @@ async fn start_and_cancel(dashboard: &Dashboard, browser: &Browser) -> Result<()
     browser.sees("queued").await?;
 
     browser.press("Cancel").await?;
-    confirm_where_asked(browser).await?;
+    // What cannot be undone is asked once.
+    browser.css(".confirm .button-bad").await?.click().await?;
     let pressed = Instant::now();
     until("every run is cancelled", Duration::from_secs(10), async || {
         let runs = study(dashboard, &id).await?.runs;
@@ -126,22 +127,6 @@ async fn start_and_cancel(dashboard: &Dashboard, browser: &Browser) -> Result<()
     .await?;
     ensure!(pressed.elapsed() < Duration::from_secs(2), "cancelling took {:?}", pressed.elapsed());
     browser.sees("cancelled").await
-}
-
-/// Destructive steps ask once.
-async fn confirm_where_asked(browser: &Browser) -> Result<()> {
-    let asked = until("a question", Duration::from_secs(1), async || {
-        Ok((browser.count("dialog[open]").await? > 0).then_some(()))
-    })
-    .await;
-    if asked.is_ok() {
-        browser
-            .css("dialog[open] .button-danger, dialog[open] [data-confirm]")
-            .await?
-            .click()
-            .await?;
-    }
-    Ok(())
 }
 
 async fn psnr(browser: &Browser) -> Result<f64> {
