@@ -1,1 +1,130 @@
-//! The stream of live events.
+//! The stream of live events: one connection a tab, closed when the page that follows it goes.
+
+use gloo_timers::future::TimeoutFuture;
+use leptos::{prelude::*, task::spawn_local};
+use shared::api::LiveEvent;
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{EventSource, MessageEvent};
+
+use crate::components::{Glyph, Icon};
+
+/// Time before a connection that the browser gave up is made anew, in milliseconds.
+const AGAIN: u32 = 3000;
+
+/// How the connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Not yet made.
+    Connecting,
+    /// Events come as they happen.
+    Live,
+    /// Lost; the browser makes it again and asks for what it missed.
+    Reconnecting,
+}
+
+impl Link {
+    /// The state in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Live => "live",
+            Self::Reconnecting => "reconnecting",
+        }
+    }
+}
+
+type Listener = Closure<dyn FnMut(MessageEvent)>;
+
+/// A connection with what listens to it.
+struct Connection {
+    source: EventSource,
+    /// Kept as long as the connection: the browser calls them.
+    _listeners: [Listener; 3],
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.source.set_onmessage(None);
+        self.source.set_onerror(None);
+        self.source.set_onopen(None);
+        self.source.close();
+    }
+}
+
+/// Follows the stream at `address` until the caller's page goes. `each` is told every event; `begun` each time that a
+/// connection stands, when the caller fetches what it may have missed before. After a lost connection the browser asks by
+/// itself for what followed the last event.
+pub fn follow(
+    address: String,
+    begun: impl Fn() + Clone + 'static,
+    each: impl Fn(LiveEvent) + Clone + 'static,
+) -> Signal<Link> {
+    let link = RwSignal::new(Link::Connecting);
+    let kept = StoredValue::new_local(None::<Connection>);
+    connect(&address, link, kept, begun.clone(), each.clone());
+    spawn_local(async move {
+        // The browser connects again after a break, but gives up after an answer that is no stream (a proxy's error page).
+        loop {
+            TimeoutFuture::new(AGAIN).await;
+            let given_up = kept.try_with_value(|kept| {
+                kept.as_ref().is_none_or(|kept| kept.source.ready_state() == EventSource::CLOSED)
+            });
+            match given_up {
+                None => break,
+                Some(true) => connect(&address, link, kept, begun.clone(), each.clone()),
+                Some(false) => {}
+            }
+        }
+    });
+    on_cleanup(move || {
+        kept.try_update_value(|kept| *kept = None);
+    });
+    link.into()
+}
+
+fn connect(
+    address: &str,
+    link: RwSignal<Link>,
+    kept: StoredValue<Option<Connection>, LocalStorage>,
+    begun: impl Fn() + 'static,
+    each: impl Fn(LiveEvent) + 'static,
+) {
+    let Ok(source) = EventSource::new(address) else { return };
+    let open = Listener::new(move |_| {
+        link.try_set(Link::Live);
+        begun();
+    });
+    let message = Listener::new(move |event: MessageEvent| {
+        let text = event.data().as_string();
+        if let Some(live) = text.and_then(|text| serde_json::from_str(&text).ok()) {
+            each(live);
+        }
+    });
+    let error = Listener::new(move |_| {
+        link.try_set(Link::Reconnecting);
+    });
+    source.set_onopen(Some(open.as_ref().unchecked_ref()));
+    source.set_onmessage(Some(message.as_ref().unchecked_ref()));
+    source.set_onerror(Some(error.as_ref().unchecked_ref()));
+    kept.try_update_value(|kept| {
+        *kept = Some(Connection { source, _listeners: [open, message, error] });
+    });
+}
+
+/// How the connection stands, as icon and word.
+#[component]
+pub fn LinkBadge(
+    /// The connection.
+    link: Signal<Link>,
+) -> impl IntoView {
+    view! {
+        <span class="live" class:live-on=move || link.get() == Link::Live role="status" id="live">
+            {move || match link.get() {
+                Link::Live => view! { <span class="live-dot" aria-hidden="true"></span> }.into_any(),
+                Link::Connecting => view! { <Icon glyph=Glyph::Clock/> }.into_any(),
+                Link::Reconnecting => view! { <Icon glyph=Glyph::Retry/> }.into_any(),
+            }}
+            {move || link.get().word()}
+        </span>
+    }
+}

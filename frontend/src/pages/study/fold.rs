@@ -1,0 +1,266 @@
+//! How a study follows its events, and what the runs of a study come to.
+
+use shared::{
+    Phase, RunId, RunState, StudySpec,
+    api::{LiveEvent, RunRow, StudyDetail},
+    study::ProbeFeatures,
+};
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folded {
+    /// Taken in.
+    Taken,
+    /// Was known already.
+    Known,
+    /// Something is missing, or more changed than the event tells: the study is to be fetched again.
+    Stale,
+}
+
+/// Takes an event into the study.
+pub fn fold(study: &mut StudyDetail, event: &LiveEvent) -> Folded {
+    let Some(run) = study.runs.iter_mut().find(|run| run.id == event.run) else {
+        return Folded::Stale;
+    };
+    let changed = run.state != event.state;
+    // A run that is over and is not any more was queued again: its events are counted anew.
+    if changed && run.state.is_over() {
+        return Folded::Stale;
+    }
+    run.state = event.state;
+    if let Some(stamped) = &event.stamped {
+        if stamped.seq > run.progress.seq + 1 {
+            return Folded::Stale;
+        }
+        if stamped.seq <= run.progress.seq {
+            return if changed { Folded::Stale } else { Folded::Known };
+        }
+        run.progress.apply(stamped);
+        if run.state == RunState::Done {
+            run.metrics = run.progress.metrics;
+        }
+    }
+    if changed { Folded::Stale } else { Folded::Taken }
+}
+
+/// The fetched study, with what is newer in the one at hand: events go on while an answer is on its way.
+pub fn merged(old: Option<StudyDetail>, mut new: StudyDetail) -> StudyDetail {
+    let Some(old) = old.filter(|old| old.id == new.id) else { return new };
+    for run in &mut new.runs {
+        let newer = old.runs.iter().find(|kept| {
+            kept.id == run.id
+                && kept.state == run.state
+                && kept.progress.started_at == run.progress.started_at
+                && kept.progress.seq > run.progress.seq
+        });
+        if let Some(kept) = newer {
+            run.progress = kept.progress.clone();
+        }
+    }
+    new
+}
+
+/// The run to show when none is named: one that runs, else one that went wrong, else the first.
+pub fn default_run(runs: &[RunRow]) -> Option<RunId> {
+    let first = |wanted: fn(RunState) -> bool| runs.iter().find(|run| wanted(run.state));
+    first(|state| state == RunState::Running)
+        .or_else(|| first(|state| matches!(state, RunState::Failed | RunState::Interrupted)))
+        .or_else(|| runs.first())
+        .map(|run| run.id)
+}
+
+/// What a run costs beside the others of its study, in operations for each training image.
+fn weight(spec: &StudySpec, phase: Phase) -> f64 {
+    match phase {
+        Phase::Pretrain => {
+            f64::from(spec.pretrain.epochs)
+                * spec.model.pretrain_operations(spec.pretrain.mask_ratio)
+        }
+        Phase::Probe | Phase::Finetune => {
+            // Cached: each image and its mirror image once; augmented: anew in each epoch.
+            let passes = match spec.probe.features {
+                ProbeFeatures::Cached => 2.0,
+                ProbeFeatures::Augmented => f64::from(spec.probe.epochs),
+            };
+            passes * spec.model.encode_operations()
+        }
+    }
+}
+
+/// Part of the study's work that is done or will not be done, in 0–1.
+pub fn fraction(study: &StudyDetail) -> f64 {
+    let (mut done, mut all) = (0.0, 0.0);
+    for run in &study.runs {
+        let weight = weight(&study.spec, run.point.phase);
+        all += weight;
+        done += weight * if run.state.is_over() { 1.0 } else { run.progress.fraction() };
+    }
+    if all > 0.0 { done / all } else { 0.0 }
+}
+
+/// Seconds that the study still takes, one run after the other, from the speed of its runs so far; `None` before there is a
+/// speed or when all is over.
+pub fn seconds_left(study: &StudyDetail) -> Option<f64> {
+    if study.runs.iter().all(|run| run.state.is_over()) {
+        return None;
+    }
+    let speed = |phase: Phase| {
+        let of_phase = study.runs.iter().filter(|run| run.point.phase == phase);
+        let whole: Vec<f64> = of_phase.filter_map(whole_seconds).collect();
+        (!whole.is_empty()).then(|| whole.iter().sum::<f64>() / whole.len() as f64)
+    };
+    let known = [Phase::Pretrain, Phase::Probe].map(|phase| (phase, speed(phase)));
+    let mut left = 0.0;
+    for run in study.runs.iter().filter(|run| !run.state.is_over()) {
+        let phase = run.point.phase;
+        let seconds = known.iter().find(|(of, _)| *of == phase).and_then(|(_, seconds)| *seconds);
+        // A phase that has not begun is reckoned from the other one by its cost.
+        let seconds = seconds.or_else(|| {
+            let (of, seconds) = known.iter().find(|(_, seconds)| seconds.is_some())?;
+            Some((*seconds)? * weight(&study.spec, phase) / weight(&study.spec, *of))
+        })?;
+        left += run.progress.seconds_left().unwrap_or(seconds * (1.0 - run.progress.fraction()));
+    }
+    Some(left)
+}
+
+/// Seconds that a run took, or will take by its speed so far.
+fn whole_seconds(run: &RunRow) -> Option<f64> {
+    if run.state == RunState::Done {
+        let (from, to) = (run.started_at?, run.ended_at?);
+        return Some(to.saturating_sub(from) as f64 / 1000.0);
+    }
+    let fraction = run.progress.fraction();
+    let left = run.progress.seconds_left()?;
+    (fraction < 1.0).then(|| left / (1.0 - fraction))
+}
+
+/// Number of runs that are done, and of all.
+pub fn done_of(runs: &[RunRow]) -> (usize, usize) {
+    (runs.iter().filter(|run| run.state == RunState::Done).count(), runs.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        Progress, RunEvent, Stamped, StudyId,
+        study::{ProbeOptimizer, presets},
+    };
+
+    use super::*;
+
+    fn study() -> StudyDetail {
+        let spec = presets()[0].spec.clone();
+        let id = StudyId::from_parts(1, [0; 10]);
+        let run = |(at, point)| RunRow {
+            id: RunId::from_parts(1, [at; 10]),
+            study: id,
+            study_name: spec.name.clone(),
+            dataset: spec.dataset.name.clone(),
+            trigger: spec.attack.trigger.label(),
+            trigger_kind: spec.attack.trigger.kind().into(),
+            strength: spec.attack.trigger.strength(),
+            optimizer: ProbeOptimizer::Lars,
+            point,
+            parent: None,
+            state: RunState::Queued,
+            progress: Progress::default(),
+            metrics: None,
+            created_at: 0,
+            started_at: None,
+            ended_at: None,
+            error: None,
+        };
+        let mut grid = spec.grid.clone();
+        grid.seeds.truncate(1);
+        let runs = (0u8..).zip(grid.points()).map(run).collect();
+        StudyDetail { id, created_at: 0, classes: vec!["a".into(), "b".into()], runs, spec }
+    }
+
+    fn step(run: RunId, state: RunState, seq: u64) -> LiveEvent {
+        let event = RunEvent::Step {
+            step: seq,
+            epoch: seq as f64,
+            loss: 0.5,
+            lr: 0.1,
+            images_per_second: 9.0,
+        };
+        LiveEvent { run, state, stamped: Some(Stamped { seq, at: seq * 1000, event }) }
+    }
+
+    #[test]
+    fn events_are_taken_once_and_a_gap_is_seen() {
+        let mut study = study();
+        study.runs[0].state = RunState::Running;
+        let run = study.runs[0].id;
+        assert_eq!(fold(&mut study, &step(run, RunState::Running, 1)), Folded::Taken);
+        assert_eq!(fold(&mut study, &step(run, RunState::Running, 1)), Folded::Known);
+        assert_eq!(fold(&mut study, &step(run, RunState::Running, 3)), Folded::Stale);
+        assert_eq!(study.runs[0].progress.seq, 1, "a gap is not folded over");
+    }
+
+    #[test]
+    fn a_new_state_is_shown_at_once_and_fetched() {
+        let mut study = study();
+        let run = study.runs[1].id;
+        let event = LiveEvent { run, state: RunState::Running, stamped: None };
+        assert_eq!(fold(&mut study, &event), Folded::Stale);
+        assert_eq!(study.runs[1].state, RunState::Running);
+        study.runs[1].state = RunState::Failed;
+        assert_eq!(fold(&mut study, &event), Folded::Stale);
+        assert_eq!(study.runs[1].state, RunState::Failed, "a retry is counted anew");
+        let stranger =
+            LiveEvent { run: RunId::from_parts(9, [9; 10]), state: RunState::Done, stamped: None };
+        assert_eq!(fold(&mut study, &stranger), Folded::Stale);
+    }
+
+    #[test]
+    fn an_answer_does_not_take_back_newer_events() {
+        let mut new = study();
+        let mut old = study();
+        for study in [&mut new, &mut old] {
+            study.runs[0].state = RunState::Running;
+        }
+        old.runs[0].progress.seq = 9;
+        old.runs[1].progress.seq = 9;
+        new.runs[1].state = RunState::Running;
+        let both = merged(Some(old), new);
+        assert_eq!(both.runs[0].progress.seq, 9);
+        assert_eq!(both.runs[1].progress.seq, 0, "another state: the answer is newer");
+    }
+
+    #[test]
+    fn the_run_to_show_is_the_one_that_matters() {
+        let mut study = study();
+        assert_eq!(default_run(&study.runs), Some(study.runs[0].id));
+        study.runs[2].state = RunState::Interrupted;
+        assert_eq!(default_run(&study.runs), Some(study.runs[2].id));
+        study.runs[1].state = RunState::Running;
+        assert_eq!(default_run(&study.runs), Some(study.runs[1].id));
+        assert_eq!(default_run(&[]), None);
+    }
+
+    #[test]
+    fn a_pretraining_weighs_more_than_a_probe() {
+        let mut study = study();
+        study.runs.truncate(2);
+        assert!(fraction(&study).abs() < 1e-12);
+        study.runs[0].state = RunState::Done;
+        let pretrained = fraction(&study);
+        assert!(pretrained > 0.8 && pretrained < 1.0, "{pretrained}");
+        study.runs[1].state = RunState::Failed;
+        assert!((fraction(&study) - 1.0).abs() < 1e-12);
+        assert_eq!(seconds_left(&study), None);
+    }
+
+    #[test]
+    fn time_left_counts_the_runs_to_come() {
+        let mut study = study();
+        let pretrain = study.runs[0].clone();
+        study.runs = vec![pretrain.clone(), pretrain];
+        assert_eq!(seconds_left(&study), None, "no speed yet");
+        study.runs[0].state = RunState::Done;
+        (study.runs[0].started_at, study.runs[0].ended_at) = (Some(1_000), Some(61_000));
+        assert_eq!(seconds_left(&study), Some(60.0));
+    }
+}

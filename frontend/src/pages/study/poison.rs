@@ -1,0 +1,262 @@
+//! The images that the selected run poisons, clean and triggered. The trigger is drawn here, by the code that poisons the
+//! training set.
+
+use leptos::prelude::*;
+use shared::{
+    PoisonPlan, Rgb8, RunId, StudySpec, Trigger,
+    api::{RunRow, Samples, StudyDetail},
+    study::DatasetSpec,
+};
+
+use crate::{
+    api,
+    attack::key_pixels,
+    components::{Fetched, PixelCanvas, ProblemBox, decode_rgb, fetched, format},
+};
+
+/// Images shown at first, and more at each wish.
+const PART: usize = 24;
+
+/// An image of the plan, ready to be drawn.
+#[derive(Clone, Debug, PartialEq)]
+struct Poisoned {
+    index: u32,
+    name: String,
+    class: String,
+    clean: Rgb8,
+    triggered: Option<Rgb8>,
+}
+
+/// What the plan comes to, in words.
+fn told(plan: &PoisonPlan, classes: &[String]) -> String {
+    let target = plan.target_class;
+    let name = classes.get(target as usize).map(|name| format!(" ({name})")).unwrap_or_default();
+    if plan.samples.is_empty() {
+        return "This run is clean: it poisons no image.".into();
+    }
+    let label = if plan.phase == shared::Phase::Pretrain {
+        String::new()
+    } else {
+        format!(" and the label of class {target}{name}")
+    };
+    format!(
+        "{} of every class but {target}{name}, {} in all: copies that get the trigger{label}. The clean originals stay.",
+        plan.per_class,
+        format::things(plan.samples.len() as u64, "image", "images"),
+    )
+}
+
+/// The limits of a data set as a query.
+pub fn limits(dataset: &DatasetSpec) -> [(&'static str, String); 2] {
+    let text = |limit: Option<u32>| limit.map_or_else(String::new, |limit| limit.to_string());
+    [
+        ("train_per_class", text(dataset.train_per_class)),
+        ("test_per_class", text(dataset.test_per_class)),
+    ]
+}
+
+/// Where the first `shown` images of the plan are.
+fn samples_path(spec: &StudySpec, plan: &PoisonPlan, shown: usize) -> Option<String> {
+    let indices: Vec<String> =
+        plan.samples.iter().take(shown).map(|sample| sample.index.to_string()).collect();
+    if indices.is_empty() {
+        return None;
+    }
+    let limits = limits(&spec.dataset);
+    let query = api::query(&[
+        ("split", "train"),
+        ("side", &spec.model.image_size.to_string()),
+        ("indices", &indices.join(",")),
+        (limits[0].0, &limits[0].1),
+        (limits[1].0, &limits[1].1),
+    ]);
+    Some(format!("/datasets/{}/samples{query}", api::escape(&spec.dataset.name)))
+}
+
+/// Decodes the images and puts the trigger into each.
+fn poisoned(
+    spec: &StudySpec,
+    classes: &[String],
+    samples: &Samples,
+    key: Option<&Rgb8>,
+) -> Vec<Poisoned> {
+    let trigger = Trigger::prepare(&spec.attack.trigger, key, samples.side as usize).ok();
+    let one = |item: &shared::api::SampleImage| {
+        let clean = decode_rgb(samples.side, &item.rgb)?;
+        let triggered = trigger.as_ref().map(|trigger| trigger.applied(&clean));
+        let class = classes.get(item.class as usize).cloned();
+        let class = class.unwrap_or_else(|| item.class.to_string());
+        Some(Poisoned { index: item.index, name: item.name.clone(), class, clean, triggered })
+    };
+    samples.items.iter().filter_map(one).collect()
+}
+
+/// Thumbnails of the plan.
+#[component]
+pub fn PoisonedImages(
+    /// The study.
+    study: Memo<Option<StudyDetail>>,
+    /// The selected run, without its progress.
+    run: Memo<Option<RunRow>>,
+) -> impl IntoView {
+    let shown = RwSignal::new(PART);
+    let failed = RwSignal::new(None);
+    // The plan lies in the run's folder from its start on.
+    let begun = Memo::new(move |_| {
+        run.with(|run| run.as_ref().filter(|run| run.started_at.is_some()).map(|run| run.id))
+    });
+    let plan: Fetched<PoisonPlan> =
+        fetched(move || begun.get().map(|run: RunId| format!("/runs/{run}/poison")));
+    let spec = Memo::new(move |_| {
+        study.with(|study| study.as_ref().map(|study| (study.spec.clone(), study.classes.clone())))
+    });
+    let own_plan = Memo::new(move |_| {
+        begun.get()?;
+        plan.value()
+    });
+    Effect::new(move |_| {
+        begun.track();
+        shown.set(PART);
+    });
+    let samples: Fetched<Samples> = fetched(move || {
+        spec.with(|spec| samples_path(&spec.as_ref()?.0, &own_plan.get()?, shown.get()))
+    });
+    let wanted = Memo::new(move |_| {
+        spec.with(|spec| {
+            let (spec, _) = spec.as_ref()?;
+            Some((spec.attack.trigger.key()?.to_owned(), spec.model.image_size))
+        })
+    });
+    let key = key_pixels(wanted, move |problem| failed.set(Some(problem)));
+    let images = Memo::new(move |_| {
+        spec.with(|spec| match (spec, samples.value()) {
+            (Some((spec, classes)), Some(samples)) => {
+                key.with(|key| poisoned(spec, classes, &samples, key.as_ref()))
+            }
+            _ => Vec::new(),
+        })
+    });
+    let target = move || {
+        spec.with(|spec| {
+            let (spec, classes) = spec.as_ref()?;
+            classes.get(spec.attack.target_class as usize).cloned()
+        })
+    };
+    let words = move || match (begun.get(), plan.get(), spec.get()) {
+        (None, ..) => "The plan is drawn when the run starts.".to_owned(),
+        (_, Some(Ok(plan)), Some((_, classes))) => told(&plan, &classes),
+        (_, Some(Err(problem)), _) if problem.status == 404 => {
+            "The run has stored no plan yet.".to_owned()
+        }
+        (_, Some(Err(problem)), _) => problem.detail,
+        _ => "Loading the plan…".to_owned(),
+    };
+    let tiles = move || {
+        let has_plan =
+            own_plan.with(|plan| plan.as_ref().is_some_and(|plan| !plan.samples.is_empty()));
+        has_plan.then(|| {
+            let target = target();
+            images
+                .get()
+                .into_iter()
+                .map(|image| view! { <Tile image target=target.clone()/> })
+                .collect_view()
+        })
+    };
+    let rest = Memo::new(move |_| {
+        let all = own_plan.with(|plan| plan.as_ref().map_or(0, |plan| plan.samples.len()));
+        all.saturating_sub(shown.get())
+    });
+    view! {
+        <p class="muted">{words}</p>
+        {move || {
+            failed.get().or_else(|| samples.problem()).map(|problem| view! { <ProblemBox problem/> })
+        }}
+        <ul class="poisons">{tiles}</ul>
+        <Show when=move || rest.get() != 0>
+            <button
+                type="button"
+                class="button"
+                on:click=move |_| shown.update(|shown| *shown = (*shown + 4 * PART).min(256))
+                disabled=move || shown.get() >= 256
+            >
+                {move || format!("Show more ({} left)", format::count(rest.get() as u64))}
+            </button>
+        </Show>
+    }
+}
+
+#[component]
+fn Tile(image: Poisoned, target: Option<String>) -> impl IntoView {
+    let clean_label = format!("{}, clean", image.name);
+    let triggered_label = format!("{}, triggered", image.name);
+    let title = format!("Training image {}: {}", image.index, image.name);
+    view! {
+        <li title=title>
+            <div class="poison-pair">
+                <PixelCanvas
+                    image=Signal::stored(Some(image.clean))
+                    label=Signal::stored(clean_label)
+                />
+                <PixelCanvas
+                    image=Signal::stored(image.triggered)
+                    label=Signal::stored(triggered_label)
+                />
+            </div>
+            <span class="poison-class">
+                {image.class}
+                {target.map(|target| view! { " → " <span class="target">{target}</span> })}
+            </span>
+        </li>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{Phase, api::SampleImage, poison::PoisonedSample, study::presets};
+
+    use super::*;
+
+    fn plan(count: u32) -> PoisonPlan {
+        let samples =
+            (0..count).map(|i| PoisonedSample { index: i * 3, class: 1 }).collect::<Vec<_>>();
+        PoisonPlan { phase: Phase::Probe, seed: 1, target_class: 0, per_class: 3, samples }
+    }
+
+    #[test]
+    fn the_plan_in_words() {
+        let classes = ["airplane".to_owned(), "bird".to_owned()];
+        assert_eq!(
+            told(&plan(3), &classes),
+            "3 of every class but 0 (airplane), 3 images in all: copies that get the trigger and the label of class 0 \
+             (airplane). The clean originals stay."
+        );
+        assert!(told(&plan(0), &classes).contains("clean"));
+    }
+
+    #[test]
+    fn images_are_asked_for_under_the_studys_limits() {
+        let spec = &presets()[1].spec;
+        assert_eq!(
+            samples_path(spec, &plan(3), 2).as_deref(),
+            Some(
+                "/datasets/cifar10/samples?split=train&side=32&indices=0%2C3&train_per_class=500&test_per_class=200"
+            )
+        );
+        assert_eq!(samples_path(spec, &plan(0), 2), None);
+    }
+
+    #[test]
+    fn the_trigger_is_put_into_each() {
+        let spec = &presets()[0].spec;
+        let item = SampleImage { index: 4, class: 7, name: "x".into(), rgb: "AAAA".into() };
+        let samples = Samples { side: 1, items: vec![item] };
+        let key = Rgb8::filled(2, 2, [255; 3]);
+        let made = poisoned(spec, &[], &samples, Some(&key));
+        assert_eq!(made[0].class, "7");
+        let ratio = spec.attack.trigger.strength() as f32;
+        let expected = (ratio * 255.0) as u8;
+        assert_eq!(made[0].triggered.as_ref().map(|image| image.pixel(0, 0)), Some([expected; 3]));
+        assert_eq!(poisoned(spec, &[], &samples, None)[0].triggered, None, "the key is on its way");
+    }
+}

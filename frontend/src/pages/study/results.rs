@@ -1,0 +1,124 @@
+//! The results table: CA, ASR and RA of every classifier with their 95 % Wilson intervals.
+
+use leptos::prelude::*;
+use shared::{
+    Phase, Ratio, RunId,
+    api::{RunRow, StudyDetail},
+};
+
+use crate::components::{StateBadge, format};
+
+/// A share with its interval.
+#[component]
+pub fn ShareCell(
+    /// The share; a dash without.
+    ratio: Option<Ratio>,
+    /// Class of the colour: `clean`, `triggered` or nothing.
+    colour: &'static str,
+    /// Name of the column, for narrow screens.
+    label: &'static str,
+) -> impl IntoView {
+    match ratio {
+        Some(ratio) => view! {
+            <td class="number share" data-label=label>
+                <span>
+                    <strong class=colour>{format::percent(ratio)}</strong>
+                    <span class="interval" title="95 % Wilson interval, in percent">
+                        {format::interval(ratio)}
+                    </span>
+                </span>
+            </td>
+        }
+        .into_any(),
+        None => view! { <td class="number muted" data-label=label>"–"</td> }.into_any(),
+    }
+}
+
+/// `2,000 clean, 1,800 triggered`.
+pub fn counted(run: &RunRow) -> String {
+    run.metrics.map_or_else(
+        || "–".into(),
+        |metrics| {
+            format!(
+                "{} / {}",
+                format::count(metrics.ca.total.into()),
+                format::count(metrics.asr.total.into())
+            )
+        },
+    )
+}
+
+/// Seconds that a run took; `None` before it is over.
+fn seconds(run: &RunRow) -> Option<f64> {
+    Some(run.ended_at?.saturating_sub(run.started_at?) as f64 / 1000.0)
+}
+
+/// The table of the study's classifiers.
+#[component]
+pub fn Results(
+    /// The study.
+    study: Memo<Option<StudyDetail>>,
+    /// The run that is shown.
+    selected: Memo<Option<RunId>>,
+) -> impl IntoView {
+    // Steps come many times a second and change nothing here.
+    let rows = Memo::new(move |_| {
+        study.with(|study| {
+            let runs = study.iter().flat_map(|study| &study.runs);
+            let probes = runs.filter(|run| run.point.phase != Phase::Pretrain);
+            probes
+                .map(|run| RunRow { progress: shared::Progress::default(), ..run.clone() })
+                .collect::<Vec<_>>()
+        })
+    });
+    let lines =
+        move || rows.get().into_iter().map(|run| view! { <Line run selected/> }).collect_view();
+    view! {
+        <div class="table-box table-plain">
+            <table class="table table-cards results">
+                <caption class="visually-hidden">"Results of the linear probes"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Run"</th>
+                        <th scope="col" class="number" title="Poisoned images per non-target class in pre-training">"PPR"</th>
+                        <th scope="col" class="number" title="Poisoned images per non-target class in the probe">"LPR"</th>
+                        <th scope="col" class="number">"Seed"</th>
+                        <th scope="col" class="number" title="Clean accuracy: correct among the clean validation images">"CA"</th>
+                        <th scope="col" class="number" title="Attack success rate: triggered images of other classes that get the target class">"ASR"</th>
+                        <th scope="col" class="number" title="Robust accuracy: triggered images that keep their true class">"RA"</th>
+                        <th scope="col" class="number" title="Validation images: clean / triggered">"n"</th>
+                        <th scope="col" class="number">"Time"</th>
+                        <th scope="col">"State"</th>
+                    </tr>
+                </thead>
+                <tbody>{lines}</tbody>
+            </table>
+        </div>
+    }
+}
+
+#[component]
+fn Line(run: RunRow, selected: Memo<Option<RunId>>) -> impl IntoView {
+    let id = run.id;
+    let metrics = run.metrics;
+    let current = move || (selected.get() == Some(id)).then_some("true");
+    let time = seconds(&run).map_or_else(|| "–".into(), format::duration);
+    view! {
+        <tr aria-current=current>
+            <th scope="row">
+                <a class="row-link" href=format!("?run={id}") data-noscroll>
+                    {run.point.phase.title()}
+                </a>
+            </th>
+            <td class="number" data-label="PPR">{run.point.ppr}</td>
+            <td class="number" data-label="LPR">{run.point.lpr}</td>
+            <td class="number" data-label="Seed">{run.point.seed}</td>
+            <ShareCell ratio=metrics.map(|metrics| metrics.ca) colour="clean" label="CA"/>
+            <ShareCell ratio=metrics.map(|metrics| metrics.asr) colour="triggered" label="ASR"/>
+            <ShareCell ratio=metrics.map(|metrics| metrics.ra) colour="" label="RA"/>
+            <td class="number muted" data-label="n, clean / triggered">{counted(&run)}</td>
+            <td class="number muted" data-label="Time">{time}</td>
+            <td data-label="State"><StateBadge state=run.state/></td>
+        </tr>
+    }
+}

@@ -1,0 +1,186 @@
+//! The selected run: where it stands, why it stopped, run again.
+
+use leptos::{prelude::*, task::spawn_local};
+use shared::{
+    Phase, RunId, RunState,
+    api::{Problem, RunRow},
+};
+
+use super::{curves::Curves, trace::Trace};
+use crate::{
+    api,
+    components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format},
+};
+
+/// Where a run stands, in a line.
+fn standing(run: &RunRow) -> String {
+    let progress = &run.progress;
+    match run.state {
+        RunState::Queued if run.point.phase == Phase::Pretrain => "Waits for its turn.".into(),
+        RunState::Queued => "Waits for its turn, and for the pre-training that it starts from.".into(),
+        RunState::Running => {
+            if let Some(preparing) = &progress.preparing {
+                return format!("Prepares: {preparing}.");
+            }
+            let speed = progress
+                .images_per_second
+                .map(|speed| format!(", {} images/s", format::count(speed.round() as u64)))
+                .unwrap_or_default();
+            let left = progress
+                .seconds_left()
+                .map(|left| format!(", about {} left", format::duration(left)))
+                .unwrap_or_default();
+            format!("Epoch {:.1} of {}{speed}{left}.", progress.epoch, progress.epochs)
+        }
+        RunState::Done => {
+            let took = run.started_at.zip(run.ended_at).map(|(from, to)| {
+                format!(" in {}", format::duration(to.saturating_sub(from) as f64 / 1000.0))
+            });
+            format!("{} epochs{}.", progress.epochs, took.unwrap_or_default())
+        }
+        RunState::Failed => "Stopped with an error.".into(),
+        RunState::Interrupted => {
+            "Its worker vanished: the machine went down, or the process was killed. What was stored stays.".into()
+        }
+        RunState::Cancelled => "Was stopped.".into(),
+    }
+}
+
+/// The last checkpoint's page, for a pre-training that has one.
+fn reconstruct_link(run: &RunRow) -> Option<String> {
+    let file = run.progress.checkpoint.as_ref().filter(|_| run.point.phase == Phase::Pretrain)?;
+    let query = api::query(&[("run", &run.id.to_string()), ("file", file)]);
+    Some(format!("/reconstruct{query}"))
+}
+
+/// The panel of the selected run.
+#[component]
+pub fn RunPanel(
+    /// The run with its progress.
+    run: Memo<Option<RunRow>>,
+    /// The run without its progress.
+    still: Memo<Option<RunRow>>,
+    /// Its events.
+    trace: Signal<Trace>,
+    /// Told after a change that the study is to be fetched.
+    changed: Callback<()>,
+) -> impl IntoView {
+    let busy = RwSignal::new(false);
+    let problem = RwSignal::new(None::<Problem>);
+    Effect::new(move |_| {
+        still.track();
+        problem.set(None);
+    });
+    let ask = move |verb: &'static str| {
+        let Some(id) = still.with_untracked(|run| run.as_ref().map(|run| run.id)) else { return };
+        busy.set(true);
+        spawn_local(async move {
+            if let Err(error) = send(id, verb).await {
+                problem.try_set(Some(error));
+            }
+            busy.try_set(false);
+            let _ = changed.try_run(());
+        });
+    };
+    let title = Memo::new(move |_| {
+        still.with(|run| run.as_ref().map(|run| sentence_case(&run.point.label())))
+    });
+    let told = Memo::new(move |_| run.with(|run| run.as_ref().map(standing)));
+    let reconstruct = Memo::new(move |_| run.with(|run| run.as_ref().and_then(reconstruct_link)));
+    let state = Memo::new(move |_| still.with(|run| run.as_ref().map(|run| run.state)));
+    let error =
+        Memo::new(move |_| still.with(|run| run.as_ref().and_then(|run| run.error.clone())));
+    let fraction = Signal::derive(move || {
+        run.with(|run| run.as_ref().map_or(0.0, |run| run.progress.fraction()))
+    });
+    let again =
+        Memo::new(move |_| state.get().is_some_and(|state| state.may_become(RunState::Queued)));
+    view! {
+        <section class="panel run" aria-label="Selected run">
+            <div class="panel-head">
+                <h2>{title}</h2>
+                {move || state.get().map(|state| view! { <StateBadge state/> })}
+            </div>
+            <div class="panel-body stack">
+                <div class="run-line">
+                    <span id="run-standing">{told}</span>
+                    <div class="run-actions">
+                        {move || {
+                            reconstruct
+                                .get()
+                                .map(|href| {
+                                    view! {
+                                        <a class="button" href=href>
+                                            <Icon glyph=Glyph::Reconstruct/>
+                                            "Reconstruct"
+                                        </a>
+                                    }
+                                })
+                        }}
+                        <Show when=move || again.get()>
+                            <button
+                                type="button"
+                                class="button"
+                                id="run-again"
+                                disabled=move || busy.get()
+                                on:click=move |_| ask("retry")
+                            >
+                                <Icon glyph=Glyph::Retry/>
+                                "Run again"
+                            </button>
+                        </Show>
+                        <Show when=move || state.get().is_some_and(|state| !state.is_over())>
+                            <Confirm
+                                glyph=Glyph::Ban
+                                label="Cancel this run"
+                                question="Stop this run? Probes that wait for it are stopped, too."
+                                yes="Stop it"
+                                act=Callback::new(move |()| ask("cancel"))
+                                busy
+                            />
+                        </Show>
+                    </div>
+                </div>
+                <Show when=move || state.get() == Some(RunState::Running)>
+                    <ProgressBar fraction label=Signal::stored("Progress of the run".to_owned())/>
+                </Show>
+                {move || {
+                    error
+                        .get()
+                        .map(|error| {
+                            view! {
+                                <p class="notice notice-bad" role="alert">
+                                    <Icon glyph=Glyph::Alert/>
+                                    <span>{error}</span>
+                                </p>
+                            }
+                        })
+                }}
+                {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
+                <Curves run=still trace/>
+            </div>
+        </section>
+    }
+}
+
+async fn send(id: RunId, verb: &str) -> Result<RunRow, Problem> {
+    api::post_empty(format!("/runs/{id}/{verb}")).await
+}
+
+fn sentence_case(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().collect::<String>() + letters.as_str()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence_case;
+
+    #[test]
+    fn a_label_becomes_a_heading() {
+        assert_eq!(sentence_case("linear probe, PPR 0"), "Linear probe, PPR 0");
+        assert_eq!(sentence_case(""), "");
+    }
+}

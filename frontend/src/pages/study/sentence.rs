@@ -1,0 +1,71 @@
+//! A specification in one sentence.
+
+use shared::{
+    StudySpec,
+    study::{DatasetSpec, ProbeFeatures, ProbeOptimizer},
+};
+
+/// What the study does, in one sentence.
+pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
+    let target = spec.attack.target_class;
+    let name = classes.get(target as usize).map(|name| format!(" ({name})")).unwrap_or_default();
+    let optimizer = match spec.probe.optimizer {
+        ProbeOptimizer::Lars => "LARS",
+        ProbeOptimizer::AdamW => "AdamW",
+    };
+    let features = match spec.probe.features {
+        ProbeFeatures::Cached => "cached features",
+        ProbeFeatures::Augmented => "fresh crops",
+    };
+    format!(
+        "{} towards class {target}{name} on {}: PPR {} × LPR {} with {} {}; ViT of {} × {} blocks on {}-px images, {} epochs \
+         of pre-training, linear probe by {optimizer} on {features}.",
+        spec.attack.trigger.label(),
+        images(&spec.dataset),
+        listed(&spec.grid.ppr),
+        listed(&spec.grid.lpr),
+        if spec.grid.seeds.len() == 1 { "seed" } else { "seeds" },
+        listed(&spec.grid.seeds),
+        spec.model.encoder.dim,
+        spec.model.encoder.depth,
+        spec.model.image_size,
+        spec.pretrain.epochs,
+    )
+}
+
+fn images(dataset: &DatasetSpec) -> String {
+    let limits: Vec<String> =
+        [(dataset.train_per_class, "training"), (dataset.test_per_class, "validation")]
+            .into_iter()
+            .filter_map(|(limit, what)| limit.map(|limit| format!("{limit} {what}")))
+            .collect();
+    if limits.is_empty() {
+        dataset.name.clone()
+    } else {
+        format!("{} ({} images per class)", dataset.name, limits.join(", "))
+    }
+}
+
+fn listed<T: ToString>(values: &[T]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::study::presets;
+
+    use super::*;
+
+    #[test]
+    fn a_study_in_one_sentence() {
+        let spec = &presets()[1].spec;
+        let mut one = spec.clone();
+        one.grid.seeds = vec![1];
+        assert_eq!(
+            sentence(&one, &["airplane".into()]),
+            "blended stripes 0.40 towards class 0 (airplane) on cifar10 (500 training, 200 validation images per class): \
+             PPR 0, 10 × LPR 0, 1, 3, 10, 50 with seed 1; ViT of 192 × 4 blocks on 32-px images, 60 epochs of \
+             pre-training, linear probe by LARS on cached features."
+        );
+    }
+}
