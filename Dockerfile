@@ -22,4 +22,4 @@ EXPOSE 8787
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["bash", "-c", \
   "exec 3<>/dev/tcp/127.0.0.1/8787 && printf 'GET /api/v1/health HTTP/1.0\\r\\nHost: 127.0.0.1\\r\\n\\r\\n' >&3 && grep -q '\"status\":\"ok\"' <&3"]
 ENTRYPOINT ["maskdoor"]
-CMD ["serve", "--host", "0.0.0.0", "--data-dir", "/data"]
+CMD ["serve", "--addr", "0.0.0.0:8787", "--data-dir", "/data"]

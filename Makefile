@@ -1,5 +1,5 @@
 # The two commands of a newcomer: `make run` and `make test`.
-# ARGS goes to the program: make run ARGS="--data-dir ./data --port 9000"
+# ARGS goes to the program: make run ARGS="--data-dir ./data --addr 127.0.0.1:9000"
 
 .PHONY: run build test check bench-store clean
 
