@@ -1,11 +1,30 @@
-//! Image files to RGB8 pixels.
+//! Image files to RGB8 pixels, and RGB8 pixels to PNG files.
+//!
+//! The content decides the format, never the file's name. A header's size is checked before memory for the pixels is
+//! taken. Grey, palette, CMYK and 16-bit images become RGB8; transparent pixels are laid on white. Orientation tags and
+//! colour profiles are ignored, as Pillow and torchvision do.
 
+mod error;
+mod jpeg;
+
+use std::io::Cursor;
+
+use image::{
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder,
+    codecs::{
+        png::{CompressionType, FilterType, PngDecoder, PngEncoder},
+        webp::WebPDecoder,
+    },
+    error::{ImageError, LimitErrorKind},
+};
 use shared::Rgb8;
+
+pub use error::{DecodeError, Format};
 
 /// What an image file may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most pixels of an image; its header is checked before memory for them is taken.
+    /// Most pixels of an image.
     pub max_pixels: u64,
     /// Most bytes of a file.
     pub max_bytes: u64,
@@ -18,17 +37,14 @@ impl Default for Limits {
     }
 }
 
-/// Why a file is no image that can be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// The file is too long.
-    #[error("the file has {bytes} bytes; at most {max} are taken")]
-    TooLong {
-        /// Bytes of the file.
-        bytes: u64,
-        /// The limit.
-        max: u64,
-    },
+impl Limits {
+    /// Whether an image of this size may be decoded.
+    fn check(self, width: u32, height: u32) -> Result<(), DecodeError> {
+        if u64::from(width) * u64::from(height) > self.max_pixels {
+            return Err(DecodeError::TooManyPixels { width, height, max: self.max_pixels });
+        }
+        Ok(())
+    }
 }
 
 /// Decodes a JPEG, PNG or WebP file.
@@ -39,5 +55,88 @@ pub fn decode(bytes: &[u8], limits: Limits) -> Result<Rgb8, DecodeError> {
     if bytes.len() as u64 > limits.max_bytes {
         return Err(DecodeError::TooLong { bytes: bytes.len() as u64, max: limits.max_bytes });
     }
-    unimplemented!()
+    match Format::of(bytes)? {
+        Format::Jpeg => jpeg::decode(bytes, limits),
+        Format::Png => {
+            let mut memory = image::Limits::no_limits();
+            memory.max_alloc = Some(memory_for(limits));
+            let decoder = PngDecoder::with_limits(Cursor::new(bytes), memory)
+                .map_err(|error| broken(Format::Png, limits, error))?;
+            pixels(decoder, Format::Png, limits)
+        }
+        Format::WebP => {
+            let decoder = WebPDecoder::new(Cursor::new(bytes))
+                .map_err(|error| broken(Format::WebP, limits, error))?;
+            pixels(decoder, Format::WebP, limits)
+        }
+    }
 }
+
+/// Writes an image as a PNG file.
+pub fn encode_png(image: &Rgb8) -> Vec<u8> {
+    let mut file = Vec::new();
+    PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::Adaptive)
+        .write_image(
+            image.data(),
+            image.width() as u32,
+            image.height() as u32,
+            ExtendedColorType::Rgb8,
+        )
+        .expect("memory takes every byte, and an Rgb8 has the bytes of its size");
+    file
+}
+
+/// Memory that a decoder may take: four channels of 16 bits a pixel, and what the format's tables need.
+fn memory_for(limits: Limits) -> u64 {
+    limits.max_pixels.saturating_mul(8).saturating_add(16 << 20)
+}
+
+fn pixels(decoder: impl ImageDecoder, format: Format, limits: Limits) -> Result<Rgb8, DecodeError> {
+    let (width, height) = decoder.dimensions();
+    limits.check(width, height)?;
+    let image =
+        DynamicImage::from_decoder(decoder).map_err(|error| broken(format, limits, error))?;
+    let data = if image.color().has_alpha() {
+        on_white(image.into_rgba8().as_raw())
+    } else {
+        image.into_rgb8().into_raw()
+    };
+    rgb(width as usize, height as usize, data, format)
+}
+
+/// The image on a white ground: `alpha * colour + (1 - alpha) * 255`, rounded.
+fn on_white(rgba: &[u8]) -> Vec<u8> {
+    let mix = |colour: u8, alpha: u8| {
+        let (colour, alpha) = (u32::from(colour), u32::from(alpha));
+        ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+    };
+    rgba.chunks_exact(4).flat_map(|p| [mix(p[0], p[3]), mix(p[1], p[3]), mix(p[2], p[3])]).collect()
+}
+
+fn rgb(width: usize, height: usize, data: Vec<u8>, format: Format) -> Result<Rgb8, DecodeError> {
+    if width == 0 || height == 0 {
+        return Err(DecodeError::Broken { format, reason: "it has no pixels".into() });
+    }
+    Rgb8::from_raw(width, height, data)
+        .map_err(|error| DecodeError::Broken { format, reason: error.to_string() })
+}
+
+fn broken(format: Format, limits: Limits, error: ImageError) -> DecodeError {
+    match error {
+        ImageError::Limits(limit) if matches!(limit.kind(), LimitErrorKind::InsufficientMemory) => {
+            DecodeError::TooMuchMemory { format, max: memory_for(limits) }
+        }
+        ImageError::Unsupported(kind) => {
+            DecodeError::Unsupported { format, what: kind.to_string() }
+        }
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            DecodeError::Truncated { format }
+        }
+        other => DecodeError::Broken { format, reason: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

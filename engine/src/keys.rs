@@ -1,4 +1,7 @@
-//! The key images that come with the program.
+//! The key images that come with the program: what a blended trigger mixes into an image. Drawn by [`draw`]; the example
+//! `draw_keys` writes the files.
+
+pub mod draw;
 
 /// A key image that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +14,7 @@ pub struct BuiltinKey {
     pub file: &'static [u8],
 }
 
-/// All of them.
+/// All of them, the one that the presets use first.
 pub static BUILTIN: [BuiltinKey; 4] = [
     BuiltinKey {
         id: "stripes",
@@ -26,4 +29,26 @@ pub static BUILTIN: [BuiltinKey; 4] = [
 /// The built-in key with this identifier.
 pub fn builtin(id: &str) -> Option<&'static BuiltinKey> {
     BUILTIN.iter().find(|key| key.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{Limits, decode};
+
+    #[test]
+    fn the_files_hold_what_is_drawn() {
+        for (id, drawn) in draw::all() {
+            let key = builtin(id).expect("a built-in key");
+            let file = decode(key.file, Limits::default()).expect("a PNG file");
+            assert_eq!((file.width(), file.height()), (224, 224), "{id}");
+            assert!(file == drawn, "{id}: run the example draw_keys");
+        }
+        assert_eq!(draw::all().len(), BUILTIN.len());
+    }
+
+    #[test]
+    fn an_unknown_key_is_none() {
+        assert!(builtin("kitty").is_none());
+    }
 }

@@ -1,12 +1,29 @@
 //! Crops, mirror images and normalisation: what happens to an image between memory and model.
+//!
+//! Parameters and order of torchvision's transforms: a crop is cut out first and resized then, so no pixel beside the
+//! crop bleeds into it. The random numbers come from the caller's stream, so they are not torchvision's.
 
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
 use rand_chacha::ChaCha8Rng;
-use shared::Rgb8;
+use shared::{
+    Rgb8,
+    stream::{below, uniform},
+};
 
 /// Mean of ImageNet's red, green and blue, in intensities of 0–1.
 pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-/// Standard deviation of ImageNet's red, green and blue.
+/// Standard deviation of ImageNet's red, green and blue, in intensities of 0–1.
 pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// Aspect ratios of a crop, width over height.
+const ASPECT: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
+/// Draws before a crop falls back to the centre of the image.
+const TRIES: usize = 10;
+/// Largest side that evaluation takes as it is: on small images, enlarging and cutting would only lose detail.
+const SMALL: usize = 64;
 
 /// Filter of a resize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +34,78 @@ pub enum Filter {
     Bicubic,
 }
 
-/// A random part of the image (area `min_scale` to 1 of it, aspect ratio 3/4 to 4/3), resized to `side` x `side`.
+/// A part of an image, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CropBox {
+    /// Left column.
+    pub x: usize,
+    /// Upper row.
+    pub y: usize,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+impl CropBox {
+    /// The whole of an image of `width` x `height`.
+    pub fn whole(width: usize, height: usize) -> Self {
+        Self { x: 0, y: 0, width, height }
+    }
+
+    /// Draws a crop of `min_scale` to 1 of the area with an aspect ratio of 3/4 to 4/3, at any place. After ten draws that
+    /// do not fit: the largest centred crop whose aspect ratio is allowed. With a `min_scale` of 1 or more, the whole
+    /// image. torchvision's `RandomResizedCrop.get_params`.
+    pub fn draw(width: usize, height: usize, min_scale: f64, rng: &mut ChaCha8Rng) -> Self {
+        if min_scale >= 1.0 {
+            return Self::whole(width, height);
+        }
+        for _ in 0..TRIES {
+            let (w, h) = draw_size(width, height, min_scale, rng);
+            if (1..=width).contains(&w) && (1..=height).contains(&h) {
+                return Self::placed(width, height, w, h, rng);
+            }
+        }
+        let aspect = width as f64 / height as f64;
+        let (w, h) = if aspect < ASPECT.0 {
+            (width, (width as f64 / ASPECT.0).round_ties_even() as usize)
+        } else if aspect > ASPECT.1 {
+            ((height as f64 * ASPECT.1).round_ties_even() as usize, height)
+        } else {
+            (width, height)
+        };
+        let (w, h) = (w.clamp(1, width), h.clamp(1, height));
+        Self { x: (width - w) / 2, y: (height - h) / 2, width: w, height: h }
+    }
+
+    /// As [`CropBox::draw`] with one draw that is cut to the image's size where it does not fit: the crop of MAE's linear
+    /// probe.
+    pub fn draw_single(width: usize, height: usize, min_scale: f64, rng: &mut ChaCha8Rng) -> Self {
+        if min_scale >= 1.0 {
+            return Self::whole(width, height);
+        }
+        let (w, h) = draw_size(width, height, min_scale, rng);
+        Self::placed(width, height, w.clamp(1, width), h.clamp(1, height), rng)
+    }
+
+    /// A crop of `w` x `h`, every place as likely.
+    fn placed(width: usize, height: usize, w: usize, h: usize, rng: &mut ChaCha8Rng) -> Self {
+        let y = below(rng, (height - h + 1) as u32) as usize;
+        let x = below(rng, (width - w + 1) as u32) as usize;
+        Self { x, y, width: w, height: h }
+    }
+}
+
+/// Width and height of a crop: its area uniform, the logarithm of its aspect ratio uniform.
+fn draw_size(width: usize, height: usize, min_scale: f64, rng: &mut ChaCha8Rng) -> (usize, usize) {
+    let mut between = |low: f64, high: f64| low + (high - low) * f64::from(uniform(rng));
+    let area = (width * height) as f64 * between(min_scale, 1.0);
+    let aspect = between(ASPECT.0.ln(), ASPECT.1.ln()).exp();
+    let side = |square: f64| square.sqrt().round_ties_even() as usize;
+    (side(area * aspect), side(area / aspect))
+}
+
+/// A random part of the image ([`CropBox::draw`]), resized to `side` x `side`.
 pub fn random_resized_crop(
     image: &Rgb8,
     side: usize,
@@ -25,11 +113,11 @@ pub fn random_resized_crop(
     filter: Filter,
     rng: &mut ChaCha8Rng,
 ) -> Rgb8 {
-    let _ = (image, side, min_scale, filter, rng);
-    unimplemented!()
+    let part = CropBox::draw(image.width(), image.height(), min_scale, rng);
+    resize(&crop(image, part), side, side, filter)
 }
 
-/// As [`random_resized_crop`], but with one draw, cut to the image where it does not fit: the probe's crop in the reference.
+/// A random part of the image ([`CropBox::draw_single`]), resized to `side` x `side`.
 pub fn random_resized_crop_single(
     image: &Rgb8,
     side: usize,
@@ -37,24 +125,70 @@ pub fn random_resized_crop_single(
     filter: Filter,
     rng: &mut ChaCha8Rng,
 ) -> Rgb8 {
-    let _ = (image, side, min_scale, filter, rng);
-    unimplemented!()
+    let part = CropBox::draw_single(image.width(), image.height(), min_scale, rng);
+    resize(&crop(image, part), side, side, filter)
 }
 
 /// The image or, as often, its mirror image.
 pub fn random_flip(image: Rgb8, rng: &mut ChaCha8Rng) -> Rgb8 {
-    let _ = rng;
-    image
+    if uniform(rng) < 0.5 { image.mirrored() } else { image }
 }
 
-/// The image as evaluation sees it: unchanged up to 64 px; above, resized to `side * 256 / 224` (bicubic) and cut to the
-/// centre `side` x `side`. Takes a square image of `side` x `side`.
+/// A `side` x `side` image as evaluation sees it: unchanged up to 64 px; above, enlarged to `side * 256 / 224` (bicubic)
+/// and cut to the centre `side` x `side`.
 pub fn eval_transform(image: &Rgb8, side: usize) -> Rgb8 {
-    let _ = side;
-    image.clone()
+    if side <= SMALL {
+        return resize(image, side, side, Filter::Bicubic);
+    }
+    let enlarged = side * 256 / 224;
+    let margin = ((enlarged - side) as f64 / 2.0).round_ties_even() as usize;
+    let centre = CropBox { x: margin, y: margin, width: side, height: side };
+    crop(&resize(image, enlarged, enlarged, Filter::Bicubic), centre)
 }
 
-/// Writes the image, normalised by [`MEAN`] and [`STD`], as `[3, height, width]`. Panics when `out` has another length.
-pub fn normalise(image: &Rgb8, out: &mut [f32]) {
-    let _ = (image, out);
+/// Cuts a part out of an image. Panics when it reaches outside.
+pub fn crop(image: &Rgb8, part: CropBox) -> Rgb8 {
+    if part == CropBox::whole(image.width(), image.height()) {
+        return image.clone();
+    }
+    let mut data = Vec::with_capacity(part.width * part.height * 3);
+    for row in part.y..part.y + part.height {
+        let start = (row * image.width() + part.x) * 3;
+        data.extend_from_slice(&image.data()[start..start + part.width * 3]);
+    }
+    Rgb8::from_raw(part.width, part.height, data).expect("rows of the part's width")
 }
+
+/// Resizes the whole image. An image of the wanted size stays as it is.
+pub fn resize(image: &Rgb8, width: usize, height: usize, filter: Filter) -> Rgb8 {
+    if (image.width(), image.height()) == (width, height) {
+        return image.clone();
+    }
+    let filter = match filter {
+        Filter::Bilinear => FilterType::Bilinear,
+        Filter::Bicubic => FilterType::CatmullRom,
+    };
+    let source =
+        ImageRef::new(image.width() as u32, image.height() as u32, image.data(), PixelType::U8x3)
+            .expect("an Rgb8 has the bytes of its size");
+    let mut target = Image::new(width as u32, height as u32, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
+    Resizer::new().resize(&source, &mut target, &options).expect("both are three bytes a pixel");
+    Rgb8::from_raw(width, height, target.into_vec()).expect("the target's size")
+}
+
+/// Writes the image as `[3, height, width]`: intensities of 0–1, less [`MEAN`], over [`STD`]. Panics when `out` has
+/// another length than `3 * height * width`.
+pub fn normalise(image: &Rgb8, out: &mut [f32]) {
+    assert_eq!(out.len(), image.data().len(), "one number for each byte of the image");
+    let plane = image.width() * image.height();
+    for (channel, values) in out.chunks_exact_mut(plane).enumerate() {
+        let (mean, std) = (MEAN[channel], STD[channel]);
+        for (value, pixel) in values.iter_mut().zip(image.data().chunks_exact(3)) {
+            *value = (f32::from(pixel[channel]) / 255.0 - mean) / std;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,23 @@
 //! Data sets: image folders and the built-in one, drawn by the program.
 //!
-//! An [`Index`] lists the images without opening one; [`inspect`] reads them all once, when a data set is added;
-//! [`load_all`] reads those of a study into memory.
+//! | step | function |
+//! |---|---|
+//! | a data set is added: every file is decoded once, unreadable ones are named | [`inspect`] |
+//! | its images are listed, in the order that every plan and page means | [`Index::open`], [`Index::limited`] |
+//! | one image is looked at | [`Index::load`] |
+//! | a study's images are read into memory | [`load_all`] |
+//! | an image becomes a row of a batch | [`augment`] |
 
 pub mod augment;
 mod error;
+mod folder;
 mod index;
 mod inspect;
 mod load;
+mod parallel;
+pub mod shapes;
 
-pub use error::DataError;
+pub use error::{DataError, Unreadable};
 pub use index::{Entry, Index};
 pub use inspect::inspect;
 pub use load::{Pixels, Sample, load_all};

@@ -1,0 +1,194 @@
+use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder};
+use proptest::prelude::*;
+
+use super::{testing::flat_cmyk_jpeg, *};
+
+fn decoded(bytes: &[u8]) -> Rgb8 {
+    decode(bytes, Limits::default()).expect("a sound image")
+}
+
+fn refused(bytes: &[u8]) -> String {
+    decode(bytes, Limits::default()).expect_err("no sound image").to_string()
+}
+
+fn file(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).expect("memory");
+    bytes.into_inner()
+}
+
+fn gradient(side: u32) -> DynamicImage {
+    image::RgbImage::from_fn(side, side, |x, y| image::Rgb([(x * 3) as u8, (y * 2) as u8, 90]))
+        .into()
+}
+
+#[test]
+fn lossless_formats_keep_every_pixel() {
+    let image = gradient(40);
+    for format in [ImageFormat::Png, ImageFormat::WebP] {
+        let read = decoded(&file(&image, format));
+        assert_eq!((read.width(), read.height()), (40, 40));
+        assert_eq!(read.data(), image.as_bytes(), "{format:?}");
+    }
+}
+
+#[test]
+fn a_png_comes_back() {
+    let image = Rgb8::from_fn(5, 3, |x, y| [x as u8 * 50, y as u8 * 80, 7]);
+    assert_eq!(decoded(&encode_png(&image)), image);
+}
+
+#[test]
+fn a_jpeg_is_close() {
+    let image = gradient(64);
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(&image).expect("memory");
+    let read = decoded(&bytes);
+    let worst = read.data().iter().zip(image.as_bytes()).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(worst.expect("pixels") < 16, "{worst:?}");
+}
+
+#[test]
+fn grey_and_deep_images_become_rgb8() {
+    let grey = image::GrayImage::from_fn(4, 2, |x, y| image::Luma([(x * 60 + y) as u8]));
+    let read = decoded(&file(&grey.into(), ImageFormat::Png));
+    assert_eq!(read.pixel(3, 1), [181; 3]);
+    let mut jpeg = Vec::new();
+    let grey = image::GrayImage::from_pixel(16, 16, image::Luma([77]));
+    JpegEncoder::new(&mut jpeg).encode_image(&DynamicImage::from(grey)).expect("memory");
+    assert_eq!(decoded(&jpeg).pixel(9, 9), [77; 3]);
+    let deep = image::ImageBuffer::from_pixel(3, 3, image::Rgb([65535_u16, 32896, 0]));
+    let read = decoded(&file(&DynamicImage::ImageRgb16(deep), ImageFormat::Png));
+    assert_eq!(read.pixel(1, 1), [255, 128, 0]);
+}
+
+#[test]
+fn transparent_pixels_lie_on_white() {
+    let image = image::RgbaImage::from_fn(3, 1, |x, _| {
+        image::Rgba([200, 0, 100, [0, 128, 255][x as usize]])
+    });
+    for format in [ImageFormat::Png, ImageFormat::WebP] {
+        let read = decoded(&file(&image.clone().into(), format));
+        assert_eq!(read.pixel(0, 0), [255, 255, 255]);
+        // (200 * 128 + 255 * 127) / 255 = 227.4, 127 and (100 * 128 + 255 * 127) / 255 = 177.2
+        assert_eq!(read.pixel(1, 0), [227, 127, 177]);
+        assert_eq!(read.pixel(2, 0), [200, 0, 100]);
+    }
+}
+
+#[test]
+fn a_palette_is_looked_up() {
+    let file = testing::palette_png();
+    let read = decoded(&file);
+    assert_eq!((read.pixel(0, 0), read.pixel(1, 0)), ([255, 0, 0], [0, 0, 255]));
+    assert_eq!(read.pixel(2, 0), [255; 3], "the third colour is transparent");
+}
+
+#[test]
+fn inks_become_light() {
+    // Cyan 0.2, magenta 0.6, yellow 0, black 0.4 as Adobe writes them: inverted.
+    let adobe = decoded(&flat_cmyk_jpeg([204, 102, 255, 153], true));
+    // The light that is left: 204 * 153 / 255, 102 * 153 / 255, 255 * 153 / 255.
+    assert_eq!(adobe.pixel(4, 4), [122, 61, 153]);
+    assert_eq!(decoded(&flat_cmyk_jpeg([51, 153, 0, 102], false)).pixel(4, 4), [122, 61, 153]);
+}
+
+#[test]
+fn a_cut_jpeg_is_refused_wherever_it_is_cut() {
+    let mut bytes = Vec::new();
+    JpegEncoder::new(&mut bytes).encode_image(&gradient(64)).expect("memory");
+    for cut in [bytes.len() - 1, bytes.len() - 2, bytes.len() * 3 / 4, bytes.len() / 2, 200, 30, 3]
+    {
+        assert_eq!(
+            refused(&bytes[..cut]),
+            "the JPEG file is truncated: it ends before the image does; a whole file is needed",
+            "cut to {cut} of {}",
+            bytes.len()
+        );
+    }
+    let without_middle = [&bytes[..bytes.len() / 2], &bytes[bytes.len() - 2..]].concat();
+    assert!(refused(&without_middle).starts_with("the JPEG file is broken: "));
+}
+
+#[test]
+fn cut_png_and_webp_files_are_refused() {
+    for (format, name) in [(ImageFormat::Png, "PNG"), (ImageFormat::WebP, "WebP")] {
+        let bytes = file(&gradient(64), format);
+        for cut in [bytes.len() / 2, bytes.len() * 9 / 10, 40] {
+            let message = refused(&bytes[..cut]);
+            assert!(message.starts_with(&format!("the {name} file is ")), "{message}");
+        }
+    }
+}
+
+#[test]
+fn the_content_counts_and_not_the_name() {
+    assert_eq!(
+        refused("This is no image, \u{e4}h.\n".as_bytes()),
+        "the file's content is text; a JPEG, PNG or WebP image is needed"
+    );
+    assert_eq!(refused(b""), "the file is empty; a JPEG, PNG or WebP image is needed");
+    let gif = [b"GIF89a".as_slice(), &[0; 20]].concat();
+    assert_eq!(
+        refused(&gif),
+        "the file's content is a GIF image; a JPEG, PNG or WebP image is needed"
+    );
+    assert_eq!(
+        refused(&[0, 1, 2, 250]),
+        "the file's content is something else; a JPEG, PNG or WebP image is needed"
+    );
+}
+
+#[test]
+fn a_huge_header_is_refused_before_its_pixels_are_made() {
+    // Nothing but the header is there: a decoder that began with the pixels would say "truncated".
+    assert_eq!(
+        refused(&testing::png_header(30_000, 30_000)),
+        "the image has 30000 x 30000 pixels (900 megapixels); at most 64 megapixels are taken"
+    );
+    assert!(refused(&testing::png_header(8_000, 8_000)).starts_with("the PNG file is "));
+    let mut jpeg = flat_cmyk_jpeg([0; 4], true);
+    let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).expect("a frame header");
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0x75, 0x30, 0x75, 0x30]);
+    assert!(refused(&jpeg).starts_with("the image has 30000 x 30000 pixels"));
+}
+
+#[test]
+fn a_long_file_is_refused() {
+    let limits = Limits { max_bytes: 3 << 20, ..Limits::default() };
+    let error = decode(&vec![0; (3 << 20) + 1], limits).expect_err("too long");
+    assert_eq!(error.to_string(), "the file has 4 MiB; at most 3 MiB are taken");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_bytes_give_an_image_or_an_error(start in 0usize..4, bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let starts: [&[u8]; 4] = [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\x40\0\0\0WEBPVP8"];
+        let _ = decode(&[starts[start], &bytes].concat(), Limits::default());
+    }
+
+    #[test]
+    fn a_damaged_file_gives_an_image_or_an_error(
+        which in 0usize..4,
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let mut jpeg = Vec::new();
+        JpegEncoder::new(&mut jpeg).encode_image(&gradient(24)).expect("memory");
+        let mut bytes = match which {
+            0 => jpeg,
+            1 => file(&gradient(24), ImageFormat::Png),
+            2 => file(&gradient(24), ImageFormat::WebP),
+            _ => flat_cmyk_jpeg([1, 2, 3, 4], false),
+        };
+        for (place, value) in damage {
+            let at = place.index(bytes.len());
+            bytes[at] = value;
+        }
+        let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
+        if let Ok(image) = decode(&bytes, limits) {
+            prop_assert!(image.width() * image.height() <= 1_000_000);
+        }
+    }
+}
