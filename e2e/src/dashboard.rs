@@ -104,7 +104,7 @@ fn serve(data: &Path, port: u16) -> Result<Child> {
     let program = program()?;
     let log = fs::OpenOptions::new().create(true).append(true).open(log_path(data))?;
     Command::new(&program)
-        .args(["serve", "--port", &port.to_string(), "--data-dir"])
+        .args(["serve", "--addr", &format!("127.0.0.1:{port}"), "--data-dir"])
         .arg(data)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)

@@ -2,6 +2,7 @@
 
 mod bad_files;
 mod bad_input;
+mod live_study;
 mod new_study;
 mod pages;
 mod same_bits;

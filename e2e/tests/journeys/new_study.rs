@@ -116,7 +116,7 @@ async fn start_and_cancel(dashboard: &Dashboard, browser: &Browser) -> Result<()
     browser.sees("running").await?;
     browser.sees("queued").await?;
 
-    browser.press("Cancel").await?;
+    browser.press("Cancel the study").await?;
     // What cannot be undone is asked once.
     browser.css(".confirm .button-bad").await?.click().await?;
     let pressed = Instant::now();

@@ -1,0 +1,160 @@
+//! A study as it trains: it moves by itself, survives a reload and the end of its server, and ends with results.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Browser, Dashboard, Role, travel, travel_past, until};
+use shared::{Phase, RunState, Stamped, api::StudyDetail};
+
+use crate::steps::{done, look, micro, start, study};
+
+#[tokio::test]
+async fn a_study_from_the_first_step_to_the_results() -> Result<()> {
+    travel("live-study", async |dashboard, browser| {
+        let mut spec = micro("A micro study")?;
+        // Long enough to be looked at.
+        spec.pretrain.epochs = 20;
+        let begun = start(dashboard, &spec).await?;
+        let id = begun.id.to_string();
+        browser.visit(&format!("/studies/{id}")).await?;
+        browser.find(Role::Heading, "A micro study").await?;
+        browser.sees("running").await?;
+        browser.sees("queued").await?;
+        curve_grows_by_itself(browser).await?;
+
+        browser.reload().await?;
+        browser.find(Role::Heading, "A micro study").await?;
+        curve_grows_by_itself(browser).await?;
+        look(browser, "study-running").await?;
+
+        let ended = done(dashboard, &id).await?;
+        browser.sees("6 of 6 runs done").await?;
+        results_are_told(browser, &ended).await?;
+        log_and_manifest_are_there(browser).await?;
+        look(browser, "study-done").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_study_outlives_its_server_and_the_page_follows_on() -> Result<()> {
+    let gone = [
+        "ERR_CONNECTION_REFUSED",
+        "ERR_CONNECTION_RESET",
+        "ERR_INCOMPLETE_CHUNKED_ENCODING",
+        "ERR_EMPTY_RESPONSE",
+        "ERR_NETWORK_IO_SUSPENDED",
+    ];
+    travel_past("server-killed", &gone, async |dashboard, browser| {
+        let mut spec = micro("Power cut")?;
+        spec.grid.ppr = vec![0];
+        spec.grid.lpr = vec![4];
+        spec.pretrain.epochs = 60;
+        let id = start(dashboard, &spec).await?.id.to_string();
+        browser.visit(&format!("/studies/{id}")).await?;
+        curve_grows_by_itself(browser).await?;
+
+        dashboard.kill().await?;
+        let worker = e2e::dashboard::workers(dashboard.data());
+        ensure!(worker.len() == 1, "one worker trains on: {worker:?}");
+        browser
+            .holds(
+                "the page says that it is not live",
+                "return document.getElementById('live').innerText !== 'live'",
+            )
+            .await?;
+        dashboard.restart().await?;
+
+        done(dashboard, &id).await?;
+        // Without a reload: the stream comes back with the last event's number.
+        browser.sees("2 of 2 runs done").await?;
+        no_event_is_missing_or_doubled(dashboard, &id).await
+    })
+    .await
+}
+
+/// Waits until the curve of the selected run has more points than before, twice.
+async fn curve_grows_by_itself(browser: &Browser) -> Result<()> {
+    let mut seen = curve(browser).await.unwrap_or_default();
+    for _ in 0..2 {
+        seen = until("the curve grows", Duration::from_secs(90), async || {
+            let now = curve(browser).await?;
+            Ok((!now.is_empty() && now != seen).then_some(now))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn curve(browser: &Browser) -> Result<String> {
+    let drawing = browser
+        .run("return document.querySelector('.curves .chart-box > div')?.innerHTML ?? ''", vec![])
+        .await?;
+    let drawing = drawing.as_str().context("a drawing")?.to_owned();
+    Ok(if drawing.contains("<path") || drawing.contains("<polyline") {
+        drawing
+    } else {
+        String::new()
+    })
+}
+
+async fn results_are_told(browser: &Browser, study: &StudyDetail) -> Result<()> {
+    let probes = study.runs.iter().filter(|run| run.point.phase == Phase::Probe);
+    for run in probes {
+        let metrics =
+            run.metrics.with_context(|| format!("{} has no result", run.point.label()))?;
+        ensure!(metrics.ca.total == 200, "{} clean images", metrics.ca.total);
+        ensure!(
+            metrics.asr.total == 180,
+            "{} triggered images of other classes",
+            metrics.asr.total
+        );
+    }
+    browser
+        .holds(
+            "four rows of results",
+            "return document.querySelectorAll('.results tbody tr').length === 4",
+        )
+        .await?;
+    browser
+        .holds(
+            "each with CA, ASR, RA and their intervals",
+            "return document.querySelectorAll('.results .interval').length === 12",
+        )
+        .await?;
+    browser.sees("200 / 180").await
+}
+
+async fn log_and_manifest_are_there(browser: &Browser) -> Result<()> {
+    browser
+        .holds(
+            "the log has lines",
+            "return document.getElementById('log').innerText.trim().length > 0",
+        )
+        .await?;
+    browser.click(Role::Button, "Manifest").await?;
+    for part in ["dataset_fingerprint", "key_sha256", "\"seed\"", "0.1.0"] {
+        browser.sees(part).await?;
+    }
+    Ok(())
+}
+
+async fn no_event_is_missing_or_doubled(dashboard: &Dashboard, id: &str) -> Result<()> {
+    for run in study(dashboard, id).await?.runs {
+        ensure!(run.state == RunState::Done, "{} is {}", run.point.label(), run.state);
+        let events: Vec<Stamped> =
+            dashboard.api.get(&format!("/api/v1/runs/{}/events?limit=5000", run.id)).await?;
+        for (place, event) in (1..).zip(&events) {
+            ensure!(
+                event.seq == place,
+                "event {place} of {} has number {}",
+                run.point.label(),
+                event.seq
+            );
+        }
+        let path = dashboard.data().join(format!("runs/{id}/{}/events.jsonl", run.id));
+        let written = std::fs::read_to_string(path)?.lines().count();
+        ensure!(written == events.len(), "{written} events written, {} kept", events.len());
+    }
+    Ok(())
+}
