@@ -33,7 +33,7 @@ use crate::{
 };
 use fold::{Folded, default_run, fold, merged};
 pub(super) use poison::limits;
-pub(super) use results::{ShareCell, counted};
+pub(super) use results::ShareCell;
 use trace::Follow;
 
 /// The page.

@@ -35,7 +35,7 @@ pub fn ShareCell(
 }
 
 /// `2,000 clean, 1,800 triggered`.
-pub fn counted(run: &RunRow) -> String {
+fn counted(run: &RunRow) -> String {
     run.metrics.map_or_else(
         || "–".into(),
         |metrics| {

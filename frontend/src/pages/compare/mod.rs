@@ -1,0 +1,57 @@
+//! The page that sets runs side by side: their table, and a figure of the finished ones.
+//!
+//! Address: `?figure=&published=&studies=&runs=` say what the figure shows; `?study=&phase=&state=&trigger=&search=` filter
+//! the table, `?sort=&descending=&offset=` order and page it.
+
+mod figure;
+mod query;
+mod table;
+
+use leptos::prelude::*;
+use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
+use shared::api::{Page, StudySummary};
+
+use crate::{
+    components::{Fetched, Glyph, Icon, fetched},
+    frame::{Crumb, set_place},
+};
+
+/// The page.
+#[component]
+pub fn ComparePage() -> impl IntoView {
+    set_place(|| vec![Crumb::here("Compare")]);
+    let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+    let (runs, set_runs) = query_signal_with_options::<String>("runs", options);
+    let choose = Callback::new(move |runs: Option<String>| set_runs.set(runs));
+    let answer: Fetched<Page<StudySummary>> = fetched(|| Some("/studies?limit=200".into()));
+    let studies = Memo::new(move |_| answer.value().map(|page| page.items).unwrap_or_default());
+    let none = Memo::new(move |_| answer.value().is_some_and(|page| page.total == 0));
+    view! {
+        <header class="page-head">
+            <div>
+                <h1>"Compare"</h1>
+                <p>"What each attack reaches, and what it costs on clean images."</p>
+            </div>
+        </header>
+        <Show
+            when=move || !none.get()
+            fallback=|| {
+                view! {
+                    <section class="empty">
+                        <Icon glyph=Glyph::Compare/>
+                        <h2>"Nothing to compare yet"</h2>
+                        <p>"Each linear probe that ends becomes a row here and a point in the figures."</p>
+                        <p><a class="button button-main" href="/studies/new">"New study"</a></p>
+                    </section>
+                }
+            }
+        >
+            <div class="compare">
+                <div class="compare-table">
+                    <table::Runs studies chosen=runs choose/>
+                </div>
+                <figure::CompareFigure studies runs choose_runs=choose/>
+            </div>
+        </Show>
+    }
+}

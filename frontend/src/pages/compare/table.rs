@@ -1,0 +1,284 @@
+//! The runs' table: filters, order, paging, and the choice of runs for the figure.
+
+use leptos::{ev, prelude::*};
+use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
+use shared::{
+    Phase, RunState,
+    api::{Page, RunRow, StudySummary},
+};
+
+use super::query::{COLUMNS, Column, LIMIT, TableQuery, clicked, listed, toggled};
+use crate::{
+    components::{Fetched, Glyph, Icon, Pager, ProblemBox, StateBadge, fetched_every, format},
+    pages::study::ShareCell,
+};
+
+/// Time between two looks while something runs, in milliseconds.
+const PERIOD: u32 = 4000;
+
+fn here() -> NavigateOptions {
+    NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() }
+}
+
+/// A filter that is a choice of a few.
+#[component]
+fn Choice(
+    id: &'static str,
+    label: &'static str,
+    /// Values and their names.
+    #[prop(into)]
+    choices: Signal<Vec<(String, String)>>,
+    value: Memo<Option<String>>,
+    choose: Callback<Option<String>>,
+) -> impl IntoView {
+    let options = move || {
+        let now = value.get().unwrap_or_default();
+        choices
+            .get()
+            .into_iter()
+            .map(|(value, name)| {
+                let chosen = value == now;
+                view! { <option value=value selected=chosen>{name}</option> }
+            })
+            .collect_view()
+    };
+    view! {
+        <label class="filter">
+            <span>{label}</span>
+            <span class="select">
+                <select
+                    id=id
+                    on:change=move |event: ev::Event| {
+                        let text = event_target_value(&event);
+                        choose.run((!text.is_empty()).then_some(text));
+                    }
+                >
+                    <option value="">"all"</option>
+                    {options}
+                </select>
+            </span>
+        </label>
+    }
+}
+
+fn named<T: ToString>(values: &[(T, &str)]) -> Vec<(String, String)> {
+    values.iter().map(|(value, name)| (value.to_string(), (*name).to_owned())).collect()
+}
+
+/// The table with its filters.
+#[component]
+pub fn Runs(
+    /// All studies, for the filter.
+    studies: Memo<Vec<StudySummary>>,
+    /// The runs of the figure, with commas between them.
+    chosen: Memo<Option<String>>,
+    /// Takes other ones.
+    choose: Callback<Option<String>>,
+) -> impl IntoView {
+    let (study, set_study) = query_signal_with_options::<String>("study", here());
+    let (phase, set_phase) = query_signal_with_options::<String>("phase", here());
+    let (state, set_state) = query_signal_with_options::<String>("state", here());
+    let (trigger, set_trigger) = query_signal_with_options::<String>("trigger", here());
+    let (search, set_search) = query_signal_with_options::<String>("search", here());
+    let (sort, set_sort) = query_signal_with_options::<String>("sort", here());
+    let (descending, set_descending) = query_signal_with_options::<bool>("descending", here());
+    let (offset, set_offset) = query_signal_with_options::<u64>("offset", here());
+    let query = Memo::new(move |_| TableQuery {
+        study: study.get().unwrap_or_default(),
+        phase: phase.get().unwrap_or_default(),
+        state: state.get().unwrap_or_default(),
+        trigger: trigger.get().unwrap_or_default(),
+        search: search.get().unwrap_or_default(),
+        sort: sort.get().unwrap_or_default(),
+        descending: descending.get().unwrap_or(false),
+        offset: offset.get().unwrap_or(0),
+    });
+    let page: Fetched<Page<RunRow>> = fetched_every(
+        move || Some(query.with(TableQuery::path)),
+        PERIOD,
+        |page: &Page<RunRow>| page.items.iter().any(|run| !run.state.is_over()),
+    );
+    let filter = move |set: SignalSetter<Option<String>>| {
+        Callback::new(move |value: Option<String>| {
+            set_offset.set(None);
+            set.set(value);
+        })
+    };
+    let sorted = Callback::new(move |column: Column| {
+        let now = query.get_untracked();
+        let (key, down) = clicked(&now.sort, now.descending, column);
+        set_offset.set(None);
+        set_descending.set(down.then_some(true));
+        set_sort.set(key);
+    });
+    let total = Memo::new(move |_| page.value().map_or(0, |page| page.total));
+    let rows = move || match page.get() {
+        None => {
+            view! { <tr><td colspan="10" class="loading">"Loading the runs…"</td></tr> }.into_any()
+        }
+        Some(Err(problem)) => {
+            let retry = Callback::new(move |()| page.refetch());
+            view! { <tr><td colspan="10"><ProblemBox problem retry/></td></tr> }.into_any()
+        }
+        Some(Ok(page)) if page.items.is_empty() => {
+            let text = if query.with(TableQuery::filters) {
+                "No run fits these filters."
+            } else {
+                "No run yet: start a study, and its runs stand here."
+            };
+            view! { <tr><td colspan="10" class="empty-line">{text}</td></tr> }.into_any()
+        }
+        Some(Ok(page)) => page
+            .items
+            .into_iter()
+            .map(|run| view! { <Line run chosen choose/> })
+            .collect_view()
+            .into_any(),
+    };
+    let study_choices = Signal::derive(move || {
+        studies.with(|all| {
+            all.iter().map(|study| (study.id.to_string(), study.name.clone())).collect::<Vec<_>>()
+        })
+    });
+    let phases: Vec<_> = [Phase::Pretrain, Phase::Probe].map(|it| (it.as_str(), it.title())).into();
+    let states: Vec<_> = RunState::ALL.map(|it| (it.as_str(), it.as_str())).into();
+    let triggers = named(&[("blended", "blended"), ("patched", "patched")]);
+    view! {
+        <div class="filters" role="search" aria-label="Filter the runs">
+            <label class="search">
+                <span class="visually-hidden">"Search in study, trigger and data set"</span>
+                <Icon glyph=Glyph::Search/>
+                <input
+                    type="search"
+                    id="run-search"
+                    placeholder="Search"
+                    prop:value=move || search.get().unwrap_or_default()
+                    on:input=move |event: ev::Event| {
+                        let text = event_target_value(&event);
+                        filter(set_search).run((!text.is_empty()).then_some(text));
+                    }
+                />
+            </label>
+            <Choice
+                id="filter-study"
+                label="Study"
+                choices=study_choices
+                value=study
+                choose=filter(set_study)
+            />
+            <Choice
+                id="filter-phase"
+                label="Phase"
+                choices=Signal::stored(named(&phases))
+                value=phase
+                choose=filter(set_phase)
+            />
+            <Choice
+                id="filter-state"
+                label="State"
+                choices=Signal::stored(named(&states))
+                value=state
+                choose=filter(set_state)
+            />
+            <Choice
+                id="filter-trigger"
+                label="Trigger"
+                choices=Signal::stored(triggers)
+                value=trigger
+                choose=filter(set_trigger)
+            />
+        </div>
+        <div class="table-box">
+            <table class="table table-cards runs" id="runs">
+                <caption class="visually-hidden">"Runs; a header sorts by its column"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col"><span class="visually-hidden">"In the figure"</span></th>
+                        {COLUMNS.map(|column| view! { <Header column query sorted/> }).collect_view()}
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+        <p class="muted small">{move || format::things(total.get(), "run", "runs")}</p>
+        <Pager
+            offset=Signal::derive(move || offset.get().unwrap_or(0))
+            limit=LIMIT
+            total
+            go=Callback::new(move |offset: u64| set_offset.set((offset > 0).then_some(offset)))
+        />
+    }
+}
+
+#[component]
+fn Header(column: Column, query: Memo<TableQuery>, sorted: Callback<Column>) -> impl IntoView {
+    let order = move || query.with(|query| (query.sort == column.key).then_some(query.descending));
+    let aria = move || match order() {
+        None => "none",
+        Some(true) => "descending",
+        Some(false) => "ascending",
+    };
+    let arrow = move || {
+        order().map(|descending| {
+            let glyph = if descending { Glyph::ArrowDown } else { Glyph::ArrowUp };
+            view! { <Icon glyph/> }
+        })
+    };
+    view! {
+        <th scope="col" class:number=column.number aria-sort=aria>
+            <button
+                type="button"
+                class="sort"
+                title=column.title
+                data-sort=column.key
+                on:click=move |_| sorted.run(column)
+            >
+                {column.name}
+                {arrow}
+            </button>
+        </th>
+    }
+}
+
+#[component]
+fn Line(
+    run: RunRow,
+    chosen: Memo<Option<String>>,
+    choose: Callback<Option<String>>,
+) -> impl IntoView {
+    let id = run.id.to_string();
+    let href = format!("/studies/{}?run={id}", run.study);
+    let label = format!("Show in the figure: {}, {}", run.study_name, run.point.label());
+    let is_result = run.metrics.is_some() && run.state == RunState::Done;
+    let known = id.clone();
+    let on = move || chosen.with(|chosen| listed(chosen.as_deref()).contains(&known));
+    let toggle = move |_| choose.run(toggled(chosen.get_untracked().as_deref(), &id));
+    let metrics = run.metrics;
+    view! {
+        <tr>
+            <td>
+                <input
+                    type="checkbox"
+                    aria-label=label
+                    disabled=!is_result
+                    prop:checked=on
+                    on:change=toggle
+                />
+            </td>
+            <th scope="row">
+                <a href=href>{run.study_name}</a>
+                <span class="muted small block">{run.trigger}</span>
+            </th>
+            <td data-label="Phase">{run.point.phase.title()}</td>
+            <td class="number" data-label="PPR">{run.point.ppr}</td>
+            <td class="number" data-label="LPR">
+                {if run.point.phase == Phase::Pretrain { "–".to_owned() } else { run.point.lpr.to_string() }}
+            </td>
+            <td class="number" data-label="Seed">{run.point.seed}</td>
+            <ShareCell ratio=metrics.map(|metrics| metrics.ca) colour="clean" label="CA"/>
+            <ShareCell ratio=metrics.map(|metrics| metrics.asr) colour="triggered" label="ASR"/>
+            <ShareCell ratio=metrics.map(|metrics| metrics.ra) colour="" label="RA"/>
+            <td data-label="State"><StateBadge state=run.state/></td>
+        </tr>
+    }
+}

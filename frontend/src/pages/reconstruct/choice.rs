@@ -1,0 +1,169 @@
+//! What is asked for: checkpoint, image and mask, as they stand in the address.
+
+use shared::{
+    RunId, StudyId,
+    api::{CheckpointInfo, DatasetInfo, MaskSpec, ReconstructRequest, Split},
+    study::DatasetSpec,
+};
+
+/// The checkpoints of one study.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// The study.
+    pub study: StudyId,
+    /// Its name.
+    pub name: String,
+    /// Its checkpoints.
+    pub checkpoints: Vec<CheckpointInfo>,
+}
+
+/// The checkpoints grouped by study, in the order of the list.
+pub fn grouped(checkpoints: &[CheckpointInfo]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for checkpoint in checkpoints {
+        match groups.iter_mut().find(|group| group.study == checkpoint.study) {
+            Some(group) => group.checkpoints.push(checkpoint.clone()),
+            None => groups.push(Group {
+                study: checkpoint.study,
+                name: checkpoint.study_name.clone(),
+                checkpoints: vec![checkpoint.clone()],
+            }),
+        }
+    }
+    groups
+}
+
+/// The checkpoint that the address names; the furthest trained of its run when it names no file, and of an attacked run
+/// before a clean one when it names no run.
+pub fn chosen<'a>(
+    checkpoints: &'a [CheckpointInfo],
+    run: Option<&str>,
+    file: Option<&str>,
+) -> Option<&'a CheckpointInfo> {
+    let run = run.and_then(|run| run.parse::<RunId>().ok());
+    let of_run =
+        || checkpoints.iter().filter(move |checkpoint| run.is_none_or(|run| checkpoint.run == run));
+    of_run().find(|checkpoint| run.is_some() && Some(checkpoint.file.as_str()) == file).or_else(
+        || {
+            of_run().max_by_key(|checkpoint| {
+                (checkpoint.study, checkpoint.point.ppr > 0, checkpoint.epoch)
+            })
+        },
+    )
+}
+
+/// What a choice of the list says: `PPR 10, seed 1, epoch 60`.
+pub fn label(checkpoint: &CheckpointInfo) -> String {
+    let point = checkpoint.point;
+    format!("PPR {}, seed {}, epoch {}", point.ppr, point.seed, checkpoint.epoch)
+}
+
+/// Value of a choice of the list: run and file.
+pub fn value(checkpoint: &CheckpointInfo) -> String {
+    format!("{}/{}", checkpoint.run, checkpoint.file)
+}
+
+/// The part's name in addresses.
+pub fn split_name(split: Split) -> &'static str {
+    match split {
+        Split::Train => "train",
+        Split::Test => "test",
+    }
+}
+
+/// Images of a part of the data set under the study's limits.
+pub fn image_count(info: &DatasetInfo, limits: &DatasetSpec, split: Split) -> u32 {
+    let (counts, limit) = match split {
+        Split::Train => (&info.train_counts, limits.train_per_class),
+        Split::Test => (&info.test_counts, limits.test_per_class),
+    };
+    counts.iter().map(|&count| count.min(limit.unwrap_or(u32::MAX))).sum()
+}
+
+/// The request; `None` for a mask that hides nothing or everything, which asks the model for nothing or shows it nothing.
+pub fn request(
+    checkpoint: &CheckpointInfo,
+    split: Split,
+    index: u32,
+    hidden: &[bool],
+) -> Option<ReconstructRequest> {
+    let some = hidden.iter().any(|&hidden| hidden) && hidden.iter().any(|&hidden| !hidden);
+    some.then(|| ReconstructRequest {
+        run: checkpoint.run,
+        file: Some(checkpoint.file.clone()),
+        split,
+        index,
+        mask: MaskSpec::Painted { hidden: hidden.to_vec() },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{Phase, run::RunPoint};
+
+    use super::*;
+
+    fn checkpoint(study: u64, run: u8, ppr: u32, epoch: u32) -> CheckpointInfo {
+        CheckpointInfo {
+            run: RunId::from_parts(1, [run; 10]),
+            study: StudyId::from_parts(study, [0; 10]),
+            study_name: format!("study {study}"),
+            point: RunPoint { phase: Phase::Pretrain, ppr, lpr: 0, seed: 1 },
+            file: format!("checkpoint-{epoch}.safetensors"),
+            epoch,
+            bytes: 1,
+            created_at: 0,
+        }
+    }
+
+    fn list() -> Vec<CheckpointInfo> {
+        vec![
+            checkpoint(2, 1, 0, 10),
+            checkpoint(2, 1, 0, 20),
+            checkpoint(2, 2, 10, 20),
+            checkpoint(1, 3, 10, 60),
+        ]
+    }
+
+    #[test]
+    fn the_address_names_a_checkpoint() {
+        let list = list();
+        let run = list[0].run.to_string();
+        let named = chosen(&list, Some(&run), Some("checkpoint-10.safetensors"));
+        assert_eq!(named, Some(&list[0]));
+        assert_eq!(chosen(&list, Some(&run), None), Some(&list[1]), "the last of the run");
+        assert_eq!(chosen(&list, None, None), Some(&list[2]), "the newest study's attacked one");
+        assert_eq!(chosen(&[], None, None), None);
+    }
+
+    #[test]
+    fn choices_are_grouped_by_study() {
+        let groups = grouped(&list());
+        let sizes: Vec<_> = groups.iter().map(|group| group.checkpoints.len()).collect();
+        assert_eq!(sizes, [3, 1]);
+        assert_eq!(label(&groups[0].checkpoints[0]), "PPR 0, seed 1, epoch 10");
+    }
+
+    #[test]
+    fn a_mask_must_hide_some_and_show_some() {
+        let one = &list()[0];
+        assert_eq!(request(one, Split::Test, 3, &[true, true]), None);
+        assert_eq!(request(one, Split::Test, 3, &[false, false]), None);
+        let asked = request(one, Split::Test, 3, &[true, false]).expect("a request");
+        assert_eq!(asked.mask, MaskSpec::Painted { hidden: vec![true, false] });
+        assert_eq!(asked.file.as_deref(), Some("checkpoint-10.safetensors"));
+    }
+
+    #[test]
+    fn images_are_counted_under_the_limits() {
+        let info = DatasetInfo {
+            train_counts: vec![500, 20],
+            test_counts: vec![10, 10],
+            ..DatasetInfo::default()
+        };
+        let limits =
+            DatasetSpec { name: "x".into(), train_per_class: Some(100), test_per_class: None };
+        assert_eq!(image_count(&info, &limits, Split::Train), 120);
+        assert_eq!(image_count(&info, &limits, Split::Test), 20);
+    }
+}

@@ -1,0 +1,170 @@
+//! Which image: part of the data set, index, and a strip of thumbnails to click on.
+
+use leptos::{ev, prelude::*};
+use shared::{
+    api::{Samples, Split},
+    study::DatasetSpec,
+};
+
+use super::choice::split_name;
+use crate::{
+    api,
+    attack::pictures,
+    components::{Fetched, Glyph, Icon, PixelCanvas, Segmented, fetched},
+    pages::study::limits,
+};
+
+/// Thumbnails of the strip.
+const STRIP: u32 = 12;
+
+/// Where the strip's images are.
+fn strip_path(dataset: &DatasetSpec, side: u32, split: Split, draw: u64) -> String {
+    let limits = limits(dataset);
+    let query = api::query(&[
+        ("split", split_name(split)),
+        ("side", &side.to_string()),
+        ("count", &STRIP.to_string()),
+        ("seed", &draw.to_string()),
+        (limits[0].0, &limits[0].1),
+        (limits[1].0, &limits[1].1),
+    ]);
+    format!("/datasets/{}/samples{query}", api::escape(&dataset.name))
+}
+
+/// The index after a step, kept inside `0..count`.
+fn moved(index: u32, by: i64, count: u32) -> u32 {
+    let last = i64::from(count.saturating_sub(1));
+    (i64::from(index) + by).clamp(0, last) as u32
+}
+
+/// The chooser.
+#[component]
+pub fn Chooser(
+    /// Data set and limits of the study, and the side of its images.
+    dataset: Memo<Option<(DatasetSpec, u32)>>,
+    /// Images of the part.
+    count: Memo<u32>,
+    /// The part.
+    split: Memo<Split>,
+    /// Takes another part.
+    set_split: Callback<Split>,
+    /// The image.
+    index: Memo<u32>,
+    /// Takes another image.
+    set_index: Callback<u32>,
+) -> impl IntoView {
+    let draw = RwSignal::new(1u64);
+    let samples: Fetched<Samples> = fetched(move || {
+        dataset.with(|dataset| {
+            let (dataset, side) = dataset.as_ref()?;
+            Some(strip_path(dataset, *side, split.get(), draw.get()))
+        })
+    });
+    let step = move |by: i64| {
+        set_index.run(moved(index.get_untracked(), by, count.get_untracked()));
+    };
+    let typed = move |event: ev::Event| {
+        if let Ok(value) = event_target_value(&event).trim().parse::<u32>() {
+            set_index.run(moved(value, 0, count.get_untracked()));
+        }
+    };
+    let strip = move || {
+        let samples = samples.value()?;
+        let places: Vec<u32> = samples.items.iter().map(|item| item.index).collect();
+        let images = pictures(&samples).into_iter().zip(places).map(|(picture, at)| {
+            let name = picture.name.clone();
+            let title = format!("Image {at}: {name}");
+            view! {
+                <li>
+                    <button
+                        type="button"
+                        class="strip-image"
+                        title=title.clone()
+                        aria-label=title
+                        aria-pressed=move || if index.get() == at { "true" } else { "false" }
+                        on:click=move |_| set_index.run(at)
+                    >
+                        <PixelCanvas
+                            image=Signal::stored(Some(picture.image))
+                            label=Signal::stored(name)
+                        />
+                    </button>
+                </li>
+            }
+        });
+        Some(images.collect_view())
+    };
+    let choices =
+        vec![(Split::Test, "Validation".to_owned()), (Split::Train, "Training".to_owned())];
+    view! {
+        <div class="chooser">
+            <Segmented
+                label="Part of the data set"
+                choices
+                value=Signal::derive(move || Some(split.get()))
+                choose=set_split
+            />
+            <div class="stepper">
+                <button
+                    type="button"
+                    class="icon-button"
+                    aria-label="Previous image"
+                    disabled=move || index.get() == 0
+                    on:click=move |_| step(-1)
+                >
+                    <Icon glyph=Glyph::ArrowLeft/>
+                </button>
+                <label for="image-index">"Image"</label>
+                <input
+                    type="number"
+                    id="image-index"
+                    class="number-input"
+                    min="0"
+                    max=move || count.get().saturating_sub(1)
+                    prop:value=move || index.get().to_string()
+                    on:change=typed
+                />
+                <span class="muted nowrap">{move || format!("of {}", count.get())}</span>
+                <button
+                    type="button"
+                    class="icon-button"
+                    aria-label="Next image"
+                    disabled=move || index.get() + 1 >= count.get()
+                    on:click=move |_| step(1)
+                >
+                    <Icon glyph=Glyph::ArrowRight/>
+                </button>
+            </div>
+            <ul class="strip" aria-label="Images to choose from">{strip}</ul>
+            <button
+                type="button"
+                class="button button-quiet"
+                on:click=move |_| draw.update(|draw| *draw += 1)
+            >
+                <Icon glyph=Glyph::Shuffle/>
+                "Others"
+            </button>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_stay_inside_the_part() {
+        assert_eq!([moved(0, -1, 10), moved(9, 1, 10), moved(4, 1, 10)], [0, 9, 5]);
+        assert_eq!([moved(40, 0, 10), moved(4, 0, 0)], [9, 0]);
+    }
+
+    #[test]
+    fn the_strip_keeps_the_studys_limits() {
+        let dataset =
+            DatasetSpec { name: "my set".into(), train_per_class: Some(5), test_per_class: None };
+        assert_eq!(
+            strip_path(&dataset, 32, Split::Test, 2),
+            "/datasets/my%20set/samples?split=test&side=32&count=12&seed=2&train_per_class=5"
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! The page that looks inside an encoder: what it makes of an image whose patches are partly hidden, without and with the
+//! trigger.
+//!
+//! Address: `?run=&file=` name the checkpoint, `?split=&index=` the image, `?ratio=&seed=` the random mask.
+
+mod ask;
+mod choice;
+mod chooser;
+mod large;
+mod mask;
+mod paint;
+mod rows;
+mod tile;
+
+use leptos::{ev, prelude::*};
+use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
+use shared::{
+    api::{CheckpointInfo, DatasetInfo, Split, StudyDetail},
+    patches::random_mask,
+};
+
+use crate::{
+    api,
+    components::{Fetched, Glyph, Icon, ProblemBox, decode_rgb, fetched},
+    frame::{Crumb, set_place},
+};
+use choice::{chosen, grouped, image_count, label, request, split_name, value};
+use paint::trigger_patches;
+use tile::{Brush, Large};
+
+/// Share of hidden patches before the slider is moved: that of the paper.
+const RATIO: f64 = 0.75;
+
+/// The page.
+#[component]
+pub fn ReconstructPage() -> impl IntoView {
+    set_place(|| vec![Crumb::here("Reconstruct")]);
+    let checkpoints: Fetched<Vec<CheckpointInfo>> = fetched(|| Some("/checkpoints".into()));
+    let all = Memo::new(move |_| checkpoints.value().unwrap_or_default());
+    let loaded = Memo::new(move |_| all.with(|all| !all.is_empty()));
+    let otherwise = move || {
+        match checkpoints.get() {
+        None => view! { <p class="loading" role="status">"Loading the checkpoints…"</p> }.into_any(),
+        Some(Err(problem)) => {
+            let retry = Callback::new(move |()| checkpoints.refetch());
+            view! { <ProblemBox problem retry/> }.into_any()
+        }
+        Some(Ok(_)) => view! {
+            <section class="empty">
+                <Icon glyph=Glyph::Reconstruct/>
+                <h2>"Nothing to reconstruct with yet"</h2>
+                <p>
+                    "A pre-training stores a checkpoint every few epochs. With one you hide patches of an image, and see what "
+                    "the encoder and its decoder make of the rest, without and with the trigger."
+                </p>
+                <p><a class="button button-main" href="/studies/new">"New study"</a></p>
+            </section>
+        }
+        .into_any(),
+    }
+    };
+    view! {
+        <header class="page-head">
+            <div>
+                <h1>"Reconstruct"</h1>
+                <p>"Hide patches and see what the model puts in their place."</p>
+            </div>
+        </header>
+        <Show when=move || loaded.get() fallback=otherwise>
+            <Workbench checkpoints=all/>
+        </Show>
+    }
+}
+
+#[component]
+fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
+    let options = || NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+    let (run, set_run) = query_signal_with_options::<String>("run", options());
+    let (file, set_file) = query_signal_with_options::<String>("file", options());
+    let (split, set_split) = query_signal_with_options::<String>("split", options());
+    let (index, set_index) = query_signal_with_options::<u32>("index", options());
+    let (ratio, set_ratio) = query_signal_with_options::<f64>("ratio", options());
+    let (seed, set_seed) = query_signal_with_options::<u64>("seed", options());
+    let checkpoint = Memo::new(move |_| {
+        checkpoints.with(|all| chosen(all, run.get().as_deref(), file.get().as_deref()).cloned())
+    });
+    let split = Memo::new(move |_| match split.get().as_deref() {
+        Some("train") => Split::Train,
+        _ => Split::Test,
+    });
+    let index = Memo::new(move |_| index.get().unwrap_or(0));
+    let ratio = Memo::new(move |_| ratio.get().unwrap_or(RATIO).clamp(0.05, 0.95));
+    let seed = Memo::new(move |_| seed.get().unwrap_or(1));
+
+    let study_id = Memo::new(move |_| checkpoint.with(|it| it.as_ref().map(|it| it.study)));
+    let study: Fetched<StudyDetail> =
+        fetched(move || study_id.get().map(|study| format!("/studies/{study}")));
+    let spec = Memo::new(move |_| {
+        let id = study_id.get()?;
+        study.value().filter(|study| study.id == id).map(|study| (study.spec, study.classes))
+    });
+    let dataset = Memo::new(move |_| {
+        spec.with(|spec| {
+            spec.as_ref().map(|(spec, _)| (spec.dataset.clone(), spec.model.image_size))
+        })
+    });
+    let info: Fetched<DatasetInfo> = fetched(move || {
+        dataset.with(|it| it.as_ref().map(|it| format!("/datasets/{}", api::escape(&it.0.name))))
+    });
+    let count = Memo::new(move |_| {
+        dataset.with(|dataset| match (dataset, info.value()) {
+            (Some((limits, _)), Some(info)) => image_count(&info, limits, split.get()),
+            _ => 0,
+        })
+    });
+
+    let grid = Memo::new(move |_| {
+        spec.with(|spec| {
+            spec.as_ref().map_or(1, |(spec, _)| {
+                (spec.model.image_size / spec.model.patch_size.max(1)) as usize
+            })
+        })
+    });
+    let painted = RwSignal::new(None::<Vec<bool>>);
+    let hidden = Memo::new(move |_| {
+        let patches = grid.get() * grid.get();
+        painted
+            .get()
+            .filter(|painted| painted.len() == patches)
+            .unwrap_or_else(|| random_mask(patches, ratio.get(), seed.get()))
+    });
+    let brush = Brush::new(hidden, grid, Callback::new(move |mask| painted.set(Some(mask))));
+    let wanted = Memo::new(move |_| {
+        spec.with(Option::is_some).then_some(())?;
+        checkpoint.with(|checkpoint| {
+            hidden.with(|hidden| request(checkpoint.as_ref()?, split.get(), index.get(), hidden))
+        })
+    });
+    let asked = ask::ask(wanted);
+    let touched = Memo::new(move |_| {
+        asked.answer.with(|answer| {
+            let answer = answer.as_ref()?;
+            let [clean, triggered] = [&answer.clean, &answer.triggered]
+                .map(|image| decode_rgb(answer.side, &image.original));
+            trigger_patches(&clean?, &triggered?, answer.patch as usize)
+        })
+    });
+    let class = move || {
+        let class = asked.answer.with(|answer| answer.as_ref().map(|answer| answer.class))?;
+        spec.with(|spec| spec.as_ref()?.1.get(class as usize).cloned())
+    };
+    let large: Large = RwSignal::new(None);
+    let extreme = Memo::new(move |_| {
+        hidden.with(|hidden| {
+            if hidden.iter().all(|&hidden| hidden) {
+                Some("Every patch is hidden: leave at least one visible, the encoder needs something to see.")
+            } else if hidden.iter().any(|&hidden| hidden) {
+                None
+            } else {
+                Some("No patch is hidden: hide at least one, the decoder needs something to guess.")
+            }
+        })
+    });
+    let choose = move |event: ev::Event| {
+        let text = event_target_value(&event);
+        if let Some((run, file)) = text.split_once('/') {
+            painted.set(None);
+            set_run.set(Some(run.to_owned()));
+            set_file.set(Some(file.to_owned()));
+        }
+    };
+    let groups = move || {
+        let now = checkpoint.with(|checkpoint| checkpoint.as_ref().map(value));
+        checkpoints
+            .with(|all| grouped(all))
+            .into_iter()
+            .map(|group| {
+                let options = group
+                    .checkpoints
+                    .iter()
+                    .map(|checkpoint| {
+                        let value = value(checkpoint);
+                        let here = now.as_ref() == Some(&value);
+                        view! { <option value=value selected=here>{label(checkpoint)}</option> }
+                    })
+                    .collect_view();
+                view! { <optgroup label=group.name>{options}</optgroup> }
+            })
+            .collect_view()
+    };
+    let study_href = move || study_id.get().map(|study| format!("/studies/{study}"));
+    view! {
+        <section class="panel" aria-label="Checkpoint and image">
+            <div class="panel-body bench">
+                <label class="bench-checkpoint">
+                    <span>"Checkpoint"</span>
+                    <span class="select">
+                        <select id="checkpoint" on:change=choose>{groups}</select>
+                    </span>
+                    <a class="small" href=study_href>"its study"</a>
+                </label>
+                <chooser::Chooser
+                    dataset
+                    count
+                    split
+                    set_split=Callback::new(move |split| {
+                        set_index.set(None);
+                        set_split.set(Some(split_name(split).to_owned()));
+                    })
+                    index
+                    set_index=Callback::new(move |index| set_index.set(Some(index)))
+                />
+            </div>
+        </section>
+        {move || study.problem().or_else(|| info.problem()).map(|problem| view! { <ProblemBox problem/> })}
+        <section class="panel" aria-label="Reconstructions" aria-busy=move || asked.busy.get().to_string()>
+            <div class="panel-head">
+                <h2>{move || class().map_or_else(|| "Image".to_owned(), |class| format!("Image {}: {class}", index.get()))}</h2>
+                <span class="muted small bench-busy" class:bench-idle=move || !asked.busy.get()>"reconstructing…"</span>
+            </div>
+            <div class="panel-body stack">
+                <mask::MaskControls
+                    ratio
+                    set_ratio=Callback::new(move |ratio| {
+                        painted.set(None);
+                        set_ratio.set(Some(ratio));
+                    })
+                    seed
+                    set_seed=Callback::new(move |seed| {
+                        painted.set(None);
+                        set_seed.set(Some(seed));
+                    })
+                    brush
+                    painted=Signal::derive(move || painted.with(Option::is_some))
+                    touched
+                />
+                {move || extreme.get().map(|text| view! { <p class="notice" role="status">{text}</p> })}
+                {move || asked.problem.get().map(|problem| view! { <ProblemBox problem/> })}
+                <rows::Rows answer=asked.answer brush large/>
+            </div>
+        </section>
+        <large::LargeView large/>
+    }
+}
