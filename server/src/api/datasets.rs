@@ -1,0 +1,96 @@
+//! Data sets: the built-in pictures and image folders.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{Json, extract::State, http::StatusCode};
+use engine::stop::Watch;
+use shared::api::{AddDataset, DatasetInfo};
+
+use super::{
+    Api,
+    error::ApiError,
+    extract::{Json as Body, Path},
+};
+
+/// All data sets, the built-in one first. Of each, the first 100 left-out files.
+#[utoipa::path(get, path = "/datasets", tag = "data", responses((status = 200, body = [DatasetInfo])))]
+pub async fn list_datasets(State(api): State<Api>) -> Result<Json<Vec<DatasetInfo>>, ApiError> {
+    Ok(Json(api.app.list_datasets().await?))
+}
+
+/// Adds an image folder. Every image is read once; files that are no image are left out and named.
+#[utoipa::path(post, path = "/datasets", tag = "data", request_body = AddDataset,
+    responses((status = 201, body = DatasetInfo)))]
+pub async fn add_dataset(
+    State(api): State<Api>,
+    Body(request): Body<AddDataset>,
+) -> Result<(StatusCode, Json<DatasetInfo>), ApiError> {
+    let gone = StopOnDrop::default();
+    let info = api.app.add_dataset(request, gone.watch()).await?;
+    Ok((StatusCode::CREATED, Json(info.abridged())))
+}
+
+/// A data set, with the first 100 left-out files.
+#[utoipa::path(get, path = "/datasets/{name}", tag = "data", params(("name" = String, Path, description = "Data set")),
+    responses((status = 200, body = DatasetInfo)))]
+pub async fn get_dataset(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<DatasetInfo>, ApiError> {
+    Ok(Json(api.app.get_dataset(&name).await?.abridged()))
+}
+
+/// Removes a data set's entry, never its files. Refused while a study on it is not over.
+#[utoipa::path(delete, path = "/datasets/{name}", tag = "data", params(("name" = String, Path, description = "Data set")),
+    responses((status = 204, description = "It is removed")))]
+pub async fn remove_dataset(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    api.app.remove_dataset(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Stops the reading of a folder when the request is dropped, because nobody waits for its answer any more.
+#[derive(Default)]
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl StopOnDrop {
+    fn watch(&self) -> Wanted {
+        Wanted(self.0.clone())
+    }
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Watches whether an answer is still wanted.
+struct Wanted(Arc<AtomicBool>);
+
+impl Watch for Wanted {
+    fn progress(&mut self, _what: &str, _done: u64, _total: u64) {}
+
+    fn stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_nobody_waits_for_is_not_worked_on() {
+        let request = StopOnDrop::default();
+        let watch = request.watch();
+        assert!(!watch.stopped());
+        drop(request);
+        assert!(watch.stopped());
+    }
+}

@@ -1,0 +1,198 @@
+//! [`ApiError`]: every way in which a request can fail, its one status map, and its body ([`Problem`]).
+
+use axum::{
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use shared::{FieldError, api::Problem};
+
+use crate::{
+    jobs::{
+        datasets::DatasetError,
+        studies::{CreateError, DeleteError},
+    },
+    store::StoreError,
+};
+
+/// Why a request was not answered with what it asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The request cannot be read: broken JSON, a path or a query that is no number where one belongs.
+    #[error("{0}")]
+    Malformed(FieldError),
+    /// The body is broken in a way that belongs to no field.
+    #[error("{0}")]
+    BadBody(String),
+    /// The request comes from another site's page.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// There is such a path, but not for this method.
+    #[error("{0}")]
+    Method(String),
+    /// The thing is in a state that does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// The body is larger than allowed.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The body is of a type that is not taken here.
+    #[error("{0}")]
+    MediaType(String),
+    /// The request can be read, but its fields do not make sense. Never empty.
+    #[error("{}", sentence(.0))]
+    Invalid(Vec<FieldError>),
+    /// A fault of the program or the machine. Logged; its text never leaves the server.
+    #[error("{0}")]
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ApiError {
+    /// One field is wrong.
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(field, message)])
+    }
+
+    /// A fault of the program or the machine.
+    pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(error.into())
+    }
+
+    /// The one map from errors to status codes.
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) | Self::BadBody(_) => StatusCode::BAD_REQUEST,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The body that goes out.
+    fn problem(&self) -> Problem {
+        let status = self.status();
+        let detail = match self {
+            Self::Internal(_) => {
+                "The server could not do this. Its log says why; try again, or look there.".into()
+            }
+            other => other.to_string(),
+        };
+        let errors = match self {
+            Self::Malformed(error) => vec![error.clone()],
+            Self::Invalid(errors) => errors.clone(),
+            _ => Vec::new(),
+        };
+        Problem {
+            kind: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or("Error").into(),
+            status: status.as_u16(),
+            detail,
+            errors,
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { .. } => Self::NotFound(error.to_string()),
+            StoreError::IllegalState { .. } | StoreError::Conflict(_) => {
+                Self::Conflict(error.to_string())
+            }
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<DatasetError> for ApiError {
+    fn from(error: DatasetError) -> Self {
+        match error {
+            DatasetError::Field(error) => Self::Invalid(vec![error]),
+            DatasetError::Folder { .. } => Self::field("path", error.to_string()),
+            DatasetError::Unknown { .. } => Self::NotFound(error.to_string()),
+            DatasetError::Store(error) => error.into(),
+            DatasetError::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<CreateError> for ApiError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Invalid(errors) => Self::Invalid(errors),
+            CreateError::Dataset(error) => error.into(),
+            CreateError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeleteError> for ApiError {
+    fn from(error: DeleteError) -> Self {
+        match error {
+            DeleteError::Store(error) => error.into(),
+            DeleteError::Files(_) => Self::internal(error),
+        }
+    }
+}
+
+/// All errors in one line of text.
+fn sentence(errors: &[FieldError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Self::Internal(error) = &self {
+            tracing::error!(error = %chain(error.as_ref()), "a request failed");
+        }
+        let problem = self.problem();
+        let mut response = (self.status(), axum::Json(problem)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
+    }
+}
+
+/// An error with all that caused it.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_internal_error_keeps_its_text_to_itself() {
+        let error = ApiError::internal(std::io::Error::other("/secret/place is full"));
+        let problem = error.problem();
+        assert_eq!(problem.status, 500);
+        assert!(!problem.detail.contains("secret"), "{}", problem.detail);
+    }
+
+    #[test]
+    fn wrong_fields_stand_one_by_one_and_in_a_sentence() {
+        let problem = ApiError::Invalid(vec![
+            FieldError::new("name", "give the study a name"),
+            FieldError::new("grid.seeds", "names a seed twice"),
+        ])
+        .problem();
+        assert_eq!(problem.status, 422);
+        assert_eq!(problem.errors.len(), 2);
+        assert_eq!(problem.detail, "name: give the study a name; grid.seeds: names a seed twice");
+    }
+}

@@ -1,0 +1,118 @@
+//! The live stream of events over all runs (server-sent events).
+//!
+//! The store numbers all events. A message's `id` is that number, so a browser that lost its connection asks with
+//! `Last-Event-ID` for what followed, and gets each event exactly once.
+
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
+
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::sse::{Event, KeepAlive, Sse},
+};
+use futures::{Stream, StreamExt, stream};
+use serde::Deserialize;
+use shared::{StudyId, api::LiveEvent};
+use tokio::sync::watch;
+use utoipa::IntoParams;
+
+use super::{
+    Api,
+    error::ApiError,
+    extract::{Query, word},
+};
+use crate::store::Store;
+
+/// Events that are read from the store at once.
+const PAGE: u32 = 500;
+/// How long a browser waits before it connects again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Which events.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct StreamQuery {
+    /// Only this study's.
+    #[param(value_type = Option<String>)]
+    study: Option<StudyId>,
+    /// Begin behind this number; behind the last event when absent. `Last-Event-ID` goes first.
+    after: Option<i64>,
+}
+
+/// All events from now on, or behind `Last-Event-ID`. The first message (event `hello`) tells the number from which the
+/// stream goes on.
+#[utoipa::path(get, path = "/events", tag = "studies",
+    params(StreamQuery, ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last event that came")),
+    responses((status = 200, content_type = "text/event-stream", body = LiveEvent)))]
+pub async fn stream_events(
+    State(api): State<Api>,
+    Query(query): Query<StreamQuery>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let store = api.app.store;
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let wanted = match last {
+        Some(last) => Some(word("Last-Event-ID", last)?),
+        None => query.after,
+    };
+    let newest = store.look_for_news().await?;
+    // A number that this data folder has not reached yet is of another one: nothing can be resumed.
+    let after = wanted.filter(|&after| after <= newest).unwrap_or(newest);
+    let hello =
+        Event::default().event("hello").id(after.to_string()).retry(RETRY).data(after.to_string());
+    let news = store.news();
+    let follower = Follower { store, news, after, study: query.study, ready: VecDeque::new() };
+    let messages = stream::once(async { Ok(hello) }).chain(follow(follower));
+    Ok(Sse::new(messages).keep_alive(KeepAlive::default()))
+}
+
+/// Where one listener stands.
+struct Follower {
+    store: Store,
+    /// Number of the last event.
+    news: watch::Receiver<i64>,
+    /// All up to this number is sent or stands in `ready`.
+    after: i64,
+    study: Option<StudyId>,
+    ready: VecDeque<(i64, LiveEvent)>,
+}
+
+impl Follower {
+    /// The next event; waits for it. `None` when the store fails or closes: the browser connects again then.
+    async fn next(&mut self) -> Option<(i64, LiveEvent)> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            // Marked as seen before the store is asked: what comes in between wakes the next wait.
+            let newest = *self.news.borrow_and_update();
+            if self.after >= newest {
+                self.news.changed().await.ok()?;
+                continue;
+            }
+            match self.store.events_after(self.after, self.study, PAGE).await {
+                Ok(page) => {
+                    self.after = page.last;
+                    self.ready = page.events.into();
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the stream of events broke off");
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+fn follow(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold(follower, |mut follower| async {
+        let (id, live) = follower.next().await?;
+        let event = Event::default().id(id.to_string());
+        let event = event.json_data(&live).unwrap_or_else(|error| {
+            tracing::error!(%error, id, "an event has no JSON");
+            Event::default().comment("unreadable")
+        });
+        Some((Ok(event), follower))
+    })
+}

@@ -1,0 +1,206 @@
+//! Extractors whose rejections are [`ApiError`]s that name the field.
+
+use std::{fmt::Display, str::FromStr};
+
+use axum::{
+    body::Bytes,
+    extract::{
+        FromRequest, FromRequestParts, Request,
+        path::ErrorKind,
+        rejection::{BytesRejection, PathRejection},
+    },
+    http::{StatusCode, header::CONTENT_TYPE, request::Parts},
+};
+use serde::de::DeserializeOwned;
+use shared::FieldError;
+
+use super::error::ApiError;
+
+/// Largest JSON body in bytes.
+pub const JSON_LIMIT: usize = 1 << 20;
+
+/// The request's body as JSON.
+pub struct Json<T>(pub T);
+
+/// The query of the request's address.
+pub struct Query<T>(pub T);
+
+/// The variable parts of the request's path.
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if !kind.is_some_and(is_json) {
+            return Err(ApiError::MediaType(
+                "send the body as JSON, with Content-Type: application/json".into(),
+            ));
+        }
+        let bytes =
+            Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+                BytesRejection::FailedToBufferBody(e)
+                    if e.status() == StatusCode::PAYLOAD_TOO_LARGE =>
+                {
+                    ApiError::TooLarge("a JSON body takes at most 1 MiB".into())
+                }
+                other => ApiError::BadBody(other.body_text()),
+            })?;
+        decode(&bytes).map(Self)
+    }
+}
+
+fn is_json(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or("").trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+/// Reads JSON; text that is no JSON is the body's error, a wrong value the error of its field.
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let cause = error.into_inner();
+        if cause.is_data() {
+            ApiError::field(path, without_place(&cause))
+        } else {
+            ApiError::BadBody(format!("the body is not JSON: {cause}"))
+        }
+    })?;
+    json.end().map_err(|error| ApiError::BadBody(format!("the body is not JSON: {error}")))?;
+    Ok(value)
+}
+
+/// The error without "at line 1 column 17": the field's path says more.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        // `?study=&phase=probe` means what `?phase=probe` means: forms send empty fields along.
+        let query = parts.uri.query().unwrap_or_default();
+        let given = form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty());
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
+        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
+            let path = error.path().to_string();
+            ApiError::Malformed(FieldError::new(path, error.into_inner().to_string()))
+        })
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        axum::extract::Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|path| Self(path.0))
+            .map_err(|rejection| path_error(&rejection))
+    }
+}
+
+/// A query's word as a value.
+///
+/// # Errors
+/// What the value's parser says, at `field`.
+pub fn word<T>(field: &str, text: &str) -> Result<T, ApiError>
+where
+    T: FromStr<Err: Display>,
+{
+    text.trim()
+        .parse()
+        .map_err(|error: T::Err| ApiError::Malformed(FieldError::new(field, error.to_string())))
+}
+
+/// A query's list, with commas between its words.
+///
+/// # Errors
+/// What the parser says of the first wrong word, at `field`.
+pub fn list<T>(field: &str, text: &str) -> Result<Vec<T>, ApiError>
+where
+    T: FromStr<Err: Display>,
+{
+    text.split(',')
+        .map(|part| {
+            word(field, part).map_err(|error| match error {
+                ApiError::Malformed(error) => ApiError::Malformed(FieldError::new(
+                    field,
+                    format!("{part:?}: {}", error.message),
+                )),
+                other => other,
+            })
+        })
+        .collect()
+}
+
+fn path_error(rejection: &PathRejection) -> ApiError {
+    let PathRejection::FailedToDeserializePathParams(failed) = rejection else {
+        return ApiError::BadBody(rejection.body_text());
+    };
+    let error = match failed.kind() {
+        ErrorKind::ParseErrorAtKey { key, value, expected_type } => {
+            FieldError::new(key, format!("{value:?} is no {expected_type}"))
+        }
+        ErrorKind::DeserializeError { key, value, message } => {
+            FieldError::new(key, format!("{value:?}: {message}"))
+        }
+        ErrorKind::InvalidUtf8InPathParam { key } => FieldError::new(key, "is not UTF-8"),
+        other => FieldError::new("path", other.to_string()),
+    };
+    ApiError::Malformed(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wanted {
+        side: u32,
+        seed: Option<u64>,
+    }
+
+    async fn query(uri: &str) -> Result<Wanted, ApiError> {
+        let (mut parts, ()) = axum::http::Request::get(uri).body(()).unwrap().into_parts();
+        Query::from_request_parts(&mut parts, &()).await.map(|query: Query<Wanted>| query.0)
+    }
+
+    #[tokio::test]
+    async fn an_empty_field_is_an_absent_one() {
+        let wanted = query("/x?seed=&side=32").await.unwrap();
+        assert_eq!((wanted.side, wanted.seed), (32, None));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_query_names_its_field() {
+        let error = query("/x?side=big").await.unwrap_err().to_string();
+        assert_eq!(error, "side: invalid digit found in string");
+        let error = query("/x?side=1&sied=2").await.unwrap_err().to_string();
+        assert_eq!(error, "sied: unknown field `sied`, expected `side` or `seed`");
+    }
+
+    #[test]
+    fn a_list_has_commas_and_names_its_wrong_word() {
+        assert_eq!(list::<u32>("indices", "3, 5").unwrap(), [3, 5]);
+        let error = list::<u32>("indices", "3,x").unwrap_err().to_string();
+        assert_eq!(error, "indices: \"x\": invalid digit found in string");
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_path_and_broken_text_does_not() {
+        let error = decode::<Wanted>(br#"{"side": "32"}"#).unwrap_err().to_string();
+        assert_eq!(error, "side: invalid type: string \"32\", expected u32");
+        assert!(matches!(decode::<Wanted>(b"{side"), Err(ApiError::BadBody(_))));
+        assert!(matches!(decode::<Wanted>(br#"{"side": 3} x"#), Err(ApiError::BadBody(_))));
+    }
+}

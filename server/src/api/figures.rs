@@ -1,0 +1,120 @@
+//! Figures to download.
+
+use axum::{
+    extract::State,
+    http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use shared::{
+    api::RunRow,
+    chart::{
+        CurveKind, CurveSeries, Figure, FigureKind, Theme, accuracy_by_epoch, asr_by_poison, curve,
+        tradeoff,
+    },
+};
+use utoipa::IntoParams;
+
+use super::{
+    Api, blocking,
+    compare::{epochs, labels, results, run_rows},
+    error::ApiError,
+    extract::{Path, Query, word},
+};
+use crate::figures::{self, FileKind};
+
+/// Most events behind one line of a curve.
+const MOST_POINTS: u32 = 100_000;
+/// Most lines of a figure whose runs were not named.
+const MOST_LINES: usize = 12;
+
+/// What the figure shows.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct FigureQuery {
+    /// The finished classifiers of these studies, with commas between them; of all when absent.
+    studies: Option<String>,
+    /// These runs instead, with commas between them. Curves need them.
+    runs: Option<String>,
+    /// Whether `asr-by-poison` shows the published series, too.
+    published: Option<bool>,
+    /// `light` (when absent) or `dark`.
+    theme: Option<String>,
+}
+
+/// A figure as SVG, PNG or CSV.
+#[utoipa::path(get, path = "/figures/{file}", tag = "results",
+    params(
+        ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `loss`, `lr` or \
+            `speed`, with `.svg`, `.png` or `.csv` behind it"),
+        FigureQuery
+    ),
+    responses((status = 200, description = "The file", body = Vec<u8>, content_type = "image/svg+xml")))]
+pub async fn get_figure(
+    State(api): State<Api>,
+    Path(file): Path<String>,
+    Query(query): Query<FigureQuery>,
+) -> Result<Response, ApiError> {
+    let (name, extension) = file.rsplit_once('.').unwrap_or((&file, ""));
+    let kind: FigureKind = name.parse().map_err(ApiError::NotFound)?;
+    let format: FileKind = extension.parse().map_err(ApiError::NotFound)?;
+    let theme: Theme =
+        query.theme.as_deref().map_or(Ok(Theme::default()), |theme| word("theme", theme))?;
+    let figure = make(&api, kind, &query).await?;
+    let bytes =
+        blocking(move || figures::file(&figure, format, theme).map_err(ApiError::internal)).await?;
+    let disposition =
+        format!("attachment; filename=\"maskdoor-{}.{}\"", kind.as_str(), format.extension());
+    let headers = [
+        (CONTENT_TYPE, format.mime()),
+        (CONTENT_DISPOSITION, &disposition),
+        (CACHE_CONTROL, "no-store"),
+        // An SVG brings its own style and nothing else.
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
+async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure, ApiError> {
+    Ok(match kind {
+        FigureKind::Tradeoff => tradeoff(&rows(api, query).await?),
+        FigureKind::AsrByPoison => {
+            asr_by_poison(&rows(api, query).await?, query.published.unwrap_or(false))
+        }
+        FigureKind::AccuracyByEpoch => {
+            let mut rows = rows(api, query).await?;
+            if query.runs.is_none() {
+                rows.drain(..rows.len().saturating_sub(MOST_LINES));
+            }
+            accuracy_by_epoch(&epochs(api, &rows).await?)
+        }
+        FigureKind::Curve(which) => curve(which, &curves(api, which, query).await?),
+    })
+}
+
+/// The runs that the query names, or all finished classifiers of its studies.
+async fn rows(api: &Api, query: &FigureQuery) -> Result<Vec<RunRow>, ApiError> {
+    match &query.runs {
+        Some(runs) => run_rows(api, runs).await,
+        None => results(api, query.studies.as_deref()).await,
+    }
+}
+
+async fn curves(
+    api: &Api,
+    which: CurveKind,
+    query: &FigureQuery,
+) -> Result<Vec<CurveSeries>, ApiError> {
+    let Some(runs) = &query.runs else {
+        return Err(ApiError::field("runs", "names the runs to draw, with commas between them"));
+    };
+    let rows = run_rows(api, runs).await?;
+    let kinds = ["step".to_owned(), "epoch".to_owned()];
+    let mut curves = Vec::with_capacity(rows.len());
+    for (row, label) in rows.iter().zip(labels(&rows)) {
+        let events = api.app.store.run_events(row.id, 0, MOST_POINTS, &kinds).await?;
+        curves.push(CurveSeries::from_events(which, row.id, label, &events));
+    }
+    Ok(curves)
+}

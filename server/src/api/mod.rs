@@ -1,0 +1,159 @@
+//! The HTTP API under `/api/v1`, and the dashboard's files beside it. The only place that knows status codes.
+//!
+//! Each resource has a file; a handler extracts, calls once and responds. What a handler says of itself
+//! (`#[utoipa::path]`) is both its route and its entry in the OpenAPI document, so that the two cannot differ.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `error`, `extract`, `guard` | the one map from errors to statuses; request parts; same-origin check and headers |
+//! | `openapi` | the document |
+//! | `studies`, `runs`, `run_files`, `events` | studies, runs, what runs wrote, the live stream |
+//! | `datasets`, `samples`, `keys` | data sets, their images, key images |
+//! | `checkpoints`, `reconstructions`, `compare`, `figures` | results |
+//! | `health`, `system`, `presets` | the program |
+//! | `catalog`, `recent`, `pixels`, `files` | helpers: lists and models kept in memory, images and files on their way |
+
+mod catalog;
+mod checkpoints;
+mod compare;
+mod datasets;
+mod error;
+mod events;
+mod extract;
+mod figures;
+mod files;
+mod guard;
+mod health;
+mod keys;
+mod openapi;
+mod pixels;
+mod presets;
+mod recent;
+mod reconstructions;
+mod run_files;
+mod runs;
+mod samples;
+mod studies;
+mod system;
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderMap, Method, Uri},
+    middleware,
+    response::{IntoResponse, Response},
+};
+use tower_http::{
+    CompressionLevel,
+    compression::CompressionLayer,
+    trace::{DefaultOnResponse, TraceLayer},
+};
+use tracing::Level;
+use utoipa::OpenApi;
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
+
+use self::{catalog::Catalog, error::ApiError, reconstructions::Models};
+use crate::{App, assets};
+
+/// Where the API begins.
+const ROOT: &str = "/api/v1";
+
+/// What every handler has.
+#[derive(Clone)]
+struct Api {
+    app: App,
+    catalog: Arc<Catalog>,
+    models: Arc<Models>,
+}
+
+/// The program's whole web side.
+pub fn router(app: App) -> Router {
+    let api = Api { app, catalog: Arc::new(Catalog::new()), models: Arc::new(Models::new()) };
+    let (router, described) = OpenApiRouter::with_openapi(openapi::Info::openapi())
+        .nest(ROOT, resources())
+        .split_for_parts();
+    let policy = guard::content_security_policy(&assets::script_hashes());
+    router
+        .fallback(outside)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(openapi::document(described)))
+        .layer(DefaultBodyLimit::max(extract::JSON_LIMIT))
+        .layer(middleware::from_fn(guard::same_origin))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(middleware::from_fn(move |request: Request, next| {
+            guard::security_headers(policy.clone(), request, next)
+        }))
+        // A fault is logged once, where it becomes a problem.
+        .layer(
+            TraceLayer::new_for_http()
+                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+                .on_failure(()),
+        )
+        .with_state(api)
+}
+
+/// All routes below [`ROOT`].
+fn resources() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(health::get_health))
+        .routes(routes!(system::get_system))
+        .routes(routes!(openapi::get_openapi))
+        .routes(routes!(presets::list_presets))
+        .routes(routes!(datasets::list_datasets, datasets::add_dataset))
+        .routes(routes!(datasets::get_dataset, datasets::remove_dataset))
+        .routes(routes!(samples::list_samples))
+        .routes(routes!(samples::get_image))
+        .routes(routes!(keys::list_keys))
+        .routes(routes!(keys::add_key).layer(keys::upload_limit()))
+        .routes(routes!(keys::get_key_pixels))
+        .routes(routes!(keys::get_key_image))
+        .routes(routes!(studies::list_studies, studies::create_study))
+        .routes(routes!(studies::get_study, studies::delete_study))
+        .routes(routes!(studies::cancel_study))
+        .routes(routes!(runs::list_runs))
+        .routes(routes!(runs::get_run))
+        .routes(routes!(runs::cancel_run))
+        .routes(routes!(runs::retry_run))
+        .routes(routes!(runs::list_run_events))
+        .routes(routes!(run_files::get_log))
+        .routes(routes!(run_files::get_manifest))
+        .routes(routes!(run_files::get_poison))
+        .routes(routes!(events::stream_events))
+        .routes(routes!(checkpoints::list_checkpoints))
+        .routes(routes!(reconstructions::create_reconstruction))
+        .routes(routes!(compare::list_results))
+        .routes(routes!(compare::list_epochs))
+        .routes(routes!(figures::get_figure))
+}
+
+/// Answers a path that no resource has: the dashboard's files and places, or a problem below `/api`.
+async fn outside(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path();
+    if path == "/api" || path.starts_with("/api/") {
+        let detail = format!("there is nothing at {path}; {ROOT}/openapi.json lists what there is");
+        return ApiError::NotFound(detail).into_response();
+    }
+    if method != Method::GET && method != Method::HEAD {
+        return ApiError::Method(format!("{path} can only be read")).into_response();
+    }
+    assets::serve(uri, headers).await
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> ApiError {
+    ApiError::Method(format!(
+        "{} does not take {method}; {ROOT}/openapi.json lists what it takes",
+        uri.path()
+    ))
+}
+
+/// Does long or waiting work (pixels, folders, models) on a thread where that is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
+}

@@ -1,0 +1,84 @@
+//! The OpenAPI document: made from the handlers' descriptions, so it cannot differ from the routes.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+};
+use shared::api::Problem;
+use utoipa::{
+    Modify, OpenApi, PartialSchema, ToSchema,
+    openapi::{Content, HttpMethod, PathItem, Ref, RefOr, ResponseBuilder, path::Operation},
+};
+
+/// The document's text.
+#[derive(Clone)]
+pub struct Document(pub Arc<str>);
+
+/// What the document says besides the routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Maskdoor",
+        description = "Backdoor studies on masked autoencoders: studies, runs, their events and results. \
+                       Times are Unix milliseconds, pixels are RGB bytes in base64, shares are counts."
+    ),
+    tags(
+        (name = "studies", description = "Studies and their runs"),
+        (name = "data", description = "Data sets and key images"),
+        (name = "results", description = "Comparisons, figures, checkpoints, reconstructions"),
+        (name = "program", description = "The program and the machine")
+    )
+)]
+pub struct Info;
+
+/// The text of the document of these routes.
+pub fn document(mut routes: utoipa::openapi::OpenApi) -> Document {
+    Problems.modify(&mut routes);
+    let text = routes.to_json().expect("the document has string keys only");
+    Document(text.into())
+}
+
+/// The description of this API.
+#[utoipa::path(get, path = "/openapi.json", tag = "program",
+    responses((status = 200, description = "This document", content_type = "application/json")))]
+pub async fn get_openapi(Extension(document): Extension<Document>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], document.0.to_string()).into_response()
+}
+
+/// Says at every operation that an error is a [`Problem`].
+struct Problems;
+
+impl Modify for Problems {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_with(Default::default);
+        components.schemas.insert(Problem::name().into(), Problem::schema());
+        let mut schemas = Vec::new();
+        Problem::schemas(&mut schemas);
+        for (name, schema) in schemas {
+            components.schemas.entry(name).or_insert(schema);
+        }
+        let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name(Problem::name()))));
+        let response = ResponseBuilder::new()
+            .description("What is wrong, and what would be right")
+            .content("application/problem+json", content)
+            .build();
+        for (_, operation) in document.paths.paths.values_mut().flat_map(operations) {
+            operation.responses.responses.insert("default".into(), response.clone().into());
+        }
+    }
+}
+
+/// The operations of a path with their methods.
+fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
+    [
+        (HttpMethod::Get, item.get.as_mut()),
+        (HttpMethod::Post, item.post.as_mut()),
+        (HttpMethod::Delete, item.delete.as_mut()),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| operation.map(|operation| (method, operation)))
+    .collect()
+}

@@ -1,0 +1,73 @@
+//! Pixels on their way out: base64 for a canvas, PNG for an `<img>`.
+
+use axum::{
+    http::{
+        HeaderMap, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    },
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use shared::Rgb8;
+
+use super::error::ApiError;
+
+/// Sides that pixels may be asked for in.
+const SIDES: std::ops::RangeInclusive<u32> = 4..=512;
+
+/// The image's bytes, `height * width * 3` of RGB, in base64.
+pub fn base64(image: &Rgb8) -> String {
+    STANDARD.encode(image.data())
+}
+
+/// The image as a PNG file.
+///
+/// # Errors
+/// When the encoder fails; it has no reason to.
+pub fn png(image: &Rgb8) -> Result<Vec<u8>, ApiError> {
+    let mut file = Vec::new();
+    PngEncoder::new(&mut file)
+        .write_image(
+            image.data(),
+            image.width() as u32,
+            image.height() as u32,
+            ExtendedColorType::Rgb8,
+        )
+        .map_err(ApiError::internal)?;
+    Ok(file)
+}
+
+/// The side as a size, when it may be asked for.
+///
+/// # Errors
+/// When it is too small or too large.
+pub fn checked_side(side: u32) -> Result<usize, ApiError> {
+    if SIDES.contains(&side) {
+        Ok(side as usize)
+    } else {
+        let (low, high) = (SIDES.start(), SIDES.end());
+        Err(ApiError::field("side", format!("takes {low} to {high} pixels, not {side}")))
+    }
+}
+
+/// Answers with a PNG file. `tag` names its content: a browser that has it is told so without drawing it anew.
+pub fn png_response(file: Vec<u8>, tag: &str) -> Response {
+    let headers = [(CONTENT_TYPE, "image/png"), (CACHE_CONTROL, "private, no-cache"), (ETAG, tag)];
+    (headers, file).into_response()
+}
+
+/// The answer to a browser that holds this content already; `None` for one that does not.
+pub fn not_modified(headers: &HeaderMap, tag: &str) -> Option<Response> {
+    let known = headers.get(IF_NONE_MATCH)?.to_str().ok()?;
+    known
+        .split(',')
+        .any(|known| known.trim().trim_start_matches("W/") == tag)
+        .then(|| (StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response())
+}
+
+/// A quoted entity tag of these parts, which together name one content.
+pub fn entity_tag(parts: &[&dyn std::fmt::Display]) -> String {
+    let text: Vec<String> = parts.iter().map(ToString::to_string).collect();
+    format!("\"{}\"", text.join("-"))
+}

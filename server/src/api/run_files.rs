@@ -1,0 +1,182 @@
+//! What a run left in its folder: log, manifest, plan of its poisons.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path as FilePath, PathBuf},
+};
+
+use axum::{
+    Json,
+    extract::State,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use shared::{PoisonPlan, RunEvent, RunId, Stamped};
+use utoipa::IntoParams;
+
+use super::{
+    Api, blocking,
+    error::ApiError,
+    extract::{Path, Query},
+    files::read_json,
+};
+
+/// Events that are lines of the log.
+const LINES: [&str; 6] = ["started", "log", "evaluated", "checkpoint", "finished", "failed"];
+/// Most of such events that are read.
+const MOST_LINES: u32 = 100_000;
+/// Bytes of the worker's own output that are read, from its end.
+const OUTPUT_BYTES: u64 = 256 << 10;
+
+/// How much of the log.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct LogQuery {
+    /// Only so many lines from the end; 200 when absent.
+    tail: Option<usize>,
+}
+
+/// A run's log: what its events tell, then what its worker wrote besides.
+#[utoipa::path(get, path = "/runs/{id}/log", tag = "studies",
+    params(("id" = RunId, Path, description = "Run"), LogQuery),
+    responses((status = 200, content_type = "text/plain", body = String)))]
+pub async fn get_log(
+    State(api): State<Api>,
+    Path(run): Path<RunId>,
+    Query(query): Query<LogQuery>,
+) -> Result<Response, ApiError> {
+    let folder = run_folder(&api, run).await?;
+    let kinds = LINES.map(str::to_owned);
+    let events = api.app.store.run_events(run, 0, MOST_LINES, &kinds).await?;
+    let output = blocking(move || {
+        read_end(&folder.join("worker.log"), OUTPUT_BYTES).map_err(ApiError::internal)
+    })
+    .await?;
+    let text = last_lines(&log(&events, &output), query.tail.unwrap_or(200));
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+/// What is needed to repeat a run, as its worker wrote it down.
+#[utoipa::path(get, path = "/runs/{id}/manifest", tag = "studies", params(("id" = RunId, Path, description = "Run")),
+    responses((status = 200, body = Object)))]
+pub async fn get_manifest(
+    State(api): State<Api>,
+    Path(run): Path<RunId>,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let folder = run_folder(&api, run).await?;
+    Ok(Json(blocking(move || read_json(&folder.join("manifest.json"))).await?))
+}
+
+/// The images that a run poisons.
+#[utoipa::path(get, path = "/runs/{id}/poison", tag = "studies", params(("id" = RunId, Path, description = "Run")),
+    responses((status = 200, body = PoisonPlan)))]
+pub async fn get_poison(
+    State(api): State<Api>,
+    Path(run): Path<RunId>,
+) -> Result<Json<PoisonPlan>, ApiError> {
+    let folder = run_folder(&api, run).await?;
+    Ok(Json(blocking(move || read_json(&folder.join("poison.json"))).await?))
+}
+
+async fn run_folder(api: &Api, run: RunId) -> Result<PathBuf, ApiError> {
+    let run = api.app.store.get_run(run).await?;
+    Ok(api.app.data_dir.run_folder(run.study, run.id))
+}
+
+/// The last `bytes` of a file as text; nothing when it is not there.
+fn read_end(path: &FilePath, bytes: u64) -> io::Result<String> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => return Err(error),
+    };
+    let from = file.metadata()?.len().saturating_sub(bytes);
+    file.seek(SeekFrom::Start(from))?;
+    let mut end = Vec::new();
+    file.take(bytes).read_to_end(&mut end)?;
+    Ok(String::from_utf8_lossy(&end).into_owned())
+}
+
+/// One line for each event, with the seconds since the first, then the worker's own output.
+fn log(events: &[Stamped], output: &str) -> String {
+    let first = events.first().map_or(0, |event| event.at);
+    let mut text = String::new();
+    for stamped in events {
+        let seconds = stamped.at.saturating_sub(first) as f64 / 1000.0;
+        text.push_str(&format!("{seconds:9.1} s  {}\n", line(&stamped.event)));
+    }
+    text + output
+}
+
+fn line(event: &RunEvent) -> String {
+    match event {
+        RunEvent::Started { device, threads, program, epochs, steps, samples, poisoned } => {
+            format!(
+                "started by maskdoor {program} on {device} with {threads} threads: {epochs} epochs of {samples} images, \
+             {poisoned} of them poisoned, {steps} steps"
+            )
+        }
+        RunEvent::Log { message } => message.clone(),
+        RunEvent::Evaluated { epoch, metrics } => {
+            let percent = |ratio: shared::Ratio| {
+                ratio.percent().map_or_else(|| "-".into(), |percent| format!("{percent:.1} %"))
+            };
+            let [ca, asr, ra] = [metrics.ca, metrics.asr, metrics.ra].map(percent);
+            format!("epoch {epoch}: CA {ca}, ASR {asr}, RA {ra}")
+        }
+        RunEvent::Checkpoint { epoch, file } => format!("epoch {epoch}: wrote {file}"),
+        RunEvent::Finished { images_per_second, seconds, .. } => {
+            format!("finished after {seconds:.1} s, {images_per_second:.0} images/s")
+        }
+        RunEvent::Failed { message } => format!("failed: {message}"),
+        other => other.kind().to_owned(),
+    }
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut end = lines[lines.len().saturating_sub(count)..].join("\n");
+    if !end.is_empty() {
+        end.push('\n');
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_tells_events_with_their_time_and_the_output_behind_them() {
+        let at = |seq, at, event| Stamped { seq, at, event };
+        let events = [
+            at(1, 1_000, RunEvent::Log { message: "drawing".into() }),
+            at(
+                2,
+                3_500,
+                RunEvent::Checkpoint { epoch: 10, file: "checkpoint-10.safetensors".into() },
+            ),
+        ];
+        let text = log(&events, "warning: slow disk\n");
+        assert_eq!(
+            text,
+            "      0.0 s  drawing\n      2.5 s  epoch 10: wrote checkpoint-10.safetensors\nwarning: slow disk\n"
+        );
+        assert_eq!(last_lines(&text, 1), "warning: slow disk\n");
+        assert_eq!(last_lines(&text, 100), text);
+        assert_eq!(last_lines("", 5), "");
+    }
+
+    #[test]
+    fn the_end_of_a_long_file_is_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker.log");
+        assert_eq!(read_end(&path, 4).unwrap(), "");
+        std::fs::write(&path, "0123456789").unwrap();
+        assert_eq!(read_end(&path, 4).unwrap(), "6789");
+        assert_eq!(read_end(&path, 40).unwrap(), "0123456789");
+    }
+}

@@ -1,0 +1,205 @@
+//! Images of a data set: a draw of some of them for the attack editor, and single ones as PNG.
+
+use axum::{Json, extract::State, http::HeaderMap, response::Response};
+use engine::data::Index;
+use serde::Deserialize;
+use shared::{
+    api::{DatasetInfo, SampleImage, Samples, Split},
+    stream::{Purpose, below, shuffle, stream},
+    study::DatasetSpec,
+};
+use utoipa::IntoParams;
+
+use super::{
+    Api, blocking,
+    error::ApiError,
+    extract::{Path, Query, list},
+    pixels,
+};
+
+/// Most images of one answer.
+const MOST: usize = 256;
+
+/// Which images, and how large.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct SamplesQuery {
+    /// Part of the data set; `train` when absent.
+    split: Option<Split>,
+    /// Side in pixels; 32 when absent.
+    side: Option<u32>,
+    /// Number of images to draw; 16 when absent.
+    count: Option<usize>,
+    /// Seed of the draw; 1 when absent.
+    seed: Option<u64>,
+    /// These images instead of a draw: indices with commas between them.
+    indices: Option<String>,
+    /// Only the first training images of each class.
+    train_per_class: Option<u32>,
+    /// Only the first validation images of each class.
+    test_per_class: Option<u32>,
+}
+
+/// How large, and of how much of the data set.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ImageQuery {
+    /// Side in pixels; 32 when absent.
+    side: Option<u32>,
+    /// Only the first training images of each class.
+    train_per_class: Option<u32>,
+    /// Only the first validation images of each class.
+    test_per_class: Option<u32>,
+}
+
+/// Some images of a data set: drawn by a seed, over all classes in turn, or named by their indices.
+#[utoipa::path(get, path = "/datasets/{name}/samples", tag = "data",
+    params(("name" = String, Path, description = "Data set"), SamplesQuery),
+    responses((status = 200, body = Samples)))]
+pub async fn list_samples(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    Query(query): Query<SamplesQuery>,
+) -> Result<Json<Samples>, ApiError> {
+    let info = api.app.get_dataset(&name).await?;
+    let limits = limits(&info, query.train_per_class, query.test_per_class);
+    let side = pixels::checked_side(query.side.unwrap_or(32))?;
+    let split = query.split.unwrap_or(Split::Train);
+    let samples = blocking(move || {
+        let index = api.catalog.open(info.source(), &limits, &info.fingerprint)?;
+        let chosen = match &query.indices {
+            Some(text) => list("indices", text)?,
+            None => draw(&index.labels(split), query.count.unwrap_or(16), query.seed.unwrap_or(1)),
+        };
+        if chosen.len() > MOST {
+            return Err(ApiError::field("count", format!("takes at most {MOST} images")));
+        }
+        let items = chosen
+            .into_iter()
+            .map(|at| sample(&index, split, at, side))
+            .collect::<Result<_, _>>()?;
+        Ok(Samples { side: side as u32, items })
+    })
+    .await?;
+    Ok(Json(samples))
+}
+
+/// One image as PNG, the whole of it resized to a square.
+#[utoipa::path(get, path = "/datasets/{name}/images/{split}/{file}", tag = "data",
+    params(
+        ("name" = String, Path, description = "Data set"),
+        ("split" = Split, Path, description = "Part of it"),
+        ("file" = String, Path, description = "The image's index with `.png` behind it, such as `12.png`"),
+        ImageQuery
+    ),
+    responses((status = 200, content_type = "image/png", body = Vec<u8>)))]
+pub async fn get_image(
+    State(api): State<Api>,
+    Path((name, split, file)): Path<(String, Split, String)>,
+    Query(query): Query<ImageQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let at: u32 = file.strip_suffix(".png").and_then(|at| at.parse().ok()).ok_or_else(|| {
+        ApiError::NotFound(format!("an image is called like 12.png, not {file:?}"))
+    })?;
+    let info = api.app.get_dataset(&name).await?;
+    let limits = limits(&info, query.train_per_class, query.test_per_class);
+    let side = pixels::checked_side(query.side.unwrap_or(32))?;
+    let tag = pixels::entity_tag(&[
+        &info.fingerprint,
+        &format_args!("{split:?}"),
+        &format_args!("{:?}-{:?}", limits.train_per_class, limits.test_per_class),
+        &at,
+        &side,
+    ]);
+    if let Some(response) = pixels::not_modified(&headers, &tag) {
+        return Ok(response);
+    }
+    let file = blocking(move || {
+        let index = api.catalog.open(info.source(), &limits, &info.fingerprint)?;
+        check_index(&index, split, at)?;
+        let image = load(&index, split, at, side)?;
+        pixels::png(&image)
+    })
+    .await?;
+    Ok(pixels::png_response(file, &tag))
+}
+
+fn limits(info: &DatasetInfo, train: Option<u32>, test: Option<u32>) -> DatasetSpec {
+    DatasetSpec { name: info.name.clone(), train_per_class: train, test_per_class: test }
+}
+
+/// Whether the split has this image.
+///
+/// # Errors
+/// When it has not.
+pub fn check_index(index: &Index, split: Split, at: u32) -> Result<(), ApiError> {
+    let count = index.entries(split).len();
+    if (at as usize) < count {
+        return Ok(());
+    }
+    Err(ApiError::NotFound(format!(
+        "there is no image {at}: this part of the data set has {count} images, counted from 0"
+    )))
+}
+
+fn sample(index: &Index, split: Split, at: u32, side: usize) -> Result<SampleImage, ApiError> {
+    check_index(index, split, at)?;
+    let entry = &index.entries(split)[at as usize];
+    let image = load(index, split, at, side)?;
+    let rgb = pixels::base64(&image);
+    Ok(SampleImage { index: at, class: entry.class, name: entry.name.clone(), rgb })
+}
+
+/// The image, resized to a square.
+///
+/// # Errors
+/// When its file went or changed since the data set was added.
+pub fn load(index: &Index, split: Split, at: u32, side: usize) -> Result<shared::Rgb8, ApiError> {
+    index.load(split, at as usize, side).map_err(|error| ApiError::Conflict(error.to_string()))
+}
+
+/// Draws up to `count` different images, class by class in turn. `labels[i]` is the class of image `i`.
+fn draw(labels: &[u32], count: usize, seed: u64) -> Vec<u32> {
+    let classes = labels.iter().max().map_or(0, |&last| last as usize + 1);
+    let mut members: Vec<Vec<u32>> = vec![Vec::new(); classes];
+    for (index, &class) in labels.iter().enumerate() {
+        members[class as usize].push(index as u32);
+    }
+    members.retain(|images| !images.is_empty());
+    let mut rng = stream(seed, Purpose::Show, 0, 0);
+    shuffle(&mut rng, &mut members);
+    let mut drawn = Vec::new();
+    while drawn.len() < count && !members.is_empty() {
+        for images in &mut members {
+            if drawn.len() < count {
+                let at = below(&mut rng, images.len() as u32) as usize;
+                drawn.push(images.swap_remove(at));
+            }
+        }
+        members.retain(|images| !images.is_empty());
+    }
+    drawn
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_draw_goes_over_all_classes_and_takes_no_image_twice() {
+        let labels: Vec<u32> = (0..50).map(|i| i / 10).collect();
+        let first: HashSet<u32> = draw(&labels, 5, 3).iter().map(|&i| labels[i as usize]).collect();
+        assert_eq!(first.len(), 5, "one image of each class");
+        let all = draw(&labels, 80, 3);
+        assert_eq!(all.len(), 50);
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), 50);
+        assert_eq!(draw(&labels, 16, 3), draw(&labels, 16, 3));
+        assert_ne!(draw(&labels, 16, 3), draw(&labels, 16, 4));
+        assert!(draw(&[], 16, 3).is_empty());
+    }
+}

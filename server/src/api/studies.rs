@@ -1,0 +1,85 @@
+//! Studies.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Deserialize;
+use shared::{
+    StudyId, StudySpec,
+    api::{Page, StudyDetail, StudySummary},
+};
+use utoipa::IntoParams;
+
+use super::{
+    Api,
+    error::ApiError,
+    extract::{Json as Body, Path, Query},
+};
+use crate::store::studies::StudyQuery;
+
+/// Which studies.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct StudiesQuery {
+    /// Only those with this text in name, data set or trigger.
+    search: Option<String>,
+    /// Studies to leave out at the beginning; 0 when absent.
+    offset: Option<u64>,
+    /// Most studies of the answer; 50 when absent, at most 1,000.
+    limit: Option<u32>,
+}
+
+/// A part of the list of studies, the newest first.
+#[utoipa::path(get, path = "/studies", tag = "studies", params(StudiesQuery),
+    responses((status = 200, body = Page<StudySummary>)))]
+pub async fn list_studies(
+    State(api): State<Api>,
+    Query(query): Query<StudiesQuery>,
+) -> Result<Json<Page<StudySummary>>, ApiError> {
+    let query = StudyQuery {
+        search: query.search,
+        offset: query.offset.unwrap_or(0),
+        limit: query.limit.unwrap_or(50),
+    };
+    Ok(Json(api.app.store.list_studies(&query).await?))
+}
+
+/// Makes a study and queues its runs. A wrong specification is refused with every wrong field.
+#[utoipa::path(post, path = "/studies", tag = "studies", request_body = StudySpec,
+    responses((status = 201, body = StudyDetail)))]
+pub async fn create_study(
+    State(api): State<Api>,
+    Body(spec): Body<StudySpec>,
+) -> Result<(StatusCode, Json<StudyDetail>), ApiError> {
+    Ok((StatusCode::CREATED, Json(api.app.create_study(spec).await?)))
+}
+
+/// A study with its runs.
+#[utoipa::path(get, path = "/studies/{id}", tag = "studies", params(("id" = StudyId, Path, description = "Study")),
+    responses((status = 200, body = StudyDetail)))]
+pub async fn get_study(
+    State(api): State<Api>,
+    Path(study): Path<StudyId>,
+) -> Result<Json<StudyDetail>, ApiError> {
+    Ok(Json(api.app.store.get_study(study).await?))
+}
+
+/// Deletes a study with its runs and all of their files. Refused while it is not over.
+#[utoipa::path(delete, path = "/studies/{id}", tag = "studies", params(("id" = StudyId, Path, description = "Study")),
+    responses((status = 204, description = "It is deleted")))]
+pub async fn delete_study(
+    State(api): State<Api>,
+    Path(study): Path<StudyId>,
+) -> Result<StatusCode, ApiError> {
+    api.app.delete_study(study).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Stops all runs of a study that are not over: the queued ones at once, the running ones within two seconds.
+#[utoipa::path(post, path = "/studies/{id}/cancel", tag = "studies", params(("id" = StudyId, Path, description = "Study")),
+    responses((status = 200, body = StudyDetail)))]
+pub async fn cancel_study(
+    State(api): State<Api>,
+    Path(study): Path<StudyId>,
+) -> Result<Json<StudyDetail>, ApiError> {
+    Ok(Json(api.app.cancel_study(study).await?))
+}

@@ -1,0 +1,48 @@
+//! The machine and the program.
+
+use axum::{Json, extract::State};
+use shared::api::SystemInfo;
+
+use super::{Api, blocking, error::ApiError, files::folder_bytes};
+
+/// Most running jobs, and most queued ones, of the answer.
+const MOST_JOBS: u32 = 200;
+
+/// Devices, jobs, disk and version.
+#[utoipa::path(get, path = "/system", tag = "program", responses((status = 200, body = SystemInfo)))]
+pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiError> {
+    let jobs = api.app.store.jobs(MOST_JOBS).await?;
+    let schedules = api.app.jobs.schedules();
+    let slots = api.app.jobs.slots();
+    let data_dir = api.app.data_dir.clone();
+    let info = blocking(move || {
+        let disk = rustix::fs::statvfs(data_dir.root())
+            .map_err(|e| ApiError::internal(std::io::Error::from(e)))?;
+        let store = data_dir.store_file();
+        let store_bytes = ["", "-wal", "-shm"]
+            .iter()
+            .map(|end| {
+                let mut name = store.clone().into_os_string();
+                name.push(end);
+                std::fs::metadata(name).map_or(0, |file| file.len())
+            })
+            .sum();
+        let mut devices = engine::device::devices();
+        // The scheduler's own number, once there is one.
+        for device in devices.iter_mut().filter(|_| slots > 0) {
+            device.slots = slots;
+        }
+        Ok(SystemInfo {
+            version: env!("CARGO_PKG_VERSION").into(),
+            data_dir: data_dir.root().display().to_string(),
+            devices,
+            runs_bytes: folder_bytes(&data_dir.runs()),
+            store_bytes,
+            free_bytes: disk.f_bavail * disk.f_frsize,
+            jobs,
+            schedules,
+        })
+    })
+    .await?;
+    Ok(Json(info))
+}

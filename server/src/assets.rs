@@ -1,0 +1,185 @@
+//! Serves the dashboard's files, which the build embeds in the program.
+
+use axum::{
+    body::Body,
+    http::{
+        HeaderMap, HeaderValue, StatusCode, Uri,
+        header::{
+            ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+            VARY,
+        },
+    },
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sha2::{Digest, Sha256};
+
+/// An embedded file.
+pub struct Asset {
+    /// Path without a leading slash.
+    pub path: &'static str,
+    /// Content type.
+    pub mime: &'static str,
+    /// Entity tag, with its quotes.
+    pub etag: &'static str,
+    /// Whether the path holds a hash of the content, so that the file can be kept for ever.
+    pub immutable: bool,
+    /// The file.
+    pub raw: &'static [u8],
+    /// The file, compressed with brotli, where that is smaller.
+    pub br: Option<&'static [u8]>,
+}
+
+include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// Answers a path outside the API: a file, or the page for a path that the page itself resolves.
+pub async fn serve(uri: Uri, headers: HeaderMap) -> Response {
+    serve_from(ASSETS, uri.path(), &headers)
+}
+
+/// Hashes (`sha256-…`) of the scripts that stand inside the page, for its content security policy.
+pub fn script_hashes() -> Vec<String> {
+    find(ASSETS, "index.html")
+        .and_then(|page| std::str::from_utf8(page.raw).ok())
+        .map(inline_scripts)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|script| format!("sha256-{}", STANDARD.encode(Sha256::digest(script))))
+        .collect()
+}
+
+fn find<'a>(assets: &'a [Asset], path: &str) -> Option<&'a Asset> {
+    assets.iter().find(|asset| asset.path == path)
+}
+
+fn serve_from(assets: &'static [Asset], path: &str, headers: &HeaderMap) -> Response {
+    let path = path.trim_start_matches('/');
+    // A path without a dot is a place in the dashboard, such as studies/new: the page finds it.
+    let wanted = if path.contains('.') { path } else { "index.html" };
+    let Some(asset) = find(assets, wanted) else {
+        return (StatusCode::NOT_FOUND, "There is no such file.").into_response();
+    };
+    let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let unchanged = headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim().trim_start_matches("W/") == asset.etag);
+    let compressed = asset.br.filter(|_| takes_brotli(headers));
+    let mut response = Response::new(Body::empty());
+    let out = response.headers_mut();
+    out.insert(ETAG, HeaderValue::from_static(asset.etag));
+    out.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
+    out.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    if unchanged {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return response;
+    }
+    out.insert(CONTENT_TYPE, HeaderValue::from_static(asset.mime));
+    if compressed.is_some() {
+        out.insert(CONTENT_ENCODING, HeaderValue::from_static("br"));
+    }
+    *response.body_mut() = Body::from(compressed.unwrap_or(asset.raw));
+    response
+}
+
+/// Whether the request takes brotli: named, and not with a weight of 0.
+fn takes_brotli(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| {
+            let mut parts = coding.split(';').map(str::trim);
+            parts.next() == Some("br")
+                && parts.all(|part| !matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+        })
+}
+
+/// The bodies of the page's `<script>` elements, without the empty ones of scripts with a `src`.
+fn inline_scripts(html: &str) -> Vec<&str> {
+    let mut scripts = Vec::new();
+    let mut rest = html;
+    while let Some(start) = rest.find("<script") {
+        rest = &rest[start..];
+        let (Some(open), Some(close)) = (rest.find('>'), rest.find("</script>")) else { break };
+        if open < close {
+            scripts.push(&rest[open + 1..close]);
+        }
+        rest = &rest[close + "</script>".len()..];
+    }
+    scripts.retain(|script| !script.is_empty());
+    scripts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static TABLE: &[Asset] = &[
+        Asset {
+            path: "index.html",
+            mime: "text/html; charset=utf-8",
+            etag: "\"page\"",
+            immutable: false,
+            raw: b"<html>",
+            br: None,
+        },
+        Asset {
+            path: "app-1.js",
+            mime: "text/javascript",
+            etag: "\"one\"",
+            immutable: true,
+            raw: b"let raw;",
+            br: Some(b"packed"),
+        },
+    ];
+
+    async fn body(response: Response) -> Vec<u8> {
+        axum::body::to_bytes(response.into_body(), 1000).await.unwrap().to_vec()
+    }
+
+    fn headers(name: axum::http::HeaderName, value: &'static str) -> HeaderMap {
+        [(name, HeaderValue::from_static(value))].into_iter().collect()
+    }
+
+    #[tokio::test]
+    async fn a_place_in_the_dashboard_is_the_page() {
+        for path in ["/", "/studies/new", "/compare"] {
+            let response = serve_from(TABLE, path, &HeaderMap::new());
+            assert_eq!(response.headers()[CACHE_CONTROL], "no-cache");
+            assert_eq!(body(response).await, b"<html>");
+        }
+        let missing = serve_from(TABLE, "/app-0.js", &HeaderMap::new());
+        assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn a_browser_that_takes_brotli_gets_it() {
+        for (accepts, packed) in
+            [("gzip, br", true), ("br;q=0.8", true), ("gzip, br;q=0", false), ("gzip", false)]
+        {
+            let response = serve_from(TABLE, "/app-1.js", &headers(ACCEPT_ENCODING, accepts));
+            assert_eq!(response.headers().get(CONTENT_ENCODING).is_some(), packed, "{accepts}");
+            let expected: &[u8] = if packed { b"packed" } else { b"let raw;" };
+            assert_eq!(body(response).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_did_not_change_is_not_sent_again() {
+        let same = serve_from(TABLE, "/app-1.js", &headers(IF_NONE_MATCH, "\"x\", W/\"one\""));
+        assert_eq!(same.status(), StatusCode::NOT_MODIFIED);
+        assert!(body(same).await.is_empty());
+        let other = serve_from(TABLE, "/app-1.js", &headers(IF_NONE_MATCH, "\"page\""));
+        assert_eq!(other.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn scripts_with_a_source_have_no_body() {
+        let html = r#"<script src="/a.js"></script><p><script type="module">go()</script>"#;
+        assert_eq!(inline_scripts(html), ["go()"]);
+    }
+}

@@ -1,0 +1,108 @@
+//! Figures as files: the drawing of [`shared::chart`] as SVG, PNG or CSV.
+
+use std::{
+    str::FromStr,
+    sync::{Arc, LazyLock},
+};
+
+use resvg::{
+    tiny_skia::{Pixmap, Transform},
+    usvg::{self, Options, Tree, fontdb::Database},
+};
+use shared::chart::{Figure, Size, Style, Theme};
+
+/// The fonts of pictures: the machine's own ones would make the same figure look different elsewhere.
+static REGULAR: &[u8] = include_bytes!("../../assets/fonts/Roboto-Regular.ttf");
+static BOLD: &[u8] = include_bytes!("../../assets/fonts/Roboto-Bold.ttf");
+
+static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
+    let mut fonts = Database::new();
+    for font in [REGULAR, BOLD] {
+        fonts.load_font_data(font.to_vec());
+    }
+    fonts.set_sans_serif_family("Roboto");
+    Arc::new(fonts)
+});
+
+/// Pixels of a PNG for each pixel of the drawing: sharp on a screen of twice the density, and in print.
+const PNG_SCALE: f32 = 2.0;
+
+/// Kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// The drawing.
+    Svg,
+    /// The drawing as pixels, twice its size.
+    Png,
+    /// The numbers.
+    Csv,
+}
+
+impl FileKind {
+    /// Content type.
+    pub fn mime(self) -> &'static str {
+        match self {
+            Self::Svg => "image/svg+xml",
+            Self::Png => "image/png",
+            Self::Csv => "text/csv; charset=utf-8",
+        }
+    }
+
+    /// End of the file's name, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Png => "png",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+impl FromStr for FileKind {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Svg, Self::Png, Self::Csv]
+            .into_iter()
+            .find(|kind| kind.extension() == text)
+            .ok_or_else(|| format!("a figure comes as svg, png or csv, not as {text:?}"))
+    }
+}
+
+/// A figure cannot be turned into pixels.
+#[derive(Debug, thiserror::Error)]
+pub enum FigureError {
+    /// The drawing is no valid SVG.
+    #[error("the drawing cannot be read: {0}")]
+    Svg(#[from] usvg::Error),
+    /// The drawing has no size.
+    #[error("the drawing of {0} x {1} pixels is too small or too large")]
+    Size(u32, u32),
+    /// The pixels cannot be packed.
+    #[error("the picture cannot be packed: {0}")]
+    Png(String),
+}
+
+/// The figure as a file.
+///
+/// # Errors
+/// When the drawing cannot be turned into pixels; its code has a fault then.
+pub fn file(figure: &Figure, kind: FileKind, theme: Theme) -> Result<Vec<u8>, FigureError> {
+    match kind {
+        FileKind::Csv => Ok(figure.csv().into_bytes()),
+        FileKind::Svg => Ok(figure.draw(Size::FILE, Style::File(theme)).svg.into_bytes()),
+        FileKind::Png => {
+            let drawing = figure.draw(Size::FILE, Style::File(theme));
+            png(&drawing.svg, drawing.width, drawing.height)
+        }
+    }
+}
+
+fn png(svg: &str, width: u32, height: u32) -> Result<Vec<u8>, FigureError> {
+    let options = Options { fontdb: FONTS.clone(), ..Options::default() };
+    let tree = Tree::from_str(svg, &options)?;
+    let scaled = |side: u32| (side as f32 * PNG_SCALE) as u32;
+    let mut pixels =
+        Pixmap::new(scaled(width), scaled(height)).ok_or(FigureError::Size(width, height))?;
+    resvg::render(&tree, Transform::from_scale(PNG_SCALE, PNG_SCALE), &mut pixels.as_mut());
+    pixels.encode_png().map_err(|error| FigureError::Png(error.to_string()))
+}
