@@ -1,0 +1,71 @@
+//! What the engine can compute on.
+
+use shared::api::DeviceInfo;
+
+/// Environment variable that sets the number of threads.
+pub const THREADS_VARIABLE: &str = "MASKDOOR_THREADS";
+
+/// Name of the processor as a device.
+pub const CPU: &str = "cpu";
+
+/// Number of threads that train: `MASKDOOR_THREADS`, or all that the system offers. It changes a run's speed, never its
+/// result.
+pub fn threads() -> usize {
+    let wanted = std::env::var(THREADS_VARIABLE).ok().and_then(|text| text.parse().ok());
+    wanted
+        .filter(|&threads| threads > 0)
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+}
+
+/// The devices that can train.
+pub fn devices() -> Vec<DeviceInfo> {
+    vec![DeviceInfo {
+        name: CPU.into(),
+        description: processor(),
+        threads: threads() as u32,
+        memory_bytes: memory(),
+        slots: 1,
+    }]
+}
+
+/// The processor's name where the system tells it, and the instructions that the engine uses on it.
+fn processor() -> String {
+    let file = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = file.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let name = name.map_or(std::env::consts::ARCH, |(_, name)| name.trim());
+    format!("{name}, {}", instructions())
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
+fn instructions() -> &'static str {
+    match pulp::Arch::new() {
+        pulp::Arch::Scalar => "SSE2",
+        pulp::Arch::V3(_) => "AVX2",
+        _ => "AVX-512",
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
+fn instructions() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "NEON" } else { "no vector instructions" }
+}
+
+/// Memory of the machine in bytes; 0 where the system does not tell.
+fn memory() -> u64 {
+    let file = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    file.lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok())
+        .map_or(0, |kibibytes: u64| kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processor_is_there() {
+        let devices = devices();
+        assert_eq!(devices[0].name, "cpu");
+        assert!(devices[0].threads >= 1 && !devices[0].description.is_empty());
+    }
+}

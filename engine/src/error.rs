@@ -1,0 +1,74 @@
+//! What can go wrong in a run.
+
+use std::{io, path::PathBuf};
+
+use shared::{poison::TooManyPoisons, trigger::TriggerError};
+
+use crate::{data::DataError, decode::DecodeError};
+
+/// Why a run, or a reconstruction, could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The data set cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A key image cannot be read.
+    #[error("the key image {path}: {source}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: DecodeError,
+    },
+    /// The trigger cannot be made.
+    #[error(transparent)]
+    Trigger(#[from] TriggerError),
+    /// More images are to be poisoned than there are.
+    #[error(transparent)]
+    Poison(#[from] TooManyPoisons),
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A checkpoint is not what is needed.
+    #[error("the checkpoint {path}: {reason}")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// The loss is no number any more.
+    #[error(
+        "the loss became {loss} in epoch {epoch} at learning rate {lr:.2e}: try a smaller base_lr or more warmup_epochs"
+    )]
+    Diverged {
+        /// The loss.
+        loss: f64,
+        /// The epoch, counted from 1.
+        epoch: u32,
+        /// Learning rate of the step.
+        lr: f64,
+    },
+    /// The order cannot be followed.
+    #[error("{0}")]
+    Order(String),
+    /// A tensor operation failed.
+    #[error("computing: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// Events cannot be written.
+    #[error("writing the run's events: {0}")]
+    Emit(io::Error),
+}
+
+impl EngineError {
+    /// An error of a file, for `map_err`.
+    pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+}

@@ -1,0 +1,7 @@
+//! Evaluation: a classifier's predictions, an autoencoder's reconstructions.
+
+mod accuracy;
+mod reconstruct;
+
+pub use accuracy::evaluate;
+pub use reconstruct::{Reconstructed, Reconstructor};

@@ -1,0 +1,134 @@
+//! What an MAE sees in a picture with hidden patches.
+
+use std::path::Path;
+
+use shared::{Rgb8, study::ModelSpec};
+
+use crate::{
+    EngineError,
+    data::augment::{MEAN, STD, normalise},
+    model::{Mae, MaskedImages, patch_moments},
+    train::checkpoint::{self, CheckpointInfo},
+};
+
+/// An MAE ready to reconstruct.
+#[derive(Debug)]
+pub struct Reconstructor {
+    mae: Mae,
+    info: CheckpointInfo,
+}
+
+/// A reconstruction. A model of normalised patches says nothing of a patch's brightness and contrast: those are the true
+/// patch's, as in MAE's own demonstration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reconstructed {
+    /// The raw prediction of every patch.
+    pub prediction: Rgb8,
+    /// The prediction of the hidden patches between the true visible ones.
+    pub pasted: Rgb8,
+    /// Mean squared error of each patch, row by row, in squared intensities of 0–1.
+    pub patch_error: Vec<f32>,
+    /// Mean of it over the hidden patches; 0 when none is hidden.
+    pub hidden_error: f32,
+}
+
+impl Reconstructor {
+    /// Reads a checkpoint of a pre-training.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no MAE.
+    pub fn open(checkpoint: &Path) -> Result<Self, EngineError> {
+        let (mae, info) = checkpoint::open(checkpoint)?;
+        Ok(Self { mae, info })
+    }
+
+    /// The model's sizes.
+    pub fn model(&self) -> &ModelSpec {
+        self.mae.spec()
+    }
+
+    /// Reconstructs an image as large as the model's; `hidden` has an entry for each patch, row by row.
+    ///
+    /// # Errors
+    /// When image or mask do not fit the model.
+    pub fn reconstruct(&self, image: &Rgb8, hidden: &[bool]) -> Result<Reconstructed, EngineError> {
+        let grid = self.mae.grid();
+        if (image.width(), image.height()) != (grid.side, grid.side) {
+            let (side, width, height) = (grid.side, image.width(), image.height());
+            return Err(EngineError::Order(format!(
+                "the model takes images of {side} x {side} pixels, not {width} x {height}"
+            )));
+        }
+        if hidden.len() != grid.count() {
+            let (patches, got) = (grid.count(), hidden.len());
+            return Err(EngineError::Order(format!("the mask has {patches} patches, not {got}")));
+        }
+        let mut pixels = vec![0.0; grid.image_len()];
+        normalise(image, &mut pixels);
+        let order =
+            |want: bool| (0..hidden.len() as u32).filter(move |&i| hidden[i as usize] == want);
+        let order: Vec<u32> = order(false).chain(order(true)).collect();
+        let visible = hidden.iter().filter(|&&hidden| !hidden).count();
+        let mut masked = MaskedImages { visible, ..MaskedImages::default() };
+        masked.push(grid, &pixels, &order, false);
+        let predictions: Vec<f32> = self.mae.predict(&masked)?.flatten_all()?.to_vec1()?;
+
+        let mut predicted = vec![0.0; grid.image_len()];
+        let mut pasted = pixels.clone();
+        let mut patch_error = vec![0.0; grid.count()];
+        for (&index, prediction) in order.iter().zip(predictions.chunks_exact(grid.patch_len())) {
+            let index = index as usize;
+            let mut truth = Vec::with_capacity(grid.patch_len());
+            grid.push_interleaved(&pixels, index, &mut truth);
+            let mut prediction = prediction.to_vec();
+            if self.info.norm_pix_loss {
+                let (mean, deviation) = patch_moments(&truth);
+                for value in &mut prediction {
+                    *value = *value * deviation + mean;
+                }
+            }
+            for (i, value) in prediction.iter_mut().enumerate() {
+                *value = from_intensity(to_intensity(*value, i % 3).clamp(0.0, 1.0), i % 3);
+            }
+            patch_error[index] = squared_error(&prediction, &truth);
+            grid.write_interleaved(&prediction, index, &mut predicted);
+            if hidden[index] {
+                grid.write_interleaved(&prediction, index, &mut pasted);
+            }
+        }
+        let errors = patch_error.iter().zip(hidden).filter(|&(_, &hidden)| hidden);
+        let hidden_count = (hidden.len() - visible).max(1) as f32;
+        Ok(Reconstructed {
+            hidden_error: errors.map(|(error, _)| error).sum::<f32>() / hidden_count,
+            prediction: to_image(&predicted, grid.side),
+            pasted: to_image(&pasted, grid.side),
+            patch_error,
+        })
+    }
+}
+
+/// From a normalised number to an intensity of 0–1.
+fn to_intensity(value: f32, channel: usize) -> f32 {
+    value * STD[channel] + MEAN[channel]
+}
+
+fn from_intensity(intensity: f32, channel: usize) -> f32 {
+    (intensity - MEAN[channel]) / STD[channel]
+}
+
+/// Mean squared difference of two patches, pixel by pixel, in intensities.
+fn squared_error(prediction: &[f32], truth: &[f32]) -> f32 {
+    let pairs = prediction.iter().zip(truth).enumerate();
+    let squares = pairs.map(|(i, (p, t))| ((p - t) * STD[i % 3]).powi(2));
+    squares.sum::<f32>() / prediction.len() as f32
+}
+
+/// A normalised `[3, side, side]` image as 8-bit pixels.
+fn to_image(values: &[f32], side: usize) -> Rgb8 {
+    Rgb8::from_fn(side, side, |x, y| {
+        [0, 1, 2].map(|channel| {
+            let value = values[(channel * side + y) * side + x];
+            (to_intensity(value, channel) * 255.0).round().clamp(0.0, 255.0) as u8
+        })
+    })
+}

@@ -1,0 +1,155 @@
+//! The linear probe's head: `BatchNorm` without affine parameters, then a linear layer, as in MAE's linear probing.
+
+use candle_core::{D, DType, Device, Result, Tensor};
+
+use crate::nn::{Init, Linear, Params, params::NamedTensor};
+
+/// Added to the variance.
+const EPSILON: f32 = 1e-6;
+/// Share of a batch's moments in the running ones after it.
+const MOMENTUM: f32 = 0.1;
+
+/// A linear classifier on normalised features.
+#[derive(Debug)]
+pub struct Classifier {
+    params: Params,
+    linear: Linear,
+    width: usize,
+    running_mean: Vec<f32>,
+    running_variance: Vec<f32>,
+}
+
+impl Classifier {
+    /// A new classifier of features of `width` numbers; weights normal with a deviation of 0.01, from the seed.
+    ///
+    /// # Errors
+    /// When candle cannot make it.
+    pub fn new(width: usize, classes: usize, seed: u64) -> Result<Self> {
+        let mut params = Params::new(seed, DType::F32);
+        let weight = Init::Normal { deviation: 0.01 };
+        let linear = Linear::with(&mut params, "head.1", width, classes, weight)?;
+        let (running_mean, running_variance) = (vec![0.0; width], vec![1.0; width]);
+        Ok(Self { params, linear, width, running_mean, running_variance })
+    }
+
+    /// The trained parameters.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// All that a checkpoint keeps; the running moments first.
+    ///
+    /// # Errors
+    /// When candle cannot read the parameters.
+    pub fn tensors(&self) -> Result<Vec<NamedTensor>> {
+        let moment = |name: &str, values: &[f32]| NamedTensor {
+            name: name.into(),
+            shape: vec![self.width],
+            values: values.to_vec(),
+        };
+        let mut tensors = vec![
+            moment("head.0.running_mean", &self.running_mean),
+            moment("head.0.running_var", &self.running_variance),
+        ];
+        tensors.extend(self.params.tensors()?);
+        Ok(tensors)
+    }
+
+    /// Mean cross-entropy of a batch of features `(batch * width)` with these labels. Normalises by the batch's own moments
+    /// and takes them into the running ones.
+    ///
+    /// # Errors
+    /// When the sizes do not fit.
+    pub fn train_loss(&mut self, features: &[f32], labels: &[u32]) -> Result<Tensor> {
+        let (mean, variance) = moments(features, self.width);
+        let unbiased = labels.len() as f32 / (labels.len() as f32 - 1.0).max(1.0);
+        for i in 0..self.width {
+            self.running_mean[i] += MOMENTUM * (mean[i] - self.running_mean[i]);
+            self.running_variance[i] +=
+                MOMENTUM * (variance[i] * unbiased - self.running_variance[i]);
+        }
+        cross_entropy(&self.logits(features, &mean, &variance)?, labels)
+    }
+
+    /// The most likely class of each row of features, by the running moments.
+    ///
+    /// # Errors
+    /// When the sizes do not fit.
+    pub fn predict(&self, features: &[f32]) -> Result<Vec<u32>> {
+        let logits = self.logits(features, &self.running_mean, &self.running_variance)?;
+        logits.argmax(D::Minus1)?.to_vec1()
+    }
+
+    /// `(batch, classes)`
+    fn logits(&self, features: &[f32], mean: &[f32], variance: &[f32]) -> Result<Tensor> {
+        let scale: Vec<f32> = variance.iter().map(|v| 1.0 / (v + EPSILON).sqrt()).collect();
+        let mut normal = features.to_vec();
+        for row in normal.chunks_exact_mut(self.width) {
+            for ((value, mean), scale) in row.iter_mut().zip(mean).zip(&scale) {
+                *value = (*value - mean) * scale;
+            }
+        }
+        let batch = features.len() / self.width;
+        self.linear.forward(&Tensor::from_vec(normal, (batch, self.width), &Device::Cpu)?)
+    }
+}
+
+/// Mean and variance (of n) of each column.
+fn moments(features: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
+    let rows = (features.len() / width) as f32;
+    let mut mean = vec![0.0; width];
+    for row in features.chunks_exact(width) {
+        mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += value / rows);
+    }
+    let mut variance = vec![0.0; width];
+    for row in features.chunks_exact(width) {
+        for ((variance, value), mean) in variance.iter_mut().zip(row).zip(&mean) {
+            *variance += (value - mean) * (value - mean) / rows;
+        }
+    }
+    (mean, variance)
+}
+
+/// Mean cross-entropy of logits `(batch, classes)`.
+///
+/// # Errors
+/// When the sizes do not fit.
+pub fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
+    let labels = Tensor::from_slice(labels, (labels.len(), 1), logits.device())?;
+    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
+    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    (log_sum - shifted.gather(&labels, D::Minus1)?)?.mean_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cross_entropy_by_hand() {
+        let logits = Tensor::new(&[[0.0f32, 0.0], [1000.0, 0.0]], &Device::Cpu).unwrap();
+        let loss = cross_entropy(&logits, &[1, 0]).unwrap().to_scalar::<f32>().unwrap();
+        assert!((loss - 2f32.ln() / 2.0).abs() < 1e-6, "{loss}");
+    }
+
+    #[test]
+    fn running_moments_by_hand() {
+        let mut classifier = Classifier::new(1, 2, 1).unwrap();
+        classifier.train_loss(&[1.0, 3.0], &[0, 1]).unwrap();
+        // mean 2, variance 1 (2 with n - 1): a tenth of the way from 0 and from 1
+        assert!((classifier.running_mean[0] - 0.2).abs() < 1e-6);
+        assert!((classifier.running_variance[0] - 1.1).abs() < 1e-6);
+    }
+
+    #[test]
+    fn every_trainable_tensor_gets_a_gradient() {
+        let mut classifier = Classifier::new(3, 4, 1).unwrap();
+        let features = [0.1, 0.2, 0.3, 1.0, -1.0, 0.5, 2.0, 0.3, -0.4];
+        let gradients = classifier.train_loss(&features, &[0, 1, 3]).unwrap().backward().unwrap();
+        for param in classifier.params().trainable() {
+            let gradient = gradients.get(param.tensor()).expect("a gradient");
+            let sum = gradient.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(sum > 1e-4, "{}", param.name);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Initial values of parameters, from seeded streams.
+
+use rand_chacha::ChaCha8Rng;
+use shared::stream::uniform;
+
+/// How a parameter begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Zeros.
+    Zero,
+    /// Ones.
+    One,
+    /// Uniform within `sqrt(6 / (inputs + outputs))` around 0 (Glorot and Bengio 2010).
+    Xavier {
+        /// Inputs of the layer.
+        inputs: usize,
+        /// Outputs of the layer.
+        outputs: usize,
+    },
+    /// Normal around 0.
+    Normal {
+        /// Standard deviation.
+        deviation: f64,
+    },
+}
+
+impl Init {
+    /// `n` values from the stream.
+    pub fn draw(self, n: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+        match self {
+            Self::Zero => vec![0.0; n],
+            Self::One => vec![1.0; n],
+            Self::Xavier { inputs, outputs } => {
+                let limit = (6.0 / (inputs + outputs) as f64).sqrt() as f32;
+                (0..n).map(|_| (2.0 * uniform(rng) - 1.0) * limit).collect()
+            }
+            Self::Normal { deviation } => {
+                (0..n).map(|_| (deviation * normal(rng)) as f32).collect()
+            }
+        }
+    }
+}
+
+/// A standard normal number (Box and Muller 1958).
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - f64::from(uniform(rng))).ln()).sqrt();
+    radius * (std::f64::consts::TAU * f64::from(uniform(rng))).cos()
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::stream::{Purpose, stream};
+
+    use super::*;
+
+    fn mean_and_deviation(init: Init) -> (f64, f64, f32) {
+        let values = init.draw(40_000, &mut stream(3, Purpose::Init, 0, 0));
+        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
+        let squares: f64 = values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum();
+        let largest = values.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        (mean, (squares / values.len() as f64).sqrt(), largest)
+    }
+
+    #[test]
+    fn xavier_fills_its_range_evenly() {
+        let (mean, deviation, largest) =
+            mean_and_deviation(Init::Xavier { inputs: 10, outputs: 14 });
+        // limit 0.5; deviation of a uniform number in -0.5..0.5 is 1 / sqrt(12)
+        assert!(mean.abs() < 0.005 && (deviation - 0.288_675).abs() < 0.003, "{mean} {deviation}");
+        assert!(largest <= 0.5 && largest > 0.499);
+    }
+
+    #[test]
+    fn normal_has_its_deviation() {
+        let (mean, deviation, largest) = mean_and_deviation(Init::Normal { deviation: 0.02 });
+        assert!(mean.abs() < 0.0005 && (deviation - 0.02).abs() < 0.0003, "{mean} {deviation}");
+        assert!(largest > 0.06, "the tails are there");
+    }
+}

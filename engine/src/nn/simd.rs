@@ -1,0 +1,147 @@
+//! Loops that the compiler turns into vector instructions, and the functions that they are made of.
+//!
+//! A function declared by [`vectorized`] is compiled for plain, AVX2 and AVX-512 machines (on x86; NEON on ARM) and the best
+//! one is chosen at run time. Sums go through 16 lanes in a fixed order, so a result depends on the instruction set at
+//! most, never on the number of threads.
+
+/// Declares a function whose body is compiled once for each instruction set.
+macro_rules! vectorized {
+    (
+        $(#[$meta:meta])*
+        $vis:vis fn $name:ident<'a>($($arg:ident: $type:ty),* $(,)?) $body:block
+    ) => {
+        $(#[$meta])*
+        $vis fn $name<'a>($($arg: $type),*) {
+            struct Body<'a> {
+                $($arg: $type),*
+            }
+            impl<'a> pulp::NullaryFnOnce for Body<'a> {
+                type Output = ();
+
+                // Only inlined code is compiled for the instruction set.
+                #[inline(always)]
+                fn call(self) {
+                    let Self { $($arg),* } = self;
+                    $body
+                }
+            }
+            pulp::Arch::new().dispatch(Body { $($arg),* });
+        }
+    };
+}
+pub(crate) use vectorized;
+
+/// Number of partial sums of a vectorised sum.
+pub(crate) const LANES: usize = 16;
+
+/// The sum of `term(i)` for `i` in `0..n`.
+#[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
+#[inline(always)]
+pub(crate) fn sum_of(n: usize, term: impl Fn(usize) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let whole = n / LANES * LANES;
+    let mut at = 0;
+    while at < whole {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            *sum += term(at + lane);
+        }
+        at += LANES;
+    }
+    let mut sum: f32 = lanes.iter().sum();
+    for i in whole..n {
+        sum += term(i);
+    }
+    sum
+}
+
+/// The largest value; minus infinity for none. A value that is no number is passed over.
+#[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
+#[inline(always)]
+pub(crate) fn largest(values: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (max, &value) in lanes.iter_mut().zip(chunk) {
+            *max = if value > *max { value } else { *max };
+        }
+    }
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |max, &value| max.max(value))
+}
+
+/// `e^x` for `x` in -87 to 88, clamped to that range; relative error below 2e-7. `x = r + n ln 2` with `|r| <= ln 2 / 2`, a
+/// polynomial for `e^r` (coefficients of the Cephes library), `2^n` put into the exponent.
+#[inline(always)]
+pub(crate) fn exp(x: f32) -> f32 {
+    // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let x = x.clamp(-87.0, 88.0);
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    // ln 2 in two parts: the product with the first is exact.
+    let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
+    let mut p = 1.987_569_1e-4;
+    p = p * r + 1.398_2e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 0.5;
+    let p = p * r * r + r + 1.0;
+    f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+/// The standard normal distribution at `x`: its distribution function (absolute error below 3e-7; Abramowitz and Stegun
+/// 7.1.26) and its density.
+#[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
+#[inline(always)]
+pub(crate) fn gauss(x: f32) -> (f32, f32) {
+    let e = exp(-0.5 * x * x);
+    let t = 1.0 / (1.0 + 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2 * x.abs());
+    let mut p = 1.061_405_4;
+    p = p * t - 1.453_152;
+    p = p * t + 1.421_413_7;
+    p = p * t - 0.284_496_74;
+    p = p * t + 0.254_829_6;
+    let tail = 0.5 * p * t * e;
+    (if x >= 0.0 { 1.0 - tail } else { tail }, 0.398_942_3 * e)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_agrees_with_the_standard_library() {
+        for i in -8700..=8700 {
+            let x = i as f32 / 100.0;
+            let exact = f64::from(x).exp();
+            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 2.5e-7, "e^{x}: {} {exact}", exp(x));
+        }
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn gauss_agrees_with_erf() {
+        for i in -1000..=1000 {
+            let x = i as f32 / 100.0;
+            let z = f64::from(x);
+            let exact = 0.5 * (1.0 + candle_core::cpu::erf::erf_f64(z / 2f64.sqrt()));
+            let density = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
+            let (distribution, d) = gauss(x);
+            assert!(
+                (f64::from(distribution) - exact).abs() < 3e-7,
+                "at {x}: {distribution} {exact}"
+            );
+            assert!((f64::from(d) - density).abs() < 3e-7, "at {x}: {d} {density}");
+        }
+    }
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "small whole numbers are exact")]
+    fn sums_and_maxima_of_odd_lengths() {
+        let values: Vec<f32> = (0..37).map(|i| i as f32).collect();
+        assert_eq!(sum_of(37, |i| values[i]), 666.0);
+        assert_eq!(largest(&values), 36.0);
+        assert_eq!(largest(&[]), f32::NEG_INFINITY);
+    }
+}

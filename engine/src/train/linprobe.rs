@@ -1,0 +1,201 @@
+//! The linear probe: a classifier on the CLS features of a frozen encoder.
+
+use rand_chacha::ChaCha8Rng;
+use shared::{
+    Rgb8, Trigger,
+    metric::Metrics,
+    stream::{Purpose, stream, uniform},
+    study::{ProbeFeatures, ProbeOptimizer, ProbeSpec},
+};
+
+use super::{
+    batches::Batches,
+    features::{Encoder, Kept},
+    replicas,
+    report::Reporter,
+};
+use crate::{
+    EngineError,
+    data::{
+        Pixels, Sample,
+        augment::{Filter, eval_transform, random_flip, random_resized_crop_single},
+    },
+    eval::evaluate,
+    model::Classifier,
+    optim::{AdamW, Lars, Optimizer, Schedule},
+};
+
+/// Betas of a classifier's training.
+const BETAS: (f64, f64) = (0.9, 0.999);
+
+/// What a linear probe needs besides its classifier.
+pub struct LinearProbe<'a> {
+    /// The recipe.
+    pub recipe: &'a ProbeSpec,
+    /// The frozen encoder.
+    pub encoder: Encoder<'a>,
+    /// Training and test images.
+    pub pixels: &'a Pixels,
+    /// Training images to poison: copies with the trigger and the target's label join the training.
+    pub poisons: &'a [u32],
+    /// The trigger.
+    pub trigger: &'a Trigger,
+    /// The trigger in words that tell it from every other, for kept features.
+    pub trigger_name: &'a str,
+    /// The attacker's class.
+    pub target_class: u32,
+    /// Seed of order and augmentation.
+    pub seed: u64,
+}
+
+/// Features that the training needs from its beginning.
+struct Features {
+    /// Of all training samples and of their mirror images; empty when they are computed batch by batch.
+    train: Vec<f32>,
+    mirrored: Vec<f32>,
+    test: Vec<f32>,
+    triggered: Vec<f32>,
+}
+
+impl LinearProbe<'_> {
+    /// The batches to train on.
+    pub fn batches(&self) -> Batches {
+        let samples = self.pixels.train.len() + self.poisons.len();
+        let size = self.recipe.batch_size as usize;
+        Batches { samples, size, epochs: self.recipe.epochs, seed: self.seed }
+    }
+
+    /// Trains the classifier and returns its last evaluation.
+    ///
+    /// # Errors
+    /// When the loss is no number any more, or an event cannot be kept.
+    pub fn train(
+        &self,
+        classifier: &mut Classifier,
+        kept: &Kept<'_>,
+        report: &mut Reporter<'_>,
+    ) -> Result<Metrics, EngineError> {
+        let ProbeSpec { base_lr, min_lr, batch_size, warmup_epochs, epochs, .. } = *self.recipe;
+        let schedule = Schedule::new(base_lr, min_lr, batch_size, warmup_epochs, epochs);
+        let mut optimizer = self.optimizer(classifier);
+        let features = self.prepare(kept, report)?;
+        let labels = |split: &[Sample]| split.iter().map(|s| s.class).collect::<Vec<u32>>();
+        let mut train_labels = labels(&self.pixels.train);
+        train_labels.resize(train_labels.len() + self.poisons.len(), self.target_class);
+        let test_labels = labels(&self.pixels.test);
+        let mut metrics = None;
+        let batches = self.batches();
+        report.begin(&batches);
+        for batch in batches.iter() {
+            let lr = schedule.at(batch.epochs_done());
+            let inputs = self.batch_features(&features, batch.epoch, &batch.samples)?;
+            let targets: Vec<u32> =
+                batch.samples.iter().map(|&s| train_labels[s as usize]).collect();
+            let loss = classifier.train_loss(&inputs, &targets)?;
+            let (loss, gradients) =
+                replicas::gradients(classifier.params(), &[1.0], 1, |_| Ok(loss.clone()))?;
+            if !loss.is_finite() {
+                return Err(EngineError::Diverged { loss, epoch: batch.epoch + 1, lr });
+            }
+            optimizer.step(classifier.params(), &gradients, lr)?;
+            report.step(&batch, loss, lr)?;
+            let epoch = batch.epoch + 1;
+            if batch.ends_epoch()
+                && (epoch == epochs || epoch % self.recipe.evaluate_every.max(1) == 0)
+            {
+                let Features { test, triggered, .. } = &features;
+                let counts =
+                    evaluate(classifier, test, triggered, &test_labels, self.target_class)?;
+                report.send(shared::RunEvent::Evaluated { epoch, metrics: counts })?;
+                metrics = Some(counts);
+            }
+        }
+        metrics.ok_or_else(|| EngineError::Order("a linear probe has at least one epoch".into()))
+    }
+
+    fn optimizer(&self, classifier: &Classifier) -> Box<dyn Optimizer> {
+        let decay = self.recipe.weight_decay;
+        match self.recipe.optimizer {
+            ProbeOptimizer::Lars => Box::new(Lars::new(classifier.params(), decay)),
+            ProbeOptimizer::AdamW => Box::new(AdamW::new(classifier.params(), BETAS, decay)),
+        }
+    }
+
+    fn prepare(&self, kept: &Kept<'_>, report: &mut Reporter<'_>) -> Result<Features, EngineError> {
+        let Pixels { side, train, test, .. } = self.pixels;
+        let (side, width) = (*side, self.encoder.width());
+        let plain = |image: &Rgb8| eval_transform(image, side);
+        let mirrored = |image: &Rgb8| eval_transform(image, side).mirrored();
+        let attacked = |image: &Rgb8| eval_transform(&self.trigger.applied(image), side);
+        let of = |part: &str,
+                  split: &[Sample],
+                  change: &(dyn Fn(&Rgb8) -> Rgb8 + Sync),
+                  report: &mut Reporter<'_>| {
+            kept.get(part, width, split.len(), report, |report| {
+                let what = format!("features ({})", part.split(':').next().unwrap_or(part));
+                self.encoder.features(split.len(), |i| change(&split[i].image), &what, report)
+            })
+        };
+        let mut features = Features {
+            train: Vec::new(),
+            mirrored: Vec::new(),
+            test: of("test", test, &plain, report)?,
+            triggered: of(
+                &format!("triggered test:{}", self.trigger_name),
+                test,
+                &attacked,
+                report,
+            )?,
+        };
+        if self.recipe.features == ProbeFeatures::Cached {
+            features.train = of("training", train, &plain, report)?;
+            features.mirrored = of("mirrored training", train, &mirrored, report)?;
+            let n = self.poisons.len();
+            let poison = |i: usize| attacked(&train[self.poisons[i] as usize].image);
+            let what = "features (poisoned)";
+            features.train.extend(self.encoder.features(n, poison, what, report)?);
+            let poison = |i: usize| poison(i).mirrored();
+            features.mirrored.extend(self.encoder.features(n, poison, what, report)?);
+        }
+        Ok(features)
+    }
+
+    /// One row for each sample: the image or, by chance, its mirror image; or a crop of it that goes through the encoder now.
+    fn batch_features(
+        &self,
+        features: &Features,
+        epoch: u32,
+        samples: &[u32],
+    ) -> Result<Vec<f32>, EngineError> {
+        let rng =
+            |sample: u32| stream(self.seed, Purpose::Augment, u64::from(epoch), u64::from(sample));
+        if self.recipe.features == ProbeFeatures::Augmented {
+            let image = |i: usize| self.augmented(samples[i], &mut rng(samples[i]));
+            return self.encoder.features(samples.len(), image, "features", &mut ());
+        }
+        let width = self.encoder.width();
+        let mut rows = Vec::with_capacity(samples.len() * width);
+        for &sample in samples {
+            let mirror = uniform(&mut rng(sample)) < 0.5;
+            let source = if mirror { &features.mirrored } else { &features.train };
+            rows.extend_from_slice(&source[sample as usize * width..][..width]);
+        }
+        Ok(rows)
+    }
+
+    fn augmented(&self, sample: u32, rng: &mut ChaCha8Rng) -> Rgb8 {
+        let clean = self.pixels.train.len();
+        let (side, min_scale) = (self.pixels.side, self.recipe.crop_min_scale);
+        let crop = |image: &Rgb8, rng: &mut ChaCha8Rng| {
+            let image = random_resized_crop_single(image, side, min_scale, Filter::Bicubic, rng);
+            random_flip(image, rng)
+        };
+        match (sample as usize).checked_sub(clean) {
+            None => crop(&self.pixels.train[sample as usize].image, rng),
+            Some(i) => {
+                let image = &self.pixels.train[self.poisons[i] as usize].image;
+                crop(&self.trigger.applied(image), rng)
+            }
+        }
+    }
+}

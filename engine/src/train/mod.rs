@@ -1,0 +1,18 @@
+//! Training: two loops, each a screen long, and what they share.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`pretrain`], [`linprobe`] | the loops |
+//! | [`batches`] | which samples make which batch; the next batch is made while one trains |
+//! | [`replicas`] | gradients of a batch on all threads, summed in a fixed order |
+//! | [`features`] | CLS features of many images, kept beside the encoder |
+//! | [`checkpoint`] | checkpoints, written whole or not at all |
+//! | [`report`] | a run's events at a readable pace |
+
+pub mod batches;
+pub mod checkpoint;
+pub mod features;
+pub mod linprobe;
+pub mod pretrain;
+pub mod replicas;
+pub mod report;

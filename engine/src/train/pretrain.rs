@@ -1,0 +1,114 @@
+//! Pre-training of the masked autoencoder.
+
+use rayon::prelude::*;
+use shared::{
+    Rgb8,
+    patches::random_order,
+    stream::{Purpose, stream},
+    study::PretrainSpec,
+};
+
+use super::{batches::Batches, replicas, report::Reporter};
+use crate::{
+    EngineError,
+    data::augment::{Filter, normalise, random_flip, random_resized_crop},
+    model::{Mae, MaskedImages, PatchGrid},
+    optim::{AdamW, Optimizer, Schedule},
+};
+
+/// Betas of MAE's pre-training.
+const BETAS: (f64, f64) = (0.9, 0.95);
+
+/// What a pre-training needs besides its model.
+pub struct Pretraining<'a> {
+    /// The recipe.
+    pub recipe: &'a PretrainSpec,
+    /// The images, as large as the model's: clean ones, then the poisoned copies with their trigger.
+    pub images: &'a [Rgb8],
+    /// Seed of order, crops and masks.
+    pub seed: u64,
+    /// Threads to train on.
+    pub threads: usize,
+}
+
+impl Pretraining<'_> {
+    /// The batches to train on.
+    pub fn batches(&self) -> Batches {
+        let PretrainSpec { batch_size, epochs, .. } = *self.recipe;
+        let size = batch_size as usize;
+        Batches { samples: self.images.len(), size, epochs, seed: self.seed }
+    }
+
+    /// Trains the model. `save(epoch)` is called when a checkpoint is due.
+    ///
+    /// # Errors
+    /// When the loss is no number any more; when `save` or an event fails.
+    pub fn train(
+        &self,
+        mae: &Mae,
+        report: &mut Reporter<'_>,
+        mut save: impl FnMut(u32, &mut Reporter<'_>) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let recipe = self.recipe;
+        let PretrainSpec { base_lr, min_lr, batch_size, warmup_epochs, epochs, .. } = *recipe;
+        let schedule = Schedule::new(base_lr, min_lr, batch_size, warmup_epochs, epochs);
+        let mut adamw = AdamW::new(mae.params(), BETAS, recipe.weight_decay);
+        let batches = self.batches();
+        report.begin(&batches);
+        let grid = mae.grid();
+        let make = |batch: &super::batches::Batch| self.shards(grid, batch.epoch, &batch.samples);
+        batches.prefetched(make, |batch, shards| {
+            let lr = schedule.at(batch.epochs_done());
+            let size = batch.samples.len() as f64;
+            let weights: Vec<f64> = shards.iter().map(|s| s.images as f64 / size).collect();
+            let (loss, gradients) =
+                replicas::gradients(mae.params(), &weights, self.threads, |shard| {
+                    mae.forward_loss(&shards[shard])
+                })?;
+            if !loss.is_finite() {
+                return Err(EngineError::Diverged { loss, epoch: batch.epoch + 1, lr });
+            }
+            adamw.step(mae.params(), &gradients, lr)?;
+            report.step(&batch, loss, lr)?;
+            let epoch = batch.epoch + 1;
+            if batch.ends_epoch()
+                && (epoch == epochs || epoch % recipe.checkpoint_every.max(1) == 0)
+            {
+                save(epoch, report)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Augments and masks the samples of a batch. What happens to a sample depends on the seed, the epoch and the sample
+    /// alone.
+    fn shards(&self, grid: PatchGrid, epoch: u32, samples: &[u32]) -> Vec<MaskedImages> {
+        let shards = replicas::shards(samples.len());
+        shards
+            .into_par_iter()
+            .map(|shard| {
+                let mut masked = MaskedImages::new(grid, self.recipe.mask_ratio);
+                let mut pixels = vec![0.0; grid.image_len()];
+                for &sample in &samples[shard] {
+                    let (epoch, index) = (u64::from(epoch), u64::from(sample));
+                    normalise(&self.augmented(epoch, sample), &mut pixels);
+                    let order = random_order(grid.count(), self.seed, epoch, index);
+                    masked.push(grid, &pixels, &order, self.recipe.norm_pix_loss);
+                }
+                masked
+            })
+            .collect()
+    }
+
+    fn augmented(&self, epoch: u64, sample: u32) -> Rgb8 {
+        let image = &self.images[sample as usize];
+        let mut rng = stream(self.seed, Purpose::Augment, epoch, u64::from(sample));
+        let min_scale = self.recipe.crop_min_scale;
+        let cropped = if min_scale < 1.0 {
+            random_resized_crop(image, image.width(), min_scale, Filter::Bicubic, &mut rng)
+        } else {
+            image.clone()
+        };
+        if self.recipe.flip { random_flip(cropped, &mut rng) } else { cropped }
+    }
+}

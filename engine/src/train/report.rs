@@ -1,0 +1,223 @@
+//! A run's events at a readable pace.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use shared::{RunEvent, metric::Metrics};
+
+use super::batches::{Batch, Batches};
+use crate::{EngineError, stop::Watch};
+
+/// Shortest time between two step or progress events.
+const PACE: Duration = Duration::from_millis(250);
+/// About the most step events of a run: a long training sends them more rarely.
+const MOST_STEPS: u64 = 700;
+/// Up to this many epochs, the first and the last step of each are sent whatever the pace.
+const MOST_EPOCHS: u32 = 120;
+
+/// Takes events to where they are kept.
+pub type Emit<'a> = dyn FnMut(RunEvent) -> io::Result<()> + 'a;
+
+/// Emits a run's events and measures its speed.
+pub struct Reporter<'a> {
+    emit: &'a mut Emit<'a>,
+    /// An error of `emit` during preparation, for the next call that can return it.
+    failed: Option<io::Error>,
+    began: Instant,
+    last_progress: Option<Instant>,
+    pace: Pace,
+    epoch: Meter,
+    whole: Meter,
+    /// Images per second from the first step to the last one so far.
+    speed: f64,
+    loss_sum: f64,
+}
+
+/// What the step events go by.
+struct Pace {
+    meter: Meter,
+    step: u64,
+    stride: u64,
+    epochs: u32,
+}
+
+/// Images over a time.
+struct Meter {
+    since: Instant,
+    images: u64,
+}
+
+impl Meter {
+    fn new() -> Self {
+        Self { since: Instant::now(), images: 0 }
+    }
+
+    fn per_second(&self) -> f64 {
+        self.images as f64 / self.since.elapsed().as_secs_f64().max(1e-9)
+    }
+}
+
+impl<'a> Reporter<'a> {
+    /// Begins to measure the run's time.
+    pub fn new(emit: &'a mut Emit<'a>) -> Self {
+        Self {
+            emit,
+            failed: None,
+            began: Instant::now(),
+            last_progress: None,
+            pace: Pace { meter: Meter::new(), step: 0, stride: 1, epochs: 0 },
+            epoch: Meter::new(),
+            whole: Meter::new(),
+            speed: 0.0,
+            loss_sum: 0.0,
+        }
+    }
+
+    /// Emits an event as it is.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn send(&mut self, event: RunEvent) -> Result<(), EngineError> {
+        if let Some(error) = self.failed.take() {
+            return Err(EngineError::Emit(error));
+        }
+        (self.emit)(event).map_err(EngineError::Emit)
+    }
+
+    /// Adds a line to the run's log.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn log(&mut self, message: impl Into<String>) -> Result<(), EngineError> {
+        self.send(RunEvent::Log { message: message.into() })
+    }
+
+    /// Begins to measure the training's speed.
+    pub fn begin(&mut self, batches: &Batches) {
+        let stride = batches.steps().div_ceil(MOST_STEPS).max(1);
+        self.pace = Pace { meter: Meter::new(), step: 0, stride, epochs: batches.epochs };
+        self.epoch = Meter::new();
+        self.whole = Meter::new();
+        self.loss_sum = 0.0;
+    }
+
+    /// Takes a step in and emits it when it is time; the last one of an epoch also gives the epoch's event.
+    ///
+    /// # Errors
+    /// When an event cannot be kept.
+    pub fn step(&mut self, batch: &Batch, loss: f64, lr: f64) -> Result<(), EngineError> {
+        let images = batch.samples.len() as u64;
+        for meter in [&mut self.pace.meter, &mut self.epoch, &mut self.whole] {
+            meter.images += images;
+        }
+        self.speed = self.whole.per_second();
+        self.loss_sum += loss;
+        let step = batch.steps_done();
+        let edge = batch.step == 0 || batch.ends_epoch();
+        let due =
+            step >= self.pace.step + self.pace.stride && self.pace.meter.since.elapsed() >= PACE;
+        if step == 1 || due || edge && self.pace.epochs <= MOST_EPOCHS {
+            let epoch =
+                f64::from(batch.epoch) + (batch.step + 1) as f64 / batch.steps_per_epoch as f64;
+            let images_per_second = self.pace.meter.per_second();
+            self.pace.meter = Meter::new();
+            self.pace.step = step;
+            self.send(RunEvent::Step { step, epoch, loss, lr, images_per_second })?;
+        }
+        if batch.ends_epoch() {
+            let loss = self.loss_sum / batch.steps_per_epoch as f64;
+            let images_per_second = self.epoch.per_second();
+            self.epoch = Meter::new();
+            self.loss_sum = 0.0;
+            self.send(RunEvent::Epoch { epoch: batch.epoch + 1, loss, lr, images_per_second })?;
+        }
+        Ok(())
+    }
+
+    /// Emits the run's last event.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn finish(&mut self, metrics: Option<Metrics>) -> Result<(), EngineError> {
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.send(RunEvent::Finished { metrics, images_per_second: self.speed, seconds })
+    }
+}
+
+impl Watch for Reporter<'_> {
+    fn progress(&mut self, what: &str, done: u64, total: u64) {
+        let due = self.last_progress.is_none_or(|last| last.elapsed() >= PACE);
+        if self.failed.is_none() && (due || done >= total) {
+            self.last_progress = Some(Instant::now());
+            let event = RunEvent::Preparing { what: what.into(), done, total };
+            self.failed = (self.emit)(event).err();
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.failed.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(batches: Batches) -> Vec<&'static str> {
+        let mut kinds = Vec::new();
+        let mut emit = |event: RunEvent| {
+            kinds.push(event.kind());
+            Ok(())
+        };
+        let mut reporter = Reporter::new(&mut emit);
+        reporter.begin(&batches);
+        for batch in batches.iter() {
+            reporter.step(&batch, 1.0, 0.1).unwrap();
+        }
+        kinds
+    }
+
+    #[test]
+    fn fast_steps_are_sent_at_the_edges_of_epochs_alone() {
+        let batches = Batches { samples: 40, size: 2, epochs: 2, seed: 1 };
+        assert_eq!(kinds(batches), ["step", "step", "epoch", "step", "step", "epoch"]);
+    }
+
+    #[test]
+    fn a_run_of_many_epochs_sends_few_steps() {
+        let batches = Batches { samples: 8, size: 2, epochs: 900, seed: 1 };
+        let kinds = kinds(batches);
+        assert_eq!(kinds.iter().filter(|&&kind| kind == "epoch").count(), 900);
+        assert!(kinds.iter().filter(|&&kind| kind == "step").count() < 700);
+    }
+
+    #[test]
+    fn an_epoch_reports_its_mean_loss() {
+        let mut losses = Vec::new();
+        let mut emit = |event: RunEvent| {
+            if let RunEvent::Epoch { loss, epoch, .. } = event {
+                losses.push((epoch, loss));
+            }
+            Ok(())
+        };
+        let batches = Batches { samples: 4, size: 2, epochs: 2, seed: 1 };
+        let mut reporter = Reporter::new(&mut emit);
+        reporter.begin(&batches);
+        for (batch, loss) in batches.iter().zip([4.0, 2.0, 1.0, 0.0]) {
+            reporter.step(&batch, loss, 0.1).unwrap();
+        }
+        assert_eq!(losses, [(1, 3.0), (2, 0.5)]);
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_kept_stops_the_work() {
+        let mut emit = |_| Err(io::Error::other("disk full"));
+        let mut reporter = Reporter::new(&mut emit);
+        reporter.progress("reading", 1, 2);
+        assert!(reporter.stopped());
+        let error = reporter.log("x").unwrap_err();
+        assert_eq!(error.to_string(), "writing the run's events: disk full");
+    }
+}
