@@ -1,7 +1,10 @@
 //! The preview: clean, triggered and difference side by side, with the ViT patch grid and a patch that can be dragged.
 
 use leptos::{ev, prelude::*};
-use shared::{Rgb8, Trigger, TriggerSpec, trigger::PatchedSpec};
+use shared::{
+    Rgb8, Trigger, TriggerSpec,
+    trigger::{PatchedSpec, TriggerError},
+};
 use wasm_bindgen::JsCast;
 use web_sys::Element;
 
@@ -97,6 +100,7 @@ pub fn Preview(
             }
             // The key image is on its way: what is drawn stays until it is here.
             Err(_) if spec.key().is_some() && spec.validate(side, "").is_empty() => {}
+            Err(TriggerError::Field(error)) => waits.set(Some(error.message)),
             Err(error) => waits.set(Some(error.to_string())),
         }
     });
@@ -113,6 +117,7 @@ pub fn Preview(
             view! {
                 <svg class="patch-grid" viewBox=format!("0 0 {columns} {columns}") aria-hidden="true">
                     <path class="patch-touched" d=touched/>
+                    <path class="patch-shade" d=lines_path(columns)/>
                     <path class="patch-lines" d=lines_path(columns)/>
                 </svg>
             }
@@ -220,15 +225,15 @@ pub fn Preview(
     let choices = [Side::Clean, Side::Triggered, Side::Difference].map(|side| (side, side.name()));
     view! {
         <div class="preview" data-shown=move || shown.get().class() aria-busy=move || busy.get().to_string()>
+            <div class="preview-choice">
+                <Segmented
+                    label="What to show"
+                    choices=choices.to_vec()
+                    value=Signal::derive(move || Some(shown.get()))
+                    choose=Callback::new(move |side| shown.set(side))
+                />
+            </div>
             <div class="preview-bar">
-                <div class="preview-choice">
-                    <Segmented
-                        label="What to show"
-                        choices=choices.to_vec()
-                        value=Signal::derive(move || Some(shown.get()))
-                        choose=Callback::new(move |side| shown.set(side))
-                    />
-                </div>
                 <button
                     type="button"
                     class="button"

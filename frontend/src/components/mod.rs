@@ -16,7 +16,7 @@ pub use controls::{ChipButton, Field, Segmented};
 pub use fetched::{Fetched, fetched, fetched_every};
 pub use icon::{Glyph, Icon};
 pub use pager::Pager;
-pub use pixels::{PixelCanvas, decode_base64, decode_rgb, draw};
+pub use pixels::{PixelCanvas, decode_rgb};
 pub use problem::{FieldMessage, ProblemBox};
 pub use progress::{ProgressBar, ProgressRing};
 pub use status::StateBadge;

@@ -6,7 +6,7 @@ use wasm_bindgen::{Clamped, JsCast};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 
 /// Bytes from base64 (RFC 4648, with or without padding); `None` for anything else.
-pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').as_bytes();
     let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);
     for group in digits.chunks(4) {
@@ -45,7 +45,7 @@ fn rgba(image: &Rgb8) -> Vec<u8> {
 }
 
 /// Draws `image` on the canvas, whose size becomes the image's. A browser without a 2-d canvas shows nothing.
-pub fn draw(canvas: &HtmlCanvasElement, image: &Rgb8) {
+fn draw(canvas: &HtmlCanvasElement, image: &Rgb8) {
     let (width, height) = (image.width() as u32, image.height() as u32);
     // Setting a size clears the canvas, so only when it is another.
     if (canvas.width(), canvas.height()) != (width, height) {

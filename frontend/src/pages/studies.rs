@@ -140,7 +140,7 @@ fn StudyTable(studies: Vec<StudySummary>) -> impl IntoView {
                             "Best ASR"
                         </th>
                         <th scope="col" class="number" title="Clean accuracy of that run">"its CA"</th>
-                        <th scope="col" class="number">"Started"</th>
+                        <th scope="col" class="number">"Created"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -169,12 +169,14 @@ fn StudyLine(study: StudySummary, now: u64) -> impl IntoView {
     };
     view! {
         <tr>
-            <th scope="row" class="study-name">
-                <TriggerGlyph trigger=study.trigger.clone()/>
-                <span>
-                    <a href=format!("/studies/{}", study.id) class="row-link">{study.name}</a>
-                    <span class="muted small">{study.trigger.label()}</span>
-                </span>
+            <th scope="row">
+                <div class="study-name">
+                    <TriggerGlyph trigger=study.trigger.clone()/>
+                    <div>
+                        <a href=format!("/studies/{}", study.id) class="row-link">{study.name}</a>
+                        <span class="sub">{study.trigger.label()}</span>
+                    </div>
+                </div>
             </th>
             <td data-label="Data set">{study.dataset}</td>
             <td data-label="Runs done" class="study-runs">

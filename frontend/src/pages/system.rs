@@ -89,7 +89,7 @@ fn Queue(jobs: Vec<RunRow>, schedules: bool, refetch: Callback<()>) -> impl Into
                     <td data-label="State"><StateBadge state=run.state/></td>
                     <th scope="row">
                         <a href=format!("/studies/{}?run={}", run.study, run.id)>{run.study_name}</a>
-                        <span class="muted small block">{run.point.label()}</span>
+                        <span class="sub">{run.point.label()}</span>
                     </th>
                     <td data-label="Progress" class="job-progress">
                         <ProgressBar

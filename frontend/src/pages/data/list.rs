@@ -42,7 +42,7 @@ pub fn DatasetTable(
                             <a href=format!("/data?name={}", crate::api::escape(&set.name)) class="row-link">
                                 {set.name.clone()}
                             </a>
-                            <span class="muted small block ellipsis" title=place.clone()>{place.clone()}</span>
+                            <span class="sub ellipsis" title=place.clone()>{place.clone()}</span>
                         </th>
                         <td class="number" data-label="Classes">{set.classes.len()}</td>
                         <td class="number" data-label="Training">{sum(&set.train_counts)}</td>

@@ -5,6 +5,7 @@
 mod attack_panel;
 mod draft;
 mod key_choice;
+mod labels;
 mod number;
 mod numbers;
 mod patch_controls;
@@ -85,10 +86,7 @@ pub fn NewStudyPage() -> impl IntoView {
     };
     view! {
         <header class="page-head">
-            <div>
-                <h1>"New study"</h1>
-                <p>"One attack on one data set, trained at every point of a grid of poisons and seeds."</p>
-            </div>
+            <h1>"New study"</h1>
         </header>
         {move || problem().map(|problem| view! { <ProblemBox problem retry/> })}
         {move || (ready.with(Option::is_none) && problem().is_none()).then(|| view! { <p class="loading" role="status">"Loading presets and data sets…"</p> })}

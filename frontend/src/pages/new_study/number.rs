@@ -4,7 +4,7 @@ use leptos::{ev, prelude::*};
 use shared::StudySpec;
 
 use super::draft::Draft;
-use crate::components::Field;
+use crate::components::{Field, format};
 
 /// A number of the specification.
 pub struct Number {
@@ -53,14 +53,29 @@ fn parse(text: &str, whole: bool) -> Result<f64, String> {
     }
 }
 
-/// Unit and range: `px, 1–32`; with a default: `1–10,000, default 60`.
+/// A whole number with commas, another one as it is.
+fn grouped(value: f64) -> String {
+    if value.fract() == 0.0 && value >= 1000.0 {
+        format::count(value as u64)
+    } else {
+        written(value)
+    }
+}
+
+/// Unit and range: `px, 1–32`; with a default: `1–10,000, default 60`. The lower end of a fraction that must only be
+/// positive, and an upper end just under 1, are told in words.
 fn range(number: &Number, high: f64, default: Option<f64>) -> String {
     let mut parts = Vec::new();
     if !number.unit.is_empty() {
         parts.push(number.unit.to_owned());
     }
-    parts.push(format!("{}–{}", written(number.low), written(high)));
-    parts.extend(default.map(|default| format!("default {}", written(default))));
+    if !number.whole && number.low > 0.0 {
+        let end = if high < 1.0 { "below 1".into() } else { format!("up to {}", grouped(high)) };
+        parts.push(format!("above 0, {end}"));
+    } else {
+        parts.push(format!("{}–{}", grouped(number.low), grouped(high)));
+    }
+    parts.extend(default.map(|default| format!("default {}", grouped(default))));
     parts.join(", ")
 }
 
@@ -193,6 +208,9 @@ mod tests {
             set: |_, _| {},
         };
         assert_eq!(range(&number, 32.0, None), "px, 1–32");
-        assert_eq!(range(&number, 9.0, Some(4.0)), "px, 1–9, default 4");
+        assert_eq!(range(&number, 10_000.0, Some(4.0)), "px, 1–10,000, default 4");
+        let share = Number { unit: "", low: 0.01, whole: false, ..number };
+        assert_eq!(range(&share, 0.99, Some(0.75)), "above 0, below 1, default 0.75");
+        assert_eq!(range(&share, 1.0, None), "above 0, up to 1");
     }
 }

@@ -164,7 +164,7 @@ pub static PRETRAIN: [Number; 9] = [
     real!(
         "pretrain.mask_ratio",
         "Mask ratio",
-        "above 0, below 1",
+        "share",
         0.01..=0.99,
         0.01,
         |s| s.pretrain.mask_ratio,
@@ -265,7 +265,7 @@ pub static PROBE: [Number; 8] = [
 pub static RATIO: Number = Number {
     path: "attack.trigger.ratio",
     label: "Blend ratio",
-    unit: "above 0",
+    unit: "share",
     low: 0.01,
     high: 1.0,
     step: 0.01,

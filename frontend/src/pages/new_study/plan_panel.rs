@@ -9,7 +9,7 @@ use shared::{
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use super::draft::Draft;
+use super::{draft::Draft, labels::label};
 use crate::{
     api,
     components::{Glyph, Icon, ProblemBox},
@@ -94,8 +94,10 @@ pub fn PlanPanel(
             let rows = errors
                 .iter()
                 .map(|error| {
-                    let (path, text) =
-                        (error.field.clone(), format!("{}: {}", error.field, error.message));
+                    let (path, text) = (
+                        error.field.clone(),
+                        format!("{}: {}", label(&error.field), error.message),
+                    );
                     view! {
                         <li>
                             <button type="button" class="link" on:click=move |_| show(path.clone())>

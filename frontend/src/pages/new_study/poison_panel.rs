@@ -74,13 +74,17 @@ fn toggled(mut chosen: Vec<u64>, number: u64) -> Vec<u64> {
     chosen
 }
 
-/// What the chosen counts poison in all: `0, 90 of 5,000 images`.
+/// What the chosen counts poison in all: `0 / 90 poisoned copies beside 5,000 clean images`.
 fn poisoned_text(classes: u32, images: u64, counts: &[u64]) -> String {
     let poisoned = narrow(counts.to_vec())
         .into_iter()
         .map(|count| format::count(u64::from(poisoned_images(classes, count))));
     let poisoned: Vec<_> = poisoned.collect();
-    format!("{} copies beside {} clean images", poisoned.join(" / "), format::count(images))
+    format!(
+        "{} poisoned copies beside {} clean images",
+        poisoned.join(" / "),
+        format::count(images)
+    )
 }
 
 /// The panel.
@@ -207,6 +211,9 @@ mod tests {
 
     #[test]
     fn poisons_are_counted_over_the_other_classes() {
-        assert_eq!(poisoned_text(10, 5000, &[0, 10]), "0 / 90 copies beside 5,000 clean images");
+        assert_eq!(
+            poisoned_text(10, 5000, &[0, 10]),
+            "0 / 90 poisoned copies beside 5,000 clean images"
+        );
     }
 }

@@ -74,7 +74,7 @@ pub fn PreviewPanel() -> impl IntoView {
         many => format!("{many} training images"),
     };
     view! {
-        <section class="panel" aria-labelledby="preview-title">
+        <section class="panel preview-panel" aria-labelledby="preview-title">
             <header class="panel-head">
                 <h2 id="preview-title">"Preview"</h2>
                 <span class="muted small">{count}</span>

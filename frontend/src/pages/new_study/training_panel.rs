@@ -106,7 +106,7 @@ pub fn TrainingPanel(
                 </summary>
                 <div class="panel-body">
                     <h3>"Model"</h3>
-                    <div class="fields">{model}</div>
+                    <div class="fields fields-model">{model}</div>
                     <h3>"Pre-training"</h3>
                     <div class="fields">{pretrain} {switches}</div>
                     <h3>"Linear probe"</h3>
