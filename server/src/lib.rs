@@ -2,17 +2,28 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`cli`] | the command line: serve, run, presets, datasets, worker, bench |
+//! | [`api`], [`assets`], [`figures`] | the web side: JSON, live events, the dashboard's files, drawn figures |
 //! | [`app`] | what every part shares |
 //! | [`store`] | the only SQL |
 //! | [`jobs`] | studies and runs on their way from the queue to the store |
+//! | [`worker`] | one run, trained in a process of its own |
 //! | [`data_dir`], [`clock`], [`ids`] | data folder, time and chance, which everything else takes as arguments |
+//! | [`terminal`], [`bench`] | what is printed; how fast the lists are |
 
+pub mod api;
 pub mod app;
+pub mod assets;
+pub mod bench;
+pub mod cli;
 pub mod clock;
 pub mod data_dir;
+pub mod figures;
 pub mod ids;
 pub mod jobs;
 pub mod store;
+pub mod terminal;
+pub mod worker;
 
 pub use app::App;
 

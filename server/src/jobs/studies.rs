@@ -104,8 +104,8 @@ impl App {
     pub async fn cancel_run(&self, run: RunId) -> Result<RunRow, StoreError> {
         self.store.cancel_run(run, self.clock.now_ms()).await?;
         self.jobs.wake();
-        self.patiently(async |app: &Self| Ok(app.store.get_run(run).await?.state.is_over()))
-            .await?;
+        let study = self.store.get_run(run).await?.study;
+        self.wait_for_end(study, Some(run)).await?;
         self.store.get_run(run).await
     }
 
@@ -116,11 +116,7 @@ impl App {
     pub async fn cancel_study(&self, study: StudyId) -> Result<StudyDetail, StoreError> {
         self.store.cancel_study(study, self.clock.now_ms()).await?;
         self.jobs.wake();
-        self.patiently(async |app: &Self| {
-            let runs = app.store.study_runs(study).await?;
-            Ok(runs.iter().all(|run| run.state.is_over()))
-        })
-        .await?;
+        self.wait_for_end(study, None).await?;
         self.store.get_study(study).await
     }
 
@@ -150,20 +146,21 @@ impl App {
         Ok(())
     }
 
-    /// Waits until `over` holds, but not for long.
-    async fn patiently(
-        &self,
-        over: impl AsyncFn(&Self) -> Result<bool, StoreError>,
-    ) -> Result<(), StoreError> {
+    /// Waits until this run, or all runs of the study, are over, but not for long.
+    async fn wait_for_end(&self, study: StudyId, run: Option<RunId>) -> Result<(), StoreError> {
         let mut news = self.store.news();
         let wait = async {
-            while !over(self).await? {
+            loop {
+                let runs = self.store.study_runs(study).await?;
+                let mut asked = runs.iter().filter(|row| run.is_none_or(|run| row.id == run));
+                if asked.all(|row| row.state.is_over()) {
+                    return Ok(());
+                }
                 tokio::select! {
                     _ = news.changed() => {}
                     () = tokio::time::sleep(CANCEL_LOOK) => { self.store.look_for_news().await?; }
                 }
             }
-            Ok(())
         };
         tokio::time::timeout(CANCEL_PATIENCE, wait).await.unwrap_or(Ok(()))
     }

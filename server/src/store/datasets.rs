@@ -56,7 +56,7 @@ impl Store {
             .bind(name)
             .fetch_optional(self.readers())
             .await?
-            .ok_or_else(|| StoreError::not_found("data set", name))?;
+            .ok_or_else(|| StoreError::not_found("data set", &name))?;
         from_json(row.try_get(0)?, "a data set")
     }
 
@@ -74,7 +74,7 @@ impl Store {
         let removed =
             sqlx::query("DELETE FROM datasets WHERE name = ?").bind(name).execute(&mut *tx).await?;
         if removed.rows_affected() == 0 {
-            return Err(StoreError::not_found("data set", name));
+            return Err(StoreError::not_found("data set", &name));
         }
         self.commit(tx).await
     }

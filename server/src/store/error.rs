@@ -62,7 +62,7 @@ impl StoreError {
         move |reason| Self::Corrupt { what, reason: reason.to_string() }
     }
 
-    pub(crate) fn not_found(what: &'static str, id: impl ToString) -> Self {
+    pub(crate) fn not_found(what: &'static str, id: &impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string() }
     }
 }

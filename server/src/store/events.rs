@@ -94,7 +94,7 @@ impl Store {
             .bind(run.to_string())
             .fetch_optional(self.readers())
             .await?
-            .ok_or_else(|| StoreError::not_found("run", run))?;
+            .ok_or_else(|| StoreError::not_found("run", &run))?;
         let mut sql = QueryBuilder::<Sqlite>::new("SELECT seq, at, body FROM events WHERE run = ");
         sql.push_bind(key).push(" AND seq > ").push_bind(after as i64);
         if !kinds.is_empty() {

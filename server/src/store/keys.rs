@@ -10,7 +10,7 @@ impl Store {
     ///
     /// # Errors
     /// When the query fails.
-    pub async fn add_key(&self, key: &KeyInfo, at: u64) -> Result<(), StoreError> {
+    pub async fn insert_key(&self, key: &KeyInfo, at: u64) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query(
             "INSERT INTO keys (sha256, added_at, name, width, height) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -46,7 +46,7 @@ impl Store {
             .bind(sha256)
             .fetch_optional(self.readers())
             .await?;
-        row.as_ref().map_or_else(|| Err(StoreError::not_found("key image", sha256)), key_info)
+        row.as_ref().map_or_else(|| Err(StoreError::not_found("key image", &sha256)), key_info)
     }
 }
 

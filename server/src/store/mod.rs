@@ -9,12 +9,14 @@
 //! | [`compare`] | finished classifiers for the figures |
 //! | [`checkpoints`] | checkpoints that runs have written |
 //! | [`datasets`], [`keys`] | added data sets, uploaded key images |
+//! | `fill` | many realistic rows for measurements |
 
 pub mod checkpoints;
 pub mod compare;
 pub mod datasets;
 mod error;
 pub mod events;
+mod fill;
 pub mod keys;
 mod open;
 pub mod queue;

@@ -116,6 +116,10 @@ impl Store {
         &self.readers
     }
 
+    pub(super) fn writer(&self) -> &SqlitePool {
+        &self.writer
+    }
+
     /// Begins a transaction that writes. It takes the write lock at once: one that only later turned from reading to
     /// writing could fail in between.
     pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {

@@ -158,12 +158,14 @@ impl Store {
     /// When the query fails.
     pub async fn cancel_study(&self, study: StudyId, at: u64) -> Result<(u64, u64), StoreError> {
         let mut tx = self.write().await?;
-        let queued: Vec<i64> =
-            sqlx::query_scalar("SELECT key FROM runs WHERE study = ? AND state = 'queued'")
-                .bind(study.to_string())
-                .fetch_all(&mut *tx)
-                .await?;
-        for &key in &queued {
+        let queued: Vec<i64> = sqlx::query_scalar(
+            "SELECT key FROM runs WHERE study = ? AND state = 'queued' ORDER BY key",
+        )
+        .bind(study.to_string())
+        .fetch_all(&mut *tx)
+        .await?;
+        // From the last on: a run goes before the one that it starts from, so that none is told that it goes with another.
+        for &key in queued.iter().rev() {
             move_state(&mut tx, key, RunState::Cancelled, None, at).await?;
         }
         let running =
@@ -210,7 +212,7 @@ async fn find(tx: &mut SqliteConnection, run: RunId) -> Result<(i64, RunState), 
         .bind(run.to_string())
         .fetch_optional(tx)
         .await?
-        .ok_or_else(|| StoreError::not_found("run", run))?;
+        .ok_or_else(|| StoreError::not_found("run", &run))?;
     Ok((row.try_get(0)?, parse(row.try_get(1)?, "a state")?))
 }
 

@@ -166,7 +166,7 @@ impl Store {
             .build()
             .fetch_optional(self.readers())
             .await?;
-        row.as_ref().map_or_else(|| Err(StoreError::not_found("run", run)), run_row)
+        row.as_ref().map_or_else(|| Err(StoreError::not_found("run", &run)), run_row)
     }
 
     /// All runs of a study in their order.
@@ -188,7 +188,7 @@ impl Store {
     ///
     /// # Errors
     /// When the query fails.
-    pub async fn list_jobs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+    pub async fn jobs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
         let mut jobs = Vec::new();
         for state in [RunState::Running, RunState::Queued] {
             let rows = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS}, progress FROM runs"))

@@ -140,7 +140,7 @@ impl Store {
             .bind(study.to_string())
             .fetch_optional(self.readers())
             .await?
-            .ok_or_else(|| StoreError::not_found("study", study))?;
+            .ok_or_else(|| StoreError::not_found("study", &study))?;
         Ok(StudyDetail {
             id: study,
             created_at: time(&row, 0)?.unwrap_or_default(),
@@ -162,7 +162,7 @@ impl Store {
                 .fetch_optional(&mut *tx)
                 .await?;
         match going {
-            None => return Err(StoreError::not_found("study", study)),
+            None => return Err(StoreError::not_found("study", &study)),
             Some(0) => {}
             Some(going) => {
                 return Err(StoreError::Conflict(format!(

@@ -1,0 +1,94 @@
+//! `maskdoor datasets add NAME FOLDER | list | remove NAME`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use engine::stop::Watch;
+use indicatif::ProgressBar;
+use shared::api::{AddDataset, DatasetInfo};
+
+use super::{DatasetArgs, DatasetCommand};
+use crate::terminal::{Align, Bars, say, table};
+
+/// Left-out files that are named.
+const NAMED: usize = 10;
+
+pub async fn run(args: DatasetArgs) -> anyhow::Result<ExitCode> {
+    let app = args.data.open().await?;
+    match args.command {
+        DatasetCommand::List => {
+            let all = app.list_datasets().await?;
+            let head = [
+                ("name", Align::Left),
+                ("classes", Align::Right),
+                ("train", Align::Right),
+                ("validation", Align::Right),
+                ("left out", Align::Right),
+                ("folder", Align::Left),
+            ];
+            say(table(&head, &all.iter().map(row).collect::<Vec<_>>()));
+        }
+        DatasetCommand::Add { name, folder } => {
+            let path = folder.to_str().context("the folder's name is no Unicode text")?.to_owned();
+            let info = app.add_dataset(AddDataset { name, path }, BarWatch::default()).await?;
+            say(format_args!(
+                "{}: {} classes, {} training and {} validation images",
+                info.name,
+                info.classes.len(),
+                info.train_counts.iter().sum::<u32>(),
+                info.test_counts.iter().sum::<u32>(),
+            ));
+            if info.skipped_total > 0 {
+                say(format_args!("{} files cannot be read and are left out:", info.skipped_total));
+                for file in info.skipped.iter().take(NAMED) {
+                    say(format_args!("  {}: {}", file.path, file.reason));
+                }
+                if info.skipped_total as usize > NAMED {
+                    say(format_args!("  and {} more", info.skipped_total as usize - NAMED));
+                }
+            }
+        }
+        DatasetCommand::Remove { name } => {
+            app.remove_dataset(&name).await?;
+            say(format_args!("{name} is removed from the list; its files stay where they are"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(info: &DatasetInfo) -> Vec<String> {
+    vec![
+        info.name.clone(),
+        info.classes.len().to_string(),
+        info.train_counts.iter().sum::<u32>().to_string(),
+        info.test_counts.iter().sum::<u32>().to_string(),
+        info.skipped_total.to_string(),
+        info.path.clone().unwrap_or_else(|| "drawn by the program".into()),
+    ]
+}
+
+/// Shows long work as a bar.
+#[derive(Default)]
+struct BarWatch {
+    bars: Bars,
+    bar: Option<ProgressBar>,
+}
+
+impl Watch for BarWatch {
+    fn progress(&mut self, what: &str, done: u64, total: u64) {
+        let bar = self.bar.get_or_insert_with(|| self.bars.add(what.to_owned(), total));
+        bar.set_prefix(what.to_owned());
+        bar.set_length(total);
+        bar.set_position(done);
+    }
+
+    fn stopped(&self) -> bool {
+        false
+    }
+}
+
+impl Drop for BarWatch {
+    fn drop(&mut self) {
+        self.bars.clear();
+    }
+}

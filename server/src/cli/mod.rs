@@ -1,0 +1,210 @@
+//! The command line: one file a command.
+
+mod datasets;
+mod presets;
+mod results;
+mod run;
+mod serve;
+mod spec_file;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    app::App, bench, clock::Clock, data_dir::DataDir, ids::IdSource, terminal::note, worker,
+};
+
+/// Backdoor studies of masked autoencoders: poison, train, measure, look.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the dashboard and works the queue.
+    Serve(ServeArgs),
+    /// Runs a study and prints its results.
+    Run(RunArgs),
+    /// Lists the ready-made studies, or shows one as TOML.
+    Presets {
+        #[command(subcommand)]
+        command: Option<PresetCommand>,
+    },
+    /// Adds, lists and removes data sets.
+    Datasets(DatasetArgs),
+    /// Trains the run whose order lies in a folder. Started by the program itself.
+    #[command(hide = true)]
+    Worker(WorkerArgs),
+    /// Measures the program.
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
+    },
+}
+
+#[derive(Debug, Args)]
+struct DataDirArg {
+    /// Folder of database and runs [default: the platform's folder for the user's data].
+    #[arg(long, value_name = "FOLDER", global = true)]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// Address to serve on; port 0 takes any free one.
+    #[arg(long, default_value = "127.0.0.1:8787")]
+    addr: SocketAddr,
+    #[command(flatten)]
+    data: DataDirArg,
+    #[command(flatten)]
+    jobs: JobsArg,
+}
+
+#[derive(Debug, Args)]
+struct JobsArg {
+    /// Runs that train at a time.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    jobs: u32,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// A study as a TOML file, or the name of a preset.
+    #[arg(value_name = "STUDY")]
+    study: String,
+    #[command(flatten)]
+    data: DataDirArg,
+    /// File to write the results of the finished runs to, as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    jobs: JobsArg,
+}
+
+#[derive(Debug, Subcommand)]
+enum PresetCommand {
+    /// Prints a preset as TOML: the start of a study of your own.
+    Show {
+        /// The preset.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct DatasetArgs {
+    #[command(flatten)]
+    data: DataDirArg,
+    #[command(subcommand)]
+    command: DatasetCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DatasetCommand {
+    /// Adds an image folder: train/<class>/* and val/<class>/* or test/<class>/*.
+    Add {
+        /// Name to call it by.
+        name: String,
+        /// The folder; its images stay there.
+        folder: PathBuf,
+    },
+    /// Lists all data sets.
+    List,
+    /// Removes an added data set's entry, never its files.
+    Remove {
+        /// The data set.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct WorkerArgs {
+    /// The run's folder.
+    folder: PathBuf,
+    /// The run's lock is held already, by standard input.
+    #[arg(long, hide = true)]
+    locked: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchCommand {
+    /// Fills a data folder with made-up runs and times every list and compare query.
+    Store {
+        /// Runs to make up.
+        #[arg(long, default_value_t = 10_000)]
+        runs: u32,
+        /// Events of each run.
+        #[arg(long, default_value_t = 1_000)]
+        points: u32,
+        /// File to write the times to: `[{query, p50_ms, p95_ms}]`.
+        #[arg(long, value_name = "FILE")]
+        json: PathBuf,
+        /// Folder to fill, which must be empty; a temporary one when absent.
+        #[arg(long, value_name = "FOLDER")]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+/// Runs the program. Errors go to standard error in one form, with exit code 1; a wrong use has code 2.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    watch_log(&cli.command);
+    match dispatch(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            note(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A server and its workers tell what they do; the other commands only what goes wrong.
+fn watch_log(command: &Command) {
+    let usual = match command {
+        Command::Serve(_) | Command::Worker(_) => "info",
+        _ => "error",
+    };
+    let filter = EnvFilter::try_from_env("MASKDOOR_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Worker(args) => {
+            worker::run(&args.folder, args.locked, &Clock::system())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Presets { command } => presets::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Serve(args) => wait_for(serve::run(args)),
+        Command::Run(args) => wait_for(run::run(args)),
+        Command::Datasets(args) => wait_for(datasets::run(args)),
+        Command::Bench { command: BenchCommand::Store { runs, points, json, data_dir } } => {
+            wait_for(bench::run(runs, points, json, data_dir))
+        }
+    }
+}
+
+fn wait_for(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the program could not start its threads")?
+        .block_on(work)
+}
+
+impl DataDirArg {
+    /// Opens the data folder.
+    async fn open(self) -> anyhow::Result<App> {
+        let root = match self.data_dir {
+            Some(root) => root,
+            None => DataDir::default_root()?,
+        };
+        let clock = Clock::system();
+        Ok(App::open(&root, clock.clone(), IdSource::system(clock)).await?)
+    }
+}

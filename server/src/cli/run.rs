@@ -1,0 +1,130 @@
+//! `maskdoor run STUDY`: makes a study, works it off and prints its results.
+
+use std::{collections::HashMap, fs, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+use shared::{
+    RunId, RunState, StudyId,
+    api::{RunRow, StudyDetail},
+};
+
+use super::{RunArgs, results, spec_file};
+use crate::{
+    app::App,
+    jobs::{
+        Scheduler, Settings,
+        studies::{CreateError, all_over, count},
+    },
+    terminal::{Bars, duration, say},
+};
+
+/// Between two looks for what another program wrote.
+const LOOK: Duration = Duration::from_secs(1);
+
+pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let spec = spec_file::load(&args.study)?;
+    let app = args.data.open().await?;
+    let study = app.create_study(spec).await.map_err(|error| match error {
+        CreateError::Invalid(_) => anyhow::anyhow!("{} is no sound study:\n{error}", args.study),
+        other => other.into(),
+    })?;
+    let settings = Settings { slots: args.jobs.jobs, ..Settings::default() };
+    let scheduler = Scheduler::start(app.clone(), settings);
+    let followed = follow(&app, &study).await;
+    scheduler.stop().await;
+    let runs = followed?;
+    app.store.close().await;
+
+    say(results::as_table(&runs));
+    if let Some(path) = args.json {
+        let text = serde_json::to_string_pretty(&results::finished(&runs))?;
+        fs::write(&path, text + "\n")
+            .with_context(|| format!("the results cannot be written to {}", path.display()))?;
+    }
+    let unfinished = runs.len() - count(&runs, RunState::Done);
+    anyhow::ensure!(unfinished == 0, "{unfinished} of {} runs did not finish", runs.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows a study's progress until all of its runs are over. Ctrl-C cancels it.
+async fn follow(app: &App, study: &StudyDetail) -> anyhow::Result<Vec<RunRow>> {
+    let mut news = app.store.news();
+    let mut view = View::new(study);
+    let mut cancelled = false;
+    loop {
+        let runs = app.store.study_runs(study.id).await?;
+        view.show(&runs);
+        if all_over(&runs) {
+            view.bars.clear();
+            return Ok(runs);
+        }
+        tokio::select! {
+            changed = news.changed() => changed?,
+            () = tokio::time::sleep(LOOK) => { app.store.look_for_news().await?; }
+            interrupt = tokio::signal::ctrl_c(), if !cancelled => {
+                interrupt?;
+                cancelled = true;
+                view.bars.note("cancelling the study …");
+                cancel(app, study.id);
+            }
+        }
+    }
+}
+
+/// Cancels in the background, so that the display goes on.
+fn cancel(app: &App, study: StudyId) {
+    let app = app.clone();
+    tokio::spawn(async move {
+        if let Err(error) = app.cancel_study(study).await {
+            tracing::error!(%error, "the study could not be cancelled");
+        }
+    });
+}
+
+/// Bars of the whole study and of its running runs.
+struct View {
+    bars: Bars,
+    whole: ProgressBar,
+    running: HashMap<RunId, ProgressBar>,
+    told: HashMap<RunId, RunState>,
+}
+
+impl View {
+    fn new(study: &StudyDetail) -> Self {
+        let bars = Bars::default();
+        let whole = bars.add(study.spec.name.clone(), study.runs.len() as u64);
+        Self { bars, whole, running: HashMap::new(), told: HashMap::new() }
+    }
+
+    fn show(&mut self, runs: &[RunRow]) {
+        for run in runs {
+            if run.state == RunState::Running {
+                self.show_running(run);
+            } else if let Some(bar) = self.running.remove(&run.id) {
+                bar.finish_and_clear();
+            }
+            let known = self.told.insert(run.id, run.state);
+            if run.state.is_over() && known != Some(run.state) {
+                let why = run.error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
+                self.bars.note(format_args!("{}: {}{why}", run.point.label(), run.state));
+            }
+        }
+        let over = runs.iter().filter(|run| run.state.is_over()).count();
+        self.whole.set_position(over as u64);
+        self.whole.set_message(format!("{over} of {} runs", runs.len()));
+    }
+
+    fn show_running(&mut self, run: &RunRow) {
+        let bar = self
+            .running
+            .entry(run.id)
+            .or_insert_with(|| self.bars.add(format!("  {}", run.point.label()), 1000));
+        bar.set_position((run.progress.fraction() * 1000.0) as u64);
+        let mut parts: Vec<String> = run.progress.preparing.iter().cloned().collect();
+        parts.extend(run.progress.loss.map(|loss| format!("loss {loss:.4}")));
+        parts.extend(run.progress.images_per_second.map(|speed| format!("{speed:.0} images/s")));
+        parts.extend(run.progress.seconds_left().map(|left| format!("{} left", duration(left))));
+        bar.set_message(parts.join(", "));
+    }
+}

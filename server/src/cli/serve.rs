@@ -1,0 +1,67 @@
+//! `maskdoor serve`: the dashboard and the queue.
+
+use std::{io, process::ExitCode, time::Duration};
+
+use anyhow::{Context, anyhow};
+use tokio::net::TcpListener;
+
+use super::ServeArgs;
+use crate::{
+    VERSION, api,
+    jobs::{Scheduler, Settings},
+    terminal::say,
+};
+
+/// How long open answers may take to end; live streams never end by themselves.
+const GRACE: Duration = Duration::from_millis(500);
+
+pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    // The port first: when it is taken, nothing else must begin.
+    let listener = TcpListener::bind(args.addr).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow!(
+            "{} is in use, perhaps by another maskdoor; give another address, such as --addr {}:0 for any free port",
+            args.addr,
+            args.addr.ip()
+        ),
+        _ => anyhow!("{} cannot be served on: {error}", args.addr),
+    })?;
+    let app = args.data.open().await?;
+    let scheduler =
+        Scheduler::start(app.clone(), Settings { slots: args.jobs.jobs, ..Settings::default() });
+    let address = listener.local_addr().context("the socket has no address")?;
+    say(format_args!("Maskdoor {VERSION} on http://{address}"));
+    say(format_args!("Data folder: {}", app.data_dir.root().display()));
+
+    let server = axum::serve(listener, api::router(app.clone()));
+    let mut asked = stop_signals()?;
+    tokio::select! {
+        ended = server.into_future() => ended.context("the server ended")?,
+        _ = asked.recv() => {}
+    }
+    tracing::info!(
+        "stopping; running workers train on, and the next maskdoor on this data folder follows them"
+    );
+    scheduler.stop().await;
+    // Whoever is in the middle of a short answer gets it.
+    tokio::time::timeout(GRACE, app.store.close()).await.ok();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A channel that hears of Ctrl-C and of the signal that service managers send.
+fn stop_signals() -> anyhow::Result<tokio::sync::mpsc::Receiver<()>> {
+    let (tell, asked) = tokio::sync::mpsc::channel(1);
+    #[cfg(unix)]
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::spawn(async move {
+        #[cfg(unix)]
+        let terminated = terminate.recv();
+        #[cfg(not(unix))]
+        let terminated = std::future::pending::<()>();
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated => {}
+        }
+        let _ = tell.send(()).await;
+    });
+    Ok(asked)
+}

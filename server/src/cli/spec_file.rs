@@ -1,0 +1,75 @@
+//! A study's specification from a TOML file or from a preset.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, anyhow, bail};
+use shared::StudySpec;
+
+use super::presets;
+
+/// The study that `name` stands for: a file where there is one, a preset otherwise.
+pub fn load(name: &str) -> anyhow::Result<StudySpec> {
+    let path = Path::new(name);
+    if path.exists() {
+        let text = fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
+        return parse(&text).map_err(|reason| anyhow!("{name}, {reason}"));
+    }
+    match presets::find(name) {
+        Some(preset) => Ok(preset.spec),
+        None => bail!("there is no file {name}, and {}", presets::unknown(name)),
+    }
+}
+
+/// Reads a study. An error names the line and the field: `line 7, attack.target_class: …`.
+fn parse(text: &str) -> Result<StudySpec, String> {
+    let at = |error: &toml::de::Error| {
+        let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
+        error.span().map_or_else(String::new, |span| format!("line {}, ", line(span.start)))
+    };
+    let deserializer = toml::Deserializer::parse(text)
+        .map_err(|error| format!("{}no TOML: {}", at(&error), error.message()))?;
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let path = match error.path().to_string() {
+            root if root == "." => "study".to_owned(),
+            path => path,
+        };
+        format!("{}{path}: {}", at(error.inner()), error.inner().message())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::study::presets;
+
+    use super::*;
+
+    #[test]
+    fn a_preset_survives_toml() {
+        for preset in presets() {
+            let text = toml::to_string_pretty(&preset.spec).unwrap();
+            assert_eq!(parse(&text).unwrap(), preset.spec);
+        }
+    }
+
+    #[test]
+    fn errors_name_line_and_field() {
+        let text = toml::to_string_pretty(&presets()[0].spec).unwrap();
+        let errors: Vec<_> = [
+            ("name = ", "name = = "),
+            ("name = \"shapes\"", "name = 3"),
+            ("ratio = ", "ratio = \"x\" # "),
+            ("ratio = ", "share = "),
+            ("seeds = ", "seed = "),
+            ("[attack]", "[attacks]"),
+            ("optimizer = \"lars\"", "optimizer = \"sgd\""),
+            ("kind = \"blended\"", "kind = \"mixed\""),
+        ]
+        .into_iter()
+        .map(|(from, to)| {
+            assert!(text.contains(from), "{from}");
+            parse(&text.replacen(from, to, 1)).unwrap_err()
+        })
+        .collect();
+        insta::assert_debug_snapshot!(errors);
+    }
+}

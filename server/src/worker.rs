@@ -1,0 +1,115 @@
+//! `maskdoor worker FOLDER`: trains one run in a process of its own and appends its events to the run's folder.
+
+use std::{
+    any::Any,
+    fs::{self, File},
+    io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+
+use shared::{RunEvent, Stamped};
+
+use crate::{clock::Clock, jobs::run_folder::RunFolder};
+
+/// How far a worker steps back behind the dashboard, which must answer while it trains.
+const NICENESS: i32 = 5;
+
+/// A worker cannot begin, or cannot write down how it ended.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Another worker trains this run.
+    #[error("another worker is at work in {0}")]
+    Busy(PathBuf),
+    /// The run was started before.
+    #[error("{0} is there already: a run's worker is started once; queue the run again instead")]
+    Started(PathBuf),
+    /// A file of the folder.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The run failed; its last event says why, too.
+    #[error("the run failed: {0}")]
+    Failed(String),
+}
+
+/// Trains the run whose order lies in `folder`. `locked` says that whoever started this process has taken the run's lock
+/// already and handed it over as standard input.
+///
+/// # Errors
+/// When the run fails. Unless its event file cannot be written, the error is also the run's last event.
+pub fn run(folder: &Path, locked: bool, clock: &Clock) -> Result<(), WorkerError> {
+    let folder = RunFolder::new(folder);
+    let file_error = |path: PathBuf| move |source| WorkerError::File { path, source };
+    let lock = if locked {
+        None
+    } else {
+        let lock = folder.lock().map_err(file_error(folder.lock_file()))?;
+        Some(lock.ok_or_else(|| WorkerError::Busy(folder.path().to_owned()))?)
+    };
+    fs::write(folder.lock_file(), std::process::id().to_string())
+        .map_err(file_error(folder.lock_file()))?;
+    let mut log = EventLog::create(&folder.events_file(), clock.clone()).map_err(|source| {
+        if source.kind() == io::ErrorKind::AlreadyExists {
+            WorkerError::Started(folder.events_file())
+        } else {
+            WorkerError::File { path: folder.events_file(), source }
+        }
+    })?;
+    #[cfg(unix)]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "the priority stays as it is");
+    }
+
+    let outcome = catch_unwind(AssertUnwindSafe(|| train(&folder, &mut log)))
+        .unwrap_or_else(|panic| Err(format!("the program made a mistake: {}", words(&*panic))));
+    drop(lock);
+    outcome.map_err(|message| {
+        // When even this cannot be written, the lock without a worker tells that the run was interrupted.
+        if let Err(error) = log.write(RunEvent::Failed { message: message.clone() }) {
+            tracing::error!(%error, "the failure could not be written down");
+        }
+        WorkerError::Failed(message)
+    })
+}
+
+fn train(folder: &RunFolder, log: &mut EventLog) -> Result<(), String> {
+    let order = folder
+        .order()
+        .map_err(|error| format!("{} is no order: {error}", folder.order_file().display()))?;
+    engine::job::run(&order, folder.path(), &mut |event| log.write(event))
+        .map_err(|error| error.to_string())
+}
+
+/// Appends events as lines.
+struct EventLog {
+    file: File,
+    clock: Clock,
+    seq: u64,
+}
+
+impl EventLog {
+    fn create(path: &Path, clock: Clock) -> io::Result<Self> {
+        let file = File::options().create_new(true).append(true).open(path)?;
+        Ok(Self { file, clock, seq: 0 })
+    }
+
+    /// Writes one line with one call, so that a reader sees none or all of it, short of a crash of the machine.
+    fn write(&mut self, event: RunEvent) -> io::Result<()> {
+        let stamped = Stamped { seq: self.seq + 1, at: self.clock.now_ms(), event };
+        let mut line = serde_json::to_vec(&stamped)?;
+        line.push(b'\n');
+        self.file.write_all(&line)?;
+        self.seq += 1;
+        Ok(())
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".into())
+}
