@@ -204,7 +204,7 @@ pub fn Preview(
                     {which.name()}
                 </figcaption>
                 <div
-                    class="tiles"
+                    class="mosaic-tiles"
                     class:draggable=draggable
                     role="group"
                     tabindex=move || draggable().then_some("0")

@@ -75,14 +75,34 @@ where
             // The page may be gone by now: then there is nobody to tell.
             if asked.try_get_value() == Some(number) {
                 busy.try_set(false);
-                let same = answer.try_with_untracked(|old| old.as_ref() == Some(&outcome));
-                if same == Some(false) {
+                if answer.try_with_untracked(|old| replaces(old.as_ref(), &outcome)) == Some(true) {
                     answer.try_set(Some(outcome));
                 }
             }
         });
     });
+    // A page that found no server fills itself when the server is back.
+    let lost = api::server_lost();
+    Effect::new(move |was_lost: Option<bool>| {
+        let is_lost = lost.get();
+        if was_lost == Some(true)
+            && !is_lost
+            && answer.with_untracked(|a| matches!(a, Some(Err(_))))
+        {
+            version.update(|version| *version += 1);
+        }
+        is_lost
+    });
     Fetched { answer, busy, version }
+}
+
+/// Whether an outcome takes the last answer's place: not when it says the same, and not when only the server was lost,
+/// which the frame tells while the page keeps what it has.
+fn replaces<T: PartialEq>(old: Option<&Result<T, Problem>>, outcome: &Result<T, Problem>) -> bool {
+    match (old, outcome) {
+        (Some(Ok(_)), Err(problem)) if problem.status == 0 => false,
+        (old, outcome) => old != Some(outcome),
+    }
 }
 
 /// As [`fetched`], and asks again every `period` milliseconds while the page can be seen and `wanted` holds.
@@ -110,4 +130,33 @@ where
         }
     });
     fetched
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(status: u16) -> Problem {
+        Problem {
+            kind: "about:blank".into(),
+            title: "t".into(),
+            status,
+            detail: "d".into(),
+            errors: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_lost_server_takes_no_value_away() {
+        assert!(!replaces(Some(&Ok(1)), &Err(problem(0))));
+        assert!(replaces(Some(&Ok(1)), &Err(problem(404))));
+        assert!(replaces::<u8>(None, &Err(problem(0))));
+    }
+
+    #[test]
+    fn the_same_answer_changes_nothing() {
+        assert!(!replaces(Some(&Ok(1)), &Ok(1)));
+        assert!(replaces(Some(&Ok(1)), &Ok(2)));
+        assert!(!replaces::<u8>(Some(&Err(problem(500))), &Err(problem(500))));
+    }
 }

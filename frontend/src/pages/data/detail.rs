@@ -145,7 +145,7 @@ pub fn Detail(
                                 <summary>
                                     <Icon glyph=Glyph::Alert/>
                                     {format!(
-                                        "{} left out, because they cannot be read as an image",
+                                        "{} left out: not readable as an image",
                                         format::things(skipped_total.into(), "file", "files"),
                                     )}
                                 </summary>

@@ -26,14 +26,15 @@ pub fn KeyChoice(
 ) -> impl IntoView {
     let draft = expect_context::<Draft>();
     let chosen = draft.part(|spec| spec.attack.trigger.key().map(str::to_owned));
+    let failure = RwSignal::new(None::<String>);
     let choose = move |id: String| {
+        failure.set(None);
         draft.edit(|spec| {
             if let TriggerSpec::Blended(blended) = &mut spec.attack.trigger {
                 blended.key = id;
             }
         });
     };
-    let failure = RwSignal::new(None::<String>);
     let busy = RwSignal::new(false);
     let input = NodeRef::<Input>::new();
     let pick = move |event: ev::Event| {

@@ -90,6 +90,10 @@ pub fn NumberField(
     /// Whether a slider stands beside the field.
     #[prop(optional)]
     slider: bool,
+    /// Puts right what a slider's step upset, such as a patch that now ends outside the image. What is typed stays as it
+    /// is, with its error.
+    #[prop(optional)]
+    settle: Option<fn(&mut StudySpec)>,
     /// Default, where one is to be told.
     #[prop(optional_no_strip)]
     default: Option<f64>,
@@ -118,7 +122,12 @@ pub fn NumberField(
     };
     let slid = move |event: ev::Event| {
         if let Ok(value) = event_target_value(&event).parse() {
-            draft.edit(|spec| (number.set)(spec, value));
+            draft.edit(|spec| {
+                (number.set)(spec, value);
+                if let Some(settle) = settle {
+                    settle(spec);
+                }
+            });
         }
     };
     let error = draft.error_at(number.path);

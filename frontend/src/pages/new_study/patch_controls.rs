@@ -32,6 +32,22 @@ fn layout_of(patch: &PatchedSpec, side: u32, vit_patch: u32, single: u32) -> Opt
     })
 }
 
+/// Keeps the squares apart and inside the image, as far as they fit at all.
+fn keep_inside(spec: &mut StudySpec) {
+    let side = spec.model.image_size;
+    if let TriggerSpec::Patched(patch) = &mut spec.attack.trigger {
+        if patch.count > 1 {
+            patch.step = patch.step.max(patch.size);
+        }
+        *patch = patch.moved_to(patch.x, patch.y, side);
+    }
+}
+
+/// Squares of this patch that fit side by side.
+fn most_squares(patch: &PatchedSpec, side: u32) -> u32 {
+    side.saturating_sub(patch.size) / patch.step.max(patch.size).max(1) + 1
+}
+
 /// A colour as an input of type colour writes it.
 fn hex([r, g, b]: [u8; 3]) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
@@ -69,6 +85,9 @@ pub fn PatchControls() -> impl IntoView {
         draft.edit(|spec| spec.attack.trigger = TriggerSpec::Patched(placed));
     };
     let side = Signal::derive(move || f64::from(sides.get().0));
+    let most = Signal::derive(move || {
+        now.get().map_or(1.0, |patch| f64::from(most_squares(&patch, sides.get().0)))
+    });
     let room = move |taken: fn(&PatchedSpec) -> u32| {
         Signal::derive(move || {
             let taken = now.get().map_or(0, |patch| taken(&patch));
@@ -92,12 +111,12 @@ pub fn PatchControls() -> impl IntoView {
                 />
             </div>
         </div>
-        <NumberField number=&PATCH[0] slider=true high=side/>
+        <NumberField number=&PATCH[0] slider=true high=side settle=keep_inside/>
         <NumberField number=&PATCH[1] slider=true high=room(PatchedSpec::width)/>
         <NumberField number=&PATCH[2] slider=true high=room(|patch| patch.size)/>
-        <NumberField number=&PATCH[3] slider=true/>
+        <NumberField number=&PATCH[3] slider=true high=most settle=keep_inside/>
         <Show when=move || several.get()>
-            <NumberField number=&PATCH[4] slider=true high=side/>
+            <NumberField number=&PATCH[4] slider=true high=side settle=keep_inside/>
         </Show>
         <FillControl/>
     }
@@ -208,6 +227,18 @@ mod tests {
         }
         let moved = Layout::Aligned.place(32, 4, 8, Fill::default()).moved_to(1, 2, 32);
         assert_eq!(layout_of(&moved, 32, 4, 8), None);
+    }
+
+    #[test]
+    fn a_slider_keeps_the_patch_inside() {
+        let mut spec = shared::study::presets()[0].spec.clone();
+        let patch = PatchedSpec { size: 9, x: 30, y: 30, count: 3, step: 4, fill: Fill::default() };
+        assert_eq!(most_squares(&patch, 32), 3);
+        spec.attack.trigger = TriggerSpec::Patched(patch);
+        keep_inside(&mut spec);
+        assert_eq!(spec.validate(), []);
+        let kept = super::patch(&spec).map(|patch| (patch.x, patch.y, patch.step));
+        assert_eq!(kept, Some((5, 23, 9)));
     }
 
     #[test]

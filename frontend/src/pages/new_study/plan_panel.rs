@@ -65,8 +65,9 @@ pub fn PlanPanel(
             match api::post::<StudyDetail>("/studies", &spec).await {
                 Ok(study) => navigate(&format!("/studies/{}", study.id), Default::default()),
                 Err(refused) => {
+                    // What stands at a field is listed already.
                     draft.refuse(refused.errors.clone());
-                    problem.try_set(Some(refused));
+                    problem.try_set(refused.errors.is_empty().then_some(refused));
                 }
             }
             busy.try_set(false);
