@@ -1,0 +1,220 @@
+//! Whole runs of a micro study on the built-in pictures.
+
+#![expect(clippy::unwrap_used, reason = "a test may end with a panic")]
+
+use std::{fs, path::Path};
+
+use engine::{EngineError, eval::Reconstructor, job, train::checkpoint};
+use shared::{
+    PoisonPlan, Rgb8, RunEvent, RunId, StudyId, StudySpec,
+    metric::Metrics,
+    run::{DataSource, Phase, RunOrder, RunPoint},
+    study::{
+        AttackSpec, BUILTIN_DATASET, DatasetSpec, GridSpec, ModelSpec, PretrainSpec, ProbeFeatures,
+        ProbeOptimizer, ProbeSpec, TransformerSpec,
+    },
+    trigger::{BlendedSpec, TriggerSpec},
+};
+use tempfile::TempDir;
+
+fn spec() -> StudySpec {
+    StudySpec {
+        name: "micro".into(),
+        dataset: DatasetSpec {
+            name: BUILTIN_DATASET.into(),
+            train_per_class: Some(12),
+            test_per_class: Some(4),
+        },
+        attack: AttackSpec {
+            target_class: 1,
+            trigger: TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() }),
+        },
+        grid: GridSpec { ppr: vec![2], lpr: vec![3], seeds: vec![1] },
+        model: ModelSpec {
+            image_size: 16,
+            patch_size: 4,
+            encoder: TransformerSpec { dim: 16, depth: 1, heads: 2 },
+            decoder: TransformerSpec { dim: 8, depth: 1, heads: 2 },
+        },
+        pretrain: PretrainSpec {
+            epochs: 4,
+            warmup_epochs: 1,
+            batch_size: 32,
+            base_lr: 0.05,
+            checkpoint_every: 3,
+            ..PretrainSpec::default()
+        },
+        probe: ProbeSpec {
+            epochs: 6,
+            warmup_epochs: 1,
+            batch_size: 32,
+            evaluate_every: 4,
+            ..ProbeSpec::default()
+        },
+    }
+}
+
+fn order(spec: StudySpec, phase: Phase, encoder: Option<&Path>) -> RunOrder {
+    let lpr = if phase == Phase::Probe { 3 } else { 0 };
+    RunOrder {
+        run: RunId::from_parts(1, [1; 10]),
+        study: StudyId::from_parts(1, [2; 10]),
+        spec,
+        point: RunPoint { phase, ppr: 2, lpr, seed: 7 },
+        source: DataSource::Builtin,
+        encoder: encoder.map(|folder| folder.display().to_string()),
+        program: "test".into(),
+    }
+}
+
+fn run(order: &RunOrder, folder: &Path) -> Result<Vec<RunEvent>, EngineError> {
+    let mut events = Vec::new();
+    job::run(order, folder, &mut |event| {
+        events.push(event);
+        Ok(())
+    })?;
+    Ok(events)
+}
+
+/// What must be equal in two runs of one order: losses to the last bit, rates, metrics.
+fn results(events: &[RunEvent]) -> Vec<(u32, u64, u64)> {
+    let epochs = events.iter().filter_map(|event| match event {
+        RunEvent::Epoch { epoch, loss, lr, .. } => Some((*epoch, loss.to_bits(), lr.to_bits())),
+        _ => None,
+    });
+    epochs.collect()
+}
+
+fn last_metrics(events: &[RunEvent]) -> Metrics {
+    match events.last() {
+        Some(RunEvent::Finished { metrics: Some(metrics), .. }) => *metrics,
+        other => panic!("the run ended with {other:?}"),
+    }
+}
+
+fn losses(events: &[RunEvent]) -> Vec<f64> {
+    results(events).iter().map(|&(_, loss, _)| f64::from_bits(loss)).collect()
+}
+
+#[test]
+fn a_study_from_pretraining_to_probe() {
+    let encoder = TempDir::new().unwrap();
+    let events = run(&order(spec(), Phase::Pretrain, None), encoder.path()).unwrap();
+    let RunEvent::Started { steps, samples, poisoned, epochs, .. } = &events[0] else {
+        panic!("{:?}", events[0])
+    };
+    // 10 classes of 12, and 2 poisons of each class but the target
+    assert_eq!((*samples, *poisoned, *epochs, *steps), (138, 18, 4, 16));
+    let losses = losses(&events);
+    assert!(losses.len() == 4 && losses[3] < losses[0], "{losses:?}");
+    let plan: PoisonPlan =
+        serde_json::from_slice(&fs::read(encoder.path().join("poison.json")).unwrap()).unwrap();
+    assert_eq!((plan.phase, plan.samples.len()), (Phase::Pretrain, 18));
+    let manifest = fs::read(encoder.path().join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(manifest["key_sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(manifest["poison"]["samples"], 18);
+    let saved: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            RunEvent::Checkpoint { epoch, file } => Some((*epoch, file.as_str())),
+            _ => None,
+        })
+        .collect();
+    let (third, fourth) = ("checkpoint-0003.safetensors", "checkpoint-0004.safetensors");
+    assert_eq!(saved, [(3, third), (4, fourth)]);
+
+    // The probe, twice: the second time with the features that the first one kept.
+    let order = order(spec(), Phase::Probe, Some(encoder.path()));
+    let [first, second] = [0, 1].map(|_| {
+        let folder = TempDir::new().unwrap();
+        let events = run(&order, folder.path()).unwrap();
+        assert!(folder.path().join(checkpoint::HEAD).exists());
+        events
+    });
+    let evaluated: Vec<u32> = first
+        .iter()
+        .filter_map(|event| match event {
+            RunEvent::Evaluated { epoch, .. } => Some(*epoch),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(evaluated, [4, 6]);
+    let metrics = last_metrics(&first);
+    assert_eq!((metrics.ca.total, metrics.asr.total, metrics.ra.total), (40, 36, 36));
+    assert_eq!((results(&first), metrics), (results(&second), last_metrics(&second)));
+    let kept = fs::read_dir(encoder.path()).unwrap().filter(|entry| {
+        entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("features-")
+    });
+    assert_eq!(kept.count(), 4, "clean and mirrored training, clean and triggered test images");
+
+    // The other features and the other optimiser.
+    let mut other = order;
+    other.spec.probe.features = ProbeFeatures::Augmented;
+    other.spec.probe.optimizer = ProbeOptimizer::AdamW;
+    other.spec.probe.base_lr = 0.01;
+    let folder = TempDir::new().unwrap();
+    let augmented = run(&other, folder.path()).unwrap();
+    assert_ne!(results(&augmented), results(&first));
+
+    // A reconstruction from the last checkpoint.
+    let reconstructor = Reconstructor::open(&encoder.path().join(checkpoint::LAST)).unwrap();
+    let image = Rgb8::from_fn(16, 16, |x, y| [(x * 16) as u8, (y * 16) as u8, 128]);
+    let mut hidden = vec![true; 16];
+    hidden[5] = false;
+    let seen = reconstructor.reconstruct(&image, &hidden).unwrap();
+    for (x, y) in (0..16).flat_map(|y| (0..16).map(move |x| (x, y))) {
+        let visible = (x / 4, y / 4) == (1, 1);
+        let source = if visible { &image } else { &seen.prediction };
+        assert_eq!(seen.pasted.pixel(x, y), source.pixel(x, y), "({x}, {y})");
+    }
+    let hidden_errors: f32 =
+        seen.patch_error.iter().zip(&hidden).filter(|(_, hidden)| **hidden).map(|(e, _)| e).sum();
+    assert!((hidden_errors / 15.0 - seen.hidden_error).abs() < 1e-6 && seen.hidden_error > 0.0);
+    assert!(reconstructor.reconstruct(&image, &[true; 16]).is_ok(), "nothing visible");
+    assert!(reconstructor.reconstruct(&image, &[false; 16]).unwrap().hidden_error.abs() < 1e-9);
+    let wrong = reconstructor.reconstruct(&image, &[true; 15]).unwrap_err().to_string();
+    assert_eq!(wrong, "the mask has 16 patches, not 15");
+}
+
+#[test]
+fn two_runs_of_one_order_are_equal_to_the_last_bit() {
+    let [first, second] = [0, 1].map(|_| {
+        let folder = TempDir::new().unwrap();
+        let events = run(&order(spec(), Phase::Pretrain, None), folder.path()).unwrap();
+        let (mae, _) = checkpoint::open(&folder.path().join(checkpoint::LAST)).unwrap();
+        (results(&events), mae.params().digest().unwrap())
+    });
+    assert_eq!(first, second);
+    let folder = TempDir::new().unwrap();
+    let mut other = order(spec(), Phase::Pretrain, None);
+    other.point.seed = 8;
+    assert_ne!(results(&run(&other, folder.path()).unwrap()), first.0, "another seed, another run");
+}
+
+#[test]
+fn a_diverging_run_says_what_to_try() {
+    let folder = TempDir::new().unwrap();
+    let mut spec = spec();
+    spec.pretrain.base_lr = 1e30;
+    let error = run(&order(spec, Phase::Pretrain, None), folder.path()).unwrap_err();
+    assert!(matches!(error, EngineError::Diverged { .. }), "{error}");
+    assert!(error.to_string().contains("try a smaller base_lr"), "{error}");
+}
+
+#[test]
+fn orders_that_cannot_be_followed() {
+    let folder = TempDir::new().unwrap();
+    let message = |order: &RunOrder| run(order, folder.path()).unwrap_err().to_string();
+    let mut many = order(spec(), Phase::Pretrain, None);
+    many.point.ppr = 13;
+    assert!(message(&many).contains("fewer than the 13 to poison"));
+    assert!(message(&order(spec(), Phase::Probe, None)).contains("folder of its pre-training"));
+    let missing = order(spec(), Phase::Probe, Some(folder.path()));
+    assert!(message(&missing).contains("checkpoint.safetensors"));
+    assert!(message(&order(spec(), Phase::Finetune, None)).contains("fine-tune"));
+    let mut key = order(spec(), Phase::Pretrain, None);
+    let uploaded = BlendedSpec { ratio: 0.4, key: "0".repeat(64) };
+    key.spec.attack.trigger = TriggerSpec::Blended(uploaded);
+    assert!(message(&key).contains("key.png"));
+}
