@@ -54,17 +54,25 @@ pub fn accuracy_by_epoch(runs: &[EpochSeries]) -> Figure {
     let mut series = Vec::new();
     let mut legend = Vec::new();
     for (at, run) in runs.iter().enumerate() {
-        let opacity = if runs.len() > 1 { 100 - (40 * at / (runs.len() - 1)) as u8 } else { 100 };
+        let opacity = opacity(at, runs.len());
         for (name, role, dash, ratio) in [
             ("CA", Role::Clean, false, (|m| m.ca) as fn(Metrics) -> Ratio),
             ("ASR", Role::Triggered, true, |m| m.asr),
         ] {
             let shape = Shape::Line { dash, marker: Some(Marker::series(at)) };
             let look = Look { role, opacity, shape };
-            let label =
-                if runs.len() > 1 { format!("{name}, {}", run.label) } else { name.to_owned() };
-            legend.push(Entry { look, label });
+            if at == 0 {
+                let shape = if runs.len() > 1 { Shape::Line { dash, marker: None } } else { shape };
+                legend.push(Entry { look: Look { shape, ..look }, label: name.into() });
+            }
             series.push(Series { look, points: points(run, name, ratio) });
+        }
+    }
+    if runs.len() > 1 {
+        for (at, run) in runs.iter().enumerate() {
+            let shape = Shape::Points { marker: Marker::series(at) };
+            let look = Look { role: Role::Muted, opacity: opacity(at, runs.len()), shape };
+            legend.push(Entry { look, label: run.label.clone() });
         }
     }
     let last = runs.iter().flat_map(|run| run.points.iter().map(|point| point.epoch)).max();
@@ -89,6 +97,11 @@ pub fn accuracy_by_epoch(runs: &[EpochSeries]) -> Figure {
         note: "Whiskers: 95 % Wilson intervals.".into(),
         table: table(&runs),
     }
+}
+
+/// The first run is full, the last lightest.
+fn opacity(at: usize, of: usize) -> u8 {
+    if of > 1 { 100 - (40 * at / (of - 1)) as u8 } else { 100 }
 }
 
 fn points(run: &EpochSeries, name: &str, ratio: fn(Metrics) -> Ratio) -> Vec<Point> {

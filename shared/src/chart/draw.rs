@@ -20,12 +20,12 @@ const BARS: f64 = 0.8;
 
 /// Lays `figure` out for `size` and draws it.
 pub(super) fn draw(figure: &Figure, size: Size, style: Style) -> Drawing {
+    let at = Layout::of(figure, size, style);
+    let size = if figure.is_empty() { size } else { Size { height: at.height as u32, ..size } };
     let mut body = String::new();
     let marks = {
         let canvas = Canvas::new(&mut body, size);
-        let picture =
-            Picture { figure, canvas: &canvas, at: Layout::of(figure, size, style), size };
-        picture.draw(style)
+        Picture { figure, canvas: &canvas, at, size }.draw(style)
     };
     let Size { width, height } = size;
     let css = match style {

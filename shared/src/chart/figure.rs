@@ -136,7 +136,7 @@ impl Figure {
         self.series.iter().all(|series| series.points.is_empty())
     }
 
-    /// Lays the figure out and draws it.
+    /// Lays the figure out and draws it, higher than `size` where a long legend would leave too little for the plot.
     pub fn draw(&self, size: Size, style: Style) -> Drawing {
         draw::draw(self, size, style)
     }

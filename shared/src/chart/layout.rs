@@ -17,8 +17,13 @@ const LEGEND_ROW: f64 = 19.0;
 const NOTE_ROW: f64 = 14.0;
 const GAP: f64 = 18.0;
 
+/// The least height of the plot: below it the picture grows.
+const PLOT: f64 = 220.0;
+
 /// The places of a figure's parts.
 pub(super) struct Layout {
+    /// Height of the whole picture: the wanted one, or more where legend and note leave too little for the plot.
+    pub height: f64,
     pub margin: f64,
     /// Lines of the title, with the middle of their height; none in a page.
     pub title: Vec<(f64, String)>,
@@ -40,7 +45,7 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn of(figure: &Figure, size: Size, style: Style) -> Self {
-        let (width, height) = (f64::from(size.width), f64::from(size.height));
+        let width = f64::from(size.width);
         let margin = if style == Style::Page { 4.0 } else { 16.0 };
         let inner = width - 2.0 * margin;
         let mut y = margin;
@@ -56,6 +61,8 @@ impl Layout {
         let top = y + 8.0;
 
         let notes = text::wrap(&figure.note, NOTE, inner);
+        let below = margin + notes.len() as f64 * NOTE_ROW + 12.0 + LABEL / 2.0 + 22.0;
+        let height = f64::from(size.height).max((top + PLOT + below).ceil());
         let note_top = height - margin - notes.len() as f64 * NOTE_ROW;
         let note = notes
             .into_iter()
@@ -63,8 +70,7 @@ impl Layout {
             .map(|(at, line)| (note_top + (at as f64 + 0.5) * NOTE_ROW, line))
             .collect();
         let x_label = note_top - 12.0;
-        // A small or crowded picture keeps at least a strip of plot.
-        let bottom = (x_label - LABEL / 2.0 - 22.0).max(top + 40.0);
+        let bottom = height - below;
 
         let y_ruler = Ruler::new(&figure.y, ((bottom - top) / 46.0) as usize);
         let texts = y_ruler.ticks.iter().map(|tick| text::width(&tick.1, TICK));
@@ -72,6 +78,7 @@ impl Layout {
         let right = width - margin - 10.0;
         let x_ruler = Ruler::new(&figure.x, (((right - left) / 72.0) as usize).clamp(2, 10));
         Self {
+            height,
             margin,
             title,
             legend,

@@ -218,7 +218,7 @@ proptest! {
             prop_assert!(*y + 8.0 <= layout.top, "{label}");
             prop_assert!(*x >= 0.0 && *x < f64::from(width));
         }
-        prop_assert!(layout.left + 40.0 < layout.right && layout.top + 39.0 < layout.bottom);
+        prop_assert!(layout.left + 40.0 < layout.right && layout.top + 219.0 < layout.bottom);
         for mark in figure.draw(size, style).marks {
             prop_assert!(f64::from(mark.x) >= layout.left && f64::from(mark.x) <= layout.right);
             prop_assert!(f64::from(mark.y) >= layout.top - 0.1 && f64::from(mark.y) <= layout.bottom + 0.1);
