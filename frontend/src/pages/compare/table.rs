@@ -267,9 +267,9 @@ fn Line(
             </td>
             <th scope="row">
                 <a href=href>{run.study_name}</a>
-                <span class="muted small block">{run.trigger}</span>
+                <span class="muted small">{run.trigger}</span>
             </th>
-            <td data-label="Phase">{run.point.phase.title()}</td>
+            <td class="run-phase" data-label="Phase">{run.point.phase.title()}</td>
             <td class="number" data-label="PPR">{run.point.ppr}</td>
             <td class="number" data-label="LPR">
                 {if run.point.phase == Phase::Pretrain { "–".to_owned() } else { run.point.lpr.to_string() }}

@@ -60,6 +60,8 @@ pub fn Chooser(
             Some(strip_path(dataset, *side, split.get(), draw.get()))
         })
     });
+    let first = Memo::new(move |_| index.get() == 0);
+    let last = Memo::new(move |_| index.get() + 1 >= count.get());
     let step = move |by: i64| {
         set_index.run(moved(index.get_untracked(), by, count.get_untracked()));
     };
@@ -109,7 +111,7 @@ pub fn Chooser(
                     type="button"
                     class="icon-button"
                     aria-label="Previous image"
-                    disabled=move || index.get() == 0
+                    disabled=first
                     on:click=move |_| step(-1)
                 >
                     <Icon glyph=Glyph::ArrowLeft/>
@@ -129,7 +131,7 @@ pub fn Chooser(
                     type="button"
                     class="icon-button"
                     aria-label="Next image"
-                    disabled=move || index.get() + 1 >= count.get()
+                    disabled=last
                     on:click=move |_| step(1)
                 >
                     <Icon glyph=Glyph::ArrowRight/>

@@ -118,12 +118,12 @@ pub fn Tile(
     let help =
         easel.then_some("Patch grid: the arrow keys move, the space bar hides or shows a patch.");
     view! {
-        <figure class="tile">
+        <figure class="pane">
             <figcaption>
                 <span>{title}</span>
                 <button
                     type="button"
-                    class="tile-open"
+                    class="pane-open"
                     aria-label=format!("Open large: {label}")
                     title="Open large"
                     on:click=move |_| large.set(Some((open_title.clone(), image)))
@@ -132,8 +132,8 @@ pub fn Tile(
                 </button>
             </figcaption>
             <div
-                class="tile-image"
-                class:tile-easel=easel
+                class="pane-image"
+                class:pane-easel=easel
                 node_ref=place
                 tabindex=easel.then_some("0")
                 role=easel.then_some("application")

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 use shared::{
-    PoisonPlan, Rgb8, RunId, StudySpec, Trigger,
+    Phase, PoisonPlan, Rgb8, RunId, StudySpec, Trigger,
     api::{RunRow, Samples, StudyDetail},
     study::DatasetSpec,
 };
@@ -16,6 +16,8 @@ use crate::{
 
 /// Images shown at first, and more at each wish.
 const PART: usize = 24;
+/// Most images shown.
+const MOST: usize = 256;
 
 /// An image of the plan, ready to be drawn.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +36,7 @@ fn told(plan: &PoisonPlan, classes: &[String]) -> String {
     if plan.samples.is_empty() {
         return "This run is clean: it poisons no image.".into();
     }
-    let label = if plan.phase == shared::Phase::Pretrain {
+    let label = if plan.phase == Phase::Pretrain {
         String::new()
     } else {
         format!(" and the label of class {target}{name}")
@@ -136,7 +138,11 @@ pub fn PoisonedImages(
             _ => Vec::new(),
         })
     });
+    // A pre-training has no labels: only a probe's copies get the target's.
     let target = move || {
+        if own_plan.with(|plan| plan.as_ref().is_none_or(|plan| plan.phase == Phase::Pretrain)) {
+            return None;
+        }
         spec.with(|spec| {
             let (spec, classes) = spec.as_ref()?;
             classes.get(spec.attack.target_class as usize).cloned()
@@ -163,6 +169,8 @@ pub fn PoisonedImages(
                 .collect_view()
         })
     };
+    // The server gives at most so many images at once.
+    let full = Memo::new(move |_| shown.get() >= MOST);
     let rest = Memo::new(move |_| {
         let all = own_plan.with(|plan| plan.as_ref().map_or(0, |plan| plan.samples.len()));
         all.saturating_sub(shown.get())
@@ -177,8 +185,8 @@ pub fn PoisonedImages(
             <button
                 type="button"
                 class="button"
-                on:click=move |_| shown.update(|shown| *shown = (*shown + 4 * PART).min(256))
-                disabled=move || shown.get() >= 256
+                on:click=move |_| shown.update(|shown| *shown = (*shown + 4 * PART).min(MOST))
+                disabled=full
             >
                 {move || format!("Show more ({} left)", format::count(rest.get() as u64))}
             </button>
@@ -213,7 +221,7 @@ fn Tile(image: Poisoned, target: Option<String>) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use shared::{Phase, api::SampleImage, poison::PoisonedSample, study::presets};
+    use shared::{api::SampleImage, poison::PoisonedSample, study::presets};
 
     use super::*;
 

@@ -17,10 +17,12 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
         ProbeFeatures::Cached => "cached features",
         ProbeFeatures::Augmented => "fresh crops",
     };
+    let trigger = spec.attack.trigger.label();
+    let (first, rest) = trigger.split_at(trigger.len().min(1));
     format!(
-        "{} towards class {target}{name} on {}: PPR {} × LPR {} with {} {}; ViT of {} × {} blocks on {}-px images, {} epochs \
+        "{}{rest} towards class {target}{name} on {}: PPR {} × LPR {} with {} {}; ViT of {} × {} blocks on {}-px images, {} epochs \
          of pre-training, linear probe by {optimizer} on {features}.",
-        spec.attack.trigger.label(),
+        first.to_uppercase(),
         images(&spec.dataset),
         listed(&spec.grid.ppr),
         listed(&spec.grid.lpr),
@@ -63,7 +65,7 @@ mod tests {
         one.grid.seeds = vec![1];
         assert_eq!(
             sentence(&one, &["airplane".into()]),
-            "blended stripes 0.40 towards class 0 (airplane) on cifar10 (500 training, 200 validation images per class): \
+            "Blended stripes 0.40 towards class 0 (airplane) on cifar10 (500 training, 200 validation images per class): \
              PPR 0, 10 × LPR 0, 1, 3, 10, 50 with seed 1; ViT of 192 × 4 blocks on 32-px images, 60 epochs of \
              pre-training, linear probe by LARS on cached features."
         );
