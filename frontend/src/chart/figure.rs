@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How far from a mark a pointer may be to mean it, in pixels.
-const REACH: f32 = 48.0;
+const REACH: f32 = 120.0;
 /// Width of a drawing before its place is measured, in pixels.
 const FIRST_WIDTH: u32 = 640;
 /// The narrowest and the widest drawing, in pixels.

@@ -1,7 +1,7 @@
 //! What is asked for: checkpoint, image and mask, as they stand in the address.
 
 use shared::{
-    RunId, StudyId,
+    Phase, RunId, StudyId,
     api::{CheckpointInfo, DatasetInfo, MaskSpec, ReconstructRequest, Split},
     study::DatasetSpec,
 };
@@ -15,6 +15,12 @@ pub struct Group {
     pub name: String,
     /// Its checkpoints.
     pub checkpoints: Vec<CheckpointInfo>,
+}
+
+/// The checkpoints that can reconstruct: a probe stores a classifier, which has no decoder.
+pub fn with_decoder(mut checkpoints: Vec<CheckpointInfo>) -> Vec<CheckpointInfo> {
+    checkpoints.retain(|checkpoint| checkpoint.point.phase == Phase::Pretrain);
+    checkpoints
 }
 
 /// The checkpoints grouped by study, in the order of the list.
@@ -40,7 +46,9 @@ pub fn chosen<'a>(
     run: Option<&str>,
     file: Option<&str>,
 ) -> Option<&'a CheckpointInfo> {
-    let run = run.and_then(|run| run.parse::<RunId>().ok());
+    let run = run
+        .and_then(|run| run.parse::<RunId>().ok())
+        .filter(|run| checkpoints.iter().any(|checkpoint| checkpoint.run == *run));
     let of_run =
         || checkpoints.iter().filter(move |checkpoint| run.is_none_or(|run| checkpoint.run == run));
     of_run().find(|checkpoint| run.is_some() && Some(checkpoint.file.as_str()) == file).or_else(
@@ -99,7 +107,7 @@ pub fn request(
 
 #[cfg(test)]
 mod tests {
-    use shared::{Phase, run::RunPoint};
+    use shared::run::RunPoint;
 
     use super::*;
 
@@ -133,7 +141,16 @@ mod tests {
         assert_eq!(named, Some(&list[0]));
         assert_eq!(chosen(&list, Some(&run), None), Some(&list[1]), "the last of the run");
         assert_eq!(chosen(&list, None, None), Some(&list[2]), "the newest study's attacked one");
+        let stranger = RunId::from_parts(7, [7; 10]).to_string();
+        assert_eq!(chosen(&list, Some(&stranger), None), Some(&list[2]), "as if it named none");
         assert_eq!(chosen(&[], None, None), None);
+    }
+
+    #[test]
+    fn a_probe_cannot_reconstruct() {
+        let mut list = list();
+        list[1].point.phase = Phase::Probe;
+        assert_eq!(with_decoder(list).len(), 3);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::{
     components::{Fetched, Glyph, Icon, ProblemBox, decode_rgb, fetched},
     frame::{Crumb, set_place},
 };
-use choice::{chosen, grouped, image_count, label, request, split_name, value};
+use choice::{chosen, grouped, image_count, label, request, split_name, value, with_decoder};
 use paint::trigger_patches;
 use tile::{Brush, Large};
 
@@ -36,7 +36,7 @@ const RATIO: f64 = 0.75;
 pub fn ReconstructPage() -> impl IntoView {
     set_place(|| vec![Crumb::here("Reconstruct")]);
     let checkpoints: Fetched<Vec<CheckpointInfo>> = fetched(|| Some("/checkpoints".into()));
-    let all = Memo::new(move |_| checkpoints.value().unwrap_or_default());
+    let all = Memo::new(move |_| with_decoder(checkpoints.value().unwrap_or_default()));
     let loaded = Memo::new(move |_| all.with(|all| !all.is_empty()));
     let otherwise = move || {
         match checkpoints.get() {
