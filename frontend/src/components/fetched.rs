@@ -33,6 +33,14 @@ impl<T: Clone + Send + Sync + 'static> Fetched<T> {
         self.answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()).cloned())
     }
 
+    /// As [`Fetched::value`], for a callback: nothing follows it.
+    pub fn value_untracked(self) -> Option<T> {
+        let value = |answer: &Option<Result<T, Problem>>| {
+            answer.as_ref().and_then(|a| a.as_ref().ok()).cloned()
+        };
+        self.answer.with_untracked(value)
+    }
+
     /// The last answer when it was a problem.
     pub fn problem(self) -> Option<Problem> {
         self.answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err()).cloned())

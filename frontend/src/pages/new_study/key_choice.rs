@@ -47,7 +47,9 @@ pub fn KeyChoice(
                     uploaded.run(key.clone());
                     choose(key.id);
                 }
-                Err(problem) => failure.set(Some(format!("{}: {}", file.name(), words(&problem)))),
+                Err(problem) => {
+                    failure.set(Some(format!("the file {}: {}", file.name(), words(&problem))))
+                }
             }
             busy.set(false);
             // The same file can be picked again after a change.

@@ -123,7 +123,7 @@ fn Form(
     });
     let all_keys = Signal::derive(move || keys.value().unwrap_or_default());
     let uploaded = Callback::new(move |key: KeyInfo| {
-        let mut all = keys.value().unwrap_or_default();
+        let mut all = keys.value_untracked().unwrap_or_default();
         if !all.iter().any(|known| known.id == key.id) {
             all.push(key);
             keys.set(all);
