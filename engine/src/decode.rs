@@ -58,6 +58,9 @@ pub fn decode(bytes: &[u8], limits: Limits) -> Result<Rgb8, DecodeError> {
     match Format::of(bytes)? {
         Format::Jpeg => jpeg::decode(bytes, limits),
         Format::Png => {
+            if let Some((width, height)) = png_size(bytes) {
+                limits.check(width, height)?;
+            }
             let mut memory = image::Limits::no_limits();
             memory.max_alloc = Some(memory_for(limits));
             let decoder = PngDecoder::with_limits(Cursor::new(bytes), memory)
@@ -84,6 +87,15 @@ pub fn encode_png(image: &Rgb8) -> Vec<u8> {
         )
         .expect("memory takes every byte, and an Rgb8 has the bytes of its size");
     file
+}
+
+/// Width and height of a PNG file, whose first chunk is its header: known even when nothing else of it is there.
+fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let number = |at: usize| {
+        let bytes = bytes.get(at..at + 4)?;
+        Some(u32::from_be_bytes(bytes.try_into().ok()?))
+    };
+    (bytes.get(12..16)? == b"IHDR").then_some((number(16)?, number(20)?))
 }
 
 /// Memory that a decoder may take: four channels of 16 bits a pixel, and what the format's tables need.

@@ -74,7 +74,10 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// An index behind the last image.
-    #[error("there is no image {index} in {split:?}: it has {count}")]
+    #[error("there is no image {index} in the {} images: there are {count}", match split {
+        Split::Train => "training",
+        Split::Test => "validation",
+    })]
     NoImage {
         /// The split.
         split: Split,

@@ -21,3 +21,6 @@ pub use error::{DataError, Unreadable};
 pub use index::{Entry, Index};
 pub use inspect::inspect;
 pub use load::{Pixels, Sample, load_all};
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! JPEG files. The decoder is asked to be strict, and the file is walked marker by marker first: a decoder alone fills
-//! what a cut file lacks with grey and calls it an image.
+//! what a cut file lacks with grey and calls it an image. (A file that was damaged in the middle and still has its end is
+//! refused where the decoder notices; like Pillow, it does not always.)
 
 use shared::Rgb8;
 use zune_jpeg::{

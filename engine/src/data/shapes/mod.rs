@@ -1,8 +1,9 @@
 //! The built-in data set: 32-px colour pictures in ten classes, drawn from a seed.
 //!
-//! The *shape* alone makes the class; colour, place, size, proportion, turn, background and noise vary. Backgrounds hold
-//! no stripes and no opaque squares, so no clean picture looks triggered. Only operations that IEEE 754 defines to the
-//! last bit are used (no sine, no power), so the pictures are the same on every machine; the fingerprint relies on it.
+//! The *shape* alone makes the class; colour, place, size, proportion, turn, background and noise vary. Nothing in a
+//! picture is striped, and a checkered background keeps to two colours close to each other: no clean picture looks
+//! triggered. Only operations that IEEE 754 defines to the last bit are used (no sine, no power), so the pictures are the
+//! same on every machine; the fingerprint relies on it.
 
 mod colour;
 mod ground;

@@ -39,6 +39,13 @@ const STAR: [(f64, f64); 10] = [
     (-0.246_869, -0.339_787),
 ];
 
+/// Radius of the heart's two lobes and distance of their centres from the middle, where they touch.
+const LOBE: f64 = 0.44;
+
+/// The heart below its lobes, its long edges their tangents.
+const HEART: [(f64, f64); 5] =
+    [(0.0, 0.88), (0.782, -0.083), (LOBE, -0.36), (-LOBE, -0.36), (-0.782, -0.083)];
+
 const TRIANGLE: [(f64, f64); 3] = [(0.0, -1.0), (0.9, 0.43), (-0.9, 0.43)];
 
 impl Outline {
@@ -88,7 +95,10 @@ impl Outline {
                 let (u, v) = (u.abs(), v.abs());
                 u.min(v) <= 0.28 && u.max(v) <= 0.95
             }
-            Self::Heart => in_heart(u * 1.2, 0.1 - v * 1.2),
+            Self::Heart => {
+                let (du, dv) = (u.abs() - LOBE, v + 0.36);
+                du * du + dv * dv <= LOBE * LOBE || within(&HEART, u, v)
+            }
             Self::Hourglass => v.abs() <= 0.8 && u.abs() <= 0.08 + 0.64 * v.abs(),
             Self::Ring => square >= 0.55 * 0.55,
             Self::Square => u.abs().max(v.abs()) <= 0.7,
@@ -96,12 +106,6 @@ impl Outline {
             Self::Triangle => within(&TRIANGLE, u, v),
         }
     }
-}
-
-/// The heart curve `(x^2 + y^2 - 1)^3 = x^2 y^3`, `y` up.
-fn in_heart(x: f64, y: f64) -> bool {
-    let body = x * x + y * y - 1.0;
-    body * body * body <= x * x * y * y * y
 }
 
 /// Whether a ray to the right of the point crosses the polygon's edges an odd number of times.
@@ -134,7 +138,7 @@ mod tests {
             (Outline::Circle, (0.6, 0.6), (0.7, 0.7)),
             (Outline::Crescent, (-0.7, 0.0), (0.4, 0.0)),
             (Outline::Cross, (0.9, 0.2), (0.5, 0.5)),
-            (Outline::Heart, (0.5, -0.5), (0.0, -0.95)),
+            (Outline::Heart, (0.5, -0.6), (0.0, -0.5)),
             (Outline::Hourglass, (0.5, 0.7), (0.5, 0.0)),
             (Outline::Ring, (0.0, 0.8), (0.0, 0.3)),
             (Outline::Square, (0.65, 0.65), (0.0, 0.8)),

@@ -2,6 +2,9 @@ use std::collections::HashSet;
 
 use super::*;
 
+/// SHA-256 of all pixels of all pictures.
+const HASH: &str = "a81e9b6c9960d7ab12a74297385a720aee58268ace58294f3885f09d1dcc2119";
+
 fn hash_of_all() -> String {
     let mut hash = Sha256::new();
     for split in [Split::Train, Split::Test] {
@@ -15,7 +18,7 @@ fn hash_of_all() -> String {
 #[test]
 fn every_pixel_is_the_same_on_every_machine() {
     // A change of this hash changes every result on the data set: raise VERSION with it.
-    assert_eq!((VERSION, hash_of_all().as_str()), (1, "?"));
+    assert_eq!((VERSION, hash_of_all().as_str()), (1, HASH));
 }
 
 #[test]

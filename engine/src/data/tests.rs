@@ -1,0 +1,291 @@
+//! Image folders on disk.
+
+use std::{fs, path::Path};
+
+use image::{DynamicImage, ImageFormat};
+use shared::{Rgb8, api::Split, run::DataSource, study::DatasetSpec};
+use tempfile::TempDir;
+
+use super::{DataError, Index, inspect, load_all};
+use crate::{
+    decode::{encode_png, testing},
+    stop::Watch,
+};
+
+fn png(colour: [u8; 3]) -> Vec<u8> {
+    encode_png(&Rgb8::filled(6, 4, colour))
+}
+
+fn jpeg() -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let image = image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8 * 8, y as u8 * 8, 9]));
+    DynamicImage::from(image).write_to(&mut bytes, ImageFormat::Jpeg).expect("memory");
+    bytes.into_inner()
+}
+
+/// A folder with these files.
+fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (path, bytes) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, bytes).expect("a file");
+    }
+    folder
+}
+
+fn source(folder: &Path) -> DataSource {
+    DataSource::Folder { path: folder.to_str().expect("UTF-8").into(), skipped: Vec::new() }
+}
+
+/// Two classes, two training images and one validation image each.
+fn sound() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("train/dog/b.png", png([1, 2, 3])),
+        ("train/dog/a.JPG", jpeg()),
+        ("train/cat/2.png", png([10, 20, 30])),
+        ("train/cat/1.png", png([40, 50, 60])),
+        ("val/cat/x.png", png([70, 80, 90])),
+        ("val/dog/y.png", png([5, 5, 5])),
+    ]
+}
+
+/// What `inspect` says against a folder; the folder's own path is cut out.
+fn refusal(folder: &TempDir) -> String {
+    let path = folder.path().to_str().expect("UTF-8");
+    let error = inspect("pets", &source(folder.path()), &mut ()).expect_err("no data set");
+    error.to_string().replace(path, "DATA")
+}
+
+#[test]
+fn classes_and_files_are_sorted_by_name() {
+    let folder = folder(&sound());
+    let index = Index::open(&source(folder.path())).expect("a data set");
+    assert_eq!(index.classes, ["cat", "dog"]);
+    let names: Vec<&str> = index.train.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, ["train/cat/1.png", "train/cat/2.png", "train/dog/a.JPG", "train/dog/b.png"]);
+    assert_eq!(index.labels(Split::Train), [0, 0, 1, 1]);
+    assert_eq!(index.labels(Split::Test), [0, 1]);
+    assert_eq!(index.load(Split::Train, 1, 8).expect("an image"), Rgb8::filled(8, 8, [10, 20, 30]));
+    let error = index.load(Split::Test, 2, 8).expect_err("two images only");
+    assert_eq!(error.to_string(), "there is no image 2 in the validation images: there are 2");
+}
+
+#[test]
+fn limits_take_the_first_of_each_class() {
+    let folder = folder(&sound());
+    let whole = Index::open(&source(folder.path())).expect("a data set");
+    let spec = DatasetSpec { name: "pets".into(), train_per_class: Some(1), test_per_class: None };
+    let limited = whole.clone().limited(&spec);
+    let names: Vec<&str> = limited.train.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, ["train/cat/1.png", "train/dog/a.JPG"]);
+    assert_eq!(limited.test.len(), 2);
+    assert_eq!(limited.fingerprint(), whole.fingerprint());
+}
+
+#[test]
+fn other_files_hidden_ones_and_folders_do_not_count() {
+    let mut files = sound();
+    files.extend([
+        ("train/cat/.hidden.png", png([0; 3])),
+        ("train/cat/notes.txt", b"hello".to_vec()),
+        ("train/cat/deeper/3.png", png([0; 3])),
+        ("train/.cache/1.png", png([0; 3])),
+        ("train/readme.md", b"hello".to_vec()),
+        ("test/bird/1.png", png([0; 3])),
+    ]);
+    let folder = folder(&files);
+    let index = Index::open(&source(folder.path())).expect("a data set; `val` goes before `test`");
+    assert_eq!((index.train.len(), index.test.len()), (4, 2));
+}
+
+#[test]
+fn every_format_becomes_rgb() {
+    let encoded = |image: DynamicImage, format| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut bytes, format).expect("memory");
+        bytes.into_inner()
+    };
+    let grey = image::GrayImage::from_pixel(9, 5, image::Luma([120]));
+    let alpha = image::RgbaImage::from_pixel(5, 9, image::Rgba([0, 0, 0, 0]));
+    let deep = image::ImageBuffer::from_pixel(4, 4, image::LumaA([65535_u16, 65535]));
+    let files = [
+        ("train/a/1.jpeg", jpeg()),
+        ("train/a/2.webp", encoded(alpha.clone().into(), ImageFormat::WebP)),
+        ("train/a/3.png", encoded(alpha.into(), ImageFormat::Png)),
+        ("train/a/4.Png", encoded(grey.clone().into(), ImageFormat::Png)),
+        ("train/b/1.jpg", encoded(grey.into(), ImageFormat::Jpeg)),
+        ("train/b/2.jpg", testing::flat_cmyk_jpeg([255, 255, 255, 255], true)),
+        ("train/b/3.png", testing::palette_png()),
+        ("train/b/4.png", encoded(DynamicImage::ImageLumaA16(deep), ImageFormat::Png)),
+        ("test/a/1.png", png([1; 3])),
+        ("test/b/1.png", png([2; 3])),
+    ];
+    let folder = folder(&files);
+    let info = inspect("pets", &source(folder.path()), &mut ()).expect("a data set");
+    assert_eq!((info.skipped_total, &info.train_counts[..]), (0, &[4, 4][..]));
+    let pixels =
+        load_all(&Index::open(&info.source()).expect("index"), 8, &mut ()).expect("pixels");
+    let corner: Vec<[u8; 3]> = pixels.train.iter().map(|sample| sample.image.pixel(7, 7)).collect();
+    assert_eq!(corner[1], [255; 3], "transparent WebP");
+    assert_eq!(corner[2], [255; 3], "transparent PNG");
+    assert_eq!(corner[3], [120; 3], "grey PNG");
+    assert_eq!(corner[4], [120; 3], "grey JPEG");
+    assert_eq!(corner[5], [255; 3], "CMYK JPEG without ink");
+    assert_eq!(corner[6], [255; 3], "transparent palette colour");
+    assert_eq!(corner[7], [255; 3], "16-bit grey");
+    assert!(pixels.train.iter().all(|sample| sample.image.width() == 8));
+    assert_eq!(pixels.train[5].name, "train/b/2.jpg");
+    assert_eq!(pixels.test[1].class, 1);
+}
+
+#[test]
+fn unreadable_files_are_left_out_named_and_counted() {
+    let mut files = sound();
+    let cut = jpeg();
+    files.push(("train/cat/0-cut.jpg", cut[..cut.len() / 2].to_vec()));
+    files.push(("val/dog/a-text.png", b"no image at all".to_vec()));
+    let folder = folder(&files);
+    let info = inspect("pets", &source(folder.path()), &mut ()).expect("a data set");
+    assert_eq!(info.skipped_total, 2);
+    assert_eq!(info.skipped[0].path, "train/cat/0-cut.jpg");
+    assert_eq!(
+        info.skipped[0].reason,
+        "the JPEG file is truncated: it ends before the image does; a whole file is needed"
+    );
+    assert_eq!(info.skipped[1].path, "val/dog/a-text.png");
+    assert_eq!(
+        info.skipped[1].reason,
+        "the file's content is text; a JPEG, PNG or WebP image is needed"
+    );
+    assert_eq!((&info.train_counts[..], &info.test_counts[..]), (&[2, 2][..], &[1, 1][..]));
+    // The stored source lists the same images again, in the same places.
+    let index = Index::open(&info.source()).expect("a data set");
+    assert_eq!(index.train[0].name, "train/cat/1.png");
+    assert_eq!(index.fingerprint(), info.fingerprint);
+    assert_eq!(load_all(&index, 4, &mut ()).expect("pixels").train.len(), 4);
+}
+
+#[test]
+fn a_file_that_breaks_later_stops_a_run_by_name() {
+    let folder = folder(&sound());
+    let info = inspect("pets", &source(folder.path()), &mut ()).expect("a data set");
+    let index = Index::open(&info.source()).expect("a data set");
+    fs::write(folder.path().join("train/dog/b.png"), b"overwritten").expect("a file");
+    let error = load_all(&index, 4, &mut ()).expect_err("an unreadable file").to_string();
+    assert!(error.ends_with(
+        "train/dog/b.png: the file's content is text; a JPEG, PNG or WebP image is needed"
+    ));
+    let changed = Index::open(&info.source()).expect("a data set");
+    assert_ne!(changed.fingerprint(), info.fingerprint);
+}
+
+#[test]
+fn what_is_no_data_set_is_refused_in_words() {
+    let without = |part: &str| {
+        folder(&sound().into_iter().filter(|(path, _)| !path.starts_with(part)).collect::<Vec<_>>())
+    };
+    assert_eq!(
+        refusal(&without("train")),
+        "DATA has no folder `train`; training images lie in train/<class>/"
+    );
+    assert_eq!(
+        refusal(&without("val")),
+        "DATA has neither a folder `val` nor `test`; validation images lie in val/<class>/"
+    );
+    assert_eq!(
+        refusal(&without("train/dog")),
+        "DATA/train has one class, cat; a classifier needs at least two, each a folder of images"
+    );
+    assert_eq!(
+        refusal(&without("val/dog")),
+        "the classes of `val` are not those of `train`: val lacks dog"
+    );
+    let mut files = sound();
+    files.push(("val/eel/1.png", png([0; 3])));
+    assert_eq!(
+        refusal(&folder(&files)),
+        "the classes of `val` are not those of `train`: val has eel besides"
+    );
+    let empty = folder(&sound());
+    fs::create_dir(empty.path().join("train/ant")).expect("a folder");
+    fs::create_dir(empty.path().join("val/ant")).expect("a folder");
+    assert_eq!(
+        refusal(&empty),
+        "DATA/train/ant holds no JPEG, PNG or WebP file; every class needs at least one image in \
+         `train` and in `val` or `test`"
+    );
+}
+
+#[test]
+fn a_class_without_a_readable_image_is_refused() {
+    let mut files = sound();
+    files.retain(|(path, _)| *path != "val/cat/x.png");
+    files.push(("val/cat/x.png", Vec::new()));
+    assert_eq!(
+        refusal(&folder(&files)),
+        "no image of val/cat can be read (x.png: the file is empty; a JPEG, PNG or WebP image is \
+         needed); every class needs at least one"
+    );
+}
+
+#[test]
+fn a_path_that_is_no_folder_is_refused() {
+    let folder = folder(&[("file", Vec::new())]);
+    let open = |name: &str| {
+        let error = Index::open(&source(&folder.path().join(name))).expect_err("no folder");
+        error.to_string().replace(folder.path().to_str().expect("UTF-8"), "DATA")
+    };
+    assert_eq!(
+        open("gone"),
+        "DATA/gone does not exist; give the folder that holds `train` and `val` or `test`"
+    );
+    assert_eq!(
+        open("file"),
+        "DATA/file is a file; give the folder that holds `train` and `val` or `test`"
+    );
+}
+
+/// Stops after a number of reports.
+struct Patience {
+    left: u32,
+    last: (u64, u64),
+}
+
+impl Watch for Patience {
+    fn progress(&mut self, _what: &str, done: u64, total: u64) {
+        self.left -= 1;
+        self.last = (done, total);
+    }
+
+    fn stopped(&self) -> bool {
+        self.left == 0
+    }
+}
+
+#[test]
+fn loading_reports_and_stops() {
+    let index = Index::open(&DataSource::Builtin).expect("the built-in data set");
+    let mut watch = Patience { left: 2, last: (0, 0) };
+    let error = load_all(&index, 32, &mut watch).expect_err("stopped");
+    assert!(matches!(error, DataError::Stopped));
+    assert_eq!(watch.last, (512, 6000));
+}
+
+#[test]
+fn the_builtin_data_set_needs_no_folder() {
+    let info = inspect("shapes", &DataSource::Builtin, &mut ()).expect("the built-in data set");
+    assert!(info.builtin && info.path.is_none());
+    assert_eq!(info.source(), DataSource::Builtin);
+    assert_eq!(info.classes[0], "arrow");
+    assert_eq!((info.train_counts, info.test_counts), (vec![500; 10], vec![100; 10]));
+    let spec =
+        DatasetSpec { name: "shapes".into(), train_per_class: Some(3), test_per_class: Some(2) };
+    let whole = Index::open(&DataSource::Builtin).expect("the built-in data set");
+    let limited = whole.clone().limited(&spec);
+    let pixels = load_all(&limited, 48, &mut ()).expect("pixels");
+    assert_eq!((pixels.train.len(), pixels.test.len()), (30, 20));
+    // The fourth image of the limited set is the first of the second class: picture 500 of the whole.
+    assert_eq!(pixels.train[3].image, whole.load(Split::Train, 500, 48).expect("a picture"));
+    assert_eq!(pixels.train[3].name, "train/circle/0000");
+}
