@@ -1,0 +1,106 @@
+//! Finished classifiers side by side, and the figures of them.
+
+use insta::{assert_json_snapshot, assert_snapshot};
+use serde_json::Value;
+
+use crate::harness::{Answer, TestApp, metrics};
+
+/// A study whose four probes have ended.
+async fn finished(app: &TestApp) -> shared::StudyId {
+    let study = app.study().await;
+    for (ca, asr) in [(61, 1), (60, 44), (62, 2), (61, 93)] {
+        // The pre-trainings stand before each pair.
+        if ca == 61 && asr == 1 || ca == 62 {
+            app.finish_next(None).await;
+        }
+        app.finish_next(Some(metrics(ca, asr))).await;
+    }
+    study
+}
+
+#[tokio::test]
+async fn results_are_slim_and_in_order() {
+    let app = TestApp::new().await;
+    let study = finished(&app).await;
+    let other = app.study().await;
+    let results = app.get("/compare").await.json();
+    let asr: Vec<_> = results
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["metrics"]["asr"]["hits"].as_u64().unwrap())
+        .collect();
+    assert_eq!(asr, [9, 396, 18, 837]);
+    assert_eq!(app.get(&format!("/compare?studies={study},{other}")).await.json(), results);
+    assert_eq!(app.get(&format!("/compare?studies={other}")).await.json(), Value::Array(vec![]));
+}
+
+#[tokio::test]
+async fn accuracy_by_epoch_is_a_series_a_run() {
+    let app = TestApp::new().await;
+    let study = finished(&app).await;
+    let runs = app.runs(study).await;
+    let series = app.get(&format!("/compare/epochs?runs={},{}", runs[5], runs[1])).await.json();
+    assert_json_snapshot!(series);
+    assert_snapshot!(app.get("/compare/epochs").await.problem());
+}
+
+#[tokio::test]
+async fn each_figure_comes_as_svg_png_and_csv() {
+    let app = TestApp::new().await;
+    let study = finished(&app).await;
+    let runs = app.runs(study).await;
+    let two = format!("runs={},{}", runs[1], runs[2]);
+    let of_study = format!("studies={study}&published=true");
+    for (kind, query) in [
+        ("tradeoff", &of_study),
+        ("asr-by-poison", &of_study),
+        ("accuracy-by-epoch", &two),
+        ("loss", &two),
+        ("lr", &two),
+        ("speed", &two),
+    ] {
+        let get = async |end: &str| app.get(&format!("/figures/{kind}.{end}?{query}")).await;
+        let named = |answer: &Answer, end: &str| {
+            let expected = format!("attachment; filename=\"maskdoor-{kind}.{end}\"");
+            assert_eq!(answer.header("content-disposition"), expected);
+        };
+        let svg = get("svg").await;
+        assert_eq!(svg.header("content-type"), "image/svg+xml", "{kind}: {}", svg.text());
+        assert!(svg.text().starts_with("<svg") && svg.text().contains("</svg>"));
+        named(&svg, "svg");
+
+        let png = get("png").await;
+        assert_eq!(png.header("content-type"), "image/png");
+        let picture = image::load_from_memory(&png.body).unwrap().to_rgb8();
+        assert_eq!(picture.dimensions(), (1520, 960));
+        let white = picture.pixels().filter(|pixel| pixel.0 == [255; 3]).count();
+        let all = 1520 * 960;
+        assert!(white > all / 2 && white < all, "{kind}: a drawing on white");
+        named(&png, "png");
+
+        let csv = get("csv").await;
+        assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");
+        assert!(csv.text().lines().count() > 2, "{kind}: {}", csv.text());
+        named(&csv, "csv");
+    }
+}
+
+#[tokio::test]
+async fn a_dark_figure_has_another_ground() {
+    let app = TestApp::new().await;
+    finished(&app).await;
+    let dark = app.get("/figures/tradeoff.png?theme=dark").await;
+    let picture = image::load_from_memory(&dark.body).unwrap().to_rgb8();
+    assert!(picture.get_pixel(0, 0).0.iter().all(|&channel| channel < 60));
+}
+
+#[tokio::test]
+async fn text_in_a_picture_is_drawn_with_the_shipped_font() {
+    let app = TestApp::new().await;
+    // Without results the figure is a sentence on a ground: were the font missing, it would be blank.
+    let empty = app.get("/figures/asr-by-poison.png").await;
+    let picture = image::load_from_memory(&empty.body).unwrap().to_rgb8();
+    let inked = picture.pixels().filter(|pixel| pixel.0 != [255; 3]).count();
+    assert!(inked > 500, "{inked} pixels are not white");
+}

@@ -1,0 +1,167 @@
+//! The live stream: nothing missing, nothing doubled, whenever a listener comes back.
+
+use axum::{
+    body::{Body, BodyDataStream},
+    http::Request,
+};
+use futures::StreamExt;
+use serde_json::{Value, json};
+use shared::RunEvent;
+
+use crate::harness::TestApp;
+
+/// A listener as a browser's `EventSource` is one.
+struct Listener {
+    body: BodyDataStream,
+    text: String,
+    last_id: Option<String>,
+}
+
+/// One message.
+#[derive(Debug, PartialEq)]
+struct Message {
+    event: String,
+    id: i64,
+    data: Value,
+}
+
+impl Listener {
+    async fn connect(app: &TestApp, query: &str, last_id: Option<&str>) -> Self {
+        let mut request = Request::get(format!("/api/v1/events{query}"));
+        if let Some(id) = last_id {
+            request = request.header("Last-Event-ID", id);
+        }
+        let response = app.open(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { body: response.into_body().into_data_stream(), text: String::new(), last_id: None }
+    }
+
+    /// Waits for the next message.
+    async fn next(&mut self) -> Message {
+        let end = loop {
+            match self.text.find("\n\n") {
+                Some(end) => break end,
+                None => {
+                    let part = self.body.next().await.expect("the stream goes on").unwrap();
+                    self.text.push_str(std::str::from_utf8(&part).unwrap());
+                }
+            }
+        };
+        let message: String = self.text.drain(..end + 2).collect();
+        let field = |name: &str| {
+            message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        };
+        let id = field("id").expect("every message has its number");
+        self.last_id = Some(id.to_owned());
+        Message {
+            event: field("event").unwrap_or("message").to_owned(),
+            id: id.parse().unwrap(),
+            data: serde_json::from_str(field("data").unwrap()).unwrap(),
+        }
+    }
+
+    async fn take(&mut self, count: usize) -> Vec<Message> {
+        let mut messages = Vec::new();
+        while messages.len() < count {
+            messages.push(self.next().await);
+        }
+        messages
+    }
+}
+
+fn log(message: &str) -> RunEvent {
+    RunEvent::Log { message: message.into() }
+}
+
+#[tokio::test]
+async fn a_new_listener_hears_what_happens_from_now_on() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let mut listener = Listener::connect(&app, "", None).await;
+    let hello = listener.next().await;
+    // Six runs were queued before: the stream goes on behind those.
+    assert_eq!(hello, Message { event: "hello".into(), id: 6, data: json!(6) });
+
+    let run = app.start_next().await;
+    app.take_in(run, vec![log("one")]).await.unwrap();
+    let started = listener.next().await;
+    assert_eq!(started.data, json!({ "run": run, "state": "running", "stamped": null }));
+    let said = listener.next().await;
+    assert_eq!(said.event, "message");
+    assert_eq!(said.data["stamped"]["message"], "one");
+    assert_eq!(said.data["stamped"]["seq"], 1);
+}
+
+#[tokio::test]
+async fn a_listener_that_comes_back_misses_and_repeats_nothing() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let run = app.start_next().await;
+    let mut whole = Listener::connect(&app, "?after=0", None).await;
+    let mut heard = Vec::new();
+    let mut last_id = Some("0".to_owned());
+    // Connections break after 0, 1, 2, … messages while events go on in between.
+    for round in 0..6 {
+        let mut listener = Listener::connect(&app, "", last_id.as_deref()).await;
+        let hello = listener.next().await;
+        assert_eq!(Some(hello.id.to_string()), last_id, "it goes on where it was");
+        heard.extend(listener.take(round).await);
+        last_id = listener.last_id.clone();
+        drop(listener);
+        let events = (0..=round).map(|i| log(&format!("{round}.{i}"))).collect();
+        app.take_in(run, events).await.unwrap();
+    }
+    // 7 changes of state, 21 lines; 15 were heard before.
+    let mut listener = Listener::connect(&app, "", last_id.as_deref()).await;
+    listener.next().await;
+    heard.extend(listener.take(28 - 15).await);
+
+    assert_eq!(whole.next().await.event, "hello");
+    assert_eq!(heard, whole.take(28).await);
+    let ids: Vec<i64> = heard.iter().map(|message| message.id).collect();
+    assert_eq!(ids, (1..=28).collect::<Vec<_>>());
+    let seqs: Vec<_> =
+        heard.iter().filter_map(|message| message.data["stamped"]["seq"].as_u64()).collect();
+    assert_eq!(seqs, (1..=21).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_long_gap_is_made_up_in_parts() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let run = app.start_next().await;
+    app.take_in(run, (0..1_234).map(|i| log(&i.to_string())).collect()).await.unwrap();
+    let mut listener = Listener::connect(&app, "", Some("7")).await;
+    listener.next().await;
+    for (seq, message) in (1..).zip(listener.take(1_234).await) {
+        assert_eq!(message.data["stamped"]["seq"], seq);
+    }
+}
+
+#[tokio::test]
+async fn a_study_s_listener_hears_only_its_runs() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let second = app.study().await;
+    let mut listener = Listener::connect(&app, &format!("?study={second}&after=0"), None).await;
+    listener.next().await;
+    let queued = listener.take(6).await;
+    let runs = app.runs(second).await;
+    let heard: Vec<Value> = queued.iter().map(|message| message.data["run"].clone()).collect();
+    assert_eq!(heard, runs.iter().map(|run| json!(run)).collect::<Vec<_>>());
+
+    let other = app.start_next().await;
+    app.take_in(other, vec![log("of the first study")]).await.unwrap();
+    app.post_empty(&format!("/runs/{}/cancel", runs[1])).await;
+    let next = listener.next().await;
+    assert_eq!(next.data, json!({ "run": runs[1], "state": "cancelled", "stamped": null }));
+}
+
+#[tokio::test]
+async fn a_number_of_another_data_folder_begins_anew() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let mut listener = Listener::connect(&app, "", Some("999")).await;
+    assert_eq!(listener.next().await.id, 6);
+}

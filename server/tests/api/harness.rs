@@ -1,0 +1,228 @@
+//! The real router on a real, throw-away data folder.
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use server::{App, api, clock::Clock, ids::IdSource, store::StoreError};
+use shared::{
+    Ratio, RunEvent, RunId, Stamped, StudyId, StudySpec, metric::Metrics, study::presets,
+};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// The time in every test: 14 November 2023, 22:13:20.
+pub const NOW: u64 = 1_700_000_000_000;
+
+/// A server without a port. Its clock stands still and its identifiers repeat, so answers are the same in every run.
+pub struct TestApp {
+    pub app: App,
+    router: Router,
+    folder: TempDir,
+}
+
+/// A whole answer.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl TestApp {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::fixed(NOW);
+        let ids = IdSource::seeded(clock.clone(), 1);
+        let app = App::open(folder.path(), clock, ids).await.unwrap();
+        Self { router: api::router(app.clone()), app, folder }
+    }
+
+    /// The data folder.
+    pub fn root(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// The answer's head and its body as it comes, for streams.
+    pub async fn open(&self, request: Request<Body>) -> axum::response::Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(address(path)).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Request::delete(address(path)).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        let request = Request::post(address(path))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        self.send(request).await
+    }
+
+    pub async fn post_empty(&self, path: &str) -> Answer {
+        self.send(Request::post(address(path)).body(Body::empty()).unwrap()).await
+    }
+
+    /// Uploads a file, with a name for it.
+    pub async fn upload(&self, path: &str, file_name: &str, file: &[u8], name: &str) -> Answer {
+        let mut body = Vec::new();
+        body.extend(
+            format!(
+                "--line\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n{name}\r\n\
+                 --line\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n\
+                 Content-Type: image/png\r\n\r\n"
+            )
+            .bytes(),
+        );
+        body.extend(file);
+        body.extend(b"\r\n--line--\r\n");
+        let request = Request::post(address(path))
+            .header(header::CONTENT_TYPE, "multipart/form-data; boundary=line")
+            .body(Body::from(body))
+            .unwrap();
+        self.send(request).await
+    }
+
+    pub async fn method(&self, method: Method, path: &str) -> Answer {
+        let request =
+            Request::builder().method(method).uri(address(path)).body(Body::empty()).unwrap();
+        self.send(request).await
+    }
+
+    /// Makes a study through the API: one clean and one attacked pre-training, each with two probes.
+    pub async fn study(&self) -> StudyId {
+        let answer = self.post("/studies", &serde_json::to_value(spec()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+        answer.json()["id"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Identifiers of a study's runs in their order.
+    pub async fn runs(&self, study: StudyId) -> Vec<RunId> {
+        self.app.store.study_runs(study).await.unwrap().iter().map(|run| run.id).collect()
+    }
+
+    /// Starts the queued run whose turn it is, as a scheduler does.
+    pub async fn start_next(&self) -> RunId {
+        let ready = self.app.store.next_ready().await.unwrap().expect("a queued run");
+        assert!(self.app.store.start_run(ready.key, NOW).await.unwrap());
+        ready.run
+    }
+
+    /// Takes events of a running run in, as a scheduler does: numbered on, one second apart.
+    pub async fn take_in(&self, run: RunId, events: Vec<RunEvent>) -> Result<(), StoreError> {
+        let running = self.app.store.running().await?;
+        let running = running.iter().find(|running| running.run == run).expect("it runs");
+        let stamped: Vec<Stamped> = (running.progress.seq + 1..)
+            .zip(events)
+            .map(|(seq, event)| Stamped { seq, at: NOW + seq * 1000, event })
+            .collect();
+        let bytes = running.taken_bytes + 100 * stamped.len() as u64;
+        let taken = self.app.store.take_in(running, &stamped, bytes, NOW).await?;
+        assert!(taken.is_some(), "the events were taken in");
+        Ok(())
+    }
+
+    /// Runs the next run to its end: 3 epochs, a checkpoint, for a probe a result.
+    pub async fn finish_next(&self, metrics: Option<Metrics>) -> RunId {
+        let run = self.start_next().await;
+        self.take_in(run, whole_run(metrics)).await.unwrap();
+        run
+    }
+}
+
+/// All events of a short run.
+pub fn whole_run(metrics: Option<Metrics>) -> Vec<RunEvent> {
+    let mut events = vec![
+        RunEvent::Started {
+            device: "cpu".into(),
+            threads: 2,
+            program: "0.1.0".into(),
+            epochs: 3,
+            steps: 12,
+            samples: 5_090,
+            poisoned: 90,
+        },
+        RunEvent::Log { message: "the data set holds 10 classes".into() },
+    ];
+    for epoch in 1..=3 {
+        let loss = 1.0 / f64::from(epoch);
+        events.push(RunEvent::Step {
+            step: u64::from(epoch) * 4,
+            epoch: f64::from(epoch),
+            loss,
+            lr: 1e-3,
+            images_per_second: 500.0,
+        });
+        events.push(RunEvent::Epoch { epoch, loss, lr: 1e-3, images_per_second: 500.0 });
+        events.extend(metrics.map(|metrics| RunEvent::Evaluated { epoch, metrics }));
+    }
+    let file = "checkpoint-3.safetensors".into();
+    events.push(RunEvent::Checkpoint { epoch: 3, file });
+    events.push(RunEvent::Finished { metrics, images_per_second: 500.0, seconds: 12.0 });
+    events
+}
+
+/// Results: CA in percent of 1,000 images, ASR and RA of 900.
+pub fn metrics(ca: u32, asr: u32) -> Metrics {
+    let of = |percent: u32, total: u32| Ratio { hits: percent * total / 100, total };
+    Metrics { ca: of(ca, 1000), asr: of(asr, 900), ra: of(100 - asr, 900) }
+}
+
+/// A small study on the built-in pictures.
+pub fn spec() -> StudySpec {
+    let mut spec = presets().remove(0).spec;
+    spec.name = "A study".into();
+    spec.grid.ppr = vec![0, 10];
+    spec.grid.lpr = vec![0, 3];
+    spec.grid.seeds = vec![1];
+    spec
+}
+
+/// The specification with one value changed, for what the types would not let one write.
+pub fn spec_with(pointer: &str, value: impl Into<Value>) -> Value {
+    let mut spec = serde_json::to_value(spec()).unwrap();
+    *spec.pointer_mut(pointer).expect("a field of a specification") = value.into();
+    spec
+}
+
+fn address(path: &str) -> String {
+    if path.starts_with("/!") { path.replacen("/!", "/", 1) } else { format!("/api/v1{path}") }
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: impl AsRef<str>) -> &str {
+        self.headers.get(name.as_ref()).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The problem's lines: status, detail, and each field's message.
+    pub fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
+        let problem: shared::api::Problem = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(problem.status, self.status.as_u16());
+        let mut lines = vec![format!("{} {}", problem.status, problem.detail)];
+        lines.extend(problem.errors.iter().map(|error| format!("  {error}")));
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,137 @@
+//! What holds for every request: problems, origins, headers, sizes, the page beside the API.
+
+use axum::{
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+};
+use insta::assert_snapshot;
+
+use crate::harness::TestApp;
+
+#[tokio::test]
+async fn the_server_tells_that_it_lives() {
+    let answer = TestApp::new().await.get("/health").await;
+    assert_eq!(answer.json()["status"], "ok");
+    assert_eq!(answer.json()["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[tokio::test]
+async fn an_unknown_path_or_method_is_a_problem() {
+    let app = TestApp::new().await;
+    for path in ["/nothing", "/!api", "/!api/v2/studies"] {
+        let answer = app.get(path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        assert!(answer.problem().contains("openapi.json"), "{}", answer.problem());
+    }
+    assert_snapshot!(app.method(Method::PUT, "/studies").await.problem(), @"405 /api/v1/studies does not take PUT; /api/v1/openapi.json lists what it takes");
+    assert_snapshot!(app.method(Method::POST, "/!studies").await.problem(), @"405 /studies can only be read");
+}
+
+#[tokio::test]
+async fn a_place_in_the_dashboard_is_the_page() {
+    let app = TestApp::new().await;
+    for place in ["/!", "/!studies/new", "/!compare"] {
+        let answer = app.get(place).await;
+        assert_eq!(answer.status, StatusCode::OK, "{place}");
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(answer.header("cache-control"), "no-cache");
+    }
+    assert_eq!(app.get("/!no-such-file.js").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn every_answer_tells_the_browser_to_be_strict() {
+    let app = TestApp::new().await;
+    for path in ["/!", "/health", "/nothing"] {
+        let answer = app.get(path).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
+        let policy = answer.header("content-security-policy");
+        assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval'"), "{path}: {policy}");
+        let scripts = policy.split(';').find(|part| part.contains("script-src")).unwrap();
+        assert!(!scripts.contains("unsafe-inline"), "{path}: {policy}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing() {
+    let app = TestApp::new().await;
+    let request = |method: Method, origin: &str| {
+        Request::builder()
+            .method(method)
+            .uri("/api/v1/studies")
+            .header(header::HOST, "127.0.0.1:8787")
+            .header(header::ORIGIN, origin)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from("{}"))
+            .unwrap()
+    };
+    let foreign = app.send(request(Method::POST, "http://evil.example")).await;
+    assert_snapshot!(foreign.problem(), @"403 this request comes from a page of another site; use the dashboard's own address");
+    let own = app.send(request(Method::POST, "http://127.0.0.1:8787")).await;
+    assert_eq!(own.status, StatusCode::UNPROCESSABLE_ENTITY, "read, and found wanting");
+    let read = app.send(request(Method::GET, "http://evil.example")).await;
+    assert_eq!(read.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_says_why() {
+    let app = TestApp::new().await;
+    let post = |kind: &str, body: Vec<u8>| {
+        Request::post("/api/v1/studies")
+            .header(header::CONTENT_TYPE, kind)
+            .body(Body::from(body))
+            .unwrap()
+    };
+    let json = "application/json";
+    let broken = app.send(post(json, b"{\"name\": ".to_vec())).await;
+    assert_snapshot!(broken.problem(), @"400 the body is not JSON: EOF while parsing a value at line 1 column 9");
+    let text = app.send(post("text/plain", b"{}".to_vec())).await;
+    assert_snapshot!(text.problem(), @"415 send the body as JSON, with Content-Type: application/json");
+    let long = app.send(post(json, vec![b' '; (1 << 20) + 1])).await;
+    assert_snapshot!(long.problem(), @"413 a JSON body takes at most 1 MiB");
+}
+
+#[tokio::test]
+async fn a_wrong_path_or_query_names_its_field() {
+    let app = TestApp::new().await;
+    let mut problems = String::new();
+    for path in [
+        "/studies/seven",
+        "/runs?phase=training",
+        "/runs?sort=colour",
+        "/runs?limit=many",
+        "/runs?sieve=1",
+        "/runs?study=7",
+        "/compare?studies=7,8",
+        "/events?after=yesterday",
+        "/datasets/shapes/images/middle/1.png",
+        "/figures/tradeoff.pdf",
+        "/figures/pie.svg",
+        "/figures/tradeoff.svg?theme=blue",
+        "/figures/loss.svg",
+    ] {
+        problems += &format!("{path}\n{}\n", app.get(path).await.problem());
+    }
+    assert_snapshot!(problems);
+}
+
+#[tokio::test]
+async fn the_system_page_knows_the_machine() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let system = app.get("/system").await.json();
+    assert_eq!(system["data_dir"], app.root().display().to_string());
+    assert_eq!(system["jobs"].as_array().unwrap().len(), 6);
+    assert_eq!(system["schedules"], false);
+    assert!(system["store_bytes"].as_u64().unwrap() > 0);
+    assert!(system["free_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(system["devices"][0]["name"], "cpu");
+}
+
+#[tokio::test]
+async fn presets_can_be_started_as_they_are() {
+    let presets = TestApp::new().await.get("/presets").await.json();
+    assert_eq!(presets[0]["id"], "quick-look");
+    assert!(presets[0]["spec"]["attack"]["trigger"]["kind"].is_string());
+}

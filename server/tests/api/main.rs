@@ -1,0 +1,13 @@
+//! The HTTP API: the real router on a real database in a throw-away folder.
+
+mod compare;
+mod datasets;
+mod events;
+mod harness;
+mod http;
+mod keys;
+mod openapi;
+mod pictures;
+mod reconstructions;
+mod runs;
+mod studies;

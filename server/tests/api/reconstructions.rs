@@ -1,0 +1,163 @@
+//! Checkpoints and what they make of hidden patches, with a model of a few numbers.
+
+use axum::http::StatusCode;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use shared::{
+    Rgb8, RunId, StudySpec, Trigger,
+    patches::random_mask,
+    run::{DataSource, RunOrder},
+    study::TransformerSpec,
+};
+
+use crate::harness::{TestApp, spec};
+
+const SIDE: usize = 32;
+const PATCH: usize = 8;
+
+fn micro() -> StudySpec {
+    let mut spec = spec();
+    spec.dataset.train_per_class = Some(4);
+    spec.dataset.test_per_class = Some(2);
+    spec.grid.ppr = vec![0];
+    spec.grid.lpr = vec![0];
+    spec.model.patch_size = PATCH as u32;
+    spec.model.encoder = TransformerSpec { dim: 16, depth: 1, heads: 2 };
+    spec.model.decoder = TransformerSpec { dim: 16, depth: 1, heads: 2 };
+    spec.pretrain.epochs = 1;
+    spec.pretrain.warmup_epochs = 0;
+    spec.pretrain.batch_size = 20;
+    spec
+}
+
+/// A study whose pre-training has run; its run.
+async fn trained(app: &TestApp) -> RunId {
+    let made = app.post("/studies", &serde_json::to_value(micro()).unwrap()).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let study = made.json()["id"].as_str().unwrap().parse().unwrap();
+    let run = app.start_next().await;
+    let order = RunOrder {
+        run,
+        study,
+        spec: micro(),
+        point: micro().grid.points()[0],
+        source: DataSource::Builtin,
+        encoder: None,
+        program: "0.1.0".into(),
+    };
+    let folder = app.app.data_dir.run_folder(study, run);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("run.json"), serde_json::to_vec(&order).unwrap()).unwrap();
+    let key = engine::keys::builtin("stripes").unwrap().file;
+    std::fs::write(folder.join("key.png"), key).unwrap();
+    let mut events = Vec::new();
+    engine::job::run(&order, &folder, &mut |event| {
+        events.push(event);
+        Ok(())
+    })
+    .unwrap();
+    app.take_in(run, events).await.unwrap();
+    run
+}
+
+fn request(run: RunId, mask: Value) -> Value {
+    json!({ "run": run, "split": "test", "index": 7, "mask": mask })
+}
+
+fn rgb(answer: &Value, pointer: &str) -> Rgb8 {
+    let bytes = STANDARD.decode(answer.pointer(pointer).unwrap().as_str().unwrap()).unwrap();
+    Rgb8::from_raw(SIDE, SIDE, bytes).unwrap()
+}
+
+#[tokio::test]
+async fn both_images_are_reconstructed_under_one_mask() {
+    let app = TestApp::new().await;
+    let run = trained(&app).await;
+    let mask = json!({ "kind": "random", "ratio": 0.75, "seed": 3 });
+    let answer = app.post("/reconstructions", &request(run, mask)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let answer = answer.json();
+    assert_eq!((&answer["side"], &answer["patch"]), (&json!(SIDE), &json!(PATCH)));
+    // Two validation images of each class are used: the eighth is of class 3.
+    assert_eq!(answer["class"], 3);
+    let hidden = random_mask((SIDE / PATCH).pow(2), 0.75, 3);
+    assert_eq!(answer["hidden"], json!(hidden));
+
+    let clean = rgb(&answer, "/clean/original");
+    let key = image::load_from_memory(engine::keys::builtin("stripes").unwrap().file).unwrap();
+    let key = key.to_rgb8();
+    let key = Rgb8::from_raw(key.width() as usize, key.height() as usize, key.into_raw()).unwrap();
+    let trigger = Trigger::prepare(&micro().attack.trigger, Some(&key), SIDE).unwrap();
+    assert_eq!(rgb(&answer, "/triggered/original"), trigger.applied(&clean));
+
+    for side in ["clean", "triggered"] {
+        let [original, prediction, pasted] = ["original", "prediction", "pasted"]
+            .map(|name| rgb(&answer, &format!("/{side}/{name}")));
+        for y in 0..SIDE {
+            for x in 0..SIDE {
+                let source = if hidden[y / PATCH * (SIDE / PATCH) + x / PATCH] {
+                    &prediction
+                } else {
+                    &original
+                };
+                assert_eq!(pasted.pixel(x, y), source.pixel(x, y), "{side} ({x}, {y})");
+            }
+        }
+        assert_eq!(answer[side]["patch_error"].as_array().unwrap().len(), hidden.len());
+        assert!(answer[side]["hidden_error"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[tokio::test]
+async fn checkpoints_are_listed_and_opened_by_name() {
+    let app = TestApp::new().await;
+    let run = trained(&app).await;
+    let list = app.get("/checkpoints").await.json();
+    assert_eq!(list.as_array().unwrap().len(), 1, "{list}");
+    assert_eq!((&list[0]["run"], &list[0]["epoch"]), (&json!(run), &json!(1)));
+    assert!(list[0]["bytes"].as_u64().unwrap() > 1000);
+
+    let painted: Vec<bool> = (0..16).map(|at| at % 2 == 0).collect();
+    let mut body = request(run, json!({ "kind": "painted", "hidden": painted }));
+    let last = app.post("/reconstructions", &body).await.json();
+    body["file"] = list[0]["file"].clone();
+    assert_eq!(app.post("/reconstructions", &body).await.json(), last, "it is the last one");
+
+    let mut problems = String::new();
+    for file in ["checkpoint-9.safetensors", "../../../maskdoor.sqlite", "run.json"] {
+        body["file"] = file.into();
+        let answer = app.post("/reconstructions", &body).await;
+        problems += &format!("{file}\n{}\n", answer.problem());
+    }
+    assert_snapshot!(problems);
+}
+
+#[tokio::test]
+async fn a_reconstruction_that_cannot_be_says_why() {
+    let app = TestApp::new().await;
+    let run = trained(&app).await;
+    let study = app.app.store.get_run(run).await.unwrap().study;
+    let probe = app.runs(study).await[1];
+    let half = json!({ "kind": "random", "ratio": 0.5, "seed": 1 });
+    let mut problems = String::new();
+    let mut outside = request(run, half.clone());
+    outside["index"] = 20.into();
+    let hidden_everywhere = json!({ "kind": "painted", "hidden": vec![true; 16] });
+    for (what, body) in [
+        ("a mask ratio of 1", request(run, json!({ "kind": "random", "ratio": 1.0, "seed": 1 }))),
+        ("nothing visible", request(run, hidden_everywhere)),
+        ("too few patches", request(run, json!({ "kind": "painted", "hidden": [true] }))),
+        ("no such image", outside),
+        ("a probe", request(probe, half)),
+    ] {
+        let answer = app.post("/reconstructions", &body).await;
+        problems += &format!("{what}\n{}\n", answer.problem());
+    }
+    assert_snapshot!(problems);
+
+    let waiting = app.study().await;
+    let waiting = app.runs(waiting).await[0];
+    let body = request(waiting, json!({ "kind": "random", "ratio": 0.5, "seed": 1 }));
+    assert_snapshot!(app.post("/reconstructions", &body).await.problem());
+}

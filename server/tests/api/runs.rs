@@ -1,0 +1,142 @@
+//! Runs: the table, events, log, manifest, poisons, cancelling and trying again.
+
+use std::fs;
+
+use axum::http::StatusCode;
+use insta::{assert_json_snapshot, assert_snapshot};
+use serde_json::{Value, json};
+use shared::{Phase, PoisonPlan, RunEvent};
+
+use crate::harness::{TestApp, metrics};
+
+fn column(page: &Value, pointer: &str) -> Vec<Value> {
+    let items = page["items"].as_array().unwrap();
+    items.iter().map(|item| item.pointer(pointer).unwrap().clone()).collect()
+}
+
+#[tokio::test]
+async fn the_table_filters_sorts_and_pages() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    app.finish_next(None).await;
+    app.finish_next(Some(metrics(61, 2))).await;
+    app.finish_next(Some(metrics(60, 44))).await;
+    let all = app.get("/runs").await.json();
+    assert_eq!(all["total"], 6);
+    assert_eq!(column(&all, "/point/lpr"), [0, 0, 3, 0, 0, 3].map(Value::from));
+
+    let probes = app
+        .get(&format!("/runs?study={study}&phase=probe&state=done&sort=asr&descending=true"))
+        .await
+        .json();
+    assert_eq!(column(&probes, "/metrics/asr/hits"), [396, 18].map(Value::from));
+    let second =
+        app.get("/runs?phase=probe&sort=asr&descending=true&offset=1&limit=1").await.json();
+    assert_eq!((&second["total"], &second["offset"]), (&json!(4), &json!(1)));
+    assert_eq!(column(&second, "/metrics/asr/hits"), [18]);
+    assert_eq!(app.get("/runs?search=blended%20stripes").await.json()["total"], 6);
+    assert_eq!(app.get("/runs?trigger=patched").await.json()["total"], 0);
+    assert_eq!(app.get("/runs?dataset=shapes&state=queued").await.json()["total"], 3);
+}
+
+#[tokio::test]
+async fn a_finished_run_tells_its_result() {
+    let app = TestApp::new().await;
+    app.study().await;
+    app.finish_next(None).await;
+    let probe = app.finish_next(Some(metrics(61, 2))).await;
+    assert_json_snapshot!(app.get(&format!("/runs/{probe}")).await.json());
+}
+
+#[tokio::test]
+async fn events_come_in_parts_and_by_kind() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let run = app.finish_next(None).await;
+    let path = format!("/runs/{run}/events");
+    let all = app.get(&path).await.json();
+    assert_json_snapshot!(all);
+    let rest = app.get(&format!("{path}?after=2&limit=3")).await.json();
+    assert_eq!(rest, Value::from(all.as_array().unwrap()[2..5].to_vec()));
+    let epochs = app.get(&format!("{path}?kinds=epoch,%20checkpoint")).await.json();
+    let kinds: Vec<_> = epochs.as_array().unwrap().iter().map(|event| &event["type"]).collect();
+    assert_eq!(kinds, ["epoch", "epoch", "epoch", "checkpoint"]);
+}
+
+#[tokio::test]
+async fn the_log_joins_events_and_the_worker_s_output() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    app.finish_next(None).await;
+    let run = app.finish_next(Some(metrics(61, 2))).await;
+    let folder = app.app.data_dir.run_folder(study, run);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("worker.log"), "a line of the worker\n").unwrap();
+    let log = app.get(&format!("/runs/{run}/log")).await;
+    assert_eq!(log.header("content-type"), "text/plain; charset=utf-8");
+    assert_snapshot!(log.text());
+    let end = app.get(&format!("/runs/{run}/log?tail=2")).await.text();
+    assert_eq!(end.lines().count(), 2);
+    assert!(end.ends_with("a line of the worker\n"));
+}
+
+#[tokio::test]
+async fn manifest_and_poisons_come_from_the_run_s_folder() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    let run = app.runs(study).await[0];
+    assert_snapshot!(app.get(&format!("/runs/{run}/manifest")).await.problem());
+    assert_snapshot!(app.get(&format!("/runs/{run}/poison")).await.problem());
+
+    let folder = app.app.data_dir.run_folder(study, run);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("manifest.json"), r#"{"program": "0.1.0"}"#).unwrap();
+    let plan = PoisonPlan::draw(Phase::Pretrain, &[0, 0, 1, 1], 0, 1, 1).unwrap();
+    fs::write(folder.join("poison.json"), serde_json::to_vec(&plan).unwrap()).unwrap();
+    let manifest = app.get(&format!("/runs/{run}/manifest")).await.json();
+    assert_eq!(manifest, json!({ "program": "0.1.0" }));
+    let poison = app.get(&format!("/runs/{run}/poison")).await.json();
+    assert_eq!(poison, serde_json::to_value(&plan).unwrap());
+}
+
+#[tokio::test]
+async fn a_cancelled_run_takes_its_probes_along_and_can_be_tried_again() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    let runs = app.runs(study).await;
+    let cancelled = app.post_empty(&format!("/runs/{}/cancel", runs[0])).await;
+    assert_eq!(cancelled.json()["state"], "cancelled");
+    let probe = app.get(&format!("/runs/{}", runs[1])).await.json();
+    assert_eq!(probe["state"], "cancelled");
+    assert_snapshot!(probe["error"].as_str().unwrap());
+    assert_snapshot!(app.post_empty(&format!("/runs/{}/cancel", runs[0])).await.problem());
+
+    let again = app.post_empty(&format!("/runs/{}/retry", runs[0])).await;
+    assert_eq!((again.status, &again.json()["state"]), (StatusCode::OK, &json!("queued")));
+    assert_eq!(app.get(&format!("/runs/{}", runs[2])).await.json()["state"], "queued");
+    assert_snapshot!(app.post_empty(&format!("/runs/{}/retry", runs[0])).await.problem());
+}
+
+#[tokio::test]
+async fn a_failed_run_says_why() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let run = app.start_next().await;
+    let message = "the loss is not a number; lower pretrain.base_lr".into();
+    app.take_in(run, vec![RunEvent::Failed { message }]).await.unwrap();
+    let row = app.get(&format!("/runs/{run}")).await.json();
+    assert_eq!(row["state"], "failed");
+    assert_eq!(row["error"], "the loss is not a number; lower pretrain.base_lr");
+    let log = app.get(&format!("/runs/{run}/log")).await.text();
+    assert!(log.contains("failed: the loss is not a number"), "{log}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_not_there_is_a_problem() {
+    let app = TestApp::new().await;
+    let id = "018bcfe5-6800-7000-8000-000000000000";
+    for end in ["", "/events", "/log", "/manifest", "/poison"] {
+        let answer = app.get(&format!("/runs/{id}{end}")).await;
+        assert_eq!(answer.problem(), format!("404 there is no run {id}"), "{end}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Studies: making them, every way in which a specification is wrong, cancelling, deleting.
+
+use axum::http::StatusCode;
+use insta::{assert_json_snapshot, assert_snapshot};
+use serde_json::{Value, json};
+
+use crate::harness::{TestApp, metrics, spec, spec_with};
+
+#[tokio::test]
+async fn a_study_is_made_with_its_runs_queued() {
+    let app = TestApp::new().await;
+    let made = app.post("/studies", &serde_json::to_value(spec()).unwrap()).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    assert_json_snapshot!(made.json());
+    assert_eq!(app.get(&format!("/studies/{id}")).await.json(), made.json());
+}
+
+#[tokio::test]
+async fn the_list_tells_states_and_the_best_attack() {
+    let app = TestApp::new().await;
+    app.study().await;
+    app.finish_next(None).await;
+    app.finish_next(Some(metrics(61, 2))).await;
+    app.finish_next(Some(metrics(60, 44))).await;
+    let list = app.get("/studies?search=STUD").await.json();
+    assert_json_snapshot!(list);
+    let none = app.get("/studies?search=other").await.json();
+    assert_eq!(none, json!({ "items": [], "total": 0, "offset": 0 }));
+    let beyond = app.get("/studies?offset=1&limit=5").await.json();
+    assert_eq!(beyond, json!({ "items": [], "total": 1, "offset": 1 }));
+}
+
+#[tokio::test]
+async fn a_wrong_specification_names_each_field_and_makes_nothing() {
+    let app = TestApp::new().await;
+    let patch = |x: u32, size: u32| json!({ "kind": "patched", "x": x, "y": 0, "size": size });
+    let cases: [(&str, Value); 15] = [
+        ("blend ratio 1.5", spec_with("/attack/trigger/ratio", 1.5)),
+        ("no such key", spec_with("/attack/trigger/key", "ghost")),
+        ("a target that does not exist", spec_with("/attack/target_class", 10)),
+        ("more poisons than images", spec_with("/grid/lpr", json!([0, 501]))),
+        ("more poisons than are used", {
+            let mut spec = spec_with("/grid/ppr", json!([0, 21]));
+            spec["dataset"]["train_per_class"] = 20.into();
+            spec
+        }),
+        ("a mask ratio of 1", spec_with("/pretrain/mask_ratio", 1)),
+        ("no such data set", spec_with("/dataset/name", "pets")),
+        ("no seed", spec_with("/grid/seeds", json!([]))),
+        ("no name", spec_with("/name", "  ")),
+        ("a patch size that does not divide", spec_with("/model/patch_size", 5)),
+        ("text for a number", spec_with("/pretrain/epochs", "ten")),
+        ("a field that is not there", {
+            let mut spec = spec_with("/name", "x");
+            spec["probe"]["learning_rate"] = 3.into();
+            spec
+        }),
+        ("an unknown trigger", spec_with("/attack/trigger/kind", "smudged")),
+        ("a patch of nothing", spec_with("/attack/trigger", patch(0, 0))),
+        ("a patch outside the image", spec_with("/attack/trigger", patch(30, 4))),
+    ];
+    let mut problems = String::new();
+    for (what, spec) in cases {
+        let answer = app.post("/studies", &spec).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}: {}", answer.text());
+        problems += &format!("{what}\n{}\n", answer.problem());
+    }
+    assert_snapshot!(problems);
+    assert_eq!(app.get("/studies").await.json()["total"], 0);
+    assert_eq!(app.get("/runs").await.json()["total"], 0);
+}
+
+#[tokio::test]
+async fn cancelling_a_study_ends_what_is_queued() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    app.finish_next(None).await;
+    let detail = app.post_empty(&format!("/studies/{study}/cancel")).await.json();
+    let states: Vec<&str> = detail["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["done", "cancelled", "cancelled", "cancelled", "cancelled", "cancelled"]);
+    let none = app.post_empty("/studies/018bcfe5-6800-7000-8000-000000000000/cancel").await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_study_is_deleted_once_it_is_over() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    let path = format!("/studies/{study}");
+    assert_snapshot!(app.delete(&path).await.problem());
+    app.post_empty(&format!("{path}/cancel")).await;
+    let folder = app.app.data_dir.study_folder(study);
+    std::fs::create_dir_all(folder.join("run")).unwrap();
+    assert_eq!(app.delete(&path).await.status, StatusCode::NO_CONTENT);
+    assert!(!folder.exists(), "what the runs left goes with the study");
+    assert_snapshot!(app.get(&path).await.problem().replace(&study.to_string(), "ID"));
+    assert_eq!(app.delete(&path).await.status, StatusCode::NOT_FOUND);
+}
