@@ -21,7 +21,14 @@ impl Ruler {
     /// A ruler with about `wanted` ticks.
     pub(super) fn new(axis: &Axis, wanted: usize) -> Self {
         match &axis.scale {
-            Scale::Percent => Self::round(0.0, 100.0, if wanted < 5 { 50.0 } else { 20.0 }),
+            Scale::Percent => {
+                let step = match wanted {
+                    0..3 => 50.0,
+                    3..5 => 25.0,
+                    _ => 20.0,
+                };
+                Self::round(0.0, 100.0, step)
+            }
             Scale::Linear { low, high } => {
                 let (low, high, step) = ticks::nice(*low, *high, wanted);
                 Self::round(low, high, step)
