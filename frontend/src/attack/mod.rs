@@ -4,6 +4,7 @@
 mod drag;
 mod glyph;
 mod key;
+mod mosaic;
 mod overlay;
 mod picture;
 mod preview;

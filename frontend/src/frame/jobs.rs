@@ -44,10 +44,9 @@ pub(super) fn provide() {
                 && let Ok(page) = api::get::<Page<RunRow>>(format!("/runs{running}")).await
             {
                 let (running, fraction) = (page.total, mean_fraction(&page.items));
-                let same = jobs
-                    .with_untracked(|jobs| jobs.running == running && jobs.fraction == fraction);
-                if !same {
-                    jobs.update(|jobs| (jobs.running, jobs.fraction) = (running, fraction));
+                let next = Jobs { running, fraction, ..jobs.get_untracked() };
+                if jobs.with_untracked(|jobs| *jobs != next) {
+                    jobs.set(next);
                 }
             }
             TimeoutFuture::new(PERIOD).await;

@@ -63,19 +63,17 @@ fn stored() -> Theme {
     Theme::parse(&text.unwrap_or_default())
 }
 
-/// Sets the theme on the page and keeps it. A browser that refuses storage only forgets it.
+/// Sets the theme on the page and keeps it.
 fn apply(theme: Theme) {
     let Some(root) = document().document_element() else { return };
     let storage = window().local_storage().ok().flatten();
-    match theme.attribute() {
-        Some(value) => {
-            let _ = root.set_attribute("data-theme", value);
-            let _ = storage.map(|storage| storage.set_item(KEY, value));
-        }
-        None => {
-            let _ = root.remove_attribute("data-theme");
-            let _ = storage.map(|storage| storage.remove_item(KEY));
-        }
+    // A browser that refuses either only forgets the choice.
+    if let Some(value) = theme.attribute() {
+        let _ = root.set_attribute("data-theme", value);
+        let _ = storage.map(|storage| storage.set_item(KEY, value));
+    } else {
+        let _ = root.remove_attribute("data-theme");
+        let _ = storage.map(|storage| storage.remove_item(KEY));
     }
 }
 

@@ -1,7 +1,7 @@
 //! A data set's images by class, and the files that it leaves out.
 
 use leptos::prelude::*;
-use shared::api::{DatasetInfo, SampleImage, Samples};
+use shared::api::{DatasetInfo, SampleImage, Samples, SkippedFile};
 
 use crate::{
     api,
@@ -57,9 +57,8 @@ pub fn Detail(
         }
     };
     let samples: Fetched<Samples> = fetched(path);
-    let (classes, train, test) =
-        (set.classes.clone(), set.train_counts.clone(), set.test_counts.clone());
-    let count = classes.len();
+    let count = set.classes.len();
+    let (name, skipped, skipped_total) = (set.name.clone(), set.skipped.clone(), set.skipped_total);
     let rows = move || {
         let samples = samples.value()?;
         let rows = by_class(&samples, count)
@@ -68,93 +67,113 @@ pub fn Detail(
             .skip(first.get())
             .take(CLASSES)
             .map(|(class, items)| {
-                let name = classes.get(class).cloned().unwrap_or_default();
-                let tiles = items
-                    .into_iter()
-                    .map(|item| {
-                        let image = decode_rgb(samples.side, &item.rgb);
-                        view! {
-                            <div class="tile" title=item.name.clone()>
-                                <PixelCanvas image=Signal::stored(image) label=Signal::stored(format!("{name}, {}", item.name))/>
-                            </div>
-                        }
-                    })
-                    .collect_view();
-                let counts = format!(
-                    "{} + {}",
-                    format::count(train.get(class).copied().unwrap_or(0).into()),
-                    format::count(test.get(class).copied().unwrap_or(0).into()),
-                );
-                view! {
-                    <li class="class-row">
-                        <p>
-                            <span class="class-number">{class}</span>
-                            <strong>{name.clone()}</strong>
-                            <span class="muted small" title="training + validation images">{counts}</span>
-                        </p>
-                        <div class="class-tiles">{tiles}</div>
-                    </li>
-                }
+                let name = set.classes[class].clone();
+                let of_class =
+                    |counts: &[u32]| format::count(counts.get(class).copied().unwrap_or(0).into());
+                let counts =
+                    format!("{} + {}", of_class(&set.train_counts), of_class(&set.test_counts));
+                view! { <ClassRow class name counts side=samples.side items/> }
             })
             .collect_view();
         Some(view! { <ul class="classes">{rows}</ul> })
     };
-    let skipped = set.skipped.clone();
-    let skipped_total = set.skipped_total;
     let retry = Callback::new(move |()| samples.refetch());
-    let step = move |by: isize| first.update(|first| *first = first.saturating_add_signed(by));
+    let waits = move || samples.get().is_none();
     view! {
         <section class="panel" aria-labelledby="detail-title">
             <header class="panel-head">
-                <h2 id="detail-title">{format!("Images of {}", set.name)}</h2>
+                <h2 id="detail-title">{format!("Images of {name}")}</h2>
                 <span class="muted small">"training images; numbers are training + validation"</span>
             </header>
             <div class="panel-body stack">
                 {move || samples.problem().map(|problem| view! { <ProblemBox problem retry/> })}
-                {move || samples.get().is_none().then(|| view! { <p class="loading" role="status">"Loading images…"</p> })}
+                {move || waits().then(|| view! { <p class="loading" role="status">"Loading images…"</p> })}
                 {rows}
-                {(count > CLASSES)
-                    .then(|| {
-                        view! {
-                            <nav class="pager" aria-label="Classes">
-                                <span class="muted">
-                                    {move || {
-                                        let first = first.get();
-                                        format!("classes {first} to {} of {count}", (first + CLASSES).min(count) - 1)
-                                    }}
-                                </span>
-                                <button type="button" class="button" disabled=move || first.get() == 0 on:click=move |_| step(-(CLASSES as isize))>
-                                    <Icon glyph=Glyph::ArrowLeft/>
-                                    "Back"
-                                </button>
-                                <button type="button" class="button" disabled=move || first.get() + CLASSES >= count on:click=move |_| step(CLASSES as isize)>
-                                    "More"
-                                    <Icon glyph=Glyph::ArrowRight/>
-                                </button>
-                            </nav>
-                        }
-                    })}
-                {(skipped_total > 0)
-                    .then(|| {
-                        let files = skipped
-                            .into_iter()
-                            .map(|file| view! { <li><code>{file.path}</code>" "{file.reason}</li> })
-                            .collect_view();
-                        view! {
-                            <details class="skipped">
-                                <summary>
-                                    <Icon glyph=Glyph::Alert/>
-                                    {format!(
-                                        "{} left out: not readable as an image",
-                                        format::things(skipped_total.into(), "file", "files"),
-                                    )}
-                                </summary>
-                                <ul class="bullets">{files}</ul>
-                            </details>
-                        }
-                    })}
+                {(count > CLASSES).then(|| view! { <ClassPager first count/> })}
+                {(skipped_total > 0).then(|| view! { <Skipped files=skipped total=skipped_total/> })}
             </div>
         </section>
+    }
+}
+
+/// The images of one class.
+#[component]
+fn ClassRow(
+    class: usize,
+    name: String,
+    counts: String,
+    side: u32,
+    items: Vec<SampleImage>,
+) -> impl IntoView {
+    let tiles = items
+        .into_iter()
+        .map(|item| {
+            let image = Signal::stored(decode_rgb(side, &item.rgb));
+            let label = Signal::stored(format!("{name}, {}", item.name));
+            view! {
+                <div class="tile" title=item.name>
+                    <PixelCanvas image label/>
+                </div>
+            }
+        })
+        .collect_view();
+    view! {
+        <li class="class-row">
+            <p>
+                <span class="class-number">{class}</span>
+                <strong>{name}</strong>
+                <span class="muted small" title="training + validation images">{counts}</span>
+            </p>
+            <div class="class-tiles">{tiles}</div>
+        </li>
+    }
+}
+
+/// From some classes to the next.
+#[component]
+fn ClassPager(first: RwSignal<usize>, count: usize) -> impl IntoView {
+    let told = move || {
+        let first = first.get();
+        format!("classes {first} to {} of {count}", (first + CLASSES).min(count) - 1)
+    };
+    let step = move |by: isize| first.update(|first| *first = first.saturating_add_signed(by));
+    let is_first = move || first.get() == 0;
+    let is_last = move || first.get() + CLASSES >= count;
+    view! {
+        <nav class="pager" aria-label="Classes">
+            <span class="muted">{told}</span>
+            <button type="button" class="button" disabled=is_first on:click=move |_| step(-(CLASSES as isize))>
+                <Icon glyph=Glyph::ArrowLeft/>
+                "Back"
+            </button>
+            <button type="button" class="button" disabled=is_last on:click=move |_| step(CLASSES as isize)>
+                "More"
+                <Icon glyph=Glyph::ArrowRight/>
+            </button>
+        </nav>
+    }
+}
+
+/// The files that are left out.
+#[component]
+fn Skipped(files: Vec<SkippedFile>, total: u32) -> impl IntoView {
+    let told = format::things(total.into(), "file", "files");
+    let more = (total as usize).saturating_sub(files.len());
+    let rows = files
+        .into_iter()
+        .map(|file| view! { <li><code>{file.path}</code>" "{file.reason}</li> })
+        .collect_view();
+    view! {
+        <details class="skipped">
+            <summary>
+                <Icon glyph=Glyph::Alert/>
+                {format!("{told} left out: not readable as an image")}
+            </summary>
+            <ul class="bullets">
+                {rows}
+                {(more > 0).then(|| view! { <li>{format!("and {} more", format::count(more as u64))}</li> })}
+            </ul>
+        </details>
     }
 }
 

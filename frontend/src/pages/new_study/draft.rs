@@ -97,19 +97,16 @@ fn collect(
 ) -> Vec<FieldError> {
     let mut errors: Vec<FieldError> =
         unparsed.iter().map(|(path, message)| FieldError::new(*path, message.clone())).collect();
-    match dataset {
-        Some(dataset) => errors.extend(spec.validate_with(dataset)),
-        None => {
-            errors.extend(spec.validate());
-            if !spec.dataset.name.is_empty() {
-                errors.push(FieldError::new(
-                    "dataset.name",
-                    format!(
-                        "there is no data set called {:?} here; add it on the page Data, or choose another",
-                        spec.dataset.name
-                    ),
-                ));
-            }
+    if let Some(dataset) = dataset {
+        errors.extend(spec.validate_with(dataset));
+    } else {
+        errors.extend(spec.validate());
+        let name = &spec.dataset.name;
+        if !name.is_empty() {
+            let message = format!(
+                "there is no data set called {name:?} here; add it on the page Data, or choose another"
+            );
+            errors.push(FieldError::new("dataset.name", message));
         }
     }
     for error in refused {

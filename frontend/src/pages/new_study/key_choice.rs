@@ -48,7 +48,7 @@ pub fn KeyChoice(
                     choose(key.id);
                 }
                 Err(problem) => {
-                    failure.set(Some(format!("the file {}: {}", file.name(), words(&problem))))
+                    failure.set(Some(format!("the file {}: {}", file.name(), words(&problem))));
                 }
             }
             busy.set(false);

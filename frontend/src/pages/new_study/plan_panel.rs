@@ -1,11 +1,8 @@
 //! What will run, about how long it takes, and the button that starts it.
 
 use leptos::{prelude::*, task::spawn_local};
-use leptos_router::hooks::use_navigate;
-use shared::{
-    api::{DeviceInfo, Problem, StudyDetail},
-    study::FieldError,
-};
+use leptos_router::{NavigateOptions, hooks::use_navigate};
+use shared::api::{DeviceInfo, Problem, StudyDetail};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
@@ -63,7 +60,9 @@ pub fn PlanPanel(
         let spec = draft.spec.get_untracked();
         spawn_local(async move {
             match api::post::<StudyDetail>("/studies", &spec).await {
-                Ok(study) => navigate(&format!("/studies/{}", study.id), Default::default()),
+                Ok(study) => {
+                    navigate(&format!("/studies/{}", study.id), NavigateOptions::default());
+                }
                 Err(refused) => {
                     // What stands at a field is listed already.
                     draft.refuse(refused.errors.clone());
@@ -87,33 +86,6 @@ pub fn PlanPanel(
         draft.dataset.with(|set| {
             let set = set.as_ref()?;
             devices.with(|devices| draft.spec.with(|spec| estimate::time_text(spec, set, devices)))
-        })
-    };
-    let wrong = move || {
-        let errors: Vec<FieldError> = draft.errors.get();
-        (!errors.is_empty()).then(|| {
-            let rows = errors
-                .iter()
-                .map(|error| {
-                    let (path, text) = (
-                        error.field.clone(),
-                        format!("{}: {}", label(&error.field), error.message),
-                    );
-                    view! {
-                        <li>
-                            <button type="button" class="link" on:click=move |_| show(path.clone())>
-                                {text}
-                            </button>
-                        </li>
-                    }
-                })
-                .collect_view();
-            view! {
-                <div class="plan-wrong" role="status">
-                    <p><Icon glyph=Glyph::Alert/>{attention(errors.len())}</p>
-                    <ul>{rows}</ul>
-                </div>
-            }
         })
     };
     view! {
@@ -141,10 +113,41 @@ pub fn PlanPanel(
                         {move || if busy.get() { "Starting…" } else { "Start" }}
                     </button>
                 </div>
-                {wrong}
+                <WrongFields show=Callback::new(show)/>
                 {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
             </div>
         </section>
+    }
+}
+
+/// All errors, each leading to its field.
+#[component]
+fn WrongFields(
+    /// Brings the field at a path into view.
+    show: Callback<String>,
+) -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    move || {
+        let errors = draft.errors.get();
+        let count = errors.len();
+        let rows = errors
+            .into_iter()
+            .map(|error| {
+                let text = format!("{}: {}", label(&error.field), error.message);
+                let lead = move |_| show.run(error.field.clone());
+                view! {
+                    <li><button type="button" class="link" on:click=lead>{text}</button></li>
+                }
+            })
+            .collect_view();
+        (count > 0).then(|| {
+            view! {
+                <div class="plan-wrong" role="status">
+                    <p><Icon glyph=Glyph::Alert/>{attention(count)}</p>
+                    <ul>{rows}</ul>
+                </div>
+            }
+        })
     }
 }
 

@@ -117,7 +117,7 @@ fn NumberList(list: &'static List) -> impl IntoView {
         }
         match text.trim().parse::<u64>() {
             Ok(number) if chosen.with_untracked(|chosen| chosen.contains(&number)) => {
-                entry.set(String::new())
+                entry.set(String::new());
             }
             Ok(number) => {
                 toggle(number);

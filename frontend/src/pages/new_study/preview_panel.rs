@@ -65,7 +65,7 @@ pub fn PreviewPanel() -> impl IntoView {
         draft.dataset.with(|set| set.as_ref().map(|set| set.classes.clone()).unwrap_or_default())
     });
     let moved = Callback::new(move |patch| {
-        draft.edit(|spec| spec.attack.trigger = TriggerSpec::Patched(patch))
+        draft.edit(|spec| spec.attack.trigger = TriggerSpec::Patched(patch));
     });
     let shuffle = Callback::new(move |()| seed.update(|seed| *seed += 1));
     let retry = Callback::new(move |()| samples.refetch());

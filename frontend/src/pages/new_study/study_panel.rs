@@ -45,43 +45,12 @@ pub fn StudyPanel(
 ) -> impl IntoView {
     let draft = expect_context::<Draft>();
     let name = draft.part(|spec| spec.name.clone());
-    let dataset = draft.part(|spec| spec.dataset.name.clone());
     let summary = {
         let presets = presets.clone();
         move || {
-            preset.with(|id| {
-                presets
-                    .iter()
-                    .find(|preset| Some(&preset.id) == id.as_ref())
-                    .map(|preset| preset.summary.clone())
-            })
+            let named = |known: &&Preset| preset.with(|id| id.as_ref() == Some(&known.id));
+            presets.iter().find(named).map(|preset| preset.summary.clone())
         }
-    };
-    let options = move || {
-        presets
-            .iter()
-            .map(|known| {
-                let id = known.id.clone();
-                let here = preset.with(|preset| preset.as_ref() == Some(&id));
-                view! { <option value=id selected=here>{known.title.clone()}</option> }
-            })
-            .collect_view()
-    };
-    let sets = move || {
-        let chosen = dataset.get();
-        let all = datasets.get();
-        let stray = (!all.iter().any(|set| set.name == chosen))
-            .then(|| view! { <option value=chosen.clone() selected=true>{format!("{chosen} (not here)")}</option> });
-        let known = all
-            .into_iter()
-            .map(|set| {
-                let here = set.name == chosen;
-                let text =
-                    if set.builtin { format!("{}, built in", set.name) } else { set.name.clone() };
-                view! { <option value=set.name selected=here>{text}</option> }
-            })
-            .collect_view();
-        (stray, known)
     };
     let size = move || {
         draft
@@ -91,24 +60,7 @@ pub fn StudyPanel(
     view! {
         <section class="panel study-panel" aria-label="Study">
             <div class="panel-body fields study-fields">
-                <Field
-                    path="preset"
-                    label="Preset"
-                    error=Signal::stored(None::<String>)
-                    control=move |id, about| {
-                        view! {
-                            <span class="select">
-                                <select
-                                    id=id
-                                    aria-describedby=about
-                                    on:change=move |event: ev::Event| choose_preset.run(event_target_value(&event))
-                                >
-                                    {options}
-                                </select>
-                            </span>
-                        }
-                    }
-                />
+                <PresetField presets preset choose=choose_preset/>
                 <Field
                     path="name"
                     label="Name"
@@ -130,27 +82,7 @@ pub fn StudyPanel(
                         }
                     }
                 />
-                <Field
-                    path="dataset.name"
-                    label="Data set"
-                    error=draft.error_at("dataset.name")
-                    control=move |id, about| {
-                        view! {
-                            <span class="select">
-                                <select
-                                    id=id
-                                    aria-describedby=about
-                                    on:change=move |event: ev::Event| {
-                                        let name = event_target_value(&event);
-                                        draft.edit(|spec| spec.dataset.name = name);
-                                    }
-                                >
-                                    {sets}
-                                </select>
-                            </span>
-                        }
-                    }
-                />
+                <DatasetField datasets/>
                 <LimitField
                     path="dataset.train_per_class"
                     label="Training images"
@@ -164,10 +96,95 @@ pub fn StudyPanel(
                     set=|spec, limit| spec.dataset.test_per_class = limit
                 />
                 <p class="study-summary">
-                    {summary} " " <span class="nowrap-block">{size}</span>
+                    {summary} " " {size}
                 </p>
             </div>
         </section>
+    }
+}
+
+/// The preset that the form begins with.
+#[component]
+fn PresetField(
+    presets: Vec<Preset>,
+    preset: Signal<Option<String>>,
+    choose: Callback<String>,
+) -> impl IntoView {
+    let options = move || {
+        presets
+            .iter()
+            .map(|known| {
+                let here = preset.with(|id| id.as_ref() == Some(&known.id));
+                view! {
+                    <option value=known.id.clone() selected=here>
+                        {known.title.clone()}
+                    </option>
+                }
+            })
+            .collect_view()
+    };
+    let changed = move |event: ev::Event| choose.run(event_target_value(&event));
+    view! {
+        <Field
+            path="preset"
+            label="Preset"
+            error=Signal::stored(None::<String>)
+            control=move |id, about| {
+                view! {
+                    <span class="select">
+                        <select id=id aria-describedby=about on:change=changed>
+                            {options}
+                        </select>
+                    </span>
+                }
+            }
+        />
+    }
+}
+
+/// The data set.
+#[component]
+fn DatasetField(datasets: Signal<Vec<DatasetInfo>>) -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let chosen = draft.part(|spec| spec.dataset.name.clone());
+    let options = move || {
+        let chosen = chosen.get();
+        let all = datasets.get();
+        // A data set that is not here stays visible, so that its error makes sense.
+        let stray = (!all.iter().any(|set| set.name == chosen)).then(|| {
+            let text = format!("{chosen} (not here)");
+            view! { <option value=chosen.clone() selected=true>{text}</option> }
+        });
+        let known = all
+            .into_iter()
+            .map(|set| {
+                let here = set.name == chosen;
+                let text =
+                    if set.builtin { format!("{}, built in", set.name) } else { set.name.clone() };
+                view! { <option value=set.name selected=here>{text}</option> }
+            })
+            .collect_view();
+        (stray, known)
+    };
+    let changed = move |event: ev::Event| {
+        let name = event_target_value(&event);
+        draft.edit(|spec| spec.dataset.name = name);
+    };
+    view! {
+        <Field
+            path="dataset.name"
+            label="Data set"
+            error=draft.error_at("dataset.name")
+            control=move |id, about| {
+                view! {
+                    <span class="select">
+                        <select id=id aria-describedby=about on:change=changed>
+                            {options}
+                        </select>
+                    </span>
+                }
+            }
+        />
     }
 }
 

@@ -1,0 +1,223 @@
+//! One part of the preview as tiles: images, the patch grid over them, and a patch that can be dragged.
+
+use leptos::{ev, prelude::*};
+use shared::{Rgb8, TriggerSpec, trigger::PatchedSpec};
+use wasm_bindgen::JsCast;
+use web_sys::Element;
+
+use super::{
+    drag::{self, Grab},
+    overlay::{lines_path, touched_path},
+    picture::Picture,
+    preview::Scene,
+    render::{GAIN, Rendered},
+};
+use crate::components::PixelCanvas;
+
+/// A part of the preview. A narrow screen shows one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// As in the data set.
+    Clean,
+    /// With the trigger.
+    Triggered,
+    /// What the trigger changes, amplified.
+    Difference,
+}
+
+impl Part {
+    /// All parts, from left to right.
+    pub const ALL: [Self; 3] = [Self::Clean, Self::Triggered, Self::Difference];
+
+    /// Its heading.
+    pub fn name(self) -> String {
+        match self {
+            Self::Clean => "Clean".into(),
+            Self::Triggered => "Triggered".into(),
+            Self::Difference => format!("Difference × {GAIN}"),
+        }
+    }
+
+    /// Its name in the style sheet.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Triggered => "triggered",
+            Self::Difference => "difference",
+        }
+    }
+}
+
+/// What the tiles of all parts share.
+#[derive(Clone, Copy)]
+pub struct Stage {
+    /// What the preview is made from.
+    pub scene: Scene,
+    /// The images.
+    pub pictures: Signal<Vec<Picture>>,
+    /// Names of the classes.
+    pub classes: Signal<Vec<String>>,
+    /// The images with the trigger.
+    pub rendered: RwSignal<Rendered>,
+    /// Whether the patch grid lies over the images.
+    pub grid: RwSignal<bool>,
+    /// Takes a moved patch.
+    pub moved: Callback<PatchedSpec>,
+}
+
+impl Stage {
+    /// The patch that can be moved, its image's side and the side of a ViT patch.
+    fn patch(self) -> Option<(PatchedSpec, u32, u32)> {
+        match self.scene.trigger.get_untracked() {
+            TriggerSpec::Patched(patch) => {
+                Some((patch, self.scene.side.get_untracked(), self.scene.vit_patch.get_untracked()))
+            }
+            TriggerSpec::Blended(_) => None,
+        }
+    }
+
+    fn image(self, part: Part, at: usize) -> Option<Rgb8> {
+        match part {
+            Part::Clean => {
+                self.pictures.with(|all| all.get(at).map(|picture| picture.image.clone()))
+            }
+            Part::Triggered => self.rendered.with(|all| all.triggered.get(at).cloned()),
+            Part::Difference => self.rendered.with(|all| all.difference.get(at).cloned()),
+        }
+    }
+
+    fn label(self, part: Part, at: usize) -> String {
+        let class = self.pictures.with(|all| all.get(at).map(|picture| picture.class as usize));
+        let name = class.and_then(|class| self.classes.with(|names| names.get(class).cloned()));
+        format!("{}, {}", name.unwrap_or_else(|| "image".into()), part.name().to_lowercase())
+    }
+
+    /// Moves the patch by a key.
+    fn step(self, event: &ev::KeyboardEvent) {
+        let next = self.patch().and_then(|(patch, side, vit_patch)| {
+            drag::key_step(&patch, &event.key(), event.shift_key(), vit_patch, side)
+        });
+        if let Some(patch) = next {
+            event.prevent_default();
+            self.moved.run(patch);
+        }
+    }
+}
+
+/// The tiles of one part.
+#[component]
+pub fn Mosaic(
+    /// The part.
+    part: Part,
+    /// What all parts share.
+    stage: Stage,
+) -> impl IntoView {
+    let draggable = Memo::new(move |_| {
+        part == Part::Triggered && matches!(stage.scene.trigger.get(), TriggerSpec::Patched(_))
+    });
+    let count = Memo::new(move |_| stage.pictures.with(Vec::len));
+    let tiles = move || (0..count.get()).map(|at| view! { <Tile part stage at/> }).collect_view();
+    let label = move || {
+        if draggable.get() {
+            "Triggered images. Arrow keys move the patch by a pixel, with Shift by a ViT patch."
+                .into()
+        } else {
+            format!("{} images", part.name())
+        }
+    };
+    let pressed = move |event: ev::KeyboardEvent| {
+        if draggable.get_untracked() {
+            stage.step(&event);
+        }
+    };
+    view! {
+        <figure class=format!("mosaic mosaic-{}", part.class())>
+            <figcaption>
+                <span class=format!("swatch swatch-{}", part.class())></span>
+                {part.name()}
+            </figcaption>
+            <div
+                class="mosaic-tiles"
+                class:draggable=move || draggable.get()
+                role="group"
+                tabindex=move || draggable.get().then_some("0")
+                aria-label=label
+                on:keydown=pressed
+            >
+                {tiles}
+            </div>
+        </figure>
+    }
+}
+
+/// One image.
+#[component]
+fn Tile(part: Part, stage: Stage, at: usize) -> impl IntoView {
+    let held = RwSignal::new(None::<Grab>);
+    let press = move |event: ev::PointerEvent| {
+        let Some((patch, side, _)) = stage.patch().filter(|_| part == Part::Triggered) else {
+            return;
+        };
+        let Some(pixel) = pixel(&event, side) else { return };
+        event.prevent_default();
+        if let Some(tile) = tile(&event) {
+            // Without capture a fast pointer only leaves the tile earlier.
+            let _ = tile.set_pointer_capture(event.pointer_id());
+        }
+        let hold = drag::grab(&patch, pixel);
+        held.set(Some(hold));
+        stage.moved.run(drag::drag(&patch, hold, pixel, side));
+    };
+    let pull = move |event: ev::PointerEvent| {
+        let Some(hold) = held.get_untracked() else { return };
+        if let Some((patch, side, _)) = stage.patch()
+            && let Some(pixel) = pixel(&event, side)
+        {
+            stage.moved.run(drag::drag(&patch, hold, pixel, side));
+        }
+    };
+    let image = Signal::derive(move || stage.image(part, at));
+    let label = Signal::derive(move || stage.label(part, at));
+    view! {
+        <div
+            class="tile"
+            on:pointerdown=press
+            on:pointermove=pull
+            on:pointerup=move |_| held.set(None)
+            on:pointercancel=move |_| held.set(None)
+        >
+            <PixelCanvas image label/>
+            {move || stage.grid.get().then(|| view! { <PatchGrid stage/> })}
+        </div>
+    }
+}
+
+/// The ViT patch grid over an image, the touched patches tinted.
+#[component]
+fn PatchGrid(stage: Stage) -> impl IntoView {
+    let scene = stage.scene;
+    let columns =
+        Memo::new(move |_| (scene.side.get() / scene.vit_patch.get().max(1)).max(1) as usize);
+    let touched = move || stage.rendered.with(|all| touched_path(&all.touched, columns.get()));
+    let view_box = move || format!("0 0 {0} {0}", columns.get());
+    view! {
+        <svg class="patch-grid" viewBox=view_box aria-hidden="true">
+            <path class="patch-touched" d=touched/>
+            <path class="patch-shade" d=move || lines_path(columns.get())/>
+            <path class="patch-lines" d=move || lines_path(columns.get())/>
+        </svg>
+    }
+}
+
+/// The tile under a pointer's event.
+fn tile(event: &ev::PointerEvent) -> Option<Element> {
+    event.current_target()?.dyn_into::<Element>().ok()
+}
+
+/// The image's pixel under a pointer.
+fn pixel(event: &ev::PointerEvent, side: u32) -> Option<(i64, i64)> {
+    let bounds = tile(event)?.get_bounding_client_rect();
+    let offset =
+        (f64::from(event.client_x()) - bounds.left(), f64::from(event.client_y()) - bounds.top());
+    Some(drag::pixel_at(offset, (bounds.width(), bounds.height()), side))
+}
