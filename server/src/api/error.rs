@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use shared::{FieldError, api::Problem};
+use shared::{FieldError, RunState, api::Problem};
 
 use crate::{
     jobs::{
@@ -103,6 +103,12 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound { .. } => Self::NotFound(error.to_string()),
+            StoreError::IllegalState { from, to: RunState::Cancelled } => {
+                Self::Conflict(format!("the run is {from}, so there is nothing to cancel"))
+            }
+            StoreError::IllegalState { from, to: RunState::Queued } => Self::Conflict(format!(
+                "the run is {from}; only one that failed, was interrupted or cancelled can be tried again"
+            )),
             StoreError::IllegalState { .. } | StoreError::Conflict(_) => {
                 Self::Conflict(error.to_string())
             }

@@ -63,7 +63,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         let path = error.path().to_string();
         let cause = error.into_inner();
         if cause.is_data() {
-            ApiError::field(path, without_place(&cause))
+            ApiError::Invalid(vec![field_error(&path, without_place(&cause))])
         } else {
             ApiError::BadBody(format!("the body is not JSON: {cause}"))
         }
@@ -92,7 +92,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
         serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
             let path = error.path().to_string();
-            ApiError::Malformed(FieldError::new(path, error.into_inner().to_string()))
+            let given = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| *name == path);
+            let value = given.map(|(_, value)| value.into_owned()).unwrap_or_default();
+            let message = in_words(&value, &error.into_inner().to_string());
+            ApiError::Malformed(field_error(&path, message))
         })
     }
 }
@@ -116,9 +119,10 @@ pub fn word<T>(field: &str, text: &str) -> Result<T, ApiError>
 where
     T: FromStr<Err: Display>,
 {
-    text.trim()
-        .parse()
-        .map_err(|error: T::Err| ApiError::Malformed(FieldError::new(field, error.to_string())))
+    let text = text.trim();
+    text.parse().map_err(|error: T::Err| {
+        ApiError::Malformed(FieldError::new(field, in_words(text, &error.to_string())))
+    })
 }
 
 /// A query's list, with commas between its words.
@@ -129,17 +133,33 @@ pub fn list<T>(field: &str, text: &str) -> Result<Vec<T>, ApiError>
 where
     T: FromStr<Err: Display>,
 {
-    text.split(',')
-        .map(|part| {
-            word(field, part).map_err(|error| match error {
-                ApiError::Malformed(error) => ApiError::Malformed(FieldError::new(
-                    field,
-                    format!("{part:?}: {}", error.message),
-                )),
-                other => other,
-            })
-        })
-        .collect()
+    text.split(',').map(|part| word(field, part)).collect()
+}
+
+/// The error of a missing field stands at that field, not at what it is missing from.
+fn field_error(path: &str, message: String) -> FieldError {
+    let path = if path == "." { "" } else { path };
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    match (path, missing) {
+        ("", Some(name)) => FieldError::new(name, "is missing"),
+        (parent, Some(name)) => FieldError::new(format!("{parent}.{name}"), "is missing"),
+        ("", None) => FieldError::new("body", message),
+        (path, None) => FieldError::new(path, message),
+    }
+}
+
+/// What the standard parsers say of a value, as what it should be.
+fn in_words(value: &str, message: &str) -> String {
+    let wanted = match message {
+        "invalid digit found in string" => "a whole number",
+        "number too large to fit in target type" => "a smaller number",
+        "provided string was not `true` or `false`" => "true or false",
+        _ if message.contains("UUID") || message.starts_with("invalid length: found") => {
+            "an identifier (UUID)"
+        }
+        _ => return message.to_owned(),
+    };
+    format!("takes {wanted}, not {value:?}")
 }
 
 fn path_error(rejection: &PathRejection) -> ApiError {
@@ -151,7 +171,7 @@ fn path_error(rejection: &PathRejection) -> ApiError {
             FieldError::new(key, format!("{value:?} is no {expected_type}"))
         }
         ErrorKind::DeserializeError { key, value, message } => {
-            FieldError::new(key, format!("{value:?}: {message}"))
+            FieldError::new(key, in_words(value, message))
         }
         ErrorKind::InvalidUtf8InPathParam { key } => FieldError::new(key, "is not UTF-8"),
         other => FieldError::new("path", other.to_string()),
@@ -184,16 +204,26 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_query_names_its_field() {
         let error = query("/x?side=big").await.unwrap_err().to_string();
-        assert_eq!(error, "side: invalid digit found in string");
+        assert_eq!(error, "side: takes a whole number, not \"big\"");
         let error = query("/x?side=1&sied=2").await.unwrap_err().to_string();
         assert_eq!(error, "sied: unknown field `sied`, expected `side` or `seed`");
+    }
+
+    #[test]
+    fn a_missing_field_is_named_with_its_path() {
+        let error = decode::<Wanted>(b"{}").unwrap_err().to_string();
+        assert_eq!(error, "side: is missing");
+        let nested = field_error("dataset", "missing field `name`".into());
+        assert_eq!(nested.to_string(), "dataset.name: is missing");
+        let error = decode::<Wanted>(b"[7]").unwrap_err().to_string();
+        assert!(error.starts_with("body: invalid"), "{error}");
     }
 
     #[test]
     fn a_list_has_commas_and_names_its_wrong_word() {
         assert_eq!(list::<u32>("indices", "3, 5").unwrap(), [3, 5]);
         let error = list::<u32>("indices", "3,x").unwrap_err().to_string();
-        assert_eq!(error, "indices: \"x\": invalid digit found in string");
+        assert_eq!(error, "indices: takes a whole number, not \"x\"");
     }
 
     #[test]

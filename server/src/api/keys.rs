@@ -81,14 +81,17 @@ pub async fn add_key(
     State(api): State<Api>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<(StatusCode, Json<KeyInfo>), ApiError> {
-    let form = form.map_err(|rejection| ApiError::MediaType(rejection.body_text()))?;
+    let form = form.map_err(|_| {
+        ApiError::MediaType(
+            "send a form (multipart/form-data) with the image as its part file".into(),
+        )
+    })?;
     let (name, bytes) = read_form(form).await?;
     let folder = api.app.data_dir.keys();
     let key = blocking(move || {
         let limits = Limits { max_bytes: UPLOAD_LIMIT, ..Limits::default() };
-        let image = decode(&bytes, limits).map_err(|error| {
-            ApiError::field("file", format!("{error}; send a PNG, JPEG or WebP image"))
-        })?;
+        let image =
+            decode(&bytes, limits).map_err(|error| ApiError::field("file", error.to_string()))?;
         keep(&folder, name, &image)
     })
     .await?;

@@ -117,6 +117,26 @@ async fn a_wrong_path_or_query_names_its_field() {
 }
 
 #[tokio::test]
+async fn a_fault_of_the_machine_keeps_its_cause_to_itself() {
+    let app = TestApp::new().await;
+    app.app.store.close().await;
+    let answer = app.get("/studies").await;
+    assert_snapshot!(answer.problem(), @"500 The server could not do this. Its log says why; try again, or look there.");
+}
+
+#[tokio::test]
+async fn json_is_packed_for_those_who_take_it() {
+    let app = TestApp::new().await;
+    let ask = |path: &str| {
+        Request::get(path).header(header::ACCEPT_ENCODING, "gzip, br").body(Body::empty()).unwrap()
+    };
+    let packed = app.send(ask("/api/v1/openapi.json")).await;
+    assert_eq!(packed.header("content-encoding"), "br");
+    let plain = app.get("/openapi.json").await;
+    assert!(packed.body.len() * 4 < plain.body.len(), "{} bytes", packed.body.len());
+}
+
+#[tokio::test]
 async fn the_system_page_knows_the_machine() {
     let app = TestApp::new().await;
     app.study().await;
