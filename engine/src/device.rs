@@ -5,6 +5,11 @@ use shared::api::DeviceInfo;
 /// Environment variable that sets the number of threads.
 pub const THREADS_VARIABLE: &str = "MASKDOOR_THREADS";
 
+/// What a process that trains is started with. Candle would split each element-wise operation over all processors, while
+/// every thread already works on its own share of the batch: the threads would wait for each other, and training take
+/// twice the processor time. Candle reads the variable once, at its first operation.
+pub const WORKER_ENVIRONMENT: [(&str, &str); 1] = [("CANDLE_NUM_THREADS", "1")];
+
 /// Name of the processor as a device.
 pub const CPU: &str = "cpu";
 

@@ -190,12 +190,13 @@ impl Job<'_> {
     ) -> Result<(), EngineError> {
         let spec = &self.order.spec;
         let seed = self.order.point.seed;
-        let clean = pixels.train.iter().map(|sample| sample.image.clone());
+        let clean = pixels.train.iter().map(|sample| &sample.image);
         let poisoned = plan
             .samples
             .iter()
             .map(|poison| trigger.applied(&pixels.train[poison.index as usize].image));
-        let images: Vec<Rgb8> = clean.chain(poisoned).collect();
+        let poisoned: Vec<Rgb8> = poisoned.collect();
+        let images: Vec<&Rgb8> = clean.chain(&poisoned).collect();
         let mae = Mae::new(&spec.model, seed, DType::F32)?;
         let training =
             Pretraining { recipe: &spec.pretrain, images: &images, seed, threads: self.threads };

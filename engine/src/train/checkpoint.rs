@@ -137,8 +137,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
     })
 }
 
+/// The name under which a file is written: one of its own for each process, as two probes may keep the same features.
 fn part(path: &Path) -> PathBuf {
-    path.with_extension("part")
+    path.with_extension(format!("{}.part", std::process::id()))
 }
 
 #[cfg(test)]

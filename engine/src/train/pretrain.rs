@@ -24,7 +24,7 @@ pub struct Pretraining<'a> {
     /// The recipe.
     pub recipe: &'a PretrainSpec,
     /// The images, as large as the model's: clean ones, then the poisoned copies with their trigger.
-    pub images: &'a [Rgb8],
+    pub images: &'a [&'a Rgb8],
     /// Seed of order, crops and masks.
     pub seed: u64,
     /// Threads to train on.
@@ -101,7 +101,7 @@ impl Pretraining<'_> {
     }
 
     fn augmented(&self, epoch: u64, sample: u32) -> Rgb8 {
-        let image = &self.images[sample as usize];
+        let image = self.images[sample as usize];
         let mut rng = stream(self.seed, Purpose::Augment, epoch, u64::from(sample));
         let min_scale = self.recipe.crop_min_scale;
         let cropped = if min_scale < 1.0 {
