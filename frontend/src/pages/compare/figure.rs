@@ -105,55 +105,17 @@ pub fn CompareFigure(
             drawn.with(Vec::len),
         )
     };
-    let study_chips = move || {
-        studies
-            .get()
-            .into_iter()
-            .map(|study| {
-                let id = study.id.to_string();
-                let known = id.clone();
-                let on = Signal::derive(move || listed(of_studies.get().as_deref()).contains(&known));
-                view! {
-                    <label class="study-check">
-                        <input
-                            type="checkbox"
-                            prop:checked=move || on.get()
-                            on:change=move |_| {
-                                choose_runs.run(None);
-                                set_studies.set(toggled(of_studies.get_untracked().as_deref(), &id));
-                            }
-                        />
-                        <span>{study.name}</span>
-                        <span class="muted small">{study.trigger.label()}</span>
-                    </label>
-                }
-            })
-            .collect_view()
-    };
-    let choices = FIGURES.map(|(kind, name)| (kind, name.to_owned())).to_vec();
     view! {
         <section class="panel compare-figure" aria-label="Figure">
             <div class="panel-body stack">
-                <div class="chips">
-                    <Segmented
-                        label="Figure"
-                        choices
-                        value=Signal::derive(move || Some(kind.get()))
-                        choose=Callback::new(move |kind: FigureKind| {
-                            set_kind.set(Some(kind.as_str().to_owned()));
-                        })
-                    />
-                    <Show when=move || kind.get() == FigureKind::AsrByPoison>
-                        <ChipButton
-                            label="Published series"
-                            title="Show the published series beside these bars; their setting is another"
-                            on=published
-                            toggle=Callback::new(move |()| {
-                                set_published.set((!published.get_untracked()).then_some(true));
-                            })
-                        />
-                    </Show>
-                </div>
+                <FigureChips
+                    kind
+                    set_kind=Callback::new(move |kind: FigureKind| {
+                        set_kind.set(Some(kind.as_str().to_owned()));
+                    })
+                    published
+                    set_published=Callback::new(move |on: bool| set_published.set(on.then_some(true)))
+                />
                 {move || {
                     results
                         .problem()
@@ -170,14 +132,89 @@ pub fn CompareFigure(
                         </button>
                     </Show>
                 </p>
-                <Show when=move || studies.with(|studies| studies.len() > 1)>
-                    <fieldset class="study-checks">
-                        <legend>"Studies in the figure (none checked: all)"</legend>
-                        {study_chips}
-                    </fieldset>
-                </Show>
+                <StudyChecks
+                    studies
+                    chosen=of_studies
+                    toggle=Callback::new(move |id: String| {
+                        choose_runs.run(None);
+                        set_studies.set(toggled(of_studies.get_untracked().as_deref(), &id));
+                    })
+                />
             </div>
         </section>
+    }
+}
+
+/// Which figure, and whether the published series are in it.
+#[component]
+fn FigureChips(
+    kind: Memo<FigureKind>,
+    set_kind: Callback<FigureKind>,
+    published: Memo<bool>,
+    set_published: Callback<bool>,
+) -> impl IntoView {
+    let choices = FIGURES.map(|(kind, name)| (kind, name.to_owned())).to_vec();
+    let bars = Memo::new(move |_| kind.get() == FigureKind::AsrByPoison);
+    view! {
+        <div class="chips">
+            <Segmented
+                label="Figure"
+                choices
+                value=Signal::derive(move || Some(kind.get()))
+                choose=set_kind
+            />
+            <Show when=move || bars.get()>
+                <ChipButton
+                    label="Published series"
+                    title="Show the published series beside these bars; their setting is another"
+                    on=published
+                    toggle=Callback::new(move |()| set_published.run(!published.get_untracked()))
+                />
+            </Show>
+        </div>
+    }
+}
+
+/// The studies whose runs are in the figure.
+#[component]
+fn StudyChecks(
+    /// All studies.
+    studies: Memo<Vec<StudySummary>>,
+    /// The studies of the figure, with commas between them; all without.
+    chosen: Memo<Option<String>>,
+    /// Puts one in or takes it out.
+    toggle: Callback<String>,
+) -> impl IntoView {
+    let several = Memo::new(move |_| studies.with(|studies| studies.len() > 1));
+    let checks = move || {
+        studies
+            .get()
+            .into_iter()
+            .map(|study| {
+                let id = study.id.to_string();
+                let known = id.clone();
+                let on = move || listed(chosen.get().as_deref()).contains(&known);
+                view! {
+                    <label class="study-check">
+                        <input
+                            type="checkbox"
+                            prop:checked=on
+                            on:change=move |_| toggle.run(id.clone())
+                        />
+                        <span>{study.name}</span>
+                        <span class="muted small">{study.trigger.label()}</span>
+                    </label>
+                }
+            })
+            .collect_view()
+    };
+    view! {
+        <Show when=move || several.get()>
+            <fieldset class="study-checks">
+                <legend>"Studies in the figure (none checked: all)"</legend>
+                {checks}
+            </fieldset>
+        </Show>
     }
 }
 

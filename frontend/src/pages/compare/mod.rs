@@ -4,6 +4,7 @@
 //! the table, `?sort=&descending=&offset=` order and page it.
 
 mod figure;
+mod filters;
 mod query;
 mod table;
 

@@ -1,13 +1,16 @@
-//! The runs' table: filters, order, paging, and the choice of runs for the figure.
+//! The runs' table: order, paging, and the choice of runs for the figure.
 
-use leptos::{ev, prelude::*};
+use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
     Phase, RunState,
     api::{Page, RunRow, StudySummary},
 };
 
-use super::query::{COLUMNS, Column, LIMIT, TableQuery, clicked, listed, toggled};
+use super::{
+    filters::Filters,
+    query::{COLUMNS, Column, LIMIT, TableQuery, clicked, listed, toggled},
+};
 use crate::{
     components::{Fetched, Glyph, Icon, Pager, ProblemBox, StateBadge, fetched_every, format},
     pages::study::ShareCell,
@@ -16,53 +19,9 @@ use crate::{
 /// Time between two looks while something runs, in milliseconds.
 const PERIOD: u32 = 4000;
 
-fn here() -> NavigateOptions {
+/// A change of the table leaves no trace in the history.
+pub fn here() -> NavigateOptions {
     NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() }
-}
-
-/// A filter that is a choice of a few.
-#[component]
-fn Choice(
-    id: &'static str,
-    label: &'static str,
-    /// Values and their names.
-    #[prop(into)]
-    choices: Signal<Vec<(String, String)>>,
-    value: Memo<Option<String>>,
-    choose: Callback<Option<String>>,
-) -> impl IntoView {
-    let options = move || {
-        let now = value.get().unwrap_or_default();
-        choices
-            .get()
-            .into_iter()
-            .map(|(value, name)| {
-                let chosen = value == now;
-                view! { <option value=value selected=chosen>{name}</option> }
-            })
-            .collect_view()
-    };
-    view! {
-        <label class="filter">
-            <span>{label}</span>
-            <span class="select">
-                <select
-                    id=id
-                    on:change=move |event: ev::Event| {
-                        let text = event_target_value(&event);
-                        choose.run((!text.is_empty()).then_some(text));
-                    }
-                >
-                    <option value="">"all"</option>
-                    {options}
-                </select>
-            </span>
-        </label>
-    }
-}
-
-fn named<T: ToString>(values: &[(T, &str)]) -> Vec<(String, String)> {
-    values.iter().map(|(value, name)| (value.to_string(), (*name).to_owned())).collect()
 }
 
 /// The table with its filters.
@@ -75,11 +34,11 @@ pub fn Runs(
     /// Takes other ones.
     choose: Callback<Option<String>>,
 ) -> impl IntoView {
-    let (study, set_study) = query_signal_with_options::<String>("study", here());
-    let (phase, set_phase) = query_signal_with_options::<String>("phase", here());
-    let (state, set_state) = query_signal_with_options::<String>("state", here());
-    let (trigger, set_trigger) = query_signal_with_options::<String>("trigger", here());
-    let (search, set_search) = query_signal_with_options::<String>("search", here());
+    let (study, _) = query_signal_with_options::<String>("study", here());
+    let (phase, _) = query_signal_with_options::<String>("phase", here());
+    let (state, _) = query_signal_with_options::<String>("state", here());
+    let (trigger, _) = query_signal_with_options::<String>("trigger", here());
+    let (search, _) = query_signal_with_options::<String>("search", here());
     let (sort, set_sort) = query_signal_with_options::<String>("sort", here());
     let (descending, set_descending) = query_signal_with_options::<bool>("descending", here());
     let (offset, set_offset) = query_signal_with_options::<u64>("offset", here());
@@ -98,12 +57,6 @@ pub fn Runs(
         PERIOD,
         |page: &Page<RunRow>| page.items.iter().any(|run| !run.state.is_over()),
     );
-    let filter = move |set: SignalSetter<Option<String>>| {
-        Callback::new(move |value: Option<String>| {
-            set_offset.set(None);
-            set.set(value);
-        })
-    };
     let sorted = Callback::new(move |column: Column| {
         let now = query.get_untracked();
         let (key, down) = clicked(&now.sort, now.descending, column);
@@ -135,59 +88,8 @@ pub fn Runs(
             .collect_view()
             .into_any(),
     };
-    let study_choices = Signal::derive(move || {
-        studies.with(|all| {
-            all.iter().map(|study| (study.id.to_string(), study.name.clone())).collect::<Vec<_>>()
-        })
-    });
-    let phases: Vec<_> = [Phase::Pretrain, Phase::Probe].map(|it| (it.as_str(), it.title())).into();
-    let states: Vec<_> = RunState::ALL.map(|it| (it.as_str(), it.as_str())).into();
-    let triggers = named(&[("blended", "blended"), ("patched", "patched")]);
     view! {
-        <div class="filters" role="search" aria-label="Filter the runs">
-            <label class="search">
-                <span class="visually-hidden">"Search in study, trigger and data set"</span>
-                <Icon glyph=Glyph::Search/>
-                <input
-                    type="search"
-                    id="run-search"
-                    placeholder="Search"
-                    prop:value=move || search.get().unwrap_or_default()
-                    on:input=move |event: ev::Event| {
-                        let text = event_target_value(&event);
-                        filter(set_search).run((!text.is_empty()).then_some(text));
-                    }
-                />
-            </label>
-            <Choice
-                id="filter-study"
-                label="Study"
-                choices=study_choices
-                value=study
-                choose=filter(set_study)
-            />
-            <Choice
-                id="filter-phase"
-                label="Phase"
-                choices=Signal::stored(named(&phases))
-                value=phase
-                choose=filter(set_phase)
-            />
-            <Choice
-                id="filter-state"
-                label="State"
-                choices=Signal::stored(named(&states))
-                value=state
-                choose=filter(set_state)
-            />
-            <Choice
-                id="filter-trigger"
-                label="Trigger"
-                choices=Signal::stored(triggers)
-                value=trigger
-                choose=filter(set_trigger)
-            />
-        </div>
+        <Filters studies/>
         <div class="table-box">
             <table class="table table-cards runs" id="runs">
                 <caption class="visually-hidden">"Runs; a header sorts by its column"</caption>
