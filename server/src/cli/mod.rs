@@ -157,10 +157,21 @@ pub fn main() -> ExitCode {
     match dispatch(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            note(format_args!("error: {error:#}"));
+            note(format_args!("error: {}", in_words(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes, without those that the words before them tell already.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }
 
 /// A server and its workers tell what they do; the other commands only what goes wrong.

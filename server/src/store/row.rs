@@ -1,7 +1,7 @@
 //! From a row of `runs` to a [`RunRow`].
 
 use shared::{
-    Phase, Progress, Ratio,
+    Phase, Ratio,
     api::RunRow,
     metric::Metrics,
     run::{RunPoint, RunState},
@@ -9,37 +9,17 @@ use shared::{
 };
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::StoreError;
+use super::{StoreError, studies::from_json};
 
-/// The columns that [`slim_row`] reads, in its order; [`run_row`] wants `progress` behind them.
+/// The columns that [`run_row`] reads, in its order; `progress` stands behind them.
 pub(super) const COLUMNS: &str = "id, study, study_name, dataset, trigger_label, trigger_kind, strength, optimizer, \
-     phase, ppr, lpr, seed, parent, state, ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total, epochs, \
-     images_per_second, created_at, started_at, ended_at, error, taken_seq";
+     phase, ppr, lpr, seed, parent, state, ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total, created_at, \
+     started_at, ended_at, error";
 
-/// A run with its progress, which stands behind [`COLUMNS`].
+/// A run from [`COLUMNS`] and `progress`.
 pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
-    let text: &str = row.try_get(27)?;
-    let progress = serde_json::from_str(text)
-        .map_err(|error| StoreError::corrupt("a run's progress")(&error))?;
-    Ok(RunRow { progress, ..slim_row(row)? })
-}
-
-/// A run of which only the end of its progress is told: enough for figures, and far cheaper for thousands of rows.
-pub(super) fn slim_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
-    let state: RunState = parse(row.try_get(13)?, "a state")?;
-    let metrics = metrics(row, 14)?;
-    let epochs: u32 = row.try_get(20)?;
-    let finished = state == RunState::Done;
-    let progress = Progress {
-        seq: row.try_get::<i64, _>(26)? as u64,
-        epochs,
-        epoch: if finished { f64::from(epochs) } else { 0.0 },
-        images_per_second: row.try_get(21)?,
-        metrics,
-        finished,
-        ..Progress::default()
-    };
     let parent: Option<&str> = row.try_get(12)?;
+    let progress: &str = row.try_get(24)?;
     Ok(RunRow {
         id: parse(row.try_get(0)?, "a run's identifier")?,
         study: parse(row.try_get(1)?, "a study's identifier")?,
@@ -51,13 +31,13 @@ pub(super) fn slim_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         optimizer: optimizer(row.try_get(7)?)?,
         point: point(row, 8)?,
         parent: parent.map(|id| parse(id, "a run's identifier")).transpose()?,
-        state,
-        progress,
-        metrics,
-        created_at: time(row, 22)?.unwrap_or_default(),
-        started_at: time(row, 23)?,
-        ended_at: time(row, 24)?,
-        error: row.try_get(25)?,
+        state: parse::<RunState>(row.try_get(13)?, "a state")?,
+        progress: from_json(progress, "a run's progress")?,
+        metrics: metrics(row, 14)?,
+        created_at: time(row, 20)?.unwrap_or_default(),
+        started_at: time(row, 21)?,
+        ended_at: time(row, 22)?,
+        error: row.try_get(23)?,
     })
 }
 

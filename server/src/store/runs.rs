@@ -132,24 +132,29 @@ impl Store {
     /// # Errors
     /// When the query fails.
     pub async fn list_runs(&self, query: &RunQuery) -> Result<Page<RunRow>, StoreError> {
-        let mut count = QueryBuilder::new("SELECT count(*) FROM runs");
+        let index = index_for(&query.filter);
+        let mut count = QueryBuilder::new(format!("SELECT count(*) FROM runs {index}"));
         push_filter(&mut count, &query.filter);
         let total: i64 = count.build_query_scalar().fetch_one(self.readers()).await?;
 
-        let mut list = QueryBuilder::new(format!("SELECT {COLUMNS}, progress FROM runs"));
-        push_filter(&mut list, &query.filter);
-        let column = query.sort.column();
         let direction = if query.descending { "DESC" } else { "ASC" };
-        match query.sort {
-            RunSort::Created => list.push(format!(" ORDER BY key {direction}")),
+        let order = match query.sort {
+            RunSort::Created => format!("key {direction}"),
             // Only these may lack a value.
             RunSort::Ca | RunSort::Asr | RunSort::Ra => {
-                list.push(format!(" ORDER BY {column} {direction} NULLS LAST, key {direction}"))
+                format!("{} {direction} NULLS LAST, key {direction}", query.sort.column())
             }
-            _ => list.push(format!(" ORDER BY {column} {direction}, key {direction}")),
+            _ => format!("{} {direction}, key {direction}", query.sort.column()),
         };
-        list.push(" LIMIT ").push_bind(i64::from(query.limit.min(MAX_PAGE)));
+        // First the keys, from the index alone, then the rows of this part.
+        let mut list = QueryBuilder::new(format!(
+            "SELECT {COLUMNS}, progress FROM runs WHERE key IN (SELECT key FROM runs {index}"
+        ));
+        push_filter(&mut list, &query.filter);
+        list.push(format!(" ORDER BY {order} LIMIT "));
+        list.push_bind(i64::from(query.limit.min(MAX_PAGE)));
         list.push(" OFFSET ").push_bind(query.offset as i64);
+        list.push(format!(") ORDER BY {order}"));
         let rows = list.build().fetch_all(self.readers()).await?;
         let items = rows.iter().map(run_row).collect::<Result<_, _>>()?;
         Ok(Page { items, total: total as u64, offset: query.offset })
@@ -204,6 +209,22 @@ impl Store {
             }
         }
         Ok(jobs)
+    }
+}
+
+/// The index to take. Without a filter the order decides, and SQLite finds the index of that by itself; with one it would
+/// take the index of a single column and look up every row behind it.
+fn index_for(filter: &RunFilter) -> &'static str {
+    let RunFilter { study, phase, state, dataset, trigger, search } = filter;
+    let filtered = phase.is_some()
+        || state.is_some()
+        || dataset.is_some()
+        || trigger.is_some()
+        || search.is_some();
+    match (study, filtered) {
+        (Some(_), _) => "INDEXED BY runs_study",
+        (None, true) => "INDEXED BY runs_filter",
+        (None, false) => "",
     }
 }
 

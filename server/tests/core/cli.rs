@@ -1,0 +1,216 @@
+//! The command line, as a person uses it.
+
+use std::{fs, net::TcpListener, path::Path};
+
+use assert_cmd::Command;
+use shared::{StudySpec, api::RunResult, study::presets};
+
+use crate::support::micro;
+
+fn maskdoor(data_dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_maskdoor"));
+    command.env("MASKDOOR_THREADS", "1").env("XDG_DATA_HOME", data_dir);
+    command
+}
+
+/// Runs a command that must fail with code 1, and gives what it says; `folder` becomes `FOLDER`.
+fn failure(folder: &Path, args: &[&str]) -> String {
+    let output = maskdoor(folder).args(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    String::from_utf8(output.stderr).unwrap().replace(&folder.display().to_string(), "FOLDER")
+}
+
+fn success(folder: &Path, args: &[&str]) -> String {
+    let output = maskdoor(folder).args(args).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn write_study(folder: &Path, spec: &StudySpec) -> String {
+    let path = folder.join("study.toml");
+    fs::write(&path, toml::to_string_pretty(spec).unwrap()).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn presets_are_listed_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = success(folder.path(), &["presets"]);
+    assert!(presets().iter().all(|preset| list.contains(&preset.id)), "{list}");
+    let shown = success(folder.path(), &["presets", "show", "quick-look"]);
+    assert_eq!(toml::from_str::<StudySpec>(&shown).unwrap(), presets()[0].spec);
+    insta::assert_snapshot!(failure(folder.path(), &["presets", "show", "quick"]), @r#"error: there is no preset "quick"; there are: quick-look, cifar10-quick"#);
+}
+
+#[test]
+fn a_micro_study_runs_from_end_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = write_study(folder.path(), &micro("from the terminal", 2));
+    let json = folder.path().join("out.json").display().to_string();
+    let data = folder.path().join("data").display().to_string();
+    let table = success(folder.path(), &["run", &study, "--data-dir", &data, "--json", &json]);
+    assert!(table.contains("Pre-training") && table.contains("Linear probe"), "{table}");
+
+    let results: Vec<RunResult> =
+        serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!(results.len(), 3);
+    let (pretraining, probes) = results.split_first().unwrap();
+    assert_eq!((pretraining.ca, pretraining.n_clean), (None, 0));
+    assert_eq!(
+        (pretraining.ppr, pretraining.epochs, pretraining.optimizer.as_str()),
+        (1, 2, "adamw")
+    );
+    assert!(pretraining.loss.unwrap() > 0.0 && pretraining.images_per_second > 0.0);
+    for (probe, lpr) in probes.iter().zip([0, 1]) {
+        assert_eq!((probe.ppr, probe.lpr, probe.seed, probe.epochs), (1, lpr, 1, 3));
+        assert_eq!((probe.n_clean, probe.n_triggered), (20, 18));
+        assert!(probe.ca.unwrap() <= 100.0 && probe.asr.unwrap() <= 100.0);
+    }
+}
+
+#[test]
+fn a_wrong_study_says_all_that_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = micro("wrong", 2);
+    spec.dataset.name = "cifar11".into();
+    spec.pretrain.mask_ratio = 1.0;
+    spec.grid.seeds = vec![1, 1];
+    let study = write_study(folder.path(), &spec);
+    insta::assert_snapshot!(failure(folder.path(), &["run", &study]));
+    spec = micro("wrong", 2);
+    spec.attack.target_class = 10;
+    spec.grid.ppr = vec![5];
+    if let shared::TriggerSpec::Blended(blended) = &mut spec.attack.trigger {
+        blended.ratio = 1.5;
+        blended.key = "zebra".into();
+    }
+    let study = write_study(folder.path(), &spec);
+    insta::assert_snapshot!(failure(folder.path(), &["run", &study]));
+}
+
+#[test]
+fn bad_toml_is_told_of_with_line_and_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = write_study(folder.path(), &micro("bad", 2));
+    let text = fs::read_to_string(&study).unwrap();
+    fs::write(&study, text.replace("epochs = 2", "epochs = \"two\"")).unwrap();
+    insta::assert_snapshot!(failure(folder.path(), &["run", &study]));
+    fs::write(&study, "name = ").unwrap();
+    insta::assert_snapshot!(failure(folder.path(), &["run", &study]));
+    insta::assert_snapshot!(failure(folder.path(), &["run", "nothing.toml"]), @r#"error: there is no file nothing.toml, and there is no preset "nothing.toml"; there are: quick-look, cifar10-quick"#);
+}
+
+/// A superuser may write where nobody else may, so the folder that cannot be written is one that cannot be: a file stands in
+/// its place, or in its parent's.
+#[test]
+fn a_data_folder_that_cannot_be_written_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    for place in [file.clone(), file.join("below")] {
+        let said = failure(
+            folder.path(),
+            &["serve", "--addr", "127.0.0.1:0", "--data-dir", &place.display().to_string()],
+        );
+        assert!(said.starts_with("error: the data folder FOLDER/file"), "{said}");
+        assert!(
+            said.contains("cannot be written (")
+                && said.ends_with("give one that can with --data-dir\n"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_port_in_use_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let data = folder.path().join("data");
+    let said = failure(
+        folder.path(),
+        &["serve", "--addr", &address, "--data-dir", &data.display().to_string()],
+    );
+    let said = said.replace(&address, "ADDRESS");
+    insta::assert_snapshot!(said, @"error: ADDRESS is in use, perhaps by another maskdoor; give another address, such as --addr 127.0.0.1:0 for any free port");
+    assert!(!data.exists(), "nothing was begun");
+}
+
+#[test]
+fn data_sets_are_added_listed_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    let picture = image::RgbImage::from_pixel(8, 8, image::Rgb([9, 80, 200]));
+    for (split, class, n) in
+        [("train", "cat", 2), ("train", "dog", 3), ("val", "cat", 1), ("val", "dog", 1)]
+    {
+        let place = images.join(split).join(class);
+        fs::create_dir_all(&place).unwrap();
+        for at in 0..n {
+            picture.save(place.join(format!("{at}.png"))).unwrap();
+        }
+    }
+    fs::write(images.join("train/dog/torn.png"), "no picture").unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let path = images.display().to_string();
+    let added = success(folder.path(), &["datasets", "add", "pets", &path, "--data-dir", &data]);
+    assert!(added.starts_with("pets: 2 classes, 5 training and 2 validation images\n"), "{added}");
+    assert!(added.contains("train/dog/torn.png"), "{added}");
+    let listed = success(folder.path(), &["datasets", "list", "--data-dir", &data]);
+    assert!(listed.contains("shapes") && listed.contains("pets"), "{listed}");
+    let again = failure(folder.path(), &["datasets", "add", "pets", &path, "--data-dir", &data]);
+    assert_eq!(again, "error: name: there already is a data set pets; choose another name\n");
+    success(folder.path(), &["datasets", "remove", "pets", "--data-dir", &data]);
+    let gone = failure(folder.path(), &["datasets", "remove", "pets", "--data-dir", &data]);
+    assert_eq!(gone, "error: there is no data set \"pets\"; there are: shapes\n");
+    assert!(images.join("train/dog/0.png").exists(), "the files stay");
+}
+
+#[test]
+fn a_folder_without_train_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let said = failure(
+        folder.path(),
+        &["datasets", "add", "pets", &empty.display().to_string(), "--data-dir", &data],
+    );
+    assert!(said.starts_with("error: FOLDER/empty cannot be used as a data set: "), "{said}");
+}
+
+#[test]
+fn the_store_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("times.json");
+    let file = json.display().to_string();
+    let data = folder.path().join("data").display().to_string();
+    let args =
+        ["bench", "store", "--runs", "60", "--points", "120", "--json", &file, "--data-dir", &data];
+    success(folder.path(), &args);
+    let times: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    assert!(times.len() > 30);
+    for time in &times {
+        assert!(time["query"].is_string(), "{time}");
+        let (p50, p95) = (time["p50_ms"].as_f64().unwrap(), time["p95_ms"].as_f64().unwrap());
+        assert!(0.0 < p50 && p50 <= p95, "{time}");
+    }
+    let again = failure(folder.path(), &args);
+    assert!(again.contains("holds 5 studies; give an empty folder"), "{again}");
+}
+
+#[test]
+fn a_worker_without_an_order_says_so_and_leaves_a_failed_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().display().to_string();
+    let said = failure(folder.path(), &["worker", &run]);
+    assert!(said.contains("FOLDER/run.json is no order"), "{said}");
+    let event: shared::Stamped = serde_json::from_str(
+        fs::read_to_string(folder.path().join("events.jsonl")).unwrap().trim(),
+    )
+    .unwrap();
+    assert!(matches!(event.event, shared::RunEvent::Failed { .. }), "{event:?}");
+    let again = failure(folder.path(), &["worker", &run]);
+    assert!(again.contains("a run's worker is started once"), "{again}");
+}

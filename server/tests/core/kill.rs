@@ -1,0 +1,167 @@
+//! `kill -9` of the real server and of real workers.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use server::jobs::run_folder::RunFolder;
+use shared::{RunState, Stamped, api::RunRow};
+
+use crate::support::{PATIENCE, Place, create, micro, wait_until};
+
+/// Epochs of a micro pre-training that lasts some seconds.
+const LONG: u32 = 2000;
+
+/// A server of the real program; killed with the test.
+struct Server(Child);
+
+impl Server {
+    fn start(place: &Place) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_maskdoor"))
+            .args(["serve", "--addr", "127.0.0.1:0", "--data-dir"])
+            .arg(place.folder.path())
+            .env("MASKDOOR_THREADS", "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        let address =
+            first.strip_prefix(&format!("Maskdoor {} on http://127.0.0.1:", server::VERSION));
+        assert!(address.unwrap().parse::<u16>().is_ok(), "{first}");
+        let second = lines.next().unwrap().unwrap();
+        assert_eq!(second, format!("Data folder: {}", place.folder.path().display()));
+        Self(child)
+    }
+
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Ends a worker that a failing test would leave behind.
+struct Leftover(RunFolder);
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        if self.0.is_alive().unwrap_or(false)
+            && let Some(pid) = self.0.worker_pid().and_then(Pid::from_raw)
+        {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+async fn grows(folder: &RunFolder) {
+    let began = Instant::now();
+    let before = fs::metadata(folder.events_file()).unwrap().len();
+    while fs::metadata(folder.events_file()).unwrap().len() == before {
+        assert!(began.elapsed() < PATIENCE, "the worker does not train on");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+fn is_running_behind(seq: u64) -> impl Fn(&RunRow) -> bool {
+    move |run| {
+        assert!(!run.state.is_over(), "over too early: {run:?}");
+        run.progress.seq > seq
+    }
+}
+
+#[tokio::test]
+async fn a_killed_server_loses_no_event_and_doubles_none() {
+    let place = Place::new().await;
+    let mut spec = micro("server dies", LONG);
+    spec.grid.lpr = vec![1];
+    let study = create(&place.app, spec).await;
+    let (run, folder) = (study.runs[0].id, place.run_folder(&study.runs[0]));
+    let _leftover = Leftover(folder.clone());
+
+    let mut seq = 0;
+    for _ in 0..3 {
+        let server = Server::start(&place);
+        seq = wait_until(&place.app, run, is_running_behind(seq)).await.progress.seq;
+        server.kill();
+        assert!(folder.is_alive().unwrap(), "the worker outlives its server");
+        grows(&folder).await;
+    }
+    let _last = Server::start(&place);
+    let row = wait_until(&place.app, run, |run| run.state.is_over()).await;
+    assert_eq!(row.state, RunState::Done, "{:?}", row.error);
+
+    let written: Vec<Stamped> = fs::read_to_string(folder.events_file())
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let mut stored: Vec<Stamped> = Vec::new();
+    loop {
+        let after = stored.last().map_or(0, |last| last.seq);
+        let part = place.app.store.run_events(run, after, 1000, &[]).await.unwrap();
+        if part.is_empty() {
+            break;
+        }
+        stored.extend(part);
+    }
+    assert!(written.iter().zip(1..).all(|(event, seq)| event.seq == seq));
+    // Text and back may move the last bit of a number; place, time and kind tell each event.
+    let names = |events: &[Stamped]| -> Vec<_> {
+        events.iter().map(|event| (event.seq, event.at, event.event.kind())).collect()
+    };
+    assert_eq!(names(&stored), names(&written));
+    let probe = wait_until(&place.app, study.runs[1].id, |run| run.state.is_over()).await;
+    assert_eq!(probe.state, RunState::Done, "{:?}", probe.error);
+}
+
+#[tokio::test]
+async fn a_killed_worker_is_interrupted_and_the_next_study_runs() {
+    let place = Place::new().await;
+    let first = create(&place.app, micro("worker dies", LONG)).await;
+    let second = create(&place.app, micro("next", 2)).await;
+    let (run, folder) = (first.runs[0].id, place.run_folder(&first.runs[0]));
+    let _leftover = Leftover(folder.clone());
+    let _server = Server::start(&place);
+    wait_until(&place.app, run, is_running_behind(3)).await;
+
+    let pid = Pid::from_raw(folder.worker_pid().unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    let row = wait_until(&place.app, run, |run| run.state.is_over()).await;
+    assert_eq!(row.state, RunState::Interrupted);
+    assert!(row.error.unwrap().contains("killed (signal 9)"));
+    let kept = place.app.store.run_events(run, 0, 100_000, &[]).await.unwrap();
+    assert_eq!(kept.len() as u64, row.progress.seq);
+    assert!(row.progress.seq > 3, "what was stored stays");
+
+    for run in &second.runs {
+        let row = wait_until(&place.app, run.id, |run| run.state.is_over()).await;
+        assert_eq!(row.state, RunState::Done, "{:?}", row.error);
+    }
+}
+
+#[tokio::test]
+async fn cancel_ends_a_real_worker_of_another_program() {
+    let place = Place::new().await;
+    let study = create(&place.app, micro("cancel", LONG)).await;
+    let (run, folder) = (study.runs[0].id, place.run_folder(&study.runs[0]));
+    let _leftover = Leftover(folder.clone());
+    let _server = Server::start(&place);
+    wait_until(&place.app, run, is_running_behind(1)).await;
+    let began = Instant::now();
+    let row = place.app.cancel_run(run).await.unwrap();
+    assert!(began.elapsed().as_secs_f64() < 2.0, "{:?}", began.elapsed());
+    assert_eq!(row.state, RunState::Cancelled);
+    assert!(!folder.is_alive().unwrap());
+}

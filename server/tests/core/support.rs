@@ -1,0 +1,193 @@
+//! Data folders, small studies and their events.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use server::{
+    App,
+    clock::Clock,
+    ids::IdSource,
+    jobs::{Scheduler, Settings, run_folder::RunFolder},
+    store::queue::RunningRun,
+};
+use shared::{
+    Ratio, RunEvent, RunId, RunState, Stamped, StudySpec,
+    api::{RunRow, StudyDetail},
+    metric::Metrics,
+    study::{DatasetSpec, GridSpec, ModelSpec, TransformerSpec, presets},
+};
+use tempfile::TempDir;
+
+/// Longer than anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A data folder that goes with the test.
+pub struct Place {
+    pub app: App,
+    pub folder: TempDir,
+}
+
+impl Place {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let app = open(&folder).await;
+        Self { app, folder }
+    }
+
+    /// The same data folder as a program sees it that has just started.
+    pub async fn reopened(&self) -> App {
+        open(&self.folder).await
+    }
+
+    /// A scheduler whose workers do what this shell text says; `$folder` is the run's.
+    pub fn scheduler(&self, worker: &str, slots: u32) -> Scheduler {
+        std::fs::write(self.folder.path().join("worker.sh"), worker).unwrap();
+        let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/core/fake-worker.sh");
+        Scheduler::new(self.app.clone(), Settings { slots, program })
+    }
+
+    pub fn run_folder(&self, run: &RunRow) -> RunFolder {
+        RunFolder::new(self.app.data_dir.run_folder(run.study, run.id))
+    }
+
+    /// Marks a run as running without a worker, and gives what a scheduler would follow.
+    pub async fn started(&self, run: RunId) -> RunningRun {
+        let mut found = None;
+        while found.is_none() {
+            let ready = self.app.store.next_ready().await.unwrap().expect("a queued run");
+            assert!(self.app.store.start_run(ready.key, 1).await.unwrap());
+            let running = self.app.store.running().await.unwrap();
+            found = running.into_iter().find(|running| running.run == run);
+        }
+        found.unwrap()
+    }
+}
+
+/// A clock that rises by one with every look, so that times differ and repeat.
+async fn open(folder: &TempDir) -> App {
+    let ticks = Arc::new(AtomicU64::new(1_760_000_000_000));
+    let clock = Clock::from_fn(move || ticks.fetch_add(1, Ordering::Relaxed));
+    let ids = IdSource::system(clock.clone());
+    App::open(folder.path(), clock, ids).await.unwrap()
+}
+
+/// Moves the scheduler on until a run is as wanted.
+pub async fn look_until(
+    scheduler: &mut Scheduler,
+    app: &App,
+    run: RunId,
+    wanted: impl Fn(&RunRow) -> bool,
+) -> RunRow {
+    let began = Instant::now();
+    loop {
+        scheduler.look().await.unwrap();
+        let row = app.store.get_run(run).await.unwrap();
+        if wanted(&row) {
+            return row;
+        }
+        assert!(began.elapsed() < PATIENCE, "still {row:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Waits until a run is as wanted by the work of another program.
+pub async fn wait_until(app: &App, run: RunId, wanted: impl Fn(&RunRow) -> bool) -> RunRow {
+    let began = Instant::now();
+    loop {
+        let row = app.store.get_run(run).await.unwrap();
+        if wanted(&row) {
+            return row;
+        }
+        assert!(began.elapsed() < PATIENCE, "still {row:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A study that trains in moments: tiny model, 8-px images, four of each class.
+pub fn micro(name: &str, epochs: u32) -> StudySpec {
+    let part = TransformerSpec { dim: 8, depth: 1, heads: 1 };
+    let mut spec = presets()[0].spec.clone();
+    spec.name = name.into();
+    spec.dataset =
+        DatasetSpec { name: "shapes".into(), train_per_class: Some(4), test_per_class: Some(2) };
+    spec.model = ModelSpec { image_size: 8, patch_size: 4, encoder: part, decoder: part };
+    spec.grid = GridSpec { ppr: vec![1], lpr: vec![0, 1], seeds: vec![1] };
+    spec.pretrain.epochs = epochs;
+    spec.pretrain.warmup_epochs = 1;
+    spec.pretrain.batch_size = 16;
+    spec.pretrain.checkpoint_every = 10_000;
+    spec.probe.epochs = 3;
+    spec.probe.warmup_epochs = 1;
+    spec.probe.batch_size = 16;
+    spec
+}
+
+/// Makes the study and gives its runs: a pre-training and two probes.
+pub async fn create(app: &App, spec: StudySpec) -> StudyDetail {
+    app.create_study(spec).await.unwrap()
+}
+
+pub fn metrics(ca: u32, asr: u32, ra: u32) -> Metrics {
+    Metrics {
+        ca: Ratio { hits: ca, total: 100 },
+        asr: Ratio { hits: asr, total: 90 },
+        ra: Ratio { hits: ra, total: 90 },
+    }
+}
+
+/// `n` events of a run that goes well; the last one ends it when `result` is given, of a pre-training when that is nothing.
+/// All numbers have an end in binary, so that they survive any text.
+pub fn events(n: u64, result: Option<Option<Metrics>>) -> Vec<Stamped> {
+    (1..=n)
+        .map(|seq| {
+            let event = match (seq, result) {
+                (1, _) => RunEvent::Started {
+                    device: "cpu".into(),
+                    threads: 2,
+                    program: "0.1.0".into(),
+                    epochs: 5,
+                    steps: n,
+                    samples: 49,
+                    poisoned: 9,
+                },
+                (seq, Some(metrics)) if seq == n => {
+                    RunEvent::Finished { metrics, images_per_second: 20.5, seconds: 2.0 }
+                }
+                (seq, _) if seq % 4 == 0 => RunEvent::Checkpoint {
+                    epoch: seq as u32,
+                    file: format!("checkpoint-{seq}.safetensors"),
+                },
+                (seq, result) if seq % 4 == 2 && result != Some(None) => {
+                    RunEvent::Evaluated { epoch: seq as u32, metrics: metrics(seq as u32, 1, 2) }
+                }
+                (seq, _) => RunEvent::Step {
+                    step: seq,
+                    epoch: seq as f64 / 8.0,
+                    loss: 1.0 / f64::from(1 << (seq % 8)),
+                    lr: 0.125,
+                    images_per_second: 30.25,
+                },
+            };
+            Stamped { seq, at: 1_760_000_100_000 + seq, event }
+        })
+        .collect()
+}
+
+/// The events as the worker's file has them.
+pub fn as_lines(events: &[Stamped]) -> String {
+    events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect()
+}
+
+/// Takes `n` events in that end the run with this result.
+pub async fn finish(place: &Place, run: RunId, result: Option<Metrics>) {
+    let running = place.started(run).await;
+    let events = events(6, Some(result));
+    let state = place.app.store.take_in(&running, &events, 600, 7).await.unwrap();
+    assert_eq!(state, Some(RunState::Done));
+}
