@@ -13,9 +13,9 @@ use shared::{
     stream::{below, uniform},
 };
 
-/// Mean of ImageNet's red, green and blue, in intensities of 0–1.
+/// Mean of `ImageNet`'s red, green and blue, in intensities of 0–1.
 pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-/// Standard deviation of ImageNet's red, green and blue, in intensities of 0–1.
+/// Standard deviation of `ImageNet`'s red, green and blue, in intensities of 0–1.
 pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// Aspect ratios of a crop, width over height.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    fmt::Write,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
@@ -186,5 +187,8 @@ fn fingerprint(listing: &Listing) -> String {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // a String takes all that is written
+        text
+    })
 }

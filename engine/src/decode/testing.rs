@@ -1,5 +1,7 @@
 //! Image files for tests that the `image` crate cannot write, byte by byte.
 
+use std::fmt::Write;
+
 /// A PNG file that ends behind its header.
 pub fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut header = Vec::new();
@@ -63,10 +65,10 @@ pub fn flat_cmyk_jpeg(channels: [u8; 4], adobe: bool) -> Vec<u8> {
     for channel in channels {
         let mean = i32::from(channel) - 128;
         let size = 32 - mean.unsigned_abs().leading_zeros() as usize;
-        bits += &format!("{size:04b}");
+        write!(bits, "{size:04b}").expect("memory");
         if size > 0 {
             let code = if mean < 0 { mean + (1 << size) - 1 } else { mean };
-            bits += &format!("{code:0size$b}");
+            write!(bits, "{code:0size$b}").expect("memory");
         }
         bits.push('0');
     }

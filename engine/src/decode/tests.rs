@@ -193,3 +193,36 @@ proptest! {
         }
     }
 }
+
+/// Files of a tar archive: a header of 512 bytes with the name at 0 and the octal size at 124, the content, zeros up to a
+/// multiple of 512.
+fn files_of_tar(archive: &[u8]) -> Vec<(String, &[u8])> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end_matches('\0').to_string();
+    let mut files = Vec::new();
+    let mut rest = archive;
+    while rest.len() > 512 && rest[0] != 0 {
+        let size = usize::from_str_radix(text(&rest[124..136]).trim(), 8).expect("a tar header");
+        files.push((text(&rest[..100]), &rest[512..512 + size]));
+        rest = &rest[512 + size.next_multiple_of(512)..];
+    }
+    files
+}
+
+#[test]
+fn real_photographs_are_read() {
+    let Some(folder) = std::env::var_os("MASKDOOR_SAMPLE_DATA") else {
+        eprintln!("skipped: MASKDOOR_SAMPLE_DATA names no folder with imagenet-sample.tar");
+        return;
+    };
+    let path = std::path::Path::new(&folder).join("imagenet-sample.tar");
+    let archive = std::fs::read(path).expect("the sample");
+    let photographs: Vec<_> =
+        files_of_tar(&archive).into_iter().filter(|(_, bytes)| !bytes.is_empty()).collect();
+    assert_eq!(photographs.len(), 100);
+    for (name, bytes) in photographs {
+        let image =
+            decode(bytes, Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(image.width() >= 50 && image.height() >= 50, "{name}");
+        assert!(decode(&bytes[..bytes.len() - 2], Limits::default()).is_err(), "{name}, cut");
+    }
+}

@@ -54,6 +54,6 @@ mod tests {
     #[test]
     fn the_farthest_corner_of_black_is_white() {
         let from_black = |colour| distance_to_segment(colour, [0.0; 3], [0.0; 3]);
-        assert_eq!(farthest_corner(from_black), [255.0; 3]);
+        assert_eq!(farthest_corner(from_black).map(|value| value as u8), [255; 3]);
     }
 }

@@ -33,7 +33,7 @@ enum Pattern {
     },
     /// Random values on a lattice, smoothly joined.
     Clouds {
-        lattice: [[f64; LATTICE]; LATTICE],
+        lattice: Box<[[f64; LATTICE]; LATTICE]>,
     },
 }
 
@@ -104,7 +104,7 @@ impl Pattern {
             2 => Self::Radial { centre: anywhere(draw), radius: draw.between((12.0, 32.0)) },
             3 => Self::Checker { cell: draw.between((4.0, 9.0)), offset: anywhere(draw) },
             _ => {
-                let mut lattice = [[0.0; LATTICE]; LATTICE];
+                let mut lattice = Box::new([[0.0; LATTICE]; LATTICE]);
                 for value in lattice.as_flattened_mut() {
                     *value = draw.between((0.0, 1.0));
                 }

@@ -53,7 +53,7 @@ fn every_shape_stands_out_from_its_ground() {
         for y in 0..SIDE {
             for x in 0..SIDE {
                 let coverage = placement.coverage(outline, x, y);
-                if coverage == 0.0 || coverage == 1.0 {
+                if coverage <= 0.0 || coverage >= 1.0 {
                     let sum = &mut sums[coverage as usize];
                     for (total, value) in sum.iter_mut().zip(image.pixel(x, y)) {
                         *total += f64::from(value);
