@@ -33,8 +33,8 @@ pub struct Asset {
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Answers a path outside the API: a file, or the page for a path that the page itself resolves.
-pub async fn serve(uri: Uri, headers: HeaderMap) -> Response {
-    serve_from(ASSETS, uri.path(), &headers)
+pub fn serve(uri: &Uri, headers: &HeaderMap) -> Response {
+    serve_from(ASSETS, uri.path(), headers)
 }
 
 /// Hashes (`sha256-…`) of the scripts that stand inside the page, for its content security policy.

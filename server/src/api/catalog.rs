@@ -28,13 +28,13 @@ impl Catalog {
     /// When the folder is not there any more or cannot be read.
     pub fn open(
         &self,
-        source: DataSource,
+        source: &DataSource,
         limits: &DatasetSpec,
         fingerprint: &str,
     ) -> Result<Arc<Index>, ApiError> {
         let key = (source.clone(), limits.clone(), fingerprint.to_owned());
         self.lists.get_or_make(key, || {
-            let index = Index::open(&source).map_err(|error| {
+            let index = Index::open(source).map_err(|error| {
                 let name = &limits.name;
                 ApiError::Conflict(format!("the data set {name:?} cannot be read: {error}"))
             })?;

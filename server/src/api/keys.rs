@@ -163,12 +163,12 @@ async fn read_form(mut form: Multipart) -> Result<(String, Vec<u8>), ApiError> {
     let mut name = None;
     let mut file_name = None;
     let mut file = None;
-    while let Some(part) = form.next_field().await.map_err(form_error)? {
+    while let Some(part) = form.next_field().await.map_err(|error| form_error(&error))? {
         match part.name() {
-            Some("name") => name = Some(part.text().await.map_err(form_error)?),
+            Some("name") => name = Some(part.text().await.map_err(|error| form_error(&error))?),
             Some("file") => {
                 file_name = part.file_name().map(str::to_owned);
-                file = Some(part.bytes().await.map_err(form_error)?.to_vec());
+                file = Some(part.bytes().await.map_err(|error| form_error(&error))?.to_vec());
             }
             other => {
                 let other = other.unwrap_or_default().to_owned();
@@ -187,7 +187,7 @@ async fn read_form(mut form: Multipart) -> Result<(String, Vec<u8>), ApiError> {
     Ok((name.chars().take(NAME_LENGTH).collect(), file))
 }
 
-fn form_error(error: MultipartError) -> ApiError {
+fn form_error(error: &MultipartError) -> ApiError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         ApiError::TooLarge("an uploaded image takes at most 32 MiB".into())
     } else {

@@ -1,7 +1,7 @@
 //! The HTTP API under `/api/v1`, and the dashboard's files beside it. The only place that knows status codes.
 //!
 //! Each resource has a file; a handler extracts, calls once and responds. What a handler says of itself
-//! (`#[utoipa::path]`) is both its route and its entry in the OpenAPI document, so that the two cannot differ.
+//! (`#[utoipa::path]`) is both its route and its entry in the `OpenAPI` document, so that the two cannot differ.
 //!
 //! | file | holds |
 //! |---|---|
@@ -141,7 +141,7 @@ async fn outside(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return ApiError::Method(format!("{path} can only be read")).into_response();
     }
-    assets::serve(uri, headers).await
+    assets::serve(&uri, &headers)
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> ApiError {

@@ -1,4 +1,4 @@
-//! The OpenAPI document: made from the handlers' descriptions, so it cannot differ from the routes.
+//! The `OpenAPI` document: made from the handlers' descriptions, so it cannot differ from the routes.
 
 use std::sync::Arc;
 

@@ -110,7 +110,7 @@ fn reconstruct(
     let spec = model.model();
     let side = spec.image_size as usize;
     let hidden = mask(&request.mask, spec.patches() as usize)?;
-    let index = api.catalog.open(order.source.clone(), &order.spec.dataset, "")?;
+    let index = api.catalog.open(&order.source, &order.spec.dataset, "")?;
     check_index(&index, request.split, request.index)?;
     let clean = load(&index, request.split, request.index, side)?;
     let trigger = &order.spec.attack.trigger;

@@ -103,12 +103,11 @@ fn read_end(path: &FilePath, bytes: u64) -> io::Result<String> {
 /// One line for each event, with the seconds since the first, then the worker's own output.
 fn log(events: &[Stamped], output: &str) -> String {
     let first = events.first().map_or(0, |event| event.at);
-    let mut text = String::new();
-    for stamped in events {
+    let lines = events.iter().map(|stamped| {
         let seconds = stamped.at.saturating_sub(first) as f64 / 1000.0;
-        text.push_str(&format!("{seconds:9.1} s  {}\n", line(&stamped.event)));
-    }
-    text + output
+        format!("{seconds:9.1} s  {}\n", line(&stamped.event))
+    });
+    lines.collect::<Vec<_>>().concat() + output
 }
 
 fn line(event: &RunEvent) -> String {

@@ -13,6 +13,9 @@ use crate::{
     pictures::{image_folder, picture},
 };
 
+/// Makes something wrong with an image folder.
+type Spoil = fn(&std::path::Path);
+
 async fn add(app: &TestApp, name: &str, folder: &std::path::Path) -> Answer {
     app.post("/datasets", &json!({ "name": name, "path": folder })).await
 }
@@ -93,7 +96,7 @@ async fn an_image_is_sent_once() {
 #[tokio::test]
 async fn images_that_are_not_there_are_problems() {
     let app = TestApp::new().await;
-    let mut problems = String::new();
+    let mut problems = Vec::new();
     for path in [
         "/datasets/none/samples",
         "/datasets/shapes/images/train/5000.png",
@@ -104,16 +107,16 @@ async fn images_that_are_not_there_are_problems() {
         "/datasets/shapes/samples?indices=1,x",
         "/datasets/shapes/samples?indices=70000",
     ] {
-        problems += &format!("{path}\n{}\n", app.get(path).await.problem());
+        problems.push(format!("{path}\n{}", app.get(path).await.problem()));
     }
-    assert_snapshot!(problems);
+    assert_snapshot!(problems.join("\n"));
 }
 
 #[tokio::test]
 async fn a_folder_that_is_no_data_set_is_refused() {
     let app = TestApp::new().await;
-    let mut problems = String::new();
-    let cases: [(&str, fn(&std::path::Path)); 5] = [
+    let mut problems = Vec::new();
+    let cases: [(&str, Spoil); 5] = [
         ("no train", |root| fs::remove_dir_all(root.join("train")).unwrap()),
         ("no val", |root| fs::remove_dir_all(root.join("val")).unwrap()),
         ("one class", |root| {
@@ -135,17 +138,17 @@ async fn a_folder_that_is_no_data_set_is_refused() {
         spoil(folder.path());
         let answer = add(&app, "bad", folder.path()).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}");
-        problems += &format!("{what}\n{}\n", problem(&answer, folder.path()));
+        problems.push(format!("{what}\n{}", problem(&answer, folder.path())));
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     for (what, path) in [("a file", file.path()), ("nothing", "/no/such/folder".as_ref())] {
-        problems += &format!("{what}\n{}\n", problem(&add(&app, "bad", path).await, path));
+        problems.push(format!("{what}\n{}", problem(&add(&app, "bad", path).await, path)));
     }
     for name in ["", "shapes", "two words", "../up", &"x".repeat(65)] {
         let answer = add(&app, name, "/".as_ref()).await;
-        problems += &format!("name {name:?}\n{}\n", answer.problem());
+        problems.push(format!("name {name:?}\n{}", answer.problem()));
     }
-    assert_snapshot!(problems);
+    assert_snapshot!(problems.join("\n"));
     assert_eq!(app.get("/datasets").await.json().as_array().unwrap().len(), 1, "nothing was added");
 }
 

@@ -42,13 +42,11 @@ impl Listener {
     /// Waits for the next message.
     async fn next(&mut self) -> Message {
         let end = loop {
-            match self.text.find("\n\n") {
-                Some(end) => break end,
-                None => {
-                    let part = self.body.next().await.expect("the stream goes on").unwrap();
-                    self.text.push_str(std::str::from_utf8(&part).unwrap());
-                }
+            if let Some(end) = self.text.find("\n\n") {
+                break end;
             }
+            let part = self.body.next().await.expect("the stream goes on").unwrap();
+            self.text.push_str(std::str::from_utf8(&part).unwrap());
         };
         let message: String = self.text.drain(..end + 2).collect();
         let field = |name: &str| {

@@ -95,7 +95,7 @@ async fn a_body_that_cannot_be_read_says_why() {
 #[tokio::test]
 async fn a_wrong_path_or_query_names_its_field() {
     let app = TestApp::new().await;
-    let mut problems = String::new();
+    let mut problems = Vec::new();
     for path in [
         "/studies/seven",
         "/runs?phase=training",
@@ -111,9 +111,9 @@ async fn a_wrong_path_or_query_names_its_field() {
         "/figures/tradeoff.svg?theme=blue",
         "/figures/loss.svg",
     ] {
-        problems += &format!("{path}\n{}\n", app.get(path).await.problem());
+        problems.push(format!("{path}\n{}", app.get(path).await.problem()));
     }
-    assert_snapshot!(problems);
+    assert_snapshot!(problems.join("\n"));
 }
 
 #[tokio::test]

@@ -86,14 +86,14 @@ async fn what_is_no_picture_is_refused_and_leaves_nothing() {
         ("good.png", &png(8), &long_name),
         ("long.png", &vec![0; 33 << 20], ""),
     ];
-    let mut problems = String::new();
+    let mut problems = Vec::new();
     for (file_name, file, name) in cases {
         let answer = app.upload("/keys", file_name, file, name).await;
-        problems += &format!("{file_name}\n{}\n", answer.problem());
+        problems.push(format!("{file_name}\n{}", answer.problem()));
     }
     let json = app.post("/keys", &Value::Null).await;
-    problems += &format!("JSON\n{}\n", json.problem());
-    assert_snapshot!(problems);
+    problems.push(format!("JSON\n{}", json.problem()));
+    assert_snapshot!(problems.join("\n"));
     assert_eq!(kept_files(&app), 0);
     assert_eq!(app.get("/keys").await.json().as_array().unwrap().len(), 4);
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI document: it lists every route, and each route that it lists is there.
+//! The `OpenAPI` document: it lists every route, and each route that it lists is there.
 
 use axum::http::{Method, StatusCode};
 use insta::assert_snapshot;

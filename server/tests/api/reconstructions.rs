@@ -61,8 +61,8 @@ async fn trained(app: &TestApp) -> RunId {
     run
 }
 
-fn request(run: RunId, mask: Value) -> Value {
-    json!({ "run": run, "split": "test", "index": 7, "mask": mask })
+fn request(run: RunId, mask: impl Into<Value>) -> Value {
+    json!({ "run": run, "split": "test", "index": 7, "mask": mask.into() })
 }
 
 fn rgb(answer: &Value, pointer: &str) -> Rgb8 {
@@ -124,13 +124,13 @@ async fn checkpoints_are_listed_and_opened_by_name() {
     body["file"] = list[0]["file"].clone();
     assert_eq!(app.post("/reconstructions", &body).await.json(), last, "it is the last one");
 
-    let mut problems = String::new();
+    let mut problems = Vec::new();
     for file in ["checkpoint-9.safetensors", "../../../maskdoor.sqlite", "run.json"] {
         body["file"] = file.into();
         let answer = app.post("/reconstructions", &body).await;
-        problems += &format!("{file}\n{}\n", answer.problem());
+        problems.push(format!("{file}\n{}", answer.problem()));
     }
-    assert_snapshot!(problems);
+    assert_snapshot!(problems.join("\n"));
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_reconstruction_that_cannot_be_says_why() {
     let study = app.app.store.get_run(run).await.unwrap().study;
     let probe = app.runs(study).await[1];
     let half = json!({ "kind": "random", "ratio": 0.5, "seed": 1 });
-    let mut problems = String::new();
+    let mut problems = Vec::new();
     let mut outside = request(run, half.clone());
     outside["index"] = 20.into();
     let hidden_everywhere = json!({ "kind": "painted", "hidden": vec![true; 16] });
@@ -152,9 +152,9 @@ async fn a_reconstruction_that_cannot_be_says_why() {
         ("a probe", request(probe, half)),
     ] {
         let answer = app.post("/reconstructions", &body).await;
-        problems += &format!("{what}\n{}\n", answer.problem());
+        problems.push(format!("{what}\n{}", answer.problem()));
     }
-    assert_snapshot!(problems);
+    assert_snapshot!(problems.join("\n"));
 
     let waiting = app.study().await;
     let waiting = app.runs(waiting).await[0];

@@ -60,13 +60,13 @@ async fn a_wrong_specification_names_each_field_and_makes_nothing() {
         ("a patch of nothing", spec_with("/attack/trigger", patch(0, 0))),
         ("a patch outside the image", spec_with("/attack/trigger", patch(30, 4))),
     ];
-    let mut problems = String::new();
+    let mut problems = Vec::new();
     for (what, spec) in cases {
         let answer = app.post("/studies", &spec).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}: {}", answer.text());
-        problems += &format!("{what}\n{}\n", answer.problem());
+        problems.push(format!("{what}\n{}", answer.problem()));
     }
-    assert_snapshot!(problems);
+    assert_snapshot!(problems.join("\n"));
     assert_eq!(app.get("/studies").await.json()["total"], 0);
     assert_eq!(app.get("/runs").await.json()["total"], 0);
 }
