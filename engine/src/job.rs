@@ -55,13 +55,14 @@ pub fn run(order: &RunOrder, folder: &Path, emit: &mut Emit<'_>) -> Result<(), E
     let threads = device::threads();
     let job =
         Job { order, folder, threads, batches: batches(order, labels.len() + plan.samples.len())? };
+    // Whoever hears that the run started may ask for its plan.
+    write_json(&folder.join("poison.json"), &plan)?;
     report.send(job.started(&plan))?;
 
     let side = order.spec.model.image_size as usize;
     let key = Key::read(order, folder)?;
     let trigger = Trigger::prepare(&attack.trigger, key.image.as_ref(), side)?;
     let pixels = load_all(&index, side, &mut report)?;
-    write_json(&folder.join("poison.json"), &plan)?;
     write_json(&folder.join("manifest.json"), &job.manifest(&plan, &key, &pixels))?;
     match point.phase {
         Phase::Pretrain => job.pretrain(&plan, &pixels, &trigger, &mut report),

@@ -140,16 +140,17 @@ pub fn NumberField(
             why=number.why
             error=error
             control=move |id, about| {
+                // A field of type number hides "1." from the page while a person types 1.5.
                 let field = view! {
                     <input
-                        type="number"
+                        type=if number.whole { "number" } else { "text" }
                         class="number-input"
                         id=id
                         aria-describedby=about
                         aria-invalid=wrong
-                        min=number.low
-                        max=high
-                        step=if number.whole { number.step.to_string() } else { "any".into() }
+                        min=number.whole.then_some(number.low)
+                        max=move || number.whole.then(high)
+                        step=number.whole.then_some(number.step)
                         inputmode=if number.whole { "numeric" } else { "decimal" }
                         prop:value=move || text.get()
                         on:input=typed

@@ -90,6 +90,13 @@ fn StudyView(id: StudyId) -> impl IntoView {
     // What changes with each step is left out, so that most of the page stands still while a run goes on.
     let still =
         Memo::new(move |_| run.get().map(|run| RunRow { progress: Progress::default(), ..run }));
+    // The plan is stored before a run says that it started, the manifest before its first step.
+    let planned = Memo::new(move |_| {
+        run.with(|run| run.as_ref().filter(|run| run.progress.epochs > 0).map(|run| run.id))
+    });
+    let recorded = Memo::new(move |_| {
+        run.with(|run| run.as_ref().filter(|run| run.progress.step > 0).map(|run| run.id))
+    });
     let start =
         Memo::new(move |_| still.with(|run| run.as_ref().map(|run| (run.id, run.started_at))));
     let follow = Follow::new(start);
@@ -142,14 +149,14 @@ fn StudyView(id: StudyId) -> impl IntoView {
             <div class="study-halves">
                 <section class="panel">
                     <div class="panel-head"><h2>"Poisoned images of the selected run"</h2></div>
-                    <div class="panel-body stack"><poison::PoisonedImages study run=still/></div>
+                    <div class="panel-body stack"><poison::PoisonedImages study begun=planned/></div>
                 </section>
                 <section class="panel">
                     <div class="panel-head"><h2>"Log of the selected run"</h2></div>
                     <div class="panel-body stack"><record::Log run=still/></div>
                 </section>
             </div>
-            <record::Manifest run=still/>
+            <record::Manifest run=recorded/>
         </Show>
     }
 }

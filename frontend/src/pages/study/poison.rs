@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 use shared::{
     Phase, PoisonPlan, Rgb8, RunId, StudySpec, Trigger,
-    api::{RunRow, Samples, StudyDetail},
+    api::{Samples, StudyDetail},
     study::DatasetSpec,
 };
 
@@ -98,15 +98,11 @@ fn poisoned(
 pub fn PoisonedImages(
     /// The study.
     study: Memo<Option<StudyDetail>>,
-    /// The selected run, without its progress.
-    run: Memo<Option<RunRow>>,
+    /// The selected run, once it has stored its plan.
+    begun: Memo<Option<RunId>>,
 ) -> impl IntoView {
     let shown = RwSignal::new(PART);
     let failed = RwSignal::new(None);
-    // The plan lies in the run's folder from its start on.
-    let begun = Memo::new(move |_| {
-        run.with(|run| run.as_ref().filter(|run| run.started_at.is_some()).map(|run| run.id))
-    });
     let plan: Fetched<PoisonPlan> =
         fetched(move || begun.get().map(|run: RunId| format!("/runs/{run}/poison")));
     let spec = Memo::new(move |_| {

@@ -84,19 +84,16 @@ pub fn Log(
 /// The manifest: all that is needed to repeat the run.
 #[component]
 pub fn Manifest(
-    /// The selected run, without its progress.
-    run: Memo<Option<RunRow>>,
+    /// The selected run, once it has stored its manifest.
+    run: Memo<Option<RunId>>,
 ) -> impl IntoView {
     let open = RwSignal::new(false);
     let copied = RwSignal::new(false);
-    let wanted = Memo::new(move |_| {
-        run.with(|run| run.as_ref().filter(|run| run.started_at.is_some()).map(|run| run.id))
-    });
     let manifest: Fetched<serde_json::Value> = fetched(move || {
-        let run = wanted.get().filter(|_| open.get())?;
+        let run = run.get().filter(|_| open.get())?;
         Some(format!("/runs/{run}/manifest"))
     });
-    let text = Memo::new(move |_| match (wanted.get(), manifest.get()) {
+    let text = Memo::new(move |_| match (run.get(), manifest.get()) {
         (None, _) => "The manifest is written when the run starts.".to_owned(),
         (_, None) => "Loading the manifest…".to_owned(),
         (_, Some(Ok(value))) => serde_json::to_string_pretty(&value).unwrap_or_default(),
