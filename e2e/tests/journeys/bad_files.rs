@@ -47,7 +47,7 @@ async fn folders_that_are_no_data_set() -> Result<()> {
         fs::write(mixed.join("train/dog/half.jpg"), half_a_jpeg()?)?;
         browser.visit("/data").await?;
         add(browser, "mixed", &mixed).await?;
-        browser.sees("2 files").await?;
+        browser.press("2 files left out").await?;
         browser.sees("letter.png").await?;
         browser.sees("half.jpg").await?;
         look(browser, "data").await?;
@@ -75,7 +75,7 @@ async fn files_that_are_no_key_image() -> Result<()> {
         browser.visit("/studies/new").await?;
         preview_is_drawn(browser).await?;
         let before: Vec<KeyInfo> = dashboard.api.get("/api/v1/keys").await?;
-        for (file, words) in [(&letter, "letter.png"), (&huge, "30,000")] {
+        for (file, words) in [(&letter, "letter.png"), (&huge, "30000")] {
             upload(browser, file).await?;
             let script = format!(
                 "return document.getElementById('attack-trigger-key-error').innerText.includes('{words}')"

@@ -2,8 +2,10 @@
 
 mod bad_files;
 mod bad_input;
+mod compare;
 mod live_study;
 mod new_study;
 mod pages;
+mod reconstruct;
 mod same_bits;
 mod steps;

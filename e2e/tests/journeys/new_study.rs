@@ -100,7 +100,7 @@ async fn start_and_cancel(dashboard: &Dashboard, browser: &Browser) -> Result<()
     browser.press("Start").await?;
     let place = until("the study's page", Duration::from_secs(20), async || {
         let place = browser.place().await?;
-        Ok((place.starts_with("/studies/") && place != "/studies/new").then_some(place))
+        Ok((!place.starts_with("/studies/new")).then_some(place))
     })
     .await?;
     let studies: Page<StudySummary> = dashboard.api.get("/api/v1/studies").await?;

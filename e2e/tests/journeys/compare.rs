@@ -1,0 +1,191 @@
+//! Results side by side: figures with their values and their files, the table with its filters and orders.
+
+use std::{collections::HashSet, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Browser, Role, travel, until};
+use serde_json::Value;
+use shared::api::StudyDetail;
+
+use crate::steps::{done, look, micro, start};
+
+#[tokio::test]
+async fn figures_and_runs_side_by_side() -> Result<()> {
+    travel("compare", async |dashboard, browser| {
+        let mut studies = Vec::new();
+        for (name, seed) in [("First", 1), ("Second", 2)] {
+            let mut spec = micro(name)?;
+            spec.grid.seeds = vec![seed];
+            spec.pretrain.epochs = 1;
+            spec.pretrain.warmup_epochs = 0;
+            studies.push(start(dashboard, &spec).await?);
+        }
+        let mut ended = Vec::new();
+        for study in &studies {
+            ended.push(done(dashboard, &study.id.to_string()).await?);
+        }
+        browser.visit("/compare").await?;
+        browser.find(Role::Heading, "Compare").await?;
+        the_scatter_tells_its_values(browser).await?;
+        downloads_are_files(browser, &ended).await?;
+        bars_with_the_published_series(browser).await?;
+        accuracy_by_epoch(browser).await?;
+        look(browser, "compare").await?;
+        the_table_sorts(browser).await?;
+        the_table_filters(browser).await
+    })
+    .await
+}
+
+async fn the_scatter_tells_its_values(browser: &Browser) -> Result<()> {
+    browser
+        .holds(
+            "a scatter of the finished runs",
+            "return document.querySelector('[data-figure=tradeoff] svg') !== null",
+        )
+        .await?;
+    let chart = browser.css("[data-figure=tradeoff] .chart-box").await?;
+    let (width, height) = browser.extent(&chart).await?;
+    // The pointer looks for a mark: the page shows the nearest one within reach.
+    let found = until("a value under the pointer", Duration::from_secs(20), async || {
+        for row in 1..12 {
+            for column in 1..12 {
+                let place = (width * f64::from(column) / 12.0, height * f64::from(row) / 12.0);
+                browser.hover(&chart, place).await?;
+                if browser.count(".chart-tip").await? > 0 {
+                    return Ok(Some(browser.css(".chart-tip").await?.text().await?));
+                }
+            }
+        }
+        Ok(None)
+    })
+    .await?;
+    ensure!(found.contains('%'), "the value has its unit: {found:?}");
+    Ok(())
+}
+
+async fn downloads_are_files(browser: &Browser, studies: &[StudyDetail]) -> Result<()> {
+    let results = studies.iter().flat_map(|study| &study.runs).filter(|run| run.metrics.is_some());
+    let results = results.count();
+
+    click_download(browser, "SVG").await?;
+    let svg = String::from_utf8(browser.downloaded(".svg").await?)?;
+    ensure!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "no SVG: {:.80}", svg);
+    ensure!(svg.contains("<style"), "the file needs its own colours");
+
+    click_download(browser, "PNG").await?;
+    let png = image::load_from_memory(&browser.downloaded(".png").await?)?.into_rgb8();
+    ensure!(png.width() >= 800, "{} px wide", png.width());
+    let colours: HashSet<_> = png.pixels().map(|pixel| pixel.0).collect();
+    ensure!(
+        colours.len() > 20,
+        "a drawing with its letters has more than {} colours",
+        colours.len()
+    );
+
+    click_download(browser, "CSV").await?;
+    let csv = String::from_utf8(browser.downloaded(".csv").await?)?;
+    let lines: Vec<&str> = csv.lines().collect();
+    ensure!(lines.len() == results + 1, "{} lines for {results} results:\n{csv}", lines.len());
+    let columns = lines[0].split(',').count();
+    ensure!(columns >= 4 && lines.iter().all(|line| line.split(',').count() == columns), "{csv}");
+    Ok(())
+}
+
+async fn click_download(browser: &Browser, format: &str) -> Result<()> {
+    let script = "
+        const link = [...document.querySelectorAll('.figure-links a')].find((link) => link.textContent.trim() === arguments[0]);
+        link.setAttribute('data-wanted', arguments[0]);";
+    browser.run(script, vec![format.into()]).await?;
+    Ok(browser.css(&format!("a[data-wanted={format}]")).await?.click().await?)
+}
+
+async fn bars_with_the_published_series(browser: &Browser) -> Result<()> {
+    browser.press("ASR by poison").await?;
+    browser.css("[data-figure=asr-by-poison] svg").await?;
+    let own = drawing(browser).await?;
+    browser.press("Show the published series").await?;
+    until("the published series appear", Duration::from_secs(5), async || {
+        Ok((drawing(browser).await? != own).then_some(()))
+    })
+    .await?;
+    // They name their own setting.
+    browser.sees("ImageNet-100").await?;
+    let place = browser.place().await?;
+    ensure!(place.contains("published=true"), "the address forgets the overlay: {place}");
+    Ok(())
+}
+
+async fn accuracy_by_epoch(browser: &Browser) -> Result<()> {
+    browser.press("Accuracy by epoch").await?;
+    browser.css("[data-figure=accuracy-by-epoch] svg").await?;
+    browser
+        .holds(
+            "a line for each run",
+            "return document.querySelectorAll('[data-figure=accuracy-by-epoch] svg path, [data-figure=accuracy-by-epoch] svg polyline').length > 4",
+        )
+        .await
+}
+
+async fn drawing(browser: &Browser) -> Result<String> {
+    let script = "return document.querySelector('.compare-figure .chart-box > div').innerHTML";
+    let drawing = browser.run(script, vec![]).await?;
+    Ok(drawing.as_str().context("a drawing")?.to_owned())
+}
+
+async fn the_table_sorts(browser: &Browser) -> Result<()> {
+    for descending in [true, false] {
+        let mut order = Vec::new();
+        // A first click sorts by what one looks for, another turns it round.
+        until("the table is sorted by ASR", Duration::from_secs(20), async || {
+            let state = browser
+                .run(
+                    "return document.querySelector('[data-sort=asr]').closest('th').ariaSort",
+                    vec![],
+                )
+                .await?;
+            let wanted = if descending { "descending" } else { "ascending" };
+            if state != wanted {
+                browser.css("[data-sort=asr]").await?.click().await?;
+                return Ok(None);
+            }
+            order = column(browser, "ASR").await?;
+            let right = order
+                .windows(2)
+                .all(|pair| if descending { pair[0] >= pair[1] } else { pair[0] <= pair[1] });
+            Ok((order.len() == 8 && right).then_some(()))
+        })
+        .await
+        .with_context(|| format!("descending {descending}: {order:?}"))?;
+    }
+    Ok(())
+}
+
+/// The percentages of a column, without the rows that have none.
+async fn column(browser: &Browser, label: &str) -> Result<Vec<f64>> {
+    let script = "
+        return [...document.querySelectorAll(`#runs td[data-label='${arguments[0]}'] strong`)]
+          .map((cell) => parseFloat(cell.textContent));";
+    let values: Value = browser.run(script, vec![label.into()]).await?;
+    Ok(serde_json::from_value(values)?)
+}
+
+async fn the_table_filters(browser: &Browser) -> Result<()> {
+    let rows = async |count: usize| {
+        let script =
+            format!("return document.querySelectorAll('#runs tbody tr th').length === {count}");
+        browser.holds(&format!("{count} rows"), &script).await
+    };
+    rows(12).await?;
+    browser.choose("Phase", "Linear probe").await?;
+    rows(8).await?;
+    browser.choose("Study", "First").await?;
+    rows(4).await?;
+    browser.choose("Trigger", "patched").await?;
+    browser.sees("No run fits these filters").await?;
+    browser.choose("Trigger", "blended").await?;
+    rows(4).await?;
+    let place = browser.place().await?;
+    ensure!(place.contains("phase=probe"), "the address forgets the filter: {place}");
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! Looking inside an encoder: a checkpoint of a finished study, a mask by slider and by hand, tiles for the clean and the
+//! triggered image.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use e2e::{Browser, Role, travel, until};
+use serde_json::Value;
+use shared::{
+    TriggerSpec,
+    trigger::{Fill, Layout},
+};
+
+use crate::steps::{done, look, micro, start};
+
+const TITLES: [&str; 5] = ["Original", "Masked", "Reconstruction", "Raw prediction", "Error"];
+
+#[tokio::test]
+async fn masks_by_slider_and_by_hand() -> Result<()> {
+    travel("reconstruct", async |dashboard, browser| {
+        let mut spec = micro("To look inside")?;
+        // A patch, so that hiding the trigger means something.
+        spec.attack.trigger =
+            TriggerSpec::Patched(Layout::Aligned.place(32, 8, 6, Fill::default()));
+        spec.grid.ppr = vec![4];
+        spec.grid.lpr = vec![4];
+        let id = start(dashboard, &spec).await?.id.to_string();
+        done(dashboard, &id).await?;
+
+        browser.visit("/reconstruct").await?;
+        browser.find(Role::Heading, "Reconstruct").await?;
+        all_tiles_are_drawn(browser).await?;
+        browser.sees("12 of 16 patches hidden").await?;
+
+        mask_ratio_and_seed_redraw(browser).await?;
+        a_click_shows_a_patch_and_another_hides_it(browser).await?;
+        the_trigger_is_hidden_and_shown_alone(browser).await?;
+        another_image_and_checkpoint(browser).await?;
+        look(browser, "reconstruct").await?;
+        the_answer_is_quick(browser).await
+    })
+    .await
+}
+
+async fn all_tiles_are_drawn(browser: &Browser) -> Result<()> {
+    let script = "
+        const canvases = [...document.querySelectorAll('.tiles-row .pane canvas')];
+        return canvases.length === 10 && canvases.every((canvas) => canvas.width > 1);";
+    browser.holds("five tiles for the clean and five for the triggered image", script).await?;
+    let rows = (tiles(browser, "clean").await?, tiles(browser, "triggered").await?);
+    ensure!(rows.0[0] != rows.1[0], "the triggered original shows no trigger");
+    for (row, tiles) in [("clean", rows.0), ("triggered", rows.1)] {
+        ensure!(tiles[0] != tiles[1], "the {row} image is not masked");
+        ensure!(tiles[2] != tiles[0], "the {row} image is not reconstructed");
+        ensure!(tiles[3] != tiles[2], "the raw prediction of the {row} image is the pasted one");
+    }
+    Ok(())
+}
+
+async fn mask_ratio_and_seed_redraw(browser: &Browser) -> Result<()> {
+    let before = settled(browser, &[]).await?;
+    browser.slide("Mask ratio", 0.5).await?;
+    browser.sees("8 of 16 patches hidden").await?;
+    let half = settled(browser, &before).await?;
+    ensure!(half[0] == before[0], "a mask does not change the original");
+    browser.slide("Mask seed", 0.6).await?;
+    let other = settled(browser, &half).await?;
+    ensure!(other[1] != half[1] && other[2] != half[2], "another seed hides other patches");
+    Ok(())
+}
+
+async fn a_click_shows_a_patch_and_another_hides_it(browser: &Browser) -> Result<()> {
+    let easel = browser.css(".tiles-row .pane-easel").await?;
+    let (width, height) = browser.extent(&easel).await?;
+    let middle_of_the_first = (width / 8.0, height / 8.0);
+    let counts = [hidden(browser).await?];
+    browser.click_at(&easel, middle_of_the_first).await?;
+    let once = until("a click changes the mask", Duration::from_secs(5), async || {
+        let now = hidden(browser).await?;
+        Ok((now != counts[0]).then_some(now))
+    })
+    .await?;
+    ensure!(once.abs_diff(counts[0]) == 1, "one click changed {} to {once}", counts[0]);
+    browser.sees("painted by hand").await?;
+    browser.click_at(&easel, middle_of_the_first).await?;
+    until("a second click changes it back", Duration::from_secs(5), async || {
+        Ok((hidden(browser).await? == counts[0]).then_some(()))
+    })
+    .await?;
+
+    // Painting: along the first row every patch becomes what the first one became.
+    browser.drag(&easel, middle_of_the_first, (width * 0.97, height / 8.0)).await?;
+    let script =
+        "return [...document.querySelectorAll('.tiles-row .pane-easel canvas')].length > 0";
+    browser.holds("the easel is still there", script).await
+}
+
+async fn the_trigger_is_hidden_and_shown_alone(browser: &Browser) -> Result<()> {
+    browser.press("Show only trigger").await?;
+    // The aligned patch lies within one ViT patch.
+    browser.sees("15 of 16 patches hidden").await?;
+    browser.press("Random again").await?;
+    browser.press("Hide trigger").await?;
+    browser.sees("painted by hand").await
+}
+
+async fn another_image_and_checkpoint(browser: &Browser) -> Result<()> {
+    let before = settled(browser, &[]).await?;
+    browser.press("Next image").await?;
+    let next = settled(browser, &before).await?;
+    ensure!(next[0] != before[0], "the next image is another one");
+    browser.choose("Checkpoint", "PPR 4, seed 1, epoch 1").await?;
+    let first = settled(browser, &next).await?;
+    ensure!(first[0] == next[0] && first[2] != next[2], "an earlier checkpoint guesses otherwise");
+    let place = browser.place().await?;
+    ensure!(place.contains("file=") && place.contains("index="), "the address forgets: {place}");
+    Ok(())
+}
+
+async fn the_answer_is_quick(browser: &Browser) -> Result<()> {
+    let before = settled(browser, &[]).await?;
+    let asked = Instant::now();
+    browser.press("Previous image").await?;
+    settled(browser, &before).await?;
+    ensure!(asked.elapsed() < Duration::from_secs(2), "an answer took {:?}", asked.elapsed());
+    Ok(())
+}
+
+/// The clean row's tiles once no answer is on its way and they differ from `before`.
+async fn settled(browser: &Browser, before: &[String]) -> Result<Vec<String>> {
+    until("the tiles are drawn anew", Duration::from_secs(15), async || {
+        let busy = browser.count("section[aria-label=Reconstructions][aria-busy=true]").await? > 0;
+        let now = tiles(browser, "clean").await?;
+        Ok((!busy && now != before).then_some(now))
+    })
+    .await
+}
+
+/// The five tiles of a row, each as a text.
+async fn tiles(browser: &Browser, row: &str) -> Result<Vec<String>> {
+    let script = "
+        return [...document.querySelectorAll(`section[aria-label='${arguments[0]} image'] .pane canvas`)]
+          .map((canvas) => canvas.toDataURL());";
+    let tiles: Value = browser.run(script, vec![row.into()]).await?;
+    let tiles: Vec<String> = serde_json::from_value(tiles)?;
+    ensure!(tiles.len() == TITLES.len(), "{} tiles in the {row} row", tiles.len());
+    Ok(tiles)
+}
+
+/// Number of hidden patches, as the page tells it.
+async fn hidden(browser: &Browser) -> Result<u32> {
+    let text = browser.text().await?;
+    let before = text.split(" patches hidden").next().unwrap_or_default();
+    let count = before.rsplit(char::is_whitespace).nth(2).unwrap_or_default();
+    Ok(count.parse()?)
+}
