@@ -94,19 +94,24 @@ pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
         y: Axis { label: "attack success rate, ASR (%)".into(), scale: Scale::Percent },
         series,
         legend,
-        note: note(left_out, !published.is_empty()),
+        note: note(left_out, &published),
         table,
     }
 }
 
-fn note(left_out: usize, published: bool) -> String {
+fn note(left_out: usize, published: &[published::Series]) -> String {
     let mut note = String::from(
         "Bars: mean over the seeds of a study. Whiskers: deviation over seeds, or the 95 % Wilson interval of one run.",
     );
-    if published {
+    if !published.is_empty() {
         note.push_str(" Dashed: another setting (");
         note.push_str(published::SETTING);
         note.push_str(", target class 0).");
+    }
+    if published.iter().any(|series| series.kind == "patched") {
+        note.push_str(
+            " The published patched triggers were measured by fine-tuning, not by a probe.",
+        );
     }
     if left_out > 0 {
         note.push_str(" More groups are in the CSV only: choose fewer studies to see them.");

@@ -144,6 +144,19 @@ fn bars_average_over_seeds_of_one_study_only() {
 }
 
 #[test]
+fn the_overlay_follows_the_trigger_and_tells_its_setting() {
+    let mut rows = one_study();
+    assert!(asr_by_poison(&rows, true).csv().contains("blended 0.3"));
+    assert!(!asr_by_poison(&rows, false).csv().contains("published"));
+    for row in &mut rows {
+        row.trigger_kind = "patched".into();
+    }
+    let figure = asr_by_poison(&rows, true);
+    assert!(figure.csv().contains("patched 16 px") && !figure.csv().contains("blended 0.3"));
+    assert!(svg(&figure, 760, Style::Page).contains("measured by fine-tuning"));
+}
+
+#[test]
 fn only_finished_classifiers_count() {
     let mut rows = one_study();
     rows.truncate(3);
