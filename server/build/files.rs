@@ -65,19 +65,25 @@ pub fn write(files: &[File], out: &Path, quality: Quality) -> Result<(), String>
         let etag = format!("\"{}\"", digest(&file.content));
         // A compressed form that saves nothing is not worth the browser's time.
         let br = if compressed.len() < file.content.len() {
-            format!("Some(include_bytes!({small:?}))")
+            format!("Some(include_bytes!({}))", literal(&small))
         } else {
             "None".into()
         };
         writeln!(
             table,
             "    Asset {{ path: {path:?}, mime: {mime:?}, etag: {etag:?}, immutable: {immutable}, \
-             raw: include_bytes!({raw:?}), br: {br} }},"
+             raw: include_bytes!({}), br: {br} }},",
+            literal(&raw)
         )
         .map_err(|error| error.to_string())?;
     }
     table.push_str("];\n");
     save(&out.join("assets.rs"), table.as_bytes())
+}
+
+/// A path as it stands in a program's text.
+fn literal(path: &Path) -> String {
+    format!("{:?}", path.display().to_string())
 }
 
 fn save(path: &Path, content: &[u8]) -> Result<(), String> {
