@@ -82,7 +82,7 @@ CREATE INDEX runs_ca ON runs (ca);
 CREATE INDEX runs_asr ON runs (asr);
 CREATE INDEX runs_ra ON runs (ra);
 CREATE INDEX runs_best ON runs (study, asr) WHERE state = 'done' AND asr IS NOT NULL;
-CREATE INDEX runs_compare ON runs (key) WHERE state = 'done' AND ca IS NOT NULL;
+CREATE INDEX runs_compare ON runs (key, ended_at) WHERE state = 'done' AND ca IS NOT NULL;
 -- All that the table filters and sorts by, so that a filtered part is found without touching the wide rows.
 CREATE INDEX runs_filter ON runs (
     phase, state, dataset, trigger_kind, trigger_label, study_name, ppr, lpr, seed, strength, ca, asr, ra

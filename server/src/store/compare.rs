@@ -1,4 +1,8 @@
 //! Finished classifiers for the figures: slim rows, and accuracy by epoch.
+//!
+//! A finished run never changes, so the rows of all studies are kept in memory until one more finishes or a study goes.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 use shared::{
@@ -93,6 +97,39 @@ impl From<Packed> for RunRow {
     }
 }
 
+/// Tells one set of finished classifiers from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    count: i64,
+    keys: i64,
+    newest: i64,
+}
+
+/// The rows of all studies as they were read last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Results(Arc<Mutex<Option<Kept>>>);
+
+#[derive(Debug)]
+struct Kept {
+    stamp: Stamp,
+    limit: u32,
+    rows: Arc<[RunRow]>,
+}
+
+impl Results {
+    fn get(&self, stamp: Stamp, limit: u32) -> Option<Arc<[RunRow]>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref()
+            .filter(|kept| kept.stamp == stamp && kept.limit == limit)
+            .map(|kept| kept.rows.clone())
+    }
+
+    fn keep(&self, stamp: Stamp, limit: u32, rows: Vec<RunRow>) {
+        let kept = Kept { stamp, limit, rows: rows.into() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+    }
+}
+
 /// An evaluation within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EvaluatedAt {
@@ -115,6 +152,23 @@ impl Store {
         studies: &[StudyId],
         limit: u32,
     ) -> Result<Vec<RunRow>, StoreError> {
+        if !studies.is_empty() {
+            return self.read_results(studies, limit).await;
+        }
+        let stamp = self.stamp().await?;
+        if let Some(rows) = self.results().get(stamp, limit) {
+            return Ok(rows.to_vec());
+        }
+        let rows = self.read_results(&[], limit).await?;
+        self.results().keep(stamp, limit, rows.clone());
+        Ok(rows)
+    }
+
+    async fn read_results(
+        &self,
+        studies: &[StudyId],
+        limit: u32,
+    ) -> Result<Vec<RunRow>, StoreError> {
         let index = if studies.is_empty() { "INDEXED BY runs_compare" } else { "" };
         let mut sql = QueryBuilder::<Sqlite>::new(format!(
             "SELECT json_group_array({PACK}) FROM (SELECT * FROM runs {index} WHERE state = 'done' AND ca IS NOT NULL"
@@ -128,6 +182,17 @@ impl Store {
         let mut packed: Vec<Packed> = from_json(&text, "results")?;
         packed.sort_by_key(|run| run.0);
         Ok(packed.into_iter().map(Into::into).collect())
+    }
+
+    /// What changes whenever a classifier finishes or a study is deleted, read from an index alone.
+    async fn stamp(&self) -> Result<Stamp, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*), coalesce(sum(key), 0), coalesce(max(ended_at), 0) FROM runs INDEXED BY runs_compare \
+             WHERE state = 'done' AND ca IS NOT NULL",
+        )
+        .fetch_one(self.readers())
+        .await?;
+        Ok(Stamp { count: row.try_get(0)?, keys: row.try_get(1)?, newest: row.try_get(2)? })
     }
 
     /// All evaluations of these runs, run by run, in the order of the epochs.

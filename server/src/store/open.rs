@@ -9,7 +9,7 @@ use sqlx::{
 };
 use tokio::sync::watch;
 
-use super::StoreError;
+use super::{StoreError, compare::Results};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -27,6 +27,7 @@ pub struct Store {
     readers: SqlitePool,
     /// Number of the last event that this program knows of.
     news: Arc<watch::Sender<i64>>,
+    results: Results,
 }
 
 impl Store {
@@ -76,7 +77,12 @@ impl Store {
             .connect_with(options.pragma("query_only", "on"))
             .await
             .map_err(failed)?;
-        let store = Self { writer, readers, news: Arc::new(watch::Sender::new(0)) };
+        let store = Self {
+            writer,
+            readers,
+            news: Arc::new(watch::Sender::new(0)),
+            results: Results::default(),
+        };
         store.look_for_news().await?;
         Ok(store)
     }
@@ -114,6 +120,10 @@ impl Store {
 
     pub(super) fn readers(&self) -> &SqlitePool {
         &self.readers
+    }
+
+    pub(super) fn results(&self) -> &Results {
+        &self.results
     }
 
     pub(super) fn writer(&self) -> &SqlitePool {

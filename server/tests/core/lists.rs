@@ -158,6 +158,25 @@ async fn figures_get_finished_classifiers_and_their_epochs() {
 }
 
 #[tokio::test]
+async fn figures_see_what_finishes_and_what_goes() {
+    let place = filled().await;
+    assert_eq!(place.app.store.compare(&[], 100).await.unwrap().len(), 2);
+    let late = create(&place.app, micro("late", 5)).await;
+    let order = RunQuery { sort: RunSort::Created, ..RunQuery::default() };
+    for run in all(&place, order).await {
+        if run.study != late.id && !run.state.is_over() {
+            place.app.store.cancel_run(run.id, 9).await.ok();
+        }
+    }
+    finish(&place, late.runs[0].id, None).await;
+    finish(&place, late.runs[1].id, Some(metrics(70, 7, 7))).await;
+    assert_eq!(place.app.store.compare(&[], 100).await.unwrap().len(), 3);
+    place.app.cancel_study(late.id).await.unwrap();
+    place.app.delete_study(late.id).await.unwrap();
+    assert_eq!(place.app.store.compare(&[], 100).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn checkpoints_come_newest_first() {
     let place = Place::new().await;
     let study = create(&place.app, micro("checkpoints", 5)).await;

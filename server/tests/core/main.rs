@@ -1,5 +1,7 @@
 //! The store, the jobs and the command line, on real data folders and with the real program.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod cli;
 mod ingest;
 mod kill;
