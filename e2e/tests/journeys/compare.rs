@@ -70,7 +70,7 @@ async fn downloads_are_files(browser: &Browser, studies: &[StudyDetail]) -> Resu
 
     click_download(browser, "SVG").await?;
     let svg = String::from_utf8(browser.downloaded(".svg").await?)?;
-    ensure!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "no SVG: {:.80}", svg);
+    ensure!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "no SVG: {svg:.80}");
     ensure!(svg.contains("<style"), "the file needs its own colours");
 
     click_download(browser, "PNG").await?;
