@@ -1,7 +1,5 @@
 //! Whole runs of a micro study on the built-in pictures.
 
-#![expect(clippy::unwrap_used, reason = "a test may end with a panic")]
-
 use std::{fs, path::Path};
 
 use engine::{EngineError, eval::Reconstructor, job, train::checkpoint};

@@ -178,8 +178,8 @@ fn one(
 mod tests {
     use super::*;
 
-    fn error(spec: MaskSpec) -> String {
-        mask(&spec, 4).expect_err("a mask that cannot be").to_string()
+    fn error(spec: &MaskSpec) -> String {
+        mask(spec, 4).expect_err("a mask that cannot be").to_string()
     }
 
     #[test]
@@ -189,15 +189,15 @@ mod tests {
         assert_eq!(mask(&MaskSpec::Painted { hidden: painted.clone() }, 4).unwrap(), painted);
         for ratio in [0.0, 1.0, f64::NAN] {
             assert!(
-                error(MaskSpec::Random { ratio, seed: 1 }).starts_with("mask.ratio: is above 0")
+                error(&MaskSpec::Random { ratio, seed: 1 }).starts_with("mask.ratio: is above 0")
             );
         }
         assert_eq!(
-            error(MaskSpec::Painted { hidden: vec![true; 4] }),
+            error(&MaskSpec::Painted { hidden: vec![true; 4] }),
             "mask.hidden: hides every patch; leave at least one visible"
         );
         assert_eq!(
-            error(MaskSpec::Painted { hidden: vec![true; 3] }),
+            error(&MaskSpec::Painted { hidden: vec![true; 3] }),
             "mask.hidden: takes one entry for each of the 4 patches, not 3"
         );
     }

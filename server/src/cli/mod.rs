@@ -7,7 +7,7 @@ mod run;
 mod serve;
 mod spec_file;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -181,7 +181,12 @@ fn watch_log(command: &Command) {
         _ => "error",
     };
     let filter = EnvFilter::try_from_env("MASKDOOR_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, process::ExitCode, time::Duration};
 use anyhow::Context;
 use indicatif::ProgressBar;
 use shared::{
-    RunId, RunState, StudyId,
+    RunId, RunState,
     api::{RunRow, StudyDetail},
 };
 
@@ -66,20 +66,12 @@ async fn follow(app: &App, study: &StudyDetail) -> anyhow::Result<Vec<RunRow>> {
                 interrupt?;
                 cancelled = true;
                 view.bars.note("cancelling the study …");
-                cancel(app, study.id);
+                // Only asked for: the loop shows how the runs end.
+                app.store.cancel_study(study.id, app.clock.now_ms()).await?;
+                app.jobs.wake();
             }
         }
     }
-}
-
-/// Cancels in the background, so that the display goes on.
-fn cancel(app: &App, study: StudyId) {
-    let app = app.clone();
-    tokio::spawn(async move {
-        if let Err(error) = app.cancel_study(study).await {
-            tracing::error!(%error, "the study could not be cancelled");
-        }
-    });
 }
 
 /// Bars of the whole study and of its running runs.

@@ -5,7 +5,7 @@ use std::{fs, io::Write};
 use server::{jobs::ingest, store::queue::RunningRun};
 use shared::{Progress, RunState, Stamped};
 
-use crate::support::{Place, as_lines, create, events, micro};
+use crate::support::{End, Place, as_lines, create, events, micro};
 
 async fn stored(place: &Place, run: &RunningRun) -> Vec<Stamped> {
     place.app.store.run_events(run.run, 0, 10_000, &[]).await.unwrap()
@@ -24,7 +24,7 @@ async fn every_event_counts_once_wherever_the_taker_stops() {
     let first = place.started(study.runs[0].id).await;
     let folder = place.run_folder(&study.runs[0]);
     fs::create_dir_all(folder.path()).unwrap();
-    let told = events(12, Some(None));
+    let told = events(12, End::Pretrained);
     let mut file = fs::File::create(folder.events_file()).unwrap();
 
     for byte in as_lines(&told).bytes() {
@@ -44,7 +44,9 @@ async fn every_event_counts_once_wherever_the_taker_stops() {
     assert_eq!(stored(&place, &first).await, told);
     let row = place.app.store.get_run(first.run).await.unwrap();
     let mut progress = Progress::default();
-    told.iter().for_each(|event| progress.apply(event));
+    for event in &told {
+        progress.apply(event);
+    }
     assert_eq!((row.state, row.progress), (RunState::Done, progress));
 }
 
@@ -55,7 +57,7 @@ async fn a_new_program_goes_on_where_the_old_one_stopped() {
     let first = place.started(study.runs[0].id).await;
     let folder = place.run_folder(&study.runs[0]);
     fs::create_dir_all(folder.path()).unwrap();
-    let told = events(40, None);
+    let told = events(40, End::None);
     let text = as_lines(&told);
     for part in 1..=8 {
         fs::write(folder.events_file(), &text[..text.len() * part / 8]).unwrap();
@@ -74,7 +76,7 @@ async fn a_line_without_its_end_waits() {
     let mut run = place.started(study.runs[0].id).await;
     let folder = place.run_folder(&study.runs[0]);
     fs::create_dir_all(folder.path()).unwrap();
-    let text = as_lines(&events(3, None));
+    let text = as_lines(&events(3, End::None));
     fs::write(folder.events_file(), &text[..text.len() - 1]).unwrap();
     ingest::take_in(&place.app.store, &folder, &mut run, 3).await.unwrap();
     assert_eq!(stored(&place, &run).await.len(), 2);
@@ -87,7 +89,7 @@ async fn a_line_without_its_end_waits() {
 fn a_damaged_file_is_told_of_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let folder = server::jobs::run_folder::RunFolder::new(folder.keep());
-    let text = as_lines(&events(3, None));
+    let text = as_lines(&events(3, End::None));
     let second = text.find('\n').unwrap() + 1;
 
     fs::write(
@@ -98,12 +100,9 @@ fn a_damaged_file_is_told_of_with_its_place() {
     let unknown = folder.read_events(0, 0).unwrap_err().to_string();
     assert!(unknown.contains("events.jsonl is damaged behind byte"), "{unknown}");
 
-    let gap: String = text
-        .lines()
-        .enumerate()
-        .filter(|(at, _)| *at != 1)
-        .map(|(_, line)| format!("{line}\n"))
-        .collect();
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    lines.remove(1);
+    let gap = lines.concat();
     fs::write(folder.events_file(), gap).unwrap();
     let gap = folder.read_events(0, 0).unwrap_err().to_string();
     assert!(gap.ends_with(&format!("behind byte {second}: event 3 follows event 1")), "{gap}");
@@ -115,7 +114,7 @@ fn a_damaged_file_is_told_of_with_its_place() {
 fn a_long_line_is_read_whole() {
     let folder = tempfile::tempdir().unwrap();
     let run = server::jobs::run_folder::RunFolder::new(folder.path());
-    let mut told = events(2, None);
+    let mut told = events(2, End::None);
     told[1].event = shared::RunEvent::Log { message: "x".repeat(3 << 20) };
     fs::write(run.events_file(), as_lines(&told)).unwrap();
     let mut lines = run.read_events(0, 0).unwrap();

@@ -6,7 +6,7 @@ use server::store::{
 };
 use shared::{Phase, RunState, api::RunRow};
 
-use crate::support::{Place, create, events, finish, metrics, micro};
+use crate::support::{End, Place, create, events, finish, metrics, micro};
 
 /// Three studies; the first one's runs are done.
 async fn filled() -> Place {
@@ -181,7 +181,7 @@ async fn checkpoints_come_newest_first() {
     let place = Place::new().await;
     let study = create(&place.app, micro("checkpoints", 5)).await;
     let running = place.started(study.runs[0].id).await;
-    place.app.store.take_in(&running, &events(9, None), 900, 7).await.unwrap();
+    place.app.store.take_in(&running, &events(9, End::None), 900, 7).await.unwrap();
     let found = place.app.store.checkpoints(Some(study.id), 10).await.unwrap();
     let files: Vec<_> = found.iter().map(|at| at.file.as_str()).collect();
     assert_eq!(files, ["checkpoint-8.safetensors", "checkpoint-4.safetensors"]);

@@ -4,7 +4,7 @@ use std::{fs, time::Instant};
 
 use shared::{RunState, StudyId, run::RunOrder};
 
-use crate::support::{Place, as_lines, create, events, look_until, micro};
+use crate::support::{End, Place, as_lines, create, events, look_until, micro};
 
 /// Never ends by itself. `exec` keeps the process number that stands in the lock.
 const FOREVER: &str = "exec tail -f /dev/null";
@@ -12,7 +12,7 @@ const FOREVER: &str = "exec tail -f /dev/null";
 /// What a run that goes well writes.
 fn well(place: &Place) -> String {
     let file = place.folder.path().join("told.jsonl");
-    fs::write(&file, as_lines(&events(6, Some(None)))).unwrap();
+    fs::write(&file, as_lines(&events(6, End::Pretrained))).unwrap();
     format!("cat '{}' > \"$folder/events.jsonl\"", file.display())
 }
 
@@ -48,7 +48,7 @@ async fn a_silent_end_is_an_interruption_and_the_next_study_runs() {
     let first = create(&place.app, micro("first", 5)).await;
     let second = create(&place.app, micro("second", 5)).await;
     let part = place.folder.path().join("part.jsonl");
-    fs::write(&part, as_lines(&events(3, None)) + "{\"seq\":4,\"at").unwrap();
+    fs::write(&part, as_lines(&events(3, End::None)) + "{\"seq\":4,\"at").unwrap();
     let worker = format!(
         "case $folder in *{}*) cat '{}' > \"$folder/events.jsonl\"; exit 3;; esac; {}",
         first.id,
@@ -66,7 +66,7 @@ async fn a_silent_end_is_an_interruption_and_the_next_study_runs() {
         "the worker ended with code 3 before it finished; its log may say why"
     );
     let kept = place.app.store.run_events(row.id, 0, 100, &[]).await.unwrap();
-    assert_eq!(kept, events(3, None), "what was written whole stays");
+    assert_eq!(kept, events(3, End::None), "what was written whole stays");
     assert_eq!(states(&place, first.id).await[1..], [RunState::Failed; 2]);
     assert_eq!(states(&place, second.id).await, [RunState::Done; 3]);
 }
@@ -84,7 +84,7 @@ async fn a_living_worker_is_followed_by_the_next_scheduler() {
     let folder = place.run_folder(&study.runs[0]);
     assert!(folder.is_alive().unwrap());
     let mut next = place.scheduler(FOREVER, 1);
-    fs::write(folder.events_file(), as_lines(&events(4, None))).unwrap();
+    fs::write(folder.events_file(), as_lines(&events(4, End::None))).unwrap();
     let row = look_until(&mut next, &place.app, run, |run| run.progress.seq == 4).await;
     assert_eq!(row.state, RunState::Running);
     place.app.store.cancel_run(run, 9).await.unwrap();

@@ -3,7 +3,7 @@
 use server::store::{StoreError, studies::StudyQuery};
 use shared::{RunEvent, RunId, RunState, Stamped};
 
-use crate::support::{Place, create, events, finish, metrics, micro};
+use crate::support::{End, Place, create, events, finish, metrics, micro};
 
 /// Brings a fresh run into a state the way it gets there.
 async fn bring(place: &Place, run: RunId, state: RunState) -> i64 {
@@ -12,7 +12,7 @@ async fn bring(place: &Place, run: RunId, state: RunState) -> i64 {
         RunState::Running => {}
         RunState::Queued => panic!("it is queued before"),
         RunState::Done => {
-            place.app.store.take_in(&running, &events(3, Some(None)), 9, 7).await.unwrap();
+            place.app.store.take_in(&running, &events(3, End::Pretrained), 9, 7).await.unwrap();
         }
         over => assert!(place.app.store.end_run(running.key, over, Some("why"), 8).await.unwrap()),
     }
@@ -103,7 +103,7 @@ async fn a_retry_begins_from_nothing() {
     let study = create(&place.app, micro("retry", 5)).await;
     let run = study.runs[0].id;
     let running = place.started(run).await;
-    place.app.store.take_in(&running, &events(5, None), 500, 7).await.unwrap();
+    place.app.store.take_in(&running, &events(5, End::None), 500, 7).await.unwrap();
     place.app.store.end_run(running.key, RunState::Interrupted, Some("gone"), 8).await.unwrap();
     let kept = place.app.store.run_events(run, 0, 100, &[]).await.unwrap();
     assert_eq!(kept.len(), 5, "what was stored stays until then");
@@ -112,7 +112,7 @@ async fn a_retry_begins_from_nothing() {
     let again = place.started(run).await;
     assert_eq!((again.attempt, again.taken_bytes, again.progress.seq), (2, 0, 0));
     // The old attempt's taker comes too late.
-    let late = place.app.store.take_in(&running, &events(6, None), 600, 9).await.unwrap();
+    let late = place.app.store.take_in(&running, &events(6, End::None), 600, 9).await.unwrap();
     assert_eq!(late, None);
 }
 
@@ -121,7 +121,7 @@ async fn a_failure_carries_its_message() {
     let place = Place::new().await;
     let study = create(&place.app, micro("fails", 5)).await;
     let running = place.started(study.runs[0].id).await;
-    let mut told = events(2, None);
+    let mut told = events(2, End::None);
     let event = RunEvent::Failed { message: "the loss is no number".into() };
     told.push(Stamped { seq: 3, at: 9, event });
     let state = place.app.store.take_in(&running, &told, 300, 9).await.unwrap();
@@ -150,7 +150,7 @@ async fn the_stream_tells_every_change_in_order() {
     let queued = seen.iter().filter(|(_, live)| live.state == RunState::Queued).count();
     assert_eq!(queued, 3);
     let told: Vec<_> = seen.iter().filter_map(|(_, live)| live.stamped.clone()).collect();
-    assert_eq!(told, events(6, Some(None)));
+    assert_eq!(told, events(6, End::Pretrained));
     assert_eq!(seen.last().unwrap().1.state, RunState::Done);
     assert!(seen.iter().all(|(_, live)| other.runs.iter().all(|run| run.id != live.run)));
 }
