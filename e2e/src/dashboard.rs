@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use http::Method;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -36,6 +37,12 @@ impl Dashboard {
         let base = format!("http://127.0.0.1:{port}");
         let mut dashboard = Self { api: Api::new(&base), base, port, data, server };
         dashboard.wait_until_up().await?;
+        let (_, page) = dashboard.api.send(Method::GET, "/", None).await?;
+        if String::from_utf8_lossy(&page).contains("MASKDOOR_SKIP_FRONTEND") {
+            bail!(
+                "the program was built without its pages: build it without MASKDOOR_SKIP_FRONTEND"
+            );
+        }
         Ok(dashboard)
     }
 

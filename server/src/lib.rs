@@ -9,7 +9,7 @@
 //! | [`jobs`] | studies and runs on their way from the queue to the store |
 //! | [`worker`] | one run, trained in a process of its own |
 //! | [`data_dir`], [`clock`], [`ids`] | data folder, time and chance, which everything else takes as arguments |
-//! | [`terminal`], [`bench`] | what is printed; how fast the lists are |
+//! | [`terminal`], [`bench`](mod@bench) | what is printed; how fast the lists are |
 
 pub mod api;
 pub mod app;

@@ -195,7 +195,8 @@ pub fn events(n: u64, end: End) -> Vec<Stamped> {
 
 /// The events as the worker's file has them.
 pub fn as_lines(events: &[Stamped]) -> String {
-    events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect()
+    let lines = events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n");
+    lines.collect()
 }
 
 /// Takes `n` events in that end the run with this result.
