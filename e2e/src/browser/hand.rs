@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use fantoccini::{
     actions::{InputSource as _, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
     elements::Element,
+    key::Key,
 };
 use serde_json::json;
 
@@ -52,7 +53,10 @@ impl Browser {
         self.reveal(&field).await?;
         field.click().await?;
         self.run("arguments[0].select()", vec![serde_json::to_value(&field)?]).await?;
-        field.send_keys(text).await.with_context(|| format!("text into {name:?}"))
+        // Keys replace what is selected; no key at all would leave it.
+        let keys =
+            if text.is_empty() { char::from(Key::Backspace).to_string() } else { text.to_owned() };
+        field.send_keys(&keys).await.with_context(|| format!("text into {name:?}"))
     }
 
     /// Chooses an option by its text.

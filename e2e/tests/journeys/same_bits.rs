@@ -133,7 +133,7 @@ async fn hashes_on_the_page(browser: &Browser, side: &str) -> Result<Vec<String>
           const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', rgb));
           return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
         };
-        Promise.all([...document.querySelectorAll(`[data-side='${side}'] canvas`)].map(hash)).then(done);";
+        Promise.all([...document.querySelectorAll(`.mosaic-${side} canvas`)].map(hash)).then(done);";
     let hashes: Value = browser.run_until_done(script, vec![side.into()]).await?;
     Ok(serde_json::from_value(hashes)?)
 }

@@ -13,7 +13,7 @@ use shared::{
 /// Everything drawn in one part of the attack editor, as one text.
 pub async fn drawn(browser: &Browser, side: &str) -> Result<String> {
     let script = "
-        const canvases = document.querySelectorAll(`[data-side='${arguments[0]}'] canvas`);
+        const canvases = document.querySelectorAll(`.mosaic-${arguments[0]} canvas`);
         return [...canvases].map((canvas) => canvas.toDataURL()).join(' ');";
     let text = browser.run(script, vec![side.into()]).await?;
     Ok(text.as_str().unwrap_or_default().to_owned())
