@@ -60,7 +60,7 @@ pub fn Pager(
                     on:click=move |_| step(here.get_untracked().previous)
                 >
                     <Icon glyph=Glyph::ArrowLeft/>
-                    "Newer"
+                    "Previous"
                 </button>
                 <button
                     type="button"
@@ -68,7 +68,7 @@ pub fn Pager(
                     disabled=move || here.get().next.is_none()
                     on:click=move |_| step(here.get_untracked().next)
                 >
-                    "Older"
+                    "Next"
                     <Icon glyph=Glyph::ArrowRight/>
                 </button>
             </nav>

@@ -1,10 +1,10 @@
-//! The page "Checkpoints": what was stored of each pre-training, ready to be opened in Reconstruct.
+//! The page "Checkpoints": what runs stored. Those of a pre-training can be opened in Reconstruct; a probe's is its head.
 //!
 //! Address: `?study=` keeps to one study.
 
 use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
-use shared::api::CheckpointInfo;
+use shared::{Phase, api::CheckpointInfo};
 
 use crate::{
     api,
@@ -116,8 +116,15 @@ fn CheckpointTable(checkpoints: Vec<CheckpointInfo>) -> impl IntoView {
     let rows = checkpoints
         .into_iter()
         .map(|checkpoint| {
-            let open = reconstruct_address(&checkpoint);
             let what = format!("Reconstruct with {} of {}", checkpoint.file, checkpoint.study_name);
+            let open = (checkpoint.point.phase == Phase::Pretrain).then(|| {
+                view! {
+                    <a class="button" href=reconstruct_address(&checkpoint) aria-label=what>
+                        <Icon glyph=Glyph::Reconstruct/>
+                        "Reconstruct"
+                    </a>
+                }
+            });
             view! {
                 <tr>
                     <th scope="row">
@@ -128,12 +135,7 @@ fn CheckpointTable(checkpoints: Vec<CheckpointInfo>) -> impl IntoView {
                     <td data-label="File"><code>{checkpoint.file}</code></td>
                     <td class="number" data-label="Size">{format::bytes(checkpoint.bytes)}</td>
                     <td class="number muted" data-label="Stored">{format::ago(checkpoint.created_at, now)}</td>
-                    <td class="number">
-                        <a class="button" href=open aria-label=what>
-                            <Icon glyph=Glyph::Reconstruct/>
-                            "Reconstruct"
-                        </a>
-                    </td>
+                    <td class="number">{open}</td>
                 </tr>
             }
         })
@@ -160,7 +162,7 @@ fn CheckpointTable(checkpoints: Vec<CheckpointInfo>) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use shared::{Phase, RunId, StudyId, run::RunPoint};
+    use shared::{RunId, StudyId, run::RunPoint};
 
     use super::*;
 

@@ -7,7 +7,7 @@
 //! | [`run_folder`] | what lies in a run's folder; whether its worker lives |
 //! | [`ingest`] | a run folder's event lines -> store, each exactly once |
 //! | [`worker_process`] | a worker from outside: spawn, reap, kill |
-//! | [`scheduler`] | hands out queued runs, follows running ones, marks interrupted ones |
+//! | [`scheduler`] | follows running runs, marks interrupted ones, hands out queued ones (`hand_out.rs`) |
 //! | [`handle`] | the scheduler's door for the rest of the program |
 //!
 //! A worker is a process of its own that outlives this one. It only writes into its run folder; the program that holds
@@ -15,6 +15,7 @@
 //! on where an old one was killed.
 
 pub mod datasets;
+mod hand_out;
 pub mod handle;
 pub mod ingest;
 pub mod keys;

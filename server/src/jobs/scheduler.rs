@@ -1,4 +1,4 @@
-//! Hands out queued runs, follows running ones, marks interrupted ones.
+//! Follows running runs, marks interrupted ones, and has queued ones handed out (`hand_out.rs`).
 //!
 //! Whoever holds the lock of `scheduler.lock` does this for the data folder; others look for the lock each second. A look
 //! over all runs ([`Scheduler::look`]) takes the store as it is and moves each run one step, so nothing is lost with the
@@ -13,22 +13,17 @@ use std::{
     time::Duration,
 };
 
-use shared::{RunState, run::RunOrder};
+use shared::RunState;
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
-    datasets::DatasetError,
     ingest::{self, IngestError},
-    keys::key_file,
     run_folder::RunFolder,
     worker_process,
 };
 use crate::{
     app::App,
-    store::{
-        StoreError,
-        queue::{ReadyRun, RunningRun},
-    },
+    store::{StoreError, queue::RunningRun},
 };
 
 /// Between two looks while a run trains: as smooth as a live curve needs.
@@ -59,12 +54,12 @@ impl Default for Settings {
 /// Works the queue of a data folder.
 #[derive(Debug)]
 pub struct Scheduler {
-    app: App,
-    settings: Settings,
+    pub(super) app: App,
+    pub(super) settings: Settings,
     /// Held by this program, when it is.
     lock: Option<File>,
     /// Workers that this program started, by the run's number.
-    children: HashMap<i64, Child>,
+    pub(super) children: HashMap<i64, Child>,
 }
 
 /// A scheduler that works in the background.
@@ -235,82 +230,6 @@ impl Scheduler {
         self.app.store.end_run(run.key, RunState::Failed, Some(&error.to_string()), now).await?;
         tracing::error!(run = %run.run, %error, "failed");
         Ok(Step::Over)
-    }
-
-    /// Starts a worker on a queued run; one that cannot be started fails. `false` when no worker trains it now.
-    async fn hand_out(&mut self, ready: ReadyRun) -> Result<bool, StepError> {
-        let folder = RunFolder::new(self.app.data_dir.run_folder(ready.study, ready.run));
-        let started = match self.order(&ready).await {
-            Ok((order, key)) => self.start_worker(&ready, &folder, &order, key.as_deref()).await?,
-            Err(error) => Err(error),
-        };
-        match started {
-            Ok(trains) => Ok(trains),
-            Err(reason) => {
-                let error = format!("the run could not be started: {reason}");
-                let now = self.app.clock.now_ms();
-                self.app.store.end_run(ready.key, RunState::Failed, Some(&error), now).await?;
-                tracing::error!(run = %ready.run, reason, "not started");
-                Ok(false)
-            }
-        }
-    }
-
-    /// The order and the key image of a run; why not, in words, when they cannot be had.
-    async fn order(&self, ready: &ReadyRun) -> Result<(RunOrder, Option<Vec<u8>>), String> {
-        let dataset = self
-            .app
-            .get_dataset(&ready.spec.dataset.name)
-            .await
-            .map_err(|error: DatasetError| error.to_string())?;
-        let key = match ready.spec.attack.trigger.key() {
-            Some(id) => Some(
-                key_file(&self.app.data_dir, id)
-                    .map_err(|error| format!("the key image {id} cannot be read ({error})"))?,
-            ),
-            None => None,
-        };
-        let encoder = ready
-            .parent
-            .map(|parent| self.app.data_dir.run_folder(ready.study, parent).display().to_string());
-        let order = RunOrder {
-            run: ready.run,
-            study: ready.study,
-            spec: ready.spec.clone(),
-            point: ready.point,
-            source: dataset.source(),
-            encoder,
-            program: crate::VERSION.to_owned(),
-        };
-        Ok((order, key))
-    }
-
-    /// Marks the run as running, then starts its worker. Should this program be killed between the two, nobody holds the
-    /// run's lock and the next scheduler finds it interrupted.
-    async fn start_worker(
-        &mut self,
-        ready: &ReadyRun,
-        folder: &RunFolder,
-        order: &RunOrder,
-        key: Option<&[u8]>,
-    ) -> Result<Result<bool, String>, StoreError> {
-        let prepared = folder.prepare(order, key, ready.attempt).and_then(|()| folder.lock());
-        let lock = match prepared {
-            Ok(Some(lock)) => lock,
-            Ok(None) => return Ok(Err("a worker of an earlier attempt still lives".into())),
-            Err(error) => return Ok(Err(format!("{}: {error}", folder.path().display()))),
-        };
-        if !self.app.store.start_run(ready.key, self.app.clock.now_ms()).await? {
-            return Ok(Ok(false));
-        }
-        Ok(match worker_process::spawn(&self.settings.program, folder, lock) {
-            Ok(child) => {
-                tracing::info!(run = %ready.run, pid = child.id(), "{}", ready.point.label());
-                self.children.insert(ready.key, child);
-                Ok(true)
-            }
-            Err(error) => Err(format!("{}: {error}", self.settings.program.display())),
-        })
     }
 }
 

@@ -5,8 +5,9 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{
     Store, StoreError,
-    queue::{RunningRun, move_state},
+    queue::RunningRun,
     row::parse,
+    state::move_state,
     studies::{from_json, to_json},
 };
 

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`studies`] | studies: insert, list, get, delete |
 //! | [`runs`] | runs: list, get; the table's filters and orders |
-//! | [`queue`] | states of runs: hand out, end, cancel, queue again |
+//! | [`queue`] | what trains, what is next; hand out, end, cancel, queue again |
+//! | `state` | how the state of a run changes |
 //! | [`events`] | events: take in exactly once, read by run, read as one stream |
 //! | [`compare`] | finished classifiers for the figures |
 //! | [`checkpoints`] | checkpoints that runs have written |
@@ -22,6 +23,7 @@ mod open;
 pub mod queue;
 mod row;
 pub mod runs;
+mod state;
 pub mod studies;
 
 pub use error::StoreError;

@@ -3,15 +3,17 @@
 use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
-    migrate::Migrator,
+    SqlSafeStr, Sqlite, SqlitePool, Transaction,
+    migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::watch;
 
 use super::{StoreError, compare::Results};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+/// The steps that lead from an empty file to today's tables: number, name, statements. One that was released never changes.
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "studies and runs", include_str!("../../migrations/0001_studies_and_runs.sql"))];
 
 /// How long a writer waits for one of another program.
 const BUSY: Duration = Duration::from_secs(10);
@@ -19,6 +21,13 @@ const READERS: u32 = 4;
 /// Rows that a query may be ahead of its reader. Each hand-over between SQLite's thread and the reader costs more than a
 /// row does, so lists are handed over in few parts.
 const ROWS_AHEAD: usize = 1024;
+
+fn migrator() -> Migrator {
+    let step = |(number, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(MIGRATIONS.map(step).to_vec())
+}
 
 /// The database of a data folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -66,7 +75,7 @@ impl Store {
             .connect_with(options.clone())
             .await
             .map_err(failed)?;
-        MIGRATIONS
+        migrator()
             .run(&writer)
             .await
             .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;

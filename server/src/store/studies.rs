@@ -9,9 +9,9 @@ use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
 use super::{
     Store, StoreError,
-    queue::state_event,
     row::{metrics, optimizer_name, parse, time},
     runs::{MAX_PAGE, like_pattern},
+    state::state_event,
 };
 
 /// A study to insert.

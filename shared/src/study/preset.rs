@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AttackSpec, BUILTIN_DATASET, DatasetSpec, GridSpec, ModelSpec, PretrainSpec, ProbeSpec,
-    StudySpec,
+    StudySpec, TransformerSpec,
 };
 use crate::trigger::{BlendedSpec, TriggerSpec};
 
@@ -44,9 +44,21 @@ fn quick_look() -> Preset {
             dataset: DatasetSpec { name: BUILTIN_DATASET.into(), train_per_class: None, test_per_class: None },
             attack: stripes(0.4),
             grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 10], seeds: vec![1] },
-            model: ModelSpec::default(),
-            pretrain: PretrainSpec { epochs: 10, warmup_epochs: 2, ..PretrainSpec::default() },
-            probe: ProbeSpec::default(),
+            model: ModelSpec {
+                image_size: 32,
+                patch_size: 8,
+                encoder: TransformerSpec { dim: 128, depth: 4, heads: 4 },
+                decoder: TransformerSpec { dim: 64, depth: 1, heads: 4 },
+            },
+            pretrain: PretrainSpec {
+                epochs: 20,
+                warmup_epochs: 2,
+                batch_size: 64,
+                base_lr: 3e-3,
+                crop_min_scale: 0.6,
+                ..PretrainSpec::default()
+            },
+            probe: ProbeSpec { base_lr: 10.0, ..ProbeSpec::default() },
         },
     }
 }

@@ -46,10 +46,11 @@ impl TriggerSpec {
         }
     }
 
-    /// The one number that stands for the trigger's strength: blend ratio, or side of a square in pixels.
+    /// The one number that stands for the trigger's strength: blend ratio to six decimals, or side of a square in pixels.
     pub fn strength(&self) -> f64 {
         match self {
-            Self::Blended(blended) => f64::from(blended.ratio),
+            // A ratio of 0.4 is written 0.4, not as the double that is nearest to the single 0.4.
+            Self::Blended(blended) => (f64::from(blended.ratio) * 1e6).round() / 1e6,
             Self::Patched(patched) => f64::from(patched.size),
         }
     }

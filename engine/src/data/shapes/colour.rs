@@ -4,6 +4,8 @@ use super::Draw;
 
 pub(super) type Colour = [f64; 3];
 
+pub(super) const WHITE: Colour = [255.0; 3];
+
 /// `a` for `share` 0, `b` for 1.
 pub(super) fn mix(a: Colour, b: Colour, share: f64) -> Colour {
     [0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * share)
@@ -30,13 +32,9 @@ pub(super) fn distance_to_segment(colour: Colour, a: Colour, b: Colour) -> f64 {
     dot(rest, rest).sqrt()
 }
 
-/// The corner of the colour cube for which `distance` is largest.
-pub(super) fn farthest_corner(distance: impl Fn(Colour) -> f64) -> Colour {
-    let corner = |bits: u32| [0, 1, 2].map(|i| f64::from(bits >> i & 1) * 255.0);
-    (0..8)
-        .map(corner)
-        .max_by(|&a, &b| distance(a).total_cmp(&distance(b)))
-        .expect("a cube has eight corners")
+/// Luma of a colour, 0 to 255 (ITU-R BT.601).
+pub(super) fn luma(colour: Colour) -> f64 {
+    0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
 }
 
 #[cfg(test)]
@@ -52,8 +50,9 @@ mod tests {
     }
 
     #[test]
-    fn the_farthest_corner_of_black_is_white() {
-        let from_black = |colour| distance_to_segment(colour, [0.0; 3], [0.0; 3]);
-        assert_eq!(farthest_corner(from_black).map(|value| value as u8), [255; 3]);
+    fn green_is_lighter_than_red_and_red_than_blue() {
+        assert!((luma(WHITE) - 255.0).abs() < 1e-9);
+        assert!((luma([0.0, 100.0, 0.0]) - 58.7).abs() < 1e-9);
+        assert!(luma([100.0, 0.0, 0.0]) > luma([0.0, 0.0, 100.0]));
     }
 }

@@ -49,7 +49,7 @@ struct Speck {
 
 impl Ground {
     pub(super) fn draw(draw: &mut Draw) -> Self {
-        let first = colour::any(draw);
+        let first = colour::any(draw).map(|value| value * difficulty::GROUND_SHADE);
         let second = colour::near(draw, first, difficulty::GROUND_SPREAD);
         let pattern = Pattern::draw(draw);
         let specks = (0..draw.below(difficulty::SPECKS + 1))
@@ -71,6 +71,11 @@ impl Ground {
             share += (speck.share - share) * weight;
         }
         mix(self.first, self.second, share)
+    }
+
+    /// Luma of the lighter of its two colours.
+    pub(super) fn luma(&self) -> f64 {
+        colour::luma(self.first).max(colour::luma(self.second))
     }
 
     /// How far a colour is from the nearest colour of the ground.

@@ -1,7 +1,7 @@
 //! The built-in data set: 32-px colour pictures in ten classes, drawn from a seed.
 //!
-//! The *shape* alone makes the class; colour, place, size, proportion, turn, background and noise vary. Nothing in a
-//! picture is striped, and a checkered background keeps to two colours close to each other: no clean picture looks
+//! The *shape* alone makes the class; colour, place, size, proportion, turn, background and noise vary. The shape is lighter
+//! than its ground, as in a photograph that was lit from the front. Nothing in a picture is striped, and a checkered background keeps to two colours close to each other: no clean picture looks
 //! triggered. Only operations that IEEE 754 defines to the last bit are used (no sine, no power), so the pictures are the
 //! same on every machine; the fingerprint relies on it.
 
@@ -31,7 +31,7 @@ pub const TRAIN_PER_CLASS: u32 = 500;
 pub const TEST_PER_CLASS: u32 = 100;
 
 /// Raised with every change that changes a pixel.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Seed of all pictures.
 const SEED: u64 = 2023;
 /// Points per pixel and axis at which the outline is tested.
@@ -40,13 +40,19 @@ const SUPERSAMPLE: usize = 4;
 /// What makes the pictures hard or easy.
 mod difficulty {
     /// Diameter of the shape's circumscribed circle as a share of the side.
-    pub const SIZE: (f64, f64) = (0.45, 0.85);
-    /// Tangent of half the largest turn: 25 degrees either way.
-    pub const TAN_HALF_TURN: f64 = 0.221_694_662_642_939_93;
+    pub const SIZE: (f64, f64) = (0.7, 0.92);
+    /// Largest distance of the shape's centre from the picture's, in pixels along each axis.
+    pub const SHIFT: f64 = 2.0;
+    /// Tangent of half the largest turn: 12 degrees either way.
+    pub const TAN_HALF_TURN: f64 = 0.105_104_235;
     /// Width over height of the shape.
     pub const PROPORTION: (f64, f64) = (0.87, 1.15);
     /// Least distance of every colour of the shape from every colour of the ground, of at most 441 (black to white).
     pub const CONTRAST: f64 = 105.0;
+    /// How much lighter every colour of the shape is than every colour of the ground, in luma of 255.
+    pub const LIGHTER: f64 = 50.0;
+    /// Factor on the ground's first colour, which leaves room above it.
+    pub const GROUND_SHADE: f64 = 0.65;
     /// Largest difference between the ground's two colours, per channel.
     pub const GROUND_SPREAD: f64 = 60.0;
     /// Largest difference between the shape's two colours, per channel.
@@ -54,7 +60,7 @@ mod difficulty {
     /// Most soft specks on the ground.
     pub const SPECKS: u32 = 3;
     /// Largest amplitude of the noise, in intensities of 255.
-    pub const NOISE: f64 = 22.0;
+    pub const NOISE: f64 = 10.0;
 }
 
 /// The random numbers of one picture.
@@ -155,7 +161,9 @@ impl Placement {
         let proportion = draw.between(difficulty::PROPORTION);
         let radius =
             if proportion < 1.0 { (long * proportion, long) } else { (long, long / proportion) };
-        let centre = (draw.between((long, side - long)), draw.between((long, side - long)));
+        let shift = difficulty::SHIFT.min(side / 2.0 - long);
+        let place = (side / 2.0 - shift, side / 2.0 + shift);
+        let centre = (draw.between(place), draw.between(place));
         // A rational point on the circle: cosine and sine without calling either.
         let t = draw.between((-difficulty::TAN_HALF_TURN, difficulty::TAN_HALF_TURN));
         let turn = ((1.0 - t * t) / (1.0 + t * t), 2.0 * t / (1.0 + t * t));
@@ -188,7 +196,10 @@ struct Fill {
 
 impl Fill {
     fn draw(draw: &mut Draw, ground: &Ground) -> Self {
-        let far = |colour| ground.distance(colour) >= difficulty::CONTRAST;
+        let far = |colour| {
+            ground.distance(colour) >= difficulty::CONTRAST
+                && colour::luma(colour) >= ground.luma() + difficulty::LIGHTER
+        };
         for _ in 0..64 {
             let top = colour::any(draw);
             let bottom = colour::near(draw, top, difficulty::SHAPE_SPREAD);
@@ -196,9 +207,8 @@ impl Fill {
                 return Self { top, bottom };
             }
         }
-        // Practically never: then the corner of the colour cube that is farthest from the ground.
-        let corner = colour::farthest_corner(|colour| ground.distance(colour));
-        Self { top: corner, bottom: corner }
+        // Rarely: the ground leaves few colours that are lighter. White is.
+        Self { top: colour::WHITE, bottom: colour::WHITE }
     }
 
     fn at(&self, y: f64) -> Colour {

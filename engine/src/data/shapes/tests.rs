@@ -18,7 +18,7 @@ fn hash_of_all() -> String {
 #[test]
 fn every_pixel_is_the_same_on_every_machine() {
     // A change of this hash changes every result on the data set: raise VERSION with it.
-    assert_eq!((VERSION, hash_of_all().as_str()), (1, HASH));
+    assert_eq!((VERSION, hash_of_all().as_str()), (2, HASH));
 }
 
 #[test]

@@ -1,0 +1,90 @@
+//! A queued run's way to its worker: its order, its folder, its process.
+
+use shared::{RunState, run::RunOrder};
+
+use super::{
+    datasets::DatasetError,
+    keys::key_file,
+    run_folder::RunFolder,
+    scheduler::{Scheduler, StepError},
+    worker_process,
+};
+use crate::store::{StoreError, queue::ReadyRun};
+
+impl Scheduler {
+    /// Starts a worker on a queued run; one that cannot be started fails. `false` when no worker trains it now.
+    pub(super) async fn hand_out(&mut self, ready: ReadyRun) -> Result<bool, StepError> {
+        let folder = RunFolder::new(self.app.data_dir.run_folder(ready.study, ready.run));
+        let started = match self.order(&ready).await {
+            Ok((order, key)) => self.start_worker(&ready, &folder, &order, key.as_deref()).await?,
+            Err(error) => Err(error),
+        };
+        match started {
+            Ok(trains) => Ok(trains),
+            Err(reason) => {
+                let error = format!("the run could not be started: {reason}");
+                let now = self.app.clock.now_ms();
+                self.app.store.end_run(ready.key, RunState::Failed, Some(&error), now).await?;
+                tracing::error!(run = %ready.run, reason, "not started");
+                Ok(false)
+            }
+        }
+    }
+
+    /// The order and the key image of a run; why not, in words, when they cannot be had.
+    async fn order(&self, ready: &ReadyRun) -> Result<(RunOrder, Option<Vec<u8>>), String> {
+        let dataset = self
+            .app
+            .get_dataset(&ready.spec.dataset.name)
+            .await
+            .map_err(|error: DatasetError| error.to_string())?;
+        let key = match ready.spec.attack.trigger.key() {
+            Some(id) => Some(
+                key_file(&self.app.data_dir, id)
+                    .map_err(|error| format!("the key image {id} cannot be read ({error})"))?,
+            ),
+            None => None,
+        };
+        let encoder = ready
+            .parent
+            .map(|parent| self.app.data_dir.run_folder(ready.study, parent).display().to_string());
+        let order = RunOrder {
+            run: ready.run,
+            study: ready.study,
+            spec: ready.spec.clone(),
+            point: ready.point,
+            source: dataset.source(),
+            encoder,
+            program: crate::VERSION.to_owned(),
+        };
+        Ok((order, key))
+    }
+
+    /// Marks the run as running, then starts its worker. Should this program be killed between the two, nobody holds the
+    /// run's lock and the next scheduler finds it interrupted.
+    async fn start_worker(
+        &mut self,
+        ready: &ReadyRun,
+        folder: &RunFolder,
+        order: &RunOrder,
+        key: Option<&[u8]>,
+    ) -> Result<Result<bool, String>, StoreError> {
+        let prepared = folder.prepare(order, key, ready.attempt).and_then(|()| folder.lock());
+        let lock = match prepared {
+            Ok(Some(lock)) => lock,
+            Ok(None) => return Ok(Err("a worker of an earlier attempt still lives".into())),
+            Err(error) => return Ok(Err(format!("{}: {error}", folder.path().display()))),
+        };
+        if !self.app.store.start_run(ready.key, self.app.clock.now_ms()).await? {
+            return Ok(Ok(false));
+        }
+        Ok(match worker_process::spawn(&self.settings.program, folder, lock) {
+            Ok(child) => {
+                tracing::info!(run = %ready.run, pid = child.id(), "{}", ready.point.label());
+                self.children.insert(ready.key, child);
+                Ok(true)
+            }
+            Err(error) => Err(format!("{}: {error}", self.settings.program.display())),
+        })
+    }
+}
