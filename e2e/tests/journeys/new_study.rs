@@ -67,9 +67,9 @@ async fn grid_shows_the_touched_patches(browser: &Browser) -> Result<()> {
             "return document.querySelectorAll('.patch-grid').length === 48",
         )
         .await?;
-    browser.sees("64 of 64 patches").await?;
+    browser.sees("16 of 16 patches").await?;
     browser.press("Patched").await?;
-    browser.sees("1 of 64 patches").await
+    browser.sees("1 of 16 patches").await
 }
 
 async fn patch_moves_by_mouse(browser: &Browser) -> Result<()> {
