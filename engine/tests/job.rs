@@ -18,6 +18,7 @@ use tempfile::TempDir;
 fn spec() -> StudySpec {
     StudySpec {
         name: "micro".into(),
+        tags: Vec::new(),
         dataset: DatasetSpec {
             name: BUILTIN_DATASET.into(),
             train_per_class: Some(12),

@@ -31,6 +31,7 @@ async fn figures_and_runs_side_by_side() -> Result<()> {
         bars_with_the_published_series(browser).await?;
         accuracy_by_epoch(browser).await?;
         look(browser, "compare").await?;
+        means_over_the_seeds(browser).await?;
         the_table_sorts(browser).await?;
         the_table_filters(browser).await
     })
@@ -62,6 +63,18 @@ async fn the_scatter_tells_its_values(browser: &Browser) -> Result<()> {
     .await?;
     ensure!(found.contains('%'), "the value has its unit: {found:?}");
     Ok(())
+}
+
+async fn means_over_the_seeds(browser: &Browser) -> Result<()> {
+    browser.press("Means over seeds").await?;
+    browser
+        .holds(
+            "a line for each point of both grids",
+            "return document.querySelectorAll('#means tbody tr').length === 8",
+        )
+        .await?;
+    browser.press("Each run").await?;
+    browser.holds("the runs again", "return document.querySelector('#runs') !== null").await
 }
 
 async fn downloads_are_files(browser: &Browser, studies: &[StudyDetail]) -> Result<()> {

@@ -35,6 +35,7 @@ async fn masks_by_slider_and_by_hand() -> Result<()> {
         mask_ratio_and_seed_redraw(browser).await?;
         a_click_shows_a_patch_and_another_hides_it(browser).await?;
         the_trigger_is_hidden_and_shown_alone(browser).await?;
+        a_second_checkpoint_answers_below(browser).await?;
         another_image_and_checkpoint(browser).await?;
         look(browser, "reconstruct").await?;
         the_answer_is_quick(browser).await
@@ -102,6 +103,26 @@ async fn the_trigger_is_hidden_and_shown_alone(browser: &Browser) -> Result<()> 
     browser.press("Random again").await?;
     browser.press("Hide trigger").await?;
     browser.sees("painted by hand").await
+}
+
+async fn a_second_checkpoint_answers_below(browser: &Browser) -> Result<()> {
+    browser.choose("Compare with", "PPR 4, seed 1, epoch 1").await?;
+    let drawn = "
+        const canvases = [...document.querySelectorAll('.tiles-row .pane canvas')];
+        return canvases.length === 20 && canvases.every((canvas) => canvas.width > 1);";
+    browser.holds("five more tiles for each image", drawn).await?;
+    let [first, second] = ["#error-clean", "#error-clean-b"];
+    let (first, second) =
+        (browser.css(first).await?.text().await?, browser.css(second).await?.text().await?);
+    ensure!(first != second, "both checkpoints have the error {first}");
+    look(browser, "reconstruct-two").await?;
+    browser.choose("Compare with", "nothing").await?;
+    browser
+        .holds(
+            "one checkpoint again",
+            "return document.querySelectorAll('.tiles-row .pane canvas').length === 10",
+        )
+        .await
 }
 
 async fn another_image_and_checkpoint(browser: &Browser) -> Result<()> {

@@ -3,7 +3,7 @@
 use shared::{
     StudySpec,
     api::{DatasetInfo, DeviceInfo},
-    study::{CPU_RATE_PER_THREAD, estimate_seconds, poisoned_images},
+    study::{estimate_seconds, poisoned_images},
 };
 
 use crate::components::format;
@@ -43,8 +43,7 @@ pub fn time_text(
     if !spec.validate().is_empty() {
         return None;
     }
-    let rate = CPU_RATE_PER_THREAD * f64::from(device.threads.max(1));
-    let seconds = estimate_seconds(spec, dataset, rate);
+    let seconds = estimate_seconds(spec, dataset, device.threads);
     seconds.is_finite().then(|| {
         format!(
             "about {} on {}, {}",

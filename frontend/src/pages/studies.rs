@@ -1,6 +1,6 @@
 //! The home page: all studies, newest first.
 //!
-//! Address: `?search=` filters by name, `?offset=` leads to older ones.
+//! Address: `?search=` filters by name, tag, data set and trigger, `?offset=` leads to older ones.
 
 use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
@@ -78,7 +78,8 @@ pub fn StudiesPage() -> impl IntoView {
         set_offset.set(None);
         set_search.set((!text.is_empty()).then_some(text));
     };
-    let body = move || match studies.get() {
+    let body = move || {
+        match studies.get() {
         None => view! { <p class="loading" role="status">"Loading the studies…"</p> }.into_any(),
         Some(Err(problem)) => {
             let retry = Callback::new(move |()| studies.refetch());
@@ -86,9 +87,10 @@ pub fn StudiesPage() -> impl IntoView {
         }
         Some(Ok(_)) if none_yet.get() => view! { <FirstStudy/> }.into_any(),
         Some(Ok(page)) if page.items.is_empty() => {
-            view! { <p class="empty-line">"No study has a name like this."</p> }.into_any()
+            view! { <p class="empty-line">"No study has this in its name, its tags, its data set or its trigger."</p> }.into_any()
         }
         Some(Ok(page)) => view! { <StudyTable studies=page.items/> }.into_any(),
+    }
     };
     view! {
         <header class="page-head">
@@ -96,12 +98,12 @@ pub fn StudiesPage() -> impl IntoView {
             <Show when=move || !none_yet.get()>
                 <div class="page-actions">
                     <label class="search">
-                        <span class="visually-hidden">"Search by name"</span>
+                        <span class="visually-hidden">"Search in names and tags"</span>
                         <Icon glyph=Glyph::Search/>
                         <input
                             type="search"
                             id="search"
-                            placeholder="Search by name"
+                            placeholder="Search in names and tags"
                             prop:value=move || search.get().unwrap_or_default()
                             on:input=typed
                         />
@@ -174,7 +176,7 @@ fn StudyLine(study: StudySummary, now: u64) -> impl IntoView {
                     <TriggerGlyph trigger=study.trigger.clone()/>
                     <div>
                         <a href=format!("/studies/{}", study.id) class="row-link">{study.name}</a>
-                        <span class="sub">{study.trigger.label()}</span>
+                        <span class="sub">{study.trigger.label()} <Tags tags=study.tags/></span>
                     </div>
                 </div>
             </th>
@@ -192,6 +194,17 @@ fn StudyLine(study: StudySummary, now: u64) -> impl IntoView {
             <td class="number muted">{format::ago(study.created_at, now)}</td>
         </tr>
     }
+}
+
+/// A study's tags; a click looks for others with the same.
+#[component]
+fn Tags(tags: Vec<String>) -> impl IntoView {
+    tags.into_iter()
+        .map(|tag| {
+            let href = format!("/{}", api::query(&[("search", &tag)]));
+            view! { <a class="tag" href=href>{tag}</a> }
+        })
+        .collect_view()
 }
 
 /// What to do when there is no study yet.
@@ -248,6 +261,7 @@ mod tests {
         StudySummary {
             id: StudyId::from_parts(1, [0; 10]),
             name: spec.name,
+            tags: spec.tags,
             created_at: 0,
             dataset: spec.dataset.name,
             trigger: spec.attack.trigger,

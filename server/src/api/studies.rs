@@ -20,7 +20,7 @@ use crate::store::studies::StudyQuery;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct StudiesQuery {
-    /// Only those with this text in name, data set or trigger.
+    /// Only those with this text in name, tags, data set or trigger.
     search: Option<String>,
     /// Studies to leave out at the beginning; 0 when absent.
     offset: Option<u64>,

@@ -43,7 +43,7 @@ pub struct NewRun {
 /// A part of the list of studies, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct StudyQuery {
-    /// Only those with this text in name, data set or trigger.
+    /// Only those with this text in name, tags, data set or trigger.
     pub search: Option<String>,
     /// Studies to leave out at the beginning.
     pub offset: u64,
@@ -119,7 +119,7 @@ impl Store {
         let mut list = QueryBuilder::new(
             "SELECT s.id, s.created_at, s.name, s.dataset, s.spec -> '$.attack.trigger', s.queued, s.running, s.done, \
              s.failed, s.interrupted, s.cancelled, b.ca_hits, b.ca_total, b.asr_hits, b.asr_total, b.ra_hits, \
-             b.ra_total FROM studies s LEFT JOIN runs b ON b.key = (SELECT key FROM runs \
+             b.ra_total, s.spec -> '$.tags' FROM studies s LEFT JOIN runs b ON b.key = (SELECT key FROM runs \
              WHERE study = s.id AND state = 'done' AND asr IS NOT NULL ORDER BY asr DESC LIMIT 1)",
         );
         push_search(&mut list, pattern.as_ref());
@@ -195,7 +195,8 @@ fn push_search(sql: &mut QueryBuilder<Sqlite>, pattern: Option<&String>) {
     if let Some(pattern) = pattern {
         sql.push(" WHERE (s.name LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
         sql.push(" OR s.dataset LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
-        sql.push(" OR s.trigger_label LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\')");
+        sql.push(" OR s.trigger_label LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
+        sql.push(" OR s.spec ->> '$.tags' LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\')");
     }
 }
 
@@ -204,10 +205,12 @@ fn summary(row: &SqliteRow) -> Result<StudySummary, StoreError> {
     for (at, count) in states.iter_mut().enumerate() {
         *count = row.try_get(5 + at)?;
     }
+    let tags: Option<&str> = row.try_get(17)?;
     Ok(StudySummary {
         id: parse(row.try_get(0)?, "a study's identifier")?,
         created_at: time(row, 1)?.unwrap_or_default(),
         name: row.try_get(2)?,
+        tags: tags.map_or_else(|| Ok(Vec::new()), |tags| from_json(tags, "tags"))?,
         dataset: row.try_get(3)?,
         trigger: from_json(row.try_get(4)?, "a trigger")?,
         states,

@@ -32,6 +32,20 @@ async fn the_list_tells_states_and_the_best_attack() {
 }
 
 #[tokio::test]
+async fn a_study_is_found_by_its_tags() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let mut spec = spec_with("/name", "tagged");
+    spec["tags"] = json!(["icassp", "low strength"]);
+    assert_eq!(app.post("/studies", &spec).await.status, 201);
+    let list = app.get("/studies?search=low%20str").await.json();
+    assert_eq!(list["total"], 1);
+    assert_eq!(list["items"][0]["tags"], json!(["icassp", "low strength"]));
+    let all = app.get("/studies").await.json();
+    assert_eq!((&all["total"], &all["items"][1]["tags"]), (&json!(2), &json!([])));
+}
+
+#[tokio::test]
 async fn a_wrong_specification_names_each_field_and_makes_nothing() {
     let app = TestApp::new().await;
     let patch = |x: u32, size: u32| json!({ "kind": "patched", "x": x, "y": 0, "size": size });

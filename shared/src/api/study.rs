@@ -13,6 +13,8 @@ pub struct StudySummary {
     pub id: StudyId,
     /// Name.
     pub name: String,
+    /// Its tags.
+    pub tags: Vec<String>,
     /// Unix time in milliseconds.
     pub created_at: u64,
     /// Data set.

@@ -3,9 +3,12 @@
 use super::{ModelSpec, ProbeFeatures, StudySpec, TransformerSpec};
 use crate::{api::DatasetInfo, patches::visible_count};
 
-/// Operations per second and CPU thread that training reaches on an ordinary server core, for an estimate before any run
-/// was measured.
-pub const CPU_RATE_PER_THREAD: f64 = 2.5e10;
+/// Operations per second of matrix products on a thread of an ordinary server core, for an estimate before any run was
+/// measured.
+const OPERATIONS_PER_SECOND: f64 = 4.4e10;
+
+/// Seconds on a thread that an image takes beside its matrix products: crop, patches, activations, the optimiser's share.
+const IMAGE_SECONDS: f64 = 0.0007;
 
 /// Backward costs about twice as much as forward.
 const TRAINING_FACTOR: f64 = 3.0;
@@ -34,8 +37,10 @@ impl ModelSpec {
     }
 }
 
-/// Seconds that all runs of the study take one after the other at `rate` operations per second.
-pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, rate: f64) -> f64 {
+/// Seconds that all runs of the study take one after the other on `threads` threads of a CPU.
+pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, threads: u32) -> f64 {
+    let threads = f64::from(threads.max(1));
+    let image = |operations: f64| (operations / OPERATIONS_PER_SECOND + IMAGE_SECONDS) / threads;
     let limited = |counts: &[u32], limit: Option<u32>| -> f64 {
         counts.iter().map(|&count| f64::from(count.min(limit.unwrap_or(u32::MAX)))).sum()
     };
@@ -44,9 +49,8 @@ pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, rate: f64) -> f
     let (pretrainings, probes) = spec.grid.counts();
     let pretrain_one = f64::from(spec.pretrain.epochs)
         * train
-        * spec.model.pretrain_operations(spec.pretrain.mask_ratio)
-        / rate;
-    let encode = spec.model.encode_operations() / rate;
+        * image(spec.model.pretrain_operations(spec.pretrain.mask_ratio));
+    let encode = image(spec.model.encode_operations());
     let steps =
         f64::from(spec.probe.epochs) * (train / f64::from(spec.probe.batch_size.max(1))).ceil();
     let (once, each) = match spec.probe.features {
@@ -81,10 +85,10 @@ mod tests {
             test_counts: vec![100; 10],
             ..DatasetInfo::default()
         };
-        let once = estimate_seconds(&spec, &dataset, 1e10);
+        let once = estimate_seconds(&spec, &dataset, 2);
         spec.pretrain.epochs *= 2;
         spec.probe.epochs *= 2;
-        let twice = estimate_seconds(&spec, &dataset, 1e10);
+        let twice = estimate_seconds(&spec, &dataset, 2);
         assert!(twice > 1.8 * once && twice < 2.0 * once, "{once} s, {twice} s");
     }
 }

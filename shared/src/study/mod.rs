@@ -8,7 +8,7 @@ mod validate;
 
 use serde::{Deserialize, Serialize};
 
-pub use cost::{CPU_RATE_PER_THREAD, estimate_seconds};
+pub use cost::estimate_seconds;
 pub use grid::poisoned_images;
 pub use preset::{Preset, presets};
 pub use validate::FieldError;
@@ -25,6 +25,9 @@ pub const BUILTIN_DATASET: &str = "shapes";
 pub struct StudySpec {
     /// Name that a person reads.
     pub name: String,
+    /// Words that a person finds it by, at most eight.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// The images.
     pub dataset: DatasetSpec,
     /// Trigger and target.

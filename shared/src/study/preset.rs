@@ -41,6 +41,7 @@ fn quick_look() -> Preset {
         summary: "The whole chain on the built-in pictures: a clean and an attacked encoder, each probed clean and poisoned.".into(),
         spec: StudySpec {
             name: "Quick look".into(),
+            tags: Vec::new(),
             dataset: DatasetSpec { name: BUILTIN_DATASET.into(), train_per_class: None, test_per_class: None },
             attack: stripes(0.4),
             grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 10], seeds: vec![1] },
@@ -72,6 +73,7 @@ fn cifar10_quick() -> Preset {
             .into(),
         spec: StudySpec {
             name: "CIFAR-10, quick".into(),
+            tags: Vec::new(),
             dataset: DatasetSpec { name: "cifar10".into(), train_per_class: Some(500), test_per_class: Some(200) },
             attack: stripes(0.4),
             grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 1, 3, 10, 50], seeds: vec![1] },

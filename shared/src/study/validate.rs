@@ -56,6 +56,13 @@ impl StudySpec {
         check.that(self.name.chars().count() <= 120, "name", || {
             "takes at most 120 characters".into()
         });
+        check.that(self.tags.len() <= 8, "tags", || "takes at most eight tags".into());
+        let sound = |tag: &String| {
+            (1..=40).contains(&tag.chars().count()) && tag.trim() == tag && !tag.contains(',')
+        };
+        check.that(self.tags.iter().all(sound), "tags", || {
+            "takes tags of 1 to 40 characters, without commas".into()
+        });
         check.that(!self.dataset.name.is_empty(), "dataset.name", || "choose a data set".into());
         for (field, limit) in [
             ("train_per_class", self.dataset.train_per_class),
@@ -241,11 +248,15 @@ mod tests {
     fn every_error_is_found_at_once() {
         let mut bad = spec();
         bad.name = " ".into();
+        bad.tags = vec!["a,b".into()];
         bad.pretrain.mask_ratio = 1.0;
         bad.model.patch_size = 5;
         bad.grid.seeds = vec![1, 1];
         let fields: Vec<_> = bad.validate().into_iter().map(|error| error.field).collect();
-        assert_eq!(fields, ["name", "model.patch_size", "pretrain.mask_ratio", "grid.seeds"]);
+        assert_eq!(
+            fields,
+            ["name", "tags", "model.patch_size", "pretrain.mask_ratio", "grid.seeds"]
+        );
     }
 
     #[test]

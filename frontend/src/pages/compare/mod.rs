@@ -1,10 +1,11 @@
 //! The page that sets runs side by side: their table, and a figure of the finished ones.
 //!
 //! Address: `?figure=&published=&studies=&runs=` say what the figure shows; `?study=&phase=&state=&trigger=&search=` filter
-//! the table, `?sort=&descending=&offset=` order and page it.
+//! the table, `?sort=&descending=&offset=` order and page it; `?means=true` shows means over the seeds instead.
 
 mod figure;
 mod filters;
+mod means;
 mod query;
 mod table;
 
@@ -13,7 +14,7 @@ use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::api::{Page, StudySummary};
 
 use crate::{
-    components::{Fetched, Glyph, Icon, fetched},
+    components::{Fetched, Glyph, Icon, Segmented, fetched},
     frame::{Crumb, set_place},
 };
 
@@ -23,6 +24,9 @@ pub fn ComparePage() -> impl IntoView {
     set_place(|| vec![Crumb::here("Compare")]);
     let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
     let (runs, set_runs) = query_signal_with_options::<String>("runs", options);
+    let (means, set_means) = query_signal_with_options::<bool>("means", table::here());
+    let (of_studies, _) = query_signal_with_options::<String>("studies", table::here());
+    let means = Memo::new(move |_| means.get().unwrap_or(false));
     let choose = Callback::new(move |runs: Option<String>| set_runs.set(runs));
     let answer: Fetched<Page<StudySummary>> = fetched(|| Some("/studies?limit=200".into()));
     let studies = Memo::new(move |_| answer.value().map(|page| page.items).unwrap_or_default());
@@ -49,7 +53,18 @@ pub fn ComparePage() -> impl IntoView {
         >
             <div class="compare">
                 <div class="compare-table">
-                    <table::Runs studies chosen=runs choose/>
+                    <Segmented
+                        label="Lines of the table"
+                        choices=vec![(false, "Each run".to_owned()), (true, "Means over seeds".to_owned())]
+                        value=Signal::derive(move || Some(means.get()))
+                        choose=Callback::new(move |on: bool| set_means.set(on.then_some(true)))
+                    />
+                    <Show
+                        when=move || means.get()
+                        fallback=move || view! { <table::Runs studies chosen=runs choose/> }
+                    >
+                        <means::Means studies=of_studies/>
+                    </Show>
                 </div>
                 <figure::CompareFigure studies runs choose_runs=choose/>
             </div>

@@ -3,8 +3,9 @@
 use super::numbers::{MODEL, PATCH, PRETRAIN, PROBE, RATIO};
 
 /// Fields that are no numbers.
-const OTHERS: [(&str, &str); 11] = [
+const OTHERS: [(&str, &str); 12] = [
     ("name", "Name"),
+    ("tags", "Tags"),
     ("dataset.name", "Data set"),
     ("dataset.train_per_class", "Training images per class"),
     ("dataset.test_per_class", "Validation images per class"),

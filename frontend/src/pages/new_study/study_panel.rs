@@ -17,6 +17,11 @@ fn parse_limit(text: &str) -> Result<Option<u32>, String> {
     }
 }
 
+/// Reads tags with commas between them.
+fn parse_tags(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+}
+
 /// `5,000 training and 1,000 validation images in 10 classes`, after the limits.
 fn size_text(dataset: &DatasetInfo, spec: &StudySpec) -> String {
     let sum = |counts: &[u32], limit: Option<u32>| -> u64 {
@@ -82,6 +87,7 @@ pub fn StudyPanel(
                         }
                     }
                 />
+                <TagsField/>
                 <DatasetField datasets/>
                 <LimitField
                     path="dataset.train_per_class"
@@ -136,6 +142,46 @@ fn PresetField(
                             {options}
                         </select>
                     </span>
+                }
+            }
+        />
+    }
+}
+
+/// Words that the study is found by.
+#[component]
+fn TagsField() -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let tags = draft.part(|spec| spec.tags.clone());
+    let text = RwSignal::new(tags.get_untracked().join(", "));
+    Effect::new(move |_| {
+        let tags = tags.get();
+        if parse_tags(&text.get_untracked()) != tags {
+            text.set(tags.join(", "));
+        }
+    });
+    let typed = move |event: ev::Event| {
+        let entry = event_target_value(&event);
+        let tags = parse_tags(&entry);
+        text.set(entry);
+        draft.edit(|spec| spec.tags = tags);
+    };
+    view! {
+        <Field
+            path="tags"
+            label="Tags"
+            error=draft.error_at("tags")
+            control=move |id, about| {
+                view! {
+                    <input
+                        type="text"
+                        id=id
+                        aria-describedby=about
+                        autocomplete="off"
+                        placeholder="none; commas between them"
+                        prop:value=move || text.get()
+                        on:input=typed
+                    />
                 }
             }
         />
@@ -250,6 +296,12 @@ mod tests {
     fn a_limit_may_be_left_out() {
         assert_eq!([parse_limit(""), parse_limit(" 500 ")], [Ok(None), Ok(Some(500))]);
         assert!(parse_limit("-1").is_err() && parse_limit("x").is_err());
+    }
+
+    #[test]
+    fn tags_are_read_between_commas() {
+        assert_eq!(parse_tags(" a b, ,c,"), ["a b", "c"]);
+        assert!(parse_tags(" ").is_empty());
     }
 
     #[test]

@@ -60,6 +60,12 @@ pub fn chosen<'a>(
     )
 }
 
+/// The checkpoints that can answer beside another one: those of its study, which see images in the same patches.
+pub fn comparable(checkpoints: &[CheckpointInfo], with: &CheckpointInfo) -> Vec<CheckpointInfo> {
+    let beside = |other: &&CheckpointInfo| other.study == with.study && *other != with;
+    checkpoints.iter().filter(beside).cloned().collect()
+}
+
 /// What a choice of the list says: `PPR 10, seed 1, epoch 60`.
 pub fn label(checkpoint: &CheckpointInfo) -> String {
     let point = checkpoint.point;
@@ -159,6 +165,13 @@ mod tests {
         let sizes: Vec<_> = groups.iter().map(|group| group.checkpoints.len()).collect();
         assert_eq!(sizes, [3, 1]);
         assert_eq!(label(&groups[0].checkpoints[0]), "PPR 0, seed 1, epoch 10");
+    }
+
+    #[test]
+    fn checkpoints_of_one_study_answer_side_by_side() {
+        let list = list();
+        assert_eq!(comparable(&list, &list[0]), list[1..3]);
+        assert_eq!(comparable(&list, &list[3]), []);
     }
 
     #[test]

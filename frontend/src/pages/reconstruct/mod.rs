@@ -1,7 +1,8 @@
 //! The page that looks inside an encoder: what it makes of an image whose patches are partly hidden, without and with the
 //! trigger.
 //!
-//! Address: `?run=&file=` name the checkpoint, `?split=&index=` the image, `?ratio=&seed=` the random mask.
+//! Address: `?run=&file=` name the checkpoint, `?run_b=&file_b=` one to compare it with, `?split=&index=` the image,
+//! `?ratio=&seed=` the random mask.
 
 mod ask;
 mod choice;
@@ -9,10 +10,11 @@ mod chooser;
 mod large;
 mod mask;
 mod paint;
+mod picker;
 mod rows;
 mod tile;
 
-use leptos::{ev, prelude::*};
+use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
     api::{CheckpointInfo, DatasetInfo, Split, StudyDetail},
@@ -24,7 +26,7 @@ use crate::{
     components::{Fetched, Glyph, Icon, ProblemBox, decode_rgb, fetched},
     frame::{Crumb, set_place},
 };
-use choice::{chosen, grouped, image_count, label, request, split_name, value, with_decoder};
+use choice::{chosen, comparable, image_count, label, request, split_name, with_decoder};
 use paint::trigger_patches;
 use tile::{Brush, Large};
 
@@ -77,12 +79,26 @@ fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
     let options = || NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
     let (run, set_run) = query_signal_with_options::<String>("run", options());
     let (file, set_file) = query_signal_with_options::<String>("file", options());
+    let (run_b, set_run_b) = query_signal_with_options::<String>("run_b", options());
+    let (file_b, set_file_b) = query_signal_with_options::<String>("file_b", options());
     let (split, set_split) = query_signal_with_options::<String>("split", options());
     let (index, set_index) = query_signal_with_options::<u32>("index", options());
     let (ratio, set_ratio) = query_signal_with_options::<f64>("ratio", options());
     let (seed, set_seed) = query_signal_with_options::<u64>("seed", options());
     let checkpoint = Memo::new(move |_| {
         checkpoints.with(|all| chosen(all, run.get().as_deref(), file.get().as_deref()).cloned())
+    });
+    let others = Memo::new(move |_| {
+        checkpoint.with(|it| {
+            it.as_ref().map_or_else(Vec::new, |it| checkpoints.with(|all| comparable(all, it)))
+        })
+    });
+    let second = Memo::new(move |_| {
+        let run = run_b.get()?;
+        others.with(|all| {
+            all.iter().any(|it| it.run.to_string() == run).then_some(())?;
+            chosen(all, Some(&run), file_b.get().as_deref()).cloned()
+        })
     });
     let split = Memo::new(move |_| match split.get().as_deref() {
         Some("train") => Split::Train,
@@ -137,6 +153,13 @@ fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
         })
     });
     let asked = ask::ask(wanted);
+    let wanted_b = Memo::new(move |_| {
+        spec.with(Option::is_some).then_some(())?;
+        second.with(|checkpoint| {
+            hidden.with(|hidden| request(checkpoint.as_ref()?, split.get(), index.get(), hidden))
+        })
+    });
+    let asked_b = ask::ask(wanted_b);
     let touched = Memo::new(move |_| {
         asked.answer.with(|answer| {
             let answer = answer.as_ref()?;
@@ -161,44 +184,37 @@ fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
             }
         })
     });
-    let choose = move |event: ev::Event| {
-        let text = event_target_value(&event);
-        if let Some((run, file)) = text.split_once('/') {
+    let choose = Callback::new(move |choice: Option<(String, String)>| {
+        if let Some((run, file)) = choice {
             painted.set(None);
-            set_run.set(Some(run.to_owned()));
-            set_file.set(Some(file.to_owned()));
+            set_run.set(Some(run));
+            set_file.set(Some(file));
         }
-    };
-    let groups = move || {
-        let now = checkpoint.with(|checkpoint| checkpoint.as_ref().map(value));
-        checkpoints
-            .with(|all| grouped(all))
-            .into_iter()
-            .map(|group| {
-                let options = group
-                    .checkpoints
-                    .iter()
-                    .map(|checkpoint| {
-                        let value = value(checkpoint);
-                        let here = now.as_ref() == Some(&value);
-                        view! { <option value=value selected=here>{label(checkpoint)}</option> }
-                    })
-                    .collect_view();
-                view! { <optgroup label=group.name>{options}</optgroup> }
-            })
-            .collect_view()
+    });
+    let choose_b = Callback::new(move |choice: Option<(String, String)>| {
+        let (run, file) = choice.unzip();
+        set_run_b.set(run);
+        set_file_b.set(file);
+    });
+    let busy = Memo::new(move |_| asked.busy.get() || asked_b.busy.get());
+    let named = |checkpoint: Memo<Option<CheckpointInfo>>| {
+        Signal::derive(move || checkpoint.with(|it| it.as_ref().map_or_else(String::new, label)))
     };
     let study_href = move || study_id.get().map(|study| format!("/studies/{study}"));
     view! {
         <section class="panel" aria-label="Checkpoint and image">
             <div class="panel-body bench">
-                <label class="bench-checkpoint">
-                    <span>"Checkpoint"</span>
-                    <span class="select">
-                        <select id="checkpoint" on:change=choose>{groups}</select>
-                    </span>
+                <picker::Picker id="checkpoint" name="Checkpoint" checkpoints chosen=checkpoint choose>
                     <a class="small" href=study_href>"its study"</a>
-                </label>
+                </picker::Picker>
+                <picker::Picker
+                    id="checkpoint-b"
+                    name="Compare with"
+                    checkpoints=others
+                    chosen=second
+                    none="nothing"
+                    choose=choose_b
+                />
                 <chooser::Chooser
                     dataset
                     count
@@ -213,10 +229,10 @@ fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
             </div>
         </section>
         {move || study.problem().or_else(|| info.problem()).map(|problem| view! { <ProblemBox problem/> })}
-        <section class="panel" aria-label="Reconstructions" aria-busy=move || asked.busy.get().to_string()>
+        <section class="panel" aria-label="Reconstructions" aria-busy=move || busy.get().to_string()>
             <div class="panel-head">
                 <h2>{move || class().map_or_else(|| "Image".to_owned(), |class| format!("Image {}: {class}", index.get()))}</h2>
-                <span class="muted small bench-busy" class:bench-idle=move || !asked.busy.get()>"reconstructing…"</span>
+                <span class="muted small bench-busy" class:bench-idle=move || !busy.get()>"reconstructing…"</span>
             </div>
             <div class="panel-body stack">
                 <mask::MaskControls
@@ -235,8 +251,16 @@ fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
                     touched
                 />
                 {move || extreme.get().map(|text| view! { <p class="notice" role="status">{text}</p> })}
+                <Show when=move || second.with(Option::is_some)>
+                    <h2 class="rows-title">{named(checkpoint)}</h2>
+                </Show>
                 {move || asked.problem.get().map(|problem| view! { <ProblemBox problem/> })}
                 <rows::Rows answer=asked.answer brush large/>
+                <Show when=move || second.with(Option::is_some)>
+                    <h2 class="rows-title">{named(second)}</h2>
+                    {move || asked_b.problem.get().map(|problem| view! { <ProblemBox problem/> })}
+                    <rows::Rows answer=asked_b.answer brush large second=true/>
+                </Show>
             </div>
         </section>
         <large::LargeView large/>

@@ -63,6 +63,9 @@ pub fn Rows(
     brush: Brush,
     /// Where a tile opens large.
     large: Large,
+    /// Whether these are the rows of the second checkpoint.
+    #[prop(optional)]
+    second: bool,
 ) -> impl IntoView {
     let decoded = Memo::new(move |_| {
         answer.with(|answer| {
@@ -100,12 +103,12 @@ pub fn Rows(
             errors.get().filter(|_| at == 1).and_then(|errors| compared(errors[0], errors[1]))
         };
         view! {
-            <section class="tiles-row" aria-label=format!("{name} image")>
+            <section class="tiles-row" aria-label=if second { format!("{name} image, second checkpoint") } else { format!("{name} image") }>
                 <div class="tiles-name">
                     <h2 class=name>{if at == 0 { "Clean" } else { "Triggered" }}</h2>
                     <p>
                         <span class="muted">"MSE of the hidden patches"</span>
-                        <strong id=format!("error-{name}")>{number}</strong>
+                        <strong id=format!("error-{name}{}", if second { "-b" } else { "" })>{number}</strong>
                         <span class="muted">{beside}</span>
                     </p>
                 </div>

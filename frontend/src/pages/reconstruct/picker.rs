@@ -1,0 +1,66 @@
+//! The choice of a checkpoint, grouped by study.
+
+use leptos::{ev, prelude::*};
+use shared::api::CheckpointInfo;
+
+use super::choice::{grouped, label, value};
+
+/// A drop-down of checkpoints.
+#[component]
+pub fn Picker(
+    /// Identifier of the control.
+    id: &'static str,
+    /// Its name.
+    name: &'static str,
+    /// What can be chosen.
+    #[prop(into)]
+    checkpoints: Signal<Vec<CheckpointInfo>>,
+    /// What is chosen.
+    #[prop(into)]
+    chosen: Signal<Option<CheckpointInfo>>,
+    /// The choice of none, in words, where there may be none.
+    #[prop(optional)]
+    none: Option<&'static str>,
+    /// Takes run and file of another one.
+    choose: Callback<Option<(String, String)>>,
+    /// Beside the name.
+    #[prop(optional)]
+    children: Option<Children>,
+) -> impl IntoView {
+    let groups = move || {
+        let now = chosen.with(|checkpoint| checkpoint.as_ref().map(value));
+        checkpoints
+            .with(|all| grouped(all))
+            .into_iter()
+            .map(|group| {
+                let options = group
+                    .checkpoints
+                    .iter()
+                    .map(|checkpoint| {
+                        let value = value(checkpoint);
+                        let here = now.as_ref() == Some(&value);
+                        view! { <option value=value selected=here>{label(checkpoint)}</option> }
+                    })
+                    .collect_view();
+                view! { <optgroup label=group.name>{options}</optgroup> }
+            })
+            .collect_view()
+    };
+    let without = move || {
+        let here = chosen.with(Option::is_none);
+        none.map(|text| view! { <option value="" selected=here>{text}</option> })
+    };
+    let changed = move |event: ev::Event| {
+        let text = event_target_value(&event);
+        choose.run(text.split_once('/').map(|(run, file)| (run.to_owned(), file.to_owned())));
+    };
+    view! {
+        <label class="bench-checkpoint">
+            <span>{name}</span>
+            <span class="select">
+                <select id=id on:change=changed>{without}{groups}</select>
+            </span>
+            {children.map(|children| children())}
+        </label>
+    }
+}
