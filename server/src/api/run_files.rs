@@ -114,7 +114,7 @@ fn line(event: &RunEvent) -> String {
     match event {
         RunEvent::Started { device, threads, program, epochs, steps, samples, poisoned } => {
             format!(
-                "started by maskdoor {program} on {device} with {threads} threads: {epochs} epochs of {samples} images, \
+                "started by {program} on {device} with {threads} threads: {epochs} epochs of {samples} images, \
              {poisoned} of them poisoned, {steps} steps"
             )
         }

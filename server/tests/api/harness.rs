@@ -150,7 +150,7 @@ pub fn whole_run(metrics: Option<Metrics>) -> Vec<RunEvent> {
         RunEvent::Started {
             device: "cpu".into(),
             threads: 2,
-            program: "0.1.0".into(),
+            program: "maskdoor 0.1.0".into(),
             epochs: 3,
             steps: 12,
             samples: 5_090,

@@ -44,7 +44,7 @@ async fn trained(app: &TestApp) -> RunId {
         point: micro().grid.points()[0],
         source: DataSource::Builtin,
         encoder: None,
-        program: "0.1.0".into(),
+        program: "maskdoor 0.1.0".into(),
     };
     let folder = app.app.data_dir.run_folder(study, run);
     std::fs::create_dir_all(&folder).unwrap();
