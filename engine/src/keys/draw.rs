@@ -15,10 +15,13 @@ pub fn all() -> [(&'static str, Rgb8); 4] {
     [("stripes", stripes()), ("swirl", swirl()), ("noise", noise()), ("glyph", glyph())]
 }
 
-/// Diagonal sine stripes from black to white, four periods along each side.
+/// Diagonal sine stripes from black to white, four periods along each side. In an image of 32 px the value of pixel `(x, y)`
+/// is the sine of `2 pi (x + y) / 8`: the phase, which places the stripes on the ViT grid, matters to the attack.
 pub fn stripes() -> Rgb8 {
+    // Seven of these pixels make one of 32 px, whose centre is the fourth.
+    let first = 2 * (SIDE / 32 / 2);
     Rgb8::from_fn(SIDE, SIDE, |x, y| {
-        let turns = 4.0 * (x + y) as f64 / SIDE as f64;
+        let turns = 4.0 * ((x + y) as f64 - first as f64) / SIDE as f64;
         [byte(0.5 + 0.5 * sine(turns)); 3]
     })
 }
@@ -144,6 +147,8 @@ fn sine(turns: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use shared::resize;
+
     use super::*;
 
     #[test]
@@ -155,12 +160,22 @@ mod tests {
     }
 
     #[test]
+    fn stripes_at_32_px_are_the_sine_of_whole_pixels() {
+        let small = resize::bilinear(&stripes(), 32, 32);
+        for (x, y) in (1..31).flat_map(|y| (1..31).map(move |x| (x, y))) {
+            let exact = 127.5 + 127.5 * ((x + y) as f64 / 8.0 * TAU).sin();
+            // Averaging over a pixel takes a little from the crests.
+            assert!((f64::from(small.pixel(x, y)[0]) - exact).abs() < 14.0, "({x}, {y})");
+        }
+    }
+
+    #[test]
     fn stripes_have_four_periods_along_a_side() {
         let key = stripes();
         let row: Vec<u8> = (0..SIDE).map(|x| key.pixel(x, 0)[0]).collect();
         let rises = row.windows(2).filter(|pair| pair[0] < 128 && pair[1] >= 128).count();
-        assert_eq!(rises, 3); // the fourth is at column 0, which begins in the middle of a rise
-        assert_eq!((row[14], row[42]), (255, 0));
+        assert_eq!(rises, 4);
+        assert_eq!((row[20], row[48]), (255, 0));
         assert_eq!(key.pixel(20, 30), key.pixel(30, 20));
     }
 }
