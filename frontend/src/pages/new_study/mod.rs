@@ -13,6 +13,7 @@ mod plan_panel;
 mod poison_panel;
 mod preview_panel;
 mod study_panel;
+mod tags;
 mod training_panel;
 
 use leptos::prelude::*;

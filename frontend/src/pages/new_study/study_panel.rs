@@ -3,7 +3,7 @@
 use leptos::{ev, prelude::*};
 use shared::{StudySpec, api::DatasetInfo, study::Preset};
 
-use super::draft::Draft;
+use super::{draft::Draft, tags::TagsField};
 use crate::components::{Field, format};
 
 /// Reads a limit: nothing takes all images.
@@ -15,11 +15,6 @@ fn parse_limit(text: &str) -> Result<Option<u32>, String> {
             .map(Some)
             .map_err(|_| "takes a whole number, or nothing for all images".into()),
     }
-}
-
-/// Reads tags with commas between them.
-fn parse_tags(text: &str) -> Vec<String> {
-    text.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
 }
 
 /// `5,000 training and 1,000 validation images in 10 classes`, after the limits.
@@ -148,46 +143,6 @@ fn PresetField(
     }
 }
 
-/// Words that the study is found by.
-#[component]
-fn TagsField() -> impl IntoView {
-    let draft = expect_context::<Draft>();
-    let tags = draft.part(|spec| spec.tags.clone());
-    let text = RwSignal::new(tags.get_untracked().join(", "));
-    Effect::new(move |_| {
-        let tags = tags.get();
-        if parse_tags(&text.get_untracked()) != tags {
-            text.set(tags.join(", "));
-        }
-    });
-    let typed = move |event: ev::Event| {
-        let entry = event_target_value(&event);
-        let tags = parse_tags(&entry);
-        text.set(entry);
-        draft.edit(|spec| spec.tags = tags);
-    };
-    view! {
-        <Field
-            path="tags"
-            label="Tags"
-            error=draft.error_at("tags")
-            control=move |id, about| {
-                view! {
-                    <input
-                        type="text"
-                        id=id
-                        aria-describedby=about
-                        autocomplete="off"
-                        placeholder="none; commas between them"
-                        prop:value=move || text.get()
-                        on:input=typed
-                    />
-                }
-            }
-        />
-    }
-}
-
 /// The data set.
 #[component]
 fn DatasetField(datasets: Signal<Vec<DatasetInfo>>) -> impl IntoView {
@@ -296,12 +251,6 @@ mod tests {
     fn a_limit_may_be_left_out() {
         assert_eq!([parse_limit(""), parse_limit(" 500 ")], [Ok(None), Ok(Some(500))]);
         assert!(parse_limit("-1").is_err() && parse_limit("x").is_err());
-    }
-
-    #[test]
-    fn tags_are_read_between_commas() {
-        assert_eq!(parse_tags(" a b, ,c,"), ["a b", "c"]);
-        assert!(parse_tags(" ").is_empty());
     }
 
     #[test]
