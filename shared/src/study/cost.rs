@@ -5,10 +5,10 @@ use crate::{api::DatasetInfo, patches::visible_count};
 
 /// Operations per second of matrix products on a thread of an ordinary server core, for an estimate before any run was
 /// measured.
-const OPERATIONS_PER_SECOND: f64 = 4.4e10;
+const OPERATIONS_PER_SECOND: f64 = 6.5e10;
 
 /// Seconds on a thread that an image takes beside its matrix products: crop, patches, activations, the optimiser's share.
-const IMAGE_SECONDS: f64 = 0.0007;
+const IMAGE_SECONDS: f64 = 0.0005;
 
 /// Backward costs about twice as much as forward.
 const TRAINING_FACTOR: f64 = 3.0;
