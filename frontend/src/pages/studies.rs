@@ -78,8 +78,7 @@ pub fn StudiesPage() -> impl IntoView {
         set_offset.set(None);
         set_search.set((!text.is_empty()).then_some(text));
     };
-    let body = move || {
-        match studies.get() {
+    let body = move || match studies.get() {
         None => view! { <p class="loading" role="status">"Loading the studies…"</p> }.into_any(),
         Some(Err(problem)) => {
             let retry = Callback::new(move |()| studies.refetch());
@@ -87,10 +86,9 @@ pub fn StudiesPage() -> impl IntoView {
         }
         Some(Ok(_)) if none_yet.get() => view! { <FirstStudy/> }.into_any(),
         Some(Ok(page)) if page.items.is_empty() => {
-            view! { <p class="empty-line">"No study has this in its name, its tags, its data set or its trigger."</p> }.into_any()
+            view! { <p class="empty-line">"No study fits this search."</p> }.into_any()
         }
         Some(Ok(page)) => view! { <StudyTable studies=page.items/> }.into_any(),
-    }
     };
     view! {
         <header class="page-head">

@@ -1,9 +1,9 @@
 //! The built-in data set: 32-px colour pictures in ten classes, drawn from a seed.
 //!
 //! The *shape* alone makes the class; colour, place, size, proportion, turn, background and noise vary. The shape is lighter
-//! than its ground, as in a photograph that was lit from the front. Nothing in a picture is striped, and a checkered background keeps to two colours close to each other: no clean picture looks
-//! triggered. Only operations that IEEE 754 defines to the last bit are used (no sine, no power), so the pictures are the
-//! same on every machine; the fingerprint relies on it.
+//! than its ground. Nothing in a picture is striped, and a checkered background keeps to two colours close to each other: no
+//! clean picture looks triggered. Only operations that IEEE 754 defines to the last bit are used (no sine, no power), so the
+//! pictures are the same on every machine; the fingerprint relies on it.
 
 mod colour;
 mod ground;
@@ -207,7 +207,7 @@ impl Fill {
                 return Self { top, bottom };
             }
         }
-        // Rarely: the ground leaves few colours that are lighter. White is.
+        // Rarely: the ground leaves few such colours. White is lighter than any ground, if by less.
         Self { top: colour::WHITE, bottom: colour::WHITE }
     }
 
