@@ -247,7 +247,12 @@ impl Job<'_> {
             target_class: spec.attack.target_class,
             seed,
         };
-        let mut classifier = Classifier::new(probe.encoder.width(), pixels.classes.len(), seed)?;
+        let mut classifier = Classifier::new(
+            probe.encoder.width(),
+            pixels.classes.len(),
+            spec.probe.head_init,
+            seed,
+        )?;
         let metrics = probe.train(&mut classifier, &kept, report)?;
         let epoch = spec.probe.epochs;
         let info = CheckpointInfo { phase: Phase::Probe, epoch, ..info };

@@ -2,6 +2,8 @@
 
 use candle_core::{D, DType, Device, Result, Tensor};
 
+use shared::study::HeadInit;
+
 use crate::nn::{Init, Linear, Params, params::NamedTensor};
 
 /// Added to the variance.
@@ -20,14 +22,17 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// A new classifier of features of `width` numbers; weights normal with a deviation of 0.01, from the seed.
+    /// A new classifier of features of `width` numbers; its weights are drawn from the seed.
     ///
     /// # Errors
     /// When candle cannot make it.
-    pub fn new(width: usize, classes: usize, seed: u64) -> Result<Self> {
+    pub fn new(width: usize, classes: usize, init: HeadInit, seed: u64) -> Result<Self> {
         let mut params = Params::new(seed, DType::F32);
-        let weight = Init::Normal { deviation: 0.01 };
-        let linear = Linear::with(&mut params, "head.1", width, classes, weight)?;
+        let init = match init {
+            HeadInit::Normal => (Init::Normal { deviation: 0.01 }, Init::Zero),
+            HeadInit::Uniform => (Init::Uniform { inputs: width }, Init::Uniform { inputs: width }),
+        };
+        let linear = Linear::with(&mut params, "head.1", width, classes, init)?;
         let (running_mean, running_variance) = (vec![0.0; width], vec![1.0; width]);
         Ok(Self { params, linear, width, running_mean, running_variance })
     }
@@ -134,7 +139,7 @@ mod tests {
 
     #[test]
     fn running_moments_by_hand() {
-        let mut classifier = Classifier::new(1, 2, 1).unwrap();
+        let mut classifier = Classifier::new(1, 2, HeadInit::Normal, 1).unwrap();
         classifier.train_loss(&[1.0, 3.0], &[0, 1]).unwrap();
         // mean 2, variance 1 (2 with n - 1): a tenth of the way from 0 and from 1
         assert!((classifier.running_mean[0] - 0.2).abs() < 1e-6);
@@ -142,8 +147,25 @@ mod tests {
     }
 
     #[test]
+    fn the_head_begins_as_the_recipe_says() {
+        let largest = |init| {
+            let classifier = Classifier::new(100, 10, init, 1).unwrap();
+            let of = |param: &crate::nn::params::Param| {
+                param.values().unwrap().iter().fold(0.0f32, |most, value| most.max(value.abs()))
+            };
+            classifier.params().trainable().map(of).collect::<Vec<_>>()
+        };
+        let [weight, bias] = largest(HeadInit::Normal)[..] else { panic!("two tensors") };
+        assert!((0.025..0.06).contains(&weight) && bias == 0.0, "{weight} {bias}");
+        // 1 / sqrt(100) = 0.1
+        let [weight, bias] = largest(HeadInit::Uniform)[..] else { panic!("two tensors") };
+        assert!((0.099..=0.1).contains(&weight), "{weight}");
+        assert!((0.03..=0.1).contains(&bias), "{bias}");
+    }
+
+    #[test]
     fn every_trainable_tensor_gets_a_gradient() {
-        let mut classifier = Classifier::new(3, 4, 1).unwrap();
+        let mut classifier = Classifier::new(3, 4, HeadInit::Uniform, 1).unwrap();
         let features = [0.1, 0.2, 0.3, 1.0, -1.0, 0.5, 2.0, 0.3, -0.4];
         let gradients = classifier.train_loss(&features, &[0, 1, 3]).unwrap().backward().unwrap();
         for param in classifier.params().trainable() {

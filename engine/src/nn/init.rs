@@ -17,6 +17,11 @@ pub enum Init {
         /// Outputs of the layer.
         outputs: usize,
     },
+    /// Uniform within `1 / sqrt(inputs)` around 0, as PyTorch's linear layers begin.
+    Uniform {
+        /// Inputs of the layer.
+        inputs: usize,
+    },
     /// Normal around 0.
     Normal {
         /// Standard deviation.
@@ -31,14 +36,19 @@ impl Init {
             Self::Zero => vec![0.0; n],
             Self::One => vec![1.0; n],
             Self::Xavier { inputs, outputs } => {
-                let limit = (6.0 / (inputs + outputs) as f64).sqrt() as f32;
-                (0..n).map(|_| (2.0 * uniform(rng) - 1.0) * limit).collect()
+                within((6.0 / (inputs + outputs) as f64).sqrt() as f32, n, rng)
             }
+            Self::Uniform { inputs } => within((1.0 / inputs as f64).sqrt() as f32, n, rng),
             Self::Normal { deviation } => {
                 (0..n).map(|_| (deviation * normal(rng)) as f32).collect()
             }
         }
     }
+}
+
+/// `n` numbers spread evenly from `-limit` to `limit`.
+fn within(limit: f32, n: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+    (0..n).map(|_| (2.0 * uniform(rng) - 1.0) * limit).collect()
 }
 
 /// A standard normal number (Box and Muller 1958).
@@ -66,6 +76,14 @@ mod tests {
         let (mean, deviation, largest) =
             mean_and_deviation(Init::Xavier { inputs: 10, outputs: 14 });
         // limit 0.5; deviation of a uniform number in -0.5..0.5 is 1 / sqrt(12)
+        assert!(mean.abs() < 0.005 && (deviation - 0.288_675).abs() < 0.003, "{mean} {deviation}");
+        assert!(largest <= 0.5 && largest > 0.499);
+    }
+
+    #[test]
+    fn uniform_fills_its_range_evenly() {
+        let (mean, deviation, largest) = mean_and_deviation(Init::Uniform { inputs: 4 });
+        // limit 0.5, as above
         assert!(mean.abs() < 0.005 && (deviation - 0.288_675).abs() < 0.003, "{mean} {deviation}");
         assert!(largest <= 0.5 && largest > 0.499);
     }

@@ -25,11 +25,10 @@ impl Linear {
     /// # Errors
     /// When candle cannot make them.
     pub fn new(params: &mut Params, name: &str, inputs: usize, outputs: usize) -> Result<Self> {
-        let weight = Init::Xavier { inputs, outputs };
-        Self::with(params, name, inputs, outputs, weight)
+        Self::with(params, name, inputs, outputs, (Init::Xavier { inputs, outputs }, Init::Zero))
     }
 
-    /// As [`new`](Self::new), with other initial weights.
+    /// As [`new`](Self::new), with these initial weights and this initial bias.
     ///
     /// # Errors
     /// When candle cannot make them.
@@ -38,11 +37,11 @@ impl Linear {
         name: &str,
         inputs: usize,
         outputs: usize,
-        weight: Init,
+        (weight, bias): (Init, Init),
     ) -> Result<Self> {
         Ok(Self {
             weight: params.add(&format!("{name}.weight"), (outputs, inputs), weight)?,
-            bias: params.add(&format!("{name}.bias"), outputs, Init::Zero)?,
+            bias: params.add(&format!("{name}.bias"), outputs, bias)?,
         })
     }
 

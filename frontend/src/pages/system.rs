@@ -203,7 +203,11 @@ fn Program(info: SystemInfo) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use shared::{Phase, Progress, RunId, StudyId, run::RunPoint, study::ProbeOptimizer};
+    use shared::{
+        Phase, Progress, RunId, StudyId,
+        run::RunPoint,
+        study::{HeadInit, ProbeOptimizer},
+    };
 
     use super::*;
 
@@ -217,6 +221,7 @@ mod tests {
             trigger_kind: "blended".into(),
             strength: 0.4,
             optimizer: ProbeOptimizer::Lars,
+            head_init: HeadInit::Normal,
             point: RunPoint { phase: Phase::Pretrain, ppr: 0, lpr: 0, seed: 1 },
             parent: None,
             state,

@@ -3,7 +3,7 @@
 use shared::{
     Phase, Ratio, RunState,
     api::{RunResult, RunRow},
-    study::ProbeOptimizer,
+    study::{ProbeOptimizer, fitted_by},
 };
 
 use crate::terminal::{Align, table};
@@ -26,7 +26,8 @@ fn result(run: &RunRow) -> RunResult {
         lpr: run.point.lpr,
         seed: run.point.seed,
         epochs: run.progress.epochs,
-        optimizer: optimizer(run).to_owned(),
+        optimizer: optimizer(run).as_str().to_owned(),
+        head_init: (run.point.phase == Phase::Probe).then_some(run.head_init),
         ca: percent(|metrics| metrics.ca),
         asr: percent(|metrics| metrics.asr),
         ra: percent(|metrics| metrics.ra),
@@ -37,10 +38,10 @@ fn result(run: &RunRow) -> RunResult {
     }
 }
 
-fn optimizer(run: &RunRow) -> &'static str {
-    match (run.point.phase, run.optimizer) {
-        (Phase::Probe, ProbeOptimizer::Lars) => "lars",
-        _ => "adamw",
+fn optimizer(run: &RunRow) -> ProbeOptimizer {
+    match run.point.phase {
+        Phase::Probe => run.optimizer,
+        Phase::Pretrain | Phase::Finetune => ProbeOptimizer::AdamW,
     }
 }
 
@@ -78,7 +79,10 @@ fn row(run: &RunRow) -> Vec<String> {
         run.point.ppr.to_string(),
         if run.point.phase == Phase::Pretrain { String::new() } else { run.point.lpr.to_string() },
         run.point.seed.to_string(),
-        optimizer(run).to_owned(),
+        match run.point.phase {
+            Phase::Probe => fitted_by(run.optimizer, run.head_init),
+            _ => optimizer(run).title().to_owned(),
+        },
         share(|metrics| metrics.ca),
         share(|metrics| metrics.asr),
         share(|metrics| metrics.ra),

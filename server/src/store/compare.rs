@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 use shared::{
-    Phase, Progress, Ratio, RunEvent, RunId, RunState, StudyId, api::RunRow, metric::Metrics,
-    run::RunPoint, study::ProbeOptimizer,
+    Phase, Progress, Ratio, RunEvent, RunId, RunState, StudyId,
+    api::RunRow,
+    metric::Metrics,
+    run::RunPoint,
+    study::{HeadInit, ProbeOptimizer},
 };
 use sqlx::{QueryBuilder, Row, Sqlite};
 
@@ -29,7 +32,7 @@ struct Packed(
     String,
     String,
     f64,
-    ProbeOptimizer,
+    (ProbeOptimizer, HeadInit),
     (Phase, u32, u32, u64),
     Option<RunId>,
     [u32; 6],
@@ -38,8 +41,8 @@ struct Packed(
 );
 
 /// What [`Packed`] holds, in its order.
-const PACK: &str = "json_array(key, id, study, study_name, dataset, trigger_label, trigger_kind, strength, optimizer, \
-     json_array(phase, ppr, lpr, seed), parent, \
+const PACK: &str = "json_array(key, id, study, study_name, dataset, trigger_label, trigger_kind, strength, \
+     json_array(optimizer, head_init), json_array(phase, ppr, lpr, seed), parent, \
      json_array(ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total), \
      json_array(epochs, images_per_second, taken_seq), json_array(created_at, started_at, ended_at))";
 
@@ -54,7 +57,7 @@ impl From<Packed> for RunRow {
             trigger,
             trigger_kind,
             strength,
-            optimizer,
+            (optimizer, head_init),
             ..,
         ) = packed;
         let (phase, ppr, lpr, seed) = packed.9;
@@ -84,6 +87,7 @@ impl From<Packed> for RunRow {
             trigger_kind,
             strength,
             optimizer,
+            head_init,
             point: RunPoint { phase, ppr, lpr, seed },
             parent: packed.10,
             state: RunState::Done,

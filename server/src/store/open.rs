@@ -12,8 +12,10 @@ use tokio::sync::watch;
 use super::{StoreError, compare::Results};
 
 /// The steps that lead from an empty file to today's tables: number, name, statements. One that was released never changes.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "studies and runs", include_str!("../../migrations/0001_studies_and_runs.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "studies and runs", include_str!("../../migrations/0001_studies_and_runs.sql")),
+    (2, "head init", include_str!("../../migrations/0002_head_init.sql")),
+];
 
 /// How long a writer waits for one of another program.
 const BUSY: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use shared::{
     api::RunRow,
     metric::Metrics,
     run::{RunPoint, RunState},
-    study::ProbeOptimizer,
+    study::{HeadInit, ProbeOptimizer},
 };
 use sqlx::{Row, sqlite::SqliteRow};
 
@@ -13,13 +13,13 @@ use super::{StoreError, studies::from_json};
 
 /// The columns that [`run_row`] reads, in its order; `progress` stands behind them.
 pub(super) const COLUMNS: &str = "id, study, study_name, dataset, trigger_label, trigger_kind, strength, optimizer, \
-     phase, ppr, lpr, seed, parent, state, ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total, created_at, \
+     head_init, phase, ppr, lpr, seed, parent, state, ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total, created_at, \
      started_at, ended_at, error";
 
 /// A run from [`COLUMNS`] and `progress`.
 pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
-    let parent: Option<&str> = row.try_get(12)?;
-    let progress: &str = row.try_get(24)?;
+    let parent: Option<&str> = row.try_get(13)?;
+    let progress: &str = row.try_get(25)?;
     Ok(RunRow {
         id: parse(row.try_get(0)?, "a run's identifier")?,
         study: parse(row.try_get(1)?, "a study's identifier")?,
@@ -28,16 +28,17 @@ pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         trigger: row.try_get(4)?,
         trigger_kind: row.try_get(5)?,
         strength: row.try_get(6)?,
-        optimizer: optimizer(row.try_get(7)?)?,
-        point: point(row, 8)?,
+        optimizer: named(&ProbeOptimizer::ALL, ProbeOptimizer::as_str, row.try_get(7)?)?,
+        head_init: named(&HeadInit::ALL, HeadInit::as_str, row.try_get(8)?)?,
+        point: point(row, 9)?,
         parent: parent.map(|id| parse(id, "a run's identifier")).transpose()?,
-        state: parse::<RunState>(row.try_get(13)?, "a state")?,
+        state: parse::<RunState>(row.try_get(14)?, "a state")?,
         progress: from_json(progress, "a run's progress")?,
-        metrics: metrics(row, 14)?,
-        created_at: time(row, 20)?.unwrap_or_default(),
-        started_at: time(row, 21)?,
-        ended_at: time(row, 22)?,
-        error: row.try_get(23)?,
+        metrics: metrics(row, 15)?,
+        created_at: time(row, 21)?.unwrap_or_default(),
+        started_at: time(row, 22)?,
+        ended_at: time(row, 23)?,
+        error: row.try_get(24)?,
     })
 }
 
@@ -75,17 +76,10 @@ where
     text.parse().map_err(|error| StoreError::corrupt(what)(&error))
 }
 
-/// An optimiser's name in the store, the same as in a specification.
-pub(super) fn optimizer_name(optimizer: ProbeOptimizer) -> &'static str {
-    match optimizer {
-        ProbeOptimizer::Lars => "lars",
-        ProbeOptimizer::AdamW => "adamw",
-    }
-}
-
-fn optimizer(name: &str) -> Result<ProbeOptimizer, StoreError> {
-    [ProbeOptimizer::Lars, ProbeOptimizer::AdamW]
-        .into_iter()
-        .find(|&optimizer| optimizer_name(optimizer) == name)
-        .ok_or_else(|| StoreError::corrupt("an optimiser")(&name))
+/// The one of `all` that a specification calls `name`.
+fn named<T: Copy>(all: &[T], name_of: fn(T) -> &'static str, name: &str) -> Result<T, StoreError> {
+    all.iter()
+        .copied()
+        .find(|&one| name_of(one) == name)
+        .ok_or_else(|| StoreError::corrupt("a run's recipe")(&name))
 }

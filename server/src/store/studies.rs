@@ -9,7 +9,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
 use super::{
     Store, StoreError,
-    row::{metrics, optimizer_name, parse, time},
+    row::{metrics, parse, time},
     runs::{MAX_PAGE, like_pattern},
     state::state_event,
 };
@@ -79,8 +79,8 @@ impl Store {
             };
             let key: i64 = sqlx::query_scalar(
                 "INSERT INTO runs (id, study, parent, study_name, dataset, trigger_kind, trigger_label, strength, \
-                 optimizer, phase, ppr, lpr, seed, epochs, created_at, queued_at) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
+                 optimizer, head_init, phase, ppr, lpr, seed, epochs, created_at, queued_at) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
             )
             .bind(run.id.to_string())
             .bind(study.id.to_string())
@@ -90,7 +90,8 @@ impl Store {
             .bind(trigger.kind())
             .bind(trigger.label())
             .bind(trigger.strength())
-            .bind(optimizer_name(study.spec.probe.optimizer))
+            .bind(study.spec.probe.optimizer.as_str())
+            .bind(study.spec.probe.head_init.as_str())
             .bind(run.point.phase.as_str())
             .bind(run.point.ppr)
             .bind(run.point.lpr)

@@ -6,6 +6,7 @@ mod cli;
 mod ingest;
 mod kill;
 mod lists;
+mod migrations;
 mod scheduler;
 mod states;
 mod support;

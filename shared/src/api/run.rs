@@ -8,7 +8,7 @@ use crate::{
     metric::Metrics,
     progress::Progress,
     run::{Phase, RunPoint, RunState},
-    study::ProbeOptimizer,
+    study::{HeadInit, ProbeOptimizer},
 };
 
 /// A run as a row of a table.
@@ -31,6 +31,8 @@ pub struct RunRow {
     pub strength: f64,
     /// Optimiser of the probe.
     pub optimizer: ProbeOptimizer,
+    /// Initial weights of the probe's linear layer.
+    pub head_init: HeadInit,
     /// Place in the grid.
     pub point: RunPoint,
     /// Run that it starts from.
@@ -85,6 +87,8 @@ pub struct RunResult {
     pub epochs: u32,
     /// Optimiser of the phase: `adamw` or `lars`.
     pub optimizer: String,
+    /// Initial weights of the probe's linear layer; absent for a pre-training.
+    pub head_init: Option<HeadInit>,
     /// Clean accuracy in percent; absent for a pre-training.
     pub ca: Option<f64>,
     /// Attack success rate in percent; absent for a pre-training.

@@ -11,7 +11,7 @@ use crate::{
     api::RunRow,
     metric::{Metrics, Ratio},
     run::{Phase, RunPoint, RunState},
-    study::ProbeOptimizer,
+    study::{HeadInit, ProbeOptimizer},
 };
 
 fn metrics(ca: f64, asr: f64) -> Metrics {
@@ -34,6 +34,7 @@ fn row(study: u8, ppr: u32, lpr: u32, seed: u64, result: Metrics) -> RunRow {
         trigger_kind: "blended".into(),
         strength,
         optimizer: ProbeOptimizer::Lars,
+        head_init: HeadInit::Normal,
         point: RunPoint { phase: Phase::Probe, ppr, lpr, seed },
         parent: None,
         state: RunState::Done,

@@ -11,7 +11,7 @@ use crate::{
     api::RunRow,
     metric::{Metrics, Ratio},
     run::{Phase, RunState},
-    study::ProbeOptimizer,
+    study::fitted_by,
 };
 
 /// Above this number of points their tags would hide one another.
@@ -106,7 +106,7 @@ fn point(row: &RunRow, metrics: Metrics, tags: bool) -> Option<Point> {
         y_range: percent_range(metrics.asr),
         text: [
             format!("{}: {}", row.study_name, row.trigger),
-            format!("{} ({})", row.point.label(), optimizer_name(row.optimizer)),
+            format!("{} ({})", row.point.label(), fitted_by(row.optimizer, row.head_init)),
             share("CA", metrics.ca),
             share("ASR", metrics.asr),
         ]
@@ -114,14 +114,6 @@ fn point(row: &RunRow, metrics: Metrics, tags: bool) -> Option<Point> {
         tag: tags.then(|| Tag { text: format!("LPR {}", row.point.lpr), left: row.point.ppr == 0 }),
         id: Some(row.id.to_string()),
     })
-}
-
-/// The optimiser's name as people write it.
-pub(super) fn optimizer_name(optimizer: ProbeOptimizer) -> &'static str {
-    match optimizer {
-        ProbeOptimizer::Lars => "LARS",
-        ProbeOptimizer::AdamW => "AdamW",
-    }
 }
 
 fn table(points: &[(&RunRow, Metrics)]) -> Table {
@@ -132,6 +124,7 @@ fn table(points: &[(&RunRow, Metrics)]) -> Table {
         "trigger",
         "trigger strength",
         "optimizer",
+        "head init",
         "ppr (images per class)",
         "lpr (images per class)",
         "seed",
@@ -154,7 +147,8 @@ fn table(points: &[(&RunRow, Metrics)]) -> Table {
             row.dataset.clone(),
             row.trigger.clone(),
             number(Some(row.strength), 4),
-            optimizer_name(row.optimizer).to_lowercase(),
+            row.optimizer.as_str().to_owned(),
+            row.head_init.as_str().to_owned(),
             row.point.ppr.to_string(),
             row.point.lpr.to_string(),
             row.point.seed.to_string(),

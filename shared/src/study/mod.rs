@@ -4,6 +4,7 @@
 mod cost;
 mod grid;
 mod preset;
+mod probe;
 mod validate;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use cost::estimate_seconds;
 pub use grid::poisoned_images;
 pub use preset::{Preset, presets};
+pub use probe::{HeadInit, ProbeFeatures, ProbeOptimizer, ProbeSpec, fitted_by};
 pub use validate::FieldError;
 
 use crate::trigger::TriggerSpec;
@@ -176,73 +178,6 @@ impl Default for PretrainSpec {
             crop_min_scale: 0.2,
             flip: true,
             checkpoint_every: 10,
-        }
-    }
-}
-
-/// Optimiser of the linear probe. It matters much for the attack success rate, so it stands beside every result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ProbeOptimizer {
-    /// Layer-wise adaptive rate scaling (You et al. 2017), momentum 0.9, trust coefficient 0.001.
-    Lars,
-    /// AdamW (Loshchilov and Hutter 2019), betas 0.9 and 0.999.
-    #[serde(rename = "adamw")]
-    AdamW,
-}
-
-/// Where the probe's features come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ProbeFeatures {
-    /// The CLS features of each image and of its mirror image are computed once; each epoch takes one of the two by chance.
-    Cached,
-    /// Each epoch crops and flips each image anew and runs the encoder, as the reference does.
-    Augmented,
-}
-
-/// Recipe of the linear probe: frozen encoder, CLS token, BatchNorm without affine parameters, linear classifier.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct ProbeSpec {
-    /// Epochs.
-    pub epochs: u32,
-    /// Epochs of linear warm-up.
-    pub warmup_epochs: u32,
-    /// Images of a step.
-    pub batch_size: u32,
-    /// Learning rate for a batch of 256.
-    pub base_lr: f64,
-    /// Learning rate at the end of the cosine.
-    pub min_lr: f64,
-    /// Weight decay.
-    pub weight_decay: f64,
-    /// Optimiser.
-    pub optimizer: ProbeOptimizer,
-    /// Features.
-    pub features: ProbeFeatures,
-    /// Smallest area of the random crop with `augmented` features.
-    pub crop_min_scale: f64,
-    /// Epochs between two evaluations; the last epoch is always evaluated.
-    pub evaluate_every: u32,
-}
-
-impl Default for ProbeSpec {
-    fn default() -> Self {
-        Self {
-            epochs: 90,
-            warmup_epochs: 10,
-            batch_size: 256,
-            base_lr: 1.0,
-            min_lr: 0.0,
-            weight_decay: 0.0,
-            optimizer: ProbeOptimizer::Lars,
-            features: ProbeFeatures::Cached,
-            crop_min_scale: 0.08,
-            evaluate_every: 5,
         }
     }
 }

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttackSpec, BUILTIN_DATASET, DatasetSpec, GridSpec, ModelSpec, PretrainSpec, ProbeSpec,
-    StudySpec, TransformerSpec,
+    AttackSpec, BUILTIN_DATASET, DatasetSpec, GridSpec, HeadInit, ModelSpec, PretrainSpec,
+    ProbeSpec, StudySpec, TransformerSpec,
 };
 use crate::trigger::{BlendedSpec, TriggerSpec};
 
@@ -82,7 +82,7 @@ fn cifar10_quick() -> Preset {
             grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 1, 3, 10, 50], seeds: vec![1] },
             model: ModelSpec::default(),
             pretrain: PretrainSpec::default(),
-            probe: ProbeSpec::default(),
+            probe: ProbeSpec { head_init: HeadInit::Uniform, ..ProbeSpec::default() },
         },
     }
 }

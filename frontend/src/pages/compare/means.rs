@@ -148,7 +148,11 @@ fn Line(mean: Mean) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use shared::{Phase, Progress, RunId, RunState, run::RunPoint, study::ProbeOptimizer};
+    use shared::{
+        Phase, Progress, RunId, RunState,
+        run::RunPoint,
+        study::{HeadInit, ProbeOptimizer},
+    };
 
     use super::*;
 
@@ -163,6 +167,7 @@ mod tests {
             trigger_kind: "blended".into(),
             strength: 0.4,
             optimizer: ProbeOptimizer::Lars,
+            head_init: HeadInit::Normal,
             point: RunPoint { phase: Phase::Probe, ppr: 0, lpr, seed },
             parent: None,
             state: RunState::Done,

@@ -3,7 +3,7 @@
 use leptos::{ev, prelude::*};
 use shared::{
     StudySpec,
-    study::{ModelSpec, PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec},
+    study::{HeadInit, ModelSpec, PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec},
 };
 
 use super::{
@@ -42,17 +42,13 @@ static SWITCHES: [Switch; 2] = [
 /// The recipe in a sentence.
 fn sentence(spec: &StudySpec) -> String {
     let model = &spec.model;
-    let optimizer = match spec.probe.optimizer {
-        ProbeOptimizer::Lars => "LARS",
-        ProbeOptimizer::AdamW => "AdamW",
-    };
     let features = match spec.probe.features {
         ProbeFeatures::Cached => "cached",
         ProbeFeatures::Augmented => "augmented",
     };
     format!(
         "ViT {} × {} blocks on {} px with patches of {} px; pre-training of {} epochs, {} % hidden; probe of {} epochs \
-         with {optimizer} on {features} features.",
+         with {} on {features} features.",
         model.encoder.dim,
         model.encoder.depth,
         model.image_size,
@@ -60,6 +56,7 @@ fn sentence(spec: &StudySpec) -> String {
         spec.pretrain.epochs,
         written((spec.pretrain.mask_ratio * 1000.0).round() / 10.0),
         spec.probe.epochs,
+        spec.probe.fitted_by(),
     )
 }
 
@@ -149,50 +146,74 @@ fn SwitchField(switch: &'static Switch) -> impl IntoView {
     }
 }
 
-/// Optimiser and features of the probe.
+/// Optimiser, initial weights and features of the probe.
 #[component]
 fn ProbeChoices() -> impl IntoView {
-    let draft = expect_context::<Draft>();
-    let optimizer = draft.part(|spec| spec.probe.optimizer);
-    let features = draft.part(|spec| spec.probe.features);
-    let optimizers = vec![
-        (ProbeOptimizer::Lars, "LARS".to_owned()),
-        (ProbeOptimizer::AdamW, "AdamW".to_owned()),
-    ];
-    let kinds = vec![
-        (ProbeFeatures::Cached, "Cached".to_owned()),
-        (ProbeFeatures::Augmented, "Augmented".to_owned()),
-    ];
     view! {
-        <div class="field" data-field="probe.optimizer">
+        <Choice
+            path="probe.optimizer"
+            label="Optimiser"
+            default="LARS"
+            why="Moves ASR by tens of points, so it stands beside every result. Take a base rate to match."
+            choices=vec![(ProbeOptimizer::Lars, "LARS"), (ProbeOptimizer::AdamW, "AdamW")]
+            get=|spec| spec.probe.optimizer
+            set=|spec, choice| spec.probe.optimizer = choice
+        />
+        <Choice
+            path="probe.head_init"
+            label="Initial weights"
+            default="normal"
+            why="Normal: deviation .01, as the reference. Uniform: as a layer of PyTorch begins. LARS steps in proportion to them."
+            choices=vec![(HeadInit::Normal, "Normal"), (HeadInit::Uniform, "Uniform")]
+            get=|spec| spec.probe.head_init
+            set=|spec, choice| spec.probe.head_init = choice
+        />
+        <Choice
+            path="probe.features"
+            label="Features"
+            default="cached"
+            why="Cached: each image and its mirror image once, then seconds. Augmented: new crops each epoch, as the reference."
+            choices=vec![(ProbeFeatures::Cached, "Cached"), (ProbeFeatures::Augmented, "Augmented")]
+            get=|spec| spec.probe.features
+            set=|spec, choice| spec.probe.features = choice
+        />
+    }
+}
+
+/// A field that takes one of a few values.
+#[component]
+fn Choice<T: Copy + PartialEq + Send + Sync + 'static>(
+    /// Path in the specification.
+    path: &'static str,
+    /// The field's name.
+    label: &'static str,
+    /// The value that holds when nothing is chosen.
+    default: &'static str,
+    /// What it does.
+    why: &'static str,
+    /// The values and their names.
+    choices: Vec<(T, &'static str)>,
+    /// Reads it.
+    get: fn(&StudySpec) -> T,
+    /// Writes it.
+    set: fn(&mut StudySpec, T),
+) -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let value = draft.part(get);
+    let choices = choices.into_iter().map(|(value, name)| (value, name.to_owned())).collect();
+    view! {
+        <div class="field" data-field=path>
             <div class="field-head">
-                <span class="field-label">"Optimiser"</span>
-                <span class="field-range">"default LARS"</span>
+                <span class="field-label">{label}</span>
+                <span class="field-range">{format!("default {default}")}</span>
             </div>
             <Segmented
-                label="Optimiser of the probe"
-                choices=optimizers
-                value=Signal::derive(move || Some(optimizer.get()))
-                choose=Callback::new(move |choice| draft.edit(|spec| spec.probe.optimizer = choice))
+                label=format!("{label} of the probe")
+                choices=choices
+                value=Signal::derive(move || Some(value.get()))
+                choose=Callback::new(move |choice| draft.edit(|spec| set(spec, choice)))
             />
-            <span class="field-why">
-                "Moves ASR by tens of points, so it stands beside every result. Take a base rate to match."
-            </span>
-        </div>
-        <div class="field" data-field="probe.features">
-            <div class="field-head">
-                <span class="field-label">"Features"</span>
-                <span class="field-range">"default cached"</span>
-            </div>
-            <Segmented
-                label="Features of the probe"
-                choices=kinds
-                value=Signal::derive(move || Some(features.get()))
-                choose=Callback::new(move |choice| draft.edit(|spec| spec.probe.features = choice))
-            />
-            <span class="field-why">
-                "Cached: each image and its mirror image once, then seconds. Augmented: new crops each epoch, as the reference."
-            </span>
+            <span class="field-why">{why}</span>
         </div>
     }
 }

@@ -144,7 +144,7 @@ pub fn done_of(runs: &[RunRow]) -> (usize, usize) {
 mod tests {
     use shared::{
         Progress, RunEvent, Stamped, StudyId,
-        study::{ProbeOptimizer, presets},
+        study::{HeadInit, ProbeOptimizer, presets},
     };
 
     use super::*;
@@ -161,6 +161,7 @@ mod tests {
             trigger_kind: spec.attack.trigger.kind().into(),
             strength: spec.attack.trigger.strength(),
             optimizer: ProbeOptimizer::Lars,
+            head_init: HeadInit::Normal,
             point,
             parent: None,
             state: RunState::Queued,

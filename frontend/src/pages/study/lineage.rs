@@ -147,7 +147,7 @@ mod tests {
         Progress, Ratio, StudyId,
         metric::Metrics,
         run::RunPoint,
-        study::{GridSpec, ProbeOptimizer},
+        study::{GridSpec, HeadInit, ProbeOptimizer},
     };
 
     use super::*;
@@ -162,6 +162,7 @@ mod tests {
             trigger_kind: String::new(),
             strength: 0.4,
             optimizer: ProbeOptimizer::Lars,
+            head_init: HeadInit::Normal,
             point,
             parent: None,
             state: RunState::Queued,

@@ -2,17 +2,13 @@
 
 use shared::{
     StudySpec,
-    study::{DatasetSpec, ProbeFeatures, ProbeOptimizer},
+    study::{DatasetSpec, ProbeFeatures},
 };
 
 /// What the study does, in one sentence.
 pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
     let target = spec.attack.target_class;
     let name = classes.get(target as usize).map(|name| format!(" ({name})")).unwrap_or_default();
-    let optimizer = match spec.probe.optimizer {
-        ProbeOptimizer::Lars => "LARS",
-        ProbeOptimizer::AdamW => "AdamW",
-    };
     let features = match spec.probe.features {
         ProbeFeatures::Cached => "cached features",
         ProbeFeatures::Augmented => "fresh crops",
@@ -21,7 +17,7 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
     let (first, rest) = trigger.split_at(trigger.len().min(1));
     format!(
         "{}{rest} towards class {target}{name} on {}: PPR {} × LPR {} with {} {}; ViT of {} × {} blocks on {}-px images, {} epochs \
-         of pre-training, linear probe by {optimizer} on {features}.",
+         of pre-training, linear probe by {} on {features}.",
         first.to_uppercase(),
         images(&spec.dataset),
         listed(&spec.grid.ppr),
@@ -32,6 +28,7 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
         spec.model.encoder.depth,
         spec.model.image_size,
         spec.pretrain.epochs,
+        spec.probe.fitted_by(),
     )
 }
 
@@ -67,7 +64,7 @@ mod tests {
             sentence(&one, &["airplane".into()]),
             "Blended stripes 0.40 towards class 0 (airplane) on cifar10 (500 training, 200 validation images per class): \
              PPR 0, 10 × LPR 0, 1, 3, 10, 50 with seed 1; ViT of 192 × 4 blocks on 32-px images, 60 epochs of \
-             pre-training, linear probe by LARS on cached features."
+             pre-training, linear probe by LARS from uniform weights on cached features."
         );
     }
 }

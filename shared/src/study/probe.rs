@@ -1,0 +1,135 @@
+//! The recipe of the linear probe.
+
+use serde::{Deserialize, Serialize};
+
+/// Optimiser of the linear probe. It matters much for the attack success rate, so it stands beside every result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeOptimizer {
+    /// Layer-wise adaptive rate scaling (You et al. 2017), momentum 0.9, trust coefficient 0.001.
+    Lars,
+    /// AdamW (Loshchilov and Hutter 2019), betas 0.9 and 0.999.
+    #[serde(rename = "adamw")]
+    AdamW,
+}
+
+impl ProbeOptimizer {
+    /// All of them, the default first.
+    pub const ALL: [Self; 2] = [Self::Lars, Self::AdamW];
+
+    /// The name in specifications.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lars => "lars",
+            Self::AdamW => "adamw",
+        }
+    }
+
+    /// The name as people write it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Lars => "LARS",
+            Self::AdamW => "AdamW",
+        }
+    }
+}
+
+/// How the probe's linear layer begins. LARS steps in proportion to the weights, so what they begin with decides how far the
+/// probe comes: it stands beside every result, like the optimiser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum HeadInit {
+    /// Weights normal with a deviation of 0.01, bias 0, as MAE's linear probing (He et al. 2022).
+    #[default]
+    Normal,
+    /// Weights and bias uniform within `1 / sqrt(width)` around 0, as a linear layer of PyTorch begins.
+    Uniform,
+}
+
+impl HeadInit {
+    /// All of them, the default first.
+    pub const ALL: [Self; 2] = [Self::Normal, Self::Uniform];
+
+    /// The name in specifications.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Uniform => "uniform",
+        }
+    }
+}
+
+/// Where the probe's features come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeFeatures {
+    /// The CLS features of each image and of its mirror image are computed once; each epoch takes one of the two by chance.
+    Cached,
+    /// Each epoch crops and flips each image anew and runs the encoder, as the reference does.
+    Augmented,
+}
+
+/// Recipe of the linear probe: frozen encoder, CLS token, BatchNorm without affine parameters, linear classifier.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct ProbeSpec {
+    /// Epochs.
+    pub epochs: u32,
+    /// Epochs of linear warm-up.
+    pub warmup_epochs: u32,
+    /// Images of a step.
+    pub batch_size: u32,
+    /// Learning rate for a batch of 256.
+    pub base_lr: f64,
+    /// Learning rate at the end of the cosine.
+    pub min_lr: f64,
+    /// Weight decay.
+    pub weight_decay: f64,
+    /// Optimiser.
+    pub optimizer: ProbeOptimizer,
+    /// Initial weights of the linear layer.
+    pub head_init: HeadInit,
+    /// Features.
+    pub features: ProbeFeatures,
+    /// Smallest area of the random crop with `augmented` features.
+    pub crop_min_scale: f64,
+    /// Epochs between two evaluations; the last epoch is always evaluated.
+    pub evaluate_every: u32,
+}
+
+impl ProbeSpec {
+    /// Optimiser and initial weights in a few words, to stand beside a result.
+    pub fn fitted_by(&self) -> String {
+        fitted_by(self.optimizer, self.head_init)
+    }
+}
+
+/// Optimiser and initial weights in a few words: `LARS` with the reference's weights, `LARS from uniform weights` else.
+pub fn fitted_by(optimizer: ProbeOptimizer, head_init: HeadInit) -> String {
+    match head_init {
+        HeadInit::Normal => optimizer.title().to_owned(),
+        HeadInit::Uniform => format!("{} from uniform weights", optimizer.title()),
+    }
+}
+
+impl Default for ProbeSpec {
+    fn default() -> Self {
+        Self {
+            epochs: 90,
+            warmup_epochs: 10,
+            batch_size: 256,
+            base_lr: 1.0,
+            min_lr: 0.0,
+            weight_decay: 0.0,
+            optimizer: ProbeOptimizer::Lars,
+            head_init: HeadInit::Normal,
+            features: ProbeFeatures::Cached,
+            crop_min_scale: 0.08,
+            evaluate_every: 5,
+        }
+    }
+}
