@@ -1,12 +1,43 @@
-//! Bilinear resize with an antialiasing triangle filter, in whole numbers.
+//! Resize with an antialiasing filter, in whole numbers.
 //!
-//! The method of Pillow's `Image.resize(..., BILINEAR)`: when shrinking, the filter widens with the scale; weights are
-//! fixed-point numbers with 22 bits after the point; rows first, then columns, rounded to 8 bits after each pass. No
-//! floating-point sum touches a pixel, so the result is the same natively and in the browser.
+//! The method of Pillow's `Image.resize`: when shrinking, the filter widens with the scale; weights are fixed-point numbers
+//! with 22 bits after the point; rows first, then columns, rounded to 8 bits after each pass. No floating-point sum touches
+//! a pixel, so the result is Pillow's, and the same natively and in the browser.
 
 use crate::image::Rgb8;
 
 const PRECISION_BITS: u32 = 32 - 8 - 2;
+
+/// Filter of a resize.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// Triangle filter.
+    Bilinear,
+    /// Cubic filter with a = -0.5 (Catmull-Rom), as in Pillow.
+    Bicubic,
+}
+
+impl Filter {
+    /// How far it reaches, in pixels of the smaller image.
+    fn support(self) -> f64 {
+        match self {
+            Self::Bilinear => 1.0,
+            Self::Bicubic => 2.0,
+        }
+    }
+
+    /// Its weight at a distance (Keys 1981 for the cubic one).
+    fn weight(self, distance: f64) -> f64 {
+        const A: f64 = -0.5;
+        let x = distance.abs();
+        match self {
+            Self::Bilinear => (1.0 - x).max(0.0),
+            Self::Bicubic if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
+            Self::Bicubic if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * A,
+            Self::Bicubic => 0.0,
+        }
+    }
+}
 
 /// Weights of the source pixels that make one target pixel.
 struct Window {
@@ -15,28 +46,42 @@ struct Window {
 }
 
 /// Resizes the whole image to `width` x `height`, ignoring the aspect ratio. Panics when either is 0.
-pub fn bilinear(image: &Rgb8, width: usize, height: usize) -> Rgb8 {
+pub fn resize(image: &Rgb8, width: usize, height: usize, filter: Filter) -> Rgb8 {
     assert!(width > 0 && height > 0, "an image has at least one pixel");
-    let horizontal = if width == image.width() { image.clone() } else { resize_rows(image, width) };
-    if height == image.height() { horizontal } else { resize_columns(&horizontal, height) }
+    let narrowed = (width != image.width())
+        .then(|| resize_rows(image, &windows(image.width(), width, filter)));
+    let image = narrowed.as_ref().unwrap_or(image);
+    if height == image.height() {
+        image.clone()
+    } else {
+        resize_columns(image, &windows(image.height(), height, filter))
+    }
 }
 
-fn windows(source: usize, target: usize) -> Vec<Window> {
+/// [`resize`] with the triangle filter.
+pub fn bilinear(image: &Rgb8, width: usize, height: usize) -> Rgb8 {
+    resize(image, width, height, Filter::Bilinear)
+}
+
+fn windows(source: usize, target: usize, filter: Filter) -> Vec<Window> {
     let scale = source as f64 / target as f64;
     let filter_scale = scale.max(1.0);
-    let support = filter_scale; // the triangle filter reaches 1 pixel, widened by the scale
+    let support = filter.support() * filter_scale;
     (0..target)
         .map(|i| {
             let center = (i as f64 + 0.5) * scale;
             let first = ((center - support + 0.5) as isize).max(0) as usize;
             let last = ((center + support + 0.5) as usize).min(source);
             let weights: Vec<f64> = (first..last)
-                .map(|x| (1.0 - ((x as f64 - center + 0.5) / filter_scale).abs()).max(0.0))
+                .map(|x| filter.weight((x as f64 - center + 0.5) / filter_scale))
                 .collect();
             let sum: f64 = weights.iter().sum();
             let one = f64::from(1u32 << PRECISION_BITS);
-            let weights = weights.iter().map(|w| (0.5 + w / sum * one) as i32).collect();
-            Window { first, weights }
+            let fixed = |weight: f64| {
+                let exact = weight / sum * one;
+                (exact + 0.5f64.copysign(exact)) as i32
+            };
+            Window { first, weights: weights.into_iter().map(fixed).collect() }
         })
         .collect()
 }
@@ -45,11 +90,10 @@ fn clip(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
-fn resize_rows(image: &Rgb8, width: usize) -> Rgb8 {
-    let windows = windows(image.width(), width);
-    let mut data = Vec::with_capacity(width * image.height() * 3);
+fn resize_rows(image: &Rgb8, windows: &[Window]) -> Rgb8 {
+    let mut data = Vec::with_capacity(windows.len() * image.height() * 3);
     for row in image.data().chunks_exact(image.width() * 3) {
-        for window in &windows {
+        for window in windows {
             let mut sums = [1i32 << (PRECISION_BITS - 1); 3];
             for (weight, pixel) in
                 window.weights.iter().zip(row[window.first * 3..].chunks_exact(3))
@@ -61,13 +105,13 @@ fn resize_rows(image: &Rgb8, width: usize) -> Rgb8 {
             data.extend(sums.map(clip));
         }
     }
-    Rgb8::from_raw(width, image.height(), data).expect("three bytes for each target pixel")
+    Rgb8::from_raw(windows.len(), image.height(), data).expect("three bytes for each target pixel")
 }
 
-fn resize_columns(image: &Rgb8, height: usize) -> Rgb8 {
+fn resize_columns(image: &Rgb8, windows: &[Window]) -> Rgb8 {
     let stride = image.width() * 3;
-    let mut data = Vec::with_capacity(stride * height);
-    for window in windows(image.height(), height) {
+    let mut data = Vec::with_capacity(stride * windows.len());
+    for window in windows {
         let mut sums = vec![1i32 << (PRECISION_BITS - 1); stride];
         for (weight, row) in
             window.weights.iter().zip(image.data()[window.first * stride..].chunks_exact(stride))
@@ -78,7 +122,7 @@ fn resize_columns(image: &Rgb8, height: usize) -> Rgb8 {
         }
         data.extend(sums.into_iter().map(clip));
     }
-    Rgb8::from_raw(image.width(), height, data).expect("three bytes for each target pixel")
+    Rgb8::from_raw(image.width(), windows.len(), data).expect("three bytes for each target pixel")
 }
 
 #[cfg(test)]
@@ -103,8 +147,24 @@ mod tests {
     }
 
     #[test]
+    fn doubling_with_a_cubic() {
+        // Targets lie 0.25 off the sources: weights (-9, 111, 29, -3) / 128, cut and scaled to 1 at the edge.
+        let image =
+            Rgb8::from_raw(4, 1, [0u8, 64, 192, 255].iter().flat_map(|&v| [v; 3]).collect())
+                .expect("size");
+        let large = resize(&image, 8, 1, Filter::Bicubic);
+        // (0 * 111 + 64 * 29 - 192 * 3) / 137 = 9.3
+        assert_eq!(large.pixel(1, 0)[0], 9);
+        // (-9 * 0 + 111 * 64 + 29 * 192 - 3 * 255) / 128 = 93.0
+        assert_eq!(large.pixel(3, 0)[0], 93);
+    }
+
+    #[test]
     fn a_flat_image_stays_flat() {
         let image = Rgb8::filled(13, 9, [17, 201, 255]);
-        assert_eq!(bilinear(&image, 32, 4), Rgb8::filled(32, 4, [17, 201, 255]));
+        for filter in [Filter::Bilinear, Filter::Bicubic] {
+            let resized = resize(&image, 32, 4, filter);
+            assert_eq!(resized, Rgb8::filled(32, 4, [17, 201, 255]));
+        }
     }
 }

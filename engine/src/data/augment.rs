@@ -3,11 +3,8 @@
 //! Parameters and order of torchvision's transforms: a crop is cut out first and resized then, so no pixel beside the
 //! crop bleeds into it. The random numbers come from the caller's stream, so they are not torchvision's.
 
-use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
-    images::{Image, ImageRef},
-};
 use rand_chacha::ChaCha8Rng;
+pub use shared::resize::{Filter, resize};
 use shared::{
     Rgb8,
     stream::{below, uniform},
@@ -24,15 +21,6 @@ const ASPECT: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
 const TRIES: usize = 10;
 /// Largest side that evaluation takes as it is: on small images, enlarging and cutting would only lose detail.
 const SMALL: usize = 64;
-
-/// Filter of a resize.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filter {
-    /// Triangle filter.
-    Bilinear,
-    /// Cubic filter with a = -0.5 (Catmull-Rom), as in Pillow.
-    Bicubic,
-}
 
 /// A part of an image, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,24 +145,6 @@ pub fn crop(image: &Rgb8, part: CropBox) -> Rgb8 {
         data.extend_from_slice(&image.data()[start..start + part.width * 3]);
     }
     Rgb8::from_raw(part.width, part.height, data).expect("rows of the part's width")
-}
-
-/// Resizes the whole image. An image of the wanted size stays as it is.
-pub fn resize(image: &Rgb8, width: usize, height: usize, filter: Filter) -> Rgb8 {
-    if (image.width(), image.height()) == (width, height) {
-        return image.clone();
-    }
-    let filter = match filter {
-        Filter::Bilinear => FilterType::Bilinear,
-        Filter::Bicubic => FilterType::CatmullRom,
-    };
-    let source =
-        ImageRef::new(image.width() as u32, image.height() as u32, image.data(), PixelType::U8x3)
-            .expect("an Rgb8 has the bytes of its size");
-    let mut target = Image::new(width as u32, height as u32, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
-    Resizer::new().resize(&source, &mut target, &options).expect("both are three bytes a pixel");
-    Rgb8::from_raw(width, height, target.into_vec()).expect("the target's size")
 }
 
 /// Writes the image as `[3, height, width]`: intensities of 0–1, less [`MEAN`], over [`STD`]. Panics when `out` has

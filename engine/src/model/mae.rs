@@ -119,8 +119,8 @@ impl Mae {
         (prediction - targets)?.sqr()?.mean_all()
     }
 
-    /// The decoder's prediction for every patch, visible or hidden: `(images, patches, patch * patch * 3)`, patches in the
-    /// images' own order, pixels in the target's space.
+    /// The decoder's prediction for every patch, visible or hidden: `(images, patches, patch * patch * 3)`, patches in
+    /// the order of `masked`, pixels in the target's space.
     ///
     /// # Errors
     /// When the images were made for another model.

@@ -31,6 +31,10 @@ impl AdamW {
 struct Factors {
     beta1: f32,
     beta2: f32,
+    /// `1 - beta1`, rounded once
+    fresh1: f32,
+    /// `1 - beta2`, rounded once
+    fresh2: f32,
     /// `1 - lr * weight_decay`
     keep: f32,
     /// `lr / (1 - beta1^t)`
@@ -46,6 +50,8 @@ impl Optimizer for AdamW {
         let factors = Factors {
             beta1: beta1 as f32,
             beta2: beta2 as f32,
+            fresh1: (1.0 - beta1) as f32,
+            fresh2: (1.0 - beta2) as f32,
             keep: 1.0,
             rate: (lr / (1.0 - beta1.powi(self.steps as i32))) as f32,
             root: (1.0 / (1.0 - beta2.powi(self.steps as i32)).sqrt()) as f32,
@@ -91,11 +97,11 @@ vectorized! {
         second: &'a mut [f32],
         factors: Factors,
     ) {
-        let Factors { beta1, beta2, keep, rate, root } = factors;
+        let Factors { beta1, beta2, fresh1, fresh2, keep, rate, root } = factors;
         let moments = first.iter_mut().zip(second);
         for ((value, &g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
-            *m = beta1 * *m + (1.0 - beta1) * g;
-            *v = beta2 * *v + (1.0 - beta2) * g * g;
+            *m = beta1 * *m + fresh1 * g;
+            *v = beta2 * *v + fresh2 * g * g;
             *value = *value * keep - rate * *m / (v.sqrt() * root + EPSILON as f32);
         }
     }

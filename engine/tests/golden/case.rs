@@ -1,0 +1,120 @@
+//! A golden case: a configuration, and tensors of inputs and outputs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use safetensors::{Dtype, SafeTensors};
+use serde::de::DeserializeOwned;
+
+/// One case, whole in memory.
+pub struct Case {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Case {
+    /// All cases of a kind. Panics when there is none: a test without a case would test nothing.
+    pub fn all(kind: &str) -> Vec<Self> {
+        let folder = folder();
+        let mut paths: Vec<PathBuf> = fs::read_dir(&folder)
+            .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| {
+                let name = path.file_name().unwrap().to_string_lossy();
+                name.starts_with(&format!("{kind}-")) && name.ends_with(".safetensors")
+            })
+            .collect();
+        paths.sort();
+        assert!(!paths.is_empty(), "{} has no case {kind}-*.safetensors", folder.display());
+        let read = |path: &PathBuf| Self {
+            name: path.file_stem().unwrap().to_string_lossy().into_owned(),
+            bytes: fs::read(path).unwrap(),
+        };
+        paths.iter().map(read).collect()
+    }
+
+    /// Its file's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it says of its sizes and options.
+    pub fn config<T: DeserializeOwned>(&self) -> T {
+        let (_, header) = SafeTensors::read_metadata(&self.bytes).unwrap();
+        let texts = header.metadata().as_ref().expect("a header with texts");
+        serde_json::from_str(&texts["config"])
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    /// The file's tensors.
+    pub fn tensors(&self) -> SafeTensors<'_> {
+        SafeTensors::deserialize(&self.bytes).unwrap()
+    }
+
+    /// The names that begin with `prefix`, without it, in alphabetical order.
+    pub fn names(&self, prefix: &str) -> Vec<String> {
+        let tensors = self.tensors();
+        let mut names: Vec<String> = tensors
+            .names()
+            .iter()
+            .filter_map(|name| name.strip_prefix(prefix))
+            .map(Into::into)
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Shape of a tensor.
+    pub fn shape(&self, name: &str) -> Vec<usize> {
+        self.tensors().tensor(name).unwrap().shape().to_vec()
+    }
+
+    /// Single-precision numbers, row by row.
+    pub fn floats(&self, name: &str) -> Vec<f32> {
+        self.read(name, Dtype::F32, |bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
+    }
+
+    /// Whole numbers that are not negative.
+    pub fn indices(&self, name: &str) -> Vec<u32> {
+        self.read(name, Dtype::I64, |bytes| {
+            u32::try_from(i64::from_le_bytes(bytes.try_into().unwrap())).unwrap()
+        })
+    }
+
+    /// Bytes.
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
+        self.read(name, Dtype::U8, |bytes| bytes[0])
+    }
+
+    fn read<T>(&self, name: &str, dtype: Dtype, one: impl Fn(&[u8]) -> T) -> Vec<T> {
+        let tensors = self.tensors();
+        let tensor = tensors.tensor(name).unwrap_or_else(|_| panic!("{}: no {name}", self.name));
+        assert_eq!(tensor.dtype(), dtype, "{}: {name}", self.name);
+        tensor.data().chunks_exact(dtype.bitsize() / 8).map(one).collect()
+    }
+}
+
+/// Where the cases lie.
+fn folder() -> PathBuf {
+    match std::env::var_os("MASKDOOR_GOLDEN") {
+        Some(folder) => folder.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases"),
+    }
+}
+
+/// Fails unless both differ by at most `tolerance` of the largest expected number.
+pub fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(got.len(), expected.len(), "{what}: numbers");
+    let largest = expected.iter().fold(1e-6f32, |most, value| most.max(value.abs()));
+    let worst =
+        got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0f32, |most, difference| {
+            if difference.is_nan() { f32::INFINITY } else { most.max(difference) }
+        });
+    assert!(
+        worst <= tolerance * largest,
+        "{what}: differs by {worst:e}, {:e} of the largest number {largest:e}",
+        worst / largest
+    );
+}

@@ -1,0 +1,13 @@
+//! The engine against implementations that are not ours: cases that `tests/golden/generate.py` made.
+//!
+//! `MASKDOOR_GOLDEN` names a folder of fresh cases; without it the few of the repository are read. A case states its sizes and
+//! options, the tests take any.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod adamw;
+mod case;
+mod images;
+mod mae;
+mod positions;
+mod probe;

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Makes fresh golden cases with the implementations of tests/golden/requirements.txt and runs the engine's tests on them.
+#
+#   scripts/golden.sh SEED
+#
+# GOLDEN_PYTHON names a Python that has those packages; without it they are installed below target/golden (several GB).
+# MASKDOOR_SAMPLE_DATA names a folder of photographs to cut cases from; without it pictures are drawn.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seed=${1:?"say which seed: make golden SEED=7"}
+python=${GOLDEN_PYTHON:-target/golden/venv/bin/python}
+if [ -z "${GOLDEN_PYTHON:-}" ]; then
+  [ -x "$python" ] || python3 -m venv target/golden/venv
+  "$python" -m pip install --quiet --requirement tests/golden/requirements.txt
+fi
+cases=$PWD/target/golden/seed-$seed
+rm -rf "$cases"
+"$python" tests/golden/generate.py --seed "$seed" --out "$cases"
+MASKDOOR_GOLDEN=$cases cargo test --workspace --test golden --locked
