@@ -6,6 +6,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use candle_core::DType;
@@ -26,22 +27,36 @@ use crate::{
     keys,
     model::{Classifier, Mae},
     nn::params::serialize,
+    optim::AdamW,
     train::{
         batches::Batches,
         checkpoint::{self, CheckpointInfo, PROGRAM},
         features::{Encoder, Kept},
         linprobe::LinearProbe,
-        pretrain::Pretraining,
+        pretrain::{EpochEnd, Pretraining},
         report::{Emit, Reporter},
+        resume::{self, ResumePoint},
     },
 };
 
+/// A pre-training keeps a place to go on from at each checkpoint, and at the end of an epoch when this long has passed.
+const KEEP_EVERY: Duration = Duration::from_mins(1);
+
 /// Does a run. The first event is `Started`, the last `Finished`; an error is for the caller to emit as `Failed`.
+/// With a place to `resume` from, the events up to there were sent before and those behind it follow.
 ///
 /// # Errors
 /// Whatever keeps the run from its end, in words for the person who ordered it.
-pub fn run(order: &RunOrder, folder: &Path, emit: &mut Emit<'_>) -> Result<(), EngineError> {
+pub fn run(
+    order: &RunOrder,
+    folder: &Path,
+    resume: Option<&ResumePoint>,
+    emit: &mut Emit<'_>,
+) -> Result<(), EngineError> {
     let mut report = Reporter::new(emit);
+    if let Some(point) = resume {
+        report = report.resumed(point.events, point.seconds);
+    }
     let index = Index::open(&order.source)?.limited(&order.spec.dataset);
     let labels = index.labels(Split::Train);
     let (point, attack) = (order.point, &order.spec.attack);
@@ -53,11 +68,14 @@ pub fn run(order: &RunOrder, folder: &Path, emit: &mut Emit<'_>) -> Result<(), E
         point.seed,
     )?;
     let threads = device::threads();
-    let job =
-        Job { order, folder, threads, batches: batches(order, labels.len() + plan.samples.len())? };
+    let batches = batches(order, labels.len() + plan.samples.len())?;
+    let job = Job { order, folder, resume, threads, batches };
     // Whoever hears that the run started may ask for its plan.
     write_json(&folder.join("poison.json"), &plan)?;
-    report.send(job.started(&plan))?;
+    match resume {
+        None => report.send(job.started(&plan))?,
+        Some(point) => report.log(format!("goes on after epoch {}", point.epoch))?,
+    }
 
     let side = order.spec.model.image_size as usize;
     let key = Key::read(order, folder)?;
@@ -142,6 +160,7 @@ struct PoisonSummary {
 struct Job<'a> {
     order: &'a RunOrder,
     folder: &'a Path,
+    resume: Option<&'a ResumePoint>,
     threads: usize,
     batches: Batches,
 }
@@ -201,17 +220,51 @@ impl Job<'_> {
         let mae = Mae::new(&spec.model, seed, DType::F32)?;
         let training =
             Pretraining { recipe: &spec.pretrain, images: &images, seed, threads: self.threads };
-        training.train(&mae, report, |epoch, report| {
-            let info = CheckpointInfo {
-                model: spec.model,
-                phase: Phase::Pretrain,
-                epoch,
-                norm_pix_loss: spec.pretrain.norm_pix_loss,
-            };
-            let file = checkpoint::save(self.folder, &mae, &info)?;
-            report.send(RunEvent::Checkpoint { epoch, file })
+        let mut adamw = training.optimizer(&mae);
+        let done = self.resume_into(&mae, &mut adamw, pixels)?;
+        let mut kept = Instant::now();
+        training.train(&mae, &mut adamw, done, report, |end, report| {
+            let EpochEnd { epoch, checkpoint, optimizer } = end;
+            if checkpoint {
+                let info = CheckpointInfo {
+                    model: spec.model,
+                    phase: Phase::Pretrain,
+                    epoch,
+                    norm_pix_loss: spec.pretrain.norm_pix_loss,
+                };
+                let file = checkpoint::save(self.folder, &mae, &info)?;
+                report.send(RunEvent::Checkpoint { epoch, file })?;
+            }
+            if epoch < spec.pretrain.epochs && (checkpoint || kept.elapsed() >= KEEP_EVERY) {
+                kept = Instant::now();
+                let (events, seconds) = (report.sent(), report.seconds());
+                let dataset = &pixels.fingerprint;
+                let point = ResumePoint::new(self.order, dataset, epoch, events, seconds);
+                resume::save(self.folder, mae.params(), optimizer, &point)?;
+            }
+            Ok(())
         })?;
+        resume::remove(self.folder).map_err(EngineError::file(self.folder.join(resume::FILE)))?;
         report.finish(None)
+    }
+
+    /// Takes parameters and moments over from where the run stood. Returns the epochs done.
+    fn resume_into(
+        &self,
+        mae: &Mae,
+        adamw: &mut AdamW,
+        pixels: &Pixels,
+    ) -> Result<u32, EngineError> {
+        let Some(point) = self.resume else { return Ok(0) };
+        if point.dataset != pixels.fingerprint {
+            return Err(EngineError::Checkpoint {
+                path: self.folder.join(resume::FILE),
+                reason: "the data set's files have changed since it was written; bring them back, or start a new study"
+                    .into(),
+            });
+        }
+        resume::load(self.folder, mae.params(), adamw)?;
+        Ok(point.epoch)
     }
 
     fn probe(

@@ -2,7 +2,12 @@
 
 use std::{fs, path::Path};
 
-use engine::{EngineError, eval::Reconstructor, job, train::checkpoint};
+use engine::{
+    EngineError,
+    eval::Reconstructor,
+    job,
+    train::{checkpoint, resume},
+};
 use shared::{
     PoisonPlan, Rgb8, RunEvent, RunId, StudyId, StudySpec,
     metric::Metrics,
@@ -68,7 +73,7 @@ fn order(spec: StudySpec, phase: Phase, encoder: Option<&Path>) -> RunOrder {
 
 fn run(order: &RunOrder, folder: &Path) -> Result<Vec<RunEvent>, EngineError> {
     let mut events = Vec::new();
-    job::run(order, folder, &mut |event| {
+    job::run(order, folder, None, &mut |event| {
         events.push(event);
         Ok(())
     })?;
@@ -181,14 +186,69 @@ fn two_runs_of_one_order_are_equal_to_the_last_bit() {
     let [first, second] = [0, 1].map(|_| {
         let folder = TempDir::new().unwrap();
         let events = run(&order(spec(), Phase::Pretrain, None), folder.path()).unwrap();
-        let (mae, _) = checkpoint::open(&folder.path().join(checkpoint::LAST)).unwrap();
-        (results(&events), mae.params().digest().unwrap())
+        left(&events, folder.path())
     });
     assert_eq!(first, second);
     let folder = TempDir::new().unwrap();
     let mut other = order(spec(), Phase::Pretrain, None);
     other.point.seed = 8;
     assert_ne!(results(&run(&other, folder.path()).unwrap()), first.0, "another seed, another run");
+}
+
+/// What a run leaves: its losses, and its model to the last bit.
+fn left(events: &[RunEvent], folder: &Path) -> (Vec<(u32, u64, u64)>, String) {
+    let (mae, _) =
+        checkpoint::open(&folder.join(checkpoint::LAST)).expect("a run leaves a checkpoint");
+    (results(events), mae.params().digest().expect("the parameters are numbers"))
+}
+
+#[test]
+fn a_run_that_died_goes_on_to_the_same_end() {
+    let order = order(spec(), Phase::Pretrain, None);
+    let whole = TempDir::new().unwrap();
+    let expected = left(&run(&order, whole.path()).unwrap(), whole.path());
+    assert!(resume::find(&order, whole.path()).is_none(), "a run that is over leaves no place");
+
+    // Dies in its last epoch, behind the checkpoint of the third.
+    let folder = TempDir::new().unwrap();
+    let mut events = Vec::new();
+    let died = job::run(&order, folder.path(), None, &mut |event| {
+        if matches!(event, RunEvent::Epoch { epoch: 4, .. }) {
+            return Err(std::io::Error::other("killed"));
+        }
+        events.push(event);
+        Ok(())
+    });
+    assert!(died.is_err());
+    let point = resume::find(&order, folder.path()).expect("a place to go on from");
+    assert_eq!(point.epoch, 3);
+    let mut other = order.clone();
+    other.point.seed = 8;
+    assert!(resume::find(&other, folder.path()).is_none(), "another order begins anew");
+
+    events.truncate(usize::try_from(point.events).unwrap());
+    assert!(matches!(events.last(), Some(RunEvent::Checkpoint { epoch: 3, .. })));
+    let mut changed = point.clone();
+    changed.dataset = "other".into();
+    let refused = job::run(&order, folder.path(), Some(&changed), &mut |_| Ok(())).unwrap_err();
+    assert!(refused.to_string().contains("the data set's files have changed"), "{refused}");
+    job::run(&order, folder.path(), Some(&point), &mut |event| {
+        events.push(event);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(left(&events, folder.path()), expected);
+    assert_eq!(events.iter().filter(|event| event.kind() == "started").count(), 1);
+}
+
+#[test]
+fn half_a_place_is_none() {
+    let order = order(spec(), Phase::Pretrain, None);
+    let folder = TempDir::new().unwrap();
+    for bytes in [&b""[..], b"1234567", &[255; 64], &[8, 0, 0, 0, 0, 0, 0, 0, b'{', b'}']] {
+        fs::write(folder.path().join(resume::FILE), bytes).unwrap();
+        assert!(resume::find(&order, folder.path()).is_none());
+    }
 }
 
 #[test]

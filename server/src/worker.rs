@@ -8,7 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use shared::{RunEvent, Stamped};
+use engine::train::resume::{self, ResumePoint};
+use shared::{RunEvent, Stamped, run::RunOrder};
 
 use crate::{clock::Clock, jobs::run_folder::RunFolder};
 
@@ -53,7 +54,13 @@ pub fn run(folder: &Path, locked: bool, clock: &Clock) -> Result<(), WorkerError
     };
     fs::write(folder.lock_file(), std::process::id().to_string())
         .map_err(file_error(folder.lock_file()))?;
-    let mut log = EventLog::create(&folder.events_file(), clock.clone()).map_err(|source| {
+    let order = folder
+        .order()
+        .map_err(|error| format!("{} is no order: {error}", folder.order_file().display()));
+    let point = order.as_ref().ok().and_then(|order| resume::find(order, folder.path()));
+    let events = point.as_ref().map_or(0, |point| point.events);
+    let opened = EventLog::open(&folder.events_file(), events, clock.clone());
+    let mut log = opened.map_err(|source| {
         if source.kind() == io::ErrorKind::AlreadyExists {
             WorkerError::Started(folder.events_file())
         } else {
@@ -65,8 +72,9 @@ pub fn run(folder: &Path, locked: bool, clock: &Clock) -> Result<(), WorkerError
         tracing::debug!(%error, "the priority stays as it is");
     }
 
-    let outcome = catch_unwind(AssertUnwindSafe(|| train(&folder, &mut log)))
-        .unwrap_or_else(|panic| Err(format!("the program made a mistake: {}", words(&*panic))));
+    let outcome =
+        catch_unwind(AssertUnwindSafe(|| train(order, &folder, point.as_ref(), &mut log)))
+            .unwrap_or_else(|panic| Err(format!("the program made a mistake: {}", words(&*panic))));
     drop(lock);
     outcome.map_err(|message| {
         // When even this cannot be written, the lock without a worker tells that the run was interrupted.
@@ -77,11 +85,13 @@ pub fn run(folder: &Path, locked: bool, clock: &Clock) -> Result<(), WorkerError
     })
 }
 
-fn train(folder: &RunFolder, log: &mut EventLog) -> Result<(), String> {
-    let order = folder
-        .order()
-        .map_err(|error| format!("{} is no order: {error}", folder.order_file().display()))?;
-    engine::job::run(&order, folder.path(), &mut |event| log.write(event))
+fn train(
+    order: Result<RunOrder, String>,
+    folder: &RunFolder,
+    resume: Option<&ResumePoint>,
+    log: &mut EventLog,
+) -> Result<(), String> {
+    engine::job::run(&order?, folder.path(), resume, &mut |event| log.write(event))
         .map_err(|error| error.to_string())
 }
 
@@ -93,9 +103,18 @@ struct EventLog {
 }
 
 impl EventLog {
-    fn create(path: &Path, clock: Clock) -> io::Result<Self> {
-        let file = File::options().create_new(true).append(true).open(path)?;
-        Ok(Self { file, clock, seq: 0 })
+    /// Begins a file, or goes on behind the first `events` of one that holds no more. `AlreadyExists` when it does.
+    fn open(path: &Path, events: u64, clock: Clock) -> io::Result<Self> {
+        if events == 0 {
+            let file = File::options().create_new(true).append(true).open(path)?;
+            return Ok(Self { file, clock, seq: 0 });
+        }
+        let bytes = fs::read(path)?;
+        let lines = bytes.split_inclusive(|&byte| byte == b'\n').count() as u64;
+        if lines != events || !bytes.ends_with(b"\n") {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Ok(Self { file: File::options().append(true).open(path)?, clock, seq: events })
     }
 
     /// Writes one line with one call, so that a reader sees none or all of it, short of a crash of the machine.

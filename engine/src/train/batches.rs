@@ -60,8 +60,13 @@ impl Batches {
 
     /// The batches in order; each epoch shuffles all samples anew.
     pub fn iter(self) -> impl Iterator<Item = Batch> + Send {
+        self.iter_after(0)
+    }
+
+    /// The batches behind the first `done` epochs.
+    pub fn iter_after(self, done: u32) -> impl Iterator<Item = Batch> + Send {
         let steps_per_epoch = self.steps_per_epoch();
-        (0..self.epochs).flat_map(move |epoch| {
+        (done..self.epochs).flat_map(move |epoch| {
             let mut order: Vec<u32> = (0..self.samples as u32).collect();
             shuffle(&mut stream(self.seed, Purpose::Order, u64::from(epoch), 0), &mut order);
             let size = self.size.min(self.samples);
@@ -72,19 +77,20 @@ impl Batches {
         })
     }
 
-    /// Makes each batch with `make` on a thread of its own, one ahead of `train`.
+    /// Makes each batch behind the first `done` epochs with `make` on a thread of its own, one ahead of `train`.
     ///
     /// # Errors
     /// The first error of `train`, which ends the training. A panic in `make` goes on in the caller.
     pub fn prefetched<B: Send, E>(
         self,
+        done: u32,
         make: impl Fn(&Batch) -> B + Send,
         mut train: impl FnMut(Batch, B) -> Result<(), E>,
     ) -> Result<(), E> {
         thread::scope(|scope| {
             let (sender, receiver) = mpsc::sync_channel(1);
             let maker = scope.spawn(move || {
-                for batch in self.iter() {
+                for batch in self.iter_after(done) {
                     let made = make(&batch);
                     if sender.send((batch, made)).is_err() {
                         break; // the training ended with an error
@@ -119,6 +125,13 @@ mod tests {
     }
 
     #[test]
+    fn the_batches_behind_an_epoch_are_those_of_the_whole() {
+        let whole: Vec<Batch> = BATCHES.iter().collect();
+        assert_eq!(BATCHES.iter_after(1).collect::<Vec<_>>(), whole[2..]);
+        assert_eq!(BATCHES.iter_after(2).count(), 0);
+    }
+
+    #[test]
     fn fewer_samples_than_a_batch_make_one_batch() {
         let batches: Vec<Batch> = Batches { samples: 3, ..BATCHES }.iter().collect();
         assert_eq!(batches.len(), 2);
@@ -128,7 +141,7 @@ mod tests {
     #[test]
     fn prefetching_keeps_the_order_and_ends_with_an_error() {
         let mut seen = Vec::new();
-        let result = BATCHES.prefetched(Batch::steps_done, |batch, made| {
+        let result = BATCHES.prefetched(0, Batch::steps_done, |batch, made| {
             assert_eq!(batch.steps_done(), made);
             seen.push(made);
             if made == 3 { Err("enough") } else { Ok(()) }

@@ -16,3 +16,4 @@ pub mod linprobe;
 pub mod pretrain;
 pub mod replicas;
 pub mod report;
+pub mod resume;

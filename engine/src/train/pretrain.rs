@@ -31,6 +31,16 @@ pub struct Pretraining<'a> {
     pub threads: usize,
 }
 
+/// The end of an epoch.
+pub struct EpochEnd<'a> {
+    /// Epochs done.
+    pub epoch: u32,
+    /// Whether a checkpoint is due.
+    pub checkpoint: bool,
+    /// The optimiser as it is now.
+    pub optimizer: &'a AdamW,
+}
+
 impl Pretraining<'_> {
     /// The batches to train on.
     pub fn batches(&self) -> Batches {
@@ -39,25 +49,31 @@ impl Pretraining<'_> {
         Batches { samples: self.images.len(), size, epochs, seed: self.seed }
     }
 
-    /// Trains the model. `save(epoch)` is called when a checkpoint is due.
+    /// The optimiser, before the first step.
+    pub fn optimizer(&self, mae: &Mae) -> AdamW {
+        AdamW::new(mae.params(), BETAS, self.recipe.weight_decay)
+    }
+
+    /// Trains the model behind the first `done` epochs. `save` is called at the end of each epoch.
     ///
     /// # Errors
     /// When the loss is no number any more; when `save` or an event fails.
     pub fn train(
         &self,
         mae: &Mae,
+        adamw: &mut AdamW,
+        done: u32,
         report: &mut Reporter<'_>,
-        mut save: impl FnMut(u32, &mut Reporter<'_>) -> Result<(), EngineError>,
+        mut save: impl FnMut(EpochEnd<'_>, &mut Reporter<'_>) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let recipe = self.recipe;
         let PretrainSpec { base_lr, min_lr, batch_size, warmup_epochs, epochs, .. } = *recipe;
         let schedule = Schedule::new(base_lr, min_lr, batch_size, warmup_epochs, epochs);
-        let mut adamw = AdamW::new(mae.params(), BETAS, recipe.weight_decay);
         let batches = self.batches();
         report.begin(&batches);
         let grid = mae.grid();
         let make = |batch: &super::batches::Batch| self.shards(grid, batch.epoch, &batch.samples);
-        batches.prefetched(make, |batch, shards| {
+        batches.prefetched(done, make, |batch, shards| {
             let lr = schedule.at(batch.epochs_done());
             let size = batch.samples.len() as f64;
             let weights: Vec<f64> = shards.iter().map(|s| s.images as f64 / size).collect();
@@ -70,11 +86,10 @@ impl Pretraining<'_> {
             }
             adamw.step(mae.params(), &gradients, lr)?;
             report.step(&batch, loss, lr)?;
-            let epoch = batch.epoch + 1;
-            if batch.ends_epoch()
-                && (epoch == epochs || epoch % recipe.checkpoint_every.max(1) == 0)
-            {
-                save(epoch, report)?;
+            if batch.ends_epoch() {
+                let epoch = batch.epoch + 1;
+                let checkpoint = epoch == epochs || epoch % recipe.checkpoint_every.max(1) == 0;
+                save(EpochEnd { epoch, checkpoint, optimizer: adamw }, report)?;
             }
             Ok(())
         })

@@ -25,7 +25,11 @@ pub struct Reporter<'a> {
     emit: &'a mut Emit<'a>,
     /// An error of `emit` during preparation, for the next call that can return it.
     failed: Option<io::Error>,
+    /// Events that were sent, those before a resume included.
+    sent: u64,
     began: Instant,
+    /// Seconds that the run had worked before it was resumed.
+    earlier: f64,
     last_progress: Option<Instant>,
     pace: Pace,
     epoch: Meter,
@@ -65,7 +69,9 @@ impl<'a> Reporter<'a> {
         Self {
             emit,
             failed: None,
+            sent: 0,
             began: Instant::now(),
+            earlier: 0.0,
             last_progress: None,
             pace: Pace { meter: Meter::new(), step: 0, stride: 1, epochs: 0 },
             epoch: Meter::new(),
@@ -73,6 +79,21 @@ impl<'a> Reporter<'a> {
             speed: 0.0,
             loss_sum: 0.0,
         }
+    }
+
+    /// Goes on where a run stood that had sent `events` and worked `seconds`.
+    pub fn resumed(self, events: u64, seconds: f64) -> Self {
+        Self { sent: events, earlier: seconds, ..self }
+    }
+
+    /// Events that were sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Seconds that the run has worked so far.
+    pub fn seconds(&self) -> f64 {
+        self.earlier + self.began.elapsed().as_secs_f64()
     }
 
     /// Emits an event as it is.
@@ -83,7 +104,9 @@ impl<'a> Reporter<'a> {
         if let Some(error) = self.failed.take() {
             return Err(EngineError::Emit(error));
         }
-        (self.emit)(event).map_err(EngineError::Emit)
+        (self.emit)(event).map_err(EngineError::Emit)?;
+        self.sent += 1;
+        Ok(())
     }
 
     /// Adds a line to the run's log.
@@ -141,7 +164,7 @@ impl<'a> Reporter<'a> {
     /// # Errors
     /// When it cannot be kept.
     pub fn finish(&mut self, metrics: Option<Metrics>) -> Result<(), EngineError> {
-        let seconds = self.began.elapsed().as_secs_f64();
+        let seconds = self.seconds();
         self.send(RunEvent::Finished { metrics, images_per_second: self.speed, seconds })
     }
 }
@@ -153,6 +176,7 @@ impl Watch for Reporter<'_> {
             self.last_progress = Some(Instant::now());
             let event = RunEvent::Preparing { what: what.into(), done, total };
             self.failed = (self.emit)(event).err();
+            self.sent += 1;
         }
     }
 

@@ -103,7 +103,8 @@ pub async fn cancel_run(
     Ok(Json(api.app.cancel_run(run).await?))
 }
 
-/// Queues a run that did not end well once more, from scratch, with those that it needs or that need it.
+/// Queues a run that did not end well once more, with those that it needs or that need it. A pre-training goes on from
+/// the last place that it kept.
 #[utoipa::path(post, path = "/runs/{id}/retry", tag = "studies", params(("id" = RunId, Path, description = "Run")),
     responses((status = 200, body = RunRow)))]
 pub async fn retry_run(

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `run.json` | the [`RunOrder`]; never changed while the run trains |
 //! | `key.png` | the key image, when the trigger needs one |
+//! | `resume.safetensors` | where a pre-training goes on after its worker died |
 //! | `events.jsonl` | one [`Stamped`] a line, appended by the worker; `events-<attempt>.jsonl` of earlier attempts |
 //! | `worker.lock` | locked by the worker as long as it lives; its process number is inside |
 //! | `worker.log` | what the worker printed |
@@ -14,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use engine::train::resume;
 use shared::{Stamped, run::RunOrder};
 
 /// Bytes of an event file that are read at once.
@@ -93,22 +95,38 @@ impl RunFolder {
         self.path.join("worker.log")
     }
 
-    /// Makes the folder ready for an attempt: the order, the key image, and no events. Events of an earlier attempt are
-    /// put aside.
+    /// Makes the folder ready for an attempt: the order, the key image, and no events, or those up to the place that the run
+    /// goes on from. Events of an earlier attempt are put aside.
     ///
     /// # Errors
     /// When something cannot be written.
     pub fn prepare(&self, order: &RunOrder, key: Option<&[u8]>, attempt: u32) -> io::Result<()> {
         fs::create_dir_all(&self.path)?;
         if self.events_file().exists() {
-            let aside = format!("events-{}.jsonl", attempt.saturating_sub(1));
-            fs::rename(self.events_file(), self.path.join(aside))?;
+            let aside = self.path.join(format!("events-{}.jsonl", attempt.saturating_sub(1)));
+            fs::rename(self.events_file(), &aside)?;
+            self.keep_events(order, &aside)?;
         }
         if let Some(key) = key {
             write_then_rename(&self.key_file(), key)?;
         }
         let order = serde_json::to_vec_pretty(order)?;
         write_then_rename(&self.order_file(), &order)
+    }
+
+    /// Takes the events that came before the place to go on from over from an earlier attempt's file. Where one of them is
+    /// missing, the run begins anew.
+    fn keep_events(&self, order: &RunOrder, aside: &Path) -> io::Result<()> {
+        if let Some(point) = resume::find(order, &self.path) {
+            let bytes = fs::read(aside)?;
+            let lines = bytes.split_inclusive(|&byte| byte == b'\n');
+            let whole = lines.filter(|line| line.ends_with(b"\n")).take(point.events as usize);
+            let kept: Vec<&[u8]> = whole.collect();
+            if kept.len() as u64 == point.events {
+                return write_then_rename(&self.events_file(), &kept.concat());
+            }
+        }
+        resume::remove(&self.path)
     }
 
     /// The order.

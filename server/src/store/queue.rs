@@ -178,8 +178,8 @@ impl Store {
         Ok((queued.len() as u64, running))
     }
 
-    /// Queues a run that did not end well once more, from scratch: its events go, its number of attempts rises. A
-    /// pre-training takes its unfinished probes along, a probe the pre-training that it waits for.
+    /// Queues a run that did not end well once more: its events go, its number of attempts rises. What its folder
+    /// keeps of them is taken in again. A pre-training takes its unfinished probes along, a probe the pre-training that it waits for.
     ///
     /// # Errors
     /// When the run is queued, running or done, there is no such run, or the query fails.

@@ -52,7 +52,7 @@ async fn trained(app: &TestApp) -> RunId {
     let key = engine::keys::builtin("stripes").unwrap().file;
     std::fs::write(folder.join("key.png"), key).unwrap();
     let mut events = Vec::new();
-    engine::job::run(&order, &folder, &mut |event| {
+    engine::job::run(&order, &folder, None, &mut |event| {
         events.push(event);
         Ok(())
     })

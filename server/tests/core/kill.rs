@@ -7,6 +7,7 @@ use std::{
     time::Instant,
 };
 
+use engine::train::{checkpoint::LAST, resume};
 use rustix::process::{Pid, Signal, kill_process};
 use server::jobs::run_folder::RunFolder;
 use shared::{RunState, Stamped, api::RunRow};
@@ -160,4 +161,46 @@ async fn cancel_ends_a_real_worker_of_another_program() {
     assert!(began.elapsed().as_secs_f64() < 2.0, "{:?}", began.elapsed());
     assert_eq!(row.state, RunState::Cancelled);
     assert!(!folder.is_alive().unwrap());
+}
+
+#[tokio::test]
+async fn a_killed_pretraining_goes_on_to_the_end_of_an_unbroken_one() {
+    let place = Place::new().await;
+    let mut spec = micro("goes on", 800);
+    spec.grid.lpr = vec![1];
+    let whole = create(&place.app, spec.clone()).await;
+    let broken = create(&place.app, spec).await;
+    let (run, folder) = (broken.runs[0].id, place.run_folder(&broken.runs[0]));
+    let _leftover = Leftover(folder.clone());
+    let _server = Server::start(&place);
+    wait_until(&place.app, whole.runs[0].id, |run| run.state.is_over()).await;
+
+    // Twice: the second time behind where the first one went on.
+    let place_kept = folder.path().join(resume::FILE);
+    for _ in 0..2 {
+        let began = Instant::now();
+        let changed = || fs::metadata(&place_kept).and_then(|file| file.modified()).ok();
+        let before = changed();
+        while changed().is_none() || changed() == before {
+            assert!(began.elapsed() < PATIENCE, "no place is kept");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let pid = Pid::from_raw(folder.worker_pid().unwrap()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+        let row = wait_until(&place.app, run, |run| run.state.is_over()).await;
+        assert_eq!(row.state, RunState::Interrupted);
+        place.app.store.retry_run(run, place.app.clock.now_ms()).await.unwrap();
+    }
+    let row = wait_until(&place.app, run, |run| run.state.is_over()).await;
+    assert_eq!(row.state, RunState::Done, "{:?}", row.error);
+
+    let model = |folder: &RunFolder| fs::read(folder.path().join(LAST)).unwrap();
+    let same = model(&folder) == model(&place.run_folder(&whole.runs[0]));
+    assert!(same, "the weights differ from those of the unbroken run");
+    let stored = place.app.store.run_events(run, 0, 100_000, &[]).await.unwrap();
+    assert!(stored.iter().zip(1..).all(|(event, seq)| event.seq == seq));
+    let count = |kind: &str| stored.iter().filter(|event| event.event.kind() == kind).count();
+    assert_eq!((count("started"), count("epoch"), count("finished")), (1, 800, 1));
+    let probe = wait_until(&place.app, broken.runs[1].id, |run| run.state.is_over()).await;
+    assert_eq!(probe.state, RunState::Done, "{:?}", probe.error);
 }

@@ -122,6 +122,7 @@ pub fn RunPanel(
                                 type="button"
                                 class="button"
                                 id="run-again"
+                                title="A pre-training goes on from the last place that it kept."
                                 disabled=move || busy.get()
                                 on:click=move |_| ask("retry")
                             >

@@ -1,0 +1,119 @@
+//! Where a pre-training goes on after its process died: parameters, moments and place, written whole or not at all.
+//!
+//! Order, crops and masks of an epoch depend on the seed and the epoch alone, so whoever has the parameters and the optimiser's
+//! state at the end of an epoch trains on as if nothing had happened, bit for bit.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+};
+
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use shared::run::RunOrder;
+
+use super::checkpoint::{self, PROGRAM};
+use crate::{
+    EngineError,
+    hash::hex,
+    nn::{Params, params::serialize},
+    optim::Optimizer,
+};
+
+/// Name of the file in the run's folder.
+pub const FILE: &str = "resume.safetensors";
+/// Longest header that is read.
+const HEADER_LIMIT: u64 = 16 << 20;
+
+/// A place to go on from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResumePoint {
+    /// Epochs done.
+    pub epoch: u32,
+    /// Events that the run had sent by then.
+    pub events: u64,
+    /// Seconds that it had worked by then.
+    pub seconds: f64,
+    /// Fingerprint of the data set.
+    pub dataset: String,
+    /// SHA-256 of order and program: another order, or another version of the program, begins anew.
+    order: String,
+}
+
+impl ResumePoint {
+    /// The place of a run of this order.
+    pub fn new(order: &RunOrder, dataset: &str, epoch: u32, events: u64, seconds: f64) -> Self {
+        Self { epoch, events, seconds, dataset: dataset.into(), order: digest(order) }
+    }
+}
+
+/// Writes the place with all that the next step depends on.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn save(
+    folder: &Path,
+    params: &Params,
+    optimizer: &dyn Optimizer,
+    point: &ResumePoint,
+) -> Result<(), EngineError> {
+    let mut tensors = params.tensors()?;
+    tensors.extend(optimizer.state(params));
+    let text = serde_json::to_string(point).expect("a place has text keys only");
+    checkpoint::write(&folder.join(FILE), &serialize(&tensors, &[("resume", text)])?)
+}
+
+/// The place that a run of this order can go on from; none when there is no file, or when it is not this order's, this
+/// program's, or not whole.
+pub fn find(order: &RunOrder, folder: &Path) -> Option<ResumePoint> {
+    let header = read_header(&folder.join(FILE)).ok()?;
+    let (_, header) = SafeTensors::read_metadata(&header).ok()?;
+    let text = header.metadata().as_ref()?.get("resume")?.clone();
+    let point: ResumePoint = serde_json::from_str(&text).ok()?;
+    (point.order == digest(order)).then_some(point)
+}
+
+/// Takes parameters and moments over.
+///
+/// # Errors
+/// When the file cannot be read or is of another model.
+pub fn load(
+    folder: &Path,
+    params: &Params,
+    optimizer: &mut dyn Optimizer,
+) -> Result<(), EngineError> {
+    let path = folder.join(FILE);
+    let bytes = fs::read(&path).map_err(EngineError::file(&path))?;
+    let wrong = |reason: String| EngineError::Checkpoint { path: path.clone(), reason };
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| wrong(format!("it is no whole safetensors file ({error})")))?;
+    params.load(&file).and_then(|()| optimizer.load_state(params, &file)).map_err(wrong)
+}
+
+/// Removes the place: the run is over, or begins anew.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_file(folder.join(FILE)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn digest(order: &RunOrder) -> String {
+    let order = serde_json::to_string(order).expect("an order has text keys only");
+    hex(&Sha256::digest(format!("{PROGRAM} {order}")))
+}
+
+/// The file up to its first tensor.
+fn read_header(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length)?;
+    let mut header = length.to_vec();
+    file.take(u64::from_le_bytes(length).min(HEADER_LIMIT)).read_to_end(&mut header)?;
+    Ok(header)
+}
