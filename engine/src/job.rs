@@ -26,7 +26,7 @@ use crate::{
     hash::hex,
     keys,
     model::{Classifier, Mae},
-    nn::params::serialize,
+    nn::tensor_file::serialize,
     optim::AdamW,
     train::{
         batches::Batches,

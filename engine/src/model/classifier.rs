@@ -4,7 +4,7 @@ use candle_core::{D, DType, Device, Result, Tensor};
 
 use shared::study::HeadInit;
 
-use crate::nn::{Init, Linear, Params, params::NamedTensor};
+use crate::nn::{Init, Linear, Params, tensor_file::NamedTensor};
 
 /// Added to the variance.
 const EPSILON: f32 = 1e-6;

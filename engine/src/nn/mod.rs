@@ -20,6 +20,7 @@ mod patch_embed;
 mod pos_embed;
 mod repeat;
 pub(crate) mod simd;
+pub mod tensor_file;
 #[cfg(test)]
 pub(crate) mod testing;
 

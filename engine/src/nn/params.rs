@@ -6,11 +6,14 @@
 use std::cell::RefCell;
 
 use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Result, Shape, Tensor, Var};
-use safetensors::{SafeTensors, tensor::TensorView};
+use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 use shared::stream::{Purpose, stream};
 
-use super::init::Init;
+use super::{
+    init::Init,
+    tensor_file::{NamedTensor, bytes, read},
+};
 use crate::hash::hex;
 
 /// One parameter.
@@ -190,62 +193,10 @@ impl Params {
     }
 }
 
-/// Reads the numbers of one tensor of a safetensors file.
-///
-/// # Errors
-/// A sentence that says what is wrong with it.
-pub fn read(
-    file: &SafeTensors<'_>,
-    name: &str,
-    shape: &[usize],
-) -> std::result::Result<Vec<f32>, String> {
-    let tensor = file.tensor(name).map_err(|_| format!("it has no tensor {name}"))?;
-    if tensor.shape() != shape {
-        return Err(format!("{name} has the shape {:?}, not {shape:?}", tensor.shape()));
-    }
-    if tensor.dtype() != safetensors::Dtype::F32 {
-        return Err(format!("{name} holds {:?}, not F32", tensor.dtype()));
-    }
-    let words = tensor.data().chunks_exact(4);
-    Ok(words.map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect())
-}
-
-/// The numbers of a tensor with its name in a file.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NamedTensor {
-    /// Name.
-    pub name: String,
-    /// Shape.
-    pub shape: Vec<usize>,
-    /// Numbers, row by row.
-    pub values: Vec<f32>,
-}
-
-/// The content of a safetensors file of these tensors, with these keys and texts in its header.
-///
-/// # Errors
-/// When a shape does not fit its numbers.
-pub fn serialize(tensors: &[NamedTensor], metadata: &[(&str, String)]) -> Result<Vec<u8>> {
-    let data: Vec<Vec<u8>> = tensors.iter().map(|tensor| bytes(&tensor.values)).collect();
-    let views = tensors
-        .iter()
-        .zip(&data)
-        .map(|(tensor, data)| {
-            let view = TensorView::new(safetensors::Dtype::F32, tensor.shape.clone(), data);
-            view.map(|view| (tensor.name.as_str(), view)).map_err(candle_core::Error::wrap)
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let metadata = metadata.iter().map(|(key, text)| ((*key).to_owned(), text.clone())).collect();
-    safetensors::serialize(views, Some(metadata)).map_err(candle_core::Error::wrap)
-}
-
-fn bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::tensor_file::serialize;
 
     fn two(seed: u64) -> Params {
         let mut params = Params::new(seed, DType::F32);

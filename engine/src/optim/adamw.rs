@@ -4,7 +4,7 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 use super::{Gradients, Optimizer, named, read_named, zeros};
-use crate::nn::{Params, params::NamedTensor, simd::vectorized};
+use crate::nn::{Params, simd::vectorized, tensor_file::NamedTensor};
 
 /// Added to the root of the second moment.
 const EPSILON: f64 = 1e-8;
@@ -81,7 +81,7 @@ impl Optimizer for AdamW {
         params: &Params,
         file: &safetensors::SafeTensors<'_>,
     ) -> std::result::Result<(), String> {
-        let steps = crate::nn::params::read(file, "steps", &[2])?;
+        let steps = crate::nn::tensor_file::read(file, "steps", &[2])?;
         self.first = read_named(params, "first", file)?;
         self.second = read_named(params, "second", file)?;
         self.steps = ((steps[0] as u32) << 16) | steps[1] as u32;
@@ -113,7 +113,7 @@ mod tests {
     use safetensors::SafeTensors;
 
     use super::*;
-    use crate::nn::{Init, params::serialize};
+    use crate::nn::{Init, tensor_file::serialize};
 
     fn model() -> Params {
         let mut params = Params::new(1, DType::F32);

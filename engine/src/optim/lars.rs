@@ -3,7 +3,7 @@
 use candle_core::Result;
 
 use super::{Gradients, Optimizer, named, read_named, zeros};
-use crate::nn::{Params, params::NamedTensor};
+use crate::nn::{Params, tensor_file::NamedTensor};
 
 /// LARS with momentum.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ pub use adamw::AdamW;
 pub use lars::Lars;
 pub use schedule::Schedule;
 
-use crate::nn::{Params, params::NamedTensor};
+use crate::nn::{Params, tensor_file::NamedTensor};
 
 /// The gradient of each trainable parameter, in the parameters' order, row by row.
 pub type Gradients = Vec<Vec<f32>>;
@@ -60,7 +60,7 @@ fn read_named(
     names
         .map(|param| {
             let name = format!("{prefix}.{}", param.name);
-            crate::nn::params::read(file, &name, param.tensor().dims())
+            crate::nn::tensor_file::read(file, &name, param.tensor().dims())
         })
         .collect()
 }

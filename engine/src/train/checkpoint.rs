@@ -14,7 +14,7 @@ use shared::{
     study::{ModelSpec, TransformerSpec},
 };
 
-use crate::{EngineError, model::Mae, nn::params::serialize};
+use crate::{EngineError, model::Mae, nn::tensor_file::serialize};
 
 /// Name of a run's last checkpoint.
 pub const LAST: &str = "checkpoint.safetensors";
@@ -145,7 +145,7 @@ fn part(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::params::NamedTensor;
+    use crate::nn::tensor_file::NamedTensor;
 
     fn info() -> CheckpointInfo {
         let model = ModelSpec {

@@ -15,7 +15,7 @@ use crate::{
     data::augment::normalise,
     hash::hex,
     model::{Mae, MaskedImages},
-    nn::params::{NamedTensor, read, serialize},
+    nn::tensor_file::{NamedTensor, read, serialize},
     stop::Watch,
 };
 

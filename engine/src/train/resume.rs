@@ -18,7 +18,7 @@ use super::checkpoint::{self, PROGRAM};
 use crate::{
     EngineError,
     hash::hex,
-    nn::{Params, params::serialize},
+    nn::{Params, tensor_file::serialize},
     optim::Optimizer,
 };
 
@@ -69,9 +69,7 @@ pub fn save(
 /// program's, or not whole.
 pub fn find(order: &RunOrder, folder: &Path) -> Option<ResumePoint> {
     let header = read_header(&folder.join(FILE)).ok()?;
-    let (_, header) = SafeTensors::read_metadata(&header).ok()?;
-    let text = header.metadata().as_ref()?.get("resume")?.clone();
-    let point: ResumePoint = serde_json::from_str(&text).ok()?;
+    let point: ResumePoint = serde_json::from_str(&header.metadata.resume).ok()?;
     (point.order == digest(order)).then_some(point)
 }
 
@@ -108,12 +106,24 @@ fn digest(order: &RunOrder) -> String {
     hex(&Sha256::digest(format!("{PROGRAM} {order}")))
 }
 
-/// The file up to its first tensor.
-fn read_header(path: &Path) -> io::Result<Vec<u8>> {
+/// What is read of a safetensors header.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(rename = "__metadata__")]
+    metadata: Texts,
+}
+
+#[derive(Deserialize)]
+struct Texts {
+    resume: String,
+}
+
+/// Reads the header alone: the tensors behind it are many times as long. The file got its name when it was whole.
+fn read_header(path: &Path) -> io::Result<Header> {
     let mut file = File::open(path)?;
     let mut length = [0; 8];
     file.read_exact(&mut length)?;
-    let mut header = length.to_vec();
+    let mut header = Vec::new();
     file.take(u64::from_le_bytes(length).min(HEADER_LIMIT)).read_to_end(&mut header)?;
-    Ok(header)
+    Ok(serde_json::from_slice(&header)?)
 }

@@ -3,7 +3,7 @@
 use candle_core::DType;
 use engine::{
     model::{Mae, MaskedImages},
-    nn::params::{NamedTensor, serialize},
+    nn::tensor_file::{NamedTensor, serialize},
     train::replicas,
 };
 use safetensors::SafeTensors;

@@ -168,6 +168,7 @@ async fn a_killed_pretraining_goes_on_to_the_end_of_an_unbroken_one() {
     let place = Place::new().await;
     let mut spec = micro("goes on", 800);
     spec.grid.lpr = vec![1];
+    spec.pretrain.checkpoint_every = 40;
     let whole = create(&place.app, spec.clone()).await;
     let broken = create(&place.app, spec).await;
     let (run, folder) = (broken.runs[0].id, place.run_folder(&broken.runs[0]));
