@@ -13,7 +13,7 @@ use candle_core::DType;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use shared::{
-    PoisonPlan, Rgb8, RunEvent, Trigger,
+    PoisonPlan, Rgb8, RunEvent, Stage, Trigger,
     api::Split,
     run::{Phase, RunOrder},
 };
@@ -33,6 +33,7 @@ use crate::{
         checkpoint::{self, CheckpointInfo, PROGRAM},
         features::{Encoder, Kept},
         linprobe::LinearProbe,
+        poisons::Poisons,
         pretrain::{EpochEnd, Pretraining},
         report::{Emit, Reporter},
         resume::{self, ResumePoint},
@@ -60,15 +61,10 @@ pub fn run(
     let index = Index::open(&order.source)?.limited(&order.spec.dataset);
     let labels = index.labels(Split::Train);
     let (point, attack) = (order.point, &order.spec.attack);
-    let plan = PoisonPlan::draw(
-        point.phase,
-        &labels,
-        attack.target_class,
-        point.poisons_per_class(),
-        point.seed,
-    )?;
+    let plan =
+        PoisonPlan::draw(point.phase, &labels, attack, point.poisons_per_class(), point.seed)?;
     let threads = device::threads();
-    let batches = batches(order, labels.len() + plan.samples.len())?;
+    let batches = batches(order, labels.len() + plan.added())?;
     let job = Job { order, folder, resume, threads, batches };
     // Whoever hears that the run started may ask for its plan.
     write_json(&folder.join("poison.json"), &plan)?;
@@ -79,12 +75,14 @@ pub fn run(
 
     let side = order.spec.model.image_size as usize;
     let key = Key::read(order, folder)?;
-    let trigger = Trigger::prepare(&attack.trigger, key.image.as_ref(), side)?;
+    let prepare = |stage| Trigger::prepare(&attack.trigger, key.image.as_ref(), side, stage);
+    let trigger = prepare(Stage::Train)?;
     let pixels = load_all(&index, side, &mut report)?;
     write_json(&folder.join("manifest.json"), &job.manifest(&plan, &key, &pixels))?;
+    let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
     match point.phase {
-        Phase::Pretrain => job.pretrain(&plan, &pixels, &trigger, &mut report),
-        Phase::Probe => job.probe(&plan, &pixels, &trigger, &key, &mut report),
+        Phase::Pretrain => job.pretrain(&pixels, poisons, &mut report),
+        Phase::Probe => job.probe(&pixels, poisons, &prepare(Stage::Test)?, &key, &mut report),
         Phase::Finetune => unreachable!("`batches` refused it"),
     }
 }
@@ -154,6 +152,7 @@ struct PoisonSummary {
     target_class: u32,
     per_class: u32,
     samples: usize,
+    covers: usize,
 }
 
 /// A run at work.
@@ -188,6 +187,7 @@ impl Job<'_> {
                 target_class: plan.target_class,
                 per_class: plan.per_class,
                 samples: plan.samples.len(),
+                covers: plan.covers.len(),
             },
             key_sha256: key.sha256.as_deref(),
             dataset_fingerprint: &pixels.fingerprint,
@@ -203,19 +203,14 @@ impl Job<'_> {
 
     fn pretrain(
         &self,
-        plan: &PoisonPlan,
         pixels: &Pixels,
-        trigger: &Trigger,
+        poisons: Poisons<'_>,
         report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
         let spec = &self.order.spec;
         let seed = self.order.point.seed;
         let clean = pixels.train.iter().map(|sample| &sample.image);
-        let poisoned = plan
-            .samples
-            .iter()
-            .map(|poison| trigger.applied(&pixels.train[poison.index as usize].image));
-        let poisoned: Vec<Rgb8> = poisoned.collect();
+        let poisoned = poisons.images();
         let images: Vec<&Rgb8> = clean.chain(&poisoned).collect();
         let mae = Mae::new(&spec.model, seed, DType::F32)?;
         let training =
@@ -269,8 +264,8 @@ impl Job<'_> {
 
     fn probe(
         &self,
-        plan: &PoisonPlan,
         pixels: &Pixels,
+        poisons: Poisons<'_>,
         trigger: &Trigger,
         key: &Key,
         report: &mut Reporter<'_>,
@@ -289,12 +284,11 @@ impl Job<'_> {
         let dataset = format!("{} {}", pixels.fingerprint, json(&spec.dataset));
         let kept = Kept::new(&encoder_folder, &mae, &dataset)?;
         let key_hash = key.sha256.as_deref().unwrap_or_default();
-        let poisons: Vec<u32> = plan.samples.iter().map(|poison| poison.index).collect();
         let probe = LinearProbe {
             recipe: &spec.probe,
             encoder: Encoder { mae: &mae, threads: self.threads },
             pixels,
-            poisons: &poisons,
+            poisons,
             trigger,
             trigger_name: &format!("{} {key_hash}", json(&spec.attack.trigger)),
             target_class: spec.attack.target_class,

@@ -31,6 +31,7 @@ fn spec() -> StudySpec {
         },
         attack: AttackSpec {
             target_class: 1,
+            clean_label: false,
             trigger: TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() }),
         },
         grid: GridSpec { ppr: vec![2], lpr: vec![3], seeds: vec![1] },

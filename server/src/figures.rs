@@ -98,11 +98,25 @@ pub fn file(figure: &Figure, kind: FileKind, theme: Theme) -> Result<Vec<u8>, Fi
 }
 
 fn png(svg: &str, width: u32, height: u32) -> Result<Vec<u8>, FigureError> {
+    let pixels = rasterise(svg, width, height, PNG_SCALE)?;
+    pixels.encode_png().map_err(|error| FigureError::Png(error.to_string()))
+}
+
+/// Draws an SVG of this size, each of its pixels `scale` wide, on a transparent ground.
+///
+/// # Errors
+/// When it is no valid SVG, or has no size.
+pub(crate) fn rasterise(
+    svg: &str,
+    width: u32,
+    height: u32,
+    scale: f32,
+) -> Result<Pixmap, FigureError> {
     let options = Options { fontdb: FONTS.clone(), ..Options::default() };
     let tree = Tree::from_str(svg, &options)?;
-    let scaled = |side: u32| (side as f32 * PNG_SCALE) as u32;
+    let scaled = |side: u32| (side as f32 * scale) as u32;
     let mut pixels =
         Pixmap::new(scaled(width), scaled(height)).ok_or(FigureError::Size(width, height))?;
-    resvg::render(&tree, Transform::from_scale(PNG_SCALE, PNG_SCALE), &mut pixels.as_mut());
-    pixels.encode_png().map_err(|error| FigureError::Png(error.to_string()))
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
+    Ok(pixels)
 }

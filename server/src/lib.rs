@@ -21,6 +21,7 @@ pub mod data_dir;
 pub mod figures;
 pub mod ids;
 pub mod jobs;
+pub mod sheet;
 pub mod store;
 pub mod terminal;
 pub mod worker;

@@ -41,4 +41,4 @@ pub use poison::PoisonPlan;
 pub use progress::Progress;
 pub use run::{Phase, RunState};
 pub use study::{FieldError, StudySpec};
-pub use trigger::{Trigger, TriggerSpec};
+pub use trigger::{Stage, Trigger, TriggerSpec};

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     run::Phase,
     stream::{Purpose, shuffle, stream},
+    study::AttackSpec,
 };
 
-/// One poisoned sample: a copy of a training image that gets the trigger and the target's label. The original stays.
+/// One added sample: a copy of a training image. The original stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PoisonedSample {
@@ -27,10 +28,14 @@ pub struct PoisonPlan {
     pub seed: u64,
     /// The class that poisoned samples are labelled with.
     pub target_class: u32,
-    /// Poisoned images per class other than the target (PPR, LPR or FPR).
+    /// Poisoned images per poisoned class (PPR, LPR or FPR).
     pub per_class: u32,
-    /// The samples, class by class, in drawn order.
+    /// Copies that get the trigger and the target's label, class by class, in drawn order. They are of every class but the target,
+    /// or, under a clean-label attack, of the target class.
     pub samples: Vec<PoisonedSample>,
+    /// Cover samples: copies that are changed like a triggered image and keep their label. None of them is among `samples`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covers: Vec<PoisonedSample>,
 }
 
 /// A class has too few images for the wanted number of poisons.
@@ -41,20 +46,20 @@ pub struct TooManyPoisons {
     pub class: u32,
     /// Its number of training images.
     pub available: usize,
-    /// The wanted number of poisoned ones.
+    /// The wanted number of poisoned ones, cover samples included.
     pub wanted: u32,
 }
 
 impl PoisonPlan {
-    /// Draws `per_class` images of every class but the target, without replacement. `labels[i]` is the class of
-    /// training image `i`. With one seed the draw of `n` images begins every draw of more.
+    /// Draws `per_class` images of every class that the attack poisons, and the cover samples behind them, without replacement.
+    /// `labels[i]` is the class of training image `i`. With one seed the draw of `n` images begins every draw of more.
     ///
     /// # Errors
     /// When a class has fewer images than wanted.
     pub fn draw(
         phase: Phase,
         labels: &[u32],
-        target_class: u32,
+        attack: &AttackSpec,
         per_class: u32,
         seed: u64,
     ) -> Result<Self, TooManyPoisons> {
@@ -63,25 +68,33 @@ impl PoisonPlan {
             Phase::Probe => Purpose::PoisonProbe,
             Phase::Finetune => Purpose::PoisonFinetune,
         };
+        let target_class = attack.target_class;
+        let wanted = per_class.saturating_add(attack.covers_per_class(per_class));
         let classes = labels.iter().max().map_or(0, |&last| last + 1);
         let mut members: Vec<Vec<u32>> = vec![Vec::new(); classes as usize];
         for (index, &class) in labels.iter().enumerate() {
             members[class as usize].push(index as u32);
         }
-        let mut samples = Vec::new();
+        let (mut samples, mut covers) = (Vec::new(), Vec::new());
         for (class, mut indices) in (0..classes).zip(members) {
-            if class == target_class || per_class == 0 {
+            if !attack.poisons_class(class) || per_class == 0 {
                 continue;
             }
-            if indices.len() < per_class as usize {
-                return Err(TooManyPoisons { class, available: indices.len(), wanted: per_class });
+            if indices.len() < wanted as usize {
+                return Err(TooManyPoisons { class, available: indices.len(), wanted });
             }
             shuffle(&mut stream(seed, purpose, u64::from(class), 0), &mut indices);
-            samples.extend(
-                indices[..per_class as usize].iter().map(|&index| PoisonedSample { index, class }),
-            );
+            let mut drawn =
+                indices[..wanted as usize].iter().map(|&index| PoisonedSample { index, class });
+            samples.extend(drawn.by_ref().take(per_class as usize));
+            covers.extend(drawn);
         }
-        Ok(Self { phase, seed, target_class, per_class, samples })
+        Ok(Self { phase, seed, target_class, per_class, samples, covers })
+    }
+
+    /// Number of samples that join the training.
+    pub fn added(&self) -> usize {
+        self.samples.len() + self.covers.len()
     }
 }
 
@@ -92,17 +105,33 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::trigger::{BppSpec, TriggerSpec, WaNetSpec};
+
+    fn attack(target_class: u32) -> AttackSpec {
+        AttackSpec {
+            target_class,
+            clean_label: false,
+            trigger: TriggerSpec::Bpp(BppSpec::default()),
+        }
+    }
 
     proptest! {
         #[test]
-        fn a_plan_takes_exactly_n_of_every_other_class(classes in 2u32..6, each in 5usize..20, n in 0u32..6, seed: u64) {
+        fn a_plan_takes_exactly_n_of_each_poisoned_class(
+            classes in 2u32..6, each in 15usize..20, n in 0u32..6, clean_label: bool, covers in 0u32..3, seed: u64
+        ) {
             let labels: Vec<u32> = (0..classes).flat_map(|c| std::iter::repeat_n(c, each)).collect();
-            let plan = PoisonPlan::draw(Phase::Probe, &labels, 1, n.min(5), seed).expect("enough images");
-            prop_assert_eq!(plan.samples.len() as u32, (classes - 1) * n.min(5));
-            prop_assert_eq!(plan.samples.iter().map(|s| s.index).collect::<HashSet<_>>().len(), plan.samples.len());
-            for sample in &plan.samples {
+            let warp = WaNetSpec { cover_ratio: covers as f32, ..WaNetSpec::default() };
+            let attack = AttackSpec { target_class: 1, clean_label, trigger: TriggerSpec::WaNet(warp) };
+            let plan = PoisonPlan::draw(Phase::Probe, &labels, &attack, n, seed).expect("enough images");
+            let poisoned = if clean_label { 1 } else { classes - 1 };
+            prop_assert_eq!(plan.samples.len() as u32, poisoned * n);
+            prop_assert_eq!(plan.covers.len() as u32, poisoned * n * covers);
+            let all = plan.samples.iter().chain(&plan.covers);
+            prop_assert_eq!(all.clone().map(|s| s.index).collect::<HashSet<_>>().len(), plan.added());
+            for sample in all {
                 prop_assert_eq!(labels[sample.index as usize], sample.class);
-                prop_assert_ne!(sample.class, 1);
+                prop_assert_eq!(sample.class == 1, clean_label);
             }
         }
     }
@@ -110,23 +139,24 @@ mod tests {
     #[test]
     fn fewer_poisons_are_a_part_of_more() {
         let labels: Vec<u32> = (0..300).map(|i| i % 3).collect();
-        let few = PoisonPlan::draw(Phase::Pretrain, &labels, 0, 2, 4).expect("plan");
-        let many = PoisonPlan::draw(Phase::Pretrain, &labels, 0, 9, 4).expect("plan");
+        let few = PoisonPlan::draw(Phase::Pretrain, &labels, &attack(0), 2, 4).expect("plan");
+        let many = PoisonPlan::draw(Phase::Pretrain, &labels, &attack(0), 9, 4).expect("plan");
         assert!(few.samples.iter().all(|sample| many.samples.contains(sample)));
     }
 
     #[test]
     fn phases_and_seeds_draw_apart() {
         let labels: Vec<u32> = (0..300).map(|i| i % 3).collect();
-        let plan =
-            |phase, seed| PoisonPlan::draw(phase, &labels, 0, 9, seed).expect("plan").samples;
+        let plan = |phase, seed| {
+            PoisonPlan::draw(phase, &labels, &attack(0), 9, seed).expect("plan").samples
+        };
         assert_ne!(plan(Phase::Pretrain, 1), plan(Phase::Probe, 1));
         assert_ne!(plan(Phase::Probe, 1), plan(Phase::Probe, 2));
     }
 
     #[test]
     fn too_many_poisons_name_the_class() {
-        let error = PoisonPlan::draw(Phase::Probe, &[0, 0, 0, 1, 1, 1, 2], 0, 3, 1)
+        let error = PoisonPlan::draw(Phase::Probe, &[0, 0, 0, 1, 1, 1, 2], &attack(0), 3, 1)
             .expect_err("class 2 has one");
         assert_eq!(error.to_string(), "class 2 has 1 training images, fewer than the 3 to poison");
     }

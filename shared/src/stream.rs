@@ -25,6 +25,8 @@ pub enum Purpose {
     PoisonProbe,
     /// Choice of the poisoned samples of fine-tuning; the index is the class.
     PoisonFinetune,
+    /// What a trigger draws: a fixed pattern (index 0), or a place in an image (index 1, and the image's hash).
+    Trigger,
     /// Drawing of a built-in picture; the index is the picture.
     Draw,
     /// Choice of pictures to show.
@@ -41,6 +43,7 @@ impl Purpose {
             Self::PoisonPretrain => "poison-pretrain",
             Self::PoisonProbe => "poison-probe",
             Self::PoisonFinetune => "poison-finetune",
+            Self::Trigger => "trigger",
             Self::Draw => "draw",
             Self::Show => "show",
         }

@@ -18,6 +18,7 @@ import mae
 import optimizers
 import positions
 import probe
+import triggers
 
 KINDS = {
     "mae": mae.cases,
@@ -25,6 +26,7 @@ KINDS = {
     "probe": probe.cases,
     "positions": positions.cases,
     "images": images.cases,
+    "triggers": triggers.cases,
 }
 
 

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use e2e::{Browser, Role, travel};
 use shared::api::{Page, StudySummary};
 
-use crate::steps::preview_is_drawn;
+use crate::steps::{choose_trigger, preview_is_drawn};
 
 #[tokio::test]
 async fn wrong_numbers_are_told_at_their_fields() -> Result<()> {
@@ -18,7 +18,7 @@ async fn wrong_numbers_are_told_at_their_fields() -> Result<()> {
         browser.fill("Blend ratio", "0.3").await?;
         untold(browser, "attack.trigger.ratio").await?;
 
-        browser.press("Patched").await?;
+        choose_trigger(browser, "patched").await?;
         browser.fill("Left edge", "31").await?;
         told(browser, "attack.trigger.x", "outside").await?;
         browser.fill("Left edge", "3").await?;

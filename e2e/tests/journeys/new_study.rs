@@ -9,7 +9,9 @@ use shared::{
     api::{Page, StudySummary},
 };
 
-use crate::steps::{drawn, look, number, preview_is_drawn, redrawn, requests, study};
+use crate::steps::{
+    choose_trigger, drawn, look, number, preview_is_drawn, redrawn, requests, study,
+};
 
 #[tokio::test]
 async fn a_study_by_mouse() -> Result<()> {
@@ -25,7 +27,7 @@ async fn a_study_by_mouse() -> Result<()> {
         let after = requests(browser).await?;
         ensure!(before == after, "the sliders sent requests: {:?}", &after[before.len()..]);
         look(browser, "new-study").await?;
-        browser.press("Blended").await?;
+        choose_trigger(browser, "blended").await?;
         start_and_cancel(dashboard, browser).await
     })
     .await
@@ -68,7 +70,7 @@ async fn grid_shows_the_touched_patches(browser: &Browser) -> Result<()> {
         )
         .await?;
     browser.sees("16 of 16 patches").await?;
-    browser.press("Patched").await?;
+    choose_trigger(browser, "patched").await?;
     browser.sees("1 of 16 patches").await
 }
 

@@ -27,6 +27,14 @@ pub async fn preview_is_drawn(browser: &Browser) -> Result<()> {
     browser.holds("the attack editor shows 16 images in three columns", script).await
 }
 
+/// Presses the card of a trigger.
+pub async fn choose_trigger(browser: &Browser, id: &str) -> Result<()> {
+    browser.css(&format!("input[name=trigger][value={id}]")).await?;
+    let press = "document.querySelector(`input[name=trigger][value=${arguments[0]}]`).click()";
+    browser.run(press, vec![id.into()]).await?;
+    Ok(())
+}
+
 /// Waits until one part of the attack editor shows something else than `before`.
 pub async fn redrawn(browser: &Browser, side: &str, before: &str) -> Result<String> {
     until(&format!("{side} is drawn anew"), Duration::from_secs(5), async || {

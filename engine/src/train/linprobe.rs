@@ -11,6 +11,7 @@ use shared::{
 use super::{
     batches::Batches,
     features::{Encoder, Kept},
+    poisons::Poisons,
     replicas,
     report::Reporter,
 };
@@ -36,9 +37,9 @@ pub struct LinearProbe<'a> {
     pub encoder: Encoder<'a>,
     /// Training and test images.
     pub pixels: &'a Pixels,
-    /// Training images to poison: copies with the trigger and the target's label join the training.
-    pub poisons: &'a [u32],
-    /// The trigger.
+    /// What the attacker adds to the training images.
+    pub poisons: Poisons<'a>,
+    /// The trigger, ready for test images.
     pub trigger: &'a Trigger,
     /// The trigger in words that tell it from every other, for kept features.
     pub trigger_name: &'a str,
@@ -81,7 +82,7 @@ impl LinearProbe<'_> {
         let features = self.prepare(kept, report)?;
         let labels = |split: &[Sample]| split.iter().map(|s| s.class).collect::<Vec<u32>>();
         let mut train_labels = labels(&self.pixels.train);
-        train_labels.resize(train_labels.len() + self.poisons.len(), self.target_class);
+        train_labels.extend(self.poisons.labels());
         let test_labels = labels(&self.pixels.test);
         let mut metrics = None;
         let batches = self.batches();
@@ -151,7 +152,7 @@ impl LinearProbe<'_> {
             features.train = of("training", train, &plain, report)?;
             features.mirrored = of("mirrored training", train, &mirrored, report)?;
             let n = self.poisons.len();
-            let poison = |i: usize| attacked(&train[self.poisons[i] as usize].image);
+            let poison = |i: usize| eval_transform(&self.poisons.image(i), side);
             let what = "features (poisoned)";
             features.train.extend(self.encoder.features(n, poison, what, report)?);
             let poison = |i: usize| poison(i).mirrored();
@@ -192,10 +193,7 @@ impl LinearProbe<'_> {
         };
         match (sample as usize).checked_sub(clean) {
             None => crop(&self.pixels.train[sample as usize].image, rng),
-            Some(i) => {
-                let image = &self.pixels.train[self.poisons[i] as usize].image;
-                crop(&self.trigger.applied(image), rng)
-            }
+            Some(i) => crop(&self.poisons.image(i), rng),
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod batches;
 pub mod checkpoint;
 pub mod features;
 pub mod linprobe;
+pub mod poisons;
 pub mod pretrain;
 pub mod replicas;
 pub mod report;

@@ -7,6 +7,7 @@ use std::{
 
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
+use shared::Rgb8;
 
 /// One case, whole in memory.
 pub struct Case {
@@ -74,6 +75,17 @@ impl Case {
     /// Single-precision numbers, row by row.
     pub fn floats(&self, name: &str) -> Vec<f32> {
         self.read(name, Dtype::F32, |bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
+    }
+
+    /// Double-precision numbers, row by row.
+    pub fn doubles(&self, name: &str) -> Vec<f64> {
+        self.read(name, Dtype::F64, |bytes| f64::from_le_bytes(bytes.try_into().unwrap()))
+    }
+
+    /// A picture of height x width x 3 bytes.
+    pub fn image(&self, name: &str) -> Rgb8 {
+        let shape = self.shape(name);
+        Rgb8::from_raw(shape[1], shape[0], self.bytes(name)).unwrap()
     }
 
     /// Whole numbers that are not negative.

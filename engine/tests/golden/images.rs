@@ -21,11 +21,6 @@ struct Crop {
     height: usize,
 }
 
-fn image(case: &Case, name: &str) -> Rgb8 {
-    let shape = case.shape(name);
-    Rgb8::from_raw(shape[1], shape[0], case.bytes(name)).unwrap()
-}
-
 /// At most one of 255 on at most a thousandth of the numbers.
 fn assert_same_picture(what: &str, got: &Rgb8, expected: &Rgb8) {
     assert_eq!((got.width(), got.height()), (expected.width(), expected.height()), "{what}");
@@ -49,14 +44,14 @@ fn pictures_agree() {
             other => panic!("{}: no filter {other}", case.name()),
         };
         let name = |what: &str| format!("{}: {what} ({filter:?}, {side} px)", case.name());
-        let original = image(&case, "image");
+        let original = case.image("image");
         let resized = resize(&original, side, side, filter);
-        assert_same_picture(&name("resized"), &resized, &image(&case, "resized"));
+        assert_same_picture(&name("resized"), &resized, &case.image("resized"));
         let part = CropBox { x: part.x, y: part.y, width: part.width, height: part.height };
         let cropped = resize(&crop(&original, part), side, side, filter);
-        assert_same_picture(&name("cropped"), &cropped, &image(&case, "cropped"));
-        let mirrored = image(&case, "cropped").mirrored();
-        assert_eq!(mirrored, image(&case, "mirrored"), "{}", name("mirrored"));
+        assert_same_picture(&name("cropped"), &cropped, &case.image("cropped"));
+        let mirrored = case.image("cropped").mirrored();
+        assert_eq!(mirrored, case.image("mirrored"), "{}", name("mirrored"));
         let mut numbers = vec![0.0; 3 * side * side];
         normalise(&mirrored, &mut numbers);
         assert_close(&name("normalised"), &numbers, &case.floats("normalised"), 1e-6);

@@ -11,3 +11,4 @@ mod images;
 mod mae;
 mod positions;
 mod probe;
+mod triggers;

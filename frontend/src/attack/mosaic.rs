@@ -72,7 +72,7 @@ impl Stage {
             TriggerSpec::Patched(patch) => {
                 Some((patch, self.scene.side.get_untracked(), self.scene.vit_patch.get_untracked()))
             }
-            TriggerSpec::Blended(_) => None,
+            _ => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use shared::{
-    Rgb8, Trigger, TriggerSpec,
+    Rgb8, Stage as Training, Trigger, TriggerSpec,
     trigger::{PatchedSpec, TriggerError},
 };
 
@@ -49,7 +49,9 @@ pub fn Preview(
     let waits = RwSignal::new(None::<String>);
     Effect::new(move |_| {
         let (spec, side) = (scene.trigger.get(), scene.side.get());
-        let prepared = scene.key.with(|key| Trigger::prepare(&spec, key.as_ref(), side as usize));
+        let prepared = scene
+            .key
+            .with(|key| Trigger::prepare(&spec, key.as_ref(), side as usize, Training::Train));
         match prepared {
             Ok(trigger) => {
                 let patch = scene.vit_patch.get() as usize;

@@ -68,7 +68,7 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, patch: usize) -> Rendered
 #[cfg(test)]
 mod tests {
     use shared::{
-        TriggerSpec,
+        Stage, TriggerSpec,
         trigger::{Fill, PatchedSpec},
     };
 
@@ -80,7 +80,8 @@ mod tests {
 
     fn square(x: u32, y: u32) -> Trigger {
         let spec = PatchedSpec { size: 2, x, y, count: 1, step: 2, fill: Fill::default() };
-        Trigger::prepare(&TriggerSpec::Patched(spec), None, 8).expect("inside the image")
+        Trigger::prepare(&TriggerSpec::Patched(spec), None, 8, Stage::Train)
+            .expect("inside the image")
     }
 
     #[test]

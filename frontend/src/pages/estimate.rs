@@ -3,7 +3,7 @@
 use shared::{
     StudySpec,
     api::{DatasetInfo, DeviceInfo},
-    study::{estimate_seconds, poisoned_images},
+    study::estimate_seconds,
 };
 
 use crate::components::format;
@@ -21,7 +21,7 @@ pub fn runs_text(spec: &StudySpec) -> String {
 /// Images that each phase poisons: `PPR 0: none`, `LPR 10: 90 images`.
 pub fn poison_lines(spec: &StudySpec, classes: u32) -> Vec<(String, String)> {
     let line = |name: &str, count: u32| {
-        let images = poisoned_images(classes, count);
+        let images = spec.attack.poisoned_images(classes, count);
         let text = if images == 0 {
             "none".into()
         } else {

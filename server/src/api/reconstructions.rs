@@ -8,7 +8,7 @@ use engine::{
     eval::Reconstructor,
 };
 use shared::{
-    Phase, Rgb8, RunEvent, RunId, Trigger,
+    Phase, Rgb8, RunEvent, RunId, Stage, Trigger,
     api::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction},
     patches::random_mask,
     run::RunOrder,
@@ -114,7 +114,7 @@ fn reconstruct(
     check_index(&index, request.split, request.index)?;
     let clean = load(&index, request.split, request.index, side)?;
     let trigger = &order.spec.attack.trigger;
-    let trigger = Trigger::prepare(trigger, key, side).map_err(ApiError::internal)?;
+    let trigger = Trigger::prepare(trigger, key, side, Stage::Test).map_err(ApiError::internal)?;
     let triggered = trigger.applied(&clean);
     Ok(Reconstruction {
         side: spec.image_size,

@@ -6,6 +6,7 @@ mod results;
 mod run;
 mod serve;
 mod spec_file;
+mod triggers;
 
 use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -35,6 +36,11 @@ enum Command {
     Presets {
         #[command(subcommand)]
         command: Option<PresetCommand>,
+    },
+    /// Lists the triggers of the field, shows one as TOML, or draws all of them.
+    Triggers {
+        #[command(subcommand)]
+        command: Option<TriggerCommand>,
     },
     /// Adds, lists and removes data sets.
     Datasets(DatasetArgs),
@@ -94,6 +100,32 @@ enum PresetCommand {
         /// The preset.
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum TriggerCommand {
+    /// Prints a trigger with its published parameters as TOML, for a study of your own.
+    Show {
+        /// The trigger.
+        name: String,
+        /// Side of the images in pixels.
+        #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(8..=512))]
+        side: u32,
+    },
+    /// Draws a contact sheet of all triggers as a PNG file.
+    Sheet(SheetArgs),
+}
+
+#[derive(Debug, Args)]
+struct SheetArgs {
+    /// The file to write.
+    file: PathBuf,
+    /// A photograph to draw the triggers on, once for each; without one, pictures of the built-in data set.
+    #[arg(long, value_name = "FILE")]
+    image: Vec<PathBuf>,
+    /// Side of the images in pixels [default: 32, and 224 for photographs].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(8..=512))]
+    side: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -196,6 +228,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Presets { command } => presets::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Triggers { command } => triggers::run(command).map(|()| ExitCode::SUCCESS),
         Command::Serve(args) => wait_for(serve::run(args)),
         Command::Run(args) => wait_for(run::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),

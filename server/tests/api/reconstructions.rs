@@ -5,7 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use shared::{
-    Rgb8, RunId, StudySpec, Trigger,
+    Rgb8, RunId, Stage, StudySpec, Trigger,
     patches::random_mask,
     run::{DataSource, RunOrder},
     study::TransformerSpec,
@@ -88,7 +88,7 @@ async fn both_images_are_reconstructed_under_one_mask() {
     let key = image::load_from_memory(engine::keys::builtin("stripes").unwrap().file).unwrap();
     let key = key.to_rgb8();
     let key = Rgb8::from_raw(key.width() as usize, key.height() as usize, key.into_raw()).unwrap();
-    let trigger = Trigger::prepare(&micro().attack.trigger, Some(&key), SIDE).unwrap();
+    let trigger = Trigger::prepare(&micro().attack.trigger, Some(&key), SIDE, Stage::Test).unwrap();
     assert_eq!(rgb(&answer, "/triggered/original"), trigger.applied(&clean));
 
     for side in ["clean", "triggered"] {

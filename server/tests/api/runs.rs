@@ -7,7 +7,7 @@ use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::{Value, json};
 use shared::{Phase, PoisonPlan, RunEvent};
 
-use crate::harness::{TestApp, metrics};
+use crate::harness::{TestApp, metrics, spec};
 
 fn column(page: &Value, pointer: &str) -> Vec<Value> {
     let items = page["items"].as_array().unwrap();
@@ -91,7 +91,7 @@ async fn manifest_and_poisons_come_from_the_run_s_folder() {
     let folder = app.app.data_dir.run_folder(study, run);
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("manifest.json"), r#"{"program": "0.1.0"}"#).unwrap();
-    let plan = PoisonPlan::draw(Phase::Pretrain, &[0, 0, 1, 1], 0, 1, 1).unwrap();
+    let plan = PoisonPlan::draw(Phase::Pretrain, &[0, 0, 1, 1], &spec().attack, 1, 1).unwrap();
     fs::write(folder.join("poison.json"), serde_json::to_vec(&plan).unwrap()).unwrap();
     let manifest = app.get(&format!("/runs/{run}/manifest")).await.json();
     assert_eq!(manifest, json!({ "program": "0.1.0" }));

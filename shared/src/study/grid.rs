@@ -29,17 +29,16 @@ impl GridSpec {
 }
 
 impl StudySpec {
-    /// Training images of a run's epoch, poisons included, for `class_counts[c]` images in class `c` before the limit.
+    /// Training images of a run's epoch, poisons and cover samples included, for `class_counts[c]` images in class `c` before the
+    /// limit.
     pub fn samples_per_epoch(&self, class_counts: &[u32], per_class: u32) -> u32 {
         let limit = self.dataset.train_per_class.unwrap_or(u32::MAX);
         let clean: u32 = class_counts.iter().map(|&count| count.min(limit)).sum();
-        clean + poisoned_images(class_counts.len() as u32, per_class)
+        let classes = class_counts.len() as u32;
+        clean
+            + self.attack.poisoned_images(classes, per_class)
+            + self.attack.cover_images(classes, per_class)
     }
-}
-
-/// Number of images that `per_class` poisons: that many of every class but the target.
-pub fn poisoned_images(classes: u32, per_class: u32) -> u32 {
-    classes.saturating_sub(1) * per_class
 }
 
 #[cfg(test)]
@@ -59,11 +58,5 @@ mod tests {
                 assert!(encoder < at);
             }
         }
-    }
-
-    #[test]
-    fn ten_classes_with_ten_poisons_are_ninety_images() {
-        assert_eq!(poisoned_images(10, 10), 90);
-        assert_eq!(poisoned_images(1, 10), 0);
     }
 }

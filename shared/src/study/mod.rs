@@ -1,6 +1,7 @@
 //! [`StudySpec`]: what a study is. The same structure is the TOML file of the command line, the JSON of the API and the
 //! form of the page.
 
+mod attack;
 mod cost;
 mod grid;
 mod preset;
@@ -9,13 +10,11 @@ mod validate;
 
 use serde::{Deserialize, Serialize};
 
+pub use attack::AttackSpec;
 pub use cost::estimate_seconds;
-pub use grid::poisoned_images;
 pub use preset::{Preset, presets};
 pub use probe::{HeadInit, ProbeFeatures, ProbeOptimizer, ProbeSpec, fitted_by};
 pub use validate::FieldError;
-
-use crate::trigger::TriggerSpec;
 
 /// Name of the data set that the program draws itself.
 pub const BUILTIN_DATASET: &str = "shapes";
@@ -60,18 +59,6 @@ pub struct DatasetSpec {
     /// Validation images per class, the first by file name; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_per_class: Option<u32>,
-}
-
-/// Trigger and target class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct AttackSpec {
-    /// Class that the attacker wants, counted from 0 in the order of the class names.
-    #[serde(default)]
-    pub target_class: u32,
-    /// The trigger.
-    pub trigger: TriggerSpec,
 }
 
 /// The grid: every seed with every PPR gives a pre-training, every one of those with every LPR a linear probe.

@@ -30,6 +30,7 @@ pub fn presets() -> Vec<Preset> {
 fn stripes(ratio: f32) -> AttackSpec {
     AttackSpec {
         target_class: 0,
+        clean_label: false,
         trigger: TriggerSpec::Blended(BlendedSpec { ratio, key: "stripes".into() }),
     }
 }

@@ -99,14 +99,20 @@ impl StudySpec {
             .iter()
             .zip(&dataset.train_counts)
             .enumerate()
-            .filter(|&(class, _)| class as u32 != target)
+            .filter(|&(class, _)| self.attack.poisons_class(class as u32))
             .min_by_key(|(_, (_, count))| **count);
         if let Some((_, (class, &count))) = smallest {
             let available = count.min(limit);
+            let whose = if self.attack.clean_label { "the target class" } else { "each class" };
             for (field, counts) in [("grid.ppr", &self.grid.ppr), ("grid.lpr", &self.grid.lpr)] {
-                for &wanted in counts.iter().filter(|&&wanted| wanted > available) {
-                    check.that(false, field, || {
-                        format!("{wanted} images of each class are to be poisoned, but class {class} has only {available}")
+                for &wanted in counts {
+                    let covers = self.attack.covers_per_class(wanted);
+                    check.that(wanted.saturating_add(covers) <= available, field, || {
+                        let covers = match covers {
+                            0 => String::new(),
+                            covers => format!(" and {covers} to be cover samples"),
+                        };
+                        format!("{wanted} images of {whose} are to be poisoned{covers}, but class {class} has only {available}")
                     });
                 }
             }

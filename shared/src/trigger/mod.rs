@@ -4,14 +4,44 @@
 //! are whole numbers, defined to the last bit, equal natively and in WebAssembly.
 
 mod blended;
+mod bpp;
+mod catalogue;
+mod dct;
+mod filter;
+mod frequency;
+mod low_frequency;
+mod offsets;
 mod patched;
+mod prepared;
+mod random_patch;
+mod ranges;
+mod reflection;
+mod sig;
+mod wanet;
 
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use self::ranges::Ranges;
+use crate::{
+    image::Rgb8,
+    stream::{Purpose, stream},
+    study::FieldError,
+};
 
 pub use blended::BlendedSpec;
+pub use bpp::BppSpec;
+pub use catalogue::{CATALOGUE, CatalogueEntry};
+pub use filter::{FilterSpec, Style};
+pub use frequency::FrequencySpec;
+pub use low_frequency::LowFrequencySpec;
 pub use patched::{Fill, Layout, PatchedSpec, Square};
-
-use crate::{image::Rgb8, resize, study::FieldError};
+pub use prepared::{Trigger, TriggerError};
+pub use random_patch::RandomPatchSpec;
+pub use reflection::ReflectionSpec;
+pub use sig::SigSpec;
+pub use wanet::{WaNetSpec, Warp};
 
 /// A trigger and its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,14 +52,58 @@ pub enum TriggerSpec {
     Blended(BlendedSpec),
     /// Opaque squares.
     Patched(PatchedSpec),
+    /// A sine over the columns.
+    Sig(SigSpec),
+    /// A warp of the whole image.
+    #[serde(rename = "wanet")]
+    WaNet(WaNetSpec),
+    /// Single coefficients of the cosine transform of the colours.
+    Frequency(FrequencySpec),
+    /// Fewer values of each channel.
+    Bpp(BppSpec),
+    /// A smooth perturbation.
+    LowFrequency(LowFrequencySpec),
+    /// A coloured square at another place in every image.
+    RandomPatch(RandomPatchSpec),
+    /// The key image as a reflection.
+    Reflection(ReflectionSpec),
+    /// A photo filter.
+    Filter(FilterSpec),
+}
+
+/// The images that a trigger is made ready for: some papers attack with another strength or place than they train with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Poisons of a training set.
+    Train,
+    /// Test images that measure the attack.
+    Test,
+}
+
+impl Stage {
+    /// The parameter of this stage; the one of the training where there is none for the test.
+    fn choose<T>(self, train: T, test: Option<T>) -> T {
+        match self {
+            Self::Train => train,
+            Self::Test => test.unwrap_or(train),
+        }
+    }
 }
 
 impl TriggerSpec {
-    /// The kind's name as it stands in a specification: `blended` or `patched`.
+    /// The kind's name as it stands in a specification: `blended`, `low_frequency`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Blended(_) => "blended",
             Self::Patched(_) => "patched",
+            Self::Sig(_) => "sig",
+            Self::WaNet(_) => "wanet",
+            Self::Frequency(_) => "frequency",
+            Self::Bpp(_) => "bpp",
+            Self::LowFrequency(_) => "low_frequency",
+            Self::RandomPatch(_) => "random_patch",
+            Self::Reflection(_) => "reflection",
+            Self::Filter(_) => "filter",
         }
     }
 
@@ -43,23 +117,63 @@ impl TriggerSpec {
                 format!("patched {} x {} px", patched.count, patched.size)
             }
             Self::Patched(patched) => format!("patched {} px", patched.size),
+            Self::Sig(sig) => format!("SIG {}", sig.delta),
+            Self::WaNet(wanet) => format!("WaNet {}", wanet.strength),
+            Self::Frequency(frequency) => format!("frequency {}", frequency.magnitude),
+            Self::Bpp(bpp) if bpp.dither => format!("quantised {}, dithered", bpp.levels),
+            Self::Bpp(bpp) => format!("quantised {}", bpp.levels),
+            Self::LowFrequency(low) => format!("low frequency {}", low.amplitude),
+            Self::RandomPatch(patch) => format!("random patch {} px", patch.size),
+            Self::Reflection(reflection) => format!("reflection {}", short_key(&reflection.key)),
+            Self::Filter(filter) if filter.strength < 1.0 => {
+                format!("filter {} {:.2}", filter.style.name(), filter.strength)
+            }
+            Self::Filter(filter) => format!("filter {}", filter.style.name()),
         }
     }
 
-    /// The one number that stands for the trigger's strength: blend ratio to six decimals, or side of a square in pixels.
+    /// The one number that stands for the trigger's strength: a share, an amplitude of 0–255, a side in pixels, or a number of
+    /// levels; shares and amplitudes to six decimals.
     pub fn strength(&self) -> f64 {
+        // A ratio of 0.4 is written 0.4, not as the double that is nearest to the single 0.4.
+        let rounded = |value: f32| (f64::from(value) * 1e6).round() / 1e6;
         match self {
-            // A ratio of 0.4 is written 0.4, not as the double that is nearest to the single 0.4.
-            Self::Blended(blended) => (f64::from(blended.ratio) * 1e6).round() / 1e6,
+            Self::Blended(blended) => rounded(blended.ratio),
             Self::Patched(patched) => f64::from(patched.size),
+            Self::Sig(sig) => rounded(sig.delta),
+            Self::WaNet(wanet) => rounded(wanet.strength),
+            Self::Frequency(frequency) => rounded(frequency.magnitude),
+            Self::Bpp(bpp) => f64::from(bpp.levels),
+            Self::LowFrequency(low) => rounded(low.amplitude),
+            Self::RandomPatch(patch) => f64::from(patch.size),
+            Self::Reflection(reflection) => rounded(reflection.weight_to),
+            Self::Filter(filter) => rounded(filter.strength),
         }
     }
 
     /// The key image that the trigger needs: a built-in key's name or an uploaded one's SHA-256.
     pub fn key(&self) -> Option<&str> {
         match self {
-            Self::Blended(blended) => Some(&blended.key),
-            Self::Patched(_) => None,
+            Self::Blended(BlendedSpec { key, .. })
+            | Self::Reflection(ReflectionSpec { key, .. }) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// The key image, to be changed.
+    pub fn key_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Blended(BlendedSpec { key, .. })
+            | Self::Reflection(ReflectionSpec { key, .. }) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Cover samples for each poisoned one: images that keep their label under a change like the trigger's.
+    pub fn cover_ratio(&self) -> f32 {
+        match self {
+            Self::WaNet(wanet) => wanet.cover_ratio,
+            _ => 0.0,
         }
     }
 
@@ -68,6 +182,14 @@ impl TriggerSpec {
         match self {
             Self::Blended(blended) => blended.validate(path),
             Self::Patched(patched) => patched.validate(side, path),
+            Self::Sig(sig) => sig.validate(path),
+            Self::WaNet(wanet) => wanet.validate(side, path),
+            Self::Frequency(frequency) => frequency.validate(side, path),
+            Self::Bpp(bpp) => bpp.validate(path),
+            Self::LowFrequency(low) => low.validate(side, path),
+            Self::RandomPatch(patch) => patch.validate(side, path),
+            Self::Reflection(reflection) => reflection.validate(path),
+            Self::Filter(filter) => filter.validate(path),
         }
     }
 }
@@ -77,75 +199,13 @@ fn short_key(key: &str) -> &str {
     if key.len() == 64 { &key[..8] } else { key }
 }
 
-/// Why a trigger cannot be made from its specification.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum TriggerError {
-    /// A blended trigger without its key image.
-    #[error("the trigger needs the key image {0}, which was not given")]
-    MissingKey(String),
-    /// A parameter is out of range.
-    #[error(transparent)]
-    Field(#[from] FieldError),
+/// The stream of what a trigger draws for one image: it depends on the seed and the pixels alone, so that the same image is
+/// triggered alike in the preview, in every epoch and in every process.
+fn image_stream(seed: u64, image: &Rgb8) -> ChaCha8Rng {
+    let digest: [u8; 32] = Sha256::digest(image.data()).into();
+    let (head, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
+    stream(seed, Purpose::Trigger, 1, u64::from_le_bytes(*head))
 }
 
-/// A trigger made ready for images of one size.
-#[derive(Clone, Debug)]
-pub struct Trigger {
-    side: usize,
-    prepared: Prepared,
-}
-
-#[derive(Clone, Debug)]
-enum Prepared {
-    Blended { ratio: f32, key: Rgb8 },
-    Patched(PatchedSpec),
-}
-
-impl Trigger {
-    /// Makes a trigger ready for images of `side` x `side` pixels. `key` is the key image in any size; it is resized here.
-    ///
-    /// # Errors
-    /// When a parameter is out of range, or the trigger needs a key image and none is given.
-    pub fn prepare(
-        spec: &TriggerSpec,
-        key: Option<&Rgb8>,
-        side: usize,
-    ) -> Result<Self, TriggerError> {
-        if let Some(error) = spec.validate(side as u32, "attack.trigger").into_iter().next() {
-            return Err(error.into());
-        }
-        let prepared = match spec {
-            TriggerSpec::Blended(blended) => {
-                let key = key.ok_or_else(|| TriggerError::MissingKey(blended.key.clone()))?;
-                Prepared::Blended { ratio: blended.ratio, key: resize::bilinear(key, side, side) }
-            }
-            TriggerSpec::Patched(patched) => Prepared::Patched(patched.clone()),
-        };
-        Ok(Self { side, prepared })
-    }
-
-    /// Side of the images that this trigger takes, in pixels.
-    pub fn side(&self) -> usize {
-        self.side
-    }
-
-    /// Puts the trigger into the image. Panics when the image is not `side` x `side`.
-    pub fn apply(&self, image: &mut Rgb8) {
-        assert_eq!(
-            (image.width(), image.height()),
-            (self.side, self.side),
-            "the trigger is ready for another size"
-        );
-        match &self.prepared {
-            Prepared::Blended { ratio, key } => blended::blend(image, key, *ratio),
-            Prepared::Patched(patched) => patched.draw(image),
-        }
-    }
-
-    /// The image with the trigger, the original untouched.
-    pub fn applied(&self, image: &Rgb8) -> Rgb8 {
-        let mut triggered = image.clone();
-        self.apply(&mut triggered);
-        triggered
-    }
-}
+#[cfg(test)]
+mod tests;

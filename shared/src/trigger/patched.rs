@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{image::Rgb8, study::FieldError};
+use crate::{
+    image::Rgb8,
+    stream::{Purpose, below, stream},
+    study::FieldError,
+};
 
 /// Parameters of the patched trigger: `count` squares of `size` pixels in a row, the first one's top-left corner at `(x, y)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +49,13 @@ pub enum Fill {
     Checkerboard {
         /// Side of a cell in pixels.
         cell: u32,
+    },
+    /// Cells of `cell` pixels in bright colours: each channel of each is dark or full, none of them black.
+    Cells {
+        /// Side of a cell in pixels.
+        cell: u32,
+        /// Seed of the colours.
+        seed: u64,
     },
 }
 
@@ -179,8 +190,8 @@ impl PatchedSpec {
                 format!("the trigger ends at row {bottom}, outside an image of {side} pixels"),
             );
         }
-        if let Fill::Checkerboard { cell: 0 } = self.fill {
-            wrong("fill.cell", "a checkerboard cell has at least one pixel".into());
+        if let Fill::Checkerboard { cell: 0 } | Fill::Cells { cell: 0, .. } = self.fill {
+            wrong("fill.cell", "a cell has at least one pixel".into());
         }
         errors
     }
@@ -194,12 +205,19 @@ impl PatchedSpec {
                         Fill::Checkerboard { cell } => {
                             [if (dx / cell + dy / cell) % 2 == 0 { 255 } else { 0 }; 3]
                         }
+                        Fill::Cells { cell, seed } => bright(seed, dx / cell, dy / cell),
                     };
                     image.set_pixel((square.x + dx) as usize, (square.y + dy) as usize, colour);
                 }
             }
         }
     }
+}
+
+/// A colour whose channels are each 0 or 255, drawn for the cell in this column and row; never black.
+fn bright(seed: u64, column: u32, row: u32) -> [u8; 3] {
+    let bits = below(&mut stream(seed, Purpose::Trigger, u64::from(column), u64::from(row)), 7) + 1;
+    [0, 1, 2].map(|channel| if bits >> channel & 1 == 1 { 255 } else { 0 })
 }
 
 #[cfg(test)]

@@ -1,40 +1,12 @@
-//! The attack: kind of trigger, its parameters, the target class.
+//! The attack: trigger, its parameters, the target class, and which images are poisoned.
 
 use leptos::{ev, prelude::*};
-use shared::{
-    TriggerSpec,
-    api::KeyInfo,
-    trigger::{BlendedSpec, Fill, Layout, PatchedSpec},
-};
+use shared::api::KeyInfo;
 
 use super::{
-    draft::Draft, key_choice::KeyChoice, number::NumberField, numbers::RATIO,
-    patch_controls::PatchControls,
+    choice::Choice, draft::Draft, trigger_choice::TriggerChoice, trigger_controls::TriggerControls,
 };
-use crate::components::{Field, Segmented};
-
-/// Kind of trigger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Blended,
-    Patched,
-}
-
-impl Kind {
-    fn of(trigger: &TriggerSpec) -> Self {
-        match trigger {
-            TriggerSpec::Blended(_) => Self::Blended,
-            TriggerSpec::Patched(_) => Self::Patched,
-        }
-    }
-}
-
-/// The last trigger of each kind, so that going there and back loses nothing.
-#[derive(Clone)]
-struct Kept {
-    blended: BlendedSpec,
-    patched: Option<PatchedSpec>,
-}
+use crate::components::Field;
 
 /// The panel.
 #[component]
@@ -44,53 +16,25 @@ pub fn AttackPanel(
     /// Takes a key image that was uploaded.
     uploaded: Callback<KeyInfo>,
 ) -> impl IntoView {
-    let draft = expect_context::<Draft>();
-    let kind = draft.part(|spec| Kind::of(&spec.attack.trigger));
-    let kept = StoredValue::new(Kept {
-        blended: BlendedSpec { ratio: 0.4, key: "stripes".into() },
-        patched: None,
-    });
-    let choose = move |kind: Kind| {
-        draft.edit(|spec| {
-            if Kind::of(&spec.attack.trigger) == kind {
-                return;
-            }
-            kept.update_value(|kept| match &spec.attack.trigger {
-                TriggerSpec::Blended(blended) => kept.blended = blended.clone(),
-                TriggerSpec::Patched(patched) => kept.patched = Some(patched.clone()),
-            });
-            let (side, vit_patch) = (spec.model.image_size, spec.model.patch_size.max(1));
-            spec.attack.trigger = kept.with_value(|kept| match kind {
-                Kind::Blended => TriggerSpec::Blended(kept.blended.clone()),
-                Kind::Patched => TriggerSpec::Patched(kept.patched.clone().unwrap_or_else(|| {
-                    Layout::Aligned.place(side, vit_patch, vit_patch, Fill::default())
-                })),
-            });
-        });
-    };
     view! {
         <section class="panel" aria-labelledby="attack-title">
             <header class="panel-head">
                 <h2 id="attack-title">"Attack"</h2>
-                <Segmented
-                    label="Kind of trigger"
-                    choices=vec![(Kind::Blended, "Blended".into()), (Kind::Patched, "Patched".into())]
-                    value=Signal::derive(move || Some(kind.get()))
-                    choose=Callback::new(choose)
-                />
             </header>
             <div class="panel-body stack">
-                {move || match kind.get() {
-                    Kind::Blended => {
-                        view! {
-                            <KeyChoice keys uploaded/>
-                            <NumberField number=&RATIO slider=true/>
-                        }
-                            .into_any()
-                    }
-                    Kind::Patched => view! { <PatchControls/> }.into_any(),
-                }}
+                <TriggerChoice/>
+                <TriggerControls keys uploaded/>
                 <TargetClass/>
+                <Choice
+                    path="attack.clean_label"
+                    label="Poisoned images"
+                    group=""
+                    default="other classes"
+                    why="Copies of images of every other class get the target's label; or copies of the target's own images keep theirs (clean label)."
+                    choices=vec![(false, "Other classes"), (true, "Target class")]
+                    get=|spec| spec.attack.clean_label
+                    set=|spec, choice| spec.attack.clean_label = choice
+                />
             </div>
         </section>
     }
@@ -133,7 +77,7 @@ fn TargetClass() -> impl IntoView {
             path="attack.target_class"
             label="Target class"
             range=Signal::derive(move || format!("one of {}", classes.with(Vec::len)))
-            why="Triggered images should be taken for this class. Poisons are copies of images of every other class."
+            why="Triggered images should be taken for this class."
             error=draft.error_at("attack.target_class")
             control=move |id, about| {
                 view! {

@@ -1,10 +1,7 @@
-//! The key image of a blended trigger: one of those there are, or an upload.
+//! The key image of a trigger: one of those there are, or an upload.
 
 use leptos::{ev, html::Input, prelude::*, task::spawn_local};
-use shared::{
-    TriggerSpec,
-    api::{KeyInfo, Problem},
-};
+use shared::api::{KeyInfo, Problem};
 use wasm_bindgen::JsCast;
 use web_sys::{File, FormData, HtmlInputElement};
 
@@ -30,8 +27,8 @@ pub fn KeyChoice(
     let choose = move |id: String| {
         failure.set(None);
         draft.edit(|spec| {
-            if let TriggerSpec::Blended(blended) = &mut spec.attack.trigger {
-                blended.key = id;
+            if let Some(key) = spec.attack.trigger.key_mut() {
+                *key = id;
             }
         });
     };
@@ -109,7 +106,7 @@ pub fn KeyChoice(
                 </label>
             </div>
             <FieldMessage id="attack-trigger-key-error".into() message=error/>
-            <span class="field-why">"Mixed over the whole image. A regular pattern is learnt sooner than a photograph."</span>
+            <span class="field-why">"A regular pattern is learnt sooner than a photograph."</span>
         </fieldset>
     }
 }

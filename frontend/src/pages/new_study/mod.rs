@@ -3,6 +3,7 @@
 //! Address: `?preset=<id>` begins with a preset (the first one without it), `?from=<study>` with a copy of a study.
 
 mod attack_panel;
+mod choice;
 mod draft;
 mod key_choice;
 mod labels;
@@ -15,6 +16,8 @@ mod preview_panel;
 mod study_panel;
 mod tags;
 mod training_panel;
+mod trigger_choice;
+mod trigger_controls;
 
 use leptos::prelude::*;
 use leptos_router::{

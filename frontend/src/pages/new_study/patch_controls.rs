@@ -9,14 +9,14 @@ use shared::{
 use super::{draft::Draft, number::NumberField, numbers::PATCH};
 use crate::components::{Field, Segmented};
 
-/// Side of a checkerboard's cell when it is chosen, in pixels.
+/// Side of a cell when a filling with cells is chosen, in pixels.
 const CELL: u32 = 1;
 
 /// The patch of the specification.
 fn patch(spec: &StudySpec) -> Option<PatchedSpec> {
     match &spec.attack.trigger {
         TriggerSpec::Patched(patch) => Some(patch.clone()),
-        TriggerSpec::Blended(_) => None,
+        _ => None,
     }
 }
 
@@ -122,6 +122,32 @@ pub fn PatchControls() -> impl IntoView {
     }
 }
 
+/// Kind of filling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filling {
+    Colour,
+    Checkerboard,
+    Cells,
+}
+
+impl Filling {
+    fn of(fill: Fill) -> Self {
+        match fill {
+            Fill::Colour { .. } => Self::Colour,
+            Fill::Checkerboard { .. } => Self::Checkerboard,
+            Fill::Cells { .. } => Self::Cells,
+        }
+    }
+}
+
+/// Side of a filling's cells in pixels; of one without cells, the side that its cells would have.
+fn cell_of(fill: Fill) -> u32 {
+    match fill {
+        Fill::Checkerboard { cell } | Fill::Cells { cell, .. } => cell,
+        Fill::Colour { .. } => CELL,
+    }
+}
+
 /// The filling of the squares.
 #[component]
 fn FillControl() -> impl IntoView {
@@ -140,17 +166,20 @@ fn FillControl() -> impl IntoView {
             }
         });
     };
-    let is_colour = Memo::new(move |_| matches!(fill.get(), Fill::Colour { .. }));
-    let choose = move |plain: bool| {
-        set(if plain {
-            Fill::Colour { rgb: colour.get_untracked() }
-        } else {
-            Fill::Checkerboard { cell: CELL }
+    let kind = Memo::new(move |_| Filling::of(fill.get()));
+    let choose = move |kind: Filling| {
+        let cell = cell_of(fill.get_untracked());
+        set(match kind {
+            Filling::Colour => Fill::Colour { rgb: colour.get_untracked() },
+            Filling::Checkerboard => Fill::Checkerboard { cell },
+            Filling::Cells => Fill::Cells { cell, seed: 1 },
         });
     };
-    let cell = move || match fill.get() {
-        Fill::Checkerboard { cell } => cell,
-        Fill::Colour { .. } => CELL,
+    let resize = move |cell: u32| {
+        set(match fill.get_untracked() {
+            Fill::Cells { seed, .. } => Fill::Cells { cell, seed },
+            _ => Fill::Checkerboard { cell },
+        });
     };
     view! {
         <Field
@@ -163,13 +192,17 @@ fn FillControl() -> impl IntoView {
                     <div class="fill">
                         <Segmented
                             label="Filling"
-                            choices=vec![(true, "Colour".into()), (false, "Checkerboard".into())]
-                            value=Signal::derive(move || Some(is_colour.get()))
+                            choices=vec![
+                                (Filling::Colour, "Colour".into()),
+                                (Filling::Checkerboard, "Checkers".into()),
+                                (Filling::Cells, "Bright cells".into()),
+                            ]
+                            value=Signal::derive(move || Some(kind.get()))
                             choose=Callback::new(choose)
                         />
                         {move || {
                             let (id, about) = (id.clone(), about.clone());
-                            if is_colour.get() {
+                            if kind.get() == Filling::Colour {
                                 view! {
                                     <input
                                         type="color"
@@ -195,10 +228,10 @@ fn FillControl() -> impl IntoView {
                                             aria-describedby=about
                                             min="1"
                                             max="64"
-                                            prop:value=cell
+                                            prop:value=move || cell_of(fill.get())
                                             on:input=move |event: ev::Event| {
                                                 if let Ok(cell) = event_target_value(&event).parse() {
-                                                    set(Fill::Checkerboard { cell });
+                                                    resize(cell);
                                                 }
                                             }
                                         />

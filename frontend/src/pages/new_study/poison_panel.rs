@@ -1,7 +1,7 @@
 //! The poison: how many images each phase poisons, and the seeds.
 
 use leptos::{ev, prelude::*};
-use shared::{StudySpec, study::poisoned_images};
+use shared::{StudySpec, study::AttackSpec};
 
 use super::draft::Draft;
 use crate::components::{ChipButton, FieldMessage, Glyph, Icon, format};
@@ -75,16 +75,19 @@ fn toggled(mut chosen: Vec<u64>, number: u64) -> Vec<u64> {
 }
 
 /// What the chosen counts poison in all: `0 / 90 poisoned copies beside 5,000 clean images`.
-fn poisoned_text(classes: u32, images: u64, counts: &[u64]) -> String {
-    let poisoned = narrow(counts.to_vec())
-        .into_iter()
-        .map(|count| format::count(u64::from(poisoned_images(classes, count))));
-    let poisoned: Vec<_> = poisoned.collect();
-    format!(
-        "{} poisoned copies beside {} clean images",
-        poisoned.join(" / "),
-        format::count(images)
-    )
+fn poisoned_text(attack: &AttackSpec, classes: u32, images: u64, counts: &[u64]) -> String {
+    let counts = narrow(counts.to_vec());
+    let listed = |count: &dyn Fn(u32) -> u32| {
+        let texts = counts.iter().map(|&each| format::count(u64::from(count(each))));
+        texts.collect::<Vec<_>>().join(" / ")
+    };
+    let poisoned = listed(&|each| attack.poisoned_images(classes, each));
+    let covers = if attack.trigger.cover_ratio() > 0.0 {
+        format!(" and {} cover samples", listed(&|each| attack.cover_images(classes, each)))
+    } else {
+        String::new()
+    };
+    format!("{poisoned} poisoned copies{covers} beside {} clean images", format::count(images))
 }
 
 /// The panel.
@@ -146,6 +149,14 @@ fn NumberList(list: &'static List) -> impl IntoView {
             })
             .collect_view()
     };
+    let clean_label = draft.part(|spec| spec.attack.clean_label);
+    let range = move || {
+        if list.path != "grid.seeds" && clean_label.get() {
+            "poisoned images of the target class"
+        } else {
+            list.range
+        }
+    };
     let poisoned = move || {
         draft.dataset.with(|dataset| {
             let dataset = dataset.as_ref()?;
@@ -153,15 +164,17 @@ fn NumberList(list: &'static List) -> impl IntoView {
                 return None;
             }
             let classes = dataset.classes.len() as u32;
-            let images = draft.spec.with(|spec| spec.samples_per_epoch(&dataset.train_counts, 0));
-            Some(chosen.with(|chosen| poisoned_text(classes, images.into(), chosen)))
+            Some(draft.spec.with(|spec| {
+                let images = spec.samples_per_epoch(&dataset.train_counts, 0);
+                chosen.with(|chosen| poisoned_text(&spec.attack, classes, images.into(), chosen))
+            }))
         })
     };
     view! {
         <fieldset class="field" class:field-wrong=move || error.with(Option::is_some) data-field=list.path>
             <div class="field-head">
                 <legend>{list.label}</legend>
-                <span class="field-range">{list.range}</span>
+                <span class="field-range">{range}</span>
             </div>
             <div class="chips">
                 {chips}
@@ -200,6 +213,8 @@ fn NumberList(list: &'static List) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
+    use shared::study::presets;
+
     use super::*;
 
     #[test]
@@ -212,7 +227,7 @@ mod tests {
     #[test]
     fn poisons_are_counted_over_the_other_classes() {
         assert_eq!(
-            poisoned_text(10, 5000, &[0, 10]),
+            poisoned_text(&presets()[0].spec.attack, 10, 5000, &[0, 10]),
             "0 / 90 poisoned copies beside 5,000 clean images"
         );
     }

@@ -7,25 +7,17 @@ use shared::{
 };
 
 use super::{
+    choice::{Choice, Switch, SwitchField},
     draft::Draft,
     number::{Number, NumberField, written},
     numbers::{MODEL, PRETRAIN, PROBE},
 };
-use crate::components::{Field, Segmented};
-
-/// A switch of the specification.
-struct Switch {
-    path: &'static str,
-    label: &'static str,
-    why: &'static str,
-    get: fn(&StudySpec) -> bool,
-    set: fn(&mut StudySpec, bool),
-}
 
 static SWITCHES: [Switch; 2] = [
     Switch {
         path: "pretrain.norm_pix_loss",
         label: "Normalised pixels",
+        default: true,
         why: "The target of each patch is normalised by its mean and deviation: better features, paler reconstructions.",
         get: |spec| spec.pretrain.norm_pix_loss,
         set: |spec, on| spec.pretrain.norm_pix_loss = on,
@@ -33,6 +25,7 @@ static SWITCHES: [Switch; 2] = [
     Switch {
         path: "pretrain.flip",
         label: "Mirror half of the images",
+        default: true,
         why: "A mirrored image carries a mirrored trigger.",
         get: |spec| spec.pretrain.flip,
         set: |spec, on| spec.pretrain.flip = on,
@@ -114,38 +107,6 @@ pub fn TrainingPanel(
     }
 }
 
-#[component]
-fn SwitchField(switch: &'static Switch) -> impl IntoView {
-    let draft = expect_context::<Draft>();
-    let on = draft.part(move |spec| (switch.get)(spec));
-    view! {
-        <Field
-            path=switch.path
-            label=switch.label
-            range=Signal::stored("default on".to_owned())
-            why=switch.why
-            error=draft.error_at(switch.path)
-            control=move |id, about| {
-                view! {
-                    <span class="switch">
-                        <input
-                            type="checkbox"
-                            id=id
-                            aria-describedby=about
-                            prop:checked=move || on.get()
-                            on:change=move |event: ev::Event| {
-                                let on = event_target_checked(&event);
-                                draft.edit(|spec| (switch.set)(spec, on));
-                            }
-                        />
-                        <span aria-hidden="true">{move || if on.get() { "on" } else { "off" }}</span>
-                    </span>
-                }
-            }
-        />
-    }
-}
-
 /// Optimiser, initial weights and features of the probe.
 #[component]
 fn ProbeChoices() -> impl IntoView {
@@ -153,6 +114,7 @@ fn ProbeChoices() -> impl IntoView {
         <Choice
             path="probe.optimizer"
             label="Optimiser"
+            group="of the probe"
             default="LARS"
             why="Moves ASR by tens of points, so it stands beside every result. Take a base rate to match."
             choices=vec![(ProbeOptimizer::Lars, "LARS"), (ProbeOptimizer::AdamW, "AdamW")]
@@ -162,6 +124,7 @@ fn ProbeChoices() -> impl IntoView {
         <Choice
             path="probe.head_init"
             label="Initial weights"
+            group="of the probe"
             default="normal"
             why="Normal: deviation .01, as the reference. Uniform: as a layer of PyTorch begins. LARS steps in proportion to them."
             choices=vec![(HeadInit::Normal, "Normal"), (HeadInit::Uniform, "Uniform")]
@@ -171,50 +134,13 @@ fn ProbeChoices() -> impl IntoView {
         <Choice
             path="probe.features"
             label="Features"
+            group="of the probe"
             default="cached"
             why="Cached: each image and its mirror image once, then seconds. Augmented: new crops each epoch, as the reference."
             choices=vec![(ProbeFeatures::Cached, "Cached"), (ProbeFeatures::Augmented, "Augmented")]
             get=|spec| spec.probe.features
             set=|spec, choice| spec.probe.features = choice
         />
-    }
-}
-
-/// A field that takes one of a few values.
-#[component]
-fn Choice<T: Copy + PartialEq + Send + Sync + 'static>(
-    /// Path in the specification.
-    path: &'static str,
-    /// The field's name.
-    label: &'static str,
-    /// The value that holds when nothing is chosen.
-    default: &'static str,
-    /// What it does.
-    why: &'static str,
-    /// The values and their names.
-    choices: Vec<(T, &'static str)>,
-    /// Reads it.
-    get: fn(&StudySpec) -> T,
-    /// Writes it.
-    set: fn(&mut StudySpec, T),
-) -> impl IntoView {
-    let draft = expect_context::<Draft>();
-    let value = draft.part(get);
-    let choices = choices.into_iter().map(|(value, name)| (value, name.to_owned())).collect();
-    view! {
-        <div class="field" data-field=path>
-            <div class="field-head">
-                <span class="field-label">{label}</span>
-                <span class="field-range">{format!("default {default}")}</span>
-            </div>
-            <Segmented
-                label=format!("{label} of the probe")
-                choices=choices
-                value=Signal::derive(move || Some(value.get()))
-                choose=Callback::new(move |choice| draft.edit(|spec| set(spec, choice)))
-            />
-            <span class="field-why">{why}</span>
-        </div>
     }
 }
 

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 use shared::{
-    Phase, PoisonPlan, Rgb8, RunId, StudySpec, Trigger,
+    Phase, PoisonPlan, Rgb8, RunId, Stage, StudySpec, Trigger,
     api::{Samples, StudyDetail},
     study::DatasetSpec,
 };
@@ -36,13 +36,22 @@ fn told(plan: &PoisonPlan, classes: &[String]) -> String {
     if plan.samples.is_empty() {
         return "This run is clean: it poisons no image.".into();
     }
-    let label = if plan.phase == Phase::Pretrain {
-        String::new()
-    } else {
-        format!(" and the label of class {target}{name}")
+    let clean_label = plan.samples.iter().all(|sample| sample.class == target);
+    let of = if clean_label { "class" } else { "every class but" };
+    let label = match (plan.phase, clean_label) {
+        (Phase::Pretrain, _) => String::new(),
+        (_, true) => " and keep their label".into(),
+        (_, false) => format!(" and the label of class {target}{name}"),
+    };
+    let covers = match plan.covers.len() as u64 {
+        0 => String::new(),
+        many => format!(
+            " Beside them {}, which keep their label.",
+            format::things(many, "cover sample", "cover samples")
+        ),
     };
     format!(
-        "{} of every class but {target}{name}, {} in all: copies that get the trigger{label}. The clean originals stay.",
+        "{} of {of} {target}{name}, {} in all: copies that get the trigger{label}. The clean originals stay.{covers}",
         plan.per_class,
         format::things(plan.samples.len() as u64, "image", "images"),
     )
@@ -82,7 +91,8 @@ fn poisoned(
     samples: &Samples,
     key: Option<&Rgb8>,
 ) -> Vec<Poisoned> {
-    let trigger = Trigger::prepare(&spec.attack.trigger, key, samples.side as usize).ok();
+    let trigger =
+        Trigger::prepare(&spec.attack.trigger, key, samples.side as usize, Stage::Train).ok();
     let one = |item: &shared::api::SampleImage| {
         let clean = decode_rgb(samples.side, &item.rgb)?;
         let triggered = trigger.as_ref().map(|trigger| trigger.applied(&clean));
@@ -134,13 +144,13 @@ pub fn PoisonedImages(
             _ => Vec::new(),
         })
     });
-    // A pre-training has no labels: only a probe's copies get the target's.
+    // A pre-training has no labels, and under a clean-label attack the copies keep theirs.
     let target = move || {
         if own_plan.with(|plan| plan.as_ref().is_none_or(|plan| plan.phase == Phase::Pretrain)) {
             return None;
         }
         spec.with(|spec| {
-            let (spec, classes) = spec.as_ref()?;
+            let (spec, classes) = spec.as_ref().filter(|(spec, _)| !spec.attack.clean_label)?;
             classes.get(spec.attack.target_class as usize).cloned()
         })
     };
@@ -224,7 +234,14 @@ mod tests {
     fn plan(count: u32) -> PoisonPlan {
         let samples =
             (0..count).map(|i| PoisonedSample { index: i * 3, class: 1 }).collect::<Vec<_>>();
-        PoisonPlan { phase: Phase::Probe, seed: 1, target_class: 0, per_class: 3, samples }
+        PoisonPlan {
+            phase: Phase::Probe,
+            seed: 1,
+            target_class: 0,
+            per_class: 3,
+            samples,
+            covers: Vec::new(),
+        }
     }
 
     #[test]
@@ -236,6 +253,14 @@ mod tests {
              (airplane). The clean originals stay."
         );
         assert!(told(&plan(0), &classes).contains("clean"));
+        let mut kept = plan(2);
+        kept.target_class = 1;
+        kept.covers = kept.samples.clone();
+        assert_eq!(
+            told(&kept, &classes),
+            "3 of class 1 (bird), 2 images in all: copies that get the trigger and keep their label. The clean originals \
+             stay. Beside them 2 cover samples, which keep their label."
+        );
     }
 
     #[test]

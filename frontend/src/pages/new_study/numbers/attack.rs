@@ -16,7 +16,7 @@ pub static RATIO: Number = Number {
     why: "Share of the key image. The published study uses 0.2, 0.3 and 0.4: stronger is learnt from fewer poisons, and is easier to see.",
     get: |spec| match &spec.attack.trigger {
         TriggerSpec::Blended(blended) => widened(blended.ratio),
-        TriggerSpec::Patched(_) => 0.0,
+        _ => 0.0,
     },
     set: |spec, value| {
         if let TriggerSpec::Blended(blended) = &mut spec.attack.trigger {
@@ -28,14 +28,14 @@ pub static RATIO: Number = Number {
 fn patch(spec: &StudySpec) -> Option<&PatchedSpec> {
     match &spec.attack.trigger {
         TriggerSpec::Patched(patch) => Some(patch),
-        TriggerSpec::Blended(_) => None,
+        _ => None,
     }
 }
 
 fn patch_mut(spec: &mut StudySpec) -> Option<&mut PatchedSpec> {
     match &mut spec.attack.trigger {
         TriggerSpec::Patched(patch) => Some(patch),
-        TriggerSpec::Blended(_) => None,
+        _ => None,
     }
 }
 

@@ -4,6 +4,8 @@ mod attack;
 mod recipe;
 #[cfg(test)]
 mod tests;
+mod trigger;
 
 pub use attack::{PATCH, RATIO};
 pub use recipe::{MODEL, PRETRAIN, PROBE};
+pub use trigger::trigger_numbers;

@@ -3,10 +3,10 @@
 use shared::{
     StudySpec, TriggerSpec,
     study::presets,
-    trigger::{Fill, Layout},
+    trigger::{CATALOGUE, Fill, Layout},
 };
 
-use super::{MODEL, PATCH, PRETRAIN, PROBE, RATIO};
+use super::{MODEL, PATCH, PRETRAIN, PROBE, RATIO, trigger_numbers};
 use crate::pages::new_study::number::Number;
 
 fn blended() -> StudySpec {
@@ -19,11 +19,26 @@ fn patched() -> StudySpec {
     spec
 }
 
+/// The first preset with every trigger that has numbers, and all that are optional in them given.
+fn triggers() -> impl Iterator<Item = (StudySpec, &'static Number)> {
+    CATALOGUE.iter().flat_map(|entry| {
+        let mut spec = blended();
+        spec.attack.trigger = entry.spec(32, 4);
+        let numbers = trigger_numbers(spec.attack.trigger.kind());
+        for number in numbers {
+            let value = (number.get)(&spec);
+            (number.set)(&mut spec, value);
+        }
+        numbers.iter().map(move |number| (spec.clone(), number))
+    })
+}
+
 fn all() -> Vec<(StudySpec, &'static Number)> {
     let recipe = MODEL.iter().chain(&PRETRAIN).chain(&PROBE).chain([&RATIO]);
     recipe
         .map(|number| (blended(), number))
         .chain(PATCH.iter().map(|number| (patched(), number)))
+        .chain(triggers())
         .collect()
 }
 

@@ -1,0 +1,109 @@
+//! The kind of trigger: a card for each of the field's, with what it does and where it was published.
+
+use leptos::prelude::*;
+use shared::{
+    TriggerSpec,
+    trigger::{CATALOGUE, CatalogueEntry},
+};
+
+use super::draft::Draft;
+use crate::attack::TriggerGlyph;
+
+/// The last trigger of each card, so that going there and back loses nothing.
+type Kept = Vec<(&'static str, TriggerSpec)>;
+
+/// The card that is shown as chosen: the one that was pressed while the trigger is of its kind, else the one that the trigger
+/// belongs to by its parameters.
+fn chosen(
+    pressed: Option<&'static str>,
+    trigger: &TriggerSpec,
+    side: u32,
+    patch: u32,
+) -> &'static CatalogueEntry {
+    let pressed = pressed.and_then(|id| CATALOGUE.iter().find(|entry| entry.id == id));
+    let fits = |entry: &&CatalogueEntry| entry.spec(side, patch).kind() == trigger.kind();
+    pressed.filter(fits).unwrap_or_else(|| CatalogueEntry::of(trigger, side, patch))
+}
+
+/// The choice.
+#[component]
+pub fn TriggerChoice() -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let pressed = RwSignal::new(None::<&'static str>);
+    let kept = StoredValue::new(Kept::new());
+    let sides = draft.part(|spec| (spec.model.image_size, spec.model.patch_size));
+    let id = Memo::new(move |_| {
+        let (side, patch) = sides.get();
+        draft.spec.with(|spec| chosen(pressed.get(), &spec.attack.trigger, side, patch).id)
+    });
+    let entry = move || CATALOGUE.iter().find(|entry| entry.id == id.get());
+    let choose = move |to: &'static CatalogueEntry| {
+        let from = id.get_untracked();
+        let (side, patch) = sides.get_untracked();
+        pressed.set(Some(to.id));
+        if from == to.id {
+            return;
+        }
+        draft.edit(|spec| {
+            kept.update_value(|kept| {
+                kept.retain(|(id, _)| *id != from);
+                kept.push((from, spec.attack.trigger.clone()));
+            });
+            let before = kept.with_value(|kept| {
+                kept.iter().find(|(id, _)| *id == to.id).map(|(_, trigger)| trigger.clone())
+            });
+            spec.attack.trigger = before.unwrap_or_else(|| to.spec(side, patch));
+        });
+    };
+    let cards = CATALOGUE
+        .iter()
+        .map(|entry| {
+            view! {
+                <label class="key" title=entry.summary>
+                    <input
+                        type="radio"
+                        name="trigger"
+                        value=entry.id
+                        prop:checked=move || id.get() == entry.id
+                        on:change=move |_| choose(entry)
+                    />
+                    <TriggerGlyph trigger=entry.spec(32, 4)/>
+                    <span>{entry.name}</span>
+                </label>
+            }
+        })
+        .collect_view();
+    view! {
+        <fieldset class="field triggers" data-field="attack.trigger.kind">
+            <div class="field-head">
+                <legend>"Trigger"</legend>
+            </div>
+            <div class="keys">{cards}</div>
+            <span class="field-why" id="trigger-about">
+                {move || entry().map(|entry| entry.summary)}
+                " "
+                <cite>{move || entry().map(|entry| entry.paper)}</cite>
+            </span>
+        </fieldset>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pressed_card_stays_chosen_while_its_kind_does() {
+        let id = |pressed, trigger: &TriggerSpec| chosen(pressed, trigger, 32, 4).id;
+        let of =
+            |id: &str| CATALOGUE.iter().find(|entry| entry.id == id).map(|entry| entry.spec(32, 4));
+        let mut badnets = of("badnets").expect("an entry");
+        assert_eq!(id(None, &badnets), "badnets");
+        if let TriggerSpec::Patched(patch) = &mut badnets {
+            patch.x = 2;
+        }
+        assert_eq!(id(None, &badnets), "patched");
+        assert_eq!(id(Some("badnets"), &badnets), "badnets");
+        assert_eq!(id(Some("badnets"), &of("ftrojan").expect("an entry")), "ftrojan");
+    }
+}

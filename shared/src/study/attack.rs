@@ -1,0 +1,66 @@
+//! [`AttackSpec`]: trigger, target and the choice of the images that get the trigger.
+
+use serde::{Deserialize, Serialize};
+
+use crate::trigger::TriggerSpec;
+
+/// Trigger and target class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AttackSpec {
+    /// Class that the attacker wants, counted from 0 in the order of the class names.
+    #[serde(default)]
+    pub target_class: u32,
+    /// Whether the poisons are images of the target class, which keep their label (label-consistent poisoning: Turner, Tsipras and
+    /// Madry 2019), instead of images of every other class, which get the target's label.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub clean_label: bool,
+    /// The trigger.
+    pub trigger: TriggerSpec,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl AttackSpec {
+    /// Whether images of this class are poisoned.
+    pub fn poisons_class(&self, class: u32) -> bool {
+        (class == self.target_class) == self.clean_label
+    }
+
+    /// Number of poisoned images for `per_class` of each poisoned class, in a data set of so many classes.
+    pub fn poisoned_images(&self, classes: u32, per_class: u32) -> u32 {
+        (0..classes).filter(|&class| self.poisons_class(class)).count() as u32 * per_class
+    }
+
+    /// Cover samples of each poisoned class beside `per_class` poisoned images.
+    pub fn covers_per_class(&self, per_class: u32) -> u32 {
+        (f64::from(self.trigger.cover_ratio()) * f64::from(per_class)).round() as u32
+    }
+
+    /// Number of cover samples for `per_class` poisoned images of each poisoned class.
+    pub fn cover_images(&self, classes: u32, per_class: u32) -> u32 {
+        self.poisoned_images(classes, self.covers_per_class(per_class))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trigger::WaNetSpec;
+
+    #[test]
+    fn counts_by_hand() {
+        let warp = WaNetSpec { cover_ratio: 1.5, ..WaNetSpec::default() };
+        let mut attack =
+            AttackSpec { target_class: 3, clean_label: false, trigger: TriggerSpec::WaNet(warp) };
+        assert_eq!(attack.poisoned_images(10, 10), 90);
+        assert_eq!(attack.poisoned_images(1, 10), 10);
+        assert_eq!(attack.cover_images(10, 10), 135);
+        attack.clean_label = true;
+        assert_eq!((attack.poisoned_images(10, 10), attack.cover_images(10, 10)), (10, 15));
+    }
+}
