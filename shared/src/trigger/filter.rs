@@ -89,7 +89,7 @@ impl Style {
 
     fn steps(self) -> &'static [Step] {
         match self {
-            Self::Gotham => &[Modulate(1.2, 0.1), Tint(NAVY, 0.2), Gamma(0.5), Contrast(1.3)],
+            Self::Gotham => &[Modulate(1.2, 0.1), Tint(NAVY, 0.2), Gamma(0.75), Contrast(1.3)],
             Self::Nashville => &[
                 TintShadows(NAVY, 0.5),
                 TintLights(CREAM, 0.5),

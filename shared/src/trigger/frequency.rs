@@ -49,9 +49,9 @@ impl FrequencySpec {
 
     pub(super) fn validate(&self, side: u32, path: &str) -> Vec<FieldError> {
         let mut ranges = Ranges::new(path);
-        ranges.positive("magnitude", self.magnitude, 1000.0);
+        ranges.positive("magnitude", self.magnitude, 400.0);
         if let Some(magnitude) = self.test_magnitude {
-            ranges.positive("test_magnitude", magnitude, 1000.0);
+            ranges.positive("test_magnitude", magnitude, 400.0);
         }
         ranges.within("window", self.window, 2, side);
         let inside = |bin: &[u32; 2]| bin.iter().all(|&place| place < self.window);

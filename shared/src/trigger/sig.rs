@@ -32,7 +32,7 @@ impl SigSpec {
     pub(super) fn validate(&self, path: &str) -> Vec<FieldError> {
         let mut ranges = Ranges::new(path);
         ranges.positive("delta", self.delta, 255.0);
-        ranges.positive("frequency", self.frequency, 256.0);
+        ranges.positive("frequency", self.frequency, 64.0);
         if let Some(delta) = self.test_delta {
             ranges.positive("test_delta", delta, 255.0);
         }

@@ -38,7 +38,7 @@ impl WaNetSpec {
     pub(super) fn validate(&self, side: u32, path: &str) -> Vec<FieldError> {
         let mut ranges = Ranges::new(path);
         ranges.within("k", self.k, 2, side.min(64));
-        ranges.positive("strength", self.strength, 32.0);
+        ranges.positive("strength", self.strength, 8.0);
         ranges.seed(self.seed);
         ranges.that((0.5..=1.5).contains(&self.grid_rescale), "grid_rescale", || {
             format!("takes 0.5 to 1.5, not {}", self.grid_rescale)

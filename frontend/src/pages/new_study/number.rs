@@ -69,7 +69,7 @@ fn range(number: &Number, high: f64, default: Option<f64>) -> String {
     if !number.unit.is_empty() {
         parts.push(number.unit.to_owned());
     }
-    if !number.whole && number.low > 0.0 {
+    if !number.whole && number.low > 0.0 && number.low <= number.step {
         let end = if high < 1.0 { "below 1".into() } else { format!("up to {}", grouped(high)) };
         parts.push(format!("above 0, {end}"));
     } else {

@@ -125,7 +125,7 @@ static SIG: [Number; 3] = [
         Sig(SigSpec).frequency,
         "Periods",
         "",
-        0.5..256.0,
+        0.5..64.0,
         0.5,
         "Over the image's width; 6 in the paper."
     ),
@@ -142,7 +142,7 @@ static FREQUENCY: [Number; 3] = [
         Frequency(FrequencySpec).magnitude,
         "Magnitude",
         "of 255",
-        1.0..1000.0,
+        1.0..400.0,
         1.0,
         "Added to each coefficient: 100 in CTRL, 30 in FTrojan."
     ),
@@ -153,7 +153,7 @@ static FREQUENCY: [Number; 3] = [
         "Side of a window; the coefficients lie in the middle and at the end of its spectrum."
     ),
     number!(
-        Frequency(FrequencySpec) "test_magnitude", "Magnitude at the test", "of 255", Range(1.0, 1000.0, 1.0), false,
+        Frequency(FrequencySpec) "test_magnitude", "Magnitude at the test", "of 255", Range(1.0, 400.0, 1.0), false,
         |frequency| frequency.test_magnitude.unwrap_or(frequency.magnitude).number(),
         |frequency, value| frequency.test_magnitude = Some(Value::of(value)),
         "A stronger trigger at the test is found more surely."
@@ -172,7 +172,7 @@ static WANET: [Number; 5] = [
         WaNet(WaNetSpec).strength,
         "Strength",
         "",
-        0.05..32.0,
+        0.05..8.0,
         0.05,
         "How far pixels move; 0.5 in the paper, a quarter of a pixel."
     ),
