@@ -3,6 +3,8 @@
 //! A run's folder holds `run.json` (the order) and, for a trigger with a key image, `key.png`, before the run starts. The run
 //! adds `manifest.json`, `poison.json` and its checkpoints, each written whole or not at all.
 
+mod finetune;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -26,7 +28,7 @@ use crate::{
     hash::hex,
     keys,
     model::{Classifier, Mae},
-    nn::tensor_file::serialize,
+    nn::{Params, tensor_file::serialize},
     optim::AdamW,
     train::{
         batches::Batches,
@@ -83,7 +85,7 @@ pub fn run(
     match point.phase {
         Phase::Pretrain => job.pretrain(&pixels, poisons, &mut report),
         Phase::Probe => job.probe(&pixels, poisons, &prepare(Stage::Test)?, &key, &mut report),
-        Phase::Finetune => unreachable!("`batches` refused it"),
+        Phase::Finetune => job.finetune(&pixels, poisons, &prepare(Stage::Test)?, &mut report),
     }
 }
 
@@ -92,9 +94,7 @@ fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
     let (size, epochs) = match order.point.phase {
         Phase::Pretrain => (order.spec.pretrain.batch_size, order.spec.pretrain.epochs),
         Phase::Probe => (order.spec.probe.batch_size, order.spec.probe.epochs),
-        Phase::Finetune => {
-            return Err(EngineError::Order("this version does not fine-tune yet".into()));
-        }
+        Phase::Finetune => (order.spec.finetune.batch_size, order.spec.finetune.epochs),
     };
     if samples == 0 || size == 0 || epochs == 0 {
         let message = "a run needs at least one image, one image a batch and one epoch";
@@ -216,37 +216,34 @@ impl Job<'_> {
         let training =
             Pretraining { recipe: &spec.pretrain, images: &images, seed, threads: self.threads };
         let mut adamw = training.optimizer(&mae);
-        let done = self.resume_into(&mae, &mut adamw, pixels)?;
-        let mut kept = Instant::now();
+        let done = self.resume_into(mae.params(), &mut adamw, pixels)?;
+        let mut place = self.place(pixels);
         training.train(&mae, &mut adamw, done, report, |end, report| {
-            let EpochEnd { epoch, checkpoint, optimizer } = end;
-            if checkpoint {
+            if end.checkpoint {
                 let info = CheckpointInfo {
                     model: spec.model,
                     phase: Phase::Pretrain,
-                    epoch,
+                    epoch: end.epoch,
                     norm_pix_loss: spec.pretrain.norm_pix_loss,
                 };
-                let file = checkpoint::save(self.folder, &mae, &info)?;
-                report.send(RunEvent::Checkpoint { epoch, file })?;
+                let file = checkpoint::save(self.folder, mae.params(), &info, &[])?;
+                report.send(RunEvent::Checkpoint { epoch: end.epoch, file })?;
             }
-            if epoch < spec.pretrain.epochs && (checkpoint || kept.elapsed() >= KEEP_EVERY) {
-                kept = Instant::now();
-                let (events, seconds) = (report.sent(), report.seconds());
-                let dataset = &pixels.fingerprint;
-                let point = ResumePoint::new(self.order, dataset, epoch, events, seconds);
-                resume::save(self.folder, mae.params(), optimizer, &point)?;
-            }
-            Ok(())
+            place.keep(mae.params(), &end, report)
         })?;
-        resume::remove(self.folder).map_err(EngineError::file(self.folder.join(resume::FILE)))?;
+        place.remove()?;
         report.finish(None)
+    }
+
+    /// The place to go on from, for a training on these images.
+    fn place<'a>(&'a self, pixels: &'a Pixels) -> Place<'a> {
+        Place { job: self, dataset: &pixels.fingerprint, kept: Instant::now() }
     }
 
     /// Takes parameters and moments over from where the run stood. Returns the epochs done.
     fn resume_into(
         &self,
-        mae: &Mae,
+        params: &Params,
         adamw: &mut AdamW,
         pixels: &Pixels,
     ) -> Result<u32, EngineError> {
@@ -258,8 +255,26 @@ impl Job<'_> {
                     .into(),
             });
         }
-        resume::load(self.folder, mae.params(), adamw)?;
+        resume::load(self.folder, params, adamw)?;
         Ok(point.epoch)
+    }
+
+    /// The encoder that this run starts from.
+    fn encoder(&self) -> Result<(PathBuf, Mae, CheckpointInfo), EngineError> {
+        let spec = &self.order.spec;
+        let folder = self.order.encoder.as_ref().map(PathBuf::from).ok_or_else(|| {
+            EngineError::Order(format!(
+                "a {} needs the folder of its pre-training",
+                self.order.point.phase.title().to_lowercase()
+            ))
+        })?;
+        let path = folder.join(checkpoint::LAST);
+        let (mae, info) = checkpoint::open(&path)?;
+        if info.model != spec.model {
+            let reason = format!("it holds {:?}, the study asks for {:?}", info.model, spec.model);
+            return Err(EngineError::Checkpoint { path, reason });
+        }
+        Ok((folder, mae, info))
     }
 
     fn probe(
@@ -272,15 +287,7 @@ impl Job<'_> {
     ) -> Result<(), EngineError> {
         let spec = &self.order.spec;
         let seed = self.order.point.seed;
-        let encoder_folder = self.order.encoder.as_ref().map(PathBuf::from).ok_or_else(|| {
-            EngineError::Order("a linear probe needs the folder of its pre-training".into())
-        })?;
-        let path = encoder_folder.join(checkpoint::LAST);
-        let (mae, info) = checkpoint::open(&path)?;
-        if info.model != spec.model {
-            let reason = format!("it holds {:?}, the study asks for {:?}", info.model, spec.model);
-            return Err(EngineError::Checkpoint { path, reason });
-        }
+        let (encoder_folder, mae, info) = self.encoder()?;
         let dataset = format!("{} {}", pixels.fingerprint, json(&spec.dataset));
         let kept = Kept::new(&encoder_folder, &mae, &dataset)?;
         let key_hash = key.sha256.as_deref().unwrap_or_default();
@@ -307,6 +314,38 @@ impl Job<'_> {
         checkpoint::write(&self.folder.join(checkpoint::HEAD), &bytes)?;
         report.send(RunEvent::Checkpoint { epoch, file: checkpoint::HEAD.into() })?;
         report.finish(Some(metrics))
+    }
+}
+
+/// Where a training goes on should its process die.
+struct Place<'a> {
+    job: &'a Job<'a>,
+    dataset: &'a str,
+    kept: Instant,
+}
+
+impl Place<'_> {
+    /// Keeps the end of an epoch when it is time; the last one is no place to go on from.
+    fn keep(
+        &mut self,
+        params: &Params,
+        end: &EpochEnd<'_>,
+        report: &Reporter<'_>,
+    ) -> Result<(), EngineError> {
+        let due = end.milestone || self.kept.elapsed() >= KEEP_EVERY;
+        if end.epoch < self.job.batches.epochs && due {
+            self.kept = Instant::now();
+            let (events, seconds) = (report.sent(), report.seconds());
+            let point = ResumePoint::new(self.job.order, self.dataset, end.epoch, events, seconds);
+            resume::save(self.job.folder, params, end.optimizer, &point)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was kept: the training is over.
+    fn remove(self) -> Result<(), EngineError> {
+        let folder = self.job.folder;
+        resume::remove(folder).map_err(EngineError::file(folder.join(resume::FILE)))
     }
 }
 

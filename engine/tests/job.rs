@@ -13,8 +13,8 @@ use shared::{
     metric::Metrics,
     run::{DataSource, Phase, RunOrder, RunPoint},
     study::{
-        AttackSpec, BUILTIN_DATASET, DatasetSpec, GridSpec, ModelSpec, PretrainSpec, ProbeFeatures,
-        ProbeOptimizer, ProbeSpec, TransformerSpec,
+        AttackSpec, BUILTIN_DATASET, DatasetSpec, FinetuneSpec, GridSpec, ModelSpec, PretrainSpec,
+        ProbeFeatures, ProbeOptimizer, ProbeSpec, TransformerSpec,
     },
     trigger::{BlendedSpec, TriggerSpec},
 };
@@ -34,7 +34,7 @@ fn spec() -> StudySpec {
             clean_label: false,
             trigger: TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() }),
         },
-        grid: GridSpec { ppr: vec![2], lpr: vec![3], seeds: vec![1] },
+        grid: GridSpec { ppr: vec![2], lpr: vec![3], fpr: vec![3], scratch: false, seeds: vec![1] },
         model: ModelSpec {
             image_size: 16,
             patch_size: 4,
@@ -56,16 +56,29 @@ fn spec() -> StudySpec {
             evaluate_every: 4,
             ..ProbeSpec::default()
         },
+        finetune: FinetuneSpec {
+            epochs: 4,
+            warmup_epochs: 1,
+            batch_size: 24,
+            accumulate: 2,
+            base_lr: 0.02,
+            clip_norm: 5.0,
+            mixup: 0.8,
+            cutmix: 1.0,
+            mix_probability: 0.5,
+            evaluate_every: 3,
+            ..FinetuneSpec::default()
+        },
     }
 }
 
 fn order(spec: StudySpec, phase: Phase, encoder: Option<&Path>) -> RunOrder {
-    let lpr = if phase == Phase::Probe { 3 } else { 0 };
+    let lpr = if phase == Phase::Pretrain { 0 } else { 3 };
     RunOrder {
         run: RunId::from_parts(1, [1; 10]),
         study: StudyId::from_parts(1, [2; 10]),
         spec,
-        point: RunPoint { phase, ppr: 2, lpr, seed: 7 },
+        point: RunPoint { phase, ppr: 2, lpr, seed: 7, scratch: false },
         source: DataSource::Builtin,
         encoder: encoder.map(|folder| folder.display().to_string()),
         program: "test".into(),
@@ -183,6 +196,61 @@ fn a_study_from_pretraining_to_probe() {
 }
 
 #[test]
+fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
+    let encoder = TempDir::new().unwrap();
+    run(&order(spec(), Phase::Pretrain, None), encoder.path()).unwrap();
+    let order = order(spec(), Phase::Finetune, Some(encoder.path()));
+    let whole = TempDir::new().unwrap();
+    let events = run(&order, whole.path()).unwrap();
+    let RunEvent::Started { steps, samples, poisoned, .. } = &events[0] else {
+        panic!("{:?}", events[0])
+    };
+    // 120 images and 3 poisons of each of 9 classes, in batches of 24
+    assert_eq!((*samples, *poisoned, *steps), (147, 27, 24));
+    let evaluated: Vec<u32> = events
+        .iter()
+        .filter_map(|event| match event {
+            RunEvent::Evaluated { epoch, .. } => Some(*epoch),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(evaluated, [3, 4]);
+    assert_eq!(last_metrics(&events).ca.total, 40);
+    let model = |folder: &Path| fs::read(folder.join(checkpoint::LAST)).unwrap();
+
+    // Dies behind a place that was kept, and goes on.
+    let folder = TempDir::new().unwrap();
+    let mut earlier = Vec::new();
+    let died = job::run(&order, folder.path(), None, &mut |event| {
+        if matches!(event, RunEvent::Epoch { epoch: 4, .. }) {
+            return Err(std::io::Error::other("killed"));
+        }
+        earlier.push(event);
+        Ok(())
+    });
+    assert!(died.is_err());
+    let point = resume::find(&order, folder.path()).expect("a place to go on from");
+    assert!((1..4).contains(&point.epoch));
+    earlier.truncate(usize::try_from(point.events).unwrap());
+    job::run(&order, folder.path(), Some(&point), &mut |event| {
+        earlier.push(event);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(results(&earlier), results(&events));
+    assert_eq!(last_metrics(&earlier), last_metrics(&events));
+    assert!(model(folder.path()) == model(whole.path()), "the models differ");
+
+    // From scratch no encoder is needed, and another model comes out.
+    let mut scratch = order;
+    scratch.encoder = None;
+    scratch.point.scratch = true;
+    let folder = TempDir::new().unwrap();
+    let events_from_scratch = run(&scratch, folder.path()).unwrap();
+    assert_ne!(results(&events_from_scratch), results(&events));
+}
+
+#[test]
 fn two_runs_of_one_order_are_equal_to_the_last_bit() {
     let [first, second] = [0, 1].map(|_| {
         let folder = TempDir::new().unwrap();
@@ -272,7 +340,9 @@ fn orders_that_cannot_be_followed() {
     assert!(message(&order(spec(), Phase::Probe, None)).contains("folder of its pre-training"));
     let missing = order(spec(), Phase::Probe, Some(folder.path()));
     assert!(message(&missing).contains("checkpoint.safetensors"));
-    assert!(message(&order(spec(), Phase::Finetune, None)).contains("fine-tune"));
+    assert!(
+        message(&order(spec(), Phase::Finetune, None)).contains("a fine-tuning needs the folder")
+    );
     let mut key = order(spec(), Phase::Pretrain, None);
     let uploaded = BlendedSpec { ratio: 0.4, key: "0".repeat(64) };
     key.spec.attack.trigger = TriggerSpec::Blended(uploaded);

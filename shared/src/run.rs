@@ -23,6 +23,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All of them, in the order of a study.
+    pub const ALL: [Self; 3] = [Self::Pretrain, Self::Probe, Self::Finetune];
+
     /// The name in files and addresses.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -45,7 +48,7 @@ impl Phase {
 impl std::str::FromStr for Phase {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Pretrain, Self::Probe, Self::Finetune]
+        Self::ALL
             .into_iter()
             .find(|phase| phase.as_str() == text)
             .ok_or_else(|| format!("a phase is pretrain, probe or finetune, not {text:?}"))
@@ -129,21 +132,40 @@ pub struct RunPoint {
     pub phase: Phase,
     /// Poisoned images per non-target class in pre-training.
     pub ppr: u32,
-    /// Poisoned images per non-target class in the linear probe; 0 for a pre-training.
+    /// Poisoned images per non-target class in the classifier's training: the LPR of a linear probe, the FPR of a fine-tuning; 0
+    /// for a pre-training.
     pub lpr: u32,
     /// Seed of weights, order, augmentation, masks and poisons.
     pub seed: u64,
+    /// Whether a fine-tuning starts from a model that was not pre-trained.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scratch: bool,
 }
 
 impl RunPoint {
-    /// The pre-training that a run at this point starts from.
-    pub fn encoder(self) -> Self {
-        Self { phase: Phase::Pretrain, lpr: 0, ..self }
+    /// The pre-training that a run at this point starts from; none for a pre-training, and without one.
+    pub fn encoder(self) -> Option<Self> {
+        let starts = self.phase != Phase::Pretrain && !self.scratch;
+        starts.then_some(Self { phase: Phase::Pretrain, lpr: 0, ..self })
     }
 
     /// Poisoned images per non-target class in this run's own phase.
     pub fn poisons_per_class(self) -> u32 {
         if self.phase == Phase::Pretrain { self.ppr } else { self.lpr }
+    }
+
+    /// What is trained, as a title.
+    pub fn title(self) -> &'static str {
+        if self.scratch { "From scratch" } else { self.phase.title() }
+    }
+
+    /// What the number of poisons in this run's own phase is called: PPR, LPR or FPR.
+    pub fn rate_name(self) -> &'static str {
+        match self.phase {
+            Phase::Pretrain => "PPR",
+            Phase::Probe => "LPR",
+            Phase::Finetune => "FPR",
+        }
     }
 
     /// The point in a few words: `pre-training, PPR 10, seed 1`.
@@ -152,6 +174,9 @@ impl RunPoint {
             Phase::Pretrain => format!("pre-training, PPR {}, seed {}", self.ppr, self.seed),
             Phase::Probe => {
                 format!("linear probe, PPR {}, LPR {}, seed {}", self.ppr, self.lpr, self.seed)
+            }
+            Phase::Finetune if self.scratch => {
+                format!("training from scratch, FPR {}, seed {}", self.lpr, self.seed)
             }
             Phase::Finetune => {
                 format!("fine-tuning, PPR {}, FPR {}, seed {}", self.ppr, self.lpr, self.seed)

@@ -19,6 +19,10 @@ pub enum Purpose {
     Augment,
     /// Hidden patches of a sample.
     Mask,
+    /// Parts of blocks that a sample skips in training.
+    DropPath,
+    /// Mixing of a batch's images.
+    Mix,
     /// Choice of the poisoned samples; the index is the class.
     PoisonPretrain,
     /// Choice of the poisoned samples of the linear probe; the index is the class.
@@ -40,6 +44,8 @@ impl Purpose {
             Self::Order => "order",
             Self::Augment => "augment",
             Self::Mask => "mask",
+            Self::DropPath => "drop-path",
+            Self::Mix => "mix",
             Self::PoisonPretrain => "poison-pretrain",
             Self::PoisonProbe => "poison-probe",
             Self::PoisonFinetune => "poison-finetune",

@@ -13,6 +13,7 @@ import pathlib
 import numpy as np
 from safetensors.numpy import save_file
 
+import finetune
 import images
 import mae
 import optimizers
@@ -24,6 +25,7 @@ KINDS = {
     "mae": mae.cases,
     "adamw": optimizers.cases,
     "probe": probe.cases,
+    "finetune": finetune.cases,
     "positions": positions.cases,
     "images": images.cases,
     "triggers": triggers.cases,

@@ -14,6 +14,7 @@ mod folder;
 mod index;
 mod inspect;
 mod load;
+pub mod mix;
 mod parallel;
 pub mod shapes;
 

@@ -188,7 +188,8 @@ impl Mae {
     }
 }
 
-fn blocks(params: &mut Params, name: &str, spec: TransformerSpec) -> Result<Vec<Block>> {
+/// The blocks of an encoder or a decoder.
+pub(super) fn blocks(params: &mut Params, name: &str, spec: TransformerSpec) -> Result<Vec<Block>> {
     let (width, heads) = (spec.dim as usize, spec.heads as usize);
     (0..spec.depth).map(|i| Block::new(params, &format!("{name}.{i}"), width, heads)).collect()
 }

@@ -2,7 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{attention::Attention, layer_norm::LayerNorm, mlp::Mlp, params::Params};
+use super::{
+    attention::Attention, drop_path::scale_images, layer_norm::LayerNorm, mlp::Mlp, params::Params,
+};
 
 /// `x += attention(norm1(x)); x += mlp(norm2(x))`
 #[derive(Clone, Debug)]
@@ -34,5 +36,17 @@ impl Block {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = (x + self.attn.forward(&self.norm1.forward(x)?)?)?;
         &x + self.mlp.forward(&self.norm2.forward(&x)?)?
+    }
+
+    /// As [`forward`](Self::forward) with stochastic depth: `factors` weighs attention and MLP of each image
+    /// ([`drop_factor`](super::drop_factor)).
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    pub fn forward_dropping(&self, x: &Tensor, factors: [&[f32]; 2]) -> Result<Tensor> {
+        let attended = self.attn.forward(&self.norm1.forward(x)?)?;
+        let x = (x + scale_images(&attended, factors[0])?)?;
+        let changed = self.mlp.forward(&self.norm2.forward(&x)?)?;
+        &x + scale_images(&changed, factors[1])?
     }
 }

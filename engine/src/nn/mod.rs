@@ -8,6 +8,7 @@
 
 mod attention;
 mod block;
+mod drop_path;
 mod gelu;
 mod init;
 mod layer_norm;
@@ -26,6 +27,7 @@ pub(crate) mod testing;
 
 pub use attention::{Attention, attend, attend_composed};
 pub use block::Block;
+pub use drop_path::{drop_factor, drop_rate, scale_images};
 pub use gelu::{gelu, gelu_composed};
 pub use init::Init;
 pub use layer_norm::{LayerNorm, layer_norm, layer_norm_composed};
@@ -34,6 +36,6 @@ pub use mlp::Mlp;
 pub use params::{Param, Params};
 pub use patch_embed::PatchEmbed;
 pub use pos_embed::sin_cos_table;
-pub use repeat::repeat_token;
+pub use repeat::{repeat_rows, repeat_token};
 
 pub(crate) use op::with_slice;

@@ -111,6 +111,19 @@ impl Params {
         self.push(name, values, shape, true)
     }
 
+    /// Adds a parameter to train that begins with these values.
+    ///
+    /// # Errors
+    /// When the number of values does not fit the shape.
+    pub fn add_values(
+        &mut self,
+        name: &str,
+        shape: impl Into<Shape>,
+        values: Vec<f32>,
+    ) -> Result<Tensor> {
+        self.push(name, values, shape.into(), true)
+    }
+
     /// Adds a parameter that training leaves as it is.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! One learnt token in many places.
+//! Learnt tokens in many places.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
@@ -13,17 +13,29 @@ use super::{
 /// When the token has another shape.
 pub fn repeat_token(token: &Tensor, batch: usize, tokens: usize) -> Result<Tensor> {
     let (_, _, width) = token.dims3()?;
-    if has_kernel(token) {
-        token.apply_op1(Repeat { batch, tokens })
+    repeat(token, (batch, tokens, width))
+}
+
+/// A table `(1, tokens, width)` repeated for each image to `(batch, tokens, width)`.
+///
+/// # Errors
+/// When the table has another shape.
+pub fn repeat_rows(table: &Tensor, batch: usize) -> Result<Tensor> {
+    let (_, tokens, width) = table.dims3()?;
+    repeat(table, (batch, tokens, width))
+}
+
+fn repeat(rows: &Tensor, shape: (usize, usize, usize)) -> Result<Tensor> {
+    if has_kernel(rows) {
+        rows.apply_op1(Repeat { shape })
     } else {
-        token.broadcast_as((batch, tokens, width))?.contiguous()
+        rows.broadcast_as(shape)?.contiguous()
     }
 }
 
 /// As candle's broadcast, whose gradient, a sum over rows, takes much longer.
 struct Repeat {
-    batch: usize,
-    tokens: usize,
+    shape: (usize, usize, usize),
 }
 
 impl CustomOp1 for Repeat {
@@ -32,15 +44,16 @@ impl CustomOp1 for Repeat {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let token = slice(storage, layout)?;
-        let out = token.repeat(self.batch * self.tokens);
-        Ok((CpuStorage::F32(out), (self.batch, self.tokens, token.len()).into()))
+        let rows = slice(storage, layout)?;
+        let (batch, tokens, width) = self.shape;
+        let out = rows.repeat(batch * tokens * width / rows.len());
+        Ok((CpuStorage::F32(out), self.shape.into()))
     }
 
-    fn bwd(&self, token: &Tensor, _out: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let mut sums = vec![0.0; token.elem_count()];
+    fn bwd(&self, rows: &Tensor, _out: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let mut sums = vec![0.0; rows.elem_count()];
         with_slice(&gradient.contiguous()?, |gradient| column_sums(gradient, &mut sums))?;
-        tensor_like(sums, token).map(Some)
+        tensor_like(sums, rows).map(Some)
     }
 }
 
@@ -55,6 +68,13 @@ mod tests {
         assert_same(
             &[token],
             |x| repeat_token(&x[0], 3, 4),
+            |x| x[0].broadcast_as((3, 4, 19))?.contiguous(),
+            1e-5,
+        );
+        let table = random(vec![1, 4, 19], 1.0, 2);
+        assert_same(
+            &[table],
+            |x| repeat_rows(&x[0], 3),
             |x| x[0].broadcast_as((3, 4, 19))?.contiguous(),
             1e-5,
         );

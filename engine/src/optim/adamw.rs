@@ -9,20 +9,55 @@ use crate::nn::{Params, simd::vectorized, tensor_file::NamedTensor};
 /// Added to the root of the second moment.
 const EPSILON: f64 = 1e-8;
 
-/// `AdamW`. Weight decay applies to tensors of more than one dimension.
+/// How one tensor is stepped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Group {
+    /// Factor of the learning rate.
+    pub rate: f64,
+    /// Whether weight decay applies.
+    pub decays: bool,
+}
+
+/// `AdamW`.
 #[derive(Debug)]
 pub struct AdamW {
     betas: (f64, f64),
     weight_decay: f64,
+    /// One for each trainable tensor.
+    groups: Vec<Group>,
     steps: u32,
     first: Gradients,
     second: Gradients,
 }
 
 impl AdamW {
-    /// For these parameters, before the first step.
+    /// For these parameters, before the first step. Weight decay applies to tensors of more than one dimension.
     pub fn new(params: &Params, betas: (f64, f64), weight_decay: f64) -> Self {
-        Self { betas, weight_decay, steps: 0, first: zeros(params), second: zeros(params) }
+        let group = |param: &crate::nn::Param| Group { rate: 1.0, decays: param.decays() };
+        let groups = params.trainable().map(group).collect();
+        Self { betas, weight_decay, groups, steps: 0, first: zeros(params), second: zeros(params) }
+    }
+
+    /// With a group for each trainable tensor. Panics when there are more or fewer.
+    pub fn with_groups(self, groups: Vec<Group>) -> Self {
+        assert_eq!(groups.len(), self.groups.len(), "one group for each tensor");
+        Self { groups, ..self }
+    }
+
+    /// The numbers of this step for a tensor of this group.
+    fn factors(&self, group: Group, lr: f64) -> Factors {
+        let (beta1, beta2) = self.betas;
+        let lr = lr * group.rate;
+        let decay = if group.decays { self.weight_decay } else { 0.0 };
+        Factors {
+            beta1: beta1 as f32,
+            beta2: beta2 as f32,
+            fresh1: (1.0 - beta1) as f32,
+            fresh2: (1.0 - beta2) as f32,
+            keep: (1.0 - lr * decay) as f32,
+            rate: (lr / (1.0 - beta1.powi(self.steps as i32))) as f32,
+            root: (1.0 / (1.0 - beta2.powi(self.steps as i32)).sqrt()) as f32,
+        }
     }
 }
 
@@ -46,22 +81,13 @@ struct Factors {
 impl Optimizer for AdamW {
     fn step(&mut self, params: &Params, gradients: &Gradients, lr: f64) -> Result<()> {
         self.steps += 1;
-        let (beta1, beta2) = self.betas;
-        let factors = Factors {
-            beta1: beta1 as f32,
-            beta2: beta2 as f32,
-            fresh1: (1.0 - beta1) as f32,
-            fresh2: (1.0 - beta2) as f32,
-            keep: 1.0,
-            rate: (lr / (1.0 - beta1.powi(self.steps as i32))) as f32,
-            root: (1.0 / (1.0 - beta2.powi(self.steps as i32)).sqrt()) as f32,
-        };
-        let decayed = Factors { keep: (1.0 - lr * self.weight_decay) as f32, ..factors };
+        let factors: Vec<Factors> =
+            self.groups.iter().map(|&group| self.factors(group, lr)).collect();
         let params: Vec<_> = params.trainable().collect();
         assert_eq!(params.len(), gradients.len(), "one gradient for each parameter");
-        let work = params.par_iter().zip(gradients).zip(&mut self.first).zip(&mut self.second);
-        work.try_for_each(|(((param, gradient), first), second)| {
-            let factors = if param.decays() { decayed } else { factors };
+        let moments = self.first.par_iter_mut().zip(&mut self.second);
+        let work = params.par_iter().zip(gradients).zip(moments).zip(factors);
+        work.try_for_each(|(((param, gradient), (first, second)), factors)| {
             param.update(|values| update(values, gradient, first, second, factors))
         })
     }

@@ -1,13 +1,17 @@
 //! Optimisers with state that can be saved, and the learning-rate schedule.
 
 mod adamw;
+mod clip;
 mod lars;
+mod layer_decay;
 mod schedule;
 
 use candle_core::Result;
 
-pub use adamw::AdamW;
+pub use adamw::{AdamW, Group};
+pub use clip::clip_norm;
 pub use lars::Lars;
+pub use layer_decay::layer_groups;
 pub use schedule::Schedule;
 
 use crate::nn::{Params, tensor_file::NamedTensor};

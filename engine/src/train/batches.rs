@@ -31,11 +31,6 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Epochs done before this batch, with the part of the current one.
-    pub fn epochs_done(&self) -> f64 {
-        f64::from(self.epoch) + self.step as f64 / self.steps_per_epoch as f64
-    }
-
     /// Steps done after this batch.
     pub fn steps_done(&self) -> u64 {
         u64::from(self.epoch) * self.steps_per_epoch as u64 + self.step as u64 + 1
@@ -121,7 +116,7 @@ mod tests {
         assert_eq!(first.len(), 8);
         assert_ne!(batches[0].samples, batches[2].samples, "each epoch has its own order");
         assert!(!batches[0].ends_epoch() && batches[1].ends_epoch());
-        assert_eq!((batches[3].epochs_done(), batches[3].steps_done()), (1.5, 4));
+        assert_eq!(batches[3].steps_done(), 4);
     }
 
     #[test]

@@ -14,7 +14,11 @@ use shared::{
     study::{ModelSpec, TransformerSpec},
 };
 
-use crate::{EngineError, model::Mae, nn::tensor_file::serialize};
+use crate::{
+    EngineError,
+    model::Mae,
+    nn::{Params, tensor_file::serialize},
+};
 
 /// Name of a run's last checkpoint.
 pub const LAST: &str = "checkpoint.safetensors";
@@ -88,10 +92,16 @@ impl CheckpointInfo {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn save(folder: &Path, mae: &Mae, info: &CheckpointInfo) -> Result<String, EngineError> {
+pub fn save(
+    folder: &Path,
+    params: &Params,
+    info: &CheckpointInfo,
+    more: &[(&'static str, String)],
+) -> Result<String, EngineError> {
     let name = format!("checkpoint-{:04}.safetensors", info.epoch);
     let path = folder.join(&name);
-    write(&path, &serialize(&mae.params().tensors()?, &info.metadata())?)?;
+    let texts = [&info.metadata()[..], more].concat();
+    write(&path, &serialize(&params.tensors()?, &texts)?)?;
     let last = folder.join(LAST);
     let link = part(&last);
     // A second name takes no second place on the disk; a file system without links gets a copy.
@@ -161,10 +171,10 @@ mod tests {
     fn a_model_comes_back_from_both_files() {
         let folder = tempfile::tempdir().unwrap();
         let mae = Mae::new(&info().model, 5, DType::F32).unwrap();
-        let name = save(folder.path(), &mae, &info()).unwrap();
+        let name = save(folder.path(), mae.params(), &info(), &[]).unwrap();
         assert_eq!(name, "checkpoint-0007.safetensors");
         let later = CheckpointInfo { epoch: 8, ..info() };
-        save(folder.path(), &mae, &later).unwrap();
+        save(folder.path(), mae.params(), &later, &[]).unwrap();
         for (name, want) in [(name.as_str(), info()), (LAST, later)] {
             let (read, info) = open(&folder.path().join(name)).unwrap();
             assert_eq!(info, want);

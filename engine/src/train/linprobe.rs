@@ -9,6 +9,7 @@ use shared::{
 };
 
 use super::{
+    accumulate::Accumulated,
     batches::Batches,
     features::{Encoder, Kept},
     poisons::Poisons,
@@ -76,8 +77,10 @@ impl LinearProbe<'_> {
         kept: &Kept<'_>,
         report: &mut Reporter<'_>,
     ) -> Result<Metrics, EngineError> {
-        let ProbeSpec { base_lr, min_lr, batch_size, warmup_epochs, epochs, .. } = *self.recipe;
-        let schedule = Schedule::new(base_lr, min_lr, batch_size, warmup_epochs, epochs);
+        let ProbeSpec { base_lr, min_lr, warmup_epochs, epochs, .. } = *self.recipe;
+        let step_size = self.recipe.batch_size * self.recipe.accumulate;
+        let schedule = Schedule::new(base_lr, min_lr, step_size, warmup_epochs, epochs);
+        let mut accumulated = Accumulated::new(self.recipe.accumulate);
         let mut optimizer = self.optimizer(classifier);
         let features = self.prepare(kept, report)?;
         let labels = |split: &[Sample]| split.iter().map(|s| s.class).collect::<Vec<u32>>();
@@ -88,7 +91,7 @@ impl LinearProbe<'_> {
         let batches = self.batches();
         report.begin(&batches);
         for batch in batches.iter() {
-            let lr = schedule.at(batch.epochs_done());
+            let lr = schedule.at(accumulated.epochs_done(&batch));
             let inputs = self.batch_features(&features, batch.epoch, &batch.samples)?;
             let targets: Vec<u32> =
                 batch.samples.iter().map(|&s| train_labels[s as usize]).collect();
@@ -98,7 +101,9 @@ impl LinearProbe<'_> {
             if !loss.is_finite() {
                 return Err(EngineError::Diverged { loss, epoch: batch.epoch + 1, lr });
             }
-            optimizer.step(classifier.params(), &gradients, lr)?;
+            if let Some(gradients) = accumulated.add(&batch, gradients) {
+                optimizer.step(classifier.params(), &gradients, lr)?;
+            }
             report.step(&batch, loss, lr)?;
             let epoch = batch.epoch + 1;
             if batch.ends_epoch()

@@ -1,17 +1,20 @@
-//! Training: two loops, each a screen long, and what they share.
+//! Training: three loops, each a screen long, and what they share.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`pretrain`], [`linprobe`] | the loops |
+//! | [`pretrain`], [`linprobe`], [`finetune`] | the loops |
 //! | [`batches`] | which samples make which batch; the next batch is made while one trains |
+//! | [`accumulate`] | several batches to a step |
 //! | [`replicas`] | gradients of a batch on all threads, summed in a fixed order |
 //! | [`features`] | CLS features of many images, kept beside the encoder |
 //! | [`checkpoint`] | checkpoints, written whole or not at all |
 //! | [`report`] | a run's events at a readable pace |
 
+pub mod accumulate;
 pub mod batches;
 pub mod checkpoint;
 pub mod features;
+pub mod finetune;
 pub mod linprobe;
 pub mod poisons;
 pub mod pretrain;

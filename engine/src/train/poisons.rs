@@ -28,8 +28,15 @@ impl Poisons<'_> {
 
     /// The classes that the added samples are labelled with.
     pub fn labels(&self) -> impl Iterator<Item = u32> + '_ {
-        let target = self.plan.samples.iter().map(|_| self.plan.target_class);
-        target.chain(self.plan.covers.iter().map(|cover| cover.class))
+        (0..self.len()).map(|i| self.label(i))
+    }
+
+    /// The class that added sample `i` is labelled with. Panics when there are fewer.
+    pub fn label(&self, i: usize) -> u32 {
+        match i.checked_sub(self.plan.samples.len()) {
+            None => self.plan.target_class,
+            Some(cover) => self.plan.covers[cover].class,
+        }
     }
 
     /// Added sample `i`. Panics when there are fewer.

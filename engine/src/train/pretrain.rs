@@ -8,7 +8,7 @@ use shared::{
     study::PretrainSpec,
 };
 
-use super::{batches::Batches, replicas, report::Reporter};
+use super::{accumulate::Accumulated, batches::Batches, replicas, report::Reporter};
 use crate::{
     EngineError,
     data::augment::{Filter, normalise, random_flip, random_resized_crop},
@@ -37,6 +37,8 @@ pub struct EpochEnd<'a> {
     pub epoch: u32,
     /// Whether a checkpoint is due.
     pub checkpoint: bool,
+    /// Whether this is a place to go on from, however short a time ago the last one was kept.
+    pub milestone: bool,
     /// The optimiser as it is now.
     pub optimizer: &'a AdamW,
 }
@@ -67,14 +69,16 @@ impl Pretraining<'_> {
         mut save: impl FnMut(EpochEnd<'_>, &mut Reporter<'_>) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let recipe = self.recipe;
-        let PretrainSpec { base_lr, min_lr, batch_size, warmup_epochs, epochs, .. } = *recipe;
-        let schedule = Schedule::new(base_lr, min_lr, batch_size, warmup_epochs, epochs);
+        let PretrainSpec { base_lr, min_lr, warmup_epochs, epochs, .. } = *recipe;
+        let step_size = recipe.batch_size * recipe.accumulate;
+        let schedule = Schedule::new(base_lr, min_lr, step_size, warmup_epochs, epochs);
+        let mut accumulated = Accumulated::new(recipe.accumulate);
         let batches = self.batches();
         report.begin(&batches);
         let grid = mae.grid();
         let make = |batch: &super::batches::Batch| self.shards(grid, batch.epoch, &batch.samples);
         batches.prefetched(done, make, |batch, shards| {
-            let lr = schedule.at(batch.epochs_done());
+            let lr = schedule.at(accumulated.epochs_done(&batch));
             let size = batch.samples.len() as f64;
             let weights: Vec<f64> = shards.iter().map(|s| s.images as f64 / size).collect();
             let (loss, gradients) =
@@ -84,12 +88,15 @@ impl Pretraining<'_> {
             if !loss.is_finite() {
                 return Err(EngineError::Diverged { loss, epoch: batch.epoch + 1, lr });
             }
-            adamw.step(mae.params(), &gradients, lr)?;
+            if let Some(gradients) = accumulated.add(&batch, gradients) {
+                adamw.step(mae.params(), &gradients, lr)?;
+            }
             report.step(&batch, loss, lr)?;
             if batch.ends_epoch() {
                 let epoch = batch.epoch + 1;
                 let checkpoint = epoch == epochs || epoch % recipe.checkpoint_every.max(1) == 0;
-                save(EpochEnd { epoch, checkpoint, optimizer: adamw }, report)?;
+                let milestone = checkpoint;
+                save(EpochEnd { epoch, checkpoint, milestone, optimizer: adamw }, report)?;
             }
             Ok(())
         })

@@ -7,6 +7,7 @@
 
 mod adamw;
 mod case;
+mod finetune;
 mod images;
 mod mae;
 mod positions;

@@ -171,7 +171,7 @@ mod tests {
             run: RunId::from_parts(9, [1; 10]),
             study: StudyId::from_parts(study, [0; 10]),
             study_name: name.into(),
-            point: RunPoint { phase: Phase::Pretrain, ppr: 10, lpr: 0, seed: 1 },
+            point: RunPoint { phase: Phase::Pretrain, ppr: 10, lpr: 0, seed: 1, scratch: false },
             file: "checkpoint 10.safetensors".into(),
             epoch: 10,
             bytes: 1,

@@ -10,12 +10,15 @@ use crate::components::format;
 
 /// `2 pre-trainings, 10 linear probes`.
 pub fn runs_text(spec: &StudySpec) -> String {
-    let (pretrainings, probes) = spec.grid.counts();
-    format!(
-        "{}, {}",
-        format::things(pretrainings as u64, "pre-training", "pre-trainings"),
-        format::things(probes as u64, "linear probe", "linear probes"),
-    )
+    let counts = spec.grid.counts();
+    let parts = [
+        (counts.pretrainings, "pre-training", "pre-trainings"),
+        (counts.probes, "linear probe", "linear probes"),
+        (counts.finetunings, "fine-tuning", "fine-tunings"),
+        (counts.scratch, "training from scratch", "trainings from scratch"),
+    ];
+    let there = parts.into_iter().filter(|(count, ..)| *count > 0);
+    there.map(|(count, one, many)| format::things(count as u64, one, many)).collect::<Vec<_>>().join(", ")
 }
 
 /// Images that each phase poisons: `PPR 0: none`, `LPR 10: 90 images`.
@@ -30,7 +33,9 @@ pub fn poison_lines(spec: &StudySpec, classes: u32) -> Vec<(String, String)> {
         (format!("{name} {count}"), text)
     };
     let pretrain = spec.grid.ppr.iter().map(|&count| line("PPR", count));
-    pretrain.chain(spec.grid.lpr.iter().map(|&count| line("LPR", count))).collect()
+    let probe = spec.grid.lpr.iter().map(|&count| line("LPR", count));
+    let finetune = spec.grid.fpr.iter().map(|&count| line("FPR", count));
+    pretrain.chain(probe).chain(finetune).collect()
 }
 
 /// `about 8 min on the CPU, 2 threads`; `None` before a device is known or for a specification that cannot run.
@@ -72,6 +77,13 @@ mod tests {
 
     #[test]
     fn runs_and_poisons_by_hand() {
+        let mut with_more = presets()[1].spec.clone();
+        with_more.grid.fpr = vec![0];
+        with_more.grid.scratch = true;
+        assert_eq!(
+            runs_text(&with_more),
+            "2 pre-trainings, 10 linear probes, 2 fine-tunings, 1 training from scratch"
+        );
         let spec = &presets()[1].spec;
         assert_eq!(runs_text(spec), "2 pre-trainings, 10 linear probes");
         let lines = poison_lines(spec, 10);

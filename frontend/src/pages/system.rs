@@ -222,7 +222,7 @@ mod tests {
             strength: 0.4,
             optimizer: ProbeOptimizer::Lars,
             head_init: HeadInit::Normal,
-            point: RunPoint { phase: Phase::Pretrain, ppr: 0, lpr: 0, seed: 1 },
+            point: RunPoint { phase: Phase::Pretrain, ppr: 0, lpr: 0, seed: 1, scratch: false },
             parent: None,
             state,
             progress,

@@ -23,7 +23,9 @@ fn result(run: &RunRow) -> RunResult {
         phase: run.point.phase,
         trigger: run.trigger.clone(),
         ppr: run.point.ppr,
-        lpr: run.point.lpr,
+        lpr: if run.point.phase == Phase::Finetune { 0 } else { run.point.lpr },
+        fpr: (run.point.phase == Phase::Finetune).then_some(run.point.lpr),
+        scratch: run.point.scratch,
         seed: run.point.seed,
         epochs: run.progress.epochs,
         optimizer: optimizer(run).as_str().to_owned(),
@@ -50,7 +52,7 @@ pub fn as_table(runs: &[RunRow]) -> String {
     let head = [
         ("run", Align::Left),
         ("PPR", Align::Right),
-        ("LPR", Align::Right),
+        ("LPR/FPR", Align::Right),
         ("seed", Align::Right),
         ("optimiser", Align::Left),
         ("CA %", Align::Right),
@@ -62,7 +64,7 @@ pub fn as_table(runs: &[RunRow]) -> String {
     ];
     let rows: Vec<_> = runs.iter().map(row).collect();
     format!(
-        "{}\nCA, ASR, RA with their 95 % intervals; PPR, LPR: poisoned images per class in pre-training, probe",
+        "{}\nCA, ASR, RA with their 95 % intervals; PPR, LPR, FPR: poisoned images per class in pre-training, probe, fine-tuning",
         table(&head, &rows)
     )
 }
@@ -75,8 +77,8 @@ fn row(run: &RunRow) -> Vec<String> {
         value.map_or_else(String::new, |value| format!("{value:.digits$}"))
     };
     vec![
-        run.point.phase.title().to_owned(),
-        run.point.ppr.to_string(),
+        run.point.title().to_owned(),
+        if run.point.scratch { String::new() } else { run.point.ppr.to_string() },
         if run.point.phase == Phase::Pretrain { String::new() } else { run.point.lpr.to_string() },
         run.point.seed.to_string(),
         match run.point.phase {

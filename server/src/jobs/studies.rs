@@ -3,7 +3,7 @@
 use std::{collections::HashMap, io, time::Duration};
 
 use shared::{
-    RunId, RunState, StudyId, StudySpec,
+    Phase, RunId, RunState, StudyId, StudySpec,
     api::{RunRow, StudyDetail},
     study::FieldError,
 };
@@ -82,12 +82,10 @@ impl App {
         let mut runs = Vec::new();
         for point in spec.grid.points() {
             let run = self.ids.run();
-            let parent = if point == point.encoder() {
+            if point.phase == Phase::Pretrain {
                 encoders.insert(point, run);
-                None
-            } else {
-                encoders.get(&point.encoder()).copied()
-            };
+            }
+            let parent = point.encoder().and_then(|encoder| encoders.get(&encoder).copied());
             runs.push(NewRun { id: run, point, parent });
         }
         let study = NewStudy { id, created_at: self.clock.now_ms(), spec, classes, runs };

@@ -39,7 +39,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<WrittenCheckpoint>, StoreError> {
         let mut sql = QueryBuilder::<Sqlite>::new(
-            "SELECT r.id, r.study, r.study_name, r.phase, r.ppr, r.lpr, r.seed, e.at, e.body FROM runs r \
+            "SELECT r.id, r.study, r.study_name, r.phase, r.ppr, r.lpr, r.seed, r.scratch, e.at, e.body FROM runs r \
              CROSS JOIN events e INDEXED BY events_checkpoint ON e.run = r.key AND e.kind = 'checkpoint'",
         );
         if let Some(study) = study {
@@ -49,7 +49,7 @@ impl Store {
         let rows = sql.build().fetch_all(self.readers()).await?;
         rows.iter()
             .map(|row| {
-                let (epoch, file) = match from_json(row.try_get(8)?, "an event")? {
+                let (epoch, file) = match from_json(row.try_get(9)?, "an event")? {
                     RunEvent::Checkpoint { epoch, file } => (epoch, file),
                     other => return Err(StoreError::corrupt("a checkpoint")(&other.kind())),
                 };
@@ -60,7 +60,7 @@ impl Store {
                     point: point(row, 3)?,
                     file,
                     epoch,
-                    created_at: row.try_get::<i64, _>(7)? as u64,
+                    created_at: row.try_get::<i64, _>(8)? as u64,
                 })
             })
             .collect()

@@ -33,7 +33,7 @@ struct Packed(
     String,
     f64,
     (ProbeOptimizer, HeadInit),
-    (Phase, u32, u32, u64),
+    (Phase, u32, u32, u64, u8),
     Option<RunId>,
     [u32; 6],
     (u32, Option<f64>, u64),
@@ -42,7 +42,7 @@ struct Packed(
 
 /// What [`Packed`] holds, in its order.
 const PACK: &str = "json_array(key, id, study, study_name, dataset, trigger_label, trigger_kind, strength, \
-     json_array(optimizer, head_init), json_array(phase, ppr, lpr, seed), parent, \
+     json_array(optimizer, head_init), json_array(phase, ppr, lpr, seed, scratch), parent, \
      json_array(ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total), \
      json_array(epochs, images_per_second, taken_seq), json_array(created_at, started_at, ended_at))";
 
@@ -60,7 +60,7 @@ impl From<Packed> for RunRow {
             (optimizer, head_init),
             ..,
         ) = packed;
-        let (phase, ppr, lpr, seed) = packed.9;
+        let (phase, ppr, lpr, seed, scratch) = packed.9;
         let [ca, ca_total, asr, asr_total, ra, ra_total] = packed.11;
         let metrics = Metrics {
             ca: Ratio { hits: ca, total: ca_total },
@@ -88,7 +88,7 @@ impl From<Packed> for RunRow {
             strength,
             optimizer,
             head_init,
-            point: RunPoint { phase, ppr, lpr, seed },
+            point: RunPoint { phase, ppr, lpr, seed, scratch: scratch == 1 },
             parent: packed.10,
             state: RunState::Done,
             progress,

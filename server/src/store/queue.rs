@@ -81,14 +81,14 @@ impl Store {
     /// When the query fails.
     pub async fn next_ready(&self) -> Result<Option<ReadyRun>, StoreError> {
         let row = sqlx::query(
-            "SELECT r.key, r.id, r.study, r.attempt, r.phase, r.ppr, r.lpr, r.seed, r.parent, s.spec FROM runs r \
+            "SELECT r.key, r.id, r.study, r.attempt, r.phase, r.ppr, r.lpr, r.seed, r.scratch, r.parent, s.spec FROM runs r \
              JOIN studies s ON s.id = r.study LEFT JOIN runs p ON p.id = r.parent \
              WHERE r.state = 'queued' AND (r.parent IS NULL OR p.state = 'done') ORDER BY r.queued_at, r.key LIMIT 1",
         )
         .fetch_optional(self.readers())
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let parent: Option<&str> = row.try_get(8)?;
+        let parent: Option<&str> = row.try_get(9)?;
         Ok(Some(ReadyRun {
             key: row.try_get(0)?,
             run: parse(row.try_get(1)?, "a run's identifier")?,
@@ -96,7 +96,7 @@ impl Store {
             attempt: row.try_get(3)?,
             point: point(&row, 4)?,
             parent: parent.map(|id| parse(id, "a run's identifier")).transpose()?,
-            spec: from_json(row.try_get(9)?, "a specification")?,
+            spec: from_json(row.try_get(10)?, "a specification")?,
         }))
     }
 

@@ -13,13 +13,13 @@ use super::{StoreError, studies::from_json};
 
 /// The columns that [`run_row`] reads, in its order; `progress` stands behind them.
 pub(super) const COLUMNS: &str = "id, study, study_name, dataset, trigger_label, trigger_kind, strength, optimizer, \
-     head_init, phase, ppr, lpr, seed, parent, state, ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total, created_at, \
+     head_init, phase, ppr, lpr, seed, scratch, parent, state, ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total, created_at, \
      started_at, ended_at, error";
 
 /// A run from [`COLUMNS`] and `progress`.
 pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
-    let parent: Option<&str> = row.try_get(13)?;
-    let progress: &str = row.try_get(25)?;
+    let parent: Option<&str> = row.try_get(14)?;
+    let progress: &str = row.try_get(26)?;
     Ok(RunRow {
         id: parse(row.try_get(0)?, "a run's identifier")?,
         study: parse(row.try_get(1)?, "a study's identifier")?,
@@ -32,23 +32,24 @@ pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         head_init: named(&HeadInit::ALL, HeadInit::as_str, row.try_get(8)?)?,
         point: point(row, 9)?,
         parent: parent.map(|id| parse(id, "a run's identifier")).transpose()?,
-        state: parse::<RunState>(row.try_get(14)?, "a state")?,
+        state: parse::<RunState>(row.try_get(15)?, "a state")?,
         progress: from_json(progress, "a run's progress")?,
-        metrics: metrics(row, 15)?,
-        created_at: time(row, 21)?.unwrap_or_default(),
-        started_at: time(row, 22)?,
-        ended_at: time(row, 23)?,
-        error: row.try_get(24)?,
+        metrics: metrics(row, 16)?,
+        created_at: time(row, 22)?.unwrap_or_default(),
+        started_at: time(row, 23)?,
+        ended_at: time(row, 24)?,
+        error: row.try_get(25)?,
     })
 }
 
-/// Phase, PPR, LPR and seed from column `at` on.
+/// Phase, PPR, LPR, seed and scratch from column `at` on.
 pub(super) fn point(row: &SqliteRow, at: usize) -> Result<RunPoint, StoreError> {
     Ok(RunPoint {
         phase: parse::<Phase>(row.try_get(at)?, "a phase")?,
         ppr: row.try_get(at + 1)?,
         lpr: row.try_get(at + 2)?,
         seed: row.try_get::<i64, _>(at + 3)? as u64,
+        scratch: row.try_get(at + 4)?,
     })
 }
 

@@ -23,7 +23,8 @@ pub(super) async fn move_state(
         "UPDATE runs SET state = ?1, error = ?2, cancel = 0, \
          started_at = CASE WHEN ?1 = 'running' THEN ?3 ELSE started_at END, \
          ended_at = CASE WHEN ?1 IN ('queued', 'running') THEN NULL ELSE ?3 END \
-         WHERE key = ?4 AND state IN (SELECT value FROM json_each(?5)) RETURNING id, phase, ppr, lpr, seed",
+         WHERE key = ?4 AND state IN (SELECT value FROM json_each(?5)) RETURNING id, phase, ppr, lpr, seed, \
+         scratch",
     )
     .bind(to.as_str())
     .bind(error)

@@ -1,6 +1,7 @@
 //! Studies: insert, list, get, delete.
 
 use shared::{
+    study::{HeadInit, ProbeOptimizer},
     RunId, RunState, StudyId, StudySpec,
     api::{Page, StudyDetail, StudySummary},
     run::{Phase, RunPoint},
@@ -73,14 +74,17 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         for run in &study.runs {
-            let epochs = match run.point.phase {
-                Phase::Pretrain => study.spec.pretrain.epochs,
-                Phase::Probe | Phase::Finetune => study.spec.probe.epochs,
+            let spec = &study.spec;
+            let (probe, adamw) = (&spec.probe, ProbeOptimizer::AdamW);
+            let (epochs, optimizer, head_init) = match run.point.phase {
+                Phase::Pretrain => (spec.pretrain.epochs, probe.optimizer, probe.head_init),
+                Phase::Probe => (probe.epochs, probe.optimizer, probe.head_init),
+                Phase::Finetune => (spec.finetune.epochs, adamw, HeadInit::Normal),
             };
             let key: i64 = sqlx::query_scalar(
                 "INSERT INTO runs (id, study, parent, study_name, dataset, trigger_kind, trigger_label, strength, \
-                 optimizer, head_init, phase, ppr, lpr, seed, epochs, created_at, queued_at) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
+                 optimizer, head_init, phase, ppr, lpr, seed, scratch, epochs, created_at, queued_at) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
             )
             .bind(run.id.to_string())
             .bind(study.id.to_string())
@@ -90,12 +94,13 @@ impl Store {
             .bind(trigger.kind())
             .bind(trigger.label())
             .bind(trigger.strength())
-            .bind(study.spec.probe.optimizer.as_str())
-            .bind(study.spec.probe.head_init.as_str())
+            .bind(optimizer.as_str())
+            .bind(head_init.as_str())
             .bind(run.point.phase.as_str())
             .bind(run.point.ppr)
             .bind(run.point.lpr)
             .bind(run.point.seed as i64)
+            .bind(run.point.scratch)
             .bind(epochs)
             .bind(study.created_at as i64)
             .bind(study.created_at as i64)

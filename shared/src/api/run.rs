@@ -81,6 +81,10 @@ pub struct RunResult {
     pub ppr: u32,
     /// Poisoned images per non-target class in the linear probe.
     pub lpr: u32,
+    /// Poisoned images per non-target class in fine-tuning; absent for the other phases.
+    pub fpr: Option<u32>,
+    /// Whether a fine-tuning started from a model that was not pre-trained.
+    pub scratch: bool,
     /// Seed.
     pub seed: u64,
     /// Epochs.

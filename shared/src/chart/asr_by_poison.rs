@@ -1,4 +1,4 @@
-//! How much poison an attack needs: attack success rate by number of poisoned images in the probe.
+//! How much poison an attack needs: attack success rate by number of poisoned images in the classifier's training.
 
 use super::{
     csv::{Table, number},
@@ -13,19 +13,21 @@ use crate::{
     api::RunRow,
     metric::{Ratio, Spread},
     published,
+    run::{Phase, RunPoint},
 };
 
 /// More groups of bars than this cannot be told apart.
 const GROUPS_UP_TO: usize = 12;
 
-/// Bars of one study and one number of poisons in pre-training: they share a trigger.
+/// Bars of one study, one way of training and one number of poisons in pre-training: they share a trigger.
 struct Group<'a> {
     study: StudyId,
     study_name: &'a str,
     trigger: &'a str,
     strength: f64,
-    ppr: u32,
-    /// LPR and ASR of each run.
+    /// Phase and PPR; without the numbers in which its runs differ.
+    point: RunPoint,
+    /// LPR or FPR, and ASR of each run.
     runs: Vec<(u32, Ratio)>,
 }
 
@@ -43,8 +45,9 @@ pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
         "study",
         "trigger",
         "trigger strength",
+        "trained",
         "ppr (images per class)",
-        "lpr (images per class)",
+        "lpr or fpr (images per class)",
         "runs",
         "asr (%)",
         "low (%)",
@@ -57,7 +60,7 @@ pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
     let mut legend = Vec::new();
     for (slot, group) in groups.iter().enumerate() {
         let rank = strengths.iter().position(|&bits| bits == group.strength.to_bits());
-        let shape = Shape::Bars { hollow: group.ppr == 0, slot, of: shown.len() };
+        let shape = Shape::Bars { hollow: group.point.ppr == 0, slot, of: shown.len() };
         let opacity = opacity(rank.unwrap_or_default(), strengths.len());
         let look = Look { role: Role::Triggered, opacity, shape };
         let label = group.label(many);
@@ -82,13 +85,13 @@ pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
         title: "Attack success rate by number of poisons".into(),
         summary: format!(
             "Bars of the attack success rate in percent for {} groups of runs and {} published series, over the number of \
-             poisoned images per class in the linear probe.",
+             poisoned images per class in the classifier's training.",
             shown.len(),
             published.len()
         ),
-        empty: "No finished classifier yet: a bar appears for each linear probe that ends.",
+        empty: "No finished classifier yet: a bar appears for each classifier that ends.",
         x: Axis {
-            label: "poisoned images per non-target class in the probe, LPR".into(),
+            label: "poisoned images per non-target class in the classifier's training, LPR or FPR".into(),
             scale: Scale::Places(places.iter().map(u32::to_string).collect()),
         },
         y: Axis { label: "attack success rate, ASR (%)".into(), scale: Scale::Percent },
@@ -123,7 +126,8 @@ fn note(left_out: usize, published: &[published::Series]) -> String {
 fn groups(rows: &[RunRow]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for (row, metrics) in finished(rows) {
-        let same = |group: &&mut Group<'_>| group.study == row.study && group.ppr == row.point.ppr;
+        let point = RunPoint { lpr: 0, seed: 0, ..row.point };
+        let same = |group: &&mut Group<'_>| (group.study, group.point) == (row.study, point);
         let run = (row.point.lpr, metrics.asr);
         match groups.iter_mut().find(same) {
             Some(group) => group.runs.push(run),
@@ -132,13 +136,13 @@ fn groups(rows: &[RunRow]) -> Vec<Group<'_>> {
                 study_name: &row.study_name,
                 trigger: &row.trigger,
                 strength: row.strength,
-                ppr: row.point.ppr,
+                point,
                 runs: vec![run],
             }),
         }
     }
     groups.sort_by(|a, b| {
-        let key = |group: &Group<'_>| (group.study, group.ppr);
+        let key = |group: &Group<'_>| (group.study, group.point.phase, group.point.scratch, group.point.ppr);
         a.strength.total_cmp(&b.strength).then_with(|| key(a).cmp(&key(b)))
     });
     groups
@@ -146,10 +150,15 @@ fn groups(rows: &[RunRow]) -> Vec<Group<'_>> {
 
 impl Group<'_> {
     fn label(&self, many: bool) -> String {
-        if many {
-            format!("{} ({}), PPR {}", self.study_name, self.trigger, self.ppr)
-        } else {
-            format!("{}, PPR {}", self.trigger, self.ppr)
+        let trigger = match many {
+            true => format!("{} ({})", self.study_name, self.trigger),
+            false => self.trigger.to_owned(),
+        };
+        let RunPoint { phase, ppr, scratch, .. } = self.point;
+        match phase {
+            _ if scratch => format!("{trigger}, from scratch"),
+            Phase::Finetune => format!("{trigger}, PPR {ppr}, fine-tuned"),
+            _ => format!("{trigger}, PPR {ppr}"),
         }
     }
 
@@ -174,7 +183,8 @@ impl Group<'_> {
             self.study_name.into(),
             self.trigger.into(),
             number(Some(self.strength), 4),
-            self.ppr.to_string(),
+            self.point.title().to_lowercase(),
+            self.point.ppr.to_string(),
             lpr.to_string(),
             spread.n.to_string(),
             number(Some(spread.mean), 4),
@@ -186,7 +196,7 @@ impl Group<'_> {
             x: place as f64,
             y: spread.mean,
             y_range: Some(range),
-            text: format!("{label}\nLPR {lpr}: ASR {:.1} %\n{words}", spread.mean),
+            text: format!("{label}\n{lpr} poisons per class: ASR {:.1} %\n{words}", spread.mean),
             ..Point::default()
         })
     }
@@ -223,6 +233,7 @@ fn published_points(series: &published::Series, places: &[u32], table: &mut Tabl
             String::new(),
             series.label.into(),
             number(Some(series.strength), 4),
+            String::new(),
             String::new(),
             lpr.to_string(),
             String::new(),

@@ -35,7 +35,7 @@ fn row(study: u8, ppr: u32, lpr: u32, seed: u64, result: Metrics) -> RunRow {
         strength,
         optimizer: ProbeOptimizer::Lars,
         head_init: HeadInit::Normal,
-        point: RunPoint { phase: Phase::Probe, ppr, lpr, seed },
+        point: RunPoint { phase: Phase::Probe, ppr, lpr, seed, scratch: false },
         parent: None,
         state: RunState::Done,
         progress: Progress::default(),

@@ -11,6 +11,7 @@ use crate::{
     api::RunRow,
     metric::{Metrics, Ratio},
     run::{Phase, RunState},
+    run::Phase,
     study::fitted_by,
 };
 
@@ -68,7 +69,7 @@ pub fn tradeoff(rows: &[RunRow]) -> Figure {
              from bottom to top.",
             points.len()
         ),
-        empty: "No finished classifier yet: a point appears for each linear probe that ends.",
+        empty: "No finished classifier yet: a point appears for each classifier that ends.",
         x: Axis { label: "clean accuracy, CA (%)".into(), scale: Scale::Percent },
         y: Axis { label: "attack success rate, ASR (%)".into(), scale: Scale::Percent },
         series,
@@ -106,14 +107,25 @@ fn point(row: &RunRow, metrics: Metrics, tags: bool) -> Option<Point> {
         y_range: percent_range(metrics.asr),
         text: [
             format!("{}: {}", row.study_name, row.trigger),
-            format!("{} ({})", row.point.label(), fitted_by(row.optimizer, row.head_init)),
+            format!("{} ({})", row.point.label(), trained_by(row)),
             share("CA", metrics.ca),
             share("ASR", metrics.asr),
         ]
         .join("\n"),
-        tag: tags.then(|| Tag { text: format!("LPR {}", row.point.lpr), left: row.point.ppr == 0 }),
+        tag: tags.then(|| Tag {
+            text: format!("{} {}", row.point.rate_name(), row.point.lpr),
+            left: row.point.ppr == 0,
+        }),
         id: Some(row.id.to_string()),
     })
+}
+
+/// Optimiser, and for a probe its initial weights.
+fn trained_by(row: &RunRow) -> String {
+    match row.point.phase {
+        Phase::Finetune => row.optimizer.title().to_owned(),
+        _ => fitted_by(row.optimizer, row.head_init),
+    }
 }
 
 fn table(points: &[(&RunRow, Metrics)]) -> Table {
@@ -125,8 +137,9 @@ fn table(points: &[(&RunRow, Metrics)]) -> Table {
         "trigger strength",
         "optimizer",
         "head init",
+        "trained",
         "ppr (images per class)",
-        "lpr (images per class)",
+        "lpr or fpr (images per class)",
         "seed",
         "n clean (images)",
         "n triggered (images)",
@@ -149,6 +162,7 @@ fn table(points: &[(&RunRow, Metrics)]) -> Table {
             number(Some(row.strength), 4),
             row.optimizer.as_str().to_owned(),
             row.head_init.as_str().to_owned(),
+            row.point.title().to_lowercase(),
             row.point.ppr.to_string(),
             row.point.lpr.to_string(),
             row.point.seed.to_string(),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::is_false;
 use crate::trigger::TriggerSpec;
 
 /// Trigger and target class.
@@ -18,11 +19,6 @@ pub struct AttackSpec {
     pub clean_label: bool,
     /// The trigger.
     pub trigger: TriggerSpec,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl AttackSpec {

@@ -46,7 +46,7 @@ pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, threads: u32) -
     };
     let train = limited(&dataset.train_counts, spec.dataset.train_per_class);
     let test = limited(&dataset.test_counts, spec.dataset.test_per_class);
-    let (pretrainings, probes) = spec.grid.counts();
+    let counts = spec.grid.counts();
     let pretrain_one = f64::from(spec.pretrain.epochs)
         * train
         * image(spec.model.pretrain_operations(spec.pretrain.mask_ratio));
@@ -60,7 +60,17 @@ pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, threads: u32) -
             (0.0, (f64::from(spec.probe.epochs) * train + evaluations * 2.0 * test) * encode)
         }
     };
-    pretrainings as f64 * (pretrain_one + once) + probes as f64 * (each + steps * HEAD_STEP_SECONDS)
+    // A pre-training without probes computes no features.
+    let once = if counts.probes > 0 { once } else { 0.0 };
+    let finetune = &spec.finetune;
+    let evaluations = f64::from(finetune.epochs / finetune.evaluate_every.max(1)) + 1.0;
+    let finetune_one = f64::from(finetune.epochs)
+        * train
+        * image(TRAINING_FACTOR * spec.model.encode_operations())
+        + evaluations * 2.0 * test * encode;
+    counts.pretrainings as f64 * (pretrain_one + once)
+        + counts.probes as f64 * (each + steps * HEAD_STEP_SECONDS)
+        + (counts.finetunings + counts.scratch) as f64 * finetune_one
 }
 
 #[cfg(test)]
@@ -80,6 +90,7 @@ mod tests {
     #[test]
     fn twice_the_epochs_take_about_twice_the_time() {
         let mut spec = presets()[0].spec.clone();
+        spec.grid.fpr = vec![0, 10];
         let dataset = DatasetInfo {
             train_counts: vec![500; 10],
             test_counts: vec![100; 10],
@@ -88,6 +99,7 @@ mod tests {
         let once = estimate_seconds(&spec, &dataset, 2);
         spec.pretrain.epochs *= 2;
         spec.probe.epochs *= 2;
+        spec.finetune.epochs *= 2;
         let twice = estimate_seconds(&spec, &dataset, 2);
         assert!(twice > 1.8 * once && twice < 2.0 * once, "{once} s, {twice} s");
     }

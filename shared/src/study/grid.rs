@@ -9,23 +9,52 @@ impl GridSpec {
         let mut points = Vec::new();
         for &seed in &self.seeds {
             for &ppr in &self.ppr {
-                points.push(RunPoint { phase: Phase::Pretrain, ppr, lpr: 0, seed });
-                points.extend(self.lpr.iter().map(|&lpr| RunPoint {
-                    phase: Phase::Probe,
-                    ppr,
-                    lpr,
+                let point = |phase, lpr| RunPoint { phase, ppr, lpr, seed, scratch: false };
+                points.push(point(Phase::Pretrain, 0));
+                points.extend(self.lpr.iter().map(|&lpr| point(Phase::Probe, lpr)));
+                points.extend(self.fpr.iter().map(|&fpr| point(Phase::Finetune, fpr)));
+            }
+            if self.scratch {
+                points.extend(self.fpr.iter().map(|&fpr| RunPoint {
+                    phase: Phase::Finetune,
+                    ppr: 0,
+                    lpr: fpr,
                     seed,
+                    scratch: true,
                 }));
             }
         }
         points
     }
 
-    /// Number of pre-trainings and of linear probes.
-    pub fn counts(&self) -> (usize, usize) {
-        let pretrainings = self.seeds.len() * self.ppr.len();
-        (pretrainings, pretrainings * self.lpr.len())
+    /// The counts of poisons of each phase, with the field's path.
+    pub fn poison_counts(&self) -> [(&'static str, &[u32]); 3] {
+        [("grid.ppr", &self.ppr), ("grid.lpr", &self.lpr), ("grid.fpr", &self.fpr)]
     }
+
+    /// Number of runs of each kind.
+    pub fn counts(&self) -> Counts {
+        let pretrainings = self.seeds.len() * self.ppr.len();
+        Counts {
+            pretrainings,
+            probes: pretrainings * self.lpr.len(),
+            finetunings: pretrainings * self.fpr.len(),
+            scratch: if self.scratch { self.seeds.len() * self.fpr.len() } else { 0 },
+        }
+    }
+}
+
+/// How many runs of each kind a grid has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Pre-trainings.
+    pub pretrainings: usize,
+    /// Linear probes.
+    pub probes: usize,
+    /// Fine-tunings of pre-trained encoders.
+    pub finetunings: usize,
+    /// Trainings of models that were not pre-trained.
+    pub scratch: usize,
 }
 
 impl StudySpec {
@@ -47,16 +76,26 @@ mod tests {
 
     #[test]
     fn each_pretraining_comes_before_its_probes() {
-        let grid = GridSpec { ppr: vec![0, 10], lpr: vec![0, 3], seeds: vec![1, 2] };
+        let grid = GridSpec {
+            ppr: vec![0, 10],
+            lpr: vec![0, 3],
+            fpr: vec![0, 1, 5],
+            scratch: true,
+            seeds: vec![1, 2],
+        };
         let points = grid.points();
-        assert_eq!(grid.counts(), (4, 8));
-        assert_eq!(points.len(), 12);
+        let counts = Counts { pretrainings: 4, probes: 8, finetunings: 12, scratch: 6 };
+        assert_eq!((grid.counts(), points.len()), (counts, 30));
+        let mut starts = 0;
         for (at, point) in points.iter().enumerate() {
-            if point.phase == Phase::Probe {
-                let encoder =
-                    points.iter().position(|other| *other == point.encoder()).expect("an encoder");
-                assert!(encoder < at);
+            if let Some(encoder) = point.encoder() {
+                assert!(points[..at].contains(&encoder), "{}", point.label());
+                starts += 1;
             }
         }
+        assert_eq!(starts, 20);
+        assert!(
+            points.iter().all(|point| points.iter().filter(|other| *other == point).count() == 1)
+        );
     }
 }

@@ -3,15 +3,19 @@
 
 mod attack;
 mod cost;
+mod finetune;
 mod grid;
 mod preset;
 mod probe;
+mod recipes;
 mod validate;
 
 use serde::{Deserialize, Serialize};
 
 pub use attack::AttackSpec;
 pub use cost::estimate_seconds;
+pub use finetune::{FinetuneSpec, Pooling};
+pub use grid::Counts;
 pub use preset::{Preset, presets};
 pub use probe::{HeadInit, ProbeFeatures, ProbeOptimizer, ProbeSpec, fitted_by};
 pub use validate::FieldError;
@@ -44,6 +48,9 @@ pub struct StudySpec {
     /// Linear-probe recipe.
     #[serde(default)]
     pub probe: ProbeSpec,
+    /// Fine-tuning recipe.
+    #[serde(default)]
+    pub finetune: FinetuneSpec,
 }
 
 /// The data set and how much of it to use.
@@ -61,7 +68,8 @@ pub struct DatasetSpec {
     pub test_per_class: Option<u32>,
 }
 
-/// The grid: every seed with every PPR gives a pre-training, every one of those with every LPR a linear probe.
+/// The grid: every seed with every PPR gives a pre-training, every one of those with every LPR a linear probe and with every FPR a
+/// fine-tuning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -69,9 +77,21 @@ pub struct GridSpec {
     /// Poisoned images per non-target class in pre-training; 0 is the clean encoder.
     pub ppr: Vec<u32>,
     /// Poisoned images per non-target class in the linear probe; 0 is the clean probe.
+    #[serde(default)]
     pub lpr: Vec<u32>,
+    /// Poisoned images per non-target class in fine-tuning; 0 is a clean fine-tuning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fpr: Vec<u32>,
+    /// Whether a model that was not pre-trained is trained by the fine-tuning recipe, too, for every FPR and seed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub scratch: bool,
     /// Seeds of weights, order, augmentation, masks and poisons.
     pub seeds: Vec<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A vision transformer's width, depth and heads.
@@ -131,9 +151,11 @@ pub struct PretrainSpec {
     pub epochs: u32,
     /// Epochs of linear warm-up.
     pub warmup_epochs: u32,
-    /// Images of a step.
+    /// Images of a batch.
     pub batch_size: u32,
-    /// Learning rate for a batch of 256; the rate in use is `base_lr * batch_size / 256`.
+    /// Batches whose gradients make one step.
+    pub accumulate: u32,
+    /// Learning rate for a step of 256 images; the rate in use is `base_lr * batch_size * accumulate / 256`.
     pub base_lr: f64,
     /// Learning rate at the end of the cosine.
     pub min_lr: f64,
@@ -157,6 +179,7 @@ impl Default for PretrainSpec {
             epochs: 60,
             warmup_epochs: 6,
             batch_size: 128,
+            accumulate: 1,
             base_lr: 1.5e-3,
             min_lr: 0.0,
             weight_decay: 0.05,

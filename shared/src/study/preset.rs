@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttackSpec, BUILTIN_DATASET, DatasetSpec, GridSpec, HeadInit, ModelSpec, PretrainSpec,
-    ProbeSpec, StudySpec, TransformerSpec,
+    AttackSpec, BUILTIN_DATASET, DatasetSpec, FinetuneSpec, GridSpec, HeadInit, ModelSpec,
+    PretrainSpec, ProbeSpec, StudySpec, TransformerSpec,
 };
 use crate::trigger::{BlendedSpec, TriggerSpec};
 
@@ -48,7 +48,7 @@ fn quick_look() -> Preset {
             tags: Vec::new(),
             dataset: DatasetSpec { name: BUILTIN_DATASET.into(), train_per_class: None, test_per_class: None },
             attack: stripes(0.4),
-            grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 10], seeds: vec![1] },
+            grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 10], fpr: Vec::new(), scratch: false, seeds: vec![1] },
             model: ModelSpec {
                 image_size: 32,
                 patch_size: 8,
@@ -64,6 +64,7 @@ fn quick_look() -> Preset {
                 ..PretrainSpec::default()
             },
             probe: ProbeSpec { base_lr: 10.0, ..ProbeSpec::default() },
+            finetune: FinetuneSpec::default(),
         },
     }
 }
@@ -80,10 +81,11 @@ fn cifar10_quick() -> Preset {
             tags: Vec::new(),
             dataset: DatasetSpec { name: "cifar10".into(), train_per_class: Some(500), test_per_class: Some(200) },
             attack: stripes(0.4),
-            grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 1, 3, 10, 50], seeds: vec![1] },
+            grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 1, 3, 10, 50], fpr: Vec::new(), scratch: false, seeds: vec![1] },
             model: ModelSpec::default(),
             pretrain: PretrainSpec::default(),
             probe: ProbeSpec { head_init: HeadInit::Uniform, ..ProbeSpec::default() },
+            finetune: FinetuneSpec::default(),
         },
     }
 }

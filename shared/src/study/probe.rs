@@ -81,9 +81,11 @@ pub struct ProbeSpec {
     pub epochs: u32,
     /// Epochs of linear warm-up.
     pub warmup_epochs: u32,
-    /// Images of a step.
+    /// Images of a batch.
     pub batch_size: u32,
-    /// Learning rate for a batch of 256.
+    /// Batches whose gradients make one step.
+    pub accumulate: u32,
+    /// Learning rate for a step of 256 images; the rate in use is `base_lr * batch_size * accumulate / 256`.
     pub base_lr: f64,
     /// Learning rate at the end of the cosine.
     pub min_lr: f64,
@@ -122,6 +124,7 @@ impl Default for ProbeSpec {
             epochs: 90,
             warmup_epochs: 10,
             batch_size: 256,
+            accumulate: 1,
             base_lr: 1.0,
             min_lr: 0.0,
             weight_decay: 0.0,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{GridSpec, ModelSpec, PretrainSpec, ProbeSpec, StudySpec, TransformerSpec};
+use super::{GridSpec, StudySpec, recipes::check_recipes};
 use crate::api::DatasetInfo;
 
 /// What is wrong with one field, and what would be right.
@@ -26,22 +26,22 @@ impl FieldError {
 }
 
 /// Collects errors.
-struct Check(Vec<FieldError>);
+pub(super) struct Check(Vec<FieldError>);
 
 impl Check {
-    fn that(&mut self, holds: bool, field: &str, message: impl FnOnce() -> String) {
+    pub(super) fn that(&mut self, holds: bool, field: &str, message: impl FnOnce() -> String) {
         if !holds {
             self.0.push(FieldError::new(field, message()));
         }
     }
 
-    fn within(&mut self, field: &str, value: u32, low: u32, high: u32) {
+    pub(super) fn within(&mut self, field: &str, value: u32, low: u32, high: u32) {
         self.that((low..=high).contains(&value), field, || {
             format!("takes {low} to {high}, not {value}")
         });
     }
 
-    fn rate(&mut self, field: &str, value: f64, low: f64, high: f64) {
+    pub(super) fn rate(&mut self, field: &str, value: f64, low: f64, high: f64) {
         self.that(value >= low && value <= high, field, || {
             format!("takes {low} to {high}, not {value}")
         });
@@ -72,9 +72,7 @@ impl StudySpec {
                 "takes at least 1 image".into()
             });
         }
-        check_model(&mut check, &self.model);
-        check_pretrain(&mut check, &self.pretrain);
-        check_probe(&mut check, &self.probe);
+        check_recipes(&mut check, self);
         check_grid(&mut check, &self.grid);
         let mut errors = check.0;
         errors.extend(self.attack.trigger.validate(self.model.image_size, "attack.trigger"));
@@ -104,7 +102,7 @@ impl StudySpec {
         if let Some((_, (class, &count))) = smallest {
             let available = count.min(limit);
             let whose = if self.attack.clean_label { "the target class" } else { "each class" };
-            for (field, counts) in [("grid.ppr", &self.grid.ppr), ("grid.lpr", &self.grid.lpr)] {
+            for (field, counts) in self.grid.poison_counts() {
                 for &wanted in counts {
                     let covers = self.attack.covers_per_class(wanted);
                     check.that(wanted.saturating_add(covers) <= available, field, || {
@@ -121,90 +119,14 @@ impl StudySpec {
     }
 }
 
-fn check_model(check: &mut Check, model: &ModelSpec) {
-    check.within("model.image_size", model.image_size, 8, 512);
-    check.that(
-        model.patch_size > 0
-            && model.image_size.is_multiple_of(model.patch_size)
-            && model.patch_size < model.image_size,
-        "model.patch_size",
-        || {
-            format!(
-                "divides the image size of {} and is smaller than it, which {} does not",
-                model.image_size, model.patch_size
-            )
-        },
-    );
-    for (name, part) in [("encoder", &model.encoder), ("decoder", &model.decoder)] {
-        check_transformer(check, &format!("model.{name}"), part);
-    }
-}
-
-fn check_transformer(check: &mut Check, path: &str, part: &TransformerSpec) {
-    check.within(&format!("{path}.depth"), part.depth, 1, 64);
-    check.within(&format!("{path}.heads"), part.heads, 1, 64);
-    check.within(&format!("{path}.dim"), part.dim, 4, 4096);
-    check.that(part.dim.is_multiple_of(4), &format!("{path}.dim"), || {
-        format!("is a multiple of 4, which {} is not", part.dim)
-    });
-    check.that(
-        part.heads > 0 && part.dim.is_multiple_of(part.heads),
-        &format!("{path}.heads"),
-        || format!("divides the width {}, which {} does not", part.dim, part.heads),
-    );
-}
-
-fn check_pretrain(check: &mut Check, recipe: &PretrainSpec) {
-    check.within("pretrain.epochs", recipe.epochs, 1, 10_000);
-    check.within("pretrain.batch_size", recipe.batch_size, 1, 65_536);
-    check.that(recipe.warmup_epochs <= recipe.epochs, "pretrain.warmup_epochs", || {
-        format!(
-            "takes at most the {} epochs of the training, not {}",
-            recipe.epochs, recipe.warmup_epochs
-        )
-    });
-    check.rate("pretrain.base_lr", recipe.base_lr, 1e-9, 100.0);
-    check.rate("pretrain.min_lr", recipe.min_lr, 0.0, 100.0);
-    check.rate("pretrain.weight_decay", recipe.weight_decay, 0.0, 1.0);
-    check.that(recipe.mask_ratio > 0.0 && recipe.mask_ratio < 1.0, "pretrain.mask_ratio", || {
-        format!(
-            "is above 0 and below 1 (with 1 nothing would be visible), not {}",
-            recipe.mask_ratio
-        )
-    });
-    check.that(
-        recipe.crop_min_scale > 0.0 && recipe.crop_min_scale <= 1.0,
-        "pretrain.crop_min_scale",
-        || format!("is above 0 and at most 1, not {}", recipe.crop_min_scale),
-    );
-    check.within("pretrain.checkpoint_every", recipe.checkpoint_every, 1, 10_000);
-}
-
-fn check_probe(check: &mut Check, recipe: &ProbeSpec) {
-    check.within("probe.epochs", recipe.epochs, 1, 10_000);
-    check.within("probe.batch_size", recipe.batch_size, 2, 65_536);
-    check.that(recipe.warmup_epochs <= recipe.epochs, "probe.warmup_epochs", || {
-        format!(
-            "takes at most the {} epochs of the training, not {}",
-            recipe.epochs, recipe.warmup_epochs
-        )
-    });
-    check.rate("probe.base_lr", recipe.base_lr, 1e-9, 1000.0);
-    check.rate("probe.min_lr", recipe.min_lr, 0.0, 1000.0);
-    check.rate("probe.weight_decay", recipe.weight_decay, 0.0, 1.0);
-    check.that(
-        recipe.crop_min_scale > 0.0 && recipe.crop_min_scale <= 1.0,
-        "probe.crop_min_scale",
-        || format!("is above 0 and at most 1, not {}", recipe.crop_min_scale),
-    );
-    check.within("probe.evaluate_every", recipe.evaluate_every, 1, 10_000);
-}
-
 fn check_grid(check: &mut Check, grid: &GridSpec) {
-    for (field, values) in [("grid.ppr", &grid.ppr), ("grid.lpr", &grid.lpr)] {
-        check.that(!values.is_empty(), field, || {
-            "takes at least one count; 0 is a clean phase".into()
-        });
+    check.that(!grid.ppr.is_empty(), "grid.ppr", || {
+        "takes at least one count; 0 is a clean pre-training".into()
+    });
+    check.that(!grid.lpr.is_empty() || !grid.fpr.is_empty(), "grid.lpr", || {
+        "takes at least one count, or fine-tuning does; 0 is a clean probe".into()
+    });
+    for (field, values) in grid.poison_counts() {
         check.that(values.iter().collect::<HashSet<_>>().len() == values.len(), field, || {
             "names a count twice".into()
         });

@@ -2,7 +2,7 @@
 
 use leptos::{ev, prelude::*};
 use leptos_router::hooks::query_signal_with_options;
-use shared::{Phase, RunState, api::StudySummary};
+use shared::{Phase, RunState, api::StudySummary, trigger::CATALOGUE};
 
 use super::table::here;
 use crate::components::{Glyph, Icon};
@@ -75,9 +75,11 @@ pub fn Filters(
             all.iter().map(|study| (study.id.to_string(), study.name.clone())).collect::<Vec<_>>()
         })
     });
-    let phases: Vec<_> = [Phase::Pretrain, Phase::Probe].map(|it| (it.as_str(), it.title())).into();
+    let phases: Vec<_> = Phase::ALL.map(|it| (it.as_str(), it.title())).into();
     let states: Vec<_> = RunState::ALL.map(|it| (it.as_str(), it.as_str())).into();
-    let triggers = named(&[("blended", "blended"), ("patched", "patched")]);
+    let mut kinds: Vec<_> = CATALOGUE.iter().map(|entry| entry.spec(32, 4).kind()).collect();
+    kinds.dedup();
+    let triggers = named(&kinds.into_iter().map(|kind| (kind, kind)).collect::<Vec<_>>());
     view! {
         <div class="filters" role="search" aria-label="Filter the runs">
             <label class="search">

@@ -5,11 +5,13 @@ use shared::{
     StudyId,
     api::RunRow,
     metric::{Metrics, Ratio, Spread},
+    run::RunPoint,
 };
 
 use crate::{
     api,
     components::{Fetched, ProblemBox, fetched, format},
+    pages::study::ppr_text,
 };
 
 /// Runs of one study and one point of its grid, over all seeds.
@@ -18,8 +20,8 @@ struct Mean {
     study: StudyId,
     study_name: String,
     trigger: String,
-    ppr: u32,
-    lpr: u32,
+    /// Without the seed.
+    point: RunPoint,
     ca: Option<Spread>,
     asr: Option<Spread>,
     ra: Option<Spread>,
@@ -28,7 +30,7 @@ struct Mean {
 
 /// The lines, by study in the order of its first run, then by PPR and LPR.
 fn means(rows: &[RunRow]) -> Vec<Mean> {
-    let key = |row: &RunRow| (row.study, row.point.ppr, row.point.lpr);
+    let key = |row: &RunRow| (row.study, RunPoint { seed: 0, ..row.point });
     let mut keys: Vec<_> = Vec::new();
     for row in rows {
         if !keys.contains(&key(row)) {
@@ -36,7 +38,9 @@ fn means(rows: &[RunRow]) -> Vec<Mean> {
         }
     }
     let first = |study| rows.iter().position(|row| row.study == study);
-    keys.sort_by_key(|&(study, ppr, lpr)| (first(study), ppr, lpr));
+    keys.sort_by_key(|&(study, point)| {
+        (first(study), point.phase, point.scratch, point.ppr, point.lpr)
+    });
     let mean = |wanted| {
         let of: Vec<&RunRow> = rows.iter().filter(|row| key(row) == wanted).collect();
         let spread = |pick: fn(&Metrics) -> Ratio| {
@@ -48,8 +52,7 @@ fn means(rows: &[RunRow]) -> Vec<Mean> {
             study: row.study,
             study_name: row.study_name.clone(),
             trigger: row.trigger.clone(),
-            ppr: row.point.ppr,
-            lpr: row.point.lpr,
+            point: RunPoint { seed: 0, ..row.point },
             ca: spread(|metrics| metrics.ca),
             asr: spread(|metrics| metrics.asr),
             ra: spread(|metrics| metrics.ra),
@@ -79,14 +82,14 @@ pub fn Means(
         Some(format!("/compare{}", api::query(&[("studies", &studies)])))
     });
     let lines = move || match results.get() {
-        None => view! { <tr><td colspan="7" class="loading">"Loading the results…"</td></tr> }
+        None => view! { <tr><td colspan="8" class="loading">"Loading the results…"</td></tr> }
             .into_any(),
         Some(Err(problem)) => {
             let retry = Callback::new(move |()| results.refetch());
-            view! { <tr><td colspan="7"><ProblemBox problem retry/></td></tr> }.into_any()
+            view! { <tr><td colspan="8"><ProblemBox problem retry/></td></tr> }.into_any()
         }
         Some(Ok(rows)) if rows.is_empty() => view! {
-            <tr><td colspan="7" class="empty-line">"No linear probe has ended yet."</td></tr>
+            <tr><td colspan="8" class="empty-line">"No classifier has ended yet."</td></tr>
         }
         .into_any(),
         Some(Ok(rows)) => {
@@ -100,8 +103,9 @@ pub fn Means(
                 <thead>
                     <tr>
                         <th scope="col">"Study"</th>
+                        <th scope="col">"Trained"</th>
                         <th scope="col" class="number">"PPR"</th>
-                        <th scope="col" class="number">"LPR"</th>
+                        <th scope="col" class="number">"LPR, FPR"</th>
                         <th scope="col" class="number">"Seeds"</th>
                         <th scope="col" class="number">"CA %"</th>
                         <th scope="col" class="number">"ASR %"</th>
@@ -112,7 +116,7 @@ pub fn Means(
             </table>
         </div>
         <p class="muted small">
-            "Mean and sample standard deviation over the seeds of a study; finished linear probes only."
+            "Mean and sample standard deviation over the seeds of a study; finished classifiers only."
         </p>
     }
 }
@@ -136,8 +140,9 @@ fn Line(mean: Mean) -> impl IntoView {
                 <a href=format!("/studies/{}", mean.study)>{mean.study_name}</a>
                 <span class="muted small">{mean.trigger}</span>
             </th>
-            <td class="number" data-label="PPR">{mean.ppr}</td>
-            <td class="number" data-label="LPR">{mean.lpr}</td>
+            <td data-label="Trained">{mean.point.title()}</td>
+            <td class="number" data-label="PPR">{ppr_text(mean.point)}</td>
+            <td class="number" data-label=mean.point.rate_name()>{mean.point.lpr}</td>
             <td class="number" data-label="Seeds">{format::count(mean.seeds as u64)}</td>
             {cell(mean.ca, "clean", "CA %")}
             {cell(mean.asr, "triggered", "ASR %")}
@@ -150,7 +155,6 @@ fn Line(mean: Mean) -> impl IntoView {
 mod tests {
     use shared::{
         Phase, Progress, RunId, RunState,
-        run::RunPoint,
         study::{HeadInit, ProbeOptimizer},
     };
 
@@ -168,7 +172,7 @@ mod tests {
             strength: 0.4,
             optimizer: ProbeOptimizer::Lars,
             head_init: HeadInit::Normal,
-            point: RunPoint { phase: Phase::Probe, ppr: 0, lpr, seed },
+            point: RunPoint { phase: Phase::Probe, ppr: 0, lpr, seed, scratch: false },
             parent: None,
             state: RunState::Done,
             progress: Progress::default(),
@@ -184,7 +188,7 @@ mod tests {
     fn seeds_become_one_line() {
         let rows = [row(2, 3, 1, 4), row(1, 0, 1, 9), row(2, 0, 1, 1), row(2, 3, 2, 6)];
         let means = means(&rows);
-        let lines: Vec<_> = means.iter().map(|it| (it.lpr, it.seeds)).collect();
+        let lines: Vec<_> = means.iter().map(|it| (it.point.lpr, it.seeds)).collect();
         assert_eq!(lines, [(0, 1), (3, 2), (0, 1)], "the study that came first stays first");
         let spread = means[1].ca.expect("two seeds");
         assert!((spread.mean - 0.5).abs() < 1e-12);

@@ -34,8 +34,8 @@ pub const COLUMNS: [Column; 9] = [
     },
     Column {
         key: "lpr",
-        name: "LPR",
-        title: "Poisoned images per non-target class in the probe",
+        name: "LPR, FPR",
+        title: "Poisoned images per non-target class in the classifier's training",
         number: true,
     },
     Column { key: "seed", name: "Seed", title: "Seed of the run", number: true },

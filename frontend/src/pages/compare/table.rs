@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     components::{Fetched, Glyph, Icon, Pager, ProblemBox, StateBadge, fetched_every, format},
-    pages::study::ShareCell,
+    pages::study::{ShareCell, ppr_text},
 };
 
 /// Time between two looks while something runs, in milliseconds.
@@ -171,9 +171,9 @@ fn Line(
                 <a href=href>{run.study_name}</a>
                 <span class="muted small">{run.trigger}</span>
             </th>
-            <td class="run-phase" data-label="Phase">{run.point.phase.title()}</td>
-            <td class="number" data-label="PPR">{run.point.ppr}</td>
-            <td class="number" data-label="LPR">
+            <td class="run-phase" data-label="Phase">{run.point.title()}</td>
+            <td class="number" data-label="PPR">{ppr_text(run.point)}</td>
+            <td class="number" data-label="LPR, FPR">
                 {if run.point.phase == Phase::Pretrain { "–".to_owned() } else { run.point.lpr.to_string() }}
             </td>
             <td class="number" data-label="Seed">{run.point.seed}</td>

@@ -1,9 +1,9 @@
 //! What the form calls a field, from its path.
 
-use super::numbers::{MODEL, PATCH, PRETRAIN, PROBE, RATIO};
+use super::numbers::{FINETUNE, MODEL, PATCH, PRETRAIN, PROBE, RATIO};
 
 /// Fields that are no numbers.
-const OTHERS: [(&str, &str); 12] = [
+const OTHERS: [(&str, &str); 13] = [
     ("name", "Name"),
     ("tags", "Tags"),
     ("dataset.name", "Data set"),
@@ -14,6 +14,7 @@ const OTHERS: [(&str, &str); 12] = [
     ("attack.trigger.fill.cell", "Cell of the checkerboard"),
     ("grid.ppr", "Pre-training, PPR"),
     ("grid.lpr", "Linear probe, LPR"),
+    ("grid.fpr", "Fine-tuning, FPR"),
     ("grid.seeds", "Seeds"),
     ("grid", "Poisons and seeds"),
 ];
@@ -24,6 +25,7 @@ pub fn label(path: &str) -> String {
         ("", &MODEL[..]),
         ("Pre-training, ", &PRETRAIN[..]),
         ("Linear probe, ", &PROBE[..]),
+        ("Fine-tuning, ", &FINETUNE[..]),
         ("", &PATCH[..]),
     ];
     for (phase, numbers) in phases {

@@ -15,7 +15,7 @@ use crate::{
 
 /// The part of a path that names a panel with hidden fields.
 fn is_training(path: &str) -> bool {
-    ["model.", "pretrain.", "probe."].iter().any(|part| path.starts_with(part))
+    ["model.", "pretrain.", "probe.", "finetune."].iter().any(|part| path.starts_with(part))
 }
 
 /// `2 fields need attention`.

@@ -3,7 +3,10 @@
 use leptos::{ev, prelude::*};
 use shared::{StudySpec, study::AttackSpec};
 
-use super::draft::Draft;
+use super::{
+    choice::{Switch, SwitchField},
+    draft::Draft,
+};
 use crate::components::{ChipButton, FieldMessage, Glyph, Icon, format};
 
 /// A list of numbers of the grid.
@@ -25,7 +28,7 @@ fn narrow(counts: Vec<u64>) -> Vec<u32> {
     counts.into_iter().map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect()
 }
 
-static LISTS: [List; 3] = [
+static LISTS: [List; 4] = [
     List {
         path: "grid.ppr",
         label: "Pre-training, PPR",
@@ -45,6 +48,15 @@ static LISTS: [List; 3] = [
         set: |spec, counts| spec.grid.lpr = narrow(counts),
     },
     List {
+        path: "grid.fpr",
+        label: "Fine-tuning, FPR",
+        range: "poisoned images per non-target class",
+        why: "One fine-tuning each of every encoder. None: no fine-tuning; 0 is a clean one.",
+        suggestions: &[0, 1, 3, 5, 10, 50],
+        get: |spec| wide(&spec.grid.fpr),
+        set: |spec, counts| spec.grid.fpr = narrow(counts),
+    },
+    List {
         path: "grid.seeds",
         label: "Seeds",
         range: "whole numbers",
@@ -54,6 +66,15 @@ static LISTS: [List; 3] = [
         set: |spec, seeds| spec.grid.seeds = seeds,
     },
 ];
+
+static SCRATCH: Switch = Switch {
+    path: "grid.scratch",
+    label: "Also from scratch",
+    default: false,
+    why: "The same training of a model that was not pre-trained, for every FPR and seed: what the pre-training is worth.",
+    get: |spec| spec.grid.scratch,
+    set: |spec, on| spec.grid.scratch = on,
+};
 
 /// The numbers to show: the suggestions and what is chosen, in order, each once.
 fn shown(suggestions: &[u64], chosen: &[u64]) -> Vec<u64> {
@@ -93,13 +114,20 @@ fn poisoned_text(attack: &AttackSpec, classes: u32, images: u64, counts: &[u64])
 /// The panel.
 #[component]
 pub fn PoisonPanel() -> impl IntoView {
+    let draft = expect_context::<Draft>();
     let lists = LISTS.iter().map(|list| view! { <NumberList list/> }).collect_view();
+    let finetunes = draft.part(|spec| !spec.grid.fpr.is_empty());
     view! {
         <section class="panel" aria-labelledby="poison-title">
             <header class="panel-head">
                 <h2 id="poison-title">"Poison"</h2>
             </header>
-            <div class="panel-body stack">{lists}</div>
+            <div class="panel-body stack">
+                {lists}
+                <Show when=move || finetunes.get()>
+                    <SwitchField switch=&SCRATCH/>
+                </Show>
+            </div>
         </section>
     }
 }
@@ -160,7 +188,7 @@ fn NumberList(list: &'static List) -> impl IntoView {
     let poisoned = move || {
         draft.dataset.with(|dataset| {
             let dataset = dataset.as_ref()?;
-            if list.path == "grid.seeds" {
+            if list.path == "grid.seeds" || chosen.with(Vec::is_empty) {
                 return None;
             }
             let classes = dataset.classes.len() as u32;

@@ -1,19 +1,23 @@
-//! The training: one sentence of what holds, and every field of model, pre-training and probe on demand.
+//! The training: one sentence of what holds, and every field of model and phases on demand.
 
 use leptos::{ev, prelude::*};
 use shared::{
     StudySpec,
-    study::{HeadInit, ModelSpec, PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec},
+    study::{
+        FinetuneSpec, HeadInit, ModelSpec, Pooling, PretrainSpec, ProbeFeatures, ProbeOptimizer,
+        ProbeSpec,
+    },
 };
 
 use super::{
     choice::{Choice, Switch, SwitchField},
     draft::Draft,
     number::{Number, NumberField, written},
-    numbers::{MODEL, PRETRAIN, PROBE},
+    numbers::{FINETUNE, MODEL, PRETRAIN, PROBE},
 };
 
-static SWITCHES: [Switch; 2] = [
+/// Of pre-training, then of fine-tuning.
+static SWITCHES: [Switch; 3] = [
     Switch {
         path: "pretrain.norm_pix_loss",
         label: "Normalised pixels",
@@ -30,6 +34,14 @@ static SWITCHES: [Switch; 2] = [
         get: |spec| spec.pretrain.flip,
         set: |spec, on| spec.pretrain.flip = on,
     },
+    Switch {
+        path: "finetune.flip",
+        label: "Mirror half of the images",
+        default: true,
+        why: "A mirrored image carries a mirrored trigger.",
+        get: |spec| spec.finetune.flip,
+        set: |spec, on| spec.finetune.flip = on,
+    },
 ];
 
 /// The recipe in a sentence.
@@ -39,17 +51,22 @@ fn sentence(spec: &StudySpec) -> String {
         ProbeFeatures::Cached => "cached",
         ProbeFeatures::Augmented => "augmented",
     };
+    let probe = format!(
+        "; probe of {} epochs with {} on {features} features",
+        spec.probe.epochs,
+        spec.probe.fitted_by()
+    );
+    let finetune = format!("; fine-tuning of {} epochs", spec.finetune.epochs);
     format!(
-        "ViT {} × {} blocks on {} px with patches of {} px; pre-training of {} epochs, {} % hidden; probe of {} epochs \
-         with {} on {features} features.",
+        "ViT {} × {} blocks on {} px with patches of {} px; pre-training of {} epochs, {} % hidden{}{}.",
         model.encoder.dim,
         model.encoder.depth,
         model.image_size,
         model.patch_size,
         spec.pretrain.epochs,
         written((spec.pretrain.mask_ratio * 1000.0).round() / 10.0),
-        spec.probe.epochs,
-        spec.probe.fitted_by(),
+        if spec.grid.lpr.is_empty() { "" } else { &probe },
+        if spec.grid.fpr.is_empty() { "" } else { &finetune },
     )
 }
 
@@ -59,6 +76,7 @@ fn defaults(spec: &StudySpec) -> StudySpec {
         model: ModelSpec::default(),
         pretrain: PretrainSpec::default(),
         probe: ProbeSpec::default(),
+        finetune: FinetuneSpec::default(),
         ..spec.clone()
     }
 }
@@ -78,9 +96,12 @@ pub fn TrainingPanel(
             .map(|number| view! { <NumberField number default=Some((number.get)(&defaults))/> })
             .collect_view()
     };
-    let (model, pretrain, probe) =
-        (fields.clone()(&MODEL), fields.clone()(&PRETRAIN), fields(&PROBE));
-    let switches = SWITCHES.iter().map(|switch| view! { <SwitchField switch/> }).collect_view();
+    let (model, pretrain) = (fields.clone()(&MODEL), fields.clone()(&PRETRAIN));
+    let (probe, finetune) = (fields.clone()(&PROBE), fields(&FINETUNE));
+    let switches = |of: &str| {
+        let those = SWITCHES.iter().filter(|switch| switch.path.starts_with(of));
+        those.map(|switch| view! { <SwitchField switch/> }).collect_view()
+    };
     view! {
         <section class="panel" aria-labelledby="training-title">
             <details
@@ -98,9 +119,24 @@ pub fn TrainingPanel(
                     <h3>"Model"</h3>
                     <div class="fields fields-model">{model}</div>
                     <h3>"Pre-training"</h3>
-                    <div class="fields">{pretrain} {switches}</div>
+                    <div class="fields">{pretrain} {switches("pretrain.")}</div>
                     <h3>"Linear probe"</h3>
                     <div class="fields"><ProbeChoices/> {probe}</div>
+                    <h3>"Fine-tuning"</h3>
+                    <div class="fields">
+                        <Choice
+                            path="finetune.pooling"
+                            label="Classified by"
+                            group="in fine-tuning"
+                            default="mean"
+                            why="Mean of the patch tokens, as the reference; or the CLS token."
+                            choices=vec![(Pooling::Mean, "Mean of patches"), (Pooling::Cls, "CLS token")]
+                            get=|spec| spec.finetune.pooling
+                            set=|spec, choice| spec.finetune.pooling = choice
+                        />
+                        {finetune}
+                        {switches("finetune.")}
+                    </div>
                 </div>
             </details>
         </section>

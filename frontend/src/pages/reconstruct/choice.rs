@@ -122,7 +122,7 @@ mod tests {
             run: RunId::from_parts(1, [run; 10]),
             study: StudyId::from_parts(study, [0; 10]),
             study_name: format!("study {study}"),
-            point: RunPoint { phase: Phase::Pretrain, ppr, lpr: 0, seed: 1 },
+            point: RunPoint { phase: Phase::Pretrain, ppr, lpr: 0, seed: 1, scratch: false },
             file: format!("checkpoint-{epoch}.safetensors"),
             epoch,
             bytes: 1,

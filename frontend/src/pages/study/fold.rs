@@ -76,7 +76,10 @@ fn weight(spec: &StudySpec, phase: Phase) -> f64 {
             f64::from(spec.pretrain.epochs)
                 * spec.model.pretrain_operations(spec.pretrain.mask_ratio)
         }
-        Phase::Probe | Phase::Finetune => {
+        Phase::Finetune => {
+            3.0 * f64::from(spec.finetune.epochs) * spec.model.encode_operations()
+        }
+        Phase::Probe => {
             // Cached: each image and its mirror image once; augmented: anew in each epoch.
             let passes = match spec.probe.features {
                 ProbeFeatures::Cached => 2.0,
@@ -109,7 +112,7 @@ pub fn seconds_left(study: &StudyDetail) -> Option<f64> {
         let whole: Vec<f64> = of_phase.filter_map(whole_seconds).collect();
         (!whole.is_empty()).then(|| whole.iter().sum::<f64>() / whole.len() as f64)
     };
-    let known = [Phase::Pretrain, Phase::Probe].map(|phase| (phase, speed(phase)));
+    let known = Phase::ALL.map(|phase| (phase, speed(phase)));
     let mut left = 0.0;
     for run in study.runs.iter().filter(|run| !run.state.is_over()) {
         let phase = run.point.phase;

@@ -19,7 +19,7 @@ struct Branch {
 fn branches(runs: &[RunRow]) -> Vec<Branch> {
     let is_root = |run: &RunRow| {
         run.point.phase == Phase::Pretrain
-            || !runs.iter().any(|other| other.point == run.point.encoder())
+            || !runs.iter().any(|other| run.point.encoder() == Some(other.point))
     };
     let mut branches: Vec<Branch> = Vec::new();
     for (place, _) in runs.iter().enumerate().filter(|(_, run)| is_root(run)) {
@@ -27,7 +27,7 @@ fn branches(runs: &[RunRow]) -> Vec<Branch> {
     }
     for (place, run) in runs.iter().enumerate().filter(|(_, run)| !is_root(run)) {
         let branch =
-            branches.iter_mut().find(|branch| runs[branch.root].point == run.point.encoder());
+            branches.iter_mut().find(|branch| run.point.encoder() == Some(runs[branch.root].point));
         if let Some(branch) = branch {
             branch.leaves.push(place);
         }
@@ -41,6 +41,9 @@ fn name(run: &RunRow, seeds: bool) -> String {
     match run.point.phase {
         Phase::Pretrain => format!("Pre-training, PPR {}{seed}", run.point.ppr),
         Phase::Probe => format!("Probe, LPR {}", run.point.lpr),
+        Phase::Finetune if run.point.scratch => {
+            format!("From scratch, FPR {}{seed}", run.point.lpr)
+        }
         Phase::Finetune => format!("Fine-tuning, FPR {}", run.point.lpr),
     }
 }
@@ -177,25 +180,35 @@ mod tests {
 
     #[test]
     fn each_probe_hangs_on_its_pretraining() {
-        let grid = GridSpec { ppr: vec![0, 10], lpr: vec![0, 3], seeds: vec![1] };
+        let grid = GridSpec {
+            ppr: vec![0, 10],
+            lpr: vec![0],
+            fpr: vec![3],
+            scratch: true,
+            seeds: vec![1],
+        };
         let runs: Vec<_> = grid.points().into_iter().map(run).collect();
         assert_eq!(
             branches(&runs),
-            [Branch { root: 0, leaves: vec![1, 2] }, Branch { root: 3, leaves: vec![4, 5] }]
+            [
+                Branch { root: 0, leaves: vec![1, 2] },
+                Branch { root: 3, leaves: vec![4, 5] },
+                Branch { root: 6, leaves: vec![] },
+            ]
         );
         assert_eq!(branches(&runs[1..2]), [Branch { root: 0, leaves: vec![] }]);
     }
 
     #[test]
     fn a_run_is_named_and_told() {
-        let mut probe = run(RunPoint { phase: Phase::Probe, ppr: 10, lpr: 3, seed: 2 });
+        let mut probe = run(RunPoint { phase: Phase::Probe, ppr: 10, lpr: 3, seed: 2, scratch: false });
         assert_eq!(name(&probe, true), "Probe, LPR 3");
         assert_eq!(behind(&probe), None);
         probe.state = RunState::Done;
         let share = Ratio { hits: 8, total: 10 };
         probe.metrics = Some(Metrics { ca: share, asr: share, ra: share });
         assert_eq!(behind(&probe).as_deref(), Some("ASR 80.0 %"));
-        let root = run(probe.point.encoder());
+        let root = run(probe.point.encoder().expect("a pre-training"));
         assert_eq!(name(&root, true), "Pre-training, PPR 10, seed 2");
     }
 }

@@ -33,7 +33,7 @@ use crate::{
 };
 use fold::{Folded, default_run, fold, merged};
 pub(super) use poison::limits;
-pub(super) use results::ShareCell;
+pub(super) use results::{ShareCell, ppr_text};
 use trace::Follow;
 
 /// The page.

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use shared::{
     Phase, Ratio, RunId,
     api::{RunRow, StudyDetail},
+    run::RunPoint,
 };
 
 use crate::components::{StateBadge, format};
@@ -76,12 +77,12 @@ pub fn Results(
     view! {
         <div class="table-box table-plain">
             <table class="table table-cards results">
-                <caption class="visually-hidden">"Results of the linear probes"</caption>
+                <caption class="visually-hidden">"Results of the classifiers"</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Run"</th>
                         <th scope="col" class="number" title="Poisoned images per non-target class in pre-training">"PPR"</th>
-                        <th scope="col" class="number" title="Poisoned images per non-target class in the probe">"LPR"</th>
+                        <th scope="col" class="number" title="Poisoned images per non-target class in the classifier's training: the probe's LPR, fine-tuning's FPR">"LPR, FPR"</th>
                         <th scope="col" class="number">"Seed"</th>
                         <th scope="col" class="number" title="Clean accuracy: correct among the clean validation images">"CA"</th>
                         <th scope="col" class="number" title="Attack success rate: triggered images of other classes that get the target class">"ASR"</th>
@@ -97,6 +98,11 @@ pub fn Results(
     }
 }
 
+/// The PPR; a dash where nothing was pre-trained.
+pub fn ppr_text(point: RunPoint) -> String {
+    if point.scratch { "–".into() } else { point.ppr.to_string() }
+}
+
 #[component]
 fn Line(run: RunRow, selected: Memo<Option<RunId>>) -> impl IntoView {
     let id = run.id;
@@ -107,11 +113,11 @@ fn Line(run: RunRow, selected: Memo<Option<RunId>>) -> impl IntoView {
         <tr aria-current=current>
             <th scope="row">
                 <a class="row-link" href=format!("?run={id}") data-noscroll>
-                    {run.point.phase.title()}
+                    {run.point.title()}
                 </a>
             </th>
-            <td class="number" data-label="PPR">{run.point.ppr}</td>
-            <td class="number" data-label="LPR">{run.point.lpr}</td>
+            <td class="number" data-label="PPR">{ppr_text(run.point)}</td>
+            <td class="number" data-label=run.point.rate_name()>{run.point.lpr}</td>
             <td class="number" data-label="Seed">{run.point.seed}</td>
             <ShareCell ratio=metrics.map(|metrics| metrics.ca) colour="clean" label="CA"/>
             <ShareCell ratio=metrics.map(|metrics| metrics.asr) colour="triggered" label="ASR"/>

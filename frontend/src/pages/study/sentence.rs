@@ -2,7 +2,7 @@
 
 use shared::{
     StudySpec,
-    study::{DatasetSpec, ProbeFeatures},
+    study::{DatasetSpec, GridSpec, ProbeFeatures},
 };
 
 /// What the study does, in one sentence.
@@ -13,22 +13,33 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
         ProbeFeatures::Cached => "cached features",
         ProbeFeatures::Augmented => "fresh crops",
     };
+    let GridSpec { lpr, fpr, scratch, .. } = &spec.grid;
+    let phase = |there: bool, text: String| if there { text } else { String::new() };
+    let fitted_by = spec.probe.fitted_by();
+    let probe = phase(!lpr.is_empty(), format!(", linear probe by {fitted_by} on {features}"));
+    let from_scratch = if *scratch { ", also from scratch" } else { "" };
+    let epochs = spec.finetune.epochs;
+    let finetune =
+        phase(!fpr.is_empty(), format!(", {epochs} epochs of fine-tuning{from_scratch}"));
+    let named = [("LPR", lpr), ("FPR", fpr)].into_iter().filter(|(_, counts)| !counts.is_empty());
+    let rates =
+        named.map(|(name, counts)| format!("{name} {}", listed(counts))).collect::<Vec<_>>();
+    let rates = rates.join(" and ");
     let trigger = spec.attack.trigger.label();
     let (first, rest) = trigger.split_at(trigger.len().min(1));
     format!(
-        "{}{rest} towards class {target}{name} on {}: PPR {} × LPR {} with {} {}; ViT of {} × {} blocks on {}-px images, {} epochs \
-         of pre-training, linear probe by {} on {features}.",
+        "{}{rest} towards class {target}{name} on {}: PPR {} × {} with {} {}; ViT of {} × {} blocks on {}-px images, {} epochs \
+         of pre-training{probe}{finetune}.",
         first.to_uppercase(),
         images(&spec.dataset),
         listed(&spec.grid.ppr),
-        listed(&spec.grid.lpr),
+        rates,
         if spec.grid.seeds.len() == 1 { "seed" } else { "seeds" },
         listed(&spec.grid.seeds),
         spec.model.encoder.dim,
         spec.model.encoder.depth,
         spec.model.image_size,
         spec.pretrain.epochs,
-        spec.probe.fitted_by(),
     )
 }
 

@@ -1,42 +1,7 @@
 //! Numbers of model, pre-training and linear probe.
 
+use super::fields::{real, whole};
 use crate::pages::new_study::number::Number;
-
-/// A whole number at a place of the specification.
-macro_rules! whole {
-    ($path:literal, $label:literal, $unit:literal, $low:literal ..= $high:literal, |$spec:ident| $place:expr, $why:literal) => {
-        Number {
-            path: $path,
-            label: $label,
-            unit: $unit,
-            low: $low as f64,
-            high: $high as f64,
-            step: 1.0,
-            whole: true,
-            why: $why,
-            get: |$spec| f64::from($place),
-            set: |$spec, value| $place = value as u32,
-        }
-    };
-}
-
-/// A number with a fraction at a place of the specification.
-macro_rules! real {
-    ($path:literal, $label:literal, $unit:literal, $low:literal ..= $high:literal, $step:literal, |$spec:ident| $place:expr, $why:literal) => {
-        Number {
-            path: $path,
-            label: $label,
-            unit: $unit,
-            low: $low,
-            high: $high,
-            step: $step,
-            whole: false,
-            why: $why,
-            get: |$spec| $place,
-            set: |$spec, value| $place = value,
-        }
-    };
-}
 
 /// Model: encoder and decoder.
 pub static MODEL: [Number; 8] = [
@@ -107,7 +72,7 @@ pub static MODEL: [Number; 8] = [
 ];
 
 /// Pre-training.
-pub static PRETRAIN: [Number; 9] = [
+pub static PRETRAIN: [Number; 10] = [
     whole!(
         "pretrain.epochs",
         "Epochs",
@@ -130,7 +95,15 @@ pub static PRETRAIN: [Number; 9] = [
         "images",
         1..=65_536,
         |s| s.pretrain.batch_size,
-        "Images a step; the rate grows with it (base rate × batch / 256)."
+        "The rate grows with it (base rate × batch × batches a step / 256)."
+    ),
+    whole!(
+        "pretrain.accumulate",
+        "Batches a step",
+        "",
+        1..=4096,
+        |s| s.pretrain.accumulate,
+        "Gradients of so many batches make one step: a large batch in little memory."
     ),
     real!(
         "pretrain.base_lr",
@@ -188,7 +161,7 @@ pub static PRETRAIN: [Number; 9] = [
 ];
 
 /// Linear probe.
-pub static PROBE: [Number; 8] = [
+pub static PROBE: [Number; 9] = [
     whole!(
         "probe.epochs",
         "Epochs",
@@ -212,6 +185,14 @@ pub static PROBE: [Number; 8] = [
         2..=65_536,
         |s| s.probe.batch_size,
         "BatchNorm takes its mean and variance from it."
+    ),
+    whole!(
+        "probe.accumulate",
+        "Batches a step",
+        "",
+        1..=4096,
+        |s| s.probe.accumulate,
+        "Gradients of so many batches make one step."
     ),
     real!(
         "probe.base_lr",

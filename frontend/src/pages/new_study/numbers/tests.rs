@@ -6,7 +6,7 @@ use shared::{
     trigger::{CATALOGUE, Fill, Layout},
 };
 
-use super::{MODEL, PATCH, PRETRAIN, PROBE, RATIO, trigger_numbers};
+use super::{FINETUNE, MODEL, PATCH, PRETRAIN, PROBE, RATIO, trigger_numbers};
 use crate::pages::new_study::number::Number;
 
 fn blended() -> StudySpec {
@@ -34,7 +34,7 @@ fn triggers() -> impl Iterator<Item = (StudySpec, &'static Number)> {
 }
 
 fn all() -> Vec<(StudySpec, &'static Number)> {
-    let recipe = MODEL.iter().chain(&PRETRAIN).chain(&PROBE).chain([&RATIO]);
+    let recipe = MODEL.iter().chain(&PRETRAIN).chain(&PROBE).chain(&FINETUNE).chain([&RATIO]);
     recipe
         .map(|number| (blended(), number))
         .chain(PATCH.iter().map(|number| (patched(), number)))

@@ -1,0 +1,85 @@
+//! A fine-tuned classifier on all test images, clean and with the trigger.
+
+use shared::{Rgb8, metric::Metrics};
+
+use crate::{
+    EngineError,
+    data::augment::normalise,
+    model::{Vit, WholeImages},
+    stop::Watch,
+    train::replicas::in_parallel,
+};
+
+/// Images that go through the model at once on a thread.
+const CHUNK: usize = 32;
+
+/// A classifier to evaluate, and how.
+pub struct Evaluator<'a> {
+    /// The model.
+    pub vit: &'a Vit,
+    /// Threads to compute on.
+    pub threads: usize,
+}
+
+impl Evaluator<'_> {
+    /// Counts the predictions on the images that `clean` and `triggered` give, each called for every label's place, from several
+    /// threads.
+    ///
+    /// # Errors
+    /// When candle cannot compute them; when the watcher stops.
+    pub fn metrics(
+        &self,
+        labels: &[u32],
+        clean: impl Fn(usize) -> Rgb8 + Sync,
+        triggered: impl Fn(usize) -> Rgb8 + Sync,
+        target_class: u32,
+        watch: &mut dyn Watch,
+    ) -> Result<Metrics, EngineError> {
+        let clean = self.scores(labels.len(), clean, watch)?;
+        let triggered = self.scores(labels.len(), triggered, watch)?;
+        let classes = |scores: &[f32]| {
+            let rows = scores.chunks_exact(scores.len() / labels.len().max(1));
+            rows.map(most_likely).collect::<Vec<u32>>()
+        };
+        Ok(Metrics::count(labels, &classes(&clean), &classes(&triggered), target_class))
+    }
+
+    /// Class scores of `image(0)` to `image(n - 1)`, row by row.
+    fn scores(
+        &self,
+        n: usize,
+        image: impl Fn(usize) -> Rgb8 + Sync,
+        watch: &mut dyn Watch,
+    ) -> Result<Vec<f32>, EngineError> {
+        let chunks = n.div_ceil(CHUNK);
+        let mut scores = Vec::new();
+        for first in (0..chunks).step_by(self.threads.max(1)) {
+            let part = in_parallel((chunks - first).min(self.threads), self.threads, |i| {
+                let start = (first + i) * CHUNK;
+                self.chunk((start..n.min(start + CHUNK)).map(&image))
+            })?;
+            scores.extend(part.into_iter().flatten());
+            if watch.stopped() {
+                break;
+            }
+        }
+        Ok(scores)
+    }
+
+    fn chunk(&self, images: impl Iterator<Item = Rgb8>) -> Result<Vec<f32>, EngineError> {
+        let grid = self.vit.grid();
+        let mut whole = WholeImages::default();
+        let mut pixels = vec![0.0; grid.image_len()];
+        for image in images {
+            normalise(&image, &mut pixels);
+            whole.push(grid, &pixels);
+        }
+        Ok(self.vit.logits(&whole, None)?.flatten_all()?.to_vec1()?)
+    }
+}
+
+/// The class of the highest score; the first of equals.
+fn most_likely(scores: &[f32]) -> u32 {
+    let best = scores.iter().enumerate().max_by(|(i, a), (j, b)| a.total_cmp(b).then(j.cmp(i)));
+    best.map_or(0, |(class, _)| class as u32)
+}

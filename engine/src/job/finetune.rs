@@ -1,0 +1,63 @@
+//! A fine-tuning run.
+
+use candle_core::DType;
+use shared::{RunEvent, Trigger, run::Phase};
+
+use super::Job;
+use crate::{
+    EngineError,
+    data::Pixels,
+    model::Vit,
+    train::{
+        checkpoint::{self, CheckpointInfo},
+        finetune::Finetuning,
+        poisons::Poisons,
+        report::Reporter,
+    },
+};
+
+impl Job<'_> {
+    pub(super) fn finetune(
+        &self,
+        pixels: &Pixels,
+        poisons: Poisons<'_>,
+        trigger: &Trigger,
+        report: &mut Reporter<'_>,
+    ) -> Result<(), EngineError> {
+        let spec = &self.order.spec;
+        let (recipe, seed) = (&spec.finetune, self.order.point.seed);
+        let classes = pixels.classes.len();
+        let vit = Vit::new(&spec.model, classes, recipe.pooling, seed, DType::F32)?;
+        if !self.order.point.scratch {
+            vit.take_encoder(&self.encoder()?.1)?;
+        }
+        let training = Finetuning {
+            recipe,
+            pixels,
+            poisons,
+            trigger,
+            target_class: spec.attack.target_class,
+            seed,
+            threads: self.threads,
+        };
+        let mut adamw = training.optimizer(&vit);
+        let done = self.resume_into(vit.params(), &mut adamw, pixels)?;
+        let mut place = self.place(pixels);
+        let metrics = training.train(&vit, &mut adamw, done, report, |end, report| {
+            if end.checkpoint {
+                let info = CheckpointInfo {
+                    model: spec.model,
+                    phase: Phase::Finetune,
+                    epoch: end.epoch,
+                    norm_pix_loss: false,
+                };
+                let pooling = [("pooling", recipe.pooling.as_str().to_owned())];
+                let file = checkpoint::save(self.folder, vit.params(), &info, &pooling)?;
+                report.send(RunEvent::Checkpoint { epoch: end.epoch, file })?;
+            }
+            place.keep(vit.params(), &end, report)
+        })?;
+        place.remove()?;
+        report.finish(Some(metrics))
+    }
+}

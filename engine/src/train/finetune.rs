@@ -1,0 +1,210 @@
+//! Fine-tuning: encoder and classifier are trained together.
+
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use shared::{
+    Rgb8, RunEvent, Trigger,
+    metric::Metrics,
+    stream::{Purpose, stream},
+    study::FinetuneSpec,
+};
+
+use super::{
+    accumulate::Accumulated,
+    batches::{Batch, Batches},
+    poisons::Poisons,
+    pretrain::EpochEnd,
+    replicas,
+    report::Reporter,
+};
+use crate::{
+    EngineError,
+    data::{
+        Pixels,
+        augment::{Filter, eval_transform, normalise, random_flip, random_resized_crop},
+        mix::Mix,
+    },
+    eval::Evaluator,
+    model::{Targets, Vit, WholeImages, soft_cross_entropy},
+    nn::{drop_factor, drop_rate},
+    optim::{AdamW, Optimizer, Schedule, clip_norm, layer_groups},
+};
+
+/// Betas of fine-tuning.
+const BETAS: (f64, f64) = (0.9, 0.999);
+
+/// What a fine-tuning needs besides its model.
+pub struct Finetuning<'a> {
+    /// The recipe.
+    pub recipe: &'a FinetuneSpec,
+    /// Training and test images.
+    pub pixels: &'a Pixels,
+    /// What the attacker adds to the training images.
+    pub poisons: Poisons<'a>,
+    /// The trigger, ready for test images.
+    pub trigger: &'a Trigger,
+    /// The attacker's class.
+    pub target_class: u32,
+    /// Seed of order, augmentation, mixing and dropped paths.
+    pub seed: u64,
+    /// Threads to train on.
+    pub threads: usize,
+}
+
+/// A batch cut into shards, ready for the model.
+struct Shards {
+    images: Vec<WholeImages>,
+    /// For each shard the shares of its images' classes.
+    targets: Vec<Vec<f32>>,
+    /// For each shard the factors of its blocks' parts ([`Vit::logits`]).
+    drops: Vec<Vec<Vec<f32>>>,
+}
+
+impl Finetuning<'_> {
+    /// The batches to train on.
+    pub fn batches(&self) -> Batches {
+        let samples = self.pixels.train.len() + self.poisons.len();
+        let FinetuneSpec { batch_size, epochs, .. } = *self.recipe;
+        Batches { samples, size: batch_size as usize, epochs, seed: self.seed }
+    }
+
+    /// The optimiser, before the first step.
+    pub fn optimizer(&self, vit: &Vit) -> AdamW {
+        let depth = vit.spec().encoder.depth as usize;
+        let groups = layer_groups(vit.params(), depth, self.recipe.layer_decay);
+        AdamW::new(vit.params(), BETAS, self.recipe.weight_decay).with_groups(groups)
+    }
+
+    /// Trains the model behind the first `done` epochs and returns its last evaluation. `save` is called at the end of each epoch.
+    ///
+    /// # Errors
+    /// When the loss is no number any more; when `save` or an event fails.
+    pub fn train(
+        &self,
+        vit: &Vit,
+        adamw: &mut AdamW,
+        done: u32,
+        report: &mut Reporter<'_>,
+        mut save: impl FnMut(EpochEnd<'_>, &mut Reporter<'_>) -> Result<(), EngineError>,
+    ) -> Result<Metrics, EngineError> {
+        let recipe = self.recipe;
+        let FinetuneSpec { base_lr, min_lr, warmup_epochs, epochs, .. } = *recipe;
+        let step_size = recipe.batch_size * recipe.accumulate;
+        let schedule = Schedule::new(base_lr, min_lr, step_size, warmup_epochs, epochs);
+        let mut accumulated = Accumulated::new(recipe.accumulate);
+        let mut metrics = None;
+        let batches = self.batches();
+        report.begin(&batches);
+        batches.prefetched(
+            done,
+            |batch| self.shards(vit, batch),
+            |batch, shards| {
+                let lr = schedule.at(accumulated.epochs_done(&batch));
+                let size = batch.samples.len() as f64;
+                let weights: Vec<f64> =
+                    shards.images.iter().map(|s| s.images as f64 / size).collect();
+                let (loss, gradients) =
+                    replicas::gradients(vit.params(), &weights, self.threads, |i| {
+                        let logits = vit.logits(&shards.images[i], Some(&shards.drops[i]))?;
+                        soft_cross_entropy(&logits, &shards.targets[i])
+                    })?;
+                if !loss.is_finite() {
+                    return Err(EngineError::Diverged { loss, epoch: batch.epoch + 1, lr });
+                }
+                if let Some(mut gradients) = accumulated.add(&batch, gradients) {
+                    if recipe.clip_norm > 0.0 {
+                        clip_norm(&mut gradients, recipe.clip_norm);
+                    }
+                    adamw.step(vit.params(), &gradients, lr)?;
+                }
+                report.step(&batch, loss, lr)?;
+                if batch.ends_epoch() {
+                    let epoch = batch.epoch + 1;
+                    let checkpoint = epoch == epochs;
+                    let milestone = checkpoint || epoch % recipe.evaluate_every.max(1) == 0;
+                    if milestone {
+                        let counts = self.evaluate(vit, report)?;
+                        report.send(RunEvent::Evaluated { epoch, metrics: counts })?;
+                        metrics = Some(counts);
+                    }
+                    save(EpochEnd { epoch, checkpoint, milestone, optimizer: adamw }, report)?;
+                }
+                Ok(())
+            },
+        )?;
+        metrics.ok_or_else(|| EngineError::Order("a fine-tuning has at least one epoch".into()))
+    }
+
+    fn evaluate(&self, vit: &Vit, report: &mut Reporter<'_>) -> Result<Metrics, EngineError> {
+        let Pixels { side, test, .. } = self.pixels;
+        let evaluator = Evaluator { vit, threads: self.threads };
+        let clean = |i: usize| eval_transform(&test[i].image, *side);
+        let triggered = |i: usize| eval_transform(&self.trigger.applied(&test[i].image), *side);
+        let labels: Vec<u32> = test.iter().map(|sample| sample.class).collect();
+        evaluator.metrics(&labels, clean, triggered, self.target_class, report)
+    }
+
+    /// Augments and mixes the samples of a batch and draws what they skip. What happens to a sample alone depends on the seed, the
+    /// epoch and the sample; the mixing on the seed and the step.
+    fn shards(&self, vit: &Vit, batch: &Batch) -> Shards {
+        let (grid, side) = (vit.grid(), self.pixels.side);
+        let Batch { epoch, ref samples, .. } = *batch;
+        let mut planes = vec![0.0; samples.len() * grid.image_len()];
+        planes.par_chunks_exact_mut(grid.image_len()).zip(samples).for_each(|(planes, &sample)| {
+            let mut rng = stream(self.seed, Purpose::Augment, u64::from(epoch), u64::from(sample));
+            normalise(&self.augmented(sample, &mut rng), planes);
+        });
+        let step = batch.steps_done();
+        let mix = Mix::draw(self.recipe, side, &mut stream(self.seed, Purpose::Mix, step, 0));
+        mix.apply(&mut planes, side);
+        let labels: Vec<u32> = samples.iter().map(|&sample| self.label(sample)).collect();
+        let classes = self.pixels.classes.len();
+        let targets = Targets::new(&labels, classes, self.recipe.label_smoothing, mix.lambda);
+        let mut shards = Shards { images: Vec::new(), targets: Vec::new(), drops: Vec::new() };
+        for range in replicas::shards(samples.len()) {
+            let mut images = WholeImages::default();
+            for image in planes.chunks_exact(grid.image_len()).skip(range.start).take(range.len()) {
+                images.push(grid, image);
+            }
+            shards.images.push(images);
+            shards.targets.push(targets.rows(range.clone()).to_vec());
+            shards.drops.push(self.drops(vit, epoch, &samples[range]));
+        }
+        shards
+    }
+
+    /// The factors of every block's two parts for these samples.
+    fn drops(&self, vit: &Vit, epoch: u32, samples: &[u32]) -> Vec<Vec<f32>> {
+        let depth = vit.spec().encoder.depth as usize;
+        let mut drops = vec![Vec::with_capacity(samples.len()); 2 * depth];
+        for &sample in samples {
+            let mut rng = stream(self.seed, Purpose::DropPath, u64::from(epoch), u64::from(sample));
+            for (part, factors) in drops.iter_mut().enumerate() {
+                let rate = drop_rate(self.recipe.drop_path, part / 2, depth);
+                factors.push(drop_factor(rate, &mut rng));
+            }
+        }
+        drops
+    }
+
+    fn augmented(&self, sample: u32, rng: &mut ChaCha8Rng) -> Rgb8 {
+        let (side, recipe) = (self.pixels.side, self.recipe);
+        let crop = |image: &Rgb8, rng: &mut ChaCha8Rng| {
+            random_resized_crop(image, side, recipe.crop_min_scale, Filter::Bicubic, rng)
+        };
+        let clean = self.pixels.train.len();
+        let image = match (sample as usize).checked_sub(clean) {
+            None => crop(&self.pixels.train[sample as usize].image, rng),
+            Some(i) => crop(&self.poisons.image(i), rng),
+        };
+        if recipe.flip { random_flip(image, rng) } else { image }
+    }
+
+    fn label(&self, sample: u32) -> u32 {
+        let clean = self.pixels.train.len();
+        match (sample as usize).checked_sub(clean) {
+            None => self.pixels.train[sample as usize].class,
+            Some(i) => self.poisons.label(i),
+        }
+    }
+}

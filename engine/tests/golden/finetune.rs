@@ -1,0 +1,135 @@
+//! Fine-tuning against timm: logits, layer-wise rates, smoothed and mixed targets, stochastic depth, five steps.
+
+use candle_core::DType;
+use engine::{
+    data::{augment::CropBox, mix::Mix},
+    model::{Targets, Vit, WholeImages, soft_cross_entropy},
+    optim::{AdamW, Optimizer, clip_norm, layer_groups},
+    train::replicas,
+};
+use serde::Deserialize;
+use shared::study::{ModelSpec, Pooling};
+
+use crate::case::{Case, assert_close};
+
+#[derive(Deserialize)]
+struct Config {
+    model: ModelSpec,
+    classes: usize,
+    pooling: Pooling,
+    smoothing: f64,
+    mix: Option<MixConfig>,
+    lr: f64,
+    weight_decay: f64,
+    layer_decay: f64,
+    clip_norm: Option<f64>,
+    drops: bool,
+    steps: u32,
+}
+
+#[derive(Deserialize)]
+struct MixConfig {
+    lambda: f64,
+    cut: Option<Cut>,
+}
+
+#[derive(Deserialize)]
+struct Cut {
+    x: usize,
+    y: usize,
+    width: usize,
+    height: usize,
+}
+
+impl Config {
+    fn mix(&self) -> Mix {
+        let Some(mix) = &self.mix else { return Mix::NONE };
+        let cut =
+            mix.cut.as_ref().map(|&Cut { x, y, width, height }| CropBox { x, y, width, height });
+        Mix { lambda: mix.lambda, cut }
+    }
+
+    /// The model with the case's weights.
+    fn vit(&self, case: &Case) -> Vit {
+        let vit = Vit::new(&self.model, self.classes, self.pooling, 1, DType::F32).unwrap();
+        assert_eq!(case.names("start.").len(), vit.params().iter().count(), "{}", case.name());
+        for param in vit.params().iter() {
+            param.set(&case.floats(&format!("start.{}", param.name))).unwrap();
+        }
+        vit
+    }
+}
+
+#[test]
+fn layer_wise_rates_agree() {
+    for case in Case::all("finetune") {
+        let config: Config = case.config();
+        let vit = config.vit(&case);
+        let depth = config.model.encoder.depth as usize;
+        let groups = layer_groups(vit.params(), depth, config.layer_decay);
+        for (param, group) in vit.params().trainable().zip(groups) {
+            let decay = if group.decays { config.weight_decay } else { 0.0 };
+            let expected = case.floats(&format!("rate.{}", param.name));
+            let what = format!("{}: {}", case.name(), param.name);
+            assert_close(&what, &[group.rate as f32, decay as f32], &expected, 1e-6);
+        }
+    }
+}
+
+#[test]
+fn five_steps_agree() {
+    for case in Case::all("finetune") {
+        let config: Config = case.config();
+        let vit = config.vit(&case);
+        let depth = config.model.encoder.depth as usize;
+        let mut adamw = AdamW::new(vit.params(), (0.9, 0.999), config.weight_decay)
+            .with_groups(layer_groups(vit.params(), depth, config.layer_decay));
+        let (mut losses, mut norms) = (Vec::new(), Vec::new());
+        for step in 0..config.steps {
+            let mut pixels = case.floats(&format!("pixels.{step}"));
+            config.mix().apply(&mut pixels, config.model.image_size as usize);
+            let mut images = WholeImages::default();
+            for image in pixels.chunks_exact(vit.grid().image_len()) {
+                images.push(vit.grid(), image);
+            }
+            let labels = case.indices(&format!("labels.{step}"));
+            let targets =
+                Targets::new(&labels, config.classes, config.smoothing, config.mix().lambda);
+            let factors = case.floats(&format!("factors.{step}"));
+            let drops: Vec<Vec<f32>> =
+                factors.chunks_exact(labels.len()).map(<[f32]>::to_vec).collect();
+            let drops = config.drops.then_some(&drops[..]);
+            let logits = vit.logits(&images, drops).unwrap();
+            let expected = case.floats(&format!("logits.{step}"));
+            let values = logits.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_close(&format!("{}: logits {step}", case.name()), &values, &expected, 1e-5);
+            let (loss, mut gradients) = replicas::gradients(vit.params(), &[1.0], 1, |_| {
+                soft_cross_entropy(&logits, &targets.shares)
+            })
+            .unwrap();
+            if step == 0 {
+                for (param, gradient) in vit.params().trainable().zip(&gradients) {
+                    let expected = case.floats(&format!("gradient.{}", param.name));
+                    let what = format!("{}: gradient of {}", case.name(), param.name);
+                    assert_close(&what, gradient, &expected, 1e-4);
+                }
+            }
+            norms.push(clip_norm(&mut gradients, config.clip_norm.unwrap_or(f64::INFINITY)) as f32);
+            adamw.step(vit.params(), &gradients, config.lr).unwrap();
+            losses.push(loss as f32);
+        }
+        assert_close(&format!("{}: losses", case.name()), &losses, &case.floats("losses"), 1e-5);
+        assert_close(&format!("{}: norms", case.name()), &norms, &case.floats("norms"), 1e-4);
+        for param in vit.params().iter() {
+            let expected = case.floats(&format!("end.{}", param.name));
+            let what = format!("{}: {}", case.name(), param.name);
+            let values = param.values().unwrap();
+            let steady = case.bytes(&format!("steady.{}", param.name));
+            let of_steady = |values: &[f32]| -> Vec<f32> {
+                let pairs = values.iter().zip(&steady).filter(|&(_, &steady)| steady == 1);
+                pairs.map(|(&value, _)| value).collect()
+            };
+            assert_close(&what, &of_steady(&values), &of_steady(&expected), 1e-5);
+        }
+    }
+}
