@@ -96,7 +96,13 @@ async fn fill_and_measure(
 fn made_up_studies(runs: u32) -> Vec<NewStudy> {
     let began = 1_760_000_000_000;
     let ids = IdSource::seeded(Clock::fixed(began), 1);
-    let grid = GridSpec { ppr: vec![0, 10], lpr: vec![0, 1, 3, 10, 50], seeds: vec![1], ..spec.grid };
+    let grid = GridSpec {
+        ppr: vec![0, 10],
+        lpr: vec![0, 1, 3, 10, 50],
+        seeds: vec![1],
+        fpr: Vec::new(),
+        scratch: false,
+    };
     let mut left = runs as usize;
     let mut studies = Vec::new();
     while left > 0 {

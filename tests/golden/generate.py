@@ -13,6 +13,7 @@ import pathlib
 import numpy as np
 from safetensors.numpy import save_file
 
+import augment
 import finetune
 import images
 import mae
@@ -29,6 +30,9 @@ KINDS = {
     "positions": positions.cases,
     "images": images.cases,
     "triggers": triggers.cases,
+    "augment": augment.operations,
+    "levels": augment.levels,
+    "erasing": augment.erasing,
 }
 
 

@@ -1,8 +1,18 @@
-//! Crops, mirror images and normalisation: what happens to an image between memory and model.
+//! Crops, mirror images, `RandAugment`, normalisation and random erasing: what happens to an image between memory and model.
 //!
-//! Parameters and order of torchvision's transforms: a crop is cut out first and resized then, so no pixel beside the
-//! crop bleeds into it. The random numbers come from the caller's stream, so they are not torchvision's.
+//! Parameters and order of torchvision's and timm's transforms: a crop is cut out first and resized then, so no pixel beside
+//! the crop bleeds into it. The random numbers come from the caller's stream, so they are not torchvision's.
 
+mod enhance;
+mod erase;
+mod geometry;
+mod operation;
+mod rand_augment;
+mod tone;
+
+pub use erase::{EraseBox, erase};
+pub use operation::{Operation, OperationKind};
+pub use rand_augment::RandAugment;
 use rand_chacha::ChaCha8Rng;
 pub use shared::resize::{Filter, resize};
 use shared::{

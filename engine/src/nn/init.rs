@@ -52,7 +52,7 @@ fn within(limit: f32, n: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
 }
 
 /// A standard normal number (Box and Muller 1958).
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
+pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
     let radius = (-2.0 * (1.0 - f64::from(uniform(rng))).ln()).sqrt();
     radius * (std::f64::consts::TAU * f64::from(uniform(rng))).cos()
 }

@@ -38,4 +38,5 @@ pub use patch_embed::PatchEmbed;
 pub use pos_embed::sin_cos_table;
 pub use repeat::{repeat_rows, repeat_token};
 
+pub(crate) use init::normal;
 pub(crate) use op::with_slice;

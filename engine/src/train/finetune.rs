@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use shared::{
     Rgb8, RunEvent, Trigger,
     metric::Metrics,
-    stream::{Purpose, stream},
+    stream::{Purpose, stream, uniform},
     study::FinetuneSpec,
 };
 
@@ -21,12 +21,15 @@ use crate::{
     EngineError,
     data::{
         Pixels,
-        augment::{Filter, eval_transform, normalise, random_flip, random_resized_crop},
+        augment::{
+            EraseBox, Filter, RandAugment, erase, eval_transform, normalise, random_flip,
+            random_resized_crop,
+        },
         mix::Mix,
     },
     eval::Evaluator,
     model::{Targets, Vit, WholeImages, soft_cross_entropy},
-    nn::{drop_factor, drop_rate},
+    nn::{drop_factor, drop_rate, normal},
     optim::{AdamW, Optimizer, Schedule, clip_norm, layer_groups},
 };
 
@@ -153,6 +156,7 @@ impl Finetuning<'_> {
         planes.par_chunks_exact_mut(grid.image_len()).zip(samples).for_each(|(planes, &sample)| {
             let mut rng = stream(self.seed, Purpose::Augment, u64::from(epoch), u64::from(sample));
             normalise(&self.augmented(sample, &mut rng), planes);
+            self.erase(planes, &mut rng);
         });
         let step = batch.steps_done();
         let mix = Mix::draw(self.recipe, side, &mut stream(self.seed, Purpose::Mix, step, 0));
@@ -197,7 +201,22 @@ impl Finetuning<'_> {
             None => crop(&self.pixels.train[sample as usize].image, rng),
             Some(i) => crop(&self.poisons.image(i), rng),
         };
-        if recipe.flip { random_flip(image, rng) } else { image }
+        let image = if recipe.flip { random_flip(image, rng) } else { image };
+        if !recipe.augments() {
+            return image;
+        }
+        let (magnitude, deviation) = (recipe.rand_augment, recipe.rand_augment_deviation);
+        RandAugment { magnitude, deviation, ..RandAugment::default() }.apply(image, rng)
+    }
+
+    /// Replaces a part of some images by noise.
+    fn erase(&self, planes: &mut [f32], rng: &mut ChaCha8Rng) {
+        let side = self.pixels.side;
+        if f64::from(uniform(rng)) < self.recipe.erase_probability
+            && let Some(part) = EraseBox::draw(side, side, rng)
+        {
+            erase(planes, side, side, part, || normal(rng) as f32);
+        }
     }
 
     fn label(&self, sample: u32) -> u32 {

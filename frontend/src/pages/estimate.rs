@@ -18,7 +18,10 @@ pub fn runs_text(spec: &StudySpec) -> String {
         (counts.scratch, "training from scratch", "trainings from scratch"),
     ];
     let there = parts.into_iter().filter(|(count, ..)| *count > 0);
-    there.map(|(count, one, many)| format::things(count as u64, one, many)).collect::<Vec<_>>().join(", ")
+    there
+        .map(|(count, one, many)| format::things(count as u64, one, many))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Images that each phase poisons: `PPR 0: none`, `LPR 10: 90 images`.

@@ -1,10 +1,10 @@
 //! Studies: insert, list, get, delete.
 
 use shared::{
-    study::{HeadInit, ProbeOptimizer},
     RunId, RunState, StudyId, StudySpec,
     api::{Page, StudyDetail, StudySummary},
     run::{Phase, RunPoint},
+    study::{HeadInit, ProbeOptimizer},
 };
 use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 

@@ -117,13 +117,8 @@ pub fn micro(name: &str, epochs: u32) -> StudySpec {
     spec.dataset =
         DatasetSpec { name: "shapes".into(), train_per_class: Some(4), test_per_class: Some(2) };
     spec.model = ModelSpec { image_size: 8, patch_size: 4, encoder: part, decoder: part };
-    spec.grid = GridSpec {
-        ppr: vec![1],
-        lpr: vec![0, 1],
-        fpr: Vec::new(),
-        scratch: false,
-        seeds: vec![1],
-    };
+    spec.grid =
+        GridSpec { ppr: vec![1], lpr: vec![0, 1], fpr: Vec::new(), scratch: false, seeds: vec![1] };
     spec.pretrain.epochs = epochs;
     spec.pretrain.warmup_epochs = 1;
     spec.pretrain.batch_size = 16;

@@ -91,7 +91,8 @@ pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
         ),
         empty: "No finished classifier yet: a bar appears for each classifier that ends.",
         x: Axis {
-            label: "poisoned images per non-target class in the classifier's training, LPR or FPR".into(),
+            label: "poisoned images per non-target class in the classifier's training, LPR or FPR"
+                .into(),
             scale: Scale::Places(places.iter().map(u32::to_string).collect()),
         },
         y: Axis { label: "attack success rate, ASR (%)".into(), scale: Scale::Percent },
@@ -142,7 +143,9 @@ fn groups(rows: &[RunRow]) -> Vec<Group<'_>> {
         }
     }
     groups.sort_by(|a, b| {
-        let key = |group: &Group<'_>| (group.study, group.point.phase, group.point.scratch, group.point.ppr);
+        let key = |group: &Group<'_>| {
+            (group.study, group.point.phase, group.point.scratch, group.point.ppr)
+        };
         a.strength.total_cmp(&b.strength).then_with(|| key(a).cmp(&key(b)))
     });
     groups

@@ -11,7 +11,6 @@ use crate::{
     api::RunRow,
     metric::{Metrics, Ratio},
     run::{Phase, RunState},
-    run::Phase,
     study::fitted_by,
 };
 

@@ -76,9 +76,7 @@ fn weight(spec: &StudySpec, phase: Phase) -> f64 {
             f64::from(spec.pretrain.epochs)
                 * spec.model.pretrain_operations(spec.pretrain.mask_ratio)
         }
-        Phase::Finetune => {
-            3.0 * f64::from(spec.finetune.epochs) * spec.model.encode_operations()
-        }
+        Phase::Finetune => 3.0 * f64::from(spec.finetune.epochs) * spec.model.encode_operations(),
         Phase::Probe => {
             // Cached: each image and its mirror image once; augmented: anew in each epoch.
             let passes = match spec.probe.features {

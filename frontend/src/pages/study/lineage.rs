@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn a_run_is_named_and_told() {
-        let mut probe = run(RunPoint { phase: Phase::Probe, ppr: 10, lpr: 3, seed: 2, scratch: false });
+        let mut probe =
+            run(RunPoint { phase: Phase::Probe, ppr: 10, lpr: 3, seed: 2, scratch: false });
         assert_eq!(name(&probe, true), "Probe, LPR 3");
         assert_eq!(behind(&probe), None);
         probe.state = RunState::Done;
