@@ -43,6 +43,9 @@ use crate::{
 /// A pre-training keeps a place to go on from at each checkpoint, and at the end of an epoch when this long has passed.
 const KEEP_EVERY: Duration = Duration::from_mins(1);
 
+/// Name of the file with a classifier's last evaluation.
+pub const EVALUATION: &str = "evaluation.json";
+
 /// Does a run. The first event is `Started`, the last `Finished`; an error is for the caller to emit as `Failed`.
 /// With a place to `resume` from, the events up to there were sent before and those behind it follow.
 ///
@@ -300,13 +303,14 @@ impl Job<'_> {
             spec.probe.head_init,
             seed,
         )?;
-        let metrics = probe.train(&mut classifier, &kept, report)?;
+        let evaluation = probe.train(&mut classifier, &kept, report)?;
+        write_json(&self.folder.join(EVALUATION), &evaluation)?;
         let epoch = spec.probe.epochs;
         let info = CheckpointInfo { phase: Phase::Probe, epoch, ..info };
         let bytes = serialize(&classifier.tensors()?, &info.metadata())?;
         checkpoint::write(&self.folder.join(checkpoint::HEAD), &bytes)?;
         report.send(RunEvent::Checkpoint { epoch, file: checkpoint::HEAD.into() })?;
-        report.finish(Some(metrics))
+        report.finish(Some(evaluation.metrics))
     }
 }
 

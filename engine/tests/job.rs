@@ -10,7 +10,7 @@ use engine::{
 };
 use shared::{
     PoisonPlan, Rgb8, RunEvent, RunId, StudyId, StudySpec,
-    metric::Metrics,
+    metric::{Evaluation, Metrics},
     run::{DataSource, Phase, RunOrder, RunPoint},
     study::{
         AttackSpec, BUILTIN_DATASET, DatasetSpec, GridSpec, ModelSpec, PretrainSpec, ProbeFeatures,
@@ -135,6 +135,9 @@ fn a_study_from_pretraining_to_probe() {
         let folder = TempDir::new().unwrap();
         let events = run(&order, folder.path()).unwrap();
         assert!(folder.path().join(checkpoint::HEAD).exists());
+        let evaluation = fs::read(folder.path().join(job::EVALUATION)).unwrap();
+        let evaluation: Evaluation = serde_json::from_slice(&evaluation).unwrap();
+        assert_eq!(evaluation.metrics, last_metrics(&events));
         events
     });
     let evaluated: Vec<u32> = first

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::Metrics;
+use crate::metric::{Evaluation, Metrics};
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,6 +70,12 @@ pub enum RunEvent {
         epoch: u32,
         /// The counts.
         metrics: Metrics,
+        /// Mean cross-entropy of the clean images.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        loss: Option<f64>,
+        /// Mean cross-entropy of the triggered images of other classes than the target, against their true classes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        triggered_loss: Option<f64>,
     },
     /// A checkpoint was written.
     Checkpoint {
@@ -95,6 +101,12 @@ pub enum RunEvent {
 }
 
 impl RunEvent {
+    /// The event of a classifier's evaluation behind this number of epochs.
+    pub fn evaluated(epoch: u32, evaluation: &Evaluation) -> Self {
+        let Evaluation { metrics, loss, triggered_loss, .. } = *evaluation;
+        Self::Evaluated { epoch, metrics, loss, triggered_loss }
+    }
+
     /// The event's type as it stands in its JSON.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -3,5 +3,5 @@
 mod accuracy;
 mod reconstruct;
 
-pub use accuracy::evaluate;
+pub use accuracy::{count, predictions};
 pub use reconstruct::{Reconstructed, Reconstructor};

@@ -1,4 +1,4 @@
-//! What a run left in its folder: log, manifest, plan of its poisons.
+//! What a run left in its folder: log, manifest, plan of its poisons, evaluation.
 
 use std::{
     fs::File,
@@ -12,8 +12,9 @@ use axum::{
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
+use engine::job::EVALUATION;
 use serde::Deserialize;
-use shared::{PoisonPlan, RunEvent, RunId, Stamped};
+use shared::{PoisonPlan, RunEvent, RunId, Stamped, metric::Evaluation};
 use utoipa::IntoParams;
 
 use super::{
@@ -81,6 +82,17 @@ pub async fn get_poison(
     Ok(Json(blocking(move || read_json(&folder.join("poison.json"))).await?))
 }
 
+/// The last evaluation of a classifier: its metrics, and what it takes clean and triggered images of each class for.
+#[utoipa::path(get, path = "/runs/{id}/evaluation", tag = "studies",
+    params(("id" = RunId, Path, description = "Run")), responses((status = 200, body = Evaluation)))]
+pub async fn get_evaluation(
+    State(api): State<Api>,
+    Path(run): Path<RunId>,
+) -> Result<Json<Evaluation>, ApiError> {
+    let folder = run_folder(&api, run).await?;
+    Ok(Json(blocking(move || read_json(&folder.join(EVALUATION))).await?))
+}
+
 async fn run_folder(api: &Api, run: RunId) -> Result<PathBuf, ApiError> {
     let run = api.app.store.get_run(run).await?;
     Ok(api.app.data_dir.run_folder(run.study, run.id))
@@ -119,7 +131,7 @@ fn line(event: &RunEvent) -> String {
             )
         }
         RunEvent::Log { message } => message.clone(),
-        RunEvent::Evaluated { epoch, metrics } => {
+        RunEvent::Evaluated { epoch, metrics, .. } => {
             let percent = |ratio: shared::Ratio| {
                 ratio.percent().map_or_else(|| "-".into(), |percent| format!("{percent:.1} %"))
             };

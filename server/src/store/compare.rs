@@ -36,6 +36,7 @@ struct Packed(
     (Phase, u32, u32, u64),
     Option<RunId>,
     [u32; 6],
+    [Option<u32>; 2],
     (u32, Option<f64>, u64),
     (u64, Option<u64>, Option<u64>),
 );
@@ -44,6 +45,7 @@ struct Packed(
 const PACK: &str = "json_array(key, id, study, study_name, dataset, trigger_label, trigger_kind, strength, \
      json_array(optimizer, head_init), json_array(phase, ppr, lpr, seed), parent, \
      json_array(ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total), \
+     json_array(top5_hits, top5_total), \
      json_array(epochs, images_per_second, taken_seq), json_array(created_at, started_at, ended_at))";
 
 impl From<Packed> for RunRow {
@@ -62,13 +64,15 @@ impl From<Packed> for RunRow {
         ) = packed;
         let (phase, ppr, lpr, seed) = packed.9;
         let [ca, ca_total, asr, asr_total, ra, ra_total] = packed.11;
+        let [top5, top5_total] = packed.12;
         let metrics = Metrics {
             ca: Ratio { hits: ca, total: ca_total },
             asr: Ratio { hits: asr, total: asr_total },
             ra: Ratio { hits: ra, total: ra_total },
+            top5: top5.zip(top5_total).map(|(hits, total)| Ratio { hits, total }),
         };
-        let (epochs, images_per_second, seq) = packed.12;
-        let (created_at, started_at, ended_at) = packed.13;
+        let (epochs, images_per_second, seq) = packed.13;
+        let (created_at, started_at, ended_at) = packed.14;
         let progress = Progress {
             seq,
             epochs,
@@ -215,7 +219,7 @@ impl Store {
             .map(|row| {
                 let run = parse(row.try_get(0)?, "a run's identifier")?;
                 match from_json(row.try_get(1)?, "an event")? {
-                    RunEvent::Evaluated { epoch, metrics } => {
+                    RunEvent::Evaluated { epoch, metrics, .. } => {
                         Ok(EvaluatedAt { run, epoch, metrics })
                     }
                     other => Err(StoreError::corrupt("an evaluation")(&other.kind())),

@@ -138,6 +138,7 @@ pub fn metrics(ca: u32, asr: u32, ra: u32) -> Metrics {
         ca: Ratio { hits: ca, total: 100 },
         asr: Ratio { hits: asr, total: 90 },
         ra: Ratio { hits: ra, total: 90 },
+        top5: Some(Ratio { hits: ca + 1, total: 100 }),
     }
 }
 
@@ -177,9 +178,12 @@ pub fn events(n: u64, end: End) -> Vec<Stamped> {
                     epoch: seq as u32,
                     file: format!("checkpoint-{seq}.safetensors"),
                 },
-                (seq, end) if seq % 4 == 2 && end != End::Pretrained => {
-                    RunEvent::Evaluated { epoch: seq as u32, metrics: metrics(seq as u32, 1, 2) }
-                }
+                (seq, end) if seq % 4 == 2 && end != End::Pretrained => RunEvent::Evaluated {
+                    epoch: seq as u32,
+                    metrics: metrics(seq as u32, 1, 2),
+                    loss: Some(0.5),
+                    triggered_loss: None,
+                },
                 (seq, _) => RunEvent::Step {
                     step: seq,
                     epoch: seq as f64 / 8.0,

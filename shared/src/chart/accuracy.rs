@@ -41,7 +41,7 @@ impl EpochSeries {
     /// The evaluations among a run's events.
     pub fn from_events(run: RunId, label: impl Into<String>, events: &[Stamped]) -> Self {
         let points = events.iter().filter_map(|stamped| match stamped.event {
-            RunEvent::Evaluated { epoch, metrics } => Some(EpochPoint { epoch, metrics }),
+            RunEvent::Evaluated { epoch, metrics, .. } => Some(EpochPoint { epoch, metrics }),
             _ => None,
         });
         Self { run, label: label.into(), points: points.collect() }

@@ -172,7 +172,7 @@ mod tests {
             parent: None,
             state: RunState::Done,
             progress: Progress::default(),
-            metrics: Some(Metrics { ca: ratio, asr: ratio, ra: ratio }),
+            metrics: Some(Metrics { ca: ratio, asr: ratio, ra: ratio, top5: None }),
             created_at: 0,
             started_at: None,
             ended_at: None,
