@@ -258,11 +258,19 @@ fn half_a_place_is_none() {
 #[test]
 fn a_diverging_run_says_what_to_try() {
     let folder = TempDir::new().unwrap();
-    let mut spec = spec();
-    spec.pretrain.base_lr = 1e30;
-    let error = run(&order(spec, Phase::Pretrain, None), folder.path()).unwrap_err();
+    let mut wild = spec();
+    wild.pretrain.base_lr = 1e30;
+    let error = run(&order(wild, Phase::Pretrain, None), folder.path()).unwrap_err();
     assert!(matches!(error, EngineError::Diverged { .. }), "{error}");
-    assert!(error.to_string().contains("try a smaller base_lr"), "{error}");
+    assert!(error.to_string().contains("try a smaller pretrain.base_lr, or more"), "{error}");
+
+    run(&order(spec(), Phase::Pretrain, None), folder.path()).unwrap();
+    let mut wild = spec();
+    wild.probe.optimizer = ProbeOptimizer::AdamW;
+    wild.probe.base_lr = 1e38;
+    let probe = TempDir::new().unwrap();
+    let error = run(&order(wild, Phase::Probe, Some(folder.path())), probe.path()).unwrap_err();
+    assert!(error.to_string().contains("try a smaller probe.base_lr ("), "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use shared::{
-    Rgb8, RunEvent, Trigger,
+    Phase, Rgb8, RunEvent, Trigger,
     metric::Evaluation,
     stream::{Purpose, stream, uniform},
     study::{ProbeFeatures, ProbeOptimizer, ProbeSpec},
@@ -96,7 +96,12 @@ impl LinearProbe<'_> {
             let (loss, gradients) =
                 replicas::gradients(classifier.params(), &[1.0], 1, |_| Ok(loss.clone()))?;
             if !loss.is_finite() {
-                return Err(EngineError::Diverged { loss, epoch: batch.epoch + 1, lr });
+                return Err(EngineError::Diverged {
+                    phase: Phase::Probe,
+                    loss,
+                    epoch: batch.epoch + 1,
+                    lr,
+                });
             }
             optimizer.step(classifier.params(), &gradients, lr)?;
             report.step(&batch, loss, lr)?;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use shared::{
-    Rgb8,
+    Phase, Rgb8,
     patches::random_order,
     stream::{Purpose, stream},
     study::PretrainSpec,
@@ -82,7 +82,12 @@ impl Pretraining<'_> {
                     mae.forward_loss(&shards[shard])
                 })?;
             if !loss.is_finite() {
-                return Err(EngineError::Diverged { loss, epoch: batch.epoch + 1, lr });
+                return Err(EngineError::Diverged {
+                    phase: Phase::Pretrain,
+                    loss,
+                    epoch: batch.epoch + 1,
+                    lr,
+                });
             }
             adamw.step(mae.params(), &gradients, lr)?;
             report.step(&batch, loss, lr)?;
