@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Two-sided 95 % quantile of the normal distribution.
-const Z95: f64 = 1.959_963_984_540_054;
+pub(super) const Z95: f64 = 1.959_963_984_540_054;
 
 /// A share as it was counted: `hits` of `total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Ratio {
     pub total: u32,
 }
 
-/// An interval of a share, in 0–1.
+/// An interval: of a share, in 0–1; of a mean, in its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Interval {
