@@ -4,6 +4,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::metric::{Evaluation, Metrics};
 
+/// Where the time of a step goes: means over some steps, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StepTime {
+    /// The loop waited for the batch.
+    pub waited: f64,
+    /// It computed: forward, backward, optimiser.
+    pub computed: f64,
+}
+
+impl StepTime {
+    /// The share of the time that went by waiting for data, in 0–1; `None` when no time went by.
+    pub fn waiting(self) -> Option<f64> {
+        let whole = self.waited + self.computed;
+        (whole > 0.0).then(|| self.waited / whole)
+    }
+}
+
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -52,6 +70,9 @@ pub enum RunEvent {
         lr: f64,
         /// Images per second since the last such event.
         images_per_second: f64,
+        /// What a step took since the last such event; absent in events of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time: Option<StepTime>,
     },
     /// An epoch ended.
     Epoch {
@@ -63,6 +84,9 @@ pub enum RunEvent {
         lr: f64,
         /// Images per second over the epoch.
         images_per_second: f64,
+        /// What a step of the epoch took; absent in events of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time: Option<StepTime>,
     },
     /// The classifier was evaluated on clean and triggered images.
     Evaluated {
@@ -134,4 +158,26 @@ pub struct Stamped {
     /// What happened.
     #[serde(flatten)]
     pub event: RunEvent,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_an_earlier_version_is_read_and_written_as_it_was() {
+        for text in [
+            r#"{"seq":1,"at":2,"type":"epoch","epoch":3,"loss":0.5,"lr":0.1,"images_per_second":9.0}"#,
+            r#"{"seq":1,"at":2,"type":"evaluated","epoch":3,"metrics":{"ca":{"hits":1,"total":2},"asr":{"hits":0,"total":1},"ra":{"hits":1,"total":1}}}"#,
+        ] {
+            let stamped: Stamped = serde_json::from_str(text).expect("an event");
+            assert_eq!(serde_json::to_string(&stamped).expect("JSON"), text);
+        }
+    }
+
+    #[test]
+    fn the_share_of_waiting_by_hand() {
+        assert_eq!(StepTime { waited: 0.5, computed: 1.5 }.waiting(), Some(0.25));
+        assert_eq!(StepTime { waited: 0.0, computed: 0.0 }.waiting(), None);
+    }
 }

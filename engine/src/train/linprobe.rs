@@ -90,6 +90,7 @@ impl LinearProbe<'_> {
         for batch in batches.iter() {
             let lr = schedule.at(batch.epochs_done());
             let inputs = self.batch_features(&features, batch.epoch, &batch.samples)?;
+            report.computes();
             let targets: Vec<u32> =
                 batch.samples.iter().map(|&s| train_labels[s as usize]).collect();
             let loss = classifier.train_loss(&inputs, &targets)?;
@@ -115,6 +116,7 @@ impl LinearProbe<'_> {
                 let counts = eval::count(&test_labels, &clean, &triggered, classes, target);
                 report.send(RunEvent::evaluated(epoch, &counts))?;
                 evaluation = Some(counts);
+                report.waits();
             }
         }
         evaluation.ok_or_else(|| EngineError::Order("a linear probe has at least one epoch".into()))

@@ -11,6 +11,7 @@
 
 pub mod batches;
 pub mod checkpoint;
+mod clock;
 pub mod features;
 pub mod linprobe;
 pub mod poisons;

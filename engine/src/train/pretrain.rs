@@ -74,6 +74,7 @@ impl Pretraining<'_> {
         let grid = mae.grid();
         let make = |batch: &super::batches::Batch| self.shards(grid, batch.epoch, &batch.samples);
         batches.prefetched(done, make, |batch, shards| {
+            report.computes();
             let lr = schedule.at(batch.epochs_done());
             let size = batch.samples.len() as f64;
             let weights: Vec<f64> = shards.iter().map(|s| s.images as f64 / size).collect();
@@ -95,6 +96,7 @@ impl Pretraining<'_> {
                 let epoch = batch.epoch + 1;
                 let checkpoint = epoch == epochs || epoch % recipe.checkpoint_every.max(1) == 0;
                 save(EpochEnd { epoch, checkpoint, optimizer: adamw }, report)?;
+                report.waits();
             }
             Ok(())
         })

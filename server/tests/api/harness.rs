@@ -166,8 +166,15 @@ pub fn whole_run(metrics: Option<Metrics>) -> Vec<RunEvent> {
             loss,
             lr: 1e-3,
             images_per_second: 500.0,
+            time: None,
         });
-        events.push(RunEvent::Epoch { epoch, loss, lr: 1e-3, images_per_second: 500.0 });
+        events.push(RunEvent::Epoch {
+            epoch,
+            loss,
+            lr: 1e-3,
+            images_per_second: 500.0,
+            time: None,
+        });
         events.extend(metrics.map(|metrics| evaluated(epoch, metrics)));
     }
     let file = "checkpoint-3.safetensors".into();

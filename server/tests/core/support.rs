@@ -17,7 +17,7 @@ use server::{
     store::queue::RunningRun,
 };
 use shared::{
-    Ratio, RunEvent, RunId, RunState, Stamped, StudySpec,
+    Ratio, RunEvent, RunId, RunState, Stamped, StepTime, StudySpec,
     api::{RunRow, StudyDetail},
     metric::Metrics,
     study::{DatasetSpec, GridSpec, ModelSpec, TransformerSpec, presets},
@@ -190,6 +190,7 @@ pub fn events(n: u64, end: End) -> Vec<Stamped> {
                     loss: 1.0 / f64::from(1 << (seq % 8)),
                     lr: 0.125,
                     images_per_second: 30.25,
+                    time: Some(StepTime { waited: 0.125, computed: 0.5 }),
                 },
             };
             Stamped { seq, at: 1_760_000_100_000 + seq, event }

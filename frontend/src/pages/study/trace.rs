@@ -113,7 +113,8 @@ mod tests {
     use super::*;
 
     fn event(seq: u64) -> Stamped {
-        let event = RunEvent::Epoch { epoch: 1, loss: 1.0, lr: 0.1, images_per_second: 1.0 };
+        let event =
+            RunEvent::Epoch { epoch: 1, loss: 1.0, lr: 0.1, images_per_second: 1.0, time: None };
         Stamped { seq, at: 0, event }
     }
 
