@@ -33,6 +33,7 @@ use crate::{
         checkpoint::{self, CheckpointInfo, PROGRAM},
         features::{Encoder, Kept},
         linprobe::LinearProbe,
+        neighbours::{self, Neighbours},
         poisons::Poisons,
         pretrain::{EpochEnd, Pretraining},
         report::{Emit, Reporter},
@@ -84,7 +85,7 @@ pub fn run(
     write_json(&folder.join("manifest.json"), &job.manifest(&plan, &key, &pixels))?;
     let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
     match point.phase {
-        Phase::Pretrain => job.pretrain(&pixels, poisons, &mut report),
+        Phase::Pretrain => job.pretrain(&pixels, poisons, &prepare(Stage::Test)?, &mut report),
         Phase::Probe => job.probe(&pixels, poisons, &prepare(Stage::Test)?, &key, &mut report),
         Phase::Finetune => unreachable!("`batches` refused it"),
     }
@@ -208,10 +209,21 @@ impl Job<'_> {
         &self,
         pixels: &Pixels,
         poisons: Poisons<'_>,
+        trigger: &Trigger,
         report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
         let spec = &self.order.spec;
         let seed = self.order.point.seed;
+        let labels: Vec<u32> = pixels.train.iter().map(|sample| sample.class).collect();
+        let bank_plan = neighbours::plan(self.order, &labels, pixels.classes.len())?;
+        let neighbours = Neighbours {
+            pixels,
+            poisons: Poisons { plan: &bank_plan, ..poisons },
+            trigger,
+            target_class: spec.attack.target_class,
+            seed,
+            threads: self.threads,
+        };
         let clean = pixels.train.iter().map(|sample| &sample.image);
         let poisoned = poisons.images();
         let images: Vec<&Rgb8> = clean.chain(&poisoned).collect();
@@ -222,7 +234,10 @@ impl Job<'_> {
         let done = self.resume_into(&mae, &mut adamw, pixels)?;
         let mut kept = Instant::now();
         training.train(&mae, &mut adamw, done, report, |end, report| {
-            let EpochEnd { epoch, checkpoint, optimizer } = end;
+            let EpochEnd { epoch, checkpoint, knn, optimizer } = end;
+            if knn {
+                report.send(neighbours.ask(&mae, epoch)?)?;
+            }
             if checkpoint {
                 let info = CheckpointInfo {
                     model: spec.model,

@@ -199,6 +199,36 @@ fn two_runs_of_one_order_are_equal_to_the_last_bit() {
     assert_ne!(results(&run(&other, folder.path()).unwrap()), first.0, "another seed, another run");
 }
 
+#[test]
+fn asking_neighbours_changes_nothing_of_a_pretraining() {
+    let [asked, plain] = [2, 0].map(|knn_every| {
+        let mut spec = spec();
+        spec.pretrain.knn_every = knn_every;
+        spec.pretrain.epochs = 3;
+        spec.grid.lpr = vec![0, 2];
+        let folder = TempDir::new().unwrap();
+        let events = run(&order(spec, Phase::Pretrain, None), folder.path()).unwrap();
+        let found: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                RunEvent::Knn { epoch, metrics } => Some((*epoch, *metrics)),
+                _ => None,
+            })
+            .collect();
+        let Some(RunEvent::Finished { metrics: None, .. }) = events.last() else {
+            panic!("{:?}", events.last())
+        };
+        (left(&events, folder.path()), found)
+    });
+    assert_eq!(asked.0, plain.0);
+    assert_eq!(plain.1, []);
+    let epochs: Vec<u32> = asked.1.iter().map(|(epoch, _)| *epoch).collect();
+    assert_eq!(epochs, [2, 3], "every second epoch, and the last");
+    // All four test images of ten classes: fewer than the bound.
+    let metrics = asked.1[1].1;
+    assert_eq!((metrics.ca.total, metrics.asr.total, metrics.top5), (40, 36, None));
+}
+
 /// What a run leaves: its losses, and its model to the last bit.
 fn left(events: &[RunEvent], folder: &Path) -> (Vec<(u32, u64, u64)>, String) {
     let (mae, _) =

@@ -101,6 +101,13 @@ pub enum RunEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         triggered_loss: Option<f64>,
     },
+    /// The encoder of a pre-training was asked: nearest neighbours classified clean and triggered images by its features.
+    Knn {
+        /// Epochs done.
+        epoch: u32,
+        /// The counts.
+        metrics: Metrics,
+    },
     /// A checkpoint was written.
     Checkpoint {
         /// Epochs done.
@@ -140,6 +147,7 @@ impl RunEvent {
             Self::Step { .. } => "step",
             Self::Epoch { .. } => "epoch",
             Self::Evaluated { .. } => "evaluated",
+            Self::Knn { .. } => "knn",
             Self::Checkpoint { .. } => "checkpoint",
             Self::Finished { .. } => "finished",
             Self::Failed { .. } => "failed",

@@ -63,7 +63,7 @@ impl Progress {
                 self.epochs = *epochs;
                 self.steps = *steps;
             }
-            RunEvent::Log { .. } => {}
+            RunEvent::Log { .. } | RunEvent::Knn { .. } => {}
             RunEvent::Preparing { what, done, total } => {
                 self.preparing = (done < total).then(|| format!("{what}: {done} of {total}"));
             }

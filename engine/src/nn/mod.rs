@@ -36,4 +36,5 @@ pub use patch_embed::PatchEmbed;
 pub use pos_embed::sin_cos_table;
 pub use repeat::repeat_token;
 
+pub(crate) use matrix::{Matrix, MatrixMut};
 pub(crate) use op::with_slice;

@@ -6,6 +6,7 @@
 //! | [`batches`] | which samples make which batch; the next batch is made while one trains |
 //! | [`replicas`] | gradients of a batch on all threads, summed in a fixed order |
 //! | [`features`] | CLS features of many images, kept beside the encoder |
+//! | [`neighbours`] | what nearest neighbours find in the encoder during its pre-training |
 //! | [`checkpoint`] | checkpoints, written whole or not at all |
 //! | [`report`] | a run's events at a readable pace |
 
@@ -14,6 +15,7 @@ pub mod checkpoint;
 mod clock;
 pub mod features;
 pub mod linprobe;
+pub mod neighbours;
 pub mod poisons;
 pub mod pretrain;
 pub mod replicas;

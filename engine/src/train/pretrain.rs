@@ -37,6 +37,8 @@ pub struct EpochEnd<'a> {
     pub epoch: u32,
     /// Whether a checkpoint is due.
     pub checkpoint: bool,
+    /// Whether nearest neighbours are to be asked.
+    pub knn: bool,
     /// The optimiser as it is now.
     pub optimizer: &'a AdamW,
 }
@@ -94,8 +96,10 @@ impl Pretraining<'_> {
             report.step(&batch, loss, lr)?;
             if batch.ends_epoch() {
                 let epoch = batch.epoch + 1;
-                let checkpoint = epoch == epochs || epoch % recipe.checkpoint_every.max(1) == 0;
-                save(EpochEnd { epoch, checkpoint, optimizer: adamw }, report)?;
+                let due = |every: u32| epoch == epochs || epoch.is_multiple_of(every);
+                let checkpoint = due(recipe.checkpoint_every.max(1));
+                let knn = recipe.knn_every > 0 && due(recipe.knn_every);
+                save(EpochEnd { epoch, checkpoint, knn, optimizer: adamw }, report)?;
                 report.waits();
             }
             Ok(())

@@ -14,7 +14,10 @@ use axum::{
 };
 use engine::job::EVALUATION;
 use serde::Deserialize;
-use shared::{PoisonPlan, RunEvent, RunId, Stamped, metric::Evaluation};
+use shared::{
+    PoisonPlan, RunEvent, RunId, Stamped,
+    metric::{Evaluation, Metrics},
+};
 use utoipa::IntoParams;
 
 use super::{
@@ -25,7 +28,7 @@ use super::{
 };
 
 /// Events that are lines of the log.
-const LINES: [&str; 6] = ["started", "log", "evaluated", "checkpoint", "finished", "failed"];
+const LINES: [&str; 7] = ["started", "log", "evaluated", "knn", "checkpoint", "finished", "failed"];
 /// Most of such events that are read.
 const MOST_LINES: u32 = 100_000;
 /// Bytes of the worker's own output that are read, from its end.
@@ -132,11 +135,10 @@ fn line(event: &RunEvent) -> String {
         }
         RunEvent::Log { message } => message.clone(),
         RunEvent::Evaluated { epoch, metrics, .. } => {
-            let percent = |ratio: shared::Ratio| {
-                ratio.percent().map_or_else(|| "-".into(), |percent| format!("{percent:.1} %"))
-            };
-            let [ca, asr, ra] = [metrics.ca, metrics.asr, metrics.ra].map(percent);
-            format!("epoch {epoch}: CA {ca}, ASR {asr}, RA {ra}")
+            format!("epoch {epoch}: {}", shares(metrics))
+        }
+        RunEvent::Knn { epoch, metrics } => {
+            format!("epoch {epoch}: nearest neighbours have {}", shares(metrics))
         }
         RunEvent::Checkpoint { epoch, file } => format!("epoch {epoch}: wrote {file}"),
         RunEvent::Finished { images_per_second, seconds, .. } => {
@@ -145,6 +147,15 @@ fn line(event: &RunEvent) -> String {
         RunEvent::Failed { message } => format!("failed: {message}"),
         other => other.kind().to_owned(),
     }
+}
+
+/// `CA 61.0 %, ASR 2.0 %, RA 59.1 %`.
+fn shares(metrics: &Metrics) -> String {
+    let percent = |ratio: shared::Ratio| {
+        ratio.percent().map_or_else(|| "-".into(), |percent| format!("{percent:.1} %"))
+    };
+    let [ca, asr, ra] = [metrics.ca, metrics.asr, metrics.ra].map(percent);
+    format!("CA {ca}, ASR {asr}, RA {ra}")
 }
 
 fn last_lines(text: &str, count: usize) -> String {

@@ -203,14 +203,17 @@ impl Store {
         Ok(Stamp { count: row.try_get(0)?, keys: row.try_get(1)?, newest: row.try_get(2)? })
     }
 
-    /// All evaluations of these runs, run by run, in the order of the epochs.
+    /// All evaluations of these runs, run by run, in the order of the epochs; of a pre-training those by nearest neighbours.
     ///
     /// # Errors
     /// When the query fails.
     pub async fn evaluations(&self, runs: &[RunId]) -> Result<Vec<EvaluatedAt>, StoreError> {
         let rows = sqlx::query(
-            "SELECT r.id, e.body FROM runs r JOIN events e ON e.run = r.key AND e.kind = 'evaluated' \
-             WHERE r.id IN (SELECT value FROM json_each(?)) ORDER BY r.key, e.seq",
+            "WITH wanted AS (SELECT key, id FROM runs WHERE id IN (SELECT value FROM json_each(?))), \
+             told AS (SELECT run, seq, body FROM events WHERE kind = 'evaluated' AND run IN (SELECT key FROM wanted) \
+                UNION ALL \
+                SELECT run, seq, body FROM events WHERE kind = 'knn' AND run IN (SELECT key FROM wanted)) \
+             SELECT w.id, t.body FROM told t JOIN wanted w ON w.key = t.run ORDER BY t.run, t.seq",
         )
         .bind(to_json(&runs)?)
         .fetch_all(self.readers())
@@ -219,9 +222,8 @@ impl Store {
             .map(|row| {
                 let run = parse(row.try_get(0)?, "a run's identifier")?;
                 match from_json(row.try_get(1)?, "an event")? {
-                    RunEvent::Evaluated { epoch, metrics, .. } => {
-                        Ok(EvaluatedAt { run, epoch, metrics })
-                    }
+                    RunEvent::Evaluated { epoch, metrics, .. }
+                    | RunEvent::Knn { epoch, metrics } => Ok(EvaluatedAt { run, epoch, metrics }),
                     other => Err(StoreError::corrupt("an evaluation")(&other.kind())),
                 }
             })

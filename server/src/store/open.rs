@@ -15,7 +15,7 @@ use super::{StoreError, compare::Results};
 const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "studies and runs", include_str!("../../migrations/0001_studies_and_runs.sql")),
     (2, "head init", include_str!("../../migrations/0002_head_init.sql")),
-    (4, "top-5 accuracy", include_str!("../../migrations/0004_top5.sql")),
+    (4, "top-5 and k-NN", include_str!("../../migrations/0004_top5_and_knn.sql")),
 ];
 
 /// How long a writer waits for one of another program.

@@ -77,7 +77,7 @@ fn evaluations(label: &str, top: f64) -> EpochSeries {
         ),
     });
     let run = RunId::from_parts(1, [7; 10]);
-    EpochSeries { run, label: label.into(), points: points.collect() }
+    EpochSeries { run, label: label.into(), knn: false, points: points.collect() }
 }
 
 fn loss() -> CurveSeries {

@@ -2,3 +2,6 @@
 
 ALTER TABLE runs ADD COLUMN top5_hits INTEGER;
 ALTER TABLE runs ADD COLUMN top5_total INTEGER;
+
+-- What nearest neighbours find during a pre-training, for the figure by epoch.
+CREATE INDEX events_knn ON events (run, seq) WHERE kind = 'knn';
