@@ -8,11 +8,13 @@
 //! | [`features`] | CLS features of many images, kept beside the encoder |
 //! | [`neighbours`] | what nearest neighbours find in the encoder during its pre-training |
 //! | [`checkpoint`] | checkpoints, written whole or not at all |
+//! | [`compare`] | two checkpoints, bit by bit |
 //! | [`report`] | a run's events at a readable pace |
 
 pub mod batches;
 pub mod checkpoint;
 mod clock;
+pub mod compare;
 pub mod features;
 pub mod linprobe;
 pub mod neighbours;
