@@ -36,14 +36,14 @@ pub fn Means(
         Some(format!("/compare{}", api::query(&[("studies", &studies)])))
     });
     let lines = move || match results.get() {
-        None => view! { <tr><td colspan="7" class="loading">"Loading the results…"</td></tr> }
+        None => view! { <tr><td colspan="8" class="loading">"Loading the results…"</td></tr> }
             .into_any(),
         Some(Err(problem)) => {
             let retry = Callback::new(move |()| results.refetch());
-            view! { <tr><td colspan="7"><ProblemBox problem retry/></td></tr> }.into_any()
+            view! { <tr><td colspan="8"><ProblemBox problem retry/></td></tr> }.into_any()
         }
         Some(Ok(rows)) if rows.is_empty() => view! {
-            <tr><td colspan="7" class="empty-line">"No linear probe has ended yet."</td></tr>
+            <tr><td colspan="8" class="empty-line">"No linear probe has ended yet."</td></tr>
         }
         .into_any(),
         Some(Ok(rows)) => OverSeeds::of(&rows)
@@ -63,6 +63,7 @@ pub fn Means(
                         <th scope="col" class="number">"LPR"</th>
                         <th scope="col" class="number">"Seeds"</th>
                         <th scope="col" class="number">"CA %"</th>
+                        <th scope="col" class="number">"Top-5 %"</th>
                         <th scope="col" class="number">"ASR %"</th>
                         <th scope="col" class="number">"RA %"</th>
                     </tr>
@@ -99,6 +100,7 @@ fn Line(mean: OverSeeds) -> impl IntoView {
             <td class="number" data-label="LPR">{mean.lpr}</td>
             <td class="number" data-label="Seeds">{format::count(mean.seeds as u64)}</td>
             {cell(mean.ca, "clean", "CA %")}
+            {cell(mean.top5, "clean", "Top-5 %")}
             {cell(mean.asr, "triggered", "ASR %")}
             {cell(mean.ra, "", "RA %")}
         </tr>
