@@ -194,14 +194,16 @@ mod tests {
 
     #[test]
     fn several_seeds_bring_their_means() {
-        // 40, 50 and 90 %: mean 60, deviation 26.46; 60 ± 4.3027 * 26.46 / sqrt(3).
-        let runs = [probe(1, 4), probe(2, 5), probe(3, 9)];
+        // 40, 50 and 60 %: mean 50, deviation 10; 50 ± 4.3027 * 10 / sqrt(3) = 50 ± 24.84.
+        let runs = [probe(1, 4), probe(2, 5), probe(3, 6)];
         let results = finished(&runs);
         let ca = results[2].over_seeds.and_then(|means| means.ca).unwrap();
-        assert!((ca.mean - 60.0).abs() < 1e-9 && (ca.deviation - 26.457_5).abs() < 1e-3);
-        assert!((ca.high.unwrap() - 125.724).abs() < 1e-2, "{ca:?}");
+        assert!((ca.mean - 50.0).abs() < 1e-9 && (ca.deviation - 10.0).abs() < 1e-9);
+        assert!((ca.high.unwrap() - 74.841).abs() < 1e-2, "{ca:?}");
         let told = as_table(&runs);
-        assert!(told.contains("60.0 ± 26.5 (-5.7–125.7)"), "{told}");
+        assert!(told.contains("50.0 ± 10.0 (25.2–74.8)"), "{told}");
+        let wide = finished(&[probe(1, 1), probe(2, 9)])[0].over_seeds.and_then(|means| means.ca);
+        assert_eq!(wide.map(|ca| (ca.low, ca.high)), Some((Some(0.0), Some(100.0))), "a share");
         assert!(finished(&runs[..1])[0].over_seeds.is_none());
         assert!(!as_table(&runs[..1]).contains("means"));
     }

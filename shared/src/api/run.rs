@@ -134,9 +134,9 @@ pub struct MeanPercent {
     pub mean: f64,
     /// Sample standard deviation.
     pub deviation: f64,
-    /// Lower end of the mean's 95 % interval by Student's t; absent for a single value.
+    /// Lower end of the mean's 95 % interval by Student's t, not below 0; absent for a single value.
     pub low: Option<f64>,
-    /// Upper end.
+    /// Upper end, not above 100.
     pub high: Option<f64>,
 }
 
@@ -147,8 +147,8 @@ impl From<Spread> for MeanPercent {
         Self {
             mean: 100.0 * spread.mean,
             deviation: 100.0 * spread.deviation,
-            low: interval.map(|interval| 100.0 * interval.low),
-            high: interval.map(|interval| 100.0 * interval.high),
+            low: interval.map(|interval| (100.0 * interval.low).max(0.0)),
+            high: interval.map(|interval| (100.0 * interval.high).min(100.0)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use shared::{
-    api::RunRow,
+    api::{MeanPercent, RunRow},
     metric::{OverSeeds, Spread},
 };
 
@@ -13,16 +13,12 @@ use crate::{
 
 /// The mean in percent, `43.1`; where there are several values its deviation and interval, `± 0.8 (41.2–45.0)`.
 fn told(spread: Spread) -> (String, Option<String>) {
-    let percent = |share: f64| format!("{:.1}", 100.0 * share);
-    let interval = spread.interval95().map(|interval| {
-        format!(
-            "± {} ({}–{})",
-            percent(spread.deviation),
-            percent(interval.low),
-            percent(interval.high)
-        )
-    });
-    (percent(spread.mean), interval)
+    let MeanPercent { mean, deviation, low, high } = spread.into();
+    let interval = low.zip(high);
+    (
+        format!("{mean:.1}"),
+        interval.map(|(low, high)| format!("± {deviation:.1} ({low:.1}–{high:.1})")),
+    )
 }
 
 /// The table.
@@ -113,9 +109,9 @@ mod tests {
 
     #[test]
     fn several_seeds_have_a_deviation_and_an_interval() {
-        // Deviation .1414; t = 12.7062 for one degree of freedom: 50 ± 127.1.
-        let two = Spread::of(&[0.4, 0.6]).expect("two seeds");
-        assert_eq!(told(two), ("50.0".into(), Some("± 14.1 (-77.1–177.1)".into())));
+        // Deviation .0141; t = 12.7062 for one degree of freedom: 50 ± 12.7.
+        let two = Spread::of(&[0.49, 0.51]).expect("two seeds");
+        assert_eq!(told(two), ("50.0".into(), Some("± 1.4 (37.3–62.7)".into())));
         assert_eq!(told(Spread::of(&[0.9]).expect("a seed")), ("90.0".into(), None));
     }
 }

@@ -50,12 +50,13 @@ pub fn HeatMap(
     let tip = move || {
         meant.get().map(|cell| {
             let (x, y) = (middle(cell.1, classes), middle(cell.0, classes));
+            let (left, up) = (x > 60.0, y > 60.0);
             let lines = told(&confusion, &names, cell).map(|line| view! { <span>{line}</span> });
             view! {
                 <div
                     class="chart-tip"
-                    class:chart-tip-left=x > 60.0
-                    class:chart-tip-up=y > 60.0
+                    class:chart-tip-left=left
+                    class:chart-tip-up=up
                     style:left=format!("{x:.2}%")
                     style:top=format!("{y:.2}%")
                 >
