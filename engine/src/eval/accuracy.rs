@@ -65,7 +65,7 @@ fn place(scores: &[f32], class: usize) -> usize {
     if own.is_nan() {
         return scores.len();
     }
-    let before = |(other, &score): (usize, &f32)| score > own || score == own && other < class;
+    let before = |(other, &score): (usize, &f32)| score > own || score >= own && other < class;
     scores.iter().enumerate().filter(|&of| before(of)).count()
 }
 

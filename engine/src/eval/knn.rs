@@ -72,7 +72,9 @@ fn normalised(features: &[f32], width: usize) -> Vec<f32> {
     let mut rows = features.to_vec();
     for row in rows.chunks_exact_mut(width) {
         let length = row.iter().map(|value| value * value).sum::<f32>().sqrt();
-        row.iter_mut().for_each(|value| *value /= length);
+        for value in row {
+            *value /= length;
+        }
     }
     rows
 }

@@ -1,5 +1,7 @@
 //! A confusion matrix as a picture: its cells, and the one that a pointer or the arrow keys mean.
 
+use std::fmt::Write;
+
 use shared::{Ratio, metric::Confusion};
 
 use crate::components::format;
@@ -35,7 +37,8 @@ pub fn paths(confusion: &Confusion) -> [String; LEVELS] {
             }
             if strength > 0 {
                 let width = column - from;
-                paths[strength - 1].push_str(&format!("M{from} {row}h{width}v1h-{width}z"));
+                // Writing into a text cannot fail.
+                let _ = write!(paths[strength - 1], "M{from} {row}h{width}v1h-{width}z");
             }
         }
     }
