@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes fresh golden cases with the implementations of tests/golden/requirements.txt and runs the engine's tests on them.
+# Makes fresh golden cases with the implementations of tests/golden/requirements.txt and runs the tests on them; then lets
+# TensorBoard read what the tests wrote.
 #
 #   scripts/golden.sh SEED
 #
@@ -18,3 +19,4 @@ cases=$PWD/target/golden/seed-$seed
 rm -rf "$cases"
 "$python" tests/golden/generate.py --seed "$seed" --out "$cases"
 MASKDOOR_GOLDEN=$cases cargo test --workspace --test golden --locked
+"$python" tests/golden/read_events.py "$cases"

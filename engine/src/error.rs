@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use shared::{poison::TooManyPoisons, trigger::TriggerError};
+use shared::{Phase, poison::TooManyPoisons, trigger::TriggerError};
 
 use crate::{data::DataError, decode::DecodeError};
 
@@ -43,10 +43,10 @@ pub enum EngineError {
         reason: String,
     },
     /// The loss is no number any more.
-    #[error(
-        "the loss became {loss} in epoch {epoch} at learning rate {lr:.2e}: try a smaller base_lr or more warmup_epochs"
-    )]
+    #[error("the loss became {loss} in epoch {epoch} at learning rate {lr:.2e}: {}", what_to_try(*.phase))]
     Diverged {
+        /// What was trained.
+        phase: Phase,
         /// The loss.
         loss: f64,
         /// The epoch, counted from 1.
@@ -63,6 +63,19 @@ pub enum EngineError {
     /// Events cannot be written.
     #[error("writing the run's events: {0}")]
     Emit(io::Error),
+}
+
+/// What may keep the loss a number, by the names of the study's fields.
+fn what_to_try(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pretrain => "try a smaller pretrain.base_lr, or more pretrain.warmup_epochs",
+        Phase::Probe => {
+            "try a smaller probe.base_lr (LARS takes about 0.1 to 10, AdamW about 0.001), or more probe.warmup_epochs"
+        }
+        Phase::Finetune => {
+            "try a smaller finetune.base_lr, more finetune.warmup_epochs, or clipped gradients"
+        }
+    }
 }
 
 impl EngineError {

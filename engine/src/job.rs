@@ -35,6 +35,7 @@ use crate::{
         checkpoint::{self, CheckpointInfo, PROGRAM},
         features::{Encoder, Kept},
         linprobe::LinearProbe,
+        neighbours::{self, Neighbours},
         poisons::Poisons,
         pretrain::{EpochEnd, Pretraining},
         report::{Emit, Reporter},
@@ -44,6 +45,9 @@ use crate::{
 
 /// A pre-training keeps a place to go on from at each checkpoint, and at the end of an epoch when this long has passed.
 const KEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// Name of the file with a classifier's last evaluation.
+pub const EVALUATION: &str = "evaluation.json";
 
 /// Does a run. The first event is `Started`, the last `Finished`; an error is for the caller to emit as `Failed`.
 /// With a place to `resume` from, the events up to there were sent before and those behind it follow.
@@ -83,7 +87,7 @@ pub fn run(
     write_json(&folder.join("manifest.json"), &job.manifest(&plan, &key, &pixels))?;
     let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
     match point.phase {
-        Phase::Pretrain => job.pretrain(&pixels, poisons, &mut report),
+        Phase::Pretrain => job.pretrain(&pixels, poisons, &prepare(Stage::Test)?, &mut report),
         Phase::Probe => job.probe(&pixels, poisons, &prepare(Stage::Test)?, &key, &mut report),
         Phase::Finetune => job.finetune(&pixels, poisons, &prepare(Stage::Test)?, &mut report),
     }
@@ -205,10 +209,21 @@ impl Job<'_> {
         &self,
         pixels: &Pixels,
         poisons: Poisons<'_>,
+        trigger: &Trigger,
         report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
         let spec = &self.order.spec;
         let seed = self.order.point.seed;
+        let labels: Vec<u32> = pixels.train.iter().map(|sample| sample.class).collect();
+        let bank_plan = neighbours::plan(self.order, &labels, pixels.classes.len())?;
+        let neighbours = Neighbours {
+            pixels,
+            poisons: Poisons { plan: &bank_plan, ..poisons },
+            trigger,
+            target_class: spec.attack.target_class,
+            seed,
+            threads: self.threads,
+        };
         let clean = pixels.train.iter().map(|sample| &sample.image);
         let poisoned = poisons.images();
         let images: Vec<&Rgb8> = clean.chain(&poisoned).collect();
@@ -219,6 +234,9 @@ impl Job<'_> {
         let done = self.resume_into(mae.params(), &mut adamw, pixels)?;
         let mut place = self.place(pixels);
         training.train(&mae, &mut adamw, done, report, |end, report| {
+            if end.knn {
+                report.send(neighbours.ask(&mae, end.epoch)?)?;
+            }
             if end.checkpoint {
                 let info = CheckpointInfo {
                     model: spec.model,
@@ -307,13 +325,14 @@ impl Job<'_> {
             spec.probe.head_init,
             seed,
         )?;
-        let metrics = probe.train(&mut classifier, &kept, report)?;
+        let evaluation = probe.train(&mut classifier, &kept, report)?;
+        write_json(&self.folder.join(EVALUATION), &evaluation)?;
         let epoch = spec.probe.epochs;
         let info = CheckpointInfo { phase: Phase::Probe, epoch, ..info };
         let bytes = serialize(&classifier.tensors()?, &info.metadata())?;
         checkpoint::write(&self.folder.join(checkpoint::HEAD), &bytes)?;
         report.send(RunEvent::Checkpoint { epoch, file: checkpoint::HEAD.into() })?;
-        report.finish(Some(metrics))
+        report.finish(Some(evaluation.metrics))
     }
 }
 

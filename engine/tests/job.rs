@@ -10,7 +10,7 @@ use engine::{
 };
 use shared::{
     PoisonPlan, Rgb8, RunEvent, RunId, StudyId, StudySpec,
-    metric::Metrics,
+    metric::{Evaluation, Metrics},
     run::{DataSource, Phase, RunOrder, RunPoint},
     study::{
         AttackSpec, BUILTIN_DATASET, DatasetSpec, FinetuneSpec, GridSpec, ModelSpec, PretrainSpec,
@@ -148,6 +148,9 @@ fn a_study_from_pretraining_to_probe() {
         let folder = TempDir::new().unwrap();
         let events = run(&order, folder.path()).unwrap();
         assert!(folder.path().join(checkpoint::HEAD).exists());
+        let evaluation = fs::read(folder.path().join(job::EVALUATION)).unwrap();
+        let evaluation: Evaluation = serde_json::from_slice(&evaluation).unwrap();
+        assert_eq!(evaluation.metrics, last_metrics(&events));
         events
     });
     let evaluated: Vec<u32> = first
@@ -264,6 +267,36 @@ fn two_runs_of_one_order_are_equal_to_the_last_bit() {
     assert_ne!(results(&run(&other, folder.path()).unwrap()), first.0, "another seed, another run");
 }
 
+#[test]
+fn asking_neighbours_changes_nothing_of_a_pretraining() {
+    let [asked, plain] = [2, 0].map(|knn_every| {
+        let mut spec = spec();
+        spec.pretrain.knn_every = knn_every;
+        spec.pretrain.epochs = 3;
+        spec.grid.lpr = vec![0, 2];
+        let folder = TempDir::new().unwrap();
+        let events = run(&order(spec, Phase::Pretrain, None), folder.path()).unwrap();
+        let found: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                RunEvent::Knn { epoch, metrics } => Some((*epoch, *metrics)),
+                _ => None,
+            })
+            .collect();
+        let Some(RunEvent::Finished { metrics: None, .. }) = events.last() else {
+            panic!("{:?}", events.last())
+        };
+        (left(&events, folder.path()), found)
+    });
+    assert_eq!(asked.0, plain.0);
+    assert_eq!(plain.1, []);
+    let epochs: Vec<u32> = asked.1.iter().map(|(epoch, _)| *epoch).collect();
+    assert_eq!(epochs, [2, 3], "every second epoch, and the last");
+    // All four test images of ten classes: fewer than the bound.
+    let metrics = asked.1[1].1;
+    assert_eq!((metrics.ca.total, metrics.asr.total, metrics.top5), (40, 36, None));
+}
+
 /// What a run leaves: its losses, and its model to the last bit.
 fn left(events: &[RunEvent], folder: &Path) -> (Vec<(u32, u64, u64)>, String) {
     let (mae, _) =
@@ -323,11 +356,19 @@ fn half_a_place_is_none() {
 #[test]
 fn a_diverging_run_says_what_to_try() {
     let folder = TempDir::new().unwrap();
-    let mut spec = spec();
-    spec.pretrain.base_lr = 1e30;
-    let error = run(&order(spec, Phase::Pretrain, None), folder.path()).unwrap_err();
+    let mut wild = spec();
+    wild.pretrain.base_lr = 1e30;
+    let error = run(&order(wild, Phase::Pretrain, None), folder.path()).unwrap_err();
     assert!(matches!(error, EngineError::Diverged { .. }), "{error}");
-    assert!(error.to_string().contains("try a smaller base_lr"), "{error}");
+    assert!(error.to_string().contains("try a smaller pretrain.base_lr, or more"), "{error}");
+
+    run(&order(spec(), Phase::Pretrain, None), folder.path()).unwrap();
+    let mut wild = spec();
+    wild.probe.optimizer = ProbeOptimizer::AdamW;
+    wild.probe.base_lr = 1e38;
+    let probe = TempDir::new().unwrap();
+    let error = run(&order(wild, Phase::Probe, Some(folder.path())), probe.path()).unwrap_err();
+    assert!(error.to_string().contains("try a smaller probe.base_lr ("), "{error}");
 }
 
 #[test]

@@ -7,7 +7,8 @@
 //! | [`app`] | what every part shares |
 //! | [`store`] | the only SQL |
 //! | [`jobs`] | studies and runs on their way from the queue to the store |
-//! | [`worker`] | one run, trained in a process of its own |
+//! | [`worker`], [`run_log`] | one run, trained in a process of its own; its numbers as CSV and for `TensorBoard` |
+//! | [`replay`] | a finished run once more, and what differs |
 //! | [`data_dir`], [`clock`], [`ids`] | data folder, time and chance, which everything else takes as arguments |
 //! | [`terminal`], [`bench`](mod@bench) | what is printed; how fast the lists are |
 
@@ -21,6 +22,8 @@ pub mod data_dir;
 pub mod figures;
 pub mod ids;
 pub mod jobs;
+pub mod replay;
+pub mod run_log;
 pub mod sheet;
 pub mod store;
 pub mod terminal;

@@ -11,7 +11,7 @@ use std::{
 use engine::train::resume::{self, ResumePoint};
 use shared::{RunEvent, Stamped, run::RunOrder};
 
-use crate::{clock::Clock, jobs::run_folder::RunFolder};
+use crate::{clock::Clock, jobs::run_folder::RunFolder, run_log::RunLog};
 
 /// How far a worker steps back behind the dashboard, which must answer while it trains.
 const NICENESS: i32 = 5;
@@ -67,6 +67,11 @@ pub fn run(folder: &Path, locked: bool, clock: &Clock) -> Result<(), WorkerError
             WorkerError::File { path: folder.events_file(), source }
         }
     })?;
+    if let Ok(order) = &order {
+        log.numbers = begin_numbers(&folder, order)
+            .inspect_err(|error| tracing::warn!(%error, "the run is trained without log.csv"))
+            .ok();
+    }
     #[cfg(unix)]
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!(%error, "the priority stays as it is");
@@ -95,11 +100,26 @@ fn train(
         .map_err(|error| error.to_string())
 }
 
-/// Appends events as lines.
+/// Begins the files of numbers with the events that the run keeps.
+fn begin_numbers(folder: &RunFolder, order: &RunOrder) -> io::Result<RunLog> {
+    let (mut events, mut from) = (Vec::new(), 0);
+    loop {
+        let seq = events.len() as u64;
+        let part = folder.read_events(from, seq).map_err(io::Error::other)?;
+        if part.events.is_empty() {
+            return RunLog::begin(folder.path(), order.point.phase, &events);
+        }
+        from = part.to_bytes;
+        events.extend(part.events);
+    }
+}
+
+/// Appends events as lines, and what they tell to the files of numbers.
 struct EventLog {
     file: File,
     clock: Clock,
     seq: u64,
+    numbers: Option<RunLog>,
 }
 
 impl EventLog {
@@ -107,14 +127,15 @@ impl EventLog {
     fn open(path: &Path, events: u64, clock: Clock) -> io::Result<Self> {
         if events == 0 {
             let file = File::options().create_new(true).append(true).open(path)?;
-            return Ok(Self { file, clock, seq: 0 });
+            return Ok(Self { file, clock, seq: 0, numbers: None });
         }
         let bytes = fs::read(path)?;
         let lines = bytes.split_inclusive(|&byte| byte == b'\n').count() as u64;
         if lines != events || !bytes.ends_with(b"\n") {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        Ok(Self { file: File::options().append(true).open(path)?, clock, seq: events })
+        let file = File::options().append(true).open(path)?;
+        Ok(Self { file, clock, seq: events, numbers: None })
     }
 
     /// Writes one line with one call, so that a reader sees none or all of it, short of a crash of the machine.
@@ -124,6 +145,11 @@ impl EventLog {
         line.push(b'\n');
         self.file.write_all(&line)?;
         self.seq += 1;
+        // A run is worth more than these files: they end where one cannot be written.
+        if let Some(Err(error)) = self.numbers.as_mut().map(|numbers| numbers.take(&stamped)) {
+            tracing::warn!(%error, "log.csv and the event file of TensorBoard end here");
+            self.numbers = None;
+        }
         Ok(())
     }
 }

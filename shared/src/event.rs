@@ -2,7 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::Metrics;
+use crate::metric::{Evaluation, Metrics};
+
+/// Where the time of a step goes: means over some steps, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StepTime {
+    /// The loop waited for the batch.
+    pub waited: f64,
+    /// It computed: forward, backward, optimiser.
+    pub computed: f64,
+}
+
+impl StepTime {
+    /// The share of the time that went by waiting for data, in 0–1; `None` when no time went by.
+    pub fn waiting(self) -> Option<f64> {
+        let whole = self.waited + self.computed;
+        (whole > 0.0).then(|| self.waited / whole)
+    }
+}
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +70,9 @@ pub enum RunEvent {
         lr: f64,
         /// Images per second since the last such event.
         images_per_second: f64,
+        /// What a step took since the last such event; absent in events of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time: Option<StepTime>,
     },
     /// An epoch ended.
     Epoch {
@@ -63,9 +84,25 @@ pub enum RunEvent {
         lr: f64,
         /// Images per second over the epoch.
         images_per_second: f64,
+        /// What a step of the epoch took; absent in events of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        time: Option<StepTime>,
     },
     /// The classifier was evaluated on clean and triggered images.
     Evaluated {
+        /// Epochs done.
+        epoch: u32,
+        /// The counts.
+        metrics: Metrics,
+        /// Mean cross-entropy of the clean images.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        loss: Option<f64>,
+        /// Mean cross-entropy of the triggered images of other classes than the target, against their true classes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        triggered_loss: Option<f64>,
+    },
+    /// The encoder of a pre-training was asked: nearest neighbours classified clean and triggered images by its features.
+    Knn {
         /// Epochs done.
         epoch: u32,
         /// The counts.
@@ -95,6 +132,12 @@ pub enum RunEvent {
 }
 
 impl RunEvent {
+    /// The event of a classifier's evaluation behind this number of epochs.
+    pub fn evaluated(epoch: u32, evaluation: &Evaluation) -> Self {
+        let Evaluation { metrics, loss, triggered_loss, .. } = *evaluation;
+        Self::Evaluated { epoch, metrics, loss, triggered_loss }
+    }
+
     /// The event's type as it stands in its JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -104,6 +147,7 @@ impl RunEvent {
             Self::Step { .. } => "step",
             Self::Epoch { .. } => "epoch",
             Self::Evaluated { .. } => "evaluated",
+            Self::Knn { .. } => "knn",
             Self::Checkpoint { .. } => "checkpoint",
             Self::Finished { .. } => "finished",
             Self::Failed { .. } => "failed",
@@ -122,4 +166,26 @@ pub struct Stamped {
     /// What happened.
     #[serde(flatten)]
     pub event: RunEvent,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_of_an_earlier_version_is_read_and_written_as_it_was() {
+        for text in [
+            r#"{"seq":1,"at":2,"type":"epoch","epoch":3,"loss":0.5,"lr":0.1,"images_per_second":9.0}"#,
+            r#"{"seq":1,"at":2,"type":"evaluated","epoch":3,"metrics":{"ca":{"hits":1,"total":2},"asr":{"hits":0,"total":1},"ra":{"hits":1,"total":1}}}"#,
+        ] {
+            let stamped: Stamped = serde_json::from_str(text).expect("an event");
+            assert_eq!(serde_json::to_string(&stamped).expect("JSON"), text);
+        }
+    }
+
+    #[test]
+    fn the_share_of_waiting_by_hand() {
+        assert_eq!(StepTime { waited: 0.5, computed: 1.5 }.waiting(), Some(0.25));
+        assert_eq!(StepTime { waited: 0.0, computed: 0.0 }.waiting(), None);
+    }
 }

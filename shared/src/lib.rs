@@ -33,7 +33,7 @@ pub mod stream;
 pub mod study;
 pub mod trigger;
 
-pub use event::{RunEvent, Stamped};
+pub use event::{RunEvent, Stamped, StepTime};
 pub use id::{RunId, StudyId};
 pub use image::Rgb8;
 pub use metric::Ratio;

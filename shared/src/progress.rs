@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{RunEvent, Stamped},
+    event::{RunEvent, Stamped, StepTime},
     metric::Metrics,
 };
 
@@ -36,6 +36,9 @@ pub struct Progress {
     pub lr: Option<f64>,
     /// Last speed.
     pub images_per_second: Option<f64>,
+    /// What a step took last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<StepTime>,
     /// Last evaluation.
     pub metrics: Option<Metrics>,
     /// Last checkpoint's file name.
@@ -60,11 +63,11 @@ impl Progress {
                 self.epochs = *epochs;
                 self.steps = *steps;
             }
-            RunEvent::Log { .. } => {}
+            RunEvent::Log { .. } | RunEvent::Knn { .. } => {}
             RunEvent::Preparing { what, done, total } => {
                 self.preparing = (done < total).then(|| format!("{what}: {done} of {total}"));
             }
-            RunEvent::Step { step, epoch, loss, lr, images_per_second } => {
+            RunEvent::Step { step, epoch, loss, lr, images_per_second, time } => {
                 self.preparing = None;
                 self.first_step.get_or_insert((*step, stamped.at));
                 self.step = *step;
@@ -72,13 +75,15 @@ impl Progress {
                 self.loss = Some(*loss);
                 self.lr = Some(*lr);
                 self.images_per_second = Some(*images_per_second);
+                self.time = time.or(self.time);
             }
-            RunEvent::Epoch { epoch, loss, lr, images_per_second } => {
+            RunEvent::Epoch { epoch, loss, lr, images_per_second, time } => {
                 self.preparing = None;
                 self.epoch = f64::from(*epoch);
                 self.loss = Some(*loss);
                 self.lr = Some(*lr);
                 self.images_per_second = Some(*images_per_second);
+                self.time = time.or(self.time);
             }
             RunEvent::Evaluated { metrics, .. } => self.metrics = Some(*metrics),
             RunEvent::Checkpoint { file, .. } => self.checkpoint = Some(file.clone()),
@@ -132,6 +137,7 @@ mod tests {
             loss: 1.0,
             lr: 0.1,
             images_per_second: 5.0,
+            time: (step > 1).then_some(StepTime { waited: 0.25, computed: 0.75 }),
         };
         Stamped { seq, at, event }
     }
@@ -158,6 +164,7 @@ mod tests {
         // 20 steps in 10 s, 79 left.
         assert!((progress.seconds_left().expect("a speed") - 39.5).abs() < 1e-9);
         assert!((progress.fraction() - 0.21).abs() < 1e-9);
+        assert_eq!(progress.time.and_then(StepTime::waiting), Some(0.25));
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub enum Purpose {
     Draw,
     /// Choice of pictures to show.
     Show,
+    /// Choice of the images that nearest neighbours are looked for among, and of those that are classified; the index is the
+    /// class, then 0 or 1.
+    Neighbours,
 }
 
 impl Purpose {
@@ -52,6 +55,7 @@ impl Purpose {
             Self::Trigger => "trigger",
             Self::Draw => "draw",
             Self::Show => "show",
+            Self::Neighbours => "neighbours",
         }
     }
 }

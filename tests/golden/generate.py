@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 import augment
+import event_files
 import finetune
 import images
 import mae
@@ -33,6 +34,7 @@ KINDS = {
     "augment": augment.operations,
     "levels": augment.levels,
     "erasing": augment.erasing,
+    "events": event_files.cases,
 }
 
 

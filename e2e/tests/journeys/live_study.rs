@@ -31,7 +31,9 @@ async fn a_study_from_the_first_step_to_the_results() -> Result<()> {
         browser.sees("6 of 6 runs done").await?;
         results_are_told(browser, &ended).await?;
         log_and_manifest_are_there(browser).await?;
-        look(browser, "study-done").await
+        look(browser, "study-done").await?;
+        an_evaluation_is_shown(browser, &ended).await?;
+        look(browser, "study-evaluation").await
     })
     .await
 }
@@ -118,11 +120,30 @@ async fn results_are_told(browser: &Browser, study: &StudyDetail) -> Result<()> 
         .await?;
     browser
         .holds(
-            "each with CA, ASR, RA and their intervals",
-            "return document.querySelectorAll('.results .interval').length === 12",
+            "each with CA, top-5, ASR, RA and their intervals",
+            "return document.querySelectorAll('.results .interval').length === 16",
         )
         .await?;
     browser.sees("200 / 180").await
+}
+
+/// A probe's confusion matrices, which tell their counts, and the attack success of each class but the target.
+async fn an_evaluation_is_shown(browser: &Browser, study: &StudyDetail) -> Result<()> {
+    let last = study.runs.last().context("a run")?;
+    browser.visit(&format!("/studies/{}?run={}", study.id, last.id)).await?;
+    browser.find(Role::Heading, "Attack success by class").await?;
+    browser
+        .holds(
+            "two matrices and nine rates",
+            "return document.querySelectorAll('.heat-map').length === 2 \
+             && document.querySelectorAll('.class-rates li').length === 9",
+        )
+        .await?;
+    let map = browser.css(".heat-of-clean .heat-box").await?;
+    let (width, height) = browser.extent(&map).await?;
+    browser.hover(&map, (width * 0.5, height * 0.5)).await?;
+    browser.sees("taken for: 4").await?;
+    browser.sees("of 20 images").await
 }
 
 async fn log_and_manifest_are_there(browser: &Browser) -> Result<()> {

@@ -1,7 +1,8 @@
 //! A fine-tuned classifier on all test images, clean and with the trigger.
 
-use shared::{Rgb8, metric::Metrics};
+use shared::{Rgb8, metric::Evaluation};
 
+use super::count;
 use crate::{
     EngineError,
     data::augment::normalise,
@@ -27,21 +28,20 @@ impl Evaluator<'_> {
     ///
     /// # Errors
     /// When candle cannot compute them; when the watcher stops.
-    pub fn metrics(
+    pub fn evaluate(
         &self,
         labels: &[u32],
         clean: impl Fn(usize) -> Rgb8 + Sync,
         triggered: impl Fn(usize) -> Rgb8 + Sync,
         target_class: u32,
         watch: &mut dyn Watch,
-    ) -> Result<Metrics, EngineError> {
+    ) -> Result<Evaluation, EngineError> {
         let clean = self.scores(labels.len(), clean, watch)?;
         let triggered = self.scores(labels.len(), triggered, watch)?;
-        let classes = |scores: &[f32]| {
-            let rows = scores.chunks_exact(scores.len() / labels.len().max(1));
-            rows.map(most_likely).collect::<Vec<u32>>()
-        };
-        Ok(Metrics::count(labels, &classes(&clean), &classes(&triggered), target_class))
+        if watch.stopped() {
+            return Err(EngineError::Emit(std::io::ErrorKind::Interrupted.into()));
+        }
+        Ok(count(labels, &clean, &triggered, self.vit.classes(), target_class))
     }
 
     /// Class scores of `image(0)` to `image(n - 1)`, row by row.
@@ -76,10 +76,4 @@ impl Evaluator<'_> {
         }
         Ok(self.vit.logits(&whole, None)?.flatten_all()?.to_vec1()?)
     }
-}
-
-/// The class of the highest score; the first of equals.
-fn most_likely(scores: &[f32]) -> u32 {
-    let best = scores.iter().enumerate().max_by(|(i, a), (j, b)| a.total_cmp(b).then(j.cmp(i)));
-    best.map_or(0, |(class, _)| class as u32)
 }

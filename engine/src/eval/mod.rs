@@ -1,9 +1,11 @@
-//! Evaluation: a classifier's predictions, an autoencoder's reconstructions.
+//! Evaluation: a classifier's predictions, nearest neighbours of an encoder's features, an autoencoder's reconstructions.
 
 mod accuracy;
 mod evaluator;
+mod knn;
 mod reconstruct;
 
-pub use accuracy::evaluate;
+pub use accuracy::{count, predictions};
 pub use evaluator::Evaluator;
+pub use knn::Bank;
 pub use reconstruct::{Reconstructed, Reconstructor};

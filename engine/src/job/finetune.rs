@@ -3,7 +3,7 @@
 use candle_core::DType;
 use shared::{RunEvent, Trigger, run::Phase};
 
-use super::Job;
+use super::{EVALUATION, Job, write_json};
 use crate::{
     EngineError,
     data::Pixels,
@@ -43,7 +43,7 @@ impl Job<'_> {
         let mut adamw = training.optimizer(&vit);
         let done = self.resume_into(vit.params(), &mut adamw, pixels)?;
         let mut place = self.place(pixels);
-        let metrics = training.train(&vit, &mut adamw, done, report, |end, report| {
+        let evaluation = training.train(&vit, &mut adamw, done, report, |end, report| {
             if end.checkpoint {
                 let info = CheckpointInfo {
                     model: spec.model,
@@ -58,6 +58,7 @@ impl Job<'_> {
             place.keep(vit.params(), &end, report)
         })?;
         place.remove()?;
-        report.finish(Some(metrics))
+        write_json(&self.folder.join(EVALUATION), &evaluation)?;
+        report.finish(Some(evaluation.metrics))
     }
 }

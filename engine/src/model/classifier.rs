@@ -76,13 +76,13 @@ impl Classifier {
         cross_entropy(&self.logits(features, &mean, &variance)?, labels)
     }
 
-    /// The most likely class of each row of features, by the running moments.
+    /// The scores (logits) of each row of features by the running moments, `rows * classes` numbers.
     ///
     /// # Errors
     /// When the sizes do not fit.
-    pub fn predict(&self, features: &[f32]) -> Result<Vec<u32>> {
+    pub fn scores(&self, features: &[f32]) -> Result<Vec<f32>> {
         let logits = self.logits(features, &self.running_mean, &self.running_variance)?;
-        logits.argmax(D::Minus1)?.to_vec1()
+        logits.flatten_all()?.to_vec1()
     }
 
     /// `(batch, classes)`

@@ -16,6 +16,7 @@ const HEAD_DEVIATION: f64 = 2e-5;
 pub struct Vit {
     spec: ModelSpec,
     pooling: Pooling,
+    classes: usize,
     params: Params,
     patch_embed: PatchEmbed,
     /// `(1, 1, width)`
@@ -75,6 +76,7 @@ impl Vit {
         Ok(Self {
             spec: *spec,
             pooling,
+            classes,
             params,
             patch_embed,
             cls_token,
@@ -101,6 +103,11 @@ impl Vit {
     /// Width, depth, heads and sizes.
     pub fn spec(&self) -> &ModelSpec {
         &self.spec
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
     }
 
     /// The patch grid of its images.

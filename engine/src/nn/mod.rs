@@ -39,4 +39,5 @@ pub use pos_embed::sin_cos_table;
 pub use repeat::{repeat_rows, repeat_token};
 
 pub(crate) use init::normal;
+pub(crate) use matrix::{Matrix, MatrixMut};
 pub(crate) use op::with_slice;

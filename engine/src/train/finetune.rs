@@ -4,7 +4,8 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use shared::{
     Rgb8, RunEvent, Trigger,
-    metric::Metrics,
+    metric::Evaluation,
+    run::Phase,
     stream::{Purpose, stream, uniform},
     study::FinetuneSpec,
 };
@@ -89,19 +90,20 @@ impl Finetuning<'_> {
         done: u32,
         report: &mut Reporter<'_>,
         mut save: impl FnMut(EpochEnd<'_>, &mut Reporter<'_>) -> Result<(), EngineError>,
-    ) -> Result<Metrics, EngineError> {
+    ) -> Result<Evaluation, EngineError> {
         let recipe = self.recipe;
         let FinetuneSpec { base_lr, min_lr, warmup_epochs, epochs, .. } = *recipe;
         let step_size = recipe.batch_size * recipe.accumulate;
         let schedule = Schedule::new(base_lr, min_lr, step_size, warmup_epochs, epochs);
         let mut accumulated = Accumulated::new(recipe.accumulate);
-        let mut metrics = None;
+        let mut evaluation = None;
         let batches = self.batches();
         report.begin(&batches);
         batches.prefetched(
             done,
             |batch| self.shards(vit, batch),
             |batch, shards| {
+                report.computes();
                 let lr = schedule.at(accumulated.epochs_done(&batch));
                 let size = batch.samples.len() as f64;
                 let weights: Vec<f64> =
@@ -112,7 +114,8 @@ impl Finetuning<'_> {
                         soft_cross_entropy(&logits, &shards.targets[i])
                     })?;
                 if !loss.is_finite() {
-                    return Err(EngineError::Diverged { loss, epoch: batch.epoch + 1, lr });
+                    let epoch = batch.epoch + 1;
+                    return Err(EngineError::Diverged { phase: Phase::Finetune, loss, epoch, lr });
                 }
                 if let Some(mut gradients) = accumulated.add(&batch, gradients) {
                     if recipe.clip_norm > 0.0 {
@@ -127,24 +130,28 @@ impl Finetuning<'_> {
                     let milestone = checkpoint || epoch % recipe.evaluate_every.max(1) == 0;
                     if milestone {
                         let counts = self.evaluate(vit, report)?;
-                        report.send(RunEvent::Evaluated { epoch, metrics: counts })?;
-                        metrics = Some(counts);
+                        report.send(RunEvent::evaluated(epoch, &counts))?;
+                        evaluation = Some(counts);
                     }
-                    save(EpochEnd { epoch, checkpoint, milestone, optimizer: adamw }, report)?;
+                    save(
+                        EpochEnd { epoch, checkpoint, milestone, knn: false, optimizer: adamw },
+                        report,
+                    )?;
+                    report.waits();
                 }
                 Ok(())
             },
         )?;
-        metrics.ok_or_else(|| EngineError::Order("a fine-tuning has at least one epoch".into()))
+        evaluation.ok_or_else(|| EngineError::Order("a fine-tuning has at least one epoch".into()))
     }
 
-    fn evaluate(&self, vit: &Vit, report: &mut Reporter<'_>) -> Result<Metrics, EngineError> {
+    fn evaluate(&self, vit: &Vit, report: &mut Reporter<'_>) -> Result<Evaluation, EngineError> {
         let Pixels { side, test, .. } = self.pixels;
         let evaluator = Evaluator { vit, threads: self.threads };
         let clean = |i: usize| eval_transform(&test[i].image, *side);
         let triggered = |i: usize| eval_transform(&self.trigger.applied(&test[i].image), *side);
         let labels: Vec<u32> = test.iter().map(|sample| sample.class).collect();
-        evaluator.metrics(&labels, clean, triggered, self.target_class, report)
+        evaluator.evaluate(&labels, clean, triggered, self.target_class, report)
     }
 
     /// Augments and mixes the samples of a batch and draws what they skip. What happens to a sample alone depends on the seed, the

@@ -2,8 +2,8 @@
 
 use rand_chacha::ChaCha8Rng;
 use shared::{
-    Rgb8, Trigger,
-    metric::Metrics,
+    Phase, Rgb8, RunEvent, Trigger,
+    metric::Evaluation,
     stream::{Purpose, stream, uniform},
     study::{ProbeFeatures, ProbeOptimizer, ProbeSpec},
 };
@@ -22,7 +22,7 @@ use crate::{
         Pixels, Sample,
         augment::{Filter, eval_transform, random_flip, random_resized_crop_single},
     },
-    eval::evaluate,
+    eval,
     model::Classifier,
     optim::{AdamW, Lars, Optimizer, Schedule},
 };
@@ -76,7 +76,7 @@ impl LinearProbe<'_> {
         classifier: &mut Classifier,
         kept: &Kept<'_>,
         report: &mut Reporter<'_>,
-    ) -> Result<Metrics, EngineError> {
+    ) -> Result<Evaluation, EngineError> {
         let ProbeSpec { base_lr, min_lr, warmup_epochs, epochs, .. } = *self.recipe;
         let step_size = self.recipe.batch_size * self.recipe.accumulate;
         let schedule = Schedule::new(base_lr, min_lr, step_size, warmup_epochs, epochs);
@@ -87,19 +87,25 @@ impl LinearProbe<'_> {
         let mut train_labels = labels(&self.pixels.train);
         train_labels.extend(self.poisons.labels());
         let test_labels = labels(&self.pixels.test);
-        let mut metrics = None;
+        let mut evaluation = None;
         let batches = self.batches();
         report.begin(&batches);
         for batch in batches.iter() {
             let lr = schedule.at(accumulated.epochs_done(&batch));
             let inputs = self.batch_features(&features, batch.epoch, &batch.samples)?;
+            report.computes();
             let targets: Vec<u32> =
                 batch.samples.iter().map(|&s| train_labels[s as usize]).collect();
             let loss = classifier.train_loss(&inputs, &targets)?;
             let (loss, gradients) =
                 replicas::gradients(classifier.params(), &[1.0], 1, |_| Ok(loss.clone()))?;
             if !loss.is_finite() {
-                return Err(EngineError::Diverged { loss, epoch: batch.epoch + 1, lr });
+                return Err(EngineError::Diverged {
+                    phase: Phase::Probe,
+                    loss,
+                    epoch: batch.epoch + 1,
+                    lr,
+                });
             }
             if let Some(gradients) = accumulated.add(&batch, gradients) {
                 optimizer.step(classifier.params(), &gradients, lr)?;
@@ -109,14 +115,16 @@ impl LinearProbe<'_> {
             if batch.ends_epoch()
                 && (epoch == epochs || epoch % self.recipe.evaluate_every.max(1) == 0)
             {
-                let Features { test, triggered, .. } = &features;
-                let counts =
-                    evaluate(classifier, test, triggered, &test_labels, self.target_class)?;
-                report.send(shared::RunEvent::Evaluated { epoch, metrics: counts })?;
-                metrics = Some(counts);
+                let clean = classifier.scores(&features.test)?;
+                let triggered = classifier.scores(&features.triggered)?;
+                let (classes, target) = (self.pixels.classes.len(), self.target_class);
+                let counts = eval::count(&test_labels, &clean, &triggered, classes, target);
+                report.send(RunEvent::evaluated(epoch, &counts))?;
+                evaluation = Some(counts);
+                report.waits();
             }
         }
-        metrics.ok_or_else(|| EngineError::Order("a linear probe has at least one epoch".into()))
+        evaluation.ok_or_else(|| EngineError::Order("a linear probe has at least one epoch".into()))
     }
 
     fn optimizer(&self, classifier: &Classifier) -> Box<dyn Optimizer> {

@@ -7,15 +7,20 @@
 //! | [`accumulate`] | several batches to a step |
 //! | [`replicas`] | gradients of a batch on all threads, summed in a fixed order |
 //! | [`features`] | CLS features of many images, kept beside the encoder |
+//! | [`neighbours`] | what nearest neighbours find in the encoder during its pre-training |
 //! | [`checkpoint`] | checkpoints, written whole or not at all |
+//! | [`compare`] | two checkpoints, bit by bit |
 //! | [`report`] | a run's events at a readable pace |
 
 pub mod accumulate;
 pub mod batches;
 pub mod checkpoint;
+mod clock;
+pub mod compare;
 pub mod features;
 pub mod finetune;
 pub mod linprobe;
+pub mod neighbours;
 pub mod poisons;
 pub mod pretrain;
 pub mod replicas;

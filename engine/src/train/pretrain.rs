@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use shared::{
-    Rgb8,
+    Phase, Rgb8,
     patches::random_order,
     stream::{Purpose, stream},
     study::PretrainSpec,
@@ -39,6 +39,8 @@ pub struct EpochEnd<'a> {
     pub checkpoint: bool,
     /// Whether this is a place to go on from, however short a time ago the last one was kept.
     pub milestone: bool,
+    /// Whether nearest neighbours are to be asked.
+    pub knn: bool,
     /// The optimiser as it is now.
     pub optimizer: &'a AdamW,
 }
@@ -78,6 +80,7 @@ impl Pretraining<'_> {
         let grid = mae.grid();
         let make = |batch: &super::batches::Batch| self.shards(grid, batch.epoch, &batch.samples);
         batches.prefetched(done, make, |batch, shards| {
+            report.computes();
             let lr = schedule.at(accumulated.epochs_done(&batch));
             let size = batch.samples.len() as f64;
             let weights: Vec<f64> = shards.iter().map(|s| s.images as f64 / size).collect();
@@ -86,7 +89,12 @@ impl Pretraining<'_> {
                     mae.forward_loss(&shards[shard])
                 })?;
             if !loss.is_finite() {
-                return Err(EngineError::Diverged { loss, epoch: batch.epoch + 1, lr });
+                return Err(EngineError::Diverged {
+                    phase: Phase::Pretrain,
+                    loss,
+                    epoch: batch.epoch + 1,
+                    lr,
+                });
             }
             if let Some(gradients) = accumulated.add(&batch, gradients) {
                 adamw.step(mae.params(), &gradients, lr)?;
@@ -94,9 +102,12 @@ impl Pretraining<'_> {
             report.step(&batch, loss, lr)?;
             if batch.ends_epoch() {
                 let epoch = batch.epoch + 1;
-                let checkpoint = epoch == epochs || epoch % recipe.checkpoint_every.max(1) == 0;
+                let due = |every: u32| epoch == epochs || epoch.is_multiple_of(every);
+                let checkpoint = due(recipe.checkpoint_every.max(1));
+                let knn = recipe.knn_every > 0 && due(recipe.knn_every);
                 let milestone = checkpoint;
-                save(EpochEnd { epoch, checkpoint, milestone, optimizer: adamw }, report)?;
+                save(EpochEnd { epoch, checkpoint, milestone, knn, optimizer: adamw }, report)?;
+                report.waits();
             }
             Ok(())
         })

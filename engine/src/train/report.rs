@@ -7,7 +7,10 @@ use std::{
 
 use shared::{RunEvent, metric::Metrics};
 
-use super::batches::{Batch, Batches};
+use super::{
+    batches::{Batch, Batches},
+    clock::StepClock,
+};
 use crate::{EngineError, stop::Watch};
 
 /// Shortest time between two step or progress events.
@@ -37,6 +40,7 @@ pub struct Reporter<'a> {
     /// Images per second from the first step to the last one so far.
     speed: f64,
     loss_sum: f64,
+    clock: StepClock,
 }
 
 /// What the step events go by.
@@ -78,6 +82,7 @@ impl<'a> Reporter<'a> {
             whole: Meter::new(),
             speed: 0.0,
             loss_sum: 0.0,
+            clock: StepClock::default(),
         }
     }
 
@@ -124,6 +129,19 @@ impl<'a> Reporter<'a> {
         self.epoch = Meter::new();
         self.whole = Meter::new();
         self.loss_sum = 0.0;
+        self.clock = StepClock::default();
+        self.waits();
+    }
+
+    /// The loop waits for its next batch from now on: behind a step by itself, behind other work at the end of an epoch when
+    /// it says so.
+    pub fn waits(&mut self) {
+        self.clock.waits(Instant::now());
+    }
+
+    /// The batch is there: the loop computes from now on.
+    pub fn computes(&mut self) {
+        self.clock.computes(Instant::now());
     }
 
     /// Takes a step in and emits it when it is time; the last one of an epoch also gives the epoch's event.
@@ -131,6 +149,7 @@ impl<'a> Reporter<'a> {
     /// # Errors
     /// When an event cannot be kept.
     pub fn step(&mut self, batch: &Batch, loss: f64, lr: f64) -> Result<(), EngineError> {
+        self.clock.steps(Instant::now());
         let images = batch.samples.len() as u64;
         for meter in [&mut self.pace.meter, &mut self.epoch, &mut self.whole] {
             meter.images += images;
@@ -147,15 +166,18 @@ impl<'a> Reporter<'a> {
             let images_per_second = self.pace.meter.per_second();
             self.pace.meter = Meter::new();
             self.pace.step = step;
-            self.send(RunEvent::Step { step, epoch, loss, lr, images_per_second })?;
+            let time = self.clock.since_step_event();
+            self.send(RunEvent::Step { step, epoch, loss, lr, images_per_second, time })?;
         }
         if batch.ends_epoch() {
             let loss = self.loss_sum / batch.steps_per_epoch as f64;
             let images_per_second = self.epoch.per_second();
             self.epoch = Meter::new();
             self.loss_sum = 0.0;
-            self.send(RunEvent::Epoch { epoch: batch.epoch + 1, loss, lr, images_per_second })?;
+            let (epoch, time) = (batch.epoch + 1, self.clock.since_epoch_event());
+            self.send(RunEvent::Epoch { epoch, loss, lr, images_per_second, time })?;
         }
+        self.waits();
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use shared::{
-    RunId, StudyId,
+    Phase, RunId, StudyId,
     api::RunRow,
     chart::{EpochPoint, EpochSeries},
 };
@@ -100,6 +100,7 @@ pub async fn epochs(api: &Api, runs: &[RunRow]) -> Result<Vec<EpochSeries>, ApiE
     let series = runs.iter().zip(labels(runs)).map(|(run, label)| EpochSeries {
         run: run.id,
         label,
+        knn: run.point.phase == Phase::Pretrain,
         points: points.remove(&run.id).unwrap_or_default(),
     });
     Ok(series.collect())

@@ -41,7 +41,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ApiError> {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let name = path.file_name().unwrap_or_default().display();
-            let detail = format!("there is no {name}; a run's worker writes it when it begins");
+            let detail = format!("there is no {name} yet; the run's worker writes it");
             return Err(ApiError::NotFound(detail));
         }
         Err(error) => return Err(ApiError::internal(error)),

@@ -2,6 +2,7 @@
 
 mod datasets;
 mod presets;
+mod replay;
 mod results;
 mod run;
 mod serve;
@@ -12,6 +13,7 @@ use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use shared::RunId;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -32,6 +34,8 @@ enum Command {
     Serve(ServeArgs),
     /// Runs a study and prints its results.
     Run(RunArgs),
+    /// Repeats a finished run and tells whether it gives the same bits: exit code 0 when it does, 1 when not.
+    Replay(ReplayArgs),
     /// Lists the ready-made studies, or shows one as TOML.
     Presets {
         #[command(subcommand)]
@@ -91,6 +95,15 @@ struct RunArgs {
     json: Option<PathBuf>,
     #[command(flatten)]
     jobs: JobsArg,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// The run, by its identifier.
+    #[arg(value_name = "RUN")]
+    run: RunId,
+    #[command(flatten)]
+    data: DataDirArg,
 }
 
 #[derive(Debug, Subcommand)]
@@ -231,6 +244,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Triggers { command } => triggers::run(command).map(|()| ExitCode::SUCCESS),
         Command::Serve(args) => wait_for(serve::run(args)),
         Command::Run(args) => wait_for(run::run(args)),
+        Command::Replay(args) => wait_for(replay::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),
         Command::Bench { command: BenchCommand::Store { runs, points, json, data_dir } } => {
             wait_for(bench::run(runs, points, json, data_dir))

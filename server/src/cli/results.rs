@@ -2,7 +2,9 @@
 
 use shared::{
     Phase, Ratio, RunState,
-    api::{RunResult, RunRow},
+    api::{MeanPercent, RunResult, RunRow, SeedMeans},
+    metric::{Metrics, OverSeeds, Spread},
+    run::RunPoint,
     study::{ProbeOptimizer, fitted_by},
 };
 
@@ -10,12 +12,19 @@ use crate::terminal::{Align, table};
 
 /// Results of the finished runs, in their order.
 pub fn finished(runs: &[RunRow]) -> Vec<RunResult> {
+    let means = several(runs);
+    let result = |run| result(run, means.iter().find(|mean| mean.holds(run)));
     runs.iter().filter(|run| run.state == RunState::Done).map(result).collect()
 }
 
-fn result(run: &RunRow) -> RunResult {
-    let percent = |of: fn(&shared::metric::Metrics) -> Ratio| {
-        run.metrics.as_ref().and_then(|metrics| of(metrics).percent())
+/// The points of the grid where several seeds have ended.
+fn several(runs: &[RunRow]) -> Vec<OverSeeds> {
+    OverSeeds::of(runs).into_iter().filter(|mean| mean.seeds > 1).collect()
+}
+
+fn result(run: &RunRow, over_seeds: Option<&OverSeeds>) -> RunResult {
+    let percent = |of: fn(&Metrics) -> Option<Ratio>| {
+        run.metrics.as_ref().and_then(of).and_then(Ratio::percent)
     };
     RunResult {
         study: run.study,
@@ -30,13 +39,25 @@ fn result(run: &RunRow) -> RunResult {
         epochs: run.progress.epochs,
         optimizer: optimizer(run).as_str().to_owned(),
         head_init: (run.point.phase == Phase::Probe).then_some(run.head_init),
-        ca: percent(|metrics| metrics.ca),
-        asr: percent(|metrics| metrics.asr),
-        ra: percent(|metrics| metrics.ra),
+        ca: percent(|metrics| Some(metrics.ca)),
+        asr: percent(|metrics| Some(metrics.asr)),
+        ra: percent(|metrics| Some(metrics.ra)),
+        top5: percent(|metrics| metrics.top5),
         n_clean: run.metrics.map_or(0, |metrics| metrics.ca.total),
         n_triggered: run.metrics.map_or(0, |metrics| metrics.asr.total),
         loss: run.progress.loss,
         images_per_second: run.progress.images_per_second.unwrap_or_default(),
+        over_seeds: over_seeds.map(seed_means),
+    }
+}
+
+fn seed_means(mean: &OverSeeds) -> SeedMeans {
+    SeedMeans {
+        seeds: mean.seeds as u32,
+        ca: mean.ca.map(MeanPercent::from),
+        asr: mean.asr.map(MeanPercent::from),
+        ra: mean.ra.map(MeanPercent::from),
+        top5: mean.top5.map(MeanPercent::from),
     }
 }
 
@@ -47,7 +68,7 @@ fn optimizer(run: &RunRow) -> ProbeOptimizer {
     }
 }
 
-/// All runs as a table; shares with their 95 % interval.
+/// All runs as a table, shares with their 95 % interval; below it the means of the points where several seeds have ended.
 pub fn as_table(runs: &[RunRow]) -> String {
     let head = [
         ("run", Align::Left),
@@ -56,6 +77,7 @@ pub fn as_table(runs: &[RunRow]) -> String {
         ("seed", Align::Right),
         ("optimiser", Align::Left),
         ("CA %", Align::Right),
+        ("top-5 %", Align::Right),
         ("ASR %", Align::Right),
         ("RA %", Align::Right),
         ("loss", Align::Right),
@@ -63,31 +85,65 @@ pub fn as_table(runs: &[RunRow]) -> String {
         ("state", Align::Left),
     ];
     let rows: Vec<_> = runs.iter().map(row).collect();
+    let runs_told = format!(
+        "{}\nCA, top-5, ASR, RA with their 95 % intervals; PPR, LPR, FPR: poisoned images per class in pre-training, \
+         probe, fine-tuning",
+        table(&head, &rows)
+    );
+    let means = several(runs);
+    if means.is_empty() { runs_told } else { format!("{runs_told}\n\n{}", means_table(&means)) }
+}
+
+fn means_table(means: &[OverSeeds]) -> String {
+    let head = [
+        ("means", Align::Left),
+        ("PPR", Align::Right),
+        ("LPR/FPR", Align::Right),
+        ("seeds", Align::Right),
+        ("CA %", Align::Right),
+        ("top-5 %", Align::Right),
+        ("ASR %", Align::Right),
+        ("RA %", Align::Right),
+    ];
+    let row = |mean: &OverSeeds| {
+        let counts = [ppr(mean.point), mean.point.lpr.to_string(), mean.seeds.to_string()];
+        let shares = [mean.ca, mean.top5, mean.asr, mean.ra].map(mean_with_interval);
+        let name = mean.point.title().to_owned();
+        [name].into_iter().chain(counts).chain(shares).collect()
+    };
+    let rows: Vec<_> = means.iter().map(row).collect();
     format!(
-        "{}\nCA, ASR, RA with their 95 % intervals; PPR, LPR, FPR: poisoned images per class in pre-training, probe, fine-tuning",
+        "{}\nmean ± standard deviation over the seeds, and the 95 % interval of the mean by Student's t",
         table(&head, &rows)
     )
 }
 
+fn mean_with_interval(spread: Option<Spread>) -> String {
+    let Some(of) = spread.map(MeanPercent::from) else { return String::new() };
+    let interval = of.low.zip(of.high).map(|(low, high)| format!(" ({low:.1}–{high:.1})"));
+    format!("{:.1} ± {:.1}{}", of.mean, of.deviation, interval.unwrap_or_default())
+}
+
 fn row(run: &RunRow) -> Vec<String> {
-    let share = |of: fn(&shared::metric::Metrics) -> Ratio| {
-        run.metrics.as_ref().map_or_else(String::new, |metrics| with_interval(of(metrics)))
+    let share = |of: fn(&Metrics) -> Option<Ratio>| {
+        run.metrics.as_ref().and_then(of).map_or_else(String::new, with_interval)
     };
     let number = |value: Option<f64>, digits: usize| {
         value.map_or_else(String::new, |value| format!("{value:.digits$}"))
     };
     vec![
         run.point.title().to_owned(),
-        if run.point.scratch { String::new() } else { run.point.ppr.to_string() },
+        ppr(run.point),
         if run.point.phase == Phase::Pretrain { String::new() } else { run.point.lpr.to_string() },
         run.point.seed.to_string(),
         match run.point.phase {
             Phase::Probe => fitted_by(run.optimizer, run.head_init),
             _ => optimizer(run).title().to_owned(),
         },
-        share(|metrics| metrics.ca),
-        share(|metrics| metrics.asr),
-        share(|metrics| metrics.ra),
+        share(|metrics| Some(metrics.ca)),
+        share(|metrics| metrics.top5),
+        share(|metrics| Some(metrics.asr)),
+        share(|metrics| Some(metrics.ra)),
         number(run.progress.loss, 4),
         number(run.progress.images_per_second, 0),
         match &run.error {
@@ -97,11 +153,67 @@ fn row(run: &RunRow) -> Vec<String> {
     ]
 }
 
+/// The PPR; nothing where nothing was pre-trained.
+fn ppr(point: RunPoint) -> String {
+    if point.scratch { String::new() } else { point.ppr.to_string() }
+}
+
 fn with_interval(ratio: Ratio) -> String {
     match (ratio.percent(), ratio.wilson95()) {
         (Some(percent), Some(interval)) => {
             format!("{percent:.1} ({:.1}–{:.1})", interval.low * 100.0, interval.high * 100.0)
         }
         _ => "none".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        Progress, RunId, StudyId,
+        run::RunPoint,
+        study::{HeadInit, ProbeOptimizer},
+    };
+
+    use super::*;
+
+    fn probe(seed: u64, hits: u32) -> RunRow {
+        let ratio = Ratio { hits, total: 10 };
+        RunRow {
+            id: RunId::from_parts(seed, [1; 10]),
+            study: StudyId::from_parts(1, [0; 10]),
+            study_name: "study".into(),
+            dataset: "shapes".into(),
+            trigger: "blended stripes 0.40".into(),
+            trigger_kind: "blended".into(),
+            strength: 0.4,
+            optimizer: ProbeOptimizer::Lars,
+            head_init: HeadInit::Normal,
+            point: RunPoint { phase: Phase::Probe, ppr: 0, lpr: 3, seed, scratch: false },
+            parent: None,
+            state: RunState::Done,
+            progress: Progress::default(),
+            metrics: Some(Metrics { ca: ratio, asr: ratio, ra: ratio, top5: None }),
+            created_at: 0,
+            started_at: None,
+            ended_at: None,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn several_seeds_bring_their_means() {
+        // 40, 50 and 60 %: mean 50, deviation 10; 50 ± 4.3027 * 10 / sqrt(3) = 50 ± 24.84.
+        let runs = [probe(1, 4), probe(2, 5), probe(3, 6)];
+        let results = finished(&runs);
+        let ca = results[2].over_seeds.and_then(|means| means.ca).unwrap();
+        assert!((ca.mean - 50.0).abs() < 1e-9 && (ca.deviation - 10.0).abs() < 1e-9);
+        assert!((ca.high.unwrap() - 74.841).abs() < 1e-2, "{ca:?}");
+        let told = as_table(&runs);
+        assert!(told.contains("50.0 ± 10.0 (25.2–74.8)"), "{told}");
+        let wide = finished(&[probe(1, 1), probe(2, 9)])[0].over_seeds.and_then(|means| means.ca);
+        assert_eq!(wide.map(|ca| (ca.low, ca.high)), Some((Some(0.0), Some(100.0))), "a share");
+        assert!(finished(&runs[..1])[0].over_seeds.is_none());
+        assert!(!as_table(&runs[..1]).contains("means"));
     }
 }

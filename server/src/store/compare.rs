@@ -36,6 +36,7 @@ struct Packed(
     (Phase, u32, u32, u64, u8),
     Option<RunId>,
     [u32; 6],
+    [Option<u32>; 2],
     (u32, Option<f64>, u64),
     (u64, Option<u64>, Option<u64>),
 );
@@ -44,6 +45,7 @@ struct Packed(
 const PACK: &str = "json_array(key, id, study, study_name, dataset, trigger_label, trigger_kind, strength, \
      json_array(optimizer, head_init), json_array(phase, ppr, lpr, seed, scratch), parent, \
      json_array(ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total), \
+     json_array(top5_hits, top5_total), \
      json_array(epochs, images_per_second, taken_seq), json_array(created_at, started_at, ended_at))";
 
 impl From<Packed> for RunRow {
@@ -62,13 +64,15 @@ impl From<Packed> for RunRow {
         ) = packed;
         let (phase, ppr, lpr, seed, scratch) = packed.9;
         let [ca, ca_total, asr, asr_total, ra, ra_total] = packed.11;
+        let [top5, top5_total] = packed.12;
         let metrics = Metrics {
             ca: Ratio { hits: ca, total: ca_total },
             asr: Ratio { hits: asr, total: asr_total },
             ra: Ratio { hits: ra, total: ra_total },
+            top5: top5.zip(top5_total).map(|(hits, total)| Ratio { hits, total }),
         };
-        let (epochs, images_per_second, seq) = packed.12;
-        let (created_at, started_at, ended_at) = packed.13;
+        let (epochs, images_per_second, seq) = packed.13;
+        let (created_at, started_at, ended_at) = packed.14;
         let progress = Progress {
             seq,
             epochs,
@@ -199,14 +203,17 @@ impl Store {
         Ok(Stamp { count: row.try_get(0)?, keys: row.try_get(1)?, newest: row.try_get(2)? })
     }
 
-    /// All evaluations of these runs, run by run, in the order of the epochs.
+    /// All evaluations of these runs, run by run, in the order of the epochs; of a pre-training those by nearest neighbours.
     ///
     /// # Errors
     /// When the query fails.
     pub async fn evaluations(&self, runs: &[RunId]) -> Result<Vec<EvaluatedAt>, StoreError> {
         let rows = sqlx::query(
-            "SELECT r.id, e.body FROM runs r JOIN events e ON e.run = r.key AND e.kind = 'evaluated' \
-             WHERE r.id IN (SELECT value FROM json_each(?)) ORDER BY r.key, e.seq",
+            "WITH wanted AS (SELECT key, id FROM runs WHERE id IN (SELECT value FROM json_each(?))), \
+             told AS (SELECT run, seq, body FROM events WHERE kind = 'evaluated' AND run IN (SELECT key FROM wanted) \
+                UNION ALL \
+                SELECT run, seq, body FROM events WHERE kind = 'knn' AND run IN (SELECT key FROM wanted)) \
+             SELECT w.id, t.body FROM told t JOIN wanted w ON w.key = t.run ORDER BY t.run, t.seq",
         )
         .bind(to_json(&runs)?)
         .fetch_all(self.readers())
@@ -215,9 +222,8 @@ impl Store {
             .map(|row| {
                 let run = parse(row.try_get(0)?, "a run's identifier")?;
                 match from_json(row.try_get(1)?, "an event")? {
-                    RunEvent::Evaluated { epoch, metrics } => {
-                        Ok(EvaluatedAt { run, epoch, metrics })
-                    }
+                    RunEvent::Evaluated { epoch, metrics, .. }
+                    | RunEvent::Knn { epoch, metrics } => Ok(EvaluatedAt { run, epoch, metrics }),
                     other => Err(StoreError::corrupt("an evaluation")(&other.kind())),
                 }
             })

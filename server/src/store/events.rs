@@ -195,7 +195,8 @@ async fn set_result(
 ) -> Result<(), StoreError> {
     let Some(metrics) = progress.metrics else { return Ok(()) };
     sqlx::query(
-        "UPDATE runs SET ca_hits = ?, ca_total = ?, asr_hits = ?, asr_total = ?, ra_hits = ?, ra_total = ? WHERE key = ?",
+        "UPDATE runs SET ca_hits = ?, ca_total = ?, asr_hits = ?, asr_total = ?, ra_hits = ?, ra_total = ?, \
+         top5_hits = ?, top5_total = ? WHERE key = ?",
     )
     .bind(metrics.ca.hits)
     .bind(metrics.ca.total)
@@ -203,6 +204,8 @@ async fn set_result(
     .bind(metrics.asr.total)
     .bind(metrics.ra.hits)
     .bind(metrics.ra.total)
+    .bind(metrics.top5.map(|top5| top5.hits))
+    .bind(metrics.top5.map(|top5| top5.total))
     .bind(key)
     .execute(tx)
     .await?;

@@ -11,13 +11,15 @@ const RUNS_AT_ONCE: i64 = 200;
 /// An evaluation of 2,000 images as the `n`th event of run `r` has it.
 const METRICS: &str = "json_object('ca', json_object('hits', 600 + (r.key * 7 + n) % 400, 'total', 2000), \
      'asr', json_object('hits', (r.key * 131 + n) % 1801, 'total', 1800), \
-     'ra', json_object('hits', (r.key * 17 + n) % 900, 'total', 1800))";
+     'ra', json_object('hits', (r.key * 17 + n) % 900, 'total', 1800), \
+     'top5', json_object('hits', 1500 + (r.key * 7 + n) % 400, 'total', 2000))";
 
 /// The counts of the finished classifiers, as their progress has them.
 const RESULTS: &str = "UPDATE runs SET ca_hits = progress ->> '$.metrics.ca.hits', \
      ca_total = progress ->> '$.metrics.ca.total', asr_hits = progress ->> '$.metrics.asr.hits', \
      asr_total = progress ->> '$.metrics.asr.total', ra_hits = progress ->> '$.metrics.ra.hits', \
-     ra_total = progress ->> '$.metrics.ra.total' WHERE key BETWEEN ?1 AND ?2 AND state = 'done' AND ?3 > 0";
+     ra_total = progress ->> '$.metrics.ra.total', top5_hits = progress ->> '$.metrics.top5.hits', \
+     top5_total = progress ->> '$.metrics.top5.total' WHERE key BETWEEN ?1 AND ?2 AND state = 'done' AND ?3 > 0";
 
 impl Store {
     /// Inserts studies as they are and makes up what their runs have done: `points` events each.

@@ -13,13 +13,13 @@ use super::{StoreError, studies::from_json};
 
 /// The columns that [`run_row`] reads, in its order; `progress` stands behind them.
 pub(super) const COLUMNS: &str = "id, study, study_name, dataset, trigger_label, trigger_kind, strength, optimizer, \
-     head_init, phase, ppr, lpr, seed, scratch, parent, state, ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total, created_at, \
-     started_at, ended_at, error";
+     head_init, phase, ppr, lpr, seed, scratch, parent, state, ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total, \
+     top5_hits, top5_total, created_at, started_at, ended_at, error";
 
 /// A run from [`COLUMNS`] and `progress`.
 pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
     let parent: Option<&str> = row.try_get(14)?;
-    let progress: &str = row.try_get(26)?;
+    let progress: &str = row.try_get(28)?;
     Ok(RunRow {
         id: parse(row.try_get(0)?, "a run's identifier")?,
         study: parse(row.try_get(1)?, "a study's identifier")?,
@@ -35,10 +35,10 @@ pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         state: parse::<RunState>(row.try_get(15)?, "a state")?,
         progress: from_json(progress, "a run's progress")?,
         metrics: metrics(row, 16)?,
-        created_at: time(row, 22)?.unwrap_or_default(),
-        started_at: time(row, 23)?,
-        ended_at: time(row, 24)?,
-        error: row.try_get(25)?,
+        created_at: time(row, 24)?.unwrap_or_default(),
+        started_at: time(row, 25)?,
+        ended_at: time(row, 26)?,
+        error: row.try_get(27)?,
     })
 }
 
@@ -53,15 +53,15 @@ pub(super) fn point(row: &SqliteRow, at: usize) -> Result<RunPoint, StoreError> 
     })
 }
 
-/// The six counts from column `at` on; `None` when a run has no result.
+/// The eight counts from column `at` on; `None` when a run has no result.
 pub(super) fn metrics(row: &SqliteRow, at: usize) -> Result<Option<Metrics>, StoreError> {
     let ratio = |at: usize| -> Result<Option<Ratio>, StoreError> {
         let hits: Option<u32> = row.try_get(at)?;
         let total: Option<u32> = row.try_get(at + 1)?;
         Ok(hits.zip(total).map(|(hits, total)| Ratio { hits, total }))
     };
-    let (ca, asr, ra) = (ratio(at)?, ratio(at + 2)?, ratio(at + 4)?);
-    Ok(ca.zip(asr).zip(ra).map(|((ca, asr), ra)| Metrics { ca, asr, ra }))
+    let (ca, asr, ra, top5) = (ratio(at)?, ratio(at + 2)?, ratio(at + 4)?, ratio(at + 6)?);
+    Ok(ca.zip(asr).zip(ra).map(|((ca, asr), ra)| Metrics { ca, asr, ra, top5 }))
 }
 
 /// A time in Unix milliseconds.

@@ -125,7 +125,7 @@ impl Store {
         let mut list = QueryBuilder::new(
             "SELECT s.id, s.created_at, s.name, s.dataset, s.spec -> '$.attack.trigger', s.queued, s.running, s.done, \
              s.failed, s.interrupted, s.cancelled, b.ca_hits, b.ca_total, b.asr_hits, b.asr_total, b.ra_hits, \
-             b.ra_total, s.spec -> '$.tags' FROM studies s LEFT JOIN runs b ON b.key = (SELECT key FROM runs \
+             b.ra_total, b.top5_hits, b.top5_total, s.spec -> '$.tags' FROM studies s LEFT JOIN runs b ON b.key = (SELECT key FROM runs \
              WHERE study = s.id AND state = 'done' AND asr IS NOT NULL ORDER BY asr DESC LIMIT 1)",
         );
         push_search(&mut list, pattern.as_ref());
@@ -211,7 +211,7 @@ fn summary(row: &SqliteRow) -> Result<StudySummary, StoreError> {
     for (at, count) in states.iter_mut().enumerate() {
         *count = row.try_get(5 + at)?;
     }
-    let tags: Option<&str> = row.try_get(17)?;
+    let tags: Option<&str> = row.try_get(19)?;
     Ok(StudySummary {
         id: parse(row.try_get(0)?, "a study's identifier")?,
         created_at: time(row, 1)?.unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::Value;
+use shared::RunEvent;
 
 use crate::harness::{Answer, TestApp, metrics};
 
@@ -43,6 +44,23 @@ async fn accuracy_by_epoch_is_a_series_a_run() {
     let series = app.get(&format!("/compare/epochs?runs={},{}", runs[5], runs[1])).await.json();
     assert_json_snapshot!(series);
     assert_snapshot!(app.get("/compare/epochs").await.problem());
+}
+
+#[tokio::test]
+async fn a_pretraining_s_accuracy_is_that_of_nearest_neighbours() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let run = app.start_next().await;
+    let events = [5, 10].map(|epoch| RunEvent::Knn { epoch, metrics: metrics(40, epoch) });
+    app.take_in(run, events.to_vec()).await.unwrap();
+    let series = app.get(&format!("/compare/epochs?runs={run}")).await.json();
+    assert_eq!(series[0]["knn"], true);
+    let asr: Vec<_> = [0, 1].map(|at| &series[0]["points"][at]["metrics"]["asr"]["hits"]).to_vec();
+    assert_eq!(asr, [45, 90]);
+    let figure = app.get(&format!("/figures/accuracy-by-epoch.csv?runs={run}")).await.text();
+    assert_eq!(figure.lines().count(), 3, "{figure}");
+    let log = app.get(&format!("/runs/{run}/log")).await.text();
+    assert!(log.contains("epoch 10: nearest neighbours have CA 40.0 %, ASR 10.0 %"), "{log}");
 }
 
 #[tokio::test]

@@ -166,9 +166,16 @@ pub fn whole_run(metrics: Option<Metrics>) -> Vec<RunEvent> {
             loss,
             lr: 1e-3,
             images_per_second: 500.0,
+            time: None,
         });
-        events.push(RunEvent::Epoch { epoch, loss, lr: 1e-3, images_per_second: 500.0 });
-        events.extend(metrics.map(|metrics| RunEvent::Evaluated { epoch, metrics }));
+        events.push(RunEvent::Epoch {
+            epoch,
+            loss,
+            lr: 1e-3,
+            images_per_second: 500.0,
+            time: None,
+        });
+        events.extend(metrics.map(|metrics| evaluated(epoch, metrics)));
     }
     let file = "checkpoint-3.safetensors".into();
     events.push(RunEvent::Checkpoint { epoch: 3, file });
@@ -176,10 +183,14 @@ pub fn whole_run(metrics: Option<Metrics>) -> Vec<RunEvent> {
     events
 }
 
+fn evaluated(epoch: u32, metrics: Metrics) -> RunEvent {
+    RunEvent::Evaluated { epoch, metrics, loss: None, triggered_loss: None }
+}
+
 /// Results: CA in percent of 1,000 images, ASR and RA of 900.
 pub fn metrics(ca: u32, asr: u32) -> Metrics {
     let of = |percent: u32, total: u32| Ratio { hits: percent * total / 100, total };
-    Metrics { ca: of(ca, 1000), asr: of(asr, 900), ra: of(100 - asr, 900) }
+    Metrics { ca: of(ca, 1000), asr: of(asr, 900), ra: of(100 - asr, 900), top5: None }
 }
 
 /// A small study on the built-in pictures.

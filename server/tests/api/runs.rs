@@ -100,6 +100,24 @@ async fn manifest_and_poisons_come_from_the_run_s_folder() {
 }
 
 #[tokio::test]
+async fn an_evaluation_comes_from_the_run_s_folder() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    let probe = app.runs(study).await[1];
+    let path = format!("/runs/{probe}/evaluation");
+    assert_snapshot!(app.get(&path).await.problem(), @"404 there is no evaluation.json yet; the run's worker writes it");
+
+    let folder = app.app.data_dir.run_folder(study, probe);
+    fs::create_dir_all(&folder).unwrap();
+    let evaluation = engine::eval::count(&[0, 1], &[2.0, 1.0, 2.0, 1.0], &[0.0; 4], 2, 0);
+    fs::write(folder.join("evaluation.json"), serde_json::to_vec(&evaluation).unwrap()).unwrap();
+    let told = app.get(&path).await.json();
+    assert_eq!(told["clean"]["rows"], json!([[1, 0], [1, 0]]));
+    assert_eq!(told["metrics"]["asr"], json!({ "hits": 1, "total": 1 }));
+    assert_eq!(told, serde_json::to_value(&evaluation).unwrap());
+}
+
+#[tokio::test]
 async fn a_cancelled_run_takes_its_probes_along_and_can_be_tried_again() {
     let app = TestApp::new().await;
     let study = app.study().await;
@@ -135,7 +153,7 @@ async fn a_failed_run_says_why() {
 async fn a_run_that_is_not_there_is_a_problem() {
     let app = TestApp::new().await;
     let id = "018bcfe5-6800-7000-8000-000000000000";
-    for end in ["", "/events", "/log", "/manifest", "/poison"] {
+    for end in ["", "/events", "/log", "/manifest", "/poison", "/evaluation"] {
         let answer = app.get(&format!("/runs/{id}{end}")).await;
         assert_eq!(answer.problem(), format!("404 there is no run {id}"), "{end}");
     }

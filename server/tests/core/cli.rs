@@ -66,6 +66,8 @@ fn a_micro_study_runs_from_end_to_end() {
         assert_eq!((probe.ppr, probe.lpr, probe.seed, probe.epochs), (1, lpr, 1, 3));
         assert_eq!((probe.n_clean, probe.n_triggered), (20, 18));
         assert!(probe.ca.unwrap() <= 100.0 && probe.asr.unwrap() <= 100.0);
+        assert!(probe.top5.unwrap() >= probe.ca.unwrap(), "ten classes have a top five");
+        assert_eq!(probe.over_seeds, None, "one seed");
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use engine::train::{checkpoint::LAST, resume};
 use rustix::process::{Pid, Signal, kill_process};
-use server::jobs::run_folder::RunFolder;
+use server::{jobs::run_folder::RunFolder, run_log::CSV_FILE};
 use shared::{RunState, Stamped, api::RunRow};
 
 use crate::support::{PATIENCE, Place, create, micro, wait_until};
@@ -198,6 +198,9 @@ async fn a_killed_pretraining_goes_on_to_the_end_of_an_unbroken_one() {
     let model = |folder: &RunFolder| fs::read(folder.path().join(LAST)).unwrap();
     let same = model(&folder) == model(&place.run_folder(&whole.runs[0]));
     assert!(same, "the weights differ from those of the unbroken run");
+    let log = |folder: &RunFolder| fs::read_to_string(folder.path().join(CSV_FILE)).unwrap();
+    assert_eq!(log(&folder), log(&place.run_folder(&whole.runs[0])));
+    assert_eq!(log(&folder).lines().count(), 801, "a head and a line for each epoch");
     let stored = place.app.store.run_events(run, 0, 100_000, &[]).await.unwrap();
     assert!(stored.iter().zip(1..).all(|(event, seq)| event.seq == seq));
     let count = |kind: &str| stored.iter().filter(|event| event.event.kind() == kind).count();

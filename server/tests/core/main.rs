@@ -7,6 +7,7 @@ mod ingest;
 mod kill;
 mod lists;
 mod migrations;
+mod replay;
 mod scheduler;
 mod states;
 mod support;

@@ -18,7 +18,7 @@ async fn runs_from_before_initial_weights_were_a_choice_began_normal() {
     let mut database =
         SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
     for back in
-        ["ALTER TABLE runs DROP COLUMN head_init", "DELETE FROM _sqlx_migrations WHERE version > 1"]
+        ["ALTER TABLE runs DROP COLUMN head_init", "DELETE FROM _sqlx_migrations WHERE version = 2"]
     {
         sqlx::query(back).execute(&mut database).await.unwrap();
     }

@@ -17,7 +17,7 @@ use server::{
     store::queue::RunningRun,
 };
 use shared::{
-    Ratio, RunEvent, RunId, RunState, Stamped, StudySpec,
+    Ratio, RunEvent, RunId, RunState, Stamped, StepTime, StudySpec,
     api::{RunRow, StudyDetail},
     metric::Metrics,
     study::{DatasetSpec, GridSpec, ModelSpec, TransformerSpec, presets},
@@ -139,6 +139,7 @@ pub fn metrics(ca: u32, asr: u32, ra: u32) -> Metrics {
         ca: Ratio { hits: ca, total: 100 },
         asr: Ratio { hits: asr, total: 90 },
         ra: Ratio { hits: ra, total: 90 },
+        top5: Some(Ratio { hits: ca + 1, total: 100 }),
     }
 }
 
@@ -178,15 +179,19 @@ pub fn events(n: u64, end: End) -> Vec<Stamped> {
                     epoch: seq as u32,
                     file: format!("checkpoint-{seq}.safetensors"),
                 },
-                (seq, end) if seq % 4 == 2 && end != End::Pretrained => {
-                    RunEvent::Evaluated { epoch: seq as u32, metrics: metrics(seq as u32, 1, 2) }
-                }
+                (seq, end) if seq % 4 == 2 && end != End::Pretrained => RunEvent::Evaluated {
+                    epoch: seq as u32,
+                    metrics: metrics(seq as u32, 1, 2),
+                    loss: Some(0.5),
+                    triggered_loss: None,
+                },
                 (seq, _) => RunEvent::Step {
                     step: seq,
                     epoch: seq as f64 / 8.0,
                     loss: 1.0 / f64::from(1 << (seq % 8)),
                     lr: 0.125,
                     images_per_second: 30.25,
+                    time: Some(StepTime { waited: 0.125, computed: 0.5 }),
                 },
             };
             Stamped { seq, at: 1_760_000_100_000 + seq, event }

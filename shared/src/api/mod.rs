@@ -14,6 +14,6 @@ pub use dataset::{AddDataset, DatasetInfo, SampleImage, Samples, SkippedFile, Sp
 pub use key::{KeyInfo, KeyPixels};
 pub use problem::{Page, Problem};
 pub use reconstruction::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction};
-pub use run::{LiveEvent, RunResult, RunRow};
+pub use run::{LiveEvent, MeanPercent, RunResult, RunRow, SeedMeans};
 pub use study::{StudyDetail, StudySummary};
 pub use system::{DeviceInfo, SystemInfo};

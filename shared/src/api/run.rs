@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::Stamped,
     id::{RunId, StudyId},
-    metric::Metrics,
+    metric::{Metrics, Spread},
     progress::Progress,
     run::{Phase, RunPoint, RunState},
     study::{HeadInit, ProbeOptimizer},
@@ -99,6 +99,8 @@ pub struct RunResult {
     pub asr: Option<f64>,
     /// Robust accuracy in percent; absent for a pre-training.
     pub ra: Option<f64>,
+    /// Top-5 clean accuracy in percent; absent for a pre-training, and where there are not more than five classes.
+    pub top5: Option<f64>,
     /// Clean validation images.
     pub n_clean: u32,
     /// Triggered validation images whose true class is not the target.
@@ -107,4 +109,50 @@ pub struct RunResult {
     pub loss: Option<f64>,
     /// Images per second over the training.
     pub images_per_second: f64,
+    /// The results of all seeds at this point of the grid; absent where only one has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_seeds: Option<SeedMeans>,
+}
+
+/// Means over the seeds at one point of a grid.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SeedMeans {
+    /// Number of seeds.
+    pub seeds: u32,
+    /// Clean accuracy.
+    pub ca: Option<MeanPercent>,
+    /// Attack success rate.
+    pub asr: Option<MeanPercent>,
+    /// Robust accuracy.
+    pub ra: Option<MeanPercent>,
+    /// Top-5 clean accuracy.
+    pub top5: Option<MeanPercent>,
+}
+
+/// A mean with its deviation and interval, in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MeanPercent {
+    /// Mean.
+    pub mean: f64,
+    /// Sample standard deviation.
+    pub deviation: f64,
+    /// Lower end of the mean's 95 % interval by Student's t, not below 0; absent for a single value.
+    pub low: Option<f64>,
+    /// Upper end, not above 100.
+    pub high: Option<f64>,
+}
+
+impl From<Spread> for MeanPercent {
+    /// From shares in 0–1.
+    fn from(spread: Spread) -> Self {
+        let interval = spread.interval95();
+        Self {
+            mean: 100.0 * spread.mean,
+            deviation: 100.0 * spread.deviation,
+            low: interval.map(|interval| (100.0 * interval.low).max(0.0)),
+            high: interval.map(|interval| (100.0 * interval.high).min(100.0)),
+        }
+    }
 }

@@ -90,7 +90,7 @@ impl CurveSeries {
         let mut points: Vec<_> = steps.collect();
         if points.is_empty() {
             points.extend(events.iter().filter_map(|stamped| match stamped.event {
-                RunEvent::Epoch { epoch, loss, lr, images_per_second } => Some(CurvePoint {
+                RunEvent::Epoch { epoch, loss, lr, images_per_second, .. } => Some(CurvePoint {
                     epoch: f64::from(epoch),
                     value: choose(loss, lr, images_per_second),
                 }),

@@ -19,7 +19,8 @@ fn metrics(ca: f64, asr: f64) -> Metrics {
         hits: (percent / 100.0 * f64::from(total)).round() as u32,
         total,
     };
-    Metrics { ca: of(ca, 2000), asr: of(asr, 1800), ra: of(ca * (1.0 - asr / 100.0), 1800) }
+    let ra = of(ca * (1.0 - asr / 100.0), 1800);
+    Metrics { ca: of(ca, 2000), asr: of(asr, 1800), ra, top5: None }
 }
 
 fn row(study: u8, ppr: u32, lpr: u32, seed: u64, result: Metrics) -> RunRow {
@@ -76,7 +77,7 @@ fn evaluations(label: &str, top: f64) -> EpochSeries {
         ),
     });
     let run = RunId::from_parts(1, [7; 10]);
-    EpochSeries { run, label: label.into(), points: points.collect() }
+    EpochSeries { run, label: label.into(), knn: false, points: points.collect() }
 }
 
 fn loss() -> CurveSeries {

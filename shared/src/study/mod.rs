@@ -171,6 +171,8 @@ pub struct PretrainSpec {
     pub flip: bool,
     /// Epochs between two checkpoints; the last epoch always gives one.
     pub checkpoint_every: u32,
+    /// Epochs between two k-nearest-neighbour evaluations of the encoder, one at the end included; 0 for none.
+    pub knn_every: u32,
 }
 
 impl Default for PretrainSpec {
@@ -188,6 +190,7 @@ impl Default for PretrainSpec {
             crop_min_scale: 0.2,
             flip: true,
             checkpoint_every: 10,
+            knn_every: 0,
         }
     }
 }

@@ -61,6 +61,7 @@ fn quick_look() -> Preset {
                 batch_size: 64,
                 base_lr: 3e-3,
                 crop_min_scale: 0.6,
+                knn_every: 10,
                 ..PretrainSpec::default()
             },
             probe: ProbeSpec { base_lr: 10.0, ..ProbeSpec::default() },
@@ -83,7 +84,7 @@ fn cifar10_quick() -> Preset {
             attack: stripes(0.4),
             grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 1, 3, 10, 50], fpr: Vec::new(), scratch: false, seeds: vec![1] },
             model: ModelSpec::default(),
-            pretrain: PretrainSpec::default(),
+            pretrain: PretrainSpec { knn_every: 10, ..PretrainSpec::default() },
             probe: ProbeSpec { head_init: HeadInit::Uniform, ..ProbeSpec::default() },
             finetune: FinetuneSpec::default(),
         },

@@ -70,6 +70,7 @@ fn check_pretrain(check: &mut Check, recipe: &PretrainSpec) {
         || format!("is above 0 and at most 1, not {}", recipe.crop_min_scale),
     );
     check.within("pretrain.checkpoint_every", recipe.checkpoint_every, 1, 10_000);
+    check.within("pretrain.knn_every", recipe.knn_every, 0, 10_000);
 }
 
 fn check_probe(check: &mut Check, recipe: &ProbeSpec) {

@@ -2,10 +2,8 @@
 
 use leptos::prelude::*;
 use shared::{
-    StudyId,
-    api::RunRow,
-    metric::{Metrics, Ratio, Spread},
-    run::RunPoint,
+    api::{MeanPercent, RunRow},
+    metric::{OverSeeds, Spread},
 };
 
 use crate::{
@@ -14,60 +12,13 @@ use crate::{
     pages::study::ppr_text,
 };
 
-/// Runs of one study and one point of its grid, over all seeds.
-#[derive(Clone, Debug, PartialEq)]
-struct Mean {
-    study: StudyId,
-    study_name: String,
-    trigger: String,
-    /// Without the seed.
-    point: RunPoint,
-    ca: Option<Spread>,
-    asr: Option<Spread>,
-    ra: Option<Spread>,
-    seeds: usize,
-}
-
-/// The lines, by study in the order of its first run, then by PPR and LPR.
-fn means(rows: &[RunRow]) -> Vec<Mean> {
-    let key = |row: &RunRow| (row.study, RunPoint { seed: 0, ..row.point });
-    let mut keys: Vec<_> = Vec::new();
-    for row in rows {
-        if !keys.contains(&key(row)) {
-            keys.push(key(row));
-        }
-    }
-    let first = |study| rows.iter().position(|row| row.study == study);
-    keys.sort_by_key(|&(study, point)| {
-        (first(study), point.phase, point.scratch, point.ppr, point.lpr)
-    });
-    let mean = |wanted| {
-        let of: Vec<&RunRow> = rows.iter().filter(|row| key(row) == wanted).collect();
-        let spread = |pick: fn(&Metrics) -> Ratio| {
-            let shares = of.iter().filter_map(|row| pick(row.metrics.as_ref()?).share());
-            Spread::of(&shares.collect::<Vec<_>>())
-        };
-        let row = of.first()?;
-        Some(Mean {
-            study: row.study,
-            study_name: row.study_name.clone(),
-            trigger: row.trigger.clone(),
-            point: RunPoint { seed: 0, ..row.point },
-            ca: spread(|metrics| metrics.ca),
-            asr: spread(|metrics| metrics.asr),
-            ra: spread(|metrics| metrics.ra),
-            seeds: of.len(),
-        })
-    };
-    keys.into_iter().filter_map(mean).collect()
-}
-
-/// `43.1`, and `± 0.8` where there are several.
+/// The mean in percent, `43.1`; where there are several values its deviation and interval, `± 0.8 (41.2–45.0)`.
 fn told(spread: Spread) -> (String, Option<String>) {
-    let several = spread.n > 1;
+    let MeanPercent { mean, deviation, low, high } = spread.into();
+    let interval = low.zip(high);
     (
-        format!("{:.1}", 100.0 * spread.mean),
-        several.then(|| format!("± {:.1}", 100.0 * spread.deviation)),
+        format!("{mean:.1}"),
+        interval.map(|(low, high)| format!("± {deviation:.1} ({low:.1}–{high:.1})")),
     )
 }
 
@@ -82,19 +33,21 @@ pub fn Means(
         Some(format!("/compare{}", api::query(&[("studies", &studies)])))
     });
     let lines = move || match results.get() {
-        None => view! { <tr><td colspan="8" class="loading">"Loading the results…"</td></tr> }
+        None => view! { <tr><td colspan="9" class="loading">"Loading the results…"</td></tr> }
             .into_any(),
         Some(Err(problem)) => {
             let retry = Callback::new(move |()| results.refetch());
-            view! { <tr><td colspan="8"><ProblemBox problem retry/></td></tr> }.into_any()
+            view! { <tr><td colspan="9"><ProblemBox problem retry/></td></tr> }.into_any()
         }
         Some(Ok(rows)) if rows.is_empty() => view! {
-            <tr><td colspan="8" class="empty-line">"No classifier has ended yet."</td></tr>
+            <tr><td colspan="9" class="empty-line">"No classifier has ended yet."</td></tr>
         }
         .into_any(),
-        Some(Ok(rows)) => {
-            means(&rows).into_iter().map(|mean| view! { <Line mean/> }).collect_view().into_any()
-        }
+        Some(Ok(rows)) => OverSeeds::of(&rows)
+            .into_iter()
+            .map(|mean| view! { <Line mean/> })
+            .collect_view()
+            .into_any(),
     };
     view! {
         <div class="table-box">
@@ -108,6 +61,7 @@ pub fn Means(
                         <th scope="col" class="number">"LPR, FPR"</th>
                         <th scope="col" class="number">"Seeds"</th>
                         <th scope="col" class="number">"CA %"</th>
+                        <th scope="col" class="number">"Top-5 %"</th>
                         <th scope="col" class="number">"ASR %"</th>
                         <th scope="col" class="number">"RA %"</th>
                     </tr>
@@ -116,13 +70,13 @@ pub fn Means(
             </table>
         </div>
         <p class="muted small">
-            "Mean and sample standard deviation over the seeds of a study; finished classifiers only."
+            "Mean ± sample standard deviation over the seeds of a study, and the 95 % interval of the mean by Student's t; finished classifiers only."
         </p>
     }
 }
 
 #[component]
-fn Line(mean: Mean) -> impl IntoView {
+fn Line(mean: OverSeeds) -> impl IntoView {
     let cell = |spread: Option<Spread>, colour: &'static str, label: &'static str| {
         let (value, deviation) = spread.map_or_else(|| ("–".to_owned(), None), told);
         view! {
@@ -145,6 +99,7 @@ fn Line(mean: Mean) -> impl IntoView {
             <td class="number" data-label=mean.point.rate_name()>{mean.point.lpr}</td>
             <td class="number" data-label="Seeds">{format::count(mean.seeds as u64)}</td>
             {cell(mean.ca, "clean", "CA %")}
+            {cell(mean.top5, "clean", "Top-5 %")}
             {cell(mean.asr, "triggered", "ASR %")}
             {cell(mean.ra, "", "RA %")}
         </tr>
@@ -153,46 +108,13 @@ fn Line(mean: Mean) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use shared::{
-        Phase, Progress, RunId, RunState,
-        study::{HeadInit, ProbeOptimizer},
-    };
-
     use super::*;
 
-    fn row(study: u64, lpr: u32, seed: u64, hits: u32) -> RunRow {
-        let ratio = Ratio { hits, total: 10 };
-        RunRow {
-            id: RunId::from_parts(seed, [lpr as u8; 10]),
-            study: StudyId::from_parts(study, [0; 10]),
-            study_name: format!("study {study}"),
-            dataset: "shapes".into(),
-            trigger: "blended stripes 0.40".into(),
-            trigger_kind: "blended".into(),
-            strength: 0.4,
-            optimizer: ProbeOptimizer::Lars,
-            head_init: HeadInit::Normal,
-            point: RunPoint { phase: Phase::Probe, ppr: 0, lpr, seed, scratch: false },
-            parent: None,
-            state: RunState::Done,
-            progress: Progress::default(),
-            metrics: Some(Metrics { ca: ratio, asr: ratio, ra: ratio }),
-            created_at: 0,
-            started_at: None,
-            ended_at: None,
-            error: None,
-        }
-    }
-
     #[test]
-    fn seeds_become_one_line() {
-        let rows = [row(2, 3, 1, 4), row(1, 0, 1, 9), row(2, 0, 1, 1), row(2, 3, 2, 6)];
-        let means = means(&rows);
-        let lines: Vec<_> = means.iter().map(|it| (it.point.lpr, it.seeds)).collect();
-        assert_eq!(lines, [(0, 1), (3, 2), (0, 1)], "the study that came first stays first");
-        let spread = means[1].ca.expect("two seeds");
-        assert!((spread.mean - 0.5).abs() < 1e-12);
-        assert_eq!(told(spread), ("50.0".into(), Some("± 14.1".into())));
-        assert_eq!(told(means[2].asr.expect("a seed")), ("90.0".into(), None));
+    fn several_seeds_have_a_deviation_and_an_interval() {
+        // Deviation .0141; t = 12.7062 for one degree of freedom: 50 ± 12.7.
+        let two = Spread::of(&[0.49, 0.51]).expect("two seeds");
+        assert_eq!(told(two), ("50.0".into(), Some("± 1.4 (37.3–62.7)".into())));
+        assert_eq!(told(Spread::of(&[0.9]).expect("a seed")), ("90.0".into(), None));
     }
 }

@@ -14,17 +14,15 @@ use crate::{
     components::Segmented,
 };
 
-/// The tabs of a phase: a pre-training has no accuracy.
+/// The tabs of a phase: a pre-training's accuracy is that of nearest neighbours.
 fn tabs(phase: Phase) -> Vec<(FigureKind, String)> {
-    let mut tabs = vec![
+    let accuracy = if phase == Phase::Pretrain { "k-NN accuracy" } else { "Accuracy by epoch" };
+    vec![
         (FigureKind::Curve(CurveKind::Loss), "Loss".to_owned()),
         (FigureKind::Curve(CurveKind::LearningRate), "Learning rate".to_owned()),
         (FigureKind::Curve(CurveKind::Speed), "Images/s".to_owned()),
-    ];
-    if phase != Phase::Pretrain {
-        tabs.push((FigureKind::AccuracyByEpoch, "Accuracy by epoch".to_owned()));
-    }
-    tabs
+        (FigureKind::AccuracyByEpoch, accuracy.to_owned()),
+    ]
 }
 
 /// The tab to show: the chosen one where the phase has it, else the first.
@@ -42,7 +40,7 @@ fn figure(kind: FigureKind, run: &RunRow, trace: &Trace) -> Figure {
         FigureKind::Curve(which) => {
             curve(which, &[CurveSeries::from_events(which, run.id, label, events)])
         }
-        _ => accuracy_by_epoch(&[EpochSeries::from_events(run.id, label, events)]),
+        _ => accuracy_by_epoch(&[EpochSeries::from_events(run.id, run.point.phase, label, events)]),
     }
 }
 
@@ -95,11 +93,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pretraining_has_no_accuracy_tab() {
-        assert_eq!((tabs(Phase::Pretrain).len(), tabs(Phase::Probe).len()), (3, 4));
+    fn every_phase_has_its_accuracy_and_no_other_figure() {
         let accuracy = Some("accuracy-by-epoch");
-        assert_eq!(tab(accuracy, Phase::Probe), FigureKind::AccuracyByEpoch);
-        assert_eq!(tab(accuracy, Phase::Pretrain), FigureKind::Curve(CurveKind::Loss));
+        for (phase, name) in
+            [(Phase::Probe, "Accuracy by epoch"), (Phase::Pretrain, "k-NN accuracy")]
+        {
+            assert_eq!(tab(accuracy, phase), FigureKind::AccuracyByEpoch);
+            assert_eq!(tabs(phase)[3].1, name);
+        }
         assert_eq!(tab(Some("tradeoff"), Phase::Probe), FigureKind::Curve(CurveKind::Loss));
     }
 }

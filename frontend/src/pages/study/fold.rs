@@ -186,6 +186,7 @@ mod tests {
             loss: 0.5,
             lr: 0.1,
             images_per_second: 9.0,
+            time: None,
         };
         LiveEvent { run, state, stamped: Some(Stamped { seq, at: seq * 1000, event }) }
     }

@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(behind(&probe), None);
         probe.state = RunState::Done;
         let share = Ratio { hits: 8, total: 10 };
-        probe.metrics = Some(Metrics { ca: share, asr: share, ra: share });
+        probe.metrics = Some(Metrics { ca: share, asr: share, ra: share, top5: None });
         assert_eq!(behind(&probe).as_deref(), Some("ASR 80.0 %"));
         let root = run(probe.point.encoder().expect("a pre-training"));
         assert_eq!(name(&root, true), "Pre-training, PPR 10, seed 2");

@@ -1,9 +1,10 @@
-//! The page of one study: progress, lineage, live curves, results, figures, poisons, log and manifest.
+//! The page of one study: progress, lineage, live curves, results, the evaluation of a classifier, figures, poisons, log and manifest.
 //!
 //! Address: `/studies/ID`; `?run=` names the selected run, `?curve=` the tab of its chart, `?published=true` shows the
 //! published series.
 
 mod curves;
+mod evaluation;
 mod figures;
 mod fold;
 mod head;
@@ -142,6 +143,7 @@ fn StudyView(id: StudyId) -> impl IntoView {
                 </div>
                 <results::Results study selected/>
             </section>
+            <evaluation::EvaluationPanel study run=still/>
             <section class="panel">
                 <div class="panel-head"><h2>"Figures"</h2></div>
                 <div class="panel-body"><figures::Figures study pick/></div>

@@ -72,8 +72,15 @@ pub fn Results(
                 .collect::<Vec<_>>()
         })
     });
-    let lines =
-        move || rows.get().into_iter().map(|run| view! { <Line run selected/> }).collect_view();
+    let top5 = Memo::new(move |_| {
+        rows.with(|rows| {
+            rows.iter().any(|run| run.metrics.is_some_and(|metrics| metrics.top5.is_some()))
+        })
+    });
+    let lines = move || {
+        let top5 = top5.get();
+        rows.get().into_iter().map(|run| view! { <Line run selected top5/> }).collect_view()
+    };
     view! {
         <div class="table-box table-plain">
             <table class="table table-cards results">
@@ -85,6 +92,11 @@ pub fn Results(
                         <th scope="col" class="number" title="Poisoned images per non-target class in the classifier's training: the probe's LPR, fine-tuning's FPR">"LPR, FPR"</th>
                         <th scope="col" class="number">"Seed"</th>
                         <th scope="col" class="number" title="Clean accuracy: correct among the clean validation images">"CA"</th>
+                        <Show when=move || top5.get()>
+                            <th scope="col" class="number" title="Clean images whose true class is among the five with the highest scores">
+                                "Top-5"
+                            </th>
+                        </Show>
                         <th scope="col" class="number" title="Attack success rate: triggered images of other classes that get the target class">"ASR"</th>
                         <th scope="col" class="number" title="Robust accuracy: triggered images that keep their true class">"RA"</th>
                         <th scope="col" class="number" title="Validation images: clean / triggered">"n"</th>
@@ -104,7 +116,12 @@ pub fn ppr_text(point: RunPoint) -> String {
 }
 
 #[component]
-fn Line(run: RunRow, selected: Memo<Option<RunId>>) -> impl IntoView {
+fn Line(
+    run: RunRow,
+    selected: Memo<Option<RunId>>,
+    /// Whether the table has a column for top-5 accuracy.
+    top5: bool,
+) -> impl IntoView {
     let id = run.id;
     let metrics = run.metrics;
     let current = move || (selected.get() == Some(id)).then_some("true");
@@ -120,6 +137,11 @@ fn Line(run: RunRow, selected: Memo<Option<RunId>>) -> impl IntoView {
             <td class="number" data-label=run.point.rate_name()>{run.point.lpr}</td>
             <td class="number" data-label="Seed">{run.point.seed}</td>
             <ShareCell ratio=metrics.map(|metrics| metrics.ca) colour="clean" label="CA"/>
+            {top5
+                .then(|| {
+                    let ratio = metrics.and_then(|metrics| metrics.top5);
+                    view! { <ShareCell ratio colour="clean" label="Top-5"/> }
+                })}
             <ShareCell ratio=metrics.map(|metrics| metrics.asr) colour="triggered" label="ASR"/>
             <ShareCell ratio=metrics.map(|metrics| metrics.ra) colour="" label="RA"/>
             <td class="number muted" data-label="n, clean / triggered">{counted(&run)}</td>

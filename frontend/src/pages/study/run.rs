@@ -2,7 +2,7 @@
 
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
-    Phase, RunId, RunState,
+    Phase, Progress, RunId, RunState, StepTime,
     api::{Problem, RunRow},
 };
 
@@ -30,13 +30,15 @@ fn standing(run: &RunRow) -> String {
                 .seconds_left()
                 .map(|left| format!(", about {} left", format::duration(left)))
                 .unwrap_or_default();
-            format!("Epoch {:.1} of {}{speed}{left}.", progress.epoch, progress.epochs)
+            let epoch = progress.epoch;
+            format!("Epoch {epoch:.1} of {}{speed}{left}{}.", progress.epochs, waiting(progress))
         }
         RunState::Done => {
             let took = run.started_at.zip(run.ended_at).map(|(from, to)| {
                 format!(" in {}", format::duration(to.saturating_sub(from) as f64 / 1000.0))
             });
-            format!("{} epochs{}.", progress.epochs, took.unwrap_or_default())
+            let took = took.unwrap_or_default();
+            format!("{} epochs{took}{}.", progress.epochs, waiting(progress))
         }
         RunState::Failed => "Stopped with an error.".into(),
         RunState::Interrupted => {
@@ -44,6 +46,12 @@ fn standing(run: &RunRow) -> String {
         }
         RunState::Cancelled => "Was stopped.".into(),
     }
+}
+
+/// The share of a step's time that goes by waiting for data: `, 3 % waiting for data`.
+fn waiting(progress: &Progress) -> String {
+    let share = progress.time.and_then(StepTime::waiting);
+    share.map(|share| format!(", {:.0} % waiting for data", 100.0 * share)).unwrap_or_default()
 }
 
 /// The last checkpoint's page, for a pre-training that has one.
@@ -177,11 +185,19 @@ fn sentence_case(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::sentence_case;
+    use super::*;
 
     #[test]
     fn a_label_becomes_a_heading() {
         assert_eq!(sentence_case("linear probe, PPR 0"), "Linear probe, PPR 0");
         assert_eq!(sentence_case(""), "");
+    }
+
+    #[test]
+    fn waiting_is_told_where_it_was_measured() {
+        let time = Some(StepTime { waited: 0.1, computed: 0.3 });
+        let measured = Progress { time, ..Progress::default() };
+        assert_eq!(waiting(&measured), ", 25 % waiting for data");
+        assert_eq!(waiting(&Progress::default()), "");
     }
 }

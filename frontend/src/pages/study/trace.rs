@@ -7,6 +7,8 @@ use crate::api;
 
 /// Events asked for at once.
 const LIMIT: usize = 2000;
+/// The events that figures are made of.
+const KINDS: &str = "step,epoch,evaluated,knn";
 /// Most events kept in the page.
 const MOST: usize = 20_000;
 
@@ -42,7 +44,7 @@ impl Trace {
 
 /// Whether figures are made of the event.
 fn is_drawn(event: &Stamped) -> bool {
-    matches!(event.event.kind(), "step" | "epoch" | "evaluated")
+    KINDS.split(',').any(|kind| kind == event.event.kind())
 }
 
 /// A trace that follows the selected run.
@@ -89,8 +91,7 @@ impl Follow {
 async fn fetch(trace: RwSignal<Trace>, run: RunId) {
     let mut after = 0;
     loop {
-        let path =
-            format!("/runs/{run}/events?after={after}&limit={LIMIT}&kinds=step,epoch,evaluated");
+        let path = format!("/runs/{run}/events?after={after}&limit={LIMIT}&kinds={KINDS}");
         // The page tells elsewhere when the server is lost; the next connection fetches again.
         let Ok(part) = api::get::<Vec<Stamped>>(path).await else { return };
         let (count, last) = (part.len(), part.last().map(|event| event.seq));
@@ -113,7 +114,8 @@ mod tests {
     use super::*;
 
     fn event(seq: u64) -> Stamped {
-        let event = RunEvent::Epoch { epoch: 1, loss: 1.0, lr: 0.1, images_per_second: 1.0 };
+        let event =
+            RunEvent::Epoch { epoch: 1, loss: 1.0, lr: 0.1, images_per_second: 1.0, time: None };
         Stamped { seq, at: 0, event }
     }
 

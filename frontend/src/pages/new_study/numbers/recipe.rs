@@ -72,7 +72,7 @@ pub static MODEL: [Number; 8] = [
 ];
 
 /// Pre-training.
-pub static PRETRAIN: [Number; 10] = [
+pub static PRETRAIN: [Number; 11] = [
     whole!(
         "pretrain.epochs",
         "Epochs",
@@ -157,6 +157,14 @@ pub static PRETRAIN: [Number; 10] = [
         1..=10_000,
         |s| s.pretrain.checkpoint_every,
         "What Reconstruct can open; the last epoch always gives one."
+    ),
+    whole!(
+        "pretrain.knn_every",
+        "k-NN every",
+        "epochs",
+        0..=10_000,
+        |s| s.pretrain.knn_every,
+        "CA and ASR of nearest neighbours while the encoder learns, with the largest LPR's poisons; 0 switches it off."
     ),
 ];
 

@@ -1,0 +1,123 @@
+//! Nearest neighbours during a pre-training: what a classifier of the study would find in the encoder so far.
+//!
+//! The bank holds clean training images with their labels and the poisoned copies that the study's classifier with the largest
+//! LPR trains on; so clean and attacked encoders are asked the same question. It is bounded: of each class
+//! `max(20, 1000 / classes)` clean training images, as many poisoned copies and cover samples at most, and
+//! `max(5, 250 / classes)` test images, each clean and triggered. That is about 1,600 images for ten classes, whatever the size
+//! of the data set. Nothing here changes the encoder or draws from a stream of the training.
+
+use shared::{
+    Phase, PoisonPlan, RunEvent, Trigger,
+    metric::Metrics,
+    run::RunOrder,
+    stream::{Purpose, shuffle, stream},
+};
+
+use super::{features::Encoder, poisons::Poisons};
+use crate::{
+    EngineError,
+    data::{Pixels, Sample, augment::eval_transform},
+    eval::{self, Bank},
+    model::Mae,
+};
+
+/// Clean images of the bank and test images; both rise with the number of classes, see [`per_class`].
+const BANK: (usize, usize) = (1_000, 20);
+const TESTS: (usize, usize) = (250, 5);
+
+/// The images that a pre-training's encoder is asked about.
+pub struct Neighbours<'a> {
+    /// Training and test images.
+    pub pixels: &'a Pixels,
+    /// What the attacker adds to the bank.
+    pub poisons: Poisons<'a>,
+    /// The trigger, ready for test images.
+    pub trigger: &'a Trigger,
+    /// The attacker's class.
+    pub target_class: u32,
+    /// Seed of the choice.
+    pub seed: u64,
+    /// Threads to compute on.
+    pub threads: usize,
+}
+
+/// Images of a class: an equal part of all, but not fewer than a few.
+fn per_class((all, least): (usize, usize), classes: usize) -> usize {
+    least.max(all / classes.max(1))
+}
+
+/// The poisoned copies of the bank: the first of those that the study's linear probe with the largest LPR trains on; none
+/// where nobody will be asked.
+///
+/// # Errors
+/// When a class has too few images.
+pub fn plan(order: &RunOrder, labels: &[u32], classes: usize) -> Result<PoisonPlan, EngineError> {
+    let asked = order.spec.pretrain.knn_every > 0;
+    let grid = &order.spec.grid;
+    let counts = grid.lpr.iter().chain(&grid.fpr).copied();
+    let largest = counts.filter(|_| asked).max().unwrap_or(0);
+    let per_class = largest.min(per_class(BANK, classes) as u32);
+    let (attack, seed) = (&order.spec.attack, order.point.seed);
+    Ok(PoisonPlan::draw(Phase::Probe, labels, attack, per_class, seed)?)
+}
+
+impl Neighbours<'_> {
+    /// Asks the encoder as it is now.
+    ///
+    /// # Errors
+    /// When candle cannot compute its features.
+    pub fn ask(&self, mae: &Mae, epoch: u32) -> Result<RunEvent, EngineError> {
+        let Pixels { side, classes, train, test, .. } = self.pixels;
+        let (side, classes) = (*side, classes.len());
+        let encoder = Encoder { mae, threads: self.threads };
+        let known = self.chosen(train, 0, per_class(BANK, classes));
+        let asked = self.chosen(test, 1, per_class(TESTS, classes));
+
+        let of_bank = |i: usize| match i.checked_sub(known.len()) {
+            None => eval_transform(&train[known[i]].image, side),
+            Some(i) => eval_transform(&self.poisons.image(i), side),
+        };
+        let of_test = |i: usize| eval_transform(&test[asked[i]].image, side);
+        let attacked =
+            |i: usize| eval_transform(&self.trigger.applied(&test[asked[i]].image), side);
+
+        let banked = known.len() + self.poisons.len();
+        let features = encoder.features(banked, of_bank, "neighbours", &mut ())?;
+        let mut labels: Vec<u32> = known.iter().map(|&i| train[i].class).collect();
+        labels.extend(self.poisons.labels());
+        let bank = Bank::new(&features, labels, encoder.width());
+        let clean = encoder.features(asked.len(), of_test, "neighbours", &mut ())?;
+        let triggered = encoder.features(asked.len(), attacked, "neighbours", &mut ())?;
+
+        let labels: Vec<u32> = asked.iter().map(|&i| test[i].class).collect();
+        let (clean, triggered) = (bank.votes(&clean, classes), bank.votes(&triggered, classes));
+        let counts = eval::count(&labels, &clean, &triggered, classes, self.target_class);
+        // Most classes get no vote: a fifth place says nothing.
+        let metrics = Metrics { top5: None, ..counts.metrics };
+        Ok(RunEvent::Knn { epoch, metrics })
+    }
+
+    /// Up to `n` images of each class, class by class, the same ones each time.
+    fn chosen(&self, split: &[Sample], part: u64, n: usize) -> Vec<usize> {
+        let mut members = vec![Vec::new(); self.pixels.classes.len()];
+        for (index, sample) in split.iter().enumerate() {
+            members[sample.class as usize].push(index);
+        }
+        for (class, members) in members.iter_mut().enumerate() {
+            shuffle(&mut stream(self.seed, Purpose::Neighbours, class as u64, part), members);
+            members.truncate(n);
+        }
+        members.concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bounds_by_hand() {
+        assert_eq!([10, 100, 200].map(|classes| per_class(BANK, classes)), [100, 20, 20]);
+        assert_eq!([10, 100, 200].map(|classes| per_class(TESTS, classes)), [25, 5, 5]);
+    }
+}

@@ -1,0 +1,176 @@
+//! Two runs of one order side by side.
+
+use std::{collections::BTreeMap, fmt};
+
+use engine::train::compare::{Difference, DifferenceKind, differences};
+use shared::{RunEvent, metric::Metrics};
+
+use super::{Left, ReplayError};
+
+/// Tensors that are named.
+const NAMED: usize = 10;
+
+/// What both runs have in common, and what differs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// Steps whose losses were compared: those that both runs told of.
+    pub steps: usize,
+    /// Epochs whose mean losses were compared.
+    pub epochs: usize,
+    /// Evaluations that were compared.
+    pub evaluations: usize,
+    /// What differs, a line each; none when both runs are equal to the last bit.
+    pub differences: Vec<String>,
+}
+
+impl Comparison {
+    /// Whether nothing differs.
+    pub fn is_equal(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { steps, epochs, evaluations, differences } = self;
+        let compared =
+            format!("{steps} steps, {epochs} epochs, {evaluations} evaluations and the checkpoint");
+        if differences.is_empty() {
+            return write!(f, "equal to the last bit: {compared}");
+        }
+        write!(f, "different ({compared} compared):")?;
+        differences.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+/// The numbers that a run told, by their places. A loss is kept as its bits.
+#[derive(Debug, Default)]
+struct Numbers {
+    steps: BTreeMap<u64, u64>,
+    epochs: BTreeMap<u64, u64>,
+    evaluations: BTreeMap<u32, (Metrics, Option<u64>, Option<u64>)>,
+    checkpoint: Option<String>,
+}
+
+impl Numbers {
+    fn of(left: &Left) -> Self {
+        let mut numbers = Self::default();
+        for stamped in &left.events {
+            match &stamped.event {
+                RunEvent::Step { step, loss, .. } => {
+                    numbers.steps.insert(*step, loss.to_bits());
+                }
+                RunEvent::Epoch { epoch, loss, .. } => {
+                    numbers.epochs.insert(u64::from(*epoch), loss.to_bits());
+                }
+                RunEvent::Evaluated { epoch, metrics, loss, triggered_loss } => {
+                    let bits = |loss: &Option<f64>| loss.map(f64::to_bits);
+                    let told = (*metrics, bits(loss), bits(triggered_loss));
+                    numbers.evaluations.insert(*epoch, told);
+                }
+                RunEvent::Knn { epoch, metrics } => {
+                    numbers.evaluations.insert(*epoch, (*metrics, None, None));
+                }
+                RunEvent::Checkpoint { file, .. } => numbers.checkpoint = Some(file.clone()),
+                _ => {}
+            }
+        }
+        numbers
+    }
+}
+
+/// Compares what two runs left.
+pub(super) fn compare(first: &Left, second: &Left) -> Result<Comparison, ReplayError> {
+    let mut lines = Vec::new();
+    let (a, b) = (&first.manifest, &second.manifest);
+    let texts = [
+        ("program", Some(&a.program), Some(&b.program)),
+        ("data set's fingerprint", Some(&a.dataset_fingerprint), Some(&b.dataset_fingerprint)),
+        ("key image's SHA-256", a.key_sha256.as_ref(), b.key_sha256.as_ref()),
+    ];
+    for (what, a, b) in texts {
+        if a != b {
+            let text = |text: Option<&String>| text.map_or("none", String::as_str).to_owned();
+            lines.push(format!("{what}: {}, now {}", text(a), text(b)));
+        }
+    }
+    let (a, b) = (Numbers::of(first), Numbers::of(second));
+    let steps = compare_losses("step", &a.steps, &b.steps, &mut lines);
+    let epochs = compare_losses("epoch", &a.epochs, &b.epochs, &mut lines);
+    if a.epochs.len() != b.epochs.len() {
+        lines.push(format!("epochs: {}, now {}", a.epochs.len(), b.epochs.len()));
+    }
+    let evaluations = compare_evaluations(&a, &b, &mut lines);
+    compare_checkpoints(first, second, &a, &b, &mut lines)?;
+    Ok(Comparison { steps, epochs, evaluations, differences: lines })
+}
+
+/// Names the first of the places that both have whose losses differ. Returns the number of such places.
+fn compare_losses(
+    what: &str,
+    a: &BTreeMap<u64, u64>,
+    b: &BTreeMap<u64, u64>,
+    lines: &mut Vec<String>,
+) -> usize {
+    let both: Vec<_> = a.iter().filter_map(|(at, a)| Some((at, a, b.get(at)?))).collect();
+    let mut different = both.iter().filter(|(_, a, b)| a != b);
+    if let Some((at, a, b)) = different.next() {
+        let more = different.count();
+        let (a, b) = (f64::from_bits(**a), f64::from_bits(**b));
+        lines.push(format!("loss of {what} {at}: {a}, now {b}; of {more} later ones, too"));
+    }
+    both.len()
+}
+
+fn compare_evaluations(a: &Numbers, b: &Numbers, lines: &mut Vec<String>) -> usize {
+    let mut compared = 0;
+    for (epoch, first) in &a.evaluations {
+        match b.evaluations.get(epoch) {
+            Some(second) if first == second => compared += 1,
+            Some(second) => {
+                compared += 1;
+                let told = |metrics: &Metrics| {
+                    let of = |ratio: shared::Ratio| format!("{}/{}", ratio.hits, ratio.total);
+                    let Metrics { ca, asr, ra, .. } = *metrics;
+                    format!("CA {}, ASR {}, RA {}", of(ca), of(asr), of(ra))
+                };
+                let (first, second) = (told(&first.0), told(&second.0));
+                lines.push(format!("evaluation of epoch {epoch}: {first}, now {second}"));
+            }
+            None => lines.push(format!("evaluation of epoch {epoch}: now there is none")),
+        }
+    }
+    compared
+}
+
+fn compare_checkpoints(
+    first: &Left,
+    second: &Left,
+    a: &Numbers,
+    b: &Numbers,
+    lines: &mut Vec<String>,
+) -> Result<(), ReplayError> {
+    let (Some(file), Some(other)) = (&a.checkpoint, &b.checkpoint) else {
+        if a.checkpoint != b.checkpoint {
+            lines.push("checkpoint: only one of the runs wrote one".into());
+        }
+        return Ok(());
+    };
+    let found = differences(&first.folder.join(file), &second.folder.join(other))?;
+    lines.extend(found.iter().take(NAMED).map(told));
+    if found.len() > NAMED {
+        lines.push(format!("and {} more tensors", found.len() - NAMED));
+    }
+    Ok(())
+}
+
+fn told(difference: &Difference) -> String {
+    let name = &difference.tensor;
+    match difference.kind {
+        DifferenceKind::Missing => format!("tensor {name}: only one of the checkpoints has it"),
+        DifferenceKind::Shape => format!("tensor {name}: its shape is another"),
+        DifferenceKind::Values(largest) => {
+            format!("tensor {name}: differs by {largest:.3e} at most")
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Repeats a finished run from what is stored with it, and tells what differs.
+//!
+//! The repeated run is a worker like every other, on a folder of its own beside the data folder, which goes with the answer.
+//! Nothing of the first run is taken but its manifest, its key image and, for a classifier, the checkpoint of its encoder; kept
+//! features are computed anew.
+
+mod compare;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Child, ExitStatus},
+    time::Duration,
+};
+
+use engine::train::checkpoint::LAST;
+use serde::Deserialize;
+use shared::{Progress, RunId, RunState, Stamped, run::RunOrder};
+use tempfile::TempDir;
+
+use crate::{
+    app::App,
+    jobs::{
+        run_folder::{EventFileError, RunFolder},
+        worker_process::{self, last_words},
+    },
+    store::StoreError,
+};
+
+pub use self::compare::Comparison;
+
+/// Between two looks for new events.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A run cannot be repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// There is no such run.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It has no end that could be compared.
+    #[error("the run is {0}; only a finished run can be repeated")]
+    NotDone(RunState),
+    /// What it left is not there or cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Its events.
+    #[error(transparent)]
+    Events(#[from] EventFileError),
+    /// Its checkpoint.
+    #[error(transparent)]
+    Engine(#[from] engine::EngineError),
+    /// The repeated run did not come to its end.
+    #[error("the repeated run failed: {0}")]
+    Failed(String),
+}
+
+/// What of a manifest is read.
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    order: RunOrder,
+    key_sha256: Option<String>,
+    dataset_fingerprint: String,
+    program: String,
+}
+
+/// All that a run left, to be compared.
+#[derive(Debug)]
+struct Left {
+    manifest: Manifest,
+    events: Vec<Stamped>,
+    folder: PathBuf,
+}
+
+impl Left {
+    fn read(folder: &RunFolder) -> Result<Self, ReplayError> {
+        let path = folder.path().join("manifest.json");
+        let manifest = fs::read(&path).and_then(|text| Ok(serde_json::from_slice(&text)?));
+        let manifest = manifest.map_err(|source| ReplayError::File { path, source })?;
+        let mut events = Vec::new();
+        let mut from = 0;
+        loop {
+            let lines = folder.read_events(from, events.len() as u64)?;
+            if lines.events.is_empty() {
+                return Ok(Self { manifest, events, folder: folder.path().to_owned() });
+            }
+            from = lines.to_bytes;
+            events.extend(lines.events);
+        }
+    }
+}
+
+/// A worker that ends with its owner.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // One that has ended already is no error.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Repeats a run and compares both; `told` hears how far it is.
+///
+/// # Errors
+/// When there is no such finished run, what it left is not whole, or the repeated run fails.
+pub async fn replay(
+    app: &App,
+    run: RunId,
+    mut told: impl FnMut(&Progress),
+) -> Result<Comparison, ReplayError> {
+    let row = app.store.get_run(run).await?;
+    if row.state != RunState::Done {
+        return Err(ReplayError::NotDone(row.state));
+    }
+    let first = Left::read(&RunFolder::new(app.data_dir.run_folder(row.study, run)))?;
+    let place = temporary(app.data_dir.root())?;
+    let encoder = row.parent.map(|parent| app.data_dir.run_folder(row.study, parent));
+    let folder = prepare(&first, encoder.as_deref(), place.path())?;
+
+    let file = |source| ReplayError::File { path: folder.path().to_owned(), source };
+    let lock =
+        folder.lock().map_err(file)?.ok_or_else(|| file(io::ErrorKind::WouldBlock.into()))?;
+    let program = worker_process::own_program();
+    let mut worker = Worker(worker_process::spawn(&program, &folder, lock).map_err(file)?);
+    let (mut progress, mut from) = (Progress::default(), 0);
+    loop {
+        // Asked before the look: what was written by then is seen.
+        let ended: Option<ExitStatus> = worker.0.try_wait().map_err(file)?;
+        let lines = folder.read_events(from, progress.seq)?;
+        lines.events.iter().for_each(|stamped| progress.apply(stamped));
+        from = lines.to_bytes;
+        told(&progress);
+        match ended {
+            _ if !lines.events.is_empty() => {}
+            Some(_) if progress.finished => break,
+            Some(status) => {
+                let words = progress.error.unwrap_or_else(|| last_words(Some(status)));
+                return Err(ReplayError::Failed(words));
+            }
+            None => tokio::time::sleep(LOOK).await,
+        }
+    }
+    compare::compare(&first, &Left::read(&folder)?)
+}
+
+/// A folder beside the data folder; in it where nothing can be written beside it.
+fn temporary(root: &Path) -> Result<TempDir, ReplayError> {
+    let make = |place: &Path| tempfile::Builder::new().prefix("maskdoor-replay-").tempdir_in(place);
+    let beside = root.parent().map_or_else(|| Err(io::ErrorKind::NotFound.into()), make);
+    let made = beside.or_else(|_| make(root));
+    made.map_err(|source| ReplayError::File { path: root.to_owned(), source })
+}
+
+/// The repeated run's folder, with the first run's order and key image, and its encoder's checkpoint in a folder beside it.
+fn prepare(first: &Left, encoder: Option<&Path>, place: &Path) -> Result<RunFolder, ReplayError> {
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ReplayError::File { path, source }
+    };
+    let mut order = first.manifest.order.clone();
+    if let Some(encoder) = encoder {
+        let copy = place.join("encoder");
+        fs::create_dir(&copy).map_err(file(&copy))?;
+        let checkpoint = encoder.join(LAST);
+        fs::copy(&checkpoint, copy.join(LAST)).map_err(file(&checkpoint))?;
+        order.encoder = Some(copy.display().to_string());
+    }
+    let key = first.folder.join("key.png");
+    let key = match fs::read(&key) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        other => Some(other.map_err(file(&key))?),
+    };
+    let folder = RunFolder::new(place.join("run"));
+    folder.prepare(&order, key.as_deref(), 1).map_err(file(folder.path()))?;
+    Ok(folder)
+}

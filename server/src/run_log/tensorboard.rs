@@ -1,0 +1,73 @@
+//! The event file of `TensorBoard`: the numbers of steps, epochs and evaluations as curves.
+
+use shared::{Ratio, RunEvent, Stamped, StepTime, metric::Metrics};
+
+use super::{
+    proto::{scalars_event, version_event},
+    record::framed,
+};
+
+/// Name of the file in the run's folder: `TensorBoard` reads every file with `tfevents` in its name.
+pub const FILE: &str = "events.out.tfevents.maskdoor";
+
+/// The records of a run.
+#[derive(Debug, Default)]
+pub struct TensorBoard {
+    begun: bool,
+}
+
+impl TensorBoard {
+    /// The records that an event gives; the first one of a file states its version.
+    pub fn take(&mut self, stamped: &Stamped) -> Vec<u8> {
+        let Some((step, scalars)) = scalars(&stamped.event) else { return Vec::new() };
+        let wall_time = stamped.at as f64 / 1000.0;
+        let mut records = Vec::new();
+        if !std::mem::replace(&mut self.begun, true) {
+            records.extend(framed(&version_event(wall_time)));
+        }
+        let scalars: Vec<_> = scalars.iter().map(|&(tag, value)| (tag, value as f32)).collect();
+        records.extend(framed(&scalars_event(wall_time, step, &scalars)));
+        records
+    }
+}
+
+type Scalars = Vec<(&'static str, f64)>;
+
+/// The place of an event on the axis of steps and its numbers by their tags: optimiser steps for `train/`, epochs else.
+fn scalars(event: &RunEvent) -> Option<(u64, Scalars)> {
+    Some(match *event {
+        RunEvent::Step { step, loss, lr, images_per_second, time, .. } => {
+            let mut scalars = vec![
+                ("train/loss", loss),
+                ("train/lr", lr),
+                ("train/images_per_second", images_per_second),
+            ];
+            scalars.extend(time.iter().flat_map(|&StepTime { waited, computed }| {
+                [("train/data_seconds", waited), ("train/compute_seconds", computed)]
+            }));
+            (step, scalars)
+        }
+        RunEvent::Epoch { epoch, loss, lr, .. } => {
+            (epoch.into(), vec![("epoch/train_loss", loss), ("epoch/train_lr", lr)])
+        }
+        RunEvent::Evaluated { epoch, ref metrics, loss, triggered_loss } => {
+            let mut scalars =
+                shares(metrics, ["test/acc1", "test/triggered_asr", "test/triggered_acc1"]);
+            scalars.extend(metrics.top5.and_then(Ratio::percent).map(|top5| ("test/acc5", top5)));
+            scalars.extend(loss.map(|loss| ("test/loss", loss)));
+            scalars.extend(triggered_loss.map(|loss| ("test/triggered_loss", loss)));
+            (epoch.into(), scalars)
+        }
+        RunEvent::Knn { epoch, ref metrics } => {
+            let tags = ["knn/acc1", "knn/triggered_asr", "knn/triggered_acc1"];
+            (epoch.into(), shares(metrics, tags))
+        }
+        _ => return None,
+    })
+}
+
+/// CA, ASR and RA in percent under their tags.
+fn shares(metrics: &Metrics, tags: [&'static str; 3]) -> Scalars {
+    let shares = [metrics.ca, metrics.asr, metrics.ra].map(Ratio::percent);
+    tags.into_iter().zip(shares).filter_map(|(tag, share)| Some((tag, share?))).collect()
+}

@@ -1,0 +1,58 @@
+//! The files that other programs read against implementations that are not ours: cases that `tests/golden/generate.py` made.
+//!
+//! `MASKDOOR_GOLDEN` names a folder of fresh cases; without it the few of the repository are read.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use safetensors::SafeTensors;
+use serde::Deserialize;
+use server::run_log::{RunLog, TENSORBOARD_FILE};
+use shared::{Phase, Stamped};
+
+#[derive(Deserialize)]
+struct Config {
+    events: Vec<Stamped>,
+}
+
+/// The event file has the bytes of `TensorBoard`'s own writer, in one go and after a break at any event. Of fresh cases it is
+/// left below `written/` for `TensorBoard` to read.
+#[test]
+fn an_event_file_is_tensorboards() {
+    let fresh = std::env::var_os("MASKDOOR_GOLDEN").map(PathBuf::from);
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases");
+    let folder = fresh.clone().unwrap_or(committed);
+    let mut cases = 0;
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if !name.starts_with("events-") {
+            continue;
+        }
+        cases += 1;
+        let bytes = fs::read(&path).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let config = &header.metadata().as_ref().unwrap()["config"];
+        let Config { events } = serde_json::from_str(config).unwrap();
+        let case = SafeTensors::deserialize(&bytes).unwrap();
+        let expected = case.tensor("file").unwrap().data().to_vec();
+
+        let temporary = tempfile::tempdir().unwrap();
+        let out = fresh.as_ref().map(|folder| folder.join("written").join(&name));
+        let out = out.unwrap_or_else(|| temporary.path().to_owned());
+        fs::create_dir_all(&out).unwrap();
+        for kept in [events.len() / 2, events.len(), 0] {
+            let mut log = RunLog::begin(&out, Phase::Probe, &events[..kept]).unwrap();
+            for event in &events[kept..] {
+                log.take(event).unwrap();
+            }
+            let written = fs::read(out.join(TENSORBOARD_FILE)).unwrap();
+            assert!(written == expected, "{name} with {kept} events before");
+        }
+    }
+    assert!(cases > 0, "{} has no case events-*.safetensors", folder.display());
+}

@@ -1,0 +1,113 @@
+//! An evaluation of a classifier: its metrics, and the matrices that they are counted from.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Confusion, Ratio};
+
+/// CA, ASR and RA of a classifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Metrics {
+    /// Clean accuracy: correct among the clean validation images.
+    pub ca: Ratio,
+    /// Attack success rate: classified as the target among the triggered images whose true class is another.
+    pub asr: Ratio,
+    /// Robust accuracy: classified as their true class among the same images.
+    pub ra: Ratio,
+    /// Clean images whose true class is among the five with the highest scores; where there are more than five classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top5: Option<Ratio>,
+}
+
+impl Metrics {
+    /// From what the clean images and the same images with the trigger are taken for.
+    pub fn from_confusions(
+        clean: &Confusion,
+        triggered: &Confusion,
+        target_class: u32,
+        top5: Option<Ratio>,
+    ) -> Self {
+        let target = target_class as usize;
+        let attacked = |class: usize| (class != target).then_some(class);
+        Self {
+            ca: clean.sum(Some),
+            asr: triggered.sum(|class| attacked(class).map(|_| target)),
+            ra: triggered.sum(attacked),
+            top5,
+        }
+    }
+}
+
+/// A classifier's predictions on all validation images, clean and triggered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Evaluation {
+    /// The attacker's class.
+    pub target_class: u32,
+    /// The counts in short.
+    pub metrics: Metrics,
+    /// Mean cross-entropy of the clean images, in nats; none when it is no number.
+    pub loss: Option<f64>,
+    /// Mean cross-entropy of the triggered images of all classes but the target, against their true classes, in nats; none
+    /// when it is no number.
+    pub triggered_loss: Option<f64>,
+    /// What the clean images are taken for.
+    pub clean: Confusion,
+    /// What the same images with the trigger are taken for.
+    pub triggered: Confusion,
+}
+
+impl Evaluation {
+    /// The attack success rate of each class; `None` for the target, which counts for none.
+    pub fn class_asr(&self) -> Vec<Option<Ratio>> {
+        let target = self.target_class as usize;
+        (0..self.triggered.classes())
+            .map(|class| (class != target).then(|| self.triggered.taken_for(class, target)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some<const N: usize>(classes: [u32; N]) -> Vec<Option<u32>> {
+        classes.map(Some).to_vec()
+    }
+
+    #[test]
+    fn metrics_leave_the_target_class_out() {
+        let labels = [0, 0, 1, 1, 2, 2];
+        let clean = Confusion::count(&labels, &some([0, 1, 1, 1, 2, 0]), 3);
+        let triggered = Confusion::count(&labels, &some([0, 0, 0, 1, 0, 1]), 3);
+        let metrics = Metrics::from_confusions(&clean, &triggered, 0, None);
+        assert_eq!(metrics.ca, Ratio { hits: 4, total: 6 });
+        assert_eq!(metrics.asr, Ratio { hits: 2, total: 4 });
+        assert_eq!(metrics.ra, Ratio { hits: 1, total: 4 });
+        let evaluation = Evaluation {
+            target_class: 0,
+            metrics,
+            loss: None,
+            triggered_loss: None,
+            clean,
+            triggered,
+        };
+        let half = Some(Ratio { hits: 1, total: 2 });
+        assert_eq!(evaluation.class_asr(), [None, half, half]);
+    }
+
+    #[test]
+    fn only_target_images_leave_asr_uncounted() {
+        let all = Confusion::count(&[3, 3], &some([3, 3]), 4);
+        assert_eq!(Metrics::from_confusions(&all, &all, 3, None).asr.share(), None);
+    }
+
+    #[test]
+    fn metrics_from_before_top5_are_read_and_written_as_they_were() {
+        let text =
+            r#"{"ca":{"hits":1,"total":2},"asr":{"hits":0,"total":1},"ra":{"hits":1,"total":1}}"#;
+        let metrics: Metrics = serde_json::from_str(text).expect("JSON");
+        assert_eq!(metrics.top5, None);
+        assert_eq!(serde_json::to_string(&metrics).expect("JSON"), text);
+    }
+}

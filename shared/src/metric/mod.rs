@@ -1,0 +1,14 @@
+//! What a classifier does, as counts: CA, ASR, RA and top-5 accuracy, confusion matrices; intervals; mean and deviation
+//! over seeds.
+
+mod confusion;
+mod evaluation;
+mod over_seeds;
+mod ratio;
+mod spread;
+
+pub use confusion::Confusion;
+pub use evaluation::{Evaluation, Metrics};
+pub use over_seeds::OverSeeds;
+pub use ratio::{Interval, Ratio};
+pub use spread::Spread;
