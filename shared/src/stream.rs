@@ -31,6 +31,8 @@ pub enum Purpose {
     Draw,
     /// Choice of pictures to show.
     Show,
+    /// Choice of the files, and of their parts, that a data set's fingerprint covers.
+    Fingerprint,
 }
 
 impl Purpose {
@@ -46,6 +48,7 @@ impl Purpose {
             Self::Trigger => "trigger",
             Self::Draw => "draw",
             Self::Show => "show",
+            Self::Fingerprint => "fingerprint",
         }
     }
 }

@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 import images
+import layouts
 import mae
 import optimizers
 import positions
@@ -26,6 +27,7 @@ KINDS = {
     "probe": probe.cases,
     "positions": positions.cases,
     "images": images.cases,
+    "layouts": layouts.cases,
     "triggers": triggers.cases,
 }
 

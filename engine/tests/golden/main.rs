@@ -8,6 +8,7 @@
 mod adamw;
 mod case;
 mod images;
+mod layouts;
 mod mae;
 mod positions;
 mod probe;
