@@ -1,7 +1,7 @@
 //! A whole run: from its order to its last event.
 //!
 //! A run's folder holds `run.json` (the order) and, for a trigger with a key image, `key.png`, before the run starts. The run
-//! adds `manifest.json`, `poison.json` and its checkpoints, each written whole or not at all.
+//! adds `manifest.json`, `poison.json`, `poisons.txt` and its checkpoints, each written whole or not at all.
 
 use std::{
     fs, io,
@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use shared::{
     PoisonPlan, Rgb8, RunEvent, Stage, Trigger,
     api::Split,
+    poison::{format_list, resolve_list},
     run::{Phase, RunOrder},
 };
 
@@ -40,6 +41,8 @@ use crate::{
     },
 };
 
+/// Name of the file that lists the poisoned images of a run, one a line.
+pub const POISON_LIST: &str = "poisons.txt";
 /// A pre-training keeps a place to go on from at each checkpoint, and at the end of an epoch when this long has passed.
 const KEEP_EVERY: Duration = Duration::from_mins(1);
 
@@ -61,13 +64,15 @@ pub fn run(
     let index = Index::open(&order.source)?.limited(&order.spec.dataset);
     let labels = index.labels(Split::Train);
     let (point, attack) = (order.point, &order.spec.attack);
-    let plan =
-        PoisonPlan::draw(point.phase, &labels, attack, point.poisons_per_class(), point.seed)?;
+    let plan = plan(order, &index, &labels)?;
     let threads = device::threads();
     let batches = batches(order, labels.len() + plan.added())?;
     let job = Job { order, folder, resume, threads, batches };
     // Whoever hears that the run started may ask for its plan.
     write_json(&folder.join("poison.json"), &plan)?;
+    let poisoned =
+        plan.samples.iter().map(|sample| index.train[sample.index as usize].name.as_str());
+    checkpoint::write(&folder.join(POISON_LIST), format_list(poisoned).as_bytes())?;
     match resume {
         None => report.send(job.started(&plan))?,
         Some(point) => report.log(format!("goes on after epoch {}", point.epoch))?,
@@ -85,6 +90,19 @@ pub fn run(
         Phase::Probe => job.probe(&pixels, poisons, &prepare(Stage::Test)?, &key, &mut report),
         Phase::Finetune => unreachable!("`batches` refused it"),
     }
+}
+
+/// The images that the run poisons: drawn, or those that the study lists.
+fn plan(order: &RunOrder, index: &Index, labels: &[u32]) -> Result<PoisonPlan, EngineError> {
+    let (point, attack) = (order.point, &order.spec.attack);
+    let (phase, per_class, seed) = (point.phase, point.poisons_per_class(), point.seed);
+    let Some(list) = &attack.poisons else {
+        return Ok(PoisonPlan::draw(phase, labels, attack, per_class, seed)?);
+    };
+    let images = index.train.iter().map(|entry| (entry.name.as_str(), entry.class));
+    let listed = resolve_list(list, images, attack)
+        .map_err(|errors| errors.into_iter().next().expect("a refused list has an error"))?;
+    Ok(PoisonPlan::from_list(phase, labels, &listed, attack, per_class, seed)?)
 }
 
 /// The batches of the run's phase.

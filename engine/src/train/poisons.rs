@@ -64,6 +64,7 @@ mod tests {
         let attack = AttackSpec {
             target_class: 0,
             clean_label: false,
+            poisons: None,
             trigger: TriggerSpec::WaNet(WaNetSpec::default()),
         };
         let plan = PoisonPlan::draw(Phase::Probe, &labels, &attack, 1, 7).unwrap();

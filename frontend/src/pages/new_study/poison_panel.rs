@@ -3,7 +3,7 @@
 use leptos::{ev, prelude::*};
 use shared::{StudySpec, study::AttackSpec};
 
-use super::draft::Draft;
+use super::{draft::Draft, poison_list::PoisonList};
 use crate::components::{ChipButton, FieldMessage, Glyph, Icon, format};
 
 /// A list of numbers of the grid.
@@ -99,7 +99,7 @@ pub fn PoisonPanel() -> impl IntoView {
             <header class="panel-head">
                 <h2 id="poison-title">"Poison"</h2>
             </header>
-            <div class="panel-body stack">{lists}</div>
+            <div class="panel-body stack">{lists} <PoisonList/></div>
         </section>
     }
 }
