@@ -34,7 +34,7 @@ use crate::{
         checkpoint::{self, CheckpointInfo, PROGRAM},
         features::{Encoder, Kept},
         linprobe::LinearProbe,
-        poisons::Poisons,
+        poisons::{AttackedSet, Poisons},
         pretrain::{EpochEnd, Pretraining},
         report::{Emit, Reporter},
         resume::{self, ResumePoint},
@@ -227,9 +227,7 @@ impl Job<'_> {
     ) -> Result<(), EngineError> {
         let spec = &self.order.spec;
         let seed = self.order.point.seed;
-        let clean = pixels.train.iter().map(|sample| &sample.image);
-        let poisoned = poisons.images();
-        let images: Vec<&Rgb8> = clean.chain(&poisoned).collect();
+        let images = AttackedSet::new(pixels, poisons)?;
         let mae = Mae::new(&spec.model, seed, DType::F32)?;
         let training =
             Pretraining { recipe: &spec.pretrain, images: &images, seed, threads: self.threads };

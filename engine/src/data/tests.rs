@@ -12,7 +12,7 @@ use shared::{
 use tempfile::TempDir;
 
 use super::{
-    DataError, Index, inspect, load_all,
+    DataError, Index, inspect, load_all, load_within,
     testing::{folder, png, source_of},
 };
 use crate::{decode::testing, stop::Watch};
@@ -116,7 +116,8 @@ fn every_format_becomes_rgb() {
     assert_eq!((info.skipped_total, &info.train_counts[..]), (0, &[4, 4][..]));
     let pixels =
         load_all(&Index::open(&info.source()).expect("index"), 8, &mut ()).expect("pixels");
-    let corner: Vec<[u8; 3]> = pixels.train.iter().map(|sample| sample.image.pixel(7, 7)).collect();
+    let corner: Vec<[u8; 3]> =
+        pixels.train.iter().map(|sample| sample.image().expect("in memory").pixel(7, 7)).collect();
     assert_eq!(corner[1], [255; 3], "transparent WebP");
     assert_eq!(corner[2], [255; 3], "transparent PNG");
     assert_eq!(corner[3], [120; 3], "grey PNG");
@@ -278,6 +279,30 @@ fn loading_reports_and_stops() {
 }
 
 #[test]
+fn a_split_beyond_the_memory_is_read_from_its_files() {
+    let folder = folder(&sound());
+    let index = Index::open(&source(folder.path())).expect("a data set");
+    // Four training images of 4 x 4 pixels take 192 bytes, two validation images 96.
+    let kept = load_within(&index, 4, 192, &mut ()).expect("pixels");
+    let streamed = load_within(&index, 4, 191, &mut ()).expect("pixels");
+    assert!(kept.train_kept && !streamed.train_kept);
+    for (a, b) in
+        kept.train.iter().chain(&kept.test).zip(streamed.train.iter().chain(&streamed.test))
+    {
+        assert_eq!(a.class, b.class);
+        assert_eq!(a.image().expect("in memory"), b.image().expect("a file"));
+    }
+    fs::write(folder.path().join("train/dog/b.png"), b"overwritten").expect("a file");
+    let error = streamed.train[3].image().expect_err("an unreadable file").to_string();
+    assert!(error.ends_with(
+        "train/dog/b.png: the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
+    ));
+    assert!(streamed.test[1].image().is_ok(), "the validation images fit");
+    fs::remove_file(folder.path().join("val/dog/y.png")).expect("a file");
+    assert!(streamed.test[1].image().is_ok(), "and are kept");
+}
+
+#[test]
 fn the_builtin_data_set_needs_no_folder() {
     let info = inspect("shapes", &DataSource::Builtin, &mut ()).expect("the built-in data set");
     assert!(info.builtin && info.path.is_none());
@@ -292,7 +317,7 @@ fn the_builtin_data_set_needs_no_folder() {
     assert_eq!((pixels.train.len(), pixels.test.len()), (30, 20));
     // The fourth image of the limited set is the first of the second class: picture 500 of the whole.
     assert_eq!(
-        pixels.train[3].image,
+        *pixels.train[3].image().expect("in memory"),
         whole.load(Split::Train, 500, 48).expect("a picture")
     );
     assert_eq!(limited.train[3].name, "train/circle/0000");

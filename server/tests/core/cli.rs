@@ -3,7 +3,11 @@
 use std::{fs, net::TcpListener, path::Path};
 
 use assert_cmd::Command;
-use shared::{StudySpec, api::RunResult, study::presets};
+use shared::{
+    StudySpec,
+    api::RunResult,
+    study::{ProbeFeatures, presets},
+};
 
 use crate::support::micro;
 
@@ -107,6 +111,37 @@ fn a_run_s_poisons_can_be_exported_and_run_again() {
     );
     let none = failure(folder.path(), &["run", &study, "--poisons", &path("no.txt")]);
     assert!(none.starts_with("error: the poison list FOLDER/no.txt cannot be read"), "{none}");
+}
+
+/// Checkpoints and probe heads of all runs in a data folder, by phase and LPR, and the results of the probes.
+fn trained(folder: &Path, study: &str, image_memory: &str) -> Vec<(u32, Vec<u8>, Option<f64>)> {
+    let json = folder.join("out.json").display().to_string();
+    let data = folder.join(format!("data-{image_memory}"));
+    let arguments = ["run", study, "--json", &json, "--data-dir", data.to_str().unwrap()];
+    let output =
+        maskdoor(folder).env("MASKDOOR_IMAGE_MEMORY", image_memory).args(arguments).output();
+    assert!(output.as_ref().is_ok_and(|output| output.status.success()), "{output:?}");
+    let results: Vec<RunResult> =
+        serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    let file = |result: &RunResult| {
+        let folder = data.join(format!("runs/{}/{}", result.study, result.run));
+        let name = if result.ca.is_none() { "checkpoint.safetensors" } else { "head.safetensors" };
+        fs::read(folder.join(name)).unwrap()
+    };
+    results.iter().map(|result| (result.lpr, file(result), result.asr)).collect()
+}
+
+#[test]
+fn images_that_do_not_fit_into_memory_train_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    for features in [ProbeFeatures::Cached, ProbeFeatures::Augmented] {
+        let mut spec = micro("streamed", 2);
+        spec.probe.features = features;
+        let study = write_study(folder.path(), &spec);
+        let kept = trained(folder.path(), &study, "2048");
+        assert_eq!(kept.len(), 3);
+        assert!(kept == trained(folder.path(), &study, "0"), "{features:?}");
+    }
 }
 
 #[test]
