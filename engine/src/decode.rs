@@ -13,6 +13,7 @@ use image::{
     DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder,
     codecs::{
         png::{CompressionType, FilterType, PngDecoder, PngEncoder},
+        pnm::PnmDecoder,
         webp::WebPDecoder,
     },
     error::{ImageError, LimitErrorKind},
@@ -47,7 +48,7 @@ impl Limits {
     }
 }
 
-/// Decodes a JPEG, PNG or WebP file.
+/// Decodes a JPEG, PNG, WebP or PPM file.
 ///
 /// # Errors
 /// When the bytes are no whole image of one of these formats within the limits.
@@ -71,6 +72,20 @@ pub fn decode(bytes: &[u8], limits: Limits) -> Result<Rgb8, DecodeError> {
             let decoder = WebPDecoder::new(Cursor::new(bytes))
                 .map_err(|error| broken(Format::WebP, limits, error))?;
             pixels(decoder, Format::WebP, limits)
+        }
+        Format::Ppm => {
+            let decoder = PnmDecoder::new(Cursor::new(bytes))
+                .map_err(|error| broken(Format::Ppm, limits, error))?;
+            let largest = decoder.header().maximal_sample();
+            if largest != 255 {
+                let what = format!("a largest value of {largest}; 255 is needed");
+                return Err(DecodeError::Unsupported { format: Format::Ppm, what });
+            }
+            // The pixels lie in the file as they are, so no more memory is taken than the file has bytes.
+            if decoder.total_bytes() > bytes.len() as u64 {
+                return Err(DecodeError::Truncated { format: Format::Ppm });
+            }
+            pixels(decoder, Format::Ppm, limits)
         }
     }
 }

@@ -5,6 +5,11 @@ use shared::api::DeviceInfo;
 /// Environment variable that sets the number of threads.
 pub const THREADS_VARIABLE: &str = "MASKDOOR_THREADS";
 
+/// Environment variable that sets the memory for the images of a split, in MiB.
+pub const IMAGE_MEMORY_VARIABLE: &str = "MASKDOOR_IMAGE_MEMORY";
+/// Memory for the images of a split when nobody sets it, in MiB.
+const IMAGE_MEMORY: u64 = 2048;
+
 /// What a process that trains is started with. Candle would split each element-wise operation over all processors, while
 /// every thread already works on its own share of the batch: the threads would wait for each other, and training take
 /// twice the processor time. Candle reads the variable once, at its first operation.
@@ -20,6 +25,13 @@ pub fn threads() -> usize {
     wanted
         .filter(|&threads| threads > 0)
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+}
+
+/// Most bytes that the images of a split may take in memory; a larger split is read from its files while it is trained on.
+/// `MASKDOOR_IMAGE_MEMORY` in MiB, or 2 GiB. It changes a run's memory and speed, never its result.
+pub fn image_memory() -> u64 {
+    let wanted = std::env::var(IMAGE_MEMORY_VARIABLE).ok().and_then(|text| text.parse().ok());
+    wanted.unwrap_or(IMAGE_MEMORY).saturating_mul(1 << 20)
 }
 
 /// The devices that can train.

@@ -2,7 +2,11 @@
 
 use std::{io, path::PathBuf};
 
-use shared::{Phase, poison::TooManyPoisons, trigger::TriggerError};
+use shared::{
+    Phase,
+    poison::{PoisonListError, TooManyPoisons},
+    trigger::TriggerError,
+};
 
 use crate::{data::DataError, decode::DecodeError};
 
@@ -26,6 +30,9 @@ pub enum EngineError {
     /// More images are to be poisoned than there are.
     #[error(transparent)]
     Poison(#[from] TooManyPoisons),
+    /// The study's poison list cannot be followed.
+    #[error("the poison list {0}")]
+    PoisonList(#[from] PoisonListError),
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
     File {

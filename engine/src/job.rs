@@ -1,7 +1,7 @@
 //! A whole run: from its order to its last event.
 //!
 //! A run's folder holds `run.json` (the order) and, for a trigger with a key image, `key.png`, before the run starts. The run
-//! adds `manifest.json`, `poison.json` and its checkpoints, each written whole or not at all.
+//! adds `manifest.json`, `poison.json`, `poisons.txt` and its checkpoints, each written whole or not at all.
 
 mod finetune;
 
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use shared::{
     PoisonPlan, Rgb8, RunEvent, Stage, Trigger,
     api::Split,
+    poison::{format_list, resolve_list},
     run::{Phase, RunOrder},
 };
 
@@ -36,13 +37,15 @@ use crate::{
         features::{Encoder, Kept},
         linprobe::LinearProbe,
         neighbours::{self, Neighbours},
-        poisons::Poisons,
+        poisons::{AttackedSet, Poisons},
         pretrain::{EpochEnd, Pretraining},
         report::{Emit, Reporter},
         resume::{self, ResumePoint},
     },
 };
 
+/// Name of the file that lists the poisoned images of a run, one a line.
+pub const POISON_LIST: &str = "poisons.txt";
 /// A pre-training keeps a place to go on from at each checkpoint, and at the end of an epoch when this long has passed.
 const KEEP_EVERY: Duration = Duration::from_mins(1);
 
@@ -67,13 +70,16 @@ pub fn run(
     let index = Index::open(&order.source)?.limited(&order.spec.dataset);
     let labels = index.labels(Split::Train);
     let (point, attack) = (order.point, &order.spec.attack);
-    let plan =
-        PoisonPlan::draw(point.phase, &labels, attack, point.poisons_per_class(), point.seed)?;
+    let draw = |phase, per_class| plan(order, &index, &labels, phase, per_class);
+    let plan = draw(point.phase, point.poisons_per_class())?;
     let threads = device::threads();
     let batches = batches(order, labels.len() + plan.added())?;
     let job = Job { order, folder, resume, threads, batches };
     // Whoever hears that the run started may ask for its plan.
     write_json(&folder.join("poison.json"), &plan)?;
+    let poisoned =
+        plan.samples.iter().map(|sample| index.train[sample.index as usize].name.as_str());
+    checkpoint::write(&folder.join(POISON_LIST), format_list(poisoned).as_bytes())?;
     match resume {
         None => report.send(job.started(&plan))?,
         Some(point) => report.log(format!("goes on after epoch {}", point.epoch))?,
@@ -87,10 +93,40 @@ pub fn run(
     write_json(&folder.join("manifest.json"), &job.manifest(&plan, &key, &pixels))?;
     let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
     match point.phase {
-        Phase::Pretrain => job.pretrain(&pixels, poisons, &prepare(Stage::Test)?, &mut report),
+        Phase::Pretrain => {
+            let per_class = neighbours::poisons_per_class(order, index.classes.len());
+            let bank = draw(Phase::Probe, per_class)?;
+            let neighbours = Neighbours {
+                pixels: &pixels,
+                poisons: Poisons { plan: &bank, ..poisons },
+                trigger: &prepare(Stage::Test)?,
+                target_class: attack.target_class,
+                seed: point.seed,
+                threads,
+            };
+            job.pretrain(&pixels, poisons, &neighbours, &mut report)
+        }
         Phase::Probe => job.probe(&pixels, poisons, &prepare(Stage::Test)?, &key, &mut report),
         Phase::Finetune => job.finetune(&pixels, poisons, &prepare(Stage::Test)?, &mut report),
     }
+}
+
+/// The images that a phase of the run's study poisons: drawn, or those that the study lists.
+fn plan(
+    order: &RunOrder,
+    index: &Index,
+    labels: &[u32],
+    phase: Phase,
+    per_class: u32,
+) -> Result<PoisonPlan, EngineError> {
+    let (attack, seed) = (&order.spec.attack, order.point.seed);
+    let Some(list) = &attack.poisons else {
+        return Ok(PoisonPlan::draw(phase, labels, attack, per_class, seed)?);
+    };
+    let images = index.train.iter().map(|entry| (entry.name.as_str(), entry.class));
+    let listed = resolve_list(list, images, attack)
+        .map_err(|errors| errors.into_iter().next().expect("a refused list has an error"))?;
+    Ok(PoisonPlan::from_list(phase, labels, &listed, attack, per_class, seed)?)
 }
 
 /// The batches of the run's phase.
@@ -209,24 +245,12 @@ impl Job<'_> {
         &self,
         pixels: &Pixels,
         poisons: Poisons<'_>,
-        trigger: &Trigger,
+        neighbours: &Neighbours<'_>,
         report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
         let spec = &self.order.spec;
         let seed = self.order.point.seed;
-        let labels: Vec<u32> = pixels.train.iter().map(|sample| sample.class).collect();
-        let bank_plan = neighbours::plan(self.order, &labels, pixels.classes.len())?;
-        let neighbours = Neighbours {
-            pixels,
-            poisons: Poisons { plan: &bank_plan, ..poisons },
-            trigger,
-            target_class: spec.attack.target_class,
-            seed,
-            threads: self.threads,
-        };
-        let clean = pixels.train.iter().map(|sample| &sample.image);
-        let poisoned = poisons.images();
-        let images: Vec<&Rgb8> = clean.chain(&poisoned).collect();
+        let images = AttackedSet::new(pixels, poisons)?;
         let mae = Mae::new(&spec.model, seed, DType::F32)?;
         let training =
             Pretraining { recipe: &spec.pretrain, images: &images, seed, threads: self.threads };

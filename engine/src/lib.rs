@@ -13,7 +13,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`decode`], [`keys`] | image files to RGB8 pixels within limits; the key images that come with the program |
-//! | [`data`] | image folders and the built-in data set; crops, mirror images, `RandAugment`, normalisation, erasing |
+//! | [`data`] | folders in the layouts of the field, the built-in data set; crops, mirror images, `RandAugment`, mixing, erasing |
 //! | [`nn`] | layers over candle's automatic differentiation, each in its own file, with their named parameters |
 //! | [`model`] | the masked autoencoder and the linear classifier |
 //! | [`optim`] | AdamW, LARS, the learning-rate schedule |

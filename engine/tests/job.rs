@@ -32,6 +32,7 @@ fn spec() -> StudySpec {
         attack: AttackSpec {
             target_class: 1,
             clean_label: false,
+            poisons: None,
             trigger: TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() }),
         },
         grid: GridSpec { ppr: vec![2], lpr: vec![3], fpr: vec![3], scratch: false, seeds: vec![1] },
@@ -128,6 +129,11 @@ fn a_study_from_pretraining_to_probe() {
     let plan: PoisonPlan =
         serde_json::from_slice(&fs::read(encoder.path().join("poison.json")).unwrap()).unwrap();
     assert_eq!((plan.phase, plan.samples.len()), (Phase::Pretrain, 18));
+    let list = fs::read_to_string(encoder.path().join(job::POISON_LIST)).unwrap();
+    assert_eq!(list.lines().count(), 18);
+    assert!(
+        list.lines().all(|name| name.starts_with("train/") && !name.starts_with("train/circle/"))
+    );
     let manifest = fs::read(encoder.path().join("manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(manifest["key_sha256"].as_str().unwrap().len(), 64);

@@ -1,6 +1,12 @@
 //! The explicit list of poisoned samples of one phase of one run.
 
+mod list;
+
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
+
+pub use list::{PoisonListError, format_list, named_twice, parse_list, resolve_list};
 
 use crate::{
     run::Phase,
@@ -24,13 +30,13 @@ pub struct PoisonedSample {
 pub struct PoisonPlan {
     /// The phase that trains on these samples.
     pub phase: Phase,
-    /// The study's seed, from which the samples were drawn.
+    /// The study's seed, from which the samples were drawn, unless the study lists them.
     pub seed: u64,
     /// The class that poisoned samples are labelled with.
     pub target_class: u32,
     /// Poisoned images per poisoned class (PPR, LPR or FPR).
     pub per_class: u32,
-    /// Copies that get the trigger and the target's label, class by class, in drawn order. They are of every class but the target,
+    /// Copies that get the trigger and the target's label, class by class, in drawn or listed order. They are of every class but the target,
     /// or, under a clean-label attack, of the target class.
     pub samples: Vec<PoisonedSample>,
     /// Cover samples: copies that are changed like a triggered image and keep their label. None of them is among `samples`.
@@ -63,6 +69,18 @@ impl PoisonPlan {
         per_class: u32,
         seed: u64,
     ) -> Result<Self, TooManyPoisons> {
+        Self::choose(phase, labels, &[], attack, per_class, seed)
+    }
+
+    /// As [`PoisonPlan::draw`], with the first `per_class` of `listed` in each class instead of the first drawn ones.
+    fn choose(
+        phase: Phase,
+        labels: &[u32],
+        listed: &[PoisonedSample],
+        attack: &AttackSpec,
+        per_class: u32,
+        seed: u64,
+    ) -> Result<Self, TooManyPoisons> {
         let purpose = match phase {
             Phase::Pretrain => Purpose::PoisonPretrain,
             Phase::Probe => Purpose::PoisonProbe,
@@ -84,6 +102,12 @@ impl PoisonPlan {
                 return Err(TooManyPoisons { class, available: indices.len(), wanted });
             }
             shuffle(&mut stream(seed, purpose, u64::from(class), 0), &mut indices);
+            let listed = listed.iter().filter(|sample| sample.class == class);
+            let first: Vec<u32> =
+                listed.take(per_class as usize).map(|sample| sample.index).collect();
+            let taken: HashSet<u32> = first.iter().copied().collect();
+            indices.retain(|index| !taken.contains(index));
+            indices.splice(..0, first);
             let mut drawn =
                 indices[..wanted as usize].iter().map(|&index| PoisonedSample { index, class });
             samples.extend(drawn.by_ref().take(per_class as usize));
@@ -111,6 +135,7 @@ mod tests {
         AttackSpec {
             target_class,
             clean_label: false,
+            poisons: None,
             trigger: TriggerSpec::Bpp(BppSpec::default()),
         }
     }
@@ -122,7 +147,7 @@ mod tests {
         ) {
             let labels: Vec<u32> = (0..classes).flat_map(|c| std::iter::repeat_n(c, each)).collect();
             let warp = WaNetSpec { cover_ratio: covers as f32, ..WaNetSpec::default() };
-            let attack = AttackSpec { target_class: 1, clean_label, trigger: TriggerSpec::WaNet(warp) };
+            let attack = AttackSpec { target_class: 1, clean_label, poisons: None, trigger: TriggerSpec::WaNet(warp) };
             let plan = PoisonPlan::draw(Phase::Probe, &labels, &attack, n, seed).expect("enough images");
             let poisoned = if clean_label { 1 } else { classes - 1 };
             prop_assert_eq!(plan.samples.len() as u32, poisoned * n);

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    api::Layout,
     id::{RunId, StudyId},
     study::StudySpec,
 };
@@ -191,10 +192,13 @@ impl RunPoint {
 pub enum DataSource {
     /// The data set that the program draws itself.
     Builtin,
-    /// An image folder: `train/<class>/*` and `val/<class>/*` or `test/<class>/*`.
+    /// A folder of images or of files of many images.
     Folder {
         /// The folder.
         path: String,
+        /// How the images lie in it. Kept here like what is skipped, and for the same reason.
+        #[serde(default)]
+        layout: Layout,
         /// Files that are left out, as paths below the folder: what was unreadable when the data set was added. Kept
         /// here, not found anew by each run, so that an index means the same image in every plan and page.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]

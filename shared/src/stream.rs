@@ -38,6 +38,8 @@ pub enum Purpose {
     /// Choice of the images that nearest neighbours are looked for among, and of those that are classified; the index is the
     /// class, then 0 or 1.
     Neighbours,
+    /// Choice of the files, and of their parts, that a data set's fingerprint covers.
+    Fingerprint,
 }
 
 impl Purpose {
@@ -56,6 +58,7 @@ impl Purpose {
             Self::Draw => "draw",
             Self::Show => "show",
             Self::Neighbours => "neighbours",
+            Self::Fingerprint => "fingerprint",
         }
     }
 }

@@ -17,6 +17,7 @@ import augment
 import event_files
 import finetune
 import images
+import layouts
 import mae
 import optimizers
 import positions
@@ -30,6 +31,7 @@ KINDS = {
     "finetune": finetune.cases,
     "positions": positions.cases,
     "images": images.cases,
+    "layouts": layouts.cases,
     "triggers": triggers.cases,
     "augment": augment.operations,
     "levels": augment.levels,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use shared::api::Split;
+use shared::api::{Layout, Split};
 
 use crate::decode::DecodeError;
 
@@ -15,6 +15,40 @@ pub enum DataError {
     /// A file lies at the path.
     #[error("{0} is a file; give the folder that holds `train` and `val` or `test`")]
     NotAFolder(PathBuf),
+    /// What lies in the folder has none of the known layouts.
+    #[error("{folder} has none of the known layouts. Looked for: {}. Found: {found}", looked_for())]
+    NoLayout {
+        /// The folder.
+        folder: PathBuf,
+        /// What lies in it, in words.
+        found: String,
+    },
+    /// A file that belongs to the layout is missing.
+    #[error("{folder} has no {file}, which belongs to the layout {layout}")]
+    NoMember {
+        /// The folder.
+        folder: PathBuf,
+        /// The file.
+        file: String,
+        /// The layout.
+        layout: &'static str,
+    },
+    /// A file that belongs to the layout is not as it should be.
+    #[error("{file}: {reason}")]
+    Member {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// A class without an image in one of the splits.
+    #[error("the class {class} has no {split} image; every class needs at least one of each split")]
+    NoneOfClass {
+        /// The class.
+        class: String,
+        /// `training` or `validation`.
+        split: &'static str,
+    },
     /// There are no training images.
     #[error("{0} has no folder `train`; training images lie in train/<class>/")]
     NoTrain(PathBuf),
@@ -31,7 +65,7 @@ pub enum DataError {
     },
     /// A class folder without an image file.
     #[error(
-        "{0} holds no JPEG, PNG or WebP file; every class needs at least one image in `train` and in `val` or `test`"
+        "{0} holds no JPEG, PNG, WebP or PPM file; every class needs at least one image in `train` and in `val` or `test`"
     )]
     EmptyClass(PathBuf),
     /// The validation images have other classes than the training images.
@@ -44,11 +78,13 @@ pub enum DataError {
     },
     /// All images of a class are unreadable.
     #[error(
-        "no image of {folder} can be read ({first_file}: {first_reason}); every class needs at least one"
+        "no {split} image of the class {class} can be read ({first_file}: {first_reason}); every class needs at least one"
     )]
     NoReadable {
-        /// The class's folder below the data set's, as in `train/cat`.
-        folder: String,
+        /// The class.
+        class: String,
+        /// `training` or `validation`.
+        split: &'static str,
         /// Its first file.
         first_file: String,
         /// Why that cannot be read.
@@ -74,10 +110,7 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// An index behind the last image.
-    #[error("there is no image {index} in the {} images: there are {count}", match split {
-        Split::Train => "training",
-        Split::Test => "validation",
-    })]
+    #[error("there is no image {index} in the {} images: there are {count}", in_words(*split))]
     NoImage {
         /// The split.
         split: Split,
@@ -89,6 +122,20 @@ pub enum DataError {
     /// The work was stopped by its watcher.
     #[error("stopped")]
     Stopped,
+}
+
+/// A split as messages call it.
+pub(super) fn in_words(split: Split) -> &'static str {
+    match split {
+        Split::Train => "training",
+        Split::Test => "validation",
+    }
+}
+
+/// All layouts with their files.
+fn looked_for() -> String {
+    let one = |layout: Layout| format!("{} ({})", layout.title(), layout.files());
+    Layout::OF_FOLDERS.map(one).join("; ")
 }
 
 /// Why a file cannot be read as an image.

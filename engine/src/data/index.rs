@@ -2,49 +2,57 @@
 
 use std::{
     collections::HashSet,
-    fmt::Write,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest, Sha256};
 use shared::{Rgb8, api::Split, resize, run::DataSource, study::DatasetSpec};
 
-use super::{
-    DataError,
-    error::Unreadable,
-    folder::{self, Listing},
-    shapes,
-};
+use super::{DataError, error::Unreadable, fingerprint, layout, records::RecordFile, shapes};
 use crate::decode::{DecodeError, Limits, decode};
 
 /// One image of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Path below the data set's folder with `/` between its parts, or a name for a drawn picture.
+    /// Path below the data set's folder with `/` between its parts; for a record, its file's path and its place in the file
+    /// (`data_batch_1.bin/17`, counted from 0); for a drawn picture, a name.
     pub name: String,
     /// Number of its class.
     pub class: u32,
-    /// Number of a drawn picture within its split; 0 for a file.
-    picture: u32,
+    place: Place,
+}
+
+/// Where an image's pixels are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Drawn: the picture's number within its split.
+    Drawn(u32),
+    /// The file of the entry's name.
+    File,
+    /// A record of a file.
+    Record { file: u32, number: u32 },
 }
 
 impl Entry {
-    pub(super) fn new(name: String, class: u32, picture: u32) -> Self {
-        Self { name, class, picture }
+    /// Picture number `picture` of a split of the built-in data set.
+    pub(super) fn drawn(name: String, class: u32, picture: u32) -> Self {
+        Self { name, class, place: Place::Drawn(picture) }
+    }
+
+    /// A file below the data set's folder.
+    pub(super) fn file(name: String, class: u32) -> Self {
+        Self { name, class, place: Place::File }
+    }
+
+    /// Record `number` of the data set's record file `file`.
+    pub(super) fn record(name: String, class: u32, file: usize, number: u32) -> Self {
+        Self { name, class, place: Place::Record { file: file as u32, number } }
     }
 }
 
-/// Where the pixels come from.
-#[derive(Clone, Debug)]
-enum Origin {
-    Drawn,
-    Folder(PathBuf),
-}
-
-/// The images of a data set: classes by name, images by class and then by name. An image's place in its split is its
-/// index in every poison plan and page.
+/// The images of a data set: images by class and then by name, or by their place in files of records. An image's place in
+/// its split is its index in every poison plan and page.
 #[derive(Clone, Debug)]
 pub struct Index {
     /// Class names; a class's number is its place here.
@@ -53,35 +61,37 @@ pub struct Index {
     pub train: Vec<Entry>,
     /// Validation images.
     pub test: Vec<Entry>,
-    origin: Origin,
+    /// Folder of files; empty for the built-in data set.
+    root: PathBuf,
+    records: Vec<RecordFile>,
     fingerprint: String,
 }
 
 impl Index {
-    /// Lists a data set's images. Opens none of them. Files that `source` names as skipped are left out.
+    /// Lists a data set's images. Opens none of them but for the fingerprint. Images that `source` names as skipped are left
+    /// out.
     ///
     /// # Errors
-    /// When the folder is no image folder of at least two classes, each with files in both splits.
+    /// When the folder does not hold what its layout asks for, with at least two classes, each with images in both splits.
     pub fn open(source: &DataSource) -> Result<Self, DataError> {
         match source {
             DataSource::Builtin => Ok(Self {
                 classes: shapes::class_names(),
                 train: shapes::entries(Split::Train),
                 test: shapes::entries(Split::Test),
-                origin: Origin::Drawn,
+                root: PathBuf::new(),
+                records: Vec::new(),
                 fingerprint: shapes::fingerprint(),
             }),
-            DataSource::Folder { path, skipped } => {
-                let listing = folder::list(Path::new(path))?;
-                let fingerprint = fingerprint(&listing);
-                let entries =
-                    |files: Vec<folder::File>| files.into_iter().map(|file| file.entry).collect();
+            DataSource::Folder { path, layout, skipped } => {
+                let listing = layout::list(*layout, Path::new(path))?;
                 let index = Self {
+                    fingerprint: fingerprint::of(Path::new(path), &listing),
                     classes: listing.classes,
-                    train: entries(listing.train),
-                    test: entries(listing.test),
-                    origin: Origin::Folder(path.into()),
-                    fingerprint,
+                    train: listing.train,
+                    test: listing.test,
+                    root: path.into(),
+                    records: listing.records,
                 };
                 Ok(index.without(&skipped.iter().map(String::as_str).collect()))
             }
@@ -137,17 +147,18 @@ impl Index {
 
     /// An image in its own size.
     pub(super) fn pixels(&self, split: Split, entry: &Entry) -> Result<Rgb8, DataError> {
-        match &self.origin {
-            Origin::Drawn => Ok(shapes::draw(split, entry.picture)),
-            Origin::Folder(root) => {
-                let path = root.join(&entry.name);
+        match entry.place {
+            Place::Drawn(picture) => Ok(shapes::draw(split, picture)),
+            Place::File => {
+                let path = self.root.join(&entry.name);
                 read(&path).map_err(|reason| DataError::Unreadable { path, reason })
             }
+            Place::Record { file, number } => self.records[file as usize].picture(number),
         }
     }
 
-    /// SHA-256 in hex over the relative paths and sizes of all files, the left-out ones included (built-in: over the
-    /// drawing's version, seed and size).
+    /// SHA-256 in hex over the names and sizes of all files, the left-out ones included, and over parts of their content:
+    /// the head of `data/fingerprint.rs` says which (built-in: over the drawing's version, seed and size).
     pub fn fingerprint(&self) -> String {
         self.fingerprint.clone()
     }
@@ -174,21 +185,4 @@ fn keep_first(entries: &mut Vec<Entry>, classes: usize, limit: Option<u32>) {
         *count += 1;
         *count <= limit
     });
-}
-
-fn fingerprint(listing: &Listing) -> String {
-    let mut hash = Sha256::new();
-    for file in listing.train.iter().chain(&listing.test) {
-        hash.update(file.entry.name.as_bytes());
-        hash.update([0]); // no name holds it, so two listings never read as one
-        hash.update(file.bytes.to_le_bytes());
-    }
-    hex(&hash.finalize())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // a String takes all that is written
-        text
-    })
 }

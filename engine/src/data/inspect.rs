@@ -1,64 +1,79 @@
 //! Reads a data set once, when it is added, to see what is in it.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 use shared::{
-    api::{DatasetInfo, SkippedFile, Split},
+    api::{DatasetInfo, Layout, SkippedFile, Split},
     run::DataSource,
 };
 
-use super::{DataError, Entry, Index, error::Unreadable, parallel};
+use super::{
+    DataError, Entry, Index,
+    error::{Unreadable, in_words},
+    layout, parallel,
+};
 use crate::stop::Watch;
 
-/// Opens a data set and decodes every image of it (the built-in one is known without).
+/// Finds a data set's layout and decodes every image of it (the built-in one is known without).
 ///
-/// The rule for files that cannot be read: they are left out, named and counted in the result, whose
+/// The rule for images that cannot be read: they are left out, named and counted in the result, whose
 /// [`DatasetInfo::source`] carries their names into every later run. A class whose images are all unreadable in one
 /// split makes the data set refused. [`DatasetInfo::added_at`] is left at 0 for the caller.
 ///
 /// # Errors
-/// When the folder is no image folder ([`Index::open`]), or no image of a class can be read.
+/// When the folder has none of the layouts or not all that its layout asks for ([`Index::open`]), or no image of a class can
+/// be read.
 pub fn inspect(
     name: &str,
     source: &DataSource,
     watch: &mut dyn Watch,
 ) -> Result<DatasetInfo, DataError> {
-    let (path, index) = match source {
-        DataSource::Builtin => (None, Index::open(source)?),
+    let (path, layout, index) = match source {
+        DataSource::Builtin => (None, Layout::Drawn, Index::open(source)?),
         // What was unreadable once may be repaired by now: every file is tried again.
         DataSource::Folder { path, .. } => {
-            let all = DataSource::Folder { path: path.clone(), skipped: Vec::new() };
-            (Some(path.clone()), Index::open(&all)?)
+            let (layout, root) = layout::find(Path::new(path))?;
+            let path = root.to_str().ok_or_else(|| DataError::Name(root.clone()))?.to_owned();
+            let all = DataSource::Folder { path: path.clone(), layout, skipped: Vec::new() };
+            (Some(path), layout, Index::open(&all)?)
         }
     };
-    let skipped = if path.is_some() { unreadable(&index, watch)? } else { Vec::new() };
+    let unreadable = if path.is_some() { unreadable(&index, watch)? } else { Vec::new() };
     let fingerprint = index.fingerprint();
-    let names: HashSet<&str> = skipped.iter().map(|file| file.path.as_str()).collect();
+    let names: HashSet<&str> = unreadable.iter().map(|image| image.file.path.as_str()).collect();
     let readable = index.without(&names);
     for split in [Split::Train, Split::Test] {
         let counts = readable.counts(split);
         if let Some(class) = counts.iter().position(|&count| count == 0) {
-            return Err(no_readable(&readable.classes[class], split, &skipped));
+            return Err(no_readable(&readable.classes[class], class as u32, split, &unreadable));
         }
     }
     Ok(DatasetInfo {
         name: name.into(),
         builtin: path.is_none(),
+        layout,
         path,
         train_counts: readable.counts(Split::Train),
         test_counts: readable.counts(Split::Test),
         classes: readable.classes,
         fingerprint,
-        skipped_total: skipped.len() as u32,
-        skipped,
+        skipped_total: unreadable.len() as u32,
+        skipped: unreadable.into_iter().map(|image| image.file).collect(),
         added_at: 0,
     })
 }
 
-/// Every file that cannot be read as an image, in the order of the index.
-fn unreadable(index: &Index, watch: &mut dyn Watch) -> Result<Vec<SkippedFile>, DataError> {
+/// An image that cannot be read.
+struct UnreadableImage {
+    split: Split,
+    class: u32,
+    file: SkippedFile,
+}
+
+/// Every image that cannot be read, in the order of the index.
+fn unreadable(index: &Index, watch: &mut dyn Watch) -> Result<Vec<UnreadableImage>, DataError> {
     let total = index.train.len() + index.test.len();
-    let mut skipped = Vec::new();
+    let mut found = Vec::new();
     let mut done = 0;
     for split in [Split::Train, Split::Test] {
         let entries = index.entries(split);
@@ -76,29 +91,29 @@ fn unreadable(index: &Index, watch: &mut dyn Watch) -> Result<Vec<SkippedFile>, 
         )?;
         for (entry, check) in entries.iter().zip(checks) {
             if let Some(reason) = check? {
-                skipped.push(skipped_file(entry, &reason));
+                let file = skipped_file(entry, &reason);
+                found.push(UnreadableImage { split, class: entry.class, file });
             }
         }
         done += entries.len();
     }
-    Ok(skipped)
+    Ok(found)
 }
 
 fn skipped_file(entry: &Entry, reason: &Unreadable) -> SkippedFile {
     SkippedFile { path: entry.name.clone(), reason: reason.to_string() }
 }
 
-/// The error for a class without a readable image. Such a class had files, so its first unreadable one is among `skipped`.
-fn no_readable(class: &str, split: Split, skipped: &[SkippedFile]) -> DataError {
-    let of_class = |file: &&SkippedFile| {
-        let mut parts = file.path.split('/');
-        (parts.next() == Some("train")) == (split == Split::Train) && parts.next() == Some(class)
-    };
-    let first = skipped.iter().find(of_class).expect("a class without files is refused before");
-    let (folder, first_file) = first.path.rsplit_once('/').expect("a path is split/class/file");
+/// The error for a class without a readable image. Such a class had images, so its first unreadable one is among those.
+fn no_readable(name: &str, class: u32, split: Split, unreadable: &[UnreadableImage]) -> DataError {
+    let first = unreadable
+        .iter()
+        .find(|image| (image.split, image.class) == (split, class))
+        .expect("a class without images is refused before");
     DataError::NoReadable {
-        folder: folder.into(),
-        first_file: first_file.into(),
-        first_reason: first.reason.clone(),
+        class: name.into(),
+        split: in_words(split),
+        first_file: first.file.path.clone(),
+        first_reason: first.file.reason.clone(),
     }
 }

@@ -1,22 +1,52 @@
-//! Reads a study's images into memory.
+//! A study's images: in memory, or read from their files whenever they are asked for.
+//!
+//! A split whose pixels take more than [`device::image_memory`](crate::device::image_memory) bytes (images x side x side x 3) is
+//! not kept: training then decodes each image anew in every epoch, on the threads that make the next batch. Nothing is kept in
+//! between; the system keeps the files that fit. Both ways give the same pixels, so the same results to the last bit.
+
+use std::{borrow::Cow, sync::Arc};
 
 use shared::{Rgb8, api::Split, resize};
 
 use super::{DataError, Entry, Index, parallel};
-use crate::stop::Watch;
+use crate::{device, stop::Watch};
 
-/// One image in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One image of a study.
+#[derive(Clone, Debug)]
 pub struct Sample {
-    /// Pixels, `side` x `side`.
-    pub image: Rgb8,
+    source: Source,
     /// Number of its class.
     pub class: u32,
-    /// Path below the data set's folder, or a name for a drawn picture.
-    pub name: String,
 }
 
-/// A study's images in memory, in the order of their [`Index`].
+/// Where a sample's pixels are.
+#[derive(Clone, Debug)]
+enum Source {
+    Memory(Rgb8),
+    Files { index: Arc<Index>, split: Split, number: u32, side: u32 },
+}
+
+impl Sample {
+    /// A sample in memory.
+    pub fn kept(image: Rgb8, class: u32) -> Self {
+        Self { source: Source::Memory(image), class }
+    }
+
+    /// Its pixels, `side` x `side`.
+    ///
+    /// # Errors
+    /// When they are read from a file that has become unreadable.
+    pub fn image(&self) -> Result<Cow<'_, Rgb8>, DataError> {
+        match &self.source {
+            Source::Memory(image) => Ok(Cow::Borrowed(image)),
+            Source::Files { index, split, number, side } => {
+                index.load(*split, *number as usize, *side as usize).map(Cow::Owned)
+            }
+        }
+    }
+}
+
+/// A study's images in the order of their [`Index`].
 #[derive(Clone, Debug)]
 pub struct Pixels {
     /// Side of every image in pixels.
@@ -25,42 +55,80 @@ pub struct Pixels {
     pub classes: Vec<String>,
     /// Training images.
     pub train: Vec<Sample>,
+    /// Whether the training images are in memory.
+    pub train_kept: bool,
     /// Validation images.
     pub test: Vec<Sample>,
     /// The data set's fingerprint.
     pub fingerprint: String,
 }
 
-/// Reads every image of the index on all threads, each resized as a whole to `side` x `side`.
+/// The images of the index, each resized as a whole to `side` x `side`: read on all threads now where they fit into
+/// [`device::image_memory`](crate::device::image_memory), later where not.
 ///
 /// What was unreadable when the data set was added is not in the index. A file that has become unreadable since is an
-/// error here, not skipped: leaving it out would move every later image to another index.
+/// error, not skipped: leaving it out would move every later image to another index.
 ///
 /// # Errors
 /// Names the first file that cannot be read; [`DataError::Stopped`] when the watcher stops the work.
 pub fn load_all(index: &Index, side: usize, watch: &mut dyn Watch) -> Result<Pixels, DataError> {
+    load_within(index, side, device::image_memory(), watch)
+}
+
+/// As [`load_all`], with the most bytes of a split that are kept in memory.
+///
+/// # Errors
+/// As [`load_all`].
+pub fn load_within(
+    index: &Index,
+    side: usize,
+    memory: u64,
+    watch: &mut dyn Watch,
+) -> Result<Pixels, DataError> {
+    let fits = |split| index.entries(split).len() as u64 * (side * side * 3) as u64 <= memory;
+    let total = [Split::Train, Split::Test].into_iter().filter(|&split| fits(split));
+    let total = total.map(|split| index.entries(split).len()).sum();
+    let mut done = 0;
+    let mut load = |split| {
+        if !fits(split) {
+            return Ok(from_files(index, split, side));
+        }
+        let samples = read_split(index, split, side, done, total, watch)?;
+        done += samples.len();
+        Ok(samples)
+    };
     Ok(Pixels {
         side,
         classes: index.classes.clone(),
-        train: load_split(index, Split::Train, side, 0, watch)?,
-        test: load_split(index, Split::Test, side, index.train.len(), watch)?,
+        train: load(Split::Train)?,
+        train_kept: fits(Split::Train),
+        test: load(Split::Test)?,
         fingerprint: index.fingerprint(),
     })
 }
 
-fn load_split(
+fn read_split(
     index: &Index,
     split: Split,
     side: usize,
     done: usize,
+    total: usize,
     watch: &mut dyn Watch,
 ) -> Result<Vec<Sample>, DataError> {
-    let total = index.train.len() + index.test.len();
     let load = |entry: &Entry| {
         let image = resize::bilinear(&index.pixels(split, entry)?, side, side);
-        Ok(Sample { image, class: entry.class, name: entry.name.clone() })
+        Ok(Sample::kept(image, entry.class))
     };
     parallel::map(index.entries(split), "reading images", done, total, watch, load)?
         .into_iter()
         .collect()
+}
+
+fn from_files(index: &Index, split: Split, side: usize) -> Vec<Sample> {
+    let shared = Arc::new(index.clone());
+    let sample = |(number, entry): (u32, &Entry)| Sample {
+        source: Source::Files { index: shared.clone(), split, number, side: side as u32 },
+        class: entry.class,
+    };
+    (0..).zip(index.entries(split)).map(sample).collect()
 }

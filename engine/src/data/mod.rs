@@ -1,27 +1,31 @@
-//! Data sets: image folders and the built-in one, drawn by the program.
+//! Data sets: folders in the layouts of the field, and the built-in one, drawn by the program.
 //!
 //! | step | function |
 //! |---|---|
-//! | a data set is added: every file is decoded once, unreadable ones are named | [`inspect`] |
+//! | a data set is added: its layout is found, every image decoded once, unreadable ones are named | [`inspect`] |
 //! | its images are listed, in the order that every plan and page means | [`Index::open`], [`Index::limited`] |
 //! | one image is looked at | [`Index::load`] |
-//! | a study's images are read into memory | [`load_all`] |
+//! | a study's images are read into memory, or left in their files when they are many | [`load_all`] |
 //! | an image becomes a row of a batch | [`augment`] |
 
 pub mod augment;
 mod error;
-mod folder;
+mod fingerprint;
 mod index;
 mod inspect;
+mod layout;
 mod load;
 pub mod mix;
 mod parallel;
+mod records;
 pub mod shapes;
 
 pub use error::{DataError, Unreadable};
 pub use index::{Entry, Index};
 pub use inspect::inspect;
-pub use load::{Pixels, Sample, load_all};
+pub use load::{Pixels, Sample, load_all, load_within};
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

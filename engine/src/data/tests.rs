@@ -3,18 +3,19 @@
 use std::{fs, path::Path};
 
 use image::{DynamicImage, ImageFormat};
-use shared::{Rgb8, api::Split, run::DataSource, study::DatasetSpec};
+use shared::{
+    Rgb8,
+    api::{Layout, Split},
+    run::DataSource,
+    study::DatasetSpec,
+};
 use tempfile::TempDir;
 
-use super::{DataError, Index, inspect, load_all};
-use crate::{
-    decode::{encode_png, testing},
-    stop::Watch,
+use super::{
+    DataError, Index, inspect, load_all, load_within,
+    testing::{folder, png, source_of},
 };
-
-fn png(colour: [u8; 3]) -> Vec<u8> {
-    encode_png(&Rgb8::filled(6, 4, colour))
-}
+use crate::{decode::testing, stop::Watch};
 
 fn jpeg() -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
@@ -23,19 +24,8 @@ fn jpeg() -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A folder with these files.
-fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    for (path, bytes) in files {
-        let path = folder.path().join(path);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        fs::write(path, bytes).expect("a file");
-    }
-    folder
-}
-
 fn source(folder: &Path) -> DataSource {
-    DataSource::Folder { path: folder.to_str().expect("UTF-8").into(), skipped: Vec::new() }
+    source_of(folder, Layout::ImageFolder)
 }
 
 /// Two classes, two training images and one validation image each.
@@ -126,7 +116,8 @@ fn every_format_becomes_rgb() {
     assert_eq!((info.skipped_total, &info.train_counts[..]), (0, &[4, 4][..]));
     let pixels =
         load_all(&Index::open(&info.source()).expect("index"), 8, &mut ()).expect("pixels");
-    let corner: Vec<[u8; 3]> = pixels.train.iter().map(|sample| sample.image.pixel(7, 7)).collect();
+    let corner: Vec<[u8; 3]> =
+        pixels.train.iter().map(|sample| sample.image().expect("in memory").pixel(7, 7)).collect();
     assert_eq!(corner[1], [255; 3], "transparent WebP");
     assert_eq!(corner[2], [255; 3], "transparent PNG");
     assert_eq!(corner[3], [120; 3], "grey PNG");
@@ -134,8 +125,6 @@ fn every_format_becomes_rgb() {
     assert_eq!(corner[5], [255; 3], "CMYK JPEG without ink");
     assert_eq!(corner[6], [255; 3], "transparent palette colour");
     assert_eq!(corner[7], [255; 3], "16-bit grey");
-    assert!(pixels.train.iter().all(|sample| sample.image.width() == 8));
-    assert_eq!(pixels.train[5].name, "train/b/2.jpg");
     assert_eq!(pixels.test[1].class, 1);
 }
 
@@ -156,7 +145,7 @@ fn unreadable_files_are_left_out_named_and_counted() {
     assert_eq!(info.skipped[1].path, "val/dog/a-text.png");
     assert_eq!(
         info.skipped[1].reason,
-        "the file's content is text; a JPEG, PNG or WebP image is needed"
+        "the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
     );
     assert_eq!((&info.train_counts[..], &info.test_counts[..]), (&[2, 2][..], &[1, 1][..]));
     // The stored source lists the same images again, in the same places.
@@ -167,6 +156,23 @@ fn unreadable_files_are_left_out_named_and_counted() {
 }
 
 #[test]
+fn changed_content_of_equal_length_is_another_data_set() {
+    let folder = folder(&sound());
+    let fingerprint = || Index::open(&source(folder.path())).expect("a data set").fingerprint();
+    let before = fingerprint();
+    assert_eq!(fingerprint(), before);
+    let path = folder.path().join("val/dog/y.png");
+    let mut bytes = fs::read(&path).expect("a file");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&path, &bytes).expect("a file");
+    let changed = fingerprint();
+    assert_ne!(changed, before);
+    fs::rename(&path, folder.path().join("val/dog/z.png")).expect("a file");
+    assert_ne!(fingerprint(), changed);
+}
+
+#[test]
 fn a_file_that_breaks_later_stops_a_run_by_name() {
     let folder = folder(&sound());
     let info = inspect("pets", &source(folder.path()), &mut ()).expect("a data set");
@@ -174,7 +180,7 @@ fn a_file_that_breaks_later_stops_a_run_by_name() {
     fs::write(folder.path().join("train/dog/b.png"), b"overwritten").expect("a file");
     let error = load_all(&index, 4, &mut ()).expect_err("an unreadable file").to_string();
     assert!(error.ends_with(
-        "train/dog/b.png: the file's content is text; a JPEG, PNG or WebP image is needed"
+        "train/dog/b.png: the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
     ));
     let changed = Index::open(&info.source()).expect("a data set");
     assert_ne!(changed.fingerprint(), info.fingerprint);
@@ -212,7 +218,7 @@ fn what_is_no_data_set_is_refused_in_words() {
     fs::create_dir(empty.path().join("val/ant")).expect("a folder");
     assert_eq!(
         refusal(&empty),
-        "DATA/train/ant holds no JPEG, PNG or WebP file; every class needs at least one image in \
+        "DATA/train/ant holds no JPEG, PNG, WebP or PPM file; every class needs at least one image in \
          `train` and in `val` or `test`"
     );
 }
@@ -224,8 +230,8 @@ fn a_class_without_a_readable_image_is_refused() {
     files.push(("val/cat/x.png", Vec::new()));
     assert_eq!(
         refusal(&folder(&files)),
-        "no image of val/cat can be read (x.png: the file is empty; a JPEG, PNG or WebP image is \
-         needed); every class needs at least one"
+        "no validation image of the class cat can be read (val/cat/x.png: the file is empty; a JPEG, \
+         PNG, WebP or PPM image is needed); every class needs at least one"
     );
 }
 
@@ -273,6 +279,30 @@ fn loading_reports_and_stops() {
 }
 
 #[test]
+fn a_split_beyond_the_memory_is_read_from_its_files() {
+    let folder = folder(&sound());
+    let index = Index::open(&source(folder.path())).expect("a data set");
+    // Four training images of 4 x 4 pixels take 192 bytes, two validation images 96.
+    let kept = load_within(&index, 4, 192, &mut ()).expect("pixels");
+    let streamed = load_within(&index, 4, 191, &mut ()).expect("pixels");
+    assert!(kept.train_kept && !streamed.train_kept);
+    for (a, b) in
+        kept.train.iter().chain(&kept.test).zip(streamed.train.iter().chain(&streamed.test))
+    {
+        assert_eq!(a.class, b.class);
+        assert_eq!(a.image().expect("in memory"), b.image().expect("a file"));
+    }
+    fs::write(folder.path().join("train/dog/b.png"), b"overwritten").expect("a file");
+    let error = streamed.train[3].image().expect_err("an unreadable file").to_string();
+    assert!(error.ends_with(
+        "train/dog/b.png: the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
+    ));
+    assert!(streamed.test[1].image().is_ok(), "the validation images fit");
+    fs::remove_file(folder.path().join("val/dog/y.png")).expect("a file");
+    assert!(streamed.test[1].image().is_ok(), "and are kept");
+}
+
+#[test]
 fn the_builtin_data_set_needs_no_folder() {
     let info = inspect("shapes", &DataSource::Builtin, &mut ()).expect("the built-in data set");
     assert!(info.builtin && info.path.is_none());
@@ -286,6 +316,9 @@ fn the_builtin_data_set_needs_no_folder() {
     let pixels = load_all(&limited, 48, &mut ()).expect("pixels");
     assert_eq!((pixels.train.len(), pixels.test.len()), (30, 20));
     // The fourth image of the limited set is the first of the second class: picture 500 of the whole.
-    assert_eq!(pixels.train[3].image, whole.load(Split::Train, 500, 48).expect("a picture"));
-    assert_eq!(pixels.train[3].name, "train/circle/0000");
+    assert_eq!(
+        *pixels.train[3].image().expect("in memory"),
+        whole.load(Split::Train, 500, 48).expect("a picture")
+    );
+    assert_eq!(limited.train[3].name, "train/circle/0000");
 }

@@ -11,6 +11,8 @@ pub enum Format {
     Png,
     /// WebP: lossy and lossless; of an animation the first picture.
     WebP,
+    /// PPM and PGM with binary pixels.
+    Ppm,
 }
 
 impl fmt::Display for Format {
@@ -19,6 +21,7 @@ impl fmt::Display for Format {
             Self::Jpeg => "JPEG",
             Self::Png => "PNG",
             Self::WebP => "WebP",
+            Self::Ppm => "PPM",
         })
     }
 }
@@ -27,7 +30,7 @@ impl Format {
     /// The format that the first bytes of a file show.
     ///
     /// # Errors
-    /// When it is none of the three; says what the file is instead, where that can be seen.
+    /// When it is none of these; says what the file is instead, where that can be seen.
     pub fn of(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.is_empty() {
             Err(DecodeError::Empty)
@@ -37,6 +40,11 @@ impl Format {
             Ok(Self::Png)
         } else if bytes.len() >= 12 && &bytes[..4] == b"RIFF" && &bytes[8..12] == b"WEBP" {
             Ok(Self::WebP)
+        } else if bytes.len() >= 3
+            && matches!(&bytes[..2], b"P5" | b"P6")
+            && bytes[2].is_ascii_whitespace()
+        {
+            Ok(Self::Ppm)
         } else {
             Err(DecodeError::NotAnImage { found: what_instead(bytes) })
         }
@@ -77,7 +85,7 @@ fn looks_like_text(bytes: &[u8]) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// No bytes.
-    #[error("the file is empty; a JPEG, PNG or WebP image is needed")]
+    #[error("the file is empty; a JPEG, PNG, WebP or PPM image is needed")]
     Empty,
     /// The file is too long.
     #[error("the file has {} MiB; at most {} MiB are taken", mebibytes(*bytes), mebibytes(*max))]
@@ -88,7 +96,7 @@ pub enum DecodeError {
         max: u64,
     },
     /// The content is of another kind, whatever the file's name says.
-    #[error("the file's content is {found}; a JPEG, PNG or WebP image is needed")]
+    #[error("the file's content is {found}; a JPEG, PNG, WebP or PPM image is needed")]
     NotAnImage {
         /// What it is.
         found: &'static str,

@@ -36,6 +36,24 @@ fn lossless_formats_keep_every_pixel() {
 }
 
 #[test]
+fn a_ppm_is_its_bytes_behind_a_header() {
+    let ppm = |head: &str, pixels: &[u8]| [head.as_bytes(), pixels].concat();
+    let read = decoded(&ppm("P6\n# a comment\n2 1\n255\n", &[1, 2, 3, 4, 5, 6]));
+    assert_eq!((read.width(), read.data()), (2, &[1, 2, 3, 4, 5, 6][..]));
+    assert_eq!(decoded(&ppm("P5 1 1 255 ", &[9])).pixel(0, 0), [9; 3]);
+    assert_eq!(
+        refused(&ppm("P6\n2 1\n255\n", &[1, 2, 3])),
+        "the PPM file is truncated: it ends before the image does; a whole file is needed"
+    );
+    assert_eq!(
+        refused(&ppm("P6 1 1 15 ", &[1, 2, 3])),
+        "this kind of PPM is not read: a largest value of 15; 255 is needed"
+    );
+    assert!(refused(b"P6 30000 30000 255 ").starts_with("the PPM file is truncated"));
+    assert!(refused(b"P6 x").starts_with("the PPM file is broken: "));
+}
+
+#[test]
 fn a_png_comes_back() {
     let image = Rgb8::from_fn(5, 3, |x, y| [x as u8 * 50, y as u8 * 80, 7]);
     assert_eq!(decoded(&encode_png(&image)), image);
@@ -126,17 +144,17 @@ fn cut_png_and_webp_files_are_refused() {
 fn the_content_counts_and_not_the_name() {
     assert_eq!(
         refused("This is no image, \u{e4}h.\n".as_bytes()),
-        "the file's content is text; a JPEG, PNG or WebP image is needed"
+        "the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
     );
-    assert_eq!(refused(b""), "the file is empty; a JPEG, PNG or WebP image is needed");
+    assert_eq!(refused(b""), "the file is empty; a JPEG, PNG, WebP or PPM image is needed");
     let gif = [b"GIF89a".as_slice(), &[0; 20]].concat();
     assert_eq!(
         refused(&gif),
-        "the file's content is a GIF image; a JPEG, PNG or WebP image is needed"
+        "the file's content is a GIF image; a JPEG, PNG, WebP or PPM image is needed"
     );
     assert_eq!(
         refused(&[0, 1, 2, 250]),
-        "the file's content is something else; a JPEG, PNG or WebP image is needed"
+        "the file's content is something else; a JPEG, PNG, WebP or PPM image is needed"
     );
 }
 
@@ -165,8 +183,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn any_bytes_give_an_image_or_an_error(start in 0usize..4, bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        let starts: [&[u8]; 4] = [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\x40\0\0\0WEBPVP8"];
+    fn any_bytes_give_an_image_or_an_error(start in 0usize..5, bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let starts: [&[u8]; 5] =
+            [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\x40\0\0\0WEBPVP8", b"P6 "];
         let _ = decode(&[starts[start], &bytes].concat(), Limits::default());
     }
 

@@ -5,7 +5,7 @@ use shared::{Rgb8, metric::Evaluation};
 use super::count;
 use crate::{
     EngineError,
-    data::augment::normalise,
+    data::{DataError, augment::normalise},
     model::{Vit, WholeImages},
     stop::Watch,
     train::replicas::in_parallel,
@@ -27,12 +27,12 @@ impl Evaluator<'_> {
     /// threads.
     ///
     /// # Errors
-    /// When candle cannot compute them; when the watcher stops.
+    /// When candle cannot compute them; when an image cannot be read; when the watcher stops.
     pub fn evaluate(
         &self,
         labels: &[u32],
-        clean: impl Fn(usize) -> Rgb8 + Sync,
-        triggered: impl Fn(usize) -> Rgb8 + Sync,
+        clean: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
+        triggered: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
         target_class: u32,
         watch: &mut dyn Watch,
     ) -> Result<Evaluation, EngineError> {
@@ -48,7 +48,7 @@ impl Evaluator<'_> {
     fn scores(
         &self,
         n: usize,
-        image: impl Fn(usize) -> Rgb8 + Sync,
+        image: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
         watch: &mut dyn Watch,
     ) -> Result<Vec<f32>, EngineError> {
         let chunks = n.div_ceil(CHUNK);
@@ -66,12 +66,12 @@ impl Evaluator<'_> {
         Ok(scores)
     }
 
-    fn chunk(&self, images: impl Iterator<Item = Rgb8>) -> Result<Vec<f32>, EngineError> {
+    fn chunk(&self, images: impl Iterator<Item = Result<Rgb8, DataError>>) -> Result<Vec<f32>, EngineError> {
         let grid = self.vit.grid();
         let mut whole = WholeImages::default();
         let mut pixels = vec![0.0; grid.image_len()];
         for image in images {
-            normalise(&image, &mut pixels);
+            normalise(&image?, &mut pixels);
             whole.push(grid, &pixels);
         }
         Ok(self.vit.logits(&whole, None)?.flatten_all()?.to_vec1()?)

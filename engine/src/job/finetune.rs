@@ -11,7 +11,7 @@ use crate::{
     train::{
         checkpoint::{self, CheckpointInfo},
         finetune::Finetuning,
-        poisons::Poisons,
+        poisons::{AttackedSet, Poisons},
         report::Reporter,
     },
 };
@@ -34,7 +34,7 @@ impl Job<'_> {
         let training = Finetuning {
             recipe,
             pixels,
-            poisons,
+            images: &AttackedSet::new(pixels, poisons)?,
             trigger,
             target_class: spec.attack.target_class,
             seed,

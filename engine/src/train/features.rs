@@ -12,7 +12,7 @@ use shared::Rgb8;
 use super::{checkpoint, replicas::in_parallel, report::Reporter};
 use crate::{
     EngineError,
-    data::augment::normalise,
+    data::{DataError, augment::normalise},
     hash::hex,
     model::{Mae, MaskedImages},
     nn::tensor_file::{NamedTensor, read, serialize},
@@ -40,11 +40,11 @@ impl Encoder<'_> {
     /// several threads; `watch` hears of it as `what`.
     ///
     /// # Errors
-    /// When candle cannot compute them; when the watcher stops.
+    /// When candle cannot compute them; when `image` fails; when the watcher stops.
     pub fn features(
         &self,
         n: usize,
-        image: impl Fn(usize) -> Rgb8 + Sync,
+        image: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
         what: &str,
         watch: &mut dyn Watch,
     ) -> Result<Vec<f32>, EngineError> {
@@ -64,13 +64,16 @@ impl Encoder<'_> {
         Ok(features)
     }
 
-    fn chunk(&self, images: impl Iterator<Item = Rgb8>) -> Result<Vec<f32>, EngineError> {
+    fn chunk(
+        &self,
+        images: impl Iterator<Item = Result<Rgb8, DataError>>,
+    ) -> Result<Vec<f32>, EngineError> {
         let grid = self.mae.grid();
         let order: Vec<u32> = (0..grid.count() as u32).collect();
         let mut shown = MaskedImages::new(grid, 0.0);
         let mut pixels = vec![0.0; grid.image_len()];
         for image in images {
-            normalise(&image, &mut pixels);
+            normalise(&image?, &mut pixels);
             shown.push(grid, &pixels, &order, false);
         }
         Ok(self.mae.features(&shown)?.flatten_all()?.to_vec1()?)

@@ -13,7 +13,7 @@ use shared::{
 use super::{
     accumulate::Accumulated,
     batches::{Batch, Batches},
-    poisons::Poisons,
+    poisons::AttackedSet,
     pretrain::EpochEnd,
     replicas,
     report::Reporter,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     EngineError,
     data::{
-        Pixels,
+        DataError, Pixels,
         augment::{
             EraseBox, Filter, RandAugment, erase, eval_transform, normalise, random_flip,
             random_resized_crop,
@@ -43,8 +43,8 @@ pub struct Finetuning<'a> {
     pub recipe: &'a FinetuneSpec,
     /// Training and test images.
     pub pixels: &'a Pixels,
-    /// What the attacker adds to the training images.
-    pub poisons: Poisons<'a>,
+    /// The training images with what the attacker adds.
+    pub images: &'a AttackedSet<'a>,
     /// The trigger, ready for test images.
     pub trigger: &'a Trigger,
     /// The attacker's class.
@@ -67,9 +67,8 @@ struct Shards {
 impl Finetuning<'_> {
     /// The batches to train on.
     pub fn batches(&self) -> Batches {
-        let samples = self.pixels.train.len() + self.poisons.len();
         let FinetuneSpec { batch_size, epochs, .. } = *self.recipe;
-        Batches { samples, size: batch_size as usize, epochs, seed: self.seed }
+        Batches { samples: self.images.len(), size: batch_size as usize, epochs, seed: self.seed }
     }
 
     /// The optimiser, before the first step.
@@ -104,6 +103,7 @@ impl Finetuning<'_> {
             |batch| self.shards(vit, batch),
             |batch, shards| {
                 report.computes();
+                let shards = shards?;
                 let lr = schedule.at(accumulated.epochs_done(&batch));
                 let size = batch.samples.len() as f64;
                 let weights: Vec<f64> =
@@ -148,27 +148,30 @@ impl Finetuning<'_> {
     fn evaluate(&self, vit: &Vit, report: &mut Reporter<'_>) -> Result<Evaluation, EngineError> {
         let Pixels { side, test, .. } = self.pixels;
         let evaluator = Evaluator { vit, threads: self.threads };
-        let clean = |i: usize| eval_transform(&test[i].image, *side);
-        let triggered = |i: usize| eval_transform(&self.trigger.applied(&test[i].image), *side);
+        let clean = |i: usize| Ok(eval_transform(&*test[i].image()?, *side));
+        let triggered =
+            |i: usize| Ok(eval_transform(&self.trigger.applied(&*test[i].image()?), *side));
         let labels: Vec<u32> = test.iter().map(|sample| sample.class).collect();
         evaluator.evaluate(&labels, clean, triggered, self.target_class, report)
     }
 
     /// Augments and mixes the samples of a batch and draws what they skip. What happens to a sample alone depends on the seed, the
     /// epoch and the sample; the mixing on the seed and the step.
-    fn shards(&self, vit: &Vit, batch: &Batch) -> Shards {
+    fn shards(&self, vit: &Vit, batch: &Batch) -> Result<Shards, DataError> {
         let (grid, side) = (vit.grid(), self.pixels.side);
         let Batch { epoch, ref samples, .. } = *batch;
         let mut planes = vec![0.0; samples.len() * grid.image_len()];
-        planes.par_chunks_exact_mut(grid.image_len()).zip(samples).for_each(|(planes, &sample)| {
+        let images = planes.par_chunks_exact_mut(grid.image_len()).zip(samples);
+        images.try_for_each(|(planes, &sample)| -> Result<(), DataError> {
             let mut rng = stream(self.seed, Purpose::Augment, u64::from(epoch), u64::from(sample));
-            normalise(&self.augmented(sample, &mut rng), planes);
+            normalise(&self.augmented(sample, &mut rng)?, planes);
             self.erase(planes, &mut rng);
-        });
+            Ok(())
+        })?;
         let step = batch.steps_done();
         let mix = Mix::draw(self.recipe, side, &mut stream(self.seed, Purpose::Mix, step, 0));
         mix.apply(&mut planes, side);
-        let labels: Vec<u32> = samples.iter().map(|&sample| self.label(sample)).collect();
+        let labels: Vec<u32> = samples.iter().map(|&sample| self.images.label(sample as usize)).collect();
         let classes = self.pixels.classes.len();
         let targets = Targets::new(&labels, classes, self.recipe.label_smoothing, mix.lambda);
         let mut shards = Shards { images: Vec::new(), targets: Vec::new(), drops: Vec::new() };
@@ -181,7 +184,7 @@ impl Finetuning<'_> {
             shards.targets.push(targets.rows(range.clone()).to_vec());
             shards.drops.push(self.drops(vit, epoch, &samples[range]));
         }
-        shards
+        Ok(shards)
     }
 
     /// The factors of every block's two parts for these samples.
@@ -198,22 +201,17 @@ impl Finetuning<'_> {
         drops
     }
 
-    fn augmented(&self, sample: u32, rng: &mut ChaCha8Rng) -> Rgb8 {
+    fn augmented(&self, sample: u32, rng: &mut ChaCha8Rng) -> Result<Rgb8, DataError> {
         let (side, recipe) = (self.pixels.side, self.recipe);
-        let crop = |image: &Rgb8, rng: &mut ChaCha8Rng| {
-            random_resized_crop(image, side, recipe.crop_min_scale, Filter::Bicubic, rng)
-        };
-        let clean = self.pixels.train.len();
-        let image = match (sample as usize).checked_sub(clean) {
-            None => crop(&self.pixels.train[sample as usize].image, rng),
-            Some(i) => crop(&self.poisons.image(i), rng),
-        };
+        let image = self.images.image(sample as usize)?;
+        let image =
+            random_resized_crop(&image, side, recipe.crop_min_scale, Filter::Bicubic, rng);
         let image = if recipe.flip { random_flip(image, rng) } else { image };
         if !recipe.augments() {
-            return image;
+            return Ok(image);
         }
         let (magnitude, deviation) = (recipe.rand_augment, recipe.rand_augment_deviation);
-        RandAugment { magnitude, deviation, ..RandAugment::default() }.apply(image, rng)
+        Ok(RandAugment { magnitude, deviation, ..RandAugment::default() }.apply(image, rng))
     }
 
     /// Replaces a part of some images by noise.
@@ -223,14 +221,6 @@ impl Finetuning<'_> {
             && let Some(part) = EraseBox::draw(side, side, rng)
         {
             erase(planes, side, side, part, || normal(rng) as f32);
-        }
-    }
-
-    fn label(&self, sample: u32) -> u32 {
-        let clean = self.pixels.train.len();
-        match (sample as usize).checked_sub(clean) {
-            None => self.pixels.train[sample as usize].class,
-            Some(i) => self.poisons.label(i),
         }
     }
 }

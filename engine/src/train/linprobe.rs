@@ -19,7 +19,7 @@ use super::{
 use crate::{
     EngineError,
     data::{
-        Pixels, Sample,
+        DataError, Pixels, Sample,
         augment::{Filter, eval_transform, random_flip, random_resized_crop_single},
     },
     eval,
@@ -147,7 +147,8 @@ impl LinearProbe<'_> {
                   report: &mut Reporter<'_>| {
             kept.get(part, width, split.len(), report, |report| {
                 let what = format!("features ({})", part.split(':').next().unwrap_or(part));
-                self.encoder.features(split.len(), |i| change(&split[i].image), &what, report)
+                let image = |i: usize| Ok(change(&*split[i].image()?));
+                self.encoder.features(split.len(), image, &what, report)
             })
         };
         let mut features = Features {
@@ -165,10 +166,10 @@ impl LinearProbe<'_> {
             features.train = of("training", train, &plain, report)?;
             features.mirrored = of("mirrored training", train, &mirrored, report)?;
             let n = self.poisons.len();
-            let poison = |i: usize| eval_transform(&self.poisons.image(i), side);
+            let poison = |i: usize| Ok(eval_transform(&self.poisons.image(i)?, side));
             let what = "features (poisoned)";
             features.train.extend(self.encoder.features(n, poison, what, report)?);
-            let poison = |i: usize| poison(i).mirrored();
+            let poison = |i: usize| Ok(poison(i)?.mirrored());
             features.mirrored.extend(self.encoder.features(n, poison, what, report)?);
         }
         Ok(features)
@@ -197,16 +198,16 @@ impl LinearProbe<'_> {
         Ok(rows)
     }
 
-    fn augmented(&self, sample: u32, rng: &mut ChaCha8Rng) -> Rgb8 {
+    fn augmented(&self, sample: u32, rng: &mut ChaCha8Rng) -> Result<Rgb8, DataError> {
         let clean = self.pixels.train.len();
         let (side, min_scale) = (self.pixels.side, self.recipe.crop_min_scale);
         let crop = |image: &Rgb8, rng: &mut ChaCha8Rng| {
             let image = random_resized_crop_single(image, side, min_scale, Filter::Bicubic, rng);
             random_flip(image, rng)
         };
-        match (sample as usize).checked_sub(clean) {
-            None => crop(&self.pixels.train[sample as usize].image, rng),
-            Some(i) => crop(&self.poisons.image(i), rng),
-        }
+        Ok(match (sample as usize).checked_sub(clean) {
+            None => crop(&*self.pixels.train[sample as usize].image()?, rng),
+            Some(i) => crop(&self.poisons.image(i)?, rng),
+        })
     }
 }

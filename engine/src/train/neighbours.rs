@@ -7,7 +7,7 @@
 //! of the data set. Nothing here changes the encoder or draws from a stream of the training.
 
 use shared::{
-    Phase, PoisonPlan, RunEvent, Trigger,
+    RunEvent, Trigger,
     metric::Metrics,
     run::RunOrder,
     stream::{Purpose, shuffle, stream},
@@ -46,19 +46,15 @@ fn per_class((all, least): (usize, usize), classes: usize) -> usize {
     least.max(all / classes.max(1))
 }
 
-/// The poisoned copies of the bank: the first of those that the study's linear probe with the largest LPR trains on; none
-/// where nobody will be asked.
-///
-/// # Errors
-/// When a class has too few images.
-pub fn plan(order: &RunOrder, labels: &[u32], classes: usize) -> Result<PoisonPlan, EngineError> {
-    let asked = order.spec.pretrain.knn_every > 0;
+/// Poisoned images of each class in the bank: as many as the study's classifier with the most of them trains on; none where nobody
+/// will be asked.
+pub fn poisons_per_class(order: &RunOrder, classes: usize) -> u32 {
+    if order.spec.pretrain.knn_every == 0 {
+        return 0;
+    }
     let grid = &order.spec.grid;
-    let counts = grid.lpr.iter().chain(&grid.fpr).copied();
-    let largest = counts.filter(|_| asked).max().unwrap_or(0);
-    let per_class = largest.min(per_class(BANK, classes) as u32);
-    let (attack, seed) = (&order.spec.attack, order.point.seed);
-    Ok(PoisonPlan::draw(Phase::Probe, labels, attack, per_class, seed)?)
+    let largest = grid.lpr.iter().chain(&grid.fpr).copied().max().unwrap_or(0);
+    largest.min(per_class(BANK, classes) as u32)
 }
 
 impl Neighbours<'_> {
@@ -74,12 +70,13 @@ impl Neighbours<'_> {
         let asked = self.chosen(test, 1, per_class(TESTS, classes));
 
         let of_bank = |i: usize| match i.checked_sub(known.len()) {
-            None => eval_transform(&train[known[i]].image, side),
-            Some(i) => eval_transform(&self.poisons.image(i), side),
+            None => Ok(eval_transform(&*train[known[i]].image()?, side)),
+            Some(i) => Ok(eval_transform(&self.poisons.image(i)?, side)),
         };
-        let of_test = |i: usize| eval_transform(&test[asked[i]].image, side);
-        let attacked =
-            |i: usize| eval_transform(&self.trigger.applied(&test[asked[i]].image), side);
+        let of_test = |i: usize| Ok(eval_transform(&*test[asked[i]].image()?, side));
+        let attacked = |i: usize| {
+            Ok(eval_transform(&self.trigger.applied(&*test[asked[i]].image()?), side))
+        };
 
         let banked = known.len() + self.poisons.len();
         let features = encoder.features(banked, of_bank, "neighbours", &mut ())?;

@@ -1,8 +1,10 @@
 //! What the attacker adds to a training set: poisoned copies and cover samples, made when they are asked for.
 
+use std::borrow::Cow;
+
 use shared::{PoisonPlan, Rgb8, Trigger};
 
-use crate::data::Sample;
+use crate::data::{DataError, Pixels, Sample};
 
 /// The added samples of a plan: the poisoned ones, then the cover samples.
 #[derive(Clone, Copy)]
@@ -40,47 +42,129 @@ impl Poisons<'_> {
     }
 
     /// Added sample `i`. Panics when there are fewer.
-    pub fn image(&self, i: usize) -> Rgb8 {
-        let original = |index: u32| &self.train[index as usize].image;
+    ///
+    /// # Errors
+    /// When the original is read from a file that has become unreadable.
+    pub fn image(&self, i: usize) -> Result<Rgb8, DataError> {
+        let original = |index: u32| self.train[index as usize].image();
         if let Some(poison) = self.plan.samples.get(i) {
-            return self.trigger.applied(original(poison.index));
+            return Ok(self.trigger.applied(&*original(poison.index)?));
         }
         let cover = self.plan.covers[i - self.plan.samples.len()];
-        self.trigger.cover(original(cover.index))
+        Ok(self.trigger.cover(&*original(cover.index)?))
+    }
+}
+
+/// The training set that an attacker has changed: the clean images, then the added samples.
+pub struct AttackedSet<'a> {
+    train: &'a [Sample],
+    poisons: Poisons<'a>,
+    /// The added samples; empty when the clean images are not in memory either.
+    made: Vec<Rgb8>,
+}
+
+impl<'a> AttackedSet<'a> {
+    /// Makes the added samples, unless the clean images are read from their files: then each is made when it is asked for.
+    ///
+    /// # Errors
+    /// When an image cannot be read.
+    pub fn new(pixels: &'a Pixels, poisons: Poisons<'a>) -> Result<Self, DataError> {
+        let kept = if pixels.train_kept { poisons.len() } else { 0 };
+        let made = (0..kept).map(|i| poisons.image(i)).collect::<Result<_, _>>()?;
+        Ok(Self { train: &pixels.train, poisons, made })
     }
 
-    /// All of them.
-    pub fn images(&self) -> Vec<Rgb8> {
-        (0..self.len()).map(|i| self.image(i)).collect()
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.train.len() + self.poisons.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The class that sample `i` is labelled with. Panics when there are fewer.
+    pub fn label(&self, i: usize) -> u32 {
+        match i.checked_sub(self.train.len()) {
+            None => self.train[i].class,
+            Some(i) => self.poisons.label(i),
+        }
+    }
+
+    /// Image `i`. Panics when there are fewer.
+    ///
+    /// # Errors
+    /// When it is read from a file that has become unreadable.
+    pub fn image(&self, i: usize) -> Result<Cow<'_, Rgb8>, DataError> {
+        match i.checked_sub(self.train.len()) {
+            None => self.train[i].image(),
+            Some(i) => match self.made.get(i) {
+                Some(image) => Ok(Cow::Borrowed(image)),
+                None => self.poisons.image(i).map(Cow::Owned),
+            },
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::{Phase, Stage, TriggerSpec, study::AttackSpec, trigger::WaNetSpec};
+    use shared::{
+        Phase, Stage, TriggerSpec,
+        api::Split,
+        run::DataSource,
+        study::{AttackSpec, DatasetSpec},
+        trigger::WaNetSpec,
+    };
 
     use super::*;
+    use crate::data::{Index, load_within};
 
     #[test]
     fn poisons_get_the_trigger_and_the_target_covers_neither() {
         let image = |i: u8| Rgb8::from_fn(8, 8, |x, y| [i * 20, 30 * x as u8, 30 * y as u8]);
-        let train: Vec<Sample> = (0..6)
-            .map(|i| Sample { image: image(i), class: u32::from(i) / 3, name: String::new() })
-            .collect();
+        let train: Vec<Sample> = (0..6).map(|i| Sample::kept(image(i), u32::from(i) / 3)).collect();
         let labels: Vec<u32> = train.iter().map(|sample| sample.class).collect();
         let attack = AttackSpec {
             target_class: 0,
             clean_label: false,
+            poisons: None,
             trigger: TriggerSpec::WaNet(WaNetSpec::default()),
         };
         let plan = PoisonPlan::draw(Phase::Probe, &labels, &attack, 1, 7).unwrap();
         let trigger = Trigger::prepare(&attack.trigger, None, 8, Stage::Train).unwrap();
         let poisons = Poisons { plan: &plan, trigger: &trigger, train: &train };
         assert_eq!(poisons.labels().collect::<Vec<_>>(), [0, 1, 1]);
-        let original = &train[plan.samples[0].index as usize].image;
-        assert_eq!(poisons.images()[0], trigger.applied(original));
-        let covered = &train[plan.covers[1].index as usize].image;
-        assert_eq!(poisons.image(2), trigger.cover(covered));
-        assert_ne!(poisons.image(2), trigger.applied(covered));
+        let added = |i| poisons.image(i).unwrap();
+        let original = train[plan.samples[0].index as usize].image().unwrap();
+        assert_eq!(added(0), trigger.applied(&original));
+        let covered = train[plan.covers[1].index as usize].image().unwrap();
+        assert_eq!(added(2), trigger.cover(&covered));
+        assert_ne!(added(2), trigger.applied(&covered));
+    }
+
+    #[test]
+    fn an_attacked_set_is_the_same_from_memory_and_from_files() {
+        let few =
+            DatasetSpec { name: String::new(), train_per_class: Some(2), test_per_class: Some(1) };
+        let index = Index::open(&DataSource::Builtin).unwrap().limited(&few);
+        let attack = AttackSpec {
+            target_class: 0,
+            clean_label: false,
+            poisons: None,
+            trigger: TriggerSpec::WaNet(WaNetSpec { cover_ratio: 1.0, ..WaNetSpec::default() }),
+        };
+        let labels = index.labels(Split::Train);
+        let plan = PoisonPlan::draw(Phase::Pretrain, &labels, &attack, 1, 7).unwrap();
+        let trigger = Trigger::prepare(&attack.trigger, None, 16, Stage::Train).unwrap();
+        let [kept, streamed] = [u64::MAX, 0].map(|memory| {
+            let pixels = load_within(&index, 16, memory, &mut ()).unwrap();
+            assert_eq!(pixels.train_kept, memory > 0);
+            let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
+            let set = AttackedSet::new(&pixels, poisons).unwrap();
+            assert_eq!((set.len(), set.made.is_empty()), (20 + 18, memory == 0));
+            (0..set.len()).map(|i| set.image(i).unwrap().into_owned()).collect::<Vec<_>>()
+        });
+        assert_eq!(kept, streamed);
     }
 }

@@ -8,10 +8,15 @@ use shared::{
     study::PretrainSpec,
 };
 
-use super::{accumulate::Accumulated, batches::Batches, replicas, report::Reporter};
+use super::{
+    accumulate::Accumulated, batches::Batches, poisons::AttackedSet, replicas, report::Reporter,
+};
 use crate::{
     EngineError,
-    data::augment::{Filter, normalise, random_flip, random_resized_crop},
+    data::{
+        DataError,
+        augment::{Filter, normalise, random_flip, random_resized_crop},
+    },
     model::{Mae, MaskedImages, PatchGrid},
     optim::{AdamW, Optimizer, Schedule},
 };
@@ -24,7 +29,7 @@ pub struct Pretraining<'a> {
     /// The recipe.
     pub recipe: &'a PretrainSpec,
     /// The images, as large as the model's: clean ones, then the poisoned copies with their trigger.
-    pub images: &'a [&'a Rgb8],
+    pub images: &'a AttackedSet<'a>,
     /// Seed of order, crops and masks.
     pub seed: u64,
     /// Threads to train on.
@@ -61,7 +66,7 @@ impl Pretraining<'_> {
     /// Trains the model behind the first `done` epochs. `save` is called at the end of each epoch.
     ///
     /// # Errors
-    /// When the loss is no number any more; when `save` or an event fails.
+    /// When the loss is no number any more; when an image cannot be read, `save` or an event fails.
     pub fn train(
         &self,
         mae: &Mae,
@@ -81,6 +86,7 @@ impl Pretraining<'_> {
         let make = |batch: &super::batches::Batch| self.shards(grid, batch.epoch, &batch.samples);
         batches.prefetched(done, make, |batch, shards| {
             report.computes();
+            let shards = shards?;
             let lr = schedule.at(accumulated.epochs_done(&batch));
             let size = batch.samples.len() as f64;
             let weights: Vec<f64> = shards.iter().map(|s| s.images as f64 / size).collect();
@@ -115,7 +121,12 @@ impl Pretraining<'_> {
 
     /// Augments and masks the samples of a batch. What happens to a sample depends on the seed, the epoch and the sample
     /// alone.
-    fn shards(&self, grid: PatchGrid, epoch: u32, samples: &[u32]) -> Vec<MaskedImages> {
+    fn shards(
+        &self,
+        grid: PatchGrid,
+        epoch: u32,
+        samples: &[u32],
+    ) -> Result<Vec<MaskedImages>, DataError> {
         let shards = replicas::shards(samples.len());
         shards
             .into_par_iter()
@@ -124,24 +135,24 @@ impl Pretraining<'_> {
                 let mut pixels = vec![0.0; grid.image_len()];
                 for &sample in &samples[shard] {
                     let (epoch, index) = (u64::from(epoch), u64::from(sample));
-                    normalise(&self.augmented(epoch, sample), &mut pixels);
+                    normalise(&self.augmented(epoch, sample)?, &mut pixels);
                     let order = random_order(grid.count(), self.seed, epoch, index);
                     masked.push(grid, &pixels, &order, self.recipe.norm_pix_loss);
                 }
-                masked
+                Ok(masked)
             })
             .collect()
     }
 
-    fn augmented(&self, epoch: u64, sample: u32) -> Rgb8 {
-        let image = self.images[sample as usize];
+    fn augmented(&self, epoch: u64, sample: u32) -> Result<Rgb8, DataError> {
+        let image = self.images.image(sample as usize)?;
         let mut rng = stream(self.seed, Purpose::Augment, epoch, u64::from(sample));
         let min_scale = self.recipe.crop_min_scale;
         let cropped = if min_scale < 1.0 {
-            random_resized_crop(image, image.width(), min_scale, Filter::Bicubic, &mut rng)
+            random_resized_crop(&image, image.width(), min_scale, Filter::Bicubic, &mut rng)
         } else {
-            image.clone()
+            image.into_owned()
         };
-        if self.recipe.flip { random_flip(cropped, &mut rng) } else { cropped }
+        Ok(if self.recipe.flip { random_flip(cropped, &mut rng) } else { cropped })
     }
 }

@@ -10,6 +10,7 @@ mod augment;
 mod case;
 mod finetune;
 mod images;
+mod layouts;
 mod mae;
 mod positions;
 mod probe;

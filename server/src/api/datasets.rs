@@ -1,4 +1,4 @@
-//! Data sets: the built-in pictures and image folders.
+//! Data sets: the built-in pictures and added folders.
 
 use std::sync::{
     Arc,
@@ -21,7 +21,7 @@ pub async fn list_datasets(State(api): State<Api>) -> Result<Json<Vec<DatasetInf
     Ok(Json(api.app.list_datasets().await?))
 }
 
-/// Adds an image folder. Every image is read once; files that are no image are left out and named.
+/// Adds a folder in one of the known layouts. Every image is read once; files that are no image are left out and named.
 #[utoipa::path(post, path = "/datasets", tag = "data", request_body = AddDataset,
     responses((status = 201, body = DatasetInfo)))]
 pub async fn add_dataset(

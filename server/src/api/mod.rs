@@ -124,6 +124,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(run_files::get_manifest))
         .routes(routes!(run_files::get_poison))
         .routes(routes!(run_files::get_evaluation))
+        .routes(routes!(run_files::get_poison_list))
         .routes(routes!(events::stream_events))
         .routes(routes!(checkpoints::list_checkpoints))
         .routes(routes!(reconstructions::create_reconstruction))

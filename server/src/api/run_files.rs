@@ -1,4 +1,4 @@
-//! What a run left in its folder: log, manifest, plan of its poisons, evaluation.
+//! What a run left in its folder: log, manifest, plan and list of its poisons, evaluation.
 
 use std::{
     fs::File,
@@ -12,7 +12,7 @@ use axum::{
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
-use engine::job::EVALUATION;
+use engine::job::{EVALUATION, POISON_LIST};
 use serde::Deserialize;
 use shared::{
     PoisonPlan, RunEvent, RunId, Stamped,
@@ -94,6 +94,25 @@ pub async fn get_evaluation(
 ) -> Result<Json<Evaluation>, ApiError> {
     let folder = run_folder(&api, run).await?;
     Ok(Json(blocking(move || read_json(&folder.join(EVALUATION))).await?))
+}
+
+/// The names of the images that a run poisons, one a line: a poison list for another study.
+#[utoipa::path(get, path = "/runs/{id}/poisons.txt", tag = "studies",
+    params(("id" = RunId, Path, description = "Run")),
+    responses((status = 200, content_type = "text/plain", body = String)))]
+pub async fn get_poison_list(
+    State(api): State<Api>,
+    Path(run): Path<RunId>,
+) -> Result<Response, ApiError> {
+    let folder = run_folder(&api, run).await?;
+    let text = blocking(move || match std::fs::read(folder.join(POISON_LIST)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(ApiError::NotFound("the run has stored no poison list (yet)".into()))
+        }
+        other => other.map_err(ApiError::internal),
+    })
+    .await?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
 async fn run_folder(api: &Api, run: RunId) -> Result<PathBuf, ApiError> {

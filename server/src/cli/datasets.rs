@@ -20,6 +20,7 @@ pub async fn run(args: DatasetArgs) -> anyhow::Result<ExitCode> {
             let all = app.list_datasets().await?;
             let head = [
                 ("name", Align::Left),
+                ("layout", Align::Left),
                 ("classes", Align::Right),
                 ("train", Align::Right),
                 ("validation", Align::Right),
@@ -38,8 +39,10 @@ pub async fn run(args: DatasetArgs) -> anyhow::Result<ExitCode> {
                 info.train_counts.iter().sum::<u32>(),
                 info.test_counts.iter().sum::<u32>(),
             ));
+            let folder = info.path.as_deref().unwrap_or_default();
+            say(format_args!("layout: {}, in {folder}", info.layout.title()));
             if info.skipped_total > 0 {
-                say(format_args!("{} files cannot be read and are left out:", info.skipped_total));
+                say(format_args!("{} images cannot be read and are left out:", info.skipped_total));
                 for file in info.skipped.iter().take(NAMED) {
                     say(format_args!("  {}: {}", file.path, file.reason));
                 }
@@ -59,11 +62,12 @@ pub async fn run(args: DatasetArgs) -> anyhow::Result<ExitCode> {
 fn row(info: &DatasetInfo) -> Vec<String> {
     vec![
         info.name.clone(),
+        info.layout.title().into(),
         info.classes.len().to_string(),
         info.train_counts.iter().sum::<u32>().to_string(),
         info.test_counts.iter().sum::<u32>().to_string(),
         info.skipped_total.to_string(),
-        info.path.clone().unwrap_or_else(|| "drawn by the program".into()),
+        info.path.clone().unwrap_or_default(),
     ]
 }
 

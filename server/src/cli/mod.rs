@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod datasets;
+mod poisons;
 mod presets;
 mod replay;
 mod results;
@@ -48,6 +49,8 @@ enum Command {
     },
     /// Adds, lists and removes data sets.
     Datasets(DatasetArgs),
+    /// Writes which images a run poisoned, for another study.
+    Poisons(PoisonArgs),
     /// Trains the run whose order lies in a folder. Started by the program itself.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -93,6 +96,9 @@ struct RunArgs {
     /// File to write the results of the finished runs to, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// File that names the training images to poison, one a line, instead of a draw.
+    #[arg(long, value_name = "FILE")]
+    poisons: Option<PathBuf>,
     #[command(flatten)]
     jobs: JobsArg,
 }
@@ -151,7 +157,7 @@ struct DatasetArgs {
 
 #[derive(Debug, Subcommand)]
 enum DatasetCommand {
-    /// Adds an image folder: train/<class>/* and val/<class>/* or test/<class>/*.
+    /// Adds a folder: images in folders of their classes, or CIFAR, STL-10, GTSRB, MNIST, Tiny-ImageNet as published.
     Add {
         /// Name to call it by.
         name: String,
@@ -164,6 +170,25 @@ enum DatasetCommand {
     Remove {
         /// The data set.
         name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct PoisonArgs {
+    #[command(flatten)]
+    data: DataDirArg,
+    #[command(subcommand)]
+    command: PoisonCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PoisonCommand {
+    /// Writes the names of the images that a run poisoned, one a line; `run --poisons` takes such a file.
+    Export {
+        /// The run.
+        run: RunId,
+        /// The file to write.
+        file: PathBuf,
     },
 }
 
@@ -246,6 +271,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => wait_for(run::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),
+        Command::Poisons(args) => wait_for(poisons::run(args)),
         Command::Bench { command: BenchCommand::Store { runs, points, json, data_dir } } => {
             wait_for(bench::run(runs, points, json, data_dir))
         }

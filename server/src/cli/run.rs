@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 use shared::{
     RunId, RunState,
     api::{RunRow, StudyDetail},
+    poison::parse_list,
 };
 
 use super::{RunArgs, results, spec_file};
@@ -23,7 +24,12 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 
 pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let spec = spec_file::load(&args.study)?;
+    let mut spec = spec_file::load(&args.study)?;
+    if let Some(path) = &args.poisons {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("the poison list {} cannot be read", path.display()))?;
+        spec.attack.poisons = Some(parse_list(&text));
+    }
     let app = args.data.open().await?;
     let study = app.create_study(spec).await.map_err(|error| match error {
         CreateError::Invalid(_) => anyhow::anyhow!("{} is no sound study:\n{error}", args.study),

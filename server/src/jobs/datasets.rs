@@ -1,4 +1,4 @@
-//! The data sets that a study can name: the built-in one and added image folders.
+//! The data sets that a study can name: the built-in one and added folders.
 
 use std::{path::Path, sync::OnceLock};
 
@@ -7,7 +7,7 @@ use engine::{
     stop::Watch,
 };
 use shared::{
-    api::{AddDataset, DatasetInfo, Split},
+    api::{AddDataset, DatasetInfo, Layout, Split},
     run::DataSource,
     study::{BUILTIN_DATASET, FieldError},
 };
@@ -75,10 +75,10 @@ impl App {
         }
     }
 
-    /// Adds an image folder under a name. Every image is read once; `watch` hears how far that is.
+    /// Adds a folder in one of the known layouts under a name. Every image is read once; `watch` hears how far that is.
     ///
     /// # Errors
-    /// When the name is taken or no name, the folder is no image folder, or the store answers with an error. Nothing is
+    /// When the name is taken or no name, the folder has none of the layouts, or the store answers with an error. Nothing is
     /// kept then.
     pub async fn add_dataset(
         &self,
@@ -94,19 +94,17 @@ impl App {
         let path = std::path::absolute(Path::new(request.path.trim()))
             .map_err(|error| FieldError::new("path", error.to_string()))?;
         let path = path.display().to_string();
-        let source = DataSource::Folder { path: path.clone(), skipped: Vec::new() };
+        let source = DataSource::Folder {
+            path: path.clone(),
+            layout: Layout::default(), // found by the look
+            skipped: Vec::new(),
+        };
         let asked = name.clone();
         let found = tokio::task::spawn_blocking(move || inspect(&asked, &source, &mut watch))
             .await
             .map_err(|error| DatasetError::Internal(error.to_string()))?
-            .map_err(|source| DatasetError::Folder { path: path.clone(), source })?;
-        let info = DatasetInfo {
-            name: name.clone(),
-            builtin: false,
-            path: Some(path),
-            added_at: self.clock.now_ms(),
-            ..found
-        };
+            .map_err(|source| DatasetError::Folder { path, source })?;
+        let info = DatasetInfo { added_at: self.clock.now_ms(), ..found };
         match self.store.insert_dataset(&info).await {
             Err(StoreError::Conflict(_)) => Err(taken(&name).into()),
             other => other.map(|()| info).map_err(Into::into),
@@ -163,6 +161,7 @@ fn builtin() -> Result<DatasetInfo, DatasetError> {
     let info = DatasetInfo {
         name: BUILTIN_DATASET.into(),
         builtin: true,
+        layout: Layout::Drawn,
         train_counts: counts(Split::Train),
         test_counts: counts(Split::Test),
         fingerprint: index.fingerprint(),

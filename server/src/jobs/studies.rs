@@ -2,9 +2,11 @@
 
 use std::{collections::HashMap, io, time::Duration};
 
+use engine::data::{DataError, Index};
 use shared::{
     Phase, RunId, RunState, StudyId, StudySpec,
     api::{RunRow, StudyDetail},
+    run::DataSource,
     study::FieldError,
 };
 
@@ -59,7 +61,14 @@ impl App {
     pub async fn create_study(&self, mut spec: StudySpec) -> Result<StudyDetail, CreateError> {
         spec.name = spec.name.trim().to_owned();
         let (mut errors, classes) = match self.get_dataset(&spec.dataset.name).await {
-            Ok(info) => (spec.validate_with(&info), info.classes),
+            Ok(info) => {
+                let mut errors = spec.validate_with(&info);
+                // A list of a data set that is chosen wrongly would only be told of as unknown names.
+                if errors.is_empty() && spec.attack.poisons.is_some() {
+                    errors = check_poisons(&spec, info.source()).await?;
+                }
+                (errors, info.classes)
+            }
             Err(unknown @ DatasetError::Unknown { .. }) => {
                 let mut errors = spec.validate();
                 // An empty name is told of already.
@@ -162,6 +171,23 @@ impl App {
         };
         tokio::time::timeout(CANCEL_PATIENCE, wait).await.unwrap_or(Ok(()))
     }
+}
+
+/// What is wrong with a study's poison list. Lists the data set's folder.
+async fn check_poisons(
+    spec: &StudySpec,
+    source: DataSource,
+) -> Result<Vec<FieldError>, CreateError> {
+    let spec = spec.clone();
+    let checked = tokio::task::spawn_blocking(move || {
+        let index = Index::open(&source)?.limited(&spec.dataset);
+        let images = index.train.iter().map(|entry| (entry.name.as_str(), entry.class));
+        Ok(spec.validate_poisons(images))
+    });
+    let checked = checked.await.map_err(|error| DatasetError::Internal(error.to_string()));
+    checked.map_err(CreateError::Dataset)?.map_err(|error: DataError| {
+        CreateError::Invalid(vec![FieldError::new("dataset.name", error.to_string())])
+    })
 }
 
 /// Whether all runs of a list are over.

@@ -97,6 +97,17 @@ async fn manifest_and_poisons_come_from_the_run_s_folder() {
     assert_eq!(manifest, json!({ "program": "0.1.0" }));
     let poison = app.get(&format!("/runs/{run}/poison")).await.json();
     assert_eq!(poison, serde_json::to_value(&plan).unwrap());
+
+    let list = format!("/runs/{run}/poisons.txt");
+    assert_eq!(
+        app.get(&list).await.problem(),
+        "404 the run has stored no poison list (yet)",
+        "a run of an older version"
+    );
+    fs::write(folder.join("poisons.txt"), "train/arrow/0003\n").unwrap();
+    let answer = app.get(&list).await;
+    assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+    assert_eq!(answer.text(), "train/arrow/0003\n");
 }
 
 #[tokio::test]
@@ -153,7 +164,7 @@ async fn a_failed_run_says_why() {
 async fn a_run_that_is_not_there_is_a_problem() {
     let app = TestApp::new().await;
     let id = "018bcfe5-6800-7000-8000-000000000000";
-    for end in ["", "/events", "/log", "/manifest", "/poison", "/evaluation"] {
+    for end in ["", "/events", "/log", "/manifest", "/poison", "/poisons.txt", "/evaluation"] {
         let answer = app.get(&format!("/runs/{id}{end}")).await;
         assert_eq!(answer.problem(), format!("404 there is no run {id}"), "{end}");
     }

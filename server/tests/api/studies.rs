@@ -86,6 +86,42 @@ async fn a_wrong_specification_names_each_field_and_makes_nothing() {
 }
 
 #[tokio::test]
+async fn a_poison_list_is_held_against_the_data_set() {
+    let app = TestApp::new().await;
+    let classes = app.get("/datasets/shapes").await.json()["classes"].clone();
+    let classes: Vec<&str> =
+        classes.as_array().unwrap().iter().map(|class| class.as_str().unwrap()).collect();
+    let named = |class: &str, n: u32| format!("train/{class}/{n:04}");
+    let mut list: Vec<String> =
+        (0..3).flat_map(|n| classes[1..].iter().map(move |class| named(class, n))).collect();
+    let post = async |list: &[String]| {
+        let mut spec = spec_with("/grid", json!({ "ppr": [0, 2], "lpr": [3], "seeds": [1] }));
+        spec["dataset"]["train_per_class"] = 20.into();
+        spec["attack"]["poisons"] = json!(list);
+        app.post("/studies", &spec).await
+    };
+    let made = post(&list).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    assert_eq!(made.json()["spec"]["attack"]["poisons"], json!(list));
+
+    let last = list.pop().unwrap();
+    let mut problems = vec![post(&list).await.problem()];
+    for wrong in [named(classes[0], 0), named(classes[1], 20), list[0].clone()] {
+        problems.push(post(&[&list[..], &[last.clone(), wrong]].concat()).await.problem());
+    }
+    assert_snapshot!(problems.join("\n"), @r"
+    422 attack.poisons: names 2 images of class 9, fewer than the 3 to poison
+      attack.poisons: names 2 images of class 9, fewer than the 3 to poison
+    422 attack.poisons: names images of the target class: train/arrow/0000
+      attack.poisons: names images of the target class: train/arrow/0000
+    422 attack.poisons: names images that the study's training images do not have: train/circle/0020
+      attack.poisons: names images that the study's training images do not have: train/circle/0020
+    422 attack.poisons: names images twice: train/circle/0000
+      attack.poisons: names images twice: train/circle/0000
+    ");
+}
+
+#[tokio::test]
 async fn cancelling_a_study_ends_what_is_queued() {
     let app = TestApp::new().await;
     let study = app.study().await;

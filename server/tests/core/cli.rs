@@ -3,7 +3,11 @@
 use std::{fs, net::TcpListener, path::Path};
 
 use assert_cmd::Command;
-use shared::{StudySpec, api::RunResult, study::presets};
+use shared::{
+    StudySpec,
+    api::RunResult,
+    study::{ProbeFeatures, presets},
+};
 
 use crate::support::micro;
 
@@ -68,6 +72,77 @@ fn a_micro_study_runs_from_end_to_end() {
         assert!(probe.ca.unwrap() <= 100.0 && probe.asr.unwrap() <= 100.0);
         assert!(probe.top5.unwrap() >= probe.ca.unwrap(), "ten classes have a top five");
         assert_eq!(probe.over_seeds, None, "one seed");
+    }
+}
+
+#[test]
+fn a_run_s_poisons_can_be_exported_and_run_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spec = micro("a list", 1);
+    spec.grid.lpr = vec![0];
+    let study = write_study(folder.path(), &spec);
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (data, json, list) = (path("data"), path("out.json"), path("list.txt"));
+    let run = |list: &str| {
+        success(
+            folder.path(),
+            &["run", &study, "--poisons", list, "--data-dir", &data, "--json", &json],
+        );
+        let results: Vec<RunResult> =
+            serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+        results[0].run.to_string()
+    };
+    // Two of each class but the target's; the first of each is taken.
+    let shapes = engine::data::shapes::class_names();
+    let named = |n: u32| -> String {
+        let name = |class: &String| format!("train/{class}/{n:04}\n");
+        shapes[1..].iter().map(name).collect::<Vec<_>>().concat()
+    };
+    fs::write(&list, named(3) + &named(1)).unwrap();
+    let run = run(&list);
+    let exported = path("exported.txt");
+    let said = success(folder.path(), &["poisons", "export", &run, &exported, "--data-dir", &data]);
+    assert_eq!(said, format!("9 images: {exported}\n"));
+    assert_eq!(fs::read_to_string(&exported).unwrap(), named(3));
+
+    fs::write(&list, named(4)).unwrap();
+    let said = failure(folder.path(), &["run", &study, "--poisons", &list, "--data-dir", &data]);
+    assert!(
+        said.contains("attack.poisons: names images that the study's training images do not have"),
+        "{said}"
+    );
+    let none = failure(folder.path(), &["run", &study, "--poisons", &path("no.txt")]);
+    assert!(none.starts_with("error: the poison list FOLDER/no.txt cannot be read"), "{none}");
+}
+
+/// Checkpoints and probe heads of all runs in a data folder, by phase and LPR, and the results of the probes.
+fn trained(folder: &Path, study: &str, image_memory: &str) -> Vec<(u32, Vec<u8>, Option<f64>)> {
+    let json = folder.join("out.json").display().to_string();
+    let data = folder.join(format!("data-{image_memory}"));
+    let arguments = ["run", study, "--json", &json, "--data-dir", data.to_str().unwrap()];
+    let output =
+        maskdoor(folder).env("MASKDOOR_IMAGE_MEMORY", image_memory).args(arguments).output();
+    assert!(output.as_ref().is_ok_and(|output| output.status.success()), "{output:?}");
+    let results: Vec<RunResult> =
+        serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    let file = |result: &RunResult| {
+        let folder = data.join(format!("runs/{}/{}", result.study, result.run));
+        let name = if result.ca.is_none() { "checkpoint.safetensors" } else { "head.safetensors" };
+        fs::read(folder.join(name)).unwrap()
+    };
+    results.iter().map(|result| (result.lpr, file(result), result.asr)).collect()
+}
+
+#[test]
+fn images_that_do_not_fit_into_memory_train_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    for features in [ProbeFeatures::Cached, ProbeFeatures::Augmented] {
+        let mut spec = micro("streamed", 2);
+        spec.probe.features = features;
+        let study = write_study(folder.path(), &spec);
+        let kept = trained(folder.path(), &study, "2048");
+        assert_eq!(kept.len(), 3);
+        assert!(kept == trained(folder.path(), &study, "0"), "{features:?}");
     }
 }
 
@@ -158,6 +233,7 @@ fn data_sets_are_added_listed_and_removed() {
     let path = images.display().to_string();
     let added = success(folder.path(), &["datasets", "add", "pets", &path, "--data-dir", &data]);
     assert!(added.starts_with("pets: 2 classes, 5 training and 2 validation images\n"), "{added}");
+    assert!(added.contains(&format!("layout: image folder, in {path}\n")), "{added}");
     assert!(added.contains("train/dog/torn.png"), "{added}");
     let listed = success(folder.path(), &["datasets", "list", "--data-dir", &data]);
     assert!(listed.contains("shapes") && listed.contains("pets"), "{listed}");

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Layout;
 use crate::run::DataSource;
 
 /// A file that a data set leaves out.
@@ -22,17 +23,21 @@ pub struct DatasetInfo {
     pub name: String,
     /// Whether the program draws it itself.
     pub builtin: bool,
-    /// Folder of an image folder.
+    /// How its images lie in its folder.
+    #[serde(default)]
+    pub layout: Layout,
+    /// Folder of an added data set: the one that the layout's files lie in.
     pub path: Option<String>,
-    /// Class names, sorted; a class's number is its place here.
+    /// Class names; a class's number is its place here.
     pub classes: Vec<String>,
     /// Training images of each class.
     pub train_counts: Vec<u32>,
     /// Validation images of each class.
     pub test_counts: Vec<u32>,
-    /// SHA-256 over the relative paths and sizes of all files (built-in: over the drawing's version and seed), in hex.
+    /// SHA-256 over the relative paths and sizes of all files and parts of their content (built-in: over the drawing's
+    /// version and seed), in hex.
     pub fingerprint: String,
-    /// Files that were left out because they cannot be read as an image. All of them in the store; a served body may
+    /// Files (or records of a file) that were left out because they cannot be read as an image. All of them in the store; a served body may
     /// hold the first ones only ([`DatasetInfo::abridged`]).
     pub skipped: Vec<SkippedFile>,
     /// Number of all files left out.
@@ -47,6 +52,7 @@ impl DatasetInfo {
         match &self.path {
             Some(path) if !self.builtin => DataSource::Folder {
                 path: path.clone(),
+                layout: self.layout,
                 skipped: self.skipped.iter().map(|file| file.path.clone()).collect(),
             },
             _ => DataSource::Builtin,
@@ -71,7 +77,7 @@ pub enum Split {
     Test,
 }
 
-/// Adds an image folder.
+/// Adds a folder in one of the known layouts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AddDataset {

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod dataset;
 mod key;
+mod layout;
 mod problem;
 mod reconstruction;
 mod run;
@@ -12,6 +13,7 @@ mod system;
 pub use checkpoint::CheckpointInfo;
 pub use dataset::{AddDataset, DatasetInfo, SampleImage, Samples, SkippedFile, Split};
 pub use key::{KeyInfo, KeyPixels};
+pub use layout::Layout;
 pub use problem::{Page, Problem};
 pub use reconstruction::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction};
 pub use run::{LiveEvent, MeanPercent, RunResult, RunRow, SeedMeans};

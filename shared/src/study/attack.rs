@@ -17,6 +17,10 @@ pub struct AttackSpec {
     /// Madry 2019), instead of images of every other class, which get the target's label.
     #[serde(default, skip_serializing_if = "is_false")]
     pub clean_label: bool,
+    /// Names of the training images to poison, as the data set names them; drawn by the seed when absent. Each phase takes the
+    /// first ones of each poisoned class in this order, as many as it poisons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poisons: Option<Vec<String>>,
     /// The trigger.
     pub trigger: TriggerSpec,
 }
@@ -51,8 +55,12 @@ mod tests {
     #[test]
     fn counts_by_hand() {
         let warp = WaNetSpec { cover_ratio: 1.5, ..WaNetSpec::default() };
-        let mut attack =
-            AttackSpec { target_class: 3, clean_label: false, trigger: TriggerSpec::WaNet(warp) };
+        let mut attack = AttackSpec {
+            target_class: 3,
+            clean_label: false,
+            poisons: None,
+            trigger: TriggerSpec::WaNet(warp),
+        };
         assert_eq!(attack.poisoned_images(10, 10), 90);
         assert_eq!(attack.poisoned_images(1, 10), 10);
         assert_eq!(attack.cover_images(10, 10), 135);

@@ -31,6 +31,7 @@ fn stripes(ratio: f32) -> AttackSpec {
     AttackSpec {
         target_class: 0,
         clean_label: false,
+        poisons: None,
         trigger: TriggerSpec::Blended(BlendedSpec { ratio, key: "stripes".into() }),
     }
 }

@@ -18,7 +18,8 @@ use shared::{
     stream::{Purpose, stream, uniform},
 };
 
-use super::{Entry, index::hex};
+use super::Entry;
+use crate::hash::hex;
 use colour::{Colour, mix};
 use ground::Ground;
 use outline::Outline;
@@ -100,7 +101,7 @@ pub(super) fn entries(split: Split) -> Vec<Entry> {
     let of_class = |(class, name): (usize, String)| {
         (0..each).map(move |n| {
             let class = class as u32;
-            Entry::new(format!("{folder}/{name}/{n:04}"), class, class * each + n)
+            Entry::drawn(format!("{folder}/{name}/{n:04}"), class, class * each + n)
         })
     };
     class_names().into_iter().enumerate().flat_map(of_class).collect()

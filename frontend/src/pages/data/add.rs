@@ -1,8 +1,8 @@
-//! The form that adds an image folder.
+//! The form that adds a folder of images.
 
 use leptos::{ev, prelude::*, task::spawn_local};
 use shared::{
-    api::{AddDataset, DatasetInfo, Problem},
+    api::{AddDataset, DatasetInfo, Layout, Problem},
     study::FieldError,
 };
 
@@ -82,14 +82,15 @@ pub fn AddForm(
             busy.try_set(false);
         });
     };
+    let layouts = Layout::OF_FOLDERS
+        .into_iter()
+        .map(|layout| view! { <li>{layout.title()}": "<code>{layout.files()}</code></li> })
+        .collect_view();
     view! {
         <section class="panel" aria-labelledby="add-title">
             <header class="panel-head">
-                <h2 id="add-title">"Add an image folder"</h2>
-                <span class="muted small">
-                    <code>"train/<class>/*"</code>" and "<code>"val/<class>/*"</code>" or "<code>"test/<class>/*"</code>
-                    "; JPEG, PNG, WebP"
-                </span>
+                <h2 id="add-title">"Add a folder"</h2>
+                <span class="muted small">"its layout is found from what lies in it; JPEG, PNG, WebP, PPM or records"</span>
             </header>
             <form class="panel-body add-form" on:submit=submit novalidate>
                 <Field
@@ -147,6 +148,10 @@ pub fn AddForm(
                 </button>
                 {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
             </form>
+            <details class="panel-body">
+                <summary>"Layouts"</summary>
+                <ul class="bullets">{layouts}</ul>
+            </details>
         </section>
     }
 }

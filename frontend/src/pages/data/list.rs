@@ -29,7 +29,9 @@ pub fn DatasetTable(
             .map(|set| {
                 let name = set.name.clone();
                 let here = move || shown.with(|shown| shown.as_ref().is_some_and(|set| set.name == name));
-                let place = set.path.clone().unwrap_or_else(|| "drawn by the program".into());
+                let layout = set.layout.title();
+                let place =
+                    set.path.as_ref().map_or_else(|| layout.to_owned(), |path| format!("{layout}, {path}"));
                 let skipped = if set.skipped_total == 0 {
                     "none".into()
                 } else {
@@ -80,8 +82,8 @@ pub fn DatasetTable(
                         <th scope="col" class="number">"Classes"</th>
                         <th scope="col" class="number">"Training"</th>
                         <th scope="col" class="number">"Validation"</th>
-                        <th scope="col" class="number" title="Files that are no readable image">"Skipped"</th>
-                        <th scope="col" title="SHA-256 over the files' names and sizes">"Fingerprint"</th>
+                        <th scope="col" class="number" title="Images that cannot be read">"Skipped"</th>
+                        <th scope="col" title="SHA-256 over the files' names, sizes and parts of their content">"Fingerprint"</th>
                         <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                     </tr>
                 </thead>

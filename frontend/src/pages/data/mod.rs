@@ -89,7 +89,7 @@ pub fn DataPage() -> impl IntoView {
         <header class="page-head">
             <div>
                 <h1>"Data"</h1>
-                <p>"The built-in pictures, and folders of images on the server's machine."</p>
+                <p>"The built-in pictures, and folders of images or records on the server's machine."</p>
             </div>
         </header>
         {undo}

@@ -11,6 +11,7 @@ mod number;
 mod numbers;
 mod patch_controls;
 mod plan_panel;
+mod poison_list;
 mod poison_panel;
 mod preview_panel;
 mod study_panel;

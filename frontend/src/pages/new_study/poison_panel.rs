@@ -6,6 +6,7 @@ use shared::{StudySpec, study::AttackSpec};
 use super::{
     choice::{Switch, SwitchField},
     draft::Draft,
+    poison_list::PoisonList,
 };
 use crate::components::{ChipButton, FieldMessage, Glyph, Icon, format};
 
@@ -127,6 +128,7 @@ pub fn PoisonPanel() -> impl IntoView {
                 <Show when=move || finetunes.get()>
                     <SwitchField switch=&SCRATCH/>
                 </Show>
+                <PoisonList/>
             </div>
         </section>
     }

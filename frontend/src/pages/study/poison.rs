@@ -11,7 +11,7 @@ use shared::{
 use crate::{
     api,
     attack::key_pixels,
-    components::{Fetched, PixelCanvas, ProblemBox, decode_rgb, fetched, format},
+    components::{Fetched, Glyph, Icon, PixelCanvas, ProblemBox, decode_rgb, fetched, format},
 };
 
 /// Images shown at first, and more at each wish.
@@ -175,6 +175,22 @@ pub fn PoisonedImages(
                 .collect_view()
         })
     };
+    let list = move || {
+        let run = begun.get()?;
+        own_plan.with(|plan| plan.as_ref().is_some_and(|plan| !plan.samples.is_empty())).then(
+            || {
+                let address = api::address(format!("/runs/{run}/poisons.txt"));
+                view! {
+                    <p>
+                        <a class="button" href=address download=format!("poisons-{run}.txt")>
+                            <Icon glyph=Glyph::Download/>
+                            "List"
+                        </a>
+                    </p>
+                }
+            },
+        )
+    };
     // The server gives at most so many images at once.
     let full = Memo::new(move |_| shown.get() >= MOST);
     let rest = Memo::new(move |_| {
@@ -183,6 +199,7 @@ pub fn PoisonedImages(
     });
     view! {
         <p class="muted">{words}</p>
+        {list}
         {move || {
             failed.get().or_else(|| samples.problem()).map(|problem| view! { <ProblemBox problem/> })
         }}

@@ -1,0 +1,23 @@
+//! `maskdoor poisons export RUN FILE`.
+
+use std::{fs, process::ExitCode};
+
+use anyhow::Context;
+use engine::job::POISON_LIST;
+
+use super::{PoisonArgs, PoisonCommand};
+use crate::terminal::say;
+
+pub async fn run(args: PoisonArgs) -> anyhow::Result<ExitCode> {
+    let app = args.data.open().await?;
+    let PoisonCommand::Export { run, file } = args.command;
+    let row = app.store.get_run(run).await?;
+    let list = app.data_dir.run_folder(row.study, row.id).join(POISON_LIST);
+    let text = fs::read_to_string(&list).with_context(|| {
+        format!("the run has no poison list at {}; a run writes it when it starts", list.display())
+    })?;
+    fs::write(&file, &text)
+        .with_context(|| format!("the list cannot be written to {}", file.display()))?;
+    say(format_args!("{} images: {}", text.lines().count(), file.display()));
+    Ok(ExitCode::SUCCESS)
+}

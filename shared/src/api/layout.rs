@@ -1,0 +1,77 @@
+//! The layouts in which data sets come.
+
+use serde::{Deserialize, Serialize};
+
+/// How a data set's images lie in its folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// A folder for each class in a folder for each split.
+    #[default]
+    ImageFolder,
+    /// Tiny-ImageNet-200 as it is published: the validation images lie in one folder, with a list of their classes.
+    TinyImageNet,
+    /// CIFAR-10, binary version.
+    Cifar10,
+    /// CIFAR-100, binary version; its fine labels are the classes.
+    Cifar100,
+    /// STL-10, binary version; its labelled images.
+    Stl10,
+    /// The German traffic signs as they are published.
+    Gtsrb,
+    /// The German traffic signs as Kaggle has them.
+    GtsrbKaggle,
+    /// MNIST and what has its format: Fashion-MNIST, KMNIST, EMNIST.
+    Idx,
+    /// No folder: the program draws the images itself.
+    Drawn,
+}
+
+impl Layout {
+    /// All layouts that a folder can have.
+    pub const OF_FOLDERS: [Self; 8] = [
+        Self::ImageFolder,
+        Self::TinyImageNet,
+        Self::Cifar10,
+        Self::Cifar100,
+        Self::Stl10,
+        Self::Gtsrb,
+        Self::GtsrbKaggle,
+        Self::Idx,
+    ];
+
+    /// The name in pages and messages.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::ImageFolder => "image folder",
+            Self::TinyImageNet => "Tiny-ImageNet",
+            Self::Cifar10 => "CIFAR-10 binary",
+            Self::Cifar100 => "CIFAR-100 binary",
+            Self::Stl10 => "STL-10 binary",
+            Self::Gtsrb => "GTSRB",
+            Self::GtsrbKaggle => "GTSRB (Kaggle)",
+            Self::Idx => "MNIST (IDX)",
+            Self::Drawn => "drawn by the program",
+        }
+    }
+
+    /// The files and folders that a data set of this layout has.
+    pub fn files(self) -> &'static str {
+        match self {
+            Self::ImageFolder => "train/<class>/* and val/<class>/* or test/<class>/*",
+            Self::TinyImageNet => "train/<wnid>/images/*, val/images/*, val/val_annotations.txt",
+            Self::Cifar10 => "data_batch_1.bin to data_batch_5.bin, test_batch.bin",
+            Self::Cifar100 => "train.bin, test.bin",
+            Self::Stl10 => "train_X.bin, train_y.bin, test_X.bin, test_y.bin",
+            Self::Gtsrb => {
+                "Final_Training/Images/<class>/*, Final_Test/Images/*, GT-final_test.csv"
+            }
+            Self::GtsrbKaggle => "Train/<class>/*, Test/*, Test.csv",
+            Self::Idx => {
+                "train-images-idx3-ubyte, train-labels-idx1-ubyte and t10k-… of both, or .gz of them"
+            }
+            Self::Drawn => "nothing",
+        }
+    }
+}

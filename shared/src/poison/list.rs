@@ -1,0 +1,221 @@
+//! Poison lists: the images to poison, named one a line, as a person or another program chose them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{PoisonPlan, PoisonedSample, TooManyPoisons};
+use crate::{run::Phase, study::AttackSpec};
+
+/// Names that an error tells at most.
+const NAMED: usize = 5;
+
+/// A poison list cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PoisonListError {
+    /// Names that no training image of the study has.
+    #[error("names images that the study's training images do not have: {}", few(.0))]
+    Unknown(Vec<String>),
+    /// Images of a class that the attack does not poison.
+    #[error("names images of {} class: {}", if *clean_label { "another than the target" } else { "the target" }, few(names))]
+    NotPoisoned {
+        /// Their names.
+        names: Vec<String>,
+        /// Whether the attack poisons the target class only.
+        clean_label: bool,
+    },
+    /// Names that stand in the list more than once.
+    #[error("names images twice: {}", few(.0))]
+    Twice(Vec<String>),
+    /// A class has too few images in the list.
+    #[error("names {listed} images of class {class}, fewer than the {wanted} to poison")]
+    TooFew {
+        /// The class.
+        class: u32,
+        /// Its images in the list.
+        listed: usize,
+        /// The wanted number of poisoned ones.
+        wanted: u32,
+    },
+    /// A class has too few images beside those in the list.
+    #[error(transparent)]
+    TooMany(#[from] TooManyPoisons),
+}
+
+fn few(names: &[String]) -> String {
+    let shown = names[..names.len().min(NAMED)].join(", ");
+    match names.len() - names.len().min(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// The names in a list's text: one a line. Empty lines and those that begin with `#` are passed over.
+pub fn parse_list(text: &str) -> Vec<String> {
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(Into::into).collect()
+}
+
+/// Names as a list's text.
+pub fn format_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.flat_map(|name| [name, "\n"]).collect()
+}
+
+/// Names that a list has more than once.
+pub fn named_twice(list: &[String]) -> Option<PoisonListError> {
+    let mut seen = HashSet::new();
+    let twice: Vec<String> = list.iter().filter(|name| !seen.insert(*name)).cloned().collect();
+    (!twice.is_empty()).then_some(PoisonListError::Twice(twice))
+}
+
+/// The images that a list names, in its order. `images` gives name and class of each training image of the study.
+///
+/// # Errors
+/// Every way in which the list cannot be followed whatever the number of poisons.
+pub fn resolve_list<'a>(
+    list: &[String],
+    images: impl Iterator<Item = (&'a str, u32)>,
+    attack: &AttackSpec,
+) -> Result<Vec<PoisonedSample>, Vec<PoisonListError>> {
+    let wanted: HashSet<&str> = list.iter().map(String::as_str).collect();
+    let known: HashMap<&str, PoisonedSample> = (0..)
+        .zip(images)
+        .filter(|(_, (name, _))| wanted.contains(name))
+        .map(|(index, (name, class))| (name, PoisonedSample { index, class }))
+        .collect();
+    let (mut samples, mut unknown, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for name in list {
+        match known.get(name.as_str()) {
+            None => unknown.push(name.clone()),
+            Some(sample) if !attack.poisons_class(sample.class) => others.push(name.clone()),
+            Some(sample) => samples.push(*sample),
+        }
+    }
+    let mut errors: Vec<_> = named_twice(list).into_iter().collect();
+    if !unknown.is_empty() {
+        errors.push(PoisonListError::Unknown(unknown));
+    }
+    if !others.is_empty() {
+        let clean_label = attack.clean_label;
+        errors.push(PoisonListError::NotPoisoned { names: others, clean_label });
+    }
+    if errors.is_empty() { Ok(samples) } else { Err(errors) }
+}
+
+impl PoisonPlan {
+    /// Takes the first `per_class` images of every class that the attack poisons from a resolved list. Cover samples are drawn
+    /// from the others in the order in which [`PoisonPlan::draw`] would draw them, so the list of a drawn plan gives that plan
+    /// again.
+    ///
+    /// # Errors
+    /// When the list has too few of a class, or the class too few images for the cover samples.
+    pub fn from_list(
+        phase: Phase,
+        labels: &[u32],
+        listed: &[PoisonedSample],
+        attack: &AttackSpec,
+        per_class: u32,
+        seed: u64,
+    ) -> Result<Self, PoisonListError> {
+        let classes = labels.iter().max().map_or(0, |&last| last + 1);
+        for class in (0..classes).filter(|&class| attack.poisons_class(class)) {
+            let listed = listed.iter().filter(|sample| sample.class == class).count();
+            if listed < per_class as usize {
+                return Err(PoisonListError::TooFew { class, listed, wanted: per_class });
+            }
+        }
+        Ok(Self::choose(phase, labels, listed, attack, per_class, seed)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trigger::{TriggerSpec, WaNetSpec};
+
+    const NAMES: [&str; 8] = ["a/0", "a/1", "b/0", "b/1", "b/2", "c/0", "c/1", "c/2"];
+    const LABELS: [u32; 8] = [0, 0, 1, 1, 1, 2, 2, 2];
+
+    fn attack(clean_label: bool) -> AttackSpec {
+        let warp = WaNetSpec { cover_ratio: 1.0, ..WaNetSpec::default() };
+        let trigger = TriggerSpec::WaNet(warp);
+        AttackSpec { target_class: 0, clean_label, poisons: None, trigger }
+    }
+
+    fn resolve(
+        list: &[&str],
+        clean_label: bool,
+    ) -> Result<Vec<PoisonedSample>, Vec<PoisonListError>> {
+        let list: Vec<String> = list.iter().map(ToString::to_string).collect();
+        resolve_list(&list, NAMES.into_iter().zip(LABELS), &attack(clean_label))
+    }
+
+    fn words(list: &[&str], clean_label: bool) -> Vec<String> {
+        resolve(list, clean_label)
+            .expect_err("a wrong list")
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn a_text_is_a_name_a_line() {
+        assert_eq!(
+            parse_list("\u{feff}# mine\r\n a/0 \r\n\n#b/0\nb b/1.png"),
+            ["a/0", "b b/1.png"]
+        );
+        assert_eq!(format_list(["a/0", "b/1"].into_iter()), "a/0\nb/1\n");
+    }
+
+    #[test]
+    fn the_first_of_each_class_are_taken_in_the_list_s_order() {
+        let listed = resolve(&["c/2", "b/1", "c/0", "b/0"], false).expect("a sound list");
+        let plan = |n| PoisonPlan::from_list(Phase::Probe, &LABELS, &listed, &attack(false), n, 3);
+        let indices =
+            |samples: &[PoisonedSample]| samples.iter().map(|s| s.index).collect::<Vec<_>>();
+        let one = plan(1).expect("a plan");
+        assert_eq!(indices(&one.samples), [3, 7]);
+        assert_eq!(one.covers.len(), 2);
+        assert!(one.covers.iter().all(|cover| ![3, 7].contains(&cover.index)), "{:?}", one.covers);
+        assert_eq!(
+            plan(2).expect_err("a cover sample too many").to_string(),
+            "class 1 has 3 training images, fewer than the 4 to poison"
+        );
+        assert_eq!(
+            plan(3).expect_err("too few").to_string(),
+            "names 2 images of class 1, fewer than the 3 to poison"
+        );
+        assert_eq!(plan(0).expect("a clean phase").added(), 0);
+    }
+
+    #[test]
+    fn the_list_of_a_drawn_plan_gives_it_again() {
+        let labels: Vec<u32> = (0..60).map(|i| i % 3).collect();
+        let names: Vec<String> = (0..60).map(|i| format!("{i}.png")).collect();
+        let drawn =
+            PoisonPlan::draw(Phase::Pretrain, &labels, &attack(false), 4, 9).expect("a plan");
+        let list: Vec<String> =
+            drawn.samples.iter().map(|sample| names[sample.index as usize].clone()).collect();
+        let images = names.iter().map(String::as_str).zip(labels.iter().copied());
+        let listed = resolve_list(&list, images, &attack(false)).expect("a sound list");
+        let again = PoisonPlan::from_list(Phase::Pretrain, &labels, &listed, &attack(false), 4, 9);
+        assert_eq!(again, Ok(drawn));
+    }
+
+    #[test]
+    fn every_fault_of_a_list_is_told() {
+        assert_eq!(
+            words(&["x/0", "b/0", "a/1", "b/0"], false),
+            [
+                "names images twice: b/0",
+                "names images that the study's training images do not have: x/0",
+                "names images of the target class: a/1"
+            ]
+        );
+        assert_eq!(
+            words(&["a/0", "b/0"], true),
+            ["names images of another than the target class: b/0"]
+        );
+        let many: Vec<String> = (0..7).map(|i| format!("x/{i}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(words(&many, false)[0].ends_with("x/0, x/1, x/2, x/3, x/4 and 2 more"));
+    }
+}
