@@ -226,6 +226,7 @@ impl Job<'_> {
                     phase: Phase::Pretrain,
                     epoch,
                     norm_pix_loss: spec.pretrain.norm_pix_loss,
+                    has_decoder: true,
                 };
                 let file = checkpoint::save(self.folder, &mae, &info)?;
                 report.send(RunEvent::Checkpoint { epoch, file })?;
@@ -277,7 +278,7 @@ impl Job<'_> {
         })?;
         let path = encoder_folder.join(checkpoint::LAST);
         let (mae, info) = checkpoint::open(&path)?;
-        if info.model != spec.model {
+        if !info.model.has_encoder_of(&spec.model) {
             let reason = format!("it holds {:?}, the study asks for {:?}", info.model, spec.model);
             return Err(EngineError::Checkpoint { path, reason });
         }

@@ -13,6 +13,7 @@ import pathlib
 import numpy as np
 from safetensors.numpy import save_file
 
+import checkpoints
 import images
 import mae
 import optimizers
@@ -27,6 +28,7 @@ KINDS = {
     "positions": positions.cases,
     "images": images.cases,
     "triggers": triggers.cases,
+    "checkpoints": checkpoints.cases,
 }
 
 

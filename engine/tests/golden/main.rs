@@ -7,6 +7,7 @@
 
 mod adamw;
 mod case;
+mod checkpoints;
 mod images;
 mod mae;
 mod positions;

@@ -46,7 +46,8 @@ pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, threads: u32) -
     };
     let train = limited(&dataset.train_counts, spec.dataset.train_per_class);
     let test = limited(&dataset.test_counts, spec.dataset.test_per_class);
-    let (pretrainings, probes) = spec.grid.counts();
+    let (pretrainings, probes) = spec.counts();
+    let encoders = if spec.encoder.is_some() { 1 } else { pretrainings };
     let pretrain_one = f64::from(spec.pretrain.epochs)
         * train
         * image(spec.model.pretrain_operations(spec.pretrain.mask_ratio));
@@ -60,7 +61,9 @@ pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, threads: u32) -
             (0.0, (f64::from(spec.probe.epochs) * train + evaluations * 2.0 * test) * encode)
         }
     };
-    pretrainings as f64 * (pretrain_one + once) + probes as f64 * (each + steps * HEAD_STEP_SECONDS)
+    pretrainings as f64 * pretrain_one
+        + encoders as f64 * once
+        + probes as f64 * (each + steps * HEAD_STEP_SECONDS)
 }
 
 #[cfg(test)]
@@ -90,5 +93,7 @@ mod tests {
         spec.probe.epochs *= 2;
         let twice = estimate_seconds(&spec, &dataset, 2);
         assert!(twice > 1.8 * once && twice < 2.0 * once, "{once} s, {twice} s");
+        spec.encoder = Some("mae".into());
+        assert!(estimate_seconds(&spec, &dataset, 2) < twice / 4.0, "nothing is pre-trained");
     }
 }
