@@ -10,7 +10,7 @@ use crate::components::format;
 
 /// `2 pre-trainings, 10 linear probes`.
 pub fn runs_text(spec: &StudySpec) -> String {
-    let (pretrainings, probes) = spec.grid.counts();
+    let (pretrainings, probes) = spec.counts();
     format!(
         "{}, {}",
         format::things(pretrainings as u64, "pre-training", "pre-trainings"),

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod checkpoints;
 mod datasets;
 mod presets;
 mod results;
@@ -12,6 +13,7 @@ use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use engine::checkpoints::ExportFormat;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -44,6 +46,8 @@ enum Command {
     },
     /// Adds, lists and removes data sets.
     Datasets(DatasetArgs),
+    /// Imports checkpoints of MAE, timm and Hugging Face, and exports ours to them.
+    Checkpoints(CheckpointArgs),
     /// Trains the run whose order lies in a folder. Started by the program itself.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -155,6 +159,70 @@ enum DatasetCommand {
 }
 
 #[derive(Debug, Args)]
+struct CheckpointArgs {
+    #[command(flatten)]
+    data: DataDirArg,
+    #[command(subcommand)]
+    command: CheckpointCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CheckpointCommand {
+    /// Imports a .pth or .safetensors file, for studies to start from; nothing in it is run.
+    Import {
+        /// The file; it stays as it is.
+        file: PathBuf,
+        /// Name to call it by.
+        #[arg(long)]
+        name: String,
+        #[command(flatten)]
+        assume: AssumeArgs,
+    },
+    /// Tells what a file holds, without importing it.
+    Inspect {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        assume: AssumeArgs,
+    },
+    /// Writes a checkpoint for another program.
+    Export {
+        /// An imported checkpoint's name, or a pre-training's identifier, with @EPOCH for another than the last.
+        #[arg(value_name = "NAME|RUN[@EPOCH]")]
+        checkpoint: String,
+        /// For facebookresearch/mae, transformers, or timm (the encoder alone).
+        #[arg(long, value_name = "mae|huggingface|timm")]
+        format: ExportFormat,
+        /// File to write; for huggingface a folder.
+        out: PathBuf,
+    },
+    /// Lists the imported checkpoints.
+    List,
+    /// Removes an imported checkpoint.
+    Remove {
+        /// The checkpoint.
+        name: String,
+    },
+}
+
+/// What a file may not say of itself.
+#[derive(Debug, Args)]
+struct AssumeArgs {
+    /// Side of the images to see in pixels; positions are interpolated [default: as it was trained].
+    #[arg(long, value_name = "PIXELS")]
+    image_size: Option<u32>,
+    /// Heads of the encoder [default: as config.json says, or as is usual at its width].
+    #[arg(long, value_name = "N")]
+    heads: Option<u32>,
+    /// Heads of the decoder [default: likewise].
+    #[arg(long, value_name = "N")]
+    decoder_heads: Option<u32>,
+    /// Whether its decoder predicts normalised patches [default: as the file says, or not].
+    #[arg(long, value_name = "true|false")]
+    norm_pix_loss: Option<bool>,
+}
+
+#[derive(Debug, Args)]
 struct WorkerArgs {
     /// The run's folder.
     folder: PathBuf,
@@ -232,6 +300,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => wait_for(serve::run(args)),
         Command::Run(args) => wait_for(run::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),
+        Command::Checkpoints(args) => wait_for(checkpoints::run(args)),
         Command::Bench { command: BenchCommand::Store { runs, points, json, data_dir } } => {
             wait_for(bench::run(runs, points, json, data_dir))
         }

@@ -17,9 +17,11 @@ async fn runs_from_before_initial_weights_were_a_choice_began_normal() {
     let file = place.folder.path().join("maskdoor.sqlite");
     let mut database =
         SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
-    for back in
-        ["ALTER TABLE runs DROP COLUMN head_init", "DELETE FROM _sqlx_migrations WHERE version > 1"]
-    {
+    for back in [
+        "ALTER TABLE runs DROP COLUMN head_init",
+        "DROP TABLE imported_checkpoints",
+        "DELETE FROM _sqlx_migrations WHERE version > 1",
+    ] {
         sqlx::query(back).execute(&mut database).await.unwrap();
     }
     database.close().await.unwrap();
