@@ -39,15 +39,18 @@ fn sentence(spec: &StudySpec) -> String {
         ProbeFeatures::Cached => "cached",
         ProbeFeatures::Augmented => "augmented",
     };
+    let hidden = written((spec.pretrain.mask_ratio * 1000.0).round() / 10.0);
+    let encoder = match &spec.encoder {
+        Some(name) => format!("the imported encoder {name}"),
+        None => format!("pre-training of {} epochs, {hidden} % hidden", spec.pretrain.epochs),
+    };
     format!(
-        "ViT {} × {} blocks on {} px with patches of {} px; pre-training of {} epochs, {} % hidden; probe of {} epochs \
+        "ViT {} × {} blocks on {} px with patches of {} px; {encoder}; probe of {} epochs \
          with {} on {features} features.",
         model.encoder.dim,
         model.encoder.depth,
         model.image_size,
         model.patch_size,
-        spec.pretrain.epochs,
-        written((spec.pretrain.mask_ratio * 1000.0).round() / 10.0),
         spec.probe.epochs,
         spec.probe.fitted_by(),
     )
