@@ -18,5 +18,9 @@ fi
 cases=$PWD/target/golden/seed-$seed
 rm -rf "$cases"
 "$python" tests/golden/generate.py --seed "$seed" --out "$cases"
-MASKDOOR_GOLDEN=$cases cargo test --workspace --test golden --locked
+exports=$PWD/target/golden/exports-$seed
+rm -rf "$exports"
+MASKDOOR_EXPORTS=$exports MASKDOOR_GOLDEN=$cases cargo test --workspace --test golden --locked
 "$python" tests/golden/read_events.py "$cases"
+# And back: what the tests exported, loaded strictly by the other implementations.
+"$python" tests/golden/exports.py "$cases" "$exports"

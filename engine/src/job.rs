@@ -267,6 +267,7 @@ impl Job<'_> {
                     phase: Phase::Pretrain,
                     epoch: end.epoch,
                     norm_pix_loss: spec.pretrain.norm_pix_loss,
+                    has_decoder: true,
                 };
                 let file = checkpoint::save(self.folder, mae.params(), &info, &[])?;
                 report.send(RunEvent::Checkpoint { epoch: end.epoch, file })?;
@@ -312,7 +313,7 @@ impl Job<'_> {
         })?;
         let path = folder.join(checkpoint::LAST);
         let (mae, info) = checkpoint::open(&path)?;
-        if info.model != spec.model {
+        if !info.model.has_encoder_of(&spec.model) {
             let reason = format!("it holds {:?}, the study asks for {:?}", info.model, spec.model);
             return Err(EngineError::Checkpoint { path, reason });
         }

@@ -18,6 +18,7 @@
 //! | [`model`] | the masked autoencoder and the linear classifier |
 //! | [`optim`] | AdamW, LARS, the learning-rate schedule |
 //! | [`train`] | the two training loops, batches, replicas, checkpoints |
+//! | [`checkpoints`] | other programs' checkpoints in, ours out |
 //! | [`eval`] | predictions of a classifier; reconstructions |
 //! | [`job`] | a whole run, from its order to its last event |
 //! | [`device`], [`stop`] | threads and devices; progress and cancelling of long work |
@@ -27,6 +28,7 @@
 
 #![warn(missing_docs)]
 
+pub mod checkpoints;
 pub mod data;
 pub mod decode;
 pub mod device;

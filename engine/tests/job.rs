@@ -24,6 +24,7 @@ fn spec() -> StudySpec {
     StudySpec {
         name: "micro".into(),
         tags: Vec::new(),
+        encoder: None,
         dataset: DatasetSpec {
             name: BUILTIN_DATASET.into(),
             train_per_class: Some(12),

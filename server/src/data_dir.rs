@@ -33,6 +33,7 @@ pub enum DataDirError {
 /// | `maskdoor.sqlite` | the store |
 /// | `runs/<study>/<run>/` | a run's order, events, log and checkpoints |
 /// | `keys/<sha256>.png` | uploaded key images |
+/// | `checkpoints/<name>/` | imported checkpoints |
 /// | `scheduler.lock` | held by the program that hands out the runs |
 #[derive(Clone, Debug)]
 pub struct DataDir {
@@ -107,6 +108,11 @@ impl DataDir {
     /// The PNG of an uploaded key image.
     pub fn key_file(&self, sha256: &str) -> PathBuf {
         self.keys().join(format!("{sha256}.png"))
+    }
+
+    /// Folder of an imported checkpoint; its `checkpoint.safetensors` is one of this program.
+    pub fn checkpoint_folder(&self, name: &str) -> PathBuf {
+        self.root.join("checkpoints").join(name)
     }
 
     /// File whose lock the program holds that hands out the runs.

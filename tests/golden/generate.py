@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 import augment
+import checkpoints
 import event_files
 import finetune
 import images
@@ -37,6 +38,7 @@ KINDS = {
     "levels": augment.levels,
     "erasing": augment.erasing,
     "events": event_files.cases,
+    "checkpoints": checkpoints.cases,
 }
 
 

@@ -66,7 +66,10 @@ impl Evaluator<'_> {
         Ok(scores)
     }
 
-    fn chunk(&self, images: impl Iterator<Item = Result<Rgb8, DataError>>) -> Result<Vec<f32>, EngineError> {
+    fn chunk(
+        &self,
+        images: impl Iterator<Item = Result<Rgb8, DataError>>,
+    ) -> Result<Vec<f32>, EngineError> {
         let grid = self.vit.grid();
         let mut whole = WholeImages::default();
         let mut pixels = vec![0.0; grid.image_len()];

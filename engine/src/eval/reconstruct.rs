@@ -36,9 +36,15 @@ impl Reconstructor {
     /// Reads a checkpoint of a pre-training.
     ///
     /// # Errors
-    /// When the file cannot be read or holds no MAE.
+    /// When the file cannot be read, or holds no MAE with a decoder.
     pub fn open(checkpoint: &Path) -> Result<Self, EngineError> {
         let (mae, info) = checkpoint::open(checkpoint)?;
+        if !info.has_decoder {
+            return Err(EngineError::Checkpoint {
+                path: checkpoint.into(),
+                reason: "it holds an encoder alone, and only a decoder reconstructs; linear probes can start from it".into(),
+            });
+        }
         Ok(Self { mae, info })
     }
 

@@ -50,6 +50,7 @@ impl Job<'_> {
                     phase: Phase::Finetune,
                     epoch: end.epoch,
                     norm_pix_loss: false,
+                    has_decoder: false,
                 };
                 let pooling = [("pooling", recipe.pooling.as_str().to_owned())];
                 let file = checkpoint::save(self.folder, vit.params(), &info, &pooling)?;

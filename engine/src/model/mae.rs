@@ -96,6 +96,23 @@ impl Mae {
     /// A sentence that names the tensor that does not fit.
     pub fn load(&mut self, file: &safetensors::SafeTensors<'_>) -> std::result::Result<(), String> {
         self.params.load(file)?;
+        self.read_tables()
+    }
+
+    /// Takes over the encoder alone; the decoder stays as it was drawn.
+    ///
+    /// # Errors
+    /// A sentence that names the tensor that does not fit.
+    pub fn load_encoder(
+        &mut self,
+        file: &safetensors::SafeTensors<'_>,
+    ) -> std::result::Result<(), String> {
+        let encoder = |name: &str| !name.starts_with("decoder_") && name != "mask_token";
+        self.params.load_some(file, encoder)?;
+        self.read_tables()
+    }
+
+    fn read_tables(&mut self) -> std::result::Result<(), String> {
         let table = |name: &str| {
             let param = self.params.get(name).expect("the tables are parameters of every model");
             param.values().map_err(|error| error.to_string())

@@ -198,7 +198,19 @@ impl Params {
     /// # Errors
     /// A sentence that names the tensor that is missing or has another shape or number type.
     pub fn load(&self, file: &SafeTensors<'_>) -> std::result::Result<(), String> {
-        for param in &self.entries {
+        self.load_some(file, |_| true)
+    }
+
+    /// As [`load`](Self::load), only those whose name is `wanted`.
+    ///
+    /// # Errors
+    /// A sentence that names the tensor that is missing or has another shape or number type.
+    pub fn load_some(
+        &self,
+        file: &SafeTensors<'_>,
+        wanted: impl Fn(&str) -> bool,
+    ) -> std::result::Result<(), String> {
+        for param in self.entries.iter().filter(|param| wanted(&param.name)) {
             let values = read(file, &param.name, param.tensor().dims())?;
             param.set(&values).map_err(|error| format!("{}: {error}", param.name))?;
         }

@@ -39,17 +39,20 @@ pub struct CheckpointInfo {
     pub epoch: u32,
     /// Whether its decoder predicts normalised patches.
     pub norm_pix_loss: bool,
+    /// Whether the file has a decoder; an imported encoder may come without one, and its model's decoder is a stand-in then.
+    pub has_decoder: bool,
 }
 
 impl CheckpointInfo {
     /// The header's texts.
-    pub fn metadata(&self) -> [(&'static str, String); 5] {
+    pub fn metadata(&self) -> [(&'static str, String); 6] {
         let model = serde_json::to_string(&self.model).expect("whole numbers always serialise");
         [
             ("model", model),
             ("phase", self.phase.as_str().into()),
             ("epoch", self.epoch.to_string()),
             ("norm_pix_loss", self.norm_pix_loss.to_string()),
+            ("decoder", self.has_decoder.to_string()),
             ("program", PROGRAM.into()),
         ]
     }
@@ -68,6 +71,11 @@ impl CheckpointInfo {
             norm_pix_loss: text("norm_pix_loss")?
                 .parse()
                 .map_err(|error| format!("norm_pix_loss: {error}"))?,
+            has_decoder: match texts.get("decoder") {
+                Some(text) => text.parse().map_err(|error| format!("decoder: {error}"))?,
+                // Before there were others, every checkpoint had one.
+                None => true,
+            },
         };
         info.check().map(|()| info)
     }
@@ -113,7 +121,7 @@ pub fn save(
     Ok(name)
 }
 
-/// Reads the MAE of a checkpoint.
+/// Reads the MAE of a checkpoint. Without [`CheckpointInfo::has_decoder`] its decoder is one that nobody trained.
 ///
 /// # Errors
 /// When the file cannot be read or holds no MAE that this program can run.
@@ -126,7 +134,8 @@ pub fn open(path: &Path) -> Result<(Mae, CheckpointInfo), EngineError> {
     let info = CheckpointInfo::parse(&texts).map_err(wrong)?;
     let file = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
     let mut mae = Mae::new(&info.model, 0, DType::F32)?;
-    mae.load(&file).map_err(wrong)?;
+    let loaded = if info.has_decoder { mae.load(&file) } else { mae.load_encoder(&file) };
+    loaded.map_err(wrong)?;
     Ok((mae, info))
 }
 
@@ -164,7 +173,8 @@ mod tests {
             encoder: TransformerSpec { dim: 8, depth: 1, heads: 2 },
             decoder: TransformerSpec { dim: 4, depth: 1, heads: 1 },
         };
-        CheckpointInfo { model, phase: Phase::Pretrain, epoch: 7, norm_pix_loss: true }
+        let (phase, epoch) = (Phase::Pretrain, 7);
+        CheckpointInfo { model, phase, epoch, norm_pix_loss: true, has_decoder: true }
     }
 
     #[test]

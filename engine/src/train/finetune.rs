@@ -171,7 +171,8 @@ impl Finetuning<'_> {
         let step = batch.steps_done();
         let mix = Mix::draw(self.recipe, side, &mut stream(self.seed, Purpose::Mix, step, 0));
         mix.apply(&mut planes, side);
-        let labels: Vec<u32> = samples.iter().map(|&sample| self.images.label(sample as usize)).collect();
+        let labels: Vec<u32> =
+            samples.iter().map(|&sample| self.images.label(sample as usize)).collect();
         let classes = self.pixels.classes.len();
         let targets = Targets::new(&labels, classes, self.recipe.label_smoothing, mix.lambda);
         let mut shards = Shards { images: Vec::new(), targets: Vec::new(), drops: Vec::new() };
@@ -204,8 +205,7 @@ impl Finetuning<'_> {
     fn augmented(&self, sample: u32, rng: &mut ChaCha8Rng) -> Result<Rgb8, DataError> {
         let (side, recipe) = (self.pixels.side, self.recipe);
         let image = self.images.image(sample as usize)?;
-        let image =
-            random_resized_crop(&image, side, recipe.crop_min_scale, Filter::Bicubic, rng);
+        let image = random_resized_crop(&image, side, recipe.crop_min_scale, Filter::Bicubic, rng);
         let image = if recipe.flip { random_flip(image, rng) } else { image };
         if !recipe.augments() {
             return Ok(image);

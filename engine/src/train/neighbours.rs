@@ -74,9 +74,8 @@ impl Neighbours<'_> {
             Some(i) => Ok(eval_transform(&self.poisons.image(i)?, side)),
         };
         let of_test = |i: usize| Ok(eval_transform(&*test[asked[i]].image()?, side));
-        let attacked = |i: usize| {
-            Ok(eval_transform(&self.trigger.applied(&*test[asked[i]].image()?), side))
-        };
+        let attacked =
+            |i: usize| Ok(eval_transform(&self.trigger.applied(&*test[asked[i]].image()?), side));
 
         let banked = known.len() + self.poisons.len();
         let features = encoder.features(banked, of_bank, "neighbours", &mut ())?;

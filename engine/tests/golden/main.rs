@@ -8,6 +8,7 @@
 mod adamw;
 mod augment;
 mod case;
+mod checkpoints;
 mod finetune;
 mod images;
 mod layouts;

@@ -10,7 +10,7 @@ use crate::components::format;
 
 /// `2 pre-trainings, 10 linear probes`.
 pub fn runs_text(spec: &StudySpec) -> String {
-    let counts = spec.grid.counts();
+    let counts = spec.counts();
     let parts = [
         (counts.pretrainings, "pre-training", "pre-trainings"),
         (counts.probes, "linear probe", "linear probes"),

@@ -8,6 +8,7 @@ use shared::{FieldError, RunState, api::Problem};
 
 use crate::{
     jobs::{
+        checkpoints::CheckpointError,
         datasets::DatasetError,
         studies::{CreateError, DeleteError},
     },
@@ -125,6 +126,18 @@ impl From<DatasetError> for ApiError {
             DatasetError::Unknown { .. } => Self::NotFound(error.to_string()),
             DatasetError::Store(error) => error.into(),
             DatasetError::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<CheckpointError> for ApiError {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::Field(error) => Self::Invalid(vec![error]),
+            CheckpointError::Refused(error) => Self::field("path", error.to_string()),
+            CheckpointError::Missing(_) => Self::NotFound(error.to_string()),
+            CheckpointError::Store(error) => error.into(),
+            CheckpointError::Internal(_) => Self::internal(error),
         }
     }
 }

@@ -9,7 +9,7 @@
 //! | `openapi` | the document |
 //! | `studies`, `runs`, `run_files`, `events` | studies, runs, what runs wrote, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
-//! | `checkpoints`, `reconstructions`, `compare`, `figures` | results |
+//! | `checkpoints`, `imports`, `reconstructions`, `compare`, `figures` | results |
 //! | `health`, `system`, `presets` | the program |
 //! | `catalog`, `recent`, `pixels`, `files` | helpers: lists and models kept in memory, images and files on their way |
 
@@ -24,6 +24,7 @@ mod figures;
 mod files;
 mod guard;
 mod health;
+mod imports;
 mod keys;
 mod openapi;
 mod pixels;
@@ -127,6 +128,10 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(run_files::get_poison_list))
         .routes(routes!(events::stream_events))
         .routes(routes!(checkpoints::list_checkpoints))
+        .routes(routes!(imports::list_imports, imports::import_checkpoint))
+        .routes(routes!(imports::get_import, imports::remove_import))
+        .routes(routes!(imports::export_import))
+        .routes(routes!(imports::export_run))
         .routes(routes!(reconstructions::create_reconstruction))
         .routes(routes!(compare::list_results))
         .routes(routes!(compare::list_epochs))

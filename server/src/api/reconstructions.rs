@@ -8,10 +8,10 @@ use engine::{
     eval::Reconstructor,
 };
 use shared::{
-    Phase, Rgb8, RunEvent, RunId, Stage, Trigger,
+    Phase, Rgb8, RunEvent, RunId, Stage, StudyId, StudySpec, Trigger,
     api::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction},
     patches::random_mask,
-    run::RunOrder,
+    run::DataSource,
 };
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
     recent::Recent,
     samples::{check_index, load},
 };
-use crate::jobs::run_folder::RunFolder;
+use crate::jobs::{keys::key_file, run_folder::RunFolder};
 
 /// Most models that are kept: two that are compared, and as many of before.
 const KEPT: usize = 4;
@@ -63,6 +63,9 @@ pub async fn create_reconstruction(
     Body(request): Body<ReconstructRequest>,
 ) -> Result<Json<Reconstruction>, ApiError> {
     let run = api.app.store.get_run(request.run).await?;
+    if let Some(name) = request.imported.clone() {
+        return reconstruct_imported(api, run.study, &name, request).await;
+    }
     if run.point.phase != Phase::Pretrain {
         return Err(ApiError::field("run", "is no pre-training; only those have a decoder"));
     }
@@ -84,10 +87,51 @@ pub async fn create_reconstruction(
         let model = api.models.open(file)?;
         let order = folder.order().map_err(ApiError::internal)?;
         let key = read_key(&folder)?;
-        reconstruct(&api, &order, key.as_ref(), &model, &request)
+        let images = Images { source: &order.source, spec: &order.spec, key: key.as_ref() };
+        reconstruct(&api, &images, &model, &request)
     })
     .await?;
     Ok(Json(answer))
+}
+
+/// As the checkpoint of a run does it; images and trigger are those of the study.
+async fn reconstruct_imported(
+    api: Api,
+    study: StudyId,
+    name: &str,
+    request: ReconstructRequest,
+) -> Result<Json<Reconstruction>, ApiError> {
+    let info = api.app.store.get_import(name).await?;
+    if !info.has_decoder {
+        let message = format!(
+            "{name} is an encoder alone, and only a decoder reconstructs; linear probes can start from it"
+        );
+        return Err(ApiError::field("imported", message));
+    }
+    let file = api.app.import_file(name).await?;
+    let spec = api.app.store.get_study(study).await?.spec;
+    let source = api.app.get_dataset(&spec.dataset.name).await?.source();
+    let answer = blocking(move || {
+        let model = api.models.open(file)?;
+        let key = spec.attack.trigger.key().map(|id| study_key(&api, id)).transpose()?;
+        let images = Images { source: &source, spec: &spec, key: key.as_ref() };
+        reconstruct(&api, &images, &model, &request)
+    })
+    .await?;
+    Ok(Json(answer))
+}
+
+/// Where images and trigger come from.
+struct Images<'a> {
+    source: &'a DataSource,
+    spec: &'a StudySpec,
+    key: Option<&'a Rgb8>,
+}
+
+/// The key image that a study names, in its own size.
+fn study_key(api: &Api, id: &str) -> Result<Rgb8, ApiError> {
+    let file = key_file(&api.app.data_dir, id).map_err(ApiError::internal)?;
+    decode(&file, Limits::default()).map_err(ApiError::internal)
 }
 
 /// Whether the run has told of a checkpoint of this name.
@@ -102,19 +146,19 @@ async fn told(api: &Api, run: RunId, name: &str) -> Result<bool, ApiError> {
 
 fn reconstruct(
     api: &Api,
-    order: &RunOrder,
-    key: Option<&Rgb8>,
+    images: &Images<'_>,
     model: &Reconstructor,
     request: &ReconstructRequest,
 ) -> Result<Reconstruction, ApiError> {
     let spec = model.model();
     let side = spec.image_size as usize;
     let hidden = mask(&request.mask, spec.patches() as usize)?;
-    let index = api.catalog.open(&order.source, &order.spec.dataset, "")?;
+    let index = api.catalog.open(images.source, &images.spec.dataset, "")?;
     check_index(&index, request.split, request.index)?;
     let clean = load(&index, request.split, request.index, side)?;
-    let trigger = &order.spec.attack.trigger;
-    let trigger = Trigger::prepare(trigger, key, side, Stage::Test).map_err(ApiError::internal)?;
+    // A trigger fits the study's images, and perhaps not those of an imported model.
+    let trigger = Trigger::prepare(&images.spec.attack.trigger, images.key, side, Stage::Test)
+        .map_err(|error| ApiError::Conflict(format!("on images of {side} px: {error}")))?;
     let triggered = trigger.applied(&clean);
     Ok(Reconstruction {
         side: spec.image_size,

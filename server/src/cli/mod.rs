@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod checkpoints;
 mod datasets;
 mod poisons;
 mod presets;
@@ -14,6 +15,7 @@ use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use engine::checkpoints::ExportFormat;
 use shared::RunId;
 use tracing_subscriber::EnvFilter;
 
@@ -51,6 +53,8 @@ enum Command {
     Datasets(DatasetArgs),
     /// Writes which images a run poisoned, for another study.
     Poisons(PoisonArgs),
+    /// Imports checkpoints of MAE, timm and Hugging Face, and exports ours to them.
+    Checkpoints(CheckpointArgs),
     /// Trains the run whose order lies in a folder. Started by the program itself.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -193,6 +197,70 @@ enum PoisonCommand {
 }
 
 #[derive(Debug, Args)]
+struct CheckpointArgs {
+    #[command(flatten)]
+    data: DataDirArg,
+    #[command(subcommand)]
+    command: CheckpointCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CheckpointCommand {
+    /// Imports a .pth or .safetensors file, for studies to start from; nothing in it is run.
+    Import {
+        /// The file; it stays as it is.
+        file: PathBuf,
+        /// Name to call it by.
+        #[arg(long)]
+        name: String,
+        #[command(flatten)]
+        assume: AssumeArgs,
+    },
+    /// Tells what a file holds, without importing it.
+    Inspect {
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        assume: AssumeArgs,
+    },
+    /// Writes a checkpoint for another program.
+    Export {
+        /// An imported checkpoint's name, or a pre-training's identifier, with @EPOCH for another than the last.
+        #[arg(value_name = "NAME|RUN[@EPOCH]")]
+        checkpoint: String,
+        /// For facebookresearch/mae, transformers, or timm (the encoder alone).
+        #[arg(long, value_name = "mae|huggingface|timm")]
+        format: ExportFormat,
+        /// File to write; for huggingface a folder.
+        out: PathBuf,
+    },
+    /// Lists the imported checkpoints.
+    List,
+    /// Removes an imported checkpoint.
+    Remove {
+        /// The checkpoint.
+        name: String,
+    },
+}
+
+/// What a file may not say of itself.
+#[derive(Debug, Args)]
+struct AssumeArgs {
+    /// Side of the images to see in pixels; positions are interpolated [default: as it was trained].
+    #[arg(long, value_name = "PIXELS")]
+    image_size: Option<u32>,
+    /// Heads of the encoder [default: as config.json says, or as is usual at its width].
+    #[arg(long, value_name = "N")]
+    heads: Option<u32>,
+    /// Heads of the decoder [default: likewise].
+    #[arg(long, value_name = "N")]
+    decoder_heads: Option<u32>,
+    /// Whether its decoder predicts normalised patches [default: as the file says, or not].
+    #[arg(long, value_name = "true|false")]
+    norm_pix_loss: Option<bool>,
+}
+
+#[derive(Debug, Args)]
 struct WorkerArgs {
     /// The run's folder.
     folder: PathBuf,
@@ -272,6 +340,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),
         Command::Poisons(args) => wait_for(poisons::run(args)),
+        Command::Checkpoints(args) => wait_for(checkpoints::run(args)),
         Command::Bench { command: BenchCommand::Store { runs, points, json, data_dir } } => {
             wait_for(bench::run(runs, points, json, data_dir))
         }

@@ -14,7 +14,7 @@ use shared::{
 
 use crate::{app::App, store::StoreError};
 
-/// Longest name of a data set in characters.
+/// Longest name of a data set or an imported checkpoint in characters.
 const NAME_LENGTH: usize = 64;
 
 /// A data set cannot be used or added.
@@ -134,6 +134,11 @@ fn check_name(name: &str) -> Result<(), FieldError> {
     if name == BUILTIN_DATASET {
         return Err(taken(name));
     }
+    check_plain_name(name)
+}
+
+/// Whether a name can be a file's, too.
+pub(super) fn check_plain_name(name: &str) -> Result<(), FieldError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || name.len() > NAME_LENGTH || !name.chars().all(fits) {
         let message =

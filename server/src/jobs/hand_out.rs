@@ -45,16 +45,19 @@ impl Scheduler {
             ),
             None => None,
         };
-        let encoder = ready
-            .parent
-            .map(|parent| self.app.data_dir.run_folder(ready.study, parent).display().to_string());
+        let data_dir = &self.app.data_dir;
+        let encoder = match (&ready.spec.encoder, ready.parent) {
+            (Some(name), _) => Some(data_dir.checkpoint_folder(name)),
+            (None, Some(parent)) => Some(data_dir.run_folder(ready.study, parent)),
+            (None, None) => None,
+        };
         let order = RunOrder {
             run: ready.run,
             study: ready.study,
             spec: ready.spec.clone(),
             point: ready.point,
             source: dataset.source(),
-            encoder,
+            encoder: encoder.map(|folder| folder.display().to_string()),
             program: crate::VERSION.to_owned(),
         };
         Ok((order, key))

@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`studies`] | a study from its specification; cancel, retry, delete |
-//! | [`datasets`], [`keys`] | data sets and key images that a study can name |
+//! | [`datasets`], [`keys`], [`checkpoints`] | data sets, key images and imported checkpoints that a study can name |
 //! | [`run_folder`] | what lies in a run's folder; whether its worker lives |
 //! | [`ingest`] | a run folder's event lines -> store, each exactly once |
 //! | [`worker_process`] | a worker from outside: spawn, reap, kill |
@@ -14,6 +14,7 @@
 //! the scheduler's lock only follows those files. All that is known of a run stands in the store, so a new scheduler goes
 //! on where an old one was killed.
 
+pub mod checkpoints;
 pub mod datasets;
 mod hand_out;
 pub mod handle;

@@ -82,6 +82,19 @@ impl App {
         if let Some(key) = spec.attack.trigger.key().filter(|key| !key.is_empty()) {
             errors.extend(check_key(&self.data_dir, key));
         }
+        if let Some(name) = spec.encoder.as_deref().filter(|name| !name.is_empty()) {
+            match self.store.get_import(name).await {
+                Ok(checkpoint) => {
+                    errors.extend(spec.validate_encoder(&checkpoint));
+                    // Its folder has the name as it was given first.
+                    spec.encoder = Some(checkpoint.name);
+                }
+                Err(missing @ StoreError::NotFound { .. }) => {
+                    errors.push(FieldError::new("encoder", missing.to_string()));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
         if !errors.is_empty() {
             return Err(CreateError::Invalid(errors));
         }
@@ -89,7 +102,7 @@ impl App {
         let id = self.ids.study();
         let mut encoders = HashMap::new();
         let mut runs = Vec::new();
-        for point in spec.grid.points() {
+        for point in spec.points() {
             let run = self.ids.run();
             if point.phase == Phase::Pretrain {
                 encoders.insert(point, run);

@@ -8,7 +8,7 @@
 //! | `state` | how the state of a run changes |
 //! | [`events`] | events: take in exactly once, read by run, read as one stream |
 //! | [`compare`] | finished classifiers for the figures |
-//! | [`checkpoints`] | checkpoints that runs have written |
+//! | [`checkpoints`], [`imports`] | checkpoints that runs have written, imported ones |
 //! | [`datasets`], [`keys`] | added data sets, uploaded key images |
 //! | `fill` | many realistic rows for measurements |
 
@@ -18,6 +18,7 @@ pub mod datasets;
 mod error;
 pub mod events;
 mod fill;
+pub mod imports;
 pub mod keys;
 mod open;
 pub mod queue;

@@ -7,6 +7,7 @@ mod datasets;
 mod events;
 mod harness;
 mod http;
+mod imports;
 mod keys;
 mod openapi;
 mod pictures;

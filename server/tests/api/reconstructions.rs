@@ -16,7 +16,7 @@ use crate::harness::{TestApp, spec};
 const SIDE: usize = 32;
 const PATCH: usize = 8;
 
-fn micro() -> StudySpec {
+pub fn micro() -> StudySpec {
     let mut spec = spec();
     spec.dataset.train_per_class = Some(4);
     spec.dataset.test_per_class = Some(2);
@@ -32,7 +32,7 @@ fn micro() -> StudySpec {
 }
 
 /// A study whose pre-training has run; its run.
-async fn trained(app: &TestApp) -> RunId {
+pub async fn trained(app: &TestApp) -> RunId {
     let made = app.post("/studies", &serde_json::to_value(micro()).unwrap()).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
     let study = made.json()["id"].as_str().unwrap().parse().unwrap();

@@ -246,6 +246,50 @@ fn data_sets_are_added_listed_and_removed() {
 }
 
 #[test]
+fn a_checkpoint_goes_out_and_in_and_its_probes_are_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let (json, data, elsewhere) = (place("out.json"), place("data"), place("elsewhere"));
+    let mut spec = micro("out", 2);
+    spec.grid.ppr = vec![0];
+    let study = write_study(folder.path(), &spec);
+    success(folder.path(), &["run", &study, "--data-dir", &data, "--json", &json]);
+    let read =
+        || -> Vec<RunResult> { serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap() };
+    let whole = read();
+
+    let (run, file) = (whole[0].run.to_string(), place("timm.safetensors"));
+    let at = ["--data-dir", &data];
+    let export = ["checkpoints", "export", &run, "--format", "timm", &file];
+    assert_eq!(success(folder.path(), &[&export[..], &at].concat()).trim(), file);
+    let inspect = ["checkpoints", "inspect", &file, "--heads", "1"];
+    let told = success(folder.path(), &inspect);
+    assert!(told.contains("encoder 8 x 1, 1 head") && told.contains("no decoder"), "{told}");
+    let at = ["--data-dir", &elsewhere];
+    let import = ["checkpoints", "import", &file, "--name", "enc", "--heads", "1"];
+    let told = success(folder.path(), &[&import[..], &at].concat());
+    assert!(told.contains("encoder = \"enc\""), "{told}");
+    let list = success(folder.path(), &[&["checkpoints", "list"][..], &at].concat());
+    assert!(list.contains("enc") && list.contains("timm.safetensors"), "{list}");
+
+    spec.encoder = Some("enc".into());
+    let study = write_study(folder.path(), &spec);
+    success(folder.path(), &["run", &study, "--data-dir", &elsewhere, "--json", &json]);
+    let probes = read();
+    assert_eq!(probes.len(), 2);
+    for (again, first) in probes.iter().zip(&whole[1..]) {
+        let result = |run: &RunResult| (run.lpr, run.loss, run.ca, run.asr, run.ra);
+        assert_eq!(result(again), result(first));
+    }
+    let remove = ["checkpoints", "remove", "enc"];
+    let kept = failure(folder.path(), &[&remove[..], &at].concat());
+    assert_eq!(kept, "error: the study \"out\" starts from enc; delete it first\n");
+    let missing = ["checkpoints", "export", "none", "--format", "mae", &file];
+    let missing = failure(folder.path(), &[&missing[..], &at].concat());
+    assert_eq!(missing, "error: there is no imported checkpoint none\n");
+}
+
+#[test]
 fn a_folder_without_train_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").display().to_string();

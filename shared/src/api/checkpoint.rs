@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{RunId, StudyId},
     run::RunPoint,
+    study::ModelSpec,
 };
 
 /// A checkpoint that can be opened.
@@ -27,4 +28,55 @@ pub struct CheckpointInfo {
     pub bytes: u64,
     /// Unix time in milliseconds.
     pub created_at: u64,
+}
+
+/// Imports a checkpoint of another program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ImportCheckpoint {
+    /// Name to call it by: letters, digits, `-` and `_`.
+    pub name: String,
+    /// File on the server's machine: `.pth` or `.safetensors`.
+    pub path: String,
+    /// Side of the images to see in pixels; the one that it was trained on when absent.
+    #[serde(default)]
+    pub image_size: Option<u32>,
+    /// Heads of the encoder, where nothing beside the file tells them and its width is no usual one.
+    #[serde(default)]
+    pub heads: Option<u32>,
+    /// Heads of the decoder.
+    #[serde(default)]
+    pub decoder_heads: Option<u32>,
+    /// Whether its decoder predicts normalised patches, where the file does not tell.
+    #[serde(default)]
+    pub norm_pix_loss: Option<bool>,
+}
+
+/// An imported checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportedCheckpoint {
+    /// Name.
+    pub name: String,
+    /// Name of the file that it came from.
+    pub source: String,
+    /// SHA-256 of that file, in hex.
+    pub sha256: String,
+    /// What that file was, in a few words.
+    pub format: String,
+    /// Its sizes; without a decoder, the decoder's mean nothing.
+    pub model: ModelSpec,
+    /// Whether it has a decoder, and so can reconstruct.
+    pub has_decoder: bool,
+    /// Whether its decoder predicts normalised patches.
+    pub norm_pix_loss: bool,
+    /// Numbers of the model.
+    pub parameters: u64,
+    /// Size of the kept checkpoint in bytes.
+    pub bytes: u64,
+    /// What the file does not say and was assumed, a sentence each.
+    pub assumed: Vec<String>,
+    /// Unix time in milliseconds.
+    pub added_at: u64,
 }

@@ -10,7 +10,7 @@ mod run;
 mod study;
 mod system;
 
-pub use checkpoint::CheckpointInfo;
+pub use checkpoint::{CheckpointInfo, ImportCheckpoint, ImportedCheckpoint};
 pub use dataset::{AddDataset, DatasetInfo, SampleImage, Samples, SkippedFile, Split};
 pub use key::{KeyInfo, KeyPixels};
 pub use layout::Layout;

@@ -28,8 +28,11 @@ pub enum MaskSpec {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReconstructRequest {
-    /// Pre-training whose checkpoint to open.
+    /// Pre-training whose checkpoint to open. Its study gives images and trigger.
     pub run: RunId,
+    /// Imported checkpoint to open in its place, by name; the run may be any of the study then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
     /// Checkpoint's file name; the last one when absent.
     #[serde(default)]
     pub file: Option<String>,

@@ -46,7 +46,8 @@ pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, threads: u32) -
     };
     let train = limited(&dataset.train_counts, spec.dataset.train_per_class);
     let test = limited(&dataset.test_counts, spec.dataset.test_per_class);
-    let counts = spec.grid.counts();
+    let counts = spec.counts();
+    let encoders = if spec.encoder.is_some() { 1 } else { counts.pretrainings };
     let pretrain_one = f64::from(spec.pretrain.epochs)
         * train
         * image(spec.model.pretrain_operations(spec.pretrain.mask_ratio));
@@ -60,7 +61,7 @@ pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, threads: u32) -
             (0.0, (f64::from(spec.probe.epochs) * train + evaluations * 2.0 * test) * encode)
         }
     };
-    // A pre-training without probes computes no features.
+    // An encoder without probes computes no features.
     let once = if counts.probes > 0 { once } else { 0.0 };
     let finetune = &spec.finetune;
     let evaluations = f64::from(finetune.epochs / finetune.evaluate_every.max(1)) + 1.0;
@@ -68,7 +69,8 @@ pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, threads: u32) -
         * train
         * image(TRAINING_FACTOR * spec.model.encode_operations())
         + evaluations * 2.0 * test * encode;
-    counts.pretrainings as f64 * (pretrain_one + once)
+    counts.pretrainings as f64 * pretrain_one
+        + encoders as f64 * once
         + counts.probes as f64 * (each + steps * HEAD_STEP_SECONDS)
         + (counts.finetunings + counts.scratch) as f64 * finetune_one
 }
@@ -102,5 +104,7 @@ mod tests {
         spec.finetune.epochs *= 2;
         let twice = estimate_seconds(&spec, &dataset, 2);
         assert!(twice > 1.8 * once && twice < 2.0 * once, "{once} s, {twice} s");
+        spec.encoder = Some("mae".into());
+        assert!(estimate_seconds(&spec, &dataset, 2) < twice / 4.0, "nothing is pre-trained");
     }
 }

@@ -58,6 +58,22 @@ pub struct Counts {
 }
 
 impl StudySpec {
+    /// The grid's runs; without its pre-trainings where the encoder is an imported one.
+    pub fn points(&self) -> Vec<RunPoint> {
+        let mut points = self.grid.points();
+        if self.encoder.is_some() {
+            points.retain(|point| point.phase != Phase::Pretrain);
+        }
+        points
+    }
+
+    /// Number of runs of each kind.
+    pub fn counts(&self) -> Counts {
+        let counts = self.grid.counts();
+        let pretrainings = if self.encoder.is_some() { 0 } else { counts.pretrainings };
+        Counts { pretrainings, ..counts }
+    }
+
     /// Training images of a run's epoch, poisons and cover samples included, for `class_counts[c]` images in class `c` before the
     /// limit.
     pub fn samples_per_epoch(&self, class_counts: &[u32], per_class: u32) -> u32 {

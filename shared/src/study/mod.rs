@@ -3,6 +3,7 @@
 
 mod attack;
 mod cost;
+mod encoder;
 mod finetune;
 mod grid;
 mod preset;
@@ -33,6 +34,9 @@ pub struct StudySpec {
     /// Words that a person finds it by, at most eight.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Imported checkpoint that every probe starts from, by name; the study makes no pre-training then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
     /// The images.
     pub dataset: DatasetSpec,
     /// Trigger and target.
@@ -126,6 +130,12 @@ impl ModelSpec {
     /// Number of ViT patches of an image.
     pub fn patches(&self) -> u32 {
         (self.image_size / self.patch_size.max(1)).pow(2)
+    }
+
+    /// Whether both see the same patches with encoders of the same sizes.
+    pub fn has_encoder_of(&self, other: &Self) -> bool {
+        (self.image_size, self.patch_size, self.encoder)
+            == (other.image_size, other.patch_size, other.encoder)
     }
 }
 

@@ -47,6 +47,7 @@ fn quick_look() -> Preset {
         spec: StudySpec {
             name: "Quick look".into(),
             tags: Vec::new(),
+            encoder: None,
             dataset: DatasetSpec { name: BUILTIN_DATASET.into(), train_per_class: None, test_per_class: None },
             attack: stripes(0.4),
             grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 10], fpr: Vec::new(), scratch: false, seeds: vec![1] },
@@ -81,6 +82,7 @@ fn cifar10_quick() -> Preset {
         spec: StudySpec {
             name: "CIFAR-10, quick".into(),
             tags: Vec::new(),
+            encoder: None,
             dataset: DatasetSpec { name: "cifar10".into(), train_per_class: Some(500), test_per_class: Some(200) },
             attack: stripes(0.4),
             grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 1, 3, 10, 50], fpr: Vec::new(), scratch: false, seeds: vec![1] },

@@ -67,6 +67,9 @@ impl StudySpec {
         check.that(self.tags.iter().all(sound), "tags", || {
             "takes tags of 1 to 40 characters, without commas".into()
         });
+        check.that(self.encoder.as_deref() != Some(""), "encoder", || {
+            "names an imported checkpoint".into()
+        });
         check.that(!self.dataset.name.is_empty(), "dataset.name", || "choose a data set".into());
         for (field, limit) in [
             ("train_per_class", self.dataset.train_per_class),
@@ -85,6 +88,9 @@ impl StudySpec {
                 twice.map(|error| error.to_string()).unwrap_or_default()
             });
         }
+        check.that(self.encoder.is_none() || self.grid.ppr == [0], "grid.ppr", || {
+            "is 0 alone: an imported encoder is trained already, and nothing is known of its poisons".into()
+        });
         let mut errors = check.0;
         errors.extend(self.attack.trigger.validate(self.model.image_size, "attack.trigger"));
         errors

@@ -1,10 +1,12 @@
 //! The page "New study": an attack with its preview, the grid of poisons, the training, and what will run.
 //!
-//! Address: `?preset=<id>` begins with a preset (the first one without it), `?from=<study>` with a copy of a study.
+//! Address: `?preset=<id>` begins with a preset (the first one without it), `?from=<study>` with a copy of a study,
+//! `?encoder=<name>` on an imported checkpoint.
 
 mod attack_panel;
 mod choice;
 mod draft;
+mod encoder_field;
 mod key_choice;
 mod labels;
 mod number;
@@ -27,7 +29,7 @@ use leptos_router::{
 };
 use shared::{
     StudySpec,
-    api::{DatasetInfo, DeviceInfo, KeyInfo, StudyDetail, SystemInfo},
+    api::{DatasetInfo, DeviceInfo, ImportedCheckpoint, KeyInfo, StudyDetail, SystemInfo},
     study::Preset,
 };
 
@@ -64,6 +66,8 @@ pub fn NewStudyPage() -> impl IntoView {
     let wants_copy = from.is_some();
     let presets: Fetched<Vec<Preset>> = fetched(|| Some("/presets".into()));
     let datasets: Fetched<Vec<DatasetInfo>> = fetched(|| Some("/datasets".into()));
+    let imports: Fetched<Vec<ImportedCheckpoint>> =
+        fetched(|| Some("/checkpoints/imported".into()));
     let keys: Fetched<Vec<KeyInfo>> = fetched(|| Some("/keys".into()));
     let system: Fetched<SystemInfo> = fetched(|| Some("/system".into()));
     let copied: Fetched<StudyDetail> =
@@ -73,21 +77,30 @@ pub fn NewStudyPage() -> impl IntoView {
         Memo::new(move |_| system.value().map(|system| system.devices).unwrap_or_default());
     let ready = Memo::new(move |_| {
         let copy_is_here = !wants_copy || copied.get().is_some();
-        copy_is_here.then_some(()).and(presets.value()).filter(|_| datasets.value().is_some())
+        let all_here = copy_is_here && imports.value().is_some() && datasets.value().is_some();
+        all_here.then_some(()).and(presets.value())
     });
-    let problem =
-        move || presets.problem().or_else(|| datasets.problem()).or_else(|| copied.problem());
+    let problem = move || {
+        let first = presets.problem().or_else(|| datasets.problem());
+        first.or_else(|| copied.problem()).or_else(|| imports.problem())
+    };
     let retry = Callback::new(move |()| {
         presets.refetch();
         datasets.refetch();
         copied.refetch();
+        imports.refetch();
     });
     let form = move || {
         let presets = ready.get()?;
         let preset = query.with_untracked(|query| query.get("preset"));
         let copy = copied.value().map(|study| study.spec);
-        let spec = beginning(&presets, preset.as_deref(), copy.as_ref())?;
-        Some(view! { <Form presets spec datasets keys devices=devices.into()/> })
+        let mut spec = beginning(&presets, preset.as_deref(), copy.as_ref())?;
+        let imported = imports.value().unwrap_or_default();
+        let encoder = query.with_untracked(|query| query.get("encoder"));
+        if let Some(checkpoint) = imported.iter().find(|it| Some(&it.name) == encoder.as_ref()) {
+            spec.start_from(checkpoint);
+        }
+        Some(view! { <Form presets spec datasets imported keys devices=devices.into()/> })
     };
     view! {
         <header class="page-head">
@@ -105,6 +118,7 @@ fn Form(
     presets: Vec<Preset>,
     spec: StudySpec,
     datasets: Fetched<Vec<DatasetInfo>>,
+    imported: Vec<ImportedCheckpoint>,
     keys: Fetched<Vec<KeyInfo>>,
     devices: Signal<Vec<DeviceInfo>>,
 ) -> impl IntoView {
@@ -137,7 +151,7 @@ fn Form(
     let training_open = RwSignal::new(false);
     view! {
         <form class="new-study" on:submit=|event| event.prevent_default() novalidate>
-            <StudyPanel presets preset choose_preset datasets/>
+            <StudyPanel presets preset choose_preset datasets imported=Signal::stored(imported)/>
             <div class="new-study-left">
                 <AttackPanel keys=all_keys uploaded/>
                 <PoisonPanel/>

@@ -1,9 +1,13 @@
 //! What the study is called, which preset it began with, and its data set.
 
 use leptos::{ev, prelude::*};
-use shared::{StudySpec, api::DatasetInfo, study::Preset};
+use shared::{
+    StudySpec,
+    api::{DatasetInfo, ImportedCheckpoint},
+    study::Preset,
+};
 
-use super::{draft::Draft, tags::TagsField};
+use super::{draft::Draft, encoder_field::EncoderField, tags::TagsField};
 use crate::components::{Field, format};
 
 /// Reads a limit: nothing takes all images.
@@ -42,6 +46,8 @@ pub fn StudyPanel(
     choose_preset: Callback<String>,
     /// All data sets.
     datasets: Signal<Vec<DatasetInfo>>,
+    /// All imported checkpoints.
+    imported: Signal<Vec<ImportedCheckpoint>>,
 ) -> impl IntoView {
     let draft = expect_context::<Draft>();
     let name = draft.part(|spec| spec.name.clone());
@@ -84,6 +90,7 @@ pub fn StudyPanel(
                 />
                 <TagsField/>
                 <DatasetField datasets/>
+                <EncoderField imported/>
                 <LimitField
                     path="dataset.train_per_class"
                     label="Training images"

@@ -57,14 +57,17 @@ fn sentence(spec: &StudySpec) -> String {
         spec.probe.fitted_by()
     );
     let finetune = format!("; fine-tuning of {} epochs", spec.finetune.epochs);
+    let hidden = written((spec.pretrain.mask_ratio * 1000.0).round() / 10.0);
+    let encoder = match &spec.encoder {
+        Some(name) => format!("the imported encoder {name}"),
+        None => format!("pre-training of {} epochs, {hidden} % hidden", spec.pretrain.epochs),
+    };
     format!(
-        "ViT {} × {} blocks on {} px with patches of {} px; pre-training of {} epochs, {} % hidden{}{}.",
+        "ViT {} × {} blocks on {} px with patches of {} px; {encoder}{}{}.",
         model.encoder.dim,
         model.encoder.depth,
         model.image_size,
         model.patch_size,
-        spec.pretrain.epochs,
-        written((spec.pretrain.mask_ratio * 1000.0).round() / 10.0),
         if spec.grid.lpr.is_empty() { "" } else { &probe },
         if spec.grid.fpr.is_empty() { "" } else { &finetune },
     )

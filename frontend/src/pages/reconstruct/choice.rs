@@ -104,6 +104,7 @@ pub fn request(
     let some = hidden.iter().any(|&hidden| hidden) && hidden.iter().any(|&hidden| !hidden);
     some.then(|| ReconstructRequest {
         run: checkpoint.run,
+        imported: None,
         file: Some(checkpoint.file.clone()),
         split,
         index,

@@ -1,12 +1,13 @@
 //! The page that looks inside an encoder: what it makes of an image whose patches are partly hidden, without and with the
 //! trigger.
 //!
-//! Address: `?run=&file=` name the checkpoint, `?run_b=&file_b=` one to compare it with, `?split=&index=` the image,
+//! Address: `?run=&file=` name the checkpoint (or `?imported=&study=` an imported one), `?run_b=&file_b=` one to compare it with, `?split=&index=` the image,
 //! `?ratio=&seed=` the random mask.
 
 mod ask;
 mod choice;
 mod chooser;
+mod imported;
 mod large;
 mod mask;
 mod paint;
@@ -17,10 +18,11 @@ mod tile;
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
-    api::{CheckpointInfo, DatasetInfo, Split, StudyDetail},
+    api::{CheckpointInfo, DatasetInfo, ImportedCheckpoint, Split, StudyDetail},
     patches::random_mask,
 };
 
+use self::imported::{Opened, PREFIX};
 use crate::{
     api,
     components::{Fetched, Glyph, Icon, ProblemBox, decode_rgb, fetched},
@@ -39,7 +41,11 @@ pub fn ReconstructPage() -> impl IntoView {
     set_place(|| vec![Crumb::here("Reconstruct")]);
     let checkpoints: Fetched<Vec<CheckpointInfo>> = fetched(|| Some("/checkpoints".into()));
     let all = Memo::new(move |_| with_decoder(checkpoints.value().unwrap_or_default()));
-    let loaded = Memo::new(move |_| all.with(|all| !all.is_empty()));
+    let imports: Fetched<Vec<ImportedCheckpoint>> =
+        fetched(|| Some("/checkpoints/imported".into()));
+    let imported = Memo::new(move |_| imported::with_decoder(imports.value().unwrap_or_default()));
+    let loaded =
+        Memo::new(move |_| all.with(|all| !all.is_empty()) || imported.with(|all| !all.is_empty()));
     let otherwise = move || {
         match checkpoints.get() {
         None => view! { <p class="loading" role="status">"Loading the checkpoints…"</p> }.into_any(),
@@ -69,13 +75,17 @@ pub fn ReconstructPage() -> impl IntoView {
             </div>
         </header>
         <Show when=move || loaded.get() fallback=otherwise>
-            <Workbench checkpoints=all/>
+            <Workbench checkpoints=all imported/>
         </Show>
     }
 }
 
 #[component]
-fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
+fn Workbench(
+    checkpoints: Memo<Vec<CheckpointInfo>>,
+    imported: Memo<Vec<ImportedCheckpoint>>,
+) -> impl IntoView {
+    let opened = Opened::new(imported);
     let options = || NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
     let (run, set_run) = query_signal_with_options::<String>("run", options());
     let (file, set_file) = query_signal_with_options::<String>("file", options());
@@ -86,6 +96,7 @@ fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
     let (ratio, set_ratio) = query_signal_with_options::<f64>("ratio", options());
     let (seed, set_seed) = query_signal_with_options::<u64>("seed", options());
     let checkpoint = Memo::new(move |_| {
+        opened.checkpoint.with(Option::is_none).then_some(())?;
         checkpoints.with(|all| chosen(all, run.get().as_deref(), file.get().as_deref()).cloned())
     });
     let others = Memo::new(move |_| {
@@ -108,17 +119,22 @@ fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
     let ratio = Memo::new(move |_| ratio.get().unwrap_or(RATIO).clamp(0.05, 0.95));
     let seed = Memo::new(move |_| seed.get().unwrap_or(1));
 
-    let study_id = Memo::new(move |_| checkpoint.with(|it| it.as_ref().map(|it| it.study)));
+    let study_id = Memo::new(move |_| {
+        opened.study.get().or_else(|| checkpoint.with(|it| it.as_ref().map(|it| it.study)))
+    });
     let study: Fetched<StudyDetail> =
         fetched(move || study_id.get().map(|study| format!("/studies/{study}")));
     let spec = Memo::new(move |_| {
         let id = study_id.get()?;
         study.value().filter(|study| study.id == id).map(|study| (study.spec, study.classes))
     });
+    let model = Memo::new(move |_| {
+        let of_study = || spec.with(|spec| spec.as_ref().map(|(spec, _)| spec.model));
+        opened.checkpoint.with(|it| it.as_ref().map(|it| it.model)).or_else(of_study)
+    });
     let dataset = Memo::new(move |_| {
-        spec.with(|spec| {
-            spec.as_ref().map(|(spec, _)| (spec.dataset.clone(), spec.model.image_size))
-        })
+        let side = model.get()?.image_size;
+        spec.with(|spec| spec.as_ref().map(|(spec, _)| (spec.dataset.clone(), side)))
     });
     let info: Fetched<DatasetInfo> = fetched(move || {
         dataset.with(|it| it.as_ref().map(|it| format!("/datasets/{}", api::escape(&it.0.name))))
@@ -131,11 +147,7 @@ fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
     });
 
     let grid = Memo::new(move |_| {
-        spec.with(|spec| {
-            spec.as_ref().map_or(1, |(spec, _)| {
-                (spec.model.image_size / spec.model.patch_size.max(1)) as usize
-            })
-        })
+        model.get().map_or(1, |model| (model.image_size / model.patch_size.max(1)) as usize)
     });
     let painted = RwSignal::new(None::<Vec<bool>>);
     let hidden = Memo::new(move |_| {
@@ -148,6 +160,10 @@ fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
     let brush = Brush::new(hidden, grid, Callback::new(move |mask| painted.set(Some(mask))));
     let wanted = Memo::new(move |_| {
         spec.with(Option::is_some).then_some(())?;
+        if let Some(open) = opened.checkpoint.get() {
+            let (study, hidden) = (study.value()?, hidden.get());
+            return imported::request(&open, &study, split.get(), index.get(), &hidden);
+        }
         checkpoint.with(|checkpoint| {
             hidden.with(|hidden| request(checkpoint.as_ref()?, split.get(), index.get(), hidden))
         })
@@ -187,6 +203,11 @@ fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
     let choose = Callback::new(move |choice: Option<(String, String)>| {
         if let Some((run, file)) = choice {
             painted.set(None);
+            if run == PREFIX {
+                opened.set_name.set(Some(file));
+                return;
+            }
+            opened.set_name.set(None);
             set_run.set(Some(run));
             set_file.set(Some(file));
         }
@@ -204,9 +225,18 @@ fn Workbench(checkpoints: Memo<Vec<CheckpointInfo>>) -> impl IntoView {
     view! {
         <section class="panel" aria-label="Checkpoint and image">
             <div class="panel-body bench">
-                <picker::Picker id="checkpoint" name="Checkpoint" checkpoints chosen=checkpoint choose>
+                <picker::Picker
+                    id="checkpoint"
+                    name="Checkpoint"
+                    checkpoints
+                    chosen=checkpoint
+                    imported
+                    opened=opened.checkpoint
+                    choose
+                >
                     <a class="small" href=study_href>"its study"</a>
                 </picker::Picker>
+                <imported::StudyPicker opened/>
                 <picker::Picker
                     id="checkpoint-b"
                     name="Compare with"

@@ -1,9 +1,12 @@
-//! The choice of a checkpoint, grouped by study.
+//! The choice of a checkpoint, grouped by study; the imported ones behind them.
 
 use leptos::{ev, prelude::*};
-use shared::api::CheckpointInfo;
+use shared::api::{CheckpointInfo, ImportedCheckpoint};
 
-use super::choice::{grouped, label, value};
+use super::{
+    choice::{grouped, label, value},
+    imported::PREFIX,
+};
 
 /// A drop-down of checkpoints.
 #[component]
@@ -18,10 +21,16 @@ pub fn Picker(
     /// What is chosen.
     #[prop(into)]
     chosen: Signal<Option<CheckpointInfo>>,
+    /// Imported ones that can be chosen.
+    #[prop(optional, into)]
+    imported: Signal<Vec<ImportedCheckpoint>>,
+    /// The imported one that is chosen.
+    #[prop(optional, into)]
+    opened: Signal<Option<ImportedCheckpoint>>,
     /// The choice of none, in words, where there may be none.
     #[prop(optional)]
     none: Option<&'static str>,
-    /// Takes run and file of another one.
+    /// Takes run and file of another one, or `imported` and its name.
     choose: Callback<Option<(String, String)>>,
     /// Beside the name.
     #[prop(optional)]
@@ -46,6 +55,19 @@ pub fn Picker(
             })
             .collect_view()
     };
+    let others = move || {
+        let now = opened.with(|open| open.as_ref().map(|open| open.name.clone()));
+        let options: Vec<_> = imported
+            .get()
+            .into_iter()
+            .map(|checkpoint| {
+                let here = now.as_ref() == Some(&checkpoint.name);
+                let value = format!("{PREFIX}/{}", checkpoint.name);
+                view! { <option value=value selected=here>{checkpoint.name}</option> }
+            })
+            .collect();
+        (!options.is_empty()).then(|| view! { <optgroup label="Imported">{options}</optgroup> })
+    };
     let without = move || {
         let here = chosen.with(Option::is_none);
         none.map(|text| view! { <option value="" selected=here>{text}</option> })
@@ -58,7 +80,7 @@ pub fn Picker(
         <label class="bench-checkpoint">
             <span>{name}</span>
             <span class="select">
-                <select id=id on:change=changed>{without}{groups}</select>
+                <select id=id on:change=changed>{without}{groups}{others}</select>
             </span>
             {children.map(|children| children())}
         </label>

@@ -35,14 +35,18 @@ fn branches(runs: &[RunRow]) -> Vec<Branch> {
     branches
 }
 
-/// What tells a run from its neighbours in the tree.
+/// What tells a run from its neighbours in the tree. Those of an imported encoder stand side by side.
 fn name(run: &RunRow, seeds: bool) -> String {
     let seed = if seeds { format!(", seed {}", run.point.seed) } else { String::new() };
     match run.point.phase {
         Phase::Pretrain => format!("Pre-training, PPR {}{seed}", run.point.ppr),
+        Phase::Probe if run.parent.is_none() => format!("Probe, LPR {}{seed}", run.point.lpr),
         Phase::Probe => format!("Probe, LPR {}", run.point.lpr),
         Phase::Finetune if run.point.scratch => {
             format!("From scratch, FPR {}{seed}", run.point.lpr)
+        }
+        Phase::Finetune if run.parent.is_none() => {
+            format!("Fine-tuning, FPR {}{seed}", run.point.lpr)
         }
         Phase::Finetune => format!("Fine-tuning, FPR {}", run.point.lpr),
     }
@@ -96,8 +100,21 @@ pub fn Lineage(
             })
             .collect_view()
     };
+    let encoder = move || {
+        study.with(|study| study.as_ref().and_then(|study| study.spec.encoder.clone())).map(
+            |name| {
+                view! {
+                    <p class="small">
+                        "Imported encoder "
+                        <a href="/checkpoints">{name}</a>
+                    </p>
+                }
+            },
+        )
+    };
     view! {
         <nav class="lineage" aria-label="Runs of this study">
+            {encoder}
             <ul>{tree}</ul>
         </nav>
     }
@@ -203,6 +220,8 @@ mod tests {
     fn a_run_is_named_and_told() {
         let mut probe =
             run(RunPoint { phase: Phase::Probe, ppr: 10, lpr: 3, seed: 2, scratch: false });
+        assert_eq!(name(&probe, true), "Probe, LPR 3, seed 2");
+        probe.parent = Some(probe.id);
         assert_eq!(name(&probe, true), "Probe, LPR 3");
         assert_eq!(behind(&probe), None);
         probe.state = RunState::Done;

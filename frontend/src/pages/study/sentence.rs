@@ -26,10 +26,14 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
         named.map(|(name, counts)| format!("{name} {}", listed(counts))).collect::<Vec<_>>();
     let rates = rates.join(" and ");
     let trigger = spec.attack.trigger.label();
+    let encoder = match &spec.encoder {
+        Some(name) => format!("the imported encoder {name}"),
+        None => format!("{} epochs of pre-training", spec.pretrain.epochs),
+    };
     let (first, rest) = trigger.split_at(trigger.len().min(1));
     format!(
-        "{}{rest} towards class {target}{name} on {}: PPR {} × {} with {} {}; ViT of {} × {} blocks on {}-px images, {} epochs \
-         of pre-training{probe}{finetune}.",
+        "{}{rest} towards class {target}{name} on {}: PPR {} × {} with {} {}; ViT of {} × {} blocks on {}-px images, \
+         {encoder}{probe}{finetune}.",
         first.to_uppercase(),
         images(&spec.dataset),
         listed(&spec.grid.ppr),
@@ -39,7 +43,6 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
         spec.model.encoder.dim,
         spec.model.encoder.depth,
         spec.model.image_size,
-        spec.pretrain.epochs,
     )
 }
 
@@ -76,6 +79,11 @@ mod tests {
             "Blended stripes 0.40 towards class 0 (airplane) on cifar10 (500 training, 200 validation images per class): \
              PPR 0, 10 × LPR 0, 1, 3, 10, 50 with seed 1; ViT of 192 × 4 blocks on 32-px images, 60 epochs of \
              pre-training, linear probe by LARS from uniform weights on cached features."
+        );
+        one.encoder = Some("mae-base".into());
+        assert!(
+            sentence(&one, &[])
+                .contains("32-px images, the imported encoder mae-base, linear probe")
         );
     }
 }

@@ -1,0 +1,33 @@
+//! Checkpoints in and out: files of other programs as checkpoints of ours, and ours as theirs.
+//!
+//! ```text
+//! .pth ─────────> archive ──> pickle ──┐
+//!                                      ├─> tensors ─> names ─> sizes ─> import ─> checkpoint.safetensors ─> export
+//! .safetensors ────────────────────────┘            config.json ─┘  positions ─┘
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | `archive`, `pickle`, `pth` | PyTorch's files, read as data: nothing in them is ever run |
+//! | `tensors` | the tensors of a file, not yet read |
+//! | `names` | what they are called by MAE, timm and transformers |
+//! | `sizes`, `config` | the model's sizes, from shapes, `config.json` and custom |
+//! | `positions` | position tables for another image size |
+//! | `import`, `export` | the two ways |
+//!
+//! No file is trusted: whatever its bytes are, reading ends in a model or in words, and takes memory in proportion to the file.
+
+mod archive;
+mod config;
+mod export;
+mod import;
+mod names;
+mod pickle;
+mod positions;
+mod pth;
+mod sizes;
+mod tensors;
+
+pub use export::{ExportFile, ExportFormat, export};
+pub use import::{ImportOptions, Imported};
+pub use positions::interpolate_positions;

@@ -1,0 +1,132 @@
+//! Files that nobody made with care: whatever their bytes are, an import ends in a model or in words, and takes memory in
+//! proportion to the file.
+//!
+//! `PROPTEST_CASES` sets how many files are tried.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{fs, path::Path};
+
+use engine::checkpoints::{ImportOptions, Imported};
+use peak_alloc::PeakAlloc;
+use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
+use safetensors::SafeTensors;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Bytes that an import may take for each byte of the file, and beside them.
+const TIMES: usize = 32;
+const BESIDE: usize = 1 << 20;
+
+/// The files of the golden cases.
+fn valid() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("checkpoints-") {
+            let case = fs::read(path).unwrap();
+            let case = SafeTensors::deserialize(&case).unwrap();
+            files.push(case.tensor("file").unwrap().data().to_vec());
+        }
+    }
+    files
+}
+
+/// Imports the file within the bound; whether it could be.
+fn import(bytes: &[u8], bound: usize) -> Result<bool, TestCaseError> {
+    let options =
+        ImportOptions { heads: Some(2), decoder_heads: Some(1), ..ImportOptions::default() };
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let read = Imported::from_bytes(bytes, Path::new("/nowhere/file"), &options);
+    let taken = MEMORY.peak_usage().saturating_sub(before);
+    prop_assert!(taken <= bound, "{taken} bytes for a file of {}", bytes.len());
+    if let Err(reason) = &read {
+        prop_assert!(!reason.is_empty());
+    }
+    Ok(read.is_ok())
+}
+
+/// A change of a file: bytes that are overwritten, taken out, doubled or put in.
+fn change() -> impl Strategy<Value = (Index, u8, Vec<u8>)> {
+    let number = prop_oneof![
+        any::<u8>().prop_map(|byte| vec![byte]),
+        prop_oneof![Just(u64::MAX), Just(1 << 63), Just(1 << 31), any::<u64>()]
+            .prop_map(|number| number.to_le_bytes().to_vec()),
+        prop::collection::vec(any::<u8>(), 1..20),
+    ];
+    (any::<Index>(), 0u8..4, number)
+}
+
+fn changed(mut bytes: Vec<u8>, (at, how, with): (Index, u8, Vec<u8>), headers: bool) -> Vec<u8> {
+    // Most bytes are numbers of tensors: those before and behind them describe the file.
+    let place = at.index(bytes.len());
+    let edge = bytes.len().min(2_000);
+    let at = match (headers, place % 2) {
+        (true, 0) => place % edge,
+        (true, _) => bytes.len() - 1 - place % edge,
+        (false, _) => place,
+    };
+    let end = (at + with.len()).min(bytes.len());
+    match how {
+        0 => bytes[at..end].copy_from_slice(&with[..end - at]),
+        1 => drop(bytes.drain(at..end)),
+        2 => drop(bytes.splice(at..at, with)),
+        _ => {
+            let part = bytes[at..end].to_vec();
+            drop(bytes.splice(at..at, part));
+        }
+    }
+    bytes
+}
+
+#[test]
+fn no_file_makes_an_import_panic_or_take_much_memory() {
+    let files = valid();
+    for file in &files {
+        assert!(
+            import(file, TIMES * file.len() + BESIDE).unwrap(),
+            "the files themselves are sound"
+        );
+    }
+    let count = files.len();
+    let changes = prop::collection::vec((change(), any::<bool>()), 1..8);
+    let (mut read, mut refused) = (0u32, 0u32);
+    let mut runner = TestRunner::default();
+    let strategy = (0..count, changes);
+    let counts = std::cell::RefCell::new((&mut read, &mut refused));
+    runner
+        .run(&strategy, |(which, changes)| {
+            let bytes =
+                changes.into_iter().fold(files[which].clone(), |bytes, (change, headers)| {
+                    match bytes.len() {
+                        0 => bytes,
+                        _ => changed(bytes, change, headers),
+                    }
+                });
+            let fine = import(&bytes, TIMES * bytes.len() + BESIDE)?;
+            let mut counts = counts.borrow_mut();
+            *(if fine { &mut *counts.0 } else { &mut *counts.1 }) += 1;
+            Ok(())
+        })
+        .unwrap();
+    // Both happen, or the changes would test nothing.
+    eprintln!("{read} changed files were read, {refused} refused");
+    assert!(read > 0 && refused > 0);
+
+    let beginnings = prop_oneof![
+        Just(b"PK\x03\x04".to_vec()),
+        Just(b"\x80\x02".to_vec()),
+        Just(Vec::new()),
+        (0u64..400).prop_map(|length| [&length.to_le_bytes()[..], b"{"].concat()),
+    ];
+    let arbitrary = (beginnings, prop::collection::vec(any::<u8>(), 0..3_000));
+    TestRunner::default()
+        .run(&arbitrary, |(beginning, rest)| {
+            let bytes = [beginning, rest].concat();
+            import(&bytes, TIMES * bytes.len() + BESIDE).map(|_| ())
+        })
+        .unwrap();
+}

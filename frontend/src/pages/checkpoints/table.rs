@@ -1,0 +1,122 @@
+//! What runs stored. Those of a pre-training can be opened in Reconstruct and exported; a probe's is its head.
+
+use leptos::prelude::*;
+use shared::{Phase, api::CheckpointInfo};
+
+use super::export::ExportMenu;
+use crate::{
+    api,
+    components::{Glyph, Icon, format},
+};
+
+/// The studies that occur, each once, in the order of their first checkpoint.
+pub fn studies(checkpoints: &[CheckpointInfo]) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for checkpoint in checkpoints {
+        let id = checkpoint.study.to_string();
+        if !found.iter().any(|(known, _)| *known == id) {
+            found.push((id, checkpoint.study_name.clone()));
+        }
+    }
+    found
+}
+
+/// Where a checkpoint is opened.
+fn reconstruct_address(checkpoint: &CheckpointInfo) -> String {
+    let run = checkpoint.run.to_string();
+    format!("/reconstruct{}", api::query(&[("run", &run), ("file", &checkpoint.file)]))
+}
+
+/// The table.
+#[component]
+pub fn CheckpointTable(
+    /// The checkpoints.
+    checkpoints: Vec<CheckpointInfo>,
+) -> impl IntoView {
+    let now = js_sys::Date::now() as u64;
+    let rows = checkpoints
+        .into_iter()
+        .map(|checkpoint| {
+            let what = format!("Reconstruct with {} of {}", checkpoint.file, checkpoint.study_name);
+            let pretrained = checkpoint.point.phase == Phase::Pretrain;
+            let export = pretrained.then(|| {
+                let (path, epoch) = (format!("/runs/{}/export", checkpoint.run), checkpoint.epoch);
+                let label = format!("Export {} of {}", checkpoint.file, checkpoint.study_name);
+                view! { <ExportMenu path label epoch=Some(epoch)/> }
+            });
+            let open = pretrained.then(|| {
+                view! {
+                    <a class="button" href=reconstruct_address(&checkpoint) aria-label=what>
+                        <Icon glyph=Glyph::Reconstruct/>
+                        "Reconstruct"
+                    </a>
+                }
+            });
+            view! {
+                <tr>
+                    <th scope="row">
+                        <a href=format!("/studies/{}", checkpoint.study)>{checkpoint.study_name}</a>
+                    </th>
+                    <td data-label="Run">{checkpoint.point.label()}</td>
+                    <td class="number" data-label="Epoch">{checkpoint.epoch}</td>
+                    <td data-label="File"><code>{checkpoint.file}</code></td>
+                    <td class="number" data-label="Size">{format::bytes(checkpoint.bytes)}</td>
+                    <td class="number muted" data-label="Stored">{format::ago(checkpoint.created_at, now)}</td>
+                    <td><div class="row-actions">{export} {open}</div></td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="table-box">
+            <table class="table table-cards">
+                <thead>
+                    <tr>
+                        <th scope="col">"Study"</th>
+                        <th scope="col">"Run"</th>
+                        <th scope="col" class="number">"Epoch"</th>
+                        <th scope="col">"File"</th>
+                        <th scope="col" class="number">"Size"</th>
+                        <th scope="col" class="number">"Stored"</th>
+                        <th scope="col"><span class="visually-hidden">"Open"</span></th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{RunId, StudyId, run::RunPoint};
+
+    use super::*;
+
+    fn checkpoint(study: u64, name: &str) -> CheckpointInfo {
+        CheckpointInfo {
+            run: RunId::from_parts(9, [1; 10]),
+            study: StudyId::from_parts(study, [0; 10]),
+            study_name: name.into(),
+            point: RunPoint { phase: Phase::Pretrain, ppr: 10, lpr: 0, seed: 1, scratch: false },
+            file: "checkpoint 10.safetensors".into(),
+            epoch: 10,
+            bytes: 1,
+            created_at: 0,
+        }
+    }
+
+    #[test]
+    fn each_study_is_named_once() {
+        let found = studies(&[checkpoint(1, "a"), checkpoint(2, "b"), checkpoint(1, "a")]);
+        let names: Vec<_> = found.iter().map(|(_, name)| name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_checkpoint_is_opened_by_run_and_file() {
+        let one = checkpoint(1, "a");
+        let expected = format!("/reconstruct?run={}&file=checkpoint%2010.safetensors", one.run);
+        assert_eq!(reconstruct_address(&one), expected);
+    }
+}

@@ -1,0 +1,238 @@
+//! Checkpoints of other programs: imported under a name, and ours exported.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use engine::{
+    EngineError,
+    checkpoints::{ExportFile, ExportFormat, ImportOptions, Imported, export},
+    train::checkpoint::LAST,
+};
+use shared::{
+    Phase, RunEvent, RunId,
+    api::{ImportCheckpoint, ImportedCheckpoint},
+    study::FieldError,
+};
+
+use super::datasets::check_plain_name;
+use crate::{app::App, store::StoreError};
+
+/// Most checkpoints of a run that are looked through.
+const MOST_CHECKPOINTS: u32 = 20_000;
+
+/// A checkpoint cannot be imported, found or exported.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// A field of the request is wrong.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// What the file holds cannot be imported.
+    #[error("{0}")]
+    Refused(EngineError),
+    /// There is no such checkpoint, in words.
+    #[error("{0}")]
+    Missing(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The program or the disk failed.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl App {
+    /// Imports a checkpoint under a name: what is read of the file becomes a checkpoint of this program in the data folder. The
+    /// file stays as it is.
+    ///
+    /// # Errors
+    /// When the name is taken or no name, the file holds no model that this program can run, or it cannot be kept. Nothing
+    /// is kept then.
+    pub async fn import_checkpoint(
+        &self,
+        request: ImportCheckpoint,
+    ) -> Result<ImportedCheckpoint, CheckpointError> {
+        let name = request.name.trim().to_owned();
+        check_plain_name(&name)?;
+        // Before the long look: a taken name shows at once.
+        if self.store.get_import(&name).await.is_ok() {
+            return Err(taken(&name).into());
+        }
+        let path = std::path::absolute(Path::new(request.path.trim()))
+            .map_err(|error| FieldError::new("path", error.to_string()))?;
+        let folder = self.data_dir.checkpoint_folder(&name);
+        let (place, now) = (folder.clone(), self.clock.now_ms());
+        let info = blocking(move || keep(&name, &path, &options(&request), &place, now)).await?;
+        if let Err(error) = self.store.insert_import(&info).await {
+            remove(&folder)?;
+            return Err(match error {
+                StoreError::Conflict(_) => taken(&info.name).into(),
+                other => other.into(),
+            });
+        }
+        Ok(info)
+    }
+
+    /// Removes an imported checkpoint with its files.
+    ///
+    /// # Errors
+    /// When a study starts from it, there is none of that name, or its files stay.
+    pub async fn remove_import(&self, name: &str) -> Result<(), CheckpointError> {
+        // The folder has the name as it was given then.
+        let name = self.store.get_import(name).await?.name;
+        self.store.delete_import(&name).await?;
+        remove(&self.data_dir.checkpoint_folder(&name))
+    }
+
+    /// The file of an imported checkpoint.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the store answers with an error.
+    pub async fn import_file(&self, name: &str) -> Result<PathBuf, CheckpointError> {
+        let name = self.store.get_import(name).await?.name;
+        Ok(self.data_dir.checkpoint_folder(&name).join(LAST))
+    }
+
+    /// The file of a pre-training's checkpoint: of that epoch, or the last one.
+    ///
+    /// # Errors
+    /// When the run is no pre-training, has no such checkpoint, or the store answers with an error.
+    pub async fn run_checkpoint_file(
+        &self,
+        run: RunId,
+        epoch: Option<u32>,
+    ) -> Result<PathBuf, CheckpointError> {
+        let row = self.store.get_run(run).await?;
+        if row.point.phase != Phase::Pretrain {
+            let what = row.point.label();
+            return Err(CheckpointError::Missing(format!(
+                "the run is a {what}; only the checkpoint of a pre-training is exported"
+            )));
+        }
+        let kinds = ["checkpoint".to_owned()];
+        let events = self.store.run_events(run, 0, MOST_CHECKPOINTS, &kinds).await?;
+        let told = events.into_iter().rev().find_map(|stamped| match stamped.event {
+            RunEvent::Checkpoint { epoch: of, file } if epoch.is_none_or(|epoch| epoch == of) => {
+                Some(file)
+            }
+            _ => None,
+        });
+        let told = told.ok_or_else(|| {
+            CheckpointError::Missing(match epoch {
+                Some(epoch) => format!("the run has no checkpoint of epoch {epoch}"),
+                None => "the run has written no checkpoint yet".into(),
+            })
+        })?;
+        Ok(self.data_dir.run_folder(row.study, run).join(told))
+    }
+}
+
+/// What a file holds, without keeping it.
+///
+/// # Errors
+/// When the file holds no model that this program can run.
+pub fn inspect_checkpoint(
+    request: &ImportCheckpoint,
+) -> Result<ImportedCheckpoint, CheckpointError> {
+    let path = Path::new(request.path.trim());
+    let imported = Imported::read(path, &options(request)).map_err(CheckpointError::Refused)?;
+    Ok(describe(String::new(), path, &imported))
+}
+
+/// The files of a checkpoint in a format.
+///
+/// # Errors
+/// When the checkpoint cannot be read.
+pub async fn export_files(
+    file: PathBuf,
+    format: ExportFormat,
+) -> Result<Vec<ExportFile>, CheckpointError> {
+    blocking(move || {
+        export(&file, format).map_err(|error| CheckpointError::Internal(error.to_string()))
+    })
+    .await
+}
+
+fn options(request: &ImportCheckpoint) -> ImportOptions {
+    let &ImportCheckpoint { image_size, heads, decoder_heads, norm_pix_loss, .. } = request;
+    ImportOptions { image_size, heads, decoder_heads, norm_pix_loss }
+}
+
+/// Reads the file and writes the checkpoint into its folder.
+fn keep(
+    name: &str,
+    path: &Path,
+    options: &ImportOptions,
+    folder: &Path,
+    now: u64,
+) -> Result<ImportedCheckpoint, CheckpointError> {
+    let imported = Imported::read(path, options).map_err(CheckpointError::Refused)?;
+    let mut info = describe(name.to_owned(), path, &imported);
+    let texts = [("name", info.name.clone()), ("source", info.source.clone())];
+    make(folder)?;
+    match imported.save(&folder.join(LAST), &texts) {
+        Ok(bytes) => {
+            (info.bytes, info.added_at) = (bytes, now);
+            Ok(info)
+        }
+        Err(error) => {
+            remove(folder)?;
+            Err(CheckpointError::Internal(error.to_string()))
+        }
+    }
+}
+
+/// Makes the folder, which nobody else may have made: of two imports under one name at once, one goes on.
+fn make(folder: &Path) -> Result<(), CheckpointError> {
+    let parent = folder.parent().map_or(Ok(()), fs::create_dir_all);
+    parent.and_then(|()| fs::create_dir(folder)).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => FieldError::new(
+            "name",
+            format!(
+                "is being imported now, or was when the program ended: then remove {}, or choose another name",
+                folder.display()
+            ),
+        )
+        .into(),
+        _ => CheckpointError::Internal(format!("{}: {error}", folder.display())),
+    })
+}
+
+fn describe(name: String, path: &Path, imported: &Imported) -> ImportedCheckpoint {
+    ImportedCheckpoint {
+        name,
+        source: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        sha256: imported.sha256.clone(),
+        format: imported.format.clone(),
+        model: imported.info.model,
+        has_decoder: imported.info.has_decoder,
+        norm_pix_loss: imported.info.norm_pix_loss,
+        parameters: imported.parameters(),
+        assumed: imported.assumed.clone(),
+        ..ImportedCheckpoint::default()
+    }
+}
+
+fn taken(name: &str) -> FieldError {
+    let message = format!("there already is an imported checkpoint {name}; choose another name");
+    FieldError::new("name", message)
+}
+
+fn remove(folder: &Path) -> Result<(), CheckpointError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(CheckpointError::Internal(format!("{} stays: {error}", folder.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Does long work on a thread where that is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CheckpointError> + Send + 'static,
+) -> Result<T, CheckpointError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| CheckpointError::Internal(error.to_string()))?
+}

@@ -1,0 +1,86 @@
+//! Imported checkpoints. An entry holds what was read of the file; the checkpoint lies in the data folder.
+
+use shared::api::ImportedCheckpoint;
+use sqlx::Row;
+
+use super::{
+    Store, StoreError,
+    studies::{from_json, to_json},
+};
+
+impl Store {
+    /// Adds an imported checkpoint.
+    ///
+    /// # Errors
+    /// When the name is taken, or the query fails.
+    pub async fn insert_import(&self, info: &ImportedCheckpoint) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let added = sqlx::query(
+            "INSERT INTO imported_checkpoints (name, added_at, info) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(&info.name)
+        .bind(info.added_at as i64)
+        .bind(to_json(info)?)
+        .execute(&mut *tx)
+        .await?;
+        if added.rows_affected() == 0 {
+            return Err(StoreError::Conflict(format!(
+                "there already is an imported checkpoint {}; choose another name, or remove that one first",
+                info.name
+            )));
+        }
+        self.commit(tx).await
+    }
+
+    /// All imported checkpoints, the newest first.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn list_imports(&self) -> Result<Vec<ImportedCheckpoint>, StoreError> {
+        let rows =
+            sqlx::query("SELECT info FROM imported_checkpoints ORDER BY added_at DESC, name")
+                .fetch_all(self.readers())
+                .await?;
+        rows.iter().map(|row| from_json(row.try_get(0)?, "an imported checkpoint")).collect()
+    }
+
+    /// An imported checkpoint.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the query fails.
+    pub async fn get_import(&self, name: &str) -> Result<ImportedCheckpoint, StoreError> {
+        let row = sqlx::query("SELECT info FROM imported_checkpoints WHERE name = ?")
+            .bind(name)
+            .fetch_optional(self.readers())
+            .await?
+            .ok_or_else(|| StoreError::not_found("imported checkpoint", &name))?;
+        from_json(row.try_get(0)?, "an imported checkpoint")
+    }
+
+    /// Removes an imported checkpoint's entry. Its files are the caller's to remove.
+    ///
+    /// # Errors
+    /// When a study starts from it, there is none of that name, or the query fails.
+    pub async fn delete_import(&self, name: &str) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let study: Option<String> = sqlx::query_scalar(
+            "SELECT name FROM studies WHERE spec ->> '$.encoder' = ? COLLATE NOCASE LIMIT 1",
+        )
+        .bind(name)
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(study) = study {
+            return Err(StoreError::Conflict(format!(
+                "the study \"{study}\" starts from {name}; delete it first"
+            )));
+        }
+        let removed = sqlx::query("DELETE FROM imported_checkpoints WHERE name = ?")
+            .bind(name)
+            .execute(&mut *tx)
+            .await?;
+        if removed.rows_affected() == 0 {
+            return Err(StoreError::not_found("imported checkpoint", &name));
+        }
+        self.commit(tx).await
+    }
+}

@@ -1,0 +1,198 @@
+//! Imported checkpoints: in, out, as the beginning of a study, and what they reconstruct.
+
+use std::{fs, path::PathBuf};
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use shared::{RunId, api::ImportedCheckpoint};
+
+use crate::{
+    harness::{Answer, TestApp},
+    reconstructions::{micro, trained},
+};
+
+/// A finished pre-training, and a file that its checkpoint was exported to.
+async fn exported(app: &TestApp, format: &str) -> (RunId, PathBuf) {
+    let run = trained(app).await;
+    let answer = app.get(&format!("/runs/{run}/export?format={format}")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let path = app.root().join(format!("{format}.safetensors"));
+    fs::write(&path, &answer.body).unwrap();
+    (run, path)
+}
+
+async fn import(app: &TestApp, name: &str, path: &std::path::Path, more: Value) -> Answer {
+    let mut body = json!({ "name": name, "path": path });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    app.post("/checkpoints/imported", &body).await
+}
+
+#[tokio::test]
+async fn an_exported_checkpoint_comes_back_and_reconstructs_the_same() {
+    let app = TestApp::new().await;
+    let (run, path) = exported(&app, "mae").await;
+    let added = import(&app, "mae", &path, json!({})).await;
+    assert_eq!(added.status, StatusCode::CREATED, "{}", added.text());
+    let info: ImportedCheckpoint = serde_json::from_value(added.json()).unwrap();
+    assert_eq!((info.model, info.has_decoder), (micro().model, true));
+    assert_eq!((info.source.as_str(), info.assumed.len()), ("mae.safetensors", 0));
+    assert!(info.sha256.len() == 64 && info.parameters > 1000 && info.bytes > 4000);
+    assert_eq!(app.get("/checkpoints/imported").await.json(), json!([added.json()]));
+    assert_eq!(app.get("/checkpoints/imported/mae").await.json(), added.json());
+
+    let mask = json!({ "kind": "random", "ratio": 0.5, "seed": 3 });
+    let mut body = json!({ "run": run, "split": "test", "index": 7, "mask": mask });
+    let of_run = app.post("/reconstructions", &body).await;
+    body["imported"] = "mae".into();
+    // Any run of the study tells images and trigger.
+    let study = app.app.store.get_run(run).await.unwrap().study;
+    body["run"] = json!(app.runs(study).await[1]);
+    let of_import = app.post("/reconstructions", &body).await;
+    assert_eq!(of_run.status, StatusCode::OK, "{}", of_run.text());
+    assert_eq!(of_import.json(), of_run.json());
+}
+
+#[tokio::test]
+async fn an_encoder_alone_says_that_it_cannot_reconstruct() {
+    let app = TestApp::new().await;
+    let (run, path) = exported(&app, "timm").await;
+    let without_heads = import(&app, "timm", &path, json!({})).await;
+    assert!(without_heads.problem().contains("say the heads"), "{}", without_heads.problem());
+    let added = import(&app, "timm", &path, json!({ "heads": 2, "image_size": 64 })).await;
+    assert_eq!(added.status, StatusCode::CREATED, "{}", added.text());
+    assert_eq!(
+        (&added.json()["has_decoder"], &added.json()["model"]["image_size"]),
+        (&json!(false), &json!(64))
+    );
+    let body = json!({
+        "run": run, "imported": "timm", "split": "test", "index": 7,
+        "mask": { "kind": "random", "ratio": 0.5, "seed": 3 },
+    });
+    assert_eq!(
+        app.post("/reconstructions", &body).await.problem(),
+        "422 imported: timm is an encoder alone, and only a decoder reconstructs; linear probes can start from it\n  \
+         imported: timm is an encoder alone, and only a decoder reconstructs; linear probes can start from it"
+    );
+}
+
+#[tokio::test]
+async fn hugging_faces_two_files_come_one_by_one() {
+    let app = TestApp::new().await;
+    let (_, path) = exported(&app, "mae").await;
+    import(&app, "mae", &path, json!({})).await;
+    let at = "/checkpoints/imported/mae/export?format=huggingface";
+    let config = app.get(&format!("{at}&file=config.json")).await;
+    assert_eq!(config.header("content-disposition"), "attachment; filename=\"config.json\"");
+    assert_eq!(config.json()["hidden_size"], micro().model.encoder.dim);
+    let folder = app.root().join("hf");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("config.json"), &config.body).unwrap();
+    fs::write(folder.join("model.safetensors"), &app.get(at).await.body).unwrap();
+    let again = import(&app, "again", &folder.join("model.safetensors"), json!({})).await;
+    assert_eq!(again.json()["model"], json!(micro().model), "{}", again.text());
+    for (query, problem) in [
+        ("format=onnx", "a format is mae, huggingface or timm"),
+        ("format=mae&file=config.json", "is one of checkpoint.safetensors"),
+        ("format=mae&epoch=3", "is for the checkpoints of a run"),
+    ] {
+        let answer = app.get(&format!("/checkpoints/imported/mae/export?{query}")).await;
+        assert!(answer.problem().contains(problem), "{query}: {}", answer.problem());
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_imported_says_why_and_leaves_nothing() {
+    let app = TestApp::new().await;
+    let (_, path) = exported(&app, "mae").await;
+    assert_eq!(import(&app, "mae", &path, json!({})).await.status, StatusCode::CREATED);
+    let text = app.root().join("text.pth");
+    fs::write(&text, "text").unwrap();
+    for (what, answer, problem) in [
+        (
+            "a taken name",
+            import(&app, "MAE", &path, json!({})).await,
+            "there already is an imported checkpoint MAE",
+        ),
+        ("no name", import(&app, "../up", &path, json!({})).await, "takes 1 to 64 letters"),
+        ("no file", import(&app, "x", "/no/such/file".as_ref(), json!({})).await, "/no/such/file"),
+        ("a text", import(&app, "x", &text, json!({})).await, "it is no whole safetensors file"),
+        (
+            "odd heads",
+            import(&app, "x", &path, json!({ "heads": 3 })).await,
+            "cannot be divided into 3 heads",
+        ),
+        (
+            "odd size",
+            import(&app, "x", &path, json!({ "image_size": 30 })).await,
+            "a multiple of the patch size 8",
+        ),
+    ] {
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}");
+        assert!(answer.problem().contains(problem), "{what}: {}", answer.problem());
+    }
+    assert_eq!(app.get("/checkpoints/imported").await.json().as_array().unwrap().len(), 1);
+    let kept: Vec<_> = fs::read_dir(app.root().join("checkpoints")).unwrap().collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+}
+
+#[tokio::test]
+async fn a_study_on_an_imported_encoder_only_probes_and_keeps_it() {
+    let app = TestApp::new().await;
+    let (_, path) = exported(&app, "mae").await;
+    import(&app, "mae", &path, json!({})).await;
+    let mut spec = micro();
+    spec.encoder = Some("MAE".into());
+    spec.grid.lpr = vec![0, 2];
+    let made = app.post("/studies", &serde_json::to_value(&spec).unwrap()).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let made = made.json();
+    assert_eq!(made["spec"]["encoder"], "mae", "as it was named first");
+    let phases: Vec<_> =
+        made["runs"].as_array().unwrap().iter().map(|run| &run["point"]["phase"]).collect();
+    assert_eq!(phases, ["probe", "probe"]);
+
+    let refused = app.delete("/checkpoints/imported/mae").await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.problem().contains("starts from mae"), "{}", refused.problem());
+
+    for (encoder, depth, ppr, problem) in [
+        ("none", 1, 0, "encoder: there is no imported checkpoint none"),
+        ("mae", 2, 0, "encoder: mae has image_size 32"),
+        ("mae", 1, 5, "grid.ppr: is 0 alone"),
+    ] {
+        let mut wrong = spec.clone();
+        wrong.encoder = Some(encoder.into());
+        wrong.model.encoder.depth = depth;
+        wrong.grid.ppr = vec![ppr];
+        let answer = app.post("/studies", &serde_json::to_value(&wrong).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.problem().contains(problem), "{}", answer.problem());
+    }
+
+    let id = made["id"].as_str().unwrap();
+    app.post_empty(&format!("/studies/{id}/cancel")).await;
+    assert_eq!(app.delete(&format!("/studies/{id}")).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(app.delete("/checkpoints/imported/mae").await.status, StatusCode::NO_CONTENT);
+    assert!(!app.root().join("checkpoints/mae").exists() && path.exists());
+}
+
+#[tokio::test]
+async fn only_written_checkpoints_of_pretrainings_are_exported() {
+    let app = TestApp::new().await;
+    let run = trained(&app).await;
+    let study = app.app.store.get_run(run).await.unwrap().study;
+    let probe = app.runs(study).await[1];
+    for (path, problem) in [
+        (
+            format!("/runs/{probe}/export?format=mae"),
+            "only the checkpoint of a pre-training is exported",
+        ),
+        (format!("/runs/{run}/export?format=mae&epoch=7"), "the run has no checkpoint of epoch 7"),
+    ] {
+        let answer = app.get(&path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        assert!(answer.problem().contains(problem), "{}", answer.problem());
+    }
+    let one = app.get(&format!("/runs/{run}/export?format=mae&epoch=1")).await;
+    assert_eq!(one.body, app.get(&format!("/runs/{run}/export?format=mae")).await.body);
+}

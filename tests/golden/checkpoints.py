@@ -1,0 +1,210 @@
+"""Checkpoints as MAE, timm and transformers write them: the file's bytes, and what the model in it gives for some images.
+
+`features` are those of the CLS token after the last norm, every patch shown; `prediction` is the decoder's under the mask of `noise`.
+`positions` is torch's bicubic interpolation of the table to a grid of `positions_grid` x `positions_grid`.
+"""
+
+import argparse
+import io
+import pathlib
+import tempfile
+
+import numpy as np
+import timm
+import torch
+from safetensors.torch import save as save_safetensors
+from transformers import ViTConfig, ViTForImageClassification, ViTMAEConfig, ViTMAEForPreTraining, ViTModel
+
+from mae import maskdoor_names
+
+
+def draw_sizes(rng, small):
+    if small:
+        return dict(image_size=8, patch_size=4, encoder=(8, 1, 2), decoder=(4, 1, 1), batch=2)
+    patch, grid = int(rng.integers(2, 9)), int(rng.integers(2, 9))
+    stack = lambda: (lambda heads: (int(4 * heads * rng.integers(1, 9)), int(rng.integers(1, 4)), heads))(int(rng.integers(1, 5)))
+    return dict(image_size=patch * grid, patch_size=patch, encoder=stack(), decoder=stack(), batch=int(rng.integers(1, 4)))
+
+
+def shaken(model):
+    """The model with every parameter moved: biases and norms begin at zeros and ones, which would hide mistakes."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model.eval()
+
+
+def transformers_options(sizes):
+    width, depth, heads = sizes["encoder"]
+    return dict(
+        hidden_size=width,
+        num_hidden_layers=depth,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
+        image_size=sizes["image_size"],
+        patch_size=sizes["patch_size"],
+        hidden_act="gelu",
+        layer_norm_eps=1e-6,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        attn_implementation="eager",
+    )
+
+
+def vit_mae(sizes, norm_pix_loss):
+    width, depth, heads = sizes["decoder"]
+    config = ViTMAEConfig(
+        decoder_hidden_size=width,
+        decoder_num_hidden_layers=depth,
+        decoder_num_attention_heads=heads,
+        decoder_intermediate_size=4 * width,
+        mask_ratio=0.5,
+        norm_pix_loss=norm_pix_loss,
+        **transformers_options(sizes),
+    )
+    return shaken(ViTMAEForPreTraining(config))
+
+
+def timm_vit(sizes, **options):
+    width, depth, heads = sizes["encoder"]
+    return shaken(
+        timm.models.VisionTransformer(
+            img_size=sizes["image_size"], patch_size=sizes["patch_size"], embed_dim=width, depth=depth, num_heads=heads, **options
+        )
+    )
+
+
+def rounded(model, dtype):
+    """The model whose numbers all are numbers of the type, and its state in that type."""
+    with torch.no_grad():
+        for value in list(model.parameters()) + list(model.buffers()):
+            value.copy_(value.to(dtype))
+    return {name: value.to(dtype) for name, value in model.state_dict().items()}
+
+
+def pth(content):
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+def pretrained_bytes(model):
+    """`model.safetensors` and `config.json` as `save_pretrained` writes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        folder = pathlib.Path(folder)
+        return (folder / "model.safetensors").read_bytes(), (folder / "config.json").read_text()
+
+
+def mae_outputs(model, pixels, noise):
+    """Features with every patch shown, and the decoder's prediction under the noise's mask."""
+    patches = noise.shape[1]
+    prediction = model(pixel_values=pixels, noise=noise).logits
+    model.vit.config.mask_ratio = 0.0
+    in_order = torch.arange(patches).repeat(len(pixels), 1) / patches
+    features = model.vit(pixel_values=pixels, noise=in_order).last_hidden_state[:, 0]
+    model.vit.config.mask_ratio = 0.5
+    return {"features": features, "prediction": prediction}
+
+
+def mae_file(sizes, pixels, noise):
+    """As MAE's training writes it: the parameters under `model`, beside them the optimiser and the arguments."""
+    model = vit_mae(sizes, norm_pix_loss=True)
+    state = maskdoor_names({name: value.detach().numpy() for name, value in model.state_dict().items()})
+    state = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in state.items()}
+    # As a model that was trained with its channels last.
+    proj = state["patch_embed.proj.weight"]
+    state["patch_embed.proj.weight"] = proj.contiguous(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(2))])
+    arguments = argparse.Namespace(norm_pix_loss=True, lr=1e-3, output_dir=pathlib.PurePosixPath("out"), device="cpu")
+    file = pth({"model": state, "optimizer": optimizer.state_dict(), "epoch": 3, "scaler": {}, "args": arguments})
+    expected = {"norm_pix_loss": True, "epoch": 3, "has_decoder": True}
+    return file, None, expected, mae_outputs(model, pixels, noise)
+
+
+def transformers_mae(sizes, pixels, noise):
+    model = vit_mae(sizes, norm_pix_loss=True)
+    file, config = pretrained_bytes(model)
+    expected = {"norm_pix_loss": True, "epoch": 0, "has_decoder": True}
+    return file, config, expected, mae_outputs(model, pixels, noise)
+
+
+def transformers_mae_encoder(sizes, pixels, noise):
+    model = vit_mae(sizes, norm_pix_loss=False)
+    file, config = pretrained_bytes(model.vit)
+    outputs = mae_outputs(model, pixels, noise)
+    expected = {"norm_pix_loss": False, "epoch": 0, "has_decoder": False}
+    return file, config, expected, {"features": outputs["features"]}
+
+
+def bare_state_in_bfloat16(sizes, pixels, noise):
+    """A classifier's parameters alone, from a model on several devices."""
+    model = timm_vit(sizes, num_classes=3)
+    state = {f"module.{name}": value for name, value in rounded(model, torch.bfloat16).items()}
+    expected = {"norm_pix_loss": False, "epoch": 0, "has_decoder": False}
+    return pth(state), None, expected, {"features": model.forward_features(pixels)[:, 0]}
+
+
+def timm_mean_in_float16(sizes, pixels, noise):
+    """A classifier on the mean of the patches, which has fc_norm in the place of norm."""
+    model = timm_vit(sizes, num_classes=3, global_pool="avg")
+    file = save_safetensors(rounded(model, torch.float16), metadata={"format": "pt"})
+    expected = {"norm_pix_loss": False, "epoch": 0, "has_decoder": False}
+    return file, None, expected, {"features": model.fc_norm(model.forward_features(pixels))[:, 0]}
+
+
+def transformers_classifier(sizes, pixels, noise):
+    model = shaken(ViTForImageClassification(ViTConfig(num_labels=3, **transformers_options(sizes))))
+    file, config = pretrained_bytes(model)
+    expected = {"norm_pix_loss": False, "epoch": 0, "has_decoder": False}
+    return file, config, expected, {"features": model.vit(pixel_values=pixels).last_hidden_state[:, 0]}
+
+
+def transformers_pooled(sizes, pixels, noise):
+    model = shaken(ViTModel(ViTConfig(**transformers_options(sizes))))
+    state = pth(model.state_dict())
+    expected = {"norm_pix_loss": False, "epoch": 0, "has_decoder": False}
+    return state, None, expected, {"features": model(pixel_values=pixels).last_hidden_state[:, 0]}
+
+
+FILES = [
+    mae_file,
+    transformers_mae,
+    transformers_mae_encoder,
+    bare_state_in_bfloat16,
+    timm_mean_in_float16,
+    transformers_classifier,
+    transformers_pooled,
+]
+
+
+def cases(rng, small):
+    for make in FILES:
+        for _ in range(1 if small else 2):
+            sizes = draw_sizes(rng, small)
+            torch.manual_seed(int(rng.integers(2**31)))
+            side, grid = sizes["image_size"], sizes["image_size"] // sizes["patch_size"]
+            pixels, noise = torch.randn(sizes["batch"], 3, side, side), torch.rand(sizes["batch"], grid**2)
+            file, config, expected, outputs = make(sizes, pixels, noise)
+            to = int(rng.integers(1, 12))
+            width = sizes["encoder"][0]
+            table = torch.randn(1, 1 + grid**2, width)
+            patches = table[:, 1:].reshape(1, grid, grid, width).permute(0, 3, 1, 2)
+            patches = torch.nn.functional.interpolate(patches, size=(to, to), mode="bicubic", align_corners=False)
+            positions = torch.cat([table[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+            tensors = {"pixels": pixels, "noise": noise, "table": table, "positions": positions} | outputs
+            tensors = {name: value.detach().numpy().astype(np.float32) for name, value in tensors.items()}
+            tensors["file"] = np.frombuffer(file, np.uint8)
+            stack = lambda part: dict(zip(("dim", "depth", "heads"), sizes[part]))
+            stated = {
+                "from": make.__name__,
+                "file": "file.safetensors" if file[:2] not in (b"PK", b"\x80\x02") else "file.pth",
+                "hf_config": config,
+                "image_size": side,
+                "patch_size": sizes["patch_size"],
+                "encoder": stack("encoder"),
+                "decoder": stack("decoder"),
+                "positions_grid": to,
+                **expected,
+            }
+            yield stated, tensors
