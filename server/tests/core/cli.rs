@@ -44,7 +44,7 @@ fn presets_are_listed_and_shown() {
     assert!(presets().iter().all(|preset| list.contains(&preset.id)), "{list}");
     let shown = success(folder.path(), &["presets", "show", "quick-look"]);
     assert_eq!(toml::from_str::<StudySpec>(&shown).unwrap(), presets()[0].spec);
-    insta::assert_snapshot!(failure(folder.path(), &["presets", "show", "quick"]), @r#"error: there is no preset "quick"; there are: quick-look, cifar10-quick"#);
+    insta::assert_snapshot!(failure(folder.path(), &["presets", "show", "quick"]), @r#"error: there is no preset "quick"; there are: quick-look, cifar10-quick, cifar10-tiny, published"#);
 }
 
 #[test]
