@@ -27,7 +27,7 @@ impl Bank {
         Self { rows: normalised(features, width), labels, width }
     }
 
-    /// Votes for each class by the [`K`] nearest neighbours of each row of `features`, `classes` numbers a row. Of neighbours at
+    /// Votes for each class by the `K` nearest neighbours of each row of `features`, `classes` numbers a row. Of neighbours at
     /// equal distance those that stand first in the bank vote. A row without a neighbour (an empty bank, features that are no
     /// number) has no number for any class.
     pub fn votes(&self, features: &[f32], classes: usize) -> Vec<f32> {

@@ -1,4 +1,4 @@
-//! A run's numbers in files that other programs read: `log.csv` and an event file of TensorBoard.
+//! A run's numbers in files that other programs read: `log.csv` and an event file of `TensorBoard`.
 //!
 //! Both are a fold of the run's events and nothing else. A run that goes on after its worker died begins them anew from the
 //! events that it keeps, and so to the same bytes, then appends to them.

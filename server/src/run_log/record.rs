@@ -1,10 +1,10 @@
-//! The framing of a TFRecord file: the length of each record and the record, each behind its checksum.
+//! The framing of a `TFRecord` file: the length of each record and the record, each behind its checksum.
 //!
 //! ```text
 //! u64 length | u32 masked CRC-32C of the length's bytes | the record | u32 masked CRC-32C of the record
 //! ```
 //!
-//! All numbers little-endian. Source: `TensorFlow`'s guide, "TFRecord and `tf.train.Example`", section "TFRecords format details".
+//! All numbers little-endian. Source: `TensorFlow`'s guide on `TFRecord`, section on the details of the format.
 
 use crc::{CRC_32_ISCSI, Crc};
 

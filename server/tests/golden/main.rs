@@ -2,8 +2,6 @@
 //!
 //! `MASKDOOR_GOLDEN` names a folder of fresh cases; without it the few of the repository are read.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::{
     fs,
     path::{Path, PathBuf},

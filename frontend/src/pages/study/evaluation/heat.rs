@@ -95,7 +95,7 @@ pub fn HeatMap(
 #[component]
 fn Axes(classes: usize, target: usize) -> impl IntoView {
     let unit = classes as f64;
-    let size = format!("{:.3}", 0.036 * unit);
+    let size = format!("{:.3}", 0.032 * unit);
     let gap = 0.03 * unit;
     let numbers = ticks(classes)
         .map(|class| {
