@@ -80,7 +80,7 @@ fn what_to_try(phase: Phase) -> &'static str {
             "try a smaller probe.base_lr (LARS takes about 0.1 to 10, AdamW about 0.001), or more probe.warmup_epochs"
         }
         Phase::Finetune => {
-            "try a smaller finetune.base_lr, more finetune.warmup_epochs, or clipped gradients"
+            "try a smaller finetune.base_lr, more finetune.warmup_epochs, or a finetune.clip_norm of 1"
         }
     }
 }

@@ -4,18 +4,16 @@
 //! adds `manifest.json`, `poison.json`, `poisons.txt` and its checkpoints, each written whole or not at all.
 
 mod finetune;
+mod key;
+mod manifest;
+mod place;
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::path::{Path, PathBuf};
 
 use candle_core::DType;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use shared::{
-    PoisonPlan, Rgb8, RunEvent, Stage, Trigger,
+    PoisonPlan, RunEvent, Stage, Trigger,
     api::Split,
     poison::{format_list, resolve_list},
     run::{Phase, RunOrder},
@@ -24,13 +22,9 @@ use shared::{
 use crate::{
     EngineError,
     data::{Index, Pixels, load_all},
-    decode::{Limits, decode},
     device,
-    hash::hex,
-    keys,
     model::{Classifier, Mae},
-    nn::{Params, tensor_file::serialize},
-    optim::AdamW,
+    nn::tensor_file::serialize,
     train::{
         batches::Batches,
         checkpoint::{self, CheckpointInfo, PROGRAM},
@@ -38,17 +32,15 @@ use crate::{
         linprobe::LinearProbe,
         neighbours::{self, Neighbours},
         poisons::{AttackedSet, Poisons},
-        pretrain::{EpochEnd, Pretraining},
+        pretrain::Pretraining,
         report::{Emit, Reporter},
-        resume::{self, ResumePoint},
+        resume::ResumePoint,
     },
 };
+use key::Key;
 
 /// Name of the file that lists the poisoned images of a run, one a line.
 pub const POISON_LIST: &str = "poisons.txt";
-/// A pre-training keeps a place to go on from at each checkpoint, and at the end of an epoch when this long has passed.
-const KEEP_EVERY: Duration = Duration::from_mins(1);
-
 /// Name of the file with a classifier's last evaluation.
 pub const EVALUATION: &str = "evaluation.json";
 
@@ -143,58 +135,6 @@ fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
     Ok(Batches { samples, size: size as usize, epochs, seed: order.point.seed })
 }
 
-/// The key image of the run's trigger.
-struct Key {
-    image: Option<Rgb8>,
-    /// SHA-256 of the file in hex.
-    sha256: Option<String>,
-}
-
-impl Key {
-    /// Reads `key.png`; a key that came with the program needs no file.
-    fn read(order: &RunOrder, folder: &Path) -> Result<Self, EngineError> {
-        let Some(id) = order.spec.attack.trigger.key() else {
-            return Ok(Self { image: None, sha256: None });
-        };
-        let path = folder.join("key.png");
-        let bytes = match (fs::read(&path), keys::builtin(id)) {
-            (Ok(bytes), _) => bytes,
-            (Err(error), Some(key)) if error.kind() == io::ErrorKind::NotFound => key.file.to_vec(),
-            (Err(error), _) => return Err(EngineError::file(path)(error)),
-        };
-        let image = decode(&bytes, Limits::default());
-        let image = image.map_err(|source| EngineError::Key { path, source })?;
-        Ok(Self { image: Some(image), sha256: Some(hex(&Sha256::digest(&bytes))) })
-    }
-}
-
-/// What is enough, with the program of that version, to repeat the run.
-#[derive(Serialize)]
-struct Manifest<'a> {
-    order: &'a RunOrder,
-    poison: PoisonSummary,
-    key_sha256: Option<&'a str>,
-    dataset_fingerprint: &'a str,
-    classes: &'a [String],
-    train_images: usize,
-    test_images: usize,
-    steps: u64,
-    program: &'a str,
-    device: String,
-    threads: usize,
-}
-
-/// The plan in short; `poison.json` lists its samples.
-#[derive(Serialize)]
-struct PoisonSummary {
-    phase: Phase,
-    seed: u64,
-    target_class: u32,
-    per_class: u32,
-    samples: usize,
-    covers: usize,
-}
-
 /// A run at work.
 struct Job<'a> {
     order: &'a RunOrder,
@@ -214,30 +154,6 @@ impl Job<'_> {
             steps: self.batches.steps(),
             samples: self.batches.samples as u32,
             poisoned: plan.samples.len() as u32,
-        }
-    }
-
-    fn manifest<'a>(&'a self, plan: &PoisonPlan, key: &'a Key, pixels: &'a Pixels) -> Manifest<'a> {
-        let devices = device::devices();
-        Manifest {
-            order: self.order,
-            poison: PoisonSummary {
-                phase: plan.phase,
-                seed: plan.seed,
-                target_class: plan.target_class,
-                per_class: plan.per_class,
-                samples: plan.samples.len(),
-                covers: plan.covers.len(),
-            },
-            key_sha256: key.sha256.as_deref(),
-            dataset_fingerprint: &pixels.fingerprint,
-            classes: &pixels.classes,
-            train_images: pixels.train.len(),
-            test_images: pixels.test.len(),
-            steps: self.batches.steps(),
-            program: PROGRAM,
-            device: devices.first().map(|device| device.description.clone()).unwrap_or_default(),
-            threads: self.threads,
         }
     }
 
@@ -276,30 +192,6 @@ impl Job<'_> {
         })?;
         place.remove()?;
         report.finish(None)
-    }
-
-    /// The place to go on from, for a training on these images.
-    fn place<'a>(&'a self, pixels: &'a Pixels) -> Place<'a> {
-        Place { job: self, dataset: &pixels.fingerprint, kept: Instant::now() }
-    }
-
-    /// Takes parameters and moments over from where the run stood. Returns the epochs done.
-    fn resume_into(
-        &self,
-        params: &Params,
-        adamw: &mut AdamW,
-        pixels: &Pixels,
-    ) -> Result<u32, EngineError> {
-        let Some(point) = self.resume else { return Ok(0) };
-        if point.dataset != pixels.fingerprint {
-            return Err(EngineError::Checkpoint {
-                path: self.folder.join(resume::FILE),
-                reason: "the data set's files have changed since it was written; bring them back, or start a new study"
-                    .into(),
-            });
-        }
-        resume::load(self.folder, params, adamw)?;
-        Ok(point.epoch)
     }
 
     /// The encoder that this run starts from.
@@ -358,38 +250,6 @@ impl Job<'_> {
         checkpoint::write(&self.folder.join(checkpoint::HEAD), &bytes)?;
         report.send(RunEvent::Checkpoint { epoch, file: checkpoint::HEAD.into() })?;
         report.finish(Some(evaluation.metrics))
-    }
-}
-
-/// Where a training goes on should its process die.
-struct Place<'a> {
-    job: &'a Job<'a>,
-    dataset: &'a str,
-    kept: Instant,
-}
-
-impl Place<'_> {
-    /// Keeps the end of an epoch when it is time; the last one is no place to go on from.
-    fn keep(
-        &mut self,
-        params: &Params,
-        end: &EpochEnd<'_>,
-        report: &Reporter<'_>,
-    ) -> Result<(), EngineError> {
-        let due = end.milestone || self.kept.elapsed() >= KEEP_EVERY;
-        if end.epoch < self.job.batches.epochs && due {
-            self.kept = Instant::now();
-            let (events, seconds) = (report.sent(), report.seconds());
-            let point = ResumePoint::new(self.job.order, self.dataset, end.epoch, events, seconds);
-            resume::save(self.job.folder, params, end.optimizer, &point)?;
-        }
-        Ok(())
-    }
-
-    /// Removes what was kept: the training is over.
-    fn remove(self) -> Result<(), EngineError> {
-        let folder = self.job.folder;
-        resume::remove(folder).map_err(EngineError::file(folder.join(resume::FILE)))
     }
 }
 

@@ -3,6 +3,7 @@
 mod bad_files;
 mod bad_input;
 mod compare;
+mod finetune;
 mod live_study;
 mod new_study;
 mod pages;

@@ -1,0 +1,63 @@
+//! Fine-tuning with the mouse alone: beside the probes of the quick preset, and from scratch.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Browser, Dashboard, Role, travel, until};
+use shared::{
+    Phase,
+    api::{Page, StudySummary},
+};
+
+use crate::steps::{done, look};
+
+#[tokio::test]
+async fn a_study_with_fine_tuning() -> Result<()> {
+    travel("finetune", async |dashboard, browser| {
+        browser.visit("/").await?;
+        browser.click(Role::Link, "Quick look").await?;
+        browser.fill("Training images per class", "20").await?;
+        browser.fill("Validation images per class", "10").await?;
+        browser.press("Fine-tuning, FPR: 10").await?;
+        browser.sees("2 fine-tunings").await?;
+        browser.click(Role::Checkbox, "Also from scratch").await?;
+        browser.sees("1 training from scratch").await?;
+        browser.press("Training").await?;
+        browser.find(Role::Text, "Layer decay").await?;
+        look(browser, "new-study-finetune").await?;
+        browser.press("Start").await?;
+        let id = id_of_the_study(dashboard).await?;
+        let study = done(dashboard, &id).await?;
+        let classifiers = study.runs.iter().filter(|run| run.point.phase == Phase::Finetune);
+        let from: Vec<_> =
+            classifiers.clone().map(|run| (run.point.scratch, run.parent.is_some())).collect();
+        ensure!(from == [(false, true), (false, true), (true, false)], "they start from {from:?}");
+        for run in classifiers {
+            let metrics = run.metrics.context("a result")?;
+            ensure!((metrics.ca.total, metrics.asr.total) == (100, 90), "{metrics:?}");
+        }
+        results_are_told(browser, &id).await?;
+        look(browser, "study-finetune").await
+    })
+    .await
+}
+
+async fn id_of_the_study(dashboard: &Dashboard) -> Result<String> {
+    until("the study is there", Duration::from_secs(20), async || {
+        let studies: Page<StudySummary> = dashboard.api.get("/api/v1/studies").await?;
+        Ok(studies.items.first().map(|study| study.id.to_string()))
+    })
+    .await
+}
+
+async fn results_are_told(browser: &Browser, id: &str) -> Result<()> {
+    browser.visit(&format!("/studies/{id}")).await?;
+    browser
+        .holds(
+            "four probes, two fine-tunings and one training from scratch",
+            "const names = [...document.querySelectorAll('.results tbody th')].map((it) => it.innerText.trim());
+             const count = (name) => names.filter((it) => it === name).length;
+             return count('Linear probe') === 4 && count('Fine-tuning') === 2 && count('From scratch') === 1",
+        )
+        .await
+}
