@@ -14,8 +14,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use shared::{
     PoisonPlan, Rgb8, RunEvent, Stage, Trigger,
-    api::Split,
-    poison::{format_list, resolve_list},
+    poison::format_list,
     run::{Phase, RunOrder},
 };
 
@@ -34,7 +33,7 @@ use crate::{
         checkpoint::{self, CheckpointInfo, PROGRAM},
         features::{Encoder, Kept},
         linprobe::LinearProbe,
-        poisons::{AttackedSet, Poisons},
+        poisons::{self, AttackedSet, Poisons},
         pretrain::{EpochEnd, Pretraining},
         report::{Emit, Reporter},
         resume::{self, ResumePoint},
@@ -62,11 +61,11 @@ pub fn run(
         report = report.resumed(point.events, point.seconds);
     }
     let index = Index::open(&order.source)?.limited(&order.spec.dataset);
-    let labels = index.labels(Split::Train);
     let (point, attack) = (order.point, &order.spec.attack);
-    let plan = plan(order, &index, &labels)?;
+    let per_class = point.poisons_per_class();
+    let plan = poisons::plan(attack, &index.train, point.phase, per_class, point.seed)?;
     let threads = device::threads();
-    let batches = batches(order, labels.len() + plan.added())?;
+    let batches = batches(order, index.train.len() + plan.added())?;
     let job = Job { order, folder, resume, threads, batches };
     // Whoever hears that the run started may ask for its plan.
     write_json(&folder.join("poison.json"), &plan)?;
@@ -90,19 +89,6 @@ pub fn run(
         Phase::Probe => job.probe(&pixels, poisons, &prepare(Stage::Test)?, &key, &mut report),
         Phase::Finetune => unreachable!("`batches` refused it"),
     }
-}
-
-/// The images that the run poisons: drawn, or those that the study lists.
-fn plan(order: &RunOrder, index: &Index, labels: &[u32]) -> Result<PoisonPlan, EngineError> {
-    let (point, attack) = (order.point, &order.spec.attack);
-    let (phase, per_class, seed) = (point.phase, point.poisons_per_class(), point.seed);
-    let Some(list) = &attack.poisons else {
-        return Ok(PoisonPlan::draw(phase, labels, attack, per_class, seed)?);
-    };
-    let images = index.train.iter().map(|entry| (entry.name.as_str(), entry.class));
-    let listed = resolve_list(list, images, attack)
-        .map_err(|errors| errors.into_iter().next().expect("a refused list has an error"))?;
-    Ok(PoisonPlan::from_list(phase, labels, &listed, attack, per_class, seed)?)
 }
 
 /// The batches of the run's phase.

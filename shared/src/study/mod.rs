@@ -4,6 +4,7 @@
 mod attack;
 mod cost;
 mod grid;
+mod poisons;
 mod preset;
 mod probe;
 mod validate;
