@@ -14,8 +14,7 @@ use candle_core::DType;
 use serde::Serialize;
 use shared::{
     PoisonPlan, RunEvent, Stage, Trigger,
-    api::Split,
-    poison::{format_list, resolve_list},
+    poison::format_list,
     run::{Phase, RunOrder},
 };
 
@@ -31,7 +30,7 @@ use crate::{
         features::{Encoder, Kept},
         linprobe::LinearProbe,
         neighbours::{self, Neighbours},
-        poisons::{AttackedSet, Poisons},
+        poisons::{self, AttackedSet, Poisons},
         pretrain::Pretraining,
         report::{Emit, Reporter},
         resume::ResumePoint,
@@ -60,12 +59,11 @@ pub fn run(
         report = report.resumed(point.events, point.seconds);
     }
     let index = Index::open(&order.source)?.limited(&order.spec.dataset);
-    let labels = index.labels(Split::Train);
     let (point, attack) = (order.point, &order.spec.attack);
-    let draw = |phase, per_class| plan(order, &index, &labels, phase, per_class);
+    let draw = |phase, per_class| poisons::plan(attack, &index.train, phase, per_class, point.seed);
     let plan = draw(point.phase, point.poisons_per_class())?;
     let threads = device::threads();
-    let batches = batches(order, labels.len() + plan.added())?;
+    let batches = batches(order, index.train.len() + plan.added())?;
     let job = Job { order, folder, resume, threads, batches };
     // Whoever hears that the run started may ask for its plan.
     write_json(&folder.join("poison.json"), &plan)?;
@@ -101,24 +99,6 @@ pub fn run(
         Phase::Probe => job.probe(&pixels, poisons, &prepare(Stage::Test)?, &key, &mut report),
         Phase::Finetune => job.finetune(&pixels, poisons, &prepare(Stage::Test)?, &mut report),
     }
-}
-
-/// The images that a phase of the run's study poisons: drawn, or those that the study lists.
-fn plan(
-    order: &RunOrder,
-    index: &Index,
-    labels: &[u32],
-    phase: Phase,
-    per_class: u32,
-) -> Result<PoisonPlan, EngineError> {
-    let (attack, seed) = (&order.spec.attack, order.point.seed);
-    let Some(list) = &attack.poisons else {
-        return Ok(PoisonPlan::draw(phase, labels, attack, per_class, seed)?);
-    };
-    let images = index.train.iter().map(|entry| (entry.name.as_str(), entry.class));
-    let listed = resolve_list(list, images, attack)
-        .map_err(|errors| errors.into_iter().next().expect("a refused list has an error"))?;
-    Ok(PoisonPlan::from_list(phase, labels, &listed, attack, per_class, seed)?)
 }
 
 /// The batches of the run's phase.

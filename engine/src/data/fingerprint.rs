@@ -111,7 +111,13 @@ fn drawn(count: usize, most: usize) -> Vec<usize> {
 mod tests {
     use std::fs;
 
+    use shared::api::Layout;
+
     use super::*;
+    use crate::data::{
+        Index,
+        testing::{folder, png, source_of},
+    };
 
     #[test]
     fn a_draw_is_without_replacement_and_whole_when_it_can_be() {
@@ -139,5 +145,28 @@ mod tests {
         assert_ne!(read(&content), before, "the last byte is always seen");
         content.truncate(WHOLE as usize);
         assert_eq!(read(&content), content, "a short file is read to its end");
+    }
+
+    #[test]
+    fn changed_content_of_equal_length_is_another_data_set() {
+        let folder = folder(&[
+            ("train/cat/1.png", png([1; 3])),
+            ("train/dog/1.png", png([2; 3])),
+            ("val/cat/1.png", png([1; 3])),
+            ("val/dog/y.png", png([3; 3])),
+        ]);
+        let source = source_of(folder.path(), Layout::ImageFolder);
+        let fingerprint = || Index::open(&source).expect("a data set").fingerprint();
+        let before = fingerprint();
+        assert_eq!(fingerprint(), before);
+        let path = folder.path().join("val/dog/y.png");
+        let mut bytes = fs::read(&path).expect("a file");
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        fs::write(&path, &bytes).expect("a file");
+        let changed = fingerprint();
+        assert_ne!(changed, before);
+        fs::rename(&path, folder.path().join("val/dog/z.png")).expect("a file");
+        assert_ne!(fingerprint(), changed);
     }
 }

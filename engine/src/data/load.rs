@@ -132,3 +132,49 @@ fn from_files(index: &Index, split: Split, side: usize) -> Vec<Sample> {
     };
     (0..).zip(index.entries(split)).map(sample).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use shared::api::Layout;
+
+    use super::*;
+    use crate::data::testing::{folder, png, source_of};
+
+    fn files() -> [(&'static str, Vec<u8>); 6] {
+        [
+            ("train/cat/1.png", png([1; 3])),
+            ("train/cat/2.png", png([2; 3])),
+            ("train/dog/1.png", png([3; 3])),
+            ("train/dog/b.png", png([4; 3])),
+            ("val/cat/1.png", png([5; 3])),
+            ("val/dog/y.png", png([6; 3])),
+        ]
+    }
+
+    #[test]
+    fn a_split_beyond_the_memory_is_read_from_its_files() {
+        let folder = folder(&files());
+        let index =
+            Index::open(&source_of(folder.path(), Layout::ImageFolder)).expect("a data set");
+        // Four training images of 4 x 4 pixels take 192 bytes, two validation images 96.
+        let kept = load_within(&index, 4, 192, &mut ()).expect("pixels");
+        let streamed = load_within(&index, 4, 191, &mut ()).expect("pixels");
+        assert!(kept.train_kept && !streamed.train_kept);
+        for (a, b) in
+            kept.train.iter().chain(&kept.test).zip(streamed.train.iter().chain(&streamed.test))
+        {
+            assert_eq!(a.class, b.class);
+            assert_eq!(a.image().expect("in memory"), b.image().expect("a file"));
+        }
+        fs::write(folder.path().join("train/dog/b.png"), b"overwritten").expect("a file");
+        let error = streamed.train[3].image().expect_err("an unreadable file").to_string();
+        assert!(error.ends_with(
+            "train/dog/b.png: the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
+        ));
+        assert!(streamed.test[1].image().is_ok(), "the validation images fit");
+        fs::remove_file(folder.path().join("val/dog/y.png")).expect("a file");
+        assert!(streamed.test[1].image().is_ok(), "and are kept");
+    }
+}

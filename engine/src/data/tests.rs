@@ -12,7 +12,7 @@ use shared::{
 use tempfile::TempDir;
 
 use super::{
-    DataError, Index, inspect, load_all, load_within,
+    DataError, Index, inspect, load_all,
     testing::{folder, png, source_of},
 };
 use crate::{decode::testing, stop::Watch};
@@ -156,23 +156,6 @@ fn unreadable_files_are_left_out_named_and_counted() {
 }
 
 #[test]
-fn changed_content_of_equal_length_is_another_data_set() {
-    let folder = folder(&sound());
-    let fingerprint = || Index::open(&source(folder.path())).expect("a data set").fingerprint();
-    let before = fingerprint();
-    assert_eq!(fingerprint(), before);
-    let path = folder.path().join("val/dog/y.png");
-    let mut bytes = fs::read(&path).expect("a file");
-    let last = bytes.len() - 1;
-    bytes[last] ^= 1;
-    fs::write(&path, &bytes).expect("a file");
-    let changed = fingerprint();
-    assert_ne!(changed, before);
-    fs::rename(&path, folder.path().join("val/dog/z.png")).expect("a file");
-    assert_ne!(fingerprint(), changed);
-}
-
-#[test]
 fn a_file_that_breaks_later_stops_a_run_by_name() {
     let folder = folder(&sound());
     let info = inspect("pets", &source(folder.path()), &mut ()).expect("a data set");
@@ -276,30 +259,6 @@ fn loading_reports_and_stops() {
     let error = load_all(&index, 32, &mut watch).expect_err("stopped");
     assert!(matches!(error, DataError::Stopped));
     assert_eq!(watch.last, (512, 6000));
-}
-
-#[test]
-fn a_split_beyond_the_memory_is_read_from_its_files() {
-    let folder = folder(&sound());
-    let index = Index::open(&source(folder.path())).expect("a data set");
-    // Four training images of 4 x 4 pixels take 192 bytes, two validation images 96.
-    let kept = load_within(&index, 4, 192, &mut ()).expect("pixels");
-    let streamed = load_within(&index, 4, 191, &mut ()).expect("pixels");
-    assert!(kept.train_kept && !streamed.train_kept);
-    for (a, b) in
-        kept.train.iter().chain(&kept.test).zip(streamed.train.iter().chain(&streamed.test))
-    {
-        assert_eq!(a.class, b.class);
-        assert_eq!(a.image().expect("in memory"), b.image().expect("a file"));
-    }
-    fs::write(folder.path().join("train/dog/b.png"), b"overwritten").expect("a file");
-    let error = streamed.train[3].image().expect_err("an unreadable file").to_string();
-    assert!(error.ends_with(
-        "train/dog/b.png: the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
-    ));
-    assert!(streamed.test[1].image().is_ok(), "the validation images fit");
-    fs::remove_file(folder.path().join("val/dog/y.png")).expect("a file");
-    assert!(streamed.test[1].image().is_ok(), "and are kept");
 }
 
 #[test]

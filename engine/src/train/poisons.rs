@@ -1,10 +1,34 @@
-//! What the attacker adds to a training set: poisoned copies and cover samples, made when they are asked for.
+//! What the attacker adds to a training set: the plan, and its poisoned copies and cover samples, made when they are asked for.
 
 use std::borrow::Cow;
 
-use shared::{PoisonPlan, Rgb8, Trigger};
+use shared::{Phase, PoisonPlan, Rgb8, Trigger, poison::resolve_list, study::AttackSpec};
 
-use crate::data::{DataError, Pixels, Sample};
+use crate::{
+    EngineError,
+    data::{DataError, Entry, Pixels, Sample},
+};
+
+/// The plan of one phase of a run on these training images: drawn, or the first that the study lists.
+///
+/// # Errors
+/// When a class has too few images, or the study's list cannot be followed.
+pub fn plan(
+    attack: &AttackSpec,
+    train: &[Entry],
+    phase: Phase,
+    per_class: u32,
+    seed: u64,
+) -> Result<PoisonPlan, EngineError> {
+    let labels: Vec<u32> = train.iter().map(|entry| entry.class).collect();
+    let Some(list) = &attack.poisons else {
+        return Ok(PoisonPlan::draw(phase, &labels, attack, per_class, seed)?);
+    };
+    let images = train.iter().map(|entry| (entry.name.as_str(), entry.class));
+    let listed = resolve_list(list, images, attack)
+        .map_err(|errors| errors.into_iter().next().expect("a refused list has an error"))?;
+    Ok(PoisonPlan::from_list(phase, &labels, &listed, attack, per_class, seed)?)
+}
 
 /// The added samples of a plan: the poisoned ones, then the cover samples.
 #[derive(Clone, Copy)]
@@ -109,13 +133,7 @@ impl<'a> AttackedSet<'a> {
 
 #[cfg(test)]
 mod tests {
-    use shared::{
-        Phase, Stage, TriggerSpec,
-        api::Split,
-        run::DataSource,
-        study::{AttackSpec, DatasetSpec},
-        trigger::WaNetSpec,
-    };
+    use shared::{Stage, TriggerSpec, run::DataSource, study::DatasetSpec, trigger::WaNetSpec};
 
     use super::*;
     use crate::data::{Index, load_within};
@@ -154,8 +172,7 @@ mod tests {
             poisons: None,
             trigger: TriggerSpec::WaNet(WaNetSpec { cover_ratio: 1.0, ..WaNetSpec::default() }),
         };
-        let labels = index.labels(Split::Train);
-        let plan = PoisonPlan::draw(Phase::Pretrain, &labels, &attack, 1, 7).unwrap();
+        let plan = plan(&attack, &index.train, Phase::Pretrain, 1, 7).unwrap();
         let trigger = Trigger::prepare(&attack.trigger, None, 16, Stage::Train).unwrap();
         let [kept, streamed] = [u64::MAX, 0].map(|memory| {
             let pixels = load_within(&index, 16, memory, &mut ()).unwrap();

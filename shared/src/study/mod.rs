@@ -6,6 +6,7 @@ mod cost;
 mod encoder;
 mod finetune;
 mod grid;
+mod poisons;
 mod preset;
 mod probe;
 mod recipes;

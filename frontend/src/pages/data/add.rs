@@ -35,6 +35,12 @@ fn name_from(path: &str) -> String {
     name.trim_matches('-').to_owned()
 }
 
+/// Whether all errors stand at fields of the form.
+fn stand_at_fields(errors: &[FieldError]) -> bool {
+    !errors.is_empty()
+        && errors.iter().all(|error| ["name", "path"].contains(&error.field.as_str()))
+}
+
 /// The form.
 #[component]
 pub fn AddForm(
@@ -42,10 +48,9 @@ pub fn AddForm(
     added: Callback<DatasetInfo>,
 ) -> impl IntoView {
     let (name, path) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
-    let named_by_hand = RwSignal::new(false);
+    let (named_by_hand, busy) = (RwSignal::new(false), RwSignal::new(false));
     let errors = RwSignal::new(Vec::<FieldError>::new());
     let problem = RwSignal::new(None::<Problem>);
-    let busy = RwSignal::new(false);
     let at = move |field: &'static str| {
         Signal::derive(move || errors.with(|errors| message_at(errors, field)))
     };
@@ -70,11 +75,7 @@ pub fn AddForm(
                 }
                 Err(refused) => {
                     // What stands at a field need not be told a second time above the form.
-                    let at_fields = !refused.errors.is_empty()
-                        && refused
-                            .errors
-                            .iter()
-                            .all(|error| ["name", "path"].contains(&error.field.as_str()));
+                    let at_fields = stand_at_fields(&refused.errors);
                     errors.try_set(refused.errors.clone());
                     problem.try_set((!at_fields).then_some(refused));
                 }
@@ -82,10 +83,6 @@ pub fn AddForm(
             busy.try_set(false);
         });
     };
-    let layouts = Layout::OF_FOLDERS
-        .into_iter()
-        .map(|layout| view! { <li>{layout.title()}": "<code>{layout.files()}</code></li> })
-        .collect_view();
     view! {
         <section class="panel" aria-labelledby="add-title">
             <header class="panel-head">
@@ -148,11 +145,23 @@ pub fn AddForm(
                 </button>
                 {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
             </form>
-            <details class="panel-body">
-                <summary>"Layouts"</summary>
-                <ul class="bullets">{layouts}</ul>
-            </details>
+            <Layouts/>
         </section>
+    }
+}
+
+/// The layouts that a folder may have.
+#[component]
+fn Layouts() -> impl IntoView {
+    let layouts = Layout::OF_FOLDERS
+        .into_iter()
+        .map(|layout| view! { <li>{layout.title()}": "<code>{layout.files()}</code></li> })
+        .collect_view();
+    view! {
+        <details class="panel-body">
+            <summary>"Layouts"</summary>
+            <ul class="bullets">{layouts}</ul>
+        </details>
     }
 }
 

@@ -10,6 +10,7 @@ mod fold;
 mod head;
 mod lineage;
 mod poison;
+mod poison_list;
 mod record;
 mod results;
 mod run;

@@ -8,10 +8,11 @@ use shared::{
     study::DatasetSpec,
 };
 
+use super::poison_list::PoisonListLink;
 use crate::{
     api,
     attack::key_pixels,
-    components::{Fetched, Glyph, Icon, PixelCanvas, ProblemBox, decode_rgb, fetched, format},
+    components::{Fetched, PixelCanvas, ProblemBox, decode_rgb, fetched, format},
 };
 
 /// Images shown at first, and more at each wish.
@@ -177,19 +178,9 @@ pub fn PoisonedImages(
     };
     let list = move || {
         let run = begun.get()?;
-        own_plan.with(|plan| plan.as_ref().is_some_and(|plan| !plan.samples.is_empty())).then(
-            || {
-                let address = api::address(format!("/runs/{run}/poisons.txt"));
-                view! {
-                    <p>
-                        <a class="button" href=address download=format!("poisons-{run}.txt")>
-                            <Icon glyph=Glyph::Download/>
-                            "List"
-                        </a>
-                    </p>
-                }
-            },
-        )
+        let poisons =
+            own_plan.with(|plan| plan.as_ref().is_some_and(|plan| !plan.samples.is_empty()));
+        poisons.then(|| view! { <PoisonListLink run/> })
     };
     // The server gives at most so many images at once.
     let full = Memo::new(move |_| shown.get() >= MOST);
