@@ -23,6 +23,7 @@ import mae
 import optimizers
 import positions
 import probe
+import study
 import triggers
 
 KINDS = {
@@ -30,6 +31,7 @@ KINDS = {
     "adamw": optimizers.cases,
     "probe": probe.cases,
     "finetune": finetune.cases,
+    "study": study.cases,
     "positions": positions.cases,
     "images": images.cases,
     "layouts": layouts.cases,

@@ -15,4 +15,5 @@ mod layouts;
 mod mae;
 mod positions;
 mod probe;
+mod study;
 mod triggers;

@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod args;
 mod checkpoints;
 mod datasets;
 mod poisons;
