@@ -16,8 +16,8 @@ async fn a_study_with_fine_tuning() -> Result<()> {
     travel("finetune", async |dashboard, browser| {
         browser.visit("/").await?;
         browser.click(Role::Link, "Quick look").await?;
-        browser.fill("Training images per class", "20").await?;
-        browser.fill("Validation images per class", "10").await?;
+        browser.fill("Training images", "20").await?;
+        browser.fill("Validation images", "10").await?;
         browser.press("Fine-tuning, FPR: 10").await?;
         browser.sees("2 fine-tunings").await?;
         browser.click(Role::Checkbox, "Also from scratch").await?;

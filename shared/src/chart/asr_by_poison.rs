@@ -91,7 +91,7 @@ pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
         ),
         empty: "No finished classifier yet: a bar appears for each classifier that ends.",
         x: Axis {
-            label: "poisoned images per non-target class in the classifier's training, LPR or FPR"
+            label: "poisons per non-target class, LPR or FPR"
                 .into(),
             scale: Scale::Places(places.iter().map(u32::to_string).collect()),
         },

@@ -48,7 +48,7 @@ pub fn PoisonList() -> impl IntoView {
     view! {
         <fieldset class="field" class:field-wrong=move || error.with(Option::is_some) data-field=PATH>
             <div class="field-head">
-                <legend>"Poisoned images"</legend>
+                <legend>"Chosen images"</legend>
                 <span class="field-range">{move || told(listed.get())}</span>
             </div>
             <div class="chips">
