@@ -1,4 +1,4 @@
-//! Layer-wise learning rates (Bao et al. 2022, "BEiT"; Clark et al. 2020): the closer to the input, the smaller.
+//! Layer-wise learning rates (Bao et al. 2022, "`BEiT`"; Clark et al. 2020): the closer to the input, the smaller.
 
 use super::adamw::Group;
 use crate::nn::Params;

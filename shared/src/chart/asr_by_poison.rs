@@ -91,8 +91,7 @@ pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
         ),
         empty: "No finished classifier yet: a bar appears for each classifier that ends.",
         x: Axis {
-            label: "poisons per non-target class, LPR or FPR"
-                .into(),
+            label: "poisons per non-target class, LPR or FPR".into(),
             scale: Scale::Places(places.iter().map(u32::to_string).collect()),
         },
         y: Axis { label: "attack success rate, ASR (%)".into(), scale: Scale::Percent },
@@ -153,9 +152,10 @@ fn groups(rows: &[RunRow]) -> Vec<Group<'_>> {
 
 impl Group<'_> {
     fn label(&self, many: bool) -> String {
-        let trigger = match many {
-            true => format!("{} ({})", self.study_name, self.trigger),
-            false => self.trigger.to_owned(),
+        let trigger = if many {
+            format!("{} ({})", self.study_name, self.trigger)
+        } else {
+            self.trigger.to_owned()
         };
         let RunPoint { phase, ppr, scratch, .. } = self.point;
         match phase {

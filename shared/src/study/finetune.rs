@@ -60,11 +60,11 @@ pub struct FinetuneSpec {
     pub label_smoothing: f64,
     /// Alpha of mixup's beta distribution (Zhang et al. 2018); 0 switches it off.
     pub mixup: f64,
-    /// Alpha of CutMix's beta distribution (Yun et al. 2019); 0 switches it off.
+    /// Alpha of `CutMix`'s beta distribution (Yun et al. 2019); 0 switches it off.
     pub cutmix: f64,
-    /// Share of the batches that are mixed, where mixup or CutMix is on.
+    /// Share of the batches that are mixed, where mixup or `CutMix` is on.
     pub mix_probability: f64,
-    /// Share of CutMix among the mixed batches, where both are on.
+    /// Share of `CutMix` among the mixed batches, where both are on.
     pub switch_probability: f64,
     /// Magnitude of `RandAugment`'s operations (Cubuk et al. 2020), 0 to 10; two operations a picture, in timm's increasing set.
     pub rand_augment: f64,
