@@ -48,12 +48,7 @@ fn check_transformer(check: &mut Check, path: &str, part: &TransformerSpec) {
 fn check_pretrain(check: &mut Check, recipe: &PretrainSpec) {
     check.within("pretrain.epochs", recipe.epochs, 1, 10_000);
     check.within("pretrain.batch_size", recipe.batch_size, 1, 65_536);
-    check.that(recipe.warmup_epochs <= recipe.epochs, "pretrain.warmup_epochs", || {
-        format!(
-            "takes at most the {} epochs of the training, not {}",
-            recipe.epochs, recipe.warmup_epochs
-        )
-    });
+    check_warmup(check, "pretrain.warmup_epochs", recipe.warmup_epochs, recipe.epochs);
     check.within("pretrain.accumulate", recipe.accumulate, 1, 4096);
     check.rate("pretrain.base_lr", recipe.base_lr, 1e-9, 100.0);
     check.rate("pretrain.min_lr", recipe.min_lr, 0.0, 100.0);
@@ -64,11 +59,7 @@ fn check_pretrain(check: &mut Check, recipe: &PretrainSpec) {
             recipe.mask_ratio
         )
     });
-    check.that(
-        recipe.crop_min_scale > 0.0 && recipe.crop_min_scale <= 1.0,
-        "pretrain.crop_min_scale",
-        || format!("is above 0 and at most 1, not {}", recipe.crop_min_scale),
-    );
+    check_crop(check, "pretrain.crop_min_scale", recipe.crop_min_scale);
     check.within("pretrain.checkpoint_every", recipe.checkpoint_every, 1, 10_000);
     check.within("pretrain.knn_every", recipe.knn_every, 0, 10_000);
 }
@@ -76,21 +67,12 @@ fn check_pretrain(check: &mut Check, recipe: &PretrainSpec) {
 fn check_probe(check: &mut Check, recipe: &ProbeSpec) {
     check.within("probe.epochs", recipe.epochs, 1, 10_000);
     check.within("probe.batch_size", recipe.batch_size, 2, 65_536);
-    check.that(recipe.warmup_epochs <= recipe.epochs, "probe.warmup_epochs", || {
-        format!(
-            "takes at most the {} epochs of the training, not {}",
-            recipe.epochs, recipe.warmup_epochs
-        )
-    });
+    check_warmup(check, "probe.warmup_epochs", recipe.warmup_epochs, recipe.epochs);
     check.within("probe.accumulate", recipe.accumulate, 1, 4096);
     check.rate("probe.base_lr", recipe.base_lr, 1e-9, 1000.0);
     check.rate("probe.min_lr", recipe.min_lr, 0.0, 1000.0);
     check.rate("probe.weight_decay", recipe.weight_decay, 0.0, 1.0);
-    check.that(
-        recipe.crop_min_scale > 0.0 && recipe.crop_min_scale <= 1.0,
-        "probe.crop_min_scale",
-        || format!("is above 0 and at most 1, not {}", recipe.crop_min_scale),
-    );
+    check_crop(check, "probe.crop_min_scale", recipe.crop_min_scale);
     check.within("probe.evaluate_every", recipe.evaluate_every, 1, 10_000);
 }
 
@@ -98,12 +80,7 @@ fn check_finetune(check: &mut Check, recipe: &FinetuneSpec) {
     check.within("finetune.epochs", recipe.epochs, 1, 10_000);
     check.within("finetune.batch_size", recipe.batch_size, 1, 65_536);
     check.within("finetune.accumulate", recipe.accumulate, 1, 4096);
-    check.that(recipe.warmup_epochs <= recipe.epochs, "finetune.warmup_epochs", || {
-        format!(
-            "takes at most the {} epochs of the training, not {}",
-            recipe.epochs, recipe.warmup_epochs
-        )
-    });
+    check_warmup(check, "finetune.warmup_epochs", recipe.warmup_epochs, recipe.epochs);
     check.rate("finetune.base_lr", recipe.base_lr, 1e-9, 100.0);
     check.rate("finetune.min_lr", recipe.min_lr, 0.0, 100.0);
     check.rate("finetune.weight_decay", recipe.weight_decay, 0.0, 1.0);
@@ -118,10 +95,18 @@ fn check_finetune(check: &mut Check, recipe: &FinetuneSpec) {
     check.rate("finetune.rand_augment", recipe.rand_augment, 0.0, 10.0);
     check.rate("finetune.rand_augment_deviation", recipe.rand_augment_deviation, 0.0, 10.0);
     check.rate("finetune.erase_probability", recipe.erase_probability, 0.0, 1.0);
-    check.that(
-        recipe.crop_min_scale > 0.0 && recipe.crop_min_scale <= 1.0,
-        "finetune.crop_min_scale",
-        || format!("is above 0 and at most 1, not {}", recipe.crop_min_scale),
-    );
+    check_crop(check, "finetune.crop_min_scale", recipe.crop_min_scale);
     check.within("finetune.evaluate_every", recipe.evaluate_every, 1, 10_000);
+}
+
+fn check_warmup(check: &mut Check, path: &str, warmup: u32, epochs: u32) {
+    check.that(warmup <= epochs, path, || {
+        format!("takes at most the {epochs} epochs of the training, not {warmup}")
+    });
+}
+
+fn check_crop(check: &mut Check, path: &str, scale: f64) {
+    check.that(scale > 0.0 && scale <= 1.0, path, || {
+        format!("is above 0 and at most 1, not {scale}")
+    });
 }
