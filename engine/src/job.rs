@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use candle_core::DType;
 use serde::Serialize;
 use shared::{
-    PoisonPlan, RunEvent, Stage, Trigger,
+    PoisonPlan, RunEvent, Stage, StudySpec, Trigger,
     poison::format_list,
     run::{Phase, RunOrder},
 };
@@ -103,16 +103,24 @@ pub fn run(
 
 /// The batches of the run's phase.
 fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
-    let (size, epochs) = match order.point.phase {
-        Phase::Pretrain => (order.spec.pretrain.batch_size, order.spec.pretrain.epochs),
-        Phase::Probe => (order.spec.probe.batch_size, order.spec.probe.epochs),
-        Phase::Finetune => (order.spec.finetune.batch_size, order.spec.finetune.epochs),
+    let StudySpec { pretrain, probe, finetune, .. } = &order.spec;
+    let (size, accumulate, epochs) = match order.point.phase {
+        Phase::Pretrain => (pretrain.batch_size, pretrain.accumulate, pretrain.epochs),
+        Phase::Probe => (probe.batch_size, probe.accumulate, probe.epochs),
+        Phase::Finetune => (finetune.batch_size, finetune.accumulate, finetune.epochs),
     };
     if samples == 0 || size == 0 || epochs == 0 {
         let message = "a run needs at least one image, one image a batch and one epoch";
         return Err(EngineError::Order(message.into()));
     }
-    Ok(Batches { samples, size: size as usize, epochs, seed: order.point.seed })
+    let batches = Batches { samples, size: size as usize, epochs, seed: order.point.seed };
+    let steps = batches.steps_per_epoch();
+    if steps < accumulate as usize {
+        return Err(EngineError::Order(format!(
+            "an epoch has {steps} batches, too few for a step of {accumulate}: take a smaller accumulate or batch_size"
+        )));
+    }
+    Ok(batches)
 }
 
 /// A run at work.

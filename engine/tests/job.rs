@@ -391,6 +391,9 @@ fn orders_that_cannot_be_followed() {
     assert!(
         message(&order(spec(), Phase::Finetune, None)).contains("a fine-tuning needs the folder")
     );
+    let mut few = order(spec(), Phase::Pretrain, None);
+    few.spec.pretrain.accumulate = 5;
+    assert!(message(&few).contains("an epoch has 4 batches, too few for a step of 5"));
     let mut key = order(spec(), Phase::Pretrain, None);
     let uploaded = BlendedSpec { ratio: 0.4, key: "0".repeat(64) };
     key.spec.attack.trigger = TriggerSpec::Blended(uploaded);

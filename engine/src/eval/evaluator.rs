@@ -7,7 +7,6 @@ use crate::{
     EngineError,
     data::{DataError, augment::normalise},
     model::{Vit, WholeImages},
-    stop::Watch,
     train::replicas::in_parallel,
 };
 
@@ -27,20 +26,16 @@ impl Evaluator<'_> {
     /// threads.
     ///
     /// # Errors
-    /// When candle cannot compute them; when an image cannot be read; when the watcher stops.
+    /// When candle cannot compute them; when an image cannot be read.
     pub fn evaluate(
         &self,
         labels: &[u32],
         clean: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
         triggered: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
         target_class: u32,
-        watch: &mut dyn Watch,
     ) -> Result<Evaluation, EngineError> {
-        let clean = self.scores(labels.len(), clean, watch)?;
-        let triggered = self.scores(labels.len(), triggered, watch)?;
-        if watch.stopped() {
-            return Err(EngineError::Emit(std::io::ErrorKind::Interrupted.into()));
-        }
+        let clean = self.scores(labels.len(), clean)?;
+        let triggered = self.scores(labels.len(), triggered)?;
         Ok(count(labels, &clean, &triggered, self.vit.classes(), target_class))
     }
 
@@ -49,21 +44,11 @@ impl Evaluator<'_> {
         &self,
         n: usize,
         image: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
-        watch: &mut dyn Watch,
     ) -> Result<Vec<f32>, EngineError> {
-        let chunks = n.div_ceil(CHUNK);
-        let mut scores = Vec::new();
-        for first in (0..chunks).step_by(self.threads.max(1)) {
-            let part = in_parallel((chunks - first).min(self.threads), self.threads, |i| {
-                let start = (first + i) * CHUNK;
-                self.chunk((start..n.min(start + CHUNK)).map(&image))
-            })?;
-            scores.extend(part.into_iter().flatten());
-            if watch.stopped() {
-                break;
-            }
-        }
-        Ok(scores)
+        let parts = in_parallel(n.div_ceil(CHUNK), self.threads, |i| {
+            self.chunk((i * CHUNK..n.min((i + 1) * CHUNK)).map(&image))
+        })?;
+        Ok(parts.concat())
     }
 
     fn chunk(

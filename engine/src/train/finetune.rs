@@ -129,7 +129,7 @@ impl Finetuning<'_> {
                     let checkpoint = epoch == epochs;
                     let milestone = checkpoint || epoch % recipe.evaluate_every.max(1) == 0;
                     if milestone {
-                        let counts = self.evaluate(vit, report)?;
+                        let counts = self.evaluate(vit)?;
                         report.send(RunEvent::evaluated(epoch, &counts))?;
                         evaluation = Some(counts);
                     }
@@ -145,14 +145,14 @@ impl Finetuning<'_> {
         evaluation.ok_or_else(|| EngineError::Order("a fine-tuning has at least one epoch".into()))
     }
 
-    fn evaluate(&self, vit: &Vit, report: &mut Reporter<'_>) -> Result<Evaluation, EngineError> {
+    fn evaluate(&self, vit: &Vit) -> Result<Evaluation, EngineError> {
         let Pixels { side, test, .. } = self.pixels;
         let evaluator = Evaluator { vit, threads: self.threads };
         let clean = |i: usize| Ok(eval_transform(&*test[i].image()?, *side));
         let triggered =
             |i: usize| Ok(eval_transform(&self.trigger.applied(&*test[i].image()?), *side));
         let labels: Vec<u32> = test.iter().map(|sample| sample.class).collect();
-        evaluator.evaluate(&labels, clean, triggered, self.target_class, report)
+        evaluator.evaluate(&labels, clean, triggered, self.target_class)
     }
 
     /// Augments and mixes the samples of a batch and draws what they skip. What happens to a sample alone depends on the seed, the

@@ -128,7 +128,24 @@ impl StudySpec {
                 }
             }
         }
+        check_accumulation(&mut check, self, dataset);
         check.0
+    }
+}
+
+/// Batches that are left over at an epoch's end make no step: an epoch needs as many as a step.
+fn check_accumulation(check: &mut Check, spec: &StudySpec, dataset: &DatasetInfo) {
+    let images = spec.samples_per_epoch(&dataset.train_counts, 0);
+    let StudySpec { pretrain, probe, finetune, .. } = spec;
+    for (field, size, accumulate) in [
+        ("pretrain.accumulate", pretrain.batch_size, pretrain.accumulate),
+        ("probe.accumulate", probe.batch_size, probe.accumulate),
+        ("finetune.accumulate", finetune.batch_size, finetune.accumulate),
+    ] {
+        let batches = (images / size.max(1)).max(1);
+        check.that(accumulate <= batches, field, || {
+            format!("takes at most the {batches} batches of an epoch, not {accumulate}")
+        });
     }
 }
 
@@ -205,6 +222,8 @@ mod tests {
         let mut bad = spec();
         bad.attack.target_class = 7;
         bad.grid.lpr = vec![0, 501];
+        // 1,000 images make 7 batches of 128.
+        bad.finetune.accumulate = 8;
         bad.dataset.train_per_class = None;
         let errors = bad.validate_with(&dataset());
         assert_eq!(
@@ -214,6 +233,10 @@ mod tests {
         assert_eq!(
             errors[1].to_string(),
             "grid.lpr: 501 images of each class are to be poisoned, but class a has only 500"
+        );
+        assert_eq!(
+            errors[2].to_string(),
+            "finetune.accumulate: takes at most the 7 batches of an epoch, not 8"
         );
     }
 
