@@ -1,4 +1,7 @@
-//! The stream of live events: one connection a tab, closed when the page that follows it goes.
+//! The stream of live events: one connection a tab, closed when the page that follows it goes or is not seen.
+//!
+//! A browser makes at most six connections to a server. Those of tabs in the background, or of pages that it keeps for *Back*,
+//! would leave none to the page that is looked at.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::{prelude::*, task::spawn_local};
@@ -51,9 +54,9 @@ impl Drop for Connection {
     }
 }
 
-/// Follows the stream at `address` until the caller's page goes. `each` is told every event; `begun` each time that a
-/// connection stands, when the caller fetches what it may have missed before. After a lost connection the browser asks by
-/// itself for what followed the last event.
+/// Follows the stream at `address` until the caller's page goes, while it is seen. `each` is told every event; `begun` each
+/// time that a connection stands, when the caller fetches what it may have missed before. After a lost connection the
+/// browser asks by itself for what followed the last event.
 pub fn follow(
     address: String,
     begun: impl Fn() + Clone + 'static,
@@ -61,7 +64,20 @@ pub fn follow(
 ) -> Signal<Link> {
     let link = RwSignal::new(Link::Connecting);
     let kept = StoredValue::new_local(None::<Connection>);
-    connect(&address, link, kept, begun.clone(), each.clone());
+    let connect = move || {
+        if !document().hidden() {
+            connect(&address, link, kept, begun.clone(), each.clone());
+        }
+    };
+    connect();
+    let turned = window_event_listener_untyped("visibilitychange", {
+        let connect = connect.clone();
+        move |_| {
+            kept.try_update_value(|kept| *kept = None);
+            link.try_set(Link::Connecting);
+            connect();
+        }
+    });
     spawn_local(async move {
         // The browser connects again after a break, but gives up after an answer that is no stream (a proxy's error page).
         loop {
@@ -71,12 +87,13 @@ pub fn follow(
             });
             match given_up {
                 None => break,
-                Some(true) => connect(&address, link, kept, begun.clone(), each.clone()),
+                Some(true) => connect(),
                 Some(false) => {}
             }
         }
     });
     on_cleanup(move || {
+        turned.remove();
         kept.try_update_value(|kept| *kept = None);
     });
     link.into()

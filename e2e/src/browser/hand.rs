@@ -44,19 +44,32 @@ impl Browser {
         .await
     }
 
-    /// Puts text into a field in place of what is there, key by key.
+    /// Puts text into the field with this name, in place of what is there, key by key.
     ///
     /// # Errors
     /// When there is no such field.
     pub async fn fill(&self, name: &str, text: &str) -> Result<()> {
         let field = self.find(Role::Text, name).await?;
+        self.write(field, text).await.with_context(|| format!("text into {name:?}"))
+    }
+
+    /// As [`fill`](Self::fill), into the field of this identifier: of several with one name, each in a part of its own.
+    ///
+    /// # Errors
+    /// When there is no such field.
+    pub async fn fill_id(&self, id: &str, text: &str) -> Result<()> {
+        let field = self.css(&format!("#{id}")).await?;
+        self.write(field, text).await.with_context(|| format!("text into #{id}"))
+    }
+
+    async fn write(&self, field: Element, text: &str) -> Result<()> {
         self.reveal(&field).await?;
         field.click().await?;
         self.run("arguments[0].select()", vec![serde_json::to_value(&field)?]).await?;
         // Keys replace what is selected; no key at all would leave it.
         let keys =
             if text.is_empty() { char::from(Key::Backspace).to_string() } else { text.to_owned() };
-        field.send_keys(&keys).await.with_context(|| format!("text into {name:?}"))
+        Ok(field.send_keys(&keys).await?)
     }
 
     /// Chooses an option by its text.

@@ -1,0 +1,110 @@
+//! Every trigger of the catalogue with the mouse alone: chosen, seen, poisoning, trained and evaluated in a quick study.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Browser, Dashboard, Role, travel, until};
+use shared::{
+    Phase, PoisonPlan, StudyId,
+    api::{Page, StudyDetail, StudySummary},
+    trigger::CATALOGUE,
+};
+
+use crate::steps::{choose_trigger, done, drawn, look, preview_is_drawn};
+
+/// Poisoned images a class that the preset begins with.
+const POISONS: u32 = 10;
+
+#[tokio::test]
+async fn every_trigger_through_a_quick_study() -> Result<()> {
+    travel("triggers", async |dashboard, browser| {
+        let mut studies = Vec::new();
+        for entry in &CATALOGUE {
+            browser.visit("/studies/new").await?;
+            choose_trigger(browser, entry.id).await?;
+            let id = start(dashboard, browser, entry.name, studies.len()).await;
+            studies.push((entry.id, id.with_context(|| entry.name)?));
+        }
+        browser.visit("/studies/new").await?;
+        browser.press("Target class").await?;
+        let id = start(dashboard, browser, "Clean label", studies.len()).await?;
+        studies.push(("clean-label", id));
+
+        for (name, id) in &studies {
+            let study = done(dashboard, &id.to_string()).await.with_context(|| *name)?;
+            proper(dashboard, &study, *name == "clean-label").await.with_context(|| *name)?;
+        }
+        // The one with cover samples says so beside its pictures.
+        let (_, wanet) = studies.iter().find(|(name, _)| *name == "wanet").context("no WaNet")?;
+        shows_its_poisons(dashboard, browser, wanet).await
+    })
+    .await
+}
+
+/// Shrinks the study on the page, looks at its pictures and starts it.
+async fn start(
+    dashboard: &Dashboard,
+    browser: &Browser,
+    name: &str,
+    before: usize,
+) -> Result<StudyId> {
+    browser.fill("Name", name).await?;
+    // Enough for ten poisons and twenty cover samples of each class.
+    browser.fill("Training images", "40").await?;
+    browser.fill("Validation images", "10").await?;
+    browser.press("Training").await?;
+    browser.fill_id("pretrain-epochs", "3").await?;
+    browser.fill_id("probe-epochs", "12").await?;
+    preview_is_drawn(browser).await?;
+    let clean = drawn(browser, "clean").await?;
+    until("the trigger is seen", Duration::from_secs(10), async || {
+        Ok((drawn(browser, "triggered").await? != clean).then_some(()))
+    })
+    .await?;
+    browser.press("Start").await?;
+    until("the study is there", Duration::from_secs(20), async || {
+        let studies: Page<StudySummary> = dashboard.api.get("/api/v1/studies").await?;
+        let newest = studies.items.iter().find(|study| study.name == name);
+        Ok(newest.filter(|_| studies.total as usize == before + 1).map(|study| study.id))
+    })
+    .await
+}
+
+/// Every run poisoned what its point says and nothing of the target class (of a clean label: nothing else), and every probe
+/// judged all images.
+async fn proper(dashboard: &Dashboard, study: &StudyDetail, clean_label: bool) -> Result<()> {
+    ensure!(study.runs.len() == 6, "{} runs", study.runs.len());
+    let target = study.spec.attack.target_class;
+    for run in &study.runs {
+        let plan: PoisonPlan =
+            dashboard.api.get(&format!("/api/v1/runs/{}/poison", run.id)).await?;
+        let label = run.point.label();
+        let classes = if clean_label { 1 } else { 9 };
+        let each = if run.point.phase == Phase::Pretrain { run.point.ppr } else { run.point.lpr };
+        ensure!([0, POISONS].contains(&each), "{label}: {each} poisons a class");
+        let found = plan.samples.len() as u32;
+        ensure!(found == classes * each, "{label}: {found} poisons, {each} a class were asked for");
+        let stray = plan.samples.iter().find(|sample| (sample.class == target) != clean_label);
+        ensure!(stray.is_none(), "{label}: {stray:?}");
+        if run.point.phase == Phase::Probe {
+            let metrics = run.metrics.with_context(|| format!("{label}: no result"))?;
+            ensure!((metrics.ca.total, metrics.asr.total) == (100, 90), "{label}: {metrics:?}");
+        }
+    }
+    Ok(())
+}
+
+/// The page of the study shows the images that its last pre-training poisons.
+async fn shows_its_poisons(dashboard: &Dashboard, browser: &Browser, id: &StudyId) -> Result<()> {
+    let study: StudyDetail = dashboard.api.get(&format!("/api/v1/studies/{id}")).await?;
+    let attacked = study
+        .runs
+        .iter()
+        .find(|run| run.point.phase == Phase::Pretrain && run.point.ppr > 0)
+        .context("no attacked pre-training")?;
+    browser.visit(&format!("/studies/{id}?run={}", attacked.id)).await?;
+    browser.sees("90 images in all").await?;
+    browser.sees("cover samples").await?;
+    browser.find(Role::Heading, "WaNet").await?;
+    look(browser, "study-wanet").await
+}
