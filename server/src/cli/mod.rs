@@ -9,7 +9,7 @@ mod replay;
 mod results;
 mod run;
 mod serve;
-mod spec_file;
+pub mod spec_file;
 mod triggers;
 
 use std::{io::IsTerminal, process::ExitCode};

@@ -8,6 +8,9 @@ use shared::StudySpec;
 use super::presets;
 
 /// The study that `name` stands for: a file where there is one, a preset otherwise.
+///
+/// # Errors
+/// When there is neither; when the file cannot be read or is no study.
 pub fn load(name: &str) -> anyhow::Result<StudySpec> {
     let path = Path::new(name);
     if path.exists() {
@@ -20,8 +23,11 @@ pub fn load(name: &str) -> anyhow::Result<StudySpec> {
     }
 }
 
-/// Reads a study. An error names the line and the field: `line 7, attack.target_class: …`.
-fn parse(text: &str) -> Result<StudySpec, String> {
+/// Reads a study's TOML.
+///
+/// # Errors
+/// What is wrong, with the line and the field: `line 7, attack.target_class: …`.
+pub fn parse(text: &str) -> Result<StudySpec, String> {
     let at = |error: &toml::de::Error| {
         let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
         error.span().map_or_else(String::new, |span| format!("line {}, ", line(span.start)))

@@ -34,12 +34,12 @@ impl GridSpec {
 
     /// Number of runs of each kind.
     pub fn counts(&self) -> Counts {
-        let pretrainings = self.seeds.len() * self.ppr.len();
+        let pretrainings = self.seeds.len().saturating_mul(self.ppr.len());
         Counts {
             pretrainings,
-            probes: pretrainings * self.lpr.len(),
-            finetunings: pretrainings * self.fpr.len(),
-            scratch: if self.scratch { self.seeds.len() * self.fpr.len() } else { 0 },
+            probes: pretrainings.saturating_mul(self.lpr.len()),
+            finetunings: pretrainings.saturating_mul(self.fpr.len()),
+            scratch: if self.scratch { self.seeds.len().saturating_mul(self.fpr.len()) } else { 0 },
         }
     }
 }
@@ -55,6 +55,15 @@ pub struct Counts {
     pub finetunings: usize,
     /// Trainings of models that were not pre-trained.
     pub scratch: usize,
+}
+
+impl Counts {
+    /// Runs of all kinds.
+    pub fn all(self) -> usize {
+        [self.probes, self.finetunings, self.scratch]
+            .into_iter()
+            .fold(self.pretrainings, usize::saturating_add)
+    }
 }
 
 impl StudySpec {
@@ -101,7 +110,7 @@ mod tests {
         };
         let points = grid.points();
         let counts = Counts { pretrainings: 4, probes: 8, finetunings: 12, scratch: 6 };
-        assert_eq!((grid.counts(), points.len()), (counts, 30));
+        assert_eq!((grid.counts(), counts.all(), points.len()), (counts, 30, 30));
         let mut starts = 0;
         for (at, point) in points.iter().enumerate() {
             if let Some(encoder) = point.encoder() {

@@ -171,7 +171,7 @@ fn check_grid(check: &mut Check, grid: &GridSpec) {
     check.that(grid.seeds.iter().all(|&seed| seed <= 1 << 53), "grid.seeds", || {
         "a seed is at most 2^53".into()
     });
-    check.that(grid.points().len() <= 2000, "grid", || {
+    check.that(grid.counts().all() <= 2000, "grid", || {
         "makes more than 2,000 runs; split the study".into()
     });
 }

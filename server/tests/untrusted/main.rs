@@ -1,0 +1,231 @@
+//! Studies that nobody wrote with care: whatever stands in a TOML file, reading and checking it ends in a study or in words,
+//! and takes memory in proportion to the file.
+//!
+//! `PROPTEST_CASES` sets how many files are tried.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::cell::Cell;
+
+use peak_alloc::PeakAlloc;
+use proptest::{
+    prelude::*,
+    sample::{Index, select},
+    test_runner::TestRunner,
+};
+use server::cli::spec_file::parse;
+use shared::{
+    StudySpec,
+    api::DatasetInfo,
+    study::{estimate_seconds, presets},
+    trigger::CATALOGUE,
+};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Bytes that a look at a file may take for each of its bytes (`[[a]]` is a table with its places), and beside them.
+const TIMES: usize = 256;
+const BESIDE: usize = 1 << 18;
+
+/// Studies as files: every preset, and every trigger.
+fn valid() -> Vec<String> {
+    let presets = presets();
+    let triggers = CATALOGUE.iter().map(|entry| {
+        let mut spec = presets[0].spec.clone();
+        spec.attack.trigger = entry.spec(32, 8);
+        spec.attack.poisons = Some(vec!["train/a/1.png".into(), "train/b/2.png".into()]);
+        spec
+    });
+    let specs = presets.iter().map(|preset| preset.spec.clone()).chain(triggers);
+    specs.map(|spec| toml::to_string_pretty(&spec).unwrap()).collect()
+}
+
+/// What happens to a file.
+#[derive(Clone, Debug)]
+enum Change {
+    /// A number becomes another one.
+    Number(Index, String),
+    /// A list of numbers becomes a long one.
+    List(Index, usize),
+    /// A line goes.
+    Gone(Index),
+    /// A line stands twice.
+    Twice(Index),
+    /// A line of this file stands in another place.
+    Moved(Index, Index),
+    /// Text is put in.
+    Insert(Index, String),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let extremes = select(vec![
+        "0",
+        "-0.0",
+        "-1",
+        "1",
+        "2",
+        "4294967295",
+        "4294967296",
+        "9223372036854775807",
+        "1e308",
+        "1e-320",
+        "nan",
+        "inf",
+        "-inf",
+        "0.5",
+        "\"0\"",
+        "true",
+        "[]",
+        "[0]",
+        "{}",
+        "1979-05-27",
+    ]);
+    let number = prop_oneof![
+        3 => extremes.prop_map(str::to_owned),
+        1 => any::<i64>().prop_map(|number| number.to_string()),
+        1 => any::<f64>().prop_map(|number| format!("{number:?}")),
+    ];
+    let text = prop_oneof![
+        "\\PC{0,20}",
+        (1usize..3000, select(vec!["[", "{a=", "a.", "\"", "#", "\n", "[[a]]\n"]))
+            .prop_map(|(times, part)| part.repeat(times)),
+    ];
+    let place = any::<Index>;
+    prop_oneof![
+        6 => (place(), number).prop_map(|(at, number)| Change::Number(at, number)),
+        1 => (place(), 0usize..4000).prop_map(|(at, length)| Change::List(at, length)),
+        2 => place().prop_map(Change::Gone),
+        1 => place().prop_map(Change::Twice),
+        2 => (place(), place()).prop_map(|(from, to)| Change::Moved(from, to)),
+        1 => (place(), text).prop_map(|(at, text)| Change::Insert(at, text)),
+    ]
+}
+
+fn changed(text: String, change: &Change) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    if lines.is_empty() {
+        return text;
+    }
+    match change {
+        Change::Number(at, number) => {
+            let numbers: Vec<usize> = (0..lines.len())
+                .filter(|&line| lines[line].bytes().any(|byte| byte.is_ascii_digit()))
+                .collect();
+            if !numbers.is_empty() {
+                let line = &mut lines[*at.get(&numbers)];
+                let (name, comma) = (line.split(" = ").next().unwrap(), line.ends_with(','));
+                *line = match (line.contains(" = "), comma) {
+                    (true, _) => format!("{name} = {number}"),
+                    (false, true) => format!("{number},"),
+                    (false, false) => number.clone(),
+                };
+            }
+        }
+        Change::List(at, length) => {
+            let lists: Vec<usize> =
+                (0..lines.len()).filter(|&line| lines[line].contains(" = [")).collect();
+            if !lists.is_empty() {
+                let line = &mut lines[*at.get(&lists)];
+                let values: Vec<String> = (0..*length).map(|value| value.to_string()).collect();
+                let open = line.split(" = [").next().unwrap();
+                *line = if line.ends_with(']') {
+                    format!("{open} = [{}]", values.join(","))
+                } else {
+                    format!(
+                        "{open} = [{}",
+                        values.iter().map(|value| format!("{value},")).collect::<String>()
+                    )
+                };
+            }
+        }
+        Change::Gone(at) => drop(lines.remove(at.index(lines.len()))),
+        Change::Twice(at) => {
+            let at = at.index(lines.len());
+            lines.insert(at, lines[at].clone());
+        }
+        Change::Moved(from, to) => {
+            let line = lines.remove(from.index(lines.len()));
+            lines.insert(to.index(lines.len() + 1), line);
+        }
+        Change::Insert(at, text) => {
+            let at = at.index(lines.len());
+            lines[at].push_str(text);
+        }
+    }
+    lines.join("\n")
+}
+
+/// Ten classes of 500 images.
+fn dataset() -> DatasetInfo {
+    DatasetInfo {
+        name: "shapes".into(),
+        classes: (0..10).map(|class| class.to_string()).collect(),
+        train_counts: vec![500; 10],
+        test_counts: vec![100; 10],
+        ..DatasetInfo::default()
+    }
+}
+
+/// All that the program does with a study before it starts one. Whether it would start.
+fn looked_at(text: &str, dataset: &DatasetInfo) -> Result<bool, String> {
+    let spec: StudySpec = parse(text)?;
+    let errors = spec.validate_with(dataset);
+    if let Some(error) = errors.first() {
+        return Err(error.to_string());
+    }
+    assert_eq!(spec.points().len(), spec.counts().all());
+    let seconds = estimate_seconds(&spec, dataset, 2);
+    assert!(seconds.is_finite() && seconds >= 0.0, "{seconds} s");
+    let again = parse(&toml::to_string(&spec).unwrap()).unwrap();
+    assert_eq!(again, spec, "a study survives its file");
+    Ok(true)
+}
+
+fn within_bounds(text: &str, dataset: &DatasetInfo) -> Result<bool, TestCaseError> {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let seen = looked_at(text, dataset);
+    let taken = MEMORY.peak_usage().saturating_sub(before);
+    prop_assert!(taken <= TIMES * text.len() + BESIDE, "{taken} bytes for {}", text.len());
+    match seen {
+        Ok(sound) => Ok(sound),
+        Err(reason) => {
+            prop_assert!(!reason.trim().is_empty());
+            Ok(false)
+        }
+    }
+}
+
+#[test]
+fn no_file_makes_reading_a_study_panic_or_take_much_memory() {
+    let (files, dataset) = (valid(), dataset());
+    let (sound, refused) = (Cell::new(0u32), Cell::new(0u32));
+    let changes = prop::collection::vec(change(), 1..5);
+    TestRunner::default()
+        .run(&(0..files.len(), changes), |(which, changes)| {
+            let text = changes.iter().fold(files[which].clone(), changed);
+            let count = if within_bounds(&text, &dataset)? { &sound } else { &refused };
+            count.set(count.get() + 1);
+            Ok(())
+        })
+        .unwrap();
+    eprintln!("{} changed studies were sound, {} refused", sound.get(), refused.get());
+    assert!(refused.get() > 0, "the changes changed nothing");
+}
+
+#[test]
+fn a_grid_of_a_billion_runs_is_refused_before_it_is_made() {
+    let list = |from: u32| (from..from + 1000).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let mut spec = presets()[0].spec.clone();
+    spec.grid.ppr = vec![987_654];
+    spec.grid.lpr = vec![987_655];
+    spec.grid.seeds = vec![987_656];
+    let text = toml::to_string(&spec).unwrap();
+    let text = ["987654", "987655", "987656"]
+        .iter()
+        .fold(text, |text, number| text.replace(number, &list(1)));
+    let reason = parse(&text).map(|spec| spec.validate()).unwrap();
+    assert!(reason.iter().any(|error| error.field == "grid"), "{reason:?}");
+    assert!(!within_bounds(&text, &dataset()).unwrap());
+}
