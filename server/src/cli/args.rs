@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use engine::checkpoints::ExportFormat;
-use shared::RunId;
+use shared::{RunId, StudyId, chart::FigureKind};
 
 use crate::{app::App, clock::Clock, data_dir::DataDir, ids::IdSource};
 
@@ -40,6 +40,8 @@ pub(super) enum Command {
     Poisons(PoisonArgs),
     /// Imports checkpoints of MAE, timm and Hugging Face, and exports ours to them.
     Checkpoints(CheckpointArgs),
+    /// Draws the results of studies as an SVG or PNG file, or writes their numbers as CSV.
+    Figure(FigureArgs),
     /// Trains the run whose order lies in a folder. Started by the program itself.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -179,6 +181,26 @@ pub(super) enum PoisonCommand {
         /// The file to write.
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FigureArgs {
+    #[command(flatten)]
+    pub(super) data: DataDirArg,
+    /// Clean accuracy against attack success rate, or attack success rate by poisons, each seed's or their mean.
+    #[arg(value_name = "tradeoff|asr-by-poison")]
+    pub(super) figure: FigureKind,
+    /// File to write: .svg, .png or .csv.
+    pub(super) file: PathBuf,
+    /// Only this study's runs; may stand several times [default: all studies].
+    #[arg(long, value_name = "STUDY")]
+    pub(super) study: Vec<StudyId>,
+    /// The published series beside them.
+    #[arg(long)]
+    pub(super) published: bool,
+    /// For a dark ground.
+    #[arg(long)]
+    pub(super) dark: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod args;
 mod checkpoints;
 mod datasets;
+mod figure;
 mod poisons;
 mod presets;
 mod replay;
@@ -20,8 +21,8 @@ use tracing_subscriber::EnvFilter;
 
 use self::args::{
     AssumeArgs, BenchCommand, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs,
-    DatasetCommand, PoisonArgs, PoisonCommand, PresetCommand, ReplayArgs, RunArgs, ServeArgs,
-    SheetArgs, TriggerCommand,
+    DatasetCommand, FigureArgs, PoisonArgs, PoisonCommand, PresetCommand, ReplayArgs, RunArgs,
+    ServeArgs, SheetArgs, TriggerCommand,
 };
 use crate::{bench, clock::Clock, terminal::note, worker};
 
@@ -77,6 +78,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),
         Command::Poisons(args) => wait_for(poisons::run(args)),
+        Command::Figure(args) => wait_for(figure::run(args)),
         Command::Checkpoints(args) => wait_for(checkpoints::run(args)),
         Command::Bench { command: BenchCommand::Store { runs, points, json, data_dir } } => {
             wait_for(bench::run(runs, points, json, data_dir))

@@ -56,6 +56,19 @@ fn a_micro_study_runs_from_end_to_end() {
     let table = success(folder.path(), &["run", &study, "--data-dir", &data, "--json", &json]);
     assert!(table.contains("Pre-training") && table.contains("Linear probe"), "{table}");
 
+    let figure = |name: &str| folder.path().join(name).display().to_string();
+    for (kind, file, words) in [
+        ("tradeoff", "ca-asr.svg", "clean accuracy, CA (%)"),
+        ("asr-by-poison", "asr.csv", "asr"),
+        ("asr-by-poison", "asr.png", "PNG"),
+    ] {
+        success(folder.path(), &["figure", kind, &figure(file), "--data-dir", &data]);
+        let drawn = String::from_utf8_lossy(&fs::read(figure(file)).unwrap()).into_owned();
+        assert!(drawn.contains(words), "{file}: {drawn}");
+    }
+    let refused = ["figure", "tradeoff", &figure("ca-asr.pdf"), "--data-dir", &data];
+    assert!(failure(folder.path(), &refused).contains("svg, png or csv, not as \"pdf\""));
+
     let results: Vec<RunResult> =
         serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
     assert_eq!(results.len(), 3);
