@@ -1,11 +1,14 @@
 //! What each command takes.
 
+mod evaluate;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use engine::checkpoints::ExportFormat;
 use shared::RunId;
 
+pub(super) use self::evaluate::EvaluateArgs;
 use crate::{app::App, clock::Clock, data_dir::DataDir, ids::IdSource};
 
 /// Backdoor studies of masked autoencoders: poison, train, measure, look.
@@ -40,6 +43,8 @@ pub(super) enum Command {
     Poisons(PoisonArgs),
     /// Imports checkpoints of MAE, timm and Hugging Face, and exports ours to them.
     Checkpoints(CheckpointArgs),
+    /// Evaluates a classifier on clean and on triggered images: CA, ASR, RA.
+    Evaluate(EvaluateArgs),
     /// Trains the run whose order lies in a folder. Started by the program itself.
     #[command(hide = true)]
     Worker(WorkerArgs),

@@ -1,8 +1,10 @@
 //! The command line: one file a command.
 
 mod args;
+mod bar_watch;
 mod checkpoints;
 mod datasets;
+mod evaluate;
 mod poisons;
 mod presets;
 mod replay;
@@ -20,8 +22,8 @@ use tracing_subscriber::EnvFilter;
 
 use self::args::{
     AssumeArgs, BenchCommand, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs,
-    DatasetCommand, PoisonArgs, PoisonCommand, PresetCommand, ReplayArgs, RunArgs, ServeArgs,
-    SheetArgs, TriggerCommand,
+    DatasetCommand, EvaluateArgs, PoisonArgs, PoisonCommand, PresetCommand, ReplayArgs, RunArgs,
+    ServeArgs, SheetArgs, TriggerCommand,
 };
 use crate::{bench, clock::Clock, terminal::note, worker};
 
@@ -78,6 +80,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Datasets(args) => wait_for(datasets::run(args)),
         Command::Poisons(args) => wait_for(poisons::run(args)),
         Command::Checkpoints(args) => wait_for(checkpoints::run(args)),
+        Command::Evaluate(args) => wait_for(evaluate::run(args)),
         Command::Bench { command: BenchCommand::Store { runs, points, json, data_dir } } => {
             wait_for(bench::run(runs, points, json, data_dir))
         }
