@@ -1,5 +1,5 @@
-//! Files that nobody made with care: whatever their bytes are, an import ends in a model or in words, and takes memory in
-//! proportion to the file.
+//! Files that nobody made with care: whatever their bytes are, an import, or the reading of a classifier, ends in a model or in
+//! words, and takes memory in proportion to the file.
 //!
 //! `PROPTEST_CASES` sets how many files are tried.
 
@@ -11,7 +11,7 @@ use std::{
     path::Path,
 };
 
-use engine::checkpoints::{ImportOptions, Imported};
+use engine::checkpoints::{ImportOptions, Imported, OpenClassifier};
 use peak_alloc::PeakAlloc;
 use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 use safetensors::SafeTensors;
@@ -129,6 +129,52 @@ fn try_pickles(files: &[Vec<u8>]) {
     assert!(refused > 0, "the changes changed nothing");
 }
 
+/// Tries classifiers of Hugging Face of whose three files one is changed.
+fn try_classifiers() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/golden/cases/hf_classifier-0.safetensors");
+    let case = fs::read(case).unwrap();
+    let case = SafeTensors::deserialize(&case).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["model.safetensors", "config.json", "preprocessor_config.json"];
+    let sound = names.map(|name| case.tensor(name).unwrap().data().to_vec());
+    let path = |which: usize| folder.path().join(names[which]);
+    (1..3).for_each(|which| fs::write(path(which), &sound[which]).unwrap());
+    let whole: usize = sound.iter().map(Vec::len).sum();
+    let read = |weights: &[u8]| {
+        let before = MEMORY.current_usage();
+        MEMORY.reset_peak_usage();
+        let read = OpenClassifier::from_bytes(weights, &path(0));
+        let taken = MEMORY.peak_usage().saturating_sub(before);
+        prop_assert!(taken <= TIMES * whole + BESIDE, "{taken} bytes");
+        Ok(read.is_ok())
+    };
+    assert!(read(&sound[0]).unwrap(), "the files themselves are sound");
+    let changes = prop::collection::vec((change(), any::<bool>()), 1..4);
+    let (mut fine, mut refused) = (0u32, 0u32);
+    let counts = std::cell::RefCell::new((&mut fine, &mut refused));
+    TestRunner::default()
+        .run(&(0..names.len(), changes), |(which, changes)| {
+            let file = changes.into_iter().fold(sound[which].clone(), |file, (change, headers)| {
+                if file.is_empty() { file } else { changed(file, change, headers) }
+            });
+            let is_fine = if which == 0 {
+                read(&file)?
+            } else {
+                fs::write(path(which), &file).unwrap();
+                let is_fine = read(&sound[0]);
+                fs::write(path(which), &sound[which]).unwrap();
+                is_fine?
+            };
+            let mut counts = counts.borrow_mut();
+            *(if is_fine { &mut *counts.0 } else { &mut *counts.1 }) += 1;
+            Ok(())
+        })
+        .unwrap();
+    eprintln!("{fine} changed classifiers were read, {refused} refused");
+    assert!(fine > 0 && refused > 0, "the changes changed nothing");
+}
+
 #[test]
 fn no_file_makes_an_import_panic_or_take_much_memory() {
     let files = valid();
@@ -163,6 +209,7 @@ fn no_file_makes_an_import_panic_or_take_much_memory() {
     assert!(refused > 0, "the changes changed nothing");
 
     try_pickles(&files);
+    try_classifiers();
 
     let beginnings = prop_oneof![
         Just(b"PK\x03\x04".to_vec()),

@@ -17,6 +17,7 @@ import augment
 import checkpoints
 import event_files
 import finetune
+import hf_classifier
 import images
 import layouts
 import mae
@@ -41,6 +42,7 @@ KINDS = {
     "erasing": augment.erasing,
     "events": event_files.cases,
     "checkpoints": checkpoints.cases,
+    "hf_classifier": hf_classifier.cases,
 }
 
 

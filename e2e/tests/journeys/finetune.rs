@@ -37,7 +37,8 @@ async fn a_study_with_fine_tuning() -> Result<()> {
             ensure!((metrics.ca.total, metrics.asr.total) == (100, 90), "{metrics:?}");
         }
         results_are_told(browser, &id).await?;
-        look(browser, "study-finetune").await
+        look(browser, "study-finetune").await?;
+        evaluated_under_another_trigger(browser).await
     })
     .await
 }
@@ -60,4 +61,19 @@ async fn results_are_told(browser: &Browser, id: &str) -> Result<()> {
              return count('Linear probe') === 4 && count('Fine-tuning') === 2 && count('From scratch') === 1",
         )
         .await
+}
+
+/// A checkpoint of the study once more, on fewer images and under a trigger that it was not trained with.
+async fn evaluated_under_another_trigger(browser: &Browser) -> Result<()> {
+    browser.visit("/checkpoints").await?;
+    browser.press("Evaluate fine-tuning").await?;
+    browser.choose("Trigger", "SIG").await?;
+    browser.fill("Images per class", "none").await?;
+    browser.press("Evaluate").await?;
+    browser.sees("takes a whole number, or nothing").await?;
+    browser.fill("Images per class", "5").await?;
+    browser.press("Evaluate").await?;
+    browser.sees("50 validation images of shapes, trigger SIG").await?;
+    browser.sees("Attack success by class").await?;
+    look(browser, "checkpoints-evaluate").await
 }

@@ -33,17 +33,7 @@ impl Config {
     /// # Errors
     /// A sentence that says why it cannot be read, or what in it no model of ours can be.
     pub fn beside(file: &Path, assumed: &mut Vec<String>) -> Result<Option<Self>, String> {
-        let path = file.with_file_name(FILE);
-        let text = match fs::metadata(&path).and_then(|found| {
-            if found.len() > LONGEST {
-                return Err(io::Error::other("it is longer than a megabyte"));
-            }
-            fs::read(&path)
-        }) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("the {FILE} beside it cannot be read: {error}")),
-        };
+        let Some(text) = read_beside(file, FILE, LONGEST)? else { return Ok(None) };
         let config: Self = serde_json::from_slice(&text)
             .map_err(|error| format!("the {FILE} beside it is no model's: {error}"))?;
         if let Some(act) = config.hidden_act.as_deref().filter(|act| *act != "gelu") {
@@ -55,6 +45,30 @@ impl Config {
             ));
         }
         Ok(Some(config))
+    }
+}
+
+/// The content of a file beside another one, at most `longest` bytes; `None` when there is none.
+///
+/// # Errors
+/// A sentence that says why it cannot be read.
+pub(super) fn read_beside(
+    file: &Path,
+    name: &str,
+    longest: u64,
+) -> Result<Option<Vec<u8>>, String> {
+    let path = file.with_file_name(name);
+    let read = fs::metadata(&path).and_then(|found| {
+        if found.len() > longest {
+            let megabytes = longest >> 20;
+            return Err(io::Error::other(format!("it is longer than {megabytes} MiB")));
+        }
+        fs::read(&path)
+    });
+    match read {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("the {name} beside it cannot be read: {error}")),
     }
 }
 

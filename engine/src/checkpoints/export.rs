@@ -86,7 +86,7 @@ pub fn export(path: &Path, format: ExportFormat) -> Result<Vec<ExportFile>, Engi
 }
 
 /// The tensor under its other names; query, key and value each get their rows.
-fn renamed(naming: Naming, tensor: NamedTensor) -> Vec<NamedTensor> {
+pub(super) fn renamed(naming: Naming, tensor: NamedTensor) -> Vec<NamedTensor> {
     let NamedTensor { name, mut shape, values } = tensor;
     let names = naming.of(&name);
     shape[0] /= names.len();

@@ -14,20 +14,26 @@
 //! | `sizes`, `config` | the model's sizes, from shapes, `config.json` and custom |
 //! | `positions` | position tables for another image size |
 //! | `import`, `export` | the two ways |
+//! | `classifier`, `vit_config`, `processor`, `shapes` | classifiers to evaluate: ours of a fine-tuning, and Hugging Face's |
 //!
 //! No file is trusted: whatever its bytes are, reading ends in a model or in words, and takes memory in proportion to the file.
 
 mod archive;
+mod classifier;
 mod config;
 mod export;
 mod import;
 mod names;
 mod pickle;
 mod positions;
+mod processor;
 mod pth;
+mod shapes;
 mod sizes;
 mod tensors;
+mod vit_config;
 
+pub use classifier::OpenClassifier;
 pub use export::{ExportFile, ExportFormat, export};
 pub use import::{ImportOptions, Imported};
 pub use positions::interpolate_positions;

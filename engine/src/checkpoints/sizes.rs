@@ -2,7 +2,11 @@
 
 use shared::study::{ModelSpec, TransformerSpec};
 
-use super::{names::Naming, tensors::TensorFile};
+use super::{
+    names::Naming,
+    shapes::{Named, layer},
+    tensors::TensorFile,
+};
 
 /// Widths that published models have, with their heads: ViT-Ti, S, B, L, H.
 const ENCODER_HEADS: [(u32, u32); 5] = [(192, 3), (384, 6), (768, 12), (1024, 16), (1280, 16)];
@@ -74,7 +78,7 @@ pub(super) fn infer(
 }
 
 /// The tensors of a model of these sizes with their shapes, in the order of a checkpoint.
-pub(super) fn layout(model: &ModelSpec, has_decoder: bool) -> Vec<(String, Vec<usize>)> {
+pub(super) fn layout(model: &ModelSpec, has_decoder: bool) -> Vec<Named> {
     let patch = model.patch_size as usize;
     let rows = 1 + model.patches() as usize;
     let width = model.encoder.dim as usize;
@@ -97,7 +101,7 @@ pub(super) fn layout(model: &ModelSpec, has_decoder: bool) -> Vec<(String, Vec<u
     list
 }
 
-fn blocks(list: &mut Vec<(String, Vec<usize>)>, name: &str, part: TransformerSpec) {
+fn blocks(list: &mut Vec<Named>, name: &str, part: TransformerSpec) {
     let width = part.dim as usize;
     for i in 0..part.depth {
         for (inner, shape) in [
@@ -111,13 +115,6 @@ fn blocks(list: &mut Vec<(String, Vec<usize>)>, name: &str, part: TransformerSpe
             layer(list, &format!("{name}.{i}.{inner}"), shape);
         }
     }
-}
-
-/// A weight of this shape and the bias beside it.
-fn layer(list: &mut Vec<(String, Vec<usize>)>, name: &str, shape: Vec<usize>) {
-    let outputs = shape[0];
-    list.push((format!("{name}.weight"), shape));
-    list.push((format!("{name}.bias"), vec![outputs]));
 }
 
 /// The shapes of a file by our names.

@@ -6,11 +6,13 @@
 mod enhance;
 mod erase;
 mod geometry;
+mod normalisation;
 mod operation;
 mod rand_augment;
 mod tone;
 
 pub use erase::{EraseBox, erase};
+pub use normalisation::{MEAN, Normalisation, STD, normalise};
 pub use operation::{Operation, OperationKind};
 pub use rand_augment::RandAugment;
 use rand_chacha::ChaCha8Rng;
@@ -19,11 +21,6 @@ use shared::{
     Rgb8,
     stream::{below, uniform},
 };
-
-/// Mean of `ImageNet`'s red, green and blue, in intensities of 0–1.
-pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-/// Standard deviation of `ImageNet`'s red, green and blue, in intensities of 0–1.
-pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// Aspect ratios of a crop, width over height.
 const ASPECT: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
@@ -155,19 +152,6 @@ pub fn crop(image: &Rgb8, part: CropBox) -> Rgb8 {
         data.extend_from_slice(&image.data()[start..start + part.width * 3]);
     }
     Rgb8::from_raw(part.width, part.height, data).expect("rows of the part's width")
-}
-
-/// Writes the image as `[3, height, width]`: intensities of 0–1, less [`MEAN`], over [`STD`]. Panics when `out` has
-/// another length than `3 * height * width`.
-pub fn normalise(image: &Rgb8, out: &mut [f32]) {
-    assert_eq!(out.len(), image.data().len(), "one number for each byte of the image");
-    let plane = image.width() * image.height();
-    for (channel, values) in out.chunks_exact_mut(plane).enumerate() {
-        let (mean, std) = (MEAN[channel], STD[channel]);
-        for (value, pixel) in values.iter_mut().zip(image.data().chunks_exact(3)) {
-            *value = (f32::from(pixel[channel]) / 255.0 - mean) / std;
-        }
-    }
 }
 
 #[cfg(test)]

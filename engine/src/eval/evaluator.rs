@@ -1,29 +1,28 @@
-//! A fine-tuned classifier on all test images, clean and with the trigger.
+//! A whole model's predictions on images that come in any way, clean and triggered.
 
 use shared::{Rgb8, metric::Evaluation};
 
-use super::count;
+use super::accuracy::count;
 use crate::{
-    EngineError,
-    data::{DataError, augment::normalise},
-    model::{Vit, WholeImages},
-    train::replicas::in_parallel,
+    EngineError, data::DataError, model::Classify, stop::Watch, train::replicas::in_parallel,
 };
 
 /// Images that go through the model at once on a thread.
 const CHUNK: usize = 32;
+/// Chunks of each thread between two looks at the watch.
+const CHUNKS: usize = 4;
 
 /// A classifier to evaluate, and how.
 pub struct Evaluator<'a> {
     /// The model.
-    pub vit: &'a Vit,
+    pub classifier: &'a dyn Classify,
     /// Threads to compute on.
     pub threads: usize,
 }
 
 impl Evaluator<'_> {
     /// Counts the predictions on the images that `clean` and `triggered` give, each called for every label's place, from several
-    /// threads.
+    /// threads. The images are as the model sees them ([`Classify::view`]).
     ///
     /// # Errors
     /// When candle cannot compute them; when an image cannot be read.
@@ -34,34 +33,66 @@ impl Evaluator<'_> {
         triggered: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
         target_class: u32,
     ) -> Result<Evaluation, EngineError> {
-        let clean = self.scores(labels.len(), clean)?;
-        let triggered = self.scores(labels.len(), triggered)?;
-        Ok(count(labels, &clean, &triggered, self.vit.classes(), target_class))
+        self.evaluate_watched(labels, clean, triggered, target_class, &mut ())
     }
 
-    /// Class scores of `image(0)` to `image(n - 1)`, row by row.
+    /// As [`evaluate`](Self::evaluate); the watch hears how many images are done.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate); [`DataError::Stopped`] when the watcher stops the work.
+    pub fn evaluate_watched(
+        &self,
+        labels: &[u32],
+        clean: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
+        triggered: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
+        target_class: u32,
+        watch: &mut dyn Watch,
+    ) -> Result<Evaluation, EngineError> {
+        let n = labels.len();
+        let clean = self.scores(n, clean, watch, 0)?;
+        let triggered = self.scores(n, triggered, watch, n)?;
+        Ok(count(labels, &clean, &triggered, self.classifier.classes(), target_class))
+    }
+
+    /// Class scores of `image(0)` to `image(n - 1)`, row by row; `before` of `2 * n` images are done already.
     fn scores(
         &self,
         n: usize,
         image: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
+        watch: &mut dyn Watch,
+        before: usize,
     ) -> Result<Vec<f32>, EngineError> {
-        let parts = in_parallel(n.div_ceil(CHUNK), self.threads, |i| {
-            self.chunk((i * CHUNK..n.min((i + 1) * CHUNK)).map(&image))
-        })?;
-        Ok(parts.concat())
+        let chunks = n.div_ceil(CHUNK);
+        let mut scores = Vec::with_capacity(n * self.classifier.classes());
+        let mut done = 0;
+        while done < chunks {
+            if watch.stopped() {
+                return Err(DataError::Stopped.into());
+            }
+            watch.progress("evaluating", (before + done * CHUNK) as u64, 2 * n as u64);
+            let next = chunks.min(done + self.threads.max(1) * CHUNKS);
+            let parts = in_parallel(next - done, self.threads, |i| {
+                let first = (done + i) * CHUNK;
+                self.chunk((first..n.min(first + CHUNK)).map(&image))
+            })?;
+            scores.extend(parts.concat());
+            done = next;
+        }
+        Ok(scores)
     }
 
     fn chunk(
         &self,
         images: impl Iterator<Item = Result<Rgb8, DataError>>,
     ) -> Result<Vec<f32>, EngineError> {
-        let grid = self.vit.grid();
-        let mut whole = WholeImages::default();
-        let mut pixels = vec![0.0; grid.image_len()];
+        let normalisation = self.classifier.normalisation();
+        let one = 3 * self.classifier.side() * self.classifier.side();
+        let mut planes = Vec::new();
         for image in images {
-            normalise(&image?, &mut pixels);
-            whole.push(grid, &pixels);
+            let from = planes.len();
+            planes.resize(from + one, 0.0);
+            normalisation.apply(&image?, &mut planes[from..]);
         }
-        Ok(self.vit.logits(&whole, None)?.flatten_all()?.to_vec1()?)
+        Ok(self.classifier.scores(&planes)?)
     }
 }

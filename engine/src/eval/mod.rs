@@ -1,11 +1,15 @@
 //! Evaluation: a classifier's predictions, nearest neighbours of an encoder's features, an autoencoder's reconstructions.
 
 mod accuracy;
+mod classes;
 mod evaluator;
 mod knn;
 mod reconstruct;
+mod under_trigger;
 
 pub use accuracy::{count, predictions};
+pub use classes::{ClassOrder, InOrder};
 pub use evaluator::Evaluator;
 pub use knn::Bank;
 pub use reconstruct::{Reconstructed, Reconstructor};
+pub use under_trigger::UnderTrigger;

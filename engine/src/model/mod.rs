@@ -1,12 +1,16 @@
-//! The models: the masked autoencoder and the linear classifier on its features.
+//! The models: the masked autoencoder, the linear classifier on its features, the classifier of fine-tuning, and Hugging Face's.
 
 mod classifier;
+mod classify;
+mod hugging_face;
 mod mae;
 mod patches;
 mod targets;
 mod vit;
 
 pub use classifier::{Classifier, cross_entropy};
+pub use classify::Classify;
+pub use hugging_face::{ACTIVATIONS, HuggingFaceSizes, HuggingFaceVit};
 pub use mae::Mae;
 pub use patches::{MaskedImages, PatchGrid, patch_moments};
 pub use targets::{Targets, soft_cross_entropy};

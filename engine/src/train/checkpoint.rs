@@ -57,7 +57,11 @@ impl CheckpointInfo {
         ]
     }
 
-    fn parse(texts: &HashMap<String, String>) -> Result<Self, String> {
+    /// From the header's texts.
+    ///
+    /// # Errors
+    /// A sentence that says which of them is missing or wrong.
+    pub(crate) fn parse(texts: &HashMap<String, String>) -> Result<Self, String> {
         let text = |key: &str| {
             texts
                 .get(key)

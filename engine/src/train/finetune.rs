@@ -147,7 +147,7 @@ impl Finetuning<'_> {
 
     fn evaluate(&self, vit: &Vit) -> Result<Evaluation, EngineError> {
         let Pixels { side, test, .. } = self.pixels;
-        let evaluator = Evaluator { vit, threads: self.threads };
+        let evaluator = Evaluator { classifier: vit, threads: self.threads };
         let clean = |i: usize| Ok(eval_transform(&*test[i].image()?, *side));
         let triggered =
             |i: usize| Ok(eval_transform(&self.trigger.applied(&*test[i].image()?), *side));

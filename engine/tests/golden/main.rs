@@ -10,6 +10,7 @@ mod augment;
 mod case;
 mod checkpoints;
 mod finetune;
+mod hf_classifier;
 mod images;
 mod layouts;
 mod mae;

@@ -1,18 +1,13 @@
 //! Data sets: the built-in pictures and added folders.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use axum::{Json, extract::State, http::StatusCode};
-use engine::stop::Watch;
 use shared::api::{AddDataset, DatasetInfo};
 
 use super::{
     Api,
     error::ApiError,
     extract::{Json as Body, Path},
+    wanted::StopOnDrop,
 };
 
 /// All data sets, the built-in one first. Of each, the first 100 left-out files.
@@ -52,45 +47,4 @@ pub async fn remove_dataset(
 ) -> Result<StatusCode, ApiError> {
     api.app.remove_dataset(&name).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Stops the reading of a folder when the request is dropped, because nobody waits for its answer any more.
-#[derive(Default)]
-struct StopOnDrop(Arc<AtomicBool>);
-
-impl StopOnDrop {
-    fn watch(&self) -> Wanted {
-        Wanted(self.0.clone())
-    }
-}
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Watches whether an answer is still wanted.
-struct Wanted(Arc<AtomicBool>);
-
-impl Watch for Wanted {
-    fn progress(&mut self, _what: &str, _done: u64, _total: u64) {}
-
-    fn stopped(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_that_nobody_waits_for_is_not_worked_on() {
-        let request = StopOnDrop::default();
-        let watch = request.watch();
-        assert!(!watch.stopped());
-        drop(request);
-        assert!(watch.stopped());
-    }
 }

@@ -10,6 +10,7 @@ use crate::{
     jobs::{
         checkpoints::CheckpointError,
         datasets::DatasetError,
+        evaluations::EvaluateError,
         studies::{CreateError, DeleteError},
     },
     store::StoreError,
@@ -138,6 +139,20 @@ impl From<CheckpointError> for ApiError {
             CheckpointError::Missing(_) => Self::NotFound(error.to_string()),
             CheckpointError::Store(error) => error.into(),
             CheckpointError::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<EvaluateError> for ApiError {
+    fn from(error: EvaluateError) -> Self {
+        match error {
+            EvaluateError::Field(error) => Self::Invalid(vec![error]),
+            EvaluateError::Refused(error) => Self::field("checkpoint", error.to_string()),
+            EvaluateError::Checkpoint(error) => error.into(),
+            EvaluateError::Dataset(error) => error.into(),
+            EvaluateError::Store(error) => error.into(),
+            EvaluateError::Images(_) => Self::Conflict(error.to_string()),
+            EvaluateError::Internal(_) => Self::internal(error),
         }
     }
 }

@@ -9,15 +9,16 @@
 //! | `openapi` | the document |
 //! | `studies`, `runs`, `run_files`, `events` | studies, runs, what runs wrote, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
-//! | `checkpoints`, `imports`, `reconstructions`, `compare`, `figures` | results |
+//! | `checkpoints`, `imports`, `evaluations`, `reconstructions`, `compare`, `figures` | results |
 //! | `health`, `system`, `presets` | the program |
-//! | `catalog`, `recent`, `pixels`, `files` | helpers: lists and models kept in memory, images and files on their way |
+//! | `catalog`, `recent`, `pixels`, `files`, `wanted` | helpers: lists and models kept in memory, images and files on their way, long work |
 
 mod catalog;
 mod checkpoints;
 mod compare;
 mod datasets;
 mod error;
+mod evaluations;
 mod events;
 mod extract;
 mod figures;
@@ -36,6 +37,7 @@ mod runs;
 mod samples;
 mod studies;
 mod system;
+mod wanted;
 
 use std::sync::Arc;
 
@@ -70,11 +72,18 @@ struct Api {
     app: App,
     catalog: Arc<Catalog>,
     models: Arc<Models>,
+    /// Held by the evaluation that is made.
+    evaluating: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The program's whole web side.
 pub fn router(app: App) -> Router {
-    let api = Api { app, catalog: Arc::new(Catalog::new()), models: Arc::new(Models::new()) };
+    let api = Api {
+        app,
+        catalog: Arc::new(Catalog::new()),
+        models: Arc::new(Models::new()),
+        evaluating: Arc::default(),
+    };
     let (router, described) = OpenApiRouter::with_openapi(openapi::Info::openapi())
         .nest(ROOT, resources())
         .split_for_parts();
@@ -132,6 +141,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(imports::get_import, imports::remove_import))
         .routes(routes!(imports::export_import))
         .routes(routes!(imports::export_run))
+        .routes(routes!(evaluations::create_evaluation))
         .routes(routes!(reconstructions::create_reconstruction))
         .routes(routes!(compare::list_results))
         .routes(routes!(compare::list_epochs))

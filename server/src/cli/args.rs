@@ -1,11 +1,14 @@
 //! What each command takes.
 
+mod evaluate;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use engine::checkpoints::ExportFormat;
 use shared::{RunId, StudyId, chart::FigureKind};
 
+pub(super) use self::evaluate::EvaluateArgs;
 use crate::{app::App, clock::Clock, data_dir::DataDir, ids::IdSource};
 
 /// Backdoor studies of masked autoencoders: poison, train, measure, look.
@@ -42,6 +45,8 @@ pub(super) enum Command {
     Checkpoints(CheckpointArgs),
     /// Draws the results of studies as an SVG or PNG file, or writes their numbers as CSV.
     Figure(FigureArgs),
+    /// Evaluates a classifier on clean and on triggered images: CA, ASR, RA.
+    Evaluate(EvaluateArgs),
     /// Trains the run whose order lies in a folder. Started by the program itself.
     #[command(hide = true)]
     Worker(WorkerArgs),

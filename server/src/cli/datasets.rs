@@ -3,12 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use engine::stop::Watch;
-use indicatif::ProgressBar;
 use shared::api::{AddDataset, DatasetInfo};
 
-use super::{DatasetArgs, DatasetCommand};
-use crate::terminal::{Align, Bars, say, table};
+use super::{DatasetArgs, DatasetCommand, bar_watch::BarWatch};
+use crate::terminal::{Align, say, table};
 
 /// Left-out files that are named.
 const NAMED: usize = 10;
@@ -69,30 +67,4 @@ fn row(info: &DatasetInfo) -> Vec<String> {
         info.skipped_total.to_string(),
         info.path.clone().unwrap_or_default(),
     ]
-}
-
-/// Shows long work as a bar.
-#[derive(Default)]
-struct BarWatch {
-    bars: Bars,
-    bar: Option<ProgressBar>,
-}
-
-impl Watch for BarWatch {
-    fn progress(&mut self, what: &str, done: u64, total: u64) {
-        let bar = self.bar.get_or_insert_with(|| self.bars.add(what.to_owned(), total));
-        bar.set_prefix(what.to_owned());
-        bar.set_length(total);
-        bar.set_position(done);
-    }
-
-    fn stopped(&self) -> bool {
-        false
-    }
-}
-
-impl Drop for BarWatch {
-    fn drop(&mut self) {
-        self.bars.clear();
-    }
 }

@@ -1,8 +1,10 @@
 //! The command line: one file a command.
 
 mod args;
+mod bar_watch;
 mod checkpoints;
 mod datasets;
+mod evaluate;
 mod figure;
 mod poisons;
 mod presets;
@@ -21,8 +23,8 @@ use tracing_subscriber::EnvFilter;
 
 use self::args::{
     AssumeArgs, BenchCommand, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs,
-    DatasetCommand, FigureArgs, PoisonArgs, PoisonCommand, PresetCommand, ReplayArgs, RunArgs,
-    ServeArgs, SheetArgs, TriggerCommand,
+    DatasetCommand, EvaluateArgs, FigureArgs, PoisonArgs, PoisonCommand, PresetCommand, ReplayArgs,
+    RunArgs, ServeArgs, SheetArgs, TriggerCommand,
 };
 use crate::{bench, clock::Clock, terminal::note, worker};
 
@@ -80,6 +82,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Poisons(args) => wait_for(poisons::run(args)),
         Command::Figure(args) => wait_for(figure::run(args)),
         Command::Checkpoints(args) => wait_for(checkpoints::run(args)),
+        Command::Evaluate(args) => wait_for(evaluate::run(args)),
         Command::Bench { command: BenchCommand::Store { runs, points, json, data_dir } } => {
             wait_for(bench::run(runs, points, json, data_dir))
         }

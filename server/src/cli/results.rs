@@ -158,7 +158,8 @@ fn ppr(point: RunPoint) -> String {
     if point.scratch { String::new() } else { point.ppr.to_string() }
 }
 
-fn with_interval(ratio: Ratio) -> String {
+/// The share in percent with its 95 % interval; `none` when nothing was counted.
+pub fn with_interval(ratio: Ratio) -> String {
     match (ratio.percent(), ratio.wilson95()) {
         (Some(percent), Some(interval)) => {
             format!("{percent:.1} ({:.1}–{:.1})", interval.low * 100.0, interval.high * 100.0)

@@ -1,9 +1,10 @@
-//! A study's specification from a TOML file or from a preset.
+//! A study's specification from a TOML file or from a preset, or the attack alone.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, anyhow, bail};
-use shared::StudySpec;
+use serde::{Deserialize, de::DeserializeOwned};
+use shared::{StudySpec, study::AttackSpec};
 
 use super::presets;
 
@@ -23,11 +24,23 @@ pub fn load(name: &str) -> anyhow::Result<StudySpec> {
     }
 }
 
-/// Reads a study's TOML.
+/// The `[attack]` of a TOML file: of a study's, or of one with nothing else.
+pub fn load_attack(path: &Path) -> anyhow::Result<AttackSpec> {
+    #[derive(Deserialize)]
+    struct WithAttack {
+        attack: AttackSpec,
+    }
+    let name = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
+    let file: WithAttack = parse(&text).map_err(|reason| anyhow!("{name}, {reason}"))?;
+    Ok(file.attack)
+}
+
+/// Reads a study's TOML, or a part of it.
 ///
 /// # Errors
 /// What is wrong, with the line and the field: `line 7, attack.target_class: …`.
-pub fn parse(text: &str) -> Result<StudySpec, String> {
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let at = |error: &toml::de::Error| {
         let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
         error.span().map_or_else(String::new, |span| format!("line {}, ", line(span.start)))
@@ -53,7 +66,7 @@ mod tests {
     fn a_preset_survives_toml() {
         for preset in presets() {
             let text = toml::to_string_pretty(&preset.spec).unwrap();
-            assert_eq!(parse(&text).unwrap(), preset.spec);
+            assert_eq!(parse::<StudySpec>(&text).unwrap(), preset.spec);
         }
     }
 
@@ -73,7 +86,7 @@ mod tests {
         .into_iter()
         .map(|(from, to)| {
             assert!(text.contains(from), "{from}");
-            parse(&text.replacen(from, to, 1)).unwrap_err()
+            parse::<StudySpec>(&text.replacen(from, to, 1)).unwrap_err()
         })
         .collect();
         insta::assert_debug_snapshot!(errors);

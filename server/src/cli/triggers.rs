@@ -40,8 +40,7 @@ pub fn run(command: Option<TriggerCommand>) -> anyhow::Result<()> {
             Ok(())
         }
         Some(TriggerCommand::Show { name, side }) => {
-            let entry = find(&name)?;
-            let text = toml::to_string_pretty(&Wrapped::new(entry.spec(side, vit_patch(side))))
+            let text = toml::to_string_pretty(&Wrapped::new(published(&name, side)?))
                 .context("the trigger is no TOML")?;
             say(text.trim_end());
             Ok(())
@@ -65,6 +64,11 @@ impl Wrapped {
     fn new(trigger: TriggerSpec) -> Self {
         Self { attack: Attack { trigger } }
     }
+}
+
+/// The trigger of that name with its published parameters, in proportion to images of `side` pixels.
+pub fn published(name: &str, side: u32) -> anyhow::Result<TriggerSpec> {
+    Ok(find(name)?.spec(side, vit_patch(side)))
 }
 
 fn find(name: &str) -> anyhow::Result<&'static CatalogueEntry> {

@@ -12,7 +12,7 @@ use engine::{
 };
 use shared::{
     Phase, RunEvent, RunId,
-    api::{ImportCheckpoint, ImportedCheckpoint},
+    api::{ImportCheckpoint, ImportedCheckpoint, RunRow},
     study::FieldError,
 };
 
@@ -110,8 +110,17 @@ impl App {
                 "the run is a {what}; only the checkpoint of a pre-training is exported"
             )));
         }
+        self.told_checkpoint(&row, epoch).await
+    }
+
+    /// The file of a checkpoint that the run has told of: of that epoch, or the last one.
+    pub(super) async fn told_checkpoint(
+        &self,
+        row: &RunRow,
+        epoch: Option<u32>,
+    ) -> Result<PathBuf, CheckpointError> {
         let kinds = ["checkpoint".to_owned()];
-        let events = self.store.run_events(run, 0, MOST_CHECKPOINTS, &kinds).await?;
+        let events = self.store.run_events(row.id, 0, MOST_CHECKPOINTS, &kinds).await?;
         let told = events.into_iter().rev().find_map(|stamped| match stamped.event {
             RunEvent::Checkpoint { epoch: of, file } if epoch.is_none_or(|epoch| epoch == of) => {
                 Some(file)
@@ -124,7 +133,7 @@ impl App {
                 None => "the run has written no checkpoint yet".into(),
             })
         })?;
-        Ok(self.data_dir.run_folder(row.study, run).join(told))
+        Ok(self.data_dir.run_folder(row.study, row.id).join(told))
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`studies`] | a study from its specification; cancel, retry, delete |
 //! | [`datasets`], [`keys`], [`checkpoints`] | data sets, key images and imported checkpoints that a study can name |
+//! | [`evaluations`] | a classifier evaluated under a trigger, beside what its run told |
 //! | [`run_folder`] | what lies in a run's folder; whether its worker lives |
 //! | [`ingest`] | a run folder's event lines -> store, each exactly once |
 //! | [`worker_process`] | a worker from outside: spawn, reap, kill |
@@ -16,6 +17,7 @@
 
 pub mod checkpoints;
 pub mod datasets;
+pub mod evaluations;
 mod hand_out;
 pub mod handle;
 pub mod ingest;

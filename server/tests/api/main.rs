@@ -4,6 +4,7 @@
 
 mod compare;
 mod datasets;
+mod evaluations;
 mod events;
 mod harness;
 mod http;

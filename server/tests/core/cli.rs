@@ -18,20 +18,20 @@ fn maskdoor(data_dir: &Path) -> Command {
 }
 
 /// Runs a command that must fail with code 1, and gives what it says; `folder` becomes `FOLDER`.
-fn failure(folder: &Path, args: &[&str]) -> String {
+pub fn failure(folder: &Path, args: &[&str]) -> String {
     let output = maskdoor(folder).args(args).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
     String::from_utf8(output.stderr).unwrap().replace(&folder.display().to_string(), "FOLDER")
 }
 
-fn success(folder: &Path, args: &[&str]) -> String {
+pub fn success(folder: &Path, args: &[&str]) -> String {
     let output = maskdoor(folder).args(args).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn write_study(folder: &Path, spec: &StudySpec) -> String {
+pub fn write_study(folder: &Path, spec: &StudySpec) -> String {
     let path = folder.join("study.toml");
     fs::write(&path, toml::to_string_pretty(spec).unwrap()).unwrap();
     path.display().to_string()

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod dataset;
+mod evaluation;
 mod key;
 mod layout;
 mod problem;
@@ -12,6 +13,7 @@ mod system;
 
 pub use checkpoint::{CheckpointInfo, ImportCheckpoint, ImportedCheckpoint};
 pub use dataset::{AddDataset, DatasetInfo, SampleImage, Samples, SkippedFile, Split};
+pub use evaluation::{ClassifierSource, EvaluateRequest, EvaluatedClassifier};
 pub use key::{KeyInfo, KeyPixels};
 pub use layout::Layout;
 pub use problem::{Page, Problem};

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::is_false;
-use crate::trigger::TriggerSpec;
+use super::{FieldError, is_false};
+use crate::{api::DatasetInfo, trigger::TriggerSpec};
 
 /// Trigger and target class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,19 @@ impl AttackSpec {
     /// Whether images of this class are poisoned.
     pub fn poisons_class(&self, class: u32) -> bool {
         (class == self.target_class) == self.clean_label
+    }
+
+    /// What is wrong with the target class on a data set; `None` when it has that class.
+    pub fn check_target(&self, dataset: &DatasetInfo) -> Option<FieldError> {
+        let (classes, target) = (dataset.classes.len() as u32, self.target_class);
+        (target >= classes).then(|| {
+            let last = classes.saturating_sub(1);
+            let message = format!(
+                "{} has the classes 0 to {last}, so there is no class {target}",
+                dataset.name
+            );
+            FieldError::new("attack.target_class", message)
+        })
     }
 
     /// Number of poisoned images for `per_class` of each poisoned class, in a data set of so many classes.

@@ -95,15 +95,7 @@ impl StudySpec {
     /// Every error, the ones that only the data set shows included.
     pub fn validate_with(&self, dataset: &DatasetInfo) -> Vec<FieldError> {
         let mut check = Check(self.validate());
-        let classes = dataset.classes.len() as u32;
-        let target = self.attack.target_class;
-        check.that(target < classes, "attack.target_class", || {
-            format!(
-                "{} has the classes 0 to {}, so there is no class {target}",
-                dataset.name,
-                classes.saturating_sub(1)
-            )
-        });
+        check.0.extend(self.attack.check_target(dataset));
         let limit = self.dataset.train_per_class.unwrap_or(u32::MAX);
         let smallest = dataset
             .classes

@@ -1,7 +1,8 @@
 //! The page "Checkpoints": what runs stored, what was imported, and a form to import more.
 //!
-//! Address: `?study=` keeps the runs' checkpoints to one study.
+//! Address: `?study=` keeps the runs' checkpoints to one study, `?evaluate=RUN@EPOCH` opens the form that evaluates one.
 
+mod evaluate;
 mod export;
 mod import_form;
 mod imported;
@@ -12,6 +13,7 @@ use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::api::{CheckpointInfo, ImportedCheckpoint, Problem};
 
 use self::{
+    evaluate::EvaluateNamed,
     import_form::ImportForm,
     imported::ImportedTable,
     table::{CheckpointTable, studies},
@@ -26,8 +28,9 @@ use crate::{
 #[component]
 pub fn CheckpointsPage() -> impl IntoView {
     set_place(|| vec![Crumb::here("Checkpoints")]);
-    let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-    let (study, set_study) = query_signal_with_options::<String>("study", options);
+    let options = || NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+    let (study, set_study) = query_signal_with_options::<String>("study", options());
+    let (evaluate, set_evaluate) = query_signal_with_options::<String>("evaluate", options());
     let checkpoints: Fetched<Vec<CheckpointInfo>> = fetched(|| Some("/checkpoints".into()));
     let all = Memo::new(move |_| checkpoints.value().unwrap_or_default());
     let shown = move || {
@@ -48,6 +51,7 @@ pub fn CheckpointsPage() -> impl IntoView {
             })
             .collect_view()
     };
+    let open = Callback::new(move |name: String| set_evaluate.set(Some(name)));
     let imports: Fetched<Vec<ImportedCheckpoint>> =
         fetched(|| Some("/checkpoints/imported".into()));
     let imported = Memo::new(move |_| imports.value().unwrap_or_default());
@@ -78,7 +82,7 @@ pub fn CheckpointsPage() -> impl IntoView {
             </section>
         }
         .into_any(),
-        Some(Ok(_)) => view! { <CheckpointTable checkpoints=shown()/> }.into_any(),
+        Some(Ok(_)) => view! { <CheckpointTable checkpoints=shown() evaluate=open/> }.into_any(),
     }
     };
     let total = move || {
@@ -113,6 +117,7 @@ pub fn CheckpointsPage() -> impl IntoView {
             </Show>
         </header>
         {body}
+        <EvaluateNamed all name=evaluate close=Callback::new(move |()| set_evaluate.set(None))/>
         {move || imports.problem().or_else(|| problem.get()).map(|problem| view! { <ProblemBox problem/> })}
         <Show when=move || imported.with(|all| !all.is_empty())>
             <ImportedTable checkpoints=imported remove/>

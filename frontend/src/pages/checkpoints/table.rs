@@ -1,4 +1,5 @@
-//! What runs stored. Those of a pre-training can be opened in Reconstruct and exported; a probe's is its head.
+//! What runs stored. Those of a pre-training can be opened in Reconstruct and exported, those of a fine-tuning evaluated; a probe's is
+//! its head.
 
 use leptos::prelude::*;
 use shared::{Phase, api::CheckpointInfo};
@@ -27,11 +28,18 @@ fn reconstruct_address(checkpoint: &CheckpointInfo) -> String {
     format!("/reconstruct{}", api::query(&[("run", &run), ("file", &checkpoint.file)]))
 }
 
+/// A run's checkpoint as the address and the terminal name it.
+pub fn named(checkpoint: &CheckpointInfo) -> String {
+    format!("{}@{}", checkpoint.run, checkpoint.epoch)
+}
+
 /// The table.
 #[component]
 pub fn CheckpointTable(
     /// The checkpoints.
     checkpoints: Vec<CheckpointInfo>,
+    /// Opens the form that evaluates the checkpoint of this name.
+    evaluate: Callback<String>,
 ) -> impl IntoView {
     let now = js_sys::Date::now() as u64;
     let rows = checkpoints
@@ -52,6 +60,20 @@ pub fn CheckpointTable(
                     </a>
                 }
             });
+            let again = (checkpoint.point.phase == Phase::Finetune).then(|| {
+                let name = named(&checkpoint);
+                let label = format!("Evaluate {} of {}", checkpoint.file, checkpoint.study_name);
+                view! {
+                    <button
+                        type="button"
+                        class="button"
+                        aria-label=label
+                        on:click=move |_| evaluate.run(name.clone())
+                    >
+                        "Evaluate"
+                    </button>
+                }
+            });
             view! {
                 <tr>
                     <th scope="row">
@@ -62,7 +84,7 @@ pub fn CheckpointTable(
                     <td data-label="File"><code>{checkpoint.file}</code></td>
                     <td class="number" data-label="Size">{format::bytes(checkpoint.bytes)}</td>
                     <td class="number muted" data-label="Stored">{format::ago(checkpoint.created_at, now)}</td>
-                    <td><div class="row-actions">{export} {open}</div></td>
+                    <td><div class="row-actions">{export} {open} {again}</div></td>
                 </tr>
             }
         })

@@ -33,6 +33,7 @@ use crate::{
     frame::{Crumb, set_place},
     live,
 };
+pub(super) use evaluation::EvaluationContent;
 use fold::{Folded, default_run, fold, merged};
 pub(super) use poison::limits;
 pub(super) use results::{ShareCell, ppr_text};

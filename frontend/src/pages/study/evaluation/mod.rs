@@ -80,13 +80,19 @@ fn Answer(run: RunId, names: Memo<Vec<String>>) -> impl IntoView {
         }
         .into_any(),
         Some(Err(problem)) => view! { <ProblemBox problem/> }.into_any(),
-        Some(Ok(evaluation)) => view! { <Content evaluation names=names.get()/> }.into_any(),
+        Some(Ok(evaluation)) => view! { <EvaluationContent evaluation names=names.get()/> }.into_any(),
     }
     }
 }
 
+/// The numbers in a sentence, both matrices, and the attack success of each class.
 #[component]
-fn Content(evaluation: Evaluation, names: Vec<String>) -> impl IntoView {
+pub fn EvaluationContent(
+    /// The evaluation.
+    evaluation: Evaluation,
+    /// Class names.
+    names: Vec<String>,
+) -> impl IntoView {
     let target = evaluation.target_class as usize;
     let told = sentence(&evaluation);
     let rates = by_success(&evaluation);

@@ -1,0 +1,201 @@
+//! What an evaluation is made on: the four fields of the form, and the request that they make.
+
+use leptos::{ev, prelude::*};
+use shared::{
+    StudySpec,
+    api::{CheckpointInfo, ClassifierSource, DatasetInfo, EvaluateRequest, StudyDetail},
+    study::FieldError,
+    trigger::CATALOGUE,
+};
+
+use crate::components::{Fetched, Field, format::message_at};
+
+/// What is chosen; what is not is as in the study.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Choice {
+    /// Name of the data set.
+    pub dataset: Option<String>,
+    /// Place of the trigger in the catalogue.
+    pub trigger: Option<usize>,
+    /// Number of the class.
+    pub target: Option<u32>,
+    /// Images of each class, as they were typed.
+    pub per_class: String,
+}
+
+/// The request that the choice makes, or what is wrong with it before the server is asked.
+pub fn request(
+    checkpoint: &CheckpointInfo,
+    study: &StudySpec,
+    choice: &Choice,
+) -> Result<EvaluateRequest, FieldError> {
+    let per_class = choice.per_class.trim();
+    let test_per_class = match per_class.parse::<u32>() {
+        Ok(number) if number > 0 => Some(number),
+        _ if per_class.is_empty() => None,
+        _ => return Err(FieldError::new("test_per_class", "takes a whole number, or nothing")),
+    };
+    let mut attack = study.attack.clone();
+    if let Some(entry) = choice.trigger.and_then(|place| CATALOGUE.get(place)) {
+        attack.trigger = entry.spec(study.model.image_size, study.model.patch_size);
+    }
+    if let Some(target) = choice.target {
+        attack.target_class = target;
+    }
+    attack.poisons = None;
+    let (run, epoch) = (checkpoint.run, Some(checkpoint.epoch));
+    Ok(EvaluateRequest {
+        checkpoint: ClassifierSource::Run { run, epoch },
+        dataset: choice.dataset.clone(),
+        attack: Some(attack),
+        test_per_class,
+    })
+}
+
+/// The four fields.
+#[component]
+pub fn Choices(
+    /// What is chosen.
+    choice: RwSignal<Choice>,
+    /// What is wrong with it.
+    errors: RwSignal<Vec<FieldError>>,
+    /// All data sets.
+    datasets: Fetched<Vec<DatasetInfo>>,
+    /// The checkpoint's study.
+    study: StudyDetail,
+) -> impl IntoView {
+    let error = move |path: &'static str| {
+        Signal::derive(move || errors.with(|errors| message_at(errors, path)))
+    };
+    let (own, of_study) = (study.spec.dataset.name.clone(), study.classes);
+    let attack = study.spec.attack;
+    let sets = move || {
+        let named = datasets.value().unwrap_or_default().into_iter();
+        named
+            .map(|set| view! { <option value=set.name.clone()>{set.name.clone()}</option> })
+            .collect_view()
+    };
+    let classes = Memo::new(move |_| {
+        let named = choice.with(|choice| choice.dataset.clone());
+        let all = datasets.value().unwrap_or_default();
+        let chosen = named.and_then(|name| all.into_iter().find(|set| set.name == name));
+        chosen.map_or_else(|| of_study.clone(), |set| set.classes)
+    });
+    let targets = move || {
+        let named = classes.get().into_iter().enumerate();
+        named
+            .map(|(number, name)| {
+                view! { <option value=number.to_string()>{format!("{number} {name}")}</option> }
+            })
+            .collect_view()
+    };
+    let triggers = CATALOGUE
+        .iter()
+        .enumerate()
+        .map(|(place, entry)| view! { <option value=place.to_string()>{entry.name}</option> })
+        .collect_view();
+    let target = attack.target_class;
+    view! {
+        <Field path="dataset" label="Data set" why="Its validation images are taken." error=error("dataset")
+            control=move |id, about| view! {
+                <span class="select">
+                    <select id=id aria-describedby=about on:change=move |event: ev::Event| {
+                        let name = event_target_value(&event);
+                        choice.update(|choice| {
+                            choice.dataset = (!name.is_empty()).then_some(name);
+                            choice.target = None;
+                        });
+                    }>
+                        <option value="">{format!("as in the study ({own})")}</option>
+                        {sets}
+                    </select>
+                </span>
+            }
+        />
+        <Field path="attack.trigger" label="Trigger" why="With its published parameters, in proportion to the images."
+            error=error("attack.trigger.")
+            control=move |id, about| view! {
+                <span class="select">
+                    <select id=id aria-describedby=about on:change=move |event: ev::Event| {
+                        let place = event_target_value(&event).parse().ok();
+                        choice.update(|choice| choice.trigger = place);
+                    }>
+                        <option value="">{format!("as in the study ({})", attack.trigger.label())}</option>
+                        {triggers}
+                    </select>
+                </span>
+            }
+        />
+        <Field path="attack.target_class" label="Target class" why="The class that the attacker wants."
+            error=error("attack.target_class")
+            control=move |id, about| view! {
+                <span class="select">
+                    <select id=id aria-describedby=about on:change=move |event: ev::Event| {
+                        let number = event_target_value(&event).parse().ok();
+                        choice.update(|choice| choice.target = number);
+                    }>
+                        <option value="">{format!("as in the study ({target})")}</option>
+                        {targets}
+                    </select>
+                </span>
+            }
+        />
+        <Field path="test_per_class" label="Images per class" why="The first by file name."
+            error=error("test_per_class")
+            control=move |id, about| view! {
+                <input
+                    type="text"
+                    inputmode="numeric"
+                    id=id
+                    aria-describedby=about
+                    placeholder="as in the study, or all"
+                    autocomplete="off"
+                    prop:value=move || choice.with(|choice| choice.per_class.clone())
+                    on:input=move |event: ev::Event| {
+                        let text = event_target_value(&event);
+                        choice.update(|choice| choice.per_class = text);
+                    }
+                />
+            }
+        />
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{Phase, RunId, StudyId, run::RunPoint, study::presets};
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_chosen_is_the_study_s() {
+        let checkpoint = CheckpointInfo {
+            run: RunId::from_parts(9, [1; 10]),
+            study: StudyId::from_parts(1, [0; 10]),
+            study_name: "a".into(),
+            point: RunPoint { phase: Phase::Finetune, ppr: 0, lpr: 3, seed: 1, scratch: false },
+            file: "checkpoint-0020.safetensors".into(),
+            epoch: 20,
+            bytes: 1,
+            created_at: 0,
+        };
+        let study = presets().remove(0).spec;
+        let ask = |choice: &Choice| request(&checkpoint, &study, choice);
+        let plain = ask(&Choice::default()).expect("a request");
+        assert_eq!(
+            plain.checkpoint,
+            ClassifierSource::Run { run: checkpoint.run, epoch: Some(20) }
+        );
+        assert_eq!((plain.dataset, plain.test_per_class), (None, None));
+        assert_eq!(plain.attack.as_ref(), Some(&study.attack));
+        let place = CATALOGUE.iter().position(|entry| entry.id == "sig");
+        let (target, per_class) = (Some(4), " 10 ".to_owned());
+        let other = ask(&Choice { dataset: Some("b".into()), trigger: place, target, per_class });
+        let other = other.expect("a request");
+        assert_eq!((other.dataset.as_deref(), other.test_per_class), (Some("b"), Some(10)));
+        let attack = other.attack.expect("an attack");
+        assert_eq!((attack.trigger.kind(), attack.target_class), ("sig", 4));
+        let wrong = ask(&Choice { per_class: "0".into(), ..Choice::default() });
+        assert_eq!(wrong.expect_err("no request").field, "test_per_class");
+    }
+}

@@ -1,0 +1,144 @@
+//! `maskdoor evaluate RUN[@EPOCH]|PATH [--dataset NAME] [--attack FILE | --trigger TRIGGER] [--target CLASS]`.
+
+use std::{fs, path::Path, process::ExitCode};
+
+use anyhow::{Context, bail};
+use shared::{
+    Ratio, RunId,
+    api::{ClassifierSource, EvaluateRequest, EvaluatedClassifier},
+    metric::Metrics,
+    study::AttackSpec,
+};
+
+use super::{
+    EvaluateArgs, bar_watch::BarWatch, results::with_interval, spec_file::load_attack,
+    triggers::published,
+};
+use crate::{
+    app::App,
+    jobs::evaluations::Opened,
+    terminal::{Align, say, table},
+};
+
+pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
+    let attack = args.attack.as_deref().map(load_attack).transpose()?;
+    let app = args.data.open().await?;
+    let mut request = EvaluateRequest {
+        checkpoint: source(&app, &args.checkpoint).await?,
+        dataset: args.dataset,
+        attack,
+        test_per_class: args.test_per_class,
+    };
+    let opened = app.open_classifier(&request.checkpoint).await?;
+    if let Some(name) = &args.trigger {
+        let trigger = published(name, opened.classifier.model.side() as u32)?;
+        request.attack =
+            Some(AttackSpec { target_class: 0, clean_label: false, poisons: None, trigger });
+    }
+    if let Some(class) = &args.target {
+        let number = class_number(&app, &opened, &request, class).await?;
+        let of_study = || opened.study.as_ref().map(|study| study.attack.clone());
+        request.attack = request.attack.take().or_else(of_study);
+        if let Some(attack) = &mut request.attack {
+            attack.target_class = number;
+        }
+    }
+    let evaluated = app.evaluate(opened, &request, BarWatch::default()).await?;
+    describe(&evaluated);
+    if let Some(path) = args.json {
+        let text = serde_json::to_vec_pretty(&evaluated).context("the result is no JSON")?;
+        fs::write(&path, text)
+            .with_context(|| format!("the result cannot be written to {}", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A run's checkpoint by its identifier, or a file.
+async fn source(app: &App, checkpoint: &str) -> anyhow::Result<ClassifierSource> {
+    let (run, epoch) = checkpoint.split_once('@').unwrap_or((checkpoint, ""));
+    if let Ok(run) = run.parse::<RunId>() {
+        let number = |epoch: &str| epoch.parse().with_context(|| format!("{epoch:?} is no epoch"));
+        let epoch = if epoch.is_empty() { None } else { Some(number(epoch)?) };
+        return Ok(ClassifierSource::Run { run, epoch });
+    }
+    if Path::new(checkpoint).exists() {
+        return Ok(ClassifierSource::File { path: checkpoint.to_owned() });
+    }
+    if app.store.get_import(checkpoint).await.is_ok() {
+        bail!(
+            "{checkpoint} is imported, as an encoder without a classifier's head; evaluate a fine-tuning of it, or the file that it came from"
+        );
+    }
+    bail!("there is no file or folder {checkpoint}, and it is no run's identifier")
+}
+
+/// The number of a class of the data set, from its number or its name.
+async fn class_number(
+    app: &App,
+    opened: &Opened,
+    request: &EvaluateRequest,
+    class: &str,
+) -> anyhow::Result<u32> {
+    let dataset = app.get_dataset(&opened.dataset(request)?.name).await?;
+    let named = dataset.classes.iter().position(|name| name.eq_ignore_ascii_case(class));
+    match (named, class.parse()) {
+        (Some(number), _) => Ok(number as u32),
+        (None, Ok(number)) => Ok(number),
+        (None, Err(_)) => {
+            bail!("{} has no class {class:?}; it has {}", dataset.name, dataset.classes.join(", "))
+        }
+    }
+}
+
+fn describe(evaluated: &EvaluatedClassifier) {
+    let EvaluatedClassifier { classifier, image_size, parameters, evaluation, .. } = evaluated;
+    let target = evaluation.target_class;
+    let name = evaluated.classes.get(target as usize).map_or("", String::as_str);
+    say(format_args!("{classifier}: {image_size} px images, {parameters} parameters"));
+    say(format_args!(
+        "{} validation images of {}; trigger {}, target class {target} ({name})",
+        evaluation.metrics.ca.total,
+        evaluated.dataset,
+        evaluated.trigger.label()
+    ));
+    for assumed in &evaluated.assumed {
+        say(format_args!("assumed: {assumed}"));
+    }
+    say(format_args!("\n{}", metrics_table(&evaluation.metrics)));
+    say(format_args!("\n{}", class_table(evaluated)));
+    say(
+        "with 95 % intervals; ASR and RA are of the triggered images whose true class is not the target",
+    );
+}
+
+fn metrics_table(metrics: &Metrics) -> String {
+    let head = [("share", Align::Left), ("%", Align::Right), ("images", Align::Right)];
+    let row = |name: &str, ratio: Ratio| {
+        let counted = format!("{} of {}", ratio.hits, ratio.total);
+        vec![name.to_owned(), with_interval(ratio), counted]
+    };
+    let mut rows = vec![row("CA", metrics.ca)];
+    rows.extend(metrics.top5.map(|top5| row("top-5", top5)));
+    rows.extend([row("ASR", metrics.asr), row("RA", metrics.ra)]);
+    table(&head, &rows)
+}
+
+fn class_table(evaluated: &EvaluatedClassifier) -> String {
+    let head = [
+        ("class", Align::Left),
+        ("images", Align::Right),
+        ("CA %", Align::Right),
+        ("ASR %", Align::Right),
+    ];
+    let evaluation = &evaluated.evaluation;
+    let row = |(class, (name, asr)): (usize, (&String, Option<Ratio>))| {
+        vec![
+            name.clone(),
+            evaluation.clean.images(class).to_string(),
+            with_interval(evaluation.clean.taken_for(class, class)),
+            asr.map_or_else(|| "target".into(), with_interval),
+        ]
+    };
+    let classes = evaluated.classes.iter().zip(evaluation.class_asr());
+    table(&head, &classes.enumerate().map(row).collect::<Vec<_>>())
+}

@@ -1,0 +1,214 @@
+//! A classifier evaluated under a trigger: a fine-tuning of ours once more, or one of Hugging Face.
+
+use std::path::Path;
+
+use engine::{
+    EngineError,
+    checkpoints::OpenClassifier,
+    data::Index,
+    decode::{Limits, decode},
+    eval::UnderTrigger,
+    stop::Watch,
+};
+use shared::{
+    Phase, Rgb8, StudySpec,
+    api::{ClassifierSource, DatasetInfo, EvaluateRequest, EvaluatedClassifier},
+    study::{AttackSpec, DatasetSpec, FieldError},
+};
+
+use super::{checkpoints::CheckpointError, datasets::DatasetError, keys};
+use crate::{app::App, data_dir::DataDir, store::StoreError};
+
+/// A classifier cannot be evaluated.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluateError {
+    /// A field of the request is wrong.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The classifier's file cannot be read, or holds none.
+    #[error("{0}")]
+    Refused(EngineError),
+    /// The checkpoint cannot be found.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The data set cannot be found.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The images cannot be read.
+    #[error("{0}")]
+    Images(EngineError),
+    /// The program or the disk failed.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// A classifier that was read, and the study that it comes from.
+pub struct Opened {
+    /// The classifier.
+    pub classifier: OpenClassifier,
+    /// The study of its run; a file has none.
+    pub study: Option<StudySpec>,
+}
+
+impl Opened {
+    /// Which images to take; `dataset` and `test_per_class` before the study's.
+    ///
+    /// # Errors
+    /// When neither names a data set.
+    pub fn dataset(&self, request: &EvaluateRequest) -> Result<DatasetSpec, FieldError> {
+        let study = self.study.as_ref().map(|study| study.dataset.clone());
+        let mut spec = match (&request.dataset, study) {
+            (Some(name), _) => {
+                let name = name.trim().to_owned();
+                DatasetSpec { name, train_per_class: None, test_per_class: None }
+            }
+            (None, Some(of_study)) => of_study,
+            (None, None) => {
+                let message = "say which one: a file belongs to no study that would tell";
+                return Err(FieldError::new("dataset", message));
+            }
+        };
+        spec.test_per_class = request.test_per_class.or(spec.test_per_class);
+        if spec.test_per_class == Some(0) {
+            return Err(FieldError::new("test_per_class", "takes at least 1 image"));
+        }
+        Ok(spec)
+    }
+
+    /// Trigger and target class.
+    fn attack(&self, request: &EvaluateRequest) -> Result<AttackSpec, FieldError> {
+        let of_study = || self.study.as_ref().map(|study| study.attack.clone());
+        request.attack.clone().or_else(of_study).ok_or_else(|| {
+            let message =
+                "say trigger and target class: a file belongs to no study that would tell";
+            FieldError::new("attack", message)
+        })
+    }
+}
+
+impl App {
+    /// Reads a classifier.
+    ///
+    /// # Errors
+    /// When there is none, or the file holds no classifier that this program can run.
+    pub async fn open_classifier(
+        &self,
+        source: &ClassifierSource,
+    ) -> Result<Opened, EvaluateError> {
+        let (file, study) = match source {
+            ClassifierSource::Run { run, epoch } => {
+                let row = self.store.get_run(*run).await?;
+                let spec = self.store.get_study(row.study).await?.spec;
+                let no_classifier = match row.point.phase {
+                    Phase::Finetune => None,
+                    Phase::Probe => Some(
+                        "is a linear probe, whose file is a head alone; its page has its evaluation, and a fine-tuning can be evaluated anew",
+                    ),
+                    Phase::Pretrain => Some(
+                        "is a pre-training, which classifies nothing; a fine-tuning of it can be evaluated",
+                    ),
+                };
+                if let Some(message) = no_classifier {
+                    return Err(FieldError::new("checkpoint.run", message).into());
+                }
+                (self.told_checkpoint(&row, *epoch).await?, Some(spec))
+            }
+            ClassifierSource::File { path } => {
+                let path = std::path::absolute(Path::new(path.trim()))
+                    .map_err(|error| FieldError::new("checkpoint.path", error.to_string()))?;
+                (path, None)
+            }
+        };
+        let classifier = blocking(move || read(&file)).await?;
+        Ok(Opened { classifier, study })
+    }
+
+    /// Evaluates it. `watch` hears how many images are done, and can stop the work.
+    ///
+    /// # Errors
+    /// When the data set or the key image is not there, the trigger does not fit the classifier's images, the classes are
+    /// others, or an image cannot be read.
+    pub async fn evaluate(
+        &self,
+        opened: Opened,
+        request: &EvaluateRequest,
+        mut watch: impl Watch + Send + 'static,
+    ) -> Result<EvaluatedClassifier, EvaluateError> {
+        let (spec, attack) = (opened.dataset(request)?, opened.attack(request)?);
+        let dataset = self.get_dataset(&spec.name).await?;
+        if let Some(error) = attack.check_target(&dataset) {
+            return Err(error.into());
+        }
+        let side = opened.classifier.model.side() as u32;
+        if let Some(error) = attack.trigger.validate(side, "attack.trigger").into_iter().next() {
+            let message = format!("{} (on the classifier's images of {side} px)", error.message);
+            return Err(FieldError::new(error.field, message).into());
+        }
+        let data_dir = self.data_dir.clone();
+        blocking(move || {
+            let key = read_key(&data_dir, &attack)?;
+            let index = index(&dataset, &spec)?;
+            let under = UnderTrigger {
+                index: &index,
+                trigger: &attack.trigger,
+                key: key.as_ref(),
+                target_class: attack.target_class,
+            };
+            let done = under.evaluate(&opened.classifier, &mut watch);
+            let (evaluation, assumed) = done.map_err(of_evaluation)?;
+            Ok(EvaluatedClassifier {
+                classifier: opened.classifier.description,
+                image_size: side,
+                parameters: opened.classifier.parameters,
+                dataset: dataset.name,
+                classes: index.classes,
+                trigger: attack.trigger,
+                assumed,
+                evaluation,
+            })
+        })
+        .await
+    }
+}
+
+fn read(file: &Path) -> Result<OpenClassifier, EvaluateError> {
+    OpenClassifier::read(file).map_err(EvaluateError::Refused)
+}
+
+/// The trigger's key image in its own size, where it needs one.
+fn read_key(data_dir: &DataDir, attack: &AttackSpec) -> Result<Option<Rgb8>, EvaluateError> {
+    let Some(id) = attack.trigger.key() else { return Ok(None) };
+    if let Some(error) = keys::check_key(data_dir, id) {
+        return Err(error.into());
+    }
+    let internal = |error: String| EvaluateError::Internal(format!("the key image {id}: {error}"));
+    let file = keys::key_file(data_dir, id).map_err(|error| internal(error.to_string()))?;
+    decode(&file, Limits::default()).map(Some).map_err(|error| internal(error.to_string()))
+}
+
+fn index(dataset: &DatasetInfo, spec: &DatasetSpec) -> Result<Index, EvaluateError> {
+    let index =
+        Index::open(&dataset.source()).map_err(|error| EvaluateError::Images(error.into()))?;
+    Ok(index.limited(spec))
+}
+
+fn of_evaluation(error: EngineError) -> EvaluateError {
+    match error {
+        // Other classes than the data set's.
+        EngineError::Order(message) => FieldError::new("dataset", message).into(),
+        EngineError::Data(_) => EvaluateError::Images(error),
+        other => EvaluateError::Internal(other.to_string()),
+    }
+}
+
+/// Does long work on a thread where that is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EvaluateError> + Send + 'static,
+) -> Result<T, EvaluateError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| EvaluateError::Internal(error.to_string()))?
+}

@@ -1,0 +1,151 @@
+//! Evaluations of a classifier under a trigger.
+
+use axum::http::StatusCode;
+use serde_json::json;
+use shared::{
+    Phase, RunId, StudySpec,
+    api::EvaluatedClassifier,
+    metric::Evaluation,
+    run::{DataSource, RunOrder},
+};
+
+use crate::{
+    harness::TestApp,
+    reconstructions::{micro, trained},
+};
+
+fn tuned_spec() -> StudySpec {
+    let mut spec = micro();
+    spec.grid.fpr = vec![1];
+    spec.grid.scratch = true;
+    spec.finetune.epochs = 1;
+    spec.finetune.warmup_epochs = 0;
+    spec.finetune.batch_size = 20;
+    spec
+}
+
+/// A study of which a fine-tuning from scratch has run; its run, and the evaluation that it wrote.
+async fn tuned(app: &TestApp) -> (RunId, Evaluation) {
+    let spec = tuned_spec();
+    let made = app.post("/studies", &serde_json::to_value(&spec).unwrap()).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let study = made.json()["id"].as_str().unwrap().parse().unwrap();
+    let (run, point) = loop {
+        let run = app.start_next().await;
+        let point = app.app.store.get_run(run).await.unwrap().point;
+        if point.phase == Phase::Finetune {
+            break (run, point);
+        }
+    };
+    let source = DataSource::Builtin;
+    let program = "maskdoor 0.1.0".into();
+    let order = RunOrder { run, study, spec, point, source, encoder: None, program };
+    let folder = app.app.data_dir.run_folder(study, run);
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut events = Vec::new();
+    engine::job::run(&order, &folder, None, &mut |event| {
+        events.push(event);
+        Ok(())
+    })
+    .unwrap();
+    app.take_in(run, events).await.unwrap();
+    let own = std::fs::read(folder.join("evaluation.json")).unwrap();
+    (run, serde_json::from_slice(&own).unwrap())
+}
+
+#[tokio::test]
+async fn a_fine_tuning_gives_its_own_evaluation_again() {
+    let app = TestApp::new().await;
+    let (run, own) = tuned(&app).await;
+    let mut body = json!({ "checkpoint": { "kind": "run", "run": run } });
+    let answer = app.post("/evaluations", &body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let evaluated: EvaluatedClassifier = serde_json::from_value(answer.json()).unwrap();
+    assert_eq!(evaluated.evaluation, own);
+    assert_eq!((evaluated.classes.len(), evaluated.dataset.as_str()), (10, "shapes"));
+    assert_eq!(evaluated.trigger, tuned_spec().attack.trigger);
+
+    // The same file by its path: everything is to be said.
+    let study = app.app.store.get_run(run).await.unwrap().study;
+    let file = app.app.data_dir.run_folder(study, run).join("checkpoint.safetensors");
+    body["checkpoint"] = json!({ "kind": "file", "path": file });
+    body["dataset"] = "shapes".into();
+    body["attack"] = serde_json::to_value(tuned_spec().attack).unwrap();
+    body["test_per_class"] = 2.into();
+    let by_path = app.post("/evaluations", &body).await;
+    assert_eq!(by_path.json(), answer.json());
+
+    body["attack"]["target_class"] = 5.into();
+    let other = app.post("/evaluations", &body).await.json();
+    assert_eq!(other["evaluation"]["target_class"], 5);
+    assert_eq!(other["evaluation"]["clean"], answer.json()["evaluation"]["clean"]);
+}
+
+#[tokio::test]
+async fn an_evaluation_that_cannot_be_names_its_field() {
+    let app = TestApp::new().await;
+    let (run, _) = tuned(&app).await;
+    let attack = serde_json::to_value(tuned_spec().attack).unwrap();
+    let with = |pointer: &str, value: serde_json::Value| {
+        let mut body = json!({
+            "checkpoint": { "kind": "run", "run": run },
+            "dataset": "shapes",
+            "attack": attack.clone(),
+            "test_per_class": 1
+        });
+        *body.pointer_mut(pointer).expect("a field") = value;
+        body
+    };
+    let text = app.root().join("text.safetensors");
+    std::fs::write(&text, "text").unwrap();
+    let file = |path: &std::path::Path| json!({ "kind": "file", "path": path });
+    let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+    for (body, status, problem) in [
+        (with("/attack/target_class", 10.into()), unprocessable, "attack.target_class: shapes has"),
+        (with("/attack/trigger/ratio", 2.into()), unprocessable, "attack.trigger.ratio: "),
+        (
+            with("/attack/trigger/key", "zebra".into()),
+            unprocessable,
+            "attack.trigger.key: there is no",
+        ),
+        (
+            with("/test_per_class", 0.into()),
+            unprocessable,
+            "test_per_class: takes at least 1 image",
+        ),
+        (with("/dataset", "none".into()), StatusCode::NOT_FOUND, "there is no data set \"none\""),
+        (
+            with("/checkpoint/run", RunId::from_parts(1, [1; 10]).to_string().into()),
+            StatusCode::NOT_FOUND,
+            "there is no run",
+        ),
+        (with("/checkpoint", file("/no/such".as_ref())), unprocessable, "checkpoint: /no/such: "),
+        (with("/checkpoint", file(&text)), unprocessable, "it is no whole safetensors file"),
+        (
+            with("/checkpoint", json!({ "kind": "cloud" })),
+            unprocessable,
+            "checkpoint.kind: unknown variant",
+        ),
+    ] {
+        let answer = app.post("/evaluations", &body).await;
+        assert_eq!(answer.status, status, "{problem}: {}", answer.text());
+        assert!(answer.problem().contains(problem), "{}", answer.problem());
+    }
+    let nothing = json!({ "checkpoint": file(&text), "images": 3 });
+    let answer = app.post("/evaluations", &nothing).await;
+    assert!(answer.problem().contains("images"), "{}", answer.problem());
+}
+
+#[tokio::test]
+async fn a_pretraining_has_no_classifier() {
+    let app = TestApp::new().await;
+    let run = trained(&app).await;
+    let body = json!({ "checkpoint": { "kind": "run", "run": run } });
+    let answer = app.post("/evaluations", &body).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        answer.problem().contains("checkpoint.run: is a pre-training, which classifies nothing"),
+        "{}",
+        answer.problem()
+    );
+}

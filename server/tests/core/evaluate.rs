@@ -1,0 +1,164 @@
+//! `maskdoor evaluate`: a fine-tuning once more, and a classifier of Hugging Face.
+
+use std::{fs, path::Path};
+
+use safetensors::SafeTensors;
+use shared::{
+    api::{EvaluatedClassifier, RunResult},
+    metric::Evaluation,
+};
+
+use crate::{
+    cli::{failure, success, write_study},
+    support::micro,
+};
+
+#[test]
+fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let (data, json, again) = (place("data"), place("out.json"), place("again.json"));
+    let mut spec = micro("fine-tuned", 1);
+    (spec.grid.lpr, spec.grid.fpr) = (vec![0], vec![1]);
+    spec.finetune.epochs = 2;
+    spec.finetune.warmup_epochs = 0;
+    spec.finetune.batch_size = 16;
+    let study = write_study(folder.path(), &spec);
+    success(folder.path(), &["run", &study, "--data-dir", &data, "--json", &json]);
+    let results: Vec<RunResult> =
+        serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    let of = |wanted| results.iter().find(|run| run.phase == wanted).unwrap();
+    let tuned = of(shared::Phase::Finetune);
+    let run = tuned.run.to_string();
+    let at = ["--data-dir", &data];
+    let evaluate = |more: &[&str]| {
+        let args = [&["evaluate", &run, "--json", &again][..], &at, more].concat();
+        let told = success(folder.path(), &args);
+        let text = fs::read_to_string(&again).unwrap();
+        (told, serde_json::from_str::<EvaluatedClassifier>(&text).unwrap())
+    };
+    // By itself: images, trigger and target of the study give the run's own counts.
+    let (told, evaluated) = evaluate(&[]);
+    let file = Path::new(&data).join(format!("runs/{}/{run}/evaluation.json", tuned.study));
+    let own: Evaluation = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(evaluated.evaluation, own);
+    assert_eq!((evaluated.assumed.len(), evaluated.image_size), (0, 8));
+    assert!(told.starts_with("fine-tuned ViT of this program, epoch 2: 8 px images"), "{told}");
+    assert!(told.contains("20 validation images of shapes; trigger blended"), "{told}");
+    assert!(told.contains("top-5") && told.contains("95 % intervals"), "{told}");
+
+    let class = evaluated.classes[3].to_uppercase();
+    let more = ["--trigger", "badnets", "--target", &class, "--test-per-class", "3"];
+    let (told, other) = evaluate(&[&more[..], &["--dataset", "shapes"]].concat());
+    assert!(told.contains("30 validation images of shapes; trigger patched 1 px"), "{told}");
+    assert_eq!(other.evaluation.target_class, 3);
+    assert_eq!(other.evaluation.metrics.asr.total, 27);
+    // The attack of a study's file, with another target.
+    let (_, third) = evaluate(&["--attack", &study, "--target", "4"]);
+    assert_eq!((third.trigger, third.evaluation.target_class), (evaluated.trigger, 4));
+    assert_eq!(third.evaluation.clean, own.clean);
+
+    for (more, problem) in [
+        (&["--target", "zebra"][..], "error: shapes has no class \"zebra\"; it has "),
+        (
+            &["--target", "10"],
+            "error: attack.target_class: shapes has the classes 0 to 9, so there is no class 10\n",
+        ),
+        (&["--dataset", "cifar"], "error: there is no data set \"cifar\"; there are: shapes\n"),
+        (&["--trigger", "zebra", "--target", "0"], "error: there is no trigger \"zebra\""),
+        (&["--attack", &json], "error: FOLDER/out.json, line 2, no TOML"),
+    ] {
+        let said = failure(folder.path(), &[&["evaluate", &run][..], &at, more].concat());
+        assert!(said.starts_with(problem), "{said}");
+    }
+    let probe = of(shared::Phase::Probe).run.to_string();
+    let pretraining = of(shared::Phase::Pretrain).run.to_string();
+    for (checkpoint, problem) in [
+        (probe.as_str(), "error: checkpoint.run: is a linear probe, whose file is a head alone"),
+        (
+            pretraining.as_str(),
+            "error: checkpoint.run: is a pre-training, which classifies nothing",
+        ),
+        (&format!("{run}@7"), "error: the run has no checkpoint of epoch 7"),
+        (&format!("{run}@last"), "error: \"last\" is no epoch"),
+        ("nothing", "error: there is no file or folder nothing, and it is no run's identifier"),
+    ] {
+        let said = failure(folder.path(), &[&["evaluate", checkpoint][..], &at].concat());
+        assert!(said.starts_with(problem), "{said}");
+    }
+}
+
+/// A classifier of three classes as transformers wrote it.
+fn hugging_face(folder: &Path) -> String {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/golden/cases/hf_classifier-0.safetensors");
+    let case = fs::read(case).unwrap();
+    let case = SafeTensors::deserialize(&case).unwrap();
+    let model = folder.join("model");
+    fs::create_dir(&model).unwrap();
+    for name in ["model.safetensors", "config.json", "preprocessor_config.json"] {
+        fs::write(model.join(name), case.tensor(name).unwrap().data()).unwrap();
+    }
+    model.display().to_string()
+}
+
+#[test]
+fn a_classifier_of_hugging_face_is_evaluated_on_an_added_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = hugging_face(folder.path());
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let (data, json) = (place("data"), place("out.json"));
+    for (set, classes) in
+        [("same", ["class 2", "CLASS-0", "Class_1"]), ("other", ["cat", "cow", "dog"])]
+    {
+        for (at, class) in classes.iter().enumerate() {
+            for split in ["train", "val"] {
+                let images = folder.path().join(set).join(split).join(class);
+                fs::create_dir_all(&images).unwrap();
+                let picture = image::RgbImage::from_fn(8, 8, |x, y| {
+                    image::Rgb([(x * 30) as u8, y as u8, at as u8])
+                });
+                picture.save(images.join("1.png")).unwrap();
+            }
+        }
+        success(folder.path(), &["datasets", "add", set, &place(set), "--data-dir", &data]);
+    }
+    let evaluate = |model: &str, set: &str| {
+        let args = ["evaluate", model, "--dataset", set, "--data-dir", &data, "--json", &json];
+        let told =
+            success(folder.path(), &[&args[..], &["--trigger", "sig", "--target", "1"]].concat());
+        let text = fs::read_to_string(&json).unwrap();
+        (told, serde_json::from_str::<EvaluatedClassifier>(&text).unwrap())
+    };
+    let (told, same) = evaluate(&model, "same");
+    assert!(told.starts_with("Hugging Face's ViTForImageClassification: 8 px images"), "{told}");
+    assert_eq!(same.assumed, Vec::<String>::new());
+    assert_eq!((same.evaluation.metrics.ca.total, same.evaluation.metrics.asr.total), (3, 2));
+    assert_eq!(same.evaluation.metrics.top5, None, "three classes");
+    let weights = format!("{model}/model.safetensors");
+    let (told, other) = evaluate(&weights, "other");
+    assert!(
+        told.contains("assumed: the classes are those of the data set in their order"),
+        "{told}"
+    );
+    assert_eq!(other.assumed.len(), 1);
+
+    let base = ["evaluate", &model, "--data-dir", &data];
+    for (more, problem) in [
+        (
+            &["--dataset", "shapes", "--trigger", "sig", "--target", "1"][..],
+            "error: dataset: the classifier has 3 classes and the data set 10",
+        ),
+        (&["--trigger", "sig", "--target", "1"], "error: dataset: say which one"),
+        (&["--dataset", "same"], "error: attack: say trigger and target class"),
+    ] {
+        let said = failure(folder.path(), &[&base[..], more].concat());
+        assert!(said.starts_with(problem), "{said}");
+    }
+    fs::write(format!("{model}/config.json"), "{").unwrap();
+    let said = failure(folder.path(), &[&base[..], &["--dataset", "same"]].concat());
+    assert!(
+        said.starts_with("error: the checkpoint FOLDER/model/model.safetensors: the config.json beside it is no model's"),
+        "{said}"
+    );
+}

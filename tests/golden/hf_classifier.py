@@ -1,0 +1,55 @@
+"""Classifiers as transformers' `ViTForImageClassification.save_pretrained` writes them, and the scores that they give for some pictures.
+
+`logits` are those of the pictures as `ViTImageProcessor` of the file beside them makes them ready.
+"""
+
+import pathlib
+import tempfile
+
+import numpy as np
+import torch
+from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+
+from checkpoints import draw_sizes, shaken
+
+
+def options(rng, sizes, number):
+    width, depth, heads = sizes["encoder"]
+    return dict(
+        hidden_size=width,
+        num_hidden_layers=depth,
+        num_attention_heads=heads,
+        intermediate_size=int(width * rng.integers(1, 6)),
+        image_size=sizes["image_size"],
+        patch_size=sizes["patch_size"],
+        hidden_act=["gelu", "gelu_new", "relu", "silu", "gelu_pytorch_tanh"][number % 5],
+        layer_norm_eps=[1e-12, 1e-6, 1e-3][number % 3],
+        qkv_bias=number % 4 != 3,
+        # Dropout is for training only: it must change nothing.
+        hidden_dropout_prob=0.3,
+        attn_implementation="eager",
+    )
+
+
+def cases(rng, small):
+    for number in range(2 if small else 8):
+        sizes = draw_sizes(rng, small)
+        classes = 3 if small else int(rng.integers(2, 12))
+        torch.manual_seed(int(rng.integers(2**31)))
+        names = {place: f"Class_{place}" for place in range(classes)}
+        config = ViTConfig(id2label=names, label2id={name: place for place, name in names.items()}, **options(rng, sizes, number))
+        model = shaken(ViTForImageClassification(config))
+        side = sizes["image_size"]
+        mean, std = rng.uniform(0.3, 0.6, 3).round(3).tolist(), rng.uniform(0.2, 0.5, 3).round(3).tolist()
+        processor = ViTImageProcessor(size={"height": side, "width": side}, image_mean=mean, image_std=std)
+        pictures = rng.integers(0, 256, (sizes["batch"], side, side, 3), dtype=np.uint8)
+        with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+            model.save_pretrained(folder)
+            processor.save_pretrained(folder)
+            folder = pathlib.Path(folder)
+            files = {name: (folder / name).read_bytes() for name in ["model.safetensors", "config.json", "preprocessor_config.json"]}
+            pixels = processor(list(pictures), return_tensors="pt")["pixel_values"]
+            logits = model(pixel_values=pixels).logits
+        tensors = {name: np.frombuffer(content, np.uint8) for name, content in files.items()}
+        tensors |= {"pictures": pictures, "logits": logits.numpy().astype(np.float32)}
+        yield {"image_size": side, "classes": list(names.values()), "mean": mean, "std": std}, tensors
