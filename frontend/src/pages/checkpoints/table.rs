@@ -45,11 +45,17 @@ pub fn CheckpointTable(
     let rows = checkpoints
         .into_iter()
         .map(|checkpoint| {
-            let what = format!("Reconstruct with {} of {}", checkpoint.file, checkpoint.study_name);
+            let of = format!(
+                "{}, epoch {} of {}",
+                checkpoint.point.label(),
+                checkpoint.epoch,
+                checkpoint.study_name
+            );
+            let what = format!("Reconstruct with {of}");
             let pretrained = checkpoint.point.phase == Phase::Pretrain;
             let export = pretrained.then(|| {
                 let (path, epoch) = (format!("/runs/{}/export", checkpoint.run), checkpoint.epoch);
-                let label = format!("Export {} of {}", checkpoint.file, checkpoint.study_name);
+                let label = format!("Export {of}");
                 view! { <ExportMenu path label epoch=Some(epoch)/> }
             });
             let open = pretrained.then(|| {
@@ -62,7 +68,7 @@ pub fn CheckpointTable(
             });
             let again = (checkpoint.point.phase == Phase::Finetune).then(|| {
                 let name = named(&checkpoint);
-                let label = format!("Evaluate {} of {}", checkpoint.file, checkpoint.study_name);
+                let label = format!("Evaluate {of}");
                 view! {
                     <button
                         type="button"
