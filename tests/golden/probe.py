@@ -1,4 +1,7 @@
-"""The linear probe's head in torch: batch normalisation without affine parameters, linear layer, cross-entropy, ten steps of LARS."""
+"""The linear probe's head in torch: batch normalisation without affine parameters, linear layer, cross-entropy, ten steps of LARS.
+
+In double precision: features that vary little beside their mean lose digits in torch's own single precision.
+"""
 
 import numpy as np
 import torch
@@ -35,6 +38,7 @@ def cases(rng, small):
         linear = torch.nn.Linear(config["width"], config["classes"])
         tensors = {"weight": linear.weight, "bias": linear.bias}
         tensors = {name: value.detach().numpy().copy() for name, value in tensors.items()}
+        norm, linear = norm.double(), linear.double()
         velocities = [torch.zeros_like(parameter) for parameter in linear.parameters()]
         shift, scale = rng.normal(size=config["width"]), 10 ** rng.uniform(-2, 1, size=config["width"])
         losses = []
@@ -45,20 +49,20 @@ def cases(rng, small):
             tensors[f"features.{step}"] = features
             tensors[f"labels.{step}"] = labels.astype(np.int64)
             linear.zero_grad()
-            loss = torch.nn.functional.cross_entropy(linear(norm(torch.from_numpy(features))), torch.from_numpy(labels))
+            loss = torch.nn.functional.cross_entropy(linear(norm(torch.from_numpy(features).double())), torch.from_numpy(labels))
             loss.backward()
             lars(list(linear.parameters()), velocities, config["lr"], config["weight_decay"])
             losses.append(loss.item())
         norm.eval()
         test = draw()
         tensors["test"] = test
-        logits = linear(norm(torch.from_numpy(test)))
+        logits = linear(norm(torch.from_numpy(test).double()))
         tensors |= {
             "losses": np.array(losses, np.float32),
-            "end.weight": linear.weight.detach().numpy(),
-            "end.bias": linear.bias.detach().numpy(),
-            "end.running_mean": norm.running_mean.numpy(),
-            "end.running_var": norm.running_var.numpy(),
+            "end.weight": linear.weight.detach().float().numpy(),
+            "end.bias": linear.bias.detach().float().numpy(),
+            "end.running_mean": norm.running_mean.float().numpy(),
+            "end.running_var": norm.running_var.float().numpy(),
             "predicted": logits.argmax(1).numpy().astype(np.int64),
         }
         yield config, tensors

@@ -7,7 +7,7 @@ use shared::study::HeadInit;
 use crate::nn::{Init, Linear, Params, tensor_file::NamedTensor};
 
 /// Added to the variance.
-const EPSILON: f32 = 1e-6;
+const EPSILON: f64 = 1e-6;
 /// Share of a batch's moments in the running ones after it.
 const MOMENTUM: f32 = 0.1;
 
@@ -69,9 +69,9 @@ impl Classifier {
         let (mean, variance) = moments(features, self.width);
         let unbiased = labels.len() as f32 / (labels.len() as f32 - 1.0).max(1.0);
         for i in 0..self.width {
-            self.running_mean[i] += MOMENTUM * (mean[i] - self.running_mean[i]);
+            self.running_mean[i] += MOMENTUM * (mean[i] as f32 - self.running_mean[i]);
             self.running_variance[i] +=
-                MOMENTUM * (variance[i] * unbiased - self.running_variance[i]);
+                MOMENTUM * (variance[i] as f32 * unbiased - self.running_variance[i]);
         }
         cross_entropy(&self.logits(features, &mean, &variance)?, labels)
     }
@@ -81,17 +81,18 @@ impl Classifier {
     /// # Errors
     /// When the sizes do not fit.
     pub fn scores(&self, features: &[f32]) -> Result<Vec<f32>> {
-        let logits = self.logits(features, &self.running_mean, &self.running_variance)?;
-        logits.flatten_all()?.to_vec1()
+        let wide = |moment: &[f32]| moment.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
+        let (mean, variance) = (wide(&self.running_mean), wide(&self.running_variance));
+        self.logits(features, &mean, &variance)?.flatten_all()?.to_vec1()
     }
 
     /// `(batch, classes)`
-    fn logits(&self, features: &[f32], mean: &[f32], variance: &[f32]) -> Result<Tensor> {
-        let scale: Vec<f32> = variance.iter().map(|v| 1.0 / (v + EPSILON).sqrt()).collect();
+    fn logits(&self, features: &[f32], mean: &[f64], variance: &[f64]) -> Result<Tensor> {
+        let scale: Vec<f64> = variance.iter().map(|v| 1.0 / (v + EPSILON).sqrt()).collect();
         let mut normal = features.to_vec();
         for row in normal.chunks_exact_mut(self.width) {
             for ((value, mean), scale) in row.iter_mut().zip(mean).zip(&scale) {
-                *value = (*value - mean) * scale;
+                *value = ((f64::from(*value) - mean) * scale) as f32;
             }
         }
         let batch = features.len() / self.width;
@@ -99,17 +100,18 @@ impl Classifier {
     }
 }
 
-/// Mean and variance (of n) of each column.
-fn moments(features: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
-    let rows = (features.len() / width) as f32;
+/// Mean and variance (of n) of each column, in double precision: a feature may vary by a hundredth of its mean, and what is
+/// lost of the mean would be lost of it.
+fn moments(features: &[f32], width: usize) -> (Vec<f64>, Vec<f64>) {
+    let rows = (features.len() / width) as f64;
     let mut mean = vec![0.0; width];
     for row in features.chunks_exact(width) {
-        mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += value / rows);
+        mean.iter_mut().zip(row).for_each(|(mean, &value)| *mean += f64::from(value) / rows);
     }
     let mut variance = vec![0.0; width];
     for row in features.chunks_exact(width) {
-        for ((variance, value), mean) in variance.iter_mut().zip(row).zip(&mean) {
-            *variance += (value - mean) * (value - mean) / rows;
+        for ((variance, &value), mean) in variance.iter_mut().zip(row).zip(&mean) {
+            *variance += (f64::from(value) - mean).powi(2) / rows;
         }
     }
     (mean, variance)
