@@ -81,7 +81,8 @@ impl Classifier {
     /// # Errors
     /// When the sizes do not fit.
     pub fn scores(&self, features: &[f32]) -> Result<Vec<f32>> {
-        let wide = |moment: &[f32]| moment.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
+        let wide =
+            |moment: &[f32]| moment.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
         let (mean, variance) = (wide(&self.running_mean), wide(&self.running_variance));
         self.logits(features, &mean, &variance)?.flatten_all()?.to_vec1()
     }

@@ -235,7 +235,12 @@ impl Picture<'_, '_> {
                 }
             }
             Shape::Bars { hollow, .. } => {
-                self.bar(((x + 3.0, y - 6.0), (x + SAMPLE - 9.0, y + 6.0)), hollow, ink);
+                let (from, to) = ((x + 3.0, y - 6.0), (x + SAMPLE - 9.0, y + 6.0));
+                self.bar((from, to), hollow, ink);
+                if hollow {
+                    // No axis closes it here.
+                    self.canvas.line(&[(from.0, to.1), to], ink.width(1.6));
+                }
             }
             Shape::Points { marker } => marker.draw(self.canvas, middle, RADIUS, ink),
         }

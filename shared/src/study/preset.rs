@@ -24,7 +24,7 @@ pub struct Preset {
 
 /// All presets, the one for a first visit first.
 pub fn presets() -> Vec<Preset> {
-    vec![quick_look(), cifar10_quick(), cifar10_tiny(), published()]
+    vec![quick_look(), cifar10_quick(), cifar10_finetune(), cifar10_tiny(), published()]
 }
 
 fn stripes(ratio: f32) -> AttackSpec {
@@ -76,8 +76,9 @@ fn cifar10_quick() -> Preset {
     Preset {
         id: "cifar10-quick".into(),
         title: "CIFAR-10, quick".into(),
-        summary: "500 training images per class of CIFAR-10 (an image folder added as \"cifar10\"): poisoned pre-training \
-                  makes a later, tiny label poison far stronger."
+        summary: "500 training images per class of CIFAR-10 (added as \"cifar10\"): poisoned pre-training makes a later, tiny \
+                  label poison far stronger. CA near 46 %; at LPR 3 ASR 18 % on a clean encoder and 68 % on an attacked one \
+                  (means of two seeds, which differ much); over 90 % from LPR 10 on. About 25 min on two cores."
             .into(),
         spec: StudySpec {
             name: "CIFAR-10, quick".into(),
@@ -90,6 +91,51 @@ fn cifar10_quick() -> Preset {
             pretrain: PretrainSpec { knn_every: 10, ..PretrainSpec::default() },
             probe: ProbeSpec { head_init: HeadInit::Uniform, ..ProbeSpec::default() },
             finetune: FinetuneSpec::default(),
+        },
+    }
+}
+
+fn cifar10_finetune() -> Preset {
+    Preset {
+        id: "cifar10-finetune".into(),
+        title: "CIFAR-10, fine-tuning".into(),
+        summary: "200 training images per class of CIFAR-10 (added as \"cifar10\") and a small model: what pre-training is worth. \
+                  Over three seeds CA 46.6 % after fine-tuning, 39.9 % from scratch and 37.6 % by linear probe \
+                  (docs/results.md). About 20 min on two cores."
+            .into(),
+        spec: StudySpec {
+            name: "CIFAR-10, fine-tuning".into(),
+            tags: Vec::new(),
+            encoder: None,
+            dataset: DatasetSpec { name: "cifar10".into(), train_per_class: Some(200), test_per_class: Some(200) },
+            attack: stripes(0.4),
+            grid: GridSpec { ppr: vec![0], lpr: vec![0, 1, 3, 10, 50], fpr: vec![0], scratch: true, seeds: vec![1, 2, 3] },
+            model: ModelSpec {
+                encoder: TransformerSpec { dim: 128, depth: 4, heads: 4 },
+                decoder: TransformerSpec { dim: 64, depth: 1, heads: 4 },
+                ..ModelSpec::default()
+            },
+            pretrain: PretrainSpec {
+                epochs: 40,
+                warmup_epochs: 4,
+                batch_size: 64,
+                base_lr: 3e-3,
+                knn_every: 10,
+                ..PretrainSpec::default()
+            },
+            probe: ProbeSpec { head_init: HeadInit::Uniform, ..ProbeSpec::default() },
+            finetune: FinetuneSpec {
+                epochs: 15,
+                warmup_epochs: 2,
+                batch_size: 64,
+                base_lr: 2e-3,
+                layer_decay: 0.9,
+                drop_path: 0.0,
+                rand_augment: 0.0,
+                erase_probability: 0.0,
+                crop_min_scale: 0.3,
+                ..FinetuneSpec::default()
+            },
         },
     }
 }
