@@ -15,6 +15,23 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// A class by number and name: `3 cat`; `class 3` without a name, and where the name is the number.
+pub fn class(number: usize, names: &[String]) -> String {
+    match name_of(number, names) {
+        Some(name) => format!("{number} {name}"),
+        None => format!("class {number}"),
+    }
+}
+
+/// A class's name behind its number in a sentence: ` (cat)`, or nothing.
+pub fn class_name(number: u32, names: &[String]) -> String {
+    name_of(number as usize, names).map(|name| format!(" ({name})")).unwrap_or_default()
+}
+
+fn name_of(number: usize, names: &[String]) -> Option<&String> {
+    names.get(number).filter(|name| **name != number.to_string())
+}
+
 /// A number of things: `1 run`, `12 runs`.
 pub fn things(value: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(value), if value == 1 { one } else { many })
@@ -97,6 +114,13 @@ mod tests {
             ["0", "999", "1,000", "1,234,567"]
         );
         assert_eq!([things(1, "run", "runs"), things(0, "run", "runs")], ["1 run", "0 runs"]);
+    }
+
+    #[test]
+    fn a_class_is_not_named_by_its_number_twice() {
+        let names = ["cat".to_owned(), "1".to_owned()];
+        assert_eq!([0, 1, 2].map(|at| class(at, &names)), ["0 cat", "class 1", "class 2"]);
+        assert_eq!([0, 1, 2].map(|at| class_name(at, &names)), [" (cat)", "", ""]);
     }
 
     #[test]

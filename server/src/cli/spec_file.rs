@@ -25,6 +25,9 @@ pub fn load(name: &str) -> anyhow::Result<StudySpec> {
 }
 
 /// The `[attack]` of a TOML file: of a study's, or of one with nothing else.
+///
+/// # Errors
+/// When the file cannot be read, or has no attack.
 pub fn load_attack(path: &Path) -> anyhow::Result<AttackSpec> {
     #[derive(Deserialize)]
     struct WithAttack {

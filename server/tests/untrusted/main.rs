@@ -129,13 +129,12 @@ fn changed(text: String, change: &Change) -> String {
                 let line = &mut lines[*at.get(&lists)];
                 let values: Vec<String> = (0..*length).map(|value| value.to_string()).collect();
                 let open = line.split(" = [").next().unwrap();
+                let values = values.join(",");
+                // A list on many lines goes on below.
                 *line = if line.ends_with(']') {
-                    format!("{open} = [{}]", values.join(","))
+                    format!("{open} = [{values}]")
                 } else {
-                    format!(
-                        "{open} = [{}",
-                        values.iter().map(|value| format!("{value},")).collect::<String>()
-                    )
+                    format!("{open} = [{values},")
                 };
             }
         }

@@ -33,7 +33,7 @@ struct Poisoned {
 /// What the plan comes to, in words.
 fn told(plan: &PoisonPlan, classes: &[String]) -> String {
     let target = plan.target_class;
-    let name = classes.get(target as usize).map(|name| format!(" ({name})")).unwrap_or_default();
+    let name = format::class_name(target, classes);
     if plan.samples.is_empty() {
         return "This run is clean: it poisons no image.".into();
     }

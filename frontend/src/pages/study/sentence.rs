@@ -5,10 +5,12 @@ use shared::{
     study::{DatasetSpec, GridSpec, ProbeFeatures},
 };
 
+use crate::components::format::class_name;
+
 /// What the study does, in one sentence.
 pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
     let target = spec.attack.target_class;
-    let name = classes.get(target as usize).map(|name| format!(" ({name})")).unwrap_or_default();
+    let name = class_name(target, classes);
     let features = match spec.probe.features {
         ProbeFeatures::Cached => "cached features",
         ProbeFeatures::Augmented => "fresh crops",

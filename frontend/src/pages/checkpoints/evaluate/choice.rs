@@ -8,7 +8,10 @@ use shared::{
     trigger::CATALOGUE,
 };
 
-use crate::components::{Fetched, Field, format::message_at};
+use crate::components::{
+    Fetched, Field,
+    format::{class, message_at},
+};
 
 /// What is chosen; what is not is as in the study.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,10 +85,10 @@ pub fn Choices(
         chosen.map_or_else(|| of_study.clone(), |set| set.classes)
     });
     let targets = move || {
-        let named = classes.get().into_iter().enumerate();
-        named
-            .map(|(number, name)| {
-                view! { <option value=number.to_string()>{format!("{number} {name}")}</option> }
+        let names = classes.get();
+        (0..names.len())
+            .map(|number| {
+                view! { <option value=number.to_string()>{class(number, &names)}</option> }
             })
             .collect_view()
     };

@@ -99,9 +99,7 @@ pub fn stepped(cell: Option<Cell>, key: &str, classes: usize) -> Option<Cell> {
 
 /// What a cell says, a line each.
 pub fn told(confusion: &Confusion, names: &[String], (row, column): Cell) -> [String; 3] {
-    let name = |class: usize| {
-        names.get(class).map_or_else(|| format!("class {class}"), |name| format!("{class} {name}"))
-    };
+    let name = |class: usize| format::class(class, names);
     let share = confusion.taken_for(row, column);
     let images = format!(
         "{} of {} ({})",

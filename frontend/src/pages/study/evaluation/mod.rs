@@ -96,14 +96,11 @@ pub fn EvaluationContent(
     let target = evaluation.target_class as usize;
     let told = sentence(&evaluation);
     let rates = by_success(&evaluation);
-    let target_name = names
-        .get(target)
-        .map_or_else(|| format!("class {target}"), |name| format!("{target} {name}"));
+    let target_name = format::class(target, &names);
     let bars = rates
         .into_iter()
         .map(|(class, rate)| {
-            let name = names.get(class).cloned().unwrap_or_default();
-            view! { <ClassRate class name rate/> }
+            view! { <ClassRate name=format::class(class, &names) rate/> }
         })
         .collect_view();
     view! {
@@ -138,13 +135,13 @@ pub fn EvaluationContent(
 
 /// One class's rate: a bar with its interval, and the numbers.
 #[component]
-fn ClassRate(class: usize, name: String, rate: Ratio) -> impl IntoView {
+fn ClassRate(name: String, rate: Ratio) -> impl IntoView {
     let percent = rate.percent().unwrap_or(0.0);
     let (low, high) = rate.wilson95().map_or((0.0, 0.0), |of| (100.0 * of.low, 100.0 * of.high));
     let interval = format!("M{low:.2} 5H{high:.2}M{low:.2} 2V8M{high:.2} 2V8");
     view! {
         <li>
-            <span class="class-name" title=name.clone()>{format!("{class} {name}")}</span>
+            <span class="class-name" title=name.clone()>{name.clone()}</span>
             <svg class="class-bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
                 <rect class="class-bar-all" width="100" height="10"/>
                 <rect class="class-bar-share" width=format!("{percent:.2}") height="10"/>
