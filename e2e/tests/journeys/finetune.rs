@@ -75,5 +75,10 @@ async fn evaluated_under_another_trigger(browser: &Browser) -> Result<()> {
     browser.press("Evaluate").await?;
     browser.sees("50 validation images of shapes, trigger SIG").await?;
     browser.sees("Attack success by class").await?;
+    // Another data set has other classes: the chosen one is taken back, and the page shows that.
+    browser.choose("Target class", "1 circle").await?;
+    browser.choose("Data set", "shapes").await?;
+    let shown = "return document.getElementById('attack-target_class').value === ''";
+    browser.holds("the target is the study's again", shown).await?;
     look(browser, "checkpoints-evaluate").await
 }

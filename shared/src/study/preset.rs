@@ -78,7 +78,8 @@ fn cifar10_quick() -> Preset {
         title: "CIFAR-10, quick".into(),
         summary: "500 training images per class of CIFAR-10 (added as \"cifar10\"): poisoned pre-training makes a later, tiny \
                   label poison far stronger. CA near 46 %; at LPR 3 ASR 18 % on a clean encoder and 68 % on an attacked one \
-                  (means of two seeds, which differ much); over 90 % from LPR 10 on. About 25 min on two cores."
+                  (means of two seeds, which differ much); over 90 % from LPR 10 on. It took an hour on two cores that had other \
+                  work, too."
             .into(),
         spec: StudySpec {
             name: "CIFAR-10, quick".into(),
@@ -101,7 +102,7 @@ fn cifar10_finetune() -> Preset {
         title: "CIFAR-10, fine-tuning".into(),
         summary: "200 training images per class of CIFAR-10 (added as \"cifar10\") and a small model: what pre-training is worth. \
                   Over three seeds CA 46.6 % after fine-tuning, 39.9 % from scratch and 37.6 % by linear probe \
-                  (docs/results.md). About 20 min on two cores."
+                  (docs/results.md). It took 34 min on two cores that had other work, too."
             .into(),
         spec: StudySpec {
             name: "CIFAR-10, fine-tuning".into(),

@@ -98,49 +98,28 @@ pub fn Choices(
         .map(|(place, entry)| view! { <option value=place.to_string()>{entry.name}</option> })
         .collect_view();
     let target = attack.target_class;
+    let chosen = move |of: fn(&Choice) -> Option<String>| {
+        Signal::derive(move || choice.with(|choice| of(choice).unwrap_or_default()))
+    };
     view! {
         <Field path="dataset" label="Data set" why="Its validation images are taken." error=error("dataset")
             control=move |id, about| view! {
-                <span class="select">
-                    <select id=id aria-describedby=about on:change=move |event: ev::Event| {
-                        let name = event_target_value(&event);
-                        choice.update(|choice| {
-                            choice.dataset = (!name.is_empty()).then_some(name);
-                            choice.target = None;
-                        });
-                    }>
-                        <option value="">{format!("as in the study ({own})")}</option>
-                        {sets}
-                    </select>
-                </span>
+                <Select id about own=own value=chosen(|choice| choice.dataset.clone()) options=sets choose=move |name: String| choice.update(|choice| {
+                    choice.dataset = (!name.is_empty()).then_some(name);
+                    choice.target = None;
+                })/>
             }
         />
         <Field path="attack.trigger" label="Trigger" why="With its published parameters, in proportion to the images."
             error=error("attack.trigger.")
             control=move |id, about| view! {
-                <span class="select">
-                    <select id=id aria-describedby=about on:change=move |event: ev::Event| {
-                        let place = event_target_value(&event).parse().ok();
-                        choice.update(|choice| choice.trigger = place);
-                    }>
-                        <option value="">{format!("as in the study ({})", attack.trigger.label())}</option>
-                        {triggers}
-                    </select>
-                </span>
+                <Select id about own=attack.trigger.label() value=chosen(|choice| choice.trigger.map(|place| place.to_string())) options=triggers choose=move |place: String| choice.update(|choice| choice.trigger = place.parse().ok())/>
             }
         />
         <Field path="attack.target_class" label="Target class" why="The class that the attacker wants."
             error=error("attack.target_class")
             control=move |id, about| view! {
-                <span class="select">
-                    <select id=id aria-describedby=about on:change=move |event: ev::Event| {
-                        let number = event_target_value(&event).parse().ok();
-                        choice.update(|choice| choice.target = number);
-                    }>
-                        <option value="">{format!("as in the study ({target})")}</option>
-                        {targets}
-                    </select>
-                </span>
+                <Select id about own=target.to_string() value=chosen(|choice| choice.target.map(|class| class.to_string())) options=targets choose=move |class: String| choice.update(|choice| choice.target = class.parse().ok())/>
             }
         />
         <Field path="test_per_class" label="Images per class" why="The first by file name."
@@ -161,6 +140,31 @@ pub fn Choices(
                 />
             }
         />
+    }
+}
+
+/// A choice that begins with what the study has; it shows `value`, which another field may take back.
+#[component]
+fn Select<O: IntoView + 'static>(
+    id: String,
+    about: String,
+    own: String,
+    value: Signal<String>,
+    options: O,
+    choose: impl Fn(String) + 'static,
+) -> impl IntoView {
+    view! {
+        <span class="select">
+            <select
+                id=id
+                aria-describedby=about
+                prop:value=move || value.get()
+                on:change=move |event: ev::Event| choose(event_target_value(&event))
+            >
+                <option value="">{format!("as in the study ({own})")}</option>
+                {options}
+            </select>
+        </span>
     }
 }
 
