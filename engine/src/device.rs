@@ -1,6 +1,9 @@
 //! What the engine can compute on.
 
+use kernel::Kernels;
 use shared::api::DeviceInfo;
+
+use crate::EngineError;
 
 /// Environment variable that sets the number of threads.
 pub const THREADS_VARIABLE: &str = "MASKDOOR_THREADS";
@@ -9,11 +12,6 @@ pub const THREADS_VARIABLE: &str = "MASKDOOR_THREADS";
 pub const IMAGE_MEMORY_VARIABLE: &str = "MASKDOOR_IMAGE_MEMORY";
 /// Memory for the images of a split when nobody sets it, in MiB.
 const IMAGE_MEMORY: u64 = 2048;
-
-/// What a process that trains is started with. Candle would split each element-wise operation over all processors, while
-/// every thread already works on its own share of the batch: the threads would wait for each other, and training take
-/// twice the processor time. Candle reads the variable once, at its first operation.
-pub const WORKER_ENVIRONMENT: [(&str, &str); 1] = [("CANDLE_NUM_THREADS", "1")];
 
 /// Name of the processor as a device.
 pub const CPU: &str = "cpu";
@@ -25,6 +23,15 @@ pub fn threads() -> usize {
     wanted
         .filter(|&threads| threads > 0)
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+}
+
+/// A pool of so many threads.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn pool(threads: usize) -> Result<rayon::ThreadPool, EngineError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|error| EngineError::Threads(error.to_string()))
 }
 
 /// Most bytes that the images of a split may take in memory; a larger split is read from its files while it is trained on.
@@ -50,21 +57,7 @@ fn processor() -> String {
     let file = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = file.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let name = name.map_or(std::env::consts::ARCH, |(_, name)| name.trim());
-    format!("{name}, {}", instructions())
-}
-
-#[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-fn instructions() -> &'static str {
-    match pulp::Arch::new() {
-        pulp::Arch::Scalar => "SSE2",
-        pulp::Arch::V3(_) => "AVX2",
-        _ => "AVX-512",
-    }
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "x86")))]
-fn instructions() -> &'static str {
-    if cfg!(target_arch = "aarch64") { "NEON" } else { "no vector instructions" }
+    format!("{name}, {}", Kernels::single().path)
 }
 
 /// Memory of the machine in bytes; 0 where the system does not tell.

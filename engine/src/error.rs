@@ -64,6 +64,9 @@ pub enum EngineError {
     /// The order cannot be followed.
     #[error("{0}")]
     Order(String),
+    /// The system gave no threads.
+    #[error("starting threads: {0}")]
+    Threads(String),
     /// A tensor operation failed.
     #[error("computing: {0}")]
     Tensor(#[from] candle_core::Error),

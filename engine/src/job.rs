@@ -10,7 +10,7 @@ mod place;
 
 use std::path::{Path, PathBuf};
 
-use candle_core::DType;
+use kernel::Kernels;
 use serde::Serialize;
 use shared::{
     PoisonPlan, RunEvent, Stage, StudySpec, Trigger,
@@ -64,7 +64,8 @@ pub fn run(
     let plan = draw(point.phase, point.poisons_per_class())?;
     let threads = device::threads();
     let batches = batches(order, index.train.len() + plan.added())?;
-    let job = Job { order, folder, resume, threads, batches };
+    let kernels = Kernels::single();
+    let job = Job { order, folder, resume, threads, kernels, batches };
     // Whoever hears that the run started may ask for its plan.
     write_json(&folder.join("poison.json"), &plan)?;
     let poisoned =
@@ -129,6 +130,7 @@ struct Job<'a> {
     folder: &'a Path,
     resume: Option<&'a ResumePoint>,
     threads: usize,
+    kernels: Kernels,
     batches: Batches,
 }
 
@@ -155,15 +157,20 @@ impl Job<'_> {
         let spec = &self.order.spec;
         let seed = self.order.point.seed;
         let images = AttackedSet::new(pixels, poisons)?;
-        let mae = Mae::new(&spec.model, seed, DType::F32)?;
-        let training =
-            Pretraining { recipe: &spec.pretrain, images: &images, seed, threads: self.threads };
+        let mut mae = Mae::new(&spec.model, seed);
+        let training = Pretraining {
+            recipe: &spec.pretrain,
+            images: &images,
+            seed,
+            threads: self.threads,
+            kernels: self.kernels,
+        };
         let mut adamw = training.optimizer(&mae);
-        let done = self.resume_into(mae.params(), &mut adamw, pixels)?;
+        let done = self.resume_into(mae.params_mut(), &mut adamw, pixels)?;
         let mut place = self.place(pixels);
-        training.train(&mae, &mut adamw, done, report, |end, report| {
+        training.train(&mut mae, &mut adamw, done, report, |end, report| {
             if end.knn {
-                report.send(neighbours.ask(&mae, end.epoch)?)?;
+                report.send(neighbours.ask(end.model, end.epoch)?)?;
             }
             if end.checkpoint {
                 let info = CheckpointInfo {
@@ -173,10 +180,10 @@ impl Job<'_> {
                     norm_pix_loss: spec.pretrain.norm_pix_loss,
                     has_decoder: true,
                 };
-                let file = checkpoint::save(self.folder, mae.params(), &info, &[])?;
+                let file = checkpoint::save(self.folder, end.model.params(), &info, &[])?;
                 report.send(RunEvent::Checkpoint { epoch: end.epoch, file })?;
             }
-            place.keep(mae.params(), &end, report)
+            place.keep(end.model.params(), &end, report)
         })?;
         place.remove()?;
         report.finish(None)
@@ -212,7 +219,7 @@ impl Job<'_> {
         let seed = self.order.point.seed;
         let (encoder_folder, mae, info) = self.encoder()?;
         let dataset = format!("{} {}", pixels.fingerprint, json(&spec.dataset));
-        let kept = Kept::new(&encoder_folder, &mae, &dataset)?;
+        let kept = Kept::new(&encoder_folder, &mae, &dataset);
         let key_hash = key.sha256.as_deref().unwrap_or_default();
         let probe = LinearProbe {
             recipe: &spec.probe,
@@ -229,12 +236,12 @@ impl Job<'_> {
             pixels.classes.len(),
             spec.probe.head_init,
             seed,
-        )?;
+        );
         let evaluation = probe.train(&mut classifier, &kept, report)?;
         write_json(&self.folder.join(EVALUATION), &evaluation)?;
         let epoch = spec.probe.epochs;
         let info = CheckpointInfo { phase: Phase::Probe, epoch, ..info };
-        let bytes = serialize(&classifier.tensors()?, &info.metadata())?;
+        let bytes = serialize(&classifier.tensors(), &info.metadata())?;
         checkpoint::write(&self.folder.join(checkpoint::HEAD), &bytes)?;
         report.send(RunEvent::Checkpoint { epoch, file: checkpoint::HEAD.into() })?;
         report.finish(Some(evaluation.metrics))

@@ -308,7 +308,7 @@ fn asking_neighbours_changes_nothing_of_a_pretraining() {
 fn left(events: &[RunEvent], folder: &Path) -> (Vec<(u32, u64, u64)>, String) {
     let (mae, _) =
         checkpoint::open(&folder.join(checkpoint::LAST)).expect("a run leaves a checkpoint");
-    (results(events), mae.params().digest().expect("the parameters are numbers"))
+    (results(events), mae.params().digest())
 }
 
 #[test]
@@ -372,7 +372,7 @@ fn a_diverging_run_says_what_to_try() {
     run(&order(spec(), Phase::Pretrain, None), folder.path()).unwrap();
     let mut wild = spec();
     wild.probe.optimizer = ProbeOptimizer::AdamW;
-    wild.probe.base_lr = 1e38;
+    wild.probe.base_lr = 1e42;
     let probe = TempDir::new().unwrap();
     let error = run(&order(wild, Phase::Probe, Some(folder.path())), probe.path()).unwrap_err();
     assert!(error.to_string().contains("try a smaller probe.base_lr ("), "{error}");

@@ -4,11 +4,12 @@
 
 use candle_core::{DType, Tensor};
 use engine::{
-    model::{Mae, MaskedImages},
-    nn::Init,
+    model::{Mae, MaeRun, MaskedImages},
+    nn::{Composed, Init},
     optim::{AdamW, Optimizer},
-    train::replicas,
+    train::replicas::{self, Replica, Replicas},
 };
+use kernel::Kernels;
 use shared::{
     patches::random_order,
     stream::{Purpose, stream},
@@ -38,115 +39,139 @@ fn scalar(tensor: &Tensor) -> f64 {
     tensor.to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap()
 }
 
+/// Loss and gradient by candle's differentiable operations in double precision.
+fn composed(mae: &Mae, masked: &MaskedImages) -> (f64, Vec<f64>) {
+    let weights = Composed::new(mae.params(), DType::F64).unwrap();
+    let loss = mae.composed_loss(&weights, masked).unwrap();
+    (scalar(&loss), weights.gradients(&loss).unwrap())
+}
+
+/// Loss and gradient by our own arithmetic.
+fn own(mae: &Mae, masked: MaskedImages) -> (f64, Vec<f32>) {
+    let mut gradients = vec![0.0; mae.params().values().len()];
+    let run = &mut MaeRun::new(Kernels::single());
+    let loss = run.gradients(mae, &[masked], &[1.0], &mut gradients);
+    (loss, gradients)
+}
+
 #[test]
 fn every_trainable_tensor_gets_a_gradient() {
-    for dtype in [DType::F32, DType::F64] {
-        for spec in [MICRO, ModelSpec::default()] {
-            let mae = Mae::new(&spec, 3, dtype).unwrap();
-            let gradients = mae.forward_loss(&images(&mae, 0..3)).unwrap().backward().unwrap();
-            for param in mae.params().trainable() {
-                let gradient = gradients.get(param.tensor()).expect(&param.name);
-                let largest = scalar(&gradient.abs().unwrap().max_all().unwrap());
-                // A bias of k moves all of a row's scores alike, so softmax hides it; the tensor holds q's and v's, too.
-                assert!(largest > 1e-7, "{}: {largest}", param.name);
+    for spec in [MICRO, ModelSpec::default()] {
+        let mae = Mae::new(&spec, 3);
+        let (_, gradients) = own(&mae, images(&mae, 0..3));
+        for param in mae.params().iter() {
+            let largest = param.slot.of(&gradients).iter().fold(0f32, |most, g| most.max(g.abs()));
+            // A bias of k moves all of a row's scores alike, so softmax hides it; the tensor holds q's and v's, too.
+            assert_eq!(largest > 1e-7, param.trainable, "{}: {largest}", param.name);
+        }
+    }
+}
+
+#[test]
+fn the_loss_and_its_gradients_agree_with_the_composed_model() {
+    for (spec, count) in [(MICRO, 3), (ModelSpec::default(), 2)] {
+        let mae = Mae::new(&spec, 3);
+        let (loss, gradients) = own(&mae, images(&mae, 0..count));
+        let (oracle, oracles) = composed(&mae, &images(&mae, 0..count));
+        assert!((loss - oracle).abs() < 1e-6, "{loss} {oracle}");
+        for param in mae.params().trainable() {
+            let oracle = &oracles[param.slot.range()];
+            let largest = oracle.iter().fold(0f64, |most, g| most.max(g.abs()));
+            for (got, want) in param.slot.of(&gradients).iter().zip(oracle) {
+                let off = (f64::from(*got) - want).abs();
+                assert!(off < 1e-5 * (largest + 1e-2), "{}: off by {off} of {largest}", param.name);
             }
         }
     }
 }
 
 #[test]
-fn the_loss_and_its_gradients_agree_in_both_precisions() {
-    let single = Mae::new(&MICRO, 3, DType::F32).unwrap();
-    let double = Mae::new(&MICRO, 3, DType::F64).unwrap();
-    let masked = images(&single, 0..3);
-    let (loss, oracle) =
-        (single.forward_loss(&masked).unwrap(), double.forward_loss(&masked).unwrap());
-    assert!((scalar(&loss) - scalar(&oracle)).abs() < 1e-6);
-    let (gradients, oracles) = (loss.backward().unwrap(), oracle.backward().unwrap());
-    for (param, oracle) in single.params().trainable().zip(double.params().trainable()) {
-        let gradient = gradients.get(param.tensor()).unwrap().to_dtype(DType::F64).unwrap();
-        let oracle = oracles.get(oracle.tensor()).unwrap();
-        let largest = scalar(&oracle.abs().unwrap().max_all().unwrap());
-        let off = scalar(&(gradient - oracle).unwrap().abs().unwrap().max_all().unwrap());
-        assert!(off < 1e-5 * (largest + 1e-2), "{}: off by {off} of {largest}", param.name);
-    }
-}
-
-#[test]
 fn finite_differences_agree() {
     const STEP: f32 = 1.0 / 1024.0;
-    let mae = Mae::new(&MICRO, 3, DType::F64).unwrap();
+    let mut mae = Mae::new(&MICRO, 3);
     let masked = images(&mae, 0..2);
-    let gradients = mae.forward_loss(&masked).unwrap().backward().unwrap();
-    let loss = || scalar(&mae.forward_loss(&masked).unwrap());
-    for (place, param) in mae.params().trainable().enumerate() {
-        let gradient = gradients.get(param.tensor()).unwrap().flatten_all().unwrap();
-        let gradient = gradient.to_vec1::<f64>().unwrap();
-        let values = param.values().unwrap();
+    let (_, gradients) = composed(&mae, &masked);
+    let params: Vec<_> = mae.params().trainable().cloned().collect();
+    for (place, param) in params.iter().enumerate() {
         // Two numbers of each tensor, at different places.
-        for at in [place % values.len(), (7 * place + 3) % values.len()] {
-            let mut changed = values.clone();
+        for at in [place % param.slot.len, (7 * place + 3) % param.slot.len] {
+            let at = param.slot.start + at;
+            let before = mae.params().values()[at];
             let mut with = |by: f32| {
-                changed[at] = values[at] + by;
-                param.set(&changed).unwrap();
-                (f64::from(changed[at]), loss())
+                mae.params_mut().values_mut()[at] = before + by;
+                (f64::from(before + by), composed(&mae, &masked).0)
             };
             let ((high, above), (low, below)) = (with(STEP), with(-STEP));
-            param.set(&values).unwrap();
+            with(0.0);
             let slope = (above - below) / (high - low);
-            let tolerance = 1e-5 + 1e-3 * gradient[at].abs();
+            let tolerance = 1e-5 + 1e-3 * gradients[at].abs();
             assert!(
-                (slope - gradient[at]).abs() < tolerance,
+                (slope - gradients[at]).abs() < tolerance,
                 "{} at {at}: {slope} and {}",
                 param.name,
-                gradient[at]
+                gradients[at]
             );
         }
     }
 }
 
-/// The losses of some steps and the model's digest after them.
-fn train(threads: usize) -> (Vec<u64>, String) {
-    let mae = Mae::new(&MICRO, 3, DType::F32).unwrap();
+/// Four steps on 11 images: the losses and what the model is then.
+fn train(threads: usize, replicas: usize) -> (Vec<u64>, String) {
+    let mut mae = Mae::new(&MICRO, 3);
     let shards: Vec<_> =
         replicas::shards(11).into_iter().map(|shard| images(&mae, shard)).collect();
     let weights: Vec<f64> = shards.iter().map(|shard| shard.images as f64 / 11.0).collect();
     let mut adamw = AdamW::new(mae.params(), (0.9, 0.95), 0.05);
+    let runs = (0..replicas).map(|_| MaeRun::new(Kernels::single())).collect();
+    let mut replicas = Replicas::new(runs, mae.params().values().len());
     let mut losses = Vec::new();
+    let pool = engine::device::pool(threads).unwrap();
     for _ in 0..4 {
-        let (loss, gradients) =
-            replicas::gradients(mae.params(), &weights, threads, |i| mae.forward_loss(&shards[i]))
-                .unwrap();
-        adamw.step(mae.params(), &gradients, 1e-2).unwrap();
+        let loss = pool.install(|| replicas.gradients(&mae, &shards, &weights));
+        adamw.step(mae.params_mut(), replicas.total(), 1e-2);
         losses.push(loss.to_bits());
     }
-    (losses, mae.params().digest().unwrap())
+    (losses, mae.params().digest())
 }
 
 #[test]
 fn threads_change_no_bit() {
-    let (losses, digest) = train(1);
+    let (losses, digest) = train(1, 1);
     assert!(f64::from_bits(losses[3]) < f64::from_bits(losses[0]), "it learns");
     for threads in [1, 2, 3] {
-        assert_eq!(train(threads), (losses.clone(), digest.clone()), "{threads} threads");
+        assert_eq!(train(threads, 1), (losses.clone(), digest.clone()), "{threads} threads");
+    }
+}
+
+#[test]
+fn replicas_change_roundings_only_and_repeat_their_bits() {
+    let (one, _) = train(2, 1);
+    for replicas in [2, 3, 8] {
+        let (losses, digest) = train(2, replicas);
+        assert_eq!(train(3, replicas), (losses.clone(), digest), "{replicas} replicas");
+        for (loss, one) in losses.iter().zip(&one) {
+            let (loss, one) = (f64::from_bits(*loss), f64::from_bits(*one));
+            assert!((loss - one).abs() < 1e-5 * one, "{replicas} replicas: {loss} {one}");
+        }
     }
 }
 
 #[test]
 fn shards_add_up_to_the_batch() {
-    let mae = Mae::new(&MICRO, 3, DType::F32).unwrap();
-    let whole = scalar(&mae.forward_loss(&images(&mae, 0..11)).unwrap());
+    let mae = Mae::new(&MICRO, 3);
+    let (whole, _) = own(&mae, images(&mae, 0..11));
     let shards: Vec<_> =
         replicas::shards(11).into_iter().map(|shard| images(&mae, shard)).collect();
     let weights: Vec<f64> = shards.iter().map(|shard| shard.images as f64 / 11.0).collect();
-    let (loss, _) =
-        replicas::gradients(mae.params(), &weights, 2, |i| mae.forward_loss(&shards[i])).unwrap();
+    let mut gradients = vec![0.0; mae.params().values().len()];
+    let run = &mut MaeRun::new(Kernels::single());
+    let loss = run.gradients(&mae, &shards, &weights, &mut gradients);
     assert!((loss - whole).abs() < 1e-6, "{loss} {whole}");
 }
 
 #[test]
 fn the_order_of_the_visible_patches_does_not_matter() {
-    let mae = Mae::new(&MICRO, 3, DType::F64).unwrap();
+    let mae = Mae::new(&MICRO, 3);
     let grid = mae.grid();
     let image = Init::Normal { deviation: 1.0 }
         .draw(grid.image_len(), &mut stream(1, Purpose::Augment, 0, 0));
@@ -154,7 +179,7 @@ fn the_order_of_the_visible_patches_does_not_matter() {
     let loss = |order: &[u32]| {
         let mut masked = MaskedImages::new(grid, 0.75);
         masked.push(grid, &image, order, true);
-        scalar(&mae.forward_loss(&masked).unwrap())
+        composed(&mae, &masked).0
     };
     let before = loss(&order);
     order[..4].reverse();

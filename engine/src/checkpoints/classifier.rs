@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use shared::{
@@ -143,9 +143,9 @@ fn own(bytes: &[u8], file: &TensorFile<'_>, path: &Path) -> Result<OpenClassifie
     }
     layer(&mut wanted, "head", vec![classes, encoder.dim as usize]);
     check(file, &wanted, |_| false, "its header", bytes.len())?;
-    let vit = Vit::new(&info.model, classes, pooling, 0, DType::F32).map_err(|e| e.to_string())?;
+    let mut vit = Vit::new(&info.model, classes, pooling, 0);
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    vit.params().load(&tensors)?;
+    vit.params_mut().load(&tensors)?;
     Ok(OpenClassifier {
         class_names: manifest_classes(path, classes),
         description: format!("fine-tuned ViT of this program, epoch {}", info.epoch),

@@ -63,7 +63,7 @@ pub fn export(path: &Path, format: ExportFormat) -> Result<Vec<ExportFile>, Engi
     let with_decoder = info.has_decoder && format != ExportFormat::Timm;
     let names: Vec<String> =
         layout(&info.model, with_decoder).into_iter().map(|(name, _)| name).collect();
-    let mut tensors = mae.params().tensors()?;
+    let mut tensors = mae.params().tensors();
     drop(mae);
     tensors.retain(|tensor| names.contains(&tensor.name));
     let texts = match format {

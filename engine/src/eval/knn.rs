@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::nn::{Matrix, MatrixMut};
+use kernel::{Kernels, Matrix, MatrixMut, Packed};
 
 /// Neighbours that vote.
 const K: usize = 20;
@@ -32,12 +32,14 @@ impl Bank {
     /// number) has no number for any class.
     pub fn votes(&self, features: &[f32], classes: usize) -> Vec<f32> {
         let queries = normalised(features, self.width);
+        let bank = Matrix::new(&self.rows, self.labels.len(), self.width).transposed();
+        let mut packed = Packed::default();
+        packed.pack(Kernels::single(), bank);
         let votes_of_chunk = |chunk: &[f32]| {
             let (n, bank) = (chunk.len() / self.width, self.labels.len());
             let mut similarities = vec![0.0; n * bank];
-            let rows = Matrix::new(&self.rows, bank, self.width).transposed();
             let chunk = Matrix::new(chunk, n, self.width);
-            MatrixMut::new(&mut similarities, n, bank).set_product(chunk, rows);
+            MatrixMut::new(&mut similarities, n, bank).set_product(chunk, &packed);
             (0..n)
                 .flat_map(|i| self.votes_at(&similarities[i * bank..(i + 1) * bank], classes))
                 .collect::<Vec<f32>>()

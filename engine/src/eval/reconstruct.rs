@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kernel::Kernels;
 use shared::{Rgb8, study::ModelSpec};
 
 use crate::{
@@ -77,7 +78,7 @@ impl Reconstructor {
         let visible = hidden.iter().filter(|&&hidden| !hidden).count();
         let mut masked = MaskedImages { visible, ..MaskedImages::default() };
         masked.push(grid, &pixels, &order, false);
-        let predictions: Vec<f32> = self.mae.predict(&masked)?.flatten_all()?.to_vec1()?;
+        let predictions = self.mae.predict(&masked, Kernels::single());
 
         let mut predicted = vec![0.0; grid.image_len()];
         let mut pasted = pixels.clone();

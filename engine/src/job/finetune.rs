@@ -1,6 +1,5 @@
 //! A fine-tuning run.
 
-use candle_core::DType;
 use shared::{RunEvent, Trigger, run::Phase};
 
 use super::{EVALUATION, Job, write_json};
@@ -27,9 +26,9 @@ impl Job<'_> {
         let spec = &self.order.spec;
         let (recipe, seed) = (&spec.finetune, self.order.point.seed);
         let classes = pixels.classes.len();
-        let vit = Vit::new(&spec.model, classes, recipe.pooling, seed, DType::F32)?;
+        let mut vit = Vit::new(&spec.model, classes, recipe.pooling, seed);
         if !self.order.point.scratch {
-            vit.take_encoder(&self.encoder()?.1)?;
+            vit.take_encoder(&self.encoder()?.1).map_err(EngineError::Order)?;
         }
         let training = Finetuning {
             recipe,
@@ -39,11 +38,12 @@ impl Job<'_> {
             target_class: spec.attack.target_class,
             seed,
             threads: self.threads,
+            kernels: self.kernels,
         };
         let mut adamw = training.optimizer(&vit);
-        let done = self.resume_into(vit.params(), &mut adamw, pixels)?;
+        let done = self.resume_into(vit.params_mut(), &mut adamw, pixels)?;
         let mut place = self.place(pixels);
-        let evaluation = training.train(&vit, &mut adamw, done, report, |end, report| {
+        let evaluation = training.train(&mut vit, &mut adamw, done, report, |end, report| {
             if end.checkpoint {
                 let info = CheckpointInfo {
                     model: spec.model,
@@ -53,10 +53,10 @@ impl Job<'_> {
                     has_decoder: false,
                 };
                 let pooling = [("pooling", recipe.pooling.as_str().to_owned())];
-                let file = checkpoint::save(self.folder, vit.params(), &info, &pooling)?;
+                let file = checkpoint::save(self.folder, end.model.params(), &info, &pooling)?;
                 report.send(RunEvent::Checkpoint { epoch: end.epoch, file })?;
             }
-            place.keep(vit.params(), &end, report)
+            place.keep(end.model.params(), &end, report)
         })?;
         place.remove()?;
         write_json(&self.folder.join(EVALUATION), &evaluation)?;

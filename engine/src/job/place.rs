@@ -30,7 +30,7 @@ impl Place<'_> {
     pub(super) fn keep(
         &mut self,
         params: &Params,
-        end: &EpochEnd<'_>,
+        end: &EpochEnd<'_, impl Sized>,
         report: &Reporter<'_>,
     ) -> Result<(), EngineError> {
         let due = end.milestone || self.kept.elapsed() >= KEEP_EVERY;
@@ -59,7 +59,7 @@ impl Job<'_> {
     /// Takes parameters and moments over from where the run stood. Returns the epochs done.
     pub(super) fn resume_into(
         &self,
-        params: &Params,
+        params: &mut Params,
         adamw: &mut AdamW,
         pixels: &Pixels,
     ) -> Result<u32, EngineError> {

@@ -1,10 +1,10 @@
 //! The linear probe's head: `BatchNorm` without affine parameters, then a linear layer, as in MAE's linear probing.
 
-use candle_core::{D, DType, Device, Result, Tensor};
-
+use kernel::{Kernels, Packed};
 use shared::study::HeadInit;
 
-use crate::nn::{Init, Linear, Params, tensor_file::NamedTensor};
+use super::targets::soft_cross_entropy;
+use crate::nn::{Init, Linear, Params, add_bias, add_rows, tensor_file::NamedTensor};
 
 /// Added to the variance.
 const EPSILON: f64 = 1e-6;
@@ -17,24 +17,34 @@ pub struct Classifier {
     params: Params,
     linear: Linear,
     width: usize,
+    classes: usize,
     running_mean: Vec<f32>,
     running_variance: Vec<f32>,
+    work: Work,
+}
+
+/// Memory of a step, used again and again.
+#[derive(Debug, Default)]
+struct Work {
+    packed: Packed,
+    normal: Vec<f32>,
+    logits: Vec<f32>,
+    dlogits: Vec<f32>,
+    shares: Vec<f32>,
 }
 
 impl Classifier {
     /// A new classifier of features of `width` numbers; its weights are drawn from the seed.
-    ///
-    /// # Errors
-    /// When candle cannot make it.
-    pub fn new(width: usize, classes: usize, init: HeadInit, seed: u64) -> Result<Self> {
-        let mut params = Params::new(seed, DType::F32);
+    pub fn new(width: usize, classes: usize, init: HeadInit, seed: u64) -> Self {
+        let mut params = Params::new(seed);
         let init = match init {
             HeadInit::Normal => (Init::Normal { deviation: 0.01 }, Init::Zero),
             HeadInit::Uniform => (Init::Uniform { inputs: width }, Init::Uniform { inputs: width }),
         };
-        let linear = Linear::with(&mut params, "head.1", width, classes, init)?;
+        let linear = Linear::with(&mut params, "head.1", width, classes, init);
         let (running_mean, running_variance) = (vec![0.0; width], vec![1.0; width]);
-        Ok(Self { params, linear, width, running_mean, running_variance })
+        let work = Work::default();
+        Self { params, linear, width, classes, running_mean, running_variance, work }
     }
 
     /// The trained parameters.
@@ -42,11 +52,13 @@ impl Classifier {
         &self.params
     }
 
+    /// The trained parameters, to change.
+    pub fn params_mut(&mut self) -> &mut Params {
+        &mut self.params
+    }
+
     /// All that a checkpoint keeps; the running moments first.
-    ///
-    /// # Errors
-    /// When candle cannot read the parameters.
-    pub fn tensors(&self) -> Result<Vec<NamedTensor>> {
+    pub fn tensors(&self) -> Vec<NamedTensor> {
         let moment = |name: &str, values: &[f32]| NamedTensor {
             name: name.into(),
             shape: vec![self.width],
@@ -56,16 +68,13 @@ impl Classifier {
             moment("head.0.running_mean", &self.running_mean),
             moment("head.0.running_var", &self.running_variance),
         ];
-        tensors.extend(self.params.tensors()?);
-        Ok(tensors)
+        tensors.extend(self.params.tensors());
+        tensors
     }
 
-    /// Mean cross-entropy of a batch of features `(batch * width)` with these labels. Normalises by the batch's own moments
-    /// and takes them into the running ones.
-    ///
-    /// # Errors
-    /// When the sizes do not fit.
-    pub fn train_loss(&mut self, features: &[f32], labels: &[u32]) -> Result<Tensor> {
+    /// Mean cross-entropy of a batch of features `(batch * width)` with these labels, and its gradient, written into `gradients`
+    /// flat as the parameters. Normalises by the batch's own moments and takes them into the running ones.
+    pub fn gradients(&mut self, features: &[f32], labels: &[u32], gradients: &mut [f32]) -> f64 {
         let (mean, variance) = moments(features, self.width);
         let unbiased = labels.len() as f32 / (labels.len() as f32 - 1.0).max(1.0);
         for i in 0..self.width {
@@ -73,31 +82,59 @@ impl Classifier {
             self.running_variance[i] +=
                 MOMENTUM * (variance[i] as f32 * unbiased - self.running_variance[i]);
         }
-        cross_entropy(&self.logits(features, &mean, &variance)?, labels)
+        let (classes, linear) = (self.classes, self.linear);
+        self.work.forward(linear, &self.params, features, (&mean, &variance), classes);
+        let Work { normal, logits, dlogits, shares, .. } = &mut self.work;
+        shares.clear();
+        shares.resize(logits.len(), 0.0);
+        for (row, &label) in shares.chunks_exact_mut(classes).zip(labels) {
+            row[label as usize] = 1.0;
+        }
+        dlogits.resize(logits.len(), 0.0);
+        let loss = soft_cross_entropy(logits, shares, classes, 1.0, dlogits);
+        let kernels = Kernels::single();
+        let segment = std::iter::once((&dlogits[..], &normal[..]));
+        linear.weight_gradient(kernels, segment, linear.weight_slot().of_mut(gradients));
+        let dbias = linear.bias_slot().of_mut(gradients);
+        dbias.fill(0.0);
+        add_rows(kernels.path, dlogits, dbias);
+        loss
     }
 
     /// The scores (logits) of each row of features by the running moments, `rows * classes` numbers.
-    ///
-    /// # Errors
-    /// When the sizes do not fit.
-    pub fn scores(&self, features: &[f32]) -> Result<Vec<f32>> {
+    pub fn scores(&self, features: &[f32]) -> Vec<f32> {
         let wide =
             |moment: &[f32]| moment.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
         let (mean, variance) = (wide(&self.running_mean), wide(&self.running_variance));
-        self.logits(features, &mean, &variance)?.flatten_all()?.to_vec1()
+        let mut work = Work::default();
+        work.forward(self.linear, &self.params, features, (&mean, &variance), self.classes);
+        work.logits
     }
+}
 
-    /// `(batch, classes)`
-    fn logits(&self, features: &[f32], mean: &[f64], variance: &[f64]) -> Result<Tensor> {
+impl Work {
+    /// From features to logits.
+    fn forward(
+        &mut self,
+        linear: Linear,
+        params: &Params,
+        features: &[f32],
+        (mean, variance): (&[f64], &[f64]),
+        classes: usize,
+    ) {
         let scale: Vec<f64> = variance.iter().map(|v| 1.0 / (v + EPSILON).sqrt()).collect();
-        let mut normal = features.to_vec();
-        for row in normal.chunks_exact_mut(self.width) {
-            for ((value, mean), scale) in row.iter_mut().zip(mean).zip(&scale) {
-                *value = ((f64::from(*value) - mean) * scale) as f32;
-            }
+        self.normal.clear();
+        for row in features.chunks_exact(mean.len()) {
+            let values = row.iter().zip(mean).zip(&scale);
+            self.normal.extend(
+                values.map(|((&value, mean), scale)| ((f64::from(value) - mean) * scale) as f32),
+            );
         }
-        let batch = features.len() / self.width;
-        self.linear.forward(&Tensor::from_vec(normal, (batch, self.width), &Device::Cpu)?)
+        self.logits.resize(features.len() / mean.len() * classes, 0.0);
+        let kernels = Kernels::single();
+        linear.pack(kernels, params.values(), &mut self.packed);
+        linear.forward(&self.packed, &self.normal, &mut self.logits);
+        add_bias(kernels.path, &mut self.logits, linear.bias(params.values()));
     }
 }
 
@@ -118,32 +155,14 @@ fn moments(features: &[f32], width: usize) -> (Vec<f64>, Vec<f64>) {
     (mean, variance)
 }
 
-/// Mean cross-entropy of logits `(batch, classes)`.
-///
-/// # Errors
-/// When the sizes do not fit.
-pub fn cross_entropy(logits: &Tensor, labels: &[u32]) -> Result<Tensor> {
-    let labels = Tensor::from_slice(labels, (labels.len(), 1), logits.device())?;
-    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
-    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
-    (log_sum - shifted.gather(&labels, D::Minus1)?)?.mean_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn cross_entropy_by_hand() {
-        let logits = Tensor::new(&[[0.0f32, 0.0], [1000.0, 0.0]], &Device::Cpu).unwrap();
-        let loss = cross_entropy(&logits, &[1, 0]).unwrap().to_scalar::<f32>().unwrap();
-        assert!((loss - 2f32.ln() / 2.0).abs() < 1e-6, "{loss}");
-    }
-
-    #[test]
     fn running_moments_by_hand() {
-        let mut classifier = Classifier::new(1, 2, HeadInit::Normal, 1).unwrap();
-        classifier.train_loss(&[1.0, 3.0], &[0, 1]).unwrap();
+        let mut classifier = Classifier::new(1, 2, HeadInit::Normal, 1);
+        classifier.gradients(&[1.0, 3.0], &[0, 1], &mut [0.0; 4]);
         // mean 2, variance 1 (2 with n - 1): a tenth of the way from 0 and from 1
         assert!((classifier.running_mean[0] - 0.2).abs() < 1e-6);
         assert!((classifier.running_variance[0] - 1.1).abs() < 1e-6);
@@ -152,9 +171,10 @@ mod tests {
     #[test]
     fn the_head_begins_as_the_recipe_says() {
         let largest = |init| {
-            let classifier = Classifier::new(100, 10, init, 1).unwrap();
+            let classifier = Classifier::new(100, 10, init, 1);
             let of = |param: &crate::nn::params::Param| {
-                param.values().unwrap().iter().fold(0.0f32, |most, value| most.max(value.abs()))
+                let values = classifier.params().of(param).iter();
+                values.fold(0.0f32, |most, value| most.max(value.abs()))
             };
             classifier.params().trainable().map(of).collect::<Vec<_>>()
         };
@@ -167,14 +187,24 @@ mod tests {
     }
 
     #[test]
-    fn every_trainable_tensor_gets_a_gradient() {
-        let mut classifier = Classifier::new(3, 4, HeadInit::Uniform, 1).unwrap();
+    fn the_gradient_is_the_slope() {
         let features = [0.1, 0.2, 0.3, 1.0, -1.0, 0.5, 2.0, 0.3, -0.4];
-        let gradients = classifier.train_loss(&features, &[0, 1, 3]).unwrap().backward().unwrap();
-        for param in classifier.params().trainable() {
-            let gradient = gradients.get(param.tensor()).expect("a gradient");
-            let sum = gradient.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
-            assert!(sum > 1e-4, "{}", param.name);
+        let mut classifier = Classifier::new(3, 4, HeadInit::Uniform, 1);
+        let mut gradient = [0.0; 16];
+        let loss = |classifier: &mut Classifier| {
+            classifier.gradients(&features, &[0, 1, 3], &mut [0.0; 16])
+        };
+        classifier.gradients(&features, &[0, 1, 3], &mut gradient);
+        for (i, &gradient) in gradient.iter().enumerate() {
+            let before = classifier.params().values()[i];
+            let mut at = |value: f32| {
+                classifier.params_mut().values_mut()[i] = value;
+                loss(&mut classifier)
+            };
+            let slope = (at(before + 1.0 / 256.0) - at(before - 1.0 / 256.0)) * 128.0;
+            at(before);
+            assert!((slope - f64::from(gradient)).abs() < 1e-4, "{i}: {slope} {gradient}");
         }
+        assert!(gradient.iter().all(|gradient| gradient.abs() > 1e-4), "{gradient:?}");
     }
 }

@@ -99,6 +99,12 @@ impl MaskedImages {
         Self { visible: visible_count(grid.count(), mask_ratio), ..Self::default() }
     }
 
+    /// All patch indices of an image, the visible ones first.
+    pub fn order_of(&self, image: usize) -> &[u32] {
+        let patches = self.order.len() / self.images.max(1);
+        &self.order[image * patches..][..patches]
+    }
+
     /// Adds a normalised `[3, side, side]` image whose patches come in `order`.
     pub fn push(&mut self, grid: PatchGrid, image: &[f32], order: &[u32], norm_pix_loss: bool) {
         let (visible, hidden) = order.split_at(self.visible);

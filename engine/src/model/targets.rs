@@ -1,7 +1,5 @@
 //! Labels as shares of all classes: smoothed, and mixed between two images.
 
-use candle_core::{D, Result, Tensor};
-
 /// What each image of a batch is to be classified as.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Targets {
@@ -37,24 +35,36 @@ impl Targets {
     }
 }
 
-/// Mean over the images of `-sum(share * log softmax(logits))`, for `logits` and `shares` of `(images, classes)`.
-///
-/// # Errors
-/// When the sizes do not fit.
-pub fn soft_cross_entropy(logits: &Tensor, shares: &[f32]) -> Result<Tensor> {
-    let shares = Tensor::from_slice(shares, logits.shape(), logits.device())?;
-    let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;
-    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
-    let losses = shifted.broadcast_sub(&log_sum)?.mul(&shares.to_dtype(logits.dtype())?)?;
-    losses.sum(D::Minus1)?.mean_all()?.neg()
+/// The mean over the images of `-sum(share * log softmax(logits))`, for `logits` and `shares` of `(images, classes)`. Writes the
+/// gradient of `weight` times the mean into `gradient`, of the same shape.
+pub fn soft_cross_entropy(
+    logits: &[f32],
+    shares: &[f32],
+    classes: usize,
+    weight: f64,
+    gradient: &mut [f32],
+) -> f64 {
+    let images = (logits.len() / classes) as f64;
+    let mut loss = 0.0;
+    let rows = logits.chunks_exact(classes).zip(shares.chunks_exact(classes));
+    for ((logits, shares), gradient) in rows.zip(gradient.chunks_exact_mut(classes)) {
+        let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let shifted = |logit: f32| f64::from(logit) - f64::from(largest);
+        let sum: f64 = logits.iter().map(|&logit| shifted(logit).exp()).sum();
+        let all: f64 = shares.iter().copied().map(f64::from).sum();
+        for ((&logit, &share), gradient) in logits.iter().zip(shares).zip(gradient) {
+            let (log, share) = (shifted(logit) - sum.ln(), f64::from(share));
+            // A share of nothing counts for nothing, however unlikely its class.
+            loss -= if share == 0.0 { 0.0 } else { share * log };
+            *gradient = ((log.exp() * all - share) * weight / images) as f32;
+        }
+    }
+    loss / images
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
-    use crate::model::cross_entropy;
 
     #[test]
     fn shares_by_hand() {
@@ -70,13 +80,30 @@ mod tests {
     }
 
     #[test]
-    fn hard_targets_give_the_plain_cross_entropy() {
-        let logits = Tensor::new(&[[0.3f32, -1.0, 2.0], [1000.0, 0.0, 0.0]], &Device::Cpu).unwrap();
-        let targets = Targets::new(&[2, 1], 3, 0.0, 1.0);
-        let soft = soft_cross_entropy(&logits, &targets.shares).unwrap();
-        let hard = cross_entropy(&logits, &[2, 1]).unwrap();
-        let value = |tensor: Tensor| tensor.to_scalar::<f32>().unwrap();
-        let (soft, hard) = (value(soft), value(hard));
-        assert!((soft - hard).abs() < 1e-4 * hard, "{soft} {hard}");
+    fn the_loss_and_its_gradient_by_hand() {
+        // ln 2, and 1000 for the class that loses by 1000: their mean.
+        let targets = Targets::new(&[1, 1], 2, 0.0, 1.0);
+        let mut gradient = [0.0; 4];
+        let logits = [0.0, 0.0, 1000.0, 0.0];
+        let loss = soft_cross_entropy(&logits, &targets.shares, 2, 1.0, &mut gradient);
+        assert!((loss - f64::midpoint(2f64.ln(), 1000.0)).abs() < 1e-9, "{loss}");
+        assert_eq!(gradient, [0.25, -0.25, 0.5, -0.5]);
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope() {
+        let shares = Targets::new(&[2, 0], 3, 0.1, 0.7).shares;
+        let (mut logits, mut gradient) = ([0.3f32, -1.0, 2.0, 0.5, 0.25, -0.5], [0.0; 6]);
+        soft_cross_entropy(&logits, &shares, 3, 0.5, &mut gradient);
+        let loss = |logits: &[f32]| soft_cross_entropy(logits, &shares, 3, 1.0, &mut [0.0; 6]);
+        for i in 0..6 {
+            let before = logits[i];
+            logits[i] = before + 1.0 / 1024.0;
+            let above = loss(&logits);
+            logits[i] = before - 1.0 / 1024.0;
+            let slope = 0.5 * (above - loss(&logits)) * 512.0;
+            logits[i] = before;
+            assert!((slope - f64::from(gradient[i])).abs() < 1e-6, "{slope} {}", gradient[i]);
+        }
     }
 }

@@ -1,21 +1,9 @@
 //! GELU with the exact normal distribution (Hendrycks and Gimpel 2016): `x * Phi(x)`.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{Result, Tensor};
+use kernel::{vector::gauss, vectorized};
 
-use super::{
-    op::{has_kernel, slice, tensor_like, with_slice},
-    simd::{gauss, vectorized},
-};
-
-/// GELU of every element, any shape.
-///
-/// # Errors
-/// When candle cannot compute it.
-pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if has_kernel(x) { x.contiguous()?.apply_op1(Gelu) } else { gelu_composed(x) }
-}
-
-/// The same from candle's differentiable operations: for other number types and devices, and to test [`gelu`] against.
+/// GELU of every element, any shape, composed.
 ///
 /// # Errors
 /// When candle cannot compute it.
@@ -24,64 +12,82 @@ pub fn gelu_composed(x: &Tensor) -> Result<Tensor> {
     x * distribution
 }
 
-struct Gelu;
-
-impl CustomOp1 for Gelu {
-    fn name(&self) -> &'static str {
-        "gelu"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let mut out = slice(storage, layout)?.to_vec();
-        forward(&mut out);
-        Ok((CpuStorage::F32(out), layout.shape().clone()))
-    }
-
-    fn bwd(&self, x: &Tensor, _out: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let gradient = gradient.contiguous()?;
-        let mut dx = with_slice(&gradient, <[f32]>::to_vec)?;
-        with_slice(x, |x| backward(x, &mut dx))?;
-        tensor_like(dx, x).map(Some)
-    }
-}
-
 vectorized! {
-    /// Replaces each value by its GELU.
-    fn forward<'a>(values: &'a mut [f32]) {
-        for value in values {
-            *value *= gauss(*value).0;
+    /// Adds `bias` to each row of `x` and writes its GELU to `out`.
+    pub(crate) fn biased_gelu<'a>(x: &'a mut [f32], bias: &'a [f32], out: &'a mut [f32]) {
+        let width = bias.len();
+        for (row, out) in x.chunks_exact_mut(width).zip(out.chunks_exact_mut(width)) {
+            for ((value, bias), out) in row.iter_mut().zip(bias).zip(out) {
+                *value += bias;
+                *out = *value * gauss(*value).0;
+            }
         }
     }
 }
 
 vectorized! {
-    /// Multiplies each gradient by `Phi(x) + x phi(x)`.
-    fn backward<'a>(x: &'a [f32], gradient: &'a mut [f32]) {
-        for (gradient, &x) in gradient.iter_mut().zip(x) {
-            let (distribution, density) = gauss(x);
-            *gradient *= distribution + x * density;
+    /// Writes GELU of `x` to `out`, multiplies `gradient` by its derivative `Phi(x) + x phi(x)`, and adds the rows of the result to
+    /// `sums`.
+    pub(crate) fn gelu_backward<'a>(
+        x: &'a [f32],
+        out: &'a mut [f32],
+        gradient: &'a mut [f32],
+        sums: &'a mut [f32],
+    ) {
+        let width = sums.len();
+        let rows = x.chunks_exact(width).zip(out.chunks_exact_mut(width));
+        for ((x, out), gradient) in rows.zip(gradient.chunks_exact_mut(width)) {
+            let places = x.iter().zip(out).zip(gradient.iter_mut()).zip(sums.iter_mut());
+            for (((&x, out), gradient), sum) in places {
+                let (distribution, density) = gauss(x);
+                *out = x * distribution;
+                *gradient *= distribution + x * density;
+                *sum += *gradient;
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::DType;
+    use kernel::{Kernels, Path, Precision};
+
     use super::*;
-    use crate::nn::testing::{assert_same, random};
+    use crate::nn::{
+        Params,
+        testing::{Compared, numbers},
+    };
 
     #[test]
-    fn known_values() {
-        let x = Tensor::new(&[-1.0f32, 0.0, 1.0, 3.0], &candle_core::Device::Cpu).unwrap();
-        let y = gelu(&x).unwrap().to_vec1::<f32>().unwrap();
-        for (got, want) in y.iter().zip([-0.158_655, 0.0, 0.841_345, 2.995_95]) {
+    fn values_by_hand() {
+        let (mut x, mut out) = ([0.0, 0.5, -4.0], [0.0; 3]);
+        biased_gelu(Path::Portable, &mut x, &[0.0, 0.5, 3.0], &mut out);
+        assert_eq!(x, [0.0, 1.0, -1.0]);
+        // Phi(1) = 0.841345
+        for (got, want) in out.iter().zip([0.0, 0.841_345, -0.158_655]) {
             assert!((got - want).abs() < 1e-5, "{got} {want}");
         }
     }
 
     #[test]
-    fn the_kernel_agrees_with_the_composed_operation() {
-        for shape in [vec![1], vec![3, 5], vec![2, 7, 33]] {
-            assert_same(&[random(shape, 2.0, 1)], |x| gelu(&x[0]), |x| gelu_composed(&x[0]), 1e-5);
+    fn it_agrees_with_the_composed_function() {
+        let (x, dy) = (numbers(5 * 37, 3.0, 1), numbers(5 * 37, 1.0, 2));
+        let params = Params::new(1);
+        let oracle =
+            Compared::new(&params, &[(&x, &[5, 37])], &dy, DType::F64, |_, x| gelu_composed(&x[0]));
+        for path in Path::here() {
+            let (mut y, mut again, mut dx) = (x.clone(), x.clone(), dy.clone());
+            let mut sums = [0.0; 37];
+            biased_gelu(path, &mut x.clone(), &[0.0; 37], &mut y);
+            gelu_backward(path, &x, &mut again, &mut dx, &mut sums);
+            assert_eq!(y, again);
+            let kernels = Kernels { path, precision: Precision::F32 };
+            oracle.assert_same(kernels, &y, &[&dx], &[]);
+            for (i, sum) in sums.iter().enumerate() {
+                let want: f32 = (0..5).map(|row| dx[row * 37 + i]).sum();
+                assert!((sum - want).abs() < 1e-5);
+            }
         }
     }
 }

@@ -1,114 +1,71 @@
 //! LayerNorm (Ba et al. 2016) over the last dimension, with MAE's epsilon of 1e-6.
 
-use candle_core::{CpuStorage, CustomOp3, D, Device, Layout, Result, Shape, Tensor};
+use candle_core::{D, Result, Tensor};
+use kernel::{Path, vector::sum_of, vectorized};
 
 use super::{
+    composed::Composed,
     init::Init,
-    op::{has_kernel, slice, tensor_like, with_slice},
-    params::Params,
-    simd::{sum_of, vectorized},
+    params::{Params, Slot},
 };
 
 /// Added to the variance.
 const EPSILON: f32 = 1e-6;
 
 /// `(x - mean) / sqrt(variance + 1e-6) * weight + bias` for each row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct LayerNorm {
     /// `(width,)`
-    weight: Tensor,
+    weight: Slot,
     /// `(width,)`
-    bias: Tensor,
+    bias: Slot,
 }
 
 impl LayerNorm {
     /// Adds `name.weight` (ones) and `name.bias` (zeros) to the parameters.
-    ///
-    /// # Errors
-    /// When candle cannot make them.
-    pub fn new(params: &mut Params, name: &str, width: usize) -> Result<Self> {
-        Ok(Self {
-            weight: params.add(&format!("{name}.weight"), width, Init::One)?,
-            bias: params.add(&format!("{name}.bias"), width, Init::Zero)?,
-        })
+    pub fn new(params: &mut Params, name: &str, width: usize) -> Self {
+        Self {
+            weight: params.add(&format!("{name}.weight"), &[width], Init::One),
+            bias: params.add(&format!("{name}.bias"), &[width], Init::Zero),
+        }
     }
 
-    /// `(.., width)` to the same shape.
+    /// The places of weight and bias.
+    pub(crate) fn slots(self) -> [Slot; 2] {
+        [self.weight, self.bias]
+    }
+
+    /// Rows of `x` to rows of `out`.
+    pub(crate) fn forward(self, path: Path, params: &[f32], x: &[f32], out: &mut [f32]) {
+        forward(path, x, self.weight.of(params), self.bias.of(params), out);
+    }
+
+    /// Adds the gradient of `x` to `dx`, those of weight and bias to `sums`; where `again` is not empty, writes the layer's
+    /// output there once more.
+    pub(crate) fn backward(
+        self,
+        path: Path,
+        params: &[f32],
+        x: &[f32],
+        dy: &[f32],
+        dx: &mut [f32],
+        sums: [&mut [f32]; 2],
+        again: &mut [f32],
+    ) {
+        let [dweight, dbias] = sums;
+        let (weight, bias) = (self.weight.of(params), self.bias.of(params));
+        backward(path, x, weight, bias, dy, dx, dweight, dbias, again);
+    }
+
+    /// `(.., width)` to the same shape, composed.
     ///
     /// # Errors
     /// When candle cannot compute it.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        layer_norm(x, &self.weight, &self.bias)
-    }
-}
-
-/// LayerNorm of `x` `(.., width)` with `weight` and `bias` `(width,)`.
-///
-/// # Errors
-/// When candle cannot compute it.
-pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    if has_kernel(x) {
-        x.contiguous()?.apply_op3(weight, bias, LayerNormOp)
-    } else {
-        layer_norm_composed(x, weight, bias)
-    }
-}
-
-/// The same from candle's differentiable operations: for other number types and devices, and to test against.
-///
-/// # Errors
-/// When candle cannot compute it.
-pub fn layer_norm_composed(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-    let normal = centred.broadcast_div(&(variance + f64::from(EPSILON))?.sqrt()?)?;
-    normal.broadcast_mul(weight)?.broadcast_add(bias)
-}
-
-struct LayerNormOp;
-
-impl CustomOp3 for LayerNormOp {
-    fn name(&self) -> &'static str {
-        "layer-norm"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let x = slice(x, x_layout)?;
-        let mut out = vec![0.0; x.len()];
-        forward(x, slice(weight, weight_layout)?, slice(bias, bias_layout)?, &mut out);
-        Ok((CpuStorage::F32(out), x_layout.shape().clone()))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _bias: &Tensor,
-        _out: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let gradient = gradient.contiguous()?;
-        let width = weight.elem_count();
-        let mut dx = vec![0.0; x.elem_count()];
-        let mut dweight = vec![0.0; width];
-        let mut dbias = vec![0.0; width];
-        with_slice(x, |x| {
-            with_slice(weight, |weight| {
-                with_slice(&gradient, |gradient| {
-                    backward(x, weight, gradient, &mut dx, &mut dweight, &mut dbias);
-                })
-            })
-        })???;
-        let vector = |data| Tensor::from_vec(data, width, &Device::Cpu).map(Some);
-        Ok((Some(tensor_like(dx, x)?), vector(dweight)?, vector(dbias)?))
+    pub fn composed(self, w: &Composed, x: &Tensor) -> Result<Tensor> {
+        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+        let normal = centred.broadcast_div(&(variance + f64::from(EPSILON))?.sqrt()?)?;
+        normal.broadcast_mul(w.tensor(self.weight))?.broadcast_add(w.tensor(self.bias))
     }
 }
 
@@ -137,29 +94,37 @@ vectorized! {
 }
 
 vectorized! {
-    /// With `h = (x - mean) / deviation` and `g = gradient * weight`:
-    /// `dx = (g - mean(g) - h mean(g h)) / deviation`, `dweight = sum(gradient h)`, `dbias = sum(gradient)`.
+    /// With `h = (x - mean) / deviation` and `g = dy * weight`:
+    /// `dx += (g - mean(g) - h mean(g h)) / deviation`, `dweight += sum(dy h)`, `dbias += sum(dy)`.
     fn backward<'a>(
         x: &'a [f32],
         weight: &'a [f32],
-        gradient: &'a [f32],
+        bias: &'a [f32],
+        dy: &'a [f32],
         dx: &'a mut [f32],
         dweight: &'a mut [f32],
         dbias: &'a mut [f32],
+        again: &'a mut [f32],
     ) {
         let width = weight.len();
-        let (dweight, dbias) = (&mut dweight[..width], &mut dbias[..width]);
-        let rows = x.chunks_exact(width).zip(gradient.chunks_exact(width));
-        for ((row, gradient), dx) in rows.zip(dx.chunks_exact_mut(width)) {
+        let (dweight, dbias, bias) = (&mut dweight[..width], &mut dbias[..width], &bias[..width]);
+        let mut again = again.chunks_exact_mut(width);
+        let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
+        for ((row, dy), dx) in rows.zip(dx.chunks_exact_mut(width)) {
             let (mean, scale) = moments(row);
-            let mean_g = sum_of(width, |i| gradient[i] * weight[i]) / width as f32;
+            let mean_g = sum_of(width, |i| dy[i] * weight[i]) / width as f32;
             let mean_gh =
-                sum_of(width, |i| gradient[i] * weight[i] * (row[i] - mean)) * scale / width as f32;
+                sum_of(width, |i| dy[i] * weight[i] * (row[i] - mean)) * scale / width as f32;
             for i in 0..width {
                 let h = (row[i] - mean) * scale;
-                dx[i] = scale * (gradient[i] * weight[i] - mean_g - h * mean_gh);
-                dweight[i] += gradient[i] * h;
-                dbias[i] += gradient[i];
+                dx[i] += scale * (dy[i] * weight[i] - mean_g - h * mean_gh);
+                dweight[i] += dy[i] * h;
+                dbias[i] += dy[i];
+            }
+            if let Some(out) = again.next() {
+                for i in 0..width {
+                    out[i] = (row[i] - mean) * scale * weight[i] + bias[i];
+                }
             }
         }
     }
@@ -167,36 +132,56 @@ vectorized! {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::DType;
+    use kernel::{Kernels, Precision};
+
     use super::*;
-    use crate::nn::testing::{assert_same, random};
+    use crate::nn::testing::{Compared, numbers};
 
     #[test]
     fn a_row_by_hand() {
-        let cpu = Device::Cpu;
-        let x = Tensor::new(&[[1.0f32, 2.0, 3.0, 6.0]], &cpu).unwrap();
-        let weight = Tensor::new(&[1.0f32, 1.0, 2.0, 1.0], &cpu).unwrap();
-        let bias = Tensor::new(&[0.0f32, 0.0, 1.0, 0.0], &cpu).unwrap();
+        let mut params = Params::new(1);
+        let norm = LayerNorm::new(&mut params, "n", 4);
+        params.set("n.weight", &[1.0, 1.0, 2.0, 1.0]).unwrap();
+        params.set("n.bias", &[0.0, 0.0, 1.0, 0.0]).unwrap();
+        let mut y = [0.0; 4];
         // mean 3, variance (4 + 1 + 0 + 9) / 4 = 3.5
-        let y = layer_norm(&x, &weight, &bias).unwrap().to_vec2::<f32>().unwrap();
-        for (got, want) in y[0].iter().zip([-1.069_045, -0.534_522, 1.0, 1.603_567]) {
+        norm.forward(Path::Portable, params.values(), &[1.0, 2.0, 3.0, 6.0], &mut y);
+        for (got, want) in y.iter().zip([-1.069_045, -0.534_522, 1.0, 1.603_567]) {
             assert!((got - want).abs() < 1e-5, "{got} {want}");
         }
     }
 
     #[test]
-    fn the_kernel_agrees_with_the_composed_operation() {
-        for (rows, width) in [(1, 4), (3, 16), (7, 33), (5, 192)] {
-            let inputs = [
-                random(vec![rows, 2, width], 3.0, 1),
-                random(vec![width], 1.0, 2),
-                random(vec![width], 1.0, 3),
-            ];
-            assert_same(
-                &inputs,
-                |x| layer_norm(&x[0], &x[1], &x[2]),
-                |x| layer_norm_composed(&x[0], &x[1], &x[2]),
-                2e-5,
-            );
+    fn it_agrees_with_the_composed_layer() {
+        for (rows, width) in [(1, 4), (3, 16), (14, 33), (10, 192)] {
+            let mut params = Params::new(1);
+            let norm = LayerNorm::new(&mut params, "n", width);
+            params.set("n.weight", &numbers(width, 1.0, 2)).unwrap();
+            params.set("n.bias", &numbers(width, 1.0, 3)).unwrap();
+            let (x, dy) = (numbers(rows * width, 3.0, 1), numbers(rows * width, 1.0, 4));
+            let oracle =
+                Compared::new(&params, &[(&x, &[rows, width])], &dy, DType::F64, |w, x| {
+                    norm.composed(w, &x[0])
+                });
+            for path in Path::here() {
+                let (mut y, mut dx, mut again) = (x.clone(), vec![0.0; x.len()], x.clone());
+                let mut gradient = vec![0.0; 2 * width];
+                norm.forward(path, params.values(), &x, &mut y);
+                let (dweight, dbias) = gradient.split_at_mut(width);
+                norm.backward(
+                    path,
+                    params.values(),
+                    &x,
+                    &dy,
+                    &mut dx,
+                    [dweight, dbias],
+                    &mut again,
+                );
+                assert_eq!(y, again);
+                let kernels = Kernels { path, precision: Precision::F32 };
+                oracle.assert_same(kernels, &y, &[&dx], &gradient);
+            }
         }
     }
 }

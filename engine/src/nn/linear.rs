@@ -1,163 +1,159 @@
 //! Linear layer: `y = x W^T + b`.
 
-use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor};
+use std::ops::Range;
+
+use candle_core::{Result, Tensor};
+use kernel::{Kernels, Matrix, MatrixMut, Packed, Segment, transposed_product, vectorized};
+use rayon::prelude::*;
 
 use super::{
+    composed::Composed,
     init::Init,
-    matrix::{Matrix, MatrixMut},
-    op::{has_kernel, slice, tensor_like, with_slice},
-    params::Params,
-    simd::vectorized,
+    params::{Params, Slot},
 };
 
+/// Rows that go through a layer at once: few enough that what one pass writes is still near when the next one reads it.
+pub(crate) const CHUNK: usize = 64;
+
 /// A linear layer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Linear {
     /// `(outputs, inputs)`
-    weight: Tensor,
+    weight: Slot,
     /// `(outputs,)`
-    bias: Tensor,
+    bias: Slot,
+    inputs: usize,
+    outputs: usize,
 }
 
 impl Linear {
     /// Adds `name.weight` (Xavier, uniform) and `name.bias` (zeros) to the parameters.
-    ///
-    /// # Errors
-    /// When candle cannot make them.
-    pub fn new(params: &mut Params, name: &str, inputs: usize, outputs: usize) -> Result<Self> {
+    pub fn new(params: &mut Params, name: &str, inputs: usize, outputs: usize) -> Self {
         Self::with(params, name, inputs, outputs, (Init::Xavier { inputs, outputs }, Init::Zero))
     }
 
     /// As [`new`](Self::new), with these initial weights and this initial bias.
-    ///
-    /// # Errors
-    /// When candle cannot make them.
     pub fn with(
         params: &mut Params,
         name: &str,
         inputs: usize,
         outputs: usize,
         (weight, bias): (Init, Init),
-    ) -> Result<Self> {
-        Ok(Self {
-            weight: params.add(&format!("{name}.weight"), (outputs, inputs), weight)?,
-            bias: params.add(&format!("{name}.bias"), outputs, bias)?,
-        })
+    ) -> Self {
+        Self {
+            weight: params.add(&format!("{name}.weight"), &[outputs, inputs], weight),
+            bias: params.add(&format!("{name}.bias"), &[outputs], bias),
+            inputs,
+            outputs,
+        }
     }
 
-    /// `(.., inputs)` to `(.., outputs)`.
+    /// The patch embedding: a convolution whose kernel is as large as its stride, `patch_embed.proj.*`, as a linear layer over the
+    /// pixels of each patch, channel by channel and row by row.
+    pub fn patch_embedding(params: &mut Params, patch: usize, width: usize) -> Self {
+        let inputs = 3 * patch * patch;
+        let init = Init::Xavier { inputs, outputs: width };
+        Self {
+            weight: params.add("patch_embed.proj.weight", &[width, 3, patch, patch], init),
+            bias: params.add("patch_embed.proj.bias", &[width], Init::Zero),
+            inputs,
+            outputs: width,
+        }
+    }
+
+    /// Its bias in a flat buffer.
+    pub(crate) fn bias(self, flat: &[f32]) -> &[f32] {
+        self.bias.of(flat)
+    }
+
+    /// The places of its bias.
+    pub(crate) fn bias_slot(self) -> Slot {
+        self.bias
+    }
+
+    /// The places of its weight.
+    pub(crate) fn weight_slot(self) -> Slot {
+        self.weight
+    }
+
+    /// Packs the weight for [`forward`](Self::forward).
+    pub(crate) fn pack(self, kernels: Kernels, params: &[f32], packed: &mut Packed) {
+        packed.pack(kernels, self.matrix(params).transposed());
+    }
+
+    /// Packs the weight for [`backward`](Self::backward).
+    pub(crate) fn pack_back(self, kernels: Kernels, params: &[f32], packed: &mut Packed) {
+        packed.pack(kernels, self.matrix(params));
+    }
+
+    fn matrix(self, params: &[f32]) -> Matrix<'_> {
+        Matrix::new(self.weight.of(params), self.outputs, self.inputs)
+    }
+
+    /// `x W^T` without the bias, for `x` `(rows, inputs)`.
+    pub(crate) fn forward(self, packed: &Packed, x: &[f32], out: &mut [f32]) {
+        let rows = x.len() / self.inputs;
+        MatrixMut::new(out, rows, self.outputs)
+            .set_product(Matrix::new(x, rows, self.inputs), packed);
+    }
+
+    /// The gradient of `x` from the one of `y`: `dx = dy W`.
+    pub(crate) fn backward(self, packed: &Packed, dy: &[f32], dx: &mut [f32]) {
+        let rows = dy.len() / self.outputs;
+        MatrixMut::new(dx, rows, self.inputs)
+            .set_product(Matrix::new(dy, rows, self.outputs), packed);
+    }
+
+    /// The gradient of the weight, `dW = dy^T x`, summed over segments of `(dy, x)`; on all threads of the pool that it is called
+    /// in.
+    pub(crate) fn weight_gradient<'a>(
+        self,
+        kernels: Kernels,
+        segments: impl Iterator<Item = (&'a [f32], &'a [f32])> + Clone + Sync + Send,
+        gradient: &mut [f32],
+    ) {
+        let Self { inputs, outputs, .. } = self;
+        let rows = outputs.div_ceil(rayon::current_num_threads()).next_multiple_of(8);
+        gradient.par_chunks_mut(rows * inputs).enumerate().for_each(|(i, part)| {
+            let range: Range<usize> = i * rows..(i * rows + part.len() / inputs);
+            let segments = segments.clone().map(|(dy, x)| Segment {
+                a: Matrix::new(dy, dy.len() / outputs, outputs),
+                b: Matrix::new(x, x.len() / inputs, inputs),
+            });
+            let count = range.len();
+            transposed_product(kernels, segments, range, &mut MatrixMut::new(part, count, inputs));
+        });
+    }
+
+    /// `(.., inputs)` to `(.., outputs)`, composed.
     ///
     /// # Errors
     /// When the shapes do not fit.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        linear(x, &self.weight, &self.bias)
-    }
-}
-
-/// `x W^T + b` for `x` `(.., inputs)`, `weight` `(outputs, inputs)`, `bias` `(outputs,)`.
-///
-/// # Errors
-/// When the shapes do not fit.
-pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    if has_kernel(x) {
-        x.contiguous()?.apply_op3(weight, bias, LinearOp)
-    } else {
-        linear_composed(x, weight, bias)
-    }
-}
-
-/// The same from candle's differentiable operations: for other number types and devices, and to test against.
-///
-/// # Errors
-/// When the shapes do not fit.
-pub fn linear_composed(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    let (outputs, inputs) = weight.dims2()?;
-    let rows = x.reshape(((), inputs))?;
-    rows.matmul(&weight.t()?)?.broadcast_add(bias)?.reshape(with_last(x.dims(), outputs))
-}
-
-fn with_last(dims: &[usize], last: usize) -> Shape {
-    let mut dims = dims.to_vec();
-    if let Some(width) = dims.last_mut() {
-        *width = last;
-    }
-    dims.into()
-}
-
-struct LinearOp;
-
-impl CustomOp3 for LinearOp {
-    fn name(&self) -> &'static str {
-        "linear"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (outputs, inputs) = weight_layout.shape().dims2()?;
-        if x_layout.dims().last() != Some(&inputs) {
-            candle_core::bail!("a linear layer of {inputs} inputs got {:?}", x_layout.dims());
+    pub fn composed(self, w: &Composed, x: &Tensor) -> Result<Tensor> {
+        let weight = w.tensor(self.weight).reshape((self.outputs, self.inputs))?;
+        let rows = x.reshape(((), self.inputs))?.matmul(&weight.t()?)?;
+        let mut shape = x.dims().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = self.outputs;
         }
-        let x = slice(x, x_layout)?;
-        let rows = x.len() / inputs;
-        let mut out = slice(bias, bias_layout)?.repeat(rows);
-        MatrixMut::new(&mut out, rows, outputs).add_product(
-            Matrix::new(x, rows, inputs),
-            Matrix::new(slice(weight, weight_layout)?, outputs, inputs).transposed(),
-        );
-        Ok((CpuStorage::F32(out), with_last(x_layout.dims(), outputs)))
+        rows.broadcast_add(w.tensor(self.bias))?.reshape(shape)
     }
+}
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        bias: &Tensor,
-        _out: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let gradient = gradient.contiguous()?;
-        let (outputs, inputs) = weight.dims2()?;
-        let rows = x.elem_count() / inputs;
-        let dx = if x.track_op() {
-            let mut dx = vec![0.0; rows * inputs];
-            with_slice(&gradient, |gradient| {
-                with_slice(weight, |weight| {
-                    MatrixMut::new(&mut dx, rows, inputs).set_product(
-                        Matrix::new(gradient, rows, outputs),
-                        Matrix::new(weight, outputs, inputs),
-                    );
-                })
-            })??;
-            Some(tensor_like(dx, x)?)
-        } else {
-            None // pixels: nothing upstream learns
-        };
-        let mut dweight = vec![0.0; outputs * inputs];
-        let mut dbias = vec![0.0; outputs];
-        with_slice(&gradient, |gradient| {
-            column_sums(gradient, &mut dbias);
-            with_slice(x, |x| {
-                MatrixMut::new(&mut dweight, outputs, inputs).set_product(
-                    Matrix::new(gradient, rows, outputs).transposed(),
-                    Matrix::new(x, rows, inputs),
-                );
-            })
-        })??;
-        let dbias = Tensor::from_vec(dbias, bias.shape(), &Device::Cpu)?;
-        Ok((dx, Some(tensor_like(dweight, weight)?), Some(dbias)))
+vectorized! {
+    /// Adds `bias` to each row.
+    pub(crate) fn add_bias<'a>(rows: &'a mut [f32], bias: &'a [f32]) {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            for (value, bias) in row.iter_mut().zip(bias) {
+                *value += bias;
+            }
+        }
     }
 }
 
 vectorized! {
     /// Adds all rows of `values` to `sums`, whose length is a row's.
-    pub(super) fn column_sums<'a>(values: &'a [f32], sums: &'a mut [f32]) {
+    pub(crate) fn add_rows<'a>(values: &'a [f32], sums: &'a mut [f32]) {
         for row in values.chunks_exact(sums.len()) {
             for (sum, value) in sums.iter_mut().zip(row) {
                 *sum += value;
@@ -168,40 +164,58 @@ vectorized! {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::DType;
+
     use super::*;
-    use crate::nn::testing::{assert_same, random};
+    use crate::nn::testing::{Compared, all_kernels, numbers};
 
     #[test]
     fn a_product_by_hand() {
-        let cpu = Device::Cpu;
-        let x = Tensor::new(&[[1.0f32, 2.0]], &cpu).unwrap();
-        let weight = Tensor::new(&[[3.0f32, 4.0], [5.0, 6.0], [7.0, 8.0]], &cpu).unwrap();
-        let bias = Tensor::new(&[0.5f32, 0.0, -1.0], &cpu).unwrap();
-        let y = linear(&x, &weight, &bias).unwrap().to_vec2::<f32>().unwrap();
-        assert_eq!(y, [[11.5, 17.0, 22.0]]);
+        let mut params = Params::new(1);
+        let layer = Linear::new(&mut params, "l", 2, 3);
+        params.set("l.weight", &[3.0, 4.0, 5.0, 6.0, 7.0, 8.0]).unwrap();
+        params.set("l.bias", &[0.5, 0.0, -1.0]).unwrap();
+        let (mut packed, mut y) = (Packed::default(), [0.0; 3]);
+        let kernels = Kernels::single();
+        layer.pack(kernels, params.values(), &mut packed);
+        layer.forward(&packed, &[1.0, 2.0], &mut y);
+        add_bias(kernels.path, &mut y, layer.bias(params.values()));
+        assert_eq!(y, [11.5, 17.0, 22.0]);
     }
 
     #[test]
-    fn the_kernel_agrees_with_the_composed_operation() {
-        for (rows, inputs, outputs) in [(1, 1, 1), (5, 7, 3), (33, 48, 20)] {
-            let inputs = [
-                random(vec![rows, 2, inputs], 1.0, 1),
-                random(vec![outputs, inputs], 1.0, 2),
-                random(vec![outputs], 1.0, 3),
-            ];
-            assert_same(
-                &inputs,
-                |x| linear(&x[0], &x[1], &x[2]),
-                |x| linear_composed(&x[0], &x[1], &x[2]),
-                2e-5,
-            );
+    fn it_agrees_with_the_composed_layer() {
+        for (rows, inputs, outputs) in [(1, 1, 1), (5, 7, 3), (33, 48, 20), (70, 33, 100)] {
+            let mut params = Params::new(1);
+            let layer = Linear::new(&mut params, "l", inputs, outputs);
+            let (x, dy) = (numbers(rows * inputs, 1.0, 1), numbers(rows * outputs, 1.0, 2));
+            params.set("l.bias", &numbers(outputs, 1.0, 3)).unwrap();
+            let oracle =
+                Compared::new(&params, &[(&x, &[rows, inputs])], &dy, DType::F64, |w, x| {
+                    layer.composed(w, &x[0])
+                });
+            for kernels in all_kernels() {
+                let (mut packed, mut y, mut dx) =
+                    (Packed::default(), vec![0.0; rows * outputs], vec![0.0; rows * inputs]);
+                let mut gradient = vec![0.0; params.values().len()];
+                layer.pack(kernels, params.values(), &mut packed);
+                layer.forward(&packed, &x, &mut y);
+                add_bias(kernels.path, &mut y, layer.bias(params.values()));
+                layer.pack_back(kernels, params.values(), &mut packed);
+                layer.backward(&packed, &dy, &mut dx);
+                let cut = rows / 2;
+                let parts = [
+                    (&dy[..cut * outputs], &x[..cut * inputs]),
+                    (&dy[cut * outputs..], &x[cut * inputs..]),
+                ];
+                layer.weight_gradient(
+                    kernels,
+                    parts.into_iter(),
+                    layer.weight.of_mut(&mut gradient),
+                );
+                add_rows(kernels.path, &dy, layer.bias.of_mut(&mut gradient));
+                oracle.assert_same(kernels, &y, &[&dx], &gradient);
+            }
         }
-    }
-
-    #[test]
-    fn a_wrong_width_is_an_error() {
-        let x = random(vec![2, 3], 1.0, 1);
-        let error = linear(&x, &random(vec![4, 5], 1.0, 2), &random(vec![4], 1.0, 3));
-        assert!(error.unwrap_err().to_string().contains("5 inputs"));
     }
 }

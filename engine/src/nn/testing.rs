@@ -1,51 +1,94 @@
-//! Comparing an operation with its oracle.
+//! Comparing a layer with its composed form.
 
-use candle_core::{Device, Result, Tensor, Var};
+use candle_core::{DType, Device, Result, Tensor, Var};
+use kernel::{Kernels, Path, Precision};
 use shared::stream::{Purpose, stream};
 
-use super::Init;
+use super::{Composed, Init, Params};
 
-/// A tensor of normal numbers.
-pub(crate) fn random(shape: Vec<usize>, deviation: f64, seed: u64) -> Tensor {
-    let n = shape.iter().product();
-    let values = Init::Normal { deviation }.draw(n, &mut stream(seed, Purpose::Init, 0, 0));
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+/// So many normal numbers.
+pub(crate) fn numbers(n: usize, deviation: f64, seed: u64) -> Vec<f32> {
+    Init::Normal { deviation }.draw(n, &mut stream(seed, Purpose::Init, 0, 0))
 }
 
-/// Asserts that two functions agree in their value and in the gradients of all inputs, up to `tolerance` relative to the
-/// largest number of each tensor.
-pub(crate) fn assert_same(
-    inputs: &[Tensor],
-    ours: impl Fn(&[Tensor]) -> Result<Tensor>,
-    oracle: impl Fn(&[Tensor]) -> Result<Tensor>,
-    tolerance: f32,
-) {
-    let (values, gradients) = value_and_gradients(inputs, ours);
-    let (want_values, want_gradients) = value_and_gradients(inputs, oracle);
-    assert_close(&values, &want_values, tolerance, "value");
-    for (i, (gradient, want)) in gradients.iter().zip(&want_gradients).enumerate() {
-        assert_close(gradient, want, tolerance, &format!("gradient of input {i}"));
+/// All kernels of this machine.
+pub(crate) fn all_kernels() -> impl Iterator<Item = Kernels> {
+    let both = [Precision::F32, Precision::Bf16];
+    both.into_iter().flat_map(|precision| Path::here().map(move |path| Kernels { path, precision }))
+}
+
+/// What a composed layer gives: its output, and the gradients of inputs and parameters for a gradient `dy` of the output.
+pub(crate) struct Compared {
+    output: Vec<f64>,
+    inputs: Vec<Vec<f64>>,
+    params: Vec<f64>,
+}
+
+impl Compared {
+    pub(crate) fn new(
+        params: &Params,
+        inputs: &[(&[f32], &[usize])],
+        dy: &[f32],
+        dtype: DType,
+        layer: impl Fn(&Composed, &[Tensor]) -> Result<Tensor>,
+    ) -> Self {
+        let composed = Composed::new(params, dtype).unwrap();
+        let vars: Vec<Var> = inputs
+            .iter()
+            .map(|(values, shape)| {
+                Var::from_tensor(&composed.constant(values, *shape).unwrap()).unwrap()
+            })
+            .collect();
+        let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+        let output = layer(&composed, &tensors).unwrap();
+        let dy =
+            Tensor::from_slice(dy, output.shape(), &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+        let loss = (&output * dy).unwrap().sum_all().unwrap();
+        let flat = |tensor: &Tensor| -> Vec<f64> {
+            tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+        };
+        let store = loss.backward().unwrap();
+        Self {
+            output: flat(&output),
+            inputs: vars.iter().map(|var| flat(store.get(var).expect("a gradient"))).collect(),
+            params: composed.gradients(&loss).unwrap(),
+        }
+    }
+
+    /// Asserts that a layer's own arithmetic gives the same. Single precision keeps 2e-5 of a tensor's largest number, bf16, whose
+    /// factors have 8 digits, 2e-2.
+    pub(crate) fn assert_same(
+        &self,
+        kernels: Kernels,
+        output: &[f32],
+        inputs: &[&[f32]],
+        params: &[f32],
+    ) {
+        let tolerance = match kernels.precision {
+            Precision::F32 => 2e-5,
+            Precision::Bf16 => 2e-2,
+        };
+        assert_close(output, &self.output, tolerance, &format!("{kernels:?}: output"));
+        for (i, (got, want)) in inputs.iter().zip(&self.inputs).enumerate() {
+            assert_close(got, want, tolerance, &format!("{kernels:?}: gradient of input {i}"));
+        }
+        assert_close(
+            params,
+            &self.params,
+            tolerance,
+            &format!("{kernels:?}: gradient of parameters"),
+        );
     }
 }
 
-fn value_and_gradients(
-    inputs: &[Tensor],
-    function: impl Fn(&[Tensor]) -> Result<Tensor>,
-) -> (Vec<f32>, Vec<Vec<f32>>) {
-    let vars: Vec<Var> = inputs.iter().map(|input| Var::from_tensor(input).unwrap()).collect();
-    let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
-    let out = function(&tensors).unwrap();
-    let weights = random(out.dims().to_vec(), 1.0, 99);
-    let gradients = (&out * weights).unwrap().sum_all().unwrap().backward().unwrap();
-    let flat = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    let of_vars = vars.iter().map(|var| flat(gradients.get(var).expect("a gradient"))).collect();
-    (flat(&out), of_vars)
-}
-
-fn assert_close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
+/// Asserts that two tensors differ by a share of the largest number at most.
+pub(crate) fn assert_close(got: &[f32], want: &[f64], tolerance: f64, what: &str) {
     assert_eq!(got.len(), want.len(), "{what}");
-    let largest = want.iter().fold(1e-3f32, |max, value| max.max(value.abs()));
-    for (i, (g, w)) in got.iter().zip(want).enumerate() {
-        assert!((g - w).abs() <= tolerance * largest, "{what} at {i}: {g} instead of {w}");
+    let largest = want.iter().fold(1e-3f64, |max, value| max.max(value.abs()));
+    for (i, (&got, want)) in got.iter().zip(want).enumerate() {
+        assert!(
+            (f64::from(got) - want).abs() <= tolerance * largest,
+            "{what} at {i}: {got} instead of {want}"
+        );
     }
 }

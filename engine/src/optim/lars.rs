@@ -1,8 +1,6 @@
 //! LARS (You et al. 2017), the variant of MAE's linear probing: tensors of one dimension get neither decay nor a trust ratio.
 
-use candle_core::Result;
-
-use super::{Gradients, Optimizer, named, read_named, zeros};
+use super::{Optimizer, named, read_named, zeros};
 use crate::nn::{Params, tensor_file::NamedTensor};
 
 /// LARS with momentum.
@@ -11,7 +9,10 @@ pub struct Lars {
     momentum: f32,
     trust: f64,
     weight_decay: f32,
-    velocity: Gradients,
+    /// Flat as the parameters.
+    velocity: Vec<f32>,
+    /// The sum of gradient and decay of one tensor.
+    direction: Vec<f32>,
 }
 
 impl Lars {
@@ -22,6 +23,7 @@ impl Lars {
             trust: 0.001,
             weight_decay: weight_decay as f32,
             velocity: zeros(params),
+            direction: Vec::new(),
         }
     }
 
@@ -37,29 +39,28 @@ fn norm(values: &[f32]) -> f64 {
 }
 
 impl Optimizer for Lars {
-    fn step(&mut self, params: &Params, gradients: &Gradients, lr: f64) -> Result<()> {
-        let mut velocities = std::mem::take(&mut self.velocity);
-        for ((param, gradient), velocity) in params.trainable().zip(gradients).zip(&mut velocities)
-        {
-            param.update(|values| {
-                let mut gradient = gradient.clone();
-                let mut ratio = 1.0;
-                if param.decays() {
-                    for (g, value) in gradient.iter_mut().zip(values.iter()) {
-                        *g += self.weight_decay * value;
-                    }
-                    ratio = self.trust_ratio(values, &gradient);
+    fn step(&mut self, params: &mut Params, gradients: &[f32], lr: f64) {
+        assert_eq!(params.values().len(), gradients.len(), "one gradient for each parameter");
+        let mut direction = std::mem::take(&mut self.direction);
+        let (entries, flat) = params.parts_mut();
+        for param in entries.iter().filter(|param| param.trainable) {
+            let values = param.slot.of_mut(flat);
+            direction.clear();
+            direction.extend_from_slice(param.slot.of(gradients));
+            let mut ratio = 1.0;
+            if param.decays() {
+                for (g, value) in direction.iter_mut().zip(values.iter()) {
+                    *g += self.weight_decay * value;
                 }
-                for ((value, g), velocity) in
-                    values.iter_mut().zip(&gradient).zip(velocity.iter_mut())
-                {
-                    *velocity = self.momentum * *velocity + g * ratio;
-                    *value -= lr as f32 * *velocity;
-                }
-            })?;
+                ratio = self.trust_ratio(values, &direction);
+            }
+            let velocities = param.slot.of_mut(&mut self.velocity);
+            for ((value, g), velocity) in values.iter_mut().zip(&direction).zip(velocities) {
+                *velocity = self.momentum * *velocity + g * ratio;
+                *value -= lr as f32 * *velocity;
+            }
         }
-        self.velocity = velocities;
-        Ok(())
+        self.direction = direction;
     }
 
     fn state(&self, params: &Params) -> Vec<NamedTensor> {
@@ -78,40 +79,37 @@ impl Optimizer for Lars {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::DType;
-
     use super::*;
     use crate::nn::Init;
 
     #[test]
     fn two_steps_by_hand() {
-        let mut params = Params::new(1, DType::F32);
-        params.add("weight", (1, 2), Init::Zero).unwrap();
-        params.add("bias", 1, Init::One).unwrap();
-        params.get("weight").unwrap().set(&[3.0, 4.0]).unwrap();
+        let mut params = Params::new(1);
+        params.add("weight", &[1, 2], Init::Zero);
+        params.add("bias", &[1], Init::One);
+        params.set("weight", &[3.0, 4.0]).unwrap();
         let mut lars = Lars::new(&params, 0.0);
-        let values = || -> Vec<f32> { params.iter().flat_map(|p| p.values().unwrap()).collect() };
         // |weight| 5, |gradient| 1: ratio 0.005. The bias moves by lr * gradient.
-        lars.step(&params, &vec![vec![0.0, 1.0], vec![2.0]], 10.0).unwrap();
-        for (got, want) in values().iter().zip([3.0, 3.95, -19.0]) {
+        lars.step(&mut params, &[0.0, 1.0, 2.0], 10.0);
+        for (got, want) in params.values().iter().zip([3.0, 3.95, -19.0]) {
             assert!((got - want).abs() < 1e-5, "{got} {want}");
         }
         // A gradient of 0 has a ratio of 1; momentum 0.9 goes on.
-        lars.step(&params, &vec![vec![0.0, 0.0], vec![0.0]], 10.0).unwrap();
-        for (got, want) in values().iter().zip([3.0, 3.905, -37.0]) {
+        lars.step(&mut params, &[0.0; 3], 10.0);
+        for (got, want) in params.values().iter().zip([3.0, 3.905, -37.0]) {
             assert!((got - want).abs() < 1e-5, "{got} {want}");
         }
     }
 
     #[test]
     fn decay_joins_the_gradient_before_the_ratio() {
-        let mut params = Params::new(1, DType::F32);
-        params.add("weight", (1, 1), Init::Zero).unwrap();
-        params.get("weight").unwrap().set(&[2.0]).unwrap();
+        let mut params = Params::new(1);
+        params.add("weight", &[1, 1], Init::Zero);
+        params.set("weight", &[2.0]).unwrap();
         let mut lars = Lars::new(&params, 0.5);
         // gradient 1 + 0.5 * 2 = 2, ratio 0.001 * 2 / 2, move 0.001 * 2 * lr
-        lars.step(&params, &vec![vec![1.0]], 100.0).unwrap();
-        let value = params.get("weight").unwrap().values().unwrap()[0];
+        lars.step(&mut params, &[1.0], 100.0);
+        let value = params.values()[0];
         assert!((value - 1.8).abs() < 1e-6, "{value}");
     }
 }

@@ -25,7 +25,6 @@ fn layer(name: &str, depth: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::DType;
     use shared::study::{ModelSpec, Pooling};
 
     use super::*;
@@ -34,7 +33,7 @@ mod tests {
     #[test]
     fn rates_by_hand() {
         let model = ModelSpec::default(); // 4 blocks
-        let vit = Vit::new(&model, 10, Pooling::Mean, 1, DType::F32).unwrap();
+        let vit = Vit::new(&model, 10, Pooling::Mean, 1);
         let groups = layer_groups(vit.params(), 4, 0.5);
         let of = |name: &str| {
             let place = vit.params().trainable().position(|param| param.name == name);

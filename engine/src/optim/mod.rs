@@ -6,8 +6,6 @@ mod lars;
 mod layer_decay;
 mod schedule;
 
-use candle_core::Result;
-
 pub use adamw::{AdamW, Group};
 pub use clip::clip_norm;
 pub use lars::Lars;
@@ -16,16 +14,11 @@ pub use schedule::Schedule;
 
 use crate::nn::{Params, tensor_file::NamedTensor};
 
-/// The gradient of each trainable parameter, in the parameters' order, row by row.
-pub type Gradients = Vec<Vec<f32>>;
-
 /// Changes parameters along their gradients.
 pub trait Optimizer: Send {
-    /// One step at this learning rate.
-    ///
-    /// # Errors
-    /// When a parameter cannot be written. Panics when the gradients are those of another model.
-    fn step(&mut self, params: &Params, gradients: &Gradients, lr: f64) -> Result<()>;
+    /// One step at this learning rate. `gradients` is flat as the parameters' values; fixed parameters stay as they are. Panics
+    /// when the gradients are those of another model.
+    fn step(&mut self, params: &mut Params, gradients: &[f32], lr: f64);
 
     /// All that the next step depends on besides the parameters.
     fn state(&self, params: &Params) -> Vec<NamedTensor>;
@@ -41,17 +34,15 @@ pub trait Optimizer: Send {
     ) -> std::result::Result<(), String>;
 }
 
-/// Zeros in the shape of all trainable parameters.
-fn zeros(params: &Params) -> Gradients {
-    params.trainable().map(|param| vec![0.0; param.tensor().elem_count()]).collect()
+/// Zeros for all parameters.
+fn zeros(params: &Params) -> Vec<f32> {
+    vec![0.0; params.values().len()]
 }
 
-/// One buffer per parameter as `prefix.name`.
-fn named(params: &Params, prefix: &str, buffers: &Gradients) -> Vec<NamedTensor> {
-    let pairs = params.trainable().zip(buffers);
-    pairs
-        .map(|(param, values)| param.named(&format!("{prefix}.{}", param.name), values.clone()))
-        .collect()
+/// The part of each trainable parameter in a flat buffer as `prefix.name`.
+fn named(params: &Params, prefix: &str, flat: &[f32]) -> Vec<NamedTensor> {
+    let tensors = params.trainable();
+    tensors.map(|p| p.named(&format!("{prefix}.{}", p.name), p.slot.of(flat).to_vec())).collect()
 }
 
 /// Reads back what [`named`] made.
@@ -59,12 +50,12 @@ fn read_named(
     params: &Params,
     prefix: &str,
     file: &safetensors::SafeTensors<'_>,
-) -> std::result::Result<Gradients, String> {
-    let names = params.trainable();
-    names
-        .map(|param| {
-            let name = format!("{prefix}.{}", param.name);
-            crate::nn::tensor_file::read(file, &name, param.tensor().dims())
-        })
-        .collect()
+) -> std::result::Result<Vec<f32>, String> {
+    let mut flat = zeros(params);
+    for param in params.trainable() {
+        let name = format!("{prefix}.{}", param.name);
+        let values = crate::nn::tensor_file::read(file, &name, &param.shape)?;
+        param.slot.of_mut(&mut flat).copy_from_slice(&values);
+    }
+    Ok(flat)
 }

@@ -5,6 +5,7 @@
 
 use std::{fs, path::Path};
 
+use kernel::Kernels;
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 use shared::Rgb8;
@@ -76,7 +77,7 @@ impl Encoder<'_> {
             normalise(&image?, &mut pixels);
             shown.push(grid, &pixels, &order, false);
         }
-        Ok(self.mae.features(&shown)?.flatten_all()?.to_vec1()?)
+        Ok(self.mae.features(&shown, Kernels::single()))
     }
 }
 
@@ -89,12 +90,9 @@ pub struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     /// Features of this encoder in its folder, of the images that `dataset` describes.
-    ///
-    /// # Errors
-    /// When candle cannot read the encoder's parameters.
-    pub fn new(folder: &'a Path, mae: &Mae, dataset: &str) -> Result<Self, EngineError> {
-        let base = format!("{}\n{}\n{dataset}", checkpoint::PROGRAM, mae.params().digest()?);
-        Ok(Self { folder, base })
+    pub fn new(folder: &'a Path, mae: &Mae, dataset: &str) -> Self {
+        let base = format!("{}\n{}\n{dataset}", checkpoint::PROGRAM, mae.params().digest());
+        Self { folder, base }
     }
 
     /// The kept features of `part`, or those that `compute` gives, which are then kept. A folder that cannot be written

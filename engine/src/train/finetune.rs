@@ -1,5 +1,6 @@
 //! Fine-tuning: encoder and classifier are trained together.
 
+use kernel::Kernels;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use shared::{
@@ -15,7 +16,7 @@ use super::{
     batches::{Batch, Batches},
     poisons::AttackedSet,
     pretrain::EpochEnd,
-    replicas,
+    replicas::{self, Replicas},
     report::Reporter,
 };
 use crate::{
@@ -28,8 +29,9 @@ use crate::{
         },
         mix::Mix,
     },
+    device::pool,
     eval::Evaluator,
-    model::{Targets, Vit, WholeImages, soft_cross_entropy},
+    model::{LabelledImages, PatchGrid, Targets, Vit, VitRun, WholeImages},
     nn::{drop_factor, drop_rate, normal},
     optim::{AdamW, Optimizer, Schedule, clip_norm, layer_groups},
 };
@@ -53,15 +55,8 @@ pub struct Finetuning<'a> {
     pub seed: u64,
     /// Threads to train on.
     pub threads: usize,
-}
-
-/// A batch cut into shards, ready for the model.
-struct Shards {
-    images: Vec<WholeImages>,
-    /// For each shard the shares of its images' classes.
-    targets: Vec<Vec<f32>>,
-    /// For each shard the factors of its blocks' parts ([`Vit::logits`]).
-    drops: Vec<Vec<Vec<f32>>>,
+    /// How to multiply.
+    pub kernels: Kernels,
 }
 
 impl Finetuning<'_> {
@@ -84,11 +79,11 @@ impl Finetuning<'_> {
     /// When the loss is no number any more; when `save` or an event fails.
     pub fn train(
         &self,
-        vit: &Vit,
+        vit: &mut Vit,
         adamw: &mut AdamW,
         done: u32,
         report: &mut Reporter<'_>,
-        mut save: impl FnMut(EpochEnd<'_>, &mut Reporter<'_>) -> Result<(), EngineError>,
+        mut save: impl FnMut(EpochEnd<'_, Vit>, &mut Reporter<'_>) -> Result<(), EngineError>,
     ) -> Result<Evaluation, EngineError> {
         let recipe = self.recipe;
         let FinetuneSpec { base_lr, min_lr, warmup_epochs, epochs, .. } = *recipe;
@@ -98,30 +93,30 @@ impl Finetuning<'_> {
         let mut evaluation = None;
         let batches = self.batches();
         report.begin(&batches);
+        let pool = pool(self.threads)?;
+        let run = VitRun::new(self.kernels);
+        let mut replicas = Replicas::new(vec![run], vit.params().values().len());
+        let (grid, depth) = (vit.grid(), vit.spec().encoder.depth as usize);
         batches.prefetched(
             done,
-            |batch| self.shards(vit, batch),
+            |batch| self.shards(grid, depth, batch),
             |batch, shards| {
                 report.computes();
                 let shards = shards?;
                 let lr = schedule.at(accumulated.epochs_done(&batch));
                 let size = batch.samples.len() as f64;
                 let weights: Vec<f64> =
-                    shards.images.iter().map(|s| s.images as f64 / size).collect();
-                let (loss, gradients) =
-                    replicas::gradients(vit.params(), &weights, self.threads, |i| {
-                        let logits = vit.logits(&shards.images[i], Some(&shards.drops[i]))?;
-                        soft_cross_entropy(&logits, &shards.targets[i])
-                    })?;
+                    shards.iter().map(|shard| shard.images.images as f64 / size).collect();
+                let loss = pool.install(|| replicas.gradients(vit, &shards, &weights));
                 if !loss.is_finite() {
                     let epoch = batch.epoch + 1;
                     return Err(EngineError::Diverged { phase: Phase::Finetune, loss, epoch, lr });
                 }
-                if let Some(mut gradients) = accumulated.add(&batch, gradients) {
+                if accumulated.completes(&batch, replicas.total()) {
                     if recipe.clip_norm > 0.0 {
-                        clip_norm(&mut gradients, recipe.clip_norm);
+                        clip_norm(replicas.total(), recipe.clip_norm);
                     }
-                    adamw.step(vit.params(), &gradients, lr)?;
+                    pool.install(|| adamw.step(vit.params_mut(), replicas.total(), lr));
                 }
                 report.step(&batch, loss, lr)?;
                 if batch.ends_epoch() {
@@ -133,8 +128,9 @@ impl Finetuning<'_> {
                         report.send(RunEvent::evaluated(epoch, &counts))?;
                         evaluation = Some(counts);
                     }
+                    let (model, optimizer) = (&*vit, &*adamw);
                     save(
-                        EpochEnd { epoch, checkpoint, milestone, knn: false, optimizer: adamw },
+                        EpochEnd { model, epoch, checkpoint, milestone, knn: false, optimizer },
                         report,
                     )?;
                     report.waits();
@@ -157,8 +153,13 @@ impl Finetuning<'_> {
 
     /// Augments and mixes the samples of a batch and draws what they skip. What happens to a sample alone depends on the seed, the
     /// epoch and the sample; the mixing on the seed and the step.
-    fn shards(&self, vit: &Vit, batch: &Batch) -> Result<Shards, DataError> {
-        let (grid, side) = (vit.grid(), self.pixels.side);
+    fn shards(
+        &self,
+        grid: PatchGrid,
+        depth: usize,
+        batch: &Batch,
+    ) -> Result<Vec<LabelledImages>, DataError> {
+        let side = self.pixels.side;
         let Batch { epoch, ref samples, .. } = *batch;
         let mut planes = vec![0.0; samples.len() * grid.image_len()];
         let images = planes.par_chunks_exact_mut(grid.image_len()).zip(samples);
@@ -175,22 +176,22 @@ impl Finetuning<'_> {
             samples.iter().map(|&sample| self.images.label(sample as usize)).collect();
         let classes = self.pixels.classes.len();
         let targets = Targets::new(&labels, classes, self.recipe.label_smoothing, mix.lambda);
-        let mut shards = Shards { images: Vec::new(), targets: Vec::new(), drops: Vec::new() };
-        for range in replicas::shards(samples.len()) {
+        let shards = replicas::shards(samples.len()).into_iter().map(|range| {
             let mut images = WholeImages::default();
             for image in planes.chunks_exact(grid.image_len()).skip(range.start).take(range.len()) {
                 images.push(grid, image);
             }
-            shards.images.push(images);
-            shards.targets.push(targets.rows(range.clone()).to_vec());
-            shards.drops.push(self.drops(vit, epoch, &samples[range]));
-        }
-        Ok(shards)
+            LabelledImages {
+                images,
+                targets: targets.rows(range.clone()).to_vec(),
+                drops: Some(self.drops(depth, epoch, &samples[range])),
+            }
+        });
+        Ok(shards.collect())
     }
 
     /// The factors of every block's two parts for these samples.
-    fn drops(&self, vit: &Vit, epoch: u32, samples: &[u32]) -> Vec<Vec<f32>> {
-        let depth = vit.spec().encoder.depth as usize;
+    fn drops(&self, depth: usize, epoch: u32, samples: &[u32]) -> Vec<Vec<f32>> {
         let mut drops = vec![Vec::with_capacity(samples.len()); 2 * depth];
         for &sample in samples {
             let mut rng = stream(self.seed, Purpose::DropPath, u64::from(epoch), u64::from(sample));

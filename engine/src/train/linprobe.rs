@@ -13,7 +13,6 @@ use super::{
     batches::Batches,
     features::{Encoder, Kept},
     poisons::Poisons,
-    replicas,
     report::Reporter,
 };
 use crate::{
@@ -88,6 +87,7 @@ impl LinearProbe<'_> {
         train_labels.extend(self.poisons.labels());
         let test_labels = labels(&self.pixels.test);
         let mut evaluation = None;
+        let mut gradients = vec![0.0; classifier.params().values().len()];
         let batches = self.batches();
         report.begin(&batches);
         for batch in batches.iter() {
@@ -96,9 +96,7 @@ impl LinearProbe<'_> {
             report.computes();
             let targets: Vec<u32> =
                 batch.samples.iter().map(|&s| train_labels[s as usize]).collect();
-            let loss = classifier.train_loss(&inputs, &targets)?;
-            let (loss, gradients) =
-                replicas::gradients(classifier.params(), &[1.0], 1, |_| Ok(loss.clone()))?;
+            let loss = classifier.gradients(&inputs, &targets, &mut gradients);
             if !loss.is_finite() {
                 return Err(EngineError::Diverged {
                     phase: Phase::Probe,
@@ -107,16 +105,16 @@ impl LinearProbe<'_> {
                     lr,
                 });
             }
-            if let Some(gradients) = accumulated.add(&batch, gradients) {
-                optimizer.step(classifier.params(), &gradients, lr)?;
+            if accumulated.completes(&batch, &mut gradients) {
+                optimizer.step(classifier.params_mut(), &gradients, lr);
             }
             report.step(&batch, loss, lr)?;
             let epoch = batch.epoch + 1;
             if batch.ends_epoch()
                 && (epoch == epochs || epoch % self.recipe.evaluate_every.max(1) == 0)
             {
-                let clean = classifier.scores(&features.test)?;
-                let triggered = classifier.scores(&features.triggered)?;
+                let clean = classifier.scores(&features.test);
+                let triggered = classifier.scores(&features.triggered);
                 let (classes, target) = (self.pixels.classes.len(), self.target_class);
                 let counts = eval::count(&test_labels, &clean, &triggered, classes, target);
                 report.send(RunEvent::evaluated(epoch, &counts))?;

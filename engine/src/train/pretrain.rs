@@ -1,5 +1,6 @@
 //! Pre-training of the masked autoencoder.
 
+use kernel::Kernels;
 use rayon::prelude::*;
 use shared::{
     Phase, Rgb8,
@@ -9,7 +10,11 @@ use shared::{
 };
 
 use super::{
-    accumulate::Accumulated, batches::Batches, poisons::AttackedSet, replicas, report::Reporter,
+    accumulate::Accumulated,
+    batches::Batches,
+    poisons::AttackedSet,
+    replicas::{self, Replicas},
+    report::Reporter,
 };
 use crate::{
     EngineError,
@@ -17,7 +22,8 @@ use crate::{
         DataError,
         augment::{Filter, normalise, random_flip, random_resized_crop},
     },
-    model::{Mae, MaskedImages, PatchGrid},
+    device::pool,
+    model::{Mae, MaeRun, MaskedImages, PatchGrid},
     optim::{AdamW, Optimizer, Schedule},
 };
 
@@ -34,10 +40,14 @@ pub struct Pretraining<'a> {
     pub seed: u64,
     /// Threads to train on.
     pub threads: usize,
+    /// How to multiply.
+    pub kernels: Kernels,
 }
 
 /// The end of an epoch.
-pub struct EpochEnd<'a> {
+pub struct EpochEnd<'a, M> {
+    /// The model as it is now.
+    pub model: &'a M,
     /// Epochs done.
     pub epoch: u32,
     /// Whether a checkpoint is due.
@@ -69,17 +79,20 @@ impl Pretraining<'_> {
     /// When the loss is no number any more; when an image cannot be read, `save` or an event fails.
     pub fn train(
         &self,
-        mae: &Mae,
+        mae: &mut Mae,
         adamw: &mut AdamW,
         done: u32,
         report: &mut Reporter<'_>,
-        mut save: impl FnMut(EpochEnd<'_>, &mut Reporter<'_>) -> Result<(), EngineError>,
+        mut save: impl FnMut(EpochEnd<'_, Mae>, &mut Reporter<'_>) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let recipe = self.recipe;
         let PretrainSpec { base_lr, min_lr, warmup_epochs, epochs, .. } = *recipe;
         let step_size = recipe.batch_size * recipe.accumulate;
         let schedule = Schedule::new(base_lr, min_lr, step_size, warmup_epochs, epochs);
         let mut accumulated = Accumulated::new(recipe.accumulate);
+        let pool = pool(self.threads)?;
+        let run = MaeRun::new(self.kernels);
+        let mut replicas = Replicas::new(vec![run], mae.params().values().len());
         let batches = self.batches();
         report.begin(&batches);
         let grid = mae.grid();
@@ -90,10 +103,7 @@ impl Pretraining<'_> {
             let lr = schedule.at(accumulated.epochs_done(&batch));
             let size = batch.samples.len() as f64;
             let weights: Vec<f64> = shards.iter().map(|s| s.images as f64 / size).collect();
-            let (loss, gradients) =
-                replicas::gradients(mae.params(), &weights, self.threads, |shard| {
-                    mae.forward_loss(&shards[shard])
-                })?;
+            let loss = pool.install(|| replicas.gradients(mae, &shards, &weights));
             if !loss.is_finite() {
                 return Err(EngineError::Diverged {
                     phase: Phase::Pretrain,
@@ -102,8 +112,8 @@ impl Pretraining<'_> {
                     lr,
                 });
             }
-            if let Some(gradients) = accumulated.add(&batch, gradients) {
-                adamw.step(mae.params(), &gradients, lr)?;
+            if accumulated.completes(&batch, replicas.total()) {
+                pool.install(|| adamw.step(mae.params_mut(), replicas.total(), lr));
             }
             report.step(&batch, loss, lr)?;
             if batch.ends_epoch() {
@@ -112,7 +122,9 @@ impl Pretraining<'_> {
                 let checkpoint = due(recipe.checkpoint_every.max(1));
                 let knn = recipe.knn_every > 0 && due(recipe.knn_every);
                 let milestone = checkpoint;
-                save(EpochEnd { epoch, checkpoint, milestone, knn, optimizer: adamw }, report)?;
+                let end =
+                    EpochEnd { model: &*mae, epoch, checkpoint, milestone, knn, optimizer: adamw };
+                save(end, report)?;
                 report.waits();
             }
             Ok(())

@@ -1,26 +1,22 @@
-//! Gradients of a batch on all threads.
+//! Gradients of a batch.
 //!
-//! A batch comes in shards. A thread takes one shard after the other and goes forward and backward through the same
-//! parameters; the shards' gradients are summed in the shards' order, whoever finishes first. So the result does not
-//! depend on the number of threads.
+//! A batch comes in shards. Each replica takes some of them, in their order, and computes the gradient of its share in memory of
+//! its own; then the replicas' gradients are summed, in the replicas' order, and the optimiser steps the flat parameters once.
+//!
+//! A processor is one replica: all its threads work on the same shards and one gradient, so its result does not depend on
+//! the number of threads ([`nn`](crate::nn)). Several devices would be as many replicas, each with a copy of the parameters,
+//! and sum over their connection. A batch on more replicas gives the same gradient up to rounding, and the same bits for the
+//! same number of them.
 
 use std::{
-    collections::BTreeMap,
     ops::Range,
     panic::resume_unwind,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
-use candle_core::{Result, Tensor};
-
-use crate::{
-    nn::{Params, simd::vectorized},
-    optim::Gradients,
-};
+use kernel::{Kernels, vectorized};
+use rayon::prelude::*;
 
 /// Most shards of a batch. More threads than that do not make a step faster.
 pub const SHARDS: usize = 8;
@@ -31,58 +27,69 @@ pub fn shards(n: usize) -> Vec<Range<usize>> {
     (0..count).map(|i| i * n / count..(i + 1) * n / count).collect()
 }
 
-/// Mean loss of a batch and its gradients. `loss(shard)` gives the mean loss over a shard, `weights[shard]` its share of the
-/// batch.
-///
-/// # Errors
-/// When `loss` fails, or a parameter gets no gradient.
-pub fn gradients(
-    params: &Params,
-    weights: &[f64],
-    threads: usize,
-    loss: impl Fn(usize) -> Result<Tensor> + Sync,
-) -> Result<(f64, Gradients)> {
-    let sum = Mutex::new(Sum::default());
-    in_parallel(weights.len(), threads, |shard| {
-        let loss = (loss(shard)? * weights[shard])?;
-        let mut store = loss.backward()?;
-        let gradients = params.trainable().map(|param| match store.remove(param.tensor()) {
-            Some(gradient) => gradient.contiguous(),
-            None => candle_core::bail!("no gradient reaches {}", param.name),
+/// What computes the gradients of some shards.
+pub trait Replica: Send {
+    /// The model.
+    type Model: Sync;
+    /// A shard of a batch, ready for the model.
+    type Shard: Sync;
+
+    /// The loss of the shards and its gradient, written into `gradients`, flat as the model's parameters: the sum over the shards
+    /// of each one's mean loss times its weight. Works on all threads of the rayon pool that it is called in.
+    fn gradients(
+        &mut self,
+        model: &Self::Model,
+        shards: &[Self::Shard],
+        weights: &[f64],
+        gradients: &mut [f32],
+    ) -> f64;
+}
+
+/// Replicas that share batches.
+#[derive(Debug)]
+pub struct Replicas<R> {
+    /// Each with the gradient of its share.
+    replicas: Vec<(R, Vec<f32>)>,
+}
+
+impl<R: Replica> Replicas<R> {
+    /// These replicas, of a model of so many parameters. Panics when there are none.
+    pub fn new(replicas: Vec<R>, parameters: usize) -> Self {
+        assert!(!replicas.is_empty(), "someone computes");
+        let replicas = replicas.into_iter().map(|replica| (replica, vec![0.0; parameters]));
+        Self { replicas: replicas.collect() }
+    }
+
+    /// The loss of a batch; its gradient is [`total`](Self::total). Works on all threads of the rayon pool that it is called in.
+    pub fn gradients(&mut self, model: &R::Model, shards: &[R::Shard], weights: &[f64]) -> f64 {
+        let count = self.replicas.len();
+        let share = |i: usize| i * shards.len() / count..(i + 1) * shards.len() / count;
+        let all = self.replicas.par_iter_mut().enumerate();
+        let loss = all.map(|(i, (replica, gradients))| {
+            replica.gradients(model, &shards[share(i)], &weights[share(i)], gradients)
         });
-        let gradients = gradients.collect::<Result<Vec<_>>>()?;
-        let loss = f64::from(loss.to_scalar::<f32>()?);
-        sum.lock().unwrap_or_else(PoisonError::into_inner).add(shard, loss, gradients)
-    })?;
-    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok((sum.loss, sum.total))
-}
+        let loss = loss.collect::<Vec<f64>>().iter().sum();
+        self.all_reduce();
+        loss
+    }
 
-/// The sum of shards in their order; those that come early wait.
-#[derive(Default)]
-struct Sum {
-    next: usize,
-    waiting: BTreeMap<usize, (f64, Vec<Tensor>)>,
-    loss: f64,
-    total: Gradients,
-}
-
-impl Sum {
-    fn add(&mut self, shard: usize, loss: f64, gradients: Vec<Tensor>) -> Result<()> {
-        self.waiting.insert(shard, (loss, gradients));
-        while let Some((loss, gradients)) = self.waiting.remove(&self.next) {
-            self.next += 1;
-            self.loss += loss;
-            if self.total.is_empty() {
-                let values = gradients.iter().map(|g| g.flatten_all()?.to_vec1());
-                self.total = values.collect::<Result<_>>()?;
-            } else {
-                for (total, gradient) in self.total.iter_mut().zip(&gradients) {
-                    crate::nn::with_slice(gradient, |gradient| add(total, gradient))?;
-                }
-            }
+    /// Sums all replicas' gradients into the first one's.
+    fn all_reduce(&mut self) {
+        let path = Kernels::single().path;
+        let Some(((_, total), others)) = self.replicas.split_first_mut() else { return };
+        for (_, gradients) in others {
+            add(path, total, gradients);
         }
-        Ok(())
+    }
+
+    /// The gradient of the last batch, flat as the parameters.
+    pub fn total(&mut self) -> &mut [f32] {
+        &mut self.replicas[0].1
+    }
+
+    /// A replica.
+    pub fn replica(&self, i: usize) -> &R {
+        &self.replicas[i].0
     }
 }
 
@@ -128,10 +135,7 @@ pub fn in_parallel<T: Send, E: Send>(
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
-
     use super::*;
-    use crate::nn::Init;
 
     #[test]
     fn shards_cover_every_sample_once() {
@@ -145,25 +149,39 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_sum_is_that_of_the_batch_on_any_number_of_threads() {
-        let mut params = Params::new(1, DType::F32);
-        let weight = params.add("w", 2, Init::One).unwrap();
-        // Mean over shards of 1, 1 and 2 samples of x . w
-        let inputs = [[1.0f32, 0.0], [0.0, 8.0], [4.0, 2.0]];
-        let loss = |shard: usize| (Tensor::new(&inputs[shard], &Device::Cpu)? * &weight)?.sum_all();
-        for threads in [1, 2, 5] {
-            let (loss, total) = gradients(&params, &[0.25, 0.25, 0.5], threads, loss).unwrap();
-            assert_eq!((loss, total), (5.25, vec![vec![2.25, 3.0]]));
+    /// A model without parameters of its own: the loss of a shard `x` is `x . w` for `w = (1, 1)`.
+    struct Plain;
+
+    impl Replica for Plain {
+        type Model = ();
+        type Shard = [f32; 2];
+
+        fn gradients(
+            &mut self,
+            (): &(),
+            shards: &[[f32; 2]],
+            weights: &[f64],
+            gradients: &mut [f32],
+        ) -> f64 {
+            gradients.fill(0.0);
+            let mut loss = 0.0;
+            for (shard, &weight) in shards.iter().zip(weights) {
+                for (gradient, value) in gradients.iter_mut().zip(shard) {
+                    *gradient += value * weight as f32;
+                    loss += f64::from(*value) * weight;
+                }
+            }
+            loss
         }
     }
 
     #[test]
-    fn a_parameter_without_gradient_is_named() {
-        let mut params = Params::new(1, DType::F32);
-        let used = params.add("used", 1, Init::One).unwrap();
-        params.add("forgotten", 1, Init::One).unwrap();
-        let error = gradients(&params, &[1.0], 1, |_| used.sqr()?.sum_all()).unwrap_err();
-        assert!(error.to_string().contains("forgotten"), "{error}");
+    fn the_sum_is_that_of_the_batch_on_any_number_of_replicas() {
+        let (shards, weights) = ([[1.0, 0.0], [0.0, 8.0], [4.0, 2.0]], [0.25, 0.25, 0.5]);
+        for count in 1..5 {
+            let mut replicas = Replicas::new((0..count).map(|_| Plain).collect(), 2);
+            let loss = replicas.gradients(&(), &shards, &weights);
+            assert_eq!((loss, &*replicas.total()), (5.25, &[2.25, 3.0][..]), "{count} replicas");
+        }
     }
 }

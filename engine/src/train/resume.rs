@@ -59,7 +59,7 @@ pub fn save(
     optimizer: &dyn Optimizer,
     point: &ResumePoint,
 ) -> Result<(), EngineError> {
-    let mut tensors = params.tensors()?;
+    let mut tensors = params.tensors();
     tensors.extend(optimizer.state(params));
     let text = serde_json::to_string(point).expect("a place has text keys only");
     checkpoint::write(&folder.join(FILE), &serialize(&tensors, &[("resume", text)])?)
@@ -79,7 +79,7 @@ pub fn find(order: &RunOrder, folder: &Path) -> Option<ResumePoint> {
 /// When the file cannot be read or is of another model.
 pub fn load(
     folder: &Path,
-    params: &Params,
+    params: &mut Params,
     optimizer: &mut dyn Optimizer,
 ) -> Result<(), EngineError> {
     let path = folder.join(FILE);

@@ -1,12 +1,12 @@
 //! Fine-tuning against timm: logits, layer-wise rates, smoothed and mixed targets, stochastic depth, five steps.
 
-use candle_core::DType;
 use engine::{
     data::{augment::CropBox, mix::Mix},
-    model::{Targets, Vit, WholeImages, soft_cross_entropy},
+    model::{LabelledImages, Targets, Vit, VitRun, WholeImages},
     optim::{AdamW, Optimizer, clip_norm, layer_groups},
-    train::replicas,
+    train::replicas::Replica,
 };
+use kernel::{Kernels, Path, Precision};
 use serde::Deserialize;
 use shared::study::{ModelSpec, Pooling};
 
@@ -51,10 +51,11 @@ impl Config {
 
     /// The model with the case's weights.
     fn vit(&self, case: &Case) -> Vit {
-        let vit = Vit::new(&self.model, self.classes, self.pooling, 1, DType::F32).unwrap();
-        assert_eq!(case.names("start.").len(), vit.params().iter().count(), "{}", case.name());
-        for param in vit.params().iter() {
-            param.set(&case.floats(&format!("start.{}", param.name))).unwrap();
+        let mut vit = Vit::new(&self.model, self.classes, self.pooling, 1);
+        let names: Vec<String> = vit.params().iter().map(|param| param.name.clone()).collect();
+        assert_eq!(case.names("start.").len(), names.len(), "{}", case.name());
+        for name in names {
+            vit.params_mut().set(&name, &case.floats(&format!("start.{name}"))).unwrap();
         }
         vit
     }
@@ -79,57 +80,60 @@ fn layer_wise_rates_agree() {
 #[test]
 fn five_steps_agree() {
     for case in Case::all("finetune") {
-        let config: Config = case.config();
-        let vit = config.vit(&case);
-        let depth = config.model.encoder.depth as usize;
-        let mut adamw = AdamW::new(vit.params(), (0.9, 0.999), config.weight_decay)
-            .with_groups(layer_groups(vit.params(), depth, config.layer_decay));
-        let (mut losses, mut norms) = (Vec::new(), Vec::new());
-        for step in 0..config.steps {
-            let mut pixels = case.floats(&format!("pixels.{step}"));
-            config.mix().apply(&mut pixels, config.model.image_size as usize);
-            let mut images = WholeImages::default();
-            for image in pixels.chunks_exact(vit.grid().image_len()) {
-                images.push(vit.grid(), image);
-            }
-            let labels = case.indices(&format!("labels.{step}"));
-            let targets =
-                Targets::new(&labels, config.classes, config.smoothing, config.mix().lambda);
-            let factors = case.floats(&format!("factors.{step}"));
-            let drops: Vec<Vec<f32>> =
-                factors.chunks_exact(labels.len()).map(<[f32]>::to_vec).collect();
-            let drops = config.drops.then_some(&drops[..]);
-            let logits = vit.logits(&images, drops).unwrap();
-            let expected = case.floats(&format!("logits.{step}"));
-            let values = logits.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            assert_close(&format!("{}: logits {step}", case.name()), &values, &expected, 1e-5);
-            let (loss, mut gradients) = replicas::gradients(vit.params(), &[1.0], 1, |_| {
-                soft_cross_entropy(&logits, &targets.shares)
-            })
-            .unwrap();
-            if step == 0 {
-                for (param, gradient) in vit.params().trainable().zip(&gradients) {
-                    let expected = case.floats(&format!("gradient.{}", param.name));
-                    let what = format!("{}: gradient of {}", case.name(), param.name);
-                    assert_close(&what, gradient, &expected, 1e-4);
-                }
-            }
-            norms.push(clip_norm(&mut gradients, config.clip_norm.unwrap_or(f64::INFINITY)) as f32);
-            adamw.step(vit.params(), &gradients, config.lr).unwrap();
-            losses.push(loss as f32);
+        for path in Path::here() {
+            five_steps(&case, Kernels { path, precision: Precision::F32 });
         }
-        assert_close(&format!("{}: losses", case.name()), &losses, &case.floats("losses"), 1e-5);
-        assert_close(&format!("{}: norms", case.name()), &norms, &case.floats("norms"), 1e-4);
-        for param in vit.params().iter() {
-            let expected = case.floats(&format!("end.{}", param.name));
-            let what = format!("{}: {}", case.name(), param.name);
-            let values = param.values().unwrap();
-            let steady = case.bytes(&format!("steady.{}", param.name));
-            let of_steady = |values: &[f32]| -> Vec<f32> {
-                let pairs = values.iter().zip(&steady).filter(|&(_, &steady)| steady == 1);
-                pairs.map(|(&value, _)| value).collect()
-            };
-            assert_close(&what, &of_steady(&values), &of_steady(&expected), 1e-5);
+    }
+}
+
+fn five_steps(case: &Case, kernels: Kernels) {
+    let config: Config = case.config();
+    let mut vit = config.vit(case);
+    let depth = config.model.encoder.depth as usize;
+    let mut adamw = AdamW::new(vit.params(), (0.9, 0.999), config.weight_decay)
+        .with_groups(layer_groups(vit.params(), depth, config.layer_decay));
+    let (mut losses, mut norms) = (Vec::new(), Vec::new());
+    let (mut run, mut gradients) = (VitRun::new(kernels), vec![0.0; vit.params().values().len()]);
+    for step in 0..config.steps {
+        let mut pixels = case.floats(&format!("pixels.{step}"));
+        config.mix().apply(&mut pixels, config.model.image_size as usize);
+        let mut images = WholeImages::default();
+        for image in pixels.chunks_exact(vit.grid().image_len()) {
+            images.push(vit.grid(), image);
         }
+        let labels = case.indices(&format!("labels.{step}"));
+        let targets =
+            Targets::new(&labels, config.classes, config.smoothing, config.mix().lambda).shares;
+        let factors = case.floats(&format!("factors.{step}"));
+        let drops = factors.chunks_exact(labels.len()).map(<[f32]>::to_vec).collect();
+        let drops = config.drops.then_some(drops);
+        let shard = LabelledImages { images, targets, drops };
+        let loss = run.gradients(&vit, &[shard], &[1.0], &mut gradients);
+        let expected = case.floats(&format!("logits.{step}"));
+        let what = format!("{}: {kernels:?}: logits {step}", case.name());
+        assert_close(&what, &run.logits(), &expected, 1e-5);
+        if step == 0 {
+            for param in vit.params().trainable() {
+                let expected = case.floats(&format!("gradient.{}", param.name));
+                let what = format!("{}: gradient of {}", case.name(), param.name);
+                assert_close(&what, param.slot.of(&gradients), &expected, 1e-4);
+            }
+        }
+        norms.push(clip_norm(&mut gradients, config.clip_norm.unwrap_or(f64::INFINITY)) as f32);
+        adamw.step(vit.params_mut(), &gradients, config.lr);
+        losses.push(loss as f32);
+    }
+    assert_close(&format!("{}: losses", case.name()), &losses, &case.floats("losses"), 1e-5);
+    assert_close(&format!("{}: norms", case.name()), &norms, &case.floats("norms"), 1e-4);
+    for param in vit.params().iter() {
+        let expected = case.floats(&format!("end.{}", param.name));
+        let what = format!("{}: {}", case.name(), param.name);
+        let values = vit.params().of(param);
+        let steady = case.bytes(&format!("steady.{}", param.name));
+        let of_steady = |values: &[f32]| -> Vec<f32> {
+            let pairs = values.iter().zip(&steady).filter(|&(_, &steady)| steady == 1);
+            pairs.map(|(&value, _)| value).collect()
+        };
+        assert_close(&what, &of_steady(values), &of_steady(&expected), 1e-5);
     }
 }

@@ -1,11 +1,11 @@
 //! The MAE against transformers' `ViTMAEForPreTraining` at the same noise.
 
-use candle_core::DType;
 use engine::{
-    model::{Mae, MaskedImages},
+    model::{Mae, MaeRun, MaskedImages},
     nn::tensor_file::{NamedTensor, serialize},
-    train::replicas,
+    train::replicas::Replica,
 };
+use kernel::{Kernels, Path, Precision};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use shared::study::ModelSpec;
@@ -30,7 +30,7 @@ fn read(case: &Case) -> (Mae, MaskedImages, Vec<Vec<u32>>) {
             NamedTensor { shape: case.shape(&full), values: case.floats(&full), name }
         })
         .collect();
-    let mut mae = Mae::new(&config.model, 1, DType::F32).unwrap();
+    let mut mae = Mae::new(&config.model, 1);
     assert_eq!(weights.len(), mae.params().iter().count(), "{}: tensors", case.name());
     let file = serialize(&weights, &[]).unwrap();
     mae.load(&SafeTensors::deserialize(&file).unwrap()).unwrap();
@@ -65,23 +65,35 @@ fn masks_are_those_of_the_noise() {
     }
 }
 
+/// All kernels of this machine, and what they may differ by: in bf16, factors have 8 digits.
+fn all_kernels() -> impl Iterator<Item = (Kernels, f32)> {
+    Path::here().flat_map(|path| {
+        let of = move |precision| Kernels { path, precision };
+        [(of(Precision::F32), 1.0), (of(Precision::Bf16), BF16)]
+    })
+}
+
+/// How many times more bf16 may differ than single precision, from a tolerance of 1e-5.
+const BF16: f32 = 2e3;
+
 #[test]
 fn predictions_agree() {
     for case in Case::all("mae") {
-        let (mae, masked, orders) = read(&case);
-        let predicted = mae.predict(&masked).unwrap().flatten_all().unwrap();
-        let (count, length) = (mae.grid().count(), mae.grid().patch_len());
-        let expected = case.floats("prediction");
-        let in_order: Vec<f32> = expected
-            .chunks_exact(count * length)
-            .zip(&orders)
-            .flat_map(|(image, order)| {
-                order.iter().map(|&patch| patch as usize * length).map(|at| &image[at..at + length])
-            })
-            .flatten()
-            .copied()
-            .collect();
-        assert_close(case.name(), &predicted.to_vec1::<f32>().unwrap(), &in_order, 1e-5);
+        for (kernels, more) in all_kernels() {
+            let (mae, masked, orders) = read(&case);
+            let predicted = mae.predict(&masked, kernels);
+            let (count, length) = (mae.grid().count(), mae.grid().patch_len());
+            let expected = case.floats("prediction");
+            let in_order: Vec<f32> = expected
+                .chunks_exact(count * length)
+                .zip(&orders)
+                .flat_map(|(image, order)| order.iter().map(move |&patch| (image, patch as usize)))
+                .flat_map(|(image, patch)| &image[patch * length..][..length])
+                .copied()
+                .collect();
+            let what = format!("{}: {kernels:?}", case.name());
+            assert_close(&what, &predicted, &in_order, 1e-5 * more);
+        }
     }
 }
 
@@ -89,13 +101,21 @@ fn predictions_agree() {
 fn losses_and_all_gradients_agree() {
     for case in Case::all("mae") {
         let (mae, masked, _) = read(&case);
-        let (loss, gradients) =
-            replicas::gradients(mae.params(), &[1.0], 1, |_| mae.forward_loss(&masked)).unwrap();
-        assert_close(case.name(), &[loss as f32], &case.floats("loss"), 1e-5);
-        assert_eq!(case.names("gradient.").len(), gradients.len(), "{}: gradients", case.name());
-        for (param, gradient) in mae.params().trainable().zip(&gradients) {
-            let expected = case.floats(&format!("gradient.{}", param.name));
-            assert_close(&format!("{}: {}", case.name(), param.name), gradient, &expected, 1e-4);
+        let shards = [masked];
+        let trainable = mae.params().trainable().count();
+        assert_eq!(case.names("gradient.").len(), trainable, "{}: gradients", case.name());
+        for (kernels, more) in all_kernels() {
+            let mut gradients = vec![0.0; mae.params().values().len()];
+            let loss = MaeRun::new(kernels).gradients(&mae, &shards, &[1.0], &mut gradients);
+            let what = format!("{}: {kernels:?}", case.name());
+            assert_close(&what, &[loss as f32], &case.floats("loss"), 1e-5 * more);
+            for param in mae.params().trainable() {
+                let (what, expected) = (
+                    format!("{what}: {}", param.name),
+                    case.floats(&format!("gradient.{}", param.name)),
+                );
+                assert_close(&what, param.slot.of(&gradients), &expected, 1e-4 * more);
+            }
         }
     }
 }

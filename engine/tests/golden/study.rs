@@ -1,6 +1,5 @@
 //! A whole micro study against PyTorch, timm and transformers: the engine's own loops, 200 steps a phase.
 
-use candle_core::DType;
 use engine::{
     data::{Pixels, Sample},
     model::{Classifier, Mae, Vit},
@@ -17,6 +16,7 @@ use engine::{
         report::Reporter,
     },
 };
+use kernel::Kernels;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use shared::{
@@ -123,13 +123,13 @@ impl Study {
         assert_eq!(told, expected[..], "{}: hits of CA and ASR, {phase}", self.case.name());
     }
 
-    fn set(&self, params: &Params, name: &str, tensor: &str) {
-        params.get(name).unwrap().set(&self.case.floats(tensor)).unwrap();
+    fn set(&self, params: &mut Params, name: &str, tensor: &str) {
+        params.set(name, &self.case.floats(tensor)).unwrap();
     }
 
     fn pretrained(&self) -> Mae {
         let Config { model, norm_pix, mask_ratio, batch, epochs, seed, .. } = self.config;
-        let mut mae = Mae::new(&model, 1, DType::F32).unwrap();
+        let mut mae = Mae::new(&model, 1);
         let weight = |name: String| {
             let full = format!("weight.{name}");
             NamedTensor { shape: self.case.shape(&full), values: self.case.floats(&full), name }
@@ -150,10 +150,11 @@ impl Study {
         };
         let plan = self.plan(Phase::Pretrain);
         let images = AttackedSet::new(&self.pixels, self.poisons(&plan)).unwrap();
-        let training = Pretraining { recipe: &recipe, images: &images, seed, threads: 2 };
+        let kernels = Kernels::single();
+        let training = Pretraining { recipe: &recipe, images: &images, seed, threads: 2, kernels };
         let mut adamw = training.optimizer(&mae);
         let events = told(|report| {
-            training.train(&mae, &mut adamw, 0, report, |_, _| Ok(())).unwrap();
+            training.train(&mut mae, &mut adamw, 0, report, |_, _| Ok(())).unwrap();
         });
         self.compare_losses("pretrain", &events);
         mae
@@ -169,10 +170,9 @@ impl Study {
             ..ProbeSpec::default()
         };
         let encoder = Encoder { mae, threads: 2 };
-        let mut classifier =
-            Classifier::new(encoder.width(), classes, HeadInit::Normal, 1).unwrap();
+        let mut classifier = Classifier::new(encoder.width(), classes, HeadInit::Normal, 1);
         for name in ["weight", "bias"] {
-            self.set(classifier.params(), &format!("head.1.{name}"), &format!("probe.{name}"));
+            self.set(classifier.params_mut(), &format!("head.1.{name}"), &format!("probe.{name}"));
         }
         let plan = self.plan(Phase::Probe);
         let probe = LinearProbe {
@@ -186,7 +186,7 @@ impl Study {
             seed,
         };
         let folder = tempfile::tempdir().unwrap();
-        let kept = Kept::new(folder.path(), mae, "golden").unwrap();
+        let kept = Kept::new(folder.path(), mae, "golden");
         let mut metrics = None;
         let events = told(|report| {
             metrics = Some(probe.train(&mut classifier, &kept, report).unwrap().metrics);
@@ -212,10 +212,10 @@ impl Study {
             flip: false,
             ..FinetuneSpec::default()
         };
-        let vit = Vit::new(&model, classes, recipe.pooling, 1, DType::F32).unwrap();
+        let mut vit = Vit::new(&model, classes, recipe.pooling, 1);
         vit.take_encoder(mae).unwrap();
         for name in ["weight", "bias"] {
-            self.set(vit.params(), &format!("head.{name}"), &format!("finetune.{name}"));
+            self.set(vit.params_mut(), &format!("head.{name}"), &format!("finetune.{name}"));
         }
         let plan = self.plan(Phase::Finetune);
         let training = Finetuning {
@@ -226,11 +226,13 @@ impl Study {
             target_class: target,
             seed,
             threads: 2,
+            kernels: Kernels::single(),
         };
         let mut adamw = training.optimizer(&vit);
         let mut metrics = None;
         let events = told(|report| {
-            let evaluation = training.train(&vit, &mut adamw, 0, report, |_, _| Ok(())).unwrap();
+            let evaluation =
+                training.train(&mut vit, &mut adamw, 0, report, |_, _| Ok(())).unwrap();
             metrics = Some(evaluation.metrics);
         });
         self.compare_losses("finetune", &events);

@@ -28,7 +28,6 @@ pub fn spawn(program: &Path, folder: &RunFolder, lock: File) -> io::Result<Child
         command.process_group(0).arg0("maskdoor");
     }
     command
-        .envs(engine::device::WORKER_ENVIRONMENT)
         .arg("worker")
         .arg("--locked")
         .arg(folder.path())

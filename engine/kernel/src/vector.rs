@@ -1,21 +1,24 @@
 //! Loops that the compiler turns into vector instructions, and the functions that they are made of.
 //!
-//! A function declared by [`vectorized`] is compiled for plain, AVX2 and AVX-512 machines (on x86; NEON on ARM) and the best
-//! one is chosen at run time. Sums go through 16 lanes in a fixed order, so a result depends on the instruction set at
+//! A function declared by [`vectorized`] is compiled for plain, AVX2 and AVX-512 machines (on x86; NEON on ARM); its first
+//! argument says which one is called. Sums go through 16 lanes in a fixed order, so a result depends on the instruction set at
 //! most, never on the number of threads.
 
+use super::Path;
+
 /// Declares a function whose body is compiled once for each instruction set.
+#[macro_export]
 macro_rules! vectorized {
     (
         $(#[$meta:meta])*
         $vis:vis fn $name:ident<'a>($($arg:ident: $type:ty),* $(,)?) $body:block
     ) => {
         $(#[$meta])*
-        $vis fn $name<'a>($($arg: $type),*) {
+        $vis fn $name<'a>(path: $crate::Path, $($arg: $type),*) {
             struct Body<'a> {
                 $($arg: $type),*
             }
-            impl<'a> pulp::NullaryFnOnce for Body<'a> {
+            impl<'a> $crate::pulp::NullaryFnOnce for Body<'a> {
                 type Output = ();
 
                 // Only inlined code is compiled for the instruction set.
@@ -25,19 +28,40 @@ macro_rules! vectorized {
                     $body
                 }
             }
-            pulp::Arch::new().dispatch(Body { $($arg),* });
+            $crate::vector::dispatch(path, Body { $($arg),* });
         }
     };
 }
-pub(crate) use vectorized;
+pub use crate::vectorized;
+
+/// Calls what was compiled for this instruction set; for one that the processor lacks, the plain one.
+pub fn dispatch(path: Path, body: impl pulp::NullaryFnOnce<Output = ()>) {
+    #[cfg(target_arch = "x86_64")]
+    match path {
+        Path::Portable => {}
+        Path::Avx2 => {
+            if let Some(simd) = pulp::x86::V3::try_new() {
+                return simd.vectorize(body);
+            }
+        }
+        Path::Avx512 | Path::Avx512Bf16 => {
+            if let Some(simd) = pulp::x86::V4::try_new() {
+                return simd.vectorize(body);
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = path;
+    body.call();
+}
 
 /// Number of partial sums of a vectorised sum.
-pub(crate) const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 /// The sum of `term(i)` for `i` in `0..n`.
 #[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
 #[inline(always)]
-pub(crate) fn sum_of(n: usize, term: impl Fn(usize) -> f32) -> f32 {
+pub fn sum_of(n: usize, term: impl Fn(usize) -> f32) -> f32 {
     let mut lanes = [0.0f32; LANES];
     let whole = n / LANES * LANES;
     let mut at = 0;
@@ -57,7 +81,7 @@ pub(crate) fn sum_of(n: usize, term: impl Fn(usize) -> f32) -> f32 {
 /// The largest value; minus infinity for none. A value that is no number is passed over.
 #[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
 #[inline(always)]
-pub(crate) fn largest(values: &[f32]) -> f32 {
+pub fn largest(values: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let chunks = values.chunks_exact(LANES);
     let rest = chunks.remainder();
@@ -72,7 +96,7 @@ pub(crate) fn largest(values: &[f32]) -> f32 {
 /// `e^x` for `x` in -87 to 88, clamped to that range; relative error below 2e-7. `x = r + n ln 2` with `|r| <= ln 2 / 2`, a
 /// polynomial for `e^r` (coefficients of the Cephes library), `2^n` put into the exponent.
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
@@ -94,7 +118,7 @@ pub(crate) fn exp(x: f32) -> f32 {
 /// 7.1.26) and its density.
 #[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
 #[inline(always)]
-pub(crate) fn gauss(x: f32) -> (f32, f32) {
+pub fn gauss(x: f32) -> (f32, f32) {
     let e = exp(-0.5 * x * x);
     let t = 1.0 / (1.0 + 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2 * x.abs());
     let mut p = 1.061_405_4;
@@ -125,7 +149,7 @@ mod tests {
         for i in -1000..=1000 {
             let x = i as f32 / 100.0;
             let z = f64::from(x);
-            let exact = 0.5 * (1.0 + candle_core::cpu::erf::erf_f64(z / 2f64.sqrt()));
+            let exact = 0.5 * (1.0 + libm::erf(z / 2f64.sqrt()));
             let density = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
             let (distribution, d) = gauss(x);
             assert!(

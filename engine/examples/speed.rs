@@ -1,0 +1,175 @@
+//! One side of `make bench`: `speed train|finetune|forward A|A4|B f32|bf16`, on random images.
+//!
+//! Writes `ready BATCH`; then for each number n on standard input the seconds that n steps take, and for `memory` the most memory
+//! that the process had, in bytes. A: 32-px images, patch 4, encoder 192 x 12, decoder 128 x 2, batch 128; A4: the same with 4
+//! blocks; B: ViT-B/16 at 224 px, decoder 512 x 8, batch 8. `MASKDOOR_THREADS` and `MASKDOOR_KERNELS` choose threads and kernels.
+
+use std::{
+    error::Error,
+    io::{BufRead, Write, stdin, stdout},
+    time::Instant,
+};
+
+use engine::{
+    device,
+    model::{LabelledImages, Mae, MaeRun, MaskedImages, Targets, Vit, VitRun, WholeImages},
+    nn::Init,
+    optim::{AdamW, Optimizer},
+    train::replicas::{Replicas, in_parallel, shards},
+};
+use kernel::{Kernels, Precision};
+use shared::{
+    patches::random_order,
+    stream::{Purpose, stream},
+    study::{ModelSpec, Pooling, TransformerSpec},
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const LR: f64 = 1.5e-4;
+const CLASSES: usize = 10;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [what, setting, precision] = &arguments[..] else {
+        return Err("speed train|finetune|forward A|A4|B f32|bf16".into());
+    };
+    let (spec, batch) = self::setting(setting)?;
+    let kernels = Kernels::new(match precision.as_str() {
+        "f32" => Precision::F32,
+        "bf16" => Precision::Bf16,
+        _ => return Err("a precision is f32 or bf16".into()),
+    });
+    let pool = device::pool(device::threads())?;
+    let mut step = match what.as_str() {
+        "train" => train(&spec, batch, kernels),
+        "finetune" => finetune(&spec, batch, kernels),
+        "forward" => forward(&spec, batch, kernels),
+        _ => return Err("train, finetune or forward".into()),
+    };
+    serve(batch, || pool.install(&mut *step))
+}
+
+/// Does steps as standard input asks for them.
+fn serve(batch: usize, mut step: impl FnMut()) -> Result<(), Box<dyn Error>> {
+    for _ in 0..2 {
+        step();
+    }
+    writeln!(stdout(), "ready {batch}")?;
+    for line in stdin().lock().lines() {
+        let line = line?;
+        if line == "memory" {
+            writeln!(stdout(), "{}", peak_memory()?)?;
+            continue;
+        }
+        let steps: usize = line.parse()?;
+        let began = Instant::now();
+        (0..steps).for_each(|_| step());
+        writeln!(stdout(), "{:.6}", began.elapsed().as_secs_f64())?;
+    }
+    Ok(())
+}
+
+fn random_image(spec: &ModelSpec, index: usize) -> Vec<f32> {
+    let mut rng = stream(1, Purpose::Augment, 0, index as u64);
+    let side = spec.image_size as usize;
+    Init::Normal { deviation: 1.0 }.draw(3 * side * side, &mut rng)
+}
+
+fn weights(batch: usize) -> Vec<f64> {
+    shards(batch).iter().map(|shard| shard.len() as f64 / batch as f64).collect()
+}
+
+fn train(spec: &ModelSpec, batch: usize, kernels: Kernels) -> Box<dyn FnMut() + Send> {
+    let mut mae = Mae::new(spec, 1);
+    let grid = mae.grid();
+    let masked = |shard: std::ops::Range<usize>| {
+        let mut masked = MaskedImages::new(grid, 0.75);
+        for i in shard {
+            let order = random_order(grid.count(), 1, 0, i as u64);
+            masked.push(grid, &random_image(spec, i), &order, true);
+        }
+        masked
+    };
+    let shards: Vec<MaskedImages> = shards(batch).into_iter().map(masked).collect();
+    let mut replicas = Replicas::new(vec![MaeRun::new(kernels)], mae.params().values().len());
+    let mut adamw = AdamW::new(mae.params(), (0.9, 0.95), 0.05);
+    let weights = weights(batch);
+    Box::new(move || {
+        replicas.gradients(&mae, &shards, &weights);
+        adamw.step(mae.params_mut(), replicas.total(), LR);
+    })
+}
+
+fn whole(spec: &ModelSpec, vit: &Vit, shard: std::ops::Range<usize>) -> WholeImages {
+    let mut images = WholeImages::default();
+    shard.for_each(|i| images.push(vit.grid(), &random_image(spec, i)));
+    images
+}
+
+fn finetune(spec: &ModelSpec, batch: usize, kernels: Kernels) -> Box<dyn FnMut() + Send> {
+    let mut vit = Vit::new(spec, CLASSES, Pooling::Mean, 1);
+    let shards: Vec<LabelledImages> = shards(batch)
+        .into_iter()
+        .map(|shard| {
+            let labels: Vec<u32> = shard.clone().map(|i| (i % CLASSES) as u32).collect();
+            let targets = Targets::new(&labels, CLASSES, 0.1, 1.0).shares;
+            LabelledImages { images: whole(spec, &vit, shard), targets, drops: None }
+        })
+        .collect();
+    let mut replicas = Replicas::new(vec![VitRun::new(kernels)], vit.params().values().len());
+    let mut adamw = AdamW::new(vit.params(), (0.9, 0.999), 0.05);
+    let weights = weights(batch);
+    Box::new(move || {
+        replicas.gradients(&vit, &shards, &weights);
+        adamw.step(vit.params_mut(), replicas.total(), LR);
+    })
+}
+
+/// The encoder's features of whole images: what linear probes and evaluations wait for.
+fn forward(spec: &ModelSpec, batch: usize, kernels: Kernels) -> Box<dyn FnMut() + Send> {
+    let mae = Mae::new(spec, 1);
+    let grid = mae.grid();
+    let order: Vec<u32> = (0..grid.count() as u32).collect();
+    let shards: Vec<MaskedImages> = shards(batch)
+        .into_iter()
+        .map(|shard| {
+            let mut shown = MaskedImages::new(grid, 0.0);
+            shard.for_each(|i| shown.push(grid, &random_image(spec, i), &order, false));
+            shown
+        })
+        .collect();
+    Box::new(move || {
+        let features = in_parallel(shards.len(), device::threads(), |i| {
+            Ok::<_, ()>(mae.features(&shards[i], kernels))
+        });
+        assert!(features.is_ok_and(|features| !features.is_empty()));
+    })
+}
+
+/// Linux keeps the most memory that a process had.
+fn peak_memory() -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix(" kB"));
+    Ok(line.ok_or("the system does not tell")?.trim().parse::<u64>()? * 1024)
+}
+
+fn setting(name: &str) -> Result<(ModelSpec, usize), String> {
+    let vit = |dim, depth, heads| TransformerSpec { dim, depth, heads };
+    let small = |depth| ModelSpec {
+        image_size: 32,
+        patch_size: 4,
+        encoder: vit(192, depth, 3),
+        decoder: vit(128, 2, 4),
+    };
+    match name {
+        "A4" => Ok((small(4), 128)),
+        "A" => Ok((small(12), 128)),
+        "B" => {
+            let (encoder, decoder) = (vit(768, 12, 12), vit(512, 8, 16));
+            Ok((ModelSpec { image_size: 224, patch_size: 16, encoder, decoder }, 8))
+        }
+        _ => Err(format!("a setting is A4, A or B, not {name}")),
+    }
+}

@@ -1,0 +1,119 @@
+//! The instruction sets that a tile is made of.
+#![expect(unsafe_code, reason = "what a kind asks of its caller")]
+
+use super::{
+    path::{Kernels, Path, Precision},
+    tile::Call,
+};
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+/// Vectors of one instruction set, and the size of the tile that fits its registers.
+///
+/// The words that it multiplies are `f32` numbers, or pairs of bf16 numbers of which both products are added
+/// ([`Format::Pairs`]).
+///
+/// # Safety
+/// All functions may only be called where the processor has the instruction set; pointers must be good for as many numbers
+/// as a vector has (one for [`splat`](Self::splat)), aligned or not.
+pub(super) trait Kind {
+    /// `LANES` numbers.
+    type Vector: Copy;
+    /// Numbers of a vector.
+    const LANES: usize;
+    /// Rows of a tile.
+    const ROWS: usize;
+    /// Vectors of a tile's row.
+    const VECTORS: usize;
+
+    /// All zero.
+    unsafe fn zero() -> Self::Vector;
+    /// Reads words.
+    unsafe fn load(words: *const u32) -> Self::Vector;
+    /// One word in all lanes.
+    unsafe fn splat(word: *const u32) -> Self::Vector;
+    /// `sum + a b`, of both halves where words are pairs.
+    unsafe fn mac(sum: Self::Vector, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// Reads numbers.
+    unsafe fn read(numbers: *const f32) -> Self::Vector;
+    /// Writes numbers.
+    unsafe fn write(numbers: *mut f32, values: Self::Vector);
+    /// `a + b`
+    unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
+}
+
+/// What a word holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// A number.
+    Single,
+    /// A number, rounded to bf16.
+    Rounded,
+    /// Two bf16 numbers that follow each other in the inner dimension, the first in the lower half.
+    Pairs,
+}
+
+impl Format {
+    /// Words that so many numbers of the inner dimension take.
+    pub fn words(self, inner: usize) -> usize {
+        if self == Self::Pairs { inner.div_ceil(2) } else { inner }
+    }
+}
+
+/// What the driver knows of a kind.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    /// Rows of a tile.
+    pub rows: usize,
+    /// Columns of a tile.
+    pub columns: usize,
+    /// Columns of the narrowest tile.
+    pub lanes: usize,
+    /// Computes a product. The processor must have the kind's instruction set.
+    pub run: unsafe fn(&Call),
+}
+
+/// Declares `ENTRY`, a [`Kind`] behind a function compiled for its instruction set.
+macro_rules! entry {
+    ($name:ident, $run:ident, $kind:ty $(, $features:literal)?) => {
+        pub(super) const $name: crate::kind::Entry = crate::kind::Entry {
+            rows: <$kind as crate::kind::Kind>::ROWS,
+            columns: <$kind as crate::kind::Kind>::LANES
+                * <$kind as crate::kind::Kind>::VECTORS,
+            lanes: <$kind as crate::kind::Kind>::LANES,
+            run: $run,
+        };
+
+        /// # Safety
+        /// The processor has the instruction set, and the call's pointers are good for its sizes.
+        $(#[target_feature(enable = $features)])?
+        unsafe fn $run(call: &crate::tile::Call) {
+            // SAFETY: by this function's own contract.
+            unsafe { crate::tile::product::<$kind>(call) }
+        }
+    };
+}
+use entry;
+
+/// The tiles of these kernels and what they multiply. Without an instruction for pairs, numbers rounded to bf16 are multiplied in
+/// single precision: the products are the same.
+pub(super) fn entry_of(Kernels { path, precision }: Kernels) -> (Entry, Format) {
+    #[cfg(target_arch = "x86_64")]
+    let (entry, pairs) = match path {
+        Path::Portable => (portable::SINGLE, None),
+        Path::Avx2 => (avx2::SINGLE, None),
+        Path::Avx512 => (avx512::SINGLE, None),
+        Path::Avx512Bf16 => (avx512::SINGLE, Some(avx512::PAIRS)),
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let (entry, pairs) = (portable::SINGLE, None);
+    match (precision, pairs) {
+        (Precision::F32, _) => (entry, Format::Single),
+        (Precision::Bf16, None) => (entry, Format::Rounded),
+        (Precision::Bf16, Some(pairs)) => (pairs, Format::Pairs),
+    }
+}

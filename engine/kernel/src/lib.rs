@@ -1,0 +1,28 @@
+//! Arithmetic on slices: matrix products and loops over numbers, compiled for several instruction sets.
+//!
+//! The only crate of the workspace with `unsafe` code of its own. What is used is chosen at run time ([`Kernels`]); every choice gives
+//! the same numbers up to rounding, and the same bits every time. All work happens on the calling thread; who shares work
+//! between threads does so one level higher.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `path` | which instruction set multiplies, and how many bits the factors have |
+//! | [`vector`] | loops that the compiler vectorises: sums, `exp`, the normal distribution |
+//! | [`matmul`] | matrix products: packing, and the safe face of the tiles |
+//! | `tile`, `kind` | a tile of a product in registers, for each instruction set |
+//! | `words` | aligned memory that is used again and again |
+
+#![warn(missing_docs)]
+
+mod kind;
+mod matmul;
+mod path;
+mod tile;
+pub mod vector;
+mod words;
+
+#[doc(hidden)]
+pub use pulp;
+
+pub use matmul::{Matrix, MatrixMut, Packed, Segment, transposed_product};
+pub use path::{KERNELS_VARIABLE, Kernels, Path, Precision};

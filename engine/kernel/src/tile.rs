@@ -1,0 +1,178 @@
+//! A product, tile by tile: the sums of a tile stay in registers over the whole inner dimension.
+#![expect(unsafe_code, reason = "pointers into packed matrices")]
+#![expect(clippy::inline_always, reason = "compiled for the instruction set of the caller")]
+
+use super::kind::Kind;
+
+/// Words of the inner dimension that a tile goes over at once: so long a panel of the right matrix stays in the second cache.
+pub(super) const BLOCK: usize = 1024;
+/// Most numbers of a tile.
+const LARGEST_TILE: usize = 8 * 48;
+
+/// `C = A B` or `C += A B`, all sizes in words of the kind.
+///
+/// Word `p` of row `i` of A stands at `a + (i / ROWS * ROWS) * a_block + (i % ROWS) * a_row + p * a_step`; B is packed in
+/// panels of the tile's columns, each row by row with room for `b_words` of them, the last panel as narrow as vectors allow.
+pub(super) struct Call {
+    pub rows: usize,
+    pub columns: usize,
+    pub words: usize,
+    pub a: *const u32,
+    pub a_block: usize,
+    pub a_row: usize,
+    pub a_step: usize,
+    pub b: *const u32,
+    /// Words of the inner dimension that a panel has room for.
+    pub b_words: usize,
+    pub c: *mut f32,
+    pub c_row: usize,
+    pub add: bool,
+}
+
+/// One tile: row `i` of A at `a + i * a_row`, its columns' panel at `b`.
+#[derive(Clone, Copy)]
+struct Tile {
+    words: usize,
+    a: *const u32,
+    a_row: usize,
+    a_step: usize,
+    b: *const u32,
+    c: *mut f32,
+    c_row: usize,
+    add: bool,
+}
+
+/// Computes a product with one kind's vectors.
+///
+/// # Safety
+/// The processor has the kind's instruction set; A and B can be read, and C written, wherever the call's sizes reach.
+#[inline(always)]
+pub(super) unsafe fn product<K: Kind>(call: &Call) {
+    let full = K::LANES * K::VECTORS;
+    let mut column = 0;
+    while column < call.columns {
+        let columns = full.min(call.columns - column);
+        let vectors = columns.div_ceil(K::LANES);
+        let mut word = 0;
+        // An empty inner dimension is one block, too: its product is zero.
+        while word < call.words.max(1) {
+            let words = BLOCK.min(call.words - word);
+            let mut row = 0;
+            while row < call.rows {
+                let rows = K::ROWS.min(call.rows - row);
+                // SAFETY: row, column and word lie within the call's sizes, so every pointer is one of its own.
+                unsafe {
+                    let tile = Tile {
+                        words,
+                        a: call.a.add(row * call.a_block + word * call.a_step),
+                        a_row: call.a_row,
+                        a_step: call.a_step,
+                        b: call.b.add(column * call.b_words + word * vectors * K::LANES),
+                        c: call.c.add(row * call.c_row + column),
+                        c_row: call.c_row,
+                        add: call.add || word > 0,
+                    };
+                    if columns == vectors * K::LANES {
+                        sized::<K>(rows, vectors, tile);
+                    } else {
+                        narrow::<K>(rows, columns, vectors, tile);
+                    }
+                }
+                row += rows;
+            }
+            word += words.max(1);
+        }
+        column += columns;
+    }
+}
+
+/// A tile whose last vector reaches beyond C: computed beside it, then copied.
+///
+/// # Safety
+/// As [`product`], for a tile of `rows` and `columns`.
+#[inline(always)]
+unsafe fn narrow<K: Kind>(rows: usize, columns: usize, vectors: usize, tile: Tile) {
+    let mut beside = [0.0f32; LARGEST_TILE];
+    let width = vectors * K::LANES;
+    // SAFETY: the array holds the largest tile of all kinds; only `columns` numbers of a row go to C.
+    unsafe {
+        sized::<K>(
+            rows,
+            vectors,
+            Tile { c: beside.as_mut_ptr(), c_row: width, add: false, ..tile },
+        );
+        for row in 0..rows {
+            for column in 0..columns {
+                let to = tile.c.add(row * tile.c_row + column);
+                let value = beside[row * width + column];
+                *to = if tile.add { *to + value } else { value };
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`product`], for a tile of `rows` and whole `vectors`.
+#[inline(always)]
+unsafe fn sized<K: Kind>(rows: usize, vectors: usize, t: Tile) {
+    // SAFETY: by the contract; a kind's sizes are constants, so what does not fit it is left out by the compiler.
+    unsafe {
+        match vectors {
+            1 => tall::<K, 1>(rows, t),
+            2 if K::VECTORS >= 2 => tall::<K, 2>(rows, t),
+            3 if K::VECTORS >= 3 => tall::<K, 3>(rows, t),
+            _ => unreachable!("no kind has so wide tiles"),
+        }
+    }
+}
+
+/// # Safety
+/// As [`product`], for a tile of `rows` and `V` vectors.
+#[inline(always)]
+unsafe fn tall<K: Kind, const V: usize>(rows: usize, t: Tile) {
+    // SAFETY: by the contract.
+    unsafe {
+        match rows {
+            1 => tile::<K, 1, V>(t),
+            2 => tile::<K, 2, V>(t),
+            3 => tile::<K, 3, V>(t),
+            4 => tile::<K, 4, V>(t),
+            5 if K::ROWS >= 5 => tile::<K, 5, V>(t),
+            6 if K::ROWS >= 6 => tile::<K, 6, V>(t),
+            7 if K::ROWS >= 7 => tile::<K, 7, V>(t),
+            8 if K::ROWS >= 8 => tile::<K, 8, V>(t),
+            _ => unreachable!("no kind has so tall tiles"),
+        }
+    }
+}
+
+/// # Safety
+/// As [`product`], for a tile of `R` rows and `V` vectors.
+#[inline(always)]
+unsafe fn tile<K: Kind, const R: usize, const V: usize>(t: Tile) {
+    // SAFETY: by the contract.
+    unsafe {
+        let mut sums = [[K::zero(); V]; R];
+        let (mut a, mut b) = (t.a, t.b);
+        for _ in 0..t.words {
+            let mut columns = [K::zero(); V];
+            for (j, column) in columns.iter_mut().enumerate() {
+                *column = K::load(b.add(j * K::LANES));
+            }
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let row = K::splat(a.add(i * t.a_row));
+                for (sum, &column) in sums.iter_mut().zip(&columns) {
+                    *sum = K::mac(*sum, row, column);
+                }
+            }
+            a = a.wrapping_add(t.a_step);
+            b = b.wrapping_add(V * K::LANES);
+        }
+        for (i, sums) in sums.iter().enumerate() {
+            for (j, &sum) in sums.iter().enumerate() {
+                let to = t.c.add(i * t.c_row + j * K::LANES);
+                K::write(to, if t.add { K::add(K::read(to), sum) } else { sum });
+            }
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! The masked autoencoder's own arithmetic: gradients of a batch, features and predictions of images.
+
+use kernel::{Kernels, Packed, Path, vector::sum_of, vectorized};
+use rayon::prelude::*;
+
+use super::{Mae, MaskedImages};
+use crate::{
+    nn::{StackRun, StackWeights, add_bias, add_rows},
+    train::replicas::Replica,
+};
+
+/// Packed weights for evaluations.
+#[derive(Debug)]
+pub(super) struct MaeWeights {
+    pub(super) kernels: Kernels,
+    patch_embed: Packed,
+    encoder: StackWeights,
+    decoder_embed: Packed,
+    decoder: StackWeights,
+    decoder_pred: Packed,
+}
+
+impl MaeWeights {
+    pub(super) fn new(mae: &Mae, kernels: Kernels) -> Self {
+        let params = mae.params().values();
+        let mut weights = Self {
+            kernels,
+            patch_embed: Packed::default(),
+            encoder: mae.encoder.pack(kernels, params),
+            decoder_embed: Packed::default(),
+            decoder: mae.decoder.pack(kernels, params),
+            decoder_pred: Packed::default(),
+        };
+        mae.patch_embed.pack(kernels, params, &mut weights.patch_embed);
+        mae.decoder_embed.pack(kernels, params, &mut weights.decoder_embed);
+        mae.decoder_pred.pack(kernels, params, &mut weights.decoder_pred);
+        weights
+    }
+}
+
+/// Memory of a shard between the two stacks and behind them, and the gradients of what is there.
+#[derive(Debug, Default)]
+struct Shard {
+    /// `(images * (1 + visible), width)`: the norm's output, and the gradients of its output and input.
+    encoded: Vec<f32>,
+    dencoded: Vec<f32>,
+    dx: Vec<f32>,
+    /// `(images * (1 + visible), decoder width)`: the embedding's output, then its gradient.
+    embedded: Vec<f32>,
+    /// `(images * hidden, decoder width)`: the decoder's output for hidden patches, normalised, and passing gradients.
+    hidden: Vec<f32>,
+    normal: Vec<f32>,
+    dhidden: Vec<f32>,
+    dnormal: Vec<f32>,
+    /// `(images * hidden, numbers of a patch)`: the prediction, then its gradient.
+    predicted: Vec<f32>,
+    /// The shard's squared errors, summed.
+    error: f64,
+    /// Gradients of what is summed over images here, flat as the parameters' slots in [`Mae::sums`].
+    sums: Vec<f32>,
+}
+
+/// Memory and packed weights of one replica's training steps, used again and again.
+#[derive(Debug)]
+pub struct MaeRun {
+    kernels: Kernels,
+    encoder: StackRun,
+    decoder: StackRun,
+    packed: Packed,
+    shards: Vec<Shard>,
+}
+
+/// The sizes of a batch.
+#[derive(Clone, Copy)]
+struct Sizes {
+    visible: usize,
+    hidden: usize,
+    width: usize,
+    decoder_width: usize,
+    patch: usize,
+}
+
+impl Mae {
+    fn sizes(&self, visible: usize) -> Sizes {
+        Sizes {
+            visible,
+            hidden: self.grid().count() - visible,
+            width: self.spec().encoder.dim as usize,
+            decoder_width: self.spec().decoder.dim as usize,
+            patch: self.grid().patch_len(),
+        }
+    }
+
+    /// The parameters beside the stacks whose gradients are sums over rows.
+    fn sums(&self) -> [crate::nn::Slot; 9] {
+        let ([weight, bias], [decoder_weight, decoder_bias]) =
+            (self.norm.slots(), self.decoder_norm.slots());
+        [
+            self.cls_token,
+            self.patch_embed.bias_slot(),
+            weight,
+            bias,
+            self.decoder_embed.bias_slot(),
+            self.mask_token,
+            decoder_weight,
+            decoder_bias,
+            self.decoder_pred.bias_slot(),
+        ]
+    }
+
+    /// The encoder's input: the CLS token and the visible patches, each at its place.
+    fn embed(&self, path: Path, packed: &Packed, masked: &MaskedImages, x: &mut [f32]) {
+        let Sizes { visible, width, patch, .. } = self.sizes(masked.visible);
+        let params = self.params().values();
+        let (cls, positions) = (self.cls_token.of(params), self.positions.of(params));
+        let images = x.chunks_exact_mut((1 + visible) * width);
+        for (i, x) in images.enumerate() {
+            let (first, tokens) = x.split_at_mut(width);
+            first.copy_from_slice(cls);
+            add_bias(path, first, &positions[..width]);
+            if visible > 0 {
+                let pixels = &masked.pixels[i * visible * patch..][..visible * patch];
+                self.patch_embed.forward(packed, pixels, tokens);
+                add_bias(path, tokens, self.patch_embed.bias(params));
+                add_places(path, tokens, positions, masked.order_of(i), width);
+            }
+        }
+    }
+
+    /// The decoder's input: the embedded tokens, then the mask token for each hidden patch, each at its place.
+    fn place(&self, path: Path, masked: &MaskedImages, embedded: &[f32], x: &mut [f32]) {
+        let Sizes { visible, hidden, decoder_width: width, .. } = self.sizes(masked.visible);
+        let params = self.params().values();
+        let positions = self.decoder_positions.of(params);
+        let images = x.chunks_exact_mut((1 + visible + hidden) * width);
+        for (i, (x, embedded)) in
+            images.zip(embedded.chunks_exact((1 + visible) * width)).enumerate()
+        {
+            let (seen, masks) = x.split_at_mut(embedded.len());
+            seen.copy_from_slice(embedded);
+            add_bias(path, seen, self.decoder_embed.bias(params));
+            for token in masks.chunks_exact_mut(width) {
+                token.copy_from_slice(self.mask_token.of(params));
+            }
+            add_bias(path, &mut x[..width], &positions[..width]);
+            add_places(path, &mut x[width..], positions, masked.order_of(i), width);
+        }
+    }
+
+    /// From masked images to `x` `(images * (1 + visible), width)`, encoded and normalised, on the calling thread.
+    fn encode(&self, masked: &MaskedImages, weights: &MaeWeights) -> Vec<f32> {
+        let Sizes { visible, width, .. } = self.sizes(masked.visible);
+        let (kernels, params) = (weights.kernels, self.params().values());
+        let mut x = vec![0.0; masked.images * (1 + visible) * width];
+        self.embed(kernels.path, &weights.patch_embed, masked, &mut x);
+        let run = &mut StackRun::default();
+        run.evaluate(&self.encoder, &weights.encoder, kernels, params, 1 + visible, &mut x);
+        let mut encoded = vec![0.0; x.len()];
+        self.norm.forward(kernels.path, params, &x, &mut encoded);
+        encoded
+    }
+
+    /// CLS features after the final norm, `(images, width)`, on the calling thread. What is hidden in `masked` stays hidden: show
+    /// every patch.
+    pub fn features(&self, masked: &MaskedImages, kernels: Kernels) -> Vec<f32> {
+        let encoded = self.encode(masked, self.packed(kernels));
+        let Sizes { visible, width, .. } = self.sizes(masked.visible);
+        let images = encoded.chunks_exact((1 + visible) * width);
+        images.flat_map(|tokens| &tokens[..width]).copied().collect()
+    }
+
+    /// The decoder's prediction for every patch, visible or hidden: `(images, patches, patch * patch * 3)`, patches in the order of
+    /// `masked`, pixels in the target's space; on the calling thread.
+    pub fn predict(&self, masked: &MaskedImages, kernels: Kernels) -> Vec<f32> {
+        let weights = self.packed(kernels);
+        let encoded = self.encode(masked, weights);
+        let Sizes { visible, hidden, width, decoder_width, patch } = self.sizes(masked.visible);
+        let (path, params) = (weights.kernels.path, self.params().values());
+        let mut embedded = vec![0.0; encoded.len() / width * decoder_width];
+        self.decoder_embed.forward(&weights.decoder_embed, &encoded, &mut embedded);
+        let tokens = 1 + visible + hidden;
+        let mut x = vec![0.0; masked.images * tokens * decoder_width];
+        self.place(path, masked, &embedded, &mut x);
+        let run = &mut StackRun::default();
+        run.evaluate(&self.decoder, &weights.decoder, weights.kernels, params, tokens, &mut x);
+        let mut normal = vec![0.0; x.len()];
+        self.decoder_norm.forward(path, params, &x, &mut normal);
+        let mut predicted = Vec::with_capacity(masked.images * (tokens - 1) * patch);
+        for normal in normal.chunks_exact(tokens * decoder_width) {
+            let from = predicted.len();
+            predicted.resize(from + (tokens - 1) * patch, 0.0);
+            let predicted = &mut predicted[from..];
+            self.decoder_pred.forward(&weights.decoder_pred, &normal[decoder_width..], predicted);
+            add_bias(path, predicted, self.decoder_pred.bias(params));
+        }
+        predicted
+    }
+}
+
+impl MaeRun {
+    /// No memory yet.
+    pub fn new(kernels: Kernels) -> Self {
+        Self {
+            kernels,
+            encoder: StackRun::default(),
+            decoder: StackRun::default(),
+            packed: Packed::default(),
+            shards: Vec::new(),
+        }
+    }
+
+    fn resize(&mut self, mae: &Mae, batch: &[MaskedImages]) {
+        let sizes = |masked: &MaskedImages| mae.sizes(masked.visible);
+        self.encoder.resize(&mae.encoder, batch.iter().map(|m| (m.images, 1 + m.visible)));
+        let tokens = 1 + mae.grid().count();
+        self.decoder.resize(&mae.decoder, batch.iter().map(|m| (m.images, tokens)));
+        self.shards.resize_with(batch.len(), Shard::default);
+        let sums = mae.sums().iter().map(|slot| slot.len).sum();
+        for (shard, masked) in self.shards.iter_mut().zip(batch) {
+            let Sizes { visible, hidden, width, decoder_width, patch } = sizes(masked);
+            let (seen, unseen) = (masked.images * (1 + visible), masked.images * hidden);
+            for (buffer, len) in [
+                (&mut shard.encoded, seen * width),
+                (&mut shard.dencoded, seen * width),
+                (&mut shard.dx, seen * width),
+                (&mut shard.embedded, seen * decoder_width),
+                (&mut shard.hidden, unseen * decoder_width),
+                (&mut shard.normal, unseen * decoder_width),
+                (&mut shard.dhidden, unseen * decoder_width),
+                (&mut shard.dnormal, unseen * decoder_width),
+                (&mut shard.predicted, unseen * patch),
+                (&mut shard.sums, sums),
+            ] {
+                buffer.resize(len, 0.0);
+            }
+        }
+    }
+
+    /// From pixels to each shard's error, and the gradient of the loss in its prediction.
+    fn forward(&mut self, mae: &Mae, batch: &[MaskedImages], weights: &[f64]) {
+        let Self { kernels, encoder, decoder, packed, shards } = self;
+        let (kernels, path, params) = (*kernels, kernels.path, mae.params().values());
+        mae.patch_embed.pack(kernels, params, packed);
+        let embedding = &*packed;
+        encoder.inputs().zip(batch).for_each(|(x, masked)| mae.embed(path, embedding, masked, x));
+        encoder.forward(&mae.encoder, kernels, params, &|_| None);
+
+        mae.decoder_embed.pack(kernels, params, packed);
+        let embedding = &*packed;
+        let all = shards.par_iter_mut().zip(batch).zip(encoder.outputs()).zip(decoder.inputs());
+        all.for_each(|(((shard, masked), encoded), x)| {
+            mae.norm.forward(path, params, encoded, &mut shard.encoded);
+            mae.decoder_embed.forward(embedding, &shard.encoded, &mut shard.embedded);
+            mae.place(path, masked, &shard.embedded, x);
+        });
+        decoder.forward(&mae.decoder, kernels, params, &|_| None);
+
+        mae.decoder_pred.pack(kernels, params, packed);
+        let prediction = &*packed;
+        let all = shards.par_iter_mut().zip(batch).zip(weights).zip(decoder.outputs());
+        all.for_each(|(((shard, masked), weight), x)| {
+            let Sizes { visible, hidden, decoder_width: width, .. } = mae.sizes(masked.visible);
+            if hidden == 0 {
+                shard.error = 0.0;
+                return;
+            }
+            let images = x.chunks_exact((1 + visible + hidden) * width);
+            for (x, out) in images.zip(shard.hidden.chunks_exact_mut(hidden * width)) {
+                out.copy_from_slice(&x[(1 + visible) * width..]);
+            }
+            mae.decoder_norm.forward(path, params, &shard.hidden, &mut shard.normal);
+            mae.decoder_pred.forward(prediction, &shard.normal, &mut shard.predicted);
+            let scale = (2.0 * weight / masked.targets.len() as f64) as f32;
+            shard.error = 0.0;
+            let bias = mae.decoder_pred.bias(params);
+            let Shard { predicted, error, .. } = shard;
+            squared_error(path, predicted, bias, &masked.targets, scale, error);
+        });
+    }
+
+    /// From the gradients of the predictions to those of all parameters.
+    fn backward(&mut self, mae: &Mae, batch: &[MaskedImages], gradients: &mut [f32]) {
+        let Self { kernels, encoder, decoder, packed, shards } = self;
+        let (kernels, path, params) = (*kernels, kernels.path, mae.params().values());
+        let parts = mae.sums().map(|slot| slot.len);
+        mae.decoder_pred.pack_back(kernels, params, packed);
+        let prediction = &*packed;
+        let all = shards.par_iter_mut().zip(batch).zip(decoder.outputs());
+        all.for_each(|((shard, masked), dx)| {
+            let Sizes { visible, hidden, decoder_width: width, .. } = mae.sizes(masked.visible);
+            shard.sums.fill(0.0);
+            let [.., weight, bias, pred_bias] = split(&mut shard.sums, parts);
+            dx.fill(0.0);
+            if hidden == 0 {
+                return;
+            }
+            add_rows(path, &shard.predicted, pred_bias);
+            mae.decoder_pred.backward(prediction, &shard.predicted, &mut shard.dnormal);
+            shard.dhidden.fill(0.0);
+            let (x, dy, sums) = (&shard.hidden, &shard.dnormal, [weight, bias]);
+            mae.decoder_norm.backward(path, params, x, dy, &mut shard.dhidden, sums, &mut []);
+            let images = dx.chunks_exact_mut((1 + visible + hidden) * width);
+            for (dx, dhidden) in images.zip(shard.dhidden.chunks_exact(hidden * width)) {
+                dx[(1 + visible) * width..].copy_from_slice(dhidden);
+            }
+        });
+        let segments = shards.iter().map(|shard| (&shard.predicted[..], &shard.normal[..]));
+        let pred = mae.decoder_pred;
+        pred.weight_gradient(kernels, segments, pred.weight_slot().of_mut(gradients));
+        decoder.backward(&mae.decoder, kernels, params, &|_| None, gradients);
+
+        mae.decoder_embed.pack_back(kernels, params, packed);
+        let embedding = &*packed;
+        let all = shards.par_iter_mut().zip(batch).zip(decoder.outputs()).zip(encoder.outputs());
+        all.for_each(|(((shard, masked), ddecoder), x)| {
+            let Sizes { visible, hidden, decoder_width: width, .. } = mae.sizes(masked.visible);
+            let [_, _, weight, bias, embed_bias, mask, ..] = split(&mut shard.sums, parts);
+            let seen = (1 + visible) * width;
+            let images = ddecoder.chunks_exact(seen + hidden * width);
+            for (dx, embedded) in images.zip(shard.embedded.chunks_exact_mut(seen)) {
+                embedded.copy_from_slice(&dx[..seen]);
+                add_rows(path, &dx[seen..], mask);
+            }
+            add_rows(path, &shard.embedded, embed_bias);
+            let Shard { embedded, dencoded, dx, .. } = shard;
+            mae.decoder_embed.backward(embedding, embedded, dencoded);
+            dx.fill(0.0);
+            mae.norm.backward(path, params, x, dencoded, dx, [weight, bias], &mut []);
+            std::mem::swap(x, dx);
+        });
+        let segments = shards.iter().map(|shard| (&shard.embedded[..], &shard.encoded[..]));
+        let embed = mae.decoder_embed;
+        embed.weight_gradient(kernels, segments, embed.weight_slot().of_mut(gradients));
+        encoder.backward(&mae.encoder, kernels, params, &|_| None, gradients);
+
+        let all = shards.par_iter_mut().zip(batch).zip(encoder.outputs());
+        all.for_each(|((shard, masked), dx)| {
+            let Sizes { visible, width, .. } = mae.sizes(masked.visible);
+            let [cls, embed_bias, ..] = split(&mut shard.sums, parts);
+            for dx in dx.chunks_exact((1 + visible) * width) {
+                add_rows(path, &dx[..width], cls);
+                add_rows(path, &dx[width..], embed_bias);
+            }
+        });
+        let outputs = &*encoder;
+        let segments = batch.iter().enumerate().flat_map(|(i, masked)| {
+            let Sizes { visible, width, patch, .. } = mae.sizes(masked.visible);
+            let images = outputs.output(i).chunks_exact((1 + visible) * width);
+            let pixels = masked.pixels.chunks_exact((visible * patch).max(1));
+            images.zip(pixels).map(move |(dx, pixels)| (&dx[width..], pixels))
+        });
+        let embed = mae.patch_embed;
+        embed.weight_gradient(kernels, segments, embed.weight_slot().of_mut(gradients));
+        let mut from = 0;
+        for slot in mae.sums() {
+            let sum = slot.of_mut(gradients);
+            sum.fill(0.0);
+            for shard in &*shards {
+                add_rows(path, &shard.sums[from..from + slot.len], sum);
+            }
+            from += slot.len;
+        }
+    }
+}
+
+impl Replica for MaeRun {
+    type Model = Mae;
+    type Shard = MaskedImages;
+
+    /// The loss is the mean squared error over the hidden patches' pixels.
+    fn gradients(
+        &mut self,
+        mae: &Mae,
+        batch: &[MaskedImages],
+        weights: &[f64],
+        gradients: &mut [f32],
+    ) -> f64 {
+        self.resize(mae, batch);
+        self.forward(mae, batch, weights);
+        self.backward(mae, batch, gradients);
+        let shards = self.shards.iter().zip(weights).zip(batch);
+        let losses = shards.map(|((shard, weight), masked)| {
+            shard.error * weight / masked.targets.len().max(1) as f64
+        });
+        losses.sum()
+    }
+}
+
+/// A buffer's parts of these lengths.
+pub(super) fn split<'a, const N: usize>(
+    mut buffer: &'a mut [f32],
+    lens: [usize; N],
+) -> [&'a mut [f32]; N] {
+    lens.map(|len| {
+        let (part, rest) = std::mem::take(&mut buffer).split_at_mut(len);
+        buffer = rest;
+        part
+    })
+}
+
+/// Adds the table's rows of these patches to the tokens, one each.
+fn add_places(path: Path, tokens: &mut [f32], table: &[f32], order: &[u32], width: usize) {
+    for (token, &patch) in tokens.chunks_exact_mut(width).zip(order) {
+        add_bias(path, token, &table[(1 + patch as usize) * width..][..width]);
+    }
+}
+
+vectorized! {
+    /// Adds `bias` to the rows of `predicted`, adds their squared distance from the targets to `error`, and leaves `scale` times
+    /// their difference.
+    fn squared_error<'a>(
+        predicted: &'a mut [f32],
+        bias: &'a [f32],
+        targets: &'a [f32],
+        scale: f32,
+        error: &'a mut f64,
+    ) {
+        let width = bias.len();
+        let rows = predicted.chunks_exact_mut(width).zip(targets.chunks_exact(width));
+        for (row, targets) in rows {
+            for ((value, bias), target) in row.iter_mut().zip(bias).zip(targets) {
+                *value += bias - target;
+            }
+            *error += f64::from(sum_of(width, |i| row[i] * row[i]));
+            for value in row {
+                *value *= scale;
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The blocks of an encoder or a decoder, one after the other, over all shards of a batch.
+//!
+//! The shards go through a block side by side, a thread taking one after the other, and each shard's result is its own. Only
+//! the gradients of the weights belong to all of them; a block's are made when its shards are done, so no thread has a
+//! gradient of its own, and the sums are the same on any number of threads.
+
+use candle_core::{Result, Tensor};
+use kernel::Kernels;
+use rayon::prelude::*;
+use shared::study::TransformerSpec;
+
+use super::{
+    block::{Block, BlockTrace, BlockWeights, BlockWork, Pass},
+    composed::Composed,
+    params::Params,
+};
+
+/// The blocks of an encoder or a decoder.
+#[derive(Clone, Debug)]
+pub(crate) struct Stack {
+    width: usize,
+    blocks: Vec<Block>,
+}
+
+/// The packed weights of all blocks: for evaluations, which go through a model many times.
+#[derive(Debug, Default)]
+pub(crate) struct StackWeights(Vec<BlockWeights>);
+
+/// A shard within a stack.
+#[derive(Debug, Default)]
+struct Shard {
+    /// Tokens of an image.
+    tokens: usize,
+    /// What each block keeps; in an evaluation one for all.
+    traces: Vec<BlockTrace>,
+    /// The last block's output, then the gradient of each block's output and input; `(rows, width)`.
+    out: Vec<f32>,
+    work: BlockWork,
+}
+
+/// Memory of a batch within a stack, used again and again.
+#[derive(Debug, Default)]
+pub(crate) struct StackRun {
+    weights: BlockWeights,
+    shards: Vec<Shard>,
+}
+
+/// Factors of stochastic depth of a shard: for each block's two parts and each image; none, where nothing is dropped.
+pub(crate) type Drops<'a> = &'a (dyn Fn(usize) -> Option<&'a [Vec<f32>]> + Sync);
+
+impl Stack {
+    /// Adds `name.0.*`, `name.1.*`, ... to the parameters.
+    pub(crate) fn new(params: &mut Params, name: &str, spec: TransformerSpec) -> Self {
+        let (width, heads) = (spec.dim as usize, spec.heads as usize);
+        let blocks =
+            (0..spec.depth).map(|i| Block::new(params, &format!("{name}.{i}"), width, heads));
+        Self { width, blocks: blocks.collect() }
+    }
+
+    /// Packs the weights for evaluations.
+    pub(crate) fn pack(&self, kernels: Kernels, params: &[f32]) -> StackWeights {
+        let packed = self.blocks.iter().map(|block| {
+            let mut weights = BlockWeights::default();
+            block.pack(kernels, params, &mut weights);
+            weights
+        });
+        StackWeights(packed.collect())
+    }
+
+    /// `x` `(batch, tokens, width)` to the same shape, composed; `drops` for each block's two parts and each image.
+    pub(crate) fn composed(
+        &self,
+        w: &Composed,
+        mut x: Tensor,
+        drops: Option<&[Vec<f32>]>,
+    ) -> Result<Tensor> {
+        for (i, block) in self.blocks.iter().enumerate() {
+            x = block.composed(w, &x, drops.map(|drops| factors(drops, i)))?;
+        }
+        Ok(x)
+    }
+}
+
+fn factors(drops: &[Vec<f32>], block: usize) -> [&[f32]; 2] {
+    [&drops[2 * block], &drops[2 * block + 1]]
+}
+
+impl StackRun {
+    /// Memory for shards of so many images of so many tokens each.
+    pub(crate) fn resize(&mut self, stack: &Stack, shards: impl Iterator<Item = (usize, usize)>) {
+        self.size(stack, shards, stack.blocks.len(), true);
+    }
+
+    fn size(
+        &mut self,
+        stack: &Stack,
+        shards: impl Iterator<Item = (usize, usize)>,
+        traces: usize,
+        backward: bool,
+    ) {
+        let mut count = 0;
+        for (images, tokens) in shards {
+            if self.shards.len() == count {
+                self.shards.push(Shard::default());
+            }
+            let (shard, rows) = (&mut self.shards[count], images * tokens);
+            shard.tokens = tokens;
+            shard.traces.resize_with(traces, BlockTrace::default);
+            shard.traces.iter_mut().for_each(|trace| trace.resize(rows, stack.width));
+            shard.out.resize(rows * stack.width, 0.0);
+            shard.work.resize(rows, stack.width, backward);
+            count += 1;
+        }
+        self.shards.truncate(count);
+    }
+
+    /// Each shard's input, to fill: `(rows, width)`.
+    pub(crate) fn inputs(&mut self) -> impl IndexedParallelIterator<Item = &mut Vec<f32>> {
+        self.shards.par_iter_mut().map(|shard| match shard.traces.first_mut() {
+            Some(first) => &mut first.x,
+            None => &mut shard.out,
+        })
+    }
+
+    /// Each shard's output after [`forward`](Self::forward), `(rows, width)`. [`backward`](Self::backward) expects the output's
+    /// gradient here and leaves the input's.
+    pub(crate) fn outputs(&mut self) -> impl IndexedParallelIterator<Item = &mut Vec<f32>> {
+        self.shards.par_iter_mut().map(|shard| &mut shard.out)
+    }
+
+    /// As [`outputs`](Self::outputs), to read one after the other.
+    pub(crate) fn output(&self, shard: usize) -> &[f32] {
+        &self.shards[shard].out
+    }
+
+    /// From inputs to outputs.
+    pub(crate) fn forward(
+        &mut self,
+        stack: &Stack,
+        kernels: Kernels,
+        params: &[f32],
+        drops: Drops<'_>,
+    ) {
+        for (i, block) in stack.blocks.iter().enumerate() {
+            block.pack(kernels, params, &mut self.weights);
+            let weights = &self.weights;
+            self.shards.par_iter_mut().enumerate().for_each(|(at, shard)| {
+                let factors = drops(at).map(|drops| factors(drops, i));
+                let pass = Pass { kernels, params, tokens: shard.tokens, factors };
+                let (trace, later) = shard.traces[i..].split_first_mut().expect("a trace a block");
+                let out = later.first_mut().map_or(&mut shard.out, |next| &mut next.x);
+                block.forward(pass, weights, trace, out, &mut shard.work);
+            });
+        }
+    }
+
+    /// From the gradients of the outputs to those of the inputs, and of all parameters of the stack, which are written into
+    /// `gradients`.
+    pub(crate) fn backward(
+        &mut self,
+        stack: &Stack,
+        kernels: Kernels,
+        params: &[f32],
+        drops: Drops<'_>,
+        gradients: &mut [f32],
+    ) {
+        for (i, block) in stack.blocks.iter().enumerate().rev() {
+            block.pack_back(kernels, params, &mut self.weights);
+            let weights = &self.weights;
+            self.shards.par_iter_mut().enumerate().for_each(|(at, shard)| {
+                let factors = drops(at).map(|drops| factors(drops, i));
+                let pass = Pass { kernels, params, tokens: shard.tokens, factors };
+                block.backward(pass, weights, &shard.traces[i], &mut shard.out, &mut shard.work);
+            });
+            let parts = self.shards.iter().map(|shard| (&shard.traces[i], &shard.work));
+            block.weight_gradients(kernels, parts, gradients);
+        }
+    }
+
+    /// One shard from `x`, `(images * tokens, width)`, to its output, for an evaluation on the calling thread.
+    pub(crate) fn evaluate(
+        &mut self,
+        stack: &Stack,
+        weights: &StackWeights,
+        kernels: Kernels,
+        params: &[f32],
+        tokens: usize,
+        x: &mut Vec<f32>,
+    ) {
+        let images = x.len() / (tokens * stack.width);
+        self.size(stack, std::iter::once((images, tokens)), 1, false);
+        let Shard { traces, out, work, .. } = &mut self.shards[0];
+        for (block, weights) in stack.blocks.iter().zip(&weights.0) {
+            std::mem::swap(&mut traces[0].x, x);
+            let pass = Pass { kernels, params, tokens, factors: None };
+            block.forward(pass, weights, &mut traces[0], out, work);
+            std::mem::swap(&mut traces[0].x, x);
+            std::mem::swap(x, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::DType;
+
+    use super::*;
+    use crate::nn::testing::{Compared, all_kernels, numbers};
+
+    /// Two shards of 2 and 1 images of 5 tokens.
+    const SHARDS: [(usize, usize); 2] = [(2, 5), (1, 5)];
+
+    #[test]
+    fn it_agrees_with_the_composed_blocks() {
+        for (width, heads, dropping) in [(8, 2, false), (12, 1, true), (48, 3, true)] {
+            let mut params = Params::new(3);
+            let spec = TransformerSpec { dim: width, depth: 2, heads };
+            let stack = Stack::new(&mut params, "blocks", spec);
+            let width = width as usize;
+            // Biases and norms, too, differ from where they begin.
+            let noise = numbers(params.values().len(), 0.1, 4);
+            params.values_mut().iter_mut().zip(noise).for_each(|(value, noise)| *value += noise);
+            let (x, dy) = (numbers(15 * width, 1.0, 1), numbers(15 * width, 1.0, 2));
+            let all = vec![
+                vec![0.0, 1.25, 1.25],
+                vec![1.25, 0.0, 1.25],
+                vec![1.25; 3],
+                vec![1.25, 1.25, 0.0],
+            ];
+            let cut =
+                |from: usize, to: usize| all.iter().map(|part| part[from..to].to_vec()).collect();
+            let shards: [Vec<Vec<f32>>; 2] = [cut(0, 2), cut(2, 3)];
+            let drops = |at: usize| dropping.then_some(&shards[at][..]);
+            let oracle =
+                Compared::new(&params, &[(&x, &[3, 5, width])], &dy, DType::F64, |w, x| {
+                    stack.composed(w, x[0].clone(), dropping.then_some(&all[..]))
+                });
+            for kernels in all_kernels() {
+                let mut run = StackRun::default();
+                run.resize(&stack, SHARDS.into_iter());
+                let parts =
+                    |values: &[f32]| [values[..10 * width].to_vec(), values[10 * width..].to_vec()];
+                run.inputs().zip(parts(&x)).for_each(|(input, x)| *input = x);
+                run.forward(&stack, kernels, params.values(), &drops);
+                let out = [run.output(0), run.output(1)].concat();
+                run.outputs().zip(parts(&dy)).for_each(|(out, dy)| *out = dy);
+                let mut gradients = vec![f32::NAN; params.values().len()];
+                run.backward(&stack, kernels, params.values(), &drops, &mut gradients);
+                let dx = [run.output(0), run.output(1)].concat();
+                oracle.assert_same(kernels, &out, &[&dx], &gradients);
+                if !dropping {
+                    let weights = stack.pack(kernels, params.values());
+                    let mut again = x.clone();
+                    run.evaluate(&stack, &weights, kernels, params.values(), 5, &mut again);
+                    assert_eq!(again, out, "an evaluation gives the same bits");
+                }
+            }
+        }
+    }
+}
