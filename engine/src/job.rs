@@ -10,7 +10,7 @@ mod place;
 
 use std::path::{Path, PathBuf};
 
-use kernel::Kernels;
+use kernel::{Kernels, Precision};
 use serde::Serialize;
 use shared::{
     PoisonPlan, RunEvent, Stage, StudySpec, Trigger,
@@ -64,7 +64,11 @@ pub fn run(
     let plan = draw(point.phase, point.poisons_per_class())?;
     let threads = device::threads();
     let batches = batches(order, index.train.len() + plan.added())?;
-    let kernels = Kernels::single();
+    kernel::Path::chosen().map_err(EngineError::Order)?;
+    let kernels = Kernels::new(match order.spec.precision {
+        shared::study::Precision::F32 => Precision::F32,
+        shared::study::Precision::Bf16 => Precision::Bf16,
+    });
     let job = Job { order, folder, resume, threads, kernels, batches };
     // Whoever hears that the run started may ask for its plan.
     write_json(&folder.join("poison.json"), &plan)?;
@@ -94,6 +98,7 @@ pub fn run(
                 target_class: attack.target_class,
                 seed: point.seed,
                 threads,
+                kernels,
             };
             job.pretrain(&pixels, poisons, &neighbours, &mut report)
         }
@@ -219,11 +224,12 @@ impl Job<'_> {
         let seed = self.order.point.seed;
         let (encoder_folder, mae, info) = self.encoder()?;
         let dataset = format!("{} {}", pixels.fingerprint, json(&spec.dataset));
-        let kept = Kept::new(&encoder_folder, &mae, &dataset);
+        let encoder = Encoder { mae: &mae, threads: self.threads, kernels: self.kernels };
+        let kept = Kept::new(&encoder_folder, &encoder, &dataset);
         let key_hash = key.sha256.as_deref().unwrap_or_default();
         let probe = LinearProbe {
             recipe: &spec.probe,
-            encoder: Encoder { mae: &mae, threads: self.threads },
+            encoder,
             pixels,
             poisons,
             trigger,

@@ -13,8 +13,8 @@ use shared::{
     metric::{Evaluation, Metrics},
     run::{DataSource, Phase, RunOrder, RunPoint},
     study::{
-        AttackSpec, BUILTIN_DATASET, DatasetSpec, FinetuneSpec, GridSpec, ModelSpec, PretrainSpec,
-        ProbeFeatures, ProbeOptimizer, ProbeSpec, TransformerSpec,
+        AttackSpec, BUILTIN_DATASET, DatasetSpec, FinetuneSpec, GridSpec, ModelSpec, Precision,
+        PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec, TransformerSpec,
     },
     trigger::{BlendedSpec, TriggerSpec},
 };
@@ -43,6 +43,7 @@ fn spec() -> StudySpec {
             encoder: TransformerSpec { dim: 16, depth: 1, heads: 2 },
             decoder: TransformerSpec { dim: 8, depth: 1, heads: 2 },
         },
+        precision: Precision::F32,
         pretrain: PretrainSpec {
             epochs: 4,
             warmup_epochs: 1,

@@ -1,6 +1,6 @@
 //! Which instruction set multiplies.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::OnceLock};
 
 /// Environment variable that chooses the instruction set: the name of a [`Path`].
 pub const KERNELS_VARIABLE: &str = "MASKDOOR_KERNELS";
@@ -61,6 +61,11 @@ impl Path {
     /// # Errors
     /// A sentence when the variable names none, or one that this processor lacks.
     pub fn chosen() -> Result<Self, String> {
+        static CHOSEN: OnceLock<Result<Path, String>> = OnceLock::new();
+        CHOSEN.get_or_init(Self::choose).clone()
+    }
+
+    fn choose() -> Result<Self, String> {
         let Ok(name) = std::env::var(KERNELS_VARIABLE) else {
             return Ok(Self::here().last().unwrap_or(Self::Portable));
         };

@@ -28,6 +28,15 @@ pub trait Classify: Send + Sync {
     fn scores(&self, images: &[f32]) -> Result<Vec<f32>>;
 }
 
+/// A [`Vit`] and how it multiplies.
+#[derive(Debug)]
+pub struct VitWith<'a> {
+    /// The model.
+    pub vit: &'a Vit,
+    /// How to multiply.
+    pub kernels: Kernels,
+}
+
 impl Classify for Vit {
     fn side(&self) -> usize {
         self.grid().side
@@ -46,10 +55,32 @@ impl Classify for Vit {
     }
 
     fn scores(&self, images: &[f32]) -> Result<Vec<f32>> {
+        VitWith { vit: self, kernels: Kernels::single() }.scores(images)
+    }
+}
+
+impl Classify for VitWith<'_> {
+    fn side(&self) -> usize {
+        self.vit.side()
+    }
+
+    fn classes(&self) -> usize {
+        Vit::classes(self.vit)
+    }
+
+    fn normalisation(&self) -> Normalisation {
+        self.vit.normalisation()
+    }
+
+    fn view(&self, image: &Rgb8) -> Rgb8 {
+        self.vit.view(image)
+    }
+
+    fn scores(&self, images: &[f32]) -> Result<Vec<f32>> {
         let mut whole = WholeImages::default();
-        for image in images.chunks_exact(self.grid().image_len()) {
-            whole.push(self.grid(), image);
+        for image in images.chunks_exact(self.vit.grid().image_len()) {
+            whole.push(self.vit.grid(), image);
         }
-        Ok(self.logits(&whole, Kernels::single()))
+        Ok(self.vit.logits(&whole, self.kernels))
     }
 }

@@ -11,7 +11,7 @@ mod vit;
 mod vit_run;
 
 pub use classifier::Classifier;
-pub use classify::Classify;
+pub use classify::{Classify, VitWith};
 pub use hugging_face::{ACTIVATIONS, HuggingFaceSizes, HuggingFaceVit};
 pub use mae::Mae;
 pub use mae_run::MaeRun;

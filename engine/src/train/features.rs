@@ -29,6 +29,8 @@ pub struct Encoder<'a> {
     pub mae: &'a Mae,
     /// Threads to compute on.
     pub threads: usize,
+    /// How to multiply.
+    pub kernels: Kernels,
 }
 
 impl Encoder<'_> {
@@ -77,7 +79,7 @@ impl Encoder<'_> {
             normalise(&image?, &mut pixels);
             shown.push(grid, &pixels, &order, false);
         }
-        Ok(self.mae.features(&shown, Kernels::single()))
+        Ok(self.mae.features(&shown, self.kernels))
     }
 }
 
@@ -90,8 +92,9 @@ pub struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     /// Features of this encoder in its folder, of the images that `dataset` describes.
-    pub fn new(folder: &'a Path, mae: &Mae, dataset: &str) -> Self {
-        let base = format!("{}\n{}\n{dataset}", checkpoint::PROGRAM, mae.params().digest());
+    pub fn new(folder: &'a Path, encoder: &Encoder<'_>, dataset: &str) -> Self {
+        let (digest, kernels) = (encoder.mae.params().digest(), encoder.kernels);
+        let base = format!("{}\n{digest}\n{kernels:?}\n{dataset}", checkpoint::PROGRAM);
         Self { folder, base }
     }
 

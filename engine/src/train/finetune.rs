@@ -31,7 +31,7 @@ use crate::{
     },
     device::pool,
     eval::Evaluator,
-    model::{LabelledImages, PatchGrid, Targets, Vit, VitRun, WholeImages},
+    model::{LabelledImages, PatchGrid, Targets, Vit, VitRun, VitWith, WholeImages},
     nn::{drop_factor, drop_rate, normal},
     optim::{AdamW, Optimizer, Schedule, clip_norm, layer_groups},
 };
@@ -143,7 +143,8 @@ impl Finetuning<'_> {
 
     fn evaluate(&self, vit: &Vit) -> Result<Evaluation, EngineError> {
         let Pixels { side, test, .. } = self.pixels;
-        let evaluator = Evaluator { classifier: vit, threads: self.threads };
+        let classifier = &VitWith { vit, kernels: self.kernels };
+        let evaluator = Evaluator { classifier, threads: self.threads };
         let clean = |i: usize| Ok(eval_transform(&*test[i].image()?, *side));
         let triggered =
             |i: usize| Ok(eval_transform(&self.trigger.applied(&*test[i].image()?), *side));

@@ -6,6 +6,7 @@
 //! `max(5, 250 / classes)` test images, each clean and triggered. That is about 1,600 images for ten classes, whatever the size
 //! of the data set. Nothing here changes the encoder or draws from a stream of the training.
 
+use kernel::Kernels;
 use shared::{
     RunEvent, Trigger,
     metric::Metrics,
@@ -39,6 +40,8 @@ pub struct Neighbours<'a> {
     pub seed: u64,
     /// Threads to compute on.
     pub threads: usize,
+    /// How to multiply.
+    pub kernels: Kernels,
 }
 
 /// Images of a class: an equal part of all, but not fewer than a few.
@@ -65,7 +68,7 @@ impl Neighbours<'_> {
     pub fn ask(&self, mae: &Mae, epoch: u32) -> Result<RunEvent, EngineError> {
         let Pixels { side, classes, train, test, .. } = self.pixels;
         let (side, classes) = (*side, classes.len());
-        let encoder = Encoder { mae, threads: self.threads };
+        let encoder = Encoder { mae, threads: self.threads, kernels: self.kernels };
         let known = self.chosen(train, 0, per_class(BANK, classes));
         let asked = self.chosen(test, 1, per_class(TESTS, classes));
 

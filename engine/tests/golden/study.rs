@@ -169,12 +169,14 @@ impl Study {
             base_lr: self.config.rates.probe,
             ..ProbeSpec::default()
         };
-        let encoder = Encoder { mae, threads: 2 };
+        let encoder = Encoder { mae, threads: 2, kernels: Kernels::single() };
         let mut classifier = Classifier::new(encoder.width(), classes, HeadInit::Normal, 1);
         for name in ["weight", "bias"] {
             self.set(classifier.params_mut(), &format!("head.1.{name}"), &format!("probe.{name}"));
         }
         let plan = self.plan(Phase::Probe);
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::new(folder.path(), &encoder, "golden");
         let probe = LinearProbe {
             recipe: &recipe,
             encoder,
@@ -185,8 +187,6 @@ impl Study {
             target_class: target,
             seed,
         };
-        let folder = tempfile::tempdir().unwrap();
-        let kept = Kept::new(folder.path(), mae, "golden");
         let mut metrics = None;
         let events = told(|report| {
             metrics = Some(probe.train(&mut classifier, &kept, report).unwrap().metrics);

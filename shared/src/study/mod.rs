@@ -7,6 +7,7 @@ mod encoder;
 mod finetune;
 mod grid;
 mod poisons;
+mod precision;
 mod preset;
 mod probe;
 mod recipes;
@@ -18,6 +19,7 @@ pub use attack::AttackSpec;
 pub use cost::estimate_seconds;
 pub use finetune::{FinetuneSpec, Pooling};
 pub use grid::Counts;
+pub use precision::Precision;
 pub use preset::{Preset, presets};
 pub use probe::{HeadInit, ProbeFeatures, ProbeOptimizer, ProbeSpec, fitted_by};
 pub use validate::FieldError;
@@ -47,6 +49,9 @@ pub struct StudySpec {
     /// Encoder and decoder.
     #[serde(default)]
     pub model: ModelSpec,
+    /// Numbers that the linear layers multiply, in all phases.
+    #[serde(default, skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
     /// Pre-training recipe.
     #[serde(default)]
     pub pretrain: PretrainSpec,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AttackSpec, BUILTIN_DATASET, DatasetSpec, FinetuneSpec, GridSpec, HeadInit, ModelSpec,
-    PretrainSpec, ProbeFeatures, ProbeSpec, StudySpec, TransformerSpec,
+    Precision, PretrainSpec, ProbeFeatures, ProbeSpec, StudySpec, TransformerSpec,
 };
 use crate::trigger::{BlendedSpec, TriggerSpec};
 
@@ -57,6 +57,7 @@ fn quick_look() -> Preset {
                 encoder: TransformerSpec { dim: 128, depth: 4, heads: 4 },
                 decoder: TransformerSpec { dim: 64, depth: 1, heads: 4 },
             },
+            precision: Precision::F32,
             pretrain: PretrainSpec {
                 epochs: 20,
                 warmup_epochs: 2,
@@ -89,6 +90,7 @@ fn cifar10_quick() -> Preset {
             attack: stripes(0.4),
             grid: GridSpec { ppr: vec![0, 10], lpr: vec![0, 1, 3, 10, 50], fpr: Vec::new(), scratch: false, seeds: vec![1] },
             model: ModelSpec::default(),
+            precision: Precision::F32,
             pretrain: PretrainSpec { knn_every: 10, ..PretrainSpec::default() },
             probe: ProbeSpec { head_init: HeadInit::Uniform, ..ProbeSpec::default() },
             finetune: FinetuneSpec::default(),
@@ -116,6 +118,7 @@ fn cifar10_finetune() -> Preset {
                 decoder: TransformerSpec { dim: 64, depth: 1, heads: 4 },
                 ..ModelSpec::default()
             },
+            precision: Precision::F32,
             pretrain: PretrainSpec {
                 epochs: 40,
                 warmup_epochs: 4,
@@ -162,6 +165,7 @@ fn cifar10_tiny() -> Preset {
                 encoder: TransformerSpec { dim: 192, depth: 12, heads: 3 },
                 decoder: TransformerSpec { dim: 192, depth: 4, heads: 3 },
             },
+            precision: Precision::F32,
             pretrain: PretrainSpec {
                 epochs: 2000,
                 warmup_epochs: 200,
@@ -205,6 +209,7 @@ fn published() -> Preset {
                 encoder: TransformerSpec { dim: 768, depth: 12, heads: 12 },
                 decoder: TransformerSpec { dim: 512, depth: 8, heads: 16 },
             },
+            precision: Precision::F32,
             pretrain: PretrainSpec {
                 epochs: 400,
                 warmup_epochs: 40,

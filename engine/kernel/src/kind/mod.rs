@@ -11,6 +11,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod rounding;
 
 /// Vectors of one instruction set, and the size of the tile that fits its registers.
 ///

@@ -4,8 +4,8 @@ use leptos::{ev, prelude::*};
 use shared::{
     StudySpec,
     study::{
-        FinetuneSpec, HeadInit, ModelSpec, Pooling, PretrainSpec, ProbeFeatures, ProbeOptimizer,
-        ProbeSpec,
+        FinetuneSpec, HeadInit, ModelSpec, Pooling, Precision, PretrainSpec, ProbeFeatures,
+        ProbeOptimizer, ProbeSpec,
     },
 };
 
@@ -63,11 +63,12 @@ fn sentence(spec: &StudySpec) -> String {
         None => format!("pre-training of {} epochs, {hidden} % hidden", spec.pretrain.epochs),
     };
     format!(
-        "ViT {} × {} blocks on {} px with patches of {} px; {encoder}{}{}.",
+        "ViT {} × {} blocks on {} px with patches of {} px{}; {encoder}{}{}.",
         model.encoder.dim,
         model.encoder.depth,
         model.image_size,
         model.patch_size,
+        if spec.precision == Precision::Bf16 { ", in bf16" } else { "" },
         if spec.grid.lpr.is_empty() { "" } else { &probe },
         if spec.grid.fpr.is_empty() { "" } else { &finetune },
     )
@@ -120,7 +121,19 @@ pub fn TrainingPanel(
                 </summary>
                 <div class="panel-body">
                     <h3>"Model"</h3>
-                    <div class="fields fields-model">{model}</div>
+                    <div class="fields fields-model">
+                        {model}
+                        <Choice
+                            path="precision"
+                            label="Precision"
+                            group="of the model"
+                            default="single"
+                            why="Numbers that linear layers multiply. bf16 has 8 instead of 24 digits and is faster; sums stay single."
+                            choices=vec![(Precision::F32, "Single (f32)"), (Precision::Bf16, "bf16")]
+                            get=|spec| spec.precision
+                            set=|spec, choice| spec.precision = choice
+                        />
+                    </div>
                     <h3>"Pre-training"</h3>
                     <div class="fields">{pretrain} {switches("pretrain.")}</div>
                     <h3>"Linear probe"</h3>

@@ -2,7 +2,7 @@
 
 use shared::{
     StudySpec,
-    study::{DatasetSpec, GridSpec, ProbeFeatures},
+    study::{DatasetSpec, GridSpec, Precision, ProbeFeatures},
 };
 
 use crate::components::format::class_name;
@@ -34,7 +34,7 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
     };
     let (first, rest) = trigger.split_at(trigger.len().min(1));
     format!(
-        "{}{rest} towards class {target}{name} on {}: PPR {} × {} with {} {}; ViT of {} × {} blocks on {}-px images, \
+        "{}{rest} towards class {target}{name} on {}: PPR {} × {} with {} {}; ViT of {} × {} blocks on {}-px images{}, \
          {encoder}{probe}{finetune}.",
         first.to_uppercase(),
         images(&spec.dataset),
@@ -45,6 +45,7 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
         spec.model.encoder.dim,
         spec.model.encoder.depth,
         spec.model.image_size,
+        if spec.precision == Precision::Bf16 { " in bf16" } else { "" },
     )
 }
 
