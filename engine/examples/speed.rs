@@ -1,4 +1,5 @@
-//! One side of `make bench`: `speed train|finetune|forward A|A4|B f32|bf16`, on random images.
+//! One side of `make bench`: `speed train|finetune|forward A|A4|B f32|bf16` on random images, or `speed loader FOLDER`, which
+//! makes training images of 224 px of all JPEG files below a folder on one thread: decoded, cropped, mirrored, normalised.
 //!
 //! Writes `ready BATCH`; then for each number n on standard input the seconds that n steps take, and for `memory` the most memory
 //! that the process had, in bytes. A: 32-px images, patch 4, encoder 192 x 12, decoder 128 x 2, batch 128; A4: the same with 4
@@ -6,11 +7,17 @@
 
 use std::{
     error::Error,
+    ffi::OsStr,
+    fs,
+    hint::black_box,
     io::{BufRead, Write, stdin, stdout},
+    path::{Path, PathBuf},
     time::Instant,
 };
 
 use engine::{
+    data::augment::{Filter, normalise, random_flip, random_resized_crop},
+    decode::{Limits, decode},
     device,
     model::{LabelledImages, Mae, MaeRun, MaskedImages, Targets, Vit, VitRun, WholeImages},
     nn::Init,
@@ -31,7 +38,18 @@ const LR: f64 = 1.5e-4;
 const CLASSES: usize = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    kernel::Path::chosen()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [what, folder] = &arguments[..]
+        && what == "loader"
+    {
+        let files = jpegs(folder.as_ref())?;
+        let mut epoch = 0;
+        return serve(files.len(), || {
+            load(&files, epoch).expect("all files are images");
+            epoch += 1;
+        });
+    }
     let [what, setting, precision] = &arguments[..] else {
         return Err("speed train|finetune|forward A|A4|B f32|bf16".into());
     };
@@ -75,6 +93,36 @@ fn random_image(spec: &ModelSpec, index: usize) -> Vec<f32> {
     let mut rng = stream(1, Purpose::Augment, 0, index as u64);
     let side = spec.image_size as usize;
     Init::Normal { deviation: 1.0 }.draw(3 * side * side, &mut rng)
+}
+
+/// The JPEG files below a folder, in order.
+fn jpegs(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let jpeg = |end: &OsStr| ["jpg", "jpeg"].iter().any(|name| end.eq_ignore_ascii_case(name));
+        if path.is_dir() {
+            files.extend(jpegs(&path)?);
+        } else if path.extension().is_some_and(jpeg) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Makes a training image of each file.
+fn load(files: &[PathBuf], epoch: u64) -> Result<(), Box<dyn Error>> {
+    const SIDE: usize = 224;
+    let mut planes = vec![0.0; 3 * SIDE * SIDE];
+    for (i, file) in files.iter().enumerate() {
+        let image = decode(&fs::read(file)?, Limits::default())?;
+        let mut rng = stream(1, Purpose::Augment, epoch, i as u64);
+        let image = random_resized_crop(&image, SIDE, 0.2, Filter::Bicubic, &mut rng);
+        normalise(&random_flip(image, &mut rng), &mut planes);
+        black_box(&planes);
+    }
+    Ok(())
 }
 
 fn weights(batch: usize) -> Vec<f64> {

@@ -32,6 +32,17 @@ impl Path {
         }
     }
 
+    /// What it multiplies with, in words.
+    pub const fn tells(self, precision: Precision) -> &'static str {
+        match (self, precision) {
+            (Self::Portable, Precision::F32) => "four numbers at a time",
+            (Self::Avx2, Precision::F32) => "8 numbers at a time",
+            (Self::Avx512 | Self::Avx512Bf16, Precision::F32) => "16 numbers at a time",
+            (Self::Avx512Bf16, Precision::Bf16) => "16 pairs at a time",
+            (_, Precision::Bf16) => "as f32, of rounded numbers",
+        }
+    }
+
     /// Whether this processor has it.
     pub fn is_here(self) -> bool {
         #[cfg(target_arch = "x86_64")]

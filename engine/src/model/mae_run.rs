@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Mae, MaskedImages};
 use crate::{
-    nn::{StackRun, StackWeights, add_bias, add_rows},
+    nn::{NormGradients, StackRun, StackWeights, add_bias, add_rows},
     train::replicas::Replica,
 };
 
@@ -298,7 +298,8 @@ impl MaeRun {
             mae.decoder_pred.backward(prediction, &shard.predicted, &mut shard.dnormal);
             shard.dhidden.fill(0.0);
             let (x, dy, sums) = (&shard.hidden, &shard.dnormal, [weight, bias]);
-            mae.decoder_norm.backward(path, params, x, dy, &mut shard.dhidden, sums, &mut []);
+            let into = NormGradients { dx: &mut shard.dhidden, sums, again: &mut [] };
+            mae.decoder_norm.backward(path, params, x, dy, into);
             let images = dx.chunks_exact_mut((1 + visible + hidden) * width);
             for (dx, dhidden) in images.zip(shard.dhidden.chunks_exact(hidden * width)) {
                 dx[(1 + visible) * width..].copy_from_slice(dhidden);
@@ -325,7 +326,8 @@ impl MaeRun {
             let Shard { embedded, dencoded, dx, .. } = shard;
             mae.decoder_embed.backward(embedding, embedded, dencoded);
             dx.fill(0.0);
-            mae.norm.backward(path, params, x, dencoded, dx, [weight, bias], &mut []);
+            let into = NormGradients { dx, sums: [weight, bias], again: &mut [] };
+            mae.norm.backward(path, params, x, dencoded, into);
             std::mem::swap(x, dx);
         });
         let segments = shards.iter().map(|shard| (&shard.embedded[..], &shard.encoded[..]));
@@ -387,10 +389,7 @@ impl Replica for MaeRun {
 }
 
 /// A buffer's parts of these lengths.
-pub(super) fn split<'a, const N: usize>(
-    mut buffer: &'a mut [f32],
-    lens: [usize; N],
-) -> [&'a mut [f32]; N] {
+pub(super) fn split<const N: usize>(mut buffer: &mut [f32], lens: [usize; N]) -> [&mut [f32]; N] {
     lens.map(|len| {
         let (part, rest) = std::mem::take(&mut buffer).split_at_mut(len);
         buffer = rest;

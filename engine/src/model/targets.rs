@@ -80,6 +80,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "these numbers are exact")]
     fn the_loss_and_its_gradient_by_hand() {
         // ln 2, and 1000 for the class that loses by 1000: their mean.
         let targets = Targets::new(&[1, 1], 2, 0.0, 1.0);

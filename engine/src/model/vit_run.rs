@@ -6,7 +6,7 @@ use shared::study::Pooling;
 
 use super::{Vit, WholeImages, mae_run::split, targets::soft_cross_entropy};
 use crate::{
-    nn::{StackRun, StackWeights, add_bias, add_rows},
+    nn::{NormGradients, StackRun, StackWeights, add_bias, add_rows},
     train::replicas::Replica,
 };
 
@@ -104,7 +104,9 @@ impl Vit {
                     pooled.fill(0.0);
                     add_rows(path, &x[width..], pooled);
                     let share = 1.0 / self.grid().count() as f32;
-                    pooled.iter_mut().for_each(|value| *value *= share);
+                    for value in pooled {
+                        *value *= share;
+                    }
                 }
             }
         }
@@ -114,7 +116,7 @@ impl Vit {
     fn unpool(&self, dpooled: &[f32], dx: &mut [f32]) {
         let width = self.width();
         let images = dx.chunks_exact_mut((1 + self.grid().count()) * width);
-        dpooled.chunks_exact(width).zip(images).for_each(|(dpooled, dx)| {
+        for (dpooled, dx) in dpooled.chunks_exact(width).zip(images) {
             dx.fill(0.0);
             match self.pooling {
                 Pooling::Cls => dx[..width].copy_from_slice(dpooled),
@@ -125,7 +127,7 @@ impl Vit {
                     }
                 }
             }
-        });
+        }
     }
 
     /// Class scores `(images, classes)`, on the calling thread.
@@ -217,7 +219,8 @@ impl VitRun {
             add_rows(path, dlogits, head_bias);
             vit.head.backward(head, dlogits, dnormal);
             dpooled.fill(0.0);
-            vit.norm.backward(path, params, pooled, dnormal, dpooled, [weight, bias], &mut []);
+            let into = NormGradients { dx: dpooled, sums: [weight, bias], again: &mut [] };
+            vit.norm.backward(path, params, pooled, dnormal, into);
             vit.unpool(dpooled, dx);
         });
         let segments = shards.iter().map(|shard| (&shard.dlogits[..], &shard.normal[..]));

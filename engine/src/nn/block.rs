@@ -13,7 +13,7 @@ use super::{
     composed::Composed,
     drop_path::scale_composed,
     gelu::{biased_gelu, gelu_backward, gelu_composed},
-    layer_norm::LayerNorm,
+    layer_norm::{LayerNorm, NormGradients},
     linear::{CHUNK, Linear, add_bias, add_rows},
     params::{Params, Slot},
 };
@@ -240,16 +240,9 @@ impl Block {
             gelu_backward(path, inner, activated, dinner, dfc1_bias);
             self.fc1.backward(&weights.fc1, dinner, passing);
         }
-        let sums = dnorm2.split_at_mut(d);
-        self.norm2.backward(
-            path,
-            params,
-            middle,
-            &work.passing,
-            dx,
-            sums.into(),
-            &mut work.normal2,
-        );
+        let sums = dnorm2.split_at_mut(d).into();
+        let into = NormGradients { dx, sums, again: &mut work.normal2 };
+        self.norm2.backward(path, params, middle, &work.passing, into);
 
         scaled(0, dx, &mut work.dpart1);
         add_rows(path, &work.dpart1, dproj_bias);
@@ -260,8 +253,9 @@ impl Block {
         }
         add_rows(path, &work.dqkv, dqkv_bias);
         self.qkv.backward(&weights.qkv, &work.dqkv, &mut work.passing);
-        let sums = dnorm1.split_at_mut(d);
-        self.norm1.backward(path, params, x, &work.passing, dx, sums.into(), &mut work.normal1);
+        let sums = dnorm1.split_at_mut(d).into();
+        let into = NormGradients { dx, sums, again: &mut work.normal1 };
+        self.norm1.backward(path, params, x, &work.passing, into);
     }
 
     /// The slots of biases and norms in the order of [`BlockWork::vectors`].

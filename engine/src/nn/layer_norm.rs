@@ -40,21 +40,16 @@ impl LayerNorm {
         forward(path, x, self.weight.of(params), self.bias.of(params), out);
     }
 
-    /// Adds the gradient of `x` to `dx`, those of weight and bias to `sums`; where `again` is not empty, writes the layer's
-    /// output there once more.
+    /// The gradients of `x` `(rows, width)` and of weight and bias from the one of the output.
     pub(crate) fn backward(
         self,
         path: Path,
         params: &[f32],
         x: &[f32],
         dy: &[f32],
-        dx: &mut [f32],
-        sums: [&mut [f32]; 2],
-        again: &mut [f32],
+        into: NormGradients<'_>,
     ) {
-        let [dweight, dbias] = sums;
-        let (weight, bias) = (self.weight.of(params), self.bias.of(params));
-        backward(path, x, weight, bias, dy, dx, dweight, dbias, again);
+        backward(path, x, [self.weight.of(params), self.bias.of(params)], dy, into);
     }
 
     /// `(.., width)` to the same shape, composed.
@@ -67,6 +62,16 @@ impl LayerNorm {
         let normal = centred.broadcast_div(&(variance + f64::from(EPSILON))?.sqrt()?)?;
         normal.broadcast_mul(w.tensor(self.weight))?.broadcast_add(w.tensor(self.bias))
     }
+}
+
+/// Where the gradients of a norm go.
+pub(crate) struct NormGradients<'a> {
+    /// The one of the input is added here.
+    pub dx: &'a mut [f32],
+    /// Those of weight and bias are added here.
+    pub sums: [&'a mut [f32]; 2],
+    /// Where this is not empty, the norm's output is written here once more.
+    pub again: &'a mut [f32],
 }
 
 /// Mean and reciprocal deviation of a row.
@@ -98,14 +103,12 @@ vectorized! {
     /// `dx += (g - mean(g) - h mean(g h)) / deviation`, `dweight += sum(dy h)`, `dbias += sum(dy)`.
     fn backward<'a>(
         x: &'a [f32],
-        weight: &'a [f32],
-        bias: &'a [f32],
+        affine: [&'a [f32]; 2],
         dy: &'a [f32],
-        dx: &'a mut [f32],
-        dweight: &'a mut [f32],
-        dbias: &'a mut [f32],
-        again: &'a mut [f32],
+        into: NormGradients<'a>,
     ) {
+        let NormGradients { dx, sums: [dweight, dbias], again } = into;
+        let [weight, bias] = affine;
         let width = weight.len();
         let (dweight, dbias, bias) = (&mut dweight[..width], &mut dbias[..width], &bias[..width]);
         let mut again = again.chunks_exact_mut(width);
@@ -169,15 +172,8 @@ mod tests {
                 let mut gradient = vec![0.0; 2 * width];
                 norm.forward(path, params.values(), &x, &mut y);
                 let (dweight, dbias) = gradient.split_at_mut(width);
-                norm.backward(
-                    path,
-                    params.values(),
-                    &x,
-                    &dy,
-                    &mut dx,
-                    [dweight, dbias],
-                    &mut again,
-                );
+                let into = NormGradients { dx: &mut dx, sums: [dweight, dbias], again: &mut again };
+                norm.backward(path, params.values(), &x, &dy, into);
                 assert_eq!(y, again);
                 let kernels = Kernels { path, precision: Precision::F32 };
                 oracle.assert_same(kernels, &y, &[&dx], &gradient);

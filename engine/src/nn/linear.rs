@@ -106,6 +106,7 @@ impl Linear {
 
     /// The gradient of the weight, `dW = dy^T x`, summed over segments of `(dy, x)`; on all threads of the pool that it is called
     /// in.
+    #[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
     pub(crate) fn weight_gradient<'a>(
         self,
         kernels: Kernels,
@@ -170,6 +171,7 @@ mod tests {
     use crate::nn::testing::{Compared, all_kernels, numbers};
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "these numbers are exact")]
     fn a_product_by_hand() {
         let mut params = Params::new(1);
         let layer = Linear::new(&mut params, "l", 2, 3);

@@ -29,5 +29,6 @@ pub use params::{Param, Params, Slot};
 pub use pos_embed::sin_cos_table;
 
 pub(crate) use init::normal;
+pub(crate) use layer_norm::NormGradients;
 pub(crate) use linear::{add_bias, add_rows};
 pub(crate) use stack::{Stack, StackRun, StackWeights};

@@ -221,7 +221,7 @@ mod tests {
             let noise = numbers(params.values().len(), 0.1, 4);
             params.values_mut().iter_mut().zip(noise).for_each(|(value, noise)| *value += noise);
             let (x, dy) = (numbers(15 * width, 1.0, 1), numbers(15 * width, 1.0, 2));
-            let all = vec![
+            let all = [
                 vec![0.0, 1.25, 1.25],
                 vec![1.25, 0.0, 1.25],
                 vec![1.25; 3],

@@ -48,15 +48,15 @@ pub trait Replica: Send {
 /// Replicas that share batches.
 #[derive(Debug)]
 pub struct Replicas<R> {
-    /// Each with the gradient of its share.
-    replicas: Vec<(R, Vec<f32>)>,
+    /// Each with the loss and the gradient of its share.
+    replicas: Vec<(R, f64, Vec<f32>)>,
 }
 
 impl<R: Replica> Replicas<R> {
     /// These replicas, of a model of so many parameters. Panics when there are none.
     pub fn new(replicas: Vec<R>, parameters: usize) -> Self {
         assert!(!replicas.is_empty(), "someone computes");
-        let replicas = replicas.into_iter().map(|replica| (replica, vec![0.0; parameters]));
+        let replicas = replicas.into_iter().map(|replica| (replica, 0.0, vec![0.0; parameters]));
         Self { replicas: replicas.collect() }
     }
 
@@ -65,26 +65,25 @@ impl<R: Replica> Replicas<R> {
         let count = self.replicas.len();
         let share = |i: usize| i * shards.len() / count..(i + 1) * shards.len() / count;
         let all = self.replicas.par_iter_mut().enumerate();
-        let loss = all.map(|(i, (replica, gradients))| {
-            replica.gradients(model, &shards[share(i)], &weights[share(i)], gradients)
+        all.for_each(|(i, (replica, loss, gradients))| {
+            *loss = replica.gradients(model, &shards[share(i)], &weights[share(i)], gradients);
         });
-        let loss = loss.collect::<Vec<f64>>().iter().sum();
         self.all_reduce();
-        loss
+        self.replicas.iter().map(|(_, loss, _)| loss).sum()
     }
 
     /// Sums all replicas' gradients into the first one's.
     fn all_reduce(&mut self) {
         let path = Kernels::single().path;
-        let Some(((_, total), others)) = self.replicas.split_first_mut() else { return };
-        for (_, gradients) in others {
+        let Some(((_, _, total), others)) = self.replicas.split_first_mut() else { return };
+        for (_, _, gradients) in others {
             add(path, total, gradients);
         }
     }
 
     /// The gradient of the last batch, flat as the parameters.
     pub fn total(&mut self) -> &mut [f32] {
-        &mut self.replicas[0].1
+        &mut self.replicas[0].2
     }
 
     /// A replica.

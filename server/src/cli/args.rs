@@ -37,6 +37,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Option<TriggerCommand>,
     },
+    /// Tells what trains here, and with which instructions.
+    Devices,
     /// Adds, lists and removes data sets.
     Datasets(DatasetArgs),
     /// Writes which images a run poisoned, for another study.

@@ -4,6 +4,7 @@ mod args;
 mod bar_watch;
 mod checkpoints;
 mod datasets;
+mod devices;
 mod evaluate;
 mod figure;
 mod poisons;
@@ -68,12 +69,17 @@ fn watch_log(command: &Command) {
 }
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    kernel::Path::chosen().map_err(anyhow::Error::msg)?;
     match command {
         Command::Worker(args) => {
             worker::run(&args.folder, args.locked, &Clock::system())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Presets { command } => presets::run(command).map(|()| ExitCode::SUCCESS),
+        Command::Devices => {
+            devices::run();
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Triggers { command } => triggers::run(command).map(|()| ExitCode::SUCCESS),
         Command::Serve(args) => wait_for(serve::run(args)),
         Command::Run(args) => wait_for(run::run(args)),

@@ -1,6 +1,5 @@
 //! AVX-512, with and without products of bf16 pairs.
 #![expect(unsafe_code, reason = "vector instructions")]
-#![expect(clippy::inline_always, reason = "a part of a tile")]
 
 use std::arch::x86_64::{
     __m512, __m512bh, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
