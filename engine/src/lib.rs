@@ -6,7 +6,7 @@
 //! ```text
 //! RunOrder -> job::run -> data (decode, skip, limit) -> PoisonPlan -> train::{pretrain, linprobe}
 //!                           batches on a thread of their own ─┘            │
-//!             model::{mae, classifier} <- nn (layers) ── train::replicas ──┤
+//!   model::{mae, vit, classifier} <- nn <- kernel ── train::replicas ──────┤
 //!             optim (AdamW, LARS, schedule) ───────────────────────────────┘-> checkpoints, events
 //! ```
 //!
@@ -14,10 +14,10 @@
 //! |---|---|
 //! | [`decode`], [`keys`] | image files to RGB8 pixels within limits; the key images that come with the program |
 //! | [`data`] | folders in the layouts of the field, the built-in data set; crops, mirror images, `RandAugment`, mixing, erasing |
-//! | [`nn`] | layers over candle's automatic differentiation, each in its own file, with their named parameters |
+//! | [`nn`] | layers, each in its own file with its forward and backward pass, and their named parameters |
 //! | [`model`] | the masked autoencoder and the linear classifier |
 //! | [`optim`] | AdamW, LARS, the learning-rate schedule |
-//! | [`train`] | the two training loops, batches, replicas, checkpoints |
+//! | [`train`] | the three training loops, batches, replicas, checkpoints |
 //! | [`checkpoints`] | other programs' checkpoints in, ours out |
 //! | [`eval`] | predictions of a classifier; reconstructions |
 //! | [`job`] | a whole run, from its order to its last event |

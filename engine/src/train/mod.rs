@@ -5,7 +5,7 @@
 //! | [`pretrain`], [`linprobe`], [`finetune`] | the loops |
 //! | [`batches`] | which samples make which batch; the next batch is made while one trains |
 //! | [`accumulate`] | several batches to a step |
-//! | [`replicas`] | gradients of a batch on all threads, summed in a fixed order |
+//! | [`replicas`] | gradients of a batch: its shards, and who computes them |
 //! | [`features`] | CLS features of many images, kept beside the encoder |
 //! | [`neighbours`] | what nearest neighbours find in the encoder during its pre-training |
 //! | [`checkpoint`] | checkpoints, written whole or not at all |
