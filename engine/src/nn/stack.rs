@@ -15,6 +15,10 @@ use super::{
     params::Params,
 };
 
+/// Rows that an evaluation takes through all blocks at once: few enough that what a layer writes is still near when the next one
+/// reads it.
+const EVALUATED_ROWS: usize = 256;
+
 /// The blocks of an encoder or a decoder.
 #[derive(Clone, Debug)]
 pub(crate) struct Stack {
@@ -177,7 +181,7 @@ impl StackRun {
         }
     }
 
-    /// One shard from `x`, `(images * tokens, width)`, to its output, for an evaluation on the calling thread.
+    /// Takes `x`, `(images * tokens, width)`, through the blocks in place, for an evaluation on the calling thread.
     pub(crate) fn evaluate(
         &mut self,
         stack: &Stack,
@@ -185,17 +189,20 @@ impl StackRun {
         kernels: Kernels,
         params: &[f32],
         tokens: usize,
-        x: &mut Vec<f32>,
+        x: &mut [f32],
     ) {
-        let images = x.len() / (tokens * stack.width);
-        self.size(stack, std::iter::once((images, tokens)), 1, false);
-        let Shard { traces, out, work, .. } = &mut self.shards[0];
-        for (block, weights) in stack.blocks.iter().zip(&weights.0) {
-            std::mem::swap(&mut traces[0].x, x);
-            let pass = Pass { kernels, params, tokens, factors: None };
-            block.forward(pass, weights, &mut traces[0], out, work);
-            std::mem::swap(&mut traces[0].x, x);
-            std::mem::swap(x, out);
+        let image = tokens * stack.width;
+        for x in x.chunks_mut((EVALUATED_ROWS / tokens).max(1) * image) {
+            self.size(stack, std::iter::once((x.len() / image, tokens)), 1, false);
+            let Shard { traces, out, work, .. } = &mut self.shards[0];
+            let trace = &mut traces[0];
+            trace.x.copy_from_slice(x);
+            for (block, weights) in stack.blocks.iter().zip(&weights.0) {
+                let pass = Pass { kernels, params, tokens, factors: None };
+                block.forward(pass, weights, trace, out, work);
+                std::mem::swap(&mut trace.x, out);
+            }
+            x.copy_from_slice(&trace.x);
         }
     }
 }
