@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `path` | which instruction set multiplies, and how many bits the factors have |
 //! | [`vector`] | loops that the compiler vectorises: sums, `exp`, the normal distribution |
-//! | [`matmul`] | matrix products: packing, and the safe face of the tiles |
+//! | `matmul` | matrix products: packing, and the safe face of the tiles |
 //! | `tile`, `kind` | a tile of a product in registers, for each instruction set |
 //! | `words` | aligned memory that is used again and again |
 
