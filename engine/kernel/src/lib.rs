@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `path` | which instruction set multiplies, and how many bits the factors have |
 //! | [`vector`] | loops that the compiler vectorises: sums, `exp`, the normal distribution |
-//! | `matmul` | matrix products: packing, and the safe face of the tiles |
+//! | `matmul`, `pack` | matrix products: the safe face of the tiles, and the panels that they read |
 //! | `tile`, `kind` | a tile of a product in registers, for each instruction set |
 //! | `words` | aligned memory that is used again and again |
 
@@ -16,6 +16,7 @@
 
 mod kind;
 mod matmul;
+mod pack;
 mod path;
 mod tile;
 pub mod vector;

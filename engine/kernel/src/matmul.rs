@@ -3,20 +3,14 @@
 //! Each number of a product is summed in the order of the inner dimension, whatever part of the rows or columns is computed
 //! at once: how work is cut never changes a bit.
 #![expect(unsafe_code, reason = "calls the tiles, which take pointers")]
-#![expect(
-    clippy::inline_always,
-    reason = "only inlined code is compiled for the instruction set of a vectorised body"
-)]
 
 use std::{cell::RefCell, ops::Range};
 
-#[cfg(target_arch = "x86_64")]
-use super::kind::rounding;
 use super::{
     kind::{Entry, Format, entry_of},
-    path::{Kernels, Path},
+    pack::pack_panel,
+    path::Kernels,
     tile::{BLOCK, Call},
-    vector::vectorized,
     words::Words,
 };
 
@@ -26,11 +20,11 @@ const ROUNDED_ROWS: usize = 64;
 /// A matrix over a slice: element `(r, c)` stands at `r * row_stride + c * column_stride`, and one of the two strides is 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
-    data: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
+    pub(super) data: &'a [f32],
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) row_stride: usize,
+    pub(super) column_stride: usize,
 }
 
 impl<'a> Matrix<'a> {
@@ -282,199 +276,6 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// The bf16 number nearest to `value`, ties to even, in the upper half of a word. What is no number as arithmetic makes it stays
-/// none.
-#[inline(always)]
-fn high(value: f32) -> u32 {
-    let bits = value.to_bits();
-    bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) & 0xffff_0000
-}
-
-/// Columns `first..first + width` of `b`, each row (each pair of rows) one after the other; beyond its edge zeros.
-fn pack_panel(
-    path: Path,
-    b: Matrix<'_>,
-    first: usize,
-    width: usize,
-    format: Format,
-    out: &mut [u32],
-) {
-    #[cfg(target_arch = "x86_64")]
-    if path == Path::Avx512Bf16 && format == Format::Pairs {
-        let whole = first + width <= b.columns && b.rows.is_multiple_of(2);
-        match (b.column_stride, width) {
-            // SAFETY: who packs has asserted that the path is here.
-            (1, 8) if whole => return unsafe { paired_rows::<8>(b, first, out) },
-            // SAFETY: as above.
-            (1, 48) if whole => return unsafe { paired_rows::<48>(b, first, out) },
-            (stride, 1) if stride != 1 || b.columns == 1 && b.row_stride == 1 => {
-                let column = &b.data[first * b.column_stride..][..b.rows];
-                // SAFETY: as above.
-                let taken = unsafe { rounding::row(column, out) };
-                let rest = Matrix::new(&column[taken..], 1, column.len() - taken).transposed();
-                return pack_words(path, rest, 0, 1, format, &mut out[taken / 2..]);
-            }
-            _ => {}
-        }
-    }
-    pack_words(path, b, first, width, format, out);
-}
-
-/// Whole panels of a matrix that is stored row by row and has pairs of rows only.
-///
-/// # Safety
-/// The processor has AVX-512 with bf16.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn paired_rows<const W: usize>(b: Matrix<'_>, first: usize, out: &mut [u32]) {
-    let row = |r: usize| -> &[f32; W] {
-        b.data[r * b.row_stride + first..].first_chunk().expect("a whole panel")
-    };
-    for (at, out) in out.as_chunks_mut::<W>().0.iter_mut().enumerate() {
-        // SAFETY: by the contract.
-        unsafe { rounding::rows(row(2 * at), row(2 * at + 1), out) }
-    }
-}
-
-vectorized! {
-    /// Columns `first..first + width` of `b`, each row (each pair of rows) one after the other; beyond its edge zeros.
-    fn pack_words<'a>(b: Matrix<'a>, first: usize, width: usize, format: Format, out: &'a mut [u32]) {
-        match format {
-            Format::Single => pack::<false>(b, first, width, out, f32::to_bits),
-            Format::Rounded => pack::<false>(b, first, width, out, high),
-            Format::Pairs => pack::<true>(b, first, width, out, high),
-        }
-    }
-}
-
-/// Packs words of one number, as `word` makes it, or of two where `PAIRS`: the first one's word in the lower half, the second
-/// one's in the upper, where it is.
-#[inline(always)]
-fn pack<const PAIRS: bool>(
-    b: Matrix<'_>,
-    first: usize,
-    width: usize,
-    out: &mut [u32],
-    word: impl Fn(f32) -> u32 + Copy,
-) {
-    let valid = width.min(b.columns.saturating_sub(first));
-    match (b.column_stride, width) {
-        (1, 8) if valid == 8 => rows::<PAIRS, 8>(b, first, out, word),
-        (1, 16) if valid == 16 => rows::<PAIRS, 16>(b, first, out, word),
-        (1, 48) if valid == 48 => rows::<PAIRS, 48>(b, first, out, word),
-        (1, _) => edge::<PAIRS>(b, first, valid, width, out, word),
-        (_, 1) if valid == 1 => column::<PAIRS>(b, first, out, word),
-        _ => columns::<PAIRS>(b, first, valid, width, out, word),
-    }
-}
-
-/// Whole panels of a matrix that is stored row by row.
-#[inline(always)]
-fn rows<const PAIRS: bool, const W: usize>(
-    b: Matrix<'_>,
-    first: usize,
-    out: &mut [u32],
-    word: impl Fn(f32) -> u32 + Copy,
-) {
-    let row = |r: usize| -> &[f32; W] {
-        b.data[r * b.row_stride + first..].first_chunk().expect("a whole panel")
-    };
-    for (at, out) in out.as_chunks_mut::<W>().0.iter_mut().enumerate() {
-        if !PAIRS {
-            let row = row(at);
-            for i in 0..W {
-                out[i] = word(row[i]);
-            }
-        } else if 2 * at + 1 < b.rows {
-            let (one, two) = (row(2 * at), row(2 * at + 1));
-            for i in 0..W {
-                out[i] = (word(one[i]) >> 16) | word(two[i]);
-            }
-        } else {
-            let row = row(2 * at);
-            for i in 0..W {
-                out[i] = word(row[i]) >> 16;
-            }
-        }
-    }
-}
-
-/// A panel at the edge of a matrix that is stored row by row, or of another width.
-#[inline(always)]
-fn edge<const PAIRS: bool>(
-    b: Matrix<'_>,
-    first: usize,
-    valid: usize,
-    width: usize,
-    out: &mut [u32],
-    word: impl Fn(f32) -> u32 + Copy,
-) {
-    let row = |r: usize| &b.data[r * b.row_stride..][..b.columns][b.columns.min(first)..][..valid];
-    for (at, out) in out.chunks_exact_mut(width).enumerate() {
-        let (out, beyond) = out.split_at_mut(valid);
-        beyond.fill(0);
-        let (first, down) = if PAIRS { (2 * at, 16) } else { (at, 0) };
-        out.iter_mut().zip(row(first)).for_each(|(out, &value)| *out = word(value) >> down);
-        if PAIRS && first + 1 < b.rows {
-            out.iter_mut().zip(row(first + 1)).for_each(|(out, &value)| *out |= word(value));
-        }
-    }
-}
-
-/// One column of a matrix that is stored column by column.
-#[inline(always)]
-fn column<const PAIRS: bool>(
-    b: Matrix<'_>,
-    first: usize,
-    out: &mut [u32],
-    word: impl Fn(f32) -> u32 + Copy,
-) {
-    let column = &b.data[first * b.column_stride..][..b.rows];
-    if PAIRS {
-        let (pairs, rest) = column.as_chunks::<2>();
-        for (out, &[one, two]) in out.iter_mut().zip(pairs) {
-            *out = (word(one) >> 16) | word(two);
-        }
-        if let (Some(last), [value]) = (out.last_mut(), rest) {
-            *last = word(*value) >> 16;
-        }
-    } else {
-        out.iter_mut().zip(column).for_each(|(out, &value)| *out = word(value));
-    }
-}
-
-/// A panel of a matrix that is stored column by column.
-#[inline(always)]
-fn columns<const PAIRS: bool>(
-    b: Matrix<'_>,
-    first: usize,
-    valid: usize,
-    width: usize,
-    out: &mut [u32],
-    word: impl Fn(f32) -> u32 + Copy,
-) {
-    /// Words of a column at a time: the cache lines that they go to stay near.
-    const AT_ONCE: usize = 32;
-    if valid < width {
-        out.fill(0);
-    }
-    for (block, out) in out.chunks_mut(AT_ONCE * width).enumerate() {
-        let from = block * AT_ONCE * if PAIRS { 2 } else { 1 };
-        for c in 0..valid {
-            let column = &b.data[(first + c) * b.column_stride..][..b.rows][from..];
-            let out = out.chunks_exact_mut(width).map(|row| &mut row[c]);
-            if PAIRS {
-                for (out, values) in out.zip(column.chunks(2)) {
-                    let (one, two) = (word(values[0]), values.get(1).map_or(0, |&two| word(two)));
-                    *out = (one >> 16) | two;
-                }
-            } else {
-                out.zip(column).for_each(|(out, &value)| *out = word(value));
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -566,17 +367,6 @@ mod tests {
                 ([(long / 2) as f32], [(long / 2) as f32]),
                 "{kernels:?}"
             );
-        }
-    }
-
-    #[test]
-    fn bf16_rounds_to_the_nearest_and_ties_to_even() {
-        let cases = [(0x3f80_8000, 0x3f80), (0x3f81_8000, 0x3f82), (0x3f80_8001, 0x3f81)];
-        for (bits, want) in cases {
-            assert_eq!(high(f32::from_bits(bits)) >> 16, want, "{bits:x}");
-        }
-        for not in [f32::NAN, f32::INFINITY - f32::INFINITY, f32::INFINITY] {
-            assert_eq!(f32::from_bits(high(not)).to_bits() >> 23, not.to_bits() >> 23);
         }
     }
 
