@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Mae, MaskedImages};
 use crate::{
-    nn::{NormGradients, StackRun, StackWeights, add_bias, add_rows},
+    nn::{NormGradients, StackRun, StackWeights, add_bias, add_rows, sum_parts},
     train::replicas::Replica,
 };
 
@@ -353,15 +353,7 @@ impl MaeRun {
         });
         let embed = mae.patch_embed;
         embed.weight_gradient(kernels, segments, embed.weight_slot().of_mut(gradients));
-        let mut from = 0;
-        for slot in mae.sums() {
-            let sum = slot.of_mut(gradients);
-            sum.fill(0.0);
-            for shard in &*shards {
-                add_rows(path, &shard.sums[from..from + slot.len], sum);
-            }
-            from += slot.len;
-        }
+        sum_parts(path, &mae.sums(), shards.iter().map(|shard| &shard.sums[..]), gradients);
     }
 }
 

@@ -6,7 +6,7 @@ use shared::study::Pooling;
 
 use super::{Vit, WholeImages, mae_run::split, targets::soft_cross_entropy};
 use crate::{
-    nn::{NormGradients, StackRun, StackWeights, add_bias, add_rows},
+    nn::{NormGradients, StackRun, StackWeights, add_bias, add_rows, sum_parts},
     train::replicas::Replica,
 };
 
@@ -244,15 +244,7 @@ impl VitRun {
         });
         let embed = vit.patch_embed.weight_slot().of_mut(gradients);
         vit.patch_embed.weight_gradient(kernels, segments, embed);
-        let mut from = 0;
-        for slot in vit.sums() {
-            let sum = slot.of_mut(gradients);
-            sum.fill(0.0);
-            for shard in &*shards {
-                add_rows(path, &shard.sums[from..from + slot.len], sum);
-            }
-            from += slot.len;
-        }
+        sum_parts(path, &vit.sums(), shards.iter().map(|shard| &shard.sums[..]), gradients);
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     drop_path::scale_composed,
     gelu::{biased_gelu, gelu_backward, gelu_composed},
     layer_norm::{LayerNorm, NormGradients},
-    linear::{CHUNK, Linear, add_bias, add_rows},
+    linear::{CHUNK, Linear, add_bias, add_rows, sum_parts},
     params::{Params, Slot},
 };
 
@@ -274,15 +274,8 @@ impl Block {
         shards: impl Iterator<Item = (&'a BlockTrace, &'a BlockWork)> + Clone + Sync + Send,
         gradients: &mut [f32],
     ) {
-        let mut from = 0;
-        for slot in self.vectors() {
-            let sum = slot.of_mut(gradients);
-            sum.fill(0.0);
-            for (_, work) in shards.clone() {
-                add_rows(kernels.path, &work.vectors[from..from + slot.len], sum);
-            }
-            from += slot.len;
-        }
+        let vectors = shards.clone().map(|(_, work)| &work.vectors[..]);
+        sum_parts(kernels.path, &self.vectors(), vectors, gradients);
         let qkv = shards.clone().map(|(_, work)| (&work.dqkv[..], &work.normal1[..]));
         let proj = shards.clone().map(|(trace, work)| (&work.dpart1[..], &trace.attended[..]));
         let fc1 = shards.clone().map(|(_, work)| (&work.dinner[..], &work.normal2[..]));

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use candle_core::{Result, Tensor};
-use kernel::{Kernels, Matrix, MatrixMut, Packed, Segment, transposed_product, vectorized};
+use kernel::{Kernels, Matrix, MatrixMut, Packed, Path, Segment, transposed_product, vectorized};
 use rayon::prelude::*;
 
 use super::{
@@ -160,6 +160,24 @@ vectorized! {
                 *sum += value;
             }
         }
+    }
+}
+
+/// Writes into each slot of `gradients` the sum of its parts: every buffer holds the slots' numbers one after the other.
+pub(crate) fn sum_parts<'a>(
+    path: Path,
+    slots: &[Slot],
+    buffers: impl Iterator<Item = &'a [f32]> + Clone,
+    gradients: &mut [f32],
+) {
+    let mut from = 0;
+    for slot in slots {
+        let sum = slot.of_mut(gradients);
+        sum.fill(0.0);
+        for buffer in buffers.clone() {
+            add_rows(path, &buffer[from..from + slot.len], sum);
+        }
+        from += slot.len;
     }
 }
 
