@@ -164,6 +164,7 @@ vectorized! {
 }
 
 /// Writes into each slot of `gradients` the sum of its parts: every buffer holds the slots' numbers one after the other.
+#[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each slot")]
 pub(crate) fn sum_parts<'a>(
     path: Path,
     slots: &[Slot],
