@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `path` | which instruction set multiplies, and how many bits the factors have |
 //! | [`vector`] | loops that the compiler vectorises: sums, `exp`, the normal distribution |
-//! | `matmul`, `pack` | matrix products: the safe face of the tiles, and the panels that they read |
+//! | `matrix`, `packed`, `matmul` | matrix products: the safe face of the tiles |
+//! | `pack`, `turn` | the panels that tiles read |
 //! | `tile`, `kind` | a tile of a product in registers, for each instruction set |
 //! | `words` | aligned memory that is used again and again |
 
@@ -16,14 +17,19 @@
 
 mod kind;
 mod matmul;
+mod matrix;
 mod pack;
+mod packed;
 mod path;
 mod tile;
+#[cfg(target_arch = "x86_64")]
+mod turn;
 pub mod vector;
 mod words;
 
 #[doc(hidden)]
 pub use pulp;
 
-pub use matmul::{Matrix, MatrixMut, Packed, Segment, transposed_product};
+pub use matrix::{Matrix, MatrixMut};
+pub use packed::{Factor, Packed};
 pub use path::{KERNELS_VARIABLE, Kernels, Path, Precision};

@@ -5,9 +5,11 @@
     reason = "only inlined code is compiled for the instruction set of a vectorised body"
 )]
 
+use std::ops::Range;
+
+use super::{kind::Format, matrix::Matrix, path::Path, vector::vectorized};
 #[cfg(target_arch = "x86_64")]
-use super::kind::rounding;
-use super::{kind::Format, matmul::Matrix, path::Path, vector::vectorized};
+use super::{kind::rounding, turn::Turned};
 
 /// The bf16 number nearest to `value`, ties to even, in the upper half of a word. What is no number as arithmetic makes it stays
 /// none.
@@ -26,14 +28,27 @@ pub(super) fn pack_panel(
     format: Format,
     out: &mut [u32],
 ) {
+    if b.column_stride != 1 && width > 1 {
+        return pack_turned(path, b, first, width, format, out);
+    }
     #[cfg(target_arch = "x86_64")]
     if path == Path::Avx512Bf16 && format == Format::Pairs {
-        let whole = first + width <= b.columns && b.rows.is_multiple_of(2);
+        let whole = first + width <= b.columns;
+        // SAFETY: who packs has asserted that the path is here.
+        let taken = unsafe {
+            match (b.column_stride, width) {
+                (1, 8) if whole => paired_rows::<8>(b, first, out),
+                (1, 16) if whole => paired_rows::<16>(b, first, out),
+                (1, 32) if whole => paired_rows::<32>(b, first, out),
+                (1, 48) if whole => paired_rows::<48>(b, first, out),
+                _ => 0,
+            }
+        };
+        if taken > 0 {
+            let rest = b.part(taken..b.rows);
+            return pack_words(path, rest, first, width, format, &mut out[taken / 2 * width..]);
+        }
         match (b.column_stride, width) {
-            // SAFETY: who packs has asserted that the path is here.
-            (1, 8) if whole => return unsafe { paired_rows::<8>(b, first, out) },
-            // SAFETY: as above.
-            (1, 48) if whole => return unsafe { paired_rows::<48>(b, first, out) },
             (stride, 1) if stride != 1 || b.columns == 1 && b.row_stride == 1 => {
                 let column = &b.data[first * b.column_stride..][..b.rows];
                 // SAFETY: as above.
@@ -47,20 +62,45 @@ pub(super) fn pack_panel(
     pack_words(path, b, first, width, format, out);
 }
 
-/// Whole panels of a matrix that is stored row by row and has pairs of rows only.
+/// A panel of a matrix that is stored column by column.
+fn pack_turned(
+    path: Path,
+    b: Matrix<'_>,
+    first: usize,
+    width: usize,
+    format: Format,
+    out: &mut [u32],
+) {
+    let valid = width.min(b.columns.saturating_sub(first));
+    if valid < width {
+        out.fill(0);
+    }
+    #[cfg(target_arch = "x86_64")]
+    let (columns, words) = Turned { b, first, valid, width }.pack_blocks(path, format, out);
+    #[cfg(not(target_arch = "x86_64"))]
+    let (columns, words) = (0, 0);
+    let numbers = if format == Format::Pairs { 2 } else { 1 };
+    // What no block covers: below them, then beside them.
+    let below = b.part((words * numbers).min(b.rows)..b.rows);
+    pack_columns(path, below, first, 0..columns, width, format, &mut out[words * width..]);
+    pack_columns(path, b, first, columns..valid, width, format, out);
+}
+
+/// The pairs of rows of a whole panel of a matrix that is stored row by row. Returns how many rows that are.
 ///
 /// # Safety
 /// The processor has AVX-512 with bf16.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn paired_rows<const W: usize>(b: Matrix<'_>, first: usize, out: &mut [u32]) {
+unsafe fn paired_rows<const W: usize>(b: Matrix<'_>, first: usize, out: &mut [u32]) -> usize {
     let row = |r: usize| -> &[f32; W] {
         b.data[r * b.row_stride + first..].first_chunk().expect("a whole panel")
     };
-    for (at, out) in out.as_chunks_mut::<W>().0.iter_mut().enumerate() {
+    for (at, out) in out.as_chunks_mut::<W>().0.iter_mut().take(b.rows / 2).enumerate() {
         // SAFETY: by the contract.
         unsafe { rounding::rows(row(2 * at), row(2 * at + 1), out) }
     }
+    b.rows & !1
 }
 
 vectorized! {
@@ -70,6 +110,24 @@ vectorized! {
             Format::Single => pack::<false>(b, first, width, out, f32::to_bits),
             Format::Rounded => pack::<false>(b, first, width, out, high),
             Format::Pairs => pack::<true>(b, first, width, out, high),
+        }
+    }
+}
+
+vectorized! {
+    /// Some columns of a panel of a matrix that is stored column by column.
+    fn pack_columns<'a>(
+        b: Matrix<'a>,
+        first: usize,
+        some: Range<usize>,
+        width: usize,
+        format: Format,
+        out: &'a mut [u32],
+    ) {
+        match format {
+            Format::Single => columns::<false>(b, first, some, width, out, f32::to_bits),
+            Format::Rounded => columns::<false>(b, first, some, width, out, high),
+            Format::Pairs => columns::<true>(b, first, some, width, out, high),
         }
     }
 }
@@ -86,12 +144,14 @@ fn pack<const PAIRS: bool>(
 ) {
     let valid = width.min(b.columns.saturating_sub(first));
     match (b.column_stride, width) {
+        (1, 6) if valid == 6 => rows::<PAIRS, 6>(b, first, out, word),
         (1, 8) if valid == 8 => rows::<PAIRS, 8>(b, first, out, word),
         (1, 16) if valid == 16 => rows::<PAIRS, 16>(b, first, out, word),
+        (1, 32) if valid == 32 => rows::<PAIRS, 32>(b, first, out, word),
         (1, 48) if valid == 48 => rows::<PAIRS, 48>(b, first, out, word),
         (1, _) => edge::<PAIRS>(b, first, valid, width, out, word),
         (_, 1) if valid == 1 => column::<PAIRS>(b, first, out, word),
-        _ => columns::<PAIRS>(b, first, valid, width, out, word),
+        _ => unreachable!("a panel of columns is turned"),
     }
 }
 
@@ -170,24 +230,21 @@ fn column<const PAIRS: bool>(
     }
 }
 
-/// A panel of a matrix that is stored column by column.
+/// Some columns of a panel of a matrix that is stored column by column.
 #[inline(always)]
 fn columns<const PAIRS: bool>(
     b: Matrix<'_>,
     first: usize,
-    valid: usize,
+    some: Range<usize>,
     width: usize,
     out: &mut [u32],
     word: impl Fn(f32) -> u32 + Copy,
 ) {
     /// Words of a column at a time: the cache lines that they go to stay near.
     const AT_ONCE: usize = 32;
-    if valid < width {
-        out.fill(0);
-    }
     for (block, out) in out.chunks_mut(AT_ONCE * width).enumerate() {
         let from = block * AT_ONCE * if PAIRS { 2 } else { 1 };
-        for c in 0..valid {
+        for c in some.clone() {
             let column = &b.data[(first + c) * b.column_stride..][..b.rows][from..];
             let out = out.chunks_exact_mut(width).map(|row| &mut row[c]);
             if PAIRS {

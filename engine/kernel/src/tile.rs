@@ -9,34 +9,81 @@ pub(super) const BLOCK: usize = 1024;
 /// Most numbers of a tile.
 const LARGEST_TILE: usize = 8 * 48;
 
-/// `C = A B` or `C += A B`, all sizes in words of the kind.
-///
-/// Word `p` of row `i` of A stands at `a + (i / ROWS * ROWS) * a_block + (i % ROWS) * a_row + p * a_step`; B is packed in
-/// panels of the tile's columns, each row by row with room for `b_words` of them, the last panel as narrow as vectors allow.
-pub(super) struct Call {
+/// `C = A B` or `C += A B`, where A B is the sum of the parts' products; all sizes in words of the kind.
+pub(super) struct Call<'a> {
     pub rows: usize,
     pub columns: usize,
-    pub words: usize,
-    pub a: *const u32,
-    pub a_block: usize,
+    pub parts: &'a [Part],
     pub a_row: usize,
     pub a_step: usize,
-    pub b: *const u32,
-    /// Words of the inner dimension that a panel has room for.
-    pub b_words: usize,
     pub c: *mut f32,
     pub c_row: usize,
     pub add: bool,
 }
 
-/// One tile: row `i` of A at `a + i * a_row`, its columns' panel at `b`.
+/// A part of the inner dimension.
+///
+/// Word `p` of row `i` of A stands at `a + (i / ROWS * ROWS) * a_block + (i % ROWS) * a_row + p * a_step`; B is packed in
+/// panels of the tile's columns, each row by row with room for `b_words` of them, the last panel as narrow as vectors allow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub words: usize,
+    pub a: *const u32,
+    pub a_block: usize,
+    pub b: *const u32,
+    pub b_words: usize,
+}
+
+/// Parts that a tile goes over at once: of the first one some words only.
 #[derive(Clone, Copy)]
-struct Tile {
+struct Piece<'a> {
+    first: Option<Part>,
+    from: usize,
     words: usize,
-    a: *const u32,
+    others: &'a [Part],
+}
+
+/// Cuts parts into pieces of at most [`BLOCK`] words; none is one empty piece, whose product is zero.
+struct Pieces<'a> {
+    parts: &'a [Part],
+    from: usize,
+    begun: bool,
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Piece<'a>> {
+        let begun = std::mem::replace(&mut self.begun, true);
+        let from = std::mem::take(&mut self.from);
+        let Some((&first, others)) = self.parts.split_first() else {
+            return (!begun).then_some(Piece { first: None, from: 0, words: 0, others: &[] });
+        };
+        let mut words = first.words - from;
+        if words > BLOCK {
+            self.from = from + BLOCK;
+            return Some(Piece { first: Some(first), from, words: BLOCK, others: &[] });
+        }
+        let all = others.iter().take_while(|part| {
+            words += part.words;
+            words <= BLOCK
+        });
+        let (others, rest) = others.split_at(all.count());
+        self.parts = rest;
+        Some(Piece { first: Some(first), from, words: first.words - from, others })
+    }
+}
+
+/// One tile: the rows of A from `row` on, the columns of B's panel from `column` on, which is `width` wide.
+#[derive(Clone, Copy)]
+struct Tile<'a> {
+    piece: Piece<'a>,
+    row: usize,
+    column: usize,
+    width: usize,
     a_row: usize,
     a_step: usize,
-    b: *const u32,
     c: *mut f32,
     c_row: usize,
     add: bool,
@@ -47,30 +94,27 @@ struct Tile {
 /// # Safety
 /// The processor has the kind's instruction set; A and B can be read, and C written, wherever the call's sizes reach.
 #[inline(always)]
-pub(super) unsafe fn product<K: Kind>(call: &Call) {
+pub(super) unsafe fn product<K: Kind>(call: &Call<'_>) {
     let full = K::LANES * K::VECTORS;
-    let mut column = 0;
-    while column < call.columns {
+    for column in (0..call.columns).step_by(full) {
         let columns = full.min(call.columns - column);
         let vectors = columns.div_ceil(K::LANES);
-        let mut word = 0;
-        // An empty inner dimension is one block, too: its product is zero.
-        while word < call.words.max(1) {
-            let words = BLOCK.min(call.words - word);
-            let mut row = 0;
-            while row < call.rows {
+        let pieces = Pieces { parts: call.parts, from: 0, begun: false };
+        for (at, piece) in pieces.enumerate() {
+            for row in (0..call.rows).step_by(K::ROWS) {
                 let rows = K::ROWS.min(call.rows - row);
-                // SAFETY: row, column and word lie within the call's sizes, so every pointer is one of its own.
+                // SAFETY: row and column lie within the call's sizes, so every pointer is one of its own.
                 unsafe {
                     let tile = Tile {
-                        words,
-                        a: call.a.add(row * call.a_block + word * call.a_step),
+                        piece,
+                        row,
+                        column,
+                        width: vectors * K::LANES,
                         a_row: call.a_row,
                         a_step: call.a_step,
-                        b: call.b.add(column * call.b_words + word * vectors * K::LANES),
                         c: call.c.add(row * call.c_row + column),
                         c_row: call.c_row,
-                        add: call.add || word > 0,
+                        add: call.add || at > 0,
                     };
                     if columns == vectors * K::LANES {
                         sized::<K>(rows, vectors, tile);
@@ -78,11 +122,8 @@ pub(super) unsafe fn product<K: Kind>(call: &Call) {
                         narrow::<K>(rows, columns, vectors, tile);
                     }
                 }
-                row += rows;
             }
-            word += words.max(1);
         }
-        column += columns;
     }
 }
 
@@ -91,7 +132,7 @@ pub(super) unsafe fn product<K: Kind>(call: &Call) {
 /// # Safety
 /// As [`product`], for a tile of `rows` and `columns`.
 #[inline(always)]
-unsafe fn narrow<K: Kind>(rows: usize, columns: usize, vectors: usize, tile: Tile) {
+unsafe fn narrow<K: Kind>(rows: usize, columns: usize, vectors: usize, tile: Tile<'_>) {
     let mut beside = [0.0f32; LARGEST_TILE];
     let width = vectors * K::LANES;
     // SAFETY: the array holds the largest tile of all kinds; only `columns` numbers of a row go to C.
@@ -114,7 +155,7 @@ unsafe fn narrow<K: Kind>(rows: usize, columns: usize, vectors: usize, tile: Til
 /// # Safety
 /// As [`product`], for a tile of `rows` and whole `vectors`.
 #[inline(always)]
-unsafe fn sized<K: Kind>(rows: usize, vectors: usize, t: Tile) {
+unsafe fn sized<K: Kind>(rows: usize, vectors: usize, t: Tile<'_>) {
     // SAFETY: by the contract; a kind's sizes are constants, so what does not fit it is left out by the compiler.
     unsafe {
         match vectors {
@@ -129,7 +170,7 @@ unsafe fn sized<K: Kind>(rows: usize, vectors: usize, t: Tile) {
 /// # Safety
 /// As [`product`], for a tile of `rows` and `V` vectors.
 #[inline(always)]
-unsafe fn tall<K: Kind, const V: usize>(rows: usize, t: Tile) {
+unsafe fn tall<K: Kind, const V: usize>(rows: usize, t: Tile<'_>) {
     // SAFETY: by the contract.
     unsafe {
         match rows {
@@ -149,24 +190,29 @@ unsafe fn tall<K: Kind, const V: usize>(rows: usize, t: Tile) {
 /// # Safety
 /// As [`product`], for a tile of `R` rows and `V` vectors.
 #[inline(always)]
-unsafe fn tile<K: Kind, const R: usize, const V: usize>(t: Tile) {
+unsafe fn tile<K: Kind, const R: usize, const V: usize>(t: Tile<'_>) {
     // SAFETY: by the contract.
     unsafe {
         let mut sums = [[K::zero(); V]; R];
-        let (mut a, mut b) = (t.a, t.b);
-        for _ in 0..t.words {
-            let mut columns = [K::zero(); V];
-            for (j, column) in columns.iter_mut().enumerate() {
-                *column = K::load(b.add(j * K::LANES));
-            }
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let row = K::splat(a.add(i * t.a_row));
-                for (sum, &column) in sums.iter_mut().zip(&columns) {
-                    *sum = K::mac(*sum, row, column);
+        let Piece { first, from, words, others } = t.piece;
+        let first = first.iter().map(|part| (part, from, words));
+        for (part, from, words) in first.chain(others.iter().map(|part| (part, 0, part.words))) {
+            let mut a = part.a.add(t.row * part.a_block + from * t.a_step);
+            let mut b = part.b.add(t.column * part.b_words + from * t.width);
+            for _ in 0..words {
+                let mut columns = [K::zero(); V];
+                for (j, column) in columns.iter_mut().enumerate() {
+                    *column = K::load(b.add(j * K::LANES));
                 }
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let row = K::splat(a.add(i * t.a_row));
+                    for (sum, &column) in sums.iter_mut().zip(&columns) {
+                        *sum = K::mac(*sum, row, column);
+                    }
+                }
+                a = a.wrapping_add(t.a_step);
+                b = b.wrapping_add(V * K::LANES);
             }
-            a = a.wrapping_add(t.a_step);
-            b = b.wrapping_add(V * K::LANES);
         }
         for (i, sums) in sums.iter().enumerate() {
             for (j, &sum) in sums.iter().enumerate() {

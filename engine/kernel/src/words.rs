@@ -26,6 +26,11 @@ impl Words {
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
     }
 
+    /// The words as [`sized`](Self::sized) left them, to write.
+    pub fn get_mut(&mut self) -> &mut [u32] {
+        self.sized(self.len)
+    }
+
     /// The words as [`sized`](Self::sized) left them.
     pub fn get(&self) -> &[u32] {
         // SAFETY: as in `sized`; `len` is what was asked for last, and the vector only grows.

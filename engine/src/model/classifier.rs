@@ -4,7 +4,7 @@ use kernel::{Kernels, Packed};
 use shared::study::HeadInit;
 
 use super::targets::soft_cross_entropy;
-use crate::nn::{Init, Linear, Params, add_bias, add_rows, tensor_file::NamedTensor};
+use crate::nn::{Factors, Init, Linear, Params, add_bias, add_rows, tensor_file::NamedTensor};
 
 /// Added to the variance.
 const EPSILON: f64 = 1e-6;
@@ -31,6 +31,7 @@ struct Work {
     logits: Vec<f32>,
     dlogits: Vec<f32>,
     shares: Vec<f32>,
+    factors: Factors,
 }
 
 impl Classifier {
@@ -84,7 +85,7 @@ impl Classifier {
         }
         let (classes, linear) = (self.classes, self.linear);
         self.work.forward(linear, &self.params, features, (&mean, &variance), classes);
-        let Work { normal, logits, dlogits, shares, .. } = &mut self.work;
+        let Work { normal, logits, dlogits, shares, factors, .. } = &mut self.work;
         shares.clear();
         shares.resize(logits.len(), 0.0);
         for (row, &label) in shares.chunks_exact_mut(classes).zip(labels) {
@@ -93,8 +94,10 @@ impl Classifier {
         dlogits.resize(logits.len(), 0.0);
         let loss = soft_cross_entropy(logits, shares, classes, 1.0, dlogits);
         let kernels = Kernels::single();
-        let segment = std::iter::once((&dlogits[..], &normal[..]));
-        linear.weight_gradient(kernels, segment, linear.weight_slot().of_mut(gradients));
+        factors.resize(kernels, linear, labels.len());
+        factors.fill_dy(0, dlogits);
+        factors.fill_x(0, normal);
+        linear.weight_gradient(std::iter::once(&*factors), gradients);
         let dbias = linear.bias_slot().of_mut(gradients);
         dbias.fill(0.0);
         add_rows(kernels.path, dlogits, dbias);

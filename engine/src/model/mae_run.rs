@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::{Mae, MaskedImages};
 use crate::{
-    nn::{NormGradients, StackRun, StackWeights, add_bias, add_rows, sum_parts},
+    nn::{Factors, NormGradients, StackRun, StackWeights, add_bias, add_rows, sum_parts},
     train::replicas::Replica,
 };
 
@@ -58,6 +58,10 @@ struct Shard {
     error: f64,
     /// Gradients of what is summed over images here, flat as the parameters' slots in [`Mae::sums`].
     sums: Vec<f32>,
+    /// Factors of the gradients of the three layers' weights.
+    patch_embed: Factors,
+    decoder_embed: Factors,
+    decoder_pred: Factors,
 }
 
 /// Memory and packed weights of one replica's training steps, used again and again.
@@ -211,9 +215,11 @@ impl MaeRun {
 
     fn resize(&mut self, mae: &Mae, batch: &[MaskedImages]) {
         let sizes = |masked: &MaskedImages| mae.sizes(masked.visible);
-        self.encoder.resize(&mae.encoder, batch.iter().map(|m| (m.images, 1 + m.visible)));
+        let kernels = self.kernels;
+        let seen = batch.iter().map(|masked| (masked.images, 1 + masked.visible));
+        self.encoder.resize(&mae.encoder, kernels, seen);
         let tokens = 1 + mae.grid().count();
-        self.decoder.resize(&mae.decoder, batch.iter().map(|m| (m.images, tokens)));
+        self.decoder.resize(&mae.decoder, kernels, batch.iter().map(|m| (m.images, tokens)));
         self.shards.resize_with(batch.len(), Shard::default);
         let sums = mae.sums().iter().map(|slot| slot.len).sum();
         for (shard, masked) in self.shards.iter_mut().zip(batch) {
@@ -233,6 +239,9 @@ impl MaeRun {
             ] {
                 buffer.resize(len, 0.0);
             }
+            shard.patch_embed.resize(kernels, mae.patch_embed, masked.images * visible);
+            shard.decoder_embed.resize(kernels, mae.decoder_embed, seen);
+            shard.decoder_pred.resize(kernels, mae.decoder_pred, unseen);
         }
     }
 
@@ -295,6 +304,8 @@ impl MaeRun {
                 return;
             }
             add_rows(path, &shard.predicted, pred_bias);
+            shard.decoder_pred.fill_dy(0, &shard.predicted);
+            shard.decoder_pred.fill_x(0, &shard.normal);
             mae.decoder_pred.backward(prediction, &shard.predicted, &mut shard.dnormal);
             shard.dhidden.fill(0.0);
             let (x, dy, sums) = (&shard.hidden, &shard.dnormal, [weight, bias]);
@@ -305,9 +316,7 @@ impl MaeRun {
                 dx[(1 + visible) * width..].copy_from_slice(dhidden);
             }
         });
-        let segments = shards.iter().map(|shard| (&shard.predicted[..], &shard.normal[..]));
-        let pred = mae.decoder_pred;
-        pred.weight_gradient(kernels, segments, pred.weight_slot().of_mut(gradients));
+        mae.decoder_pred.weight_gradient(shards.iter().map(|s| &s.decoder_pred), gradients);
         decoder.backward(&mae.decoder, kernels, params, &|_| None, gradients);
 
         mae.decoder_embed.pack_back(kernels, params, packed);
@@ -323,16 +332,16 @@ impl MaeRun {
                 add_rows(path, &dx[seen..], mask);
             }
             add_rows(path, &shard.embedded, embed_bias);
-            let Shard { embedded, dencoded, dx, .. } = shard;
+            let Shard { embedded, encoded, dencoded, dx, decoder_embed, .. } = shard;
+            decoder_embed.fill_dy(0, embedded);
+            decoder_embed.fill_x(0, encoded);
             mae.decoder_embed.backward(embedding, embedded, dencoded);
             dx.fill(0.0);
             let into = NormGradients { dx, sums: [weight, bias], again: &mut [] };
             mae.norm.backward(path, params, x, dencoded, into);
             std::mem::swap(x, dx);
         });
-        let segments = shards.iter().map(|shard| (&shard.embedded[..], &shard.encoded[..]));
-        let embed = mae.decoder_embed;
-        embed.weight_gradient(kernels, segments, embed.weight_slot().of_mut(gradients));
+        mae.decoder_embed.weight_gradient(shards.iter().map(|s| &s.decoder_embed), gradients);
         encoder.backward(&mae.encoder, kernels, params, &|_| None, gradients);
 
         let all = shards.par_iter_mut().zip(batch).zip(encoder.outputs());
@@ -343,16 +352,10 @@ impl MaeRun {
                 add_rows(path, &dx[..width], cls);
                 add_rows(path, &dx[width..], embed_bias);
             }
+            shard.patch_embed.fill_dy(0, without_cls(dx, visible, width));
+            shard.patch_embed.fill_x(0, &masked.pixels);
         });
-        let outputs = &*encoder;
-        let segments = batch.iter().enumerate().flat_map(|(i, masked)| {
-            let Sizes { visible, width, patch, .. } = mae.sizes(masked.visible);
-            let images = outputs.output(i).chunks_exact((1 + visible) * width);
-            let pixels = masked.pixels.chunks_exact((visible * patch).max(1));
-            images.zip(pixels).map(move |(dx, pixels)| (&dx[width..], pixels))
-        });
-        let embed = mae.patch_embed;
-        embed.weight_gradient(kernels, segments, embed.weight_slot().of_mut(gradients));
+        mae.patch_embed.weight_gradient(shards.iter().map(|s| &s.patch_embed), gradients);
         sum_parts(path, &mae.sums(), shards.iter().map(|shard| &shard.sums[..]), gradients);
     }
 }
@@ -387,6 +390,16 @@ pub(super) fn split<const N: usize>(mut buffer: &mut [f32], lens: [usize; N]) ->
         buffer = rest;
         part
     })
+}
+
+/// The patches' rows of images of `1 + patches` rows of `width` numbers each, moved together in place.
+pub(super) fn without_cls(rows: &mut [f32], patches: usize, width: usize) -> &[f32] {
+    let (image, part) = ((1 + patches) * width, patches * width);
+    let images = rows.len() / image;
+    for i in 0..images {
+        rows.copy_within(i * image + width..(i + 1) * image, i * part);
+    }
+    &rows[..images * part]
 }
 
 /// Adds the table's rows of these patches to the tokens, one each.

@@ -4,9 +4,13 @@ use kernel::{Kernels, Packed, Path};
 use rayon::prelude::*;
 use shared::study::Pooling;
 
-use super::{Vit, WholeImages, mae_run::split, targets::soft_cross_entropy};
+use super::{
+    Vit, WholeImages,
+    mae_run::{split, without_cls},
+    targets::soft_cross_entropy,
+};
 use crate::{
-    nn::{NormGradients, StackRun, StackWeights, add_bias, add_rows, sum_parts},
+    nn::{Factors, NormGradients, StackRun, StackWeights, add_bias, add_rows, sum_parts},
     train::replicas::Replica,
 };
 
@@ -56,6 +60,9 @@ struct Shard {
     loss: f64,
     /// Gradients of what is summed over images here, as [`Vit::sums`] orders them.
     sums: Vec<f32>,
+    /// Factors of the gradients of the patch embedding's weight and the head's.
+    embed_factors: Factors,
+    head_factors: Factors,
 }
 
 /// Memory and packed weights of one replica's training steps, used again and again.
@@ -164,7 +171,8 @@ impl VitRun {
 
     fn resize(&mut self, vit: &Vit, batch: &[LabelledImages]) {
         let tokens = 1 + vit.grid().count();
-        self.blocks.resize(&vit.blocks, batch.iter().map(|shard| (shard.images.images, tokens)));
+        let sizes = batch.iter().map(|shard| (shard.images.images, tokens));
+        self.blocks.resize(&vit.blocks, self.kernels, sizes);
         self.shards.resize_with(batch.len(), Shard::default);
         let sums = vit.sums().iter().map(|slot| slot.len).sum();
         for (shard, LabelledImages { images, .. }) in self.shards.iter_mut().zip(batch) {
@@ -180,6 +188,9 @@ impl VitRun {
             ] {
                 buffer.resize(len, 0.0);
             }
+            let patches = images.images * vit.grid().count();
+            shard.embed_factors.resize(self.kernels, vit.patch_embed, patches);
+            shard.head_factors.resize(self.kernels.in_single(), vit.head, images.images);
         }
     }
 
@@ -213,37 +224,31 @@ impl VitRun {
         vit.head.pack_back(kernels.in_single(), params, packed);
         let head = &*packed;
         shards.par_iter_mut().zip(blocks.outputs()).for_each(|(shard, dx)| {
-            let Shard { pooled, dpooled, dnormal, dlogits, sums, .. } = shard;
+            let Shard { pooled, normal, dpooled, dnormal, dlogits, sums, head_factors, .. } = shard;
             sums.fill(0.0);
             let [.., weight, bias, head_bias] = split(sums, parts);
             add_rows(path, dlogits, head_bias);
+            head_factors.fill_dy(0, dlogits);
+            head_factors.fill_x(0, normal);
             vit.head.backward(head, dlogits, dnormal);
             dpooled.fill(0.0);
             let into = NormGradients { dx: dpooled, sums: [weight, bias], again: &mut [] };
             vit.norm.backward(path, params, pooled, dnormal, into);
             vit.unpool(dpooled, dx);
         });
-        let segments = shards.iter().map(|shard| (&shard.dlogits[..], &shard.normal[..]));
-        let head = vit.head.weight_slot().of_mut(gradients);
-        vit.head.weight_gradient(kernels.in_single(), segments, head);
+        vit.head.weight_gradient(shards.iter().map(|shard| &shard.head_factors), gradients);
         blocks.backward(&vit.blocks, kernels, params, &drops, gradients);
 
-        shards.par_iter_mut().zip(blocks.outputs()).for_each(|(shard, dx)| {
+        shards.par_iter_mut().zip(blocks.outputs()).zip(batch).for_each(|((shard, dx), batch)| {
             let [cls, positions, embed_bias, ..] = split(&mut shard.sums, parts);
             add_rows(path, dx, positions);
             let width = cls.len();
             cls.copy_from_slice(&positions[..width]);
             add_rows(path, &positions[width..], embed_bias);
+            shard.embed_factors.fill_dy(0, without_cls(dx, vit.grid().count(), width));
+            shard.embed_factors.fill_x(0, &batch.images.pixels);
         });
-        let outputs = &*blocks;
-        let width = vit.width();
-        let segments = batch.iter().enumerate().flat_map(|(i, shard)| {
-            let tokens = outputs.output(i).chunks_exact((1 + vit.grid().count()) * width);
-            let pixels = shard.images.pixels.chunks_exact(vit.grid().image_len());
-            tokens.zip(pixels).map(move |(dx, pixels)| (&dx[width..], pixels))
-        });
-        let embed = vit.patch_embed.weight_slot().of_mut(gradients);
-        vit.patch_embed.weight_gradient(kernels, segments, embed);
+        vit.patch_embed.weight_gradient(shards.iter().map(|shard| &shard.embed_factors), gradients);
         sum_parts(path, &vit.sums(), shards.iter().map(|shard| &shard.sums[..]), gradients);
     }
 }

@@ -14,7 +14,7 @@ use super::{
     drop_path::scale_composed,
     gelu::{biased_gelu, gelu_backward, gelu_composed},
     layer_norm::{LayerNorm, NormGradients},
-    linear::{CHUNK, Linear, add_bias, add_rows, sum_parts},
+    linear::{CHUNK, Factors, Linear, add_bias, add_rows, sum_parts},
     params::{Params, Slot},
 };
 
@@ -62,12 +62,10 @@ pub(crate) struct BlockTrace {
 #[derive(Debug, Default)]
 pub(crate) struct BlockWork {
     attention: AttentionWork,
-    /// `(rows, width)` each: outputs of the norms, and the gradients of the two parts' outputs.
-    normal1: Vec<f32>,
-    normal2: Vec<f32>,
-    dpart1: Vec<f32>,
-    dpart2: Vec<f32>,
-    /// `(rows, 4 * width)` each: GELU's output, the gradient of its input.
+    /// `(CHUNK, width)` each: output of a norm, gradient of a part's output.
+    normal: Vec<f32>,
+    dpart: Vec<f32>,
+    /// `(CHUNK, 4 * width)` each: GELU's output, the gradient of its input.
     activated: Vec<f32>,
     dinner: Vec<f32>,
     /// `(rows, 3 * width)`
@@ -76,6 +74,16 @@ pub(crate) struct BlockWork {
     passing: Vec<f32>,
     /// Gradients of biases and norms, as [`Block::vectors`] orders them.
     vectors: Vec<f32>,
+    /// Factors of the weights' gradients.
+    factors: BlockFactors,
+}
+
+#[derive(Debug, Default)]
+struct BlockFactors {
+    qkv: Factors,
+    proj: Factors,
+    fc1: Factors,
+    fc2: Factors,
 }
 
 impl BlockTrace {
@@ -89,27 +97,6 @@ impl BlockTrace {
             (&mut self.inner, MLP_RATIO),
         ] {
             buffer.resize(rows * width * times, 0.0);
-        }
-    }
-}
-
-impl BlockWork {
-    /// For so many rows of a width; for the forward pass alone, or both.
-    pub(crate) fn resize(&mut self, rows: usize, width: usize, backward: bool) {
-        let chunk = rows.min(CHUNK);
-        let all = if backward { rows } else { 0 };
-        for (buffer, len) in [
-            (&mut self.normal1, rows * width),
-            (&mut self.activated, if backward { rows } else { chunk } * MLP_RATIO * width),
-            (&mut self.normal2, all * width),
-            (&mut self.dpart1, all * width),
-            (&mut self.dpart2, all * width),
-            (&mut self.dinner, all * MLP_RATIO * width),
-            (&mut self.dqkv, all * 3 * width),
-            (&mut self.passing, all * width),
-            (&mut self.vectors, if backward { (9 + MLP_RATIO) * width } else { 0 }),
-        ] {
-            buffer.resize(len, 0.0);
         }
     }
 }
@@ -160,6 +147,37 @@ impl Block {
         rayon::join(attention, mlp);
     }
 
+    /// Sizes the memory for so many rows; for the forward pass alone, or both.
+    pub(crate) fn resize(
+        &self,
+        kernels: Kernels,
+        rows: usize,
+        backward: bool,
+        work: &mut BlockWork,
+    ) {
+        let (width, chunk) = (self.width, rows.min(CHUNK));
+        let (back, all) = if backward { (chunk, rows) } else { (0, 0) };
+        for (buffer, len) in [
+            (&mut work.normal, chunk * width),
+            (&mut work.dpart, back * width),
+            (&mut work.activated, chunk * MLP_RATIO * width),
+            (&mut work.dinner, back * MLP_RATIO * width),
+            (&mut work.dqkv, all * 3 * width),
+            (&mut work.passing, all * width),
+            (&mut work.vectors, if backward { (9 + MLP_RATIO) * width } else { 0 }),
+        ] {
+            buffer.resize(len, 0.0);
+        }
+        if backward {
+            let BlockFactors { qkv, proj, fc1, fc2 } = &mut work.factors;
+            for (factors, layer) in
+                [(qkv, self.qkv), (proj, self.proj), (fc1, self.fc1), (fc2, self.fc2)]
+            {
+                factors.resize(kernels, layer, rows);
+            }
+        }
+    }
+
     /// From `trace.x` to `out`, both `(rows, width)`.
     pub(crate) fn forward(
         &self,
@@ -172,31 +190,30 @@ impl Block {
         let Pass { kernels, params, tokens, factors } = pass;
         let (path, d) = (kernels.path, self.width);
         let BlockTrace { x, qkv, attended, middle, inner } = trace;
-        let normal = &mut work.normal1;
-        self.norm1.forward(path, params, x, normal);
-        for (normal, qkv) in normal.chunks(CHUNK * d).zip(qkv.chunks_mut(CHUNK * 3 * d)) {
+        for (x, qkv) in x.chunks(CHUNK * d).zip(qkv.chunks_mut(CHUNK * 3 * d)) {
+            let normal = &mut work.normal[..x.len()];
+            self.norm1.forward(path, params, x, normal);
             self.qkv.forward(&weights.qkv, normal, qkv);
             add_bias(path, qkv, self.qkv.bias(params));
         }
         let images = qkv.chunks_exact(tokens * 3 * d).zip(attended.chunks_exact_mut(tokens * d));
         for (qkv, attended) in images {
-            self.attention.forward(kernels.in_single(), qkv, attended, &mut work.attention);
+            self.attention.forward(kernels, qkv, attended, &mut work.attention);
         }
         let rows = |part: usize, chunk: usize| Rows {
             first: chunk * CHUNK,
             tokens,
             factors: factors.map(|f| f[part]),
         };
-        let chunks =
-            attended.chunks(CHUNK * d).zip(middle.chunks_mut(CHUNK * d)).zip(x.chunks(CHUNK * d));
-        for (chunk, ((attended, middle), x)) in chunks.enumerate() {
+        let chunks = x.chunks(CHUNK * d).zip(attended.chunks(CHUNK * d));
+        let chunks = chunks.zip(middle.chunks_mut(CHUNK * d));
+        let chunks = chunks.zip(inner.chunks_mut(CHUNK * MLP_RATIO * d));
+        let chunks = chunks.zip(out.chunks_mut(CHUNK * d));
+        for (chunk, ((((x, attended), middle), inner), out)) in chunks.enumerate() {
             self.proj.forward(&weights.proj, attended, middle);
             add_part(path, middle, self.proj.bias(params), x, rows(0, chunk));
-        }
-        self.norm2.forward(path, params, middle, normal);
-        let chunks = normal.chunks(CHUNK * d).zip(inner.chunks_mut(CHUNK * MLP_RATIO * d));
-        let chunks = chunks.zip(out.chunks_mut(CHUNK * d)).zip(middle.chunks(CHUNK * d));
-        for (chunk, (((normal, inner), out), middle)) in chunks.enumerate() {
+            let normal = &mut work.normal[..middle.len()];
+            self.norm2.forward(path, params, middle, normal);
             let activated = &mut work.activated[..inner.len()];
             self.fc1.forward(&weights.fc1, normal, inner);
             biased_gelu(path, inner, self.fc1.bias(params), activated);
@@ -217,45 +234,63 @@ impl Block {
     ) {
         let Pass { kernels, params, tokens, factors } = pass;
         let (path, d) = (kernels.path, self.width);
-        let BlockTrace { x, qkv, middle, inner, .. } = trace;
-        work.vectors.fill(0.0);
-        let (dnorm1, rest) = work.vectors.split_at_mut(2 * d);
+        let BlockTrace { x, qkv, attended, middle, inner } = trace;
+        let BlockWork { attention, dqkv, passing, vectors, factors: kept, .. } = work;
+        vectors.fill(0.0);
+        let (dnorm1, rest) = vectors.split_at_mut(2 * d);
         let (dqkv_bias, rest) = rest.split_at_mut(3 * d);
         let (dproj_bias, rest) = rest.split_at_mut(d);
         let (dnorm2, rest) = rest.split_at_mut(2 * d);
         let (dfc1_bias, dfc2_bias) = rest.split_at_mut(MLP_RATIO * d);
-        let scaled = |part: usize, from: &[f32], to: &mut [f32]| {
-            let rows = Rows { first: 0, tokens, factors: factors.map(|f| f[part]) };
-            scale_rows(path, from, to, d, rows);
-        };
 
-        scaled(1, dx, &mut work.dpart2);
-        add_rows(path, &work.dpart2, dfc2_bias);
-        let wide = CHUNK * MLP_RATIO * d;
-        let chunks = work.dpart2.chunks(CHUNK * d).zip(work.dinner.chunks_mut(wide));
-        let chunks = chunks.zip(work.activated.chunks_mut(wide)).zip(inner.chunks(wide));
-        let chunks = chunks.zip(work.passing.chunks_mut(CHUNK * d));
-        for ((((dpart, dinner), activated), inner), passing) in chunks {
+        let chunks = dx.chunks_mut(CHUNK * d).zip(passing.chunks_mut(CHUNK * d));
+        let chunks = chunks.zip(inner.chunks(CHUNK * MLP_RATIO * d));
+        let chunks = chunks.zip(middle.chunks(CHUNK * d)).zip(attended.chunks(CHUNK * d));
+        for (chunk, ((((dx, passing), inner), middle), attended)) in chunks.enumerate() {
+            let first = chunk * CHUNK;
+            let (normal, dpart) = (&mut work.normal[..dx.len()], &mut work.dpart[..dx.len()]);
+            let activated = &mut work.activated[..inner.len()];
+            let dinner = &mut work.dinner[..inner.len()];
+            let scaled = |part: usize, from: &[f32], to: &mut [f32]| {
+                let rows = Rows { first, tokens, factors: factors.map(|f| f[part]) };
+                scale_rows(path, from, to, d, rows);
+            };
+
+            scaled(1, dx, dpart);
+            add_rows(path, dpart, dfc2_bias);
+            kept.fc2.fill_dy(first, dpart);
             self.fc2.backward(&weights.fc2, dpart, dinner);
             gelu_backward(path, inner, activated, dinner, dfc1_bias);
+            kept.fc2.fill_x(first, activated);
+            kept.fc1.fill_dy(first, dinner);
             self.fc1.backward(&weights.fc1, dinner, passing);
-        }
-        let sums = dnorm2.split_at_mut(d).into();
-        let into = NormGradients { dx, sums, again: &mut work.normal2 };
-        self.norm2.backward(path, params, middle, &work.passing, into);
+            let sums = dnorm2.split_at_mut(d).into();
+            let into = NormGradients { dx: &mut *dx, sums, again: &mut *normal };
+            self.norm2.backward(path, params, middle, passing, into);
+            kept.fc1.fill_x(first, normal);
 
-        scaled(0, dx, &mut work.dpart1);
-        add_rows(path, &work.dpart1, dproj_bias);
-        self.proj.backward(&weights.proj, &work.dpart1, &mut work.passing);
-        let images = qkv.chunks_exact(tokens * 3 * d).zip(work.passing.chunks_exact(tokens * d));
-        for ((qkv, g), dqkv) in images.zip(work.dqkv.chunks_exact_mut(tokens * 3 * d)) {
-            self.attention.backward(kernels.in_single(), qkv, g, dqkv, &mut work.attention);
+            scaled(0, dx, dpart);
+            add_rows(path, dpart, dproj_bias);
+            kept.proj.fill_dy(first, dpart);
+            kept.proj.fill_x(first, attended);
+            self.proj.backward(&weights.proj, dpart, passing);
         }
-        add_rows(path, &work.dqkv, dqkv_bias);
-        self.qkv.backward(&weights.qkv, &work.dqkv, &mut work.passing);
-        let sums = dnorm1.split_at_mut(d).into();
-        let into = NormGradients { dx, sums, again: &mut work.normal1 };
-        self.norm1.backward(path, params, x, &work.passing, into);
+        let images = qkv.chunks_exact(tokens * 3 * d).zip(passing.chunks_exact(tokens * d));
+        for ((qkv, g), dqkv) in images.zip(dqkv.chunks_exact_mut(tokens * 3 * d)) {
+            self.attention.backward(kernels, qkv, g, dqkv, attention);
+        }
+        let chunks = dx.chunks_mut(CHUNK * d).zip(x.chunks(CHUNK * d));
+        for (chunk, ((dx, x), dqkv)) in chunks.zip(dqkv.chunks(CHUNK * 3 * d)).enumerate() {
+            let first = chunk * CHUNK;
+            let (normal, dnormal) = (&mut work.normal[..x.len()], &mut work.dpart[..x.len()]);
+            add_rows(path, dqkv, dqkv_bias);
+            kept.qkv.fill_dy(first, dqkv);
+            self.qkv.backward(&weights.qkv, dqkv, dnormal);
+            let sums = dnorm1.split_at_mut(d).into();
+            let into = NormGradients { dx, sums, again: &mut *normal };
+            self.norm1.backward(path, params, x, dnormal, into);
+            kept.qkv.fill_x(first, normal);
+        }
     }
 
     /// The slots of biases and norms in the order of [`BlockWork::vectors`].
@@ -271,19 +306,16 @@ impl Block {
     pub(crate) fn weight_gradients<'a>(
         &self,
         kernels: Kernels,
-        shards: impl Iterator<Item = (&'a BlockTrace, &'a BlockWork)> + Clone + Sync + Send,
+        shards: impl Iterator<Item = &'a BlockWork> + Clone + Sync + Send,
         gradients: &mut [f32],
     ) {
-        let vectors = shards.clone().map(|(_, work)| &work.vectors[..]);
+        let vectors = shards.clone().map(|work| &work.vectors[..]);
         sum_parts(kernels.path, &self.vectors(), vectors, gradients);
-        let qkv = shards.clone().map(|(_, work)| (&work.dqkv[..], &work.normal1[..]));
-        let proj = shards.clone().map(|(trace, work)| (&work.dpart1[..], &trace.attended[..]));
-        let fc1 = shards.clone().map(|(_, work)| (&work.dinner[..], &work.normal2[..]));
-        let fc2 = shards.map(|(_, work)| (&work.dpart2[..], &work.activated[..]));
-        self.qkv.weight_gradient(kernels, qkv, self.qkv.weight_slot().of_mut(gradients));
-        self.proj.weight_gradient(kernels, proj, self.proj.weight_slot().of_mut(gradients));
-        self.fc1.weight_gradient(kernels, fc1, self.fc1.weight_slot().of_mut(gradients));
-        self.fc2.weight_gradient(kernels, fc2, self.fc2.weight_slot().of_mut(gradients));
+        let factors = shards.map(|work| &work.factors);
+        self.qkv.weight_gradient(factors.clone().map(|f| &f.qkv), gradients);
+        self.proj.weight_gradient(factors.clone().map(|f| &f.proj), gradients);
+        self.fc1.weight_gradient(factors.clone().map(|f| &f.fc1), gradients);
+        self.fc2.weight_gradient(factors.map(|f| &f.fc2), gradients);
     }
 
     /// `x` `(batch, tokens, width)` to the same shape, composed.

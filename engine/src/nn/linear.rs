@@ -1,9 +1,7 @@
 //! Linear layer: `y = x W^T + b`.
 
-use std::ops::Range;
-
 use candle_core::{Result, Tensor};
-use kernel::{Kernels, Matrix, MatrixMut, Packed, Path, Segment, transposed_product, vectorized};
+use kernel::{Factor, Kernels, Matrix, MatrixMut, Packed, Path, vectorized};
 use rayon::prelude::*;
 
 use super::{
@@ -71,11 +69,6 @@ impl Linear {
         self.bias
     }
 
-    /// The places of its weight.
-    pub(crate) fn weight_slot(self) -> Slot {
-        self.weight
-    }
-
     /// Packs the weight for [`forward`](Self::forward).
     pub(crate) fn pack(self, kernels: Kernels, params: &[f32], packed: &mut Packed) {
         packed.pack(kernels, self.matrix(params).transposed());
@@ -104,25 +97,20 @@ impl Linear {
             .set_product(Matrix::new(dy, rows, self.outputs), packed);
     }
 
-    /// The gradient of the weight, `dW = dy^T x`, summed over segments of `(dy, x)`; on all threads of the pool that it is called
-    /// in.
-    #[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
+    /// The gradient of the weight, `dW = dy^T x`, summed over shards; on all threads of the pool that it is called in.
     pub(crate) fn weight_gradient<'a>(
         self,
-        kernels: Kernels,
-        segments: impl Iterator<Item = (&'a [f32], &'a [f32])> + Clone + Sync + Send,
-        gradient: &mut [f32],
+        shards: impl Iterator<Item = &'a Factors> + Clone + Sync + Send,
+        gradients: &mut [f32],
     ) {
         let Self { inputs, outputs, .. } = self;
-        let rows = outputs.div_ceil(rayon::current_num_threads()).next_multiple_of(8);
+        let rows = outputs.div_ceil(rayon::current_num_threads()).next_multiple_of(Packed::ALIGNED);
+        let gradient = self.weight.of_mut(gradients);
         gradient.par_chunks_mut(rows * inputs).enumerate().for_each(|(i, part)| {
-            let range: Range<usize> = i * rows..(i * rows + part.len() / inputs);
-            let segments = segments.clone().map(|(dy, x)| Segment {
-                a: Matrix::new(dy, dy.len() / outputs, outputs),
-                b: Matrix::new(x, x.len() / inputs, inputs),
-            });
-            let count = range.len();
-            transposed_product(kernels, segments, range, &mut MatrixMut::new(part, count, inputs));
+            let count = part.len() / inputs;
+            let range = i * rows..i * rows + count;
+            let factors = shards.clone().map(|shard| (&shard.dy, &shard.x));
+            MatrixMut::new(part, count, inputs).set_transposed_product(factors, range);
         });
     }
 
@@ -138,6 +126,33 @@ impl Linear {
             *last = self.outputs;
         }
         rows.broadcast_add(w.tensor(self.bias))?.reshape(shape)
+    }
+}
+
+/// What a shard adds to the gradient of a layer's weight: the factors of `dW = dy^T x`, packed.
+#[derive(Debug, Default)]
+pub(crate) struct Factors {
+    /// `(rows, outputs)`
+    dy: Packed,
+    /// `(rows, inputs)`
+    x: Packed,
+}
+
+impl Factors {
+    /// Makes room for so many rows of a layer's outputs and inputs.
+    pub(crate) fn resize(&mut self, kernels: Kernels, layer: Linear, rows: usize) {
+        self.dy.resize(kernels, Factor::Left, rows, layer.outputs);
+        self.x.resize(kernels, Factor::Right, rows, layer.inputs);
+    }
+
+    /// Packs some rows of the output's gradient, from the row `first` on, which is even.
+    pub(crate) fn fill_dy(&mut self, first: usize, dy: &[f32]) {
+        self.dy.fill_rows(first, dy);
+    }
+
+    /// Packs some rows of the input, from the row `first` on, which is even.
+    pub(crate) fn fill_x(&mut self, first: usize, x: &[f32]) {
+        self.x.fill_rows(first, x);
     }
 }
 
@@ -226,14 +241,17 @@ mod tests {
                 layer.backward(&packed, &dy, &mut dx);
                 let cut = rows / 2;
                 let parts = [
-                    (&dy[..cut * outputs], &x[..cut * inputs]),
-                    (&dy[cut * outputs..], &x[cut * inputs..]),
+                    (cut, &dy[..cut * outputs], &x[..cut * inputs]),
+                    (rows - cut, &dy[cut * outputs..], &x[cut * inputs..]),
                 ];
-                layer.weight_gradient(
-                    kernels,
-                    parts.into_iter(),
-                    layer.weight.of_mut(&mut gradient),
-                );
+                let factors = parts.map(|(rows, dy, x)| {
+                    let mut factors = Factors::default();
+                    factors.resize(kernels, layer, rows);
+                    factors.fill_dy(0, dy);
+                    factors.fill_x(0, x);
+                    factors
+                });
+                layer.weight_gradient(factors.iter(), &mut gradient);
                 add_rows(kernels.path, &dy, layer.bias.of_mut(&mut gradient));
                 oracle.assert_same(kernels, &y, &[&dx], &gradient);
             }

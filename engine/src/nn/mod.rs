@@ -30,5 +30,5 @@ pub use pos_embed::sin_cos_table;
 
 pub(crate) use init::normal;
 pub(crate) use layer_norm::NormGradients;
-pub(crate) use linear::{add_bias, add_rows, sum_parts};
+pub(crate) use linear::{Factors, add_bias, add_rows, sum_parts};
 pub(crate) use stack::{Stack, StackRun, StackWeights};

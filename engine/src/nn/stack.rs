@@ -91,13 +91,19 @@ fn factors(drops: &[Vec<f32>], block: usize) -> [&[f32]; 2] {
 
 impl StackRun {
     /// Memory for shards of so many images of so many tokens each.
-    pub(crate) fn resize(&mut self, stack: &Stack, shards: impl Iterator<Item = (usize, usize)>) {
-        self.size(stack, shards, stack.blocks.len(), true);
+    pub(crate) fn resize(
+        &mut self,
+        stack: &Stack,
+        kernels: Kernels,
+        shards: impl Iterator<Item = (usize, usize)>,
+    ) {
+        self.size(stack, kernels, shards, stack.blocks.len(), true);
     }
 
     fn size(
         &mut self,
         stack: &Stack,
+        kernels: Kernels,
         shards: impl Iterator<Item = (usize, usize)>,
         traces: usize,
         backward: bool,
@@ -112,7 +118,10 @@ impl StackRun {
             shard.traces.resize_with(traces, BlockTrace::default);
             shard.traces.iter_mut().for_each(|trace| trace.resize(rows, stack.width));
             shard.out.resize(rows * stack.width, 0.0);
-            shard.work.resize(rows, stack.width, backward);
+            // Blocks of a stack are alike.
+            if let Some(block) = stack.blocks.first() {
+                block.resize(kernels, rows, backward, &mut shard.work);
+            }
             count += 1;
         }
         self.shards.truncate(count);
@@ -130,11 +139,6 @@ impl StackRun {
     /// gradient here and leaves the input's.
     pub(crate) fn outputs(&mut self) -> impl IndexedParallelIterator<Item = &mut Vec<f32>> {
         self.shards.par_iter_mut().map(|shard| &mut shard.out)
-    }
-
-    /// As [`outputs`](Self::outputs), to read one after the other.
-    pub(crate) fn output(&self, shard: usize) -> &[f32] {
-        &self.shards[shard].out
     }
 
     /// From inputs to outputs.
@@ -176,7 +180,7 @@ impl StackRun {
                 let pass = Pass { kernels, params, tokens: shard.tokens, factors };
                 block.backward(pass, weights, &shard.traces[i], &mut shard.out, &mut shard.work);
             });
-            let parts = self.shards.iter().map(|shard| (&shard.traces[i], &shard.work));
+            let parts = self.shards.iter().map(|shard| &shard.work);
             block.weight_gradients(kernels, parts, gradients);
         }
     }
@@ -193,7 +197,7 @@ impl StackRun {
     ) {
         let image = tokens * stack.width;
         for x in x.chunks_mut((EVALUATED_ROWS / tokens).max(1) * image) {
-            self.size(stack, std::iter::once((x.len() / image, tokens)), 1, false);
+            self.size(stack, kernels, std::iter::once((x.len() / image, tokens)), 1, false);
             let Shard { traces, out, work, .. } = &mut self.shards[0];
             let trace = &mut traces[0];
             trace.x.copy_from_slice(x);
@@ -244,16 +248,16 @@ mod tests {
                 });
             for kernels in all_kernels() {
                 let mut run = StackRun::default();
-                run.resize(&stack, SHARDS.into_iter());
+                run.resize(&stack, kernels, SHARDS.into_iter());
                 let parts =
                     |values: &[f32]| [values[..10 * width].to_vec(), values[10 * width..].to_vec()];
                 run.inputs().zip(parts(&x)).for_each(|(input, x)| *input = x);
                 run.forward(&stack, kernels, params.values(), &drops);
-                let out = [run.output(0), run.output(1)].concat();
+                let out = run.outputs().map(|out| out.clone()).collect::<Vec<_>>().concat();
                 run.outputs().zip(parts(&dy)).for_each(|(out, dy)| *out = dy);
                 let mut gradients = vec![f32::NAN; params.values().len()];
                 run.backward(&stack, kernels, params.values(), &drops, &mut gradients);
-                let dx = [run.output(0), run.output(1)].concat();
+                let dx = run.outputs().map(|out| out.clone()).collect::<Vec<_>>().concat();
                 oracle.assert_same(kernels, &out, &[&dx], &gradients);
                 if !dropping {
                     let weights = stack.pack(kernels, params.values());

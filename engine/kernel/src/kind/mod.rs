@@ -76,7 +76,7 @@ pub(super) struct Entry {
     /// Columns of the narrowest tile.
     pub lanes: usize,
     /// Computes a product. The processor must have the kind's instruction set.
-    pub run: unsafe fn(&Call),
+    pub run: unsafe fn(&Call<'_>),
 }
 
 /// Declares `ENTRY`, a [`Kind`] behind a function compiled for its instruction set.
@@ -93,7 +93,7 @@ macro_rules! entry {
         /// # Safety
         /// The processor has the instruction set, and the call's pointers are good for its sizes.
         $(#[target_feature(enable = $features)])?
-        unsafe fn $run(call: &crate::tile::Call) {
+        unsafe fn $run(call: &crate::tile::Call<'_>) {
             // SAFETY: by this function's own contract.
             unsafe { crate::tile::product::<$kind>(call) }
         }

@@ -1,0 +1,231 @@
+//! Packing of a matrix that is stored column by column: square blocks turned in registers.
+#![expect(unsafe_code, reason = "vector instructions, and pointers into a panel")]
+#![expect(clippy::inline_always, reason = "compiled for the instruction set of the caller")]
+
+use std::{arch::x86_64::*, array::from_fn};
+
+use super::{kind::Format, matrix::Matrix, path::Path};
+
+/// Columns `first..first + valid` of `b`, of which blocks are turned into a panel of `width` words a row.
+#[derive(Clone, Copy)]
+pub(super) struct Turned<'a> {
+    pub b: Matrix<'a>,
+    pub first: usize,
+    pub valid: usize,
+    pub width: usize,
+}
+
+impl Turned<'_> {
+    /// Fills the part of the panel that whole blocks cover: returns its columns and rows. The path is here.
+    pub fn pack_blocks(self, path: Path, format: Format, out: &mut [u32]) -> (usize, usize) {
+        let Self { b, first, valid, width } = self;
+        assert!(b.row_stride == 1 && valid <= b.columns.saturating_sub(first).min(width));
+        assert!(format.words(b.rows) * width <= out.len(), "a panel's room");
+        // SAFETY: the caller has asserted that the path is here; columns lie within `b`, whose own check made sure of its slice,
+        // and blocks within the panel.
+        unsafe {
+            match (path, format) {
+                (Path::Portable, _) | (Path::Avx2 | Path::Avx512, Format::Pairs) => (0, 0),
+                (Path::Avx2, Format::Single) => avx2::<Plain>(self, out),
+                (Path::Avx2, Format::Rounded) => avx2::<Rounded>(self, out),
+                (Path::Avx512 | Path::Avx512Bf16, Format::Single) => avx512::<Plain>(self, out),
+                (Path::Avx512 | Path::Avx512Bf16, Format::Rounded) => avx512::<Rounded>(self, out),
+                (Path::Avx512Bf16, Format::Pairs) => avx512_bf16(self, out),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for the block; the columns lie within the matrix, the blocks within the panel.
+    #[inline(always)]
+    unsafe fn blocks<B: Block>(self, out: &mut [u32]) -> (usize, usize) {
+        let Self { b, first, valid, width } = self;
+        let columns = valid / B::SIDE * B::SIDE;
+        let words = b.rows / B::NUMBERS / B::SIDE * B::SIDE;
+        for word in (0..words).step_by(B::SIDE) {
+            for column in (0..columns).step_by(B::SIDE) {
+                // SAFETY: by the contract.
+                unsafe {
+                    let from = b.data.as_ptr().add((first + column) * b.column_stride);
+                    let to = out.as_mut_ptr().add(word * width + column);
+                    B::turn(from.add(word * B::NUMBERS), b.column_stride, to, width);
+                }
+            }
+        }
+        (columns, words)
+    }
+}
+
+/// # Safety
+/// The processor has AVX2; otherwise as [`Turned::blocks`].
+#[target_feature(enable = "avx2")]
+unsafe fn avx2<W: Word>(turned: Turned<'_>, out: &mut [u32]) -> (usize, usize) {
+    // SAFETY: by the contract.
+    unsafe { turned.blocks::<Block8<W>>(out) }
+}
+
+/// # Safety
+/// The processor has AVX-512; otherwise as [`Turned::blocks`].
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512<W: Word>(turned: Turned<'_>, out: &mut [u32]) -> (usize, usize) {
+    // SAFETY: by the contract.
+    unsafe { turned.blocks::<Block16<W>>(out) }
+}
+
+/// # Safety
+/// The processor has AVX-512 with bf16; otherwise as [`Turned::blocks`].
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn avx512_bf16(turned: Turned<'_>, out: &mut [u32]) -> (usize, usize) {
+    // SAFETY: by the contract.
+    unsafe { turned.blocks::<BlockOfPairs>(out) }
+}
+
+/// A square of words, `SIDE` each way.
+///
+/// # Safety
+/// The processor has its instruction set.
+trait Block {
+    const SIDE: usize;
+    /// Numbers of a word.
+    const NUMBERS: usize;
+
+    /// Turns columns that begin `stride` numbers apart into rows that begin `width` words apart.
+    unsafe fn turn(from: *const f32, stride: usize, to: *mut u32, width: usize);
+}
+
+/// From numbers to words of one.
+trait Word {
+    const ROUNDS: bool;
+}
+struct Plain;
+struct Rounded;
+impl Word for Plain {
+    const ROUNDS: bool = false;
+}
+impl Word for Rounded {
+    const ROUNDS: bool = true;
+}
+
+struct Block8<W>(W);
+struct Block16<W>(W);
+struct BlockOfPairs;
+
+impl<W: Word> Block for Block8<W> {
+    const SIDE: usize = 8;
+    const NUMBERS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn turn(from: *const f32, stride: usize, to: *mut u32, width: usize) {
+        // SAFETY: by the trait's contract; the caller's pointers are good for 8 columns and 8 rows.
+        unsafe {
+            let columns: [__m256i; 8] = from_fn(|i| {
+                let bits = _mm256_loadu_si256(from.add(i * stride).cast());
+                if W::ROUNDS {
+                    // As `high` in `pack`.
+                    let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+                    let up = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
+                    let high = _mm256_set1_epi32(0xffff_0000_u32.cast_signed());
+                    _mm256_and_si256(_mm256_add_epi32(bits, up), high)
+                } else {
+                    bits
+                }
+            });
+            let pairs: [__m256i; 8] = from_fn(|i| {
+                let (a, b) = (columns[i & !1], columns[i | 1]);
+                if i & 1 == 0 { _mm256_unpacklo_epi32(a, b) } else { _mm256_unpackhi_epi32(a, b) }
+            });
+            // In each half four columns of one row.
+            let fours: [__m256i; 8] = from_fn(|i| {
+                let (group, row) = (i & !3, i & 3);
+                let (a, b) = (pairs[group + row / 2], pairs[group + 2 + row / 2]);
+                if row & 1 == 0 { _mm256_unpacklo_epi64(a, b) } else { _mm256_unpackhi_epi64(a, b) }
+            });
+            for row in 0..4 {
+                let (a, b) = (fours[row], fours[4 + row]);
+                let low = _mm256_permute2x128_si256::<0x20>(a, b);
+                let high = _mm256_permute2x128_si256::<0x31>(a, b);
+                _mm256_storeu_si256(to.add(row * width).cast(), low);
+                _mm256_storeu_si256(to.add((4 + row) * width).cast(), high);
+            }
+        }
+    }
+}
+
+impl<W: Word> Block for Block16<W> {
+    const SIDE: usize = 16;
+    const NUMBERS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn turn(from: *const f32, stride: usize, to: *mut u32, width: usize) {
+        // SAFETY: by the trait's contract; the caller's pointers are good for 16 columns and 16 rows.
+        unsafe {
+            let columns = from_fn(|i| {
+                let bits = _mm512_loadu_si512(from.add(i * stride).cast());
+                if W::ROUNDS {
+                    // As `high` in `pack`.
+                    let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+                    let up = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+                    let high = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
+                    _mm512_and_si512(_mm512_add_epi32(bits, up), high)
+                } else {
+                    bits
+                }
+            });
+            turn16(columns, to, width);
+        }
+    }
+}
+
+impl Block for BlockOfPairs {
+    const SIDE: usize = 16;
+    const NUMBERS: usize = 2;
+
+    #[inline(always)]
+    unsafe fn turn(from: *const f32, stride: usize, to: *mut u32, width: usize) {
+        // SAFETY: by the trait's contract; the caller's pointers are good for 16 columns of 32 numbers and 16 rows; a vector of
+        // bf16 is plain bits.
+        unsafe {
+            let columns = from_fn(|i| {
+                let from = from.add(i * stride);
+                let [low, high] = [_mm512_loadu_ps(from), _mm512_loadu_ps(from.add(16))];
+                std::mem::transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low))
+            });
+            turn16(columns, to, width);
+        }
+    }
+}
+
+/// Writes 16 columns as rows that begin `width` words apart.
+///
+/// # Safety
+/// The processor has AVX-512; all rows can be written.
+#[inline(always)]
+unsafe fn turn16(columns: [__m512i; 16], to: *mut u32, width: usize) {
+    // SAFETY: by the contract.
+    unsafe {
+        let pairs: [__m512i; 16] = from_fn(|i| {
+            let (a, b) = (columns[i & !1], columns[i | 1]);
+            if i & 1 == 0 { _mm512_unpacklo_epi32(a, b) } else { _mm512_unpackhi_epi32(a, b) }
+        });
+        // In each quarter four columns of one row: those of rows `i & 3`, 4 further in each quarter.
+        let fours: [__m512i; 16] = from_fn(|i| {
+            let (group, row) = (i & !3, i & 3);
+            let (a, b) = (pairs[group + row / 2], pairs[group + 2 + row / 2]);
+            if row & 1 == 0 { _mm512_unpacklo_epi64(a, b) } else { _mm512_unpackhi_epi64(a, b) }
+        });
+        for row in 0..4 {
+            let [a, b, c, d] = from_fn(|group| fours[4 * group + row]);
+            let even = [(a, b), (c, d)].map(|(a, b)| _mm512_shuffle_i32x4::<0x88>(a, b));
+            let odd = [(a, b), (c, d)].map(|(a, b)| _mm512_shuffle_i32x4::<0xdd>(a, b));
+            let quarters = [
+                _mm512_shuffle_i32x4::<0x88>(even[0], even[1]),
+                _mm512_shuffle_i32x4::<0x88>(odd[0], odd[1]),
+                _mm512_shuffle_i32x4::<0xdd>(even[0], even[1]),
+                _mm512_shuffle_i32x4::<0xdd>(odd[0], odd[1]),
+            ];
+            for (quarter, &words) in quarters.iter().enumerate() {
+                _mm512_storeu_si512(to.add((4 * quarter + row) * width).cast(), words);
+            }
+        }
+    }
+}
