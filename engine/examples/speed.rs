@@ -21,8 +21,12 @@ use engine::{
     device,
     model::{LabelledImages, Mae, MaeRun, MaskedImages, Targets, Vit, VitRun, WholeImages},
     nn::Init,
-    optim::{AdamW, Optimizer},
-    train::replicas::{Replicas, in_parallel, shards},
+    optim::AdamW,
+    train::{
+        batches::Batch,
+        descent::Descent,
+        replicas::{Replicas, in_parallel, shards},
+    },
 };
 use kernel::{Kernels, Precision};
 use shared::{
@@ -35,6 +39,8 @@ use shared::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const LR: f64 = 1.5e-4;
+/// Every batch is a step.
+const BATCH: Batch = Batch { epoch: 0, step: 0, steps_per_epoch: 1, samples: Vec::new() };
 const CLASSES: usize = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -141,12 +147,14 @@ fn train(spec: &ModelSpec, batch: usize, kernels: Kernels) -> Box<dyn FnMut() + 
         masked
     };
     let shards: Vec<MaskedImages> = shards(batch).into_iter().map(masked).collect();
-    let mut replicas = Replicas::new(vec![MaeRun::new(kernels)], mae.params().values().len());
+    let parameters = mae.params().values().len();
+    let mut replicas = Replicas::new(vec![MaeRun::new(kernels)], parameters);
+    let mut descent = Descent::new(1, 0.0, parameters);
     let mut adamw = AdamW::new(mae.params(), (0.9, 0.95), 0.05);
     let weights = weights(batch);
     Box::new(move || {
-        replicas.gradients(&mae, &shards, &weights);
-        adamw.step(mae.params_mut(), replicas.total(), LR);
+        replicas.gradients(&mae, &shards, &weights, &mut descent.toward(&mut adamw));
+        descent.step(&BATCH, &mut adamw, mae.params_mut(), LR);
     })
 }
 
@@ -166,12 +174,14 @@ fn finetune(spec: &ModelSpec, batch: usize, kernels: Kernels) -> Box<dyn FnMut()
             LabelledImages { images: whole(spec, &vit, shard), targets, drops: None }
         })
         .collect();
-    let mut replicas = Replicas::new(vec![VitRun::new(kernels)], vit.params().values().len());
+    let parameters = vit.params().values().len();
+    let mut replicas = Replicas::new(vec![VitRun::new(kernels)], parameters);
+    let mut descent = Descent::new(1, 0.0, parameters);
     let mut adamw = AdamW::new(vit.params(), (0.9, 0.999), 0.05);
     let weights = weights(batch);
     Box::new(move || {
-        replicas.gradients(&vit, &shards, &weights);
-        adamw.step(vit.params_mut(), replicas.total(), LR);
+        replicas.gradients(&vit, &shards, &weights, &mut descent.toward(&mut adamw));
+        descent.step(&BATCH, &mut adamw, vit.params_mut(), LR);
     })
 }
 

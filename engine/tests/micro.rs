@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end with a panic")]
 
+use std::ops::Range;
+
 use candle_core::{DType, Tensor};
 use engine::{
     model::{Mae, MaeRun, MaskedImages},
-    nn::{Composed, Init},
+    nn::{Composed, Gradients, Init},
     optim::{AdamW, Optimizer},
     train::replicas::{self, Replica, Replicas},
 };
@@ -24,7 +26,7 @@ const MICRO: ModelSpec = ModelSpec {
 };
 
 /// Random images with random masks.
-fn images(mae: &Mae, range: std::ops::Range<usize>) -> MaskedImages {
+fn images(mae: &Mae, range: Range<usize>) -> MaskedImages {
     let grid = mae.grid();
     let mut masked = MaskedImages::new(grid, 0.75);
     for i in range {
@@ -123,12 +125,13 @@ fn train(threads: usize, replicas: usize) -> (Vec<u64>, String) {
     let weights: Vec<f64> = shards.iter().map(|shard| shard.images as f64 / 11.0).collect();
     let mut adamw = AdamW::new(mae.params(), (0.9, 0.95), 0.05);
     let runs = (0..replicas).map(|_| MaeRun::new(Kernels::single())).collect();
-    let mut replicas = Replicas::new(runs, mae.params().values().len());
+    let mut gradients = vec![0.0; mae.params().values().len()];
+    let mut replicas = Replicas::new(runs, gradients.len());
     let mut losses = Vec::new();
     let pool = engine::device::pool(threads).unwrap();
     for _ in 0..4 {
-        let loss = pool.install(|| replicas.gradients(&mae, &shards, &weights));
-        adamw.step(mae.params_mut(), replicas.total(), 1e-2);
+        let loss = pool.install(|| replicas.gradients(&mae, &shards, &weights, &mut gradients));
+        adamw.step(mae.params_mut(), &gradients, 1e-2);
         losses.push(loss.to_bits());
     }
     (losses, mae.params().digest())
@@ -153,6 +156,34 @@ fn replicas_change_roundings_only_and_repeat_their_bits() {
             let (loss, one) = (f64::from_bits(*loss), f64::from_bits(*one));
             assert!((loss - one).abs() < 1e-5 * one, "{replicas} replicas: {loss} {one}");
         }
+    }
+}
+
+/// Counts how often each parameter's gradient is given.
+struct Counted(Vec<u32>);
+
+impl Gradients for Counted {
+    fn part(&mut self, range: Range<usize>, write: &mut (dyn FnMut(&mut [f32]) + Send)) {
+        let mut part = vec![f32::NAN; range.len()];
+        write(&mut part);
+        assert!(part.iter().all(|value| value.is_finite()), "all of {range:?} is written");
+        self.0[range].iter_mut().for_each(|count| *count += 1);
+    }
+}
+
+#[test]
+fn each_trainable_parameter_is_given_once() {
+    let mae = Mae::new(&MICRO, 3);
+    let mut counted = Counted(vec![0; mae.params().values().len()]);
+    let run = &mut MaeRun::new(Kernels::single());
+    run.gradients(&mae, &[images(&mae, 0..3)], &[1.0], &mut counted);
+    for param in mae.params().iter() {
+        let times = u32::from(param.trainable);
+        assert!(
+            counted.0[param.slot.range()].iter().all(|&count| count == times),
+            "{}",
+            param.name
+        );
     }
 }
 

@@ -11,8 +11,12 @@ use engine::{
     device,
     model::{LabelledImages, Mae, MaeRun, MaskedImages, Targets, Vit, VitRun, WholeImages},
     nn::Init,
-    optim::{AdamW, Optimizer},
-    train::replicas::{Replica, Replicas},
+    optim::AdamW,
+    train::{
+        batches::Batch,
+        descent::Descent,
+        replicas::{Replica, Replicas},
+    },
 };
 use kernel::{Kernels, Precision};
 use shared::{
@@ -77,6 +81,7 @@ fn replicas<R: Replica>(run: R, parameters: usize) -> Replicas<R> {
 
 #[test]
 fn a_steady_step_takes_no_memory() {
+    let batch = Batch { epoch: 0, step: 0, steps_per_epoch: 1, samples: Vec::new() };
     for kernels in kernels() {
         let mut mae = Mae::new(&MICRO, 3);
         let grid = mae.grid();
@@ -90,9 +95,10 @@ fn a_steady_step_takes_no_memory() {
             .collect();
         let mut all = replicas(MaeRun::new(kernels), mae.params().values().len());
         let mut adamw = AdamW::new(mae.params(), (0.9, 0.95), 0.05);
+        let mut descent = Descent::new(1, 0.0, mae.params().values().len());
         let taken = taken_in_steps(|| {
-            all.gradients(&mae, &shards, &[0.5, 0.5]);
-            adamw.step(mae.params_mut(), all.total(), 1e-3);
+            all.gradients(&mae, &shards, &[0.5, 0.5], &mut descent.toward(&mut adamw));
+            descent.step(&batch, &mut adamw, mae.params_mut(), 1e-3);
         });
         assert_eq!(taken, 0, "pre-training, {kernels:?}");
 
@@ -107,9 +113,10 @@ fn a_steady_step_takes_no_memory() {
             .collect();
         let mut all = replicas(VitRun::new(kernels), vit.params().values().len());
         let mut adamw = AdamW::new(vit.params(), (0.9, 0.999), 0.05);
+        let mut descent = Descent::new(1, 0.0, vit.params().values().len());
         let taken = taken_in_steps(|| {
-            all.gradients(&vit, &shards, &[0.5, 0.5]);
-            adamw.step(vit.params_mut(), all.total(), 1e-3);
+            all.gradients(&vit, &shards, &[0.5, 0.5], &mut descent.toward(&mut adamw));
+            descent.step(&batch, &mut adamw, vit.params_mut(), 1e-3);
         });
         assert_eq!(taken, 0, "fine-tuning, {kernels:?}");
     }

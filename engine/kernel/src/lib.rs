@@ -31,5 +31,5 @@ mod words;
 pub use pulp;
 
 pub use matrix::{Matrix, MatrixMut};
-pub use packed::{Factor, Packed};
+pub use packed::{Factor, Packed, Panels};
 pub use path::{KERNELS_VARIABLE, Kernels, Path, Precision};

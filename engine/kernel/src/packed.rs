@@ -1,10 +1,12 @@
 //! A factor of a product, packed into panels as wide as a tile, so that a tile reads it in a row.
 
+use std::ops::Range;
+
 use super::{
     kind::{Entry, Format, entry_of},
     matrix::Matrix,
     pack::pack_panel,
-    path::Kernels,
+    path::{Kernels, Path},
     words::Words,
 };
 
@@ -35,8 +37,13 @@ impl Packed {
 
     /// Packs a matrix as the right factor in place of what was there before.
     pub fn pack(&mut self, kernels: Kernels, b: Matrix<'_>) {
+        self.panels(kernels, b).fill();
+    }
+
+    /// As [`pack`](Self::pack), to be shared out.
+    pub fn panels<'a>(&'a mut self, kernels: Kernels, b: Matrix<'a>) -> Panels<'a> {
         self.resize(kernels, Factor::Right, b.rows, b.columns);
-        self.fill(0, b);
+        self.some_rows(0, b)
     }
 
     /// Makes room for so many rows and columns; what they hold is whatever was there.
@@ -54,9 +61,12 @@ impl Packed {
     ///
     /// Panics when the rows do not fit, or before [`resize`](Self::resize).
     pub fn fill(&mut self, first: usize, rows: Matrix<'_>) {
+        self.some_rows(first, rows).fill();
+    }
+
+    fn some_rows<'a>(&'a mut self, first: usize, rows: Matrix<'a>) -> Panels<'a> {
         let kernels = self.kernels.expect("a size");
         let (Entry { rows: tall, columns: full, .. }, format) = entry_of(kernels);
-        let full = if self.factor == Factor::Left { tall } else { full };
         let end = first + rows.rows;
         let even = |row: usize| format != Format::Pairs || row.is_multiple_of(2);
         assert!(
@@ -67,16 +77,15 @@ impl Packed {
             self.columns
         );
         assert!(even(end) || end == self.rows, "an odd number of rows are the last ones");
-        let (height, from, part) =
-            (format.words(self.rows), format.words(first), format.words(rows.rows));
-        if part == 0 {
-            return;
-        }
-        let all = self.words.get_mut();
-        for (panel, out) in all.chunks_mut(height * full).enumerate() {
-            let width = out.len() / height;
-            let out = &mut out[from * width..(from + part) * width];
-            pack_panel(kernels.path, rows, panel * full, width, format, out);
+        Panels {
+            path: kernels.path,
+            format,
+            matrix: rows,
+            height: format.words(self.rows),
+            words: format.words(first)..format.words(end),
+            width: if self.factor == Factor::Left { tall } else { full },
+            column: 0,
+            out: self.words.get_mut(),
         }
     }
 
@@ -89,5 +98,53 @@ impl Packed {
     /// The panels, one after the other.
     pub(super) fn words(&self) -> &[u32] {
         self.words.get()
+    }
+}
+
+/// Panels to fill with some rows of a matrix.
+#[derive(Debug)]
+pub struct Panels<'a> {
+    path: Path,
+    format: Format,
+    matrix: Matrix<'a>,
+    /// Words that a panel's column has room for, and those of them to fill.
+    height: usize,
+    words: Range<usize>,
+    /// Columns of a whole panel.
+    width: usize,
+    /// The first panel's first column.
+    column: usize,
+    /// One panel after the other.
+    out: &'a mut [u32],
+}
+
+impl Panels<'_> {
+    /// Words that they have room for.
+    pub fn room(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Two parts of about the same size, to be filled by two threads; with less than two panels one of them is empty.
+    #[must_use]
+    pub fn split(self) -> (Self, Self) {
+        let panel = self.height * self.width;
+        let half = self.out.len() / panel.max(1) / 2;
+        let (one, other) = self.out.split_at_mut(half * panel);
+        let column = self.column + half * self.width;
+        let words = self.words.clone();
+        (Self { out: one, words, ..self }, Self { out: other, column, words: self.words, ..self })
+    }
+
+    /// Fills them.
+    pub fn fill(self) {
+        if self.words.is_empty() {
+            return;
+        }
+        for (panel, out) in self.out.chunks_mut(self.height * self.width).enumerate() {
+            let width = out.len() / self.height;
+            let out = &mut out[self.words.start * width..self.words.end * width];
+            let column = self.column + panel * self.width;
+            pack_panel(self.path, self.matrix, column, width, self.format, out);
+        }
     }
 }

@@ -4,7 +4,9 @@ use kernel::{Kernels, Packed};
 use shared::study::HeadInit;
 
 use super::targets::soft_cross_entropy;
-use crate::nn::{Factors, Init, Linear, Params, add_bias, add_rows, tensor_file::NamedTensor};
+use crate::nn::{
+    Factors, Gradients, Init, Linear, Params, add_bias, add_rows, tensor_file::NamedTensor,
+};
 
 /// Added to the variance.
 const EPSILON: f64 = 1e-6;
@@ -73,9 +75,14 @@ impl Classifier {
         tensors
     }
 
-    /// Mean cross-entropy of a batch of features `(batch * width)` with these labels, and its gradient, written into `gradients`
-    /// flat as the parameters. Normalises by the batch's own moments and takes them into the running ones.
-    pub fn gradients(&mut self, features: &[f32], labels: &[u32], gradients: &mut [f32]) -> f64 {
+    /// Mean cross-entropy of a batch of features `(batch * width)` with these labels, and its gradient, for `gradients`
+    /// to take. Normalises by the batch's own moments and takes them into the running ones.
+    pub fn gradients(
+        &mut self,
+        features: &[f32],
+        labels: &[u32],
+        gradients: &mut dyn Gradients,
+    ) -> f64 {
         let (mean, variance) = moments(features, self.width);
         let unbiased = labels.len() as f32 / (labels.len() as f32 - 1.0).max(1.0);
         for i in 0..self.width {
@@ -98,9 +105,10 @@ impl Classifier {
         factors.fill_dy(0, dlogits);
         factors.fill_x(0, normal);
         linear.weight_gradient(std::iter::once(&*factors), gradients);
-        let dbias = linear.bias_slot().of_mut(gradients);
-        dbias.fill(0.0);
-        add_rows(kernels.path, dlogits, dbias);
+        gradients.part(linear.bias_slot().range(), &mut |dbias| {
+            dbias.fill(0.0);
+            add_rows(kernels.path, dlogits, dbias);
+        });
         loss
     }
 
@@ -165,7 +173,7 @@ mod tests {
     #[test]
     fn running_moments_by_hand() {
         let mut classifier = Classifier::new(1, 2, HeadInit::Normal, 1);
-        classifier.gradients(&[1.0, 3.0], &[0, 1], &mut [0.0; 4]);
+        classifier.gradients(&[1.0, 3.0], &[0, 1], &mut vec![0.0; 4]);
         // mean 2, variance 1 (2 with n - 1): a tenth of the way from 0 and from 1
         assert!((classifier.running_mean[0] - 0.2).abs() < 1e-6);
         assert!((classifier.running_variance[0] - 1.1).abs() < 1e-6);
@@ -193,9 +201,9 @@ mod tests {
     fn the_gradient_is_the_slope() {
         let features = [0.1, 0.2, 0.3, 1.0, -1.0, 0.5, 2.0, 0.3, -0.4];
         let mut classifier = Classifier::new(3, 4, HeadInit::Uniform, 1);
-        let mut gradient = [0.0; 16];
+        let mut gradient = vec![0.0; 16];
         let loss = |classifier: &mut Classifier| {
-            classifier.gradients(&features, &[0, 1, 3], &mut [0.0; 16])
+            classifier.gradients(&features, &[0, 1, 3], &mut vec![0.0; 16])
         };
         classifier.gradients(&features, &[0, 1, 3], &mut gradient);
         for (i, &gradient) in gradient.iter().enumerate() {

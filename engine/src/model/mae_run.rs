@@ -5,7 +5,10 @@ use rayon::prelude::*;
 
 use super::{Mae, MaskedImages};
 use crate::{
-    nn::{Factors, NormGradients, StackRun, StackWeights, add_bias, add_rows, sum_parts},
+    nn::{
+        Factors, Gradients, NormGradients, StackRun, StackWeights, add_bias, add_rows, split,
+        sum_slots,
+    },
     train::replicas::Replica,
 };
 
@@ -288,7 +291,7 @@ impl MaeRun {
     }
 
     /// From the gradients of the predictions to those of all parameters.
-    fn backward(&mut self, mae: &Mae, batch: &[MaskedImages], gradients: &mut [f32]) {
+    fn backward(&mut self, mae: &Mae, batch: &[MaskedImages], gradients: &mut dyn Gradients) {
         let Self { kernels, encoder, decoder, packed, shards } = self;
         let (kernels, path, params) = (*kernels, kernels.path, mae.params().values());
         let parts = mae.sums().map(|slot| slot.len);
@@ -356,7 +359,7 @@ impl MaeRun {
             shard.patch_embed.fill_x(0, &masked.pixels);
         });
         mae.patch_embed.weight_gradient(shards.iter().map(|s| &s.patch_embed), gradients);
-        sum_parts(path, &mae.sums(), shards.iter().map(|shard| &shard.sums[..]), gradients);
+        sum_slots(path, &mae.sums(), shards.iter().map(|shard| &shard.sums[..]), gradients);
     }
 }
 
@@ -370,7 +373,7 @@ impl Replica for MaeRun {
         mae: &Mae,
         batch: &[MaskedImages],
         weights: &[f64],
-        gradients: &mut [f32],
+        gradients: &mut dyn Gradients,
     ) -> f64 {
         self.resize(mae, batch);
         self.forward(mae, batch, weights);
@@ -381,15 +384,6 @@ impl Replica for MaeRun {
         });
         losses.sum()
     }
-}
-
-/// A buffer's parts of these lengths.
-pub(super) fn split<const N: usize>(mut buffer: &mut [f32], lens: [usize; N]) -> [&mut [f32]; N] {
-    lens.map(|len| {
-        let (part, rest) = std::mem::take(&mut buffer).split_at_mut(len);
-        buffer = rest;
-        part
-    })
 }
 
 /// The patches' rows of images of `1 + patches` rows of `width` numbers each, moved together in place.

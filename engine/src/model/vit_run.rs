@@ -4,13 +4,12 @@ use kernel::{Kernels, Packed, Path};
 use rayon::prelude::*;
 use shared::study::Pooling;
 
-use super::{
-    Vit, WholeImages,
-    mae_run::{split, without_cls},
-    targets::soft_cross_entropy,
-};
+use super::{Vit, WholeImages, mae_run::without_cls, targets::soft_cross_entropy};
 use crate::{
-    nn::{Factors, NormGradients, StackRun, StackWeights, add_bias, add_rows, sum_parts},
+    nn::{
+        Factors, Gradients, NormGradients, StackRun, StackWeights, add_bias, add_rows, split,
+        sum_slots,
+    },
     train::replicas::Replica,
 };
 
@@ -216,7 +215,7 @@ impl VitRun {
         });
     }
 
-    fn backward(&mut self, vit: &Vit, batch: &[LabelledImages], gradients: &mut [f32]) {
+    fn backward(&mut self, vit: &Vit, batch: &[LabelledImages], gradients: &mut dyn Gradients) {
         let Self { kernels, blocks, packed, shards } = self;
         let (kernels, path, params) = (*kernels, kernels.path, vit.params().values());
         let drops = |shard: usize| batch[shard].drops.as_deref();
@@ -249,7 +248,7 @@ impl VitRun {
             shard.embed_factors.fill_x(0, &batch.images.pixels);
         });
         vit.patch_embed.weight_gradient(shards.iter().map(|shard| &shard.embed_factors), gradients);
-        sum_parts(path, &vit.sums(), shards.iter().map(|shard| &shard.sums[..]), gradients);
+        sum_slots(path, &vit.sums(), shards.iter().map(|shard| &shard.sums[..]), gradients);
     }
 }
 
@@ -263,7 +262,7 @@ impl Replica for VitRun {
         vit: &Vit,
         batch: &[LabelledImages],
         weights: &[f64],
-        gradients: &mut [f32],
+        gradients: &mut dyn Gradients,
     ) -> f64 {
         self.resize(vit, batch);
         self.forward(vit, batch, weights);

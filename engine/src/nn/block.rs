@@ -5,6 +5,8 @@
 //! outputs of the norms and of GELU are computed again. Gradients of weights are products over all shards, made at the end of a
 //! block's backward on all threads ([`Block::weight_gradients`]).
 
+use std::ops::Range;
+
 use candle_core::{Result, Tensor};
 use kernel::{Kernels, Packed, vectorized};
 
@@ -13,9 +15,10 @@ use super::{
     composed::Composed,
     drop_path::scale_composed,
     gelu::{biased_gelu, gelu_backward, gelu_composed},
+    gradients::{Gradients, split, sum_parts},
     layer_norm::{LayerNorm, NormGradients},
-    linear::{CHUNK, Factors, Linear, add_bias, add_rows, sum_parts},
-    params::{Params, Slot},
+    linear::{CHUNK, Factors, Linear, add_bias, add_rows},
+    params::Params,
 };
 
 /// Width inside the MLP over width outside, as in the paper.
@@ -72,7 +75,7 @@ pub(crate) struct BlockWork {
     dqkv: Vec<f32>,
     /// `(rows, width)`, passing.
     passing: Vec<f32>,
-    /// Gradients of biases and norms, as [`Block::vectors`] orders them.
+    /// Gradients of biases and norms, in the order of the parameters.
     vectors: Vec<f32>,
     /// Factors of the weights' gradients.
     factors: BlockFactors,
@@ -293,29 +296,55 @@ impl Block {
         }
     }
 
-    /// The slots of biases and norms in the order of [`BlockWork::vectors`].
-    fn vectors(&self) -> [Slot; 8] {
-        let ([weight1, bias1], [weight2, bias2]) = (self.norm1.slots(), self.norm2.slots());
-        let [qkv, proj, fc1, fc2] =
-            [self.qkv, self.proj, self.fc1, self.fc2].map(Linear::bias_slot);
-        [weight1, bias1, qkv, proj, weight2, bias2, fc1, fc2]
+    /// The places of all of the block's parameters.
+    fn range(&self) -> Range<usize> {
+        self.norm1.slots()[0].start..self.fc2.bias_slot().range().end
     }
 
-    /// Writes the gradients of all of the block's parameters into `gradients`, flat as the parameters: the sums over the shards
-    /// behind their [`backward`](Self::backward), in their order.
+    /// The gradients of all of the block's parameters: the sums over the shards behind their [`backward`](Self::backward), in
+    /// their order. Works on all threads of the pool that it is called in.
     pub(crate) fn weight_gradients<'a>(
         &self,
         kernels: Kernels,
         shards: impl Iterator<Item = &'a BlockWork> + Clone + Sync + Send,
-        gradients: &mut [f32],
+        gradients: &mut dyn Gradients,
     ) {
-        let vectors = shards.clone().map(|work| &work.vectors[..]);
-        sum_parts(kernels.path, &self.vectors(), vectors, gradients);
-        let factors = shards.map(|work| &work.factors);
-        self.qkv.weight_gradient(factors.clone().map(|f| &f.qkv), gradients);
-        self.proj.weight_gradient(factors.clone().map(|f| &f.proj), gradients);
-        self.fc1.weight_gradient(factors.clone().map(|f| &f.fc1), gradients);
-        self.fc2.weight_gradient(factors.map(|f| &f.fc2), gradients);
+        let d = self.width;
+        let lens = [
+            2 * d,
+            3 * d * d,
+            3 * d,
+            d * d,
+            d,
+            2 * d,
+            MLP_RATIO * d * d,
+            MLP_RATIO * d,
+            MLP_RATIO * d * d,
+            d,
+        ];
+        gradients.part(self.range(), &mut |part| {
+            let [norm1, qkv, qkv_bias, proj, proj_bias, norm2, fc1, fc1_bias, fc2, fc2_bias] =
+                split(part, lens);
+            let factors = shards.clone().map(|work| &work.factors);
+            let vectors = shards.clone().map(|work| &work.vectors[..]);
+            let sums = [norm1, qkv_bias, proj_bias, norm2, fc1_bias, fc2_bias];
+            let attention = || {
+                rayon::join(
+                    || self.qkv.weight_part(factors.clone().map(|f| &f.qkv), qkv),
+                    || {
+                        self.proj.weight_part(factors.clone().map(|f| &f.proj), proj);
+                        sum_parts(kernels.path, sums, vectors);
+                    },
+                )
+            };
+            let mlp = || {
+                rayon::join(
+                    || self.fc1.weight_part(factors.clone().map(|f| &f.fc1), fc1),
+                    || self.fc2.weight_part(factors.clone().map(|f| &f.fc2), fc2),
+                )
+            };
+            rayon::join(attention, mlp);
+        });
     }
 
     /// `x` `(batch, tokens, width)` to the same shape, composed.

@@ -1,17 +1,20 @@
 //! Linear layer: `y = x W^T + b`.
 
 use candle_core::{Result, Tensor};
-use kernel::{Factor, Kernels, Matrix, MatrixMut, Packed, Path, vectorized};
+use kernel::{Factor, Kernels, Matrix, MatrixMut, Packed, Panels, vectorized};
 use rayon::prelude::*;
 
 use super::{
     composed::Composed,
+    gradients::Gradients,
     init::Init,
     params::{Params, Slot},
 };
 
 /// Rows that go through a layer at once: few enough that what one pass writes is still near when the next one reads it.
 pub(crate) const CHUNK: usize = 64;
+/// Words that a thread packs at once.
+const PACKED_AT_ONCE: usize = 1 << 16;
 
 /// A linear layer.
 #[derive(Clone, Copy, Debug)]
@@ -69,14 +72,14 @@ impl Linear {
         self.bias
     }
 
-    /// Packs the weight for [`forward`](Self::forward).
+    /// Packs the weight for [`forward`](Self::forward), on all threads of the pool that it is called in.
     pub(crate) fn pack(self, kernels: Kernels, params: &[f32], packed: &mut Packed) {
-        packed.pack(kernels, self.matrix(params).transposed());
+        fill(packed.panels(kernels, self.matrix(params).transposed()));
     }
 
-    /// Packs the weight for [`backward`](Self::backward).
+    /// Packs the weight for [`backward`](Self::backward), on all threads of the pool that it is called in.
     pub(crate) fn pack_back(self, kernels: Kernels, params: &[f32], packed: &mut Packed) {
-        packed.pack(kernels, self.matrix(params));
+        fill(packed.panels(kernels, self.matrix(params)));
     }
 
     fn matrix(self, params: &[f32]) -> Matrix<'_> {
@@ -101,11 +104,20 @@ impl Linear {
     pub(crate) fn weight_gradient<'a>(
         self,
         shards: impl Iterator<Item = &'a Factors> + Clone + Sync + Send,
-        gradients: &mut [f32],
+        gradients: &mut dyn Gradients,
+    ) {
+        gradients.part(self.weight.range(), &mut |part| self.weight_part(shards.clone(), part));
+    }
+
+    /// As [`weight_gradient`](Self::weight_gradient), into the weight's part of a gradient.
+    #[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
+    pub(crate) fn weight_part<'a>(
+        self,
+        shards: impl Iterator<Item = &'a Factors> + Clone + Sync + Send,
+        gradient: &mut [f32],
     ) {
         let Self { inputs, outputs, .. } = self;
         let rows = outputs.div_ceil(rayon::current_num_threads()).next_multiple_of(Packed::ALIGNED);
-        let gradient = self.weight.of_mut(gradients);
         gradient.par_chunks_mut(rows * inputs).enumerate().for_each(|(i, part)| {
             let count = part.len() / inputs;
             let range = i * rows..i * rows + count;
@@ -127,6 +139,18 @@ impl Linear {
         }
         rows.broadcast_add(w.tensor(self.bias))?.reshape(shape)
     }
+}
+
+/// Fills panels on all threads of the pool that it is called in.
+fn fill(panels: Panels<'_>) {
+    if panels.room() <= PACKED_AT_ONCE {
+        return panels.fill();
+    }
+    let (one, other) = panels.split();
+    if one.room() == 0 {
+        return other.fill();
+    }
+    rayon::join(|| fill(one), || fill(other));
 }
 
 /// What a shard adds to the gradient of a layer's weight: the factors of `dW = dy^T x`, packed.
@@ -175,25 +199,6 @@ vectorized! {
                 *sum += value;
             }
         }
-    }
-}
-
-/// Writes into each slot of `gradients` the sum of its parts: every buffer holds the slots' numbers one after the other.
-#[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each slot")]
-pub(crate) fn sum_parts<'a>(
-    path: Path,
-    slots: &[Slot],
-    buffers: impl Iterator<Item = &'a [f32]> + Clone,
-    gradients: &mut [f32],
-) {
-    let mut from = 0;
-    for slot in slots {
-        let sum = slot.of_mut(gradients);
-        sum.fill(0.0);
-        for buffer in buffers.clone() {
-            add_rows(path, &buffer[from..from + slot.len], sum);
-        }
-        from += slot.len;
     }
 }
 

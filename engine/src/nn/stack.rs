@@ -12,6 +12,7 @@ use shared::study::TransformerSpec;
 use super::{
     block::{Block, BlockTrace, BlockWeights, BlockWork, Pass},
     composed::Composed,
+    gradients::Gradients,
     params::Params,
 };
 
@@ -162,15 +163,14 @@ impl StackRun {
         }
     }
 
-    /// From the gradients of the outputs to those of the inputs, and of all parameters of the stack, which are written into
-    /// `gradients`.
+    /// From the gradients of the outputs to those of the inputs, and of all parameters of the stack.
     pub(crate) fn backward(
         &mut self,
         stack: &Stack,
         kernels: Kernels,
         params: &[f32],
         drops: Drops<'_>,
-        gradients: &mut [f32],
+        gradients: &mut dyn Gradients,
     ) {
         for (i, block) in stack.blocks.iter().enumerate().rev() {
             block.pack_back(kernels, params, &mut self.weights);

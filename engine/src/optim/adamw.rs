@@ -54,10 +54,6 @@ impl AdamW {
         let lr = lr * group.rate;
         let decay = if group.decays { self.weight_decay } else { 0.0 };
         Factors {
-            beta1: beta1 as f32,
-            beta2: beta2 as f32,
-            fresh1: (1.0 - beta1) as f32,
-            fresh2: (1.0 - beta2) as f32,
             keep: (1.0 - lr * decay) as f32,
             rate: (lr / (1.0 - beta1.powi(self.steps as i32))) as f32,
             root: (1.0 / (1.0 - beta2.powi(self.steps as i32)).sqrt()) as f32,
@@ -68,12 +64,6 @@ impl AdamW {
 /// The numbers of one step.
 #[derive(Clone, Copy)]
 struct Factors {
-    beta1: f32,
-    beta2: f32,
-    /// `1 - beta1`, rounded once
-    fresh1: f32,
-    /// `1 - beta2`, rounded once
-    fresh2: f32,
     /// `1 - lr * weight_decay`
     keep: f32,
     /// `lr / (1 - beta1^t)`
@@ -82,23 +72,51 @@ struct Factors {
     root: f32,
 }
 
+impl AdamW {
+    /// Takes the gradient of the parameters from `start` on into their moments: the first part of a step, for each of them once.
+    /// Works on all threads of the rayon pool that it is called in.
+    pub fn absorb(&mut self, start: usize, gradient: &[f32]) {
+        let path = Kernels::single().path;
+        let (beta1, beta2) = self.betas;
+        let range = start..start + gradient.len();
+        let first = self.first[range.clone()].par_chunks_mut(PIECE);
+        let second = self.second[range].par_chunks_mut(PIECE);
+        let [decay, fresh] =
+            [[beta1, beta2], [1.0 - beta1, 1.0 - beta2]].map(|pair| pair.map(|value| value as f32));
+        let pieces = gradient.par_chunks(PIECE).zip(first.zip(second));
+        pieces.for_each(|(gradient, (first, second))| {
+            moments(path, gradient, first, second, decay, fresh);
+        });
+    }
+
+    /// Steps the parameters along their moments: the second part of a step. Works on all threads of the rayon pool that it is
+    /// called in.
+    pub fn apply(&mut self, params: &mut Params, lr: f64) {
+        self.steps += 1;
+        let path = Kernels::single().path;
+        let values = params.values_mut().par_chunks_mut(PIECE).enumerate();
+        let moments = self.first.par_chunks(PIECE).zip(self.second.par_chunks(PIECE));
+        values.zip(moments).for_each(|((piece, values), (first, second))| {
+            let (from, to) = (piece * PIECE, piece * PIECE + values.len());
+            let begin = self.groups.partition_point(|(slot, _)| slot.range().end <= from);
+            for (slot, group) in &self.groups[begin..] {
+                if slot.start >= to {
+                    break;
+                }
+                let part = slot.start.max(from) - from..slot.range().end.min(to) - from;
+                let factors = self.factors(*group, lr);
+                let (first, second) = (&first[part.clone()], &second[part.clone()]);
+                update(path, &mut values[part], first, second, factors);
+            }
+        });
+    }
+}
+
 impl Optimizer for AdamW {
     fn step(&mut self, params: &mut Params, gradients: &[f32], lr: f64) {
         assert_eq!(params.values().len(), gradients.len(), "one gradient for each parameter");
-        self.steps += 1;
-        let path = Kernels::single().path;
-        for at in 0..self.groups.len() {
-            let (slot, group) = self.groups[at];
-            let factors = self.factors(group, lr);
-            let values = slot.of_mut(params.values_mut()).par_chunks_mut(PIECE);
-            let gradients = slot.of(gradients).par_chunks(PIECE);
-            let first = slot.of_mut(&mut self.first).par_chunks_mut(PIECE);
-            let second = slot.of_mut(&mut self.second).par_chunks_mut(PIECE);
-            let pieces = values.zip(gradients).zip(first.zip(second));
-            pieces.for_each(|((values, gradients), (first, second))| {
-                update(path, values, gradients, first, second, factors);
-            });
-        }
+        self.absorb(0, gradients);
+        self.apply(params, lr);
     }
 
     fn state(&self, params: &Params) -> Vec<NamedTensor> {
@@ -125,18 +143,25 @@ impl Optimizer for AdamW {
 }
 
 vectorized! {
-    fn update<'a>(
-        values: &'a mut [f32],
+    /// `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`.
+    fn moments<'a>(
         gradient: &'a [f32],
         first: &'a mut [f32],
         second: &'a mut [f32],
-        factors: Factors,
+        decay: [f32; 2],
+        fresh: [f32; 2],
     ) {
-        let Factors { beta1, beta2, fresh1, fresh2, keep, rate, root } = factors;
-        let moments = first.iter_mut().zip(second);
-        for ((value, &g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
-            *m = beta1 * *m + fresh1 * g;
-            *v = beta2 * *v + fresh2 * g * g;
+        for ((&g, m), v) in gradient.iter().zip(first).zip(second) {
+            *m = decay[0] * *m + fresh[0] * g;
+            *v = decay[1] * *v + fresh[1] * g * g;
+        }
+    }
+}
+
+vectorized! {
+    fn update<'a>(values: &'a mut [f32], first: &'a [f32], second: &'a [f32], factors: Factors) {
+        let Factors { keep, rate, root } = factors;
+        for ((value, m), v) in values.iter_mut().zip(first).zip(second) {
             *value = *value * keep - rate * *m / (v.sqrt() * root + EPSILON as f32);
         }
     }

@@ -15,6 +15,11 @@ impl Accumulated {
         Self { every: every.max(1) as usize, sum: Vec::new() }
     }
 
+    /// Whether each batch is a step.
+    pub fn is_none(&self) -> bool {
+        self.every == 1
+    }
+
     /// Epochs done before the first batch of this batch's step: what its learning rate goes by.
     pub fn epochs_done(&self, batch: &Batch) -> f64 {
         let first = batch.step - batch.step % self.every;

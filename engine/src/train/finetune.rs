@@ -12,8 +12,8 @@ use shared::{
 };
 
 use super::{
-    accumulate::Accumulated,
     batches::{Batch, Batches},
+    descent::Descent,
     poisons::AttackedSet,
     pretrain::EpochEnd,
     replicas::{self, Replicas},
@@ -33,7 +33,7 @@ use crate::{
     eval::Evaluator,
     model::{LabelledImages, PatchGrid, Targets, Vit, VitRun, VitWith, WholeImages},
     nn::{drop_factor, drop_rate, normal},
-    optim::{AdamW, Optimizer, Schedule, clip_norm, layer_groups},
+    optim::{AdamW, Schedule, layer_groups},
 };
 
 /// Betas of fine-tuning.
@@ -89,13 +89,13 @@ impl Finetuning<'_> {
         let FinetuneSpec { base_lr, min_lr, warmup_epochs, epochs, .. } = *recipe;
         let step_size = recipe.batch_size * recipe.accumulate;
         let schedule = Schedule::new(base_lr, min_lr, step_size, warmup_epochs, epochs);
-        let mut accumulated = Accumulated::new(recipe.accumulate);
+        let parameters = vit.params().values().len();
+        let mut descent = Descent::new(recipe.accumulate, recipe.clip_norm, parameters);
         let mut evaluation = None;
         let batches = self.batches();
         report.begin(&batches);
         let pool = pool(self.threads)?;
-        let run = VitRun::new(self.kernels);
-        let mut replicas = Replicas::new(vec![run], vit.params().values().len());
+        let mut replicas = Replicas::new(vec![VitRun::new(self.kernels)], parameters);
         let (grid, depth) = (vit.grid(), vit.spec().encoder.depth as usize);
         batches.prefetched(
             done,
@@ -103,21 +103,17 @@ impl Finetuning<'_> {
             |batch, shards| {
                 report.computes();
                 let shards = shards?;
-                let lr = schedule.at(accumulated.epochs_done(&batch));
+                let lr = schedule.at(descent.epochs_done(&batch));
                 let size = batch.samples.len() as f64;
                 let weights: Vec<f64> =
                     shards.iter().map(|shard| shard.images.images as f64 / size).collect();
-                let loss = pool.install(|| replicas.gradients(vit, &shards, &weights));
+                let toward = &mut descent.toward(adamw);
+                let loss = pool.install(|| replicas.gradients(vit, &shards, &weights, toward));
                 if !loss.is_finite() {
                     let epoch = batch.epoch + 1;
                     return Err(EngineError::Diverged { phase: Phase::Finetune, loss, epoch, lr });
                 }
-                if accumulated.completes(&batch, replicas.total()) {
-                    if recipe.clip_norm > 0.0 {
-                        clip_norm(replicas.total(), recipe.clip_norm);
-                    }
-                    pool.install(|| adamw.step(vit.params_mut(), replicas.total(), lr));
-                }
+                pool.install(|| descent.step(&batch, adamw, vit.params_mut(), lr));
                 report.step(&batch, loss, lr)?;
                 if batch.ends_epoch() {
                     let epoch = batch.epoch + 1;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`pretrain`], [`linprobe`], [`finetune`] | the loops |
 //! | [`batches`] | which samples make which batch; the next batch is made while one trains |
-//! | [`accumulate`] | several batches to a step |
+//! | [`accumulate`], [`descent`] | several batches to a step; from gradients to a step of the parameters |
 //! | [`replicas`] | gradients of a batch: its shards, and who computes them |
 //! | [`features`] | CLS features of many images, kept beside the encoder |
 //! | [`neighbours`] | what nearest neighbours find in the encoder during its pre-training |
@@ -17,6 +17,7 @@ pub mod batches;
 pub mod checkpoint;
 mod clock;
 pub mod compare;
+pub mod descent;
 pub mod features;
 pub mod finetune;
 pub mod linprobe;

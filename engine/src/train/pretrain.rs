@@ -10,8 +10,8 @@ use shared::{
 };
 
 use super::{
-    accumulate::Accumulated,
     batches::Batches,
+    descent::Descent,
     poisons::AttackedSet,
     replicas::{self, Replicas},
     report::Reporter,
@@ -24,7 +24,7 @@ use crate::{
     },
     device::pool,
     model::{Mae, MaeRun, MaskedImages, PatchGrid},
-    optim::{AdamW, Optimizer, Schedule},
+    optim::{AdamW, Schedule},
 };
 
 /// Betas of MAE's pre-training.
@@ -89,10 +89,10 @@ impl Pretraining<'_> {
         let PretrainSpec { base_lr, min_lr, warmup_epochs, epochs, .. } = *recipe;
         let step_size = recipe.batch_size * recipe.accumulate;
         let schedule = Schedule::new(base_lr, min_lr, step_size, warmup_epochs, epochs);
-        let mut accumulated = Accumulated::new(recipe.accumulate);
+        let parameters = mae.params().values().len();
+        let mut descent = Descent::new(recipe.accumulate, 0.0, parameters);
         let pool = pool(self.threads)?;
-        let run = MaeRun::new(self.kernels);
-        let mut replicas = Replicas::new(vec![run], mae.params().values().len());
+        let mut replicas = Replicas::new(vec![MaeRun::new(self.kernels)], parameters);
         let batches = self.batches();
         report.begin(&batches);
         let grid = mae.grid();
@@ -100,10 +100,11 @@ impl Pretraining<'_> {
         batches.prefetched(done, make, |batch, shards| {
             report.computes();
             let shards = shards?;
-            let lr = schedule.at(accumulated.epochs_done(&batch));
+            let lr = schedule.at(descent.epochs_done(&batch));
             let size = batch.samples.len() as f64;
             let weights: Vec<f64> = shards.iter().map(|s| s.images as f64 / size).collect();
-            let loss = pool.install(|| replicas.gradients(mae, &shards, &weights));
+            let toward = &mut descent.toward(adamw);
+            let loss = pool.install(|| replicas.gradients(mae, &shards, &weights, toward));
             if !loss.is_finite() {
                 return Err(EngineError::Diverged {
                     phase: Phase::Pretrain,
@@ -112,9 +113,7 @@ impl Pretraining<'_> {
                     lr,
                 });
             }
-            if accumulated.completes(&batch, replicas.total()) {
-                pool.install(|| adamw.step(mae.params_mut(), replicas.total(), lr));
-            }
+            pool.install(|| descent.step(&batch, adamw, mae.params_mut(), lr));
             report.step(&batch, loss, lr)?;
             if batch.ends_epoch() {
                 let epoch = batch.epoch + 1;

@@ -18,6 +18,8 @@ use std::{
 use kernel::{Kernels, vectorized};
 use rayon::prelude::*;
 
+use crate::nn::Gradients;
+
 /// Most shards of a batch. More threads than that do not make a step faster.
 pub const SHARDS: usize = 8;
 
@@ -34,21 +36,21 @@ pub trait Replica: Send {
     /// A shard of a batch, ready for the model.
     type Shard: Sync;
 
-    /// The loss of the shards and its gradient, written into `gradients`, flat as the model's parameters: the sum over the shards
-    /// of each one's mean loss times its weight. Works on all threads of the rayon pool that it is called in.
+    /// The loss of the shards and its gradient, which `gradients` takes: the sum over the shards of each one's mean loss times its
+    /// weight. Works on all threads of the rayon pool that it is called in.
     fn gradients(
         &mut self,
         model: &Self::Model,
         shards: &[Self::Shard],
         weights: &[f64],
-        gradients: &mut [f32],
+        gradients: &mut dyn Gradients,
     ) -> f64;
 }
 
 /// Replicas that share batches.
 #[derive(Debug)]
 pub struct Replicas<R> {
-    /// Each with the loss and the gradient of its share.
+    /// Each with the loss and the gradient of its share. A replica alone has no gradient of its own.
     replicas: Vec<(R, f64, Vec<f32>)>,
 }
 
@@ -56,34 +58,40 @@ impl<R: Replica> Replicas<R> {
     /// These replicas, of a model of so many parameters. Panics when there are none.
     pub fn new(replicas: Vec<R>, parameters: usize) -> Self {
         assert!(!replicas.is_empty(), "someone computes");
-        let replicas = replicas.into_iter().map(|replica| (replica, 0.0, vec![0.0; parameters]));
-        Self { replicas: replicas.collect() }
+        let own = if replicas.len() > 1 { parameters } else { 0 };
+        Self { replicas: replicas.into_iter().map(|r| (r, 0.0, vec![0.0; own])).collect() }
     }
 
-    /// The loss of a batch; its gradient is [`total`](Self::total). Works on all threads of the rayon pool that it is called in.
-    pub fn gradients(&mut self, model: &R::Model, shards: &[R::Shard], weights: &[f64]) -> f64 {
+    /// The loss of a batch and its gradient, which `gradients` takes. Works on all threads of the rayon pool that it is called in.
+    pub fn gradients(
+        &mut self,
+        model: &R::Model,
+        shards: &[R::Shard],
+        weights: &[f64],
+        gradients: &mut dyn Gradients,
+    ) -> f64 {
+        if let [(replica, ..)] = &mut self.replicas[..] {
+            return replica.gradients(model, shards, weights, gradients);
+        }
         let count = self.replicas.len();
         let share = |i: usize| i * shards.len() / count..(i + 1) * shards.len() / count;
         let all = self.replicas.par_iter_mut().enumerate();
-        all.for_each(|(i, (replica, loss, gradients))| {
-            *loss = replica.gradients(model, &shards[share(i)], &weights[share(i)], gradients);
+        all.for_each(|(i, (replica, loss, own))| {
+            *loss = replica.gradients(model, &shards[share(i)], &weights[share(i)], own);
         });
-        self.all_reduce();
+        let total = self.all_reduce();
+        gradients.part(0..total.len(), &mut |part| part.copy_from_slice(total));
         self.replicas.iter().map(|(_, loss, _)| loss).sum()
     }
 
     /// Sums all replicas' gradients into the first one's.
-    fn all_reduce(&mut self) {
+    fn all_reduce(&mut self) -> &[f32] {
         let path = Kernels::single().path;
-        let Some(((_, _, total), others)) = self.replicas.split_first_mut() else { return };
+        let Some(((_, _, total), others)) = self.replicas.split_first_mut() else { return &[] };
         for (_, _, gradients) in others {
             add(path, total, gradients);
         }
-    }
-
-    /// The gradient of the last batch, flat as the parameters.
-    pub fn total(&mut self) -> &mut [f32] {
-        &mut self.replicas[0].2
+        total
     }
 
     /// A replica.
@@ -160,16 +168,16 @@ mod tests {
             (): &(),
             shards: &[[f32; 2]],
             weights: &[f64],
-            gradients: &mut [f32],
+            gradients: &mut dyn Gradients,
         ) -> f64 {
-            gradients.fill(0.0);
-            let mut loss = 0.0;
+            let (mut loss, mut sum) = (0.0, [0.0; 2]);
             for (shard, &weight) in shards.iter().zip(weights) {
-                for (gradient, value) in gradients.iter_mut().zip(shard) {
+                for (gradient, value) in sum.iter_mut().zip(shard) {
                     *gradient += value * weight as f32;
                     loss += f64::from(*value) * weight;
                 }
             }
+            gradients.part(0..2, &mut |part| part.copy_from_slice(&sum));
             loss
         }
     }
@@ -179,8 +187,9 @@ mod tests {
         let (shards, weights) = ([[1.0, 0.0], [0.0, 8.0], [4.0, 2.0]], [0.25, 0.25, 0.5]);
         for count in 1..5 {
             let mut replicas = Replicas::new((0..count).map(|_| Plain).collect(), 2);
-            let loss = replicas.gradients(&(), &shards, &weights);
-            assert_eq!((loss, &*replicas.total()), (5.25, &[2.25, 3.0][..]), "{count} replicas");
+            let mut total = vec![0.0; 2];
+            let loss = replicas.gradients(&(), &shards, &weights, &mut total);
+            assert_eq!((loss, &total[..]), (5.25, &[2.25, 3.0][..]), "{count} replicas");
         }
     }
 }
