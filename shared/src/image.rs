@@ -95,7 +95,12 @@ impl Rgb8 {
 
     /// The image mirrored left to right.
     pub fn mirrored(&self) -> Self {
-        Self::from_fn(self.width, self.height, |x, y| self.pixel(self.width - 1 - x, y))
+        let mut data = self.data.clone();
+        for row in data.chunks_exact_mut((3 * self.width).max(1)) {
+            let (pixels, _) = row.as_chunks_mut::<3>();
+            pixels.reverse();
+        }
+        Self { data, ..*self }
     }
 }
 

@@ -47,10 +47,24 @@ struct Window {
 
 /// Resizes the whole image to `width` x `height`, ignoring the aspect ratio. Panics when either is 0.
 pub fn resize(image: &Rgb8, width: usize, height: usize, filter: Filter) -> Rgb8 {
+    resize_inlined(image, width, height, filter)
+}
+
+/// [`resize`], to be compiled for the instruction set of the function that calls it.
+#[expect(
+    clippy::inline_always,
+    reason = "only inlined code is compiled for the caller's instruction set"
+)]
+#[inline(always)]
+pub fn resize_inlined(image: &Rgb8, width: usize, height: usize, filter: Filter) -> Rgb8 {
     assert!(width > 0 && height > 0, "an image has at least one pixel");
-    let narrowed = (width != image.width())
-        .then(|| resize_rows(image, &windows(image.width(), width, filter)));
-    let image = narrowed.as_ref().unwrap_or(image);
+    let narrowed;
+    let image = if width == image.width() {
+        image
+    } else {
+        narrowed = resize_rows(image, &windows(image.width(), width, filter));
+        &narrowed
+    };
     if height == image.height() {
         image.clone()
     } else {
@@ -86,41 +100,91 @@ fn windows(source: usize, target: usize, filter: Filter) -> Vec<Window> {
         .collect()
 }
 
+#[inline]
 fn clip(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
+/// Numbers that a loop goes over at once: a compiler makes vectors of them.
+const LANES: usize = 16;
+/// Pixels of that, each with a fourth number beside its three.
+const PIXELS: usize = LANES / 4;
+const HALF: i32 = 1 << (PRECISION_BITS - 1);
+
+/// `sums += values * weights`
+#[expect(
+    clippy::inline_always,
+    reason = "a part of what is compiled for the caller's instruction set"
+)]
+#[inline(always)]
+fn add_weighted(sums: &mut [i32; LANES], values: &[u8; LANES], weights: &[i32; LANES]) {
+    for ((sum, &value), weight) in sums.iter_mut().zip(values).zip(weights) {
+        *sum += i32::from(value) * weight;
+    }
+}
+
+#[expect(
+    clippy::inline_always,
+    reason = "a part of what is compiled for the caller's instruction set"
+)]
+#[inline(always)]
 fn resize_rows(image: &Rgb8, windows: &[Window]) -> Rgb8 {
-    let mut data = Vec::with_capacity(windows.len() * image.height() * 3);
-    for row in image.data().chunks_exact(image.width() * 3) {
-        for window in windows {
-            let mut sums = [1i32 << (PRECISION_BITS - 1); 3];
-            for (weight, pixel) in
-                window.weights.iter().zip(row[window.first * 3..].chunks_exact(3))
-            {
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(value) * weight;
-                }
+    // Each weight four times, and zeros behind the last one.
+    let spread =
+        |weights: &[i32]| std::array::from_fn(|i| weights.get(i / 4).copied().unwrap_or(0));
+    let spread = |window: &Window| -> Vec<[i32; LANES]> {
+        window.weights.chunks(PIXELS).map(spread).collect()
+    };
+    let weights: Vec<_> = windows.iter().map(spread).collect();
+    let mut row = vec![0u8; 4 * (image.width() + PIXELS)];
+    let mut data = vec![0u8; windows.len() * image.height() * 3];
+    let rows = image.data().chunks_exact(image.width() * 3);
+    for (from, to) in rows.zip(data.chunks_exact_mut(windows.len() * 3)) {
+        for (pixel, from) in row.chunks_exact_mut(4).zip(from.chunks_exact(3)) {
+            pixel[..3].copy_from_slice(from);
+        }
+        for ((window, weights), to) in windows.iter().zip(&weights).zip(to.chunks_exact_mut(3)) {
+            let mut sums = [0; LANES];
+            let pixels = row[4 * window.first..].chunks_exact(LANES);
+            for (pixels, weights) in pixels.zip(weights) {
+                add_weighted(&mut sums, pixels.try_into().expect("so many"), weights);
             }
-            data.extend(sums.map(clip));
+            // Of four pixels, of two, of one.
+            let sums: [i32; LANES / 2] = std::array::from_fn(|i| sums[i] + sums[LANES / 2 + i]);
+            let sums: [i32; LANES / 4] = std::array::from_fn(|i| sums[i] + sums[LANES / 4 + i]);
+            let pixel = sums.map(|sum| clip(HALF + sum));
+            to.copy_from_slice(&pixel[..3]);
         }
     }
     Rgb8::from_raw(windows.len(), image.height(), data).expect("three bytes for each target pixel")
 }
 
+#[expect(
+    clippy::inline_always,
+    reason = "a part of what is compiled for the caller's instruction set"
+)]
+#[inline(always)]
 fn resize_columns(image: &Rgb8, windows: &[Window]) -> Rgb8 {
     let stride = image.width() * 3;
-    let mut data = Vec::with_capacity(stride * windows.len());
-    for window in windows {
-        let mut sums = vec![1i32 << (PRECISION_BITS - 1); stride];
-        for (weight, row) in
-            window.weights.iter().zip(image.data()[window.first * stride..].chunks_exact(stride))
-        {
-            for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum += i32::from(value) * weight;
+    let mut data = vec![0u8; stride * windows.len()];
+    for (window, out) in windows.iter().zip(data.chunks_exact_mut(stride)) {
+        let rows = image.data()[window.first * stride..].chunks_exact(stride);
+        let rows = rows.zip(&window.weights);
+        let mut blocks = out.chunks_exact_mut(LANES);
+        for (block, out) in blocks.by_ref().enumerate() {
+            let mut sums = [HALF; LANES];
+            for (row, &weight) in rows.clone() {
+                let values = &row[block * LANES..][..LANES];
+                add_weighted(&mut sums, values.try_into().expect("so many"), &[weight; LANES]);
             }
+            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = clip(sum));
         }
-        data.extend(sums.into_iter().map(clip));
+        let rest = blocks.into_remainder();
+        let first = stride - rest.len();
+        for (i, out) in rest.iter_mut().enumerate() {
+            let terms = rows.clone().map(|(row, weight)| i32::from(row[first + i]) * weight);
+            *out = clip(HALF + terms.sum::<i32>());
+        }
     }
     Rgb8::from_raw(image.width(), windows.len(), data).expect("three bytes for each target pixel")
 }

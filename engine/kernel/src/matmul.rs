@@ -9,7 +9,7 @@ use std::{cell::RefCell, ops::Range};
 use super::{
     kind::{Entry, Format, entry_of},
     matrix::{Matrix, MatrixMut},
-    pack::pack_panel,
+    pack::{pack_left_panel, pack_panel},
     packed::{Factor, Packed},
     tile::{Call, Part},
     words::Words,
@@ -72,11 +72,12 @@ impl MatrixMut<'_> {
                 } else {
                     for (block, out) in rounded.chunks_exact_mut((words * tall).max(1)).enumerate()
                     {
-                        pack_panel(kernels.path, a.transposed(), block * tall, tall, format, out);
+                        let from = block * tall;
+                        pack_left_panel(kernels.path, a.transposed(), from, tall, format, out);
                     }
                 }
                 let part = Part { a: rounded.as_ptr(), a_block: words, ..part };
-                let (a_row, a_step) = if by_row { (words, 1) } else { (1, tall) };
+                let (a_row, a_step) = if by_row { (words, 1) } else { format.left_steps(tall) };
                 let c = self.data[first * self.row_stride..].as_mut_ptr();
                 let call = Call { rows, parts: &[part], a_row, a_step, c, ..call };
                 // SAFETY: as above; `rounded` holds `words` words of each of the rows.
@@ -127,13 +128,14 @@ impl MatrixMut<'_> {
                 }
                 return;
             };
-            let (Entry { rows: tall, run, .. }, _) = entry_of(kernels);
+            let (Entry { rows: tall, run, .. }, format) = entry_of(kernels);
+            let (a_row, a_step) = format.left_steps(tall);
             let call = Call {
                 rows: self.rows,
                 columns: self.columns,
                 parts: &scratch.parts,
-                a_row: 1,
-                a_step: tall,
+                a_row,
+                a_step,
                 c: self.data.as_mut_ptr(),
                 c_row: self.row_stride,
                 add: false,
@@ -177,7 +179,7 @@ mod tests {
     fn in_two(kernels: Kernels, factor: Factor, matrix: Matrix<'_>) -> Packed {
         let mut packed = Packed::default();
         packed.resize(kernels, factor, matrix.rows, matrix.columns);
-        let half = matrix.rows / 4 * 2;
+        let half = matrix.rows / 2 / Packed::TOGETHER * Packed::TOGETHER;
         packed.fill(half, matrix.part(half..matrix.rows));
         packed.fill(0, matrix.part(0..half));
         packed
@@ -214,9 +216,9 @@ mod tests {
         #[test]
         #[expect(clippy::float_cmp, reason = "small whole numbers are exact")]
         fn transposed_products_of_segments(
-            rows in proptest::collection::vec(1usize..30, 1..5), n in 1usize..70, k in 1usize..70, cut in 0usize..2,
+            rows in proptest::collection::vec(1usize..80, 1..5), n in 1usize..70, k in 1usize..70, cut in 0usize..2,
         ) {
-            let (a, b) = (numbers(40 * 70, 11), numbers(40 * 70, 13));
+            let (a, b) = (numbers(80 * 70, 11), numbers(80 * 70, 13));
             let cut = (cut * Packed::ALIGNED).min(n);
             for kernels in all_kernels() {
                 let parts = rows.iter().map(|&rows| {

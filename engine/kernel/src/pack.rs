@@ -28,11 +28,17 @@ pub(super) fn pack_panel(
     format: Format,
     out: &mut [u32],
 ) {
+    if format == Format::Squares {
+        // The same words, and zeros behind them.
+        let (words, beyond) = out.split_at_mut(Format::Pairs.words(b.rows) * width);
+        beyond.fill(0);
+        return pack_panel(path, b, first, width, Format::Pairs, words);
+    }
     if b.column_stride != 1 && width > 1 {
         return pack_turned(path, b, first, width, format, out);
     }
     #[cfg(target_arch = "x86_64")]
-    if path == Path::Avx512Bf16 && format == Format::Pairs {
+    if path >= Path::Avx512Bf16 && format == Format::Pairs {
         let whole = first + width <= b.columns;
         // SAFETY: who packs has asserted that the path is here.
         let taken = unsafe {
@@ -62,6 +68,22 @@ pub(super) fn pack_panel(
     pack_words(path, b, first, width, format, out);
 }
 
+/// As [`pack_panel`], a panel of the left factor.
+pub(super) fn pack_left_panel(
+    path: Path,
+    a: Matrix<'_>,
+    first: usize,
+    width: usize,
+    format: Format,
+    out: &mut [u32],
+) {
+    pack_panel(path, a, first, width, format, out);
+    #[cfg(target_arch = "x86_64")]
+    if format == Format::Squares {
+        super::turn::turn_squares(path, out);
+    }
+}
+
 /// A panel of a matrix that is stored column by column.
 fn pack_turned(
     path: Path,
@@ -79,7 +101,7 @@ fn pack_turned(
     let (columns, words) = Turned { b, first, valid, width }.pack_blocks(path, format, out);
     #[cfg(not(target_arch = "x86_64"))]
     let (columns, words) = (0, 0);
-    let numbers = if format == Format::Pairs { 2 } else { 1 };
+    let numbers = format.numbers();
     // What no block covers: below them, then beside them.
     let below = b.part((words * numbers).min(b.rows)..b.rows);
     pack_columns(path, below, first, 0..columns, width, format, &mut out[words * width..]);
@@ -109,7 +131,7 @@ vectorized! {
         match format {
             Format::Single => pack::<false>(b, first, width, out, f32::to_bits),
             Format::Rounded => pack::<false>(b, first, width, out, high),
-            Format::Pairs => pack::<true>(b, first, width, out, high),
+            Format::Pairs | Format::Squares => pack::<true>(b, first, width, out, high),
         }
     }
 }
@@ -127,7 +149,9 @@ vectorized! {
         match format {
             Format::Single => columns::<false>(b, first, some, width, out, f32::to_bits),
             Format::Rounded => columns::<false>(b, first, some, width, out, high),
-            Format::Pairs => columns::<true>(b, first, some, width, out, high),
+            Format::Pairs | Format::Squares => {
+                columns::<true>(b, first, some, width, out, high);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     kind::{Entry, Format, entry_of},
     matrix::Matrix,
-    pack::pack_panel,
+    pack::{pack_left_panel, pack_panel},
     path::{Kernels, Path},
     words::Words,
 };
@@ -33,7 +33,9 @@ pub struct Packed {
 impl Packed {
     /// Parts of a [transposed product](super::MatrixMut::set_transposed_product) begin at a multiple of this: the panels of all
     /// instruction sets begin there.
-    pub const ALIGNED: usize = 24;
+    pub const ALIGNED: usize = 48;
+    /// Rows are filled in multiples of this.
+    pub const TOGETHER: usize = 32;
 
     /// Packs a matrix as the right factor in place of what was there before.
     pub fn pack(&mut self, kernels: Kernels, b: Matrix<'_>) {
@@ -56,8 +58,8 @@ impl Packed {
         self.words.sized(format.words(rows) * columns.next_multiple_of(unit));
     }
 
-    /// Packs some of the rows, from the row `first` on. Where two rows make a word, `first` is even, and an odd number of rows are
-    /// the last ones.
+    /// Packs some of the rows, from the row `first` on: a multiple of [`TOGETHER`](Self::TOGETHER), as is how many they are, unless
+    /// they are the last ones.
     ///
     /// Panics when the rows do not fit, or before [`resize`](Self::resize).
     pub fn fill(&mut self, first: usize, rows: Matrix<'_>) {
@@ -68,15 +70,15 @@ impl Packed {
         let kernels = self.kernels.expect("a size");
         let (Entry { rows: tall, columns: full, .. }, format) = entry_of(kernels);
         let end = first + rows.rows;
-        let even = |row: usize| format != Format::Pairs || row.is_multiple_of(2);
+        let whole = |row: usize| row.is_multiple_of(Self::TOGETHER);
         assert!(
-            rows.columns == self.columns && end <= self.rows && even(first),
+            rows.columns == self.columns && end <= self.rows && whole(first),
             "rows {first} to {end} of {} columns into a factor of {} x {}",
             rows.columns,
             self.rows,
             self.columns
         );
-        assert!(even(end) || end == self.rows, "an odd number of rows are the last ones");
+        assert!(whole(end) || end == self.rows, "only the last rows may be fewer");
         Panels {
             path: kernels.path,
             format,
@@ -84,6 +86,7 @@ impl Packed {
             height: format.words(self.rows),
             words: format.words(first)..format.words(end),
             width: if self.factor == Factor::Left { tall } else { full },
+            factor: self.factor,
             column: 0,
             out: self.words.get_mut(),
         }
@@ -106,6 +109,7 @@ impl Packed {
 pub struct Panels<'a> {
     path: Path,
     format: Format,
+    factor: Factor,
     matrix: Matrix<'a>,
     /// Words that a panel's column has room for, and those of them to fill.
     height: usize,
@@ -144,7 +148,8 @@ impl Panels<'_> {
             let width = out.len() / self.height;
             let out = &mut out[self.words.start * width..self.words.end * width];
             let column = self.column + panel * self.width;
-            pack_panel(self.path, self.matrix, column, width, self.format, out);
+            let pack = if self.factor == Factor::Left { pack_left_panel } else { pack_panel };
+            pack(self.path, self.matrix, column, width, self.format, out);
         }
     }
 }

@@ -16,11 +16,14 @@ pub enum Path {
     Avx512,
     /// AVX-512 with products of bf16 pairs.
     Avx512Bf16,
+    /// AVX-512, and AMX's tiles for products of bf16 pairs.
+    Amx,
 }
 
 impl Path {
     /// All of them, the plainest first.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
+    pub const ALL: [Self; 5] =
+        [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::Amx];
 
     /// Its name in options.
     pub const fn name(self) -> &'static str {
@@ -29,6 +32,7 @@ impl Path {
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
             Self::Avx512Bf16 => "avx512-bf16",
+            Self::Amx => "amx",
         }
     }
 
@@ -37,8 +41,9 @@ impl Path {
         match (self, precision) {
             (Self::Portable, Precision::F32) => "four numbers at a time",
             (Self::Avx2, Precision::F32) => "8 numbers at a time",
-            (Self::Avx512 | Self::Avx512Bf16, Precision::F32) => "16 numbers at a time",
+            (Self::Avx512 | Self::Avx512Bf16 | Self::Amx, Precision::F32) => "16 numbers at a time",
             (Self::Avx512Bf16, Precision::Bf16) => "16 pairs at a time",
+            (Self::Amx, Precision::Bf16) => "squares of 16 x 16 pairs at a time",
             (_, Precision::Bf16) => "as f32, of rounded numbers",
         }
     }
@@ -54,6 +59,7 @@ impl Path {
                 Self::Avx2 => avx2 && pulp::x86::V3::try_new().is_some(),
                 Self::Avx512 => avx2 && avx512(),
                 Self::Avx512Bf16 => avx2 && avx512() && is_x86_feature_detected!("avx512bf16"),
+                Self::Amx => avx2 && avx512() && crate::kind::amx::is_here(),
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
@@ -159,7 +165,7 @@ mod tests {
             assert_eq!(path.name().parse(), Ok(path));
         }
         let error = "sse9".parse::<Path>().unwrap_err();
-        assert_eq!(error, "\"sse9\" is none of portable, avx2, avx512, avx512-bf16");
+        assert_eq!(error, "\"sse9\" is none of portable, avx2, avx512, avx512-bf16, amx");
         assert_eq!(Path::here().next(), Some(Path::Portable));
     }
 }

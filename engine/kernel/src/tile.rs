@@ -36,18 +36,33 @@ pub(super) struct Part {
 
 /// Parts that a tile goes over at once: of the first one some words only.
 #[derive(Clone, Copy)]
-struct Piece<'a> {
+pub(super) struct Piece<'a> {
     first: Option<Part>,
     from: usize,
     words: usize,
     others: &'a [Part],
 }
 
+impl Piece<'_> {
+    /// Each part, the first of its words here, and how many there are.
+    #[inline(always)]
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&Part, usize, usize)> {
+        let first = self.first.iter().map(|part| (part, self.from, self.words));
+        first.chain(self.others.iter().map(|part| (part, 0, part.words)))
+    }
+}
+
 /// Cuts parts into pieces of at most [`BLOCK`] words; none is one empty piece, whose product is zero.
-struct Pieces<'a> {
+pub(super) struct Pieces<'a> {
     parts: &'a [Part],
     from: usize,
     begun: bool,
+}
+
+impl<'a> Pieces<'a> {
+    pub(super) fn of(parts: &'a [Part]) -> Self {
+        Self { parts, from: 0, begun: false }
+    }
 }
 
 impl<'a> Iterator for Pieces<'a> {
@@ -99,8 +114,7 @@ pub(super) unsafe fn product<K: Kind>(call: &Call<'_>) {
     for column in (0..call.columns).step_by(full) {
         let columns = full.min(call.columns - column);
         let vectors = columns.div_ceil(K::LANES);
-        let pieces = Pieces { parts: call.parts, from: 0, begun: false };
-        for (at, piece) in pieces.enumerate() {
+        for (at, piece) in Pieces::of(call.parts).enumerate() {
             for row in (0..call.rows).step_by(K::ROWS) {
                 let rows = K::ROWS.min(call.rows - row);
                 // SAFETY: row and column lie within the call's sizes, so every pointer is one of its own.
@@ -194,9 +208,7 @@ unsafe fn tile<K: Kind, const R: usize, const V: usize>(t: Tile<'_>) {
     // SAFETY: by the contract.
     unsafe {
         let mut sums = [[K::zero(); V]; R];
-        let Piece { first, from, words, others } = t.piece;
-        let first = first.iter().map(|part| (part, from, words));
-        for (part, from, words) in first.chain(others.iter().map(|part| (part, 0, part.words))) {
+        for (part, from, words) in t.piece.parts() {
             let mut a = part.a.add(t.row * part.a_block + from * t.a_step);
             let mut b = part.b.add(t.column * part.b_words + from * t.width);
             for _ in 0..words {

@@ -2,7 +2,18 @@
 #![expect(unsafe_code, reason = "vector instructions, and pointers into a panel")]
 #![expect(clippy::inline_always, reason = "compiled for the instruction set of the caller")]
 
-use std::{arch::x86_64::*, array::from_fn};
+use std::{
+    arch::x86_64::{
+        __m256i, __m512bh, __m512i, _mm256_add_epi32, _mm256_and_si256, _mm256_loadu_si256,
+        _mm256_permute2x128_si256, _mm256_set1_epi32, _mm256_srli_epi32, _mm256_storeu_si256,
+        _mm256_unpackhi_epi32, _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
+        _mm512_add_epi32, _mm512_and_si512, _mm512_cvtne2ps_pbh, _mm512_loadu_ps,
+        _mm512_loadu_si512, _mm512_set1_epi32, _mm512_shuffle_i32x4, _mm512_srli_epi32,
+        _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+        _mm512_unpacklo_epi64,
+    },
+    array::from_fn,
+};
 
 use super::{kind::Format, matrix::Matrix, path::Path};
 
@@ -25,12 +36,19 @@ impl Turned<'_> {
         // and blocks within the panel.
         unsafe {
             match (path, format) {
-                (Path::Portable, _) | (Path::Avx2 | Path::Avx512, Format::Pairs) => (0, 0),
                 (Path::Avx2, Format::Single) => avx2::<Plain>(self, out),
                 (Path::Avx2, Format::Rounded) => avx2::<Rounded>(self, out),
-                (Path::Avx512 | Path::Avx512Bf16, Format::Single) => avx512::<Plain>(self, out),
-                (Path::Avx512 | Path::Avx512Bf16, Format::Rounded) => avx512::<Rounded>(self, out),
-                (Path::Avx512Bf16, Format::Pairs) => avx512_bf16(self, out),
+                (Path::Avx512 | Path::Avx512Bf16 | Path::Amx, Format::Single) => {
+                    avx512::<Plain>(self, out)
+                }
+                (Path::Avx512 | Path::Avx512Bf16 | Path::Amx, Format::Rounded) => {
+                    avx512::<Rounded>(self, out)
+                }
+                (Path::Avx512Bf16 | Path::Amx, Format::Pairs | Format::Squares) => {
+                    avx512_bf16(self, out)
+                }
+                (Path::Portable, _)
+                | (Path::Avx2 | Path::Avx512, Format::Pairs | Format::Squares) => (0, 0),
             }
         }
     }
@@ -78,6 +96,25 @@ unsafe fn avx512<W: Word>(turned: Turned<'_>, out: &mut [u32]) -> (usize, usize)
 unsafe fn avx512_bf16(turned: Turned<'_>, out: &mut [u32]) -> (usize, usize) {
     // SAFETY: by the contract.
     unsafe { turned.blocks::<BlockOfPairs>(out) }
+}
+
+/// Turns squares of 16 x 16 words in place. The path is here and has AVX-512.
+pub(super) fn turn_squares(path: Path, words: &mut [u32]) {
+    /// # Safety
+    /// The processor has AVX-512.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn turn(words: &mut [u32]) {
+        for square in words.as_chunks_mut::<256>().0 {
+            // SAFETY: by the contract; a square has 16 rows of 16 words.
+            unsafe {
+                let rows = from_fn(|i| _mm512_loadu_si512(square.as_ptr().add(16 * i).cast()));
+                turn16(rows, square.as_mut_ptr(), 16);
+            }
+        }
+    }
+    assert!(path >= Path::Avx512, "{path} turns no squares");
+    // SAFETY: the caller has asserted that the path is here, and it has AVX-512.
+    unsafe { turn(words) }
 }
 
 /// A square of words, `SIDE` each way.

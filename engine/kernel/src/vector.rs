@@ -44,7 +44,7 @@ pub fn dispatch(path: Path, body: impl pulp::NullaryFnOnce<Output = ()>) {
                 return simd.vectorize(body);
             }
         }
-        Path::Avx512 | Path::Avx512Bf16 => {
+        Path::Avx512 | Path::Avx512Bf16 | Path::Amx => {
             if let Some(simd) = pulp::x86::V4::try_new() {
                 return simd.vectorize(body);
             }

@@ -12,13 +12,15 @@ mod rand_augment;
 mod tone;
 
 pub use erase::{EraseBox, erase};
+use kernel::{Kernels, vectorized};
 pub use normalisation::{MEAN, Normalisation, STD, normalise};
 pub use operation::{Operation, OperationKind};
 pub use rand_augment::RandAugment;
 use rand_chacha::ChaCha8Rng;
-pub use shared::resize::{Filter, resize};
+pub use shared::resize::Filter;
 use shared::{
     Rgb8,
+    resize::resize_inlined,
     stream::{below, uniform},
 };
 
@@ -98,6 +100,24 @@ fn draw_size(width: usize, height: usize, min_scale: f64, rng: &mut ChaCha8Rng) 
     let aspect = between(ASPECT.0.ln(), ASPECT.1.ln()).exp();
     let side = |square: f64| square.sqrt().round_ties_even() as usize;
     (side(area * aspect), side(area / aspect))
+}
+
+/// As [`shared::resize::resize`], for this processor.
+pub fn resize(image: &Rgb8, width: usize, height: usize, filter: Filter) -> Rgb8 {
+    vectorized! {
+        fn resized<'a>(
+            image: &'a Rgb8,
+            width: usize,
+            height: usize,
+            filter: Filter,
+            out: &'a mut Option<Rgb8>,
+        ) {
+            *out = Some(resize_inlined(image, width, height, filter));
+        }
+    }
+    let mut out = None;
+    resized(Kernels::single().path, image, width, height, filter, &mut out);
+    out.expect("a resized image")
 }
 
 /// A random part of the image ([`CropBox::draw`]), resized to `side` x `side`.

@@ -2,6 +2,7 @@
 //! what a cut file lacks with grey and calls it an image. (A file that was damaged in the middle and still has its end is
 //! refused where the decoder notices; like Pillow, it does not always.)
 
+use memchr::memchr;
 use shared::Rgb8;
 use zune_jpeg::{
     JpegDecoder,
@@ -46,7 +47,7 @@ fn survey(bytes: &[u8]) -> Survey {
 /// The next marker at or after `at`, and the place behind it. Skips entropy-coded bytes: in them 0xFF stands before 0 only.
 fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
-        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
+        at += memchr(0xff, bytes.get(at..)?)?;
         at += bytes[at..].iter().position(|&byte| byte != 0xff)?;
         if bytes[at] != 0 {
             return Some((bytes[at], at + 1));

@@ -303,6 +303,7 @@ impl Block {
 
     /// The gradients of all of the block's parameters: the sums over the shards behind their [`backward`](Self::backward), in
     /// their order. Works on all threads of the pool that it is called in.
+    #[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
     pub(crate) fn weight_gradients<'a>(
         &self,
         kernels: Kernels,

@@ -30,6 +30,7 @@ pub(crate) fn split<const N: usize>(mut buffer: &mut [f32], lens: [usize; N]) ->
 }
 
 /// Writes into each part of a gradient the sum of its numbers in all buffers, which hold the parts' numbers one after the other.
+#[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
 pub(crate) fn sum_parts<'a, 'p>(
     path: Path,
     parts: impl IntoIterator<Item = &'p mut [f32]>,
@@ -46,6 +47,7 @@ pub(crate) fn sum_parts<'a, 'p>(
 }
 
 /// As [`sum_parts`], for parameters at these places.
+#[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
 pub(crate) fn sum_slots<'a>(
     path: Path,
     slots: &[Slot],

@@ -13,6 +13,7 @@ use super::{
 
 /// Rows that go through a layer at once: few enough that what one pass writes is still near when the next one reads it.
 pub(crate) const CHUNK: usize = 64;
+const _: () = assert!(CHUNK.is_multiple_of(Packed::TOGETHER));
 /// Words that a thread packs at once.
 const PACKED_AT_ONCE: usize = 1 << 16;
 
@@ -101,6 +102,7 @@ impl Linear {
     }
 
     /// The gradient of the weight, `dW = dy^T x`, summed over shards; on all threads of the pool that it is called in.
+    #[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
     pub(crate) fn weight_gradient<'a>(
         self,
         shards: impl Iterator<Item = &'a Factors> + Clone + Sync + Send,
@@ -169,12 +171,12 @@ impl Factors {
         self.x.resize(kernels, Factor::Right, rows, layer.inputs);
     }
 
-    /// Packs some rows of the output's gradient, from the row `first` on, which is even.
+    /// Packs some rows of the output's gradient, from the row `first` on, a multiple of [`Packed::TOGETHER`].
     pub(crate) fn fill_dy(&mut self, first: usize, dy: &[f32]) {
         self.dy.fill_rows(first, dy);
     }
 
-    /// Packs some rows of the input, from the row `first` on, which is even.
+    /// Packs some rows of the input, from the row `first` on, a multiple of [`Packed::TOGETHER`].
     pub(crate) fn fill_x(&mut self, first: usize, x: &[f32]) {
         self.x.fill_rows(first, x);
     }

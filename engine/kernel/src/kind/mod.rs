@@ -7,6 +7,8 @@ use super::{
 };
 
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -48,7 +50,10 @@ pub(super) trait Kind {
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
 }
 
-/// What a word holds.
+/// Words of a square's side.
+pub(super) const SQUARE: usize = 16;
+
+/// What a word holds, and how panels are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// A number.
@@ -57,12 +62,30 @@ pub(super) enum Format {
     Rounded,
     /// Two bf16 numbers that follow each other in the inner dimension, the first in the lower half.
     Pairs,
+    /// Pairs, the inner dimension filled up with zeros to whole squares of 16 words; in panels of the left factor each square is
+    /// turned: row by row.
+    Squares,
 }
 
 impl Format {
     /// Words that so many numbers of the inner dimension take.
     pub fn words(self, inner: usize) -> usize {
-        if self == Self::Pairs { inner.div_ceil(2) } else { inner }
+        match self {
+            Self::Single | Self::Rounded => inner,
+            Self::Pairs => inner.div_ceil(2),
+            Self::Squares => inner.div_ceil(2).next_multiple_of(SQUARE),
+        }
+    }
+
+    /// Numbers of a word.
+    pub fn numbers(self) -> usize {
+        if matches!(self, Self::Single | Self::Rounded) { 1 } else { 2 }
+    }
+
+    /// Words from one row of the left factor's panels, which are `tall`, to the next, and from one word of a row to the next; for
+    /// squares the latter is a 16th of the way to the next square.
+    pub fn left_steps(self, tall: usize) -> (usize, usize) {
+        if self == Self::Squares { (SQUARE, tall) } else { (1, tall) }
     }
 }
 
@@ -109,13 +132,14 @@ pub(super) fn entry_of(Kernels { path, precision }: Kernels) -> (Entry, Format) 
         Path::Portable => (portable::SINGLE, None),
         Path::Avx2 => (avx2::SINGLE, None),
         Path::Avx512 => (avx512::SINGLE, None),
-        Path::Avx512Bf16 => (avx512::SINGLE, Some(avx512::PAIRS)),
+        Path::Avx512Bf16 => (avx512::SINGLE, Some((avx512::PAIRS, Format::Pairs))),
+        Path::Amx => (avx512::SINGLE, Some((amx::PAIRS, Format::Squares))),
     };
     #[cfg(not(target_arch = "x86_64"))]
-    let (entry, pairs) = (portable::SINGLE, None);
+    let (entry, pairs) = (portable::SINGLE, None::<(Entry, Format)>);
     match (precision, pairs) {
         (Precision::F32, _) => (entry, Format::Single),
         (Precision::Bf16, None) => (entry, Format::Rounded),
-        (Precision::Bf16, Some(pairs)) => (pairs, Format::Pairs),
+        (Precision::Bf16, Some(pairs)) => pairs,
     }
 }
