@@ -5,6 +5,9 @@
 //! values from one instruction here to the next.
 #![expect(unsafe_code, reason = "instructions that the compiler has no functions for")]
 
+#[cfg(all(test, target_os = "linux"))]
+mod emulation;
+
 use std::arch::asm;
 
 use super::Entry;
@@ -22,7 +25,15 @@ pub(super) const PAIRS: Entry = Entry { rows: SIDE, columns: BLOCK, lanes: SIDE,
 /// Whether the processor has the tiles and the system lets this process use them.
 pub(crate) fn is_here() -> bool {
     static HERE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *HERE.get_or_init(|| has_tiles() && may_use_tiles())
+    *HERE.get_or_init(|| {
+        let here = has_tiles() && may_use_tiles();
+        #[cfg(all(test, target_os = "linux"))]
+        if !here && is_x86_feature_detected!("avx512bf16") {
+            emulation::install();
+            return true;
+        }
+        here
+    })
 }
 
 fn has_tiles() -> bool {
