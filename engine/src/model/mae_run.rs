@@ -419,7 +419,7 @@ vectorized! {
             for ((value, bias), target) in row.iter_mut().zip(bias).zip(targets) {
                 *value += bias - target;
             }
-            *error += f64::from(sum_of(width, |i| row[i] * row[i]));
+            *error += f64::from(sum_of([row], |[value]| value * value));
             for value in row {
                 *value *= scale;
             }

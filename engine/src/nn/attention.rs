@@ -141,7 +141,7 @@ vectorized! {
             for value in row.iter_mut() {
                 *value = exp((*value - max) * scale);
             }
-            let normal = 1.0 / sum_of(width, |i| row[i]);
+            let normal = 1.0 / sum_of([row], |[weight]| weight);
             for value in row.iter_mut() {
                 *value *= normal;
             }
@@ -153,7 +153,7 @@ vectorized! {
     /// From the gradient of the weights `p` to the one of the scores: `ds = p (dp - sum(dp p)) * scale`, in place.
     fn softmax_rows_backward<'a>(p: &'a [f32], ds: &'a mut [f32], width: usize, scale: f32) {
         for (p, ds) in p.chunks_exact(width).zip(ds.chunks_exact_mut(width)) {
-            let shared = sum_of(width, |i| p[i] * ds[i]);
+            let shared = sum_of([p, ds], |[p, ds]| p * ds);
             for (ds, p) in ds.iter_mut().zip(p) {
                 *ds = p * (*ds - shared) * scale;
             }

@@ -79,8 +79,8 @@ pub(crate) struct NormGradients<'a> {
 #[inline(always)]
 fn moments(row: &[f32]) -> (f32, f32) {
     let width = row.len() as f32;
-    let mean = sum_of(row.len(), |i| row[i]) / width;
-    let variance = sum_of(row.len(), |i| (row[i] - mean) * (row[i] - mean)) / width;
+    let mean = sum_of([row], |[x]| x) / width;
+    let variance = sum_of([row], |[x]| (x - mean) * (x - mean)) / width;
     (mean, 1.0 / (variance + EPSILON).sqrt())
 }
 
@@ -115,9 +115,9 @@ vectorized! {
         let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
         for ((row, dy), dx) in rows.zip(dx.chunks_exact_mut(width)) {
             let (mean, scale) = moments(row);
-            let mean_g = sum_of(width, |i| dy[i] * weight[i]) / width as f32;
-            let mean_gh =
-                sum_of(width, |i| dy[i] * weight[i] * (row[i] - mean)) * scale / width as f32;
+            let mean_g = sum_of([dy, weight], |[dy, weight]| dy * weight) / width as f32;
+            let sum = sum_of([dy, weight, row], |[dy, weight, x]| dy * weight * (x - mean));
+            let mean_gh = sum * scale / width as f32;
             for i in 0..width {
                 let h = (row[i] - mean) * scale;
                 dx[i] += scale * (dy[i] * weight[i] - mean_g - h * mean_gh);
