@@ -11,7 +11,7 @@ use kernel::Kernels;
 use shared::study::ModelSpec;
 
 use super::{
-    mae_run::MaeWeights,
+    mae_eval::MaeWeights,
     patches::{MaskedImages, PatchGrid},
 };
 use crate::nn::{Composed, Init, LayerNorm, Linear, Params, Slot, Stack, sin_cos_table};

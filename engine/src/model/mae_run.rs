@@ -1,45 +1,16 @@
-//! The masked autoencoder's own arithmetic: gradients of a batch, features and predictions of images.
+//! The masked autoencoder's training: loss and gradients of a batch.
 
-use kernel::{Kernels, Packed, Path, vector::sum_of, vectorized};
+use kernel::{Kernels, Packed, vector::sum_of, vectorized};
 use rayon::prelude::*;
 
-use super::{Mae, MaskedImages};
+use super::{
+    Mae, MaskedImages,
+    mae_tokens::{Sizes, without_cls},
+};
 use crate::{
-    nn::{
-        Factors, Gradients, NormGradients, StackRun, StackWeights, add_bias, add_rows, split,
-        sum_slots,
-    },
+    nn::{Factors, Gradients, NormGradients, StackRun, add_rows, split, sum_slots},
     train::replicas::Replica,
 };
-
-/// Packed weights for evaluations.
-#[derive(Debug)]
-pub(super) struct MaeWeights {
-    pub(super) kernels: Kernels,
-    patch_embed: Packed,
-    encoder: StackWeights,
-    decoder_embed: Packed,
-    decoder: StackWeights,
-    decoder_pred: Packed,
-}
-
-impl MaeWeights {
-    pub(super) fn new(mae: &Mae, kernels: Kernels) -> Self {
-        let params = mae.params().values();
-        let mut weights = Self {
-            kernels,
-            patch_embed: Packed::default(),
-            encoder: mae.encoder.pack(kernels, params),
-            decoder_embed: Packed::default(),
-            decoder: mae.decoder.pack(kernels, params),
-            decoder_pred: Packed::default(),
-        };
-        mae.patch_embed.pack(kernels, params, &mut weights.patch_embed);
-        mae.decoder_embed.pack(kernels, params, &mut weights.decoder_embed);
-        mae.decoder_pred.pack(kernels, params, &mut weights.decoder_pred);
-        weights
-    }
-}
 
 /// Memory of a shard between the two stacks and behind them, and the gradients of what is there.
 #[derive(Debug, Default)]
@@ -77,27 +48,7 @@ pub struct MaeRun {
     shards: Vec<Shard>,
 }
 
-/// The sizes of a batch.
-#[derive(Clone, Copy)]
-struct Sizes {
-    visible: usize,
-    hidden: usize,
-    width: usize,
-    decoder_width: usize,
-    patch: usize,
-}
-
 impl Mae {
-    fn sizes(&self, visible: usize) -> Sizes {
-        Sizes {
-            visible,
-            hidden: self.grid().count() - visible,
-            width: self.spec().encoder.dim as usize,
-            decoder_width: self.spec().decoder.dim as usize,
-            patch: self.grid().patch_len(),
-        }
-    }
-
     /// The parameters beside the stacks whose gradients are sums over rows.
     fn sums(&self) -> [crate::nn::Slot; 9] {
         let ([weight, bias], [decoder_weight, decoder_bias]) =
@@ -113,94 +64,6 @@ impl Mae {
             decoder_bias,
             self.decoder_pred.bias_slot(),
         ]
-    }
-
-    /// The encoder's input: the CLS token and the visible patches, each at its place.
-    fn embed(&self, path: Path, packed: &Packed, masked: &MaskedImages, x: &mut [f32]) {
-        let Sizes { visible, width, patch, .. } = self.sizes(masked.visible);
-        let params = self.params().values();
-        let (cls, positions) = (self.cls_token.of(params), self.positions.of(params));
-        let images = x.chunks_exact_mut((1 + visible) * width);
-        for (i, x) in images.enumerate() {
-            let (first, tokens) = x.split_at_mut(width);
-            first.copy_from_slice(cls);
-            add_bias(path, first, &positions[..width]);
-            if visible > 0 {
-                let pixels = &masked.pixels[i * visible * patch..][..visible * patch];
-                self.patch_embed.forward(packed, pixels, tokens);
-                add_bias(path, tokens, self.patch_embed.bias(params));
-                add_places(path, tokens, positions, masked.order_of(i), width);
-            }
-        }
-    }
-
-    /// The decoder's input: the embedded tokens, then the mask token for each hidden patch, each at its place.
-    fn place(&self, path: Path, masked: &MaskedImages, embedded: &[f32], x: &mut [f32]) {
-        let Sizes { visible, hidden, decoder_width: width, .. } = self.sizes(masked.visible);
-        let params = self.params().values();
-        let positions = self.decoder_positions.of(params);
-        let images = x.chunks_exact_mut((1 + visible + hidden) * width);
-        for (i, (x, embedded)) in
-            images.zip(embedded.chunks_exact((1 + visible) * width)).enumerate()
-        {
-            let (seen, masks) = x.split_at_mut(embedded.len());
-            seen.copy_from_slice(embedded);
-            add_bias(path, seen, self.decoder_embed.bias(params));
-            for token in masks.chunks_exact_mut(width) {
-                token.copy_from_slice(self.mask_token.of(params));
-            }
-            add_bias(path, &mut x[..width], &positions[..width]);
-            add_places(path, &mut x[width..], positions, masked.order_of(i), width);
-        }
-    }
-
-    /// From masked images to `x` `(images * (1 + visible), width)`, encoded and normalised, on the calling thread.
-    fn encode(&self, masked: &MaskedImages, weights: &MaeWeights) -> Vec<f32> {
-        let Sizes { visible, width, .. } = self.sizes(masked.visible);
-        let (kernels, params) = (weights.kernels, self.params().values());
-        let mut x = vec![0.0; masked.images * (1 + visible) * width];
-        self.embed(kernels.path, &weights.patch_embed, masked, &mut x);
-        let run = &mut StackRun::default();
-        run.evaluate(&self.encoder, &weights.encoder, kernels, params, 1 + visible, &mut x);
-        let mut encoded = vec![0.0; x.len()];
-        self.norm.forward(kernels.path, params, &x, &mut encoded);
-        encoded
-    }
-
-    /// CLS features after the final norm, `(images, width)`, on the calling thread. What is hidden in `masked` stays hidden: show
-    /// every patch.
-    pub fn features(&self, masked: &MaskedImages, kernels: Kernels) -> Vec<f32> {
-        let encoded = self.encode(masked, self.packed(kernels));
-        let Sizes { visible, width, .. } = self.sizes(masked.visible);
-        let images = encoded.chunks_exact((1 + visible) * width);
-        images.flat_map(|tokens| &tokens[..width]).copied().collect()
-    }
-
-    /// The decoder's prediction for every patch, visible or hidden: `(images, patches, patch * patch * 3)`, patches in the order of
-    /// `masked`, pixels in the target's space; on the calling thread.
-    pub fn predict(&self, masked: &MaskedImages, kernels: Kernels) -> Vec<f32> {
-        let weights = self.packed(kernels);
-        let encoded = self.encode(masked, weights);
-        let Sizes { visible, hidden, width, decoder_width, patch } = self.sizes(masked.visible);
-        let (path, params) = (weights.kernels.path, self.params().values());
-        let mut embedded = vec![0.0; encoded.len() / width * decoder_width];
-        self.decoder_embed.forward(&weights.decoder_embed, &encoded, &mut embedded);
-        let tokens = 1 + visible + hidden;
-        let mut x = vec![0.0; masked.images * tokens * decoder_width];
-        self.place(path, masked, &embedded, &mut x);
-        let run = &mut StackRun::default();
-        run.evaluate(&self.decoder, &weights.decoder, weights.kernels, params, tokens, &mut x);
-        let mut normal = vec![0.0; x.len()];
-        self.decoder_norm.forward(path, params, &x, &mut normal);
-        let mut predicted = Vec::with_capacity(masked.images * (tokens - 1) * patch);
-        for normal in normal.chunks_exact(tokens * decoder_width) {
-            let from = predicted.len();
-            predicted.resize(from + (tokens - 1) * patch, 0.0);
-            let predicted = &mut predicted[from..];
-            self.decoder_pred.forward(&weights.decoder_pred, &normal[decoder_width..], predicted);
-            add_bias(path, predicted, self.decoder_pred.bias(params));
-        }
-        predicted
     }
 }
 
@@ -383,23 +246,6 @@ impl Replica for MaeRun {
             shard.error * weight / masked.targets.len().max(1) as f64
         });
         losses.sum()
-    }
-}
-
-/// The patches' rows of images of `1 + patches` rows of `width` numbers each, moved together in place.
-pub(super) fn without_cls(rows: &mut [f32], patches: usize, width: usize) -> &[f32] {
-    let (image, part) = ((1 + patches) * width, patches * width);
-    let images = rows.len() / image;
-    for i in 0..images {
-        rows.copy_within(i * image + width..(i + 1) * image, i * part);
-    }
-    &rows[..images * part]
-}
-
-/// Adds the table's rows of these patches to the tokens, one each.
-fn add_places(path: Path, tokens: &mut [f32], table: &[f32], order: &[u32], width: usize) {
-    for (token, &patch) in tokens.chunks_exact_mut(width).zip(order) {
-        add_bias(path, token, &table[(1 + patch as usize) * width..][..width]);
     }
 }
 

@@ -4,7 +4,7 @@ use kernel::{Kernels, Packed, Path};
 use rayon::prelude::*;
 use shared::study::Pooling;
 
-use super::{Vit, WholeImages, mae_run::without_cls, targets::soft_cross_entropy};
+use super::{Vit, WholeImages, mae_tokens::without_cls, targets::soft_cross_entropy};
 use crate::{
     nn::{
         Factors, Gradients, NormGradients, StackRun, StackWeights, add_bias, add_rows, split,

@@ -8,17 +8,19 @@
 use std::ops::Range;
 
 use candle_core::{Result, Tensor};
-use kernel::{Kernels, Packed, vectorized};
+use kernel::{Kernels, Packed};
 
 use super::{
-    attention::{Attention, AttentionWork},
+    attention::Attention,
+    block_memory::{BlockTrace, BlockWeights, BlockWork},
     composed::Composed,
     drop_path::scale_composed,
     gelu::{biased_gelu, gelu_backward, gelu_composed},
     gradients::{Gradients, split, sum_parts},
     layer_norm::{LayerNorm, NormGradients},
-    linear::{CHUNK, Factors, Linear, add_bias, add_rows},
+    linear::{CHUNK, Linear, add_bias, add_rows},
     params::Params,
+    residual::{Rows, add_part, scale_rows},
 };
 
 /// Width inside the MLP over width outside, as in the paper.
@@ -27,81 +29,14 @@ pub(crate) const MLP_RATIO: usize = 4;
 /// A transformer block.
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
-    width: usize,
+    pub(super) width: usize,
     attention: Attention,
     norm1: LayerNorm,
-    qkv: Linear,
-    proj: Linear,
+    pub(super) qkv: Linear,
+    pub(super) proj: Linear,
     norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
-}
-
-/// The weights of a block, packed for one direction.
-#[derive(Debug, Default)]
-pub(crate) struct BlockWeights {
-    qkv: Packed,
-    proj: Packed,
-    fc1: Packed,
-    fc2: Packed,
-}
-
-/// What the backward pass of a block needs of a shard's forward pass. Rows are tokens.
-#[derive(Debug, Default)]
-pub(crate) struct BlockTrace {
-    /// `(rows, width)`, the input.
-    pub x: Vec<f32>,
-    /// `(rows, 3 * width)`
-    qkv: Vec<f32>,
-    /// `(rows, width)`, the heads' outputs.
-    attended: Vec<f32>,
-    /// `(rows, width)`, the input of the MLP's part.
-    middle: Vec<f32>,
-    /// `(rows, 4 * width)`, before GELU.
-    inner: Vec<f32>,
-}
-
-/// Memory of a shard's pass through any block of one width.
-#[derive(Debug, Default)]
-pub(crate) struct BlockWork {
-    attention: AttentionWork,
-    /// `(CHUNK, width)` each: output of a norm, gradient of a part's output.
-    normal: Vec<f32>,
-    dpart: Vec<f32>,
-    /// `(CHUNK, 4 * width)` each: GELU's output, the gradient of its input.
-    activated: Vec<f32>,
-    dinner: Vec<f32>,
-    /// `(rows, 3 * width)`
-    dqkv: Vec<f32>,
-    /// `(rows, width)`, passing.
-    passing: Vec<f32>,
-    /// Gradients of biases and norms, in the order of the parameters.
-    vectors: Vec<f32>,
-    /// Factors of the weights' gradients.
-    factors: BlockFactors,
-}
-
-#[derive(Debug, Default)]
-struct BlockFactors {
-    qkv: Factors,
-    proj: Factors,
-    fc1: Factors,
-    fc2: Factors,
-}
-
-impl BlockTrace {
-    /// For so many rows of a width.
-    pub(crate) fn resize(&mut self, rows: usize, width: usize) {
-        for (buffer, times) in [
-            (&mut self.x, 1),
-            (&mut self.qkv, 3),
-            (&mut self.attended, 1),
-            (&mut self.middle, 1),
-            (&mut self.inner, MLP_RATIO),
-        ] {
-            buffer.resize(rows * width * times, 0.0);
-        }
-    }
+    pub(super) fc1: Linear,
+    pub(super) fc2: Linear,
 }
 
 /// How a shard passes a block.
@@ -148,37 +83,6 @@ impl Block {
         let attention = || [(self.qkv, qkv), (self.proj, proj)].map(|(l, packed)| pack(l, packed));
         let mlp = || rayon::join(|| pack(self.fc1, fc1), || pack(self.fc2, fc2));
         rayon::join(attention, mlp);
-    }
-
-    /// Sizes the memory for so many rows; for the forward pass alone, or both.
-    pub(crate) fn resize(
-        &self,
-        kernels: Kernels,
-        rows: usize,
-        backward: bool,
-        work: &mut BlockWork,
-    ) {
-        let (width, chunk) = (self.width, rows.min(CHUNK));
-        let (back, all) = if backward { (chunk, rows) } else { (0, 0) };
-        for (buffer, len) in [
-            (&mut work.normal, chunk * width),
-            (&mut work.dpart, back * width),
-            (&mut work.activated, chunk * MLP_RATIO * width),
-            (&mut work.dinner, back * MLP_RATIO * width),
-            (&mut work.dqkv, all * 3 * width),
-            (&mut work.passing, all * width),
-            (&mut work.vectors, if backward { (9 + MLP_RATIO) * width } else { 0 }),
-        ] {
-            buffer.resize(len, 0.0);
-        }
-        if backward {
-            let BlockFactors { qkv, proj, fc1, fc2 } = &mut work.factors;
-            for (factors, layer) in
-                [(qkv, self.qkv), (proj, self.proj), (fc1, self.fc1), (fc2, self.fc2)]
-            {
-                factors.resize(kernels, layer, rows);
-            }
-        }
     }
 
     /// From `trace.x` to `out`, both `(rows, width)`.
@@ -367,47 +271,5 @@ impl Block {
         let x = (x + scaled(0, attended)?)?;
         let inner = self.fc1.composed(w, &self.norm2.composed(w, &x)?)?;
         &x + scaled(1, self.fc2.composed(w, &gelu_composed(&inner)?)?)?
-    }
-}
-
-/// Some rows of a shard, and what each image's count for.
-#[derive(Clone, Copy)]
-struct Rows<'a> {
-    first: usize,
-    tokens: usize,
-    factors: Option<&'a [f32]>,
-}
-
-impl Rows<'_> {
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
-    fn factor(self, row: usize) -> f32 {
-        self.factors.map_or(1.0, |factors| factors[(self.first + row) / self.tokens])
-    }
-}
-
-vectorized! {
-    /// `out = base + factor (out + bias)` for each row.
-    fn add_part<'a>(out: &'a mut [f32], bias: &'a [f32], base: &'a [f32], rows: Rows<'a>) {
-        let width = bias.len();
-        let both = out.chunks_exact_mut(width).zip(base.chunks_exact(width));
-        for (row, (out, base)) in both.enumerate() {
-            let factor = rows.factor(row);
-            for ((out, bias), base) in out.iter_mut().zip(bias).zip(base) {
-                *out = base + factor * (*out + bias);
-            }
-        }
-    }
-}
-
-vectorized! {
-    /// `to = factor from` for each row.
-    fn scale_rows<'a>(from: &'a [f32], to: &'a mut [f32], width: usize, rows: Rows<'a>) {
-        for (row, (from, to)) in from.chunks_exact(width).zip(to.chunks_exact_mut(width)).enumerate() {
-            let factor = rows.factor(row);
-            for (to, from) in to.iter_mut().zip(from) {
-                *to = factor * from;
-            }
-        }
     }
 }

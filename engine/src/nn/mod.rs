@@ -6,6 +6,7 @@
 
 mod attention;
 mod block;
+mod block_memory;
 mod composed;
 mod drop_path;
 mod gelu;
@@ -15,6 +16,7 @@ mod layer_norm;
 mod linear;
 pub mod params;
 mod pos_embed;
+mod residual;
 mod stack;
 pub mod tensor_file;
 #[cfg(test)]

@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use shared::study::TransformerSpec;
 
 use super::{
-    block::{Block, BlockTrace, BlockWeights, BlockWork, Pass},
+    block::{Block, Pass},
+    block_memory::{BlockTrace, BlockWeights, BlockWork},
     composed::Composed,
     gradients::Gradients,
     params::Params,
