@@ -113,7 +113,7 @@ fn pack_turned(
 /// # Safety
 /// The processor has AVX-512 with bf16.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 unsafe fn paired_rows<const W: usize>(b: Matrix<'_>, first: usize, out: &mut [u32]) -> usize {
     let row = |r: usize| -> &[f32; W] {
         b.data[r * b.row_stride + first..].first_chunk().expect("a whole panel")

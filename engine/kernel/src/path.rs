@@ -132,7 +132,7 @@ pub enum Precision {
 pub struct Kernels {
     /// Instruction set.
     pub path: Path,
-    /// Factors of the linear layers' products.
+    /// Factors of the products.
     pub precision: Precision,
 }
 

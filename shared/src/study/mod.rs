@@ -49,7 +49,7 @@ pub struct StudySpec {
     /// Encoder and decoder.
     #[serde(default)]
     pub model: ModelSpec,
-    /// Numbers that the linear layers multiply, in all phases.
+    /// Numbers that matrix products multiply, in all phases.
     #[serde(default, skip_serializing_if = "Precision::is_default")]
     pub precision: Precision,
     /// Pre-training recipe.

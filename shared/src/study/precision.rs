@@ -1,4 +1,4 @@
-//! The numbers that linear layers multiply.
+//! The numbers that matrix products multiply.
 
 use serde::{Deserialize, Serialize};
 

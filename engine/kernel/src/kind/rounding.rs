@@ -2,10 +2,9 @@
 #![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::{
-    __m128bh, __m128i, __m256bh, __m256i, __m512bh, __m512i, _mm256_cvtepu16_epi32,
-    _mm256_cvtneps_pbh, _mm256_loadu_ps, _mm256_or_si256, _mm256_slli_epi32, _mm256_storeu_si256,
-    _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh, _mm512_loadu_ps,
-    _mm512_or_si512, _mm512_slli_epi32, _mm512_storeu_si512,
+    __m256bh, __m256i, __m512bh, __m512i, _mm256_loadu_ps, _mm256_permutexvar_epi16,
+    _mm256_storeu_si256, _mm512_castps256_ps512, _mm512_cvtne2ps_pbh, _mm512_cvtneps_pbh,
+    _mm512_insertf32x8, _mm512_loadu_ps, _mm512_permutexvar_epi16, _mm512_storeu_si512,
 };
 use std::mem::transmute;
 
@@ -13,7 +12,7 @@ use std::mem::transmute;
 ///
 /// # Safety
 /// The processor has AVX-512 with bf16.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub(crate) unsafe fn row(from: &[f32], out: &mut [u32]) -> usize {
     let chunks = from.as_chunks::<32>().0.iter().zip(out.as_chunks_mut::<16>().0);
     let mut taken = 0;
@@ -33,27 +32,38 @@ pub(crate) unsafe fn row(from: &[f32], out: &mut [u32]) -> usize {
 ///
 /// # Safety
 /// The processor has AVX-512 with bf16.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 pub(crate) unsafe fn rows<const W: usize>(one: &[f32; W], two: &[f32; W], out: &mut [u32; W]) {
+    /// Where the halves of the words come from: each number of the first row before the one below it.
+    const WIDE: [u16; 32] = interleaved();
+    const NARROW: [u16; 16] = interleaved();
     const { assert!(W == 8 || W.is_multiple_of(16)) };
     // SAFETY: as many numbers are read and words written as the arrays have; a vector of bf16 is plain bits.
     unsafe {
         if W == 8 {
-            let [low, high] = [one, two].map(|row| {
-                let rounded = _mm256_cvtneps_pbh(_mm256_loadu_ps(row.as_ptr()));
-                _mm256_cvtepu16_epi32(transmute::<__m128bh, __m128i>(rounded))
-            });
-            let words: __m256i = _mm256_or_si256(low, _mm256_slli_epi32::<16>(high));
+            let one = _mm512_castps256_ps512(_mm256_loadu_ps(one.as_ptr()));
+            let both = _mm512_insertf32x8::<1>(one, _mm256_loadu_ps(two.as_ptr()));
+            let both = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(both));
+            let words = _mm256_permutexvar_epi16(transmute::<[u16; 16], __m256i>(NARROW), both);
             _mm256_storeu_si256(out.as_mut_ptr().cast(), words);
             return;
         }
         for at in (0..W).step_by(16) {
-            let [low, high] = [one, two].map(|row| {
-                let rounded = _mm512_cvtneps_pbh(_mm512_loadu_ps(row.as_ptr().add(at)));
-                _mm512_cvtepu16_epi32(transmute::<__m256bh, __m256i>(rounded))
-            });
-            let words = _mm512_or_si512(low, _mm512_slli_epi32::<16>(high));
+            let [one, two] = [one, two].map(|row| _mm512_loadu_ps(row.as_ptr().add(at)));
+            let both = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(two, one));
+            let words = _mm512_permutexvar_epi16(transmute::<[u16; 32], __m512i>(WIDE), both);
             _mm512_storeu_si512(out.as_mut_ptr().add(at).cast(), words);
         }
     }
+}
+
+/// `0, n / 2, 1, n / 2 + 1, ...`
+const fn interleaved<const N: usize>() -> [u16; N] {
+    let mut places = [0; N];
+    let mut i = 0;
+    while i < N {
+        places[i] = (i / 2 + i % 2 * N / 2) as u16;
+        i += 1;
+    }
+    places
 }

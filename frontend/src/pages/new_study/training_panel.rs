@@ -128,7 +128,7 @@ pub fn TrainingPanel(
                             label="Precision"
                             group="of the model"
                             default="single"
-                            why="Numbers that linear layers multiply. bf16 has 8 instead of 24 digits and is faster; sums stay single."
+                            why="Numbers that layers and attention multiply. bf16 has 8 instead of 24 digits and is faster; sums stay single."
                             choices=vec![(Precision::F32, "Single (f32)"), (Precision::Bf16, "bf16")]
                             get=|spec| spec.precision
                             set=|spec, choice| spec.precision = choice
