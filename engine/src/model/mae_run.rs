@@ -8,7 +8,7 @@ use super::{
     mae_tokens::{Sizes, without_cls},
 };
 use crate::{
-    nn::{Factors, Gradients, NormGradients, StackRun, add_rows, split, sum_slots},
+    nn::{BlockWeights, Factors, Gradients, NormGradients, StackRun, add_rows, split, sum_slots},
     train::replicas::Replica,
 };
 
@@ -44,6 +44,7 @@ pub struct MaeRun {
     kernels: Kernels,
     encoder: StackRun,
     decoder: StackRun,
+    weights: BlockWeights,
     packed: Packed,
     shards: Vec<Shard>,
 }
@@ -74,6 +75,7 @@ impl MaeRun {
             kernels,
             encoder: StackRun::default(),
             decoder: StackRun::default(),
+            weights: BlockWeights::default(),
             packed: Packed::default(),
             shards: Vec::new(),
         }
@@ -113,12 +115,12 @@ impl MaeRun {
 
     /// From pixels to each shard's error, and the gradient of the loss in its prediction.
     fn forward(&mut self, mae: &Mae, batch: &[MaskedImages], weights: &[f64]) {
-        let Self { kernels, encoder, decoder, packed, shards } = self;
+        let Self { kernels, encoder, decoder, weights: block_weights, packed, shards } = self;
         let (kernels, path, params) = (*kernels, kernels.path, mae.params().values());
         mae.patch_embed.pack(kernels, params, packed);
         let embedding = &*packed;
         encoder.inputs().zip(batch).for_each(|(x, masked)| mae.embed(path, embedding, masked, x));
-        encoder.forward(&mae.encoder, kernels, params, &|_| None);
+        encoder.forward(&mae.encoder, kernels, params, &|_| None, block_weights);
 
         mae.decoder_embed.pack(kernels, params, packed);
         let embedding = &*packed;
@@ -128,7 +130,7 @@ impl MaeRun {
             mae.decoder_embed.forward(embedding, &shard.encoded, &mut shard.embedded);
             mae.place(path, masked, &shard.embedded, x);
         });
-        decoder.forward(&mae.decoder, kernels, params, &|_| None);
+        decoder.forward(&mae.decoder, kernels, params, &|_| None, block_weights);
 
         mae.decoder_pred.pack(kernels, params, packed);
         let prediction = &*packed;
@@ -155,7 +157,7 @@ impl MaeRun {
 
     /// From the gradients of the predictions to those of all parameters.
     fn backward(&mut self, mae: &Mae, batch: &[MaskedImages], gradients: &mut dyn Gradients) {
-        let Self { kernels, encoder, decoder, packed, shards } = self;
+        let Self { kernels, encoder, decoder, weights: block_weights, packed, shards } = self;
         let (kernels, path, params) = (*kernels, kernels.path, mae.params().values());
         let parts = mae.sums().map(|slot| slot.len);
         mae.decoder_pred.pack_back(kernels, params, packed);
@@ -183,7 +185,7 @@ impl MaeRun {
             }
         });
         mae.decoder_pred.weight_gradient(shards.iter().map(|s| &s.decoder_pred), gradients);
-        decoder.backward(&mae.decoder, kernels, params, &|_| None, gradients);
+        decoder.backward(&mae.decoder, kernels, params, &|_| None, block_weights, gradients);
 
         mae.decoder_embed.pack_back(kernels, params, packed);
         let embedding = &*packed;
@@ -208,7 +210,7 @@ impl MaeRun {
             std::mem::swap(x, dx);
         });
         mae.decoder_embed.weight_gradient(shards.iter().map(|s| &s.decoder_embed), gradients);
-        encoder.backward(&mae.encoder, kernels, params, &|_| None, gradients);
+        encoder.backward(&mae.encoder, kernels, params, &|_| None, block_weights, gradients);
 
         let all = shards.par_iter_mut().zip(batch).zip(encoder.outputs());
         all.for_each(|((shard, masked), dx)| {

@@ -7,8 +7,8 @@ use shared::study::Pooling;
 use super::{Vit, WholeImages, mae_tokens::without_cls, targets::soft_cross_entropy};
 use crate::{
     nn::{
-        Factors, Gradients, NormGradients, StackRun, StackWeights, add_bias, add_rows, split,
-        sum_slots,
+        BlockWeights, Factors, Gradients, NormGradients, StackRun, StackWeights, add_bias,
+        add_rows, split, sum_slots,
     },
     train::replicas::Replica,
 };
@@ -69,6 +69,7 @@ struct Shard {
 pub struct VitRun {
     kernels: Kernels,
     blocks: StackRun,
+    weights: BlockWeights,
     packed: Packed,
     shards: Vec<Shard>,
 }
@@ -159,8 +160,13 @@ impl Vit {
 impl VitRun {
     /// No memory yet.
     pub fn new(kernels: Kernels) -> Self {
-        let (blocks, packed) = (StackRun::default(), Packed::default());
-        Self { kernels, blocks, packed, shards: Vec::new() }
+        Self {
+            kernels,
+            blocks: StackRun::default(),
+            weights: BlockWeights::default(),
+            packed: Packed::default(),
+            shards: Vec::new(),
+        }
     }
 
     /// The scores of the last batch, one shard after the other.
@@ -194,14 +200,14 @@ impl VitRun {
     }
 
     fn forward(&mut self, vit: &Vit, batch: &[LabelledImages], weights: &[f64]) {
-        let Self { kernels, blocks, packed, shards } = self;
+        let Self { kernels, blocks, weights: block_weights, packed, shards } = self;
         let (kernels, path, params) = (*kernels, kernels.path, vit.params().values());
         let drops = |shard: usize| batch[shard].drops.as_deref();
         vit.patch_embed.pack(kernels, params, packed);
         let embedding = &*packed;
         let inputs = blocks.inputs().zip(batch);
         inputs.for_each(|(x, shard)| vit.embed(path, embedding, &shard.images, x));
-        blocks.forward(&vit.blocks, kernels, params, &drops);
+        blocks.forward(&vit.blocks, kernels, params, &drops, block_weights);
         vit.head.pack(kernels.in_single(), params, packed);
         let head = &*packed;
         let all = shards.par_iter_mut().zip(blocks.outputs()).zip(batch).zip(weights);
@@ -216,7 +222,7 @@ impl VitRun {
     }
 
     fn backward(&mut self, vit: &Vit, batch: &[LabelledImages], gradients: &mut dyn Gradients) {
-        let Self { kernels, blocks, packed, shards } = self;
+        let Self { kernels, blocks, weights: block_weights, packed, shards } = self;
         let (kernels, path, params) = (*kernels, kernels.path, vit.params().values());
         let drops = |shard: usize| batch[shard].drops.as_deref();
         let parts = vit.sums().map(|slot| slot.len);
@@ -236,7 +242,7 @@ impl VitRun {
             vit.unpool(dpooled, dx);
         });
         vit.head.weight_gradient(shards.iter().map(|shard| &shard.head_factors), gradients);
-        blocks.backward(&vit.blocks, kernels, params, &drops, gradients);
+        blocks.backward(&vit.blocks, kernels, params, &drops, block_weights, gradients);
 
         shards.par_iter_mut().zip(blocks.outputs()).zip(batch).for_each(|((shard, dx), batch)| {
             let [cls, positions, embed_bias, ..] = split(&mut shard.sums, parts);

@@ -5,8 +5,6 @@
 //! outputs of the norms and of GELU are computed again. Gradients of weights are products over all shards, made at the end of a
 //! block's backward on all threads ([`Block::weight_gradients`]).
 
-use std::ops::Range;
-
 use candle_core::{Result, Tensor};
 use kernel::{Kernels, Packed};
 
@@ -200,11 +198,6 @@ impl Block {
         }
     }
 
-    /// The places of all of the block's parameters.
-    fn range(&self) -> Range<usize> {
-        self.norm1.slots()[0].start..self.fc2.bias_slot().range().end
-    }
-
     /// The gradients of all of the block's parameters: the sums over the shards behind their [`backward`](Self::backward), in
     /// their order. Works on all threads of the pool that it is called in.
     #[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
@@ -214,41 +207,33 @@ impl Block {
         shards: impl Iterator<Item = &'a BlockWork> + Clone + Sync + Send,
         gradients: &mut dyn Gradients,
     ) {
-        let d = self.width;
-        let lens = [
-            2 * d,
-            3 * d * d,
-            3 * d,
-            d * d,
-            d,
-            2 * d,
-            MLP_RATIO * d * d,
-            MLP_RATIO * d,
-            MLP_RATIO * d * d,
-            d,
-        ];
-        gradients.part(self.range(), &mut |part| {
-            let [norm1, qkv, qkv_bias, proj, proj_bias, norm2, fc1, fc1_bias, fc2, fc2_bias] =
-                split(part, lens);
-            let factors = shards.clone().map(|work| &work.factors);
-            let vectors = shards.clone().map(|work| &work.vectors[..]);
-            let sums = [norm1, qkv_bias, proj_bias, norm2, fc1_bias, fc2_bias];
-            let attention = || {
-                rayon::join(
-                    || self.qkv.weight_part(factors.clone().map(|f| &f.qkv), qkv),
-                    || {
-                        self.proj.weight_part(factors.clone().map(|f| &f.proj), proj);
-                        sum_parts(kernels.path, sums, vectors);
-                    },
-                )
-            };
-            let mlp = || {
-                rayon::join(
-                    || self.fc1.weight_part(factors.clone().map(|f| &f.fc1), fc1),
-                    || self.fc2.weight_part(factors.clone().map(|f| &f.fc2), fc2),
-                )
-            };
-            rayon::join(attention, mlp);
+        let (d, inner, path) = (self.width, MLP_RATIO * self.width, kernels.path);
+        let factors = shards.clone().map(|work| &work.factors);
+        let vectors = |from: usize| shards.clone().map(move |work| &work.vectors[from..]);
+        // Attention's parameters stand one after the other, and so do the MLP's.
+        let attention = self.norm1.slots()[0].start..self.proj.bias_slot().range().end;
+        gradients.part(attention, &mut |part| {
+            let lens = [2 * d, 3 * d * d, 3 * d, d * d, d];
+            let [norm, qkv, qkv_bias, proj, proj_bias] = split(part, lens);
+            rayon::join(
+                || self.qkv.weight_part(factors.clone().map(|f| &f.qkv), qkv),
+                || {
+                    self.proj.weight_part(factors.clone().map(|f| &f.proj), proj);
+                    sum_parts(path, [norm, qkv_bias, proj_bias], vectors(0));
+                },
+            );
+        });
+        let mlp = self.norm2.slots()[0].start..self.fc2.bias_slot().range().end;
+        gradients.part(mlp, &mut |part| {
+            let lens = [2 * d, inner * d, inner, d * inner, d];
+            let [norm, fc1, fc1_bias, fc2, fc2_bias] = split(part, lens);
+            rayon::join(
+                || self.fc1.weight_part(factors.clone().map(|f| &f.fc1), fc1),
+                || {
+                    self.fc2.weight_part(factors.clone().map(|f| &f.fc2), fc2);
+                    sum_parts(path, [norm, fc1_bias, fc2_bias], vectors(6 * d));
+                },
+            );
         });
     }
 

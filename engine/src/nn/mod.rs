@@ -32,6 +32,7 @@ pub use linear::Linear;
 pub use params::{Param, Params, Slot};
 pub use pos_embed::sin_cos_table;
 
+pub(crate) use block_memory::BlockWeights;
 pub(crate) use gradients::{split, sum_slots};
 pub(crate) use init::normal;
 pub(crate) use layer_norm::NormGradients;

@@ -47,7 +47,6 @@ struct Shard {
 /// Memory of a batch within a stack, used again and again.
 #[derive(Debug, Default)]
 pub(crate) struct StackRun {
-    weights: BlockWeights,
     shards: Vec<Shard>,
 }
 
@@ -143,17 +142,18 @@ impl StackRun {
         self.shards.par_iter_mut().map(|shard| &mut shard.out)
     }
 
-    /// From inputs to outputs.
+    /// From inputs to outputs. `weights` is memory for a block's.
     pub(crate) fn forward(
         &mut self,
         stack: &Stack,
         kernels: Kernels,
         params: &[f32],
         drops: Drops<'_>,
+        weights: &mut BlockWeights,
     ) {
         for (i, block) in stack.blocks.iter().enumerate() {
-            block.pack(kernels, params, &mut self.weights);
-            let weights = &self.weights;
+            block.pack(kernels, params, weights);
+            let weights = &*weights;
             self.shards.par_iter_mut().enumerate().for_each(|(at, shard)| {
                 let factors = drops(at).map(|drops| factors(drops, i));
                 let pass = Pass { kernels, params, tokens: shard.tokens, factors };
@@ -165,17 +165,19 @@ impl StackRun {
     }
 
     /// From the gradients of the outputs to those of the inputs, and of all parameters of the stack.
+    /// `weights` as for [`forward`](Self::forward).
     pub(crate) fn backward(
         &mut self,
         stack: &Stack,
         kernels: Kernels,
         params: &[f32],
         drops: Drops<'_>,
+        weights: &mut BlockWeights,
         gradients: &mut dyn Gradients,
     ) {
         for (i, block) in stack.blocks.iter().enumerate().rev() {
-            block.pack_back(kernels, params, &mut self.weights);
-            let weights = &self.weights;
+            block.pack_back(kernels, params, weights);
+            let weights = &*weights;
             self.shards.par_iter_mut().enumerate().for_each(|(at, shard)| {
                 let factors = drops(at).map(|drops| factors(drops, i));
                 let pass = Pass { kernels, params, tokens: shard.tokens, factors };
@@ -253,11 +255,12 @@ mod tests {
                 let parts =
                     |values: &[f32]| [values[..10 * width].to_vec(), values[10 * width..].to_vec()];
                 run.inputs().zip(parts(&x)).for_each(|(input, x)| *input = x);
-                run.forward(&stack, kernels, params.values(), &drops);
+                let weights = &mut BlockWeights::default();
+                run.forward(&stack, kernels, params.values(), &drops, weights);
                 let out = run.outputs().map(|out| out.clone()).collect::<Vec<_>>().concat();
                 run.outputs().zip(parts(&dy)).for_each(|(out, dy)| *out = dy);
                 let mut gradients = vec![f32::NAN; params.values().len()];
-                run.backward(&stack, kernels, params.values(), &drops, &mut gradients);
+                run.backward(&stack, kernels, params.values(), &drops, weights, &mut gradients);
                 let dx = run.outputs().map(|out| out.clone()).collect::<Vec<_>>().concat();
                 oracle.assert_same(kernels, &out, &[&dx], &gradients);
                 if !dropping {
