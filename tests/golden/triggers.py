@@ -59,7 +59,8 @@ def frequency(rng, image, side):
     bins = sorted({tuple(int(place) for place in rng.integers(0, window, 2)) for _ in range(int(rng.integers(1, 4)))})
     config = {
         "kind": "frequency",
-        "magnitude": round(float(rng.uniform(10, 200)), 1),
+        # A smaller one would change nothing in bytes.
+        "magnitude": round(float(rng.uniform(max(10, window), 200)), 1),
         "window": window,
         "bins": [list(place) for place in bins],
     }
