@@ -9,7 +9,7 @@ use std::{cell::RefCell, ops::Range};
 use super::{
     kind::{Entry, Format, entry_of},
     matrix::{Matrix, MatrixMut},
-    pack::{pack_left_panel, pack_panel},
+    pack::Panel,
     packed::{Factor, Packed},
     tile::{Call, Part},
     words::Words,
@@ -61,19 +61,24 @@ impl MatrixMut<'_> {
                 let rows = ROUNDED_ROWS.min(a.rows - first);
                 let a = a.part(first..first + rows);
                 let by_row = a.column_stride == 1;
+                let panel = |matrix, first, width| Panel {
+                    path: kernels.path,
+                    matrix,
+                    first,
+                    width,
+                    format,
+                };
                 let rounded = scratch.left.sized(words * rows.next_multiple_of(tall));
                 if by_row {
                     for (row, out) in rounded.chunks_exact_mut(words.max(1)).take(rows).enumerate()
                     {
                         // A row is the only column of its transposed matrix.
-                        let row = a.part(row..row + 1).transposed();
-                        pack_panel(kernels.path, row, 0, 1, format, out);
+                        panel(a.part(row..row + 1).transposed(), 0, 1).pack(out);
                     }
                 } else {
                     for (block, out) in rounded.chunks_exact_mut((words * tall).max(1)).enumerate()
                     {
-                        let from = block * tall;
-                        pack_left_panel(kernels.path, a.transposed(), from, tall, format, out);
+                        panel(a.transposed(), block * tall, tall).pack_left(out);
                     }
                 }
                 let part = Part { a: rounded.as_ptr(), a_block: words, ..part };

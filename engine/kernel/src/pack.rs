@@ -9,7 +9,18 @@ use std::ops::Range;
 
 use super::{kind::Format, matrix::Matrix, path::Path, vector::vectorized};
 #[cfg(target_arch = "x86_64")]
-use super::{kind::rounding, turn::Turned};
+use super::{kind::rounding, turn};
+
+/// Columns `first..first + width` of a matrix, to be packed: each row (each pair of rows) one after the other, zeros beyond the
+/// matrix' edge. Who packs has asserted that the path is here.
+#[derive(Clone, Copy)]
+pub(super) struct Panel<'a> {
+    pub path: Path,
+    pub matrix: Matrix<'a>,
+    pub first: usize,
+    pub width: usize,
+    pub format: Format,
+}
 
 /// The bf16 number nearest to `value`, ties to even, in the upper half of a word. What is no number as arithmetic makes it stays
 /// none.
@@ -19,93 +30,81 @@ fn high(value: f32) -> u32 {
     bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) & 0xffff_0000
 }
 
-/// Columns `first..first + width` of `b`, each row (each pair of rows) one after the other; beyond its edge zeros.
-pub(super) fn pack_panel(
-    path: Path,
-    b: Matrix<'_>,
-    first: usize,
-    width: usize,
-    format: Format,
-    out: &mut [u32],
-) {
-    if format == Format::Squares {
-        // The same words, and zeros behind them.
-        let (words, beyond) = out.split_at_mut(Format::Pairs.words(b.rows) * width);
-        beyond.fill(0);
-        return pack_panel(path, b, first, width, Format::Pairs, words);
+impl Panel<'_> {
+    /// Columns that the matrix has.
+    #[inline(always)]
+    pub fn valid(&self) -> usize {
+        self.width.min(self.matrix.columns.saturating_sub(self.first))
     }
-    if b.column_stride != 1 && width > 1 {
-        return pack_turned(path, b, first, width, format, out);
-    }
-    #[cfg(target_arch = "x86_64")]
-    if path >= Path::Avx512Bf16 && format == Format::Pairs {
-        let whole = first + width <= b.columns;
-        // SAFETY: who packs has asserted that the path is here.
-        let taken = unsafe {
-            match (b.column_stride, width) {
-                (1, 8) if whole => paired_rows::<8>(b, first, out),
-                (1, 16) if whole => paired_rows::<16>(b, first, out),
-                (1, 32) if whole => paired_rows::<32>(b, first, out),
-                (1, 48) if whole => paired_rows::<48>(b, first, out),
-                _ => 0,
-            }
-        };
-        if taken > 0 {
-            let rest = b.part(taken..b.rows);
-            return pack_words(path, rest, first, width, format, &mut out[taken / 2 * width..]);
+
+    /// Packs the panel of a right factor.
+    pub fn pack(self, out: &mut [u32]) {
+        let Self { path, matrix, first, width, format } = self;
+        if format == Format::Squares {
+            // The same words, and zeros behind them.
+            let (words, beyond) = out.split_at_mut(Format::Pairs.words(matrix.rows) * width);
+            beyond.fill(0);
+            return Self { format: Format::Pairs, ..self }.pack(words);
         }
-        match (b.column_stride, width) {
-            (stride, 1) if stride != 1 || b.columns == 1 && b.row_stride == 1 => {
-                let column = &b.data[first * b.column_stride..][..b.rows];
-                // SAFETY: as above.
+        if matrix.column_stride != 1 && width > 1 {
+            return self.pack_turned(out);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if path >= Path::Avx512Bf16 && format == Format::Pairs {
+            let whole = self.valid() == width;
+            // SAFETY: the path is here.
+            let taken = unsafe {
+                match (matrix.column_stride, width) {
+                    (1, 8) if whole => paired_rows::<8>(matrix, first, out),
+                    (1, 16) if whole => paired_rows::<16>(matrix, first, out),
+                    (1, 32) if whole => paired_rows::<32>(matrix, first, out),
+                    (1, 48) if whole => paired_rows::<48>(matrix, first, out),
+                    _ => 0,
+                }
+            };
+            if taken > 0 {
+                let matrix = matrix.part(taken..matrix.rows);
+                return pack_words(path, Panel { matrix, ..self }, &mut out[taken / 2 * width..]);
+            }
+            let row_by_row = matrix.columns == 1 && matrix.row_stride == 1;
+            if width == 1 && (matrix.column_stride != 1 || row_by_row) {
+                let column = &matrix.data[first * matrix.column_stride..][..matrix.rows];
+                // SAFETY: the path is here.
                 let taken = unsafe { rounding::row(column, out) };
-                let rest = Matrix::new(&column[taken..], 1, column.len() - taken).transposed();
-                return pack_words(path, rest, 0, 1, format, &mut out[taken / 2..]);
+                let matrix = Matrix::new(&column[taken..], 1, column.len() - taken).transposed();
+                let rest = Panel { matrix, first: 0, ..self };
+                return pack_words(path, rest, &mut out[taken / 2..]);
             }
-            _ => {}
+        }
+        pack_words(path, self, out);
+    }
+
+    /// Packs the panel of a left factor.
+    pub fn pack_left(self, out: &mut [u32]) {
+        self.pack(out);
+        #[cfg(target_arch = "x86_64")]
+        if self.format == Format::Squares {
+            turn::turn_squares(self.path, out);
         }
     }
-    pack_words(path, b, first, width, format, out);
-}
 
-/// As [`pack_panel`], a panel of the left factor.
-pub(super) fn pack_left_panel(
-    path: Path,
-    a: Matrix<'_>,
-    first: usize,
-    width: usize,
-    format: Format,
-    out: &mut [u32],
-) {
-    pack_panel(path, a, first, width, format, out);
-    #[cfg(target_arch = "x86_64")]
-    if format == Format::Squares {
-        super::turn::turn_squares(path, out);
+    /// Packs a panel of a matrix that is stored column by column.
+    fn pack_turned(self, out: &mut [u32]) {
+        let Self { path, matrix, width, format, .. } = self;
+        let valid = self.valid();
+        if valid < width {
+            out.fill(0);
+        }
+        #[cfg(target_arch = "x86_64")]
+        let (columns, words) = turn::pack_blocks(self, out);
+        #[cfg(not(target_arch = "x86_64"))]
+        let (columns, words) = (0, 0);
+        // What no block covers: below them, then beside them.
+        let below = matrix.part((words * format.numbers()).min(matrix.rows)..matrix.rows);
+        let below = Panel { matrix: below, ..self };
+        pack_columns(path, below, 0..columns, &mut out[words * width..]);
+        pack_columns(path, self, columns..valid, out);
     }
-}
-
-/// A panel of a matrix that is stored column by column.
-fn pack_turned(
-    path: Path,
-    b: Matrix<'_>,
-    first: usize,
-    width: usize,
-    format: Format,
-    out: &mut [u32],
-) {
-    let valid = width.min(b.columns.saturating_sub(first));
-    if valid < width {
-        out.fill(0);
-    }
-    #[cfg(target_arch = "x86_64")]
-    let (columns, words) = Turned { b, first, valid, width }.pack_blocks(path, format, out);
-    #[cfg(not(target_arch = "x86_64"))]
-    let (columns, words) = (0, 0);
-    let numbers = format.numbers();
-    // What no block covers: below them, then beside them.
-    let below = b.part((words * numbers).min(b.rows)..b.rows);
-    pack_columns(path, below, first, 0..columns, width, format, &mut out[words * width..]);
-    pack_columns(path, b, first, columns..valid, width, format, out);
 }
 
 /// The pairs of rows of a whole panel of a matrix that is stored row by row. Returns how many rows that are.
@@ -126,32 +125,23 @@ unsafe fn paired_rows<const W: usize>(b: Matrix<'_>, first: usize, out: &mut [u3
 }
 
 vectorized! {
-    /// Columns `first..first + width` of `b`, each row (each pair of rows) one after the other; beyond its edge zeros.
-    fn pack_words<'a>(b: Matrix<'a>, first: usize, width: usize, format: Format, out: &'a mut [u32]) {
-        match format {
-            Format::Single => pack::<false>(b, first, width, out, f32::to_bits),
-            Format::Rounded => pack::<false>(b, first, width, out, high),
-            Format::Pairs | Format::Squares => pack::<true>(b, first, width, out, high),
+    /// Packs a panel of rows, or one column.
+    fn pack_words<'a>(panel: Panel<'a>, out: &'a mut [u32]) {
+        match panel.format {
+            Format::Single => pack::<false>(panel, out, f32::to_bits),
+            Format::Rounded => pack::<false>(panel, out, high),
+            Format::Pairs | Format::Squares => pack::<true>(panel, out, high),
         }
     }
 }
 
 vectorized! {
-    /// Some columns of a panel of a matrix that is stored column by column.
-    fn pack_columns<'a>(
-        b: Matrix<'a>,
-        first: usize,
-        some: Range<usize>,
-        width: usize,
-        format: Format,
-        out: &'a mut [u32],
-    ) {
-        match format {
-            Format::Single => columns::<false>(b, first, some, width, out, f32::to_bits),
-            Format::Rounded => columns::<false>(b, first, some, width, out, high),
-            Format::Pairs | Format::Squares => {
-                columns::<true>(b, first, some, width, out, high);
-            }
+    /// Packs some columns of a panel of a matrix that is stored column by column.
+    fn pack_columns<'a>(panel: Panel<'a>, some: Range<usize>, out: &'a mut [u32]) {
+        match panel.format {
+            Format::Single => columns::<false>(panel, some, out, f32::to_bits),
+            Format::Rounded => columns::<false>(panel, some, out, high),
+            Format::Pairs | Format::Squares => columns::<true>(panel, some, out, high),
         }
     }
 }
@@ -159,22 +149,16 @@ vectorized! {
 /// Packs words of one number, as `word` makes it, or of two where `PAIRS`: the first one's word in the lower half, the second
 /// one's in the upper, where it is.
 #[inline(always)]
-fn pack<const PAIRS: bool>(
-    b: Matrix<'_>,
-    first: usize,
-    width: usize,
-    out: &mut [u32],
-    word: impl Fn(f32) -> u32 + Copy,
-) {
-    let valid = width.min(b.columns.saturating_sub(first));
-    match (b.column_stride, width) {
-        (1, 6) if valid == 6 => rows::<PAIRS, 6>(b, first, out, word),
-        (1, 8) if valid == 8 => rows::<PAIRS, 8>(b, first, out, word),
-        (1, 16) if valid == 16 => rows::<PAIRS, 16>(b, first, out, word),
-        (1, 32) if valid == 32 => rows::<PAIRS, 32>(b, first, out, word),
-        (1, 48) if valid == 48 => rows::<PAIRS, 48>(b, first, out, word),
-        (1, _) => edge::<PAIRS>(b, first, valid, width, out, word),
-        (_, 1) if valid == 1 => column::<PAIRS>(b, first, out, word),
+fn pack<const PAIRS: bool>(panel: Panel<'_>, out: &mut [u32], word: impl Fn(f32) -> u32 + Copy) {
+    let whole = panel.valid() == panel.width;
+    match (panel.matrix.column_stride, panel.width) {
+        (1, 6) if whole => rows::<PAIRS, 6>(panel, out, word),
+        (1, 8) if whole => rows::<PAIRS, 8>(panel, out, word),
+        (1, 16) if whole => rows::<PAIRS, 16>(panel, out, word),
+        (1, 32) if whole => rows::<PAIRS, 32>(panel, out, word),
+        (1, 48) if whole => rows::<PAIRS, 48>(panel, out, word),
+        (1, _) => edge::<PAIRS>(panel, out, word),
+        (_, 1) if whole => column::<PAIRS>(panel, out, word),
         _ => unreachable!("a panel of columns is turned"),
     }
 }
@@ -182,8 +166,7 @@ fn pack<const PAIRS: bool>(
 /// Whole panels of a matrix that is stored row by row.
 #[inline(always)]
 fn rows<const PAIRS: bool, const W: usize>(
-    b: Matrix<'_>,
-    first: usize,
+    Panel { matrix: b, first, .. }: Panel<'_>,
     out: &mut [u32],
     word: impl Fn(f32) -> u32 + Copy,
 ) {
@@ -212,14 +195,8 @@ fn rows<const PAIRS: bool, const W: usize>(
 
 /// A panel at the edge of a matrix that is stored row by row, or of another width.
 #[inline(always)]
-fn edge<const PAIRS: bool>(
-    b: Matrix<'_>,
-    first: usize,
-    valid: usize,
-    width: usize,
-    out: &mut [u32],
-    word: impl Fn(f32) -> u32 + Copy,
-) {
+fn edge<const PAIRS: bool>(panel: Panel<'_>, out: &mut [u32], word: impl Fn(f32) -> u32 + Copy) {
+    let (valid, Panel { matrix: b, first, width, .. }) = (panel.valid(), panel);
     let row = |r: usize| &b.data[r * b.row_stride..][..b.columns][b.columns.min(first)..][..valid];
     for (at, out) in out.chunks_exact_mut(width).enumerate() {
         let (out, beyond) = out.split_at_mut(valid);
@@ -235,8 +212,7 @@ fn edge<const PAIRS: bool>(
 /// One column of a matrix that is stored column by column.
 #[inline(always)]
 fn column<const PAIRS: bool>(
-    b: Matrix<'_>,
-    first: usize,
+    Panel { matrix: b, first, .. }: Panel<'_>,
     out: &mut [u32],
     word: impl Fn(f32) -> u32 + Copy,
 ) {
@@ -257,10 +233,8 @@ fn column<const PAIRS: bool>(
 /// Some columns of a panel of a matrix that is stored column by column.
 #[inline(always)]
 fn columns<const PAIRS: bool>(
-    b: Matrix<'_>,
-    first: usize,
+    Panel { matrix: b, first, width, .. }: Panel<'_>,
     some: Range<usize>,
-    width: usize,
     out: &mut [u32],
     word: impl Fn(f32) -> u32 + Copy,
 ) {

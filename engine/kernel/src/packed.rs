@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     kind::{Entry, Format, entry_of},
     matrix::Matrix,
-    pack::{pack_left_panel, pack_panel},
+    pack::Panel,
     path::{Kernels, Path},
     words::Words,
 };
@@ -147,9 +147,17 @@ impl Panels<'_> {
         for (panel, out) in self.out.chunks_mut(self.height * self.width).enumerate() {
             let width = out.len() / self.height;
             let out = &mut out[self.words.start * width..self.words.end * width];
-            let column = self.column + panel * self.width;
-            let pack = if self.factor == Factor::Left { pack_left_panel } else { pack_panel };
-            pack(self.path, self.matrix, column, width, self.format, out);
+            let panel = Panel {
+                path: self.path,
+                matrix: self.matrix,
+                first: self.column + panel * self.width,
+                width,
+                format: self.format,
+            };
+            match self.factor {
+                Factor::Left => panel.pack_left(out),
+                Factor::Right => panel.pack(out),
+            }
         }
     }
 }

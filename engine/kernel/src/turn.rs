@@ -15,87 +15,77 @@ use std::{
     array::from_fn,
 };
 
-use super::{kind::Format, matrix::Matrix, path::Path};
+use super::{kind::Format, pack::Panel, path::Path};
 
-/// Columns `first..first + valid` of `b`, of which blocks are turned into a panel of `width` words a row.
-#[derive(Clone, Copy)]
-pub(super) struct Turned<'a> {
-    pub b: Matrix<'a>,
-    pub first: usize,
-    pub valid: usize,
-    pub width: usize,
-}
-
-impl Turned<'_> {
-    /// Fills the part of the panel that whole blocks cover: returns its columns and rows. The path is here.
-    pub fn pack_blocks(self, path: Path, format: Format, out: &mut [u32]) -> (usize, usize) {
-        let Self { b, first, valid, width } = self;
-        assert!(b.row_stride == 1 && valid <= b.columns.saturating_sub(first).min(width));
-        assert!(format.words(b.rows) * width <= out.len(), "a panel's room");
-        // SAFETY: the caller has asserted that the path is here; columns lie within `b`, whose own check made sure of its slice,
-        // and blocks within the panel.
-        unsafe {
-            match (path, format) {
-                (Path::Avx2, Format::Single) => avx2::<Plain>(self, out),
-                (Path::Avx2, Format::Rounded) => avx2::<Rounded>(self, out),
-                (Path::Avx512 | Path::Avx512Bf16 | Path::Amx, Format::Single) => {
-                    avx512::<Plain>(self, out)
-                }
-                (Path::Avx512 | Path::Avx512Bf16 | Path::Amx, Format::Rounded) => {
-                    avx512::<Rounded>(self, out)
-                }
-                (Path::Avx512Bf16 | Path::Amx, Format::Pairs | Format::Squares) => {
-                    avx512_bf16(self, out)
-                }
-                (Path::Portable, _)
-                | (Path::Avx2 | Path::Avx512, Format::Pairs | Format::Squares) => (0, 0),
+/// Fills the part of a panel that whole blocks of its columns cover: returns its columns and rows.
+pub(super) fn pack_blocks(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
+    let Panel { path, matrix, width, format, .. } = panel;
+    assert!(matrix.row_stride == 1, "the matrix is stored column by column");
+    assert!(format.words(matrix.rows) * width <= out.len(), "a panel's room");
+    // SAFETY: the path is here, as everywhere in packing; columns lie within the matrix, whose own check made sure of its slice,
+    // and blocks within the panel.
+    unsafe {
+        match (path, format) {
+            (Path::Avx2, Format::Single) => avx2::<Plain>(panel, out),
+            (Path::Avx2, Format::Rounded) => avx2::<Rounded>(panel, out),
+            (Path::Avx512 | Path::Avx512Bf16 | Path::Amx, Format::Single) => {
+                avx512::<Plain>(panel, out)
+            }
+            (Path::Avx512 | Path::Avx512Bf16 | Path::Amx, Format::Rounded) => {
+                avx512::<Rounded>(panel, out)
+            }
+            (Path::Avx512Bf16 | Path::Amx, Format::Pairs | Format::Squares) => {
+                avx512_bf16(panel, out)
+            }
+            (Path::Portable, _) | (Path::Avx2 | Path::Avx512, Format::Pairs | Format::Squares) => {
+                (0, 0)
             }
         }
-    }
-
-    /// # Safety
-    /// As for the block; the columns lie within the matrix, the blocks within the panel.
-    #[inline(always)]
-    unsafe fn blocks<B: Block>(self, out: &mut [u32]) -> (usize, usize) {
-        let Self { b, first, valid, width } = self;
-        let columns = valid / B::SIDE * B::SIDE;
-        let words = b.rows / B::NUMBERS / B::SIDE * B::SIDE;
-        for word in (0..words).step_by(B::SIDE) {
-            for column in (0..columns).step_by(B::SIDE) {
-                // SAFETY: by the contract.
-                unsafe {
-                    let from = b.data.as_ptr().add((first + column) * b.column_stride);
-                    let to = out.as_mut_ptr().add(word * width + column);
-                    B::turn(from.add(word * B::NUMBERS), b.column_stride, to, width);
-                }
-            }
-        }
-        (columns, words)
     }
 }
 
 /// # Safety
-/// The processor has AVX2; otherwise as [`Turned::blocks`].
+/// As for the block; the panel's columns are stored one after the other and have room in `out`.
+#[inline(always)]
+unsafe fn blocks<B: Block>(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
+    let Panel { matrix: b, first, width, .. } = panel;
+    let columns = panel.valid() / B::SIDE * B::SIDE;
+    let words = b.rows / B::NUMBERS / B::SIDE * B::SIDE;
+    for word in (0..words).step_by(B::SIDE) {
+        for column in (0..columns).step_by(B::SIDE) {
+            // SAFETY: by the contract.
+            unsafe {
+                let from = b.data.as_ptr().add((first + column) * b.column_stride);
+                let to = out.as_mut_ptr().add(word * width + column);
+                B::turn(from.add(word * B::NUMBERS), b.column_stride, to, width);
+            }
+        }
+    }
+    (columns, words)
+}
+
+/// # Safety
+/// The processor has AVX2; otherwise as [`blocks`].
 #[target_feature(enable = "avx2")]
-unsafe fn avx2<W: Word>(turned: Turned<'_>, out: &mut [u32]) -> (usize, usize) {
+unsafe fn avx2<W: Word>(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
     // SAFETY: by the contract.
-    unsafe { turned.blocks::<Block8<W>>(out) }
+    unsafe { blocks::<Block8<W>>(panel, out) }
 }
 
 /// # Safety
-/// The processor has AVX-512; otherwise as [`Turned::blocks`].
+/// The processor has AVX-512; otherwise as [`blocks`].
 #[target_feature(enable = "avx512f")]
-unsafe fn avx512<W: Word>(turned: Turned<'_>, out: &mut [u32]) -> (usize, usize) {
+unsafe fn avx512<W: Word>(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
     // SAFETY: by the contract.
-    unsafe { turned.blocks::<Block16<W>>(out) }
+    unsafe { blocks::<Block16<W>>(panel, out) }
 }
 
 /// # Safety
-/// The processor has AVX-512 with bf16; otherwise as [`Turned::blocks`].
+/// The processor has AVX-512 with bf16; otherwise as [`blocks`].
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn avx512_bf16(turned: Turned<'_>, out: &mut [u32]) -> (usize, usize) {
+unsafe fn avx512_bf16(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
     // SAFETY: by the contract.
-    unsafe { turned.blocks::<BlockOfPairs>(out) }
+    unsafe { blocks::<BlockOfPairs>(panel, out) }
 }
 
 /// Turns squares of 16 x 16 words in place. The path is here and has AVX-512.

@@ -7,9 +7,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use shared::{Rgb8, api::Split, resize, run::DataSource, study::DatasetSpec};
+use shared::{Rgb8, api::Split, run::DataSource, study::DatasetSpec};
 
-use super::{DataError, error::Unreadable, fingerprint, layout, records::RecordFile, shapes};
+use super::{
+    DataError,
+    augment::{Filter, resize},
+    error::Unreadable,
+    fingerprint, layout,
+    records::RecordFile,
+    shapes,
+};
 use crate::decode::{DecodeError, Limits, decode};
 
 /// One image of a data set.
@@ -142,7 +149,7 @@ impl Index {
         let entries = self.entries(split);
         let entry =
             entries.get(i).ok_or(DataError::NoImage { split, index: i, count: entries.len() })?;
-        Ok(resize::bilinear(&self.pixels(split, entry)?, side, side))
+        Ok(resize(&self.pixels(split, entry)?, side, side, Filter::Bilinear))
     }
 
     /// An image in its own size.

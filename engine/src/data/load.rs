@@ -6,9 +6,13 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use shared::{Rgb8, api::Split, resize};
+use shared::{Rgb8, api::Split};
 
-use super::{DataError, Entry, Index, parallel};
+use super::{
+    DataError, Entry, Index,
+    augment::{Filter, resize},
+    parallel,
+};
 use crate::{device, stop::Watch};
 
 /// One image of a study.
@@ -116,7 +120,7 @@ fn read_split(
     watch: &mut dyn Watch,
 ) -> Result<Vec<Sample>, DataError> {
     let load = |entry: &Entry| {
-        let image = resize::bilinear(&index.pixels(split, entry)?, side, side);
+        let image = resize(&index.pixels(split, entry)?, side, side, Filter::Bilinear);
         Ok(Sample::kept(image, entry.class))
     };
     parallel::map(index.entries(split), "reading images", done, total, watch, load)?

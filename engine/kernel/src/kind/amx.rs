@@ -281,3 +281,17 @@ impl Block<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Path;
+
+    #[test]
+    fn the_tiles_are_tested_here() {
+        if is_x86_feature_detected!("avx512bf16") && cfg!(target_os = "linux") {
+            assert!(Path::here().any(|path| path == Path::Amx), "by the processor or in software");
+        } else {
+            eprintln!("skipped: the tiles of AMX need Linux and a processor with AVX-512 and bf16");
+        }
+    }
+}
