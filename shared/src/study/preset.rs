@@ -42,7 +42,7 @@ fn quick_look() -> Preset {
         title: "Quick look".into(),
         summary: "The whole chain on the built-in pictures: a clean and an attacked encoder, each probed clean and poisoned. \
                   It gives a clean accuracy near 80 %; ten poisons of each class in the probe take most triggered images to \
-                  the target class. About two minutes on two cores."
+                  the target class. One to two minutes on two cores."
             .into(),
         spec: StudySpec {
             name: "Quick look".into(),
