@@ -3,6 +3,7 @@
 //! The method of Pillow's `Image.resize`: when shrinking, the filter widens with the scale; weights are fixed-point numbers
 //! with 22 bits after the point; rows first, then columns, rounded to 8 bits after each pass. No floating-point sum touches
 //! a pixel, so the result is Pillow's, and the same natively and in the browser.
+#![expect(clippy::inline_always, reason = "compiled for the instruction set of the caller")]
 
 use crate::image::Rgb8;
 
@@ -51,10 +52,6 @@ pub fn resize(image: &Rgb8, width: usize, height: usize, filter: Filter) -> Rgb8
 }
 
 /// [`resize`], to be compiled for the instruction set of the function that calls it.
-#[expect(
-    clippy::inline_always,
-    reason = "only inlined code is compiled for the caller's instruction set"
-)]
 #[inline(always)]
 pub fn resize_inlined(image: &Rgb8, width: usize, height: usize, filter: Filter) -> Rgb8 {
     assert!(width > 0 && height > 0, "an image has at least one pixel");
@@ -107,84 +104,57 @@ fn clip(sum: i32) -> u8 {
 
 /// Numbers that a loop goes over at once: a compiler makes vectors of them.
 const LANES: usize = 16;
-/// Pixels of that, each with a fourth number beside its three.
-const PIXELS: usize = LANES / 4;
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
+/// Rows that are turned at a time, so that what is written lies next to each other.
+const TURNED_ROWS: usize = 16;
 
-/// `sums += values * weights`
-#[expect(
-    clippy::inline_always,
-    reason = "a part of what is compiled for the caller's instruction set"
-)]
-#[inline(always)]
-fn add_weighted(sums: &mut [i32; LANES], values: &[u8; LANES], weights: &[i32; LANES]) {
-    for ((sum, &value), weight) in sums.iter_mut().zip(values).zip(weights) {
-        *sum += i32::from(value) * weight;
-    }
-}
-
-#[expect(
-    clippy::inline_always,
-    reason = "a part of what is compiled for the caller's instruction set"
-)]
+/// Rows are the columns of the turned image.
 #[inline(always)]
 fn resize_rows(image: &Rgb8, windows: &[Window]) -> Rgb8 {
-    // Each weight four times, and zeros behind the last one.
-    let spread =
-        |weights: &[i32]| std::array::from_fn(|i| weights.get(i / 4).copied().unwrap_or(0));
-    let spread = |window: &Window| -> Vec<[i32; LANES]> {
-        window.weights.chunks(PIXELS).map(spread).collect()
-    };
-    let weights: Vec<_> = windows.iter().map(spread).collect();
-    let mut row = vec![0u8; 4 * (image.width() + PIXELS)];
-    let mut data = vec![0u8; windows.len() * image.height() * 3];
-    let rows = image.data().chunks_exact(image.width() * 3);
-    for (from, to) in rows.zip(data.chunks_exact_mut(windows.len() * 3)) {
-        for (pixel, from) in row.chunks_exact_mut(4).zip(from.chunks_exact(3)) {
-            pixel[..3].copy_from_slice(from);
-        }
-        for ((window, weights), to) in windows.iter().zip(&weights).zip(to.chunks_exact_mut(3)) {
-            let mut sums = [0; LANES];
-            let pixels = row[4 * window.first..].chunks_exact(LANES);
-            for (pixels, weights) in pixels.zip(weights) {
-                add_weighted(&mut sums, pixels.try_into().expect("so many"), weights);
-            }
-            // Of four pixels, of two, of one.
-            let sums: [i32; LANES / 2] = std::array::from_fn(|i| sums[i] + sums[LANES / 2 + i]);
-            let sums: [i32; LANES / 4] = std::array::from_fn(|i| sums[i] + sums[LANES / 4 + i]);
-            let pixel = sums.map(|sum| clip(HALF + sum));
-            to.copy_from_slice(&pixel[..3]);
-        }
-    }
-    Rgb8::from_raw(windows.len(), image.height(), data).expect("three bytes for each target pixel")
+    turned(&resize_columns(&turned(image), windows))
 }
 
-#[expect(
-    clippy::inline_always,
-    reason = "a part of what is compiled for the caller's instruction set"
-)]
+/// Columns become rows.
+#[inline(always)]
+fn turned(image: &Rgb8) -> Rgb8 {
+    let (width, height) = (image.width(), image.height());
+    let mut data = vec![0; image.data().len()];
+    for (block, rows) in image.data().chunks(TURNED_ROWS * width * 3).enumerate() {
+        for (x, column) in data.chunks_exact_mut(height * 3).enumerate() {
+            let pixels = &mut column.as_chunks_mut::<3>().0[block * TURNED_ROWS..];
+            for (pixel, row) in pixels.iter_mut().zip(rows.chunks_exact(width * 3)) {
+                *pixel = row.as_chunks::<3>().0[x];
+            }
+        }
+    }
+    Rgb8::from_raw(height, width, data).expect("as many pixels")
+}
+
 #[inline(always)]
 fn resize_columns(image: &Rgb8, windows: &[Window]) -> Rgb8 {
     let stride = image.width() * 3;
-    let mut data = vec![0u8; stride * windows.len()];
-    for (window, out) in windows.iter().zip(data.chunks_exact_mut(stride)) {
+    let mut out = vec![0u8; stride];
+    let mut data = Vec::with_capacity(stride * windows.len());
+    for window in windows {
         let rows = image.data()[window.first * stride..].chunks_exact(stride);
         let rows = rows.zip(&window.weights);
-        let mut blocks = out.chunks_exact_mut(LANES);
-        for (block, out) in blocks.by_ref().enumerate() {
+        let (blocks, rest) = out.as_chunks_mut::<LANES>();
+        for (block, out) in blocks.iter_mut().enumerate() {
             let mut sums = [HALF; LANES];
             for (row, &weight) in rows.clone() {
                 let values = &row[block * LANES..][..LANES];
-                add_weighted(&mut sums, values.try_into().expect("so many"), &[weight; LANES]);
+                sums.iter_mut()
+                    .zip(values)
+                    .for_each(|(sum, &value)| *sum += i32::from(value) * weight);
             }
-            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = clip(sum));
+            *out = sums.map(clip);
         }
-        let rest = blocks.into_remainder();
         let first = stride - rest.len();
         for (i, out) in rest.iter_mut().enumerate() {
             let terms = rows.clone().map(|(row, weight)| i32::from(row[first + i]) * weight);
             *out = clip(HALF + terms.sum::<i32>());
         }
+        data.extend_from_slice(&out);
     }
     Rgb8::from_raw(image.width(), windows.len(), data).expect("three bytes for each target pixel")
 }

@@ -19,6 +19,7 @@ import event_files
 import finetune
 import hf_classifier
 import images
+import jpegs
 import layouts
 import mae
 import optimizers
@@ -35,6 +36,7 @@ KINDS = {
     "study": study.cases,
     "positions": positions.cases,
     "images": images.cases,
+    "jpegs": jpegs.cases,
     "layouts": layouts.cases,
     "triggers": triggers.cases,
     "augment": augment.operations,

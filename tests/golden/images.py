@@ -14,7 +14,7 @@ FILTERS = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.
 def photos():
     """Real images below MASKDOOR_SAMPLE_DATA, when the variable is set."""
     folder = os.environ.get("MASKDOOR_SAMPLE_DATA")
-    paths = sorted(pathlib.Path(folder).rglob("*.jp*g")) if folder else []
+    paths = sorted(pathlib.Path(folder).rglob("*.[jJ][pP]*[gG]")) if folder else []
     return [Image.open(path).convert("RGB") for path in paths[:: max(1, len(paths) // 20)]]
 
 

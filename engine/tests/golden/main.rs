@@ -12,6 +12,7 @@ mod checkpoints;
 mod finetune;
 mod hf_classifier;
 mod images;
+mod jpegs;
 mod layouts;
 mod mae;
 mod positions;

@@ -1,5 +1,7 @@
 //! From bytes to the numbers that a model sees.
 
+use std::array::from_fn;
+
 use shared::Rgb8;
 
 /// Mean of `ImageNet`'s red, green and blue, in intensities of 0–1.
@@ -24,12 +26,18 @@ impl Normalisation {
     /// another length than `3 * height * width`.
     pub fn apply(&self, image: &Rgb8, out: &mut [f32]) {
         assert_eq!(out.len(), image.data().len(), "one number for each byte of the image");
-        let plane = image.width() * image.height();
-        for (channel, values) in out.chunks_exact_mut(plane).enumerate() {
+        // A look into a table takes less time than two divisions.
+        let tables: [[f32; 256]; 3] = from_fn(|channel| {
             let (mean, std) = (self.mean[channel], self.std[channel]);
-            for (value, pixel) in values.iter_mut().zip(image.data().chunks_exact(3)) {
-                *value = (f32::from(pixel[channel]) / 255.0 - mean) / std;
-            }
+            from_fn(|byte| (byte as f32 / 255.0 - mean) / std)
+        });
+        let plane = image.width() * image.height();
+        let (red, rest) = out.split_at_mut(plane);
+        let (green, blue) = rest.split_at_mut(plane);
+        let places = red.iter_mut().zip(green).zip(blue);
+        for (((red, green), blue), pixel) in places.zip(image.data().as_chunks::<3>().0) {
+            let [r, g, b] = pixel.map(usize::from);
+            (*red, *green, *blue) = (tables[0][r], tables[1][g], tables[2][b]);
         }
     }
 }

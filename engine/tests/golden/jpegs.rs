@@ -1,0 +1,37 @@
+//! JPEG files against Pillow.
+
+use engine::decode::{Limits, decode};
+use serde::Deserialize;
+
+use crate::case::Case;
+
+#[derive(Deserialize)]
+struct Config {
+    /// A baseline file.
+    exact: bool,
+}
+
+/// Mean difference of a file that is not ours to decode: the other decoder makes other numbers of chroma between its samples.
+const ABOUT: f64 = 1.0;
+
+#[test]
+fn files_agree() {
+    for case in Case::all("jpegs") {
+        let Config { exact } = case.config();
+        let image = decode(&case.bytes("file"), Limits::default())
+            .unwrap_or_else(|error| panic!("{}: {error}", case.name()));
+        let expected = case.image("image");
+        assert_eq!(
+            (image.width(), image.height()),
+            (expected.width(), expected.height()),
+            "{}",
+            case.name()
+        );
+        if exact {
+            assert!(image == expected, "{}: other pixels", case.name());
+        }
+        let differences = image.data().iter().zip(expected.data()).map(|(a, b)| a.abs_diff(*b));
+        let mean = differences.map(f64::from).sum::<f64>() / image.data().len() as f64;
+        assert!(mean <= ABOUT, "{}: differs by {mean} in the mean", case.name());
+    }
+}
