@@ -8,7 +8,8 @@ use std::array::from_fn;
 
 use super::Path;
 
-/// Declares a function whose body is compiled once for each instruction set.
+/// Declares a function whose body is compiled once for each instruction set. In it, the constant `FUSED` tells whether the set has
+/// a [sum of a product and a number](multiply_add) that is rounded once.
 #[macro_export]
 macro_rules! vectorized {
     (
@@ -17,10 +18,10 @@ macro_rules! vectorized {
     ) => {
         $(#[$meta])*
         $vis fn $name<'a>(path: $crate::Path, $($arg: $type),*) {
-            struct Body<'a> {
+            struct Body<'a, const FUSED: bool> {
                 $($arg: $type),*
             }
-            impl<'a> $crate::pulp::NullaryFnOnce for Body<'a> {
+            impl<'a, const FUSED: bool> $crate::pulp::NullaryFnOnce for Body<'a, FUSED> {
                 type Output = ();
 
                 // Only inlined code is compiled for the instruction set.
@@ -30,13 +31,22 @@ macro_rules! vectorized {
                     $body
                 }
             }
-            $crate::vector::dispatch(path, Body { $($arg),* });
+            if $crate::vector::is_plain(path) {
+                $crate::pulp::NullaryFnOnce::call(Body::<'a, false> { $($arg),* });
+            } else {
+                $crate::vector::dispatch(path, Body::<'a, true> { $($arg),* });
+            }
         }
     };
 }
 pub use crate::vectorized;
 
-/// Calls what was compiled for this instruction set; for one that the processor lacks, the plain one.
+/// Whether a path is what every processor of the architecture has, or the processor lacks it.
+pub fn is_plain(path: Path) -> bool {
+    !cfg!(target_arch = "x86_64") || path == Path::Portable || !path.is_here()
+}
+
+/// Calls what was compiled for an instruction set that is more than [plain](is_plain).
 pub fn dispatch(path: Path, body: impl pulp::NullaryFnOnce<Output = ()>) {
     #[cfg(target_arch = "x86_64")]
     match path {
@@ -52,9 +62,14 @@ pub fn dispatch(path: Path, body: impl pulp::NullaryFnOnce<Output = ()>) {
             }
         }
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = path;
-    body.call();
+    unreachable!("this processor has no {path}: {}", std::any::type_name_of_val(&body));
+}
+
+/// `a * b + c`, rounded once where `FUSED`.
+#[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
+#[inline(always)]
+pub fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// Numbers that a sum goes over at once: as many partial sums.
@@ -131,37 +146,44 @@ fn folded(lanes: [f32; LANES], both: impl Fn(f32, f32) -> f32) -> f32 {
 /// `e^x` for `x` in -87 to 88, clamped to that range; relative error below 2e-7. `x = r + n ln 2` with `|r| <= ln 2 / 2`, a
 /// polynomial for `e^r` (coefficients of the Cephes library), `2^n` put into the exponent.
 #[inline(always)]
-pub fn exp(x: f32) -> f32 {
+pub fn exp<const FUSED: bool>(x: f32) -> f32 {
     // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let shifted = multiply_add::<FUSED>(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
     // ln 2 in two parts: the product with the first is exact.
-    let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
-    let mut p = 1.987_569_1e-4;
-    p = p * r + 1.398_2e-3;
-    p = p * r + 8.333_452e-3;
-    p = p * r + 4.166_579_6e-2;
-    p = p * r + 1.666_666_5e-1;
-    p = p * r + 0.5;
-    let p = p * r * r + r + 1.0;
+    let r = multiply_add::<FUSED>(n, -0.693_359_4, x);
+    let r = multiply_add::<FUSED>(n, 2.121_944_4e-4, r);
+    let p = polynomial::<FUSED, _>(
+        r,
+        [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5],
+    );
+    let p = multiply_add::<FUSED>(p * r, r, r) + 1.0;
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+/// A polynomial's value, from its coefficients, the highest first.
+#[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
+#[inline(always)]
+fn polynomial<const FUSED: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
+    let mut sum = coefficients[0];
+    for coefficient in &coefficients[1..] {
+        sum = multiply_add::<FUSED>(sum, x, *coefficient);
+    }
+    sum
 }
 
 /// The standard normal distribution at `x`: its distribution function (absolute error below 3e-7; Abramowitz and Stegun
 /// 7.1.26) and its density.
 #[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
 #[inline(always)]
-pub fn gauss(x: f32) -> (f32, f32) {
-    let e = exp(-0.5 * x * x);
-    let t = 1.0 / (1.0 + 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2 * x.abs());
-    let mut p = 1.061_405_4;
-    p = p * t - 1.453_152;
-    p = p * t + 1.421_413_7;
-    p = p * t - 0.284_496_74;
-    p = p * t + 0.254_829_6;
-    let tail = 0.5 * p * t * e;
+pub fn gauss<const FUSED: bool>(x: f32) -> (f32, f32) {
+    let e = exp::<FUSED>(-0.5 * x * x);
+    let slope = 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / multiply_add::<FUSED>(slope, x.abs(), 1.0);
+    let coefficients = [1.061_405_4, -1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6];
+    let tail = 0.5 * polynomial::<FUSED, _>(t, coefficients) * t * e;
     (if x >= 0.0 { 1.0 - tail } else { tail }, 0.398_942_3 * e)
 }
 
@@ -174,9 +196,11 @@ mod tests {
         for i in -8700..=8700 {
             let x = i as f32 / 100.0;
             let exact = f64::from(x).exp();
-            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 2.5e-7, "e^{x}: {} {exact}", exp(x));
+            for got in [exp::<false>(x), exp::<true>(x)] {
+                assert!((f64::from(got) / exact - 1.0).abs() < 2.5e-7, "e^{x}: {got} {exact}");
+            }
         }
-        assert!(exp(f32::NAN).is_nan());
+        assert!(exp::<false>(f32::NAN).is_nan() && exp::<true>(f32::NAN).is_nan());
     }
 
     #[test]
@@ -186,12 +210,11 @@ mod tests {
             let z = f64::from(x);
             let exact = 0.5 * (1.0 + libm::erf(z / 2f64.sqrt()));
             let density = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
-            let (distribution, d) = gauss(x);
-            assert!(
-                (f64::from(distribution) - exact).abs() < 3e-7,
-                "at {x}: {distribution} {exact}"
-            );
-            assert!((f64::from(d) - density).abs() < 3e-7, "at {x}: {d} {density}");
+            for (distribution, d) in [gauss::<false>(x), gauss::<true>(x)] {
+                let near = (f64::from(distribution) - exact).abs() < 3e-7;
+                assert!(near, "at {x}: {distribution} {exact}");
+                assert!((f64::from(d) - density).abs() < 3e-7, "at {x}: {d} {density}");
+            }
         }
     }
 

@@ -139,7 +139,7 @@ vectorized! {
         for row in values.chunks_exact_mut(width) {
             let max = largest(row);
             for value in row.iter_mut() {
-                *value = exp((*value - max) * scale);
+                *value = exp::<FUSED>((*value - max) * scale);
             }
             let normal = 1.0 / sum_of([row], |[weight]| weight);
             for value in row.iter_mut() {

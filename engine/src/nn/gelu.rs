@@ -19,7 +19,7 @@ vectorized! {
         for (row, out) in x.chunks_exact_mut(width).zip(out.chunks_exact_mut(width)) {
             for ((value, bias), out) in row.iter_mut().zip(bias).zip(out) {
                 *value += bias;
-                *out = *value * gauss(*value).0;
+                *out = *value * gauss::<FUSED>(*value).0;
             }
         }
     }
@@ -39,7 +39,7 @@ vectorized! {
         for ((x, out), gradient) in rows.zip(gradient.chunks_exact_mut(width)) {
             let places = x.iter().zip(out).zip(gradient.iter_mut()).zip(sums.iter_mut());
             for (((&x, out), gradient), sum) in places {
-                let (distribution, density) = gauss(x);
+                let (distribution, density) = gauss::<FUSED>(x);
                 *out = x * distribution;
                 *gradient *= distribution + x * density;
                 *sum += *gradient;
