@@ -201,4 +201,40 @@ mod tests {
             assert_eq!(resized, Rgb8::filled(32, 4, [17, 201, 255]));
         }
     }
+
+    /// The definition, number by number.
+    fn plain(image: &Rgb8, width: usize, height: usize, filter: Filter) -> Rgb8 {
+        let across = windows(image.width(), width, filter);
+        let down = windows(image.height(), height, filter);
+        let weighted = |window: &Window, pixel: &dyn Fn(usize) -> [u8; 3]| -> [u8; 3] {
+            std::array::from_fn(|channel| {
+                let terms = window.weights.iter().zip(window.first..);
+                let sum: i32 =
+                    terms.map(|(&weight, at)| weight * i32::from(pixel(at)[channel])).sum();
+                clip(HALF + sum)
+            })
+        };
+        let narrow = Rgb8::from_fn(width, image.height(), |x, y| {
+            weighted(&across[x], &|at| image.pixel(at, y))
+        });
+        Rgb8::from_fn(width, height, |x, y| weighted(&down[y], &|at| narrow.pixel(x, at)))
+    }
+
+    #[test]
+    fn it_agrees_with_the_definition() {
+        for (width, height) in [(37, 35), (16, 48), (5, 70), (1, 3)] {
+            let image = Rgb8::from_fn(width, height, |x, y| {
+                [(x * 47 + y * 5) as u8, (y * 31) as u8, (x * y * 3 + 7) as u8]
+            });
+            for (w, h) in [(20, 19), (64, 50), (1, 90)] {
+                for filter in [Filter::Bilinear, Filter::Bicubic] {
+                    assert_eq!(
+                        resize(&image, w, h, filter),
+                        plain(&image, w, h, filter),
+                        "{w} x {h} of {width} x {height}"
+                    );
+                }
+            }
+        }
+    }
 }

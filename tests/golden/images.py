@@ -11,11 +11,15 @@ from torchvision.transforms import functional
 FILTERS = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
 
 
-def photos():
-    """Real images below MASKDOOR_SAMPLE_DATA, when the variable is set."""
+def photo_paths():
+    """Files of real images below MASKDOOR_SAMPLE_DATA, when the variable is set."""
     folder = os.environ.get("MASKDOOR_SAMPLE_DATA")
     paths = sorted(pathlib.Path(folder).rglob("*.[jJ][pP]*[gG]")) if folder else []
-    return [Image.open(path).convert("RGB") for path in paths[:: max(1, len(paths) // 20)]]
+    return paths[:: max(1, len(paths) // 20)]
+
+
+def photos():
+    return [Image.open(path).convert("RGB") for path in photo_paths()]
 
 
 def drawn(rng, width, height):

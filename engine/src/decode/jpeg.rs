@@ -1,7 +1,7 @@
 //! JPEG files.
 //!
-//! Undamaged baseline files, which nearly all photographs are, go through our own decoder ([`baseline`]): it gives the pixels that
-//! Pillow gives, in less time. All others are a well-kept library's, which also tells what is wrong with a file. It is asked to be
+//! Baseline files of the usual kinds, which nearly all photographs are, go through our own decoder ([`baseline`]): it gives the pixels
+//! that Pillow gives, in less time. All others are a well-kept library's, which also tells what is wrong with a file. It is asked to be
 //! strict, and the file is walked marker by marker first: a decoder alone fills what a cut file lacks with grey and calls it an image.
 //! (A file that was damaged in the middle and still has its end is refused where the decoder notices; like Pillow, it does not always.)
 

@@ -7,7 +7,7 @@ use crate::case::Case;
 
 #[derive(Deserialize)]
 struct Config {
-    /// A baseline file.
+    /// One that our own decoder takes.
     exact: bool,
 }
 

@@ -11,31 +11,28 @@ pub(super) struct Segments {
 }
 
 impl Segments {
-    /// Reads up to the end of the image. Nothing where another marker comes first, or restarts are not numbered in turn.
-    pub fn read(scan: &[u8]) -> Option<Self> {
+    /// Reads up to the end of the image. Nothing where another marker comes first, restarts are not numbered in turn, or there are
+    /// not so many segments.
+    pub fn read(scan: &[u8], count: usize) -> Option<Self> {
         let mut segments = Self { bytes: Vec::with_capacity(scan.len()), ends: Vec::new() };
         let mut rest = scan;
         loop {
             let marker = memchr(0xff, rest)?;
             segments.bytes.extend_from_slice(&rest[..marker]);
+            let ended = segments.ends.len();
             match *rest.get(marker + 1)? {
                 0 => segments.bytes.push(0xff),
                 0xd9 => {
                     segments.ends.push(segments.bytes.len());
-                    return Some(segments);
+                    return (ended + 1 == count).then_some(segments);
                 }
-                restart if usize::from(restart) == 0xd0 + segments.ends.len() % 8 => {
+                restart if ended < count && usize::from(restart) == 0xd0 + ended % 8 => {
                     segments.ends.push(segments.bytes.len());
                 }
                 _ => return None,
             }
             rest = &rest[marker + 2..];
         }
-    }
-
-    /// How many there are; at least one.
-    pub fn count(&self) -> usize {
-        self.ends.len()
     }
 
     /// The bytes of one of them.
@@ -54,9 +51,9 @@ pub(super) struct Bits<'a> {
 /// A place among a segment's bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Place {
-    /// The first byte of which not all bits are held.
+    /// The first byte of which not all bits count.
     at: usize,
-    /// The next bits, from the highest one on.
+    /// The next bits, from the highest one on. Behind those that count stand zeros or, already, the bits that follow.
     held: u64,
     /// How many of them count.
     count: u32,
@@ -75,6 +72,7 @@ impl Bits<'_> {
             }
             rest => last_bytes(rest.unwrap_or_default()),
         };
+        // Where bits that follow stand already, they are the same ones.
         self.place.held |= next >> self.place.count;
         self.place.at += ((63 - self.place.count) / 8) as usize;
         self.place.count |= Self::HELD;
@@ -138,13 +136,18 @@ mod tests {
     #[test]
     fn segments_by_hand() {
         let scan = [1, 0xff, 0, 2, 0xff, 0xd0, 3, 0xff, 0xd1, 0xff, 0, 0xff, 0xd9, 7];
-        let segments = Segments::read(&scan).expect("three segments");
-        let bytes: Vec<_> = (0..segments.count()).map(|i| segments.bytes(i)).collect();
+        let segments = Segments::read(&scan, 3).expect("three segments");
+        let bytes = [0, 1, 2].map(|i| segments.bytes(i));
         assert_eq!(bytes, [&[1, 0xff, 2][..], &[3], &[0xff]]);
-        for damaged in
-            [&scan[..12], &scan[..10], &[1, 0xff, 0xd1, 0xff, 0xd9], &[1, 0xff, 0xda, 0xff, 0xd9]]
-        {
-            assert!(Segments::read(damaged).is_none(), "{damaged:x?}");
+        for (damaged, count) in [
+            (&scan[..], 2),
+            (&scan, 4),
+            (&scan[..12], 3),
+            (&scan[..10], 3),
+            (&[1, 0xff, 0xd1, 0xff, 0xd9], 2),
+            (&[1, 0xff, 0xda, 0xff, 0xd9], 2),
+        ] {
+            assert!(Segments::read(damaged, count).is_none(), "{damaged:x?}, {count}");
         }
     }
 

@@ -130,7 +130,7 @@ fn widened<const SCALE: i16>(near: &[i16], out: &mut [u8]) {
 /// Pixels of a row.
 #[inline(always)]
 fn to_rgb(luma: &[u8], cb: &[u8], cr: &[u8], words: &mut [u32], out: &mut [u8]) {
-    /// Products with 16 bits behind the point.
+    /// With 16 bits behind the point.
     const HALF: i32 = 1 << 15;
     let samples = luma.iter().zip(cb).zip(cr);
     for (word, ((&y, &cb), &cr)) in words.iter_mut().zip(samples) {

@@ -11,11 +11,11 @@ use super::{
 
 /// A component, with the coefficients of a row of units and the samples of two.
 pub(super) struct Decoding {
-    /// The last block's mean.
+    /// The last block's first coefficient, a multiple of its mean.
     pub mean: i32,
     batches: Vec<Batch>,
     /// Batches of a row of blocks.
-    across: usize,
+    batches_across: usize,
     plane: Plane,
 }
 
@@ -45,14 +45,14 @@ impl Plane {
 impl Decoding {
     /// For rows of so many units.
     pub fn new(component: &Component, units: usize) -> Self {
-        let across = (units * component.across).div_ceil(LANES);
-        let (stride, rows) = (across * LANES * SIDE, 2 * component.down * SIDE);
+        let batches_across = (units * component.across).div_ceil(LANES);
+        let (stride, rows) = (batches_across * LANES * SIDE, 2 * component.down * SIDE);
         Self {
             mean: 0,
-            batches: (0..across * component.down)
+            batches: (0..batches_across * component.down)
                 .map(|_| Batch { blocks: [[0; LANES]; BLOCK + 1], last: 0 })
                 .collect(),
-            across,
+            batches_across,
             plane: Plane { samples: vec![0; stride * rows], stride, rows },
         }
     }
@@ -74,7 +74,7 @@ impl Decoding {
         let (dc, ac) = (header.dc[component.dc].as_ref()?, header.ac[component.ac].as_ref()?);
         for row in 0..component.down {
             for column in unit * component.across..(unit + 1) * component.across {
-                let batch = &mut self.batches[row * self.across + column / LANES];
+                let batch = &mut self.batches[row * self.batches_across + column / LANES];
                 let lane = column % LANES;
                 self.mean += dc.difference(bits)?;
                 batch.blocks[0][lane] = i16::try_from(self.mean).ok()?;
@@ -91,7 +91,7 @@ impl Decoding {
         transform(
             path,
             &mut self.batches,
-            self.across,
+            self.batches_across,
             &component.steps,
             &mut samples[first..],
             *stride,
@@ -102,13 +102,13 @@ impl Decoding {
 vectorized! {
     fn transform<'a>(
         batches: &'a mut [Batch],
-        across: usize,
+        batches_across: usize,
         steps: &'a [i32; BLOCK],
         samples: &'a mut [u8],
         stride: usize,
     ) {
         let rows = samples.chunks_exact_mut(SIDE * stride);
-        for (batches, samples) in batches.chunks_exact_mut(across).zip(rows) {
+        for (batches, samples) in batches.chunks_exact_mut(batches_across).zip(rows) {
             for (column, batch) in batches.iter_mut().enumerate() {
                 pixels(&batch.blocks, steps, batch.last, |y, rows| {
                     let row = &mut samples[y * stride..][..stride];

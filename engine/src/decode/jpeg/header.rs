@@ -17,7 +17,7 @@ pub(super) const ZIGZAG: [u8; BLOCK] = [
     52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// A baseline image with all of its components in one scan.
+/// A baseline image, or an extended one of eight bits, with all of its components in one scan.
 pub(super) struct Header<'a> {
     pub width: usize,
     pub height: usize,
@@ -36,7 +36,7 @@ pub(super) struct Component {
     /// Blocks of a unit, side by side and one above the other.
     pub across: usize,
     pub down: usize,
-    /// What each coefficient is multiplied by, in a block by rows.
+    /// Steps of quantisation: what each coefficient is multiplied by, in a block by rows.
     pub steps: [i32; BLOCK],
     /// Which Huffman tables.
     pub dc: usize,
@@ -91,8 +91,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Header<'_>> {
             0xc0 | 0xc1 => seen.frame(segment)?,
             0xdd => seen.restart = usize::from(u16::from_be_bytes(segment.try_into().ok()?)),
             0xda => return seen.scan(segment, rest),
-            0xe0 => seen.jfif |= segment.starts_with(b"JFIF\0"),
-            0xee if segment.starts_with(b"Adobe") => seen.adobe = segment.get(11).copied(),
+            // Shorter ones count for nothing.
+            0xe0 if segment.len() >= 14 => seen.jfif |= segment.starts_with(b"JFIF\0"),
+            0xee if segment.len() >= 12 && segment.starts_with(b"Adobe") => {
+                seen.adobe = Some(segment[11]);
+            }
             0xe1..=0xef | 0xfe => {}
             _ => return None,
         }
@@ -102,7 +105,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Header<'_>> {
 impl<'a> Seen<'a> {
     fn quantisation(&mut self, mut segment: &[u8]) -> Option<()> {
         while let Some((&which, rest)) = segment.split_first() {
-            // An upper half other than 0: steps of two bytes.
+            // A table beyond the fourth; or an upper half other than 0, which means steps of two bytes.
             let table = self.steps.get_mut(usize::from(which))?;
             let (steps, rest) = rest.split_at_checked(BLOCK)?;
             let to = table.insert([0; BLOCK]);
@@ -143,7 +146,7 @@ impl<'a> Seen<'a> {
         Some(())
     }
 
-    /// Whether three components are Y, Cb and Cr: as libjpeg guesses it.
+    /// Whether three components are Y, Cb and Cr without a doubt; libjpeg takes some others for that, too.
     fn is_ycbcr(&self, components: &[Declared]) -> bool {
         let numbered = components.iter().map(|component| component.name).eq(1..=3);
         self.jfif || self.adobe.map_or(numbered, |transform| transform == 1)

@@ -29,7 +29,7 @@ struct Codes {
 }
 
 impl Codes {
-    /// Nothing where there are more codes than so many bits can tell apart.
+    /// Nothing where there are more codes than so many bits can tell apart; all ones are no code.
     fn new(spec: Spec<'_>) -> Option<Self> {
         let mut codes = Self {
             short: [0; 1 << LOOK],
@@ -40,10 +40,10 @@ impl Codes {
         for (length, &count) in (1..).zip(spec.counts) {
             code <<= 1;
             codes.long[length as usize].1 = place as i32 - code as i32;
+            if count > 0 && code + u32::from(count) >= 1 << length {
+                return None;
+            }
             for &symbol in &spec.symbols[place..][..usize::from(count)] {
-                if code >> length != 0 {
-                    return None;
-                }
                 if length <= LOOK {
                     let first = (code << (LOOK - length)) as usize;
                     codes.short[first..first + (1 << (LOOK - length))]
@@ -105,13 +105,13 @@ impl DcTable {
 /// Codes of the other coefficients.
 pub(super) struct AcTable {
     /// By the next [`LOOK`] bits.
-    steps: [Step; 1 << LOOK],
+    found: [Found; 1 << LOOK],
     codes: Codes,
 }
 
-/// What follows from the next [`LOOK`] bits: one code and its number, or two.
+/// What the next [`LOOK`] bits are: one code and its number, or two.
 #[derive(Clone, Copy, Default)]
-struct Step {
+struct Found {
     /// The second one is the first one again where there is only one.
     numbers: [i16; 2],
     /// Places that each goes on by.
@@ -138,31 +138,35 @@ impl AcTable {
     const LARGEST: u8 = 10;
 
     pub fn new(spec: Spec<'_>) -> Option<Self> {
-        spec.symbols.iter().all(|&symbol| symbol & 15 <= Self::LARGEST).then_some(())?;
+        let known = |&symbol: &u8| match symbol & 15 {
+            0 => matches!(symbol, 0 | 0xf0),
+            size => size <= Self::LARGEST,
+        };
+        spec.symbols.iter().all(known).then_some(())?;
         let codes = Codes::new(spec)?;
-        let mut steps = [Step::default(); 1 << LOOK];
-        for (next, (step, &short)) in (0..).zip(steps.iter_mut().zip(&codes.short)) {
+        let mut all = [Found::default(); 1 << LOOK];
+        for (next, (found, &short)) in (0..).zip(all.iter_mut().zip(&codes.short)) {
             let (length, symbol) = (u32::from(short >> 8), short as u8);
             let size = u32::from(symbol & 15);
             if (1..=LOOK - size).contains(&length) {
                 let number = number(next << (u64::BITS - LOOK) << length, size) as i16;
                 let bits = (length + size) as u8;
-                *step = Step { numbers: [number; 2], skips: [skipped(symbol)?, 0], bits };
+                *found = Found { numbers: [number; 2], skips: [skipped(symbol), 0], bits };
             }
         }
-        let single = steps;
-        for (next, step) in steps.iter_mut().enumerate() {
-            let left = LOOK.saturating_sub(u32::from(step.bits));
+        let single = all;
+        for (next, found) in all.iter_mut().enumerate() {
+            let left = LOOK.saturating_sub(u32::from(found.bits));
             // Whether the first one ends within the bits, and not the block; and the second one, too.
-            let second = single[(next << step.bits) & ((1 << LOOK) - 1)];
+            let second = single[(next << found.bits) & ((1 << LOOK) - 1)];
             let ends = (1..=left).contains(&u32::from(second.bits));
-            if step.bits > 0 && step.skips[0] < END && ends {
-                step.numbers[1] = second.numbers[0];
-                step.skips[1] = second.skips[0];
-                step.bits += second.bits;
+            if found.bits > 0 && found.skips[0] < END && ends {
+                found.numbers[1] = second.numbers[0];
+                found.skips[1] = second.skips[0];
+                found.bits += second.bits;
             }
         }
-        Some(Self { steps, codes })
+        Some(Self { found: all, codes })
     }
 
     /// Reads a block's coefficients but the first into a lane. Returns the place of the last one in the file's order.
@@ -198,32 +202,26 @@ impl AcTable {
     ) -> Option<usize> {
         let mut write =
             |place: usize, number| blocks[usize::from(PLACES[place & 0xff])][lane] = number;
-        let step = self.steps[bits.peek(LOOK)];
-        let [one, two] = step.skips.map(usize::from);
+        let found = self.found[bits.peek(LOOK)];
+        let [one, two] = found.skips.map(usize::from);
         // A block that the first one fills ends there.
-        if step.bits == 0 || place + one == BLOCK - 1 {
+        if found.bits == 0 || place + one == BLOCK - 1 {
             let symbol = self.codes.symbol(bits)?;
-            let place = place + usize::from(skipped(symbol)?);
+            let place = place + usize::from(skipped(symbol));
             write(place, bits.number(u32::from(symbol & 15)) as i16);
             return Some(place);
         }
-        bits.drop(u32::from(step.bits));
-        write(place + one, step.numbers[0]);
-        write(place + one + two, step.numbers[1]);
+        bits.drop(u32::from(found.bits));
+        write(place + one, found.numbers[0]);
+        write(place + one + two, found.numbers[1]);
         Some(place + one + two)
     }
 }
 
-/// Places that a symbol goes on by: its run of zeros and the number behind them, 16 zeros, or to the end. Nothing for a symbol that
-/// baseline files do not have.
+/// Places that a symbol goes on by: its run of zeros and the number behind them, 16 zeros, or to the end.
 #[inline(always)]
-fn skipped(symbol: u8) -> Option<u8> {
-    match (symbol >> 4, symbol & 15) {
-        (0, 0) => Some(END),
-        (15, 0) => Some(16),
-        (_, 0) => None,
-        (run, _) => Some(run + 1),
-    }
+fn skipped(symbol: u8) -> u8 {
+    if symbol == 0 { END } else { (symbol >> 4) + 1 }
 }
 
 #[cfg(test)]

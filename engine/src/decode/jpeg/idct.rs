@@ -1,7 +1,7 @@
 //! The inverse cosine transform of 8 x 8 coefficients, in whole numbers.
 //!
 //! Loeffler, Ligtenberg and Moschytz 1989, by the numbers and the roundings of libjpeg's accurate method, so the pixels are those of
-//! libjpeg, of libjpeg-turbo and of Pillow. Blocks are transformed many at once, each in a lane of its own.
+//! libjpeg, of libjpeg-turbo and of Pillow, for all coefficients that pixels can have. Blocks are transformed many at once, each in a lane of its own.
 #![expect(clippy::inline_always, reason = "a part of what is compiled for an instruction set")]
 
 use std::{array::from_fn, num::Wrapping};
@@ -135,7 +135,7 @@ mod tests {
     use super::{super::header::ZIGZAG, *};
 
     /// The pixels of one block, from coefficients in the file's order; the other lanes hold something else.
-    fn transformed(
+    fn block_pixels(
         coefficients: &[i16],
         steps: &[i32; BLOCK],
         last: usize,
@@ -156,13 +156,13 @@ mod tests {
     #[test]
     fn blocks_by_hand() {
         // Three steps of 2 are 6 / 8 more than grey, rounded.
-        assert_eq!(transformed(&[3], &[2; BLOCK], 0, 0), [129; BLOCK]);
+        assert_eq!(block_pixels(&[3], &[2; BLOCK], 0, 0), [129; BLOCK]);
         // 100 / (4 sqrt 2) cos((2 x + 1) pi / 16) = 17.34, 14.70, 9.82, 3.45 and back.
         let row = [145, 143, 138, 131, 125, 118, 113, 111];
-        assert_eq!(transformed(&[0, 100], &[1; BLOCK], 1, 5), row.repeat(8));
+        assert_eq!(block_pixels(&[0, 100], &[1; BLOCK], 1, 5), row.repeat(8));
         // The same from top to bottom.
         let column: Vec<u8> = row.iter().flat_map(|&pixel| [pixel; 8]).collect();
-        assert_eq!(transformed(&[0, 0, 50], &[2; BLOCK], 2, 15), column);
+        assert_eq!(block_pixels(&[0, 0, 50], &[2; BLOCK], 2, 15), column);
     }
 
     /// T.81, A.3.3, in double precision.
@@ -181,8 +181,8 @@ mod tests {
         #[test]
         fn it_agrees_with_the_definition(coefficients in vec(-60i16..60, 1..=BLOCK), lane in 0..LANES) {
             let last = coefficients.len() - 1;
-            let got = transformed(&coefficients, &[1; BLOCK], last, lane);
-            prop_assert_eq!(&got, &transformed(&coefficients, &[1; BLOCK], BLOCK - 1, lane));
+            let got = block_pixels(&coefficients, &[1; BLOCK], last, lane);
+            prop_assert_eq!(&got, &block_pixels(&coefficients, &[1; BLOCK], BLOCK - 1, lane));
             for (at, &got) in got.iter().enumerate() {
                 let want = exact(&coefficients, at % 8, at / 8).clamp(0.0, 255.0);
                 prop_assert!((f64::from(got) - want).abs() < 0.6, "{got} {want} at {at}");

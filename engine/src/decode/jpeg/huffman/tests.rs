@@ -90,8 +90,9 @@ fn what_goes_beyond_a_block_is_refused() {
 #[test]
 fn codes_that_cannot_be_told_apart_are_refused() {
     let spec = |counts: &[u8; 16]| DcTable::new(Spec { counts, symbols: &[0, 1, 2] }).is_some();
-    assert!(spec(&counts(&[(1, 1), (2, 2)])));
+    assert!(spec(&counts(&[(1, 1), (2, 1), (3, 1)])));
     assert!(!spec(&counts(&[(1, 3)])));
+    assert!(!spec(&counts(&[(1, 1), (2, 2)])), "all ones are no code");
     let symbols =
         |symbol| AcTable::new(Spec { counts: &counts(&[(1, 1)]), symbols: &[symbol] }).is_some();
     assert!(symbols(0xfa));
