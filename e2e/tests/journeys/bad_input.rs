@@ -15,6 +15,7 @@ async fn wrong_numbers_are_told_at_their_fields() -> Result<()> {
         browser.fill("Blend ratio", "1.5").await?;
         told(browser, "attack.trigger.ratio", "1.5").await?;
         browser.press("Start").await?;
+        awaits_words(browser, "attack.trigger.ratio").await?;
         browser.fill("Blend ratio", "0.3").await?;
         untold(browser, "attack.trigger.ratio").await?;
 
@@ -63,6 +64,17 @@ async fn told(browser: &Browser, field: &str, words: &str) -> Result<()> {
         "return document.getElementById('{id}-error')?.innerText.includes('{words}') === true"
     );
     browser.holds(&format!("{field} says {words:?}"), &script).await
+}
+
+/// Waits until the cursor is in the field, and nothing lies over it.
+async fn awaits_words(browser: &Browser, field: &str) -> Result<()> {
+    let id = field.replace('.', "-");
+    let script = format!(
+        "const field = document.getElementById('{id}'); const box = field.getBoundingClientRect();
+         const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+         return document.activeElement === field && top === field"
+    );
+    browser.holds(&format!("the cursor is in {field}, in sight"), &script).await
 }
 
 /// Waits until the field has nothing to complain about.
