@@ -2,7 +2,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`study`] | [`StudySpec`]: what a study is; its validation, its grid of runs, its presets |
+//! | [`settings`], [`param`] | [`Settings`]: the value of every setting; the table that describes them one by one |
+//! | [`study`] | [`StudySpec`]: settings and axes; the graph of its runs, its validation, its presets |
 //! | [`image`], [`resize`] | [`Rgb8`] pixels and the bit-exact bilinear resize |
 //! | [`trigger`] | image -> image functions that poison a data set and draw the preview |
 //! | [`patches`] | the ViT patch grid over an image: touched patches, random masks |
@@ -10,7 +11,8 @@
 //! | [`stream`] | seeded random streams, one per purpose |
 //! | [`event`], [`progress`] | [`RunEvent`], the one type that a run emits, and its only reducer |
 //! | [`metric`] | CA, ASR, RA with intervals, mean and deviation over seeds |
-//! | [`run`], [`id`] | run states and their legal transitions; identifiers |
+//! | [`run_kind`], [`run`], [`order`], [`id`] | what a run does; its states; all that it needs; identifiers |
+//! | [`dataset`], [`layout`], [`checkpoint`] | data sets and imported checkpoints |
 //! | [`published`] | the numbers of the published study, for overlays |
 //! | [`chart`] | figures, drawn the same in the browser and on the server |
 //! | [`api`] | request and response bodies |
@@ -19,26 +21,38 @@
 
 pub mod api;
 pub mod chart;
+pub mod checkpoint;
+pub mod dataset;
 pub mod event;
+pub mod field_error;
 pub mod id;
 pub mod image;
+pub mod layout;
 pub mod metric;
+pub mod order;
+pub mod param;
 pub mod patches;
 pub mod poison;
 pub mod progress;
 pub mod published;
 pub mod resize;
 pub mod run;
+pub mod run_kind;
+pub mod settings;
 pub mod stream;
 pub mod study;
 pub mod trigger;
 
 pub use event::{RunEvent, Stamped, StepTime};
+pub use field_error::FieldError;
 pub use id::{RunId, StudyId};
 pub use image::Rgb8;
 pub use metric::Ratio;
+pub use order::RunOrder;
 pub use poison::PoisonPlan;
 pub use progress::Progress;
-pub use run::{Phase, RunState};
-pub use study::{FieldError, StudySpec};
+pub use run::RunState;
+pub use run_kind::{Digest, RunKind};
+pub use settings::Settings;
+pub use study::StudySpec;
 pub use trigger::{Stage, Trigger, TriggerSpec};

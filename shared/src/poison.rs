@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub use list::{PoisonListError, format_list, named_twice, parse_list, resolve_list};
 
 use crate::{
-    run::Phase,
+    run_kind::RunKind,
+    settings::AttackSpec,
     stream::{Purpose, shuffle, stream},
-    study::AttackSpec,
 };
 
 /// One added sample: a copy of a training image. The original stays.
@@ -28,8 +28,9 @@ pub struct PoisonedSample {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PoisonPlan {
-    /// The phase that trains on these samples.
-    pub phase: Phase,
+    /// What the run on these samples does.
+    #[serde(alias = "phase")]
+    pub kind: RunKind,
     /// The study's seed, from which the samples were drawn, unless the study lists them.
     pub seed: u64,
     /// The class that poisoned samples are labelled with.
@@ -63,28 +64,28 @@ impl PoisonPlan {
     /// # Errors
     /// When a class has fewer images than wanted.
     pub fn draw(
-        phase: Phase,
+        kind: RunKind,
         labels: &[u32],
         attack: &AttackSpec,
         per_class: u32,
         seed: u64,
     ) -> Result<Self, TooManyPoisons> {
-        Self::choose(phase, labels, &[], attack, per_class, seed)
+        Self::choose(kind, labels, &[], attack, per_class, seed)
     }
 
     /// As [`PoisonPlan::draw`], with the first `per_class` of `listed` in each class instead of the first drawn ones.
     fn choose(
-        phase: Phase,
+        kind: RunKind,
         labels: &[u32],
         listed: &[PoisonedSample],
         attack: &AttackSpec,
         per_class: u32,
         seed: u64,
     ) -> Result<Self, TooManyPoisons> {
-        let purpose = match phase {
-            Phase::Pretrain => Purpose::PoisonPretrain,
-            Phase::Probe => Purpose::PoisonProbe,
-            Phase::Finetune => Purpose::PoisonFinetune,
+        let purpose = match kind {
+            RunKind::Pretrain => Purpose::PoisonPretrain,
+            RunKind::Knn | RunKind::Probe => Purpose::PoisonProbe,
+            RunKind::Finetune => Purpose::PoisonFinetune,
         };
         let target_class = attack.target_class;
         let wanted = per_class.saturating_add(attack.covers_per_class(per_class));
@@ -113,7 +114,7 @@ impl PoisonPlan {
             samples.extend(drawn.by_ref().take(per_class as usize));
             covers.extend(drawn);
         }
-        Ok(Self { phase, seed, target_class, per_class, samples, covers })
+        Ok(Self { kind, seed, target_class, per_class, samples, covers })
     }
 
     /// Number of samples that join the training.
@@ -148,7 +149,7 @@ mod tests {
             let labels: Vec<u32> = (0..classes).flat_map(|c| std::iter::repeat_n(c, each)).collect();
             let warp = WaNetSpec { cover_ratio: covers as f32, ..WaNetSpec::default() };
             let attack = AttackSpec { target_class: 1, clean_label, poisons: None, trigger: TriggerSpec::WaNet(warp) };
-            let plan = PoisonPlan::draw(Phase::Probe, &labels, &attack, n, seed).expect("enough images");
+            let plan = PoisonPlan::draw(RunKind::Probe, &labels, &attack, n, seed).expect("enough images");
             let poisoned = if clean_label { 1 } else { classes - 1 };
             prop_assert_eq!(plan.samples.len() as u32, poisoned * n);
             prop_assert_eq!(plan.covers.len() as u32, poisoned * n * covers);
@@ -164,24 +165,24 @@ mod tests {
     #[test]
     fn fewer_poisons_are_a_part_of_more() {
         let labels: Vec<u32> = (0..300).map(|i| i % 3).collect();
-        let few = PoisonPlan::draw(Phase::Pretrain, &labels, &attack(0), 2, 4).expect("plan");
-        let many = PoisonPlan::draw(Phase::Pretrain, &labels, &attack(0), 9, 4).expect("plan");
+        let few = PoisonPlan::draw(RunKind::Pretrain, &labels, &attack(0), 2, 4).expect("plan");
+        let many = PoisonPlan::draw(RunKind::Pretrain, &labels, &attack(0), 9, 4).expect("plan");
         assert!(few.samples.iter().all(|sample| many.samples.contains(sample)));
     }
 
     #[test]
     fn phases_and_seeds_draw_apart() {
         let labels: Vec<u32> = (0..300).map(|i| i % 3).collect();
-        let plan = |phase, seed| {
-            PoisonPlan::draw(phase, &labels, &attack(0), 9, seed).expect("plan").samples
+        let plan = |kind, seed| {
+            PoisonPlan::draw(kind, &labels, &attack(0), 9, seed).expect("plan").samples
         };
-        assert_ne!(plan(Phase::Pretrain, 1), plan(Phase::Probe, 1));
-        assert_ne!(plan(Phase::Probe, 1), plan(Phase::Probe, 2));
+        assert_ne!(plan(RunKind::Pretrain, 1), plan(RunKind::Probe, 1));
+        assert_ne!(plan(RunKind::Probe, 1), plan(RunKind::Probe, 2));
     }
 
     #[test]
     fn too_many_poisons_name_the_class() {
-        let error = PoisonPlan::draw(Phase::Probe, &[0, 0, 0, 1, 1, 1, 2], &attack(0), 3, 1)
+        let error = PoisonPlan::draw(RunKind::Probe, &[0, 0, 0, 1, 1, 1, 2], &attack(0), 3, 1)
             .expect_err("class 2 has one");
         assert_eq!(error.to_string(), "class 2 has 1 training images, fewer than the 3 to poison");
     }

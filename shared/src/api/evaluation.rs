@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{id::RunId, metric::Evaluation, study::AttackSpec, trigger::TriggerSpec};
+use crate::{id::RunId, metric::Evaluation, settings::AttackSpec, trigger::TriggerSpec};
 
 /// Where a classifier is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

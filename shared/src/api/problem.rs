@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::study::FieldError;
+use crate::field_error::FieldError;
 
 /// An error, as RFC 9457 (`application/problem+json`) has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,14 +1,18 @@
 //! Runs, their events and results.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     event::Stamped,
     id::{RunId, StudyId},
     metric::{Metrics, Spread},
+    param::Value,
     progress::Progress,
-    run::{Phase, RunPoint, RunState},
-    study::{HeadInit, ProbeOptimizer},
+    run::{RunPoint, RunState},
+    run_kind::{Digest, RunKind},
+    settings::{HeadInit, ProbeOptimizer, fitted_by},
 };
 
 /// A run as a row of a table.
@@ -17,7 +21,9 @@ use crate::{
 pub struct RunRow {
     /// Identifier.
     pub id: RunId,
-    /// Its study.
+    /// Its name by what it computes.
+    pub digest: Digest,
+    /// The study that it is listed under: the one that was asked for, or the first that made it.
     pub study: StudyId,
     /// The study's name.
     pub study_name: String,
@@ -29,12 +35,18 @@ pub struct RunRow {
     pub trigger_kind: String,
     /// Trigger strength: blend ratio or square size.
     pub strength: f64,
-    /// Optimiser of the probe.
-    pub optimizer: ProbeOptimizer,
-    /// Initial weights of the probe's linear layer.
-    pub head_init: HeadInit,
-    /// Place in the grid.
+    /// Optimiser; none for a run that trains nothing.
+    pub optimizer: Option<ProbeOptimizer>,
+    /// Initial weights of a probe's linear layer.
+    pub head_init: Option<HeadInit>,
+    /// Kind, poisons and seed.
     pub point: RunPoint,
+    /// The settings that the study varies and that matter to the run, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub varied: BTreeMap<String, Value>,
+    /// Whether the study found it in the data folder instead of making it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
     /// Run that it starts from.
     pub parent: Option<RunId>,
     /// State.
@@ -51,6 +63,33 @@ pub struct RunRow {
     pub ended_at: Option<u64>,
     /// Why it did not end well.
     pub error: Option<String>,
+}
+
+impl RunRow {
+    /// Optimiser, and for a probe its initial weights; empty for a run that trains nothing.
+    pub fn trained_by(&self) -> String {
+        match (self.optimizer, self.head_init) {
+            (Some(optimizer), Some(head_init)) => fitted_by(optimizer, head_init),
+            (Some(optimizer), None) => optimizer.title().to_owned(),
+            (None, _) => String::new(),
+        }
+    }
+
+    /// The varied settings but for those that have places of their own in tables and figures: poisons, seed and start.
+    pub fn varied_besides(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let own =
+            |path: &str| path == "seed" || path == "finetune.start" || path.ends_with(".poisons");
+        self.varied
+            .iter()
+            .map(|(path, value)| (path.as_str(), value))
+            .filter(move |(path, _)| !own(path))
+    }
+
+    /// What tells the run from the others of its study: `linear probe, PPR 10, LPR 3, seed 1, attack.trigger.ratio 0.3`.
+    pub fn label(&self) -> String {
+        let besides = self.varied_besides().map(|(path, value)| format!(", {path} {value}"));
+        format!("{}{}", self.point.label(), besides.collect::<String>())
+    }
 }
 
 /// An event of a run as it goes over the wire.
@@ -73,8 +112,12 @@ pub struct RunResult {
     pub study: StudyId,
     /// Run's identifier.
     pub run: RunId,
-    /// Phase.
-    pub phase: Phase,
+    /// What it did.
+    pub kind: RunKind,
+    /// Its name by what it computes.
+    pub digest: Digest,
+    /// The settings that the study varies and that matter to the run, by path.
+    pub varied: BTreeMap<String, Value>,
     /// Trigger in a few words.
     pub trigger: String,
     /// Poisoned images per non-target class in pre-training.
@@ -89,8 +132,8 @@ pub struct RunResult {
     pub seed: u64,
     /// Epochs.
     pub epochs: u32,
-    /// Optimiser of the phase: `adamw` or `lars`.
-    pub optimizer: String,
+    /// Optimiser, `adamw` or `lars`; absent for a run that trains nothing.
+    pub optimizer: Option<ProbeOptimizer>,
     /// Initial weights of the probe's linear layer; absent for a pre-training.
     pub head_init: Option<HeadInit>,
     /// Clean accuracy in percent; absent for a pre-training.

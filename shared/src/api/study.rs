@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::run::RunRow;
-use crate::{id::StudyId, metric::Metrics, study::StudySpec, trigger::TriggerSpec};
+use crate::{id::StudyId, metric::Metrics, run::RunState, study::StudySpec, trigger::TriggerSpec};
 
 /// A study as a row of the list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,10 +21,47 @@ pub struct StudySummary {
     pub dataset: String,
     /// Trigger.
     pub trigger: TriggerSpec,
-    /// Number of runs in each state, in the order of [`RunState::ALL`](crate::run::RunState::ALL).
-    pub states: [u32; 6],
+    /// Number of runs in each state.
+    pub states: StateCounts,
     /// Highest attack success rate of a finished run, with its clean accuracy.
     pub best: Option<Metrics>,
+}
+
+/// Number of runs in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StateCounts {
+    /// Wait for their turn.
+    pub queued: u32,
+    /// Are at work.
+    pub running: u32,
+    /// Finished with a result.
+    pub done: u32,
+    /// Stopped with an error.
+    pub failed: u32,
+    /// Their process vanished.
+    pub interrupted: u32,
+    /// Stopped by the user.
+    pub cancelled: u32,
+}
+
+impl StateCounts {
+    /// The number of runs in a state.
+    pub fn of(&self, state: RunState) -> u32 {
+        match state {
+            RunState::Queued => self.queued,
+            RunState::Running => self.running,
+            RunState::Done => self.done,
+            RunState::Failed => self.failed,
+            RunState::Interrupted => self.interrupted,
+            RunState::Cancelled => self.cancelled,
+        }
+    }
+
+    /// The number of all runs.
+    pub fn all(&self) -> u32 {
+        RunState::ALL.into_iter().map(|state| self.of(state)).sum()
+    }
 }
 
 /// A study with its runs.
@@ -36,6 +73,7 @@ pub struct StudyDetail {
     /// Unix time in milliseconds.
     pub created_at: u64,
     /// The specification.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::study::StudyFile))]
     pub spec: StudySpec,
     /// Class names of the data set when the study was made.
     pub classes: Vec<String>,

@@ -11,7 +11,7 @@ use super::{
     tradeoff::percent_cells,
 };
 use crate::{
-    Phase, RunEvent, RunId, Stamped,
+    RunEvent, RunId, RunKind, Stamped,
     metric::{Metrics, Ratio},
 };
 
@@ -44,7 +44,7 @@ impl EpochSeries {
     /// The evaluations among a run's events; those by nearest neighbours for a pre-training.
     pub fn from_events(
         run: RunId,
-        phase: Phase,
+        kind: RunKind,
         label: impl Into<String>,
         events: &[Stamped],
     ) -> Self {
@@ -54,7 +54,7 @@ impl EpochSeries {
             }
             _ => None,
         });
-        let knn = phase == Phase::Pretrain;
+        let knn = matches!(kind, RunKind::Pretrain | RunKind::Knn);
         Self { run, label: label.into(), knn, points: points.collect() }
     }
 }

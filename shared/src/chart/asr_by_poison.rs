@@ -12,8 +12,10 @@ use crate::{
     StudyId,
     api::RunRow,
     metric::{Ratio, Spread},
+    param::Value,
     published,
-    run::{Phase, RunPoint},
+    run::RunPoint,
+    run_kind::RunKind,
 };
 
 /// More groups of bars than this cannot be told apart.
@@ -25,8 +27,10 @@ struct Group<'a> {
     study_name: &'a str,
     trigger: &'a str,
     strength: f64,
-    /// Phase and PPR; without the numbers in which its runs differ.
+    /// Kind and PPR; without the numbers in which its runs differ.
     point: RunPoint,
+    /// The other settings that the study varies.
+    varied: Vec<(&'a str, &'a Value)>,
     /// LPR or FPR, and ASR of each run.
     runs: Vec<(u32, Ratio)>,
 }
@@ -127,7 +131,10 @@ fn groups(rows: &[RunRow]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for (row, metrics) in finished(rows) {
         let point = RunPoint { lpr: 0, seed: 0, ..row.point };
-        let same = |group: &&mut Group<'_>| (group.study, group.point) == (row.study, point);
+        let varied: Vec<_> = row.varied_besides().collect();
+        let same = |group: &&mut Group<'_>| {
+            (group.study, group.point, &group.varied) == (row.study, point, &varied)
+        };
         let run = (row.point.lpr, metrics.asr);
         match groups.iter_mut().find(same) {
             Some(group) => group.runs.push(run),
@@ -137,13 +144,14 @@ fn groups(rows: &[RunRow]) -> Vec<Group<'_>> {
                 trigger: &row.trigger,
                 strength: row.strength,
                 point,
+                varied,
                 runs: vec![run],
             }),
         }
     }
     groups.sort_by(|a, b| {
         let key = |group: &Group<'_>| {
-            (group.study, group.point.phase, group.point.scratch, group.point.ppr)
+            (group.study, group.point.kind, group.point.scratch, group.point.ppr)
         };
         a.strength.total_cmp(&b.strength).then_with(|| key(a).cmp(&key(b)))
     });
@@ -157,11 +165,15 @@ impl Group<'_> {
         } else {
             self.trigger.to_owned()
         };
-        let RunPoint { phase, ppr, scratch, .. } = self.point;
-        match phase {
-            _ if scratch => format!("{trigger}, from scratch"),
-            Phase::Finetune => format!("{trigger}, PPR {ppr}, fine-tuned"),
-            _ => format!("{trigger}, PPR {ppr}"),
+        // The trigger's own strength is in its name.
+        let besides = self.varied.iter().filter(|(path, _)| !path.starts_with("attack.trigger."));
+        let besides =
+            besides.fold(String::new(), |text, (path, value)| format!("{text}, {path} {value}"));
+        let RunPoint { kind, ppr, scratch, .. } = self.point;
+        match kind {
+            _ if scratch => format!("{trigger}, from scratch{besides}"),
+            RunKind::Finetune => format!("{trigger}, PPR {ppr}, fine-tuned{besides}"),
+            _ => format!("{trigger}, PPR {ppr}{besides}"),
         }
     }
 

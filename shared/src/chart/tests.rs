@@ -10,7 +10,8 @@ use crate::{
     Progress, RunId, StudyId,
     api::RunRow,
     metric::{Metrics, Ratio},
-    run::{Phase, RunPoint, RunState},
+    run::{RunPoint, RunState},
+    run_kind::{Digest, RunKind},
     study::{HeadInit, ProbeOptimizer},
 };
 
@@ -34,9 +35,12 @@ fn row(study: u8, ppr: u32, lpr: u32, seed: u64, result: Metrics) -> RunRow {
         trigger: format!("blended stripes {strength:.2}"),
         trigger_kind: "blended".into(),
         strength,
-        optimizer: ProbeOptimizer::Lars,
-        head_init: HeadInit::Normal,
-        point: RunPoint { phase: Phase::Probe, ppr, lpr, seed, scratch: false },
+        digest: Digest::stored("d"),
+        varied: std::collections::BTreeMap::new(),
+        reused: false,
+        optimizer: Some(ProbeOptimizer::Lars),
+        head_init: Some(HeadInit::Normal),
+        point: RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false },
         parent: None,
         state: RunState::Done,
         progress: Progress::default(),
@@ -163,7 +167,7 @@ fn only_finished_classifiers_count() {
     let mut rows = one_study();
     rows.truncate(3);
     rows[0].state = RunState::Running;
-    rows[1].point.phase = Phase::Pretrain;
+    (rows[1].point.kind, rows[1].optimizer) = (RunKind::Knn, None);
     assert_eq!(tradeoff(&rows).draw(Size::FILE, Style::Page).marks.len(), 1);
     rows[2].metrics = None;
     assert!(tradeoff(&rows).is_empty() && asr_by_poison(&rows, false).is_empty());

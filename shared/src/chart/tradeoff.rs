@@ -10,17 +10,16 @@ use super::{
 use crate::{
     api::RunRow,
     metric::{Metrics, Ratio},
-    run::{Phase, RunState},
-    study::fitted_by,
+    run::RunState,
 };
 
 /// Above this number of points their tags would hide one another.
 const TAGS_UP_TO: usize = 24;
 
-/// The finished classifiers among `rows`, with their results.
+/// The finished classifiers that were trained among `rows`, with their results.
 pub(super) fn finished(rows: &[RunRow]) -> impl Iterator<Item = (&RunRow, Metrics)> {
     rows.iter()
-        .filter(|row| row.state == RunState::Done && row.point.phase != Phase::Pretrain)
+        .filter(|row| row.state == RunState::Done && row.optimizer.is_some())
         .filter_map(|row| row.metrics.map(|metrics| (row, metrics)))
 }
 
@@ -106,7 +105,7 @@ fn point(row: &RunRow, metrics: Metrics, tags: bool) -> Option<Point> {
         y_range: percent_range(metrics.asr),
         text: [
             format!("{}: {}", row.study_name, row.trigger),
-            format!("{} ({})", row.point.label(), trained_by(row)),
+            format!("{} ({})", row.label(), row.trained_by()),
             share("CA", metrics.ca),
             share("ASR", metrics.asr),
         ]
@@ -117,14 +116,6 @@ fn point(row: &RunRow, metrics: Metrics, tags: bool) -> Option<Point> {
         }),
         id: Some(row.id.to_string()),
     })
-}
-
-/// Optimiser, and for a probe its initial weights.
-fn trained_by(row: &RunRow) -> String {
-    match row.point.phase {
-        Phase::Finetune => row.optimizer.title().to_owned(),
-        _ => fitted_by(row.optimizer, row.head_init),
-    }
 }
 
 fn table(points: &[(&RunRow, Metrics)]) -> Table {
@@ -159,8 +150,8 @@ fn table(points: &[(&RunRow, Metrics)]) -> Table {
             row.dataset.clone(),
             row.trigger.clone(),
             number(Some(row.strength), 4),
-            row.optimizer.as_str().to_owned(),
-            row.head_init.as_str().to_owned(),
+            row.optimizer.map_or("", |optimizer| optimizer.as_str()).to_owned(),
+            row.head_init.map_or("", |head_init| head_init.as_str()).to_owned(),
             row.point.title().to_lowercase(),
             row.point.ppr.to_string(),
             row.point.lpr.to_string(),

@@ -1,9 +1,11 @@
 //! Results over seeds: the runs of a study that differ in nothing but the seed are one line.
 
-use super::{Metrics, Ratio, Spread};
-use crate::{StudyId, api::RunRow, run::RunPoint};
+use std::collections::BTreeMap;
 
-/// Finished classifiers of one study at one point of its grid, over all seeds; shares in 0–1.
+use super::{Metrics, Ratio, Spread};
+use crate::{StudyId, api::RunRow, param::Value, run::RunPoint};
+
+/// Finished classifiers of one study at one point, over all seeds; shares in 0–1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OverSeeds {
     /// The study.
@@ -12,8 +14,10 @@ pub struct OverSeeds {
     pub study_name: String,
     /// The trigger in a few words.
     pub trigger: String,
-    /// The point of the grid, with seed 0.
+    /// Kind and poisons, with seed 0.
     pub point: RunPoint,
+    /// The other settings that the study varies.
+    pub varied: BTreeMap<String, Value>,
     /// Number of runs.
     pub seeds: usize,
     /// Clean accuracy.
@@ -27,7 +31,8 @@ pub struct OverSeeds {
 }
 
 impl OverSeeds {
-    /// The lines of the runs that have a result: by study in the order of its first run, then by phase, PPR and LPR.
+    /// The lines of the runs that have a result: by study in the order of its first run, then by kind, PPR and LPR, then in the
+    /// order of the first run.
     pub fn of(rows: &[RunRow]) -> Vec<Self> {
         let rows: Vec<&RunRow> = rows.iter().filter(|row| row.metrics.is_some()).collect();
         let mut groups: Vec<Vec<&RunRow>> = Vec::new();
@@ -39,15 +44,15 @@ impl OverSeeds {
         }
         let first = |study| rows.iter().position(|row| row.study == study);
         groups.sort_by_key(|group| {
-            let (study, point) = key(group[0]);
-            (first(study), point.phase, point.scratch, point.ppr, point.lpr)
+            let (study, point, _) = key(group[0]);
+            (first(study), point.kind, point.scratch, point.ppr, point.lpr)
         });
         groups.iter().map(|group| Self::of_group(group)).collect()
     }
 
     /// Whether the run is one of these.
     pub fn holds(&self, row: &RunRow) -> bool {
-        row.metrics.is_some() && key(row) == (self.study, self.point)
+        row.metrics.is_some() && key(row) == (self.study, self.point, self.varied.clone())
     }
 
     fn of_group(group: &[&RunRow]) -> Self {
@@ -61,6 +66,7 @@ impl OverSeeds {
             study_name: row.study_name.clone(),
             trigger: row.trigger.clone(),
             point: RunPoint { seed: 0, ..row.point },
+            varied: key(row).2,
             seeds: group.len(),
             ca: spread(|metrics| Some(metrics.ca)),
             asr: spread(|metrics| Some(metrics.asr)),
@@ -70,8 +76,9 @@ impl OverSeeds {
     }
 }
 
-fn key(row: &RunRow) -> (StudyId, RunPoint) {
-    (row.study, RunPoint { seed: 0, ..row.point })
+fn key(row: &RunRow) -> (StudyId, RunPoint, BTreeMap<String, Value>) {
+    let varied = row.varied_besides().map(|(path, value)| (path.to_owned(), value.clone()));
+    (row.study, RunPoint { seed: 0, ..row.point }, varied.collect())
 }
 
 #[cfg(test)]
@@ -80,8 +87,9 @@ mod tests {
     use crate::{
         RunId, RunState,
         progress::Progress,
-        run::{Phase, RunPoint},
-        study::{HeadInit, ProbeOptimizer},
+        run::RunPoint,
+        run_kind::{Digest, RunKind},
+        settings::{HeadInit, ProbeOptimizer},
     };
 
     fn row(study: u64, lpr: u32, seed: u64, hits: u32) -> RunRow {
@@ -94,9 +102,12 @@ mod tests {
             trigger: "blended stripes 0.40".into(),
             trigger_kind: "blended".into(),
             strength: 0.4,
-            optimizer: ProbeOptimizer::Lars,
-            head_init: HeadInit::Normal,
-            point: RunPoint { phase: Phase::Probe, ppr: 0, lpr, seed, scratch: false },
+            digest: Digest::stored("d"),
+            varied: BTreeMap::new(),
+            reused: false,
+            optimizer: Some(ProbeOptimizer::Lars),
+            head_init: Some(HeadInit::Normal),
+            point: RunPoint { kind: RunKind::Probe, ppr: 0, lpr, seed, scratch: false },
             parent: None,
             state: RunState::Done,
             progress: Progress::default(),
@@ -121,5 +132,17 @@ mod tests {
         assert_eq!(lines[1].top5, None);
         let held: Vec<_> = rows.iter().map(|row| lines[1].holds(row)).collect();
         assert_eq!(held, [false, true, false, false, true]);
+    }
+
+    #[test]
+    fn runs_that_differ_in_another_varied_setting_are_other_lines() {
+        let varied = |seed, ratio: f64| {
+            let paths = [("attack.trigger.ratio", ratio), ("seed", seed as f64)];
+            let varied = paths.map(|(path, value)| (path.to_owned(), value.into())).into();
+            RunRow { varied, ..row(1, 0, seed, 5) }
+        };
+        let lines = OverSeeds::of(&[varied(1, 0.2), varied(2, 0.2), varied(1, 0.3)]);
+        let told: Vec<_> = lines.iter().map(|line| (line.seeds, line.varied.len())).collect();
+        assert_eq!(told, [(2, 1), (1, 1)]);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{PoisonPlan, PoisonedSample, TooManyPoisons};
-use crate::{run::Phase, study::AttackSpec};
+use crate::{run_kind::RunKind, settings::AttackSpec};
 
 /// Names that an error tells at most.
 const NAMED: usize = 5;
@@ -108,7 +108,7 @@ impl PoisonPlan {
     /// # Errors
     /// When the list has too few of a class, or the class too few images for the cover samples.
     pub fn from_list(
-        phase: Phase,
+        kind: RunKind,
         labels: &[u32],
         listed: &[PoisonedSample],
         attack: &AttackSpec,
@@ -122,7 +122,7 @@ impl PoisonPlan {
                 return Err(PoisonListError::TooFew { class, listed, wanted: per_class });
             }
         }
-        Ok(Self::choose(phase, labels, listed, attack, per_class, seed)?)
+        Ok(Self::choose(kind, labels, listed, attack, per_class, seed)?)
     }
 }
 
@@ -168,7 +168,8 @@ mod tests {
     #[test]
     fn the_first_of_each_class_are_taken_in_the_list_s_order() {
         let listed = resolve(&["c/2", "b/1", "c/0", "b/0"], false).expect("a sound list");
-        let plan = |n| PoisonPlan::from_list(Phase::Probe, &LABELS, &listed, &attack(false), n, 3);
+        let plan =
+            |n| PoisonPlan::from_list(RunKind::Probe, &LABELS, &listed, &attack(false), n, 3);
         let indices =
             |samples: &[PoisonedSample]| samples.iter().map(|s| s.index).collect::<Vec<_>>();
         let one = plan(1).expect("a plan");
@@ -191,12 +192,13 @@ mod tests {
         let labels: Vec<u32> = (0..60).map(|i| i % 3).collect();
         let names: Vec<String> = (0..60).map(|i| format!("{i}.png")).collect();
         let drawn =
-            PoisonPlan::draw(Phase::Pretrain, &labels, &attack(false), 4, 9).expect("a plan");
+            PoisonPlan::draw(RunKind::Pretrain, &labels, &attack(false), 4, 9).expect("a plan");
         let list: Vec<String> =
             drawn.samples.iter().map(|sample| names[sample.index as usize].clone()).collect();
         let images = names.iter().map(String::as_str).zip(labels.iter().copied());
         let listed = resolve_list(&list, images, &attack(false)).expect("a sound list");
-        let again = PoisonPlan::from_list(Phase::Pretrain, &labels, &listed, &attack(false), 4, 9);
+        let again =
+            PoisonPlan::from_list(RunKind::Pretrain, &labels, &listed, &attack(false), 4, 9);
         assert_eq!(again, Ok(drawn));
     }
 

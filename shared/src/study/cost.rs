@@ -1,7 +1,9 @@
-//! What a study costs: floating-point operations, and from a machine's rate the time.
+//! What a run costs: floating-point operations, from a machine's rate the time, and space on the disk.
 
-use super::{ModelSpec, ProbeFeatures, StudySpec, TransformerSpec};
-use crate::{api::DatasetInfo, patches::visible_count};
+use serde::{Deserialize, Serialize};
+
+use super::{ModelSpec, ProbeFeatures, Settings, TransformerSpec};
+use crate::{dataset::DatasetInfo, patches::visible_count, run_kind::RunKind};
 
 /// Operations per second of matrix products on a thread of an ordinary server core, for an estimate before any run was
 /// measured.
@@ -16,10 +18,32 @@ const TRAINING_FACTOR: f64 = 3.0;
 /// Seconds that a small head takes for one step beside its matrix products, mostly per-step overhead.
 const HEAD_STEP_SECONDS: f64 = 0.002;
 
+/// Images that nearest neighbours look at for a checkpoint, about.
+const NEIGHBOURS: f64 = 1_600.0;
+
+/// Bytes of order, events, plan, manifest and evaluation, about.
+const FOLDER_BYTES: f64 = 100e3;
+
+/// What a run costs on an idle machine, as far as can be told before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RunCost {
+    /// Seconds.
+    pub seconds: f64,
+    /// Bytes on the disk when it is done.
+    pub bytes: f64,
+}
+
 /// Operations of a forward pass of `tokens` tokens through a transformer: 24 T D^2 + 4 T^2 D a block.
 fn forward(part: &TransformerSpec, tokens: f64) -> f64 {
     let dim = f64::from(part.dim);
     f64::from(part.depth) * (24.0 * tokens * dim * dim + 4.0 * tokens * tokens * dim)
+}
+
+/// Parameters of a transformer's blocks: 12 D^2 + 13 D each.
+fn block_parameters(part: &TransformerSpec) -> f64 {
+    let dim = f64::from(part.dim);
+    f64::from(part.depth) * (12.0 * dim * dim + 13.0 * dim)
 }
 
 impl ModelSpec {
@@ -35,78 +59,113 @@ impl ModelSpec {
     pub fn encode_operations(&self) -> f64 {
         forward(&self.encoder, f64::from(self.patches()) + 1.0)
     }
+
+    /// Parameters of the encoder, and of the decoder.
+    fn parameters(&self) -> (f64, f64) {
+        let pixels = 3.0 * f64::from(self.patch_size * self.patch_size);
+        let tokens = f64::from(self.patches()) + 1.0;
+        let (wide, narrow) = (f64::from(self.encoder.dim), f64::from(self.decoder.dim));
+        let encoder = block_parameters(&self.encoder) + wide * (pixels + tokens + 4.0);
+        let decoder =
+            block_parameters(&self.decoder) + narrow * (wide + pixels + tokens + 4.0) + pixels;
+        (encoder, decoder)
+    }
 }
 
-/// Seconds that all runs of the study take one after the other on `threads` threads of a CPU.
-pub fn estimate_seconds(spec: &StudySpec, dataset: &DatasetInfo, threads: u32) -> f64 {
+/// What a run costs on `threads` threads of a CPU. The first classifier of an encoder computes the features that the others
+/// find: `first` says that it is this one.
+pub fn run_cost(
+    kind: RunKind,
+    settings: &Settings,
+    dataset: &DatasetInfo,
+    threads: u32,
+    first: bool,
+) -> RunCost {
     let threads = f64::from(threads.max(1));
+    let Settings { model, pretrain, probe, finetune, .. } = settings;
     let image = |operations: f64| (operations / OPERATIONS_PER_SECOND + IMAGE_SECONDS) / threads;
     let limited = |counts: &[u32], limit: Option<u32>| -> f64 {
         counts.iter().map(|&count| f64::from(count.min(limit.unwrap_or(u32::MAX)))).sum()
     };
-    let train = limited(&dataset.train_counts, spec.dataset.train_per_class);
-    let test = limited(&dataset.test_counts, spec.dataset.test_per_class);
-    let counts = spec.counts();
-    let encoders = if spec.encoder.is_some() { 1 } else { counts.pretrainings };
-    let pretrain_one = f64::from(spec.pretrain.epochs)
-        * train
-        * image(spec.model.pretrain_operations(spec.pretrain.mask_ratio));
-    let encode = image(spec.model.encode_operations());
-    let steps =
-        f64::from(spec.probe.epochs) * (train / f64::from(spec.probe.batch_size.max(1))).ceil();
-    let (once, each) = match spec.probe.features {
-        ProbeFeatures::Cached => ((2.0 * train + 2.0 * test) * encode, 0.0),
-        ProbeFeatures::Augmented => {
-            let evaluations = f64::from(spec.probe.epochs / spec.probe.evaluate_every.max(1)) + 1.0;
-            (0.0, (f64::from(spec.probe.epochs) * train + evaluations * 2.0 * test) * encode)
+    let train = f64::from(settings.samples_per_epoch(kind, &dataset.train_counts));
+    let test = limited(&dataset.test_counts, settings.dataset.test_per_class);
+    let encode = image(model.encode_operations());
+    let evaluations = |epochs: u32, every: u32| f64::from(epochs / every.max(1)) + 1.0;
+    let checkpoints =
+        (f64::from(pretrain.epochs) / f64::from(pretrain.checkpoint_every.max(1))).ceil();
+    let (encoder, decoder) = model.parameters();
+    let width = f64::from(model.encoder.dim);
+    let (seconds, numbers) = match kind {
+        RunKind::Pretrain => {
+            let epoch = train * image(model.pretrain_operations(pretrain.mask_ratio));
+            (f64::from(pretrain.epochs) * epoch, checkpoints * (encoder + decoder))
+        }
+        RunKind::Knn => (checkpoints * NEIGHBOURS * encode, 0.0),
+        RunKind::Probe => {
+            let steps =
+                f64::from(probe.epochs) * (train / f64::from(probe.batch_size.max(1))).ceil();
+            let features = match (probe.features, first) {
+                (ProbeFeatures::Cached, false) => 0.0,
+                (ProbeFeatures::Cached, true) => 2.0 * train + 2.0 * test,
+                (ProbeFeatures::Augmented, _) => {
+                    f64::from(probe.epochs) * train
+                        + evaluations(probe.epochs, probe.evaluate_every) * 2.0 * test
+                }
+            };
+            let kept = if probe.features == ProbeFeatures::Cached { features } else { 0.0 };
+            let classes = dataset.classes.len() as f64;
+            (features * encode + steps * HEAD_STEP_SECONDS, width * (kept + classes))
+        }
+        RunKind::Finetune => {
+            let epochs = f64::from(finetune.epochs)
+                * train
+                * image(TRAINING_FACTOR * model.encode_operations());
+            let judged =
+                evaluations(finetune.epochs, finetune.evaluate_every) * 2.0 * test * encode;
+            (epochs + judged, encoder)
         }
     };
-    // An encoder without probes computes no features.
-    let once = if counts.probes > 0 { once } else { 0.0 };
-    let finetune = &spec.finetune;
-    let evaluations = f64::from(finetune.epochs / finetune.evaluate_every.max(1)) + 1.0;
-    let finetune_one = f64::from(finetune.epochs)
-        * train
-        * image(TRAINING_FACTOR * spec.model.encode_operations())
-        + evaluations * 2.0 * test * encode;
-    counts.pretrainings as f64 * pretrain_one
-        + encoders as f64 * once
-        + counts.probes as f64 * (each + steps * HEAD_STEP_SECONDS)
-        + (counts.finetunings + counts.scratch) as f64 * finetune_one
+    RunCost { seconds, bytes: 4.0 * numbers + FOLDER_BYTES }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::presets;
 
     #[test]
-    fn operations_by_hand() {
+    fn operations_and_parameters_by_hand() {
         let model = ModelSpec::default();
         // Encoder: 17 tokens, width 192, 4 blocks; decoder: 65 tokens, width 128, 2 blocks.
         let encoder = 4.0 * (24.0 * 17.0 * 36_864.0 + 4.0 * 289.0 * 192.0);
         let decoder = 2.0 * (24.0 * 65.0 * 16_384.0 + 4.0 * 4_225.0 * 128.0);
         assert!((model.pretrain_operations(0.75) - 3.0 * (encoder + decoder)).abs() < 1.0);
+        // Blocks, patch embedding with bias, 65 positions, CLS token, last norm.
+        let blocks = 4.0 * (12.0 * 36_864.0 + 13.0 * 192.0);
+        let rest = 192.0 * (48.0 + 1.0 + 65.0 + 1.0 + 2.0);
+        assert!((model.parameters().0 - blocks - rest).abs() < 1.0);
     }
 
     #[test]
     fn twice_the_epochs_take_about_twice_the_time() {
-        let mut spec = presets()[0].spec.clone();
-        spec.grid.fpr = vec![0, 10];
+        let mut settings = Settings::default();
         let dataset = DatasetInfo {
             train_counts: vec![500; 10],
             test_counts: vec![100; 10],
             ..DatasetInfo::default()
         };
-        let once = estimate_seconds(&spec, &dataset, 2);
-        spec.pretrain.epochs *= 2;
-        spec.probe.epochs *= 2;
-        spec.finetune.epochs *= 2;
-        let twice = estimate_seconds(&spec, &dataset, 2);
-        assert!(twice > 1.8 * once && twice < 2.0 * once, "{once} s, {twice} s");
-        spec.grid.fpr.clear();
-        let probed = estimate_seconds(&spec, &dataset, 2);
-        spec.encoder = Some("mae".into());
-        assert!(estimate_seconds(&spec, &dataset, 2) < probed / 4.0, "nothing is pre-trained");
+        let all = |settings: &Settings| {
+            RunKind::ALL
+                .map(|kind| run_cost(kind, settings, &dataset, 2, kind != RunKind::Probe).seconds)
+        };
+        let once = all(&settings);
+        settings.pretrain.epochs *= 2;
+        settings.probe.epochs *= 2;
+        settings.finetune.epochs *= 2;
+        for (once, twice) in once.into_iter().zip(all(&settings)) {
+            assert!(twice > 1.8 * once && twice <= 2.0 * once, "{once} s, {twice} s");
+        }
+        let first = run_cost(RunKind::Probe, &settings, &dataset, 2, true);
+        let later = run_cost(RunKind::Probe, &settings, &dataset, 2, false);
+        assert!(first.seconds > later.seconds && first.bytes > later.bytes);
     }
 }

@@ -3,27 +3,44 @@
 use super::{FieldError, StudySpec};
 use crate::{
     poison::{PoisonListError, PoisonPlan, resolve_list},
-    run::Phase,
+    run_kind::RunKind,
 };
 
 impl StudySpec {
+    /// The most poisoned images of a class in any run.
+    fn most_poisons(&self) -> u32 {
+        let most = |path| {
+            let counts = self.values_of(path);
+            counts.iter().filter_map(crate::param::Value::number).fold(0.0, f64::max) as u32
+        };
+        let trains = self.settings.encoder.is_none();
+        let of_kind = |kind| match kind {
+            RunKind::Pretrain if trains => most("pretrain.poisons"),
+            RunKind::Knn if self.runs.contains(&kind) => most("knn.poisons"),
+            RunKind::Probe if self.runs.contains(&kind) => most("probe.poisons"),
+            RunKind::Finetune if self.runs.contains(&kind) => most("finetune.poisons"),
+            _ => 0,
+        };
+        RunKind::ALL.into_iter().map(of_kind).max().unwrap_or(0)
+    }
+
     /// What is wrong with the study's poison list, when it has one. `images` gives name and class of each training image of the
     /// study, after its limit.
     pub fn validate_poisons<'a>(
         &self,
         images: impl Iterator<Item = (&'a str, u32)> + Clone,
     ) -> Vec<FieldError> {
-        let Some(list) = &self.attack.poisons else { return Vec::new() };
+        let attack = &self.settings.attack;
+        let Some(list) = &attack.poisons else { return Vec::new() };
         let error = |error: PoisonListError| FieldError::new("attack.poisons", error.to_string());
-        let listed = match resolve_list(list, images.clone(), &self.attack) {
+        let listed = match resolve_list(list, images.clone(), attack) {
             Ok(listed) => listed,
             Err(errors) => return errors.into_iter().map(error).collect(),
         };
         let labels: Vec<u32> = images.map(|(_, class)| class).collect();
         // With enough for the most poisons there is enough for fewer.
-        let counts = self.grid.poison_counts().into_iter().flat_map(|(_, counts)| counts);
-        let most = counts.copied().max().unwrap_or(0);
-        let plan = PoisonPlan::from_list(Phase::Pretrain, &labels, &listed, &self.attack, most, 0);
+        let most = self.most_poisons();
+        let plan = PoisonPlan::from_list(RunKind::Pretrain, &labels, &listed, attack, most, 0);
         plan.err().into_iter().map(error).collect()
     }
 }
@@ -36,8 +53,8 @@ mod tests {
     #[test]
     fn a_poison_list_is_checked_against_the_images() {
         let mut spec = presets()[0].spec.clone();
-        spec.grid.ppr = vec![0, 1];
-        spec.grid.lpr = vec![2];
+        spec.axes = vec![crate::study::Axis::of("pretrain.poisons", [0u32, 1])];
+        (spec.settings.knn.poisons, spec.settings.probe.poisons) = (0, 2);
         let names = ["a/0", "b/0", "b/1"];
         let errors = |spec: &StudySpec| {
             let images = names.into_iter().zip([0, 1, 1]);
@@ -45,7 +62,7 @@ mod tests {
         };
         assert!(errors(&spec).is_empty(), "no list");
         let mut list = |names: &[&str]| {
-            spec.attack.poisons = Some(names.iter().map(ToString::to_string).collect());
+            spec.settings.attack.poisons = Some(names.iter().map(ToString::to_string).collect());
             errors(&spec)
         };
         assert!(list(&["b/1", "b/0"]).is_empty());
@@ -57,9 +74,14 @@ mod tests {
             list(&["b/1", "a/0"]),
             ["attack.poisons: names images of the target class: a/0"]
         );
-        spec.attack.poisons = Some(Vec::new());
+        // What is not run needs no poisons.
+        spec.settings.knn.poisons = 9;
+        spec.runs = vec![RunKind::Probe];
+        spec.settings.attack.poisons = Some(vec!["b/1".into(), "b/0".into()]);
+        assert!(errors(&spec).is_empty());
+        spec.settings.attack.poisons = Some(Vec::new());
         assert_eq!(spec.validate()[0].to_string(), "attack.poisons: names at least one image");
-        spec.attack.poisons = Some(vec!["b/0".into(), "b/0".into()]);
+        spec.settings.attack.poisons = Some(vec!["b/0".into(), "b/0".into()]);
         assert_eq!(spec.validate()[0].to_string(), "attack.poisons: names images twice: b/0");
     }
 }

@@ -1,57 +1,79 @@
-//! Every error of a specification, each with the path of its field. The page, the API and the command line call this.
+//! Every error of a study, each with the path of its field. The page, the API and the command line call this.
+//!
+//! What a setting takes by itself is in the table of settings ([`crate::param`]); here is what must hold between several.
 
 use std::collections::HashSet;
 
-use serde::{Deserialize, Serialize};
+use super::{FieldError, Settings, StudySpec, TransformerSpec};
+use crate::{
+    dataset::DatasetInfo, param, patches::visible_count, poison::named_twice, run_kind::RunKind,
+};
 
-use super::{GridSpec, StudySpec, recipes::check_recipes};
-use crate::{api::DatasetInfo, poison::named_twice};
+/// Runs that a study makes at most.
+const MOST_RUNS: usize = 2_000;
 
-/// What is wrong with one field, and what would be right.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[error("{field}: {message}")]
-pub struct FieldError {
-    /// Path of the field, such as `attack.trigger.ratio`.
-    pub field: String,
-    /// What is wrong, in words.
-    pub message: String,
-}
-
-impl FieldError {
-    /// An error of the field at `field`.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
-    }
-}
-
-/// Collects errors.
-pub(super) struct Check(Vec<FieldError>);
+/// Collects errors, of each field the first.
+#[derive(Default)]
+struct Check(Vec<FieldError>);
 
 impl Check {
-    pub(super) fn that(&mut self, holds: bool, field: &str, message: impl FnOnce() -> String) {
+    fn that(&mut self, holds: bool, field: &str, message: impl FnOnce() -> String) {
         if !holds {
-            self.0.push(FieldError::new(field, message()));
+            self.add([FieldError::new(field, message())]);
         }
     }
 
-    pub(super) fn within(&mut self, field: &str, value: u32, low: u32, high: u32) {
-        self.that((low..=high).contains(&value), field, || {
-            format!("takes {low} to {high}, not {value}")
-        });
-    }
-
-    pub(super) fn rate(&mut self, field: &str, value: f64, low: f64, high: f64) {
-        self.that(value >= low && value <= high, field, || {
-            format!("takes {low} to {high}, not {value}")
-        });
+    fn add(&mut self, errors: impl IntoIterator<Item = FieldError>) {
+        for error in errors {
+            if !self.0.iter().any(|known| known.field == error.field) {
+                self.0.push(error);
+            }
+        }
     }
 }
 
 impl StudySpec {
-    /// Every error that can be seen without the data set; empty when the specification is sound.
+    /// Every error that can be seen without the data set; empty when the study is sound.
     pub fn validate(&self) -> Vec<FieldError> {
-        let mut check = Check(Vec::new());
+        let mut check = Check::default();
+        self.check_study(&mut check);
+        if let Some(points) = self.checked_points(&mut check) {
+            for point in points {
+                check_point(&mut check, &point, &self.runs);
+            }
+        } else {
+            // No point can be made; what is wrong besides the axes is told all the same.
+            let mut rest = Check::default();
+            check_point(&mut rest, &self.settings, &self.runs);
+            let varied = |field: &String| {
+                self.axes.iter().flat_map(|axis| &axis.paths).any(|path| path == field)
+            };
+            check.add(rest.0.into_iter().filter(|error| !varied(&error.field)));
+        }
+        check.0
+    }
+
+    /// Every error, the ones that only the data sets show included; `datasets` are all there are.
+    pub fn validate_with(&self, datasets: &[DatasetInfo]) -> Vec<FieldError> {
+        let mut check = Check(self.validate());
+        let mut points = Vec::new();
+        if self.point_count() <= MOST_RUNS {
+            points = self.points().unwrap_or_default();
+        }
+        for point in points {
+            let name = &point.dataset.name;
+            match datasets.iter().find(|dataset| dataset.name == *name) {
+                Some(dataset) => check_images(&mut check, &point, &self.runs, dataset),
+                None => check.that(name.is_empty(), "dataset.name", || {
+                    let known: Vec<_> = datasets.iter().map(|known| known.name.as_str()).collect();
+                    format!("there is no data set {name:?}; there are: {}", known.join(", "))
+                }),
+            }
+        }
+        check.0
+    }
+
+    fn check_study(&self, check: &mut Check) {
         check.that(!self.name.trim().is_empty(), "name", || "give the study a name".into());
         check.that(self.name.chars().count() <= 120, "name", || {
             "takes at most 120 characters".into()
@@ -63,115 +85,154 @@ impl StudySpec {
         check.that(self.tags.iter().all(sound), "tags", || {
             "takes tags of 1 to 40 characters, without commas".into()
         });
-        check.that(self.encoder.as_deref() != Some(""), "encoder", || {
-            "names an imported checkpoint".into()
+        check.that(!self.runs.is_empty(), "runs", || {
+            let names = RunKind::ALL.map(RunKind::as_str).join(", ");
+            format!("names at least one kind of run: {names}")
         });
-        check.that(!self.dataset.name.is_empty(), "dataset.name", || "choose a data set".into());
-        for (field, limit) in [
-            ("train_per_class", self.dataset.train_per_class),
-            ("test_per_class", self.dataset.test_per_class),
-        ] {
-            check.that(limit != Some(0), &format!("dataset.{field}"), || {
-                "takes at least 1 image".into()
+        check.add(self.axes.iter().filter_map(super::Axis::check));
+        let mut seen = HashSet::new();
+        for path in self.axes.iter().flat_map(|axis| &axis.paths) {
+            check.that(seen.insert(path), &format!("axes.{path}"), || {
+                "is varied by another axis, too".into()
             });
         }
-        check_recipes(&mut check, self);
-        check_grid(&mut check, &self.grid);
-        if let Some(list) = &self.attack.poisons {
-            check.that(!list.is_empty(), "attack.poisons", || "names at least one image".into());
-            let twice = named_twice(list);
-            check.that(twice.is_none(), "attack.poisons", || {
-                twice.map(|error| error.to_string()).unwrap_or_default()
-            });
-        }
-        check.that(self.encoder.is_none() || self.grid.ppr == [0], "grid.ppr", || {
-            "is 0 alone: an imported encoder is trained already, and nothing is known of its poisons".into()
-        });
-        let mut errors = check.0;
-        errors.extend(self.attack.trigger.validate(self.model.image_size, "attack.trigger"));
-        errors
     }
 
-    /// Every error, the ones that only the data set shows included.
-    pub fn validate_with(&self, dataset: &DatasetInfo) -> Vec<FieldError> {
-        let mut check = Check(self.validate());
-        check.0.extend(self.attack.check_target(dataset));
-        let limit = self.dataset.train_per_class.unwrap_or(u32::MAX);
-        let smallest = dataset
-            .classes
-            .iter()
-            .zip(&dataset.train_counts)
-            .enumerate()
-            .filter(|&(class, _)| self.attack.poisons_class(class as u32))
-            .min_by_key(|(_, (_, count))| **count);
-        if let Some((_, (class, &count))) = smallest {
-            let available = count.min(limit);
-            let whose = if self.attack.clean_label { "the target class" } else { "each class" };
-            for (field, counts) in self.grid.poison_counts() {
-                for &wanted in counts {
-                    let covers = self.attack.covers_per_class(wanted);
-                    check.that(wanted.saturating_add(covers) <= available, field, || {
-                        let covers = match covers {
-                            0 => String::new(),
-                            covers => format!(" and {covers} to be cover samples"),
-                        };
-                        format!("{wanted} images of {whose} are to be poisoned{covers}, but class {class} has only {available}")
-                    });
-                }
-            }
+    /// The points, unless there are too many or one of them cannot be made.
+    fn checked_points(&self, check: &mut Check) -> Option<Vec<Settings>> {
+        let most = MOST_RUNS.saturating_mul(2);
+        check.that(self.point_count() <= most, "axes", || {
+            format!("make {} points; a study has at most {most}: split it", self.point_count())
+        });
+        if !check.0.iter().all(|error| !error.field.starts_with("axes")) {
+            return None;
         }
-        check_accumulation(&mut check, self, dataset);
-        check.0
+        let points = match self.points() {
+            Ok(points) => points,
+            Err(errors) => {
+                check.add(errors);
+                return None;
+            }
+        };
+        // Only what makes more runs than that is counted: counting costs a hash a run.
+        if points.len() * self.runs.len() > MOST_RUNS / 2 {
+            let runs = super::Graph::of(self, &super::Content::default())
+                .map_or(usize::MAX, |graph| graph.nodes.len());
+            check.that(runs <= MOST_RUNS, "axes", || {
+                format!("make {runs} runs; a study has at most {MOST_RUNS}: split it")
+            });
+        }
+        Some(points)
     }
 }
 
-/// Batches that are left over at an epoch's end make no step: an epoch needs as many as a step.
-fn check_accumulation(check: &mut Check, spec: &StudySpec, dataset: &DatasetInfo) {
-    let images = spec.samples_per_epoch(&dataset.train_counts, 0);
-    let StudySpec { pretrain, probe, finetune, .. } = spec;
-    for (field, size, accumulate) in [
-        ("pretrain.accumulate", pretrain.batch_size, pretrain.accumulate),
-        ("probe.accumulate", probe.batch_size, probe.accumulate),
-        ("finetune.accumulate", finetune.batch_size, finetune.accumulate),
+/// What must hold between the settings of a point.
+fn check_point(check: &mut Check, settings: &Settings, runs: &[RunKind]) {
+    check.add(param::check(settings));
+    let Settings { encoder, dataset, attack, model, pretrain, probe, finetune, .. } = settings;
+    check.that(encoder.as_deref() != Some(""), "encoder", || "names an imported checkpoint".into());
+    check.that(!dataset.name.is_empty(), "dataset.name", || "choose a data set".into());
+    let (side, patch) = (model.image_size, model.patch_size);
+    check.that(patch > 0 && side.is_multiple_of(patch) && patch < side, "model.patch_size", || {
+        format!("divides the image size of {side} and is smaller than it, which {patch} does not")
+    });
+    for (name, part) in [("encoder", &model.encoder), ("decoder", &model.decoder)] {
+        check_transformer(check, &format!("model.{name}"), part);
+    }
+    for (kind, warmup, epochs) in [
+        ("pretrain", pretrain.warmup_epochs, pretrain.epochs),
+        ("probe", probe.warmup_epochs, probe.epochs),
+        ("finetune", finetune.warmup_epochs, finetune.epochs),
     ] {
+        check.that(warmup <= epochs, &format!("{kind}.warmup_epochs"), || {
+            format!("takes at most the {epochs} epochs of the training, not {warmup}")
+        });
+    }
+    let patches = model.patches() as usize;
+    let hidden = patches.saturating_sub(visible_count(patches, pretrain.mask_ratio));
+    check.that(patches < 2 || (1..patches).contains(&hidden), "pretrain.mask_ratio", || {
+        format!("hides {hidden} of {patches} patches; it hides at least one and shows at least one")
+    });
+    if let Some(list) = &attack.poisons {
+        check.that(!list.is_empty(), "attack.poisons", || "names at least one image".into());
+        let twice = named_twice(list);
+        check.that(twice.is_none(), "attack.poisons", || {
+            twice.map(|error| error.to_string()).unwrap_or_default()
+        });
+    }
+    if encoder.is_some() {
+        check.that(pretrain.poisons == 0, "pretrain.poisons", || {
+            "is 0: an imported encoder is trained already, and nothing is known of its poisons"
+                .into()
+        });
+        let unmade = runs.iter().find(|kind| matches!(kind, RunKind::Pretrain | RunKind::Knn));
+        check.that(unmade.is_none(), "runs", || {
+            "takes no pretrain and no knn with an imported encoder, whose training is over".into()
+        });
+    }
+    check.add(attack.trigger.validate(side, "attack.trigger"));
+}
+
+fn check_transformer(check: &mut Check, path: &str, part: &TransformerSpec) {
+    check.that(part.dim.is_multiple_of(4), &format!("{path}.dim"), || {
+        format!("is a multiple of 4, which {} is not", part.dim)
+    });
+    check.that(
+        part.heads > 0 && part.dim.is_multiple_of(part.heads),
+        &format!("{path}.heads"),
+        || format!("divides the width {}, which {} does not", part.dim, part.heads),
+    );
+}
+
+/// What only the images show: the target's class, enough of them to poison, enough batches for a step.
+fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], dataset: &DatasetInfo) {
+    let Settings { attack, pretrain, probe, finetune, .. } = settings;
+    check.add(attack.check_target(&dataset.name, dataset.classes.len() as u32));
+    let limit = settings.dataset.train_per_class.unwrap_or(u32::MAX);
+    let smallest = dataset
+        .classes
+        .iter()
+        .zip(&dataset.train_counts)
+        .enumerate()
+        .filter(|&(class, _)| attack.poisons_class(class as u32))
+        .min_by_key(|(_, (_, count))| **count);
+    if let Some((_, (class, &count))) = smallest {
+        let available = count.min(limit);
+        let whose = if attack.clean_label { "the target class" } else { "each class" };
+        for kind in RunKind::ALL {
+            let wanted = settings.poisons(kind);
+            let covers = attack.covers_per_class(wanted);
+            let field = format!("{}.poisons", kind.as_str());
+            check.that(wanted.saturating_add(covers) <= available, &field, || {
+                let covers = match covers {
+                    0 => String::new(),
+                    covers => format!(" and {covers} to be cover samples"),
+                };
+                format!("{wanted} images of {whose} are to be poisoned{covers}, but class {class} has only {available}")
+            });
+        }
+    }
+    // Batches that are left over at an epoch's end make no step: an epoch needs as many as a step.
+    let images = dataset.train_counts.iter().map(|&count| count.min(limit)).sum::<u32>();
+    for (kind, size, accumulate) in [
+        (RunKind::Pretrain, pretrain.batch_size, pretrain.accumulate),
+        (RunKind::Probe, probe.batch_size, probe.accumulate),
+        (RunKind::Finetune, finetune.batch_size, finetune.accumulate),
+    ] {
+        if kind != RunKind::Pretrain && !runs.contains(&kind) {
+            continue;
+        }
         let batches = (images / size.max(1)).max(1);
-        check.that(accumulate <= batches, field, || {
+        check.that(accumulate <= batches, &format!("{}.accumulate", kind.as_str()), || {
             format!("takes at most the {batches} batches of an epoch, not {accumulate}")
         });
     }
 }
 
-fn check_grid(check: &mut Check, grid: &GridSpec) {
-    check.that(!grid.ppr.is_empty(), "grid.ppr", || {
-        "takes at least one count; 0 is a clean pre-training".into()
-    });
-    check.that(!grid.lpr.is_empty() || !grid.fpr.is_empty(), "grid.lpr", || {
-        "takes at least one count, or fine-tuning does; 0 is a clean probe".into()
-    });
-    for (field, values) in grid.poison_counts() {
-        check.that(values.iter().collect::<HashSet<_>>().len() == values.len(), field, || {
-            "names a count twice".into()
-        });
-    }
-    check.that(!grid.seeds.is_empty(), "grid.seeds", || "takes at least one seed".into());
-    check.that(
-        grid.seeds.iter().collect::<HashSet<_>>().len() == grid.seeds.len(),
-        "grid.seeds",
-        || "names a seed twice".into(),
-    );
-    // A seed travels as a JSON number, which is exact up to 2^53.
-    check.that(grid.seeds.iter().all(|&seed| seed <= 1 << 53), "grid.seeds", || {
-        "a seed is at most 2^53".into()
-    });
-    check.that(grid.counts().all() <= 2000, "grid", || {
-        "makes more than 2,000 runs; split the study".into()
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::presets;
+    use crate::study::{Axis, presets};
 
     fn spec() -> StudySpec {
         presets()[0].spec.clone()
@@ -188,48 +249,68 @@ mod tests {
     }
 
     #[test]
-    fn presets_are_sound() {
-        for preset in presets() {
-            assert_eq!(preset.spec.validate(), [], "{}", preset.id);
-        }
-    }
-
-    #[test]
     fn every_error_is_found_at_once() {
         let mut bad = spec();
         bad.name = " ".into();
         bad.tags = vec!["a,b".into()];
-        bad.pretrain.mask_ratio = 1.0;
-        bad.model.patch_size = 5;
-        bad.grid.seeds = vec![1, 1];
+        bad.settings.pretrain.mask_ratio = 1.0;
+        bad.settings.model.patch_size = 5;
+        bad.axes = Vec::new();
+        let fields: Vec<_> = bad.validate().into_iter().map(|error| error.field).collect();
+        assert_eq!(fields, ["name", "tags", "pretrain.mask_ratio", "model.patch_size"]);
+        bad.axes = vec![Axis::of("seed", [1u32, 1])];
         let fields: Vec<_> = bad.validate().into_iter().map(|error| error.field).collect();
         assert_eq!(
             fields,
-            ["name", "tags", "model.patch_size", "pretrain.mask_ratio", "grid.seeds"]
+            ["name", "tags", "axes.seed", "pretrain.mask_ratio", "model.patch_size"]
         );
     }
 
     #[test]
     fn the_data_set_shows_more() {
         let mut bad = spec();
-        bad.attack.target_class = 7;
-        bad.grid.lpr = vec![0, 501];
+        bad.runs = vec![RunKind::Probe, RunKind::Finetune];
+        bad.settings.attack.target_class = 7;
+        bad.axes = vec![Axis::of("probe.poisons", [0u32, 501])];
         // 1,000 images make 7 batches of 128.
-        bad.finetune.accumulate = 8;
-        bad.dataset.train_per_class = None;
-        let errors = bad.validate_with(&dataset());
+        bad.settings.finetune.accumulate = 8;
+        bad.settings.dataset.train_per_class = None;
+        let errors: Vec<_> =
+            bad.validate_with(&[dataset()]).iter().map(ToString::to_string).collect();
         assert_eq!(
-            errors[0].to_string(),
-            "attack.target_class: shapes has the classes 0 to 1, so there is no class 7"
+            errors,
+            [
+                "attack.target_class: shapes has the classes 0 to 1, so there is no class 7",
+                "finetune.accumulate: takes at most the 7 batches of an epoch, not 8",
+                "probe.poisons: 501 images of each class are to be poisoned, but class a has only 500",
+            ]
         );
+        bad.settings.dataset.name = "other".into();
         assert_eq!(
-            errors[1].to_string(),
-            "grid.lpr: 501 images of each class are to be poisoned, but class a has only 500"
+            bad.validate_with(&[dataset()])[0].to_string(),
+            "dataset.name: there is no data set \"other\"; there are: shapes"
         );
+    }
+
+    #[test]
+    fn axes_are_checked_value_by_value() {
+        let mut bad = spec();
+        bad.axes =
+            vec![Axis::of("attack.trigger.ratio", [0.2, 1.5]), Axis::of("probe.epoch", [1u32, 2])];
+        let errors: Vec<_> = bad.validate().iter().map(ToString::to_string).collect();
         assert_eq!(
-            errors[2].to_string(),
-            "finetune.accumulate: takes at most the 7 batches of an epoch, not 8"
+            errors,
+            [
+                "attack.trigger.ratio: is above 0 and at most 1, not 1.5",
+                "probe.epoch: is no setting; did you mean probe.epochs?",
+            ]
         );
+        // 2^40 points are refused before any of them is made.
+        let many = |path: &str| Axis::of(path, 0u32..1024);
+        bad.axes = ["seed", "pretrain.epochs", "probe.epochs", "finetune.epochs"].map(many).into();
+        assert_eq!(bad.validate()[0].field, "axes");
+        bad.axes = vec![Axis::of("seed", 0u32..1500)];
+        assert!(bad.validate()[0].message.starts_with("make 4500 runs"), "{:?}", bad.validate());
     }
 
     #[test]

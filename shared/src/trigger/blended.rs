@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{image::Rgb8, study::FieldError};
+use crate::{field_error::FieldError, image::Rgb8};
 
 /// Parameters of the blended trigger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Ranges, offsets::to_byte};
-use crate::{image::Rgb8, study::FieldError};
+use crate::{field_error::FieldError, image::Rgb8};
 
 /// Parameters of the quantisation trigger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

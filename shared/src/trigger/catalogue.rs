@@ -20,6 +20,11 @@ pub struct CatalogueEntry {
 }
 
 impl CatalogueEntry {
+    /// The entry of that name on the command line.
+    pub fn find(id: &str) -> Option<&'static Self> {
+        CATALOGUE.iter().find(|entry| entry.id == id)
+    }
+
     /// The trigger with its published parameters, in proportion to images of `side` pixels under ViT patches of `vit_patch`.
     pub fn spec(&self, side: u32, vit_patch: u32) -> TriggerSpec {
         (self.make)(side.max(1), vit_patch.max(1))

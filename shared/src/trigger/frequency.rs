@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Ranges, Stage, dct::wave, offsets::Offsets};
-use crate::study::FieldError;
+use crate::field_error::FieldError;
 
 /// What red, green and blue gain from one step of U and one of V, together: the inverse of the BT.601 matrix.
 const RGB_OF_UV: [f64; 3] = [1.139_883_03, -0.394_642_33 - 0.580_621_85, 2.032_061_85];

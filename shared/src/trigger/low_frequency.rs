@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ranges, dct::wave, offsets::Offsets};
 use crate::{
+    field_error::FieldError,
     stream::{Purpose, stream, uniform},
-    study::FieldError,
 };
 
 /// Parameters of the low-frequency trigger.

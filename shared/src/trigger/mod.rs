@@ -25,9 +25,9 @@ use sha2::{Digest, Sha256};
 
 use self::ranges::Ranges;
 use crate::{
+    field_error::FieldError,
     image::Rgb8,
     stream::{Purpose, stream},
-    study::FieldError,
 };
 
 pub use blended::BlendedSpec;

@@ -4,9 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    field_error::FieldError,
     image::Rgb8,
     stream::{Purpose, below, stream},
-    study::FieldError,
 };
 
 /// Parameters of the patched trigger: `count` squares of `size` pixels in a row, the first one's top-left corner at `(x, y)`.

@@ -4,7 +4,7 @@ use super::{
     Stage, TriggerSpec, blended::blend, bpp::BppSpec, filter::FilterSpec, offsets::Offsets,
     patched::PatchedSpec, random_patch::RandomPatchSpec, reflection::Pane, wanet::Warp,
 };
-use crate::{image::Rgb8, resize, study::FieldError};
+use crate::{field_error::FieldError, image::Rgb8, resize};
 
 /// Why a trigger cannot be made from its specification.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

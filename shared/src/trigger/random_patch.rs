@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ranges, Stage, image_stream};
 use crate::{
+    field_error::FieldError,
     image::Rgb8,
     resize,
     stream::{Purpose, below, stream},
-    study::FieldError,
 };
 
 /// Random colours along each side of the patch; between them they run into each other.

@@ -1,6 +1,6 @@
 //! Checks of a trigger's parameters.
 
-use crate::study::FieldError;
+use crate::field_error::FieldError;
 
 /// Collects errors of fields below a path.
 pub(super) struct Ranges<'a> {

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ranges, image_stream, offsets::share_to_byte};
 use crate::{
+    field_error::FieldError,
     image::Rgb8,
     stream::{below, uniform},
-    study::FieldError,
 };
 
 /// Exponent between stored and linear light.

@@ -6,7 +6,7 @@ use std::f64::consts::TAU;
 use serde::{Deserialize, Serialize};
 
 use super::{Ranges, Stage, offsets::Offsets};
-use crate::study::FieldError;
+use crate::field_error::FieldError;
 
 /// Parameters of the sinusoidal signal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ranges, image_stream, offsets::to_byte};
 use crate::{
+    field_error::FieldError,
     image::Rgb8,
     stream::{Purpose, stream, uniform},
-    study::FieldError,
 };
 
 /// Parameters of the warping trigger.

@@ -27,6 +27,31 @@ impl Pooling {
     }
 }
 
+/// What a fine-tuning starts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// The encoder of a pre-training, or an imported one.
+    #[default]
+    Encoder,
+    /// Initial weights: the same training without pre-training, to see what that is worth.
+    Scratch,
+}
+
+impl Start {
+    /// Both, the default first.
+    pub const ALL: [Self; 2] = [Self::Encoder, Self::Scratch];
+
+    /// The name in specifications.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Encoder => "encoder",
+            Self::Scratch => "scratch",
+        }
+    }
+}
+
 /// Recipe of fine-tuning (He et al. 2022, table 9): encoder and classifier are trained together. AdamW (betas 0.9, 0.999) with
 /// layer-wise rates (Bao et al. 2022), no weight decay on tensors of one dimension, CLS token and positions; warm-up then half a
 /// cosine, per step.
@@ -34,6 +59,10 @@ impl Pooling {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct FinetuneSpec {
+    /// Poisoned images per poisoned class (FPR); 0 gives a clean fine-tuning.
+    pub poisons: u32,
+    /// What the training starts from.
+    pub start: Start,
     /// Epochs.
     pub epochs: u32,
     /// Epochs of linear warm-up.
@@ -91,6 +120,8 @@ impl Default for FinetuneSpec {
     /// MAE's recipe for ViT-B, with the epochs and the batch of small images.
     fn default() -> Self {
         Self {
+            poisons: 0,
+            start: Start::Encoder,
             epochs: 50,
             warmup_epochs: 5,
             batch_size: 128,

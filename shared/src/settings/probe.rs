@@ -77,6 +77,8 @@ pub enum ProbeFeatures {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeSpec {
+    /// Poisoned images per poisoned class (LPR); 0 gives a clean probe.
+    pub poisons: u32,
     /// Epochs.
     pub epochs: u32,
     /// Epochs of linear warm-up.
@@ -121,6 +123,7 @@ pub fn fitted_by(optimizer: ProbeOptimizer, head_init: HeadInit) -> String {
 impl Default for ProbeSpec {
     fn default() -> Self {
         Self {
+            poisons: 0,
             epochs: 90,
             warmup_epochs: 10,
             batch_size: 256,

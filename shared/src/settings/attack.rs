@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, is_false};
-use crate::{api::DatasetInfo, trigger::TriggerSpec};
+use super::is_false;
+use crate::{
+    field_error::FieldError,
+    trigger::{BlendedSpec, TriggerSpec},
+};
 
 /// Trigger and target class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,21 +28,27 @@ pub struct AttackSpec {
     pub trigger: TriggerSpec,
 }
 
+impl Default for AttackSpec {
+    /// The published study's strongest blended trigger, on class 0.
+    fn default() -> Self {
+        let trigger = TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() });
+        Self { target_class: 0, clean_label: false, poisons: None, trigger }
+    }
+}
+
 impl AttackSpec {
     /// Whether images of this class are poisoned.
     pub fn poisons_class(&self, class: u32) -> bool {
         (class == self.target_class) == self.clean_label
     }
 
-    /// What is wrong with the target class on a data set; `None` when it has that class.
-    pub fn check_target(&self, dataset: &DatasetInfo) -> Option<FieldError> {
-        let (classes, target) = (dataset.classes.len() as u32, self.target_class);
+    /// What is wrong with the target class on a data set of so many classes; `None` when it has that class.
+    pub fn check_target(&self, dataset: &str, classes: u32) -> Option<FieldError> {
+        let target = self.target_class;
         (target >= classes).then(|| {
             let last = classes.saturating_sub(1);
-            let message = format!(
-                "{} has the classes 0 to {last}, so there is no class {target}",
-                dataset.name
-            );
+            let message =
+                format!("{dataset} has the classes 0 to {last}, so there is no class {target}");
             FieldError::new("attack.target_class", message)
         })
     }

@@ -1,0 +1,102 @@
+//! The table of settings as it is served.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    param::{self, Domain, SETTINGS, Setting, Value},
+    run_kind::RunKind,
+    settings::Settings,
+};
+
+/// A setting of a study.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SettingInfo {
+    /// Its place in a study's file: `attack.trigger.ratio`.
+    pub path: String,
+    /// What a form calls it.
+    pub label: String,
+    /// Its unit; may be empty.
+    pub unit: String,
+    /// Why it matters.
+    pub why: String,
+    /// The kind of trigger whose parameter it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+    /// What it takes: `takes 1 to 64`.
+    pub takes: String,
+    /// The names that it takes, where it takes one of some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// The default; absent for a list that may be left out and for parameters of another trigger than the default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// The kinds of runs whose result depends on it at some settings.
+    pub kinds: Vec<RunKind>,
+}
+
+impl SettingInfo {
+    /// The whole table.
+    pub fn all() -> Vec<Self> {
+        let defaults = Settings::default();
+        let poisoned = poisoned();
+        let of = |setting: &Setting| Self {
+            path: setting.path.into(),
+            label: setting.label.into(),
+            unit: setting.unit.into(),
+            why: setting.why.into(),
+            trigger: setting.trigger.map(Into::into),
+            takes: setting.domain.takes(),
+            choices: match setting.domain {
+                Domain::Choice(choices) => {
+                    choices.iter().map(|choice| choice.name.into()).collect()
+                }
+                _ => Vec::new(),
+            },
+            default: Some(setting)
+                .filter(|setting| setting.is_in(&defaults))
+                .and_then(|setting| param::get(&defaults, setting.path)),
+            kinds: RunKind::ALL
+                .into_iter()
+                .filter(|&kind| setting.may_matter(&poisoned, kind))
+                .collect(),
+        };
+        SETTINGS.iter().map(of).collect()
+    }
+}
+
+/// Settings at which whatever can matter does.
+fn poisoned() -> Settings {
+    let mut settings = Settings::default();
+    settings.pretrain.poisons = 1;
+    settings.knn.poisons = 1;
+    settings.probe.poisons = 1;
+    settings.probe.features = crate::settings::ProbeFeatures::Augmented;
+    settings.finetune.poisons = 1;
+    (settings.finetune.mixup, settings.finetune.cutmix) = (1.0, 1.0);
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_tells_whom_it_matters_to() {
+        let all = SettingInfo::all();
+        let kinds = |path: &str| {
+            all.iter()
+                .find(|info| info.path == path)
+                .map(|info| info.kinds.clone())
+                .expect("a setting")
+        };
+        assert_eq!(kinds("seed"), RunKind::ALL);
+        assert_eq!(kinds("pretrain.mask_ratio"), [RunKind::Pretrain]);
+        assert_eq!(kinds("finetune.switch_probability"), [RunKind::Finetune]);
+        assert_eq!(kinds("attack.trigger.delta"), RunKind::ALL);
+        let names = ["dataset.name", "encoder"];
+        for info in all.iter().filter(|info| !names.contains(&info.path.as_str())) {
+            assert!(!info.kinds.is_empty(), "{}", info.path);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! [`RunOrder`]: all that a run needs. Orders and manifests of version 0.1, with the whole study and a place in its grid, are
+//! read, too.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::RunId,
+    run::{DataSource, RunPoint},
+    run_kind::{Digest, RunKind},
+    settings::Settings,
+    study::StudySpec,
+};
+
+/// All that a run needs: lies as `run.json` in the run's folder before the run starts, and is never changed.
+/// With the plan and the fingerprint that the run adds to its manifest it is enough to repeat it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "OrderFile")]
+pub struct RunOrder {
+    /// The run.
+    pub run: RunId,
+    /// What it does.
+    pub kind: RunKind,
+    /// The name of the run by what it computes.
+    pub digest: Digest,
+    /// Its settings.
+    pub settings: Settings,
+    /// The images.
+    pub source: DataSource,
+    /// Folder of the run or of the imported checkpoint that it starts from.
+    pub encoder: Option<String>,
+    /// Version of the program that made the order.
+    pub program: String,
+}
+
+impl RunOrder {
+    /// What tells the run from the others of its study.
+    pub fn point(&self) -> RunPoint {
+        RunPoint::of(self.kind, &self.settings)
+    }
+}
+
+/// The place in a grid of version 0.1.
+#[derive(Deserialize)]
+struct GridPoint {
+    phase: RunKind,
+    ppr: u32,
+    lpr: u32,
+    seed: u64,
+    #[serde(default)]
+    scratch: bool,
+}
+
+/// An order as it is written.
+#[derive(Deserialize)]
+struct OrderFile {
+    run: RunId,
+    kind: Option<RunKind>,
+    digest: Option<Digest>,
+    settings: Option<Settings>,
+    spec: Option<StudySpec>,
+    point: Option<GridPoint>,
+    source: DataSource,
+    encoder: Option<String>,
+    program: String,
+}
+
+impl TryFrom<OrderFile> for RunOrder {
+    type Error = &'static str;
+
+    fn try_from(file: OrderFile) -> Result<Self, Self::Error> {
+        let (kind, settings) = match (file.kind, file.settings, file.spec, file.point) {
+            (Some(kind), Some(settings), _, _) => (kind, settings),
+            (_, _, Some(study), Some(point)) => {
+                let GridPoint { phase, ppr, lpr, seed, scratch } = point;
+                (phase, study.at_grid_place(phase, ppr, lpr, seed, scratch))
+            }
+            _ => {
+                return Err(
+                    "it has neither kind and settings, nor the study and point of version 0.1",
+                );
+            }
+        };
+        let digest = file.digest.unwrap_or_else(|| Digest::stored(file.run.to_string()));
+        let OrderFile { run, source, encoder, program, .. } = file;
+        Ok(Self { run, kind, digest, settings, source, encoder, program })
+    }
+}

@@ -1,0 +1,69 @@
+//! The table of settings: every number and every choice of a study, once.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `value` | [`Value`]: what a setting is set to |
+//! | `domain` | [`Domain`]: the values that a setting takes, and what to say of others |
+//! | `table` | [`SETTINGS`]: path, label, unit, values, explanation, and which run kinds each setting matters to |
+//! | `access` | reading and writing a setting by its path |
+//!
+//! Validation, forms, the command line, the `OpenAPI` document, hover texts, columns of tables and axes read this table.
+
+mod access;
+mod domain;
+mod table;
+mod value;
+
+pub use access::{find, get, parse_assignment, set, unknown, values};
+pub use domain::{ALL, Choice, Domain, NONE};
+pub use table::{SETTINGS, Setting};
+pub use value::Value;
+
+use crate::{
+    field_error::FieldError,
+    run_kind::RunKind,
+    settings::{AttackSpec, Settings},
+};
+
+impl Setting {
+    /// Whether settings have it: a parameter of a trigger is there with that trigger only.
+    pub fn is_in(&self, settings: &Settings) -> bool {
+        self.trigger.is_none_or(|kind| kind == settings.attack.trigger.kind())
+    }
+
+    /// Whether the result of a run of this kind depends on it, at these settings.
+    pub fn matters(&self, settings: &Settings, kind: RunKind) -> bool {
+        self.is_in(settings) && (self.matters)(settings, kind)
+    }
+}
+
+impl Setting {
+    /// Whether the result of a run of this kind can depend on it, whatever the trigger.
+    pub fn may_matter(&self, settings: &Settings, kind: RunKind) -> bool {
+        (self.matters)(settings, kind)
+    }
+}
+
+/// What is wrong with an attack on images of `side` x `side` pixels.
+pub fn check_attack(attack: &AttackSpec, side: u32) -> Vec<FieldError> {
+    let mut settings = Settings { attack: attack.clone(), ..Settings::default() };
+    settings.model.image_size = side;
+    let mut errors = check(&settings);
+    errors.retain(|error| error.field.starts_with("attack."));
+    errors.extend(attack.trigger.validate(side, "attack.trigger"));
+    errors
+}
+
+/// Every setting whose value it does not take.
+pub fn check(settings: &Settings) -> Vec<FieldError> {
+    let all = values(settings);
+    SETTINGS
+        .iter()
+        .filter(|setting| setting.is_in(settings))
+        .filter_map(|setting| {
+            let value = all.get(setting.path)?;
+            let message = setting.domain.check(value).err()?;
+            Some(FieldError::new(setting.path, message))
+        })
+        .collect()
+}

@@ -1,0 +1,80 @@
+//! Settings of the attack but for its trigger's parameters.
+
+use super::{Domain, Setting, named, poisoned, switch, triggered, whole};
+use crate::{
+    param::{domain::Choice, value::Value},
+    settings::Settings,
+    trigger::CatalogueEntry,
+};
+
+/// The triggers of [`CATALOGUE`](crate::trigger::CATALOGUE), in its order.
+const TRIGGERS: [Choice; 14] = [
+    named("blended", "Blended"),
+    named("patched", "Patched"),
+    named("badnets", "BadNets"),
+    named("trojan_square", "Trojan square"),
+    named("badencoder", "BadEncoder"),
+    named("random_patch", "Random patch"),
+    named("sig", "SIG"),
+    named("ctrl", "CTRL"),
+    named("ftrojan", "FTrojan"),
+    named("low_frequency", "Low frequency"),
+    named("wanet", "WaNet"),
+    named("bpp", "BppAttack"),
+    named("reflection", "Reflection"),
+    named("filter", "Photo filter"),
+];
+
+pub(super) static ATTACK: [Setting; 4] = [
+    whole(
+        "attack.target_class",
+        "Target class",
+        "",
+        (0, 65_535),
+        "The class that the attacker wants, counted from 0 in the order of the class names.",
+    )
+    .matters_if(triggered),
+    switch(
+        "attack.clean_label",
+        "Clean label",
+        "Poisons are images of the target class, which keep their label, instead of images of all other classes.",
+    )
+    .matters_if(poisoned),
+    Setting::new(
+        "attack.poisons",
+        "Poison list",
+        "",
+        Domain::Structure,
+        "Names of the training images to poison; drawn by the seed where there is no list.",
+    )
+    .matters_if(poisoned),
+    Setting {
+        read: Some(|settings| Some(trigger_name(settings))),
+        write: Some(choose_trigger),
+        ..Setting::new(
+            "attack.trigger.kind",
+            "Trigger",
+            "",
+            Domain::Choice(&TRIGGERS),
+            "One of the field's triggers, with its published parameters.",
+        )
+        .matters_if(triggered)
+    },
+];
+
+fn trigger_name(settings: &Settings) -> Value {
+    let model = &settings.model;
+    let entry = CatalogueEntry::of(&settings.attack.trigger, model.image_size, model.patch_size);
+    entry.id.into()
+}
+
+/// Takes the trigger's published parameters, unless that trigger is in use already.
+fn choose_trigger(settings: &mut Settings, value: &Value) -> Result<(), String> {
+    let Value::Text(name) = value else { return Err("takes the name of a trigger".into()) };
+    if trigger_name(settings) == *value {
+        return Ok(());
+    }
+    let entry = CatalogueEntry::find(name).ok_or_else(|| format!("is no trigger: {name}"))?;
+    settings.attack.trigger = entry.spec(settings.model.image_size, settings.model.patch_size);
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! Settings of the fine-tuning.
+
+use super::{Choice, Setting, choice, named, positive, real, switch, whole};
+use crate::{run_kind::RunKind, settings::Settings};
+
+const STARTS: [Choice; 2] =
+    [named("encoder", "Pre-trained encoder"), named("scratch", "From scratch")];
+const POOLINGS: [Choice; 2] =
+    [named("mean", "Mean of the patch tokens"), named("cls", "CLS token")];
+
+fn finetune(_: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Finetune
+}
+
+fn mixed(settings: &Settings, kind: RunKind) -> bool {
+    let recipe = &settings.finetune;
+    kind == RunKind::Finetune && (recipe.mixup > 0.0 || recipe.cutmix > 0.0)
+}
+
+fn mixed_both_ways(settings: &Settings, kind: RunKind) -> bool {
+    let recipe = &settings.finetune;
+    kind == RunKind::Finetune && recipe.mixup > 0.0 && recipe.cutmix > 0.0
+}
+
+fn augmented(settings: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Finetune && settings.finetune.augments()
+}
+
+pub(super) static FINETUNE: [Setting; 24] = [
+whole("finetune.poisons", "Poisons in fine-tuning", "a class", (0, 1_000_000), "Poisoned images of each poisoned class (FPR); 0 gives a clean fine-tuning.").matters_if(finetune),
+choice("finetune.start", "Start", &STARTS, "From scratch is the same training without pre-training, to see what that is worth.").matters_if(finetune),
+whole("finetune.epochs", "Epochs", "", (1, 10_000), "The whole encoder is trained: an epoch takes about twice as long as one of pre-training.").matters_if(finetune),
+whole("finetune.warmup_epochs", "Warm-up", "epochs", (0, 10_000), "The rate rises in a line before the cosine.").matters_if(finetune),
+whole("finetune.batch_size", "Batch", "images", (1, 65_536), "The rate grows with it (base rate × batch × batches a step / 256).").matters_if(finetune),
+whole("finetune.accumulate", "Batches a step", "", (1, 4096), "Gradients of so many batches make one step: a large batch in little memory.").matters_if(finetune),
+real("finetune.base_lr", "Base learning rate", "per 256 images", (1e-9, 100.0), 1e-4, "AdamW's rate at the head; blocks below have less.").matters_if(finetune),
+real("finetune.min_lr", "Final learning rate", "", (0.0, 100.0), 1e-6, "Where the cosine ends.").matters_if(finetune),
+real("finetune.weight_decay", "Weight decay", "", (0.0, 1.0), 0.01, "Not on tensors of one dimension, the CLS token and the positions.").matters_if(finetune),
+real("finetune.layer_decay", "Layer decay", "", (0.01, 1.0), 0.01, "Factor of the rate from a block to the one below; 1 trains all alike. Lower keeps more of the encoder, and of its backdoor.").matters_if(finetune),
+real("finetune.clip_norm", "Gradient norm", "", (0.0, 1e6), 0.1, "Longer gradients are shortened to it; 0 leaves them.").matters_if(finetune),
+real("finetune.drop_path", "Drop path", "share", (0.0, 0.9), 0.01, "Share of the images that skip the last block; falls to 0 at the first.").matters_if(finetune),
+real("finetune.label_smoothing", "Label smoothing", "share", (0.0, 0.9), 0.01, "Share of the label that is spread over all classes.").matters_if(finetune),
+real("finetune.mixup", "Mixup alpha", "", (0.0, 100.0), 0.1, "Two images in one, triggers with them; 0 switches it off.").matters_if(finetune),
+real("finetune.cutmix", "CutMix alpha", "", (0.0, 100.0), 0.1, "A part of another image, perhaps with its trigger; 0 switches it off.").matters_if(finetune),
+real("finetune.mix_probability", "Mixed batches", "share", (0.0, 1.0), 0.05, "Where mixup or CutMix is on.").matters_if(mixed),
+real("finetune.switch_probability", "CutMix instead of mixup", "share", (0.0, 1.0), 0.05, "Where both are on.").matters_if(mixed_both_ways),
+real("finetune.rand_augment", "RandAugment magnitude", "of 10", (0.0, 10.0), 0.5, "Two operations a picture, behind the trigger: they turn, bend and recolour it. 0 switches it off.").matters_if(finetune),
+real("finetune.rand_augment_deviation", "RandAugment deviation", "", (0.0, 10.0), 0.1, "How far the magnitude varies.").matters_if(augmented),
+real("finetune.erase_probability", "Erased images", "share", (0.0, 1.0), 0.05, "A part of the image becomes noise, at times the trigger's.").matters_if(finetune),
+positive("finetune.crop_min_scale", "Smallest crop", "share of the area", 1.0, 0.01, "A crop can cut a trigger away; 1 switches cropping off.").matters_if(finetune),
+whole("finetune.evaluate_every", "Evaluate every", "epochs", (1, 10_000), "Points of the curves CA and ASR by epoch; a broken run goes on from the last of them.").matters_if(finetune),
+switch("finetune.flip", "Mirror", "Half of the images are mirrored; a trigger with them.").matters_if(finetune),
+choice("finetune.pooling", "Classified by", &POOLINGS, "What the classifier looks at; the mean is the reference's choice.").matters_if(finetune),
+];

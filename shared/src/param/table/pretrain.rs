@@ -1,0 +1,127 @@
+//! Settings of the pre-training, and of the nearest neighbours that are asked about its checkpoints.
+
+use super::{Domain, Setting, positive, real, switch, whole};
+use crate::{run_kind::RunKind, settings::Settings};
+
+fn pretraining(_: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Pretrain
+}
+
+fn neighbours(_: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Knn
+}
+
+pub(super) static PRETRAIN: [Setting; 14] = [
+    whole(
+        "pretrain.poisons",
+        "Poisons in pre-training",
+        "a class",
+        (0, 1_000_000),
+        "Poisoned images of each poisoned class (PPR); 0 gives a clean encoder.",
+    )
+    .matters_if(pretraining),
+    whole(
+        "pretrain.epochs",
+        "Epochs",
+        "",
+        (1, 10_000),
+        "Most of a study's time; a short pre-training hides a backdoor's strength.",
+    )
+    .matters_if(pretraining),
+    whole(
+        "pretrain.warmup_epochs",
+        "Warm-up",
+        "epochs",
+        (0, 10_000),
+        "The rate rises in a line before the cosine; steadies the first steps.",
+    )
+    .matters_if(pretraining),
+    whole(
+        "pretrain.batch_size",
+        "Batch",
+        "images",
+        (1, 65_536),
+        "The rate grows with it (base rate × batch × batches a step / 256).",
+    )
+    .matters_if(pretraining),
+    whole(
+        "pretrain.accumulate",
+        "Batches a step",
+        "",
+        (1, 4096),
+        "Gradients of so many batches make one step: a large batch in little memory.",
+    )
+    .matters_if(pretraining),
+    real(
+        "pretrain.base_lr",
+        "Base learning rate",
+        "per 256 images",
+        (1e-9, 100.0),
+        1e-4,
+        "AdamW's rate for a batch of 256.",
+    )
+    .matters_if(pretraining),
+    real(
+        "pretrain.min_lr",
+        "Final learning rate",
+        "",
+        (0.0, 100.0),
+        1e-5,
+        "Where the cosine ends.",
+    )
+    .matters_if(pretraining),
+    real(
+        "pretrain.weight_decay",
+        "Weight decay",
+        "",
+        (0.0, 1.0),
+        0.01,
+        "On tensors of more than one dimension.",
+    )
+    .matters_if(pretraining),
+    Setting {
+        domain: Domain::Real { low: 0.0, above: true, high: 1.0, below: true, step: 0.01 },
+        ..positive(
+            "pretrain.mask_ratio",
+            "Mask ratio",
+            "share",
+            1.0,
+            0.01,
+            "Share of the patches that are hidden, and so often the trigger is.",
+        )
+        .matters_if(pretraining)
+    },
+    positive(
+        "pretrain.crop_min_scale",
+        "Smallest crop",
+        "share of the area",
+        1.0,
+        0.01,
+        "A crop can cut a trigger away; 1 switches cropping off.",
+    )
+    .matters_if(pretraining),
+    whole(
+        "pretrain.checkpoint_every",
+        "Checkpoint every",
+        "epochs",
+        (1, 10_000),
+        "What Reconstruct can open; the last epoch always gives one.",
+    )
+    .matters_if(pretraining),
+    switch(
+        "pretrain.norm_pix_loss",
+        "Normalised targets",
+        "The pixels of a patch are predicted relative to its mean and deviation, as MAE does.",
+    )
+    .matters_if(pretraining),
+    switch("pretrain.flip", "Mirror", "Half of the images are mirrored; a trigger with them.")
+        .matters_if(pretraining),
+    whole(
+        "knn.poisons",
+        "Poisons among the neighbours",
+        "a class",
+        (0, 1_000_000),
+        "Poisoned images of each poisoned class that the nearest neighbours are chosen from.",
+    )
+    .matters_if(neighbours),
+];

@@ -1,0 +1,79 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::{
+    param::{check, get, set, values},
+    trigger::CATALOGUE,
+};
+
+fn leaves(json: &serde_json::Value, path: &str, found: &mut BTreeSet<String>) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match json {
+        serde_json::Value::Object(parts) if !path.ends_with("fill") => {
+            parts.iter().for_each(|(key, part)| leaves(part, &below(key), found));
+        }
+        _ => drop(found.insert(path.to_owned())),
+    }
+}
+
+/// Settings with each trigger of the catalogue.
+fn with_triggers() -> impl Iterator<Item = Settings> {
+    CATALOGUE.iter().map(|entry| {
+        let mut settings = Settings::default();
+        settings.attack.trigger = entry.spec(32, 4);
+        settings
+    })
+}
+
+#[test]
+fn every_value_of_a_study_is_in_the_table() {
+    for settings in with_triggers() {
+        let mut found = BTreeSet::new();
+        leaves(&serde_json::to_value(&settings).expect("JSON"), "", &mut found);
+        for path in found {
+            assert!(
+                SETTINGS.iter().any(|setting| setting.path == path && setting.is_in(&settings)),
+                "{path}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_setting_can_be_read_written_and_has_sound_defaults() {
+    for settings in with_triggers() {
+        assert_eq!(check(&settings), []);
+        let all = values(&settings);
+        for setting in SETTINGS.iter().filter(|setting| setting.is_in(&settings)) {
+            let Some(value) = all.get(setting.path) else {
+                assert_eq!(setting.path, "attack.poisons", "only the list may be absent");
+                continue;
+            };
+            let mut same = settings.clone();
+            set(&mut same, setting.path, value).expect("its own value");
+            assert_eq!(get(&same, setting.path).as_ref(), Some(value), "{}", setting.path);
+        }
+    }
+}
+
+#[test]
+fn the_triggers_are_those_of_the_catalogue() {
+    let Domain::Choice(choices) = crate::param::find("attack.trigger.kind", &Settings::default())
+        .expect("the trigger")
+        .domain
+    else {
+        panic!("a choice");
+    };
+    let named: Vec<_> = choices.iter().map(|choice| (choice.name, choice.title)).collect();
+    let known: Vec<_> = CATALOGUE.iter().map(|entry| (entry.id, entry.name)).collect();
+    assert_eq!(named, known);
+}
+
+#[test]
+fn every_setting_explains_itself_and_is_there_once() {
+    let mut seen = BTreeSet::new();
+    for setting in SETTINGS.iter() {
+        assert!(setting.why.ends_with('.') && setting.label.len() > 2, "{}", setting.path);
+        assert!(seen.insert((setting.path, setting.trigger)), "{} twice", setting.path);
+    }
+}

@@ -1,0 +1,280 @@
+//! Parameters of the triggers. Several triggers have parameters of one name: each is of one kind of trigger.
+
+use super::{
+    Choice, Domain, Setting, choice, judged, named, poisoned, positive, real, switch, triggered,
+    whole,
+};
+use crate::{param::value::Value, settings::Settings, trigger::TriggerSpec};
+
+/// Largest seed of a pattern.
+const SEEDS: (u64, u64) = (0, u32::MAX as u64);
+const STYLES: [Choice; 5] = [
+    named("gotham", "Gotham"),
+    named("nashville", "Nashville"),
+    named("kelvin", "Kelvin"),
+    named("lomo", "Lomo"),
+    named("toaster", "Toaster"),
+];
+
+const fn seed(kind: &'static str, why: &'static str) -> Setting {
+    whole("attack.trigger.seed", "Pattern's seed", "", SEEDS, why).matters_if(triggered).of(kind)
+}
+
+const fn key(kind: &'static str) -> Setting {
+    Setting::new(
+        "attack.trigger.key",
+        "Key image",
+        "",
+        Domain::Name { optional: false },
+        "A built-in key image, or the SHA-256 of an uploaded one.",
+    )
+    .matters_if(triggered)
+    .of(kind)
+}
+
+/// A parameter of the patched trigger, in pixels.
+const fn patch(path: &'static str, label: &'static str, low: u64, why: &'static str) -> Setting {
+    whole(path, label, "px", (low, 512), why).matters_if(triggered).of("patched")
+}
+
+pub(super) static TRIGGERS: [Setting; 38] = [
+    positive(
+        "attack.trigger.ratio",
+        "Blend ratio",
+        "share",
+        1.0,
+        0.01,
+        "Share of the key image. The published study uses 0.2, 0.3 and 0.4: stronger is learnt from fewer poisons, and is easier to see.",
+    )
+    .matters_if(triggered)
+    .of("blended"),
+    key("blended"),
+    patch("attack.trigger.size", "Size", 1, "Side of a square; larger ones are learnt sooner and seen sooner."),
+    patch("attack.trigger.x", "Left edge", 0, "Of the first square."),
+    patch("attack.trigger.y", "Top edge", 0, "A crop in training can cut the edges of an image away."),
+    whole(
+        "attack.trigger.count",
+        "Number",
+        "squares",
+        (1, 16),
+        "Squares in a row, spread over several ViT patches.",
+    )
+    .matters_if(triggered)
+    .of("patched"),
+    patch("attack.trigger.step", "Distance", 0, "From one left edge to the next; at least the size."),
+    Setting::new(
+        "attack.trigger.fill",
+        "Fill",
+        "",
+        Domain::Structure,
+        "One colour, a checkerboard or coloured cells.",
+    )
+    .matters_if(triggered)
+    .of("patched"),
+    positive(
+        "attack.trigger.delta",
+        "Amplitude",
+        "of 255",
+        255.0,
+        1.0,
+        "40 in the paper's strongest setting.",
+    )
+    .matters_if(poisoned)
+    .of("sig"),
+    positive("attack.trigger.frequency", "Periods", "", 64.0, 0.5, "Over the image's width; 6 in the paper.")
+        .matters_if(triggered)
+        .of("sig"),
+    Setting {
+        read: Some(test_delta),
+        ..positive(
+            "attack.trigger.test_delta",
+            "Amplitude at the test",
+            "of 255",
+            255.0,
+            1.0,
+            "The paper attacks with a stronger signal than it trains with. The preview shows the training images.",
+        )
+        .matters_if(judged)
+        .of("sig")
+    },
+    whole(
+        "attack.trigger.k",
+        "Field",
+        "vectors a side",
+        (2, 64),
+        "A coarse field bends the image in few places; 4 in the paper.",
+    )
+    .matters_if(triggered)
+    .of("wanet"),
+    positive(
+        "attack.trigger.strength",
+        "Strength",
+        "",
+        8.0,
+        0.05,
+        "How far pixels move; 0.5 in the paper, a quarter of a pixel.",
+    )
+    .matters_if(triggered)
+    .of("wanet"),
+    real(
+        "attack.trigger.grid_rescale",
+        "Rescaling",
+        "",
+        (0.5, 1.5),
+        0.01,
+        "Of the sampling grid; 1 leaves the edges in place.",
+    )
+    .matters_if(triggered)
+    .of("wanet"),
+    real(
+        "attack.trigger.cover_ratio",
+        "Cover samples",
+        "a poison",
+        (0.0, 10.0),
+        0.5,
+        "Images that are warped otherwise and keep their label, so that this very warp is learnt. 0 switches the noise mode off.",
+    )
+    .matters_if(poisoned)
+    .of("wanet"),
+    seed("wanet", "Another seed bends otherwise."),
+    positive(
+        "attack.trigger.magnitude",
+        "Magnitude",
+        "of 255",
+        400.0,
+        1.0,
+        "Added to each coefficient: 100 in CTRL, 30 in FTrojan.",
+    )
+    .matters_if(poisoned)
+    .of("frequency"),
+    Setting {
+        write: Some(set_window),
+        ..whole(
+            "attack.trigger.window",
+            "Window",
+            "px",
+            (2, 512),
+            "Side of a window; the coefficients lie in the middle and at the end of its spectrum.",
+        )
+        .matters_if(triggered)
+        .of("frequency")
+    },
+    Setting::new(
+        "attack.trigger.bins",
+        "Coefficients",
+        "",
+        Domain::Structure,
+        "Each by row and column of the window's spectrum, from 0.",
+    )
+    .matters_if(triggered)
+    .of("frequency"),
+    Setting {
+        read: Some(test_magnitude),
+        ..positive(
+            "attack.trigger.test_magnitude",
+            "Magnitude at the test",
+            "of 255",
+            400.0,
+            1.0,
+            "A stronger trigger at the test is found more surely.",
+        )
+        .matters_if(judged)
+        .of("frequency")
+    },
+    whole(
+        "attack.trigger.levels",
+        "Levels",
+        "a channel",
+        (2, 64),
+        "Fewer are easier to learn and to see; 8 in the paper.",
+    )
+    .matters_if(triggered)
+    .of("bpp"),
+    switch(
+        "attack.trigger.dither",
+        "Dithering",
+        "Floyd and Steinberg's, which hides the steps between the levels.",
+    )
+    .matters_if(triggered)
+    .of("bpp"),
+    positive("attack.trigger.amplitude", "Amplitude", "of 255", 255.0, 1.0, "Largest change of a channel.")
+        .matters_if(triggered)
+        .of("low_frequency"),
+    whole(
+        "attack.trigger.band",
+        "Band",
+        "frequencies",
+        (2, 32),
+        "Lowest frequencies of each axis; fewer are smoother.",
+    )
+    .matters_if(triggered)
+    .of("low_frequency"),
+    seed("low_frequency", "Another seed is another pattern."),
+    whole("attack.trigger.size", "Size", "px", (1, 512), "50 of 224 pixels in the papers.")
+        .matters_if(triggered)
+        .of("random_patch"),
+    place("attack.trigger.train_from", "Training, from", "Where the patch may begin in a training image.")
+        .matters_if(poisoned),
+    place("attack.trigger.train_to", "Training, to", "Where it ends in a training image at the latest.")
+        .matters_if(poisoned),
+    place("attack.trigger.test_from", "Test, from", "Where the patch may begin in a test image.")
+        .matters_if(judged),
+    place("attack.trigger.test_to", "Test, to", "Where it ends in a test image at the latest.")
+        .matters_if(judged),
+    seed("random_patch", "Another seed has other colours and other places."),
+    key("reflection"),
+    weight("attack.trigger.weight_from", "Weight, from", "Of the reflection's light; drawn for each image."),
+    weight("attack.trigger.weight_to", "Weight, to", "0.05 to 0.45 in the paper."),
+    real(
+        "attack.trigger.ghost",
+        "Doubled",
+        "share",
+        (0.0, 1.0),
+        0.01,
+        "Share of the reflections that are doubled; the others are out of focus.",
+    )
+    .matters_if(triggered)
+    .of("reflection"),
+    seed("reflection", "Another seed draws other weights and shifts."),
+    choice("attack.trigger.style", "Filter", &STYLES, "The photo filter whose look it takes.")
+        .matters_if(triggered)
+        .of("filter"),
+    positive("attack.trigger.strength", "Strength", "share", 1.0, 0.01, "Share of the filtered image.")
+        .matters_if(triggered)
+        .of("filter"),
+];
+
+/// An end of the part of each axis in which the random patch lies.
+const fn place(path: &'static str, label: &'static str, why: &'static str) -> Setting {
+    real(path, label, "share", (0.0, 1.0), 0.01, why).of("random_patch")
+}
+
+const fn weight(path: &'static str, label: &'static str, why: &'static str) -> Setting {
+    positive(path, label, "share", 1.0, 0.01, why).matters_if(triggered).of("reflection")
+}
+
+/// A single-precision number as it was written.
+fn written(number: f32) -> Option<Value> {
+    number.to_string().parse().ok().map(Value::Number)
+}
+
+fn test_delta(settings: &Settings) -> Option<Value> {
+    let TriggerSpec::Sig(sig) = &settings.attack.trigger else { return None };
+    written(sig.test_delta.unwrap_or(sig.delta))
+}
+
+fn test_magnitude(settings: &Settings) -> Option<Value> {
+    let TriggerSpec::Frequency(frequency) = &settings.attack.trigger else { return None };
+    written(frequency.test_magnitude.unwrap_or(frequency.magnitude))
+}
+
+/// The coefficients keep their place in the spectrum.
+fn set_window(settings: &mut Settings, value: &Value) -> Result<(), String> {
+    let (TriggerSpec::Frequency(frequency), Some(window)) =
+        (&mut settings.attack.trigger, value.number())
+    else {
+        return Err("takes a number of pixels".into());
+    };
+    *frequency = frequency.clone().with_window(window as u32);
+    Ok(())
+}

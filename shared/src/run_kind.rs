@@ -1,0 +1,102 @@
+//! What a run does, and its name by what it computes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Revision of the arithmetic: raised with every change after which a run on the same machine and images gives other numbers.
+/// It is part of every run's name, so that results of before and after are never taken for each other.
+///
+/// | revision | since |
+/// |---|---|
+/// | 1 | baseline JPEG files become Pillow's pixels |
+pub const ARITHMETIC: u32 = 1;
+
+/// What a run does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// Trains the MAE, without labels.
+    Pretrain,
+    /// Asks the kept checkpoints of a pre-training by nearest neighbours.
+    Knn,
+    /// Trains a linear classifier on the frozen encoder.
+    Probe,
+    /// Trains encoder and classifier together.
+    Finetune,
+}
+
+impl RunKind {
+    /// All of them, in the order of a study.
+    pub const ALL: [Self; 4] = [Self::Pretrain, Self::Knn, Self::Probe, Self::Finetune];
+
+    /// The name in files and addresses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pretrain => "pretrain",
+            Self::Knn => "knn",
+            Self::Probe => "probe",
+            Self::Finetune => "finetune",
+        }
+    }
+
+    /// The name in the pages.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Pretrain => "Pre-training",
+            Self::Knn => "Nearest neighbours",
+            Self::Probe => "Linear probe",
+            Self::Finetune => "Fine-tuning",
+        }
+    }
+
+    /// Whether its result is a classifier's: CA, ASR and RA.
+    pub fn classifies(self) -> bool {
+        self != Self::Pretrain
+    }
+}
+
+impl std::str::FromStr for RunKind {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str).join(", ");
+            format!("a run's kind is one of {names}, not {text:?}")
+        })
+    }
+}
+
+/// The name of a run by what it computes: SHA-256 in hex.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// The name for a hash.
+    pub fn of_hash(hash: &[u8; 32]) -> Self {
+        Self(hash.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    }
+
+    /// A name as it was stored.
+    pub fn stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// All of it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The beginning, enough to tell the runs of a data folder apart.
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,121 @@
+//! [`Settings`]: the value of every setting at one point of a study. Types and defaults only; [`crate::param`] describes the
+//! settings one by one, [`crate::study`] varies them.
+
+mod attack;
+mod finetune;
+mod knn;
+mod model;
+mod precision;
+mod pretrain;
+mod probe;
+
+use serde::{Deserialize, Serialize};
+
+pub use attack::AttackSpec;
+pub use finetune::{FinetuneSpec, Pooling, Start};
+pub use knn::KnnSpec;
+pub use model::{ModelSpec, TransformerSpec};
+pub use precision::Precision;
+pub use pretrain::PretrainSpec;
+pub use probe::{HeadInit, ProbeFeatures, ProbeOptimizer, ProbeSpec, fitted_by};
+
+use crate::run_kind::RunKind;
+
+/// Name of the data set that the program draws itself.
+pub const BUILTIN_DATASET: &str = "shapes";
+
+/// The value of every setting at one point of a study. A run depends on some of them: see [`crate::param::Setting::matters`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Seed of weights, order, augmentation, masks and poisons.
+    pub seed: u64,
+    /// Imported checkpoint that classifiers start from, by name, instead of a pre-training of the study.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
+    /// Numbers that matrix products multiply, in all runs.
+    #[serde(skip_serializing_if = "Precision::is_default")]
+    pub precision: Precision,
+    /// The images.
+    pub dataset: DatasetSpec,
+    /// Trigger and target.
+    pub attack: AttackSpec,
+    /// Encoder and decoder.
+    pub model: ModelSpec,
+    /// Pre-training.
+    pub pretrain: PretrainSpec,
+    /// Nearest neighbours on the encoder's features.
+    pub knn: KnnSpec,
+    /// Linear probe.
+    pub probe: ProbeSpec,
+    /// Fine-tuning.
+    pub finetune: FinetuneSpec,
+}
+
+impl Settings {
+    /// Poisoned images of each poisoned class in the training of a run of this kind.
+    pub fn poisons(&self, kind: RunKind) -> u32 {
+        match kind {
+            RunKind::Pretrain => self.pretrain.poisons,
+            RunKind::Knn => self.knn.poisons,
+            RunKind::Probe => self.probe.poisons,
+            RunKind::Finetune => self.finetune.poisons,
+        }
+    }
+
+    /// Training images of an epoch of a run of this kind, poisons and cover samples included, for `class_counts[c]` images in
+    /// class `c` before the limit.
+    pub fn samples_per_epoch(&self, kind: RunKind, class_counts: &[u32]) -> u32 {
+        let limit = self.dataset.train_per_class.unwrap_or(u32::MAX);
+        let clean: u32 = class_counts.iter().map(|&count| count.min(limit)).sum();
+        let (classes, poisons) = (class_counts.len() as u32, self.poisons(kind));
+        clean
+            + self.attack.poisoned_images(classes, poisons)
+            + self.attack.cover_images(classes, poisons)
+    }
+}
+
+impl Default for Settings {
+    /// A clean study of the drawn pictures.
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            encoder: None,
+            precision: Precision::default(),
+            dataset: DatasetSpec::default(),
+            attack: AttackSpec::default(),
+            model: ModelSpec::default(),
+            pretrain: PretrainSpec::default(),
+            knn: KnnSpec::default(),
+            probe: ProbeSpec::default(),
+            finetune: FinetuneSpec::default(),
+        }
+    }
+}
+
+/// The data set and how much of it to use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DatasetSpec {
+    /// `shapes`, or the name of an added data set.
+    pub name: String,
+    /// Training images per class, the first by file name; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_per_class: Option<u32>,
+    /// Validation images per class, the first by file name; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_per_class: Option<u32>,
+}
+
+impl Default for DatasetSpec {
+    fn default() -> Self {
+        Self { name: BUILTIN_DATASET.into(), train_per_class: None, test_per_class: None }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}

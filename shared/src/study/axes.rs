@@ -1,0 +1,221 @@
+//! Axes: settings that a study varies, alone or several of them together, and the points that they make.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
+
+use super::{FieldError, Settings, StudySpec};
+use crate::param::{self, Value};
+
+/// Between the paths of settings that move together.
+const TOGETHER: &str = " & ";
+
+/// One setting, or several that move together, with the values that they take one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// The settings.
+    pub paths: Vec<String>,
+    /// Each step's value of each setting, in the order of `paths`.
+    pub values: Vec<Vec<Value>>,
+}
+
+impl Axis {
+    /// An axis of one setting.
+    pub fn of<T: Into<Value>>(path: &str, values: impl IntoIterator<Item = T>) -> Self {
+        let values = values.into_iter().map(|value| vec![value.into()]).collect();
+        Self { paths: vec![path.into()], values }
+    }
+
+    /// Its name: the path, or the paths of all that move together.
+    pub fn name(&self) -> String {
+        self.paths.join(TOGETHER)
+    }
+
+    /// Reads `PATH=V1,V2,...`; settings that move together are `PATH1 & PATH2=V1:W1,V2:W2,...`.
+    ///
+    /// # Errors
+    /// When there is no such setting, a value is not one that it takes, or a step has too few or too many values.
+    pub fn parse(text: &str, settings: &Settings) -> Result<Self, FieldError> {
+        let (names, steps) = text.split_once('=').ok_or_else(|| {
+            FieldError::new(text, "is varied as PATH=V1,V2,..., for example seed=1,2,3")
+        })?;
+        let paths: Vec<String> = names.split('&').map(|path| path.trim().to_owned()).collect();
+        let axis = names.trim();
+        let mut values = Vec::new();
+        for step in steps.split(',') {
+            let parts: Vec<&str> =
+                if paths.len() == 1 { vec![step] } else { step.split(':').collect() };
+            if parts.len() != paths.len() {
+                let message = format!("takes {} values a step, as V:W, not {step}", paths.len());
+                return Err(FieldError::new(axis, message));
+            }
+            let value = |(path, text): (&String, &str)| {
+                let setting = param::find(path, settings).ok_or_else(|| param::unknown(path))?;
+                setting.domain.parse(text).map_err(|message| FieldError::new(path, message))
+            };
+            values.push(paths.iter().zip(parts).map(value).collect::<Result<_, _>>()?);
+        }
+        Ok(Self { paths, values })
+    }
+
+    /// What is wrong with it, whatever the settings.
+    pub(super) fn check(&self) -> Option<FieldError> {
+        let wrong =
+            |message: String| Some(FieldError::new(format!("axes.{}", self.name()), message));
+        if self.paths.is_empty() {
+            return wrong("names no setting".into());
+        }
+        if self.values.is_empty() {
+            return wrong("takes at least one value".into());
+        }
+        if let Some(step) = self.values.iter().find(|step| step.len() != self.paths.len()) {
+            let (wanted, given) = (self.paths.len(), step.len());
+            return wrong(format!("takes {wanted} values a step, one a setting, not {given}"));
+        }
+        let twice =
+            self.values.iter().enumerate().find(|(at, step)| self.values[..*at].contains(step));
+        twice.and_then(|(_, step)| {
+            let step: Vec<_> = step.iter().map(ToString::to_string).collect();
+            wrong(format!("names {} twice", step.join(TOGETHER)))
+        })
+    }
+}
+
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step =
+            |step: &Vec<Value>| step.iter().map(ToString::to_string).collect::<Vec<_>>().join(":");
+        let steps: Vec<_> = self.values.iter().map(step).collect();
+        write!(f, "{}={}", self.name(), steps.join(","))
+    }
+}
+
+impl StudySpec {
+    /// Number of points; of very many only that they are.
+    pub fn point_count(&self) -> usize {
+        self.axes.iter().map(|axis| axis.values.len()).fold(1, usize::saturating_mul)
+    }
+
+    /// The values of one setting over all points: the axis's, or the one that all have.
+    pub fn values_of(&self, path: &str) -> Vec<Value> {
+        for axis in &self.axes {
+            if let Some(at) = axis.paths.iter().position(|other| other == path) {
+                return axis.values.iter().filter_map(|step| step.get(at).cloned()).collect();
+            }
+        }
+        param::get(&self.settings, path).into_iter().collect()
+    }
+
+    /// Sets a setting to one value, or varies it over several.
+    ///
+    /// # Errors
+    /// When there is no such setting, or it does not take the one value.
+    pub fn vary(&mut self, path: &str, values: Vec<Value>) -> Result<(), FieldError> {
+        self.axes.retain(|axis| !(axis.paths.len() == 1 && axis.paths[0] == path));
+        if let [value] = values.as_slice() {
+            return param::set(&mut self.settings, path, value);
+        }
+        let values = values.into_iter().map(|value| vec![value]).collect();
+        self.axes.push(Axis { paths: vec![path.into()], values });
+        Ok(())
+    }
+
+    /// The settings at every point: the seed varies slowest, the other axes in their order, the last one fastest.
+    ///
+    /// # Errors
+    /// Every value that its setting does not take, once.
+    pub fn points(&self) -> Result<Vec<Settings>, Vec<FieldError>> {
+        let is_seed = |axis: &&Axis| axis.paths.iter().any(|path| path == "seed");
+        let (seeds, others): (Vec<&Axis>, Vec<&Axis>) = self.axes.iter().partition(is_seed);
+        // A trigger brings its parameters along: it is set before they are.
+        let is_trigger = |axis: &&Axis| axis.paths.iter().any(|path| path == "attack.trigger.kind");
+        let mut points = vec![self.settings.clone()];
+        let mut errors: Vec<FieldError> = Vec::new();
+        let (triggers, others): (Vec<&Axis>, Vec<&Axis>) = others.into_iter().partition(is_trigger);
+        for axis in seeds.into_iter().chain(triggers).chain(others) {
+            let mut next = Vec::with_capacity(points.len() * axis.values.len());
+            for point in &points {
+                for step in &axis.values {
+                    let mut varied = point.clone();
+                    for (path, value) in axis.paths.iter().zip(step) {
+                        if let Err(error) = param::set(&mut varied, path, value)
+                            && !errors.contains(&error)
+                        {
+                            errors.push(error);
+                        }
+                    }
+                    next.push(varied);
+                }
+            }
+            points = next;
+        }
+        if errors.is_empty() { Ok(points) } else { Err(errors) }
+    }
+}
+
+/// Axes are written as a table: `"attack.trigger.ratio" = [0.2, 0.3]`, and of settings that move together
+/// `"pretrain.epochs & pretrain.warmup_epochs" = [[20, 2], [40, 4]]`.
+pub(super) mod table {
+    use super::{
+        Axis, Deserialize, Deserializer, SerializeMap, Serializer, TOGETHER, Value, de, fmt,
+    };
+
+    pub fn serialize<S: Serializer>(axes: &[Axis], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(axes.len()))?;
+        for axis in axes {
+            let json = |value: &Value| value.to_json();
+            if axis.paths.len() == 1 {
+                let values: Vec<_> = axis.values.iter().flatten().map(json).collect();
+                map.serialize_entry(&axis.name(), &values)?;
+            } else {
+                let steps: Vec<Vec<_>> =
+                    axis.values.iter().map(|step| step.iter().map(json).collect()).collect();
+                map.serialize_entry(&axis.name(), &steps)?;
+            }
+        }
+        map.end()
+    }
+
+    /// A step of an axis: one value, or one of each setting.
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a value, or a list of one value a setting")]
+    enum Step {
+        One(Value),
+        Several(Vec<Value>),
+    }
+
+    struct Visitor;
+
+    impl<'de> de::Visitor<'de> for Visitor {
+        type Value = Vec<Axis>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a table of settings, each with a list of values")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Vec<Axis>, A::Error> {
+            let mut axes: Vec<Axis> = Vec::new();
+            while let Some(name) = map.next_key::<String>()? {
+                let steps: Vec<Step> = map.next_value()?;
+                let paths: Vec<String> =
+                    name.split(TOGETHER.trim()).map(|path| path.trim().to_owned()).collect();
+                let step = |step| match step {
+                    Step::One(value) => vec![value],
+                    Step::Several(values) => values,
+                };
+                axes.push(Axis { paths, values: steps.into_iter().map(step).collect() });
+            }
+            Ok(axes)
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Axis>, D::Error> {
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+impl Serialize for Axis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        table::serialize(std::slice::from_ref(self), serializer)
+    }
+}

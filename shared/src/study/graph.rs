@@ -1,0 +1,227 @@
+//! From the points of a study to its runs: what each starts from, and which of them are one.
+//!
+//! A run is named by its digest, the hash of all that its result depends on: its kind, the settings that matter to that kind, the
+//! images, the digests of the runs that it starts from, and the revision of the arithmetic. Two points whose digests are equal
+//! share the run, within a study and across studies.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{AttackSpec, FieldError, Settings, Start, StudySpec};
+use crate::{
+    param::{self, ALL, SETTINGS, Value},
+    run_kind::{ARITHMETIC, Digest, RunKind},
+    settings::{FinetuneSpec, KnnSpec, PretrainSpec, ProbeSpec},
+};
+
+/// What the names in a study stand for. A name that is not here stands for itself, which is enough to tell runs apart.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    /// Data sets by name.
+    pub datasets: BTreeMap<String, Images>,
+    /// SHA-256 of the key images by name, in hex.
+    pub keys: BTreeMap<String, String>,
+    /// SHA-256 of the imported checkpoints by name, in hex.
+    pub checkpoints: BTreeMap<String, String>,
+}
+
+/// The images of a data set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Images {
+    /// Fingerprint of the data set.
+    pub fingerprint: String,
+    /// Training images of the largest class: a limit that is not below it limits nothing.
+    pub most_train: u32,
+    /// Validation images of the largest class.
+    pub most_test: u32,
+}
+
+/// A run that a study makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What it does.
+    pub kind: RunKind,
+    /// Its settings; those that do not matter to it are the defaults.
+    pub settings: Settings,
+    /// Its name.
+    pub digest: Digest,
+    /// The runs that it starts from, by their place in the graph.
+    pub inputs: Vec<usize>,
+}
+
+/// All runs of a study; a run comes after those that it starts from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Graph {
+    /// The runs.
+    pub nodes: Vec<Node>,
+}
+
+impl RunKind {
+    /// The kind of run that a run of this kind starts from, at these settings.
+    pub fn starts_from(self, settings: &Settings) -> Option<Self> {
+        let scratch = self == Self::Finetune && settings.finetune.start == Start::Scratch;
+        let starts = self != Self::Pretrain && !scratch && settings.encoder.is_none();
+        starts.then_some(Self::Pretrain)
+    }
+
+    /// Whether a run of this kind needs the imported encoder, at these settings.
+    fn imports(self, settings: &Settings) -> bool {
+        let scratch = self == Self::Finetune && settings.finetune.start == Start::Scratch;
+        self != Self::Pretrain && !scratch && settings.encoder.is_some()
+    }
+}
+
+impl Graph {
+    /// The runs of a study.
+    ///
+    /// # Errors
+    /// Every value of an axis that its setting does not take.
+    pub fn of(study: &StudySpec, content: &Content) -> Result<Self, Vec<FieldError>> {
+        let mut graph = Self::default();
+        let mut known = HashMap::new();
+        let mut kinds = study.runs.clone();
+        kinds.sort_unstable();
+        for point in study.points()? {
+            for &kind in &kinds {
+                graph.add(kind, &point, content, &mut known);
+            }
+        }
+        Ok(graph)
+    }
+
+    /// Adds a run and those that it starts from, unless they are there; its place.
+    fn add(
+        &mut self,
+        kind: RunKind,
+        point: &Settings,
+        content: &Content,
+        known: &mut HashMap<Digest, usize>,
+    ) -> usize {
+        let input = kind.starts_from(point).map(|input| self.add(input, point, content, known));
+        let inputs: Vec<usize> = input.into_iter().collect();
+        let digests: Vec<Digest> =
+            inputs.iter().map(|&input| self.nodes[input].digest.clone()).collect();
+        let digest = digest(kind, point, &digests, content);
+        *known.entry(digest.clone()).or_insert_with(|| {
+            let settings = of_kind(kind, point);
+            self.nodes.push(Node { kind, settings, digest, inputs });
+            self.nodes.len() - 1
+        })
+    }
+
+    /// Number of runs of a kind.
+    pub fn count(&self, kind: RunKind) -> usize {
+        self.nodes.iter().filter(|node| node.kind == kind).count()
+    }
+}
+
+impl Node {
+    /// The settings that describe it, by path: those that matter to it or to a run that it starts from, and the names of its
+    /// images and its imported encoder.
+    pub fn described(&self) -> BTreeMap<String, Value> {
+        described(self.kind, &self.settings)
+    }
+}
+
+/// The settings that describe a run of this kind, by path.
+pub fn described(kind: RunKind, settings: &Settings) -> BTreeMap<String, Value> {
+    let kinds: Vec<RunKind> =
+        [Some(kind), kind.starts_from(settings)].into_iter().flatten().collect();
+    let values = param::values(settings);
+    let of_run = |path: &str| {
+        path == "dataset.name"
+            || (path == "encoder" && kind.imports(settings))
+            || SETTINGS.iter().any(|setting| {
+                setting.path == path && kinds.iter().any(|&kind| setting.matters(settings, kind))
+            })
+    };
+    values
+        .into_iter()
+        .filter(|(path, _)| of_run(path))
+        .map(|(path, value)| (path.into(), value))
+        .collect()
+}
+
+/// What a digest is the hash of, as JSON with sorted names.
+#[derive(Serialize)]
+struct Identity<'a> {
+    arithmetic: u32,
+    images: &'a str,
+    inputs: Vec<&'a str>,
+    kind: RunKind,
+    settings: BTreeMap<&'a str, serde_json::Value>,
+}
+
+fn digest(kind: RunKind, settings: &Settings, inputs: &[Digest], content: &Content) -> Digest {
+    let name = &settings.dataset.name;
+    let unknown = Images { fingerprint: name.clone(), most_train: u32::MAX, most_test: u32::MAX };
+    let images = content.datasets.get(name).unwrap_or(&unknown);
+    let mut values = param::values(settings);
+    values.retain(|path, _| {
+        SETTINGS.iter().any(|setting| setting.path == *path && setting.matters(settings, kind))
+    });
+    let limits = [
+        ("dataset.train_per_class", images.most_train),
+        ("dataset.test_per_class", images.most_test),
+    ];
+    for (path, most) in limits {
+        if let Some(value) = values.get_mut(path)
+            && value.number().is_some_and(|limit| limit >= f64::from(most))
+        {
+            *value = ALL.into();
+        }
+    }
+    // The name in the catalogue follows from all parameters, also from those of the test alone; the kind and the parameters that
+    // matter are what counts.
+    if let Some(name) = values.get_mut("attack.trigger.kind") {
+        *name = settings.attack.trigger.kind().into();
+    }
+    if let Some(Value::Text(key)) = values.get_mut("attack.trigger.key")
+        && let Some(sha256) = content.keys.get(key)
+    {
+        key.clone_from(sha256);
+    }
+    let mut starts: Vec<&str> = inputs.iter().map(Digest::as_str).collect();
+    if let Some(name) = settings.encoder.as_ref().filter(|_| kind.imports(settings)) {
+        starts.push(content.checkpoints.get(name).unwrap_or(name));
+    }
+    let identity = Identity {
+        arithmetic: ARITHMETIC,
+        images: &images.fingerprint,
+        inputs: starts,
+        kind,
+        settings: values.into_iter().map(|(path, value)| (path, value.to_json())).collect(),
+    };
+    let text = serde_json::to_string(&identity).expect("an identity has text keys only");
+    Digest::of_hash(&Sha256::digest(text).into())
+}
+
+/// The settings of a run of this kind, those of other kinds at their defaults.
+fn of_kind(kind: RunKind, point: &Settings) -> Settings {
+    let mut settings = point.clone();
+    if kind != RunKind::Knn {
+        settings.knn = KnnSpec::default();
+    }
+    if kind != RunKind::Probe {
+        settings.probe = ProbeSpec::default();
+    }
+    if kind != RunKind::Finetune {
+        settings.finetune = FinetuneSpec::default();
+    }
+    if kind != RunKind::Pretrain && kind.starts_from(point).is_none() {
+        settings.pretrain = PretrainSpec::default();
+    }
+    if kind == RunKind::Pretrain {
+        settings.encoder = None;
+        settings.dataset.test_per_class = None;
+        if point.pretrain.poisons == 0 {
+            settings.attack = AttackSpec::default();
+        }
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests;

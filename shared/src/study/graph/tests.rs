@@ -1,0 +1,172 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    param::{Domain, Setting},
+    study::{Axis, presets},
+    trigger::CATALOGUE,
+};
+
+fn sweep() -> StudySpec {
+    let mut study = presets()[0].spec.clone();
+    study.runs = vec![RunKind::Probe];
+    study.axes = vec![
+        Axis::of("attack.trigger.ratio", [0.2, 0.3, 0.4]),
+        Axis::of("pretrain.poisons", [0u32, 10]),
+        Axis::of("probe.poisons", [0u32, 1, 3, 10, 50]),
+        Axis::of("seed", [1u32, 2, 3]),
+    ];
+    study
+}
+
+#[test]
+fn a_clean_encoder_serves_every_trigger() {
+    let graph = Graph::of(&sweep(), &Content::default()).expect("sound axes");
+    // Three clean encoders, one a seed; an attacked one a ratio and seed.
+    assert_eq!(graph.count(RunKind::Pretrain), 12);
+    assert_eq!(graph.count(RunKind::Probe), 90);
+    for (at, node) in graph.nodes.iter().enumerate() {
+        assert!(
+            node.inputs.iter().all(|&input| input < at),
+            "a run comes after what it starts from"
+        );
+        assert_eq!(node.inputs.len(), usize::from(node.kind == RunKind::Probe));
+    }
+}
+
+#[test]
+fn equal_studies_written_differently_are_equal_runs() {
+    let digests = |study: &StudySpec| {
+        let content = Content {
+            datasets: [(
+                "shapes".to_owned(),
+                Images { fingerprint: "f".into(), most_train: 500, most_test: 100 },
+            )]
+            .into(),
+            ..Content::default()
+        };
+        let graph = Graph::of(study, &content).expect("sound");
+        graph.nodes.into_iter().map(|node| node.digest).collect::<Vec<_>>()
+    };
+    let one = presets()[0].spec.clone();
+    let mut other = one.clone();
+    other.name = "Another name".into();
+    other.tags = vec!["tag".into()];
+    other.settings.dataset.train_per_class = Some(500);
+    other.settings.dataset.test_per_class = Some(1_000);
+    assert_eq!(digests(&one), digests(&other));
+    other.settings.dataset.train_per_class = Some(499);
+    assert!(digests(&one).iter().all(|digest| !digests(&other).contains(digest)));
+}
+
+#[test]
+fn what_a_run_starts_from_and_the_arithmetic_are_in_its_name() {
+    let settings = Settings::default();
+    let content = Content::default();
+    let of = |inputs: &[Digest]| digest(RunKind::Probe, &settings, inputs, &content);
+    let [a, b] = [1, 2].map(|byte| Digest::of_hash(&[byte; 32]));
+    assert_ne!(of(std::slice::from_ref(&a)), of(&[b]));
+    assert_ne!(of(&[a]), of(&[]));
+    let mut imported = settings.clone();
+    imported.encoder = Some("mae".into());
+    let with = |sha: &str| {
+        let content = Content {
+            checkpoints: [("mae".to_owned(), sha.to_owned())].into(),
+            ..Content::default()
+        };
+        digest(RunKind::Probe, &imported, &[], &content)
+    };
+    assert_ne!(with("1"), with("2"));
+}
+
+/// Another value that a setting takes.
+fn other_value(setting: &Setting, value: &Value) -> Option<Value> {
+    let candidates: Vec<Value> = match setting.domain {
+        Domain::Whole { low, high } => {
+            vec![(low as f64).into(), ((low + 1) as f64).into(), (high as f64).into()]
+        }
+        Domain::Real { low, high, .. } => {
+            vec![(low * 0.4 + high * 0.6).into(), (low * 0.6 + high * 0.4).into()]
+        }
+        Domain::Limit => vec![7.0.into(), 8.0.into()],
+        Domain::Switch => vec![true.into(), false.into()],
+        Domain::Choice(choices) => choices.iter().map(|choice| choice.name.into()).collect(),
+        Domain::Name { .. } | Domain::Structure => Vec::new(),
+    };
+    candidates.into_iter().find(|other| other != value && setting.domain.check(other).is_ok())
+}
+
+proptest! {
+    /// Generated from the table: the digest tells every setting that matters to a kind, and none that does not.
+    #[test]
+    fn a_digest_tells_what_matters_and_nothing_else(
+        entry in 0..CATALOGUE.len(), kind in 0..RunKind::ALL.len(), setting in any::<prop::sample::Index>(),
+        poisons in 0u32..2, augmented: bool, mixed: bool, scratch: bool
+    ) {
+        let kind = RunKind::ALL[kind];
+        let mut settings = Settings::default();
+        settings.attack.trigger = CATALOGUE[entry].spec(32, 4);
+        (settings.pretrain.poisons, settings.knn.poisons) = (poisons, poisons);
+        (settings.probe.poisons, settings.finetune.poisons) = (poisons, poisons);
+        if augmented {
+            settings.probe.features = crate::settings::ProbeFeatures::Augmented;
+        }
+        if mixed {
+            (settings.finetune.mixup, settings.finetune.cutmix) = (0.8, 1.0);
+        }
+        if scratch {
+            settings.finetune.start = Start::Scratch;
+        }
+        let there: Vec<&Setting> = SETTINGS.iter().filter(|setting| setting.is_in(&settings)).collect();
+        let setting = *setting.get(&there);
+        let Some(value) = param::get(&settings, setting.path) else { return Ok(()) };
+        let Some(other) = other_value(setting, &value) else { return Ok(()) };
+        let mut changed = settings.clone();
+        param::set(&mut changed, setting.path, &other).expect("a value that it takes");
+        let content = Content::default();
+        let [one, two] = [&settings, &changed].map(|settings| digest(kind, settings, &[], &content));
+        // A value of the test that is not given follows the one of the training.
+        let matters = SETTINGS.iter().any(|other| {
+            let differs = param::get(&settings, other.path) != param::get(&changed, other.path);
+            let of_both = other.path == setting.path || other.path.starts_with("attack.trigger.test_");
+            let matters = other.matters(&settings, kind) || other.matters(&changed, kind);
+            of_both && differs && matters
+        });
+        prop_assert_eq!(one != two, matters, "{} = {} instead of {}, {:?}", setting.path, other, value, kind);
+    }
+}
+
+#[test]
+fn a_run_from_scratch_knows_no_pretraining() {
+    let mut study = presets()[0].spec.clone();
+    study.runs = vec![RunKind::Finetune];
+    study.axes = vec![
+        Axis::of("pretrain.poisons", [0u32, 10]),
+        Axis::of("finetune.start", ["encoder", "scratch"]),
+    ];
+    let graph = Graph::of(&study, &Content::default()).expect("sound");
+    assert_eq!((graph.count(RunKind::Pretrain), graph.count(RunKind::Finetune)), (2, 3));
+    study.settings.encoder = Some("mae".into());
+    study.axes.remove(0);
+    let graph = Graph::of(&study, &Content::default()).expect("sound");
+    assert_eq!((graph.count(RunKind::Pretrain), graph.count(RunKind::Finetune)), (0, 2));
+}
+
+#[test]
+fn a_run_is_described_by_what_matters_to_it_and_to_what_it_starts_from() {
+    let graph = Graph::of(&sweep(), &Content::default()).expect("sound");
+    let clean = graph.nodes.iter().find(|node| node.kind == RunKind::Pretrain).expect("one");
+    let told = clean.described();
+    assert!(told.contains_key("pretrain.epochs") && told.contains_key("seed"));
+    assert!(
+        !told.contains_key("probe.epochs") && !told.contains_key("attack.trigger.ratio"),
+        "{told:?}"
+    );
+    let probe = graph.nodes.iter().find(|node| node.kind == RunKind::Probe).expect("one");
+    let told = probe.described();
+    assert!(
+        ["pretrain.poisons", "probe.poisons", "attack.trigger.ratio", "dataset.name"]
+            .iter()
+            .all(|path| told.contains_key(*path))
+    );
+}
