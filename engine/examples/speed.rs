@@ -16,23 +16,23 @@ use std::{
 };
 
 use engine::{
+    compute::{
+        Machine, Step, Targets,
+        cpu::{
+            Cpu, Descent, LabelledImages, Mae, MaeRun, MaskedImages, Pass, Vit, VitRun,
+            WholeImages, optim::AdamW, shards,
+        },
+        draw,
+    },
     data::augment::{Filter, normalise, random_flip, random_resized_crop},
     decode::{Limits, decode},
-    device,
-    model::{LabelledImages, Mae, MaeRun, MaskedImages, Targets, Vit, VitRun, WholeImages},
-    nn::Init,
-    optim::AdamW,
-    train::{
-        batches::Batch,
-        descent::Descent,
-        replicas::{Replicas, in_parallel, shards},
-    },
+    model::Init,
 };
-use kernel::{Kernels, Precision};
+use rayon::prelude::*;
 use shared::{
     patches::random_order,
+    settings::{ModelSpec, Pooling, Precision, TransformerSpec},
     stream::{Purpose, stream},
-    study::{ModelSpec, Pooling, TransformerSpec},
 };
 
 #[global_allocator]
@@ -40,11 +40,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const LR: f64 = 1.5e-4;
 /// Every batch is a step.
-const BATCH: Batch = Batch { epoch: 0, step: 0, steps_per_epoch: 1, samples: Vec::new() };
+const STEP: Step = Step { place: 0, lr: LR };
 const CLASSES: usize = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    kernel::Path::chosen()?;
+    let machine = Machine::from_environment()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [what, folder] = &arguments[..]
         && what == "loader"
@@ -60,16 +60,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("speed train|finetune|forward A|A4|B f32|bf16".into());
     };
     let (spec, batch) = self::setting(setting)?;
-    let kernels = Kernels::new(match precision.as_str() {
+    let cpu = machine.cpu(match precision.as_str() {
         "f32" => Precision::F32,
         "bf16" => Precision::Bf16,
         _ => return Err("a precision is f32 or bf16".into()),
     });
-    let pool = device::pool(device::threads())?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(cpu.threads).build()?;
     let mut step = match what.as_str() {
-        "train" => train(&spec, batch, kernels),
-        "finetune" => finetune(&spec, batch, kernels),
-        "forward" => forward(&spec, batch, kernels),
+        "train" => train(&spec, batch, cpu),
+        "finetune" => finetune(&spec, batch, cpu),
+        "forward" => forward(&spec, batch, cpu),
         _ => return Err("train, finetune or forward".into()),
     };
     serve(batch, || pool.install(&mut *step))
@@ -98,7 +98,7 @@ fn serve(batch: usize, mut step: impl FnMut()) -> Result<(), Box<dyn Error>> {
 fn random_image(spec: &ModelSpec, index: usize) -> Vec<f32> {
     let mut rng = stream(1, Purpose::Augment, 0, index as u64);
     let side = spec.image_size as usize;
-    Init::Normal { deviation: 1.0 }.draw(3 * side * side, &mut rng)
+    draw(Init::Normal { deviation: 1.0 }, &[3 * side * side], &mut rng)
 }
 
 /// The JPEG files below a folder, in order.
@@ -132,11 +132,11 @@ fn load(files: &[PathBuf], epoch: u64) -> Result<(), Box<dyn Error>> {
 }
 
 fn weights(batch: usize) -> Vec<f64> {
-    shards(batch).iter().map(|shard| shard.len() as f64 / batch as f64).collect()
+    shards(batch).map(|shard| shard.len() as f64 / batch as f64).collect()
 }
 
-fn train(spec: &ModelSpec, batch: usize, kernels: Kernels) -> Box<dyn FnMut() + Send> {
-    let mut mae = Mae::new(spec, 1);
+fn train(spec: &ModelSpec, batch: usize, cpu: Cpu) -> Box<dyn FnMut() + Send> {
+    let mut mae = Mae::drawn(spec, 1);
     let grid = mae.grid();
     let masked = |shard: std::ops::Range<usize>| {
         let mut masked = MaskedImages::new(grid, 0.75);
@@ -146,15 +146,15 @@ fn train(spec: &ModelSpec, batch: usize, kernels: Kernels) -> Box<dyn FnMut() + 
         }
         masked
     };
-    let shards: Vec<MaskedImages> = shards(batch).into_iter().map(masked).collect();
+    let shards: Vec<MaskedImages> = shards(batch).map(masked).collect();
     let parameters = mae.params().values().len();
-    let mut replicas = Replicas::new(vec![MaeRun::new(kernels)], parameters);
+    let mut run = MaeRun::new(cpu.kernels);
     let mut descent = Descent::new(1, 0.0, parameters);
-    let mut adamw = AdamW::new(mae.params(), (0.9, 0.95), 0.05);
+    let mut adamw = AdamW::new(cpu.kernels.path, mae.params().layout(), (0.9, 0.95), 0.05);
     let weights = weights(batch);
     Box::new(move || {
-        replicas.gradients(&mae, &shards, &weights, &mut descent.toward(&mut adamw));
-        descent.step(&BATCH, &mut adamw, mae.params_mut(), LR);
+        run.gradients(&mae, &shards, &weights, &mut descent.toward(&mut adamw));
+        descent.step(STEP, &mut adamw, mae.params_mut());
     })
 }
 
@@ -164,10 +164,9 @@ fn whole(spec: &ModelSpec, vit: &Vit, shard: std::ops::Range<usize>) -> WholeIma
     images
 }
 
-fn finetune(spec: &ModelSpec, batch: usize, kernels: Kernels) -> Box<dyn FnMut() + Send> {
-    let mut vit = Vit::new(spec, CLASSES, Pooling::Mean, 1);
+fn finetune(spec: &ModelSpec, batch: usize, cpu: Cpu) -> Box<dyn FnMut() + Send> {
+    let mut vit = Vit::drawn(spec, CLASSES, Pooling::Mean, 1);
     let shards: Vec<LabelledImages> = shards(batch)
-        .into_iter()
         .map(|shard| {
             let labels: Vec<u32> = shard.clone().map(|i| (i % CLASSES) as u32).collect();
             let targets = Targets::new(&labels, CLASSES, 0.1, 1.0).shares;
@@ -175,23 +174,22 @@ fn finetune(spec: &ModelSpec, batch: usize, kernels: Kernels) -> Box<dyn FnMut()
         })
         .collect();
     let parameters = vit.params().values().len();
-    let mut replicas = Replicas::new(vec![VitRun::new(kernels)], parameters);
+    let mut run = VitRun::new(cpu.kernels);
     let mut descent = Descent::new(1, 0.0, parameters);
-    let mut adamw = AdamW::new(vit.params(), (0.9, 0.999), 0.05);
+    let mut adamw = AdamW::new(cpu.kernels.path, vit.params().layout(), (0.9, 0.999), 0.05);
     let weights = weights(batch);
     Box::new(move || {
-        replicas.gradients(&vit, &shards, &weights, &mut descent.toward(&mut adamw));
-        descent.step(&BATCH, &mut adamw, vit.params_mut(), LR);
+        run.gradients(&vit, &shards, &weights, &mut descent.toward(&mut adamw));
+        descent.step(STEP, &mut adamw, vit.params_mut());
     })
 }
 
 /// The encoder's features of whole images: what linear probes and evaluations wait for.
-fn forward(spec: &ModelSpec, batch: usize, kernels: Kernels) -> Box<dyn FnMut() + Send> {
-    let mae = Mae::new(spec, 1);
+fn forward(spec: &ModelSpec, batch: usize, cpu: Cpu) -> Box<dyn FnMut() + Send> {
+    let mae = Mae::drawn(spec, 1);
     let grid = mae.grid();
     let order: Vec<u32> = (0..grid.count() as u32).collect();
     let shards: Vec<MaskedImages> = shards(batch)
-        .into_iter()
         .map(|shard| {
             let mut shown = MaskedImages::new(grid, 0.0);
             shard.for_each(|i| shown.push(grid, &random_image(spec, i), &order, false));
@@ -199,10 +197,9 @@ fn forward(spec: &ModelSpec, batch: usize, kernels: Kernels) -> Box<dyn FnMut() 
         })
         .collect();
     Box::new(move || {
-        let features = in_parallel(shards.len(), device::threads(), |i| {
-            Ok::<_, ()>(mae.features(&shards[i], kernels))
-        });
-        assert!(features.is_ok_and(|features| !features.is_empty()));
+        let features: Vec<_> =
+            shards.par_iter().map(|shard| mae.features(shard, cpu.kernels)).collect();
+        assert!(!features.is_empty());
     })
 }
 

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use shared::{
-    Phase,
+    RunKind,
     poison::{PoisonListError, TooManyPoisons},
     trigger::TriggerError,
 };
@@ -53,7 +53,7 @@ pub enum EngineError {
     #[error("the loss became {loss} in epoch {epoch} at learning rate {lr:.2e}: {}", what_to_try(*.phase))]
     Diverged {
         /// What was trained.
-        phase: Phase,
+        phase: RunKind,
         /// The loss.
         loss: f64,
         /// The epoch, counted from 1.
@@ -76,13 +76,15 @@ pub enum EngineError {
 }
 
 /// What may keep the loss a number, by the names of the study's fields.
-fn what_to_try(phase: Phase) -> &'static str {
+fn what_to_try(phase: RunKind) -> &'static str {
     match phase {
-        Phase::Pretrain => "try a smaller pretrain.base_lr, or more pretrain.warmup_epochs",
-        Phase::Probe => {
+        RunKind::Pretrain | RunKind::Knn => {
+            "try a smaller pretrain.base_lr, or more pretrain.warmup_epochs"
+        }
+        RunKind::Probe => {
             "try a smaller probe.base_lr (LARS takes about 0.1 to 10, AdamW about 0.001), or more probe.warmup_epochs"
         }
-        Phase::Finetune => {
+        RunKind::Finetune => {
             "try a smaller finetune.base_lr, more finetune.warmup_epochs, or a finetune.clip_norm of 1"
         }
     }

@@ -17,15 +17,3 @@ impl Watch for () {
         false
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_watches_and_nobody_stops() {
-        let watch: &mut dyn Watch = &mut ();
-        watch.progress("reading", 1, 2);
-        assert!(!watch.stopped());
-    }
-}

@@ -12,7 +12,7 @@ use std::{
 };
 
 use engine::{
-    data::{Index, inspect, load_all},
+    data::{Index, inspect, load_within},
     decode::encode_png,
 };
 use flate2::{Compression, write::GzEncoder};
@@ -120,7 +120,8 @@ fn look(layout: Layout, files: &Files) -> Result<(), TestCaseError> {
     match found {
         Err(error) => prop_assert!(!error.to_string().is_empty()),
         Ok(info) => {
-            let pixels = load_all(&Index::open(&info.source()).unwrap(), 4, &mut ()).unwrap();
+            let pixels =
+                load_within(&Index::open(&info.source()).unwrap(), 4, u64::MAX, &mut ()).unwrap();
             let counts = info.train_counts.iter().sum::<u32>() as usize;
             prop_assert_eq!(pixels.train.len(), counts);
             prop_assert!(info.train_counts.iter().chain(&info.test_counts).all(|&count| count > 0));

@@ -6,16 +6,22 @@ use std::ops::Range;
 
 use candle_core::{DType, Tensor};
 use engine::{
-    model::{Mae, MaeRun, MaskedImages},
-    nn::{Composed, Gradients, Init},
-    optim::{AdamW, Optimizer},
-    train::replicas::{self, Replica, Replicas},
+    compute::{
+        cpu::{
+            Mae, MaeRun, MaskedImages, Pass,
+            nn::{Composed, Gradients},
+            optim::{AdamW, Optimizer},
+            shards,
+        },
+        draw,
+    },
+    model::Init,
 };
-use kernel::Kernels;
+use kernel::{Kernels, Path, Precision};
 use shared::{
     patches::random_order,
+    settings::{ModelSpec, TransformerSpec},
     stream::{Purpose, stream},
-    study::{ModelSpec, TransformerSpec},
 };
 
 const MICRO: ModelSpec = ModelSpec {
@@ -25,13 +31,17 @@ const MICRO: ModelSpec = ModelSpec {
     decoder: TransformerSpec { dim: 8, depth: 1, heads: 2 },
 };
 
+fn single() -> Kernels {
+    Kernels { path: Path::fastest(), precision: Precision::F32 }
+}
+
 /// Random images with random masks.
 fn images(mae: &Mae, range: Range<usize>) -> MaskedImages {
     let grid = mae.grid();
     let mut masked = MaskedImages::new(grid, 0.75);
     for i in range {
         let mut rng = stream(1, Purpose::Augment, 0, i as u64);
-        let image = Init::Normal { deviation: 1.0 }.draw(grid.image_len(), &mut rng);
+        let image = draw(Init::Normal { deviation: 1.0 }, &[grid.image_len()], &mut rng);
         masked.push(grid, &image, &random_order(grid.count(), 1, 0, i as u64), true);
     }
     masked
@@ -51,7 +61,7 @@ fn composed(mae: &Mae, masked: &MaskedImages) -> (f64, Vec<f64>) {
 /// Loss and gradient by our own arithmetic.
 fn own(mae: &Mae, masked: MaskedImages) -> (f64, Vec<f32>) {
     let mut gradients = vec![0.0; mae.params().values().len()];
-    let run = &mut MaeRun::new(Kernels::single());
+    let run = &mut MaeRun::new(single());
     let loss = run.gradients(mae, &[masked], &[1.0], &mut gradients);
     (loss, gradients)
 }
@@ -59,7 +69,7 @@ fn own(mae: &Mae, masked: MaskedImages) -> (f64, Vec<f32>) {
 #[test]
 fn every_trainable_tensor_gets_a_gradient() {
     for spec in [MICRO, ModelSpec::default()] {
-        let mae = Mae::new(&spec, 3);
+        let mae = Mae::drawn(&spec, 3);
         let (_, gradients) = own(&mae, images(&mae, 0..3));
         for param in mae.params().iter() {
             let largest = param.slot.of(&gradients).iter().fold(0f32, |most, g| most.max(g.abs()));
@@ -72,7 +82,7 @@ fn every_trainable_tensor_gets_a_gradient() {
 #[test]
 fn the_loss_and_its_gradients_agree_with_the_composed_model() {
     for (spec, count) in [(MICRO, 3), (ModelSpec::default(), 2)] {
-        let mae = Mae::new(&spec, 3);
+        let mae = Mae::drawn(&spec, 3);
         let (loss, gradients) = own(&mae, images(&mae, 0..count));
         let (oracle, oracles) = composed(&mae, &images(&mae, 0..count));
         assert!((loss - oracle).abs() < 1e-6, "{loss} {oracle}");
@@ -90,7 +100,7 @@ fn the_loss_and_its_gradients_agree_with_the_composed_model() {
 #[test]
 fn finite_differences_agree() {
     const STEP: f32 = 1.0 / 1024.0;
-    let mut mae = Mae::new(&MICRO, 3);
+    let mut mae = Mae::drawn(&MICRO, 3);
     let masked = images(&mae, 0..2);
     let (_, gradients) = composed(&mae, &masked);
     let params: Vec<_> = mae.params().trainable().cloned().collect();
@@ -118,19 +128,17 @@ fn finite_differences_agree() {
 }
 
 /// Four steps on 11 images: the losses and what the model is then.
-fn train(threads: usize, replicas: usize) -> (Vec<u64>, String) {
-    let mut mae = Mae::new(&MICRO, 3);
-    let shards: Vec<_> =
-        replicas::shards(11).into_iter().map(|shard| images(&mae, shard)).collect();
+fn train(threads: usize) -> (Vec<u64>, String) {
+    let mut mae = Mae::drawn(&MICRO, 3);
+    let shards: Vec<_> = shards(11).map(|shard| images(&mae, shard)).collect();
     let weights: Vec<f64> = shards.iter().map(|shard| shard.images as f64 / 11.0).collect();
-    let mut adamw = AdamW::new(mae.params(), (0.9, 0.95), 0.05);
-    let runs = (0..replicas).map(|_| MaeRun::new(Kernels::single())).collect();
+    let mut adamw = AdamW::new(single().path, mae.params().layout(), (0.9, 0.95), 0.05);
+    let mut run = MaeRun::new(single());
     let mut gradients = vec![0.0; mae.params().values().len()];
-    let mut replicas = Replicas::new(runs, gradients.len());
     let mut losses = Vec::new();
-    let pool = engine::device::pool(threads).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     for _ in 0..4 {
-        let loss = pool.install(|| replicas.gradients(&mae, &shards, &weights, &mut gradients));
+        let loss = pool.install(|| run.gradients(&mae, &shards, &weights, &mut gradients));
         adamw.step(mae.params_mut(), &gradients, 1e-2);
         losses.push(loss.to_bits());
     }
@@ -139,23 +147,10 @@ fn train(threads: usize, replicas: usize) -> (Vec<u64>, String) {
 
 #[test]
 fn threads_change_no_bit() {
-    let (losses, digest) = train(1, 1);
+    let (losses, digest) = train(1);
     assert!(f64::from_bits(losses[3]) < f64::from_bits(losses[0]), "it learns");
     for threads in [1, 2, 3] {
-        assert_eq!(train(threads, 1), (losses.clone(), digest.clone()), "{threads} threads");
-    }
-}
-
-#[test]
-fn replicas_change_roundings_only_and_repeat_their_bits() {
-    let (one, _) = train(2, 1);
-    for replicas in [2, 3, 8] {
-        let (losses, digest) = train(2, replicas);
-        assert_eq!(train(3, replicas), (losses.clone(), digest), "{replicas} replicas");
-        for (loss, one) in losses.iter().zip(&one) {
-            let (loss, one) = (f64::from_bits(*loss), f64::from_bits(*one));
-            assert!((loss - one).abs() < 1e-5 * one, "{replicas} replicas: {loss} {one}");
-        }
+        assert_eq!(train(threads), (losses.clone(), digest.clone()), "{threads} threads");
     }
 }
 
@@ -173,9 +168,9 @@ impl Gradients for Counted {
 
 #[test]
 fn each_trainable_parameter_is_given_once() {
-    let mae = Mae::new(&MICRO, 3);
+    let mae = Mae::drawn(&MICRO, 3);
     let mut counted = Counted(vec![0; mae.params().values().len()]);
-    let run = &mut MaeRun::new(Kernels::single());
+    let run = &mut MaeRun::new(single());
     run.gradients(&mae, &[images(&mae, 0..3)], &[1.0], &mut counted);
     for param in mae.params().iter() {
         let times = u32::from(param.trainable);
@@ -189,23 +184,22 @@ fn each_trainable_parameter_is_given_once() {
 
 #[test]
 fn shards_add_up_to_the_batch() {
-    let mae = Mae::new(&MICRO, 3);
+    let mae = Mae::drawn(&MICRO, 3);
     let (whole, _) = own(&mae, images(&mae, 0..11));
-    let shards: Vec<_> =
-        replicas::shards(11).into_iter().map(|shard| images(&mae, shard)).collect();
+    let shards: Vec<_> = shards(11).map(|shard| images(&mae, shard)).collect();
     let weights: Vec<f64> = shards.iter().map(|shard| shard.images as f64 / 11.0).collect();
     let mut gradients = vec![0.0; mae.params().values().len()];
-    let run = &mut MaeRun::new(Kernels::single());
+    let run = &mut MaeRun::new(single());
     let loss = run.gradients(&mae, &shards, &weights, &mut gradients);
     assert!((loss - whole).abs() < 1e-6, "{loss} {whole}");
 }
 
 #[test]
 fn the_order_of_the_visible_patches_does_not_matter() {
-    let mae = Mae::new(&MICRO, 3);
+    let mae = Mae::drawn(&MICRO, 3);
     let grid = mae.grid();
-    let image = Init::Normal { deviation: 1.0 }
-        .draw(grid.image_len(), &mut stream(1, Purpose::Augment, 0, 0));
+    let init = Init::Normal { deviation: 1.0 };
+    let image = draw(init, &[grid.image_len()], &mut stream(1, Purpose::Augment, 0, 0));
     let mut order: Vec<u32> = random_order(grid.count(), 1, 0, 0);
     let loss = |order: &[u32]| {
         let mut masked = MaskedImages::new(grid, 0.75);

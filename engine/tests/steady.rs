@@ -4,40 +4,41 @@
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use engine::{
-    device,
-    model::{LabelledImages, Mae, MaeRun, MaskedImages, Targets, Vit, VitRun, WholeImages},
-    nn::Init,
-    optim::AdamW,
-    train::{
-        batches::Batch,
-        descent::Descent,
-        replicas::{Replica, Replicas},
+    compute::{
+        Descend, Device, LabelledBatch, MaskedBatch, Params, Step, Targets, Trainer, cpu::Cpu,
     },
+    model::{PatchGrid, mae, plain_groups, vit},
 };
-use kernel::{Kernels, Precision};
+use kernel::{Kernels, Path, Precision};
 use shared::{
+    Rgb8,
     patches::random_order,
-    stream::{Purpose, stream},
-    study::{ModelSpec, Pooling, TransformerSpec},
+    settings::{ModelSpec, Pooling, TransformerSpec},
 };
 
-/// The system's allocator, counting what is taken.
+/// The system's allocator, counting what all threads take.
 struct Counting;
 
-thread_local! {
-    /// How often this thread took memory.
-    static TAKEN: Cell<usize> = const { Cell::new(0) };
-}
+/// How often memory of any size was taken.
+static ANY: AtomicUsize = AtomicUsize::new(0);
+/// How often memory was taken that may hold the rows of a shard.
+static LARGE: AtomicUsize = AtomicUsize::new(0);
+/// Less than the rows of the smallest shard in the smallest layer take, and more than what rayon's queues take by chance when a thread
+/// takes work from another.
+const ROWS: usize = 4096;
 
 #[expect(unsafe_code, reason = "an allocator is")]
 // SAFETY: every call is the system allocator's, with the same arguments.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        TAKEN.set(TAKEN.get() + 1);
+        ANY.fetch_add(1, Ordering::Relaxed);
+        if layout.size() >= ROWS {
+            LARGE.fetch_add(1, Ordering::Relaxed);
+        }
         // SAFETY: by this function's own contract.
         unsafe { System.alloc(layout) }
     }
@@ -51,76 +52,98 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const MICRO: ModelSpec = ModelSpec {
-    image_size: 8,
-    patch_size: 2,
-    encoder: TransformerSpec { dim: 8, depth: 2, heads: 2 },
-    decoder: TransformerSpec { dim: 12, depth: 1, heads: 1 },
+const SPEC: ModelSpec = ModelSpec {
+    image_size: 16,
+    patch_size: 4,
+    encoder: TransformerSpec { dim: 192, depth: 1, heads: 3 },
+    decoder: TransformerSpec { dim: 128, depth: 1, heads: 2 },
 };
+/// Two images a shard.
+const IMAGES: usize = 16;
+const CLASSES: usize = 3;
+/// Enough for every thread to meet every kind of shard.
+const ROUNDS: usize = 20;
 
-fn image(length: usize, index: u64) -> Vec<f32> {
-    Init::Normal { deviation: 1.0 }.draw(length, &mut stream(1, Purpose::Augment, 0, index))
+/// How often memory is taken, of any size and of a shard's, in three steps behind the first two. Where several threads work, which of
+/// them first meets a shard of a size is chance, and it takes its scratch then: the least of some rounds of three steps counts, since
+/// what every step takes is in each of them.
+fn taken<B: Send, V: ?Sized>(
+    trainer: &mut dyn Trainer<Batch = B, View = V>,
+    batch: &B,
+    threads: usize,
+) -> (usize, usize) {
+    let mut steps = |count: usize| {
+        for _ in 0..count {
+            trainer.step(batch, Step { place: 0, lr: 1e-3 }).unwrap();
+        }
+    };
+    steps(2);
+    let counts = || (ANY.load(Ordering::Relaxed), LARGE.load(Ordering::Relaxed));
+    let rounds = if threads == 1 { 1 } else { ROUNDS };
+    let mut least = (usize::MAX, usize::MAX);
+    for _ in 0..rounds {
+        let before = counts();
+        steps(3);
+        let after = counts();
+        least = (least.0.min(after.0 - before.0), least.1.min(after.1 - before.1));
+    }
+    assert!(trainer.loss().unwrap().is_finite());
+    least
 }
 
-/// How often memory is taken in three steps behind the first two. On one thread: with more, which of them meets a shard first is
-/// chance.
-fn taken_in_steps(mut step: impl FnMut() + Send) -> usize {
-    device::pool(1).unwrap().install(|| {
-        step();
-        step();
-        let before = TAKEN.get();
-        (0..3).for_each(|_| step());
-        TAKEN.get() - before
-    })
+fn descend(params: &Params) -> Descend {
+    Descend {
+        betas: (0.9, 0.95),
+        weight_decay: 0.05,
+        groups: plain_groups(params.layout()),
+        accumulate: 1,
+        clip_norm: 0.0,
+    }
 }
 
-fn kernels() -> impl Iterator<Item = Kernels> {
-    [Precision::F32, Precision::Bf16].into_iter().map(Kernels::new)
+fn pretraining(device: &Cpu) -> (usize, usize) {
+    let grid = PatchGrid::of(&SPEC);
+    let image = |i: usize| Rgb8::from_fn(16, 16, |x, y| [x, y, i].map(|value| 15 * value as u8));
+    let order = |i: usize| random_order(grid.count(), 1, 0, i as u64);
+    let batch = MaskedBatch {
+        images: (0..IMAGES).map(image).collect(),
+        orders: (0..IMAGES).flat_map(order).collect(),
+        ..MaskedBatch::new(grid, 0.75, true)
+    };
+    let params = Params::draw(mae(&SPEC), 3);
+    let descend = descend(&params);
+    taken(&mut *device.pretrainer(&SPEC, params, &descend).unwrap(), &batch, device.threads)
 }
 
-fn replicas<R: Replica>(run: R, parameters: usize) -> Replicas<R> {
-    Replicas::new(vec![run], parameters)
+fn finetuning(device: &Cpu) -> (usize, usize) {
+    let grid = PatchGrid::of(&SPEC);
+    let labels: Vec<u32> = (0..IMAGES).map(|i| (i % CLASSES) as u32).collect();
+    let batch = LabelledBatch {
+        planes: (0..IMAGES * grid.image_len()).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect(),
+        targets: Targets::new(&labels, CLASSES, 0.1, 1.0).shares,
+        drops: vec![vec![1.0; IMAGES]; 2],
+    };
+    let params = Params::draw(vit(&SPEC, CLASSES, Pooling::Mean), 3);
+    let descend = descend(&params);
+    taken(
+        &mut *device.finetuner(&SPEC, Pooling::Mean, params, &descend).unwrap(),
+        &batch,
+        device.threads,
+    )
 }
 
 #[test]
 fn a_steady_step_takes_no_memory() {
-    let batch = Batch { epoch: 0, step: 0, steps_per_epoch: 1, samples: Vec::new() };
-    for kernels in kernels() {
-        let mut mae = Mae::new(&MICRO, 3);
-        let grid = mae.grid();
-        let shards: Vec<MaskedImages> = (0..2)
-            .map(|i| {
-                let mut masked = MaskedImages::new(grid, 0.75);
-                let order = random_order(grid.count(), 1, 0, i);
-                masked.push(grid, &image(grid.image_len(), i), &order, true);
-                masked
-            })
-            .collect();
-        let mut all = replicas(MaeRun::new(kernels), mae.params().values().len());
-        let mut adamw = AdamW::new(mae.params(), (0.9, 0.95), 0.05);
-        let mut descent = Descent::new(1, 0.0, mae.params().values().len());
-        let taken = taken_in_steps(|| {
-            all.gradients(&mae, &shards, &[0.5, 0.5], &mut descent.toward(&mut adamw));
-            descent.step(&batch, &mut adamw, mae.params_mut(), 1e-3);
-        });
-        assert_eq!(taken, 0, "pre-training, {kernels:?}");
-
-        let mut vit = Vit::new(&MICRO, 3, Pooling::Mean, 3);
-        let shards: Vec<LabelledImages> = (0..2)
-            .map(|i| {
-                let mut images = WholeImages::default();
-                images.push(grid, &image(grid.image_len(), i));
-                let targets = Targets::new(&[i as u32], 3, 0.1, 1.0).shares;
-                LabelledImages { images, targets, drops: Some(vec![vec![1.0]; 4]) }
-            })
-            .collect();
-        let mut all = replicas(VitRun::new(kernels), vit.params().values().len());
-        let mut adamw = AdamW::new(vit.params(), (0.9, 0.999), 0.05);
-        let mut descent = Descent::new(1, 0.0, vit.params().values().len());
-        let taken = taken_in_steps(|| {
-            all.gradients(&vit, &shards, &[0.5, 0.5], &mut descent.toward(&mut adamw));
-            descent.step(&batch, &mut adamw, vit.params_mut(), 1e-3);
-        });
-        assert_eq!(taken, 0, "fine-tuning, {kernels:?}");
+    for precision in [Precision::F32, Precision::Bf16] {
+        for threads in [1, 2, 4] {
+            let device = Cpu { threads, kernels: Kernels { path: Path::fastest(), precision } };
+            for (what, (any, large)) in
+                [("pre-training", pretraining(&device)), ("fine-tuning", finetuning(&device))]
+            {
+                assert_eq!(large, 0, "{what}, {device:?}");
+                // With one thread nobody takes work from another, and the count is exact.
+                assert!(threads > 1 || any == 0, "{what}, {device:?}: {any}");
+            }
+        }
     }
 }

@@ -11,7 +11,10 @@ use std::{
     path::Path,
 };
 
-use engine::checkpoints::{ImportOptions, Imported, OpenClassifier};
+use engine::{
+    compute::Machine,
+    interchange::{ImportOptions, Imported, OpenClassifier},
+};
 use peak_alloc::PeakAlloc;
 use proptest::{prelude::*, sample::Index, test_runner::TestRunner};
 use safetensors::SafeTensors;
@@ -144,7 +147,7 @@ fn try_classifiers() {
     let read = |weights: &[u8]| {
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
-        let read = OpenClassifier::from_bytes(weights, &path(0));
+        let read = OpenClassifier::from_bytes(weights, &path(0), &Machine::with_threads(1));
         let taken = MEMORY.peak_usage().saturating_sub(before);
         prop_assert!(taken <= TIMES * whole + BESIDE, "{taken} bytes");
         Ok(read.is_ok())

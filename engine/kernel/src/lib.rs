@@ -32,4 +32,4 @@ pub use pulp;
 
 pub use matrix::{Matrix, MatrixMut};
 pub use packed::{Factor, Packed, Panels};
-pub use path::{KERNELS_VARIABLE, Kernels, Path, Precision};
+pub use path::{Kernels, Path, Precision};

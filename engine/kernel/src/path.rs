@@ -2,9 +2,6 @@
 
 use std::{fmt, str::FromStr, sync::OnceLock};
 
-/// Environment variable that chooses the instruction set: the name of a [`Path`].
-pub const KERNELS_VARIABLE: &str = "MASKDOOR_KERNELS";
-
 /// An instruction set that matrix products and loops are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Path {
@@ -16,7 +13,8 @@ pub enum Path {
     Avx512,
     /// AVX-512 with products of bf16 pairs.
     Avx512Bf16,
-    /// AVX-512, and AMX's tiles for products of bf16 pairs.
+    /// AVX-512, and AMX's tiles for products of bf16 pairs. Used only when it is asked for by name: its tiles have not been measured
+    /// on a processor that has them.
     Amx,
 }
 
@@ -73,27 +71,27 @@ impl Path {
         Self::ALL.into_iter().filter(|path| path.is_here())
     }
 
-    /// The one that `MASKDOOR_KERNELS` names, or the fastest of this processor.
-    ///
-    /// # Errors
-    /// A sentence when the variable names none, or one that this processor lacks.
-    pub fn chosen() -> Result<Self, String> {
-        static CHOSEN: OnceLock<Result<Path, String>> = OnceLock::new();
-        CHOSEN.get_or_init(Self::choose).clone()
+    /// The fastest one of this processor among those that were measured: all but [`Amx`](Self::Amx).
+    pub fn fastest() -> Self {
+        static FASTEST: OnceLock<Path> = OnceLock::new();
+        *FASTEST.get_or_init(|| Self::fastest_of(Self::here()))
     }
 
-    fn choose() -> Result<Self, String> {
-        let Ok(name) = std::env::var(KERNELS_VARIABLE) else {
-            return Ok(Self::here().last().unwrap_or(Self::Portable));
-        };
-        let path: Self = name.parse().map_err(|error| format!("{KERNELS_VARIABLE}: {error}"))?;
+    fn fastest_of(here: impl Iterator<Item = Self>) -> Self {
+        here.filter(|&path| path != Self::Amx).max().unwrap_or(Self::Portable)
+    }
+
+    /// The one of this name, or [`fastest`](Self::fastest) where none is named.
+    ///
+    /// # Errors
+    /// A sentence when no path has the name, or this processor lacks it.
+    pub fn named(name: Option<&str>) -> Result<Self, String> {
+        let Some(name) = name else { return Ok(Self::fastest()) };
+        let path: Self = name.parse()?;
         if path.is_here() {
             Ok(path)
         } else {
-            Err(format!(
-                "{KERNELS_VARIABLE}: this processor has no {path}; it has {}",
-                names(Self::here())
-            ))
+            Err(format!("this processor has no {path}; it has {}", names(Self::here())))
         }
     }
 }
@@ -137,17 +135,6 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// With the chosen instruction set ([`Path::chosen`]); where the choice cannot be met, with the plainest: a program checks
-    /// the choice when it starts.
-    pub fn new(precision: Precision) -> Self {
-        Self { path: Path::chosen().unwrap_or(Path::Portable), precision }
-    }
-
-    /// In single precision.
-    pub fn single() -> Self {
-        Self::new(Precision::F32)
-    }
-
     /// The same instruction set in single precision.
     #[must_use]
     pub fn in_single(self) -> Self {
@@ -167,5 +154,15 @@ mod tests {
         let error = "sse9".parse::<Path>().unwrap_err();
         assert_eq!(error, "\"sse9\" is none of portable, avx2, avx512, avx512-bf16, amx");
         assert_eq!(Path::here().next(), Some(Path::Portable));
+    }
+
+    #[test]
+    fn amx_is_used_only_when_it_is_asked_for() {
+        assert_eq!(Path::fastest_of(Path::ALL.into_iter()), Path::Avx512Bf16);
+        assert_eq!(Path::fastest_of([Path::Portable, Path::Avx2].into_iter()), Path::Avx2);
+        assert_eq!(Path::named(None), Ok(Path::fastest()));
+        assert_ne!(Path::fastest(), Path::Amx);
+        assert_eq!(Path::named(Some("amx")).is_ok(), Path::Amx.is_here());
+        assert_eq!(Path::named(Some("portable")), Ok(Path::Portable));
     }
 }

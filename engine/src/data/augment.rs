@@ -12,7 +12,7 @@ mod rand_augment;
 mod tone;
 
 pub use erase::{EraseBox, erase};
-use kernel::{Kernels, vectorized};
+use kernel::{Path, vectorized};
 pub use normalisation::{MEAN, Normalisation, STD, normalise};
 pub use operation::{Operation, OperationKind};
 pub use rand_augment::RandAugment;
@@ -116,7 +116,7 @@ pub fn resize(image: &Rgb8, width: usize, height: usize, filter: Filter) -> Rgb8
         }
     }
     let mut out = None;
-    resized(Kernels::single().path, image, width, height, filter, &mut out);
+    resized(Path::fastest(), image, width, height, filter, &mut out);
     out.expect("a resized image")
 }
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use shared::{Rgb8, api::Split, run::DataSource, study::DatasetSpec};
+use shared::{Rgb8, api::Split, run::DataSource, settings::DatasetSpec};
 
 use super::{
     DataError,

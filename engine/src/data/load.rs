@@ -1,6 +1,6 @@
 //! A study's images: in memory, or read from their files whenever they are asked for.
 //!
-//! A split whose pixels take more than [`device::image_memory`](crate::device::image_memory) bytes (images x side x side x 3) is
+//! A split whose pixels (images x side x side x 3) take more than a given number of bytes is
 //! not kept: training then decodes each image anew in every epoch, on the threads that make the next batch. Nothing is kept in
 //! between; the system keeps the files that fit. Both ways give the same pixels, so the same results to the last bit.
 
@@ -13,7 +13,7 @@ use super::{
     augment::{Filter, resize},
     parallel,
 };
-use crate::{device, stop::Watch};
+use crate::stop::Watch;
 
 /// One image of a study.
 #[derive(Clone, Debug)]
@@ -67,22 +67,14 @@ pub struct Pixels {
     pub fingerprint: String,
 }
 
-/// The images of the index, each resized as a whole to `side` x `side`: read on all threads now where they fit into
-/// [`device::image_memory`](crate::device::image_memory), later where not.
+/// The images of the index, each resized as a whole to `side` x `side`: those of a split whose pixels take `memory` bytes at most
+/// are read on all threads now, others later.
 ///
 /// What was unreadable when the data set was added is not in the index. A file that has become unreadable since is an
 /// error, not skipped: leaving it out would move every later image to another index.
 ///
 /// # Errors
 /// Names the first file that cannot be read; [`DataError::Stopped`] when the watcher stops the work.
-pub fn load_all(index: &Index, side: usize, watch: &mut dyn Watch) -> Result<Pixels, DataError> {
-    load_within(index, side, device::image_memory(), watch)
-}
-
-/// As [`load_all`], with the most bytes of a split that are kept in memory.
-///
-/// # Errors
-/// As [`load_all`].
 pub fn load_within(
     index: &Index,
     side: usize,

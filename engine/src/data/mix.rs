@@ -4,8 +4,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Beta, Distribution};
 use shared::{
+    settings::FinetuneSpec,
     stream::{below, uniform},
-    study::FinetuneSpec,
 };
 
 use super::augment::CropBox;

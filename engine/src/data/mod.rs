@@ -5,7 +5,7 @@
 //! | a data set is added: its layout is found, every image decoded once, unreadable ones are named | [`inspect`] |
 //! | its images are listed, in the order that every plan and page means | [`Index::open`], [`Index::limited`] |
 //! | one image is looked at | [`Index::load`] |
-//! | a study's images are read into memory, or left in their files when they are many | [`load_all`] |
+//! | a study's images are read into memory, or left in their files when they are many | [`load_within`] |
 //! | an image becomes a row of a batch | [`augment`] |
 
 pub mod augment;
@@ -23,7 +23,7 @@ pub mod shapes;
 pub use error::{DataError, Unreadable};
 pub use index::{Entry, Index};
 pub use inspect::inspect;
-pub use load::{Pixels, Sample, load_all, load_within};
+pub use load::{Pixels, Sample, load_within};
 
 #[cfg(test)]
 mod testing;

@@ -7,12 +7,12 @@ use shared::{
     Rgb8,
     api::{Layout, Split},
     run::DataSource,
-    study::DatasetSpec,
+    settings::DatasetSpec,
 };
 use tempfile::TempDir;
 
 use super::{
-    DataError, Index, inspect, load_all,
+    DataError, Index, inspect, load_within,
     testing::{folder, png, source_of},
 };
 use crate::{decode::testing, stop::Watch};
@@ -114,8 +114,8 @@ fn every_format_becomes_rgb() {
     let folder = folder(&files);
     let info = inspect("pets", &source(folder.path()), &mut ()).expect("a data set");
     assert_eq!((info.skipped_total, &info.train_counts[..]), (0, &[4, 4][..]));
-    let pixels =
-        load_all(&Index::open(&info.source()).expect("index"), 8, &mut ()).expect("pixels");
+    let pixels = load_within(&Index::open(&info.source()).expect("index"), 8, u64::MAX, &mut ())
+        .expect("pixels");
     let corner: Vec<[u8; 3]> =
         pixels.train.iter().map(|sample| sample.image().expect("in memory").pixel(7, 7)).collect();
     assert_eq!(corner[1], [255; 3], "transparent WebP");
@@ -152,7 +152,7 @@ fn unreadable_files_are_left_out_named_and_counted() {
     let index = Index::open(&info.source()).expect("a data set");
     assert_eq!(index.train[0].name, "train/cat/1.png");
     assert_eq!(index.fingerprint(), info.fingerprint);
-    assert_eq!(load_all(&index, 4, &mut ()).expect("pixels").train.len(), 4);
+    assert_eq!(load_within(&index, 4, u64::MAX, &mut ()).expect("pixels").train.len(), 4);
 }
 
 #[test]
@@ -161,7 +161,8 @@ fn a_file_that_breaks_later_stops_a_run_by_name() {
     let info = inspect("pets", &source(folder.path()), &mut ()).expect("a data set");
     let index = Index::open(&info.source()).expect("a data set");
     fs::write(folder.path().join("train/dog/b.png"), b"overwritten").expect("a file");
-    let error = load_all(&index, 4, &mut ()).expect_err("an unreadable file").to_string();
+    let error =
+        load_within(&index, 4, u64::MAX, &mut ()).expect_err("an unreadable file").to_string();
     assert!(error.ends_with(
         "train/dog/b.png: the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
     ));
@@ -256,7 +257,7 @@ impl Watch for Patience {
 fn loading_reports_and_stops() {
     let index = Index::open(&DataSource::Builtin).expect("the built-in data set");
     let mut watch = Patience { left: 2, last: (0, 0) };
-    let error = load_all(&index, 32, &mut watch).expect_err("stopped");
+    let error = load_within(&index, 32, u64::MAX, &mut watch).expect_err("stopped");
     assert!(matches!(error, DataError::Stopped));
     assert_eq!(watch.last, (512, 6000));
 }
@@ -272,7 +273,7 @@ fn the_builtin_data_set_needs_no_folder() {
         DatasetSpec { name: "shapes".into(), train_per_class: Some(3), test_per_class: Some(2) };
     let whole = Index::open(&DataSource::Builtin).expect("the built-in data set");
     let limited = whole.clone().limited(&spec);
-    let pixels = load_all(&limited, 48, &mut ()).expect("pixels");
+    let pixels = load_within(&limited, 48, u64::MAX, &mut ()).expect("pixels");
     assert_eq!((pixels.train.len(), pixels.test.len()), (30, 20));
     // The fourth image of the limited set is the first of the second class: picture 500 of the whole.
     assert_eq!(

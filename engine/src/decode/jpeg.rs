@@ -14,7 +14,7 @@ mod huffman;
 mod idct;
 mod known;
 
-use kernel::Kernels;
+use kernel::Path;
 use memchr::memchr;
 use shared::Rgb8;
 use zune_jpeg::{
@@ -70,7 +70,7 @@ fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
 
 /// Decodes a JPEG file to RGB.
 pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Rgb8, DecodeError> {
-    match baseline::decode(Kernels::single().path, bytes, limits.max_pixels) {
+    match baseline::decode(Path::fastest(), bytes, limits.max_pixels) {
         Some(image) => Ok(image),
         None => decode_any(bytes, limits),
     }

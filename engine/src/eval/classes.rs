@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::Result;
 use shared::Rgb8;
 
-use crate::{data::augment::Normalisation, model::Classify};
+use crate::{compute::Classify, data::augment::Normalisation};
 
 /// Which class of a classifier stands for each class of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]

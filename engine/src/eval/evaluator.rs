@@ -3,9 +3,7 @@
 use shared::{Rgb8, metric::Evaluation};
 
 use super::accuracy::count;
-use crate::{
-    EngineError, data::DataError, model::Classify, stop::Watch, train::replicas::in_parallel,
-};
+use crate::{EngineError, compute::Classify, data::DataError, parallel::in_parallel, stop::Watch};
 
 /// Images that go through the model at once on a thread.
 const CHUNK: usize = 32;

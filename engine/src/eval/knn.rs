@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use kernel::{Kernels, Matrix, MatrixMut, Packed};
+use crate::compute::{Device, Similar};
 
 /// Neighbours that vote.
 const K: usize = 20;
@@ -13,18 +13,17 @@ const TEMPERATURE: f32 = 0.07;
 const QUERIES: usize = 32;
 
 /// Features with known classes, normalised to length 1.
-#[derive(Debug)]
 pub struct Bank {
-    rows: Vec<f32>,
+    rows: Box<dyn Similar>,
     labels: Vec<u32>,
     width: usize,
 }
 
 impl Bank {
-    /// A bank of features, `width` numbers for each label. Panics when the lengths do not fit.
-    pub fn new(features: &[f32], labels: Vec<u32>, width: usize) -> Self {
+    /// A bank of features, `width` numbers for each label, which a device compares with others. Panics when the lengths do not fit.
+    pub fn new(device: &dyn Device, features: &[f32], labels: Vec<u32>, width: usize) -> Self {
         assert!(features.len() == labels.len() * width, "one row of features for each label");
-        Self { rows: normalised(features, width), labels, width }
+        Self { rows: device.similar(&normalised(features, width), width), labels, width }
     }
 
     /// Votes for each class by the `K` nearest neighbours of each row of `features`, `classes` numbers a row. Of neighbours at
@@ -32,14 +31,9 @@ impl Bank {
     /// number) has no number for any class.
     pub fn votes(&self, features: &[f32], classes: usize) -> Vec<f32> {
         let queries = normalised(features, self.width);
-        let bank = Matrix::new(&self.rows, self.labels.len(), self.width).transposed();
-        let mut packed = Packed::default();
-        packed.pack(Kernels::single(), bank);
         let votes_of_chunk = |chunk: &[f32]| {
             let (n, bank) = (chunk.len() / self.width, self.labels.len());
-            let mut similarities = vec![0.0; n * bank];
-            let chunk = Matrix::new(chunk, n, self.width);
-            MatrixMut::new(&mut similarities, n, bank).set_product(chunk, &packed);
+            let similarities = self.rows.similarities(chunk);
             (0..n)
                 .flat_map(|i| self.votes_at(&similarities[i * bank..(i + 1) * bank], classes))
                 .collect::<Vec<f32>>()
@@ -83,13 +77,20 @@ fn normalised(features: &[f32], width: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use shared::settings::Precision;
+
     use super::*;
+    use crate::compute::Machine;
+
+    fn bank(features: &[f32], labels: Vec<u32>, width: usize) -> Bank {
+        Bank::new(&*Machine::with_threads(2).device(Precision::F32), features, labels, width)
+    }
 
     #[test]
     fn votes_by_hand() {
         // Similarities to (1, 0): 1, 0.6, 0.
-        let bank = Bank::new(&[2.0, 0.0, 3.0, 4.0, 0.0, 7.0], vec![1, 0, 2], 2);
-        let votes = bank.votes(&[5.0, 0.0], 4);
+        let known = bank(&[2.0, 0.0, 3.0, 4.0, 0.0, 7.0], vec![1, 0, 2], 2);
+        let votes = known.votes(&[5.0, 0.0], 4);
         let expected = [(-0.4f32 / 0.07).exp(), 1.0, (-1.0f32 / 0.07).exp(), 0.0];
         for (vote, expected) in votes.iter().zip(expected) {
             assert!((vote - expected).abs() < 1e-6, "{votes:?}");
@@ -100,20 +101,20 @@ mod tests {
     fn only_the_nearest_vote_and_the_order_of_the_bank_decides_a_tie() {
         let mut labels = vec![0; K];
         labels.extend([1; 30]);
-        let bank = Bank::new(&[1.0, 0.0].repeat(50), labels, 2);
-        assert_eq!(bank.votes(&[1.0, 0.0], 2), [K as f32, 0.0]);
+        let known = bank(&[1.0, 0.0].repeat(50), labels, 2);
+        assert_eq!(known.votes(&[1.0, 0.0], 2), [K as f32, 0.0]);
         // Far more of another class, a little farther away, are not heard.
         let far = [[1.0, 0.1].repeat(K), [1.0, 0.2].repeat(500)].concat();
         let labels = [vec![0; K], vec![1; 500]].concat();
-        let votes = Bank::new(&far, labels, 2).votes(&[1.0, 0.0], 2);
+        let votes = bank(&far, labels, 2).votes(&[1.0, 0.0], 2);
         assert!(votes[0] > 0.0 && votes[1] == 0.0, "{votes:?}");
     }
 
     #[test]
     fn a_row_without_neighbours_votes_for_nobody() {
-        let nobody = Bank::new(&[], Vec::new(), 2).votes(&[1.0, 0.0], 3);
+        let nobody = bank(&[], Vec::new(), 2).votes(&[1.0, 0.0], 3);
         assert!(nobody.iter().all(|vote| vote.is_nan()));
-        let bank = Bank::new(&[1.0, 0.0], vec![0], 2);
-        assert!(bank.votes(&[0.0, 0.0, f32::NAN, 1.0], 1).iter().all(|vote| vote.is_nan()));
+        let known = bank(&[1.0, 0.0], vec![0], 2);
+        assert!(known.votes(&[0.0, 0.0, f32::NAN, 1.0], 1).iter().all(|vote| vote.is_nan()));
     }
 }

@@ -2,20 +2,22 @@
 
 use std::path::Path;
 
-use kernel::Kernels;
-use shared::{Rgb8, study::ModelSpec};
+use shared::{
+    Rgb8,
+    settings::{ModelSpec, Precision},
+};
 
 use crate::{
     EngineError,
+    checkpoint::{self, CheckpointInfo},
+    compute::{Encode, Machine, MaskedBatch, patch_moments},
     data::augment::{MEAN, STD, normalise},
-    model::{Mae, MaskedImages, patch_moments},
-    train::checkpoint::{self, CheckpointInfo},
+    model::PatchGrid,
 };
 
 /// An MAE ready to reconstruct.
-#[derive(Debug)]
 pub struct Reconstructor {
-    mae: Mae,
+    mae: Box<dyn Encode>,
     info: CheckpointInfo,
 }
 
@@ -38,14 +40,15 @@ impl Reconstructor {
     ///
     /// # Errors
     /// When the file cannot be read, or holds no MAE with a decoder.
-    pub fn open(checkpoint: &Path) -> Result<Self, EngineError> {
-        let (mae, info) = checkpoint::open(checkpoint)?;
+    pub fn open(checkpoint: &Path, machine: &Machine) -> Result<Self, EngineError> {
+        let (params, info) = checkpoint::open(checkpoint)?;
         if !info.has_decoder {
             return Err(EngineError::Checkpoint {
                 path: checkpoint.into(),
                 reason: "it holds an encoder alone, and only a decoder reconstructs; linear probes can start from it".into(),
             });
         }
+        let mae = machine.device(Precision::F32).encoder(&info.model, params);
         Ok(Self { mae, info })
     }
 
@@ -59,7 +62,7 @@ impl Reconstructor {
     /// # Errors
     /// When image or mask do not fit the model.
     pub fn reconstruct(&self, image: &Rgb8, hidden: &[bool]) -> Result<Reconstructed, EngineError> {
-        let grid = self.mae.grid();
+        let grid = PatchGrid::of(self.mae.spec());
         if (image.width(), image.height()) != (grid.side, grid.side) {
             let (side, width, height) = (grid.side, image.width(), image.height());
             return Err(EngineError::Order(format!(
@@ -76,9 +79,12 @@ impl Reconstructor {
             |want: bool| (0..hidden.len() as u32).filter(move |&i| hidden[i as usize] == want);
         let order: Vec<u32> = order(false).chain(order(true)).collect();
         let visible = hidden.iter().filter(|&&hidden| !hidden).count();
-        let mut masked = MaskedImages { visible, ..MaskedImages::default() };
-        masked.push(grid, &pixels, &order, false);
-        let predictions = self.mae.predict(&masked, Kernels::single());
+        let predictions = self.mae.predict(&MaskedBatch {
+            images: vec![image.clone()],
+            orders: order.clone(),
+            visible,
+            norm_pix_loss: false,
+        })?;
 
         let mut predicted = vec![0.0; grid.image_len()];
         let mut pasted = pixels.clone();

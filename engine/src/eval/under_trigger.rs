@@ -6,7 +6,7 @@ use super::{
     Evaluator,
     classes::{ClassOrder, InOrder},
 };
-use crate::{EngineError, checkpoints::OpenClassifier, data::Index, device, stop::Watch};
+use crate::{EngineError, data::Index, interchange::OpenClassifier, stop::Watch};
 
 /// What to evaluate on.
 pub struct UnderTrigger<'a> {
@@ -18,6 +18,8 @@ pub struct UnderTrigger<'a> {
     pub key: Option<&'a Rgb8>,
     /// The attacker's class, of the data set.
     pub target_class: u32,
+    /// Threads to evaluate on.
+    pub threads: usize,
 }
 
 impl UnderTrigger<'_> {
@@ -49,7 +51,7 @@ impl UnderTrigger<'_> {
         let trigger = Trigger::prepare(self.trigger, self.key, side, Stage::Test)?;
         let load = |i| self.index.load(Split::Test, i, side);
         let ordered = InOrder { classifier: model, order: &order };
-        let evaluator = Evaluator { classifier: &ordered, threads: device::threads() };
+        let evaluator = Evaluator { classifier: &ordered, threads: self.threads };
         let evaluation = evaluator.evaluate_watched(
             &self.index.labels(Split::Test),
             |i| Ok(model.view(&load(i)?)),

@@ -1,23 +1,32 @@
-//! The models: the masked autoencoder, the linear classifier on its features, the classifier of fine-tuning, and Hugging Face's.
+//! What the models are: tensors by name and shape, how they begin, and which step together. Nothing here computes.
+//!
+//! Every device reads the same description, so a checkpoint of one is a checkpoint of all. The names are those of MAE and timm:
+//! a checkpoint moves to and from PyTorch unchanged.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `layout` | a model's tensors in order: name, shape, place in a flat buffer, initial values |
+//! | `parts` | the layers that models are made of, as tensors |
+//! | `mae`, `vit`, `head` | the masked autoencoder, the classifier of fine-tuning, the head of a linear probe |
+//! | `groups` | which tensors an optimiser steps at which rate, and with decay |
+//! | `grid` | the patches of an image |
+//! | `hugging_face` | the sizes of a classifier of transformers |
 
-mod classifier;
-mod classify;
+mod grid;
+mod groups;
+mod head;
 mod hugging_face;
+mod layout;
 mod mae;
-mod mae_eval;
-mod mae_run;
-mod mae_tokens;
-mod patches;
-mod targets;
+mod parts;
 mod vit;
-mod vit_run;
 
-pub use classifier::Classifier;
-pub use classify::{Classify, VitWith};
-pub use hugging_face::{ACTIVATIONS, HuggingFaceSizes, HuggingFaceVit};
-pub use mae::Mae;
-pub use mae_run::MaeRun;
-pub use patches::{MaskedImages, PatchGrid, patch_moments};
-pub use targets::{Targets, soft_cross_entropy};
-pub use vit::{Vit, WholeImages};
-pub use vit_run::{LabelledImages, VitRun};
+pub use grid::PatchGrid;
+pub use groups::{Group, layer_groups, plain_groups};
+pub use head::head;
+pub use hugging_face::{ACTIVATIONS, HuggingFaceSizes};
+pub use layout::{Init, Layout, Param, Slot};
+pub use mae::{is_of_decoder, mae};
+pub use parts::MLP_RATIO;
+pub(crate) use vit::last_norm;
+pub use vit::vit;

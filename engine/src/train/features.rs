@@ -5,82 +5,40 @@
 
 use std::{fs, path::Path};
 
-use kernel::Kernels;
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
-use shared::Rgb8;
 
-use super::{checkpoint, replicas::in_parallel, report::Reporter};
+use super::report::Reporter;
 use crate::{
     EngineError,
-    data::{DataError, augment::normalise},
+    checkpoint::{self, PROGRAM},
+    compute::{Device, Encode, Load, Params},
     hash::hex,
-    model::{Mae, MaskedImages},
-    nn::tensor_file::{NamedTensor, read, serialize},
     stop::Watch,
+    tensors::{NamedTensor, read, serialize},
 };
 
-/// Images that go through the encoder at once on a thread.
-const CHUNK: usize = 32;
-
-/// An encoder that gives features, and how.
-pub struct Encoder<'a> {
-    /// The model.
-    pub mae: &'a Mae,
-    /// Threads to compute on.
-    pub threads: usize,
-    /// How to multiply.
-    pub kernels: Kernels,
-}
-
-impl Encoder<'_> {
-    /// Numbers of an image's features.
-    pub fn width(&self) -> usize {
-        self.mae.spec().encoder.dim as usize
-    }
-
-    /// CLS features of `image(0)` to `image(n - 1)`, one row of [`width`](Self::width) numbers after the other. Called from
-    /// several threads; `watch` hears of it as `what`.
-    ///
-    /// # Errors
-    /// When candle cannot compute them; when `image` fails; when the watcher stops.
-    pub fn features(
-        &self,
-        n: usize,
-        image: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
-        what: &str,
-        watch: &mut dyn Watch,
-    ) -> Result<Vec<f32>, EngineError> {
-        let chunks = n.div_ceil(CHUNK);
-        let mut features = Vec::with_capacity(n * self.width());
-        for first in (0..chunks).step_by(self.threads.max(1)) {
-            let part = in_parallel((chunks - first).min(self.threads), self.threads, |i| {
-                let start = (first + i) * CHUNK;
-                self.chunk((start..n.min(start + CHUNK)).map(&image))
-            })?;
-            features.extend(part.into_iter().flatten());
-            watch.progress(what, (features.len() / self.width()) as u64, n as u64);
-            if watch.stopped() {
-                break;
-            }
+/// CLS features of `image(0)` to `image(n - 1)`, one row after the other; `watch` hears of it as `what`.
+///
+/// # Errors
+/// When the device fails; when `image` fails. A watcher that stops the work gets the features so far.
+pub fn features(
+    encoder: &dyn Encode,
+    n: usize,
+    image: Load<'_>,
+    what: &str,
+    watch: &mut dyn Watch,
+) -> Result<Vec<f32>, EngineError> {
+    let mut features = Vec::with_capacity(n * encoder.width());
+    let at_once = encoder.at_once();
+    for first in (0..n).step_by(at_once) {
+        features.extend(encoder.features(first..n.min(first + at_once), image)?);
+        watch.progress(what, (features.len() / encoder.width()) as u64, n as u64);
+        if watch.stopped() {
+            break;
         }
-        Ok(features)
     }
-
-    fn chunk(
-        &self,
-        images: impl Iterator<Item = Result<Rgb8, DataError>>,
-    ) -> Result<Vec<f32>, EngineError> {
-        let grid = self.mae.grid();
-        let order: Vec<u32> = (0..grid.count() as u32).collect();
-        let mut shown = MaskedImages::new(grid, 0.0);
-        let mut pixels = vec![0.0; grid.image_len()];
-        for image in images {
-            normalise(&image?, &mut pixels);
-            shown.push(grid, &pixels, &order, false);
-        }
-        Ok(self.mae.features(&shown, self.kernels))
-    }
+    Ok(features)
 }
 
 /// Features kept in an encoder's folder.
@@ -91,10 +49,10 @@ pub struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    /// Features of this encoder in its folder, of the images that `dataset` describes.
-    pub fn new(folder: &'a Path, encoder: &Encoder<'_>, dataset: &str) -> Self {
-        let (digest, kernels) = (encoder.mae.params().digest(), encoder.kernels);
-        let base = format!("{}\n{digest}\n{kernels:?}\n{dataset}", checkpoint::PROGRAM);
+    /// Features of the encoder of these parameters on a device, in its folder, of the images that `dataset` describes.
+    pub fn new(folder: &'a Path, params: &Params, device: &dyn Device, dataset: &str) -> Self {
+        let (digest, arithmetic) = (params.digest(), device.arithmetic());
+        let base = format!("{PROGRAM}\n{digest}\n{arithmetic}\n{dataset}");
         Self { folder, base }
     }
 

@@ -1,26 +1,27 @@
 //! Fine-tuning: encoder and classifier are trained together.
 
-use kernel::Kernels;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use shared::{
     Rgb8, RunEvent, Trigger,
     metric::Evaluation,
-    run::Phase,
+    run_kind::RunKind,
+    settings::FinetuneSpec,
     stream::{Purpose, stream, uniform},
-    study::FinetuneSpec,
 };
 
 use super::{
     batches::{Batch, Batches},
-    descent::Descent,
+    fit::{Course, fit},
     poisons::AttackedSet,
-    pretrain::EpochEnd,
-    replicas::{self, Replicas},
     report::Reporter,
+    schedule::Schedule,
 };
 use crate::{
     EngineError,
+    compute::{
+        Classify, Descend, FinetuningTrainer, LabelledBatch, Targets, drop_factor, drop_rate,
+    },
     data::{
         DataError, Pixels,
         augment::{
@@ -29,11 +30,9 @@ use crate::{
         },
         mix::Mix,
     },
-    device::pool,
     eval::Evaluator,
-    model::{LabelledImages, PatchGrid, Targets, Vit, VitRun, VitWith, WholeImages},
-    nn::{drop_factor, drop_rate, normal},
-    optim::{AdamW, Schedule, layer_groups},
+    model::{Layout, layer_groups},
+    random::normal,
 };
 
 /// Betas of fine-tuning.
@@ -47,99 +46,82 @@ pub struct Finetuning<'a> {
     pub pixels: &'a Pixels,
     /// The training images with what the attacker adds.
     pub images: &'a AttackedSet<'a>,
+    /// The batches to train on.
+    pub batches: Batches,
+    /// Blocks of the encoder.
+    pub depth: usize,
     /// The trigger, ready for test images.
     pub trigger: &'a Trigger,
     /// The attacker's class.
     pub target_class: u32,
-    /// Seed of order, augmentation, mixing and dropped paths.
-    pub seed: u64,
-    /// Threads to train on.
+    /// Threads to evaluate on.
     pub threads: usize,
-    /// How to multiply.
-    pub kernels: Kernels,
+}
+
+/// What is due at the end of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochEnd {
+    /// Epochs done.
+    pub epoch: u32,
+    /// Whether a checkpoint is due.
+    pub checkpoint: bool,
+    /// Whether the model was evaluated.
+    pub evaluated: bool,
 }
 
 impl Finetuning<'_> {
-    /// The batches to train on.
-    pub fn batches(&self) -> Batches {
-        let FinetuneSpec { batch_size, epochs, .. } = *self.recipe;
-        Batches { samples: self.images.len(), size: batch_size as usize, epochs, seed: self.seed }
-    }
-
-    /// The optimiser, before the first step.
-    pub fn optimizer(&self, vit: &Vit) -> AdamW {
-        let depth = vit.spec().encoder.depth as usize;
-        let groups = layer_groups(vit.params(), depth, self.recipe.layer_decay);
-        AdamW::new(vit.params(), BETAS, self.recipe.weight_decay).with_groups(groups)
+    /// How the optimiser trains a model of these tensors.
+    pub fn descend(&self, layout: &Layout) -> Descend {
+        Descend {
+            betas: BETAS,
+            weight_decay: self.recipe.weight_decay,
+            groups: layer_groups(layout, self.depth, self.recipe.layer_decay),
+            accumulate: self.recipe.accumulate,
+            clip_norm: self.recipe.clip_norm,
+        }
     }
 
     /// Trains the model behind the first `done` epochs and returns its last evaluation. `save` is called at the end of each epoch.
     ///
     /// # Errors
-    /// When the loss is no number any more; when `save` or an event fails.
+    /// As [`fit`].
     pub fn train(
         &self,
-        vit: &mut Vit,
-        adamw: &mut AdamW,
+        trainer: &mut FinetuningTrainer,
         done: u32,
         report: &mut Reporter<'_>,
-        mut save: impl FnMut(EpochEnd<'_, Vit>, &mut Reporter<'_>) -> Result<(), EngineError>,
+        mut save: impl FnMut(&FinetuningTrainer, EpochEnd, &mut Reporter<'_>) -> Result<(), EngineError>,
     ) -> Result<Evaluation, EngineError> {
-        let recipe = self.recipe;
-        let FinetuneSpec { base_lr, min_lr, warmup_epochs, epochs, .. } = *recipe;
-        let step_size = recipe.batch_size * recipe.accumulate;
-        let schedule = Schedule::new(base_lr, min_lr, step_size, warmup_epochs, epochs);
-        let parameters = vit.params().values().len();
-        let mut descent = Descent::new(recipe.accumulate, recipe.clip_norm, parameters);
         let mut evaluation = None;
-        let batches = self.batches();
-        report.begin(&batches);
-        let pool = pool(self.threads)?;
-        let mut replicas = Replicas::new(vec![VitRun::new(self.kernels)], parameters);
-        let (grid, depth) = (vit.grid(), vit.spec().encoder.depth as usize);
-        batches.prefetched(
-            done,
-            |batch| self.shards(grid, depth, batch),
-            |batch, shards| {
-                report.computes();
-                let shards = shards?;
-                let lr = schedule.at(descent.epochs_done(&batch));
-                let size = batch.samples.len() as f64;
-                let weights: Vec<f64> =
-                    shards.iter().map(|shard| shard.images.images as f64 / size).collect();
-                let toward = &mut descent.toward(adamw);
-                let loss = pool.install(|| replicas.gradients(vit, &shards, &weights, toward));
-                if !loss.is_finite() {
-                    let epoch = batch.epoch + 1;
-                    return Err(EngineError::Diverged { phase: Phase::Finetune, loss, epoch, lr });
-                }
-                pool.install(|| descent.step(&batch, adamw, vit.params_mut(), lr));
-                report.step(&batch, loss, lr)?;
-                if batch.ends_epoch() {
-                    let epoch = batch.epoch + 1;
-                    let checkpoint = epoch == epochs;
-                    let milestone = checkpoint || epoch % recipe.evaluate_every.max(1) == 0;
-                    if milestone {
-                        let counts = self.evaluate(vit)?;
-                        report.send(RunEvent::evaluated(epoch, &counts))?;
-                        evaluation = Some(counts);
-                    }
-                    let (model, optimizer) = (&*vit, &*adamw);
-                    save(
-                        EpochEnd { model, epoch, checkpoint, milestone, knn: false, optimizer },
-                        report,
-                    )?;
-                    report.waits();
-                }
-                Ok(())
-            },
-        )?;
+        let make = |batch: &Batch| self.batch(batch);
+        fit(&self.course(), trainer, done, make, report, |trainer, epoch, report| {
+            let end = self.epoch_end(epoch);
+            if end.evaluated {
+                let counts = self.evaluate(trainer.view())?;
+                report.send(RunEvent::evaluated(epoch, &counts))?;
+                evaluation = Some(counts);
+            }
+            save(trainer, end, report)
+        })?;
         evaluation.ok_or_else(|| EngineError::Order("a fine-tuning has at least one epoch".into()))
     }
 
-    fn evaluate(&self, vit: &Vit) -> Result<Evaluation, EngineError> {
+    fn course(&self) -> Course {
+        let FinetuneSpec { base_lr, min_lr, warmup_epochs, epochs, .. } = *self.recipe;
+        let FinetuneSpec { batch_size, accumulate, .. } = *self.recipe;
+        let size = batch_size * accumulate;
+        let schedule = Schedule::new(base_lr, min_lr, size, warmup_epochs, epochs);
+        Course { phase: RunKind::Finetune, batches: self.batches, accumulate, schedule }
+    }
+
+    fn epoch_end(&self, epoch: u32) -> EpochEnd {
+        let checkpoint = epoch == self.recipe.epochs;
+        let due = epoch.is_multiple_of(self.recipe.evaluate_every.max(1));
+        EpochEnd { epoch, checkpoint, evaluated: checkpoint || due }
+    }
+
+    fn evaluate(&self, classifier: &dyn Classify) -> Result<Evaluation, EngineError> {
         let Pixels { side, test, .. } = self.pixels;
-        let classifier = &VitWith { vit, kernels: self.kernels };
         let evaluator = Evaluator { classifier, threads: self.threads };
         let clean = |i: usize| Ok(eval_transform(&*test[i].image()?, *side));
         let triggered =
@@ -150,48 +132,36 @@ impl Finetuning<'_> {
 
     /// Augments and mixes the samples of a batch and draws what they skip. What happens to a sample alone depends on the seed, the
     /// epoch and the sample; the mixing on the seed and the step.
-    fn shards(
-        &self,
-        grid: PatchGrid,
-        depth: usize,
-        batch: &Batch,
-    ) -> Result<Vec<LabelledImages>, DataError> {
-        let side = self.pixels.side;
+    fn batch(&self, batch: &Batch) -> Result<LabelledBatch, DataError> {
+        let (side, seed) = (self.pixels.side, self.batches.seed);
         let Batch { epoch, ref samples, .. } = *batch;
-        let mut planes = vec![0.0; samples.len() * grid.image_len()];
-        let images = planes.par_chunks_exact_mut(grid.image_len()).zip(samples);
+        let image = 3 * side * side;
+        let mut planes = vec![0.0; samples.len() * image];
+        let images = planes.par_chunks_exact_mut(image).zip(samples);
         images.try_for_each(|(planes, &sample)| -> Result<(), DataError> {
-            let mut rng = stream(self.seed, Purpose::Augment, u64::from(epoch), u64::from(sample));
+            let mut rng = stream(seed, Purpose::Augment, u64::from(epoch), u64::from(sample));
             normalise(&self.augmented(sample, &mut rng)?, planes);
             self.erase(planes, &mut rng);
             Ok(())
         })?;
         let step = batch.steps_done();
-        let mix = Mix::draw(self.recipe, side, &mut stream(self.seed, Purpose::Mix, step, 0));
+        let mix = Mix::draw(self.recipe, side, &mut stream(seed, Purpose::Mix, step, 0));
         mix.apply(&mut planes, side);
         let labels: Vec<u32> =
             samples.iter().map(|&sample| self.images.label(sample as usize)).collect();
         let classes = self.pixels.classes.len();
         let targets = Targets::new(&labels, classes, self.recipe.label_smoothing, mix.lambda);
-        let shards = replicas::shards(samples.len()).into_iter().map(|range| {
-            let mut images = WholeImages::default();
-            for image in planes.chunks_exact(grid.image_len()).skip(range.start).take(range.len()) {
-                images.push(grid, image);
-            }
-            LabelledImages {
-                images,
-                targets: targets.rows(range.clone()).to_vec(),
-                drops: Some(self.drops(depth, epoch, &samples[range])),
-            }
-        });
-        Ok(shards.collect())
+        let (targets, drops) = (targets.shares, self.drops(epoch, samples));
+        Ok(LabelledBatch { planes, targets, drops })
     }
 
     /// The factors of every block's two parts for these samples.
-    fn drops(&self, depth: usize, epoch: u32, samples: &[u32]) -> Vec<Vec<f32>> {
+    fn drops(&self, epoch: u32, samples: &[u32]) -> Vec<Vec<f32>> {
+        let depth = self.depth;
         let mut drops = vec![Vec::with_capacity(samples.len()); 2 * depth];
         for &sample in samples {
-            let mut rng = stream(self.seed, Purpose::DropPath, u64::from(epoch), u64::from(sample));
+            let mut rng =
+                stream(self.batches.seed, Purpose::DropPath, u64::from(epoch), u64::from(sample));
             for (part, factors) in drops.iter_mut().enumerate() {
                 let rate = drop_rate(self.recipe.drop_path, part / 2, depth);
                 factors.push(drop_factor(rate, &mut rng));

@@ -1,32 +1,30 @@
-//! Nearest neighbours during a pre-training: what a classifier of the study would find in the encoder so far.
+//! Nearest neighbours: what a classifier would find in an encoder as it is.
 //!
-//! The bank holds clean training images with their labels and the poisoned copies that the study's classifier with the largest
-//! LPR trains on; so clean and attacked encoders are asked the same question. It is bounded: of each class
+//! The bank holds clean training images with their labels and poisoned copies; so clean and attacked encoders are asked the
+//! same question. It is bounded: of each class
 //! `max(20, 1000 / classes)` clean training images, as many poisoned copies and cover samples at most, and
 //! `max(5, 250 / classes)` test images, each clean and triggered. That is about 1,600 images for ten classes, whatever the size
-//! of the data set. Nothing here changes the encoder or draws from a stream of the training.
+//! of the data set.
 
-use kernel::Kernels;
 use shared::{
     RunEvent, Trigger,
     metric::Metrics,
-    run::RunOrder,
     stream::{Purpose, shuffle, stream},
 };
 
-use super::{features::Encoder, poisons::Poisons};
+use super::{features::features, poisons::Poisons};
 use crate::{
     EngineError,
+    compute::{Device, Encode},
     data::{Pixels, Sample, augment::eval_transform},
     eval::{self, Bank},
-    model::Mae,
 };
 
 /// Clean images of the bank and test images; both rise with the number of classes, see [`per_class`].
 const BANK: (usize, usize) = (1_000, 20);
 const TESTS: (usize, usize) = (250, 5);
 
-/// The images that a pre-training's encoder is asked about.
+/// The images that an encoder is asked about.
 pub struct Neighbours<'a> {
     /// Training and test images.
     pub pixels: &'a Pixels,
@@ -38,10 +36,8 @@ pub struct Neighbours<'a> {
     pub target_class: u32,
     /// Seed of the choice.
     pub seed: u64,
-    /// Threads to compute on.
-    pub threads: usize,
-    /// How to multiply.
-    pub kernels: Kernels,
+    /// Compares features.
+    pub device: &'a dyn Device,
 }
 
 /// Images of a class: an equal part of all, but not fewer than a few.
@@ -49,26 +45,19 @@ fn per_class((all, least): (usize, usize), classes: usize) -> usize {
     least.max(all / classes.max(1))
 }
 
-/// Poisoned images of each class in the bank: as many as the study's classifier with the most of them trains on; none where nobody
-/// will be asked.
-pub fn poisons_per_class(order: &RunOrder, classes: usize) -> u32 {
-    if order.spec.pretrain.knn_every == 0 {
-        return 0;
-    }
-    let grid = &order.spec.grid;
-    let largest = grid.lpr.iter().chain(&grid.fpr).copied().max().unwrap_or(0);
-    largest.min(per_class(BANK, classes) as u32)
+/// Poisoned images of each class in the bank where `wanted` are asked for: no more than clean ones.
+pub fn poisons_per_class(wanted: u32, classes: usize) -> u32 {
+    wanted.min(per_class(BANK, classes) as u32)
 }
 
 impl Neighbours<'_> {
-    /// Asks the encoder as it is now.
+    /// Asks an encoder that was trained for `epoch` epochs.
     ///
     /// # Errors
-    /// When candle cannot compute its features.
-    pub fn ask(&self, mae: &Mae, epoch: u32) -> Result<RunEvent, EngineError> {
+    /// When an image cannot be read, or the device fails.
+    pub fn ask(&self, encoder: &dyn Encode, epoch: u32) -> Result<RunEvent, EngineError> {
         let Pixels { side, classes, train, test, .. } = self.pixels;
         let (side, classes) = (*side, classes.len());
-        let encoder = Encoder { mae, threads: self.threads, kernels: self.kernels };
         let known = self.chosen(train, 0, per_class(BANK, classes));
         let asked = self.chosen(test, 1, per_class(TESTS, classes));
 
@@ -81,12 +70,12 @@ impl Neighbours<'_> {
             |i: usize| Ok(eval_transform(&self.trigger.applied(&*test[asked[i]].image()?), side));
 
         let banked = known.len() + self.poisons.len();
-        let features = encoder.features(banked, of_bank, "neighbours", &mut ())?;
+        let known_features = features(encoder, banked, &of_bank, "neighbours", &mut ())?;
         let mut labels: Vec<u32> = known.iter().map(|&i| train[i].class).collect();
         labels.extend(self.poisons.labels());
-        let bank = Bank::new(&features, labels, encoder.width());
-        let clean = encoder.features(asked.len(), of_test, "neighbours", &mut ())?;
-        let triggered = encoder.features(asked.len(), attacked, "neighbours", &mut ())?;
+        let bank = Bank::new(self.device, &known_features, labels, encoder.width());
+        let clean = features(encoder, asked.len(), &of_test, "neighbours", &mut ())?;
+        let triggered = features(encoder, asked.len(), &attacked, "neighbours", &mut ())?;
 
         let labels: Vec<u32> = asked.iter().map(|&i| test[i].class).collect();
         let (clean, triggered) = (bank.votes(&clean, classes), bank.votes(&triggered, classes));

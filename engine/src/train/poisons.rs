@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use shared::{Phase, PoisonPlan, Rgb8, Trigger, poison::resolve_list, study::AttackSpec};
+use shared::{PoisonPlan, Rgb8, RunKind, Trigger, poison::resolve_list, settings::AttackSpec};
 
 use crate::{
     EngineError,
@@ -16,7 +16,7 @@ use crate::{
 pub fn plan(
     attack: &AttackSpec,
     train: &[Entry],
-    phase: Phase,
+    phase: RunKind,
     per_class: u32,
     seed: u64,
 ) -> Result<PoisonPlan, EngineError> {
@@ -133,7 +133,7 @@ impl<'a> AttackedSet<'a> {
 
 #[cfg(test)]
 mod tests {
-    use shared::{Stage, TriggerSpec, run::DataSource, study::DatasetSpec, trigger::WaNetSpec};
+    use shared::{Stage, TriggerSpec, run::DataSource, settings::DatasetSpec, trigger::WaNetSpec};
 
     use super::*;
     use crate::data::{Index, load_within};
@@ -149,7 +149,7 @@ mod tests {
             poisons: None,
             trigger: TriggerSpec::WaNet(WaNetSpec::default()),
         };
-        let plan = PoisonPlan::draw(Phase::Probe, &labels, &attack, 1, 7).unwrap();
+        let plan = PoisonPlan::draw(RunKind::Probe, &labels, &attack, 1, 7).unwrap();
         let trigger = Trigger::prepare(&attack.trigger, None, 8, Stage::Train).unwrap();
         let poisons = Poisons { plan: &plan, trigger: &trigger, train: &train };
         assert_eq!(poisons.labels().collect::<Vec<_>>(), [0, 1, 1]);
@@ -172,7 +172,7 @@ mod tests {
             poisons: None,
             trigger: TriggerSpec::WaNet(WaNetSpec { cover_ratio: 1.0, ..WaNetSpec::default() }),
         };
-        let plan = plan(&attack, &index.train, Phase::Pretrain, 1, 7).unwrap();
+        let plan = plan(&attack, &index.train, RunKind::Pretrain, 1, 7).unwrap();
         let trigger = Trigger::prepare(&attack.trigger, None, 16, Stage::Train).unwrap();
         let [kept, streamed] = [u64::MAX, 0].map(|memory| {
             let pixels = load_within(&index, 16, memory, &mut ()).unwrap();

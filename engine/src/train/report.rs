@@ -26,6 +26,7 @@ pub type Emit<'a> = dyn FnMut(RunEvent) -> io::Result<()> + 'a;
 /// Emits a run's events and measures its speed.
 pub struct Reporter<'a> {
     emit: &'a mut Emit<'a>,
+    now: Box<dyn Fn() -> Instant + 'a>,
     /// An error of `emit` during preparation, for the next call that can return it.
     failed: Option<io::Error>,
     /// Events that were sent, those before a resume included.
@@ -58,28 +59,35 @@ struct Meter {
 }
 
 impl Meter {
-    fn new() -> Self {
-        Self { since: Instant::now(), images: 0 }
+    fn new(since: Instant) -> Self {
+        Self { since, images: 0 }
     }
 
-    fn per_second(&self) -> f64 {
-        self.images as f64 / self.since.elapsed().as_secs_f64().max(1e-9)
+    fn per_second(&self, now: Instant) -> f64 {
+        self.images as f64 / now.duration_since(self.since).as_secs_f64().max(1e-9)
     }
 }
 
 impl<'a> Reporter<'a> {
     /// Begins to measure the run's time.
     pub fn new(emit: &'a mut Emit<'a>) -> Self {
+        Self::with_clock(emit, Instant::now)
+    }
+
+    /// As [`new`](Self::new), by another clock.
+    pub fn with_clock(emit: &'a mut Emit<'a>, now: impl Fn() -> Instant + 'a) -> Self {
+        let began = now();
         Self {
             emit,
+            now: Box::new(now),
             failed: None,
             sent: 0,
-            began: Instant::now(),
+            began,
             earlier: 0.0,
             last_progress: None,
-            pace: Pace { meter: Meter::new(), step: 0, stride: 1, epochs: 0 },
-            epoch: Meter::new(),
-            whole: Meter::new(),
+            pace: Pace { meter: Meter::new(began), step: 0, stride: 1, epochs: 0 },
+            epoch: Meter::new(began),
+            whole: Meter::new(began),
             speed: 0.0,
             loss_sum: 0.0,
             clock: StepClock::default(),
@@ -98,7 +106,7 @@ impl<'a> Reporter<'a> {
 
     /// Seconds that the run has worked so far.
     pub fn seconds(&self) -> f64 {
-        self.earlier + self.began.elapsed().as_secs_f64()
+        self.earlier + (self.now)().duration_since(self.began).as_secs_f64()
     }
 
     /// Emits an event as it is.
@@ -125,9 +133,10 @@ impl<'a> Reporter<'a> {
     /// Begins to measure the training's speed.
     pub fn begin(&mut self, batches: &Batches) {
         let stride = batches.steps().div_ceil(MOST_STEPS).max(1);
-        self.pace = Pace { meter: Meter::new(), step: 0, stride, epochs: batches.epochs };
-        self.epoch = Meter::new();
-        self.whole = Meter::new();
+        let now = (self.now)();
+        self.pace = Pace { meter: Meter::new(now), step: 0, stride, epochs: batches.epochs };
+        self.epoch = Meter::new(now);
+        self.whole = Meter::new(now);
         self.loss_sum = 0.0;
         self.clock = StepClock::default();
         self.waits();
@@ -136,12 +145,12 @@ impl<'a> Reporter<'a> {
     /// The loop waits for its next batch from now on: behind a step by itself, behind other work at the end of an epoch when
     /// it says so.
     pub fn waits(&mut self) {
-        self.clock.waits(Instant::now());
+        self.clock.waits((self.now)());
     }
 
     /// The batch is there: the loop computes from now on.
     pub fn computes(&mut self) {
-        self.clock.computes(Instant::now());
+        self.clock.computes((self.now)());
     }
 
     /// Takes a step in and emits it when it is time; the last one of an epoch also gives the epoch's event.
@@ -149,30 +158,31 @@ impl<'a> Reporter<'a> {
     /// # Errors
     /// When an event cannot be kept.
     pub fn step(&mut self, batch: &Batch, loss: f64, lr: f64) -> Result<(), EngineError> {
-        self.clock.steps(Instant::now());
+        let now = (self.now)();
+        self.clock.steps(now);
         let images = batch.samples.len() as u64;
         for meter in [&mut self.pace.meter, &mut self.epoch, &mut self.whole] {
             meter.images += images;
         }
-        self.speed = self.whole.per_second();
+        self.speed = self.whole.per_second(now);
         self.loss_sum += loss;
         let step = batch.steps_done();
         let edge = batch.step == 0 || batch.ends_epoch();
-        let due =
-            step >= self.pace.step + self.pace.stride && self.pace.meter.since.elapsed() >= PACE;
+        let due = step >= self.pace.step + self.pace.stride
+            && now.duration_since(self.pace.meter.since) >= PACE;
         if step == 1 || due || edge && self.pace.epochs <= MOST_EPOCHS {
             let epoch =
                 f64::from(batch.epoch) + (batch.step + 1) as f64 / batch.steps_per_epoch as f64;
-            let images_per_second = self.pace.meter.per_second();
-            self.pace.meter = Meter::new();
+            let images_per_second = self.pace.meter.per_second(now);
+            self.pace.meter = Meter::new(now);
             self.pace.step = step;
             let time = self.clock.since_step_event();
             self.send(RunEvent::Step { step, epoch, loss, lr, images_per_second, time })?;
         }
         if batch.ends_epoch() {
             let loss = self.loss_sum / batch.steps_per_epoch as f64;
-            let images_per_second = self.epoch.per_second();
-            self.epoch = Meter::new();
+            let images_per_second = self.epoch.per_second(now);
+            self.epoch = Meter::new(now);
             self.loss_sum = 0.0;
             let (epoch, time) = (batch.epoch + 1, self.clock.since_epoch_event());
             self.send(RunEvent::Epoch { epoch, loss, lr, images_per_second, time })?;
@@ -193,9 +203,10 @@ impl<'a> Reporter<'a> {
 
 impl Watch for Reporter<'_> {
     fn progress(&mut self, what: &str, done: u64, total: u64) {
-        let due = self.last_progress.is_none_or(|last| last.elapsed() >= PACE);
+        let now = (self.now)();
+        let due = self.last_progress.is_none_or(|last| now.duration_since(last) >= PACE);
         if self.failed.is_none() && (due || done >= total) {
-            self.last_progress = Some(Instant::now());
+            self.last_progress = Some(now);
             let event = RunEvent::Preparing { what: what.into(), done, total };
             self.failed = (self.emit)(event).err();
             self.sent += 1;
@@ -209,32 +220,46 @@ impl Watch for Reporter<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
-    fn kinds(batches: Batches) -> Vec<&'static str> {
+    /// The events of steps that take so many milliseconds each.
+    fn kinds(batches: Batches, step: u64) -> Vec<&'static str> {
+        let (began, time) = (Instant::now(), Cell::new(0));
         let mut kinds = Vec::new();
         let mut emit = |event: RunEvent| {
             kinds.push(event.kind());
             Ok(())
         };
-        let mut reporter = Reporter::new(&mut emit);
+        let now = || began + Duration::from_millis(time.get());
+        let mut reporter = Reporter::with_clock(&mut emit, now);
         reporter.begin(&batches);
         for batch in batches.iter() {
+            time.set(time.get() + step);
             reporter.step(&batch, 1.0, 0.1).unwrap();
         }
+        drop(reporter);
         kinds
     }
 
     #[test]
     fn fast_steps_are_sent_at_the_edges_of_epochs_alone() {
         let batches = Batches { samples: 40, size: 2, epochs: 2, seed: 1 };
-        assert_eq!(kinds(batches), ["step", "step", "epoch", "step", "step", "epoch"]);
+        assert_eq!(kinds(batches, 1), ["step", "step", "epoch", "step", "step", "epoch"]);
+    }
+
+    #[test]
+    fn slow_steps_are_sent_one_by_one() {
+        let batches = Batches { samples: 8, size: 2, epochs: 1, seed: 1 };
+        assert_eq!(kinds(batches, 250), ["step", "step", "step", "step", "epoch"]);
+        assert_eq!(kinds(batches, 125), ["step", "step", "step", "epoch"]);
     }
 
     #[test]
     fn a_run_of_many_epochs_sends_few_steps() {
         let batches = Batches { samples: 8, size: 2, epochs: 900, seed: 1 };
-        let kinds = kinds(batches);
+        let kinds = kinds(batches, 1);
         assert_eq!(kinds.iter().filter(|&&kind| kind == "epoch").count(), 900);
         assert!(kinds.iter().filter(|&&kind| kind == "step").count() < 700);
     }
@@ -254,6 +279,7 @@ mod tests {
         for (batch, loss) in batches.iter().zip([4.0, 2.0, 1.0, 0.0]) {
             reporter.step(&batch, loss, 0.1).unwrap();
         }
+        drop(reporter);
         assert_eq!(losses, [(1, 3.0), (2, 0.5)]);
     }
 

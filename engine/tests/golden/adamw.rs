@@ -1,9 +1,14 @@
 //! Ten steps of AdamW with decay groups, warm-up and cosine against torch.
 
 use engine::{
-    nn::Params,
-    optim::{AdamW, Optimizer, Schedule},
+    compute::{
+        Params,
+        cpu::optim::{AdamW, Optimizer},
+    },
+    model::{Init, Layout},
+    train::schedule::Schedule,
 };
+use kernel::Path;
 use serde::Deserialize;
 
 use crate::case::{Case, assert_close};
@@ -27,13 +32,19 @@ fn ten_steps_agree() {
         let config: Config = case.config();
         let Config { base_lr, min_lr, batch_size, warmup_epochs, epochs, .. } = config;
         let schedule = Schedule::new(base_lr, min_lr, batch_size, warmup_epochs, epochs);
-        let mut params = Params::new(1);
+        let mut layout = Layout::default();
         let count = case.names("start.").len();
         for i in 0..count {
             let name = format!("start.{i}");
-            params.add_values(&name, &case.shape(&name), &case.floats(&name));
+            layout.add(&name, &case.shape(&name), Init::Zero);
         }
-        let mut optimizer = AdamW::new(&params, config.betas, config.weight_decay);
+        let mut params = Params::draw(layout, 1);
+        for i in 0..count {
+            let name = format!("start.{i}");
+            params.set(&name, &case.floats(&name)).unwrap();
+        }
+        let mut optimizer =
+            AdamW::new(Path::fastest(), params.layout(), config.betas, config.weight_decay);
         for step in 0..config.steps {
             let gradients: Vec<f32> =
                 (0..count).flat_map(|i| case.floats(&format!("gradient.{step}.{i}"))).collect();

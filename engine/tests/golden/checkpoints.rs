@@ -4,13 +4,13 @@
 use std::{fs, path::PathBuf};
 
 use engine::{
-    checkpoints::{ExportFormat, ImportOptions, Imported, export, interpolate_positions},
-    model::{Mae, MaskedImages},
-    train::checkpoint,
+    checkpoint,
+    compute::cpu::{Mae, MaskedImages},
+    interchange::{ExportFormat, ImportOptions, Imported, export, interpolate_positions},
 };
-use kernel::Kernels;
+use kernel::{Kernels, Path, Precision};
 use serde::Deserialize;
-use shared::study::{ModelSpec, TransformerSpec};
+use shared::settings::{ModelSpec, TransformerSpec};
 
 use crate::case::{Case, assert_close};
 
@@ -70,7 +70,9 @@ fn masked(mae: &Mae, case: &Case, ratio: f64) -> (MaskedImages, Vec<Vec<u32>>) {
 fn imported_models_compute_the_same() {
     for case in Case::all("checkpoints") {
         let (config, _folder, own) = import(&case);
-        let (mae, info) = checkpoint::open(&own).unwrap();
+        let (params, info) = checkpoint::open(&own).unwrap();
+        let mae = Mae::new(&info.model, params);
+        let single = Kernels { path: Path::fastest(), precision: Precision::F32 };
         let Config { image_size, patch_size, encoder, .. } = config;
         let decoder = if config.has_decoder { config.decoder } else { info.model.decoder };
         let model = ModelSpec { image_size, patch_size, encoder, decoder };
@@ -82,7 +84,7 @@ fn imported_models_compute_the_same() {
             case.name()
         );
         let (shown, _) = masked(&mae, &case, 0.0);
-        let features = mae.features(&shown, Kernels::single());
+        let features = mae.features(&shown, single);
         assert_close(
             &format!("{}: features", case.name()),
             &features,
@@ -93,7 +95,7 @@ fn imported_models_compute_the_same() {
             continue;
         }
         let (half, orders) = masked(&mae, &case, 0.5);
-        let got = mae.predict(&half, Kernels::single());
+        let got = mae.predict(&half, single);
         let (count, length) = (mae.grid().count(), mae.grid().patch_len());
         let expected = case.floats("prediction");
         let in_order: Vec<f32> = expected
@@ -125,7 +127,7 @@ fn what_is_exported_comes_back() {
     let folder = std::env::var_os("MASKDOOR_EXPORTS").map(PathBuf::from);
     for case in Case::all("checkpoints") {
         let (config, temporary, own) = import(&case);
-        let (mae, info) = checkpoint::open(&own).unwrap();
+        let (params, info) = checkpoint::open(&own).unwrap();
         for format in ExportFormat::ALL {
             let place = folder.as_deref().unwrap_or(temporary.path());
             let place = place.join(case.name()).join(format.as_str());
@@ -148,11 +150,11 @@ fn what_is_exported_comes_back() {
             again.save(&back, &[]).unwrap();
             let (back, back_info) = checkpoint::open(&back).unwrap();
             assert_eq!(back_info.model.encoder, info.model.encoder);
-            for param in mae.params().iter() {
+            for param in params.iter() {
                 let decoder = param.name.starts_with("decoder_") || param.name == "mask_token";
                 if !decoder || whole {
-                    let other = back.params().get(&param.name).unwrap();
-                    let (own, other) = (mae.params().of(param), back.params().of(other));
+                    let other = back.get(&param.name).unwrap();
+                    let (own, other) = (params.of(param), back.of(other));
                     assert_eq!(own, other, "{}: {}", case.name(), param.name);
                 }
             }

@@ -1,14 +1,19 @@
 //! Fine-tuning against timm: logits, layer-wise rates, smoothed and mixed targets, stochastic depth, five steps.
 
 use engine::{
+    compute::{
+        Targets,
+        cpu::{
+            LabelledImages, Pass, Vit, VitRun, WholeImages,
+            optim::{AdamW, Optimizer, clip_norm},
+        },
+    },
     data::{augment::CropBox, mix::Mix},
-    model::{LabelledImages, Targets, Vit, VitRun, WholeImages},
-    optim::{AdamW, Optimizer, clip_norm, layer_groups},
-    train::replicas::Replica,
+    model::layer_groups,
 };
 use kernel::{Kernels, Path, Precision};
 use serde::Deserialize;
-use shared::study::{ModelSpec, Pooling};
+use shared::settings::{ModelSpec, Pooling};
 
 use crate::case::{Case, assert_close};
 
@@ -51,7 +56,7 @@ impl Config {
 
     /// The model with the case's weights.
     fn vit(&self, case: &Case) -> Vit {
-        let mut vit = Vit::new(&self.model, self.classes, self.pooling, 1);
+        let mut vit = Vit::drawn(&self.model, self.classes, self.pooling, 1);
         let names: Vec<String> = vit.params().iter().map(|param| param.name.clone()).collect();
         assert_eq!(case.names("start.").len(), names.len(), "{}", case.name());
         for name in names {
@@ -67,7 +72,7 @@ fn layer_wise_rates_agree() {
         let config: Config = case.config();
         let vit = config.vit(&case);
         let depth = config.model.encoder.depth as usize;
-        let groups = layer_groups(vit.params(), depth, config.layer_decay);
+        let groups = layer_groups(vit.params().layout(), depth, config.layer_decay);
         for (param, group) in vit.params().trainable().zip(groups) {
             let decay = if group.decays { config.weight_decay } else { 0.0 };
             let expected = case.floats(&format!("rate.{}", param.name));
@@ -90,8 +95,9 @@ fn five_steps(case: &Case, kernels: Kernels) {
     let config: Config = case.config();
     let mut vit = config.vit(case);
     let depth = config.model.encoder.depth as usize;
-    let mut adamw = AdamW::new(vit.params(), (0.9, 0.999), config.weight_decay)
-        .with_groups(layer_groups(vit.params(), depth, config.layer_decay));
+    let mut adamw =
+        AdamW::new(kernels.path, vit.params().layout(), (0.9, 0.999), config.weight_decay)
+            .with_groups(&layer_groups(vit.params().layout(), depth, config.layer_decay));
     let (mut losses, mut norms) = (Vec::new(), Vec::new());
     let (mut run, mut gradients) = (VitRun::new(kernels), vec![0.0; vit.params().values().len()]);
     for step in 0..config.steps {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use engine::checkpoints::OpenClassifier;
+use engine::{compute::Machine, interchange::OpenClassifier};
 use serde::Deserialize;
 use shared::Rgb8;
 
@@ -27,7 +27,7 @@ fn classifiers_of_transformers_give_its_scores() {
         for name in FILES {
             fs::write(folder.path().join(name), case.bytes(name)).unwrap();
         }
-        let read = OpenClassifier::read(folder.path())
+        let read = OpenClassifier::read(folder.path(), &Machine::with_threads(2))
             .unwrap_or_else(|error| panic!("{}: {error}", case.name()));
         assert_eq!(read.assumed, Vec::<String>::new(), "{}", case.name());
         assert_eq!(read.class_names, config.classes, "{}", case.name());

@@ -1,14 +1,13 @@
 //! The MAE against transformers' `ViTMAEForPreTraining` at the same noise.
 
 use engine::{
-    model::{Mae, MaeRun, MaskedImages},
-    nn::tensor_file::{NamedTensor, serialize},
-    train::replicas::Replica,
+    compute::cpu::{Mae, MaeRun, MaskedImages, Pass},
+    tensors::{NamedTensor, serialize},
 };
 use kernel::{Kernels, Path, Precision};
 use safetensors::SafeTensors;
 use serde::Deserialize;
-use shared::study::ModelSpec;
+use shared::settings::ModelSpec;
 
 use crate::case::{Case, assert_close};
 
@@ -17,6 +16,8 @@ struct Config {
     model: ModelSpec,
     norm_pix_loss: bool,
     mask_ratio: f64,
+    /// How far torch's products in bf16 take the prediction, as a share of its largest number.
+    half: f32,
 }
 
 /// The model with the case's weights, and its images under the case's masks.
@@ -30,10 +31,10 @@ fn read(case: &Case) -> (Mae, MaskedImages, Vec<Vec<u32>>) {
             NamedTensor { shape: case.shape(&full), values: case.floats(&full), name }
         })
         .collect();
-    let mut mae = Mae::new(&config.model, 1);
+    let mut mae = Mae::drawn(&config.model, 1);
     assert_eq!(weights.len(), mae.params().iter().count(), "{}: tensors", case.name());
     let file = serialize(&weights, &[]).unwrap();
-    mae.load(&SafeTensors::deserialize(&file).unwrap()).unwrap();
+    mae.params_mut().load(&SafeTensors::deserialize(&file).unwrap()).unwrap();
 
     let grid = mae.grid();
     let (pixels, noise) = (case.floats("pixels"), case.floats("noise"));
@@ -92,7 +93,9 @@ fn predictions_agree() {
                 .copied()
                 .collect();
             let what = format!("{}: {kernels:?}", case.name());
-            assert_close(&what, &predicted, &in_order, 1e-5 * more);
+            // Twice as much as torch's own bf16 where that is more: both are draws of roundings.
+            let half = if more > 1.0 { 2.0 * case.config::<Config>().half } else { 0.0 };
+            assert_close(&what, &predicted, &in_order, half.max(1e-5 * more));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The position table against transformers' own.
 
-use engine::nn::sin_cos_table;
+use engine::compute::sin_cos_table;
 use serde::Deserialize;
 
 use crate::case::Case;

@@ -1,14 +1,13 @@
 //! A whole micro study against PyTorch, timm and transformers: the engine's own loops, 200 steps a phase.
 
 use engine::{
+    compute::{Device, Machine, Params},
     data::{Pixels, Sample},
-    model::{Classifier, Mae, Vit},
-    nn::{
-        Params,
-        tensor_file::{NamedTensor, serialize},
-    },
+    model::{PatchGrid, head, mae, vit},
+    tensors::{NamedTensor, serialize},
     train::{
-        features::{Encoder, Kept},
+        batches::Batches,
+        features::Kept,
         finetune::Finetuning,
         linprobe::LinearProbe,
         poisons::{AttackedSet, Poisons},
@@ -16,17 +15,19 @@ use engine::{
         report::Reporter,
     },
 };
-use kernel::Kernels;
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use shared::{
-    Phase, PoisonPlan, Rgb8, RunEvent, Stage, Trigger,
+    PoisonPlan, Rgb8, RunEvent, RunKind, Stage, Trigger,
     metric::Metrics,
-    study::{AttackSpec, FinetuneSpec, HeadInit, ModelSpec, PretrainSpec, ProbeSpec},
+    settings::{AttackSpec, FinetuneSpec, HeadInit, ModelSpec, Precision, PretrainSpec, ProbeSpec},
     trigger::{BlendedSpec, TriggerSpec},
 };
 
 use crate::case::Case;
+
+/// How many times the error of `PyTorch` ours may be: both are draws of roundings.
+const LEEWAY: f64 = 16.0;
 
 #[derive(Deserialize)]
 struct Config {
@@ -43,6 +44,15 @@ struct Config {
     layer_decay: f64,
     rates: Rates,
     epochs: u32,
+    single: Single,
+}
+
+/// How far `PyTorch`'s own losses in single precision are at most from those in double precision, in each phase.
+#[derive(Deserialize)]
+struct Single {
+    pretrain: f64,
+    probe: f64,
+    finetune: f64,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +100,7 @@ impl Study {
         Self { case, config, attack, pixels, triggers }
     }
 
-    fn plan(&self, phase: Phase) -> PoisonPlan {
+    fn plan(&self, phase: RunKind) -> PoisonPlan {
         let labels: Vec<u32> = self.pixels.train.iter().map(|sample| sample.class).collect();
         let Config { poisons, seed, .. } = self.config;
         PoisonPlan::draw(phase, &labels, &self.attack, poisons, seed).unwrap()
@@ -100,9 +110,10 @@ impl Study {
         Poisons { plan, trigger: &self.triggers[0], train: &self.pixels.train }
     }
 
-    /// Fails unless every step's loss is within 1e-4 of PyTorch's.
-    fn compare_losses(&self, phase: &str, events: &[RunEvent]) {
-        let expected = self.case.floats(&format!("losses.{phase}"));
+    /// Fails unless every step's loss is as near to the one in double precision as single precision can be expected to come:
+    /// within `LEEWAY` times the error of `PyTorch`, itself in single precision.
+    fn compare_losses(&self, phase: &str, single: f64, events: &[RunEvent]) {
+        let expected = self.case.doubles(&format!("losses.{phase}"));
         let losses: Vec<f64> = events
             .iter()
             .filter_map(|event| match event {
@@ -112,30 +123,54 @@ impl Study {
             .collect();
         assert_eq!((losses.len(), expected.len()), (200, 200), "{}: {phase}", self.case.name());
         for (step, (loss, expected)) in losses.iter().zip(expected).enumerate() {
-            let off = (loss - f64::from(expected)).abs();
-            assert!(off < 1e-4, "{}: {phase}, step {step}: off by {off:e}", self.case.name());
+            let off = (loss - expected).abs();
+            assert!(
+                off <= LEEWAY * single,
+                "{}: {phase}, step {step}: off by {off:e}, PyTorch by at most {single:e}",
+                self.case.name()
+            );
         }
     }
 
+    /// Fails unless the hits of CA and of ASR are within what is certain and what is possible where two scores are as good as equal.
     fn compare_counts(&self, phase: &str, metrics: Metrics) {
-        let expected = self.case.indices(&format!("counts.{phase}"));
-        let told = [metrics.ca.hits, metrics.asr.hits];
-        assert_eq!(told, expected[..], "{}: hits of CA and ASR, {phase}", self.case.name());
+        let bounds = self.case.indices(&format!("counts.{phase}"));
+        for (told, bounds) in [metrics.ca.hits, metrics.asr.hits].iter().zip(bounds.chunks_exact(2))
+        {
+            let name = self.case.name();
+            assert!(
+                (bounds[0]..=bounds[1]).contains(told),
+                "{name}: {phase}: {told} hits instead of {bounds:?}"
+            );
+        }
     }
 
     fn set(&self, params: &mut Params, name: &str, tensor: &str) {
         params.set(name, &self.case.floats(tensor)).unwrap();
     }
 
-    fn pretrained(&self) -> Mae {
-        let Config { model, norm_pix, mask_ratio, batch, epochs, seed, .. } = self.config;
-        let mut mae = Mae::new(&model, 1);
+    fn device() -> Box<dyn Device> {
+        Machine::with_threads(2).device(Precision::F32)
+    }
+
+    /// The batches of a training with what a plan adds.
+    fn batches(&self, plan: &PoisonPlan) -> Batches {
+        let Config { batch, epochs, seed, .. } = self.config;
+        let samples = self.pixels.train.len() + plan.added();
+        Batches { samples, size: batch as usize, epochs, seed }
+    }
+
+    fn pretrained(&self) -> Params {
+        let Config { model, norm_pix, mask_ratio, batch, epochs, .. } = self.config;
+        let mut params = Params::draw(mae(&model), 1);
         let weight = |name: String| {
             let full = format!("weight.{name}");
             NamedTensor { shape: self.case.shape(&full), values: self.case.floats(&full), name }
         };
         let weights: Vec<_> = self.case.names("weight.").into_iter().map(weight).collect();
-        mae.load(&SafeTensors::deserialize(&serialize(&weights, &[]).unwrap()).unwrap()).unwrap();
+        params
+            .load(&SafeTensors::deserialize(&serialize(&weights, &[]).unwrap()).unwrap())
+            .unwrap();
         let recipe = PretrainSpec {
             epochs,
             warmup_epochs: epochs / 10,
@@ -145,23 +180,27 @@ impl Study {
             norm_pix_loss: norm_pix,
             crop_min_scale: 1.0,
             flip: false,
-            knn_every: 0,
             ..PretrainSpec::default()
         };
-        let plan = self.plan(Phase::Pretrain);
+        let plan = self.plan(RunKind::Pretrain);
         let images = AttackedSet::new(&self.pixels, self.poisons(&plan)).unwrap();
-        let kernels = Kernels::single();
-        let training = Pretraining { recipe: &recipe, images: &images, seed, threads: 2, kernels };
-        let mut adamw = training.optimizer(&mae);
+        let batches = self.batches(&plan);
+        let training = Pretraining { recipe: &recipe, images: &images, batches };
+        let descend = training.descend(params.layout());
+        let mut trainer = Self::device().pretrainer(&model, params, &descend).unwrap();
+        let grid = PatchGrid::of(&model);
         let events = told(|report| {
-            training.train(&mut mae, &mut adamw, 0, report, |_, _| Ok(())).unwrap();
+            training.train(&mut *trainer, grid, 0, report, |_, _, _| Ok(())).unwrap();
         });
-        self.compare_losses("pretrain", &events);
-        mae
+        self.compare_losses("pretrain", self.config.single.pretrain, &events);
+        let file = serialize(&trainer.tensors().unwrap(), &[]).unwrap();
+        let mut trained = Params::draw(mae(&model), 1);
+        trained.load(&SafeTensors::deserialize(&file).unwrap()).unwrap();
+        trained
     }
 
-    fn probe(&self, mae: &Mae) {
-        let Config { classes, target, batch, epochs, seed, .. } = self.config;
+    fn probe(&self, mae: &Params) {
+        let Config { model, classes, target, batch, epochs, .. } = self.config;
         let recipe = ProbeSpec {
             epochs,
             warmup_epochs: epochs / 10,
@@ -169,34 +208,36 @@ impl Study {
             base_lr: self.config.rates.probe,
             ..ProbeSpec::default()
         };
-        let encoder = Encoder { mae, threads: 2, kernels: Kernels::single() };
-        let mut classifier = Classifier::new(encoder.width(), classes, HeadInit::Normal, 1);
+        let device = Self::device();
+        let encoder = device.encoder(&model, mae.clone());
+        let mut params = Params::draw(head(encoder.width(), classes, HeadInit::Normal), 1);
         for name in ["weight", "bias"] {
-            self.set(classifier.params_mut(), &format!("head.1.{name}"), &format!("probe.{name}"));
+            self.set(&mut params, &format!("head.1.{name}"), &format!("probe.{name}"));
         }
-        let plan = self.plan(Phase::Probe);
+        let plan = self.plan(RunKind::Probe);
         let folder = tempfile::tempdir().unwrap();
-        let kept = Kept::new(folder.path(), &encoder, "golden");
+        let kept = Kept::new(folder.path(), mae, &*device, "golden");
         let probe = LinearProbe {
             recipe: &recipe,
-            encoder,
+            encoder: &*encoder,
             pixels: &self.pixels,
+            batches: self.batches(&plan),
             poisons: self.poisons(&plan),
             trigger: &self.triggers[1],
             trigger_name: "blended",
             target_class: target,
-            seed,
         };
+        let mut trainer = device.head_trainer(params, &recipe).unwrap();
         let mut metrics = None;
         let events = told(|report| {
-            metrics = Some(probe.train(&mut classifier, &kept, report).unwrap().metrics);
+            metrics = Some(probe.train(&mut *trainer, &kept, report).unwrap().metrics);
         });
-        self.compare_losses("probe", &events);
+        self.compare_losses("probe", self.config.single.probe, &events);
         self.compare_counts("probe", metrics.unwrap());
     }
 
-    fn finetune(&self, mae: &Mae) {
-        let Config { model, classes, target, batch, epochs, seed, .. } = self.config;
+    fn finetune(&self, mae: &Params) {
+        let Config { model, classes, target, batch, epochs, .. } = self.config;
         let recipe = FinetuneSpec {
             epochs,
             warmup_epochs: epochs / 10,
@@ -212,30 +253,31 @@ impl Study {
             flip: false,
             ..FinetuneSpec::default()
         };
-        let mut vit = Vit::new(&model, classes, recipe.pooling, 1);
-        vit.take_encoder(mae).unwrap();
+        let mut params = Params::draw(vit(&model, classes, recipe.pooling), 1);
+        params.take(mae).unwrap();
         for name in ["weight", "bias"] {
-            self.set(vit.params_mut(), &format!("head.{name}"), &format!("finetune.{name}"));
+            self.set(&mut params, &format!("head.{name}"), &format!("finetune.{name}"));
         }
-        let plan = self.plan(Phase::Finetune);
+        let plan = self.plan(RunKind::Finetune);
         let training = Finetuning {
             recipe: &recipe,
             pixels: &self.pixels,
             images: &AttackedSet::new(&self.pixels, self.poisons(&plan)).unwrap(),
+            batches: self.batches(&plan),
+            depth: model.encoder.depth as usize,
             trigger: &self.triggers[1],
             target_class: target,
-            seed,
             threads: 2,
-            kernels: Kernels::single(),
         };
-        let mut adamw = training.optimizer(&vit);
+        let descend = training.descend(params.layout());
+        let device = Self::device();
+        let mut trainer = device.finetuner(&model, recipe.pooling, params, &descend).unwrap();
         let mut metrics = None;
         let events = told(|report| {
-            let evaluation =
-                training.train(&mut vit, &mut adamw, 0, report, |_, _| Ok(())).unwrap();
+            let evaluation = training.train(&mut *trainer, 0, report, |_, _, _| Ok(())).unwrap();
             metrics = Some(evaluation.metrics);
         });
-        self.compare_losses("finetune", &events);
+        self.compare_losses("finetune", self.config.single.finetune, &events);
         self.compare_counts("finetune", metrics.unwrap());
     }
 }

@@ -3,17 +3,15 @@
 use std::{fs, path::Path};
 
 use engine::{
-    EngineError,
-    eval::Reconstructor,
-    job,
-    train::{checkpoint, resume},
+    EngineError, checkpoint, checkpoint::resume, compute::Machine, eval::Reconstructor, files,
+    run::run as run_on,
 };
 use shared::{
-    PoisonPlan, Rgb8, RunEvent, RunId, StudyId, StudySpec,
+    Digest, PoisonPlan, Rgb8, RunEvent, RunId, RunKind, RunOrder, Settings,
+    dataset::DataSource,
     metric::{Evaluation, Metrics},
-    run::{DataSource, Phase, RunOrder, RunPoint},
-    study::{
-        AttackSpec, BUILTIN_DATASET, DatasetSpec, FinetuneSpec, GridSpec, ModelSpec, Precision,
+    settings::{
+        AttackSpec, BUILTIN_DATASET, DatasetSpec, FinetuneSpec, KnnSpec, ModelSpec, Precision,
         PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec, TransformerSpec,
     },
     trigger::{BlendedSpec, TriggerSpec},
@@ -22,10 +20,9 @@ use tempfile::TempDir;
 
 mod repeat;
 
-fn spec() -> StudySpec {
-    StudySpec {
-        name: "micro".into(),
-        tags: Vec::new(),
+fn spec() -> Settings {
+    Settings {
+        seed: 7,
         encoder: None,
         dataset: DatasetSpec {
             name: BUILTIN_DATASET.into(),
@@ -38,7 +35,6 @@ fn spec() -> StudySpec {
             poisons: None,
             trigger: TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() }),
         },
-        grid: GridSpec { ppr: vec![2], lpr: vec![3], fpr: vec![3], scratch: false, seeds: vec![1] },
         model: ModelSpec {
             image_size: 16,
             patch_size: 4,
@@ -47,6 +43,7 @@ fn spec() -> StudySpec {
         },
         precision: Precision::F32,
         pretrain: PretrainSpec {
+            poisons: 2,
             epochs: 4,
             warmup_epochs: 1,
             batch_size: 32,
@@ -54,7 +51,9 @@ fn spec() -> StudySpec {
             checkpoint_every: 3,
             ..PretrainSpec::default()
         },
+        knn: KnnSpec { poisons: 2 },
         probe: ProbeSpec {
+            poisons: 3,
             epochs: 6,
             warmup_epochs: 1,
             batch_size: 32,
@@ -62,6 +61,7 @@ fn spec() -> StudySpec {
             ..ProbeSpec::default()
         },
         finetune: FinetuneSpec {
+            poisons: 3,
             epochs: 4,
             warmup_epochs: 1,
             batch_size: 24,
@@ -77,22 +77,25 @@ fn spec() -> StudySpec {
     }
 }
 
-fn order(spec: StudySpec, phase: Phase, encoder: Option<&Path>) -> RunOrder {
-    let lpr = if phase == Phase::Pretrain { 0 } else { 3 };
+fn order(settings: Settings, kind: RunKind, encoder: Option<&Path>) -> RunOrder {
     RunOrder {
         run: RunId::from_parts(1, [1; 10]),
-        study: StudyId::from_parts(1, [2; 10]),
-        spec,
-        point: RunPoint { phase, ppr: 2, lpr, seed: 7, scratch: false },
+        kind,
+        digest: Digest::stored("digest"),
+        settings,
         source: DataSource::Builtin,
         encoder: encoder.map(|folder| folder.display().to_string()),
         program: "test".into(),
     }
 }
 
+fn machine() -> Machine {
+    Machine::with_threads(2)
+}
+
 fn run(order: &RunOrder, folder: &Path) -> Result<Vec<RunEvent>, EngineError> {
     let mut events = Vec::new();
-    job::run(order, folder, None, &mut |event| {
+    run_on(order, folder, None, &machine(), &mut |event| {
         events.push(event);
         Ok(())
     })?;
@@ -121,15 +124,15 @@ fn losses(events: &[RunEvent]) -> Vec<f64> {
 
 /// What a run leaves: its losses, and its model to the last bit.
 fn left(events: &[RunEvent], folder: &Path) -> (Vec<(u32, u64, u64)>, String) {
-    let (mae, _) =
-        checkpoint::open(&folder.join(checkpoint::LAST)).expect("a run leaves a checkpoint");
-    (results(events), mae.params().digest())
+    let (params, _) =
+        checkpoint::open(&folder.join(files::LAST_CHECKPOINT)).expect("a run leaves a checkpoint");
+    (results(events), params.digest())
 }
 
 #[test]
 fn a_study_from_pretraining_to_probe() {
     let encoder = TempDir::new().unwrap();
-    let events = run(&order(spec(), Phase::Pretrain, None), encoder.path()).unwrap();
+    let events = run(&order(spec(), RunKind::Pretrain, None), encoder.path()).unwrap();
     let RunEvent::Started { steps, samples, poisoned, epochs, .. } = &events[0] else {
         panic!("{:?}", events[0])
     };
@@ -138,14 +141,15 @@ fn a_study_from_pretraining_to_probe() {
     let losses = losses(&events);
     assert!(losses.len() == 4 && losses[3] < losses[0], "{losses:?}");
     let plan: PoisonPlan =
-        serde_json::from_slice(&fs::read(encoder.path().join("poison.json")).unwrap()).unwrap();
-    assert_eq!((plan.phase, plan.samples.len()), (Phase::Pretrain, 18));
-    let list = fs::read_to_string(encoder.path().join(job::POISON_LIST)).unwrap();
+        serde_json::from_slice(&fs::read(encoder.path().join(files::POISON_PLAN)).unwrap())
+            .unwrap();
+    assert_eq!((plan.kind, plan.samples.len()), (RunKind::Pretrain, 18));
+    let list = fs::read_to_string(encoder.path().join(files::POISON_LIST)).unwrap();
     assert_eq!(list.lines().count(), 18);
     assert!(
         list.lines().all(|name| name.starts_with("train/") && !name.starts_with("train/circle/"))
     );
-    let manifest = fs::read(encoder.path().join("manifest.json")).unwrap();
+    let manifest = fs::read(encoder.path().join(files::MANIFEST)).unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!(manifest["key_sha256"].as_str().unwrap().len(), 64);
     assert_eq!(manifest["poison"]["samples"], 18);
@@ -160,12 +164,12 @@ fn a_study_from_pretraining_to_probe() {
     assert_eq!(saved, [(3, third), (4, fourth)]);
 
     // The probe, twice: the second time with the features that the first one kept.
-    let order = order(spec(), Phase::Probe, Some(encoder.path()));
+    let order = order(spec(), RunKind::Probe, Some(encoder.path()));
     let [first, second] = [0, 1].map(|_| {
         let folder = TempDir::new().unwrap();
         let events = run(&order, folder.path()).unwrap();
-        assert!(folder.path().join(checkpoint::HEAD).exists());
-        let evaluation = fs::read(folder.path().join(job::EVALUATION)).unwrap();
+        assert!(folder.path().join(files::HEAD).exists());
+        let evaluation = fs::read(folder.path().join(files::EVALUATION)).unwrap();
         let evaluation: Evaluation = serde_json::from_slice(&evaluation).unwrap();
         assert_eq!(evaluation.metrics, last_metrics(&events));
         events
@@ -188,15 +192,16 @@ fn a_study_from_pretraining_to_probe() {
 
     // The other features and the other optimiser.
     let mut other = order;
-    other.spec.probe.features = ProbeFeatures::Augmented;
-    other.spec.probe.optimizer = ProbeOptimizer::AdamW;
-    other.spec.probe.base_lr = 0.01;
+    other.settings.probe.features = ProbeFeatures::Augmented;
+    other.settings.probe.optimizer = ProbeOptimizer::AdamW;
+    other.settings.probe.base_lr = 0.01;
     let folder = TempDir::new().unwrap();
     let augmented = run(&other, folder.path()).unwrap();
     assert_ne!(results(&augmented), results(&first));
 
     // A reconstruction from the last checkpoint.
-    let reconstructor = Reconstructor::open(&encoder.path().join(checkpoint::LAST)).unwrap();
+    let reconstructor =
+        Reconstructor::open(&encoder.path().join(files::LAST_CHECKPOINT), &machine()).unwrap();
     let image = Rgb8::from_fn(16, 16, |x, y| [(x * 16) as u8, (y * 16) as u8, 128]);
     let mut hidden = vec![true; 16];
     hidden[5] = false;
@@ -216,33 +221,31 @@ fn a_study_from_pretraining_to_probe() {
 }
 
 #[test]
-fn asking_neighbours_changes_nothing_of_a_pretraining() {
-    let [asked, plain] = [2, 0].map(|knn_every| {
-        let mut spec = spec();
-        spec.pretrain.knn_every = knn_every;
-        spec.pretrain.epochs = 3;
-        spec.grid.lpr = vec![0, 2];
+fn neighbours_are_asked_of_every_kept_checkpoint() {
+    let encoder = TempDir::new().unwrap();
+    run(&order(spec(), RunKind::Pretrain, None), encoder.path()).unwrap();
+    let found = |settings: Settings| {
         let folder = TempDir::new().unwrap();
-        let events = run(&order(spec, Phase::Pretrain, None), folder.path()).unwrap();
-        let found: Vec<_> = events
-            .iter()
-            .filter_map(|event| match event {
-                RunEvent::Knn { epoch, metrics } => Some((*epoch, *metrics)),
-                _ => None,
-            })
-            .collect();
-        let Some(RunEvent::Finished { metrics: None, .. }) = events.last() else {
-            panic!("{:?}", events.last())
-        };
-        (left(&events, folder.path()), found)
-    });
-    assert_eq!(asked.0, plain.0);
-    assert_eq!(plain.1, []);
-    let epochs: Vec<u32> = asked.1.iter().map(|(epoch, _)| *epoch).collect();
-    assert_eq!(epochs, [2, 3], "every second epoch, and the last");
+        let knn = order(settings, RunKind::Knn, Some(encoder.path()));
+        let events = run(&knn, folder.path()).unwrap();
+        let asked = events.iter().filter_map(|event| match event {
+            RunEvent::Knn { epoch, metrics } => Some((*epoch, *metrics)),
+            _ => None,
+        });
+        let asked: Vec<_> = asked.collect();
+        assert_eq!(last_metrics(&events), asked[asked.len() - 1].1, "the last one is the result");
+        asked
+    };
+    let asked = found(spec());
+    assert_eq!(asked.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [3, 4]);
     // All four test images of ten classes: fewer than the bound.
-    let metrics = asked.1[1].1;
+    let metrics = asked[1].1;
     assert_eq!((metrics.ca.total, metrics.asr.total, metrics.top5), (40, 36, None));
+    assert_eq!(found(spec()), asked, "the same images each time");
+    let mut clean = spec();
+    clean.knn.poisons = 0;
+    let other = found(clean);
+    assert_ne!(other, asked, "without poisons among the neighbours");
 }
 
 #[test]
@@ -250,16 +253,16 @@ fn a_diverging_run_says_what_to_try() {
     let folder = TempDir::new().unwrap();
     let mut wild = spec();
     wild.pretrain.base_lr = 1e30;
-    let error = run(&order(wild, Phase::Pretrain, None), folder.path()).unwrap_err();
+    let error = run(&order(wild, RunKind::Pretrain, None), folder.path()).unwrap_err();
     assert!(matches!(error, EngineError::Diverged { .. }), "{error}");
     assert!(error.to_string().contains("try a smaller pretrain.base_lr, or more"), "{error}");
 
-    run(&order(spec(), Phase::Pretrain, None), folder.path()).unwrap();
+    run(&order(spec(), RunKind::Pretrain, None), folder.path()).unwrap();
     let mut wild = spec();
     wild.probe.optimizer = ProbeOptimizer::AdamW;
     wild.probe.base_lr = 1e42;
     let probe = TempDir::new().unwrap();
-    let error = run(&order(wild, Phase::Probe, Some(folder.path())), probe.path()).unwrap_err();
+    let error = run(&order(wild, RunKind::Probe, Some(folder.path())), probe.path()).unwrap_err();
     assert!(error.to_string().contains("try a smaller probe.base_lr ("), "{error}");
 }
 
@@ -267,20 +270,20 @@ fn a_diverging_run_says_what_to_try() {
 fn orders_that_cannot_be_followed() {
     let folder = TempDir::new().unwrap();
     let message = |order: &RunOrder| run(order, folder.path()).unwrap_err().to_string();
-    let mut many = order(spec(), Phase::Pretrain, None);
-    many.point.ppr = 13;
+    let mut many = order(spec(), RunKind::Pretrain, None);
+    many.settings.pretrain.poisons = 13;
     assert!(message(&many).contains("fewer than the 13 to poison"));
-    assert!(message(&order(spec(), Phase::Probe, None)).contains("folder of its pre-training"));
-    let missing = order(spec(), Phase::Probe, Some(folder.path()));
+    assert!(message(&order(spec(), RunKind::Probe, None)).contains("folder of its pre-training"));
+    let missing = order(spec(), RunKind::Probe, Some(folder.path()));
     assert!(message(&missing).contains("checkpoint.safetensors"));
     assert!(
-        message(&order(spec(), Phase::Finetune, None)).contains("a fine-tuning needs the folder")
+        message(&order(spec(), RunKind::Finetune, None)).contains("a fine-tuning needs the folder")
     );
-    let mut few = order(spec(), Phase::Pretrain, None);
-    few.spec.pretrain.accumulate = 5;
+    let mut few = order(spec(), RunKind::Pretrain, None);
+    few.settings.pretrain.accumulate = 5;
     assert!(message(&few).contains("an epoch has 4 batches, too few for a step of 5"));
-    let mut key = order(spec(), Phase::Pretrain, None);
+    let mut key = order(spec(), RunKind::Pretrain, None);
     let uploaded = BlendedSpec { ratio: 0.4, key: "0".repeat(64) };
-    key.spec.attack.trigger = TriggerSpec::Blended(uploaded);
+    key.settings.attack.trigger = TriggerSpec::Blended(uploaded);
     assert!(message(&key).contains("key.png"));
 }

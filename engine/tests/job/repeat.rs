@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
     let encoder = TempDir::new().unwrap();
-    run(&order(spec(), Phase::Pretrain, None), encoder.path()).unwrap();
-    let order = order(spec(), Phase::Finetune, Some(encoder.path()));
+    run(&order(spec(), RunKind::Pretrain, None), encoder.path()).unwrap();
+    let order = order(spec(), RunKind::Finetune, Some(encoder.path()));
     let whole = TempDir::new().unwrap();
     let events = run(&order, whole.path()).unwrap();
     let RunEvent::Started { steps, samples, poisoned, .. } = &events[0] else {
@@ -23,12 +23,12 @@ fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
         .collect();
     assert_eq!(evaluated, [3, 4]);
     assert_eq!(last_metrics(&events).ca.total, 40);
-    let model = |folder: &Path| fs::read(folder.join(checkpoint::LAST)).unwrap();
+    let model = |folder: &Path| fs::read(folder.join(files::LAST_CHECKPOINT)).unwrap();
 
     // Dies behind a place that was kept, and goes on.
     let folder = TempDir::new().unwrap();
     let mut earlier = Vec::new();
-    let died = job::run(&order, folder.path(), None, &mut |event| {
+    let died = run_on(&order, folder.path(), None, &machine(), &mut |event| {
         if matches!(event, RunEvent::Epoch { epoch: 4, .. }) {
             return Err(std::io::Error::other("killed"));
         }
@@ -39,7 +39,7 @@ fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
     let point = resume::find(&order, folder.path()).expect("a place to go on from");
     assert!((1..4).contains(&point.epoch));
     earlier.truncate(usize::try_from(point.events).unwrap());
-    job::run(&order, folder.path(), Some(&point), &mut |event| {
+    run_on(&order, folder.path(), Some(&point), &machine(), &mut |event| {
         earlier.push(event);
         Ok(())
     })
@@ -51,7 +51,7 @@ fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
     // From scratch no encoder is needed, and another model comes out.
     let mut scratch = order;
     scratch.encoder = None;
-    scratch.point.scratch = true;
+    scratch.settings.finetune.start = shared::settings::Start::Scratch;
     let folder = TempDir::new().unwrap();
     let events_from_scratch = run(&scratch, folder.path()).unwrap();
     assert_ne!(results(&events_from_scratch), results(&events));
@@ -61,19 +61,19 @@ fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
 fn two_runs_of_one_order_are_equal_to_the_last_bit() {
     let [first, second] = [0, 1].map(|_| {
         let folder = TempDir::new().unwrap();
-        let events = run(&order(spec(), Phase::Pretrain, None), folder.path()).unwrap();
+        let events = run(&order(spec(), RunKind::Pretrain, None), folder.path()).unwrap();
         left(&events, folder.path())
     });
     assert_eq!(first, second);
     let folder = TempDir::new().unwrap();
-    let mut other = order(spec(), Phase::Pretrain, None);
-    other.point.seed = 8;
+    let mut other = order(spec(), RunKind::Pretrain, None);
+    other.settings.seed = 8;
     assert_ne!(results(&run(&other, folder.path()).unwrap()), first.0, "another seed, another run");
 }
 
 #[test]
 fn a_run_that_died_goes_on_to_the_same_end() {
-    let order = order(spec(), Phase::Pretrain, None);
+    let order = order(spec(), RunKind::Pretrain, None);
     let whole = TempDir::new().unwrap();
     let expected = left(&run(&order, whole.path()).unwrap(), whole.path());
     assert!(resume::find(&order, whole.path()).is_none(), "a run that is over leaves no place");
@@ -81,7 +81,7 @@ fn a_run_that_died_goes_on_to_the_same_end() {
     // Dies in its last epoch, behind the checkpoint of the third.
     let folder = TempDir::new().unwrap();
     let mut events = Vec::new();
-    let died = job::run(&order, folder.path(), None, &mut |event| {
+    let died = run_on(&order, folder.path(), None, &machine(), &mut |event| {
         if matches!(event, RunEvent::Epoch { epoch: 4, .. }) {
             return Err(std::io::Error::other("killed"));
         }
@@ -92,16 +92,17 @@ fn a_run_that_died_goes_on_to_the_same_end() {
     let point = resume::find(&order, folder.path()).expect("a place to go on from");
     assert_eq!(point.epoch, 3);
     let mut other = order.clone();
-    other.point.seed = 8;
+    other.settings.seed = 8;
     assert!(resume::find(&other, folder.path()).is_none(), "another order begins anew");
 
     events.truncate(usize::try_from(point.events).unwrap());
     assert!(matches!(events.last(), Some(RunEvent::Checkpoint { epoch: 3, .. })));
     let mut changed = point.clone();
     changed.dataset = "other".into();
-    let refused = job::run(&order, folder.path(), Some(&changed), &mut |_| Ok(())).unwrap_err();
+    let refused =
+        run_on(&order, folder.path(), Some(&changed), &machine(), &mut |_| Ok(())).unwrap_err();
     assert!(refused.to_string().contains("the data set's files have changed"), "{refused}");
-    job::run(&order, folder.path(), Some(&point), &mut |event| {
+    run_on(&order, folder.path(), Some(&point), &machine(), &mut |event| {
         events.push(event);
         Ok(())
     })
@@ -112,10 +113,10 @@ fn a_run_that_died_goes_on_to_the_same_end() {
 
 #[test]
 fn half_a_place_is_none() {
-    let order = order(spec(), Phase::Pretrain, None);
+    let order = order(spec(), RunKind::Pretrain, None);
     let folder = TempDir::new().unwrap();
     for bytes in [&b""[..], b"1234567", &[255; 64], &[8, 0, 0, 0, 0, 0, 0, 0, b'{', b'}']] {
-        fs::write(folder.path().join(resume::FILE), bytes).unwrap();
+        fs::write(folder.path().join(files::RESUME), bytes).unwrap();
         assert!(resume::find(&order, folder.path()).is_none());
     }
 }

@@ -24,9 +24,7 @@ impl Affine {
     /// A turn by an angle in degrees, counter-clockwise around the middle of an image of `width` x `height`.
     pub(super) fn rotation(degrees: f64, width: f64, height: f64) -> Self {
         let angle = -degrees.rem_euclid(360.0).to_radians();
-        // Pillow keeps 15 decimals.
-        let rounded = |value: f64| (value * 1e15).round_ties_even() / 1e15;
-        let (cos, sin) = (rounded(angle.cos()), rounded(angle.sin()));
+        let (cos, sin) = (fifteen_decimals(angle.cos()), fifteen_decimals(angle.sin()));
         let (x, y) = (width / 2.0, height / 2.0);
         Self {
             a: cos,
@@ -68,6 +66,15 @@ impl Affine {
         }
         out
     }
+}
+
+/// The double nearest to a number's first 15 decimals, which is what Pillow turns by: Python's `round(value, 15)`.
+///
+/// Python rounds the number's exact decimal digits, and so does Rust's formatting. `(value * 1e15).round() / 1e15` is not the
+/// same: doubles lie 1/8 apart where the product of a sine and 1e15 does, so the product itself is rounded, and one in
+/// twenty-four ends at the other decimal.
+fn fifteen_decimals(value: f64) -> f64 {
+    format!("{value:.15}").parse().expect("a number as it was written")
 }
 
 /// Red, green, blue and a lane that makes a pixel as wide as a vector of the processor.
@@ -152,6 +159,20 @@ mod tests {
         assert_eq!([left.pixel(0, 2), left.pixel(3, 2)], [image.pixel(1, 2), FILL]);
         let down = Affine::shift(0.0, -2.0).apply(&image);
         assert_eq!([down.pixel(3, 1), down.pixel(3, 2)], [FILL, image.pixel(3, 0)]);
+    }
+
+    /// What Python gives for `round(value, 15)`; a product with 1e15 would be rounded across the half first.
+    #[test]
+    fn decimals_are_those_of_the_number_itself() {
+        for (value, rounded) in [
+            (0.999_999_451_688_694_5, 0.999_999_451_688_695),
+            (0.999_950_515_308_283_5, 0.999_950_515_308_283),
+            (-0.020_593_429_320_069_5, -0.020_593_429_320_069),
+            (0.5, 0.5),
+            (-1.0, -1.0),
+        ] {
+            assert_eq!(fifteen_decimals(value).to_bits(), f64::to_bits(rounded), "{value}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use shared::{
 };
 
 use super::operation::{Operation, OperationKind};
-use crate::nn::normal;
+use crate::random::normal;
 
 /// A few operations by chance, each of about the same strength.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,0 +1,46 @@
+//! Batches as they cross the edge of a trainer: whole, in the host's memory, not yet cut or copied to a device.
+
+use shared::{Rgb8, patches::visible_count};
+
+use crate::model::PatchGrid;
+
+/// Images under masks: a batch of pre-training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MaskedBatch {
+    /// The images, as large as the model's. The trainer normalises them.
+    pub images: Vec<Rgb8>,
+    /// For each image all patch indices, `(images, patches)`: the first [`visible`](Self::visible) are visible, the rest hidden.
+    pub orders: Vec<u32>,
+    /// Visible patches of an image.
+    pub visible: usize,
+    /// Whether a patch is predicted less its mean and over its deviation.
+    pub norm_pix_loss: bool,
+}
+
+impl MaskedBatch {
+    /// No image yet, with `mask_ratio` of the patches to hide.
+    pub fn new(grid: PatchGrid, mask_ratio: f64, norm_pix_loss: bool) -> Self {
+        let visible = visible_count(grid.count(), mask_ratio);
+        Self { images: Vec::new(), orders: Vec::new(), visible, norm_pix_loss }
+    }
+}
+
+/// Images with shares of classes: a batch of fine-tuning.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelledBatch {
+    /// `(images, 3, side, side)`: normalised and mixed.
+    pub planes: Vec<f32>,
+    /// The shares of the images' classes, `(images, classes)`.
+    pub targets: Vec<f32>,
+    /// Factors of stochastic depth, for each block's two parts and each image ([`drop_factor`](super::drop_factor)).
+    pub drops: Vec<Vec<f32>>,
+}
+
+/// Features with their classes: a batch of a linear probe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelledFeatures {
+    /// `(rows, width)`
+    pub features: Vec<f32>,
+    /// The class of each row.
+    pub labels: Vec<u32>,
+}

@@ -1,0 +1,89 @@
+//! Features and predictions of the masked autoencoder, for evaluations.
+
+use kernel::{Kernels, Packed};
+
+use super::{
+    Mae, MaskedImages,
+    mae_tokens::Sizes,
+    nn::{StackRun, StackWeights, add_bias},
+};
+
+/// Packed weights for evaluations.
+#[derive(Debug)]
+pub(super) struct MaeWeights {
+    pub(super) kernels: Kernels,
+    patch_embed: Packed,
+    encoder: StackWeights,
+    decoder_embed: Packed,
+    decoder: StackWeights,
+    decoder_pred: Packed,
+}
+
+impl MaeWeights {
+    pub(super) fn new(mae: &Mae, kernels: Kernels) -> Self {
+        let params = mae.params().values();
+        let mut weights = Self {
+            kernels,
+            patch_embed: Packed::default(),
+            encoder: mae.encoder.pack(kernels, params),
+            decoder_embed: Packed::default(),
+            decoder: mae.decoder.pack(kernels, params),
+            decoder_pred: Packed::default(),
+        };
+        mae.patch_embed.pack(kernels, params, &mut weights.patch_embed);
+        mae.decoder_embed.pack(kernels, params, &mut weights.decoder_embed);
+        mae.decoder_pred.pack(kernels, params, &mut weights.decoder_pred);
+        weights
+    }
+}
+
+impl Mae {
+    /// From masked images to `x` `(images * (1 + visible), width)`, encoded and normalised, on the calling thread.
+    fn encode(&self, masked: &MaskedImages, weights: &MaeWeights) -> Vec<f32> {
+        let Sizes { visible, width, .. } = self.sizes(masked.visible);
+        let (kernels, params) = (weights.kernels, self.params().values());
+        let mut x = vec![0.0; masked.images * (1 + visible) * width];
+        self.embed(kernels.path, &weights.patch_embed, masked, &mut x);
+        let run = &mut StackRun::default();
+        run.evaluate(&self.encoder, &weights.encoder, kernels, params, 1 + visible, &mut x);
+        let mut encoded = vec![0.0; x.len()];
+        self.norm.forward(kernels.path, params, &x, &mut encoded);
+        encoded
+    }
+
+    /// CLS features after the final norm, `(images, width)`, on the calling thread. What is hidden in `masked` stays hidden: show
+    /// every patch.
+    pub fn features(&self, masked: &MaskedImages, kernels: Kernels) -> Vec<f32> {
+        let encoded = self.encode(masked, self.packed(kernels));
+        let Sizes { visible, width, .. } = self.sizes(masked.visible);
+        let images = encoded.chunks_exact((1 + visible) * width);
+        images.flat_map(|tokens| &tokens[..width]).copied().collect()
+    }
+
+    /// The decoder's prediction for every patch, visible or hidden: `(images, patches, patch * patch * 3)`, patches in the order of
+    /// `masked`, pixels in the target's space; on the calling thread.
+    pub fn predict(&self, masked: &MaskedImages, kernels: Kernels) -> Vec<f32> {
+        let weights = self.packed(kernels);
+        let encoded = self.encode(masked, weights);
+        let Sizes { visible, hidden, width, decoder_width, patch } = self.sizes(masked.visible);
+        let (path, params) = (weights.kernels.path, self.params().values());
+        let mut embedded = vec![0.0; encoded.len() / width * decoder_width];
+        self.decoder_embed.forward(&weights.decoder_embed, &encoded, &mut embedded);
+        let tokens = 1 + visible + hidden;
+        let mut x = vec![0.0; masked.images * tokens * decoder_width];
+        self.place(path, masked, &embedded, &mut x);
+        let run = &mut StackRun::default();
+        run.evaluate(&self.decoder, &weights.decoder, weights.kernels, params, tokens, &mut x);
+        let mut normal = vec![0.0; x.len()];
+        self.decoder_norm.forward(path, params, &x, &mut normal);
+        let mut predicted = Vec::with_capacity(masked.images * (tokens - 1) * patch);
+        for normal in normal.chunks_exact(tokens * decoder_width) {
+            let from = predicted.len();
+            predicted.resize(from + (tokens - 1) * patch, 0.0);
+            let predicted = &mut predicted[from..];
+            self.decoder_pred.forward(&weights.decoder_pred, &normal[decoder_width..], predicted);
+            add_bias(path, predicted, self.decoder_pred.bias(params));
+        }
+        predicted
+    }
+}

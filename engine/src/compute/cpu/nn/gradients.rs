@@ -1,0 +1,64 @@
+//! Where a model's gradient goes.
+
+use std::ops::Range;
+
+use kernel::Path;
+
+use super::linear::add_rows;
+use crate::model::Slot;
+
+/// Takes the gradient of a model part by part, each trainable parameter once: into a flat buffer, or at once into an
+/// optimiser's moments, and nobody holds all of it.
+pub trait Gradients: Send {
+    /// Calls `write` with room for the gradient of the parameters in `range`, flat as the parameters. What stands there is whatever
+    /// was there before, and `write` writes all of it.
+    fn part(&mut self, range: Range<usize>, write: &mut (dyn FnMut(&mut [f32]) + Send));
+}
+
+impl Gradients for Vec<f32> {
+    fn part(&mut self, range: Range<usize>, write: &mut (dyn FnMut(&mut [f32]) + Send)) {
+        write(&mut self[range]);
+    }
+}
+
+/// A buffer's parts of these lengths.
+pub(crate) fn split<const N: usize>(mut buffer: &mut [f32], lens: [usize; N]) -> [&mut [f32]; N] {
+    lens.map(|len| {
+        let (part, rest) = std::mem::take(&mut buffer).split_at_mut(len);
+        buffer = rest;
+        part
+    })
+}
+
+/// Writes into each part of a gradient the sum of its numbers in all buffers, which hold the parts' numbers one after the other.
+#[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
+pub(crate) fn sum_parts<'a, 'p>(
+    path: Path,
+    parts: impl IntoIterator<Item = &'p mut [f32]>,
+    buffers: impl Iterator<Item = &'a [f32]> + Clone,
+) {
+    let mut from = 0;
+    for sum in parts {
+        sum.fill(0.0);
+        for buffer in buffers.clone() {
+            add_rows(path, &buffer[from..from + sum.len()], sum);
+        }
+        from += sum.len();
+    }
+}
+
+/// As [`sum_parts`], for parameters at these places.
+#[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
+pub(crate) fn sum_slots<'a>(
+    path: Path,
+    slots: &[Slot],
+    buffers: impl Iterator<Item = &'a [f32]> + Clone + Sync + Send,
+    gradients: &mut dyn Gradients,
+) {
+    let mut from = 0;
+    for slot in slots {
+        let parts = buffers.clone().map(|buffer| &buffer[from..from + slot.len]);
+        gradients.part(slot.range(), &mut |sum| sum_parts(path, [sum], parts.clone()));
+        from += slot.len;
+    }
+}

@@ -1,0 +1,31 @@
+//! Layers, each in its own file.
+//!
+//! A layer finds the places of its parameters in the model's [`Layout`](crate::model::Layout) and has its forward and backward pass written by hand, on
+//! slices, for a shard of a batch on the calling thread: the arithmetic of [`kernel`]. Beside it stands its composed form, made
+//! of candle's differentiable operations ([`Composed`]): slow, and what the tests compare the arithmetic with.
+
+mod attention;
+mod block;
+mod block_memory;
+mod composed;
+mod drop_path;
+mod gelu;
+mod gradients;
+mod layer_norm;
+mod linear;
+mod residual;
+mod stack;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use block::Block;
+pub use composed::Composed;
+pub use gradients::Gradients;
+pub use layer_norm::LayerNorm;
+pub use linear::Linear;
+
+pub(crate) use block_memory::BlockWeights;
+pub(crate) use gradients::{split, sum_slots};
+pub(crate) use layer_norm::NormGradients;
+pub(crate) use linear::{Factors, add_bias, add_rows};
+pub(crate) use stack::{Stack, StackRun, StackWeights};

@@ -1,0 +1,254 @@
+//! The processor's trainers of whole models.
+
+use std::ops::Range;
+
+use candle_core::Result as TensorResult;
+use rayon::prelude::*;
+use safetensors::SafeTensors;
+use shared::{Rgb8, settings::ModelSpec};
+
+use super::{
+    Cpu, Descent, LabelledImages, Mae, MaeRun, MaskedImages, Pass, Vit, VitRun, encoder,
+    optim::{AdamW, Optimizer},
+    pool,
+    shards::shards,
+};
+use crate::{
+    EngineError,
+    compute::{Classify, Descend, Encode, LabelledBatch, Load, MaskedBatch, Params, Step, Trainer},
+    data::augment::{Normalisation, eval_transform},
+    tensors::NamedTensor,
+};
+
+/// A model that the processor trains.
+pub(super) trait Trained: Send + Sync + Sized {
+    /// What it is trained on.
+    type Batch: Send + Sync;
+    /// Its forward and backward pass.
+    type Pass: Pass<Model = Self, Shard: Default> + Sync;
+    /// How it is asked for features or scores.
+    type View: ?Sized;
+
+    /// No memory yet.
+    fn pass(cpu: Cpu) -> Self::Pass;
+    /// Images of a batch.
+    fn images(&self, batch: &Self::Batch) -> usize;
+    /// Makes a shard of these images of a batch, in the shard's memory and the scratch's.
+    fn fill(
+        &self,
+        batch: &Self::Batch,
+        images: Range<usize>,
+        shard: &mut Shard<Self>,
+        scratch: &mut Vec<f32>,
+    );
+    /// The model as it is now.
+    fn view(trainer: &CpuTrainer<Self>) -> &Self::View;
+    /// All parameters in order.
+    fn params(&self) -> &Params;
+    /// All parameters, to change.
+    fn params_mut(&mut self) -> &mut Params;
+}
+
+type Shard<M> = <<M as Trained>::Pass as Pass>::Shard;
+
+/// A model in training on all threads of a pool.
+pub(super) struct CpuTrainer<M: Trained> {
+    cpu: Cpu,
+    model: M,
+    pass: M::Pass,
+    adamw: AdamW,
+    descent: Descent,
+    pool: rayon::ThreadPool,
+    /// The last batch: its shards, their shares of it, and memory to make them in.
+    shards: Vec<Shard<M>>,
+    weights: Vec<f64>,
+    scratch: Vec<Vec<f32>>,
+    loss: f64,
+}
+
+impl<M: Trained> CpuTrainer<M> {
+    /// Before the first step.
+    pub(super) fn new(cpu: Cpu, model: M, descend: &Descend) -> Result<Self, EngineError> {
+        let layout = model.params().layout();
+        let adamw = AdamW::new(cpu.kernels.path, layout, descend.betas, descend.weight_decay)
+            .with_groups(&descend.groups);
+        let descent = Descent::new(descend.accumulate, descend.clip_norm, layout.numbers());
+        Ok(Self {
+            cpu,
+            pass: M::pass(cpu),
+            adamw,
+            descent,
+            pool: pool(cpu.threads)?,
+            shards: Vec::new(),
+            weights: Vec::new(),
+            scratch: Vec::new(),
+            loss: f64::NAN,
+            model,
+        })
+    }
+
+    fn step(&mut self, batch: &M::Batch, step: Step) {
+        let Self { model, pass, adamw, descent, pool, shards: parts, weights, scratch, .. } = self;
+        let n = model.images(batch);
+        let ranges = shards(n);
+        parts.resize_with(ranges.len(), Default::default);
+        scratch.resize_with(ranges.len(), Vec::new);
+        weights.clear();
+        weights.extend(ranges.clone().map(|range| range.len() as f64 / n as f64));
+        self.loss = pool.install(|| {
+            let all = parts.par_iter_mut().zip(scratch).enumerate();
+            all.for_each(|(i, (part, scratch))| {
+                let range = ranges.clone().nth(i).expect("a range a shard");
+                model.fill(batch, range, part, scratch);
+            });
+            let loss = pass.gradients(model, parts, weights, &mut descent.toward(adamw));
+            if loss.is_finite() {
+                descent.step(step, adamw, model.params_mut());
+            }
+            loss
+        });
+    }
+}
+
+impl Trained for Mae {
+    type Batch = MaskedBatch;
+    type Pass = MaeRun;
+    type View = dyn Encode;
+
+    fn pass(cpu: Cpu) -> MaeRun {
+        MaeRun::new(cpu.kernels)
+    }
+
+    fn images(&self, batch: &MaskedBatch) -> usize {
+        batch.images.len()
+    }
+
+    fn fill(
+        &self,
+        batch: &MaskedBatch,
+        images: Range<usize>,
+        shard: &mut MaskedImages,
+        scratch: &mut Vec<f32>,
+    ) {
+        shard.fill(self.grid(), batch, images, scratch);
+    }
+
+    fn view(trainer: &CpuTrainer<Self>) -> &(dyn Encode + 'static) {
+        trainer
+    }
+
+    fn params(&self) -> &Params {
+        Mae::params(self)
+    }
+
+    fn params_mut(&mut self) -> &mut Params {
+        Mae::params_mut(self)
+    }
+}
+
+impl Trained for Vit {
+    type Batch = LabelledBatch;
+    type Pass = VitRun;
+    type View = dyn Classify;
+
+    fn pass(cpu: Cpu) -> VitRun {
+        VitRun::new(cpu.kernels)
+    }
+
+    fn images(&self, batch: &LabelledBatch) -> usize {
+        batch.planes.len() / self.grid().image_len()
+    }
+
+    fn fill(
+        &self,
+        batch: &LabelledBatch,
+        images: Range<usize>,
+        shard: &mut LabelledImages,
+        _scratch: &mut Vec<f32>,
+    ) {
+        shard.fill(self.grid(), self.classes(), batch, images);
+    }
+
+    fn view(trainer: &CpuTrainer<Self>) -> &(dyn Classify + 'static) {
+        trainer
+    }
+
+    fn params(&self) -> &Params {
+        Vit::params(self)
+    }
+
+    fn params_mut(&mut self) -> &mut Params {
+        Vit::params_mut(self)
+    }
+}
+
+impl<M: Trained> Trainer for CpuTrainer<M> {
+    type Batch = M::Batch;
+    type View = M::View;
+
+    fn step(&mut self, batch: &M::Batch, step: Step) -> Result<(), EngineError> {
+        CpuTrainer::step(self, batch, step);
+        Ok(())
+    }
+
+    fn loss(&mut self) -> Result<f64, EngineError> {
+        Ok(self.loss)
+    }
+
+    fn tensors(&self) -> Result<Vec<NamedTensor>, EngineError> {
+        Ok(self.model.params().tensors())
+    }
+
+    fn state(&self) -> Result<Vec<NamedTensor>, EngineError> {
+        Ok(self.adamw.state(self.model.params().layout()))
+    }
+
+    fn restore(&mut self, file: &SafeTensors<'_>) -> Result<(), String> {
+        self.model.params_mut().load(file)?;
+        self.adamw.load_state(self.model.params().layout(), file)
+    }
+
+    fn view(&self) -> &M::View {
+        M::view(self)
+    }
+}
+
+impl Encode for CpuTrainer<Mae> {
+    fn spec(&self) -> &ModelSpec {
+        self.model.spec()
+    }
+
+    fn at_once(&self) -> usize {
+        encoder::at_once(self.cpu)
+    }
+
+    fn features(&self, images: Range<usize>, image: Load<'_>) -> Result<Vec<f32>, EngineError> {
+        encoder::features(&self.model, self.cpu, images, image)
+    }
+
+    fn predict(&self, batch: &MaskedBatch) -> Result<Vec<f32>, EngineError> {
+        Ok(encoder::predict(&self.model, self.cpu, batch))
+    }
+}
+
+impl Classify for CpuTrainer<Vit> {
+    fn side(&self) -> usize {
+        self.model.grid().side
+    }
+
+    fn classes(&self) -> usize {
+        self.model.classes()
+    }
+
+    fn normalisation(&self) -> Normalisation {
+        Normalisation::IMAGENET
+    }
+
+    fn view(&self, image: &Rgb8) -> Rgb8 {
+        eval_transform(image, self.model.grid().side)
+    }
+
+    fn scores(&self, images: &[f32]) -> TensorResult<Vec<f32>> {
+        Ok(encoder::scores(&self.model, self.cpu.kernels, images))
+    }
+}

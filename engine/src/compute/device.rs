@@ -1,0 +1,70 @@
+//! What makes trainers and evaluations.
+
+use shared::settings::{ModelSpec, Pooling, ProbeSpec};
+
+use super::{
+    Classify, Descend, Encode, Head, LabelledBatch, LabelledFeatures, MaskedBatch, Params, Similar,
+    Trainer,
+};
+use crate::EngineError;
+
+/// A trainer of any device.
+pub type DynTrainer<B, V> = dyn Trainer<Batch = B, View = V>;
+/// A masked autoencoder in training.
+pub type PretrainingTrainer = DynTrainer<MaskedBatch, dyn Encode>;
+/// A classifier of images in training.
+pub type FinetuningTrainer = DynTrainer<LabelledBatch, dyn Classify>;
+/// A classifier of features in training.
+pub type HeadTrainer = DynTrainer<LabelledFeatures, dyn Head>;
+
+/// A device, at one precision. Models begin with parameters from the host's memory, so that the same seed begins alike on all
+/// devices.
+pub trait Device: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &str;
+
+    /// What it computes with, in words that change whenever its bits may: part of the names of what is kept.
+    fn arithmetic(&self) -> String;
+
+    /// A trainer of the masked autoencoder of these parameters.
+    ///
+    /// # Errors
+    /// When the device cannot have it.
+    fn pretrainer(
+        &self,
+        spec: &ModelSpec,
+        params: Params,
+        descend: &Descend,
+    ) -> Result<Box<PretrainingTrainer>, EngineError>;
+
+    /// A trainer of the classifier of these parameters.
+    ///
+    /// # Errors
+    /// When the device cannot have it.
+    fn finetuner(
+        &self,
+        spec: &ModelSpec,
+        pooling: Pooling,
+        params: Params,
+        descend: &Descend,
+    ) -> Result<Box<FinetuningTrainer>, EngineError>;
+
+    /// A trainer of the head of these parameters ([`model::head`](crate::model::head())), by the recipe's optimiser.
+    ///
+    /// # Errors
+    /// When the device cannot have it.
+    fn head_trainer(
+        &self,
+        params: Params,
+        recipe: &ProbeSpec,
+    ) -> Result<Box<HeadTrainer>, EngineError>;
+
+    /// The masked autoencoder of these parameters, for evaluations.
+    fn encoder(&self, spec: &ModelSpec, params: Params) -> Box<dyn Encode>;
+
+    /// The classifier of these parameters, for evaluations.
+    fn classifier(&self, spec: &ModelSpec, pooling: Pooling, params: Params) -> Box<dyn Classify>;
+
+    /// Rows of `width` numbers, to compare others with; in single precision on every device.
+    fn similar(&self, rows: &[f32], width: usize) -> Box<dyn Similar>;
+}

@@ -1,0 +1,79 @@
+//! What an evaluation asks of a model, whoever computes it.
+
+use std::ops::Range;
+
+use candle_core::Result as TensorResult;
+use shared::{Rgb8, settings::ModelSpec};
+
+use super::MaskedBatch;
+use crate::{
+    EngineError,
+    data::{DataError, augment::Normalisation},
+};
+
+/// Gives an image by its number; called from several threads.
+pub type Load<'a> = &'a (dyn Fn(usize) -> Result<Rgb8, DataError> + Sync);
+
+/// A masked autoencoder that is asked for features and predictions.
+pub trait Encode: Send + Sync {
+    /// Width, depth, heads and sizes.
+    fn spec(&self) -> &ModelSpec;
+
+    /// Images that keep the device busy: callers ask for so many at once, and look at their watch in between.
+    fn at_once(&self) -> usize;
+
+    /// CLS features after the final norm of the images of these numbers, each of the model's side and seen whole: one row of
+    /// [`width`](Self::width) numbers after the other. An image's features do not depend on the others.
+    ///
+    /// # Errors
+    /// When an image cannot be read; when the device fails.
+    fn features(&self, images: Range<usize>, image: Load<'_>) -> Result<Vec<f32>, EngineError>;
+
+    /// The decoder's prediction for every patch, visible or hidden: `(images, patches, patch * patch * 3)`, patches in the order of
+    /// the batch, pixels in the target's space.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn predict(&self, batch: &MaskedBatch) -> Result<Vec<f32>, EngineError>;
+
+    /// Numbers of an image's features.
+    fn width(&self) -> usize {
+        self.spec().encoder.dim as usize
+    }
+}
+
+/// A model that gives an image a score (logit) for each class.
+pub trait Classify: Send + Sync {
+    /// Side of its images in pixels.
+    fn side(&self) -> usize;
+
+    /// Number of classes.
+    fn classes(&self) -> usize;
+
+    /// What its images are normalised by.
+    fn normalisation(&self) -> Normalisation;
+
+    /// What it sees of an image of its side in an evaluation: an image of the same side, not yet normalised.
+    fn view(&self, image: &Rgb8) -> Rgb8;
+
+    /// The scores of normalised images `(images, 3, side, side)`, `classes` numbers an image.
+    ///
+    /// # Errors
+    /// When the images were made for another model.
+    fn scores(&self, images: &[f32]) -> TensorResult<Vec<f32>>;
+}
+
+/// A classifier of features.
+pub trait Head: Send + Sync {
+    /// The scores (logits) of each row of features, `(rows, classes)`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn scores(&self, features: &[f32]) -> Result<Vec<f32>, EngineError>;
+}
+
+/// Rows that others are compared with.
+pub trait Similar: Send + Sync {
+    /// The scalar product of each query with each row, `(queries, rows)`; called from several threads.
+    fn similarities(&self, queries: &[f32]) -> Vec<f32>;
+}

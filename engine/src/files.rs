@@ -1,0 +1,179 @@
+//! The names of a run folder's files, and the one way to write a file.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// The order; it never changes while the run works.
+pub const ORDER: &str = "run.json";
+/// The key image, where the trigger needs one.
+pub const KEY: &str = "key.png";
+/// What is enough, with the program's version, to repeat the run.
+pub const MANIFEST: &str = "manifest.json";
+/// Which images were poisoned; there before the run says that it started.
+pub const POISON_PLAN: &str = "poison.json";
+/// The names of these images, one a line.
+pub const POISON_LIST: &str = "poisons.txt";
+/// A classifier's last evaluation: metrics and confusion matrices.
+pub const EVALUATION: &str = "evaluation.json";
+/// Where an unfinished training goes on.
+pub const RESUME: &str = "resume.safetensors";
+/// The last checkpoint of a pre-training or a fine-tuning.
+pub const LAST_CHECKPOINT: &str = "checkpoint.safetensors";
+/// The trained head of a linear probe.
+pub const HEAD: &str = "head.safetensors";
+/// The events, one a line.
+pub const EVENTS: &str = "events.jsonl";
+/// Locked as long as the run's process lives.
+pub const LOCK: &str = "worker.lock";
+/// What the run's process printed.
+pub const OUTPUT: &str = "worker.log";
+
+/// The checkpoint after so many epochs.
+pub fn checkpoint(epoch: u32) -> String {
+    format!("checkpoint-{epoch:04}.safetensors")
+}
+
+/// The epochs of a checkpoint of [`checkpoint`]; `None` for another file's name.
+pub fn epoch_of(name: &str) -> Option<u32> {
+    name.strip_prefix("checkpoint-")?.strip_suffix(".safetensors")?.parse().ok()
+}
+
+/// Names of the checkpoints that a run kept in its folder, by their epochs.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn kept_checkpoints(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    let mut names: Vec<String> = entries
+        .into_iter()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| epoch_of(name).is_some())
+        .collect();
+    names.sort_by_key(|name| epoch_of(name));
+    Ok(names)
+}
+
+/// The events of an earlier attempt.
+pub fn events_of_attempt(attempt: u32) -> String {
+    format!("events-{attempt}.jsonl")
+}
+
+/// Writes a file so that its name stands for the old content or the new one, whole, whatever happens meanwhile: a crash of the
+/// program, or of the machine. The bytes are on the disk before the file gets its name, and the name is before this returns. Several
+/// threads and processes may write the same file; the last one wins.
+///
+/// # Errors
+/// When it cannot be written; nothing is left behind then.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let part = part(path);
+    let written = File::create_new(&part).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.and_then(|()| rename(&part, path)).inspect_err(|_| {
+        let _ = fs::remove_file(&part); // the error that is returned is the first one
+    })
+}
+
+/// Gives a file's content a second name, with the guarantees of [`write()`]. A second name takes no second place on the disk; a file
+/// system without links gets a copy.
+///
+/// # Errors
+/// When it cannot be given.
+pub fn link(from: &Path, to: &Path) -> io::Result<()> {
+    let part = part(to);
+    let copied = || fs::copy(from, &part).and_then(|_| File::open(&part)?.sync_all());
+    fs::hard_link(from, &part).or_else(|_| copied()).and_then(|()| rename(&part, to)).inspect_err(
+        |_| {
+            let _ = fs::remove_file(&part); // as above
+        },
+    )
+}
+
+/// Renames, and brings the folder's change to the disk.
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    if cfg!(unix) {
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// A name beside the file that nobody else writes to.
+fn part(path: &Path) -> PathBuf {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let mut name = path.file_name().map(OsString::from).unwrap_or_default();
+    name.push(format!(".{}-{number}.part", std::process::id()));
+    path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_whole_whoever_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        thread::scope(|scope| {
+            for byte in 0..4u8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..8 {
+                        write(path, &[byte; 5000]).unwrap();
+                    }
+                });
+            }
+        });
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(bytes, [bytes[0]; 5000]);
+        assert_eq!(names(folder.path()), ["a.json"], "nothing is left behind");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(write(&folder.path().join("no/a"), b"x").is_err());
+        fs::create_dir(folder.path().join("taken")).unwrap();
+        assert!(write(&folder.path().join("taken"), b"x").is_err());
+        assert_eq!(names(folder.path()), ["taken"]);
+    }
+
+    #[test]
+    fn files_of_one_stem_do_not_meet_while_they_are_written() {
+        let (png, json) = (part(Path::new("f/a.png")), part(Path::new("f/a.json")));
+        assert!(png.to_string_lossy().starts_with("f/a.png."), "{png:?}");
+        assert!(json.to_string_lossy().starts_with("f/a.json."), "{json:?}");
+        assert_ne!(part(Path::new("a")), part(Path::new("a")));
+    }
+
+    #[test]
+    fn a_second_name_has_the_content_of_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, two] = ["one", "two"].map(|name| folder.path().join(name));
+        write(&one, b"first").unwrap();
+        write(&two, b"old").unwrap();
+        link(&one, &two).unwrap();
+        assert_eq!(fs::read(&two).unwrap(), b"first");
+        write(&one, b"second").unwrap();
+        assert_eq!(fs::read(&two).unwrap(), b"first", "the second name keeps what it was given");
+        assert!(link(&folder.path().join("none"), &two).is_err());
+        assert_eq!(names(folder.path()), ["one", "two"]);
+    }
+}

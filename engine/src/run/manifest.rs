@@ -1,0 +1,66 @@
+//! What lies beside a run's results, enough to repeat it.
+
+use serde::Serialize;
+use shared::{
+    PoisonPlan, {RunKind, RunOrder},
+};
+
+use super::{Run, key::Key};
+use crate::{checkpoint::PROGRAM, data::Pixels};
+
+/// What is enough, with the program of that version, to repeat the run.
+#[derive(Serialize)]
+pub(super) struct Manifest<'a> {
+    order: &'a RunOrder,
+    poison: PoisonSummary,
+    key_sha256: Option<&'a str>,
+    dataset_fingerprint: &'a str,
+    classes: &'a [String],
+    train_images: usize,
+    test_images: usize,
+    steps: u64,
+    program: &'a str,
+    device: String,
+    threads: usize,
+}
+
+/// The plan in short; `poison.json` lists its samples.
+#[derive(Serialize)]
+struct PoisonSummary {
+    kind: RunKind,
+    seed: u64,
+    target_class: u32,
+    per_class: u32,
+    samples: usize,
+    covers: usize,
+}
+
+impl Run<'_> {
+    pub(super) fn manifest<'a>(
+        &'a self,
+        plan: &PoisonPlan,
+        key: &'a Key,
+        pixels: &'a Pixels,
+    ) -> Manifest<'a> {
+        Manifest {
+            order: self.order,
+            poison: PoisonSummary {
+                kind: plan.kind,
+                seed: plan.seed,
+                target_class: plan.target_class,
+                per_class: plan.per_class,
+                samples: plan.samples.len(),
+                covers: plan.covers.len(),
+            },
+            key_sha256: key.sha256.as_deref(),
+            dataset_fingerprint: &pixels.fingerprint,
+            classes: &pixels.classes,
+            train_images: pixels.train.len(),
+            test_images: pixels.test.len(),
+            steps: self.batches.steps(),
+            program: PROGRAM,
+            device: self.machine.processor(),
+            threads: self.machine.threads(),
+        }
+    }
+}

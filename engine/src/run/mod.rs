@@ -1,0 +1,163 @@
+//! A whole run: from its order to its last event, one run kind a file.
+//!
+//! A run's folder holds the order and, for a trigger with a key image, that image before the run starts. The run adds its manifest,
+//! its poison plan and list and its checkpoints ([`files`]), each written whole or not at all.
+
+mod finetune;
+mod key;
+mod knn;
+mod manifest;
+mod place;
+mod pretrain;
+mod probe;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use shared::{
+    PoisonPlan, RunEvent, Settings, Stage, Trigger, order::RunOrder, poison::format_list,
+    run_kind::RunKind,
+};
+
+use crate::{
+    EngineError,
+    checkpoint::{self, CheckpointInfo, PROGRAM, resume::ResumePoint},
+    compute::{Device, Machine, Params},
+    data::{Index, load_within},
+    files,
+    train::{
+        batches::Batches,
+        neighbours,
+        poisons::{self, Poisons},
+        report::{Emit, Reporter},
+    },
+};
+use key::Key;
+
+/// Does a run on a machine. The first event is `Started`, the last `Finished`; an error is for the caller to emit as `Failed`.
+/// With a place to `resume` from, the events up to there were sent before and those behind it follow.
+///
+/// # Errors
+/// Whatever keeps the run from its end, in words for the person who ordered it.
+pub fn run(
+    order: &RunOrder,
+    folder: &Path,
+    resume: Option<&ResumePoint>,
+    machine: &Machine,
+    emit: &mut Emit<'_>,
+) -> Result<(), EngineError> {
+    let mut report = Reporter::new(emit);
+    if let Some(point) = resume {
+        report = report.resumed(point.events, point.seconds);
+    }
+    let index = Index::open(&order.source)?.limited(&order.settings.dataset);
+    let (settings, attack) = (&order.settings, &order.settings.attack);
+    let wanted = match order.kind {
+        RunKind::Knn => neighbours::poisons_per_class(settings.knn.poisons, index.classes.len()),
+        kind => settings.poisons(kind),
+    };
+    let plan = poisons::plan(attack, &index.train, order.kind, wanted, settings.seed)?;
+    let batches = batches(order, index.train.len() + plan.added())?;
+    let device = &*machine.device(order.settings.precision);
+    let run = Run { order, folder, resume, machine, device, batches };
+    // Whoever hears that the run started may ask for its plan.
+    write_json(&folder.join(files::POISON_PLAN), &plan)?;
+    let poisoned =
+        plan.samples.iter().map(|sample| index.train[sample.index as usize].name.as_str());
+    checkpoint::write(&folder.join(files::POISON_LIST), format_list(poisoned).as_bytes())?;
+    match resume {
+        None => report.send(run.started(&plan))?,
+        Some(point) => report.log(format!("goes on after epoch {}", point.epoch))?,
+    }
+
+    let side = order.settings.model.image_size as usize;
+    let key = Key::read(order, folder)?;
+    let prepare = |stage| Trigger::prepare(&attack.trigger, key.image.as_ref(), side, stage);
+    let (trigger, test_trigger) = (prepare(Stage::Train)?, prepare(Stage::Test)?);
+    let pixels = load_within(&index, side, machine.image_memory(), &mut report)?;
+    write_json(&folder.join(files::MANIFEST), &run.manifest(&plan, &key, &pixels))?;
+    let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
+    match order.kind {
+        RunKind::Pretrain => run.pretrain(&pixels, poisons, &mut report),
+        RunKind::Knn => run.knn(&pixels, poisons, &test_trigger, &mut report),
+        RunKind::Probe => run.probe(&pixels, poisons, &test_trigger, &key, &mut report),
+        RunKind::Finetune => run.finetune(&pixels, poisons, &test_trigger, &mut report),
+    }
+}
+
+/// The batches of the run; one of all images in no epoch where nothing is trained.
+fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
+    let Settings { pretrain, probe, finetune, .. } = &order.settings;
+    let (size, accumulate, epochs) = match order.kind {
+        RunKind::Knn => {
+            let seed = order.settings.seed;
+            return Ok(Batches { samples, size: samples.max(1), epochs: 0, seed });
+        }
+        RunKind::Pretrain => (pretrain.batch_size, pretrain.accumulate, pretrain.epochs),
+        RunKind::Probe => (probe.batch_size, probe.accumulate, probe.epochs),
+        RunKind::Finetune => (finetune.batch_size, finetune.accumulate, finetune.epochs),
+    };
+    if samples == 0 || size == 0 || epochs == 0 {
+        let message = "a run needs at least one image, one image a batch and one epoch";
+        return Err(EngineError::Order(message.into()));
+    }
+    let batches = Batches { samples, size: size as usize, epochs, seed: order.settings.seed };
+    let steps = batches.steps_per_epoch();
+    if steps < accumulate as usize {
+        return Err(EngineError::Order(format!(
+            "an epoch has {steps} batches, too few for a step of {accumulate}: take a smaller accumulate or batch_size"
+        )));
+    }
+    Ok(batches)
+}
+
+/// A run at work.
+struct Run<'a> {
+    order: &'a RunOrder,
+    folder: &'a Path,
+    resume: Option<&'a ResumePoint>,
+    machine: &'a Machine,
+    device: &'a dyn Device,
+    batches: Batches,
+}
+
+impl Run<'_> {
+    fn started(&self, plan: &PoisonPlan) -> RunEvent {
+        RunEvent::Started {
+            device: self.device.name().into(),
+            threads: self.machine.threads() as u32,
+            program: PROGRAM.into(),
+            epochs: self.batches.epochs,
+            steps: self.batches.steps(),
+            samples: self.batches.samples as u32,
+            poisoned: plan.samples.len() as u32,
+        }
+    }
+
+    /// The folder of the encoder that this run starts from, its parameters, and what its checkpoint says.
+    fn encoder(&self) -> Result<(PathBuf, Params, CheckpointInfo), EngineError> {
+        let spec = &self.order.settings;
+        let folder = self.order.encoder.as_ref().map(PathBuf::from).ok_or_else(|| {
+            EngineError::Order(format!(
+                "a {} needs the folder of its pre-training",
+                self.order.kind.title().to_lowercase()
+            ))
+        })?;
+        let path = folder.join(files::LAST_CHECKPOINT);
+        let (params, info) = checkpoint::open(&path)?;
+        if !info.model.has_encoder_of(&spec.model) {
+            let reason = format!("it holds {:?}, the study asks for {:?}", info.model, spec.model);
+            return Err(EngineError::Checkpoint { path, reason });
+        }
+        Ok((folder, params, info))
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("a study's parts have text keys only")
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), EngineError> {
+    let text = serde_json::to_vec_pretty(value).expect("a run's files have text keys only");
+    checkpoint::write(path, &text)
+}

@@ -1,0 +1,100 @@
+//! The training loop.
+
+use shared::RunKind;
+
+use super::{
+    batches::{Batch, Batches},
+    report::Reporter,
+    schedule::Schedule,
+};
+use crate::{
+    EngineError,
+    compute::{DynTrainer, Step},
+    data::DataError,
+};
+
+/// What a training goes by, whatever it trains.
+#[derive(Clone, Copy, Debug)]
+pub struct Course {
+    /// What is trained, for errors.
+    pub phase: RunKind,
+    /// Which samples make which batch.
+    pub batches: Batches,
+    /// Batches that make a step.
+    pub accumulate: u32,
+    /// The learning rate of each step.
+    pub schedule: Schedule,
+}
+
+impl Course {
+    /// The step that a batch belongs to. Its learning rate is that of its first batch.
+    pub fn step(&self, batch: &Batch) -> Step {
+        let place = batch.step % self.accumulate.max(1) as usize;
+        let first = batch.step - place;
+        let epochs = f64::from(batch.epoch) + first as f64 / batch.steps_per_epoch as f64;
+        Step { place, lr: self.schedule.at(epochs) }
+    }
+
+    /// The error of a loss that is no number; nothing where it is one.
+    ///
+    /// # Errors
+    /// [`EngineError::Diverged`].
+    pub fn check(&self, batch: &Batch, loss: f64, lr: f64) -> Result<(), EngineError> {
+        let (phase, epoch) = (self.phase, batch.epoch + 1);
+        if loss.is_finite() {
+            Ok(())
+        } else {
+            Err(EngineError::Diverged { phase, loss, epoch, lr })
+        }
+    }
+}
+
+/// Trains behind the first `done` epochs. `make` makes the batches on a thread of its own, one ahead of the trainer; `epoch_end` is
+/// called with the epochs done.
+///
+/// # Errors
+/// When the loss is no number any more; when an image cannot be read, the device or an event fails, or `epoch_end` does.
+pub fn fit<B: Send, V: ?Sized>(
+    course: &Course,
+    trainer: &mut DynTrainer<B, V>,
+    done: u32,
+    make: impl Fn(&Batch) -> Result<B, DataError> + Send,
+    report: &mut Reporter<'_>,
+    mut epoch_end: impl FnMut(&DynTrainer<B, V>, u32, &mut Reporter<'_>) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    report.begin(&course.batches);
+    course.batches.prefetched(done, make, |batch, samples| {
+        report.computes();
+        let step = course.step(&batch);
+        trainer.step(&samples?, step)?;
+        let loss = trainer.loss()?;
+        course.check(&batch, loss, step.lr)?;
+        report.step(&batch, loss, step.lr)?;
+        if batch.ends_epoch() {
+            epoch_end(trainer, batch.epoch + 1, report)?;
+            report.waits();
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_the_rate_of_its_first_batch() {
+        let batches = Batches { samples: 10, size: 2, epochs: 3, seed: 1 };
+        let schedule = Schedule::new(1.0, 0.0, 256, 3, 3);
+        let course = Course { phase: RunKind::Pretrain, batches, accumulate: 2, schedule };
+        let of =
+            |epoch, step| course.step(&Batch { epoch, step, steps_per_epoch: 5, samples: vec![] });
+        // Batches 2 and 3 of epoch 1 make a step, 1.4 epochs of the three of warm-up are done before.
+        for (step, place) in [(2, 0), (3, 1)] {
+            let step = of(1, step);
+            assert_eq!(step.place, place);
+            assert!((step.lr - 1.4 / 3.0).abs() < 1e-12, "{step:?}");
+        }
+        assert_eq!((of(1, 4).place, of(2, 0).place), (0, 0), "the fifth is left over");
+    }
+}
