@@ -37,6 +37,11 @@ pub enum OpenError {
 }
 
 impl App {
+    /// Threads that train here.
+    pub fn threads(&self) -> u32 {
+        engine::compute::Machine::from_environment().map_or(1, |machine| machine.threads() as u32)
+    }
+
     /// Opens a data folder. Nothing is scheduled until [`jobs::Scheduler::start`].
     ///
     /// # Errors

@@ -6,8 +6,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use shared::{RunId, StudyId};
-
 /// The data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
@@ -31,7 +29,7 @@ pub enum DataDirError {
 /// | path | holds |
 /// |---|---|
 /// | `maskdoor.sqlite` | the store |
-/// | `runs/<study>/<run>/` | a run's order, events, log and checkpoints |
+/// | `runs/<run>/` (of version 0.1: `runs/<study>/<run>/`) | a run's order, events, log and checkpoints |
 /// | `keys/<sha256>.png` | uploaded key images |
 /// | `checkpoints/<name>/` | imported checkpoints |
 /// | `scheduler.lock` | held by the program that hands out the runs |
@@ -90,14 +88,9 @@ impl DataDir {
         self.root.join("runs")
     }
 
-    /// Folder of a study's runs.
-    pub fn study_folder(&self, study: StudyId) -> PathBuf {
-        self.runs().join(study.to_string())
-    }
-
-    /// Folder of a run.
-    pub fn run_folder(&self, study: StudyId, run: RunId) -> PathBuf {
-        self.study_folder(study).join(run.to_string())
+    /// A run's folder, from its name in the store.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.root.join(name)
     }
 
     /// Folder of the uploaded key images.

@@ -2,20 +2,20 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`cli`] | the command line: serve, run, presets, datasets, worker, bench |
+//! | [`cli`] | the command line: serve, run, presets, datasets, plan, settings, runs, worker |
 //! | [`api`], [`assets`], [`figures`] | the web side: JSON, live events, the dashboard's files, drawn figures |
 //! | [`app`] | what every part shares |
 //! | [`store`] | the only SQL |
 //! | [`jobs`] | studies and runs on their way from the queue to the store |
 //! | [`worker`], [`run_log`] | one run, trained in a process of its own; its numbers as CSV and for `TensorBoard` |
+//! | [`results`] | every run's settings and metrics in memory: filter, group, sort |
 //! | [`replay`] | a finished run once more, and what differs |
 //! | [`data_dir`], [`clock`], [`ids`] | data folder, time and chance, which everything else takes as arguments |
-//! | [`terminal`], [`bench`](mod@bench) | what is printed; how fast the lists are |
+//! | [`terminal`] | what is printed |
 
 pub mod api;
 pub mod app;
 pub mod assets;
-pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod data_dir;
@@ -23,6 +23,7 @@ pub mod figures;
 pub mod ids;
 pub mod jobs;
 pub mod replay;
+pub mod results;
 pub mod run_log;
 pub mod sheet;
 pub mod store;

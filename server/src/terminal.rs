@@ -94,6 +94,18 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A size as people read it: `512 B`, `4.2 MB`.
+pub fn bytes(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if size < 1000.0 {
+            return if unit == "B" { format!("{size:.0} B") } else { format!("{size:.1} {unit}") };
+        }
+        size /= 1000.0;
+    }
+    format!("{size:.1} TB")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +123,6 @@ mod tests {
         assert_eq!(duration(425.0), "7 min 05 s");
         assert_eq!(duration(7800.0), "2 h 10 min");
         assert_eq!(duration(-1.0), "0 s");
+        assert_eq!([0, 999, 4_200_000].map(bytes), ["0 B", "999 B", "4.2 MB"]);
     }
 }

@@ -8,8 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use engine::train::resume::{self, ResumePoint};
-use shared::{RunEvent, Stamped, run::RunOrder};
+use engine::{
+    checkpoint::resume::{self, ResumePoint},
+    compute::Machine,
+};
+use shared::{RunEvent, RunOrder, Stamped};
 
 use crate::{clock::Clock, jobs::run_folder::RunFolder, run_log::RunLog};
 
@@ -96,7 +99,11 @@ fn train(
     resume: Option<&ResumePoint>,
     log: &mut EventLog,
 ) -> Result<(), String> {
-    engine::job::run(&order?, folder.path(), resume, &mut |event| log.write(event))
+    let order = order?;
+    Machine::from_environment()
+        .and_then(|machine| {
+            engine::run::run(&order, folder.path(), resume, &machine, &mut |event| log.write(event))
+        })
         .map_err(|error| error.to_string())
 }
 
@@ -107,7 +114,7 @@ fn begin_numbers(folder: &RunFolder, order: &RunOrder) -> io::Result<RunLog> {
         let seq = events.len() as u64;
         let part = folder.read_events(from, seq).map_err(io::Error::other)?;
         if part.events.is_empty() {
-            return RunLog::begin(folder.path(), order.point.phase, &events);
+            return RunLog::begin(folder.path(), order.kind, &events);
         }
         from = part.to_bytes;
         events.extend(part.events);

@@ -31,7 +31,7 @@ pub async fn list_checkpoints(
     let data_dir = api.app.data_dir.clone();
     let there = blocking(move || {
         let sized = written.into_iter().filter_map(|checkpoint| {
-            let folder = data_dir.run_folder(checkpoint.study, checkpoint.run);
+            let folder = data_dir.folder(&checkpoint.folder);
             let file = std::fs::metadata(folder.join(&checkpoint.file)).ok()?;
             Some(CheckpointInfo {
                 run: checkpoint.run,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use shared::{
-    Phase, RunId, StudyId,
+    RunId, RunKind, StudyId,
     api::RunRow,
     chart::{EpochPoint, EpochSeries},
 };
@@ -100,18 +100,18 @@ pub async fn epochs(api: &Api, runs: &[RunRow]) -> Result<Vec<EpochSeries>, ApiE
     let series = runs.iter().zip(labels(runs)).map(|(run, label)| EpochSeries {
         run: run.id,
         label,
-        knn: run.point.phase == Phase::Pretrain,
+        knn: matches!(run.point.kind, RunKind::Pretrain | RunKind::Knn),
         points: points.remove(&run.id).unwrap_or_default(),
     });
     Ok(series.collect())
 }
 
-/// What tells each run from the others: its place in the grid, and its study where there are several.
+/// What tells each run from the others: kind and varied settings, and its study where there are several.
 pub fn labels(runs: &[RunRow]) -> Vec<String> {
     let several = runs.iter().any(|run| run.study != runs[0].study);
     runs.iter()
         .map(|run| {
-            let point = run.point.label();
+            let point = run.label();
             if several { format!("{}: {point}", run.study_name) } else { point }
         })
         .collect()

@@ -11,6 +11,7 @@ use crate::{
         checkpoints::CheckpointError,
         datasets::DatasetError,
         evaluations::EvaluateError,
+        results::ResultError,
         studies::{CreateError, DeleteError},
     },
     store::StoreError,
@@ -157,6 +158,16 @@ impl From<EvaluateError> for ApiError {
     }
 }
 
+impl From<ResultError> for ApiError {
+    fn from(error: ResultError) -> Self {
+        match error {
+            ResultError::Field(error) => Self::Invalid(vec![error]),
+            ResultError::Store(error) => error.into(),
+            ResultError::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
 impl From<CreateError> for ApiError {
     fn from(error: CreateError) -> Self {
         match error {
@@ -222,11 +233,11 @@ mod tests {
     fn wrong_fields_stand_one_by_one_and_in_a_sentence() {
         let problem = ApiError::Invalid(vec![
             FieldError::new("name", "give the study a name"),
-            FieldError::new("grid.seeds", "names a seed twice"),
+            FieldError::new("axes.seed", "names 1 twice"),
         ])
         .problem();
         assert_eq!(problem.status, 422);
         assert_eq!(problem.errors.len(), 2);
-        assert_eq!(problem.detail, "name: give the study a name; grid.seeds: names a seed twice");
+        assert_eq!(problem.detail, "name: give the study a name; axes.seed: names 1 twice");
     }
 }

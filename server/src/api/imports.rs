@@ -9,7 +9,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use engine::checkpoints::ExportFormat;
+use engine::interchange::ExportFormat;
 use serde::Deserialize;
 use shared::{
     RunId,

@@ -13,6 +13,7 @@ use axum::{
 };
 use engine::{
     decode::{Limits, decode},
+    files,
     keys::{BUILTIN, BuiltinKey},
 };
 use serde::Deserialize;
@@ -28,7 +29,6 @@ use super::{
     Api, blocking,
     error::ApiError,
     extract::{Path, Query},
-    files::write_then_rename,
     pixels,
 };
 use crate::jobs::keys::key_file;
@@ -199,7 +199,7 @@ fn form_error(error: &MultipartError) -> ApiError {
 fn keep(folder: &FilePath, name: String, image: &Rgb8) -> Result<KeyInfo, ApiError> {
     let file = pixels::png(image)?;
     let sha256 = hex(&Sha256::digest(&file));
-    write_then_rename(&folder.join(format!("{sha256}.png")), &file).map_err(ApiError::internal)?;
+    files::write(&folder.join(format!("{sha256}.png")), &file).map_err(ApiError::internal)?;
     Ok(KeyInfo {
         id: sha256.clone(),
         name,

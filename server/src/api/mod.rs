@@ -29,12 +29,15 @@ mod imports;
 mod keys;
 mod openapi;
 mod pixels;
+mod plans;
 mod presets;
 mod recent;
 mod reconstructions;
+mod results;
 mod run_files;
 mod runs;
 mod samples;
+mod settings;
 mod studies;
 mod system;
 mod wanted;
@@ -114,6 +117,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(system::get_system))
         .routes(routes!(openapi::get_openapi))
         .routes(routes!(presets::list_presets))
+        .routes(routes!(settings::list_settings))
         .routes(routes!(datasets::list_datasets, datasets::add_dataset))
         .routes(routes!(datasets::get_dataset, datasets::remove_dataset))
         .routes(routes!(samples::list_samples))
@@ -122,6 +126,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(keys::add_key).layer(keys::upload_limit()))
         .routes(routes!(keys::get_key_pixels))
         .routes(routes!(keys::get_key_image))
+        .routes(routes!(plans::create_plan))
         .routes(routes!(studies::list_studies, studies::create_study))
         .routes(routes!(studies::get_study, studies::delete_study))
         .routes(routes!(studies::cancel_study))
@@ -143,6 +148,8 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(imports::export_run))
         .routes(routes!(evaluations::create_evaluation))
         .routes(routes!(reconstructions::create_reconstruction))
+        .routes(routes!(results::list_result_rows))
+        .routes(routes!(results::group_result_rows))
         .routes(routes!(compare::list_results))
         .routes(routes!(compare::list_epochs))
         .routes(routes!(figures::get_figure))

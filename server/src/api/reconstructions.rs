@@ -4,11 +4,13 @@ use std::{io::ErrorKind, path::PathBuf, sync::Arc, time::SystemTime};
 
 use axum::{Json, extract::State};
 use engine::{
+    compute::Machine,
     decode::{Limits, decode},
     eval::Reconstructor,
+    files::LAST_CHECKPOINT,
 };
 use shared::{
-    Phase, Rgb8, RunEvent, RunId, Stage, StudyId, StudySpec, Trigger,
+    Rgb8, RunEvent, RunId, RunKind, Settings, Stage, StudyId, Trigger,
     api::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction},
     patches::random_mask,
     run::DataSource,
@@ -30,9 +32,6 @@ const KEPT: usize = 4;
 /// Most checkpoints of a run that are looked through.
 const MOST_CHECKPOINTS: u32 = 20_000;
 
-/// File that holds the last checkpoint of a run.
-const LAST: &str = "checkpoint.safetensors";
-
 /// The models that were used last, by file and the time of its last change.
 pub struct Models {
     open: Recent<(PathBuf, Option<SystemTime>), Reconstructor>,
@@ -50,7 +49,8 @@ impl Models {
         })?;
         let path = file.clone();
         self.open.get_or_make((file, metadata.modified().ok()), || {
-            Reconstructor::open(&path).map_err(ApiError::internal)
+            let machine = Machine::from_environment().map_err(ApiError::internal)?;
+            Reconstructor::open(&path, &machine).map_err(ApiError::internal)
         })
     }
 }
@@ -64,12 +64,14 @@ pub async fn create_reconstruction(
 ) -> Result<Json<Reconstruction>, ApiError> {
     let run = api.app.store.get_run(request.run).await?;
     if let Some(name) = request.imported.clone() {
-        return reconstruct_imported(api, run.study, &name, request).await;
+        let settings = shown_settings(&api, run.id, run.study).await?;
+        return reconstruct_imported(api, settings, &name, request).await;
     }
-    if run.point.phase != Phase::Pretrain {
+    if run.point.kind != RunKind::Pretrain {
         return Err(ApiError::field("run", "is no pre-training; only those have a decoder"));
     }
-    let folder = RunFolder::new(api.app.data_dir.run_folder(run.study, run.id));
+    let folder = api.app.store.run_folder(run.id).await?;
+    let folder = RunFolder::new(api.app.data_dir.folder(&folder));
     let file = match &request.file {
         Some(file) => {
             // The name becomes part of a path: only one that the run itself has told is taken.
@@ -81,23 +83,27 @@ pub async fn create_reconstruction(
             }
             folder.path().join(file)
         }
-        None => folder.path().join(LAST),
+        None => folder.path().join(LAST_CHECKPOINT),
     };
+    let settings = shown_settings(&api, run.id, run.study).await?;
     let answer = blocking(move || {
         let model = api.models.open(file)?;
         let order = folder.order().map_err(ApiError::internal)?;
-        let key = read_key(&folder)?;
-        let images = Images { source: &order.source, spec: &order.spec, key: key.as_ref() };
+        let key = match (read_key(&folder)?, settings.attack.trigger.key()) {
+            (None, Some(id)) => Some(study_key(&api, id)?),
+            (key, _) => key,
+        };
+        let images = Images { source: &order.source, settings: &settings, key: key.as_ref() };
         reconstruct(&api, &images, &model, &request)
     })
     .await?;
     Ok(Json(answer))
 }
 
-/// As the checkpoint of a run does it; images and trigger are those of the study.
+/// As the checkpoint of a run does it; images and trigger are those of the run.
 async fn reconstruct_imported(
     api: Api,
-    study: StudyId,
+    settings: Settings,
     name: &str,
     request: ReconstructRequest,
 ) -> Result<Json<Reconstruction>, ApiError> {
@@ -109,22 +115,33 @@ async fn reconstruct_imported(
         return Err(ApiError::field("imported", message));
     }
     let file = api.app.import_file(name).await?;
-    let spec = api.app.store.get_study(study).await?.spec;
-    let source = api.app.get_dataset(&spec.dataset.name).await?.source();
+    let source = api.app.get_dataset(&settings.dataset.name).await?.source();
     let answer = blocking(move || {
         let model = api.models.open(file)?;
-        let key = spec.attack.trigger.key().map(|id| study_key(&api, id)).transpose()?;
-        let images = Images { source: &source, spec: &spec, key: key.as_ref() };
+        let key = settings.attack.trigger.key().map(|id| study_key(&api, id)).transpose()?;
+        let images = Images { source: &source, settings: &settings, key: key.as_ref() };
         reconstruct(&api, &images, &model, &request)
     })
     .await?;
     Ok(Json(answer))
 }
 
+/// The settings of a run, and those of its study for what does not matter to the run and is looked at all the same: the images that
+/// evaluate, and the attack of an encoder that no poisoned image reached.
+async fn shown_settings(api: &Api, run: RunId, study: StudyId) -> Result<Settings, ApiError> {
+    let mut settings = api.app.store.run_settings(run).await?;
+    let study = api.app.store.get_study(study).await?.spec.settings;
+    settings.dataset.test_per_class = study.dataset.test_per_class;
+    if settings.pretrain.poisons == 0 {
+        settings.attack = study.attack;
+    }
+    Ok(settings)
+}
+
 /// Where images and trigger come from.
 struct Images<'a> {
     source: &'a DataSource,
-    spec: &'a StudySpec,
+    settings: &'a Settings,
     key: Option<&'a Rgb8>,
 }
 
@@ -153,11 +170,11 @@ fn reconstruct(
     let spec = model.model();
     let side = spec.image_size as usize;
     let hidden = mask(&request.mask, spec.patches() as usize)?;
-    let index = api.catalog.open(images.source, &images.spec.dataset, "")?;
+    let index = api.catalog.open(images.source, &images.settings.dataset, "")?;
     check_index(&index, request.split, request.index)?;
     let clean = load(&index, request.split, request.index, side)?;
     // A trigger fits the study's images, and perhaps not those of an imported model.
-    let trigger = Trigger::prepare(&images.spec.attack.trigger, images.key, side, Stage::Test)
+    let trigger = Trigger::prepare(&images.settings.attack.trigger, images.key, side, Stage::Test)
         .map_err(|error| ApiError::Conflict(format!("on images of {side} px: {error}")))?;
     let triggered = trigger.applied(&clean);
     Ok(Reconstruction {

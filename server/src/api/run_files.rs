@@ -12,7 +12,7 @@ use axum::{
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
-use engine::job::{EVALUATION, POISON_LIST};
+use engine::files::{EVALUATION, MANIFEST, OUTPUT, POISON_LIST, POISON_PLAN};
 use serde::Deserialize;
 use shared::{
     PoisonPlan, RunEvent, RunId, Stamped,
@@ -55,10 +55,9 @@ pub async fn get_log(
     let folder = run_folder(&api, run).await?;
     let kinds = LINES.map(str::to_owned);
     let events = api.app.store.run_events(run, 0, MOST_LINES, &kinds).await?;
-    let output = blocking(move || {
-        read_end(&folder.join("worker.log"), OUTPUT_BYTES).map_err(ApiError::internal)
-    })
-    .await?;
+    let output =
+        blocking(move || read_end(&folder.join(OUTPUT), OUTPUT_BYTES).map_err(ApiError::internal))
+            .await?;
     let text = last_lines(&log(&events, &output), query.tail.unwrap_or(200));
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
@@ -71,7 +70,7 @@ pub async fn get_manifest(
     Path(run): Path<RunId>,
 ) -> Result<Json<serde_json::Value>, ApiError> {
     let folder = run_folder(&api, run).await?;
-    Ok(Json(blocking(move || read_json(&folder.join("manifest.json"))).await?))
+    Ok(Json(blocking(move || read_json(&folder.join(MANIFEST))).await?))
 }
 
 /// The images that a run poisons.
@@ -82,7 +81,7 @@ pub async fn get_poison(
     Path(run): Path<RunId>,
 ) -> Result<Json<PoisonPlan>, ApiError> {
     let folder = run_folder(&api, run).await?;
-    Ok(Json(blocking(move || read_json(&folder.join("poison.json"))).await?))
+    Ok(Json(blocking(move || read_json(&folder.join(POISON_PLAN))).await?))
 }
 
 /// The last evaluation of a classifier: its metrics, and what it takes clean and triggered images of each class for.
@@ -116,8 +115,7 @@ pub async fn get_poison_list(
 }
 
 async fn run_folder(api: &Api, run: RunId) -> Result<PathBuf, ApiError> {
-    let run = api.app.store.get_run(run).await?;
-    Ok(api.app.data_dir.run_folder(run.study, run.id))
+    Ok(api.app.data_dir.folder(&api.app.store.run_folder(run).await?))
 }
 
 /// The last `bytes` of a file as text; nothing when it is not there.

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use shared::{
-    Phase, RunId, RunState, Stamped, StudyId,
+    RunId, RunKind, RunState, Stamped, StudyId,
     api::{Page, RunRow},
 };
 use utoipa::IntoParams;
@@ -26,8 +26,8 @@ pub struct RunsQuery {
     /// Only this study's.
     #[param(value_type = Option<String>)]
     study: Option<StudyId>,
-    /// Only in this phase.
-    phase: Option<Phase>,
+    /// Only of this kind.
+    kind: Option<RunKind>,
     /// Only in this state.
     state: Option<RunState>,
     /// Only on this data set.
@@ -36,7 +36,7 @@ pub struct RunsQuery {
     trigger: Option<String>,
     /// Only with this text in the study's name, the trigger's label or the data set's name.
     search: Option<String>,
-    /// `created` (when absent), `study`, `phase`, `ppr`, `lpr`, `seed`, `ca`, `asr`, `ra`, `state` or `strength`.
+    /// `created` (when absent), `study`, `kind`, `ppr`, `lpr`, `seed`, `ca`, `asr`, `ra`, `state` or `strength`.
     sort: Option<String>,
     /// Whether the order is turned round.
     descending: Option<bool>,
@@ -69,7 +69,7 @@ pub async fn list_runs(
     let query = RunQuery {
         filter: RunFilter {
             study: query.study,
-            phase: query.phase,
+            kind: query.kind,
             state: query.state,
             dataset: query.dataset,
             trigger: query.trigger,

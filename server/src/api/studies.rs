@@ -5,6 +5,7 @@ use serde::Deserialize;
 use shared::{
     StudyId, StudySpec,
     api::{Page, StudyDetail, StudySummary},
+    study::StudyFile,
 };
 use utoipa::IntoParams;
 
@@ -43,14 +44,32 @@ pub async fn list_studies(
     Ok(Json(api.app.store.list_studies(&query).await?))
 }
 
-/// Makes a study and queues its runs. A wrong specification is refused with every wrong field.
-#[utoipa::path(post, path = "/studies", tag = "studies", request_body = StudySpec,
+/// How a study is made.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct CreateQuery {
+    /// Whether every run is made anew, even where the data folder has one of its name; false when absent.
+    fresh: Option<bool>,
+}
+
+impl CreateQuery {
+    pub(super) fn fresh(&self) -> bool {
+        self.fresh.unwrap_or(false)
+    }
+}
+
+/// Makes a study and queues its runs, but for those that the data folder has already. A wrong specification is refused with
+/// every wrong field.
+#[utoipa::path(post, path = "/studies", tag = "studies", request_body = StudyFile, params(CreateQuery),
     responses((status = 201, body = StudyDetail)))]
 pub async fn create_study(
     State(api): State<Api>,
+    Query(query): Query<CreateQuery>,
     Body(spec): Body<StudySpec>,
 ) -> Result<(StatusCode, Json<StudyDetail>), ApiError> {
-    Ok((StatusCode::CREATED, Json(api.app.create_study(spec).await?)))
+    let study = api.app.create_study(spec, query.fresh()).await?;
+    Ok((StatusCode::CREATED, Json(study)))
 }
 
 /// A study with its runs.
@@ -63,7 +82,7 @@ pub async fn get_study(
     Ok(Json(api.app.store.get_study(study).await?))
 }
 
-/// Deletes a study with its runs and all of their files. Refused while it is not over.
+/// Deletes a study, with those of its runs that no other study has, and their files. Refused while one of these is not over.
 #[utoipa::path(delete, path = "/studies/{id}", tag = "studies", params(("id" = StudyId, Path, description = "Study")),
     responses((status = 204, description = "It is deleted")))]
 pub async fn delete_study(
@@ -74,7 +93,8 @@ pub async fn delete_study(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Stops all runs of a study that are not over: the queued ones at once, the running ones within two seconds.
+/// Stops all runs of a study that are not over and that no other study wants: the queued ones at once, the running ones
+/// within two seconds.
 #[utoipa::path(post, path = "/studies/{id}/cancel", tag = "studies", params(("id" = StudyId, Path, description = "Study")),
     responses((status = 200, body = StudyDetail)))]
 pub async fn cancel_study(

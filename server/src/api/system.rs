@@ -27,7 +27,8 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
                 std::fs::metadata(name).map_or(0, |file| file.len())
             })
             .sum();
-        let mut devices = engine::device::devices();
+        let mut devices =
+            engine::compute::Machine::from_environment().map_err(ApiError::internal)?.devices();
         // The scheduler's own number, once there is one.
         for device in devices.iter_mut().filter(|_| slots > 0) {
             device.slots = slots;

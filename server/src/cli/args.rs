@@ -5,15 +5,15 @@ mod evaluate;
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use engine::checkpoints::ExportFormat;
-use shared::{RunId, StudyId, chart::FigureKind};
+use engine::interchange::ExportFormat;
+use shared::{RunId, RunKind, StudyId, chart::FigureKind};
 
 pub(super) use self::evaluate::EvaluateArgs;
 use crate::{app::App, clock::Clock, data_dir::DataDir, ids::IdSource};
 
 /// Backdoor studies of masked autoencoders: poison, train, measure, look.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "maskdoor", version, arg_required_else_help = true)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -25,6 +25,12 @@ pub(super) enum Command {
     Serve(ServeArgs),
     /// Runs a study and prints its results.
     Run(RunArgs),
+    /// Lists the runs of a study, what of them is there already, and what the others cost, without starting any.
+    Plan(PlanArgs),
+    /// Lists the settings of a study: what each takes, and why it matters.
+    Settings(SettingsArgs),
+    /// Lists the runs of all studies with their settings and metrics.
+    Runs(RunsArgs),
     /// Repeats a finished run and tells whether it gives the same bits: exit code 0 when it does, 1 when not.
     Replay(ReplayArgs),
     /// Lists the ready-made studies, or shows one as TOML.
@@ -52,11 +58,6 @@ pub(super) enum Command {
     /// Trains the run whose order lies in a folder. Started by the program itself.
     #[command(hide = true)]
     Worker(WorkerArgs),
-    /// Measures the program.
-    Bench {
-        #[command(subcommand)]
-        command: BenchCommand,
-    },
 }
 
 #[derive(Debug, Args)]
@@ -84,11 +85,69 @@ pub(super) struct JobsArg {
     pub(super) jobs: u32,
 }
 
+/// A study, and what is changed of it.
 #[derive(Debug, Args)]
-pub(super) struct RunArgs {
+pub(super) struct StudyArgs {
     /// A study as a TOML file, or the name of a preset.
     #[arg(value_name = "STUDY")]
     pub(super) study: String,
+    /// Sets a setting; may stand several times. `maskdoor settings` lists them.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Varies a setting; may stand several times. Several that move together: "PATH1 & PATH2=V1:W1,V2:W2".
+    #[arg(long, value_name = "PATH=V1,V2,...")]
+    pub(super) axis: Vec<String>,
+    /// Kinds of runs to make: pretrain, knn, probe, finetune [default: as the study says].
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',')]
+    pub(super) runs: Vec<RunKind>,
+    /// Makes every run anew, even where the data folder has one that computes the same.
+    #[arg(long)]
+    pub(super) fresh: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) study: StudyArgs,
+    #[command(flatten)]
+    pub(super) data: DataDirArg,
+    /// Prints the runs as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SettingsArgs {
+    /// Only settings with this text in their path or their explanation.
+    #[arg(value_name = "TEXT")]
+    pub(super) search: Option<String>,
+    /// Prints the table as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    #[command(flatten)]
+    pub(super) data: DataDirArg,
+    /// Only runs of which this is true: 'kind == "probe" && probe.poisons in [1, 3] && asr > 50'.
+    #[arg(long, value_name = "EXPR")]
+    pub(super) filter: Option<String>,
+    /// Sorts by a setting or a metric; with a minus sign before it, the largest first.
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    pub(super) sort: Option<String>,
+    /// Prints the runs as JSON.
+    #[arg(long, conflicts_with = "csv")]
+    pub(super) json: bool,
+    /// Prints the runs as CSV.
+    #[arg(long)]
+    pub(super) csv: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) study: StudyArgs,
     #[command(flatten)]
     pub(super) data: DataDirArg,
     /// File to write the results of the finished runs to, as JSON.
@@ -281,25 +340,6 @@ pub(super) struct WorkerArgs {
     /// The run's lock is held already, by standard input.
     #[arg(long, hide = true)]
     pub(super) locked: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum BenchCommand {
-    /// Fills a data folder with made-up runs and times every list and compare query.
-    Store {
-        /// Runs to make up.
-        #[arg(long, default_value_t = 10_000)]
-        runs: u32,
-        /// Events of each run.
-        #[arg(long, default_value_t = 1_000)]
-        points: u32,
-        /// File to write the times to: `[{query, p50_ms, p95_ms}]`.
-        #[arg(long, value_name = "FILE")]
-        json: PathBuf,
-        /// Folder to fill, which must be empty; a temporary one when absent.
-        #[arg(long, value_name = "FOLDER")]
-        data_dir: Option<PathBuf>,
-    },
 }
 
 impl DataDirArg {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use engine::checkpoints::{ExportFile, ExportFormat};
+use engine::interchange::{ExportFile, ExportFormat};
 use serde::Serialize;
 use shared::{
     RunId,
@@ -145,7 +145,7 @@ fn write(out: &Path, format: ExportFormat, files: &[ExportFile]) -> anyhow::Resu
         .map(|file| if folder { out.join(file.name) } else { out.to_owned() })
         .collect();
     for (path, file) in paths.iter().zip(files) {
-        engine::train::checkpoint::write(path, &file.bytes)?;
+        engine::files::write(path, &file.bytes)?;
     }
     Ok(paths)
 }

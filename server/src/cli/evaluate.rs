@@ -37,8 +37,8 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
     }
     if let Some(class) = &args.target {
         let number = class_number(&app, &opened, &request, class).await?;
-        let of_study = || opened.study.as_ref().map(|study| study.attack.clone());
-        request.attack = request.attack.take().or_else(of_study);
+        let of_run = || opened.settings.as_ref().map(|settings| settings.attack.clone());
+        request.attack = request.attack.take().or_else(of_run);
         if let Some(attack) = &mut request.attack {
             attack.target_class = number;
         }

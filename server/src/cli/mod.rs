@@ -7,12 +7,15 @@ mod datasets;
 mod devices;
 mod evaluate;
 mod figure;
+mod plan;
 mod poisons;
 mod presets;
 mod replay;
 mod results;
 mod run;
+mod runs;
 mod serve;
+mod settings;
 pub mod spec_file;
 mod triggers;
 
@@ -20,14 +23,15 @@ use std::{io::IsTerminal, process::ExitCode};
 
 use anyhow::Context;
 use clap::Parser;
+use engine::compute::Machine;
 use tracing_subscriber::EnvFilter;
 
 use self::args::{
-    AssumeArgs, BenchCommand, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs,
-    DatasetCommand, EvaluateArgs, FigureArgs, PoisonArgs, PoisonCommand, PresetCommand, ReplayArgs,
-    RunArgs, ServeArgs, SheetArgs, TriggerCommand,
+    AssumeArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs, DatasetCommand,
+    EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs, PoisonCommand, PresetCommand, ReplayArgs,
+    RunArgs, RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs, TriggerCommand,
 };
-use crate::{bench, clock::Clock, terminal::note, worker};
+use crate::{clock::Clock, terminal::note, worker};
 
 /// Runs the program. Errors go to standard error in one form, with exit code 1; a wrong use has code 2.
 pub fn main() -> ExitCode {
@@ -69,7 +73,7 @@ fn watch_log(command: &Command) {
 }
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
-    kernel::Path::chosen().map_err(anyhow::Error::msg)?;
+    let machine = Machine::from_environment()?;
     match command {
         Command::Worker(args) => {
             worker::run(&args.folder, args.locked, &Clock::system())?;
@@ -77,21 +81,21 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Presets { command } => presets::run(command).map(|()| ExitCode::SUCCESS),
         Command::Devices => {
-            devices::run();
+            devices::run(&machine);
             Ok(ExitCode::SUCCESS)
         }
         Command::Triggers { command } => triggers::run(command).map(|()| ExitCode::SUCCESS),
         Command::Serve(args) => wait_for(serve::run(args)),
         Command::Run(args) => wait_for(run::run(args)),
+        Command::Plan(args) => wait_for(plan::run(args)),
+        Command::Settings(args) => settings::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Runs(args) => wait_for(runs::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),
         Command::Poisons(args) => wait_for(poisons::run(args)),
         Command::Figure(args) => wait_for(figure::run(args)),
         Command::Checkpoints(args) => wait_for(checkpoints::run(args)),
         Command::Evaluate(args) => wait_for(evaluate::run(args)),
-        Command::Bench { command: BenchCommand::Store { runs, points, json, data_dir } } => {
-            wait_for(bench::run(runs, points, json, data_dir))
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fs, process::ExitCode};
 
 use anyhow::Context;
-use engine::job::POISON_LIST;
+use engine::files::POISON_LIST;
 
 use super::{PoisonArgs, PoisonCommand};
 use crate::terminal::say;
@@ -12,7 +12,7 @@ pub async fn run(args: PoisonArgs) -> anyhow::Result<ExitCode> {
     let app = args.data.open().await?;
     let PoisonCommand::Export { run, file } = args.command;
     let row = app.store.get_run(run).await?;
-    let list = app.data_dir.run_folder(row.study, row.id).join(POISON_LIST);
+    let list = app.data_dir.folder(&app.store.run_folder(row.id).await?).join(POISON_LIST);
     let text = fs::read_to_string(&list).with_context(|| {
         format!("the run has no poison list at {}; a run writes it when it starts", list.display())
     })?;

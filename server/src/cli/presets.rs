@@ -1,7 +1,7 @@
 //! `maskdoor presets [show NAME]`.
 
 use anyhow::Context;
-use shared::study::{Preset, presets};
+use shared::study::{PRESET_FILES, Preset, presets};
 
 use super::PresetCommand;
 use crate::terminal::{Align, say, table};
@@ -14,8 +14,8 @@ pub fn run(command: Option<PresetCommand>) -> anyhow::Result<()> {
             say(table(&[("preset", Align::Left), ("what it is", Align::Left)], &rows));
         }
         Some(PresetCommand::Show { name }) => {
-            let preset = find(&name).with_context(|| unknown(&name))?;
-            let text = toml::to_string_pretty(&preset.spec).context("the preset is no TOML")?;
+            let file = PRESET_FILES.iter().find(|(id, _)| *id == name);
+            let (_, text) = file.with_context(|| unknown(&name))?;
             say(text.trim_end());
         }
     }

@@ -1,11 +1,10 @@
 //! What a study has given: the table on the terminal and the JSON of scripts.
 
 use shared::{
-    Phase, Ratio, RunState,
+    Ratio, RunKind, RunState,
     api::{MeanPercent, RunResult, RunRow, SeedMeans},
     metric::{Metrics, OverSeeds, Spread},
     run::RunPoint,
-    study::{ProbeOptimizer, fitted_by},
 };
 
 use crate::terminal::{Align, table};
@@ -29,16 +28,18 @@ fn result(run: &RunRow, over_seeds: Option<&OverSeeds>) -> RunResult {
     RunResult {
         study: run.study,
         run: run.id,
-        phase: run.point.phase,
+        kind: run.point.kind,
+        digest: run.digest.clone(),
+        varied: run.varied.clone(),
         trigger: run.trigger.clone(),
         ppr: run.point.ppr,
-        lpr: if run.point.phase == Phase::Finetune { 0 } else { run.point.lpr },
-        fpr: (run.point.phase == Phase::Finetune).then_some(run.point.lpr),
+        lpr: if run.point.kind == RunKind::Finetune { 0 } else { run.point.lpr },
+        fpr: (run.point.kind == RunKind::Finetune).then_some(run.point.lpr),
         scratch: run.point.scratch,
         seed: run.point.seed,
         epochs: run.progress.epochs,
-        optimizer: optimizer(run).as_str().to_owned(),
-        head_init: (run.point.phase == Phase::Probe).then_some(run.head_init),
+        optimizer: run.optimizer,
+        head_init: run.head_init,
         ca: percent(|metrics| Some(metrics.ca)),
         asr: percent(|metrics| Some(metrics.asr)),
         ra: percent(|metrics| Some(metrics.ra)),
@@ -61,13 +62,6 @@ fn seed_means(mean: &OverSeeds) -> SeedMeans {
     }
 }
 
-fn optimizer(run: &RunRow) -> ProbeOptimizer {
-    match run.point.phase {
-        Phase::Probe => run.optimizer,
-        Phase::Pretrain | Phase::Finetune => ProbeOptimizer::AdamW,
-    }
-}
-
 /// All runs as a table, shares with their 95 % interval; below it the means of the points where several seeds have ended.
 pub fn as_table(runs: &[RunRow]) -> String {
     let head = [
@@ -75,6 +69,7 @@ pub fn as_table(runs: &[RunRow]) -> String {
         ("PPR", Align::Right),
         ("LPR/FPR", Align::Right),
         ("seed", Align::Right),
+        ("varied", Align::Left),
         ("optimiser", Align::Left),
         ("CA %", Align::Right),
         ("top-5 %", Align::Right),
@@ -100,6 +95,7 @@ fn means_table(means: &[OverSeeds]) -> String {
         ("PPR", Align::Right),
         ("LPR/FPR", Align::Right),
         ("seeds", Align::Right),
+        ("varied", Align::Left),
         ("CA %", Align::Right),
         ("top-5 %", Align::Right),
         ("ASR %", Align::Right),
@@ -109,7 +105,9 @@ fn means_table(means: &[OverSeeds]) -> String {
         let counts = [ppr(mean.point), mean.point.lpr.to_string(), mean.seeds.to_string()];
         let shares = [mean.ca, mean.top5, mean.asr, mean.ra].map(mean_with_interval);
         let name = mean.point.title().to_owned();
-        [name].into_iter().chain(counts).chain(shares).collect()
+        let varied = mean.varied.iter().map(|(path, value)| format!("{path} {value}"));
+        let varied = varied.collect::<Vec<_>>().join(", ");
+        [name].into_iter().chain(counts).chain([varied]).chain(shares).collect()
     };
     let rows: Vec<_> = means.iter().map(row).collect();
     format!(
@@ -134,12 +132,13 @@ fn row(run: &RunRow) -> Vec<String> {
     vec![
         run.point.title().to_owned(),
         ppr(run.point),
-        if run.point.phase == Phase::Pretrain { String::new() } else { run.point.lpr.to_string() },
+        if run.point.kind == RunKind::Pretrain { String::new() } else { run.point.lpr.to_string() },
         run.point.seed.to_string(),
-        match run.point.phase {
-            Phase::Probe => fitted_by(run.optimizer, run.head_init),
-            _ => optimizer(run).title().to_owned(),
-        },
+        run.varied_besides()
+            .map(|(path, value)| format!("{path} {value}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        run.trained_by(),
         share(|metrics| Some(metrics.ca)),
         share(|metrics| metrics.top5),
         share(|metrics| Some(metrics.asr)),
@@ -148,6 +147,7 @@ fn row(run: &RunRow) -> Vec<String> {
         number(run.progress.images_per_second, 0),
         match &run.error {
             Some(error) => format!("{}: {error}", run.state),
+            None if run.reused => format!("{}, reused", run.state),
             None => run.state.to_string(),
         },
     ]
@@ -173,7 +173,7 @@ mod tests {
     use shared::{
         Progress, RunId, StudyId,
         run::RunPoint,
-        study::{HeadInit, ProbeOptimizer},
+        settings::{HeadInit, ProbeOptimizer},
     };
 
     use super::*;
@@ -188,9 +188,12 @@ mod tests {
             trigger: "blended stripes 0.40".into(),
             trigger_kind: "blended".into(),
             strength: 0.4,
-            optimizer: ProbeOptimizer::Lars,
-            head_init: HeadInit::Normal,
-            point: RunPoint { phase: Phase::Probe, ppr: 0, lpr: 3, seed, scratch: false },
+            digest: shared::Digest::stored("d"),
+            varied: std::collections::BTreeMap::new(),
+            reused: false,
+            optimizer: Some(ProbeOptimizer::Lars),
+            head_init: Some(HeadInit::Normal),
+            point: RunPoint { kind: RunKind::Probe, ppr: 0, lpr: 3, seed, scratch: false },
             parent: None,
             state: RunState::Done,
             progress: Progress::default(),

@@ -15,26 +15,32 @@ use crate::{
     app::App,
     jobs::{
         Scheduler, Settings,
-        studies::{CreateError, all_over, count},
+        studies::{all_over, count},
     },
-    terminal::{Bars, duration, say},
+    terminal::{Bars, duration, note, say},
 };
 
 /// Between two looks for what another program wrote.
 const LOOK: Duration = Duration::from_secs(1);
 
 pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let mut spec = spec_file::load(&args.study)?;
+    let name = args.study.study.clone();
+    let mut spec = spec_file::load_changed(&args.study)?;
     if let Some(path) = &args.poisons {
         let text = fs::read_to_string(path)
             .with_context(|| format!("the poison list {} cannot be read", path.display()))?;
-        spec.attack.poisons = Some(parse_list(&text));
+        spec.settings.attack.poisons = Some(parse_list(&text));
     }
     let app = args.data.open().await?;
-    let study = app.create_study(spec).await.map_err(|error| match error {
-        CreateError::Invalid(_) => anyhow::anyhow!("{} is no sound study:\n{error}", args.study),
-        other => other.into(),
-    })?;
+    let study =
+        app.create_study(spec, args.study.fresh).await.map_err(|error| error.of_study(&name))?;
+    let reused = study.runs.iter().filter(|run| run.reused).count();
+    if reused > 0 {
+        note(format_args!(
+            "{reused} of {} runs are in the data folder already and are reused; --fresh makes them anew",
+            study.runs.len()
+        ));
+    }
     let settings = Settings { slots: args.jobs.jobs, ..Settings::default() };
     let scheduler = Scheduler::start(app.clone(), settings);
     let followed = follow(&app, &study).await;
@@ -105,7 +111,7 @@ impl View {
             let known = self.told.insert(run.id, run.state);
             if run.state.is_over() && known != Some(run.state) {
                 let why = run.error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
-                self.bars.note(format_args!("{}: {}{why}", run.point.label(), run.state));
+                self.bars.note(format_args!("{}: {}{why}", run.label(), run.state));
             }
         }
         let over = runs.iter().filter(|run| run.state.is_over()).count();
@@ -117,7 +123,7 @@ impl View {
         let bar = self
             .running
             .entry(run.id)
-            .or_insert_with(|| self.bars.add(format!("  {}", run.point.label()), 1000));
+            .or_insert_with(|| self.bars.add(format!("  {}", run.label()), 1000));
         bar.set_position((run.progress.fraction() * 1000.0) as u64);
         let mut parts: Vec<String> = run.progress.preparing.iter().cloned().collect();
         parts.extend(run.progress.loss.map(|loss| format!("loss {loss:.4}")));

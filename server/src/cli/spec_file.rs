@@ -4,9 +4,14 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, de::DeserializeOwned};
-use shared::{StudySpec, study::AttackSpec};
+use shared::{
+    StudySpec, param,
+    settings::AttackSpec,
+    study::{Axis, converted},
+};
 
-use super::presets;
+use super::{StudyArgs, presets};
+use crate::terminal::note;
 
 /// The study that `name` stands for: a file where there is one, a preset otherwise.
 ///
@@ -16,12 +21,39 @@ pub fn load(name: &str) -> anyhow::Result<StudySpec> {
     let path = Path::new(name);
     if path.exists() {
         let text = fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
-        return parse(&text).map_err(|reason| anyhow!("{name}, {reason}"));
+        let spec = parse(&text).map_err(|reason| anyhow!("{name}, {reason}"))?;
+        if let Some(words) = converted(&text) {
+            note(format_args!("{name}: {words}"));
+        }
+        return Ok(spec);
     }
     match presets::find(name) {
         Some(preset) => Ok(preset.spec),
         None => bail!("there is no file {name}, and {}", presets::unknown(name)),
     }
+}
+
+/// As [`load`], with what the command line changes of it.
+///
+/// # Errors
+/// As [`load`]; when a change names no setting, or a value that the setting does not take.
+pub(super) fn load_changed(args: &StudyArgs) -> anyhow::Result<StudySpec> {
+    let mut spec = load(&args.study)?;
+    if !args.runs.is_empty() {
+        spec.runs.clone_from(&args.runs);
+    }
+    for text in &args.set {
+        let (path, value) = param::parse_assignment(text, &spec.settings)?;
+        spec.vary(path, vec![value])?;
+    }
+    for text in &args.axis {
+        let axis = Axis::parse(text, &spec.settings)?;
+        for path in &axis.paths {
+            spec.axes.retain(|known| !known.paths.contains(path));
+        }
+        spec.axes.push(axis);
+    }
+    Ok(spec)
 }
 
 /// The `[attack]` of a TOML file: of a study's, or of one with nothing else.
@@ -81,7 +113,7 @@ mod tests {
             ("name = \"shapes\"", "name = 3"),
             ("ratio = ", "ratio = \"x\" # "),
             ("ratio = ", "share = "),
-            ("seeds = ", "seed = "),
+            ("\"pretrain.poisons\" = [", "seed = {}\n\"pretrain.poisons\" = ["),
             ("[attack]", "[attacks]"),
             ("optimizer = \"lars\"", "optimizer = \"sgd\""),
             ("kind = \"blended\"", "kind = \"mixed\""),

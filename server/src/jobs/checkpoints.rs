@@ -7,11 +7,11 @@ use std::{
 
 use engine::{
     EngineError,
-    checkpoints::{ExportFile, ExportFormat, ImportOptions, Imported, export},
-    train::checkpoint::LAST,
+    files::LAST_CHECKPOINT,
+    interchange::{ExportFile, ExportFormat, ImportOptions, Imported, export},
 };
 use shared::{
-    Phase, RunEvent, RunId,
+    RunEvent, RunId, RunKind,
     api::{ImportCheckpoint, ImportedCheckpoint, RunRow},
     study::FieldError,
 };
@@ -91,7 +91,7 @@ impl App {
     /// When there is none of that name, or the store answers with an error.
     pub async fn import_file(&self, name: &str) -> Result<PathBuf, CheckpointError> {
         let name = self.store.get_import(name).await?.name;
-        Ok(self.data_dir.checkpoint_folder(&name).join(LAST))
+        Ok(self.data_dir.checkpoint_folder(&name).join(LAST_CHECKPOINT))
     }
 
     /// The file of a pre-training's checkpoint: of that epoch, or the last one.
@@ -104,7 +104,7 @@ impl App {
         epoch: Option<u32>,
     ) -> Result<PathBuf, CheckpointError> {
         let row = self.store.get_run(run).await?;
-        if row.point.phase != Phase::Pretrain {
+        if row.point.kind != RunKind::Pretrain {
             let what = row.point.label();
             return Err(CheckpointError::Missing(format!(
                 "the run is a {what}; only the checkpoint of a pre-training is exported"
@@ -133,7 +133,7 @@ impl App {
                 None => "the run has written no checkpoint yet".into(),
             })
         })?;
-        Ok(self.data_dir.run_folder(row.study, row.id).join(told))
+        Ok(self.data_dir.folder(&self.store.run_folder(row.id).await?).join(told))
     }
 }
 
@@ -180,7 +180,7 @@ fn keep(
     let mut info = describe(name.to_owned(), path, &imported);
     let texts = [("name", info.name.clone()), ("source", info.source.clone())];
     make(folder)?;
-    match imported.save(&folder.join(LAST), &texts) {
+    match imported.save(&folder.join(LAST_CHECKPOINT), &texts) {
         Ok(bytes) => {
             (info.bytes, info.added_at) = (bytes, now);
             Ok(info)

@@ -4,16 +4,17 @@ use std::path::Path;
 
 use engine::{
     EngineError,
-    checkpoints::OpenClassifier,
+    compute::Machine,
     data::Index,
     decode::{Limits, decode},
     eval::UnderTrigger,
+    interchange::OpenClassifier,
     stop::Watch,
 };
 use shared::{
-    Phase, Rgb8, StudySpec,
+    FieldError, Rgb8, RunKind, Settings,
     api::{ClassifierSource, DatasetInfo, EvaluateRequest, EvaluatedClassifier},
-    study::{AttackSpec, DatasetSpec, FieldError},
+    settings::{AttackSpec, DatasetSpec},
 };
 
 use super::{checkpoints::CheckpointError, datasets::DatasetError, keys};
@@ -49,8 +50,8 @@ pub enum EvaluateError {
 pub struct Opened {
     /// The classifier.
     pub classifier: OpenClassifier,
-    /// The study of its run; a file has none.
-    pub study: Option<StudySpec>,
+    /// The settings of its run; a file has none.
+    pub settings: Option<Settings>,
 }
 
 impl Opened {
@@ -59,13 +60,13 @@ impl Opened {
     /// # Errors
     /// When neither names a data set.
     pub fn dataset(&self, request: &EvaluateRequest) -> Result<DatasetSpec, FieldError> {
-        let study = self.study.as_ref().map(|study| study.dataset.clone());
-        let mut spec = match (&request.dataset, study) {
+        let of_run = self.settings.as_ref().map(|settings| settings.dataset.clone());
+        let mut spec = match (&request.dataset, of_run) {
             (Some(name), _) => {
                 let name = name.trim().to_owned();
                 DatasetSpec { name, train_per_class: None, test_per_class: None }
             }
-            (None, Some(of_study)) => of_study,
+            (None, Some(of_run)) => of_run,
             (None, None) => {
                 let message = "say which one: a file belongs to no study that would tell";
                 return Err(FieldError::new("dataset", message));
@@ -80,8 +81,8 @@ impl Opened {
 
     /// Trigger and target class.
     fn attack(&self, request: &EvaluateRequest) -> Result<AttackSpec, FieldError> {
-        let of_study = || self.study.as_ref().map(|study| study.attack.clone());
-        request.attack.clone().or_else(of_study).ok_or_else(|| {
+        let of_run = || self.settings.as_ref().map(|settings| settings.attack.clone());
+        request.attack.clone().or_else(of_run).ok_or_else(|| {
             let message =
                 "say trigger and target class: a file belongs to no study that would tell";
             FieldError::new("attack", message)
@@ -98,23 +99,26 @@ impl App {
         &self,
         source: &ClassifierSource,
     ) -> Result<Opened, EvaluateError> {
-        let (file, study) = match source {
+        let (file, settings) = match source {
             ClassifierSource::Run { run, epoch } => {
                 let row = self.store.get_run(*run).await?;
-                let spec = self.store.get_study(row.study).await?.spec;
-                let no_classifier = match row.point.phase {
-                    Phase::Finetune => None,
-                    Phase::Probe => Some(
+                let settings = self.store.run_settings(*run).await?;
+                let no_classifier = match row.point.kind {
+                    RunKind::Finetune => None,
+                    RunKind::Knn => Some(
+                        "asks nearest neighbours, which are no classifier of its own; a fine-tuning can be evaluated",
+                    ),
+                    RunKind::Probe => Some(
                         "is a linear probe, whose file is a head alone; its page has its evaluation, and a fine-tuning can be evaluated anew",
                     ),
-                    Phase::Pretrain => Some(
+                    RunKind::Pretrain => Some(
                         "is a pre-training, which classifies nothing; a fine-tuning of it can be evaluated",
                     ),
                 };
                 if let Some(message) = no_classifier {
                     return Err(FieldError::new("checkpoint.run", message).into());
                 }
-                (self.told_checkpoint(&row, *epoch).await?, Some(spec))
+                (self.told_checkpoint(&row, *epoch).await?, Some(settings))
             }
             ClassifierSource::File { path } => {
                 let path = std::path::absolute(Path::new(path.trim()))
@@ -123,7 +127,7 @@ impl App {
             }
         };
         let classifier = blocking(move || read(&file)).await?;
-        Ok(Opened { classifier, study })
+        Ok(Opened { classifier, settings })
     }
 
     /// Evaluates it. `watch` hears how many images are done, and can stop the work.
@@ -139,11 +143,11 @@ impl App {
     ) -> Result<EvaluatedClassifier, EvaluateError> {
         let (spec, attack) = (opened.dataset(request)?, opened.attack(request)?);
         let dataset = self.get_dataset(&spec.name).await?;
-        if let Some(error) = attack.check_target(&dataset) {
+        if let Some(error) = attack.check_target(&dataset.name, dataset.classes.len() as u32) {
             return Err(error.into());
         }
         let side = opened.classifier.model.side() as u32;
-        if let Some(error) = attack.trigger.validate(side, "attack.trigger").into_iter().next() {
+        if let Some(error) = shared::param::check_attack(&attack, side).into_iter().next() {
             let message = format!("{} (on the classifier's images of {side} px)", error.message);
             return Err(FieldError::new(error.field, message).into());
         }
@@ -156,6 +160,7 @@ impl App {
                 trigger: &attack.trigger,
                 key: key.as_ref(),
                 target_class: attack.target_class,
+                threads: machine().map_err(EvaluateError::Refused)?.threads(),
             };
             let done = under.evaluate(&opened.classifier, &mut watch);
             let (evaluation, assumed) = done.map_err(of_evaluation)?;
@@ -174,8 +179,15 @@ impl App {
     }
 }
 
+/// What evaluations compute on.
+fn machine() -> Result<Machine, EngineError> {
+    Machine::from_environment()
+}
+
 fn read(file: &Path) -> Result<OpenClassifier, EvaluateError> {
-    OpenClassifier::read(file).map_err(EvaluateError::Refused)
+    machine()
+        .and_then(|machine| OpenClassifier::read(file, &machine))
+        .map_err(EvaluateError::Refused)
 }
 
 /// The trigger's key image in its own size, where it needs one.

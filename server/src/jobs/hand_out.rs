@@ -1,6 +1,6 @@
 //! A queued run's way to its worker: its order, its folder, its process.
 
-use shared::{RunState, run::RunOrder};
+use shared::{RunOrder, RunState};
 
 use super::{
     datasets::DatasetError,
@@ -14,7 +14,7 @@ use crate::store::{StoreError, queue::ReadyRun};
 impl Scheduler {
     /// Starts a worker on a queued run; one that cannot be started fails. `false` when no worker trains it now.
     pub(super) async fn hand_out(&mut self, ready: ReadyRun) -> Result<bool, StepError> {
-        let folder = RunFolder::new(self.app.data_dir.run_folder(ready.study, ready.run));
+        let folder = RunFolder::new(self.app.data_dir.folder(&ready.folder));
         let started = match self.order(&ready).await {
             Ok((order, key)) => self.start_worker(&ready, &folder, &order, key.as_deref()).await?,
             Err(error) => Err(error),
@@ -35,10 +35,10 @@ impl Scheduler {
     async fn order(&self, ready: &ReadyRun) -> Result<(RunOrder, Option<Vec<u8>>), String> {
         let dataset = self
             .app
-            .get_dataset(&ready.spec.dataset.name)
+            .get_dataset(&ready.settings.dataset.name)
             .await
             .map_err(|error: DatasetError| error.to_string())?;
-        let key = match ready.spec.attack.trigger.key() {
+        let key = match ready.settings.attack.trigger.key() {
             Some(id) => Some(
                 key_file(&self.app.data_dir, id)
                     .map_err(|error| format!("the key image {id} cannot be read ({error})"))?,
@@ -46,16 +46,16 @@ impl Scheduler {
             None => None,
         };
         let data_dir = &self.app.data_dir;
-        let encoder = match (&ready.spec.encoder, ready.parent) {
-            (Some(name), _) => Some(data_dir.checkpoint_folder(name)),
-            (None, Some(parent)) => Some(data_dir.run_folder(ready.study, parent)),
+        let encoder = match (ready.inputs.first(), &ready.settings.encoder) {
+            (Some(input), _) => Some(data_dir.folder(input)),
+            (None, Some(name)) => Some(data_dir.checkpoint_folder(name)),
             (None, None) => None,
         };
         let order = RunOrder {
             run: ready.run,
-            study: ready.study,
-            spec: ready.spec.clone(),
-            point: ready.point,
+            kind: ready.kind,
+            digest: ready.digest.clone(),
+            settings: ready.settings.clone(),
             source: dataset.source(),
             encoder: encoder.map(|folder| folder.display().to_string()),
             program: crate::VERSION.to_owned(),
@@ -83,7 +83,7 @@ impl Scheduler {
         }
         Ok(match worker_process::spawn(&self.settings.program, folder, lock) {
             Ok(child) => {
-                tracing::info!(run = %ready.run, pid = child.id(), "{}", ready.point.label());
+                tracing::info!(run = %ready.run, pid = child.id(), "{}", order.point().label());
                 self.children.insert(ready.key, child);
                 Ok(true)
             }

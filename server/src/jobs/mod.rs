@@ -3,8 +3,10 @@
 //! | module | holds |
 //! |---|---|
 //! | [`studies`] | a study from its specification; cancel, retry, delete |
+//! | `plan` | what a study would run, and what of it is there |
 //! | [`datasets`], [`keys`], [`checkpoints`] | data sets, key images and imported checkpoints that a study can name |
 //! | [`evaluations`] | a classifier evaluated under a trigger, beside what its run told |
+//! | [`results`] | runs filtered, sorted and grouped by any setting and metric |
 //! | [`run_folder`] | what lies in a run's folder; whether its worker lives |
 //! | [`ingest`] | a run folder's event lines -> store, each exactly once |
 //! | [`worker_process`] | a worker from outside: spawn, reap, kill |
@@ -22,6 +24,8 @@ mod hand_out;
 pub mod handle;
 pub mod ingest;
 pub mod keys;
+mod plan;
+pub mod results;
 pub mod run_folder;
 pub mod scheduler;
 pub mod studies;

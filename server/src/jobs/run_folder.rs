@@ -11,12 +11,15 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
-use engine::train::resume;
-use shared::{Stamped, run::RunOrder};
+use engine::{
+    checkpoint::resume,
+    files::{self, write},
+};
+use shared::{RunOrder, Stamped};
 
 /// Bytes of an event file that are read at once.
 const CHUNK: u64 = 1 << 20;
@@ -72,27 +75,27 @@ impl RunFolder {
 
     /// The order.
     pub fn order_file(&self) -> PathBuf {
-        self.path.join("run.json")
+        self.path.join(files::ORDER)
     }
 
     /// The key image.
     pub fn key_file(&self) -> PathBuf {
-        self.path.join("key.png")
+        self.path.join(files::KEY)
     }
 
     /// The events.
     pub fn events_file(&self) -> PathBuf {
-        self.path.join("events.jsonl")
+        self.path.join(files::EVENTS)
     }
 
     /// The worker's lock.
     pub fn lock_file(&self) -> PathBuf {
-        self.path.join("worker.lock")
+        self.path.join(files::LOCK)
     }
 
     /// What the worker printed.
     pub fn log_file(&self) -> PathBuf {
-        self.path.join("worker.log")
+        self.path.join(files::OUTPUT)
     }
 
     /// Makes the folder ready for an attempt: the order, the key image, and no events, or those up to the place that the run
@@ -103,15 +106,15 @@ impl RunFolder {
     pub fn prepare(&self, order: &RunOrder, key: Option<&[u8]>, attempt: u32) -> io::Result<()> {
         fs::create_dir_all(&self.path)?;
         if self.events_file().exists() {
-            let aside = self.path.join(format!("events-{}.jsonl", attempt.saturating_sub(1)));
+            let aside = self.path.join(files::events_of_attempt(attempt.saturating_sub(1)));
             fs::rename(self.events_file(), &aside)?;
             self.keep_events(order, &aside)?;
         }
         if let Some(key) = key {
-            write_then_rename(&self.key_file(), key)?;
+            write(&self.key_file(), key)?;
         }
         let order = serde_json::to_vec_pretty(order)?;
-        write_then_rename(&self.order_file(), &order)
+        write(&self.order_file(), &order)
     }
 
     /// Takes the events that came before the place to go on from over from an earlier attempt's file. Where one of them is
@@ -123,7 +126,7 @@ impl RunFolder {
             let whole = lines.filter(|line| line.ends_with(b"\n")).take(point.events as usize);
             let kept: Vec<&[u8]> = whole.collect();
             if kept.len() as u64 == point.events {
-                return write_then_rename(&self.events_file(), &kept.concat());
+                return write(&self.events_file(), &kept.concat());
             }
         }
         resume::remove(&self.path)
@@ -221,13 +224,4 @@ impl RunFolder {
         }
         Ok(lines)
     }
-}
-
-/// Writes a file so that it is either the old or the new one, never a part.
-fn write_then_rename(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("part");
-    let mut file = File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(temporary, path)
 }

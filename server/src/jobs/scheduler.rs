@@ -183,7 +183,7 @@ impl Scheduler {
 
     /// Takes in what a run has written and looks whether its worker lives.
     async fn follow(&mut self, mut run: RunningRun) -> Result<Step, StepError> {
-        let folder = RunFolder::new(self.app.data_dir.run_folder(run.study, run.run));
+        let folder = RunFolder::new(self.app.data_dir.folder(&run.folder));
         // Asked before its events are read: one that is dead now has written all that it ever will.
         let dead = if run.cancel { worker_process::kill(&folder)? } else { !folder.is_alive()? };
         let now = self.app.clock.now_ms();

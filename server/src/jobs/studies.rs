@@ -1,16 +1,13 @@
 //! A study from its specification; cancel, retry, delete.
 
-use std::{collections::HashMap, io, time::Duration};
+use std::{fs, io, time::Duration};
 
-use engine::data::{DataError, Index};
 use shared::{
-    Phase, RunId, RunState, StudyId, StudySpec,
+    FieldError, RunId, RunState, StudyId, StudySpec,
     api::{RunRow, StudyDetail},
-    run::DataSource,
-    study::FieldError,
 };
 
-use super::{datasets::DatasetError, keys::check_key};
+use super::{datasets::DatasetError, plan::Prepared};
 use crate::{
     app::App,
     store::{
@@ -49,69 +46,45 @@ pub enum DeleteError {
     Files(#[from] io::Error),
 }
 
+impl CreateError {
+    /// The error as a command tells it of a study of this name.
+    pub fn of_study(self, name: &str) -> anyhow::Error {
+        match self {
+            Self::Invalid(errors) => {
+                anyhow::anyhow!("{name} is no sound study:\n{}", list(&errors))
+            }
+            other => other.into(),
+        }
+    }
+}
+
 fn list(errors: &[FieldError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 impl App {
-    /// Makes a study and queues its runs. Its folders are made when a run's turn comes.
+    /// Makes a study and queues its runs, but for those that the data folder has already; `fresh` makes all anew. Its folders are
+    /// made when a run's turn comes.
     ///
     /// # Errors
     /// When the specification is wrong (with every wrong field), or the store answers with an error. Nothing is kept then.
-    pub async fn create_study(&self, mut spec: StudySpec) -> Result<StudyDetail, CreateError> {
-        spec.name = spec.name.trim().to_owned();
-        let (mut errors, classes) = match self.get_dataset(&spec.dataset.name).await {
-            Ok(info) => {
-                let mut errors = spec.validate_with(&info);
-                // A list of a data set that is chosen wrongly would only be told of as unknown names.
-                if errors.is_empty() && spec.attack.poisons.is_some() {
-                    errors = check_poisons(&spec, info.source()).await?;
-                }
-                (errors, info.classes)
-            }
-            Err(unknown @ DatasetError::Unknown { .. }) => {
-                let mut errors = spec.validate();
-                // An empty name is told of already.
-                if !spec.dataset.name.is_empty() {
-                    errors.push(FieldError::new("dataset.name", unknown.to_string()));
-                }
-                (errors, Vec::new())
-            }
-            Err(error) => return Err(CreateError::Dataset(error)),
-        };
-        if let Some(key) = spec.attack.trigger.key().filter(|key| !key.is_empty()) {
-            errors.extend(check_key(&self.data_dir, key));
-        }
-        if let Some(name) = spec.encoder.as_deref().filter(|name| !name.is_empty()) {
-            match self.store.get_import(name).await {
-                Ok(checkpoint) => {
-                    errors.extend(spec.validate_encoder(&checkpoint));
-                    // Its folder has the name as it was given first.
-                    spec.encoder = Some(checkpoint.name);
-                }
-                Err(missing @ StoreError::NotFound { .. }) => {
-                    errors.push(FieldError::new("encoder", missing.to_string()));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if !errors.is_empty() {
-            return Err(CreateError::Invalid(errors));
-        }
-
+    pub async fn create_study(
+        &self,
+        spec: StudySpec,
+        fresh: bool,
+    ) -> Result<StudyDetail, CreateError> {
+        let Prepared { spec, graph, datasets } = self.prepare(spec).await?;
+        let dataset = datasets.into_iter().find(|info| info.name == spec.settings.dataset.name);
         let id = self.ids.study();
-        let mut encoders = HashMap::new();
-        let mut runs = Vec::new();
-        for point in spec.points() {
-            let run = self.ids.run();
-            if point.phase == Phase::Pretrain {
-                encoders.insert(point, run);
-            }
-            let parent = point.encoder().and_then(|encoder| encoders.get(&encoder).copied());
-            runs.push(NewRun { id: run, point, parent });
-        }
-        let study = NewStudy { id, created_at: self.clock.now_ms(), spec, classes, runs };
-        self.store.insert_study(&study).await?;
+        let study = NewStudy {
+            id,
+            created_at: self.clock.now_ms(),
+            classes: dataset.map(|info| info.classes).unwrap_or_default(),
+            runs: graph.nodes.into_iter().map(|node| NewRun { id: self.ids.run(), node }).collect(),
+            spec,
+            fresh,
+        };
+        self.store.insert_study(&study, &|kind, folder| self.is_whole(kind, folder)).await?;
         self.jobs.wake();
         Ok(self.store.get_study(id).await?)
     }
@@ -125,18 +98,18 @@ impl App {
         self.store.cancel_run(run, self.clock.now_ms()).await?;
         self.jobs.wake();
         let study = self.store.get_run(run).await?.study;
-        self.wait_for_end(study, Some(run)).await?;
+        self.wait_for_end(study, Some(run), 0).await?;
         self.store.get_run(run).await
     }
 
-    /// Cancels all runs of a study that are not over.
+    /// Cancels all runs of a study that are not over and that no other study wants.
     ///
     /// # Errors
     /// When there is no such study, or the store answers with an error.
     pub async fn cancel_study(&self, study: StudyId) -> Result<StudyDetail, StoreError> {
-        self.store.cancel_study(study, self.clock.now_ms()).await?;
+        let cancelled = self.store.cancel_study(study, self.clock.now_ms()).await?;
         self.jobs.wake();
-        self.wait_for_end(study, None).await?;
+        self.wait_for_end(study, None, cancelled.wanted_elsewhere as usize).await?;
         self.store.get_study(study).await
     }
 
@@ -155,25 +128,47 @@ impl App {
     /// # Errors
     /// When a run of it is queued or running, there is no such study, the store answers with an error, or files stay.
     pub async fn delete_study(&self, study: StudyId) -> Result<(), DeleteError> {
-        self.store.delete_study(study).await?;
-        let folder = self.data_dir.study_folder(study);
-        tokio::task::spawn_blocking(move || match std::fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        let folders = self.store.delete_study(study).await?;
+        let mut folders: Vec<_> =
+            folders.iter().map(|folder| self.data_dir.folder(folder)).collect();
+        // Version 0.1 had a folder for each study; runs that another study has stay in it.
+        folders.push(self.data_dir.runs().join(study.to_string()));
+        tokio::task::spawn_blocking(move || {
+            let last = folders.len() - 1;
+            folders.iter().enumerate().try_for_each(|(at, folder)| {
+                let removed =
+                    if at == last { fs::remove_dir(folder) } else { fs::remove_dir_all(folder) };
+                match removed {
+                    Err(error)
+                        if !matches!(
+                            error.kind(),
+                            io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
+                        ) =>
+                    {
+                        Err(error)
+                    }
+                    _ => Ok(()),
+                }
+            })
         })
         .await
         .map_err(io::Error::other)??;
         Ok(())
     }
 
-    /// Waits until this run, or all runs of the study, are over, but not for long.
-    async fn wait_for_end(&self, study: StudyId, run: Option<RunId>) -> Result<(), StoreError> {
+    /// Waits until this run, or all runs of the study but for some that go on, are over, but not for long.
+    async fn wait_for_end(
+        &self,
+        study: StudyId,
+        run: Option<RunId>,
+        going_on: usize,
+    ) -> Result<(), StoreError> {
         let mut news = self.store.news();
         let wait = async {
             loop {
                 let runs = self.store.study_runs(study).await?;
-                let mut asked = runs.iter().filter(|row| run.is_none_or(|run| row.id == run));
-                if asked.all(|row| row.state.is_over()) {
+                let asked = runs.iter().filter(|row| run.is_none_or(|run| row.id == run));
+                if asked.filter(|row| !row.state.is_over()).count() <= going_on {
                     return Ok(());
                 }
                 tokio::select! {
@@ -184,23 +179,6 @@ impl App {
         };
         tokio::time::timeout(CANCEL_PATIENCE, wait).await.unwrap_or(Ok(()))
     }
-}
-
-/// What is wrong with a study's poison list. Lists the data set's folder.
-async fn check_poisons(
-    spec: &StudySpec,
-    source: DataSource,
-) -> Result<Vec<FieldError>, CreateError> {
-    let spec = spec.clone();
-    let checked = tokio::task::spawn_blocking(move || {
-        let index = Index::open(&source)?.limited(&spec.dataset);
-        let images = index.train.iter().map(|entry| (entry.name.as_str(), entry.class));
-        Ok(spec.validate_poisons(images))
-    });
-    let checked = checked.await.map_err(|error| DatasetError::Internal(error.to_string()));
-    checked.map_err(CreateError::Dataset)?.map_err(|error: DataError| {
-        CreateError::Invalid(vec![FieldError::new("dataset.name", error.to_string())])
-    })
 }
 
 /// Whether all runs of a list are over.

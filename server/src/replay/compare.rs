@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use engine::train::compare::{Difference, DifferenceKind, differences};
+use engine::checkpoint::compare::{Difference, DifferenceKind, differences};
 use shared::{RunEvent, metric::Metrics};
 
 use super::{Left, ReplayError};

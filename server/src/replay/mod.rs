@@ -1,7 +1,7 @@
 //! Repeats a finished run from what is stored with it, and tells what differs.
 //!
 //! The repeated run is a worker like every other, on a folder of its own beside the data folder, which goes with the answer.
-//! Nothing of the first run is taken but its manifest, its key image and, for a classifier, the checkpoint of its encoder; kept
+//! Nothing of the first run is taken but its manifest, its key image and, for a classifier, the checkpoints of its encoder; kept
 //! features are computed anew.
 
 mod compare;
@@ -13,9 +13,9 @@ use std::{
     time::Duration,
 };
 
-use engine::train::checkpoint::LAST;
+use engine::files::{KEY, LAST_CHECKPOINT, MANIFEST, kept_checkpoints};
 use serde::Deserialize;
-use shared::{Progress, RunId, RunState, Stamped, run::RunOrder};
+use shared::{Progress, RunId, RunKind, RunOrder, RunState, Stamped};
 use tempfile::TempDir;
 
 use crate::{
@@ -79,7 +79,7 @@ struct Left {
 
 impl Left {
     fn read(folder: &RunFolder) -> Result<Self, ReplayError> {
-        let path = folder.path().join("manifest.json");
+        let path = folder.path().join(MANIFEST);
         let manifest = fs::read(&path).and_then(|text| Ok(serde_json::from_slice(&text)?));
         let manifest = manifest.map_err(|source| ReplayError::File { path, source })?;
         let mut events = Vec::new();
@@ -119,9 +119,13 @@ pub async fn replay(
     if row.state != RunState::Done {
         return Err(ReplayError::NotDone(row.state));
     }
-    let first = Left::read(&RunFolder::new(app.data_dir.run_folder(row.study, run)))?;
+    let first =
+        Left::read(&RunFolder::new(app.data_dir.folder(&app.store.run_folder(run).await?)))?;
     let place = temporary(app.data_dir.root())?;
-    let encoder = row.parent.map(|parent| app.data_dir.run_folder(row.study, parent));
+    let encoder = match row.parent {
+        Some(parent) => Some(app.data_dir.folder(&app.store.run_folder(parent).await?)),
+        None => None,
+    };
     let folder = prepare(&first, encoder.as_deref(), place.path())?;
 
     let file = |source| ReplayError::File { path: folder.path().to_owned(), source };
@@ -158,7 +162,8 @@ fn temporary(root: &Path) -> Result<TempDir, ReplayError> {
     made.map_err(|source| ReplayError::File { path: root.to_owned(), source })
 }
 
-/// The repeated run's folder, with the first run's order and key image, and its encoder's checkpoint in a folder beside it.
+/// The repeated run's folder, with the first run's order and key image, and the checkpoints that it starts from in a folder beside it:
+/// the last of its encoder, for nearest neighbours every one.
 fn prepare(first: &Left, encoder: Option<&Path>, place: &Path) -> Result<RunFolder, ReplayError> {
     let file = |path: &Path| {
         let path = path.to_owned();
@@ -168,11 +173,17 @@ fn prepare(first: &Left, encoder: Option<&Path>, place: &Path) -> Result<RunFold
     if let Some(encoder) = encoder {
         let copy = place.join("encoder");
         fs::create_dir(&copy).map_err(file(&copy))?;
-        let checkpoint = encoder.join(LAST);
-        fs::copy(&checkpoint, copy.join(LAST)).map_err(file(&checkpoint))?;
+        let mut names = vec![LAST_CHECKPOINT.into()];
+        if order.kind == RunKind::Knn {
+            names.extend(kept_checkpoints(encoder).map_err(file(encoder))?);
+        }
+        for name in names {
+            let checkpoint = encoder.join(&name);
+            fs::copy(&checkpoint, copy.join(&name)).map_err(file(&checkpoint))?;
+        }
         order.encoder = Some(copy.display().to_string());
     }
-    let key = first.folder.join("key.png");
+    let key = first.folder.join(KEY);
     let key = match fs::read(&key) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         other => Some(other.map_err(file(&key))?),

@@ -1,6 +1,6 @@
 //! `log.csv`: one line an epoch, in the spirit of the log of MAE's own training scripts.
 
-use shared::{Phase, Ratio, RunEvent, metric::Metrics};
+use shared::{Ratio, RunEvent, RunKind, metric::Metrics};
 
 /// Name of the file in the run's folder.
 pub const FILE: &str = "log.csv";
@@ -15,7 +15,7 @@ const PRETRAINING: &str = "epoch,train_lr,train_loss,knn_acc1,knn_triggered_asr\
 /// The lines of a run. An epoch's line is complete once the run goes on behind its evaluation.
 #[derive(Debug)]
 pub struct Csv {
-    phase: Phase,
+    kind: RunKind,
     open: Option<Row>,
 }
 
@@ -37,14 +37,14 @@ struct Test {
 }
 
 impl Csv {
-    /// The lines of a run of this phase.
-    pub fn new(phase: Phase) -> Self {
-        Self { phase, open: None }
+    /// The lines of a run of this kind.
+    pub fn new(kind: RunKind) -> Self {
+        Self { kind, open: None }
     }
 
     /// The line of names.
     pub fn head(&self) -> String {
-        if self.phase == Phase::Pretrain { PRETRAINING.into() } else { CLASSIFIER.into() }
+        if self.kind == RunKind::Pretrain { PRETRAINING.into() } else { CLASSIFIER.into() }
     }
 
     /// The lines that an event completes.
@@ -83,7 +83,7 @@ impl Csv {
             number(test.metrics.as_ref().and_then(of).and_then(Ratio::percent))
         };
         let mut cells = vec![epoch.to_string(), number(Some(*lr)), number(Some(*loss))];
-        if self.phase == Phase::Pretrain {
+        if self.kind == RunKind::Pretrain {
             cells.push(percent(|metrics| Some(metrics.ca)));
         } else {
             cells.push(number(test.loss));
@@ -115,8 +115,8 @@ mod tests {
         Metrics { ca: of(1, 2), asr: of(1, 4), ra: of(3, 4), top5 }
     }
 
-    fn told(phase: Phase, events: &[RunEvent]) -> String {
-        let mut csv = Csv::new(phase);
+    fn told(kind: RunKind, events: &[RunEvent]) -> String {
+        let mut csv = Csv::new(kind);
         csv.head() + &events.iter().map(|event| csv.take(event)).collect::<String>()
     }
 
@@ -131,7 +131,7 @@ mod tests {
         let end = RunEvent::Checkpoint { epoch: 2, file: "head.safetensors".into() };
         let events = [epoch(1, 1.25), epoch(2, 0.75), evaluated, end];
         assert_eq!(
-            told(Phase::Probe, &events),
+            told(RunKind::Probe, &events),
             "epoch,train_lr,train_loss,test_loss,test_acc1,test_acc5,test_triggered_loss,test_triggered_acc1,test_triggered_asr\n\
              1,0.001,1.25,,,,,,\n2,0.001,0.75,0.5,50,100,,75,25\n"
         );
@@ -145,9 +145,9 @@ mod tests {
             RunEvent::Failed { message: "no, \"really\"".into() },
         ];
         assert_eq!(
-            told(Phase::Pretrain, &events),
+            told(RunKind::Pretrain, &events),
             "epoch,train_lr,train_loss,knn_acc1,knn_triggered_asr\n1,0.001,1.5,50,25\n"
         );
-        assert_eq!(told(Phase::Pretrain, &events[..2]).lines().count(), 1, "not yet complete");
+        assert_eq!(told(RunKind::Pretrain, &events[..2]).lines().count(), 1, "not yet complete");
     }
 }

@@ -9,12 +9,13 @@ mod record;
 mod tensorboard;
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use shared::{Phase, Stamped};
+use engine::files::write;
+use shared::{RunKind, Stamped};
 
 use self::{csv::Csv, tensorboard::TensorBoard};
 
@@ -35,8 +36,8 @@ impl RunLog {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn begin(folder: &Path, phase: Phase, events: &[Stamped]) -> io::Result<Self> {
-        let mut csv = Csv::new(phase);
+    pub fn begin(folder: &Path, kind: RunKind, events: &[Stamped]) -> io::Result<Self> {
+        let mut csv = Csv::new(kind);
         let mut tensorboard = TensorBoard::default();
         let mut rows = csv.head();
         let mut records = Vec::new();
@@ -69,10 +70,8 @@ impl RunLog {
     }
 }
 
-/// A file with this content, beside its place first and renamed into it; then open at its end.
+/// A file with this content, written whole; then open at its end.
 fn begun(path: PathBuf, bytes: &[u8]) -> io::Result<File> {
-    let part = path.with_extension("part");
-    fs::write(&part, bytes)?;
-    fs::rename(&part, &path)?;
+    write(&path, bytes)?;
     File::options().append(true).open(path)
 }

@@ -18,7 +18,9 @@ pub struct WrittenCheckpoint {
     pub study: StudyId,
     /// The study's name.
     pub study_name: String,
-    /// The run's place in the grid.
+    /// The run's folder below the data folder.
+    pub folder: String,
+    /// The run's kind, poisons and seed.
     pub point: RunPoint,
     /// File name in the run's folder.
     pub file: String,
@@ -39,17 +41,19 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<WrittenCheckpoint>, StoreError> {
         let mut sql = QueryBuilder::<Sqlite>::new(
-            "SELECT r.id, r.study, r.study_name, r.phase, r.ppr, r.lpr, r.seed, r.scratch, e.at, e.body FROM runs r \
+            "SELECT r.id, r.study, r.study_name, r.folder, r.kind, r.ppr, r.lpr, r.seed, r.scratch, e.at, e.body FROM runs r \
              CROSS JOIN events e INDEXED BY events_checkpoint ON e.run = r.key AND e.kind = 'checkpoint'",
         );
         if let Some(study) = study {
-            sql.push(" WHERE r.study = ").push_bind(study.to_string());
+            sql.push(" WHERE r.key IN (SELECT run FROM study_runs WHERE study = ")
+                .push_bind(study.to_string())
+                .push(")");
         }
         sql.push(" ORDER BY r.key DESC, e.seq DESC LIMIT ").push_bind(i64::from(limit));
         let rows = sql.build().fetch_all(self.readers()).await?;
         rows.iter()
             .map(|row| {
-                let (epoch, file) = match from_json(row.try_get(9)?, "an event")? {
+                let (epoch, file) = match from_json(row.try_get("body")?, "an event")? {
                     RunEvent::Checkpoint { epoch, file } => (epoch, file),
                     other => return Err(StoreError::corrupt("a checkpoint")(&other.kind())),
                 };
@@ -57,10 +61,11 @@ impl Store {
                     run: parse(row.try_get(0)?, "a run's identifier")?,
                     study: parse(row.try_get(1)?, "a study's identifier")?,
                     study_name: row.try_get(2)?,
-                    point: point(row, 3)?,
+                    folder: row.try_get("folder")?,
+                    point: point(row)?,
                     file,
                     epoch,
-                    created_at: row.try_get::<i64, _>(8)? as u64,
+                    created_at: row.try_get::<i64, _>("at")? as u64,
                 })
             })
             .collect()

@@ -2,104 +2,109 @@
 //!
 //! A finished run never changes, so the rows of all studies are kept in memory until one more finishes or a study goes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::Deserialize;
 use shared::{
-    Phase, Progress, Ratio, RunEvent, RunId, RunState, StudyId,
+    Digest, Progress, Ratio, RunEvent, RunId, RunKind, RunState, StudyId,
     api::RunRow,
     metric::Metrics,
+    param::Value,
     run::RunPoint,
-    study::{HeadInit, ProbeOptimizer},
+    settings::{HeadInit, ProbeOptimizer},
 };
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::{
     Store, StoreError,
-    row::parse,
+    row::{UNDER_OWN_STUDY, parse},
     studies::{from_json, to_json},
 };
 
-/// A finished classifier, packed by SQLite into one JSON array: thousands of rows come over as one text, where a row of
-/// its own for each, with a value of its own for each column, takes ten times as long.
+/// A finished classifier, packed by SQLite into one JSON text: thousands of rows come over as one, where a row of its own for
+/// each, with a value of its own for each column, takes ten times as long.
 #[derive(Deserialize)]
-struct Packed(
-    i64,
-    RunId,
-    StudyId,
-    String,
-    String,
-    String,
-    String,
-    f64,
-    (ProbeOptimizer, HeadInit),
-    (Phase, u32, u32, u64, u8),
-    Option<RunId>,
-    [u32; 6],
-    [Option<u32>; 2],
-    (u32, Option<f64>, u64),
-    (u64, Option<u64>, Option<u64>),
-);
+struct Packed {
+    key: i64,
+    id: RunId,
+    digest: Digest,
+    study: StudyId,
+    study_name: String,
+    dataset: String,
+    trigger: String,
+    trigger_kind: String,
+    strength: f64,
+    optimizer: Option<ProbeOptimizer>,
+    head_init: Option<HeadInit>,
+    kind: RunKind,
+    ppr: u32,
+    lpr: u32,
+    seed: u64,
+    scratch: u8,
+    varied: BTreeMap<String, Value>,
+    reused: u8,
+    parent: Option<RunId>,
+    ca: Ratio,
+    asr: Ratio,
+    ra: Ratio,
+    top5: Option<Ratio>,
+    epochs: u32,
+    images_per_second: Option<f64>,
+    seq: u64,
+    created_at: u64,
+    started_at: Option<u64>,
+    ended_at: Option<u64>,
+}
 
-/// What [`Packed`] holds, in its order.
-const PACK: &str = "json_array(key, id, study, study_name, dataset, trigger_label, trigger_kind, strength, \
-     json_array(optimizer, head_init), json_array(phase, ppr, lpr, seed, scratch), parent, \
-     json_array(ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total), \
-     json_array(top5_hits, top5_total), \
-     json_array(epochs, images_per_second, taken_seq), json_array(created_at, started_at, ended_at))";
+/// What [`Packed`] holds.
+const PACK: &str = "json_object('key', r.key, 'id', r.id, 'digest', r.digest, 'study', l.study, 'study_name', s.name, \
+     'dataset', r.dataset, 'trigger', r.trigger_label, 'trigger_kind', r.trigger_kind, 'strength', r.strength, \
+     'optimizer', r.optimizer, 'head_init', r.head_init, 'kind', r.kind, 'ppr', r.ppr, 'lpr', r.lpr, 'seed', r.seed, \
+     'scratch', r.scratch, 'varied', json(l.varied), 'reused', l.reused, 'parent', (SELECT p.id FROM run_inputs i \
+     JOIN runs p ON p.key = i.input WHERE i.run = r.key LIMIT 1), \
+     'ca', json_object('hits', ca_hits, 'total', ca_total), 'asr', json_object('hits', asr_hits, 'total', asr_total), \
+     'ra', json_object('hits', ra_hits, 'total', ra_total), \
+     'top5', CASE WHEN top5_total IS NULL THEN NULL ELSE json_object('hits', top5_hits, 'total', top5_total) END, \
+     'epochs', r.epochs, 'images_per_second', r.images_per_second, 'seq', r.taken_seq, 'created_at', r.created_at, \
+     'started_at', r.started_at, 'ended_at', r.ended_at)";
 
 impl From<Packed> for RunRow {
     fn from(packed: Packed) -> Self {
-        let Packed(
-            _,
-            id,
-            study,
-            study_name,
-            dataset,
-            trigger,
-            trigger_kind,
-            strength,
-            (optimizer, head_init),
-            ..,
-        ) = packed;
-        let (phase, ppr, lpr, seed, scratch) = packed.9;
-        let [ca, ca_total, asr, asr_total, ra, ra_total] = packed.11;
-        let [top5, top5_total] = packed.12;
-        let metrics = Metrics {
-            ca: Ratio { hits: ca, total: ca_total },
-            asr: Ratio { hits: asr, total: asr_total },
-            ra: Ratio { hits: ra, total: ra_total },
-            top5: top5.zip(top5_total).map(|(hits, total)| Ratio { hits, total }),
-        };
-        let (epochs, images_per_second, seq) = packed.13;
-        let (created_at, started_at, ended_at) = packed.14;
+        let Packed { ca, asr, ra, top5, kind, ppr, lpr, seed, .. } = packed;
+        let metrics = Metrics { ca, asr, ra, top5 };
         let progress = Progress {
-            seq,
-            epochs,
-            epoch: f64::from(epochs),
-            images_per_second,
+            seq: packed.seq,
+            epochs: packed.epochs,
+            epoch: f64::from(packed.epochs),
+            images_per_second: packed.images_per_second,
             metrics: Some(metrics),
             finished: true,
             ..Progress::default()
         };
         Self {
-            id,
-            study,
-            study_name,
-            dataset,
-            trigger,
-            trigger_kind,
-            strength,
-            optimizer,
-            head_init,
-            point: RunPoint { phase, ppr, lpr, seed, scratch: scratch == 1 },
-            parent: packed.10,
+            id: packed.id,
+            digest: packed.digest,
+            study: packed.study,
+            study_name: packed.study_name,
+            dataset: packed.dataset,
+            trigger: packed.trigger,
+            trigger_kind: packed.trigger_kind,
+            strength: packed.strength,
+            optimizer: packed.optimizer,
+            head_init: packed.head_init,
+            point: RunPoint { kind, ppr, lpr, seed, scratch: packed.scratch == 1 },
+            varied: packed.varied,
+            reused: packed.reused == 1,
+            parent: packed.parent,
             state: RunState::Done,
             progress,
             metrics: Some(metrics),
-            created_at,
-            started_at,
-            ended_at,
+            created_at: packed.created_at,
+            started_at: packed.started_at,
+            ended_at: packed.ended_at,
             error: None,
         }
     }
@@ -177,18 +182,27 @@ impl Store {
         studies: &[StudyId],
         limit: u32,
     ) -> Result<Vec<RunRow>, StoreError> {
-        let index = if studies.is_empty() { "INDEXED BY runs_compare" } else { "" };
+        let (from, index) = if studies.is_empty() {
+            (UNDER_OWN_STUDY, "INDEXED BY runs_compare")
+        } else {
+            ("study_runs l JOIN runs r ON r.key = l.run JOIN studies s ON s.id = l.study", "")
+        };
         let mut sql = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT json_group_array({PACK}) FROM (SELECT * FROM runs {index} WHERE state = 'done' AND ca IS NOT NULL"
+            "SELECT json_group_array({PACK}) FROM {from} WHERE r.key IN \
+             (SELECT key FROM runs {index} WHERE state = 'done' AND ca IS NOT NULL"
         ));
+        let wanted = to_json(&studies)?;
         if !studies.is_empty() {
-            sql.push(" AND study IN (SELECT value FROM json_each(");
-            sql.push_bind(to_json(&studies)?).push("))");
+            sql.push(" AND key IN (SELECT run FROM study_runs WHERE study IN (SELECT value FROM json_each(");
+            sql.push_bind(wanted.clone()).push(")))");
         }
         sql.push(" ORDER BY key DESC LIMIT ").push_bind(i64::from(limit)).push(")");
+        if !studies.is_empty() {
+            sql.push(" AND l.study IN (SELECT value FROM json_each(").push_bind(wanted).push("))");
+        }
         let text: String = sql.build_query_scalar().fetch_one(self.readers()).await?;
         let mut packed: Vec<Packed> = from_json(&text, "results")?;
-        packed.sort_by_key(|run| run.0);
+        packed.sort_by_key(|run| run.key);
         Ok(packed.into_iter().map(Into::into).collect())
     }
 

@@ -138,8 +138,10 @@ impl Store {
         );
         sql.push_bind(after).push(" AND e.id <= ").push_bind(end);
         if let Some(study) = study {
-            // The plus keeps SQLite from walking all events of the study's runs instead of the few new ones.
-            sql.push(" AND +r.study = ").push_bind(study.to_string());
+            // Asked of the few new events, not the other way round.
+            sql.push(" AND EXISTS (SELECT 1 FROM study_runs l WHERE l.run = e.run AND l.study = ")
+                .push_bind(study.to_string())
+                .push(")");
         }
         sql.push(" ORDER BY e.id LIMIT ").push_bind(i64::from(limit));
         let rows = sql.build().fetch_all(&mut *tx).await?;

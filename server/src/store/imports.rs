@@ -64,7 +64,7 @@ impl Store {
     pub async fn delete_import(&self, name: &str) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let study: Option<String> = sqlx::query_scalar(
-            "SELECT name FROM studies WHERE spec ->> '$.encoder' = ? COLLATE NOCASE LIMIT 1",
+            "SELECT study_name FROM runs WHERE settings ->> '$.encoder' = ? COLLATE NOCASE LIMIT 1",
         )
         .bind(name)
         .fetch_optional(&mut *tx)

@@ -8,24 +8,26 @@
 //! | `state` | how the state of a run changes |
 //! | [`events`] | events: take in exactly once, read by run, read as one stream |
 //! | [`compare`] | finished classifiers for the figures |
+//! | [`results`] | the table of all runs in memory |
 //! | [`checkpoints`], [`imports`] | checkpoints that runs have written, imported ones |
+//! | `upgrade` | fills in what version 0.1 did not store |
 //! | [`datasets`], [`keys`] | added data sets, uploaded key images |
-//! | `fill` | many realistic rows for measurements |
 
 pub mod checkpoints;
 pub mod compare;
 pub mod datasets;
 mod error;
 pub mod events;
-mod fill;
 pub mod imports;
 pub mod keys;
 mod open;
 pub mod queue;
+pub mod results;
 mod row;
 pub mod runs;
 mod state;
 pub mod studies;
+mod upgrade;
 
 pub use error::StoreError;
 pub use open::Store;

@@ -3,21 +3,22 @@
 use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
-    SqlSafeStr, Sqlite, SqlitePool, Transaction,
+    ConnectOptions, Connection, SqlSafeStr, Sqlite, SqlitePool, Transaction,
     migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::watch;
 
-use super::{StoreError, compare::Results};
+use super::{StoreError, compare::Results, results, upgrade};
 
 /// The steps that lead from an empty file to today's tables: number, name, statements. One that was released never changes.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "studies and runs", include_str!("../../migrations/0001_studies_and_runs.sql")),
     (2, "head init", include_str!("../../migrations/0002_head_init.sql")),
     (3, "imported checkpoints", include_str!("../../migrations/0003_imported_checkpoints.sql")),
     (4, "top-5 and k-NN", include_str!("../../migrations/0004_top5_and_knn.sql")),
     (5, "fine-tuning", include_str!("../../migrations/0005_finetune.sql")),
+    (6, "run graph", include_str!("../../migrations/0006_run_graph.sql")),
 ];
 
 /// How long a writer waits for one of another program.
@@ -42,6 +43,7 @@ pub struct Store {
     /// Number of the last event that this program knows of.
     news: Arc<watch::Sender<i64>>,
     results: Results,
+    kept: results::Kept,
 }
 
 impl Store {
@@ -75,15 +77,20 @@ impl Store {
             .pragma("cache_size", "-65536")
             .pragma("mmap_size", "268435456")
             .row_buffer_size(ROWS_AHEAD);
+        // Tables are made anew under the old name; foreign keys would take all that names them along.
+        let mut migrating = options.clone().foreign_keys(false).connect().await.map_err(failed)?;
+        upgrade::keep_copy(&mut migrating, path).await.map_err(failed)?;
+        migrator()
+            .run_direct(None, &mut migrating, false)
+            .await
+            .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
+        upgrade::fill_in(&mut migrating).await?;
+        migrating.close().await.map_err(failed)?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .connect_with(options.clone())
             .await
             .map_err(failed)?;
-        migrator()
-            .run(&writer)
-            .await
-            .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
         drop(lock);
 
         let readers = SqlitePoolOptions::new()
@@ -96,6 +103,7 @@ impl Store {
             readers,
             news: Arc::new(watch::Sender::new(0)),
             results: Results::default(),
+            kept: results::Kept::default(),
         };
         store.look_for_news().await?;
         Ok(store)
@@ -140,8 +148,8 @@ impl Store {
         &self.results
     }
 
-    pub(super) fn writer(&self) -> &SqlitePool {
-        &self.writer
+    pub(super) fn kept_results(&self) -> &results::Kept {
+        &self.kept
     }
 
     /// Begins a transaction that writes. It takes the write lock at once: one that only later turned from reading to

@@ -1,12 +1,12 @@
 //! The queue: what trains, what is next; hand out, end, cancel, queue again. States change in `state.rs`.
 
-use shared::{Progress, RunId, RunState, StudyId, StudySpec, run::RunPoint};
-use sqlx::{Row, SqliteConnection};
+use shared::{Digest, Progress, RunId, RunKind, RunState, Settings, StudyId};
+use sqlx::{AssertSqlSafe, Row, Sqlite, SqliteConnection, Transaction};
 
 use super::{
     Store, StoreError,
-    row::{parse, point},
-    state::move_state,
+    row::parse,
+    state::{DESCENDANTS, move_state},
     studies::from_json,
 };
 
@@ -17,8 +17,8 @@ pub struct RunningRun {
     pub key: i64,
     /// Identifier.
     pub run: RunId,
-    /// Its study.
-    pub study: StudyId,
+    /// Its folder below the data folder.
+    pub folder: String,
     /// Which attempt this is, from 1.
     pub attempt: u32,
     /// Whether it is to be stopped.
@@ -36,16 +36,18 @@ pub struct ReadyRun {
     pub key: i64,
     /// Identifier.
     pub run: RunId,
-    /// Its study.
-    pub study: StudyId,
+    /// Its name by what it computes.
+    pub digest: Digest,
+    /// Its folder below the data folder.
+    pub folder: String,
     /// Which attempt this is, from 1.
     pub attempt: u32,
-    /// Place in the grid.
-    pub point: RunPoint,
-    /// Pre-training that it starts from, which is done.
-    pub parent: Option<RunId>,
-    /// The study's specification.
-    pub spec: StudySpec,
+    /// What it does.
+    pub kind: RunKind,
+    /// Its settings.
+    pub settings: Settings,
+    /// Folders of the runs that it starts from, which are done.
+    pub inputs: Vec<String>,
 }
 
 impl Store {
@@ -55,7 +57,7 @@ impl Store {
     /// When the query fails.
     pub async fn running(&self) -> Result<Vec<RunningRun>, StoreError> {
         let rows = sqlx::query(
-            "SELECT key, id, study, attempt, cancel, taken_bytes, progress FROM runs WHERE state = 'running' \
+            "SELECT key, id, folder, attempt, cancel, taken_bytes, progress FROM runs WHERE state = 'running' \
              ORDER BY queued_at, key",
         )
         .fetch_all(self.readers())
@@ -65,7 +67,7 @@ impl Store {
                 Ok(RunningRun {
                     key: row.try_get(0)?,
                     run: parse(row.try_get(1)?, "a run's identifier")?,
-                    study: parse(row.try_get(2)?, "a study's identifier")?,
+                    folder: row.try_get(2)?,
                     attempt: row.try_get(3)?,
                     cancel: row.try_get(4)?,
                     taken_bytes: row.try_get::<i64, _>(5)? as u64,
@@ -75,28 +77,29 @@ impl Store {
             .collect()
     }
 
-    /// The first queued run that starts from nothing or from a finished pre-training.
+    /// The first queued run all of whose inputs are done.
     ///
     /// # Errors
     /// When the query fails.
     pub async fn next_ready(&self) -> Result<Option<ReadyRun>, StoreError> {
         let row = sqlx::query(
-            "SELECT r.key, r.id, r.study, r.attempt, r.phase, r.ppr, r.lpr, r.seed, r.scratch, r.parent, s.spec FROM runs r \
-             JOIN studies s ON s.id = r.study LEFT JOIN runs p ON p.id = r.parent \
-             WHERE r.state = 'queued' AND (r.parent IS NULL OR p.state = 'done') ORDER BY r.queued_at, r.key LIMIT 1",
+            "SELECT key, id, digest, folder, attempt, kind, settings, (SELECT json_group_array(p.folder ORDER BY p.key) \
+             FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key) FROM runs r WHERE state = 'queued' \
+             AND NOT EXISTS (SELECT 1 FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND p.state <> 'done') \
+             ORDER BY queued_at, key LIMIT 1",
         )
         .fetch_optional(self.readers())
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let parent: Option<&str> = row.try_get(9)?;
         Ok(Some(ReadyRun {
             key: row.try_get(0)?,
             run: parse(row.try_get(1)?, "a run's identifier")?,
-            study: parse(row.try_get(2)?, "a study's identifier")?,
-            attempt: row.try_get(3)?,
-            point: point(&row, 4)?,
-            parent: parent.map(|id| parse(id, "a run's identifier")).transpose()?,
-            spec: from_json(row.try_get(10)?, "a specification")?,
+            digest: Digest::stored(row.try_get::<&str, _>(2)?),
+            folder: row.try_get(3)?,
+            attempt: row.try_get(4)?,
+            kind: parse(row.try_get(5)?, "a kind of run")?,
+            settings: from_json(row.try_get(6)?, "a run's settings")?,
+            inputs: from_json(row.try_get(7)?, "a run's inputs")?,
         }))
     }
 
@@ -152,34 +155,52 @@ impl Store {
         Ok(state)
     }
 
-    /// Cancels all queued runs of a study at once and asks for the end of its running ones. Returns how many of both.
+    /// Cancels all queued runs of a study at once and asks for the end of its running ones. Runs that another study wants go on.
+    /// Returns how many of each.
     ///
     /// # Errors
-    /// When the query fails.
-    pub async fn cancel_study(&self, study: StudyId, at: u64) -> Result<(u64, u64), StoreError> {
+    /// When there is no such study, or the query fails.
+    pub async fn cancel_study(&self, study: StudyId, at: u64) -> Result<Cancelled, StoreError> {
         let mut tx = self.write().await?;
-        let queued: Vec<i64> = sqlx::query_scalar(
-            "SELECT key FROM runs WHERE study = ? AND state = 'queued' ORDER BY key",
+        let stopped = sqlx::query("UPDATE studies SET stopped = 1 WHERE id = ?")
+            .bind(study.to_string())
+            .execute(&mut *tx)
+            .await?;
+        if stopped.rows_affected() == 0 {
+            return Err(StoreError::not_found("study", &study));
+        }
+        let rows = sqlx::query(
+            "SELECT r.key, r.state, EXISTS (SELECT 1 FROM study_runs o JOIN studies s ON s.id = o.study \
+             WHERE o.run = r.key AND s.stopped = 0) FROM study_runs l JOIN runs r ON r.key = l.run \
+             WHERE l.study = ? AND r.state IN ('queued', 'running') ORDER BY r.key",
         )
         .bind(study.to_string())
         .fetch_all(&mut *tx)
         .await?;
+        let mut cancelled = Cancelled::default();
         // From the last on: a run goes before the one that it starts from, so that none is told that it goes with another.
-        for &key in queued.iter().rev() {
-            move_state(&mut tx, key, RunState::Cancelled, None, at).await?;
+        for row in rows.iter().rev() {
+            let (key, state): (i64, &str) = (row.try_get(0)?, row.try_get(1)?);
+            if row.try_get(2)? {
+                cancelled.wanted_elsewhere += 1;
+            } else if state == "queued" {
+                cancelled.queued += 1;
+                move_state(&mut tx, key, RunState::Cancelled, None, at).await?;
+            } else {
+                cancelled.running += 1;
+                sqlx::query("UPDATE runs SET cancel = 1 WHERE key = ?")
+                    .bind(key)
+                    .execute(&mut *tx)
+                    .await?;
+            }
         }
-        let running =
-            sqlx::query("UPDATE runs SET cancel = 1 WHERE study = ? AND state = 'running'")
-                .bind(study.to_string())
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
         self.commit(tx).await?;
-        Ok((queued.len() as u64, running))
+        Ok(cancelled)
     }
 
-    /// Queues a run that did not end well once more: its events go, its number of attempts rises. What its folder
-    /// keeps of them is taken in again. A pre-training takes its unfinished probes along, a probe the pre-training that it waits for.
+    /// Queues a run once more that did not end well: its events go, its number of attempts rises. What its folder
+    /// keeps of them is taken in again. It takes along what did not end well of the runs that it starts from and of those that
+    /// start from it, at any depth.
     ///
     /// # Errors
     /// When the run is queued, running or done, there is no such run, or the query fails.
@@ -189,21 +210,47 @@ impl Store {
         if !from.may_become(RunState::Queued) {
             return Err(StoreError::IllegalState { from, to: RunState::Queued });
         }
-        let family: Vec<i64> = sqlx::query_scalar(
-            "SELECT key FROM runs WHERE key = ?1 OR parent = ?2 OR id = (SELECT parent FROM runs WHERE key = ?1) \
-             ORDER BY key",
+        requeue(&mut tx, key, at).await?;
+        sqlx::query(
+            "UPDATE studies SET stopped = 0 WHERE id IN (SELECT study FROM study_runs WHERE run = ?)",
         )
         .bind(key)
-        .bind(run.to_string())
-        .fetch_all(&mut *tx)
+        .execute(&mut *tx)
         .await?;
-        for key in family {
-            if move_state(&mut tx, key, RunState::Queued, None, at).await? {
-                restart(&mut tx, key, at).await?;
-            }
-        }
         self.commit(tx).await
     }
+}
+
+/// What became of the unfinished runs of a cancelled study.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cancelled {
+    /// Queued runs, which are cancelled.
+    pub queued: u64,
+    /// Running runs, which are asked to end.
+    pub running: u64,
+    /// Runs that another study wants, which go on.
+    pub wanted_elsewhere: u64,
+}
+
+/// Queues what did not end well of a run, of the runs that start from it, and of all that these start from.
+pub(super) async fn requeue(
+    tx: &mut Transaction<'static, Sqlite>,
+    key: i64,
+    at: u64,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "{DESCENDANTS}, family(key) AS (SELECT ?1 UNION SELECT key FROM below \
+         UNION SELECT i.input FROM run_inputs i JOIN family f ON i.run = f.key) SELECT key FROM family ORDER BY key"
+    );
+    // The text holds no word from outside, only constants.
+    let family: Vec<i64> =
+        sqlx::query_scalar(AssertSqlSafe(sql)).bind(key).fetch_all(&mut **tx).await?;
+    for key in family {
+        if move_state(tx, key, RunState::Queued, None, at).await? {
+            restart(tx, key, at).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Key and state of a run.

@@ -1,72 +1,83 @@
 //! From a row of `runs` to a [`RunRow`].
 
 use shared::{
-    Phase, Ratio,
+    Digest, Ratio,
     api::RunRow,
     metric::Metrics,
     run::{RunPoint, RunState},
-    study::{HeadInit, ProbeOptimizer},
+    run_kind::RunKind,
+    settings::{HeadInit, ProbeOptimizer},
 };
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{StoreError, studies::from_json};
 
-/// The columns that [`run_row`] reads, in its order; `progress` stands behind them.
-pub(super) const COLUMNS: &str = "id, study, study_name, dataset, trigger_label, trigger_kind, strength, optimizer, \
-     head_init, phase, ppr, lpr, seed, scratch, parent, state, ca_hits, ca_total, asr_hits, asr_total, ra_hits, ra_total, \
-     top5_hits, top5_total, created_at, started_at, ended_at, error";
+/// What [`run_row`] reads, of `runs r` listed as `study_runs l` under `studies s`.
+pub(super) const COLUMNS: &str = "r.id, r.digest, l.study, s.name AS study_name, r.dataset, r.trigger_label, r.trigger_kind, \
+     r.strength, r.optimizer, r.head_init, r.kind, r.ppr, r.lpr, r.seed, r.scratch, l.varied, l.reused, \
+     (SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key ORDER BY i.input LIMIT 1) AS parent, r.state, \
+     r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, r.created_at, \
+     r.started_at, r.ended_at, r.error, r.progress";
 
-/// A run from [`COLUMNS`] and `progress`.
+/// Where [`COLUMNS`] come from when each run is shown under its own study.
+pub(super) const UNDER_OWN_STUDY: &str = "runs r JOIN study_runs l ON l.run = r.key AND l.study = r.study JOIN studies s ON s.id = r.study";
+
+/// A run from [`COLUMNS`].
 pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
-    let parent: Option<&str> = row.try_get(14)?;
-    let progress: &str = row.try_get(28)?;
+    let parent: Option<&str> = row.try_get("parent")?;
+    let optimizer: Option<&str> = row.try_get("optimizer")?;
+    let head_init: Option<&str> = row.try_get("head_init")?;
     Ok(RunRow {
-        id: parse(row.try_get(0)?, "a run's identifier")?,
-        study: parse(row.try_get(1)?, "a study's identifier")?,
-        study_name: row.try_get(2)?,
-        dataset: row.try_get(3)?,
-        trigger: row.try_get(4)?,
-        trigger_kind: row.try_get(5)?,
-        strength: row.try_get(6)?,
-        optimizer: named(&ProbeOptimizer::ALL, ProbeOptimizer::as_str, row.try_get(7)?)?,
-        head_init: named(&HeadInit::ALL, HeadInit::as_str, row.try_get(8)?)?,
-        point: point(row, 9)?,
+        id: parse(row.try_get("id")?, "a run's identifier")?,
+        digest: Digest::stored(row.try_get::<&str, _>("digest")?),
+        study: parse(row.try_get("study")?, "a study's identifier")?,
+        study_name: row.try_get("study_name")?,
+        dataset: row.try_get("dataset")?,
+        trigger: row.try_get("trigger_label")?,
+        trigger_kind: row.try_get("trigger_kind")?,
+        strength: row.try_get("strength")?,
+        optimizer: named(&ProbeOptimizer::ALL, ProbeOptimizer::as_str, optimizer)?,
+        head_init: named(&HeadInit::ALL, HeadInit::as_str, head_init)?,
+        point: point(row)?,
+        varied: from_json(row.try_get("varied")?, "varied settings")?,
+        reused: row.try_get("reused")?,
         parent: parent.map(|id| parse(id, "a run's identifier")).transpose()?,
-        state: parse::<RunState>(row.try_get(15)?, "a state")?,
-        progress: from_json(progress, "a run's progress")?,
-        metrics: metrics(row, 16)?,
-        created_at: time(row, 24)?.unwrap_or_default(),
-        started_at: time(row, 25)?,
-        ended_at: time(row, 26)?,
-        error: row.try_get(27)?,
+        state: parse::<RunState>(row.try_get("state")?, "a state")?,
+        progress: from_json(row.try_get("progress")?, "a run's progress")?,
+        metrics: metrics(row)?,
+        created_at: time(row, "created_at")?.unwrap_or_default(),
+        started_at: time(row, "started_at")?,
+        ended_at: time(row, "ended_at")?,
+        error: row.try_get("error")?,
     })
 }
 
-/// Phase, PPR, LPR, seed and scratch from column `at` on.
-pub(super) fn point(row: &SqliteRow, at: usize) -> Result<RunPoint, StoreError> {
+/// Kind, poisons and seed.
+pub(super) fn point(row: &SqliteRow) -> Result<RunPoint, StoreError> {
     Ok(RunPoint {
-        phase: parse::<Phase>(row.try_get(at)?, "a phase")?,
-        ppr: row.try_get(at + 1)?,
-        lpr: row.try_get(at + 2)?,
-        seed: row.try_get::<i64, _>(at + 3)? as u64,
-        scratch: row.try_get(at + 4)?,
+        kind: parse::<RunKind>(row.try_get("kind")?, "a kind of run")?,
+        ppr: row.try_get("ppr")?,
+        lpr: row.try_get("lpr")?,
+        seed: row.try_get::<i64, _>("seed")? as u64,
+        scratch: row.try_get("scratch")?,
     })
 }
 
-/// The eight counts from column `at` on; `None` when a run has no result.
-pub(super) fn metrics(row: &SqliteRow, at: usize) -> Result<Option<Metrics>, StoreError> {
-    let ratio = |at: usize| -> Result<Option<Ratio>, StoreError> {
-        let hits: Option<u32> = row.try_get(at)?;
-        let total: Option<u32> = row.try_get(at + 1)?;
+/// The counts of a classifier; `None` when a run has no result.
+pub(super) fn metrics(row: &SqliteRow) -> Result<Option<Metrics>, StoreError> {
+    let ratio = |hits: &str, total: &str| -> Result<Option<Ratio>, StoreError> {
+        let hits: Option<u32> = row.try_get(hits)?;
+        let total: Option<u32> = row.try_get(total)?;
         Ok(hits.zip(total).map(|(hits, total)| Ratio { hits, total }))
     };
-    let (ca, asr, ra, top5) = (ratio(at)?, ratio(at + 2)?, ratio(at + 4)?, ratio(at + 6)?);
+    let (ca, asr) = (ratio("ca_hits", "ca_total")?, ratio("asr_hits", "asr_total")?);
+    let (ra, top5) = (ratio("ra_hits", "ra_total")?, ratio("top5_hits", "top5_total")?);
     Ok(ca.zip(asr).zip(ra).map(|((ca, asr), ra)| Metrics { ca, asr, ra, top5 }))
 }
 
 /// A time in Unix milliseconds.
-pub(super) fn time(row: &SqliteRow, at: usize) -> Result<Option<u64>, StoreError> {
-    Ok(row.try_get::<Option<i64>, _>(at)?.map(|time| time as u64))
+pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Option<u64>, StoreError> {
+    Ok(row.try_get::<Option<i64>, _>(column)?.map(|time| time as u64))
 }
 
 /// Reads a value from its text.
@@ -78,9 +89,12 @@ where
 }
 
 /// The one of `all` that a specification calls `name`.
-fn named<T: Copy>(all: &[T], name_of: fn(T) -> &'static str, name: &str) -> Result<T, StoreError> {
-    all.iter()
-        .copied()
-        .find(|&one| name_of(one) == name)
-        .ok_or_else(|| StoreError::corrupt("a run's recipe")(&name))
+fn named<T: Copy>(
+    all: &[T],
+    name_of: fn(T) -> &'static str,
+    name: Option<&str>,
+) -> Result<Option<T>, StoreError> {
+    let Some(name) = name else { return Ok(None) };
+    let known = all.iter().copied().find(|&one| name_of(one) == name);
+    known.map_or_else(|| Err(StoreError::corrupt("a run's recipe")(&name)), |one| Ok(Some(one)))
 }

@@ -1,14 +1,15 @@
 //! Runs: the table with its filters and orders, and single runs.
 
 use shared::{
-    Phase, RunId, RunState, StudyId,
+    RunId, RunKind, RunState, Settings, StudyId,
     api::{Page, RunRow},
 };
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::{
     Store, StoreError,
-    row::{COLUMNS, run_row},
+    row::{COLUMNS, UNDER_OWN_STUDY, run_row},
+    studies::from_json,
 };
 
 /// Longest part of a list that is given at once.
@@ -19,8 +20,8 @@ pub const MAX_PAGE: u32 = 1000;
 pub struct RunFilter {
     /// Of this study.
     pub study: Option<StudyId>,
-    /// In this phase.
-    pub phase: Option<Phase>,
+    /// Of this kind.
+    pub kind: Option<RunKind>,
     /// In this state.
     pub state: Option<RunState>,
     /// On this data set.
@@ -39,8 +40,8 @@ pub enum RunSort {
     Created,
     /// Study's name.
     Study,
-    /// Phase.
-    Phase,
+    /// Kind.
+    Kind,
     /// Poisons per class in pre-training.
     Ppr,
     /// Poisons per class in the probe.
@@ -64,7 +65,7 @@ impl RunSort {
     pub const ALL: [Self; 11] = [
         Self::Created,
         Self::Study,
-        Self::Phase,
+        Self::Kind,
         Self::Ppr,
         Self::Lpr,
         Self::Seed,
@@ -80,7 +81,7 @@ impl RunSort {
         match self {
             Self::Created => "created",
             Self::Study => "study",
-            Self::Phase => "phase",
+            Self::Kind => "kind",
             Self::Ppr => "ppr",
             Self::Lpr => "lpr",
             Self::Seed => "seed",
@@ -148,13 +149,13 @@ impl Store {
         };
         // First the keys, from the index alone, then the rows of this part.
         let mut list = QueryBuilder::new(format!(
-            "SELECT {COLUMNS}, progress FROM runs WHERE key IN (SELECT key FROM runs {index}"
+            "SELECT {COLUMNS} FROM {UNDER_OWN_STUDY} WHERE r.key IN (SELECT key FROM runs {index}"
         ));
         push_filter(&mut list, &query.filter);
         list.push(format!(" ORDER BY {order} LIMIT "));
         list.push_bind(i64::from(query.limit.min(MAX_PAGE)));
         list.push(" OFFSET ").push_bind(query.offset as i64);
-        list.push(format!(") ORDER BY {order}"));
+        list.push(format!(") ORDER BY r.{order}"));
         let rows = list.build().fetch_all(self.readers()).await?;
         let items = rows.iter().map(run_row).collect::<Result<_, _>>()?;
         Ok(Page { items, total: total as u64, offset: query.offset })
@@ -165,8 +166,8 @@ impl Store {
     /// # Errors
     /// When there is none of that identifier, or the query fails.
     pub async fn get_run(&self, run: RunId) -> Result<RunRow, StoreError> {
-        let row = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS}, progress FROM runs"))
-            .push(" WHERE id = ")
+        let row = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM {UNDER_OWN_STUDY}"))
+            .push(" WHERE r.id = ")
             .push_bind(run.to_string())
             .build()
             .fetch_optional(self.readers())
@@ -174,15 +175,42 @@ impl Store {
         row.as_ref().map_or_else(|| Err(StoreError::not_found("run", &run)), run_row)
     }
 
+    /// Folder of a run below the data folder.
+    ///
+    /// # Errors
+    /// When there is none of that identifier, or the query fails.
+    pub async fn run_folder(&self, run: RunId) -> Result<String, StoreError> {
+        sqlx::query_scalar("SELECT folder FROM runs WHERE id = ?")
+            .bind(run.to_string())
+            .fetch_optional(self.readers())
+            .await?
+            .ok_or_else(|| StoreError::not_found("run", &run))
+    }
+
+    /// Settings of a run.
+    ///
+    /// # Errors
+    /// When there is none of that identifier, or the query fails.
+    pub async fn run_settings(&self, run: RunId) -> Result<Settings, StoreError> {
+        let text: String = sqlx::query_scalar("SELECT settings FROM runs WHERE id = ?")
+            .bind(run.to_string())
+            .fetch_optional(self.readers())
+            .await?
+            .ok_or_else(|| StoreError::not_found("run", &run))?;
+        from_json(&text, "a run's settings")
+    }
+
     /// All runs of a study in their order.
     ///
     /// # Errors
     /// When the query fails.
     pub async fn study_runs(&self, study: StudyId) -> Result<Vec<RunRow>, StoreError> {
-        let rows = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS}, progress FROM runs"))
-            .push(" WHERE study = ")
+        let rows = QueryBuilder::<Sqlite>::new(format!(
+            "SELECT {COLUMNS} FROM study_runs l JOIN runs r ON r.key = l.run JOIN studies s ON s.id = l.study"
+        ))
+            .push(" WHERE l.study = ")
             .push_bind(study.to_string())
-            .push(" ORDER BY key")
+            .push(" ORDER BY l.place")
             .build()
             .fetch_all(self.readers())
             .await?;
@@ -196,14 +224,15 @@ impl Store {
     pub async fn jobs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
         let mut jobs = Vec::new();
         for state in [RunState::Running, RunState::Queued] {
-            let rows = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS}, progress FROM runs"))
-                .push(" WHERE state = ")
-                .push_bind(state.as_str())
-                .push(" ORDER BY queued_at, key LIMIT ")
-                .push_bind(i64::from(limit))
-                .build()
-                .fetch_all(self.readers())
-                .await?;
+            let rows =
+                QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM {UNDER_OWN_STUDY}"))
+                    .push(" WHERE r.state = ")
+                    .push_bind(state.as_str())
+                    .push(" ORDER BY r.queued_at, r.key LIMIT ")
+                    .push_bind(i64::from(limit))
+                    .build()
+                    .fetch_all(self.readers())
+                    .await?;
             for row in &rows {
                 jobs.push(run_row(row)?);
             }
@@ -215,24 +244,23 @@ impl Store {
 /// The index to take. Without a filter the order decides, and SQLite finds the index of that by itself; with one it would
 /// take the index of a single column and look up every row behind it.
 fn index_for(filter: &RunFilter) -> &'static str {
-    let RunFilter { study, phase, state, dataset, trigger, search } = filter;
-    let filtered = phase.is_some()
+    let RunFilter { study, kind, state, dataset, trigger, search } = filter;
+    let filtered = kind.is_some()
         || state.is_some()
         || dataset.is_some()
         || trigger.is_some()
         || search.is_some();
     match (study, filtered) {
-        (Some(_), _) => "INDEXED BY runs_study",
+        // The few runs of a study are found by their keys.
+        (Some(_), _) | (None, false) => "",
         (None, true) => "INDEXED BY runs_filter",
-        (None, false) => "",
     }
 }
 
 fn push_filter(sql: &mut QueryBuilder<Sqlite>, filter: &RunFilter) {
     sql.push(" WHERE 1");
     let exact = [
-        ("study", filter.study.map(|study| study.to_string())),
-        ("phase", filter.phase.map(|phase| phase.as_str().to_owned())),
+        ("kind", filter.kind.map(|kind| kind.as_str().to_owned())),
         ("state", filter.state.map(|state| state.as_str().to_owned())),
         ("dataset", filter.dataset.clone()),
     ];
@@ -241,10 +269,13 @@ fn push_filter(sql: &mut QueryBuilder<Sqlite>, filter: &RunFilter) {
             sql.push(format!(" AND {column} = ")).push_bind(value);
         }
     }
+    if let Some(study) = filter.study {
+        sql.push(" AND key IN (SELECT run FROM study_runs WHERE study = ");
+        sql.push_bind(study.to_string()).push(")");
+    }
     if let Some(trigger) = &filter.trigger {
-        let column =
-            if ["blended", "patched"].contains(&trigger.as_str()) { "kind" } else { "label" };
-        sql.push(format!(" AND trigger_{column} = ")).push_bind(trigger.clone());
+        sql.push(" AND (trigger_kind = ").push_bind(trigger.clone());
+        sql.push(" OR trigger_label = ").push_bind(trigger.clone()).push(")");
     }
     if let Some(pattern) = filter.search.as_deref().and_then(like_pattern) {
         sql.push(" AND (study_name LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");

@@ -1,10 +1,15 @@
 //! How the state of a run changes: an UPDATE that names the states it may come from, as [`RunState::may_become`] has
-//! them, and a `state` event for those who follow.
+//! them, and a `state` event for those who follow. What starts from the run, at any depth, goes with it.
 
 use shared::RunState;
-use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::{StoreError, row::point};
+
+/// The keys of all runs that start from run `?1`, directly or through others.
+pub(super) const DESCENDANTS: &str = "WITH RECURSIVE below(key) AS (\
+     SELECT run FROM run_inputs WHERE input = ?1 \
+     UNION SELECT i.run FROM run_inputs i JOIN below b ON i.input = b.key)";
 
 /// Moves a run to a state if it may go there; `false` and no change otherwise.
 pub(super) async fn move_state(
@@ -23,8 +28,7 @@ pub(super) async fn move_state(
         "UPDATE runs SET state = ?1, error = ?2, cancel = 0, \
          started_at = CASE WHEN ?1 = 'running' THEN ?3 ELSE started_at END, \
          ended_at = CASE WHEN ?1 IN ('queued', 'running') THEN NULL ELSE ?3 END \
-         WHERE key = ?4 AND state IN (SELECT value FROM json_each(?5)) RETURNING id, phase, ppr, lpr, seed, \
-         scratch",
+         WHERE key = ?4 AND state IN (SELECT value FROM json_each(?5)) RETURNING kind, ppr, lpr, seed, scratch",
     )
     .bind(to.as_str())
     .bind(error)
@@ -35,26 +39,29 @@ pub(super) async fn move_state(
     .await?;
     let Some(row) = row else { return Ok(false) };
     state_event(tx, key, to, at).await?;
-    // Done children have nothing to wait for: only queued ones go with the run.
-    let children = match to {
+    // What is done has nothing to wait for: only queued runs go with this one.
+    let others = match to {
         RunState::Failed | RunState::Interrupted => RunState::Failed,
         RunState::Cancelled => RunState::Cancelled,
         _ => return Ok(true),
     };
-    let (id, label) = (row.try_get::<&str, _>(0)?, point(&row, 1)?.label());
+    let label = point(&row)?.label();
     let error =
         format!("not started, because the {label} that it starts from is {to}; retry that one");
-    let children_keys: Vec<i64> = sqlx::query_scalar(
-        "UPDATE runs SET state = ?, error = ?, ended_at = ? WHERE parent = ? AND state = 'queued' RETURNING key",
-    )
-    .bind(children.as_str())
-    .bind(&error)
-    .bind(at as i64)
-    .bind(id)
-    .fetch_all(&mut **tx)
-    .await?;
-    for child in children_keys {
-        state_event(tx, child, children, at).await?;
+    let sql = format!(
+        "{DESCENDANTS} UPDATE runs SET state = ?2, error = ?3, ended_at = ?4 \
+         WHERE key IN (SELECT key FROM below) AND state = 'queued' RETURNING key"
+    );
+    // The text holds no word from outside, only this file's constants.
+    let ended: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+        .bind(key)
+        .bind(others.as_str())
+        .bind(&error)
+        .bind(at as i64)
+        .fetch_all(&mut **tx)
+        .await?;
+    for run in ended {
+        state_event(tx, run, others, at).await?;
     }
     Ok(true)
 }

@@ -1,15 +1,20 @@
 //! Studies: insert, list, get, delete.
 
+use std::collections::BTreeMap;
+
 use shared::{
-    RunId, RunState, StudyId, StudySpec,
-    api::{Page, StudyDetail, StudySummary},
-    run::{Phase, RunPoint},
-    study::{HeadInit, ProbeOptimizer},
+    Digest, RunId, RunKind, RunState, Settings, StudyId, StudySpec,
+    api::{Page, ReusedRun, StateCounts, StudyDetail, StudySummary},
+    param::Value,
+    run::RunPoint,
+    settings::ProbeOptimizer,
+    study::{Node, described},
 };
-use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
 
 use super::{
     Store, StoreError,
+    queue::requeue,
     row::{metrics, parse, time},
     runs::{MAX_PAGE, like_pattern},
     state::state_event,
@@ -26,19 +31,32 @@ pub struct NewStudy {
     pub spec: StudySpec,
     /// Class names of the data set.
     pub classes: Vec<String>,
-    /// Its runs; a run comes after the one that it starts from.
+    /// Its runs; a run comes after those that it starts from.
     pub runs: Vec<NewRun>,
+    /// Whether every run is made anew, even where the data folder has one of its name.
+    pub fresh: bool,
 }
 
-/// A run to insert.
-#[derive(Clone, Copy, Debug)]
+/// A run to insert, unless the data folder has one of its name.
+#[derive(Clone, Debug)]
 pub struct NewRun {
-    /// Identifier.
+    /// Identifier, if it is made.
     pub id: RunId,
-    /// Place in the grid.
-    pub point: RunPoint,
-    /// Pre-training that it starts from.
-    pub parent: Option<RunId>,
+    /// What it does, with which settings, from what.
+    pub node: Node,
+}
+
+/// A run that the data folder has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownRun {
+    /// Its number in the store.
+    pub key: i64,
+    /// What it does.
+    pub kind: RunKind,
+    /// Its folder below the data folder.
+    pub folder: String,
+    /// What a plan tells of it.
+    pub run: ReusedRun,
 }
 
 /// A part of the list of studies, newest first.
@@ -53,13 +71,18 @@ pub struct StudyQuery {
 }
 
 impl Store {
-    /// Inserts a study and its runs, all queued, in one transaction.
+    /// Inserts a study. Its runs are queued, but for those that the data folder has under the same name: the study takes these,
+    /// where `usable` says of their folder that it is whole. One that did not end well is queued again. All in one transaction.
     ///
     /// # Errors
     /// When the query fails; nothing is kept then.
-    pub async fn insert_study(&self, study: &NewStudy) -> Result<(), StoreError> {
+    pub async fn insert_study(
+        &self,
+        study: &NewStudy,
+        usable: &(dyn Fn(RunKind, &str) -> bool + Sync),
+    ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        let trigger = &study.spec.attack.trigger;
+        let settings = &study.spec.settings;
         sqlx::query(
             "INSERT INTO studies (id, created_at, name, dataset, trigger_label, spec, classes) \
              VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -67,48 +90,60 @@ impl Store {
         .bind(study.id.to_string())
         .bind(study.created_at as i64)
         .bind(&study.spec.name)
-        .bind(&study.spec.dataset.name)
-        .bind(trigger.label())
+        .bind(&settings.dataset.name)
+        .bind(settings.attack.trigger.label())
         .bind(to_json(&study.spec)?)
         .bind(to_json(&study.classes)?)
         .execute(&mut *tx)
         .await?;
-        for run in &study.runs {
-            let spec = &study.spec;
-            let (probe, adamw) = (&spec.probe, ProbeOptimizer::AdamW);
-            let (epochs, optimizer, head_init) = match run.point.phase {
-                Phase::Pretrain => (spec.pretrain.epochs, probe.optimizer, probe.head_init),
-                Phase::Probe => (probe.epochs, probe.optimizer, probe.head_init),
-                Phase::Finetune => (spec.finetune.epochs, adamw, HeadInit::Normal),
+        let mut keys: Vec<i64> = Vec::with_capacity(study.runs.len());
+        for (place, run) in study.runs.iter().enumerate() {
+            let known =
+                if study.fresh { None } else { find_run(&mut tx, &run.node.digest).await? };
+            let known = known.filter(|known| {
+                known.run.state != RunState::Done || usable(known.kind, &known.folder)
+            });
+            let reused = known.is_some();
+            let key = match known {
+                Some(known) => {
+                    if known.run.state.may_become(RunState::Queued) {
+                        requeue(&mut tx, known.key, study.created_at).await?;
+                    }
+                    known.key
+                }
+                None => insert_run(&mut tx, study, run, &keys).await?,
             };
-            let key: i64 = sqlx::query_scalar(
-                "INSERT INTO runs (id, study, parent, study_name, dataset, trigger_kind, trigger_label, strength, \
-                 optimizer, head_init, phase, ppr, lpr, seed, scratch, epochs, created_at, queued_at) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
+            sqlx::query(
+                "INSERT INTO study_runs (study, place, run, varied, reused) VALUES (?, ?, ?, ?, ?)",
             )
-            .bind(run.id.to_string())
             .bind(study.id.to_string())
-            .bind(run.parent.map(|parent| parent.to_string()))
-            .bind(&study.spec.name)
-            .bind(&study.spec.dataset.name)
-            .bind(trigger.kind())
-            .bind(trigger.label())
-            .bind(trigger.strength())
-            .bind(optimizer.as_str())
-            .bind(head_init.as_str())
-            .bind(run.point.phase.as_str())
-            .bind(run.point.ppr)
-            .bind(run.point.lpr)
-            .bind(run.point.seed as i64)
-            .bind(run.point.scratch)
-            .bind(epochs)
-            .bind(study.created_at as i64)
-            .bind(study.created_at as i64)
-            .fetch_one(&mut *tx)
+            .bind(place as i64)
+            .bind(key)
+            .bind(to_json(&varied(&study.spec, &run.node.described()))?)
+            .bind(reused)
+            .execute(&mut *tx)
             .await?;
-            state_event(&mut tx, key, RunState::Queued, study.created_at).await?;
+            keys.push(key);
         }
         self.commit(tx).await
+    }
+
+    /// The runs that the data folder has under these names and that a new study would take.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn known_runs(
+        &self,
+        digests: &[Digest],
+    ) -> Result<BTreeMap<Digest, KnownRun>, StoreError> {
+        let mut connection = self.readers().acquire().await?;
+        let mut known = BTreeMap::new();
+        for digest in digests {
+            if let Some(run) = find_run(&mut connection, digest).await? {
+                known.insert(digest.clone(), run);
+            }
+        }
+        Ok(known)
     }
 
     /// A part of the list of studies.
@@ -123,10 +158,11 @@ impl Store {
 
         // The counters stand in the study; the best run is one step into an index.
         let mut list = QueryBuilder::new(
-            "SELECT s.id, s.created_at, s.name, s.dataset, s.spec -> '$.attack.trigger', s.queued, s.running, s.done, \
-             s.failed, s.interrupted, s.cancelled, b.ca_hits, b.ca_total, b.asr_hits, b.asr_total, b.ra_hits, \
-             b.ra_total, b.top5_hits, b.top5_total, s.spec -> '$.tags' FROM studies s LEFT JOIN runs b ON b.key = (SELECT key FROM runs \
-             WHERE study = s.id AND state = 'done' AND asr IS NOT NULL ORDER BY asr DESC LIMIT 1)",
+            "SELECT s.id, s.created_at, s.name, s.dataset, s.spec -> '$.attack.trigger' AS trigger_spec, s.queued, s.running, \
+             s.done, s.failed, s.interrupted, s.cancelled, b.ca_hits, b.ca_total, b.asr_hits, b.asr_total, b.ra_hits, \
+             b.ra_total, b.top5_hits, b.top5_total, s.spec -> '$.tags' AS tags FROM studies s LEFT JOIN runs b ON b.key = \
+             (SELECT r.key FROM study_runs l JOIN runs r ON r.key = l.run WHERE l.study = s.id AND r.state = 'done' \
+             AND r.asr IS NOT NULL AND r.kind <> 'knn' ORDER BY r.asr DESC LIMIT 1)",
         );
         push_search(&mut list, pattern.as_ref());
         list.push(" ORDER BY s.created_at DESC, s.id DESC LIMIT ");
@@ -149,38 +185,58 @@ impl Store {
             .ok_or_else(|| StoreError::not_found("study", &study))?;
         Ok(StudyDetail {
             id: study,
-            created_at: time(&row, 0)?.unwrap_or_default(),
+            created_at: time(&row, "created_at")?.unwrap_or_default(),
             spec: from_json(row.try_get(1)?, "a specification")?,
             classes: from_json(row.try_get(2)?, "class names")?,
             runs: self.study_runs(study).await?,
         })
     }
 
-    /// Deletes a study, its runs and their events. What lies in the run folders is the caller's to remove.
+    /// Deletes a study, and those of its runs that no other study has, with their events. Returns the folders of these runs below
+    /// the data folder, which are the caller's to remove.
     ///
     /// # Errors
-    /// When a run of it is queued or running, there is no such study, or the query fails.
-    pub async fn delete_study(&self, study: StudyId) -> Result<(), StoreError> {
+    /// When a run that only this study has is queued or running, there is no such study, or the query fails.
+    pub async fn delete_study(&self, study: StudyId) -> Result<Vec<String>, StoreError> {
+        let id = study.to_string();
         let mut tx = self.write().await?;
-        let going: Option<i64> =
-            sqlx::query_scalar("SELECT queued + running FROM studies WHERE id = ?")
-                .bind(study.to_string())
-                .fetch_optional(&mut *tx)
-                .await?;
-        match going {
-            None => return Err(StoreError::not_found("study", &study)),
-            Some(0) => {}
-            Some(going) => {
-                return Err(StoreError::Conflict(format!(
-                    "{going} runs of the study are queued or running; cancel the study first"
-                )));
-            }
-        }
-        sqlx::query("DELETE FROM studies WHERE id = ?")
-            .bind(study.to_string())
-            .execute(&mut *tx)
+        let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM studies WHERE id = ?")
+            .bind(&id)
+            .fetch_optional(&mut *tx)
             .await?;
-        self.commit(tx).await
+        known.ok_or_else(|| StoreError::not_found("study", &study))?;
+        let going: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM study_runs l JOIN runs r ON r.key = l.run WHERE l.study = ?1 \
+             AND r.state IN ('queued', 'running') \
+             AND NOT EXISTS (SELECT 1 FROM study_runs o WHERE o.run = l.run AND o.study <> ?1)",
+        )
+        .bind(&id)
+        .fetch_one(&mut *tx)
+        .await?;
+        if going > 0 {
+            return Err(StoreError::Conflict(format!(
+                "{going} runs of the study are queued or running; cancel the study first"
+            )));
+        }
+        // A run that stays is shown under the oldest of the studies that have it.
+        sqlx::query(
+            "UPDATE runs SET (study, study_name) = (SELECT s.id, s.name FROM study_runs o JOIN studies s ON s.id = o.study \
+             WHERE o.run = runs.key AND o.study <> ?1 ORDER BY s.created_at, s.id LIMIT 1) WHERE study = ?1 \
+             AND EXISTS (SELECT 1 FROM study_runs o WHERE o.run = runs.key AND o.study <> ?1)",
+        )
+        .bind(&id)
+        .execute(&mut *tx)
+        .await?;
+        let folders = sqlx::query_scalar(
+            "DELETE FROM runs WHERE key IN (SELECT run FROM study_runs WHERE study = ?1) \
+             AND NOT EXISTS (SELECT 1 FROM study_runs o WHERE o.run = runs.key AND o.study <> ?1) RETURNING folder",
+        )
+        .bind(&id)
+        .fetch_all(&mut *tx)
+        .await?;
+        sqlx::query("DELETE FROM studies WHERE id = ?").bind(&id).execute(&mut *tx).await?;
+        self.commit(tx).await?;
+        Ok(folders)
     }
 
     /// Name of a study on this data set that has queued or running runs, if there is one.
@@ -189,12 +245,117 @@ impl Store {
     /// When the query fails.
     pub async fn study_using(&self, dataset: &str) -> Result<Option<String>, StoreError> {
         Ok(sqlx::query_scalar(
-            "SELECT name FROM studies WHERE dataset = ? AND queued + running > 0 LIMIT 1",
+            "SELECT study_name FROM runs WHERE dataset = ? AND state IN ('queued', 'running') LIMIT 1",
         )
         .bind(dataset)
         .fetch_optional(self.readers())
         .await?)
     }
+}
+
+/// The settings among `described` that a study varies.
+pub fn varied(study: &StudySpec, described: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let paths = study.axes.iter().flat_map(|axis| &axis.paths);
+    paths
+        .filter_map(|path| described.get_key_value(path))
+        .map(|(path, value)| (path.clone(), value.clone()))
+        .collect()
+}
+
+/// The run that a study takes for a digest: a finished one before one that is at work, before one that did not end well.
+async fn find_run(
+    connection: &mut SqliteConnection,
+    digest: &Digest,
+) -> Result<Option<KnownRun>, StoreError> {
+    let row = sqlx::query(
+        "SELECT key, kind, folder, id, state, study, study_name FROM runs WHERE digest = ? ORDER BY CASE state WHEN 'done' THEN 0 \
+         WHEN 'running' THEN 1 WHEN 'queued' THEN 2 ELSE 3 END, key DESC LIMIT 1",
+    )
+    .bind(digest.as_str())
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let run = ReusedRun {
+        run: parse(row.try_get("id")?, "a run's identifier")?,
+        state: parse(row.try_get("state")?, "a state")?,
+        study: parse(row.try_get("study")?, "a study's identifier")?,
+        study_name: row.try_get("study_name")?,
+    };
+    let kind = parse(row.try_get("kind")?, "a kind of run")?;
+    Ok(Some(KnownRun { key: row.try_get("key")?, kind, folder: row.try_get("folder")?, run }))
+}
+
+/// Optimiser and initial weights of a run, as the columns have them.
+pub(super) fn trained_by(
+    kind: RunKind,
+    settings: &Settings,
+) -> (Option<&'static str>, Option<&'static str>) {
+    let probe = &settings.probe;
+    match kind {
+        RunKind::Knn => (None, None),
+        RunKind::Probe => (Some(probe.optimizer.as_str()), Some(probe.head_init.as_str())),
+        RunKind::Pretrain | RunKind::Finetune => (Some(ProbeOptimizer::AdamW.as_str()), None),
+    }
+}
+
+/// Epochs of a run's training; 0 where nothing is trained.
+fn epochs(kind: RunKind, settings: &Settings) -> u32 {
+    match kind {
+        RunKind::Pretrain => settings.pretrain.epochs,
+        RunKind::Knn => 0,
+        RunKind::Probe => settings.probe.epochs,
+        RunKind::Finetune => settings.finetune.epochs,
+    }
+}
+
+/// Inserts a run with its inputs, queued; its key. `keys` are those of the study's runs before it.
+async fn insert_run(
+    tx: &mut Transaction<'static, Sqlite>,
+    study: &NewStudy,
+    run: &NewRun,
+    keys: &[i64],
+) -> Result<i64, StoreError> {
+    let Node { kind, settings, digest, inputs } = &run.node;
+    let point = RunPoint::of(*kind, settings);
+    let trigger = &settings.attack.trigger;
+    let (optimizer, head_init) = trained_by(*kind, settings);
+    let key: i64 = sqlx::query_scalar(
+        "INSERT INTO runs (id, digest, kind, folder, settings, described, study, study_name, dataset, trigger_kind, \
+         trigger_label, strength, optimizer, head_init, ppr, lpr, seed, scratch, epochs, created_at, queued_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
+    )
+    .bind(run.id.to_string())
+    .bind(digest.as_str())
+    .bind(kind.as_str())
+    .bind(format!("runs/{}", run.id))
+    .bind(to_json(settings)?)
+    .bind(to_json(&described(*kind, settings))?)
+    .bind(study.id.to_string())
+    .bind(&study.spec.name)
+    .bind(&settings.dataset.name)
+    .bind(trigger.kind())
+    .bind(trigger.label())
+    .bind(trigger.strength())
+    .bind(optimizer)
+    .bind(head_init)
+    .bind(point.ppr)
+    .bind(point.lpr)
+    .bind(point.seed as i64)
+    .bind(point.scratch)
+    .bind(epochs(*kind, settings))
+    .bind(study.created_at as i64)
+    .bind(study.created_at as i64)
+    .fetch_one(&mut **tx)
+    .await?;
+    for &input in inputs {
+        sqlx::query("INSERT INTO run_inputs (run, input) VALUES (?, ?)")
+            .bind(key)
+            .bind(keys[input])
+            .execute(&mut **tx)
+            .await?;
+    }
+    state_event(tx, key, RunState::Queued, study.created_at).await?;
+    Ok(key)
 }
 
 fn push_search(sql: &mut QueryBuilder<Sqlite>, pattern: Option<&String>) {
@@ -207,20 +368,23 @@ fn push_search(sql: &mut QueryBuilder<Sqlite>, pattern: Option<&String>) {
 }
 
 fn summary(row: &SqliteRow) -> Result<StudySummary, StoreError> {
-    let mut states = [0; 6];
-    for (at, count) in states.iter_mut().enumerate() {
-        *count = row.try_get(5 + at)?;
-    }
-    let tags: Option<&str> = row.try_get(19)?;
+    let tags: Option<&str> = row.try_get("tags")?;
     Ok(StudySummary {
-        id: parse(row.try_get(0)?, "a study's identifier")?,
-        created_at: time(row, 1)?.unwrap_or_default(),
-        name: row.try_get(2)?,
+        id: parse(row.try_get("id")?, "a study's identifier")?,
+        created_at: time(row, "created_at")?.unwrap_or_default(),
+        name: row.try_get("name")?,
         tags: tags.map_or_else(|| Ok(Vec::new()), |tags| from_json(tags, "tags"))?,
-        dataset: row.try_get(3)?,
-        trigger: from_json(row.try_get(4)?, "a trigger")?,
-        states,
-        best: metrics(row, 11)?,
+        dataset: row.try_get("dataset")?,
+        trigger: from_json(row.try_get("trigger_spec")?, "a trigger")?,
+        states: StateCounts {
+            queued: row.try_get("queued")?,
+            running: row.try_get("running")?,
+            done: row.try_get("done")?,
+            failed: row.try_get("failed")?,
+            interrupted: row.try_get("interrupted")?,
+            cancelled: row.try_get("cancelled")?,
+        },
+        best: metrics(row)?,
     })
 }
 

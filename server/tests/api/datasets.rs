@@ -175,7 +175,8 @@ async fn a_name_is_taken_once_and_kept_while_a_study_needs_it() {
     assert_snapshot!(add(&app, "pets", folder.path()).await.problem());
 
     let mut spec = spec_with("/dataset/name", "pets");
-    spec["grid"] = json!({ "ppr": [0], "lpr": [0, 2], "seeds": [1] });
+    spec["axes"] = json!({ "probe.poisons": [0, 2] });
+    spec["knn"]["poisons"] = 0.into();
     let study = app.post("/studies", &spec).await;
     assert_eq!(study.status, StatusCode::CREATED, "{}", study.text());
     assert_snapshot!(app.delete("/datasets/pets").await.problem());

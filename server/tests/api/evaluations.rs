@@ -3,10 +3,8 @@
 use axum::http::StatusCode;
 use serde_json::json;
 use shared::{
-    Phase, RunId, StudySpec,
-    api::EvaluatedClassifier,
-    metric::Evaluation,
-    run::{DataSource, RunOrder},
+    RunId, RunKind, RunOrder, StudySpec, api::EvaluatedClassifier, dataset::DataSource,
+    metric::Evaluation, settings::Start,
 };
 
 use crate::{
@@ -16,11 +14,10 @@ use crate::{
 
 fn tuned_spec() -> StudySpec {
     let mut spec = micro();
-    spec.grid.fpr = vec![1];
-    spec.grid.scratch = true;
-    spec.finetune.epochs = 1;
-    spec.finetune.warmup_epochs = 0;
-    spec.finetune.batch_size = 20;
+    spec.runs.push(RunKind::Finetune);
+    let recipe = &mut spec.settings.finetune;
+    recipe.start = Start::Scratch;
+    (recipe.poisons, recipe.epochs, recipe.warmup_epochs, recipe.batch_size) = (1, 1, 0, 20);
     spec
 }
 
@@ -29,21 +26,28 @@ async fn tuned(app: &TestApp) -> (RunId, Evaluation) {
     let spec = tuned_spec();
     let made = app.post("/studies", &serde_json::to_value(&spec).unwrap()).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
-    let study = made.json()["id"].as_str().unwrap().parse().unwrap();
-    let (run, point) = loop {
+    let row = loop {
         let run = app.start_next().await;
-        let point = app.app.store.get_run(run).await.unwrap().point;
-        if point.phase == Phase::Finetune {
-            break (run, point);
+        let row = app.app.store.get_run(run).await.unwrap();
+        if row.point.kind == RunKind::Finetune {
+            break row;
         }
     };
-    let source = DataSource::Builtin;
-    let program = "maskdoor 0.1.0".into();
-    let order = RunOrder { run, study, spec, point, source, encoder: None, program };
-    let folder = app.app.data_dir.run_folder(study, run);
+    let run = row.id;
+    let order = RunOrder {
+        run,
+        kind: row.point.kind,
+        digest: row.digest,
+        settings: app.app.store.run_settings(run).await.unwrap(),
+        source: DataSource::Builtin,
+        encoder: None,
+        program: "maskdoor 0.1.0".into(),
+    };
+    let folder = app.run_folder(run);
     std::fs::create_dir_all(&folder).unwrap();
     let mut events = Vec::new();
-    engine::job::run(&order, &folder, None, &mut |event| {
+    let machine = engine::compute::Machine::with_threads(2);
+    engine::run::run(&order, &folder, None, &machine, &mut |event| {
         events.push(event);
         Ok(())
     })
@@ -63,14 +67,13 @@ async fn a_fine_tuning_gives_its_own_evaluation_again() {
     let evaluated: EvaluatedClassifier = serde_json::from_value(answer.json()).unwrap();
     assert_eq!(evaluated.evaluation, own);
     assert_eq!((evaluated.classes.len(), evaluated.dataset.as_str()), (10, "shapes"));
-    assert_eq!(evaluated.trigger, tuned_spec().attack.trigger);
+    assert_eq!(evaluated.trigger, tuned_spec().settings.attack.trigger);
 
     // The same file by its path: everything is to be said.
-    let study = app.app.store.get_run(run).await.unwrap().study;
-    let file = app.app.data_dir.run_folder(study, run).join("checkpoint.safetensors");
+    let file = app.run_folder(run).join("checkpoint.safetensors");
     body["checkpoint"] = json!({ "kind": "file", "path": file });
     body["dataset"] = "shapes".into();
-    body["attack"] = serde_json::to_value(tuned_spec().attack).unwrap();
+    body["attack"] = serde_json::to_value(tuned_spec().settings.attack).unwrap();
     body["test_per_class"] = 2.into();
     let by_path = app.post("/evaluations", &body).await;
     assert_eq!(by_path.json(), answer.json());
@@ -85,7 +88,7 @@ async fn a_fine_tuning_gives_its_own_evaluation_again() {
 async fn an_evaluation_that_cannot_be_names_its_field() {
     let app = TestApp::new().await;
     let (run, _) = tuned(&app).await;
-    let attack = serde_json::to_value(tuned_spec().attack).unwrap();
+    let attack = serde_json::to_value(tuned_spec().settings.attack).unwrap();
     let with = |pointer: &str, value: serde_json::Value| {
         let mut body = json!({
             "checkpoint": { "kind": "run", "run": run },

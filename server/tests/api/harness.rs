@@ -9,7 +9,9 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use server::{App, api, clock::Clock, ids::IdSource, store::StoreError};
 use shared::{
-    Ratio, RunEvent, RunId, Stamped, StudyId, StudySpec, metric::Metrics, study::presets,
+    Ratio, RunEvent, RunId, RunKind, Stamped, StudyId, StudySpec,
+    metric::Metrics,
+    study::{Axis, presets},
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -105,7 +107,7 @@ impl TestApp {
 
     /// Makes a study through the API: one clean and one attacked pre-training, each with two probes.
     pub async fn study(&self) -> StudyId {
-        let answer = self.post("/studies", &serde_json::to_value(spec()).unwrap()).await;
+        let answer = self.post("/studies?fresh=true", &serde_json::to_value(spec()).unwrap()).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
         answer.json()["id"].as_str().unwrap().parse().unwrap()
     }
@@ -113,6 +115,11 @@ impl TestApp {
     /// Identifiers of a study's runs in their order.
     pub async fn runs(&self, study: StudyId) -> Vec<RunId> {
         self.app.store.study_runs(study).await.unwrap().iter().map(|run| run.id).collect()
+    }
+
+    /// The folder of a run.
+    pub fn run_folder(&self, run: RunId) -> std::path::PathBuf {
+        self.app.data_dir.runs().join(run.to_string())
     }
 
     /// Starts the queued run whose turn it is, as a scheduler does.
@@ -197,9 +204,9 @@ pub fn metrics(ca: u32, asr: u32) -> Metrics {
 pub fn spec() -> StudySpec {
     let mut spec = presets().remove(0).spec;
     spec.name = "A study".into();
-    spec.grid.ppr = vec![0, 10];
-    spec.grid.lpr = vec![0, 3];
-    spec.grid.seeds = vec![1];
+    spec.runs = vec![RunKind::Probe];
+    spec.axes =
+        vec![Axis::of("pretrain.poisons", [0u32, 10]), Axis::of("probe.poisons", [0u32, 3])];
     spec
 }
 

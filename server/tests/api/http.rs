@@ -98,7 +98,7 @@ async fn a_wrong_path_or_query_names_its_field() {
     let mut problems = Vec::new();
     for path in [
         "/studies/seven",
-        "/runs?phase=training",
+        "/runs?kind=training",
         "/runs?sort=colour",
         "/runs?limit=many",
         "/runs?sieve=1",

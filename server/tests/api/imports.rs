@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use shared::{RunId, api::ImportedCheckpoint};
+use shared::{RunId, api::ImportedCheckpoint, study::Axis};
 
 use crate::{
     harness::{Answer, TestApp},
@@ -34,7 +34,7 @@ async fn an_exported_checkpoint_comes_back_and_reconstructs_the_same() {
     let added = import(&app, "mae", &path, json!({})).await;
     assert_eq!(added.status, StatusCode::CREATED, "{}", added.text());
     let info: ImportedCheckpoint = serde_json::from_value(added.json()).unwrap();
-    assert_eq!((info.model, info.has_decoder), (micro().model, true));
+    assert_eq!((info.model, info.has_decoder), (micro().settings.model, true));
     assert_eq!((info.source.as_str(), info.assumed.len()), ("mae.safetensors", 0));
     assert!(info.sha256.len() == 64 && info.parameters > 1000 && info.bytes > 4000);
     assert_eq!(app.get("/checkpoints/imported").await.json(), json!([added.json()]));
@@ -83,13 +83,13 @@ async fn hugging_faces_two_files_come_one_by_one() {
     let at = "/checkpoints/imported/mae/export?format=huggingface";
     let config = app.get(&format!("{at}&file=config.json")).await;
     assert_eq!(config.header("content-disposition"), "attachment; filename=\"config.json\"");
-    assert_eq!(config.json()["hidden_size"], micro().model.encoder.dim);
+    assert_eq!(config.json()["hidden_size"], micro().settings.model.encoder.dim);
     let folder = app.root().join("hf");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("config.json"), &config.body).unwrap();
     fs::write(folder.join("model.safetensors"), &app.get(at).await.body).unwrap();
     let again = import(&app, "again", &folder.join("model.safetensors"), json!({})).await;
-    assert_eq!(again.json()["model"], json!(micro().model), "{}", again.text());
+    assert_eq!(again.json()["model"], json!(micro().settings.model), "{}", again.text());
     for (query, problem) in [
         ("format=onnx", "a format is mae, huggingface or timm"),
         ("format=mae&file=config.json", "is one of checkpoint.safetensors"),
@@ -141,14 +141,14 @@ async fn a_study_on_an_imported_encoder_only_probes_and_keeps_it() {
     let (_, path) = exported(&app, "mae").await;
     import(&app, "mae", &path, json!({})).await;
     let mut spec = micro();
-    spec.encoder = Some("MAE".into());
-    spec.grid.lpr = vec![0, 2];
+    spec.settings.encoder = Some("MAE".into());
+    spec.axes = vec![Axis::of("probe.poisons", [0u32, 2])];
     let made = app.post("/studies", &serde_json::to_value(&spec).unwrap()).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
     let made = made.json();
     assert_eq!(made["spec"]["encoder"], "mae", "as it was named first");
     let phases: Vec<_> =
-        made["runs"].as_array().unwrap().iter().map(|run| &run["point"]["phase"]).collect();
+        made["runs"].as_array().unwrap().iter().map(|run| &run["point"]["kind"]).collect();
     assert_eq!(phases, ["probe", "probe"]);
 
     let refused = app.delete("/checkpoints/imported/mae").await;
@@ -158,12 +158,12 @@ async fn a_study_on_an_imported_encoder_only_probes_and_keeps_it() {
     for (encoder, depth, ppr, problem) in [
         ("none", 1, 0, "encoder: there is no imported checkpoint none"),
         ("mae", 2, 0, "encoder: mae has image_size 32"),
-        ("mae", 1, 5, "grid.ppr: is 0 alone"),
+        ("mae", 1, 5, "pretrain.poisons: is 0: an imported"),
     ] {
         let mut wrong = spec.clone();
-        wrong.encoder = Some(encoder.into());
-        wrong.model.encoder.depth = depth;
-        wrong.grid.ppr = vec![ppr];
+        wrong.settings.encoder = Some(encoder.into());
+        wrong.settings.model.encoder.depth = depth;
+        wrong.settings.pretrain.poisons = ppr;
         let answer = app.post("/studies", &serde_json::to_value(&wrong).unwrap()).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(answer.problem().contains(problem), "{}", answer.problem());

@@ -5,9 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use shared::{
-    Rgb8, RunId, Stage, StudySpec, Trigger,
-    patches::random_mask,
-    run::{DataSource, RunOrder},
+    Rgb8, RunId, RunOrder, Stage, StudySpec, Trigger, dataset::DataSource, patches::random_mask,
     study::TransformerSpec,
 };
 
@@ -18,16 +16,17 @@ const PATCH: usize = 8;
 
 pub fn micro() -> StudySpec {
     let mut spec = spec();
-    spec.dataset.train_per_class = Some(4);
-    spec.dataset.test_per_class = Some(2);
-    spec.grid.ppr = vec![0];
-    spec.grid.lpr = vec![0];
-    spec.model.patch_size = PATCH as u32;
-    spec.model.encoder = TransformerSpec { dim: 16, depth: 1, heads: 2 };
-    spec.model.decoder = TransformerSpec { dim: 16, depth: 1, heads: 2 };
-    spec.pretrain.epochs = 1;
-    spec.pretrain.warmup_epochs = 0;
-    spec.pretrain.batch_size = 20;
+    spec.axes = Vec::new();
+    let settings = &mut spec.settings;
+    settings.dataset.train_per_class = Some(4);
+    settings.dataset.test_per_class = Some(2);
+    settings.knn.poisons = 0;
+    settings.model.patch_size = PATCH as u32;
+    settings.model.encoder = TransformerSpec { dim: 16, depth: 1, heads: 2 };
+    settings.model.decoder = TransformerSpec { dim: 16, depth: 1, heads: 2 };
+    settings.pretrain.epochs = 1;
+    settings.pretrain.warmup_epochs = 0;
+    settings.pretrain.batch_size = 20;
     spec
 }
 
@@ -35,24 +34,25 @@ pub fn micro() -> StudySpec {
 pub async fn trained(app: &TestApp) -> RunId {
     let made = app.post("/studies", &serde_json::to_value(micro()).unwrap()).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
-    let study = made.json()["id"].as_str().unwrap().parse().unwrap();
     let run = app.start_next().await;
+    let row = app.app.store.get_run(run).await.unwrap();
     let order = RunOrder {
         run,
-        study,
-        spec: micro(),
-        point: micro().grid.points()[0],
+        kind: row.point.kind,
+        digest: row.digest,
+        settings: app.app.store.run_settings(run).await.unwrap(),
         source: DataSource::Builtin,
         encoder: None,
         program: "maskdoor 0.1.0".into(),
     };
-    let folder = app.app.data_dir.run_folder(study, run);
+    let folder = app.run_folder(run);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("run.json"), serde_json::to_vec(&order).unwrap()).unwrap();
     let key = engine::keys::builtin("stripes").unwrap().file;
     std::fs::write(folder.join("key.png"), key).unwrap();
     let mut events = Vec::new();
-    engine::job::run(&order, &folder, None, &mut |event| {
+    let machine = engine::compute::Machine::with_threads(2);
+    engine::run::run(&order, &folder, None, &machine, &mut |event| {
         events.push(event);
         Ok(())
     })
@@ -88,7 +88,8 @@ async fn both_images_are_reconstructed_under_one_mask() {
     let key = image::load_from_memory(engine::keys::builtin("stripes").unwrap().file).unwrap();
     let key = key.to_rgb8();
     let key = Rgb8::from_raw(key.width() as usize, key.height() as usize, key.into_raw()).unwrap();
-    let trigger = Trigger::prepare(&micro().attack.trigger, Some(&key), SIDE, Stage::Test).unwrap();
+    let trigger =
+        Trigger::prepare(&micro().settings.attack.trigger, Some(&key), SIDE, Stage::Test).unwrap();
     assert_eq!(rgb(&answer, "/triggered/original"), trigger.applied(&clean));
 
     for side in ["clean", "triggered"] {

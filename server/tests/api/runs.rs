@@ -5,7 +5,7 @@ use std::fs;
 use axum::http::StatusCode;
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::{Value, json};
-use shared::{Phase, PoisonPlan, RunEvent};
+use shared::{PoisonPlan, RunEvent, RunKind};
 
 use crate::harness::{TestApp, metrics, spec};
 
@@ -26,12 +26,11 @@ async fn the_table_filters_sorts_and_pages() {
     assert_eq!(column(&all, "/point/lpr"), [0, 0, 3, 0, 0, 3].map(Value::from));
 
     let probes = app
-        .get(&format!("/runs?study={study}&phase=probe&state=done&sort=asr&descending=true"))
+        .get(&format!("/runs?study={study}&kind=probe&state=done&sort=asr&descending=true"))
         .await
         .json();
     assert_eq!(column(&probes, "/metrics/asr/hits"), [396, 18].map(Value::from));
-    let second =
-        app.get("/runs?phase=probe&sort=asr&descending=true&offset=1&limit=1").await.json();
+    let second = app.get("/runs?kind=probe&sort=asr&descending=true&offset=1&limit=1").await.json();
     assert_eq!((&second["total"], &second["offset"]), (&json!(4), &json!(1)));
     assert_eq!(column(&second, "/metrics/asr/hits"), [18]);
     assert_eq!(app.get("/runs?search=blended%20stripes").await.json()["total"], 6);
@@ -66,10 +65,10 @@ async fn events_come_in_parts_and_by_kind() {
 #[tokio::test]
 async fn the_log_joins_events_and_the_worker_s_output() {
     let app = TestApp::new().await;
-    let study = app.study().await;
+    app.study().await;
     app.finish_next(None).await;
     let run = app.finish_next(Some(metrics(61, 2))).await;
-    let folder = app.app.data_dir.run_folder(study, run);
+    let folder = app.run_folder(run);
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("worker.log"), "a line of the worker\n").unwrap();
     let log = app.get(&format!("/runs/{run}/log")).await;
@@ -88,10 +87,11 @@ async fn manifest_and_poisons_come_from_the_run_s_folder() {
     assert_snapshot!(app.get(&format!("/runs/{run}/manifest")).await.problem());
     assert_snapshot!(app.get(&format!("/runs/{run}/poison")).await.problem());
 
-    let folder = app.app.data_dir.run_folder(study, run);
+    let folder = app.run_folder(run);
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("manifest.json"), r#"{"program": "0.1.0"}"#).unwrap();
-    let plan = PoisonPlan::draw(Phase::Pretrain, &[0, 0, 1, 1], &spec().attack, 1, 1).unwrap();
+    let plan =
+        PoisonPlan::draw(RunKind::Pretrain, &[0, 0, 1, 1], &spec().settings.attack, 1, 1).unwrap();
     fs::write(folder.join("poison.json"), serde_json::to_vec(&plan).unwrap()).unwrap();
     let manifest = app.get(&format!("/runs/{run}/manifest")).await.json();
     assert_eq!(manifest, json!({ "program": "0.1.0" }));
@@ -118,7 +118,7 @@ async fn an_evaluation_comes_from_the_run_s_folder() {
     let path = format!("/runs/{probe}/evaluation");
     assert_snapshot!(app.get(&path).await.problem(), @"404 there is no evaluation.json yet; the run's worker writes it");
 
-    let folder = app.app.data_dir.run_folder(study, probe);
+    let folder = app.run_folder(probe);
     fs::create_dir_all(&folder).unwrap();
     let evaluation = engine::eval::count(&[0, 1], &[2.0, 1.0, 2.0, 1.0], &[0.0; 4], 2, 0);
     fs::write(folder.join("evaluation.json"), serde_json::to_vec(&evaluation).unwrap()).unwrap();

@@ -53,15 +53,19 @@ async fn a_wrong_specification_names_each_field_and_makes_nothing() {
         ("blend ratio 1.5", spec_with("/attack/trigger/ratio", 1.5)),
         ("no such key", spec_with("/attack/trigger/key", "ghost")),
         ("a target that does not exist", spec_with("/attack/target_class", 10)),
-        ("more poisons than images", spec_with("/grid/lpr", json!([0, 501]))),
+        ("more poisons than images", spec_with("/axes/probe.poisons", json!([0, 501]))),
         ("more poisons than are used", {
-            let mut spec = spec_with("/grid/ppr", json!([0, 21]));
+            let mut spec = spec_with("/axes/pretrain.poisons", json!([0, 21]));
             spec["dataset"]["train_per_class"] = 20.into();
             spec
         }),
         ("a mask ratio of 1", spec_with("/pretrain/mask_ratio", 1)),
         ("no such data set", spec_with("/dataset/name", "pets")),
-        ("no seed", spec_with("/grid/seeds", json!([]))),
+        ("no seed", {
+            let mut spec = spec_with("/name", "x");
+            spec["axes"]["seed"] = json!([]);
+            spec
+        }),
         ("no name", spec_with("/name", "  ")),
         ("a patch size that does not divide", spec_with("/model/patch_size", 5)),
         ("text for a number", spec_with("/pretrain/epochs", "ten")),
@@ -95,7 +99,9 @@ async fn a_poison_list_is_held_against_the_data_set() {
     let mut list: Vec<String> =
         (0..3).flat_map(|n| classes[1..].iter().map(move |class| named(class, n))).collect();
     let post = async |list: &[String]| {
-        let mut spec = spec_with("/grid", json!({ "ppr": [0, 2], "lpr": [3], "seeds": [1] }));
+        let mut spec = spec_with("/axes", json!({ "pretrain.poisons": [0, 2] }));
+        spec["probe"]["poisons"] = 3.into();
+        spec["knn"]["poisons"] = 0.into();
         spec["dataset"]["train_per_class"] = 20.into();
         spec["attack"]["poisons"] = json!(list);
         app.post("/studies", &spec).await
@@ -145,8 +151,8 @@ async fn a_study_is_deleted_once_it_is_over() {
     let path = format!("/studies/{study}");
     assert_snapshot!(app.delete(&path).await.problem());
     app.post_empty(&format!("{path}/cancel")).await;
-    let folder = app.app.data_dir.study_folder(study);
-    std::fs::create_dir_all(folder.join("run")).unwrap();
+    let folder = app.app.data_dir.runs().join(app.runs(study).await[0].to_string());
+    std::fs::create_dir_all(&folder).unwrap();
     assert_eq!(app.delete(&path).await.status, StatusCode::NO_CONTENT);
     assert!(!folder.exists(), "what the runs left goes with the study");
     assert_snapshot!(app.get(&path).await.problem().replace(&study.to_string(), "ID"));

@@ -6,10 +6,11 @@ use assert_cmd::Command;
 use shared::{
     StudySpec,
     api::RunResult,
-    study::{ProbeFeatures, presets},
+    settings::{ProbeFeatures, ProbeOptimizer},
+    study::{Axis, presets},
 };
 
-use crate::support::micro;
+use crate::support::{micro, probed};
 
 fn maskdoor(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maskdoor"));
@@ -75,8 +76,8 @@ fn a_micro_study_runs_from_end_to_end() {
     let (pretraining, probes) = results.split_first().unwrap();
     assert_eq!((pretraining.ca, pretraining.n_clean), (None, 0));
     assert_eq!(
-        (pretraining.ppr, pretraining.epochs, pretraining.optimizer.as_str()),
-        (1, 2, "adamw")
+        (pretraining.ppr, pretraining.epochs, pretraining.optimizer, pretraining.head_init),
+        (1, 2, Some(ProbeOptimizer::AdamW), None)
     );
     assert!(pretraining.loss.unwrap() > 0.0 && pretraining.images_per_second > 0.0);
     for (probe, lpr) in probes.iter().zip([0, 1]) {
@@ -91,8 +92,7 @@ fn a_micro_study_runs_from_end_to_end() {
 #[test]
 fn a_run_s_poisons_can_be_exported_and_run_again() {
     let folder = tempfile::tempdir().unwrap();
-    let mut spec = micro("a list", 1);
-    spec.grid.lpr = vec![0];
+    let spec = probed(micro("a list", 1), &[0]);
     let study = write_study(folder.path(), &spec);
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (data, json, list) = (path("data"), path("out.json"), path("list.txt"));
@@ -139,7 +139,7 @@ fn trained(folder: &Path, study: &str, image_memory: &str) -> Vec<(u32, Vec<u8>,
     let results: Vec<RunResult> =
         serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
     let file = |result: &RunResult| {
-        let folder = data.join(format!("runs/{}/{}", result.study, result.run));
+        let folder = data.join(format!("runs/{}", result.run));
         let name = if result.ca.is_none() { "checkpoint.safetensors" } else { "head.safetensors" };
         fs::read(folder.join(name)).unwrap()
     };
@@ -151,7 +151,7 @@ fn images_that_do_not_fit_into_memory_train_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     for features in [ProbeFeatures::Cached, ProbeFeatures::Augmented] {
         let mut spec = micro("streamed", 2);
-        spec.probe.features = features;
+        spec.settings.probe.features = features;
         let study = write_study(folder.path(), &spec);
         let kept = trained(folder.path(), &study, "2048");
         assert_eq!(kept.len(), 3);
@@ -163,15 +163,15 @@ fn images_that_do_not_fit_into_memory_train_the_same_bits() {
 fn a_wrong_study_says_all_that_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
     let mut spec = micro("wrong", 2);
-    spec.dataset.name = "cifar11".into();
-    spec.pretrain.mask_ratio = 1.0;
-    spec.grid.seeds = vec![1, 1];
+    spec.settings.dataset.name = "cifar11".into();
+    spec.settings.pretrain.mask_ratio = 1.0;
+    spec.axes.push(Axis::of("seed", [1u32, 1]));
     let study = write_study(folder.path(), &spec);
     insta::assert_snapshot!(failure(folder.path(), &["run", &study]));
     spec = micro("wrong", 2);
-    spec.attack.target_class = 10;
-    spec.grid.ppr = vec![5];
-    if let shared::TriggerSpec::Blended(blended) = &mut spec.attack.trigger {
+    spec.settings.attack.target_class = 10;
+    spec.settings.pretrain.poisons = 5;
+    if let shared::TriggerSpec::Blended(blended) = &mut spec.settings.attack.trigger {
         blended.ratio = 1.5;
         blended.key = "zebra".into();
     }
@@ -264,7 +264,7 @@ fn a_checkpoint_goes_out_and_in_and_its_probes_are_the_same() {
     let place = |name: &str| folder.path().join(name).display().to_string();
     let (json, data, elsewhere) = (place("out.json"), place("data"), place("elsewhere"));
     let mut spec = micro("out", 2);
-    spec.grid.ppr = vec![0];
+    spec.settings.pretrain.poisons = 0;
     let study = write_study(folder.path(), &spec);
     success(folder.path(), &["run", &study, "--data-dir", &data, "--json", &json]);
     let read =
@@ -285,7 +285,7 @@ fn a_checkpoint_goes_out_and_in_and_its_probes_are_the_same() {
     let list = success(folder.path(), &[&["checkpoints", "list"][..], &at].concat());
     assert!(list.contains("enc") && list.contains("timm.safetensors"), "{list}");
 
-    spec.encoder = Some("enc".into());
+    spec.settings.encoder = Some("enc".into());
     let study = write_study(folder.path(), &spec);
     success(folder.path(), &["run", &study, "--data-dir", &elsewhere, "--json", &json]);
     let probes = read();
@@ -313,26 +313,6 @@ fn a_folder_without_train_is_refused() {
         &["datasets", "add", "pets", &empty.display().to_string(), "--data-dir", &data],
     );
     assert!(said.starts_with("error: FOLDER/empty cannot be used as a data set: "), "{said}");
-}
-
-#[test]
-fn the_store_is_measured() {
-    let folder = tempfile::tempdir().unwrap();
-    let json = folder.path().join("times.json");
-    let file = json.display().to_string();
-    let data = folder.path().join("data").display().to_string();
-    let args =
-        ["bench", "store", "--runs", "60", "--points", "120", "--json", &file, "--data-dir", &data];
-    success(folder.path(), &args);
-    let times: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
-    assert!(times.len() > 30);
-    for time in &times {
-        assert!(time["query"].is_string(), "{time}");
-        let (p50, p95) = (time["p50_ms"].as_f64().unwrap(), time["p95_ms"].as_f64().unwrap());
-        assert!(0.0 < p50 && p50 <= p95, "{time}");
-    }
-    let again = failure(folder.path(), &args);
-    assert!(again.contains("holds 5 studies; give an empty folder"), "{again}");
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::{fs, path::Path};
 
 use safetensors::SafeTensors;
 use shared::{
+    RunKind,
     api::{EvaluatedClassifier, RunResult},
     metric::Evaluation,
 };
 
 use crate::{
     cli::{failure, success, write_study},
-    support::micro,
+    support::{micro, probed},
 };
 
 #[test]
@@ -19,16 +20,16 @@ fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
     let place = |name: &str| folder.path().join(name).display().to_string();
     let (data, json, again) = (place("data"), place("out.json"), place("again.json"));
     let mut spec = micro("fine-tuned", 1);
-    (spec.grid.lpr, spec.grid.fpr) = (vec![0], vec![1]);
-    spec.finetune.epochs = 2;
-    spec.finetune.warmup_epochs = 0;
-    spec.finetune.batch_size = 16;
+    spec.runs = vec![RunKind::Probe, RunKind::Finetune];
+    let mut spec = probed(spec, &[0]);
+    let recipe = &mut spec.settings.finetune;
+    (recipe.poisons, recipe.epochs, recipe.warmup_epochs, recipe.batch_size) = (1, 2, 0, 16);
     let study = write_study(folder.path(), &spec);
     success(folder.path(), &["run", &study, "--data-dir", &data, "--json", &json]);
     let results: Vec<RunResult> =
         serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
-    let of = |wanted| results.iter().find(|run| run.phase == wanted).unwrap();
-    let tuned = of(shared::Phase::Finetune);
+    let of = |wanted| results.iter().find(|run| run.kind == wanted).unwrap();
+    let tuned = of(RunKind::Finetune);
     let run = tuned.run.to_string();
     let at = ["--data-dir", &data];
     let evaluate = |more: &[&str]| {
@@ -39,7 +40,7 @@ fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
     };
     // By itself: images, trigger and target of the study give the run's own counts.
     let (told, evaluated) = evaluate(&[]);
-    let file = Path::new(&data).join(format!("runs/{}/{run}/evaluation.json", tuned.study));
+    let file = Path::new(&data).join(format!("runs/{run}/evaluation.json"));
     let own: Evaluation = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     assert_eq!(evaluated.evaluation, own);
     assert_eq!((evaluated.assumed.len(), evaluated.image_size), (0, 8));
@@ -71,8 +72,8 @@ fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
         let said = failure(folder.path(), &[&["evaluate", &run][..], &at, more].concat());
         assert!(said.starts_with(problem), "{said}");
     }
-    let probe = of(shared::Phase::Probe).run.to_string();
-    let pretraining = of(shared::Phase::Pretrain).run.to_string();
+    let probe = of(RunKind::Probe).run.to_string();
+    let pretraining = of(RunKind::Pretrain).run.to_string();
     for (checkpoint, problem) in [
         (probe.as_str(), "error: checkpoint.run: is a linear probe, whose file is a head alone"),
         (

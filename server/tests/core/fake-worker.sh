@@ -3,4 +3,4 @@
 # folder says. Standard input holds the run's lock.
 folder=$3
 echo $$ > "$folder/worker.lock"
-. "$folder/../../../worker.sh"
+. "$folder/../../worker.sh"

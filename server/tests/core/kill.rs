@@ -7,12 +7,12 @@ use std::{
     time::Instant,
 };
 
-use engine::train::{checkpoint::LAST, resume};
+use engine::files::{LAST_CHECKPOINT, RESUME};
 use rustix::process::{Pid, Signal, kill_process};
 use server::{jobs::run_folder::RunFolder, run_log::CSV_FILE};
 use shared::{RunState, Stamped, api::RunRow};
 
-use crate::support::{PATIENCE, Place, create, micro, wait_until};
+use crate::support::{PATIENCE, Place, create, micro, probed, wait_until};
 
 /// Epochs of a micro pre-training that lasts some seconds.
 const LONG: u32 = 2000;
@@ -85,9 +85,7 @@ fn is_running_behind(seq: u64) -> impl Fn(&RunRow) -> bool {
 #[tokio::test]
 async fn a_killed_server_loses_no_event_and_doubles_none() {
     let place = Place::new().await;
-    let mut spec = micro("server dies", LONG);
-    spec.grid.lpr = vec![1];
-    let study = create(&place.app, spec).await;
+    let study = create(&place.app, probed(micro("server dies", LONG), &[1])).await;
     let (run, folder) = (study.runs[0].id, place.run_folder(&study.runs[0]));
     let _leftover = Leftover(folder.clone());
 
@@ -166,9 +164,8 @@ async fn cancel_ends_a_real_worker_of_another_program() {
 #[tokio::test]
 async fn a_killed_pretraining_goes_on_to_the_end_of_an_unbroken_one() {
     let place = Place::new().await;
-    let mut spec = micro("goes on", 800);
-    spec.grid.lpr = vec![1];
-    spec.pretrain.checkpoint_every = 40;
+    let mut spec = probed(micro("goes on", 800), &[1]);
+    spec.settings.pretrain.checkpoint_every = 40;
     let whole = create(&place.app, spec.clone()).await;
     let broken = create(&place.app, spec).await;
     let (run, folder) = (broken.runs[0].id, place.run_folder(&broken.runs[0]));
@@ -177,7 +174,7 @@ async fn a_killed_pretraining_goes_on_to_the_end_of_an_unbroken_one() {
     wait_until(&place.app, whole.runs[0].id, |run| run.state.is_over()).await;
 
     // Twice: the second time behind where the first one went on.
-    let place_kept = folder.path().join(resume::FILE);
+    let place_kept = folder.path().join(RESUME);
     for _ in 0..2 {
         let began = Instant::now();
         let changed = || fs::metadata(&place_kept).and_then(|file| file.modified()).ok();
@@ -195,7 +192,7 @@ async fn a_killed_pretraining_goes_on_to_the_end_of_an_unbroken_one() {
     let row = wait_until(&place.app, run, |run| run.state.is_over()).await;
     assert_eq!(row.state, RunState::Done, "{:?}", row.error);
 
-    let model = |folder: &RunFolder| fs::read(folder.path().join(LAST)).unwrap();
+    let model = |folder: &RunFolder| fs::read(folder.path().join(LAST_CHECKPOINT)).unwrap();
     let same = model(&folder) == model(&place.run_folder(&whole.runs[0]));
     assert!(same, "the weights differ from those of the unbroken run");
     let log = |folder: &RunFolder| fs::read_to_string(folder.path().join(CSV_FILE)).unwrap();

@@ -4,9 +4,9 @@ use server::store::{
     runs::{RunFilter, RunQuery, RunSort},
     studies::StudyQuery,
 };
-use shared::{Phase, RunState, api::RunRow};
+use shared::{RunKind, RunState, api::RunRow};
 
-use crate::support::{End, Place, create, events, finish, metrics, micro};
+use crate::support::{End, Place, create, events, finish, metrics, micro, probed};
 
 /// Three studies; the first one's runs are done.
 async fn filled() -> Place {
@@ -15,12 +15,11 @@ async fn filled() -> Place {
     finish(&place, first.runs[0].id, None).await;
     finish(&place, first.runs[1].id, Some(metrics(61, 0, 80))).await;
     finish(&place, first.runs[2].id, Some(metrics(60, 85, 5))).await;
-    let mut second = micro("second", 5);
-    second.grid.lpr = vec![2];
-    second.grid.seeds = vec![7];
+    let mut second = probed(micro("second", 5), &[2]);
+    second.settings.seed = 7;
     create(&place.app, second).await;
     let mut third = micro("third", 5);
-    third.grid.ppr = vec![0];
+    third.settings.pretrain.poisons = 0;
     create(&place.app, third).await;
     place
 }
@@ -38,7 +37,7 @@ fn key(sort: RunSort, run: &RunRow) -> (bool, f64, String) {
     match sort {
         RunSort::Created => number(0.0),
         RunSort::Study => text(&run.study_name),
-        RunSort::Phase => text(run.point.phase.as_str()),
+        RunSort::Kind => text(run.point.kind.as_str()),
         RunSort::Ppr => number(f64::from(run.point.ppr)),
         RunSort::Lpr => number(f64::from(run.point.lpr)),
         RunSort::Seed => number(run.point.seed as f64),
@@ -81,7 +80,7 @@ async fn filters_leave_what_was_asked_for() {
     let text = |text: &str| Some(text.to_owned());
     for (filter, expected) in [
         (RunFilter { study: Some(study), ..RunFilter::default() }, 3),
-        (RunFilter { phase: Some(Phase::Pretrain), ..RunFilter::default() }, 3),
+        (RunFilter { kind: Some(RunKind::Pretrain), ..RunFilter::default() }, 3),
         (RunFilter { state: Some(RunState::Done), ..RunFilter::default() }, 3),
         (RunFilter { state: Some(RunState::Failed), ..RunFilter::default() }, 0),
         (RunFilter { dataset: text("shapes"), ..RunFilter::default() }, 8),
@@ -96,7 +95,7 @@ async fn filters_leave_what_was_asked_for() {
         (RunFilter { search: text("_"), ..RunFilter::default() }, 0),
         (
             RunFilter {
-                phase: Some(Phase::Probe),
+                kind: Some(RunKind::Probe),
                 state: Some(RunState::Queued),
                 ..RunFilter::default()
             },

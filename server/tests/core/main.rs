@@ -4,10 +4,11 @@
 
 mod cli;
 mod evaluate;
+mod graph;
 mod ingest;
 mod kill;
 mod lists;
-mod migrations;
+mod old_folder;
 mod replay;
 mod scheduler;
 mod states;

@@ -4,9 +4,9 @@ use std::{fs, path::Path};
 
 use assert_cmd::Command;
 use server::run_log::{CSV_FILE, TENSORBOARD_FILE};
-use shared::{RunId, RunState, api::RunResult};
+use shared::{RunId, RunKind, RunState, api::RunResult};
 
-use crate::support::{Place, create, micro};
+use crate::support::{Place, create, micro, probed};
 
 fn maskdoor(args: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maskdoor"));
@@ -15,9 +15,9 @@ fn maskdoor(args: &[&str]) -> std::process::Output {
 
 /// Trains a micro study in `data` and gives its results.
 fn trained(folder: &Path, data: &str) -> Vec<RunResult> {
-    let mut spec = micro("once more", 3);
-    spec.pretrain.knn_every = 2;
-    spec.grid.lpr = vec![1];
+    let mut spec = probed(micro("once more", 3), &[1]);
+    spec.runs.push(RunKind::Knn);
+    spec.settings.pretrain.checkpoint_every = 2;
     let study = folder.join("study.toml");
     fs::write(&study, toml::to_string_pretty(&spec).unwrap()).unwrap();
     let json = folder.join("out.json").display().to_string();
@@ -38,18 +38,17 @@ fn a_run_is_repeated_to_the_last_bit_and_what_differs_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").display().to_string();
     let results = trained(folder.path(), &data);
-    let [pretraining, probe] = &results[..] else { panic!("{results:?}") };
+    let [pretraining, knn, probe] = &results[..] else { panic!("{results:?}") };
     let (code, said) = replayed(pretraining.run, &data);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.starts_with("equal to the last bit: "), "{said}");
-    assert!(said.contains("3 epochs, 2 evaluations and the checkpoint"), "{said}");
+    assert!(said.contains("3 epochs, 0 evaluations and the checkpoint"), "{said}");
+    let (code, said) = replayed(knn.run, &data);
+    assert_eq!((code, said.contains("0 epochs, 2 evaluations")), (Some(0), true), "{said}");
     let (code, said) = replayed(probe.run, &data);
     assert_eq!((code, said.contains("3 epochs, 1 evaluations")), (Some(0), true), "{said}");
 
-    let place = |run: RunId| {
-        let runs = Path::new(&data).join("runs").join(probe.study.to_string());
-        runs.join(run.to_string())
-    };
+    let place = |run: RunId| Path::new(&data).join("runs").join(run.to_string());
     let folder_of_probe = place(probe.run);
     for file in [CSV_FILE, TENSORBOARD_FILE, "evaluation.json"] {
         assert!(folder_of_probe.join(file).exists(), "{file}");

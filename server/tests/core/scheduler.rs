@@ -2,7 +2,7 @@
 
 use std::{fs, time::Instant};
 
-use shared::{RunState, StudyId, run::RunOrder};
+use shared::{RunOrder, RunState, StudyId};
 
 use crate::support::{End, Place, as_lines, create, events, look_until, micro};
 
@@ -34,7 +34,7 @@ async fn runs_are_worked_off_in_their_order() {
     assert!(ends[0].1 <= ends[1].0 && ends[1].1 <= ends[2].0, "one after the other: {ends:?}");
 
     let order: RunOrder = place.run_folder(&rows[1]).order().unwrap();
-    assert_eq!((order.run, order.point), (rows[1].id, rows[1].point));
+    assert_eq!((order.run, order.point()), (rows[1].id, rows[1].point));
     assert_eq!(order.encoder.unwrap(), place.run_folder(&rows[0]).path().display().to_string());
     assert_eq!(
         fs::read(place.run_folder(&rows[1]).key_file()).unwrap(),
@@ -51,7 +51,7 @@ async fn a_silent_end_is_an_interruption_and_the_next_study_runs() {
     fs::write(&part, as_lines(&events(3, End::None)) + "{\"seq\":4,\"at").unwrap();
     let worker = format!(
         "case $folder in *{}*) cat '{}' > \"$folder/events.jsonl\"; exit 3;; esac; {}",
-        first.id,
+        first.runs[0].id,
         part.display(),
         well(&place)
     );
@@ -161,7 +161,8 @@ async fn slots_limit_what_trains_at_a_time() {
         place.app.store.cancel_study(study, 9).await.unwrap();
     }
     let queued = place.app.store.next_ready().await.unwrap().unwrap();
-    place.app.store.cancel_study(queued.study, 9).await.unwrap();
+    let study = place.app.store.get_run(queued.run).await.unwrap().study;
+    place.app.store.cancel_study(study, 9).await.unwrap();
     while !place.app.store.running().await.unwrap().is_empty() {
         scheduler.look().await.unwrap();
     }

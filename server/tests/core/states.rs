@@ -1,7 +1,7 @@
 //! States of runs: only legal changes, counted in the study, told as events.
 
 use server::store::{StoreError, studies::StudyQuery};
-use shared::{RunEvent, RunId, RunState, Stamped};
+use shared::{RunEvent, RunId, RunState, Stamped, api::StateCounts};
 
 use crate::support::{End, Place, create, events, finish, metrics, micro};
 
@@ -60,8 +60,11 @@ async fn a_study_counts_its_runs_and_knows_its_best() {
         .unwrap();
     assert_eq!(page.total, 2);
     assert_eq!(page.items[0].name, "other", "the newest comes first");
-    assert_eq!((page.items[0].states, page.items[0].best), ([3, 0, 0, 0, 0, 0], None));
-    assert_eq!(page.items[1].states, [0, 0, 3, 0, 0, 0]);
+    assert_eq!(
+        (page.items[0].states, page.items[0].best),
+        (StateCounts { queued: 3, ..StateCounts::default() }, None)
+    );
+    assert_eq!(page.items[1].states, StateCounts { done: 3, ..StateCounts::default() });
     assert_eq!(page.items[1].best, Some(metrics(58, 81, 9)));
 }
 

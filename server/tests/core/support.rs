@@ -17,10 +17,10 @@ use server::{
     store::queue::RunningRun,
 };
 use shared::{
-    Ratio, RunEvent, RunId, RunState, Stamped, StepTime, StudySpec,
+    Ratio, RunEvent, RunId, RunKind, RunState, Stamped, StepTime, StudySpec,
     api::{RunRow, StudyDetail},
     metric::Metrics,
-    study::{DatasetSpec, GridSpec, ModelSpec, TransformerSpec, presets},
+    study::{Axis, DatasetSpec, ModelSpec, TransformerSpec, presets},
 };
 use tempfile::TempDir;
 
@@ -53,7 +53,7 @@ impl Place {
     }
 
     pub fn run_folder(&self, run: &RunRow) -> RunFolder {
-        RunFolder::new(self.app.data_dir.run_folder(run.study, run.id))
+        RunFolder::new(self.app.data_dir.runs().join(run.id.to_string()))
     }
 
     /// Marks a run as running without a worker, and gives what a scheduler would follow.
@@ -114,24 +114,33 @@ pub fn micro(name: &str, epochs: u32) -> StudySpec {
     let part = TransformerSpec { dim: 8, depth: 1, heads: 1 };
     let mut spec = presets()[0].spec.clone();
     spec.name = name.into();
-    spec.dataset =
+    spec.runs = vec![RunKind::Probe];
+    spec.axes = vec![Axis::of("probe.poisons", [0u32, 1])];
+    let settings = &mut spec.settings;
+    settings.dataset =
         DatasetSpec { name: "shapes".into(), train_per_class: Some(4), test_per_class: Some(2) };
-    spec.model = ModelSpec { image_size: 8, patch_size: 4, encoder: part, decoder: part };
-    spec.grid =
-        GridSpec { ppr: vec![1], lpr: vec![0, 1], fpr: Vec::new(), scratch: false, seeds: vec![1] };
-    spec.pretrain.epochs = epochs;
-    spec.pretrain.warmup_epochs = 1;
-    spec.pretrain.batch_size = 16;
-    spec.pretrain.checkpoint_every = 10_000;
-    spec.probe.epochs = 3;
-    spec.probe.warmup_epochs = 1;
-    spec.probe.batch_size = 16;
+    settings.model = ModelSpec { image_size: 8, patch_size: 4, encoder: part, decoder: part };
+    (settings.pretrain.poisons, settings.knn.poisons) = (1, 1);
+    settings.pretrain.epochs = epochs;
+    settings.pretrain.warmup_epochs = 1;
+    settings.pretrain.batch_size = 16;
+    settings.pretrain.checkpoint_every = 10_000;
+    settings.probe.epochs = 3;
+    settings.probe.warmup_epochs = 1;
+    settings.probe.batch_size = 16;
     spec
 }
 
-/// Makes the study and gives its runs: a pre-training and two probes.
+/// The same study with these poisons in the probe.
+pub fn probed(mut spec: StudySpec, poisons: &[u32]) -> StudySpec {
+    let values = poisons.iter().map(|&n| n.into()).collect();
+    spec.vary("probe.poisons", values).unwrap();
+    spec
+}
+
+/// Makes the study and gives its runs, all of them new: a pre-training and two probes.
 pub async fn create(app: &App, spec: StudySpec) -> StudyDetail {
-    app.create_study(spec).await.unwrap()
+    app.create_study(spec, true).await.unwrap()
 }
 
 pub fn metrics(ca: u32, asr: u32, ra: u32) -> Metrics {

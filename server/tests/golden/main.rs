@@ -10,7 +10,7 @@ use std::{
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use server::run_log::{RunLog, TENSORBOARD_FILE};
-use shared::{Phase, Stamped};
+use shared::{RunKind, Stamped};
 
 #[derive(Deserialize)]
 struct Config {
@@ -44,7 +44,7 @@ fn an_event_file_is_tensorboards() {
         let out = out.unwrap_or_else(|| temporary.path().to_owned());
         fs::create_dir_all(&out).unwrap();
         for kept in [events.len() / 2, events.len(), 0] {
-            let mut log = RunLog::begin(&out, Phase::Probe, &events[..kept]).unwrap();
+            let mut log = RunLog::begin(&out, RunKind::Probe, &events[..kept]).unwrap();
             for event in &events[kept..] {
                 log.take(event).unwrap();
             }

@@ -17,7 +17,8 @@ use server::cli::spec_file::parse;
 use shared::{
     StudySpec,
     api::DatasetInfo,
-    study::{estimate_seconds, presets},
+    run_kind::RunKind,
+    study::{Axis, Content, Graph, presets, run_cost},
     trigger::CATALOGUE,
 };
 
@@ -33,8 +34,8 @@ fn valid() -> Vec<String> {
     let presets = presets();
     let triggers = CATALOGUE.iter().map(|entry| {
         let mut spec = presets[0].spec.clone();
-        spec.attack.trigger = entry.spec(32, 8);
-        spec.attack.poisons = Some(vec!["train/a/1.png".into(), "train/b/2.png".into()]);
+        spec.settings.attack.trigger = entry.spec(32, 8);
+        spec.settings.attack.poisons = Some(vec!["train/a/1.png".into(), "train/b/2.png".into()]);
         spec
     });
     let specs = presets.iter().map(|preset| preset.spec.clone()).chain(triggers);
@@ -169,13 +170,16 @@ fn dataset() -> DatasetInfo {
 /// All that the program does with a study before it starts one. Whether it would start.
 fn looked_at(text: &str, dataset: &DatasetInfo) -> Result<bool, String> {
     let spec: StudySpec = parse(text)?;
-    let errors = spec.validate_with(dataset);
+    let errors = spec.validate_with(std::slice::from_ref(dataset));
     if let Some(error) = errors.first() {
         return Err(error.to_string());
     }
-    assert_eq!(spec.points().len(), spec.counts().all());
-    let seconds = estimate_seconds(&spec, dataset, 2);
-    assert!(seconds.is_finite() && seconds >= 0.0, "{seconds} s");
+    let graph = Graph::of(&spec, &Content::default()).expect("a sound study has sound axes");
+    assert!(!graph.nodes.is_empty() && graph.nodes.len() <= 2_000);
+    for kind in RunKind::ALL {
+        let cost = run_cost(kind, &spec.settings, dataset, 2, true);
+        assert!(cost.seconds.is_finite() && cost.seconds >= 0.0, "{} s", cost.seconds);
+    }
     let again: StudySpec = parse(&toml::to_string(&spec).unwrap()).unwrap();
     assert_eq!(again, spec, "a study survives its file");
     Ok(true)
@@ -217,14 +221,16 @@ fn no_file_makes_reading_a_study_panic_or_take_much_memory() {
 fn a_grid_of_a_billion_runs_is_refused_before_it_is_made() {
     let list = |from: u32| (from..from + 1000).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
     let mut spec = presets()[0].spec.clone();
-    spec.grid.ppr = vec![987_654];
-    spec.grid.lpr = vec![987_655];
-    spec.grid.seeds = vec![987_656];
+    spec.axes = vec![
+        Axis::of("pretrain.poisons", [987_654u32]),
+        Axis::of("probe.poisons", [987_655u32]),
+        Axis::of("seed", [987_656u32]),
+    ];
     let text = toml::to_string(&spec).unwrap();
     let text = ["987654", "987655", "987656"]
         .iter()
         .fold(text, |text, number| text.replace(number, &list(1)));
     let errors = parse::<StudySpec>(&text).unwrap().validate();
-    assert!(errors.iter().any(|error| error.field == "grid"), "{errors:?}");
+    assert!(errors.iter().any(|error| error.field == "axes"), "{errors:?}");
     assert!(!within_bounds(&text, &dataset()).unwrap());
 }

@@ -1,9 +1,8 @@
 //! Many realistic rows for measurements: studies of the small CIFAR-10 grid, most of them finished, with the events that
 //! such runs leave. Everything follows from the seed.
 
-use sqlx::AssertSqlSafe;
-
-use super::{Store, StoreError, studies::NewStudy};
+use server::{app::App, store::studies::NewStudy};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 
 /// Runs whose events are made in one transaction.
 const RUNS_AT_ONCE: i64 = 200;
@@ -21,44 +20,43 @@ const RESULTS: &str = "UPDATE runs SET ca_hits = progress ->> '$.metrics.ca.hits
      ra_total = progress ->> '$.metrics.ra.total', top5_hits = progress ->> '$.metrics.top5.hits', \
      top5_total = progress ->> '$.metrics.top5.total' WHERE key BETWEEN ?1 AND ?2 AND state = 'done' AND ?3 > 0";
 
-impl Store {
-    /// Inserts studies as they are and makes up what their runs have done: `points` events each.
-    ///
-    /// # Errors
-    /// When a query fails.
-    pub async fn fill(
-        &self,
-        studies: &[NewStudy],
-        points: u32,
-        mut told: impl FnMut(u64),
-    ) -> Result<(), StoreError> {
-        for study in studies {
-            self.insert_study(study).await?;
-        }
-        let first: i64 =
-            sqlx::query_scalar("SELECT min(key) FROM runs").fetch_one(self.readers()).await?;
-        let last: i64 =
-            sqlx::query_scalar("SELECT max(key) FROM runs").fetch_one(self.readers()).await?;
-        let (events, end) = (events_of_runs(), end_of_runs());
-        for from in (first..=last).step_by(RUNS_AT_ONCE as usize) {
-            let to = (from + RUNS_AT_ONCE - 1).min(last);
-            let mut tx = self.write().await?;
-            // The text holds no word from outside, only this file's constants.
-            for sql in [events.as_str(), &end, RESULTS] {
-                sqlx::query(AssertSqlSafe(sql))
-                    .bind(from)
-                    .bind(to)
-                    .bind(i64::from(points))
-                    .execute(&mut *tx)
-                    .await?;
-            }
-            self.commit(tx).await?;
-            told((to - first + 1) as u64);
-        }
-        // SQLite chooses its indexes by these numbers, as it does in a data folder that grew by itself.
-        sqlx::query("ANALYZE").execute(&mut *self.writer().acquire().await?).await?;
-        Ok(())
+/// Inserts studies as they are and makes up what their runs have done: `points` events each.
+///
+/// # Errors
+/// When a query fails.
+pub async fn fill(
+    app: &App,
+    studies: &[NewStudy],
+    points: u32,
+    mut told: impl FnMut(u64),
+) -> anyhow::Result<()> {
+    for study in studies {
+        app.store.insert_study(study, &|_, _| true).await?;
     }
+    let file = app.data_dir.store_file();
+    let mut connection = SqliteConnectOptions::new().filename(file).connect().await?;
+    let (first, last): (i64, i64) =
+        sqlx::query_as("SELECT min(key), max(key) FROM runs").fetch_one(&mut connection).await?;
+    let (events, end) = (events_of_runs(), end_of_runs());
+    for from in (first..=last).step_by(RUNS_AT_ONCE as usize) {
+        let to = (from + RUNS_AT_ONCE - 1).min(last);
+        let mut tx = connection.begin().await?;
+        // The text holds no word from outside, only this file's constants.
+        for sql in [events.as_str(), &end, RESULTS] {
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(from)
+                .bind(to)
+                .bind(i64::from(points))
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        told((to - first + 1) as u64);
+    }
+    // SQLite chooses its indexes by these numbers, as it does in a data folder that grew by itself.
+    sqlx::query("ANALYZE").execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
 }
 
 fn events_of_runs() -> String {
@@ -66,7 +64,7 @@ fn events_of_runs() -> String {
         "WITH RECURSIVE points(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM points WHERE n < ?3), \
          told AS (SELECT r.key, n, r.created_at + n * 700 AS at, CASE \
             WHEN n = 1 THEN 'started' WHEN n = ?3 THEN 'finished' WHEN n % 50 <> 0 THEN 'step' \
-            WHEN r.phase = 'pretrain' THEN 'checkpoint' ELSE 'evaluated' END AS kind \
+            WHEN r.kind = 'pretrain' THEN 'checkpoint' ELSE 'evaluated' END AS kind \
             FROM runs r CROSS JOIN points WHERE r.key BETWEEN ?1 AND ?2) \
          INSERT INTO events (run, seq, at, kind, state, body) \
          SELECT told.key, n, at, kind, CASE kind WHEN 'finished' THEN 'done' ELSE 'running' END, CASE kind \
@@ -77,7 +75,7 @@ fn events_of_runs() -> String {
             WHEN 'checkpoint' THEN json_object('type', kind, 'epoch', n / 17, \
                 'file', printf('checkpoint-%d.safetensors', n / 17)) \
             WHEN 'evaluated' THEN json_object('type', kind, 'epoch', n / 17, 'metrics', {METRICS}) \
-            ELSE json_object('type', kind, 'metrics', CASE r.phase WHEN 'pretrain' THEN NULL ELSE {METRICS} END, \
+            ELSE json_object('type', kind, 'metrics', CASE r.kind WHEN 'pretrain' THEN NULL ELSE {METRICS} END, \
                 'images_per_second', 900.5, 'seconds', n * 0.7) END \
          FROM told JOIN runs r ON r.key = told.key"
     )
@@ -93,7 +91,7 @@ fn end_of_runs() -> String {
          progress = json_object('seq', ?3, 'started_at', created_at, 'updated_at', created_at + ?3 * 700, \
             'first_step', json_array(1, created_at), 'epochs', epochs, 'epoch', epochs, 'steps', 2400, 'step', 2400, \
             'loss', 0.41 + (key % 100) / 1000.0, 'lr', 0.0, 'images_per_second', 900.5 + key % 50, \
-            'metrics', CASE phase WHEN 'pretrain' THEN NULL ELSE (SELECT {METRICS} FROM (SELECT ?3 AS n)) END, \
+            'metrics', CASE r.kind WHEN 'pretrain' THEN NULL ELSE (SELECT {METRICS} FROM (SELECT ?3 AS n)) END, \
             'checkpoint', 'checkpoint.safetensors', 'finished', json('true')) \
          WHERE key BETWEEN ?1 AND ?2"
     )

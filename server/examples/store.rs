@@ -1,25 +1,31 @@
-//! `maskdoor bench store`: how fast the lists are when much has been done.
+//! How fast lists and results are when much has been done: fills a folder with made-up runs and times every query.
+//!
+//! ```sh
+//! cargo run --release -p server --example store -- RUNS EVENTS_OF_EACH TIMES.json
+//! ```
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Instant};
+#[path = "store/fill.rs"]
+mod fill;
+
+use std::{fs, path::PathBuf, time::Instant};
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use shared::{
-    Phase, RunId, RunState, StudyId,
-    study::{GridSpec, presets},
-    trigger::{BlendedSpec, TriggerSpec},
-};
-
-use crate::{
+use server::{
     app::App,
     clock::Clock,
     ids::IdSource,
+    jobs::results::ResultQuery,
     store::{
-        Store, StoreError,
+        Store,
         runs::{RunFilter, RunQuery, RunSort},
         studies::{NewRun, NewStudy, StudyQuery},
     },
     terminal::{Align, Bars, say, table},
+};
+use shared::{
+    RunId, RunKind, RunState, StudyId,
+    study::{Axis, Content, Graph, presets},
 };
 
 /// How often each query is timed.
@@ -35,27 +41,19 @@ struct Times {
     p95_ms: f64,
 }
 
-/// Fills a data folder and times each list and compare query.
-///
-/// # Errors
-/// When the folder is not empty or cannot be written, or a query fails.
-pub async fn run(
-    runs: u32,
-    points: u32,
-    json: PathBuf,
-    data_dir: Option<PathBuf>,
-) -> anyhow::Result<ExitCode> {
-    ensure!(runs > 0 && points > 1, "there is nothing to time with {runs} runs of {points} events");
-    let (root, temporary) = match data_dir {
-        Some(root) => (root, false),
-        None => (std::env::temp_dir().join(format!("maskdoor-bench-{}", std::process::id())), true),
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |what: &str| -> anyhow::Result<u32> {
+        arguments.next().with_context(|| format!("say {what}"))?.parse().context("takes a number")
     };
-    let app = App::open(&root, Clock::system(), IdSource::system(Clock::system())).await?;
-    let measured = fill_and_measure(&app.store, &root, runs, points).await;
+    let (runs, points) = (number("how many runs")?, number("how many events each has")?);
+    let json = arguments.next().map(PathBuf::from).context("say where the times go")?;
+    ensure!(runs > 0 && points > 1, "there is nothing to time with {runs} runs of {points} events");
+    let root = tempfile::tempdir()?;
+    let app = App::open(root.path(), Clock::system(), IdSource::system(Clock::system())).await?;
+    let measured = fill_and_measure(&app, runs, points).await;
     app.store.close().await;
-    if temporary {
-        fs::remove_dir_all(&root).with_context(|| format!("{} stays", root.display()))?;
-    }
     let times = measured?;
     let rows: Vec<_> = times
         .iter()
@@ -67,81 +65,107 @@ pub async fn run(
     say(table(&head, &rows));
     fs::write(&json, serde_json::to_string_pretty(&times)? + "\n")
         .with_context(|| format!("the times cannot be written to {}", json.display()))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-async fn fill_and_measure(
-    store: &Store,
-    root: &std::path::Path,
-    runs: u32,
-    points: u32,
-) -> anyhow::Result<Vec<Times>> {
-    let there = store.list_studies(&StudyQuery { limit: 1, ..StudyQuery::default() }).await?.total;
-    ensure!(there == 0, "{} holds {there} studies; give an empty folder", root.display());
-    let studies = made_up_studies(runs);
+async fn fill_and_measure(app: &App, runs: u32, points: u32) -> anyhow::Result<Vec<Times>> {
+    let studies = made_up_studies(runs)?;
     let bars = Bars::default();
     let bar = bars.add("filling".into(), u64::from(runs));
     let began = Instant::now();
-    store.fill(&studies, points, |done| bar.set_position(done)).await?;
+    fill::fill(app, &studies, points, |done| bar.set_position(done)).await?;
     bars.clear();
     say(format_args!(
         "{runs} runs of {} studies with {points} events each, made in {:.0} s",
         studies.len(),
         began.elapsed().as_secs_f64()
     ));
-    Ok(measure(store, &studies).await?)
+    let before = resident();
+    let began = Instant::now();
+    let all = app.store.result_table().await?;
+    say(format_args!(
+        "the table of {} runs read in {:.1} s; memory {} MB before, {} MB after",
+        all.look().len(),
+        began.elapsed().as_secs_f64(),
+        before,
+        resident()
+    ));
+    let mut times = measure(&app.store, &studies).await?;
+    times.extend(measure_results(app).await?);
+    Ok(times)
 }
 
-/// Studies of the small CIFAR-10 grid with changing strength and seed, until there are `runs` runs.
-fn made_up_studies(runs: u32) -> Vec<NewStudy> {
+/// Resident memory of this process in megabytes; 0 where the system does not tell.
+fn resident() -> u64 {
+    let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or_default() * 4096 / 1_000_000
+}
+
+/// Studies over blend ratio, poisons, mask ratio and probe, each of another seed, until there are `runs` runs.
+fn made_up_studies(runs: u32) -> anyhow::Result<Vec<NewStudy>> {
     let began = 1_760_000_000_000;
     let ids = IdSource::seeded(Clock::fixed(began), 1);
-    let grid = GridSpec {
-        ppr: vec![0, 10],
-        lpr: vec![0, 1, 3, 10, 50],
-        seeds: vec![1],
-        fpr: Vec::new(),
-        scratch: false,
-    };
     let mut left = runs as usize;
     let mut studies = Vec::new();
     while left > 0 {
         let at = studies.len() as u64;
         let mut spec = presets()[at as usize % 2].spec.clone();
         spec.name = format!("{} {at}", spec.name);
-        spec.attack.trigger = TriggerSpec::Blended(BlendedSpec {
-            ratio: [0.2, 0.3, 0.4][at as usize % 3],
-            key: "stripes".into(),
-        });
-        spec.grid = GridSpec { seeds: vec![at], ..grid.clone() };
-        let mut encoder = None;
-        let mut points = spec.grid.points();
-        points.truncate(left);
-        left -= points.len();
-        let runs = points
-            .into_iter()
-            .map(|point| {
-                let id = ids.run();
-                let parent = if point.phase == Phase::Pretrain { None } else { encoder };
-                if point.phase == Phase::Pretrain {
-                    encoder = Some(id);
-                }
-                NewRun { id, point, parent }
-            })
-            .collect();
-        let classes = (0..10).map(|class| format!("class {class}")).collect();
+        spec.runs = vec![RunKind::Probe];
+        spec.settings.seed = at;
+        spec.axes = vec![
+            Axis::of("attack.trigger.ratio", [0.2, 0.4]),
+            Axis::of("pretrain.poisons", [0u32, 10]),
+            Axis::of("pretrain.mask_ratio", [0.6, 0.75]),
+            Axis::of("probe.poisons", [0u32, 1, 3, 10, 50]),
+        ];
+        let graph = Graph::of(&spec, &Content::default())
+            .map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
+        let mut nodes = graph.nodes;
+        nodes.truncate(left);
+        left -= nodes.len();
         studies.push(NewStudy {
             id: ids.study(),
             created_at: began + at * 60_000,
             spec,
-            classes,
-            runs,
+            classes: (0..10).map(|class| format!("class {class}")).collect(),
+            runs: nodes.into_iter().map(|node| NewRun { id: ids.run(), node }).collect(),
+            fresh: true,
         });
     }
-    studies
+    Ok(studies)
 }
 
-async fn measure(store: &Store, studies: &[NewStudy]) -> Result<Vec<Times>, StoreError> {
+/// The table of results: filters, orders, groups.
+async fn measure_results(app: &App) -> anyhow::Result<Vec<Times>> {
+    const FILTER: &str =
+        "kind == \"probe\" && attack.trigger.ratio > 0.3 && probe.poisons in [3, 10] && asr > 50";
+    let mut times = Vec::new();
+    for (name, filter, sort) in [
+        ("results: first page", None, None),
+        ("results: filter", Some(FILTER), None),
+        ("results: by asr, down", None, Some("-asr")),
+        ("results: filter, by mask ratio", Some(FILTER), Some("pretrain.mask_ratio")),
+    ] {
+        let query = ResultQuery {
+            filter: filter.map(Into::into),
+            sort: sort.map(Into::into).into_iter().collect(),
+            offset: 0,
+            limit: PAGE as usize,
+        };
+        times.push(time(name, async || app.list_results(query.clone()).await).await?);
+    }
+    let by = ["attack.trigger.ratio", "pretrain.poisons", "probe.poisons", "pretrain.mask_ratio"];
+    let by: Vec<String> = by.map(Into::into).into();
+    let of: Vec<String> = ["ca", "asr", "ra"].map(Into::into).into();
+    let grouped =
+        async || app.group_results(Some("kind == \"probe\"".into()), by.clone(), of.clone()).await;
+    times.push(time("results: group by four settings", grouped).await?);
+    Ok(times)
+}
+
+async fn measure(store: &Store, studies: &[NewStudy]) -> anyhow::Result<Vec<Times>> {
     let middle = &studies[studies.len() / 2];
     let study = middle.id;
     let run = middle.runs.last().map_or_else(|| middle.runs[0].id, |run| run.id);
@@ -203,15 +227,15 @@ fn run_queries(study: StudyId, far: u64) -> Vec<(String, RunQuery)> {
     let text = |text: &str| Some(text.to_owned());
     for (name, filter) in [
         ("study", RunFilter { study: Some(study), ..RunFilter::default() }),
-        ("phase", RunFilter { phase: Some(Phase::Probe), ..RunFilter::default() }),
+        ("kind", RunFilter { kind: Some(RunKind::Probe), ..RunFilter::default() }),
         ("state", RunFilter { state: Some(RunState::Failed), ..RunFilter::default() }),
         ("data set", RunFilter { dataset: text("cifar10"), ..RunFilter::default() }),
         ("trigger", RunFilter { trigger: text("blended stripes 0.30"), ..RunFilter::default() }),
         ("search", RunFilter { search: text("quick 12"), ..RunFilter::default() }),
         (
-            "phase, state and data set",
+            "kind, state and data set",
             RunFilter {
-                phase: Some(Phase::Probe),
+                kind: Some(RunKind::Probe),
                 state: Some(RunState::Done),
                 dataset: text("cifar10"),
                 ..RunFilter::default()
@@ -229,10 +253,10 @@ fn runs_of(studies: &[NewStudy]) -> u32 {
 }
 
 /// Times a query, the reading of its rows included, after one round that does not count.
-async fn time<T>(
+async fn time<T, E: std::error::Error + Send + Sync + 'static>(
     name: &str,
-    query: impl AsyncFn() -> Result<T, StoreError>,
-) -> Result<Times, StoreError> {
+    query: impl AsyncFn() -> Result<T, E>,
+) -> anyhow::Result<Times> {
     query().await?;
     let mut taken = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {

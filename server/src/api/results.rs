@@ -1,0 +1,72 @@
+//! Results: runs with settings and metrics by name, filtered, sorted and grouped.
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use shared::api::{Page, ResultGroups, ResultRow};
+use utoipa::IntoParams;
+
+use super::{
+    Api,
+    error::ApiError,
+    extract::{Query, list},
+};
+use crate::{jobs::results::ResultQuery, store::runs::MAX_PAGE};
+
+/// Which runs, in which order.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ResultsQuery {
+    /// Expression that is true of them, in CEL over settings and metrics: `kind == "probe" && attack.trigger.ratio >= 0.3 && asr > 50`.
+    filter: Option<String>,
+    /// Settings or metrics to sort by, with commas between them; `-asr` gives the largest first. In the order of their making
+    /// when absent.
+    sort: Option<String>,
+    /// Runs to leave out at the beginning; 0 when absent.
+    offset: Option<u64>,
+    /// Most runs of the answer; 50 when absent, at most 1,000.
+    limit: Option<u32>,
+}
+
+/// How to group.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct GroupsQuery {
+    /// Expression that is true of the runs, as for `/results`.
+    filter: Option<String>,
+    /// Settings to group by, with commas between them.
+    by: String,
+    /// Metrics to take means of, with commas between them; `ca,asr,ra` when absent.
+    of: Option<String>,
+}
+
+/// A part of the table of results.
+#[utoipa::path(get, path = "/results", tag = "results", params(ResultsQuery),
+    responses((status = 200, body = Page<ResultRow>)))]
+pub async fn list_result_rows(
+    State(api): State<Api>,
+    Query(query): Query<ResultsQuery>,
+) -> Result<Json<Page<ResultRow>>, ApiError> {
+    let sort = query.sort.map_or(Ok(Vec::new()), |sort| list("sort", &sort))?;
+    let query = ResultQuery {
+        filter: query.filter,
+        sort,
+        offset: query.offset.unwrap_or(0) as usize,
+        limit: query.limit.unwrap_or(50).min(MAX_PAGE) as usize,
+    };
+    Ok(Json(api.app.list_results(query).await?))
+}
+
+/// Means of metrics with Student's 95 % interval over the runs that agree in some settings.
+#[utoipa::path(get, path = "/results/groups", tag = "results", params(GroupsQuery),
+    responses((status = 200, body = ResultGroups)))]
+pub async fn group_result_rows(
+    State(api): State<Api>,
+    Query(query): Query<GroupsQuery>,
+) -> Result<Json<ResultGroups>, ApiError> {
+    let by = list("by", &query.by)?;
+    let of = query.of.unwrap_or_else(|| "ca,asr,ra".into());
+    let of = list("of", &of)?;
+    Ok(Json(api.app.group_results(query.filter, by, of).await?))
+}

@@ -1,0 +1,178 @@
+//! What a study would run: its graph, with what the data folder has of it already and what the rest costs.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use engine::data::{DataError, Index};
+use sha2::{Digest as _, Sha256};
+use shared::{
+    Digest, FieldError, RunKind, RunState, StudySpec,
+    api::{DatasetInfo, PlannedRun, StudyPlan},
+    run::{DataSource, RunPoint},
+    study::{Content, Graph, Images, run_cost},
+};
+
+use super::{
+    datasets::DatasetError,
+    keys::{check_key, key_file},
+    studies::CreateError,
+};
+use crate::{
+    app::App,
+    store::{StoreError, studies::varied},
+};
+
+/// A sound study with all that its names stand for.
+pub(super) struct Prepared {
+    pub spec: StudySpec,
+    pub graph: Graph,
+    pub datasets: Vec<DatasetInfo>,
+}
+
+impl App {
+    /// What a study would run, without starting it. `fresh` counts nothing as there already.
+    ///
+    /// # Errors
+    /// When the specification is wrong (with every wrong field), or the store answers with an error.
+    pub async fn plan(&self, spec: StudySpec, fresh: bool) -> Result<StudyPlan, CreateError> {
+        let Prepared { spec, graph, datasets } = self.prepare(spec).await?;
+        let digests: Vec<Digest> = if fresh {
+            Vec::new()
+        } else {
+            graph.nodes.iter().map(|node| node.digest.clone()).collect()
+        };
+        let mut known = self.store.known_runs(&digests).await?;
+        known.retain(|_, known| {
+            known.run.state != RunState::Done || self.is_whole(known.kind, &known.folder)
+        });
+        let threads = self.threads();
+        let mut plan = StudyPlan::default();
+        let mut probed = HashSet::new();
+        for node in &graph.nodes {
+            let settings = &node.settings;
+            let dataset = datasets.iter().find(|known| known.name == settings.dataset.name);
+            let missing = DatasetInfo::default();
+            let dataset = dataset.unwrap_or(&missing);
+            let first = node.kind == RunKind::Probe && probed.insert(node.inputs.clone());
+            let cost = run_cost(node.kind, settings, dataset, threads, first);
+            let described = node.described();
+            let reused = known.get(&node.digest).map(|known| known.run.clone());
+            if reused.is_none() {
+                plan.seconds += cost.seconds;
+                plan.bytes += cost.bytes;
+            }
+            let classes = dataset.classes.len() as u32;
+            plan.runs.push(PlannedRun {
+                kind: node.kind,
+                digest: node.digest.clone(),
+                point: RunPoint::of(node.kind, settings),
+                varied: varied(&spec, &described),
+                settings: described,
+                inputs: node.inputs.iter().map(|&at| graph.nodes[at].digest.clone()).collect(),
+                reused,
+                poisoned: settings.attack.poisoned_images(classes, settings.poisons(node.kind)),
+                seconds: cost.seconds,
+                bytes: cost.bytes,
+            });
+        }
+        Ok(plan)
+    }
+
+    /// Whether a finished run's folder still holds what other runs start from.
+    pub(super) fn is_whole(&self, kind: RunKind, folder: &str) -> bool {
+        let folder = self.data_dir.folder(folder);
+        let checkpoint = engine::files::LAST_CHECKPOINT;
+        folder.join(engine::files::MANIFEST).exists()
+            && (kind != RunKind::Pretrain || folder.join(checkpoint).exists())
+    }
+
+    /// Checks a study, and looks up all that its names stand for.
+    pub(super) async fn prepare(&self, mut spec: StudySpec) -> Result<Prepared, CreateError> {
+        spec.name = spec.name.trim().to_owned();
+        let datasets = self.list_datasets().await.map_err(CreateError::Dataset)?;
+        let mut errors = spec.validate_with(&datasets);
+        if errors.is_empty() && spec.settings.attack.poisons.is_some() {
+            // With all left-out files, which a list may name.
+            let info = self.get_dataset(&spec.settings.dataset.name).await;
+            let info = info.map_err(CreateError::Dataset)?;
+            errors = check_poisons(&spec, info.source()).await?;
+        }
+        let points =
+            if errors.is_empty() { spec.points() } else { Ok(vec![spec.settings.clone()]) };
+        let points = points.map_err(CreateError::Invalid)?;
+        let mut content = Content::default();
+        let keys: BTreeSet<&str> =
+            points.iter().filter_map(|point| point.attack.trigger.key()).collect();
+        for key in keys.into_iter().filter(|key| !key.is_empty()) {
+            if let Some(error) = check_key(&self.data_dir, key) {
+                errors.push(error);
+                continue;
+            }
+            let file = key_file(&self.data_dir, key)
+                .map_err(|error| CreateError::Dataset(DatasetError::Internal(error.to_string())))?;
+            let hash = Digest::of_hash(&Sha256::digest(file).into());
+            content.keys.insert(key.to_owned(), hash.as_str().to_owned());
+        }
+        for point in &points {
+            let Some(name) = point.encoder.as_ref().filter(|name| !name.is_empty()) else {
+                continue;
+            };
+            if content.checkpoints.contains_key(name) {
+                continue;
+            }
+            match self.store.get_import(name).await {
+                Ok(checkpoint) => {
+                    errors.extend(point.check_encoder(&checkpoint));
+                    content.checkpoints.insert(name.clone(), checkpoint.sha256.clone());
+                    if spec.settings.encoder.as_ref() == Some(name) {
+                        // Its folder has the name as it was given first.
+                        content.checkpoints.insert(checkpoint.name.clone(), checkpoint.sha256);
+                        spec.settings.encoder = Some(checkpoint.name);
+                    }
+                }
+                Err(missing @ StoreError::NotFound { .. }) => {
+                    errors.push(FieldError::new("encoder", missing.to_string()));
+                    content.checkpoints.insert(name.clone(), String::new());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(CreateError::Invalid(errors));
+        }
+        content.datasets = images(&datasets);
+        let graph = Graph::of(&spec, &content).map_err(CreateError::Invalid)?;
+        Ok(Prepared { spec, graph, datasets })
+    }
+}
+
+fn images(datasets: &[DatasetInfo]) -> BTreeMap<String, Images> {
+    let most = |counts: &[u32]| counts.iter().copied().max().unwrap_or(0);
+    datasets
+        .iter()
+        .map(|dataset| {
+            let images = Images {
+                fingerprint: dataset.fingerprint.clone(),
+                most_train: most(&dataset.train_counts),
+                most_test: most(&dataset.test_counts),
+            };
+            (dataset.name.clone(), images)
+        })
+        .collect()
+}
+
+/// What is wrong with a study's poison list. Lists the data set's folder.
+async fn check_poisons(
+    spec: &StudySpec,
+    source: DataSource,
+) -> Result<Vec<FieldError>, CreateError> {
+    let spec = spec.clone();
+    let checked = tokio::task::spawn_blocking(move || {
+        let index = Index::open(&source)?.limited(&spec.settings.dataset);
+        let images = index.train.iter().map(|entry| (entry.name.as_str(), entry.class));
+        Ok(spec.validate_poisons(images))
+    });
+    let checked = checked.await.map_err(|error| DatasetError::Internal(error.to_string()));
+    checked.map_err(CreateError::Dataset)?.map_err(|error: DataError| {
+        CreateError::Invalid(vec![FieldError::new("dataset.name", error.to_string())])
+    })
+}

@@ -1,0 +1,168 @@
+//! Runs filtered, sorted and grouped by any setting and metric, for the API and the command line.
+
+use shared::{
+    Digest, FieldError,
+    api::{Mean, Measured, Page, ResultGroup, ResultGroups, ResultRow, StudyName},
+    metric::Spread,
+};
+
+use crate::{
+    app::App,
+    results::{Column, Filter, Measure, Row, Selection, SortKey, Table},
+    store::StoreError,
+};
+
+/// Which runs, in which order.
+#[derive(Clone, Debug, Default)]
+pub struct ResultQuery {
+    /// Expression that is true of them; all without one.
+    pub filter: Option<String>,
+    /// Settings or metrics to sort by, with a minus sign before one whose largest come first.
+    pub sort: Vec<String>,
+    /// Runs to leave out at the beginning.
+    pub offset: usize,
+    /// Runs to give at most.
+    pub limit: usize,
+}
+
+/// The results cannot be given.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultError {
+    /// A field of the question is wrong.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The program itself failed.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl App {
+    /// A part of the table of results.
+    ///
+    /// # Errors
+    /// When the filter or an order is wrong, or the store answers with an error.
+    pub async fn list_results(&self, query: ResultQuery) -> Result<Page<ResultRow>, ResultError> {
+        let table = self.store.result_table().await?;
+        blocking(move || {
+            let table = table.look();
+            let mut chosen = select(&table, query.filter.as_deref())?;
+            let keys: Result<Vec<_>, _> =
+                query.sort.iter().map(|name| sort_key(&table, name)).collect();
+            chosen.sort(&keys?);
+            let items =
+                chosen.page(query.offset, query.limit).into_iter().map(result_row).collect();
+            Ok(Page { items, total: chosen.len() as u64, offset: query.offset as u64 })
+        })
+        .await
+    }
+
+    /// Means of metrics over the runs that agree in some settings.
+    ///
+    /// # Errors
+    /// When the filter or a name is wrong, or the store answers with an error.
+    pub async fn group_results(
+        &self,
+        filter: Option<String>,
+        by: Vec<String>,
+        of: Vec<String>,
+    ) -> Result<ResultGroups, ResultError> {
+        let table = self.store.result_table().await?;
+        blocking(move || {
+            let table = table.look();
+            let chosen = select(&table, filter.as_deref())?;
+            let columns = |field: &str, names: &[String]| {
+                names.iter().map(|name| column(&table, field, name)).collect::<Result<Vec<_>, _>>()
+            };
+            let (keys, metrics) = (columns("by", &by)?, columns("of", &of)?);
+            let groups = chosen
+                .group(&keys, &metrics)
+                .map_err(|error| FieldError::new("by", error.to_string()))?;
+            let group = |group: crate::results::Group| ResultGroup {
+                settings: by
+                    .iter()
+                    .zip(group.key)
+                    .filter_map(|(path, value)| Some((path.clone(), value?.into())))
+                    .collect(),
+                runs: group.runs,
+                metrics: of
+                    .iter()
+                    .zip(group.metrics)
+                    .filter_map(|(name, spread)| Some((name.clone(), mean(spread?))))
+                    .collect(),
+            };
+            Ok(ResultGroups {
+                groups: groups.groups.into_iter().map(group).collect(),
+                over: groups.over.iter().map(|column| column.name().to_owned()).collect(),
+            })
+        })
+        .await
+    }
+}
+
+fn select<'t>(table: &'t Table, filter: Option<&str>) -> Result<Selection<'t>, FieldError> {
+    match filter.map(str::trim).filter(|filter| !filter.is_empty()) {
+        None => Ok(table.all()),
+        Some(text) => {
+            let filter = Filter::new(text, table)
+                .map_err(|error| FieldError::new("filter", error.to_string()))?;
+            Ok(filter.select(table))
+        }
+    }
+}
+
+fn column(table: &Table, field: &str, name: &str) -> Result<Column, FieldError> {
+    table.column(name).map_err(|error| FieldError::new(field, error.to_string()))
+}
+
+fn sort_key(table: &Table, name: &str) -> Result<SortKey, FieldError> {
+    let (descending, name) = name.strip_prefix('-').map_or((false, name), |name| (true, name));
+    Ok(SortKey { column: column(table, "sort", name)?, descending })
+}
+
+fn mean(spread: Spread) -> Mean {
+    let interval = spread.interval95();
+    Mean {
+        n: spread.n,
+        mean: spread.mean,
+        deviation: spread.deviation,
+        low: interval.map(|interval| interval.low),
+        high: interval.map(|interval| interval.high),
+    }
+}
+
+fn result_row(row: Row) -> ResultRow {
+    let measured = |measure: Measure| match measure {
+        Measure::Ratio(ratio) => Measured::Ratio(ratio),
+        Measure::Real(number) => Measured::Real(number),
+    };
+    ResultRow {
+        run: row.run,
+        kind: row.kind.as_ref().into(),
+        digest: Digest::stored(row.digest.into_string()),
+        state: row.state,
+        studies: row
+            .studies
+            .into_iter()
+            .map(|study| StudyName { id: study.id, name: study.name.as_ref().into() })
+            .collect(),
+        created_at: row.created,
+        ended_at: row.ended,
+        settings: row.settings.into_iter().map(|(path, value)| (path, value.into())).collect(),
+        metrics: row
+            .metrics
+            .into_iter()
+            .map(|(name, metric)| (name, measured(metric.measure)))
+            .collect(),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ResultError> + Send + 'static,
+) -> Result<T, ResultError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ResultError::Internal(error.to_string()))?
+}

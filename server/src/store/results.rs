@@ -1,0 +1,202 @@
+//! The table of all runs with settings and metrics, in memory: read once, then brought up to date run by run.
+//!
+//! What changed since the last look is known from the events: each change of a run's state leaves one, and a study that takes a
+//! run of another one has a newer identifier. Whatever else happened (a study was deleted, perhaps by another program) shows in
+//! the number of runs and listings, and the table is read anew.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
+
+use serde::Deserialize;
+use shared::{Ratio, RunKind, RunState, StudyId, param::SETTINGS};
+use sqlx::{Row as _, sqlite::SqliteRow};
+use tokio::sync::Mutex;
+
+use super::{
+    Store, StoreError,
+    row::{metrics, parse, time},
+    studies::from_json,
+};
+use crate::results::{Measure, Metric, Row, Study, Table, Types, Value};
+
+/// The table, and up to where it was read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    table: Arc<RwLock<Table>>,
+    read: Arc<Mutex<Mark>>,
+}
+
+impl Kept {
+    /// Puts rows into the table, or into an empty one. Returns its number of rows.
+    fn put(&self, rows: &[Row], fresh: bool) -> usize {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if fresh {
+            *table = empty();
+        }
+        for row in rows {
+            if let Err(error) = table.replace(row) {
+                tracing::error!(%error, run = %row.run, "a run is missing in the table of results");
+            }
+        }
+        table.shrink();
+        table.len()
+    }
+}
+
+/// Up to where the table was read.
+#[derive(Debug, Default)]
+struct Mark {
+    /// The last event that was seen.
+    event: i64,
+    /// The newest study that was seen.
+    study: String,
+    /// Rows of `study_runs`.
+    listed: i64,
+}
+
+/// A look at the table. It keeps the table from being changed.
+pub struct TableLook<'a>(RwLockReadGuard<'a, Table>);
+
+impl std::ops::Deref for TableLook<'_> {
+    type Target = Table;
+    fn deref(&self) -> &Table {
+        &self.0
+    }
+}
+
+/// The table of all runs as it was when it was asked for, to be looked at on a thread where that may take a while.
+#[derive(Clone, Debug)]
+pub struct ResultTable(Arc<RwLock<Table>>);
+
+impl ResultTable {
+    /// A look at it.
+    pub fn look(&self) -> TableLook<'_> {
+        TableLook(self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Store {
+    /// The table of all runs, up to date.
+    ///
+    /// # Errors
+    /// When a query fails.
+    pub async fn result_table(&self) -> Result<ResultTable, StoreError> {
+        let kept = self.kept_results();
+        let mut mark = kept.read.lock().await;
+        let event = self.look_for_news().await?;
+        let (runs, listed): (i64, i64) =
+            sqlx::query_as("SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM study_runs)")
+                .fetch_one(self.readers())
+                .await?;
+        let study: Option<String> =
+            sqlx::query_scalar("SELECT max(id) FROM studies").fetch_one(self.readers()).await?;
+        let study = study.unwrap_or_default();
+        if event != mark.event || listed != mark.listed || study != mark.study {
+            let fresh = mark.event == 0 || listed < mark.listed;
+            let rows = if fresh {
+                self.result_rows("", 0, "").await?
+            } else {
+                self.result_rows(CHANGED, mark.event, &mark.study).await?
+            };
+            if kept.put(&rows, fresh) as i64 != runs && !fresh {
+                kept.put(&self.result_rows("", 0, "").await?, true);
+            }
+            *mark = Mark { event, study, listed };
+        }
+        Ok(ResultTable(kept.table.clone()))
+    }
+
+    async fn result_rows(
+        &self,
+        which: &'static str,
+        event: i64,
+        study: &str,
+    ) -> Result<Vec<Row>, StoreError> {
+        let sql = format!("{ROWS} {which}");
+        // The text holds no word from outside, only this file's constants.
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(event)
+            .bind(study)
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(result_row).collect()
+    }
+}
+
+const ROWS: &str = "SELECT r.id, r.kind, r.digest, r.state, r.described, r.created_at, r.started_at, r.ended_at, \
+     r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, r.images_per_second, \
+     r.progress ->> '$.loss' AS loss, (SELECT json_group_array(json_array(s.id, s.name)) FROM study_runs l \
+     JOIN studies s ON s.id = l.study WHERE l.run = r.key) AS studies FROM runs r";
+
+/// Runs whose state changed behind event `?1`, and those of studies that are newer than `?2`.
+const CHANGED: &str = "WHERE r.key IN (SELECT run FROM events WHERE id > ?1 AND seq IS NULL \
+     UNION SELECT run FROM study_runs WHERE study > ?2)";
+
+/// A table without rows that knows every setting.
+fn empty() -> Table {
+    let mut table = Table::new();
+    for setting in SETTINGS.iter() {
+        let types = match setting.domain {
+            shared::param::Domain::Whole { .. } | shared::param::Domain::Real { .. } => {
+                Types::NUMBER
+            }
+            shared::param::Domain::Limit => Types::NUMBER | Types::TEXT,
+            shared::param::Domain::Switch => Types::SWITCH,
+            _ => Types::TEXT,
+        };
+        // Several triggers have parameters of one name; the second finds it known.
+        if let Err(error) = table.declare_setting(setting.path, types) {
+            tracing::error!(%error, "a setting cannot be filtered by");
+        }
+    }
+    table
+}
+
+/// A study as SQLite packs it.
+#[derive(Deserialize)]
+struct Named(StudyId, String);
+
+fn result_row(row: &SqliteRow) -> Result<Row, StoreError> {
+    let settings: BTreeMap<String, shared::param::Value> =
+        from_json(row.try_get("described")?, "a run's settings")?;
+    let studies: Vec<Named> = from_json(row.try_get("studies")?, "a run's studies")?;
+    let kind: RunKind = parse(row.try_get("kind")?, "a kind of run")?;
+    let (started, ended) = (time(row, "started_at")?, time(row, "ended_at")?);
+    let state: RunState = parse(row.try_get("state")?, "a state")?;
+    let loss: Option<f64> = row.try_get("loss")?;
+    let speed: Option<f64> = row.try_get("images_per_second")?;
+    let seconds = started.zip(ended).map(|(from, to)| to.saturating_sub(from) as f64 / 1000.0);
+    let mut measured: Vec<(&str, Option<Measure>)> = vec![
+        ("loss", loss.map(Measure::Real)),
+        ("images_per_second", speed.map(Measure::Real)),
+        ("seconds", seconds.filter(|_| state == RunState::Done).map(Measure::Real)),
+    ];
+    if let Some(counts) = metrics(row)? {
+        let ratio = |ratio: Ratio| Some(Measure::Ratio(ratio));
+        measured.extend([
+            ("ca", ratio(counts.ca)),
+            ("asr", ratio(counts.asr)),
+            ("ra", ratio(counts.ra)),
+        ]);
+        measured.push(("top5", counts.top5.map(Measure::Ratio)));
+    }
+    let known = |(name, measure): (&str, Option<Measure>)| {
+        Some((name.to_owned(), Metric::known(name, measure?)?))
+    };
+    Ok(Row {
+        run: parse(row.try_get("id")?, "a run's identifier")?,
+        kind: kind.as_str().into(),
+        digest: row.try_get::<&str, _>("digest")?.into(),
+        state,
+        studies: studies
+            .into_iter()
+            .map(|Named(id, name)| Study { id, name: name.into() })
+            .collect(),
+        created: time(row, "created_at")?.unwrap_or_default(),
+        ended,
+        settings: settings.into_iter().map(|(path, value)| (path, Value::from(value))).collect(),
+        metrics: measured.into_iter().filter_map(known).collect(),
+    })
+}

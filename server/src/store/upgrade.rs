@@ -1,0 +1,102 @@
+//! Data folders of version 0.1: what the tables of today hold and those did not is filled in when such a folder is opened.
+//!
+//! The copy of the database is made before its tables change; the rest is one transaction, so that a program that is killed in
+//! between finds either all or nothing of it done. A run of then keeps its folder and its events. Its name is never equal to that
+//! of a new run, because the arithmetic of then had no revision: it is not reused.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use shared::{Digest, RunKind, StudySpec, study::described};
+use sqlx::{Connection, Row, SqliteConnection};
+
+use super::{
+    StoreError,
+    row::parse,
+    studies::{from_json, to_json, varied},
+};
+
+/// The first version of the tables that has runs named by digest.
+const RUN_GRAPH: i64 = 6;
+
+/// The name of the copy beside the database.
+fn copy_of(path: &Path) -> PathBuf {
+    path.with_extension("0.1.sqlite")
+}
+
+/// Copies the database of version 0.1 before its tables change, unless that was done. Nothing to do for a new or a newer one.
+pub(super) async fn keep_copy(
+    connection: &mut SqliteConnection,
+    path: &Path,
+) -> Result<(), sqlx::Error> {
+    let tables: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if tables == 0 {
+        return Ok(());
+    }
+    let version: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+        .fetch_one(&mut *connection)
+        .await?;
+    let copy = copy_of(path);
+    if version.is_none_or(|version| version >= RUN_GRAPH) || copy.exists() {
+        return Ok(());
+    }
+    // Under its own name only when it is whole.
+    let part = copy.with_extension("part");
+    if part.exists() {
+        std::fs::remove_file(&part)?;
+    }
+    sqlx::query("VACUUM INTO ?").bind(part.display().to_string()).execute(connection).await?;
+    std::fs::File::open(&part)?.sync_all()?;
+    std::fs::rename(&part, &copy)?;
+    Ok(())
+}
+
+/// Fills in name, settings and inputs of the runs of version 0.1, and writes their studies as studies are written today.
+pub(super) async fn fill_in(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let studies = sqlx::query("SELECT DISTINCT s.id, s.spec FROM studies s JOIN runs r ON r.study = s.id WHERE r.digest = ''")
+        .fetch_all(&mut *tx)
+        .await?;
+    for study in &studies {
+        let id: &str = study.try_get(0)?;
+        let spec: StudySpec = from_json(study.try_get(1)?, "a specification")?;
+        sqlx::query("UPDATE studies SET spec = ? WHERE id = ?")
+            .bind(to_json(&spec)?)
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        let runs = sqlx::query(
+            "SELECT key, id, kind, ppr, lpr, seed, scratch FROM runs WHERE study = ? AND digest = ''",
+        )
+        .bind(id)
+        .fetch_all(&mut *tx)
+        .await?;
+        for run in &runs {
+            let key: i64 = run.try_get("key")?;
+            let kind: RunKind = parse(run.try_get("kind")?, "a kind of run")?;
+            let seed = run.try_get::<i64, _>("seed")? as u64;
+            let (ppr, own) = (run.try_get("ppr")?, run.try_get("lpr")?);
+            let settings = spec.at_grid_place(kind, ppr, own, seed, run.try_get("scratch")?);
+            let of_run = described(kind, &settings);
+            let digest = Sha256::digest(format!("0.1 {}", run.try_get::<&str, _>("id")?));
+            sqlx::query("UPDATE runs SET digest = ?, settings = ?, described = ? WHERE key = ?")
+                .bind(Digest::of_hash(&digest.into()).as_str())
+                .bind(to_json(&settings)?)
+                .bind(to_json(&of_run)?)
+                .bind(key)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query("UPDATE study_runs SET varied = ? WHERE run = ?")
+                .bind(to_json(&varied(&spec, &of_run))?)
+                .bind(key)
+                .execute(&mut *tx)
+                .await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(())
+}
