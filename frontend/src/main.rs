@@ -8,6 +8,7 @@
 //! | `pages` | one module a page; they fetch, the rest only binds |
 //! | `attack` | the attack editor's preview, drawn by `shared::trigger` in the browser |
 //! | `components` | fields, icons, badges and other parts that several pages use |
+//! | `run_name` | what runs and settings are called |
 //! | `chart`, `live` | figures with hover, and the stream of events |
 
 mod api;
@@ -15,9 +16,12 @@ mod app;
 mod attack;
 mod chart;
 mod components;
+#[cfg(test)]
+mod fixture;
 mod frame;
 mod live;
 mod pages;
+mod run_name;
 
 fn main() {
     console_error_panic_hook::set_once();

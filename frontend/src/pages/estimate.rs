@@ -1,70 +1,92 @@
 //! What a study will run, and about how long that takes on this machine.
 
+use std::collections::HashSet;
+
 use shared::{
-    StudySpec,
+    RunKind, StudySpec,
     api::{DatasetInfo, DeviceInfo},
-    study::estimate_seconds,
+    run::RunPoint,
+    study::{Content, Graph, run_cost},
 };
 
 use crate::components::format;
 
-/// `2 pre-trainings, 10 linear probes`.
+/// `2 pre-trainings, 10 linear probes`; empty for a specification that cannot run.
 pub fn runs_text(spec: &StudySpec) -> String {
-    let counts = spec.counts();
+    let graph = Graph::of(spec, &Content::default()).unwrap_or_default();
+    let points: Vec<_> =
+        graph.nodes.iter().map(|node| RunPoint::of(node.kind, &node.settings)).collect();
+    let count = |kind, scratch| {
+        points.iter().filter(|point| point.kind == kind && point.scratch == scratch).count() as u64
+    };
     let parts = [
-        (counts.pretrainings, "pre-training", "pre-trainings"),
-        (counts.probes, "linear probe", "linear probes"),
-        (counts.finetunings, "fine-tuning", "fine-tunings"),
-        (counts.scratch, "training from scratch", "trainings from scratch"),
+        (count(RunKind::Pretrain, false), "pre-training", "pre-trainings"),
+        (count(RunKind::Knn, false), "nearest-neighbour run", "nearest-neighbour runs"),
+        (count(RunKind::Probe, false), "linear probe", "linear probes"),
+        (count(RunKind::Finetune, false), "fine-tuning", "fine-tunings"),
+        (count(RunKind::Finetune, true), "training from scratch", "trainings from scratch"),
     ];
     let there = parts.into_iter().filter(|(count, ..)| *count > 0);
-    there
-        .map(|(count, one, many)| format::things(count as u64, one, many))
-        .collect::<Vec<_>>()
-        .join(", ")
+    there.map(|(count, one, many)| format::things(count, one, many)).collect::<Vec<_>>().join(", ")
 }
 
-/// Images that each phase poisons: `PPR 0: none`, `LPR 10: 90 images`.
+/// Images that each kind of run poisons: `PPR 0`, `none`; `LPR 10`, `90 images`.
 pub fn poison_lines(spec: &StudySpec, classes: u32) -> Vec<(String, String)> {
+    let rates = [
+        (RunKind::Pretrain, "PPR", "pretrain.poisons"),
+        (RunKind::Probe, "LPR", "probe.poisons"),
+        (RunKind::Finetune, "FPR", "finetune.poisons"),
+    ];
+    let made = |kind| match kind {
+        RunKind::Pretrain => spec.settings.encoder.is_none(),
+        kind => spec.runs.contains(&kind),
+    };
     let line = |name: &str, count: u32| {
-        let images = spec.attack.poisoned_images(classes, count);
-        let text = if images == 0 {
-            "none".into()
-        } else {
-            format::things(images.into(), "image", "images")
+        let images = spec.settings.attack.poisoned_images(classes, count);
+        let text = match images {
+            0 => "none".into(),
+            many => format::things(many.into(), "image", "images"),
         };
         (format!("{name} {count}"), text)
     };
-    let pretrain = spec.grid.ppr.iter().map(|&count| line("PPR", count));
-    let probe = spec.grid.lpr.iter().map(|&count| line("LPR", count));
-    let finetune = spec.grid.fpr.iter().map(|&count| line("FPR", count));
-    pretrain.chain(probe).chain(finetune).collect()
+    let rates = rates.into_iter().filter(|(kind, ..)| made(*kind));
+    rates
+        .flat_map(|(_, name, path)| {
+            let counts = spec.values_of(path).into_iter().filter_map(|count| count.number());
+            counts.map(|count| line(name, count as u32)).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
-/// `about 8 min on the CPU, 2 threads`; `None` before a device is known or for a specification that cannot run.
+/// `about 8 min on the CPU, 2 threads`.
+fn on_device(seconds: f64, device: &DeviceInfo) -> String {
+    format!(
+        "about {} on {}, {}",
+        format::duration(seconds),
+        if device.name == "cpu" { "the CPU" } else { &device.name },
+        format::things(device.threads.into(), "thread", "threads"),
+    )
+}
+
+/// How long all runs of a study take; `None` before a device is known or for a specification that cannot run.
 pub fn time_text(
     spec: &StudySpec,
     dataset: &DatasetInfo,
     devices: &[DeviceInfo],
 ) -> Option<String> {
     let device = devices.first()?;
-    if !spec.validate().is_empty() {
-        return None;
-    }
-    let seconds = estimate_seconds(spec, dataset, device.threads);
-    seconds.is_finite().then(|| {
-        format!(
-            "about {} on {}, {}",
-            format::duration(seconds),
-            if device.name == "cpu" { "the CPU" } else { &device.name },
-            format::things(device.threads.into(), "thread", "threads"),
-        )
-    })
+    let graph = Graph::of(spec, &Content::default()).ok().filter(|_| spec.validate().is_empty())?;
+    let mut encoders = HashSet::new();
+    let seconds = graph.nodes.iter().map(|node| {
+        let first = node.kind != RunKind::Probe || encoders.insert(&node.inputs);
+        run_cost(node.kind, &node.settings, dataset, device.threads, first).seconds
+    });
+    Some(on_device(seconds.sum(), device))
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::study::presets;
+    use shared::study::{Axis, presets};
 
     use super::*;
 
@@ -80,19 +102,16 @@ mod tests {
 
     #[test]
     fn runs_and_poisons_by_hand() {
-        let mut with_more = presets()[1].spec.clone();
-        with_more.grid.fpr = vec![0];
-        with_more.grid.scratch = true;
-        assert_eq!(
-            runs_text(&with_more),
-            "2 pre-trainings, 10 linear probes, 2 fine-tunings, 1 training from scratch"
-        );
-        let spec = &presets()[1].spec;
-        assert_eq!(runs_text(spec), "2 pre-trainings, 10 linear probes");
-        let lines = poison_lines(spec, 10);
+        let mut spec = presets()[1].spec.clone();
+        spec.runs = vec![RunKind::Probe];
+        assert_eq!(runs_text(&spec), "2 pre-trainings, 10 linear probes");
+        let lines = poison_lines(&spec, 10);
         assert_eq!(lines[0], ("PPR 0".into(), "none".into()));
         assert_eq!(lines[1], ("PPR 10".into(), "90 images".into()));
         assert_eq!(lines.last(), Some(&("LPR 50".into(), "450 images".into())));
+        spec.runs.push(RunKind::Finetune);
+        spec.axes.push(Axis::of("finetune.start", ["encoder", "scratch"]));
+        assert!(runs_text(&spec).ends_with("2 fine-tunings, 1 training from scratch"));
     }
 
     #[test]
@@ -106,7 +125,7 @@ mod tests {
         let text = time_text(&spec, &dataset, &[device()]).expect("a time");
         assert!(text.starts_with("about ") && text.ends_with(" on the CPU, 2 threads"), "{text}");
         assert_eq!(time_text(&spec, &dataset, &[]), None);
-        spec.model.patch_size = 0;
+        spec.settings.model.patch_size = 0;
         assert_eq!(time_text(&spec, &dataset, &[device()]), None);
     }
 }

@@ -28,22 +28,15 @@ const PERIOD: u32 = 3000;
 
 /// Number of runs of a study, those done, and those that will still go on.
 fn run_counts(study: &StudySummary) -> (u32, u32, u32) {
-    let count = |wanted: fn(RunState) -> bool| {
-        RunState::ALL
-            .iter()
-            .zip(study.states)
-            .filter(|&(&state, _)| wanted(state))
-            .map(|(_, n)| n)
-            .sum()
-    };
-    (count(|_| true), count(|state| state == RunState::Done), count(|state| !state.is_over()))
+    let states = study.states;
+    (states.all(), states.done, states.queued + states.running)
 }
 
 /// The states worth a word beside the progress: what runs, and what did not end well.
 fn notable(study: &StudySummary) -> Vec<(RunState, u32)> {
     RunState::ALL
         .into_iter()
-        .zip(study.states)
+        .map(|state| (state, study.states.of(state)))
         .filter(|&(state, count)| count > 0 && state != RunState::Done && state != RunState::Queued)
         .collect()
 }
@@ -250,20 +243,20 @@ fn FirstStudy() -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use shared::{StudyId, study::presets};
+    use shared::{StudyId, api::StateCounts, study::presets};
 
     use super::*;
 
-    fn study(states: [u32; 6]) -> StudySummary {
+    fn study([queued, running, done, failed, interrupted, cancelled]: [u32; 6]) -> StudySummary {
         let spec = presets()[0].spec.clone();
         StudySummary {
             id: StudyId::from_parts(1, [0; 10]),
             name: spec.name,
             tags: spec.tags,
             created_at: 0,
-            dataset: spec.dataset.name,
-            trigger: spec.attack.trigger,
-            states,
+            dataset: spec.settings.dataset.name,
+            trigger: spec.settings.attack.trigger,
+            states: StateCounts { queued, running, done, failed, interrupted, cancelled },
             best: None,
         }
     }

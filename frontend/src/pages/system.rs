@@ -203,35 +203,14 @@ fn Program(info: SystemInfo) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use shared::{
-        Phase, Progress, RunId, StudyId,
-        run::RunPoint,
-        study::{HeadInit, ProbeOptimizer},
-    };
+    use shared::{Progress, RunKind, run::RunPoint};
 
     use super::*;
+    use crate::fixture::row;
 
     fn run(state: RunState, progress: Progress) -> RunRow {
-        RunRow {
-            id: RunId::from_parts(1, [0; 10]),
-            study: StudyId::from_parts(1, [0; 10]),
-            study_name: "s".into(),
-            dataset: "shapes".into(),
-            trigger: "blended stripes 0.40".into(),
-            trigger_kind: "blended".into(),
-            strength: 0.4,
-            optimizer: ProbeOptimizer::Lars,
-            head_init: HeadInit::Normal,
-            point: RunPoint { phase: Phase::Pretrain, ppr: 0, lpr: 0, seed: 1, scratch: false },
-            parent: None,
-            state,
-            progress,
-            metrics: None,
-            created_at: 0,
-            started_at: None,
-            ended_at: None,
-            error: None,
-        }
+        let point = RunPoint { kind: RunKind::Pretrain, ppr: 0, lpr: 0, seed: 1, scratch: false };
+        RunRow { state, progress, ..row(point) }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! its head.
 
 use leptos::prelude::*;
-use shared::{Phase, api::CheckpointInfo};
+use shared::{RunKind, api::CheckpointInfo};
 
 use super::export::ExportMenu;
 use crate::{
@@ -52,7 +52,7 @@ pub fn CheckpointTable(
                 checkpoint.study_name
             );
             let what = format!("Reconstruct with {of}");
-            let pretrained = checkpoint.point.phase == Phase::Pretrain;
+            let pretrained = checkpoint.point.kind == RunKind::Pretrain;
             let export = pretrained.then(|| {
                 let (path, epoch) = (format!("/runs/{}/export", checkpoint.run), checkpoint.epoch);
                 let label = format!("Export {of}");
@@ -66,7 +66,7 @@ pub fn CheckpointTable(
                     </a>
                 }
             });
-            let again = (checkpoint.point.phase == Phase::Finetune).then(|| {
+            let again = (checkpoint.point.kind == RunKind::Finetune).then(|| {
                 let name = named(&checkpoint);
                 let label = format!("Evaluate {of}");
                 view! {
@@ -126,7 +126,7 @@ mod tests {
             run: RunId::from_parts(9, [1; 10]),
             study: StudyId::from_parts(study, [0; 10]),
             study_name: name.into(),
-            point: RunPoint { phase: Phase::Pretrain, ppr: 10, lpr: 0, seed: 1, scratch: false },
+            point: RunPoint { kind: RunKind::Pretrain, ppr: 10, lpr: 0, seed: 1, scratch: false },
             file: "checkpoint 10.safetensors".into(),
             epoch: 10,
             bytes: 1,

@@ -2,7 +2,7 @@
 
 use leptos::{ev, prelude::*};
 use leptos_router::hooks::query_signal_with_options;
-use shared::{Phase, RunState, api::StudySummary, trigger::CATALOGUE};
+use shared::{RunKind, RunState, api::StudySummary, trigger::CATALOGUE};
 
 use super::table::here;
 use crate::components::{Glyph, Icon};
@@ -59,7 +59,7 @@ pub fn Filters(
     studies: Memo<Vec<StudySummary>>,
 ) -> impl IntoView {
     let (study, set_study) = query_signal_with_options::<String>("study", here());
-    let (phase, set_phase) = query_signal_with_options::<String>("phase", here());
+    let (kind, set_kind) = query_signal_with_options::<String>("kind", here());
     let (state, set_state) = query_signal_with_options::<String>("state", here());
     let (trigger, set_trigger) = query_signal_with_options::<String>("trigger", here());
     let (search, set_search) = query_signal_with_options::<String>("search", here());
@@ -75,7 +75,7 @@ pub fn Filters(
             all.iter().map(|study| (study.id.to_string(), study.name.clone())).collect::<Vec<_>>()
         })
     });
-    let phases: Vec<_> = Phase::ALL.map(|it| (it.as_str(), it.title())).into();
+    let of_run: Vec<_> = RunKind::ALL.map(|it| (it.as_str(), it.title())).into();
     let states: Vec<_> = RunState::ALL.map(|it| (it.as_str(), it.as_str())).into();
     let mut kinds: Vec<_> = CATALOGUE.iter().map(|entry| entry.spec(32, 4).kind()).collect();
     kinds.dedup();
@@ -104,11 +104,11 @@ pub fn Filters(
                 choose=filter(set_study)
             />
             <Choice
-                id="filter-phase"
-                label="Phase"
-                choices=Signal::stored(named(&phases))
-                value=phase
-                choose=filter(set_phase)
+                id="filter-kind"
+                label="Kind"
+                choices=Signal::stored(named(&of_run))
+                value=kind
+                choose=filter(set_kind)
             />
             <Choice
                 id="filter-state"

@@ -10,6 +10,7 @@ use crate::{
     api,
     components::{Fetched, ProblemBox, fetched, format},
     pages::study::ppr_text,
+    run_name::varied_text,
 };
 
 /// The mean in percent, `43.1`; where there are several values its deviation and interval, `± 0.8 (41.2–45.0)`.
@@ -88,11 +89,13 @@ fn Line(mean: OverSeeds) -> impl IntoView {
             </td>
         }
     };
+    let varied = varied_text(&mean.varied);
     view! {
         <tr>
             <th scope="row">
                 <a href=format!("/studies/{}", mean.study)>{mean.study_name}</a>
                 <span class="muted small">{mean.trigger}</span>
+                {(!varied.is_empty()).then(|| view! { <span class="muted small">{varied}</span> })}
             </th>
             <td data-label="Trained">{mean.point.title()}</td>
             <td class="number" data-label="PPR">{ppr_text(mean.point)}</td>

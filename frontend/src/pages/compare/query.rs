@@ -1,6 +1,6 @@
 //! The table's state, as it stands in the address, and the question it makes.
 
-use shared::{Phase, RunState, api::RunRow, chart::FigureKind};
+use shared::{RunKind, RunState, api::RunRow, chart::FigureKind};
 
 use crate::api;
 
@@ -25,7 +25,7 @@ pub struct Column {
 /// The columns.
 pub const COLUMNS: [Column; 9] = [
     Column { key: "study", name: "Study", title: "Name of the study", number: false },
-    Column { key: "phase", name: "Phase", title: "What is trained", number: false },
+    Column { key: "kind", name: "Kind", title: "What the run does", number: false },
     Column {
         key: "ppr",
         name: "PPR",
@@ -49,7 +49,7 @@ pub const COLUMNS: [Column; 9] = [
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TableQuery {
     pub study: String,
-    pub phase: String,
+    pub kind: String,
     pub state: String,
     pub trigger: String,
     pub search: String,
@@ -61,7 +61,7 @@ pub struct TableQuery {
 impl TableQuery {
     /// Where the rows are. Names that no run can have are left out.
     pub fn path(&self) -> String {
-        let phase = self.phase.parse::<Phase>().map_or("", Phase::as_str);
+        let kind = self.kind.parse::<RunKind>().map_or("", RunKind::as_str);
         let state = self.state.parse::<RunState>().map_or("", RunState::as_str);
         let column = COLUMNS.iter().find(|column| column.key == self.sort);
         let newest_first = column.is_none();
@@ -69,7 +69,7 @@ impl TableQuery {
         let offset = if self.offset > 0 { self.offset.to_string() } else { String::new() };
         let query = api::query(&[
             ("study", &self.study),
-            ("phase", phase),
+            ("kind", kind),
             ("state", state),
             ("trigger", &self.trigger),
             ("search", &self.search),
@@ -83,7 +83,7 @@ impl TableQuery {
 
     /// Whether any filter holds.
     pub fn filters(&self) -> bool {
-        [&self.study, &self.phase, &self.state, &self.trigger, &self.search]
+        [&self.study, &self.kind, &self.state, &self.trigger, &self.search]
             .iter()
             .any(|text| !text.is_empty())
     }
@@ -160,14 +160,14 @@ mod tests {
     fn the_table_asks_for_what_the_address_says() {
         assert_eq!(TableQuery::default().path(), "/runs?sort=created&descending=true&limit=50");
         let query = TableQuery {
-            phase: "probe".into(),
+            kind: "probe".into(),
             state: "nonsense".into(),
             search: "a b".into(),
             sort: "asr".into(),
             offset: 50,
             ..TableQuery::default()
         };
-        assert_eq!(query.path(), "/runs?phase=probe&search=a%20b&sort=asr&offset=50&limit=50");
+        assert_eq!(query.path(), "/runs?kind=probe&search=a%20b&sort=asr&offset=50&limit=50");
         assert!(query.filters() && !TableQuery::default().filters());
     }
 

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
-    Phase, RunState,
+    RunKind, RunState,
     api::{Page, RunRow, StudySummary},
 };
 
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     components::{Fetched, Glyph, Icon, Pager, ProblemBox, StateBadge, fetched_every, format},
     pages::study::{ShareCell, ppr_text},
+    run_name::varied_text,
 };
 
 /// Time between two looks while something runs, in milliseconds.
@@ -35,7 +36,7 @@ pub fn Runs(
     choose: Callback<Option<String>>,
 ) -> impl IntoView {
     let (study, _) = query_signal_with_options::<String>("study", here());
-    let (phase, _) = query_signal_with_options::<String>("phase", here());
+    let (kind, _) = query_signal_with_options::<String>("kind", here());
     let (state, _) = query_signal_with_options::<String>("state", here());
     let (trigger, _) = query_signal_with_options::<String>("trigger", here());
     let (search, _) = query_signal_with_options::<String>("search", here());
@@ -44,7 +45,7 @@ pub fn Runs(
     let (offset, set_offset) = query_signal_with_options::<u64>("offset", here());
     let query = Memo::new(move |_| TableQuery {
         study: study.get().unwrap_or_default(),
-        phase: phase.get().unwrap_or_default(),
+        kind: kind.get().unwrap_or_default(),
         state: state.get().unwrap_or_default(),
         trigger: trigger.get().unwrap_or_default(),
         search: search.get().unwrap_or_default(),
@@ -150,12 +151,13 @@ fn Line(
 ) -> impl IntoView {
     let id = run.id.to_string();
     let href = format!("/studies/{}?run={id}", run.study);
-    let label = format!("Show in the figure: {}, {}", run.study_name, run.point.label());
+    let label = format!("Show in the figure: {}, {}", run.study_name, run.label());
     let is_result = run.metrics.is_some() && run.state == RunState::Done;
     let known = id.clone();
     let on = move || chosen.with(|chosen| listed(chosen.as_deref()).contains(&known));
     let toggle = move |_| choose.run(toggled(chosen.get_untracked().as_deref(), &id));
     let metrics = run.metrics;
+    let varied = varied_text(&run.varied);
     view! {
         <tr>
             <td>
@@ -170,11 +172,12 @@ fn Line(
             <th scope="row">
                 <a href=href>{run.study_name}</a>
                 <span class="muted small">{run.trigger}</span>
+                {(!varied.is_empty()).then(|| view! { <span class="muted small">{varied}</span> })}
             </th>
-            <td class="run-phase" data-label="Phase">{run.point.title()}</td>
+            <td class="run-kind" data-label="Kind">{run.point.title()}</td>
             <td class="number" data-label="PPR">{ppr_text(run.point)}</td>
             <td class="number" data-label="LPR, FPR">
-                {if run.point.phase == Phase::Pretrain { "–".to_owned() } else { run.point.lpr.to_string() }}
+                {if run.point.kind == RunKind::Pretrain { "–".to_owned() } else { run.point.lpr.to_string() }}
             </td>
             <td class="number" data-label="Seed">{run.point.seed}</td>
             <ShareCell ratio=metrics.map(|metrics| metrics.ca) colour="clean" label="CA"/>

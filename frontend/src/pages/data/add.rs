@@ -2,7 +2,8 @@
 
 use leptos::{ev, prelude::*, task::spawn_local};
 use shared::{
-    api::{AddDataset, DatasetInfo, Layout, Problem},
+    api::{AddDataset, DatasetInfo, Problem},
+    layout::Layout,
     study::FieldError,
 };
 

@@ -4,7 +4,8 @@ use leptos::{ev, prelude::*};
 use shared::api::KeyInfo;
 
 use super::{
-    choice::Choice, draft::Draft, trigger_choice::TriggerChoice, trigger_controls::TriggerControls,
+    draft::Draft, setting_field::SettingField, trigger_choice::TriggerChoice,
+    trigger_controls::TriggerControls,
 };
 use crate::components::Field;
 
@@ -25,16 +26,7 @@ pub fn AttackPanel(
                 <TriggerChoice/>
                 <TriggerControls keys uploaded/>
                 <TargetClass/>
-                <Choice
-                    path="attack.clean_label"
-                    label="Poisoned images"
-                    group=""
-                    default="other classes"
-                    why="Copies of images of every other class get the target's label; or copies of the target's own images keep theirs (clean label)."
-                    choices=vec![(false, "Other classes"), (true, "Target class")]
-                    get=|spec| spec.attack.clean_label
-                    set=|spec, choice| spec.attack.clean_label = choice
-                />
+                <SettingField path="attack.clean_label"/>
             </div>
         </section>
     }
@@ -44,7 +36,7 @@ pub fn AttackPanel(
 #[component]
 fn TargetClass() -> impl IntoView {
     let draft = expect_context::<Draft>();
-    let target = draft.part(|spec| spec.attack.target_class);
+    let target = draft.part(|spec| spec.settings.attack.target_class);
     let classes = Memo::new(move |_| {
         draft.dataset.with(|set| set.as_ref().map(|set| set.classes.clone()).unwrap_or_default())
     });
@@ -69,7 +61,7 @@ fn TargetClass() -> impl IntoView {
     };
     let choose = move |event: ev::Event| {
         if let Ok(class) = event_target_value(&event).parse() {
-            draft.edit(|spec| spec.attack.target_class = class);
+            draft.edit(|spec| spec.settings.attack.target_class = class);
         }
     };
     view! {

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use leptos::prelude::*;
-use shared::{StudySpec, api::DatasetInfo, study::FieldError};
+use shared::{
+    FieldError, StudySpec,
+    api::DatasetInfo,
+    param::{self, Value},
+};
 
 use crate::components::format::message_at;
 
@@ -18,6 +22,8 @@ pub struct Draft {
     refused: RwSignal<Vec<FieldError>>,
     /// The data set that the specification names.
     pub dataset: Memo<Option<DatasetInfo>>,
+    /// Every setting by its path, read once a change.
+    values: Memo<BTreeMap<&'static str, Value>>,
     /// Every error.
     pub errors: Memo<Vec<FieldError>>,
 }
@@ -29,19 +35,20 @@ impl Draft {
         let unparsed = RwSignal::new(BTreeMap::new());
         let refused = RwSignal::new(Vec::new());
         let dataset = Memo::new(move |_| {
-            let name = spec.with(|spec| spec.dataset.name.clone());
+            let name = spec.with(|spec| spec.settings.dataset.name.clone());
             datasets.with(|all| all.iter().find(|dataset| dataset.name == name).cloned())
         });
         let errors = Memo::new(move |_| {
             spec.with(|spec| {
-                dataset.with(|dataset| {
+                datasets.with(|datasets| {
                     unparsed.with(|unparsed| {
-                        refused.with(|refused| collect(spec, dataset.as_ref(), unparsed, refused))
+                        refused.with(|refused| collect(spec, datasets, unparsed, refused))
                     })
                 })
             })
         });
-        Self { spec, unparsed, refused, dataset, errors }
+        let values = Memo::new(move |_| spec.with(|spec| param::values(&spec.settings)));
+        Self { spec, unparsed, refused, dataset, values, errors }
     }
 
     /// Changes the specification. What the server found wrong is forgotten: it was said of another one.
@@ -50,6 +57,31 @@ impl Draft {
         if !self.refused.with_untracked(Vec::is_empty) {
             self.refused.set(Vec::new());
         }
+    }
+
+    /// The value of the setting at a path.
+    pub fn value(self, path: &str) -> Option<Value> {
+        self.values.with(|values| values.get(path).cloned())
+    }
+
+    /// Sets the setting at a path; then `settle` puts right what that upset.
+    ///
+    /// # Errors
+    /// What the setting takes instead; nothing is changed then.
+    pub fn set(
+        self,
+        path: &'static str,
+        value: &Value,
+        settle: Option<fn(&mut StudySpec)>,
+    ) -> Result<(), String> {
+        let mut result = Ok(());
+        self.edit(|spec| {
+            result = param::set(&mut spec.settings, path, value).map_err(|error| error.message);
+            if let (Ok(()), Some(settle)) = (&result, settle) {
+                settle(spec);
+            }
+        });
+        result
     }
 
     /// Begins anew with another specification.
@@ -74,9 +106,13 @@ impl Draft {
         self.refused.set(errors);
     }
 
-    /// The error that stands at `path` (with a point at its end: at it or below it).
+    /// The error that stands at `path` (with a point at its end: at it or below it), or at its axis.
     pub fn error_at(self, path: &'static str) -> Signal<Option<String>> {
-        Memo::new(move |_| self.errors.with(|errors| message_at(errors, path))).into()
+        let axis = format!("axes.{path}");
+        let at = move |errors: &Vec<FieldError>| {
+            message_at(errors, path).or_else(|| message_at(errors, &axis))
+        };
+        Memo::new(move |_| self.errors.with(&at)).into()
     }
 
     /// A part of the specification that is told apart by its value.
@@ -91,24 +127,14 @@ impl Draft {
 /// All errors, each field's nearest cause first: a text that is no number, the specification's own, the server's.
 fn collect(
     spec: &StudySpec,
-    dataset: Option<&DatasetInfo>,
+    datasets: &[DatasetInfo],
     unparsed: &BTreeMap<&'static str, String>,
     refused: &[FieldError],
 ) -> Vec<FieldError> {
     let mut errors: Vec<FieldError> =
         unparsed.iter().map(|(path, message)| FieldError::new(*path, message.clone())).collect();
-    if let Some(dataset) = dataset {
-        errors.extend(spec.validate_with(dataset));
-    } else {
-        errors.extend(spec.validate());
-        let name = &spec.dataset.name;
-        if !name.is_empty() {
-            let message = format!(
-                "there is no data set called {name:?} here; add it on the page Data, or choose another"
-            );
-            errors.push(FieldError::new("dataset.name", message));
-        }
-    }
+    let own = spec.validate_with(datasets);
+    errors.extend(own.into_iter().filter(|error| !unparsed.contains_key(error.field.as_str())));
     for error in refused {
         if !errors.iter().any(|known| known.field == error.field) {
             errors.push(error.clone());
@@ -125,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_missing_data_set_is_told_at_its_field() {
-        let errors = collect(&presets()[1].spec, None, &BTreeMap::new(), &[]);
+        let errors = collect(&presets()[1].spec, &[], &BTreeMap::new(), &[]);
         assert_eq!(errors.len(), 1);
         assert_eq!(errors[0].field, "dataset.name");
         assert!(errors[0].message.contains("\"cifar10\""), "{}", errors[0].message);
@@ -143,10 +169,10 @@ mod tests {
             ..DatasetInfo::default()
         };
         let unparsed = BTreeMap::from([("probe.epochs", "takes a number".to_owned())]);
-        let refused = [FieldError::new("name", "is taken"), FieldError::new("grid", "too many")];
-        let errors = collect(&spec, Some(&dataset), &unparsed, &refused);
+        let refused = [FieldError::new("name", "is taken"), FieldError::new("axes", "too many")];
+        let errors = collect(&spec, &[dataset], &unparsed, &refused);
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(fields, ["probe.epochs", "name", "grid"]);
+        assert_eq!(fields, ["probe.epochs", "name", "axes"]);
         assert_eq!(errors[1].message, "give the study a name");
     }
 }

@@ -1,21 +1,20 @@
 //! Which encoder the probes start from: one that the study trains, or an imported one.
 
 use leptos::{ev, prelude::*};
-use shared::{StudySpec, api::ImportedCheckpoint, study::FieldError};
+use shared::{StudySpec, api::ImportedCheckpoint};
 
 use super::draft::Draft;
 use crate::components::Field;
 
 /// What does not fit the imported encoder.
 fn misfit(spec: &StudySpec, imported: &[ImportedCheckpoint]) -> Option<String> {
-    let name = spec.encoder.as_ref()?;
+    let name = spec.settings.encoder.as_ref()?;
     let Some(checkpoint) = imported.iter().find(|checkpoint| checkpoint.name == *name) else {
         return Some(format!(
             "there is no imported checkpoint {name} here; import it on the page Checkpoints"
         ));
     };
-    let first: Option<FieldError> = spec.validate_encoder(checkpoint).into_iter().next();
-    first.map(|error| error.message)
+    spec.settings.check_encoder(checkpoint).map(|error| error.message)
 }
 
 /// What a choice of the list says: `mae-base, 768 × 12 on 224 px`.
@@ -32,7 +31,7 @@ pub fn EncoderField(
     imported: Signal<Vec<ImportedCheckpoint>>,
 ) -> impl IntoView {
     let draft = expect_context::<Draft>();
-    let chosen = draft.part(|spec| spec.encoder.clone());
+    let chosen = draft.part(|spec| spec.settings.encoder.clone());
     let own = draft.error_at("encoder");
     let error = Signal::derive(move || {
         let misfit = draft.spec.with(|spec| imported.with(|imported| misfit(spec, imported)));
@@ -66,7 +65,7 @@ pub fn EncoderField(
             imported.with_untracked(|all| all.iter().find(|it| it.name == name).cloned());
         draft.edit(|spec| match checkpoint {
             Some(checkpoint) => spec.start_from(&checkpoint),
-            None => spec.encoder = None,
+            None => spec.settings.encoder = None,
         });
     };
     view! {
@@ -102,7 +101,7 @@ mod tests {
         spec.start_from(&mae);
         assert_eq!(misfit(&spec, all), None);
         assert!(misfit(&spec, &[]).is_some_and(|text| text.contains("no imported checkpoint mae")));
-        spec.model.encoder.heads = 2;
+        spec.settings.model.encoder.heads = 2;
         assert!(misfit(&spec, all).is_some_and(|text| text.contains("heads 2")));
         assert_eq!(label(&mae), "mae, 192 × 4 on 32 px");
     }

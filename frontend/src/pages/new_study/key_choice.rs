@@ -22,12 +22,12 @@ pub fn KeyChoice(
     uploaded: Callback<KeyInfo>,
 ) -> impl IntoView {
     let draft = expect_context::<Draft>();
-    let chosen = draft.part(|spec| spec.attack.trigger.key().map(str::to_owned));
+    let chosen = draft.part(|spec| spec.settings.attack.trigger.key().map(str::to_owned));
     let failure = RwSignal::new(None::<String>);
     let choose = move |id: String| {
         failure.set(None);
         draft.edit(|spec| {
-            if let Some(key) = spec.attack.trigger.key_mut() {
+            if let Some(key) = spec.settings.attack.trigger.key_mut() {
                 *key = id;
             }
         });

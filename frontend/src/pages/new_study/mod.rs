@@ -1,21 +1,19 @@
-//! The page "New study": an attack with its preview, the grid of poisons, the training, and what will run.
+//! The page "New study": an attack with its preview, the poisons, the varied settings, the training, and what will run.
 //!
 //! Address: `?preset=<id>` begins with a preset (the first one without it), `?from=<study>` with a copy of a study,
 //! `?encoder=<name>` on an imported checkpoint.
 
 mod attack_panel;
-mod choice;
+mod axes_panel;
 mod draft;
 mod encoder_field;
 mod key_choice;
-mod labels;
-mod number;
-mod numbers;
 mod patch_controls;
 mod plan_panel;
 mod poison_list;
 mod poison_panel;
 mod preview_panel;
+mod setting_field;
 mod study_panel;
 mod tags;
 mod training_panel;
@@ -34,8 +32,9 @@ use shared::{
 };
 
 use self::{
-    attack_panel::AttackPanel, draft::Draft, plan_panel::PlanPanel, poison_panel::PoisonPanel,
-    preview_panel::PreviewPanel, study_panel::StudyPanel, training_panel::TrainingPanel,
+    attack_panel::AttackPanel, axes_panel::AxesPanel, draft::Draft, plan_panel::PlanPanel,
+    poison_panel::PoisonPanel, preview_panel::PreviewPanel, study_panel::StudyPanel,
+    training_panel::TrainingPanel,
 };
 use crate::{
     api,
@@ -155,6 +154,7 @@ fn Form(
             <div class="new-study-left">
                 <AttackPanel keys=all_keys uploaded/>
                 <PoisonPanel/>
+                <AxesPanel/>
             </div>
             <div class="new-study-right">
                 <PreviewPanel/>

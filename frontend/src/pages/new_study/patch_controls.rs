@@ -6,7 +6,7 @@ use shared::{
     trigger::{Fill, Layout, PatchedSpec},
 };
 
-use super::{draft::Draft, number::NumberField, numbers::PATCH};
+use super::{draft::Draft, setting_field::SettingField};
 use crate::components::{Field, Segmented};
 
 /// Side of a cell when a filling with cells is chosen, in pixels.
@@ -14,7 +14,7 @@ const CELL: u32 = 1;
 
 /// The patch of the specification.
 fn patch(spec: &StudySpec) -> Option<PatchedSpec> {
-    match &spec.attack.trigger {
+    match &spec.settings.attack.trigger {
         TriggerSpec::Patched(patch) => Some(patch.clone()),
         _ => None,
     }
@@ -34,8 +34,8 @@ fn layout_of(patch: &PatchedSpec, side: u32, vit_patch: u32, single: u32) -> Opt
 
 /// Keeps the squares apart and inside the image, as far as they fit at all.
 fn keep_inside(spec: &mut StudySpec) {
-    let side = spec.model.image_size;
-    if let TriggerSpec::Patched(patch) = &mut spec.attack.trigger {
+    let side = spec.settings.model.image_size;
+    if let TriggerSpec::Patched(patch) = &mut spec.settings.attack.trigger {
         if patch.count > 1 {
             patch.step = patch.step.max(patch.size);
         }
@@ -66,7 +66,8 @@ fn rgb(text: &str) -> Option<[u8; 3]> {
 pub fn PatchControls() -> impl IntoView {
     let draft = expect_context::<Draft>();
     let now = draft.part(patch);
-    let sides = draft.part(|spec| (spec.model.image_size, spec.model.patch_size.max(1)));
+    let sides =
+        draft.part(|spec| (spec.settings.model.image_size, spec.settings.model.patch_size.max(1)));
     // The side that a single square had last: the layouts of several small squares divide it.
     let single = RwSignal::new(sides.get_untracked().1);
     Effect::new(move |_| {
@@ -82,7 +83,7 @@ pub fn PatchControls() -> impl IntoView {
         let (side, vit_patch) = sides.get_untracked();
         let fill = now.get_untracked().map(|patch| patch.fill).unwrap_or_default();
         let placed = layout.place(side, vit_patch, single.get_untracked().clamp(1, side), fill);
-        draft.edit(|spec| spec.attack.trigger = TriggerSpec::Patched(placed));
+        draft.edit(|spec| spec.settings.attack.trigger = TriggerSpec::Patched(placed));
     };
     let side = Signal::derive(move || f64::from(sides.get().0));
     let most = Signal::derive(move || {
@@ -111,12 +112,12 @@ pub fn PatchControls() -> impl IntoView {
                 />
             </div>
         </div>
-        <NumberField number=&PATCH[0] slider=true high=side settle=keep_inside/>
-        <NumberField number=&PATCH[1] slider=true high=room(PatchedSpec::width)/>
-        <NumberField number=&PATCH[2] slider=true high=room(|patch| patch.size)/>
-        <NumberField number=&PATCH[3] slider=true high=most settle=keep_inside/>
+        <SettingField path="attack.trigger.size" slider=true high=side settle=keep_inside/>
+        <SettingField path="attack.trigger.x" slider=true high=room(PatchedSpec::width)/>
+        <SettingField path="attack.trigger.y" slider=true high=room(|patch| patch.size)/>
+        <SettingField path="attack.trigger.count" slider=true high=most settle=keep_inside/>
         <Show when=move || several.get()>
-            <NumberField number=&PATCH[4] slider=true high=side settle=keep_inside/>
+            <SettingField path="attack.trigger.step" slider=true high=side settle=keep_inside/>
         </Show>
         <FillControl/>
     }
@@ -161,7 +162,7 @@ fn FillControl() -> impl IntoView {
     });
     let set = move |fill: Fill| {
         draft.edit(|spec| {
-            if let TriggerSpec::Patched(patch) = &mut spec.attack.trigger {
+            if let TriggerSpec::Patched(patch) = &mut spec.settings.attack.trigger {
                 patch.fill = fill;
             }
         });
@@ -267,7 +268,7 @@ mod tests {
         let mut spec = shared::study::presets()[0].spec.clone();
         let patch = PatchedSpec { size: 9, x: 30, y: 30, count: 3, step: 4, fill: Fill::default() };
         assert_eq!(most_squares(&patch, 32), 3);
-        spec.attack.trigger = TriggerSpec::Patched(patch);
+        spec.settings.attack.trigger = TriggerSpec::Patched(patch);
         keep_inside(&mut spec);
         assert_eq!(spec.validate(), []);
         let kept = super::patch(&spec).map(|patch| (patch.x, patch.y, patch.step));

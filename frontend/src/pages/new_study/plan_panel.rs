@@ -1,21 +1,62 @@
 //! What will run, about how long it takes, and the button that starts it.
 
-use leptos::{prelude::*, task::spawn_local};
+use gloo_timers::future::TimeoutFuture;
+use leptos::{ev, prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
-use shared::api::{DeviceInfo, Problem, StudyDetail};
+use shared::api::{DeviceInfo, PlannedRun, Problem, StudyDetail, StudyPlan};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use super::{draft::Draft, labels::label};
+use super::draft::Draft;
 use crate::{
     api,
-    components::{Glyph, Icon, ProblemBox},
+    components::{Glyph, Icon, ProblemBox, format},
     pages::estimate,
+    run_name::{label, run_name},
 };
+
+/// Milliseconds without a change after which the plan is asked for.
+const REST: u32 = 300;
+
+/// A pre-training, or a run without one, and the runs that start from it.
+type Family = (PlannedRun, Vec<PlannedRun>);
+
+/// The runs of a plan with those that start from them.
+fn families(plan: &StudyPlan) -> Vec<Family> {
+    let mut families: Vec<Family> = Vec::new();
+    for run in &plan.runs {
+        let root = run.inputs.first();
+        let known = families.iter_mut().find(|(first, _)| Some(&first.digest) == root);
+        match known {
+            Some((_, others)) => others.push(run.clone()),
+            None => families.push((run.clone(), Vec::new())),
+        }
+    }
+    families
+}
+
+/// `4 of 12 are there already: 8 to run, about 3 min, 20 MB on the disk`.
+fn plan_text(plan: &StudyPlan) -> String {
+    let reused = plan.runs.iter().filter(|run| run.reused.is_some()).count();
+    let made = plan.runs.len() - reused;
+    let cost = format!(
+        "about {} on an idle machine, {} on the disk",
+        format::duration(plan.seconds),
+        format::bytes(plan.bytes as u64)
+    );
+    match (reused, made) {
+        (0, made) => format!("{}: {cost}", format::things(made as u64, "run", "runs")),
+        (reused, 0) => format!("all {reused} runs are there already and are reused"),
+        (reused, made) => {
+            format!("{reused} of {} runs are there already; {made} to run: {cost}", reused + made)
+        }
+    }
+}
 
 /// The part of a path that names a panel with hidden fields.
 fn is_training(path: &str) -> bool {
-    ["model.", "pretrain.", "probe.", "finetune."].iter().any(|part| path.starts_with(part))
+    let hidden = ["model.", "pretrain.", "probe.", "finetune."];
+    hidden.iter().any(|part| path.starts_with(part)) && !path.ends_with(".poisons")
 }
 
 /// `2 fields need attention`.
@@ -38,6 +79,8 @@ pub fn PlanPanel(
     let draft = expect_context::<Draft>();
     let navigate = use_navigate();
     let busy = RwSignal::new(false);
+    let fresh = RwSignal::new(false);
+    let plan = planned(draft, fresh);
     let problem = RwSignal::new(None::<Problem>);
     let show = move |path: String| {
         if is_training(&path) {
@@ -59,7 +102,8 @@ pub fn PlanPanel(
         let navigate = navigate.clone();
         let spec = draft.spec.get_untracked();
         spawn_local(async move {
-            match api::post::<StudyDetail>("/studies", &spec).await {
+            let path = format!("/studies?fresh={}", fresh.get_untracked());
+            match api::post::<StudyDetail>(path, &spec).await {
                 Ok(study) => {
                     navigate(&format!("/studies/{}", study.id), NavigateOptions::default());
                 }
@@ -99,7 +143,18 @@ pub fn PlanPanel(
                     <p class="muted" id="plan-time">
                         {move || time().unwrap_or_else(|| "The time is told when the fields are sound.".into())}
                     </p>
-                    <ul class="plan-poisons" aria-label="Images that each phase poisons">{poisons}</ul>
+                    <ul class="plan-poisons" aria-label="Images that each kind of run poisons">{poisons}</ul>
+                    {move || plan.get().map(|plan| view! { <p class="plan-told" id="plan-told">{plan_text(&plan)}</p> })}
+                    <label class="plan-fresh">
+                        <input
+                            type="checkbox"
+                            id="plan-fresh"
+                            prop:checked=move || fresh.get()
+                            on:change=move |event: ev::Event| fresh.set(event_target_checked(&event))
+                        />
+                        "Run again what is there already"
+                    </label>
+                    {move || plan.get().map(|plan| view! { <Lineage plan/> })}
                 </div>
                 <div class="plan-start">
                     <button
@@ -117,6 +172,73 @@ pub fn PlanPanel(
                 {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
             </div>
         </section>
+    }
+}
+
+/// The plan of the draft as it is, asked for when it has rested; none while it has errors.
+fn planned(draft: Draft, fresh: RwSignal<bool>) -> RwSignal<Option<StudyPlan>> {
+    let plan = RwSignal::new(None);
+    // Each change counts: an answer that a later change overtook is dropped.
+    let asked = StoredValue::new(0u64);
+    Effect::new(move |_| {
+        let (spec, fresh) = (draft.spec.get(), fresh.get());
+        let sound = draft.errors.with(Vec::is_empty);
+        let mine = asked.get_value() + 1;
+        asked.set_value(mine);
+        if !sound {
+            plan.set(None);
+            return;
+        }
+        spawn_local(async move {
+            TimeoutFuture::new(REST).await;
+            if asked.try_get_value() != Some(mine) {
+                return;
+            }
+            let answer = api::post::<StudyPlan>(format!("/plans?fresh={fresh}"), &spec).await;
+            if asked.try_get_value() == Some(mine) {
+                plan.try_set(answer.ok());
+            }
+        });
+    });
+    plan
+}
+
+/// The runs with those that start from them, on demand.
+#[component]
+fn Lineage(plan: StudyPlan) -> impl IntoView {
+    let seeds = plan.runs.iter().any(|run| run.point.seed != plan.runs[0].point.seed);
+    let line = move |run: &PlannedRun, root: Option<&PlannedRun>| {
+        let name = run_name(run.point, &run.varied, root.map(|root| &root.varied), seeds);
+        let poisoned = match run.poisoned {
+            0 => "no poison".to_owned(),
+            many => format!("{} poisoned", format::things(many.into(), "image", "images")),
+        };
+        let told = match &run.reused {
+            Some(known) => format!("{}, in {}", known.state, known.study_name),
+            None => format::duration(run.seconds),
+        };
+        view! {
+            <span class="plan-run" class:plan-reused=run.reused.is_some()>
+                <span>{name}</span>
+                <span class="muted">{poisoned}</span>
+                <span class="muted">{told}</span>
+            </span>
+        }
+    };
+    let rows = families(&plan)
+        .into_iter()
+        .map(|(root, others)| {
+            let own = line(&root, None);
+            let below =
+                others.iter().map(|run| view! { <li>{line(run, Some(&root))}</li> }).collect_view();
+            view! { <li>{own}<ul>{below}</ul></li> }
+        })
+        .collect_view();
+    view! {
+        <details class="plan-lineage">
+            <summary>{format!("All {}", format::things(plan.runs.len() as u64, "run", "runs"))}</summary>
+            <ul>{rows}</ul>
+        </details>
     }
 }
 
@@ -153,6 +275,7 @@ fn WrongFields(
 
 /// Brings a field into view and puts the cursor there. Its control may be named by the path or lie in what is.
 fn focus(path: &str) {
+    let path = path.strip_prefix("axes.").unwrap_or(path);
     let by_id = document().get_element_by_id(&path.replace('.', "-"));
     let field = || {
         let parent = path.rsplit_once('.').map_or(path, |(parent, _)| parent);
@@ -176,10 +299,40 @@ mod tests {
     #[test]
     fn hidden_fields_are_known_by_their_path() {
         assert!(is_training("probe.epochs") && is_training("model.encoder.dim"));
-        assert!(!is_training("attack.trigger.ratio") && !is_training("grid.ppr"));
+        assert!(!is_training("attack.trigger.ratio") && !is_training("pretrain.poisons"));
         assert_eq!(
             [attention(1), attention(3)],
             ["1 field needs attention", "3 fields need attention"]
         );
+    }
+
+    #[test]
+    fn a_plan_is_told_by_what_is_left_to_do() {
+        let spec = &shared::study::presets()[0].spec;
+        let graph =
+            shared::study::Graph::of(spec, &shared::study::Content::default()).expect("sound");
+        let run = |node: &shared::study::Node| PlannedRun {
+            kind: node.kind,
+            digest: node.digest.clone(),
+            point: shared::run::RunPoint::of(node.kind, &node.settings),
+            settings: node.described(),
+            varied: node.described(),
+            inputs: node.inputs.iter().map(|&at| graph.nodes[at].digest.clone()).collect(),
+            reused: None,
+            poisoned: 0,
+            seconds: 60.0,
+            bytes: 1e6,
+        };
+        let runs: Vec<PlannedRun> = graph.nodes.iter().map(run).collect();
+        let count = runs.len();
+        let plan = StudyPlan { seconds: 60.0 * count as f64, bytes: 1e6, runs };
+        assert!(
+            plan_text(&plan).starts_with(&format!("{count} runs: about ")),
+            "{}",
+            plan_text(&plan)
+        );
+        let families = families(&plan);
+        assert_eq!(families.len(), graph.count(shared::RunKind::Pretrain));
+        assert_eq!(families.iter().map(|(_, others)| others.len() + 1).sum::<usize>(), count);
     }
 }

@@ -1,81 +1,99 @@
-//! The poison: how many images each phase poisons, and the seeds.
+//! The poison: which kinds of runs are made, how many images each poisons, and the seeds.
 
 use leptos::{ev, prelude::*};
-use shared::{StudySpec, study::AttackSpec};
+use shared::{RunKind, StudySpec, param::Value, settings::AttackSpec, study::Axis};
 
 use super::{
-    choice::{Switch, SwitchField},
     draft::Draft,
     poison_list::PoisonList,
+    setting_field::{SettingField, Toggle},
 };
 use crate::components::{ChipButton, FieldMessage, Glyph, Icon, format};
 
-/// A list of numbers of the grid.
+/// A list of whole numbers that a setting takes one after the other.
 struct List {
     path: &'static str,
     label: &'static str,
     range: &'static str,
     why: &'static str,
     suggestions: &'static [u64],
-    get: fn(&StudySpec) -> Vec<u64>,
-    set: fn(&mut StudySpec, Vec<u64>),
-}
-
-fn wide(counts: &[u32]) -> Vec<u64> {
-    counts.iter().map(|&count| count.into()).collect()
-}
-
-fn narrow(counts: Vec<u64>) -> Vec<u32> {
-    counts.into_iter().map(|count| u32::try_from(count).unwrap_or(u32::MAX)).collect()
+    /// The kind of run that is made while the list has a number.
+    kind: Option<RunKind>,
 }
 
 static LISTS: [List; 4] = [
     List {
-        path: "grid.ppr",
+        path: "pretrain.poisons",
         label: "Pre-training, PPR",
         range: "poisoned images per non-target class",
         why: "One pre-training each. 0 is the clean encoder, to compare with.",
         suggestions: &[0, 1, 3, 5, 10, 50],
-        get: |spec| wide(&spec.grid.ppr),
-        set: |spec, counts| spec.grid.ppr = narrow(counts),
+        kind: None,
     },
     List {
-        path: "grid.lpr",
+        path: "probe.poisons",
         label: "Linear probe, LPR",
         range: "poisoned images per non-target class",
         why: "One probe each on every encoder. 0 is the clean probe.",
         suggestions: &[0, 1, 3, 5, 10, 50],
-        get: |spec| wide(&spec.grid.lpr),
-        set: |spec, counts| spec.grid.lpr = narrow(counts),
+        kind: Some(RunKind::Probe),
     },
     List {
-        path: "grid.fpr",
+        path: "finetune.poisons",
         label: "Fine-tuning, FPR",
         range: "poisoned images per non-target class",
         why: "One fine-tuning each of every encoder. None: no fine-tuning; 0 is a clean one.",
         suggestions: &[0, 1, 3, 5, 10, 50],
-        get: |spec| wide(&spec.grid.fpr),
-        set: |spec, counts| spec.grid.fpr = narrow(counts),
+        kind: Some(RunKind::Finetune),
     },
     List {
-        path: "grid.seeds",
+        path: "seed",
         label: "Seeds",
         range: "whole numbers",
         why: "Weights, order, masks and poisons come from the seed; several show how far results scatter.",
         suggestions: &[1, 2, 3],
-        get: |spec| spec.grid.seeds.clone(),
-        set: |spec, seeds| spec.grid.seeds = seeds,
+        kind: None,
     },
 ];
 
-static SCRATCH: Switch = Switch {
-    path: "grid.scratch",
-    label: "Also from scratch",
-    default: false,
-    why: "The same training of a model that was not pre-trained, for every FPR and seed: what the pre-training is worth.",
-    get: |spec| spec.grid.scratch,
-    set: |spec, on| spec.grid.scratch = on,
-};
+impl List {
+    fn get(&self, spec: &StudySpec) -> Vec<u64> {
+        if self.kind.is_some_and(|kind| !spec.runs.contains(&kind)) {
+            return Vec::new();
+        }
+        let values = spec.values_of(self.path);
+        values.iter().filter_map(Value::number).map(|number| number as u64).collect()
+    }
+
+    fn set(&self, spec: &mut StudySpec, numbers: &[u64]) {
+        if let Some(kind) = self.kind {
+            spec.runs.retain(|&other| other != kind);
+            if numbers.is_empty() {
+                spec.axes.retain(|axis| axis.paths != [self.path]);
+                return;
+            }
+            spec.runs.push(kind);
+            spec.runs.sort_unstable();
+        }
+        let values = numbers.iter().map(|&number| Value::Number(number as f64)).collect();
+        // The panel offers whole numbers only; one that is too large is told at the field.
+        if spec.vary(self.path, values).is_err() {
+            let values = numbers.iter().map(|&number| number as f64);
+            spec.axes.push(Axis::of(self.path, values));
+        }
+    }
+}
+
+/// Whether a fine-tuning is made from scratch, too.
+fn from_scratch(spec: &StudySpec) -> bool {
+    spec.values_of("finetune.start").contains(&"scratch".into())
+}
+
+fn set_from_scratch(spec: &mut StudySpec, on: bool) {
+    let starts: &[&str] = if on { &["encoder", "scratch"] } else { &["encoder"] };
+    // Both are values that the setting takes.
+    let _ = spec.vary("finetune.start", starts.iter().map(|&start| start.into()).collect());
+}
 
 /// The numbers to show: the suggestions and what is chosen, in order, each once.
 fn shown(suggestions: &[u64], chosen: &[u64]) -> Vec<u64> {
@@ -98,9 +116,9 @@ fn toggled(mut chosen: Vec<u64>, number: u64) -> Vec<u64> {
 
 /// What the chosen counts poison in all: `0 / 90 poisoned copies beside 5,000 clean images`.
 fn poisoned_text(attack: &AttackSpec, classes: u32, images: u64, counts: &[u64]) -> String {
-    let counts = narrow(counts.to_vec());
     let listed = |count: &dyn Fn(u32) -> u32| {
-        let texts = counts.iter().map(|&each| format::count(u64::from(count(each))));
+        let counts = counts.iter().map(|&each| u32::try_from(each).unwrap_or(u32::MAX));
+        let texts = counts.map(|each| format::count(u64::from(count(each))));
         texts.collect::<Vec<_>>().join(" / ")
     };
     let poisoned = listed(&|each| attack.poisoned_images(classes, each));
@@ -117,7 +135,20 @@ fn poisoned_text(attack: &AttackSpec, classes: u32, images: u64, counts: &[u64])
 pub fn PoisonPanel() -> impl IntoView {
     let draft = expect_context::<Draft>();
     let lists = LISTS.iter().map(|list| view! { <NumberList list/> }).collect_view();
-    let finetunes = draft.part(|spec| !spec.grid.fpr.is_empty());
+    let finetunes = draft.part(|spec| spec.runs.contains(&RunKind::Finetune));
+    let scratch = draft.part(from_scratch);
+    let imported = draft.part(|spec| spec.settings.encoder.is_some());
+    let asks = draft.part(|spec| spec.runs.contains(&RunKind::Knn));
+    let ask = Callback::new(move |on: bool| {
+        draft.edit(|spec| {
+            spec.runs.retain(|&kind| kind != RunKind::Knn);
+            if on {
+                spec.runs.push(RunKind::Knn);
+                spec.runs.sort_unstable();
+            }
+        });
+    });
+    let start = Callback::new(move |on: bool| draft.edit(|spec| set_from_scratch(spec, on)));
     view! {
         <section class="panel" aria-labelledby="poison-title">
             <header class="panel-head">
@@ -126,7 +157,27 @@ pub fn PoisonPanel() -> impl IntoView {
             <div class="panel-body stack">
                 {lists}
                 <Show when=move || finetunes.get()>
-                    <SwitchField switch=&SCRATCH/>
+                    <Toggle
+                        path="finetune.start"
+                        label="Also from scratch"
+                        range=Signal::stored("default off".to_owned())
+                        why="The same training of a model that was not pre-trained, for every FPR and seed: what the pre-training is worth."
+                        on=scratch.into()
+                        set=start
+                    />
+                </Show>
+                <Show when=move || !imported.get()>
+                    <Toggle
+                        path="runs"
+                        label="Nearest neighbours"
+                        range=Signal::stored("of every kept checkpoint".to_owned())
+                        why="CA and ASR by nearest neighbours after each pre-training: what its encoder had learnt by which epoch."
+                        on=asks.into()
+                        set=ask
+                    />
+                </Show>
+                <Show when=move || asks.get()>
+                    <SettingField path="knn.poisons"/>
                 </Show>
                 <PoisonList/>
             </div>
@@ -138,11 +189,15 @@ pub fn PoisonPanel() -> impl IntoView {
 #[component]
 fn NumberList(list: &'static List) -> impl IntoView {
     let draft = expect_context::<Draft>();
-    let chosen = draft.part(move |spec| (list.get)(spec));
+    let chosen = draft.part(move |spec| list.get(spec));
     let entry = RwSignal::new(String::new());
     let wrong = RwSignal::new(None::<String>);
-    let toggle =
-        move |number: u64| draft.edit(|spec| (list.set)(spec, toggled((list.get)(spec), number)));
+    let toggle = move |number: u64| {
+        draft.edit(|spec| {
+            let numbers = toggled(list.get(spec), number);
+            list.set(spec, &numbers);
+        });
+    };
     let add = move || {
         let text = entry.get_untracked();
         if text.trim().is_empty() {
@@ -179,9 +234,9 @@ fn NumberList(list: &'static List) -> impl IntoView {
             })
             .collect_view()
     };
-    let clean_label = draft.part(|spec| spec.attack.clean_label);
+    let clean_label = draft.part(|spec| spec.settings.attack.clean_label);
     let range = move || {
-        if list.path != "grid.seeds" && clean_label.get() {
+        if list.path != "seed" && clean_label.get() {
             "poisoned images of the target class"
         } else {
             list.range
@@ -190,13 +245,15 @@ fn NumberList(list: &'static List) -> impl IntoView {
     let poisoned = move || {
         draft.dataset.with(|dataset| {
             let dataset = dataset.as_ref()?;
-            if list.path == "grid.seeds" || chosen.with(Vec::is_empty) {
+            if list.path == "seed" || chosen.with(Vec::is_empty) {
                 return None;
             }
             let classes = dataset.classes.len() as u32;
             Some(draft.spec.with(|spec| {
-                let images = spec.samples_per_epoch(&dataset.train_counts, 0);
-                chosen.with(|chosen| poisoned_text(&spec.attack, classes, images.into(), chosen))
+                let limit = spec.settings.dataset.train_per_class.unwrap_or(u32::MAX);
+                let clean = dataset.train_counts.iter().map(|&count| u64::from(count.min(limit)));
+                let (images, attack) = (clean.sum(), &spec.settings.attack);
+                chosen.with(|chosen| poisoned_text(attack, classes, images, chosen))
             }))
         })
     };
@@ -257,8 +314,28 @@ mod tests {
     #[test]
     fn poisons_are_counted_over_the_other_classes() {
         assert_eq!(
-            poisoned_text(&presets()[0].spec.attack, 10, 5000, &[0, 10]),
+            poisoned_text(&presets()[0].spec.settings.attack, 10, 5000, &[0, 10]),
             "0 / 90 poisoned copies beside 5,000 clean images"
         );
+    }
+
+    #[test]
+    fn a_list_is_a_value_an_axis_or_no_runs() {
+        let mut spec = presets()[0].spec.clone();
+        let [_, probe, finetune, seed] = &LISTS;
+        probe.set(&mut spec, &[0, 3]);
+        assert_eq!(probe.get(&spec), [0, 3]);
+        probe.set(&mut spec, &[5]);
+        assert_eq!((spec.settings.probe.poisons, probe.get(&spec)), (5, vec![5]));
+        probe.set(&mut spec, &[]);
+        assert!(!spec.runs.contains(&RunKind::Probe) && probe.get(&spec).is_empty());
+        assert!(finetune.get(&spec).is_empty());
+        finetune.set(&mut spec, &[0]);
+        set_from_scratch(&mut spec, true);
+        assert!(spec.runs.contains(&RunKind::Finetune) && from_scratch(&spec));
+        set_from_scratch(&mut spec, false);
+        assert!(!from_scratch(&spec));
+        seed.set(&mut spec, &[]);
+        assert!(spec.validate().iter().any(|error| error.field == "axes.seed"), "no seed is told");
     }
 }

@@ -15,11 +15,11 @@ const COUNT: &str = "16";
 
 /// The images to ask for; `None` while they cannot be had.
 fn samples_path(spec: &StudySpec, known: bool, seed: u64) -> Option<String> {
-    let side = spec.model.image_size;
+    let side = spec.settings.model.image_size;
     if !known || !(8..=512).contains(&side) {
         return None;
     }
-    let limit = spec.dataset.train_per_class.filter(|&limit| limit > 0);
+    let limit = spec.settings.dataset.train_per_class.filter(|&limit| limit > 0);
     let query = api::query(&[
         ("split", "train"),
         ("side", &side.to_string()),
@@ -27,7 +27,7 @@ fn samples_path(spec: &StudySpec, known: bool, seed: u64) -> Option<String> {
         ("seed", &seed.to_string()),
         ("train_per_class", &limit.map(|limit| limit.to_string()).unwrap_or_default()),
     ]);
-    Some(format!("/datasets/{}/samples{query}", api::escape(&spec.dataset.name)))
+    Some(format!("/datasets/{}/samples{query}", api::escape(&spec.settings.dataset.name)))
 }
 
 /// The panel.
@@ -44,8 +44,8 @@ pub fn PreviewPanel() -> impl IntoView {
         Memo::new(move |_| samples.value().map(|all| pictures(&all)).unwrap_or_default());
 
     let wanted = draft.part(|spec| {
-        let side = spec.model.image_size;
-        let key = spec.attack.trigger.key().filter(|key| !key.is_empty())?;
+        let side = spec.settings.model.image_size;
+        let key = spec.settings.attack.trigger.key().filter(|key| !key.is_empty())?;
         (8..=512).contains(&side).then(|| (key.to_owned(), side))
     });
     let key_problem = RwSignal::new(None);
@@ -56,16 +56,16 @@ pub fn PreviewPanel() -> impl IntoView {
     });
 
     let scene = Scene {
-        trigger: draft.part(|spec| spec.attack.trigger.clone()),
-        side: draft.part(|spec| spec.model.image_size),
-        vit_patch: draft.part(|spec| spec.model.patch_size),
+        trigger: draft.part(|spec| spec.settings.attack.trigger.clone()),
+        side: draft.part(|spec| spec.settings.model.image_size),
+        vit_patch: draft.part(|spec| spec.settings.model.patch_size),
         key,
     };
     let classes = Signal::derive(move || {
         draft.dataset.with(|set| set.as_ref().map(|set| set.classes.clone()).unwrap_or_default())
     });
     let moved = Callback::new(move |patch| {
-        draft.edit(|spec| spec.attack.trigger = TriggerSpec::Patched(patch));
+        draft.edit(|spec| spec.settings.attack.trigger = TriggerSpec::Patched(patch));
     });
     let shuffle = Callback::new(move |()| seed.update(|seed| *seed += 1));
     let retry = Callback::new(move |()| samples.refetch());
@@ -105,7 +105,7 @@ mod tests {
             )
         );
         assert_eq!(samples_path(&spec, false, 2), None);
-        spec.model.image_size = 4;
+        spec.settings.model.image_size = 4;
         assert_eq!(samples_path(&spec, true, 2), None);
     }
 }

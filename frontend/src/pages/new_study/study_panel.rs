@@ -7,19 +7,10 @@ use shared::{
     study::Preset,
 };
 
-use super::{draft::Draft, encoder_field::EncoderField, tags::TagsField};
+use super::{
+    draft::Draft, encoder_field::EncoderField, setting_field::SettingField, tags::TagsField,
+};
 use crate::components::{Field, format};
-
-/// Reads a limit: nothing takes all images.
-fn parse_limit(text: &str) -> Result<Option<u32>, String> {
-    match text.trim() {
-        "" => Ok(None),
-        text => text
-            .parse()
-            .map(Some)
-            .map_err(|_| "takes a whole number, or nothing for all images".into()),
-    }
-}
 
 /// `5,000 training and 1,000 validation images in 10 classes`, after the limits.
 fn size_text(dataset: &DatasetInfo, spec: &StudySpec) -> String {
@@ -28,8 +19,8 @@ fn size_text(dataset: &DatasetInfo, spec: &StudySpec) -> String {
     };
     format!(
         "{} training and {} validation images in {} classes",
-        format::count(sum(&dataset.train_counts, spec.dataset.train_per_class)),
-        format::count(sum(&dataset.test_counts, spec.dataset.test_per_class)),
+        format::count(sum(&dataset.train_counts, spec.settings.dataset.train_per_class)),
+        format::count(sum(&dataset.test_counts, spec.settings.dataset.test_per_class)),
         dataset.classes.len(),
     )
 }
@@ -91,18 +82,8 @@ pub fn StudyPanel(
                 <TagsField/>
                 <DatasetField datasets/>
                 <EncoderField imported/>
-                <LimitField
-                    path="dataset.train_per_class"
-                    label="Training images"
-                    get=|spec| spec.dataset.train_per_class
-                    set=|spec, limit| spec.dataset.train_per_class = limit
-                />
-                <LimitField
-                    path="dataset.test_per_class"
-                    label="Validation images"
-                    get=|spec| spec.dataset.test_per_class
-                    set=|spec, limit| spec.dataset.test_per_class = limit
-                />
+                <SettingField path="dataset.train_per_class"/>
+                <SettingField path="dataset.test_per_class"/>
                 <p class="study-summary">
                     {summary} " " {size}
                 </p>
@@ -154,7 +135,7 @@ fn PresetField(
 #[component]
 fn DatasetField(datasets: Signal<Vec<DatasetInfo>>) -> impl IntoView {
     let draft = expect_context::<Draft>();
-    let chosen = draft.part(|spec| spec.dataset.name.clone());
+    let chosen = draft.part(|spec| spec.settings.dataset.name.clone());
     let options = move || {
         let chosen = chosen.get();
         let all = datasets.get();
@@ -176,7 +157,7 @@ fn DatasetField(datasets: Signal<Vec<DatasetInfo>>) -> impl IntoView {
     };
     let changed = move |event: ev::Event| {
         let name = event_target_value(&event);
-        draft.edit(|spec| spec.dataset.name = name);
+        draft.edit(|spec| spec.settings.dataset.name = name);
     };
     view! {
         <Field
@@ -196,58 +177,6 @@ fn DatasetField(datasets: Signal<Vec<DatasetInfo>>) -> impl IntoView {
     }
 }
 
-/// How many images of each class to take.
-#[component]
-fn LimitField(
-    path: &'static str,
-    label: &'static str,
-    get: fn(&StudySpec) -> Option<u32>,
-    set: fn(&mut StudySpec, Option<u32>),
-) -> impl IntoView {
-    let draft = expect_context::<Draft>();
-    let value = draft.part(get);
-    let written = move || value.get().map(|limit| limit.to_string()).unwrap_or_default();
-    let text =
-        RwSignal::new(value.get_untracked().map(|limit| limit.to_string()).unwrap_or_default());
-    Effect::new(move |_| {
-        let written = written();
-        if parse_limit(&text.get_untracked()) != Ok(value.get()) {
-            text.set(written);
-            draft.set_unparsed(path, None);
-        }
-    });
-    let typed = move |event: ev::Event| {
-        let entry = event_target_value(&event);
-        let parsed = parse_limit(&entry);
-        text.set(entry);
-        draft.set_unparsed(path, parsed.as_ref().err().cloned());
-        if let Ok(limit) = parsed {
-            draft.edit(|spec| set(spec, limit));
-        }
-    };
-    view! {
-        <Field
-            path
-            label
-            range=Signal::stored("per class".to_owned())
-            error=draft.error_at(path)
-            control=move |id, about| {
-                view! {
-                    <input
-                        type="text"
-                        inputmode="numeric"
-                        id=id
-                        aria-describedby=about
-                        placeholder="all"
-                        prop:value=move || text.get()
-                        on:input=typed
-                    />
-                }
-            }
-        />
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use shared::study::presets;
@@ -255,16 +184,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_may_be_left_out() {
-        assert_eq!([parse_limit(""), parse_limit(" 500 ")], [Ok(None), Ok(Some(500))]);
-        assert!(parse_limit("-1").is_err() && parse_limit("x").is_err());
-    }
-
-    #[test]
     fn limits_count_in_the_size() {
         let mut spec = presets()[0].spec.clone();
-        spec.dataset.train_per_class = Some(500);
-        spec.dataset.test_per_class = None;
+        spec.settings.dataset.train_per_class = Some(500);
+        spec.settings.dataset.test_per_class = None;
         let dataset = DatasetInfo {
             classes: vec!["a".into(), "b".into()],
             train_counts: vec![5000, 300],

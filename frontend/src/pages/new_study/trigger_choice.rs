@@ -31,10 +31,10 @@ pub fn TriggerChoice() -> impl IntoView {
     let draft = expect_context::<Draft>();
     let pressed = RwSignal::new(None::<&'static str>);
     let kept = StoredValue::new(Kept::new());
-    let sides = draft.part(|spec| (spec.model.image_size, spec.model.patch_size));
+    let sides = draft.part(|spec| (spec.settings.model.image_size, spec.settings.model.patch_size));
     let id = Memo::new(move |_| {
         let (side, patch) = sides.get();
-        draft.spec.with(|spec| chosen(pressed.get(), &spec.attack.trigger, side, patch).id)
+        draft.spec.with(|spec| chosen(pressed.get(), &spec.settings.attack.trigger, side, patch).id)
     });
     let entry = move || CATALOGUE.iter().find(|entry| entry.id == id.get());
     let choose = move |to: &'static CatalogueEntry| {
@@ -47,12 +47,12 @@ pub fn TriggerChoice() -> impl IntoView {
         draft.edit(|spec| {
             kept.update_value(|kept| {
                 kept.retain(|(id, _)| *id != from);
-                kept.push((from, spec.attack.trigger.clone()));
+                kept.push((from, spec.settings.attack.trigger.clone()));
             });
             let before = kept.with_value(|kept| {
                 kept.iter().find(|(id, _)| *id == to.id).map(|(_, trigger)| trigger.clone())
             });
-            spec.attack.trigger = before.unwrap_or_else(|| to.spec(side, patch));
+            spec.settings.attack.trigger = before.unwrap_or_else(|| to.spec(side, patch));
         });
     };
     let cards = CATALOGUE

@@ -1,35 +1,23 @@
 //! The parameters of the chosen trigger.
 
 use leptos::prelude::*;
-use shared::{StudySpec, TriggerSpec, api::KeyInfo, trigger::Style};
+use shared::{
+    api::KeyInfo,
+    param::{Domain, SETTINGS, Setting},
+};
 
 use super::{
-    choice::{Choice, Switch, SwitchField},
-    draft::Draft,
-    key_choice::KeyChoice,
-    number::{Number, NumberField},
-    numbers::{RATIO, trigger_numbers},
-    patch_controls::PatchControls,
+    draft::Draft, key_choice::KeyChoice, patch_controls::PatchControls, setting_field::SettingField,
 };
 
-static DITHER: Switch = Switch {
-    path: "attack.trigger.dither",
-    label: "Dithering",
-    default: false,
-    why: "The error of each pixel is spread over its neighbours (Floyd and Steinberg): smoother, and harder to see.",
-    get: |spec| matches!(&spec.attack.trigger, TriggerSpec::Bpp(bpp) if bpp.dither),
-    set: |spec, on| {
-        if let TriggerSpec::Bpp(bpp) = &mut spec.attack.trigger {
-            bpp.dither = on;
-        }
-    },
-};
+/// Parameters with a control of their own, or none: they follow from others.
+const ELSEWHERE: [&str; 3] = ["attack.trigger.key", "attack.trigger.fill", "attack.trigger.bins"];
 
-fn style(spec: &StudySpec) -> Style {
-    match &spec.attack.trigger {
-        TriggerSpec::Filter(filter) => filter.style,
-        _ => Style::Gotham,
-    }
+/// The parameters of a kind of trigger that are shown as fields.
+fn parameters(kind: &str) -> impl Iterator<Item = &'static Setting> {
+    SETTINGS
+        .iter()
+        .filter(move |setting| setting.trigger == Some(kind) && !ELSEWHERE.contains(&setting.path))
 }
 
 /// The controls.
@@ -41,52 +29,44 @@ pub fn TriggerControls(
     uploaded: Callback<KeyInfo>,
 ) -> impl IntoView {
     let draft = expect_context::<Draft>();
-    let kind = draft.part(|spec| spec.attack.trigger.kind());
-    move || match kind.get() {
-        "blended" => view! {
-            <KeyChoice keys uploaded/>
-            <NumberField number=&RATIO slider=true/>
-        }
-        .into_any(),
-        "patched" => view! { <PatchControls/> }.into_any(),
-        "reflection" => view! { <KeyChoice keys uploaded/> <Numbers of="reflection"/> }.into_any(),
-        "bpp" => view! { <Numbers of="bpp"/> <SwitchField switch=&DITHER/> }.into_any(),
-        "filter" => view! {
-            <Choice
-                path="attack.trigger.style"
-                label="Filter"
-                group=""
-                default="Gotham"
-                why="Each is a fixed chain of brightness, tint, contrast and shade."
-                choices=Style::ALL.map(|style| (style, style.name())).to_vec()
-                get=style
-                set=|spec, choice| {
-                    if let TriggerSpec::Filter(filter) = &mut spec.attack.trigger {
-                        filter.style = choice;
-                    }
-                }
-            />
-            <Numbers of="filter"/>
-        }
-        .into_any(),
-        other => view! { <Numbers of=other/> }.into_any(),
+    let kind = draft.part(|spec| spec.settings.attack.trigger.kind());
+    let has_key = draft.part(|spec| spec.settings.attack.trigger.key().is_some());
+    view! {
+        {move || has_key.get().then(|| view! { <KeyChoice keys uploaded/> })}
+        {move || match kind.get() {
+            "patched" => view! { <PatchControls/> }.into_any(),
+            kind => view! { <Parameters of=kind/> }.into_any(),
+        }}
     }
 }
 
-/// The numbers of a kind of trigger, each with its slider; a number that the image's size limits ends there.
+/// The parameters of a kind of trigger, numbers with a slider; one that the image's size limits ends there.
 #[component]
-fn Numbers(of: &'static str) -> impl IntoView {
+fn Parameters(of: &'static str) -> impl IntoView {
     let draft = expect_context::<Draft>();
-    let side = draft.part(|spec| f64::from(spec.model.image_size));
-    trigger_numbers(of)
-        .iter()
-        .map(|number: &'static Number| {
+    let side = draft.part(|spec| f64::from(spec.settings.model.image_size));
+    parameters(of)
+        .map(|setting| {
+            let highest = setting.domain.range().map_or(0.0, |(_, high)| high);
             let high = Signal::derive(move || {
-                if number.unit == "px" { number.high.min(side.get()) } else { number.high }
+                if setting.unit == "px" { highest.min(side.get()) } else { highest }
             });
             // A seed has no direction in which it grows.
-            let slider = number.high <= 1000.0;
-            view! { <NumberField number slider high/> }
+            let slider = !matches!(setting.domain, Domain::Whole { high, .. } if high > 1000);
+            view! { <SettingField path=setting.path slider high/> }
         })
         .collect_view()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_trigger_has_its_parameters() {
+        let paths = |kind| parameters(kind).map(|setting| setting.path).collect::<Vec<_>>();
+        assert_eq!(paths("blended"), ["attack.trigger.ratio"]);
+        assert_eq!(paths("bpp"), ["attack.trigger.levels", "attack.trigger.dither"]);
+        assert_eq!(paths("wanet").len(), 5);
+    }
 }

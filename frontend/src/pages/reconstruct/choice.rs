@@ -1,7 +1,7 @@
 //! What is asked for: checkpoint, image and mask, as they stand in the address.
 
 use shared::{
-    Phase, RunId, StudyId,
+    RunId, RunKind, StudyId,
     api::{CheckpointInfo, DatasetInfo, MaskSpec, ReconstructRequest, Split},
     study::DatasetSpec,
 };
@@ -19,7 +19,7 @@ pub struct Group {
 
 /// The checkpoints that can reconstruct: a probe stores a classifier, which has no decoder.
 pub fn with_decoder(mut checkpoints: Vec<CheckpointInfo>) -> Vec<CheckpointInfo> {
-    checkpoints.retain(|checkpoint| checkpoint.point.phase == Phase::Pretrain);
+    checkpoints.retain(|checkpoint| checkpoint.point.kind == RunKind::Pretrain);
     checkpoints
 }
 
@@ -123,7 +123,7 @@ mod tests {
             run: RunId::from_parts(1, [run; 10]),
             study: StudyId::from_parts(study, [0; 10]),
             study_name: format!("study {study}"),
-            point: RunPoint { phase: Phase::Pretrain, ppr, lpr: 0, seed: 1, scratch: false },
+            point: RunPoint { kind: RunKind::Pretrain, ppr, lpr: 0, seed: 1, scratch: false },
             file: format!("checkpoint-{epoch}.safetensors"),
             epoch,
             bytes: 1,
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_probe_cannot_reconstruct() {
         let mut list = list();
-        list[1].point.phase = Phase::Probe;
+        list[1].point.kind = RunKind::Probe;
         assert_eq!(with_decoder(list).len(), 3);
     }
 

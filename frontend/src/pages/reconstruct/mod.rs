@@ -129,12 +129,12 @@ fn Workbench(
         study.value().filter(|study| study.id == id).map(|study| (study.spec, study.classes))
     });
     let model = Memo::new(move |_| {
-        let of_study = || spec.with(|spec| spec.as_ref().map(|(spec, _)| spec.model));
+        let of_study = || spec.with(|spec| spec.as_ref().map(|(spec, _)| spec.settings.model));
         opened.checkpoint.with(|it| it.as_ref().map(|it| it.model)).or_else(of_study)
     });
     let dataset = Memo::new(move |_| {
         let side = model.get()?.image_size;
-        spec.with(|spec| spec.as_ref().map(|(spec, _)| (spec.dataset.clone(), side)))
+        spec.with(|spec| spec.as_ref().map(|(spec, _)| (spec.settings.dataset.clone(), side)))
     });
     let info: Fetched<DatasetInfo> = fetched(move || {
         dataset.with(|it| it.as_ref().map(|it| format!("/datasets/{}", api::escape(&it.0.name))))

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
-    Phase,
+    RunKind,
     api::RunRow,
     chart::{CurveKind, CurveSeries, EpochSeries, Figure, FigureKind, accuracy_by_epoch, curve},
 };
@@ -14,33 +14,40 @@ use crate::{
     components::Segmented,
 };
 
-/// The tabs of a phase: a pre-training's accuracy is that of nearest neighbours.
-fn tabs(phase: Phase) -> Vec<(FigureKind, String)> {
-    let accuracy = if phase == Phase::Pretrain { "k-NN accuracy" } else { "Accuracy by epoch" };
-    vec![
-        (FigureKind::Curve(CurveKind::Loss), "Loss".to_owned()),
-        (FigureKind::Curve(CurveKind::LearningRate), "Learning rate".to_owned()),
-        (FigureKind::Curve(CurveKind::Speed), "Images/s".to_owned()),
-        (FigureKind::AccuracyByEpoch, accuracy.to_owned()),
-    ]
+/// The tabs of a run of this kind: nearest neighbours train nothing, a pre-training is asked by them.
+fn tabs(kind: RunKind) -> Vec<(FigureKind, String)> {
+    let trained = [
+        (FigureKind::Curve(CurveKind::Loss), "Loss"),
+        (FigureKind::Curve(CurveKind::LearningRate), "Learning rate"),
+        (FigureKind::Curve(CurveKind::Speed), "Images/s"),
+    ];
+    let accuracy = |name| (FigureKind::AccuracyByEpoch, name);
+    let tabs = match kind {
+        RunKind::Pretrain => trained.to_vec(),
+        RunKind::Knn => vec![accuracy("k-NN accuracy by epoch")],
+        RunKind::Probe | RunKind::Finetune => {
+            trained.into_iter().chain([accuracy("Accuracy by epoch")]).collect()
+        }
+    };
+    tabs.into_iter().map(|(tab, name)| (tab, name.to_owned())).collect()
 }
 
-/// The tab to show: the chosen one where the phase has it, else the first.
-fn tab(chosen: Option<&str>, phase: Phase) -> FigureKind {
+/// The tab to show: the chosen one where the kind has it, else the first.
+fn tab(chosen: Option<&str>, of: RunKind) -> FigureKind {
     let chosen = chosen.and_then(|name| name.parse::<FigureKind>().ok());
-    let tabs = tabs(phase);
+    let tabs = tabs(of);
     chosen.filter(|kind| tabs.iter().any(|(tab, _)| tab == kind)).unwrap_or(tabs[0].0)
 }
 
 /// The figure of a tab.
 fn figure(kind: FigureKind, run: &RunRow, trace: &Trace) -> Figure {
     let events = if trace.run == Some(run.id) { &trace.events[..] } else { &[] };
-    let label = run.point.label();
+    let label = run.label();
     match kind {
         FigureKind::Curve(which) => {
             curve(which, &[CurveSeries::from_events(which, run.id, label, events)])
         }
-        _ => accuracy_by_epoch(&[EpochSeries::from_events(run.id, run.point.phase, label, events)]),
+        _ => accuracy_by_epoch(&[EpochSeries::from_events(run.id, run.point.kind, label, events)]),
     }
 }
 
@@ -54,8 +61,8 @@ pub fn Curves(
 ) -> impl IntoView {
     let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
     let (chosen, choose) = query_signal_with_options::<String>("curve", options);
-    let phase = Memo::new(move |_| run.with(|run| run.as_ref().map(|run| run.point.phase)));
-    let kind = Memo::new(move |_| phase.get().map(|phase| tab(chosen.get().as_deref(), phase)));
+    let of = Memo::new(move |_| run.with(|run| run.as_ref().map(|run| run.point.kind)));
+    let kind = Memo::new(move |_| of.get().map(|of| tab(chosen.get().as_deref(), of)));
     let drawn = Signal::derive(move || {
         run.with(|run| {
             let (run, kind) = (run.as_ref()?, kind.get()?);
@@ -70,9 +77,9 @@ pub fn Curves(
         choose.set(Some(kind.as_str().to_owned()));
     });
     let bar = move || {
-        phase.get().map(|phase| {
+        of.get().map(|of| {
             view! {
-                <Segmented label="Number to show" choices=tabs(phase) value=kind choose=picked/>
+                <Segmented label="Number to show" choices=tabs(of) value=kind choose=picked/>
             }
         })
     };
@@ -93,14 +100,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_phase_has_its_accuracy_and_no_other_figure() {
+    fn every_kind_has_its_own_figures() {
         let accuracy = Some("accuracy-by-epoch");
-        for (phase, name) in
-            [(Phase::Probe, "Accuracy by epoch"), (Phase::Pretrain, "k-NN accuracy")]
-        {
-            assert_eq!(tab(accuracy, phase), FigureKind::AccuracyByEpoch);
-            assert_eq!(tabs(phase)[3].1, name);
-        }
-        assert_eq!(tab(Some("tradeoff"), Phase::Probe), FigureKind::Curve(CurveKind::Loss));
+        assert_eq!(tab(accuracy, RunKind::Probe), FigureKind::AccuracyByEpoch);
+        assert_eq!(tab(Some("loss"), RunKind::Knn), FigureKind::AccuracyByEpoch);
+        let loss = FigureKind::Curve(CurveKind::Loss);
+        assert_eq!(tab(accuracy, RunKind::Pretrain), loss);
+        assert_eq!(tab(Some("tradeoff"), RunKind::Probe), loss);
     }
 }

@@ -1,7 +1,7 @@
 //! How a study follows its events, and what the runs of a study come to.
 
 use shared::{
-    Phase, RunId, RunState, StudySpec,
+    RunId, RunKind, RunState, Settings,
     api::{LiveEvent, RunRow, StudyDetail},
     study::ProbeFeatures,
 };
@@ -70,20 +70,22 @@ pub fn default_run(runs: &[RunRow]) -> Option<RunId> {
 }
 
 /// What a run costs beside the others of its study, in operations for each training image.
-fn weight(spec: &StudySpec, phase: Phase) -> f64 {
-    match phase {
-        Phase::Pretrain => {
-            f64::from(spec.pretrain.epochs)
-                * spec.model.pretrain_operations(spec.pretrain.mask_ratio)
+fn weight(settings: &Settings, kind: RunKind) -> f64 {
+    let Settings { model, pretrain, probe, finetune, .. } = settings;
+    match kind {
+        RunKind::Pretrain => {
+            f64::from(pretrain.epochs) * model.pretrain_operations(pretrain.mask_ratio)
         }
-        Phase::Finetune => 3.0 * f64::from(spec.finetune.epochs) * spec.model.encode_operations(),
-        Phase::Probe => {
+        // A few images for each checkpoint.
+        RunKind::Knn => model.encode_operations(),
+        RunKind::Finetune => 3.0 * f64::from(finetune.epochs) * model.encode_operations(),
+        RunKind::Probe => {
             // Cached: each image and its mirror image once; augmented: anew in each epoch.
-            let passes = match spec.probe.features {
+            let passes = match probe.features {
                 ProbeFeatures::Cached => 2.0,
-                ProbeFeatures::Augmented => f64::from(spec.probe.epochs),
+                ProbeFeatures::Augmented => f64::from(probe.epochs),
             };
-            passes * spec.model.encode_operations()
+            passes * model.encode_operations()
         }
     }
 }
@@ -92,7 +94,7 @@ fn weight(spec: &StudySpec, phase: Phase) -> f64 {
 pub fn fraction(study: &StudyDetail) -> f64 {
     let (mut done, mut all) = (0.0, 0.0);
     for run in &study.runs {
-        let weight = weight(&study.spec, run.point.phase);
+        let weight = weight(&study.spec.settings, run.point.kind);
         all += weight;
         done += weight * if run.state.is_over() { 1.0 } else { run.progress.fraction() };
     }
@@ -105,20 +107,23 @@ pub fn seconds_left(study: &StudyDetail) -> Option<f64> {
     if study.runs.iter().all(|run| run.state.is_over()) {
         return None;
     }
-    let speed = |phase: Phase| {
-        let of_phase = study.runs.iter().filter(|run| run.point.phase == phase);
-        let whole: Vec<f64> = of_phase.filter_map(whole_seconds).collect();
+    let speed = |kind: RunKind| {
+        let of_kind = study.runs.iter().filter(|run| run.point.kind == kind);
+        let whole: Vec<f64> = of_kind.filter_map(whole_seconds).collect();
         (!whole.is_empty()).then(|| whole.iter().sum::<f64>() / whole.len() as f64)
     };
-    let known = Phase::ALL.map(|phase| (phase, speed(phase)));
+    let known = RunKind::ALL.map(|kind| (kind, speed(kind)));
     let mut left = 0.0;
     for run in study.runs.iter().filter(|run| !run.state.is_over()) {
-        let phase = run.point.phase;
-        let seconds = known.iter().find(|(of, _)| *of == phase).and_then(|(_, seconds)| *seconds);
-        // A phase that has not begun is reckoned from the other one by its cost.
+        let kind = run.point.kind;
+        let seconds = known.iter().find(|(of, _)| *of == kind).and_then(|(_, seconds)| *seconds);
+        // A kind that has not begun is reckoned from the other one by its cost.
         let seconds = seconds.or_else(|| {
             let (of, seconds) = known.iter().find(|(_, seconds)| seconds.is_some())?;
-            Some((*seconds)? * weight(&study.spec, phase) / weight(&study.spec, *of))
+            Some(
+                (*seconds)? * weight(&study.spec.settings, kind)
+                    / weight(&study.spec.settings, *of),
+            )
         })?;
         left += run.progress.seconds_left().unwrap_or(seconds * (1.0 - run.progress.fraction()));
     }
@@ -143,40 +148,14 @@ pub fn done_of(runs: &[RunRow]) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use shared::{
-        Progress, RunEvent, Stamped, StudyId,
-        study::{HeadInit, ProbeOptimizer, presets},
-    };
+    use shared::{RunEvent, Stamped, study::presets};
 
     use super::*;
 
     fn study() -> StudyDetail {
-        let spec = presets()[0].spec.clone();
-        let id = StudyId::from_parts(1, [0; 10]);
-        let run = |(at, point)| RunRow {
-            id: RunId::from_parts(1, [at; 10]),
-            study: id,
-            study_name: spec.name.clone(),
-            dataset: spec.dataset.name.clone(),
-            trigger: spec.attack.trigger.label(),
-            trigger_kind: spec.attack.trigger.kind().into(),
-            strength: spec.attack.trigger.strength(),
-            optimizer: ProbeOptimizer::Lars,
-            head_init: HeadInit::Normal,
-            point,
-            parent: None,
-            state: RunState::Queued,
-            progress: Progress::default(),
-            metrics: None,
-            created_at: 0,
-            started_at: None,
-            ended_at: None,
-            error: None,
-        };
-        let mut grid = spec.grid.clone();
-        grid.seeds.truncate(1);
-        let runs = (0u8..).zip(grid.points()).map(run).collect();
-        StudyDetail { id, created_at: 0, classes: vec!["a".into(), "b".into()], runs, spec }
+        let mut study = crate::fixture::study(presets()[0].spec.clone());
+        study.runs.retain(|run| run.point.kind != RunKind::Knn);
+        study
     }
 
     fn step(run: RunId, state: RunState, seq: u64) -> LiveEvent {

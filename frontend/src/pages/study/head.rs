@@ -29,7 +29,9 @@ fn badges(study: &StudyDetail) -> Vec<(RunState, u32)> {
 /// `5 of 12 runs done, about 8 min left`.
 fn progress_text(study: &StudyDetail) -> String {
     let (done, all) = done_of(&study.runs);
-    let runs = format!("{done} of {} done", format::things(all as u64, "run", "runs"));
+    let reused = study.runs.iter().filter(|run| run.reused).count();
+    let reused = if reused > 0 { format!(" ({reused} reused)") } else { String::new() };
+    let runs = format!("{done} of {} done{reused}", format::things(all as u64, "run", "runs"));
     match seconds_left(study) {
         Some(left) => format!("{runs}, about {} left", format::duration(left)),
         None => runs,

@@ -2,11 +2,14 @@
 
 use leptos::prelude::*;
 use shared::{
-    Phase, RunId, RunState,
+    RunId, RunState,
     api::{RunRow, StudyDetail},
 };
 
-use crate::components::{ProgressBar, StateBadge, format};
+use crate::{
+    components::{ProgressBar, StateBadge, format},
+    run_name::run_name,
+};
 
 /// A pre-training and what starts from it, as places in the list of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,41 +18,28 @@ struct Branch {
     leaves: Vec<usize>,
 }
 
-/// The branches in the order of their roots. A run without a known encoder is a branch of its own.
+/// The branches in the order of their roots. A run whose pre-training is not of the study is a branch of its own.
 fn branches(runs: &[RunRow]) -> Vec<Branch> {
-    let is_root = |run: &RunRow| {
-        run.point.phase == Phase::Pretrain
-            || !runs.iter().any(|other| run.point.encoder() == Some(other.point))
-    };
+    let root = |run: &RunRow| runs.iter().position(|other| Some(other.id) == run.parent);
     let mut branches: Vec<Branch> = Vec::new();
-    for (place, _) in runs.iter().enumerate().filter(|(_, run)| is_root(run)) {
+    for place in (0..runs.len()).filter(|&place| root(&runs[place]).is_none()) {
         branches.push(Branch { root: place, leaves: Vec::new() });
     }
-    for (place, run) in runs.iter().enumerate().filter(|(_, run)| !is_root(run)) {
-        let branch =
-            branches.iter_mut().find(|branch| run.point.encoder() == Some(runs[branch.root].point));
-        if let Some(branch) = branch {
+    for (place, run) in runs.iter().enumerate() {
+        let root = root(run);
+        if let Some(branch) = branches.iter_mut().find(|branch| Some(branch.root) == root) {
             branch.leaves.push(place);
         }
     }
     branches
 }
 
-/// What tells a run from its neighbours in the tree. Those of an imported encoder stand side by side.
-fn name(run: &RunRow, seeds: bool) -> String {
-    let seed = if seeds { format!(", seed {}", run.point.seed) } else { String::new() };
-    match run.point.phase {
-        Phase::Pretrain => format!("Pre-training, PPR {}{seed}", run.point.ppr),
-        Phase::Probe if run.parent.is_none() => format!("Probe, LPR {}{seed}", run.point.lpr),
-        Phase::Probe => format!("Probe, LPR {}", run.point.lpr),
-        Phase::Finetune if run.point.scratch => {
-            format!("From scratch, FPR {}{seed}", run.point.lpr)
-        }
-        Phase::Finetune if run.parent.is_none() => {
-            format!("Fine-tuning, FPR {}{seed}", run.point.lpr)
-        }
-        Phase::Finetune => format!("Fine-tuning, FPR {}", run.point.lpr),
-    }
+/// What tells the run at this place from its neighbours in the tree.
+fn name(study: &StudyDetail, place: usize) -> Option<String> {
+    let run = study.runs.get(place)?;
+    let parent = study.runs.iter().find(|other| Some(other.id) == run.parent);
+    let seeds = study.spec.values_of("seed").len() > 1;
+    Some(run_name(run.point, &run.varied, parent.map(|parent| &parent.varied), seeds))
 }
 
 /// What stands behind a run: its result, its progress, or nothing.
@@ -101,16 +91,16 @@ pub fn Lineage(
             .collect_view()
     };
     let encoder = move || {
-        study.with(|study| study.as_ref().and_then(|study| study.spec.encoder.clone())).map(
-            |name| {
+        study
+            .with(|study| study.as_ref().and_then(|study| study.spec.settings.encoder.clone()))
+            .map(|name| {
                 view! {
                     <p class="small">
                         "Imported encoder "
                         <a href="/checkpoints">{name}</a>
                     </p>
                 }
-            },
-        )
+            })
     };
     view! {
         <nav class="lineage" aria-label="Runs of this study">
@@ -129,11 +119,6 @@ fn Node(
     let run = Memo::new(move |_| {
         study.with(|study| study.as_ref().and_then(|study| study.runs.get(place).cloned()))
     });
-    let seeds = move || {
-        study.with_untracked(|study| {
-            study.as_ref().is_some_and(|study| study.spec.grid.seeds.len() > 1)
-        })
-    };
     let state = Memo::new(move |_| run.with(|run| run.as_ref().map(|run| run.state)));
     let fraction = Signal::derive(move || {
         run.with(|run| run.as_ref().map_or(0.0, |run| run.progress.fraction()))
@@ -145,7 +130,7 @@ fn Node(
         let here = run.with(|run| run.as_ref().map(|run| run.id));
         (here.is_some() && here == selected.get()).then_some("true")
     };
-    let title = move || run.with(|run| run.as_ref().map(|run| name(run, seeds())));
+    let title = Memo::new(move |_| study.with(|study| name(study.as_ref()?, place)));
     view! {
         <a class="node" href=href data-noscroll aria-current=current>
             <span class="node-name">{title}</span>
@@ -154,7 +139,7 @@ fn Node(
             <Show when=move || state.get() == Some(RunState::Running)>
                 <ProgressBar
                     fraction
-                    label=Signal::derive(move || title().unwrap_or_default())
+                    label=Signal::derive(move || title.get().unwrap_or_default())
                 />
             </Show>
         </a>
@@ -164,71 +149,41 @@ fn Node(
 #[cfg(test)]
 mod tests {
     use shared::{
-        Progress, Ratio, StudyId,
+        Ratio, RunKind,
         metric::Metrics,
-        run::RunPoint,
-        study::{GridSpec, HeadInit, ProbeOptimizer},
+        study::{Axis, presets},
     };
 
     use super::*;
+    use crate::fixture;
 
-    fn run(point: RunPoint) -> RunRow {
-        RunRow {
-            id: RunId::from_parts(1, [1; 10]),
-            study: StudyId::from_parts(1, [0; 10]),
-            study_name: String::new(),
-            dataset: String::new(),
-            trigger: String::new(),
-            trigger_kind: String::new(),
-            strength: 0.4,
-            optimizer: ProbeOptimizer::Lars,
-            head_init: HeadInit::Normal,
-            point,
-            parent: None,
-            state: RunState::Queued,
-            progress: Progress::default(),
-            metrics: None,
-            created_at: 0,
-            started_at: None,
-            ended_at: None,
-            error: None,
-        }
+    #[test]
+    fn each_classifier_hangs_on_its_pretraining() {
+        let mut spec = presets()[0].spec.clone();
+        spec.runs = vec![RunKind::Probe, RunKind::Finetune];
+        spec.axes = vec![
+            Axis::of("pretrain.poisons", [0u32, 10]),
+            Axis::of("finetune.start", ["encoder", "scratch"]),
+        ];
+        spec.settings.probe.poisons = 3;
+        spec.settings.seed = 2;
+        let study = fixture::study(spec);
+        let branches = branches(&study.runs);
+        let shape: Vec<_> = branches.iter().map(|branch| branch.leaves.len()).collect();
+        assert_eq!(shape.iter().sum::<usize>() + shape.len(), study.runs.len());
+        assert_eq!(shape.iter().filter(|&&leaves| leaves == 2).count(), 2, "{shape:?}");
+        let told = |place| name(&study, place).expect("a run");
+        assert_eq!(told(branches[0].root), "Pre-training, PPR 0");
+        assert_eq!(told(branches[0].leaves[0]), "Probe, LPR 3");
     }
 
     #[test]
-    fn each_probe_hangs_on_its_pretraining() {
-        let grid = GridSpec {
-            ppr: vec![0, 10],
-            lpr: vec![0],
-            fpr: vec![3],
-            scratch: true,
-            seeds: vec![1],
-        };
-        let runs: Vec<_> = grid.points().into_iter().map(run).collect();
-        assert_eq!(
-            branches(&runs),
-            [
-                Branch { root: 0, leaves: vec![1, 2] },
-                Branch { root: 3, leaves: vec![4, 5] },
-                Branch { root: 6, leaves: vec![] },
-            ]
-        );
-        assert_eq!(branches(&runs[1..2]), [Branch { root: 0, leaves: vec![] }]);
-    }
-
-    #[test]
-    fn a_run_is_named_and_told() {
-        let mut probe =
-            run(RunPoint { phase: Phase::Probe, ppr: 10, lpr: 3, seed: 2, scratch: false });
-        assert_eq!(name(&probe, true), "Probe, LPR 3, seed 2");
-        probe.parent = Some(probe.id);
-        assert_eq!(name(&probe, true), "Probe, LPR 3");
-        assert_eq!(behind(&probe), None);
-        probe.state = RunState::Done;
+    fn a_result_stands_behind_its_run() {
+        let mut run = fixture::study(presets()[0].spec.clone()).runs.remove(0);
+        assert_eq!(behind(&run), None);
+        run.state = RunState::Done;
         let share = Ratio { hits: 8, total: 10 };
-        probe.metrics = Some(Metrics { ca: share, asr: share, ra: share, top5: None });
-        assert_eq!(behind(&probe).as_deref(), Some("ASR 80.0 %"));
-        let root = run(probe.point.encoder().expect("a pre-training"));
-        assert_eq!(name(&root, true), "Pre-training, PPR 10, seed 2");
+        run.metrics = Some(Metrics { ca: share, asr: share, ra: share, top5: None });
+        assert_eq!(behind(&run).as_deref(), Some("ASR 80.0 %"));
     }
 }

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 use shared::{
-    Phase, PoisonPlan, Rgb8, RunId, Stage, StudySpec, Trigger,
+    PoisonPlan, Rgb8, RunId, RunKind, Stage, StudySpec, Trigger,
     api::{Samples, StudyDetail},
     study::DatasetSpec,
 };
@@ -39,8 +39,8 @@ fn told(plan: &PoisonPlan, classes: &[String]) -> String {
     }
     let clean_label = plan.samples.iter().all(|sample| sample.class == target);
     let of = if clean_label { "class" } else { "every class but" };
-    let label = match (plan.phase, clean_label) {
-        (Phase::Pretrain, _) => String::new(),
+    let label = match (plan.kind, clean_label) {
+        (RunKind::Pretrain, _) => String::new(),
         (_, true) => " and keep their label".into(),
         (_, false) => format!(" and the label of class {target}{name}"),
     };
@@ -74,15 +74,15 @@ fn samples_path(spec: &StudySpec, plan: &PoisonPlan, shown: usize) -> Option<Str
     if indices.is_empty() {
         return None;
     }
-    let limits = limits(&spec.dataset);
+    let limits = limits(&spec.settings.dataset);
     let query = api::query(&[
         ("split", "train"),
-        ("side", &spec.model.image_size.to_string()),
+        ("side", &spec.settings.model.image_size.to_string()),
         ("indices", &indices.join(",")),
         (limits[0].0, &limits[0].1),
         (limits[1].0, &limits[1].1),
     ]);
-    Some(format!("/datasets/{}/samples{query}", api::escape(&spec.dataset.name)))
+    Some(format!("/datasets/{}/samples{query}", api::escape(&spec.settings.dataset.name)))
 }
 
 /// Decodes the images and puts the trigger into each.
@@ -93,7 +93,8 @@ fn poisoned(
     key: Option<&Rgb8>,
 ) -> Vec<Poisoned> {
     let trigger =
-        Trigger::prepare(&spec.attack.trigger, key, samples.side as usize, Stage::Train).ok();
+        Trigger::prepare(&spec.settings.attack.trigger, key, samples.side as usize, Stage::Train)
+            .ok();
     let one = |item: &shared::api::SampleImage| {
         let clean = decode_rgb(samples.side, &item.rgb)?;
         let triggered = trigger.as_ref().map(|trigger| trigger.applied(&clean));
@@ -133,7 +134,7 @@ pub fn PoisonedImages(
     let wanted = Memo::new(move |_| {
         spec.with(|spec| {
             let (spec, _) = spec.as_ref()?;
-            Some((spec.attack.trigger.key()?.to_owned(), spec.model.image_size))
+            Some((spec.settings.attack.trigger.key()?.to_owned(), spec.settings.model.image_size))
         })
     });
     let key = key_pixels(wanted, move |problem| failed.set(Some(problem)));
@@ -147,12 +148,13 @@ pub fn PoisonedImages(
     });
     // A pre-training has no labels, and under a clean-label attack the copies keep theirs.
     let target = move || {
-        if own_plan.with(|plan| plan.as_ref().is_none_or(|plan| plan.phase == Phase::Pretrain)) {
+        if own_plan.with(|plan| plan.as_ref().is_none_or(|plan| plan.kind == RunKind::Pretrain)) {
             return None;
         }
         spec.with(|spec| {
-            let (spec, classes) = spec.as_ref().filter(|(spec, _)| !spec.attack.clean_label)?;
-            classes.get(spec.attack.target_class as usize).cloned()
+            let (spec, classes) =
+                spec.as_ref().filter(|(spec, _)| !spec.settings.attack.clean_label)?;
+            classes.get(spec.settings.attack.target_class as usize).cloned()
         })
     };
     let words = move || match (begun.get(), plan.get(), spec.get()) {
@@ -243,7 +245,7 @@ mod tests {
         let samples =
             (0..count).map(|i| PoisonedSample { index: i * 3, class: 1 }).collect::<Vec<_>>();
         PoisonPlan {
-            phase: Phase::Probe,
+            kind: RunKind::Probe,
             seed: 1,
             target_class: 0,
             per_class: 3,
@@ -291,7 +293,7 @@ mod tests {
         let key = Rgb8::filled(2, 2, [255; 3]);
         let made = poisoned(spec, &[], &samples, Some(&key));
         assert_eq!(made[0].class, "7");
-        let ratio = spec.attack.trigger.strength() as f32;
+        let ratio = spec.settings.attack.trigger.strength() as f32;
         let expected = (ratio * 255.0) as u8;
         assert_eq!(made[0].triggered.as_ref().map(|image| image.pixel(0, 0)), Some([expected; 3]));
         assert_eq!(poisoned(spec, &[], &samples, None)[0].triggered, None, "the key is on its way");

@@ -2,12 +2,15 @@
 
 use leptos::prelude::*;
 use shared::{
-    Phase, Ratio, RunId,
+    Ratio, RunId, RunKind,
     api::{RunRow, StudyDetail},
     run::RunPoint,
 };
 
-use crate::components::{StateBadge, format};
+use crate::{
+    components::{StateBadge, format},
+    run_name::{besides, label, value},
+};
 
 /// A share with its interval.
 #[component]
@@ -54,6 +57,18 @@ fn seconds(run: &RunRow) -> Option<f64> {
     Some(run.ended_at?.saturating_sub(run.started_at?) as f64 / 1000.0)
 }
 
+/// The settings that need a column: those varied in any run that have none of their own.
+fn varied_paths(rows: &[RunRow]) -> Vec<String> {
+    let mut paths: Vec<String> = Vec::new();
+    for (path, _) in rows.iter().flat_map(|run| besides(&run.varied)) {
+        if !paths.iter().any(|known| known == path) {
+            paths.push(path.to_owned());
+        }
+    }
+    paths.sort_unstable();
+    paths
+}
+
 /// The table of the study's classifiers.
 #[component]
 pub fn Results(
@@ -66,7 +81,7 @@ pub fn Results(
     let rows = Memo::new(move |_| {
         study.with(|study| {
             let runs = study.iter().flat_map(|study| &study.runs);
-            let probes = runs.filter(|run| run.point.phase != Phase::Pretrain);
+            let probes = runs.filter(|run| run.point.kind != RunKind::Pretrain);
             probes
                 .map(|run| RunRow { progress: shared::Progress::default(), ..run.clone() })
                 .collect::<Vec<_>>()
@@ -77,9 +92,16 @@ pub fn Results(
             rows.iter().any(|run| run.metrics.is_some_and(|metrics| metrics.top5.is_some()))
         })
     });
+    let varied = Memo::new(move |_| rows.with(|rows| varied_paths(rows)));
     let lines = move || {
-        let top5 = top5.get();
-        rows.get().into_iter().map(|run| view! { <Line run selected top5/> }).collect_view()
+        let (top5, varied) = (top5.get(), varied.get());
+        let line = |run| view! { <Line run selected top5 varied=varied.clone()/> };
+        rows.get().into_iter().map(line).collect_view()
+    };
+    let headers = move || {
+        let header =
+            |path: String| view! { <th scope="col" title=path.clone()>{label(&path)}</th> };
+        varied.get().into_iter().map(header).collect_view()
     };
     view! {
         <div class="table-box table-plain">
@@ -90,6 +112,7 @@ pub fn Results(
                         <th scope="col">"Run"</th>
                         <th scope="col" class="number" title="Poisoned images per non-target class in pre-training">"PPR"</th>
                         <th scope="col" class="number" title="Poisoned images per non-target class in the classifier's training: the probe's LPR, fine-tuning's FPR">"LPR, FPR"</th>
+                        {headers}
                         <th scope="col" class="number">"Seed"</th>
                         <th scope="col" class="number" title="Clean accuracy: correct among the clean validation images">"CA"</th>
                         <Show when=move || top5.get()>
@@ -121,10 +144,19 @@ fn Line(
     selected: Memo<Option<RunId>>,
     /// Whether the table has a column for top-5 accuracy.
     top5: bool,
+    /// The settings that have a column, by path.
+    varied: Vec<String>,
 ) -> impl IntoView {
     let id = run.id;
     let metrics = run.metrics;
     let current = move || (selected.get() == Some(id)).then_some("true");
+    let cells = varied
+        .into_iter()
+        .map(|path| {
+            let text = run.varied.get(&path).map_or_else(|| "–".into(), |its| value(&path, its));
+            view! { <td data-label=label(&path)>{text}</td> }
+        })
+        .collect_view();
     let time = seconds(&run).map_or_else(|| "–".into(), format::duration);
     view! {
         <tr aria-current=current>
@@ -135,6 +167,7 @@ fn Line(
             </th>
             <td class="number" data-label="PPR">{ppr_text(run.point)}</td>
             <td class="number" data-label=run.point.rate_name()>{run.point.lpr}</td>
+            {cells}
             <td class="number" data-label="Seed">{run.point.seed}</td>
             <ShareCell ratio=metrics.map(|metrics| metrics.ca) colour="clean" label="CA"/>
             {top5
@@ -146,7 +179,29 @@ fn Line(
             <ShareCell ratio=metrics.map(|metrics| metrics.ra) colour="" label="RA"/>
             <td class="number muted" data-label="n, clean / triggered">{counted(&run)}</td>
             <td class="number muted" data-label="Time">{time}</td>
-            <td data-label="State"><StateBadge state=run.state/></td>
+            <td data-label="State">
+                <span class="state-cell">
+                    <StateBadge state=run.state/>
+                    {run.reused.then(|| view! { <span class="muted small" title="An earlier study had made it">"reused"</span> })}
+                </span>
+            </td>
         </tr>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::study::{Axis, presets};
+
+    use super::*;
+
+    #[test]
+    fn varied_settings_have_columns_but_poisons_and_seeds() {
+        let mut spec = presets()[0].spec.clone();
+        spec.axes.push(Axis::of("attack.trigger.ratio", [0.2, 0.3]));
+        let study = crate::fixture::study(spec);
+        assert_eq!(varied_paths(&study.runs), ["attack.trigger.ratio"]);
+        let point = RunPoint::of(RunKind::Probe, &study.spec.settings);
+        assert!(varied_paths(&[crate::fixture::row(point)]).is_empty());
     }
 }

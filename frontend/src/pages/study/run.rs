@@ -2,7 +2,7 @@
 
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
-    Phase, Progress, RunId, RunState, StepTime,
+    Progress, RunId, RunKind, RunState, StepTime,
     api::{Problem, RunRow},
 };
 
@@ -10,13 +10,14 @@ use super::{curves::Curves, trace::Trace};
 use crate::{
     api,
     components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format},
+    run_name::varied_text,
 };
 
 /// Where a run stands, in a line.
 fn standing(run: &RunRow) -> String {
     let progress = &run.progress;
     match run.state {
-        RunState::Queued if run.point.phase == Phase::Pretrain => "Waits for its turn.".into(),
+        RunState::Queued if run.parent.is_none() => "Waits for its turn.".into(),
         RunState::Queued => "Waits for its turn, and for the pre-training that it starts from.".into(),
         RunState::Running => {
             if let Some(preparing) = &progress.preparing {
@@ -38,7 +39,12 @@ fn standing(run: &RunRow) -> String {
                 format!(" in {}", format::duration(to.saturating_sub(from) as f64 / 1000.0))
             });
             let took = took.unwrap_or_default();
-            format!("{} epochs{took}{}.", progress.epochs, waiting(progress))
+            let what = match (run.point.kind, progress.epochs) {
+                (RunKind::Knn, _) | (_, 0) => "Done".into(),
+                (_, epochs) => format!("{epochs} epochs"),
+            };
+            let reused = if run.reused { " An earlier study had made it." } else { "" };
+            format!("{what}{took}{}.{reused}", waiting(progress))
         }
         RunState::Failed => "Stopped with an error.".into(),
         RunState::Interrupted => {
@@ -54,9 +60,16 @@ fn waiting(progress: &Progress) -> String {
     share.map(|share| format!(", {:.0} % waiting for data", 100.0 * share)).unwrap_or_default()
 }
 
+/// The run in a few words, its varied settings by their names.
+fn run_label(run: &RunRow) -> String {
+    let varied = varied_text(&run.varied);
+    let more = if varied.is_empty() { String::new() } else { format!(", {varied}") };
+    format!("{}{more}", run.point.label())
+}
+
 /// The last checkpoint's page, for a pre-training that has one.
 fn reconstruct_link(run: &RunRow) -> Option<String> {
-    let file = run.progress.checkpoint.as_ref().filter(|_| run.point.phase == Phase::Pretrain)?;
+    let file = run.progress.checkpoint.as_ref().filter(|_| run.point.kind == RunKind::Pretrain)?;
     let query = api::query(&[("run", &run.id.to_string()), ("file", file)]);
     Some(format!("/reconstruct{query}"))
 }
@@ -91,7 +104,7 @@ pub fn RunPanel(
         });
     };
     let title = Memo::new(move |_| {
-        still.with(|run| run.as_ref().map(|run| sentence_case(&run.point.label())))
+        still.with(|run| run.as_ref().map(|run| sentence_case(&run_label(run))))
     });
     let told = Memo::new(move |_| run.with(|run| run.as_ref().map(standing)));
     let reconstruct = Memo::new(move |_| run.with(|run| run.as_ref().and_then(reconstruct_link)));
@@ -142,7 +155,7 @@ pub fn RunPanel(
                             <Confirm
                                 glyph=Glyph::Ban
                                 label="Cancel this run"
-                                question="Stop this run? Probes that wait for it are stopped, too."
+                                question="Stop this run? Runs that wait for it are stopped, too."
                                 yes="Stop it"
                                 act=Callback::new(move |()| ask("cancel"))
                                 busy

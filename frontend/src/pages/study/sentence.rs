@@ -1,52 +1,76 @@
 //! A specification in one sentence.
 
 use shared::{
-    StudySpec,
-    study::{DatasetSpec, GridSpec, Precision, ProbeFeatures},
+    RunKind, StudySpec,
+    param::Value,
+    study::{DatasetSpec, Precision, ProbeFeatures},
 };
 
-use crate::components::format::class_name;
+use crate::{
+    components::format::class_name,
+    run_name::{label, value},
+};
 
 /// What the study does, in one sentence.
 pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
-    let target = spec.attack.target_class;
-    let name = class_name(target, classes);
-    let features = match spec.probe.features {
+    let settings = &spec.settings;
+    let (model, probe) = (&settings.model, &settings.probe);
+    let target = settings.attack.target_class;
+    let makes = |kind| spec.runs.contains(&kind);
+    let features = match probe.features {
         ProbeFeatures::Cached => "cached features",
         ProbeFeatures::Augmented => "fresh crops",
     };
-    let GridSpec { lpr, fpr, scratch, .. } = &spec.grid;
-    let phase = |there: bool, text: String| if there { text } else { String::new() };
-    let fitted_by = spec.probe.fitted_by();
-    let probe = phase(!lpr.is_empty(), format!(", linear probe by {fitted_by} on {features}"));
-    let from_scratch = if *scratch { ", also from scratch" } else { "" };
-    let epochs = spec.finetune.epochs;
-    let finetune =
-        phase(!fpr.is_empty(), format!(", {epochs} epochs of fine-tuning{from_scratch}"));
-    let named = [("LPR", lpr), ("FPR", fpr)].into_iter().filter(|(_, counts)| !counts.is_empty());
-    let rates =
-        named.map(|(name, counts)| format!("{name} {}", listed(counts))).collect::<Vec<_>>();
-    let rates = rates.join(" and ");
-    let trigger = spec.attack.trigger.label();
-    let encoder = match &spec.encoder {
+    let scratch = spec.values_of("finetune.start").contains(&"scratch".into());
+    let mut recipe = vec![match &settings.encoder {
         Some(name) => format!("the imported encoder {name}"),
-        None => format!("{} epochs of pre-training", spec.pretrain.epochs),
-    };
+        None => format!("{} epochs of pre-training", settings.pretrain.epochs),
+    }];
+    if makes(RunKind::Knn) {
+        recipe.push("nearest neighbours at each checkpoint".into());
+    }
+    if makes(RunKind::Probe) {
+        recipe.push(format!("linear probe by {} on {features}", probe.fitted_by()));
+    }
+    if makes(RunKind::Finetune) {
+        let also = if scratch { ", also from scratch" } else { "" };
+        recipe.push(format!("{} epochs of fine-tuning{also}", settings.finetune.epochs));
+    }
+    let rates =
+        [(RunKind::Probe, "LPR", "probe.poisons"), (RunKind::Finetune, "FPR", "finetune.poisons")];
+    let rates = rates.into_iter().filter(|(kind, ..)| makes(*kind));
+    let rates: Vec<_> = rates
+        .map(|(_, name, path)| format!("{name} {}", listed(path, &spec.values_of(path))))
+        .collect();
+    let rates =
+        if rates.is_empty() { String::new() } else { format!(" × {}", rates.join(" and ")) };
+    let seeds = spec.values_of("seed");
+    let trigger = settings.attack.trigger.label();
     let (first, rest) = trigger.split_at(trigger.len().min(1));
     format!(
-        "{}{rest} towards class {target}{name} on {}: PPR {} × {} with {} {}; ViT of {} × {} blocks on {}-px images{}, \
-         {encoder}{probe}{finetune}.",
+        "{}{rest} towards class {target}{} on {}: PPR {}{rates} with {} {}{}; ViT of {} × {} blocks on {}-px images{}, {}.",
         first.to_uppercase(),
-        images(&spec.dataset),
-        listed(&spec.grid.ppr),
-        rates,
-        if spec.grid.seeds.len() == 1 { "seed" } else { "seeds" },
-        listed(&spec.grid.seeds),
-        spec.model.encoder.dim,
-        spec.model.encoder.depth,
-        spec.model.image_size,
-        if spec.precision == Precision::Bf16 { " in bf16" } else { "" },
+        class_name(target, classes),
+        images(&settings.dataset),
+        listed("pretrain.poisons", &spec.values_of("pretrain.poisons")),
+        if seeds.len() == 1 { "seed" } else { "seeds" },
+        listed("seed", &seeds),
+        varied(spec),
+        model.encoder.dim,
+        model.encoder.depth,
+        model.image_size,
+        if settings.precision == Precision::Bf16 { " in bf16" } else { "" },
+        recipe.join(", "),
     )
+}
+
+/// The axes that the sentence does not tell otherwise: `; Blend ratio: 0.2, 0.3`.
+fn varied(spec: &StudySpec) -> String {
+    let own = |path: &str| path == "seed" || path == "finetune.start" || path.ends_with(".poisons");
+    let others = spec.axes.iter().flat_map(|axis| &axis.paths).filter(|path| !own(path));
+    let told =
+        |path: &String| format!("; {}: {}", label(path), listed(path, &spec.values_of(path)));
+    others.map(told).collect::<Vec<_>>().concat()
 }
 
 fn images(dataset: &DatasetSpec) -> String {
@@ -62,31 +86,30 @@ fn images(dataset: &DatasetSpec) -> String {
     }
 }
 
-fn listed<T: ToString>(values: &[T]) -> String {
-    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+fn listed(path: &str, values: &[Value]) -> String {
+    values.iter().map(|its| value(path, its)).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::study::presets;
+    use shared::study::{Axis, presets};
 
     use super::*;
 
     #[test]
     fn a_study_in_one_sentence() {
-        let spec = &presets()[1].spec;
-        let mut one = spec.clone();
-        one.grid.seeds = vec![1];
+        let mut spec = presets()[1].spec.clone();
         assert_eq!(
-            sentence(&one, &["airplane".into()]),
+            sentence(&spec, &["airplane".into()]),
             "Blended stripes 0.40 towards class 0 (airplane) on cifar10 (500 training, 200 validation images per class): \
              PPR 0, 10 × LPR 0, 1, 3, 10, 50 with seed 1; ViT of 192 × 4 blocks on 32-px images, 60 epochs of \
-             pre-training, linear probe by LARS from uniform weights on cached features."
+             pre-training, nearest neighbours at each checkpoint, linear probe by LARS from uniform weights on cached \
+             features."
         );
-        one.encoder = Some("mae-base".into());
-        assert!(
-            sentence(&one, &[])
-                .contains("32-px images, the imported encoder mae-base, linear probe")
-        );
+        spec.axes.push(Axis::of("attack.trigger.ratio", [0.2, 0.3]));
+        spec.settings.encoder = Some("mae-base".into());
+        let told = sentence(&spec, &[]);
+        assert!(told.contains("with seed 1; Blend ratio: 0.2, 0.3; ViT"), "{told}");
+        assert!(told.contains("32-px images, the imported encoder mae-base, nearest"), "{told}");
     }
 }

@@ -38,9 +38,10 @@ pub fn request(
         _ if per_class.is_empty() => None,
         _ => return Err(FieldError::new("test_per_class", "takes a whole number, or nothing")),
     };
-    let mut attack = study.attack.clone();
+    let mut attack = study.settings.attack.clone();
     if let Some(entry) = choice.trigger.and_then(|place| CATALOGUE.get(place)) {
-        attack.trigger = entry.spec(study.model.image_size, study.model.patch_size);
+        attack.trigger =
+            entry.spec(study.settings.model.image_size, study.settings.model.patch_size);
     }
     if let Some(target) = choice.target {
         attack.target_class = target;
@@ -70,8 +71,8 @@ pub fn Choices(
     let error = move |path: &'static str| {
         Signal::derive(move || errors.with(|errors| message_at(errors, path)))
     };
-    let (own, of_study) = (study.spec.dataset.name.clone(), study.classes);
-    let attack = study.spec.attack;
+    let (own, of_study) = (study.spec.settings.dataset.name.clone(), study.classes);
+    let attack = study.spec.settings.attack;
     let sets = move || {
         let named = datasets.value().unwrap_or_default().into_iter();
         named
@@ -170,7 +171,7 @@ fn Select<O: IntoView + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use shared::{Phase, RunId, StudyId, run::RunPoint, study::presets};
+    use shared::{RunId, RunKind, StudyId, run::RunPoint, study::presets};
 
     use super::*;
 
@@ -180,7 +181,7 @@ mod tests {
             run: RunId::from_parts(9, [1; 10]),
             study: StudyId::from_parts(1, [0; 10]),
             study_name: "a".into(),
-            point: RunPoint { phase: Phase::Finetune, ppr: 0, lpr: 3, seed: 1, scratch: false },
+            point: RunPoint { kind: RunKind::Finetune, ppr: 0, lpr: 3, seed: 1, scratch: false },
             file: "checkpoint-0020.safetensors".into(),
             epoch: 20,
             bytes: 1,
@@ -194,7 +195,7 @@ mod tests {
             ClassifierSource::Run { run: checkpoint.run, epoch: Some(20) }
         );
         assert_eq!((plain.dataset, plain.test_per_class), (None, None));
-        assert_eq!(plain.attack.as_ref(), Some(&study.attack));
+        assert_eq!(plain.attack.as_ref(), Some(&study.settings.attack));
         let place = CATALOGUE.iter().position(|entry| entry.id == "sig");
         let (target, per_class) = (Some(4), " 10 ".to_owned());
         let other = ask(&Choice { dataset: Some("b".into()), trigger: place, target, per_class });

@@ -5,7 +5,7 @@ mod heat;
 
 use leptos::prelude::*;
 use shared::{
-    Phase, Ratio, RunId, RunState,
+    Ratio, RunId, RunKind, RunState,
     api::{RunRow, StudyDetail},
     metric::Evaluation,
 };
@@ -15,7 +15,7 @@ use heat::HeatMap;
 
 /// The run to show: a classifier that has ended.
 fn shown(run: &RunRow) -> Option<RunId> {
-    (run.state == RunState::Done && run.point.phase != Phase::Pretrain).then_some(run.id)
+    (run.state == RunState::Done && run.point.kind != RunKind::Pretrain).then_some(run.id)
 }
 
 /// The attack success rates, highest first, with the number of their class.

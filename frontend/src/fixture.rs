@@ -1,0 +1,58 @@
+//! What the tests of several pages look at: studies and their runs as the server tells them.
+
+use std::collections::BTreeMap;
+
+use shared::{
+    Digest, Progress, RunId, RunState, StudyId, StudySpec,
+    api::{RunRow, StudyDetail},
+    run::RunPoint,
+    study::{Content, Graph, HeadInit, ProbeOptimizer},
+};
+
+/// A queued run at a point.
+pub fn row(point: RunPoint) -> RunRow {
+    RunRow {
+        id: RunId::from_parts(1, [1; 10]),
+        digest: Digest::stored("0"),
+        study: StudyId::from_parts(1, [0; 10]),
+        study_name: "s".into(),
+        dataset: "shapes".into(),
+        trigger: "blended stripes 0.40".into(),
+        trigger_kind: "blended".into(),
+        strength: 0.4,
+        optimizer: Some(ProbeOptimizer::Lars),
+        head_init: Some(HeadInit::Normal),
+        point,
+        varied: BTreeMap::new(),
+        reused: false,
+        parent: None,
+        state: RunState::Queued,
+        progress: Progress::default(),
+        metrics: None,
+        created_at: 0,
+        started_at: None,
+        ended_at: None,
+        error: None,
+    }
+}
+
+/// A study whose runs all wait.
+pub fn study(spec: StudySpec) -> StudyDetail {
+    let graph = Graph::of(&spec, &Content::default()).expect("a sound study");
+    let id = |at: usize| RunId::from_parts(1, [at as u8; 10]);
+    let varies = |path: &String| spec.axes.iter().any(|axis| axis.paths.contains(path));
+    let run = |(at, node): (usize, &shared::study::Node)| {
+        let mut varied = node.described();
+        varied.retain(|path, _| varies(path));
+        RunRow {
+            id: id(at),
+            digest: node.digest.clone(),
+            varied,
+            parent: node.inputs.first().map(|&input| id(input)),
+            ..row(RunPoint::of(node.kind, &node.settings))
+        }
+    };
+    let runs = graph.nodes.iter().enumerate().map(run).collect();
+    let classes = vec!["a".into(), "b".into()];
+    StudyDetail { id: StudyId::from_parts(1, [0; 10]), created_at: 0, classes, runs, spec }
+}

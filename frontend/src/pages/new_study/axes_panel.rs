@@ -1,0 +1,282 @@
+//! Varied settings: any setting takes several values, and every combination is run.
+
+use leptos::{ev, prelude::*};
+use shared::{
+    Settings, StudySpec,
+    param::{self, Domain, SETTINGS, Setting, Value},
+    study::Axis,
+};
+
+use super::draft::Draft;
+use crate::{
+    components::{FieldMessage, Glyph, Icon},
+    run_name::label,
+};
+
+/// Settings whose values other panels list.
+const ELSEWHERE: [&str; 5] =
+    ["pretrain.poisons", "probe.poisons", "finetune.poisons", "finetune.start", "seed"];
+
+/// The axes that this panel shows, by their names.
+fn names(spec: &StudySpec) -> Vec<String> {
+    let here =
+        |axis: &&Axis| !(axis.paths.len() == 1 && ELSEWHERE.contains(&axis.paths[0].as_str()));
+    spec.axes.iter().filter(here).map(Axis::name).collect()
+}
+
+/// The settings that can be varied and are not: those that take numbers, names of a list, or on and off.
+fn candidates(spec: &StudySpec) -> Vec<&'static Setting> {
+    let taken =
+        |path: &str| spec.axes.iter().any(|axis| axis.paths.iter().any(|other| other == path));
+    SETTINGS
+        .iter()
+        .filter(|setting| setting.is_in(&spec.settings) && !ELSEWHERE.contains(&setting.path))
+        .filter(|setting| !matches!(setting.domain, Domain::Structure | Domain::Name { .. }))
+        .filter(|setting| !taken(setting.path))
+        .collect()
+}
+
+/// The part of a study that a path belongs to.
+fn part(path: &str) -> &'static str {
+    match path.split('.').next().unwrap_or_default() {
+        "attack" => "Attack",
+        "model" => "Model",
+        "pretrain" => "Pre-training",
+        "knn" => "Nearest neighbours",
+        "probe" => "Linear probe",
+        "finetune" => "Fine-tuning",
+        _ => "Study",
+    }
+}
+
+/// The values of an axis as a line of text.
+fn text(spec: &StudySpec, name: &str) -> String {
+    let axis = spec.axes.iter().find(|axis| axis.name() == name);
+    axis.map_or_else(String::new, |axis| {
+        let text = axis.to_string();
+        text.split_once('=').map(|(_, values)| values.replace(',', ", ")).unwrap_or_default()
+    })
+}
+
+/// Reads the values of an axis.
+fn parse(name: &str, values: &str, settings: &Settings) -> Result<Axis, String> {
+    let values: Vec<&str> =
+        values.split(',').map(str::trim).filter(|value| !value.is_empty()).collect();
+    if values.is_empty() {
+        return Err("takes at least one value; several with commas between them".into());
+    }
+    Axis::parse(&format!("{name}={}", values.join(",")), settings).map_err(|error| error.message)
+}
+
+/// What an axis of this setting takes, in words.
+fn takes(name: &str, settings: &Settings) -> String {
+    match param::find(name, settings) {
+        Some(setting) if setting.unit.is_empty() => setting.domain.takes(),
+        Some(setting) => format!("{} {}", setting.domain.takes(), setting.unit),
+        None => "a value of each, with colons between them".into(),
+    }
+}
+
+/// The values that a new axis begins with: the one that holds, and another where there are few.
+fn beginning(setting: &Setting, settings: &Settings) -> Vec<Value> {
+    match setting.domain {
+        Domain::Switch => vec![false.into(), true.into()],
+        Domain::Choice(choices) if choices.len() <= 3 => {
+            choices.iter().map(|choice| choice.name.into()).collect()
+        }
+        _ => param::get(settings, setting.path).into_iter().collect(),
+    }
+}
+
+/// The panel.
+#[component]
+pub fn AxesPanel() -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let shown = draft.part(names);
+    let free = Memo::new(move |_| {
+        draft
+            .spec
+            .with(|spec| candidates(spec).iter().map(|setting| setting.path).collect::<Vec<_>>())
+    });
+    let add = move |event: ev::Event| {
+        let path = event_target_value(&event);
+        draft.edit(|spec| {
+            if let Some(setting) = param::find(&path, &spec.settings) {
+                let values = beginning(setting, &spec.settings);
+                spec.axes.push(Axis::of(setting.path, values));
+            }
+        });
+    };
+    let options = move || {
+        let free = free.get();
+        let mut parts: Vec<&'static str> = Vec::new();
+        for path in &free {
+            if !parts.contains(&part(path)) {
+                parts.push(part(path));
+            }
+        }
+        parts
+            .into_iter()
+            .map(|group| {
+                let of = free.iter().filter(|path| part(path) == group);
+                let options = of
+                    .map(|path| view! { <option value=*path>{label(path)}</option> })
+                    .collect_view();
+                view! { <optgroup label=group>{options}</optgroup> }
+            })
+            .collect_view()
+    };
+    view! {
+        <section class="panel" aria-labelledby="axes-title">
+            <header class="panel-head">
+                <h2 id="axes-title">"Varied settings"</h2>
+                <span class="muted small">"every combination is run"</span>
+            </header>
+            <div class="panel-body stack">
+                <For each=move || shown.get() key=String::clone let:name>
+                    <AxisField name/>
+                </For>
+                <div class="field">
+                    <div class="field-head">
+                        <label for="axis-add">"Vary another setting"</label>
+                    </div>
+                    <span class="select">
+                        <select id="axis-add" on:change=add prop:value="">
+                            <option value="" selected=true>"choose one"</option>
+                            {options}
+                        </select>
+                    </span>
+                    <span class="field-why">
+                        "Runs that do not depend on it are shared by all of its values; poisons and seeds are listed under Poison."
+                    </span>
+                </div>
+            </div>
+        </section>
+    }
+}
+
+/// One axis: its values as text, and a button that takes it away.
+#[component]
+fn AxisField(
+    /// Its name: a path, or several with ampersands between them.
+    name: String,
+) -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let (of, title) = (name.clone(), label(&name));
+    let values = draft.part(move |spec| text(spec, &of));
+    let entry = RwSignal::new(values.get_untracked());
+    let wrong = RwSignal::new(None::<String>);
+    let of = name.clone();
+    let means = move |typed: &str| {
+        draft.spec.with_untracked(|spec| {
+            let axis = parse(&of, typed, &spec.settings).ok();
+            axis.is_some_and(|axis| spec.axes.contains(&axis))
+        })
+    };
+    // The field follows changes from elsewhere, but keeps what is being typed while it means the same.
+    Effect::new(move |_| {
+        let values = values.get();
+        if wrong.with_untracked(Option::is_none) && !means(&entry.get_untracked()) {
+            entry.set(values);
+        }
+    });
+    let of = name.clone();
+    let typed = move |event: ev::Event| {
+        let typed = event_target_value(&event);
+        let parsed = draft.spec.with_untracked(|spec| parse(&of, &typed, &spec.settings));
+        entry.set(typed);
+        match parsed {
+            Ok(axis) => {
+                wrong.set(None);
+                draft.edit(|spec| {
+                    if let Some(known) = spec.axes.iter_mut().find(|known| known.name() == of) {
+                        *known = axis;
+                    }
+                });
+            }
+            Err(message) => wrong.set(Some(message)),
+        }
+    };
+    let of = name.clone();
+    let remove = move |_| {
+        draft.edit(|spec| {
+            // The first value stays.
+            let first = spec.axes.iter().find(|axis| axis.name() == of);
+            let first =
+                first.and_then(|axis| Some((axis.paths.clone(), axis.values.first()?.clone())));
+            spec.axes.retain(|axis| axis.name() != of);
+            for (path, value) in
+                first.into_iter().flat_map(|(paths, step)| paths.into_iter().zip(step))
+            {
+                // It was a value of the axis, which the study's check has seen.
+                let _ = param::set(&mut spec.settings, &path, &value);
+            }
+        });
+    };
+    let (path, axis) = (name.clone(), format!("axes.{name}"));
+    let error = Signal::derive(move || {
+        wrong.get().or_else(|| {
+            draft.errors.with(|errors| {
+                let at = |error: &&shared::FieldError| error.field == path || error.field == axis;
+                errors.iter().find(at).map(|error| error.message.clone())
+            })
+        })
+    });
+    let of = name.clone();
+    let takes = draft.part(move |spec| takes(&of, &spec.settings));
+    let id = format!("axis-{}", name.replace(['.', ' ', '&'], "-"));
+    view! {
+        <div class="field" class:field-wrong=move || error.with(Option::is_some) data-field=name.clone()>
+            <div class="field-head">
+                <label for=id.clone()>{title.clone()}</label>
+                <span class="field-range">{takes}</span>
+            </div>
+            <div class="axis">
+                <input
+                    type="text"
+                    id=id.clone()
+                    aria-describedby=format!("{id}-error")
+                    autocomplete="off"
+                    placeholder="0.2, 0.3, 0.4"
+                    prop:value=move || entry.get()
+                    on:input=typed
+                />
+                <button type="button" class="button" aria-label=format!("Do not vary {title}") on:click=remove>
+                    <Icon glyph=Glyph::Close/>
+                </button>
+            </div>
+            <FieldMessage id=format!("{id}-error") message=error/>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::study::presets;
+
+    use super::*;
+
+    #[test]
+    fn an_axis_is_a_line_of_text() {
+        let mut spec = presets()[0].spec.clone();
+        assert_eq!(names(&spec), [""; 0]);
+        let axis = parse("attack.trigger.ratio", " 0.2,0.3, ", &spec.settings).expect("values");
+        spec.axes.push(axis);
+        assert_eq!(names(&spec), ["attack.trigger.ratio"]);
+        assert_eq!(text(&spec, "attack.trigger.ratio"), "0.2, 0.3");
+        let refused = parse("attack.trigger.ratio", "2", &spec.settings);
+        assert_eq!(refused.expect_err("too much"), "is above 0 and at most 1, not 2");
+        assert!(parse("probe.epochs", " ", &spec.settings).is_err());
+    }
+
+    #[test]
+    fn what_can_be_varied_is_there_and_free() {
+        let mut spec = presets()[0].spec.clone();
+        let free = |spec: &StudySpec, path: &str| candidates(spec).iter().any(|it| it.path == path);
+        assert!(free(&spec, "attack.trigger.ratio") && free(&spec, "attack.trigger.kind"));
+        assert!(!free(&spec, "attack.trigger.levels"), "of another trigger");
+        assert!(!free(&spec, "seed") && !free(&spec, "dataset.name"));
+        spec.axes.push(Axis::of("attack.trigger.ratio", [0.2, 0.3]));
+        assert!(!free(&spec, "attack.trigger.ratio"));
+    }
+}

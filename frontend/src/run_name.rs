@@ -1,0 +1,126 @@
+//! What runs and settings are called in the pages.
+
+use std::collections::BTreeMap;
+
+use shared::{
+    RunKind,
+    param::{Domain, SETTINGS, Setting, Value},
+    run::RunPoint,
+};
+
+/// The settings that a run's study varies, by path.
+pub type Varied = BTreeMap<String, Value>;
+
+/// The setting at a path, of whichever trigger.
+fn setting(path: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.path == path)
+}
+
+/// A setting's name, with the kind of run where two kinds share it: `Linear probe, epochs`. Fields that are no settings have the
+/// name that the form gives them; settings that move together stand side by side.
+pub fn label(path: &str) -> String {
+    let path = path.strip_prefix("axes.").unwrap_or(path);
+    if path.contains(" & ") {
+        return path.split(" & ").map(label).collect::<Vec<_>>().join(" & ");
+    }
+    let others = [
+        ("name", "Name"),
+        ("tags", "Tags"),
+        ("runs", "Kinds of runs"),
+        ("axes", "Varied settings"),
+        ("attack.trigger.fill.cell", "Cell of the checkerboard"),
+    ];
+    if let Some((_, name)) = others.into_iter().find(|(other, _)| *other == path) {
+        return name.into();
+    }
+    let Some(setting) = setting(path) else { return path.into() };
+    let kind = path.split('.').next().and_then(|part| part.parse::<RunKind>().ok());
+    let shared = SETTINGS.iter().any(|other| other.label == setting.label && other.path != path);
+    match kind.filter(|_| shared) {
+        Some(kind) => format!("{}, {}", kind.title(), lower(setting.label)),
+        None => setting.label.into(),
+    }
+}
+
+/// A value as the form shows it.
+pub fn value(path: &str, value: &Value) -> String {
+    match (setting(path).map(|setting| setting.domain), value) {
+        (_, Value::Switch(on)) => if *on { "on" } else { "off" }.into(),
+        (Some(Domain::Choice(choices)), Value::Text(text)) => choices
+            .iter()
+            .find(|choice| choice.name == text)
+            .map_or_else(|| text.clone(), |choice| choice.title.into()),
+        _ => value.to_string(),
+    }
+}
+
+/// The varied settings that have no place of their own in tables and names: all but poisons, seed and start.
+pub fn besides(varied: &Varied) -> impl Iterator<Item = (&str, &Value)> {
+    let own = |path: &str| path == "seed" || path == "finetune.start" || path.ends_with(".poisons");
+    varied.iter().map(|(path, value)| (path.as_str(), value)).filter(move |(path, _)| !own(path))
+}
+
+/// The varied settings in words: `blend ratio 0.3, encoder depth 4`; empty without any.
+pub fn varied_text(varied: &Varied) -> String {
+    let texts =
+        besides(varied).map(|(path, its)| format!("{} {}", lower(&label(path)), value(path, its)));
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+/// What tells a run from its neighbours in a tree. What a leaf shares with its root, the root tells: `parent` holds what the
+/// root's study varies. `seeds` says that there are several.
+pub fn run_name(point: RunPoint, varied: &Varied, parent: Option<&Varied>, seeds: bool) -> String {
+    let RunPoint { ppr, lpr, seed, .. } = point;
+    let mut parts = vec![match point.kind {
+        RunKind::Pretrain => format!("Pre-training, PPR {ppr}"),
+        RunKind::Knn => format!("Nearest neighbours, LPR {lpr}"),
+        RunKind::Probe => format!("Probe, LPR {lpr}"),
+        RunKind::Finetune if point.scratch => format!("From scratch, FPR {lpr}"),
+        RunKind::Finetune => format!("Fine-tuning, FPR {lpr}"),
+    }];
+    if seeds && parent.is_none() {
+        parts.push(format!("seed {seed}"));
+    }
+    let mut own = varied.clone();
+    own.retain(|path, _| !parent.is_some_and(|parent| parent.contains_key(path)));
+    let told = varied_text(&own);
+    parts.extend((!told.is_empty()).then_some(told));
+    parts.join(", ")
+}
+
+/// With a small first letter, unless the first word is a name or an abbreviation.
+fn lower(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    if word.chars().skip(1).any(char::is_uppercase) {
+        return text.into();
+    }
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_lowercase);
+    first.chain(letters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_called_as_the_form_has_them() {
+        assert_eq!(label("probe.epochs"), "Linear probe, epochs");
+        assert_eq!(label("attack.trigger.ratio"), "Blend ratio");
+        assert_eq!(label("axes.attack.trigger.ratio & seed"), "Blend ratio & Seed");
+        assert_eq!(label("model.unknown"), "model.unknown");
+        assert_eq!(lower("ViT patch"), "ViT patch");
+        assert_eq!(value("probe.optimizer", &"lars".into()), "LARS");
+        assert_eq!(value("pretrain.flip", &true.into()), "on");
+    }
+
+    #[test]
+    fn a_leaf_tells_what_its_root_does_not() {
+        let point = RunPoint { kind: RunKind::Probe, ppr: 10, lpr: 3, seed: 2, scratch: false };
+        let root = Varied::from([("attack.trigger.ratio".to_owned(), 0.3.into())]);
+        let mut leaf = root.clone();
+        leaf.insert("probe.optimizer".into(), "adamw".into());
+        assert_eq!(run_name(point, &leaf, Some(&root), true), "Probe, LPR 3, optimiser AdamW");
+        assert_eq!(run_name(point, &root, None, true), "Probe, LPR 3, seed 2, blend ratio 0.3");
+    }
+}
