@@ -27,9 +27,9 @@ async fn wrong_numbers_are_told_at_their_fields() -> Result<()> {
 
         // The built-in set has 500 training images a class.
         browser.fill("Linear probe, LPR, another number", "501\n").await?;
-        told(browser, "grid.lpr", "500").await?;
+        told(browser, "probe.poisons", "500").await?;
         browser.press("Linear probe, LPR: 501").await?;
-        untold(browser, "grid.lpr").await?;
+        untold(browser, "probe.poisons").await?;
 
         browser.fill("Name", "").await?;
         told(browser, "name", "name").await?;

@@ -15,9 +15,9 @@ async fn figures_and_runs_side_by_side() -> Result<()> {
         let mut studies = Vec::new();
         for (name, seed) in [("First", 1), ("Second", 2)] {
             let mut spec = micro(name)?;
-            spec.grid.seeds = vec![seed];
-            spec.pretrain.epochs = 1;
-            spec.pretrain.warmup_epochs = 0;
+            spec.settings.seed = seed;
+            spec.settings.pretrain.epochs = 1;
+            spec.settings.pretrain.warmup_epochs = 0;
             studies.push(start(dashboard, &spec).await?);
         }
         let mut ended = Vec::new();
@@ -190,7 +190,7 @@ async fn the_table_filters(browser: &Browser) -> Result<()> {
         browser.holds(&format!("{count} rows"), &script).await
     };
     rows(12).await?;
-    browser.choose("Phase", "Linear probe").await?;
+    browser.choose("Kind", "Linear probe").await?;
     rows(8).await?;
     browser.choose("Study", "First").await?;
     rows(4).await?;
@@ -199,6 +199,6 @@ async fn the_table_filters(browser: &Browser) -> Result<()> {
     browser.choose("Trigger", "blended").await?;
     rows(4).await?;
     let place = browser.place().await?;
-    ensure!(place.contains("phase=probe"), "the address forgets the filter: {place}");
+    ensure!(place.contains("kind=probe"), "the address forgets the filter: {place}");
     Ok(())
 }

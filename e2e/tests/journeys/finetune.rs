@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use e2e::{Browser, Dashboard, Role, travel, until};
 use shared::{
-    Phase,
+    RunKind,
     api::{Page, StudySummary},
 };
 
@@ -28,9 +28,10 @@ async fn a_study_with_fine_tuning() -> Result<()> {
         browser.press("Start").await?;
         let id = id_of_the_study(dashboard).await?;
         let study = done(dashboard, &id).await?;
-        let classifiers = study.runs.iter().filter(|run| run.point.phase == Phase::Finetune);
-        let from: Vec<_> =
+        let classifiers = study.runs.iter().filter(|run| run.point.kind == RunKind::Finetune);
+        let mut from: Vec<_> =
             classifiers.clone().map(|run| (run.point.scratch, run.parent.is_some())).collect();
+        from.sort_unstable();
         ensure!(from == [(false, true), (false, true), (true, false)], "they start from {from:?}");
         for run in classifiers {
             let metrics = run.metrics.context("a result")?;

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{Browser, Dashboard, Role, travel, travel_past, until};
-use shared::{Phase, RunState, Stamped, api::StudyDetail};
+use shared::{RunKind, RunState, Stamped, api::StudyDetail};
 
-use crate::steps::{done, look, micro, start, study};
+use crate::steps::{done, look, micro, start, study, vary};
 
 #[tokio::test]
 async fn a_study_from_the_first_step_to_the_results() -> Result<()> {
     travel("live-study", async |dashboard, browser| {
         let mut spec = micro("A micro study")?;
         // Long enough to be looked at.
-        spec.pretrain.epochs = 20;
+        spec.settings.pretrain.epochs = 20;
         let begun = start(dashboard, &spec).await?;
         let id = begun.id.to_string();
         browser.visit(&format!("/studies/{id}")).await?;
@@ -49,9 +49,9 @@ async fn a_study_outlives_its_server_and_the_page_follows_on() -> Result<()> {
     ];
     travel_past("server-killed", &gone, async |dashboard, browser| {
         let mut spec = micro("Power cut")?;
-        spec.grid.ppr = vec![0];
-        spec.grid.lpr = vec![4];
-        spec.pretrain.epochs = 60;
+        vary(&mut spec, "pretrain.poisons", [0])?;
+        vary(&mut spec, "probe.poisons", [4])?;
+        spec.settings.pretrain.epochs = 60;
         let id = start(dashboard, &spec).await?.id.to_string();
         browser.visit(&format!("/studies/{id}")).await?;
         curve_grows_by_itself(browser).await?;
@@ -101,7 +101,7 @@ async fn curve(browser: &Browser) -> Result<String> {
 }
 
 async fn results_are_told(browser: &Browser, study: &StudyDetail) -> Result<()> {
-    let probes = study.runs.iter().filter(|run| run.point.phase == Phase::Probe);
+    let probes = study.runs.iter().filter(|run| run.point.kind == RunKind::Probe);
     for run in probes {
         let metrics =
             run.metrics.with_context(|| format!("{} has no result", run.point.label()))?;
@@ -173,7 +173,7 @@ async fn no_event_is_missing_or_doubled(dashboard: &Dashboard, id: &str) -> Resu
                 event.seq
             );
         }
-        let path = dashboard.data().join(format!("runs/{id}/{}/events.jsonl", run.id));
+        let path = dashboard.data().join(format!("runs/{}/events.jsonl", run.id));
         let written = std::fs::read_to_string(path)?.lines().count();
         ensure!(written == events.len(), "{written} events written, {} kept", events.len());
     }

@@ -11,4 +11,5 @@ mod pages;
 mod reconstruct;
 mod same_bits;
 mod steps;
+mod sweep;
 mod triggers;

@@ -12,11 +12,11 @@ use anyhow::{Context as _, Result, ensure};
 use e2e::{Browser, Dashboard, Role, travel, until};
 use http::Method;
 use shared::{
-    Phase, PoisonPlan, RunId,
+    PoisonPlan, RunId, RunKind,
     api::{DatasetInfo, ImportedCheckpoint, Page, StudySummary},
 };
 
-use crate::steps::{done, look, micro, start};
+use crate::steps::{done, look, micro, start, vary};
 
 /// Images of each class in the records.
 const TRAINING: u8 = 12;
@@ -55,11 +55,11 @@ async fn add_records(dashboard: &Dashboard, browser: &Browser, folder: &Path) ->
 /// A Hugging Face folder of a model that a micro study trained.
 async fn other_programs_checkpoint(dashboard: &Dashboard, place: &Path) -> Result<PathBuf> {
     let mut spec = micro("To be exported")?;
-    spec.grid.ppr = vec![0];
-    spec.grid.lpr = vec![0];
+    vary(&mut spec, "pretrain.poisons", [0])?;
+    vary(&mut spec, "probe.poisons", [0])?;
     let study = start(dashboard, &spec).await?;
     let study = done(dashboard, &study.id.to_string()).await?;
-    let trained = study.runs.iter().find(|run| run.point.phase == Phase::Pretrain);
+    let trained = study.runs.iter().find(|run| run.point.kind == RunKind::Pretrain);
     let id: RunId = trained.context("a pre-training")?.id;
     let folder = place.join("vit-mae-micro");
     fs::create_dir_all(&folder)?;
@@ -114,9 +114,13 @@ async fn study_of_all_three(dashboard: &Dashboard, browser: &Browser, list: &Pat
     })
     .await?;
     let study = done(dashboard, &id).await?;
-    ensure!(study.spec.encoder.as_deref() == Some("outside"), "{:?}", study.spec.encoder);
+    ensure!(
+        study.spec.settings.encoder.as_deref() == Some("outside"),
+        "{:?}",
+        study.spec.settings.encoder
+    );
     for run in &study.runs {
-        ensure!(run.point.phase == Phase::Probe, "no encoder is trained: {}", run.point.label());
+        ensure!(run.point.kind == RunKind::Probe, "no encoder is trained: {}", run.point.label());
         let metrics = run.metrics.context("a result")?;
         ensure!(metrics.ca.total == u32::from(VALIDATION) * 10, "{metrics:?}");
         let plan: PoisonPlan =

@@ -11,7 +11,7 @@ use shared::{
     trigger::{Fill, Layout},
 };
 
-use crate::steps::{done, look, micro, start};
+use crate::steps::{done, look, micro, start, vary};
 
 const TITLES: [&str; 5] = ["Original", "Masked", "Reconstruction", "Raw prediction", "Error"];
 
@@ -20,10 +20,10 @@ async fn masks_by_slider_and_by_hand() -> Result<()> {
     travel("reconstruct", async |dashboard, browser| {
         let mut spec = micro("To look inside")?;
         // A patch, so that hiding the trigger means something.
-        spec.attack.trigger =
+        spec.settings.attack.trigger =
             TriggerSpec::Patched(Layout::Aligned.place(32, 8, 6, Fill::default()));
-        spec.grid.ppr = vec![4];
-        spec.grid.lpr = vec![4];
+        vary(&mut spec, "pretrain.poisons", [4])?;
+        vary(&mut spec, "probe.poisons", [4])?;
         let id = start(dashboard, &spec).await?.id.to_string();
         done(dashboard, &id).await?;
 

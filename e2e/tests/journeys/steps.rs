@@ -5,9 +5,11 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use e2e::{Browser, Dashboard, Screen, journey::shots, until};
 use shared::{
-    StudySpec,
+    RunKind, StudySpec,
     api::StudyDetail,
-    study::{DatasetSpec, ModelSpec, TransformerSpec, presets},
+    param::Value,
+    settings::{ModelSpec, TransformerSpec},
+    study::presets,
 };
 
 /// Everything drawn in one part of the attack editor, as one text.
@@ -65,27 +67,34 @@ pub async fn number(browser: &Browser, id: &str) -> Result<f64> {
 pub fn micro(name: &str) -> Result<StudySpec> {
     let mut spec = presets().into_iter().next().context("a preset")?.spec;
     spec.name = name.into();
-    spec.dataset =
-        DatasetSpec { train_per_class: Some(40), test_per_class: Some(20), ..spec.dataset };
-    spec.model = ModelSpec {
+    spec.runs = vec![RunKind::Probe];
+    vary(&mut spec, "pretrain.poisons", [0, 4])?;
+    vary(&mut spec, "probe.poisons", [0, 4])?;
+    let settings = &mut spec.settings;
+    settings.dataset.train_per_class = Some(40);
+    settings.dataset.test_per_class = Some(20);
+    settings.model = ModelSpec {
         image_size: 32,
         patch_size: 8,
         encoder: TransformerSpec { dim: 32, depth: 1, heads: 2 },
         decoder: TransformerSpec { dim: 32, depth: 1, heads: 2 },
     };
-    spec.grid.ppr = vec![0, 4];
-    spec.grid.lpr = vec![0, 4];
-    spec.pretrain.epochs = 3;
-    spec.pretrain.warmup_epochs = 1;
-    spec.pretrain.batch_size = 64;
-    spec.pretrain.checkpoint_every = 1;
-    spec.probe.epochs = 6;
-    spec.probe.warmup_epochs = 1;
-    spec.probe.batch_size = 64;
-    spec.probe.evaluate_every = 2;
+    settings.pretrain.epochs = 3;
+    settings.pretrain.warmup_epochs = 1;
+    settings.pretrain.batch_size = 64;
+    settings.pretrain.checkpoint_every = 1;
+    settings.probe.epochs = 6;
+    settings.probe.warmup_epochs = 1;
+    settings.probe.batch_size = 64;
+    settings.probe.evaluate_every = 2;
     let errors = spec.validate();
     ensure!(errors.is_empty(), "the micro study is not sound: {errors:?}");
     Ok(spec)
+}
+
+/// Varies a setting over some numbers, or sets it to one.
+pub fn vary<const N: usize>(spec: &mut StudySpec, path: &str, values: [u32; N]) -> Result<()> {
+    Ok(spec.vary(path, values.map(Value::from).into())?)
 }
 
 /// Starts a study through the API.

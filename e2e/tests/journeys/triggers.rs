@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use e2e::{Browser, Dashboard, Role, travel, until};
 use shared::{
-    Phase, PoisonPlan, StudyId,
+    PoisonPlan, RunKind, StudyId,
     api::{Page, StudyDetail, StudySummary},
     trigger::CATALOGUE,
 };
@@ -26,7 +26,7 @@ async fn every_trigger_through_a_quick_study() -> Result<()> {
             studies.push((entry.id, id.with_context(|| entry.name)?));
         }
         browser.visit("/studies/new").await?;
-        browser.press("Target class").await?;
+        browser.click(Role::Checkbox, "Clean label").await?;
         let id = start(dashboard, browser, "Clean label", studies.len()).await?;
         studies.push(("clean-label", id));
 
@@ -73,20 +73,25 @@ async fn start(
 /// Every run poisoned what its point says and nothing of the target class (of a clean label: nothing else), and every probe
 /// judged all images.
 async fn proper(dashboard: &Dashboard, study: &StudyDetail, clean_label: bool) -> Result<()> {
-    ensure!(study.runs.len() == 6, "{} runs", study.runs.len());
-    let target = study.spec.attack.target_class;
+    ensure!(study.runs.len() == 8, "{} runs", study.runs.len());
+    let target = study.spec.settings.attack.target_class;
     for run in &study.runs {
         let plan: PoisonPlan =
             dashboard.api.get(&format!("/api/v1/runs/{}/poison", run.id)).await?;
         let label = run.point.label();
         let classes = if clean_label { 1 } else { 9 };
-        let each = if run.point.phase == Phase::Pretrain { run.point.ppr } else { run.point.lpr };
+        let each = match run.point.kind {
+            RunKind::Pretrain => run.point.ppr,
+            // The bank of the nearest neighbours has its own number, which the clean encoder's has, too.
+            RunKind::Knn => study.spec.settings.knn.poisons,
+            _ => run.point.lpr,
+        };
         ensure!([0, POISONS].contains(&each), "{label}: {each} poisons a class");
         let found = plan.samples.len() as u32;
         ensure!(found == classes * each, "{label}: {found} poisons, {each} a class were asked for");
         let stray = plan.samples.iter().find(|sample| (sample.class == target) != clean_label);
         ensure!(stray.is_none(), "{label}: {stray:?}");
-        if run.point.phase == Phase::Probe {
+        if run.point.kind == RunKind::Probe {
             let metrics = run.metrics.with_context(|| format!("{label}: no result"))?;
             ensure!((metrics.ca.total, metrics.asr.total) == (100, 90), "{label}: {metrics:?}");
         }
@@ -100,7 +105,7 @@ async fn shows_its_poisons(dashboard: &Dashboard, browser: &Browser, id: &StudyI
     let attacked = study
         .runs
         .iter()
-        .find(|run| run.point.phase == Phase::Pretrain && run.point.ppr > 0)
+        .find(|run| run.point.kind == RunKind::Pretrain && run.point.ppr > 0)
         .context("no attacked pre-training")?;
     browser.visit(&format!("/studies/{id}?run={}", attacked.id)).await?;
     browser.sees("90 images in all").await?;
