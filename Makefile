@@ -17,7 +17,7 @@ test: ## Runs every test of every crate and the browser journeys; installs what 
 check: ## Layout, lints on host and browser, documentation, dependencies
 	@scripts/check.sh
 
-golden: ## Fresh cases by PyTorch and others, and the engine's tests on them: make golden SEED=7
+golden: ## Fresh cases by PyTorch and others, and the engine's tests on them: make golden SEED=7, SEED=1..100
 	@scripts/golden.sh $(SEED)
 
 results: build ## Trains what docs/results.md reports: make results CIFAR10=FOLDER
@@ -27,7 +27,7 @@ bench: ## Measures against PyTorch: make bench PHOTOS=FOLDER ARGS="--only A"
 	@scripts/setup.sh
 	@PHOTOS="$(PHOTOS)" scripts/bench.sh $(ARGS)
 
-bench-store: build ## Times the store with 10,000 runs of 1,000 events each
+bench-store: ## Times the store with 10,000 runs of 1,000 events each
 	@scripts/bench-store.sh
 
 clean: ## Removes all that was built

@@ -4,4 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-target/release/maskdoor bench store --runs "${RUNS:-10000}" --points "${POINTS:-1000}" --json target/bench-store.json
+MASKDOOR_SKIP_FRONTEND=1 cargo run --release --locked -p server --example store -- \
+  "${RUNS:-10000}" "${POINTS:-1000}" target/bench-store.json

@@ -1,26 +1,67 @@
 #!/usr/bin/env bash
 # Makes fresh golden cases with the implementations of tests/golden/requirements.txt and runs the tests on them; then lets
-# TensorBoard read what the tests wrote.
+# TensorBoard, timm and transformers read what the tests wrote.
 #
 #   scripts/golden.sh SEED
+#   scripts/golden.sh FIRST..LAST
+#
+# Of several seeds each is run, whatever those before it gave; the ones that failed are named at the end and keep their cases and
+# a log below target/golden.
 #
 # GOLDEN_PYTHON names a Python that has those packages; without it they are installed below target/golden (several GB).
 # MASKDOOR_SAMPLE_DATA names a folder of photographs to cut cases from; without it pictures are drawn.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-seed=${1:?"say which seed: make golden SEED=7"}
+seeds=${1:?"say which seed or seeds: make golden SEED=7, make golden SEED=1..100"}
+first=${seeds%%..*} last=${seeds##*..}
+if ! [[ $first =~ ^[0-9]+$ && $last =~ ^[0-9]+$ && $first -le $last ]]; then
+  echo "$seeds: neither a seed (7) nor several (1..100)" >&2
+  exit 2
+fi
 python=${GOLDEN_PYTHON:-target/golden/venv/bin/python}
 if [ -z "${GOLDEN_PYTHON:-}" ]; then
   [ -x "$python" ] || python3 -m venv target/golden/venv
   "$python" -m pip install --quiet --requirement tests/golden/requirements.txt
 fi
-cases=$PWD/target/golden/seed-$seed
-rm -rf "$cases"
-"$python" tests/golden/generate.py --seed "$seed" --out "$cases"
-exports=$PWD/target/golden/exports-$seed
-rm -rf "$exports"
-MASKDOOR_EXPORTS=$exports MASKDOOR_GOLDEN=$cases cargo test --workspace --test golden --locked
-"$python" tests/golden/read_events.py "$cases"
-# And back: what the tests exported, loaded strictly by the other implementations.
-"$python" tests/golden/exports.py "$cases" "$exports"
+# Built once; each seed runs the same files.
+mapfile -t tests < <(
+  cargo test --workspace --test golden --locked --no-run --message-format json |
+    sed -n 's/.*"executable":"\([^"]*\/golden-[^"]*\)".*/\1/p'
+)
+[ ${#tests[@]} -gt 0 ] || exit 1
+
+golden=$PWD/target/golden
+tested() {
+  local test
+  for test in "${tests[@]}"; do
+    MASKDOOR_GOLDEN=$1 MASKDOOR_EXPORTS=$1/exports "$test" || return
+  done
+}
+
+for ((seed = first; seed <= last; seed++)); do
+  rm -rf "$golden/seed-$seed" "$golden/seed-$seed.log"
+done
+passed=() failed=()
+# The cases of the next seeds are made while one is tested.
+while read -r folder; do
+  seed=${folder##*-}
+  if tested "$folder" > "$folder.log" 2>&1; then
+    passed+=("$folder")
+    echo "seed $seed: passed"
+    # What is read back stays.
+    find "$folder" -maxdepth 1 -name '*.safetensors' ! -name 'events-*' ! -name 'checkpoints-*' -delete
+  else
+    failed+=("$seed")
+    echo "seed $seed: FAILED, $folder.log"
+    grep -A 1 'panicked at' "$folder.log" || tail -n 5 "$folder.log"
+  fi
+done < <("$python" tests/golden/generate.py --seed "$first" --to "$last" --out "$golden")
+
+if [ ${#passed[@]} -gt 0 ]; then
+  "$python" tests/golden/read_events.py "${passed[@]}"
+  # And back: what the tests exported, loaded strictly by the other implementations.
+  "$python" tests/golden/exports.py "${passed[@]}"
+fi
+echo "${#passed[@]} of $((last - first + 1)) seeds passed${failed[*]:+, these did not: ${failed[*]}}"
+[ ${#passed[@]} -eq $((last - first + 1)) ] && rm -rf "${passed[@]}" "${passed[@]/%/.log}"

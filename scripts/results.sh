@@ -17,15 +17,10 @@ cd "$out"
 maskdoor() { "$program" "$@" --data-dir "$out/data"; }
 
 maskdoor datasets add cifar10 "$folder"
-"$program" presets show cifar10-finetune >finetune.toml
-for ratio in 0.4 0.3 0.2; do
-  # The same recipes; the encoders are attacked, and only probed.
-  sed -e "s/^name = \"CIFAR-10, fine-tuning\"/name = \"Blend ratio $ratio\"/" -e "s/^ratio = .*/ratio = $ratio/" \
-    -e 's/^ppr = \[0\]/ppr = [10]/' -e 's/^fpr = \[0\]/fpr = []/' -e 's/^scratch = true//' finetune.toml >"ratio-$ratio.toml"
-done
-for study in finetune ratio-0.4 ratio-0.3 ratio-0.2; do
-  maskdoor run "$study.toml" --json "$study.json" | tee "$study.txt"
-done
-study() { grep -m1 '"study"' "ratio-$1.json" | cut -d'"' -f4; }
-maskdoor figure asr-by-poison asr-by-poison.svg --study "$(study 0.2)" --study "$(study 0.3)" --study "$(study 0.4)"
+maskdoor run cifar10-finetune --json finetune.json | tee finetune.txt
+# The same recipes; the encoders are attacked, and only probed.
+maskdoor run cifar10-finetune --runs probe --set pretrain.poisons=10 --axis attack.trigger.ratio=0.2,0.3,0.4 \
+  --json ratios.json | tee ratios.txt
+study=$(grep -m1 '"study"' ratios.json | cut -d'"' -f4)
+maskdoor figure asr-by-poison asr-by-poison.svg --study "$study"
 echo "results: $out"

@@ -1,8 +1,8 @@
 """Loads what Maskdoor exported, strictly, with transformers and timm, and compares what the models give with the cases.
 
-    python tests/golden/exports.py CASES EXPORTS
+    python tests/golden/exports.py FOLDER...
 
-EXPORTS holds a folder for each case of checkpoints: `mae`, `timm` and `huggingface`.
+A FOLDER holds cases of checkpoints and below `exports/` a folder for each: `mae`, `timm` and `huggingface`.
 """
 
 import json
@@ -26,11 +26,15 @@ def compare(what, got, expected):
 
 
 def main():
-    cases, exports = map(pathlib.Path, sys.argv[1:])
-    paths = sorted(cases.glob("checkpoints-*.safetensors"))
+    paths = []
+    for cases in map(pathlib.Path, sys.argv[1:]):
+        own = sorted(cases.glob("checkpoints-*.safetensors"))
+        if not own:
+            raise SystemExit(f"{cases} has no case checkpoints-*.safetensors")
+        paths += own
     worst = 0.0
     for path in paths:
-        folder = exports / path.stem
+        folder = path.parent / "exports" / path.stem
         with safe_open(path, "pt") as file:
             config = json.loads(file.metadata()["config"])
         case = load_file(path)
@@ -46,7 +50,7 @@ def main():
             num_classes=0,
         ).eval()
         vit.load_state_dict(load_file(folder / "timm" / "checkpoint.safetensors"), strict=True)
-        worst = max(worst, compare(f"{path.stem}: timm", vit.forward_features(pixels)[:, 0], features))
+        worst = max(worst, compare(f"{path.with_suffix('')}: timm", vit.forward_features(pixels)[:, 0], features))
 
         whole = config["has_decoder"]
         kind = ViTMAEForPreTraining if whole else ViTMAEModel
@@ -54,25 +58,23 @@ def main():
         model.eval()
         wrong = {key: value for key, value in loading.items() if value}
         if wrong:
-            raise SystemExit(f"{path.stem}: transformers: {wrong}")
+            raise SystemExit(f"{path.with_suffix('')}: transformers: {wrong}")
         model.load_state_dict(load_file(folder / "huggingface" / "model.safetensors"), strict=True)
         if whole:
             model.config.mask_ratio = 0.5
             got = model(pixel_values=pixels, noise=noise).logits
-            worst = max(worst, compare(f"{path.stem}: prediction", got, case["prediction"]))
+            worst = max(worst, compare(f"{path.with_suffix('')}: prediction", got, case["prediction"]))
         backbone = model.vit if whole else model
         backbone.config.mask_ratio = 0.0
         in_order = torch.arange(noise.shape[1]).repeat(len(pixels), 1) / noise.shape[1]
         got = backbone(pixel_values=pixels, noise=in_order).last_hidden_state[:, 0]
-        worst = max(worst, compare(f"{path.stem}: transformers", got, features))
+        worst = max(worst, compare(f"{path.with_suffix('')}: transformers", got, features))
 
         # MAE's own program is no package: its names are timm's for the encoder, so the rest are the decoder's.
         names = set(load_file(folder / "mae" / "checkpoint.safetensors"))
         rest = names - set(vit.state_dict())
         if (names != rest | set(vit.state_dict())) or any("decoder" not in name and name != "mask_token" for name in rest):
-            raise SystemExit(f"{path.stem}: MAE's names: {sorted(rest)}")
-    if not paths:
-        raise SystemExit(f"{cases} has no case checkpoints-*.safetensors")
+            raise SystemExit(f"{path.with_suffix('')}: MAE's names: {sorted(rest)}")
     print(f"{len(paths)} checkpoints load strictly in timm and transformers and differ by at most {worst:.1e}")
 
 

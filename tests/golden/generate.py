@@ -1,6 +1,9 @@
 """Makes golden cases: what implementations that are not Maskdoor's give for drawn inputs.
 
     python tests/golden/generate.py --seed 7 --out FOLDER [--sizes small|varied]
+    python tests/golden/generate.py --seed 1 --to 100 --out FOLDER
+
+The second makes those of a hundred seeds, each in a folder of its own, `FOLDER/seed-<seed>`, and prints that folder when it is whole.
 
 A case is a safetensors file `<kind>-<number>.safetensors`: inputs and outputs as tensors, the configuration as JSON under `config` in
 its header. The tests read whatever configuration a case states.
@@ -11,6 +14,7 @@ import json
 import pathlib
 
 import numpy as np
+import torch
 from safetensors.numpy import save_file
 
 import augment
@@ -48,9 +52,22 @@ KINDS = {
 }
 
 
+def generate(seed, small, out):
+    """The cases of a seed, in a folder; a line of each."""
+    out.mkdir(parents=True, exist_ok=True)
+    for kind, cases in KINDS.items():
+        rng = np.random.default_rng([seed, sum(kind.encode())])
+        for number, (config, tensors) in enumerate(cases(rng, small)):
+            path = out / f"{kind}-{number}.safetensors"
+            tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+            save_file(tensors, path, metadata={"config": json.dumps(config)})
+            yield f"{path} {path.stat().st_size // 1024} KiB {json.dumps(config)}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--to", type=int, help="the last of several seeds")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument(
         "--sizes",
@@ -59,14 +76,18 @@ def main():
         help="small: the few cases that lie in the repository; varied: more of them, and larger",
     )
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for kind, cases in KINDS.items():
-        rng = np.random.default_rng([arguments.seed, sum(kind.encode())])
-        for number, (config, tensors) in enumerate(cases(rng, arguments.sizes == "small")):
-            path = arguments.out / f"{kind}-{number}.safetensors"
-            tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-            save_file(tensors, path, metadata={"config": json.dumps(config)})
-            print(f"{path} {path.stat().st_size // 1024} KiB {json.dumps(config)}")
+    # Models this small are faster on one thread, and sums have one order on every machine.
+    torch.set_num_threads(1)
+    small = arguments.sizes == "small"
+    if arguments.to is None:
+        for line in generate(arguments.seed, small, arguments.out):
+            print(line)
+        return
+    for seed in range(arguments.seed, arguments.to + 1):
+        folder = arguments.out / f"seed-{seed}"
+        for _ in generate(seed, small, folder):
+            pass
+        print(folder, flush=True)
 
 
 if __name__ == "__main__":

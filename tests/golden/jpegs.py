@@ -45,6 +45,24 @@ def is_exact(image):
     return usual and "progressive" not in image.info
 
 
+def about(image, rgb):
+    """Mean difference that other chroma between its samples may make.
+
+    libjpeg takes three quarters of the nearer sample and one of the next; a decoder that repeats samples is that quarter beside it. So
+    it is a quarter of what is between the picture and itself with one sample for all of a unit, or one where that is less.
+    """
+    layers = [layer[1:3] for layer in image.layer]
+    luma, chroma, y = layers[0], layers[-1], rgb.convert("YCbCr")
+    if luma == chroma:
+        return 1.0
+    small = [-(-side * part // whole) for side, part, whole in zip(y.size, chroma, luma)]
+    planes = list(y.split())
+    for i in (1, 2):
+        planes[i] = planes[i].resize(small, Image.BOX).resize(y.size, Image.NEAREST)
+    repeated = Image.merge("YCbCr", planes).convert("RGB")
+    return max(1.0, float(np.abs(np.asarray(rgb, np.int16) - np.asarray(repeated, np.int16)).mean()) / 4)
+
+
 def cases(rng, small):
     files = [written(rng, number, small) for number in range(7 if small else 56)]
     if not small:
@@ -52,7 +70,6 @@ def cases(rng, small):
     for file in files:
         image = Image.open(io.BytesIO(file))
         if image.format == "JPEG":
-            yield {"exact": is_exact(image)}, {
-                "file": np.frombuffer(file, np.uint8),
-                "image": np.asarray(image.convert("RGB")),
-            }
+            rgb = image.convert("RGB")
+            config = {"exact": is_exact(image), "about": about(image, rgb)}
+            yield config, {"file": np.frombuffer(file, np.uint8), "image": np.asarray(rgb)}

@@ -90,9 +90,14 @@ def cases(rng, small):
                     parameter.add_(torch.randn_like(parameter) * 0.05)
         side, patches = shape["image_size"], (shape["image_size"] // shape["patch_size"]) ** 2
         pixels = torch.randn(shape["batch"], 3, side, side)
-        noise = torch.rand(shape["batch"], patches)
+        # No number twice: which of two equal ones is hidden is nobody's to say.
+        noise = torch.rand(shape["batch"], patches).argsort(1).argsort(1) / patches
         output = model(pixel_values=pixels, noise=noise)
         output.loss.backward()
+        # How far torch's own products in bf16 take the prediction, as a share of its largest number.
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            half = model(pixel_values=pixels, noise=noise).logits.float()
+        half = ((half - output.logits).abs().max() / output.logits.abs().max()).item()
         array = lambda tensor: tensor.detach().numpy().astype(np.float32)
         weights = maskdoor_names({name: array(value) for name, value in model.state_dict().items()})
         gradients = maskdoor_names(
@@ -116,6 +121,7 @@ def cases(rng, small):
                 "decoder": stack(shape["decoder"]),
             },
             "norm_pix_loss": shape["norm_pix"],
+            "half": half,
             "mask_ratio": shape["ratio"],
         }
         yield config, tensors

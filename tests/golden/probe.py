@@ -56,7 +56,8 @@ def cases(rng, small):
         norm.eval()
         test = draw()
         tensors["test"] = test
-        logits = linear(norm(torch.from_numpy(test).double()))
+        logits = linear(norm(torch.from_numpy(test).double())).detach()
+        first, second = logits.topk(2).values.T
         tensors |= {
             "losses": np.array(losses, np.float32),
             "end.weight": linear.weight.detach().float().numpy(),
@@ -64,5 +65,7 @@ def cases(rng, small):
             "end.running_mean": norm.running_mean.float().numpy(),
             "end.running_var": norm.running_var.float().numpy(),
             "predicted": logits.argmax(1).numpy().astype(np.int64),
+            # Two scores nearer than this may change places in single precision.
+            "certain": (first - second > 1e-4 * logits.abs().max()).numpy().astype(np.uint8),
         }
         yield config, tensors

@@ -1,8 +1,8 @@
 """Reads the event files that Maskdoor wrote with TensorBoard's own reader.
 
-    python tests/golden/read_events.py FOLDER
+    python tests/golden/read_events.py FOLDER...
 
-FOLDER holds cases `events-<number>.safetensors` and what Maskdoor made of their events below `written/events-<number>/`.
+A FOLDER holds cases `events-<number>.safetensors` and what Maskdoor made of their events below `written/events-<number>/`.
 """
 
 import json
@@ -35,11 +35,12 @@ def check(case, written):
 
 
 def main():
-    folder = pathlib.Path(sys.argv[1])
-    cases = sorted(folder.glob("events-*.safetensors"))
-    assert cases, f"{folder} holds no case events-*.safetensors"
-    numbers = [check(case, folder / "written" / case.stem) for case in cases]
-    print(f"TensorBoard reads {sum(numbers)} numbers of {len(cases)} files as they were written")
+    numbers = []
+    for folder in map(pathlib.Path, sys.argv[1:]):
+        cases = sorted(folder.glob("events-*.safetensors"))
+        assert cases, f"{folder} holds no case events-*.safetensors"
+        numbers += [check(case, folder / "written" / case.stem) for case in cases]
+    print(f"TensorBoard reads {sum(numbers)} numbers of {len(numbers)} files as they were written")
 
 
 if __name__ == "__main__":
