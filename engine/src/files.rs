@@ -33,7 +33,7 @@ pub const LOCK: &str = "worker.lock";
 /// What the run's process printed.
 pub const OUTPUT: &str = "worker.log";
 
-/// The checkpoint after so many epochs.
+/// Name of the checkpoint after `epoch` epochs.
 pub fn checkpoint(epoch: u32) -> String {
     format!("checkpoint-{epoch:04}.safetensors")
 }

@@ -61,17 +61,24 @@ const SPEC: ModelSpec = ModelSpec {
 /// Two images a shard.
 const IMAGES: usize = 16;
 const CLASSES: usize = 3;
-/// Enough for every thread to meet every kind of shard.
-const ROUNDS: usize = 20;
+/// Many more than those in which a thread meets a shard of a size for the first time.
+const ROUNDS: usize = 40;
 
-/// How often memory is taken, of any size and of a shard's, in three steps behind the first two. Where several threads work, which of
-/// them first meets a shard of a size is chance, and it takes its scratch then: the least of some rounds of three steps counts, since
-/// what every step takes is in each of them.
+/// What steps take after the first two.
+struct Taken {
+    /// How often memory of any size was taken in the round of three steps that took it least often.
+    any: usize,
+    /// Rounds in which memory of a shard's size was taken, and all rounds.
+    large: (usize, usize),
+}
+
+/// With one thread there is one round. With several, chance decides which of them first meets a shard of a size, and it takes its
+/// scratch then: in some of the first rounds, never again.
 fn taken<B: Send, V: ?Sized>(
     trainer: &mut dyn Trainer<Batch = B, View = V>,
     batch: &B,
     threads: usize,
-) -> (usize, usize) {
+) -> Taken {
     let mut steps = |count: usize| {
         for _ in 0..count {
             trainer.step(batch, Step { place: 0, lr: 1e-3 }).unwrap();
@@ -80,15 +87,16 @@ fn taken<B: Send, V: ?Sized>(
     steps(2);
     let counts = || (ANY.load(Ordering::Relaxed), LARGE.load(Ordering::Relaxed));
     let rounds = if threads == 1 { 1 } else { ROUNDS };
-    let mut least = (usize::MAX, usize::MAX);
+    let mut taken = Taken { any: usize::MAX, large: (0, rounds) };
     for _ in 0..rounds {
         let before = counts();
         steps(3);
         let after = counts();
-        least = (least.0.min(after.0 - before.0), least.1.min(after.1 - before.1));
+        taken.any = taken.any.min(after.0 - before.0);
+        taken.large.0 += usize::from(after.1 > before.1);
     }
     assert!(trainer.loss().unwrap().is_finite());
-    least
+    taken
 }
 
 fn descend(params: &Params) -> Descend {
@@ -101,7 +109,7 @@ fn descend(params: &Params) -> Descend {
     }
 }
 
-fn pretraining(device: &Cpu) -> (usize, usize) {
+fn pretraining(device: &Cpu) -> Taken {
     let grid = PatchGrid::of(&SPEC);
     let image = |i: usize| Rgb8::from_fn(16, 16, |x, y| [x, y, i].map(|value| 15 * value as u8));
     let order = |i: usize| random_order(grid.count(), 1, 0, i as u64);
@@ -115,7 +123,7 @@ fn pretraining(device: &Cpu) -> (usize, usize) {
     taken(&mut *device.pretrainer(&SPEC, params, &descend).unwrap(), &batch, device.threads)
 }
 
-fn finetuning(device: &Cpu) -> (usize, usize) {
+fn finetuning(device: &Cpu) -> Taken {
     let grid = PatchGrid::of(&SPEC);
     let labels: Vec<u32> = (0..IMAGES).map(|i| (i % CLASSES) as u32).collect();
     let batch = LabelledBatch {
@@ -137,12 +145,16 @@ fn a_steady_step_takes_no_memory() {
     for precision in [Precision::F32, Precision::Bf16] {
         for threads in [1, 2, 4] {
             let device = Cpu { threads, kernels: Kernels { path: Path::fastest(), precision } };
-            for (what, (any, large)) in
+            for (what, taken) in
                 [("pre-training", pretraining(&device)), ("fine-tuning", finetuning(&device))]
             {
-                assert_eq!(large, 0, "{what}, {device:?}");
+                let (large, rounds) = taken.large;
+                assert!(
+                    4 * large <= if threads > 1 { rounds } else { 0 },
+                    "{what}, {device:?}: {large}"
+                );
                 // With one thread nobody takes work from another, and the count is exact.
-                assert!(threads > 1 || any == 0, "{what}, {device:?}: {any}");
+                assert!(threads > 1 || taken.any == 0, "{what}, {device:?}: {}", taken.any);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::components::format;
 use shared::{
     RunKind,
     param::{Domain, SETTINGS, Setting, Value},
@@ -50,7 +51,8 @@ pub fn value(path: &str, value: &Value) -> String {
             .iter()
             .find(|choice| choice.name == text)
             .map_or_else(|| text.clone(), |choice| choice.title.into()),
-        _ => value.to_string(),
+        (_, Value::Number(number)) => format::number(*number),
+        (_, Value::Text(text)) => text.clone(),
     }
 }
 

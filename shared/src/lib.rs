@@ -15,6 +15,7 @@
 //! | [`dataset`], [`layout`], [`checkpoint`] | data sets and imported checkpoints |
 //! | [`published`] | the numbers of the published study, for overlays |
 //! | [`chart`] | figures, drawn the same in the browser and on the server |
+//! | [`mod@csv`] | tables as text that spreadsheets read |
 //! | [`api`] | request and response bodies |
 
 #![warn(missing_docs)]
@@ -22,6 +23,7 @@
 pub mod api;
 pub mod chart;
 pub mod checkpoint;
+pub mod csv;
 pub mod dataset;
 pub mod event;
 pub mod field_error;

@@ -22,9 +22,9 @@ pub fn touched(before: &Rgb8, after: &Rgb8, patch: usize) -> Vec<bool> {
     touched
 }
 
-/// Number of patches that stay visible under `mask_ratio`: `floor(patches * (1 - ratio))`, at least one, as in MAE.
+/// Number of patches that stay visible under `mask_ratio`: `floor(patches * (1 - ratio))`, at least one, as in MAE; none of none.
 pub fn visible_count(patches: usize, mask_ratio: f64) -> usize {
-    ((patches as f64 * (1.0 - mask_ratio)) as usize).clamp(1, patches)
+    ((patches as f64 * (1.0 - mask_ratio)) as usize).max(1).min(patches)
 }
 
 /// A random order of the patches: the first [`visible_count`] are visible, the rest hidden.
@@ -62,5 +62,6 @@ mod tests {
         assert_ne!(mask, random_mask(64, 0.75, 6));
         assert_eq!(visible_count(196, 0.75), 49);
         assert_eq!(visible_count(64, 1.0), 1);
+        assert_eq!(visible_count(0, 0.75), 0);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// Revision of the arithmetic: raised with every change after which a run on the same machine and images gives other numbers.
 /// It is part of every run's name, so that results of before and after are never taken for each other.
@@ -74,9 +75,9 @@ impl std::str::FromStr for RunKind {
 pub struct Digest(String);
 
 impl Digest {
-    /// The name for a hash.
-    pub fn of_hash(hash: &[u8; 32]) -> Self {
-        Self(hash.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    /// The name of what `identity` says.
+    pub fn of(identity: &str) -> Self {
+        Self(format!("{:x}", Sha256::digest(identity)))
     }
 
     /// A name as it was stored.

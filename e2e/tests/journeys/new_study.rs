@@ -13,6 +13,9 @@ use crate::steps::{
     choose_trigger, drawn, look, number, preview_is_drawn, redrawn, requests, study,
 };
 
+/// Changes of the study up to the last slider: the preset, five sliders, a drag and a trigger.
+const CHANGES: usize = 8;
+
 #[tokio::test]
 async fn a_study_by_mouse() -> Result<()> {
     travel("new-study", async |dashboard, browser| {
@@ -20,12 +23,14 @@ async fn a_study_by_mouse() -> Result<()> {
         browser.click(Role::Link, "Quick look").await?;
         preset_is_filled_in(browser).await?;
         preview_is_drawn(browser).await?;
-        let before = of_pictures(browser).await?;
+        let (before, _) = of_pictures_and_plans(browser).await?;
         blend_ratio_redraws(browser).await?;
         grid_shows_the_touched_patches(browser).await?;
         patch_moves_by_mouse(browser).await?;
-        let after = of_pictures(browser).await?;
+        let (after, plans) = of_pictures_and_plans(browser).await?;
         ensure!(before == after, "the sliders sent requests: {:?}", &after[before.len()..]);
+        // The plan is asked for when the hand rests, not while it moves.
+        ensure!(plans <= 2 * CHANGES, "{plans} plans were asked for in {CHANGES} changes");
         look(browser, "new-study").await?;
         choose_trigger(browser, "blended").await?;
         start_and_cancel(dashboard, browser).await
@@ -33,10 +38,12 @@ async fn a_study_by_mouse() -> Result<()> {
     .await
 }
 
-/// What was asked for besides the plan, which follows every change of a setting.
-async fn of_pictures(browser: &Browser) -> Result<Vec<String>> {
+/// What was asked for besides plans, and the number of plans.
+async fn of_pictures_and_plans(browser: &Browser) -> Result<(Vec<String>, usize)> {
     let all = requests(browser).await?;
-    Ok(all.into_iter().filter(|name| !name.contains("/api/v1/plans")).collect())
+    let (plans, others): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|name| name.contains("/api/v1/plans"));
+    Ok((others, plans.len()))
 }
 
 async fn preset_is_filled_in(browser: &Browser) -> Result<()> {

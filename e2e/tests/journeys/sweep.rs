@@ -18,11 +18,16 @@ async fn a_setting_is_varied_and_its_runs_are_reused() -> Result<()> {
         browser.choose("Vary another setting", "Blend ratio").await?;
         browser.fill_id("axis-attack-trigger-ratio", "0.2, 0.3, 1.4").await?;
         browser.sees("is above 0 and at most 1, not 1.4").await?;
+        browser.press("Start").await?;
+        let place = browser.place().await?;
+        ensure!(place.starts_with("/studies/new"), "started with a wrong axis: {place}");
+        let focused = "return document.activeElement?.id === 'axis-attack-trigger-ratio'";
+        browser.holds("the cursor is in the field that is wrong", focused).await?;
         browser.fill_id("axis-attack-trigger-ratio", "0.2, 0.3, 0.4").await?;
         // The clean encoder is one; each ratio has its own attacked encoder, and four probes.
         plan_says(browser, "plan-runs", "4 pre-trainings").await?;
         plan_says(browser, "plan-runs", "12 linear probes").await?;
-        plan_says(browser, "plan-told", "22 runs: about").await?;
+        plan_says(browser, "plan-time", "22 runs: about").await?;
         look(browser, "new-study-sweep").await?;
         let first = start(dashboard, browser, "Three ratios").await?;
         let study = done(dashboard, &first.to_string()).await?;
@@ -33,7 +38,7 @@ async fn a_setting_is_varied_and_its_runs_are_reused() -> Result<()> {
         look(browser, "study-sweep").await?;
 
         small_study(browser, "One ratio").await?;
-        plan_says(browser, "plan-told", "all 8 runs are there already and are reused").await?;
+        plan_says(browser, "plan-time", "all 8 runs are there already and are reused").await?;
         let second = start(dashboard, browser, "One ratio").await?;
         let study = done(dashboard, &second.to_string()).await?;
         ensure!(study.runs.iter().all(|run| run.reused), "a run was made twice");

@@ -23,7 +23,7 @@ pub trait Device: Send + Sync {
     /// Its name.
     fn name(&self) -> &str;
 
-    /// What it computes with, in words that change whenever its bits may: part of the names of what is kept.
+    /// What it computes with. The text differs wherever the bits of a result may, because it is part of the name of kept features.
     fn arithmetic(&self) -> String;
 
     /// A trainer of the masked autoencoder of these parameters.

@@ -35,9 +35,9 @@ pub struct InstructionSet {
     pub is_here: bool,
     /// Whether it is used.
     pub is_used: bool,
-    /// What it multiplies in single precision, in words.
+    /// How it multiplies in single precision, for people to read.
     pub single: &'static str,
-    /// What it multiplies in bf16, in words.
+    /// How it multiplies in bf16, for people to read.
     pub half: &'static str,
 }
 
@@ -72,7 +72,7 @@ impl Machine {
         Ok(Self { threads, path, image_memory: memory.saturating_mul(1 << 20) })
     }
 
-    /// This machine with so many threads, whatever the environment says.
+    /// This machine with `threads` threads, whatever the environment says.
     pub fn with_threads(threads: usize) -> Self {
         let path = Path::fastest();
         Self { threads: threads.max(1), path, image_memory: IMAGE_MEMORY << 20 }

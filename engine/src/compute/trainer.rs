@@ -25,7 +25,7 @@ pub trait Trainer: Send {
     type View: ?Sized;
 
     /// Takes a batch in, and steps the parameters when it is the last of its [`Step`]. A device may still be at work when this
-    /// returns; a batch whose loss is no number need not step.
+    /// returns; it may leave the parameters as they are where the loss is not finite.
     ///
     /// # Errors
     /// When the device fails.

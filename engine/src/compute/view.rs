@@ -19,7 +19,7 @@ pub trait Encode: Send + Sync {
     /// Width, depth, heads and sizes.
     fn spec(&self) -> &ModelSpec;
 
-    /// Images that keep the device busy: callers ask for so many at once, and look at their watch in between.
+    /// How many images to ask for at once: enough to keep the device busy. Callers report their progress in between.
     fn at_once(&self) -> usize;
 
     /// CLS features after the final norm of the images of these numbers, each of the model's side and seen whole: one row of

@@ -15,6 +15,11 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// A number as a person writes it: a large whole one with commas, another without an exponent and with as few digits as tell it.
+pub fn number(value: f64) -> String {
+    if value.fract() == 0.0 && value >= 1000.0 { count(value as u64) } else { value.to_string() }
+}
+
 /// A class by number and name: `3 cat`; `class 3` without a name, and where the name is the number.
 pub fn class(number: usize, names: &[String]) -> String {
     match name_of(number, names) {

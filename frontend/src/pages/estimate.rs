@@ -37,10 +37,6 @@ pub fn poison_lines(spec: &StudySpec, classes: u32) -> Vec<(String, String)> {
         (RunKind::Probe, "LPR", "probe.poisons"),
         (RunKind::Finetune, "FPR", "finetune.poisons"),
     ];
-    let made = |kind| match kind {
-        RunKind::Pretrain => spec.settings.encoder.is_none(),
-        kind => spec.runs.contains(&kind),
-    };
     let line = |name: &str, count: u32| {
         let images = spec.settings.attack.poisoned_images(classes, count);
         let text = match images {
@@ -49,7 +45,7 @@ pub fn poison_lines(spec: &StudySpec, classes: u32) -> Vec<(String, String)> {
         };
         (format!("{name} {count}"), text)
     };
-    let rates = rates.into_iter().filter(|(kind, ..)| made(*kind));
+    let rates = rates.into_iter().filter(|(kind, ..)| kind.is_made(&spec.runs, &spec.settings));
     rates
         .flat_map(|(_, name, path)| {
             let counts = spec.values_of(path).into_iter().filter_map(|count| count.number());

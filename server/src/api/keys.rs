@@ -127,7 +127,7 @@ pub async fn get_key_image(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let file = blocking(move || read_key(&api, &id)).await?;
-    let tag = pixels::entity_tag(&[&hex(&Sha256::digest(&file))]);
+    let tag = pixels::entity_tag(&[&format!("{:x}", Sha256::digest(&file))]);
     Ok(pixels::not_modified(&headers, &tag).unwrap_or_else(|| pixels::png_response(file, &tag)))
 }
 
@@ -151,7 +151,7 @@ fn describe(key: &BuiltinKey) -> Result<KeyInfo, ApiError> {
     Ok(KeyInfo {
         id: key.id.into(),
         name: key.name.into(),
-        sha256: hex(&Sha256::digest(key.file)),
+        sha256: format!("{:x}", Sha256::digest(key.file)),
         width: image.width() as u32,
         height: image.height() as u32,
         builtin: true,
@@ -198,7 +198,7 @@ fn form_error(error: &MultipartError) -> ApiError {
 /// Keeps the image as a PNG file under its SHA-256.
 fn keep(folder: &FilePath, name: String, image: &Rgb8) -> Result<KeyInfo, ApiError> {
     let file = pixels::png(image)?;
-    let sha256 = hex(&Sha256::digest(&file));
+    let sha256 = format!("{:x}", Sha256::digest(&file));
     files::write(&folder.join(format!("{sha256}.png")), &file).map_err(ApiError::internal)?;
     Ok(KeyInfo {
         id: sha256.clone(),
@@ -207,13 +207,5 @@ fn keep(folder: &FilePath, name: String, image: &Rgb8) -> Result<KeyInfo, ApiErr
         width: image.width() as u32,
         height: image.height() as u32,
         builtin: false,
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string never fails");
-        text
     })
 }

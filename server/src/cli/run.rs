@@ -29,7 +29,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.poisons {
         let text = fs::read_to_string(path)
             .with_context(|| format!("the poison list {} cannot be read", path.display()))?;
-        spec.settings.attack.poisons = Some(parse_list(&text));
+        spec.settings.attack.poisons = Some(parse_list(&text).into());
     }
     let app = args.data.open().await?;
     let study =

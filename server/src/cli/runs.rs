@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, process::ExitCode};
 
-use shared::api::{Measured, ResultRow};
+use shared::{
+    api::{Measured, ResultRow},
+    csv::csv,
+};
 
 use super::RunsArgs;
 use crate::{
@@ -121,12 +124,5 @@ fn as_csv(rows: &[ResultRow]) -> String {
         }
         lines.push(cells);
     }
-    let quoted = |cell: &String| {
-        if cell.contains([',', '"', '\n']) {
-            format!("\"{}\"", cell.replace('"', "\"\""))
-        } else {
-            cell.clone()
-        }
-    };
-    lines.iter().map(|line| line.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n").collect()
+    csv(lines)
 }

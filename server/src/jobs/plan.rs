@@ -109,8 +109,7 @@ impl App {
             }
             let file = key_file(&self.data_dir, key)
                 .map_err(|error| CreateError::Dataset(DatasetError::Internal(error.to_string())))?;
-            let hash = Digest::of_hash(&Sha256::digest(file).into());
-            content.keys.insert(key.to_owned(), hash.as_str().to_owned());
+            content.keys.insert(key.to_owned(), format!("{:x}", Sha256::digest(file)));
         }
         for point in &points {
             let Some(name) = point.encoder.as_ref().filter(|name| !name.is_empty()) else {

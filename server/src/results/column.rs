@@ -7,9 +7,10 @@
 use std::{borrow::Cow, collections::HashMap, fmt, hash::Hash};
 
 use shared::Ratio;
+use thiserror::Error;
 
 use super::{
-    metric::{Info, Measure, MeasureKind, percent},
+    metric::{Info, Measure, MeasureKind},
     value::{Cell, Entry, Types, Value},
 };
 
@@ -51,6 +52,20 @@ impl Column {
             Self::Setting(name) | Self::Metric(name) => name,
         }
     }
+}
+
+/// A name that stands for no column.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("there is no setting or metric `{name}`{}", did_you_mean(.nearest.as_deref()))]
+pub struct UnknownName {
+    /// The name.
+    pub name: String,
+    /// The name that was most likely meant.
+    pub nearest: Option<String>,
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 impl fmt::Display for Column {
@@ -290,7 +305,7 @@ impl View<'_> {
     /// The number of a row; NaN where it is missing or no number.
     pub(super) fn number(&self, row: usize) -> f64 {
         match self {
-            Self::Ratios(ratios) => percent(ratios[row]),
+            Self::Ratios(ratios) => ratios[row].percent().unwrap_or(f64::NAN),
             Self::Numbers(numbers) => numbers[row],
             Self::Values(values) => match values.cell(row) {
                 Cell::Number(number) => number,

@@ -39,11 +39,10 @@ impl Measure {
     /// The number, a ratio in percent; `None` where nothing was counted or the number is not
     /// finite.
     pub fn number(self) -> Option<f64> {
-        let number = match self {
-            Self::Ratio(ratio) => percent(ratio),
-            Self::Real(number) => number,
-        };
-        number.is_finite().then_some(number)
+        match self {
+            Self::Ratio(ratio) => ratio.percent(),
+            Self::Real(number) => number.is_finite().then_some(number),
+        }
     }
 
     /// How it is kept.
@@ -53,12 +52,6 @@ impl Measure {
             Self::Real(_) => MeasureKind::Real,
         }
     }
-}
-
-/// A ratio in percent, NaN where nothing was counted. It multiplies first, so that 29 of 100 is 29
-/// and not 28.999 999 999 999 996, which `asr >= 29` would leave out.
-pub(super) fn percent(ratio: Ratio) -> f64 {
-    f64::from(ratio.hits) * 100.0 / f64::from(ratio.total)
 }
 
 /// A metric of a run, under its name in [`Row::metrics`](super::Row::metrics).

@@ -2,7 +2,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`table`] | [`Table`]: rows go in, stay as columns, come out as rows |
+//! | [`row`] | [`Row`]: a run as it goes into a table and comes out |
+//! | [`table`] | [`Table`]: rows stay in it as columns |
 //! | [`column`](mod@column) | [`Column`]: which column a name stands for; how columns are kept |
 //! | [`value`], [`metric`] | what a setting and a metric is |
 //! | [`filter`] | [`Filter`]: an expression in CEL, evaluated over columns |
@@ -16,16 +17,18 @@ pub mod filter;
 pub mod group;
 pub mod metric;
 mod nearest;
+pub mod row;
 #[cfg(test)]
 mod samples;
 pub mod selection;
 pub mod table;
 pub mod value;
 
-pub use column::Column;
+pub use column::{Column, UnknownName};
 pub use filter::{Filter, FilterError};
 pub use group::{Group, Groups};
 pub use metric::{Direction, Info, Measure, Metric};
+pub use row::{Row, RowError, Study};
 pub use selection::{Selection, SortKey};
-pub use table::{Row, RowError, Study, Table, UnknownName};
+pub use table::Table;
 pub use value::{Types, Value};

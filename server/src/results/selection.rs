@@ -4,7 +4,8 @@ use shared::RunId;
 
 use super::{
     column::{Column, MISSING, View},
-    table::{Row, Table},
+    row::Row,
+    table::Table,
 };
 
 /// Some runs of a table, in an order. It borrows the table, so that it cannot outlive a change.

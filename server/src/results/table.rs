@@ -5,86 +5,16 @@ use std::{
     sync::Arc,
 };
 
-use shared::{RunId, RunState, StudyId};
-use thiserror::Error;
+use shared::RunId;
 
 use super::{
-    column::{Coded, Column, Measures, Numbers, Values, View},
-    metric::{self, Info, Metric},
+    column::{Coded, Column, Measures, Numbers, UnknownName, Values, View},
+    metric::{self, Metric},
     nearest::nearest,
+    row::{Row, RowError, Study},
     selection::Selection,
-    value::{Cell, Entry, Types, Value},
+    value::{Entry, Types, Value},
 };
-
-/// A run as it goes in and comes out.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// The run.
-    pub run: RunId,
-    /// Its kind, as expressions name it: `"probe"`.
-    pub kind: Arc<str>,
-    /// The hash of what determines its result.
-    pub digest: Box<str>,
-    /// Where it stands.
-    pub state: RunState,
-    /// The studies that use it.
-    pub studies: Vec<Study>,
-    /// When it was made, in Unix milliseconds.
-    pub created: u64,
-    /// When it ended, in Unix milliseconds; none before.
-    pub ended: Option<u64>,
-    /// Its settings by path. A number that is not finite counts as missing.
-    pub settings: BTreeMap<String, Value>,
-    /// What was measured, by the metric's name. A ratio of nothing and a number that is not finite
-    /// count as missing.
-    pub metrics: BTreeMap<String, Metric>,
-}
-
-/// A study that uses a run.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Study {
-    /// The study.
-    pub id: StudyId,
-    /// Its name.
-    pub name: Arc<str>,
-}
-
-/// Why a table does not take a row.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum RowError {
-    /// A run is in a table once.
-    #[error("run {0} is in the table already")]
-    Twice(RunId),
-    /// A name stands for one column.
-    #[error("the {what} `{name}` cannot have the name of {taken}")]
-    NameTaken {
-        /// What would have the name: `"setting"` or `"metric"`.
-        what: &'static str,
-        /// The name.
-        name: String,
-        /// What has it.
-        taken: &'static str,
-    },
-    /// The numbers of a column can be compared.
-    #[error(
-        "the metric `{0}` has another unit or is counted in another way than in the rows before"
-    )]
-    OtherMeasure(String),
-}
-
-/// A name that stands for no column.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("there is no setting or metric `{name}`{}", did_you_mean(.nearest.as_deref()))]
-pub struct UnknownName {
-    /// The name.
-    pub name: String,
-    /// The name that was most likely meant.
-    pub nearest: Option<String>,
-}
-
-fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
-}
 
 /// The name of the list of studies, which is no column: `"my study" in studies`.
 pub(super) const STUDIES: &str = "studies";
@@ -307,24 +237,9 @@ impl Table {
         self.settings.keys().map(String::as_str)
     }
 
-    /// The metrics that a row has or that every table knows, by name.
-    pub fn metrics(&self) -> impl Iterator<Item = (&str, &Info)> {
-        self.metrics.iter().map(|(name, column)| (name.as_str(), &column.info))
-    }
-
     /// The types of a column's values.
     pub fn types(&self, column: &Column) -> Types {
         if *column == Column::Run { Types::TEXT } else { self.view(column).types() }
-    }
-
-    /// The distinct values of a setting, a kind or a state, sorted; none for other columns. What
-    /// completes an expression.
-    pub fn values(&self, column: &Column) -> Vec<Value> {
-        let View::Values(values) = self.view(column) else { return Vec::new() };
-        let entries = values.coded.entries.iter().flatten();
-        let mut values: Vec<Value> = entries.map(|entry| entry.value().clone()).collect();
-        values.sort_by(|a, b| Cell::of(a).order(Cell::of(b)));
-        values
     }
 
     pub(super) fn view(&self, column: &Column) -> View<'_> {
@@ -489,110 +404,4 @@ fn studies(row: &Row) -> Option<Arc<[Study]>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::results::samples::{percent, probe, real, run};
-
-    #[test]
-    fn rows_come_out_as_they_went_in() {
-        let rows = [probe(2, 0.3, 3, 1), probe(1, 0.2, 0, 1), probe(3, 0.3, 3, 2)];
-        let mut table = Table::new();
-        for row in &rows {
-            table.insert(row).expect("fits");
-        }
-        for row in &rows {
-            assert_eq!(table.get(row.run).as_ref(), Some(row));
-        }
-        assert_eq!(table.all().runs(), [run(1), run(2), run(3)], "in the order they were made");
-        assert_eq!(table.insert(&rows[0]), Err(RowError::Twice(run(2))));
-        assert_eq!(table.len(), 3);
-        assert_eq!(table.get(run(4)), None);
-    }
-
-    #[test]
-    fn a_row_is_replaced_and_removed() {
-        let mut table = Table::new();
-        for at in 1..=4 {
-            table.insert(&probe(at, 0.1 * at as f64, 0, at)).expect("fits");
-        }
-        let mut row = probe(2, 0.9, 7, 2);
-        row.created = 100_000;
-        row.settings.insert("probe.schedule".into(), "cosine".into());
-        row.metrics.insert("knn".into(), real(1.5));
-        assert_eq!(table.replace(&row), Ok(true));
-        assert_eq!(table.get(run(2)), Some(row.clone()));
-        assert_eq!(table.all().runs(), [run(1), run(3), run(4), run(2)]);
-        assert!(table.column("probe.schedule").is_ok() && table.column("knn").is_ok());
-
-        assert!(table.remove(run(1)));
-        assert!(!table.remove(run(1)));
-        assert_eq!(table.all().runs(), [run(3), run(4), run(2)]);
-        assert_eq!(table.get(run(4)), Some(probe(4, 0.4, 0, 4)));
-        assert_eq!(table.replace(&probe(2, 0.9, 7, 2)), Ok(true));
-        assert!(table.column("knn").is_err(), "no row has it any more");
-        assert_eq!(table.replace(&probe(9, 0.9, 7, 2)), Ok(false));
-        assert_eq!(table.len(), 4);
-    }
-
-    #[test]
-    fn a_name_stands_for_one_column() {
-        let mut table = Table::new();
-        table.insert(&probe(1, 0.3, 3, 1)).expect("fits");
-        let mut row = probe(2, 0.3, 3, 1);
-        row.settings.insert("asr".into(), true.into());
-        let error = table.insert(&row).expect_err("a metric's name");
-        assert_eq!(error.to_string(), "the setting `asr` cannot have the name of a metric");
-        let mut row = probe(2, 0.3, 3, 1);
-        row.metrics.insert("seed".into(), real(1.0));
-        let error = table.insert(&row).expect_err("a setting's name");
-        assert_eq!(error.to_string(), "the metric `seed` cannot have the name of a setting");
-        let mut row = probe(2, 0.3, 3, 1);
-        row.settings.insert("studies".into(), true.into());
-        let error = table.insert(&row).expect_err("taken");
-        assert_eq!(
-            error.to_string(),
-            "the setting `studies` cannot have the name of what every run has"
-        );
-        let mut row = probe(2, 0.3, 3, 1);
-        row.metrics.insert("asr".into(), real(1.0));
-        assert_eq!(table.insert(&row), Err(RowError::OtherMeasure("asr".into())));
-        assert_eq!(table.len(), 1);
-    }
-
-    #[test]
-    fn names_are_known_before_a_row_has_them() {
-        let mut table = Table::new();
-        assert_eq!(table.column("asr"), Ok(Column::Metric("asr".into())));
-        assert!(table.column("seed").is_err());
-        table.declare_setting("seed", Types::NUMBER).expect("free");
-        assert_eq!(table.column("seed"), Ok(Column::Setting("seed".into())));
-        assert!(table.declare_setting("loss", Types::NUMBER).is_err());
-        table.insert(&probe(1, 0.3, 3, 1)).expect("fits");
-        assert!(table.remove(run(1)));
-        assert!(table.column("seed").is_ok() && table.column("dataset.name").is_err());
-    }
-
-    #[test]
-    fn a_wrong_name_names_the_nearest() {
-        let mut table = Table::new();
-        table.insert(&probe(1, 0.3, 3, 1)).expect("fits");
-        let error = table.column("atack.trigger.ratio").expect_err("misspelt");
-        assert_eq!(
-            error.to_string(),
-            "there is no setting or metric `atack.trigger.ratio`; did you mean `attack.trigger.ratio`?"
-        );
-        let error = table.column("optimizer").expect_err("unknown");
-        assert_eq!(error.to_string(), "there is no setting or metric `optimizer`");
-    }
-
-    #[test]
-    fn what_is_missing_has_no_column() {
-        let mut row = probe(1, f64::NAN, 3, 1);
-        row.metrics.insert("knn".into(), percent(0, 0));
-        let mut table = Table::new();
-        table.insert(&row).expect("fits");
-        assert!(table.column("attack.trigger.ratio").is_err() && table.column("knn").is_err());
-        let values = table.values(&table.column("dataset.name").expect("there"));
-        assert_eq!(values, [Value::from("cifar10")]);
-    }
-}
+mod tests;

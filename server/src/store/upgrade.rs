@@ -6,7 +6,6 @@
 
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
 use shared::{Digest, RunKind, StudySpec, study::described};
 use sqlx::{Connection, Row, SqliteConnection};
 
@@ -82,9 +81,9 @@ pub(super) async fn fill_in(connection: &mut SqliteConnection) -> Result<(), Sto
             let (ppr, own) = (run.try_get("ppr")?, run.try_get("lpr")?);
             let settings = spec.at_grid_place(kind, ppr, own, seed, run.try_get("scratch")?);
             let of_run = described(kind, &settings);
-            let digest = Sha256::digest(format!("0.1 {}", run.try_get::<&str, _>("id")?));
+            let digest = Digest::of(&format!("0.1 {}", run.try_get::<&str, _>("id")?));
             sqlx::query("UPDATE runs SET digest = ?, settings = ?, described = ? WHERE key = ?")
-                .bind(Digest::of_hash(&digest.into()).as_str())
+                .bind(digest.as_str())
                 .bind(to_json(&settings)?)
                 .bind(to_json(&of_run)?)
                 .bind(key)

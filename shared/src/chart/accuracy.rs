@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    csv::{Table, number},
     figure::{Axis, Entry, Figure, FigureKind, Look, Point, Scale, Series, Shape},
     marker::Marker,
     role::Role,
+    table::{Table, number},
     text::{interval_text, percent_text},
     tradeoff::percent_cells,
 };

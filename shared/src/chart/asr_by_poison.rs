@@ -1,10 +1,10 @@
 //! How much poison an attack needs: attack success rate by number of poisoned images in the classifier's training.
 
 use super::{
-    csv::{Table, number},
     figure::{Axis, Entry, Figure, FigureKind, Look, Point, Scale, Series, Shape},
     marker::Marker,
     role::Role,
+    table::{Table, number},
     text::interval_text,
     tradeoff::{distinct, finished},
 };

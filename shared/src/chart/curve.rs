@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    csv::{Table, number},
     figure::{Axis, Entry, Figure, FigureKind, Look, Point, Scale, Series, Shape},
     role::Role,
+    table::{Table, number},
 };
 use crate::{RunEvent, RunId, Stamped};
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{csv::Table, curve::CurveKind, draw, marker::Marker, role::Role, theme::Theme};
+use super::{curve::CurveKind, draw, marker::Marker, role::Role, table::Table, theme::Theme};
 
 /// Which figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -11,20 +11,20 @@
 //! | `tradeoff`, `asr_by_poison`, `accuracy`, `curve` | one builder each |
 //! | `draw`, `layout`, `marker` | from the model to the picture |
 //! | `backend`, `canvas`, `role`, `theme` | plotters' backend, roles of colour, the inlined style of a file |
-//! | `ticks`, `text`, `csv` | round axis values, text widths, tables |
+//! | `ticks`, `text`, `table` | round axis values, text widths, the table behind a figure |
 
 mod accuracy;
 mod asr_by_poison;
 mod axis;
 mod backend;
 mod canvas;
-mod csv;
 mod curve;
 mod draw;
 mod figure;
 mod layout;
 mod marker;
 mod role;
+mod table;
 mod text;
 mod theme;
 mod ticks;

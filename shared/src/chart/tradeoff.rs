@@ -1,10 +1,10 @@
 //! What an attack costs: clean accuracy against attack success rate, one point a run.
 
 use super::{
-    csv::{Table, number},
     figure::{Axis, Entry, Figure, FigureKind, Look, Point, Scale, Series, Shape, Tag},
     marker::Marker,
     role::Role,
+    table::{Table, number},
     text::{interval_text, percent_text},
 };
 use crate::{

@@ -31,9 +31,10 @@ impl Ratio {
         (self.total > 0).then(|| f64::from(self.hits) / f64::from(self.total))
     }
 
-    /// The share in percent; `None` when nothing was counted.
+    /// The share in percent; `None` when nothing was counted. It multiplies first, so that 29 of 100 is 29 and not
+    /// 28.999 999 999 999 996, which a filter for at least 29 would leave out.
     pub fn percent(self) -> Option<f64> {
-        self.share().map(|share| share * 100.0)
+        (self.total > 0).then(|| f64::from(self.hits) * 100.0 / f64::from(self.total))
     }
 
     /// Wilson's score interval at 95 % (Wilson 1927); `None` when nothing was counted.

@@ -68,7 +68,10 @@ pub fn set(settings: &mut Settings, path: &str, value: &Value) -> Result<(), Fie
         _ => value.to_json(),
     };
     put(&mut json, path, written);
-    *settings = serde_json::from_value(json).map_err(|error| refused(error.to_string()))?;
+    let mut read: Settings =
+        serde_json::from_value(json).map_err(|error| refused(error.to_string()))?;
+    read.attack.poisons = settings.attack.poisons.take();
+    *settings = read;
     Ok(())
 }
 
@@ -93,7 +96,7 @@ pub fn parse_assignment(
 pub fn unknown(path: &str) -> FieldError {
     let near = SETTINGS
         .iter()
-        .map(|setting| (distance(path, setting.path), setting.path))
+        .map(|setting| (strsim::levenshtein(path, setting.path), setting.path))
         .min()
         .filter(|(distance, known)| *distance <= known.len() / 3);
     let hint = near.map_or_else(
@@ -103,23 +106,10 @@ pub fn unknown(path: &str) -> FieldError {
     FieldError::new(path, format!("is no setting; {hint}"))
 }
 
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
+/// All but the poison list, which may be long and has its own reader and writer.
 fn to_json(settings: &Settings) -> Json {
+    let mut settings = settings.clone();
+    settings.attack.poisons = None;
     serde_json::to_value(settings).expect("settings have text keys only")
 }
 

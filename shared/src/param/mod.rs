@@ -35,9 +35,7 @@ impl Setting {
     pub fn matters(&self, settings: &Settings, kind: RunKind) -> bool {
         self.is_in(settings) && (self.matters)(settings, kind)
     }
-}
 
-impl Setting {
     /// Whether the result of a run of this kind can depend on it, whatever the trigger.
     pub fn may_matter(&self, settings: &Settings, kind: RunKind) -> bool {
         (self.matters)(settings, kind)

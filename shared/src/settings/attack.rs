@@ -1,5 +1,7 @@
 //! [`AttackSpec`]: trigger, target and the choice of the images that get the trigger.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::is_false;
@@ -21,9 +23,10 @@ pub struct AttackSpec {
     #[serde(default, skip_serializing_if = "is_false")]
     pub clean_label: bool,
     /// Names of the training images to poison, as the data set names them; drawn by the seed when absent. Each phase takes the
-    /// first ones of each poisoned class in this order, as many as it poisons.
+    /// first ones of each poisoned class in this order, as many as it poisons. All points of a study share one list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub poisons: Option<Vec<String>>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>))]
+    pub poisons: Option<Arc<[String]>>,
     /// The trigger.
     pub trigger: TriggerSpec,
 }
@@ -55,7 +58,8 @@ impl AttackSpec {
 
     /// Number of poisoned images for `per_class` of each poisoned class, in a data set of so many classes.
     pub fn poisoned_images(&self, classes: u32, per_class: u32) -> u32 {
-        (0..classes).filter(|&class| self.poisons_class(class)).count() as u32 * per_class
+        let poisoned = (0..classes).filter(|&class| self.poisons_class(class)).count() as u32;
+        poisoned.saturating_mul(per_class)
     }
 
     /// Cover samples of each poisoned class beside `per_class` poisoned images.

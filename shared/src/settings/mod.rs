@@ -71,8 +71,8 @@ impl Settings {
         let clean: u32 = class_counts.iter().map(|&count| count.min(limit)).sum();
         let (classes, poisons) = (class_counts.len() as u32, self.poisons(kind));
         clean
-            + self.attack.poisoned_images(classes, poisons)
-            + self.attack.cover_images(classes, poisons)
+            .saturating_add(self.attack.poisoned_images(classes, poisons))
+            .saturating_add(self.attack.cover_images(classes, poisons))
     }
 }
 

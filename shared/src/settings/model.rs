@@ -33,7 +33,7 @@ pub struct ModelSpec {
 impl ModelSpec {
     /// Number of ViT patches of an image.
     pub fn patches(&self) -> u32 {
-        (self.image_size / self.patch_size.max(1)).pow(2)
+        (self.image_size / self.patch_size.max(1)).saturating_pow(2)
     }
 
     /// Whether both see the same patches with encoders of the same sizes.

@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::{AttackSpec, FieldError, Settings, Start, StudySpec};
 use crate::{
-    param::{self, ALL, SETTINGS, Value},
+    param::{self, ALL, Value},
     run_kind::{ARITHMETIC, Digest, RunKind},
     settings::{FinetuneSpec, KnnSpec, PretrainSpec, ProbeSpec},
 };
@@ -59,17 +58,28 @@ pub struct Graph {
 }
 
 impl RunKind {
+    /// Whether a run of this kind starts from an encoder that was trained before, at these settings.
+    fn needs_encoder(self, settings: &Settings) -> bool {
+        match self {
+            Self::Pretrain => false,
+            Self::Knn | Self::Probe => true,
+            Self::Finetune => settings.finetune.start == Start::Encoder,
+        }
+    }
+
     /// The kind of run that a run of this kind starts from, at these settings.
     pub fn starts_from(self, settings: &Settings) -> Option<Self> {
-        let scratch = self == Self::Finetune && settings.finetune.start == Start::Scratch;
-        let starts = self != Self::Pretrain && !scratch && settings.encoder.is_none();
-        starts.then_some(Self::Pretrain)
+        (self.needs_encoder(settings) && settings.encoder.is_none()).then_some(Self::Pretrain)
+    }
+
+    /// Whether a study makes a run of this kind at these settings: `runs` names the kind, or one that starts from it.
+    pub fn is_made(self, runs: &[Self], settings: &Settings) -> bool {
+        runs.iter().any(|&kind| kind == self || kind.starts_from(settings) == Some(self))
     }
 
     /// Whether a run of this kind needs the imported encoder, at these settings.
     fn imports(self, settings: &Settings) -> bool {
-        let scratch = self == Self::Finetune && settings.finetune.start == Start::Scratch;
-        self != Self::Pretrain && !scratch && settings.encoder.is_some()
+        self.needs_encoder(settings) && settings.encoder.is_some()
     }
 }
 
@@ -133,15 +143,18 @@ pub fn described(kind: RunKind, settings: &Settings) -> BTreeMap<String, Value> 
     let of_run = |path: &str| {
         path == "dataset.name"
             || (path == "encoder" && kind.imports(settings))
-            || SETTINGS.iter().any(|setting| {
-                setting.path == path && kinds.iter().any(|&kind| setting.matters(settings, kind))
-            })
+            || kinds.iter().any(|&kind| matters(path, settings, kind))
     };
     values
         .into_iter()
         .filter(|(path, _)| of_run(path))
         .map(|(path, value)| (path.into(), value))
         .collect()
+}
+
+/// Whether the result of a run of this kind depends on the setting at a path, at these settings.
+fn matters(path: &str, settings: &Settings, kind: RunKind) -> bool {
+    param::find(path, settings).is_some_and(|setting| setting.matters(settings, kind))
 }
 
 /// What a digest is the hash of, as JSON with sorted names.
@@ -159,9 +172,7 @@ fn digest(kind: RunKind, settings: &Settings, inputs: &[Digest], content: &Conte
     let unknown = Images { fingerprint: name.clone(), most_train: u32::MAX, most_test: u32::MAX };
     let images = content.datasets.get(name).unwrap_or(&unknown);
     let mut values = param::values(settings);
-    values.retain(|path, _| {
-        SETTINGS.iter().any(|setting| setting.path == *path && setting.matters(settings, kind))
-    });
+    values.retain(|path, _| matters(path, settings, kind));
     let limits = [
         ("dataset.train_per_class", images.most_train),
         ("dataset.test_per_class", images.most_test),
@@ -195,7 +206,7 @@ fn digest(kind: RunKind, settings: &Settings, inputs: &[Digest], content: &Conte
         settings: values.into_iter().map(|(path, value)| (path, value.to_json())).collect(),
     };
     let text = serde_json::to_string(&identity).expect("an identity has text keys only");
-    Digest::of_hash(&Sha256::digest(text).into())
+    Digest::of(&text)
 }
 
 /// The settings of a run of this kind, those of other kinds at their defaults.

@@ -9,19 +9,12 @@ use crate::{
 impl StudySpec {
     /// The most poisoned images of a class in any run.
     fn most_poisons(&self) -> u32 {
-        let most = |path| {
-            let counts = self.values_of(path);
+        let of_kind = |kind: RunKind| {
+            let counts = self.values_of(&format!("{}.poisons", kind.as_str()));
             counts.iter().filter_map(crate::param::Value::number).fold(0.0, f64::max) as u32
         };
-        let trains = self.settings.encoder.is_none();
-        let of_kind = |kind| match kind {
-            RunKind::Pretrain if trains => most("pretrain.poisons"),
-            RunKind::Knn if self.runs.contains(&kind) => most("knn.poisons"),
-            RunKind::Probe if self.runs.contains(&kind) => most("probe.poisons"),
-            RunKind::Finetune if self.runs.contains(&kind) => most("finetune.poisons"),
-            _ => 0,
-        };
-        RunKind::ALL.into_iter().map(of_kind).max().unwrap_or(0)
+        let made = RunKind::ALL.into_iter().filter(|kind| kind.is_made(&self.runs, &self.settings));
+        made.map(of_kind).max().unwrap_or(0)
     }
 
     /// What is wrong with the study's poison list, when it has one. `images` gives name and class of each training image of the
@@ -77,11 +70,11 @@ mod tests {
         // What is not run needs no poisons.
         spec.settings.knn.poisons = 9;
         spec.runs = vec![RunKind::Probe];
-        spec.settings.attack.poisons = Some(vec!["b/1".into(), "b/0".into()]);
+        spec.settings.attack.poisons = Some(["b/1".into(), "b/0".into()].into());
         assert!(errors(&spec).is_empty());
-        spec.settings.attack.poisons = Some(Vec::new());
+        spec.settings.attack.poisons = Some([].into());
         assert_eq!(spec.validate()[0].to_string(), "attack.poisons: names at least one image");
-        spec.settings.attack.poisons = Some(vec!["b/0".into(), "b/0".into()]);
+        spec.settings.attack.poisons = Some(["b/0".into(), "b/0".into()].into());
         assert_eq!(spec.validate()[0].to_string(), "attack.poisons: names images twice: b/0");
     }
 }

@@ -199,7 +199,7 @@ fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], datase
     if let Some((_, (class, &count))) = smallest {
         let available = count.min(limit);
         let whose = if attack.clean_label { "the target class" } else { "each class" };
-        for kind in RunKind::ALL {
+        for kind in RunKind::ALL.into_iter().filter(|kind| kind.is_made(runs, settings)) {
             let wanted = settings.poisons(kind);
             let covers = attack.covers_per_class(wanted);
             let field = format!("{}.poisons", kind.as_str());
@@ -219,7 +219,7 @@ fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], datase
         (RunKind::Probe, probe.batch_size, probe.accumulate),
         (RunKind::Finetune, finetune.batch_size, finetune.accumulate),
     ] {
-        if kind != RunKind::Pretrain && !runs.contains(&kind) {
+        if !kind.is_made(runs, settings) {
             continue;
         }
         let batches = (images / size.max(1)).max(1);
@@ -285,6 +285,9 @@ mod tests {
                 "probe.poisons: 501 images of each class are to be poisoned, but class a has only 500",
             ]
         );
+        // What is not run poisons nothing.
+        bad.settings.knn.poisons = 501;
+        assert_eq!(bad.validate_with(&[dataset()]).len(), errors.len());
         bad.settings.dataset.name = "other".into();
         assert_eq!(
             bad.validate_with(&[dataset()])[0].to_string(),

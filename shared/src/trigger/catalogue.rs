@@ -25,9 +25,11 @@ impl CatalogueEntry {
         CATALOGUE.iter().find(|entry| entry.id == id)
     }
 
-    /// The trigger with its published parameters, in proportion to images of `side` pixels under ViT patches of `vit_patch`.
+    /// The trigger with its published parameters, in proportion to images of `side` pixels under ViT patches of `vit_patch`. Sizes that
+    /// no model has, as a draft may, count as the nearest of 1 to 65,535.
     pub fn spec(&self, side: u32, vit_patch: u32) -> TriggerSpec {
-        (self.make)(side.max(1), vit_patch.max(1))
+        let most = u32::from(u16::MAX);
+        (self.make)(side.clamp(1, most), vit_patch.clamp(1, most))
     }
 
     /// The entry that a trigger belongs to: the one with these very parameters, else the first of its kind.

@@ -9,7 +9,7 @@ pub struct Accumulated {
 }
 
 impl Accumulated {
-    /// For steps of so many batches.
+    /// For steps of `every` batches each.
     pub fn new(every: u32) -> Self {
         Self { every: every.max(1) as usize, sum: Vec::new() }
     }

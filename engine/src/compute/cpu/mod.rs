@@ -118,7 +118,7 @@ impl Device for Cpu {
     }
 }
 
-/// A pool of so many threads.
+/// A pool of `threads` threads.
 fn pool(threads: usize) -> Result<rayon::ThreadPool, EngineError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     pool.map_err(|error| EngineError::Threads(error.to_string()))

@@ -2,12 +2,11 @@
 
 use std::sync::OnceLock;
 
-use candle_core::{Result, Tensor};
 use kernel::Kernels;
 use shared::settings::{ModelSpec, Pooling};
 
 use super::{
-    nn::{Composed, LayerNorm, Linear, Stack},
+    nn::{LayerNorm, Linear, Stack},
     vit_run::VitWeights,
 };
 use crate::{
@@ -73,7 +72,7 @@ impl Vit {
         }
     }
 
-    /// A new model of so many classes whose weights come from the seed.
+    /// A new model with `classes` outputs; its weights come from the seed.
     pub fn drawn(spec: &ModelSpec, classes: usize, pooling: Pooling, seed: u64) -> Self {
         Self::new(spec, pooling, Params::draw(model::vit(spec, classes, pooling), seed))
     }
@@ -114,29 +113,5 @@ impl Vit {
         let weights = self.packed.get_or_init(|| VitWeights::new(self, kernels));
         assert_eq!(weights.kernels, kernels, "a model is evaluated with one choice of kernels");
         weights
-    }
-
-    /// Class scores `(images, classes)`, composed. With `drops`, stochastic depth: a factor for each block's two parts and each
-    /// image, the image last.
-    ///
-    /// # Errors
-    /// When the images were made for another model.
-    pub fn composed_logits(
-        &self,
-        w: &Composed,
-        images: &WholeImages,
-        drops: Option<&[Vec<f32>]>,
-    ) -> Result<Tensor> {
-        let shape = (images.images, self.grid().count(), self.grid().patch_len());
-        let patches = self.patch_embed.composed(w, &w.constant(&images.pixels, shape)?)?;
-        let cls = w.tensor(self.cls_token);
-        let cls = cls.broadcast_as((images.images, 1, cls.dim(2)?))?.contiguous()?;
-        let x = Tensor::cat(&[&cls, &patches], 1)?.broadcast_add(w.tensor(self.positions))?;
-        let x = self.blocks.composed(w, x, drops)?;
-        let pooled = match self.pooling {
-            Pooling::Mean => x.narrow(1, 1, self.grid().count())?.mean(1)?,
-            Pooling::Cls => x.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?,
-        };
-        self.head.composed(w, &self.norm.composed(w, &pooled)?)
     }
 }

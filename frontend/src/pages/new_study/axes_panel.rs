@@ -9,7 +9,7 @@ use shared::{
 
 use super::draft::Draft;
 use crate::{
-    components::{FieldMessage, Glyph, Icon},
+    components::{FieldMessage, Glyph, Icon, format::message_at},
     run_name::label,
 };
 
@@ -86,6 +86,11 @@ fn beginning(setting: &Setting, settings: &Settings) -> Vec<Value> {
         }
         _ => param::get(settings, setting.path).into_iter().collect(),
     }
+}
+
+/// Identifier of the field of an axis.
+pub fn axis_id(name: &str) -> String {
+    format!("axis-{}", name.replace(['.', ' ', '&'], "-"))
 }
 
 /// The panel.
@@ -165,36 +170,37 @@ fn AxisField(
     let (of, title) = (name.clone(), label(&name));
     let values = draft.part(move |spec| text(spec, &of));
     let entry = RwSignal::new(values.get_untracked());
-    let wrong = RwSignal::new(None::<String>);
-    let of = name.clone();
-    let means = move |typed: &str| {
-        draft.spec.with_untracked(|spec| {
-            let axis = parse(&of, typed, &spec.settings).ok();
-            axis.is_some_and(|axis| spec.axes.contains(&axis))
-        })
+    let path = StoredValue::new(format!("axes.{name}"));
+    let set_wrong = move |message: Option<String>| {
+        path.with_value(|path| draft.set_unparsed(path, message));
     };
+    // Also when the axis goes with another preset or trigger: its text is no longer there to be put right.
+    on_cleanup(move || set_wrong(None));
+    let of = name.clone();
+    let parsed =
+        move |typed: &str| draft.spec.with_untracked(|spec| parse(&of, typed, &spec.settings));
+    let read = parsed.clone();
     // The field follows changes from elsewhere, but keeps what is being typed while it means the same.
     Effect::new(move |_| {
         let values = values.get();
-        if wrong.with_untracked(Option::is_none) && !means(&entry.get_untracked()) {
+        let known = |axis: &Axis| draft.spec.with_untracked(|spec| spec.axes.contains(axis));
+        if !read(&entry.get_untracked()).is_ok_and(|axis| known(&axis)) {
             entry.set(values);
+            set_wrong(None);
         }
     });
     let of = name.clone();
     let typed = move |event: ev::Event| {
         let typed = event_target_value(&event);
-        let parsed = draft.spec.with_untracked(|spec| parse(&of, &typed, &spec.settings));
+        let axis = parsed(&typed);
         entry.set(typed);
-        match parsed {
-            Ok(axis) => {
-                wrong.set(None);
-                draft.edit(|spec| {
-                    if let Some(known) = spec.axes.iter_mut().find(|known| known.name() == of) {
-                        *known = axis;
-                    }
-                });
-            }
-            Err(message) => wrong.set(Some(message)),
+        set_wrong(axis.as_ref().err().cloned());
+        if let Ok(axis) = axis {
+            draft.edit(|spec| {
+                if let Some(known) = spec.axes.iter_mut().find(|known| known.name() == of) {
+                    *known = axis;
+                }
+            });
         }
     };
     let of = name.clone();
@@ -213,18 +219,15 @@ fn AxisField(
             }
         });
     };
-    let (path, axis) = (name.clone(), format!("axes.{name}"));
+    let own = name.clone();
     let error = Signal::derive(move || {
-        wrong.get().or_else(|| {
-            draft.errors.with(|errors| {
-                let at = |error: &&shared::FieldError| error.field == path || error.field == axis;
-                errors.iter().find(at).map(|error| error.message.clone())
-            })
+        draft.errors.with(|errors| {
+            path.with_value(|path| message_at(errors, path).or_else(|| message_at(errors, &own)))
         })
     });
     let of = name.clone();
     let takes = draft.part(move |spec| takes(&of, &spec.settings));
-    let id = format!("axis-{}", name.replace(['.', ' ', '&'], "-"));
+    let id = axis_id(&name);
     view! {
         <div class="field" class:field-wrong=move || error.with(Option::is_some) data-field=name.clone()>
             <div class="field-head">

@@ -16,8 +16,8 @@ use crate::components::format::message_at;
 pub struct Draft {
     /// The specification.
     pub spec: RwSignal<StudySpec>,
-    /// Texts that are no number, by the path of their field.
-    unparsed: RwSignal<BTreeMap<&'static str, String>>,
+    /// Texts that are no value of their field, by its path.
+    unparsed: RwSignal<BTreeMap<String, String>>,
     /// What the server found wrong with what was last sent.
     refused: RwSignal<Vec<FieldError>>,
     /// The data set that the specification names.
@@ -90,12 +90,12 @@ impl Draft {
         self.unparsed.set(BTreeMap::new());
     }
 
-    /// Says that the text in the field at `path` is no number, or that it is one again.
-    pub fn set_unparsed(self, path: &'static str, message: Option<String>) {
+    /// Says what is wrong with the text in the field at `path`, or that nothing is any more.
+    pub fn set_unparsed(self, path: &str, message: Option<String>) {
         let known = self.unparsed.with_untracked(|unparsed| unparsed.get(path).cloned());
         if known != message {
             self.unparsed.update(|unparsed| match message {
-                Some(message) => drop(unparsed.insert(path, message)),
+                Some(message) => drop(unparsed.insert(path.to_owned(), message)),
                 None => drop(unparsed.remove(path)),
             });
         }
@@ -124,17 +124,19 @@ impl Draft {
     }
 }
 
-/// All errors, each field's nearest cause first: a text that is no number, the specification's own, the server's.
+/// All errors, each field's nearest cause first: a text that is no value, the specification's own, the server's.
 fn collect(
     spec: &StudySpec,
     datasets: &[DatasetInfo],
-    unparsed: &BTreeMap<&'static str, String>,
+    unparsed: &BTreeMap<String, String>,
     refused: &[FieldError],
 ) -> Vec<FieldError> {
-    let mut errors: Vec<FieldError> =
-        unparsed.iter().map(|(path, message)| FieldError::new(*path, message.clone())).collect();
+    let mut errors: Vec<FieldError> = unparsed
+        .iter()
+        .map(|(path, message)| FieldError::new(path.as_str(), message.clone()))
+        .collect();
     let own = spec.validate_with(datasets);
-    errors.extend(own.into_iter().filter(|error| !unparsed.contains_key(error.field.as_str())));
+    errors.extend(own.into_iter().filter(|error| !unparsed.contains_key(&error.field)));
     for error in refused {
         if !errors.iter().any(|known| known.field == error.field) {
             errors.push(error.clone());
@@ -168,7 +170,7 @@ mod tests {
             test_counts: vec![9; 2],
             ..DatasetInfo::default()
         };
-        let unparsed = BTreeMap::from([("probe.epochs", "takes a number".to_owned())]);
+        let unparsed = BTreeMap::from([("probe.epochs".to_owned(), "takes a number".to_owned())]);
         let refused = [FieldError::new("name", "is taken"), FieldError::new("axes", "too many")];
         let errors = collect(&spec, &[dataset], &unparsed, &refused);
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();

@@ -7,7 +7,7 @@ use shared::api::{DeviceInfo, PlannedRun, Problem, StudyDetail, StudyPlan};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use super::draft::Draft;
+use super::{axes_panel::axis_id, draft::Draft};
 use crate::{
     api,
     components::{Glyph, Icon, ProblemBox, format},
@@ -126,7 +126,11 @@ pub fn PlanPanel(
             .map(|(count, images)| view! { <li><span>{count}</span><span>{images}</span></li> })
             .collect_view()
     };
+    // The server knows what is there already; until it has answered, the page tells what all runs take.
     let time = move || {
+        if let Some(plan) = plan.with(|plan| plan.as_ref().map(plan_text)) {
+            return Some(plan);
+        }
         draft.dataset.with(|set| {
             let set = set.as_ref()?;
             devices.with(|devices| draft.spec.with(|spec| estimate::time_text(spec, set, devices)))
@@ -144,7 +148,6 @@ pub fn PlanPanel(
                         {move || time().unwrap_or_else(|| "The time is told when the fields are sound.".into())}
                     </p>
                     <ul class="plan-poisons" aria-label="Images that each kind of run poisons">{poisons}</ul>
-                    {move || plan.get().map(|plan| view! { <p class="plan-told" id="plan-told">{plan_text(&plan)}</p> })}
                     <label class="plan-fresh">
                         <input
                             type="checkbox"
@@ -275,8 +278,11 @@ fn WrongFields(
 
 /// Brings a field into view and puts the cursor there. Its control may be named by the path or lie in what is.
 fn focus(path: &str) {
-    let path = path.strip_prefix("axes.").unwrap_or(path);
-    let by_id = document().get_element_by_id(&path.replace('.', "-"));
+    let axis = path.strip_prefix("axes.");
+    let path = axis.unwrap_or(path);
+    let by_id = |id: String| document().get_element_by_id(&id);
+    let by_id =
+        axis.and_then(|name| by_id(axis_id(name))).or_else(|| by_id(path.replace('.', "-")));
     let field = || {
         let parent = path.rsplit_once('.').map_or(path, |(parent, _)| parent);
         document()

@@ -23,12 +23,12 @@ fn told(listed: Option<usize>) -> String {
 #[component]
 pub fn PoisonList() -> impl IntoView {
     let draft = expect_context::<Draft>();
-    let listed = draft.part(|spec| spec.settings.attack.poisons.as_ref().map(Vec::len));
+    let listed = draft.part(|spec| spec.settings.attack.poisons.as_ref().map(|list| list.len()));
     let failure = RwSignal::new(None::<String>);
     let input = NodeRef::<Input>::new();
     let set = move |list: Option<Vec<String>>| {
         failure.set(None);
-        draft.edit(|spec| spec.settings.attack.poisons = list);
+        draft.edit(|spec| spec.settings.attack.poisons = list.map(Into::into));
     };
     let pick = move |event: ev::Event| {
         let Some(file) = picked(&event) else { return };

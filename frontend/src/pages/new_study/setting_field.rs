@@ -7,7 +7,10 @@ use shared::{
 };
 
 use super::draft::Draft;
-use crate::components::{Field, Segmented, format};
+use crate::{
+    components::{Field, Segmented, format},
+    run_name::value,
+};
 
 /// A number as a person writes it: without an exponent, with as few digits as tell it.
 pub fn written(value: f64) -> String {
@@ -38,15 +41,6 @@ fn parse_limit(text: &str) -> Result<Value, String> {
     }
 }
 
-/// A whole number with commas, another one as it is.
-fn grouped(value: f64) -> String {
-    if value.fract() == 0.0 && value >= 1000.0 {
-        format::count(value as u64)
-    } else {
-        written(value)
-    }
-}
-
 /// Unit and range: `px, 1–32`; with a default: `1–10,000, default 60`. An end that is not taken itself is told in words.
 fn range(setting: &Setting, high: f64, default: Option<&Value>) -> String {
     let mut parts = Vec::new();
@@ -56,29 +50,18 @@ fn range(setting: &Setting, high: f64, default: Option<&Value>) -> String {
     match setting.domain {
         Domain::Real { low, above, below, step, .. } if above || (low > 0.0 && low <= step) => {
             let end = if below { "below" } else { "up to" };
-            parts.push(format!("above 0, {end} {}", grouped(high)));
+            parts.push(format!("above 0, {end} {}", format::number(high)));
         }
         Domain::Whole { low, .. } => {
-            parts.push(format!("{}–{}", grouped(low as f64), grouped(high)));
+            parts.push(format!("{}–{}", format::number(low as f64), format::number(high)));
         }
-        Domain::Real { low, .. } => parts.push(format!("{}–{}", grouped(low), grouped(high))),
+        Domain::Real { low, .. } => {
+            parts.push(format!("{}–{}", format::number(low), format::number(high)));
+        }
         _ => {}
     }
-    parts.extend(default.map(|default| format!("default {}", shown(setting, default))));
+    parts.extend(default.map(|default| format!("default {}", value(setting.path, default))));
     parts.join(", ")
-}
-
-/// A value as the form shows it.
-fn shown(setting: &Setting, value: &Value) -> String {
-    match (setting.domain, value) {
-        (Domain::Choice(choices), Value::Text(text)) => choices
-            .iter()
-            .find(|choice| choice.name == text)
-            .map_or_else(|| text.clone(), |choice| choice.title.into()),
-        (_, Value::Number(number)) => grouped(*number),
-        (_, Value::Switch(on)) => if *on { "on" } else { "off" }.into(),
-        (_, other) => other.to_string(),
-    }
 }
 
 /// The control of the setting at a path. Nothing where the settings do not have it.
@@ -113,7 +96,7 @@ pub fn SettingField(
     });
     let told = Signal::derive(move || match varied.get() {
         Some(values) => {
-            let values: Vec<_> = values.iter().map(|value| shown(setting, value)).collect();
+            let values: Vec<_> = values.iter().map(|its| value(path, its)).collect();
             format!("varied: {}", values.join(", "))
         }
         None => range(setting, high.get(), default.as_ref()),

@@ -40,14 +40,18 @@ pub(super) static ATTACK: [Setting; 4] = [
         "Poisons are images of the target class, which keep their label, instead of images of all other classes.",
     )
     .matters_if(poisoned),
-    Setting::new(
-        "attack.poisons",
-        "Poison list",
-        "",
-        Domain::Structure,
-        "Names of the training images to poison; drawn by the seed where there is no list.",
-    )
-    .matters_if(poisoned),
+    Setting {
+        read: Some(poison_list),
+        write: Some(set_poison_list),
+        ..Setting::new(
+            "attack.poisons",
+            "Poison list",
+            "",
+            Domain::Structure,
+            "Names of the training images to poison; drawn by the seed where there is no list.",
+        )
+        .matters_if(poisoned)
+    },
     Setting {
         read: Some(|settings| Some(trigger_name(settings))),
         write: Some(choose_trigger),
@@ -61,6 +65,19 @@ pub(super) static ATTACK: [Setting; 4] = [
         .matters_if(triggered)
     },
 ];
+
+fn poison_list(settings: &Settings) -> Option<Value> {
+    let list = settings.attack.poisons.as_ref()?;
+    Some(Value::Text(serde_json::to_string(list).expect("names are text")))
+}
+
+fn set_poison_list(settings: &mut Settings, value: &Value) -> Result<(), String> {
+    let Value::Text(text) = value else { return Err("takes a list of names as JSON".into()) };
+    let list = serde_json::from_str(text)
+        .map_err(|error| format!("takes a list of names as JSON: {error}"))?;
+    settings.attack.poisons = list;
+    Ok(())
+}
 
 fn trigger_name(settings: &Settings) -> Value {
     let model = &settings.model;

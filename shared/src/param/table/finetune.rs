@@ -32,7 +32,7 @@ choice("finetune.start", "Start", &STARTS, "From scratch is the same training wi
 whole("finetune.epochs", "Epochs", "", (1, 10_000), "The whole encoder is trained: an epoch takes about twice as long as one of pre-training.").matters_if(finetune),
 whole("finetune.warmup_epochs", "Warm-up", "epochs", (0, 10_000), "The rate rises in a line before the cosine.").matters_if(finetune),
 whole("finetune.batch_size", "Batch", "images", (1, 65_536), "The rate grows with it (base rate × batch × batches a step / 256).").matters_if(finetune),
-whole("finetune.accumulate", "Batches a step", "", (1, 4096), "Gradients of so many batches make one step: a large batch in little memory.").matters_if(finetune),
+whole("finetune.accumulate", "Batches a step", "", (1, 4096), "Batches whose gradients make one step: a large batch in little memory.").matters_if(finetune),
 real("finetune.base_lr", "Base learning rate", "per 256 images", (1e-9, 100.0), 1e-4, "AdamW's rate at the head; blocks below have less.").matters_if(finetune),
 real("finetune.min_lr", "Final learning rate", "", (0.0, 100.0), 1e-6, "Where the cosine ends.").matters_if(finetune),
 real("finetune.weight_decay", "Weight decay", "", (0.0, 1.0), 0.01, "Not on tensors of one dimension, the CLS token and the positions.").matters_if(finetune),

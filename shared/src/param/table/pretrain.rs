@@ -49,7 +49,7 @@ pub(super) static PRETRAIN: [Setting; 14] = [
         "Batches a step",
         "",
         (1, 4096),
-        "Gradients of so many batches make one step: a large batch in little memory.",
+        "Batches whose gradients make one step: a large batch in little memory.",
     )
     .matters_if(pretraining),
     real(

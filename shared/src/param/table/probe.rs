@@ -24,7 +24,7 @@ whole("probe.poisons", "Poisons in the probe", "a class", (0, 1_000_000), "Poiso
 whole("probe.epochs", "Epochs", "", (1, 10_000), "With cached features an epoch takes a fraction of a second.").matters_if(probe),
 whole("probe.warmup_epochs", "Warm-up", "epochs", (0, 10_000), "The rate rises in a line before the cosine.").matters_if(probe),
 whole("probe.batch_size", "Batch", "images", (2, 65_536), "BatchNorm takes its mean and variance from it.").matters_if(probe),
-whole("probe.accumulate", "Batches a step", "", (1, 4096), "Gradients of so many batches make one step.").matters_if(probe),
+whole("probe.accumulate", "Batches a step", "", (1, 4096), "Batches whose gradients make one step.").matters_if(probe),
 real("probe.base_lr", "Base learning rate", "per 256 images", (1e-9, 1000.0), 0.1, "LARS takes large rates (0.1–1), AdamW small ones (about 0.001).").matters_if(probe),
 real("probe.min_lr", "Final learning rate", "", (0.0, 1000.0), 1e-3, "Where the cosine ends.").matters_if(probe),
 real("probe.weight_decay", "Weight decay", "", (0.0, 1.0), 0.01, "0 in the published study.").matters_if(probe),

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    param::{Domain, Setting},
+    param::{Domain, SETTINGS, Setting},
     study::{Axis, presets},
     trigger::CATALOGUE,
 };
@@ -64,7 +64,7 @@ fn what_a_run_starts_from_and_the_arithmetic_are_in_its_name() {
     let settings = Settings::default();
     let content = Content::default();
     let of = |inputs: &[Digest]| digest(RunKind::Probe, &settings, inputs, &content);
-    let [a, b] = [1, 2].map(|byte| Digest::of_hash(&[byte; 32]));
+    let [a, b] = ["a", "b"].map(Digest::of);
     assert_ne!(of(std::slice::from_ref(&a)), of(&[b]));
     assert_ne!(of(&[a]), of(&[]));
     let mut imported = settings.clone();

@@ -13,28 +13,10 @@ impl Table {
         Self { header: header.to_vec(), rows: Vec::new() }
     }
 
-    /// RFC 4180, lines ended by CR LF.
+    /// The table as CSV.
     pub(super) fn csv(&self) -> String {
-        let mut text = String::new();
         let header: Vec<String> = self.header.iter().map(|&name| name.to_owned()).collect();
-        for row in std::iter::once(&header).chain(&self.rows) {
-            let cells: Vec<_> = row.iter().map(|cell| quoted(cell)).collect();
-            text.push_str(&cells.join(","));
-            text.push_str("\r\n");
-        }
-        text
-    }
-}
-
-/// Quotes what would break the line, and what a spreadsheet would run as a formula.
-fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '@', '\t'])
-        || (cell.starts_with('-') && cell.parse::<f64>().is_err());
-    let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
-    if cell.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell
+        crate::csv::csv(std::iter::once(&header).chain(&self.rows))
     }
 }
 
@@ -53,22 +35,6 @@ pub(super) fn number(value: Option<f64>, decimals: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cells_are_quoted_where_they_must() {
-        let table = Table {
-            header: vec!["name", "ca (%)"],
-            rows: vec![
-                vec!["plain".into(), "1.5".into()],
-                vec!["a, \"b\"".into(), "-2".into()],
-                vec!["=SUM(A1)".into(), String::new()],
-            ],
-        };
-        assert_eq!(
-            table.csv(),
-            "name,ca (%)\r\nplain,1.5\r\n\"a, \"\"b\"\"\",-2\r\n'=SUM(A1),\r\n"
-        );
-    }
 
     #[test]
     fn numbers_lose_their_idle_zeros() {
