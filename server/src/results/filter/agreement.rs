@@ -269,7 +269,7 @@ fn interpreted(program: &Program, known: &Known) -> Option<bool> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2048) })]
 
     #[test]
     fn filters_agree_with_a_slow_evaluation(

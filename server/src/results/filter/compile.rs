@@ -229,7 +229,9 @@ impl Compiler<'_> {
         };
         Ok(match (&left, &right) {
             (Term::Constant(Value::Number(a)), Term::Constant(Value::Number(b))) => {
-                Term::Constant(operation.apply(*a, *b).into())
+                // A number that is not finite is missing, as it is where columns are divided, and makes missing what is calculated with it.
+                let number = operation.apply(*a, *b);
+                Term::Constant(if number.is_finite() { number } else { f64::NAN }.into())
             }
             _ => Term::Arithmetic { operation, left: left.into(), right: right.into() },
         })

@@ -53,6 +53,8 @@ fn expressions_choose_runs() {
         ("asr in [10, 40.0]", &[1, 4]),
         ("asr == 10 || kind == \"finetune\"", &[1, 4]),
         ("kind != \"probe\"", &[4]),
+        // What is divided by nothing is missing, constants included.
+        ("0.0 / (0.5 / 0.0) != 0.5", &[]),
         ("state == \"done\" && !(asr > 10)", &[1]),
         ("pretrain.flip", &[2, 4]),
         ("pretrain.flip == false", &[1]),
