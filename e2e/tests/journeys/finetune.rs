@@ -9,7 +9,7 @@ use shared::{
     api::{Page, StudySummary},
 };
 
-use crate::steps::{done, look};
+use crate::steps::{done, look, poison_ten};
 
 #[tokio::test]
 async fn a_study_with_fine_tuning() -> Result<()> {
@@ -18,6 +18,7 @@ async fn a_study_with_fine_tuning() -> Result<()> {
         browser.click(Role::Link, "Quick look").await?;
         browser.fill("Training images", "20").await?;
         browser.fill("Validation images", "10").await?;
+        poison_ten(browser).await?;
         browser.press("Fine-tuning, FPR: 10").await?;
         browser.sees("2 fine-tunings").await?;
         browser.click(Role::Checkbox, "Also from scratch").await?;

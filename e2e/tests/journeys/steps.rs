@@ -37,6 +37,19 @@ pub async fn choose_trigger(browser: &Browser, id: &str) -> Result<()> {
     Ok(())
 }
 
+/// Has the quick preset poison ten images of each class, so that it can do with few.
+pub async fn poison_ten(browser: &Browser) -> Result<()> {
+    for count in [
+        "Pre-training, PPR: 100",
+        "Pre-training, PPR: 10",
+        "Linear probe, LPR: 3",
+        "Linear probe, LPR: 10",
+    ] {
+        browser.press(count).await?;
+    }
+    Ok(())
+}
+
 /// Waits until one part of the attack editor shows something else than `before`.
 pub async fn redrawn(browser: &Browser, side: &str, before: &str) -> Result<String> {
     until(&format!("{side} is drawn anew"), Duration::from_secs(5), async || {

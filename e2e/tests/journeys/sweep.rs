@@ -9,7 +9,7 @@ use shared::{
     api::{Page, StudySummary},
 };
 
-use crate::steps::{done, look, preview_is_drawn};
+use crate::steps::{done, look, poison_ten, preview_is_drawn};
 
 #[tokio::test]
 async fn a_setting_is_varied_and_its_runs_are_reused() -> Result<()> {
@@ -71,8 +71,10 @@ async fn small_study(browser: &Browser, name: &str) -> Result<()> {
     browser.fill("Name", name).await?;
     browser.fill("Training images", "20").await?;
     browser.fill("Validation images", "10").await?;
+    poison_ten(browser).await?;
     browser.press("Training").await?;
-    browser.fill_id("pretrain-epochs", "3").await?;
+    // As many as the preset warms up for.
+    browser.fill_id("pretrain-epochs", "4").await?;
     browser.fill_id("probe-epochs", "12").await?;
     Ok(())
 }

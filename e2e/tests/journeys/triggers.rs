@@ -10,9 +10,9 @@ use shared::{
     trigger::CATALOGUE,
 };
 
-use crate::steps::{choose_trigger, done, drawn, look, preview_is_drawn};
+use crate::steps::{choose_trigger, done, drawn, look, poison_ten, preview_is_drawn};
 
-/// Poisoned images a class that the preset begins with.
+/// Poisoned images a class that every study takes.
 const POISONS: u32 = 10;
 
 #[tokio::test]
@@ -52,8 +52,10 @@ async fn start(
     // Enough for ten poisons and twenty cover samples of each class.
     browser.fill("Training images", "40").await?;
     browser.fill("Validation images", "10").await?;
+    poison_ten(browser).await?;
     browser.press("Training").await?;
-    browser.fill_id("pretrain-epochs", "3").await?;
+    // As many as the preset warms up for.
+    browser.fill_id("pretrain-epochs", "4").await?;
     browser.fill_id("probe-epochs", "12").await?;
     preview_is_drawn(browser).await?;
     let clean = drawn(browser, "clean").await?;
@@ -86,7 +88,8 @@ async fn proper(dashboard: &Dashboard, study: &StudyDetail, clean_label: bool) -
             RunKind::Knn => study.spec.settings.knn.poisons,
             _ => run.point.lpr,
         };
-        ensure!([0, POISONS].contains(&each), "{label}: {each} poisons a class");
+        let known = run.point.kind == RunKind::Knn || [0, POISONS].contains(&each);
+        ensure!(known, "{label}: {each} poisons a class");
         let found = plan.samples.len() as u32;
         ensure!(found == classes * each, "{label}: {found} poisons, {each} a class were asked for");
         let stray = plan.samples.iter().find(|sample| (sample.class == target) != clean_label);

@@ -223,8 +223,8 @@ fn FirstStudy() -> impl IntoView {
                     <span class="choice-title">"Quick look"</span>
                     <span class="choice-time">{move || time().unwrap_or_else(|| "a few minutes".into())}</span>
                     <span>
-                        "The whole chain on built-in pictures: one clean and one attacked encoder, each probed clean and poisoned. "
-                        "Everything is filled in."
+                        "The whole chain on built-in pictures: one clean and one attacked encoder, each probed clean and with three "
+                        "poisons of each class, which reach far on one of them only. Everything is filled in."
                     </span>
                 </a>
                 <a class="choice" href="/studies/new" id="new-study">

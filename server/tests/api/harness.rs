@@ -11,7 +11,9 @@ use server::{App, api, clock::Clock, ids::IdSource, store::StoreError};
 use shared::{
     Ratio, RunEvent, RunId, RunKind, Stamped, StudyId, StudySpec,
     metric::Metrics,
+    settings::HeadInit,
     study::{Axis, presets},
+    trigger::{BlendedSpec, TriggerSpec},
 };
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -125,7 +127,7 @@ impl TestApp {
     /// Starts the queued run whose turn it is, as a scheduler does.
     pub async fn start_next(&self) -> RunId {
         let ready = self.app.store.next_ready().await.unwrap().expect("a queued run");
-        assert!(self.app.store.start_run(ready.key, NOW).await.unwrap());
+        assert!(self.app.store.start_run(ready.key, "cpu", NOW).await.unwrap());
         ready.run
     }
 
@@ -204,6 +206,10 @@ pub fn metrics(ca: u32, asr: u32) -> Metrics {
 pub fn spec() -> StudySpec {
     let mut spec = presets().remove(0).spec;
     spec.name = "A study".into();
+    // Whatever a first visit shows, the tests know this attack.
+    spec.settings.attack.trigger =
+        TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() });
+    spec.settings.probe.head_init = HeadInit::Normal;
     spec.runs = vec![RunKind::Probe];
     spec.axes =
         vec![Axis::of("pretrain.poisons", [0u32, 10]), Axis::of("probe.poisons", [0u32, 3])];

@@ -166,7 +166,7 @@ mod tests {
         let dataset = DatasetInfo {
             name: "shapes".into(),
             classes: vec!["a".into(), "b".into()],
-            train_counts: vec![50; 2],
+            train_counts: vec![500; 2],
             test_counts: vec![9; 2],
             ..DatasetInfo::default()
         };
