@@ -63,6 +63,24 @@ pub fn events_of_attempt(attempt: u32) -> String {
     format!("events-{attempt}.jsonl")
 }
 
+/// The event files of a run folder's earlier attempts, the last attempt's first.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn earlier_events(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found: Vec<(u32, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let attempt = name.to_str().and_then(|name| {
+            name.strip_prefix("events-")?.strip_suffix(".jsonl")?.parse::<u32>().ok()
+        });
+        found.extend(attempt.map(|attempt| (attempt, entry.path())));
+    }
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
 /// Writes a file so that its name stands for the old content or the new one, whole, whatever happens meanwhile: a crash of the
 /// program, or of the machine. The bytes are on the disk before the file gets its name, and the name is before this returns. Several
 /// threads and processes may write the same file; the last one wins.

@@ -1,14 +1,19 @@
-//! A contact sheet: every trigger on the same images, with what it changes.
+//! Sheets: images in rows and columns, with words, as PNG files.
+
+mod reconstructions;
+mod triggers;
 
 use std::fmt::Write;
 
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
-use shared::{
-    Rgb8, Stage, Trigger, TriggerSpec,
-    image::{difference, psnr},
-};
+use shared::Rgb8;
 
 use crate::figures::{FigureError, rasterise};
+
+pub use self::{
+    reconstructions::reconstruction_sheet,
+    triggers::{Row, contact_sheet},
+};
 
 /// Smallest side of a shown image in pixels; smaller images are enlarged by whole numbers.
 const TILE: usize = 96;
@@ -18,22 +23,8 @@ const GAP: usize = 6;
 const WORDS: usize = 190;
 /// Height of the headings.
 const HEAD: usize = 34;
-/// Amplification of the differences.
-const GAIN: i32 = 8;
 /// Colour of the sheet.
 const PAPER: [u8; 3] = [255; 3];
-
-/// One trigger of a sheet.
-pub struct Row {
-    /// Its name.
-    pub title: String,
-    /// Its strength in words.
-    pub label: String,
-    /// The trigger.
-    pub trigger: TriggerSpec,
-    /// Its key image, where it needs one.
-    pub key: Option<Rgb8>,
-}
 
 /// A sheet cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -49,48 +40,17 @@ pub enum SheetError {
     Png(#[from] image::ImageError),
 }
 
-/// The sheet as a PNG file: a row of the clean images, then for each trigger the triggered images and their amplified difference.
-/// All images have the same side. Panics without an image.
-///
-/// # Errors
-/// When a trigger does not fit the images.
-pub fn contact_sheet(images: &[Rgb8], rows: &[Row]) -> Result<Vec<u8>, SheetError> {
-    let side = images[0].width();
-    let zoom = TILE.div_ceil(side).max(1);
-    let step = side * zoom + GAP;
-    let (width, height) = (WORDS + 2 * images.len() * step + GAP, HEAD + (rows.len() + 1) * step);
-    let mut sheet = Rgb8::filled(width, height, PAPER);
-    let mut words = Words::default();
-    let second = WORDS + images.len() * step + GAP;
-    words.add(WORDS, HEAD - 12, true, "With the trigger");
-    words.add(second, HEAD - 12, true, &format!("Difference × {GAIN}, around grey"));
-    words.add(12, HEAD + step / 2, true, "Clean");
-    for (i, image) in images.iter().enumerate() {
-        paste(&mut sheet, image, zoom, WORDS + i * step, HEAD);
-    }
-    for (row, y) in rows.iter().zip((1..).map(|row| HEAD + row * step)) {
-        let ready = Trigger::prepare(&row.trigger, row.key.as_ref(), side, Stage::Train)
-            .map_err(|error| SheetError::Trigger(row.title.clone(), error))?;
-        let mut values = Vec::new();
-        for (i, image) in images.iter().enumerate() {
-            let triggered = ready.applied(image);
-            values.push(psnr(image, &triggered));
-            paste(&mut sheet, &triggered, zoom, WORDS + i * step, y);
-            paste(&mut sheet, &difference(image, &triggered, GAIN), zoom, second + i * step, y);
-        }
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        words.add(12, y + step / 2 - 14, true, &row.title);
-        words.add(12, y + step / 2 + 4, false, &row.label);
-        words.add(12, y + step / 2 + 21, false, &format!("PSNR {mean:.1} dB"));
-    }
+/// By how much images of this side are enlarged.
+fn zoom(side: usize) -> usize {
+    TILE.div_ceil(side).max(1)
+}
+
+/// The sheet with its words as a PNG file.
+fn packed(mut sheet: Rgb8, words: Words) -> Result<Vec<u8>, SheetError> {
     words.print(&mut sheet)?;
+    let (width, height) = (sheet.width() as u32, sheet.height() as u32);
     let mut file = Vec::new();
-    PngEncoder::new(&mut file).write_image(
-        sheet.data(),
-        width as u32,
-        height as u32,
-        ExtendedColorType::Rgb8,
-    )?;
+    PngEncoder::new(&mut file).write_image(sheet.data(), width, height, ExtendedColorType::Rgb8)?;
     Ok(file)
 }
 
@@ -134,32 +94,5 @@ impl Words {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use shared::trigger::BppSpec;
-
-    use super::*;
-
-    #[test]
-    fn a_sheet_shows_clean_triggered_and_difference() {
-        let images = [Rgb8::filled(32, 32, [100; 3]), Rgb8::filled(32, 32, [200, 10, 10])];
-        let trigger = TriggerSpec::Bpp(BppSpec { levels: 2, dither: false });
-        let row = Row { title: "Two & few".into(), label: trigger.label(), trigger, key: None };
-        let png = contact_sheet(&images, &[row]).unwrap();
-        let sheet = image::load_from_memory(&png).unwrap().into_rgb8();
-        let step = 96 + 6;
-        assert_eq!(sheet.dimensions(), (190 + 4 * 102 + 6, 34 + 2 * 102));
-        let at = |x: u32, y: u32| sheet.get_pixel(x, y).0;
-        assert_eq!(at(195, 40), [100; 3]);
-        assert_eq!(at(195, 40 + step), [0; 3]);
-        assert_eq!(at(195 + step, 40 + step), [255, 0, 0]);
-        assert_eq!(at(195 + 2 * step + 6, 40 + step), [0; 3], "100 less, amplified");
-        assert!(
-            sheet.enumerate_pixels().any(|(x, _, pixel)| x < 190 && pixel.0[0] < 60),
-            "no words"
-        );
     }
 }

@@ -8,13 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use engine::{
-    checkpoint::resume::{self, ResumePoint},
-    compute::Machine,
-};
+use engine::{checkpoint::resume::ResumePoint, compute::Machine};
 use shared::{RunEvent, RunOrder, Stamped};
 
-use crate::{clock::Clock, jobs::run_folder::RunFolder, run_log::RunLog};
+use crate::{
+    clock::Clock,
+    jobs::{executor::local, run_folder::RunFolder},
+    run_log::RunLog,
+};
 
 /// How far a worker steps back behind the dashboard, which must answer while it trains.
 const NICENESS: i32 = 5;
@@ -42,17 +43,23 @@ pub enum WorkerError {
 }
 
 /// Trains the run whose order lies in `folder`. `locked` says that whoever started this process has taken the run's lock
-/// already and handed it over as standard input.
+/// already and handed it over as standard input; `device` names the device to work on, else it is the first.
 ///
 /// # Errors
 /// When the run fails. Unless its event file cannot be written, the error is also the run's last event.
-pub fn run(folder: &Path, locked: bool, clock: &Clock) -> Result<(), WorkerError> {
+pub fn run(
+    folder: &Path,
+    locked: bool,
+    device: Option<&str>,
+    machine: Machine,
+    clock: &Clock,
+) -> Result<(), WorkerError> {
     let folder = RunFolder::new(folder);
     let file_error = |path: PathBuf| move |source| WorkerError::File { path, source };
     let lock = if locked {
         None
     } else {
-        let lock = folder.lock().map_err(file_error(folder.lock_file()))?;
+        let lock = local::lock(&folder).map_err(file_error(folder.lock_file()))?;
         Some(lock.ok_or_else(|| WorkerError::Busy(folder.path().to_owned()))?)
     };
     fs::write(folder.lock_file(), std::process::id().to_string())
@@ -60,10 +67,20 @@ pub fn run(folder: &Path, locked: bool, clock: &Clock) -> Result<(), WorkerError
     let order = folder
         .order()
         .map_err(|error| format!("{} is no order: {error}", folder.order_file().display()));
-    let point = order.as_ref().ok().and_then(|order| resume::find(order, folder.path()));
-    let events = point.as_ref().map_or(0, |point| point.events);
-    let opened = EventLog::open(&folder.events_file(), events, clock.clone());
-    let mut log = opened.map_err(|source| {
+    let machine =
+        device.map_or(Ok(machine), |device| machine.on(device)).map_err(|error| error.to_string());
+    let begun = match (&order, &machine) {
+        (Ok(order), Ok(machine)) => {
+            folder.begin(order, &machine.device(order.settings.precision).bits())
+        }
+        // What fails at once needs no place, and takes none from the attempt that will be right.
+        _ => Ok(None),
+    };
+    let opened = begun.and_then(|point| {
+        let events = point.as_ref().map_or(0, |point| point.events);
+        Ok((EventLog::open(&folder.events_file(), events, clock.clone())?, point))
+    });
+    let (mut log, point) = opened.map_err(|source| {
         if source.kind() == io::ErrorKind::AlreadyExists {
             WorkerError::Started(folder.events_file())
         } else {
@@ -81,7 +98,7 @@ pub fn run(folder: &Path, locked: bool, clock: &Clock) -> Result<(), WorkerError
     }
 
     let outcome =
-        catch_unwind(AssertUnwindSafe(|| train(order, &folder, point.as_ref(), &mut log)))
+        catch_unwind(AssertUnwindSafe(|| train(order, machine, &folder, point.as_ref(), &mut log)))
             .unwrap_or_else(|panic| Err(format!("the program made a mistake: {}", words(&*panic))));
     drop(lock);
     outcome.map_err(|message| {
@@ -95,15 +112,13 @@ pub fn run(folder: &Path, locked: bool, clock: &Clock) -> Result<(), WorkerError
 
 fn train(
     order: Result<RunOrder, String>,
+    machine: Result<Machine, String>,
     folder: &RunFolder,
     resume: Option<&ResumePoint>,
     log: &mut EventLog,
 ) -> Result<(), String> {
-    let order = order?;
-    Machine::from_environment()
-        .and_then(|machine| {
-            engine::run::run(&order, folder.path(), resume, &machine, &mut |event| log.write(event))
-        })
+    let (order, machine) = (order?, machine?);
+    engine::run::run(&order, folder.path(), resume, &machine, &mut |event| log.write(event))
         .map_err(|error| error.to_string())
 }
 
@@ -130,18 +145,9 @@ struct EventLog {
 }
 
 impl EventLog {
-    /// Begins a file, or goes on behind the first `events` of one that holds no more. `AlreadyExists` when it does.
+    /// Begins a file, or goes on behind the `events` that it holds. `AlreadyExists` when a file that is to begin is there.
     fn open(path: &Path, events: u64, clock: Clock) -> io::Result<Self> {
-        if events == 0 {
-            let file = File::options().create_new(true).append(true).open(path)?;
-            return Ok(Self { file, clock, seq: 0, numbers: None });
-        }
-        let bytes = fs::read(path)?;
-        let lines = bytes.split_inclusive(|&byte| byte == b'\n').count() as u64;
-        if lines != events || !bytes.ends_with(b"\n") {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        let file = File::options().append(true).open(path)?;
+        let file = File::options().create_new(events == 0).append(true).open(path)?;
         Ok(Self { file, clock, seq: events, numbers: None })
     }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use shared::order::RunOrder;
 
-use super::{PROGRAM, write};
+use super::write;
 use crate::{
     EngineError,
     compute::Trainer,
@@ -37,14 +37,21 @@ pub struct ResumePoint {
     pub seconds: f64,
     /// Fingerprint of the data set.
     pub dataset: String,
-    /// SHA-256 of order and program: another order, or another version of the program, begins anew.
+    /// SHA-256 of the order and of what its bits depend on: another order, program or instruction set begins anew.
     order: String,
 }
 
 impl ResumePoint {
-    /// The place of a run of this order.
-    pub fn new(order: &RunOrder, dataset: &str, epoch: u32, events: u64, seconds: f64) -> Self {
-        Self { epoch, events, seconds, dataset: dataset.into(), order: digest(order) }
+    /// The place of a run of this order; `bits` are the device's ([`Device::bits`](crate::compute::Device::bits)).
+    pub fn new(
+        order: &RunOrder,
+        bits: &str,
+        dataset: &str,
+        epoch: u32,
+        events: u64,
+        seconds: f64,
+    ) -> Self {
+        Self { epoch, events, seconds, dataset: dataset.into(), order: digest(order, bits) }
     }
 }
 
@@ -67,12 +74,12 @@ pub fn save(folder: &Path, state: &[NamedTensor], point: &ResumePoint) -> Result
     write(&folder.join(RESUME), &serialize(state, &[("resume", text)])?)
 }
 
-/// The place that a run of this order can go on from; none when there is no file, or when it is not this order's, this
-/// program's, or not whole.
-pub fn find(order: &RunOrder, folder: &Path) -> Option<ResumePoint> {
+/// The place that a run of this order can go on from; none when there is no file, or when it is not this order's, of other bits
+/// ([`Device::bits`](crate::compute::Device::bits)), or not whole.
+pub fn find(order: &RunOrder, bits: &str, folder: &Path) -> Option<ResumePoint> {
     let header = read_header(&folder.join(RESUME)).ok()?;
     let point: ResumePoint = serde_json::from_str(&header.metadata.resume).ok()?;
-    (point.order == digest(order)).then_some(point)
+    (point.order == digest(order, bits)).then_some(point)
 }
 
 /// Gives a trainer back what was kept.
@@ -99,9 +106,9 @@ pub fn remove(folder: &Path) -> io::Result<()> {
     }
 }
 
-fn digest(order: &RunOrder) -> String {
+fn digest(order: &RunOrder, bits: &str) -> String {
     let order = serde_json::to_string(order).expect("an order has text keys only");
-    hex(&Sha256::digest(format!("{PROGRAM} {order}")))
+    hex(&Sha256::digest(format!("{bits} {order}")))
 }
 
 /// What is read of a safetensors header.

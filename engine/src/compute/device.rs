@@ -1,12 +1,16 @@
 //! What makes trainers and evaluations.
 
+use sha2::{Digest, Sha256};
 use shared::settings::{ModelSpec, Pooling, ProbeSpec};
 
 use super::{
     Classify, Descend, Encode, Head, LabelledBatch, LabelledFeatures, MaskedBatch, Params, Similar,
     Trainer,
 };
-use crate::EngineError;
+use crate::{EngineError, hash::hex};
+
+/// Hash of the sources, libraries and compiler that this program was built from.
+const SOURCES: &str = env!("MASKDOOR_SOURCES");
 
 /// A trainer of any device.
 pub type DynTrainer<B, V> = dyn Trainer<Batch = B, View = V>;
@@ -23,8 +27,15 @@ pub trait Device: Send + Sync {
     /// Its name.
     fn name(&self) -> &str;
 
-    /// What it computes with. The text differs wherever the bits of a result may, because it is part of the name of kept features.
+    /// What it computes with: the text differs wherever the bits of a result may, for the sake of the machine.
     fn arithmetic(&self) -> String;
+
+    /// SHA-256 in hex of what the bits of a result depend on besides the run's order: this program's sources and libraries, and the
+    /// device's arithmetic. Features that were kept, and places to go on from, are used only where it is the same.
+    fn bits(&self) -> String {
+        let of = format!("{SOURCES}\n{}", self.arithmetic());
+        hex(&Sha256::digest(of))
+    }
 
     /// A trainer of the masked autoencoder of these parameters.
     ///

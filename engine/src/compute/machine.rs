@@ -15,6 +15,8 @@ pub const THREADS_VARIABLE: &str = "MASKDOOR_THREADS";
 pub const KERNELS_VARIABLE: &str = "MASKDOOR_KERNELS";
 /// Environment variable that sets the memory for the images of a split, in MiB.
 pub const IMAGE_MEMORY_VARIABLE: &str = "MASKDOOR_IMAGE_MEMORY";
+/// Environment variable that names the devices. It is an aid to look at queues and pages: `cpu,cpu` makes the processor two devices.
+pub const DEVICES_VARIABLE: &str = "MASKDOOR_DEVICES";
 /// Memory for the images of a split when nobody sets it, in MiB.
 const IMAGE_MEMORY: u64 = 2048;
 
@@ -24,6 +26,19 @@ pub struct Machine {
     threads: usize,
     path: Path,
     image_memory: u64,
+    /// How many devices the processor is; the threads are shared out among them.
+    devices: u32,
+    /// Which of them works here.
+    place: u32,
+}
+
+/// The values of the variables that a machine is read from.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chosen<'a> {
+    threads: Option<&'a str>,
+    kernels: Option<&'a str>,
+    image_memory: Option<&'a str>,
+    devices: Option<&'a str>,
 }
 
 /// An instruction set that the engine can compute with.
@@ -43,44 +58,81 @@ pub struct InstructionSet {
 
 impl Machine {
     /// The machine as the environment wants it used: `MASKDOOR_THREADS`, or all threads that the system offers;
-    /// `MASKDOOR_KERNELS`, or the fastest instruction set that was measured; `MASKDOOR_IMAGE_MEMORY` in MiB, or 2 GiB. Threads and
-    /// memory change a run's speed, never its result.
+    /// `MASKDOOR_KERNELS`, or the fastest instruction set that was measured; `MASKDOOR_IMAGE_MEMORY` in MiB, or 2 GiB;
+    /// `MASKDOOR_DEVICES`, or the processor as one device. Threads, memory and devices change a run's speed, never its result.
     ///
     /// # Errors
-    /// When `MASKDOOR_KERNELS` names no instruction set of this processor.
+    /// When `MASKDOOR_KERNELS` names no instruction set of this processor, or `MASKDOOR_DEVICES` a device that is not here.
     pub fn from_environment() -> Result<Self, EngineError> {
         let text = |name| std::env::var(name).ok();
-        Self::chosen(
-            text(THREADS_VARIABLE).as_deref(),
-            text(KERNELS_VARIABLE).as_deref(),
-            text(IMAGE_MEMORY_VARIABLE).as_deref(),
-        )
+        let [threads, kernels, image_memory, devices] =
+            [THREADS_VARIABLE, KERNELS_VARIABLE, IMAGE_MEMORY_VARIABLE, DEVICES_VARIABLE].map(text);
+        Self::chosen(Chosen {
+            threads: threads.as_deref(),
+            kernels: kernels.as_deref(),
+            image_memory: image_memory.as_deref(),
+            devices: devices.as_deref(),
+        })
     }
 
     /// As [`from_environment`](Self::from_environment), from the variables' values.
-    fn chosen(
-        threads: Option<&str>,
-        kernels: Option<&str>,
-        image_memory: Option<&str>,
-    ) -> Result<Self, EngineError> {
+    fn chosen(chosen: Chosen<'_>) -> Result<Self, EngineError> {
+        let Chosen { threads, kernels, image_memory, devices } = chosen;
         let threads = threads.and_then(|text| text.parse().ok()).filter(|&threads| threads > 0);
         let memory = image_memory.and_then(|text| text.parse().ok()).unwrap_or(IMAGE_MEMORY);
         let path = Path::named(kernels)
             .map_err(|error| EngineError::Order(format!("{KERNELS_VARIABLE}: {error}")))?;
         let all = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = threads.unwrap_or_else(all);
-        Ok(Self { threads, path, image_memory: memory.saturating_mul(1 << 20) })
+        let mut count = 0;
+        for device in devices.into_iter().flat_map(|list| list.split(',')) {
+            if device.trim() != Cpu::NAME {
+                let message = format!(
+                    "{DEVICES_VARIABLE}: {device:?} is no device of this machine; it has {}",
+                    Cpu::NAME
+                );
+                return Err(EngineError::Order(message));
+            }
+            count += 1;
+        }
+        let image_memory = memory.saturating_mul(1 << 20);
+        Ok(Self { threads, path, image_memory, devices: count.max(1), place: 0 })
+    }
+
+    /// This machine, working on the device of that name.
+    ///
+    /// # Errors
+    /// When it has none of that name.
+    pub fn on(self, device: &str) -> Result<Self, EngineError> {
+        let place = (0..self.devices).find(|&place| self.name_of(place) == device);
+        place.map(|place| Self { place, ..self }).ok_or_else(|| {
+            let names: Vec<_> = (0..self.devices).map(|place| self.name_of(place)).collect();
+            EngineError::Order(format!(
+                "there is no device {device}; there are: {}",
+                names.join(", ")
+            ))
+        })
+    }
+
+    /// The name of the device that works here.
+    pub fn device_name(&self) -> String {
+        self.name_of(self.place)
+    }
+
+    fn name_of(&self, place: u32) -> String {
+        if self.devices == 1 { Cpu::NAME.into() } else { format!("{}:{place}", Cpu::NAME) }
     }
 
     /// This machine with `threads` threads, whatever the environment says.
     pub fn with_threads(threads: usize) -> Self {
         let path = Path::fastest();
-        Self { threads: threads.max(1), path, image_memory: IMAGE_MEMORY << 20 }
+        let image_memory = IMAGE_MEMORY << 20;
+        Self { threads: threads.max(1), path, image_memory, devices: 1, place: 0 }
     }
 
-    /// Number of threads that train.
+    /// Number of threads that train on a device.
     pub fn threads(&self) -> usize {
-        self.threads
+        (self.threads / self.devices as usize).max(1)
     }
 
     /// Most bytes that the images of a split may take in memory; a larger split is read from its files while it is trained on.
@@ -99,18 +151,21 @@ impl Machine {
             settings::Precision::F32 => Precision::F32,
             settings::Precision::Bf16 => Precision::Bf16,
         };
-        Cpu { threads: self.threads, kernels: Kernels { path: self.path, precision } }
+        Cpu { threads: self.threads(), kernels: Kernels { path: self.path, precision } }
     }
 
     /// The devices that can train.
     pub fn devices(&self) -> Vec<DeviceInfo> {
-        vec![DeviceInfo {
-            name: Cpu::NAME.into(),
-            description: self.processor(),
-            threads: self.threads as u32,
-            memory_bytes: memory(),
+        let (description, memory_bytes) = (self.processor(), memory());
+        let device = |place| DeviceInfo {
+            name: self.name_of(place),
+            description: description.clone(),
+            threads: self.threads() as u32,
+            memory_bytes,
             slots: 1,
-        }]
+            running: 0,
+        };
+        (0..self.devices).map(device).collect()
     }
 
     /// All instruction sets that the engine knows, the plainest first.
@@ -148,7 +203,13 @@ mod tests {
 
     #[test]
     fn the_environment_is_taken_as_it_says() {
-        let machine = Machine::chosen(Some("3"), Some("portable"), Some("7")).unwrap();
+        let machine = Machine::chosen(Chosen {
+            threads: Some("3"),
+            kernels: Some("portable"),
+            image_memory: Some("7"),
+            devices: None,
+        })
+        .unwrap();
         assert_eq!((machine.threads(), machine.image_memory()), (3, 7 << 20));
         let used: Vec<_> =
             machine.instruction_sets().into_iter().filter(|set| set.is_used).collect();
@@ -157,14 +218,35 @@ mod tests {
         assert_eq!((device.name.as_str(), device.threads), ("cpu", 3));
         assert!(device.description.ends_with(", portable"), "{}", device.description);
 
-        let usual = Machine::chosen(Some("0"), None, Some("much")).unwrap();
+        let odd = Chosen { threads: Some("0"), image_memory: Some("much"), ..Chosen::default() };
+        let usual = Machine::chosen(odd).unwrap();
         assert!(usual.threads() >= 1);
         assert_eq!(usual.image_memory(), 2048 << 20);
     }
 
     #[test]
+    fn a_processor_can_be_several_devices_of_the_same_bits() {
+        let chosen =
+            |devices| Chosen { threads: Some("5"), devices: Some(devices), ..Chosen::default() };
+        let machine = Machine::chosen(chosen("cpu, cpu")).unwrap();
+        let devices = machine.devices();
+        let told: Vec<_> =
+            devices.iter().map(|device| (device.name.as_str(), device.threads)).collect();
+        assert_eq!(told, [("cpu:0", 2), ("cpu:1", 2)]);
+        let second = machine.on("cpu:1").unwrap();
+        assert_eq!((second.device_name().as_str(), second.threads()), ("cpu:1", 2));
+        let bits = |machine: Machine| machine.device(settings::Precision::F32).bits();
+        assert_eq!(bits(second), bits(machine));
+        let error = machine.on("cpu").unwrap_err().to_string();
+        assert_eq!(error, "there is no device cpu; there are: cpu:0, cpu:1");
+        let error = Machine::chosen(chosen("cpu,cuda:0")).unwrap_err().to_string();
+        assert!(error.starts_with("MASKDOOR_DEVICES: \"cuda:0\" is no device"), "{error}");
+    }
+
+    #[test]
     fn an_instruction_set_that_is_none_is_refused_by_name() {
-        let error = Machine::chosen(None, Some("sse9"), None).unwrap_err().to_string();
+        let chosen = Chosen { kernels: Some("sse9"), ..Chosen::default() };
+        let error = Machine::chosen(chosen).unwrap_err().to_string();
         assert!(error.starts_with("MASKDOOR_KERNELS: \"sse9\" is none of portable, "), "{error}");
     }
 }

@@ -20,6 +20,7 @@ pub(super) struct Manifest<'a> {
     test_images: usize,
     steps: u64,
     program: &'a str,
+    bits: String,
     device: String,
     threads: usize,
 }
@@ -59,6 +60,7 @@ impl Run<'_> {
             test_images: pixels.test.len(),
             steps: self.batches.steps(),
             program: PROGRAM,
+            bits: self.device.bits(),
             device: self.machine.processor(),
             threads: self.machine.threads(),
         }

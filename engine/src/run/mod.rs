@@ -124,7 +124,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn started(&self, plan: &PoisonPlan) -> RunEvent {
         RunEvent::Started {
-            device: self.device.name().into(),
+            device: self.machine.device_name(),
             threads: self.machine.threads() as u32,
             program: PROGRAM.into(),
             epochs: self.batches.epochs,

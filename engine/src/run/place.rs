@@ -35,7 +35,9 @@ impl Place<'_> {
         if epoch < self.run.batches.epochs && due {
             self.kept = Instant::now();
             let (events, seconds) = (report.sent(), report.seconds());
-            let point = ResumePoint::new(self.run.order, self.dataset, epoch, events, seconds);
+            let bits = self.run.device.bits();
+            let point =
+                ResumePoint::new(self.run.order, &bits, self.dataset, epoch, events, seconds);
             resume::save(self.run.folder, &resume::state(trainer)?, &point)?;
         }
         Ok(())

@@ -10,8 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::report::Reporter;
 use crate::{
-    EngineError,
-    checkpoint::{self, PROGRAM},
+    EngineError, checkpoint,
     compute::{Device, Encode, Load, Params},
     hash::hex,
     stop::Watch,
@@ -51,8 +50,7 @@ pub struct Kept<'a> {
 impl<'a> Kept<'a> {
     /// Features of the encoder of these parameters on a device, in its folder, of the images that `dataset` describes.
     pub fn new(folder: &'a Path, params: &Params, device: &dyn Device, dataset: &str) -> Self {
-        let (digest, arithmetic) = (params.digest(), device.arithmetic());
-        let base = format!("{PROGRAM}\n{digest}\n{arithmetic}\n{dataset}");
+        let base = format!("{}\n{}\n{dataset}", params.digest(), device.bits());
         Self { folder, base }
     }
 

@@ -77,6 +77,11 @@ fn spec() -> Settings {
     }
 }
 
+/// What the bits of these runs depend on, besides their orders.
+fn bits() -> String {
+    machine().device(Precision::F32).bits()
+}
+
 fn order(settings: Settings, kind: RunKind, encoder: Option<&Path>) -> RunOrder {
     RunOrder {
         run: RunId::from_parts(1, [1; 10]),

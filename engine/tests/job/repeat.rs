@@ -36,7 +36,7 @@ fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
         Ok(())
     });
     assert!(died.is_err());
-    let point = resume::find(&order, folder.path()).expect("a place to go on from");
+    let point = resume::find(&order, &bits(), folder.path()).expect("a place to go on from");
     assert!((1..4).contains(&point.epoch));
     earlier.truncate(usize::try_from(point.events).unwrap());
     run_on(&order, folder.path(), Some(&point), &machine(), &mut |event| {
@@ -76,7 +76,10 @@ fn a_run_that_died_goes_on_to_the_same_end() {
     let order = order(spec(), RunKind::Pretrain, None);
     let whole = TempDir::new().unwrap();
     let expected = left(&run(&order, whole.path()).unwrap(), whole.path());
-    assert!(resume::find(&order, whole.path()).is_none(), "a run that is over leaves no place");
+    assert!(
+        resume::find(&order, &bits(), whole.path()).is_none(),
+        "a run that is over leaves no place"
+    );
 
     // Dies in its last epoch, behind the checkpoint of the third.
     let folder = TempDir::new().unwrap();
@@ -89,11 +92,13 @@ fn a_run_that_died_goes_on_to_the_same_end() {
         Ok(())
     });
     assert!(died.is_err());
-    let point = resume::find(&order, folder.path()).expect("a place to go on from");
+    let point = resume::find(&order, &bits(), folder.path()).expect("a place to go on from");
     assert_eq!(point.epoch, 3);
+    let portable = "another instruction set";
+    assert!(resume::find(&order, portable, folder.path()).is_none(), "other bits begin anew");
     let mut other = order.clone();
     other.settings.seed = 8;
-    assert!(resume::find(&other, folder.path()).is_none(), "another order begins anew");
+    assert!(resume::find(&other, &bits(), folder.path()).is_none(), "another order begins anew");
 
     events.truncate(usize::try_from(point.events).unwrap());
     assert!(matches!(events.last(), Some(RunEvent::Checkpoint { epoch: 3, .. })));
@@ -117,6 +122,6 @@ fn half_a_place_is_none() {
     let folder = TempDir::new().unwrap();
     for bytes in [&b""[..], b"1234567", &[255; 64], &[8, 0, 0, 0, 0, 0, 0, 0, b'{', b'}']] {
         fs::write(folder.path().join(files::RESUME), bytes).unwrap();
-        assert!(resume::find(&order, folder.path()).is_none());
+        assert!(resume::find(&order, &bits(), folder.path()).is_none());
     }
 }

@@ -93,6 +93,7 @@ mod tests {
             threads: 2,
             memory_bytes: 0,
             slots: 1,
+            running: 0,
         }
     }
 

@@ -83,13 +83,18 @@ fn Queue(jobs: Vec<RunRow>, schedules: bool, refetch: Callback<()>) -> impl Into
         .map(|run| {
             let id = run.id.to_string();
             let progress = progress_text(&run);
+            let place = run.device.as_deref().filter(|_| run.state == RunState::Running);
+            let what = match place {
+                Some(device) => format!("{}, on {device}", run.point.label()),
+                None => run.point.label(),
+            };
             let act = Callback::new(move |()| cancel(id.clone()));
             view! {
                 <tr>
                     <td data-label="State"><StateBadge state=run.state/></td>
                     <th scope="row">
                         <a href=format!("/studies/{}?run={}", run.study, run.id)>{run.study_name}</a>
-                        <span class="sub">{run.point.label()}</span>
+                        <span class="sub">{what}</span>
                     </th>
                     <td data-label="Progress" class="job-progress">
                         <ProgressBar
@@ -122,7 +127,7 @@ fn Queue(jobs: Vec<RunRow>, schedules: bool, refetch: Callback<()>) -> impl Into
                     view! {
                         <p class="notice">
                             <Icon glyph=Glyph::Info/>
-                            <span>"Another program on the same data folder hands out the jobs; this server follows them."</span>
+                            <span>"Another program on the same data folder hands out the runs; this server follows them."</span>
                         </p>
                     }
                 })}
@@ -161,10 +166,11 @@ fn Devices(devices: Vec<DeviceInfo>) -> impl IntoView {
                     <p><code>{device.name}</code>" "<strong>{device.description}</strong></p>
                     <p class="muted small">
                         {format!(
-                            "{}, {} of memory, {} at a time",
+                            "{}, {} of memory; works on {} of {} at a time",
                             format::things(device.threads.into(), "thread", "threads"),
                             format::bytes(device.memory_bytes),
-                            format::things(device.slots.into(), "job", "jobs"),
+                            device.running,
+                            format::things(device.slots.into(), "run", "runs"),
                         )}
                     </p>
                 </div>

@@ -8,9 +8,11 @@ use shared::{FieldError, RunState, api::Problem};
 
 use crate::{
     jobs::{
+        catalog::Unreadable,
         checkpoints::CheckpointError,
         datasets::DatasetError,
         evaluations::EvaluateError,
+        reconstructions::ReconstructError,
         results::ResultError,
         studies::{CreateError, DeleteError},
     },
@@ -154,6 +156,27 @@ impl From<EvaluateError> for ApiError {
             EvaluateError::Store(error) => error.into(),
             EvaluateError::Images(_) => Self::Conflict(error.to_string()),
             EvaluateError::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<Unreadable> for ApiError {
+    fn from(error: Unreadable) -> Self {
+        Self::Conflict(error.to_string())
+    }
+}
+
+impl From<ReconstructError> for ApiError {
+    fn from(error: ReconstructError) -> Self {
+        match error {
+            ReconstructError::Field(error) => Self::Invalid(vec![error]),
+            ReconstructError::NoImage(_) => Self::NotFound(error.to_string()),
+            ReconstructError::Conflict(_) => Self::Conflict(error.to_string()),
+            ReconstructError::Images(error) => error.into(),
+            ReconstructError::Checkpoint(error) => error.into(),
+            ReconstructError::Dataset(error) => error.into(),
+            ReconstructError::Store(error) => error.into(),
+            ReconstructError::Engine(_) | ReconstructError::File { .. } => Self::internal(error),
         }
     }
 }

@@ -11,9 +11,8 @@
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
 //! | `checkpoints`, `imports`, `evaluations`, `reconstructions`, `compare`, `figures` | results |
 //! | `health`, `system`, `presets` | the program |
-//! | `catalog`, `recent`, `pixels`, `files`, `wanted` | helpers: lists and models kept in memory, images and files on their way, long work |
+//! | `pixels`, `files`, `wanted` | helpers: images and files on their way, long work |
 
-mod catalog;
 mod checkpoints;
 mod compare;
 mod datasets;
@@ -31,7 +30,6 @@ mod openapi;
 mod pixels;
 mod plans;
 mod presets;
-mod recent;
 mod reconstructions;
 mod results;
 mod run_files;
@@ -63,8 +61,8 @@ use utoipa_axum::{
     routes,
 };
 
-use self::{catalog::Catalog, error::ApiError, reconstructions::Models};
-use crate::{App, assets};
+use self::error::ApiError;
+use crate::{App, assets, jobs::reconstructions::Kept};
 
 /// Where the API begins.
 const ROOT: &str = "/api/v1";
@@ -73,20 +71,14 @@ const ROOT: &str = "/api/v1";
 #[derive(Clone)]
 struct Api {
     app: App,
-    catalog: Arc<Catalog>,
-    models: Arc<Models>,
+    kept: Kept,
     /// Held by the evaluation that is made.
     evaluating: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The program's whole web side.
 pub fn router(app: App) -> Router {
-    let api = Api {
-        app,
-        catalog: Arc::new(Catalog::new()),
-        models: Arc::new(Models::new()),
-        evaluating: Arc::default(),
-    };
+    let api = Api { app, kept: Kept::default(), evaluating: Arc::default() };
     let (router, described) = OpenApiRouter::with_openapi(openapi::Info::openapi())
         .nest(ROOT, resources())
         .split_for_parts();

@@ -68,7 +68,7 @@ pub async fn list_samples(
     let side = pixels::checked_side(query.side.unwrap_or(32))?;
     let split = query.split.unwrap_or(Split::Train);
     let samples = blocking(move || {
-        let index = api.catalog.open(&info.source(), &limits, &info.fingerprint)?;
+        let index = api.kept.catalog.open(&info.source(), &limits, &info.fingerprint)?;
         let chosen = match &query.indices {
             Some(text) => list("indices", text)?,
             None => draw(&index.labels(split), query.count.unwrap_or(16), query.seed.unwrap_or(1)),
@@ -118,7 +118,7 @@ pub async fn get_image(
         return Ok(response);
     }
     let file = blocking(move || {
-        let index = api.catalog.open(&info.source(), &limits, &info.fingerprint)?;
+        let index = api.kept.catalog.open(&info.source(), &limits, &info.fingerprint)?;
         check_index(&index, split, at)?;
         let image = load(&index, split, at, side)?;
         pixels::png(&image)

@@ -13,7 +13,7 @@ const MOST_JOBS: u32 = 200;
 pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiError> {
     let jobs = api.app.store.jobs(MOST_JOBS).await?;
     let schedules = api.app.jobs.schedules();
-    let slots = api.app.jobs.slots();
+    let mut devices = api.app.jobs.devices();
     let data_dir = api.app.data_dir.clone();
     let info = blocking(move || {
         let disk = rustix::fs::statvfs(data_dir.root())
@@ -27,11 +27,9 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
                 std::fs::metadata(name).map_or(0, |file| file.len())
             })
             .sum();
-        let mut devices =
-            engine::compute::Machine::from_environment().map_err(ApiError::internal)?.devices();
-        // The scheduler's own number, once there is one.
-        for device in devices.iter_mut().filter(|_| slots > 0) {
-            device.slots = slots;
+        if devices.is_empty() {
+            let machine = engine::compute::Machine::from_environment();
+            devices = machine.map_err(ApiError::internal)?.devices();
         }
         Ok(SystemInfo {
             version: env!("CARGO_PKG_VERSION").into(),

@@ -1,6 +1,7 @@
 //! What each command takes.
 
 mod evaluate;
+mod reconstruct;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -8,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use engine::interchange::ExportFormat;
 use shared::{RunId, RunKind, StudyId, chart::FigureKind};
 
-pub(super) use self::evaluate::EvaluateArgs;
+pub(super) use self::{evaluate::EvaluateArgs, reconstruct::ReconstructArgs};
 use crate::{app::App, clock::Clock, data_dir::DataDir, ids::IdSource};
 
 /// Backdoor studies of masked autoencoders: poison, train, measure, look.
@@ -55,12 +56,14 @@ pub(super) enum Command {
     Figure(FigureArgs),
     /// Evaluates a classifier on clean and on triggered images: CA, ASR, RA.
     Evaluate(EvaluateArgs),
+    /// Draws what a pre-trained model makes of hidden patches, of clean and of triggered images, as a PNG file.
+    Reconstruct(ReconstructArgs),
     /// Trains the run whose order lies in a folder. Started by the program itself.
     #[command(hide = true)]
     Worker(WorkerArgs),
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct DataDirArg {
     /// Folder of database and runs [default: the platform's folder for the user's data].
     #[arg(long, value_name = "FOLDER", global = true)]
@@ -80,7 +83,7 @@ pub(super) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct JobsArg {
-    /// Runs that train at a time.
+    /// Runs that train at a time on each device.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(super) jobs: u32,
 }
@@ -340,6 +343,9 @@ pub(super) struct WorkerArgs {
     /// The run's lock is held already, by standard input.
     #[arg(long, hide = true)]
     pub(super) locked: bool,
+    /// The device to work on.
+    #[arg(long, hide = true)]
+    pub(super) device: Option<String>,
 }
 
 impl DataDirArg {

@@ -10,6 +10,7 @@ mod figure;
 mod plan;
 mod poisons;
 mod presets;
+mod reconstruct;
 mod replay;
 mod results;
 mod run;
@@ -28,8 +29,8 @@ use tracing_subscriber::EnvFilter;
 
 use self::args::{
     AssumeArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs, DatasetCommand,
-    EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs, PoisonCommand, PresetCommand, ReplayArgs,
-    RunArgs, RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs, TriggerCommand,
+    EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs, PoisonCommand, PresetCommand, ReconstructArgs,
+    ReplayArgs, RunArgs, RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs, TriggerCommand,
 };
 use crate::{clock::Clock, terminal::note, worker};
 
@@ -76,7 +77,13 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     let machine = Machine::from_environment()?;
     match command {
         Command::Worker(args) => {
-            worker::run(&args.folder, args.locked, &Clock::system())?;
+            worker::run(
+                &args.folder,
+                args.locked,
+                args.device.as_deref(),
+                machine,
+                &Clock::system(),
+            )?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Presets { command } => presets::run(command).map(|()| ExitCode::SUCCESS),
@@ -85,8 +92,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Triggers { command } => triggers::run(command).map(|()| ExitCode::SUCCESS),
-        Command::Serve(args) => wait_for(serve::run(args)),
-        Command::Run(args) => wait_for(run::run(args)),
+        Command::Serve(args) => wait_for(serve::run(args, machine)),
+        Command::Run(args) => wait_for(run::run(args, machine)),
         Command::Plan(args) => wait_for(plan::run(args)),
         Command::Settings(args) => settings::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Runs(args) => wait_for(runs::run(args)),
@@ -96,6 +103,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Figure(args) => wait_for(figure::run(args)),
         Command::Checkpoints(args) => wait_for(checkpoints::run(args)),
         Command::Evaluate(args) => wait_for(evaluate::run(args)),
+        Command::Reconstruct(args) => wait_for(reconstruct::run(args)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fs, process::ExitCode, time::Duration};
 
 use anyhow::Context;
+use engine::compute::Machine;
 use indicatif::ProgressBar;
 use shared::{
     RunId, RunState,
@@ -23,7 +24,7 @@ use crate::{
 /// Between two looks for what another program wrote.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+pub async fn run(args: RunArgs, machine: Machine) -> anyhow::Result<ExitCode> {
     let name = args.study.study.clone();
     let mut spec = spec_file::load_changed(&args.study)?;
     if let Some(path) = &args.poisons {
@@ -41,7 +42,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             study.runs.len()
         ));
     }
-    let settings = Settings { slots: args.jobs.jobs, ..Settings::default() };
+    let settings = Settings::of(&machine, args.jobs.jobs);
     let scheduler = Scheduler::start(app.clone(), settings);
     let followed = follow(&app, &study).await;
     scheduler.stop().await;

@@ -3,6 +3,7 @@
 use std::{io, process::ExitCode, time::Duration};
 
 use anyhow::{Context, anyhow};
+use engine::compute::Machine;
 use tokio::net::TcpListener;
 
 use super::ServeArgs;
@@ -15,7 +16,7 @@ use crate::{
 /// How long open answers may take to end; live streams never end by themselves.
 const GRACE: Duration = Duration::from_millis(500);
 
-pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> {
     // The port first: when it is taken, nothing else must begin.
     let listener = TcpListener::bind(args.addr).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow!(
@@ -26,8 +27,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         _ => anyhow!("{} cannot be served on: {error}", args.addr),
     })?;
     let app = args.data.open().await?;
-    let scheduler =
-        Scheduler::start(app.clone(), Settings { slots: args.jobs.jobs, ..Settings::default() });
+    let scheduler = Scheduler::start(app.clone(), Settings::of(&machine, args.jobs.jobs));
     let address = listener.local_addr().context("the socket has no address")?;
     say(format_args!("Maskdoor {VERSION} on http://{address}"));
     say(format_args!("Data folder: {}", app.data_dir.root().display()));

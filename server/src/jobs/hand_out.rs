@@ -4,19 +4,25 @@ use shared::{RunOrder, RunState};
 
 use super::{
     datasets::DatasetError,
+    executor::{Life, Resources},
     keys::key_file,
     run_folder::RunFolder,
     scheduler::{Scheduler, StepError},
-    worker_process,
 };
 use crate::store::{StoreError, queue::ReadyRun};
 
 impl Scheduler {
-    /// Starts a worker on a queued run; one that cannot be started fails. `false` when no worker trains it now.
-    pub(super) async fn hand_out(&mut self, ready: ReadyRun) -> Result<bool, StepError> {
+    /// Starts a worker on a queued run, on a device; one that cannot be started fails. `false` when no worker trains it now.
+    pub(super) async fn hand_out(
+        &mut self,
+        ready: ReadyRun,
+        device: &str,
+    ) -> Result<bool, StepError> {
         let folder = RunFolder::new(self.app.data_dir.folder(&ready.folder));
         let started = match self.order(&ready).await {
-            Ok((order, key)) => self.start_worker(&ready, &folder, &order, key.as_deref()).await?,
+            Ok((order, key)) => {
+                self.start_worker(&ready, &folder, &order, key.as_deref(), device).await?
+            }
             Err(error) => Err(error),
         };
         match started {
@@ -63,31 +69,36 @@ impl Scheduler {
         Ok((order, key))
     }
 
-    /// Marks the run as running, then starts its worker. Should this program be killed between the two, nobody holds the
-    /// run's lock and the next scheduler finds it interrupted.
+    /// Marks the run as running on a device, then starts its worker. Should this program be killed between the two, no worker lives and
+    /// the next scheduler finds the run interrupted.
     async fn start_worker(
         &mut self,
         ready: &ReadyRun,
         folder: &RunFolder,
         order: &RunOrder,
         key: Option<&[u8]>,
+        device: &str,
     ) -> Result<Result<bool, String>, StoreError> {
-        let prepared = folder.prepare(order, key, ready.attempt).and_then(|()| folder.lock());
-        let lock = match prepared {
-            Ok(Some(lock)) => lock,
-            Ok(None) => return Ok(Err("a worker of an earlier attempt still lives".into())),
-            Err(error) => return Ok(Err(format!("{}: {error}", folder.path().display()))),
-        };
-        if !self.app.store.start_run(ready.key, self.app.clock.now_ms()).await? {
+        match self.executor.state(folder, None) {
+            Life::Gone(_) => {}
+            Life::Alive => return Ok(Err("a worker of an earlier attempt still lives".into())),
+            Life::Unknown(why) => return Ok(Err(why)),
+        }
+        if let Err(error) = folder.prepare(order, key, ready.attempt) {
+            return Ok(Err(format!("{}: {error}", folder.path().display())));
+        }
+        if !self.app.store.start_run(ready.key, device, self.app.clock.now_ms()).await? {
             return Ok(Ok(false));
         }
-        Ok(match worker_process::spawn(&self.settings.program, folder, lock) {
-            Ok(child) => {
-                tracing::info!(run = %ready.run, pid = child.id(), "{}", order.point().label());
-                self.children.insert(ready.key, child);
+        let resources = Resources { device: device.to_owned() };
+        Ok(match self.executor.start(folder, &resources) {
+            Ok(handle) => {
+                let named = handle.as_str();
+                tracing::info!(run = %ready.run, device, named, "{}", order.point().label());
+                self.app.store.note_handle(ready.key, &handle).await?;
                 Ok(true)
             }
-            Err(error) => Err(format!("{}: {error}", self.settings.program.display())),
+            Err(error) => Err(error.to_string()),
         })
     }
 }

@@ -1,9 +1,11 @@
 //! The scheduler's door for the rest of the program.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
+
+use shared::api::DeviceInfo;
 
 use tokio::sync::Notify;
 
@@ -15,7 +17,7 @@ pub struct Handle(Arc<Inner>);
 struct Inner {
     wake: Notify,
     schedules: AtomicBool,
-    slots: AtomicU32,
+    devices: Mutex<Vec<DeviceInfo>>,
 }
 
 impl Handle {
@@ -30,17 +32,17 @@ impl Handle {
         self.0.schedules.load(Ordering::Relaxed)
     }
 
-    /// Runs that are trained at a time; 0 before a scheduler was started.
-    pub fn slots(&self) -> u32 {
-        self.0.slots.load(Ordering::Relaxed)
+    /// The devices that runs are handed out to, with what each works on; none before a scheduler was started.
+    pub fn devices(&self) -> Vec<DeviceInfo> {
+        self.0.devices.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn set_schedules(&self, schedules: bool) {
         self.0.schedules.store(schedules, Ordering::Relaxed);
     }
 
-    pub(super) fn set_slots(&self, slots: u32) {
-        self.0.slots.store(slots, Ordering::Relaxed);
+    pub(super) fn set_devices(&self, devices: &[DeviceInfo]) {
+        *self.0.devices.lock().unwrap_or_else(PoisonError::into_inner) = devices.to_vec();
     }
 
     pub(super) async fn woken(&self) {

@@ -1,4 +1,4 @@
-//! What lies in a run's folder, and whether the run's worker lives.
+//! What lies in a run's folder.
 //!
 //! | file | holds |
 //! |---|---|
@@ -10,13 +10,13 @@
 //! | `worker.log` | what the worker printed |
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use engine::{
-    checkpoint::resume,
+    checkpoint::resume::{self, ResumePoint},
     files::{self, write},
 };
 use shared::{RunOrder, Stamped};
@@ -98,8 +98,8 @@ impl RunFolder {
         self.path.join(files::OUTPUT)
     }
 
-    /// Makes the folder ready for an attempt: the order, the key image, and no events, or those up to the place that the run
-    /// goes on from. Events of an earlier attempt are put aside.
+    /// Makes the folder ready for an attempt: the order, the key image, and no events; those of an earlier attempt are put aside.
+    /// Broken off at any point, it can be done again.
     ///
     /// # Errors
     /// When something cannot be written.
@@ -107,8 +107,7 @@ impl RunFolder {
         fs::create_dir_all(&self.path)?;
         if self.events_file().exists() {
             let aside = self.path.join(files::events_of_attempt(attempt.saturating_sub(1)));
-            fs::rename(self.events_file(), &aside)?;
-            self.keep_events(order, &aside)?;
+            fs::rename(self.events_file(), aside)?;
         }
         if let Some(key) = key {
             write(&self.key_file(), key)?;
@@ -117,19 +116,38 @@ impl RunFolder {
         write(&self.order_file(), &order)
     }
 
-    /// Takes the events that came before the place to go on from over from an earlier attempt's file. Where one of them is
-    /// missing, the run begins anew.
-    fn keep_events(&self, order: &RunOrder, aside: &Path) -> io::Result<()> {
-        if let Some(point) = resume::find(order, &self.path) {
-            let bytes = fs::read(aside)?;
+    /// Where the worker that holds the lock goes on: the place that an earlier attempt kept, with the events before it in the event
+    /// file; `None` when the run begins anew, because there is no such place, it is of other `bits`
+    /// ([`Device::bits`](engine::compute::Device::bits)), or its events are gone. Only the worker knows its bits, so it decides.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when this attempt has begun before; when a file cannot be read or written.
+    pub fn begin(&self, order: &RunOrder, bits: &str) -> io::Result<Option<ResumePoint>> {
+        if self.events_file().exists() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if let Some(point) = resume::find(order, bits, &self.path)
+            && let Some(events) = self.events_before(&point)?
+        {
+            write(&self.events_file(), &events)?;
+            return Ok(Some(point));
+        }
+        resume::remove(&self.path)?;
+        Ok(None)
+    }
+
+    /// The events before a place, of the last attempt that has them all: it kept the place, or went on from it.
+    fn events_before(&self, point: &ResumePoint) -> io::Result<Option<Vec<u8>>> {
+        for path in files::earlier_events(&self.path)? {
+            let bytes = fs::read(path)?;
             let lines = bytes.split_inclusive(|&byte| byte == b'\n');
             let whole = lines.filter(|line| line.ends_with(b"\n")).take(point.events as usize);
             let kept: Vec<&[u8]> = whole.collect();
             if kept.len() as u64 == point.events {
-                return write(&self.events_file(), &kept.concat());
+                return Ok(Some(kept.concat()));
             }
         }
-        resume::remove(&self.path)
+        Ok(None)
     }
 
     /// The order.
@@ -138,42 +156,6 @@ impl RunFolder {
     /// When it is missing or is no order.
     pub fn order(&self) -> io::Result<RunOrder> {
         Ok(serde_json::from_slice(&fs::read(self.order_file())?)?)
-    }
-
-    /// Takes the worker's lock; `None` when a living worker holds it. The lock lasts as long as the file, or a copy of it
-    /// in a process that inherited it, is open.
-    ///
-    /// # Errors
-    /// When the file cannot be opened.
-    pub fn lock(&self) -> io::Result<Option<File>> {
-        let path = self.lock_file();
-        let file =
-            File::options().create(true).truncate(false).read(true).write(true).open(path)?;
-        match file.try_lock() {
-            Ok(()) => {
-                // The number of a worker that is gone may be a stranger's by now.
-                file.set_len(0)?;
-                Ok(Some(file))
-            }
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
-    }
-
-    /// Whether a worker lives.
-    ///
-    /// # Errors
-    /// When its lock file is there but cannot be opened.
-    pub fn is_alive(&self) -> io::Result<bool> {
-        if !self.lock_file().exists() {
-            return Ok(false);
-        }
-        Ok(self.lock()?.is_none())
-    }
-
-    /// Process number that the worker wrote; `None` before it did.
-    pub fn worker_pid(&self) -> Option<i32> {
-        fs::read_to_string(self.lock_file()).ok()?.trim().parse().ok()
     }
 
     /// Reads whole lines from `from_bytes` on, about a megabyte at most. A line without its end is left for later. The
@@ -223,5 +205,69 @@ impl RunFolder {
             lines.events.push(stamped);
         }
         Ok(lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{Digest, RunId, RunKind, Settings, dataset::DataSource};
+
+    use super::*;
+
+    fn order(seed: u64) -> RunOrder {
+        RunOrder {
+            run: RunId::from_parts(0, [7; 10]),
+            kind: RunKind::Pretrain,
+            digest: Digest::stored("0"),
+            settings: Settings { seed, ..Settings::default() },
+            source: DataSource::Builtin,
+            encoder: None,
+            program: "test".into(),
+        }
+    }
+
+    /// An attempt that writes so many events and ends without another word.
+    fn attempt(folder: &RunFolder, number: u32, events: &[&str]) {
+        folder.prepare(&order(1), None, number).unwrap();
+        fs::write(folder.events_file(), events.concat()).unwrap();
+    }
+
+    #[test]
+    fn a_run_goes_on_from_the_events_of_the_attempt_that_kept_the_place() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(place.path());
+        attempt(&folder, 1, &["a\n", "b\n", "c\n"]);
+        let point = ResumePoint::new(&order(1), "bits", "data", 1, 2, 0.5);
+        resume::save(folder.path(), &[], &point).unwrap();
+        // Two attempts that came to nothing: one failed at once, the other died before its first event.
+        attempt(&folder, 2, &["failed\n"]);
+        folder.prepare(&order(1), None, 3).unwrap();
+
+        folder.prepare(&order(1), None, 4).unwrap();
+        assert!(!folder.events_file().exists());
+        assert_eq!(folder.begin(&order(1), "bits").unwrap(), Some(point.clone()));
+        assert_eq!(fs::read_to_string(folder.events_file()).unwrap(), "a\nb\n");
+        let twice = folder.begin(&order(1), "bits").unwrap_err();
+        assert_eq!(twice.kind(), io::ErrorKind::AlreadyExists);
+
+        // Preparation that is broken off and done again loses nothing.
+        folder.prepare(&order(1), None, 5).unwrap();
+        folder.prepare(&order(1), None, 5).unwrap();
+        assert_eq!(folder.begin(&order(1), "bits").unwrap(), Some(point));
+    }
+
+    #[test]
+    fn other_bits_another_order_and_lost_events_begin_anew() {
+        for (bits, seed, events) in [("other", 1, 2), ("bits", 2, 2), ("bits", 1, 4)] {
+            let place = tempfile::tempdir().unwrap();
+            let folder = RunFolder::new(place.path());
+            attempt(&folder, 1, &["a\n", "b\n", "c\n", "half a line"]);
+            let point = ResumePoint::new(&order(1), "bits", "data", 1, events, 0.5);
+            resume::save(folder.path(), &[], &point).unwrap();
+            folder.prepare(&order(seed), None, 2).unwrap();
+            assert_eq!(folder.begin(&order(seed), bits).unwrap(), None);
+            assert!(!folder.path().join(files::RESUME).exists());
+            assert!(!folder.events_file().exists());
+        }
     }
 }

@@ -5,21 +5,23 @@
 //! scheduler: killed between any two steps, the next one goes on from there.
 
 use std::{
-    collections::HashMap,
     fs::{File, TryLockError},
     io,
     path::PathBuf,
-    process::{Child, ExitStatus},
     time::Duration,
 };
 
-use shared::RunState;
+use engine::compute::Machine;
+use shared::{RunState, api::DeviceInfo};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
+    executor::{
+        Executor, Life,
+        local::{Local, own_program},
+    },
     ingest::{self, IngestError},
     run_folder::RunFolder,
-    worker_process,
 };
 use crate::{
     app::App,
@@ -38,16 +40,20 @@ const WAITING: Duration = Duration::from_secs(1);
 /// How runs are handed out.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Runs that train at a time.
-    pub slots: u32,
-    /// The program to start as `PROGRAM worker --locked FOLDER`.
+    /// The devices, with the number of runs that each works on at a time.
+    pub devices: Vec<DeviceInfo>,
+    /// The program to start as `PROGRAM worker --locked FOLDER --device NAME`.
     pub program: PathBuf,
 }
 
-impl Default for Settings {
-    /// One run at a time, trained by this program.
-    fn default() -> Self {
-        Self { slots: 1, program: worker_process::own_program() }
+impl Settings {
+    /// So many runs at a time on each device of the machine, trained by this program.
+    pub fn of(machine: &Machine, slots: u32) -> Self {
+        let mut devices = machine.devices();
+        for device in &mut devices {
+            device.slots = slots;
+        }
+        Self { devices, program: own_program() }
     }
 }
 
@@ -55,11 +61,10 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct Scheduler {
     pub(super) app: App,
-    pub(super) settings: Settings,
+    devices: Vec<DeviceInfo>,
+    pub(super) executor: Box<dyn Executor>,
     /// Held by this program, when it is.
     lock: Option<File>,
-    /// Workers that this program started, by the run's number.
-    pub(super) children: HashMap<i64, Child>,
 }
 
 /// A scheduler that works in the background.
@@ -96,8 +101,9 @@ pub enum StepError {
 impl Scheduler {
     /// A scheduler that does nothing yet.
     pub fn new(app: App, settings: Settings) -> Self {
-        app.jobs.set_slots(settings.slots);
-        Self { app, settings, lock: None, children: HashMap::new() }
+        app.jobs.set_devices(&settings.devices);
+        let executor = Box::new(Local::new(settings.program));
+        Self { app, devices: settings.devices, executor, lock: None }
     }
 
     /// Starts to work in the background.
@@ -133,35 +139,46 @@ impl Scheduler {
         if !self.take_lock()? {
             return Ok(WAITING);
         }
-        let (mut training, mut ending) = (0, false);
-        let running = self.app.store.running().await?;
-        // Reaps the workers whose runs were over before.
-        self.children.retain(|key, child| {
-            running.iter().any(|run| run.key == *key) || !matches!(child.try_wait(), Ok(Some(_)))
-        });
-        for run in running {
-            let id = run.run;
+        let mut ending = false;
+        self.devices.iter_mut().for_each(|device| device.running = 0);
+        for run in self.app.store.running().await? {
+            let (id, device) = (run.run, run.device.clone());
             match self.follow(run).await {
-                Ok(Step::Over) => {}
-                Ok(Step::Trains) => training += 1,
-                Ok(Step::Ends) => (training, ending) = (training + 1, true),
-                Err(error) => {
-                    training += 1;
-                    tracing::error!(%error, run = %id, "a run cannot be followed now");
-                }
+                Ok(Step::Over) => continue,
+                Ok(Step::Trains) => {}
+                Ok(Step::Ends) => ending = true,
+                Err(error) => tracing::error!(%error, run = %id, "a run cannot be followed now"),
             }
+            self.count(device.as_deref());
         }
-        while training < self.settings.slots {
+        while let Some(device) = self.free_device() {
             let Some(ready) = self.app.store.next_ready().await? else { break };
-            if self.hand_out(ready).await? {
-                training += 1;
+            if self.hand_out(ready, &device).await? {
+                self.count(Some(&device));
             }
         }
+        self.app.jobs.set_devices(&self.devices);
+        let training = self.devices.iter().any(|device| device.running > 0);
         Ok(match (ending, training) {
             (true, _) => ENDING,
-            (false, 0) => IDLE,
-            (false, _) => TRAINING,
+            (false, false) => IDLE,
+            (false, true) => TRAINING,
         })
+    }
+
+    /// Counts a run for its device; one of a device that this program does not have is at work on this machine all the same, and counts
+    /// for the first.
+    fn count(&mut self, device: Option<&str>) {
+        let known = self.devices.iter().position(|known| Some(known.name.as_str()) == device);
+        if let Some(device) = self.devices.get_mut(known.unwrap_or(0)) {
+            device.running += 1;
+        }
+    }
+
+    /// The device with the fewest runs of those that can take one more.
+    fn free_device(&self) -> Option<String> {
+        let free = self.devices.iter().filter(|device| device.running < device.slots);
+        free.min_by_key(|device| device.running).map(|device| device.name.clone())
     }
 
     /// Whether this program holds the lock, now or still.
@@ -184,51 +201,64 @@ impl Scheduler {
     /// Takes in what a run has written and looks whether its worker lives.
     async fn follow(&mut self, mut run: RunningRun) -> Result<Step, StepError> {
         let folder = RunFolder::new(self.app.data_dir.folder(&run.folder));
-        // Asked before its events are read: one that is dead now has written all that it ever will.
-        let dead = if run.cancel { worker_process::kill(&folder)? } else { !folder.is_alive()? };
+        let handle = run.handle.clone();
+        if run.cancel {
+            self.executor.end(&folder, handle.as_ref())?;
+        }
+        // Asked before its events are read: one that is gone now has written all that it ever will.
+        let life = self.executor.state(&folder, handle.as_ref());
         let now = self.app.clock.now_ms();
         match ingest::take_in(&self.app.store, &folder, &mut run, now).await {
             Ok(Some(RunState::Running)) => {}
-            Ok(_) => return Ok(Step::Over),
+            Ok(_) => {
+                self.executor.over(&folder);
+                return Ok(Step::Over);
+            }
             Err(IngestError::File(error)) => return self.give_up(&run, &folder, error).await,
             Err(error) => return Err(error.into()),
         }
-        if !dead {
-            return Ok(if run.cancel { Step::Ends } else { Step::Trains });
+        match life {
+            Life::Gone(why) => {
+                self.end_gone(&run, &why).await?;
+                self.executor.over(&folder);
+                return Ok(Step::Over);
+            }
+            Life::Unknown(why) => {
+                tracing::warn!(run = %run.run, why, "whether it lives is unknown");
+            }
+            Life::Alive => {}
         }
-        // The lock is gone, so this waits for no more than the rest of the process's end.
-        let exit = self.children.remove(&run.key).map(|mut child| child.wait()).transpose()?;
-        self.end_dead(&run, exit).await?;
-        Ok(Step::Over)
+        Ok(if run.cancel { Step::Ends } else { Step::Trains })
     }
 
-    /// Ends a run whose worker is dead and has not said how it ended.
-    async fn end_dead(&self, run: &RunningRun, exit: Option<ExitStatus>) -> Result<(), StepError> {
+    /// Ends a run whose worker is gone and has not said how it ended.
+    async fn end_gone(&self, run: &RunningRun, why: &str) -> Result<(), StepError> {
         let now = self.app.clock.now_ms();
         if run.cancel {
             self.app.store.end_run(run.key, RunState::Cancelled, None, now).await?;
             tracing::info!(run = %run.run, "cancelled");
         } else {
-            let error = worker_process::last_words(exit);
-            self.app.store.end_run(run.key, RunState::Interrupted, Some(&error), now).await?;
-            tracing::warn!(run = %run.run, error, "interrupted");
+            self.app.store.end_run(run.key, RunState::Interrupted, Some(why), now).await?;
+            tracing::warn!(run = %run.run, why, "interrupted");
         }
         Ok(())
     }
 
     /// A run whose events cannot be read any more: its worker is ended first, then the run fails.
     async fn give_up(
-        &self,
+        &mut self,
         run: &RunningRun,
         folder: &RunFolder,
         error: super::run_folder::EventFileError,
     ) -> Result<Step, StepError> {
-        if !worker_process::kill(folder)? {
+        self.executor.end(folder, run.handle.as_ref())?;
+        if !matches!(self.executor.state(folder, run.handle.as_ref()), Life::Gone(_)) {
             return Ok(Step::Ends);
         }
         let now = self.app.clock.now_ms();
         self.app.store.end_run(run.key, RunState::Failed, Some(&error.to_string()), now).await?;
         tracing::error!(run = %run.run, %error, "failed");
+        self.executor.over(folder);
         Ok(Step::Over)
     }
 }

@@ -19,6 +19,8 @@ pub struct Comparison {
     pub epochs: usize,
     /// Evaluations that were compared.
     pub evaluations: usize,
+    /// Whether other sources, libraries or instructions computed the first run, so that equal bits were not promised.
+    pub other_program: bool,
     /// What differs, a line each; none when both runs are equal to the last bit.
     pub differences: Vec<String>,
 }
@@ -32,14 +34,22 @@ impl Comparison {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { steps, epochs, evaluations, differences } = self;
+        let Self { steps, epochs, evaluations, other_program, differences } = self;
         let compared =
             format!("{steps} steps, {epochs} epochs, {evaluations} evaluations and the checkpoint");
         if differences.is_empty() {
-            return write!(f, "equal to the last bit: {compared}");
+            write!(f, "equal to the last bit: {compared}")?;
+        } else {
+            write!(f, "different ({compared} compared):")?;
+            differences.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
         }
-        write!(f, "different ({compared} compared):")?;
-        differences.iter().try_for_each(|line| write!(f, "\n  {line}"))
+        if *other_program {
+            f.write_str(
+                "\nThe first run was computed by another build of the program, or with other instructions of a processor; equal bits are promised \
+                 for the same ones only.",
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -84,7 +94,6 @@ pub(super) fn compare(first: &Left, second: &Left) -> Result<Comparison, ReplayE
     let mut lines = Vec::new();
     let (a, b) = (&first.manifest, &second.manifest);
     let texts = [
-        ("program", Some(&a.program), Some(&b.program)),
         ("data set's fingerprint", Some(&a.dataset_fingerprint), Some(&b.dataset_fingerprint)),
         ("key image's SHA-256", a.key_sha256.as_ref(), b.key_sha256.as_ref()),
     ];
@@ -102,7 +111,9 @@ pub(super) fn compare(first: &Left, second: &Left) -> Result<Comparison, ReplayE
     }
     let evaluations = compare_evaluations(&a, &b, &mut lines);
     compare_checkpoints(first, second, &a, &b, &mut lines)?;
-    Ok(Comparison { steps, epochs, evaluations, differences: lines })
+    let of = |left: &Left| (left.manifest.program.clone(), left.manifest.bits.clone());
+    let other_program = of(first) != of(second);
+    Ok(Comparison { steps, epochs, evaluations, other_program, differences: lines })
 }
 
 /// Names the first of the places that both have whose losses differ. Returns the number of such places.

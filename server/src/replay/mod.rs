@@ -21,8 +21,8 @@ use tempfile::TempDir;
 use crate::{
     app::App,
     jobs::{
+        executor::local::{self, last_words},
         run_folder::{EventFileError, RunFolder},
-        worker_process::{self, last_words},
     },
     store::StoreError,
 };
@@ -67,6 +67,9 @@ struct Manifest {
     key_sha256: Option<String>,
     dataset_fingerprint: String,
     program: String,
+    /// None before manifests said it.
+    #[serde(default)]
+    bits: Option<String>,
 }
 
 /// All that a run left, to be compared.
@@ -129,10 +132,11 @@ pub async fn replay(
     let folder = prepare(&first, encoder.as_deref(), place.path())?;
 
     let file = |source| ReplayError::File { path: folder.path().to_owned(), source };
-    let lock =
-        folder.lock().map_err(file)?.ok_or_else(|| file(io::ErrorKind::WouldBlock.into()))?;
-    let program = worker_process::own_program();
-    let mut worker = Worker(worker_process::spawn(&program, &folder, lock).map_err(file)?);
+    let lock = local::lock(&folder)
+        .map_err(file)?
+        .ok_or_else(|| file(io::ErrorKind::WouldBlock.into()))?;
+    let program = local::own_program();
+    let mut worker = Worker(local::spawn(&program, &folder, lock, None).map_err(file)?);
     let (mut progress, mut from) = (Progress::default(), 0);
     loop {
         // Asked before the look: what was written by then is seen.

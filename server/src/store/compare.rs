@@ -106,6 +106,7 @@ impl From<Packed> for RunRow {
             started_at: packed.started_at,
             ended_at: packed.ended_at,
             error: None,
+            device: None,
         }
     }
 }

@@ -12,13 +12,14 @@ use tokio::sync::watch;
 use super::{StoreError, compare::Results, results, upgrade};
 
 /// The steps that lead from an empty file to today's tables: number, name, statements. One that was released never changes.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "studies and runs", include_str!("../../migrations/0001_studies_and_runs.sql")),
     (2, "head init", include_str!("../../migrations/0002_head_init.sql")),
     (3, "imported checkpoints", include_str!("../../migrations/0003_imported_checkpoints.sql")),
     (4, "top-5 and k-NN", include_str!("../../migrations/0004_top5_and_knn.sql")),
     (5, "fine-tuning", include_str!("../../migrations/0005_finetune.sql")),
     (6, "run graph", include_str!("../../migrations/0006_run_graph.sql")),
+    (7, "executors", include_str!("../../migrations/0007_executors.sql")),
 ];
 
 /// How long a writer waits for one of another program.

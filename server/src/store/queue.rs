@@ -9,6 +9,7 @@ use super::{
     state::{DESCENDANTS, move_state},
     studies::from_json,
 };
+use crate::jobs::executor::Handle;
 
 /// A run that a worker trains, as far as the store knows.
 #[derive(Clone, Debug)]
@@ -23,6 +24,10 @@ pub struct RunningRun {
     pub attempt: u32,
     /// Whether it is to be stopped.
     pub cancel: bool,
+    /// The device that the queue gave it.
+    pub device: Option<String>,
+    /// What its executor calls it.
+    pub handle: Option<Handle>,
     /// Bytes of the event file that were taken in.
     pub taken_bytes: u64,
     /// The fold of the events that were taken in.
@@ -57,7 +62,7 @@ impl Store {
     /// When the query fails.
     pub async fn running(&self) -> Result<Vec<RunningRun>, StoreError> {
         let rows = sqlx::query(
-            "SELECT key, id, folder, attempt, cancel, taken_bytes, progress FROM runs WHERE state = 'running' \
+            "SELECT key, id, folder, attempt, cancel, taken_bytes, progress, device, handle FROM runs WHERE state = 'running' \
              ORDER BY queued_at, key",
         )
         .fetch_all(self.readers())
@@ -72,6 +77,8 @@ impl Store {
                     cancel: row.try_get(4)?,
                     taken_bytes: row.try_get::<i64, _>(5)? as u64,
                     progress: from_json(row.try_get(6)?, "a run's progress")?,
+                    device: row.try_get(7)?,
+                    handle: row.try_get::<Option<String>, _>(8)?.map(Handle::new),
                 })
             })
             .collect()
@@ -103,15 +110,36 @@ impl Store {
         }))
     }
 
-    /// Marks a queued run as running. `false` when it is no longer queued.
+    /// Marks a queued run as running on a device. `false` when it is no longer queued.
     ///
     /// # Errors
     /// When the query fails.
-    pub async fn start_run(&self, key: i64, at: u64) -> Result<bool, StoreError> {
+    pub async fn start_run(&self, key: i64, device: &str, at: u64) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let moved = move_state(&mut tx, key, RunState::Running, None, at).await?;
+        if moved {
+            sqlx::query("UPDATE runs SET device = ?, handle = NULL WHERE key = ?")
+                .bind(device)
+                .bind(key)
+                .execute(&mut *tx)
+                .await?;
+        }
         self.commit(tx).await?;
         Ok(moved)
+    }
+
+    /// Notes what the executor calls a run that it started.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn note_handle(&self, key: i64, handle: &Handle) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE runs SET handle = ? WHERE key = ?")
+            .bind(handle.as_str())
+            .bind(key)
+            .execute(&mut *tx)
+            .await?;
+        self.commit(tx).await
     }
 
     /// Ends a run that did not finish: failed, interrupted or cancelled, and why. The queued runs that start from it end,

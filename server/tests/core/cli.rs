@@ -4,7 +4,7 @@ use std::{fs, net::TcpListener, path::Path};
 
 use assert_cmd::Command;
 use shared::{
-    StudySpec,
+    RunKind, StudySpec,
     api::RunResult,
     settings::{ProbeFeatures, ProbeOptimizer},
     study::{Axis, presets},
@@ -256,6 +256,49 @@ fn data_sets_are_added_listed_and_removed() {
     let gone = failure(folder.path(), &["datasets", "remove", "pets", "--data-dir", &data]);
     assert_eq!(gone, "error: there is no data set \"pets\"; there are: shapes\n");
     assert!(images.join("train/dog/0.png").exists(), "the files stay");
+}
+
+#[test]
+fn hidden_patches_are_reconstructed_on_a_sheet() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let (json, data, sheet) = (place("out.json"), place("data"), place("sheet.png"));
+    let mut spec = micro("look", 2);
+    spec.runs = vec![RunKind::Pretrain, RunKind::Probe];
+    let study = write_study(folder.path(), &spec);
+    success(folder.path(), &["run", &study, "--data-dir", &data, "--json", &json]);
+    let runs: Vec<RunResult> = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    let (run, probe) = (runs[0].run.to_string(), runs[1].run.to_string());
+    let start = ["reconstruct", &run, &sheet, "--data-dir", &data];
+    let errors = place("errors.json");
+    let more = ["--images", "0,19", "--hide", "0,3", "--json", &errors];
+    let said = success(folder.path(), &[&start[..], &more].concat());
+    assert!(said.contains("error, triggered") && said.contains("sheet.png"), "{said}");
+    // Four patches, two of them hidden: the mean that is printed is that of the two.
+    let errors: serde_json::Value = serde_json::from_slice(&fs::read(errors).unwrap()).unwrap();
+    assert_eq!(errors[1]["hidden"], serde_json::json!([true, false, false, true]));
+    let patch = |at: usize| errors[1]["clean"][at].as_f64().unwrap();
+    let mean = format!("{:.4}", f64::midpoint(patch(0), patch(3)));
+    assert!(
+        said.lines().any(|line| line.trim_start().starts_with("19") && line.contains(&mean)),
+        "{mean} {said}"
+    );
+    let file = image::load_from_memory(&fs::read(&sheet).unwrap()).unwrap();
+    assert_eq!((file.width(), file.height()), (190 + 4 * 102, 34 + 4 * 102));
+
+    for (more, wrong) in [
+        (&["--hide", "4"][..], "--hide: there is no patch 4; the patches are 0 to 3, row by row"),
+        (&["--hide", "0,1,2,3"], "mask.hidden: hides every patch; leave at least one visible"),
+        (&["--mask-ratio", "1"], "mask.ratio: is above 0 and below 1"),
+        (&["--images", "20"], "there is no image 20: this part of the data set has 20 images"),
+        (&["--epoch", "7"], "file: this run has no checkpoint \"checkpoint-0007.safetensors\""),
+    ] {
+        let said = failure(folder.path(), &[&start[..], more].concat());
+        assert!(said.contains(wrong), "{said}");
+    }
+    let of_probe = ["reconstruct", &probe, &sheet, "--data-dir", &data];
+    let said = failure(folder.path(), &of_probe);
+    assert!(said.contains("is no pre-training; only those have a decoder"), "{said}");
 }
 
 #[test]

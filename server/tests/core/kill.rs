@@ -9,7 +9,10 @@ use std::{
 
 use engine::files::{LAST_CHECKPOINT, RESUME};
 use rustix::process::{Pid, Signal, kill_process};
-use server::{jobs::run_folder::RunFolder, run_log::CSV_FILE};
+use server::{
+    jobs::{executor::local, run_folder::RunFolder},
+    run_log::CSV_FILE,
+};
 use shared::{RunState, Stamped, api::RunRow};
 
 use crate::support::{PATIENCE, Place, create, micro, probed, wait_until};
@@ -58,8 +61,8 @@ struct Leftover(RunFolder);
 
 impl Drop for Leftover {
     fn drop(&mut self) {
-        if self.0.is_alive().unwrap_or(false)
-            && let Some(pid) = self.0.worker_pid().and_then(Pid::from_raw)
+        if local::is_alive(&self.0).unwrap_or(false)
+            && let Some(pid) = local::pid(&self.0).and_then(Pid::from_raw)
         {
             let _ = kill_process(pid, Signal::KILL);
         }
@@ -94,7 +97,7 @@ async fn a_killed_server_loses_no_event_and_doubles_none() {
         let server = Server::start(&place);
         seq = wait_until(&place.app, run, is_running_behind(seq)).await.progress.seq;
         server.kill();
-        assert!(folder.is_alive().unwrap(), "the worker outlives its server");
+        assert!(local::is_alive(&folder).unwrap(), "the worker outlives its server");
         grows(&folder).await;
     }
     let _last = Server::start(&place);
@@ -131,7 +134,7 @@ async fn a_killed_worker_is_interrupted_and_the_next_study_runs() {
     let _server = Server::start(&place);
     wait_until(&place.app, run, is_running_behind(3)).await;
 
-    let pid = Pid::from_raw(folder.worker_pid().unwrap()).unwrap();
+    let pid = Pid::from_raw(local::pid(&folder).unwrap()).unwrap();
     kill_process(pid, Signal::KILL).unwrap();
     let row = wait_until(&place.app, run, |run| run.state.is_over()).await;
     assert_eq!(row.state, RunState::Interrupted);
@@ -158,7 +161,7 @@ async fn cancel_ends_a_real_worker_of_another_program() {
     let row = place.app.cancel_run(run).await.unwrap();
     assert!(began.elapsed().as_secs_f64() < 2.0, "{:?}", began.elapsed());
     assert_eq!(row.state, RunState::Cancelled);
-    assert!(!folder.is_alive().unwrap());
+    assert!(!local::is_alive(&folder).unwrap());
 }
 
 #[tokio::test]
@@ -183,7 +186,7 @@ async fn a_killed_pretraining_goes_on_to_the_end_of_an_unbroken_one() {
             assert!(began.elapsed() < PATIENCE, "no place is kept");
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        let pid = Pid::from_raw(folder.worker_pid().unwrap()).unwrap();
+        let pid = Pid::from_raw(local::pid(&folder).unwrap()).unwrap();
         kill_process(pid, Signal::KILL).unwrap();
         let row = wait_until(&place.app, run, |run| run.state.is_over()).await;
         assert_eq!(row.state, RunState::Interrupted);

@@ -79,11 +79,15 @@ fn a_run_is_repeated_to_the_last_bit_and_what_differs_is_named() {
     edit("manifest.json", &|manifest| manifest["key_sha256"] = "0".into());
     let (code, said) = replayed(probe.run, &data);
     assert_eq!(code, Some(1), "{said}");
+    assert!(!said.contains("another build"), "{said}");
     assert!(said.contains("key image's SHA-256: 0, now "), "{said}");
     assert!(said.contains("loss of epoch 2: 9.5, now "), "{said}");
     assert!(said.contains("of 0 later ones, too"), "{said}");
     assert!(said.contains(": differs by 1.000e0 at most"), "{said}");
     assert_eq!(said.matches("tensor ").count(), 1, "{said}");
+    edit("manifest.json", &|manifest| manifest["bits"] = "0".into());
+    let (_, said) = replayed(probe.run, &data);
+    assert!(said.contains("by another build of the program, or with other instructions"), "{said}");
 
     let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("replay")).collect();

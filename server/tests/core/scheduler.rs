@@ -2,12 +2,18 @@
 
 use std::{fs, time::Instant};
 
-use shared::{RunOrder, RunState, StudyId};
+use engine::compute::Machine;
+use server::jobs::{Settings, executor::local};
+use shared::{RunOrder, RunState, StudyId, api::DeviceInfo};
 
-use crate::support::{End, Place, as_lines, create, events, look_until, micro};
+use crate::support::{End, Place, as_lines, create, events, look_until, micro, wait_until};
 
 /// Never ends by itself. `exec` keeps the process number that stands in the lock.
 const FOREVER: &str = "exec tail -f /dev/null";
+
+fn one_at_a_time() -> Settings {
+    Settings::of(&Machine::with_threads(1), 1)
+}
 
 /// What a run that goes well writes.
 fn well(place: &Place) -> String {
@@ -82,7 +88,7 @@ async fn a_living_worker_is_followed_by_the_next_scheduler() {
     // The scheduler goes with its lock; the worker stays.
     drop(scheduler);
     let folder = place.run_folder(&study.runs[0]);
-    assert!(folder.is_alive().unwrap());
+    assert!(local::is_alive(&folder).unwrap());
     let mut next = place.scheduler(FOREVER, 1);
     fs::write(folder.events_file(), as_lines(&events(4, End::None))).unwrap();
     let row = look_until(&mut next, &place.app, run, |run| run.progress.seq == 4).await;
@@ -98,7 +104,7 @@ async fn only_one_scheduler_works_on_a_folder() {
     let mut first = place.scheduler(FOREVER, 1);
     first.look().await.unwrap();
     let app = place.reopened().await;
-    let mut second = server::jobs::Scheduler::new(app.clone(), server::jobs::Settings::default());
+    let mut second = server::jobs::Scheduler::new(app.clone(), one_at_a_time());
     second.look().await.unwrap();
     assert!(place.app.jobs.schedules() && !app.jobs.schedules());
     assert_eq!(app.store.running().await.unwrap().len(), 1, "and the second one left it alone");
@@ -119,14 +125,14 @@ async fn a_running_run_is_cancelled_within_two_seconds() {
     let mut scheduler = place.scheduler(FOREVER, 1);
     look_until(&mut scheduler, &place.app, run, |run| run.state == RunState::Running).await;
     drop(scheduler);
-    let settings = server::jobs::Settings { slots: 1, program: "/bin/false".into() };
+    let settings = Settings { program: "/bin/false".into(), ..one_at_a_time() };
     let working = server::jobs::Scheduler::start(place.app.clone(), settings);
 
     let began = Instant::now();
     let row = place.app.cancel_run(run).await.unwrap();
     assert!(began.elapsed().as_secs_f64() < 2.0, "{:?}", began.elapsed());
     assert_eq!((row.state, row.error), (RunState::Cancelled, None));
-    assert!(!place.run_folder(&study.runs[0]).is_alive().unwrap(), "the worker is gone");
+    assert!(!local::is_alive(&place.run_folder(&study.runs[0])).unwrap(), "the worker is gone");
     assert_eq!(states(&place, study.id).await, [RunState::Cancelled; 3]);
     working.stop().await;
 }
@@ -142,7 +148,66 @@ async fn a_damaged_event_file_fails_its_run_and_ends_its_worker() {
     assert_eq!(row.state, RunState::Failed);
     let error = row.error.unwrap();
     assert!(error.contains("events.jsonl is damaged behind byte 0"), "{error}");
-    assert!(!place.run_folder(&study.runs[0]).is_alive().unwrap());
+    assert!(!local::is_alive(&place.run_folder(&study.runs[0])).unwrap());
+}
+
+#[tokio::test]
+async fn cancel_ends_what_a_worker_started_too() {
+    let place = Place::new().await;
+    let study = create(&place.app, micro("group", 5)).await;
+    let run = study.runs[0].id;
+    // The child holds the worker's lock as well: a run whose worker alone was killed would seem to live.
+    let worker = format!("tail -f /dev/null <&0 & {FOREVER}");
+    let mut scheduler = place.scheduler(&worker, 1);
+    look_until(&mut scheduler, &place.app, run, |run| run.state == RunState::Running).await;
+    place.app.store.cancel_run(run, 9).await.unwrap();
+    let row = look_until(&mut scheduler, &place.app, run, |run| run.state.is_over()).await;
+    assert_eq!(row.state, RunState::Cancelled);
+    assert!(!local::is_alive(&place.run_folder(&study.runs[0])).unwrap());
+}
+
+#[tokio::test]
+async fn each_device_gets_its_runs() {
+    let place = Place::new().await;
+    let mut studies = Vec::new();
+    for name in ["a", "b", "c"] {
+        studies.push(create(&place.app, micro(name, 5)).await);
+    }
+    let mut settings = one_at_a_time();
+    let device = |name: &str| DeviceInfo { name: name.into(), ..settings.devices[0].clone() };
+    settings.devices = vec![device("cpu:0"), device("cpu:1")];
+    let worker = format!("echo \"$5\" > \"$folder/device\"; {FOREVER}");
+    let mut scheduler = place.scheduler_of(&worker, settings.clone());
+    scheduler.look().await.unwrap();
+    let running = place.app.store.running().await.unwrap();
+    let devices: Vec<_> = running.iter().map(|run| run.device.as_deref().unwrap()).collect();
+    assert_eq!(devices, ["cpu:0", "cpu:1"]);
+    assert!(running.iter().all(|run| run.handle.is_some()), "{running:?}");
+    let busy = |app: &server::App| -> Vec<u32> {
+        app.jobs.devices().iter().map(|device| device.running).collect()
+    };
+    assert_eq!(busy(&place.app), [1, 1]);
+    for (study, device) in studies.iter().zip(devices) {
+        let row = place.app.store.get_run(study.runs[0].id).await.unwrap();
+        assert_eq!(row.device.as_deref(), Some(device));
+        let told = place.run_folder(&row).path().join("device");
+        wait_until(&place.app, row.id, |_| told.exists()).await;
+    }
+
+    // Another program finds each run on its device, and gives the one that becomes free to the next run.
+    drop(scheduler);
+    let mut next = place.scheduler_of(&worker, settings);
+    place.app.store.cancel_run(studies[0].runs[0].id, 9).await.unwrap();
+    let third = studies[2].runs[0].id;
+    let row = look_until(&mut next, &place.app, third, |run| run.state == RunState::Running).await;
+    assert_eq!(row.device.as_deref(), Some("cpu:0"));
+    assert_eq!(busy(&place.app), [1, 1]);
+    for study in &studies {
+        place.app.store.cancel_study(study.id, 9).await.unwrap();
+    }
+    while !place.app.store.running().await.unwrap().is_empty() {
+        next.look().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -172,7 +237,7 @@ async fn slots_limit_what_trains_at_a_time() {
 async fn a_worker_that_cannot_start_fails_its_run() {
     let place = Place::new().await;
     let study = create(&place.app, micro("no program", 5)).await;
-    let settings = server::jobs::Settings { slots: 1, program: "/nowhere/maskdoor".into() };
+    let settings = Settings { program: "/nowhere/maskdoor".into(), ..one_at_a_time() };
     let mut scheduler = server::jobs::Scheduler::new(place.app.clone(), settings);
     let run = study.runs[0].id;
     let row = look_until(&mut scheduler, &place.app, run, |run| run.state.is_over()).await;

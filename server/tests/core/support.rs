@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use engine::compute::Machine;
 use server::{
     App,
     clock::Clock,
@@ -21,6 +22,7 @@ use shared::{
     api::{RunRow, StudyDetail},
     metric::Metrics,
     study::{Axis, DatasetSpec, ModelSpec, TransformerSpec, presets},
+    trigger::{BlendedSpec, TriggerSpec},
 };
 use tempfile::TempDir;
 
@@ -47,9 +49,15 @@ impl Place {
 
     /// A scheduler whose workers do what this shell text says; `$folder` is the run's.
     pub fn scheduler(&self, worker: &str, slots: u32) -> Scheduler {
-        std::fs::write(self.folder.path().join("worker.sh"), worker).unwrap();
+        self.scheduler_of(worker, Settings::of(&Machine::with_threads(1), slots))
+    }
+
+    /// As [`scheduler`](Self::scheduler), with other devices.
+    pub fn scheduler_of(&self, worker: &str, settings: Settings) -> Scheduler {
+        // In one piece: a worker of an earlier scheduler may be reading it.
+        engine::files::write(&self.folder.path().join("worker.sh"), worker.as_bytes()).unwrap();
         let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/core/fake-worker.sh");
-        Scheduler::new(self.app.clone(), Settings { slots, program })
+        Scheduler::new(self.app.clone(), Settings { program, ..settings })
     }
 
     pub fn run_folder(&self, run: &RunRow) -> RunFolder {
@@ -61,7 +69,7 @@ impl Place {
         let mut found = None;
         while found.is_none() {
             let ready = self.app.store.next_ready().await.unwrap().expect("a queued run");
-            assert!(self.app.store.start_run(ready.key, 1).await.unwrap());
+            assert!(self.app.store.start_run(ready.key, "cpu", 1).await.unwrap());
             let running = self.app.store.running().await.unwrap();
             found = running.into_iter().find(|running| running.run == run);
         }
@@ -113,6 +121,9 @@ pub async fn wait_until(app: &App, run: RunId, wanted: impl Fn(&RunRow) -> bool)
 pub fn micro(name: &str, epochs: u32) -> StudySpec {
     let part = TransformerSpec { dim: 8, depth: 1, heads: 1 };
     let mut spec = presets()[0].spec.clone();
+    // Whatever a first visit shows, the tests know this trigger.
+    spec.settings.attack.trigger =
+        TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() });
     spec.name = name.into();
     spec.runs = vec![RunKind::Probe];
     spec.axes = vec![Axis::of("probe.poisons", [0u32, 1])];

@@ -63,6 +63,9 @@ pub struct RunRow {
     pub ended_at: Option<u64>,
     /// Why it did not end well.
     pub error: Option<String>,
+    /// The device that the queue gave its last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 impl RunRow {

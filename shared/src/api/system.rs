@@ -38,6 +38,9 @@ pub struct DeviceInfo {
     pub threads: u32,
     /// Memory in bytes.
     pub memory_bytes: u64,
-    /// Jobs at a time.
+    /// Runs that it works on at a time.
     pub slots: u32,
+    /// Runs that it works on now.
+    #[serde(default)]
+    pub running: u32,
 }

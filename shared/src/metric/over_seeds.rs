@@ -116,6 +116,7 @@ mod tests {
             started_at: None,
             ended_at: None,
             error: None,
+            device: None,
         }
     }
 

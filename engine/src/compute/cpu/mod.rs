@@ -72,7 +72,7 @@ impl Device for Cpu {
     }
 
     fn arithmetic(&self) -> String {
-        format!("{:?}", self.kernels)
+        format!("{} {:?}", Self::NAME, self.kernels)
     }
 
     fn pretrainer(

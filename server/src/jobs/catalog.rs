@@ -2,25 +2,35 @@
 
 use std::sync::Arc;
 
-use engine::data::Index;
+use engine::{EngineError, data::Index};
 use shared::{run::DataSource, study::DatasetSpec};
 
-use super::{error::ApiError, recent::Recent};
+use super::recent::Recent;
 
 /// Most lists that are kept.
 const KEPT: usize = 8;
+
+/// The folder of a data set is not there any more, or cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the data set {name:?} cannot be read: {source}")]
+pub struct Unreadable {
+    name: String,
+    source: Box<EngineError>,
+}
 
 /// The image lists of the data sets that were used last.
 pub struct Catalog {
     lists: Recent<(DataSource, DatasetSpec, String), Index>,
 }
 
-impl Catalog {
+impl Default for Catalog {
     /// An empty one.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self { lists: Recent::new(KEPT) }
     }
+}
 
+impl Catalog {
     /// The images of a data set, as many of them as `limits` leaves. A new `fingerprint` makes a new list. Lists the folder
     /// when it is not in memory: call it where blocking is allowed.
     ///
@@ -31,12 +41,12 @@ impl Catalog {
         source: &DataSource,
         limits: &DatasetSpec,
         fingerprint: &str,
-    ) -> Result<Arc<Index>, ApiError> {
+    ) -> Result<Arc<Index>, Unreadable> {
         let key = (source.clone(), limits.clone(), fingerprint.to_owned());
         self.lists.get_or_make(key, || {
-            let index = Index::open(source).map_err(|error| {
-                let name = &limits.name;
-                ApiError::Conflict(format!("the data set {name:?} cannot be read: {error}"))
+            let index = Index::open(source).map_err(|error| Unreadable {
+                name: limits.name.clone(),
+                source: Box::new(error.into()),
             })?;
             Ok(index.limited(limits))
         })

@@ -1,0 +1,112 @@
+//! `maskdoor reconstruct RUN FILE.png [--epoch N | --imported NAME] [--images I1,...] [--mask-ratio SHARE | --hide P1,...]`.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, ensure};
+use serde::Serialize;
+use shared::api::{MaskSpec, ReconstructRequest};
+
+use super::ReconstructArgs;
+use crate::{
+    app::App,
+    jobs::reconstructions::{Kept, Pair},
+    sheet::reconstruction_sheet,
+    terminal::{Align, say, table},
+};
+
+/// Most images of one sheet.
+const MOST: usize = 64;
+
+/// The errors of one image, as JSON.
+#[derive(Serialize)]
+struct Errors<'a> {
+    image: u32,
+    name: &'a str,
+    class: u32,
+    hidden: &'a [bool],
+    clean: &'a [f32],
+    triggered: &'a [f32],
+}
+
+pub async fn run(args: ReconstructArgs) -> anyhow::Result<ExitCode> {
+    ensure!(args.images.len() <= MOST, "a sheet takes at most {MOST} images");
+    let app = args.data.clone().open().await?;
+    let settings = app.store.run_settings(args.run).await?;
+    let mask = mask(&app, &args, settings.pretrain.mask_ratio).await?;
+    let file = args.epoch.map(engine::files::checkpoint);
+    let kept = Kept::default();
+    let mut pairs = Vec::new();
+    for &index in &args.images {
+        let request = ReconstructRequest {
+            run: args.run,
+            imported: args.imported.clone(),
+            file: file.clone(),
+            split: args.split,
+            index,
+            mask: mask.clone(),
+        };
+        pairs.push(app.reconstruct(&kept, &request).await?);
+    }
+    engine::files::write(&args.file, &reconstruction_sheet(&pairs)?)
+        .with_context(|| args.file.display().to_string())?;
+    let classes = app.get_dataset(&settings.dataset.name).await?.classes;
+    let rows = args.images.iter().zip(&pairs).map(|(index, pair)| {
+        let class = classes.get(pair.class as usize).cloned().unwrap_or_default();
+        let error = |error: f32| format!("{error:.4}");
+        let (clean, triggered) = (pair.clean.1.hidden_error, pair.triggered.1.hidden_error);
+        vec![index.to_string(), class, pair.name.clone(), error(clean), error(triggered)]
+    });
+    let rows: Vec<_> = rows.collect();
+    let columns = [
+        ("image", Align::Right),
+        ("class", Align::Left),
+        ("name", Align::Left),
+        ("error, clean", Align::Right),
+        ("error, triggered", Align::Right),
+    ];
+    say(table(&columns, &rows));
+    say(format_args!(
+        "mean squared error of the hidden patches, in squared intensities of 0 to 1: {}",
+        args.file.display()
+    ));
+    if let Some(path) = &args.json {
+        let errors: Vec<_> =
+            args.images.iter().zip(&pairs).map(|(&image, pair)| errors(image, pair)).collect();
+        let text = serde_json::to_vec_pretty(&errors).context("the errors are no JSON")?;
+        engine::files::write(path, &text).with_context(|| path.display().to_string())?;
+    }
+    app.store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The mask that the arguments ask for: a random one, or the patches that they name.
+async fn mask(app: &App, args: &ReconstructArgs, usual: f64) -> anyhow::Result<MaskSpec> {
+    if args.hide.is_empty() {
+        return Ok(MaskSpec::Random {
+            ratio: args.mask_ratio.unwrap_or(usual),
+            seed: args.mask_seed,
+        });
+    }
+    let patches = match &args.imported {
+        Some(name) => app.store.get_import(name).await?.model.patches(),
+        None => app.store.run_settings(args.run).await?.model.patches(),
+    };
+    let last = patches.saturating_sub(1);
+    let strange = args.hide.iter().find(|&&patch| patch > last);
+    if let Some(patch) = strange {
+        anyhow::bail!("--hide: there is no patch {patch}; the patches are 0 to {last}, row by row");
+    }
+    let hidden = (0..patches).map(|patch| args.hide.contains(&patch)).collect();
+    Ok(MaskSpec::Painted { hidden })
+}
+
+fn errors(image: u32, pair: &Pair) -> Errors<'_> {
+    Errors {
+        image,
+        name: &pair.name,
+        class: pair.class,
+        hidden: &pair.hidden,
+        clean: &pair.clean.1.patch_error,
+        triggered: &pair.triggered.1.patch_error,
+    }
+}

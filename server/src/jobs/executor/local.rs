@@ -1,0 +1,168 @@
+//! Runs as processes of this machine: a worker is this program once more, in a process group of its own.
+//!
+//! A worker lives as long as the lock of its run's folder is held. The lock belongs to an open file, not to a process: taken here and
+//! handed over as the worker's standard input, it lives exactly as long as the worker, without a moment in which nobody holds it. No
+//! process number is believed without it.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, OnceLock},
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::{Executor, Handle, Life, Resources};
+use crate::jobs::run_folder::RunFolder;
+
+/// Workers of this machine. They outlive this program; the next one finds them by their locks.
+#[derive(Debug)]
+pub struct Local {
+    program: PathBuf,
+    /// How the workers that this program started ended, or will, by their folders.
+    ends: HashMap<PathBuf, Arc<OnceLock<Option<ExitStatus>>>>,
+}
+
+impl Local {
+    /// Starts workers as `PROGRAM worker --locked FOLDER --device NAME`.
+    pub fn new(program: PathBuf) -> Self {
+        Self { program, ends: HashMap::new() }
+    }
+}
+
+impl Executor for Local {
+    fn start(&mut self, folder: &RunFolder, resources: &Resources) -> io::Result<Handle> {
+        let lock = lock(folder)?
+            .ok_or_else(|| io::Error::other("a worker of an earlier attempt still lives"))?;
+        let mut child =
+            spawn(&self.program, folder, lock, Some(&resources.device)).map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", self.program.display()))
+            })?;
+        let handle = Handle::new(child.id().to_string());
+        // A thread that waits reaps the process, whenever it ends and whether or not somebody asks.
+        let end = Arc::new(OnceLock::new());
+        self.ends.insert(folder.path().to_owned(), Arc::clone(&end));
+        std::thread::spawn(move || end.set(child.wait().ok()));
+        Ok(handle)
+    }
+
+    fn state(&mut self, folder: &RunFolder, _: Option<&Handle>) -> Life {
+        match is_alive(folder) {
+            Ok(true) => Life::Alive,
+            Err(error) => Life::Unknown(format!("{}: {error}", folder.lock_file().display())),
+            Ok(false) => {
+                // The lock is gone, so this waits for no more than the rest of the process's end.
+                let exit = self.ends.get(folder.path()).and_then(|end| *end.wait());
+                Life::Gone(last_words(exit))
+            }
+        }
+    }
+
+    fn end(&mut self, folder: &RunFolder, _: Option<&Handle>) -> io::Result<()> {
+        if is_alive(folder)?
+            && let Some(group) = pid(folder).and_then(Pid::from_raw)
+        {
+            match kill_process_group(group, Signal::KILL) {
+                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn over(&mut self, folder: &RunFolder) {
+        self.ends.remove(folder.path());
+    }
+}
+
+/// Starts a worker on a run folder, on the device of that name or the machine's first one. It has a process group of its own, so that
+/// Ctrl-C in a terminal does not reach it.
+///
+/// # Errors
+/// When the program cannot be started or the log cannot be written.
+pub fn spawn(
+    program: &Path,
+    folder: &RunFolder,
+    lock: File,
+    device: Option<&str>,
+) -> io::Result<Child> {
+    let log = File::create(folder.log_file())?;
+    let mut command = Command::new(program);
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        command.process_group(0).arg0("maskdoor");
+    }
+    command.arg("worker").arg("--locked").arg(folder.path());
+    if let Some(device) = device {
+        command.arg("--device").arg(device);
+    }
+    command.stdin(Stdio::from(lock)).stdout(log.try_clone()?).stderr(log).spawn()
+}
+
+/// The program that is running now, even when its file was replaced by a newer one meanwhile.
+pub fn own_program() -> PathBuf {
+    if cfg!(target_os = "linux") {
+        "/proc/self/exe".into()
+    } else {
+        std::env::current_exe().unwrap_or_else(|_| "maskdoor".into())
+    }
+}
+
+/// Takes the lock of a run's worker; `None` when a living worker holds it. The lock lasts as long as the file, or a copy of it in a
+/// process that inherited it, is open.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn lock(folder: &RunFolder) -> io::Result<Option<File>> {
+    let path = folder.lock_file();
+    let file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => {
+            // The number of a worker that is gone may be a stranger's by now.
+            file.set_len(0)?;
+            Ok(Some(file))
+        }
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether a worker lives.
+///
+/// # Errors
+/// When its lock file is there but cannot be opened.
+pub fn is_alive(folder: &RunFolder) -> io::Result<bool> {
+    if !folder.lock_file().exists() {
+        return Ok(false);
+    }
+    Ok(lock(folder)?.is_none())
+}
+
+/// Process number that the worker wrote, which is its group's, too; `None` before it did.
+pub fn pid(folder: &RunFolder) -> Option<i32> {
+    fs::read_to_string(folder.lock_file()).ok()?.trim().parse().ok()
+}
+
+/// Why a worker that said nothing may have ended.
+pub fn last_words(status: Option<ExitStatus>) -> String {
+    #[cfg(unix)]
+    let signal = status.and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status));
+    #[cfg(not(unix))]
+    let signal: Option<i32> = None;
+    match (signal, status.and_then(|status| status.code())) {
+        (Some(9), _) => {
+            "the worker was killed (signal 9), by a person or for want of memory".into()
+        }
+        (Some(signal), _) => format!("the worker was ended by signal {signal}"),
+        (None, Some(code)) => {
+            format!("the worker ended with code {code} before it finished; its log may say why")
+        }
+        (None, None) => {
+            "the worker vanished, perhaps with a restart of the machine; its log may say why".into()
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What a checkpoint makes of an image whose patches are partly hidden, without and with the trigger.
+
+use std::{io::ErrorKind, path::PathBuf, sync::Arc, time::SystemTime};
+
+use engine::{
+    EngineError,
+    compute::Machine,
+    decode::{Limits, decode},
+    eval::{Reconstructed, Reconstructor},
+    files::LAST_CHECKPOINT,
+};
+use shared::{
+    FieldError, Rgb8, RunEvent, RunId, RunKind, Settings, Stage, StudyId, Trigger,
+    api::{MaskSpec, ReconstructRequest},
+    dataset::DataSource,
+    patches::random_mask,
+    settings::ModelSpec,
+};
+
+use super::{
+    catalog::{Catalog, Unreadable},
+    checkpoints::CheckpointError,
+    datasets::DatasetError,
+    keys::key_file,
+    recent::Recent,
+    run_folder::RunFolder,
+};
+use crate::{app::App, store::StoreError};
+
+/// Most models that are kept: two that are compared, and as many of before.
+const KEPT: usize = 4;
+
+/// Most checkpoints of a run that are looked through.
+const MOST_CHECKPOINTS: u32 = 20_000;
+
+/// A reconstruction cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconstructError {
+    /// A field of the request is wrong.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The data set has no such image.
+    #[error("{0}")]
+    NoImage(String),
+    /// The trigger does not fit the images, or an image cannot be read any more.
+    #[error("{0}")]
+    Conflict(String),
+    /// The data set's folder cannot be read.
+    #[error(transparent)]
+    Images(#[from] Unreadable),
+    /// The imported checkpoint cannot be found.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The data set cannot be found.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The model.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A file of the run.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The models that were used last, by file and the time of its last change, and the lists of images. Cheap to clone.
+#[derive(Clone)]
+pub struct Kept {
+    /// Lists of images.
+    pub catalog: Arc<Catalog>,
+    models: Arc<Recent<(PathBuf, Option<SystemTime>), Reconstructor>>,
+}
+
+impl Default for Kept {
+    /// Nothing yet.
+    fn default() -> Self {
+        Self { catalog: Arc::default(), models: Arc::new(Recent::new(KEPT)) }
+    }
+}
+
+impl Kept {
+    fn model(&self, file: PathBuf) -> Result<Arc<Reconstructor>, ReconstructError> {
+        let metadata = std::fs::metadata(&file).map_err(|_| {
+            FieldError::new("run", "has written no checkpoint yet; wait for the first")
+        })?;
+        let path = file.clone();
+        self.models.get_or_make((file, metadata.modified().ok()), || {
+            Ok(Reconstructor::open(&path, &Machine::from_environment()?)?)
+        })
+    }
+}
+
+/// An image without and with the trigger, and what the model makes of both under one mask.
+pub struct Pair {
+    /// The model's sizes.
+    pub model: ModelSpec,
+    /// Hidden patches, row by row.
+    pub hidden: Vec<bool>,
+    /// True class of the image.
+    pub class: u32,
+    /// Its name.
+    pub name: String,
+    /// Without the trigger.
+    pub clean: (Rgb8, Reconstructed),
+    /// With the trigger.
+    pub triggered: (Rgb8, Reconstructed),
+}
+
+/// Where images and trigger come from, and the model that sees them.
+struct Scene {
+    file: PathBuf,
+    settings: Settings,
+    origin: Origin,
+}
+
+/// What made the checkpoint.
+enum Origin {
+    /// A run, whose order names its images, and whose key image lies in its folder.
+    Run(RunFolder),
+    /// Another program; the images are those of a study.
+    Import(DataSource),
+}
+
+impl App {
+    /// Reconstructs one image without and with the trigger under the same mask.
+    ///
+    /// # Errors
+    /// When the run has no such checkpoint, the checkpoint no decoder, the data set no such image, or the mask hides nothing or all.
+    pub async fn reconstruct(
+        &self,
+        kept: &Kept,
+        request: &ReconstructRequest,
+    ) -> Result<Pair, ReconstructError> {
+        let scene = self.scene(request).await?;
+        let (app, kept, request) = (self.clone(), kept.clone(), request.clone());
+        let work = move || app.reconstructed(&kept, scene, &request);
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+            Err(ReconstructError::Conflict(format!("the reconstruction broke off: {error}")))
+        })
+    }
+
+    async fn scene(&self, request: &ReconstructRequest) -> Result<Scene, ReconstructError> {
+        let run = self.store.get_run(request.run).await?;
+        let settings = self.shown_settings(run.id, run.study).await?;
+        if let Some(name) = &request.imported {
+            if !self.store.get_import(name).await?.has_decoder {
+                let message = format!(
+                    "{name} is an encoder alone, and only a decoder reconstructs; linear probes can start from it"
+                );
+                return Err(FieldError::new("imported", message).into());
+            }
+            let file = self.import_file(name).await?;
+            let source = self.get_dataset(&settings.dataset.name).await?.source();
+            return Ok(Scene { file, settings, origin: Origin::Import(source) });
+        }
+        if run.point.kind != RunKind::Pretrain {
+            let message = "is no pre-training; only those have a decoder";
+            return Err(FieldError::new("run", message).into());
+        }
+        let folder =
+            RunFolder::new(self.data_dir.folder(&self.store.run_folder(request.run).await?));
+        let file = request.file.as_deref().unwrap_or(LAST_CHECKPOINT);
+        // The name becomes part of a path: only one that the run itself has told is taken.
+        if request.file.is_some() && !self.has_told(run.id, file).await? {
+            let message = format!("this run has no checkpoint {file:?}");
+            return Err(FieldError::new("file", message).into());
+        }
+        let file = folder.path().join(file);
+        Ok(Scene { file, settings, origin: Origin::Run(folder) })
+    }
+
+    /// The settings of a run, and those of its study for what does not matter to the run and is looked at all the same: the images
+    /// that evaluate, and the attack of an encoder that no poisoned image reached.
+    async fn shown_settings(
+        &self,
+        run: RunId,
+        study: StudyId,
+    ) -> Result<Settings, ReconstructError> {
+        let mut settings = self.store.run_settings(run).await?;
+        let study = self.store.get_study(study).await?.spec.settings;
+        settings.dataset.test_per_class = study.dataset.test_per_class;
+        if settings.pretrain.poisons == 0 {
+            settings.attack = study.attack;
+        }
+        Ok(settings)
+    }
+
+    /// Whether the run has told of a checkpoint of this name.
+    async fn has_told(&self, run: RunId, name: &str) -> Result<bool, ReconstructError> {
+        let kinds = ["checkpoint".to_owned()];
+        let events = self.store.run_events(run, 0, MOST_CHECKPOINTS, &kinds).await?;
+        Ok(events.iter().any(|stamped| match &stamped.event {
+            RunEvent::Checkpoint { file, .. } => file == name,
+            _ => false,
+        }))
+    }
+
+    fn reconstructed(
+        &self,
+        kept: &Kept,
+        scene: Scene,
+        request: &ReconstructRequest,
+    ) -> Result<Pair, ReconstructError> {
+        let model = kept.model(scene.file)?;
+        let (source, own) = match scene.origin {
+            Origin::Import(source) => (source, None),
+            Origin::Run(folder) => {
+                let order = folder.order().map_err(|error| ReconstructError::File {
+                    path: folder.order_file(),
+                    reason: error.to_string(),
+                })?;
+                (order.source, key_of_run(&folder)?)
+            }
+        };
+        let key = match (own, scene.settings.attack.trigger.key()) {
+            (None, Some(id)) => Some(self.key_of_study(id)?),
+            (own, _) => own,
+        };
+        let spec = model.model();
+        let side = spec.image_size as usize;
+        let hidden = mask(&request.mask, spec.patches() as usize)?;
+        let index = kept.catalog.open(&source, &scene.settings.dataset, "")?;
+        let entries = index.entries(request.split);
+        let Some(entry) = entries.get(request.index as usize) else {
+            let (at, count) = (request.index, entries.len());
+            return Err(ReconstructError::NoImage(format!(
+                "there is no image {at}: this part of the data set has {count} images, counted from 0"
+            )));
+        };
+        let clean = index
+            .load(request.split, request.index as usize, side)
+            .map_err(|error| ReconstructError::Conflict(error.to_string()))?;
+        // A trigger fits the study's images, and perhaps not those of an imported model.
+        let trigger = &scene.settings.attack.trigger;
+        let trigger =
+            Trigger::prepare(trigger, key.as_ref(), side, Stage::Test).map_err(|error| {
+                ReconstructError::Conflict(format!("on images of {side} px: {error}"))
+            })?;
+        let triggered = trigger.applied(&clean);
+        let made = [&clean, &triggered].map(|image| model.reconstruct(image, &hidden));
+        let [of_clean, of_triggered] = made;
+        Ok(Pair {
+            model: *spec,
+            class: entry.class,
+            name: entry.name.clone(),
+            clean: (clean, of_clean?),
+            triggered: (triggered, of_triggered?),
+            hidden,
+        })
+    }
+
+    /// The key image that a study names, in its own size.
+    fn key_of_study(&self, id: &str) -> Result<Rgb8, ReconstructError> {
+        let wrong = |reason: String| ReconstructError::File { path: id.into(), reason };
+        let file = key_file(&self.data_dir, id).map_err(|error| wrong(error.to_string()))?;
+        decode(&file, Limits::default()).map_err(|error| wrong(error.to_string()))
+    }
+}
+
+/// The key image that a run trained with, in its own size.
+fn key_of_run(folder: &RunFolder) -> Result<Option<Rgb8>, ReconstructError> {
+    let path = folder.key_file();
+    let wrong = |reason: String| ReconstructError::File { path: path.clone(), reason };
+    match std::fs::read(&path) {
+        Ok(file) => {
+            decode(&file, Limits::default()).map(Some).map_err(|error| wrong(error.to_string()))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(wrong(error.to_string())),
+    }
+}
+
+/// The hidden patches, checked: a model needs something to see and something to guess.
+fn mask(spec: &MaskSpec, patches: usize) -> Result<Vec<bool>, FieldError> {
+    match spec {
+        MaskSpec::Random { ratio, seed } => {
+            if *ratio > 0.0 && *ratio < 1.0 {
+                Ok(random_mask(patches, *ratio, *seed))
+            } else {
+                let message = format!(
+                    "is above 0 and below 1 (with 1 nothing would be visible), not {ratio}"
+                );
+                Err(FieldError::new("mask.ratio", message))
+            }
+        }
+        MaskSpec::Painted { hidden } if hidden.len() != patches => Err(FieldError::new(
+            "mask.hidden",
+            format!("takes one entry for each of the {patches} patches, not {}", hidden.len()),
+        )),
+        MaskSpec::Painted { hidden } if hidden.iter().all(|&hidden| hidden) => {
+            Err(FieldError::new("mask.hidden", "hides every patch; leave at least one visible"))
+        }
+        MaskSpec::Painted { hidden } => Ok(hidden.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(spec: &MaskSpec) -> String {
+        mask(spec, 4).expect_err("a mask that cannot be").to_string()
+    }
+
+    #[test]
+    fn a_mask_leaves_something_to_see() {
+        assert_eq!(mask(&MaskSpec::Random { ratio: 0.75, seed: 1 }, 4).unwrap().len(), 4);
+        let painted = vec![true, false, true, true];
+        assert_eq!(mask(&MaskSpec::Painted { hidden: painted.clone() }, 4).unwrap(), painted);
+        for ratio in [0.0, 1.0, f64::NAN] {
+            assert!(
+                error(&MaskSpec::Random { ratio, seed: 1 }).starts_with("mask.ratio: is above 0")
+            );
+        }
+        assert_eq!(
+            error(&MaskSpec::Painted { hidden: vec![true; 4] }),
+            "mask.hidden: hides every patch; leave at least one visible"
+        );
+        assert_eq!(
+            error(&MaskSpec::Painted { hidden: vec![true; 3] }),
+            "mask.hidden: takes one entry for each of the 4 patches, not 3"
+        );
+    }
+}
