@@ -101,7 +101,7 @@ async fn study_of_all_three(dashboard: &Dashboard, browser: &Browser, list: &Pat
     browser.choose("Encoder", "outside, 32 × 1 on 32 px").await?;
     // Probes with one poison a class and without any: the list names no more.
     browser.press("Linear probe, LPR: 1").await?;
-    browser.press("Linear probe, LPR: 10").await?;
+    browser.press("Linear probe, LPR: 3").await?;
     let upload = browser.css("#poison-list-upload").await?;
     upload.send_keys(&list.to_string_lossy()).await?;
     browser.sees("9 images listed").await?;
