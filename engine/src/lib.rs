@@ -11,7 +11,7 @@
 //!                                     └─ compute::cpu (layers, optimisers) <- kernel
 //! ```
 //!
-//! Each module uses those above it in this table only (`tests/order.rs`):
+//! Each module uses those above it in this table only (`server/tests/order` checks it):
 //!
 //! | module | holds |
 //! |---|---|

@@ -13,9 +13,9 @@ use anyhow::{Context, ensure};
 use serde::Serialize;
 use server::{
     app::App,
+    app::results::ResultQuery,
     clock::Clock,
     ids::IdSource,
-    jobs::results::ResultQuery,
     store::{
         Store,
         runs::{RunFilter, RunQuery, RunSort},

@@ -4,9 +4,10 @@
 //! |---|---|
 //! | [`cli`] | the command line: serve, run, presets, datasets, plan, settings, runs, worker |
 //! | [`api`], [`assets`], [`figures`] | the web side: JSON, live events, the dashboard's files, drawn figures |
-//! | [`app`] | what every part shares |
+//! | [`app`] | the use cases, and what every part shares |
 //! | [`store`] | the only SQL |
-//! | [`jobs`] | studies and runs on their way from the queue to the store |
+//! | [`queue`] | runs on their way from the queue to the store; executors |
+//! | [`run_folder`] | what lies in a run's folder |
 //! | [`worker`], [`run_log`] | one run, trained in a process of its own; its numbers as CSV and for `TensorBoard` |
 //! | [`results`] | every run's settings and metrics in memory: filter, group, sort |
 //! | [`replay`] | a finished run once more, and what differs |
@@ -21,9 +22,10 @@ pub mod clock;
 pub mod data_dir;
 pub mod figures;
 pub mod ids;
-pub mod jobs;
+pub mod queue;
 pub mod replay;
 pub mod results;
+pub mod run_folder;
 pub mod run_log;
 pub mod sheet;
 pub mod store;

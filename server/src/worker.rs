@@ -11,11 +11,7 @@ use std::{
 use engine::{checkpoint::resume::ResumePoint, compute::Machine};
 use shared::{RunEvent, RunOrder, Stamped};
 
-use crate::{
-    clock::Clock,
-    jobs::{executor::local, run_folder::RunFolder},
-    run_log::RunLog,
-};
+use crate::{clock::Clock, queue::executor::local, run_folder::RunFolder, run_log::RunLog};
 
 /// How far a worker steps back behind the dashboard, which must answer while it trains.
 const NICENESS: i32 = 5;

@@ -7,7 +7,7 @@ use axum::{
 use shared::{FieldError, RunState, api::Problem};
 
 use crate::{
-    jobs::{
+    app::{
         catalog::Unreadable,
         checkpoints::CheckpointError,
         datasets::DatasetError,

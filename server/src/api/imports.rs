@@ -22,7 +22,7 @@ use super::{
     error::ApiError,
     extract::{Json as Body, Path, Query},
 };
-use crate::jobs::checkpoints::export_files;
+use crate::app::checkpoints::export_files;
 
 /// What to write.
 #[derive(Debug, Deserialize, IntoParams)]

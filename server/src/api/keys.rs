@@ -31,7 +31,7 @@ use super::{
     extract::{Path, Query},
     pixels,
 };
-use crate::jobs::keys::key_file;
+use crate::app::keys::key_file;
 
 /// Largest upload in bytes.
 const UPLOAD_LIMIT: u64 = 32 << 20;

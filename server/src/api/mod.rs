@@ -62,7 +62,7 @@ use utoipa_axum::{
 };
 
 use self::error::ApiError;
-use crate::{App, assets, jobs::reconstructions::Kept};
+use crate::{App, app::reconstructions::Kept, assets};
 
 /// Where the API begins.
 const ROOT: &str = "/api/v1";

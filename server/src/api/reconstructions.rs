@@ -8,7 +8,7 @@ use shared::{
 };
 
 use super::{Api, error::ApiError, extract::Json as Body, pixels};
-use crate::jobs::reconstructions::Pair;
+use crate::app::reconstructions::Pair;
 
 /// Reconstructs one image without and with the trigger under the same mask.
 #[utoipa::path(post, path = "/reconstructions", tag = "results", request_body = ReconstructRequest,

@@ -10,7 +10,7 @@ use super::{
     error::ApiError,
     extract::{Query, list},
 };
-use crate::{jobs::results::ResultQuery, store::runs::MAX_PAGE};
+use crate::{app::results::ResultQuery, store::runs::MAX_PAGE};
 
 /// Which runs, in which order.
 #[derive(Debug, Deserialize, IntoParams)]

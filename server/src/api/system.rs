@@ -12,8 +12,8 @@ const MOST_JOBS: u32 = 200;
 #[utoipa::path(get, path = "/system", tag = "program", responses((status = 200, body = SystemInfo)))]
 pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiError> {
     let jobs = api.app.store.jobs(MOST_JOBS).await?;
-    let schedules = api.app.jobs.schedules();
-    let mut devices = api.app.jobs.devices();
+    let schedules = api.app.queue.schedules();
+    let mut devices = api.app.queue.devices();
     let data_dir = api.app.data_dir.clone();
     let info = blocking(move || {
         let disk = rustix::fs::statvfs(data_dir.root())

@@ -18,7 +18,7 @@ use shared::{
 use super::{AssumeArgs, CheckpointArgs, CheckpointCommand};
 use crate::{
     app::App,
-    jobs::checkpoints::{export_files, inspect_checkpoint},
+    app::checkpoints::{export_files, inspect_checkpoint},
     terminal::{Align, say, table},
 };
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     app::App,
-    jobs::evaluations::Opened,
+    app::evaluations::Opened,
     terminal::{Align, say, table},
 };
 

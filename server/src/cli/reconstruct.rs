@@ -9,7 +9,7 @@ use shared::api::{MaskSpec, ReconstructRequest};
 use super::ReconstructArgs;
 use crate::{
     app::App,
-    jobs::reconstructions::{Kept, Pair},
+    app::reconstructions::{Kept, Pair},
     sheet::reconstruction_sheet,
     terminal::{Align, say, table},
 };

@@ -2,8 +2,8 @@
 
 use shared::{
     Ratio, RunKind, RunState,
-    api::{MeanPercent, RunResult, RunRow, SeedMeans},
-    metric::{Metrics, OverSeeds, Spread},
+    api::{MeanPercent, OverSeeds, RunResult, RunRow, SeedMeans},
+    metric::{Metrics, Spread},
     run::RunPoint,
 };
 

@@ -14,10 +14,8 @@ use shared::{
 use super::{RunArgs, results, spec_file};
 use crate::{
     app::App,
-    jobs::{
-        Scheduler, Settings,
-        studies::{all_over, count},
-    },
+    app::studies::{all_over, count},
+    queue::{Scheduler, Settings},
     terminal::{Bars, duration, note, say},
 };
 
@@ -81,7 +79,7 @@ async fn follow(app: &App, study: &StudyDetail) -> anyhow::Result<Vec<RunRow>> {
                 view.bars.note("cancelling the study …");
                 // Only asked for: the loop shows how the runs end.
                 app.store.cancel_study(study.id, app.clock.now_ms()).await?;
-                app.jobs.wake();
+                app.queue.wake();
             }
         }
     }

@@ -9,7 +9,7 @@ use shared::{
 
 use super::RunsArgs;
 use crate::{
-    jobs::results::ResultQuery,
+    app::results::ResultQuery,
     terminal::{Align, say, table},
 };
 

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::ServeArgs;
 use crate::{
     VERSION, api,
-    jobs::{Scheduler, Settings},
+    queue::{Scheduler, Settings},
     terminal::say,
 };
 

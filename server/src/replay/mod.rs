@@ -20,10 +20,8 @@ use tempfile::TempDir;
 
 use crate::{
     app::App,
-    jobs::{
-        executor::local::{self, last_words},
-        run_folder::{EventFileError, RunFolder},
-    },
+    queue::executor::local::{self, last_words},
+    run_folder::{EventFileError, RunFolder},
     store::StoreError,
 };
 

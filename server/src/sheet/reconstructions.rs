@@ -4,7 +4,7 @@ use engine::eval::Reconstructed;
 use shared::Rgb8;
 
 use super::{GAP, HEAD, PAPER, SheetError, WORDS, Words, packed, paste, zoom};
-use crate::jobs::reconstructions::Pair;
+use crate::app::reconstructions::Pair;
 
 /// Colour of a hidden patch.
 const HIDDEN: [u8; 3] = [208, 212, 217];

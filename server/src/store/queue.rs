@@ -9,7 +9,6 @@ use super::{
     state::{DESCENDANTS, move_state},
     studies::from_json,
 };
-use crate::jobs::executor::Handle;
 
 /// A run that a worker trains, as far as the store knows.
 #[derive(Clone, Debug)]
@@ -27,7 +26,7 @@ pub struct RunningRun {
     /// The device that the queue gave it.
     pub device: Option<String>,
     /// What its executor calls it.
-    pub handle: Option<Handle>,
+    pub handle: Option<String>,
     /// Bytes of the event file that were taken in.
     pub taken_bytes: u64,
     /// The fold of the events that were taken in.
@@ -78,7 +77,7 @@ impl Store {
                     taken_bytes: row.try_get::<i64, _>(5)? as u64,
                     progress: from_json(row.try_get(6)?, "a run's progress")?,
                     device: row.try_get(7)?,
-                    handle: row.try_get::<Option<String>, _>(8)?.map(Handle::new),
+                    handle: row.try_get(8)?,
                 })
             })
             .collect()
@@ -132,10 +131,10 @@ impl Store {
     ///
     /// # Errors
     /// When the query fails.
-    pub async fn note_handle(&self, key: i64, handle: &Handle) -> Result<(), StoreError> {
+    pub async fn note_handle(&self, key: i64, handle: &str) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query("UPDATE runs SET handle = ? WHERE key = ?")
-            .bind(handle.as_str())
+            .bind(handle)
             .bind(key)
             .execute(&mut *tx)
             .await?;

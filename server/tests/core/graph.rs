@@ -184,7 +184,7 @@ async fn follows_the_rules(steps: &[Step]) {
         }
         let all = place
             .app
-            .list_results(server::jobs::results::ResultQuery { limit: 1000, ..Default::default() })
+            .list_results(server::app::results::ResultQuery { limit: 1000, ..Default::default() })
             .await
             .unwrap();
         let kept: std::collections::BTreeSet<_> = all.items.iter().map(|row| row.run).collect();

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write};
 
-use server::{jobs::ingest, store::queue::RunningRun};
+use server::{queue::ingest, store::queue::RunningRun};
 use shared::{Progress, RunState, Stamped};
 
 use crate::support::{End, Place, as_lines, create, events, micro};
@@ -88,7 +88,7 @@ async fn a_line_without_its_end_waits() {
 #[test]
 fn a_damaged_file_is_told_of_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
-    let folder = server::jobs::run_folder::RunFolder::new(folder.keep());
+    let folder = server::run_folder::RunFolder::new(folder.keep());
     let text = as_lines(&events(3, End::None));
     let second = text.find('\n').unwrap() + 1;
 
@@ -113,7 +113,7 @@ fn a_damaged_file_is_told_of_with_its_place() {
 #[test]
 fn a_long_line_is_read_whole() {
     let folder = tempfile::tempdir().unwrap();
-    let run = server::jobs::run_folder::RunFolder::new(folder.path());
+    let run = server::run_folder::RunFolder::new(folder.path());
     let mut told = events(2, End::None);
     told[1].event = shared::RunEvent::Log { message: "x".repeat(3 << 20) };
     fs::write(run.events_file(), as_lines(&told)).unwrap();

@@ -9,10 +9,7 @@ use std::{
 
 use engine::files::{LAST_CHECKPOINT, RESUME};
 use rustix::process::{Pid, Signal, kill_process};
-use server::{
-    jobs::{executor::local, run_folder::RunFolder},
-    run_log::CSV_FILE,
-};
+use server::{queue::executor::local, run_folder::RunFolder, run_log::CSV_FILE};
 use shared::{RunState, Stamped, api::RunRow};
 
 use crate::support::{PATIENCE, Place, create, micro, probed, wait_until};

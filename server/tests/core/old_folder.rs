@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use server::{App, clock::Clock, ids::IdSource, jobs::results::ResultQuery};
+use server::{App, app::results::ResultQuery, clock::Clock, ids::IdSource};
 use shared::{
     RunKind, RunState,
     param::Value,

@@ -3,7 +3,7 @@
 use std::{fs, time::Instant};
 
 use engine::compute::Machine;
-use server::jobs::{Settings, executor::local};
+use server::queue::{Settings, executor::local};
 use shared::{RunOrder, RunState, StudyId, api::DeviceInfo};
 
 use crate::support::{End, Place, as_lines, create, events, look_until, micro, wait_until};
@@ -104,14 +104,14 @@ async fn only_one_scheduler_works_on_a_folder() {
     let mut first = place.scheduler(FOREVER, 1);
     first.look().await.unwrap();
     let app = place.reopened().await;
-    let mut second = server::jobs::Scheduler::new(app.clone(), one_at_a_time());
+    let mut second = server::queue::Scheduler::new(app.clone(), one_at_a_time());
     second.look().await.unwrap();
-    assert!(place.app.jobs.schedules() && !app.jobs.schedules());
+    assert!(place.app.queue.schedules() && !app.queue.schedules());
     assert_eq!(app.store.running().await.unwrap().len(), 1, "and the second one left it alone");
 
     drop(first);
     second.look().await.unwrap();
-    assert!(app.jobs.schedules(), "the second one takes over");
+    assert!(app.queue.schedules(), "the second one takes over");
     let run = app.store.running().await.unwrap()[0].run;
     app.store.cancel_run(run, 9).await.unwrap();
     look_until(&mut second, &app, run, |run| run.state.is_over()).await;
@@ -126,7 +126,7 @@ async fn a_running_run_is_cancelled_within_two_seconds() {
     look_until(&mut scheduler, &place.app, run, |run| run.state == RunState::Running).await;
     drop(scheduler);
     let settings = Settings { program: "/bin/false".into(), ..one_at_a_time() };
-    let working = server::jobs::Scheduler::start(place.app.clone(), settings);
+    let working = server::queue::Scheduler::start(place.app.clone(), settings);
 
     let began = Instant::now();
     let row = place.app.cancel_run(run).await.unwrap();
@@ -184,7 +184,7 @@ async fn each_device_gets_its_runs() {
     assert_eq!(devices, ["cpu:0", "cpu:1"]);
     assert!(running.iter().all(|run| run.handle.is_some()), "{running:?}");
     let busy = |app: &server::App| -> Vec<u32> {
-        app.jobs.devices().iter().map(|device| device.running).collect()
+        app.queue.devices().iter().map(|device| device.running).collect()
     };
     assert_eq!(busy(&place.app), [1, 1]);
     for (study, device) in studies.iter().zip(devices) {
@@ -238,7 +238,7 @@ async fn a_worker_that_cannot_start_fails_its_run() {
     let place = Place::new().await;
     let study = create(&place.app, micro("no program", 5)).await;
     let settings = Settings { program: "/nowhere/maskdoor".into(), ..one_at_a_time() };
-    let mut scheduler = server::jobs::Scheduler::new(place.app.clone(), settings);
+    let mut scheduler = server::queue::Scheduler::new(place.app.clone(), settings);
     let run = study.runs[0].id;
     let row = look_until(&mut scheduler, &place.app, run, |run| run.state.is_over()).await;
     assert_eq!(row.state, RunState::Failed);

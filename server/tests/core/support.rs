@@ -14,7 +14,8 @@ use server::{
     App,
     clock::Clock,
     ids::IdSource,
-    jobs::{Scheduler, Settings, run_folder::RunFolder},
+    queue::{Scheduler, Settings},
+    run_folder::RunFolder,
     store::queue::RunningRun,
 };
 use shared::{

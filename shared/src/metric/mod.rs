@@ -3,12 +3,10 @@
 
 mod confusion;
 mod evaluation;
-mod over_seeds;
 mod ratio;
 mod spread;
 
 pub use confusion::Confusion;
 pub use evaluation::{Evaluation, Metrics};
-pub use over_seeds::OverSeeds;
 pub use ratio::{Interval, Ratio};
 pub use spread::Spread;

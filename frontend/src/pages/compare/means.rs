@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 use shared::{
-    api::{MeanPercent, RunRow},
-    metric::{OverSeeds, Spread},
+    api::{MeanPercent, OverSeeds, RunRow},
+    metric::Spread,
 };
 
 use crate::{

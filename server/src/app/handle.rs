@@ -37,15 +37,15 @@ impl Handle {
         self.0.devices.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_schedules(&self, schedules: bool) {
+    pub(crate) fn set_schedules(&self, schedules: bool) {
         self.0.schedules.store(schedules, Ordering::Relaxed);
     }
 
-    pub(super) fn set_devices(&self, devices: &[DeviceInfo]) {
+    pub(crate) fn set_devices(&self, devices: &[DeviceInfo]) {
         *self.0.devices.lock().unwrap_or_else(PoisonError::into_inner) = devices.to_vec();
     }
 
-    pub(super) async fn woken(&self) {
+    pub(crate) async fn woken(&self) {
         self.0.wake.notified().await;
     }
 }

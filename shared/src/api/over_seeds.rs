@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Metrics, Ratio, Spread};
-use crate::{StudyId, api::RunRow, param::Value, run::RunPoint};
+use super::RunRow;
+use crate::{
+    id::StudyId,
+    metric::{Metrics, Ratio, Spread},
+    param::Value,
+    run::RunPoint,
+};
 
 /// Finished classifiers of one study at one point, over all seeds; shares in 0–1.
 #[derive(Clone, Debug, PartialEq)]

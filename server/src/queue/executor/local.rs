@@ -16,7 +16,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Executor, Handle, Life, Resources};
-use crate::jobs::run_folder::RunFolder;
+use crate::run_folder::RunFolder;
 
 /// Workers of this machine. They outlive this program; the next one finds them by their locks.
 #[derive(Debug)]

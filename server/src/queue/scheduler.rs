@@ -17,14 +17,14 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     executor::{
-        Executor, Life,
+        Executor, Handle, Life,
         local::{Local, own_program},
     },
     ingest::{self, IngestError},
-    run_folder::RunFolder,
 };
 use crate::{
     app::App,
+    run_folder::{EventFileError, RunFolder},
     store::{StoreError, queue::RunningRun},
 };
 
@@ -101,7 +101,7 @@ pub enum StepError {
 impl Scheduler {
     /// A scheduler that does nothing yet.
     pub fn new(app: App, settings: Settings) -> Self {
-        app.jobs.set_devices(&settings.devices);
+        app.queue.set_devices(&settings.devices);
         let executor = Box::new(Local::new(settings.program));
         Self { app, devices: settings.devices, executor, lock: None }
     }
@@ -114,7 +114,7 @@ impl Scheduler {
     }
 
     async fn work(mut self, mut stopped: watch::Receiver<bool>) {
-        let handle = self.app.jobs.clone();
+        let handle = self.app.queue.clone();
         while !*stopped.borrow_and_update() {
             let pause = self.look().await.unwrap_or_else(|error| {
                 tracing::error!(%error, "a look over the runs failed; trying again");
@@ -157,7 +157,7 @@ impl Scheduler {
                 self.count(Some(&device));
             }
         }
-        self.app.jobs.set_devices(&self.devices);
+        self.app.queue.set_devices(&self.devices);
         let training = self.devices.iter().any(|device| device.running > 0);
         Ok(match (ending, training) {
             (true, _) => ENDING,
@@ -193,7 +193,7 @@ impl Scheduler {
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error.into()),
             }
-            self.app.jobs.set_schedules(self.lock.is_some());
+            self.app.queue.set_schedules(self.lock.is_some());
         }
         Ok(self.lock.is_some())
     }
@@ -201,7 +201,7 @@ impl Scheduler {
     /// Takes in what a run has written and looks whether its worker lives.
     async fn follow(&mut self, mut run: RunningRun) -> Result<Step, StepError> {
         let folder = RunFolder::new(self.app.data_dir.folder(&run.folder));
-        let handle = run.handle.clone();
+        let handle = run.handle.clone().map(Handle::new);
         if run.cancel {
             self.executor.end(&folder, handle.as_ref())?;
         }
@@ -249,10 +249,11 @@ impl Scheduler {
         &mut self,
         run: &RunningRun,
         folder: &RunFolder,
-        error: super::run_folder::EventFileError,
+        error: EventFileError,
     ) -> Result<Step, StepError> {
-        self.executor.end(folder, run.handle.as_ref())?;
-        if !matches!(self.executor.state(folder, run.handle.as_ref()), Life::Gone(_)) {
+        let handle = run.handle.clone().map(Handle::new);
+        self.executor.end(folder, handle.as_ref())?;
+        if !matches!(self.executor.state(folder, handle.as_ref()), Life::Gone(_)) {
             return Ok(Step::Ends);
         }
         let now = self.app.clock.now_ms();

@@ -23,9 +23,8 @@ use super::{
     datasets::DatasetError,
     keys::key_file,
     recent::Recent,
-    run_folder::RunFolder,
 };
-use crate::{app::App, store::StoreError};
+use crate::{app::App, run_folder::RunFolder, store::StoreError};
 
 /// Most models that are kept: two that are compared, and as many of before.
 const KEPT: usize = 4;

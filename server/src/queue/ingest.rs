@@ -6,8 +6,10 @@
 
 use shared::RunState;
 
-use super::run_folder::{EventFileError, RunFolder};
-use crate::store::{Store, StoreError, queue::RunningRun};
+use crate::{
+    run_folder::{EventFileError, RunFolder},
+    store::{Store, StoreError, queue::RunningRun},
+};
 
 /// A run's events cannot be taken in.
 #[derive(Debug, thiserror::Error)]

@@ -85,7 +85,7 @@ impl App {
             fresh,
         };
         self.store.insert_study(&study, &|kind, folder| self.is_whole(kind, folder)).await?;
-        self.jobs.wake();
+        self.queue.wake();
         Ok(self.store.get_study(id).await?)
     }
 
@@ -96,7 +96,7 @@ impl App {
     /// When the run is over already, there is no such run, or the store answers with an error.
     pub async fn cancel_run(&self, run: RunId) -> Result<RunRow, StoreError> {
         self.store.cancel_run(run, self.clock.now_ms()).await?;
-        self.jobs.wake();
+        self.queue.wake();
         let study = self.store.get_run(run).await?.study;
         self.wait_for_end(study, Some(run), 0).await?;
         self.store.get_run(run).await
@@ -108,7 +108,7 @@ impl App {
     /// When there is no such study, or the store answers with an error.
     pub async fn cancel_study(&self, study: StudyId) -> Result<StudyDetail, StoreError> {
         let cancelled = self.store.cancel_study(study, self.clock.now_ms()).await?;
-        self.jobs.wake();
+        self.queue.wake();
         self.wait_for_end(study, None, cancelled.wanted_elsewhere as usize).await?;
         self.store.get_study(study).await
     }
@@ -119,7 +119,7 @@ impl App {
     /// When the run is queued, running or done, there is no such run, or the store answers with an error.
     pub async fn retry_run(&self, run: RunId) -> Result<RunRow, StoreError> {
         self.store.retry_run(run, self.clock.now_ms()).await?;
-        self.jobs.wake();
+        self.queue.wake();
         self.store.get_run(run).await
     }
 

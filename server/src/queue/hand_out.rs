@@ -3,13 +3,14 @@
 use shared::{RunOrder, RunState};
 
 use super::{
-    datasets::DatasetError,
     executor::{Life, Resources},
-    keys::key_file,
-    run_folder::RunFolder,
     scheduler::{Scheduler, StepError},
 };
-use crate::store::{StoreError, queue::ReadyRun};
+use crate::{
+    app::{datasets::DatasetError, keys::key_file},
+    run_folder::RunFolder,
+    store::{StoreError, queue::ReadyRun},
+};
 
 impl Scheduler {
     /// Starts a worker on a queued run, on a device; one that cannot be started fails. `false` when no worker trains it now.
@@ -95,7 +96,7 @@ impl Scheduler {
             Ok(handle) => {
                 let named = handle.as_str();
                 tracing::info!(run = %ready.run, device, named, "{}", order.point().label());
-                self.app.store.note_handle(ready.key, &handle).await?;
+                self.app.store.note_handle(ready.key, handle.as_str()).await?;
                 Ok(true)
             }
             Err(error) => Err(error.to_string()),

@@ -7,7 +7,7 @@ pub mod local;
 
 use std::{fmt, io};
 
-use super::run_folder::RunFolder;
+use crate::run_folder::RunFolder;
 
 /// What an executor calls a run that it started, in its own words: a process, a job of a cluster. It is stored with the run, so that
 /// another program, or this one after a restart, can ask for the run.
