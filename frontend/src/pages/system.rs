@@ -166,11 +166,11 @@ fn Devices(devices: Vec<DeviceInfo>) -> impl IntoView {
                     <p><code>{device.name}</code>" "<strong>{device.description}</strong></p>
                     <p class="muted small">
                         {format!(
-                            "{}, {} of memory; works on {} of {} at a time",
+                            "{}, {} of memory; {} at a time, {} now",
                             format::things(device.threads.into(), "thread", "threads"),
                             format::bytes(device.memory_bytes),
-                            device.running,
                             format::things(device.slots.into(), "run", "runs"),
+                            device.running,
                         )}
                     </p>
                 </div>

@@ -105,6 +105,30 @@ fn tradeoff_of_one_study() {
 }
 
 #[test]
+fn a_varied_setting_has_a_colour_and_an_entry_for_each_value() {
+    let mut rows = one_study();
+    for (at, row) in rows.iter_mut().enumerate() {
+        let ratio = if at % 2 == 0 { 0.2 } else { 0.4 };
+        row.varied.insert("attack.trigger.ratio".into(), ratio.into());
+        row.varied.insert("seed".into(), f64::from(at as u32).into());
+        row.trigger = format!("blended stripes {ratio:.2}");
+    }
+    let figure = tradeoff(&rows);
+    let labels: Vec<_> = figure.legend.iter().map(|entry| entry.label.as_str()).collect();
+    let encoders = ["clean encoder (PPR 0)", "attacked encoder"];
+    assert_eq!(labels[..2], ["blended stripes 0.20", "blended stripes 0.40"]);
+    assert_eq!(labels[2..], encoders);
+    assert_ne!(figure.legend[0].look.role, figure.legend[1].look.role);
+    for row in &mut rows {
+        let mask = row.varied.remove("attack.trigger.ratio").expect("a ratio");
+        row.varied.insert("pretrain.mask_ratio".into(), mask);
+        row.trigger = "SIG".into();
+    }
+    let figure = tradeoff(&rows);
+    assert_eq!(figure.legend[1].label, "SIG, pretrain.mask_ratio 0.4");
+}
+
+#[test]
 fn tradeoff_of_two_studies_in_the_dark() {
     insta::assert_snapshot!(svg(&tradeoff(&two_studies()), 760, Style::File(Theme::Dark)));
 }

@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     api::RunRow,
+    id::StudyId,
     metric::{Metrics, Ratio},
+    param::Value,
     run::RunState,
 };
 
@@ -24,20 +26,30 @@ pub(super) fn finished(rows: &[RunRow]) -> impl Iterator<Item = (&RunRow, Metric
 }
 
 /// Clean accuracy (x) against attack success rate (y) of the finished classifiers among `rows`, with 95 % Wilson
-/// intervals. Colour tells the study, or the trigger within one study; shape tells a clean from an attacked encoder.
+/// intervals. Colour tells the study and, within it, the trigger and the other varied settings; shape tells a clean from an attacked
+/// encoder.
 pub fn tradeoff(rows: &[RunRow]) -> Figure {
     let points: Vec<_> = finished(rows).collect();
-    let studies = distinct(points.iter().map(|(row, _)| row.study));
+    let group = |row: &RunRow| -> (StudyId, Vec<(String, Value)>) {
+        let varied = row.varied_besides().map(|(path, value)| (path.to_owned(), value.clone()));
+        (row.study, varied.collect())
+    };
+    let many = distinct(points.iter().map(|(row, _)| row.study)).len() > 1;
+    let groups = distinct(points.iter().map(|(row, _)| group(row)));
     let tags = points.len() <= TAGS_UP_TO;
     let mut series = Vec::new();
     let mut legend = Vec::new();
-    for (at, &study) in studies.iter().enumerate() {
-        let members: Vec<_> = points.iter().filter(|(row, _)| row.study == study).collect();
-        let label = match members.first() {
-            Some((row, _)) if studies.len() > 1 => format!("{} ({})", row.study_name, row.trigger),
-            Some((row, _)) => row.trigger.clone(),
-            None => continue,
-        };
+    for (at, one) in groups.iter().enumerate() {
+        let members: Vec<_> = points.iter().filter(|(row, _)| group(row) == *one).collect();
+        let Some((first, _)) = members.first() else { continue };
+        let mut label = first.trigger.clone();
+        // The trigger's own strength is in its name.
+        for (path, value) in one.1.iter().filter(|(path, _)| !path.starts_with("attack.trigger.")) {
+            label = format!("{label}, {path} {value}");
+        }
+        if many {
+            label = format!("{} ({label})", first.study_name);
+        }
         let look =
             |marker| Look { role: Role::series(at), opacity: 100, shape: Shape::Points { marker } };
         legend.push(Entry { look: look(Marker::Square), label });
