@@ -1,9 +1,10 @@
 //! A specification in one sentence.
 
 use shared::{
-    RunKind, StudySpec,
+    RunKind, Settings, StudySpec,
     param::Value,
     study::{DatasetSpec, Precision, ProbeFeatures},
+    trigger::CatalogueEntry,
 };
 
 use crate::{
@@ -45,7 +46,7 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
     let rates =
         if rates.is_empty() { String::new() } else { format!(" × {}", rates.join(" and ")) };
     let seeds = spec.values_of("seed");
-    let trigger = settings.attack.trigger.label();
+    let trigger = trigger(spec);
     let (first, rest) = trigger.split_at(trigger.len().min(1));
     format!(
         "{}{rest} towards class {target}{} on {}: PPR {}{rates} with {} {}{}; ViT of {} × {} blocks on {}-px images{}, {}.",
@@ -64,13 +65,36 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
     )
 }
 
-/// The axes that the sentence does not tell otherwise: `; Blend ratio: 0.2, 0.3`.
+/// The trigger with its strength, or its name alone where the study varies it.
+fn trigger(spec: &StudySpec) -> String {
+    let Settings { attack, model, .. } = &spec.settings;
+    let mut paths = spec.axes.iter().flat_map(|axis| &axis.paths);
+    if paths.any(|path| path.starts_with("attack.trigger.")) {
+        CatalogueEntry::of(&attack.trigger, model.image_size, model.patch_size).name.into()
+    } else {
+        attack.trigger.label()
+    }
+}
+
+/// The axes that the sentence does not tell otherwise: `; blend ratio: 0.2, 0.3`.
 fn varied(spec: &StudySpec) -> String {
     let own = |path: &str| path == "seed" || path == "finetune.start" || path.ends_with(".poisons");
     let others = spec.axes.iter().flat_map(|axis| &axis.paths).filter(|path| !own(path));
-    let told =
-        |path: &String| format!("; {}: {}", label(path), listed(path, &spec.values_of(path)));
+    let told = |path: &String| {
+        format!("; {}: {}", within(&label(path)), listed(path, &spec.values_of(path)))
+    };
     others.map(told).collect::<Vec<_>>().concat()
+}
+
+/// A label within a sentence: `blend ratio`, but `ViT patch`.
+fn within(label: &str) -> String {
+    let mut letters = label.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() && !label.starts_with("ViT") => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => label.to_owned(),
+    }
 }
 
 fn images(dataset: &DatasetSpec) -> String {
@@ -109,7 +133,8 @@ mod tests {
         spec.axes.push(Axis::of("attack.trigger.ratio", [0.2, 0.3]));
         spec.settings.encoder = Some("mae-base".into());
         let told = sentence(&spec, &[]);
-        assert!(told.contains("with seed 1; Blend ratio: 0.2, 0.3; ViT"), "{told}");
+        assert!(told.starts_with("Blended towards class 0 on cifar10"), "{told}");
+        assert!(told.contains("with seed 1; blend ratio: 0.2, 0.3; ViT"), "{told}");
         assert!(told.contains("32-px images, the imported encoder mae-base, nearest"), "{told}");
     }
 }
