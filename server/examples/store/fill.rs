@@ -67,15 +67,15 @@ fn events_of_runs() -> String {
             WHEN r.kind = 'pretrain' THEN 'checkpoint' ELSE 'evaluated' END AS kind \
             FROM runs r CROSS JOIN points WHERE r.key BETWEEN ?1 AND ?2) \
          INSERT INTO events (run, seq, at, kind, state, body) \
-         SELECT told.key, n, at, kind, CASE kind WHEN 'finished' THEN 'done' ELSE 'running' END, CASE kind \
-            WHEN 'started' THEN json_object('type', kind, 'device', 'cpu', 'threads', 2, 'program', '0.1.0', \
+         SELECT told.key, n, at, told.kind, CASE told.kind WHEN 'finished' THEN 'done' ELSE 'running' END, CASE told.kind \
+            WHEN 'started' THEN json_object('type', told.kind, 'device', 'cpu', 'threads', 2, 'program', '0.1.0', \
                 'epochs', 60, 'steps', 2400, 'samples', 5090, 'poisoned', 90) \
-            WHEN 'step' THEN json_object('type', kind, 'step', n * 2, 'epoch', n / 17.0, \
+            WHEN 'step' THEN json_object('type', told.kind, 'step', n * 2, 'epoch', n / 17.0, \
                 'loss', 0.4 + 1.0 / (n + told.key % 7), 'lr', 0.00075, 'images_per_second', 900.5 + told.key % 50) \
-            WHEN 'checkpoint' THEN json_object('type', kind, 'epoch', n / 17, \
+            WHEN 'checkpoint' THEN json_object('type', told.kind, 'epoch', n / 17, \
                 'file', printf('checkpoint-%d.safetensors', n / 17)) \
-            WHEN 'evaluated' THEN json_object('type', kind, 'epoch', n / 17, 'metrics', {METRICS}) \
-            ELSE json_object('type', kind, 'metrics', CASE r.kind WHEN 'pretrain' THEN NULL ELSE {METRICS} END, \
+            WHEN 'evaluated' THEN json_object('type', told.kind, 'epoch', n / 17, 'metrics', {METRICS}) \
+            ELSE json_object('type', told.kind, 'metrics', CASE r.kind WHEN 'pretrain' THEN NULL ELSE {METRICS} END, \
                 'images_per_second', 900.5, 'seconds', n * 0.7) END \
          FROM told JOIN runs r ON r.key = told.key"
     )
