@@ -29,21 +29,31 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Puts rows into the table, or into an empty one. Returns its number of rows.
-    fn put(&self, rows: &[Row], fresh: bool) -> usize {
+    /// Puts rows into the table. Returns its number of rows.
+    fn put(&self, rows: &[Row]) -> usize {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        if fresh {
-            *table = empty();
-        }
-        for row in rows {
-            if let Err(error) = table.replace(row) {
-                tracing::error!(%error, run = %row.run, "a run is missing in the table of results");
-            }
-        }
+        put(&mut table, rows);
         table.shrink();
         table.len()
     }
+
+    /// Takes another table in the place of the one that is kept.
+    fn take(&self, mut table: Table) {
+        table.shrink();
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = table;
+    }
 }
+
+fn put(table: &mut Table, rows: &[Row]) {
+    for row in rows {
+        if let Err(error) = table.replace(row) {
+            tracing::error!(%error, run = %row.run, "a run is missing in the table of results");
+        }
+    }
+}
+
+/// Runs that are read at a time: as text they take many times the memory that they take in the table.
+const AT_ONCE: i64 = 1000;
 
 /// Up to where the table was read.
 #[derive(Debug, Default)]
@@ -94,45 +104,55 @@ impl Store {
             sqlx::query_scalar("SELECT max(id) FROM studies").fetch_one(self.readers()).await?;
         let study = study.unwrap_or_default();
         if event != mark.event || listed != mark.listed || study != mark.study {
-            let fresh = mark.event == 0 || listed < mark.listed;
-            let rows = if fresh {
-                self.result_rows("", 0, "").await?
-            } else {
-                self.result_rows(CHANGED, mark.event, &mark.study).await?
-            };
-            if kept.put(&rows, fresh) as i64 != runs && !fresh {
-                kept.put(&self.result_rows("", 0, "").await?, true);
+            let mut fresh = mark.event == 0 || listed < mark.listed;
+            if !fresh {
+                let query = sqlx::query(CHANGED).bind(mark.event).bind(&mark.study);
+                let rows = query.fetch_all(self.readers()).await?;
+                let rows: Vec<Row> = rows.iter().map(result_row).collect::<Result<_, _>>()?;
+                fresh = kept.put(&rows) as i64 != runs;
+            }
+            if fresh {
+                kept.take(self.read_table().await?);
             }
             *mark = Mark { event, study, listed };
         }
         Ok(ResultTable(kept.table.clone()))
     }
 
-    async fn result_rows(
-        &self,
-        which: &'static str,
-        event: i64,
-        study: &str,
-    ) -> Result<Vec<Row>, StoreError> {
-        let sql = format!("{ROWS} {which}");
-        // The text holds no word from outside, only this file's constants.
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(event)
-            .bind(study)
-            .fetch_all(self.readers())
-            .await?;
-        rows.iter().map(result_row).collect()
+    /// All runs. What changes while they are read leaves an event behind the mark, or another number of rows, and is read again.
+    async fn read_table(&self) -> Result<Table, StoreError> {
+        let (mut table, mut last) = (empty(), 0i64);
+        loop {
+            let page = sqlx::query(ALL).bind(last).bind(AT_ONCE).fetch_all(self.readers()).await?;
+            let Some(end) = page.last() else { return Ok(table) };
+            last = end.try_get("key")?;
+            let rows: Vec<Row> = page.iter().map(result_row).collect::<Result<_, _>>()?;
+            put(&mut table, &rows);
+        }
     }
 }
 
-const ROWS: &str = "SELECT r.id, r.kind, r.digest, r.state, r.described, r.created_at, r.started_at, r.ended_at, \
-     r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, r.images_per_second, \
-     r.progress ->> '$.loss' AS loss, (SELECT json_group_array(json_array(s.id, s.name)) FROM study_runs l \
-     JOIN studies s ON s.id = l.study WHERE l.run = r.key) AS studies FROM runs r";
+/// What is read of the runs that a condition chooses.
+macro_rules! rows {
+    ($which:literal) => {
+        concat!(
+            "SELECT r.key, r.id, r.kind, r.digest, r.state, r.described, r.created_at, r.started_at, r.ended_at, \
+             r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, \
+             r.images_per_second, r.progress ->> '$.loss' AS loss, (SELECT json_group_array(json_array(s.id, s.name)) \
+             FROM study_runs l JOIN studies s ON s.id = l.study WHERE l.run = r.key) AS studies FROM runs r ",
+            $which
+        )
+    };
+}
+
+/// The next `?2` runs after the one of key `?1`.
+const ALL: &str = rows!("WHERE r.key > ?1 ORDER BY r.key LIMIT ?2");
 
 /// Runs whose state changed behind event `?1`, and those of studies that are newer than `?2`.
-const CHANGED: &str = "WHERE r.key IN (SELECT run FROM events WHERE id > ?1 AND seq IS NULL \
-     UNION SELECT run FROM study_runs WHERE study > ?2)";
+const CHANGED: &str = rows!(
+    "WHERE r.key IN (SELECT run FROM events WHERE id > ?1 AND seq IS NULL \
+     UNION SELECT run FROM study_runs WHERE study > ?2)"
+);
 
 /// A table without rows that knows every setting.
 fn empty() -> Table {

@@ -156,18 +156,22 @@ impl Store {
         push_search(&mut count, pattern.as_ref());
         let total: i64 = count.build_query_scalar().fetch_one(self.readers()).await?;
 
-        // The counters stand in the study; the best run is one step into an index.
+        // The counters stand in the study; the best run is one step into an index, which only the page's studies take.
         let mut list = QueryBuilder::new(
             "SELECT s.id, s.created_at, s.name, s.dataset, s.spec -> '$.attack.trigger' AS trigger_spec, s.queued, s.running, \
              s.done, s.failed, s.interrupted, s.cancelled, b.ca_hits, b.ca_total, b.asr_hits, b.asr_total, b.ra_hits, \
-             b.ra_total, b.top5_hits, b.top5_total, s.spec -> '$.tags' AS tags FROM studies s LEFT JOIN runs b ON b.key = \
-             (SELECT r.key FROM study_runs l JOIN runs r ON r.key = l.run WHERE l.study = s.id AND r.state = 'done' \
-             AND r.asr IS NOT NULL AND r.kind <> 'knn' ORDER BY r.asr DESC LIMIT 1)",
+             b.ra_total, b.top5_hits, b.top5_total, s.spec -> '$.tags' AS tags FROM (SELECT s.* FROM studies s",
         );
         push_search(&mut list, pattern.as_ref());
         list.push(" ORDER BY s.created_at DESC, s.id DESC LIMIT ");
         list.push_bind(i64::from(query.limit.min(MAX_PAGE)));
         list.push(" OFFSET ").push_bind(query.offset as i64);
+        list.push(
+            ") s LEFT JOIN runs b ON b.key = \
+             (SELECT r.key FROM study_runs l JOIN runs r ON r.key = l.run WHERE l.study = s.id AND r.state = 'done' \
+             AND r.asr IS NOT NULL AND r.kind <> 'knn' ORDER BY r.asr DESC LIMIT 1) \
+             ORDER BY s.created_at DESC, s.id DESC",
+        );
         let rows = list.build().fetch_all(self.readers()).await?;
         let items = rows.iter().map(summary).collect::<Result<_, _>>()?;
         Ok(Page { items, total: total as u64, offset: query.offset })
