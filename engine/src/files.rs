@@ -116,11 +116,8 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
 /// Renames, and brings the folder's change to the disk.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
-    if cfg!(unix) {
-        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
-    Ok(())
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// A name beside the file that nobody else writes to.

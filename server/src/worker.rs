@@ -88,7 +88,6 @@ pub fn run(
             .inspect_err(|error| tracing::warn!(%error, "the run is trained without log.csv"))
             .ok();
     }
-    #[cfg(unix)]
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!(%error, "the priority stays as it is");
     }

@@ -64,7 +64,7 @@ impl App {
         engine::compute::Machine::from_environment().map_or(1, |machine| machine.threads() as u32)
     }
 
-    /// Opens a data folder. Nothing is scheduled until [`queue::Scheduler::start`].
+    /// Opens a data folder. Nothing is scheduled until [`Scheduler::start`](crate::queue::Scheduler::start).
     ///
     /// # Errors
     /// When the folder cannot be written, or its database cannot be opened.

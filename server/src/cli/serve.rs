@@ -4,7 +4,10 @@ use std::{io, process::ExitCode, time::Duration};
 
 use anyhow::{Context, anyhow};
 use engine::compute::Machine;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
 use super::ServeArgs;
 use crate::{
@@ -50,16 +53,11 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
 /// A channel that hears of Ctrl-C and of the signal that service managers send.
 fn stop_signals() -> anyhow::Result<tokio::sync::mpsc::Receiver<()>> {
     let (tell, asked) = tokio::sync::mpsc::channel(1);
-    #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
-        #[cfg(unix)]
-        let terminated = terminate.recv();
-        #[cfg(not(unix))]
-        let terminated = std::future::pending::<()>();
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
-            _ = terminated => {}
+            _ = terminate.recv() => {}
         }
         let _ = tell.send(()).await;
     });

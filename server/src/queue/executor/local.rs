@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     fs::{self, File, TryLockError},
     io,
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, OnceLock},
@@ -91,11 +92,7 @@ pub fn spawn(
 ) -> io::Result<Child> {
     let log = File::create(folder.log_file())?;
     let mut command = Command::new(program);
-    #[cfg(unix)]
-    {
-        use std::os::unix::process::CommandExt;
-        command.process_group(0).arg0("maskdoor");
-    }
+    command.process_group(0).arg0("maskdoor");
     command.arg("worker").arg("--locked").arg(folder.path());
     if let Some(device) = device {
         command.arg("--device").arg(device);
@@ -149,10 +146,7 @@ pub fn pid(folder: &RunFolder) -> Option<i32> {
 
 /// Why a worker that said nothing may have ended.
 pub fn last_words(status: Option<ExitStatus>) -> String {
-    #[cfg(unix)]
-    let signal = status.and_then(|status| std::os::unix::process::ExitStatusExt::signal(&status));
-    #[cfg(not(unix))]
-    let signal: Option<i32> = None;
+    let signal = status.and_then(|status| status.signal());
     match (signal, status.and_then(|status| status.code())) {
         (Some(9), _) => {
             "the worker was killed (signal 9), by a person or for want of memory".into()
