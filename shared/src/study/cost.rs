@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{ModelSpec, ProbeFeatures, Settings, TransformerSpec};
 use crate::{dataset::DatasetInfo, patches::visible_count, run_kind::RunKind};
 
-/// Operations per second of matrix products on a thread of an ordinary server core, for an estimate before any run was
-/// measured.
-const OPERATIONS_PER_SECOND: f64 = 6.5e10;
+/// Operations per second of training on a thread of a server core with AVX-512, for an estimate before any run was measured: with
+/// [`IMAGE_SECONDS`] it gives the steps of A and A4 in `docs/performance.md` within 6 %, and *Quick look* a third too slow.
+const OPERATIONS_PER_SECOND: f64 = 7.5e10;
 
-/// Seconds on a thread that an image takes beside its matrix products: crop, patches, activations, the optimiser's share.
-const IMAGE_SECONDS: f64 = 0.0005;
+/// Seconds on a thread that an image takes beside its operations: decoding, crop, patches.
+const IMAGE_SECONDS: f64 = 0.00005;
 
 /// Backward costs about twice as much as forward.
 const TRAINING_FACTOR: f64 = 3.0;
