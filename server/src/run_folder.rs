@@ -226,7 +226,7 @@ mod tests {
         }
     }
 
-    /// An attempt that writes so many events and ends without another word.
+    /// An attempt that writes these events and then dies.
     fn attempt(folder: &RunFolder, number: u32, events: &[&str]) {
         folder.prepare(&order(1), None, number).unwrap();
         fs::write(folder.events_file(), events.concat()).unwrap();

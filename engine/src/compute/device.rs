@@ -24,10 +24,7 @@ pub type HeadTrainer = DynTrainer<LabelledFeatures, dyn Head>;
 /// A device, at one precision. Models begin with parameters from the host's memory, so that the same seed begins alike on all
 /// devices.
 pub trait Device: Send + Sync {
-    /// Its name.
-    fn name(&self) -> &str;
-
-    /// What it computes with: the text differs wherever the bits of a result may, for the sake of the machine.
+    /// What it computes with: instruction set or model, and precision. The text differs wherever two devices may give other bits.
     fn arithmetic(&self) -> String;
 
     /// SHA-256 in hex of what the bits of a result depend on besides the run's order: this program's sources and libraries, and the

@@ -8,7 +8,7 @@ use shared::{FieldError, RunState, api::Problem};
 
 use crate::{
     app::{
-        catalog::Unreadable,
+        catalog::{NoImage, Unreadable},
         checkpoints::CheckpointError,
         datasets::DatasetError,
         evaluations::EvaluateError,
@@ -166,17 +166,25 @@ impl From<Unreadable> for ApiError {
     }
 }
 
+impl From<NoImage> for ApiError {
+    fn from(error: NoImage) -> Self {
+        Self::NotFound(error.to_string())
+    }
+}
+
 impl From<ReconstructError> for ApiError {
     fn from(error: ReconstructError) -> Self {
         match error {
             ReconstructError::Field(error) => Self::Invalid(vec![error]),
-            ReconstructError::NoImage(_) => Self::NotFound(error.to_string()),
+            ReconstructError::NoImage(error) => error.into(),
             ReconstructError::Conflict(_) => Self::Conflict(error.to_string()),
             ReconstructError::Images(error) => error.into(),
             ReconstructError::Checkpoint(error) => error.into(),
             ReconstructError::Dataset(error) => error.into(),
             ReconstructError::Store(error) => error.into(),
-            ReconstructError::Engine(_) | ReconstructError::File { .. } => Self::internal(error),
+            ReconstructError::Engine(_)
+            | ReconstructError::File { .. }
+            | ReconstructError::Internal(_) => Self::internal(error),
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{
     extract::{Path, Query, list},
     pixels,
 };
+use crate::app::catalog::entry;
 
 /// Most images of one answer.
 const MOST: usize = 256;
@@ -119,7 +120,7 @@ pub async fn get_image(
     }
     let file = blocking(move || {
         let index = api.kept.catalog.open(&info.source(), &limits, &info.fingerprint)?;
-        check_index(&index, split, at)?;
+        entry(&index, split, at)?;
         let image = load(&index, split, at, side)?;
         pixels::png(&image)
     })
@@ -131,23 +132,8 @@ fn limits(info: &DatasetInfo, train: Option<u32>, test: Option<u32>) -> DatasetS
     DatasetSpec { name: info.name.clone(), train_per_class: train, test_per_class: test }
 }
 
-/// Whether the split has this image.
-///
-/// # Errors
-/// When it has not.
-pub fn check_index(index: &Index, split: Split, at: u32) -> Result<(), ApiError> {
-    let count = index.entries(split).len();
-    if (at as usize) < count {
-        return Ok(());
-    }
-    Err(ApiError::NotFound(format!(
-        "there is no image {at}: this part of the data set has {count} images, counted from 0"
-    )))
-}
-
 fn sample(index: &Index, split: Split, at: u32, side: usize) -> Result<SampleImage, ApiError> {
-    check_index(index, split, at)?;
-    let entry = &index.entries(split)[at as usize];
+    let entry = entry(index, split, at)?;
     let image = load(index, split, at, side)?;
     let rgb = pixels::base64(&image);
     Ok(SampleImage { index: at, class: entry.class, name: entry.name.clone(), rgb })
@@ -157,7 +143,7 @@ fn sample(index: &Index, split: Split, at: u32, side: usize) -> Result<SampleIma
 ///
 /// # Errors
 /// When its file went or changed since the data set was added.
-pub fn load(index: &Index, split: Split, at: u32, side: usize) -> Result<shared::Rgb8, ApiError> {
+fn load(index: &Index, split: Split, at: u32, side: usize) -> Result<shared::Rgb8, ApiError> {
     index.load(split, at as usize, side).map_err(|error| ApiError::Conflict(error.to_string()))
 }
 

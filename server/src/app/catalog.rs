@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use engine::{EngineError, data::Index};
-use shared::{run::DataSource, study::DatasetSpec};
+use engine::{
+    EngineError,
+    data::{Entry, Index},
+};
+use shared::{api::Split, run::DataSource, study::DatasetSpec};
 
 use super::recent::Recent;
 
@@ -16,6 +19,23 @@ const KEPT: usize = 8;
 pub struct Unreadable {
     name: String,
     source: Box<EngineError>,
+}
+
+/// A part of a data set has no image of this number.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no image {at}: this part of the data set has {count} images, counted from 0")]
+pub struct NoImage {
+    at: u32,
+    count: usize,
+}
+
+/// What is known of an image.
+///
+/// # Errors
+/// When the part of the data set has no such image.
+pub fn entry(index: &Index, split: Split, at: u32) -> Result<&Entry, NoImage> {
+    let entries = index.entries(split);
+    entries.get(at as usize).ok_or(NoImage { at, count: entries.len() })
 }
 
 /// The image lists of the data sets that were used last.

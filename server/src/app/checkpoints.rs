@@ -113,21 +113,29 @@ impl App {
         self.told_checkpoint(&row, epoch).await
     }
 
-    /// The file of a checkpoint that the run has told of: of that epoch, or the last one.
+    /// Epochs and files of the checkpoints that a run has reported, in their order.
+    pub(super) async fn told_checkpoints(
+        &self,
+        run: RunId,
+    ) -> Result<Vec<(u32, String)>, StoreError> {
+        let kinds = ["checkpoint".to_owned()];
+        let events = self.store.run_events(run, 0, MOST_CHECKPOINTS, &kinds).await?;
+        let told = events.into_iter().filter_map(|stamped| match stamped.event {
+            RunEvent::Checkpoint { epoch, file } => Some((epoch, file)),
+            _ => None,
+        });
+        Ok(told.collect())
+    }
+
+    /// The file of a checkpoint that the run has reported: of that epoch, or the last one.
     pub(super) async fn told_checkpoint(
         &self,
         row: &RunRow,
         epoch: Option<u32>,
     ) -> Result<PathBuf, CheckpointError> {
-        let kinds = ["checkpoint".to_owned()];
-        let events = self.store.run_events(row.id, 0, MOST_CHECKPOINTS, &kinds).await?;
-        let told = events.into_iter().rev().find_map(|stamped| match stamped.event {
-            RunEvent::Checkpoint { epoch: of, file } if epoch.is_none_or(|epoch| epoch == of) => {
-                Some(file)
-            }
-            _ => None,
-        });
-        let told = told.ok_or_else(|| {
+        let mut told = self.told_checkpoints(row.id).await?.into_iter().rev();
+        let told = told.find(|(of, _)| epoch.is_none_or(|epoch| epoch == *of));
+        let (_, told) = told.ok_or_else(|| {
             CheckpointError::Missing(match epoch {
                 Some(epoch) => format!("the run has no checkpoint of epoch {epoch}"),
                 None => "the run has written no checkpoint yet".into(),

@@ -6,7 +6,6 @@ use std::sync::{
 };
 
 use shared::api::DeviceInfo;
-
 use tokio::sync::Notify;
 
 /// Wakes the scheduler and tells whether it works in this program. Cheap to clone.

@@ -10,7 +10,7 @@ use engine::{
     files::LAST_CHECKPOINT,
 };
 use shared::{
-    FieldError, Rgb8, RunEvent, RunId, RunKind, Settings, Stage, StudyId, Trigger,
+    FieldError, Rgb8, RunId, RunKind, Settings, Stage, StudyId, Trigger,
     api::{MaskSpec, ReconstructRequest},
     dataset::DataSource,
     patches::random_mask,
@@ -18,7 +18,7 @@ use shared::{
 };
 
 use super::{
-    catalog::{Catalog, Unreadable},
+    catalog::{Catalog, NoImage, Unreadable, entry},
     checkpoints::CheckpointError,
     datasets::DatasetError,
     keys::key_file,
@@ -29,9 +29,6 @@ use crate::{app::App, run_folder::RunFolder, store::StoreError};
 /// Most models that are kept: two that are compared, and as many of before.
 const KEPT: usize = 4;
 
-/// Most checkpoints of a run that are looked through.
-const MOST_CHECKPOINTS: u32 = 20_000;
-
 /// A reconstruction cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconstructError {
@@ -39,8 +36,8 @@ pub enum ReconstructError {
     #[error(transparent)]
     Field(#[from] FieldError),
     /// The data set has no such image.
-    #[error("{0}")]
-    NoImage(String),
+    #[error(transparent)]
+    NoImage(#[from] NoImage),
     /// The trigger does not fit the images, or an image cannot be read any more.
     #[error("{0}")]
     Conflict(String),
@@ -67,6 +64,9 @@ pub enum ReconstructError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The program failed.
+    #[error("{0}")]
+    Internal(String),
 }
 
 /// The models that were used last, by file and the time of its last change, and the lists of images. Cheap to clone.
@@ -141,7 +141,7 @@ impl App {
         let (app, kept, request) = (self.clone(), kept.clone(), request.clone());
         let work = move || app.reconstructed(&kept, scene, &request);
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-            Err(ReconstructError::Conflict(format!("the reconstruction broke off: {error}")))
+            Err(ReconstructError::Internal(format!("the reconstruction broke off: {error}")))
         })
     }
 
@@ -165,13 +165,15 @@ impl App {
         }
         let folder =
             RunFolder::new(self.data_dir.folder(&self.store.run_folder(request.run).await?));
-        let file = request.file.as_deref().unwrap_or(LAST_CHECKPOINT);
-        // The name becomes part of a path: only one that the run itself has told is taken.
-        if request.file.is_some() && !self.has_told(run.id, file).await? {
-            let message = format!("this run has no checkpoint {file:?}");
-            return Err(FieldError::new("file", message).into());
+        if let Some(file) = &request.file {
+            // The name becomes part of a path: only one that the run itself has reported is taken.
+            let told = self.told_checkpoints(run.id).await?;
+            if told.iter().all(|(_, name)| name != file) {
+                let message = format!("this run has no checkpoint {file:?}");
+                return Err(FieldError::new("file", message).into());
+            }
         }
-        let file = folder.path().join(file);
+        let file = folder.path().join(request.file.as_deref().unwrap_or(LAST_CHECKPOINT));
         Ok(Scene { file, settings, origin: Origin::Run(folder) })
     }
 
@@ -189,16 +191,6 @@ impl App {
             settings.attack = study.attack;
         }
         Ok(settings)
-    }
-
-    /// Whether the run has told of a checkpoint of this name.
-    async fn has_told(&self, run: RunId, name: &str) -> Result<bool, ReconstructError> {
-        let kinds = ["checkpoint".to_owned()];
-        let events = self.store.run_events(run, 0, MOST_CHECKPOINTS, &kinds).await?;
-        Ok(events.iter().any(|stamped| match &stamped.event {
-            RunEvent::Checkpoint { file, .. } => file == name,
-            _ => false,
-        }))
     }
 
     fn reconstructed(
@@ -226,13 +218,7 @@ impl App {
         let side = spec.image_size as usize;
         let hidden = mask(&request.mask, spec.patches() as usize)?;
         let index = kept.catalog.open(&source, &scene.settings.dataset, "")?;
-        let entries = index.entries(request.split);
-        let Some(entry) = entries.get(request.index as usize) else {
-            let (at, count) = (request.index, entries.len());
-            return Err(ReconstructError::NoImage(format!(
-                "there is no image {at}: this part of the data set has {count} images, counted from 0"
-            )));
-        };
+        let entry = entry(&index, request.split, request.index)?;
         let clean = index
             .load(request.split, request.index as usize, side)
             .map_err(|error| ReconstructError::Conflict(error.to_string()))?;
@@ -243,8 +229,8 @@ impl App {
                 ReconstructError::Conflict(format!("on images of {side} px: {error}"))
             })?;
         let triggered = trigger.applied(&clean);
-        let made = [&clean, &triggered].map(|image| model.reconstruct(image, &hidden));
-        let [of_clean, of_triggered] = made;
+        let [of_clean, of_triggered] =
+            [&clean, &triggered].map(|image| model.reconstruct(image, &hidden));
         Ok(Pair {
             model: *spec,
             class: entry.class,

@@ -45,8 +45,8 @@ impl fmt::Display for Comparison {
         }
         if *other_program {
             f.write_str(
-                "\nThe first run was computed by another build of the program, or with other instructions of a processor; equal bits are promised \
-                 for the same ones only.",
+                "\nThe first run was computed by another build of the program, or with other \
+                 instructions of a processor; equal bits are promised for the same ones only.",
             )?;
         }
         Ok(())

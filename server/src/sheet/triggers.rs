@@ -14,7 +14,7 @@ const GAIN: i32 = 8;
 pub struct Row {
     /// Its name.
     pub title: String,
-    /// Its strength in words.
+    /// Its strength, as a person reads it.
     pub label: String,
     /// The trigger.
     pub trigger: TriggerSpec,

@@ -238,7 +238,6 @@ fn a_long_poison_list_is_held_once_for_all_runs() {
     let taken = MEMORY.peak_usage().saturating_sub(before);
     assert_eq!(graph.nodes.len(), 2000);
     assert!(taken <= TIMES * text.len() + BESIDE, "{taken} bytes for {}", text.len());
-    eprintln!("{taken} bytes for {}", text.len());
 }
 
 #[test]

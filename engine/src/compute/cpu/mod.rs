@@ -67,10 +67,6 @@ impl Cpu {
 }
 
 impl Device for Cpu {
-    fn name(&self) -> &str {
-        Self::NAME
-    }
-
     fn arithmetic(&self) -> String {
         format!("{} {:?}", Self::NAME, self.kernels)
     }

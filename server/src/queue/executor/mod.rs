@@ -38,7 +38,7 @@ pub struct Resources {
 pub enum Life {
     /// Its worker lives.
     Alive,
-    /// No worker lives any more; why, in words for a person, should it have said nothing itself.
+    /// No worker lives any more. Says why, for the case that the run itself did not.
     Gone(String),
     /// The executor cannot tell now; why not.
     Unknown(String),

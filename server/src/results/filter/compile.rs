@@ -229,7 +229,7 @@ impl Compiler<'_> {
         };
         Ok(match (&left, &right) {
             (Term::Constant(Value::Number(a)), Term::Constant(Value::Number(b))) => {
-                // A number that is not finite is missing, as it is where columns are divided, and makes missing what is calculated with it.
+                // As where columns are divided: a number that is not finite is missing.
                 let number = operation.apply(*a, *b);
                 Term::Constant(if number.is_finite() { number } else { f64::NAN }.into())
             }

@@ -25,7 +25,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// The layer of `name.weight` `(outputs, ..)` and `name.bias`. All dimensions behind the first count as inputs: a patch embedding
+    /// The layer of `name.weight` `(outputs, ..)` and `name.bias`. All dimensions after the first count as inputs: a patch embedding
     /// is a linear layer over the pixels of each patch, channel by channel and row by row. Panics when the model has no such layer.
     pub fn of(layout: &Layout, name: &str) -> Self {
         let weight = layout.tensor(&format!("{name}.weight"));
