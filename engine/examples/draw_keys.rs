@@ -1,4 +1,4 @@
-//! Writes the built-in key images into the folder that is given, such as `assets/keys`.
+//! Writes the built-in key images into the given folder, such as `assets/keys`.
 
 use std::{env, error::Error, fs, path::PathBuf};
 

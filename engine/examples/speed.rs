@@ -1,8 +1,8 @@
-//! One side of `make bench`: `speed train|finetune|forward A|A4|B f32|bf16` on random images, or `speed loader FOLDER`, which
-//! makes training images of 224 px of all JPEG files below a folder on one thread: decoded, cropped, mirrored, normalised.
+//! Maskdoor's side of `make bench`: `speed train|finetune|forward A|A4|B f32|bf16` on random images, or `speed loader FOLDER`, which
+//! makes training images of 224 px from all JPEG files under a folder on one thread: decoded, cropped, mirrored, normalised.
 //!
-//! Writes `ready BATCH`; then for each number n on standard input the seconds that n steps take, and for `memory` the most memory
-//! that the process had, in bytes. A: 32-px images, patch 4, encoder 192 x 12, decoder 128 x 2, batch 128; A4: the same with 4
+//! Writes `ready BATCH`; then, for each number n on standard input, the seconds that n steps take, and for `memory` the peak memory
+//! of the process in bytes. A: 32-px images, patch 4, encoder 192 x 12, decoder 128 x 2, batch 128; A4: the same with 4
 //! blocks; B: ViT-B/16 at 224 px, decoder 512 x 8, batch 8. `MASKDOOR_THREADS` and `MASKDOOR_KERNELS` choose threads and kernels.
 
 use std::{
@@ -30,6 +30,7 @@ use engine::{
 };
 use rayon::prelude::*;
 use shared::{
+    dataset::Transparency,
     patches::random_order,
     settings::{ModelSpec, Pooling, Precision, TransformerSpec},
     stream::{Purpose, stream},
@@ -75,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     serve(batch, || pool.install(&mut *step))
 }
 
-/// Does steps as standard input asks for them.
+/// Runs the steps that standard input requests.
 fn serve(batch: usize, mut step: impl FnMut()) -> Result<(), Box<dyn Error>> {
     for _ in 0..2 {
         step();
@@ -101,7 +102,7 @@ fn random_image(spec: &ModelSpec, index: usize) -> Vec<f32> {
     draw(Init::Normal { deviation: 1.0 }, &[3 * side * side], &mut rng)
 }
 
-/// The JPEG files below a folder, in order.
+/// The JPEG files under a folder, in order.
 fn jpegs(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -117,12 +118,12 @@ fn jpegs(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Makes a training image of each file.
+/// Makes a training image from each file.
 fn load(files: &[PathBuf], epoch: u64) -> Result<(), Box<dyn Error>> {
     const SIDE: usize = 224;
     let mut planes = vec![0.0; 3 * SIDE * SIDE];
     for (i, file) in files.iter().enumerate() {
-        let image = decode(&fs::read(file)?, Limits::default())?;
+        let image = decode(&fs::read(file)?, Limits::default(), Transparency::Drop)?;
         let mut rng = stream(1, Purpose::Augment, epoch, i as u64);
         let image = random_resized_crop(&image, SIDE, 0.2, Filter::Bicubic, &mut rng);
         normalise(&random_flip(image, &mut rng), &mut planes);
@@ -203,11 +204,11 @@ fn forward(spec: &ModelSpec, batch: usize, cpu: Cpu) -> Box<dyn FnMut() + Send> 
     })
 }
 
-/// Linux keeps the most memory that a process had.
+/// Peak memory of this process, which Linux records.
 fn peak_memory() -> Result<u64, Box<dyn Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix(" kB"));
-    Ok(line.ok_or("the system does not tell")?.trim().parse::<u64>()? * 1024)
+    Ok(line.ok_or("the system does not report peak memory")?.trim().parse::<u64>()? * 1024)
 }
 
 fn setting(name: &str) -> Result<(ModelSpec, usize), String> {

@@ -1,4 +1,4 @@
-"""Fine-tuning's augmentation as timm makes it: RandAugment's operations, their strengths, random erasing."""
+"""Fine-tuning's augmentation as timm applies it: RandAugment's operations, their magnitudes, random erasing."""
 
 import math
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from images import drawn, photos
 
 
 def recipe():
-    """RandAugment and RandomErasing of MAE's fine-tuning, with all that timm's create_transform passes to them."""
+    """RandAugment and RandomErasing of MAE's fine-tuning, with the arguments that timm's create_transform passes to them."""
     _, augment, final = create_transform(
         224,
         is_training=True,
@@ -32,7 +32,7 @@ def name(operation):
 
 
 def applied(operation, image, magnitude, negative):
-    """The image after the operation at this very magnitude and direction."""
+    """The image after the operation at exactly this magnitude and direction."""
     operation.prob, operation.magnitude, operation.magnitude_std = 1.0, magnitude, 0
     with mock.patch.object(auto_augment.random, "random", lambda: 1.0 if negative else 0.0):
         return np.asarray(operation(image))
@@ -44,7 +44,7 @@ def magnitude(rng):
 
 
 def operations(rng, small):
-    """A picture and each operation of it, at drawn magnitudes."""
+    """Pictures and the result of each operation on them, at random magnitudes."""
     augment, _ = recipe()
     assert augment.num_layers == 2 and augment.choice_weights is None
     assert all(operation.prob == 0.5 and operation.magnitude_std == 0.5 for operation in augment.ops)
@@ -52,7 +52,7 @@ def operations(rng, small):
     for number in range(3 if small else 40):
         kinds = augment.ops
         if small and number == 2:
-            # As many pixels as a histogram needs, for the two operations that have one.
+            # Enough pixels for a histogram, for the two operations that use one.
             image, kinds = drawn(rng, 15, 18), augment.ops[:2]
         elif small:
             image = drawn(rng, *(int(side) for side in rng.integers(7, 11, 2)))
@@ -65,7 +65,7 @@ def operations(rng, small):
             longest = int(rng.choice([4, 20, 225]))
             image = drawn(rng, int(rng.integers(1, longest)), int(rng.integers(1, longest)))
         if number % 4 == 2:
-            # Few values and much of one of them.
+            # Few distinct values, one of them frequent.
             image = Image.fromarray(np.clip(np.asarray(image) // 60 * 40 + 30, 0, 160).astype(np.uint8))
         config, results = [], []
         for operation in kinds:
@@ -76,7 +76,7 @@ def operations(rng, small):
 
 
 def levels(rng, small):
-    """What timm makes of magnitudes: each operation's parameter, in both directions."""
+    """Each operation's parameter in timm for given magnitudes, in both directions."""
     augment, _ = recipe()
     steps = np.linspace(0, 10, 21 if small else 1001)
     magnitudes = np.concatenate([steps, rng.uniform(0, 10, 10 if small else 1000)])
@@ -103,7 +103,7 @@ def erasing(rng, small):
         y, x = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
         planes = rng.normal(size=(3, height, width)).astype(np.float32)
         noise = rng.normal(size=(3, h, w)).astype(np.float32)
-        # timm draws whether, the area's share, the logarithm of height over width, the upper row, the left column.
+        # timm draws whether to erase, the share of the area, the logarithm of height over width, the top row, the left column.
         draws = SimpleNamespace(
             random=lambda: 0.0,
             uniform=mock.Mock(side_effect=[h * w / (height * width), math.log(h / w)]),

@@ -1,6 +1,6 @@
-"""Checkpoints as MAE, timm and transformers write them: the file's bytes, and what the model in it gives for some images.
+"""Checkpoints as MAE, timm and transformers write them: the file's bytes, and the outputs of its model for some images.
 
-`features` are those of the CLS token after the last norm, every patch shown; `prediction` is the decoder's under the mask of `noise`.
+`features` are those of the CLS token after the last norm, with every patch visible; `prediction` is the decoder's under the mask of `noise`.
 `positions` is torch's bicubic interpolation of the table to a grid of `positions_grid` x `positions_grid`.
 """
 
@@ -27,7 +27,7 @@ def draw_sizes(rng, small):
 
 
 def shaken(model):
-    """The model with every parameter moved: biases and norms begin at zeros and ones, which would hide mistakes."""
+    """The model with every parameter perturbed: biases and norms start at zeros and ones, which would hide mistakes."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
@@ -75,7 +75,7 @@ def timm_vit(sizes, **options):
 
 
 def rounded(model, dtype):
-    """The model whose numbers all are numbers of the type, and its state in that type."""
+    """Rounds the model's values to the type and returns its state in that type."""
     with torch.no_grad():
         for value in list(model.parameters()) + list(model.buffers()):
             value.copy_(value.to(dtype))
@@ -97,7 +97,7 @@ def pretrained_bytes(model):
 
 
 def mae_outputs(model, pixels, noise):
-    """Features with every patch shown, and the decoder's prediction under the noise's mask."""
+    """Features with every patch visible, and the decoder's prediction under the noise's mask."""
     patches = noise.shape[1]
     prediction = model(pixel_values=pixels, noise=noise).logits
     model.vit.config.mask_ratio = 0.0
@@ -112,7 +112,7 @@ def mae_file(sizes, pixels, noise):
     model = vit_mae(sizes, norm_pix_loss=True)
     state = maskdoor_names({name: value.detach().numpy() for name, value in model.state_dict().items()})
     state = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in state.items()}
-    # As a model that was trained with its channels last.
+    # As in a model that was trained in the channels-last memory format.
     proj = state["patch_embed.proj.weight"]
     state["patch_embed.proj.weight"] = proj.contiguous(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(2))])
@@ -138,7 +138,7 @@ def transformers_mae_encoder(sizes, pixels, noise):
 
 
 def bare_state_in_bfloat16(sizes, pixels, noise):
-    """A classifier's parameters alone, from a model on several devices."""
+    """A classifier's parameters alone, from a model trained on several devices."""
     model = timm_vit(sizes, num_classes=3)
     state = {f"module.{name}": value for name, value in rounded(model, torch.bfloat16).items()}
     expected = {"norm_pix_loss": False, "epoch": 0, "has_decoder": False}
@@ -146,7 +146,7 @@ def bare_state_in_bfloat16(sizes, pixels, noise):
 
 
 def timm_mean_in_float16(sizes, pixels, noise):
-    """A classifier on the mean of the patches, which has fc_norm in the place of norm."""
+    """A classifier on the mean of the patches, which has fc_norm in place of norm."""
     model = timm_vit(sizes, num_classes=3, global_pool="avg")
     file = save_safetensors(rounded(model, torch.float16), metadata={"format": "pt"})
     expected = {"norm_pix_loss": False, "epoch": 0, "has_decoder": False}
@@ -185,7 +185,7 @@ def cases(rng, small):
             torch.manual_seed(int(rng.integers(2**31)))
             side, grid = sizes["image_size"], sizes["image_size"] // sizes["patch_size"]
             pixels = torch.randn(sizes["batch"], 3, side, side)
-            # No number twice: which of two equal ones is hidden is nobody's to say.
+            # All values differ, because the order of equal values is undefined.
             noise = torch.rand(sizes["batch"], grid**2).argsort(1).argsort(1) / grid**2
             file, config, expected, outputs = make(sizes, pixels, noise)
             to = int(rng.integers(1, 12))

@@ -1,4 +1,4 @@
-"""Event files as TensorBoard's own writer makes them of a run's events."""
+"""Event files that TensorBoard's own writer makes from a run's events."""
 
 import io
 
@@ -18,7 +18,7 @@ def shares(metrics, group):
 
 
 def scalars(event):
-    """Step and numbers by tag of an event; none for an event without numbers."""
+    """An event's step and its values by tag; None for an event without values."""
     kind = event["type"]
     if kind == "step":
         told = [("train/loss", event["loss"]), ("train/lr", event["lr"])]
@@ -59,7 +59,7 @@ def written(events):
 
 
 def events_of_a_run(rng, epochs, steps, knn):
-    """A made-up run; its numbers are single-precision, as the file holds them."""
+    """A synthetic run; its values are in single precision, as in the file."""
     number = lambda low, high: float(np.float32(rng.uniform(low, high)))
     seq, at = 0, 1_760_000_000_000
     share = lambda total: {"hits": int(rng.integers(0, total + 1)), "total": total}

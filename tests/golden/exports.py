@@ -1,8 +1,8 @@
-"""Loads what Maskdoor exported, strictly, with transformers and timm, and compares what the models give with the cases.
+"""Loads Maskdoor's exports strictly with transformers and timm, and compares the models' outputs with the cases.
 
     python tests/golden/exports.py FOLDER...
 
-A FOLDER holds cases of checkpoints and below `exports/` a folder for each: `mae`, `timm` and `huggingface`.
+A FOLDER contains checkpoint cases and, under `exports/`, a folder for each case with the folders `mae`, `timm` and `huggingface`.
 """
 
 import json
@@ -21,7 +21,7 @@ TOLERANCE = 1e-5
 def compare(what, got, expected):
     worst = ((got - expected).abs().max() / expected.abs().max()).item()
     if not worst <= TOLERANCE:
-        raise SystemExit(f"{what}: differs by {worst:e} of the largest number")
+        raise SystemExit(f"{what}: differs by {worst:e} of the largest value")
     return worst
 
 
@@ -70,7 +70,7 @@ def main():
         got = backbone(pixel_values=pixels, noise=in_order).last_hidden_state[:, 0]
         worst = max(worst, compare(f"{path.with_suffix('')}: transformers", got, features))
 
-        # MAE's own program is no package: its names are timm's for the encoder, so the rest are the decoder's.
+        # MAE's own code is not a package. It names the encoder's tensors as timm does, so all other names must be the decoder's.
         names = set(load_file(folder / "mae" / "checkpoint.safetensors"))
         rest = names - set(vit.state_dict())
         if (names != rest | set(vit.state_dict())) or any("decoder" not in name and name != "mask_token" for name in rest):

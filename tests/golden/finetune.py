@@ -1,7 +1,7 @@
 """Fine-tuning in timm: logits, layer-wise rates, smoothed and mixed targets, stochastic depth, five steps.
 
-timm computes in double precision. AdamW makes whole steps of gradients that are next to nothing, rounding included: `steady` names the
-numbers whose gradient was always above a thousandth of the tensor's largest one.
+timm computes in double precision. AdamW takes full-size steps even for tiny gradients, which may be mere rounding: `steady` marks the
+values whose gradient was always above a thousandth of the tensor's largest one.
 """
 
 import functools
@@ -60,8 +60,8 @@ class Scale(torch.nn.Module):
 
 
 def rates(model, config):
-    """Rate, decay and tensors of each group. The last norm of CLS pooling has the head's rate, as in MAE; timm counts it to the last
-    block."""
+    """Rate, decay and tensors of each group. The last norm of CLS pooling has the head's rate, as in MAE; timm assigns it to the
+    last block."""
     groups = param_groups_layer_decay(
         model,
         config["weight_decay"],

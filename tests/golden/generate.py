@@ -1,12 +1,12 @@
-"""Makes golden cases: what implementations that are not Maskdoor's give for drawn inputs.
+"""Makes golden cases: the outputs of independent implementations for random inputs.
 
     python tests/golden/generate.py --seed 7 --out FOLDER [--sizes small|varied]
     python tests/golden/generate.py --seed 1 --to 100 --out FOLDER
 
-The second makes those of a hundred seeds, each in a folder of its own, `FOLDER/seed-<seed>`, and prints that folder when it is whole.
+The second command makes the cases of a hundred seeds, each in its own folder `FOLDER/seed-<seed>`, and prints each complete folder.
 
 A case is a safetensors file `<kind>-<number>.safetensors`: inputs and outputs as tensors, the configuration as JSON under `config` in
-its header. The tests read whatever configuration a case states.
+its header. The tests accept any configuration that a case states.
 """
 
 import argparse
@@ -27,6 +27,7 @@ import jpegs
 import layouts
 import mae
 import optimizers
+import pictures
 import positions
 import probe
 import study
@@ -41,6 +42,7 @@ KINDS = {
     "positions": positions.cases,
     "images": images.cases,
     "jpegs": jpegs.cases,
+    "pictures": pictures.cases,
     "layouts": layouts.cases,
     "triggers": triggers.cases,
     "augment": augment.operations,
@@ -53,7 +55,7 @@ KINDS = {
 
 
 def generate(seed, small, out):
-    """The cases of a seed, in a folder; a line of each."""
+    """Writes the cases of a seed into a folder and yields a line for each."""
     out.mkdir(parents=True, exist_ok=True)
     for kind, cases in KINDS.items():
         rng = np.random.default_rng([seed, sum(kind.encode())])
@@ -73,10 +75,10 @@ def main():
         "--sizes",
         choices=["small", "varied"],
         default="varied",
-        help="small: the few cases that lie in the repository; varied: more of them, and larger",
+        help="small: the few cases in the repository; varied: more and larger ones",
     )
     arguments = parser.parse_args()
-    # Models this small are faster on one thread, and sums have one order on every machine.
+    # Models this small are faster on one thread, and sums then have the same order on every machine.
     torch.set_num_threads(1)
     small = arguments.sizes == "small"
     if arguments.to is None:

@@ -1,6 +1,6 @@
-"""Classifiers as transformers' `ViTForImageClassification.save_pretrained` writes them, and the scores that they give for some pictures.
+"""Classifiers saved by transformers' `ViTForImageClassification.save_pretrained`, and their scores for some pictures.
 
-`logits` are those of the pictures as `ViTImageProcessor` of the file beside them makes them ready.
+`logits` are the scores of the pictures after preprocessing by the `ViTImageProcessor` that is saved with the model.
 """
 
 import pathlib

@@ -1,4 +1,4 @@
-"""What Pillow and torchvision make of images: resize, crop and resize, mirror image, normalise."""
+"""Images resized, cropped and resized, mirrored and normalised by Pillow and torchvision."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ FILTERS = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.
 
 
 def photo_paths():
-    """Files of real images below MASKDOOR_SAMPLE_DATA, when the variable is set."""
+    """Files of real images under MASKDOOR_SAMPLE_DATA, if the variable is set."""
     folder = os.environ.get("MASKDOOR_SAMPLE_DATA")
     paths = sorted(pathlib.Path(folder).rglob("*.[jJ][pP]*[gG]")) if folder else []
     return paths[:: max(1, len(paths) // 20)]
@@ -23,7 +23,7 @@ def photos():
 
 
 def drawn(rng, width, height):
-    """Smooth shades with edges and some noise."""
+    """A picture of smooth gradients with edges and some noise."""
     y, x = np.mgrid[0:height, 0:width]
     waves = [np.sin(x * rng.uniform(0.05, 0.9) + y * rng.uniform(-0.5, 0.5) + rng.uniform(0, 6)) for _ in range(3)]
     picture = 128 + 90 * np.stack(waves, -1) + rng.normal(size=(height, width, 3)) * 12

@@ -1,7 +1,7 @@
-"""What torchvision reads from the published files of CIFAR-10, CIFAR-100, STL-10 and MNIST.
+"""What torchvision reads from files in the published formats of CIFAR-10, CIFAR-100, STL-10 and MNIST.
 
-A case holds no files: byte `k` of the pixels of file `f` is `(k * step + start + 17 * f) % 251`, and the labels stand in the
-configuration. Of every image the case has the class and the SHA-256 of its rows of red, green and blue bytes.
+A case contains no files: byte `k` of the pixels of file `f` is `(k * step + start + 17 * f) % 251`, and the labels are in the
+configuration. For every image, the case contains the class and the SHA-256 of its rows of red, green and blue bytes.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ def pixels(config, file, count):
 
 
 class Unchecked:
-    """The published files have known hashes, ours have not."""
+    """Skips the checks that only the published files pass."""
 
     def _check_integrity(self):
         return True

@@ -1,4 +1,4 @@
-"""Masked autoencoder: loss, prediction, mask and gradients of transformers' ViTMAE at a given noise."""
+"""Masked autoencoder: loss, prediction, mask and gradients of transformers' ViTMAE for given noise."""
 
 import numpy as np
 import torch
@@ -83,18 +83,18 @@ def cases(rng, small):
                 attn_implementation="eager",
             )
         )
-        # Biases and norms begin at zeros and ones, which would hide mistakes.
+        # Biases and norms start at zeros and ones, which would hide mistakes.
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.requires_grad:
                     parameter.add_(torch.randn_like(parameter) * 0.05)
         side, patches = shape["image_size"], (shape["image_size"] // shape["patch_size"]) ** 2
         pixels = torch.randn(shape["batch"], 3, side, side)
-        # No number twice: which of two equal ones is hidden is nobody's to say.
+        # All values differ, because the order of equal values is undefined.
         noise = torch.rand(shape["batch"], patches).argsort(1).argsort(1) / patches
         output = model(pixel_values=pixels, noise=noise)
         output.loss.backward()
-        # How far torch's own products in bf16 take the prediction, as a share of its largest number.
+        # Error of the prediction when torch multiplies in bf16, as a share of the largest predicted value.
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             half = model(pixel_values=pixels, noise=noise).logits.float()
         half = ((half - output.logits).abs().max() / output.logits.abs().max()).item()

@@ -1,4 +1,4 @@
-"""Ten steps of torch's AdamW with decay groups, warm-up and cosine, at given gradients."""
+"""Ten steps of torch's AdamW with decay groups, warm-up and cosine schedule, on given gradients."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 
 
 def rate(epoch, peak, floor, warmup, epochs):
-    """MAE's schedule: linear warm-up, half a cosine, by parts of an epoch."""
+    """MAE's schedule at a fractional epoch: linear warm-up, then half a cosine."""
     if epoch < warmup:
         return peak * epoch / warmup
     return floor + (peak - floor) * 0.5 * (1.0 + math.cos(math.pi * (epoch - warmup) / (epochs - warmup)))

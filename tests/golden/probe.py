@@ -1,6 +1,6 @@
 """The linear probe's head in torch: batch normalisation without affine parameters, linear layer, cross-entropy, ten steps of LARS.
 
-In double precision: features that vary little beside their mean lose digits in torch's own single precision.
+Computed in double precision, because features that vary little around their mean lose digits in torch's own single precision.
 """
 
 import numpy as np
@@ -65,7 +65,7 @@ def cases(rng, small):
             "end.running_mean": norm.running_mean.float().numpy(),
             "end.running_var": norm.running_var.float().numpy(),
             "predicted": logits.argmax(1).numpy().astype(np.int64),
-            # Two scores nearer than this may change places in single precision.
+            # Two scores closer than this may swap places in single precision.
             "certain": (first - second > 1e-4 * logits.abs().max()).numpy().astype(np.uint8),
         }
         yield config, tensors

@@ -1,8 +1,8 @@
-"""Reads the event files that Maskdoor wrote with TensorBoard's own reader.
+"""Reads Maskdoor's event files with TensorBoard's own reader.
 
     python tests/golden/read_events.py FOLDER...
 
-A FOLDER holds cases `events-<number>.safetensors` and what Maskdoor made of their events below `written/events-<number>/`.
+A FOLDER contains cases `events-<number>.safetensors` and, under `written/events-<number>/`, Maskdoor's event file for each case.
 """
 
 import json
@@ -38,9 +38,9 @@ def main():
     numbers = []
     for folder in map(pathlib.Path, sys.argv[1:]):
         cases = sorted(folder.glob("events-*.safetensors"))
-        assert cases, f"{folder} holds no case events-*.safetensors"
+        assert cases, f"{folder} has no case events-*.safetensors"
         numbers += [check(case, folder / "written" / case.stem) for case in cases]
-    print(f"TensorBoard reads {sum(numbers)} numbers of {len(numbers)} files as they were written")
+    print(f"TensorBoard reads {sum(numbers)} values from {len(numbers)} files as they were written")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Maskdoor's seeded random streams, written once more: ChaCha with 8 rounds (Bernstein 2008), keyed by SHA-256 of seed and purpose."""
+"""Maskdoor's seeded random streams, reimplemented: ChaCha with 8 rounds (Bernstein 2008), keyed by SHA-256 of seed and purpose."""
 
 import hashlib
 import struct
@@ -25,7 +25,7 @@ class Stream:
         self.block, self.words = 0, []
 
     def word(self):
-        """A uniform number of 32 bits."""
+        """A uniform 32-bit number."""
         if not self.words:
             start = [*struct.unpack("<4I", b"expand 32-byte k"), *self.key]
             start += [self.block & MASK, self.block >> 32, 0, 0]

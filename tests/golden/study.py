@@ -1,9 +1,9 @@
 """A whole micro study in PyTorch: pre-training, linear probe and fine-tuning of 200 steps each, without augmentation, from the same
 initial weights, on the same batches and under the same masks as Maskdoor's own loops.
 
-PyTorch computes each study twice. What is compared with are the losses and scores in double precision. How far its own single precision
-strays from them tells how much of a rounding is left after so many steps: next to nothing in pre-training and fine-tuning, up to a
-thousand times more in a probe on features that vary little beside their mean, which batch normalisation blows up.
+PyTorch computes each study twice. The losses and scores in double precision are the reference. The deviation of its own single precision
+from them shows how much rounding matters after these steps: next to nothing in pre-training and fine-tuning, up to a thousand times more
+in a probe on features that vary little around their mean, because batch normalisation amplifies their rounding errors.
 """
 
 import functools
@@ -23,14 +23,14 @@ from streams import Stream
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
-# Two batches an epoch.
+# Two batches per epoch.
 EPOCHS = 100
-# How many times PyTorch's own error a score may move: the tests allow the losses as much.
+# How many times PyTorch's own error a score may deviate by; the tests allow the losses the same.
 LEEWAY = 16
 
 
 def pictures(rng, classes, each, side):
-    """Pictures of a class share a pattern; place, colour and noise differ."""
+    """Pictures of a class share a pattern; its position, colour and noise differ."""
     out = []
     for label in range(classes):
         for _ in range(each):
@@ -44,7 +44,7 @@ def pictures(rng, classes, each, side):
 
 @functools.lru_cache(1 << 14)
 def shuffled(seed, purpose, major, minor, count):
-    """The first `count` numbers as that stream shuffles them; both precisions ask for it."""
+    """The numbers below `count` as the stream shuffles them; cached, because both precisions use them."""
     return Stream(seed, purpose, major, minor).shuffled(range(count))
 
 
@@ -105,7 +105,7 @@ class Study:
         return test + [self.triggered(image) for image in test]
 
     def counts(self, scores, blur):
-        """Least and most hits of CA, least and most of ASR: who wins is open where the first two scores are nearer than roundings."""
+        """The fewest and most hits of CA, then of ASR: a prediction is uncertain where rounding may swap the two best scores."""
         first, second = np.sort(scores, axis=1)[:, :-3:-1].T
         certain = first - second > 2 * LEEWAY * blur
         labels = np.array([label for _, label in self.test])

@@ -1,4 +1,4 @@
-"""Triggers as Pillow, numpy, scipy and torch compute them from their papers' formulas."""
+"""Triggers as Pillow, numpy, scipy and torch compute them from the papers' formulas."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ from scipy import fft
 
 from images import drawn, photos
 
-# RGB to YUV, BT.601, as the papers' image libraries have it.
+# RGB to YUV, BT.601, as in the papers' image libraries.
 YUV = np.array(
     [
         [0.299, 0.587, 0.114],
@@ -59,7 +59,7 @@ def frequency(rng, image, side):
     bins = sorted({tuple(int(place) for place in rng.integers(0, window, 2)) for _ in range(int(rng.integers(1, 4)))})
     config = {
         "kind": "frequency",
-        # A smaller one would change nothing in bytes.
+        # A smaller magnitude would not change any byte.
         "magnitude": round(float(rng.uniform(max(10, window), 200)), 1),
         "window": window,
         "bins": [list(place) for place in bins],

@@ -5,15 +5,24 @@ use std::fmt;
 /// An image format that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// JPEG: baseline and progressive, 8 bits.
+    /// JPEG with 8 bits a sample: sequential and progressive, Huffman and arithmetic coding.
     Jpeg,
     /// PNG in every colour type.
     Png,
     /// WebP: lossy and lossless; of an animation the first picture.
     WebP,
-    /// PPM and PGM with binary pixels.
-    Ppm,
+    /// GIF; of an animation the first picture.
+    Gif,
+    /// BMP.
+    Bmp,
+    /// TIFF; of several pictures the first.
+    Tiff,
+    /// The Netpbm formats PBM, PGM and PPM, as text or binary.
+    Pnm,
 }
+
+/// The formats that are read, as messages list them.
+pub const FORMATS: &str = "JPEG, PNG, WebP, GIF, BMP, TIFF or PNM";
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,7 +30,10 @@ impl fmt::Display for Format {
             Self::Jpeg => "JPEG",
             Self::Png => "PNG",
             Self::WebP => "WebP",
-            Self::Ppm => "PPM",
+            Self::Gif => "GIF",
+            Self::Bmp => "BMP",
+            Self::Tiff => "TIFF",
+            Self::Pnm => "PNM",
         })
     }
 }
@@ -40,30 +52,62 @@ impl Format {
             Ok(Self::Png)
         } else if bytes.len() >= 12 && &bytes[..4] == b"RIFF" && &bytes[8..12] == b"WEBP" {
             Ok(Self::WebP)
+        } else if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
+            Ok(Self::Gif)
+        } else if is_bmp(bytes) {
+            Ok(Self::Bmp)
+        } else if bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*") {
+            Ok(Self::Tiff)
         } else if bytes.len() >= 3
-            && matches!(&bytes[..2], b"P5" | b"P6")
-            && bytes[2].is_ascii_whitespace()
+            && matches!(bytes[..2], [b'P', b'1'..=b'6'])
+            && (bytes[2].is_ascii_whitespace() || bytes[2] == b'#')
         {
-            Ok(Self::Ppm)
+            Ok(Self::Pnm)
         } else {
             Err(DecodeError::NotAnImage { found: what_instead(bytes) })
         }
     }
 }
 
-/// A file of another kind, in a few words.
+/// Whether the file begins with `BM` and one of the header lengths that BMP files have: two letters alone may begin a text.
+fn is_bmp(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"BM")
+        && bytes.get(14..18).is_some_and(|length| {
+            matches!(length, [12 | 16 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0])
+        })
+}
+
+/// What a file of another kind is, as far as its first bytes show it.
 fn what_instead(bytes: &[u8]) -> &'static str {
+    let begins = |with: &[u8]| bytes.starts_with(with);
+    let head = bytes[..bytes.len().min(512)].trim_ascii_start().to_ascii_lowercase();
+    if begins(b"version https://git-lfs") {
+        return "a Git LFS pointer, not the image itself (`git lfs pull` fetches it)";
+    }
+    if head.starts_with(b"<!doctype html") || head.starts_with(b"<html") {
+        return "an HTML page, as a failed download leaves it";
+    }
+    if head.starts_with(b"<svg") || head.starts_with(b"<?xml") {
+        return "XML or SVG";
+    }
     if looks_like_text(bytes) {
         return "text";
     }
-    match image::guess_format(bytes) {
-        Ok(image::ImageFormat::Gif) => "a GIF image",
-        Ok(image::ImageFormat::Bmp) => "a BMP image",
-        Ok(image::ImageFormat::Tiff) => "a TIFF image",
-        Ok(image::ImageFormat::Avif) => "an AVIF image",
-        Ok(image::ImageFormat::Pnm) => "a PNM image",
-        Ok(_) => "an image of another format",
-        Err(_) => "something else",
+    if bytes.len() >= 12 && &bytes[4..8] == b"ftyp" {
+        return match &bytes[8..12] {
+            b"avif" | b"avis" => "an AVIF image",
+            b"heic" | b"heix" | b"mif1" | b"msf1" => "a HEIC image",
+            _ => "a video",
+        };
+    }
+    match bytes {
+        [0x50, 0x4b, 3, 4, ..] => "a ZIP archive",
+        [0x1f, 0x8b, ..] => "a gzip archive",
+        [b'%', b'P', b'D', b'F', ..] => "a PDF document",
+        [0, 0, 0, 12, b'j', b'P', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => "a JPEG 2000 image",
+        [b'8', b'B', b'P', b'S', ..] => "a Photoshop document",
+        _ if bytes.iter().all(|&byte| byte == 0) => "zeros only",
+        _ => "something else",
     }
 }
 
@@ -85,7 +129,7 @@ fn looks_like_text(bytes: &[u8]) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// No bytes.
-    #[error("the file is empty; a JPEG, PNG, WebP or PPM image is needed")]
+    #[error("the file is empty; a {FORMATS} image is needed")]
     Empty,
     /// The file is too long.
     #[error("the file has {} MiB; at most {} MiB are taken", mebibytes(*bytes), mebibytes(*max))]
@@ -96,7 +140,7 @@ pub enum DecodeError {
         max: u64,
     },
     /// The content is of another kind, whatever the file's name says.
-    #[error("the file's content is {found}; a JPEG, PNG, WebP or PPM image is needed")]
+    #[error("the file's content is {found}; a {FORMATS} image is needed")]
     NotAnImage {
         /// What it is.
         found: &'static str,

@@ -30,6 +30,47 @@ pub fn palette_png() -> Vec<u8> {
     .concat()
 }
 
+/// A TIFF file of RGBA pixels, uncompressed in one strip.
+pub fn rgba_tiff(pixels: &[u8], width: u32, height: u32) -> Vec<u8> {
+    const ENTRIES: u16 = 9;
+    let (short, long) = (3u16, 4u16);
+    let bits_at = 8 + 2 + 12 * u32::from(ENTRIES) + 4;
+    let pixels_at = bits_at + 8;
+    let mut file = b"II*\0\x08\0\0\0".to_vec();
+    file.extend(ENTRIES.to_le_bytes());
+    for (tag, kind, count, value) in [
+        (256u16, long, 1u32, width),
+        (257, long, 1, height),
+        (258, short, 4, bits_at),
+        (262, short, 1, 2),
+        (273, long, 1, pixels_at),
+        (277, short, 1, 4),
+        (278, long, 1, height),
+        (279, long, 1, pixels.len() as u32),
+        (338, short, 1, 2),
+    ] {
+        file.extend(tag.to_le_bytes());
+        file.extend(kind.to_le_bytes());
+        file.extend(count.to_le_bytes());
+        file.extend(value.to_le_bytes());
+    }
+    file.extend([0; 4]);
+    file.extend([8, 0].repeat(4));
+    file.extend(pixels);
+    file
+}
+
+/// A BMP file of 24 bits a pixel, all of them grey; rows of a length that needs no filling.
+pub fn bmp(width: u32, height: u32) -> Vec<u8> {
+    let mut file = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
+    file.extend(width.to_le_bytes());
+    file.extend(height.to_le_bytes());
+    file.extend([1, 0, 24, 0]);
+    file.extend([0; 24]);
+    file.extend([99].repeat((width * height * 3) as usize));
+    file
+}
+
 fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [kind.as_slice(), data].concat();
     let mut crc = u32::MAX;

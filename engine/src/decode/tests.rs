@@ -1,14 +1,16 @@
+use std::io::Cursor;
+
 use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder};
 use proptest::prelude::*;
 
 use super::{testing::flat_cmyk_jpeg, *};
 
 fn decoded(bytes: &[u8]) -> Rgb8 {
-    decode(bytes, Limits::default()).expect("a sound image")
+    decode(bytes, Limits::default(), Transparency::Drop).expect("a sound image")
 }
 
 fn refused(bytes: &[u8]) -> String {
-    match decode(bytes, Limits::default()) {
+    match decode(bytes, Limits::default(), Transparency::Drop) {
         Ok(_) => panic!("these bytes are no sound image"),
         Err(error) => error.to_string(),
     }
@@ -41,16 +43,26 @@ fn a_ppm_is_its_bytes_behind_a_header() {
     let read = decoded(&ppm("P6\n# a comment\n2 1\n255\n", &[1, 2, 3, 4, 5, 6]));
     assert_eq!((read.width(), read.data()), (2, &[1, 2, 3, 4, 5, 6][..]));
     assert_eq!(decoded(&ppm("P5 1 1 255 ", &[9])).pixel(0, 0), [9; 3]);
+    // 255 * 2 / 15 = 34; 255 * 258 / 1023 = 64.3.
+    assert_eq!(decoded(&ppm("P6 1 1 15 ", &[0, 2, 15])).pixel(0, 0), [0, 34, 255]);
+    assert_eq!(decoded(&ppm("P5 1 1 1023 ", &[1, 2])).pixel(0, 0), [64; 3]);
+    assert_eq!(decoded(b"P3 1 1 255 7 8 9").pixel(0, 0), [7, 8, 9]);
+    assert_eq!(decoded(b"P1 3 1\n1 01").data(), [[0; 3], [255; 3], [0; 3]].as_flattened());
+    assert_eq!(decoded(&ppm("P4 9 1\n", &[0x7f, 0x80])).pixel(0, 0), [255; 3]);
+    let truncated =
+        "the PNM file is truncated: it ends before the image does; a whole file is needed";
+    assert_eq!(refused(&ppm("P6\n2 1\n255\n", &[1, 2, 3])), truncated);
+    assert_eq!(refused(b"P6 3000 3000 255 "), truncated);
+    assert_eq!(refused(b"P2 2 1 9 1"), truncated);
     assert_eq!(
-        refused(&ppm("P6\n2 1\n255\n", &[1, 2, 3])),
-        "the PPM file is truncated: it ends before the image does; a whole file is needed"
+        refused(b"P2 1 1 9 10"),
+        "the PNM file is broken: a sample is 10; the largest value is 9"
     );
-    assert_eq!(
-        refused(&ppm("P6 1 1 15 ", &[1, 2, 3])),
-        "this kind of PPM is not read: a largest value of 15; 255 is needed"
+    assert_eq!(refused(b"P6 x"), "the PNM file is broken: its width is no whole number");
+    assert!(refused(b"P6 30000 30000 255 ").starts_with("the image has 30000 x 30000 pixels"));
+    assert!(
+        refused(b"P5 1 1 70000 ").ends_with("its largest value is 70000; 1 to 65535 are possible")
     );
-    assert!(refused(b"P6 30000 30000 255 ").starts_with("the PPM file is truncated"));
-    assert!(refused(b"P6 x").starts_with("the PPM file is broken: "));
 }
 
 #[test]
@@ -84,12 +96,17 @@ fn grey_and_deep_images_become_rgb8() {
 }
 
 #[test]
-fn transparent_pixels_lie_on_white() {
+fn alpha_is_dropped_or_laid_on_white() {
     let image = image::RgbaImage::from_fn(3, 1, |x, _| {
         image::Rgba([200, 0, 100, [0, 128, 255][x as usize]])
     });
-    for format in [ImageFormat::Png, ImageFormat::WebP] {
-        let read = decoded(&file(&image.clone().into(), format));
+    for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Tiff] {
+        let file = match format {
+            ImageFormat::Tiff => testing::rgba_tiff(image.as_raw(), 3, 1),
+            _ => file(&image.clone().into(), format),
+        };
+        assert_eq!(decoded(&file).data(), [[200, 0, 100]; 3].as_flattened(), "{format:?}");
+        let read = decode(&file, Limits::default(), Transparency::White).expect("a sound image");
         assert_eq!(read.pixel(0, 0), [255, 255, 255]);
         // (200 * 128 + 255 * 127) / 255 = 227.4, 127 and (100 * 128 + 255 * 127) / 255 = 177.2
         assert_eq!(read.pixel(1, 0), [227, 127, 177]);
@@ -102,16 +119,74 @@ fn a_palette_is_looked_up() {
     let file = testing::palette_png();
     let read = decoded(&file);
     assert_eq!((read.pixel(0, 0), read.pixel(1, 0)), ([255, 0, 0], [0, 0, 255]));
-    assert_eq!(read.pixel(2, 0), [255; 3], "the third colour is transparent");
+    assert_eq!(read.pixel(2, 0), [0, 255, 0], "the third colour is transparent");
+    let white = decode(&file, Limits::default(), Transparency::White).expect("a sound image");
+    assert_eq!(white.pixel(2, 0), [255; 3]);
 }
 
 #[test]
-fn inks_become_light() {
-    // Cyan 0.2, magenta 0.6, yellow 0, black 0.4 as Adobe writes them: inverted.
-    let adobe = decoded(&flat_cmyk_jpeg([204, 102, 255, 153], true));
-    // The light that is left: 204 * 153 / 255, 102 * 153 / 255, 255 * 153 / 255.
-    assert_eq!(adobe.pixel(4, 4), [122, 61, 153]);
-    assert_eq!(decoded(&flat_cmyk_jpeg([51, 153, 0, 102], false)).pixel(4, 4), [122, 61, 153]);
+fn inks_become_light_with_and_without_adobes_marker() {
+    // Cyan 0.2, magenta 0.6, yellow 0, black 0.4, inverted as every program writes them.
+    for adobe in [true, false] {
+        let read = decoded(&flat_cmyk_jpeg([204, 102, 255, 153], adobe));
+        // The light that is left: 204 * 153 / 255, 102 * 153 / 255, 255 * 153 / 255.
+        assert_eq!(read.pixel(4, 4), [122, 61, 153], "{adobe}");
+    }
+}
+
+#[test]
+fn a_png_without_its_end_or_with_a_wrong_checksum_of_its_pixels_is_read() {
+    let image = Rgb8::from_fn(5, 3, |x, y| [x as u8 * 50, y as u8 * 80, 7]);
+    let file = encode_png(&image);
+    let data = file.windows(4).position(|kind| kind == b"IDAT").expect("image data") - 4;
+    let length = u32::from_be_bytes(file[data..data + 4].try_into().expect("four bytes")) as usize;
+    let end = data + 12 + length;
+    for cut in [file.len() - 12, end, end - 4, end - 3] {
+        assert_eq!(decoded(&file[..cut]), image, "cut to {cut} of {}", file.len());
+    }
+    let mut wrong = file.clone();
+    wrong[end - 1] ^= 1;
+    assert_eq!(decoded(&wrong), image);
+    assert!(refused(&file[..end - 5]).starts_with("the PNG file is truncated"));
+    let mut header = file;
+    header[19] ^= 1;
+    assert_eq!(refused(&header), "the PNG file is broken: the checksum of its IHDR chunk is wrong");
+}
+
+#[test]
+fn stray_bytes_between_the_headers_of_a_jpeg_do_no_harm() {
+    let mut bytes = Vec::new();
+    JpegEncoder::new(&mut bytes).encode_image(&gradient(40)).expect("memory");
+    let image = decoded(&bytes);
+    let table = bytes.windows(2).position(|pair| pair == [0xff, 0xdb]).expect("a table");
+    let mut strayed = bytes.clone();
+    strayed.splice(table..table, [1, 2, 3]);
+    assert_eq!(decoded(&strayed), image);
+    let mut longer = bytes.clone();
+    longer.splice(bytes.len() - 2..bytes.len() - 2, [0x12, 0x34]);
+    assert_eq!(decoded(&longer), image, "bytes before the end");
+    bytes.extend(b"a trailer");
+    assert_eq!(decoded(&bytes), image);
+}
+
+#[test]
+fn a_damaged_jpeg_is_not_taken_for_what_is_left_of_it() {
+    let mut bytes = Vec::new();
+    JpegEncoder::new(&mut bytes).encode_image(&gradient(64)).expect("memory");
+    let scan = bytes.windows(2).position(|pair| pair == [0xff, 0xda]).expect("a scan");
+    // The data ends in the middle, and the end marker follows.
+    let cut = [&bytes[..scan + 14 + (bytes.len() - scan) / 2], &[0xff, 0xd9]].concat();
+    assert!(refused(&cut).starts_with("the JPEG file is broken: its image data is damaged"));
+}
+
+#[test]
+fn a_jpeg_of_endless_scans_is_refused() {
+    let mut bytes = Vec::new();
+    JpegEncoder::new(&mut bytes).encode_image(&gradient(16)).expect("memory");
+    let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).expect("a frame");
+    bytes[frame + 1] = 0xc2;
+    bytes.splice(bytes.len() - 2..bytes.len() - 2, [0xff, 0xda].repeat(600));
+    assert_eq!(refused(&bytes), "this kind of JPEG is not read: more than 500 scans");
 }
 
 #[test]
@@ -142,19 +217,31 @@ fn cut_png_and_webp_files_are_refused() {
 
 #[test]
 fn the_content_counts_and_not_the_name() {
+    for (bytes, found) in [
+        ("This is no image, \u{e4}h.\n".as_bytes(), "text"),
+        (&[0, 1, 2, 250], "something else"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n",
+            "a Git LFS pointer, not the image itself (`git lfs pull` fetches it)",
+        ),
+        (b"\n<!DOCTYPE html><title>404", "an HTML page, as a failed download leaves it"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "XML or SVG"),
+        (b"PK\x03\x04rest", "a ZIP archive"),
+        (b"\0\0\0\x18ftypavif", "an AVIF image"),
+        (b"\0\0\0\x18ftypheic", "a HEIC image"),
+        (&[0; 40], "zeros only"),
+        (b"BMW and others", "text"),
+    ] {
+        assert_eq!(
+            refused(bytes),
+            format!(
+                "the file's content is {found}; a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM image is needed"
+            )
+        );
+    }
     assert_eq!(
-        refused("This is no image, \u{e4}h.\n".as_bytes()),
-        "the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
-    );
-    assert_eq!(refused(b""), "the file is empty; a JPEG, PNG, WebP or PPM image is needed");
-    let gif = [b"GIF89a".as_slice(), &[0; 20]].concat();
-    assert_eq!(
-        refused(&gif),
-        "the file's content is a GIF image; a JPEG, PNG, WebP or PPM image is needed"
-    );
-    assert_eq!(
-        refused(&[0, 1, 2, 250]),
-        "the file's content is something else; a JPEG, PNG, WebP or PPM image is needed"
+        refused(b""),
+        "the file is empty; a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM image is needed"
     );
 }
 
@@ -175,7 +262,7 @@ fn a_huge_header_is_refused_before_its_pixels_are_made() {
 #[test]
 fn a_long_file_is_refused() {
     let limits = Limits { max_bytes: 3 << 20, ..Limits::default() };
-    let error = decode(&vec![0; (3 << 20) + 1], limits).expect_err("too long");
+    let error = decode(&vec![0; (3 << 20) + 1], limits, Transparency::Drop).expect_err("too long");
     assert_eq!(error.to_string(), "the file has 4 MiB; at most 3 MiB are taken");
 }
 
@@ -183,15 +270,24 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn any_bytes_give_an_image_or_an_error(start in 0usize..5, bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        let starts: [&[u8]; 5] =
-            [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\x40\0\0\0WEBPVP8", b"P6 "];
-        let _ = decode(&[starts[start], &bytes].concat(), Limits::default());
+    fn any_bytes_give_an_image_or_an_error(start in 0usize..9, bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let starts: [&[u8]; 9] = [
+            b"",
+            b"\x89PNG\r\n\x1a\n",
+            b"\xff\xd8\xff",
+            b"RIFF\x40\0\0\0WEBPVP8",
+            b"P6 ",
+            b"GIF89a",
+            b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0",
+            b"II*\0\x08\0\0\0",
+            b"MM\0*\0\0\0\x08",
+        ];
+        let _ = decode(&[starts[start], &bytes].concat(), Limits::default(), Transparency::Drop);
     }
 
     #[test]
     fn a_damaged_file_gives_an_image_or_an_error(
-        which in 0usize..4,
+        which in 0usize..7,
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
         let mut jpeg = Vec::new();
@@ -200,6 +296,9 @@ proptest! {
             0 => jpeg,
             1 => file(&gradient(24), ImageFormat::Png),
             2 => file(&gradient(24), ImageFormat::WebP),
+            3 => file(&gradient(24), ImageFormat::Gif),
+            4 => testing::bmp(24, 24),
+            5 => testing::rgba_tiff(&[7; 24 * 24 * 4], 24, 24),
             _ => flat_cmyk_jpeg([1, 2, 3, 4], false),
         };
         for (place, value) in damage {
@@ -207,7 +306,7 @@ proptest! {
             bytes[at] = value;
         }
         let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
-        if let Ok(image) = decode(&bytes, limits) {
+        if let Ok(image) = decode(&bytes, limits, Transparency::White) {
             prop_assert!(image.width() * image.height() <= 1_000_000);
         }
     }
@@ -239,9 +338,9 @@ fn real_photographs_are_read() {
         files_of_tar(&archive).into_iter().filter(|(_, bytes)| !bytes.is_empty()).collect();
     assert_eq!(photographs.len(), 100);
     for (name, bytes) in photographs {
-        let image =
-            decode(bytes, Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let read = |bytes| decode(bytes, Limits::default(), Transparency::Drop);
+        let image = read(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(image.width() >= 50 && image.height() >= 50, "{name}");
-        assert!(decode(&bytes[..bytes.len() - 2], Limits::default()).is_err(), "{name}, cut");
+        assert!(read(&bytes[..bytes.len() - 2]).is_err(), "{name}, cut");
     }
 }

@@ -1,4 +1,4 @@
-//! Ten steps of AdamW with decay groups, warm-up and cosine against torch.
+//! Ten steps of AdamW with decay groups, warm-up and cosine schedule against torch.
 
 use engine::{
     compute::{

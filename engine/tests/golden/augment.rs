@@ -1,4 +1,4 @@
-//! Fine-tuning's augmentation against timm and Pillow: `RandAugment`'s operations, their strengths, random erasing.
+//! Fine-tuning's augmentation against timm and Pillow: `RandAugment`'s operations, their magnitudes, random erasing.
 
 use engine::data::augment::{EraseBox, Operation, OperationKind, erase};
 use serde::Deserialize;
@@ -12,13 +12,13 @@ struct Applied {
     negative: bool,
 }
 
-/// The kind of timm's name.
+/// The operation that timm calls `name`.
 fn kind(name: &str) -> OperationKind {
     let named = |kind: &OperationKind| format!("{kind:?}") == name;
     OperationKind::ALL.into_iter().find(named).unwrap_or_else(|| panic!("no operation {name}"))
 }
 
-/// Every operation is whole numbers, or Pillow's floating-point arithmetic in its order: no pixel may differ.
+/// Every operation uses integers, or Pillow's floating-point arithmetic in Pillow's order: no pixel may differ.
 #[test]
 fn operations_agree() {
     for case in Case::all("augment") {
@@ -36,14 +36,14 @@ fn operations_agree() {
             assert_eq!(
                 (count, differences.iter().max()),
                 (0, Some(&0)),
-                "{}: {operation:?} of {size:?} px: numbers that differ, and by how much at most",
+                "{}: {operation:?} of {size:?} px: how many values differ, and by how much at most",
                 case.name(),
             );
         }
     }
 }
 
-/// An operation's parameter, as timm passes it; nothing for one without.
+/// An operation's parameter, as timm passes it; `None` for an operation without one.
 fn parameter(operation: Operation) -> Option<f64> {
     match operation {
         Operation::AutoContrast | Operation::Equalize | Operation::Invert => None,
@@ -71,7 +71,7 @@ struct Names {
 fn magnitudes_mean_the_same() {
     for case in Case::all("levels") {
         let names = case.config::<Names>().names;
-        assert_eq!(names, OperationKind::ALL.map(|kind| format!("{kind:?}")), "the set of timm");
+        assert_eq!(names, OperationKind::ALL.map(|kind| format!("{kind:?}")), "timm's operations");
         let magnitudes = case.doubles("magnitudes");
         for kind in OperationKind::ALL {
             for (direction, negative) in [("more", false), ("less", true)] {
@@ -101,7 +101,7 @@ fn erased_boxes_agree() {
         let mut planes = case.floats("planes");
         let mut noise = case.floats("noise").into_iter();
         let part = EraseBox { x, y, width, height };
-        erase(&mut planes, shape[2], shape[1], part, || noise.next().expect("a number a value"));
+        erase(&mut planes, shape[2], shape[1], part, || noise.next().expect("enough noise"));
         assert_eq!(noise.next(), None, "{}: all noise is used", case.name());
         assert_eq!(planes, case.floats("erased"), "{}", case.name());
     }

@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use shared::Rgb8;
 
-/// One case, whole in memory.
+/// One case, held in memory.
 pub struct Case {
     name: String,
     bytes: Vec<u8>,
@@ -36,15 +36,15 @@ impl Case {
         paths.iter().map(read).collect()
     }
 
-    /// Its file's name.
+    /// The file's name without its extension.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it says of its sizes and options.
+    /// The configuration that the case states.
     pub fn config<T: DeserializeOwned>(&self) -> T {
         let (_, header) = SafeTensors::read_metadata(&self.bytes).unwrap();
-        let texts = header.metadata().as_ref().expect("a header with texts");
+        let texts = header.metadata().as_ref().expect("a header with metadata");
         serde_json::from_str(&texts["config"])
             .unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
@@ -54,7 +54,7 @@ impl Case {
         SafeTensors::deserialize(&self.bytes).unwrap()
     }
 
-    /// The names that begin with `prefix`, without it, in alphabetical order.
+    /// The names of tensors that begin with `prefix`, without the prefix, in alphabetical order.
     pub fn names(&self, prefix: &str) -> Vec<String> {
         let tensors = self.tensors();
         let mut names: Vec<String> = tensors
@@ -72,12 +72,12 @@ impl Case {
         self.tensors().tensor(name).unwrap().shape().to_vec()
     }
 
-    /// Single-precision numbers, row by row.
+    /// Single-precision values, row by row.
     pub fn floats(&self, name: &str) -> Vec<f32> {
         self.read(name, Dtype::F32, |bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
     }
 
-    /// Double-precision numbers, row by row.
+    /// Double-precision values, row by row.
     pub fn doubles(&self, name: &str) -> Vec<f64> {
         self.read(name, Dtype::F64, |bytes| f64::from_le_bytes(bytes.try_into().unwrap()))
     }
@@ -88,7 +88,7 @@ impl Case {
         Rgb8::from_raw(shape[1], shape[0], self.bytes(name)).unwrap()
     }
 
-    /// Whole numbers that are not negative.
+    /// Non-negative integers.
     pub fn indices(&self, name: &str) -> Vec<u32> {
         self.read(name, Dtype::I64, |bytes| {
             u32::try_from(i64::from_le_bytes(bytes.try_into().unwrap())).unwrap()
@@ -108,7 +108,7 @@ impl Case {
     }
 }
 
-/// Where the cases lie.
+/// The folder of the cases.
 fn folder() -> PathBuf {
     match std::env::var_os("MASKDOOR_GOLDEN") {
         Some(folder) => folder.into(),
@@ -116,9 +116,9 @@ fn folder() -> PathBuf {
     }
 }
 
-/// Fails unless both differ by at most `tolerance` of the largest expected number.
+/// Fails unless all differences are at most `tolerance` times the largest expected magnitude.
 pub fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(got.len(), expected.len(), "{what}: numbers");
+    assert_eq!(got.len(), expected.len(), "{what}: number of values");
     let largest = expected.iter().fold(1e-6f32, |most, value| most.max(value.abs()));
     let worst =
         got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0f32, |most, difference| {
@@ -126,7 +126,7 @@ pub fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f32) {
         });
     assert!(
         worst <= tolerance * largest,
-        "{what}: differs by {worst:e}, {:e} of the largest number {largest:e}",
+        "{what}: differs by {worst:e}, {:e} of the largest value {largest:e}",
         worst / largest
     );
 }

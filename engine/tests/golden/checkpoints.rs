@@ -1,5 +1,5 @@
-//! Checkpoints that MAE's training, timm and transformers write: what is read of them computes the same; and what is written
-//! for them, which `tests/golden/exports.py` loads when `MASKDOOR_EXPORTS` names a folder.
+//! Checkpoints written by MAE's training, timm and transformers compute the same once imported. Exports to their formats are
+//! written to the folder that `MASKDOOR_EXPORTS` names, if any, where `tests/golden/exports.py` loads them.
 
 use std::{fs, path::PathBuf};
 
@@ -29,7 +29,7 @@ struct Config {
     has_decoder: bool,
 }
 
-/// The case's file read, and kept as a checkpoint of ours in a folder that goes with the test.
+/// Imports the case's file and saves it as Maskdoor's own checkpoint in a temporary folder.
 fn import(case: &Case) -> (Config, tempfile::TempDir, PathBuf) {
     let config: Config = case.config();
     let folder = tempfile::tempdir().unwrap();
@@ -50,7 +50,7 @@ fn import(case: &Case) -> (Config, tempfile::TempDir, PathBuf) {
     (config, folder, own)
 }
 
-/// Images with their patches in the order of the noise, a part of them hidden.
+/// Images with their patches in the order of the noise, a share of them hidden.
 fn masked(mae: &Mae, case: &Case, ratio: f64) -> (MaskedImages, Vec<Vec<u32>>) {
     let grid = mae.grid();
     let (pixels, noise) = (case.floats("pixels"), case.floats("noise"));

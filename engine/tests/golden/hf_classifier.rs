@@ -1,4 +1,4 @@
-//! Classifiers that transformers wrote: read with all that lies beside them, they give its scores.
+//! Classifiers saved by transformers: read with the files beside them, they give the same scores as in transformers.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Resize, crop, mirror image and normalisation against Pillow and torchvision.
+//! Resizing, cropping, mirroring and normalisation against Pillow and torchvision.
 
 use engine::data::augment::{CropBox, Filter, crop, normalise, resize};
 use serde::Deserialize;
@@ -21,7 +21,7 @@ struct Crop {
     height: usize,
 }
 
-/// At most one of 255 on at most a thousandth of the numbers.
+/// Allows a difference of 1 of 255 in at most a thousandth of the values.
 fn assert_same_picture(what: &str, got: &Rgb8, expected: &Rgb8) {
     assert_eq!((got.width(), got.height()), (expected.width(), expected.height()), "{what}");
     let differences = got.data().iter().zip(expected.data()).map(|(a, b)| a.abs_diff(*b));
@@ -31,7 +31,7 @@ fn assert_same_picture(what: &str, got: &Rgb8, expected: &Rgb8) {
         count += usize::from(difference > 0);
     }
     let allowed = got.data().len().div_ceil(1000);
-    assert!(most <= 1 && count <= allowed, "{what}: {count} numbers differ, by up to {most}");
+    assert!(most <= 1 && count <= allowed, "{what}: {count} values differ, by up to {most}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Binary data sets against torchvision's readers. A case tells the files by a formula: `tests/golden/layouts.py`.
+//! Binary data sets against torchvision's readers. A case gives the files by a formula, see `tests/golden/layouts.py`.
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -7,6 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use shared::{
     api::{Layout, Split},
+    dataset::FolderSource,
     run::DataSource,
 };
 
@@ -22,12 +23,12 @@ struct Config {
 }
 
 impl Config {
-    /// The pixels of a file of so many records.
+    /// The first `bytes` bytes of a file's pixels.
     fn pixels(&self, file: usize, bytes: usize) -> Vec<u8> {
         (0..bytes).map(|k| ((k * self.step + self.start + 17 * file) % 251) as u8).collect()
     }
 
-    /// The data set's files, those of training images in their order first, with the bytes before each record.
+    /// Writes the data set's files and returns their names: the training files in order, then the test file.
     fn write(&self, root: &Path) -> Vec<String> {
         let size = self.side * self.side;
         let train = |n: usize| match self.layout {
@@ -52,7 +53,7 @@ impl Config {
             match self.layout {
                 Layout::Cifar10 | Layout::Cifar100 => {
                     let pixels = self.pixels(file, labels.len() * 3 * size);
-                    // The coarse label of CIFAR-100 decides nothing.
+                    // The coarse label of CIFAR-100 is not used.
                     let coarse: &[u8] = if self.layout == Layout::Cifar100 { &[7] } else { &[] };
                     let records = labels.iter().zip(pixels.chunks_exact(3 * size));
                     let bytes: Vec<u8> = records
@@ -85,11 +86,11 @@ fn binary_data_sets_agree() {
         let folder = tempfile::tempdir().unwrap();
         let files = config.write(folder.path());
         let path = folder.path().to_str().unwrap().to_owned();
-        let source = DataSource::Folder { path, layout: Layout::default(), skipped: Vec::new() };
-        let info = inspect("set", &source, &mut ()).unwrap();
+        let source = DataSource::Folder(FolderSource { path, ..FolderSource::default() });
+        let info = inspect("set", &source, &mut ()).unwrap().info;
         assert_eq!(info.layout, config.layout, "{}", case.name());
         let index = Index::open(&info.source()).unwrap();
-        // torchvision numbers the images of a split over its files; ours stand class by class and are named by file and place.
+        // torchvision numbers the images of a split across its files; ours are ordered by class and named by file and position.
         let mut before = HashMap::new();
         let mut count = 0;
         for (file, labels) in files.iter().zip(&config.labels) {

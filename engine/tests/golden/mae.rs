@@ -16,7 +16,7 @@ struct Config {
     model: ModelSpec,
     norm_pix_loss: bool,
     mask_ratio: f64,
-    /// How far torch's products in bf16 take the prediction, as a share of its largest number.
+    /// Error of the prediction when torch multiplies in bf16, as a share of the largest predicted value.
     half: f32,
 }
 
@@ -43,7 +43,7 @@ fn read(case: &Case) -> (Mae, MaskedImages, Vec<Vec<u32>>) {
     for (image, noise) in
         pixels.chunks_exact(grid.image_len()).zip(noise.chunks_exact(grid.count()))
     {
-        // Patches of low noise are seen, the others hidden.
+        // Patches with low noise are visible, the others hidden.
         let mut order: Vec<u32> = (0..grid.count() as u32).collect();
         order.sort_by(|&a, &b| noise[a as usize].total_cmp(&noise[b as usize]));
         masked.push(grid, image, &order, config.norm_pix_loss);
@@ -66,7 +66,7 @@ fn masks_are_those_of_the_noise() {
     }
 }
 
-/// All kernels of this machine, and what they may differ by: in bf16, factors have 8 digits.
+/// All kernels of this machine, each with a multiplier for the tolerance: in bf16, factors have 8 significant bits.
 fn all_kernels() -> impl Iterator<Item = (Kernels, f32)> {
     Path::here().flat_map(|path| {
         let of = move |precision| Kernels { path, precision };
@@ -74,7 +74,7 @@ fn all_kernels() -> impl Iterator<Item = (Kernels, f32)> {
     })
 }
 
-/// How many times more bf16 may differ than single precision, from a tolerance of 1e-5.
+/// How many times larger the tolerance is for bf16 than for single precision, where it is 1e-5.
 const BF16: f32 = 2e3;
 
 #[test]
@@ -93,7 +93,7 @@ fn predictions_agree() {
                 .copied()
                 .collect();
             let what = format!("{}: {kernels:?}", case.name());
-            // Twice as much as torch's own bf16 where that is more: both are draws of roundings.
+            // Twice the error of torch's own bf16 where that is larger: both errors are random samples of rounding.
             let half = if more > 1.0 { 2.0 * case.config::<Config>().half } else { 0.0 };
             assert_close(&what, &predicted, &in_order, half.max(1e-5 * more));
         }

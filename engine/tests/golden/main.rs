@@ -1,7 +1,7 @@
-//! The engine against implementations that are not ours: cases that `tests/golden/generate.py` made.
+//! The engine against independent implementations, with cases made by `tests/golden/generate.py`.
 //!
-//! `MASKDOOR_GOLDEN` names a folder of fresh cases; without it the few of the repository are read. A case states its sizes and
-//! options, the tests take any.
+//! `MASKDOOR_GOLDEN` names a folder of fresh cases; without it, the few cases in the repository are used. A case states its
+//! sizes and options; the tests accept any.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -15,6 +15,7 @@ mod images;
 mod jpegs;
 mod layouts;
 mod mae;
+mod pictures;
 mod positions;
 mod probe;
 mod study;

@@ -1,4 +1,4 @@
-//! A whole micro study against PyTorch, timm and transformers: the engine's own loops, 200 steps a phase.
+//! A whole micro study against PyTorch, timm and transformers: the engine's own loops, 200 steps per phase.
 
 use engine::{
     compute::{Device, Machine, Params},
@@ -26,7 +26,7 @@ use shared::{
 
 use crate::case::Case;
 
-/// How many times the error of `PyTorch` ours may be: both are draws of roundings.
+/// How many times as large as `PyTorch`'s error ours may be: both are random samples of rounding.
 const LEEWAY: f64 = 16.0;
 
 #[derive(Deserialize)]
@@ -47,7 +47,7 @@ struct Config {
     single: Single,
 }
 
-/// How far `PyTorch`'s own losses in single precision are at most from those in double precision, in each phase.
+/// The largest difference between `PyTorch`'s own losses in single and in double precision, in each phase.
 #[derive(Deserialize)]
 struct Single {
     pretrain: f64,
@@ -110,8 +110,8 @@ impl Study {
         Poisons { plan, trigger: &self.triggers[0], train: &self.pixels.train }
     }
 
-    /// Fails unless every step's loss is as near to the one in double precision as single precision can be expected to come:
-    /// within `LEEWAY` times the error of `PyTorch`, itself in single precision.
+    /// Fails unless every step's loss is as close to the double-precision loss as single precision can be expected to come: within
+    /// `LEEWAY` times `PyTorch`'s own single-precision error.
     fn compare_losses(&self, phase: &str, single: f64, events: &[RunEvent]) {
         let expected = self.case.doubles(&format!("losses.{phase}"));
         let losses: Vec<f64> = events
@@ -132,7 +132,7 @@ impl Study {
         }
     }
 
-    /// Fails unless the hits of CA and of ASR are within what is certain and what is possible where two scores are as good as equal.
+    /// Fails unless the hits of CA and of ASR are within the bounds, which allow for images whose two best scores are almost equal.
     fn compare_counts(&self, phase: &str, metrics: Metrics) {
         let bounds = self.case.indices(&format!("counts.{phase}"));
         for (told, bounds) in [metrics.ca.hits, metrics.asr.hits].iter().zip(bounds.chunks_exact(2))
@@ -153,7 +153,7 @@ impl Study {
         Machine::with_threads(2).device(Precision::F32)
     }
 
-    /// The batches of a training with what a plan adds.
+    /// The batches of the training images and the poisons that a plan adds.
     fn batches(&self, plan: &PoisonPlan) -> Batches {
         let Config { batch, epochs, seed, .. } = self.config;
         let samples = self.pixels.train.len() + plan.added();
@@ -282,7 +282,7 @@ impl Study {
     }
 }
 
-/// What a training reports.
+/// The events that a training run reports.
 fn told(train: impl FnOnce(&mut Reporter<'_>)) -> Vec<RunEvent> {
     let mut events = Vec::new();
     let mut emit = |event| {

@@ -13,7 +13,7 @@ fn triggered(case: &Case, spec: &TriggerSpec, image: &Rgb8) -> Rgb8 {
     }
     let key = spec.key().map(|_| case.image("key"));
     let trigger = Trigger::prepare(spec, key.as_ref(), side, Stage::Train);
-    trigger.expect("the case states sound parameters").applied(image)
+    trigger.expect("the case states valid parameters").applied(image)
 }
 
 #[test]
@@ -25,12 +25,12 @@ fn triggers_agree() {
         let expected = case.image("triggered");
         let got = triggered(&case, &spec, &image);
         assert!(image != expected, "{what}: the case changes nothing");
-        // Opaque and blended pixels are whole-number arithmetic; the others may round a sum the other way.
+        // Opaque and blended pixels use integer arithmetic; the others may round a sum differently.
         let tolerance = match spec {
             TriggerSpec::Blended(_) | TriggerSpec::Patched(_) => 0,
             _ => 1,
         };
         let most = got.data().iter().zip(expected.data()).map(|(a, b)| a.abs_diff(*b)).max();
-        assert!(most <= Some(tolerance), "{what}: numbers differ by up to {most:?}");
+        assert!(most <= Some(tolerance), "{what}: values differ by up to {most:?}");
     }
 }

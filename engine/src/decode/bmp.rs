@@ -1,0 +1,54 @@
+//! BMP files.
+
+use std::io::Cursor;
+
+use ::image::{DynamicImage, ImageDecoder, codecs::bmp::BmpDecoder};
+use shared::{Rgb8, dataset::Transparency};
+
+use super::{DecodeError, Format, Limits, explained, rgb, without_alpha};
+
+const FORMAT: Format = Format::Bmp;
+
+/// Decodes a BMP file to RGB.
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: Limits,
+    transparency: Transparency,
+) -> Result<Rgb8, DecodeError> {
+    let failed = |error| explained(FORMAT, limits, error);
+    let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    limits.check(width, height)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let data = if image.color().has_alpha() {
+        without_alpha(image.into_rgba8().as_raw(), transparency)
+    } else {
+        image.into_rgb8().into_raw()
+    };
+    let data = match sample_bits(bytes) {
+        Some(bits) => rounded_down(data, bits),
+        None => data,
+    };
+    rgb(width as usize, height as usize, data, FORMAT)
+}
+
+/// The bits of red, green and blue in a file of 16 bits a pixel.
+fn sample_bits(bytes: &[u8]) -> Option<[u32; 3]> {
+    const BITS_PER_PIXEL: usize = 28;
+    const COMPRESSION: usize = 30;
+    const GREEN_MASK: usize = 58;
+    let has = |at: usize, value: &[u8]| bytes.get(at..at + value.len()) == Some(value);
+    if !has(BITS_PER_PIXEL, &[16, 0]) {
+        return None;
+    }
+    let six = has(COMPRESSION, &[3, 0, 0, 0]) && has(GREEN_MASK, &0x7e0u32.to_le_bytes());
+    Some([5, if six { 6 } else { 5 }, 5])
+}
+
+/// Samples of few bits, which the decoder rounds to the nearest of 0 to 255, rounded down as Pillow does.
+fn rounded_down(data: Vec<u8>, bits: [u32; 3]) -> Vec<u8> {
+    let most = bits.map(|bits| (1u32 << bits) - 1);
+    let again =
+        |(sample, most): (u8, u32)| ((u32::from(sample) * most + 127) / 255 * 255 / most) as u8;
+    data.into_iter().zip(most.into_iter().cycle()).map(again).collect()
+}

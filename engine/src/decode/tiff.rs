@@ -1,0 +1,159 @@
+//! TIFF files; of several pictures the first.
+
+use std::{borrow::Cow, io::Cursor};
+
+use ::tiff::{
+    ColorType, TiffError,
+    decoder::{Decoder, DecodingResult},
+    tags::Tag,
+};
+use shared::{Rgb8, dataset::Transparency};
+
+use super::{DecodeError, Format, Limits, grey_to_rgb, rgb, without_alpha};
+
+const FORMAT: Format = Format::Tiff;
+/// Values of the tag `PhotometricInterpretation`.
+const BLACK_IS_ZERO: u16 = 1;
+const PALETTE: u16 = 3;
+
+/// Decodes a TIFF file to RGB.
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: Limits,
+    transparency: Transparency,
+) -> Result<Rgb8, DecodeError> {
+    let (bytes, indexed) = indices_as_grey(bytes);
+    let failed = |error| explained(error, limits);
+    let mut decoder = Decoder::new(Cursor::new(&bytes[..])).map_err(failed)?;
+    let (width, height) = decoder.dimensions().map_err(failed)?;
+    limits.check(width, height)?;
+    let mut memory = ::tiff::decoder::Limits::default();
+    memory.decoding_buffer_size = usize::try_from(limits.memory()).unwrap_or(usize::MAX);
+    memory.intermediate_buffer_size = memory.decoding_buffer_size;
+    let mut decoder = decoder.with_limits(memory);
+    let colours =
+        if indexed { Some(decoder.get_tag_u16_vec(Tag::ColorMap).map_err(failed)?) } else { None };
+    let kind = decoder.colortype().map_err(failed)?;
+    let (width, height) = (width as usize, height as usize);
+    let samples = match decoder.read_image().map_err(failed)? {
+        DecodingResult::U8(samples) if kind.bit_depth() < 8 => {
+            let levels = (1u16 << kind.bit_depth()) - 1;
+            let scale = if indexed { 1 } else { 255 / levels as u8 };
+            unpacked(&samples, width * usize::from(kind.num_samples()), kind.bit_depth(), scale)
+        }
+        DecodingResult::U8(samples) => samples,
+        DecodingResult::U16(samples) if !indexed => {
+            samples.into_iter().map(|sample| (sample >> 8) as u8).collect()
+        }
+        _ => return Err(unsupported("samples that are not whole numbers of 8 or 16 bits")),
+    };
+    if samples.len() != width * height * usize::from(kind.num_samples()) {
+        return Err(unsupported("planes one after another"));
+    }
+    let data = match kind {
+        ColorType::Gray(_) => match colours {
+            Some(colours) => looked_up(&samples, &colours)?,
+            None => grey_to_rgb(&samples),
+        },
+        ColorType::GrayA(_) | ColorType::Multiband { num_samples: 2, .. } => {
+            let pixels = samples.as_chunks::<2>().0.iter();
+            let rgba: Vec<u8> =
+                pixels.flat_map(|&[grey, alpha]| [grey, grey, grey, alpha]).collect();
+            without_alpha(&rgba, transparency)
+        }
+        ColorType::RGB(_) => samples,
+        ColorType::RGBA(_) => without_alpha(&samples, transparency),
+        ColorType::CMYK(_) => inks_to_rgb(&samples),
+        other => return Err(unsupported(&format!("pixels of the kind {other:?}"))),
+    };
+    rgb(width, height, data, FORMAT)
+}
+
+/// The file, and whether its pixels are indices into a palette. The decoder refuses palettes, so such a file is given to it as a grey
+/// one: one value of its first directory is changed.
+fn indices_as_grey(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
+    let Some((at, big_endian)) = photometric(bytes) else { return (Cow::Borrowed(bytes), false) };
+    let bytes_of =
+        |number: u16| if big_endian { number.to_be_bytes() } else { number.to_le_bytes() };
+    let (palette, grey) = (bytes_of(PALETTE), bytes_of(BLACK_IS_ZERO));
+    if bytes.get(at..at + 2) != Some(&palette) {
+        return (Cow::Borrowed(bytes), false);
+    }
+    let mut changed = bytes.to_vec();
+    changed[at..at + 2].copy_from_slice(&grey);
+    (Cow::Owned(changed), true)
+}
+
+/// Where the first directory has the value of `PhotometricInterpretation`, and whether the file's numbers begin with the high byte
+/// (TIFF 6.0, section 2).
+fn photometric(bytes: &[u8]) -> Option<(usize, bool)> {
+    const TAG: u16 = 262;
+    let big_endian = bytes.starts_with(b"MM");
+    let short = |at: usize| {
+        let pair = *bytes.get(at..)?.first_chunk::<2>()?;
+        Some(if big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) })
+    };
+    let four = *bytes.get(4..)?.first_chunk::<4>()?;
+    let directory = if big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) };
+    let directory = directory as usize;
+    let entries = usize::from(short(directory)?);
+    let entry = |n: usize| directory + 2 + 12 * n;
+    (0..entries).map(entry).find(|&at| short(at) == Some(TAG)).map(|at| (at + 8, big_endian))
+}
+
+/// Samples of `bits` bits, the first in the highest bits of a byte, each row in whole bytes; multiplied by `scale`.
+fn unpacked(packed: &[u8], row: usize, bits: u8, scale: u8) -> Vec<u8> {
+    let each = usize::from(8 / bits);
+    let mask = (1u16 << bits) as u8 - 1;
+    let rows = packed.chunks_exact(row.div_ceil(each).max(1));
+    let sample = |bytes: &[u8], n: usize| {
+        let shift = 8 - bits * (n % each + 1) as u8;
+        (bytes[n / each] >> shift & mask) * scale
+    };
+    rows.flat_map(|bytes| (0..row).map(move |n| sample(bytes, n))).collect()
+}
+
+/// Colours by their indices: the palette has all reds, all greens and all blues, with 16 bits each.
+fn looked_up(indices: &[u8], colours: &[u16]) -> Result<Vec<u8>, DecodeError> {
+    let count = colours.len() / 3;
+    let colour = |&index: &u8| {
+        let index = usize::from(index);
+        let one = |channel: usize| (colours[channel * count + index] >> 8) as u8;
+        (index < count).then(|| [one(0), one(1), one(2)])
+    };
+    let pixels: Option<Vec<[u8; 3]>> = indices.iter().map(colour).collect();
+    let broken = || DecodeError::Broken {
+        format: FORMAT,
+        reason: format!("a pixel has a colour beyond the {count} of the palette"),
+    };
+    Ok(pixels.ok_or_else(broken)?.into_flattened())
+}
+
+/// The light that inks leave, as Pillow computes it: `(255 - key) - colour * (255 - key) / 255`.
+fn inks_to_rgb(inks: &[u8]) -> Vec<u8> {
+    let light = |colour: u8, key: u8| {
+        let product = u32::from(colour) * u32::from(255 - key) + 128;
+        (255 - key).saturating_sub(((product + (product >> 8)) >> 8) as u8)
+    };
+    let pixels = inks.as_chunks::<4>().0.iter();
+    pixels
+        .flat_map(|&[cyan, magenta, yellow, key]| [cyan, magenta, yellow].map(|c| light(c, key)))
+        .collect()
+}
+
+fn unsupported(what: &str) -> DecodeError {
+    DecodeError::Unsupported { format: FORMAT, what: what.into() }
+}
+
+fn explained(error: TiffError, limits: Limits) -> DecodeError {
+    match error {
+        TiffError::LimitsExceeded => {
+            DecodeError::TooMuchMemory { format: FORMAT, max: limits.memory() }
+        }
+        TiffError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            DecodeError::Truncated { format: FORMAT }
+        }
+        TiffError::UnsupportedError(what) => unsupported(&what.to_string()),
+        other => DecodeError::Broken { format: FORMAT, reason: other.to_string() },
+    }
+}
