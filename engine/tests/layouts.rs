@@ -1,5 +1,4 @@
-//! Whatever lies in a data set's folder, looking at it ends in a data set or an error, and takes no more memory than the files
-//! are long, but for a little.
+//! Whatever a data set's folder contains, inspecting it yields a data set or an error, and takes memory in proportion to the files.
 //!
 //! `PROPTEST_CASES` sets the number of folders of each layout.
 
@@ -12,20 +11,20 @@ use std::{
 };
 
 use engine::{
-    data::{Index, inspect, load_within},
+    data::{Index, Inspected, inspect, load_within},
     decode::encode_png,
 };
 use flate2::{Compression, write::GzEncoder};
 use peak_alloc::PeakAlloc;
 use proptest::{collection::vec, prelude::*, sample::Index as Place};
-use shared::{Rgb8, api::Layout, run::DataSource};
+use shared::{Rgb8, api::Layout, dataset::FolderSource, run::DataSource};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Bytes that a look at an empty folder may take: threads, buffers, messages.
+/// Bytes that inspecting an empty folder may take: threads, buffers, messages.
 const LITTLE: usize = 8 << 20;
-/// Bytes of memory for a byte of the files: a name and a class for each of the smallest records, a decoded picture.
+/// Bytes of memory per byte of the files: a name and a class for each of the smallest records, a decoded picture.
 const FACTOR: usize = 64;
 
 /// Held by the test whose memory is measured.
@@ -33,20 +32,20 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 type Files = Vec<(String, Vec<u8>)>;
 
-/// What happens to a sound folder.
+/// A mutation of a valid folder.
 #[derive(Clone, Debug)]
 enum Damage {
-    /// A byte becomes another.
+    /// A byte is replaced.
     Byte(Place, Place, u8),
-    /// One of the first bytes becomes another: headers are short beside pixels.
+    /// One of the first bytes is replaced: headers are short compared with pixels.
     Head(Place, usize, u8),
-    /// A file is cut.
+    /// A file is truncated.
     Cut(Place, Place),
-    /// A file goes.
+    /// A file is removed.
     Gone(Place),
-    /// Bytes are put in.
+    /// Bytes are inserted.
     Insert(Place, Place, Vec<u8>),
-    /// A file holds these bytes.
+    /// A file's content is replaced by these bytes.
     Content(Place, Vec<u8>),
 }
 
@@ -62,7 +61,7 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// The damaged files. Only those whose name fits `target` are hit; the pixels of image files are other tests' matter.
+/// The damaged files. Only files whose name matches `target` are damaged; other tests cover the pixels of image files.
 fn damaged(mut files: Files, damages: Vec<Damage>, target: fn(&str) -> bool) -> Files {
     for damage in damages {
         let hit: Vec<usize> = (0..files.len()).filter(|&i| target(&files[i].0)).collect();
@@ -96,7 +95,7 @@ fn damaged(mut files: Files, damages: Vec<Damage>, target: fn(&str) -> bool) -> 
     files
 }
 
-/// Looks at a folder of these files.
+/// Inspects a folder of these files.
 fn look(layout: Layout, files: &Files) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().unwrap();
     let mut total = 0;
@@ -107,11 +106,11 @@ fn look(layout: Layout, files: &Files) -> Result<(), TestCaseError> {
         total += bytes.len();
     }
     let path = folder.path().to_str().unwrap().to_owned();
-    let source = DataSource::Folder { path, layout, skipped: Vec::new() };
+    let source = DataSource::Folder(FolderSource { path, layout, ..FolderSource::default() });
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    // As the layout that it was, whatever the damage made of it, and as the one that is found.
+    // Once as the original layout, whatever the damage made of it, and once as the layout that is detected.
     let _ = Index::open(&source);
     let found = inspect("set", &source, &mut ());
     let peak = MEMORY.peak_usage().saturating_sub(before);
@@ -119,7 +118,7 @@ fn look(layout: Layout, files: &Files) -> Result<(), TestCaseError> {
     prop_assert!(peak <= LITTLE + FACTOR * total, "{peak} bytes of memory for {total} of files");
     match found {
         Err(error) => prop_assert!(!error.to_string().is_empty()),
-        Ok(info) => {
+        Ok(Inspected { info, .. }) => {
             let pixels =
                 load_within(&Index::open(&info.source()).unwrap(), 4, u64::MAX, &mut ()).unwrap();
             let counts = info.train_counts.iter().sum::<u32>() as usize;
@@ -249,8 +248,8 @@ fn the_undamaged_folders_are_sound() {
             fs::write(path, bytes).unwrap();
         }
         let path = folder.path().to_str().unwrap().to_owned();
-        let source = DataSource::Folder { path, layout: Layout::default(), skipped: Vec::new() };
-        assert_eq!(inspect("set", &source, &mut ()).unwrap().layout, layout);
+        let source = DataSource::Folder(FolderSource { path, ..FolderSource::default() });
+        assert_eq!(inspect("set", &source, &mut ()).unwrap().info.layout, layout);
     }
 }
 

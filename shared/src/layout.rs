@@ -1,28 +1,28 @@
-//! The layouts in which data sets come.
+//! The folder layouts of data sets.
 
 use serde::{Deserialize, Serialize};
 
-/// How a data set's images lie in its folder.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The layout of a data set's folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
-    /// A folder for each class in a folder for each split.
+    /// One folder per split, containing one folder per class.
     #[default]
     ImageFolder,
-    /// Tiny-ImageNet-200 as it is published: the validation images lie in one folder, with a list of their classes.
+    /// Tiny-ImageNet-200 as published: the validation images are in one folder, with a list of their classes.
     TinyImageNet,
     /// CIFAR-10, binary version.
     Cifar10,
-    /// CIFAR-100, binary version; its fine labels are the classes.
+    /// CIFAR-100, binary version; the fine labels are the classes.
     Cifar100,
-    /// STL-10, binary version; its labelled images.
+    /// STL-10, binary version; only the labelled images.
     Stl10,
-    /// The German traffic signs as they are published.
+    /// The German traffic signs as originally published.
     Gtsrb,
-    /// The German traffic signs as Kaggle has them.
+    /// The German traffic signs as distributed on Kaggle.
     GtsrbKaggle,
-    /// MNIST and what has its format: Fashion-MNIST, KMNIST, EMNIST.
+    /// MNIST and data sets in its format: Fashion-MNIST, KMNIST, EMNIST.
     Idx,
     /// No folder: the program draws the images itself.
     Drawn,
@@ -41,7 +41,7 @@ impl Layout {
         Self::Idx,
     ];
 
-    /// The name in pages and messages.
+    /// The name shown in pages and messages.
     pub fn title(self) -> &'static str {
         match self {
             Self::ImageFolder => "image folder",

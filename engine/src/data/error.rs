@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use shared::api::{Layout, Split};
 
-use crate::decode::DecodeError;
+use crate::decode::{DecodeError, FORMATS};
 
 /// What is wrong with a data set, and what would be right.
 #[derive(Debug, thiserror::Error)]
@@ -50,10 +50,12 @@ pub enum DataError {
         split: &'static str,
     },
     /// There are no training images.
-    #[error("{0} has no folder `train`; training images lie in train/<class>/")]
+    #[error("{0} has no folder `train` or `training`; training images are in train/<class>/")]
     NoTrain(PathBuf),
     /// There are no validation images.
-    #[error("{0} has neither a folder `val` nor `test`; validation images lie in val/<class>/")]
+    #[error(
+        "{0} has no folder `val`, `valid`, `validation`, `test` or `testing`; validation images are in val/<class>/"
+    )]
     NoTest(PathBuf),
     /// Fewer than two classes.
     #[error("{folder} has {found}; a classifier needs at least two, each a folder of images")]
@@ -64,17 +66,40 @@ pub enum DataError {
         found: String,
     },
     /// A class folder without an image file.
-    #[error(
-        "{0} holds no JPEG, PNG, WebP or PPM file; every class needs at least one image in `train` and in `val` or `test`"
-    )]
+    #[error("{0} has no {FORMATS} image; every class needs at least one in `train` and in `val`")]
     EmptyClass(PathBuf),
     /// The validation images have other classes than the training images.
-    #[error("the classes of `{test}` are not those of `train`: {difference}")]
+    #[error("the classes of `{test}` are not those of `{train}`: {difference}")]
     OtherClasses {
-        /// `val` or `test`.
-        test: &'static str,
+        /// Folder of the validation images.
+        test: String,
+        /// Folder of the training images.
+        train: String,
         /// Which are missing and which are too many.
         difference: String,
+    },
+    /// Two folders of a split have one class's name.
+    #[error(
+        "{folder} has two folders of the same name in different Unicode forms: {names}; merge them"
+    )]
+    SameClass {
+        /// The split's folder.
+        folder: PathBuf,
+        /// The names, with their characters' numbers.
+        names: String,
+    },
+    /// The folder does not hold what it held when the data set was added.
+    #[error(
+        "the folder {folder} of the data set {dataset} has changed since it was added: {change}. Restore it, or add its present \
+         state as a new version: `maskdoor datasets update {dataset}`, or Data in the browser"
+    )]
+    Changed {
+        /// The data set.
+        dataset: String,
+        /// Its folder.
+        folder: PathBuf,
+        /// What is different.
+        change: String,
     },
     /// All images of a class are unreadable.
     #[error(
@@ -101,6 +126,9 @@ pub enum DataError {
     /// A name that is not UTF-8 cannot be stored with a run.
     #[error("{0}: the name is not valid UTF-8; rename it")]
     Name(PathBuf),
+    /// A name that would break a poison list, which has one name a line.
+    #[error("{0:?}: the name has a line break or another control character; rename it")]
+    ControlCharacter(PathBuf),
     /// A folder that cannot be listed.
     #[error("{path}: the folder cannot be listed: {source}")]
     List {

@@ -1,6 +1,6 @@
 //! The fingerprint of a folder's data: SHA-256, in hex, over
 //!
-//! 1. the text `maskdoor files 2`;
+//! 1. the text `maskdoor files 3`, or `maskdoor files 2` where transparent pixels are laid on white, as they all were before;
 //! 2. for every image file in the order of the index, left-out ones included, its name, a zero byte and its size as eight
 //!    bytes; for every image of a record file its name and a zero byte;
 //! 3. for every other file of the layout (lists of classes, files of records) its name and a zero byte, then its content as
@@ -14,17 +14,19 @@
 //! or two on a disk without moving parts.
 
 use std::{
-    fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::Path,
 };
 
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
-use shared::stream::{Purpose, below, stream};
+use shared::{
+    dataset::Transparency,
+    stream::{Purpose, below, stream},
+};
 
 use super::layout::Listing;
-use crate::hash::hex;
+use crate::{files, hash::hex};
 
 /// Image files whose content is looked at.
 const FILES: usize = 512;
@@ -35,10 +37,13 @@ const BLOCK: u64 = 64 << 10;
 /// Blocks of a longer file.
 const BLOCKS: usize = 16;
 
-/// The fingerprint of what lies in `root`.
-pub(super) fn of(root: &Path, listing: &Listing) -> String {
+/// The fingerprint of the files in `root`, read with this choice for transparent pixels.
+pub(super) fn of(root: &Path, listing: &Listing, transparency: Transparency) -> String {
     let mut hash = Sha256::new();
-    hash.update(b"maskdoor files 2");
+    hash.update(match transparency {
+        Transparency::Drop => b"maskdoor files 3",
+        Transparency::White => b"maskdoor files 2",
+    });
     let sizes = listing.train_bytes.iter().chain(&listing.test_bytes);
     let mut sizes = sizes.map(|bytes| bytes.to_le_bytes());
     for entry in listing.train.iter().chain(&listing.test) {
@@ -76,7 +81,7 @@ fn add_content(hash: &mut Sha256, path: &Path, rng: &mut ChaCha8Rng) {
 
 /// All of a short file; blocks of a long one.
 fn sampled(path: &Path, rng: &mut ChaCha8Rng) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+    let mut file = files::open(path)?;
     let bytes = file.metadata()?.len();
     let mut content = Vec::new();
     if bytes <= WHOLE {

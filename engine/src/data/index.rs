@@ -2,22 +2,30 @@
 
 use std::{
     collections::HashSet,
-    fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
 
-use shared::{Rgb8, api::Split, run::DataSource, settings::DatasetSpec};
+use shared::{
+    Rgb8,
+    api::Split,
+    dataset::{FolderSource, LeftOut, Transparency},
+    run::DataSource,
+    settings::DatasetSpec,
+};
 
 use super::{
     DataError,
     augment::{Filter, resize},
     error::Unreadable,
-    fingerprint, layout,
+    fingerprint, known, layout,
     records::RecordFile,
     shapes,
 };
-use crate::decode::{DecodeError, Limits, decode};
+use crate::{
+    decode::{DecodeError, Limits, decode},
+    files,
+};
 
 /// One image of a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +80,7 @@ pub struct Index {
     root: PathBuf,
     records: Vec<RecordFile>,
     fingerprint: String,
+    transparency: Transparency,
 }
 
 impl Index {
@@ -79,7 +88,8 @@ impl Index {
     /// out.
     ///
     /// # Errors
-    /// When the folder does not hold what its layout asks for, with at least two classes, each with images in both splits.
+    /// When the folder does not hold what its layout asks for, with at least two classes, each with images in both splits, or has
+    /// changed since the data set was added.
     pub fn open(source: &DataSource) -> Result<Self, DataError> {
         match source {
             DataSource::Builtin => Ok(Self {
@@ -88,21 +98,44 @@ impl Index {
                 test: shapes::entries(Split::Test),
                 root: PathBuf::new(),
                 records: Vec::new(),
+                transparency: Transparency::default(),
                 fingerprint: shapes::fingerprint(),
             }),
-            DataSource::Folder { path, layout, skipped } => {
-                let listing = layout::list(*layout, Path::new(path))?;
-                let index = Self {
-                    fingerprint: fingerprint::of(Path::new(path), &listing),
-                    classes: listing.classes,
-                    train: listing.train,
-                    test: listing.test,
-                    root: path.into(),
-                    records: listing.records,
-                };
-                Ok(index.without(&skipped.iter().map(String::as_str).collect()))
-            }
+            DataSource::Folder(folder) => Self::open_folder(folder),
         }
+    }
+
+    fn open_folder(folder: &FolderSource) -> Result<Self, DataError> {
+        let (index, left_over) = Self::list(folder)?;
+        drop(left_over);
+        Ok(index.without(&folder.skipped.iter().map(String::as_str).collect()))
+    }
+
+    /// Lists a folder, its skipped images included, and what is left out.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub(super) fn list(folder: &FolderSource) -> Result<(Self, Vec<LeftOut>), DataError> {
+        let root = Path::new(&folder.path);
+        let listing = match (layout::list(folder.layout, root), &folder.known) {
+            (Err(error), Some(known)) => return Err(known::unlisted(folder, known, error)),
+            (listing, _) => listing?,
+        };
+        let index = Self {
+            fingerprint: fingerprint::of(root, &listing, folder.transparency),
+            classes: listing.classes,
+            train: listing.train,
+            test: listing.test,
+            root: root.into(),
+            records: listing.records,
+            transparency: folder.transparency,
+        };
+        if let Some(known) = &folder.known
+            && known.fingerprint != index.fingerprint
+        {
+            return Err(known::changed(folder, known, &index));
+        }
+        Ok((index, listing.left.into_groups()))
     }
 
     /// The index without the images of these names.
@@ -158,7 +191,8 @@ impl Index {
             Place::Drawn(picture) => Ok(shapes::draw(split, picture)),
             Place::File => {
                 let path = self.root.join(&entry.name);
-                read(&path).map_err(|reason| DataError::Unreadable { path, reason })
+                read(&path, self.transparency)
+                    .map_err(|reason| DataError::Unreadable { path, reason })
             }
             Place::Record { file, number } => self.records[file as usize].picture(number),
         }
@@ -172,16 +206,16 @@ impl Index {
 }
 
 /// Reads and decodes a file. A file that is too long is not read to its end.
-fn read(path: &Path) -> Result<Rgb8, Unreadable> {
+fn read(path: &Path, transparency: Transparency) -> Result<Rgb8, Unreadable> {
     let limits = Limits::default();
-    let file = File::open(path)?;
+    let file = files::open(path)?;
     let bytes = file.metadata()?.len();
     if bytes > limits.max_bytes {
         return Err(DecodeError::TooLong { bytes, max: limits.max_bytes }.into());
     }
     let mut content = Vec::with_capacity(bytes as usize);
     file.take(limits.max_bytes + 1).read_to_end(&mut content)?;
-    Ok(decode(&content, limits)?)
+    Ok(decode(&content, limits, transparency)?)
 }
 
 fn keep_first(entries: &mut Vec<Entry>, classes: usize, limit: Option<u32>) {

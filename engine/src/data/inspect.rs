@@ -4,15 +4,25 @@ use std::{collections::HashSet, path::Path};
 
 use shared::{
     api::{DatasetInfo, Layout, SkippedFile, Split},
+    dataset::FolderSource,
     run::DataSource,
 };
 
 use super::{
     DataError, Entry, Index,
     error::{Unreadable, in_words},
-    layout, parallel,
+    known, layout, parallel,
 };
 use crate::stop::Watch;
+
+/// A data set as [`inspect`] finds it.
+#[derive(Clone, Debug)]
+pub struct Inspected {
+    /// The data set.
+    pub info: DatasetInfo,
+    /// The names of all its images, compressed: to say later which of them came or went.
+    pub names: Vec<u8>,
+}
 
 /// Finds a data set's layout and decodes every image of it (the built-in one is known without).
 ///
@@ -27,19 +37,22 @@ pub fn inspect(
     name: &str,
     source: &DataSource,
     watch: &mut dyn Watch,
-) -> Result<DatasetInfo, DataError> {
-    let (path, layout, index) = match source {
-        DataSource::Builtin => (None, Layout::Drawn, Index::open(source)?),
-        // What was unreadable once may be repaired by now: every file is tried again.
-        DataSource::Folder { path, .. } => {
-            let (layout, root) = layout::find(Path::new(path))?;
+) -> Result<Inspected, DataError> {
+    let (folder, index, left_out) = match source {
+        DataSource::Builtin => (None, Index::open(source)?, Vec::new()),
+        DataSource::Folder(folder) => {
+            let (layout, root) = layout::find(Path::new(&folder.path))?;
             let path = root.to_str().ok_or_else(|| DataError::Name(root.clone()))?.to_owned();
-            let all = DataSource::Folder { path: path.clone(), layout, skipped: Vec::new() };
-            (Some(path), layout, Index::open(&all)?)
+            // What was unreadable once may be repaired by now: every file is tried again.
+            let (skipped, known) = (Vec::new(), None);
+            let transparency = folder.transparency;
+            let whole = FolderSource { path, layout, skipped, transparency, known };
+            let (index, left_out) = Index::list(&whole)?;
+            (Some(whole), index, left_out)
         }
     };
-    let unreadable = if path.is_some() { unreadable(&index, watch)? } else { Vec::new() };
-    let fingerprint = index.fingerprint();
+    let unreadable = if folder.is_some() { unreadable(&index, watch)? } else { Vec::new() };
+    let (fingerprint, image_names) = (index.fingerprint(), known::names(&index));
     let names: HashSet<&str> = unreadable.iter().map(|image| image.file.path.as_str()).collect();
     let readable = index.without(&names);
     for split in [Split::Train, Split::Test] {
@@ -48,19 +61,22 @@ pub fn inspect(
             return Err(no_readable(&readable.classes[class], class as u32, split, &unreadable));
         }
     }
-    Ok(DatasetInfo {
+    let info = DatasetInfo {
         name: name.into(),
-        builtin: path.is_none(),
-        layout,
-        path,
+        builtin: folder.is_none(),
+        layout: folder.as_ref().map_or(Layout::Drawn, |folder| folder.layout),
+        transparency: folder.as_ref().map_or_else(Default::default, |folder| folder.transparency),
+        path: folder.map(|folder| folder.path),
         train_counts: readable.counts(Split::Train),
         test_counts: readable.counts(Split::Test),
         classes: readable.classes,
         fingerprint,
         skipped_total: unreadable.len() as u32,
         skipped: unreadable.into_iter().map(|image| image.file).collect(),
+        left_out,
         added_at: 0,
-    })
+    };
+    Ok(Inspected { info, names: image_names })
 }
 
 /// An image that cannot be read.

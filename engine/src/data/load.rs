@@ -167,7 +167,7 @@ mod tests {
         fs::write(folder.path().join("train/dog/b.png"), b"overwritten").expect("a file");
         let error = streamed.train[3].image().expect_err("an unreadable file").to_string();
         assert!(error.ends_with(
-            "train/dog/b.png: the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
+            "train/dog/b.png: the file's content is text; a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM image is needed"
         ));
         assert!(streamed.test[1].image().is_ok(), "the validation images fit");
         fs::remove_file(folder.path().join("val/dog/y.png")).expect("a file");

@@ -13,6 +13,7 @@ mod error;
 mod fingerprint;
 mod index;
 mod inspect;
+mod known;
 mod layout;
 mod load;
 pub mod mix;
@@ -22,7 +23,7 @@ pub mod shapes;
 
 pub use error::{DataError, Unreadable};
 pub use index::{Entry, Index};
-pub use inspect::inspect;
+pub use inspect::{Inspected, inspect};
 pub use load::{Pixels, Sample, load_within};
 
 #[cfg(test)]

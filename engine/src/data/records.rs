@@ -11,6 +11,7 @@ use std::{
 use shared::Rgb8;
 
 use super::{DataError, error::Unreadable};
+use crate::files;
 
 /// In which order a record holds its pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl RecordFile {
     /// # Errors
     /// When the file cannot be opened, or its length is no multiple of a record's.
     pub fn open(path: PathBuf, shape: Shape) -> Result<Self, DataError> {
-        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let opened = files::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
         let (bytes, file) = opened.map_err(|source| unreadable(&path, source))?;
         let record = shape.record_len() as u64;
         let records = bytes.saturating_sub(shape.header) / record;

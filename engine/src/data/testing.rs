@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use shared::{Rgb8, api::Layout, run::DataSource};
+use shared::{Rgb8, api::Layout, dataset::FolderSource, run::DataSource};
 use tempfile::TempDir;
 
 use crate::decode::encode_png;
@@ -25,5 +25,6 @@ pub fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
 
 /// A folder as the source of a data set, nothing left out.
 pub fn source_of(folder: &Path, layout: Layout) -> DataSource {
-    DataSource::Folder { path: folder.to_str().expect("UTF-8").into(), layout, skipped: Vec::new() }
+    let path = folder.to_str().expect("UTF-8").into();
+    DataSource::Folder(FolderSource { path, layout, ..FolderSource::default() })
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use image::{DynamicImage, ImageFormat};
 use shared::{
     Rgb8,
-    api::{Layout, Split},
+    api::{DatasetInfo, Layout, Split},
     run::DataSource,
     settings::DatasetSpec,
 };
@@ -22,6 +22,10 @@ fn jpeg() -> Vec<u8> {
     let image = image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8 * 8, y as u8 * 8, 9]));
     DynamicImage::from(image).write_to(&mut bytes, ImageFormat::Jpeg).expect("memory");
     bytes.into_inner()
+}
+
+fn inspected(folder: &TempDir) -> DatasetInfo {
+    inspect("pets", &source(folder.path()), &mut ()).expect("a data set").info
 }
 
 fn source(folder: &Path) -> DataSource {
@@ -74,19 +78,158 @@ fn limits_take_the_first_of_each_class() {
 }
 
 #[test]
-fn other_files_hidden_ones_and_folders_do_not_count() {
+fn images_in_folders_below_a_class_count_and_everything_else_is_named() {
     let mut files = sound();
     files.extend([
         ("train/cat/.hidden.png", png([0; 3])),
         ("train/cat/notes.txt", b"hello".to_vec()),
+        ("train/cat/more.txt", b"hello".to_vec()),
         ("train/cat/deeper/3.png", png([0; 3])),
+        ("train/cat/deeper/still/4.png", png([0; 3])),
+        ("train/cat/a/5.png", png([0; 3])),
+        ("train/cat/page", b"<html><body>404</body></html>".to_vec()),
+        ("train/cat/no-extension", png([0; 3])),
+        ("train/cat/picture.JFIF", jpeg()),
+        ("train/cat/@eaDir/1.png/SYNO.jpg", jpeg()),
         ("train/.cache/1.png", png([0; 3])),
         ("train/readme.md", b"hello".to_vec()),
+        ("val/bird/readme.md", b"hello".to_vec()),
         ("test/bird/1.png", png([0; 3])),
+        ("LICENSE", b"hello".to_vec()),
     ]);
     let folder = folder(&files);
-    let index = Index::open(&source(folder.path())).expect("a data set; `val` goes before `test`");
-    assert_eq!((index.train.len(), index.test.len()), (4, 2));
+    let info = inspected(&folder);
+    let index = Index::open(&info.source()).expect("a data set; `val` goes before `test`");
+    let names: Vec<&str> = index.train.iter().map(|entry| entry.name.as_str()).collect();
+    // By folder, then by name, as torchvision has them.
+    let cats = [
+        "train/cat/1.png",
+        "train/cat/2.png",
+        "train/cat/no-extension",
+        "train/cat/picture.JFIF",
+        "train/cat/a/5.png",
+        "train/cat/deeper/3.png",
+        "train/cat/deeper/still/4.png",
+    ];
+    assert_eq!(names[..7], cats);
+    assert_eq!((index.train.len(), index.test.len()), (9, 2));
+    let left: Vec<(&str, u32, String)> = info
+        .left_out
+        .iter()
+        .map(|left| (&left.reason[..], left.count, left.first.join(" ")))
+        .collect();
+    assert_eq!(
+        left,
+        [
+            ("a folder of no class and without an image", 1, "val/bird/".into()),
+            (
+                "hidden, or a file of the system",
+                2,
+                "train/cat/.hidden.png train/cat/@eaDir/".into()
+            ),
+            ("not an image: text", 2, "train/cat/more.txt train/cat/notes.txt".to_owned()),
+            (
+                "not an image: an HTML page, as a failed download leaves it",
+                1,
+                "train/cat/page".into()
+            ),
+            ("beside the class folders", 1, "train/readme.md".into()),
+            ("beside `train` and `val`", 2, "LICENSE test/".into()),
+        ]
+    );
+}
+
+#[test]
+fn splits_have_many_names() {
+    for (train, test) in [("Training", "valid"), ("training", "Validation"), ("TRAIN", "Testing")] {
+        let renamed = |path: &str| {
+            path.replace("train/", &format!("{train}/")).replace("val/", &format!("{test}/"))
+        };
+        let files: Vec<(String, Vec<u8>)> =
+            sound().into_iter().map(|(path, bytes)| (renamed(path), bytes)).collect();
+        let files: Vec<(&str, Vec<u8>)> =
+            files.iter().map(|(path, bytes)| (&path[..], bytes.clone())).collect();
+        let folder = folder(&files);
+        let info = inspected(&folder);
+        assert_eq!((info.classes.len(), info.train_counts[1]), (2, 2), "{train}, {test}");
+        let index = Index::open(&info.source()).expect("a data set");
+        assert_eq!(index.test[0].name, format!("{test}/cat/x.png"));
+    }
+}
+
+#[test]
+fn equal_names_in_two_unicode_forms_are_one_class() {
+    let composed = "train/caf\u{e9}/1.png";
+    let decomposed = "val/cafe\u{301}/1.png";
+    let mut files = sound();
+    files.extend([(composed, png([1; 3])), (decomposed, png([2; 3]))]);
+    let info = inspected(&folder(&files));
+    assert_eq!(info.classes, ["caf\u{e9}", "cat", "dog"]);
+    assert_eq!(info.test_counts, [1, 1, 1]);
+    files.push(("train/cafe\u{301}/1.png", png([3; 3])));
+    assert_eq!(
+        refusal(&folder(&files)),
+        "DATA/train has two folders of the same name in different Unicode forms: \\u{63}\\u{61}\\u{66}\\u{65}\\u{301} and \
+         \\u{63}\\u{61}\\u{66}\\u{e9}; merge them"
+    );
+}
+
+#[test]
+fn differences_that_the_eye_does_not_see_are_spelled_out() {
+    let renamed = |from: &str, to: &'static str| {
+        let mut files = sound();
+        files.retain(|(path, _)| *path != from);
+        files.push((to, png([1; 3])));
+        refusal(&folder(&files))
+    };
+    assert_eq!(
+        renamed("val/dog/y.png", "val/dog /y.png"),
+        "the classes of `val` are not those of `train`: val has \"dog \" where train has \"dog\" (they differ in blanks at the \
+         beginning or the end)"
+    );
+    assert!(renamed("val/dog/y.png", "val/Dog/y.png").ends_with("(they differ in capitals)"));
+    assert_eq!(
+        renamed("val/dog/y.png", "val/do\ng/y.png"),
+        "\"DATA/val/do\\ng\": the name has a line break or another control character; rename it"
+    );
+}
+
+#[test]
+fn a_changed_folder_is_not_read_and_says_what_changed() {
+    let folder = folder(&sound());
+    let found = inspect("pets", &source(folder.path()), &mut ()).expect("a data set");
+    let names = folder.path().join("names");
+    fs::write(&names, &found.names).expect("a file");
+    let DataSource::Folder(mut source) = found.info.source() else { panic!("a folder") };
+    source.known.as_mut().expect("a content").names = names.to_str().map(Into::into);
+    let source = DataSource::Folder(source);
+    let change = || {
+        let error = Index::open(&source).expect_err("a changed folder").to_string();
+        let error = error.replace(folder.path().to_str().expect("UTF-8"), "DATA");
+        let (head, rest) = error.split_once(": ").expect("a reason");
+        assert_eq!(head, "the folder DATA of the data set pets has changed since it was added");
+        rest.split_once(". Restore it, or add").expect("an advice").0.to_owned()
+    };
+    assert!(Index::open(&source).is_ok());
+    let put = |path: &str, bytes: &[u8]| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, bytes).expect("a file");
+    };
+    put("train/cat/3.png", &png([9; 3]));
+    assert_eq!(change(), "5 training images instead of 4; files (new: train/cat/3.png)");
+    fs::remove_file(folder.path().join("train/cat/1.png")).expect("a file");
+    assert_eq!(change(), "files (new: train/cat/3.png; gone: train/cat/1.png)");
+    put("train/aaa/1.png", &png([9; 3]));
+    assert_eq!(change(), "the classes of `val` are not those of `train`: val lacks aaa");
+    put("val/aaa/1.png", &png([9; 3]));
+    assert_eq!(
+        change(),
+        "3 classes instead of 2 (new: aaa); 5 training images instead of 4; 3 validation images instead of 2; files (new: \
+         train/aaa/1.png, train/cat/3.png, val/aaa/1.png; gone: train/cat/1.png)"
+    );
+    fs::remove_dir_all(folder.path()).expect("a folder");
+    assert!(Index::open(&source).expect_err("no folder").to_string().contains("does not exist"));
 }
 
 #[test]
@@ -112,18 +255,18 @@ fn every_format_becomes_rgb() {
         ("test/b/1.png", png([2; 3])),
     ];
     let folder = folder(&files);
-    let info = inspect("pets", &source(folder.path()), &mut ()).expect("a data set");
+    let info = inspected(&folder);
     assert_eq!((info.skipped_total, &info.train_counts[..]), (0, &[4, 4][..]));
     let pixels = load_within(&Index::open(&info.source()).expect("index"), 8, u64::MAX, &mut ())
         .expect("pixels");
     let corner: Vec<[u8; 3]> =
         pixels.train.iter().map(|sample| sample.image().expect("in memory").pixel(7, 7)).collect();
-    assert_eq!(corner[1], [255; 3], "transparent WebP");
-    assert_eq!(corner[2], [255; 3], "transparent PNG");
+    assert_eq!(corner[1], [0; 3], "transparent WebP");
+    assert_eq!(corner[2], [0; 3], "transparent PNG");
     assert_eq!(corner[3], [120; 3], "grey PNG");
     assert_eq!(corner[4], [120; 3], "grey JPEG");
     assert_eq!(corner[5], [255; 3], "CMYK JPEG without ink");
-    assert_eq!(corner[6], [255; 3], "transparent palette colour");
+    assert_eq!(corner[6], [0, 255, 0], "transparent palette colour");
     assert_eq!(corner[7], [255; 3], "16-bit grey");
     assert_eq!(pixels.test[1].class, 1);
 }
@@ -135,7 +278,7 @@ fn unreadable_files_are_left_out_named_and_counted() {
     files.push(("train/cat/0-cut.jpg", cut[..cut.len() / 2].to_vec()));
     files.push(("val/dog/a-text.png", b"no image at all".to_vec()));
     let folder = folder(&files);
-    let info = inspect("pets", &source(folder.path()), &mut ()).expect("a data set");
+    let info = inspected(&folder);
     assert_eq!(info.skipped_total, 2);
     assert_eq!(info.skipped[0].path, "train/cat/0-cut.jpg");
     assert_eq!(
@@ -145,7 +288,7 @@ fn unreadable_files_are_left_out_named_and_counted() {
     assert_eq!(info.skipped[1].path, "val/dog/a-text.png");
     assert_eq!(
         info.skipped[1].reason,
-        "the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
+        "the file's content is text; a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM image is needed"
     );
     assert_eq!((&info.train_counts[..], &info.test_counts[..]), (&[2, 2][..], &[1, 1][..]));
     // The stored source lists the same images again, in the same places.
@@ -158,16 +301,16 @@ fn unreadable_files_are_left_out_named_and_counted() {
 #[test]
 fn a_file_that_breaks_later_stops_a_run_by_name() {
     let folder = folder(&sound());
-    let info = inspect("pets", &source(folder.path()), &mut ()).expect("a data set");
+    let info = inspected(&folder);
     let index = Index::open(&info.source()).expect("a data set");
     fs::write(folder.path().join("train/dog/b.png"), b"overwritten").expect("a file");
     let error =
         load_within(&index, 4, u64::MAX, &mut ()).expect_err("an unreadable file").to_string();
     assert!(error.ends_with(
-        "train/dog/b.png: the file's content is text; a JPEG, PNG, WebP or PPM image is needed"
+        "train/dog/b.png: the file's content is text; a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM image is needed"
     ));
-    let changed = Index::open(&info.source()).expect("a data set");
-    assert_ne!(changed.fingerprint(), info.fingerprint);
+    let changed = Index::open(&info.source()).expect_err("a changed folder").to_string();
+    assert!(changed.contains("the same names, but other sizes or another content"), "{changed}");
 }
 
 #[test]
@@ -177,11 +320,11 @@ fn what_is_no_data_set_is_refused_in_words() {
     };
     assert_eq!(
         refusal(&without("train")),
-        "DATA has no folder `train`; training images lie in train/<class>/"
+        "DATA has no folder `train` or `training`; training images are in train/<class>/"
     );
     assert_eq!(
         refusal(&without("val")),
-        "DATA has neither a folder `val` nor `test`; validation images lie in val/<class>/"
+        "DATA has no folder `val`, `valid`, `validation`, `test` or `testing`; validation images are in val/<class>/"
     );
     assert_eq!(
         refusal(&without("train/dog")),
@@ -202,8 +345,7 @@ fn what_is_no_data_set_is_refused_in_words() {
     fs::create_dir(empty.path().join("val/ant")).expect("a folder");
     assert_eq!(
         refusal(&empty),
-        "DATA/train/ant holds no JPEG, PNG, WebP or PPM file; every class needs at least one image in \
-         `train` and in `val` or `test`"
+        "DATA/train/ant has no JPEG, PNG, WebP, GIF, BMP, TIFF or PNM image; every class needs at least one in `train` and in `val`"
     );
 }
 
@@ -215,7 +357,7 @@ fn a_class_without_a_readable_image_is_refused() {
     assert_eq!(
         refusal(&folder(&files)),
         "no validation image of the class cat can be read (val/cat/x.png: the file is empty; a JPEG, \
-         PNG, WebP or PPM image is needed); every class needs at least one"
+         PNG, WebP, GIF, BMP, TIFF or PNM image is needed); every class needs at least one"
     );
 }
 
@@ -264,7 +406,8 @@ fn loading_reports_and_stops() {
 
 #[test]
 fn the_builtin_data_set_needs_no_folder() {
-    let info = inspect("shapes", &DataSource::Builtin, &mut ()).expect("the built-in data set");
+    let info =
+        inspect("shapes", &DataSource::Builtin, &mut ()).expect("the built-in data set").info;
     assert!(info.builtin && info.path.is_none());
     assert_eq!(info.source(), DataSource::Builtin);
     assert_eq!(info.classes[0], "arrow");

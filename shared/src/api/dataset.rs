@@ -2,19 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::dataset::{DatasetInfo, SkippedFile, Split};
+pub use crate::dataset::{DatasetInfo, LeftOut, SkippedFile, Split, Transparency};
 
 /// Adds a folder in one of the known layouts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AddDataset {
-    /// Name to call it by: letters, digits, `-` and `_`.
+    /// Its name: letters, digits, `-` and `_`.
     pub name: String,
     /// Folder on the server's machine.
     pub path: String,
+    /// What becomes of transparent pixels.
+    #[serde(default)]
+    pub transparency: Transparency,
 }
 
-/// Some images of a data set, resized to squares: what an attack editor needs to draw.
+/// Some images of a data set, resized to squares, as an attack editor draws them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Samples {

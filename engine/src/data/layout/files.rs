@@ -1,36 +1,70 @@
 //! What the layouts share: listing folders, reading short text files, classes by number.
 
 use std::{
-    fs::{self, DirEntry, File},
+    ffi::OsStr,
+    fs::{self, DirEntry},
     io::Read,
     path::{Path, PathBuf},
 };
 
 use shared::api::Layout;
 
-use super::super::{DataError, error::Unreadable};
+use super::{
+    super::{DataError, error::Unreadable},
+    left_over::LeftOver,
+};
+use crate::{
+    decode::{DecodeError, Format},
+    files::open,
+};
 
 /// Largest text file that is read, in bytes.
 const MAX_TEXT: u64 = 64 << 20;
-/// Extensions of image files, in any case.
-const EXTENSIONS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "ppm"];
+/// Extensions of image files, in any case. A file of another name is looked into.
+const EXTENSIONS: [&str; 15] = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "dib", "tif", "tiff", "ppm", "pgm",
+    "pbm", "pnm",
+];
+/// Files and folders that systems and programs put beside the user's own.
+const OF_SYSTEMS: [&str; 8] = [
+    "@eaDir",
+    "#recycle",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "__MACOSX",
+    "lost+found",
+    "Thumbs.db",
+    "desktop.ini",
+];
+/// Folders below a class that are walked into: more are a loop of links.
+const DEEPEST: usize = 16;
 
-/// What lies in a folder, without names that begin with a dot.
-pub fn visible(folder: &Path) -> Result<Vec<DirEntry>, DataError> {
-    let failed = |source| DataError::List { path: folder.into(), source };
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            entries.push(entry);
-        }
-    }
-    Ok(entries)
+/// Whether a name is hidden, or a system's own.
+fn is_of_system(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || OF_SYSTEMS.iter().any(|own| name == *own)
 }
 
-/// The name of what lies in a folder.
+/// The contents of a folder, without hidden names and those of systems.
+pub fn visible(folder: &Path) -> Result<Vec<DirEntry>, DataError> {
+    Ok(contents(folder)?.into_iter().filter(|entry| !is_of_system(&entry.file_name())).collect())
+}
+
+/// The contents of a folder.
+pub fn contents(folder: &Path) -> Result<Vec<DirEntry>, DataError> {
+    let failed = |source| DataError::List { path: folder.into(), source };
+    fs::read_dir(folder).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// The name of what is in a folder.
+///
+/// # Errors
+/// When it is not UTF-8, or has a control character: names are lines of poison lists.
 pub fn name_of(entry: &DirEntry) -> Result<String, DataError> {
-    entry.file_name().into_string().map_err(|_| DataError::Name(entry.path()))
+    let name = entry.file_name().into_string().map_err(|_| DataError::Name(entry.path()))?;
+    if name.contains(char::is_control) {
+        return Err(DataError::ControlCharacter(entry.path()));
+    }
+    Ok(name)
 }
 
 /// Names of the folders in a folder, sorted.
@@ -45,28 +79,112 @@ pub fn folder_names(folder: &Path) -> Result<Vec<String>, DataError> {
     Ok(names)
 }
 
-/// Names and sizes of the image files in a folder, sorted by name. The size is 0 when it cannot be asked for, and then the
-/// file cannot be read either.
-pub fn image_files(folder: &Path) -> Result<Vec<(String, u64)>, DataError> {
+/// Paths below `root` and sizes of the image files in a folder below `root`, sorted by name. What else is there goes to `left`. The
+/// size is 0 when the system does not tell it, and then the file cannot be read either.
+pub fn image_files(
+    root: &Path,
+    folder: &str,
+    left: &mut LeftOver,
+) -> Result<Vec<(String, u64)>, DataError> {
     let mut found = Vec::new();
-    for entry in visible(folder)? {
-        let path = entry.path();
-        if !is_image_name(&path) {
-            continue;
-        }
-        let metadata = fs::metadata(&path);
-        if !metadata.as_ref().is_ok_and(fs::Metadata::is_dir) {
-            found.push((name_of(&entry)?, metadata.map_or(0, |metadata| metadata.len())));
-        }
+    for below in images_in(root, folder, left, &mut found)? {
+        left.add("a folder where images are expected", format!("{below}/"));
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// Image files in a folder below `root` and in all folders below it, as [`image_files`]; sorted by folder, then by name, as in
+/// torchvision's `ImageFolder`.
+pub fn image_files_below(
+    root: &Path,
+    folder: &str,
+    left: &mut LeftOver,
+) -> Result<Vec<(String, u64)>, DataError> {
+    let mut found = Vec::new();
+    let mut level = vec![folder.to_owned()];
+    for _ in 0..DEEPEST {
+        let mut next = Vec::new();
+        for folder in level {
+            next.extend(images_in(root, &folder, left, &mut found)?);
+        }
+        level = next;
+    }
+    for folder in level {
+        left.add(format!("more than {DEEPEST} folders deep"), format!("{folder}/"));
+    }
+    let parts = |path: &str| path.rsplit_once('/').map(|(a, b)| (a.to_owned(), b.to_owned()));
+    found.sort_by_cached_key(|(path, _)| parts(path));
+    Ok(found)
+}
+
+/// Adds the image files that are in a folder itself to `found`. Returns its folders.
+fn images_in(
+    root: &Path,
+    folder: &str,
+    left: &mut LeftOver,
+    found: &mut Vec<(String, u64)>,
+) -> Result<Vec<String>, DataError> {
+    let mut folders = Vec::new();
+    let mut entries = contents(&root.join(folder))?;
+    entries.sort_by_cached_key(DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let metadata = fs::metadata(&path);
+        let is_folder = metadata.as_ref().is_ok_and(fs::Metadata::is_dir);
+        let shown = format!(
+            "{folder}/{}{}",
+            entry.file_name().to_string_lossy(),
+            if is_folder { "/" } else { "" }
+        );
+        if is_of_system(&entry.file_name()) {
+            left.add("hidden, or a file of the system", shown);
+            continue;
+        }
+        let Ok(name) = entry.file_name().into_string() else {
+            left.add("its name is not valid UTF-8", shown);
+            continue;
+        };
+        if name.contains(char::is_control) {
+            left.add("its name has a line break or another control character", shown);
+        } else if is_folder {
+            folders.push(format!("{folder}/{name}"));
+        } else if metadata.as_ref().is_ok_and(|metadata| !metadata.is_file()) {
+            left.add("not a regular file", shown);
+        } else if is_image_name(&path) {
+            found.push((format!("{folder}/{name}"), metadata.map_or(0, |metadata| metadata.len())));
+        } else {
+            match begins_as_image(&path) {
+                Ok(()) => found.push((
+                    format!("{folder}/{name}"),
+                    metadata.map_or(0, |metadata| metadata.len()),
+                )),
+                Err(reason) => left.add(reason, shown),
+            }
+        }
+    }
+    Ok(folders)
 }
 
 fn is_image_name(path: &Path) -> bool {
     path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
         EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
     })
+}
+
+/// Whether a file's first bytes are those of an image; else what they are.
+fn begins_as_image(path: &Path) -> Result<(), String> {
+    const HEAD: u64 = 1024;
+    let mut head = Vec::new();
+    let read = open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    if let Err(error) = read {
+        return Err(format!("cannot be read: {error}"));
+    }
+    match Format::of(&head) {
+        Ok(_) => Ok(()),
+        Err(DecodeError::NotAnImage { found }) => Err(format!("not an image: {found}")),
+        Err(_) => Err("not an image: empty".into()),
+    }
 }
 
 /// The first of these paths below `root` at which a file lies.
@@ -100,9 +218,9 @@ pub fn text(path: &Path) -> Result<String, DataError> {
 /// When it cannot be read or is longer than `max` bytes.
 pub fn bytes(path: &Path, max: u64) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(max + 1).read_to_end(&mut bytes)).map_err(
-        |source| DataError::Unreadable { path: path.into(), reason: Unreadable::Io(source) },
-    )?;
+    open(path).and_then(|file| file.take(max + 1).read_to_end(&mut bytes)).map_err(|source| {
+        DataError::Unreadable { path: path.into(), reason: Unreadable::Io(source) }
+    })?;
     if bytes.len() as u64 > max {
         let reason = format!("it is longer than the {max} bytes that such a file may have");
         return Err(DataError::Member { file: path.into(), reason });

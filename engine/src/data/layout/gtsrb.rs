@@ -113,7 +113,7 @@ fn add_training(listing: &mut Listing, root: &Path, train: &str) -> Result<Vec<S
     }
     listing.classes = folders.iter().map(|(number, _)| number.to_string()).collect();
     let folders: Vec<String> = folders.into_iter().map(|(_, name)| name).collect();
-    (listing.train, listing.train_bytes) = split_files(root, train, &folders)?;
+    (listing.train, listing.train_bytes) = split_files(root, train, &folders, &mut listing.left)?;
     Ok(folders)
 }
 
@@ -168,11 +168,12 @@ fn add_test(
                 format!("line {line} has the class {:?}; classes are 0 to {last}", row.fields[1]);
             return Err(table.wrong(reason));
         };
-        let (folder, name) = path.rsplit_once('/').unwrap_or((".", &path));
+        let (folder, _) = path.rsplit_once('/').unwrap_or((".", &path));
         if !sizes.contains_key(folder) {
-            sizes.insert(folder.into(), image_files(&root.join(folder))?.into_iter().collect());
+            let files = image_files(root, folder, &mut listing.left)?;
+            sizes.insert(folder.into(), files.into_iter().collect());
         }
-        let Some(&bytes) = sizes[folder].get(name) else {
+        let Some(&bytes) = sizes[folder].get(&path) else {
             return Err(table.wrong(format!("line {line} names {path}, which is not there")));
         };
         images.push((Entry::file(path, class), bytes));

@@ -24,6 +24,7 @@ use crate::{
         error::Unreadable,
         records::{Order, RecordFile, Shape},
     },
+    files,
     hash::hex,
 };
 
@@ -164,7 +165,7 @@ fn open<const N: usize>(path: &Path) -> Result<(File, [u32; N]), DataError> {
     let failed =
         |source| DataError::Unreadable { path: path.into(), reason: Unreadable::Io(source) };
     let wrong = |reason| DataError::Member { file: path.into(), reason };
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = files::open(path).map_err(failed)?;
     if path.extension().is_some_and(|extension| extension == "gz") {
         file = gzip::unpacked(file, path)?;
     }

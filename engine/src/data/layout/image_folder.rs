@@ -1,46 +1,96 @@
-//! Image folders: `train/<class>/*` and `val/<class>/*` or `test/<class>/*`.
+//! Image folders: `train/<class>/**` and `val/<class>/**`.
 //!
-//! Files count by their extension (jpg, jpeg, png, webp, ppm in any case); names that begin with a dot, other files and
-//! folders within a class are passed over, but for a folder `images` in a class without image files of its own. With both
-//! `val` and `test` there, `val` is taken. `words.txt`, as `ImageNet` has it, gives the classes their human names.
+//! Like torchvision's `ImageFolder`, the listing takes images in folders below a class's folder, too. A file counts by its extension
+//! or, where that says nothing, by its first bytes. The folders of the splits may have the other names of [`TRAIN`] and [`TEST`], in any
+//! case; of several the first in these lists is taken. `words.txt`, as `ImageNet` has it, gives the classes their human names.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeMap, path::Path};
+
+use unicode_normalization::UnicodeNormalization;
 
 use super::{
     Listing,
-    files::{folder_names, image_files},
+    files::{contents, folder_names, image_files_below},
+    left_over::LeftOver,
     words,
 };
 use crate::data::{DataError, Entry};
 
+/// Names of the folder of training images.
+const TRAIN: [&str; 2] = ["train", "training"];
+/// Names of the folder of validation images.
+const TEST: [&str; 5] = ["val", "valid", "validation", "test", "testing"];
+
 /// Whether a folder looks like this layout.
 pub fn fits(root: &Path) -> bool {
-    ["train", "val", "test"].iter().any(|split| root.join(split).is_dir())
+    split_folder(root, &TRAIN).is_some() || split_folder(root, &TEST).is_some()
 }
 
-/// Lists the folder at `root`. Opens no image.
+/// The folder of a split: the first of these names that there is, in lower case or else in any.
+fn split_folder(root: &Path, names: &[&str]) -> Option<String> {
+    let folders = folder_names(root).ok()?;
+    let named = |name: &&str| {
+        let exact = folders.iter().find(|folder| folder == name);
+        exact.or_else(|| folders.iter().find(|folder| folder.eq_ignore_ascii_case(name)))
+    };
+    names.iter().find_map(named).cloned()
+}
+
+/// Lists the folder at `root`. Opens no image of a usual name.
 pub fn list(root: &Path) -> Result<Listing, DataError> {
-    if !root.join("train").is_dir() {
-        return Err(DataError::NoTrain(root.into()));
-    }
-    let test = ["val", "test"]
-        .into_iter()
-        .find(|name| root.join(name).is_dir())
-        .ok_or_else(|| DataError::NoTest(root.into()))?;
-    let folders = class_folders(&root.join("train"))?;
-    same_classes(&folders, &folder_names(&root.join(test))?, test)?;
+    let train = split_folder(root, &TRAIN).ok_or_else(|| DataError::NoTrain(root.into()))?;
+    let test = split_folder(root, &TEST).ok_or_else(|| DataError::NoTest(root.into()))?;
     let mut listing = Listing::default();
-    (listing.train, listing.train_bytes) = split_files(root, "train", &folders)?;
-    (listing.test, listing.test_bytes) = split_files(root, test, &folders)?;
+    let classes = class_folders(&root.join(&train))?;
+    let test_folders = same_classes(root, &train, &classes, &test, &mut listing.left)?;
+    let left = &mut listing.left;
+    (listing.train, listing.train_bytes) = split_files(root, &train, &classes, left)?;
+    (listing.test, listing.test_bytes) = split_files(root, &test, &test_folders, left)?;
+    for split in [&train, &test] {
+        add_stray_files(root, split, left)?;
+    }
     listing.members.extend(words::member(root));
-    listing.classes = words::class_names(root, folders)?;
+    add_unused(root, &[&train, &test], &listing.members, left)?;
+    listing.classes = words::class_names(root, classes)?;
     Ok(listing)
+}
+
+/// Leaves out the files beside the class folders of a split.
+fn add_stray_files(root: &Path, split: &str, left: &mut LeftOver) -> Result<(), DataError> {
+    for entry in contents(&root.join(split))? {
+        if !entry.path().is_dir() {
+            let name = entry.file_name();
+            left.add("beside the class folders", format!("{split}/{}", name.to_string_lossy()));
+        }
+    }
+    Ok(())
+}
+
+/// Leaves out what is beside the folders of the splits.
+fn add_unused(
+    root: &Path,
+    used: &[&str],
+    members: &[String],
+    left: &mut LeftOver,
+) -> Result<(), DataError> {
+    let mut names = Vec::new();
+    for entry in contents(root)? {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !used.contains(&&name[..]) && !members.contains(&name) {
+            names.push(if entry.path().is_dir() { format!("{name}/") } else { name });
+        }
+    }
+    names.sort_unstable();
+    for name in names {
+        left.add(format!("beside `{}`", used.join("` and `")), name);
+    }
+    Ok(())
 }
 
 /// The classes of a split: its folders, sorted by name.
 ///
 /// # Errors
-/// When there are fewer than two.
+/// When there are fewer than two, or two of them have the same name in another Unicode form.
 pub fn class_folders(split: &Path) -> Result<Vec<String>, DataError> {
     let folders = folder_names(split)?;
     if folders.len() < 2 {
@@ -48,32 +98,101 @@ pub fn class_folders(split: &Path) -> Result<Vec<String>, DataError> {
             folders.first().map_or("no class".into(), |class| format!("one class, {class}"));
         return Err(DataError::TooFewClasses { folder: split.into(), found });
     }
+    let mut seen = BTreeMap::new();
+    for folder in &folders {
+        if let Some(other) = seen.insert(composed(folder), folder) {
+            return Err(DataError::SameClass {
+                folder: split.into(),
+                names: format!("{} and {}", other.escape_unicode(), folder.escape_unicode()),
+            });
+        }
+    }
     Ok(folders)
 }
 
-fn same_classes(train: &[String], test: &[String], name: &'static str) -> Result<(), DataError> {
-    let (train, test): (BTreeSet<_>, BTreeSet<_>) = (train.iter().collect(), test.iter().collect());
-    let few = |names: Vec<&&String>| {
-        let shown: Vec<&str> = names.iter().take(5).map(|name| name.as_str()).collect();
-        let more = names.len() - shown.len();
-        if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
-    };
-    let missing: Vec<_> = train.difference(&test).collect();
-    let surplus: Vec<_> = test.difference(&train).collect();
-    let mut parts = Vec::new();
-    if !missing.is_empty() {
-        parts.push(format!("{name} lacks {}", few(missing)));
-    }
-    if !surplus.is_empty() {
-        parts.push(format!("{name} has {} besides", few(surplus)));
-    }
-    if parts.is_empty() {
-        return Ok(());
-    }
-    Err(DataError::OtherClasses { test: name, difference: parts.join("; ") })
+/// A name in the form (NFC) in which equal letters are equal bytes. macOS and its archives decompose names.
+fn composed(name: &str) -> String {
+    name.nfc().collect()
 }
 
-/// Image files of a split by class, then by name, and their sizes in bytes. Class `i` lies in folder `folders[i]`.
+/// The folders of the validation images in the order of the training classes. Other folders without an image are left out.
+fn same_classes(
+    root: &Path,
+    train: &str,
+    classes: &[String],
+    test: &str,
+    left: &mut LeftOver,
+) -> Result<Vec<String>, DataError> {
+    let folders = folder_names(&root.join(test))?;
+    let mut by_name: BTreeMap<String, &String> =
+        folders.iter().map(|folder| (composed(folder), folder)).collect();
+    let mut matched = Vec::new();
+    let mut missing = Vec::new();
+    for class in classes {
+        match by_name.remove(&composed(class)) {
+            Some(folder) => matched.push(folder.clone()),
+            None => missing.push(class),
+        }
+    }
+    let mut surplus = Vec::new();
+    for folder in by_name.into_values() {
+        let path = format!("{test}/{folder}");
+        if image_files_below(root, &path, &mut LeftOver::default())?.is_empty() {
+            left.add("a folder of no class and without an image", format!("{path}/"));
+        } else {
+            surplus.push(folder);
+        }
+    }
+    let mut parts = Vec::new();
+    missing.retain(|class| {
+        let alike = surplus.iter().position(|folder| look(folder) == look(class));
+        let Some(at) = alike else { return true };
+        let folder = surplus.remove(at);
+        parts.push(format!(
+            "{test} has {folder:?} where {train} has {class:?} (they differ in {})",
+            difference(folder, class)
+        ));
+        false
+    });
+    if !missing.is_empty() {
+        parts.push(format!("{test} lacks {}", few(&missing)));
+    }
+    if !surplus.is_empty() {
+        parts.push(format!("{test} has {} besides", few(&surplus)));
+    }
+    if parts.is_empty() {
+        return Ok(matched);
+    }
+    let (test, train) = (test.to_owned(), train.to_owned());
+    Err(DataError::OtherClasses { test, train, difference: parts.join("; ") })
+}
+
+/// What the eye sees of a name.
+fn look(name: &str) -> String {
+    let visible =
+        |c: &char| !c.is_whitespace() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
+    name.nfkc().filter(visible).flat_map(char::to_lowercase).collect()
+}
+
+fn difference(a: &str, b: &str) -> &'static str {
+    if a.to_lowercase() == b.to_lowercase() {
+        "capitals"
+    } else if a.trim() == b.trim() {
+        "blanks at the beginning or the end"
+    } else {
+        "characters that look alike"
+    }
+}
+
+/// The first names of a list.
+fn few(names: &[&String]) -> String {
+    let shown: Vec<&str> = names.iter().take(5).map(|name| name.as_str()).collect();
+    let more = names.len() - shown.len();
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
+/// Image files of a split by class, then by folder and name, and their sizes in bytes. The images of class `i` are in `folders[i]` and
+/// below it.
 ///
 /// # Errors
 /// When a class has no image file.
@@ -81,20 +200,16 @@ pub fn split_files(
     root: &Path,
     split: &str,
     folders: &[String],
+    left: &mut LeftOver,
 ) -> Result<(Vec<Entry>, Vec<u64>), DataError> {
     let (mut entries, mut sizes) = (Vec::new(), Vec::new());
-    for (class, class_folder) in folders.iter().enumerate() {
-        let mut folder = format!("{split}/{class_folder}");
-        let mut found = image_files(&root.join(&folder))?;
-        if found.is_empty() && root.join(&folder).join("images").is_dir() {
-            folder.push_str("/images");
-            found = image_files(&root.join(&folder))?;
-        }
+    for (class, folder) in folders.iter().enumerate() {
+        let found = image_files_below(root, &format!("{split}/{folder}"), left)?;
         if found.is_empty() {
-            return Err(DataError::EmptyClass(root.join(split).join(class_folder)));
+            return Err(DataError::EmptyClass(root.join(split).join(folder)));
         }
         for (name, bytes) in found {
-            entries.push(Entry::file(format!("{folder}/{name}"), class as u32));
+            entries.push(Entry::file(name, class as u32));
             sizes.push(bytes);
         }
     }

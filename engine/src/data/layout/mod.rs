@@ -6,6 +6,7 @@ mod gtsrb;
 mod gzip;
 mod idx;
 mod image_folder;
+mod left_over;
 mod stl10;
 mod table;
 mod tiny_imagenet;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use shared::api::Layout;
 
 use super::{DataError, Entry, records::RecordFile};
+use left_over::LeftOver;
 
 /// What a data set's folder holds.
 #[derive(Default)]
@@ -34,6 +36,8 @@ pub(super) struct Listing {
     pub members: Vec<String>,
     /// Files of records, in the order in which entries number them.
     pub records: Vec<RecordFile>,
+    /// What belongs to none of them.
+    pub left: LeftOver,
 }
 
 impl Listing {

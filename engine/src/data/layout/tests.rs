@@ -19,7 +19,7 @@ type Files = Vec<(&'static str, Vec<u8>)>;
 
 /// What is found in a folder.
 fn found(folder: &TempDir) -> DatasetInfo {
-    inspect("set", &source_of(folder.path(), Layout::default()), &mut ()).expect("a data set")
+    inspect("set", &source_of(folder.path(), Layout::default()), &mut ()).expect("a data set").info
 }
 
 /// Why a folder is refused; the folder's own path is cut out.
@@ -100,6 +100,24 @@ fn tiny_imagenet_rearranged_is_an_image_folder() {
 }
 
 #[test]
+fn tiny_imagenet_half_rearranged_is_refused_and_a_finished_one_is_an_image_folder() {
+    let mut files = tiny();
+    files.retain(|(path, _)| *path != "val/images/val_0.png");
+    files.push(("val/n02/val_0.png", png([3; 3])));
+    assert_eq!(
+        refusal(&files),
+        "DATA/val/val_annotations.txt: it names 3 images, 1 of which are not in val/images (val_0.png is the first); val/n02 has \
+         images, so a script that sorts them by class may have stopped early: run it again, or move them back"
+    );
+    files.retain(|(path, _)| !path.starts_with("val/images/"));
+    files.extend([("val/n01/val_1.png", png([4; 3])), ("val/n01/val_2.png", png([5; 3]))]);
+    let folder = folder(&files);
+    fs::create_dir(folder.path().join("val/images")).expect("a folder");
+    let info = found(&folder);
+    assert_eq!((info.layout, &info.test_counts[..]), (Layout::ImageFolder, &[2, 1][..]));
+}
+
+#[test]
 fn wrong_annotations_are_named_by_line() {
     let annotated = |text: &str| {
         refusal(&with(tiny(), "val/val_annotations.txt", |_| Some(text.as_bytes().to_vec())))
@@ -111,6 +129,13 @@ fn wrong_annotations_are_named_by_line() {
     assert_eq!(
         annotated("val_0.png n02\n"),
         "DATA/val/val_annotations.txt: line 1 is no `<file><tab><wnid>`"
+    );
+    assert_eq!(
+        annotated(
+            "val_0.png\tn02\nval_1.png\tn01\nval_2.png\tn01\nval_7.png\tn01\nval_8.png\tn01\n"
+        ),
+        "DATA/val/val_annotations.txt: it names 5 images, 2 of which are not in val/images (val_7.png is the first); the download \
+         or the unpacking may be incomplete"
     );
     assert_eq!(
         annotated("val_0.png\tn02\nval_1.png\tn01\n"),
