@@ -1,5 +1,5 @@
-//! Files that nobody made with care: whatever their bytes are, an import, or the reading of a classifier, ends in a model or in
-//! words, and takes memory in proportion to the file.
+//! Malformed files: whatever the bytes are, importing a checkpoint or reading a classifier yields a model or an error message, and
+//! takes memory in proportion to the file.
 //!
 //! `PROPTEST_CASES` sets how many files are tried.
 
@@ -23,7 +23,7 @@ use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Bytes that an import may take for each byte of the file, and beside them.
+/// Memory that an import may take: bytes per byte of the file, and bytes on top of that.
 const TIMES: usize = 32;
 const BESIDE: usize = 1 << 20;
 
@@ -42,13 +42,14 @@ fn valid() -> Vec<Vec<u8>> {
     files
 }
 
-/// Imports the file within the bound; whether it could be.
+/// Imports the file, checks the memory bound and returns whether the import succeeded.
 fn import(bytes: &[u8], bound: usize) -> Result<bool, TestCaseError> {
     let options =
         ImportOptions { heads: Some(2), decoder_heads: Some(1), ..ImportOptions::default() };
+    let files = [bytes.to_vec()];
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
-    let read = Imported::from_bytes(bytes, Path::new("/nowhere/file"), &options);
+    let read = Imported::from_files(&files, Path::new("/nowhere/file"), &options);
     let taken = MEMORY.peak_usage().saturating_sub(before);
     prop_assert!(taken <= bound, "{taken} bytes for a file of {}", bytes.len());
     if let Err(reason) = &read {
@@ -57,7 +58,7 @@ fn import(bytes: &[u8], bound: usize) -> Result<bool, TestCaseError> {
     Ok(read.is_ok())
 }
 
-/// A change of a file: bytes that are overwritten, taken out, doubled or put in.
+/// A mutation of a file: bytes are overwritten, removed, duplicated or inserted.
 fn change() -> impl Strategy<Value = (Index, u8, Vec<u8>)> {
     let number = prop_oneof![
         any::<u8>().prop_map(|byte| vec![byte]),
@@ -69,7 +70,7 @@ fn change() -> impl Strategy<Value = (Index, u8, Vec<u8>)> {
 }
 
 fn changed(mut bytes: Vec<u8>, (at, how, with): (Index, u8, Vec<u8>), headers: bool) -> Vec<u8> {
-    // Most bytes are numbers of tensors: those before and behind them describe the file.
+    // Most bytes are tensor values; the bytes before and after them describe the file.
     let place = at.index(bytes.len());
     let edge = bytes.len().min(2_000);
     let at = match (headers, place % 2) {
@@ -90,7 +91,7 @@ fn changed(mut bytes: Vec<u8>, (at, how, with): (Index, u8, Vec<u8>), headers: b
     bytes
 }
 
-/// The archive with its pickle changed and all checksums right: what is behind the checksums is tried, too.
+/// The archive with its pickle changed and all checksums valid, so that the code behind the checksum test is reached, too.
 fn with_pickle(file: &[u8], change: impl Fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     let mut archive = ZipArchive::new(Cursor::new(file)).unwrap();
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
@@ -129,10 +130,10 @@ fn try_pickles(files: &[Vec<u8>]) {
         })
         .unwrap();
     eprintln!("{read} changed pickles were read, {refused} refused");
-    assert!(refused > 0, "the changes changed nothing");
+    assert!(refused > 0, "no change made a file invalid");
 }
 
-/// Tries classifiers of Hugging Face of whose three files one is changed.
+/// Tries Hugging Face classifiers with one of their three files changed.
 fn try_classifiers() {
     let case = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/golden/cases/hf_classifier-0.safetensors");
@@ -145,14 +146,15 @@ fn try_classifiers() {
     (1..3).for_each(|which| fs::write(path(which), &sound[which]).unwrap());
     let whole: usize = sound.iter().map(Vec::len).sum();
     let read = |weights: &[u8]| {
+        let files = [weights.to_vec()];
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
-        let read = OpenClassifier::from_bytes(weights, &path(0), &Machine::with_threads(1));
+        let read = OpenClassifier::from_files(&files, &path(0), &Machine::with_threads(1));
         let taken = MEMORY.peak_usage().saturating_sub(before);
         prop_assert!(taken <= TIMES * whole + BESIDE, "{taken} bytes");
         Ok(read.is_ok())
     };
-    assert!(read(&sound[0]).unwrap(), "the files themselves are sound");
+    assert!(read(&sound[0]).unwrap(), "the files themselves are valid");
     let changes = prop::collection::vec((change(), any::<bool>()), 1..4);
     let (mut fine, mut refused) = (0u32, 0u32);
     let counts = std::cell::RefCell::new((&mut fine, &mut refused));
@@ -175,7 +177,7 @@ fn try_classifiers() {
         })
         .unwrap();
     eprintln!("{fine} changed classifiers were read, {refused} refused");
-    assert!(fine > 0 && refused > 0, "the changes changed nothing");
+    assert!(fine > 0 && refused > 0, "no change was refused, or all were");
 }
 
 #[test]
@@ -184,7 +186,7 @@ fn no_file_makes_an_import_panic_or_take_much_memory() {
     for file in &files {
         assert!(
             import(file, TIMES * file.len() + BESIDE).unwrap(),
-            "the files themselves are sound"
+            "the files themselves are valid"
         );
     }
     let count = files.len();
@@ -209,7 +211,7 @@ fn no_file_makes_an_import_panic_or_take_much_memory() {
         })
         .unwrap();
     eprintln!("{read} changed files were read, {refused} refused");
-    assert!(refused > 0, "the changes changed nothing");
+    assert!(refused > 0, "no change made a file invalid");
 
     try_pickles(&files);
     try_classifiers();

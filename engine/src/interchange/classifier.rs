@@ -1,10 +1,6 @@
 //! A classifier from a file, for evaluation: one of our fine-tunings, or Hugging Face's ViT.
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, path::Path};
 
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
@@ -16,12 +12,13 @@ use shared::{
 
 use super::{
     config::read_beside,
+    entry::select,
     names::Naming,
     processor::normalisation,
-    pth::is_pth,
     shapes::{check, named},
     tensors::TensorFile,
     vit_config::VitConfig,
+    weights::Weights,
 };
 use crate::{
     EngineError,
@@ -29,10 +26,9 @@ use crate::{
     compute::{Classify, Machine, Params, cpu::HuggingFaceVit},
     files::MANIFEST,
     model::vit,
+    tensors::verify,
 };
 
-/// Files of a Hugging Face folder, the better first.
-const FILES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 /// Longest manifest that is read for the names of its classes, in bytes.
 const LONGEST: u64 = 64 << 20;
 /// Most patches along a side of an image.
@@ -60,52 +56,31 @@ impl OpenClassifier {
     /// When the file cannot be read, or holds no classifier that this program can run; in words that name the tensor or the
     /// key.
     pub fn read(path: &Path, machine: &Machine) -> Result<Self, EngineError> {
-        let file = weights(path)?;
-        let found = fs::metadata(&file).map_err(EngineError::file(&file))?;
-        if !found.is_file() {
-            return Err(EngineError::Checkpoint { path: file, reason: "it is no file".into() });
-        }
-        let bytes = fs::read(&file).map_err(EngineError::file(&file))?;
-        Self::from_bytes(&bytes, &file, machine)
-            .map_err(|reason| EngineError::Checkpoint { path: file, reason })
+        let Weights { path, files } = Weights::read(path)?;
+        Self::from_files(&files, &path, machine)
+            .map_err(|reason| EngineError::Checkpoint { path, reason })
     }
 
-    /// As [`read`](Self::read), from a file's bytes; its name tells where a `config.json` or a manifest may lie.
+    /// As [`read`](Self::read), from the files' bytes; the path says where a `config.json` or a manifest may be.
     ///
     /// # Errors
     /// A sentence that says what is wrong with it.
-    pub fn from_bytes(bytes: &[u8], path: &Path, machine: &Machine) -> Result<Self, String> {
-        let file = if is_pth(bytes) {
-            TensorFile::read_pth(bytes)?
-        } else {
-            TensorFile::read_safetensors(bytes)?
-        };
-        if file.texts.contains_key("phase") {
+    pub fn from_files(files: &[Vec<u8>], path: &Path, machine: &Machine) -> Result<Self, String> {
+        let (file, _) = Weights::tensors(files)?;
+        if let ([bytes], true) = (files, file.texts.contains_key("phase")) {
             return own(bytes, &file, path, machine);
         }
-        match Naming::detect(|name| file.shape(name).is_some()) {
-            Some(Naming::HuggingFace { .. }) => hugging_face(bytes.len(), &file, path),
-            Some(Naming::Mae) => Err(
+        let (file, naming) = select(file, None)?;
+        match naming {
+            Naming::HuggingFace { .. } => {
+                hugging_face(files.iter().map(Vec::len).sum(), &file, path)
+            }
+            Naming::Mae => Err(
                 "it has MAE's or timm's names; a classifier is evaluated from a fine-tuning of this program or from Hugging Face's names"
                     .into(),
             ),
-            None => Err("it holds no vision transformer".into()),
         }
     }
-}
-
-/// The file with the weights: the path itself, or the one in a folder.
-fn weights(path: &Path) -> Result<PathBuf, EngineError> {
-    if !path.is_dir() {
-        return Ok(path.to_owned());
-    }
-    FILES.iter().map(|name| path.join(name)).find(|file| file.is_file()).ok_or_else(|| {
-        let reason = format!(
-            "the folder has no {} (weights that are split over several files are to be joined first)",
-            FILES.join(" and no ")
-        );
-        EngineError::Checkpoint { path: path.into(), reason }
-    })
 }
 
 /// A checkpoint of this program.
@@ -115,6 +90,7 @@ fn own(
     path: &Path,
     machine: &Machine,
 ) -> Result<OpenClassifier, String> {
+    verify(bytes)?;
     let texts = file.texts.clone().into_iter().collect();
     let info = CheckpointInfo::parse(&texts)?;
     match info.phase {

@@ -1,11 +1,14 @@
 //! `config.json` of Hugging Face: read beside a file for what its shapes do not tell, written beside an export.
 
-use std::{fs, io, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Value, json};
 
-use crate::checkpoint::CheckpointInfo;
+use crate::{checkpoint::CheckpointInfo, files::open};
 
 /// Name of the file.
 pub(super) const FILE: &str = "config.json";
@@ -50,6 +53,28 @@ impl Config {
     }
 }
 
+/// A number, or a list that has it several times: some programs write `[224, 224]` for height and width.
+///
+/// # Errors
+/// When it is neither.
+pub(super) fn number_or_equal_list<'de, D: Deserializer<'de>>(source: D) -> Result<u32, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        One(u32),
+        Several(Vec<u32>),
+    }
+    match Written::deserialize(source)? {
+        Written::One(number) => Ok(number),
+        Written::Several(numbers) => match numbers.split_first() {
+            Some((&first, rest)) if rest.iter().all(|&number| number == first) => Ok(first),
+            _ => Err(D::Error::custom(format!(
+                "{numbers:?} for a square's side; equal numbers are needed"
+            ))),
+        },
+    }
+}
+
 /// The content of a file beside another one, at most `longest` bytes; `None` when there is none.
 ///
 /// # Errors
@@ -60,12 +85,13 @@ pub(super) fn read_beside(
     longest: u64,
 ) -> Result<Option<Vec<u8>>, String> {
     let path = file.with_file_name(name);
-    let read = fs::metadata(&path).and_then(|found| {
-        if found.len() > longest {
+    let read = open(&path).and_then(|mut file| {
+        if file.metadata()?.len() > longest {
             let megabytes = longest >> 20;
             return Err(io::Error::other(format!("it is longer than {megabytes} MiB")));
         }
-        fs::read(&path)
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map(|_| text)
     });
     match read {
         Ok(text) => Ok(Some(text)),

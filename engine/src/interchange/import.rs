@@ -1,17 +1,18 @@
 //! From another program's file to a checkpoint of ours.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, path::Path};
 
 use sha2::{Digest, Sha256};
 use shared::{run_kind::RunKind, settings::ModelSpec};
 
 use super::{
     config::Config,
+    entry::select,
     names::Naming,
     positions::interpolate_positions,
-    pth::is_pth,
     sizes::{Heads, Sizes, infer, layout},
     tensors::TensorFile,
+    weights::Weights,
 };
 use crate::{
     EngineError,
@@ -24,7 +25,7 @@ use crate::{
 const MOST_PATCHES: u32 = 64;
 
 /// What a person says of a file beyond what it says itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportOptions {
     /// Side of the images to see in pixels, where it is not the one that the model was trained on.
     pub image_size: Option<u32>,
@@ -34,6 +35,8 @@ pub struct ImportOptions {
     pub decoder_heads: Option<u32>,
     /// Whether the decoder predicts normalised patches.
     pub norm_pix_loss: Option<bool>,
+    /// The transformer to take of a file that holds several.
+    pub entry: Option<String>,
 }
 
 /// A file's model, in memory.
@@ -51,34 +54,30 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// Reads a `.pth` of MAE or timm, or a safetensors file with MAE's, timm's or Hugging Face's names. Nothing in the file is
+    /// Reads a `.pth` of MAE or timm, a safetensors file with MAE's, timm's or Hugging Face's names, or a folder of such files. Nothing in the file is
     /// run.
     ///
     /// # Errors
     /// When the file cannot be read, or holds no vision transformer that this program can run; in words that name the
     /// tensor.
     pub fn read(path: &Path, options: &ImportOptions) -> Result<Self, EngineError> {
-        let bytes = fs::read(path).map_err(EngineError::file(path))?;
-        Self::from_bytes(&bytes, path, options)
-            .map_err(|reason| EngineError::Checkpoint { path: path.into(), reason })
+        let Weights { path, files } = Weights::read(path)?;
+        Self::from_files(&files, &path, options)
+            .map_err(|reason| EngineError::Checkpoint { path, reason })
     }
 
-    /// As [`read`](Self::read), from a file's bytes; its name tells where a `config.json` may lie.
+    /// As [`read`](Self::read), from the files' bytes; the path says where a `config.json` may be.
     ///
     /// # Errors
     /// A sentence that says what is wrong with it.
-    pub fn from_bytes(bytes: &[u8], path: &Path, options: &ImportOptions) -> Result<Self, String> {
-        let is_pth = is_pth(bytes);
-        let file = if is_pth {
-            TensorFile::read_pth(bytes)?
-        } else {
-            TensorFile::read_safetensors(bytes)?
-        };
-        let file = file.without_prefix("module.");
-        let naming = Naming::detect(|name| file.shape(name).is_some()).ok_or_else(|| {
-            let first = file.tensors.keys().take(3).cloned().collect::<Vec<_>>().join(", ");
-            format!("it holds no vision transformer: it has no tensor patch_embed.proj.weight, but {first}")
-        })?;
+    pub fn from_files(
+        files: &[Vec<u8>],
+        path: &Path,
+        options: &ImportOptions,
+    ) -> Result<Self, String> {
+        let (file, container) = Weights::tensors(files)?;
+        let (file, naming) = select(file, options.entry.as_deref())?;
+        let file_bytes = files.iter().map(Vec::len).sum();
         let mut assumed = Vec::new();
         let config = match naming {
             Naming::HuggingFace { .. } => Config::beside(path, &mut assumed)?.unwrap_or_default(),
@@ -99,7 +98,7 @@ impl Imported {
         };
         let Sizes { mut model, has_decoder } = infer(&file, naming, heads, &mut assumed)?;
         let mut tensors =
-            read_tensors(bytes.len(), &file, naming, &model, has_decoder, &mut assumed)?;
+            read_tensors(file_bytes, &file, naming, &model, has_decoder, &mut assumed)?;
         if let Some(side) = options.image_size.filter(|&side| side != model.image_size) {
             resize(&mut tensors, &mut model, side)?;
             assumed.push(format!("positions are interpolated to images of {side} px"));
@@ -116,7 +115,6 @@ impl Imported {
         }
         let epoch = file.texts.get("epoch").and_then(|text| text.parse().ok()).unwrap_or(0);
         let norm_pix_loss = said.unwrap_or(false);
-        let container = if is_pth { "PyTorch file" } else { "safetensors" };
         Ok(Self {
             info: CheckpointInfo {
                 model,
@@ -127,7 +125,7 @@ impl Imported {
                 has_decoder,
             },
             format: format!("{container} with {}", naming.describe()),
-            sha256: hex(&Sha256::digest(bytes)),
+            sha256: hex(&files.iter().fold(Sha256::new(), Digest::chain_update).finalize()),
             assumed,
             tensors,
         })

@@ -10,6 +10,8 @@
 //! |---|---|
 //! | `archive`, `pickle`, `pth` | PyTorch's files, read as data: nothing in them is ever run |
 //! | `tensors` | the tensors of a file, not yet read |
+//! | `weights` | the file or files of a model |
+//! | `entry` | which part of a file the transformer is |
 //! | `names` | what they are called by MAE, timm and transformers |
 //! | `sizes`, `config` | the model's sizes, from shapes, `config.json` and custom |
 //! | `positions` | position tables for another image size |
@@ -21,6 +23,7 @@
 mod archive;
 mod classifier;
 mod config;
+mod entry;
 mod export;
 mod import;
 mod names;
@@ -32,6 +35,7 @@ mod shapes;
 mod sizes;
 mod tensors;
 mod vit_config;
+mod weights;
 
 pub use classifier::OpenClassifier;
 pub use export::{ExportFile, ExportFormat, export};

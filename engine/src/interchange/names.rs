@@ -4,7 +4,7 @@
 //! keeps query, key and value apart.
 
 /// Whose names a file has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Naming {
     /// MAE's and timm's.
     Mae,
@@ -39,6 +39,10 @@ const BLOCK: [(&str, &str); 5] = [
 ];
 
 impl Naming {
+    /// All of them, the more telling first.
+    pub const ALL: [Self; 3] =
+        [Self::Mae, Self::HuggingFace { prefix: "vit." }, Self::HuggingFace { prefix: "" }];
+
     /// The names of a tensor of ours: one, or those of query, key and value.
     pub fn of(self, ours: &str) -> Vec<String> {
         let Self::HuggingFace { prefix } = self else { return vec![ours.to_owned()] };
@@ -51,13 +55,6 @@ impl Naming {
         let theirs = renamed(&ENCODER, ours).map(|name| format!("{prefix}{name}"));
         let theirs = theirs.or_else(|| renamed(&DECODER, ours));
         vec![theirs.unwrap_or_else(|| ours.to_owned())]
-    }
-
-    /// Whose names these are; `None` when the patch embedding has none of the known ones.
-    pub fn detect(has: impl Fn(&str) -> bool) -> Option<Self> {
-        let all =
-            [Self::Mae, Self::HuggingFace { prefix: "vit." }, Self::HuggingFace { prefix: "" }];
-        all.into_iter().find(|naming| has(&naming.of("patch_embed.proj.weight")[0]))
     }
 
     /// Whether an encoder goes without this tensor: heads and poolers on top of it, and the token that stands for hidden patches.
@@ -130,14 +127,5 @@ mod tests {
         let joined = Naming::HuggingFace { prefix: "" }.of("blocks.2.attn.qkv.weight");
         assert_eq!(joined[1], "encoder.layer.2.attention.attention.key.weight");
         assert_eq!(joined.len(), 3);
-    }
-
-    #[test]
-    fn a_file_is_known_by_its_patch_embedding() {
-        let detect = |name: &'static str| Naming::detect(|asked| asked == name);
-        assert_eq!(detect("patch_embed.proj.weight"), Some(Naming::Mae));
-        let alone = detect("embeddings.patch_embeddings.projection.weight");
-        assert_eq!(alone, Some(Naming::HuggingFace { prefix: "" }));
-        assert_eq!(detect("conv1.weight"), None);
     }
 }

@@ -12,7 +12,7 @@ use machine::Machine;
 const MOST_VALUES: usize = 1_000_000;
 
 /// Place of a value in its [`Pickle`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Id(u32);
 
 /// A value.

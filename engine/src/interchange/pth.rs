@@ -1,12 +1,13 @@
 //! PyTorch's files (`.pth`, `.pt`, `.bin`): a zip archive with a pickle that describes the tensors, and their bytes beside
 //! it. Read as data, nothing in it is run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use safetensors::Dtype;
 
 use super::{
     archive::Archive,
+    entry::SEPARATOR,
     pickle::{Id, Pickle, Value},
     tensors::{Stored, TensorFile},
 };
@@ -14,8 +15,12 @@ use super::{
 /// First bytes of what PyTorch wrote before version 1.6: a pickle of its magic number.
 const BEFORE_ZIP: [u8; 14] =
     [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
-/// Entries under which training programs keep the parameters.
-const MODEL_ENTRIES: [&str; 3] = ["model", "state_dict", "model_state_dict"];
+/// Entries under which training programs keep their settings.
+const SETTINGS_ENTRIES: [&str; 4] = ["args", "hyper_parameters", "config", "cfg"];
+/// Dictionaries within each other that are looked into.
+const DEEPEST: usize = 8;
+/// Longest names of such dictionaries together, in bytes. Every name in them gets these bytes, so they are not the file's to choose.
+const LONGEST_PREFIX: usize = 64;
 
 /// Whether a file begins as PyTorch's do. A safetensors file may begin with any bytes: they are the length of its header.
 pub(super) fn is_pth(bytes: &[u8]) -> bool {
@@ -24,14 +29,16 @@ pub(super) fn is_pth(bytes: &[u8]) -> bool {
 }
 
 impl<'a> TensorFile<'a> {
-    /// The tensors of a file that `torch.save` wrote: those of its entry `model` or `state_dict`, or of the file itself.
+    /// The tensors of a file that `torch.save` wrote, in all its dictionaries. The name of a dictionary and [`SEPARATOR`] come before
+    /// the names in it.
     ///
     /// # Errors
     /// A sentence that says what is wrong with it.
     pub fn read_pth(bytes: &'a [u8]) -> Result<Self, String> {
         if bytes.starts_with(&BEFORE_ZIP) {
-            return Err("it is in the format of PyTorch before 1.6, which only PyTorch reads; there, load and save it once \
-                        more: torch.save(torch.load(FILE, map_location=\"cpu\", weights_only=True), NEW_FILE)"
+            return Err("it is in the format of PyTorch before 1.6, which only PyTorch reads. Load it there and save it again: \
+                        import argparse, torch; torch.serialization.add_safe_globals([argparse.Namespace]); \
+                        torch.save(torch.load(FILE, map_location=\"cpu\", weights_only=True), NEW_FILE)"
                 .into());
         }
         let archive = Archive::open(bytes)?;
@@ -43,27 +50,63 @@ impl<'a> TensorFile<'a> {
                 "its numbers have their highest byte first; save it on a usual machine".into()
             );
         }
-        let root = pickle.root();
-        let model = MODEL_ENTRIES.iter().find_map(|name| pickle.entry(root, name)).unwrap_or(root);
-        let Value::Dict(entries) = model else {
+        let Value::Dict(_) = pickle.root() else {
             return Err(
                 "it holds no parameters by name; save model.state_dict() instead of the model"
                     .into(),
             );
         };
-        let mut tensors = BTreeMap::new();
-        for &(name, value) in entries {
-            let &Value::Text(name) = pickle.get(name) else { continue };
-            let stored = stored(&pickle, value, &archive);
-            if let Some(stored) = stored.map_err(|reason| format!("{name}: {reason}"))? {
-                tensors.insert(name.to_owned(), stored);
-            }
-        }
+        let tensors = tensors(&pickle, &archive)?;
         if tensors.is_empty() {
-            return Err("it holds no tensors by name".into());
+            return Err(format!("it holds no tensors by name{}", entries(&pickle)));
         }
         Ok(Self { tensors, texts: texts(&pickle) })
     }
+}
+
+/// The tensors of all dictionaries, each dictionary once.
+fn tensors<'a>(
+    pickle: &Pickle<'a>,
+    archive: &Archive<'a>,
+) -> Result<BTreeMap<String, Stored<'a>>, String> {
+    let mut tensors = BTreeMap::new();
+    let mut seen = HashSet::new();
+    let mut level = vec![(String::new(), pickle.root())];
+    for _ in 0..DEEPEST {
+        let mut next = Vec::new();
+        for (prefix, dictionary) in level {
+            let Value::Dict(entries) = dictionary else { continue };
+            for &(name, value) in entries {
+                let &Value::Text(name) = pickle.get(name) else { continue };
+                if let found @ Value::Dict(_) = pickle.get(value) {
+                    if prefix.len() + name.len() < LONGEST_PREFIX && seen.insert(value) {
+                        next.push((format!("{prefix}{name}{SEPARATOR}"), found));
+                    }
+                    continue;
+                }
+                let stored = stored(pickle, value, archive);
+                if let Some(stored) =
+                    stored.map_err(|reason| format!("{prefix}{name}: {reason}"))?
+                {
+                    tensors.insert(format!("{prefix}{name}"), stored);
+                }
+            }
+        }
+        level = next;
+    }
+    Ok(tensors)
+}
+
+/// `; its entries are a, b` for a message.
+fn entries(pickle: &Pickle<'_>) -> String {
+    const SHOWN: usize = 8;
+    let Value::Dict(entries) = pickle.root() else { return String::new() };
+    let names = entries.iter().filter_map(|&(name, _)| match pickle.get(name) {
+        &Value::Text(name) => Some(name),
+        _ => None,
+    });
+    let names: Vec<&str> = names.take(SHOWN).collect();
+    if names.is_empty() { String::new() } else { format!("; its entries are {}", names.join(", ")) }
 }
 
 /// The tensor that a value describes; `None` when it is something else.
@@ -151,10 +194,16 @@ fn texts(pickle: &Pickle<'_>) -> BTreeMap<String, String> {
     if let Some(Value::Int(epoch)) = pickle.entry(root, "epoch") {
         texts.insert("epoch".into(), epoch.to_string());
     }
-    if let Some(Value::Call { state: Some(state), .. }) = pickle.entry(root, "args")
-        && let Some(Value::Bool(norm)) = pickle.entry(pickle.get(*state), "norm_pix_loss")
-    {
-        texts.insert("norm_pix_loss".into(), norm.to_string());
+    for name in SETTINGS_ENTRIES {
+        // `argparse.Namespace`, or a dictionary as `vars` makes it.
+        let settings = match pickle.entry(root, name) {
+            Some(Value::Call { state: Some(state), .. }) => pickle.get(*state),
+            Some(other) => other,
+            None => continue,
+        };
+        if let Some(Value::Bool(norm)) = pickle.entry(settings, "norm_pix_loss") {
+            texts.insert("norm_pix_loss".into(), norm.to_string());
+        }
     }
     texts
 }

@@ -70,7 +70,7 @@ pub(super) fn infer(
             return Err(shapes.wrong("decoder_embed.weight", &format!("[decoder width, {dim}]")));
         }
         let known = (heads.decoder, &DECODER_HEADS[..]);
-        shapes.stack(width, "decoder_blocks", ("decoder", "decoder heads"), known, assumed)?
+        shapes.stack(width, "decoder_blocks", ("decoder", "decoder-heads"), known, assumed)?
     } else {
         NO_DECODER
     };
@@ -126,12 +126,14 @@ impl Shapes<'_, '_> {
         }
         let custom = || {
             let (_, heads) = usual.iter().find(|(usual, _)| *usual == dim)?;
-            assumed.push(format!("{what}: {heads} heads, as is usual at width {dim}"));
+            assumed.push(format!(
+                "{what}: {heads} heads, as is usual at width {dim} (otherwise --{option})"
+            ));
             Some(*heads)
         };
         let heads = told.or_else(custom).ok_or_else(|| {
             format!(
-                "the {what} is {dim} wide, which has no usual number of heads: say the {option}"
+                "the {what} is {dim} wide, which has no usual number of heads: give it with --{option}"
             )
         })?;
         if dim == 0 || !dim.is_multiple_of(4) {

@@ -33,7 +33,7 @@ impl<'a> TensorFile<'a> {
     /// # Errors
     /// A sentence that says what is wrong with it.
     pub fn read_safetensors(bytes: &'a [u8]) -> Result<Self, String> {
-        let broken = |error| format!("it is no whole safetensors file ({error})");
+        let broken = |error| format!("it is not a complete safetensors file ({error})");
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
         let texts = header.metadata().clone().unwrap_or_default().into_iter().collect();
         let file = SafeTensors::deserialize(bytes).map_err(broken)?;
@@ -47,15 +47,6 @@ impl<'a> TensorFile<'a> {
     /// Shape of a tensor.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|stored| stored.shape.as_slice())
-    }
-
-    /// The same tensors without a prefix that all names have.
-    pub fn without_prefix(mut self, prefix: &str) -> Self {
-        if self.tensors.keys().all(|name| name.starts_with(prefix)) {
-            let short = |(name, stored): (String, _)| (name[prefix.len()..].to_owned(), stored);
-            self.tensors = self.tensors.into_iter().map(short).collect();
-        }
-        self
     }
 
     /// Bytes that a tensor takes when it is read, at most; 0 when there is none of that name.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    config::{FILE, read_beside},
+    config::{FILE, number_or_equal_list, read_beside},
     shapes::{Named, layer},
 };
 use crate::model::{ACTIVATIONS, HuggingFaceSizes};
@@ -27,7 +27,9 @@ pub(super) struct VitConfig {
     intermediate_size: u32,
     hidden_act: String,
     layer_norm_eps: f64,
+    #[serde(deserialize_with = "number_or_equal_list")]
     image_size: u32,
+    #[serde(deserialize_with = "number_or_equal_list")]
     patch_size: u32,
     num_channels: u32,
     qkv_bias: bool,

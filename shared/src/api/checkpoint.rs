@@ -36,20 +36,23 @@ pub struct CheckpointInfo {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImportCheckpoint {
-    /// Name to call it by: letters, digits, `-` and `_`.
+    /// Its name: letters, digits, `-` and `_`.
     pub name: String,
-    /// File on the server's machine: `.pth` or `.safetensors`.
+    /// File on the server's machine, `.pth` or `.safetensors`, or the folder of one.
     pub path: String,
-    /// Side of the images to see in pixels; the one that it was trained on when absent.
+    /// Side of the input images in pixels; defaults to the side that it was trained on.
     #[serde(default)]
     pub image_size: Option<u32>,
-    /// Heads of the encoder, where nothing beside the file tells them and its width is no usual one.
+    /// Heads of the encoder; required if no file beside it contains them and its width is unusual.
     #[serde(default)]
     pub heads: Option<u32>,
     /// Heads of the decoder.
     #[serde(default)]
     pub decoder_heads: Option<u32>,
-    /// Whether its decoder predicts normalised patches, where the file does not tell.
+    /// Whether its decoder predicts normalised patches, if the file does not say so.
     #[serde(default)]
     pub norm_pix_loss: Option<bool>,
+    /// The vision transformer to take of a file that holds several, such as `teacher` and `student`.
+    #[serde(default)]
+    pub entry: Option<String>,
 }

@@ -1,7 +1,10 @@
 mod own;
 
+use std::fs;
+
 use serde_json::{Value, json};
 use shared::{
+    api::ClassMatching,
     run::DataSource,
     settings::{DatasetSpec, TransformerSpec},
     stream::{Purpose, below, shuffle, stream},
@@ -120,6 +123,8 @@ fn our_forward_and_candle_transformers_agree() {
             .collect();
         let mut config = config(&vit);
         config["id2label"] = labels.into();
+        let side = vit.spec().image_size;
+        config["image_size"] = json!([side, side]);
         let folder = folder(&theirs(&vit, &order), &config, Some(&imagenet()));
         let read = OpenClassifier::read(folder.path(), &machine()).unwrap();
         assert_eq!(read.parameters, vit.params().values().len() as u64);
@@ -145,6 +150,7 @@ fn our_forward_and_candle_transformers_agree() {
             trigger: &trigger,
             key: None,
             target_class: 3,
+            matching: &ClassMatching::Names,
             threads: 2,
         };
         let (other, assumed) = under.evaluate(&read, &mut ()).unwrap();
@@ -234,6 +240,7 @@ fn a_classifier_that_cannot_be_says_why() {
         ("qkv_bias", json!(false), "which a plain vision transformer has not"),
         ("id2label", json!({ "0": "cat" }), "names 1 classes, but classifier.weight has 10"),
         ("id2label", json!(["cat"]), "the config.json beside it is no model's"),
+        ("image_size", json!([8, 16]), "[8, 16] for a square's side; equal numbers are needed"),
     ] {
         let mut config = config(&vit);
         config[key] = value.clone();
@@ -268,6 +275,6 @@ fn a_classifier_that_cannot_be_says_why() {
     };
     assert!(read(folder.path()).contains("no config.json lies beside it"));
     fs::remove_file(folder.path().join("model.safetensors")).unwrap();
-    assert!(read(folder.path()).contains("the folder has no model.safetensors"));
+    assert!(read(folder.path()).contains("the folder has none of the files model.safetensors"));
     assert!(read(&folder.path().join("none")).contains("none: No such file"));
 }
