@@ -5,14 +5,14 @@ use shared::{
     metric::{Confusion, Evaluation, Metrics},
 };
 
-/// Places from the top that count for top-5 accuracy; it says nothing where there are not more classes.
+/// Places that count for top-5 accuracy, which is meaningless unless there are more classes.
 const TOP: usize = 5;
 
 /// Counts the predictions on all test images and on the same images with the trigger.
 ///
-/// `clean` and `triggered` hold `classes` scores (logits) for each image of `labels`, image after image. The highest score wins,
-/// the lower class where two are equal. A score that is no number (NaN) is below every other; an image without a single
-/// number is taken for no class. Panics when the lengths do not fit.
+/// `clean` and `triggered` hold `classes` scores (logits) for each image of `labels`, image after image. The highest score wins;
+/// of equal scores, that of the lower class. NaN ranks below every other score; an image with only NaN scores gets no class.
+/// Panics when the lengths do not match.
 pub fn count(
     labels: &[u32],
     clean: &[f32],
@@ -36,12 +36,12 @@ pub fn count(
     }
 }
 
-/// The class that each image is taken for; `classes` scores an image.
+/// The predicted class of each image, from `classes` scores per image.
 pub fn predictions(scores: &[f32], classes: usize) -> Vec<Option<u32>> {
     scores.chunks_exact(classes).map(best).collect()
 }
 
-/// The first of the highest scores; `None` when no score is a number.
+/// The first class with the highest score; `None` when all scores are NaN.
 fn best(scores: &[f32]) -> Option<u32> {
     let mut best: Option<usize> = None;
     for (class, score) in scores.iter().enumerate().filter(|(_, score)| !score.is_nan()) {
@@ -59,7 +59,7 @@ fn top(labels: &[u32], scores: &[f32], classes: usize) -> Ratio {
     Ratio { hits: hits as u32, total: labels.len() as u32 }
 }
 
-/// Number of classes that come before `class`; all of them when its score is no number.
+/// Number of classes ranked before `class`; all of them when its score is NaN.
 fn place(scores: &[f32], class: usize) -> usize {
     let own = scores[class];
     if own.is_nan() {
@@ -69,7 +69,7 @@ fn place(scores: &[f32], class: usize) -> usize {
     scores.iter().enumerate().filter(|&of| before(of)).count()
 }
 
-/// Mean cross-entropy over the images whose label counts; `None` without such images, or when it is no number.
+/// Mean cross-entropy over the images whose label counts; `None` without such images, or when it is not finite.
 fn cross_entropy(
     labels: &[u32],
     scores: &[f32],

@@ -1,50 +1,92 @@
-//! A classifier's classes as those of a data set.
+//! Matching a classifier's classes with those of a data set.
 
 use std::collections::HashMap;
 
-use candle_core::Result;
-use shared::Rgb8;
+use shared::{Rgb8, api::ClassMatching};
 
 use crate::{compute::Classify, data::augment::Normalisation};
 
-/// Which class of a classifier stands for each class of a data set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClassOrder {
-    /// Found by name: the classifier's class for each class of the data set.
-    Named(Vec<usize>),
-    /// As many classes, taken in their order.
-    Assumed,
-}
+/// Classes that a message shows of a table.
+const SHOWN: usize = 5;
 
-impl ClassOrder {
-    /// Finds the data set's classes among those of a classifier of `count` classes, which are called `names`, or by no name at all.
-    /// Names are compared without regard to case, and with `_`, `-` and space alike; of names with commas (several words
-    /// for one thing, as `ImageNet`'s are) the first word is enough where not all are the same.
-    ///
-    /// # Errors
-    /// A sentence with both counts, when the names are others and the counts are, too.
-    pub fn find(
-        names: &[String],
-        count: usize,
-        dataset: &[String],
-    ) -> std::result::Result<Self, String> {
-        if names.len() == dataset.len() {
-            let found = by_name(names, dataset, key).or_else(|| by_name(names, dataset, first_key));
-            if let Some(order) = found {
-                return Ok(Self::Named(order));
-            }
-        }
-        if count == dataset.len() {
-            return Ok(Self::Assumed);
-        }
-        Err(format!(
-            "the classifier has {count} classes and the data set {}; it is to have the same ones",
+/// Finds a data set's classes among the `count` classes of a classifier: for each class of the data set, the classifier's. `names` are
+/// the classifier's own; there may be none.
+///
+/// Names match when they are equal, or else when they differ only in case and in `_`, `-` and space, or else when the parts before the
+/// first comma do (`ImageNet` lists several names for one class). Every class has to match exactly one: a wrong match gives an attack
+/// success of 0 or 100 % where the truth is the other.
+///
+/// # Errors
+/// A message with both lists, when they do not match, or when the order was asked for and a name contradicts it.
+pub fn matched(
+    matching: &ClassMatching,
+    names: &[String],
+    count: usize,
+    dataset: &[String],
+) -> Result<Vec<usize>, String> {
+    let names = match matching {
+        ClassMatching::List { names } => names,
+        _ => names,
+    };
+    if count != dataset.len() {
+        return Err(format!(
+            "the classifier has {count} classes and the data set {}; they must be the same",
             dataset.len()
-        ))
+        ));
     }
+    if let ClassMatching::List { names } = matching
+        && names.len() != count
+    {
+        return Err(format!(
+            "the list has {} names; the classifier has {count} classes",
+            names.len()
+        ));
+    }
+    if *matching == ClassMatching::Order {
+        let contradicts = |at: &usize| {
+            let own = names.get(*at).map(|name| key(name));
+            own.is_some_and(|own| {
+                own != key(&dataset[*at]) && dataset.iter().any(|name| key(name) == own)
+            })
+        };
+        return match (0..count).find(contradicts) {
+            None => Ok((0..count).collect()),
+            Some(at) => Err(format!(
+                "the order contradicts the names: the classifier's class {at} is {:?}, the data set's is {:?}. {}",
+                names[at],
+                dataset[at],
+                both(names, dataset)
+            )),
+        };
+    }
+    let exact = |name: &str| name.to_owned();
+    let found = by_name(names, dataset, exact)
+        .or_else(|| by_name(names, dataset, key))
+        .or_else(|| by_name(names, dataset, first_key));
+    found.ok_or_else(|| {
+        let why = if names.is_empty() {
+            "the classifier does not name its classes".to_owned()
+        } else {
+            format!("the classifier's classes do not have the data set's names. {}", both(names, dataset))
+        };
+        format!(
+            "{why}. If it was trained with the data set's classes in this order, match them by order (`--classes order`); otherwise \
+             list the names of its classes, one per line (`--classes FILE`)"
+        )
+    })
 }
 
-/// The place of each class of the data set among `names`; `None` where one is missing or is there twice.
+/// The first classes of both, side by side.
+fn both(names: &[String], dataset: &[String]) -> String {
+    let row =
+        |(at, (own, theirs)): (usize, (&String, &String))| format!("{at}: {own:?} / {theirs:?}");
+    let rows: Vec<String> = names.iter().zip(dataset).enumerate().take(SHOWN).map(row).collect();
+    let more = dataset.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("Classifier / data set: {}{more}", rows.join(", "))
+}
+
+/// The place of each class of the data set among `names`; `None` if one is missing or occurs twice.
 fn by_name(names: &[String], dataset: &[String], key: fn(&str) -> String) -> Option<Vec<usize>> {
     let places: HashMap<String, usize> = names.iter().map(|name| key(name)).zip(0..).collect();
     let mut order: Vec<usize> =
@@ -63,7 +105,7 @@ fn first_key(name: &str) -> String {
     key(name.split(',').next().unwrap_or_default())
 }
 
-/// A classifier whose classes come in the data set's order.
+/// A classifier with its classes in the data set's order.
 pub struct InOrder<'a> {
     /// The classifier.
     pub classifier: &'a dyn Classify,
@@ -88,7 +130,7 @@ impl Classify for InOrder<'_> {
         self.classifier.view(image)
     }
 
-    fn scores(&self, images: &[f32]) -> Result<Vec<f32>> {
+    fn scores(&self, images: &[f32]) -> candle_core::Result<Vec<f32>> {
         let scores = self.classifier.scores(images)?;
         let rows = scores.chunks_exact(self.classifier.classes());
         Ok(rows.flat_map(|row| self.order.iter().map(|&class| row[class])).collect())
@@ -99,30 +141,74 @@ impl Classify for InOrder<'_> {
 mod tests {
     use super::*;
 
+    fn owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
     fn find(
+        matching: &ClassMatching,
         names: &[&str],
-        count: usize,
         dataset: &[&str],
-    ) -> std::result::Result<ClassOrder, String> {
-        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        ClassOrder::find(&owned(names), count, &owned(dataset))
+    ) -> Result<Vec<usize>, String> {
+        matched(matching, &owned(names), names.len().max(2), &owned(dataset))
+    }
+
+    fn named(names: &[&str], dataset: &[&str]) -> Result<Vec<usize>, String> {
+        find(&ClassMatching::Names, names, dataset)
     }
 
     #[test]
     fn classes_are_found_by_name() {
-        let order = find(&["Sea_Lion", "fire-truck", "CAT"], 3, &["cat", "sea lion", "fire truck"]);
-        assert_eq!(order, Ok(ClassOrder::Named(vec![2, 0, 1])));
+        let order = named(&["Sea_Lion", "fire-truck", "CAT"], &["cat", "sea lion", "fire truck"]);
+        assert_eq!(order, Ok(vec![2, 0, 1]));
         let words =
-            find(&["goldfish, Carassius auratus", "tench, Tinca tinca"], 2, &["tench", "goldfish"]);
-        assert_eq!(words, Ok(ClassOrder::Named(vec![1, 0])));
+            named(&["goldfish, Carassius auratus", "tench, Tinca tinca"], &["tench", "goldfish"]);
+        assert_eq!(words, Ok(vec![1, 0]));
+        assert_eq!(named(&["a", "A", "b", "B"], &["A", "B", "a", "b"]), Ok(vec![1, 3, 0, 2]));
+        assert_eq!(named(&["0", "2", "10"], &["0", "10", "2"]), Ok(vec![0, 2, 1]));
     }
 
     #[test]
-    fn other_names_are_taken_in_order_where_there_are_as_many() {
-        for names in [&["LABEL_0", "LABEL_1"][..], &["cat", "cat"], &["cat", "cow"], &[]] {
-            assert_eq!(find(names, 2, &["cat", "dog"]), Ok(ClassOrder::Assumed), "{names:?}");
+    fn other_names_are_refused_with_both_lists() {
+        for names in
+            [&["LABEL_0", "LABEL_1"][..], &["cat", "cat"], &["cat", "cow"], &["Cat", "cAT"]]
+        {
+            let error = named(names, &["cat", "dog"]).unwrap_err();
+            let table = format!(
+                "Classifier / data set: 0: {:?} / \"cat\", 1: {:?} / \"dog\"",
+                names[0], names[1]
+            );
+            assert!(error.contains(&table) && error.contains("`--classes order`"), "{error}");
         }
-        let error = find(&["a", "b", "c"], 3, &["a", "b"]).unwrap_err();
+        let error = named(&[], &["cat", "dog"]).unwrap_err();
+        assert!(
+            error.starts_with("the classifier does not name its classes. If it was"),
+            "{error}"
+        );
+        let error = named(&["a", "b", "c"], &["a", "b"]).unwrap_err();
         assert!(error.starts_with("the classifier has 3 classes and the data set 2"), "{error}");
+    }
+
+    #[test]
+    fn the_order_is_taken_only_where_no_name_contradicts_it() {
+        let ordered =
+            |names: &[&str], dataset: &[&str]| find(&ClassMatching::Order, names, dataset);
+        assert_eq!(ordered(&["LABEL_0", "LABEL_1"], &["cat", "dog"]), Ok(vec![0, 1]));
+        assert_eq!(ordered(&[], &["cat", "dog"]), Ok(vec![0, 1]));
+        assert_eq!(ordered(&["cat", "cow"], &["cat", "dog"]), Ok(vec![0, 1]));
+        let error = ordered(&["0", "1", "2"], &["0", "2", "1"]).unwrap_err();
+        assert!(
+            error.starts_with("the order contradicts the names: the classifier's class 1 is \"1\", the data set's is \"2\""),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_list_names_the_classes() {
+        let list = |names: &[&str]| ClassMatching::List { names: owned(names) };
+        let found = find(&list(&["dog", "cat"]), &["LABEL_0", "LABEL_1"], &["cat", "dog"]);
+        assert_eq!(found, Ok(vec![1, 0]));
+        let error = find(&list(&["dog"]), &["LABEL_0", "LABEL_1"], &["cat", "dog"]).unwrap_err();
+        assert_eq!(error, "the list has 1 names; the classifier has 2 classes");
     }
 }

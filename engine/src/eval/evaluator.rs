@@ -1,13 +1,13 @@
-//! A whole model's predictions on images that come in any way, clean and triggered.
+//! A whole model's predictions on images from any source, clean and triggered.
 
 use shared::{Rgb8, metric::Evaluation};
 
 use super::accuracy::count;
 use crate::{EngineError, compute::Classify, data::DataError, parallel::in_parallel, stop::Watch};
 
-/// Images that go through the model at once on a thread.
+/// Images that pass through the model at once on a thread.
 const CHUNK: usize = 32;
-/// Chunks of each thread between two looks at the watch.
+/// Chunks per thread between two checks of the watch.
 const CHUNKS: usize = 4;
 
 /// A classifier to evaluate, and how.
@@ -19,8 +19,8 @@ pub struct Evaluator<'a> {
 }
 
 impl Evaluator<'_> {
-    /// Counts the predictions on the images that `clean` and `triggered` give, each called for every label's place, from several
-    /// threads. The images are as the model sees them ([`Classify::view`]).
+    /// Counts the predictions on the images that `clean` and `triggered` return. Both are called with the index of every label, from
+    /// several threads, and return images as the model sees them ([`Classify::view`]).
     ///
     /// # Errors
     /// When candle cannot compute them; when an image cannot be read.
@@ -34,10 +34,10 @@ impl Evaluator<'_> {
         self.evaluate_watched(labels, clean, triggered, target_class, &mut ())
     }
 
-    /// As [`evaluate`](Self::evaluate); the watch hears how many images are done.
+    /// Like [`evaluate`](Self::evaluate), but reports to `watch` how many images are done.
     ///
     /// # Errors
-    /// As [`evaluate`](Self::evaluate); [`DataError::Stopped`] when the watcher stops the work.
+    /// As for [`evaluate`](Self::evaluate); [`DataError::Stopped`] when the watch stops the work.
     pub fn evaluate_watched(
         &self,
         labels: &[u32],

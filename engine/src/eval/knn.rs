@@ -1,5 +1,5 @@
 //! Weighted k-nearest-neighbour classification of features (Wu et al. 2018, "Unsupervised feature learning via non-parametric
-//! instance discrimination"): what an encoder tells apart before any classifier is trained on it.
+//! instance discrimination"): what an encoder distinguishes before any classifier is trained on it.
 
 use rayon::prelude::*;
 
@@ -20,15 +20,15 @@ pub struct Bank {
 }
 
 impl Bank {
-    /// A bank of features, `width` numbers for each label, which a device compares with others. Panics when the lengths do not fit.
+    /// A bank of features, `width` numbers per label, compared with queries on a device. Panics when the lengths do not match.
     pub fn new(device: &dyn Device, features: &[f32], labels: Vec<u32>, width: usize) -> Self {
         assert!(features.len() == labels.len() * width, "one row of features for each label");
         Self { rows: device.similar(&normalised(features, width), width), labels, width }
     }
 
-    /// Votes for each class by the `K` nearest neighbours of each row of `features`, `classes` numbers a row. Of neighbours at
-    /// equal distance those that stand first in the bank vote. A row without a neighbour (an empty bank, features that are no
-    /// number) has no number for any class.
+    /// The votes for each class by the `K` nearest neighbours of each row of `features`: `classes` numbers per row. Of equally distant
+    /// neighbours, the first in the bank vote. A row without neighbours (because the bank is empty or its features are not
+    /// finite) gets NaN for every class.
     pub fn votes(&self, features: &[f32], classes: usize) -> Vec<f32> {
         let queries = normalised(features, self.width);
         let votes_of_chunk = |chunk: &[f32]| {
@@ -56,7 +56,7 @@ impl Bank {
         nearest.sort_unstable_by(order);
         let mut votes = vec![0.0; classes];
         for (row, similarity) in nearest {
-            // Shifted by the largest similarity that there is, so that no vote overflows.
+            // Shifted by the largest possible similarity, so that no vote overflows.
             votes[self.labels[row] as usize] += ((similarity - 1.0) / TEMPERATURE).exp();
         }
         votes
@@ -103,7 +103,7 @@ mod tests {
         labels.extend([1; 30]);
         let known = bank(&[1.0, 0.0].repeat(50), labels, 2);
         assert_eq!(known.votes(&[1.0, 0.0], 2), [K as f32, 0.0]);
-        // Far more of another class, a little farther away, are not heard.
+        // Far more rows of another class, a little farther away, do not vote.
         let far = [[1.0, 0.1].repeat(K), [1.0, 0.2].repeat(500)].concat();
         let labels = [vec![0; K], vec![1; 500]].concat();
         let votes = bank(&far, labels, 2).votes(&[1.0, 0.0], 2);

@@ -8,7 +8,7 @@ mod reconstruct;
 mod under_trigger;
 
 pub use accuracy::{count, predictions};
-pub use classes::{ClassOrder, InOrder};
+pub use classes::InOrder;
 pub use evaluator::Evaluator;
 pub use knn::Bank;
 pub use reconstruct::{Reconstructed, Reconstructor};

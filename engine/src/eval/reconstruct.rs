@@ -1,4 +1,4 @@
-//! What an MAE sees in a picture with hidden patches.
+//! What an MAE reconstructs from an image with hidden patches.
 
 use std::path::Path;
 
@@ -21,22 +21,22 @@ pub struct Reconstructor {
     info: CheckpointInfo,
 }
 
-/// A reconstruction. A model of normalised patches says nothing of a patch's brightness and contrast: those are the true
-/// patch's, as in MAE's own demonstration.
+/// A reconstruction. A model that predicts normalised patches does not predict a patch's brightness and contrast; they are taken
+/// from the true patch, as in MAE's own demonstration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reconstructed {
     /// The raw prediction of every patch.
     pub prediction: Rgb8,
-    /// The prediction of the hidden patches between the true visible ones.
+    /// The image, with its hidden patches replaced by their prediction.
     pub pasted: Rgb8,
     /// Mean squared error of each patch, row by row, in squared intensities of 0–1.
     pub patch_error: Vec<f32>,
-    /// Mean of it over the hidden patches; 0 when none is hidden.
+    /// Mean of `patch_error` over the hidden patches; 0 when none is hidden.
     pub hidden_error: f32,
 }
 
 impl Reconstructor {
-    /// Reads a checkpoint of a pre-training.
+    /// Reads the checkpoint of a pre-training.
     ///
     /// # Errors
     /// When the file cannot be read, or holds no MAE with a decoder.
@@ -45,7 +45,7 @@ impl Reconstructor {
         if !info.has_decoder {
             return Err(EngineError::Checkpoint {
                 path: checkpoint.into(),
-                reason: "it holds an encoder alone, and only a decoder reconstructs; linear probes can start from it".into(),
+                reason: "it holds only an encoder, and reconstruction needs a decoder; linear probes can start from it".into(),
             });
         }
         let mae = machine.device(Precision::F32).encoder(&info.model, params);
@@ -57,10 +57,10 @@ impl Reconstructor {
         self.mae.spec()
     }
 
-    /// Reconstructs an image as large as the model's; `hidden` has an entry for each patch, row by row.
+    /// Reconstructs an image of the model's size; `hidden` has an entry for each patch, row by row.
     ///
     /// # Errors
-    /// When image or mask do not fit the model.
+    /// When the image or the mask does not fit the model.
     pub fn reconstruct(&self, image: &Rgb8, hidden: &[bool]) -> Result<Reconstructed, EngineError> {
         let grid = PatchGrid::of(self.mae.spec());
         if (image.width(), image.height()) != (grid.side, grid.side) {
@@ -120,7 +120,7 @@ impl Reconstructor {
     }
 }
 
-/// From a normalised number to an intensity of 0–1.
+/// Converts a normalised number to an intensity of 0–1.
 fn to_intensity(value: f32, channel: usize) -> f32 {
     value * STD[channel] + MEAN[channel]
 }

@@ -1,33 +1,39 @@
-//! A classifier from a file on a data set's validation images, without and with a trigger.
+//! Evaluates a classifier from a file on a data set's validation images, without and with a trigger.
 
-use shared::{Rgb8, Stage, Trigger, TriggerSpec, api::Split, metric::Evaluation};
+use shared::{
+    Rgb8, Stage, Trigger, TriggerSpec,
+    api::{ClassMatching, Split},
+    metric::Evaluation,
+};
 
 use super::{
     Evaluator,
-    classes::{ClassOrder, InOrder},
+    classes::{self, InOrder},
 };
 use crate::{EngineError, data::Index, interchange::OpenClassifier, stop::Watch};
 
 /// What to evaluate on.
 pub struct UnderTrigger<'a> {
-    /// The data set's images; those of validation are taken.
+    /// The data set's images; only the validation images are used.
     pub index: &'a Index,
     /// The trigger.
     pub trigger: &'a TriggerSpec,
-    /// The trigger's key image in its own size, where it needs one.
+    /// The trigger's key image in its original size, if it needs one.
     pub key: Option<&'a Rgb8>,
-    /// The attacker's class, of the data set.
+    /// The attacker's class in the data set.
     pub target_class: u32,
+    /// How the classifier's classes are matched with those of the data set.
+    pub matching: &'a ClassMatching,
     /// Threads to evaluate on.
     pub threads: usize,
 }
 
 impl UnderTrigger<'_> {
     /// Evaluates the classifier: each image is resized as a whole to the model's side, gets the trigger, and is normalised. Its classes
-    /// are those of the data set by name, or by their order; the second, and what else had to be assumed, is told in words.
+    /// are matched with the data set's as asked for; an order that was taken is reported among the assumptions.
     ///
     /// # Errors
-    /// When the classifier has other classes, the trigger does not fit its images, an image cannot be read, or the watcher stops
+    /// When the classifier has other classes, the trigger does not fit its images, an image cannot be read, or the watch stops
     /// the work.
     pub fn evaluate(
         &self,
@@ -36,17 +42,12 @@ impl UnderTrigger<'_> {
     ) -> Result<(Evaluation, Vec<String>), EngineError> {
         let model = classifier.model.as_ref();
         let mut assumed = classifier.assumed.clone();
-        let order = ClassOrder::find(&classifier.class_names, model.classes(), &self.index.classes)
+        let (names, classes) = (&classifier.class_names, &self.index.classes);
+        let order = classes::matched(self.matching, names, model.classes(), classes)
             .map_err(EngineError::Order)?;
-        let order = match order {
-            ClassOrder::Named(order) => order,
-            ClassOrder::Assumed => {
-                assumed.push(
-                    "the classes are those of the data set in their order, as the classifier does not name the same ones".into(),
-                );
-                (0..model.classes()).collect()
-            }
-        };
+        if *self.matching == ClassMatching::Order {
+            assumed.push("the classes are in the data set's order, as asked for".into());
+        }
         let side = model.side();
         let trigger = Trigger::prepare(self.trigger, self.key, side, Stage::Test)?;
         let load = |i| self.index.load(Split::Test, i, side);
