@@ -1,4 +1,4 @@
-//! The names of a run folder's files, and the one way to write a file.
+//! The names of the files in a run's folder, and how files are written.
 
 use std::{
     ffi::OsString,
@@ -8,25 +8,27 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// The order; it never changes while the run works.
+/// The order; it never changes during the run.
 pub const ORDER: &str = "run.json";
-/// The key image, where the trigger needs one.
+/// The key image, if the trigger needs one.
 pub const KEY: &str = "key.png";
-/// What is enough, with the program's version, to repeat the run.
+/// Everything needed to repeat the run with the same version of the program.
 pub const MANIFEST: &str = "manifest.json";
-/// Which images were poisoned; there before the run says that it started.
+/// Which images were poisoned; written before the run reports that it started.
 pub const POISON_PLAN: &str = "poison.json";
-/// The names of these images, one a line.
+/// The names of these images, one per line.
 pub const POISON_LIST: &str = "poisons.txt";
 /// A classifier's last evaluation: metrics and confusion matrices.
 pub const EVALUATION: &str = "evaluation.json";
-/// Where an unfinished training goes on.
+/// The state from which an unfinished training resumes.
 pub const RESUME: &str = "resume.safetensors";
+/// The state before that one, for the case that [`RESUME`] is damaged.
+pub const RESUME_BEFORE: &str = "resume-before.safetensors";
 /// The last checkpoint of a pre-training or a fine-tuning.
 pub const LAST_CHECKPOINT: &str = "checkpoint.safetensors";
 /// The trained head of a linear probe.
 pub const HEAD: &str = "head.safetensors";
-/// The events, one a line.
+/// The events, one per line.
 pub const EVENTS: &str = "events.jsonl";
 /// Locked as long as the run's process lives.
 pub const LOCK: &str = "worker.lock";
@@ -38,12 +40,12 @@ pub fn checkpoint(epoch: u32) -> String {
     format!("checkpoint-{epoch:04}.safetensors")
 }
 
-/// The epochs of a checkpoint of [`checkpoint`]; `None` for another file's name.
+/// The epochs of a checkpoint named by [`checkpoint`]; `None` for other file names.
 pub fn epoch_of(name: &str) -> Option<u32> {
     name.strip_prefix("checkpoint-")?.strip_suffix(".safetensors")?.parse().ok()
 }
 
-/// Names of the checkpoints that a run kept in its folder, by their epochs.
+/// Names of the checkpoints that a run kept in its folder, sorted by epoch.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -58,12 +60,12 @@ pub fn kept_checkpoints(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The events of an earlier attempt.
+/// Name of the event file of an earlier attempt.
 pub fn events_of_attempt(attempt: u32) -> String {
     format!("events-{attempt}.jsonl")
 }
 
-/// The event files of a run folder's earlier attempts, the last attempt's first.
+/// The event files of the earlier attempts in a run's folder, latest first.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -81,12 +83,24 @@ pub fn earlier_events(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Writes a file so that its name stands for the old content or the new one, whole, whatever happens meanwhile: a crash of the
-/// program, or of the machine. The bytes are on the disk before the file gets its name, and the name is before this returns. Several
-/// threads and processes may write the same file; the last one wins.
+/// Opens a regular file for reading, for paths that somebody names. Opening a pipe would wait for who writes to it, and a device may
+/// never end.
 ///
 /// # Errors
-/// When it cannot be written; nothing is left behind then.
+/// When it is something else than a regular file, or cannot be opened.
+pub fn open(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    File::open(path)
+}
+
+/// Writes a file atomically: even after a crash of the program or the machine, it holds either all of the old content or all of the
+/// new. The bytes are on disk before the file gets its name, and the name is before this returns. Several threads and processes
+/// may write the same file; the last one wins.
+///
+/// # Errors
+/// When it cannot be written; no partial file is left behind.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = part(path);
     let written = File::create_new(&part).and_then(|mut file| {
@@ -94,15 +108,15 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         file.sync_all()
     });
     written.and_then(|()| rename(&part, path)).inspect_err(|_| {
-        let _ = fs::remove_file(&part); // the error that is returned is the first one
+        let _ = fs::remove_file(&part); // the first error is the one to return
     })
 }
 
-/// Gives a file's content a second name, with the guarantees of [`write()`]. A second name takes no second place on the disk; a file
-/// system without links gets a copy.
+/// Gives a file a second name, with the guarantees of [`write()`]. The second name is a hard link and takes no space on disk; on a
+/// file system without links it is a copy.
 ///
 /// # Errors
-/// When it cannot be given.
+/// When neither a link nor a copy can be made.
 pub fn link(from: &Path, to: &Path) -> io::Result<()> {
     let part = part(to);
     let copied = || fs::copy(from, &part).and_then(|_| File::open(&part)?.sync_all());
@@ -113,14 +127,14 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
     )
 }
 
-/// Renames, and brings the folder's change to the disk.
+/// Renames a file and flushes the folder's change to disk.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// A name beside the file that nobody else writes to.
+/// A unique name next to the file, for writing it.
 fn part(path: &Path) -> PathBuf {
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let number = WRITTEN.fetch_add(1, Ordering::Relaxed);

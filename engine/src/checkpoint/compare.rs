@@ -20,13 +20,13 @@ pub struct Difference {
 pub enum DifferenceKind {
     /// Only one of the files has it.
     Missing,
-    /// Its shape or its type of numbers is another.
+    /// Its shape or number type differs.
     Shape,
-    /// Its bits differ: the largest difference of two numbers at one place, NaN where one of them is no number.
+    /// Its bits differ: the largest difference between two numbers at the same place, or NaN where it is undefined.
     Values(f64),
 }
 
-/// The tensors that differ between two safetensors files, in the order of their names; none when both hold the same bits.
+/// The tensors that differ between two safetensors files, sorted by name; none when both hold the same bits.
 ///
 /// # Errors
 /// When a file cannot be read.
@@ -50,7 +50,7 @@ pub fn differences(first: &Path, second: &Path) -> Result<Vec<Difference>, Engin
 fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>, EngineError> {
     SafeTensors::deserialize(bytes).map_err(|error| EngineError::Checkpoint {
         path: path.into(),
-        reason: format!("it is no whole safetensors file ({error})"),
+        reason: format!("it is not a complete safetensors file ({error})"),
     })
 }
 

@@ -1,10 +1,10 @@
-//! Our checkpoints: safetensors files with MAE's tensor names, written whole or not at all.
+//! Our checkpoints: safetensors files with MAE's tensor names, written atomically.
 //!
 //! | file | holds |
 //! |---|---|
-//! | this one | a checkpoint and what it says of itself |
+//! | this one | a checkpoint and the information in its header |
 //! | [`compare`] | two checkpoints, bit by bit |
-//! | [`resume`] | where an unfinished training goes on |
+//! | [`resume`] | the state from which an unfinished training resumes |
 
 pub mod compare;
 pub mod resume;
@@ -22,16 +22,16 @@ use crate::{
     compute::Params,
     files,
     model::{is_of_decoder, mae},
-    tensors::{NamedTensor, serialize},
+    tensors::{NamedTensor, serialize, verify},
 };
 
-/// Version of the program, as checkpoints and manifests name it.
+/// Version of the program, as recorded in checkpoints and manifests.
 pub const PROGRAM: &str = concat!("maskdoor ", env!("CARGO_PKG_VERSION"));
 
-/// Share of the patches that MAE hides, and that a checkpoint was trained with which does not say.
+/// Share of the patches that MAE hides; assumed for checkpoints that do not record theirs.
 pub const MASK_RATIO: f64 = 0.75;
 
-/// What a checkpoint says of itself in its header.
+/// What a checkpoint records about itself in its header.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckpointInfo {
     /// The model's sizes.
@@ -42,14 +42,14 @@ pub struct CheckpointInfo {
     pub epoch: u32,
     /// Whether its decoder predicts normalised patches.
     pub norm_pix_loss: bool,
-    /// Share of the patches that were hidden in its pre-training.
+    /// Share of the patches that were hidden during its pre-training.
     pub mask_ratio: f64,
-    /// Whether the file has a decoder; an imported encoder may come without one, and its model's decoder is a stand-in then.
+    /// Whether the file has a decoder. An imported encoder may come without one; the model's decoder is then untrained.
     pub has_decoder: bool,
 }
 
 impl CheckpointInfo {
-    /// The header's texts.
+    /// The header's metadata.
     pub fn metadata(&self) -> [(&'static str, String); 7] {
         let model = serde_json::to_string(&self.model).expect("whole numbers always serialise");
         [
@@ -63,15 +63,15 @@ impl CheckpointInfo {
         ]
     }
 
-    /// From the header's texts.
+    /// Parses the header's metadata.
     ///
     /// # Errors
-    /// A sentence that says which of them is missing or wrong.
+    /// A message that says which entry is missing or wrong.
     pub(crate) fn parse(texts: &HashMap<String, String>) -> Result<Self, String> {
         let text = |key: &str| {
             texts
                 .get(key)
-                .ok_or_else(|| format!("its header does not say {key}: it is not Maskdoor's"))
+                .ok_or_else(|| format!("its header has no entry {key}: it is not Maskdoor's"))
         };
         let info = Self {
             model: serde_json::from_str(text("model")?)
@@ -87,14 +87,14 @@ impl CheckpointInfo {
             },
             has_decoder: match texts.get("decoder") {
                 Some(text) => text.parse().map_err(|error| format!("decoder: {error}"))?,
-                // Before there were others, every checkpoint had one.
+                // Older checkpoints do not record it; all of them have a decoder.
                 None => true,
             },
         };
         info.check().map(|()| info)
     }
 
-    /// Whether a model of these sizes can be made.
+    /// Checks that a model of these sizes is possible.
     fn check(&self) -> Result<(), String> {
         let ModelSpec { image_size, patch_size, encoder, decoder } = self.model;
         let fits = |spec: TransformerSpec| {
@@ -102,19 +102,19 @@ impl CheckpointInfo {
             dim > 0 && heads > 0 && dim.is_multiple_of(heads) && dim.is_multiple_of(4)
         };
         if !(0.0..=1.0).contains(&self.mask_ratio) {
-            return Err(format!("mask_ratio: {} is no share of patches", self.mask_ratio));
+            return Err(format!("mask_ratio: {} is not between 0 and 1", self.mask_ratio));
         }
         let grid = patch_size > 0 && image_size > 0 && image_size.is_multiple_of(patch_size);
         if grid && fits(encoder) && fits(decoder) {
             Ok(())
         } else {
-            Err(format!("its header describes no possible model: {:?}", self.model))
+            Err(format!("its header describes an impossible model: {:?}", self.model))
         }
     }
 }
 
-/// Writes a model's tensors as the checkpoint of its epoch into the folder, and makes [`files::LAST_CHECKPOINT`] the same. `more` are
-/// further texts of its header. Returns the name of the first file.
+/// Writes a model's tensors into the folder as the checkpoint of its epoch, and makes [`files::LAST_CHECKPOINT`] the same. `more`
+/// holds further metadata for its header. Returns the name of the epoch's file.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -133,7 +133,7 @@ pub fn save(
     Ok(name)
 }
 
-/// Writes a file whole or not at all ([`files::write`]).
+/// Writes a file atomically ([`files::write`]).
 ///
 /// # Errors
 /// When it cannot be written.
@@ -141,15 +141,16 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
     files::write(path, bytes).map_err(EngineError::file(path))
 }
 
-/// Reads the MAE of a checkpoint. Without [`CheckpointInfo::has_decoder`] its decoder is one that nobody trained.
+/// Reads the MAE of a checkpoint. Without [`CheckpointInfo::has_decoder`], its decoder is untrained.
 ///
 /// # Errors
 /// When the file cannot be read or holds no MAE that this program can run.
 pub fn open(path: &Path) -> Result<(Params, CheckpointInfo), EngineError> {
     let bytes = fs::read(path).map_err(EngineError::file(path))?;
     let wrong = |reason: String| EngineError::Checkpoint { path: path.into(), reason };
-    let not_safetensors = |error| wrong(format!("it is no whole safetensors file ({error})"));
+    let not_safetensors = |error| wrong(format!("it is not a complete safetensors file ({error})"));
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
+    verify(&bytes).map_err(wrong)?;
     let texts = header.metadata().clone().unwrap_or_default();
     let info = CheckpointInfo::parse(&texts).map_err(wrong)?;
     let file = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
@@ -193,7 +194,7 @@ mod tests {
             assert_eq!(info, want);
             assert_eq!(read.digest(), params.digest());
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "no part is left");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "no partial file is left");
     }
 
     #[test]
@@ -218,7 +219,7 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             open(&path).unwrap_err().to_string()
         };
-        assert!(reason(b"text").contains("no whole safetensors file"));
+        assert!(reason(b"text").contains("not a complete safetensors file"));
         let tensor = NamedTensor { name: "x".into(), shape: vec![1], values: vec![0.0] };
         let foreign = serialize(&[tensor], &[]).unwrap();
         assert!(reason(&foreign).contains("it is not Maskdoor's"));
@@ -227,7 +228,7 @@ mod tests {
         let mut impossible = info();
         impossible.model.patch_size = 0;
         let file = serialize(&[], &impossible.metadata()).unwrap();
-        assert!(reason(&file).contains("no possible model"));
+        assert!(reason(&file).contains("an impossible model"));
         assert!(open(&folder.path().join("none")).unwrap_err().to_string().contains("none"));
     }
 }

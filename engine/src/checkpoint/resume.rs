@@ -1,7 +1,7 @@
-//! Where a training goes on after its process died: parameters, moments and place, written whole or not at all.
+//! The state from which a training resumes after its process died: parameters, moments and position, written atomically.
 //!
-//! Order, crops and masks of an epoch depend on the seed and the epoch alone, so whoever has the parameters and the optimiser's
-//! state at the end of an epoch trains on as if nothing had happened, bit for bit.
+//! The order, crops and masks of an epoch depend only on the seed and the epoch. A training that restores the parameters and the
+//! optimiser's state from the end of an epoch therefore continues as if it had never stopped, bit for bit.
 
 use std::{
     fs::{self, File},
@@ -18,31 +18,31 @@ use super::write;
 use crate::{
     EngineError,
     compute::Trainer,
-    files::RESUME,
+    files::{self, RESUME, RESUME_BEFORE},
     hash::hex,
-    tensors::{NamedTensor, serialize},
+    tensors::{NamedTensor, serialize, verify},
 };
 
 /// Longest header that is read.
 const HEADER_LIMIT: u64 = 16 << 20;
 
-/// A place to go on from.
+/// A point to resume from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResumePoint {
     /// Epochs done.
     pub epoch: u32,
     /// Events that the run had sent by then.
     pub events: u64,
-    /// Seconds that it had worked by then.
+    /// Seconds that the run had worked by then.
     pub seconds: f64,
     /// Fingerprint of the data set.
     pub dataset: String,
-    /// SHA-256 of the order and of what its bits depend on: another order, program or instruction set begins anew.
+    /// SHA-256 of the order and of everything its bits depend on: a different order, program or instruction set starts from scratch.
     order: String,
 }
 
 impl ResumePoint {
-    /// The place of a run of this order; `bits` are the device's ([`Device::bits`](crate::compute::Device::bits)).
+    /// A point in a run of this order; `bits` are the device's ([`Device::bits`](crate::compute::Device::bits)).
     pub fn new(
         order: &RunOrder,
         bits: &str,
@@ -55,7 +55,7 @@ impl ResumePoint {
     }
 }
 
-/// All that the next step of a trainer depends on.
+/// Everything that a trainer's next step depends on.
 ///
 /// # Errors
 /// When its device fails.
@@ -65,45 +65,92 @@ pub fn state<T: Trainer + ?Sized>(trainer: &T) -> Result<Vec<NamedTensor>, Engin
     Ok(tensors)
 }
 
-/// Writes the place with a trainer's [`state`].
+/// Writes the point with a trainer's [`state`]. The point before it is kept beside it.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn save(folder: &Path, state: &[NamedTensor], point: &ResumePoint) -> Result<(), EngineError> {
-    let text = serde_json::to_string(point).expect("a place has text keys only");
-    write(&folder.join(RESUME), &serialize(state, &[("resume", text)])?)
+    let text = serde_json::to_string(point).expect("a resume point has text keys only");
+    let (path, before) = (folder.join(RESUME), folder.join(RESUME_BEFORE));
+    if path.exists() {
+        files::link(&path, &before).map_err(EngineError::file(before))?;
+    }
+    write(&path, &serialize(state, &[("resume", text)])?)
 }
 
-/// The place that a run of this order can go on from; none when there is no file, or when it is not this order's, of other bits
-/// ([`Device::bits`](crate::compute::Device::bits)), or not whole.
-pub fn find(order: &RunOrder, bits: &str, folder: &Path) -> Option<ResumePoint> {
-    let header = read_header(&folder.join(RESUME)).ok()?;
-    let point: ResumePoint = serde_json::from_str(&header.metadata.resume).ok()?;
-    (point.order == digest(order, bits)).then_some(point)
+/// The point that a run can resume from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// The point; `None` when there is no file, or when the file belongs to another order or other bits.
+    pub point: Option<ResumePoint>,
+    /// Files that are damaged, and why: a sentence each.
+    pub damaged: Vec<String>,
 }
 
-/// Gives a trainer back what was kept.
+/// The point that a run of this order can resume from on a device of these bits ([`Device::bits`](crate::compute::Device::bits)). Where
+/// the last file is damaged, the one before it takes its place.
 ///
 /// # Errors
-/// When the file cannot be read or is of another model.
+/// When that file cannot take its place.
+pub fn find(order: &RunOrder, bits: &str, folder: &Path) -> io::Result<Found> {
+    let mut damaged = Vec::new();
+    for name in [RESUME, RESUME_BEFORE] {
+        let path = folder.join(name);
+        match usable(&path, order, bits) {
+            Ok(Some(point)) => {
+                if name == RESUME_BEFORE {
+                    fs::rename(&path, folder.join(RESUME))?;
+                }
+                return Ok(Found { point: Some(point), damaged });
+            }
+            Ok(None) => {}
+            Err(reason) => damaged.push(format!("{name} cannot be resumed from: {reason}")),
+        }
+    }
+    Ok(Found { point: None, damaged })
+}
+
+/// The point in a file; `None` when there is no file, or when it is another run's.
+fn usable(path: &Path, order: &RunOrder, bits: &str) -> Result<Option<ResumePoint>, String> {
+    let header = match read_header(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| format!("its header cannot be read ({error})"))?,
+    };
+    let point: ResumePoint = serde_json::from_str(&header.metadata.resume)
+        .map_err(|error| format!("its header cannot be read ({error})"))?;
+    if point.order != digest(order, bits) {
+        return Ok(None);
+    }
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    SafeTensors::deserialize(&bytes).map_err(|error| format!("it is incomplete ({error})"))?;
+    verify(&bytes).map(|()| Some(point))
+}
+
+/// Restores a trainer from the file.
+///
+/// # Errors
+/// When the file cannot be read or belongs to another model.
 pub fn load<T: Trainer + ?Sized>(folder: &Path, trainer: &mut T) -> Result<(), EngineError> {
     let path = folder.join(RESUME);
     let bytes = fs::read(&path).map_err(EngineError::file(&path))?;
     let wrong = |reason: String| EngineError::Checkpoint { path: path.clone(), reason };
     let file = SafeTensors::deserialize(&bytes)
-        .map_err(|error| wrong(format!("it is no whole safetensors file ({error})")))?;
+        .map_err(|error| wrong(format!("it is not a complete safetensors file ({error})")))?;
     trainer.restore(&file).map_err(wrong)
 }
 
-/// Removes the place: the run is over, or begins anew.
+/// Removes the files: the run is over, or starts from scratch.
 ///
 /// # Errors
-/// When it is there and cannot be removed.
+/// When one exists and cannot be removed.
 pub fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_file(folder.join(RESUME)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    for name in [RESUME, RESUME_BEFORE] {
+        match fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 fn digest(order: &RunOrder, bits: &str) -> String {
@@ -111,7 +158,7 @@ fn digest(order: &RunOrder, bits: &str) -> String {
     hex(&Sha256::digest(format!("{bits} {order}")))
 }
 
-/// What is read of a safetensors header.
+/// The part of a safetensors header that is read.
 #[derive(Deserialize)]
 struct Header {
     #[serde(rename = "__metadata__")]
@@ -123,7 +170,7 @@ struct Texts {
     resume: String,
 }
 
-/// Reads the header alone: the tensors behind it are many times as long. The file got its name when it was whole.
+/// Reads only the header: the tensors after it are many times as long. The file got its name only when it was complete.
 fn read_header(path: &Path) -> io::Result<Header> {
     let mut file = File::open(path)?;
     let mut length = [0; 8];

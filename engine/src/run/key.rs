@@ -5,13 +5,7 @@ use std::{fs, io, path::Path};
 use sha2::{Digest, Sha256};
 use shared::{Rgb8, order::RunOrder};
 
-use crate::{
-    EngineError,
-    decode::{Limits, decode},
-    files::KEY,
-    hash::hex,
-    keys,
-};
+use crate::{EngineError, files::KEY, hash::hex, keys};
 
 /// The key image of the run's trigger.
 pub(super) struct Key {
@@ -21,7 +15,7 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// Reads `key.png`; a key that came with the program needs no file.
+    /// Reads `key.png`; a built-in key needs no file.
     pub(super) fn read(order: &RunOrder, folder: &Path) -> Result<Self, EngineError> {
         let Some(id) = order.settings.attack.trigger.key() else {
             return Ok(Self { image: None, sha256: None });
@@ -32,7 +26,7 @@ impl Key {
             (Err(error), Some(key)) if error.kind() == io::ErrorKind::NotFound => key.file.to_vec(),
             (Err(error), _) => return Err(EngineError::file(path)(error)),
         };
-        let image = decode(&bytes, Limits::default());
+        let image = keys::image(&bytes);
         let image = image.map_err(|source| EngineError::Key { path, source })?;
         Ok(Self { image: Some(image), sha256: Some(hex(&Sha256::digest(&bytes))) })
     }

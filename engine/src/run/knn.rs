@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Run<'_> {
-    /// Asks the checkpoints of the run's encoder in the order of their epochs; `trigger` is for test images. The last answer is
+    /// Evaluates the checkpoints of the run's encoder in the order of their epochs; `trigger` is for test images. The last one gives
     /// the result.
     pub(super) fn knn(
         &self,

@@ -1,4 +1,4 @@
-//! What lies beside a run's results, enough to repeat it.
+//! The manifest next to a run's results: everything needed to repeat it.
 
 use serde::Serialize;
 use shared::{
@@ -8,7 +8,7 @@ use shared::{
 use super::{Run, key::Key};
 use crate::{checkpoint::PROGRAM, data::Pixels};
 
-/// What is enough, with the program of that version, to repeat the run.
+/// Everything needed to repeat the run with the same version of the program.
 #[derive(Serialize)]
 pub(super) struct Manifest<'a> {
     order: &'a RunOrder,
@@ -25,7 +25,7 @@ pub(super) struct Manifest<'a> {
     threads: usize,
 }
 
-/// The plan in short; `poison.json` lists its samples.
+/// A summary of the plan; `poison.json` lists its samples.
 #[derive(Serialize)]
 struct PoisonSummary {
     kind: RunKind,

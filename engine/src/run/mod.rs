@@ -1,7 +1,7 @@
-//! A whole run: from its order to its last event, one run kind a file.
+//! A whole run, from its order to its last event; one file per kind of run.
 //!
-//! A run's folder holds the order and, for a trigger with a key image, that image before the run starts. The run adds its manifest,
-//! its poison plan and list and its checkpoints ([`files`]), each written whole or not at all.
+//! Before the run starts, its folder holds the order and, for a trigger with a key image, that image. The run adds its manifest,
+//! its poison plan and list, and its checkpoints ([`files`]), each written atomically.
 
 mod finetune;
 mod key;
@@ -34,15 +34,16 @@ use crate::{
 };
 use key::Key;
 
-/// Does a run on a machine. The first event is `Started`, the last `Finished`; an error is for the caller to emit as `Failed`.
-/// With a place to `resume` from, the events up to there were sent before and those behind it follow.
+/// Does a run on a machine. The first event is `Started`, the last `Finished`; the caller emits an error as `Failed`.
+/// With a point to `resume` from, only the events after it are sent; those before it were sent by an earlier attempt.
 ///
 /// # Errors
-/// Whatever keeps the run from its end, in words for the person who ordered it.
+/// Whatever keeps the run from finishing, with a message for the person who ordered it.
 pub fn run(
     order: &RunOrder,
     folder: &Path,
     resume: Option<&ResumePoint>,
+    notes: &[String],
     machine: &Machine,
     emit: &mut Emit<'_>,
 ) -> Result<(), EngineError> {
@@ -60,14 +61,18 @@ pub fn run(
     let batches = batches(order, index.train.len() + plan.added())?;
     let device = &*machine.device(order.settings.precision);
     let run = Run { order, folder, resume, machine, device, batches };
-    // Whoever hears that the run started may ask for its plan.
+    // The plan must exist before the `Started` event, because readers of the event may ask for it.
     write_json(&folder.join(files::POISON_PLAN), &plan)?;
     let poisoned =
         plan.samples.iter().map(|sample| index.train[sample.index as usize].name.as_str());
     checkpoint::write(&folder.join(files::POISON_LIST), format_list(poisoned).as_bytes())?;
     match resume {
         None => report.send(run.started(&plan))?,
-        Some(point) => report.log(format!("goes on after epoch {}", point.epoch))?,
+        Some(point) => report.log(format!("resumes after epoch {}", point.epoch))?,
+    }
+
+    for note in notes {
+        report.log(note.clone())?;
     }
 
     let side = order.settings.model.image_size as usize;
@@ -85,7 +90,7 @@ pub fn run(
     }
 }
 
-/// The batches of the run; one of all images in no epoch where nothing is trained.
+/// The batches of the run; for a run that trains nothing, one batch of all images and no epochs.
 fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
     let Settings { pretrain, probe, finetune, .. } = &order.settings;
     let (size, accumulate, epochs) = match order.kind {
@@ -98,7 +103,7 @@ fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
         RunKind::Finetune => (finetune.batch_size, finetune.accumulate, finetune.epochs),
     };
     if samples == 0 || size == 0 || epochs == 0 {
-        let message = "a run needs at least one image, one image a batch and one epoch";
+        let message = "a run needs at least one image, one image per batch and one epoch";
         return Err(EngineError::Order(message.into()));
     }
     let batches = Batches { samples, size: size as usize, epochs, seed: order.settings.seed };
@@ -111,7 +116,7 @@ fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
     Ok(batches)
 }
 
-/// A run at work.
+/// A run in progress.
 struct Run<'a> {
     order: &'a RunOrder,
     folder: &'a Path,
@@ -134,7 +139,7 @@ impl Run<'_> {
         }
     }
 
-    /// The folder of the encoder that this run starts from, its parameters, and what its checkpoint says.
+    /// The folder of the encoder that this run starts from, its parameters, and its checkpoint's information.
     fn encoder(&self) -> Result<(PathBuf, Params, CheckpointInfo), EngineError> {
         let spec = &self.order.settings;
         let folder = self.order.encoder.as_ref().map(PathBuf::from).ok_or_else(|| {

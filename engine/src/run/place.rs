@@ -1,4 +1,4 @@
-//! Where a training goes on should its process die.
+//! Stores the state from which a training resumes if its process dies.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use crate::{
     train::report::Reporter,
 };
 
-/// A training keeps a place to go on from at each milestone, and at the end of an epoch when this long has passed.
+/// A training stores its state at each milestone, and at the end of an epoch if this much time has passed.
 const KEEP_EVERY: Duration = Duration::from_mins(1);
 
-/// Keeps the ends of epochs.
+/// Stores the state at the end of epochs.
 pub(super) struct Place<'a> {
     run: &'a Run<'a>,
     dataset: &'a str,
@@ -23,7 +23,7 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Keeps the end of an epoch at a milestone, or when it is time; the last one is no place to go on from.
+    /// Stores the state at the end of an epoch if it is a milestone or time is due, except for the last epoch.
     pub(super) fn keep<T: Trainer + ?Sized>(
         &mut self,
         trainer: &T,
@@ -43,7 +43,7 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// Removes what was kept: the training is over.
+    /// Removes the stored state: the training is over.
     pub(super) fn remove(self) -> Result<(), EngineError> {
         let folder = self.run.folder;
         resume::remove(folder).map_err(EngineError::file(folder.join(RESUME)))
@@ -51,12 +51,12 @@ impl Place<'_> {
 }
 
 impl Run<'_> {
-    /// The place to go on from, for a training on these images.
+    /// Prepares to store the state of a training on these images.
     pub(super) fn place<'a>(&'a self, pixels: &'a Pixels) -> Place<'a> {
         Place { run: self, dataset: &pixels.fingerprint, kept: Instant::now() }
     }
 
-    /// Gives a trainer back what it had where the run stood. Returns the epochs done.
+    /// Restores a trainer to the point that the run resumes from. Returns the epochs done.
     pub(super) fn resume_into<T: Trainer + ?Sized>(
         &self,
         trainer: &mut T,
@@ -66,7 +66,7 @@ impl Run<'_> {
         if point.dataset != pixels.fingerprint {
             return Err(EngineError::Checkpoint {
                 path: self.folder.join(RESUME),
-                reason: "the data set's files have changed since it was written; bring them back, or start a new study"
+                reason: "the data set's files have changed since it was written; restore them, or start a new study"
                     .into(),
             });
         }

@@ -1,7 +1,7 @@
 //! CLS features of many images: what a linear probe trains on.
 //!
-//! Features of clean images and of triggered test images are kept in the encoder's folder, because every probe of one
-//! encoder needs them again. A file is named by the hash of all that its numbers depend on.
+//! Features of clean images and of triggered test images are stored in the encoder's folder, because every probe of the same
+//! encoder needs them again. A file's name is the hash of everything that its numbers depend on.
 
 use std::{fs, path::Path};
 
@@ -14,13 +14,13 @@ use crate::{
     compute::{Device, Encode, Load, Params},
     hash::hex,
     stop::Watch,
-    tensors::{NamedTensor, read, serialize},
+    tensors::{NamedTensor, read, serialize, verify},
 };
 
-/// CLS features of `image(0)` to `image(n - 1)`, one row after the other; `watch` hears of it as `what`.
+/// CLS features of `image(0)` to `image(n - 1)`, one row after the other; progress is reported to `watch` as `what`.
 ///
 /// # Errors
-/// When the device fails; when `image` fails. A watcher that stops the work gets the features so far.
+/// When the device fails; when `image` fails. If the watch stops the work, the features so far are returned.
 pub fn features(
     encoder: &dyn Encode,
     n: usize,
@@ -40,7 +40,7 @@ pub fn features(
     Ok(features)
 }
 
-/// Features kept in an encoder's folder.
+/// Features stored in an encoder's folder.
 pub struct Kept<'a> {
     folder: &'a Path,
     /// What all features of this encoder and this data set depend on.
@@ -48,14 +48,14 @@ pub struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    /// Features of the encoder of these parameters on a device, in its folder, of the images that `dataset` describes.
+    /// The features that the encoder with these parameters computes on a device for the images that `dataset` describes.
     pub fn new(folder: &'a Path, params: &Params, device: &dyn Device, dataset: &str) -> Self {
         let base = format!("{}\n{}\n{dataset}", params.digest(), device.bits());
         Self { folder, base }
     }
 
-    /// The kept features of `part`, or those that `compute` gives, which are then kept. A folder that cannot be written
-    /// is told in the log and costs time only.
+    /// The stored features of `part`; if there are none, stores those that `compute` returns. If the folder cannot be written, that is
+    /// logged and only costs time.
     ///
     /// # Errors
     /// When `compute` fails or is stopped, or the log cannot be written.
@@ -71,6 +71,7 @@ impl<'a> Kept<'a> {
         let key = hex(&hash[..8]);
         let path = self.folder.join(format!("features-{key}.safetensors"));
         if let Some(features) = fs::read(&path).ok().and_then(|bytes| {
+            verify(&bytes).ok()?;
             read(&SafeTensors::deserialize(&bytes).ok()?, "features", &[n, width]).ok()
         }) {
             return Ok(features);
@@ -80,7 +81,7 @@ impl<'a> Kept<'a> {
             NamedTensor { name: "features".into(), shape: vec![n, width], values: features };
         let bytes = serialize(std::slice::from_ref(&tensor), &[("part", part.to_owned())])?;
         if let Err(error) = checkpoint::write(&path, &bytes) {
-            report.log(format!("features are not kept for other probes: {error}"))?;
+            report.log(format!("cannot store the features for other probes: {error}"))?;
         }
         Ok(tensor.values)
     }

@@ -100,14 +100,14 @@ fn machine() -> Machine {
 
 fn run(order: &RunOrder, folder: &Path) -> Result<Vec<RunEvent>, EngineError> {
     let mut events = Vec::new();
-    run_on(order, folder, None, &machine(), &mut |event| {
+    run_on(order, folder, None, &[], &machine(), &mut |event| {
         events.push(event);
         Ok(())
     })?;
     Ok(events)
 }
 
-/// What must be equal in two runs of one order: losses to the last bit, rates, metrics.
+/// What must be equal in two runs of one order: each epoch's loss and learning rate, to the last bit.
 fn results(events: &[RunEvent]) -> Vec<(u32, u64, u64)> {
     let epochs = events.iter().filter_map(|event| match event {
         RunEvent::Epoch { epoch, loss, lr, .. } => Some((*epoch, loss.to_bits(), lr.to_bits())),
@@ -127,7 +127,7 @@ fn losses(events: &[RunEvent]) -> Vec<f64> {
     results(events).iter().map(|&(_, loss, _)| f64::from_bits(loss)).collect()
 }
 
-/// What a run leaves: its losses, and its model to the last bit.
+/// What a run leaves: its losses and the digest of its model.
 fn left(events: &[RunEvent], folder: &Path) -> (Vec<(u32, u64, u64)>, String) {
     let (params, _) =
         checkpoint::open(&folder.join(files::LAST_CHECKPOINT)).expect("a run leaves a checkpoint");
@@ -141,7 +141,7 @@ fn a_study_from_pretraining_to_probe() {
     let RunEvent::Started { steps, samples, poisoned, epochs, .. } = &events[0] else {
         panic!("{:?}", events[0])
     };
-    // 10 classes of 12, and 2 poisons of each class but the target
+    // 10 classes of 12, and 2 poisons of each class except the target
     assert_eq!((*samples, *poisoned, *epochs, *steps), (138, 18, 4, 16));
     let losses = losses(&events);
     assert!(losses.len() == 4 && losses[3] < losses[0], "{losses:?}");
@@ -168,7 +168,7 @@ fn a_study_from_pretraining_to_probe() {
     let (third, fourth) = ("checkpoint-0003.safetensors", "checkpoint-0004.safetensors");
     assert_eq!(saved, [(3, third), (4, fourth)]);
 
-    // The probe, twice: the second time with the features that the first one kept.
+    // The probe, twice: the second run uses the features that the first one cached.
     let order = order(spec(), RunKind::Probe, Some(encoder.path()));
     let [first, second] = [0, 1].map(|_| {
         let folder = TempDir::new().unwrap();

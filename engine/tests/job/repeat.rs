@@ -1,4 +1,9 @@
-//! A run again, and a run that died and goes on: the same to the last bit.
+//! Repeated runs and resumed runs are equal to the last bit.
+
+use engine::{
+    checkpoint::resume::{Found, ResumePoint},
+    tensors::NamedTensor,
+};
 
 use super::*;
 
@@ -25,10 +30,10 @@ fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
     assert_eq!(last_metrics(&events).ca.total, 40);
     let model = |folder: &Path| fs::read(folder.join(files::LAST_CHECKPOINT)).unwrap();
 
-    // Dies behind a place that was kept, and goes on.
+    // Dies after a resume point and is resumed.
     let folder = TempDir::new().unwrap();
     let mut earlier = Vec::new();
-    let died = run_on(&order, folder.path(), None, &machine(), &mut |event| {
+    let died = run_on(&order, folder.path(), None, &[], &machine(), &mut |event| {
         if matches!(event, RunEvent::Epoch { epoch: 4, .. }) {
             return Err(std::io::Error::other("killed"));
         }
@@ -36,10 +41,10 @@ fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
         Ok(())
     });
     assert!(died.is_err());
-    let point = resume::find(&order, &bits(), folder.path()).expect("a place to go on from");
+    let point = found(&order, folder.path()).point.expect("a resume point");
     assert!((1..4).contains(&point.epoch));
     earlier.truncate(usize::try_from(point.events).unwrap());
-    run_on(&order, folder.path(), Some(&point), &machine(), &mut |event| {
+    run_on(&order, folder.path(), Some(&point), &[], &machine(), &mut |event| {
         earlier.push(event);
         Ok(())
     })
@@ -48,7 +53,7 @@ fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
     assert_eq!(last_metrics(&earlier), last_metrics(&events));
     assert!(model(folder.path()) == model(whole.path()), "the models differ");
 
-    // From scratch no encoder is needed, and another model comes out.
+    // From scratch, no encoder is needed and another model results.
     let mut scratch = order;
     scratch.encoder = None;
     scratch.settings.finetune.start = shared::settings::Start::Scratch;
@@ -77,14 +82,14 @@ fn a_run_that_died_goes_on_to_the_same_end() {
     let whole = TempDir::new().unwrap();
     let expected = left(&run(&order, whole.path()).unwrap(), whole.path());
     assert!(
-        resume::find(&order, &bits(), whole.path()).is_none(),
-        "a run that is over leaves no place"
+        found(&order, whole.path()) == Found::default(),
+        "a finished run leaves no resume point"
     );
 
-    // Dies in its last epoch, behind the checkpoint of the third.
+    // Dies in its last epoch, after the checkpoint of the third.
     let folder = TempDir::new().unwrap();
     let mut events = Vec::new();
-    let died = run_on(&order, folder.path(), None, &machine(), &mut |event| {
+    let died = run_on(&order, folder.path(), None, &[], &machine(), &mut |event| {
         if matches!(event, RunEvent::Epoch { epoch: 4, .. }) {
             return Err(std::io::Error::other("killed"));
         }
@@ -92,22 +97,23 @@ fn a_run_that_died_goes_on_to_the_same_end() {
         Ok(())
     });
     assert!(died.is_err());
-    let point = resume::find(&order, &bits(), folder.path()).expect("a place to go on from");
+    let point = found(&order, folder.path()).point.expect("a resume point");
     assert_eq!(point.epoch, 3);
     let portable = "another instruction set";
-    assert!(resume::find(&order, portable, folder.path()).is_none(), "other bits begin anew");
+    let of_other_bits = resume::find(&order, portable, folder.path()).unwrap();
+    assert_eq!(of_other_bits, Found::default(), "other bits start over");
     let mut other = order.clone();
     other.settings.seed = 8;
-    assert!(resume::find(&other, &bits(), folder.path()).is_none(), "another order begins anew");
+    assert_eq!(found(&other, folder.path()), Found::default(), "another order starts over");
 
     events.truncate(usize::try_from(point.events).unwrap());
     assert!(matches!(events.last(), Some(RunEvent::Checkpoint { epoch: 3, .. })));
     let mut changed = point.clone();
     changed.dataset = "other".into();
-    let refused =
-        run_on(&order, folder.path(), Some(&changed), &machine(), &mut |_| Ok(())).unwrap_err();
+    let refused = run_on(&order, folder.path(), Some(&changed), &[], &machine(), &mut |_| Ok(()))
+        .unwrap_err();
     assert!(refused.to_string().contains("the data set's files have changed"), "{refused}");
-    run_on(&order, folder.path(), Some(&point), &machine(), &mut |event| {
+    run_on(&order, folder.path(), Some(&point), &[], &machine(), &mut |event| {
         events.push(event);
         Ok(())
     })
@@ -116,12 +122,66 @@ fn a_run_that_died_goes_on_to_the_same_end() {
     assert_eq!(events.iter().filter(|event| event.kind() == "started").count(), 1);
 }
 
+/// What is found in a folder on this device.
+fn found(order: &RunOrder, folder: &Path) -> Found {
+    resume::find(order, &bits(), folder).expect("a readable folder")
+}
+
 #[test]
 fn half_a_place_is_none() {
     let order = order(spec(), RunKind::Pretrain, None);
     let folder = TempDir::new().unwrap();
     for bytes in [&b""[..], b"1234567", &[255; 64], &[8, 0, 0, 0, 0, 0, 0, 0, b'{', b'}']] {
         fs::write(folder.path().join(files::RESUME), bytes).unwrap();
-        assert!(resume::find(&order, &bits(), folder.path()).is_none());
+        let found = found(&order, folder.path());
+        assert_eq!((found.point, found.damaged.len()), (None, 1));
     }
+}
+
+#[test]
+fn a_damaged_place_is_told_and_the_one_before_taken() {
+    let order = order(spec(), RunKind::Pretrain, None);
+    let folder = TempDir::new().unwrap();
+    let tensor = NamedTensor { name: "x".into(), shape: vec![3], values: vec![1.0, 2.0, 3.0] };
+    let point = |epoch| ResumePoint::new(&order, &bits(), "data", epoch, 0, 0.0);
+    let file = folder.path().join(files::RESUME);
+    for damage in ["cut", "a flipped bit of a number", "a flipped bit of the header"] {
+        for epoch in [1, 2] {
+            resume::save(folder.path(), std::slice::from_ref(&tensor), &point(epoch)).unwrap();
+        }
+        assert_eq!(found(&order, folder.path()).point, Some(point(2)));
+        let mut bytes = fs::read(&file).unwrap();
+        match damage {
+            "cut" => bytes.truncate(bytes.len() - 1),
+            "a flipped bit of a number" => *bytes.last_mut().unwrap() ^= 1,
+            _ => {
+                // Another epoch: a header as good as the one that was written.
+                let place = bytes.windows(10).position(|text| text == b"epoch\\\":2,").unwrap();
+                bytes[place + 8] = b'3';
+            }
+        }
+        fs::write(&file, bytes).unwrap();
+        let found = found(&order, folder.path());
+        assert_eq!(found.point, Some(point(1)), "{damage}");
+        assert_eq!(found.damaged.len(), 1, "{damage}");
+        assert!(
+            found.damaged[0].starts_with("resume.safetensors cannot be resumed from: it"),
+            "{found:?}"
+        );
+        resume::remove(folder.path()).unwrap();
+    }
+}
+
+#[test]
+fn a_checkpoint_with_a_flipped_bit_is_refused() {
+    let folder = TempDir::new().unwrap();
+    run(&order(spec(), RunKind::Pretrain, None), folder.path()).unwrap();
+    let path = folder.path().join(files::LAST_CHECKPOINT);
+    let mut bytes = fs::read(&path).unwrap();
+    assert!(checkpoint::open(&path).is_ok());
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    fs::write(&path, bytes).unwrap();
+    let error = checkpoint::open(&path).unwrap_err().to_string();
+    assert!(error.contains("its content is damaged"), "{error}");
 }
