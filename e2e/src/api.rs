@@ -20,7 +20,7 @@ impl Api {
         Self { base: base.into() }
     }
 
-    /// The answer to a request, whatever its status.
+    /// The response to a request, whatever its status.
     ///
     /// # Errors
     /// When the server does not answer.
@@ -42,10 +42,10 @@ impl Api {
         Ok((status, bytes.to_vec()))
     }
 
-    /// What lies at `path`.
+    /// The resource at `path`.
     ///
     /// # Errors
-    /// When the server does not answer, or with an error, or with something else.
+    /// When the server does not answer, answers with an error, or sends something else.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         read(path, self.send(Method::GET, path, None).await?)
     }
@@ -53,7 +53,7 @@ impl Api {
     /// Sends `body` to `path`.
     ///
     /// # Errors
-    /// When the server does not answer, or with an error, or with something else.
+    /// When the server does not answer, answers with an error, or sends something else.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
         read(path, self.send(Method::POST, path, Some(serde_json::to_vec(body)?)).await?)
     }

@@ -1,4 +1,4 @@
-//! A headless Chromium that does what a person does.
+//! A headless Chromium, driven as a person would use it.
 
 mod evidence;
 mod hand;
@@ -18,10 +18,10 @@ use crate::{
     until,
 };
 
-/// How long a page may take to show what a person waits for.
+/// How long a page may take to show what a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A screen.
+/// A screen size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Screen {
     /// 1440 x 900.
@@ -48,7 +48,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Opens a browser with a profile of its own on a wide screen.
+    /// Opens a browser with its own profile and a wide screen.
     ///
     /// # Errors
     /// When Chromium or its driver does not start.
@@ -97,7 +97,7 @@ impl Browser {
         })
     }
 
-    /// What a script returns.
+    /// Runs a script and returns its result.
     ///
     /// # Errors
     /// When the script throws.
@@ -105,7 +105,7 @@ impl Browser {
         self.client.execute(script, arguments).await.with_context(|| format!("script {script}"))
     }
 
-    /// What a script hands to the function that it gets as its last argument.
+    /// Runs a script and returns what it passes to the callback that is its last argument.
     ///
     /// # Errors
     /// When the script throws or never calls it.
@@ -114,10 +114,10 @@ impl Browser {
         answer.with_context(|| format!("script {script}"))
     }
 
-    /// The element with this role and name; waits for it. Of several the first.
+    /// Waits for an element with this role and name. If there are several, returns the first.
     ///
     /// # Errors
-    /// When there is none in time.
+    /// When none appears in time.
     pub async fn find(&self, role: Role, name: &str) -> Result<Element> {
         until(&format!("{role} {name:?}"), PATIENCE, async || {
             Ok(self.find_now(role, name).await?.into_iter().next())
@@ -125,13 +125,13 @@ impl Browser {
         .await
     }
 
-    /// The elements with this role and name that are there now.
+    /// The elements with this role and name that exist now.
     ///
     /// # Errors
     /// When the driver does not answer.
     pub async fn find_now(&self, role: Role, name: &str) -> Result<Vec<Element>> {
         let found = self.run(BY_NAME, vec![json!(role.selector()), json!(name)]).await?;
-        let Value::Array(found) = found else { bail!("a list of elements, not {found}") };
+        let Value::Array(found) = found else { bail!("expected a list of elements, not {found}") };
         found.iter().map(|reference| self.element(reference)).collect()
     }
 
@@ -140,14 +140,14 @@ impl Browser {
             .as_object()
             .and_then(|object| object.values().next())
             .and_then(Value::as_str)
-            .with_context(|| format!("an element, not {reference}"))?;
+            .with_context(|| format!("expected an element, not {reference}"))?;
         Ok(Element::from_element_id(self.client.clone(), id.to_owned().into()))
     }
 
-    /// The first element of a CSS selector; waits for it.
+    /// Waits for the first element that matches a CSS selector.
     ///
     /// # Errors
-    /// When there is none in time.
+    /// When none appears in time.
     pub async fn css(&self, selector: &str) -> Result<Element> {
         until(selector, PATIENCE, async || {
             Ok(self.client.find_all(Locator::Css(selector)).await?.into_iter().next())
@@ -155,7 +155,7 @@ impl Browser {
         .await
     }
 
-    /// Number of elements of a CSS selector that are there now.
+    /// Number of elements that match a CSS selector now.
     ///
     /// # Errors
     /// When the driver does not answer.
@@ -175,15 +175,15 @@ impl Browser {
     /// Waits until the page shows `text`.
     ///
     /// # Errors
-    /// When it does not in time.
+    /// When the text does not appear in time.
     pub async fn sees(&self, text: &str) -> Result<()> {
         self.sees_within(text, PATIENCE).await
     }
 
-    /// Waits until the page shows `text`, for as long as `limit`. Case does not count: style sheets may change it.
+    /// Waits up to `limit` until the page shows `text`. Case is ignored, because style sheets may change it.
     ///
     /// # Errors
-    /// When it does not in time.
+    /// When the text does not appear in time.
     pub async fn sees_within(&self, text: &str, limit: Duration) -> Result<()> {
         let wanted = text.to_lowercase();
         let seen = until(&format!("the page shows {text:?}"), limit, async || {
@@ -199,7 +199,7 @@ impl Browser {
     /// Waits until a script returns true.
     ///
     /// # Errors
-    /// When it does not in time.
+    /// When it does not do so in time.
     pub async fn holds(&self, what: &str, script: &str) -> Result<()> {
         until(what, PATIENCE, async || {
             Ok((self.run(script, vec![]).await? == Value::Bool(true)).then_some(()))

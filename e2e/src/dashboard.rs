@@ -1,4 +1,4 @@
-//! The real program on a data folder and a port of its own.
+//! The real program with its own data folder and port.
 
 use std::{
     env, fs,
@@ -54,7 +54,7 @@ impl Dashboard {
         self.server.kill().await.context("kill the server")
     }
 
-    /// Starts a server again on the same data folder and port.
+    /// Restarts the server on the same data folder and port.
     ///
     /// # Errors
     /// When it does not answer within half a minute.
@@ -91,7 +91,7 @@ impl Dashboard {
         })
         .await;
         if let Some(status) = ended {
-            bail!("the server ended at once ({status}):\n{}", self.log());
+            bail!("the server exited at once ({status}):\n{}", self.log());
         }
         up
     }
@@ -99,7 +99,7 @@ impl Dashboard {
 
 impl Drop for Dashboard {
     fn drop(&mut self) {
-        // The server goes first, so that it starts no further worker. Workers outlive their server by design.
+        // The server is killed first, so that it starts no more workers. Workers outlive their server by design.
         let _ = self.server.start_kill();
         for worker in workers(self.data.path()) {
             let _ = std::process::Command::new("kill").args(["-9", &worker.to_string()]).status();
@@ -125,16 +125,16 @@ fn log_path(data: &Path) -> PathBuf {
     data.join("server-under-test.log")
 }
 
-/// The program beside this test: `MASKDOOR_BIN`, or what cargo built in the same profile.
+/// The program to test: `MASKDOOR_BIN`, or the one that cargo built in the same profile.
 fn program() -> Result<PathBuf> {
     if let Some(path) = env::var_os("MASKDOOR_BIN") {
         return Ok(path.into());
     }
     let test = env::current_exe()?;
     let path =
-        test.ancestors().nth(2).context("a test lies in target/PROFILE/deps")?.join("maskdoor");
+        test.ancestors().nth(2).context("a test is in target/PROFILE/deps")?.join("maskdoor");
     if !path.is_file() {
-        bail!("{} is missing: `cargo build` makes it", path.display());
+        bail!("{} is missing: run `cargo build`", path.display());
     }
     Ok(path)
 }
@@ -142,12 +142,12 @@ fn program() -> Result<PathBuf> {
 /// A port that was free a moment ago.
 ///
 /// # Errors
-/// When the machine has none.
+/// When no port is free.
 pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-/// Processes that work on a run below `data`, found by their command line.
+/// The worker processes of runs in `data`, found by their command lines.
 pub fn workers(data: &Path) -> Vec<u32> {
     let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
     let data = data.to_string_lossy();

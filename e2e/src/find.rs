@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// What an element is to a person.
+/// The role of an element, as a person sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Something to press.
     Button,
-    /// Something that leads to another page.
+    /// A link to another page.
     Link,
     /// A slider.
     Slider,
@@ -15,11 +15,11 @@ pub enum Role {
     Text,
     /// A box to tick.
     Checkbox,
-    /// A choice out of a list.
+    /// A choice from a list.
     Choice,
     /// A heading.
     Heading,
-    /// A part of the page with a name.
+    /// A named part of the page.
     Region,
     /// A drawing or an image.
     Image,
@@ -50,8 +50,8 @@ impl fmt::Display for Role {
     }
 }
 
-/// Finds the visible elements of `selector` whose accessible name is `name`; where none has exactly that name, those
-/// whose name begins with it, then those that hold it. Arguments: selector, name. Answer: a list of elements.
+/// Finds the visible elements of `selector` whose accessible name is `name`. If there are none, finds those whose name
+/// starts with it, then those whose name contains it. Arguments: selector, name. Returns a list of elements.
 pub(crate) const BY_NAME: &str = r"
 const [selector, wanted] = arguments;
 const plain = (text) => (text || '').replace(/\s+/g, ' ').trim();

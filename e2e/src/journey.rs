@@ -7,14 +7,14 @@ use tokio::sync::Mutex;
 
 use crate::{Browser, Dashboard, browser::missing_driver};
 
-/// Journeys train and draw: one at a time, so that each has the machine for itself.
+/// Journeys need the whole machine to train and to render, so they run one at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// Walks through a journey: a server on an empty data folder, a browser of its own. Afterwards the console has to be
-/// free of errors. When something fails, the page, the console and the server's log lie in `target/e2e`.
+/// Runs a journey with its own browser and its own server on an empty data folder. Afterwards the console must be free
+/// of errors. On failure, the page, the console and the server's log are saved in `target/e2e`.
 ///
 /// # Errors
-/// What the steps say, with the place of the evidence; or the errors of the console.
+/// The error of a step, with the location of the evidence, or the errors in the console.
 pub async fn travel(
     name: &str,
     steps: impl AsyncFnOnce(&mut Dashboard, &Browser) -> Result<()>,
@@ -22,8 +22,8 @@ pub async fn travel(
     travel_past(name, &[], steps).await
 }
 
-/// As [`travel`], on a way on which the browser itself writes errors into the console: a refused request, a server that
-/// is gone. Lines that hold one of `expected` do not count.
+/// Like [`travel`], for journeys in which the browser itself logs errors to the console, such as a refused request or a
+/// lost server. Lines that contain one of `expected` are ignored.
 ///
 /// # Errors
 /// As [`travel`].
@@ -33,7 +33,7 @@ pub async fn travel_past(
     steps: impl AsyncFnOnce(&mut Dashboard, &Browser) -> Result<()>,
 ) -> Result<()> {
     if missing_driver() {
-        eprintln!("{name}: left out, there is no chromedriver and MASKDOOR_E2E is skip");
+        eprintln!("{name}: skipped, there is no chromedriver and MASKDOOR_E2E is skip");
         return Ok(());
     }
     let _turn = ONE_AT_A_TIME.lock().await;
@@ -50,7 +50,7 @@ pub async fn travel_past(
     browser.close().await
 }
 
-/// Where screenshots of pages as they should be are kept.
+/// The folder for screenshots of pages in their expected state.
 pub fn shots() -> PathBuf {
     folder().join("shots")
 }
@@ -89,6 +89,6 @@ async fn keep_evidence(name: &str, dashboard: &Dashboard, browser: &Browser) -> 
     });
     match shot.and(written.context("notes")) {
         Ok(()) => format!("see {} and {}", picture.display(), notes.display()),
-        Err(error) => format!("and no evidence could be kept: {error:#}"),
+        Err(error) => format!("and no evidence could be saved: {error:#}"),
     }
 }

@@ -3,11 +3,11 @@
 //! | module | holds |
 //! |---|---|
 //! | [`journey`] | [`travel`]: one journey from an empty data folder, its evidence when it fails |
-//! | [`dashboard`] | [`Dashboard`]: the program on a data folder and a port of its own |
+//! | [`dashboard`] | [`Dashboard`]: the program with its own data folder and port |
 //! | [`api`] | requests to that program's API |
 //! | [`browser`] | [`Browser`]: a headless Chromium that clicks, drags, types and reads |
-//! | [`find`] | elements by role and accessible name, as a reader of the page names them |
-//! | [`wait`] | waiting for something to come true, with a deadline |
+//! | [`find`] | elements by role and accessible name |
+//! | [`wait`] | waiting for a condition, with a deadline |
 
 pub mod api;
 pub mod browser;

@@ -1,14 +1,14 @@
-//! Waiting for something to come true.
+//! Waiting for a condition.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Asks again and again until there is an answer. An error of the question counts as "not yet": pages change while they
-/// are read. What came last stands in the message when the time is over.
+/// Calls `ask` until it returns a value. An error counts as "not yet", because pages change while they are read. After a
+/// timeout, the message contains the last error.
 ///
 /// # Errors
-/// When there is no answer within `limit`.
+/// When there is no value within `limit`.
 pub async fn until<T>(
     what: &str,
     limit: Duration,

@@ -1,11 +1,11 @@
-//! Every request to the server. A failure of any kind becomes a [`Problem`] in words.
+//! Every request to the server. Failures of any kind become a [`Problem`].
 
 use std::sync::LazyLock;
 
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
-use shared::api::Problem;
+use shared::api::{Health, Problem};
 use web_sys::FormData;
 
 const ROOT: &str = "/api/v1";
@@ -13,7 +13,7 @@ const ROOT: &str = "/api/v1";
 /// Whether the last request found no server.
 static SERVER_LOST: LazyLock<ArcRwSignal<bool>> = LazyLock::new(|| ArcRwSignal::new(false));
 
-/// Whether the last request found no server; the frame tells it.
+/// Whether the last request found no server; the frame shows it.
 pub fn server_lost() -> ArcRwSignal<bool> {
     SERVER_LOST.clone()
 }
@@ -26,10 +26,16 @@ pub fn address(path: impl AsRef<str>) -> String {
 /// Gets `path`, such as `/studies?limit=20`.
 ///
 /// # Errors
-/// The server's problem, or one in words when there is no server or no such answer.
+/// The server's problem, or one made here when the server cannot be reached or its answer cannot be read.
 pub async fn get<T: DeserializeOwned>(path: impl AsRef<str>) -> Result<T, Problem> {
     let request = Request::get(&address(path)).header("accept", "application/json").build();
     read(answer(send(request).await?).await?).await
+}
+
+/// The server's health, whatever its status code. Nothing while it does not respond.
+pub async fn health() -> Option<Health> {
+    let request = Request::get(&address("/health")).header("accept", "application/json").build();
+    send(request).await.ok()?.json().await.ok()
 }
 
 /// Gets `path` as text.
@@ -114,8 +120,8 @@ async fn send(request: Result<Request, gloo_net::Error>) -> Result<Response, Pro
     outcome.map_err(|_| {
         problem(
             0,
-            "The server does not answer",
-            "Maskdoor's server cannot be reached. Runs that have begun go on without it; start the server again with \
+            "The server is not responding",
+            "Maskdoor's server cannot be reached. Runs that have started continue without it; start the server again with \
              \"maskdoor serve\" and reload the page.",
         )
     })
@@ -137,7 +143,7 @@ fn unreadable(error: &gloo_net::Error) -> Problem {
     problem(
         0,
         "The answer cannot be read",
-        &format!("{error}. Reload the page; the server may be of another version."),
+        &format!("{error}. Reload the page; the server may be a different version."),
     )
 }
 

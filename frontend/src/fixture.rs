@@ -1,4 +1,4 @@
-//! What the tests of several pages look at: studies and their runs as the server tells them.
+//! Fixtures for the tests of several pages: studies and their runs as the server returns them.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub fn row(point: RunPoint) -> RunRow {
     }
 }
 
-/// A study whose runs all wait.
+/// A study whose runs are all queued.
 pub fn study(spec: StudySpec) -> StudyDetail {
     let graph = Graph::of(&spec, &Content::default()).expect("a sound study");
     let id = |at: usize| RunId::from_parts(1, [at as u8; 10]);

@@ -1,7 +1,7 @@
-//! The stream of live events: one connection a tab, closed when the page that follows it goes or is not seen.
+//! The stream of live events: one connection per tab, closed when the page that follows it is left or hidden.
 //!
-//! A browser makes at most six connections to a server. Those of tabs in the background, or of pages that it keeps for *Back*,
-//! would leave none to the page that is looked at.
+//! A browser opens at most six connections to a server. Those of background tabs, or of pages that it keeps for *Back*,
+//! would leave none for the visible page.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::{prelude::*, task::spawn_local};
@@ -11,22 +11,22 @@ use web_sys::{EventSource, MessageEvent};
 
 use crate::components::{Glyph, Icon};
 
-/// Time before a connection that the browser gave up is made anew, in milliseconds.
+/// Time before a connection that the browser gave up is opened again, in milliseconds.
 const AGAIN: u32 = 3000;
 
-/// How the connection stands.
+/// The state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
-    /// Not yet made.
+    /// Not open yet.
     Connecting,
-    /// Events come as they happen.
+    /// Events arrive as they happen.
     Live,
-    /// Lost; the browser makes it again and asks for what it missed.
+    /// Lost; the browser reconnects and requests the events that it missed.
     Reconnecting,
 }
 
 impl Link {
-    /// The state in a word.
+    /// The state as a word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
@@ -38,10 +38,10 @@ impl Link {
 
 type Listener = Closure<dyn FnMut(MessageEvent)>;
 
-/// A connection with what listens to it.
+/// A connection with its listeners.
 struct Connection {
     source: EventSource,
-    /// Kept as long as the connection: the browser calls them.
+    /// Kept as long as the connection, because the browser calls them.
     _listeners: [Listener; 3],
 }
 
@@ -54,9 +54,9 @@ impl Drop for Connection {
     }
 }
 
-/// Follows the stream at `address` until the caller's page goes, while it is seen. `each` is told every event; `begun` each
-/// time that a connection stands, when the caller fetches what it may have missed before. After a lost connection the
-/// browser asks by itself for what followed the last event.
+/// Follows the stream at `address` while the caller's page is open and visible. `each` is called with every event, `begun`
+/// whenever a connection opens, so that the caller can fetch what it may have missed. After a lost connection, the browser
+/// itself requests the events that followed the last one.
 pub fn follow(
     address: String,
     begun: impl Fn() + Clone + 'static,
@@ -79,7 +79,7 @@ pub fn follow(
         }
     });
     spawn_local(async move {
-        // The browser connects again after a break, but gives up after an answer that is no stream (a proxy's error page).
+        // The browser reconnects after an interruption, but gives up if the answer is not a stream (a proxy's error page).
         loop {
             TimeoutFuture::new(AGAIN).await;
             let given_up = kept.try_with_value(|kept| {
@@ -128,7 +128,7 @@ fn connect(
     });
 }
 
-/// How the connection stands, as icon and word.
+/// The state of the connection, as an icon and a word.
 #[component]
 pub fn LinkBadge(
     /// The connection.

@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `app` | the routes |
 //! | `api` | every request to the server |
-//! | `frame` | what surrounds each page: rail, top line, theme, running jobs |
-//! | `pages` | one module a page; they fetch, the rest only binds |
+//! | `frame` | what surrounds each page: rail, top bar, theme, running jobs |
+//! | `pages` | one module per page; pages fetch, components only bind |
 //! | `attack` | the attack editor's preview, drawn by `shared::trigger` in the browser |
 //! | `components` | fields, icons, badges and other parts that several pages use |
-//! | `run_name` | what runs and settings are called |
+//! | `run_name` | the names of runs and settings |
 //! | `chart`, `live` | figures with hover, and the stream of events |
 
 mod api;

@@ -1,4 +1,4 @@
-//! What runs and settings are called in the pages.
+//! The names of runs and settings on the pages.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use shared::{
 /// The settings that a run's study varies, by path.
 pub type Varied = BTreeMap<String, Value>;
 
-/// The setting at a path, of whichever trigger.
+/// The setting at a path, of any trigger.
 fn setting(path: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.path == path)
 }
 
-/// A setting's name, with the kind of run where two kinds share it: `Linear probe, epochs`. Fields that are no settings have the
-/// name that the form gives them; settings that move together stand side by side.
+/// A setting's name, with the kind of run if two kinds share it: `Linear probe, epochs`. Fields that are not settings have
+/// the name that the form gives them; settings that vary together are joined by ` & `.
 pub fn label(path: &str) -> String {
     let path = path.strip_prefix("axes.").unwrap_or(path);
     if path.contains(" & ") {
@@ -56,21 +56,21 @@ pub fn value(path: &str, value: &Value) -> String {
     }
 }
 
-/// The varied settings that have no place of their own in tables and names: all but poisons, seed and start.
+/// The varied settings that tables and names do not already show: all but poisons, seed and start.
 pub fn besides(varied: &Varied) -> impl Iterator<Item = (&str, &Value)> {
     let own = |path: &str| path == "seed" || path == "finetune.start" || path.ends_with(".poisons");
     varied.iter().map(|(path, value)| (path.as_str(), value)).filter(move |(path, _)| !own(path))
 }
 
-/// The varied settings in words: `blend ratio 0.3, encoder depth 4`; empty without any.
+/// The varied settings as text: `blend ratio 0.3, encoder depth 4`; empty if there are none.
 pub fn varied_text(varied: &Varied) -> String {
     let texts =
         besides(varied).map(|(path, its)| format!("{} {}", lower(&label(path)), value(path, its)));
     texts.collect::<Vec<_>>().join(", ")
 }
 
-/// What tells a run from its neighbours in a tree. What a leaf shares with its root, the root tells: `parent` holds what the
-/// root's study varies. `seeds` says that there are several.
+/// What distinguishes a run from its neighbours in a tree. A leaf omits what its root already shows: `parent` holds the
+/// settings that the root's study varies. `seeds` says whether there are several seeds.
 pub fn run_name(point: RunPoint, varied: &Varied, parent: Option<&Varied>, seeds: bool) -> String {
     let RunPoint { ppr, lpr, seed, .. } = point;
     let mut parts = vec![match point.kind {
@@ -90,7 +90,7 @@ pub fn run_name(point: RunPoint, varied: &Varied, parent: Option<&Varied>, seeds
     parts.join(", ")
 }
 
-/// With a small first letter, unless the first word is a name or an abbreviation.
+/// With a lower-case first letter, unless the first word is a name or an abbreviation.
 fn lower(text: &str) -> String {
     let word = text.split(' ').next().unwrap_or_default();
     if word.chars().skip(1).any(char::is_uppercase) {

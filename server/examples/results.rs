@@ -1,6 +1,6 @@
-//! How fast and how large the table of results is: makes up finished runs of 12 settings and 5
-//! metrics, and times what the pages and the command line ask of it. Each query is timed 60 times
-//! after one that does not count.
+//! Measures the speed and the size of the results table: generates finished runs with 12 settings
+//! and 5 metrics, and times the queries of the pages and the command line. Each query is timed 60
+//! times after one warm-up.
 //!
 //! ```text
 //! MASKDOOR_SKIP_FRONTEND=1 cargo run --release -p server --example results [RUNS]
@@ -47,7 +47,7 @@ fn main() {
     }
     table.shrink();
     say(&format!(
-        "{runs} runs made up and inserted in {:.0} ms; {:.1} MB, {} bytes a run",
+        "{runs} runs generated and inserted in {:.0} ms; {:.1} MB, {} bytes per run",
         began.elapsed().as_secs_f64() * 1000.0,
         (MEMORY.current_usage() - before) as f64 / 1e6,
         (MEMORY.current_usage() - before) / runs.max(1)
@@ -90,7 +90,7 @@ fn main() {
         });
     }
     let keys = [SortKey { column: column(&table, "asr"), descending: true }];
-    time("filter, sort by asr, page: as the page of runs asks", || {
+    time("filter, sort by asr, page: as on the page of runs", || {
         let filter = Filter::new(FILTERS[0], &table).expect("an expression");
         let mut chosen = filter.select(&table);
         chosen.sort(&keys);

@@ -1,4 +1,4 @@
-//! How fast lists and results are when much has been done: fills a folder with made-up runs and times every query.
+//! Measures the speed of lists and results in a large data folder: fills one with generated runs and times every query.
 //!
 //! ```sh
 //! cargo run --release -p server --example store -- RUNS EVENTS_OF_EACH TIMES.json
@@ -51,7 +51,13 @@ async fn main() -> anyhow::Result<()> {
     let json = arguments.next().map(PathBuf::from).context("say where the times go")?;
     ensure!(runs > 0 && points > 1, "there is nothing to time with {runs} runs of {points} events");
     let root = tempfile::tempdir()?;
-    let app = App::open(root.path(), Clock::system(), IdSource::system(Clock::system())).await?;
+    let app = App::open(
+        root.path(),
+        engine::compute::Machine::with_threads(1),
+        Clock::system(),
+        IdSource::system(Clock::system()),
+    )
+    .await?;
     let measured = fill_and_measure(&app, runs, points).await;
     app.store.close().await;
     let times = measured?;
@@ -76,7 +82,7 @@ async fn fill_and_measure(app: &App, runs: u32, points: u32) -> anyhow::Result<V
     fill::fill(app, &studies, points, |done| bar.set_position(done)).await?;
     bars.clear();
     say(format_args!(
-        "{runs} runs of {} studies with {points} events each, made in {:.0} s",
+        "{runs} runs of {} studies with {points} events each, generated in {:.0} s",
         studies.len(),
         began.elapsed().as_secs_f64()
     ));
@@ -95,14 +101,14 @@ async fn fill_and_measure(app: &App, runs: u32, points: u32) -> anyhow::Result<V
     Ok(times)
 }
 
-/// Resident memory of this process in megabytes; 0 where the system does not tell.
+/// Resident memory of this process in megabytes; 0 where the system does not report it.
 fn resident() -> u64 {
     let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
     pages.unwrap_or_default() * 4096 / 1_000_000
 }
 
-/// Studies over blend ratio, poisons, mask ratio and probe, each of another seed, until there are `runs` runs.
+/// Studies over blend ratio, poisons, mask ratio and probe, each with another seed, with `runs` runs in total.
 fn made_up_studies(runs: u32) -> anyhow::Result<Vec<NewStudy>> {
     let began = 1_760_000_000_000;
     let ids = IdSource::seeded(Clock::fixed(began), 1);
@@ -252,7 +258,7 @@ fn runs_of(studies: &[NewStudy]) -> u32 {
     studies.iter().map(|study| study.runs.len() as u32).sum()
 }
 
-/// Times a query, the reading of its rows included, after one round that does not count.
+/// Times a query, including reading its rows, after one warm-up.
 async fn time<T, E: std::error::Error + Send + Sync + 'static>(
     name: &str,
     query: impl AsyncFn() -> Result<T, E>,

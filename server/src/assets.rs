@@ -22,22 +22,22 @@ pub struct Asset {
     pub mime: &'static str,
     /// Entity tag, with its quotes.
     pub etag: &'static str,
-    /// Whether the path holds a hash of the content, so that the file can be kept for ever.
+    /// Whether the path holds a hash of the content, so that the file can be cached forever.
     pub immutable: bool,
     /// The file.
     pub raw: &'static [u8],
-    /// The file, compressed with brotli, where that is smaller.
+    /// The file compressed with brotli, if that is smaller.
     pub br: Option<&'static [u8]>,
 }
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// Answers a path outside the API: a file, or the page for a path that the page itself resolves.
+/// Answers a path outside the API: a file, or the page if the path is one of its routes.
 pub fn serve(uri: &Uri, headers: &HeaderMap) -> Response {
     serve_from(ASSETS, uri.path(), headers)
 }
 
-/// Hashes (`sha256-…`) of the scripts that stand inside the page, for its content security policy.
+/// Hashes (`sha256-…`) of the page's inline scripts, for its content security policy.
 pub fn script_hashes() -> Vec<String> {
     find(ASSETS, "index.html")
         .and_then(|page| std::str::from_utf8(page.raw).ok())
@@ -54,7 +54,7 @@ fn find<'a>(assets: &'a [Asset], path: &str) -> Option<&'a Asset> {
 
 fn serve_from(assets: &'static [Asset], path: &str, headers: &HeaderMap) -> Response {
     let path = path.trim_start_matches('/');
-    // A path without a dot is a place in the dashboard, such as studies/new: the page finds it.
+    // A path without a dot is a route of the dashboard, such as studies/new, which the page resolves.
     let wanted = if path.contains('.') { path } else { "index.html" };
     let Some(asset) = find(assets, wanted) else {
         return (StatusCode::NOT_FOUND, "There is no such file.").into_response();
@@ -84,7 +84,7 @@ fn serve_from(assets: &'static [Asset], path: &str, headers: &HeaderMap) -> Resp
     response
 }
 
-/// Whether the request takes brotli: named, and not with a weight of 0.
+/// Whether the request accepts brotli: it is named, with a weight other than 0.
 fn takes_brotli(headers: &HeaderMap) -> bool {
     headers
         .get_all(ACCEPT_ENCODING)
@@ -98,7 +98,7 @@ fn takes_brotli(headers: &HeaderMap) -> bool {
         })
 }
 
-/// The bodies of the page's `<script>` elements, without the empty ones of scripts with a `src`.
+/// The bodies of the page's `<script>` elements, except for the empty ones of scripts with a `src`.
 fn inline_scripts(html: &str) -> Vec<&str> {
     let mut scripts = Vec::new();
     let mut rest = html;

@@ -1,8 +1,8 @@
-//! The program's clock. Everything that needs the time takes a [`Clock`], so that a test sets it.
+//! The program's clock. Everything that needs the time takes a [`Clock`], so that tests can set it.
 
 use std::{fmt, sync::Arc};
 
-/// Tells the Unix time in milliseconds.
+/// Returns the Unix time in milliseconds.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
 
@@ -16,12 +16,12 @@ impl Clock {
         }))
     }
 
-    /// A clock that asks `now` for the time.
+    /// A clock that calls `now` for the time.
     pub fn from_fn(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// A clock that stands still.
+    /// A clock that always returns the same time.
     pub fn fixed(unix_ms: u64) -> Self {
         Self::from_fn(move || unix_ms)
     }

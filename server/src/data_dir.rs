@@ -1,4 +1,4 @@
-//! The data folder: where everything lies that the program keeps.
+//! The data folder, which holds everything that the program stores.
 
 use std::{
     fs::{self, File},
@@ -9,18 +9,18 @@ use std::{
 /// The data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    /// The folder or something in it cannot be made or written.
+    /// The folder or something in it cannot be created or written.
     #[error(
-        "the data folder {path} cannot be written ({source}); give one that can with --data-dir"
+        "the data folder {path} cannot be written ({source}); choose a writable one with --data-dir"
     )]
     NotWritable {
-        /// The folder, or the part of it that refused.
+        /// The folder, or the part of it that cannot be written.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The system names no folder for the user's data.
-    #[error("this system names no folder for a user's data; give one with --data-dir")]
+    /// The system defines no folder for the user's data.
+    #[error("this system defines no folder for user data; choose one with --data-dir")]
     NoDefault,
 }
 
@@ -32,17 +32,18 @@ pub enum DataDirError {
 /// | `runs/<run>/` (of version 0.1: `runs/<study>/<run>/`) | a run's order, events, log and checkpoints |
 /// | `keys/<sha256>.png` | uploaded key images |
 /// | `checkpoints/<name>/` | imported checkpoints |
-/// | `scheduler.lock` | held by the program that hands out the runs |
+/// | `datasets/<name>.names.gz` | the names of a data set's images when it was added |
+/// | `scheduler.lock` | locked by the program that schedules the runs |
 #[derive(Clone, Debug)]
 pub struct DataDir {
     root: PathBuf,
 }
 
 impl DataDir {
-    /// Opens a data folder and makes what is missing of it.
+    /// Opens a data folder and creates the parts that are missing.
     ///
     /// # Errors
-    /// When it cannot be made or written to.
+    /// When it cannot be created or written to.
     pub fn open(root: &Path) -> Result<Self, DataDirError> {
         let refused = |path: &Path| {
             let path = path.to_owned();
@@ -51,10 +52,10 @@ impl DataDir {
         fs::create_dir_all(root).map_err(refused(root))?;
         let root = std::path::absolute(root).map_err(refused(root))?;
         let dir = Self { root };
-        for folder in [dir.runs(), dir.keys()] {
+        for folder in [dir.runs(), dir.keys(), dir.datasets()] {
             fs::create_dir_all(&folder).map_err(refused(&folder))?;
         }
-        // Folders that exist say nothing of whether files can be written: try it.
+        // Existing folders need not be writable, so try to write.
         File::options()
             .create(true)
             .append(true)
@@ -63,10 +64,10 @@ impl DataDir {
         Ok(dir)
     }
 
-    /// The folder that the platform has for the user's data.
+    /// The platform's folder for user data.
     ///
     /// # Errors
-    /// When the system names none.
+    /// When the system defines none.
     pub fn default_root() -> Result<PathBuf, DataDirError> {
         directories::ProjectDirs::from("", "", "maskdoor")
             .map(|dirs| dirs.data_dir().to_owned())
@@ -108,7 +109,16 @@ impl DataDir {
         self.root.join("checkpoints").join(name)
     }
 
-    /// File whose lock the program holds that hands out the runs.
+    /// The names of a data set's images when it was added.
+    pub fn dataset_names(&self, name: &str) -> PathBuf {
+        self.datasets().join(format!("{name}.names.gz"))
+    }
+
+    fn datasets(&self) -> PathBuf {
+        self.root.join("datasets")
+    }
+
+    /// Lock file of the program that schedules the runs.
     pub fn scheduler_lock(&self) -> PathBuf {
         self.root.join("scheduler.lock")
     }

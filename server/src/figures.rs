@@ -1,4 +1,4 @@
-//! Figures as files: the drawing of [`shared::chart`] as SVG, PNG or CSV.
+//! Writes the figures of [`shared::chart`] as SVG, PNG or CSV files.
 
 use std::{
     str::FromStr,
@@ -11,7 +11,7 @@ use resvg::{
 };
 use shared::chart::{Figure, Size, Style, Theme};
 
-/// The fonts of pictures: the machine's own ones would make the same figure look different elsewhere.
+/// Embedded fonts, so that a figure looks the same on every machine.
 static REGULAR: &[u8] = include_bytes!("../../assets/fonts/Roboto-Regular.ttf");
 static BOLD: &[u8] = include_bytes!("../../assets/fonts/Roboto-Bold.ttf");
 
@@ -24,7 +24,7 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-/// Pixels of a PNG for each pixel of the drawing: sharp on a screen of twice the density, and in print.
+/// Pixels of a PNG per pixel of the drawing: sharp on high-density screens and in print.
 const PNG_SCALE: f32 = 2.0;
 
 /// Kind of file.
@@ -48,7 +48,7 @@ impl FileKind {
         }
     }
 
-    /// End of the file's name, without the dot.
+    /// File extension, without the dot.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Svg => "svg",
@@ -64,28 +64,28 @@ impl FromStr for FileKind {
         [Self::Svg, Self::Png, Self::Csv]
             .into_iter()
             .find(|kind| kind.extension() == text)
-            .ok_or_else(|| format!("a figure comes as svg, png or csv, not as {text:?}"))
+            .ok_or_else(|| format!("a figure can be svg, png or csv, not {text:?}"))
     }
 }
 
 /// A figure cannot be turned into pixels.
 #[derive(Debug, thiserror::Error)]
 pub enum FigureError {
-    /// The drawing is no valid SVG.
+    /// The drawing is not valid SVG.
     #[error("the drawing cannot be read: {0}")]
     Svg(#[from] usvg::Error),
     /// The drawing has no size.
     #[error("the drawing of {0} x {1} pixels is too small or too large")]
     Size(u32, u32),
-    /// The pixels cannot be packed.
-    #[error("the picture cannot be packed: {0}")]
+    /// The PNG encoder failed.
+    #[error("the PNG file cannot be written: {0}")]
     Png(String),
 }
 
 /// The figure as a file.
 ///
 /// # Errors
-/// When the drawing cannot be turned into pixels; its code has a fault then.
+/// When the drawing cannot be rasterised, which is a bug in its code.
 pub fn file(figure: &Figure, kind: FileKind, theme: Theme) -> Result<Vec<u8>, FigureError> {
     match kind {
         FileKind::Csv => Ok(figure.csv().into_bytes()),
@@ -102,10 +102,10 @@ fn png(svg: &str, width: u32, height: u32) -> Result<Vec<u8>, FigureError> {
     pixels.encode_png().map_err(|error| FigureError::Png(error.to_string()))
 }
 
-/// Draws an SVG of this size, each of its pixels `scale` wide, on a transparent ground.
+/// Draws an SVG of this size, each of its pixels `scale` wide, on a transparent background.
 ///
 /// # Errors
-/// When it is no valid SVG, or has no size.
+/// When it is not valid SVG, or has no size.
 pub(crate) fn rasterise(
     svg: &str,
     width: u32,

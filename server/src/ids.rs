@@ -1,4 +1,4 @@
-//! New identifiers: UUID version 7 from the clock and a generator. Those of one source sort in the order of their making.
+//! New identifiers: UUID version 7 from the clock and a generator. Identifiers from one source sort in the order of creation.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,10 +8,10 @@ use shared::{RunId, StudyId};
 
 use crate::clock::Clock;
 
-/// Bits of a UUID version 7 that are free beside time and version.
+/// Bits of a UUID version 7 that are not taken by time, version and variant.
 const RANDOM_BITS: u32 = 74;
 
-/// Makes identifiers.
+/// Generates identifiers.
 #[derive(Clone, Debug)]
 pub struct IdSource {
     clock: Clock,
@@ -51,12 +51,12 @@ impl IdSource {
         RunId::from_parts(unix_ms, random)
     }
 
-    /// A later time takes new random bits; within one millisecond they count up, so that the order stays.
+    /// A later time takes new random bits; within one millisecond they count up, which preserves the order.
     fn next(&self) -> (u64, [u8; 10]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now_ms();
         state.last = if now > state.last.0 {
-            // The first bit stays free: counting up cannot run over.
+            // The first bit is left 0, so that counting up cannot overflow.
             let mut bytes = [0; 16];
             state.generator.fill_bytes(&mut bytes);
             (now, u128::from_be_bytes(bytes) >> (128 - RANDOM_BITS + 1))
@@ -67,8 +67,8 @@ impl IdSource {
     }
 }
 
-/// Lays 74 bits where UUID version 7 has no version or variant: 12 bits behind the version (the first two bytes, without
-/// their first four bits), 62 behind the variant (the other eight, without their first two).
+/// Places 74 bits where UUID version 7 has no version or variant: 12 bits after the version (the first two bytes, without
+/// their first four bits), 62 after the variant (the other eight, without their first two).
 fn spread(random: u128) -> [u8; 10] {
     let high = (random >> 62) as u16;
     let low = (random & ((1 << 62) - 1)) as u64;

@@ -4,15 +4,16 @@
 //! |---|---|
 //! | [`cli`] | the command line: serve, run, presets, datasets, plan, settings, runs, worker |
 //! | [`api`], [`assets`], [`figures`] | the web side: JSON, live events, the dashboard's files, drawn figures |
-//! | [`app`] | the use cases, and what every part shares |
+//! | [`app`] | the use cases, and the state that every part shares |
 //! | [`store`] | the only SQL |
-//! | [`queue`] | runs on their way from the queue to the store; executors |
-//! | [`run_folder`] | what lies in a run's folder |
-//! | [`worker`], [`run_log`] | one run, trained in a process of its own; its numbers as CSV and for `TensorBoard` |
+//! | [`queue`] | schedules runs and takes their results into the store; executors |
+//! | [`run_folder`] | the files in a run's folder |
+//! | [`http`] | connections: how many, and how long they may be silent |
+//! | [`worker`], [`run_log`] | trains one run in a separate process; its numbers as CSV and for `TensorBoard` |
 //! | [`results`] | every run's settings and metrics in memory: filter, group, sort |
-//! | [`replay`] | a finished run once more, and what differs |
-//! | [`data_dir`], [`clock`], [`ids`] | data folder, time and chance, which everything else takes as arguments |
-//! | [`terminal`] | what is printed |
+//! | [`replay`] | repeats a finished run and reports differences |
+//! | [`data_dir`], [`clock`], [`ids`] | data folder, time and identifiers, which everything else takes as arguments |
+//! | [`terminal`] | terminal output |
 
 pub mod api;
 pub mod app;
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod clock;
 pub mod data_dir;
 pub mod figures;
+pub mod http;
 pub mod ids;
 pub mod queue;
 pub mod replay;

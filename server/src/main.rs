@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Training and serving allocate in many threads at once, which this allocator does without a lock.
+/// Training and serving allocate from many threads at once; this allocator does so without a global lock.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,12 +1,12 @@
-//! What lies in a run's folder.
+//! The files in a run's folder.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `run.json` | the [`RunOrder`]; never changed while the run trains |
 //! | `key.png` | the key image, when the trigger needs one |
-//! | `resume.safetensors` | where a pre-training goes on after its worker died |
-//! | `events.jsonl` | one [`Stamped`] a line, appended by the worker; `events-<attempt>.jsonl` of earlier attempts |
-//! | `worker.lock` | locked by the worker as long as it lives; its process number is inside |
+//! | `resume.safetensors` | where a pre-training resumes after its worker died |
+//! | `events.jsonl` | one [`Stamped`] per line, appended by the worker; `events-<attempt>.jsonl` holds earlier attempts |
+//! | `worker.lock` | locked by the worker while it is alive; contains its process number |
 //! | `worker.log` | what the worker printed |
 
 use std::{
@@ -16,12 +16,12 @@ use std::{
 };
 
 use engine::{
-    checkpoint::resume::{self, ResumePoint},
+    checkpoint::resume::{self, Found, ResumePoint},
     files::{self, write},
 };
 use shared::{RunOrder, Stamped};
 
-/// Bytes of an event file that are read at once.
+/// Bytes of an event file that are read at a time.
 const CHUNK: u64 = 1 << 20;
 
 /// A run's folder.
@@ -30,12 +30,12 @@ pub struct RunFolder {
     path: PathBuf,
 }
 
-/// Whole lines of an event file.
+/// Complete lines of an event file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventLines {
     /// The events.
     pub events: Vec<Stamped>,
-    /// Place in the file behind the last whole line.
+    /// Position in the file after the last complete line.
     pub to_bytes: u64,
 }
 
@@ -47,15 +47,15 @@ pub enum EventFileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A whole line is no event, or an event is missing.
-    #[error("{path} is damaged behind byte {at}: {reason}")]
+    /// A complete line is not an event, or an event is missing.
+    #[error("{path} is damaged after byte {at}: {reason}")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where the line begins.
+        /// Where the line starts.
         at: u64,
         /// What is wrong with it.
         reason: String,
@@ -98,8 +98,8 @@ impl RunFolder {
         self.path.join(files::OUTPUT)
     }
 
-    /// Makes the folder ready for an attempt: the order, the key image, and no events; those of an earlier attempt are put aside.
-    /// Broken off at any point, it can be done again.
+    /// Prepares the folder for an attempt: writes the order and the key image, and moves the events of an earlier attempt aside.
+    /// If it is interrupted at any point, it can be repeated.
     ///
     /// # Errors
     /// When something cannot be written.
@@ -116,27 +116,28 @@ impl RunFolder {
         write(&self.order_file(), &order)
     }
 
-    /// Where the worker that holds the lock goes on: the place that an earlier attempt kept, with the events before it in the event
-    /// file; `None` when the run begins anew, because there is no such place, it is of other `bits`
-    /// ([`Device::bits`](engine::compute::Device::bits)), or its events are gone. Only the worker knows its bits, so it decides.
+    /// Where the worker that holds the lock resumes: the point that an earlier attempt saved, with the events before it in the event
+    /// file; no point if the run starts from the beginning, because there is none, its `bits`
+    /// ([`Device::bits`](engine::compute::Device::bits)) differ, its files are damaged, or its events are missing. Only the worker knows its bits, so it decides.
     ///
     /// # Errors
-    /// `AlreadyExists` when this attempt has begun before; when a file cannot be read or written.
-    pub fn begin(&self, order: &RunOrder, bits: &str) -> io::Result<Option<ResumePoint>> {
+    /// `AlreadyExists` when this attempt was started before; other errors when a file cannot be read or written.
+    pub fn begin(&self, order: &RunOrder, bits: &str) -> io::Result<Found> {
         if self.events_file().exists() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        if let Some(point) = resume::find(order, bits, &self.path)
-            && let Some(events) = self.events_before(&point)?
+        let found = resume::find(order, bits, &self.path)?;
+        if let Some(point) = &found.point
+            && let Some(events) = self.events_before(point)?
         {
             write(&self.events_file(), &events)?;
-            return Ok(Some(point));
+            return Ok(found);
         }
         resume::remove(&self.path)?;
-        Ok(None)
+        Ok(Found { point: None, ..found })
     }
 
-    /// The events before a place, of the last attempt that has them all: it kept the place, or went on from it.
+    /// The events before a point, from the last attempt that has all of them: it saved the point, or resumed from it.
     fn events_before(&self, point: &ResumePoint) -> io::Result<Option<Vec<u8>>> {
         for path in files::earlier_events(&self.path)? {
             let bytes = fs::read(path)?;
@@ -153,13 +154,13 @@ impl RunFolder {
     /// The order.
     ///
     /// # Errors
-    /// When it is missing or is no order.
+    /// When it is missing or not a valid order.
     pub fn order(&self) -> io::Result<RunOrder> {
         Ok(serde_json::from_slice(&fs::read(self.order_file())?)?)
     }
 
-    /// Reads whole lines from `from_bytes` on, about a megabyte at most. A line without its end is left for later. The
-    /// first event must have the place behind `after_seq`, and each the one behind its forerunner.
+    /// Reads complete lines from `from_bytes` on, about a megabyte at most. An incomplete line is left for later. The
+    /// first event must have the number after `after_seq`, and each further one the number after its predecessor.
     ///
     /// # Errors
     /// When the file cannot be read or is damaged.
@@ -180,7 +181,7 @@ impl RunFolder {
         file.seek(SeekFrom::Start(from_bytes)).map_err(failed)?;
         let mut bytes = Vec::new();
         let mut limit = CHUNK;
-        // A line can be longer than a chunk: read on until one ends, or the file does.
+        // A line can be longer than a chunk: continue until the end of a line or of the file.
         loop {
             let read =
                 Read::by_ref(&mut file).take(limit).read_to_end(&mut bytes).map_err(failed)?;
@@ -239,21 +240,21 @@ mod tests {
         attempt(&folder, 1, &["a\n", "b\n", "c\n"]);
         let point = ResumePoint::new(&order(1), "bits", "data", 1, 2, 0.5);
         resume::save(folder.path(), &[], &point).unwrap();
-        // Two attempts that came to nothing: one failed at once, the other died before its first event.
+        // Two attempts without progress: one failed at once, the other died before its first event.
         attempt(&folder, 2, &["failed\n"]);
         folder.prepare(&order(1), None, 3).unwrap();
 
         folder.prepare(&order(1), None, 4).unwrap();
         assert!(!folder.events_file().exists());
-        assert_eq!(folder.begin(&order(1), "bits").unwrap(), Some(point.clone()));
+        assert_eq!(folder.begin(&order(1), "bits").unwrap().point, Some(point.clone()));
         assert_eq!(fs::read_to_string(folder.events_file()).unwrap(), "a\nb\n");
         let twice = folder.begin(&order(1), "bits").unwrap_err();
         assert_eq!(twice.kind(), io::ErrorKind::AlreadyExists);
 
-        // Preparation that is broken off and done again loses nothing.
+        // Repeating an interrupted preparation loses nothing.
         folder.prepare(&order(1), None, 5).unwrap();
         folder.prepare(&order(1), None, 5).unwrap();
-        assert_eq!(folder.begin(&order(1), "bits").unwrap(), Some(point));
+        assert_eq!(folder.begin(&order(1), "bits").unwrap().point, Some(point));
     }
 
     #[test]
@@ -265,7 +266,7 @@ mod tests {
             let point = ResumePoint::new(&order(1), "bits", "data", 1, events, 0.5);
             resume::save(folder.path(), &[], &point).unwrap();
             folder.prepare(&order(seed), None, 2).unwrap();
-            assert_eq!(folder.begin(&order(seed), bits).unwrap(), None);
+            assert_eq!(folder.begin(&order(seed), bits).unwrap(), Found::default());
             assert!(!folder.path().join(files::RESUME).exists());
             assert!(!folder.events_file().exists());
         }

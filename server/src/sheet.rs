@@ -1,4 +1,4 @@
-//! Sheets: images in rows and columns, with words, as PNG files.
+//! Sheets: images in rows and columns with captions, as PNG files.
 
 mod reconstructions;
 mod triggers;
@@ -15,15 +15,15 @@ pub use self::{
     triggers::{Row, contact_sheet},
 };
 
-/// Smallest side of a shown image in pixels; smaller images are enlarged by whole numbers.
+/// Smallest side of a shown image in pixels; smaller images are enlarged by an integer factor.
 const TILE: usize = 96;
 /// Space between images.
 const GAP: usize = 6;
-/// Width of the words before a row.
+/// Width of the captions at the left.
 const WORDS: usize = 190;
 /// Height of the headings.
 const HEAD: usize = 34;
-/// Colour of the sheet.
+/// Background colour of the sheet.
 const PAPER: [u8; 3] = [255; 3];
 
 /// A sheet cannot be made.
@@ -32,20 +32,20 @@ pub enum SheetError {
     /// A trigger's parameters do not fit the images.
     #[error("{0}: {1}")]
     Trigger(String, shared::trigger::TriggerError),
-    /// The words cannot be drawn.
+    /// The captions cannot be drawn.
     #[error(transparent)]
     Words(#[from] FigureError),
-    /// The pixels cannot be packed.
-    #[error("the sheet cannot be packed: {0}")]
+    /// The PNG encoder failed.
+    #[error("the PNG file cannot be written: {0}")]
     Png(#[from] image::ImageError),
 }
 
-/// By how much images of this side are enlarged.
+/// The factor by which images of this side are enlarged.
 fn zoom(side: usize) -> usize {
     TILE.div_ceil(side).max(1)
 }
 
-/// The sheet with its words as a PNG file.
+/// The sheet with its captions as a PNG file.
 fn packed(mut sheet: Rgb8, words: Words) -> Result<Vec<u8>, SheetError> {
     words.print(&mut sheet)?;
     let (width, height) = (sheet.width() as u32, sheet.height() as u32);
@@ -63,7 +63,7 @@ fn paste(sheet: &mut Rgb8, image: &Rgb8, zoom: usize, left: usize, top: usize) {
     }
 }
 
-/// The words of a sheet, as SVG text.
+/// The captions of a sheet, as SVG text.
 #[derive(Default)]
 struct Words(String);
 
@@ -71,14 +71,14 @@ impl Words {
     fn add(&mut self, x: usize, y: usize, bold: bool, text: &str) {
         let (weight, colour) = if bold { ("bold", "#1b1f24") } else { ("normal", "#5b636d") };
         let text = text.replace('&', "&amp;").replace('<', "&lt;");
-        // A String takes all that is written.
+        // Writing to a String cannot fail.
         let _ = write!(
             self.0,
             r#"<text x="{x}" y="{y}" font-family="sans-serif" font-size="13" font-weight="{weight}" fill="{colour}">{text}</text>"#
         );
     }
 
-    /// Draws the words over the sheet.
+    /// Draws the captions over the sheet.
     fn print(self, sheet: &mut Rgb8) -> Result<(), FigureError> {
         let (width, height) = (sheet.width() as u32, sheet.height() as u32);
         let svg = format!(
@@ -87,7 +87,7 @@ impl Words {
         );
         let pixels = rasterise(&svg, width, height, 1.0)?;
         for (pixel, ink) in sheet.data_mut().chunks_exact_mut(3).zip(pixels.pixels()) {
-            // The ink is multiplied with its coverage already.
+            // The ink is already multiplied by its coverage (premultiplied alpha).
             let keep = 255 - u16::from(ink.alpha());
             for (value, ink) in pixel.iter_mut().zip([ink.red(), ink.green(), ink.blue()]) {
                 *value = (u16::from(*value) * keep / 255 + u16::from(ink)).min(255) as u8;

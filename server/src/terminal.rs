@@ -1,4 +1,4 @@
-//! All that the program prints: lines, tables and progress bars.
+//! Terminal output: lines, tables and progress bars.
 
 use std::{
     fmt::Display,
@@ -8,26 +8,26 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// A line on standard output. A reader that has gone away is no error of ours.
+/// Prints a line on standard output. A closed pipe is not treated as an error.
 pub fn say(line: impl Display) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
-/// A line on standard error.
+/// Prints a line on standard error.
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// How a column stands.
+/// Alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
-    /// Words.
+    /// For text.
     Left,
-    /// Numbers.
+    /// For numbers.
     Right,
 }
 
-/// An aligned table without rules: the head, then the rows. Rows are as long as the head.
+/// An aligned table without rules: the header, then the rows. Rows are as long as the header.
 pub fn table(head: &[(&str, Align)], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = head
         .iter()
@@ -53,12 +53,12 @@ pub fn table(head: &[(&str, Align)], rows: &[Vec<String>]) -> String {
     lines.join("\n")
 }
 
-/// Progress bars on standard error; nothing is drawn where that is no terminal.
+/// Progress bars on standard error; nothing is drawn if that is not a terminal.
 #[derive(Debug, Default)]
 pub struct Bars(MultiProgress);
 
 impl Bars {
-    /// A bar of `total` parts with a name before it.
+    /// Adds a bar of `total` parts with a name before it.
     pub fn add(&self, name: String, total: u64) -> ProgressBar {
         let bar = self.0.add(ProgressBar::new(total));
         let style = ProgressStyle::with_template("{prefix} {wide_bar} {percent:>3} % {msg}");
@@ -69,7 +69,7 @@ impl Bars {
         bar
     }
 
-    /// A line above the bars; a plain one on standard error where no bars are drawn.
+    /// Prints a line above the bars, or a plain line on standard error if no bars are drawn.
     pub fn note(&self, line: impl Display) {
         if self.0.is_hidden() {
             note(line);
@@ -78,13 +78,13 @@ impl Bars {
         }
     }
 
-    /// Takes all bars away.
+    /// Removes all bars.
     pub fn clear(&self) {
         let _ = self.0.clear();
     }
 }
 
-/// A time as people read it: `42 s`, `7 min 05 s`, `2 h 10 min`.
+/// A human-readable duration: `42 s`, `7 min 05 s`, `2 h 10 min`.
 pub fn duration(seconds: f64) -> String {
     let seconds = Duration::from_secs_f64(seconds.clamp(0.0, 1e9)).as_secs();
     match seconds {
@@ -94,7 +94,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A size as people read it: `512 B`, `4.2 MB`.
+/// A human-readable size: `512 B`, `4.2 MB`.
 pub fn bytes(bytes: u64) -> String {
     let mut size = bytes as f64;
     for unit in ["B", "kB", "MB", "GB"] {

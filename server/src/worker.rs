@@ -1,4 +1,4 @@
-//! `maskdoor worker FOLDER`: trains one run in a process of its own and appends its events to the run's folder.
+//! `maskdoor worker FOLDER`: trains one run in a separate process and appends its events to the run's folder.
 
 use std::{
     any::Any,
@@ -8,38 +8,38 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use engine::{checkpoint::resume::ResumePoint, compute::Machine};
+use engine::{checkpoint::resume::Found, compute::Machine};
 use shared::{RunEvent, RunOrder, Stamped};
 
 use crate::{clock::Clock, queue::executor::local, run_folder::RunFolder, run_log::RunLog};
 
-/// How far a worker steps back behind the dashboard, which must answer while it trains.
+/// The worker's niceness: the dashboard must stay responsive while it trains.
 const NICENESS: i32 = 5;
 
-/// A worker cannot begin, or cannot write down how it ended.
+/// A worker cannot start, or cannot record how it ended.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// Another worker trains this run.
-    #[error("another worker is at work in {0}")]
+    #[error("another worker is running in {0}")]
     Busy(PathBuf),
     /// The run was started before.
-    #[error("{0} is there already: a run's worker is started once; queue the run again instead")]
+    #[error("{0} already exists: a worker is started only once per attempt; queue the run again")]
     Started(PathBuf),
     /// A file of the folder.
     #[error("{path}: {source}")]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The run failed; its last event says why, too.
+    /// The run failed; its last event also has the reason.
     #[error("the run failed: {0}")]
     Failed(String),
 }
 
-/// Trains the run whose order lies in `folder`. `locked` says that whoever started this process has taken the run's lock
-/// already and handed it over as standard input; `device` names the device to work on, else it is the first.
+/// Trains the run whose order is in `folder`. With `locked`, the parent process has already taken the run's lock and passed
+/// it on as standard input. `device` names the device to train on; the default is the first.
 ///
 /// # Errors
 /// When the run fails. Unless its event file cannot be written, the error is also the run's last event.
@@ -60,23 +60,23 @@ pub fn run(
     };
     fs::write(folder.lock_file(), std::process::id().to_string())
         .map_err(file_error(folder.lock_file()))?;
-    let order = folder
-        .order()
-        .map_err(|error| format!("{} is no order: {error}", folder.order_file().display()));
+    let order = folder.order().map_err(|error| {
+        format!("{} is not a valid order: {error}", folder.order_file().display())
+    });
     let machine =
         device.map_or(Ok(machine), |device| machine.on(device)).map_err(|error| error.to_string());
     let begun = match (&order, &machine) {
         (Ok(order), Ok(machine)) => {
             folder.begin(order, &machine.device(order.settings.precision).bits())
         }
-        // What fails at once needs no place, and takes none from the attempt that will be right.
-        _ => Ok(None),
+        // A run that fails at once needs no resume point, and must leave it to the next attempt.
+        _ => Ok(Found::default()),
     };
-    let opened = begun.and_then(|point| {
-        let events = point.as_ref().map_or(0, |point| point.events);
-        Ok((EventLog::open(&folder.events_file(), events, clock.clone())?, point))
+    let opened = begun.and_then(|found| {
+        let events = found.point.as_ref().map_or(0, |point| point.events);
+        Ok((EventLog::open(&folder.events_file(), events, clock.clone())?, found))
     });
-    let (mut log, point) = opened.map_err(|source| {
+    let (mut log, found) = opened.map_err(|source| {
         if source.kind() == io::ErrorKind::AlreadyExists {
             WorkerError::Started(folder.events_file())
         } else {
@@ -89,17 +89,17 @@ pub fn run(
             .ok();
     }
     if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "the priority stays as it is");
+        tracing::debug!(%error, "the priority cannot be lowered");
     }
 
     let outcome =
-        catch_unwind(AssertUnwindSafe(|| train(order, machine, &folder, point.as_ref(), &mut log)))
-            .unwrap_or_else(|panic| Err(format!("the program made a mistake: {}", words(&*panic))));
+        catch_unwind(AssertUnwindSafe(|| train(order, machine, &folder, &found, &mut log)))
+            .unwrap_or_else(|panic| Err(format!("internal error: {}", words(&*panic))));
     drop(lock);
     outcome.map_err(|message| {
-        // When even this cannot be written, the lock without a worker tells that the run was interrupted.
+        // If even this cannot be written, the released lock marks the run as interrupted.
         if let Err(error) = log.write(RunEvent::Failed { message: message.clone() }) {
-            tracing::error!(%error, "the failure could not be written down");
+            tracing::error!(%error, "the failure could not be recorded");
         }
         WorkerError::Failed(message)
     })
@@ -109,15 +109,18 @@ fn train(
     order: Result<RunOrder, String>,
     machine: Result<Machine, String>,
     folder: &RunFolder,
-    resume: Option<&ResumePoint>,
+    found: &Found,
     log: &mut EventLog,
 ) -> Result<(), String> {
     let (order, machine) = (order?, machine?);
-    engine::run::run(&order, folder.path(), resume, &machine, &mut |event| log.write(event))
-        .map_err(|error| error.to_string())
+    let Found { point, damaged } = found;
+    engine::run::run(&order, folder.path(), point.as_ref(), damaged, &machine, &mut |event| {
+        log.write(event)
+    })
+    .map_err(|error| error.to_string())
 }
 
-/// Begins the files of numbers with the events that the run keeps.
+/// Creates `log.csv` and the event file of `TensorBoard` from the events that the run keeps.
 fn begin_numbers(folder: &RunFolder, order: &RunOrder) -> io::Result<RunLog> {
     let (mut events, mut from) = (Vec::new(), 0);
     loop {
@@ -131,7 +134,7 @@ fn begin_numbers(folder: &RunFolder, order: &RunOrder) -> io::Result<RunLog> {
     }
 }
 
-/// Appends events as lines, and what they tell to the files of numbers.
+/// Appends events as lines, and their numbers to `log.csv` and the event file of `TensorBoard`.
 struct EventLog {
     file: File,
     clock: Clock,
@@ -140,20 +143,20 @@ struct EventLog {
 }
 
 impl EventLog {
-    /// Begins a file, or goes on behind the `events` that it holds. `AlreadyExists` when a file that is to begin is there.
+    /// Creates a file, or continues after the `events` that it holds. `AlreadyExists` if a file to be created exists.
     fn open(path: &Path, events: u64, clock: Clock) -> io::Result<Self> {
         let file = File::options().create_new(events == 0).append(true).open(path)?;
         Ok(Self { file, clock, seq: events, numbers: None })
     }
 
-    /// Writes one line with one call, so that a reader sees none or all of it, short of a crash of the machine.
+    /// Writes a line with a single call, so that a reader sees none or all of it, unless the machine crashes.
     fn write(&mut self, event: RunEvent) -> io::Result<()> {
         let stamped = Stamped { seq: self.seq + 1, at: self.clock.now_ms(), event };
         let mut line = serde_json::to_vec(&stamped)?;
         line.push(b'\n');
         self.file.write_all(&line)?;
         self.seq += 1;
-        // A run is worth more than these files: they end where one cannot be written.
+        // A run must not fail because of these files: after a write error they end here.
         if let Some(Err(error)) = self.numbers.as_mut().map(|numbers| numbers.take(&stamped)) {
             tracing::warn!(%error, "log.csv and the event file of TensorBoard end here");
             self.numbers = None;

@@ -10,23 +10,23 @@ use crate::settings::ModelSpec;
 pub struct ImportedCheckpoint {
     /// Name.
     pub name: String,
-    /// Name of the file that it came from.
+    /// Name of the file that it was imported from.
     pub source: String,
     /// SHA-256 of that file, in hex.
     pub sha256: String,
-    /// What that file was, in a few words.
+    /// Short description of that file's format.
     pub format: String,
-    /// Its sizes; without a decoder, the decoder's mean nothing.
+    /// Its sizes; without a decoder, the decoder's sizes are meaningless.
     pub model: ModelSpec,
-    /// Whether it has a decoder, and so can reconstruct.
+    /// Whether it has a decoder, and can therefore reconstruct.
     pub has_decoder: bool,
     /// Whether its decoder predicts normalised patches.
     pub norm_pix_loss: bool,
-    /// Numbers of the model.
+    /// Number of parameters of the model.
     pub parameters: u64,
-    /// Size of the kept checkpoint in bytes.
+    /// Size of the stored checkpoint in bytes.
     pub bytes: u64,
-    /// What the file does not say and was assumed, a sentence each.
+    /// Assumptions where the file lacks information, one sentence each.
     pub assumed: Vec<String>,
     /// Unix time in milliseconds.
     pub added_at: u64,

@@ -1,6 +1,6 @@
-//! Tables as text that spreadsheets read.
+//! Tables as text for spreadsheets.
 
-/// Rows of cells as RFC 4180 has them, lines ended by CR LF.
+/// Formats rows of cells according to RFC 4180, with CR LF line endings.
 pub fn csv<R: AsRef<[String]>>(rows: impl IntoIterator<Item = R>) -> String {
     let mut text = String::new();
     for row in rows {
@@ -11,7 +11,7 @@ pub fn csv<R: AsRef<[String]>>(rows: impl IntoIterator<Item = R>) -> String {
     text
 }
 
-/// Quotes what would break the line, and what a spreadsheet would run as a formula.
+/// Quotes cells that would break the line, and defuses cells that a spreadsheet would run as a formula.
 fn quoted(cell: &str) -> String {
     let formula = cell.starts_with(['=', '+', '@', '\t'])
         || (cell.starts_with('-') && cell.parse::<f64>().is_err());

@@ -1,21 +1,21 @@
-//! The one type that a run emits: the engine makes it, the run's folder and the store keep it, the page folds it.
+//! The only type that a run emits: the engine creates it, the run's folder and the store keep it, the page folds it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::metric::{Evaluation, Metrics};
 
-/// Where the time of a step goes: means over some steps, in seconds.
+/// How a step spends its time: means over several steps, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepTime {
-    /// The loop waited for the batch.
+    /// Time spent waiting for the batch.
     pub waited: f64,
-    /// It computed: forward, backward, optimiser.
+    /// Time spent computing: forward, backward, optimiser.
     pub computed: f64,
 }
 
 impl StepTime {
-    /// The share of the time that went by waiting for data, in 0–1; `None` when no time went by.
+    /// The share of the time spent waiting for data, in 0–1; `None` if no time has passed.
     pub fn waiting(self) -> Option<f64> {
         let whole = self.waited + self.computed;
         (whole > 0.0).then(|| self.waited / whole)
@@ -27,7 +27,7 @@ impl StepTime {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RunEvent {
-    /// The worker began.
+    /// The worker started.
     Started {
         /// Device that trains, such as `cpu`.
         device: String,
@@ -35,11 +35,11 @@ pub enum RunEvent {
         threads: u32,
         /// Version of the program.
         program: String,
-        /// Epochs to do.
+        /// Total epochs.
         epochs: u32,
-        /// Optimiser steps to do.
+        /// Total optimiser steps.
         steps: u64,
-        /// Samples of an epoch, poisons included.
+        /// Samples per epoch, including poisons.
         samples: u32,
         /// Poisoned samples among them.
         poisoned: u32,
@@ -49,20 +49,20 @@ pub enum RunEvent {
         /// The line.
         message: String,
     },
-    /// Preparation goes on (drawing or decoding the data set, computing features).
+    /// Progress of the preparation (drawing or decoding the data set, computing features).
     Preparing {
-        /// What is done.
+        /// The current task.
         what: String,
         /// Items done.
         done: u64,
-        /// Items in all.
+        /// Total items.
         total: u64,
     },
-    /// An optimiser step; sent a few times a second at most, and for the last step of an epoch.
+    /// An optimiser step; sent at most a few times per second, and for the last step of an epoch.
     Step {
         /// Steps done.
         step: u64,
-        /// Epochs done, with the part of the current one.
+        /// Epochs done, including the fraction of the current one.
         epoch: f64,
         /// Training loss of this step.
         loss: f64,
@@ -70,7 +70,7 @@ pub enum RunEvent {
         lr: f64,
         /// Images per second since the last such event.
         images_per_second: f64,
-        /// What a step took since the last such event; absent in events of earlier versions.
+        /// Mean time of a step since the last such event; absent in events of earlier versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         time: Option<StepTime>,
     },
@@ -84,7 +84,7 @@ pub enum RunEvent {
         lr: f64,
         /// Images per second over the epoch.
         images_per_second: f64,
-        /// What a step of the epoch took; absent in events of earlier versions.
+        /// Mean time of a step of the epoch; absent in events of earlier versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         time: Option<StepTime>,
     },
@@ -97,11 +97,11 @@ pub enum RunEvent {
         /// Mean cross-entropy of the clean images.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         loss: Option<f64>,
-        /// Mean cross-entropy of the triggered images of other classes than the target, against their true classes.
+        /// Mean cross-entropy of the triggered images of all classes except the target, against their true classes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         triggered_loss: Option<f64>,
     },
-    /// The encoder of a pre-training was asked: nearest neighbours classified clean and triggered images by its features.
+    /// The encoder of a pre-training was evaluated: nearest neighbours classified clean and triggered images by its features.
     Knn {
         /// Epochs done.
         epoch: u32,
@@ -115,30 +115,30 @@ pub enum RunEvent {
         /// File name in the run's folder.
         file: String,
     },
-    /// The run ended well.
+    /// The run finished.
     Finished {
         /// Last evaluation of a classifier; `None` for a pre-training.
         metrics: Option<Metrics>,
-        /// Images per second over the training.
+        /// Mean images per second of the training.
         images_per_second: f64,
         /// Seconds from start to end.
         seconds: f64,
     },
     /// The run stopped with an error.
     Failed {
-        /// Why, and what to try.
+        /// The reason, and what to try.
         message: String,
     },
 }
 
 impl RunEvent {
-    /// The event of a classifier's evaluation behind this number of epochs.
+    /// The event of a classifier's evaluation after this number of epochs.
     pub fn evaluated(epoch: u32, evaluation: &Evaluation) -> Self {
         let Evaluation { metrics, loss, triggered_loss, .. } = *evaluation;
         Self::Evaluated { epoch, metrics, loss, triggered_loss }
     }
 
-    /// The event's type as it stands in its JSON.
+    /// The event's type as in its JSON.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Started { .. } => "started",
@@ -155,11 +155,11 @@ impl RunEvent {
     }
 }
 
-/// An event with its place in the run and its time: one line of `events.jsonl`.
+/// An event with its number and its time: one line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Stamped {
-    /// Place in the run, from 1, without gaps.
+    /// Number within the run, from 1, without gaps.
     pub seq: u64,
     /// Unix time in milliseconds.
     pub at: u64,

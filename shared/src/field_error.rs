@@ -1,8 +1,8 @@
-//! [`FieldError`]: what is wrong with one field of a request, and what would be right.
+//! [`FieldError`]: what is wrong with one field of a request, and how to correct it.
 
 use serde::{Deserialize, Serialize};
 
-/// What is wrong with one field, and what would be right.
+/// What is wrong with one field, and how to correct it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[error("{field}: {message}")]

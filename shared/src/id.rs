@@ -1,4 +1,4 @@
-//! Identifiers: UUID version 7, so that they sort by the time they were made.
+//! Identifiers: UUID version 7, so that they sort by time of creation.
 
 use std::{fmt, str::FromStr};
 
@@ -17,8 +17,8 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// Makes an identifier from a time (Unix milliseconds) and random bytes; both are arguments,
-            /// because this crate has neither a clock nor a generator.
+            /// Creates an identifier from a time (Unix milliseconds) and random bytes. Both are arguments,
+            /// because this crate has neither a clock nor a random generator.
             pub fn from_parts(unix_ms: u64, random: [u8; 10]) -> Self {
                 Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid())
             }

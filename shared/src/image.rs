@@ -1,6 +1,6 @@
-//! RGB images with 8 bits a channel.
+//! RGB images with 8 bits per channel.
 
-/// An RGB image, rows from the top, three bytes a pixel.
+/// An RGB image, rows from the top, three bytes per pixel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rgb8 {
     width: usize,
@@ -20,10 +20,10 @@ pub struct SizeMismatch {
 }
 
 impl Rgb8 {
-    /// Takes `height * width * 3` bytes as an image.
+    /// Creates an image from `height * width * 3` bytes.
     ///
     /// # Errors
-    /// When the number of bytes is another.
+    /// When the number of bytes differs.
     pub fn from_raw(width: usize, height: usize, data: Vec<u8>) -> Result<Self, SizeMismatch> {
         let expected = width * height * 3;
         if data.len() == expected {
@@ -69,7 +69,7 @@ impl Rgb8 {
         &self.data
     }
 
-    /// All bytes, to change in place.
+    /// All bytes, mutable.
     pub fn data_mut(&mut self) -> &mut [u8] {
         &mut self.data
     }

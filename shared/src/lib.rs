@@ -1,21 +1,21 @@
-//! What the browser and the server both use. Compiles to WebAssembly; no IO, no clock, no global randomness.
+//! Code shared by the browser and the server. Compiles to WebAssembly; no IO, no clock, no global randomness.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`settings`], [`param`] | [`Settings`]: the value of every setting; the table that describes them one by one |
-//! | [`study`] | [`StudySpec`]: settings and axes; the graph of its runs, its validation, its presets |
+//! | [`settings`], [`param`] | [`Settings`]: the value of every setting; the table that describes each of them |
+//! | [`study`] | [`StudySpec`]: settings and axes; its graph of runs, validation, presets |
 //! | [`image`], [`resize`] | [`Rgb8`] pixels and the bit-exact bilinear resize |
 //! | [`trigger`] | image -> image functions that poison a data set and draw the preview |
 //! | [`patches`] | the ViT patch grid over an image: touched patches, random masks |
 //! | [`poison`] | [`PoisonPlan`]: the explicit list of poisoned samples |
 //! | [`stream`] | seeded random streams, one per purpose |
-//! | [`event`], [`progress`] | [`RunEvent`], the one type that a run emits, and its only reducer |
+//! | [`event`], [`progress`] | [`RunEvent`], the only type that a run emits, and its only reducer |
 //! | [`metric`] | CA, ASR, RA with intervals, mean and deviation over seeds |
-//! | [`run_kind`], [`run`], [`order`], [`id`] | what a run does; its states; all that it needs; identifiers |
+//! | [`run_kind`], [`run`], [`order`], [`id`] | kinds of runs; states; orders; identifiers |
 //! | [`dataset`], [`layout`], [`checkpoint`] | data sets and imported checkpoints |
-//! | [`published`] | the numbers of the published study, for overlays |
-//! | [`chart`] | figures, drawn the same in the browser and on the server |
-//! | [`mod@csv`] | tables as text that spreadsheets read |
+//! | [`published`] | numbers of the published study, for overlays |
+//! | [`chart`] | figures, drawn identically in the browser and on the server |
+//! | [`mod@csv`] | tables as text for spreadsheets |
 //! | [`api`] | request and response bodies |
 
 #![warn(missing_docs)]

@@ -1,5 +1,5 @@
-//! [`RunOrder`]: all that a run needs. Orders and manifests of version 0.1, with the whole study and a place in its grid, are
-//! read, too.
+//! [`RunOrder`]: everything that a run needs. Orders and manifests of version 0.1, which contain the whole study and a place in its
+//! grid, can also be read.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +11,8 @@ use crate::{
     study::StudySpec,
 };
 
-/// All that a run needs: lies as `run.json` in the run's folder before the run starts, and is never changed.
-/// With the plan and the fingerprint that the run adds to its manifest it is enough to repeat it.
+/// Everything that a run needs: written to `run.json` in the run's folder before the run starts, and never changed.
+/// With the plan and the fingerprint that the run adds to its manifest, it suffices to repeat the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "OrderFile")]
 pub struct RunOrder {
@@ -20,7 +20,7 @@ pub struct RunOrder {
     pub run: RunId,
     /// What it does.
     pub kind: RunKind,
-    /// The name of the run by what it computes.
+    /// Digest of everything that determines the run's result.
     pub digest: Digest,
     /// Its settings.
     pub settings: Settings,
@@ -28,12 +28,12 @@ pub struct RunOrder {
     pub source: DataSource,
     /// Folder of the run or of the imported checkpoint that it starts from.
     pub encoder: Option<String>,
-    /// Version of the program that made the order.
+    /// Version of the program that wrote the order.
     pub program: String,
 }
 
 impl RunOrder {
-    /// What tells the run from the others of its study.
+    /// What distinguishes the run from the others of its study.
     pub fn point(&self) -> RunPoint {
         RunPoint::of(self.kind, &self.settings)
     }
@@ -50,7 +50,7 @@ struct GridPoint {
     scratch: bool,
 }
 
-/// An order as it is written.
+/// An order as stored, in either version.
 #[derive(Deserialize)]
 struct OrderFile {
     run: RunId,

@@ -5,7 +5,7 @@ use crate::{
     stream::{Purpose, shuffle, stream},
 };
 
-/// The patches of a `side / patch` x `side / patch` grid (row by row) in which `after` differs from `before`.
+/// Whether `after` differs from `before`, for each patch of a `side / patch` x `side / patch` grid (row by row).
 /// Panics when the sizes differ or `patch` does not divide the side.
 pub fn touched(before: &Rgb8, after: &Rgb8, patch: usize) -> Vec<bool> {
     let side = before.width();
@@ -22,7 +22,7 @@ pub fn touched(before: &Rgb8, after: &Rgb8, patch: usize) -> Vec<bool> {
     touched
 }
 
-/// Number of patches that stay visible under `mask_ratio`: `floor(patches * (1 - ratio))`, at least one, as in MAE; none of none.
+/// Number of patches that stay visible under `mask_ratio`: `floor(patches * (1 - ratio))`, at least one, as in MAE; 0 without patches.
 pub fn visible_count(patches: usize, mask_ratio: f64) -> usize {
     ((patches as f64 * (1.0 - mask_ratio)) as usize).max(1).min(patches)
 }

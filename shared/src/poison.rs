@@ -24,11 +24,11 @@ pub struct PoisonedSample {
     pub class: u32,
 }
 
-/// Which images one phase poisons. Stored with the run; shown in the page.
+/// The images that one phase poisons. Stored with the run; shown in the page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PoisonPlan {
-    /// What the run on these samples does.
+    /// Kind of the run that trains on these samples.
     #[serde(alias = "phase")]
     pub kind: RunKind,
     /// The study's seed, from which the samples were drawn, unless the study lists them.
@@ -37,15 +37,15 @@ pub struct PoisonPlan {
     pub target_class: u32,
     /// Poisoned images per poisoned class (PPR, LPR or FPR).
     pub per_class: u32,
-    /// Copies that get the trigger and the target's label, class by class, in drawn or listed order. They are of every class but the target,
-    /// or, under a clean-label attack, of the target class.
+    /// Copies that get the trigger and the target's label, class by class, in drawn or listed order. They are of every class except the
+    /// target or, under a clean-label attack, of the target class.
     pub samples: Vec<PoisonedSample>,
-    /// Cover samples: copies that are changed like a triggered image and keep their label. None of them is among `samples`.
+    /// Cover samples: copies that are changed like triggered images but keep their label. None of them is in `samples`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covers: Vec<PoisonedSample>,
 }
 
-/// A class has too few images for the wanted number of poisons.
+/// A class has too few images for the requested number of poisons.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("class {class} has {available} training images, fewer than the {wanted} to poison")]
 pub struct TooManyPoisons {
@@ -53,16 +53,16 @@ pub struct TooManyPoisons {
     pub class: u32,
     /// Its number of training images.
     pub available: usize,
-    /// The wanted number of poisoned ones, cover samples included.
+    /// The requested number of poisoned images, including cover samples.
     pub wanted: u32,
 }
 
 impl PoisonPlan {
-    /// Draws `per_class` images of every class that the attack poisons, and the cover samples behind them, without replacement.
-    /// `labels[i]` is the class of training image `i`. With one seed the draw of `n` images begins every draw of more.
+    /// Draws `per_class` images of every class that the attack poisons, then the cover samples, without replacement.
+    /// `labels[i]` is the class of training image `i`. For a given seed, a draw of `n` images is a prefix of every larger draw.
     ///
     /// # Errors
-    /// When a class has fewer images than wanted.
+    /// When a class has fewer images than requested.
     pub fn draw(
         kind: RunKind,
         labels: &[u32],
@@ -117,7 +117,7 @@ impl PoisonPlan {
         Ok(Self { kind, seed, target_class, per_class, samples, covers })
     }
 
-    /// Number of samples that join the training.
+    /// Number of samples added to the training set.
     pub fn added(&self) -> usize {
         self.samples.len() + self.covers.len()
     }

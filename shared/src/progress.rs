@@ -1,4 +1,4 @@
-//! Where a run is: the fold of its events, the same in the store and in the page.
+//! Progress of a run: the fold over its events, the same in the store and in the page.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,26 +7,26 @@ use crate::{
     metric::Metrics,
 };
 
-/// What is known of a run's progress.
+/// The progress of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Progress {
-    /// Place of the last event that was applied; 0 before the first.
+    /// Number of the last event that was applied; 0 before the first.
     pub seq: u64,
-    /// Unix time in milliseconds at which the worker began.
+    /// Unix time in milliseconds at which the worker started.
     pub started_at: Option<u64>,
     /// Unix time in milliseconds of the last event.
     pub updated_at: Option<u64>,
-    /// Time of the first step, from which the time left is reckoned.
+    /// Step and time of the first step event, from which the remaining time is estimated.
     pub first_step: Option<(u64, u64)>,
-    /// What is being prepared, while nothing trains yet.
+    /// The current preparation task, before training starts.
     pub preparing: Option<String>,
-    /// Epochs to do.
+    /// Total epochs.
     pub epochs: u32,
-    /// Epochs done, with the part of the current one.
+    /// Epochs done, including the fraction of the current one.
     pub epoch: f64,
-    /// Optimiser steps to do.
+    /// Total optimiser steps.
     pub steps: u64,
     /// Optimiser steps done.
     pub step: u64,
@@ -36,21 +36,21 @@ pub struct Progress {
     pub lr: Option<f64>,
     /// Last speed.
     pub images_per_second: Option<f64>,
-    /// What a step took last.
+    /// Last time per step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<StepTime>,
     /// Last evaluation.
     pub metrics: Option<Metrics>,
     /// Last checkpoint's file name.
     pub checkpoint: Option<String>,
-    /// Whether the run said that it ended.
+    /// Whether the run reported its end.
     pub finished: bool,
     /// The error that ended it.
     pub error: Option<String>,
 }
 
 impl Progress {
-    /// Takes an event in. One that was taken in before (by its place) changes nothing.
+    /// Applies an event. An event that was applied before (by its number) changes nothing.
     pub fn apply(&mut self, stamped: &Stamped) {
         if stamped.seq <= self.seq {
             return;
@@ -102,7 +102,7 @@ impl Progress {
         }
     }
 
-    /// Part of the work that is done, in 0–1.
+    /// Completed share of the work, in 0–1.
     pub fn fraction(&self) -> f64 {
         if self.finished {
             1.0
@@ -113,7 +113,7 @@ impl Progress {
         }
     }
 
-    /// Seconds left at the speed so far; `None` before there is a speed.
+    /// Estimated remaining seconds at the average speed so far; `None` before there is a speed.
     pub fn seconds_left(&self) -> Option<f64> {
         let (first_step, first_at) = self.first_step?;
         let now = self.updated_at?;

@@ -1,8 +1,8 @@
-//! Resize with an antialiasing filter, in whole numbers.
+//! Resize with an antialiasing filter, in integer arithmetic.
 //!
 //! The method of Pillow's `Image.resize`: when shrinking, the filter widens with the scale; weights are fixed-point numbers
-//! with 22 bits after the point; rows first, then columns, rounded to 8 bits after each pass. No floating-point sum touches
-//! a pixel, so the result is Pillow's, and the same natively and in the browser.
+//! with 22 fractional bits; rows first, then columns, rounded to 8 bits after each pass. Pixels are not summed in floating
+//! point, so the result equals Pillow's, natively and in the browser.
 #![expect(clippy::inline_always, reason = "compiled for the instruction set of the caller")]
 
 use crate::image::Rgb8;
@@ -19,7 +19,7 @@ pub enum Filter {
 }
 
 impl Filter {
-    /// How far it reaches, in pixels of the smaller image.
+    /// Its radius, in pixels of the smaller image.
     fn support(self) -> f64 {
         match self {
             Self::Bilinear => 1.0,
@@ -40,7 +40,7 @@ impl Filter {
     }
 }
 
-/// Weights of the source pixels that make one target pixel.
+/// Weights of the source pixels that contribute to one target pixel.
 struct Window {
     first: usize,
     weights: Vec<i32>,
@@ -102,19 +102,19 @@ fn clip(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
-/// Numbers that a loop goes over at once: a compiler makes vectors of them.
+/// Number of values per inner loop, which the compiler vectorises.
 const LANES: usize = 16;
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
-/// Rows that are turned at a time, so that what is written lies next to each other.
+/// Number of rows transposed at a time, so that writes are contiguous.
 const TURNED_ROWS: usize = 16;
 
-/// Rows are the columns of the turned image.
+/// Resizes along rows, which are the columns of the transposed image.
 #[inline(always)]
 fn resize_rows(image: &Rgb8, windows: &[Window]) -> Rgb8 {
     turned(&resize_columns(&turned(image), windows))
 }
 
-/// Columns become rows.
+/// Transposes: columns become rows.
 #[inline(always)]
 fn turned(image: &Rgb8) -> Rgb8 {
     let (width, height) = (image.width(), image.height());

@@ -1,4 +1,4 @@
-//! Runs: their state and its legal transitions and what tells them apart in most studies.
+//! Runs: their states and legal transitions, and the settings that usually distinguish them.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub use crate::{
     run_kind::{ARITHMETIC, Digest, RunKind},
 };
 
-/// Where a run stands.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -24,7 +24,7 @@ pub enum RunState {
     Done,
     /// Stopped with an error.
     Failed,
-    /// Its worker vanished.
+    /// Its worker disappeared.
     Interrupted,
     /// Stopped by the user.
     Cancelled,
@@ -47,7 +47,7 @@ impl RunState {
         }
     }
 
-    /// Whether the run will not go on by itself.
+    /// Whether the run has ended and will not continue by itself.
     pub fn is_over(self) -> bool {
         !matches!(self, Self::Queued | Self::Running)
     }
@@ -76,15 +76,15 @@ impl std::str::FromStr for RunState {
         Self::ALL
             .into_iter()
             .find(|state| state.as_str() == text)
-            .ok_or_else(|| format!("{text:?} is no state of a run"))
+            .ok_or_else(|| format!("{text:?} is not a state of a run"))
     }
 }
 
-/// What tells a run from the others of most studies: its kind, poisons and seed.
+/// What distinguishes the runs of most studies: kind, poisons and seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RunPoint {
-    /// What it does.
+    /// Its kind.
     pub kind: RunKind,
     /// Poisoned images per poisoned class in pre-training.
     pub ppr: u32,
@@ -99,7 +99,7 @@ pub struct RunPoint {
 }
 
 impl RunPoint {
-    /// Of a run of this kind with these settings.
+    /// The point of a run of this kind with these settings.
     pub fn of(kind: RunKind, settings: &Settings) -> Self {
         let scratch = kind == RunKind::Finetune && settings.finetune.start == Start::Scratch;
         Self {
@@ -111,12 +111,12 @@ impl RunPoint {
         }
     }
 
-    /// What it does, as a title.
+    /// Its kind, as a title.
     pub fn title(self) -> &'static str {
         if self.scratch { "From scratch" } else { self.kind.title() }
     }
 
-    /// What the number of poisons in this run's own training is called: PPR, LPR or FPR.
+    /// The name of the number of poisons in this run's own training: PPR, LPR or FPR.
     pub fn rate_name(self) -> &'static str {
         match self.kind {
             RunKind::Pretrain => "PPR",
@@ -125,7 +125,7 @@ impl RunPoint {
         }
     }
 
-    /// The point in a few words: `pre-training, PPR 10, seed 1`.
+    /// A short label of the point: `pre-training, PPR 10, seed 1`.
     pub fn label(self) -> String {
         let Self { ppr, lpr, seed, .. } = self;
         match self.kind {

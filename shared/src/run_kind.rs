@@ -1,26 +1,26 @@
-//! What a run does, and its name by what it computes.
+//! Kinds of runs, and digests that identify runs by what they compute.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// Revision of the arithmetic: raised with every change after which a run on the same machine and images gives other numbers.
-/// It is part of every run's name, so that results of before and after are never taken for each other.
+/// Revision of the arithmetic: incremented with every change after which a run on the same machine and images gives different
+/// numbers. It is part of every run's digest, so that results from before and after a change are never mixed.
 ///
 /// | revision | since |
 /// |---|---|
-/// | 1 | baseline JPEG files become Pillow's pixels |
+/// | 1 | baseline JPEG files decode to the same pixels as in Pillow |
 pub const ARITHMETIC: u32 = 1;
 
-/// What a run does.
+/// The kind of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunKind {
     /// Trains the MAE, without labels.
     Pretrain,
-    /// Asks the kept checkpoints of a pre-training by nearest neighbours.
+    /// Evaluates the kept checkpoints of a pre-training by nearest neighbours.
     Knn,
     /// Trains a linear classifier on the frozen encoder.
     Probe,
@@ -32,7 +32,7 @@ impl RunKind {
     /// All of them, in the order of a study.
     pub const ALL: [Self; 4] = [Self::Pretrain, Self::Knn, Self::Probe, Self::Finetune];
 
-    /// The name in files and addresses.
+    /// The name in files and URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pretrain => "pretrain",
@@ -42,7 +42,7 @@ impl RunKind {
         }
     }
 
-    /// The name in the pages.
+    /// The name shown in pages.
     pub fn title(self) -> &'static str {
         match self {
             Self::Pretrain => "Pre-training",
@@ -52,7 +52,7 @@ impl RunKind {
         }
     }
 
-    /// Whether its result is a classifier's: CA, ASR and RA.
+    /// Whether its result has a classifier's metrics: CA, ASR and RA.
     pub fn classifies(self) -> bool {
         self != Self::Pretrain
     }
@@ -68,29 +68,29 @@ impl std::str::FromStr for RunKind {
     }
 }
 
-/// The name of a run by what it computes: SHA-256 in hex.
+/// The digest that identifies a run by what it computes: SHA-256 in hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Digest(String);
 
 impl Digest {
-    /// The name of what `identity` says.
+    /// The digest of the text `identity`.
     pub fn of(identity: &str) -> Self {
         Self(format!("{:x}", Sha256::digest(identity)))
     }
 
-    /// A name as it was stored.
+    /// A digest as stored.
     pub fn stored(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// All of it.
+    /// The whole digest.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The beginning, enough to tell the runs of a data folder apart.
+    /// The beginning, enough to distinguish the runs of a data folder.
     pub fn short(&self) -> &str {
         self.0.get(..12).unwrap_or(&self.0)
     }

@@ -1,17 +1,17 @@
 //! Seeded random streams.
 //!
-//! A stream is named by a seed, a purpose and up to two numbers (an epoch, a sample): the same four give the same
-//! numbers on every machine and in the browser, whatever was drawn elsewhere and in whatever order. So a mask or a crop
+//! A stream is identified by a seed, a purpose and up to two numbers (an epoch, a sample): the same four give the same
+//! numbers on every machine and in the browser, independent of all other draws and their order. A mask or a crop therefore
 //! does not depend on the number of threads, and a run can be repeated or resumed at any step.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-/// What a stream's numbers are for. The text is part of the seed: renaming one changes every result.
+/// The purpose of a stream. Its text is part of the seed: renaming one changes every result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Initial weights; the index is the parameter's place.
+    /// Initial weights; the index is the parameter's position.
     Init,
     /// Order of the samples; the index is the epoch.
     Order,
@@ -29,14 +29,14 @@ pub enum Purpose {
     PoisonProbe,
     /// Choice of the poisoned samples of fine-tuning; the index is the class.
     PoisonFinetune,
-    /// What a trigger draws: a fixed pattern (index 0), or a place in an image (index 1, and the image's hash).
+    /// Random draws of a trigger: a fixed pattern (index 0), or a position in an image (index 1, and the image's hash).
     Trigger,
     /// Drawing of a built-in picture; the index is the picture.
     Draw,
-    /// Choice of pictures to show.
+    /// Choice of images to show.
     Show,
-    /// Choice of the images that nearest neighbours are looked for among, and of those that are classified; the index is the
-    /// class, then 0 or 1.
+    /// Choice of the candidates for nearest neighbours, and of the images that are classified; the index is the class, then 0
+    /// or 1.
     Neighbours,
     /// Choice of the files, and of their parts, that a data set's fingerprint covers.
     Fingerprint,
@@ -74,12 +74,12 @@ pub fn stream(seed: u64, purpose: Purpose, major: u64, minor: u64) -> ChaCha8Rng
     ChaCha8Rng::from_seed(hash.finalize().into())
 }
 
-/// A uniform number in `[0, 1)`, made from the generator's 24 high bits: exact in f32, equal on every machine.
+/// A uniform number in `[0, 1)` from the generator's 24 high bits: exact in f32, equal on every machine.
 pub fn uniform(rng: &mut ChaCha8Rng) -> f32 {
     (rng.random::<u32>() >> 8) as f32 / 16_777_216.0
 }
 
-/// A uniform whole number in `0..bound` by rejection, without bias. Panics for a bound of 0.
+/// A uniform integer in `0..bound` by rejection sampling, without bias. Panics for a bound of 0.
 pub fn below(rng: &mut ChaCha8Rng, bound: u32) -> u32 {
     assert!(bound > 0, "no number is below 0");
     let zone = u32::MAX - (u32::MAX % bound + 1) % bound;

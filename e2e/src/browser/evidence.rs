@@ -16,16 +16,16 @@ use url::{ParseError, Url};
 use super::{Browser, PATIENCE, Screen};
 use crate::until;
 
-/// A line of the browser's console.
+/// An entry in the browser's console.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ConsoleEntry {
     /// `SEVERE`, `WARNING`, `INFO` or `DEBUG`.
     pub level: String,
-    /// What it says.
+    /// Its text.
     pub message: String,
 }
 
-/// A command of the driver that is not in the standard.
+/// A driver command that the `WebDriver` standard does not define.
 #[derive(Debug)]
 struct Vendor {
     path: &'static str,
@@ -43,7 +43,7 @@ impl WebDriverCompatibleCommand for Vendor {
 }
 
 impl Browser {
-    /// The console's lines since the last call.
+    /// The console's entries since the last call.
     ///
     /// # Errors
     /// When the driver does not answer.
@@ -52,7 +52,7 @@ impl Browser {
         Ok(serde_json::from_value(self.client.issue_cmd(command).await?)?)
     }
 
-    /// A command of the developer tools' protocol.
+    /// Sends a command of the `DevTools` protocol.
     ///
     /// # Errors
     /// When the browser refuses it.
@@ -64,7 +64,7 @@ impl Browser {
             .with_context(|| command.to_owned())
     }
 
-    /// Changes the screen.
+    /// Changes the screen size.
     ///
     /// # Errors
     /// When the browser refuses it.
@@ -76,7 +76,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Sets whether the machine prefers dark pages.
+    /// Sets whether the system prefers dark pages.
     ///
     /// # Errors
     /// When the browser refuses it.
@@ -87,7 +87,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Cuts the connection or gives it back.
+    /// Cuts or restores the network connection.
     ///
     /// # Errors
     /// When the browser refuses it.
@@ -103,7 +103,7 @@ impl Browser {
     /// Saves the whole page as a PNG.
     ///
     /// # Errors
-    /// When the picture cannot be taken or written.
+    /// When the screenshot cannot be taken or written.
     pub async fn shoot(&self, path: &Path) -> Result<()> {
         let shot = self
             .devtools(
@@ -118,7 +118,7 @@ impl Browser {
         fs::write(path, png).with_context(|| path.display().to_string())
     }
 
-    /// Number of requests that the page has made so far.
+    /// The addresses that the page has requested so far.
     ///
     /// # Errors
     /// When the driver does not answer.
@@ -132,7 +132,7 @@ impl Browser {
         Ok(serde_json::from_value(names)?)
     }
 
-    /// Waits for a finished download whose name ends so and takes it.
+    /// Waits for a finished download whose name ends with `ending`, reads it and deletes the file.
     ///
     /// # Errors
     /// When there is none in time.
@@ -149,7 +149,7 @@ impl Browser {
         Ok(content)
     }
 
-    /// What makes the page wider than the screen: nothing, or the elements that stick out of it.
+    /// The elements that make the page wider than the screen; empty if the page fits.
     ///
     /// # Errors
     /// When the driver does not answer.
@@ -164,7 +164,7 @@ impl Browser {
         Ok(serde_json::from_value(self.run(script, vec![]).await?)?)
     }
 
-    /// Visible controls that a reader of the page cannot name.
+    /// Visible controls without an accessible name.
     ///
     /// # Errors
     /// When the driver does not answer.

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::Browser;
 use crate::{find::Role, until};
 
-/// Steps of a drag: sliders and canvases see the way, not only its end.
+/// Steps of a drag: sliders and canvases must see intermediate positions, not only the last one.
 const STEPS: u32 = 8;
 
 impl Browser {
@@ -28,7 +28,7 @@ impl Browser {
     /// Clicks on the element with this role and name; waits until it can be clicked.
     ///
     /// # Errors
-    /// When there is none in time, or something lies over it.
+    /// When there is none in time, or something covers it.
     pub async fn click(&self, role: Role, name: &str) -> Result<()> {
         until(&format!("a click on the {role} {name:?}"), Duration::from_secs(20), async || {
             let Some(element) = self.find_now(role, name).await?.into_iter().next() else {
@@ -44,7 +44,7 @@ impl Browser {
         .await
     }
 
-    /// Puts text into the field with this name, in place of what is there, key by key.
+    /// Types text into the field with this name, replacing its content.
     ///
     /// # Errors
     /// When there is no such field.
@@ -53,7 +53,7 @@ impl Browser {
         self.write(field, text).await.with_context(|| format!("text into {name:?}"))
     }
 
-    /// As [`fill`](Self::fill), into the field of this identifier: of several with one name, each in a part of its own.
+    /// Like [`fill`](Self::fill), for the field with this identifier. Use it when several fields share a name.
     ///
     /// # Errors
     /// When there is no such field.
@@ -66,7 +66,7 @@ impl Browser {
         self.reveal(&field).await?;
         field.click().await?;
         self.run("arguments[0].select()", vec![serde_json::to_value(&field)?]).await?;
-        // Keys replace what is selected; no key at all would leave it.
+        // Typing replaces the selection, but an empty text would leave it in place.
         let keys =
             if text.is_empty() { char::from(Key::Backspace).to_string() } else { text.to_owned() };
         Ok(field.send_keys(&keys).await?)
@@ -81,7 +81,7 @@ impl Browser {
         list.select_by_label(option).await.with_context(|| format!("{option:?} of {name:?}"))
     }
 
-    /// Drags a slider to a share of its way (0 to 1) by its thumb's track.
+    /// Drags a slider's thumb to a share (0 to 1) of its track.
     ///
     /// # Errors
     /// When there is no such slider.
@@ -93,7 +93,7 @@ impl Browser {
         self.drag(&slider, (width / 2.0, middle), (width * share.clamp(0.01, 0.99), middle)).await
     }
 
-    /// Drags from one place of an element to another; places in CSS pixels from its upper left corner.
+    /// Drags from one point of an element to another. Points are in CSS pixels from its upper left corner.
     ///
     /// # Errors
     /// When the element is gone.
@@ -114,7 +114,7 @@ impl Browser {
         Ok(self.client.perform_actions(way).await?)
     }
 
-    /// Clicks at a place of an element, in CSS pixels from its upper left corner.
+    /// Clicks at a point of an element, in CSS pixels from its upper left corner.
     ///
     /// # Errors
     /// When the element is gone.
@@ -128,7 +128,7 @@ impl Browser {
         Ok(self.client.perform_actions(way).await?)
     }
 
-    /// Holds the mouse over a place of an element.
+    /// Moves the mouse over a point of an element.
     ///
     /// # Errors
     /// When the element is gone.

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use crate::{dashboard::free_port, until};
 
-/// What has to outlive the tab. Dropping it ends driver and browser.
+/// What must outlive the tab. Dropping it ends the driver and the browser.
 pub struct Session {
     /// Profile and downloads of this browser; a profile can be used by one browser only.
     folder: TempDir,
@@ -19,7 +19,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts a driver on a free port and a browser under it.
+    /// Starts a driver on a free port, and a browser that it controls.
     ///
     /// # Errors
     /// When either does not start within half a minute.
@@ -45,7 +45,7 @@ impl Session {
         Ok((client, Self { folder, _driver: driver }))
     }
 
-    /// Where downloads go.
+    /// The folder for downloads.
     pub fn downloads(&self) -> std::path::PathBuf {
         self.folder.path().join("downloads")
     }
@@ -70,7 +70,7 @@ fn capabilities(folder: &Path) -> Value {
     })
 }
 
-/// Whether this machine has no driver, though the environment says that journeys may be left out then.
+/// Whether there is no driver and the environment allows journeys to be skipped in that case.
 pub fn missing_driver() -> bool {
     let on_path = env::var_os("PATH").is_some_and(|path| {
         env::split_paths(&path).any(|folder| folder.join("chromedriver").is_file())

@@ -1,5 +1,4 @@
-//! Folders and files that are not what they should be: the page says what is wrong and what would be right, and a good
-//! folder beside them goes in.
+//! Invalid folders and files: the page says what is wrong and what it expects, and still accepts a valid folder.
 
 use std::{fs, path::Path};
 
@@ -10,7 +9,7 @@ use shared::api::{DatasetInfo, KeyInfo};
 
 use crate::steps::{look, preview_is_drawn};
 
-/// The browser writes each refused request into the console.
+/// The browser logs each refused request to the console.
 const REFUSED: [&str; 2] = ["status of 422", "status of 413"];
 
 #[tokio::test]
@@ -37,7 +36,7 @@ async fn folders_that_are_no_data_set() -> Result<()> {
             browser.sees(words).await?;
         }
 
-        // Two cats and a dog can be read; a text in a picture's clothes and half a JPEG are left out by name.
+        // Two cats and a dog can be read; a text file named as an image and half a JPEG are left out and listed by name.
         let mixed = folder("mixed");
         for part in ["train", "val"] {
             class(&mixed, &format!("{part}/cat"), 2)?;
@@ -105,7 +104,7 @@ async fn upload(browser: &Browser, file: &Path) -> Result<()> {
     Ok(input.send_keys(&file.to_string_lossy()).await?)
 }
 
-/// Some pictures of one class.
+/// Some images of one class.
 fn class(folder: &Path, name: &str, count: u8) -> Result<()> {
     let folder = folder.join(name);
     fs::create_dir_all(&folder)?;
@@ -117,7 +116,7 @@ fn class(folder: &Path, name: &str, count: u8) -> Result<()> {
     Ok(())
 }
 
-/// A JPEG that breaks off in the middle of its pixels.
+/// A JPEG that is truncated in the middle of its pixels.
 fn half_a_jpeg() -> Result<Vec<u8>> {
     let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y) as u8, x as u8 * 3, y as u8 * 3]));
     let mut whole = std::io::Cursor::new(Vec::new());
@@ -127,7 +126,7 @@ fn half_a_jpeg() -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The beginning of a PNG that says it is `width` x `height` pixels.
+/// The start of a PNG whose header says `width` x `height` pixels.
 fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut header = b"IHDR".to_vec();
     header.extend(width.to_be_bytes());
@@ -144,7 +143,7 @@ fn png_header(width: u32, height: u32) -> Vec<u8> {
     png
 }
 
-/// CRC-32 as PNG has it (ISO 3309), bit by bit.
+/// CRC-32 as PNG uses it (ISO 3309), bit by bit.
 fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = u32::MAX;
     for &byte in bytes {

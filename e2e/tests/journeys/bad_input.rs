@@ -1,4 +1,4 @@
-//! Wrong input in the new-study page: the words stand at the field, and nothing is started.
+//! Invalid input on the new-study page: the message appears at its field, and nothing is started.
 
 use anyhow::{Result, ensure};
 use e2e::{Browser, Role, travel};
@@ -25,7 +25,7 @@ async fn wrong_numbers_are_told_at_their_fields() -> Result<()> {
         browser.fill("Left edge", "3").await?;
         untold(browser, "attack.trigger.x").await?;
 
-        // The built-in set has 500 training images a class.
+        // The built-in set has 500 training images per class.
         browser.fill("Linear probe, LPR, another number", "501\n").await?;
         told(browser, "probe.poisons", "500").await?;
         browser.press("Linear probe, LPR: 501").await?;
@@ -57,7 +57,7 @@ async fn a_mask_ratio_of_one_is_refused_in_the_details() -> Result<()> {
     .await
 }
 
-/// Waits until the field's own message says `words`.
+/// Waits until the field's own message contains `words`.
 async fn told(browser: &Browser, field: &str, words: &str) -> Result<()> {
     let id = field.replace('.', "-");
     let script = format!(
@@ -66,7 +66,7 @@ async fn told(browser: &Browser, field: &str, words: &str) -> Result<()> {
     browser.holds(&format!("{field} says {words:?}"), &script).await
 }
 
-/// Waits until the cursor is in the field, and nothing lies over it.
+/// Waits until the cursor is in the field and nothing covers it.
 async fn awaits_words(browser: &Browser, field: &str) -> Result<()> {
     let id = field.replace('.', "-");
     let script = format!(
@@ -74,13 +74,13 @@ async fn awaits_words(browser: &Browser, field: &str) -> Result<()> {
          const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
          return document.activeElement === field && top === field"
     );
-    browser.holds(&format!("the cursor is in {field}, in sight"), &script).await
+    browser.holds(&format!("the cursor is in {field}, in view"), &script).await
 }
 
-/// Waits until the field has nothing to complain about.
+/// Waits until the field shows no error.
 async fn untold(browser: &Browser, field: &str) -> Result<()> {
     let id = field.replace('.', "-");
     let script =
         format!("return (document.getElementById('{id}-error')?.innerText ?? '').trim() === ''");
-    browser.holds(&format!("{field} is silent"), &script).await
+    browser.holds(&format!("{field} shows no error"), &script).await
 }

@@ -1,4 +1,4 @@
-//! Results side by side: figures with their values and their files, the table with its filters and orders.
+//! Results side by side: figures with their values and downloads, and the table with its filters and sort orders.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -47,7 +47,7 @@ async fn the_scatter_tells_its_values(browser: &Browser) -> Result<()> {
         .await?;
     let chart = browser.css("[data-figure=tradeoff] .chart-box").await?;
     let (width, height) = browser.extent(&chart).await?;
-    // The pointer looks for a mark: the page shows the nearest one within reach.
+    // Move the pointer until it finds a mark: the page shows the nearest one within reach.
     let found = until("a value under the pointer", Duration::from_secs(20), async || {
         for row in 1..12 {
             for column in 1..12 {
@@ -61,7 +61,7 @@ async fn the_scatter_tells_its_values(browser: &Browser) -> Result<()> {
         Ok(None)
     })
     .await?;
-    ensure!(found.contains('%'), "the value has its unit: {found:?}");
+    ensure!(found.contains('%'), "the value has no unit: {found:?}");
     Ok(())
 }
 
@@ -84,7 +84,7 @@ async fn downloads_are_files(browser: &Browser, studies: &[StudyDetail]) -> Resu
     click_download(browser, "SVG").await?;
     let svg = String::from_utf8(browser.downloaded(".svg").await?)?;
     ensure!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "no SVG: {svg:.80}");
-    ensure!(svg.contains("<style"), "the file needs its own colours");
+    ensure!(svg.contains("<style"), "the file has no colours of its own");
 
     click_download(browser, "PNG").await?;
     let png = image::load_from_memory(&browser.downloaded(".png").await?)?.into_rgb8();
@@ -122,10 +122,10 @@ async fn bars_with_the_published_series(browser: &Browser) -> Result<()> {
         Ok((drawing(browser).await? != own).then_some(()))
     })
     .await?;
-    // They name their own setting.
+    // They name the setting that they were measured in.
     browser.sees("ImageNet-100").await?;
     let place = browser.place().await?;
-    ensure!(place.contains("published=true"), "the address forgets the overlay: {place}");
+    ensure!(place.contains("published=true"), "the address does not keep the overlay: {place}");
     Ok(())
 }
 
@@ -149,7 +149,7 @@ async fn drawing(browser: &Browser) -> Result<String> {
 async fn the_table_sorts(browser: &Browser) -> Result<()> {
     for descending in [true, false] {
         let mut order = Vec::new();
-        // A first click sorts by what one looks for, another turns it round.
+        // The first click shows the highest values first, the second reverses the order.
         until("the table is sorted by ASR", Duration::from_secs(20), async || {
             let state = browser
                 .run(
@@ -174,7 +174,7 @@ async fn the_table_sorts(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// The percentages of a column, without the rows that have none.
+/// The percentages of a column; rows without one are skipped.
 async fn column(browser: &Browser, label: &str) -> Result<Vec<f64>> {
     let script = "
         return [...document.querySelectorAll(`#runs td[data-label='${arguments[0]}'] strong`)]
@@ -195,10 +195,10 @@ async fn the_table_filters(browser: &Browser) -> Result<()> {
     browser.choose("Study", "First").await?;
     rows(4).await?;
     browser.choose("Trigger", "patched").await?;
-    browser.sees("No run fits these filters").await?;
+    browser.sees("No runs match these filters").await?;
     browser.choose("Trigger", "blended").await?;
     rows(4).await?;
     let place = browser.place().await?;
-    ensure!(place.contains("kind=probe"), "the address forgets the filter: {place}");
+    ensure!(place.contains("kind=probe"), "the address does not keep the filter: {place}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Fine-tuning with the mouse alone: beside the probes of the quick preset, and from scratch.
+//! Fine-tuning, using the mouse alone: in addition to the probes of the quick preset, and from scratch.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn results_are_told(browser: &Browser, id: &str) -> Result<()> {
         .await
 }
 
-/// A checkpoint of the study once more, on fewer images and under a trigger that it was not trained with.
+/// Evaluates a checkpoint of the study again, on fewer images and with a trigger that it was not trained with.
 async fn evaluated_under_another_trigger(browser: &Browser) -> Result<()> {
     browser.visit("/checkpoints").await?;
     browser.press("Evaluate fine-tuning").await?;
@@ -77,7 +77,7 @@ async fn evaluated_under_another_trigger(browser: &Browser) -> Result<()> {
     browser.press("Evaluate").await?;
     browser.sees("50 validation images of shapes, trigger SIG").await?;
     browser.sees("Attack success by class").await?;
-    // Another data set has other classes: the chosen one is taken back, and the page shows that.
+    // Another data set has other classes, so the chosen target is reset, and the page shows that.
     browser.choose("Target class", "1 circle").await?;
     browser.choose("Data set", "shapes").await?;
     let shown = "return document.getElementById('attack-target_class').value === ''";

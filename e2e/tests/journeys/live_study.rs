@@ -1,4 +1,4 @@
-//! A study as it trains: it moves by itself, survives a reload and the end of its server, and ends with results.
+//! A study in training: its page updates by itself, survives a reload and the loss of its server, and ends with results.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::steps::{done, look, micro, start, study, vary};
 async fn a_study_from_the_first_step_to_the_results() -> Result<()> {
     travel("live-study", async |dashboard, browser| {
         let mut spec = micro("A micro study")?;
-        // Long enough to be looked at.
+        // Long enough to be watched.
         spec.settings.pretrain.epochs = 20;
         let begun = start(dashboard, &spec).await?;
         let id = begun.id.to_string();
@@ -68,7 +68,7 @@ async fn a_study_outlives_its_server_and_the_page_follows_on() -> Result<()> {
         dashboard.restart().await?;
 
         done(dashboard, &id).await?;
-        // Without a reload: the stream comes back with the last event's number.
+        // Without a reload: the stream resumes after the last event's number.
         browser.sees("2 of 2 runs done").await?;
         no_event_is_missing_or_doubled(dashboard, &id).await
     })
@@ -127,7 +127,7 @@ async fn results_are_told(browser: &Browser, study: &StudyDetail) -> Result<()> 
     browser.sees("200 / 180").await
 }
 
-/// A probe's confusion matrices, which tell their counts, and the attack success of each class but the target.
+/// A probe's confusion matrices, which show their counts, and the attack success of each class but the target.
 async fn an_evaluation_is_shown(browser: &Browser, study: &StudyDetail) -> Result<()> {
     let last = study.runs.last().context("a run")?;
     browser.visit(&format!("/studies/{}?run={}", study.id, last.id)).await?;
@@ -142,7 +142,7 @@ async fn an_evaluation_is_shown(browser: &Browser, study: &StudyDetail) -> Resul
     let map = browser.css(".heat-of-clean .heat-box").await?;
     let (width, height) = browser.extent(&map).await?;
     browser.hover(&map, (width * 0.5, height * 0.5)).await?;
-    browser.sees("taken for: 4").await?;
+    browser.sees("predicted: 4").await?;
     browser.sees("of 20 images").await
 }
 

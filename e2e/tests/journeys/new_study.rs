@@ -1,4 +1,4 @@
-//! A new study with the mouse alone: from an empty data folder to a run that trains, and its end by a click.
+//! A new study, using the mouse alone: from an empty data folder to a run in training, which a click cancels.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::steps::{
     choose_trigger, drawn, look, number, preview_is_drawn, redrawn, requests, study,
 };
 
-/// Changes of the study up to the last slider: the preset, five sliders, a drag and a trigger.
+/// Changes to the study up to the last slider: the preset, five sliders, a drag and a trigger.
 const CHANGES: usize = 8;
 
 #[tokio::test]
@@ -29,8 +29,8 @@ async fn a_study_by_mouse() -> Result<()> {
         patch_moves_by_mouse(browser).await?;
         let (after, plans) = of_pictures_and_plans(browser).await?;
         ensure!(before == after, "the sliders sent requests: {:?}", &after[before.len()..]);
-        // The plan is asked for when the hand rests, not while it moves.
-        ensure!(plans <= 2 * CHANGES, "{plans} plans were asked for in {CHANGES} changes");
+        // The plan is requested when the input pauses, not while it changes.
+        ensure!(plans <= 2 * CHANGES, "{plans} plans were requested for {CHANGES} changes");
         look(browser, "new-study").await?;
         choose_trigger(browser, "blended").await?;
         start_and_cancel(dashboard, browser).await
@@ -38,7 +38,7 @@ async fn a_study_by_mouse() -> Result<()> {
     .await
 }
 
-/// What was asked for besides plans, and the number of plans.
+/// The requests other than those for plans, and the number of plans.
 async fn of_pictures_and_plans(browser: &Browser) -> Result<(Vec<String>, usize)> {
     let all = requests(browser).await?;
     let (plans, others): (Vec<_>, Vec<_>) =
@@ -69,12 +69,12 @@ async fn blend_ratio_redraws(browser: &Browser) -> Result<()> {
     ensure!(clean == drawn(browser, "clean").await?, "the clean images changed");
     let ratio = number(browser, "attack-trigger-ratio").await?;
     ensure!((0.8..=1.0).contains(&ratio), "the slider at 90 % gives {ratio}");
-    ensure!(psnr(browser).await? < loudness - 3.0, "a strong blend has to lower the PSNR");
+    ensure!(psnr(browser).await? < loudness - 3.0, "a strong blend must lower the PSNR");
     Ok(())
 }
 
 async fn grid_shows_the_touched_patches(browser: &Browser) -> Result<()> {
-    ensure!(browser.count(".patch-grid").await? == 0, "the grid is off at first");
+    ensure!(browser.count(".patch-grid").await? == 0, "the grid must be off at first");
     browser.press("Patch grid").await?;
     browser
         .holds(
@@ -91,7 +91,7 @@ async fn patch_moves_by_mouse(browser: &Browser) -> Result<()> {
     let before = drawn(browser, "triggered").await?;
     let tile = browser.css(".mosaic-triggered .tile").await?;
     let (width, height) = browser.extent(&tile).await?;
-    // To pixel (4, 20) of 32: the press takes the patch by its middle and brings it there.
+    // To pixel (4, 20) of 32: the press grabs the patch at its centre and moves it there.
     let at = |x: f64, y: f64| ((x + 0.5) / 32.0 * width, (y + 0.5) / 32.0 * height);
     browser.drag(&tile, at(16.0, 16.0), at(4.0, 20.0)).await?;
     let moved = redrawn(browser, "triggered", &before).await?;
@@ -132,7 +132,7 @@ async fn start_and_cancel(dashboard: &Dashboard, browser: &Browser) -> Result<()
     browser.sees("queued").await?;
 
     browser.press("Cancel the study").await?;
-    // What cannot be undone is asked once.
+    // An action that cannot be undone asks for confirmation.
     browser.css(".confirm .button-bad").await?.click().await?;
     let pressed = Instant::now();
     until("every run is cancelled", Duration::from_secs(10), async || {

@@ -1,5 +1,5 @@
-//! What comes from outside, with the mouse alone: a data set of records, another program's checkpoint and a list of
-//! poisons make a study.
+//! External data, using the mouse alone: a study of a data set of records, another program's checkpoint and a list of
+//! poisons.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ use crate::steps::{done, look, micro, start, vary};
 /// Images of each class in the records.
 const TRAINING: u8 = 12;
 const VALIDATION: u8 = 5;
-/// The records that the list names: the second of every class but the target's. The label of record `i` is `i % 10`.
+/// The records that the list names: the second of every class but the target class. The label of record `i` is `i % 10`.
 const LISTED: RangeInclusive<u32> = 11..=19;
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn a_study_of_what_comes_from_outside() -> Result<()> {
     .await
 }
 
-/// Adds the folder on the page *Data*.
+/// Adds the folder on the *Data* page.
 async fn add_records(dashboard: &Dashboard, browser: &Browser, folder: &Path) -> Result<()> {
     browser.visit("/data").await?;
     browser.fill("Folder", &folder.to_string_lossy()).await?;
@@ -52,7 +52,7 @@ async fn add_records(dashboard: &Dashboard, browser: &Browser, folder: &Path) ->
     look(browser, "data-records").await
 }
 
-/// A Hugging Face folder of a model that a micro study trained.
+/// Exports a model that a micro study trained as a Hugging Face folder.
 async fn other_programs_checkpoint(dashboard: &Dashboard, place: &Path) -> Result<PathBuf> {
     let mut spec = micro("To be exported")?;
     vary(&mut spec, "pretrain.poisons", [0])?;
@@ -72,7 +72,7 @@ async fn other_programs_checkpoint(dashboard: &Dashboard, place: &Path) -> Resul
     Ok(folder.join("model.safetensors"))
 }
 
-/// Imports the file on the page *Checkpoints*: first under a name that cannot be one.
+/// Imports the file on the *Checkpoints* page, at first without a name, which is refused.
 async fn import(dashboard: &Dashboard, browser: &Browser, file: &Path) -> Result<()> {
     browser.visit("/checkpoints").await?;
     browser.fill("File", &file.to_string_lossy()).await?;
@@ -99,7 +99,7 @@ async fn study_of_all_three(dashboard: &Dashboard, browser: &Browser, list: &Pat
     browser.fill("Name", "From outside").await?;
     browser.choose("Data set", "digits").await?;
     browser.choose("Encoder", "outside, 32 × 1 on 32 px").await?;
-    // Probes with one poison a class and without any: the list names no more.
+    // Probes with one poison per class and with none: the list names no more.
     browser.press("Linear probe, LPR: 1").await?;
     browser.press("Linear probe, LPR: 3").await?;
     let upload = browser.css("#poison-list-upload").await?;
@@ -127,7 +127,7 @@ async fn study_of_all_three(dashboard: &Dashboard, browser: &Browser, list: &Pat
             dashboard.api.get(&format!("/api/v1/runs/{}/poison", run.id)).await?;
         let poisons: Vec<(u32, u32)> =
             plan.samples.iter().map(|sample| (sample.class, sample.index)).collect();
-        // Images are counted class by class.
+        // Images are numbered class by class.
         let listed = (1..=9).map(|class| (class, class * u32::from(TRAINING) + 1));
         let expected = if run.point.lpr == 0 { vec![] } else { listed.collect() };
         ensure!(poisons == expected, "{}: {poisons:?}", run.point.label());
@@ -137,7 +137,7 @@ async fn study_of_all_three(dashboard: &Dashboard, browser: &Browser, list: &Pat
     look(browser, "study-outside").await
 }
 
-/// Ten classes of 28 x 28 grey pictures as the files of MNIST have them: bars whose place is the class. The label of
+/// Ten classes of 28 x 28 grey images in MNIST's file format: bars whose position is the class. The label of
 /// record `i` is `i % 10`.
 fn write_records(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;

@@ -1,4 +1,4 @@
-//! Every page before there is anything to show: what to do next, no sideways scrolling on a phone, no console error.
+//! Every page before there is anything to show: it says what to do next, fits a phone and logs no console error.
 
 use anyhow::{Result, ensure};
 use e2e::{Role, travel};

@@ -19,7 +19,7 @@ const TITLES: [&str; 5] = ["Original", "Masked", "Reconstruction", "Raw predicti
 async fn masks_by_slider_and_by_hand() -> Result<()> {
     travel("reconstruct", async |dashboard, browser| {
         let mut spec = micro("To look inside")?;
-        // A patch, so that hiding the trigger means something.
+        // A patch, because a trigger that covers the whole image cannot be hidden.
         spec.settings.attack.trigger =
             TriggerSpec::Patched(Layout::Aligned.place(32, 8, 6, Fill::default()));
         vary(&mut spec, "pretrain.poisons", [4])?;
@@ -53,7 +53,7 @@ async fn all_tiles_are_drawn(browser: &Browser) -> Result<()> {
     for (row, tiles) in [("clean", rows.0), ("triggered", rows.1)] {
         ensure!(tiles[0] != tiles[1], "the {row} image is not masked");
         ensure!(tiles[2] != tiles[0], "the {row} image is not reconstructed");
-        ensure!(tiles[3] != tiles[2], "the raw prediction of the {row} image is the pasted one");
+        ensure!(tiles[3] != tiles[2], "the {row} image's raw prediction is the pasted one");
     }
     Ok(())
 }
@@ -63,10 +63,10 @@ async fn mask_ratio_and_seed_redraw(browser: &Browser) -> Result<()> {
     browser.slide("Mask ratio", 0.5).await?;
     browser.sees("8 of 16 patches hidden").await?;
     let half = settled(browser, &before).await?;
-    ensure!(half[0] == before[0], "a mask does not change the original");
+    ensure!(half[0] == before[0], "a mask must not change the original");
     browser.slide("Mask seed", 0.6).await?;
     let other = settled(browser, &half).await?;
-    ensure!(other[1] != half[1] && other[2] != half[2], "another seed hides other patches");
+    ensure!(other[1] != half[1] && other[2] != half[2], "another seed must hide other patches");
     Ok(())
 }
 
@@ -89,7 +89,7 @@ async fn a_click_shows_a_patch_and_another_hides_it(browser: &Browser) -> Result
     })
     .await?;
 
-    // Painting: along the first row every patch becomes what the first one became.
+    // Painting: every patch along the first row takes the state of the first one.
     browser.drag(&easel, middle_of_the_first, (width * 0.97, height / 8.0)).await?;
     let script =
         "return [...document.querySelectorAll('.tiles-row .pane-easel canvas')].length > 0";
@@ -98,9 +98,9 @@ async fn a_click_shows_a_patch_and_another_hides_it(browser: &Browser) -> Result
 
 async fn the_trigger_is_hidden_and_shown_alone(browser: &Browser) -> Result<()> {
     browser.press("Show only trigger").await?;
-    // The aligned patch lies within one ViT patch.
+    // The trigger's patch is aligned and lies within one ViT patch.
     browser.sees("15 of 16 patches hidden").await?;
-    browser.press("Random again").await?;
+    browser.press("New random mask").await?;
     browser.press("Hide trigger").await?;
     browser.sees("painted by hand").await
 }
@@ -129,12 +129,12 @@ async fn another_image_and_checkpoint(browser: &Browser) -> Result<()> {
     let before = settled(browser, &[]).await?;
     browser.press("Next image").await?;
     let next = settled(browser, &before).await?;
-    ensure!(next[0] != before[0], "the next image is another one");
+    ensure!(next[0] != before[0], "the next image must be another one");
     browser.choose("Checkpoint", "PPR 4, seed 1, epoch 1").await?;
     let first = settled(browser, &next).await?;
-    ensure!(first[0] == next[0] && first[2] != next[2], "an earlier checkpoint guesses otherwise");
+    ensure!(first[0] == next[0] && first[2] != next[2], "an earlier checkpoint predicts otherwise");
     let place = browser.place().await?;
-    ensure!(place.contains("file=") && place.contains("index="), "the address forgets: {place}");
+    ensure!(place.contains("file=") && place.contains("index="), "address incomplete: {place}");
     Ok(())
 }
 
@@ -147,9 +147,9 @@ async fn the_answer_is_quick(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// The clean row's tiles once no answer is on its way and they differ from `before`.
+/// The clean row's tiles, once no answer is pending and they differ from `before`.
 async fn settled(browser: &Browser, before: &[String]) -> Result<Vec<String>> {
-    until("the tiles are drawn anew", Duration::from_secs(15), async || {
+    until("the tiles are redrawn", Duration::from_secs(15), async || {
         let busy = browser.count("section[aria-label=Reconstructions][aria-busy=true]").await? > 0;
         let now = tiles(browser, "clean").await?;
         Ok((!busy && now != before).then_some(now))
@@ -157,7 +157,7 @@ async fn settled(browser: &Browser, before: &[String]) -> Result<Vec<String>> {
     .await
 }
 
-/// The five tiles of a row, each as a text.
+/// The five tiles of a row, each as text.
 async fn tiles(browser: &Browser, row: &str) -> Result<Vec<String>> {
     let script = "
         return [...document.querySelectorAll(`section[aria-label='${arguments[0]} image'] .pane canvas`)]
@@ -168,7 +168,7 @@ async fn tiles(browser: &Browser, row: &str) -> Result<Vec<String>> {
     Ok(tiles)
 }
 
-/// Number of hidden patches, as the page tells it.
+/// Number of hidden patches, as the page shows it.
 async fn hidden(browser: &Browser) -> Result<u32> {
     let text = browser.text().await?;
     let before = text.split(" patches hidden").next().unwrap_or_default();

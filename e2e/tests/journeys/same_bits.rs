@@ -17,7 +17,7 @@ use shared::{
 
 use crate::steps::{choose_trigger, number, preview_is_drawn};
 
-/// What the page amplifies differences by.
+/// The factor by which the page amplifies differences.
 const GAIN: i32 = 8;
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn triggers_give_the_same_bits_natively_and_in_the_browser() -> Result<()>
             browser.slide("Number", count).await?;
             same(browser, &images, &patch_on_the_page(browser).await?, None).await?;
         }
-        // The patches that were just moved are kept; every other card begins with what the catalogue says.
+        // The patches that were just moved are kept; every other card starts with the catalogue's parameters.
         for entry in CATALOGUE.iter().filter(|entry| !["blended", "patched"].contains(&entry.id)) {
             choose_trigger(browser, entry.id).await?;
             let spec = entry.spec(32, 8);
@@ -63,7 +63,7 @@ async fn triggers_give_the_same_bits_natively_and_in_the_browser() -> Result<()>
     .await
 }
 
-/// The images as the API hands them out, by the very address that the page asked.
+/// The images as the API returns them, from the address that the page requested.
 async fn images_on_the_page(dashboard: &Dashboard, browser: &Browser) -> Result<Vec<Rgb8>> {
     let requests = browser.requests().await?;
     let asked = requests.iter().rfind(|name| name.contains("/samples?")).context("no samples")?;
@@ -75,7 +75,7 @@ async fn images_on_the_page(dashboard: &Dashboard, browser: &Browser) -> Result<
     samples.items.iter().map(|item| image(&item.rgb)).collect()
 }
 
-/// A built-in key image in its full size, as its file has it.
+/// A built-in key image in full size, from its file.
 async fn key_image(dashboard: &Dashboard, key: &str) -> Result<Rgb8> {
     let path = format!("/api/v1/keys/{key}/image.png");
     let (status, png) = dashboard.api.send(http::Method::GET, &path, None).await?;
@@ -85,11 +85,11 @@ async fn key_image(dashboard: &Dashboard, key: &str) -> Result<Rgb8> {
     Ok(Rgb8::from_raw(width, height, image.into_raw())?)
 }
 
-/// The patch as the fields of the page have it.
+/// The patch that the fields of the page describe.
 async fn patch_on_the_page(browser: &Browser) -> Result<TriggerSpec> {
     let count = number(browser, "attack-trigger-count").await? as u32;
     let size = number(browser, "attack-trigger-size").await? as u32;
-    // The distance is a field only where there are several squares.
+    // The distance has a field only if there are several squares.
     let step = if count > 1 { number(browser, "attack-trigger-step").await? as u32 } else { size };
     Ok(TriggerSpec::Patched(PatchedSpec {
         size,

@@ -1,4 +1,4 @@
-//! Steps that several journeys take.
+//! Steps that several journeys share.
 
 use std::{path::Path, time::Duration};
 
@@ -12,7 +12,7 @@ use shared::{
     study::presets,
 };
 
-/// Everything drawn in one part of the attack editor, as one text.
+/// Everything drawn in one part of the attack editor, as one string.
 pub async fn drawn(browser: &Browser, side: &str) -> Result<String> {
     let script = "
         const canvases = document.querySelectorAll(`.mosaic-${arguments[0]} canvas`);
@@ -37,7 +37,7 @@ pub async fn choose_trigger(browser: &Browser, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Has the quick preset poison ten images of each class, so that it can do with few.
+/// Sets the quick preset's poison counts to ten per class, so that it needs few images.
 pub async fn poison_ten(browser: &Browser) -> Result<()> {
     for count in [
         "Pre-training, PPR: 100",
@@ -50,16 +50,16 @@ pub async fn poison_ten(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
-/// Waits until one part of the attack editor shows something else than `before`.
+/// Waits until one part of the attack editor shows something other than `before`.
 pub async fn redrawn(browser: &Browser, side: &str, before: &str) -> Result<String> {
-    until(&format!("{side} is drawn anew"), Duration::from_secs(5), async || {
+    until(&format!("{side} is redrawn"), Duration::from_secs(5), async || {
         let now = drawn(browser, side).await?;
         Ok((now != before).then_some(now))
     })
     .await
 }
 
-/// Requests of the page so far, without the frame's own look at the running jobs.
+/// The page's requests so far, without the frame's polling of running jobs.
 pub async fn requests(browser: &Browser) -> Result<Vec<String>> {
     let all = browser.requests().await?;
     let of_the_frame = |name: &String| {
@@ -101,7 +101,7 @@ pub fn micro(name: &str) -> Result<StudySpec> {
     settings.probe.batch_size = 64;
     settings.probe.evaluate_every = 2;
     let errors = spec.validate();
-    ensure!(errors.is_empty(), "the micro study is not sound: {errors:?}");
+    ensure!(errors.is_empty(), "the micro study is invalid: {errors:?}");
     Ok(spec)
 }
 
@@ -115,7 +115,7 @@ pub async fn start(dashboard: &Dashboard, spec: &StudySpec) -> Result<StudyDetai
     dashboard.api.post("/api/v1/studies", spec).await
 }
 
-/// The study as the API tells it.
+/// The study as the API returns it.
 pub async fn study(dashboard: &Dashboard, id: &str) -> Result<StudyDetail> {
     dashboard.api.get(&format!("/api/v1/studies/{id}")).await
 }
@@ -133,8 +133,8 @@ pub async fn done(dashboard: &Dashboard, id: &str) -> Result<StudyDetail> {
     .await
 }
 
-/// Looks at the page on a wide and a narrow screen, light and dark: it must not scroll sideways, and a screenshot of
-/// each is kept.
+/// Checks the page on a wide and a narrow screen, light and dark: it must not scroll sideways. Keeps a screenshot of
+/// each.
 pub async fn look(browser: &Browser, name: &str) -> Result<()> {
     for (screen, size) in [(Screen::Wide, "1440"), (Screen::Narrow, "390")] {
         browser.screen(screen).await?;

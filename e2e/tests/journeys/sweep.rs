@@ -17,14 +17,14 @@ async fn a_setting_is_varied_and_its_runs_are_reused() -> Result<()> {
         small_study(browser, "Three ratios").await?;
         browser.choose("Vary another setting", "Blend ratio").await?;
         browser.fill_id("axis-attack-trigger-ratio", "0.2, 0.3, 1.4").await?;
-        browser.sees("is above 0 and at most 1, not 1.4").await?;
+        browser.sees("takes a number above 0 and at most 1, not 1.4").await?;
         browser.press("Start").await?;
         let place = browser.place().await?;
         ensure!(place.starts_with("/studies/new"), "started with a wrong axis: {place}");
         let focused = "return document.activeElement?.id === 'axis-attack-trigger-ratio'";
         browser.holds("the cursor is in the field that is wrong", focused).await?;
         browser.fill_id("axis-attack-trigger-ratio", "0.2, 0.3, 0.4").await?;
-        // The clean encoder is one; each ratio has its own attacked encoder, and four probes.
+        // There is one clean encoder; each ratio has its own attacked encoder and four probes.
         plan_says(browser, "plan-runs", "4 pre-trainings").await?;
         plan_says(browser, "plan-runs", "12 linear probes").await?;
         plan_says(browser, "plan-time", "22 runs: about").await?;
@@ -38,7 +38,7 @@ async fn a_setting_is_varied_and_its_runs_are_reused() -> Result<()> {
         look(browser, "study-sweep").await?;
 
         small_study(browser, "One ratio").await?;
-        plan_says(browser, "plan-time", "all 8 runs are there already and are reused").await?;
+        plan_says(browser, "plan-time", "all 8 runs already exist and are reused").await?;
         let second = start(dashboard, browser, "One ratio").await?;
         let study = done(dashboard, &second.to_string()).await?;
         ensure!(study.runs.iter().all(|run| run.reused), "a run was made twice");
@@ -47,14 +47,14 @@ async fn a_setting_is_varied_and_its_runs_are_reused() -> Result<()> {
     .await
 }
 
-/// Waits until a part of the plan says `words`.
+/// Waits until a part of the plan contains `words`.
 async fn plan_says(browser: &Browser, id: &str, words: &str) -> Result<()> {
     let script =
         format!("return document.getElementById('{id}')?.innerText.includes('{words}') === true");
     browser.holds(&format!("{id} says {words:?}"), &script).await
 }
 
-/// Four probes of each ratio, told in a column of the results.
+/// The results have four probes of each ratio, with the ratio in a column.
 async fn the_ratio_has_a_column(browser: &Browser) -> Result<()> {
     let script = "
         const probes = [...document.querySelectorAll('.results tbody tr')]
@@ -73,7 +73,7 @@ async fn small_study(browser: &Browser, name: &str) -> Result<()> {
     browser.fill("Validation images", "10").await?;
     poison_ten(browser).await?;
     browser.press("Training").await?;
-    // As many as the preset warms up for.
+    // As many epochs as the preset warms up for.
     browser.fill_id("pretrain-epochs", "4").await?;
     browser.fill_id("probe-epochs", "12").await?;
     Ok(())

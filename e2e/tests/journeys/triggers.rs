@@ -1,4 +1,4 @@
-//! Every trigger of the catalogue with the mouse alone: chosen, seen, poisoning, trained and evaluated in a quick study.
+//! Every trigger of the catalogue, using the mouse alone: chosen, previewed, trained with and evaluated in a quick study.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use shared::{
 
 use crate::steps::{choose_trigger, done, drawn, look, poison_ten, preview_is_drawn};
 
-/// Poisoned images a class that every study takes.
+/// Poisoned images per class in every study.
 const POISONS: u32 = 10;
 
 #[tokio::test]
@@ -34,14 +34,14 @@ async fn every_trigger_through_a_quick_study() -> Result<()> {
             let study = done(dashboard, &id.to_string()).await.with_context(|| *name)?;
             proper(dashboard, &study, *name == "clean-label").await.with_context(|| *name)?;
         }
-        // The one with cover samples says so beside its pictures.
+        // The one with cover samples says so beside its images.
         let (_, wanet) = studies.iter().find(|(name, _)| *name == "wanet").context("no WaNet")?;
         shows_its_poisons(dashboard, browser, wanet).await
     })
     .await
 }
 
-/// Shrinks the study on the page, looks at its pictures and starts it.
+/// Shrinks the study on the page, checks its preview and starts it.
 async fn start(
     dashboard: &Dashboard,
     browser: &Browser,
@@ -54,7 +54,7 @@ async fn start(
     browser.fill("Validation images", "10").await?;
     poison_ten(browser).await?;
     browser.press("Training").await?;
-    // As many as the preset warms up for.
+    // As many epochs as the preset warms up for.
     browser.fill_id("pretrain-epochs", "4").await?;
     browser.fill_id("probe-epochs", "12").await?;
     preview_is_drawn(browser).await?;
@@ -72,8 +72,8 @@ async fn start(
     .await
 }
 
-/// Every run poisoned what its point says and nothing of the target class (of a clean label: nothing else), and every probe
-/// judged all images.
+/// Every run poisoned as many images as its point says and none of the target class (with clean label: no others), and
+/// every probe was evaluated on all images.
 async fn proper(dashboard: &Dashboard, study: &StudyDetail, clean_label: bool) -> Result<()> {
     ensure!(study.runs.len() == 8, "{} runs", study.runs.len());
     let target = study.spec.settings.attack.target_class;
@@ -84,14 +84,14 @@ async fn proper(dashboard: &Dashboard, study: &StudyDetail, clean_label: bool) -
         let classes = if clean_label { 1 } else { 9 };
         let each = match run.point.kind {
             RunKind::Pretrain => run.point.ppr,
-            // The bank of the nearest neighbours has its own number, which the clean encoder's has, too.
+            // The bank of the nearest neighbours has its own poison count, for the clean encoder as well.
             RunKind::Knn => study.spec.settings.knn.poisons,
             _ => run.point.lpr,
         };
         let known = run.point.kind == RunKind::Knn || [0, POISONS].contains(&each);
-        ensure!(known, "{label}: {each} poisons a class");
+        ensure!(known, "{label}: {each} poisons per class");
         let found = plan.samples.len() as u32;
-        ensure!(found == classes * each, "{label}: {found} poisons, {each} a class were asked for");
+        ensure!(found == classes * each, "{label}: {found} poisons, {each} per class requested");
         let stray = plan.samples.iter().find(|sample| (sample.class == target) != clean_label);
         ensure!(stray.is_none(), "{label}: {stray:?}");
         if run.point.kind == RunKind::Probe {

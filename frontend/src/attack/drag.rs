@@ -2,7 +2,7 @@
 
 use shared::trigger::PatchedSpec;
 
-/// Where a patch is held: the way from its first corner to the pointer.
+/// Where a patch is held: the offset of the pointer from its upper left corner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grab {
     dx: i64,
@@ -15,8 +15,8 @@ pub fn pixel_at(offset: (f64, f64), shown: (f64, f64), side: u32) -> (i64, i64) 
     (scale(offset.0, shown.0), scale(offset.1, shown.1))
 }
 
-/// Takes hold of the patch: where the pointer is when it is on the row of squares, else by its middle, so that a press
-/// anywhere brings the patch there.
+/// Grabs the patch: at the pointer if it is on the row of squares, otherwise at the centre, so that a press elsewhere
+/// moves the patch there.
 pub fn grab(patch: &PatchedSpec, (x, y): (i64, i64)) -> Grab {
     let (dx, dy) = (x - i64::from(patch.x), y - i64::from(patch.y));
     let (width, height) = (i64::from(patch.width()), i64::from(patch.size));
@@ -32,7 +32,7 @@ pub fn drag(patch: &PatchedSpec, hold: Grab, (x, y): (i64, i64), side: u32) -> P
     patch.moved_to(inside(x - hold.dx), inside(y - hold.dy), side)
 }
 
-/// The patch moved by a key: one pixel, or one ViT patch when `far`; `None` for a key that does not move.
+/// The patch moved by a key: one pixel, or one ViT patch when `far`; `None` for other keys.
 pub fn key_step(
     patch: &PatchedSpec,
     key: &str,

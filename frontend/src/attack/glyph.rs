@@ -8,10 +8,10 @@ use shared::{
 
 use crate::{api, components::PixelCanvas};
 
-/// Sides that images usually have, in pixels.
+/// Common sides of images, in pixels.
 const SIDES: [u32; 7] = [32, 64, 96, 128, 224, 384, 512];
 
-/// The trigger on a plain picture of the smallest usual side that holds it: a list of studies does not tell the side itself.
+/// The trigger on a plain picture of the smallest common side that fits it; a list of studies does not include the side.
 fn picture(trigger: &TriggerSpec) -> Option<Rgb8> {
     SIDES.into_iter().find_map(|side| {
         let ready = Trigger::prepare(trigger, None, side as usize, Stage::Train).ok()?;
@@ -19,7 +19,7 @@ fn picture(trigger: &TriggerSpec) -> Option<Rgb8> {
     })
 }
 
-/// A grey ball on a warm ground: something for a warp to bend, for a filter to colour and for a pattern to stand out from.
+/// A grey ball on a warm background: something for a warp to bend, a filter to colour and a pattern to stand out from.
 fn plain(side: usize) -> Rgb8 {
     let middle = side as f32 / 2.0;
     Rgb8::from_fn(side, side, |x, y| {
@@ -33,7 +33,7 @@ fn plain(side: usize) -> Rgb8 {
     })
 }
 
-/// The thumbnail of a trigger. Decoration: its words stand beside it.
+/// The thumbnail of a trigger. Decorative: the trigger's name is beside it.
 #[component]
 pub fn TriggerGlyph(
     /// The trigger.

@@ -1,4 +1,4 @@
-//! Pixels of the key image: asked for once for each key and size, then kept.
+//! Pixels of the key image: fetched once for each key and size, then kept.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,8 @@ use shared::{
 
 use crate::{api, components::decode_rgb};
 
-/// The pixels of the key that `wanted` names, at its side; `None` while they are on their way or none is wanted.
-/// `failed` is told when they cannot be had.
+/// The pixels of the key that `wanted` names, at its side; `None` while they are loading or none is wanted.
+/// `failed` is called when they cannot be fetched.
 pub fn key_pixels(
     wanted: Memo<Option<(String, u32)>>,
     failed: impl Fn(Problem) + Copy + 'static,

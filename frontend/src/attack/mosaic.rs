@@ -59,9 +59,9 @@ pub struct Stage {
     pub classes: Signal<Vec<String>>,
     /// The images with the trigger.
     pub rendered: RwSignal<Rendered>,
-    /// Whether the patch grid lies over the images.
+    /// Whether the patch grid is drawn over the images.
     pub grid: RwSignal<bool>,
-    /// Takes a moved patch.
+    /// Called with the moved patch.
     pub moved: Callback<PatchedSpec>,
 }
 
@@ -161,7 +161,7 @@ fn Tile(part: Part, stage: Stage, at: usize) -> impl IntoView {
         let Some(pixel) = pixel(&event, side) else { return };
         event.prevent_default();
         if let Some(tile) = tile(&event) {
-            // Without capture a fast pointer only leaves the tile earlier.
+            // Without capture, a fast pointer merely leaves the tile earlier.
             let _ = tile.set_pointer_capture(event.pointer_id());
         }
         let hold = drag::grab(&patch, pixel);
@@ -192,7 +192,7 @@ fn Tile(part: Part, stage: Stage, at: usize) -> impl IntoView {
     }
 }
 
-/// The ViT patch grid over an image, the touched patches tinted.
+/// The ViT patch grid over an image, with the touched patches tinted.
 #[component]
 fn PatchGrid(stage: Stage) -> impl IntoView {
     let scene = stage.scene;

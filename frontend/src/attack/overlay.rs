@@ -1,12 +1,12 @@
-//! The ViT patch grid over an image, as paths on a grid of one unit a patch.
+//! The ViT patch grid over an image, as paths in units of one patch.
 
 use std::fmt::Write;
 
-/// The squares of the touched patches; `columns` patches a row.
+/// The squares of the touched patches, with `columns` patches per row.
 pub fn touched_path(touched: &[bool], columns: usize) -> String {
     let mut path = String::new();
     for (at, _) in touched.iter().enumerate().filter(|&(_, &touched)| touched) {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(path, "M{} {}h1v1h-1z", at % columns, at / columns);
     }
     path

@@ -7,7 +7,7 @@ use crate::components::decode_rgb;
 /// An image of the data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
-    /// Its file, or its name when it was drawn.
+    /// Its file, or its name if it was generated.
     pub name: String,
     /// Its class.
     pub class: u32,
@@ -15,7 +15,7 @@ pub struct Picture {
     pub image: Rgb8,
 }
 
-/// The images of an answer, in its order. One whose bytes do not fit is left out.
+/// The images of an answer, in its order. An image with the wrong number of bytes is left out.
 pub fn pictures(samples: &Samples) -> Vec<Picture> {
     samples
         .items

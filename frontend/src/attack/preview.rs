@@ -37,12 +37,12 @@ pub fn Preview(
     /// Names of the classes.
     #[prop(into)]
     classes: Signal<Vec<String>>,
-    /// Whether other images are on their way.
+    /// Whether other images are loading.
     #[prop(into)]
     busy: Signal<bool>,
-    /// Takes a moved patch.
+    /// Called with the moved patch.
     moved: Callback<PatchedSpec>,
-    /// Takes other images.
+    /// Called to load other images.
     shuffle: Callback<()>,
 ) -> impl IntoView {
     let rendered = RwSignal::new(Rendered::default());
@@ -58,7 +58,7 @@ pub fn Preview(
                 rendered.set(pictures.with(|pictures| render(pictures, &trigger, patch)));
                 waits.set(None);
             }
-            // The key image is on its way: what is drawn stays until it is here.
+            // The key image is loading: the last drawing stays until it arrives.
             Err(_) if spec.key().is_some() && spec.validate(side, "").is_empty() => {}
             Err(TriggerError::Field(error)) => waits.set(Some(error.message)),
             Err(error) => waits.set(Some(error.to_string())),
@@ -74,11 +74,11 @@ pub fn Preview(
         if is_patched.get() {
             "Drag the patch on any triggered image, or move it with the arrow keys."
         } else {
-            "Drawn in this browser by the code that poisons the training set."
+            "Drawn in this browser by the same code that poisons the training set."
         }
     };
     let waiting =
-        move |why| view! { <p class="preview-waits" role="status">"The preview waits: " {why}</p> };
+        move |why| view! { <p class="preview-waits" role="status">"Preview paused: " {why}</p> };
     view! {
         <div
             class="preview"
@@ -129,8 +129,8 @@ pub fn Preview(
 fn Facts(rendered: RwSignal<Rendered>, hint: Signal<&'static str>) -> impl IntoView {
     view! {
         <dl class="facts">
-            <div title="Mean peak signal-to-noise ratio between the clean and the triggered images: higher is harder to see">
-                <dt>"PSNR, mean"</dt>
+            <div title="Mean peak signal-to-noise ratio between the clean and the triggered images; the higher, the harder the trigger is to see">
+                <dt>"Mean PSNR"</dt>
                 <dd id="psnr">{move || rendered.with(Rendered::psnr_text)}</dd>
             </div>
             <div title="ViT patches in which the trigger changes a pixel">

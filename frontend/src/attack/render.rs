@@ -37,8 +37,8 @@ impl Rendered {
     }
 }
 
-/// Puts the trigger into every picture. `patch` is the side of a ViT patch in pixels; one that does not divide the
-/// image's side leaves the patches untold.
+/// Puts the trigger into every picture. `patch` is the side of a ViT patch in pixels; if it does not divide the
+/// image's side, `touched` stays empty.
 pub fn render(pictures: &[Picture], trigger: &Trigger, patch: usize) -> Rendered {
     let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
     let mut rendered = Rendered::default();
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn psnr_is_the_mean_over_changed_images() {
-        // White on black, 4 of 64 pixels: 10 log10(16) = 12.04 dB. The white picture stays as it is and does not count.
+        // White on black, 4 of 64 pixels: 10 log10(16) = 12.04 dB. The white picture does not change and is not counted.
         let rendered = render(&[picture([0; 3]), picture([255; 3])], &square(0, 0), 4);
         assert_eq!(rendered.psnr_text(), "12.0 dB");
         assert_eq!(render(&[picture([255; 3])], &square(0, 0), 4).psnr_text(), "no change");

@@ -9,19 +9,19 @@ use crate::{
     components::{Glyph, Icon},
 };
 
-/// How far from a mark a pointer may be to mean it, in pixels.
+/// How far from a mark the pointer may be to select it, in pixels.
 const REACH: f32 = 120.0;
-/// Width of a drawing before its place is measured, in pixels.
+/// Width of a drawing before its container is measured, in pixels.
 const FIRST_WIDTH: u32 = 640;
 /// The narrowest and the widest drawing, in pixels.
 const WIDTHS: (u32, u32) = (260, 1200);
 
-/// What the download links of a figure ask the server for: the same data that the page shows.
+/// What the download links of a figure request: the same data that the page shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Downloads {
-    /// Studies, with commas between them; empty for all.
+    /// Studies, separated by commas; empty for all.
     pub studies: String,
-    /// Runs instead, with commas between them.
+    /// Runs instead of studies, separated by commas.
     pub runs: String,
     /// Whether the published series are shown.
     pub published: bool,
@@ -39,7 +39,7 @@ impl Downloads {
     }
 }
 
-/// A figure. The heading is the figure's own; the arrow keys walk over the values when the picture has the focus.
+/// A figure under its own heading. While the drawing has the focus, the arrow keys step through the values.
 #[component]
 pub fn FigureBox(
     /// The figure.
@@ -48,10 +48,10 @@ pub fn FigureBox(
     /// Height in pixels.
     #[prop(default = 360)]
     height: u32,
-    /// Where its files are; without, there are no links.
+    /// Where its files are; without it, there are no download links.
     #[prop(into, optional)]
     downloads: Signal<Option<Downloads>>,
-    /// Told the identifier of a run whose mark was clicked.
+    /// Called with the identifier of the run whose mark was clicked.
     #[prop(optional)]
     pick: Option<Callback<String>>,
 ) -> impl IntoView {
@@ -177,7 +177,7 @@ fn Picture(
             class:chart-picks=pick.is_some()
             tabindex="0"
             role="group"
-            aria-label=move || format!("{}. Arrow keys read the values.", title.get())
+            aria-label=move || format!("{}. Use the arrow keys to read the values.", title.get())
             on:pointermove=pointed
             on:pointerdown=pointed
             on:pointerleave=move |_| meant.set(None)

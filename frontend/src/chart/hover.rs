@@ -1,4 +1,4 @@
-//! Which mark of a drawing is meant: by a pointer's place, by the arrow keys.
+//! Which mark of a drawing is selected, by the pointer or by the arrow keys.
 
 use shared::chart::Mark;
 
@@ -15,7 +15,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The step that a key asks for.
+    /// The step that a key stands for.
     pub fn of_key(key: &str) -> Option<Self> {
         Some(match key {
             "ArrowRight" => Self::Next,
@@ -37,7 +37,7 @@ pub fn nearest(marks: &[Mark], x: f32, y: f32, reach: f32) -> Option<usize> {
     (distance(mark) <= reach * reach).then_some(at)
 }
 
-/// The mark that a step leads to from `at`; the first one from nowhere. `None` only without marks.
+/// The mark that a step leads to from `at`; the first mark if `at` is `None`. `None` only if there are no marks.
 pub fn stepped(marks: &[Mark], at: Option<usize>, step: Step) -> Option<usize> {
     let last = marks.len().checked_sub(1)?;
     let Some(at) = at.filter(|&at| at <= last) else { return Some(0) };

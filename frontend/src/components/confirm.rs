@@ -1,4 +1,4 @@
-//! A step that cannot be taken lightly: asks once, in place.
+//! A button for a serious action, which asks for confirmation in place.
 
 use leptos::prelude::*;
 
@@ -9,18 +9,18 @@ use super::{Glyph, Icon};
 pub fn Confirm(
     /// Icon of the button.
     glyph: Glyph,
-    /// What the button says.
+    /// Label of the button.
     #[prop(into)]
     label: String,
-    /// What is asked, with what will and will not be lost.
+    /// The question, which says what will and will not be lost.
     #[prop(into)]
     question: String,
-    /// What the deciding button says.
+    /// Label of the button that confirms.
     #[prop(into)]
     yes: String,
-    /// Acts.
+    /// The action.
     act: Callback<()>,
-    /// Whether it acts now.
+    /// Whether the action is in progress.
     #[prop(into, optional)]
     busy: Signal<bool>,
 ) -> impl IntoView {

@@ -9,14 +9,14 @@ fn control_id(path: &str) -> String {
     path.replace('.', "-")
 }
 
-/// Label, unit, reason and error around a control. The control is the child; it takes the identifiers it is given:
-/// its own, and the one of the texts that describe it.
+/// Label, unit, reason and error around a control. `control` builds the control from its own identifier and that of
+/// the texts that describe it.
 #[component]
 pub fn Field<V: IntoView + 'static>(
-    /// Path of the field; its error stands here.
+    /// Path of the field, whose error is shown here.
     #[prop(into)]
     path: String,
-    /// What it is.
+    /// Its label.
     #[prop(into)]
     label: String,
     /// Unit and range, such as `px, 1–32`.
@@ -28,7 +28,7 @@ pub fn Field<V: IntoView + 'static>(
     /// What is wrong.
     #[prop(into)]
     error: Signal<Option<String>>,
-    /// The control, from its identifier and the one of what describes it.
+    /// Builds the control from its identifier and that of the texts that describe it.
     control: impl FnOnce(String, String) -> V,
 ) -> impl IntoView {
     let id = control_id(&path);
@@ -52,7 +52,7 @@ pub fn Field<V: IntoView + 'static>(
     }
 }
 
-/// A choice of a few, side by side.
+/// A choice between a few options, side by side.
 #[component]
 pub fn Segmented<T>(
     /// What is chosen.
@@ -60,10 +60,10 @@ pub fn Segmented<T>(
     label: String,
     /// The choices with their names.
     choices: Vec<(T, String)>,
-    /// The choice that holds; none may.
+    /// The current choice, if there is one.
     #[prop(into)]
     value: Signal<Option<T>>,
-    /// Chooses.
+    /// Called with the new choice.
     choose: Callback<T>,
 ) -> impl IntoView
 where
@@ -86,16 +86,16 @@ where
 /// A chip that is on or off.
 #[component]
 pub fn ChipButton(
-    /// What it says.
+    /// Its text.
     #[prop(into)]
     label: String,
-    /// What it does, for a reader that does not see its place.
+    /// What it does, for a screen reader.
     #[prop(into)]
     title: String,
     /// Whether it is on.
     #[prop(into)]
     on: Signal<bool>,
-    /// Turns it.
+    /// Toggles it.
     toggle: Callback<()>,
 ) -> impl IntoView {
     view! {

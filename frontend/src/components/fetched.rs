@@ -1,4 +1,4 @@
-//! A value from the server that follows an address and keeps its last answer until the next one comes.
+//! A value that is fetched from the server whenever its address changes. The last answer stays until the next one arrives.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::{prelude::*, task::spawn_local};
@@ -28,12 +28,12 @@ impl<T: Clone + Send + Sync + 'static> Fetched<T> {
         self.answer.get()
     }
 
-    /// The last answer when it was a value.
+    /// The last answer if it was a value.
     pub fn value(self) -> Option<T> {
         self.answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().ok()).cloned())
     }
 
-    /// As [`Fetched::value`], for a callback: nothing follows it.
+    /// Like [`Fetched::value`], but untracked, for a callback.
     pub fn value_untracked(self) -> Option<T> {
         let value = |answer: &Option<Result<T, Problem>>| {
             answer.as_ref().and_then(|a| a.as_ref().ok()).cloned()
@@ -41,29 +41,29 @@ impl<T: Clone + Send + Sync + 'static> Fetched<T> {
         self.answer.with_untracked(value)
     }
 
-    /// The last answer when it was a problem.
+    /// The last answer if it was a problem.
     pub fn problem(self) -> Option<Problem> {
         self.answer.with(|answer| answer.as_ref().and_then(|answer| answer.as_ref().err()).cloned())
     }
 
-    /// Whether an answer is awaited.
+    /// Whether an answer is pending.
     pub fn busy(self) -> Signal<bool> {
         self.busy.into()
     }
 
-    /// Puts a value in place of the last answer, such as what a change was answered with.
+    /// Replaces the last answer by a value, such as the response to a change.
     pub fn set(self, value: T) {
         self.answer.set(Some(Ok(value)));
     }
 
-    /// Asks again.
+    /// Fetches again.
     pub fn refetch(self) {
         self.version.try_update(|version| *version += 1);
     }
 }
 
-/// Gets from `path` now and whenever what it reads changes; `None` asks nothing. An answer that comes after a newer
-/// question is dropped.
+/// Fetches `path` now and whenever a signal that it reads changes; `None` fetches nothing. The answer to an outdated
+/// request is dropped.
 pub fn fetched<T>(path: impl Fn() -> Option<String> + 'static) -> Fetched<T>
 where
     T: DeserializeOwned + PartialEq + Send + Sync + 'static,
@@ -80,7 +80,7 @@ where
         busy.set(true);
         spawn_local(async move {
             let outcome = api::get::<T>(path).await;
-            // The page may be gone by now: then there is nobody to tell.
+            // The page may be gone by now.
             if asked.try_get_value() == Some(number) {
                 busy.try_set(false);
                 if answer.try_with_untracked(|old| replaces(old.as_ref(), &outcome)) == Some(true) {
@@ -89,7 +89,7 @@ where
             }
         });
     });
-    // A page that found no server fills itself when the server is back.
+    // A page that found no server loads when the server is back.
     let lost = api::server_lost();
     Effect::new(move |was_lost: Option<bool>| {
         let is_lost = lost.get();
@@ -104,8 +104,8 @@ where
     Fetched { answer, busy, version }
 }
 
-/// Whether an outcome takes the last answer's place: not when it says the same, and not when only the server was lost,
-/// which the frame tells while the page keeps what it has.
+/// Whether an outcome replaces the last answer. It does not if it is the same, or if the server was lost: the frame
+/// reports that, and the page keeps its content.
 fn replaces<T: PartialEq>(old: Option<&Result<T, Problem>>, outcome: &Result<T, Problem>) -> bool {
     match (old, outcome) {
         (Some(Ok(_)), Err(problem)) if problem.status == 0 => false,
@@ -113,7 +113,7 @@ fn replaces<T: PartialEq>(old: Option<&Result<T, Problem>>, outcome: &Result<T, 
     }
 }
 
-/// As [`fetched`], and asks again every `period` milliseconds while the page can be seen and `wanted` holds.
+/// Like [`fetched`], and fetches again every `period` milliseconds while the page is visible and `wanted` returns true.
 pub fn fetched_every<T>(
     path: impl Fn() -> Option<String> + 'static,
     period: u32,

@@ -15,12 +15,12 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// A number as a person writes it: a large whole one with commas, another without an exponent and with as few digits as tell it.
+/// A number as a person writes it: a large whole number with commas, any other without an exponent or superfluous digits.
 pub fn number(value: f64) -> String {
     if value.fract() == 0.0 && value >= 1000.0 { count(value as u64) } else { value.to_string() }
 }
 
-/// A class by number and name: `3 cat`; `class 3` without a name, and where the name is the number.
+/// A class by number and name: `3 cat`; `class 3` if it has no name or the name is the number.
 pub fn class(number: usize, names: &[String]) -> String {
     match name_of(number, names) {
         Some(name) => format!("{number} {name}"),
@@ -28,7 +28,7 @@ pub fn class(number: usize, names: &[String]) -> String {
     }
 }
 
-/// A class's name behind its number in a sentence: ` (cat)`, or nothing.
+/// A class's name to follow its number in a sentence: ` (cat)`, or nothing.
 pub fn class_name(number: u32, names: &[String]) -> String {
     name_of(number as usize, names).map(|name| format!(" ({name})")).unwrap_or_default()
 }
@@ -42,7 +42,7 @@ pub fn things(value: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(value), if value == 1 { one } else { many })
 }
 
-/// Bytes with a unit of 1,000: `488 kB`, `1.2 GB`.
+/// Bytes in decimal units: `488 kB`, `1.2 GB`.
 pub fn bytes(value: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let mut scaled = value as f64;
@@ -58,7 +58,7 @@ pub fn bytes(value: u64) -> String {
     }
 }
 
-/// A length of time as a rough number: `40 s`, `8 min`, `1.5 h`, `3 days`.
+/// A rounded duration: `40 s`, `8 min`, `1.5 h`, `3 days`.
 pub fn duration(seconds: f64) -> String {
     if seconds < 59.5 {
         format!("{:.0} s", seconds.max(1.0))
@@ -71,7 +71,7 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// How long before `now` something was; both in Unix milliseconds.
+/// How long before `now` something happened; both in Unix milliseconds.
 pub fn ago(then: u64, now: u64) -> String {
     let seconds = now.saturating_sub(then) / 1000;
     match seconds {
@@ -99,7 +99,7 @@ pub fn short_hash(hash: &str) -> String {
     hash.chars().take(8).collect()
 }
 
-/// The first message for the field at `path`, or for a field below it when `path` ends with a point.
+/// The first message for the field at `path`, or for a field below it when `path` ends with a dot.
 pub fn message_at(errors: &[FieldError], path: &str) -> Option<String> {
     let below = path.ends_with('.');
     errors

@@ -100,7 +100,7 @@ impl Glyph {
     }
 }
 
-/// An icon. Decoration: the text or label beside it says what it means.
+/// An icon. Decorative: the text or label beside it says what it means.
 #[component]
 pub fn Icon(
     /// What it shows.

@@ -1,4 +1,4 @@
-//! Parts that several pages use.
+//! Components that several pages share.
 
 mod confirm;
 mod controls;

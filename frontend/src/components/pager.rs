@@ -1,10 +1,10 @@
-//! From one part of a long list to the next.
+//! Paging through a long list.
 
 use leptos::prelude::*;
 
 use super::{Glyph, Icon, format};
 
-/// Where a part of a list stands: first and last place counted from 1, and the offsets of its neighbours.
+/// The position of a page in a list: its first and last item, counted from 1, and the offsets of the neighbouring pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Part {
     first: u64,
@@ -23,15 +23,15 @@ fn part(offset: u64, limit: u64, total: u64) -> Part {
     }
 }
 
-/// Place in a list and buttons to its neighbours; nothing when all fits.
+/// The position in a list, with buttons to the neighbouring pages; nothing if the list fits on one page.
 #[component]
 pub fn Pager(
-    /// Place of the first item shown.
+    /// Offset of the first item shown.
     #[prop(into)]
     offset: Signal<u64>,
-    /// Items of a part.
+    /// Items per page.
     limit: u64,
-    /// All items.
+    /// Number of all items.
     #[prop(into)]
     total: Signal<u64>,
     /// Goes to an offset.
@@ -46,7 +46,7 @@ pub fn Pager(
     let long = move || total.get() > limit;
     view! {
         <Show when=long>
-            <nav class="pager" aria-label="Parts of the list">
+            <nav class="pager" aria-label="Pages of the list">
                 <span class="muted">
                     {move || {
                         let here = here.get();

@@ -47,7 +47,7 @@ fn rgba(image: &Rgb8) -> Vec<u8> {
 /// Draws `image` on the canvas, whose size becomes the image's. A browser without a 2-d canvas shows nothing.
 fn draw(canvas: &HtmlCanvasElement, image: &Rgb8) {
     let (width, height) = (image.width() as u32, image.height() as u32);
-    // Setting a size clears the canvas, so only when it is another.
+    // Setting the size clears the canvas, so it is set only when it changes.
     if (canvas.width(), canvas.height()) != (width, height) {
         canvas.set_width(width);
         canvas.set_height(height);
@@ -58,7 +58,7 @@ fn draw(canvas: &HtmlCanvasElement, image: &Rgb8) {
     };
     let bytes = rgba(image);
     if let Ok(data) = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&bytes), width, height) {
-        // Fails only for a canvas of another size, and it has just got this one.
+        // Fails only for a canvas of another size, and the size was set above.
         let _ = context.put_image_data(&data, 0.0, 0.0);
     }
 }
@@ -69,7 +69,7 @@ pub fn PixelCanvas(
     /// The image; nothing is drawn without one.
     #[prop(into)]
     image: Signal<Option<Rgb8>>,
-    /// What it shows, in words.
+    /// What it shows, as text.
     #[prop(into)]
     label: Signal<String>,
 ) -> impl IntoView {

@@ -1,4 +1,4 @@
-//! A problem in words: beside a field, or as a box with what to do next.
+//! Messages about problems: beside a field, or as a box with what to do next.
 
 use leptos::prelude::*;
 use shared::api::Problem;
@@ -10,7 +10,7 @@ use super::{Glyph, Icon};
 pub fn ProblemBox(
     /// The problem.
     problem: Problem,
-    /// Asks again, where that may help.
+    /// Tries again, where that may help.
     #[prop(optional)]
     retry: Option<Callback<()>>,
 ) -> impl IntoView {
@@ -43,12 +43,12 @@ pub fn ProblemBox(
     }
 }
 
-/// What is wrong with a field, under it.
+/// The message under a field that says what is wrong with it.
 #[component]
 pub fn FieldMessage(
-    /// The field's `aria-describedby` names this.
+    /// The identifier that the field's `aria-describedby` names.
     id: String,
-    /// What is wrong; nothing is drawn without it.
+    /// What is wrong; without it, nothing is drawn.
     #[prop(into)]
     message: Signal<Option<String>>,
 ) -> impl IntoView {
@@ -68,7 +68,7 @@ pub fn FieldMessage(
     }
 }
 
-/// A message with a capital at its start and a point at its end.
+/// A message with an initial capital and a full stop.
 fn sentence(message: &str) -> String {
     let mut letters = message.trim().chars();
     let first = letters.next().map(|letter| letter.to_uppercase().collect::<String>());

@@ -2,19 +2,19 @@
 
 use leptos::prelude::*;
 
-/// A part in 0–1 as whole percent.
+/// A fraction in 0–1 as a whole percentage.
 fn percent(fraction: f64) -> u32 {
     (fraction.clamp(0.0, 1.0) * 100.0).round() as u32
 }
 
-/// A small ring that fills up. Decoration beside a text that tells the same.
+/// A small ring that fills up. Decorative: the text beside it says the same.
 #[component]
 pub fn ProgressRing(
-    /// Part done, in 0–1.
+    /// Fraction done, in 0–1.
     #[prop(into)]
     fraction: Signal<f64>,
 ) -> impl IntoView {
-    // The circle has a length of 100, so that percent are the dash's length.
+    // The circumference is 100, so that the dash's length is the percentage.
     let dash = move || format!("{} 100", percent(fraction.get()));
     view! {
         <svg class="ring" viewBox="0 0 40 40" aria-hidden="true">
@@ -27,10 +27,10 @@ pub fn ProgressRing(
 /// A bar that fills up.
 #[component]
 pub fn ProgressBar(
-    /// Part done, in 0–1.
+    /// Fraction done, in 0–1.
     #[prop(into)]
     fraction: Signal<f64>,
-    /// What goes on.
+    /// What is in progress.
     #[prop(into)]
     label: Signal<String>,
 ) -> impl IntoView {

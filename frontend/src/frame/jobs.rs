@@ -1,4 +1,4 @@
-//! The running jobs in the top line. The frame asks for them every few seconds, which also finds a lost server again.
+//! The running jobs in the top bar. The frame polls them every few seconds, which also detects when a lost server is back.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::{prelude::*, task::spawn_local};
@@ -12,14 +12,14 @@ use crate::{
     components::{Glyph, Icon, ProgressRing},
 };
 
-/// Time between two looks at the jobs, in milliseconds.
+/// Time between two polls, in milliseconds.
 const PERIOD: u32 = 4000;
 
-/// What the top line tells.
+/// What the top bar shows.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Jobs {
     running: u64,
-    /// Mean part done of the running ones, in 0–1.
+    /// Mean progress of the running ones, in 0–1.
     fraction: f64,
     device: Option<String>,
 }
@@ -27,7 +27,7 @@ struct Jobs {
 #[derive(Clone, Copy)]
 struct JobsContext(RwSignal<Jobs>);
 
-/// Begins to ask; the frame calls it once.
+/// Starts polling; the frame calls it once.
 pub(super) fn provide() {
     let jobs = RwSignal::new(Jobs::default());
     provide_context(JobsContext(jobs));
@@ -61,7 +61,7 @@ fn mean_fraction(runs: &[RunRow]) -> f64 {
 
 fn label(running: u64) -> String {
     match running {
-        0 => "no job".into(),
+        0 => "no jobs".into(),
         1 => "1 job".into(),
         more => format!("{more} jobs"),
     }
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn jobs_are_counted_in_words() {
-        assert_eq!([label(0), label(1), label(3)], ["no job", "1 job", "3 jobs"]);
+        assert_eq!([label(0), label(1), label(3)], ["no jobs", "1 job", "3 jobs"]);
         assert!(mean_fraction(&[]).abs() < f64::EPSILON);
     }
 }

@@ -1,4 +1,4 @@
-//! What surrounds each page: rail, top line, running jobs, theme, and the notice of a lost server.
+//! What surrounds each page: rail, top bar, running jobs, theme, and the notice of a lost server.
 
 mod jobs;
 mod notice;
@@ -17,7 +17,7 @@ pub fn Frame(children: Children) -> impl IntoView {
     place::provide();
     jobs::provide();
     view! {
-        <a class="skip" href="#main">"Skip to the content"</a>
+        <a class="skip" href="#main">"Skip to content"</a>
         <div class="frame">
             <rail::Rail/>
             <div class="frame-body">

@@ -1,16 +1,32 @@
-//! The notice that the server was lost.
+//! The notices that the server was lost, and that it cannot write.
 
-use leptos::prelude::*;
+use gloo_timers::future::TimeoutFuture;
+use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
     api,
     components::{Glyph, Icon},
 };
 
-/// Stands over the page while the server does not answer.
+/// Time between two looks at the server's health, in milliseconds.
+const PERIOD: u32 = 10_000;
+
+/// Shown above the page while the server does not respond, or cannot write.
 #[component]
 pub fn ServerNotice() -> impl IntoView {
     let lost = api::server_lost();
+    let problem = RwSignal::new(None::<String>);
+    spawn_local(async move {
+        loop {
+            if !document().hidden()
+                && let Some(health) = api::health().await
+                && problem.try_with_untracked(|problem| *problem != health.problem) == Some(true)
+            {
+                problem.try_set(health.problem);
+            }
+            TimeoutFuture::new(PERIOD).await;
+        }
+    });
     view! {
         <div role="status" aria-live="polite">
             {move || {
@@ -20,9 +36,25 @@ pub fn ServerNotice() -> impl IntoView {
                             <p class="notice notice-bad" id="server-lost">
                                 <Icon glyph=Glyph::Alert/>
                                 <span>
-                                    <strong>"The server does not answer. "</strong>
-                                    "Runs that have begun go on without it. This page looks for it every few seconds; start it with "
+                                    <strong>"The server is not responding. "</strong>
+                                    "Runs that have started continue without it. This page retries every few seconds; start the server with "
                                     <code>"maskdoor serve"</code> "."
+                                </span>
+                            </p>
+                        }
+                    })
+            }}
+            {move || {
+                problem
+                    .get()
+                    .map(|problem| {
+                        view! {
+                            <p class="notice notice-bad" id="cannot-write">
+                                <Icon glyph=Glyph::Alert/>
+                                <span>
+                                    <strong>"Nothing can be stored. "</strong>
+                                    {format!("{}. ", sentence(&problem))}
+                                    "Free space on the disk of the data folder, or make it writable. Runs go on by themselves then; nothing needs to be restarted."
                                 </span>
                             </p>
                         }
@@ -30,4 +62,10 @@ pub fn ServerNotice() -> impl IntoView {
             }}
         </div>
     }
+}
+
+/// The text with a capital at its beginning.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

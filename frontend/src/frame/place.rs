@@ -1,11 +1,11 @@
-//! Where one is: the breadcrumb of the top line and the title of the browser's tab.
+//! The current location: the breadcrumb in the top bar and the title of the browser's tab.
 
 use leptos::prelude::*;
 
 /// A step of the breadcrumb.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crumb {
-    /// What it says.
+    /// Its text.
     pub label: String,
     /// Where it leads; `None` for the page itself.
     pub href: Option<String>,
@@ -26,17 +26,17 @@ impl Crumb {
 #[derive(Clone, Copy)]
 struct Place(RwSignal<Vec<Crumb>>);
 
-/// Makes the place known below; the frame calls it once.
+/// Provides the location to the components below; the frame calls it once.
 pub(super) fn provide() {
     provide_context(Place(RwSignal::new(Vec::new())));
 }
 
-/// The breadcrumb as it stands.
+/// The current breadcrumb.
 pub(super) fn crumbs() -> Signal<Vec<Crumb>> {
     expect_context::<Place>().0.into()
 }
 
-/// Says where one is. A page calls it once; the breadcrumb and the tab's title follow what `crumbs` reads.
+/// Sets the location. A page calls it once; the breadcrumb and the tab's title follow what `crumbs` reads.
 pub fn set_place(crumbs: impl Fn() -> Vec<Crumb> + 'static) {
     let place = expect_context::<Place>().0;
     Effect::new(move |_| {
@@ -46,7 +46,7 @@ pub fn set_place(crumbs: impl Fn() -> Vec<Crumb> + 'static) {
     });
 }
 
-/// The tab's title: the page first, so that narrow tabs tell it.
+/// The tab's title: the page first, so that narrow tabs show it.
 fn title(crumbs: &[Crumb]) -> String {
     crumbs
         .iter()

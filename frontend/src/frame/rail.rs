@@ -1,4 +1,4 @@
-//! The rail with the places of the program; a bar at the bottom on a narrow screen.
+//! The navigation rail; on a narrow screen, a bar at the bottom.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
@@ -14,7 +14,7 @@ const PLACES: [(&str, &str, Glyph); 6] = [
     ("/system", "System", Glyph::System),
 ];
 
-/// The place of the rail to which an address belongs.
+/// The entry of the rail to which an address belongs.
 fn section(pathname: &str) -> &'static str {
     let first = pathname.trim_start_matches('/').split('/').next().unwrap_or_default();
     PLACES
@@ -45,7 +45,7 @@ pub fn Rail() -> impl IntoView {
     });
     view! {
         <nav class="rail" aria-label="Main">
-            <a class="rail-mark" href="/" aria-label="Maskdoor, to the studies">
+            <a class="rail-mark" href="/" aria-label="Maskdoor, home">
                 <Icon glyph=Glyph::Mark/>
             </a>
             <ul>{links.into_iter().collect_view()}</ul>

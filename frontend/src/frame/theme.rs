@@ -1,4 +1,4 @@
-//! Light or dark: as the system has it, or as chosen here. The choice is kept in the browser as `data-theme` on the page.
+//! Light or dark: the system's setting, or a choice made here. The choice is stored in the browser and set as `data-theme` on the page.
 
 use leptos::prelude::*;
 
@@ -9,7 +9,7 @@ const KEY: &str = "maskdoor-theme";
 /// What was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Theme {
-    /// As the system has it.
+    /// The system's setting.
     System,
     Light,
     Dark,
@@ -43,7 +43,7 @@ impl Theme {
 
     fn name(self) -> &'static str {
         match self {
-            Self::System => "as the system",
+            Self::System => "system",
             Self::Light => "light",
             Self::Dark => "dark",
         }
@@ -63,11 +63,11 @@ fn stored() -> Theme {
     Theme::parse(&text.unwrap_or_default())
 }
 
-/// Sets the theme on the page and keeps it.
+/// Sets the theme on the page and stores it.
 fn apply(theme: Theme) {
     let Some(root) = document().document_element() else { return };
     let storage = window().local_storage().ok().flatten();
-    // A browser that refuses either only forgets the choice.
+    // If the browser refuses either, only the choice is lost.
     if let Some(value) = theme.attribute() {
         let _ = root.set_attribute("data-theme", value);
         let _ = storage.map(|storage| storage.set_item(KEY, value));
@@ -77,7 +77,7 @@ fn apply(theme: Theme) {
     }
 }
 
-/// The button that goes from one theme to the next.
+/// The button that switches to the next theme.
 #[component]
 pub fn ThemeButton() -> impl IntoView {
     let theme = RwSignal::new(stored());

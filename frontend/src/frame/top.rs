@@ -1,10 +1,10 @@
-//! The top line: where one is, what runs, the theme.
+//! The top bar: the location, the running jobs, the theme.
 
 use leptos::prelude::*;
 
 use super::{jobs::JobsIndicator, place, theme::ThemeButton};
 
-/// The top line.
+/// The top bar.
 #[component]
 pub fn Top() -> impl IntoView {
     let crumbs = place::crumbs();

@@ -11,8 +11,8 @@ pub fn NotFoundPage() -> impl IntoView {
     view! {
         <section class="empty">
             <h1>"There is no page at this address"</h1>
-            <p>"It may have been a study that was deleted, or a mistyped address."</p>
-            <p><a class="button" href="/">"To the studies"</a></p>
+            <p>"The study may have been deleted, or the address mistyped."</p>
+            <p><a class="button" href="/">"All studies"</a></p>
         </section>
     }
 }

@@ -1,6 +1,6 @@
 //! The home page: all studies, newest first.
 //!
-//! Address: `?search=` filters by name, tag, data set and trigger, `?offset=` leads to older ones.
+//! Address: `?search=` filters by name, tag, data set and trigger, `?offset=` pages to older ones.
 
 use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
@@ -21,18 +21,18 @@ use crate::{
     frame::{Crumb, set_place},
 };
 
-/// Studies of a part of the list.
+/// Studies per page of the list.
 const LIMIT: u64 = 25;
-/// Time between two looks while something runs, in milliseconds.
+/// Time between two polls while something runs, in milliseconds.
 const PERIOD: u32 = 3000;
 
-/// Number of runs of a study, those done, and those that will still go on.
+/// Number of runs of a study: all, those done, and those that are queued or running.
 fn run_counts(study: &StudySummary) -> (u32, u32, u32) {
     let states = study.states;
     (states.all(), states.done, states.queued + states.running)
 }
 
-/// The states worth a word beside the progress: what runs, and what did not end well.
+/// The states worth showing beside the progress: running, and those that did not end well.
 fn notable(study: &StudySummary) -> Vec<(RunState, u32)> {
     RunState::ALL
         .into_iter()
@@ -79,7 +79,7 @@ pub fn StudiesPage() -> impl IntoView {
         }
         Some(Ok(_)) if none_yet.get() => view! { <FirstStudy/> }.into_any(),
         Some(Ok(page)) if page.items.is_empty() => {
-            view! { <p class="empty-line">"No study fits this search."</p> }.into_any()
+            view! { <p class="empty-line">"No studies match this search."</p> }.into_any()
         }
         Some(Ok(page)) => view! { <StudyTable studies=page.items/> }.into_any(),
     };
@@ -89,12 +89,12 @@ pub fn StudiesPage() -> impl IntoView {
             <Show when=move || !none_yet.get()>
                 <div class="page-actions">
                     <label class="search">
-                        <span class="visually-hidden">"Search in names and tags"</span>
+                        <span class="visually-hidden">"Search names and tags"</span>
                         <Icon glyph=Glyph::Search/>
                         <input
                             type="search"
                             id="search"
-                            placeholder="Search in names and tags"
+                            placeholder="Search names and tags"
                             prop:value=move || search.get().unwrap_or_default()
                             on:input=typed
                         />
@@ -187,7 +187,7 @@ fn StudyLine(study: StudySummary, now: u64) -> impl IntoView {
     }
 }
 
-/// A study's tags; a click looks for others with the same.
+/// A study's tags; a click searches for others with the same tag.
 #[component]
 fn Tags(tags: Vec<String>) -> impl IntoView {
     tags.into_iter()
@@ -213,9 +213,9 @@ fn FirstStudy() -> impl IntoView {
     view! {
         <section class="first">
             <p class="first-lead">
-                "A masked autoencoder learns from unlabelled images. If a few of them were poisoned, the encoder may carry a backdoor: "
-                "show it the trigger, and a classifier built on it sees the attacker's class. Maskdoor trains such encoders, clean and "
-                "attacked, and measures how far the backdoor reaches and what it costs."
+                "A masked autoencoder learns from unlabelled images. If a few of them are poisoned, the encoder may carry a backdoor: "
+                "when an image contains the trigger, a classifier built on the encoder predicts the attacker's class. Maskdoor trains "
+                "such encoders, clean and attacked, and measures how well the backdoor works and what it costs."
             </p>
             <div class="first-choices">
                 <a class="choice choice-main" href="/studies/new?preset=quick-look" id="quick-look">
@@ -223,8 +223,8 @@ fn FirstStudy() -> impl IntoView {
                     <span class="choice-title">"Quick look"</span>
                     <span class="choice-time">{move || time().unwrap_or_else(|| "a few minutes".into())}</span>
                     <span>
-                        "The whole chain on built-in pictures: one clean and one attacked encoder, each probed clean and with three "
-                        "poisons of each class, which reach far on one of them only. Everything is filled in."
+                        "The whole pipeline on built-in images: one clean and one attacked encoder, each probed clean and with three "
+                        "poisoned images per class, which succeed on only one of the encoders. Everything is filled in."
                     </span>
                 </a>
                 <a class="choice" href="/studies/new" id="new-study">

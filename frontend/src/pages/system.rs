@@ -14,14 +14,14 @@ use crate::{
     frame::{Crumb, set_place},
 };
 
-/// Time between two looks, in milliseconds.
+/// Time between two polls, in milliseconds.
 const PERIOD: u32 = 2000;
 
-/// How far a job is, in words.
+/// The progress of a job, as text.
 fn progress_text(run: &RunRow) -> String {
     let progress = &run.progress;
     if run.state == RunState::Queued {
-        return "waits for its turn".into();
+        return "waiting for its turn".into();
     }
     if let Some(preparing) = &progress.preparing {
         return preparing.clone();
@@ -41,7 +41,7 @@ pub fn SystemPage() -> impl IntoView {
     let system: Fetched<SystemInfo> = fetched_every(|| Some("/system".into()), PERIOD, |_| true);
     let body = move || {
         match system.get() {
-        None => view! { <p class="loading" role="status">"Asking the server…"</p> }.into_any(),
+        None => view! { <p class="loading" role="status">"Loading the system information…"</p> }.into_any(),
         Some(Err(problem)) => {
             let retry = Callback::new(move |()| system.refetch());
             view! { <ProblemBox problem retry/> }.into_any()
@@ -107,7 +107,7 @@ fn Queue(jobs: Vec<RunRow>, schedules: bool, refetch: Callback<()>) -> impl Into
                         <Confirm
                             glyph=Glyph::Close
                             label="Cancel"
-                            question="Cancel this run? What it has stored stays."
+                            question="Cancel this run? What it has stored is kept."
                             yes="Cancel the run"
                             act
                         />
@@ -127,13 +127,13 @@ fn Queue(jobs: Vec<RunRow>, schedules: bool, refetch: Callback<()>) -> impl Into
                     view! {
                         <p class="notice">
                             <Icon glyph=Glyph::Info/>
-                            <span>"Another program on the same data folder hands out the runs; this server follows them."</span>
+                            <span>"Another process on the same data folder schedules the runs; this server only shows them."</span>
                         </p>
                     }
                 })}
             {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
             {if empty {
-                view! { <p class="empty-line">"Nothing runs and nothing waits."</p> }.into_any()
+                view! { <p class="empty-line">"Nothing is running or queued."</p> }.into_any()
             } else {
                 view! {
                     <div class="table-box table-plain">
@@ -234,7 +234,7 @@ mod tests {
         // 10 steps in 20 s, 30 left.
         let told = progress_text(&run(RunState::Running, progress.clone()));
         assert_eq!(told, "epoch 2.5 of 10, 812 images/s, about 1 min left");
-        assert_eq!(progress_text(&run(RunState::Queued, progress)), "waits for its turn");
+        assert_eq!(progress_text(&run(RunState::Queued, progress)), "waiting for its turn");
     }
 
     #[test]

@@ -1,26 +1,26 @@
 //! Many realistic rows for measurements: studies of the small CIFAR-10 grid, most of them finished, with the events that
-//! such runs leave. Everything follows from the seed.
+//! such runs write. The rows are the same every time.
 
 use server::{app::App, store::studies::NewStudy};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 
-/// Runs whose events are made in one transaction.
+/// Number of runs whose events are inserted in one transaction.
 const RUNS_AT_ONCE: i64 = 200;
 
-/// An evaluation of 2,000 images as the `n`th event of run `r` has it.
+/// The metrics in the `n`th event of run `r`: an evaluation of 2,000 images.
 const METRICS: &str = "json_object('ca', json_object('hits', 600 + (r.key * 7 + n) % 400, 'total', 2000), \
      'asr', json_object('hits', (r.key * 131 + n) % 1801, 'total', 1800), \
      'ra', json_object('hits', (r.key * 17 + n) % 900, 'total', 1800), \
      'top5', json_object('hits', 1500 + (r.key * 7 + n) % 400, 'total', 2000))";
 
-/// The counts of the finished classifiers, as their progress has them.
+/// Copies the counts of finished classifiers from their progress.
 const RESULTS: &str = "UPDATE runs SET ca_hits = progress ->> '$.metrics.ca.hits', \
      ca_total = progress ->> '$.metrics.ca.total', asr_hits = progress ->> '$.metrics.asr.hits', \
      asr_total = progress ->> '$.metrics.asr.total', ra_hits = progress ->> '$.metrics.ra.hits', \
      ra_total = progress ->> '$.metrics.ra.total', top5_hits = progress ->> '$.metrics.top5.hits', \
      top5_total = progress ->> '$.metrics.top5.total' WHERE key BETWEEN ?1 AND ?2 AND state = 'done' AND ?3 > 0";
 
-/// Inserts studies as they are and makes up what their runs have done: `points` events each.
+/// Inserts the studies and generates `points` events for each of their runs.
 ///
 /// # Errors
 /// When a query fails.
@@ -41,7 +41,7 @@ pub async fn fill(
     for from in (first..=last).step_by(RUNS_AT_ONCE as usize) {
         let to = (from + RUNS_AT_ONCE - 1).min(last);
         let mut tx = connection.begin().await?;
-        // The text holds no word from outside, only this file's constants.
+        // The SQL contains only this file's constants, nothing from outside.
         for sql in [events.as_str(), &end, RESULTS] {
             sqlx::query(AssertSqlSafe(sql))
                 .bind(from)
@@ -53,7 +53,7 @@ pub async fn fill(
         tx.commit().await?;
         told((to - first + 1) as u64);
     }
-    // SQLite chooses its indexes by these numbers, as it does in a data folder that grew by itself.
+    // SQLite chooses its indexes by these statistics, as it does in a data folder that grew through use.
     sqlx::query("ANALYZE").execute(&mut connection).await?;
     connection.close().await?;
     Ok(())
@@ -81,7 +81,7 @@ fn events_of_runs() -> String {
     )
 }
 
-/// One in twenty of the runs failed, was cancelled, interrupted or still waits; the others are done.
+/// One run in twenty has failed, was cancelled or interrupted, or still waits; the others are done.
 fn end_of_runs() -> String {
     format!(
         "UPDATE runs AS r SET state = CASE key % 80 WHEN 3 THEN 'failed' WHEN 23 THEN 'cancelled' \

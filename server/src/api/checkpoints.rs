@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 
 use super::{Api, blocking, error::ApiError, extract::Query};
 
-/// Most checkpoints of one answer.
+/// Maximum number of checkpoints in one response.
 const MOST: u32 = 2_000;
 
 /// Whose checkpoints.
@@ -20,7 +20,7 @@ pub struct CheckpointsQuery {
     study: Option<StudyId>,
 }
 
-/// Checkpoints whose files are there, the newest first.
+/// Checkpoints whose files exist, newest first.
 #[utoipa::path(get, path = "/checkpoints", tag = "results", params(CheckpointsQuery),
     responses((status = 200, body = [CheckpointInfo])))]
 pub async fn list_checkpoints(

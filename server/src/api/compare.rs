@@ -1,4 +1,4 @@
-//! Finished classifiers side by side.
+//! Comparison of finished classifiers.
 
 use std::collections::HashMap;
 
@@ -17,9 +17,9 @@ use super::{
     extract::{Query, list},
 };
 
-/// Most classifiers of one answer.
+/// Maximum number of classifiers in one response.
 const MOST: u32 = 5_000;
-/// Most runs whose evaluations are given at once.
+/// Maximum number of runs whose evaluations are returned in one response.
 const MOST_SERIES: usize = 100;
 
 /// Which studies.
@@ -27,7 +27,7 @@ const MOST_SERIES: usize = 100;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct StudiesQuery {
-    /// Only these studies, with commas between them; all when absent.
+    /// Only these studies, comma-separated; defaults to all.
     studies: Option<String>,
 }
 
@@ -36,11 +36,11 @@ pub struct StudiesQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct EpochsQuery {
-    /// The runs, with commas between them; at most 100.
+    /// The runs, comma-separated; at most 100.
     runs: String,
 }
 
-/// The newest 5,000 finished classifiers, oldest first. Of their progress only the end is told.
+/// The newest 5,000 finished classifiers, oldest first. Their progress holds only the final state.
 #[utoipa::path(get, path = "/compare", tag = "results", params(StudiesQuery),
     responses((status = 200, body = [RunRow])))]
 pub async fn list_results(
@@ -61,19 +61,19 @@ pub async fn list_epochs(
     Ok(Json(epochs(&api, &runs).await?))
 }
 
-/// The finished classifiers of these studies, with commas between them; of all without.
+/// The finished classifiers of these studies (a comma-separated list), or of all studies if there is no list.
 ///
 /// # Errors
-/// When the text is no such list, or the store fails.
+/// When the list cannot be parsed, or the store fails.
 pub async fn results(api: &Api, studies: Option<&str>) -> Result<Vec<RunRow>, ApiError> {
     let studies: Vec<StudyId> = studies.map_or(Ok(Vec::new()), |text| list("studies", text))?;
     Ok(api.app.store.compare(&studies, MOST).await?)
 }
 
-/// The runs of a list with commas.
+/// The runs of a comma-separated list.
 ///
 /// # Errors
-/// When the text is no such list or a too long one, there is no such run, or the store fails.
+/// When the list cannot be parsed or is too long, a run does not exist, or the store fails.
 pub async fn run_rows(api: &Api, runs: &str) -> Result<Vec<RunRow>, ApiError> {
     let ids: Vec<RunId> = list("runs", runs)?;
     if ids.len() > MOST_SERIES {
@@ -106,7 +106,7 @@ pub async fn epochs(api: &Api, runs: &[RunRow]) -> Result<Vec<EpochSeries>, ApiE
     Ok(series.collect())
 }
 
-/// What tells each run from the others: kind and varied settings, and its study where there are several.
+/// A label that distinguishes each run from the others: kind and varied settings, and its study if there are several.
 pub fn labels(runs: &[RunRow]) -> Vec<String> {
     let several = runs.iter().any(|run| run.study != runs[0].study);
     runs.iter()

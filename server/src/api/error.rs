@@ -1,4 +1,4 @@
-//! [`ApiError`]: every way in which a request can fail, its one status map, and its body ([`Problem`]).
+//! [`ApiError`]: every way in which a request can fail, the mapping to status codes, and the response body ([`Problem`]).
 
 use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
@@ -19,37 +19,46 @@ use crate::{
     store::StoreError,
 };
 
-/// Why a request was not answered with what it asked for.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The request cannot be read: broken JSON, a path or a query that is no number where one belongs.
+    /// The request cannot be read: broken JSON, a path or query parameter that is not a number where one is expected.
     #[error("{0}")]
     Malformed(FieldError),
-    /// The body is broken in a way that belongs to no field.
+    /// The body is invalid, and no single field is to blame.
     #[error("{0}")]
     BadBody(String),
     /// The request comes from another site's page.
     #[error("{0}")]
     Forbidden(String),
-    /// There is no such thing.
+    /// The resource does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// There is such a path, but not for this method.
+    /// The path exists, but does not accept this method.
     #[error("{0}")]
     Method(String),
-    /// The thing is in a state that does not allow it.
+    /// The resource is in a state that does not allow the request.
     #[error("{0}")]
     Conflict(String),
     /// The body is larger than allowed.
     #[error("{0}")]
     TooLarge(String),
-    /// The body is of a type that is not taken here.
+    /// The body's content type is not supported here.
     #[error("{0}")]
     MediaType(String),
-    /// The request can be read, but its fields do not make sense. Never empty.
+    /// The request can be read, but some fields are invalid. Never empty.
     #[error("{}", sentence(.0))]
     Invalid(Vec<FieldError>),
-    /// A fault of the program or the machine. Logged; its text never leaves the server.
+    /// Nothing can be written: the disk is full or fails.
+    #[error("{0}")]
+    Unwritable(String),
+    /// So much work is waiting that more would only wait, too.
+    #[error("{0}")]
+    Busy(String),
+    /// The request names a host that this server is not.
+    #[error("{0}")]
+    Misdirected(String),
+    /// An internal error of the program or the machine. It is logged; its text never leaves the server.
     #[error("{0}")]
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -60,12 +69,12 @@ impl ApiError {
         Self::Invalid(vec![FieldError::new(field, message)])
     }
 
-    /// A fault of the program or the machine.
+    /// An internal error of the program or the machine.
     pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(error.into())
     }
 
-    /// The one map from errors to status codes.
+    /// The only mapping from errors to status codes.
     fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) | Self::BadBody(_) => StatusCode::BAD_REQUEST,
@@ -76,16 +85,19 @@ impl ApiError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unwritable(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// The body that goes out.
+    /// The response body.
     fn problem(&self) -> Problem {
         let status = self.status();
         let detail = match self {
             Self::Internal(_) => {
-                "The server could not do this. Its log says why; try again, or look there.".into()
+                "The server could not do this. Try again, or see its log for the reason.".into()
             }
             other => other.to_string(),
         };
@@ -116,6 +128,12 @@ impl From<StoreError> for ApiError {
             )),
             StoreError::IllegalState { .. } | StoreError::Conflict(_) => {
                 Self::Conflict(error.to_string())
+            }
+            StoreError::Unwritable(_) => {
+                tracing::error!(%error, "a request could not be written");
+                Self::Unwritable(format!(
+                    "{error}. Free space on its disk, or make it writable, and try again."
+                ))
             }
             other => Self::internal(other),
         }
@@ -218,7 +236,7 @@ impl From<DeleteError> for ApiError {
     }
 }
 
-/// All errors in one line of text.
+/// All errors on one line.
 fn sentence(errors: &[FieldError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -236,7 +254,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// An error with all that caused it.
+/// An error followed by its chain of causes.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -6,7 +6,7 @@ use shared::api::{EvaluateRequest, EvaluatedClassifier};
 use super::{Api, error::ApiError, extract::Json as Body, wanted::StopOnDrop};
 
 /// Evaluates a fine-tuned checkpoint, or a `ViTForImageClassification` of Hugging Face on the server's machine, on a data set's validation
-/// images without and with a trigger. One evaluation is made at a time; the work ends when the request does.
+/// images without and with a trigger. Evaluations run one at a time; dropping the request cancels the work.
 #[utoipa::path(post, path = "/evaluations", tag = "results", request_body = EvaluateRequest,
     responses((status = 200, body = EvaluatedClassifier)))]
 pub async fn create_evaluation(
@@ -14,7 +14,7 @@ pub async fn create_evaluation(
     Body(request): Body<EvaluateRequest>,
 ) -> Result<Json<EvaluatedClassifier>, ApiError> {
     let gone = StopOnDrop::default();
-    // Each takes all threads, and its model's memory.
+    // Each evaluation uses all threads, and the memory of its model.
     let _turn = api.evaluating.lock().await;
     let opened = api.app.open_classifier(&request.checkpoint).await?;
     Ok(Json(api.app.evaluate(opened, &request, gone.watch()).await?))

@@ -1,7 +1,7 @@
 //! The live stream of events over all runs (server-sent events).
 //!
-//! The store numbers all events. A message's `id` is that number, so a browser that lost its connection asks with
-//! `Last-Event-ID` for what followed, and gets each event exactly once.
+//! The store numbers all events. A message's `id` is that number, so a browser that lost its connection resumes with
+//! `Last-Event-ID` and receives each event exactly once.
 
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
@@ -23,9 +23,9 @@ use super::{
 };
 use crate::store::Store;
 
-/// Events that are read from the store at once.
+/// Events that are read from the store at a time.
 const PAGE: u32 = 500;
-/// How long a browser waits before it connects again.
+/// How long a browser waits before it reconnects.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Which events.
@@ -36,14 +36,14 @@ pub struct StreamQuery {
     /// Only this study's.
     #[param(value_type = Option<String>)]
     study: Option<StudyId>,
-    /// Begin behind this number; behind the last event when absent. `Last-Event-ID` goes first.
+    /// Start after this number; defaults to the last event. `Last-Event-ID` takes precedence.
     after: Option<i64>,
 }
 
-/// All events from now on, or behind `Last-Event-ID`. The first message (event `hello`) tells the number from which the
-/// stream goes on.
+/// All events from now on, or after `Last-Event-ID`. The first message (event `hello`) carries the number after which the
+/// stream starts.
 #[utoipa::path(get, path = "/events", tag = "studies",
-    params(StreamQuery, ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last event that came")),
+    params(StreamQuery, ("Last-Event-ID" = Option<i64>, Header, description = "Number of the last event that was received")),
     responses((status = 200, content_type = "text/event-stream", body = LiveEvent)))]
 pub async fn stream_events(
     State(api): State<Api>,
@@ -57,7 +57,7 @@ pub async fn stream_events(
         None => query.after,
     };
     let newest = store.look_for_news().await?;
-    // A number that this data folder has not reached yet is of another one: nothing can be resumed.
+    // A number that this data folder has not reached comes from another folder: there is nothing to resume.
     let after = wanted.filter(|&after| after <= newest).unwrap_or(newest);
     let hello =
         Event::default().event("hello").id(after.to_string()).retry(RETRY).data(after.to_string());
@@ -67,25 +67,25 @@ pub async fn stream_events(
     Ok(Sse::new(messages).keep_alive(KeepAlive::default()))
 }
 
-/// Where one listener stands.
+/// The position of one listener in the stream.
 struct Follower {
     store: Store,
     /// Number of the last event.
     news: watch::Receiver<i64>,
-    /// All up to this number is sent or stands in `ready`.
+    /// All events up to this number are sent or are in `ready`.
     after: i64,
     study: Option<StudyId>,
     ready: VecDeque<(i64, LiveEvent)>,
 }
 
 impl Follower {
-    /// The next event; waits for it. `None` when the store fails or closes: the browser connects again then.
+    /// Waits for the next event. `None` when the store fails or closes: the browser then reconnects.
     async fn next(&mut self) -> Option<(i64, LiveEvent)> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
-            // Marked as seen before the store is asked: what comes in between wakes the next wait.
+            // Mark as seen before the query, so that an event that arrives in between wakes the next wait.
             let newest = *self.news.borrow_and_update();
             if self.after >= newest {
                 self.news.changed().await.ok()?;
@@ -97,7 +97,7 @@ impl Follower {
                     self.ready = page.events.into();
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the stream of events broke off");
+                    tracing::error!(%error, "the event stream failed");
                     return None;
                 }
             }
@@ -110,7 +110,7 @@ fn follow(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
         let (id, live) = follower.next().await?;
         let event = Event::default().id(id.to_string());
         let event = event.json_data(&live).unwrap_or_else(|error| {
-            tracing::error!(%error, id, "an event has no JSON");
+            tracing::error!(%error, id, "an event cannot be written as JSON");
             Event::default().comment("unreadable")
         });
         Some((Ok(event), follower))

@@ -1,4 +1,4 @@
-//! Extractors whose rejections are [`ApiError`]s that name the field.
+//! Extractors that reject with an [`ApiError`] naming the field.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -16,13 +16,13 @@ use shared::FieldError;
 
 use super::error::ApiError;
 
-/// Largest JSON body in bytes.
+/// Maximum size of a JSON body in bytes.
 pub const JSON_LIMIT: usize = 1 << 20;
 
 /// The request's body as JSON.
 pub struct Json<T>(pub T);
 
-/// The query of the request's address.
+/// The query of the request's URL.
 pub struct Query<T>(pub T);
 
 /// The variable parts of the request's path.
@@ -56,7 +56,7 @@ fn is_json(kind: &str) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-/// Reads JSON; text that is no JSON is the body's error, a wrong value the error of its field.
+/// Reads JSON. Text that is not JSON is an error of the body, a wrong value an error of its field.
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -72,7 +72,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// The error without "at line 1 column 17": the field's path says more.
+/// The error without "at line 1 column 17": the field's path is more helpful.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {
@@ -85,7 +85,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        // `?study=&phase=probe` means what `?phase=probe` means: forms send empty fields along.
+        // `?study=&phase=probe` means what `?phase=probe` means: forms also send empty fields.
         let query = parts.uri.query().unwrap_or_default();
         let given = form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty());
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
@@ -111,10 +111,10 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
-/// A query's word as a value.
+/// Parses a query parameter.
 ///
 /// # Errors
-/// What the value's parser says, at `field`.
+/// The parser's error, for `field`.
 pub fn word<T>(field: &str, text: &str) -> Result<T, ApiError>
 where
     T: FromStr<Err: Display>,
@@ -125,10 +125,10 @@ where
     })
 }
 
-/// A query's list, with commas between its words.
+/// Parses a comma-separated query parameter.
 ///
 /// # Errors
-/// What the parser says of the first wrong word, at `field`.
+/// The parser's error for the first wrong item, for `field`.
 pub fn list<T>(field: &str, text: &str) -> Result<Vec<T>, ApiError>
 where
     T: FromStr<Err: Display>,
@@ -136,7 +136,7 @@ where
     text.split(',').map(|part| word(field, part)).collect()
 }
 
-/// The error of a missing field stands at that field, not at what it is missing from.
+/// The error of a missing field, attributed to the field itself instead of to its parent.
 fn field_error(path: &str, message: String) -> FieldError {
     let path = if path == "." { "" } else { path };
     let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
@@ -148,7 +148,7 @@ fn field_error(path: &str, message: String) -> FieldError {
     }
 }
 
-/// What the standard parsers say of a value, as what it should be.
+/// Turns the messages of the standard parsers into what the value should be.
 fn in_words(value: &str, message: &str) -> String {
     let wanted = match message {
         "invalid digit found in string" => "a whole number",
@@ -168,7 +168,7 @@ fn path_error(rejection: &PathRejection) -> ApiError {
     };
     let error = match failed.kind() {
         ErrorKind::ParseErrorAtKey { key, value, expected_type } => {
-            FieldError::new(key, format!("{value:?} is no {expected_type}"))
+            FieldError::new(key, format!("{value:?} is not of type {expected_type}"))
         }
         ErrorKind::DeserializeError { key, value, message } => {
             FieldError::new(key, in_words(value, message))

@@ -1,4 +1,4 @@
-//! Figures to download.
+//! Downloadable figures.
 
 use axum::{
     extract::State,
@@ -23,9 +23,9 @@ use super::{
 };
 use crate::figures::{self, FileKind};
 
-/// Most events behind one line of a curve.
+/// Maximum number of events read for one line of a curve.
 const MOST_POINTS: u32 = 100_000;
-/// Most lines of a figure whose runs were not named.
+/// Maximum number of lines in a figure when the request does not name its runs.
 const MOST_LINES: usize = 12;
 
 /// What the figure shows.
@@ -33,13 +33,13 @@ const MOST_LINES: usize = 12;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct FigureQuery {
-    /// The finished classifiers of these studies, with commas between them; of all when absent.
+    /// The finished classifiers of these studies, comma-separated; defaults to all studies.
     studies: Option<String>,
-    /// These runs instead, with commas between them. Curves need them.
+    /// These runs instead, comma-separated. Required for curves.
     runs: Option<String>,
-    /// Whether `asr-by-poison` shows the published series, too.
+    /// Whether `asr-by-poison` also shows the published series.
     published: Option<bool>,
-    /// `light` (when absent) or `dark`.
+    /// `light` (the default) or `dark`.
     theme: Option<String>,
 }
 
@@ -47,7 +47,7 @@ pub struct FigureQuery {
 #[utoipa::path(get, path = "/figures/{file}", tag = "results",
     params(
         ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `loss`, `lr` or \
-            `speed`, with `.svg`, `.png` or `.csv` behind it"),
+            `speed`, followed by `.svg`, `.png` or `.csv`"),
         FigureQuery
     ),
     responses((status = 200, description = "The file", body = Vec<u8>, content_type = "image/svg+xml")))]
@@ -70,7 +70,7 @@ pub async fn get_figure(
         (CONTENT_TYPE, format.mime()),
         (CONTENT_DISPOSITION, &disposition),
         (CACHE_CONTROL, "no-store"),
-        // An SVG brings its own style and nothing else.
+        // An SVG needs its inline style and nothing else.
         (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
     ];
     Ok((headers, bytes).into_response())
@@ -107,7 +107,7 @@ async fn curves(
     query: &FigureQuery,
 ) -> Result<Vec<CurveSeries>, ApiError> {
     let Some(runs) = &query.runs else {
-        return Err(ApiError::field("runs", "names the runs to draw, with commas between them"));
+        return Err(ApiError::field("runs", "must name the runs to draw, comma-separated"));
     };
     let rows = run_rows(api, runs).await?;
     let kinds = ["step".to_owned(), "epoch".to_owned()];

@@ -1,4 +1,4 @@
-//! Files on their way from the disk.
+//! Helpers that read files from the disk.
 
 use std::{fs, io, path::Path};
 
@@ -9,7 +9,7 @@ use super::error::ApiError;
 /// Reads a JSON file that the program or a worker wrote.
 ///
 /// # Errors
-/// [`ApiError::NotFound`] when it is not there, an internal one when it cannot be read.
+/// [`ApiError::NotFound`] when it does not exist, an internal error when it cannot be read.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ApiError> {
     let text = match fs::read(path) {
         Ok(text) => text,
@@ -23,7 +23,7 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ApiError> {
     serde_json::from_slice(&text).map_err(ApiError::internal)
 }
 
-/// Bytes of all files below a folder; files that vanish meanwhile count as nothing.
+/// Total size in bytes of all files below a folder; files that disappear meanwhile count as 0.
 pub fn folder_bytes(folder: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     entries

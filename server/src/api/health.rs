@@ -1,20 +1,37 @@
-//! Whether the server lives.
+//! Health check.
 
-use axum::Json;
-use serde::Serialize;
-use utoipa::ToSchema;
+use axum::{Json, extract::State, http::StatusCode};
+use shared::api::Health;
+use tokio::sync::Mutex;
 
-/// A sign of life.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Health {
-    /// `ok`.
-    status: &'static str,
-    /// Version of the program.
-    version: &'static str,
-}
+use super::Api;
+use crate::VERSION;
 
-/// A sign of life.
-#[utoipa::path(get, path = "/health", tag = "program", responses((status = 200, body = Health)))]
-pub async fn get_health() -> Json<Health> {
-    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+/// How long an answer is given again, in milliseconds. A check writes to the disk, and anybody may ask.
+const KEPT: u64 = 2000;
+
+/// The last answer, and when it was found, in Unix milliseconds.
+#[derive(Debug, Default)]
+pub struct LastHealth(Mutex<Option<(u64, Option<String>)>>);
+
+/// Whether the program works: whether it can write to its data folder.
+#[utoipa::path(get, path = "/health", tag = "program",
+    responses((status = 200, body = Health), (status = 507, body = Health, description = "Nothing can be written")))]
+pub async fn get_health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
+    let mut last = api.health.0.lock().await;
+    let now = api.app.clock.now_ms();
+    let problem = match &*last {
+        Some((at, problem)) if now.abs_diff(*at) < KEPT => problem.clone(),
+        _ => {
+            let checked = api.app.store.check_writing(now).await;
+            let problem = checked.err().map(|error| error.to_string());
+            *last = Some((now, problem.clone()));
+            problem
+        }
+    };
+    let (code, status) = match problem {
+        None => (StatusCode::OK, "ok"),
+        Some(_) => (StatusCode::INSUFFICIENT_STORAGE, "cannot write"),
+    };
+    (code, Json(Health { status: status.into(), version: VERSION.into(), problem }))
 }

@@ -1,4 +1,4 @@
-//! Imported checkpoints, and checkpoints as files of other programs.
+//! Imported checkpoints, and the export of checkpoints to other programs.
 
 use axum::{
     Json,
@@ -31,13 +31,13 @@ use crate::app::checkpoints::export_files;
 pub struct ExportQuery {
     /// `mae`, `huggingface` (transformers) or `timm` (the encoder alone).
     format: String,
-    /// Of a Hugging Face export `model.safetensors` or `config.json`; the first when absent.
+    /// For a Hugging Face export, `model.safetensors` (the default) or `config.json`.
     file: Option<String>,
-    /// Of a run's checkpoints the one of this epoch; the last when absent.
+    /// For a run, the epoch of the checkpoint; defaults to the last.
     epoch: Option<u32>,
 }
 
-/// All imported checkpoints, the newest first.
+/// All imported checkpoints, newest first.
 #[utoipa::path(get, path = "/checkpoints/imported", tag = "results",
     responses((status = 200, body = [ImportedCheckpoint])))]
 pub async fn list_imports(
@@ -46,7 +46,7 @@ pub async fn list_imports(
     Ok(Json(api.app.store.list_imports().await?))
 }
 
-/// Imports a `.pth` or safetensors file of MAE, timm or Hugging Face. Nothing in it is run.
+/// Imports a `.pth` or safetensors file of MAE, timm or Hugging Face. No code in it is executed.
 #[utoipa::path(post, path = "/checkpoints/imported", tag = "results", request_body = ImportCheckpoint,
     responses((status = 201, body = ImportedCheckpoint)))]
 pub async fn import_checkpoint(
@@ -67,10 +67,10 @@ pub async fn get_import(
     Ok(Json(api.app.store.get_import(&name).await?))
 }
 
-/// Removes an imported checkpoint, never the file that it came from. Refused while a study starts from it.
+/// Removes an imported checkpoint, but not the file it was imported from. Refused while a study starts from it.
 #[utoipa::path(delete, path = "/checkpoints/imported/{name}", tag = "results",
     params(("name" = String, Path, description = "Imported checkpoint")),
-    responses((status = 204, description = "It is removed")))]
+    responses((status = 204, description = "The checkpoint was removed")))]
 pub async fn remove_import(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -79,7 +79,7 @@ pub async fn remove_import(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// An imported checkpoint as a file of another program.
+/// Exports an imported checkpoint for another program.
 #[utoipa::path(get, path = "/checkpoints/imported/{name}/export", tag = "results",
     params(("name" = String, Path, description = "Imported checkpoint"), ExportQuery),
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)))]
@@ -89,13 +89,13 @@ pub async fn export_import(
     Query(query): Query<ExportQuery>,
 ) -> Result<Response, ApiError> {
     if query.epoch.is_some() {
-        return Err(ApiError::field("epoch", "is for the checkpoints of a run; this one is alone"));
+        return Err(ApiError::field("epoch", "applies only to the checkpoints of a run"));
     }
     let file = api.app.import_file(&name).await?;
     download(file, &query, &name).await
 }
 
-/// A pre-training's checkpoint as a file of another program.
+/// Exports a pre-training's checkpoint for another program.
 #[utoipa::path(get, path = "/runs/{id}/export", tag = "results",
     params(("id" = RunId, Path, description = "Run"), ExportQuery),
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)))]
@@ -108,7 +108,7 @@ pub async fn export_run(
     download(file, &query, &run.to_string()).await
 }
 
-/// A file of an export, named after what it is of.
+/// A file of an export, named after the checkpoint.
 async fn download(
     checkpoint: std::path::PathBuf,
     query: &ExportQuery,
@@ -122,7 +122,7 @@ async fn download(
     let file = files.into_iter().find(|file| file.name == wanted).ok_or_else(|| {
         ApiError::field("file", format!("is one of {}, not {wanted:?}", names.join(", ")))
     })?;
-    // transformers looks for its two files by their own names.
+    // transformers looks for its two files by fixed names.
     let name = match format {
         ExportFormat::HuggingFace => file.name.to_owned(),
         _ => format!("{of}-{}.safetensors", format.as_str()),

@@ -1,4 +1,4 @@
-//! Key images of the blended trigger: those that come with the program, and uploads.
+//! Key images of the blended trigger: built-in ones and uploads.
 
 use std::{io::ErrorKind, path::Path as FilePath};
 
@@ -20,7 +20,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use shared::{
     Rgb8,
-    api::{KeyInfo, KeyPixels},
+    api::{KeyInfo, KeyPixels, Transparency},
     resize::bilinear,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -33,14 +33,14 @@ use super::{
 };
 use crate::app::keys::key_file;
 
-/// Largest upload in bytes.
+/// Maximum size of an upload in bytes.
 const UPLOAD_LIMIT: u64 = 32 << 20;
-/// What a form adds around its file: names, boundaries and headers of its parts.
+/// What a form adds to its file: names, boundaries and headers of its parts.
 const FORM_OVERHEAD: u64 = 64 << 10;
-/// Longest name of a key in characters.
+/// Maximum length of a key's name in characters.
 const NAME_LENGTH: usize = 80;
 
-/// Leaves room for an upload, where other bodies are short.
+/// The body limit of uploads; that of other requests is smaller.
 pub fn upload_limit() -> DefaultBodyLimit {
     DefaultBodyLimit::max((UPLOAD_LIMIT + FORM_OVERHEAD) as usize)
 }
@@ -52,20 +52,20 @@ pub struct KeyForm {
     /// A PNG, JPEG or WebP file of up to 32 MiB and 64 megapixels.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
-    /// Name that a person reads; the file's name when absent.
+    /// Display name; defaults to the file's name.
     name: Option<String>,
 }
 
-/// How large.
+/// The size of the image.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct SideQuery {
-    /// Side in pixels; 32 when absent.
+    /// Side in pixels; defaults to 32.
     side: Option<u32>,
 }
 
-/// All key images: the built-in ones, then uploads in their order.
+/// All key images: the built-in ones, then uploads in the order of their upload.
 #[utoipa::path(get, path = "/keys", tag = "data", responses((status = 200, body = [KeyInfo])))]
 pub async fn list_keys(State(api): State<Api>) -> Result<Json<Vec<KeyInfo>>, ApiError> {
     let mut keys = blocking(|| BUILTIN.iter().map(describe).collect::<Result<Vec<_>, _>>()).await?;
@@ -73,7 +73,7 @@ pub async fn list_keys(State(api): State<Api>) -> Result<Json<Vec<KeyInfo>>, Api
     Ok(Json(keys))
 }
 
-/// Uploads a key image. It is kept as PNG under the SHA-256 of that; the same picture again changes nothing.
+/// Uploads a key image. It is stored as PNG under the SHA-256 of the PNG file; uploading the same image again changes nothing.
 #[utoipa::path(post, path = "/keys", tag = "data",
     request_body(content = KeyForm, content_type = "multipart/form-data"),
     responses((status = 201, body = KeyInfo)))]
@@ -90,8 +90,8 @@ pub async fn add_key(
     let folder = api.app.data_dir.keys();
     let key = blocking(move || {
         let limits = Limits { max_bytes: UPLOAD_LIMIT, ..Limits::default() };
-        let image =
-            decode(&bytes, limits).map_err(|error| ApiError::field("file", error.to_string()))?;
+        let image = decode(&bytes, limits, Transparency::White)
+            .map_err(|error| ApiError::field("file", error.to_string()))?;
         keep(&folder, name, &image)
     })
     .await?;
@@ -99,7 +99,7 @@ pub async fn add_key(
     Ok((StatusCode::CREATED, Json(key)))
 }
 
-/// A key image's pixels, resized to a square by the code that poisons.
+/// A key image's pixels, resized to a square by the same code that poisons images.
 #[utoipa::path(get, path = "/keys/{id}/pixels", tag = "data",
     params(("id" = String, Path, description = "Key"), SideQuery),
     responses((status = 200, body = KeyPixels)))]
@@ -117,7 +117,7 @@ pub async fn get_key_pixels(
     Ok(Json(key))
 }
 
-/// A key image as a PNG file, in its own size.
+/// A key image as a PNG file, in its original size.
 #[utoipa::path(get, path = "/keys/{id}/image.png", tag = "data",
     params(("id" = String, Path, description = "Key")),
     responses((status = 200, content_type = "image/png", body = Vec<u8>)))]
@@ -131,12 +131,12 @@ pub async fn get_key_image(
     Ok(pixels::not_modified(&headers, &tag).unwrap_or_else(|| pixels::png_response(file, &tag)))
 }
 
-/// A key image in its own size. Reads a file: call it where blocking is allowed.
+/// A key image in its original size. Reads a file: call it where blocking is allowed.
 ///
 /// # Errors
-/// When there is no key of this name.
+/// When there is no key image with this identifier.
 pub fn open_key(api: &Api, id: &str) -> Result<Rgb8, ApiError> {
-    decode(&read_key(api, id)?, Limits::default()).map_err(ApiError::internal)
+    engine::keys::image(&read_key(api, id)?).map_err(ApiError::internal)
 }
 
 fn read_key(api: &Api, id: &str) -> Result<Vec<u8>, ApiError> {
@@ -147,7 +147,7 @@ fn read_key(api: &Api, id: &str) -> Result<Vec<u8>, ApiError> {
 }
 
 fn describe(key: &BuiltinKey) -> Result<KeyInfo, ApiError> {
-    let image = decode(key.file, Limits::default()).map_err(ApiError::internal)?;
+    let image = engine::keys::image(key.file).map_err(ApiError::internal)?;
     Ok(KeyInfo {
         id: key.id.into(),
         name: key.name.into(),
@@ -158,7 +158,7 @@ fn describe(key: &BuiltinKey) -> Result<KeyInfo, ApiError> {
     })
 }
 
-/// Reads the form's parts: a name for the key, and the file's bytes.
+/// Reads the form's parts: the key's name and the file's bytes.
 async fn read_form(mut form: Multipart) -> Result<(String, Vec<u8>), ApiError> {
     let mut name = None;
     let mut file_name = None;
@@ -195,7 +195,7 @@ fn form_error(error: &MultipartError) -> ApiError {
     }
 }
 
-/// Keeps the image as a PNG file under its SHA-256.
+/// Stores the image as a PNG file under its SHA-256.
 fn keep(folder: &FilePath, name: String, image: &Rgb8) -> Result<KeyInfo, ApiError> {
     let file = pixels::png(image)?;
     let sha256 = format!("{:x}", Sha256::digest(&file));

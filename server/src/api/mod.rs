@@ -1,17 +1,17 @@
-//! The HTTP API under `/api/v1`, and the dashboard's files beside it. The only place that knows status codes.
+//! The HTTP API under `/api/v1`, and the dashboard's files. The only module that knows status codes.
 //!
-//! Each resource has a file; a handler extracts, calls once and responds. What a handler says of itself
-//! (`#[utoipa::path]`) is both its route and its entry in the `OpenAPI` document, so that the two cannot differ.
+//! Each resource has a file; a handler extracts, makes one call and responds. A handler's annotation
+//! (`#[utoipa::path]`) is both its route and its entry in the `OpenAPI` document, so the two cannot differ.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `error`, `extract`, `guard` | the one map from errors to statuses; request parts; same-origin check and headers |
+//! | `error`, `extract`, `guard` | the mapping from errors to status codes; request parts; same-origin check and headers |
 //! | `openapi` | the document |
-//! | `studies`, `runs`, `run_files`, `events` | studies, runs, what runs wrote, the live stream |
+//! | `studies`, `runs`, `run_files`, `events` | studies, runs, the files of runs, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
 //! | `checkpoints`, `imports`, `evaluations`, `reconstructions`, `compare`, `figures` | results |
 //! | `health`, `system`, `presets` | the program |
-//! | `pixels`, `files`, `wanted` | helpers: images and files on their way, long work |
+//! | `pixels`, `files`, `wanted` | helpers: sending images, reading files, long work |
 
 mod checkpoints;
 mod compare;
@@ -40,7 +40,7 @@ mod studies;
 mod system;
 mod wanted;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -49,9 +49,11 @@ use axum::{
     middleware,
     response::{IntoResponse, Response},
 };
+use tokio::sync::Semaphore;
 use tower_http::{
     CompressionLevel,
     compression::CompressionLayer,
+    timeout::RequestBodyTimeoutLayer,
     trace::{DefaultOnResponse, TraceLayer},
 };
 use tracing::Level;
@@ -62,23 +64,28 @@ use utoipa_axum::{
 };
 
 use self::error::ApiError;
+pub use self::guard::Hosts;
 use crate::{App, app::reconstructions::Kept, assets};
 
-/// Where the API begins.
+/// How long a client may be silent while it sends a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Path prefix of the API.
 const ROOT: &str = "/api/v1";
 
-/// What every handler has.
+/// State shared by all handlers.
 #[derive(Clone)]
 struct Api {
     app: App,
     kept: Kept,
-    /// Held by the evaluation that is made.
+    /// Held while an evaluation runs.
     evaluating: Arc<tokio::sync::Mutex<()>>,
+    health: Arc<health::LastHealth>,
 }
 
-/// The program's whole web side.
-pub fn router(app: App) -> Router {
-    let api = Api { app, kept: Kept::default(), evaluating: Arc::default() };
+/// The router of the whole web server, which is addressed by these names.
+pub fn router(app: App, hosts: Hosts) -> Router {
+    let api =
+        Api { app, kept: Kept::default(), evaluating: Arc::default(), health: Arc::default() };
     let (router, described) = OpenApiRouter::with_openapi(openapi::Info::openapi())
         .nest(ROOT, resources())
         .split_for_parts();
@@ -88,12 +95,15 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(Extension(openapi::document(described)))
         .layer(DefaultBodyLimit::max(extract::JSON_LIMIT))
-        .layer(middleware::from_fn(guard::same_origin))
+        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
+        .layer(middleware::from_fn(move |request: Request, next| {
+            guard::only_own_pages(hosts.clone(), request, next)
+        }))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(middleware::from_fn(move |request: Request, next| {
             guard::security_headers(policy.clone(), request, next)
         }))
-        // A fault is logged once, where it becomes a problem.
+        // An internal error is logged once, where it becomes a problem.
         .layer(
             TraceLayer::new_for_http()
                 .on_response(DefaultOnResponse::new().level(Level::DEBUG))
@@ -112,6 +122,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(settings::list_settings))
         .routes(routes!(datasets::list_datasets, datasets::add_dataset))
         .routes(routes!(datasets::get_dataset, datasets::remove_dataset))
+        .routes(routes!(datasets::update_dataset))
         .routes(routes!(samples::list_samples))
         .routes(routes!(samples::get_image))
         .routes(routes!(keys::list_keys))
@@ -147,7 +158,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(figures::get_figure))
 }
 
-/// Answers a path that no resource has: the dashboard's files and places, or a problem below `/api`.
+/// Answers all other paths: with the dashboard's files and pages, or with a problem below `/api`.
 async fn outside(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
     if path == "/api" || path.starts_with("/api/") {
@@ -167,9 +178,31 @@ async fn wrong_method(method: Method, uri: Uri) -> ApiError {
     ))
 }
 
-/// Does long or waiting work (pixels, folders, models) on a thread where that is allowed.
+/// Requests that are worked on at the same time. Each may decode an image of hundreds of megabytes.
+const WORKING: usize = 4;
+/// Requests that may wait for them.
+const WAITING: usize = 128;
+static WORK: Semaphore = Semaphore::const_new(WORKING);
+static PLACES: Semaphore = Semaphore::const_new(WORKING + WAITING);
+
+/// Runs long or blocking work (pixels, folders, models) on a thread where that is allowed, for a few requests at a time.
+///
+/// # Errors
+/// [`ApiError::Busy`] when too many wait already; whatever the work returns.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)?
+    let place = PLACES.try_acquire().map_err(|_| {
+        ApiError::Busy(format!(
+            "{WAITING} requests are waiting for images already; try again later"
+        ))
+    })?;
+    let turn = WORK.acquire().await.map_err(ApiError::internal)?;
+    // The work goes on when its request is given up, so it takes its place along.
+    tokio::task::spawn_blocking(move || {
+        let _kept = (place, turn);
+        work()
+    })
+    .await
+    .map_err(ApiError::internal)?
 }

@@ -1,4 +1,4 @@
-//! The `OpenAPI` document: made from the handlers' descriptions, so it cannot differ from the routes.
+//! The `OpenAPI` document, generated from the handlers' annotations so that it cannot differ from the routes.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use utoipa::{
 #[derive(Clone)]
 pub struct Document(pub Arc<str>);
 
-/// What the document says besides the routes.
+/// The parts of the document other than the routes.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -34,7 +34,7 @@ pub struct Document(pub Arc<str>);
 )]
 pub struct Info;
 
-/// The text of the document of these routes.
+/// The text of the document that describes these routes.
 pub fn document(mut routes: utoipa::openapi::OpenApi) -> Document {
     Problems.modify(&mut routes);
     let text = routes.to_json().expect("the document has string keys only");
@@ -48,7 +48,7 @@ pub async fn get_openapi(Extension(document): Extension<Document>) -> Response {
     ([(CONTENT_TYPE, "application/json")], document.0.to_string()).into_response()
 }
 
-/// Says at every operation that an error is a [`Problem`].
+/// Documents for every operation that its errors are [`Problem`]s.
 struct Problems;
 
 impl Modify for Problems {

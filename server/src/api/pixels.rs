@@ -1,4 +1,4 @@
-//! Pixels on their way out: base64 for a canvas, PNG for an `<img>`.
+//! Encoding of pixels for responses: base64 for a canvas, PNG for an `<img>`.
 
 use axum::{
     http::{
@@ -13,7 +13,7 @@ use shared::Rgb8;
 
 use super::error::ApiError;
 
-/// Sides that pixels may be asked for in.
+/// Sides in which pixels can be requested.
 const SIDES: std::ops::RangeInclusive<u32> = 4..=512;
 
 /// The image's bytes, `height * width * 3` of RGB, in base64.
@@ -24,7 +24,7 @@ pub fn base64(image: &Rgb8) -> String {
 /// The image as a PNG file.
 ///
 /// # Errors
-/// When the encoder fails; it has no reason to.
+/// When the encoder fails, which is not expected.
 pub fn png(image: &Rgb8) -> Result<Vec<u8>, ApiError> {
     let mut file = Vec::new();
     PngEncoder::new(&mut file)
@@ -38,7 +38,7 @@ pub fn png(image: &Rgb8) -> Result<Vec<u8>, ApiError> {
     Ok(file)
 }
 
-/// The side as a size, when it may be asked for.
+/// The side as a size, if it is within the limits.
 ///
 /// # Errors
 /// When it is too small or too large.
@@ -51,13 +51,13 @@ pub fn checked_side(side: u32) -> Result<usize, ApiError> {
     }
 }
 
-/// Answers with a PNG file. `tag` names its content: a browser that has it is told so without drawing it anew.
+/// Answers with a PNG file. `tag` identifies its content: a browser that has it cached need not download it again.
 pub fn png_response(file: Vec<u8>, tag: &str) -> Response {
     let headers = [(CONTENT_TYPE, "image/png"), (CACHE_CONTROL, "private, no-cache"), (ETAG, tag)];
     (headers, file).into_response()
 }
 
-/// The answer to a browser that holds this content already; `None` for one that does not.
+/// The response to a browser that already has this content cached; `None` for one that does not.
 pub fn not_modified(headers: &HeaderMap, tag: &str) -> Option<Response> {
     let known = headers.get(IF_NONE_MATCH)?.to_str().ok()?;
     known
@@ -66,7 +66,7 @@ pub fn not_modified(headers: &HeaderMap, tag: &str) -> Option<Response> {
         .then(|| (StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response())
 }
 
-/// A quoted entity tag of these parts, which together name one content.
+/// A quoted entity tag of these parts, which together identify the content.
 pub fn entity_tag(parts: &[&dyn std::fmt::Display]) -> String {
     let text: Vec<String> = parts.iter().map(ToString::to_string).collect();
     format!("\"{}\"", text.join("-"))

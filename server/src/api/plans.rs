@@ -10,7 +10,7 @@ use super::{
     studies::CreateQuery,
 };
 
-/// The runs that a study would make or take from the data folder. A wrong specification is refused with every wrong field.
+/// The runs that a study would create, or reuse from the data folder. An invalid specification is refused with a list of all wrong fields.
 #[utoipa::path(post, path = "/plans", tag = "studies", request_body = StudyFile, params(CreateQuery),
     responses((status = 200, body = StudyPlan)))]
 pub async fn create_plan(

@@ -1,4 +1,4 @@
-//! What a checkpoint makes of an image whose patches are partly hidden, without and with the trigger.
+//! A checkpoint's reconstruction of an image with hidden patches, without and with the trigger.
 
 use axum::{Json, extract::State};
 use engine::eval::Reconstructed;

@@ -17,14 +17,13 @@ use crate::{app::results::ResultQuery, store::runs::MAX_PAGE};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ResultsQuery {
-    /// Expression that is true of them, in CEL over settings and metrics: `kind == "probe" && attack.trigger.ratio >= 0.3 && asr > 50`.
+    /// Only runs that satisfy this CEL expression over settings and metrics: `kind == "probe" && attack.trigger.ratio >= 0.3 && asr > 50`.
     filter: Option<String>,
-    /// Settings or metrics to sort by, with commas between them; `-asr` gives the largest first. In the order of their making
-    /// when absent.
+    /// Settings or metrics to sort by, comma-separated; `-asr` sorts in descending order. Defaults to the order of creation.
     sort: Option<String>,
-    /// Runs to leave out at the beginning; 0 when absent.
+    /// Number of runs to skip; defaults to 0.
     offset: Option<u64>,
-    /// Most runs of the answer; 50 when absent, at most 1,000.
+    /// Maximum number of runs to return; defaults to 50, at most 1,000.
     limit: Option<u32>,
 }
 
@@ -33,15 +32,15 @@ pub struct ResultsQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct GroupsQuery {
-    /// Expression that is true of the runs, as for `/results`.
+    /// Only runs that satisfy this expression, as for `/results`.
     filter: Option<String>,
-    /// Settings to group by, with commas between them.
+    /// Settings to group by, comma-separated.
     by: String,
-    /// Metrics to take means of, with commas between them; `ca,asr,ra` when absent.
+    /// Metrics to average, comma-separated; defaults to `ca,asr,ra`.
     of: Option<String>,
 }
 
-/// A part of the table of results.
+/// A page of the table of results.
 #[utoipa::path(get, path = "/results", tag = "results", params(ResultsQuery),
     responses((status = 200, body = Page<ResultRow>)))]
 pub async fn list_result_rows(
@@ -58,7 +57,7 @@ pub async fn list_result_rows(
     Ok(Json(api.app.list_results(query).await?))
 }
 
-/// Means of metrics with Student's 95 % interval over the runs that agree in some settings.
+/// Means of metrics with Student's 95 % interval over runs with equal values of some settings.
 #[utoipa::path(get, path = "/results/groups", tag = "results", params(GroupsQuery),
     responses((status = 200, body = ResultGroups)))]
 pub async fn group_result_rows(

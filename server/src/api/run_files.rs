@@ -1,4 +1,4 @@
-//! What a run left in its folder: log, manifest, plan and list of its poisons, evaluation.
+//! The files in a run's folder: log, manifest, poison plan and list, evaluation.
 
 use std::{
     fs::File,
@@ -27,11 +27,11 @@ use super::{
     files::read_json,
 };
 
-/// Events that are lines of the log.
+/// Kinds of events that appear in the log.
 const LINES: [&str; 7] = ["started", "log", "evaluated", "knn", "checkpoint", "finished", "failed"];
-/// Most of such events that are read.
+/// Maximum number of these events to read.
 const MOST_LINES: u32 = 100_000;
-/// Bytes of the worker's own output that are read, from its end.
+/// Bytes to read from the end of the worker's output.
 const OUTPUT_BYTES: u64 = 256 << 10;
 
 /// How much of the log.
@@ -39,11 +39,11 @@ const OUTPUT_BYTES: u64 = 256 << 10;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct LogQuery {
-    /// Only so many lines from the end; 200 when absent.
+    /// Number of lines from the end; defaults to 200.
     tail: Option<usize>,
 }
 
-/// A run's log: what its events tell, then what its worker wrote besides.
+/// A run's log: its events, then its worker's output.
 #[utoipa::path(get, path = "/runs/{id}/log", tag = "studies",
     params(("id" = RunId, Path, description = "Run"), LogQuery),
     responses((status = 200, content_type = "text/plain", body = String)))]
@@ -62,7 +62,7 @@ pub async fn get_log(
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
 
-/// What is needed to repeat a run, as its worker wrote it down.
+/// Everything needed to repeat a run, as its worker recorded it.
 #[utoipa::path(get, path = "/runs/{id}/manifest", tag = "studies", params(("id" = RunId, Path, description = "Run")),
     responses((status = 200, body = Object)))]
 pub async fn get_manifest(
@@ -84,7 +84,7 @@ pub async fn get_poison(
     Ok(Json(blocking(move || read_json(&folder.join(POISON_PLAN))).await?))
 }
 
-/// The last evaluation of a classifier: its metrics, and what it takes clean and triggered images of each class for.
+/// The last evaluation of a classifier: its metrics, and the confusion matrices of clean and triggered images.
 #[utoipa::path(get, path = "/runs/{id}/evaluation", tag = "studies",
     params(("id" = RunId, Path, description = "Run")), responses((status = 200, body = Evaluation)))]
 pub async fn get_evaluation(
@@ -95,7 +95,7 @@ pub async fn get_evaluation(
     Ok(Json(blocking(move || read_json(&folder.join(EVALUATION))).await?))
 }
 
-/// The names of the images that a run poisons, one a line: a poison list for another study.
+/// The names of the images that a run poisons, one per line: a poison list for another study.
 #[utoipa::path(get, path = "/runs/{id}/poisons.txt", tag = "studies",
     params(("id" = RunId, Path, description = "Run")),
     responses((status = 200, content_type = "text/plain", body = String)))]
@@ -118,7 +118,7 @@ async fn run_folder(api: &Api, run: RunId) -> Result<PathBuf, ApiError> {
     Ok(api.app.data_dir.folder(&api.app.store.run_folder(run).await?))
 }
 
-/// The last `bytes` of a file as text; nothing when it is not there.
+/// The last `bytes` of a file as text; empty if it does not exist.
 fn read_end(path: &FilePath, bytes: u64) -> io::Result<String> {
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -132,7 +132,7 @@ fn read_end(path: &FilePath, bytes: u64) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&end).into_owned())
 }
 
-/// One line for each event, with the seconds since the first, then the worker's own output.
+/// One line for each event, with the seconds since the first, then the worker's output.
 fn log(events: &[Stamped], output: &str) -> String {
     let first = events.first().map_or(0, |event| event.at);
     let lines = events.iter().map(|stamped| {

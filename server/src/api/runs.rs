@@ -1,4 +1,4 @@
-//! Runs: the table, single runs and their events, cancelling and trying again.
+//! Runs: the table, single runs and their events, cancel and retry.
 
 use axum::{Json, extract::State};
 use serde::Deserialize;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::store::runs::{RunFilter, RunQuery, RunSort};
 
-/// Most events of one answer.
+/// Maximum number of events in one response.
 const MOST_EVENTS: u32 = 10_000;
 
 /// Which runs, in which order.
@@ -36,13 +36,13 @@ pub struct RunsQuery {
     trigger: Option<String>,
     /// Only with this text in the study's name, the trigger's label or the data set's name.
     search: Option<String>,
-    /// `created` (when absent), `study`, `kind`, `ppr`, `lpr`, `seed`, `ca`, `asr`, `ra`, `state` or `strength`.
+    /// `created` (the default), `study`, `kind`, `ppr`, `lpr`, `seed`, `ca`, `asr`, `ra`, `state` or `strength`.
     sort: Option<String>,
-    /// Whether the order is turned round.
+    /// Whether the order is reversed.
     descending: Option<bool>,
-    /// Runs to leave out at the beginning; 0 when absent.
+    /// Number of runs to skip; defaults to 0.
     offset: Option<u64>,
-    /// Most runs of the answer; 50 when absent, at most 1,000.
+    /// Maximum number of runs to return; defaults to 50, at most 1,000.
     limit: Option<u32>,
 }
 
@@ -51,15 +51,15 @@ pub struct RunsQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct EventsQuery {
-    /// Only events behind this place; 0 when absent.
+    /// Only events after this position; defaults to 0.
     after: Option<u64>,
-    /// Most events of the answer; 2,000 when absent, at most 10,000.
+    /// Maximum number of events to return; defaults to 2,000, at most 10,000.
     limit: Option<u32>,
-    /// Only these types, with commas between them: `step,epoch,evaluated`.
+    /// Only these types, comma-separated: `step,epoch,evaluated`.
     kinds: Option<String>,
 }
 
-/// A part of the runs' table.
+/// A page of the table of runs.
 #[utoipa::path(get, path = "/runs", tag = "studies", params(RunsQuery),
     responses((status = 200, body = Page<RunRow>)))]
 pub async fn list_runs(
@@ -103,8 +103,8 @@ pub async fn cancel_run(
     Ok(Json(api.app.cancel_run(run).await?))
 }
 
-/// Queues a run that did not end well once more, with those that it needs or that need it. A pre-training goes on from
-/// the last place that it kept.
+/// Queues an unfinished run again, together with the unfinished runs that it depends on or that depend on it. A pre-training
+/// resumes from its last saved state.
 #[utoipa::path(post, path = "/runs/{id}/retry", tag = "studies", params(("id" = RunId, Path, description = "Run")),
     responses((status = 200, body = RunRow)))]
 pub async fn retry_run(
@@ -114,7 +114,7 @@ pub async fn retry_run(
     Ok(Json(api.app.retry_run(run).await?))
 }
 
-/// A run's events in their order.
+/// A run's events in order.
 #[utoipa::path(get, path = "/runs/{id}/events", tag = "studies",
     params(("id" = RunId, Path, description = "Run"), EventsQuery), responses((status = 200, body = [Stamped])))]
 pub async fn list_run_events(

@@ -1,4 +1,4 @@
-//! Images of a data set: a draw of some of them for the attack editor, and single ones as PNG.
+//! Images of a data set: a random draw for the attack editor, and single images as PNG.
 
 use axum::{Json, extract::State, http::HeaderMap, response::Response};
 use engine::data::Index;
@@ -18,23 +18,23 @@ use super::{
 };
 use crate::app::catalog::entry;
 
-/// Most images of one answer.
+/// Maximum number of images in one response.
 const MOST: usize = 256;
 
-/// Which images, and how large.
+/// Which images, and their size.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct SamplesQuery {
-    /// Part of the data set; `train` when absent.
+    /// Part of the data set; defaults to `train`.
     split: Option<Split>,
-    /// Side in pixels; 32 when absent.
+    /// Side in pixels; defaults to 32.
     side: Option<u32>,
-    /// Number of images to draw; 16 when absent.
+    /// Number of images to draw; defaults to 16.
     count: Option<usize>,
-    /// Seed of the draw; 1 when absent.
+    /// Seed of the draw; defaults to 1.
     seed: Option<u64>,
-    /// These images instead of a draw: indices with commas between them.
+    /// These images instead of a draw: comma-separated indices.
     indices: Option<String>,
     /// Only the first training images of each class.
     train_per_class: Option<u32>,
@@ -42,12 +42,12 @@ pub struct SamplesQuery {
     test_per_class: Option<u32>,
 }
 
-/// How large, and of how much of the data set.
+/// The image's size, and how much of the data set to use.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct ImageQuery {
-    /// Side in pixels; 32 when absent.
+    /// Side in pixels; defaults to 32.
     side: Option<u32>,
     /// Only the first training images of each class.
     train_per_class: Option<u32>,
@@ -55,7 +55,7 @@ pub struct ImageQuery {
     test_per_class: Option<u32>,
 }
 
-/// Some images of a data set: drawn by a seed, over all classes in turn, or named by their indices.
+/// Some images of a data set: drawn by a seed, over all classes in turn, or given by their indices.
 #[utoipa::path(get, path = "/datasets/{name}/samples", tag = "data",
     params(("name" = String, Path, description = "Data set"), SamplesQuery),
     responses((status = 200, body = Samples)))]
@@ -68,8 +68,9 @@ pub async fn list_samples(
     let limits = limits(&info, query.train_per_class, query.test_per_class);
     let side = pixels::checked_side(query.side.unwrap_or(32))?;
     let split = query.split.unwrap_or(Split::Train);
+    let source = api.app.source(&info);
     let samples = blocking(move || {
-        let index = api.kept.catalog.open(&info.source(), &limits, &info.fingerprint)?;
+        let index = api.kept.catalog.open(&source, &limits, &info.fingerprint)?;
         let chosen = match &query.indices {
             Some(text) => list("indices", text)?,
             None => draw(&index.labels(split), query.count.unwrap_or(16), query.seed.unwrap_or(1)),
@@ -87,12 +88,12 @@ pub async fn list_samples(
     Ok(Json(samples))
 }
 
-/// One image as PNG, the whole of it resized to a square.
+/// One image as PNG, resized to a square without cropping.
 #[utoipa::path(get, path = "/datasets/{name}/images/{split}/{file}", tag = "data",
     params(
         ("name" = String, Path, description = "Data set"),
         ("split" = Split, Path, description = "Part of it"),
-        ("file" = String, Path, description = "The image's index with `.png` behind it, such as `12.png`"),
+        ("file" = String, Path, description = "The image's index followed by `.png`, such as `12.png`"),
         ImageQuery
     ),
     responses((status = 200, content_type = "image/png", body = Vec<u8>)))]
@@ -142,7 +143,7 @@ fn sample(index: &Index, split: Split, at: u32, side: usize) -> Result<SampleIma
 /// The image, resized to a square.
 ///
 /// # Errors
-/// When its file went or changed since the data set was added.
+/// When its file was removed or changed since the data set was added.
 fn load(index: &Index, split: Split, at: u32, side: usize) -> Result<shared::Rgb8, ApiError> {
     index.load(split, at as usize, side).map_err(|error| ApiError::Conflict(error.to_string()))
 }

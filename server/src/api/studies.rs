@@ -23,13 +23,13 @@ use crate::store::studies::StudyQuery;
 pub struct StudiesQuery {
     /// Only those with this text in name, tags, data set or trigger.
     search: Option<String>,
-    /// Studies to leave out at the beginning; 0 when absent.
+    /// Number of studies to skip; defaults to 0.
     offset: Option<u64>,
-    /// Most studies of the answer; 50 when absent, at most 1,000.
+    /// Maximum number of studies to return; defaults to 50, at most 1,000.
     limit: Option<u32>,
 }
 
-/// A part of the list of studies, the newest first.
+/// A page of the list of studies, newest first.
 #[utoipa::path(get, path = "/studies", tag = "studies", params(StudiesQuery),
     responses((status = 200, body = Page<StudySummary>)))]
 pub async fn list_studies(
@@ -44,12 +44,12 @@ pub async fn list_studies(
     Ok(Json(api.app.store.list_studies(&query).await?))
 }
 
-/// How a study is made.
+/// How to create a study.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct CreateQuery {
-    /// Whether every run is made anew, even where the data folder has one of its name; false when absent.
+    /// Whether to create every run afresh, even if the data folder already has an equal one; defaults to false.
     fresh: Option<bool>,
 }
 
@@ -59,8 +59,8 @@ impl CreateQuery {
     }
 }
 
-/// Makes a study and queues its runs, but for those that the data folder has already. A wrong specification is refused with
-/// every wrong field.
+/// Creates a study and queues its runs, except for those that the data folder already has. An invalid specification is refused
+/// with a list of all wrong fields.
 #[utoipa::path(post, path = "/studies", tag = "studies", request_body = StudyFile, params(CreateQuery),
     responses((status = 201, body = StudyDetail)))]
 pub async fn create_study(
@@ -82,9 +82,9 @@ pub async fn get_study(
     Ok(Json(api.app.store.get_study(study).await?))
 }
 
-/// Deletes a study, with those of its runs that no other study has, and their files. Refused while one of these is not over.
+/// Deletes a study, those of its runs that no other study uses, and their files. Refused while one of these runs is queued or running.
 #[utoipa::path(delete, path = "/studies/{id}", tag = "studies", params(("id" = StudyId, Path, description = "Study")),
-    responses((status = 204, description = "It is deleted")))]
+    responses((status = 204, description = "The study was deleted")))]
 pub async fn delete_study(
     State(api): State<Api>,
     Path(study): Path<StudyId>,
@@ -93,8 +93,8 @@ pub async fn delete_study(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Stops all runs of a study that are not over and that no other study wants: the queued ones at once, the running ones
-/// within two seconds.
+/// Stops all queued and running runs of a study that no other study needs: queued ones at once, running ones within two
+/// seconds.
 #[utoipa::path(post, path = "/studies/{id}/cancel", tag = "studies", params(("id" = StudyId, Path, description = "Study")),
     responses((status = 200, body = StudyDetail)))]
 pub async fn cancel_study(

@@ -5,7 +5,7 @@ use shared::api::SystemInfo;
 
 use super::{Api, blocking, error::ApiError, files::folder_bytes};
 
-/// Most running jobs, and most queued ones, of the answer.
+/// Maximum number of running jobs, and of queued ones, in the response.
 const MOST_JOBS: u32 = 200;
 
 /// Devices, jobs, disk and version.
@@ -14,7 +14,7 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
     let jobs = api.app.store.jobs(MOST_JOBS).await?;
     let schedules = api.app.queue.schedules();
     let mut devices = api.app.queue.devices();
-    let data_dir = api.app.data_dir.clone();
+    let (data_dir, machine) = (api.app.data_dir.clone(), api.app.machine);
     let info = blocking(move || {
         let disk = rustix::fs::statvfs(data_dir.root())
             .map_err(|e| ApiError::internal(std::io::Error::from(e)))?;
@@ -28,8 +28,7 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
             })
             .sum();
         if devices.is_empty() {
-            let machine = engine::compute::Machine::from_environment();
-            devices = machine.map_err(ApiError::internal)?.devices();
+            devices = machine.devices();
         }
         Ok(SystemInfo {
             version: env!("CARGO_PKG_VERSION").into(),

@@ -1,4 +1,4 @@
-//! Whether somebody still waits for an answer that takes long.
+//! Cancellation of long work whose response nobody waits for any more.
 
 use std::sync::{
     Arc,
@@ -7,12 +7,12 @@ use std::sync::{
 
 use engine::stop::Watch;
 
-/// Stops long work when the request is dropped, because nobody waits for its answer any more.
+/// Stops long work when the request is dropped, because nobody waits for its response any more.
 #[derive(Default)]
 pub struct StopOnDrop(Arc<AtomicBool>);
 
 impl StopOnDrop {
-    /// A watch of that work.
+    /// A [`Wanted`] that observes this request.
     pub fn watch(&self) -> Wanted {
         Wanted(self.0.clone())
     }
@@ -24,7 +24,7 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Watches whether an answer is still wanted.
+/// Tells long work whether its response is still wanted.
 pub struct Wanted(Arc<AtomicBool>);
 
 impl Watch for Wanted {

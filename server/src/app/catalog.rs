@@ -1,4 +1,4 @@
-//! Listed data sets, kept in memory: listing a folder of a million files once is enough.
+//! Image lists of data sets, cached in memory so that a folder of a million files is listed only once.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use shared::{api::Split, run::DataSource, study::DatasetSpec};
 
 use super::recent::Recent;
 
-/// Most lists that are kept.
+/// Maximum number of cached lists.
 const KEPT: usize = 8;
 
-/// The folder of a data set is not there any more, or cannot be read.
+/// The folder of a data set no longer exists, or cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the data set {name:?} cannot be read: {source}")]
 pub struct Unreadable {
@@ -21,7 +21,7 @@ pub struct Unreadable {
     source: Box<EngineError>,
 }
 
-/// A part of a data set has no image of this number.
+/// A part of a data set has no image with this index.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no image {at}: this part of the data set has {count} images, counted from 0")]
 pub struct NoImage {
@@ -29,7 +29,7 @@ pub struct NoImage {
     count: usize,
 }
 
-/// What is known of an image.
+/// The entry of an image.
 ///
 /// # Errors
 /// When the part of the data set has no such image.
@@ -44,18 +44,18 @@ pub struct Catalog {
 }
 
 impl Default for Catalog {
-    /// An empty one.
+    /// An empty catalog.
     fn default() -> Self {
         Self { lists: Recent::new(KEPT) }
     }
 }
 
 impl Catalog {
-    /// The images of a data set, as many of them as `limits` leaves. A new `fingerprint` makes a new list. Lists the folder
-    /// when it is not in memory: call it where blocking is allowed.
+    /// The images of a data set within `limits`. A new `fingerprint` makes a new list. Lists the folder if the list is not
+    /// cached: call it where blocking is allowed.
     ///
     /// # Errors
-    /// When the folder is not there any more or cannot be read.
+    /// When the folder no longer exists or cannot be read.
     pub fn open(
         &self,
         source: &DataSource,

@@ -1,4 +1,4 @@
-//! Checkpoints of other programs: imported under a name, and ours exported.
+//! Checkpoints of other programs: import under a name, and export of our own checkpoints.
 
 use std::{
     fs, io,
@@ -19,7 +19,7 @@ use shared::{
 use super::datasets::check_plain_name;
 use crate::{app::App, store::StoreError};
 
-/// Most checkpoints of a run that are looked through.
+/// Maximum number of a run's checkpoints that are searched.
 const MOST_CHECKPOINTS: u32 = 20_000;
 
 /// A checkpoint cannot be imported, found or exported.
@@ -28,10 +28,10 @@ pub enum CheckpointError {
     /// A field of the request is wrong.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// What the file holds cannot be imported.
+    /// The contents of the file cannot be imported.
     #[error("{0}")]
     Refused(EngineError),
-    /// There is no such checkpoint, in words.
+    /// The checkpoint does not exist; the text says which.
     #[error("{0}")]
     Missing(String),
     /// The store.
@@ -43,19 +43,19 @@ pub enum CheckpointError {
 }
 
 impl App {
-    /// Imports a checkpoint under a name: what is read of the file becomes a checkpoint of this program in the data folder. The
-    /// file stays as it is.
+    /// Imports a checkpoint under a name: converts the file to a checkpoint of this program in the data folder. The original
+    /// file is not changed.
     ///
     /// # Errors
-    /// When the name is taken or no name, the file holds no model that this program can run, or it cannot be kept. Nothing
-    /// is kept then.
+    /// When the name is taken or invalid, the file holds no model that this program can run, or the checkpoint cannot be stored.
+    /// Nothing is stored then.
     pub async fn import_checkpoint(
         &self,
         request: ImportCheckpoint,
     ) -> Result<ImportedCheckpoint, CheckpointError> {
         let name = request.name.trim().to_owned();
         check_plain_name(&name)?;
-        // Before the long look: a taken name shows at once.
+        // Check before the slow import, so that a taken name is reported at once.
         if self.store.get_import(&name).await.is_ok() {
             return Err(taken(&name).into());
         }
@@ -77,9 +77,9 @@ impl App {
     /// Removes an imported checkpoint with its files.
     ///
     /// # Errors
-    /// When a study starts from it, there is none of that name, or its files stay.
+    /// When a study starts from it, there is none of that name, or its files cannot be removed.
     pub async fn remove_import(&self, name: &str) -> Result<(), CheckpointError> {
-        // The folder has the name as it was given then.
+        // The folder has the name in its original spelling.
         let name = self.store.get_import(name).await?.name;
         self.store.delete_import(&name).await?;
         remove(&self.data_dir.checkpoint_folder(&name))
@@ -88,16 +88,16 @@ impl App {
     /// The file of an imported checkpoint.
     ///
     /// # Errors
-    /// When there is none of that name, or the store answers with an error.
+    /// When there is none of that name, or the store fails.
     pub async fn import_file(&self, name: &str) -> Result<PathBuf, CheckpointError> {
         let name = self.store.get_import(name).await?.name;
         Ok(self.data_dir.checkpoint_folder(&name).join(LAST_CHECKPOINT))
     }
 
-    /// The file of a pre-training's checkpoint: of that epoch, or the last one.
+    /// The file of a pre-training's checkpoint: that of the given epoch, or the last one.
     ///
     /// # Errors
-    /// When the run is no pre-training, has no such checkpoint, or the store answers with an error.
+    /// When the run is not a pre-training, has no such checkpoint, or the store fails.
     pub async fn run_checkpoint_file(
         &self,
         run: RunId,
@@ -107,13 +107,13 @@ impl App {
         if row.point.kind != RunKind::Pretrain {
             let what = row.point.label();
             return Err(CheckpointError::Missing(format!(
-                "the run is a {what}; only the checkpoint of a pre-training is exported"
+                "the run is a {what}; only the checkpoint of a pre-training can be exported"
             )));
         }
         self.told_checkpoint(&row, epoch).await
     }
 
-    /// Epochs and files of the checkpoints that a run has reported, in their order.
+    /// Epochs and files of the checkpoints that a run has reported, in order.
     pub(super) async fn told_checkpoints(
         &self,
         run: RunId,
@@ -127,7 +127,7 @@ impl App {
         Ok(told.collect())
     }
 
-    /// The file of a checkpoint that the run has reported: of that epoch, or the last one.
+    /// The file of a checkpoint that the run has reported: that of the given epoch, or the last one.
     pub(super) async fn told_checkpoint(
         &self,
         row: &RunRow,
@@ -145,7 +145,7 @@ impl App {
     }
 }
 
-/// What a file holds, without keeping it.
+/// Describes the contents of a file, without importing it.
 ///
 /// # Errors
 /// When the file holds no model that this program can run.
@@ -172,8 +172,11 @@ pub async fn export_files(
 }
 
 fn options(request: &ImportCheckpoint) -> ImportOptions {
-    let &ImportCheckpoint { image_size, heads, decoder_heads, norm_pix_loss, .. } = request;
-    ImportOptions { image_size, heads, decoder_heads, norm_pix_loss }
+    let &ImportCheckpoint { image_size, heads, decoder_heads, norm_pix_loss, ref entry, .. } =
+        request;
+    // The empty text of a form chooses none.
+    let entry = entry.clone().filter(|entry| !entry.trim().is_empty());
+    ImportOptions { image_size, heads, decoder_heads, norm_pix_loss, entry }
 }
 
 /// Reads the file and writes the checkpoint into its folder.
@@ -200,14 +203,14 @@ fn keep(
     }
 }
 
-/// Makes the folder, which nobody else may have made: of two imports under one name at once, one goes on.
+/// Creates the folder, which must not exist: of two concurrent imports under one name, only one continues.
 fn make(folder: &Path) -> Result<(), CheckpointError> {
     let parent = folder.parent().map_or(Ok(()), fs::create_dir_all);
     parent.and_then(|()| fs::create_dir(folder)).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => FieldError::new(
             "name",
             format!(
-                "is being imported now, or was when the program ended: then remove {}, or choose another name",
+                "is being imported, or its import was interrupted: in the latter case remove {}, or choose another name",
                 folder.display()
             ),
         )
@@ -245,7 +248,7 @@ fn remove(folder: &Path) -> Result<(), CheckpointError> {
     }
 }
 
-/// Does long work on a thread where that is allowed.
+/// Runs long work on a thread where that is allowed.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CheckpointError> + Send + 'static,
 ) -> Result<T, CheckpointError> {

@@ -1,19 +1,23 @@
 //! The data sets that a study can name: the built-in one and added folders.
 
-use std::{path::Path, sync::OnceLock};
+use std::{io::ErrorKind, path::Path, sync::OnceLock};
 
 use engine::{
-    data::{DataError, Index, inspect},
+    data::{DataError, Index, Inspected, inspect},
+    files,
     stop::Watch,
 };
 use shared::{
     api::{AddDataset, DatasetInfo, Layout, Split},
+    dataset::FolderSource,
     run::DataSource,
     study::{BUILTIN_DATASET, FieldError},
 };
 
 use crate::{app::App, store::StoreError};
 
+/// Between a data set's name and the number of its version. A user's name cannot have it.
+const VERSION_MARK: char = '@';
 /// Longest name of a data set or an imported checkpoint in characters.
 const NAME_LENGTH: usize = 64;
 
@@ -83,7 +87,7 @@ impl App {
     pub async fn add_dataset(
         &self,
         request: AddDataset,
-        mut watch: impl Watch + Send + 'static,
+        watch: impl Watch + Send + 'static,
     ) -> Result<DatasetInfo, DatasetError> {
         let name = request.name.trim().to_owned();
         check_name(&name)?;
@@ -93,22 +97,68 @@ impl App {
         }
         let path = std::path::absolute(Path::new(request.path.trim()))
             .map_err(|error| FieldError::new("path", error.to_string()))?;
-        let path = path.display().to_string();
-        let source = DataSource::Folder {
-            path: path.clone(),
-            layout: Layout::default(), // found by the look
-            skipped: Vec::new(),
+        let folder = FolderSource {
+            path: path.display().to_string(),
+            transparency: request.transparency,
+            ..FolderSource::default()
         };
-        let asked = name.clone();
-        let found = tokio::task::spawn_blocking(move || inspect(&asked, &source, &mut watch))
-            .await
-            .map_err(|error| DatasetError::Internal(error.to_string()))?
-            .map_err(|source| DatasetError::Folder { path, source })?;
-        let info = DatasetInfo { added_at: self.clock.now_ms(), ..found };
-        match self.store.insert_dataset(&info).await {
-            Err(StoreError::Conflict(_)) => Err(taken(&name).into()),
-            other => other.map(|()| info).map_err(Into::into),
+        let found = inspected(&name, folder, watch).await?;
+        self.keep_dataset(found).await.map_err(|error| match error {
+            DatasetError::Store(StoreError::Conflict(_)) => taken(&name).into(),
+            other => other,
+        })
+    }
+
+    /// Adds the present state of a data set's folder as a new version of it, named `<name>@2`, `<name>@3` and so on. The versions
+    /// before stay, with the studies and results that name them.
+    ///
+    /// # Errors
+    /// When the folder has not changed since its last version was added, or as [`add_dataset`](Self::add_dataset).
+    pub async fn update_dataset(
+        &self,
+        name: &str,
+        watch: impl Watch + Send + 'static,
+    ) -> Result<DatasetInfo, DatasetError> {
+        let info = self.get_dataset(name).await?;
+        let DataSource::Folder(folder) = info.source() else {
+            let message = format!("{name} comes with the program and never changes");
+            return Err(StoreError::Conflict(message).into());
+        };
+        let base = info.name.split(VERSION_MARK).next().unwrap_or_default();
+        let mut found = inspected(&info.name, folder, watch).await?;
+        let all = self.store.list_datasets().await?;
+        let prefix = format!("{base}{VERSION_MARK}");
+        let versions =
+            || all.iter().filter(|set| set.name == base || set.name.starts_with(&prefix));
+        if let Some(same) = versions().find(|set| set.fingerprint == found.info.fingerprint) {
+            let message = format!("the folder is as it was when {} was added", same.name);
+            return Err(StoreError::Conflict(message).into());
         }
+        let number = |set: &DatasetInfo| set.name.strip_prefix(&prefix)?.parse::<u32>().ok();
+        let last = versions().filter_map(number).max().unwrap_or(1);
+        found.info.name = format!("{prefix}{}", last + 1);
+        self.keep_dataset(found).await
+    }
+
+    /// Where the images of a data set are, and what its folder has to hold. Requires the unabridged data set.
+    pub fn source(&self, info: &DatasetInfo) -> DataSource {
+        let mut source = info.source();
+        if let DataSource::Folder(folder) = &mut source
+            && let Some(known) = &mut folder.known
+        {
+            known.names = Some(self.data_dir.dataset_names(&info.name).display().to_string());
+        }
+        source
+    }
+
+    async fn keep_dataset(&self, found: Inspected) -> Result<DatasetInfo, DatasetError> {
+        let info = DatasetInfo { added_at: self.clock.now_ms(), ..found.info };
+        self.store.insert_dataset(&info).await?;
+        // Without it, a message about a changed folder names classes and counts only.
+        if let Err(error) = files::write(&self.data_dir.dataset_names(&info.name), &found.names) {
+            tracing::warn!(%error, dataset = info.name, "the names of its images are not kept");
+        }
+        Ok(info)
     }
 
     /// Removes an added data set's entry, never its files.
@@ -122,8 +172,29 @@ impl App {
             let message = format!("{name} comes with the program and cannot be removed");
             return Err(StoreError::Conflict(message).into());
         }
-        Ok(self.store.delete_dataset(name).await?)
+        self.store.delete_dataset(name).await?;
+        let names = self.data_dir.dataset_names(name);
+        if let Err(error) = std::fs::remove_file(&names)
+            && error.kind() != ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "{} is left over", names.display());
+        }
+        Ok(())
     }
+}
+
+/// Reads the images of a folder, where blocking is allowed.
+async fn inspected(
+    name: &str,
+    folder: FolderSource,
+    mut watch: impl Watch + Send + 'static,
+) -> Result<Inspected, DatasetError> {
+    let (name, path) = (name.to_owned(), folder.path.clone());
+    let source = DataSource::Folder(folder);
+    tokio::task::spawn_blocking(move || inspect(&name, &source, &mut watch))
+        .await
+        .map_err(|error| DatasetError::Internal(error.to_string()))?
+        .map_err(|source| DatasetError::Folder { path, source })
 }
 
 fn taken(name: &str) -> FieldError {

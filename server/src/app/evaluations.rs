@@ -1,19 +1,13 @@
-//! A classifier evaluated under a trigger: a fine-tuning of ours once more, or one of Hugging Face.
+//! Evaluation of a classifier under a trigger: a fine-tuning of this program, or a Hugging Face model.
 
 use std::path::Path;
 
 use engine::{
-    EngineError,
-    compute::Machine,
-    data::Index,
-    decode::{Limits, decode},
-    eval::UnderTrigger,
-    interchange::OpenClassifier,
-    stop::Watch,
+    EngineError, data::Index, eval::UnderTrigger, interchange::OpenClassifier, stop::Watch,
 };
 use shared::{
     FieldError, Rgb8, RunKind, Settings,
-    api::{ClassifierSource, DatasetInfo, EvaluateRequest, EvaluatedClassifier},
+    api::{ClassifierSource, EvaluateRequest, EvaluatedClassifier},
     settings::{AttackSpec, DatasetSpec},
 };
 
@@ -26,7 +20,7 @@ pub enum EvaluateError {
     /// A field of the request is wrong.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// The classifier's file cannot be read, or holds none.
+    /// The classifier's file cannot be read, or holds no classifier.
     #[error("{0}")]
     Refused(EngineError),
     /// The checkpoint cannot be found.
@@ -46,19 +40,19 @@ pub enum EvaluateError {
     Internal(String),
 }
 
-/// A classifier that was read, and the study that it comes from.
+/// A classifier that was read, and its run's settings.
 pub struct Opened {
     /// The classifier.
     pub classifier: OpenClassifier,
-    /// The settings of its run; a file has none.
+    /// The settings of its run; `None` for a file.
     pub settings: Option<Settings>,
 }
 
 impl Opened {
-    /// Which images to take; `dataset` and `test_per_class` before the study's.
+    /// Which images to use; `dataset` and `test_per_class` take precedence over the study's.
     ///
     /// # Errors
-    /// When neither names a data set.
+    /// When neither the request nor the study names a data set.
     pub fn dataset(&self, request: &EvaluateRequest) -> Result<DatasetSpec, FieldError> {
         let of_run = self.settings.as_ref().map(|settings| settings.dataset.clone());
         let mut spec = match (&request.dataset, of_run) {
@@ -68,7 +62,7 @@ impl Opened {
             }
             (None, Some(of_run)) => of_run,
             (None, None) => {
-                let message = "say which one: a file belongs to no study that would tell";
+                let message = "name a data set: a file has no study to take it from";
                 return Err(FieldError::new("dataset", message));
             }
         };
@@ -84,7 +78,7 @@ impl Opened {
         let of_run = || self.settings.as_ref().map(|settings| settings.attack.clone());
         request.attack.clone().or_else(of_run).ok_or_else(|| {
             let message =
-                "say trigger and target class: a file belongs to no study that would tell";
+                "give a trigger and a target class: a file has no study to take them from";
             FieldError::new("attack", message)
         })
     }
@@ -94,7 +88,7 @@ impl App {
     /// Reads a classifier.
     ///
     /// # Errors
-    /// When there is none, or the file holds no classifier that this program can run.
+    /// When it does not exist, or the file holds no classifier that this program can run.
     pub async fn open_classifier(
         &self,
         source: &ClassifierSource,
@@ -106,13 +100,13 @@ impl App {
                 let no_classifier = match row.point.kind {
                     RunKind::Finetune => None,
                     RunKind::Knn => Some(
-                        "asks nearest neighbours, which are no classifier of its own; a fine-tuning can be evaluated",
+                        "is a nearest-neighbour evaluation, which trains no classifier; evaluate a fine-tuning instead",
                     ),
                     RunKind::Probe => Some(
-                        "is a linear probe, whose file is a head alone; its page has its evaluation, and a fine-tuning can be evaluated anew",
+                        "is a linear probe, whose file holds only a head; its page shows its evaluation; evaluate a fine-tuning instead",
                     ),
                     RunKind::Pretrain => Some(
-                        "is a pre-training, which classifies nothing; a fine-tuning of it can be evaluated",
+                        "is a pre-training, which has no classifier; evaluate a fine-tuning of it instead",
                     ),
                 };
                 if let Some(message) = no_classifier {
@@ -126,15 +120,17 @@ impl App {
                 (path, None)
             }
         };
-        let classifier = blocking(move || read(&file)).await?;
+        let machine = self.machine;
+        let read = move || OpenClassifier::read(&file, &machine).map_err(EvaluateError::Refused);
+        let classifier = blocking(read).await?;
         Ok(Opened { classifier, settings })
     }
 
-    /// Evaluates it. `watch` hears how many images are done, and can stop the work.
+    /// Evaluates the classifier. `watch` receives the progress, and can stop the work.
     ///
     /// # Errors
-    /// When the data set or the key image is not there, the trigger does not fit the classifier's images, the classes are
-    /// others, or an image cannot be read.
+    /// When the data set or the key image does not exist, the trigger does not fit the classifier's images, the classes
+    /// differ, or an image cannot be read.
     pub async fn evaluate(
         &self,
         opened: Opened,
@@ -151,16 +147,20 @@ impl App {
             let message = format!("{} (on the classifier's images of {side} px)", error.message);
             return Err(FieldError::new(error.field, message).into());
         }
-        let data_dir = self.data_dir.clone();
+        let (data_dir, source) = (self.data_dir.clone(), self.source(&dataset));
+        let (matching, threads) = (request.classes.clone(), self.machine.threads());
         blocking(move || {
             let key = read_key(&data_dir, &attack)?;
-            let index = index(&dataset, &spec)?;
+            let index =
+                Index::open(&source).map_err(|error| EvaluateError::Images(error.into()))?;
+            let index = index.limited(&spec);
             let under = UnderTrigger {
                 index: &index,
                 trigger: &attack.trigger,
                 key: key.as_ref(),
                 target_class: attack.target_class,
-                threads: machine().map_err(EvaluateError::Refused)?.threads(),
+                matching: &matching,
+                threads,
             };
             let done = under.evaluate(&opened.classifier, &mut watch);
             let (evaluation, assumed) = done.map_err(of_evaluation)?;
@@ -179,18 +179,7 @@ impl App {
     }
 }
 
-/// What evaluations compute on.
-fn machine() -> Result<Machine, EngineError> {
-    Machine::from_environment()
-}
-
-fn read(file: &Path) -> Result<OpenClassifier, EvaluateError> {
-    machine()
-        .and_then(|machine| OpenClassifier::read(file, &machine))
-        .map_err(EvaluateError::Refused)
-}
-
-/// The trigger's key image in its own size, where it needs one.
+/// The trigger's key image in its original size, if it needs one.
 fn read_key(data_dir: &DataDir, attack: &AttackSpec) -> Result<Option<Rgb8>, EvaluateError> {
     let Some(id) = attack.trigger.key() else { return Ok(None) };
     if let Some(error) = keys::check_key(data_dir, id) {
@@ -198,25 +187,19 @@ fn read_key(data_dir: &DataDir, attack: &AttackSpec) -> Result<Option<Rgb8>, Eva
     }
     let internal = |error: String| EvaluateError::Internal(format!("the key image {id}: {error}"));
     let file = keys::key_file(data_dir, id).map_err(|error| internal(error.to_string()))?;
-    decode(&file, Limits::default()).map(Some).map_err(|error| internal(error.to_string()))
-}
-
-fn index(dataset: &DatasetInfo, spec: &DatasetSpec) -> Result<Index, EvaluateError> {
-    let index =
-        Index::open(&dataset.source()).map_err(|error| EvaluateError::Images(error.into()))?;
-    Ok(index.limited(spec))
+    engine::keys::image(&file).map(Some).map_err(|error| internal(error.to_string()))
 }
 
 fn of_evaluation(error: EngineError) -> EvaluateError {
     match error {
-        // Other classes than the data set's.
-        EngineError::Order(message) => FieldError::new("dataset", message).into(),
+        // The classes do not match the data set's.
+        EngineError::Order(message) => FieldError::new("classes", message).into(),
         EngineError::Data(_) => EvaluateError::Images(error),
         other => EvaluateError::Internal(other.to_string()),
     }
 }
 
-/// Does long work on a thread where that is allowed.
+/// Runs long work on a thread where that is allowed.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EvaluateError> + Send + 'static,
 ) -> Result<T, EvaluateError> {

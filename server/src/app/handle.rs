@@ -1,4 +1,4 @@
-//! The scheduler's door for the rest of the program.
+//! The interface between the scheduler and the rest of the program.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -8,7 +8,7 @@ use std::sync::{
 use shared::api::DeviceInfo;
 use tokio::sync::Notify;
 
-/// Wakes the scheduler and tells whether it works in this program. Cheap to clone.
+/// Wakes the scheduler and reports whether it runs in this program. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Handle(Arc<Inner>);
 
@@ -20,18 +20,18 @@ struct Inner {
 }
 
 impl Handle {
-    /// Says that there is something to do: a queued run, or one to cancel. The scheduler of another program finds out
-    /// by itself within half a second.
+    /// Signals that there is something to do: a run was queued or is to be cancelled. The scheduler of another program notices
+    /// within half a second.
     pub fn wake(&self) {
         self.0.wake.notify_one();
     }
 
-    /// Whether this program hands out the runs of its data folder.
+    /// Whether this program schedules the runs of its data folder.
     pub fn schedules(&self) -> bool {
         self.0.schedules.load(Ordering::Relaxed)
     }
 
-    /// The devices that runs are handed out to, with what each works on; none before a scheduler was started.
+    /// The devices to which runs are assigned, with their current load; empty before a scheduler was started.
     pub fn devices(&self) -> Vec<DeviceInfo> {
         self.0.devices.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

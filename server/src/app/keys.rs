@@ -10,7 +10,7 @@ use crate::data_dir::DataDir;
 /// The PNG file of a key image: a built-in key's name, or an uploaded one's SHA-256.
 ///
 /// # Errors
-/// When there is none of that name (kind [`io::ErrorKind::NotFound`]), or its file cannot be read.
+/// When no such key exists (kind [`io::ErrorKind::NotFound`]), or its file cannot be read.
 pub fn key_file(data_dir: &DataDir, id: &str) -> io::Result<Vec<u8>> {
     if let Some(key) = keys::builtin(id) {
         return Ok(key.file.to_vec());
@@ -36,7 +36,7 @@ pub(super) fn check_key(data_dir: &DataDir, id: &str) -> Option<FieldError> {
     Some(FieldError::new("attack.trigger.key", message))
 }
 
-/// Only such names become parts of paths.
+/// Only such identifiers become parts of paths.
 fn is_sha256(id: &str) -> bool {
     id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }

@@ -1,15 +1,15 @@
-//! The use cases: what a page, a request and a command can do, and what every part of the program shares.
+//! The use cases behind pages, requests and commands, and the state that every part of the program shares.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`studies`] | a study from its specification; cancel, retry, delete |
-//! | `plan` | what a study would run, and what of it is there |
+//! | [`studies`] | create a study from its specification; cancel, retry, delete |
+//! | `plan` | what a study would run, and which of it already exists |
 //! | [`datasets`], [`keys`], [`checkpoints`] | data sets, key images and imported checkpoints that a study can name |
-//! | [`evaluations`] | a classifier evaluated under a trigger, beside what its run says |
-//! | [`reconstructions`] | what a checkpoint makes of hidden patches |
-//! | [`catalog`], `recent` | lists of images, and models, kept in memory |
+//! | [`evaluations`] | further evaluations of a classifier under a trigger |
+//! | [`reconstructions`] | reconstructions of hidden patches by a checkpoint |
+//! | [`catalog`], `recent` | lists of images, and models, cached in memory |
 //! | [`results`] | runs filtered, sorted and grouped by any setting and metric |
-//! | [`handle`] | the scheduler's door: wake it, ask whether it works here and on what |
+//! | [`handle`] | the interface to the scheduler: wake it, ask whether it runs here and on which devices |
 
 pub mod catalog;
 pub mod checkpoints;
@@ -25,6 +25,8 @@ pub mod studies;
 
 use std::path::Path;
 
+use engine::compute::Machine;
+
 use crate::{
     clock::Clock,
     data_dir::{DataDir, DataDirError},
@@ -32,19 +34,21 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Store, folder, time, chance and queue of one data folder. Cheap to clone.
+/// Store, folder, clock, identifiers, queue and machine of one data folder. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct App {
     /// The database.
     pub store: Store,
     /// The data folder.
     pub data_dir: DataDir,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// New identifiers.
+    /// The source of new identifiers.
     pub ids: IdSource,
-    /// The scheduler's door: wake it, ask whether it works here.
+    /// The interface to the scheduler.
     pub queue: handle::Handle,
+    /// The machine on which this process computes. Runs have their own, in their workers.
+    pub machine: Machine,
 }
 
 /// A data folder cannot be opened.
@@ -59,18 +63,23 @@ pub enum OpenError {
 }
 
 impl App {
-    /// Threads that train here.
+    /// Number of threads used for training.
     pub fn threads(&self) -> u32 {
-        engine::compute::Machine::from_environment().map_or(1, |machine| machine.threads() as u32)
+        self.machine.threads() as u32
     }
 
     /// Opens a data folder. Nothing is scheduled until [`Scheduler::start`](crate::queue::Scheduler::start).
     ///
     /// # Errors
     /// When the folder cannot be written, or its database cannot be opened.
-    pub async fn open(root: &Path, clock: Clock, ids: IdSource) -> Result<Self, OpenError> {
+    pub async fn open(
+        root: &Path,
+        machine: Machine,
+        clock: Clock,
+        ids: IdSource,
+    ) -> Result<Self, OpenError> {
         let data_dir = DataDir::open(root)?;
         let store = Store::open(&data_dir.store_file()).await?;
-        Ok(Self { store, data_dir, clock, ids, queue: handle::Handle::default() })
+        Ok(Self { store, data_dir, clock, ids, queue: handle::Handle::default(), machine })
     }
 }

@@ -1,4 +1,4 @@
-//! What a study would run: its graph, with what the data folder has of it already and what the rest costs.
+//! What a study would run: its graph, which of its runs the data folder already has, and what the rest costs.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -21,7 +21,7 @@ use crate::{
     store::{StoreError, studies::varied},
 };
 
-/// A sound study with all that its names stand for.
+/// A valid study with everything that its names refer to.
 pub(super) struct Prepared {
     pub spec: StudySpec,
     pub graph: Graph,
@@ -29,10 +29,10 @@ pub(super) struct Prepared {
 }
 
 impl App {
-    /// What a study would run, without starting it. `fresh` counts nothing as there already.
+    /// What a study would run, without starting it. With `fresh`, no existing run is reused.
     ///
     /// # Errors
-    /// When the specification is wrong (with every wrong field), or the store answers with an error.
+    /// When the specification is invalid (with every wrong field), or the store fails.
     pub async fn plan(&self, spec: StudySpec, fresh: bool) -> Result<StudyPlan, CreateError> {
         let Prepared { spec, graph, datasets } = self.prepare(spec).await?;
         let digests: Vec<Digest> = if fresh {
@@ -85,16 +85,16 @@ impl App {
             && (kind != RunKind::Pretrain || folder.join(checkpoint).exists())
     }
 
-    /// Checks a study, and looks up all that its names stand for.
+    /// Checks a study, and looks up everything that its names refer to.
     pub(super) async fn prepare(&self, mut spec: StudySpec) -> Result<Prepared, CreateError> {
         spec.name = spec.name.trim().to_owned();
         let datasets = self.list_datasets().await.map_err(CreateError::Dataset)?;
         let mut errors = spec.validate_with(&datasets);
         if errors.is_empty() && spec.settings.attack.poisons.is_some() {
-            // With all left-out files, which a list may name.
+            // With all skipped files, because a list may name them.
             let info = self.get_dataset(&spec.settings.dataset.name).await;
             let info = info.map_err(CreateError::Dataset)?;
-            errors = check_poisons(&spec, info.source()).await?;
+            errors = check_poisons(&spec, self.source(&info)).await?;
         }
         let points =
             if errors.is_empty() { spec.points() } else { Ok(vec![spec.settings.clone()]) };
@@ -123,7 +123,7 @@ impl App {
                     errors.extend(point.check_encoder(&checkpoint));
                     content.checkpoints.insert(name.clone(), checkpoint.sha256.clone());
                     if spec.settings.encoder.as_ref() == Some(name) {
-                        // Its folder has the name as it was given first.
+                        // Its folder has the name in its original spelling.
                         content.checkpoints.insert(checkpoint.name.clone(), checkpoint.sha256);
                         spec.settings.encoder = Some(checkpoint.name);
                     }
@@ -159,7 +159,7 @@ fn images(datasets: &[DatasetInfo]) -> BTreeMap<String, Images> {
         .collect()
 }
 
-/// What is wrong with a study's poison list. Lists the data set's folder.
+/// Checks a study's poison list. Lists the data set's folder.
 async fn check_poisons(
     spec: &StudySpec,
     source: DataSource,

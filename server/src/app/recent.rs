@@ -1,24 +1,24 @@
-//! [`Recent`]: a few costly things, kept until others were used more recently.
+//! [`Recent`]: a small cache that evicts the least recently used values.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Keeps the `capacity` things that were used last. Meant for a handful: looking one up goes through all.
+/// Keeps the `capacity` most recently used values. Meant for a handful: a lookup is a linear search.
 pub struct Recent<K, V> {
     capacity: usize,
-    /// The one used last stands last.
+    /// The most recently used entry is last.
     entries: Mutex<Vec<(K, Arc<V>)>>,
 }
 
 impl<K: PartialEq, V> Recent<K, V> {
-    /// Keeps nothing yet, and at most `capacity` things.
+    /// An empty cache for at most `capacity` values.
     pub fn new(capacity: usize) -> Self {
         Self { capacity, entries: Mutex::new(Vec::new()) }
     }
 
-    /// The thing of this key; `make` makes it when it is not here. Two callers at once may both make it; one is kept.
+    /// The value of this key; `make` creates it if it is not cached. Two concurrent callers may both create it; one value is kept.
     ///
     /// # Errors
-    /// When `make` fails; nothing is kept then.
+    /// When `make` fails; nothing is cached then.
     pub fn get_or_make<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
         if let Some(value) = self.get(&key) {
             return Ok(value);
@@ -43,7 +43,7 @@ impl<K: PartialEq, V> Recent<K, V> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(K, Arc<V>)>> {
-        // Every change leaves the list whole, so a panic elsewhere does no harm to it.
+        // Every change leaves the list consistent, so a poisoned lock can be used.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(get(1), (10, true));
         assert_eq!(get(2), (20, true));
         assert_eq!(get(1), (10, false));
-        assert_eq!(get(3), (30, true)); // 2 goes
+        assert_eq!(get(3), (30, true)); // evicts 2
         assert_eq!(get(1), (10, false));
         assert_eq!(get(2), (20, true));
     }

@@ -1,11 +1,10 @@
-//! What a checkpoint makes of an image whose patches are partly hidden, without and with the trigger.
+//! A checkpoint's reconstruction of an image with hidden patches, without and with the trigger.
 
 use std::{io::ErrorKind, path::PathBuf, sync::Arc, time::SystemTime};
 
 use engine::{
     EngineError,
     compute::Machine,
-    decode::{Limits, decode},
     eval::{Reconstructed, Reconstructor},
     files::LAST_CHECKPOINT,
 };
@@ -26,7 +25,7 @@ use super::{
 };
 use crate::{app::App, run_folder::RunFolder, store::StoreError};
 
-/// Most models that are kept: two that are compared, and as many of before.
+/// Maximum number of cached models: two that are being compared, and two used before.
 const KEPT: usize = 4;
 
 /// A reconstruction cannot be made.
@@ -38,7 +37,7 @@ pub enum ReconstructError {
     /// The data set has no such image.
     #[error(transparent)]
     NoImage(#[from] NoImage),
-    /// The trigger does not fit the images, or an image cannot be read any more.
+    /// The trigger does not fit the images, or an image can no longer be read.
     #[error("{0}")]
     Conflict(String),
     /// The data set's folder cannot be read.
@@ -69,7 +68,7 @@ pub enum ReconstructError {
     Internal(String),
 }
 
-/// The models that were used last, by file and the time of its last change, and the lists of images. Cheap to clone.
+/// The most recently used models, by file and modification time, and the lists of images. Cheap to clone.
 #[derive(Clone)]
 pub struct Kept {
     /// Lists of images.
@@ -85,18 +84,22 @@ impl Default for Kept {
 }
 
 impl Kept {
-    fn model(&self, file: PathBuf) -> Result<Arc<Reconstructor>, ReconstructError> {
+    fn model(
+        &self,
+        file: PathBuf,
+        machine: &Machine,
+    ) -> Result<Arc<Reconstructor>, ReconstructError> {
         let metadata = std::fs::metadata(&file).map_err(|_| {
             FieldError::new("run", "has written no checkpoint yet; wait for the first")
         })?;
         let path = file.clone();
         self.models.get_or_make((file, metadata.modified().ok()), || {
-            Ok(Reconstructor::open(&path, &Machine::from_environment()?)?)
+            Ok(Reconstructor::open(&path, machine)?)
         })
     }
 }
 
-/// An image without and with the trigger, and what the model makes of both under one mask.
+/// An image without and with the trigger, and the model's reconstructions of both under one mask.
 pub struct Pair {
     /// The model's sizes.
     pub model: ModelSpec,
@@ -121,7 +124,7 @@ struct Scene {
 
 /// What made the checkpoint.
 enum Origin {
-    /// A run, whose order names its images, and whose key image lies in its folder.
+    /// A run, whose order names its images, and whose key image is in its folder.
     Run(RunFolder),
     /// Another program; the images are those of a study.
     Import(DataSource),
@@ -131,7 +134,7 @@ impl App {
     /// Reconstructs one image without and with the trigger under the same mask.
     ///
     /// # Errors
-    /// When the run has no such checkpoint, the checkpoint no decoder, the data set no such image, or the mask hides nothing or all.
+    /// When there is no such checkpoint, it has no decoder, the data set has no such image, or the mask hides no patch or all patches.
     pub async fn reconstruct(
         &self,
         kept: &Kept,
@@ -141,7 +144,7 @@ impl App {
         let (app, kept, request) = (self.clone(), kept.clone(), request.clone());
         let work = move || app.reconstructed(&kept, scene, &request);
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-            Err(ReconstructError::Internal(format!("the reconstruction broke off: {error}")))
+            Err(ReconstructError::Internal(format!("the reconstruction failed: {error}")))
         })
     }
 
@@ -151,16 +154,16 @@ impl App {
         if let Some(name) = &request.imported {
             if !self.store.get_import(name).await?.has_decoder {
                 let message = format!(
-                    "{name} is an encoder alone, and only a decoder reconstructs; linear probes can start from it"
+                    "{name} has an encoder but no decoder, so it cannot reconstruct; linear probes can start from it"
                 );
                 return Err(FieldError::new("imported", message).into());
             }
             let file = self.import_file(name).await?;
-            let source = self.get_dataset(&settings.dataset.name).await?.source();
+            let source = self.source(&self.get_dataset(&settings.dataset.name).await?);
             return Ok(Scene { file, settings, origin: Origin::Import(source) });
         }
         if run.point.kind != RunKind::Pretrain {
-            let message = "is no pre-training; only those have a decoder";
+            let message = "is not a pre-training; only pre-trainings have a decoder";
             return Err(FieldError::new("run", message).into());
         }
         let folder =
@@ -177,8 +180,8 @@ impl App {
         Ok(Scene { file, settings, origin: Origin::Run(folder) })
     }
 
-    /// The settings of a run, and those of its study for what does not matter to the run and is looked at all the same: the images
-    /// that evaluate, and the attack of an encoder that no poisoned image reached.
+    /// The settings of a run, completed by those of its study where they do not affect the run but are needed here: the validation
+    /// images, and the attack for an encoder that was trained on clean images.
     async fn shown_settings(
         &self,
         run: RunId,
@@ -199,7 +202,7 @@ impl App {
         scene: Scene,
         request: &ReconstructRequest,
     ) -> Result<Pair, ReconstructError> {
-        let model = kept.model(scene.file)?;
+        let model = kept.model(scene.file, &self.machine)?;
         let (source, own) = match scene.origin {
             Origin::Import(source) => (source, None),
             Origin::Run(folder) => {
@@ -222,7 +225,7 @@ impl App {
         let clean = index
             .load(request.split, request.index as usize, side)
             .map_err(|error| ReconstructError::Conflict(error.to_string()))?;
-        // A trigger fits the study's images, and perhaps not those of an imported model.
+        // A trigger fits the study's images, but perhaps not those of an imported model.
         let trigger = &scene.settings.attack.trigger;
         let trigger =
             Trigger::prepare(trigger, key.as_ref(), side, Stage::Test).map_err(|error| {
@@ -241,28 +244,26 @@ impl App {
         })
     }
 
-    /// The key image that a study names, in its own size.
+    /// The key image that a study names, in its original size.
     fn key_of_study(&self, id: &str) -> Result<Rgb8, ReconstructError> {
         let wrong = |reason: String| ReconstructError::File { path: id.into(), reason };
         let file = key_file(&self.data_dir, id).map_err(|error| wrong(error.to_string()))?;
-        decode(&file, Limits::default()).map_err(|error| wrong(error.to_string()))
+        engine::keys::image(&file).map_err(|error| wrong(error.to_string()))
     }
 }
 
-/// The key image that a run trained with, in its own size.
+/// The key image that a run trained with, in its original size.
 fn key_of_run(folder: &RunFolder) -> Result<Option<Rgb8>, ReconstructError> {
     let path = folder.key_file();
     let wrong = |reason: String| ReconstructError::File { path: path.clone(), reason };
     match std::fs::read(&path) {
-        Ok(file) => {
-            decode(&file, Limits::default()).map(Some).map_err(|error| wrong(error.to_string()))
-        }
+        Ok(file) => engine::keys::image(&file).map(Some).map_err(|error| wrong(error.to_string())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(wrong(error.to_string())),
     }
 }
 
-/// The hidden patches, checked: a model needs something to see and something to guess.
+/// The hidden patches, checked: the model needs at least one visible and one hidden patch.
 fn mask(spec: &MaskSpec, patches: usize) -> Result<Vec<bool>, FieldError> {
     match spec {
         MaskSpec::Random { ratio, seed } => {
@@ -270,7 +271,7 @@ fn mask(spec: &MaskSpec, patches: usize) -> Result<Vec<bool>, FieldError> {
                 Ok(random_mask(patches, *ratio, *seed))
             } else {
                 let message = format!(
-                    "is above 0 and below 1 (with 1 nothing would be visible), not {ratio}"
+                    "takes a number above 0 and below 1 (with 1 nothing would be visible), not {ratio}"
                 );
                 Err(FieldError::new("mask.ratio", message))
             }
@@ -301,7 +302,8 @@ mod tests {
         assert_eq!(mask(&MaskSpec::Painted { hidden: painted.clone() }, 4).unwrap(), painted);
         for ratio in [0.0, 1.0, f64::NAN] {
             assert!(
-                error(&MaskSpec::Random { ratio, seed: 1 }).starts_with("mask.ratio: is above 0")
+                error(&MaskSpec::Random { ratio, seed: 1 })
+                    .starts_with("mask.ratio: takes a number above 0")
             );
         }
         assert_eq!(

@@ -15,20 +15,20 @@ use crate::{
 /// Which runs, in which order.
 #[derive(Clone, Debug, Default)]
 pub struct ResultQuery {
-    /// Expression that is true of them; all without one.
+    /// Expression that must be true of the runs; `None` selects all.
     pub filter: Option<String>,
-    /// Settings or metrics to sort by, with a minus sign before one whose largest come first.
+    /// Settings or metrics to sort by; a leading minus sign sorts in descending order.
     pub sort: Vec<String>,
-    /// Runs to leave out at the beginning.
+    /// Number of runs to skip.
     pub offset: usize,
-    /// Runs to give at most.
+    /// Maximum number of runs.
     pub limit: usize,
 }
 
-/// The results cannot be given.
+/// The query cannot be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ResultError {
-    /// A field of the question is wrong.
+    /// A field of the query is wrong.
     #[error(transparent)]
     Field(#[from] FieldError),
     /// The store.
@@ -40,10 +40,10 @@ pub enum ResultError {
 }
 
 impl App {
-    /// A part of the table of results.
+    /// A page of the table of results.
     ///
     /// # Errors
-    /// When the filter or an order is wrong, or the store answers with an error.
+    /// When the filter or a sort key is invalid, or the store fails.
     pub async fn list_results(&self, query: ResultQuery) -> Result<Page<ResultRow>, ResultError> {
         let table = self.store.result_table().await?;
         blocking(move || {
@@ -59,10 +59,10 @@ impl App {
         .await
     }
 
-    /// Means of metrics over the runs that agree in some settings.
+    /// Means of metrics over runs with equal values of some settings.
     ///
     /// # Errors
-    /// When the filter or a name is wrong, or the store answers with an error.
+    /// When the filter or a name is invalid, or the store fails.
     pub async fn group_results(
         &self,
         filter: Option<String>,

@@ -1,10 +1,12 @@
-//! A study from its specification; cancel, retry, delete.
+//! Creates a study from its specification; cancels, retries and deletes.
 
-use std::{fs, io, time::Duration};
+use std::{collections::BTreeSet, fs, io, time::Duration};
 
+use engine::data::Index;
 use shared::{
     FieldError, RunId, RunState, StudyId, StudySpec,
     api::{RunRow, StudyDetail},
+    study::Graph,
 };
 
 use super::{datasets::DatasetError, plan::Prepared};
@@ -16,12 +18,12 @@ use crate::{
     },
 };
 
-/// How long a cancelled run may take to be over before the answer goes out without it.
+/// How long to wait for a cancelled run to end before answering anyway.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(2);
-/// How often another program's doings are looked for meanwhile.
+/// How often to poll for changes by another program meanwhile.
 const CANCEL_LOOK: Duration = Duration::from_millis(100);
 
-/// A study cannot be made.
+/// A study cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
     /// Fields of the specification are wrong.
@@ -41,17 +43,17 @@ pub enum DeleteError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The study is gone from the store, but not all of its files are.
-    #[error("the study is deleted, but its files are not all gone: {0}")]
+    /// The study was deleted from the store, but some of its files remain.
+    #[error("the study was deleted, but some of its files could not be removed: {0}")]
     Files(#[from] io::Error),
 }
 
 impl CreateError {
-    /// The error as a command tells it of a study of this name.
+    /// The error as a command reports it for a study of this name.
     pub fn of_study(self, name: &str) -> anyhow::Error {
         match self {
             Self::Invalid(errors) => {
-                anyhow::anyhow!("{name} is no sound study:\n{}", list(&errors))
+                anyhow::anyhow!("{name} is not a valid study:\n{}", list(&errors))
             }
             other => other.into(),
         }
@@ -63,17 +65,18 @@ fn list(errors: &[FieldError]) -> String {
 }
 
 impl App {
-    /// Makes a study and queues its runs, but for those that the data folder has already; `fresh` makes all anew. Its folders are
-    /// made when a run's turn comes.
+    /// Creates a study and queues its runs, except for those that the data folder already has; `fresh` runs all of them again. The
+    /// folder of a run is created when the run starts.
     ///
     /// # Errors
-    /// When the specification is wrong (with every wrong field), or the store answers with an error. Nothing is kept then.
+    /// When the specification is invalid (with every wrong field), or the store fails. Nothing is stored then.
     pub async fn create_study(
         &self,
         spec: StudySpec,
         fresh: bool,
     ) -> Result<StudyDetail, CreateError> {
         let Prepared { spec, graph, datasets } = self.prepare(spec).await?;
+        self.check_folders(&graph).await?;
         let dataset = datasets.into_iter().find(|info| info.name == spec.settings.dataset.name);
         let id = self.ids.study();
         let study = NewStudy {
@@ -89,11 +92,27 @@ impl App {
         Ok(self.store.get_study(id).await?)
     }
 
-    /// Cancels a run: a queued one at once, a running one within two seconds. Returns the run, which then is over unless
-    /// no scheduler works on the data folder.
+    /// Checks that the folders of the data sets still hold what they held when they were added.
+    async fn check_folders(&self, graph: &Graph) -> Result<(), CreateError> {
+        let names: BTreeSet<&str> =
+            graph.nodes.iter().map(|node| &node.settings.dataset.name[..]).collect();
+        for name in names {
+            let info = self.get_dataset(name).await.map_err(CreateError::Dataset)?;
+            let source = self.source(&info);
+            let opened = tokio::task::spawn_blocking(move || Index::open(&source).map(drop)).await;
+            let opened = opened.map_err(|error| DatasetError::Internal(error.to_string()));
+            opened.map_err(CreateError::Dataset)?.map_err(|error| {
+                CreateError::Invalid(vec![FieldError::new("dataset.name", error.to_string())])
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Cancels a run: a queued one at once, a running one within two seconds. Returns the run, which has then ended unless
+    /// no scheduler serves the data folder.
     ///
     /// # Errors
-    /// When the run is over already, there is no such run, or the store answers with an error.
+    /// When the run has already ended, there is no such run, or the store fails.
     pub async fn cancel_run(&self, run: RunId) -> Result<RunRow, StoreError> {
         self.store.cancel_run(run, self.clock.now_ms()).await?;
         self.queue.wake();
@@ -102,10 +121,10 @@ impl App {
         self.store.get_run(run).await
     }
 
-    /// Cancels all runs of a study that are not over and that no other study wants.
+    /// Cancels all queued and running runs of a study that no other study needs.
     ///
     /// # Errors
-    /// When there is no such study, or the store answers with an error.
+    /// When there is no such study, or the store fails.
     pub async fn cancel_study(&self, study: StudyId) -> Result<StudyDetail, StoreError> {
         let cancelled = self.store.cancel_study(study, self.clock.now_ms()).await?;
         self.queue.wake();
@@ -113,10 +132,10 @@ impl App {
         self.store.get_study(study).await
     }
 
-    /// Queues a run once more that did not end well; see [`Store::retry_run`](crate::store::Store::retry_run).
+    /// Queues an unfinished run again; see [`Store::retry_run`](crate::store::Store::retry_run).
     ///
     /// # Errors
-    /// When the run is queued, running or done, there is no such run, or the store answers with an error.
+    /// When the run is queued, running or done, there is no such run, or the store fails.
     pub async fn retry_run(&self, run: RunId) -> Result<RunRow, StoreError> {
         self.store.retry_run(run, self.clock.now_ms()).await?;
         self.queue.wake();
@@ -126,12 +145,12 @@ impl App {
     /// Deletes a study with its runs, their events and all of their files.
     ///
     /// # Errors
-    /// When a run of it is queued or running, there is no such study, the store answers with an error, or files stay.
+    /// When a run of it is queued or running, there is no such study, the store fails, or some files cannot be removed.
     pub async fn delete_study(&self, study: StudyId) -> Result<(), DeleteError> {
         let folders = self.store.delete_study(study).await?;
         let mut folders: Vec<_> =
             folders.iter().map(|folder| self.data_dir.folder(folder)).collect();
-        // Version 0.1 had a folder for each study; runs that another study has stay in it.
+        // Version 0.1 had a folder for each study; runs that another study uses stay in it.
         folders.push(self.data_dir.runs().join(study.to_string()));
         tokio::task::spawn_blocking(move || {
             let last = folders.len() - 1;
@@ -156,7 +175,7 @@ impl App {
         Ok(())
     }
 
-    /// Waits until this run, or all runs of the study but for some that go on, are over, but not for long.
+    /// Waits a short time until this run, or all runs of the study except some that continue, have ended.
     async fn wait_for_end(
         &self,
         study: StudyId,
@@ -181,7 +200,7 @@ impl App {
     }
 }
 
-/// Whether all runs of a list are over.
+/// Whether all runs of a list have ended.
 pub fn all_over(runs: &[RunRow]) -> bool {
     runs.iter().all(|run| run.state.is_over())
 }

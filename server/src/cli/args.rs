@@ -1,18 +1,18 @@
-//! What each command takes.
+//! The arguments of each command.
 
 mod evaluate;
 mod reconstruct;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
-use engine::interchange::ExportFormat;
-use shared::{RunId, RunKind, StudyId, chart::FigureKind};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use engine::{compute::Machine, interchange::ExportFormat};
+use shared::{RunId, RunKind, StudyId, chart::FigureKind, dataset::Transparency};
 
 pub(super) use self::{evaluate::EvaluateArgs, reconstruct::ReconstructArgs};
 use crate::{app::App, clock::Clock, data_dir::DataDir, ids::IdSource};
 
-/// Backdoor studies of masked autoencoders: poison, train, measure, look.
+/// Backdoor studies of masked autoencoders: poison, train, measure, inspect.
 #[derive(Debug, Parser)]
 #[command(name = "maskdoor", version, arg_required_else_help = true)]
 pub(super) struct Cli {
@@ -26,13 +26,13 @@ pub(super) enum Command {
     Serve(ServeArgs),
     /// Runs a study and prints its results.
     Run(RunArgs),
-    /// Lists the runs of a study, what of them is there already, and what the others cost, without starting any.
+    /// Lists the runs of a study, which of them already exist, and what the others cost, without starting any.
     Plan(PlanArgs),
-    /// Lists the settings of a study: what each takes, and why it matters.
+    /// Lists the settings of a study: the values each takes, and why it matters.
     Settings(SettingsArgs),
     /// Lists the runs of all studies with their settings and metrics.
     Runs(RunsArgs),
-    /// Repeats a finished run and tells whether it gives the same bits: exit code 0 when it does, 1 when not.
+    /// Repeats a finished run and checks that the result is identical bit for bit: exit code 0 if it is, 1 if not.
     Replay(ReplayArgs),
     /// Lists the ready-made studies, or shows one as TOML.
     Presets {
@@ -44,37 +44,41 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Option<TriggerCommand>,
     },
-    /// Tells what trains here, and with which instructions.
+    /// Shows the devices that train here, and their instruction sets.
     Devices,
     /// Adds, lists and removes data sets.
     Datasets(DatasetArgs),
-    /// Writes which images a run poisoned, for another study.
+    /// Writes the list of images that a run poisoned, for use by another study.
     Poisons(PoisonArgs),
-    /// Imports checkpoints of MAE, timm and Hugging Face, and exports ours to them.
+    /// Imports checkpoints from MAE, timm and Hugging Face, and exports checkpoints to them.
     Checkpoints(CheckpointArgs),
     /// Draws the results of studies as an SVG or PNG file, or writes their numbers as CSV.
     Figure(FigureArgs),
     /// Evaluates a classifier on clean and on triggered images: CA, ASR, RA.
     Evaluate(EvaluateArgs),
-    /// Draws what a pre-trained model makes of hidden patches, of clean and of triggered images, as a PNG file.
+    /// Draws a pre-trained model's reconstructions of clean and triggered images, as a PNG file.
     Reconstruct(ReconstructArgs),
-    /// Trains the run whose order lies in a folder. Started by the program itself.
+    /// Trains the run whose order is in a folder. Started by the program itself.
     #[command(hide = true)]
     Worker(WorkerArgs),
 }
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct DataDirArg {
-    /// Folder of database and runs [default: the platform's folder for the user's data].
+    /// Folder of the database and the runs [default: the platform's folder for the user's data].
     #[arg(long, value_name = "FOLDER", global = true)]
     pub(super) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Address to serve on; port 0 takes any free one.
+    /// Address to serve on; port 0 picks any free port.
     #[arg(long, default_value = "127.0.0.1:8787")]
     pub(super) addr: SocketAddr,
+    /// A name under which browsers reach this server, such as that of a reverse proxy; may be repeated. Addresses and localhost are
+    /// always known.
+    #[arg(long, value_name = "NAME")]
+    pub(super) host: Vec<String>,
     #[command(flatten)]
     pub(super) data: DataDirArg,
     #[command(flatten)]
@@ -83,27 +87,27 @@ pub(super) struct ServeArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct JobsArg {
-    /// Runs that train at a time on each device.
+    /// Number of runs that train at the same time on each device.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(super) jobs: u32,
 }
 
-/// A study, and what is changed of it.
+/// A study, and changes to it.
 #[derive(Debug, Args)]
 pub(super) struct StudyArgs {
     /// A study as a TOML file, or the name of a preset.
     #[arg(value_name = "STUDY")]
     pub(super) study: String,
-    /// Sets a setting; may stand several times. `maskdoor settings` lists them.
+    /// Sets a setting; may be repeated. `maskdoor settings` lists them.
     #[arg(long, value_name = "PATH=VALUE")]
     pub(super) set: Vec<String>,
-    /// Varies a setting; may stand several times. Several that move together: "PATH1 & PATH2=V1:W1,V2:W2".
+    /// Varies a setting; may be repeated. To vary several together: "PATH1 & PATH2=V1:W1,V2:W2".
     #[arg(long, value_name = "PATH=V1,V2,...")]
     pub(super) axis: Vec<String>,
-    /// Kinds of runs to make: pretrain, knn, probe, finetune [default: as the study says].
+    /// Kinds of runs to create: pretrain, knn, probe, finetune [default: as the study says].
     #[arg(long, value_name = "KIND,...", value_delimiter = ',')]
     pub(super) runs: Vec<RunKind>,
-    /// Makes every run anew, even where the data folder has one that computes the same.
+    /// Runs everything again, even if the data folder already has an equal run.
     #[arg(long)]
     pub(super) fresh: bool,
 }
@@ -121,7 +125,7 @@ pub(super) struct PlanArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct SettingsArgs {
-    /// Only settings with this text in their path or their explanation.
+    /// Only settings with this text in their path or explanation.
     #[arg(value_name = "TEXT")]
     pub(super) search: Option<String>,
     /// Prints the table as JSON.
@@ -133,10 +137,10 @@ pub(super) struct SettingsArgs {
 pub(super) struct RunsArgs {
     #[command(flatten)]
     pub(super) data: DataDirArg,
-    /// Only runs of which this is true: 'kind == "probe" && probe.poisons in [1, 3] && asr > 50'.
+    /// Only runs for which this expression is true: 'kind == "probe" && probe.poisons in [1, 3] && asr > 50'.
     #[arg(long, value_name = "EXPR")]
     pub(super) filter: Option<String>,
-    /// Sorts by a setting or a metric; with a minus sign before it, the largest first.
+    /// Sorts by a setting or a metric; a leading minus sign sorts in descending order.
     #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
     pub(super) sort: Option<String>,
     /// Prints the runs as JSON.
@@ -153,10 +157,10 @@ pub(super) struct RunArgs {
     pub(super) study: StudyArgs,
     #[command(flatten)]
     pub(super) data: DataDirArg,
-    /// File to write the results of the finished runs to, as JSON.
+    /// JSON file to write the results of the finished runs to.
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
-    /// File that names the training images to poison, one a line, instead of a draw.
+    /// File that lists the training images to poison, one per line, instead of a random draw.
     #[arg(long, value_name = "FILE")]
     pub(super) poisons: Option<PathBuf>,
     #[command(flatten)]
@@ -165,7 +169,7 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// The run, by its identifier.
+    /// Identifier of the run.
     #[arg(value_name = "RUN")]
     pub(super) run: RunId,
     #[command(flatten)]
@@ -174,7 +178,7 @@ pub(super) struct ReplayArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PresetCommand {
-    /// Prints a preset as TOML: the start of a study of your own.
+    /// Prints a preset as TOML, as a starting point for your own study.
     Show {
         /// The preset.
         name: String,
@@ -183,7 +187,7 @@ pub(super) enum PresetCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TriggerCommand {
-    /// Prints a trigger with its published parameters as TOML, for a study of your own.
+    /// Prints a trigger with its published parameters as TOML, for your own study.
     Show {
         /// The trigger.
         name: String,
@@ -199,7 +203,7 @@ pub(super) enum TriggerCommand {
 pub(super) struct SheetArgs {
     /// The file to write.
     pub(super) file: PathBuf,
-    /// A photograph to draw the triggers on, once for each; without one, pictures of the built-in data set.
+    /// A photograph to draw the triggers on; may be repeated [default: pictures of the built-in data set].
     #[arg(long, value_name = "FILE")]
     pub(super) image: Vec<PathBuf>,
     /// Side of the images in pixels [default: 32, and 224 for photographs].
@@ -215,18 +219,42 @@ pub(super) struct DatasetArgs {
     pub(super) command: DatasetCommand,
 }
 
+/// What becomes of transparent pixels.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum TransparencyArg {
+    Drop,
+    White,
+}
+
+impl From<TransparencyArg> for Transparency {
+    fn from(choice: TransparencyArg) -> Self {
+        match choice {
+            TransparencyArg::Drop => Self::Drop,
+            TransparencyArg::White => Self::White,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum DatasetCommand {
-    /// Adds a folder: images in folders of their classes, or CIFAR, STL-10, GTSRB, MNIST, Tiny-ImageNet as published.
+    /// Adds a folder: one subfolder of images per class, or CIFAR, STL-10, GTSRB, MNIST, Tiny-ImageNet as published.
     Add {
-        /// Name to call it by.
+        /// Its name.
         name: String,
         /// The folder; its images stay there.
         folder: PathBuf,
+        /// What becomes of transparent pixels: `drop` shows them without their alpha, as torchvision does; `white` lays them on white.
+        #[arg(long, default_value = "drop")]
+        transparency: TransparencyArg,
+    },
+    /// Adds the present state of a data set's folder as a new version of it: NAME@2, NAME@3 and so on.
+    Update {
+        /// The data set.
+        name: String,
     },
     /// Lists all data sets.
     List,
-    /// Removes an added data set's entry, never its files.
+    /// Removes the entry of an added data set, but not its files.
     Remove {
         /// The data set.
         name: String,
@@ -243,7 +271,7 @@ pub(super) struct PoisonArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PoisonCommand {
-    /// Writes the names of the images that a run poisoned, one a line; `run --poisons` takes such a file.
+    /// Writes the names of the images that a run poisoned, one per line, for `run --poisons`.
     Export {
         /// The run.
         run: RunId,
@@ -256,18 +284,18 @@ pub(super) enum PoisonCommand {
 pub(super) struct FigureArgs {
     #[command(flatten)]
     pub(super) data: DataDirArg,
-    /// Clean accuracy against attack success rate, or attack success rate by poisons, each seed's or their mean.
+    /// Clean accuracy against attack success rate, or attack success rate by number of poisons.
     #[arg(value_name = "tradeoff|asr-by-poison")]
     pub(super) figure: FigureKind,
     /// File to write: .svg, .png or .csv.
     pub(super) file: PathBuf,
-    /// Only this study's runs; may stand several times [default: all studies].
+    /// Only this study's runs; may be repeated [default: all studies].
     #[arg(long, value_name = "STUDY")]
     pub(super) study: Vec<StudyId>,
-    /// The published series beside them.
+    /// Also draws the published series.
     #[arg(long)]
     pub(super) published: bool,
-    /// For a dark ground.
+    /// Draws for a dark background.
     #[arg(long)]
     pub(super) dark: bool,
 }
@@ -282,17 +310,17 @@ pub(super) struct CheckpointArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CheckpointCommand {
-    /// Imports a .pth or .safetensors file, for studies to start from; nothing in it is run.
+    /// Imports a .pth or .safetensors file for studies to start from; no code in it is executed.
     Import {
-        /// The file; it stays as it is.
+        /// The file; it is not changed.
         file: PathBuf,
-        /// Name to call it by.
+        /// Its name.
         #[arg(long)]
         name: String,
         #[command(flatten)]
         assume: AssumeArgs,
     },
-    /// Tells what a file holds, without importing it.
+    /// Shows what a file holds, without importing it.
     Inspect {
         /// The file.
         file: PathBuf,
@@ -301,13 +329,13 @@ pub(super) enum CheckpointCommand {
     },
     /// Writes a checkpoint for another program.
     Export {
-        /// An imported checkpoint's name, or a pre-training's identifier, with @EPOCH for another than the last.
+        /// Name of an imported checkpoint, or identifier of a pre-training, with @EPOCH for a checkpoint other than the last.
         #[arg(value_name = "NAME|RUN[@EPOCH]")]
         checkpoint: String,
-        /// For facebookresearch/mae, transformers, or timm (the encoder alone).
+        /// Format of facebookresearch/mae, transformers, or timm (encoder only).
         #[arg(long, value_name = "mae|huggingface|timm")]
         format: ExportFormat,
-        /// File to write; for huggingface a folder.
+        /// File to write; a folder for huggingface.
         out: PathBuf,
     },
     /// Lists the imported checkpoints.
@@ -319,31 +347,34 @@ pub(super) enum CheckpointCommand {
     },
 }
 
-/// What a file may not say of itself.
+/// Model properties that a file may not contain.
 #[derive(Debug, Args)]
 pub(super) struct AssumeArgs {
-    /// Side of the images to see in pixels; positions are interpolated [default: as it was trained].
+    /// Side of the input images in pixels; positions are interpolated [default: as trained].
     #[arg(long, value_name = "PIXELS")]
     pub(super) image_size: Option<u32>,
-    /// Heads of the encoder [default: as config.json says, or as is usual at its width].
+    /// Heads of the encoder [default: from config.json, or the usual number for its width].
     #[arg(long, value_name = "N")]
     pub(super) heads: Option<u32>,
-    /// Heads of the decoder [default: likewise].
+    /// Heads of the decoder [default: as for the encoder].
     #[arg(long, value_name = "N")]
     pub(super) decoder_heads: Option<u32>,
-    /// Whether its decoder predicts normalised patches [default: as the file says, or not].
+    /// Whether the decoder predicts normalised patches [default: from the file, or false].
     #[arg(long, value_name = "true|false")]
     pub(super) norm_pix_loss: Option<bool>,
+    /// The model to take of a file that holds several, such as teacher or student [default: the only one].
+    #[arg(long, value_name = "NAME")]
+    pub(super) entry: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
     /// The run's folder.
     pub(super) folder: PathBuf,
-    /// The run's lock is held already, by standard input.
+    /// The run's lock is already held, through standard input.
     #[arg(long, hide = true)]
     pub(super) locked: bool,
-    /// The device to work on.
+    /// The device to train on.
     #[arg(long, hide = true)]
     pub(super) device: Option<String>,
 }
@@ -356,6 +387,7 @@ impl DataDirArg {
             None => DataDir::default_root()?,
         };
         let clock = Clock::system();
-        Ok(App::open(&root, clock.clone(), IdSource::system(clock)).await?)
+        Ok(App::open(&root, Machine::from_environment()?, clock.clone(), IdSource::system(clock))
+            .await?)
     }
 }

@@ -1,11 +1,11 @@
-//! Long work as a bar.
+//! Progress bar for long work.
 
 use engine::stop::Watch;
 use indicatif::ProgressBar;
 
 use crate::terminal::Bars;
 
-/// Shows long work as a bar.
+/// Shows the progress of long work as a bar.
 #[derive(Default)]
 pub struct BarWatch {
     bars: Bars,

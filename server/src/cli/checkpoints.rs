@@ -33,7 +33,7 @@ pub async fn run(args: CheckpointArgs) -> anyhow::Result<ExitCode> {
         CheckpointCommand::Import { file, name, assume } => {
             let info = app.import_checkpoint(request(&file, name, &assume)?).await?;
             describe(&info);
-            say(format_args!("\nA study starts from it with:\n\n{}", start(&info)?));
+            say(format_args!("\nTo start a study from it:\n\n{}", start(&info)?));
         }
         CheckpointCommand::Export { checkpoint, format, out } => {
             let file = find(&app, &checkpoint).await?;
@@ -56,16 +56,17 @@ pub async fn run(args: CheckpointArgs) -> anyhow::Result<ExitCode> {
         }
         CheckpointCommand::Remove { name } => {
             app.remove_import(&name).await?;
-            say(format_args!("{name} is removed; the file that it came from stays"));
+            say(format_args!("{name} was removed; the file that it was imported from is kept"));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn request(file: &Path, name: String, assume: &AssumeArgs) -> anyhow::Result<ImportCheckpoint> {
-    let path = file.to_str().context("the file's name is no Unicode text")?.to_owned();
-    let &AssumeArgs { image_size, heads, decoder_heads, norm_pix_loss } = assume;
-    Ok(ImportCheckpoint { name, path, image_size, heads, decoder_heads, norm_pix_loss })
+    let path = file.to_str().context("the file's name is not valid Unicode")?.to_owned();
+    let &AssumeArgs { image_size, heads, decoder_heads, norm_pix_loss, ref entry } = assume;
+    let entry = entry.clone();
+    Ok(ImportCheckpoint { name, path, image_size, heads, decoder_heads, norm_pix_loss, entry })
 }
 
 fn describe(info: &ImportedCheckpoint) {
@@ -97,7 +98,7 @@ fn start(info: &ImportedCheckpoint) -> anyhow::Result<String> {
         model: ModelSpec,
     }
     let start = Start { encoder: &info.name, model: info.model };
-    let text = toml::to_string_pretty(&start).context("the model is no TOML")?;
+    let text = toml::to_string_pretty(&start).context("the model cannot be written as TOML")?;
     Ok(text.trim_end().to_owned())
 }
 
@@ -123,7 +124,7 @@ fn row(info: &ImportedCheckpoint) -> Vec<String> {
 async fn find(app: &App, checkpoint: &str) -> anyhow::Result<PathBuf> {
     let (run, epoch) = match checkpoint.split_once('@') {
         Some((run, epoch)) => {
-            let epoch = epoch.parse().with_context(|| format!("{epoch:?} is no epoch"))?;
+            let epoch = epoch.parse().with_context(|| format!("{epoch:?} is not an epoch"))?;
             (run, Some(epoch))
         }
         None => (checkpoint, None),

@@ -27,34 +27,48 @@ pub async fn run(args: DatasetArgs) -> anyhow::Result<ExitCode> {
             ];
             say(table(&head, &all.iter().map(row).collect::<Vec<_>>()));
         }
-        DatasetCommand::Add { name, folder } => {
-            let path = folder.to_str().context("the folder's name is no Unicode text")?.to_owned();
-            let info = app.add_dataset(AddDataset { name, path }, BarWatch::default()).await?;
-            say(format_args!(
-                "{}: {} classes, {} training and {} validation images",
-                info.name,
-                info.classes.len(),
-                info.train_counts.iter().sum::<u32>(),
-                info.test_counts.iter().sum::<u32>(),
-            ));
-            let folder = info.path.as_deref().unwrap_or_default();
-            say(format_args!("layout: {}, in {folder}", info.layout.title()));
-            if info.skipped_total > 0 {
-                say(format_args!("{} images cannot be read and are left out:", info.skipped_total));
-                for file in info.skipped.iter().take(NAMED) {
-                    say(format_args!("  {}: {}", file.path, file.reason));
-                }
-                if info.skipped_total as usize > NAMED {
-                    say(format_args!("  and {} more", info.skipped_total as usize - NAMED));
-                }
-            }
+        DatasetCommand::Add { name, folder, transparency } => {
+            let path =
+                folder.to_str().context("the folder's name is not valid Unicode")?.to_owned();
+            let request = AddDataset { name, path, transparency: transparency.into() };
+            say_found(&app.add_dataset(request, BarWatch::default()).await?);
+        }
+        DatasetCommand::Update { name } => {
+            say_found(&app.update_dataset(&name, BarWatch::default()).await?);
         }
         DatasetCommand::Remove { name } => {
             app.remove_dataset(&name).await?;
-            say(format_args!("{name} is removed from the list; its files stay where they are"));
+            say(format_args!("{name} was removed from the list; its files stay where they are"));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was found in a folder, and what was not taken.
+fn say_found(info: &DatasetInfo) {
+    say(format_args!(
+        "{}: {} classes, {} training and {} validation images",
+        info.name,
+        info.classes.len(),
+        info.train_counts.iter().sum::<u32>(),
+        info.test_counts.iter().sum::<u32>(),
+    ));
+    let folder = info.path.as_deref().unwrap_or_default();
+    say(format_args!("layout: {}, in {folder}", info.layout.title()));
+    if info.skipped_total > 0 {
+        say(format_args!("{} images cannot be read and are left out:", info.skipped_total));
+        for file in info.skipped.iter().take(NAMED) {
+            say(format_args!("  {}: {}", file.path, file.reason));
+        }
+        if info.skipped_total as usize > NAMED {
+            say(format_args!("  and {} more", info.skipped_total as usize - NAMED));
+        }
+    }
+    for left in &info.left_out {
+        let more = left.count as usize - left.first.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        say(format_args!("not used ({}): {}{more}", left.reason, left.first.join(", ")));
+    }
 }
 
 fn row(info: &DatasetInfo) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! `maskdoor devices`: what trains here, and with which instructions.
+//! `maskdoor devices`: the devices that train here, and their instruction sets.
 
 use engine::compute::{InstructionSet, KERNELS_VARIABLE, Machine};
 
@@ -11,7 +11,7 @@ pub fn run(machine: &Machine) {
     let rows: Vec<_> = machine.instruction_sets().iter().map(row).collect();
     let columns = ["kernels", "here", "f32", "bf16"].map(|name| (name, Align::Left));
     say(table(&columns, &rows));
-    say(format_args!("Another choice: {KERNELS_VARIABLE}=NAME."));
+    say(format_args!("Choose another with {KERNELS_VARIABLE}=NAME."));
 }
 
 fn row(set: &InstructionSet) -> Vec<String> {

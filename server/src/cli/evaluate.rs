@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::ExitCode};
 use anyhow::{Context, bail};
 use shared::{
     Ratio, RunId,
-    api::{ClassifierSource, EvaluateRequest, EvaluatedClassifier},
+    api::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier},
     metric::Metrics,
     study::AttackSpec,
 };
@@ -28,6 +28,7 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
         dataset: args.dataset,
         attack,
         test_per_class: args.test_per_class,
+        classes: class_matching(&args.classes)?,
     };
     let opened = app.open_classifier(&request.checkpoint).await?;
     if let Some(name) = &args.trigger {
@@ -46,7 +47,8 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
     let evaluated = app.evaluate(opened, &request, BarWatch::default()).await?;
     describe(&evaluated);
     if let Some(path) = args.json {
-        let text = serde_json::to_vec_pretty(&evaluated).context("the result is no JSON")?;
+        let text = serde_json::to_vec_pretty(&evaluated)
+            .context("the result cannot be written as JSON")?;
         fs::write(&path, text)
             .with_context(|| format!("the result cannot be written to {}", path.display()))?;
     }
@@ -57,7 +59,8 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
 async fn source(app: &App, checkpoint: &str) -> anyhow::Result<ClassifierSource> {
     let (run, epoch) = checkpoint.split_once('@').unwrap_or((checkpoint, ""));
     if let Ok(run) = run.parse::<RunId>() {
-        let number = |epoch: &str| epoch.parse().with_context(|| format!("{epoch:?} is no epoch"));
+        let number =
+            |epoch: &str| epoch.parse().with_context(|| format!("{epoch:?} is not an epoch"));
         let epoch = if epoch.is_empty() { None } else { Some(number(epoch)?) };
         return Ok(ClassifierSource::Run { run, epoch });
     }
@@ -66,13 +69,29 @@ async fn source(app: &App, checkpoint: &str) -> anyhow::Result<ClassifierSource>
     }
     if app.store.get_import(checkpoint).await.is_ok() {
         bail!(
-            "{checkpoint} is imported, as an encoder without a classifier's head; evaluate a fine-tuning of it, or the file that it came from"
+            "{checkpoint} is an imported encoder without a classifier; evaluate a fine-tuning of it, or the file it was imported from"
         );
     }
-    bail!("there is no file or folder {checkpoint}, and it is no run's identifier")
+    bail!("there is no file or folder {checkpoint}, and it is not the identifier of a run")
 }
 
-/// The number of a class of the data set, from its number or its name.
+/// What `--classes` says.
+fn class_matching(choice: &str) -> anyhow::Result<ClassMatching> {
+    match choice {
+        "names" => Ok(ClassMatching::Names),
+        "order" => Ok(ClassMatching::Order),
+        path => {
+            let text = fs::read_to_string(path).with_context(|| {
+                format!("--classes takes `names`, `order` or a file of class names; {path} cannot be read")
+            })?;
+            Ok(ClassMatching::List {
+                names: text.lines().map(|line| line.trim_end().to_owned()).collect(),
+            })
+        }
+    }
+}
+
+/// The index of a class of the data set, from its name or its index. Names may be given in another case where only one class has it.
 async fn class_number(
     app: &App,
     opened: &Opened,
@@ -80,7 +99,11 @@ async fn class_number(
     class: &str,
 ) -> anyhow::Result<u32> {
     let dataset = app.get_dataset(&opened.dataset(request)?.name).await?;
-    let named = dataset.classes.iter().position(|name| name.eq_ignore_ascii_case(class));
+    let classes = &dataset.classes;
+    let lower = class.to_lowercase();
+    let mut alike = (0..classes.len()).filter(|&at| classes[at].to_lowercase() == lower);
+    let alike = alike.next().filter(|_| alike.next().is_none());
+    let named = classes.iter().position(|name| name == class).or(alike);
     match (named, class.parse()) {
         (Some(number), _) => Ok(number as u32),
         (None, Ok(number)) => Ok(number),
@@ -107,7 +130,7 @@ fn describe(evaluated: &EvaluatedClassifier) {
     say(format_args!("\n{}", metrics_table(&evaluation.metrics)));
     say(format_args!("\n{}", class_table(evaluated)));
     say(
-        "with 95 % intervals; ASR and RA are of the triggered images whose true class is not the target",
+        "with 95 % intervals; ASR and RA are over the triggered images whose true class is not the target",
     );
 }
 

@@ -14,25 +14,25 @@ use crate::{
     terminal::say,
 };
 
-/// Most runs in a figure.
+/// Maximum number of runs in a figure.
 const MOST: u32 = 10_000;
 
 /// The figure of these runs.
 fn figure(kind: FigureKind, runs: &[RunRow], published: bool) -> anyhow::Result<Figure> {
     match kind {
         FigureKind::Tradeoff if published => {
-            bail!("the published series stands in asr-by-poison only")
+            bail!("only asr-by-poison shows the published series")
         }
         FigureKind::Tradeoff => Ok(tradeoff(runs)),
         FigureKind::AsrByPoison => Ok(asr_by_poison(runs, published)),
         FigureKind::AccuracyByEpoch | FigureKind::Curve(_) => bail!(
-            "{} is drawn of single runs, on a study's page; there are tradeoff and asr-by-poison here",
+            "{} is drawn for single runs, on a study's page; choose tradeoff or asr-by-poison here",
             kind.as_str()
         ),
     }
 }
 
-/// The kind of file that its name asks for.
+/// The kind of file, from its extension.
 fn kind_of(file: &Path) -> anyhow::Result<FileKind> {
     let extension = file.extension().unwrap_or_default().to_string_lossy();
     extension.parse().map_err(|reason| anyhow!("{}: {reason}", file.display()))

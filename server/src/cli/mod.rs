@@ -1,4 +1,4 @@
-//! The command line: one file a command.
+//! The command line, one file per command.
 
 mod args;
 mod bar_watch;
@@ -34,7 +34,7 @@ use self::args::{
 };
 use crate::{clock::Clock, terminal::note, worker};
 
-/// Runs the program. Errors go to standard error in one form, with exit code 1; a wrong use has code 2.
+/// Runs the program. Errors go to standard error in one format, with exit code 1; incorrect usage exits with code 2.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     watch_log(&cli.command);
@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// An error and its causes, without those that the words before them tell already.
+/// An error and its causes, without those whose text is already part of the text before them.
 fn in_words(error: &anyhow::Error) -> String {
     let mut words = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
@@ -58,7 +58,7 @@ fn in_words(error: &anyhow::Error) -> String {
     words
 }
 
-/// A server and its workers tell what they do; the other commands only what goes wrong.
+/// Sets up logging: a server and its workers log what they do; the other commands log only errors.
 fn watch_log(command: &Command) {
     let usual = match command {
         Command::Serve(_) | Command::Worker(_) => "info",

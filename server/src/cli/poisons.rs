@@ -14,7 +14,10 @@ pub async fn run(args: PoisonArgs) -> anyhow::Result<ExitCode> {
     let row = app.store.get_run(run).await?;
     let list = app.data_dir.folder(&app.store.run_folder(row.id).await?).join(POISON_LIST);
     let text = fs::read_to_string(&list).with_context(|| {
-        format!("the run has no poison list at {}; a run writes it when it starts", list.display())
+        format!(
+            "the run has no poison list at {}; a run writes its list when it starts",
+            list.display()
+        )
     })?;
     fs::write(&file, &text)
         .with_context(|| format!("the list cannot be written to {}", file.display()))?;

@@ -27,7 +27,7 @@ pub fn find(name: &str) -> Option<Preset> {
     presets().into_iter().find(|preset| preset.id == name)
 }
 
-/// What to say when there is none.
+/// The error message for a preset that does not exist.
 pub fn unknown(name: &str) -> String {
     let known: Vec<_> = presets().into_iter().map(|preset| preset.id).collect();
     format!("there is no preset {name:?}; there are: {}", known.join(", "))

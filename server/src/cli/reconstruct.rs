@@ -14,7 +14,7 @@ use crate::{
     terminal::{Align, say, table},
 };
 
-/// Most images of one sheet.
+/// Maximum number of images on a sheet.
 const MOST: usize = 64;
 
 /// The errors of one image, as JSON.
@@ -72,14 +72,15 @@ pub async fn run(args: ReconstructArgs) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.json {
         let errors: Vec<_> =
             args.images.iter().zip(&pairs).map(|(&image, pair)| errors(image, pair)).collect();
-        let text = serde_json::to_vec_pretty(&errors).context("the errors are no JSON")?;
+        let text =
+            serde_json::to_vec_pretty(&errors).context("the errors cannot be written as JSON")?;
         engine::files::write(path, &text).with_context(|| path.display().to_string())?;
     }
     app.store.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The mask that the arguments ask for: a random one, or the patches that they name.
+/// The mask that the arguments describe: a random one, or the listed patches.
 async fn mask(app: &App, args: &ReconstructArgs, usual: f64) -> anyhow::Result<MaskSpec> {
     if args.hide.is_empty() {
         return Ok(MaskSpec::Random {

@@ -1,4 +1,4 @@
-//! `maskdoor replay RUN`: repeats a finished run and tells whether it gives the same bits.
+//! `maskdoor replay RUN`: repeats a finished run and checks that the result is identical bit for bit.
 
 use std::process::ExitCode;
 
@@ -23,7 +23,7 @@ pub async fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         outcome = replay(&app, args.run, told) => outcome.map_err(anyhow::Error::from),
         interrupt = tokio::signal::ctrl_c() => {
             interrupt?;
-            Err(anyhow::anyhow!("the repetition was stopped"))
+            Err(anyhow::anyhow!("the replay was stopped"))
         }
     };
     bars.clear();

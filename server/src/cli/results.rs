@@ -1,4 +1,4 @@
-//! What a study has given: the table on the terminal and the JSON of scripts.
+//! The results of a study: the table on the terminal and the JSON for scripts.
 
 use shared::{
     Ratio, RunKind, RunState,
@@ -9,14 +9,14 @@ use shared::{
 
 use crate::terminal::{Align, table};
 
-/// Results of the finished runs, in their order.
+/// Results of the finished runs, in order.
 pub fn finished(runs: &[RunRow]) -> Vec<RunResult> {
     let means = several(runs);
     let result = |run| result(run, means.iter().find(|mean| mean.holds(run)));
     runs.iter().filter(|run| run.state == RunState::Done).map(result).collect()
 }
 
-/// The points of the grid where several seeds have ended.
+/// The points of the grid with several finished seeds.
 fn several(runs: &[RunRow]) -> Vec<OverSeeds> {
     OverSeeds::of(runs).into_iter().filter(|mean| mean.seeds > 1).collect()
 }
@@ -62,7 +62,7 @@ fn seed_means(mean: &OverSeeds) -> SeedMeans {
     }
 }
 
-/// All runs as a table, shares with their 95 % interval; below it the means of the points where several seeds have ended.
+/// All runs as a table, shares with their 95 % interval; below it the means of the points with several finished seeds.
 pub fn as_table(runs: &[RunRow]) -> String {
     let head = [
         ("run", Align::Left),
@@ -153,7 +153,7 @@ fn row(run: &RunRow) -> Vec<String> {
     ]
 }
 
-/// The PPR; nothing where nothing was pre-trained.
+/// The PPR; empty if nothing was pre-trained.
 fn ppr(point: RunPoint) -> String {
     if point.scratch { String::new() } else { point.ppr.to_string() }
 }

@@ -1,4 +1,4 @@
-//! `maskdoor run STUDY`: makes a study, works it off and prints its results.
+//! `maskdoor run STUDY`: creates a study, runs it and prints its results.
 
 use std::{collections::HashMap, fs, process::ExitCode, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     terminal::{Bars, duration, note, say},
 };
 
-/// Between two looks for what another program wrote.
+/// Interval at which to poll for changes by another program.
 const LOOK: Duration = Duration::from_secs(1);
 
 pub async fn run(args: RunArgs, machine: Machine) -> anyhow::Result<ExitCode> {
@@ -36,7 +36,7 @@ pub async fn run(args: RunArgs, machine: Machine) -> anyhow::Result<ExitCode> {
     let reused = study.runs.iter().filter(|run| run.reused).count();
     if reused > 0 {
         note(format_args!(
-            "{reused} of {} runs are in the data folder already and are reused; --fresh makes them anew",
+            "{reused} of {} runs are already in the data folder and are reused; --fresh runs them again",
             study.runs.len()
         ));
     }
@@ -58,7 +58,7 @@ pub async fn run(args: RunArgs, machine: Machine) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows a study's progress until all of its runs are over. Ctrl-C cancels it.
+/// Shows a study's progress until all of its runs have ended. Ctrl-C cancels the study.
 async fn follow(app: &App, study: &StudyDetail) -> anyhow::Result<Vec<RunRow>> {
     let mut news = app.store.news();
     let mut view = View::new(study);
@@ -77,7 +77,7 @@ async fn follow(app: &App, study: &StudyDetail) -> anyhow::Result<Vec<RunRow>> {
                 interrupt?;
                 cancelled = true;
                 view.bars.note("cancelling the study …");
-                // Only asked for: the loop shows how the runs end.
+                // This only requests it: the loop shows how the runs end.
                 app.store.cancel_study(study.id, app.clock.now_ms()).await?;
                 app.queue.wake();
             }
@@ -85,7 +85,7 @@ async fn follow(app: &App, study: &StudyDetail) -> anyhow::Result<Vec<RunRow>> {
     }
 }
 
-/// Bars of the whole study and of its running runs.
+/// Progress bars of the whole study and of its running runs.
 struct View {
     bars: Bars,
     whole: ProgressBar,

@@ -43,7 +43,7 @@ fn text(measured: Measured) -> String {
     }
 }
 
-/// Settings whose values differ between the rows: those that a person compares.
+/// Settings whose values differ between the rows: those worth comparing.
 fn differing(rows: &[ResultRow]) -> Vec<&str> {
     let paths: BTreeSet<&str> =
         rows.iter().flat_map(|row| row.settings.keys().map(String::as_str)).collect();
@@ -54,7 +54,7 @@ fn differing(rows: &[ResultRow]) -> Vec<&str> {
     };
     let own = |path: &&str| path.ends_with(".poisons") || *path == "seed";
     let mut paths: Vec<&str> = paths.into_iter().filter(differs).collect();
-    // What nearly every study varies comes first.
+    // Settings that nearly every study varies come first.
     paths.sort_by_key(|path| !own(path));
     paths
 }
@@ -62,7 +62,7 @@ fn differing(rows: &[ResultRow]) -> Vec<&str> {
 fn as_table(rows: &[ResultRow]) -> String {
     const METRICS: [(&str, &str); 4] =
         [("ca", "CA %"), ("asr", "ASR %"), ("ra", "RA %"), ("loss", "loss")];
-    /// More columns do not fit a terminal.
+    /// More columns do not fit on a terminal.
     const MOST: usize = 8;
     let paths = differing(rows);
     let shown = &paths[..paths.len().min(MOST)];
@@ -88,7 +88,7 @@ fn as_table(rows: &[ResultRow]) -> String {
     told
 }
 
-/// All settings and metrics, a column each; ratios as hits and total.
+/// All settings and metrics, one column each; ratios as hits and total.
 fn as_csv(rows: &[ResultRow]) -> String {
     let settings: BTreeSet<&str> =
         rows.iter().flat_map(|row| row.settings.keys().map(String::as_str)).collect();

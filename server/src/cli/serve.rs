@@ -11,23 +11,25 @@ use tokio::{
 
 use super::ServeArgs;
 use crate::{
-    VERSION, api,
+    VERSION,
+    api::{self, Hosts},
+    http,
     queue::{Scheduler, Settings},
     terminal::say,
 };
 
-/// How long open answers may take to end; live streams never end by themselves.
+/// How long open responses may take to end; live streams never end on their own.
 const GRACE: Duration = Duration::from_millis(500);
 
 pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> {
-    // The port first: when it is taken, nothing else must begin.
+    // Bind the port first: if it is taken, nothing else must start.
     let listener = TcpListener::bind(args.addr).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow!(
             "{} is in use, perhaps by another maskdoor; give another address, such as --addr {}:0 for any free port",
             args.addr,
             args.addr.ip()
         ),
-        _ => anyhow!("{} cannot be served on: {error}", args.addr),
+        _ => anyhow!("cannot serve on {}: {error}", args.addr),
     })?;
     let app = args.data.open().await?;
     let scheduler = Scheduler::start(app.clone(), Settings::of(&machine, args.jobs.jobs));
@@ -35,22 +37,28 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
     say(format_args!("Maskdoor {VERSION} on http://{address}"));
     say(format_args!("Data folder: {}", app.data_dir.root().display()));
 
-    let server = axum::serve(listener, api::router(app.clone()));
+    if !address.ip().is_loopback() {
+        say(
+            "Anyone who can reach this address can read, start and delete everything: there is no login. Keep it behind a firewall.",
+        );
+    }
+    let router = api::router(app.clone(), Hosts::named(args.host));
+    let server = http::serve(listener, router);
     let mut asked = stop_signals()?;
     tokio::select! {
-        ended = server.into_future() => ended.context("the server ended")?,
+        ended = server => ended.context("the server ended")?,
         _ = asked.recv() => {}
     }
     tracing::info!(
-        "stopping; running workers train on, and the next maskdoor on this data folder follows them"
+        "stopping; running workers continue to train, and the next maskdoor on this data folder follows them"
     );
     scheduler.stop().await;
-    // Whoever is in the middle of a short answer gets it.
+    // Requests in progress get their response, if it is short.
     tokio::time::timeout(GRACE, app.store.close()).await.ok();
     Ok(ExitCode::SUCCESS)
 }
 
-/// A channel that hears of Ctrl-C and of the signal that service managers send.
+/// A channel that receives Ctrl-C and the signal that service managers send.
 fn stop_signals() -> anyhow::Result<tokio::sync::mpsc::Receiver<()>> {
     let (tell, asked) = tokio::sync::mpsc::channel(1);
     let mut terminate = signal(SignalKind::terminate())?;

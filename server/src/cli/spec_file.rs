@@ -1,4 +1,4 @@
-//! A study's specification from a TOML file or from a preset, or the attack alone.
+//! Reads a study's specification from a TOML file or a preset, or only its attack.
 
 use std::{fs, path::Path};
 
@@ -13,10 +13,10 @@ use shared::{
 use super::{StudyArgs, presets};
 use crate::terminal::note;
 
-/// The study that `name` stands for: a file where there is one, a preset otherwise.
+/// The study called `name`: a file if there is one, a preset otherwise.
 ///
 /// # Errors
-/// When there is neither; when the file cannot be read or is no study.
+/// When there is neither, or when the file cannot be read or is not a study.
 pub fn load(name: &str) -> anyhow::Result<StudySpec> {
     let path = Path::new(name);
     if path.exists() {
@@ -33,10 +33,10 @@ pub fn load(name: &str) -> anyhow::Result<StudySpec> {
     }
 }
 
-/// As [`load`], with what the command line changes of it.
+/// As [`load`], with the changes from the command line.
 ///
 /// # Errors
-/// As [`load`]; when a change names no setting, or a value that the setting does not take.
+/// As [`load`], and when a change names an unknown setting, or a value that the setting does not take.
 pub(super) fn load_changed(args: &StudyArgs) -> anyhow::Result<StudySpec> {
     let mut spec = load(&args.study)?;
     if !args.runs.is_empty() {
@@ -56,10 +56,10 @@ pub(super) fn load_changed(args: &StudyArgs) -> anyhow::Result<StudySpec> {
     Ok(spec)
 }
 
-/// The `[attack]` of a TOML file: of a study's, or of one with nothing else.
+/// The `[attack]` table of a TOML file, which may be a study or contain nothing else.
 ///
 /// # Errors
-/// When the file cannot be read, or has no attack.
+/// When the file cannot be read, or has no `[attack]` table.
 pub fn load_attack(path: &Path) -> anyhow::Result<AttackSpec> {
     #[derive(Deserialize)]
     struct WithAttack {
@@ -74,7 +74,7 @@ pub fn load_attack(path: &Path) -> anyhow::Result<AttackSpec> {
 /// Reads a study's TOML, or a part of it.
 ///
 /// # Errors
-/// What is wrong, with the line and the field: `line 7, attack.target_class: …`.
+/// A message with the line and the field: `line 7, attack.target_class: …`.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let at = |error: &toml::de::Error| {
         let line = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;

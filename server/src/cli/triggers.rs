@@ -12,6 +12,7 @@ use serde::Serialize;
 use shared::{
     Rgb8, TriggerSpec,
     api::Split,
+    dataset::Transparency,
     resize,
     run::DataSource,
     study::DatasetSpec,
@@ -24,7 +25,7 @@ use crate::{
     terminal::{Align, say, table},
 };
 
-/// Side of a ViT patch that a trigger's published place follows, as a share of the image's side.
+/// Number of ViT patches along an image's side, which determines a trigger's published position.
 const PATCHES_A_SIDE: u32 = 14;
 
 pub fn run(command: Option<TriggerCommand>) -> anyhow::Result<()> {
@@ -41,7 +42,7 @@ pub fn run(command: Option<TriggerCommand>) -> anyhow::Result<()> {
         }
         Some(TriggerCommand::Show { name, side }) => {
             let text = toml::to_string_pretty(&Wrapped::new(published(&name, side)?))
-                .context("the trigger is no TOML")?;
+                .context("the trigger cannot be written as TOML")?;
             say(text.trim_end());
             Ok(())
         }
@@ -49,7 +50,7 @@ pub fn run(command: Option<TriggerCommand>) -> anyhow::Result<()> {
     }
 }
 
-/// The trigger where a study's file has it.
+/// The trigger at its position in a study's file.
 #[derive(Serialize)]
 struct Wrapped {
     attack: Attack,
@@ -119,11 +120,12 @@ fn drawn(side: u32) -> anyhow::Result<Vec<Rgb8>> {
 
 fn photo(path: &Path, side: u32) -> anyhow::Result<Rgb8> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-    let image = decode(&bytes, Limits::default()).with_context(|| path.display().to_string())?;
+    let image = decode(&bytes, Limits::default(), Transparency::Drop)
+        .with_context(|| path.display().to_string())?;
     Ok(resize::bilinear(&image, side as usize, side as usize))
 }
 
 fn key(id: &str) -> anyhow::Result<Rgb8> {
     let key = keys::builtin(id).with_context(|| format!("no built-in key image {id}"))?;
-    Ok(decode(key.file, Limits::default())?)
+    Ok(keys::image(key.file)?)
 }

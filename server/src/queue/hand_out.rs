@@ -1,4 +1,4 @@
-//! A queued run's way to its worker: its order, its folder, its process.
+//! Hands a queued run to a worker: writes its order, prepares its folder, starts its process.
 
 use shared::{RunOrder, RunState};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Scheduler {
-    /// Starts a worker on a queued run, on a device; one that cannot be started fails. `false` when no worker trains it now.
+    /// Starts a worker for a queued run on a device; a run that cannot be started fails. `false` if no worker trains it now.
     pub(super) async fn hand_out(
         &mut self,
         ready: ReadyRun,
@@ -38,7 +38,7 @@ impl Scheduler {
         }
     }
 
-    /// The order and the key image of a run; why not, in words, when they cannot be had.
+    /// The order and the key image of a run, or the reason why they are not available.
     async fn order(&self, ready: &ReadyRun) -> Result<(RunOrder, Option<Vec<u8>>), String> {
         let dataset = self
             .app
@@ -63,15 +63,15 @@ impl Scheduler {
             kind: ready.kind,
             digest: ready.digest.clone(),
             settings: ready.settings.clone(),
-            source: dataset.source(),
+            source: self.app.source(&dataset),
             encoder: encoder.map(|folder| folder.display().to_string()),
             program: crate::VERSION.to_owned(),
         };
         Ok((order, key))
     }
 
-    /// Marks the run as running on a device, then starts its worker. Should this program be killed between the two, no worker lives and
-    /// the next scheduler finds the run interrupted.
+    /// Marks the run as running on a device, then starts its worker. If this program is killed between the two, there is no worker and
+    /// the next scheduler marks the run as interrupted.
     async fn start_worker(
         &mut self,
         ready: &ReadyRun,
@@ -82,7 +82,9 @@ impl Scheduler {
     ) -> Result<Result<bool, String>, StoreError> {
         match self.executor.state(folder, None) {
             Life::Gone(_) => {}
-            Life::Alive => return Ok(Err("a worker of an earlier attempt still lives".into())),
+            Life::Alive => {
+                return Ok(Err("a worker of an earlier attempt is still running".into()));
+            }
             Life::Unknown(why) => return Ok(Err(why)),
         }
         if let Err(error) = folder.prepare(order, key, ready.attempt) {

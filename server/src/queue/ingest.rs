@@ -1,8 +1,8 @@
-//! A run folder's event lines -> store, each exactly once.
+//! Takes the event lines of a run folder into the store, each exactly once.
 //!
-//! The place up to which the file was taken in is stored in the transaction that stores the events. Killed before the
-//! commit, nothing was taken and the next look reads the same lines again; killed behind it, the next look begins behind
-//! them.
+//! The position up to which the file was read is stored in the same transaction as the events. If the program is killed before
+//! the commit, nothing is stored and the next pass reads the same lines again; if it is killed after it, the next pass starts
+//! after them.
 
 use shared::RunState;
 
@@ -22,11 +22,11 @@ pub enum IngestError {
     Store(#[from] StoreError),
 }
 
-/// Takes in all whole lines that are new, part by part, and brings `run` up to date. Returns the run's state after them;
-/// `None` when the run is no longer this attempt's to follow.
+/// Takes in all complete new lines, part by part, and updates `run`. Returns the run's state after them; `None` if the run
+/// has ended or is in another attempt.
 ///
 /// # Errors
-/// When the file cannot be read or is damaged, or the store answers with an error. What was taken in before stays.
+/// When the file cannot be read or is damaged, or the store fails. Events taken in before the error are kept.
 pub async fn take_in(
     store: &Store,
     folder: &RunFolder,

@@ -1,8 +1,8 @@
-//! Follows running runs, marks interrupted ones, and has queued ones handed out (`hand_out.rs`).
+//! Follows running runs, marks interrupted ones, and starts queued ones (`hand_out.rs`).
 //!
-//! Whoever holds the lock of `scheduler.lock` does this for the data folder; others look for the lock each second. A look
-//! over all runs ([`Scheduler::look`]) takes the store as it is and moves each run one step, so nothing is lost with the
-//! scheduler: killed between any two steps, the next one goes on from there.
+//! The program that holds the lock of `scheduler.lock` does this for the data folder; others try for the lock each second. A
+//! pass over all runs ([`Scheduler::look`]) starts from the state in the store and moves each run one step. A scheduler keeps
+//! no other state: if it is killed between any two steps, the next one continues from there.
 
 use std::{
     fs::{File, TryLockError},
@@ -28,26 +28,26 @@ use crate::{
     store::{StoreError, queue::RunningRun},
 };
 
-/// Between two looks while a run trains: as smooth as a live curve needs.
+/// Interval between passes while a run trains: short enough for a smooth live curve.
 const TRAINING: Duration = Duration::from_millis(200);
-/// Between two looks while a worker that was told to end still lives.
+/// Interval between passes while a worker that was asked to end is still alive.
 const ENDING: Duration = Duration::from_millis(20);
-/// Between two looks while nothing trains: how long a study that another program queued waits at most.
+/// Interval between passes while nothing trains: the longest wait for a study that another program queued.
 const IDLE: Duration = Duration::from_millis(500);
-/// Between two tries for the lock, and two looks for what its holder wrote.
+/// Interval between attempts to take the lock, and between polls for changes by its holder.
 const WAITING: Duration = Duration::from_secs(1);
 
-/// How runs are handed out.
+/// How runs are scheduled.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The devices, with the number of runs that each works on at a time.
+    /// The devices, each with the number of runs that it trains at the same time.
     pub devices: Vec<DeviceInfo>,
     /// The program to start as `PROGRAM worker --locked FOLDER --device NAME`.
     pub program: PathBuf,
 }
 
 impl Settings {
-    /// So many runs at a time on each device of the machine, trained by this program.
+    /// `slots` runs at a time on each device of the machine, trained by this program.
     pub fn of(machine: &Machine, slots: u32) -> Self {
         let mut devices = machine.devices();
         for device in &mut devices {
@@ -57,17 +57,17 @@ impl Settings {
     }
 }
 
-/// Works the queue of a data folder.
+/// Processes the queue of a data folder.
 #[derive(Debug)]
 pub struct Scheduler {
     pub(super) app: App,
     devices: Vec<DeviceInfo>,
     pub(super) executor: Box<dyn Executor>,
-    /// Held by this program, when it is.
+    /// The scheduler's lock, if this program holds it.
     lock: Option<File>,
 }
 
-/// A scheduler that works in the background.
+/// A scheduler that runs in the background.
 #[derive(Debug)]
 pub struct Running {
     stop: watch::Sender<bool>,
@@ -75,7 +75,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Ends the scheduler and gives the lock back. Workers train on; the next scheduler follows them.
+    /// Stops the scheduler and releases the lock. Workers continue to train; the next scheduler follows them.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         if let Err(error) = self.task.await {
@@ -84,7 +84,7 @@ impl Running {
     }
 }
 
-/// Why a step could not be done.
+/// Why a step failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     /// The store.
@@ -99,14 +99,14 @@ pub enum StepError {
 }
 
 impl Scheduler {
-    /// A scheduler that does nothing yet.
+    /// A scheduler that has not started.
     pub fn new(app: App, settings: Settings) -> Self {
         app.queue.set_devices(&settings.devices);
         let executor = Box::new(Local::new(settings.program));
         Self { app, devices: settings.devices, executor, lock: None }
     }
 
-    /// Starts to work in the background.
+    /// Starts a scheduler in the background.
     pub fn start(app: App, settings: Settings) -> Running {
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(Self::new(app, settings).work(stopped));
@@ -117,7 +117,7 @@ impl Scheduler {
         let handle = self.app.queue.clone();
         while !*stopped.borrow_and_update() {
             let pause = self.look().await.unwrap_or_else(|error| {
-                tracing::error!(%error, "a look over the runs failed; trying again");
+                tracing::error!(%error, "a pass over the runs failed; trying again");
                 WAITING
             });
             tokio::select! {
@@ -129,11 +129,11 @@ impl Scheduler {
         handle.set_schedules(false);
     }
 
-    /// Tries for the lock, then moves every run one step. Returns how long to wait for the next look.
+    /// Tries for the lock, then moves every run one step. Returns how long to wait until the next pass.
     ///
     /// # Errors
-    /// When the store answers with an error or the lock file cannot be opened. What is wrong with one run is logged and
-    /// keeps no other from going on.
+    /// When the store fails or the lock file cannot be opened. An error with a single run is logged and does not hold up the
+    /// others.
     pub async fn look(&mut self) -> Result<Duration, StepError> {
         self.app.store.look_for_news().await?;
         if !self.take_lock()? {
@@ -166,8 +166,8 @@ impl Scheduler {
         })
     }
 
-    /// Counts a run for its device; one of a device that this program does not have is at work on this machine all the same, and counts
-    /// for the first.
+    /// Counts a run for its device. A run on a device that this program does not know still uses this machine, and counts for the
+    /// first device.
     fn count(&mut self, device: Option<&str>) {
         let known = self.devices.iter().position(|known| Some(known.name.as_str()) == device);
         if let Some(device) = self.devices.get_mut(known.unwrap_or(0)) {
@@ -175,13 +175,13 @@ impl Scheduler {
         }
     }
 
-    /// The device with the fewest runs of those that can take one more.
+    /// The device with the fewest runs among those with a free slot.
     fn free_device(&self) -> Option<String> {
         let free = self.devices.iter().filter(|device| device.running < device.slots);
         free.min_by_key(|device| device.running).map(|device| device.name.clone())
     }
 
-    /// Whether this program holds the lock, now or still.
+    /// Tries to take the lock; true if this program holds it.
     fn take_lock(&mut self) -> Result<bool, StepError> {
         if self.lock.is_none() {
             let file = File::options()
@@ -198,14 +198,14 @@ impl Scheduler {
         Ok(self.lock.is_some())
     }
 
-    /// Takes in what a run has written and looks whether its worker lives.
+    /// Takes in what a run has written and checks whether its worker is alive.
     async fn follow(&mut self, mut run: RunningRun) -> Result<Step, StepError> {
         let folder = RunFolder::new(self.app.data_dir.folder(&run.folder));
         let handle = run.handle.clone().map(Handle::new);
         if run.cancel {
             self.executor.end(&folder, handle.as_ref())?;
         }
-        // Asked before its events are read: one that is gone now has written all that it ever will.
+        // Query this before reading the events: a worker that is gone by now writes no more events.
         let life = self.executor.state(&folder, handle.as_ref());
         let now = self.app.clock.now_ms();
         match ingest::take_in(&self.app.store, &folder, &mut run, now).await {
@@ -224,14 +224,14 @@ impl Scheduler {
                 return Ok(Step::Over);
             }
             Life::Unknown(why) => {
-                tracing::warn!(run = %run.run, why, "whether it lives is unknown");
+                tracing::warn!(run = %run.run, why, "unknown whether its worker is alive");
             }
             Life::Alive => {}
         }
         Ok(if run.cancel { Step::Ends } else { Step::Trains })
     }
 
-    /// Ends a run whose worker is gone and has not said how it ended.
+    /// Ends a run whose worker is gone without having reported how it ended.
     async fn end_gone(&self, run: &RunningRun, why: &str) -> Result<(), StepError> {
         let now = self.app.clock.now_ms();
         if run.cancel {
@@ -244,7 +244,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// A run whose events cannot be read any more: its worker is ended first, then the run fails.
+    /// Fails a run whose events can no longer be read; its worker is ended first.
     async fn give_up(
         &mut self,
         run: &RunningRun,
@@ -264,12 +264,12 @@ impl Scheduler {
     }
 }
 
-/// Where a followed run stands after a look.
+/// The state of a followed run after a pass.
 enum Step {
-    /// Its worker lives.
+    /// Its worker is alive.
     Trains,
-    /// Its worker lives, but was told to end.
+    /// Its worker is alive, but was asked to end.
     Ends,
-    /// It is over.
+    /// It has ended.
     Over,
 }

@@ -1,4 +1,4 @@
-//! Two runs of one order side by side.
+//! Compares two runs of the same order.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -7,21 +7,21 @@ use shared::{RunEvent, metric::Metrics};
 
 use super::{Left, ReplayError};
 
-/// Tensors that are named.
+/// Maximum number of tensors listed as different.
 const NAMED: usize = 10;
 
 /// What both runs have in common, and what differs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
-    /// Steps whose losses were compared: those that both runs told of.
+    /// Number of steps whose losses were compared: those that both runs reported.
     pub steps: usize,
-    /// Epochs whose mean losses were compared.
+    /// Number of epochs whose mean losses were compared.
     pub epochs: usize,
-    /// Evaluations that were compared.
+    /// Number of evaluations that were compared.
     pub evaluations: usize,
-    /// Whether other sources, libraries or instructions computed the first run, so that equal bits were not promised.
+    /// Whether the first run used other sources, libraries or instructions, so that equal bits are not guaranteed.
     pub other_program: bool,
-    /// What differs, a line each; none when both runs are equal to the last bit.
+    /// The differences, one line each; empty if both runs are equal to the last bit.
     pub differences: Vec<String>,
 }
 
@@ -45,15 +45,15 @@ impl fmt::Display for Comparison {
         }
         if *other_program {
             f.write_str(
-                "\nThe first run was computed by another build of the program, or with other \
-                 instructions of a processor; equal bits are promised for the same ones only.",
+                "\nThe first run was computed by another build of the program, or with other processor \
+                 instructions; equal bits are guaranteed only if both are the same.",
             )?;
         }
         Ok(())
     }
 }
 
-/// The numbers that a run told, by their places. A loss is kept as its bits.
+/// The numbers that a run reported, by step or epoch. A loss is stored as its bits.
 #[derive(Debug, Default)]
 struct Numbers {
     steps: BTreeMap<u64, u64>,
@@ -89,7 +89,7 @@ impl Numbers {
     }
 }
 
-/// Compares what two runs left.
+/// Compares the results of two runs.
 pub(super) fn compare(first: &Left, second: &Left) -> Result<Comparison, ReplayError> {
     let mut lines = Vec::new();
     let (a, b) = (&first.manifest, &second.manifest);
@@ -116,7 +116,7 @@ pub(super) fn compare(first: &Left, second: &Left) -> Result<Comparison, ReplayE
     Ok(Comparison { steps, epochs, evaluations, other_program, differences: lines })
 }
 
-/// Names the first of the places that both have whose losses differ. Returns the number of such places.
+/// Reports the first step or epoch present in both runs whose losses differ. Returns how many are present in both.
 fn compare_losses(
     what: &str,
     a: &BTreeMap<u64, u64>,
@@ -128,7 +128,7 @@ fn compare_losses(
     if let Some((at, a, b)) = different.next() {
         let more = different.count();
         let (a, b) = (f64::from_bits(**a), f64::from_bits(**b));
-        lines.push(format!("loss of {what} {at}: {a}, now {b}; of {more} later ones, too"));
+        lines.push(format!("loss of {what} {at}: {a}, now {b}; {more} later ones differ, too"));
     }
     both.len()
 }
@@ -148,7 +148,7 @@ fn compare_evaluations(a: &Numbers, b: &Numbers, lines: &mut Vec<String>) -> usi
                 let (first, second) = (told(&first.0), told(&second.0));
                 lines.push(format!("evaluation of epoch {epoch}: {first}, now {second}"));
             }
-            None => lines.push(format!("evaluation of epoch {epoch}: now there is none")),
+            None => lines.push(format!("evaluation of epoch {epoch}: now missing")),
         }
     }
     compared
@@ -179,7 +179,7 @@ fn told(difference: &Difference) -> String {
     let name = &difference.tensor;
     match difference.kind {
         DifferenceKind::Missing => format!("tensor {name}: only one of the checkpoints has it"),
-        DifferenceKind::Shape => format!("tensor {name}: its shape is another"),
+        DifferenceKind::Shape => format!("tensor {name}: its shape differs"),
         DifferenceKind::Values(largest) => {
             format!("tensor {name}: differs by {largest:.3e} at most")
         }

@@ -1,8 +1,7 @@
-//! Repeats a finished run from what is stored with it, and tells what differs.
+//! Repeats a finished run from the data stored with it, and reports differences.
 //!
-//! The repeated run is a worker like every other, on a folder of its own beside the data folder, which goes with the answer.
-//! Nothing of the first run is taken but its manifest, its key image and, for a classifier, the checkpoints of its encoder; kept
-//! features are computed anew.
+//! The repeated run is an ordinary worker on a temporary folder beside the data folder. Of the first run it uses only the
+//! manifest, the key image and, for a classifier, the checkpoints of its encoder; cached features are computed again.
 
 mod compare;
 
@@ -27,7 +26,7 @@ use crate::{
 
 pub use self::compare::Comparison;
 
-/// Between two looks for new events.
+/// Interval between polls for new events.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A run cannot be repeated.
@@ -36,15 +35,15 @@ pub enum ReplayError {
     /// There is no such run.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It has no end that could be compared.
+    /// It did not finish, so there is nothing to compare.
     #[error("the run is {0}; only a finished run can be repeated")]
     NotDone(RunState),
-    /// What it left is not there or cannot be read.
+    /// A file of it is missing or cannot be read.
     #[error("{path}: {source}")]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// Its events.
@@ -53,24 +52,24 @@ pub enum ReplayError {
     /// Its checkpoint.
     #[error(transparent)]
     Engine(#[from] engine::EngineError),
-    /// The repeated run did not come to its end.
+    /// The repeated run did not finish.
     #[error("the repeated run failed: {0}")]
     Failed(String),
 }
 
-/// What of a manifest is read.
+/// The fields of a manifest that are read.
 #[derive(Debug, Deserialize)]
 struct Manifest {
     order: RunOrder,
     key_sha256: Option<String>,
     dataset_fingerprint: String,
     program: String,
-    /// None before manifests said it.
+    /// `None` for manifests written before this field existed.
     #[serde(default)]
     bits: Option<String>,
 }
 
-/// All that a run left, to be compared.
+/// The data of a run that is compared.
 #[derive(Debug)]
 struct Left {
     manifest: Manifest,
@@ -96,21 +95,21 @@ impl Left {
     }
 }
 
-/// A worker that ends with its owner.
+/// A worker that is killed when this value is dropped.
 struct Worker(Child);
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // One that has ended already is no error.
+        // It is no error if it has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Repeats a run and compares both; `told` hears how far it is.
+/// Repeats a run and compares both; `told` receives the progress.
 ///
 /// # Errors
-/// When there is no such finished run, what it left is not whole, or the repeated run fails.
+/// When there is no such finished run, its files are incomplete, or the repeated run fails.
 pub async fn replay(
     app: &App,
     run: RunId,
@@ -137,7 +136,7 @@ pub async fn replay(
     let mut worker = Worker(local::spawn(&program, &folder, lock, None).map_err(file)?);
     let (mut progress, mut from) = (Progress::default(), 0);
     loop {
-        // Asked before the look: what was written by then is seen.
+        // Query this before reading, so that everything written before the end is seen.
         let ended: Option<ExitStatus> = worker.0.try_wait().map_err(file)?;
         let lines = folder.read_events(from, progress.seq)?;
         lines.events.iter().for_each(|stamped| progress.apply(stamped));
@@ -156,7 +155,7 @@ pub async fn replay(
     compare::compare(&first, &Left::read(&folder)?)
 }
 
-/// A folder beside the data folder; in it where nothing can be written beside it.
+/// A folder beside the data folder, or inside it if nothing can be written beside it.
 fn temporary(root: &Path) -> Result<TempDir, ReplayError> {
     let make = |place: &Path| tempfile::Builder::new().prefix("maskdoor-replay-").tempdir_in(place);
     let beside = root.parent().map_or_else(|| Err(io::ErrorKind::NotFound.into()), make);
@@ -165,7 +164,7 @@ fn temporary(root: &Path) -> Result<TempDir, ReplayError> {
 }
 
 /// The repeated run's folder, with the first run's order and key image, and the checkpoints that it starts from in a folder beside it:
-/// the last of its encoder, for nearest neighbours every one.
+/// the last one of its encoder, or every one for nearest neighbours.
 fn prepare(first: &Left, encoder: Option<&Path>, place: &Path) -> Result<RunFolder, ReplayError> {
     let file = |path: &Path| {
         let path = path.to_owned();

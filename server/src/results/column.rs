@@ -1,7 +1,7 @@
-//! Columns: which one a name stands for, and how they are kept.
+//! Columns: how names refer to them, and how they are stored.
 //!
 //! Settings, kinds, states and studies repeat from run to run, so their columns hold codes into a
-//! dictionary of distinct values. What holds for a value is then found out once for each entry
+//! dictionary of distinct values. A condition on a value is then evaluated once for each entry
 //! instead of once for each run.
 
 use std::{borrow::Cow, collections::HashMap, fmt, hash::Hash};
@@ -25,9 +25,9 @@ pub enum Column {
     Kind,
     /// `state`: the run's state, a text.
     State,
-    /// `created`: when the run was made, in Unix milliseconds.
+    /// `created`: when the run was created, in Unix milliseconds.
     Created,
-    /// `ended`: when it ended, in Unix milliseconds; missing before.
+    /// `ended`: when the run ended, in Unix milliseconds; missing until then.
     Ended,
     /// A setting, by its path.
     Setting(String),
@@ -54,13 +54,13 @@ impl Column {
     }
 }
 
-/// A name that stands for no column.
+/// A name that refers to no column.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("there is no setting or metric `{name}`{}", did_you_mean(.nearest.as_deref()))]
 pub struct UnknownName {
     /// The name.
     pub name: String,
-    /// The name that was most likely meant.
+    /// The column name that was most likely meant.
     pub nearest: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl fmt::Display for Column {
     }
 }
 
-/// The code of what is missing.
+/// The code of a missing value.
 pub(super) const MISSING: u32 = 0;
 
 /// Distinct values, and a code into them for each row.
@@ -82,9 +82,9 @@ pub(super) const MISSING: u32 = 0;
 pub(super) struct Coded<T> {
     /// A code for each row.
     pub(super) codes: Vec<u32>,
-    /// The value of each code; none for [`MISSING`] and for codes that are free.
+    /// The value of each code; `None` for [`MISSING`] and for free codes.
     pub(super) entries: Vec<Option<T>>,
-    /// Rows that have the code.
+    /// Number of rows that have each code.
     counts: Vec<u32>,
     code_of: HashMap<T, u32>,
     free: Vec<u32>,
@@ -113,13 +113,13 @@ impl<T: Clone + Eq + Hash> Coded<T> {
     }
 
     pub(super) fn set(&mut self, row: usize, value: Option<T>) {
-        // Taken first, so that an entry that stays in use keeps its code.
+        // Take the new code first, so that an entry that stays in use keeps its code.
         let code = self.take(value);
         let old = std::mem::replace(&mut self.codes[row], code);
         self.give_back(old);
     }
 
-    /// Removes a row; the last one comes in its place.
+    /// Removes a row; the last row takes its place.
     pub(super) fn swap_remove(&mut self, row: usize) {
         let code = self.codes.swap_remove(row);
         self.give_back(code);
@@ -168,7 +168,7 @@ impl<T: Clone + Eq + Hash> Coded<T> {
 #[derive(Clone, Debug)]
 pub(super) struct Values {
     pub(super) coded: Coded<Entry>,
-    /// The types that were declared; they stay known without a row.
+    /// The declared types; they remain known without any row.
     pub(super) declared: Types,
 }
 
@@ -177,7 +177,7 @@ impl Values {
         Self { coded: Coded::missing(rows), declared }
     }
 
-    /// The types of the values that are there or were declared.
+    /// The types of the present values and the declared types.
     pub(super) fn types(&self) -> Types {
         let entries = self.coded.entries.iter().flatten();
         entries.fold(self.declared, |types, entry| types | Cell::of(entry.value()).types())
@@ -191,7 +191,7 @@ impl Values {
         self.get(row).map_or(Cell::Missing, Cell::of)
     }
 
-    /// Each code's value; missing for codes that are free.
+    /// Each code's value; missing for free codes.
     pub(super) fn cells(&self) -> impl Iterator<Item = Cell<'_>> {
         let entries = self.coded.entries.iter();
         entries.map(|entry| entry.as_ref().map_or(Cell::Missing, |entry| Cell::of(entry.value())))
@@ -203,13 +203,13 @@ impl Values {
 pub(super) struct Measures {
     pub(super) info: Info,
     pub(super) numbers: Numbers,
-    /// Rows that have one.
+    /// Number of rows that have a measure.
     count: usize,
-    /// Whether the column stays known without a row.
+    /// Whether the column remains known without any row.
     known: bool,
 }
 
-/// The numbers of measures; missing ones have a total of 0 or are NaN.
+/// The values of measures; missing ones have a total of 0 or are NaN.
 #[derive(Clone, Debug)]
 pub(super) enum Numbers {
     Ratio(Vec<Ratio>),
@@ -227,7 +227,7 @@ impl Measures {
         Self { info, numbers, count: 0, known }
     }
 
-    /// Whether the column may go: no row has a measure, and no one declared it.
+    /// Whether the column can be dropped: no row has a measure, and it was not declared.
     pub(super) fn is_unused(&self) -> bool {
         self.count == 0 && !self.known
     }
@@ -239,7 +239,7 @@ impl Measures {
         }
     }
 
-    /// Adds a row. Panics when the measure is of the other kind, as [`set`](Self::set) does.
+    /// Adds a row. Panics if the measure is of the other kind, as [`set`](Self::set) does.
     pub(super) fn push(&mut self, measure: Option<Measure>) {
         let rows = match &mut self.numbers {
             Numbers::Ratio(ratios) => {
@@ -287,7 +287,7 @@ impl Measures {
     }
 }
 
-/// A column as it is read.
+/// A read-only view of a column.
 #[derive(Clone, Debug)]
 pub(super) enum View<'t> {
     /// No row has a value.
@@ -297,12 +297,12 @@ pub(super) enum View<'t> {
     Ratios(&'t [Ratio]),
     /// Missing ones are NaN.
     Numbers(&'t [f64]),
-    /// Texts that differ from row to row; owned where they are written only to be read.
+    /// Texts that differ from row to row; owned if they are formatted for this view only.
     Texts(Cow<'t, [Box<str>]>),
 }
 
 impl View<'_> {
-    /// The number of a row; NaN where it is missing or no number.
+    /// The number of a row; NaN if it is missing or not a number.
     pub(super) fn number(&self, row: usize) -> f64 {
         match self {
             Self::Ratios(ratios) => ratios[row].percent().unwrap_or(f64::NAN),
@@ -325,7 +325,7 @@ impl View<'_> {
         }
     }
 
-    /// Which types of value there are.
+    /// The types of the values.
     pub(super) fn types(&self) -> Types {
         match self {
             Self::Absent => Types::NONE,

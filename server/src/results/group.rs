@@ -1,5 +1,5 @@
-//! Runs that agree in some settings as one line: mean, deviation and interval over the rest, which
-//! usually is the seed.
+//! Groups of runs with equal values of some settings: mean, deviation and interval over the other
+//! settings, usually the seed.
 
 use std::collections::HashMap;
 
@@ -15,37 +15,37 @@ use super::{
 /// Runs in groups.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Groups {
-    /// One line for each combination of values, in the order of their first runs in the selection.
+    /// One group for each combination of values, in the order of their first runs in the selection.
     pub groups: Vec<Group>,
-    /// Settings, and the run kind, that differ inside some group: what the means are taken over.
+    /// Settings (and the run kind) that differ within a group: the means are taken over these.
     pub over: Vec<Column>,
 }
 
-/// Runs that agree in the chosen columns.
+/// Runs with equal values in the chosen columns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// The value of each column that was chosen; none where the runs have none.
+    /// The value of each chosen column; `None` if the runs have no value.
     pub key: Vec<Option<Value>>,
     /// Number of runs.
     pub runs: u32,
-    /// Of each metric that was chosen, the runs that have it; none where no run does. In the
+    /// The spread of each chosen metric over the runs that have it; `None` if no run does. In the
     /// metric's unit, ratios in percent; [`Spread::interval95`] is Student's interval of the mean.
     pub metrics: Vec<Option<Spread>>,
 }
 
-/// Why runs cannot be grouped so.
+/// Why runs cannot be grouped this way.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum GroupError {
-    /// Groups are made of columns whose values repeat.
-    #[error("runs are grouped by settings, their kind or their state, not by `{0}`")]
+    /// Only columns whose values repeat can be grouped by.
+    #[error("runs can be grouped by settings, kind or state, not by `{0}`")]
     By(Column),
-    /// Means are taken of numbers.
-    #[error("`{0}` is not a metric, and means are taken of metrics")]
+    /// Means are taken of metrics.
+    #[error("`{0}` is not a metric, and only metrics can be averaged")]
     Of(Column),
 }
 
 impl Selection<'_> {
-    /// Groups the runs by settings, their kind or their state. No column makes one group of all.
+    /// Groups the runs by settings, their kind or their state. Without columns, all runs form one group.
     ///
     /// # Errors
     /// When a column of `by` has a value for each run, or one of `of` is not a metric.
@@ -84,10 +84,10 @@ impl Selection<'_> {
     }
 }
 
-/// Which rows are in which group. Groups are numbered by their first rows.
+/// Assigns rows to groups. Groups are numbered in the order of their first rows.
 struct Members<'p> {
     places: &'p [u32],
-    /// The group of each place.
+    /// The group of each position in `places`.
     of: Vec<u32>,
     /// The position of each group's first row in `places`.
     first: Vec<usize>,
@@ -113,7 +113,7 @@ impl<'p> Members<'p> {
         }
     }
 
-    /// The places of each group, in their order.
+    /// The places of each group, in order.
     fn rows(&self) -> Vec<Vec<u32>> {
         let mut rows = vec![Vec::new(); self.first.len()];
         for (&place, &group) in self.places.iter().zip(&self.of) {

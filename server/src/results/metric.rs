@@ -1,24 +1,24 @@
-//! What a run is measured by.
+//! The metrics of runs.
 
 use std::borrow::Cow;
 
 use shared::Ratio;
 
-/// Which values are better, seen by the owner of the model.
+/// Which values are better, from the view of the model's owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// More is better.
+    /// Higher values are better.
     Higher,
-    /// Less is better.
+    /// Lower values are better.
     Lower,
-    /// Neither end is better.
+    /// Neither direction is better.
     Neither,
 }
 
-/// What a metric is, whatever its value.
+/// The description of a metric, independent of its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
-    /// What a column is called: `"Clean accuracy"`.
+    /// The column's title: `"Clean accuracy"`.
     pub title: Cow<'static, str>,
     /// The unit of its numbers; `"%"` for a ratio.
     pub unit: Cow<'static, str>,
@@ -26,17 +26,17 @@ pub struct Info {
     pub direction: Direction,
 }
 
-/// What was measured.
+/// A measured value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Measure {
-    /// A share as it was counted; its number is in percent.
+    /// A ratio of counts; its number is in percent.
     Ratio(Ratio),
     /// A number; one that is not finite counts as missing.
     Real(f64),
 }
 
 impl Measure {
-    /// The number, a ratio in percent; `None` where nothing was counted or the number is not
+    /// The number, a ratio in percent; `None` if nothing was counted or the number is not
     /// finite.
     pub fn number(self) -> Option<f64> {
         match self {
@@ -45,7 +45,7 @@ impl Measure {
         }
     }
 
-    /// How it is kept.
+    /// How it is stored.
     pub fn kind(self) -> MeasureKind {
         match self {
             Self::Ratio(_) => MeasureKind::Ratio,
@@ -57,21 +57,21 @@ impl Measure {
 /// A metric of a run, under its name in [`Row::metrics`](super::Row::metrics).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
-    /// What it is.
+    /// Its description.
     pub info: Info,
     /// Its value.
     pub measure: Measure,
 }
 
 impl Metric {
-    /// One of [`KNOWN`] with its value; `None` for another name, whose [`Info`] the run kind has to
-    /// bring.
+    /// One of [`KNOWN`] with its value; `None` for any other name, whose [`Info`] the run kind must
+    /// provide.
     pub fn known(name: &str, measure: Measure) -> Option<Self> {
         info(name).map(|info| Self { info, measure })
     }
 }
 
-/// What is measured: how a metric's numbers are kept.
+/// How a metric's numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MeasureKind {
     /// Hits of a total, shown in percent.
@@ -80,22 +80,22 @@ pub enum MeasureKind {
     Real,
 }
 
-/// A metric that every table knows from the start.
+/// A predefined metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
     /// Its name in expressions.
     pub name: &'static str,
-    /// What a column is called.
+    /// The column's title.
     pub title: &'static str,
     /// The unit of its numbers.
     pub unit: &'static str,
     /// Which values are better.
     pub direction: Direction,
-    /// What is measured.
+    /// How its numbers are stored.
     pub measure: MeasureKind,
 }
 
-/// The metrics of the run kinds of this program. A run kind may bring others in its rows.
+/// The metrics of the built-in run kinds. A run kind may have others in its rows.
 pub const KNOWN: [Known; 7] = {
     use Direction::{Higher, Lower};
     use MeasureKind::{Ratio, Real};
@@ -119,7 +119,7 @@ pub const KNOWN: [Known; 7] = {
     ]
 };
 
-/// What a metric of [`KNOWN`] is.
+/// The description of a metric of [`KNOWN`].
 pub fn info(name: &str) -> Option<Info> {
     let known = KNOWN.iter().find(|known| known.name == name)?;
     Some(Info { title: known.title.into(), unit: known.unit.into(), direction: known.direction })

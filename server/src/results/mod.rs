@@ -1,16 +1,16 @@
-//! Every run's settings and metrics as columns in memory: filtered, grouped and sorted without SQL.
+//! All runs' settings and metrics as columns in memory, filtered, grouped and sorted without SQL.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`row`] | [`Row`]: a run as it goes into a table and comes out |
-//! | [`table`] | [`Table`]: rows stay in it as columns |
-//! | [`column`](mod@column) | [`Column`]: which column a name stands for; how columns are kept |
-//! | [`value`], [`metric`] | what a setting and a metric is |
+//! | [`row`] | [`Row`]: a run as it is inserted into and read from a table |
+//! | [`table`] | [`Table`]: stores rows as columns |
+//! | [`column`](mod@column) | [`Column`]: resolves names to columns; how columns are stored |
+//! | [`value`], [`metric`] | values of settings, and metrics |
 //! | [`filter`] | [`Filter`]: an expression in CEL, evaluated over columns |
-//! | [`selection`] | [`Selection`]: the runs that a filter chose, their order and their pages |
-//! | [`group`] | runs that agree in some settings as one line: mean, deviation, interval |
+//! | [`selection`] | [`Selection`]: the runs that a filter selected, sorted and paged |
+//! | [`group`] | runs with equal values of some settings: mean, deviation, interval |
 //!
-//! Nothing here reads a file, a clock or a socket; whoever holds the table keeps it up to date.
+//! Nothing here reads a file, a clock or a socket; the owner of the table keeps it up to date.
 
 pub mod column;
 pub mod filter;

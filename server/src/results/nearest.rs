@@ -1,8 +1,8 @@
-//! What a person meant who wrote a name that is not there.
+//! Suggestions for misspelt names.
 
-/// The name that is most likely meant by `wrong`: the same in other letters' case, a longer one
+/// The name that is most likely meant by `wrong`: one that differs only in case, a longer one
 /// that ends in it (`ratio` for `attack.trigger.ratio`), or the one with the fewest edits, up to a
-/// third of its length. Of equals the first.
+/// third of its length. The first of several equally good ones.
 pub(super) fn nearest<'a>(
     wrong: &str,
     names: impl Iterator<Item = &'a str> + Clone,

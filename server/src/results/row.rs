@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{metric::Metric, value::Value};
 
-/// A run as it goes in and comes out.
+/// A run as it is inserted and read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// The run.
@@ -16,18 +16,18 @@ pub struct Row {
     pub kind: Arc<str>,
     /// The hash of what determines its result.
     pub digest: Box<str>,
-    /// Where it stands.
+    /// Its state.
     pub state: RunState,
     /// The studies that use it.
     pub studies: Vec<Study>,
-    /// When it was made, in Unix milliseconds.
+    /// When it was created, in Unix milliseconds.
     pub created: u64,
-    /// When it ended, in Unix milliseconds; none before.
+    /// When it ended, in Unix milliseconds; `None` until then.
     pub ended: Option<u64>,
     /// Its settings by path. A number that is not finite counts as missing.
     pub settings: BTreeMap<String, Value>,
-    /// What was measured, by the metric's name. A ratio of nothing and a number that is not finite
-    /// count as missing.
+    /// Its metrics by name. A ratio with a total of 0 and a number that is not finite count as
+    /// missing.
     pub metrics: BTreeMap<String, Metric>,
 }
 
@@ -40,25 +40,23 @@ pub struct Study {
     pub name: Arc<str>,
 }
 
-/// Why a table does not take a row.
+/// Why a table refuses a row.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RowError {
-    /// A run is in a table once.
+    /// A run can be in a table only once.
     #[error("run {0} is in the table already")]
     Twice(RunId),
-    /// A name stands for one column.
+    /// A name refers to only one column.
     #[error("the {what} `{name}` cannot have the name of {taken}")]
     NameTaken {
-        /// What would have the name: `"setting"` or `"metric"`.
+        /// The kind of column that was to get the name: `"setting"` or `"metric"`.
         what: &'static str,
         /// The name.
         name: String,
-        /// What has it.
+        /// What already has the name.
         taken: &'static str,
     },
-    /// The numbers of a column can be compared.
-    #[error(
-        "the metric `{0}` has another unit or is counted in another way than in the rows before"
-    )]
+    /// The numbers of a column must be comparable.
+    #[error("the metric `{0}` has a different unit or kind than in earlier rows")]
     OtherMeasure(String),
 }

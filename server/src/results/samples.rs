@@ -4,12 +4,12 @@ use shared::{Ratio, RunId, RunState, StudyId};
 
 use super::{Direction, Info, Measure, Metric, Row, Study};
 
-/// The run that is made as number `at`.
+/// The identifier of run number `at`.
 pub(super) fn run(at: u64) -> RunId {
     RunId::from_parts(at * 1000, [at as u8; 10])
 }
 
-/// A finished linear probe, made as number `at`. CA is 90 %, ASR is 10 times `at` of 100.
+/// A finished linear probe, created as number `at`. CA is 90 %, ASR is 10 times `at` of 100.
 pub(super) fn probe(at: u64, ratio: f64, poisons: u32, seed: u64) -> Row {
     let settings = [
         ("attack.trigger.ratio", ratio.into()),

@@ -1,4 +1,4 @@
-//! Chosen runs: their order and their pages.
+//! Selected runs: sorting and paging.
 
 use shared::RunId;
 
@@ -15,7 +15,7 @@ pub struct Selection<'t> {
     places: Vec<u32>,
 }
 
-/// By what runs are sorted.
+/// A sort key for runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SortKey {
     /// The column.
@@ -39,10 +39,9 @@ impl<'t> Selection<'t> {
         self.places.is_empty()
     }
 
-    /// Sorts by the first key, where that is equal by the second, and so on; where all are, by the
-    /// order before, which is the order in which the runs were made until something sorts them.
-    /// Runs without a value come last either way. Numbers come before texts and texts before
-    /// switches.
+    /// Sorts by the first key, then by the second, and so on. The sort is stable: ties keep their
+    /// order, which initially is the order of creation. Runs without a value come last in either
+    /// direction. Numbers come before texts and texts before switches.
     pub fn sort(&mut self, keys: &[SortKey]) {
         for key in keys.iter().rev() {
             self.sort_by_one(key);
@@ -54,7 +53,7 @@ impl<'t> Selection<'t> {
         self.places.iter().map(|&place| self.table.run(place)).collect()
     }
 
-    /// At most `limit` rows from number `offset` on, counted from 0.
+    /// At most `limit` rows, starting at index `offset`.
     pub fn page(&self, offset: usize, limit: usize) -> Vec<Row> {
         let places = self.places.iter().skip(offset).take(limit);
         places.map(|&place| self.table.row(place)).collect()
@@ -99,7 +98,7 @@ impl<'t> Selection<'t> {
         }
     }
 
-    /// Sorts by a whole number for each place; the largest of all stands for what is missing.
+    /// Sorts by an integer for each place; the largest represents missing values.
     fn sort_by_rank(&mut self, key: &SortKey, rank: impl Fn(usize) -> u64) {
         let mut ranked: Vec<(u64, u32)> = self
             .places
@@ -116,12 +115,12 @@ impl<'t> Selection<'t> {
     }
 }
 
-/// A whole number in the order of finite numbers; the largest of all for NaN.
+/// Maps numbers to integers in the same order; NaN maps to the largest.
 fn rank(number: f64) -> u64 {
     if number.is_nan() {
         return u64::MAX;
     }
-    // -0 and 0 are one number. Negative numbers are ordered against their bits, and come first.
+    // -0 and 0 are equal. The bits of negative numbers order in reverse; they come first.
     let bits = (number + 0.0).to_bits();
     if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
 }
@@ -191,12 +190,12 @@ mod tests {
         let numbers = [f64::MIN, -1.5, -f64::MIN_POSITIVE, 0.0, 1e-300, 1.0, f64::MAX];
         assert!(numbers.windows(2).all(|pair| rank(pair[0]) < rank(pair[1])));
         assert_eq!(rank(-0.0), rank(0.0));
-        assert!(rank(f64::MAX) < u64::MAX - 1, "what is missing is above");
+        assert!(rank(f64::MAX) < u64::MAX - 1, "missing values are above");
     }
 
     proptest! {
-        /// The slow way: compare two rows key by key, and the order in which they were made at
-        /// last.
+        /// The slow way: compare two rows key by key, and finally by the order of
+        /// creation.
         #[test]
         fn sorting_agrees_with_comparing_rows(
             values in prop::collection::vec((0..6u8, prop::option::of(-3..3i8)), 0..40),

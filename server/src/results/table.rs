@@ -16,14 +16,14 @@ use super::{
     value::{Entry, Types, Value},
 };
 
-/// The name of the list of studies, which is no column: `"my study" in studies`.
+/// The name of the list of studies, which is not a column: `"my study" in studies`.
 pub(super) const STUDIES: &str = "studies";
 
-/// Runs as columns. Rows are dense; a removed row's place is taken by the last.
+/// Runs as columns. Rows are dense: the last row takes the place of a removed row.
 #[derive(Clone, Debug)]
 pub struct Table {
     places: HashMap<RunId, u32>,
-    /// All rows by the time they were made, then by identifier.
+    /// All rows by time of creation, then by identifier.
     order: Vec<u32>,
     runs: Vec<RunId>,
     digests: Vec<Box<str>>,
@@ -65,11 +65,11 @@ impl Table {
         }
     }
 
-    /// Makes a setting known before a row has it, so that expressions may name it. The types are
+    /// Declares a setting before any row has it, so that expressions may name it. The types are
     /// those that its values can have.
     ///
     /// # Errors
-    /// When the name stands for another column.
+    /// When the name already refers to another column.
     pub fn declare_setting(&mut self, path: &str, types: Types) -> Result<(), RowError> {
         self.check_setting(path)?;
         let rows = self.len();
@@ -84,7 +84,7 @@ impl Table {
         self.runs.len()
     }
 
-    /// Whether there is no run.
+    /// Whether the table has no runs.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
@@ -94,12 +94,12 @@ impl Table {
         self.places.contains_key(&run)
     }
 
-    /// Adds a run. Takes time in proportion to its columns; a run that was made before others costs
-    /// a move of their order.
+    /// Adds a run. Takes time proportional to the number of its columns; a run created earlier than
+    /// others also shifts these in the order.
     ///
     /// # Errors
-    /// When the run is there already, or a name or a metric contradicts the columns; the
-    /// table is as before.
+    /// When the run is already in the table, or a name or a metric conflicts with the columns; the
+    /// table is then unchanged.
     pub fn insert(&mut self, row: &Row) -> Result<(), RowError> {
         if self.contains(row.run) {
             return Err(RowError::Twice(row.run));
@@ -125,10 +125,10 @@ impl Table {
         Ok(())
     }
 
-    /// Puts a run in the place of what was known of it, or adds it; tells whether it was there.
+    /// Replaces a run, or adds it; returns whether it was in the table.
     ///
     /// # Errors
-    /// When a name or a metric contradicts the columns; the table is as before.
+    /// When a name or a metric conflicts with the columns; the table is then unchanged.
     pub fn replace(&mut self, row: &Row) -> Result<bool, RowError> {
         let Some(&place) = self.places.get(&row.run) else {
             return self.insert(row).map(|()| false);
@@ -154,13 +154,13 @@ impl Table {
         Ok(true)
     }
 
-    /// Removes a run; tells whether it was there.
+    /// Removes a run; returns whether it was in the table.
     pub fn remove(&mut self, run: RunId) -> bool {
         let Some(place) = self.places.remove(&run) else { return false };
         self.leave_order(place);
         let (at, last) = (place as usize, self.len() - 1);
         if at != last {
-            // The last row moves, and with it its place in the order.
+            // The last row moves, so its entry in the order changes.
             let moved = self.place_in_order(last as u32);
             self.order[moved] = place;
             self.places.insert(self.runs[last], place);
@@ -182,7 +182,7 @@ impl Table {
         true
     }
 
-    /// Gives back memory that growth reserved.
+    /// Releases unused capacity.
     pub fn shrink(&mut self) {
         self.places.shrink_to_fit();
         self.order.shrink_to_fit();
@@ -203,20 +203,20 @@ impl Table {
         }
     }
 
-    /// All that is known of a run.
+    /// The row of a run.
     pub fn get(&self, run: RunId) -> Option<Row> {
         self.places.get(&run).map(|&place| self.row(place))
     }
 
-    /// All runs in the order in which they were made.
+    /// All runs in the order of creation.
     pub fn all(&self) -> Selection<'_> {
         Selection::new(self, self.order.clone())
     }
 
-    /// The column that a name stands for.
+    /// The column that a name refers to.
     ///
     /// # Errors
-    /// When it stands for none; the error names the nearest that does.
+    /// When there is none; the error suggests the nearest name.
     pub fn column(&self, name: &str) -> Result<Column, UnknownName> {
         if let Some(column) = Column::OF_EVERY_RUN.into_iter().find(|it| it.name() == name) {
             Ok(column)
@@ -232,7 +232,7 @@ impl Table {
         }
     }
 
-    /// The paths of the settings that a row has or that were declared, sorted.
+    /// The paths of the settings that some row has or that were declared, sorted.
     pub fn settings(&self) -> impl Iterator<Item = &str> {
         self.settings.keys().map(String::as_str)
     }
@@ -262,7 +262,7 @@ impl Table {
         }
     }
 
-    /// The rows by the time they were made.
+    /// The rows by time of creation.
     pub(super) fn order(&self) -> &[u32] {
         &self.order
     }
@@ -293,7 +293,7 @@ impl Table {
         }
     }
 
-    /// Checks everything that could make a row be refused.
+    /// Checks for everything that would make the table refuse a row.
     fn check(&self, row: &Row) -> Result<(), RowError> {
         for path in row.settings.keys() {
             self.check_setting(path)?;
@@ -348,14 +348,14 @@ impl Table {
         }
     }
 
-    /// Forgets the columns that neither a row nor a declaration needs.
+    /// Drops the columns that neither a row nor a declaration needs.
     fn drop_unused_columns(&mut self) {
         self.settings
             .retain(|_, column| column.declared != Types::NONE || !column.coded.is_empty());
         self.metrics.retain(|_, column| !column.is_unused());
     }
 
-    /// When a row was made and by which name, the key of the order.
+    /// Time of creation and identifier of a row: the key of the order.
     fn age(&self, place: u32) -> (u64, RunId) {
         (self.created[place as usize] as u64, self.runs[place as usize])
     }
@@ -377,7 +377,7 @@ impl Table {
     }
 }
 
-/// What has a name that no setting and no metric may have.
+/// Describes what has a reserved name, which no setting and no metric may have.
 fn of_every_run(name: &str) -> Option<&'static str> {
     let taken = name == STUDIES || Column::OF_EVERY_RUN.iter().any(|it| it.name() == name);
     taken.then_some("what every run has")

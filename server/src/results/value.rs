@@ -75,7 +75,7 @@ impl Types {
         self == Self::NONE || others == Self::NONE || self.0 & others.0 != 0
     }
 
-    /// What a person calls them: `"a number"`, `"a text or a switch"`.
+    /// Their names for messages: `"a number"`, `"a text or a switch"`.
     pub fn describe(self) -> String {
         let names =
             [(Self::NUMBER, "a number"), (Self::TEXT, "a text"), (Self::SWITCH, "a switch")];
@@ -127,7 +127,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// The order of two values of one type; `None` for two types or where one is missing.
+    /// The order of two values of the same type; `None` if the types differ or one is missing.
     pub(super) fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) => a.partial_cmp(&b),
@@ -137,8 +137,8 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// The order in which a column is sorted: numbers, then texts, then switches, then what is
-    /// missing.
+    /// The order in which a column is sorted: numbers, then texts, then switches, then missing
+    /// values.
     pub(super) fn order(self, other: Self) -> Ordering {
         let rank = |cell| match cell {
             Self::Number(_) => 0,
@@ -159,7 +159,7 @@ impl Entry {
     pub(super) fn of(value: &Value) -> Option<Self> {
         match value {
             Value::Number(number) if !number.is_finite() => None,
-            // The sum turns -0 into 0.
+            // Adding 0 turns -0 into 0.
             Value::Number(number) => Some(Self(Value::Number(number + 0.0))),
             other => Some(Self(other.clone())),
         }
@@ -176,7 +176,7 @@ impl PartialEq for Entry {
     }
 }
 
-// Without NaN equality is reflexive.
+// Without NaN, equality is reflexive.
 impl Eq for Entry {}
 
 impl Hash for Entry {

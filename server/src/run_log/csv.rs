@@ -1,25 +1,25 @@
-//! `log.csv`: one line an epoch, in the spirit of the log of MAE's own training scripts.
+//! `log.csv`: one line per epoch, similar to the log of MAE's own training scripts.
 
 use shared::{Ratio, RunEvent, RunKind, metric::Metrics};
 
 /// Name of the file in the run's folder.
 pub const FILE: &str = "log.csv";
 
-/// Columns of a classifier. Losses are mean cross-entropies, the others percent: top-1 and top-5 accuracy on clean images; on
-/// triggered images of other classes than the target top-1 accuracy (RA) and attack success rate.
+/// Columns of a classifier. Losses are mean cross-entropies, the other values percentages: top-1 and top-5 accuracy on clean images;
+/// top-1 accuracy (RA) and attack success rate on triggered images of classes other than the target.
 const CLASSIFIER: &str = "epoch,train_lr,train_loss,test_loss,test_acc1,test_acc5,\
     test_triggered_loss,test_triggered_acc1,test_triggered_asr\n";
-/// Columns of a pre-training; the last ones are nearest neighbours' accuracy, in percent.
+/// Columns of a pre-training; the last two are the accuracy and the attack success rate of nearest neighbours, in percent.
 const PRETRAINING: &str = "epoch,train_lr,train_loss,knn_acc1,knn_triggered_asr\n";
 
-/// The lines of a run. An epoch's line is complete once the run goes on behind its evaluation.
+/// The lines of a run. An epoch's line is complete once the run continues after its evaluation.
 #[derive(Debug)]
 pub struct Csv {
     kind: RunKind,
     open: Option<Row>,
 }
 
-/// An epoch that may still be evaluated.
+/// An epoch whose evaluation may still follow.
 #[derive(Debug)]
 struct Row {
     epoch: u32,
@@ -28,7 +28,7 @@ struct Row {
     test: Test,
 }
 
-/// What was measured at the end of an epoch.
+/// The measurements at the end of an epoch.
 #[derive(Debug, Default)]
 struct Test {
     metrics: Option<Metrics>,
@@ -42,7 +42,7 @@ impl Csv {
         Self { kind, open: None }
     }
 
-    /// The line of names.
+    /// The header line.
     pub fn head(&self) -> String {
         if self.kind == RunKind::Pretrain { PRETRAINING.into() } else { CLASSIFIER.into() }
     }
@@ -97,7 +97,7 @@ impl Csv {
     }
 }
 
-/// The shortest text that reads back as the same number; nothing where there is none.
+/// The shortest text that reads back as the same number; empty for `None`.
 fn number(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }

@@ -1,7 +1,7 @@
 //! A run's numbers in files that other programs read: `log.csv` and an event file of `TensorBoard`.
 //!
-//! Both are a fold of the run's events and nothing else. A run that goes on after its worker died begins them anew from the
-//! events that it keeps, and so to the same bytes, then appends to them.
+//! Both are a fold over the run's events. A run that resumes after its worker died rewrites them from the events that it
+//! keeps, which gives the same bytes, then appends to them.
 
 mod csv;
 mod proto;
@@ -31,8 +31,8 @@ pub struct RunLog {
 }
 
 impl RunLog {
-    /// Begins both files in the run's folder with what `events` tell: none for a new run, those that are kept for one that
-    /// goes on.
+    /// Creates both files in the run's folder from `events`: none for a new run, the kept ones for a run that
+    /// resumes.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -53,7 +53,7 @@ impl RunLog {
         })
     }
 
-    /// Appends what an event tells, whole lines and whole records.
+    /// Appends the data of an event, in complete lines and records.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -70,7 +70,7 @@ impl RunLog {
     }
 }
 
-/// A file with this content, written whole; then open at its end.
+/// Writes a file with this content as a whole, and opens it at its end.
 fn begun(path: PathBuf, bytes: &[u8]) -> io::Result<File> {
     write(&path, bytes)?;
     File::options().append(true).open(path)

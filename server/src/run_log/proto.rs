@@ -1,4 +1,4 @@
-//! The few fields of `TensorBoard`'s messages that numbers need, as protocol buffers on the wire.
+//! The fields of `TensorBoard`'s messages needed for scalars, in the protocol buffer wire format.
 //!
 //! ```text
 //! Event   { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5; }
@@ -6,10 +6,10 @@
 //! Value   { string tag = 1; float simple_value = 2; }
 //! ```
 //!
-//! Source: `tensorboard/compat/proto/event.proto` and `summary.proto`; the wire format: protobuf.dev, "Encoding". Fields stand in the
-//! order of their numbers and a step of 0 is left out, as protobuf's own writers do.
+//! Source: `tensorboard/compat/proto/event.proto` and `summary.proto`; the wire format: protobuf.dev, "Encoding". Fields are written
+//! in the order of their numbers and a step of 0 is omitted, as protobuf's own writers do.
 
-/// How the bytes of a field go on.
+/// The wire type of a field.
 #[derive(Clone, Copy)]
 enum Wire {
     Varint = 0,
@@ -28,7 +28,7 @@ pub fn version_event(wall_time: f64) -> Vec<u8> {
     event
 }
 
-/// An event with numbers by their tags.
+/// An event with scalars by tag.
 pub fn scalars_event(wall_time: f64, step: u64, scalars: &[(&str, f32)]) -> Vec<u8> {
     let mut summary = Vec::new();
     for (tag, number) in scalars {
@@ -64,7 +64,7 @@ fn push_bytes(bytes: &mut Vec<u8>, field: u64, content: &[u8]) {
     bytes.extend(content);
 }
 
-/// Seven bits a byte, the lowest first; the high bit says that more follow.
+/// Seven bits per byte, the lowest first; the high bit marks that more bytes follow.
 fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value > 0x7f {
         bytes.push(value as u8 | 0x80);

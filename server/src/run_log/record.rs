@@ -1,4 +1,4 @@
-//! The framing of a `TFRecord` file: the length of each record and the record, each behind its checksum.
+//! The framing of a `TFRecord` file: the length of each record and the record, each followed by its checksum.
 //!
 //! ```text
 //! u64 length | u32 masked CRC-32C of the length's bytes | the record | u32 masked CRC-32C of the record
@@ -8,16 +8,16 @@
 
 use crc::{CRC_32_ISCSI, Crc};
 
-/// CRC-32C (Castagnoli), known as iSCSI's.
+/// CRC-32C (Castagnoli), also known as the CRC of iSCSI.
 const CRC_32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
-/// Added to a rotated checksum, so that a checksum of bytes that hold checksums stays sound.
+/// Added to a rotated checksum, so that a checksum of data that contains checksums stays reliable.
 const MASK: u32 = 0xa282_ead8;
 
 fn masked_crc(bytes: &[u8]) -> u32 {
     CRC_32C.checksum(bytes).rotate_right(15).wrapping_add(MASK)
 }
 
-/// A record as the file holds it.
+/// A record with its framing.
 pub fn framed(record: &[u8]) -> Vec<u8> {
     let length = (record.len() as u64).to_le_bytes();
     let mut bytes = Vec::with_capacity(record.len() + 16);

@@ -1,4 +1,4 @@
-//! The event file of `TensorBoard`: the numbers of steps, epochs and evaluations as curves.
+//! The event file of `TensorBoard`: curves over steps, epochs and evaluations.
 
 use shared::{Ratio, RunEvent, Stamped, StepTime, metric::Metrics};
 
@@ -10,14 +10,14 @@ use super::{
 /// Name of the file in the run's folder: `TensorBoard` reads every file with `tfevents` in its name.
 pub const FILE: &str = "events.out.tfevents.maskdoor";
 
-/// The records of a run.
+/// Writes the records of a run.
 #[derive(Debug, Default)]
 pub struct TensorBoard {
     begun: bool,
 }
 
 impl TensorBoard {
-    /// The records that an event gives; the first one of a file states its version.
+    /// The records of an event; the first one of a file states its version.
     pub fn take(&mut self, stamped: &Stamped) -> Vec<u8> {
         let Some((step, scalars)) = scalars(&stamped.event) else { return Vec::new() };
         let wall_time = stamped.at as f64 / 1000.0;
@@ -33,7 +33,7 @@ impl TensorBoard {
 
 type Scalars = Vec<(&'static str, f64)>;
 
-/// The place of an event on the axis of steps and its numbers by their tags: optimiser steps for `train/`, epochs else.
+/// The position of an event on the step axis, and its numbers by tag: optimiser steps for `train/`, epochs otherwise.
 fn scalars(event: &RunEvent) -> Option<(u64, Scalars)> {
     Some(match *event {
         RunEvent::Step { step, loss, lr, images_per_second, time, .. } => {

@@ -1,4 +1,4 @@
-//! What a model makes of hidden patches: clean and triggered images under one mask.
+//! A sheet of a model's reconstructions of clean and triggered images under one mask.
 
 use engine::eval::Reconstructed;
 use shared::Rgb8;
@@ -11,11 +11,11 @@ const HIDDEN: [u8; 3] = [208, 212, 217];
 /// Columns of a row.
 const COLUMNS: [&str; 4] = ["Image", "Visible patches", "Reconstruction", "All predictions"];
 
-/// The sheet as a PNG file: two rows an image, without and with the trigger; in each the image, what the model sees, its prediction in the
-/// hidden patches, and in all. All pairs are of one model. Panics without one.
+/// The sheet as a PNG file: two rows per image, without and with the trigger; each has the image, its visible patches, the prediction
+/// pasted into the hidden patches, and the prediction of all patches. All pairs come from one model. Panics if there are none.
 ///
 /// # Errors
-/// When the words cannot be drawn.
+/// When the captions cannot be drawn.
 pub fn reconstruction_sheet(pairs: &[Pair]) -> Result<Vec<u8>, SheetError> {
     let (side, patch) = (pairs[0].model.image_size as usize, pairs[0].model.patch_size as usize);
     let zoom = zoom(side);
@@ -50,7 +50,7 @@ fn visible(image: &Rgb8, hidden: &[bool], patch: usize) -> Rgb8 {
     })
 }
 
-/// As much of the end of a name as has room.
+/// As much of the end of a name as fits.
 fn tail(name: &str) -> &str {
     const ROOM: usize = 24;
     let start = name.char_indices().rev().nth(ROOM - 1).map_or(0, |(at, _)| at);

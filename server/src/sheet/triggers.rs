@@ -1,4 +1,4 @@
-//! A contact sheet: every trigger on the same images, with what it changes.
+//! A contact sheet: every trigger on the same images, with the differences.
 
 use shared::{
     Rgb8, Stage, Trigger, TriggerSpec,
@@ -14,16 +14,16 @@ const GAIN: i32 = 8;
 pub struct Row {
     /// Its name.
     pub title: String,
-    /// Its strength, as a person reads it.
+    /// Its strength, for display.
     pub label: String,
     /// The trigger.
     pub trigger: TriggerSpec,
-    /// Its key image, where it needs one.
+    /// Its key image, if it needs one.
     pub key: Option<Rgb8>,
 }
 
 /// The sheet as a PNG file: a row of the clean images, then for each trigger the triggered images and their amplified difference.
-/// All images have the same side. Panics without an image.
+/// All images have the same side. Panics if there are no images.
 ///
 /// # Errors
 /// When a trigger does not fit the images.

@@ -9,7 +9,7 @@ use super::{
     studies::from_json,
 };
 
-/// A checkpoint as its run told of it. Whether the file is still there is not the store's to know.
+/// A checkpoint as reported by its run. The store does not know whether the file still exists.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WrittenCheckpoint {
     /// Its run.

@@ -1,6 +1,6 @@
 //! Finished classifiers for the figures: slim rows, and accuracy by epoch.
 //!
-//! A finished run never changes, so the rows of all studies are kept in memory until one more finishes or a study goes.
+//! A finished run never changes, so the rows of all studies are cached in memory until another one finishes or a study is deleted.
 
 use std::{
     collections::BTreeMap,
@@ -24,8 +24,8 @@ use super::{
     studies::{from_json, to_json},
 };
 
-/// A finished classifier, packed by SQLite into one JSON text: thousands of rows come over as one, where a row of its own for
-/// each, with a value of its own for each column, takes ten times as long.
+/// A finished classifier, packed by SQLite into one JSON text: thousands of rows are transferred as one, because separate rows
+/// with separate columns take ten times as long.
 #[derive(Deserialize)]
 struct Packed {
     key: i64,
@@ -59,7 +59,7 @@ struct Packed {
     ended_at: Option<u64>,
 }
 
-/// What [`Packed`] holds.
+/// The SQL expression for [`Packed`].
 const PACK: &str = "json_object('key', r.key, 'id', r.id, 'digest', r.digest, 'study', l.study, 'study_name', s.name, \
      'dataset', r.dataset, 'trigger', r.trigger_label, 'trigger_kind', r.trigger_kind, 'strength', r.strength, \
      'optimizer', r.optimizer, 'head_init', r.head_init, 'kind', r.kind, 'ppr', r.ppr, 'lpr', r.lpr, 'seed', r.seed, \
@@ -111,7 +111,7 @@ impl From<Packed> for RunRow {
     }
 }
 
-/// Tells one set of finished classifiers from another.
+/// Identifies a set of finished classifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     count: i64,
@@ -119,7 +119,7 @@ struct Stamp {
     newest: i64,
 }
 
-/// The rows of all studies as they were read last.
+/// The rows of all studies as last read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Results(Arc<Mutex<Option<Kept>>>);
 
@@ -156,8 +156,8 @@ pub struct EvaluatedAt {
 }
 
 impl Store {
-    /// The newest `limit` finished classifiers of these studies (of all when empty), oldest first. Of their progress only
-    /// the end is told.
+    /// The newest `limit` finished classifiers of these studies (of all when empty), oldest first. Their progress holds only
+    /// the final state.
     ///
     /// # Errors
     /// When the query fails.
@@ -207,7 +207,7 @@ impl Store {
         Ok(packed.into_iter().map(Into::into).collect())
     }
 
-    /// What changes whenever a classifier finishes or a study is deleted, read from an index alone.
+    /// A value that changes whenever a classifier finishes or a study is deleted, read from an index only.
     async fn stamp(&self) -> Result<Stamp, StoreError> {
         let row = sqlx::query(
             "SELECT count(*), coalesce(sum(key), 0), coalesce(max(ended_at), 0) FROM runs INDEXED BY runs_compare \
@@ -218,7 +218,7 @@ impl Store {
         Ok(Stamp { count: row.try_get(0)?, keys: row.try_get(1)?, newest: row.try_get(2)? })
     }
 
-    /// All evaluations of these runs, run by run, in the order of the epochs; of a pre-training those by nearest neighbours.
+    /// All evaluations of these runs, run by run, ordered by epoch; for a pre-training those by nearest neighbours.
     ///
     /// # Errors
     /// When the query fails.

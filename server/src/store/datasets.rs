@@ -1,4 +1,4 @@
-//! Added data sets. An entry holds what was found in the folder; the images stay where they are.
+//! Added data sets. An entry describes the folder's contents; the images stay where they are.
 
 use shared::api::DatasetInfo;
 use sqlx::Row;
@@ -32,7 +32,7 @@ impl Store {
         self.commit(tx).await
     }
 
-    /// All added data sets by name; of each, at most the first 100 left-out files.
+    /// All added data sets by name, each with at most the first 100 skipped files.
     ///
     /// # Errors
     /// When the query fails.
@@ -47,7 +47,7 @@ impl Store {
             .collect()
     }
 
-    /// A data set, with all its left-out files.
+    /// A data set, with all its skipped files.
     ///
     /// # Errors
     /// When there is none of that name, or the query fails.
@@ -60,7 +60,7 @@ impl Store {
         from_json(row.try_get(0)?, "a data set")
     }
 
-    /// Removes a data set's entry, never its files.
+    /// Removes a data set's entry, but not its files.
     ///
     /// # Errors
     /// When a study on it has queued or running runs, there is none of that name, or the query fails.

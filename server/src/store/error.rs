@@ -1,8 +1,9 @@
-//! What can go wrong in the store.
+//! Errors of the store.
 
 use std::path::PathBuf;
 
 use shared::RunState;
+use sqlx::error::DatabaseError;
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
@@ -12,12 +13,12 @@ pub enum StoreError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What `SQLite` said.
+        /// The error from `SQLite`.
         source: sqlx::Error,
     },
     /// The database was made by a later version of the program, or is damaged.
     #[error(
-        "the database {path} does not fit this version of the program ({source}); open it with the version that made it"
+        "the database {path} is not compatible with this version of the program ({source}); open it with the version that made it"
     )]
     Migrate {
         /// The file.
@@ -26,17 +27,20 @@ pub enum StoreError {
         source: sqlx::migrate::MigrateError,
     },
     /// A query failed.
-    #[error("the database answered with an error: {0}")]
-    Database(#[from] sqlx::Error),
+    #[error("database error: {0}")]
+    Database(sqlx::Error),
+    /// The disk is full, the file system has become read-only, or the disk fails.
+    #[error("the database cannot be written ({0}); what was to be written is not kept")]
+    Unwritable(sqlx::Error),
     /// A stored value cannot be read back.
     #[error("the database holds {what} that cannot be read: {reason}")]
     Corrupt {
-        /// What was read.
+        /// The kind of value.
         what: &'static str,
-        /// Why it cannot be.
+        /// Why it cannot be read.
         reason: String,
     },
-    /// There is nothing of that name.
+    /// There is nothing with that name.
     #[error("there is no {what} {id}")]
     NotFound {
         /// Kind of thing.
@@ -44,15 +48,15 @@ pub enum StoreError {
         /// Its name.
         id: String,
     },
-    /// A run's state does not allow what was wanted.
+    /// The run's state does not allow the change.
     #[error("a run that is {from} cannot become {to}")]
     IllegalState {
-        /// Its state.
+        /// Its current state.
         from: RunState,
-        /// The state it cannot take.
+        /// The state it cannot change to.
         to: RunState,
     },
-    /// What was wanted stands against something else, in words.
+    /// The request conflicts with other data; the text says how.
     #[error("{0}")]
     Conflict(String),
 }
@@ -64,5 +68,19 @@ impl StoreError {
 
     pub(crate) fn not_found(what: &'static str, id: &impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string() }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        /// `SQLITE_READONLY`, `SQLITE_IOERR`, `SQLITE_FULL`, `SQLITE_CANTOPEN`; further bits of a code say more.
+        const UNWRITABLE: [i32; 4] = [8, 10, 13, 14];
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        let code = code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
+        if code.is_some_and(|code| UNWRITABLE.contains(&code)) {
+            Self::Unwritable(error)
+        } else {
+            Self::Database(error)
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     studies::{from_json, to_json},
 };
 
-/// Events that one look at the stream passes over at most, so that no reader's question takes long.
+/// Maximum number of events that one read of the stream scans, so that no query takes long.
 const SCANNED: i64 = 20_000;
 
 /// A part of the stream of all events.
@@ -19,19 +19,19 @@ const SCANNED: i64 = 20_000;
 pub struct LivePage {
     /// The events with their global numbers.
     pub events: Vec<(i64, LiveEvent)>,
-    /// Where to go on: every event up to this number was looked at.
+    /// Where to continue: all events up to this number have been scanned.
     pub last: i64,
 }
 
 impl Store {
-    /// Takes new events of a running run in: events, place in the file, progress, result and state change together, in one
-    /// transaction. `to_bytes` is the place in the event file behind the last of them.
+    /// Takes in new events of a running run: events, position in the file, progress, result and state change in one
+    /// transaction. `to_bytes` is the position in the event file after the last of them.
     ///
-    /// Returns the run's state after it; `None` when nothing was taken, because the run is no longer running, is in
-    /// another attempt, or its file was taken in further meanwhile.
+    /// Returns the run's state afterwards; `None` if nothing was taken in, because the run is no longer running, is in
+    /// another attempt, or more of its file was taken in meanwhile.
     ///
     /// # Errors
-    /// When the query fails; nothing is kept then.
+    /// When the query fails; nothing is stored then.
     pub async fn take_in(
         &self,
         run: &RunningRun,
@@ -80,7 +80,7 @@ impl Store {
         Ok(Some(state))
     }
 
-    /// Events of a run after place `after`, at most `limit`. `kinds` leaves out all others; empty takes all.
+    /// Events of a run after position `after`, at most `limit`. Only those of `kinds`, or all if it is empty.
     ///
     /// # Errors
     /// When there is no such run, or the query fails.
@@ -115,9 +115,9 @@ impl Store {
             .collect()
     }
 
-    /// Events of all runs, or of one study's, behind the global number `after`, at most `limit`.
+    /// Events of all runs, or of one study's, after the global number `after`, at most `limit`.
     ///
-    /// A page can be empty although more follows, because the events of other studies are passed over: go on behind
+    /// A page can be empty although more follows, because the events of other studies are skipped: continue after
     /// [`LivePage::last`] until that is the number of the last event ([`Store::news`]).
     ///
     /// # Errors
@@ -138,7 +138,7 @@ impl Store {
         );
         sql.push_bind(after).push(" AND e.id <= ").push_bind(end);
         if let Some(study) = study {
-            // Asked of the few new events, not the other way round.
+            // A subquery for the few new events; the reverse would be slow.
             sql.push(" AND EXISTS (SELECT 1 FROM study_runs l WHERE l.run = e.run AND l.study = ")
                 .push_bind(study.to_string())
                 .push(")");

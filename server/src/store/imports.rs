@@ -1,4 +1,4 @@
-//! Imported checkpoints. An entry holds what was read of the file; the checkpoint lies in the data folder.
+//! Imported checkpoints. An entry describes the imported file; the checkpoint is in the data folder.
 
 use shared::api::ImportedCheckpoint;
 use sqlx::Row;
@@ -32,7 +32,7 @@ impl Store {
         self.commit(tx).await
     }
 
-    /// All imported checkpoints, the newest first.
+    /// All imported checkpoints, newest first.
     ///
     /// # Errors
     /// When the query fails.
@@ -57,7 +57,7 @@ impl Store {
         from_json(row.try_get(0)?, "an imported checkpoint")
     }
 
-    /// Removes an imported checkpoint's entry. Its files are the caller's to remove.
+    /// Removes an imported checkpoint's entry. The caller removes its files.
     ///
     /// # Errors
     /// When a study starts from it, there is none of that name, or the query fails.

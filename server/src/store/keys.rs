@@ -1,4 +1,4 @@
-//! Uploaded key images. Their pixels lie in the data folder under their SHA-256.
+//! Uploaded key images. Their files are in the data folder, named by their SHA-256.
 
 use shared::api::KeyInfo;
 use sqlx::{Row, sqlite::SqliteRow};
@@ -6,7 +6,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 use super::{Store, StoreError};
 
 impl Store {
-    /// Notes an uploaded key image. One that was uploaded before keeps its entry.
+    /// Records an uploaded key image. One that was uploaded before keeps its entry.
     ///
     /// # Errors
     /// When the query fails.

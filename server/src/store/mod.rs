@@ -4,13 +4,13 @@
 //! |---|---|
 //! | [`studies`] | studies: insert, list, get, delete |
 //! | [`runs`] | runs: list, get; the table's filters and orders |
-//! | [`queue`] | what trains, what is next; hand out, end, cancel, queue again |
-//! | `state` | how the state of a run changes |
+//! | [`queue`] | what trains, what is next; start, end, cancel, queue again |
+//! | `state` | changes of a run's state |
 //! | [`events`] | events: take in exactly once, read by run, read as one stream |
 //! | [`compare`] | finished classifiers for the figures |
 //! | [`results`] | the table of all runs in memory |
-//! | [`checkpoints`], [`imports`] | checkpoints that runs have written, imported ones |
-//! | `upgrade` | fills in what version 0.1 did not store |
+//! | [`checkpoints`], [`imports`] | checkpoints written by runs, imported checkpoints |
+//! | `upgrade` | fills in data that version 0.1 did not store |
 //! | [`datasets`], [`keys`] | added data sets, uploaded key images |
 
 pub mod checkpoints;
@@ -28,6 +28,7 @@ pub mod runs;
 mod state;
 pub mod studies;
 mod upgrade;
+mod writer;
 
 pub use error::StoreError;
 pub use open::Store;

@@ -3,16 +3,21 @@
 use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
-    ConnectOptions, Connection, SqlSafeStr, Sqlite, SqlitePool, Transaction,
+    ConnectOptions, Connection, SqlSafeStr, SqlitePool,
     migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::watch;
 
-use super::{StoreError, compare::Results, results, upgrade};
+use super::{
+    StoreError,
+    compare::Results,
+    results, upgrade,
+    writer::{Write, Writer},
+};
 
-/// The steps that lead from an empty file to today's tables: number, name, statements. One that was released never changes.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+/// The migrations from an empty file to the current tables: number, name, statements. A released migration never changes.
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "studies and runs", include_str!("../../migrations/0001_studies_and_runs.sql")),
     (2, "head init", include_str!("../../migrations/0002_head_init.sql")),
     (3, "imported checkpoints", include_str!("../../migrations/0003_imported_checkpoints.sql")),
@@ -20,13 +25,14 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "fine-tuning", include_str!("../../migrations/0005_finetune.sql")),
     (6, "run graph", include_str!("../../migrations/0006_run_graph.sql")),
     (7, "executors", include_str!("../../migrations/0007_executors.sql")),
+    (8, "health", include_str!("../../migrations/0008_health.sql")),
 ];
 
-/// How long a writer waits for one of another program.
+/// How long a writer waits for a writer of another program.
 const BUSY: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;
-/// Rows that a query may be ahead of its reader. Each hand-over between SQLite's thread and the reader costs more than a
-/// row does, so lists are handed over in few parts.
+/// Number of rows that a query may buffer ahead of its reader. Passing control between SQLite's thread and the reader costs more
+/// than a row does, so lists are passed in few parts.
 const ROWS_AHEAD: usize = 1024;
 
 fn migrator() -> Migrator {
@@ -39,22 +45,22 @@ fn migrator() -> Migrator {
 /// The database of a data folder. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
-    /// Number of the last event that this program knows of.
+    /// Number of the last event known to this program.
     news: Arc<watch::Sender<i64>>,
     results: Results,
     kept: results::Kept,
 }
 
 impl Store {
-    /// Opens the database file, makes it when it is missing, and brings its tables up to date.
+    /// Opens the database file, creates it if it is missing, and migrates its tables.
     ///
     /// # Errors
     /// When the file cannot be opened, or was made by a later version.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Open { path: path.to_owned(), source };
-        // Two programs that start at once must not both make the tables.
+        // Two programs that start at the same time must not both create the tables.
         let lock_path = path.with_extension("lock");
         let lock = File::options()
             .create(true)
@@ -71,14 +77,14 @@ impl Store {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // With a write-ahead log this can lose the last commits when the power fails, never the consistency; the
-            // events that they held still lie in the run's folder and are taken in again.
+            // events in them are still in the run's folder and are taken in again.
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY)
             .foreign_keys(true)
             .pragma("cache_size", "-65536")
             .pragma("mmap_size", "268435456")
             .row_buffer_size(ROWS_AHEAD);
-        // Tables are made anew under the old name; foreign keys would take all that names them along.
+        // Migrations recreate tables under the old name; with foreign keys on, this would delete all rows that reference them.
         let mut migrating = options.clone().foreign_keys(false).connect().await.map_err(failed)?;
         upgrade::keep_copy(&mut migrating, path).await.map_err(failed)?;
         migrator()
@@ -87,11 +93,7 @@ impl Store {
             .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
         upgrade::fill_in(&mut migrating).await?;
         migrating.close().await.map_err(failed)?;
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(failed)?;
+        let writer = Writer::open(options.clone()).await.map_err(failed)?;
         drop(lock);
 
         let readers = SqlitePoolOptions::new()
@@ -110,18 +112,18 @@ impl Store {
         Ok(store)
     }
 
-    /// Closes all connections; what is written lies in the file then.
+    /// Closes all connections; all writes are in the file then.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
 
-    /// Number of the last event, and a wake-up whenever it rises.
+    /// Number of the last event, with a notification whenever it increases.
     pub fn news(&self) -> watch::Receiver<i64> {
         self.news.subscribe()
     }
 
-    /// Asks the database for the last event, for those that another program wrote. Returns its number.
+    /// Queries the database for the last event, to notice those that another program wrote. Returns its number.
     ///
     /// # Errors
     /// When the query fails.
@@ -153,17 +155,28 @@ impl Store {
         &self.kept
     }
 
-    /// Begins a transaction that writes. It takes the write lock at once: one that only later turned from reading to
-    /// writing could fail in between.
-    pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    /// Begins a write transaction.
+    pub(super) async fn write(&self) -> Result<Write, StoreError> {
+        self.writer.begin().await
     }
 
-    /// Commits and wakes those who wait for events.
-    pub(super) async fn commit(
-        &self,
-        mut transaction: Transaction<'static, Sqlite>,
-    ) -> Result<(), StoreError> {
+    /// Checks that the database can be written, by writing to it.
+    ///
+    /// # Errors
+    /// When it cannot: the disk is full, or the file system has become read-only.
+    pub async fn check_writing(&self, now_ms: u64) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO health (id, checked_at) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET checked_at = ?1",
+        )
+        .bind(now_ms as i64)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await
+    }
+
+    /// Commits and wakes everyone who waits for events.
+    pub(super) async fn commit(&self, mut transaction: Write) -> Result<(), StoreError> {
         let last: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM events")
             .fetch_one(&mut *transaction)
             .await?;

@@ -1,7 +1,7 @@
-//! The queue: what trains, what is next; hand out, end, cancel, queue again. States change in `state.rs`.
+//! The queue: what trains, what is next; start, end, cancel, queue again. States change in `state.rs`.
 
 use shared::{Digest, Progress, RunId, RunKind, RunState, Settings, StudyId};
-use sqlx::{AssertSqlSafe, Row, Sqlite, SqliteConnection, Transaction};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{
     Store, StoreError,
@@ -10,47 +10,47 @@ use super::{
     studies::from_json,
 };
 
-/// A run that a worker trains, as far as the store knows.
+/// A run in state running, according to the store.
 #[derive(Clone, Debug)]
 pub struct RunningRun {
-    /// Its number in the store.
+    /// Its key in the store.
     pub key: i64,
     /// Identifier.
     pub run: RunId,
     /// Its folder below the data folder.
     pub folder: String,
-    /// Which attempt this is, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// Whether it is to be stopped.
+    /// Whether it is to be cancelled.
     pub cancel: bool,
-    /// The device that the queue gave it.
+    /// The device that the queue assigned to it.
     pub device: Option<String>,
-    /// What its executor calls it.
+    /// The executor's handle.
     pub handle: Option<String>,
-    /// Bytes of the event file that were taken in.
+    /// Number of bytes of the event file that were taken in.
     pub taken_bytes: u64,
-    /// The fold of the events that were taken in.
+    /// The fold over the events that were taken in.
     pub progress: Progress,
 }
 
-/// A queued run whose turn it is.
+/// A queued run that is ready to start.
 #[derive(Clone, Debug)]
 pub struct ReadyRun {
-    /// Its number in the store.
+    /// Its key in the store.
     pub key: i64,
     /// Identifier.
     pub run: RunId,
-    /// Its name by what it computes.
+    /// Digest of everything that determines its result.
     pub digest: Digest,
     /// Its folder below the data folder.
     pub folder: String,
-    /// Which attempt this is, from 1.
+    /// Number of the attempt, from 1.
     pub attempt: u32,
     /// What it does.
     pub kind: RunKind,
     /// Its settings.
     pub settings: Settings,
-    /// Folders of the runs that it starts from, which are done.
+    /// Folders of the finished runs that it starts from.
     pub inputs: Vec<String>,
 }
 
@@ -83,7 +83,7 @@ impl Store {
             .collect()
     }
 
-    /// The first queued run all of whose inputs are done.
+    /// The first queued run whose inputs are all done.
     ///
     /// # Errors
     /// When the query fails.
@@ -127,7 +127,7 @@ impl Store {
         Ok(moved)
     }
 
-    /// Notes what the executor calls a run that it started.
+    /// Stores the executor's handle of a run that it started.
     ///
     /// # Errors
     /// When the query fails.
@@ -141,8 +141,8 @@ impl Store {
         self.commit(tx).await
     }
 
-    /// Ends a run that did not finish: failed, interrupted or cancelled, and why. The queued runs that start from it end,
-    /// too. `false` when the run's state does not allow it, for example because it has ended meanwhile.
+    /// Ends a run that did not finish, as failed, interrupted or cancelled, with the reason. The queued runs that start from it end,
+    /// too. `false` if the run's state does not allow it, for example because it has ended meanwhile.
     ///
     /// # Errors
     /// When the query fails.
@@ -159,10 +159,10 @@ impl Store {
         Ok(moved)
     }
 
-    /// Cancels a queued run at once and asks for the end of a running one. Returns the state that it had.
+    /// Cancels a queued run at once, and requests a running one to end. Returns the state that it had.
     ///
     /// # Errors
-    /// When the run is over, there is no such run, or the query fails.
+    /// When the run has ended, there is no such run, or the query fails.
     pub async fn cancel_run(&self, run: RunId, at: u64) -> Result<RunState, StoreError> {
         let mut tx = self.write().await?;
         let (key, state) = find(&mut tx, run).await?;
@@ -182,8 +182,8 @@ impl Store {
         Ok(state)
     }
 
-    /// Cancels all queued runs of a study at once and asks for the end of its running ones. Runs that another study wants go on.
-    /// Returns how many of each.
+    /// Cancels all queued runs of a study at once, and requests its running ones to end. Runs that another study needs continue.
+    /// Returns the number of each.
     ///
     /// # Errors
     /// When there is no such study, or the query fails.
@@ -205,7 +205,7 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         let mut cancelled = Cancelled::default();
-        // From the last on: a run goes before the one that it starts from, so that none is told that it goes with another.
+        // In reverse order: a run is cancelled before the one it starts from, so that none is marked as ended because of another.
         for row in rows.iter().rev() {
             let (key, state): (i64, &str) = (row.try_get(0)?, row.try_get(1)?);
             if row.try_get(2)? {
@@ -225,9 +225,9 @@ impl Store {
         Ok(cancelled)
     }
 
-    /// Queues a run once more that did not end well: its events go, its number of attempts rises. What its folder
-    /// keeps of them is taken in again. It takes along what did not end well of the runs that it starts from and of those that
-    /// start from it, at any depth.
+    /// Queues an unfinished run again: its events are deleted, its attempt number increases. Events that its folder keeps
+    /// are taken in again. The unfinished runs that it starts from, and those that start from it, at any depth, are queued
+    /// again, too.
     ///
     /// # Errors
     /// When the run is queued, running or done, there is no such run, or the query fails.
@@ -248,20 +248,20 @@ impl Store {
     }
 }
 
-/// What became of the unfinished runs of a cancelled study.
+/// The result of cancelling a study: its queued and running runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cancelled {
-    /// Queued runs, which are cancelled.
+    /// Number of queued runs, which are cancelled.
     pub queued: u64,
-    /// Running runs, which are asked to end.
+    /// Number of running runs, which are requested to end.
     pub running: u64,
-    /// Runs that another study wants, which go on.
+    /// Number of runs that another study needs, which continue.
     pub wanted_elsewhere: u64,
 }
 
-/// Queues what did not end well of a run, of the runs that start from it, and of all that these start from.
+/// Queues the unfinished runs among a run, its descendants, and all runs that these start from.
 pub(super) async fn requeue(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut SqliteConnection,
     key: i64,
     at: u64,
 ) -> Result<(), StoreError> {
@@ -269,9 +269,9 @@ pub(super) async fn requeue(
         "{DESCENDANTS}, family(key) AS (SELECT ?1 UNION SELECT key FROM below \
          UNION SELECT i.input FROM run_inputs i JOIN family f ON i.run = f.key) SELECT key FROM family ORDER BY key"
     );
-    // The text holds no word from outside, only constants.
+    // The SQL is built from constants only.
     let family: Vec<i64> =
-        sqlx::query_scalar(AssertSqlSafe(sql)).bind(key).fetch_all(&mut **tx).await?;
+        sqlx::query_scalar(AssertSqlSafe(sql)).bind(key).fetch_all(&mut *tx).await?;
     for key in family {
         if move_state(tx, key, RunState::Queued, None, at).await? {
             restart(tx, key, at).await?;
@@ -290,7 +290,7 @@ async fn find(tx: &mut SqliteConnection, run: RunId) -> Result<(i64, RunState), 
     Ok((row.try_get(0)?, parse(row.try_get(1)?, "a state")?))
 }
 
-/// Forgets all of the last attempt.
+/// Discards the data of the last attempt.
 async fn restart(tx: &mut SqliteConnection, key: i64, at: u64) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE runs SET attempt = attempt + 1, queued_at = ?, started_at = NULL, taken_bytes = 0, taken_seq = 0, \

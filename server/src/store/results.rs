@@ -1,8 +1,8 @@
-//! The table of all runs with settings and metrics, in memory: read once, then brought up to date run by run.
+//! The in-memory table of all runs with settings and metrics: read once, then updated run by run.
 //!
-//! What changed since the last look is known from the events: each change of a run's state leaves one, and a study that takes a
-//! run of another one has a newer identifier. Whatever else happened (a study was deleted, perhaps by another program) shows in
-//! the number of runs and listings, and the table is read anew.
+//! Changes since the last update are found through the events: each change of a run's state adds one, and a study that reuses a
+//! run has a newer identifier. Other changes (a study was deleted, perhaps by another program) show in the number of runs and
+//! listings, and the table is read again.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::results::{Measure, Metric, Row, Study, Table, Types, Value};
 
-/// The table, and up to where it was read.
+/// The table, and the mark up to which it was read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
     table: Arc<RwLock<Table>>,
@@ -29,7 +29,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Puts rows into the table. Returns its number of rows.
+    /// Inserts rows into the table. Returns its number of rows.
     fn put(&self, rows: &[Row]) -> usize {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         put(&mut table, rows);
@@ -37,7 +37,7 @@ impl Kept {
         table.len()
     }
 
-    /// Takes another table in the place of the one that is kept.
+    /// Replaces the table.
     fn take(&self, mut table: Table) {
         table.shrink();
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = table;
@@ -47,26 +47,26 @@ impl Kept {
 fn put(table: &mut Table, rows: &[Row]) {
     for row in rows {
         if let Err(error) = table.replace(row) {
-            tracing::error!(%error, run = %row.run, "a run is missing in the table of results");
+            tracing::error!(%error, run = %row.run, "a run is missing from the table of results");
         }
     }
 }
 
-/// Runs that are read at a time: as text they take many times the memory that they take in the table.
+/// Number of runs read at a time: as text they take many times as much memory as in the table.
 const AT_ONCE: i64 = 1000;
 
-/// Up to where the table was read.
+/// The mark up to which the table was read.
 #[derive(Debug, Default)]
 struct Mark {
-    /// The last event that was seen.
+    /// The last event read.
     event: i64,
-    /// The newest study that was seen.
+    /// The newest study read.
     study: String,
-    /// Rows of `study_runs`.
+    /// Number of rows of `study_runs`.
     listed: i64,
 }
 
-/// A look at the table. It keeps the table from being changed.
+/// A read lock on the table.
 pub struct TableLook<'a>(RwLockReadGuard<'a, Table>);
 
 impl std::ops::Deref for TableLook<'_> {
@@ -76,12 +76,12 @@ impl std::ops::Deref for TableLook<'_> {
     }
 }
 
-/// The table of all runs as it was when it was asked for, to be looked at on a thread where that may take a while.
+/// The table of all runs, for reading on a thread where that may take a while.
 #[derive(Clone, Debug)]
 pub struct ResultTable(Arc<RwLock<Table>>);
 
 impl ResultTable {
-    /// A look at it.
+    /// Locks the table for reading.
     pub fn look(&self) -> TableLook<'_> {
         TableLook(self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -119,7 +119,7 @@ impl Store {
         Ok(ResultTable(kept.table.clone()))
     }
 
-    /// All runs. What changes while they are read leaves an event behind the mark, or another number of rows, and is read again.
+    /// Reads all runs. A change meanwhile adds an event after the mark, or changes the number of rows, and is read again.
     async fn read_table(&self) -> Result<Table, StoreError> {
         let (mut table, mut last) = (empty(), 0i64);
         loop {
@@ -132,7 +132,7 @@ impl Store {
     }
 }
 
-/// What is read of the runs that a condition chooses.
+/// The query for the rows of the runs that match a condition.
 macro_rules! rows {
     ($which:literal) => {
         concat!(
@@ -148,7 +148,7 @@ macro_rules! rows {
 /// The next `?2` runs after the one of key `?1`.
 const ALL: &str = rows!("WHERE r.key > ?1 ORDER BY r.key LIMIT ?2");
 
-/// Runs whose state changed behind event `?1`, and those of studies that are newer than `?2`.
+/// Runs whose state changed after event `?1`, and those of studies newer than `?2`.
 const CHANGED: &str = rows!(
     "WHERE r.key IN (SELECT run FROM events WHERE id > ?1 AND seq IS NULL \
      UNION SELECT run FROM study_runs WHERE study > ?2)"
@@ -166,7 +166,7 @@ fn empty() -> Table {
             shared::param::Domain::Switch => Types::SWITCH,
             _ => Types::TEXT,
         };
-        // Several triggers have parameters of one name; the second finds it known.
+        // Several triggers have parameters of the same name; declaring one again is no error.
         if let Err(error) = table.declare_setting(setting.path, types) {
             tracing::error!(%error, "a setting cannot be filtered by");
         }

@@ -1,4 +1,4 @@
-//! From a row of `runs` to a [`RunRow`].
+//! Converts rows of `runs` to [`RunRow`]s.
 
 use shared::{
     Digest, Ratio,
@@ -12,14 +12,14 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{StoreError, studies::from_json};
 
-/// What [`run_row`] reads, of `runs r` listed as `study_runs l` under `studies s`.
+/// The columns that [`run_row`] reads, of `runs r` listed as `study_runs l` under `studies s`.
 pub(super) const COLUMNS: &str = "r.id, r.digest, l.study, s.name AS study_name, r.dataset, r.trigger_label, r.trigger_kind, \
      r.strength, r.optimizer, r.head_init, r.kind, r.ppr, r.lpr, r.seed, r.scratch, l.varied, l.reused, \
      (SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key ORDER BY i.input LIMIT 1) AS parent, r.state, \
      r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, r.created_at, \
      r.started_at, r.ended_at, r.error, r.progress, r.device";
 
-/// Where [`COLUMNS`] come from when each run is shown under its own study.
+/// The source of [`COLUMNS`] when each run is shown under its own study.
 pub(super) const UNDER_OWN_STUDY: &str = "runs r JOIN study_runs l ON l.run = r.key AND l.study = r.study JOIN studies s ON s.id = r.study";
 
 /// A run from [`COLUMNS`].
@@ -81,7 +81,7 @@ pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Option<u64>, StoreEr
     Ok(row.try_get::<Option<i64>, _>(column)?.map(|time| time as u64))
 }
 
-/// Reads a value from its text.
+/// Parses a value.
 pub(super) fn parse<T>(text: &str, what: &'static str) -> Result<T, StoreError>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,

@@ -12,10 +12,10 @@ use super::{
     studies::from_json,
 };
 
-/// Longest part of a list that is given at once.
+/// Maximum size of a page of a list.
 pub const MAX_PAGE: u32 = 1000;
 
-/// Which runs; what is `None` does not matter.
+/// Which runs; `None` matches all.
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
     /// Of this study.
@@ -32,10 +32,10 @@ pub struct RunFilter {
     pub search: Option<String>,
 }
 
-/// Orders of the runs' table. Equal runs stand in the order of their making; runs without a value come last.
+/// Sort orders of the table of runs. Ties are in the order of creation; runs without a value come last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RunSort {
-    /// Time of making.
+    /// Time of creation.
     #[default]
     Created,
     /// Study's name.
@@ -76,7 +76,7 @@ impl RunSort {
         Self::Strength,
     ];
 
-    /// The order's name in addresses.
+    /// The order's name in URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -107,28 +107,28 @@ impl std::str::FromStr for RunSort {
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|sort| sort.as_str() == text).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.iter().map(|sort| sort.as_str()).collect();
-            format!("runs are sorted by {}, not by {text:?}", names.join(", "))
+            format!("runs can be sorted by {}, not by {text:?}", names.join(", "))
         })
     }
 }
 
-/// A part of the runs' table.
+/// A page of the table of runs.
 #[derive(Clone, Debug, Default)]
 pub struct RunQuery {
     /// Which runs.
     pub filter: RunFilter,
     /// In which order.
     pub sort: RunSort,
-    /// Whether the order is turned round.
+    /// Whether the order is reversed.
     pub descending: bool,
-    /// Runs to leave out at the beginning.
+    /// Number of runs to skip.
     pub offset: u64,
-    /// Runs to give at most; never more than [`MAX_PAGE`].
+    /// Maximum number of runs, capped at [`MAX_PAGE`].
     pub limit: u32,
 }
 
 impl Store {
-    /// A part of the runs' table.
+    /// A page of the table of runs.
     ///
     /// # Errors
     /// When the query fails.
@@ -147,7 +147,7 @@ impl Store {
             }
             _ => format!("{} {direction}, key {direction}", query.sort.column()),
         };
-        // First the keys, from the index alone, then the rows of this part.
+        // First the keys, from the index only, then the rows of this page.
         let mut list = QueryBuilder::new(format!(
             "SELECT {COLUMNS} FROM {UNDER_OWN_STUDY} WHERE r.key IN (SELECT key FROM runs {index}"
         ));
@@ -200,7 +200,7 @@ impl Store {
         from_json(&text, "a run's settings")
     }
 
-    /// All runs of a study in their order.
+    /// All runs of a study in order.
     ///
     /// # Errors
     /// When the query fails.
@@ -217,7 +217,7 @@ impl Store {
         rows.iter().map(run_row).collect()
     }
 
-    /// The running runs, then at most `limit` of the queued ones in the order in which they are handed out.
+    /// The running runs, then at most `limit` of the queued ones in the order in which they start.
     ///
     /// # Errors
     /// When the query fails.
@@ -241,8 +241,8 @@ impl Store {
     }
 }
 
-/// The index to take. Without a filter the order decides, and SQLite finds the index of that by itself; with one it would
-/// take the index of a single column and look up every row behind it.
+/// The index to use. Without a filter the sort order decides, and SQLite chooses its index itself; with a filter SQLite would
+/// use the index of a single column and look up every row.
 fn index_for(filter: &RunFilter) -> &'static str {
     let RunFilter { study, kind, state, dataset, trigger, search } = filter;
     let filtered = kind.is_some()
@@ -284,7 +284,7 @@ fn push_filter(sql: &mut QueryBuilder<Sqlite>, filter: &RunFilter) {
     }
 }
 
-/// The pattern that finds `text` anywhere, its own `%` and `_` taken as they stand; `None` for nothing to search for.
+/// The pattern that matches `text` anywhere, with `%` and `_` taken literally; `None` if the text is empty.
 pub(super) fn like_pattern(text: &str) -> Option<String> {
     let text = text.trim();
     if text.is_empty() {

@@ -1,8 +1,8 @@
-//! How the state of a run changes: an UPDATE that names the states it may come from, as [`RunState::may_become`] has
-//! them, and a `state` event for those who follow. What starts from the run, at any depth, goes with it.
+//! Changes of a run's state: an UPDATE that names the states it may come from, according to [`RunState::may_become`],
+//! and a `state` event for followers. Queued runs that start from the run, at any depth, change with it.
 
 use shared::RunState;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::SqliteConnection;
 
 use super::{StoreError, row::point};
 
@@ -11,9 +11,9 @@ pub(super) const DESCENDANTS: &str = "WITH RECURSIVE below(key) AS (\
      SELECT run FROM run_inputs WHERE input = ?1 \
      UNION SELECT i.run FROM run_inputs i JOIN below b ON i.input = b.key)";
 
-/// Moves a run to a state if it may go there; `false` and no change otherwise.
+/// Moves a run to a state if that is allowed; otherwise returns `false` without a change.
 pub(super) async fn move_state(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut SqliteConnection,
     key: i64,
     to: RunState,
     error: Option<&str>,
@@ -35,11 +35,11 @@ pub(super) async fn move_state(
     .bind(at as i64)
     .bind(key)
     .bind(serde_json::Value::from(from).to_string())
-    .fetch_optional(&mut **tx)
+    .fetch_optional(&mut *tx)
     .await?;
     let Some(row) = row else { return Ok(false) };
     state_event(tx, key, to, at).await?;
-    // What is done has nothing to wait for: only queued runs go with this one.
+    // Only queued runs depend on the outcome: they change with this one.
     let others = match to {
         RunState::Failed | RunState::Interrupted => RunState::Failed,
         RunState::Cancelled => RunState::Cancelled,
@@ -52,13 +52,13 @@ pub(super) async fn move_state(
         "{DESCENDANTS} UPDATE runs SET state = ?2, error = ?3, ended_at = ?4 \
          WHERE key IN (SELECT key FROM below) AND state = 'queued' RETURNING key"
     );
-    // The text holds no word from outside, only this file's constants.
+    // The SQL is built from this file's constants only.
     let ended: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
         .bind(key)
         .bind(others.as_str())
         .bind(&error)
         .bind(at as i64)
-        .fetch_all(&mut **tx)
+        .fetch_all(&mut *tx)
         .await?;
     for run in ended {
         state_event(tx, run, others, at).await?;
@@ -66,7 +66,7 @@ pub(super) async fn move_state(
     Ok(true)
 }
 
-/// Notes that a run's state changed, for those who follow the events.
+/// Records that a run's state changed, for those who follow the events.
 pub(super) async fn state_event(
     tx: &mut SqliteConnection,
     key: i64,

@@ -10,7 +10,7 @@ use shared::{
     settings::ProbeOptimizer,
     study::{Node, described},
 };
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     Store, StoreError,
@@ -31,51 +31,51 @@ pub struct NewStudy {
     pub spec: StudySpec,
     /// Class names of the data set.
     pub classes: Vec<String>,
-    /// Its runs; a run comes after those that it starts from.
+    /// Its runs; each comes after those that it starts from.
     pub runs: Vec<NewRun>,
-    /// Whether every run is made anew, even where the data folder has one of its name.
+    /// Whether every run is created afresh, even if the data folder has one with the same digest.
     pub fresh: bool,
 }
 
-/// A run to insert, unless the data folder has one of its name.
+/// A run to insert, unless the data folder has one with the same digest.
 #[derive(Clone, Debug)]
 pub struct NewRun {
-    /// Identifier, if it is made.
+    /// Identifier, if it is created.
     pub id: RunId,
-    /// What it does, with which settings, from what.
+    /// Its kind, settings and inputs.
     pub node: Node,
 }
 
 /// A run that the data folder has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownRun {
-    /// Its number in the store.
+    /// Its key in the store.
     pub key: i64,
     /// What it does.
     pub kind: RunKind,
     /// Its folder below the data folder.
     pub folder: String,
-    /// What a plan tells of it.
+    /// Its description in a plan.
     pub run: ReusedRun,
 }
 
-/// A part of the list of studies, newest first.
+/// A page of the list of studies, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct StudyQuery {
     /// Only those with this text in name, tags, data set or trigger.
     pub search: Option<String>,
-    /// Studies to leave out at the beginning.
+    /// Number of studies to skip.
     pub offset: u64,
-    /// Studies to give at most; never more than [`MAX_PAGE`].
+    /// Maximum number of studies, capped at [`MAX_PAGE`].
     pub limit: u32,
 }
 
 impl Store {
-    /// Inserts a study. Its runs are queued, but for those that the data folder has under the same name: the study takes these,
-    /// where `usable` says of their folder that it is whole. One that did not end well is queued again. All in one transaction.
+    /// Inserts a study and queues its runs, in one transaction. Runs that the data folder has with the same digest are reused if
+    /// `usable` confirms that their folder is complete. A reused run that did not finish is queued again.
     ///
     /// # Errors
-    /// When the query fails; nothing is kept then.
+    /// When the query fails; nothing is stored then.
     pub async fn insert_study(
         &self,
         study: &NewStudy,
@@ -128,7 +128,7 @@ impl Store {
         self.commit(tx).await
     }
 
-    /// The runs that the data folder has under these names and that a new study would take.
+    /// The runs that the data folder has with these digests and that a new study would reuse.
     ///
     /// # Errors
     /// When the query fails.
@@ -146,7 +146,7 @@ impl Store {
         Ok(known)
     }
 
-    /// A part of the list of studies.
+    /// A page of the list of studies.
     ///
     /// # Errors
     /// When the query fails.
@@ -156,7 +156,7 @@ impl Store {
         push_search(&mut count, pattern.as_ref());
         let total: i64 = count.build_query_scalar().fetch_one(self.readers()).await?;
 
-        // The counters stand in the study; the best run is one step into an index, which only the page's studies take.
+        // The counters are columns of the study; the best run is a single index lookup, only for the studies on this page.
         let mut list = QueryBuilder::new(
             "SELECT s.id, s.created_at, s.name, s.dataset, s.spec -> '$.attack.trigger' AS trigger_spec, s.queued, s.running, \
              s.done, s.failed, s.interrupted, s.cancelled, b.ca_hits, b.ca_total, b.asr_hits, b.asr_total, b.ra_hits, \
@@ -196,11 +196,11 @@ impl Store {
         })
     }
 
-    /// Deletes a study, and those of its runs that no other study has, with their events. Returns the folders of these runs below
-    /// the data folder, which are the caller's to remove.
+    /// Deletes a study, and those of its runs that no other study uses, with their events. Returns the folders of these runs below
+    /// the data folder, which the caller removes.
     ///
     /// # Errors
-    /// When a run that only this study has is queued or running, there is no such study, or the query fails.
+    /// When a run that only this study uses is queued or running, there is no such study, or the query fails.
     pub async fn delete_study(&self, study: StudyId) -> Result<Vec<String>, StoreError> {
         let id = study.to_string();
         let mut tx = self.write().await?;
@@ -222,7 +222,7 @@ impl Store {
                 "{going} runs of the study are queued or running; cancel the study first"
             )));
         }
-        // A run that stays is shown under the oldest of the studies that have it.
+        // A remaining run is shown under the oldest of the studies that use it.
         sqlx::query(
             "UPDATE runs SET (study, study_name) = (SELECT s.id, s.name FROM study_runs o JOIN studies s ON s.id = o.study \
              WHERE o.run = runs.key AND o.study <> ?1 ORDER BY s.created_at, s.id LIMIT 1) WHERE study = ?1 \
@@ -266,7 +266,7 @@ pub fn varied(study: &StudySpec, described: &BTreeMap<String, Value>) -> BTreeMa
         .collect()
 }
 
-/// The run that a study takes for a digest: a finished one before one that is at work, before one that did not end well.
+/// The run that a study reuses for a digest: preferably a finished one, then a running or queued one, then an unfinished one.
 async fn find_run(
     connection: &mut SqliteConnection,
     digest: &Digest,
@@ -289,7 +289,7 @@ async fn find_run(
     Ok(Some(KnownRun { key: row.try_get("key")?, kind, folder: row.try_get("folder")?, run }))
 }
 
-/// Optimiser and initial weights of a run, as the columns have them.
+/// Optimiser and initial weights of a run, as stored in the columns.
 pub(super) fn trained_by(
     kind: RunKind,
     settings: &Settings,
@@ -302,7 +302,7 @@ pub(super) fn trained_by(
     }
 }
 
-/// Epochs of a run's training; 0 where nothing is trained.
+/// Epochs of a run's training; 0 if nothing is trained.
 fn epochs(kind: RunKind, settings: &Settings) -> u32 {
     match kind {
         RunKind::Pretrain => settings.pretrain.epochs,
@@ -312,9 +312,9 @@ fn epochs(kind: RunKind, settings: &Settings) -> u32 {
     }
 }
 
-/// Inserts a run with its inputs, queued; its key. `keys` are those of the study's runs before it.
+/// Inserts a queued run with its inputs, and returns its key. `keys` are those of the study's earlier runs.
 async fn insert_run(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut SqliteConnection,
     study: &NewStudy,
     run: &NewRun,
     keys: &[i64],
@@ -349,13 +349,13 @@ async fn insert_run(
     .bind(epochs(*kind, settings))
     .bind(study.created_at as i64)
     .bind(study.created_at as i64)
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *tx)
     .await?;
     for &input in inputs {
         sqlx::query("INSERT INTO run_inputs (run, input) VALUES (?, ?)")
             .bind(key)
             .bind(keys[input])
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
     }
     state_event(tx, key, RunState::Queued, study.created_at).await?;

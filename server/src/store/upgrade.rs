@@ -1,8 +1,8 @@
-//! Data folders of version 0.1: what the tables of today hold and those did not is filled in when such a folder is opened.
+//! Upgrades data folders of version 0.1: columns that did not exist then are filled in when such a folder is opened.
 //!
-//! The copy of the database is made before its tables change; the rest is one transaction, so that a program that is killed in
-//! between finds either all or nothing of it done. A run of then keeps its folder and its events. Its name is never equal to that
-//! of a new run, because the arithmetic of then had no revision: it is not reused.
+//! A copy of the database is made before its tables change; the rest is one transaction, so that after a crash either all or
+//! nothing of it is done. An old run keeps its folder and its events. Its digest never equals that of a new run, because the
+//! arithmetic had no revision then, so it is not reused.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use super::{
     studies::{from_json, to_json, varied},
 };
 
-/// The first version of the tables that has runs named by digest.
+/// The first version of the tables with digests of runs.
 const RUN_GRAPH: i64 = 6;
 
 /// The name of the copy beside the database.
@@ -23,7 +23,7 @@ fn copy_of(path: &Path) -> PathBuf {
     path.with_extension("0.1.sqlite")
 }
 
-/// Copies the database of version 0.1 before its tables change, unless that was done. Nothing to do for a new or a newer one.
+/// Copies the database of version 0.1 before its tables change, unless a copy exists. Does nothing for a new or newer database.
 pub(super) async fn keep_copy(
     connection: &mut SqliteConnection,
     path: &Path,
@@ -43,7 +43,7 @@ pub(super) async fn keep_copy(
     if version.is_none_or(|version| version >= RUN_GRAPH) || copy.exists() {
         return Ok(());
     }
-    // Under its own name only when it is whole.
+    // The copy gets its final name only when it is complete.
     let part = copy.with_extension("part");
     if part.exists() {
         std::fs::remove_file(&part)?;
@@ -54,7 +54,7 @@ pub(super) async fn keep_copy(
     Ok(())
 }
 
-/// Fills in name, settings and inputs of the runs of version 0.1, and writes their studies as studies are written today.
+/// Fills in digest, settings and inputs of the runs of version 0.1, and rewrites their studies in the current format.
 pub(super) async fn fill_in(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
     let studies = sqlx::query("SELECT DISTINCT s.id, s.spec FROM studies s JOIN runs r ON r.study = s.id WHERE r.digest = ''")

@@ -1,4 +1,4 @@
-//! Finished classifiers side by side, and the figures of them.
+//! Finished classifiers side by side, and their figures.
 
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::Value;
@@ -6,11 +6,11 @@ use shared::RunEvent;
 
 use crate::harness::{Answer, TestApp, metrics};
 
-/// A study whose four probes have ended.
+/// A study whose four probes have finished.
 async fn finished(app: &TestApp) -> shared::StudyId {
     let study = app.study().await;
     for (ca, asr) in [(61, 1), (60, 44), (62, 2), (61, 93)] {
-        // The pre-trainings stand before each pair.
+        // A pre-training precedes each pair of probes.
         if ca == 61 && asr == 1 || ca == 62 {
             app.finish_next(None).await;
         }
@@ -116,7 +116,7 @@ async fn a_dark_figure_has_another_ground() {
 #[tokio::test]
 async fn text_in_a_picture_is_drawn_with_the_shipped_font() {
     let app = TestApp::new().await;
-    // Without results the figure is a sentence on a ground: were the font missing, it would be blank.
+    // Without results the figure is one line of text on its background; without the font it would be blank.
     let empty = app.get("/figures/asr-by-poison.png").await;
     let picture = image::load_from_memory(&empty.body).unwrap().to_rgb8();
     let inked = picture.pixels().filter(|pixel| pixel.0 != [255; 3]).count();

@@ -1,4 +1,4 @@
-//! Data sets: adding image folders, and their images.
+//! Data sets: adding image folders and serving their images.
 
 use std::fs;
 
@@ -13,14 +13,14 @@ use crate::{
     pictures::{image_folder, picture},
 };
 
-/// Makes something wrong with an image folder.
+/// Breaks an image folder in some way.
 type Spoil = fn(&std::path::Path);
 
 async fn add(app: &TestApp, name: &str, folder: &std::path::Path) -> Answer {
     app.post("/datasets", &json!({ "name": name, "path": folder })).await
 }
 
-/// The problem with the folder's place, which is another in every run, left out.
+/// The problem's text with the folder's path, which differs from run to run, replaced by `FOLDER`.
 fn problem(answer: &Answer, folder: &std::path::Path) -> String {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     answer.problem().replace(&folder.display().to_string(), "FOLDER")
@@ -44,7 +44,7 @@ async fn the_builtin_pictures_are_there_from_the_start() {
     assert_eq!(
         app.delete("/datasets/shapes").await.status,
         StatusCode::CONFLICT,
-        "it belongs to the program"
+        "a built-in data set cannot be removed"
     );
 }
 
@@ -74,7 +74,7 @@ async fn an_added_folder_is_listed_with_its_classes() {
 
     assert_eq!(app.delete("/datasets/pets").await.status, StatusCode::NO_CONTENT);
     assert_eq!(app.get("/datasets/pets").await.status, StatusCode::NOT_FOUND);
-    assert!(folder.path().join("train/cat/0.png").exists(), "the files stay");
+    assert!(folder.path().join("train/cat/0.png").exists(), "the image files are kept");
 }
 
 #[tokio::test]
@@ -164,6 +164,36 @@ async fn a_broken_file_is_left_out_and_named() {
     assert_eq!(info["train_counts"], json!([4, 4]));
     assert_eq!(info["skipped_total"], 2);
     assert_json_snapshot!(info["skipped"]);
+}
+
+#[tokio::test]
+async fn a_changed_folder_stops_a_study_and_becomes_a_new_version() {
+    let app = TestApp::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    image_folder(folder.path());
+    assert_eq!(add(&app, "pets", folder.path()).await.status, StatusCode::CREATED);
+    let update = || app.post("/datasets/pets/versions", &json!(null));
+    let same = update().await;
+    assert_eq!(same.status, StatusCode::CONFLICT);
+    assert_snapshot!(same.problem());
+    fs::write(folder.path().join("train/cat/new.png"), picture(8, [1, 2, 3], ImageFormat::Png))
+        .unwrap();
+    let mut spec = spec_with("/dataset/name", "pets");
+    spec["axes"] = json!({ "probe.poisons": [0, 2] });
+    spec["knn"]["poisons"] = 0.into();
+    let study = app.post("/studies", &spec).await;
+    assert_eq!(study.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_snapshot!(problem(&study, folder.path()));
+    let updated = update().await;
+    assert_eq!(updated.status, StatusCode::CREATED);
+    assert_eq!(updated.json()["name"], "pets@2");
+    assert_eq!(updated.json()["train_counts"], json!([5, 4]));
+    spec["dataset"]["name"] = "pets@2".into();
+    let study = app.post("/studies", &spec).await;
+    assert_eq!(study.status, StatusCode::CREATED, "{}", study.text());
+    assert_eq!(app.get("/datasets/pets@2").await.json()["transparency"], "drop");
+    let builtin = app.post("/datasets/shapes/versions", &json!(null)).await;
+    assert_eq!(builtin.status, StatusCode::CONFLICT);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ fn tuned_spec() -> StudySpec {
     spec
 }
 
-/// A study of which a fine-tuning from scratch has run; its run, and the evaluation that it wrote.
+/// Runs a study's fine-tuning from scratch and returns that run with the evaluation that it wrote.
 async fn tuned(app: &TestApp) -> (RunId, Evaluation) {
     let spec = tuned_spec();
     let made = app.post("/studies", &serde_json::to_value(&spec).unwrap()).await;
@@ -47,7 +47,7 @@ async fn tuned(app: &TestApp) -> (RunId, Evaluation) {
     std::fs::create_dir_all(&folder).unwrap();
     let mut events = Vec::new();
     let machine = engine::compute::Machine::with_threads(2);
-    engine::run::run(&order, &folder, None, &machine, &mut |event| {
+    engine::run::run(&order, &folder, None, &[], &machine, &mut |event| {
         events.push(event);
         Ok(())
     })
@@ -69,7 +69,7 @@ async fn a_fine_tuning_gives_its_own_evaluation_again() {
     assert_eq!((evaluated.classes.len(), evaluated.dataset.as_str()), (10, "shapes"));
     assert_eq!(evaluated.trigger, tuned_spec().settings.attack.trigger);
 
-    // The same file by its path: everything is to be said.
+    // The same file by its path: the request must state everything.
     let file = app.run_folder(run).join("checkpoint.safetensors");
     body["checkpoint"] = json!({ "kind": "file", "path": file });
     body["dataset"] = "shapes".into();
@@ -123,7 +123,7 @@ async fn an_evaluation_that_cannot_be_names_its_field() {
             "there is no run",
         ),
         (with("/checkpoint", file("/no/such".as_ref())), unprocessable, "checkpoint: /no/such: "),
-        (with("/checkpoint", file(&text)), unprocessable, "it is no whole safetensors file"),
+        (with("/checkpoint", file(&text)), unprocessable, "it is a text"),
         (
             with("/checkpoint", json!({ "kind": "cloud" })),
             unprocessable,
@@ -147,7 +147,7 @@ async fn a_pretraining_has_no_classifier() {
     let answer = app.post("/evaluations", &body).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
-        answer.problem().contains("checkpoint.run: is a pre-training, which classifies nothing"),
+        answer.problem().contains("checkpoint.run: is a pre-training, which has no classifier"),
         "{}",
         answer.problem()
     );

@@ -1,4 +1,4 @@
-//! The live stream: nothing missing, nothing doubled, whenever a listener comes back.
+//! The live stream: a listener that reconnects misses no event and receives none twice.
 
 use axum::{
     body::{Body, BodyDataStream},
@@ -10,7 +10,7 @@ use shared::RunEvent;
 
 use crate::harness::TestApp;
 
-/// A listener as a browser's `EventSource` is one.
+/// A client that behaves like a browser's `EventSource`.
 struct Listener {
     body: BodyDataStream,
     text: String,
@@ -27,7 +27,7 @@ struct Message {
 
 impl Listener {
     async fn connect(app: &TestApp, query: &str, last_id: Option<&str>) -> Self {
-        // A packed stream would hold events back: a browser offers brotli and must not get it here.
+        // Browsers accept brotli, but compression would delay events: this stream must stay uncompressed.
         let mut request =
             Request::get(format!("/api/v1/events{query}")).header("Accept-Encoding", "br");
         if let Some(id) = last_id {
@@ -45,14 +45,14 @@ impl Listener {
             if let Some(end) = self.text.find("\n\n") {
                 break end;
             }
-            let part = self.body.next().await.expect("the stream goes on").unwrap();
+            let part = self.body.next().await.expect("the stream stays open").unwrap();
             self.text.push_str(std::str::from_utf8(&part).unwrap());
         };
         let message: String = self.text.drain(..end + 2).collect();
         let field = |name: &str| {
             message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
         };
-        let id = field("id").expect("every message has its number");
+        let id = field("id").expect("every message has an id");
         self.last_id = Some(id.to_owned());
         Message {
             event: field("event").unwrap_or("message").to_owned(),
@@ -80,7 +80,7 @@ async fn a_new_listener_hears_what_happens_from_now_on() {
     app.study().await;
     let mut listener = Listener::connect(&app, "", None).await;
     let hello = listener.next().await;
-    // Six runs were queued before: the stream goes on behind those.
+    // Six runs were queued before: the stream starts after their events.
     assert_eq!(hello, Message { event: "hello".into(), id: 6, data: json!(6) });
 
     let run = app.start_next().await;
@@ -101,18 +101,18 @@ async fn a_listener_that_comes_back_misses_and_repeats_nothing() {
     let mut whole = Listener::connect(&app, "?after=0", None).await;
     let mut heard = Vec::new();
     let mut last_id = Some("0".to_owned());
-    // Connections break after 0, 1, 2, … messages while events go on in between.
+    // Connections break after 0, 1, 2, … messages, and events keep arriving in between.
     for round in 0..6 {
         let mut listener = Listener::connect(&app, "", last_id.as_deref()).await;
         let hello = listener.next().await;
-        assert_eq!(Some(hello.id.to_string()), last_id, "it goes on where it was");
+        assert_eq!(Some(hello.id.to_string()), last_id, "the stream resumes where it stopped");
         heard.extend(listener.take(round).await);
         last_id = listener.last_id.clone();
         drop(listener);
         let events = (0..=round).map(|i| log(&format!("{round}.{i}"))).collect();
         app.take_in(run, events).await.unwrap();
     }
-    // 7 changes of state, 21 lines; 15 were heard before.
+    // 7 state changes and 21 log lines make 28 messages; 15 of them were received above.
     let mut listener = Listener::connect(&app, "", last_id.as_deref()).await;
     listener.next().await;
     heard.extend(listener.take(28 - 15).await);

@@ -5,9 +5,16 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
+use engine::compute::Machine;
 use http_body_util::BodyExt;
 use serde_json::Value;
-use server::{App, api, clock::Clock, ids::IdSource, store::StoreError};
+use server::{
+    App,
+    api::{self, Hosts},
+    clock::Clock,
+    ids::IdSource,
+    store::StoreError,
+};
 use shared::{
     Ratio, RunEvent, RunId, RunKind, Stamped, StudyId, StudySpec,
     metric::Metrics,
@@ -21,14 +28,14 @@ use tower::ServiceExt;
 /// The time in every test: 14 November 2023, 22:13:20.
 pub const NOW: u64 = 1_700_000_000_000;
 
-/// A server without a port. Its clock stands still and its identifiers repeat, so answers are the same in every run.
+/// A server without a port. Its clock is fixed and its identifiers are seeded, so responses are the same in every test run.
 pub struct TestApp {
     pub app: App,
     router: Router,
     folder: TempDir,
 }
 
-/// A whole answer.
+/// A complete response.
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -40,8 +47,8 @@ impl TestApp {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(NOW);
         let ids = IdSource::seeded(clock.clone(), 1);
-        let app = App::open(folder.path(), clock, ids).await.unwrap();
-        Self { router: api::router(app.clone()), app, folder }
+        let app = App::open(folder.path(), Machine::with_threads(1), clock, ids).await.unwrap();
+        Self { router: api::router(app.clone(), Hosts::default()), app, folder }
     }
 
     /// The data folder.
@@ -56,7 +63,7 @@ impl TestApp {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    /// The answer's head and its body as it comes, for streams.
+    /// Sends a request and returns the response with its body unread, for streams.
     pub async fn open(&self, request: Request<Body>) -> axum::response::Response {
         self.router.clone().oneshot(request).await.unwrap()
     }
@@ -81,7 +88,7 @@ impl TestApp {
         self.send(Request::post(address(path)).body(Body::empty()).unwrap()).await
     }
 
-    /// Uploads a file, with a name for it.
+    /// Uploads a file under a name.
     pub async fn upload(&self, path: &str, file_name: &str, file: &[u8], name: &str) -> Answer {
         let mut body = Vec::new();
         body.extend(
@@ -107,14 +114,14 @@ impl TestApp {
         self.send(request).await
     }
 
-    /// Makes a study through the API: one clean and one attacked pre-training, each with two probes.
+    /// Creates a study through the API: one clean and one attacked pre-training, each with two probes.
     pub async fn study(&self) -> StudyId {
         let answer = self.post("/studies?fresh=true", &serde_json::to_value(spec()).unwrap()).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
         answer.json()["id"].as_str().unwrap().parse().unwrap()
     }
 
-    /// Identifiers of a study's runs in their order.
+    /// Identifiers of a study's runs, in order.
     pub async fn runs(&self, study: StudyId) -> Vec<RunId> {
         self.app.store.study_runs(study).await.unwrap().iter().map(|run| run.id).collect()
     }
@@ -124,17 +131,17 @@ impl TestApp {
         self.app.data_dir.runs().join(run.to_string())
     }
 
-    /// Starts the queued run whose turn it is, as a scheduler does.
+    /// Starts the next queued run, as a scheduler does.
     pub async fn start_next(&self) -> RunId {
         let ready = self.app.store.next_ready().await.unwrap().expect("a queued run");
         assert!(self.app.store.start_run(ready.key, "cpu", NOW).await.unwrap());
         ready.run
     }
 
-    /// Takes events of a running run in, as a scheduler does: numbered on, one second apart.
+    /// Ingests events of a running run, as a scheduler does: numbered consecutively, one second apart.
     pub async fn take_in(&self, run: RunId, events: Vec<RunEvent>) -> Result<(), StoreError> {
         let running = self.app.store.running().await?;
-        let running = running.iter().find(|running| running.run == run).expect("it runs");
+        let running = running.iter().find(|running| running.run == run).expect("a running run");
         let stamped: Vec<Stamped> = (running.progress.seq + 1..)
             .zip(events)
             .map(|(seq, event)| Stamped { seq, at: NOW + seq * 1000, event })
@@ -145,7 +152,7 @@ impl TestApp {
         Ok(())
     }
 
-    /// Runs the next run to its end: 3 epochs, a checkpoint, for a probe a result.
+    /// Takes the next run to its end: 3 epochs, a checkpoint and, for a probe, a result.
     pub async fn finish_next(&self, metrics: Option<Metrics>) -> RunId {
         let run = self.start_next().await;
         self.take_in(run, whole_run(metrics)).await.unwrap();
@@ -196,7 +203,7 @@ fn evaluated(epoch: u32, metrics: Metrics) -> RunEvent {
     RunEvent::Evaluated { epoch, metrics, loss: None, triggered_loss: None }
 }
 
-/// Results: CA in percent of 1,000 images, ASR and RA of 900.
+/// Metrics from percentages: CA of 1,000 images, ASR and RA of 900.
 pub fn metrics(ca: u32, asr: u32) -> Metrics {
     let of = |percent: u32, total: u32| Ratio { hits: percent * total / 100, total };
     Metrics { ca: of(ca, 1000), asr: of(asr, 900), ra: of(100 - asr, 900), top5: None }
@@ -206,7 +213,7 @@ pub fn metrics(ca: u32, asr: u32) -> Metrics {
 pub fn spec() -> StudySpec {
     let mut spec = presets().remove(0).spec;
     spec.name = "A study".into();
-    // Whatever a first visit shows, the tests know this attack.
+    // The preset may change, but the tests rely on this attack.
     spec.settings.attack.trigger =
         TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() });
     spec.settings.probe.head_init = HeadInit::Normal;
@@ -216,7 +223,7 @@ pub fn spec() -> StudySpec {
     spec
 }
 
-/// The specification with one value changed, for what the types would not let one write.
+/// The specification as JSON with one value replaced, also by values that the types rule out.
 pub fn spec_with(pointer: &str, value: impl Into<Value>) -> Value {
     let mut spec = serde_json::to_value(spec()).unwrap();
     *spec.pointer_mut(pointer).expect("a field of a specification") = value.into();
@@ -229,7 +236,7 @@ fn address(path: &str) -> String {
 
 impl Answer {
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
     }
 
     pub fn text(&self) -> String {

@@ -1,4 +1,4 @@
-//! What holds for every request: problems, origins, headers, sizes, the page beside the API.
+//! Behaviour common to all requests: problem documents, origins, headers, size limits, and the page served beside the API.
 
 use axum::{
     body::Body,
@@ -69,7 +69,7 @@ async fn a_page_of_another_site_changes_nothing() {
     let foreign = app.send(request(Method::POST, "http://evil.example")).await;
     assert_snapshot!(foreign.problem(), @"403 this request comes from a page of another site; use the dashboard's own address");
     let own = app.send(request(Method::POST, "http://127.0.0.1:8787")).await;
-    assert_eq!(own.status, StatusCode::UNPROCESSABLE_ENTITY, "read, and found wanting");
+    assert_eq!(own.status, StatusCode::UNPROCESSABLE_ENTITY, "the body was read and rejected");
     let read = app.send(request(Method::GET, "http://evil.example")).await;
     assert_eq!(read.status, StatusCode::OK);
 }
@@ -121,7 +121,7 @@ async fn a_fault_of_the_machine_keeps_its_cause_to_itself() {
     let app = TestApp::new().await;
     app.app.store.close().await;
     let answer = app.get("/studies").await;
-    assert_snapshot!(answer.problem(), @"500 The server could not do this. Its log says why; try again, or look there.");
+    assert_snapshot!(answer.problem(), @"500 The server could not do this. Try again, or see its log for the reason.");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Imported checkpoints: in, out, as the beginning of a study, and what they reconstruct.
+//! Imported checkpoints: import, export, studies that start from them, and reconstructions.
 
 use std::{fs, path::PathBuf};
 
@@ -11,7 +11,7 @@ use crate::{
     reconstructions::{micro, trained},
 };
 
-/// A finished pre-training, and a file that its checkpoint was exported to.
+/// A finished pre-training and the file to which its checkpoint was exported.
 async fn exported(app: &TestApp, format: &str) -> (RunId, PathBuf) {
     let run = trained(app).await;
     let answer = app.get(&format!("/runs/{run}/export?format={format}")).await;
@@ -44,7 +44,7 @@ async fn an_exported_checkpoint_comes_back_and_reconstructs_the_same() {
     let mut body = json!({ "run": run, "split": "test", "index": 7, "mask": mask });
     let of_run = app.post("/reconstructions", &body).await;
     body["imported"] = "mae".into();
-    // Any run of the study tells images and trigger.
+    // Any run of the study determines the images and the trigger.
     let study = app.app.store.get_run(run).await.unwrap().study;
     body["run"] = json!(app.runs(study).await[1]);
     let of_import = app.post("/reconstructions", &body).await;
@@ -57,7 +57,11 @@ async fn an_encoder_alone_says_that_it_cannot_reconstruct() {
     let app = TestApp::new().await;
     let (run, path) = exported(&app, "timm").await;
     let without_heads = import(&app, "timm", &path, json!({})).await;
-    assert!(without_heads.problem().contains("say the heads"), "{}", without_heads.problem());
+    assert!(
+        without_heads.problem().contains("give it with --heads"),
+        "{}",
+        without_heads.problem()
+    );
     let added = import(&app, "timm", &path, json!({ "heads": 2, "image_size": 64 })).await;
     assert_eq!(added.status, StatusCode::CREATED, "{}", added.text());
     assert_eq!(
@@ -70,8 +74,8 @@ async fn an_encoder_alone_says_that_it_cannot_reconstruct() {
     });
     assert_eq!(
         app.post("/reconstructions", &body).await.problem(),
-        "422 imported: timm is an encoder alone, and only a decoder reconstructs; linear probes can start from it\n  \
-         imported: timm is an encoder alone, and only a decoder reconstructs; linear probes can start from it"
+        "422 imported: timm has an encoder but no decoder, so it cannot reconstruct; linear probes can start from it\n  \
+         imported: timm has an encoder but no decoder, so it cannot reconstruct; linear probes can start from it"
     );
 }
 
@@ -93,7 +97,7 @@ async fn hugging_faces_two_files_come_one_by_one() {
     for (query, problem) in [
         ("format=onnx", "a format is mae, huggingface or timm"),
         ("format=mae&file=config.json", "is one of checkpoint.safetensors"),
-        ("format=mae&epoch=3", "is for the checkpoints of a run"),
+        ("format=mae&epoch=3", "applies only to the checkpoints of a run"),
     ] {
         let answer = app.get(&format!("/checkpoints/imported/mae/export?{query}")).await;
         assert!(answer.problem().contains(problem), "{query}: {}", answer.problem());
@@ -115,7 +119,7 @@ async fn what_cannot_be_imported_says_why_and_leaves_nothing() {
         ),
         ("no name", import(&app, "../up", &path, json!({})).await, "takes 1 to 64 letters"),
         ("no file", import(&app, "x", "/no/such/file".as_ref(), json!({})).await, "/no/such/file"),
-        ("a text", import(&app, "x", &text, json!({})).await, "it is no whole safetensors file"),
+        ("a text", import(&app, "x", &text, json!({})).await, "it is a text"),
         (
             "odd heads",
             import(&app, "x", &path, json!({ "heads": 3 })).await,
@@ -146,7 +150,7 @@ async fn a_study_on_an_imported_encoder_only_probes_and_keeps_it() {
     let made = app.post("/studies", &serde_json::to_value(&spec).unwrap()).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
     let made = made.json();
-    assert_eq!(made["spec"]["encoder"], "mae", "as it was named first");
+    assert_eq!(made["spec"]["encoder"], "mae", "the name as it was imported");
     let phases: Vec<_> =
         made["runs"].as_array().unwrap().iter().map(|run| &run["point"]["kind"]).collect();
     assert_eq!(phases, ["probe", "probe"]);
@@ -158,7 +162,7 @@ async fn a_study_on_an_imported_encoder_only_probes_and_keeps_it() {
     for (encoder, depth, ppr, problem) in [
         ("none", 1, 0, "encoder: there is no imported checkpoint none"),
         ("mae", 2, 0, "encoder: mae has image_size 32"),
-        ("mae", 1, 5, "pretrain.poisons: is 0: an imported"),
+        ("mae", 1, 5, "pretrain.poisons: must be 0: an imported"),
     ] {
         let mut wrong = spec.clone();
         wrong.settings.encoder = Some(encoder.into());
@@ -185,7 +189,7 @@ async fn only_written_checkpoints_of_pretrainings_are_exported() {
     for (path, problem) in [
         (
             format!("/runs/{probe}/export?format=mae"),
-            "only the checkpoint of a pre-training is exported",
+            "only the checkpoint of a pre-training can be exported",
         ),
         (format!("/runs/{run}/export?format=mae&epoch=7"), "the run has no checkpoint of epoch 7"),
     ] {

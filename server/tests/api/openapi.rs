@@ -1,4 +1,4 @@
-//! The `OpenAPI` document: it lists every route, and each route that it lists is there.
+//! The `OpenAPI` document: it lists every route, and every route that it lists exists.
 
 use axum::http::{Method, StatusCode};
 use insta::assert_snapshot;
@@ -41,7 +41,7 @@ async fn each_listed_route_is_there() {
             .replace("{name}", "none")
             .replace("{split}", "train")
             .replace("{file}", "1.png");
-        // The stream of events does not end: its head is enough.
+        // The event stream never ends, so reading its body would hang.
         if path.ends_with("/events") && !path.contains("/runs/") {
             continue;
         }
@@ -67,7 +67,7 @@ async fn each_reference_has_its_schema_and_each_operation_its_problem() {
         let operation = &document["paths"][&path][method.as_str().to_lowercase()];
         let problem = &operation["responses"]["default"]["content"]["application/problem+json"];
         assert_eq!(problem["schema"]["$ref"], "#/components/schemas/Problem", "{method} {path}");
-        assert!(operation["summary"].is_string(), "{method} {path} says what it does");
+        assert!(operation["summary"].is_string(), "{method} {path} has a summary");
     }
 }
 

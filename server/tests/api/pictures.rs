@@ -4,7 +4,7 @@ use std::{fs, io::Cursor, path::Path};
 
 use image::{ImageFormat, Rgb, RgbImage};
 
-/// A picture of one colour with a dark corner, in some format.
+/// A picture of one colour with a dark corner, in the given format.
 pub fn picture(side: u32, colour: [u8; 3], format: ImageFormat) -> Vec<u8> {
     let picture = RgbImage::from_fn(side, side, |x, y| {
         Rgb(if x < side / 4 && y < side / 4 { [0; 3] } else { colour })
@@ -32,7 +32,7 @@ pub fn image_folder(root: &Path) {
     }
 }
 
-/// The beginning of a PNG file of this size, with a right checksum and no pixels.
+/// The beginning of a PNG file of this size, with a valid checksum and no pixels.
 pub fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut chunk = b"IHDR".to_vec();
     chunk.extend(width.to_be_bytes());

@@ -1,4 +1,4 @@
-//! Checkpoints and what they make of hidden patches, with a model of a few numbers.
+//! Checkpoints and their reconstructions of hidden patches, with a tiny model.
 
 use axum::http::StatusCode;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -30,7 +30,7 @@ pub fn micro() -> StudySpec {
     spec
 }
 
-/// A study whose pre-training has run; its run.
+/// Creates a study, runs its pre-training and returns that run.
 pub async fn trained(app: &TestApp) -> RunId {
     let made = app.post("/studies", &serde_json::to_value(micro()).unwrap()).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
@@ -52,7 +52,7 @@ pub async fn trained(app: &TestApp) -> RunId {
     std::fs::write(folder.join("key.png"), key).unwrap();
     let mut events = Vec::new();
     let machine = engine::compute::Machine::with_threads(2);
-    engine::run::run(&order, &folder, None, &machine, &mut |event| {
+    engine::run::run(&order, &folder, None, &[], &machine, &mut |event| {
         events.push(event);
         Ok(())
     })
@@ -79,7 +79,7 @@ async fn both_images_are_reconstructed_under_one_mask() {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let answer = answer.json();
     assert_eq!((&answer["side"], &answer["patch"]), (&json!(SIDE), &json!(PATCH)));
-    // Two validation images of each class are used: the eighth is of class 3.
+    // The study uses two validation images of each class, so the eighth one is of class 3.
     assert_eq!(answer["class"], 3);
     let hidden = random_mask((SIDE / PATCH).pow(2), 0.75, 3);
     assert_eq!(answer["hidden"], json!(hidden));
@@ -123,7 +123,7 @@ async fn checkpoints_are_listed_and_opened_by_name() {
     let mut body = request(run, json!({ "kind": "painted", "hidden": painted }));
     let last = app.post("/reconstructions", &body).await.json();
     body["file"] = list[0]["file"].clone();
-    assert_eq!(app.post("/reconstructions", &body).await.json(), last, "it is the last one");
+    assert_eq!(app.post("/reconstructions", &body).await.json(), last, "the last checkpoint");
 
     let mut problems = Vec::new();
     for file in ["checkpoint-9.safetensors", "../../../maskdoor.sqlite", "run.json"] {

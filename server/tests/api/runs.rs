@@ -1,4 +1,4 @@
-//! Runs: the table, events, log, manifest, poisons, cancelling and trying again.
+//! Runs: the table, events, log, manifest, poisons, cancelling and retrying.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Studies: making them, every way in which a specification is wrong, cancelling, deleting.
+//! Studies: creating them, rejecting wrong specifications, cancelling and deleting.
 
 use axum::http::StatusCode;
 use insta::{assert_json_snapshot, assert_snapshot};
@@ -120,8 +120,8 @@ async fn a_poison_list_is_held_against_the_data_set() {
       attack.poisons: names 2 images of class 9, fewer than the 3 to poison
     422 attack.poisons: names images of the target class: train/arrow/0000
       attack.poisons: names images of the target class: train/arrow/0000
-    422 attack.poisons: names images that the study's training images do not have: train/circle/0020
-      attack.poisons: names images that the study's training images do not have: train/circle/0020
+    422 attack.poisons: names images that are not among the study's training images: train/circle/0020
+      attack.poisons: names images that are not among the study's training images: train/circle/0020
     422 attack.poisons: names images twice: train/circle/0000
       attack.poisons: names images twice: train/circle/0000
     ");
@@ -154,7 +154,7 @@ async fn a_study_is_deleted_once_it_is_over() {
     let folder = app.app.data_dir.runs().join(app.runs(study).await[0].to_string());
     std::fs::create_dir_all(&folder).unwrap();
     assert_eq!(app.delete(&path).await.status, StatusCode::NO_CONTENT);
-    assert!(!folder.exists(), "what the runs left goes with the study");
+    assert!(!folder.exists(), "the runs' folders are deleted with the study");
     assert_snapshot!(app.get(&path).await.problem().replace(&study.to_string(), "ID"));
     assert_eq!(app.delete(&path).await.status, StatusCode::NOT_FOUND);
 }

@@ -1,4 +1,4 @@
-//! The command line, as a person uses it.
+//! The command line, as a user runs it.
 
 use std::{fs, net::TcpListener, path::Path};
 
@@ -18,7 +18,7 @@ fn maskdoor(data_dir: &Path) -> Command {
     command
 }
 
-/// Runs a command that must fail with code 1, and gives what it says; `folder` becomes `FOLDER`.
+/// Runs a command that must fail with code 1, and returns its error output with `folder` replaced by `FOLDER`.
 pub fn failure(folder: &Path, args: &[&str]) -> String {
     let output = maskdoor(folder).args(args).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -68,7 +68,7 @@ fn a_micro_study_runs_from_end_to_end() {
         assert!(drawn.contains(words), "{file}: {drawn}");
     }
     let refused = ["figure", "tradeoff", &figure("ca-asr.pdf"), "--data-dir", &data];
-    assert!(failure(folder.path(), &refused).contains("svg, png or csv, not as \"pdf\""));
+    assert!(failure(folder.path(), &refused).contains("svg, png or csv, not \"pdf\""));
 
     let results: Vec<RunResult> =
         serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
@@ -105,7 +105,7 @@ fn a_run_s_poisons_can_be_exported_and_run_again() {
             serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
         results[0].run.to_string()
     };
-    // Two of each class but the target's; the first of each is taken.
+    // Two images of each class except the target; the first of each is used.
     let shapes = engine::data::shapes::class_names();
     let named = |n: u32| -> String {
         let name = |class: &String| format!("train/{class}/{n:04}\n");
@@ -121,14 +121,16 @@ fn a_run_s_poisons_can_be_exported_and_run_again() {
     fs::write(&list, named(4)).unwrap();
     let said = failure(folder.path(), &["run", &study, "--poisons", &list, "--data-dir", &data]);
     assert!(
-        said.contains("attack.poisons: names images that the study's training images do not have"),
+        said.contains(
+            "attack.poisons: names images that are not among the study's training images"
+        ),
         "{said}"
     );
     let none = failure(folder.path(), &["run", &study, "--poisons", &path("no.txt")]);
     assert!(none.starts_with("error: the poison list FOLDER/no.txt cannot be read"), "{none}");
 }
 
-/// Checkpoints and probe heads of all runs in a data folder, by phase and LPR, and the results of the probes.
+/// Runs the study in a new data folder and returns, for each run, its LPR, its checkpoint or probe head, and its ASR.
 fn trained(folder: &Path, study: &str, image_memory: &str) -> Vec<(u32, Vec<u8>, Option<f64>)> {
     let json = folder.join("out.json").display().to_string();
     let data = folder.join(format!("data-{image_memory}"));
@@ -191,8 +193,7 @@ fn bad_toml_is_told_of_with_line_and_field() {
     insta::assert_snapshot!(failure(folder.path(), &["run", "nothing.toml"]), @r#"error: there is no file nothing.toml, and there is no preset "nothing.toml"; there are: quick-look, cifar10-quick, cifar10-finetune, cifar10-tiny, published"#);
 }
 
-/// A superuser may write where nobody else may, so the folder that cannot be written is one that cannot be: a file stands in
-/// its place, or in its parent's.
+/// Permissions do not stop a superuser, so the test uses folders that cannot exist: a file has the folder's path, or its parent's.
 #[test]
 fn a_data_folder_that_cannot_be_written_is_told_of() {
     let folder = tempfile::tempdir().unwrap();
@@ -206,7 +207,7 @@ fn a_data_folder_that_cannot_be_written_is_told_of() {
         assert!(said.starts_with("error: the data folder FOLDER/file"), "{said}");
         assert!(
             said.contains("cannot be written (")
-                && said.ends_with("give one that can with --data-dir\n"),
+                && said.ends_with("choose a writable one with --data-dir\n"),
             "{said}"
         );
     }
@@ -224,7 +225,79 @@ fn a_port_in_use_is_told_of() {
     );
     let said = said.replace(&address, "ADDRESS");
     insta::assert_snapshot!(said, @"error: ADDRESS is in use, perhaps by another maskdoor; give another address, such as --addr 127.0.0.1:0 for any free port");
-    assert!(!data.exists(), "nothing was begun");
+    assert!(!data.exists(), "nothing was created");
+}
+
+/// A folder of two classes, with two training images of each and one validation image.
+fn pets(folder: &Path) -> String {
+    for (split, n) in [("train", 2), ("val", 1)] {
+        for class in ["cat", "dog"] {
+            add_images(&folder.join("images").join(split).join(class), n);
+        }
+    }
+    folder.join("images").display().to_string()
+}
+
+fn add_images(folder: &Path, count: u8) {
+    fs::create_dir_all(folder).unwrap();
+    for at in 0..count {
+        let picture = image::RgbImage::from_pixel(8, 8, image::Rgb([9, 80, at]));
+        picture.save(folder.join(format!("{at}.png"))).unwrap();
+    }
+}
+
+#[test]
+fn a_changed_folder_stops_a_study_until_it_is_a_new_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = pets(folder.path());
+    let data = folder.path().join("data").display().to_string();
+    let at = ["--data-dir", &data];
+    let run = |args: &[&str]| success(folder.path(), &[args, &at[..]].concat());
+    let refused = |args: &[&str]| failure(folder.path(), &[args, &at[..]].concat());
+    run(&["datasets", "add", "pets", &images]);
+    let same = refused(&["datasets", "update", "pets"]);
+    assert_eq!(same, "error: the folder is as it was when pets was added\n");
+    for split in ["train", "val"] {
+        add_images(&folder.path().join("images").join(split).join("ant"), 1);
+    }
+    let mut spec = probed(micro("on pets", 1), &[0]);
+    spec.settings.dataset.name = "pets".into();
+    spec.settings.dataset.train_per_class = None;
+    spec.settings.dataset.test_per_class = None;
+    spec.settings.attack.target_class = 0;
+    for recipe in [&mut spec.settings.pretrain.batch_size, &mut spec.settings.probe.batch_size] {
+        *recipe = 2;
+    }
+    let study = write_study(folder.path(), &spec);
+    let stopped = refused(&["run", &study]);
+    assert!(
+        stopped.contains("the folder FOLDER/images of the data set pets has changed since it was added: 3 classes instead of 2 (new: ant)"),
+        "{stopped}"
+    );
+    assert!(stopped.contains("files (new: train/ant/0.png, val/ant/0.png)"), "{stopped}");
+    assert!(stopped.contains("`maskdoor datasets update pets`"), "{stopped}");
+    assert!(!run(&["runs"]).contains("pets"), "nothing was queued");
+
+    let updated = run(&["datasets", "update", "pets"]);
+    assert!(
+        updated.starts_with("pets@2: 3 classes, 5 training and 3 validation images\n"),
+        "{updated}"
+    );
+    let listed = run(&["datasets", "list"]);
+    assert!(listed.contains("pets ") && listed.contains("pets@2"), "{listed}");
+    let newest = refused(&["datasets", "update", "pets@2"]);
+    assert_eq!(newest, "error: the folder is as it was when pets@2 was added\n");
+    let trained = run(&["run", &study, "--set", "dataset.name=pets@2"]);
+    assert!(trained.contains("done"), "{trained}");
+    let rows = run(&["runs", "--json"]);
+    assert!(rows.contains("pets@2"), "results name the version: {rows}");
+    // The first state is back: the first version is right again, and the second is not.
+    for split in ["train", "val"] {
+        fs::remove_dir_all(folder.path().join("images").join(split).join("ant")).unwrap();
+    }
+    run(&["run", &study]);
+    let stopped = refused(&["run", &study, "--set", "dataset.name=pets@2", "--set", "seed=2"]);
+    assert!(stopped.contains("2 classes instead of 3 (gone: ant)"), "{stopped}");
 }
 
 #[test]
@@ -242,12 +315,14 @@ fn data_sets_are_added_listed_and_removed() {
         }
     }
     fs::write(images.join("train/dog/torn.png"), "no picture").unwrap();
+    fs::write(images.join("train/dog/notes.txt"), "no picture").unwrap();
     let data = folder.path().join("data").display().to_string();
     let path = images.display().to_string();
     let added = success(folder.path(), &["datasets", "add", "pets", &path, "--data-dir", &data]);
     assert!(added.starts_with("pets: 2 classes, 5 training and 2 validation images\n"), "{added}");
     assert!(added.contains(&format!("layout: image folder, in {path}\n")), "{added}");
     assert!(added.contains("train/dog/torn.png"), "{added}");
+    assert!(added.contains("not used (not an image: text): train/dog/notes.txt\n"), "{added}");
     let listed = success(folder.path(), &["datasets", "list", "--data-dir", &data]);
     assert!(listed.contains("shapes") && listed.contains("pets"), "{listed}");
     let again = failure(folder.path(), &["datasets", "add", "pets", &path, "--data-dir", &data]);
@@ -255,7 +330,7 @@ fn data_sets_are_added_listed_and_removed() {
     success(folder.path(), &["datasets", "remove", "pets", "--data-dir", &data]);
     let gone = failure(folder.path(), &["datasets", "remove", "pets", "--data-dir", &data]);
     assert_eq!(gone, "error: there is no data set \"pets\"; there are: shapes\n");
-    assert!(images.join("train/dog/0.png").exists(), "the files stay");
+    assert!(images.join("train/dog/0.png").exists(), "the image files are kept");
 }
 
 #[test]
@@ -274,7 +349,7 @@ fn hidden_patches_are_reconstructed_on_a_sheet() {
     let more = ["--images", "0,19", "--hide", "0,3", "--json", &errors];
     let said = success(folder.path(), &[&start[..], &more].concat());
     assert!(said.contains("error, triggered") && said.contains("sheet.png"), "{said}");
-    // Four patches, two of them hidden: the mean that is printed is that of the two.
+    // Two of the four patches are hidden: the printed mean is over these two.
     let errors: serde_json::Value = serde_json::from_slice(&fs::read(errors).unwrap()).unwrap();
     assert_eq!(errors[1]["hidden"], serde_json::json!([true, false, false, true]));
     let patch = |at: usize| errors[1]["clean"][at].as_f64().unwrap();
@@ -289,7 +364,7 @@ fn hidden_patches_are_reconstructed_on_a_sheet() {
     for (more, wrong) in [
         (&["--hide", "4"][..], "--hide: there is no patch 4; the patches are 0 to 3, row by row"),
         (&["--hide", "0,1,2,3"], "mask.hidden: hides every patch; leave at least one visible"),
-        (&["--mask-ratio", "1"], "mask.ratio: is above 0 and below 1"),
+        (&["--mask-ratio", "1"], "mask.ratio: takes a number above 0 and below 1"),
         (&["--images", "20"], "there is no image 20: this part of the data set has 20 images"),
         (&["--epoch", "7"], "file: this run has no checkpoint \"checkpoint-0007.safetensors\""),
     ] {
@@ -298,7 +373,7 @@ fn hidden_patches_are_reconstructed_on_a_sheet() {
     }
     let of_probe = ["reconstruct", &probe, &sheet, "--data-dir", &data];
     let said = failure(folder.path(), &of_probe);
-    assert!(said.contains("is no pre-training; only those have a decoder"), "{said}");
+    assert!(said.contains("is not a pre-training; only pre-trainings have a decoder"), "{said}");
 }
 
 #[test]
@@ -363,12 +438,12 @@ fn a_worker_without_an_order_says_so_and_leaves_a_failed_event() {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().display().to_string();
     let said = failure(folder.path(), &["worker", &run]);
-    assert!(said.contains("FOLDER/run.json is no order"), "{said}");
+    assert!(said.contains("FOLDER/run.json is not a valid order"), "{said}");
     let event: shared::Stamped = serde_json::from_str(
         fs::read_to_string(folder.path().join("events.jsonl")).unwrap().trim(),
     )
     .unwrap();
     assert!(matches!(event.event, shared::RunEvent::Failed { .. }), "{event:?}");
     let again = failure(folder.path(), &["worker", &run]);
-    assert!(again.contains("a run's worker is started once"), "{again}");
+    assert!(again.contains("a worker is started only once per attempt"), "{again}");
 }

@@ -1,4 +1,4 @@
-//! `maskdoor evaluate`: a fine-tuning once more, and a classifier of Hugging Face.
+//! `maskdoor evaluate`: a fine-tuned classifier of this program, and one from Hugging Face.
 
 use std::{fs, path::Path};
 
@@ -38,7 +38,7 @@ fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
         let text = fs::read_to_string(&again).unwrap();
         (told, serde_json::from_str::<EvaluatedClassifier>(&text).unwrap())
     };
-    // By itself: images, trigger and target of the study give the run's own counts.
+    // Without options, the study's images, trigger and target give the run's own counts.
     let (told, evaluated) = evaluate(&[]);
     let file = Path::new(&data).join(format!("runs/{run}/evaluation.json"));
     let own: Evaluation = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
@@ -54,7 +54,7 @@ fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
     assert!(told.contains("30 validation images of shapes; trigger patched 1 px"), "{told}");
     assert_eq!(other.evaluation.target_class, 3);
     assert_eq!(other.evaluation.metrics.asr.total, 27);
-    // The attack of a study's file, with another target.
+    // The attack from a study file, with another target.
     let (_, third) = evaluate(&["--attack", &study, "--target", "4"]);
     assert_eq!((third.trigger, third.evaluation.target_class), (evaluated.trigger, 4));
     assert_eq!(third.evaluation.clean, own.clean);
@@ -75,21 +75,21 @@ fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
     let probe = of(RunKind::Probe).run.to_string();
     let pretraining = of(RunKind::Pretrain).run.to_string();
     for (checkpoint, problem) in [
-        (probe.as_str(), "error: checkpoint.run: is a linear probe, whose file is a head alone"),
-        (
-            pretraining.as_str(),
-            "error: checkpoint.run: is a pre-training, which classifies nothing",
-        ),
+        (probe.as_str(), "error: checkpoint.run: is a linear probe, whose file holds only a head"),
+        (pretraining.as_str(), "error: checkpoint.run: is a pre-training, which has no classifier"),
         (&format!("{run}@7"), "error: the run has no checkpoint of epoch 7"),
-        (&format!("{run}@last"), "error: \"last\" is no epoch"),
-        ("nothing", "error: there is no file or folder nothing, and it is no run's identifier"),
+        (&format!("{run}@last"), "error: \"last\" is not an epoch"),
+        (
+            "nothing",
+            "error: there is no file or folder nothing, and it is not the identifier of a run",
+        ),
     ] {
         let said = failure(folder.path(), &[&["evaluate", checkpoint][..], &at].concat());
         assert!(said.starts_with(problem), "{said}");
     }
 }
 
-/// A classifier of three classes as transformers wrote it.
+/// Writes a classifier of three classes, as saved by transformers, and returns its folder.
 fn hugging_face(folder: &Path) -> String {
     let case = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/golden/cases/hf_classifier-0.safetensors");
@@ -124,34 +124,43 @@ fn a_classifier_of_hugging_face_is_evaluated_on_an_added_folder() {
         }
         success(folder.path(), &["datasets", "add", set, &place(set), "--data-dir", &data]);
     }
-    let evaluate = |model: &str, set: &str| {
+    let evaluate = |model: &str, set: &str, more: &[&str]| {
         let args = ["evaluate", model, "--dataset", set, "--data-dir", &data, "--json", &json];
-        let told =
-            success(folder.path(), &[&args[..], &["--trigger", "sig", "--target", "1"]].concat());
+        let attack = ["--trigger", "sig", "--target", "1"];
+        let told = success(folder.path(), &[&args[..], &attack, more].concat());
         let text = fs::read_to_string(&json).unwrap();
         (told, serde_json::from_str::<EvaluatedClassifier>(&text).unwrap())
     };
-    let (told, same) = evaluate(&model, "same");
+    let (told, same) = evaluate(&model, "same", &[]);
     assert!(told.starts_with("Hugging Face's ViTForImageClassification: 8 px images"), "{told}");
     assert_eq!(same.assumed, Vec::<String>::new());
     assert_eq!((same.evaluation.metrics.ca.total, same.evaluation.metrics.asr.total), (3, 2));
     assert_eq!(same.evaluation.metrics.top5, None, "three classes");
     let weights = format!("{model}/model.safetensors");
-    let (told, other) = evaluate(&weights, "other");
+    let (told, other) = evaluate(&weights, "other", &["--classes", "order"]);
     assert!(
-        told.contains("assumed: the classes are those of the data set in their order"),
+        told.contains("assumed: the classes are in the data set's order, as asked for"),
         "{told}"
     );
     assert_eq!(other.assumed.len(), 1);
+    let list = place("classes.txt");
+    fs::write(&list, "dog\ncat\ncow\n").unwrap();
+    let (_, listed) = evaluate(&weights, "other", &["--classes", &list]);
+    assert_eq!(listed.assumed, Vec::<String>::new());
+    assert_ne!(listed.evaluation.clean, other.evaluation.clean, "other classes of the same scores");
 
     let base = ["evaluate", &model, "--data-dir", &data];
     for (more, problem) in [
         (
             &["--dataset", "shapes", "--trigger", "sig", "--target", "1"][..],
-            "error: dataset: the classifier has 3 classes and the data set 10",
+            "error: classes: the classifier has 3 classes and the data set 10",
         ),
-        (&["--trigger", "sig", "--target", "1"], "error: dataset: say which one"),
-        (&["--dataset", "same"], "error: attack: say trigger and target class"),
+        (
+            &["--dataset", "other", "--trigger", "sig", "--target", "1"],
+            "error: classes: the classifier's classes do not have the data set's names. Classifier / data set: 0: \"Class_0\" / \"cat\"",
+        ),
+        (&["--trigger", "sig", "--target", "1"], "error: dataset: name a data set"),
+        (&["--dataset", "same"], "error: attack: give a trigger and a target class"),
     ] {
         let said = failure(folder.path(), &[&base[..], more].concat());
         assert!(said.starts_with(problem), "{said}");

@@ -1,4 +1,4 @@
-//! Runs that studies share: reuse by name, cancelling, trying again, deleting.
+//! Runs that studies share: reuse by digest, cancelling, retrying, deleting.
 
 use proptest::prelude::*;
 use server::store::queue::Cancelled;
@@ -10,7 +10,7 @@ async fn make(place: &Place, spec: StudySpec) -> StudyDetail {
     place.app.create_study(spec, false).await.unwrap()
 }
 
-/// Leaves what a finished run leaves.
+/// Writes the files that a finished run leaves.
 fn leave(place: &Place, run: RunId) {
     let folder = place.app.data_dir.runs().join(run.to_string());
     std::fs::create_dir_all(&folder).unwrap();
@@ -31,13 +31,13 @@ async fn a_study_takes_the_runs_that_are_there() {
     leave(&place, first.runs[0].id);
     let second = make(&place, probed(micro("second", 5), &[0, 2])).await;
     let ids = |study: &StudyDetail| study.runs.iter().map(|run| run.id).collect::<Vec<_>>();
-    assert_eq!(ids(&second)[..2], ids(&first)[..2], "the pre-training, and the probe that waits");
+    assert_eq!(ids(&second)[..2], ids(&first)[..2], "the pre-training and the queued probe");
     assert_ne!(second.runs[2].id, first.runs[2].id);
     let reused: Vec<_> = second.runs.iter().map(|run| run.reused).collect();
     assert_eq!(reused, [true, true, false]);
-    assert_eq!(second.runs[0].study, second.id, "listed under the study that was asked for");
+    assert_eq!(second.runs[0].study, second.id, "listed under the requested study");
 
-    // The plan says so before, and what was refused or lost is made anew.
+    // The plan announces the reuse. Runs that must be fresh, or whose files are lost, are computed again.
     let plan = place.app.plan(micro("third", 5), false).await.unwrap();
     let told: Vec<_> =
         plan.runs.iter().map(|run| run.reused.as_ref().map(|known| known.run)).collect();
@@ -81,7 +81,7 @@ async fn cancelling_and_deleting_leave_what_another_study_wants() {
     let row = place.app.store.get_run(first.runs[0].id).await.unwrap();
     assert_eq!((row.study, row.study_name.as_str()), (second.id, "second"));
 
-    // Nobody wants them any more.
+    // No other study needs them any more.
     let cancelled = place.app.store.cancel_study(second.id, 9).await.unwrap();
     assert_eq!(cancelled, Cancelled { queued: 3, running: 0, wanted_elsewhere: 0 });
     place.app.delete_study(second.id).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_finished_run_counts_in_every_study_that_has_it() {
     assert_eq!(place.app.store.compare(&[], 10).await.unwrap().len(), 1);
 }
 
-/// What is done to the data folder.
+/// An operation on the data folder.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Make(usize),
@@ -122,8 +122,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Whatever is done, in whatever order: a queued run has no input that will never be done, a study's counters are those of
-/// its runs, a run that a study has is there with all that it starts from, and no run is left that no study has.
+/// Checks after every operation that no queued run has an input that will never be done, that a study's counters match its runs,
+/// that every run of a study exists together with its input, and that every run belongs to a study.
 async fn follows_the_rules(steps: &[Step]) {
     let place = Place::new().await;
     let mut studies: Vec<StudyId> = Vec::new();
@@ -152,7 +152,7 @@ async fn follows_the_rules(steps: &[Step]) {
             Step::Retry(n) => {
                 if let Some(study) = nth(n) {
                     let runs = place.app.store.study_runs(study).await.unwrap();
-                    // A run that is not over badly refuses.
+                    // Fails unless the run failed, was cancelled or was interrupted.
                     let _ = place.app.store.retry_run(runs[n % runs.len()].id, at as u64).await;
                 }
             }

@@ -1,4 +1,4 @@
-//! Events reach the store exactly once, wherever the one who takes them in is stopped.
+//! Events reach the store exactly once, wherever ingestion is interrupted.
 
 use std::{fs, io::Write};
 
@@ -15,8 +15,8 @@ async fn running(place: &Place) -> Option<RunningRun> {
     place.app.store.running().await.unwrap().pop()
 }
 
-/// The worker's file grows byte by byte, and after every byte one taker is stopped between reading and storing, a second one
-/// takes in what the first had read, too, and a third begins anew.
+/// The worker's file grows byte by byte. After every byte, one reader stops between reading and storing, a second one stores the same
+/// events, and the first one then tries to store them, too late.
 #[tokio::test]
 async fn every_event_counts_once_wherever_the_taker_stops() {
     let place = Place::new().await;
@@ -30,12 +30,12 @@ async fn every_event_counts_once_wherever_the_taker_stops() {
     for byte in as_lines(&told).bytes() {
         file.write_all(&[byte]).unwrap();
         let Some(stale) = running(&place).await else { break };
-        // Stopped behind its reading: leaves nothing.
+        // Stopped after reading: stores nothing.
         let read = folder.read_events(stale.taken_bytes, stale.progress.seq).unwrap();
         let mut fresh = stale.clone();
         ingest::take_in(&place.app.store, &folder, &mut fresh, 3).await.unwrap();
         if !read.events.is_empty() {
-            // Stopped before its storing and woken too late: another has done it.
+            // Stopped before storing and resumed too late: the events are already stored.
             let late = place.app.store.take_in(&stale, &read.events, read.to_bytes, 3).await;
             assert_eq!(late.unwrap(), None);
         }
@@ -98,18 +98,18 @@ fn a_damaged_file_is_told_of_with_its_place() {
     )
     .unwrap();
     let unknown = folder.read_events(0, 0).unwrap_err().to_string();
-    assert!(unknown.contains("events.jsonl is damaged behind byte"), "{unknown}");
+    assert!(unknown.contains("events.jsonl is damaged after byte"), "{unknown}");
 
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
     lines.remove(1);
     let gap = lines.concat();
     fs::write(folder.events_file(), gap).unwrap();
     let gap = folder.read_events(0, 0).unwrap_err().to_string();
-    assert!(gap.ends_with(&format!("behind byte {second}: event 3 follows event 1")), "{gap}");
+    assert!(gap.ends_with(&format!("after byte {second}: event 3 follows event 1")), "{gap}");
     fs::remove_dir_all(folder.path()).unwrap();
 }
 
-/// A line may be longer than what is read at once.
+/// A line may be longer than one read.
 #[test]
 fn a_long_line_is_read_whole() {
     let folder = tempfile::tempdir().unwrap();

@@ -14,10 +14,10 @@ use shared::{RunState, Stamped, api::RunRow};
 
 use crate::support::{PATIENCE, Place, create, micro, probed, wait_until};
 
-/// Epochs of a micro pre-training that lasts some seconds.
+/// Epochs of a micro pre-training that lasts a few seconds.
 const LONG: u32 = 2000;
 
-/// A server of the real program; killed with the test.
+/// A server of the real program, killed when the test ends.
 struct Server(Child);
 
 impl Server {
@@ -53,7 +53,7 @@ impl Drop for Server {
     }
 }
 
-/// Ends a worker that a failing test would leave behind.
+/// Kills a worker that a failing test would leave behind.
 struct Leftover(RunFolder);
 
 impl Drop for Leftover {
@@ -70,14 +70,14 @@ async fn grows(folder: &RunFolder) {
     let began = Instant::now();
     let before = fs::metadata(folder.events_file()).unwrap().len();
     while fs::metadata(folder.events_file()).unwrap().len() == before {
-        assert!(began.elapsed() < PATIENCE, "the worker does not train on");
+        assert!(began.elapsed() < PATIENCE, "the worker has stopped training");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }
 
 fn is_running_behind(seq: u64) -> impl Fn(&RunRow) -> bool {
     move |run| {
-        assert!(!run.state.is_over(), "over too early: {run:?}");
+        assert!(!run.state.is_over(), "ended too early: {run:?}");
         run.progress.seq > seq
     }
 }
@@ -138,7 +138,7 @@ async fn a_killed_worker_is_interrupted_and_the_next_study_runs() {
     assert!(row.error.unwrap().contains("killed (signal 9)"));
     let kept = place.app.store.run_events(run, 0, 100_000, &[]).await.unwrap();
     assert_eq!(kept.len() as u64, row.progress.seq);
-    assert!(row.progress.seq > 3, "what was stored stays");
+    assert!(row.progress.seq > 3, "stored events are kept");
 
     for run in &second.runs {
         let row = wait_until(&place.app, run.id, |run| run.state.is_over()).await;
@@ -173,14 +173,14 @@ async fn a_killed_pretraining_goes_on_to_the_end_of_an_unbroken_one() {
     let _server = Server::start(&place);
     wait_until(&place.app, whole.runs[0].id, |run| run.state.is_over()).await;
 
-    // Twice: the second time behind where the first one went on.
+    // Twice: the second kill comes after the point where the first attempt resumed.
     let place_kept = folder.path().join(RESUME);
     for _ in 0..2 {
         let began = Instant::now();
         let changed = || fs::metadata(&place_kept).and_then(|file| file.modified()).ok();
         let before = changed();
         while changed().is_none() || changed() == before {
-            assert!(began.elapsed() < PATIENCE, "no place is kept");
+            assert!(began.elapsed() < PATIENCE, "no resume point is written");
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         let pid = Pid::from_raw(local::pid(&folder).unwrap()).unwrap();
@@ -194,10 +194,10 @@ async fn a_killed_pretraining_goes_on_to_the_end_of_an_unbroken_one() {
 
     let model = |folder: &RunFolder| fs::read(folder.path().join(LAST_CHECKPOINT)).unwrap();
     let same = model(&folder) == model(&place.run_folder(&whole.runs[0]));
-    assert!(same, "the weights differ from those of the unbroken run");
+    assert!(same, "the weights differ from those of the uninterrupted run");
     let log = |folder: &RunFolder| fs::read_to_string(folder.path().join(CSV_FILE)).unwrap();
     assert_eq!(log(&folder), log(&place.run_folder(&whole.runs[0])));
-    assert_eq!(log(&folder).lines().count(), 801, "a head and a line for each epoch");
+    assert_eq!(log(&folder).lines().count(), 801, "a header and a line for each epoch");
     let stored = place.app.store.run_events(run, 0, 100_000, &[]).await.unwrap();
     assert!(stored.iter().zip(1..).all(|(event, seq)| event.seq == seq));
     let count = |kind: &str| stored.iter().filter(|event| event.event.kind() == kind).count();

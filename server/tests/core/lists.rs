@@ -1,4 +1,4 @@
-//! Lists of runs, results and checkpoints: filters, orders, parts.
+//! Lists of runs, results and checkpoints: filters, sort orders, pages.
 
 use server::store::{
     runs::{RunFilter, RunQuery, RunSort},
@@ -63,7 +63,7 @@ async fn every_order_is_an_order() {
             expected.sort_by(|a, b| {
                 let (a, b) = (key(sort, a), key(sort, b));
                 let order = a.1.total_cmp(&b.1).then(a.2.cmp(&b.2));
-                // What has no value comes last either way.
+                // Runs without a value come last in both directions.
                 a.0.cmp(&b.0).then(if descending { order.reverse() } else { order })
             });
             let got = all(&place, RunQuery { sort, descending, ..RunQuery::default() }).await;
@@ -89,7 +89,7 @@ async fn filters_leave_what_was_asked_for() {
         (RunFilter { trigger: text("blended stripes 0.40"), ..RunFilter::default() }, 8),
         (RunFilter { trigger: text("patched"), ..RunFilter::default() }, 0),
         (RunFilter { search: text("SECOND"), ..RunFilter::default() }, 2),
-        // A percent sign is one, not "anything".
+        // A percent sign is literal, not a wildcard.
         (RunFilter { search: text("0 % f"), ..RunFilter::default() }, 3),
         (RunFilter { search: text("%"), ..RunFilter::default() }, 3),
         (RunFilter { search: text("_"), ..RunFilter::default() }, 0),

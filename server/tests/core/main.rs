@@ -4,6 +4,7 @@
 
 mod cli;
 mod evaluate;
+mod full_disk;
 mod graph;
 mod ingest;
 mod kill;

@@ -1,7 +1,8 @@
-//! A data folder of version 0.1 opens, once and for all, and what it holds means what it meant.
+//! A data folder of version 0.1 is converted once, and its contents keep their meaning.
 
 use std::{fs, path::Path};
 
+use engine::compute::Machine;
 use server::{App, app::results::ResultQuery, clock::Clock, ids::IdSource};
 use shared::{
     RunKind, RunState,
@@ -32,7 +33,7 @@ async fn connect(folder: &Path) -> SqliteConnection {
     SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", file.display())).await.unwrap()
 }
 
-/// A folder with a study whose attacked pre-training of seed 2 is done, and its probe.
+/// Creates a folder of version 0.1 with one study: an attacked pre-training of seed 2 and its probe, both done.
 async fn old(folder: &Path) {
     let mut database = connect(folder).await;
     let step = |(number, name, sql): (i64, &'static str, &'static str)| {
@@ -77,7 +78,9 @@ async fn old(folder: &Path) {
 
 async fn open(folder: &Path) -> App {
     let clock = Clock::fixed(1_760_000_000_000);
-    App::open(folder, clock.clone(), IdSource::seeded(clock, 1)).await.unwrap()
+    App::open(folder, Machine::with_threads(1), clock.clone(), IdSource::seeded(clock, 1))
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -102,16 +105,16 @@ async fn runs_get_names_settings_and_inputs_and_keep_their_folders() {
         (encoder.optimizer.map(ProbeOptimizer::as_str), encoder.head_init),
         (Some("adamw"), None)
     );
-    assert_eq!(probe.head_init.map(HeadInit::as_str), Some("normal"), "the only kind there was");
+    assert_eq!(probe.head_init.map(HeadInit::as_str), Some("normal"), "the only kind in 0.1");
     assert_eq!(probe.varied["seed"], 2.0.into());
     let settings = app.store.run_settings(probe.id).await.unwrap();
     assert_eq!((settings.seed, settings.pretrain.poisons, settings.probe.poisons), (2, 10, 3));
     assert_eq!(
         app.store.run_folder(probe.id).await.unwrap(),
         format!("runs/{study}/{}", probe.id),
-        "files stay where they are"
+        "the files stay where they are"
     );
-    assert_eq!(app.store.evaluations(&[encoder.id]).await.unwrap().len(), 1, "events are there");
+    assert_eq!(app.store.evaluations(&[encoder.id]).await.unwrap().len(), 1, "the events are kept");
     let query = ResultQuery {
         filter: Some("kind == \"probe\" && attack.trigger.ratio < 0.35 && ca > 80".into()),
         limit: 9,
@@ -119,12 +122,12 @@ async fn runs_get_names_settings_and_inputs_and_keep_their_folders() {
     };
     assert_eq!(app.list_results(query).await.unwrap().items[0].run, probe.id);
 
-    // What is there of then is not taken for what would be computed now.
+    // Runs of version 0.1 are not reused for runs of this version.
     let plan = app.plan(detail.spec, false).await.unwrap();
     assert!(plan.runs.iter().all(|run| run.reused.is_none()));
     app.store.close().await;
 
-    // Once: the copy is the old database, and opening it again changes nothing.
+    // Converted once: the copy is the old database, and opening the folder again does not change it.
     let copy = place.path().join("maskdoor.0.1.sqlite");
     let first = fs::read(&copy).unwrap();
     let mut database =
@@ -151,7 +154,7 @@ async fn a_whole_folder_of_version_0_1_keeps_all_runs_curves_and_figures() {
     let archive =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/maskdoor-0.1-folder.tar.zst");
     if !archive.exists() {
-        eprintln!("skipped: {} is not there", archive.display());
+        eprintln!("skipped: {} does not exist", archive.display());
         return;
     }
     let place = tempfile::tempdir().unwrap();
@@ -173,7 +176,7 @@ async fn a_whole_folder_of_version_0_1_keeps_all_runs_curves_and_figures() {
     let mut digests: Vec<_> = all.items.iter().map(|row| row.digest.clone()).collect();
     digests.sort();
     digests.dedup();
-    assert_eq!(digests.len(), 54, "each run has a name of its own");
+    assert_eq!(digests.len(), 54, "each run has a distinct digest");
     let classifiers = app.store.compare(&[], 1000).await.unwrap();
     assert_eq!(classifiers.len(), 28 + 4, "those that had finished");
     for row in &all.items {

@@ -1,4 +1,4 @@
-//! A finished run once more, with the real program.
+//! Replays of finished runs, with the real program.
 
 use std::{fs, path::Path};
 
@@ -13,7 +13,7 @@ fn maskdoor(args: &[&str]) -> std::process::Output {
     command.env("MASKDOOR_THREADS", "1").args(args).output().unwrap()
 }
 
-/// Trains a micro study in `data` and gives its results.
+/// Trains a micro study in `data` and returns its results.
 fn trained(folder: &Path, data: &str) -> Vec<RunResult> {
     let mut spec = probed(micro("once more", 3), &[1]);
     spec.runs.push(RunKind::Knn);
@@ -53,7 +53,7 @@ fn a_run_is_repeated_to_the_last_bit_and_what_differs_is_named() {
     for file in [CSV_FILE, TENSORBOARD_FILE, "evaluation.json"] {
         assert!(folder_of_probe.join(file).exists(), "{file}");
     }
-    // The last number of the last tensor, the second epoch's loss and the key image's hash become others.
+    // Changes the last value of the last tensor, the second epoch's loss and the key image's hash.
     let head = folder_of_probe.join("head.safetensors");
     let mut bytes = fs::read(&head).unwrap();
     let end = bytes.len() - 4;
@@ -82,12 +82,12 @@ fn a_run_is_repeated_to_the_last_bit_and_what_differs_is_named() {
     assert!(!said.contains("another build"), "{said}");
     assert!(said.contains("key image's SHA-256: 0, now "), "{said}");
     assert!(said.contains("loss of epoch 2: 9.5, now "), "{said}");
-    assert!(said.contains("of 0 later ones, too"), "{said}");
+    assert!(said.contains("; 0 later ones differ, too"), "{said}");
     assert!(said.contains(": differs by 1.000e0 at most"), "{said}");
     assert_eq!(said.matches("tensor ").count(), 1, "{said}");
     edit("manifest.json", &|manifest| manifest["bits"] = "0".into());
     let (_, said) = replayed(probe.run, &data);
-    assert!(said.contains("by another build of the program, or with other instructions"), "{said}");
+    assert!(said.contains("by another build of the program, or with other processor"), "{said}");
 
     let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("replay")).collect();

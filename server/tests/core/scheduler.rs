@@ -1,4 +1,4 @@
-//! The scheduler, look by look, with a stand-in for the worker.
+//! The scheduler, one step at a time, with a fake worker.
 
 use std::{fs, time::Instant};
 
@@ -8,14 +8,14 @@ use shared::{RunOrder, RunState, StudyId, api::DeviceInfo};
 
 use crate::support::{End, Place, as_lines, create, events, look_until, micro, wait_until};
 
-/// Never ends by itself. `exec` keeps the process number that stands in the lock.
+/// Never exits by itself. `exec` keeps the process ID that is written in the lock.
 const FOREVER: &str = "exec tail -f /dev/null";
 
 fn one_at_a_time() -> Settings {
     Settings::of(&Machine::with_threads(1), 1)
 }
 
-/// What a run that goes well writes.
+/// A worker script that writes the events of a successful run.
 fn well(place: &Place) -> String {
     let file = place.folder.path().join("told.jsonl");
     fs::write(&file, as_lines(&events(6, End::Pretrained))).unwrap();
@@ -72,7 +72,7 @@ async fn a_silent_end_is_an_interruption_and_the_next_study_runs() {
         "the worker ended with code 3 before it finished; its log may say why"
     );
     let kept = place.app.store.run_events(row.id, 0, 100, &[]).await.unwrap();
-    assert_eq!(kept, events(3, End::None), "what was written whole stays");
+    assert_eq!(kept, events(3, End::None), "complete lines are kept");
     assert_eq!(states(&place, first.id).await[1..], [RunState::Failed; 2]);
     assert_eq!(states(&place, second.id).await, [RunState::Done; 3]);
 }
@@ -85,7 +85,7 @@ async fn a_living_worker_is_followed_by_the_next_scheduler() {
     let mut scheduler = place.scheduler(FOREVER, 1);
     look_until(&mut scheduler, &place.app, run, |run| run.state == RunState::Running).await;
 
-    // The scheduler goes with its lock; the worker stays.
+    // The scheduler releases its lock; the worker keeps running.
     drop(scheduler);
     let folder = place.run_folder(&study.runs[0]);
     assert!(local::is_alive(&folder).unwrap());
@@ -147,7 +147,7 @@ async fn a_damaged_event_file_fails_its_run_and_ends_its_worker() {
     let row = look_until(&mut scheduler, &place.app, run, |run| run.state.is_over()).await;
     assert_eq!(row.state, RunState::Failed);
     let error = row.error.unwrap();
-    assert!(error.contains("events.jsonl is damaged behind byte 0"), "{error}");
+    assert!(error.contains("events.jsonl is damaged after byte 0"), "{error}");
     assert!(!local::is_alive(&place.run_folder(&study.runs[0])).unwrap());
 }
 
@@ -156,7 +156,7 @@ async fn cancel_ends_what_a_worker_started_too() {
     let place = Place::new().await;
     let study = create(&place.app, micro("group", 5)).await;
     let run = study.runs[0].id;
-    // The child holds the worker's lock as well: a run whose worker alone was killed would seem to live.
+    // The child holds the worker's lock as well: if only the worker were killed, the run would still seem alive.
     let worker = format!("tail -f /dev/null <&0 & {FOREVER}");
     let mut scheduler = place.scheduler(&worker, 1);
     look_until(&mut scheduler, &place.app, run, |run| run.state == RunState::Running).await;
@@ -194,7 +194,7 @@ async fn each_device_gets_its_runs() {
         wait_until(&place.app, row.id, |_| told.exists()).await;
     }
 
-    // Another program finds each run on its device, and gives the one that becomes free to the next run.
+    // Another program finds each run on its device, and gives the device that becomes free to the next run.
     drop(scheduler);
     let mut next = place.scheduler_of(&worker, settings);
     place.app.store.cancel_run(studies[0].runs[0].id, 9).await.unwrap();

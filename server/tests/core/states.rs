@@ -1,16 +1,16 @@
-//! States of runs: only legal changes, counted in the study, told as events.
+//! States of runs: only legal transitions, counted in the study and reported as events.
 
 use server::store::{StoreError, studies::StudyQuery};
 use shared::{RunEvent, RunId, RunState, Stamped, api::StateCounts};
 
 use crate::support::{End, Place, create, events, finish, metrics, micro};
 
-/// Brings a fresh run into a state the way it gets there.
+/// Brings a fresh run into a state through regular transitions.
 async fn bring(place: &Place, run: RunId, state: RunState) -> i64 {
     let running = place.started(run).await;
     match state {
         RunState::Running => {}
-        RunState::Queued => panic!("it is queued before"),
+        RunState::Queued => panic!("a fresh run is already queued"),
         RunState::Done => {
             place.app.store.take_in(&running, &events(3, End::Pretrained), 9, 7).await.unwrap();
         }
@@ -81,7 +81,7 @@ async fn what_waits_for_a_failed_pretraining_fails_with_a_reason() {
             "not started, because the pre-training, PPR 1, seed 1 that it starts from is interrupted; retry that one"
         );
     }
-    // And it comes along again.
+    // Retrying the pre-training queues its probes again.
     place.app.retry_run(study.runs[0].id).await.unwrap();
     for run in &study.runs {
         let row = place.app.store.get_run(run.id).await.unwrap();
@@ -109,12 +109,12 @@ async fn a_retry_begins_from_nothing() {
     place.app.store.take_in(&running, &events(5, End::None), 500, 7).await.unwrap();
     place.app.store.end_run(running.key, RunState::Interrupted, Some("gone"), 8).await.unwrap();
     let kept = place.app.store.run_events(run, 0, 100, &[]).await.unwrap();
-    assert_eq!(kept.len(), 5, "what was stored stays until then");
+    assert_eq!(kept.len(), 5, "stored events are kept until then");
     place.app.retry_run(run).await.unwrap();
     assert_eq!(place.app.store.run_events(run, 0, 100, &[]).await.unwrap(), []);
     let again = place.started(run).await;
     assert_eq!((again.attempt, again.taken_bytes, again.progress.seq), (2, 0, 0));
-    // The old attempt's taker comes too late.
+    // Events of the old attempt come too late.
     let late = place.app.store.take_in(&running, &events(6, End::None), 600, 9).await.unwrap();
     assert_eq!(late, None);
 }

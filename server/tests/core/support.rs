@@ -30,7 +30,7 @@ use tempfile::TempDir;
 /// Longer than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A data folder that goes with the test.
+/// A data folder that is removed when the test ends.
 pub struct Place {
     pub app: App,
     pub folder: TempDir,
@@ -43,19 +43,19 @@ impl Place {
         Self { app, folder }
     }
 
-    /// The same data folder as a program sees it that has just started.
+    /// Opens the same data folder again, as a newly started program does.
     pub async fn reopened(&self) -> App {
         open(&self.folder).await
     }
 
-    /// A scheduler whose workers do what this shell text says; `$folder` is the run's.
+    /// A scheduler whose workers run this shell script; `$folder` is the run's folder.
     pub fn scheduler(&self, worker: &str, slots: u32) -> Scheduler {
         self.scheduler_of(worker, Settings::of(&Machine::with_threads(1), slots))
     }
 
-    /// As [`scheduler`](Self::scheduler), with other devices.
+    /// Like [`scheduler`](Self::scheduler), with other settings.
     pub fn scheduler_of(&self, worker: &str, settings: Settings) -> Scheduler {
-        // In one piece: a worker of an earlier scheduler may be reading it.
+        // Written atomically: a worker of an earlier scheduler may be reading it.
         engine::files::write(&self.folder.path().join("worker.sh"), worker.as_bytes()).unwrap();
         let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/core/fake-worker.sh");
         Scheduler::new(self.app.clone(), Settings { program, ..settings })
@@ -65,7 +65,7 @@ impl Place {
         RunFolder::new(self.app.data_dir.runs().join(run.id.to_string()))
     }
 
-    /// Marks a run as running without a worker, and gives what a scheduler would follow.
+    /// Marks a run as running without a worker, and returns what a scheduler would follow.
     pub async fn started(&self, run: RunId) -> RunningRun {
         let mut found = None;
         while found.is_none() {
@@ -78,15 +78,15 @@ impl Place {
     }
 }
 
-/// A clock that rises by one with every look, so that times differ and repeat.
+/// Opens the folder with a clock that advances by one at every reading, so that times differ and are reproducible.
 async fn open(folder: &TempDir) -> App {
     let ticks = Arc::new(AtomicU64::new(1_760_000_000_000));
     let clock = Clock::from_fn(move || ticks.fetch_add(1, Ordering::Relaxed));
     let ids = IdSource::system(clock.clone());
-    App::open(folder.path(), clock, ids).await.unwrap()
+    App::open(folder.path(), Machine::with_threads(1), clock, ids).await.unwrap()
 }
 
-/// Moves the scheduler on until a run is as wanted.
+/// Steps the scheduler until `wanted` holds for a run.
 pub async fn look_until(
     scheduler: &mut Scheduler,
     app: &App,
@@ -105,7 +105,7 @@ pub async fn look_until(
     }
 }
 
-/// Waits until a run is as wanted by the work of another program.
+/// Waits until `wanted` holds for a run on which another program works.
 pub async fn wait_until(app: &App, run: RunId, wanted: impl Fn(&RunRow) -> bool) -> RunRow {
     let began = Instant::now();
     loop {
@@ -122,7 +122,7 @@ pub async fn wait_until(app: &App, run: RunId, wanted: impl Fn(&RunRow) -> bool)
 pub fn micro(name: &str, epochs: u32) -> StudySpec {
     let part = TransformerSpec { dim: 8, depth: 1, heads: 1 };
     let mut spec = presets()[0].spec.clone();
-    // Whatever a first visit shows, the tests know this trigger.
+    // The preset may change, but the tests rely on this trigger.
     spec.settings.attack.trigger =
         TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() });
     spec.name = name.into();
@@ -143,14 +143,14 @@ pub fn micro(name: &str, epochs: u32) -> StudySpec {
     spec
 }
 
-/// The same study with these poisons in the probe.
+/// The same study with these numbers of poisons in the probe.
 pub fn probed(mut spec: StudySpec, poisons: &[u32]) -> StudySpec {
     let values = poisons.iter().map(|&n| n.into()).collect();
     spec.vary("probe.poisons", values).unwrap();
     spec
 }
 
-/// Makes the study and gives its runs, all of them new: a pre-training and two probes.
+/// Creates the study with new runs only: a pre-training and two probes.
 pub async fn create(app: &App, spec: StudySpec) -> StudyDetail {
     app.create_study(spec, true).await.unwrap()
 }
@@ -171,7 +171,7 @@ fn finished(metrics: Option<Metrics>) -> RunEvent {
 /// How made-up events end.
 #[derive(Clone, Copy, PartialEq)]
 pub enum End {
-    /// The run goes on.
+    /// The run continues.
     None,
     /// A pre-training finishes.
     Pretrained,
@@ -179,8 +179,8 @@ pub enum End {
     Classified(Metrics),
 }
 
-/// `n` events of a run that goes well.
-/// All numbers have an end in binary, so that they survive any text.
+/// `n` events of a successful run.
+/// All numbers are exact in binary, so that they survive a round trip through text.
 pub fn events(n: u64, end: End) -> Vec<Stamped> {
     (1..=n)
         .map(|seq| {
@@ -220,13 +220,13 @@ pub fn events(n: u64, end: End) -> Vec<Stamped> {
         .collect()
 }
 
-/// The events as the worker's file has them.
+/// The events as lines of the worker's file.
 pub fn as_lines(events: &[Stamped]) -> String {
     let lines = events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n");
     lines.collect()
 }
 
-/// Takes `n` events in that end the run with this result.
+/// Ingests six events that end the run with this result.
 pub async fn finish(place: &Place, run: RunId, result: Option<Metrics>) {
     let running = place.started(run).await;
     let events = events(6, result.map_or(End::Pretrained, End::Classified));

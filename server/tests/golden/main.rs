@@ -1,6 +1,6 @@
-//! The files that other programs read against implementations that are not ours: cases that `tests/golden/generate.py` made.
+//! Checks the files that other programs read against independent implementations, with cases made by `tests/golden/generate.py`.
 //!
-//! `MASKDOOR_GOLDEN` names a folder of fresh cases; without it the few of the repository are read.
+//! `MASKDOOR_GOLDEN` names a folder of fresh cases; without it, the few cases in the repository are used.
 
 use std::{
     fs,
@@ -17,8 +17,8 @@ struct Config {
     events: Vec<Stamped>,
 }
 
-/// The event file has the bytes of `TensorBoard`'s own writer, in one go and after a break at any event. Of fresh cases it is
-/// left below `written/` for `TensorBoard` to read.
+/// The event file has the same bytes as one by `TensorBoard`'s own writer, whether it is written in one go or continued after an
+/// interruption. For fresh cases it is kept under `written/` for `TensorBoard` to read.
 #[test]
 fn an_event_file_is_tensorboards() {
     let fresh = std::env::var_os("MASKDOOR_GOLDEN").map(PathBuf::from);
@@ -49,7 +49,7 @@ fn an_event_file_is_tensorboards() {
                 log.take(event).unwrap();
             }
             let written = fs::read(out.join(TENSORBOARD_FILE)).unwrap();
-            assert!(written == expected, "{name} with {kept} events before");
+            assert!(written == expected, "{name}, continued after {kept} events");
         }
     }
     assert!(cases > 0, "{} has no case events-*.safetensors", folder.display());

@@ -1,4 +1,4 @@
-//! The modules of every crate are used in one direction: the map in `ARCHITECTURE.md` is compared with what they import.
+//! Module dependencies of every crate point in one direction: checks the imports against the module map in `ARCHITECTURE.md`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -8,23 +8,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The rows of a crate's modules in the map, each above those that it may use. Modules of one row do not use each other.
+/// A crate's modules in the rows of the map. A module may use only modules of the rows before its own.
 struct Map {
     rows: Vec<Vec<String>>,
-    /// The module that defines what the crate's root gives another name to, as `EngineError`.
+    /// The module behind each name that the crate's root re-exports, such as `EngineError`.
     renamed: BTreeMap<String, String>,
 }
 
 /// Folder of the crate `engine`.
 const ENGINE: &str = "engine";
-/// The modules of the engine that may name the crate `kernel`: where models compute, and where pixels are, whose whole numbers are the same on every
-/// instruction set.
+/// The engine's modules that may use the crate `kernel`: `compute` runs the models, and the integer arithmetic on pixels in `data` and
+/// `decode` gives the same results on every instruction set.
 const WITH_KERNEL: [&str; 3] = ["compute", "data", "decode"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        // Tests stand above all: they may ask anyone.
+        // Tests are above all modules and may use any of them.
         if path.is_dir() && !path.ends_with("tests") {
             sources(&path, found);
         } else if path.extension().is_some_and(|ext| ext == "rs")
@@ -36,7 +36,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The file's code: without comments, and without the tests at its end.
+/// The file's code, without comments and without the tests at its end.
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let text = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
@@ -44,7 +44,7 @@ fn code(path: &Path) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The modules that a file's `crate::` paths begin with, those within braces too.
+/// The modules that a file's `crate::` paths begin with, including those in braces.
 fn used(code: &str) -> BTreeSet<String> {
     let word = |text: &str| -> String {
         text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
@@ -78,13 +78,13 @@ fn used(code: &str) -> BTreeSet<String> {
     names
 }
 
-/// The code with its `super::` paths that lead to the crate's root as `crate::` paths.
+/// The code with the `super::` paths that lead to the crate's root rewritten as `crate::` paths.
 fn from_root(code: &str, inside: &Path) -> String {
     let depth = inside.components().count() - usize::from(inside.ends_with("mod.rs"));
     code.replace(&"super::".repeat(depth), "crate::")
 }
 
-/// The module that a file of `src` is a part of.
+/// The top-level module to which a file in `src` belongs.
 fn module(path: &Path) -> String {
     let first = path.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
     first.trim_end_matches(".rs").to_owned()
@@ -95,11 +95,11 @@ impl Map {
         self.rows.iter().position(|row| row.iter().any(|known| known == module))
     }
 
-    /// What a file of a module may not use of these names.
+    /// The uses, among these names, that are forbidden in a file of the module.
     fn wrong(&self, module: &str, used: &BTreeSet<String>) -> Vec<String> {
-        let own = self.row(module).unwrap_or_else(|| panic!("{module} has no place in the map"));
+        let own = self.row(module).unwrap_or_else(|| panic!("{module} is not in the map"));
         let names = used.iter().map(|name| self.renamed.get(name).unwrap_or(name).as_str());
-        // Constants of the root, as VERSION, belong to no module.
+        // Constants of the root, such as VERSION, belong to no module.
         let modules = names.filter(|name| name.starts_with(|c: char| c.is_ascii_lowercase()));
         let above = modules
             .filter(|name| *name != module && self.row(name).is_none_or(|other| other >= own));
@@ -107,7 +107,7 @@ impl Map {
     }
 }
 
-/// What a root gives other names to: the lines `pub use module::Name;` and `pub use module::{A, B};`.
+/// The names that a root re-exports, with their modules: the lines `pub use module::Name;` and `pub use module::{A, B};`.
 fn renamed(root: &str) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     for line in root.split(';').filter_map(|line| line.trim().strip_prefix("pub use ")) {
@@ -123,7 +123,7 @@ fn renamed(root: &str) -> BTreeMap<String, String> {
     names
 }
 
-/// The map's crates with their rows: a line at the margin names a crate's folder, the lines below it are its rows.
+/// The map's crates with their rows: an unindented line names a crate's folder, the indented lines below it are its rows.
 fn map(document: &str) -> Vec<(String, Vec<Vec<String>>)> {
     let section = document.split("\n## Module map\n").nth(1).expect("a module map");
     let block = section.split("```").nth(1).expect("a block").trim_start_matches("text");
@@ -166,12 +166,12 @@ fn no_module_uses_one_above_it() {
             problems.extend(wrong.iter().map(|wrong| format!("{place}: {wrong}")));
             let kernel = code.contains("kernel::") || code.contains("use kernel");
             if name == ENGINE && kernel && !WITH_KERNEL.contains(&module.as_str()) {
-                problems.push(format!("{place} names the crate kernel"));
+                problems.push(format!("{place} uses the crate kernel"));
             }
             seen.insert(module);
         }
         let known: BTreeSet<String> = map.rows.iter().flatten().cloned().collect();
-        assert_eq!(seen, known, "{name}: every module has a place, and every place a module");
+        assert_eq!(seen, known, "{name}: the map must list exactly the modules that exist");
     }
     assert_eq!(problems, Vec::<String>::new());
 }

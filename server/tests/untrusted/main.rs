@@ -1,5 +1,5 @@
-//! Studies that nobody wrote with care: whatever stands in a TOML file, reading and checking it ends in a study or in words,
-//! and takes memory in proportion to the file.
+//! Malformed study files: whatever a TOML file contains, reading and checking it yields a study or an error message, and takes memory
+//! in proportion to the file.
 //!
 //! `PROPTEST_CASES` sets how many files are tried, at least 4,096.
 
@@ -25,9 +25,8 @@ use shared::{
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Bytes that a look at a file may take for each of its bytes (`[[a]]` is a table with its places), and beside them: a study has at
-/// most 4,000 points and 2,000 runs, 1.5 kB for a run and its
-/// point.
+/// Memory that checking a file may take: bytes per byte of the file (`[[a]]` becomes a table with its positions), and bytes on top of
+/// that, because a study has up to 4,000 points and 2,000 runs, at 1.5 kB for a run and its point.
 const TIMES: usize = 256;
 const BESIDE: usize = 8 << 20;
 
@@ -45,20 +44,20 @@ fn valid() -> Vec<String> {
     specs.map(|spec| toml::to_string_pretty(&spec).unwrap()).collect()
 }
 
-/// What happens to a file.
+/// A mutation of a file.
 #[derive(Clone, Debug)]
 enum Change {
-    /// A number becomes another one.
+    /// A number is replaced by another one.
     Number(Index, String),
-    /// A list of numbers becomes a long one.
+    /// A list of numbers is replaced by a long one.
     List(Index, usize),
-    /// A line goes.
+    /// A line is removed.
     Gone(Index),
-    /// A line stands twice.
+    /// A line is duplicated.
     Twice(Index),
-    /// A line of this file stands in another place.
+    /// A line moves to another place.
     Moved(Index, Index),
-    /// Text is put in.
+    /// Text is appended to a line.
     Insert(Index, String),
 }
 
@@ -134,7 +133,7 @@ fn changed(text: String, change: &Change) -> String {
                 let values: Vec<String> = (0..*length).map(|value| value.to_string()).collect();
                 let open = line.split(" = [").next().unwrap();
                 let values = values.join(",");
-                // A list on many lines goes on below.
+                // A list on several lines continues below.
                 *line = if line.ends_with(']') {
                     format!("{open} = [{values}]")
                 } else {
@@ -170,21 +169,21 @@ fn dataset() -> DatasetInfo {
     }
 }
 
-/// All that the program does with a study before it starts one. Whether it would start.
+/// Does all that the program does with a study before starting it, and returns whether it would start.
 fn looked_at(text: &str, dataset: &DatasetInfo) -> Result<bool, String> {
     let spec: StudySpec = parse(text)?;
     let errors = spec.validate_with(std::slice::from_ref(dataset));
     if let Some(error) = errors.first() {
         return Err(error.to_string());
     }
-    let graph = Graph::of(&spec, &Content::default()).expect("a sound study has sound axes");
+    let graph = Graph::of(&spec, &Content::default()).expect("a valid study has valid axes");
     assert!(!graph.nodes.is_empty() && graph.nodes.len() <= 2_000);
     for kind in RunKind::ALL {
         let cost = run_cost(kind, &spec.settings, dataset, 2, true);
         assert!(cost.seconds.is_finite() && cost.seconds >= 0.0, "{} s", cost.seconds);
     }
     let again: StudySpec = parse(&toml::to_string(&spec).unwrap()).unwrap();
-    assert_eq!(again, spec, "a study survives its file");
+    assert_eq!(again, spec, "writing and reading a study does not change it");
     Ok(true)
 }
 
@@ -218,11 +217,11 @@ fn no_file_makes_reading_a_study_panic_or_take_much_memory() {
             Ok(())
         })
         .unwrap();
-    eprintln!("{} changed studies were sound, {} refused", sound.get(), refused.get());
-    assert!(refused.get() > 0, "the changes changed nothing");
+    eprintln!("{} changed studies were valid, {} were refused", sound.get(), refused.get());
+    assert!(refused.get() > 0, "no change made a file invalid");
 }
 
-/// Points and runs share what may be long.
+/// Points and runs share long values.
 #[test]
 fn a_long_poison_list_is_held_once_for_all_runs() {
     let mut spec = presets()[0].spec.clone();

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyInfo {
-    /// What a trigger names: `stripes`, `swirl`, `noise`, `glyph`, or an uploaded image's SHA-256 in hex.
+    /// The identifier that a trigger uses: `stripes`, `swirl`, `noise`, `glyph`, or an uploaded image's SHA-256 in hex.
     pub id: String,
-    /// Name that a person reads.
+    /// Display name.
     pub name: String,
     /// SHA-256 of the file in hex.
     pub sha256: String,
@@ -16,7 +16,7 @@ pub struct KeyInfo {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Whether it came with the program.
+    /// Whether it is built in.
     pub builtin: bool,
 }
 

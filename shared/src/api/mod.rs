@@ -1,4 +1,4 @@
-//! Bodies of requests and answers under `/api/v1`, one file a resource.
+//! Bodies of requests and responses under `/api/v1`, one file per resource.
 
 mod checkpoint;
 mod dataset;
@@ -16,8 +16,10 @@ mod system;
 
 pub use crate::layout::Layout;
 pub use checkpoint::{CheckpointInfo, ImportCheckpoint, ImportedCheckpoint};
-pub use dataset::{AddDataset, DatasetInfo, SampleImage, Samples, SkippedFile, Split};
-pub use evaluation::{ClassifierSource, EvaluateRequest, EvaluatedClassifier};
+pub use dataset::{
+    AddDataset, DatasetInfo, LeftOut, SampleImage, Samples, SkippedFile, Split, Transparency,
+};
+pub use evaluation::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier};
 pub use key::{KeyInfo, KeyPixels};
 pub use over_seeds::OverSeeds;
 pub use plan::{PlannedRun, ReusedRun, StudyPlan};
@@ -27,4 +29,4 @@ pub use result::{Mean, Measured, ResultGroup, ResultGroups, ResultRow, StudyName
 pub use run::{LiveEvent, MeanPercent, RunResult, RunRow, SeedMeans};
 pub use setting::SettingInfo;
 pub use study::{StateCounts, StudyDetail, StudySummary};
-pub use system::{DeviceInfo, SystemInfo};
+pub use system::{DeviceInfo, Health, SystemInfo};

@@ -1,4 +1,4 @@
-//! Results over seeds: the runs of a study that differ in nothing but the seed are one line.
+//! Results over seeds: runs of a study that differ only in the seed form one line.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct OverSeeds {
     pub study: StudyId,
     /// Its name.
     pub study_name: String,
-    /// The trigger in a few words.
+    /// Short label of the trigger.
     pub trigger: String,
     /// Kind and poisons, with seed 0.
     pub point: RunPoint,
@@ -31,7 +31,7 @@ pub struct OverSeeds {
     pub asr: Option<Spread>,
     /// Robust accuracy.
     pub ra: Option<Spread>,
-    /// Top-5 clean accuracy, where there is one.
+    /// Top-5 clean accuracy, if there is one.
     pub top5: Option<Spread>,
 }
 
@@ -55,7 +55,7 @@ impl OverSeeds {
         groups.iter().map(|group| Self::of_group(group)).collect()
     }
 
-    /// Whether the run is one of these.
+    /// Whether the run belongs to this line.
     pub fn holds(&self, row: &RunRow) -> bool {
         row.metrics.is_some() && key(row) == (self.study, self.point, self.varied.clone())
     }

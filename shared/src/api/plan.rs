@@ -11,33 +11,33 @@ use crate::{
     run_kind::{Digest, RunKind},
 };
 
-/// A run that a study would make or reuse.
+/// A run that a study would create or reuse.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PlannedRun {
     /// What it does.
     pub kind: RunKind,
-    /// Its name by what it computes.
+    /// Digest of everything that determines its result.
     pub digest: Digest,
     /// Kind, poisons and seed.
     pub point: RunPoint,
-    /// The settings that its result depends on, those of the runs that it starts from included, by path.
+    /// The settings that its result depends on, by path, including those of the runs that it starts from.
     pub settings: BTreeMap<String, Value>,
-    /// Those of them that the study varies.
+    /// Those of these settings that the study varies.
     pub varied: BTreeMap<String, Value>,
     /// The runs that it starts from.
     pub inputs: Vec<Digest>,
-    /// The run of that name that the data folder has; absent where it would be made.
+    /// The run with this digest in the data folder; absent if the run would be created.
     pub reused: Option<ReusedRun>,
-    /// Images that it poisons.
+    /// Number of images that it poisons.
     pub poisoned: u32,
     /// Seconds that it would take on an idle machine.
     pub seconds: f64,
-    /// Bytes that it would leave on the disk.
+    /// Bytes that it would occupy on the disk.
     pub bytes: f64,
 }
 
-/// A run that the data folder has.
+/// A run in the data folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReusedRun {
@@ -45,20 +45,20 @@ pub struct ReusedRun {
     pub run: RunId,
     /// Its state: done, running or queued.
     pub state: RunState,
-    /// The study that made it.
+    /// The study that created it.
     pub study: StudyId,
     /// That study's name.
     pub study_name: String,
 }
 
-/// What a study would run. A run comes after those that it starts from.
+/// What a study would run. Each run comes after those that it starts from.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StudyPlan {
     /// The runs.
     pub runs: Vec<PlannedRun>,
-    /// Seconds of the runs that would be made, one after the other on an idle machine.
+    /// Seconds that the runs to be created would take, one after the other on an idle machine.
     pub seconds: f64,
-    /// Bytes that they would leave on the disk.
+    /// Bytes that they would occupy on the disk.
     pub bytes: f64,
 }

@@ -1,35 +1,35 @@
-//! Errors and parts of long lists.
+//! Errors and pages of long lists.
 
 use serde::{Deserialize, Serialize};
 
 use crate::field_error::FieldError;
 
-/// An error, as RFC 9457 (`application/problem+json`) has it.
+/// An error in the format of RFC 9457 (`application/problem+json`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// Kind of problem, such as `about:blank`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The problem in a few words.
+    /// Short description of the problem.
     pub title: String,
     /// HTTP status code.
     pub status: u16,
-    /// What is wrong and what would be right.
+    /// What is wrong and how to correct it.
     pub detail: String,
     /// The fields that are wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
 }
 
-/// A part of a long list.
+/// A page of a long list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Page<T> {
-    /// The items of this part.
+    /// The items of this page.
     pub items: Vec<T>,
-    /// Number of all items.
+    /// Total number of items.
     pub total: u64,
-    /// Place of the first item of this part.
+    /// Index of the first item of this page.
     pub offset: u64,
 }

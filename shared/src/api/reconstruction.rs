@@ -10,30 +10,30 @@ use crate::id::RunId;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MaskSpec {
-    /// By chance.
+    /// A random mask.
     Random {
         /// Share of hidden patches, above 0 and below 1.
         ratio: f64,
-        /// Seed of the choice.
+        /// Seed of the mask.
         seed: u64,
     },
-    /// By hand: one entry a patch, row by row, `true` = hidden.
+    /// A hand-painted mask: one entry per patch, row by row, `true` = hidden.
     Painted {
         /// Hidden patches.
         hidden: Vec<bool>,
     },
 }
 
-/// Asks for a reconstruction.
+/// Requests a reconstruction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReconstructRequest {
-    /// Pre-training whose checkpoint to open. Its study gives images and trigger.
+    /// Pre-training whose checkpoint to open. Its study provides images and trigger.
     pub run: RunId,
-    /// Imported checkpoint to open in its place, by name; the run may be any of the study then.
+    /// Imported checkpoint to open instead, by name; the run may then be any run of the study.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<String>,
-    /// Checkpoint's file name; the last one when absent.
+    /// File name of the checkpoint; defaults to the last one.
     #[serde(default)]
     pub file: Option<String>,
     /// Part of the data set.
@@ -62,11 +62,11 @@ pub struct Reconstruction {
     pub triggered: ReconstructedImage,
 }
 
-/// One image and what the model makes of it. Images are `side * side * 3` bytes of RGB in base64.
+/// One image and its reconstruction. Images are `side * side * 3` bytes of RGB in base64.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReconstructedImage {
-    /// The image that went in.
+    /// The input image.
     pub original: String,
     /// The model's prediction of every patch.
     pub prediction: String,

@@ -12,18 +12,18 @@ use crate::{
     run_kind::Digest,
 };
 
-/// What was measured.
+/// A measured value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Measured {
-    /// A share, as it was counted.
+    /// A ratio of counts.
     Ratio(Ratio),
     /// A number.
     Real(f64),
 }
 
-/// A study that has a run.
+/// A study that uses a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StudyName {
@@ -41,23 +41,23 @@ pub struct ResultRow {
     pub run: RunId,
     /// Its kind: `probe`.
     pub kind: String,
-    /// Its name by what it computes.
+    /// Digest of everything that determines its result.
     pub digest: Digest,
     /// Its state.
     pub state: RunState,
-    /// The studies that have it.
+    /// The studies that use it.
     pub studies: Vec<StudyName>,
-    /// When it was made, in Unix milliseconds.
+    /// When it was created, in Unix milliseconds.
     pub created_at: u64,
     /// When it ended, in Unix milliseconds.
     pub ended_at: Option<u64>,
-    /// Its settings by path: those that its result depends on.
+    /// The settings that its result depends on, by path.
     pub settings: BTreeMap<String, Value>,
-    /// What was measured, by the metric's name.
+    /// The measured values by metric name.
     pub metrics: BTreeMap<String, Measured>,
 }
 
-/// A mean over runs; of a ratio in percent.
+/// A mean over runs; in percent for ratios.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Mean {
@@ -73,15 +73,15 @@ pub struct Mean {
     pub high: Option<f64>,
 }
 
-/// Runs that agree in the settings that they are grouped by.
+/// Runs with equal values of the settings that they are grouped by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResultGroup {
-    /// The value of each of these settings; absent where the runs have none.
+    /// The value of each of these settings; absent if the runs have none.
     pub settings: BTreeMap<String, Value>,
     /// Number of runs.
     pub runs: u32,
-    /// Means by the metric's name.
+    /// Means by metric name.
     pub metrics: BTreeMap<String, Mean>,
 }
 
@@ -91,6 +91,6 @@ pub struct ResultGroup {
 pub struct ResultGroups {
     /// The groups, in the order of their first runs.
     pub groups: Vec<ResultGroup>,
-    /// Settings that differ inside some group: what the means are taken over.
+    /// Settings that differ within a group: the means are taken over these.
     pub over: Vec<String>,
 }

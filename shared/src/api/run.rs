@@ -21,30 +21,30 @@ use crate::{
 pub struct RunRow {
     /// Identifier.
     pub id: RunId,
-    /// Its name by what it computes.
+    /// Digest of everything that determines its result.
     pub digest: Digest,
-    /// The study that it is listed under: the one that was asked for, or the first that made it.
+    /// The study that it is listed under: the requested one, or the first that created it.
     pub study: StudyId,
     /// The study's name.
     pub study_name: String,
     /// The data set's name.
     pub dataset: String,
-    /// The trigger in a few words.
+    /// Short label of the trigger.
     pub trigger: String,
     /// Trigger kind.
     pub trigger_kind: String,
-    /// Trigger strength: blend ratio or square size.
+    /// Trigger strength, such as blend ratio or square size.
     pub strength: f64,
-    /// Optimiser; none for a run that trains nothing.
+    /// Optimiser; absent for a run that trains nothing.
     pub optimizer: Option<ProbeOptimizer>,
     /// Initial weights of a probe's linear layer.
     pub head_init: Option<HeadInit>,
     /// Kind, poisons and seed.
     pub point: RunPoint,
-    /// The settings that the study varies and that matter to the run, by path.
+    /// The settings that the study varies and that affect the run, by path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub varied: BTreeMap<String, Value>,
-    /// Whether the study found it in the data folder instead of making it.
+    /// Whether the study reused it from the data folder instead of creating it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reused: bool,
     /// Run that it starts from.
@@ -61,9 +61,9 @@ pub struct RunRow {
     pub started_at: Option<u64>,
     /// Unix time in milliseconds.
     pub ended_at: Option<u64>,
-    /// Why it did not end well.
+    /// Why it did not finish.
     pub error: Option<String>,
-    /// The device that the queue gave its last attempt.
+    /// The device assigned to its last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
 }
@@ -78,7 +78,7 @@ impl RunRow {
         }
     }
 
-    /// The varied settings but for those that have places of their own in tables and figures: poisons, seed and start.
+    /// The varied settings except those with their own columns in tables and figures: poisons, seed and start.
     pub fn varied_besides(&self) -> impl Iterator<Item = (&str, &Value)> {
         let own =
             |path: &str| path == "seed" || path == "finetune.start" || path.ends_with(".poisons");
@@ -88,14 +88,14 @@ impl RunRow {
             .filter(move |(path, _)| !own(path))
     }
 
-    /// What tells the run from the others of its study: `linear probe, PPR 10, LPR 3, seed 1, attack.trigger.ratio 0.3`.
+    /// A label that distinguishes the run within its study: `linear probe, PPR 10, LPR 3, seed 1, attack.trigger.ratio 0.3`.
     pub fn label(&self) -> String {
         let besides = self.varied_besides().map(|(path, value)| format!(", {path} {value}"));
         format!("{}{}", self.point.label(), besides.collect::<String>())
     }
 }
 
-/// An event of a run as it goes over the wire.
+/// An event of a run, as sent to clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LiveEvent {
@@ -115,19 +115,19 @@ pub struct RunResult {
     pub study: StudyId,
     /// Run's identifier.
     pub run: RunId,
-    /// What it did.
+    /// Its kind.
     pub kind: RunKind,
-    /// Its name by what it computes.
+    /// Digest of everything that determines its result.
     pub digest: Digest,
-    /// The settings that the study varies and that matter to the run, by path.
+    /// The settings that the study varies and that affect the run, by path.
     pub varied: BTreeMap<String, Value>,
-    /// Trigger in a few words.
+    /// Short label of the trigger.
     pub trigger: String,
     /// Poisoned images per non-target class in pre-training.
     pub ppr: u32,
     /// Poisoned images per non-target class in the linear probe.
     pub lpr: u32,
-    /// Poisoned images per non-target class in fine-tuning; absent for the other phases.
+    /// Poisoned images per non-target class in fine-tuning; absent for other kinds of runs.
     pub fpr: Option<u32>,
     /// Whether a fine-tuning started from a model that was not pre-trained.
     pub scratch: bool,
@@ -145,7 +145,7 @@ pub struct RunResult {
     pub asr: Option<f64>,
     /// Robust accuracy in percent; absent for a pre-training.
     pub ra: Option<f64>,
-    /// Top-5 clean accuracy in percent; absent for a pre-training, and where there are not more than five classes.
+    /// Top-5 clean accuracy in percent; absent for a pre-training, and if there are at most five classes.
     pub top5: Option<f64>,
     /// Clean validation images.
     pub n_clean: u32,
@@ -153,9 +153,9 @@ pub struct RunResult {
     pub n_triggered: u32,
     /// Last training loss.
     pub loss: Option<f64>,
-    /// Images per second over the training.
+    /// Mean images per second of the training.
     pub images_per_second: f64,
-    /// The results of all seeds at this point of the grid; absent where only one has ended.
+    /// The results of all seeds at this point of the grid; absent if only one has finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over_seeds: Option<SeedMeans>,
 }

@@ -1,4 +1,4 @@
-//! The table of settings as it is served.
+//! The table of settings in API responses.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SettingInfo {
-    /// Its place in a study's file: `attack.trigger.ratio`.
+    /// Its path in a study's file: `attack.trigger.ratio`.
     pub path: String,
-    /// What a form calls it.
+    /// Its label in forms.
     pub label: String,
     /// Its unit; may be empty.
     pub unit: String,
@@ -23,15 +23,15 @@ pub struct SettingInfo {
     /// The kind of trigger whose parameter it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
-    /// What it takes: `takes 1 to 64`.
+    /// The values that it takes: `takes 1 to 64`.
     pub takes: String,
-    /// The names that it takes, where it takes one of some.
+    /// The names to choose from, if it takes one of several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
-    /// The default; absent for a list that may be left out and for parameters of another trigger than the default one.
+    /// The default; absent for an optional list and for parameters of triggers other than the default one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
-    /// The kinds of runs whose result depends on it at some settings.
+    /// The kinds of runs whose result can depend on it.
     pub kinds: Vec<RunKind>,
 }
 
@@ -65,7 +65,7 @@ impl SettingInfo {
     }
 }
 
-/// Settings at which whatever can matter does.
+/// Settings at which every setting that can matter does.
 fn poisoned() -> Settings {
     let mut settings = Settings::default();
     settings.pretrain.poisons = 1;

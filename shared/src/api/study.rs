@@ -31,15 +31,15 @@ pub struct StudySummary {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StateCounts {
-    /// Wait for their turn.
+    /// Waiting for their turn.
     pub queued: u32,
-    /// Are at work.
+    /// Running now.
     pub running: u32,
     /// Finished with a result.
     pub done: u32,
     /// Stopped with an error.
     pub failed: u32,
-    /// Their process vanished.
+    /// Their process disappeared.
     pub interrupted: u32,
     /// Stopped by the user.
     pub cancelled: u32,
@@ -75,8 +75,8 @@ pub struct StudyDetail {
     /// The specification.
     #[cfg_attr(feature = "openapi", schema(value_type = crate::study::StudyFile))]
     pub spec: StudySpec,
-    /// Class names of the data set when the study was made.
+    /// Class names of the data set when the study was created.
     pub classes: Vec<String>,
-    /// All runs in their order.
+    /// All runs in order.
     pub runs: Vec<RunRow>,
 }

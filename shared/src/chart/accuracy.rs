@@ -1,4 +1,4 @@
-//! How accuracy and attack success grow while a classifier trains.
+//! Accuracy and attack success rate while a classifier trains.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,12 +21,12 @@ use crate::{
 pub struct EpochSeries {
     /// The run.
     pub run: RunId,
-    /// The run in a few words, for the legend.
+    /// Short label of the run, for the legend.
     pub label: String,
-    /// Whether nearest neighbours classified: the run is a pre-training.
+    /// Whether nearest neighbours classified, which means that the run is a pre-training.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub knn: bool,
-    /// Its evaluations by rising epoch.
+    /// Its evaluations by increasing epoch.
     pub points: Vec<EpochPoint>,
 }
 
@@ -59,7 +59,7 @@ impl EpochSeries {
     }
 }
 
-/// CA (clean colour, solid) and ASR (triggered colour, dashed) by epoch; the marker tells the run.
+/// CA (clean colour, solid) and ASR (triggered colour, dashed) by epoch; the marker identifies the run.
 pub fn accuracy_by_epoch(runs: &[EpochSeries]) -> Figure {
     let knn = !runs.is_empty() && runs.iter().all(|run| run.knn);
     let runs: Vec<_> = runs.iter().filter(|run| !run.points.is_empty()).collect();
@@ -100,7 +100,7 @@ pub fn accuracy_by_epoch(runs: &[EpochSeries]) -> Figure {
             runs.len()
         ),
         empty: if knn {
-            "No point yet: nearest neighbours are asked every few epochs where the recipe's \"k-NN every\" is not 0."
+            "No point yet: a point appears for each checkpoint that nearest neighbours evaluate."
         } else {
             "No evaluation yet: a point appears each time the classifier is evaluated."
         },
@@ -120,7 +120,7 @@ pub fn accuracy_by_epoch(runs: &[EpochSeries]) -> Figure {
     }
 }
 
-/// The first run is full, the last lightest.
+/// The first run is opaque, the last lightest.
 fn opacity(at: usize, of: usize) -> u8 {
     if of > 1 { 100 - (40 * at / (of - 1)) as u8 } else { 100 }
 }

@@ -18,16 +18,16 @@ use crate::{
     run_kind::RunKind,
 };
 
-/// More groups of bars than this cannot be told apart.
+/// More groups of bars than this cannot be distinguished.
 const GROUPS_UP_TO: usize = 12;
 
-/// Bars of one study, one way of training and one number of poisons in pre-training: they share a trigger.
+/// Bars of one study, one kind of training and one number of poisons in pre-training, which share a trigger.
 struct Group<'a> {
     study: StudyId,
     study_name: &'a str,
     trigger: &'a str,
     strength: f64,
-    /// Kind and PPR; without the numbers in which its runs differ.
+    /// Kind and PPR, without the numbers in which its runs differ.
     point: RunPoint,
     /// The other settings that the study varies.
     varied: Vec<(&'a str, &'a Value)>,
@@ -36,8 +36,8 @@ struct Group<'a> {
 }
 
 /// Attack success rate by LPR as bars, grouped by trigger strength and PPR: the mean over the seeds of one study, with the
-/// deviation over seeds, or the 95 % Wilson interval of a single run. `overlay` adds the published series, dashed; their
-/// setting is another, and the figure says so.
+/// deviation over seeds, or the 95 % Wilson interval of a single run. `overlay` adds the published series, dashed; the
+/// figure notes that their setting is different.
 pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
     let groups = groups(rows);
     let left_out = groups.len().saturating_sub(GROUPS_UP_TO);
@@ -126,7 +126,7 @@ fn note(left_out: usize, published: &[published::Series]) -> String {
     note
 }
 
-/// Groups by rising strength, then by study and PPR.
+/// Groups by increasing strength, then by study and PPR.
 fn groups(rows: &[RunRow]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for (row, metrics) in finished(rows) {
@@ -165,7 +165,7 @@ impl Group<'_> {
         } else {
             self.trigger.to_owned()
         };
-        // The trigger's own strength is in its name.
+        // The trigger's name already contains its strength.
         let besides = self.varied.iter().filter(|(path, _)| !path.starts_with("attack.trigger."));
         let besides =
             besides.fold(String::new(), |text, (path, value)| format!("{text}, {path} {value}"));
@@ -177,7 +177,7 @@ impl Group<'_> {
         }
     }
 
-    /// The bar at one LPR, also as a row of the table.
+    /// The bar at one LPR, which is also added as a row of the table.
     fn bar(&self, place: usize, lpr: u32, label: &str, table: &mut Table) -> Option<Point> {
         let ratios: Vec<Ratio> =
             self.runs.iter().filter(|run| run.0 == lpr).map(|run| run.1).collect();
@@ -217,12 +217,12 @@ impl Group<'_> {
     }
 }
 
-/// The weakest trigger is lightest, the strongest full.
+/// The weakest trigger is lightest, the strongest opaque.
 fn opacity(rank: usize, of: usize) -> u8 {
     if of < 2 { 100 } else { (40 + 60 * rank / (of - 1)) as u8 }
 }
 
-/// The published series of the triggers at hand; of the blended one when there are no runs yet.
+/// The published series of the triggers of the runs; of the blended trigger if there are no runs yet.
 fn published_series(rows: &[RunRow]) -> Vec<published::Series> {
     let kinds = distinct(finished(rows).map(|(row, _)| row.trigger_kind.as_str()));
     let has = |kind| kinds.contains(&kind) || (kinds.is_empty() && kind == "blended");
@@ -230,7 +230,7 @@ fn published_series(rows: &[RunRow]) -> Vec<published::Series> {
     all.filter(|series| has(series.kind)).copied().collect()
 }
 
-/// Every LPR that occurs, rising.
+/// Every LPR that occurs, in increasing order.
 fn places(groups: &[Group<'_>], published: &[published::Series]) -> Vec<u32> {
     let measured = groups.iter().flat_map(|group| group.runs.iter().map(|run| run.0));
     let known = published.iter().flat_map(|series| series.points.iter().map(|point| point.0));

@@ -1,4 +1,4 @@
-//! From values to places: an axis's range, its ticks and their texts.
+//! Maps values to positions: an axis's range, its ticks and their labels.
 
 use plotters::coord::{ranged1d::Ranged, types::RangedCoordf64};
 
@@ -8,12 +8,12 @@ use super::{
     ticks,
 };
 
-/// An axis made ready for a number of ticks.
+/// An axis prepared for a number of ticks.
 #[derive(Clone, Debug)]
 pub(super) struct Ruler {
     low: f64,
     high: f64,
-    /// Values and their texts.
+    /// Values and their labels.
     pub ticks: Vec<(f64, String)>,
 }
 

@@ -1,7 +1,7 @@
-//! plotters' backend that writes SVG with CSS classes instead of colours.
+//! A plotters backend that writes SVG with CSS classes instead of colours.
 //!
-//! plotters places in whole pixels; we draw on a canvas [`SUB`] times as large and divide when writing, so that lines lie
-//! on tenths. No font is measured: an estimate of a text's size comes from its letters.
+//! plotters positions elements at whole pixels; we draw on a canvas [`SUB`] times as large and divide when writing, so that
+//! positions have a resolution of a tenth. No font is measured: the size of a text is estimated from its letters.
 
 use std::{convert::Infallible, fmt::Write};
 
@@ -15,7 +15,7 @@ use super::{canvas::SUB, figure::Size, role::Role, text};
 
 type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 
-/// Writes the elements of a drawing, without the `<svg>` around them.
+/// Writes the elements of a drawing, without the enclosing `<svg>`.
 pub(super) struct ThemedSvg<'a> {
     out: &'a mut String,
     size: Size,
@@ -30,7 +30,7 @@ impl<'a> ThemedSvg<'a> {
         self.out.write_fmt(element).expect("writing to a string never fails");
     }
 
-    /// ` class="…"` and what the style adds for a stroke or a fill.
+    /// ` class="…"` and the attributes that the style adds for a stroke or a fill.
     fn look<S: BackendStyle>(style: &S, fill: bool) -> String {
         let colour = style.color();
         let (role, dash) = Role::of(colour);
@@ -61,7 +61,7 @@ pub(super) fn px(value: i32) -> String {
     if tenth == 0 { whole.to_string() } else { format!("{sign}{whole}.{tenth}") }
 }
 
-/// Text as it may stand in XML; control characters, which XML forbids, are left out.
+/// Escapes text for XML; control characters, which XML forbids, are removed.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -18,12 +18,12 @@ pub(super) const SUB: f64 = 10.0;
 /// A pixel of the view box, `(x, y)`.
 pub(super) type Place = (f64, f64);
 
-/// A drawing area that takes places and lengths in pixels of the view box, with tenths.
+/// A drawing area with positions and lengths in pixels of the view box, to a tenth of a pixel.
 pub(super) struct Canvas<'a> {
     area: DrawingArea<ThemedSvg<'a>, Shift>,
 }
 
-/// How a text stands at its place.
+/// Alignment of a text at its position.
 #[derive(Clone, Copy)]
 pub(super) struct Lettering {
     pub size: f64,
@@ -35,7 +35,7 @@ pub(super) struct Lettering {
 }
 
 impl Lettering {
-    /// Text of `size` pixels that begins at its place and is centred on its height.
+    /// Text of `size` pixels that starts at its position and is vertically centred.
     pub(super) fn new(size: f64) -> Self {
         let (horizontal, vertical) = (HPos::Left, VPos::Center);
         Self { size, bold: false, upward: false, horizontal, vertical }
@@ -56,7 +56,7 @@ impl<'a> Canvas<'a> {
         Self { area: ThemedSvg::new(out, size).into_drawing_area() }
     }
 
-    /// The backend writes to a string: nothing in it can fail.
+    /// The backend writes to a string, so it cannot fail.
     fn draw<'e, E>(&self, element: &'e E)
     where
         &'e E: plotters::element::PointCollection<'e, (i32, i32)>,

@@ -1,4 +1,4 @@
-//! A number of the training by epoch: loss, learning rate, speed.
+//! Training quantities by epoch: loss, learning rate, speed.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{RunEvent, RunId, Stamped};
 
-/// More points than this on one line are thinned for the picture; the table keeps all.
+/// A line with more points than this is thinned for the picture; the table keeps all points.
 const POINTS_UP_TO: usize = 600;
 
-/// Which number of the training.
+/// Which quantity of the training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CurveKind {
     /// Training loss.
@@ -27,7 +27,7 @@ impl CurveKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Loss, Self::LearningRate, Self::Speed];
 
-    /// The name in the pages.
+    /// The name shown in pages.
     pub fn title(self) -> &'static str {
         match self {
             Self::Loss => "Training loss",
@@ -46,15 +46,15 @@ impl CurveKind {
     }
 }
 
-/// One number of one run by epoch.
+/// One quantity of one run by epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CurveSeries {
     /// The run.
     pub run: RunId,
-    /// The run in a few words, for the legend.
+    /// Short label of the run, for the legend.
     pub label: String,
-    /// The values by rising epoch.
+    /// The values by increasing epoch.
     pub points: Vec<CurvePoint>,
 }
 
@@ -62,14 +62,14 @@ pub struct CurveSeries {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CurvePoint {
-    /// Epochs done, with the part of the current one.
+    /// Epochs done, including the fraction of the current one.
     pub epoch: f64,
     /// The value.
     pub value: f64,
 }
 
 impl CurveSeries {
-    /// The steps among a run's events. A run that sends no steps between its epochs is drawn by its epochs.
+    /// The steps among a run's events; for a run without step events, its epochs.
     pub fn from_events(
         kind: CurveKind,
         run: RunId,
@@ -101,14 +101,14 @@ impl CurveSeries {
     }
 }
 
-/// The curves of one number, one line a run. Values that are no number (a loss that blew up) leave a gap in the table only.
+/// The curves of one quantity, one line per run. Values that are not finite (a diverged loss) leave a gap in the table only.
 pub fn curve(kind: CurveKind, runs: &[CurveSeries]) -> Figure {
     let runs: Vec<_> = runs.iter().filter(|run| !run.points.is_empty()).collect();
     let finite =
         || runs.iter().flat_map(|run| run.points.iter()).filter(|point| point.value.is_finite());
     let low = finite().map(|point| point.value).fold(f64::INFINITY, f64::min);
     let high = finite().map(|point| point.value).fold(f64::NEG_INFINITY, f64::max);
-    // A loss lives in a narrow band; a rate and a speed are read against nothing.
+    // A loss varies in a narrow range; the axis of a rate or a speed starts at 0.
     let low = if kind == CurveKind::Loss { low } else { 0.0 };
     let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
     let last = finite().map(|point| point.epoch).fold(0.0, f64::max);
@@ -162,7 +162,7 @@ fn points(kind: CurveKind, run: &CurveSeries) -> Vec<Point> {
     thinned(&finite).iter().map(point).collect()
 }
 
-/// The lowest and the highest of each stretch, so that no peak is lost.
+/// Keeps the lowest and the highest point of each section, so that no peak is lost.
 fn thinned(points: &[CurvePoint]) -> Vec<CurvePoint> {
     if points.len() <= POINTS_UP_TO {
         return points.to_vec();

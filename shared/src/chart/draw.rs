@@ -1,4 +1,4 @@
-//! From the model to the picture.
+//! Draws the model of a figure.
 
 use plotters::style::text_anchor::{HPos, VPos};
 
@@ -15,7 +15,7 @@ use super::{
 const RADIUS: f64 = 4.5;
 /// Half the width of a whisker's end.
 const CAP: f64 = 3.0;
-/// Share of a place that its bars take.
+/// Share of a slot's width that its bars occupy.
 const BARS: f64 = 0.8;
 
 /// Lays `figure` out for `size` and draws it.
@@ -115,7 +115,7 @@ impl Picture<'_, '_> {
         let lettering = Lettering::new(LABEL).at(HPos::Center, VPos::Center);
         let middle = (f64::midpoint(at.left, at.right), f64::midpoint(at.top, at.bottom));
         let label = text::cut(&self.figure.x.label, LABEL, at.right - at.margin);
-        // A label wider than the plot leans on the right edge instead of leaving the picture.
+        // A label wider than the plot is aligned with the right edge instead of leaving the picture.
         let half = text::width(&label, LABEL) / 2.0;
         let x = middle.0.min(at.right + 10.0 - half).max(at.margin + half);
         self.canvas.text(&label, (x, at.x_label), lettering, ink);
@@ -125,7 +125,7 @@ impl Picture<'_, '_> {
     }
 
     fn x(&self, value: f64) -> f64 {
-        // Points on the edge of a scatter keep clear of the axis.
+        // Keep points at the edge of a scatter plot clear of the axis.
         let inset = if self.figure.series.iter().any(is_scatter) { RADIUS * 2.0 } else { 0.0 };
         self.at.x.place(value, self.at.left + inset, self.at.right - inset)
     }
@@ -135,7 +135,7 @@ impl Picture<'_, '_> {
         self.at.y.place(value, self.at.bottom - inset, self.at.top + inset)
     }
 
-    /// Where a point is drawn; a bar's place is the middle of its top.
+    /// Where a point is drawn; for a bar, the middle of its top.
     fn place(&self, series: &Series, point: &Point) -> Place {
         let shift = match series.look.shape {
             Shape::Bars { slot, of, .. } => {
@@ -223,7 +223,7 @@ impl Picture<'_, '_> {
         }
     }
 
-    /// The look of a series in small, before its label in the legend.
+    /// A small sample of the series' style, before its label in the legend.
     fn sample(&self, entry: &Entry, (x, y): Place) {
         let ink = Ink::new(entry.look.role).opacity(entry.look.opacity);
         let middle = (x + SAMPLE / 2.0 - 3.0, y);
@@ -238,7 +238,7 @@ impl Picture<'_, '_> {
                 let (from, to) = ((x + 3.0, y - 6.0), (x + SAMPLE - 9.0, y + 6.0));
                 self.bar((from, to), hollow, ink);
                 if hollow {
-                    // No axis closes it here.
+                    // Without an axis the sample needs its own bottom line.
                     self.canvas.line(&[(from.0, to.1), to], ink.width(1.6));
                 }
             }
@@ -246,7 +246,7 @@ impl Picture<'_, '_> {
         }
     }
 
-    /// Tags beside their points; one without room is left out, hovering shows it.
+    /// Tags beside their points; a tag without room is omitted, since hovering shows it.
     fn tags(&self) {
         let mut taken: Vec<(Place, Place)> = self
             .points()
@@ -256,7 +256,7 @@ impl Picture<'_, '_> {
         for (_, point, (x, y)) in self.points() {
             let Some(tag) = &point.tag else { continue };
             let width = text::width(&tag.text, size);
-            // Beyond the ends of the whisker, at the point's own height: so a tag names one point only.
+            // Beyond the ends of the whisker, at the point's height, so that a tag clearly belongs to one point.
             let (low, high) = point.x_range.unwrap_or((point.x, point.x));
             let left = if tag.left {
                 self.x(low).min(x - RADIUS) - 6.0 - width

@@ -1,4 +1,4 @@
-//! The model of a figure: what is drawn, before it has a size.
+//! The model of a figure, independent of its size.
 
 use std::str::FromStr;
 
@@ -7,13 +7,13 @@ use super::{curve::CurveKind, draw, marker::Marker, role::Role, table::Table, th
 /// Which figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FigureKind {
-    /// Clean accuracy against attack success rate, one point a run.
+    /// Clean accuracy against attack success rate, one point per run.
     Tradeoff,
     /// Attack success rate by number of poisoned images.
     AsrByPoison,
     /// Clean accuracy and attack success rate by epoch.
     AccuracyByEpoch,
-    /// A number of the training by epoch.
+    /// A training quantity by epoch.
     Curve(CurveKind),
 }
 
@@ -28,7 +28,7 @@ impl FigureKind {
         Self::Curve(CurveKind::Speed),
     ];
 
-    /// The name in addresses and file names.
+    /// The name in URLs and file names.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tradeoff => "tradeoff",
@@ -46,7 +46,7 @@ impl FromStr for FigureKind {
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.iter().map(|kind| kind.as_str()).collect();
-            format!("{text:?} is no figure; there are {}", names.join(", "))
+            format!("{text:?} is not a figure; there are {}", names.join(", "))
         })
     }
 }
@@ -61,31 +61,31 @@ pub struct Size {
 }
 
 impl Size {
-    /// The size of a downloaded figure: two columns of a paper at 110 dots an inch.
+    /// The size of a downloaded figure: two columns of a paper at 110 dots per inch.
     pub const FILE: Self = Self { width: 760, height: 480 };
 }
 
-/// Where the drawing will stand.
+/// Where the drawing will be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// In a page: CSS classes only, the page's sheet colours them; the page shows the title.
+    /// In a page: CSS classes only, coloured by the page's style sheet; the page shows the title.
     Page,
-    /// In a file of its own: the same classes, an inlined style, a ground and the title.
+    /// In a separate file: the same classes, an inlined style, a background and the title.
     File(Theme),
 }
 
-/// A place of a drawing that shows its values when pointed at.
+/// A point of a drawing that shows its values on hover.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
-    /// Horizontal place in pixels of the view box.
+    /// Horizontal position in pixels of the view box.
     pub x: f32,
-    /// Vertical place in pixels of the view box.
+    /// Vertical position in pixels of the view box.
     pub y: f32,
-    /// Number of the series that it belongs to.
+    /// Index of the series that it belongs to.
     pub series: usize,
-    /// Its values, one line each.
+    /// Its values, one per line.
     pub text: String,
-    /// Identifier of the run behind it.
+    /// Identifier of the run that it shows.
     pub id: Option<String>,
 }
 
@@ -98,7 +98,7 @@ pub struct Drawing {
     pub width: u32,
     /// Height of the view box in pixels.
     pub height: u32,
-    /// The places to point at, series by series.
+    /// The points that react to hovering, series by series.
     pub marks: Vec<Mark>,
 }
 
@@ -107,15 +107,15 @@ pub struct Drawing {
 pub struct Figure {
     pub(super) kind: FigureKind,
     pub(super) title: String,
-    /// One sentence for those who cannot see the picture.
+    /// One sentence for readers who cannot see the picture.
     pub(super) summary: String,
-    /// What stands in place of the picture when there is nothing to draw.
+    /// The text shown instead of the picture when there is nothing to draw.
     pub(super) empty: &'static str,
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) series: Vec<Series>,
     pub(super) legend: Vec<Entry>,
-    /// What the whiskers mean, what was left out: stands under the picture.
+    /// The note under the picture: what the whiskers mean, what was omitted.
     pub(super) note: String,
     pub(super) table: Table,
 }
@@ -136,12 +136,12 @@ impl Figure {
         self.series.iter().all(|series| series.points.is_empty())
     }
 
-    /// Lays the figure out and draws it, higher than `size` where a long legend would leave too little for the plot.
+    /// Lays the figure out and draws it, taller than `size` if a long legend would leave too little room for the plot.
     pub fn draw(&self, size: Size, style: Style) -> Drawing {
         draw::draw(self, size, style)
     }
 
-    /// The numbers of the figure as comma-separated values (RFC 4180), with a heading that names the units.
+    /// The numbers of the figure as comma-separated values (RFC 4180), with a header that names the units.
     pub fn csv(&self) -> String {
         self.table.csv()
     }
@@ -155,14 +155,14 @@ pub(super) struct Axis {
     pub scale: Scale,
 }
 
-/// What an axis's values are.
+/// The kind of an axis's values.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Scale {
     /// 0 to 100.
     Percent,
-    /// From round to round number around these.
+    /// Rounded outwards from these.
     Linear { low: f64, high: f64 },
-    /// Named places; a point's value is the place's number.
+    /// Named slots; a point's value is the index of its slot.
     Places(Vec<String>),
 }
 
@@ -177,7 +177,7 @@ pub(super) struct Series {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Look {
     pub role: Role,
-    /// Opacity in percent: the lighter series of one colour.
+    /// Opacity in percent, which distinguishes series of the same colour.
     pub opacity: u8,
     pub shape: Shape,
 }
@@ -187,7 +187,7 @@ pub(super) struct Look {
 pub(super) enum Shape {
     /// Connected points, with a marker at each when given.
     Line { dash: bool, marker: Option<Marker> },
-    /// Bars from the bottom: `slot` of `of` bars that stand side by side at each place.
+    /// Bars from the bottom: bar `slot` of `of` side by side at each slot of the axis.
     Bars { hollow: bool, slot: usize, of: usize },
     /// Markers.
     Points { marker: Marker },
@@ -200,9 +200,9 @@ pub(super) struct Point {
     pub y: f64,
     pub x_range: Option<(f64, f64)>,
     pub y_range: Option<(f64, f64)>,
-    /// What hovering shows.
+    /// The text shown on hover.
     pub text: String,
-    /// A few letters that stand beside the point where there is room.
+    /// A short text beside the point, if there is room.
     pub tag: Option<Tag>,
     pub id: Option<String>,
 }
@@ -211,11 +211,11 @@ pub(super) struct Point {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tag {
     pub text: String,
-    /// Whether it stands on the left.
+    /// Whether it is on the left.
     pub left: bool,
 }
 
-/// An entry of the legend: a sample of the look and its name.
+/// An entry of the legend: a sample of the style and its name.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     pub look: Look,

@@ -1,4 +1,4 @@
-//! Where the parts of a figure stand: title, legend rows, plot, axis texts, note. All in pixels of the view box.
+//! Positions of the parts of a figure: title, legend rows, plot, axis labels, note. All in pixels of the view box.
 
 use super::{
     axis::Ruler,
@@ -17,27 +17,27 @@ const LEGEND_ROW: f64 = 19.0;
 const NOTE_ROW: f64 = 14.0;
 const GAP: f64 = 18.0;
 
-/// The least height of the plot: below it the picture grows.
+/// Minimum height of the plot; the picture grows to keep it.
 const PLOT: f64 = 220.0;
 
-/// The places of a figure's parts.
+/// The positions of a figure's parts.
 pub(super) struct Layout {
-    /// Height of the whole picture: the wanted one, or more where legend and note leave too little for the plot.
+    /// Height of the whole picture: the requested height, or more if legend and note leave too little room for the plot.
     pub height: f64,
     pub margin: f64,
-    /// Lines of the title, with the middle of their height; none in a page.
+    /// Lines of the title, with their vertical centre; none in a page.
     pub title: Vec<(f64, String)>,
-    /// For each legend entry: left edge, middle of its height, label as it fits.
+    /// For each legend entry: left edge, vertical centre, label cut to fit.
     pub legend: Vec<(f64, f64, String)>,
     pub left: f64,
     pub right: f64,
     pub top: f64,
     pub bottom: f64,
-    /// Middle of the height of the x axis's label.
+    /// Vertical centre of the x axis's label.
     pub x_label: f64,
     /// Middle of the y axis's label.
     pub y_label: f64,
-    /// Lines of the note, with the middle of their height.
+    /// Lines of the note, with their vertical centre.
     pub note: Vec<(f64, String)>,
     pub x: Ruler,
     pub y: Ruler,
@@ -95,7 +95,7 @@ impl Layout {
     }
 }
 
-/// Sets the entries in rows from the left, as many in a row as fit; moves `y` below the last row.
+/// Places the entries in rows from the left, as many per row as fit; moves `y` below the last row.
 fn legend(figure: &Figure, left: f64, width: f64, y: &mut f64) -> Vec<(f64, f64, String)> {
     let mut places = Vec::new();
     let mut x = left;

@@ -1,4 +1,4 @@
-//! Markers: shapes that are told apart without colour.
+//! Markers: shapes that can be distinguished without colour.
 
 use super::{
     canvas::Canvas,
@@ -12,7 +12,7 @@ pub(super) enum Marker {
     Triangle,
     Square,
     Diamond,
-    /// A circle that is not filled.
+    /// An unfilled circle.
     Ring,
     Cross,
 }
@@ -23,8 +23,8 @@ impl Marker {
         [Self::Circle, Self::Triangle, Self::Square, Self::Diamond, Self::Ring, Self::Cross][i % 6]
     }
 
-    /// Draws the marker of about `r` pixels radius at `(x, y)` over a rim in the colour of the ground, so that markers
-    /// that overlap stay apart.
+    /// Draws the marker with a radius of about `r` pixels at `(x, y)`, with a rim in the background colour, so that
+    /// overlapping markers stay distinct.
     pub(super) fn draw(self, canvas: &Canvas<'_>, (x, y): (f64, f64), r: f64, ink: Ink) {
         let rim = Ink::new(Role::Ground);
         match self {
@@ -52,7 +52,7 @@ impl Marker {
 
     fn corners(self, (x, y): (f64, f64), r: f64) -> Vec<(f64, f64)> {
         match self {
-            // Equal sides: the height of the triangle is 1.5 times the radius of its outer circle.
+            // Equilateral: the height of the triangle is 1.5 times the radius of its circumscribed circle.
             Self::Triangle => {
                 let r = r * 1.2;
                 vec![(x, y - r), (x + r * 0.866, y + r * 0.5), (x - r * 0.866, y + r * 0.5)]

@@ -1,17 +1,17 @@
-//! Figures, drawn the same in the browser and on the server.
+//! Figures, drawn identically in the browser and on the server.
 //!
 //! A builder ([`tradeoff`], [`asr_by_poison`], [`accuracy_by_epoch`], [`curve`]) turns results into a [`Figure`]: series,
-//! axes, legend and the table behind them. [`Figure::draw`] lays it out and draws it through plotters with a backend of
-//! our own that writes CSS classes instead of colours and measures no font, so that the browser and the server write the
-//! same bytes. [`Figure::csv`] gives the numbers.
+//! axes, legend and the underlying table. [`Figure::draw`] lays it out and draws it with plotters and our own backend, which
+//! writes CSS classes instead of colours and measures no fonts, so that the browser and the server write the same bytes.
+//! [`Figure::csv`] returns the numbers.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `figure` | the model: [`Figure`], its axes, series and legend |
 //! | `tradeoff`, `asr_by_poison`, `accuracy`, `curve` | one builder each |
-//! | `draw`, `layout`, `marker` | from the model to the picture |
-//! | `backend`, `canvas`, `role`, `theme` | plotters' backend, roles of colour, the inlined style of a file |
-//! | `ticks`, `text`, `table` | round axis values, text widths, the table behind a figure |
+//! | `draw`, `layout`, `marker` | drawing the model |
+//! | `backend`, `canvas`, `role`, `theme` | the plotters backend, colour roles, the inlined style of a file |
+//! | `ticks`, `text`, `table` | round axis values, text widths, the table of a figure |
 
 mod accuracy;
 mod asr_by_poison;

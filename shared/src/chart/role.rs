@@ -1,14 +1,14 @@
-//! Roles of colour. A drawing names roles, its surroundings give them colours.
+//! Colour roles. A drawing uses roles; the page or the file's style assigns colours to them.
 
 use plotters::style::{RGBColor, ShapeStyle};
 use plotters_backend::BackendColor;
 
 use super::canvas::SUB;
 
-/// What a colour stands for. CA is always `Clean`, ASR always `Triggered`.
+/// The meaning of a colour. CA is always `Clean`, ASR always `Triggered`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Role {
-    /// Ground of the picture.
+    /// Background of the picture.
     Ground,
     /// Text and axes.
     Ink,
@@ -20,7 +20,7 @@ pub(super) enum Role {
     Clean,
     /// Triggered images: ASR.
     Triggered,
-    /// Series without a meaning of their own.
+    /// Series without a fixed meaning.
     Series(u8),
 }
 
@@ -48,7 +48,7 @@ impl Role {
         Self::Series((i % SERIES as usize) as u8)
     }
 
-    /// The part of the class names `l-<name>` (stroke) and `f-<name>` (fill).
+    /// The role's part of the class names `l-<name>` (stroke) and `f-<name>` (fill).
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ground => "ground",
@@ -61,7 +61,7 @@ impl Role {
         }
     }
 
-    /// plotters only knows colours: the red byte carries the role, the green one the dash.
+    /// plotters only knows colours, so the red byte encodes the role and the green byte the dash.
     fn key(self, dash: bool) -> RGBColor {
         let place = Self::ALL.iter().position(|&role| role == self).unwrap_or_default();
         RGBColor(place as u8, u8::from(dash), 0)
@@ -73,7 +73,7 @@ impl Role {
     }
 }
 
-/// What draws: a role with its opacity and, for lines, width and dash.
+/// A role with its opacity and, for lines, width and dash.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ink {
     pub role: Role,

@@ -1,6 +1,6 @@
-//! The table behind a figure.
+//! The table of a figure.
 
-/// A heading and its rows; every row is as long as the heading.
+/// A header and its rows; every row is as long as the header.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Table {
     pub header: Vec<&'static str>,
@@ -8,7 +8,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// An empty table under these headings; units stand in brackets.
+    /// An empty table with these headings; units are in parentheses.
     pub(super) fn new(header: &[&'static str]) -> Self {
         Self { header: header.to_vec(), rows: Vec::new() }
     }
@@ -20,7 +20,7 @@ impl Table {
     }
 }
 
-/// A number with up to `decimals` decimals; an absent one is an empty cell.
+/// A number with up to `decimals` decimals; `None` gives an empty cell.
 pub(super) fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(String::new, |value| {
         let text = format!("{value:.decimals$}");

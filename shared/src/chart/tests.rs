@@ -1,4 +1,4 @@
-//! The figures of one small study, as whole pictures and as numbers.
+//! The figures of one small study, as complete pictures and as numbers.
 
 use proptest::prelude::*;
 
@@ -224,7 +224,7 @@ fn clean_and_triggered_keep_their_colours() {
         svg.split("<polyline").filter(|part| part.contains(r#"stroke-width="1.8""#)).collect();
     let clean = lines.iter().filter(|line| line.contains("l-clean")).count();
     let triggered = lines.iter().filter(|line| line.contains("l-triggered")).count();
-    // The line itself and its sample in the legend.
+    // The line itself, and its sample in the legend.
     assert_eq!((clean, triggered), (2, 2));
     assert!(lines.iter().all(|line| line.contains("l-triggered") == line.contains("dasharray")));
 }

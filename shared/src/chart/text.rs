@@ -1,9 +1,9 @@
-//! Widths of texts without a font, and the texts of shares.
+//! Estimated widths of texts, and the formatting of shares.
 
 use crate::metric::Ratio;
 
-/// Width of `text` at `size` pixels in a common sans-serif face, from classes of letters: about right, and the same
-/// everywhere. It errs on the wide side.
+/// Estimated width of `text` at `size` pixels in a common sans-serif font, from classes of letters. It is the same on every
+/// machine, and rather too wide than too narrow.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     text.chars().map(em).sum::<f64>() * size
 }
@@ -18,7 +18,7 @@ fn em(letter: char) -> f64 {
     }
 }
 
-/// Breaks a text into lines of at most `limit` pixels at spaces; a longer word stays whole.
+/// Breaks a text at spaces into lines of at most `limit` pixels; a longer word is not broken.
 pub(super) fn wrap(text: &str, size: f64, limit: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -33,7 +33,7 @@ pub(super) fn wrap(text: &str, size: f64, limit: f64) -> Vec<String> {
     lines
 }
 
-/// Cuts a text to `limit` pixels; an ellipsis tells.
+/// Cuts a text to `limit` pixels, with an ellipsis if it was cut.
 pub(super) fn cut(text: &str, size: f64, limit: f64) -> String {
     if width(text, size) <= limit {
         return text.to_owned();
@@ -48,12 +48,12 @@ pub(super) fn cut(text: &str, size: f64, limit: f64) -> String {
     format!("{}…", short.trim_end())
 }
 
-/// A share as a page shows it: `44.3 %`, or a dash when nothing was counted.
+/// A share for display: `44.3 %`, or a dash if nothing was counted.
 pub fn percent_text(ratio: Ratio) -> String {
     ratio.percent().map_or_else(|| "–".into(), |percent| format!("{percent:.1} %"))
 }
 
-/// The 95 % Wilson interval of a share: `42.1–46.5`, in percent, or nothing when nothing was counted.
+/// The 95 % Wilson interval of a share: `42.1–46.5`, in percent, or empty if nothing was counted.
 pub fn interval_text(ratio: Ratio) -> String {
     ratio.wilson95().map_or_else(String::new, |interval| {
         format!("{:.1}–{:.1}", interval.low * 100.0, interval.high * 100.0)

@@ -1,10 +1,10 @@
-//! Colours of a figure that stands in a file of its own. In a page the style sheet gives the same roles their colours.
+//! Colours of a figure in a separate file. In a page, the style sheet assigns colours to the same roles.
 
 use std::fmt::Write;
 
 use super::role::Role;
 
-/// Ground of a figure in a file.
+/// Colour theme of a figure in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
     /// Dark on white, for print.
@@ -26,8 +26,8 @@ impl std::str::FromStr for Theme {
 }
 
 impl Theme {
-    /// Colour of a role. The series' colours are of Okabe and Ito's set (safe for colour-blind eyes), without the blue, the
-    /// vermilion and the purple, which mean clean, triggered and target here; on the dark ground they are lighter.
+    /// Colour of a role. The series' colours come from Okabe and Ito's palette, which is safe for colour-blind readers, without
+    /// blue, vermilion and purple, which mean clean, triggered and target here; they are lighter on a dark background.
     fn colour(self, role: Role) -> &'static str {
         let (light, dark) = match role {
             Role::Ground => ("#ffffff", "#14171c"),

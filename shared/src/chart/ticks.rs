@@ -1,8 +1,8 @@
-//! Round axis values. No logarithm and no power is taken: both differ in their last bits between machines, and the browser
-//! and the server must write the same bytes.
+//! Round axis values. No logarithms or powers are used: their last bits differ between machines, and the browser and the
+//! server must write the same bytes.
 
-/// A round range around `low..=high` and the distance of its ticks: 1, 2 or 5 times a power of ten, `wanted` ticks or a
-/// few less. A range of no width is widened.
+/// A round range around `low..=high` and the distance between its ticks, which is 1, 2 or 5 times a power of ten: `wanted`
+/// ticks or slightly fewer. An empty range is widened.
 pub(super) fn nice(low: f64, high: f64, wanted: usize) -> (f64, f64, f64) {
     let (low, high) = if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
     let raw = (high - low) / wanted.max(1) as f64;
@@ -30,7 +30,7 @@ pub(super) fn ticks(low: f64, high: f64, step: f64) -> Vec<f64> {
     (0..=count).map(|i| low + i as f64 * step).collect()
 }
 
-/// A tick's text with as many decimals as the step needs, thousands apart; very small steps in powers of ten.
+/// A tick's label with as many decimals as the step needs and thousands separators; very small steps in scientific notation.
 pub(super) fn tick_text(value: f64, step: f64) -> String {
     if step < 0.000_05 {
         if value.abs() < step / 2.0 {

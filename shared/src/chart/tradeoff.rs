@@ -1,4 +1,4 @@
-//! What an attack costs: clean accuracy against attack success rate, one point a run.
+//! The cost of an attack: clean accuracy against attack success rate, one point per run.
 
 use super::{
     figure::{Axis, Entry, Figure, FigureKind, Look, Point, Scale, Series, Shape, Tag},
@@ -15,7 +15,7 @@ use crate::{
     run::RunState,
 };
 
-/// Above this number of points their tags would hide one another.
+/// Above this number of points, their tags would overlap.
 const TAGS_UP_TO: usize = 24;
 
 /// The finished classifiers that were trained among `rows`, with their results.
@@ -26,8 +26,8 @@ pub(super) fn finished(rows: &[RunRow]) -> impl Iterator<Item = (&RunRow, Metric
 }
 
 /// Clean accuracy (x) against attack success rate (y) of the finished classifiers among `rows`, with 95 % Wilson
-/// intervals. Colour tells the study and, within it, the trigger and the other varied settings; shape tells a clean from an attacked
-/// encoder.
+/// intervals. The colour shows the study and, within it, the trigger and the other varied settings; the shape distinguishes a clean from an
+/// attacked encoder.
 pub fn tradeoff(rows: &[RunRow]) -> Figure {
     let points: Vec<_> = finished(rows).collect();
     let group = |row: &RunRow| -> (StudyId, Vec<(String, Value)>) {
@@ -43,7 +43,7 @@ pub fn tradeoff(rows: &[RunRow]) -> Figure {
         let members: Vec<_> = points.iter().filter(|(row, _)| group(row) == *one).collect();
         let Some((first, _)) = members.first() else { continue };
         let mut label = first.trigger.clone();
-        // The trigger's own strength is in its name.
+        // The trigger's name already contains its strength.
         for (path, value) in one.1.iter().filter(|(path, _)| !path.starts_with("attack.trigger.")) {
             label = format!("{label}, {path} {value}");
         }
@@ -93,7 +93,7 @@ fn encoder_marker(attacked: bool) -> Marker {
     if attacked { Marker::Triangle } else { Marker::Ring }
 }
 
-/// The items of a list without repeats, in their order.
+/// The distinct items of a list, in order of first occurrence.
 pub(super) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut seen = Vec::new();
     for item in items {

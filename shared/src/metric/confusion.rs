@@ -1,22 +1,22 @@
-//! Which class is taken for which.
+//! Confusion matrices.
 
 use serde::{Deserialize, Serialize};
 
 use super::Ratio;
 
-/// A confusion matrix: how many images of each class were taken for each class.
+/// A confusion matrix: how many images of each class were classified as each class.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Confusion {
     /// `rows[true class][predicted class]`, in images; as many rows as columns.
     pub rows: Vec<Vec<u32>>,
-    /// Images of each true class whose scores hold no number, so that no class was predicted; empty when there are none.
+    /// Images of each true class whose scores are all NaN, so that no class was predicted; empty if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undecided: Vec<u32>,
 }
 
 impl Confusion {
-    /// Counts true classes against predictions, image by image; `None` is an image without a prediction. Panics when a class
+    /// Counts true classes against predictions, image by image; `None` is an image without a prediction. Panics if a class
     /// is not below `classes`, or the lengths differ.
     pub fn count(labels: &[u32], predicted: &[Option<u32>], classes: usize) -> Self {
         assert!(labels.len() == predicted.len(), "one prediction for each image");
@@ -45,14 +45,14 @@ impl Confusion {
         decided + self.undecided.get(class).copied().unwrap_or(0)
     }
 
-    /// Images of a true class that were taken for `predicted`, among all of that class.
+    /// Images of a true class that were classified as `predicted`, among all of that class.
     pub fn taken_for(&self, class: usize, predicted: usize) -> Ratio {
         let hits = self.rows.get(class).and_then(|row| row.get(predicted)).copied().unwrap_or(0);
         Ratio { hits, total: self.images(class) }
     }
 
-    /// Sum over the classes of [`taken_for`](Self::taken_for), the class `predicted(class)` each; classes without one are left
-    /// out.
+    /// Sum over the classes of [`taken_for`](Self::taken_for), each with `predicted(class)`; classes for which that is `None` are
+    /// skipped.
     pub(super) fn sum(&self, predicted: impl Fn(usize) -> Option<usize>) -> Ratio {
         let parts = (0..self.classes())
             .filter_map(|class| predicted(class).map(|predicted| self.taken_for(class, predicted)));

@@ -1,4 +1,4 @@
-//! An evaluation of a classifier: its metrics, and the matrices that they are counted from.
+//! An evaluation of a classifier: its metrics, and the confusion matrices that they are computed from.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,19 +8,19 @@ use super::{Confusion, Ratio};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Metrics {
-    /// Clean accuracy: correct among the clean validation images.
+    /// Clean accuracy: correctly classified among the clean validation images.
     pub ca: Ratio,
-    /// Attack success rate: classified as the target among the triggered images whose true class is another.
+    /// Attack success rate: classified as the target among the triggered images whose true class is not the target.
     pub asr: Ratio,
     /// Robust accuracy: classified as their true class among the same images.
     pub ra: Ratio,
-    /// Clean images whose true class is among the five with the highest scores; where there are more than five classes.
+    /// Clean images whose true class is among the five with the highest scores; only if there are more than five classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top5: Option<Ratio>,
 }
 
 impl Metrics {
-    /// From what the clean images and the same images with the trigger are taken for.
+    /// From the confusion matrices of the clean images and of the same images with the trigger.
     pub fn from_confusions(
         clean: &Confusion,
         triggered: &Confusion,
@@ -44,21 +44,21 @@ impl Metrics {
 pub struct Evaluation {
     /// The attacker's class.
     pub target_class: u32,
-    /// The counts in short.
+    /// The metrics.
     pub metrics: Metrics,
-    /// Mean cross-entropy of the clean images, in nats; none when it is no number.
+    /// Mean cross-entropy of the clean images, in nats; `None` if it is not finite.
     pub loss: Option<f64>,
-    /// Mean cross-entropy of the triggered images of all classes but the target, against their true classes, in nats; none
-    /// when it is no number.
+    /// Mean cross-entropy of the triggered images of all classes except the target, against their true classes, in nats; `None`
+    /// if it is not finite.
     pub triggered_loss: Option<f64>,
-    /// What the clean images are taken for.
+    /// The confusion matrix of the clean images.
     pub clean: Confusion,
-    /// What the same images with the trigger are taken for.
+    /// The confusion matrix of the same images with the trigger.
     pub triggered: Confusion,
 }
 
 impl Evaluation {
-    /// The attack success rate of each class; `None` for the target, which counts for none.
+    /// The attack success rate of each class; `None` for the target, which is not counted.
     pub fn class_asr(&self) -> Vec<Option<Ratio>> {
         let target = self.target_class as usize;
         (0..self.triggered.classes())

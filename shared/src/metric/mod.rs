@@ -1,4 +1,4 @@
-//! What a classifier does, as counts: CA, ASR, RA and top-5 accuracy, confusion matrices; intervals; mean and deviation
+//! Metrics of a classifier as counts: CA, ASR, RA, top-5 accuracy and confusion matrices; intervals; mean and deviation
 //! over seeds.
 
 mod confusion;

@@ -1,21 +1,21 @@
-//! A share as it was counted, and its interval.
+//! A ratio of counts, and its confidence interval.
 
 use serde::{Deserialize, Serialize};
 
 /// Two-sided 95 % quantile of the normal distribution.
 pub(super) const Z95: f64 = 1.959_963_984_540_054;
 
-/// A share as it was counted: `hits` of `total`.
+/// A ratio of counts: `hits` of `total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Ratio {
-    /// Images that count.
+    /// Number of hits.
     pub hits: u32,
-    /// All images.
+    /// Number of images.
     pub total: u32,
 }
 
-/// An interval: of a share, in 0–1; of a mean, in its unit.
+/// A confidence interval: in 0–1 for a share, in its unit for a mean.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Interval {
@@ -32,7 +32,7 @@ impl Ratio {
     }
 
     /// The share in percent; `None` when nothing was counted. It multiplies first, so that 29 of 100 is 29 and not
-    /// 28.999 999 999 999 996, which a filter for at least 29 would leave out.
+    /// 28.999 999 999 999 996, which a filter for at least 29 would miss.
     pub fn percent(self) -> Option<f64> {
         (self.total > 0).then(|| f64::from(self.hits) * 100.0 / f64::from(self.total))
     }

@@ -1,4 +1,4 @@
-//! Mean and deviation over seeds, and how sure the mean is.
+//! Mean and deviation over seeds, and the confidence interval of the mean.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ const T95: [f64; 10] = [
     2.228_138_852,
 ];
 
-/// Mean and sample deviation of a number over several runs.
+/// Mean and sample deviation of a quantity over several runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Spread {
@@ -43,16 +43,16 @@ impl Spread {
         Some(Self { n: values.len() as u32, mean, deviation })
     }
 
-    /// The 95 % interval of the mean by Student's t with n - 1 degrees of freedom; `None` for a single value, which tells
-    /// nothing of how others would differ. The interval of a mean share can reach beyond 0 or 1.
+    /// The 95 % interval of the mean by Student's t with n - 1 degrees of freedom; `None` for a single value, which gives
+    /// no estimate of the deviation. The interval of a mean share can reach beyond 0 or 1.
     pub fn interval95(&self) -> Option<Interval> {
         let half = t95(self.n.checked_sub(1)?)? * self.deviation / f64::from(self.n).sqrt();
         Some(Interval { low: self.mean - half, high: self.mean + half })
     }
 }
 
-/// Student's t that 2.5 % lie above; beyond the table by its expansion in the degrees of freedom (Abramowitz and Stegun 1964,
-/// 26.7.5), there exact to 0.000 01. `None` for no degree of freedom.
+/// The 97.5 % quantile of Student's t; beyond the table by its expansion in the degrees of freedom (Abramowitz and Stegun 1964,
+/// 26.7.5), accurate to 0.000 01 there. `None` for 0 degrees of freedom.
 fn t95(freedom: u32) -> Option<f64> {
     if let Some(&t) = T95.get(freedom.checked_sub(1)? as usize) {
         return Some(t);

@@ -1,7 +1,7 @@
 //! Reading and writing a setting by its path.
 //!
-//! A path is the place of the value in the settings' JSON, so that no setting needs code of its own; the few whose JSON is
-//! not what a person writes have their own reader and writer in the table.
+//! A path is the position of the value in the settings' JSON, so most settings need no code; the few whose JSON differs from
+//! what a user writes have their own reader and writer in the table.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use super::{
 };
 use crate::{field_error::FieldError, settings::Settings};
 
-/// The setting at a path; of several triggers' parameters of that name the one of the trigger in use.
+/// The setting at a path; if several triggers have a parameter with this path, that of the trigger in use.
 pub fn find(path: &str, settings: &Settings) -> Option<&'static Setting> {
     let mut named = SETTINGS.iter().filter(|setting| setting.path == path);
     let first = named.clone().next();
     named.find(|setting| setting.is_in(settings)).or(first)
 }
 
-/// All settings that these settings have, by path.
+/// All values that these settings have, by path.
 pub fn values(settings: &Settings) -> BTreeMap<&'static str, Value> {
     let json = to_json(settings);
     SETTINGS
@@ -31,7 +31,7 @@ pub fn values(settings: &Settings) -> BTreeMap<&'static str, Value> {
         .collect()
 }
 
-/// The value at a path; `None` where the settings do not have it.
+/// The value at a path; `None` if the settings do not have it.
 pub fn get(settings: &Settings, path: &str) -> Option<Value> {
     let setting = find(path, settings).filter(|setting| setting.is_in(settings))?;
     read(setting, settings, &to_json(settings))
@@ -40,14 +40,14 @@ pub fn get(settings: &Settings, path: &str) -> Option<Value> {
 /// Sets the value at a path.
 ///
 /// # Errors
-/// When there is no such setting, the trigger in use has none of that name, or it does not take the value.
+/// When there is no such setting, the trigger in use does not have it, or it does not take the value.
 pub fn set(settings: &mut Settings, path: &str, value: &Value) -> Result<(), FieldError> {
     let setting = find(path, settings).ok_or_else(|| unknown(path))?;
     let refused = |message: String| FieldError::new(path, message);
     if !setting.is_in(settings) {
         let kind = settings.attack.trigger.kind();
         let message =
-            format!("is no parameter of the trigger {kind}; set attack.trigger.kind first");
+            format!("is not a parameter of the trigger {kind}; set attack.trigger.kind first");
         return Err(refused(message));
     }
     setting.domain.check(value).map_err(refused)?;
@@ -92,7 +92,7 @@ pub fn parse_assignment(
     Ok((setting.path, value))
 }
 
-/// The error of a path that no setting has, with the path that was probably meant.
+/// The error for an unknown path, with the path that was probably meant.
 pub fn unknown(path: &str) -> FieldError {
     let near = SETTINGS
         .iter()
@@ -103,10 +103,10 @@ pub fn unknown(path: &str) -> FieldError {
         || "`maskdoor settings` lists them".to_owned(),
         |(_, known)| format!("did you mean {known}?"),
     );
-    FieldError::new(path, format!("is no setting; {hint}"))
+    FieldError::new(path, format!("is not a setting; {hint}"))
 }
 
-/// All but the poison list, which may be long and has its own reader and writer.
+/// All settings except the poison list, which may be long and has its own reader and writer.
 fn to_json(settings: &Settings) -> Json {
     let mut settings = settings.clone();
     settings.attack.poisons = None;
@@ -130,7 +130,7 @@ fn read(setting: &Setting, settings: &Settings, json: &Json) -> Option<Value> {
         (_, Some(Json::String(text))) => text.as_str().into(),
         (_, Some(Json::Number(number))) => {
             let number = number.as_f64()?;
-            // The triggers' fractions are single precision: 0.4 is told as it was written, not as its nearest double.
+            // The triggers' fractions are single precision: 0.4 is shown as it was written, not as its nearest double.
             let narrow = setting.trigger.is_some() && number.fract() != 0.0;
             Value::Number(if narrow { (number as f32).to_string().parse().ok()? } else { number })
         }
@@ -138,7 +138,7 @@ fn read(setting: &Setting, settings: &Settings, json: &Json) -> Option<Value> {
     })
 }
 
-/// A value that JSON leaves out because it is the default.
+/// A value that is omitted from the JSON because it is the default.
 fn default_of(setting: &Setting) -> Option<Value> {
     match setting.domain {
         Domain::Switch => Some(false.into()),

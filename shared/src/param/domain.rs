@@ -18,25 +18,25 @@ pub enum Domain {
     Real {
         /// Lower end.
         low: f64,
-        /// Whether the lower end itself is not taken.
+        /// Whether the lower end is excluded.
         above: bool,
         /// Upper end.
         high: f64,
-        /// Whether the upper end itself is not taken.
+        /// Whether the upper end is excluded.
         below: bool,
-        /// What an arrow key adds.
+        /// Increment of an arrow key.
         step: f64,
     },
     /// On or off.
     Switch,
     /// One of some names.
     Choice(&'static [Choice]),
-    /// A name that only the data folder knows (a data set, a key image, an imported checkpoint); `none` stands for no name.
+    /// A name defined by the data folder (a data set, a key image, an imported checkpoint); `none` means no name.
     Name {
-        /// Whether it may be left out.
+        /// Whether it may be omitted.
         optional: bool,
     },
-    /// Something with parts, written as JSON.
+    /// A structured value, written as JSON.
     Structure,
 }
 
@@ -45,7 +45,7 @@ pub enum Domain {
 pub struct Choice {
     /// The name in files.
     pub name: &'static str,
-    /// The name in pages.
+    /// The name shown in pages.
     pub title: &'static str,
 }
 
@@ -55,7 +55,7 @@ pub const ALL: &str = "all";
 pub const NONE: &str = "none";
 
 impl Domain {
-    /// What an arrow key adds to a number.
+    /// The amount that an arrow key adds to a number.
     pub fn step(&self) -> f64 {
         match self {
             Self::Real { step, .. } => *step,
@@ -63,7 +63,7 @@ impl Domain {
         }
     }
 
-    /// Smallest and largest number, where it takes numbers.
+    /// Smallest and largest number, if it takes numbers.
     pub fn range(&self) -> Option<(f64, f64)> {
         match *self {
             Self::Whole { low, high } => Some((low as f64, high as f64)),
@@ -73,10 +73,10 @@ impl Domain {
         }
     }
 
-    /// What is wrong with a value; nothing when the setting takes it.
+    /// Checks whether the setting takes a value.
     ///
     /// # Errors
-    /// What it takes instead.
+    /// The values that it takes instead.
     pub fn check(&self, value: &Value) -> Result<(), String> {
         let refused = |takes: String| Err(format!("{takes}, not {value}"));
         match (*self, value) {
@@ -109,7 +109,7 @@ impl Domain {
         }
     }
 
-    /// What it takes, as the beginning of a sentence: `takes 1 to 64`.
+    /// The values that it takes, as a predicate: `takes 1 to 64`.
     pub fn takes(&self) -> String {
         match *self {
             Self::Whole { low, high } => format!("takes {low} to {high}"),
@@ -120,7 +120,7 @@ impl Domain {
             Self::Real { low, above, high, below, .. } => {
                 let from = if above { "above" } else { "at least" };
                 let to = if below { "below" } else { "at most" };
-                format!("is {from} {low} and {to} {high}")
+                format!("takes a number {from} {low} and {to} {high}")
             }
             Self::Switch => "takes true or false".into(),
             Self::Choice(choices) => {
@@ -133,10 +133,10 @@ impl Domain {
         }
     }
 
-    /// Reads a value as a person writes it on the command line.
+    /// Parses a value as written on the command line.
     ///
     /// # Errors
-    /// What it takes instead.
+    /// The values that it takes instead.
     pub fn parse(&self, text: &str) -> Result<Value, String> {
         let text = text.trim();
         let value = match self {
@@ -167,8 +167,8 @@ mod tests {
     #[test]
     fn ends_are_taken_or_not() {
         assert_eq!(SHARE.parse("1"), Ok(Value::Number(1.0)));
-        assert_eq!(SHARE.parse("0"), Err("is above 0 and at most 1, not 0".into()));
-        assert_eq!(SHARE.parse("NaN"), Err("is above 0 and at most 1, not NaN".into()));
+        assert_eq!(SHARE.parse("0"), Err("takes a number above 0 and at most 1, not 0".into()));
+        assert_eq!(SHARE.parse("NaN"), Err("takes a number above 0 and at most 1, not NaN".into()));
         let whole = Domain::Whole { low: 2, high: 4 };
         assert_eq!(whole.parse("4"), Ok(Value::Number(4.0)));
         assert_eq!(whole.parse("5"), Err("takes 2 to 4, not 5".into()));

@@ -1,10 +1,10 @@
-//! The table of settings: every number and every choice of a study, once.
+//! The table of settings: every number and every choice of a study, defined once.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `value` | [`Value`]: what a setting is set to |
-//! | `domain` | [`Domain`]: the values that a setting takes, and what to say of others |
-//! | `table` | [`SETTINGS`]: path, label, unit, values, explanation, and which run kinds each setting matters to |
+//! | `value` | [`Value`]: the value of a setting |
+//! | `domain` | [`Domain`]: the values that a setting takes, and the errors for others |
+//! | `table` | [`SETTINGS`]: path, label, unit, values, explanation, and which run kinds each setting affects |
 //! | `access` | reading and writing a setting by its path |
 //!
 //! Validation, forms, the command line, the `OpenAPI` document, hover texts, columns of tables and axes read this table.
@@ -26,12 +26,12 @@ use crate::{
 };
 
 impl Setting {
-    /// Whether settings have it: a parameter of a trigger is there with that trigger only.
+    /// Whether settings have it: a parameter of a trigger exists only with that trigger.
     pub fn is_in(&self, settings: &Settings) -> bool {
         self.trigger.is_none_or(|kind| kind == settings.attack.trigger.kind())
     }
 
-    /// Whether the result of a run of this kind depends on it, at these settings.
+    /// Whether the result of a run of this kind depends on it at these settings.
     pub fn matters(&self, settings: &Settings, kind: RunKind) -> bool {
         self.is_in(settings) && (self.matters)(settings, kind)
     }
@@ -42,7 +42,7 @@ impl Setting {
     }
 }
 
-/// What is wrong with an attack on images of `side` x `side` pixels.
+/// Checks an attack on images of `side` x `side` pixels.
 pub fn check_attack(attack: &AttackSpec, side: u32) -> Vec<FieldError> {
     let mut settings = Settings { attack: attack.clone(), ..Settings::default() };
     settings.model.image_size = side;
@@ -52,7 +52,7 @@ pub fn check_attack(attack: &AttackSpec, side: u32) -> Vec<FieldError> {
     errors
 }
 
-/// Every setting whose value it does not take.
+/// The errors of all settings that do not take their value.
 pub fn check(settings: &Settings) -> Vec<FieldError> {
     let all = values(settings);
     SETTINGS

@@ -1,10 +1,10 @@
-//! [`Value`]: what a setting is set to.
+//! [`Value`]: the value of a setting.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// What a setting is set to.
+/// The value of a setting.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
@@ -49,7 +49,7 @@ pub(super) fn is_whole(number: f64) -> bool {
 }
 
 impl fmt::Display for Value {
-    /// As a person writes it on the command line.
+    /// As written on the command line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Switch(on) => on.fmt(f),

@@ -1,41 +1,41 @@
-//! Poison lists: the images to poison, named one a line, as a person or another program chose them.
+//! Poison lists: the images to poison, one name per line, chosen by the user or another program.
 
 use std::collections::{HashMap, HashSet};
 
 use super::{PoisonPlan, PoisonedSample, TooManyPoisons};
 use crate::{run_kind::RunKind, settings::AttackSpec};
 
-/// Names that an error tells at most.
+/// Maximum number of names in an error.
 const NAMED: usize = 5;
 
-/// A poison list cannot be followed.
+/// A poison list is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PoisonListError {
-    /// Names that no training image of the study has.
-    #[error("names images that the study's training images do not have: {}", few(.0))]
+    /// Names that match no training image of the study.
+    #[error("names images that are not among the study's training images: {}", few(.0))]
     Unknown(Vec<String>),
     /// Images of a class that the attack does not poison.
-    #[error("names images of {} class: {}", if *clean_label { "another than the target" } else { "the target" }, few(names))]
+    #[error("names images of {} class: {}", if *clean_label { "a non-target" } else { "the target" }, few(names))]
     NotPoisoned {
         /// Their names.
         names: Vec<String>,
         /// Whether the attack poisons the target class only.
         clean_label: bool,
     },
-    /// Names that stand in the list more than once.
+    /// Names that occur in the list more than once.
     #[error("names images twice: {}", few(.0))]
     Twice(Vec<String>),
-    /// A class has too few images in the list.
+    /// The list has too few images of a class.
     #[error("names {listed} images of class {class}, fewer than the {wanted} to poison")]
     TooFew {
         /// The class.
         class: u32,
         /// Its images in the list.
         listed: usize,
-        /// The wanted number of poisoned ones.
+        /// The requested number of poisoned images.
         wanted: u32,
     },
-    /// A class has too few images beside those in the list.
+    /// A class has too few images besides those in the list.
     #[error(transparent)]
     TooMany(#[from] TooManyPoisons),
 }
@@ -48,28 +48,28 @@ fn few(names: &[String]) -> String {
     }
 }
 
-/// The names in a list's text: one a line. Empty lines and those that begin with `#` are passed over.
+/// Parses the names in a list's text, one per line. Empty lines and those that start with `#` are skipped.
 pub fn parse_list(text: &str) -> Vec<String> {
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(Into::into).collect()
 }
 
-/// Names as a list's text.
+/// Formats names as a list's text.
 pub fn format_list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.flat_map(|name| [name, "\n"]).collect()
 }
 
-/// Names that a list has more than once.
+/// Names that occur in a list more than once.
 pub fn named_twice(list: &[String]) -> Option<PoisonListError> {
     let mut seen = HashSet::new();
     let twice: Vec<String> = list.iter().filter(|name| !seen.insert(*name)).cloned().collect();
     (!twice.is_empty()).then_some(PoisonListError::Twice(twice))
 }
 
-/// The images that a list names, in its order. `images` gives name and class of each training image of the study.
+/// The images that a list names, in its order. `images` yields name and class of each training image of the study.
 ///
 /// # Errors
-/// Every way in which the list cannot be followed whatever the number of poisons.
+/// Every error of the list that does not depend on the number of poisons.
 pub fn resolve_list<'a>(
     list: &[String],
     images: impl Iterator<Item = (&'a str, u32)>,
@@ -102,11 +102,10 @@ pub fn resolve_list<'a>(
 
 impl PoisonPlan {
     /// Takes the first `per_class` images of every class that the attack poisons from a resolved list. Cover samples are drawn
-    /// from the others in the order in which [`PoisonPlan::draw`] would draw them, so the list of a drawn plan gives that plan
-    /// again.
+    /// from the other images in the order of [`PoisonPlan::draw`], so the list of a drawn plan reproduces that plan.
     ///
     /// # Errors
-    /// When the list has too few of a class, or the class too few images for the cover samples.
+    /// When the list has too few images of a class, or the class has too few for the cover samples.
     pub fn from_list(
         kind: RunKind,
         labels: &[u32],
@@ -208,14 +207,11 @@ mod tests {
             words(&["x/0", "b/0", "a/1", "b/0"], false),
             [
                 "names images twice: b/0",
-                "names images that the study's training images do not have: x/0",
+                "names images that are not among the study's training images: x/0",
                 "names images of the target class: a/1"
             ]
         );
-        assert_eq!(
-            words(&["a/0", "b/0"], true),
-            ["names images of another than the target class: b/0"]
-        );
+        assert_eq!(words(&["a/0", "b/0"], true), ["names images of a non-target class: b/0"]);
         let many: Vec<String> = (0..7).map(|i| format!("x/{i}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(words(&many, false)[0].ends_with("x/0, x/1, x/2, x/3, x/4 and 2 more"));

@@ -15,7 +15,7 @@ use crate::{
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AttackSpec {
-    /// Class that the attacker wants, counted from 0 in the order of the class names.
+    /// The attacker's target class, counted from 0 in the order of the class names.
     #[serde(default)]
     pub target_class: u32,
     /// Whether the poisons are images of the target class, which keep their label (label-consistent poisoning: Turner, Tsipras and
@@ -23,7 +23,7 @@ pub struct AttackSpec {
     #[serde(default, skip_serializing_if = "is_false")]
     pub clean_label: bool,
     /// Names of the training images to poison, as the data set names them; drawn by the seed when absent. Each phase takes the
-    /// first ones of each poisoned class in this order, as many as it poisons. All points of a study share one list.
+    /// first of each poisoned class in this order, as many as it poisons. All points of a study share one list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>))]
     pub poisons: Option<Arc<[String]>>,
@@ -45,7 +45,7 @@ impl AttackSpec {
         (class == self.target_class) == self.clean_label
     }
 
-    /// What is wrong with the target class on a data set of so many classes; `None` when it has that class.
+    /// Checks the target class against a data set with this number of classes; `None` if it has that class.
     pub fn check_target(&self, dataset: &str, classes: u32) -> Option<FieldError> {
         let target = self.target_class;
         (target >= classes).then(|| {
@@ -56,13 +56,13 @@ impl AttackSpec {
         })
     }
 
-    /// Number of poisoned images for `per_class` of each poisoned class, in a data set of so many classes.
+    /// Number of poisoned images for `per_class` of each poisoned class, in a data set with this number of classes.
     pub fn poisoned_images(&self, classes: u32, per_class: u32) -> u32 {
         let poisoned = (0..classes).filter(|&class| self.poisons_class(class)).count() as u32;
         poisoned.saturating_mul(per_class)
     }
 
-    /// Cover samples of each poisoned class beside `per_class` poisoned images.
+    /// Cover samples of each poisoned class for `per_class` poisoned images.
     pub fn covers_per_class(&self, per_class: u32) -> u32 {
         (f64::from(self.trigger.cover_ratio()) * f64::from(per_class)).round() as u32
     }

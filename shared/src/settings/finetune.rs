@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the classifier looks at.
+/// The input of the classifier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Pooling {
-    /// The mean of the patch tokens, normalised behind it; MAE's choice.
+    /// The mean of the patch tokens, followed by a norm; MAE's choice.
     #[default]
     Mean,
     /// The CLS token of the normalised tokens.
@@ -27,7 +27,7 @@ impl Pooling {
     }
 }
 
-/// What a fine-tuning starts from.
+/// The starting point of a fine-tuning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -35,7 +35,7 @@ pub enum Start {
     /// The encoder of a pre-training, or an imported one.
     #[default]
     Encoder,
-    /// Initial weights: the same training without pre-training, to see what that is worth.
+    /// Initial weights: the same training without pre-training, to measure the effect of pre-training.
     Scratch,
 }
 
@@ -53,7 +53,7 @@ impl Start {
 }
 
 /// Recipe of fine-tuning (He et al. 2022, table 9): encoder and classifier are trained together. AdamW (betas 0.9, 0.999) with
-/// layer-wise rates (Bao et al. 2022), no weight decay on tensors of one dimension, CLS token and positions; warm-up then half a
+/// layer-wise rates (Bao et al. 2022), no weight decay on one-dimensional tensors, CLS token and positions; warm-up, then half a
 /// cosine, per step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -61,15 +61,15 @@ impl Start {
 pub struct FinetuneSpec {
     /// Poisoned images per poisoned class (FPR); 0 gives a clean fine-tuning.
     pub poisons: u32,
-    /// What the training starts from.
+    /// The starting point of the training.
     pub start: Start,
     /// Epochs.
     pub epochs: u32,
     /// Epochs of linear warm-up.
     pub warmup_epochs: u32,
-    /// Images of a batch.
+    /// Images per batch.
     pub batch_size: u32,
-    /// Batches whose gradients make one step.
+    /// Batches whose gradients are accumulated into one step.
     pub accumulate: u32,
     /// Learning rate for a step of 256 images; the rate in use is `base_lr * batch_size * accumulate / 256`.
     pub base_lr: f64,
@@ -77,13 +77,13 @@ pub struct FinetuneSpec {
     pub min_lr: f64,
     /// Weight decay.
     pub weight_decay: f64,
-    /// Factor of the learning rate from a block to the one below it; 1 trains all alike.
+    /// Factor of the learning rate from a block to the one below it; 1 trains all blocks alike.
     pub layer_decay: f64,
-    /// Largest norm of a step's gradient; longer ones are shortened to it. 0 leaves them as they are.
+    /// Maximum norm of a step's gradient; larger gradients are scaled down to it. 0 disables clipping.
     pub clip_norm: f64,
-    /// What the classifier looks at.
+    /// The input of the classifier.
     pub pooling: Pooling,
-    /// Share of the images that skip the last block's two parts (Huang et al. 2016); falls evenly to 0 at the first block.
+    /// Share of the images that skip the last block's two parts (Huang et al. 2016); decreases linearly to 0 at the first block.
     pub drop_path: f64,
     /// Share of the label that is spread over all classes (Szegedy et al. 2016).
     pub label_smoothing: f64,
@@ -91,15 +91,15 @@ pub struct FinetuneSpec {
     pub mixup: f64,
     /// Alpha of `CutMix`'s beta distribution (Yun et al. 2019); 0 switches it off.
     pub cutmix: f64,
-    /// Share of the batches that are mixed, where mixup or `CutMix` is on.
+    /// Share of the batches that are mixed, if mixup or `CutMix` is on.
     pub mix_probability: f64,
-    /// Share of `CutMix` among the mixed batches, where both are on.
+    /// Share of `CutMix` among the mixed batches, if both are on.
     pub switch_probability: f64,
-    /// Magnitude of `RandAugment`'s operations (Cubuk et al. 2020), 0 to 10; two operations a picture, in timm's increasing set.
+    /// Magnitude of `RandAugment`'s operations (Cubuk et al. 2020), 0 to 10; two operations per image, in timm's increasing set.
     pub rand_augment: f64,
     /// Standard deviation of the magnitude.
     pub rand_augment_deviation: f64,
-    /// Share of the images of which a part is erased by noise (Zhong et al. 2020).
+    /// Share of the images in which a region is replaced by noise (Zhong et al. 2020).
     pub erase_probability: f64,
     /// Smallest area of the random crop, as a share of the image; 1 switches cropping off.
     pub crop_min_scale: f64,

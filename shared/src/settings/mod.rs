@@ -1,5 +1,5 @@
-//! [`Settings`]: the value of every setting at one point of a study. Types and defaults only; [`crate::param`] describes the
-//! settings one by one, [`crate::study`] varies them.
+//! [`Settings`]: the value of every setting at one point of a study. Types and defaults only; [`crate::param`] describes each
+//! setting, [`crate::study`] varies them.
 
 mod attack;
 mod finetune;
@@ -21,7 +21,7 @@ pub use probe::{HeadInit, ProbeFeatures, ProbeOptimizer, ProbeSpec, fitted_by};
 
 use crate::run_kind::RunKind;
 
-/// Name of the data set that the program draws itself.
+/// Name of the built-in data set, which the program draws.
 pub const BUILTIN_DATASET: &str = "shapes";
 
 /// The value of every setting at one point of a study. A run depends on some of them: see [`crate::param::Setting::matters`].
@@ -34,7 +34,7 @@ pub struct Settings {
     /// Imported checkpoint that classifiers start from, by name, instead of a pre-training of the study.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
-    /// Numbers that matrix products multiply, in all runs.
+    /// Number format of matrix products, in all runs.
     #[serde(skip_serializing_if = "Precision::is_default")]
     pub precision: Precision,
     /// The images.
@@ -64,7 +64,7 @@ impl Settings {
         }
     }
 
-    /// Training images of an epoch of a run of this kind, poisons and cover samples included, for `class_counts[c]` images in
+    /// Training images per epoch of a run of this kind, including poisons and cover samples, for `class_counts[c]` images in
     /// class `c` before the limit.
     pub fn samples_per_epoch(&self, kind: RunKind, class_counts: &[u32]) -> u32 {
         let limit = self.dataset.train_per_class.unwrap_or(u32::MAX);
@@ -77,7 +77,7 @@ impl Settings {
 }
 
 impl Default for Settings {
-    /// A clean study of the drawn pictures.
+    /// A clean study of the built-in data set.
     fn default() -> Self {
         Self {
             seed: 1,
@@ -101,10 +101,10 @@ impl Default for Settings {
 pub struct DatasetSpec {
     /// `shapes`, or the name of an added data set.
     pub name: String,
-    /// Training images per class, the first by file name; all when absent.
+    /// Number of training images per class, the first by file name; defaults to all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_per_class: Option<u32>,
-    /// Validation images per class, the first by file name; all when absent.
+    /// Number of validation images per class, the first by file name; defaults to all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_per_class: Option<u32>,
 }

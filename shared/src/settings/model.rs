@@ -36,7 +36,7 @@ impl ModelSpec {
         (self.image_size / self.patch_size.max(1)).saturating_pow(2)
     }
 
-    /// Whether both see the same patches with encoders of the same sizes.
+    /// Whether both have the same patches and encoders of the same size.
     pub fn has_encoder_of(&self, other: &Self) -> bool {
         (self.image_size, self.patch_size, self.encoder)
             == (other.image_size, other.patch_size, other.encoder)

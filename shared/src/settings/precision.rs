@@ -1,9 +1,9 @@
-//! The numbers that matrix products multiply.
+//! The number format of matrix products.
 
 use serde::{Deserialize, Serialize};
 
-/// The numbers that the linear layers of encoder and decoder multiply. Sums, parameters, norms, attention and the optimiser are
-/// single precision in both.
+/// The number format in which the linear layers and the attention of encoder and decoder multiply. Sums, parameters, norms and the
+/// optimiser are in single precision with both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -11,7 +11,7 @@ pub enum Precision {
     /// Single precision: 24 binary digits.
     #[default]
     F32,
-    /// bfloat16: as large a range with 8 binary digits; faster where the processor has instructions for it.
+    /// bfloat16: the same range with 8 binary digits; faster if the processor has instructions for it.
     Bf16,
 }
 
@@ -24,7 +24,7 @@ impl Precision {
         }
     }
 
-    /// Whether a specification may leave it out.
+    /// Whether a specification may omit it.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Recipe of the pre-training: AdamW (betas 0.9, 0.95), weight decay on tensors of more than one dimension, warm-up then
+/// Recipe of the pre-training: AdamW (betas 0.9, 0.95), weight decay on tensors of more than one dimension, warm-up, then
 /// half a cosine, per step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -14,9 +14,9 @@ pub struct PretrainSpec {
     pub epochs: u32,
     /// Epochs of linear warm-up.
     pub warmup_epochs: u32,
-    /// Images of a batch.
+    /// Images per batch.
     pub batch_size: u32,
-    /// Batches whose gradients make one step.
+    /// Batches whose gradients are accumulated into one step.
     pub accumulate: u32,
     /// Learning rate for a step of 256 images; the rate in use is `base_lr * batch_size * accumulate / 256`.
     pub base_lr: f64,
@@ -32,7 +32,7 @@ pub struct PretrainSpec {
     pub crop_min_scale: f64,
     /// Whether half of the images are mirrored.
     pub flip: bool,
-    /// Epochs between two checkpoints; the last epoch always gives one.
+    /// Epochs between two checkpoints; the last epoch always writes one.
     pub checkpoint_every: u32,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Optimiser of the linear probe. It matters much for the attack success rate, so it stands beside every result.
+/// Optimiser of the linear probe. It strongly affects the attack success rate, so it is shown with every result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -26,7 +26,7 @@ impl ProbeOptimizer {
         }
     }
 
-    /// The name as people write it.
+    /// The name in its usual spelling.
     pub fn title(self) -> &'static str {
         match self {
             Self::Lars => "LARS",
@@ -35,16 +35,16 @@ impl ProbeOptimizer {
     }
 }
 
-/// How the probe's linear layer begins. LARS steps in proportion to the weights, so what they begin with decides how far the
-/// probe comes: it stands beside every result, like the optimiser.
+/// Initial weights of the probe's linear layer. LARS scales its steps by the weights, so the initial weights determine how far
+/// the probe gets: they are shown with every result, like the optimiser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HeadInit {
-    /// Weights normal with a deviation of 0.01, bias 0, as MAE's linear probing (He et al. 2022).
+    /// Weights normal with a deviation of 0.01, bias 0, as in MAE's linear probing (He et al. 2022).
     #[default]
     Normal,
-    /// Weights and bias uniform within `1 / sqrt(width)` around 0, as a linear layer of PyTorch begins.
+    /// Weights and bias uniform within `1 / sqrt(width)` around 0, PyTorch's default for a linear layer.
     Uniform,
 }
 
@@ -61,14 +61,14 @@ impl HeadInit {
     }
 }
 
-/// Where the probe's features come from.
+/// How the probe's features are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProbeFeatures {
-    /// The CLS features of each image and of its mirror image are computed once; each epoch takes one of the two by chance.
+    /// The CLS features of each image and of its mirror image are computed once; each epoch takes one of the two at random.
     Cached,
-    /// Each epoch crops and flips each image anew and runs the encoder, as the reference does.
+    /// Each epoch crops and flips each image again and runs the encoder, as the reference does.
     Augmented,
 }
 
@@ -83,9 +83,9 @@ pub struct ProbeSpec {
     pub epochs: u32,
     /// Epochs of linear warm-up.
     pub warmup_epochs: u32,
-    /// Images of a batch.
+    /// Images per batch.
     pub batch_size: u32,
-    /// Batches whose gradients make one step.
+    /// Batches whose gradients are accumulated into one step.
     pub accumulate: u32,
     /// Learning rate for a step of 256 images; the rate in use is `base_lr * batch_size * accumulate / 256`.
     pub base_lr: f64,
@@ -106,13 +106,13 @@ pub struct ProbeSpec {
 }
 
 impl ProbeSpec {
-    /// Optimiser and initial weights in a few words, to stand beside a result.
+    /// Short description of optimiser and initial weights, to show with a result.
     pub fn fitted_by(&self) -> String {
         fitted_by(self.optimizer, self.head_init)
     }
 }
 
-/// Optimiser and initial weights in a few words: `LARS` with the reference's weights, `LARS from uniform weights` else.
+/// Short description of optimiser and initial weights: `LARS` with the reference's weights, `LARS from uniform weights` otherwise.
 pub fn fitted_by(optimizer: ProbeOptimizer, head_init: HeadInit) -> String {
     match head_init {
         HeadInit::Normal => optimizer.title().to_owned(),

@@ -1,4 +1,4 @@
-//! Axes: settings that a study varies, alone or several of them together, and the points that they make.
+//! Axes: settings that a study varies, alone or together, and the resulting points.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::Serialize
 use super::{FieldError, Settings, StudySpec};
 use crate::param::{self, Value};
 
-/// Between the paths of settings that move together.
+/// Separator between the paths of settings that vary together.
 const TOGETHER: &str = " & ";
 
-/// One setting, or several that move together, with the values that they take one after the other.
+/// One setting, or several that vary together, with their values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
     /// The settings.
@@ -26,15 +26,15 @@ impl Axis {
         Self { paths: vec![path.into()], values }
     }
 
-    /// Its name: the path, or the paths of all that move together.
+    /// Its name: the path, or the paths of all settings that vary together.
     pub fn name(&self) -> String {
         self.paths.join(TOGETHER)
     }
 
-    /// Reads `PATH=V1,V2,...`; settings that move together are `PATH1 & PATH2=V1:W1,V2:W2,...`.
+    /// Parses `PATH=V1,V2,...`; settings that vary together are `PATH1 & PATH2=V1:W1,V2:W2,...`.
     ///
     /// # Errors
-    /// When there is no such setting, a value is not one that it takes, or a step has too few or too many values.
+    /// When there is no such setting, it does not take a value, or a step has too few or too many values.
     pub fn parse(text: &str, settings: &Settings) -> Result<Self, FieldError> {
         let (names, steps) = text.split_once('=').ok_or_else(|| {
             FieldError::new(text, "is varied as PATH=V1,V2,..., for example seed=1,2,3")
@@ -46,7 +46,7 @@ impl Axis {
             let parts: Vec<&str> =
                 if paths.len() == 1 { vec![step] } else { step.split(':').collect() };
             if parts.len() != paths.len() {
-                let message = format!("takes {} values a step, as V:W, not {step}", paths.len());
+                let message = format!("takes {} values per step, as V:W, not {step}", paths.len());
                 return Err(FieldError::new(axis, message));
             }
             let value = |(path, text): (&String, &str)| {
@@ -58,19 +58,19 @@ impl Axis {
         Ok(Self { paths, values })
     }
 
-    /// What is wrong with it, whatever the settings.
+    /// Errors of the axis that do not depend on the settings.
     pub(super) fn check(&self) -> Option<FieldError> {
         let wrong =
             |message: String| Some(FieldError::new(format!("axes.{}", self.name()), message));
         if self.paths.is_empty() {
-            return wrong("names no setting".into());
+            return wrong("must name a setting".into());
         }
         if self.values.is_empty() {
             return wrong("takes at least one value".into());
         }
         if let Some(step) = self.values.iter().find(|step| step.len() != self.paths.len()) {
             let (wanted, given) = (self.paths.len(), step.len());
-            return wrong(format!("takes {wanted} values a step, one a setting, not {given}"));
+            return wrong(format!("takes {wanted} values per step, one per setting, not {given}"));
         }
         let twice =
             self.values.iter().enumerate().find(|(at, step)| self.values[..*at].contains(step));
@@ -91,12 +91,12 @@ impl fmt::Display for Axis {
 }
 
 impl StudySpec {
-    /// Number of points; of very many only that they are.
+    /// Number of points; saturates if there are very many.
     pub fn point_count(&self) -> usize {
         self.axes.iter().map(|axis| axis.values.len()).fold(1, usize::saturating_mul)
     }
 
-    /// The values of one setting over all points: the axis's, or the one that all have.
+    /// The values of one setting over all points: those of its axis, or its single value.
     pub fn values_of(&self, path: &str) -> Vec<Value> {
         for axis in &self.axes {
             if let Some(at) = axis.paths.iter().position(|other| other == path) {
@@ -120,14 +120,14 @@ impl StudySpec {
         Ok(())
     }
 
-    /// The settings at every point: the seed varies slowest, the other axes in their order, the last one fastest.
+    /// The settings at every point. The seed varies slowest, then the other axes in order, the last one fastest.
     ///
     /// # Errors
-    /// Every value that its setting does not take, once.
+    /// Each value that its setting does not take, once.
     pub fn points(&self) -> Result<Vec<Settings>, Vec<FieldError>> {
         let is_seed = |axis: &&Axis| axis.paths.iter().any(|path| path == "seed");
         let (seeds, others): (Vec<&Axis>, Vec<&Axis>) = self.axes.iter().partition(is_seed);
-        // A trigger brings its parameters along: it is set before they are.
+        // Setting the trigger replaces its parameters, so it is set before them.
         let is_trigger = |axis: &&Axis| axis.paths.iter().any(|path| path == "attack.trigger.kind");
         let mut points = vec![self.settings.clone()];
         let mut errors: Vec<FieldError> = Vec::new();
@@ -153,7 +153,7 @@ impl StudySpec {
     }
 }
 
-/// Axes are written as a table: `"attack.trigger.ratio" = [0.2, 0.3]`, and of settings that move together
+/// Axes are written as a table: `"attack.trigger.ratio" = [0.2, 0.3]`, and for settings that vary together
 /// `"pretrain.epochs & pretrain.warmup_epochs" = [[20, 2], [40, 4]]`.
 pub(super) mod table {
     use super::{
@@ -176,9 +176,9 @@ pub(super) mod table {
         map.end()
     }
 
-    /// A step of an axis: one value, or one of each setting.
+    /// A step of an axis: one value, or one value per setting.
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a value, or a list of one value a setting")]
+    #[serde(untagged, expecting = "a value, or a list of one value per setting")]
     enum Step {
         One(Value),
         Several(Vec<Value>),

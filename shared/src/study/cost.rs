@@ -1,30 +1,30 @@
-//! What a run costs: floating-point operations, from a machine's rate the time, and space on the disk.
+//! The cost of a run: floating-point operations, the time at a machine's rate, and disk space.
 
 use serde::{Deserialize, Serialize};
 
 use super::{ModelSpec, ProbeFeatures, Settings, TransformerSpec};
 use crate::{dataset::DatasetInfo, patches::visible_count, run_kind::RunKind};
 
-/// Operations per second of training on a thread of a server core with AVX-512, for an estimate before any run was measured: with
-/// [`IMAGE_SECONDS`] it gives the steps of A and A4 in `docs/performance.md` within 6 %, and *Quick look* a third too slow.
+/// Operations per second of training on one thread of a server core with AVX-512, for estimates before any run was measured. With
+/// [`IMAGE_SECONDS`] it matches the steps of A and A4 in `docs/performance.md` within 6 %, and *Quick look* a third too slow.
 const OPERATIONS_PER_SECOND: f64 = 7.5e10;
 
-/// Seconds on a thread that an image takes beside its operations: decoding, crop, patches.
+/// Seconds per image on one thread besides its operations: decoding, crop, patches.
 const IMAGE_SECONDS: f64 = 0.00005;
 
-/// Backward costs about twice as much as forward.
+/// The backward pass costs about twice as much as the forward pass.
 const TRAINING_FACTOR: f64 = 3.0;
 
-/// Seconds that a small head takes for one step beside its matrix products, mostly per-step overhead.
+/// Seconds that a small head takes for one step besides its matrix products, mostly per-step overhead.
 const HEAD_STEP_SECONDS: f64 = 0.002;
 
-/// Images that nearest neighbours look at for a checkpoint, about.
+/// Approximate number of images that nearest neighbours use per checkpoint.
 const NEIGHBOURS: f64 = 1_600.0;
 
-/// Bytes of order, events, plan, manifest and evaluation, about.
+/// Approximate size of order, events, plan, manifest and evaluation in bytes.
 const FOLDER_BYTES: f64 = 100e3;
 
-/// What a run costs on an idle machine, as far as can be told before it.
+/// Estimated cost of a run on an idle machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RunCost {
@@ -34,7 +34,7 @@ pub struct RunCost {
     pub bytes: f64,
 }
 
-/// Operations of a forward pass of `tokens` tokens through a transformer: 24 T D^2 + 4 T^2 D a block.
+/// Operations of a forward pass of `tokens` tokens through a transformer: 24 T D^2 + 4 T^2 D per block.
 fn forward(part: &TransformerSpec, tokens: f64) -> f64 {
     let dim = f64::from(part.dim);
     f64::from(part.depth) * (24.0 * tokens * dim * dim + 4.0 * tokens * tokens * dim)
@@ -72,8 +72,8 @@ impl ModelSpec {
     }
 }
 
-/// What a run costs on `threads` threads of a CPU. The first classifier of an encoder computes the features that the others
-/// find: `first` says that it is this one.
+/// Estimated cost of a run on `threads` threads of a CPU. `first` marks the first classifier of an encoder, which computes the
+/// features that the others reuse.
 pub fn run_cost(
     kind: RunKind,
     settings: &Settings,

@@ -1,4 +1,4 @@
-//! How a study is written, and how files of version 0.1 are read: their `[grid]` becomes axes.
+//! The file format of a study, and conversion of files of version 0.1, whose `[grid]` becomes axes.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -8,17 +8,17 @@ use super::{
 };
 use crate::run_kind::RunKind;
 
-/// A study as it is written: name, tags, kinds of runs, settings and axes side by side.
+/// A study in its file format: name, tags, kinds of runs, settings and axes side by side.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = StudySpec))]
 #[serde(deny_unknown_fields)]
 pub struct StudyFile {
-    /// Name that a person reads.
+    /// Display name.
     name: String,
-    /// Words that a person finds it by, at most eight.
+    /// Search tags, at most eight.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
-    /// The kinds of runs that it makes; what one of them starts from is made, too.
+    /// The kinds of runs that it creates; the runs that these start from are created, too.
     #[serde(default = "probes")]
     runs: Vec<RunKind>,
     /// Seed of weights, order, augmentation, masks and poisons.
@@ -27,10 +27,10 @@ pub struct StudyFile {
     /// Imported checkpoint that classifiers start from, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     encoder: Option<String>,
-    /// Numbers that matrix products multiply, in all runs.
+    /// Number format of matrix products, in all runs.
     #[serde(default, skip_serializing_if = "Precision::is_default")]
     precision: Precision,
-    /// Settings that the study varies, by path, each with its values.
+    /// The settings that the study varies, by path, each with its values.
     #[serde(default, with = "axes::table", skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Vec<crate::param::Value>>))]
     axes: Vec<Axis>,
@@ -82,7 +82,7 @@ struct Grid {
     seeds: Vec<u64>,
 }
 
-/// The pre-training, with the interval of the nearest neighbours that version 0.1 had in it.
+/// The pre-training, with the interval of the nearest neighbours, which version 0.1 kept there.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pretrain {
     spec: PretrainSpec,
@@ -118,7 +118,7 @@ impl<'de> Deserialize<'de> for Pretrain {
     }
 }
 
-/// A map without its entry `knn_every`, which is put aside.
+/// A map without its entry `knn_every`, which is stored separately.
 struct WithoutKnn<'a, A> {
     map: A,
     knn_every: &'a mut u32,
@@ -209,7 +209,7 @@ impl From<StudySpec> for StudyFile {
 }
 
 impl StudySpec {
-    /// The axes and kinds of runs that a grid of version 0.1 stands for.
+    /// Sets the axes and kinds of runs that correspond to a grid of version 0.1.
     fn take_grid(&mut self, grid: &Grid, knn_every: u32) {
         let Settings { seed, pretrain, knn, probe, finetune, .. } = &mut self.settings;
         let mut axes = Vec::new();
@@ -237,7 +237,7 @@ impl StudySpec {
         ];
         self.runs = kinds.into_iter().filter(|(_, made)| *made).map(|(kind, _)| kind).collect();
         if knn_every > 0 {
-            // As many as the classifier with the most of them trains on.
+            // As many as in the classifier with the most poisons.
             knn.poisons = grid.lpr.iter().chain(&grid.fpr).copied().max().unwrap_or(0);
         }
         self.axes = axes;
@@ -270,12 +270,12 @@ impl StudySpec {
     }
 }
 
-/// What to tell of a study's text that was written for version 0.1; nothing of one that was not.
+/// A note for a study's text in the format of version 0.1; `None` for any other.
 pub fn converted(text: &str) -> Option<&'static str> {
     let old = text.lines().any(|line| line.trim() == "[grid]");
     old.then_some(
         "[grid] is how version 0.1 wrote poisons and seeds: ppr, lpr, fpr and seeds are read as the axes pretrain.poisons, \
          probe.poisons, finetune.poisons and seed, scratch as finetune.start, and pretrain.knn_every as runs of the kind knn, \
-         which ask every kept checkpoint",
+         which evaluate every kept checkpoint",
     )
 }

@@ -1,8 +1,8 @@
-//! From the points of a study to its runs: what each starts from, and which of them are one.
+//! Builds the graph of runs from the points of a study: what each run starts from, and which points share a run.
 //!
-//! A run is named by its digest, the hash of all that its result depends on: its kind, the settings that matter to that kind, the
-//! images, the digests of the runs that it starts from, and the revision of the arithmetic. Two points whose digests are equal
-//! share the run, within a study and across studies.
+//! A run is identified by its digest, the hash of everything that its result depends on: its kind, the settings that affect that
+//! kind, the images, the digests of the runs that it starts from, and the revision of the arithmetic. Two points with equal
+//! digests share the run, within a study and across studies.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +15,7 @@ use crate::{
     settings::{FinetuneSpec, KnnSpec, PretrainSpec, ProbeSpec},
 };
 
-/// What the names in a study stand for. A name that is not here stands for itself, which is enough to tell runs apart.
+/// What the names in a study refer to. A name that is not listed represents itself, which is enough to distinguish runs.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
     /// Data sets by name.
@@ -31,26 +31,26 @@ pub struct Content {
 pub struct Images {
     /// Fingerprint of the data set.
     pub fingerprint: String,
-    /// Training images of the largest class: a limit that is not below it limits nothing.
+    /// Training images of the largest class: a limit of at least this has no effect.
     pub most_train: u32,
     /// Validation images of the largest class.
     pub most_test: u32,
 }
 
-/// A run that a study makes.
+/// A run that a study creates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
-    /// What it does.
+    /// Its kind.
     pub kind: RunKind,
-    /// Its settings; those that do not matter to it are the defaults.
+    /// Its settings; those that do not affect it have their defaults.
     pub settings: Settings,
-    /// Its name.
+    /// Its digest.
     pub digest: Digest,
-    /// The runs that it starts from, by their place in the graph.
+    /// The runs that it starts from, by their index in the graph.
     pub inputs: Vec<usize>,
 }
 
-/// All runs of a study; a run comes after those that it starts from.
+/// All runs of a study; each comes after those that it starts from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Graph {
     /// The runs.
@@ -58,7 +58,7 @@ pub struct Graph {
 }
 
 impl RunKind {
-    /// Whether a run of this kind starts from an encoder that was trained before, at these settings.
+    /// Whether a run of this kind starts from a trained encoder at these settings.
     fn needs_encoder(self, settings: &Settings) -> bool {
         match self {
             Self::Pretrain => false,
@@ -72,7 +72,7 @@ impl RunKind {
         (self.needs_encoder(settings) && settings.encoder.is_none()).then_some(Self::Pretrain)
     }
 
-    /// Whether a study makes a run of this kind at these settings: `runs` names the kind, or one that starts from it.
+    /// Whether a study creates a run of this kind at these settings: `runs` contains the kind, or one that starts from it.
     pub fn is_made(self, runs: &[Self], settings: &Settings) -> bool {
         runs.iter().any(|&kind| kind == self || kind.starts_from(settings) == Some(self))
     }
@@ -101,7 +101,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Adds a run and those that it starts from, unless they are there; its place.
+    /// Adds a run and those that it starts from, unless they are present, and returns its index.
     fn add(
         &mut self,
         kind: RunKind,
@@ -128,8 +128,8 @@ impl Graph {
 }
 
 impl Node {
-    /// The settings that describe it, by path: those that matter to it or to a run that it starts from, and the names of its
-    /// images and its imported encoder.
+    /// The settings that describe it, by path: those that affect it or a run that it starts from, and the names of its images
+    /// and its imported encoder.
     pub fn described(&self) -> BTreeMap<String, Value> {
         described(self.kind, &self.settings)
     }
@@ -157,7 +157,7 @@ fn matters(path: &str, settings: &Settings, kind: RunKind) -> bool {
     param::find(path, settings).is_some_and(|setting| setting.matters(settings, kind))
 }
 
-/// What a digest is the hash of, as JSON with sorted names.
+/// The input of a digest's hash, as JSON with sorted keys.
 #[derive(Serialize)]
 struct Identity<'a> {
     arithmetic: u32,
@@ -184,8 +184,8 @@ fn digest(kind: RunKind, settings: &Settings, inputs: &[Digest], content: &Conte
             *value = ALL.into();
         }
     }
-    // The name in the catalogue follows from all parameters, also from those of the test alone; the kind and the parameters that
-    // matter are what counts.
+    // The name in the catalogue depends on all parameters, including test-only ones; only the kind and the parameters that
+    // matter may affect the digest.
     if let Some(name) = values.get_mut("attack.trigger.kind") {
         *name = settings.attack.trigger.kind().into();
     }

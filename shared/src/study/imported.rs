@@ -1,10 +1,10 @@
-//! A study on an imported encoder: what must hold between the two.
+//! Studies on an imported encoder, and consistency checks between the two.
 
 use super::{FieldError, ModelSpec, Settings, StudySpec};
 use crate::{checkpoint::ImportedCheckpoint, run_kind::RunKind};
 
 impl StudySpec {
-    /// Makes the classifiers start from an imported checkpoint: its sizes, and no pre-training to poison.
+    /// Makes the classifiers start from an imported checkpoint: takes its sizes, and sets the poisons of pre-training to 0.
     pub fn start_from(&mut self, checkpoint: &ImportedCheckpoint) {
         self.settings.encoder = Some(checkpoint.name.clone());
         self.settings.model = checkpoint.model;
@@ -18,7 +18,7 @@ impl StudySpec {
 }
 
 impl Settings {
-    /// What only the imported checkpoint shows: sizes that are not its own.
+    /// Checks that the study's model sizes match the imported checkpoint.
     pub fn check_encoder(&self, checkpoint: &ImportedCheckpoint) -> Option<FieldError> {
         if self.model.has_encoder_of(&checkpoint.model) {
             return None;
@@ -29,7 +29,7 @@ impl Settings {
     }
 }
 
-/// The part of a model that a classifier uses, in a few words.
+/// Short description of the part of a model that a classifier uses.
 fn sizes(model: &ModelSpec) -> String {
     let ModelSpec { image_size, patch_size, encoder, .. } = model;
     let (dim, depth, heads) = (encoder.dim, encoder.depth, encoder.heads);

@@ -1,14 +1,14 @@
-//! [`StudySpec`]: what a study is. The same structure is the TOML file of the command line, the JSON of the API and the
-//! form of the page.
+//! [`StudySpec`]: the specification of a study. The same structure is the TOML file of the command line, the JSON of the API
+//! and the form of the page.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `axes` | settings that a study varies, and the points that they make |
-//! | `file` | how a study is written; files of version 0.1 are read, too |
-//! | `graph` | from the points to the runs: what each starts from, which of them are one |
+//! | `axes` | settings that a study varies, and the resulting points |
+//! | `file` | the file format of a study; also reads files of version 0.1 |
+//! | `graph` | from points to runs: what each starts from, which points share a run |
 //! | `validate` | every error of a study, each with the path of its field |
 //! | `preset` | ready-made studies |
-//! | `cost` | what a run costs in time and space |
+//! | `cost` | the cost of a run in time and space |
 
 mod axes;
 mod cost;
@@ -39,17 +39,17 @@ pub use crate::{
     },
 };
 
-/// A study: settings, those of them that it varies, and the kinds of runs that it makes at every point.
+/// A study: settings, the axes that it varies, and the kinds of runs that it creates at every point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "file::StudyFile", into = "file::StudyFile")]
 pub struct StudySpec {
-    /// Name that a person reads.
+    /// Display name.
     pub name: String,
-    /// Words that a person finds it by, at most eight.
+    /// Search tags, at most eight.
     pub tags: Vec<String>,
-    /// The kinds of runs that it makes; what one of them starts from is made, too.
+    /// The kinds of runs that it creates; the runs that these start from are created, too.
     pub runs: Vec<RunKind>,
-    /// The settings that all points have but for the axes.
+    /// The settings of all points, except for the axes.
     pub settings: Settings,
     /// The settings that it varies.
     pub axes: Vec<Axis>,

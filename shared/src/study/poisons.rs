@@ -1,4 +1,4 @@
-//! A study's poison list against its training images.
+//! Checks a study's poison list against its training images.
 
 use super::{FieldError, StudySpec};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl StudySpec {
-    /// The most poisoned images of a class in any run.
+    /// The largest number of poisoned images per class in any run.
     fn most_poisons(&self) -> u32 {
         let of_kind = |kind: RunKind| {
             let counts = self.values_of(&format!("{}.poisons", kind.as_str()));
@@ -17,8 +17,8 @@ impl StudySpec {
         made.map(of_kind).max().unwrap_or(0)
     }
 
-    /// What is wrong with the study's poison list, when it has one. `images` gives name and class of each training image of the
-    /// study, after its limit.
+    /// Errors of the study's poison list, if it has one. `images` yields name and class of each training image of the study,
+    /// after its limit.
     pub fn validate_poisons<'a>(
         &self,
         images: impl Iterator<Item = (&'a str, u32)> + Clone,
@@ -31,7 +31,7 @@ impl StudySpec {
             Err(errors) => return errors.into_iter().map(error).collect(),
         };
         let labels: Vec<u32> = images.map(|(_, class)| class).collect();
-        // With enough for the most poisons there is enough for fewer.
+        // A list that is long enough for the most poisons is long enough for fewer.
         let most = self.most_poisons();
         let plan = PoisonPlan::from_list(RunKind::Pretrain, &labels, &listed, attack, most, 0);
         plan.err().into_iter().map(error).collect()
@@ -67,13 +67,13 @@ mod tests {
             list(&["b/1", "a/0"]),
             ["attack.poisons: names images of the target class: a/0"]
         );
-        // What is not run needs no poisons.
+        // Kinds that are not run need no poisons.
         spec.settings.knn.poisons = 9;
         spec.runs = vec![RunKind::Probe];
         spec.settings.attack.poisons = Some(["b/1".into(), "b/0".into()].into());
         assert!(errors(&spec).is_empty());
         spec.settings.attack.poisons = Some([].into());
-        assert_eq!(spec.validate()[0].to_string(), "attack.poisons: names at least one image");
+        assert_eq!(spec.validate()[0].to_string(), "attack.poisons: must name at least one image");
         spec.settings.attack.poisons = Some(["b/0".into(), "b/0".into()].into());
         assert_eq!(spec.validate()[0].to_string(), "attack.poisons: names images twice: b/0");
     }

@@ -1,5 +1,5 @@
-//! Ready-made studies: the TOML files of `assets/presets`. Each begins with a comment that states what it should give and how
-//! long it takes.
+//! Ready-made studies: the TOML files of `assets/presets`. Each starts with a comment that states its expected result and how long
+//! it takes.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,11 +9,11 @@ use super::StudySpec;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Preset {
-    /// Name on the command line and in addresses.
+    /// Name on the command line and in URLs.
     pub id: String,
-    /// Name that a person reads.
+    /// Display name.
     pub title: String,
-    /// What it is for, what it should give and how long it takes.
+    /// Its purpose, its expected result and how long it takes.
     pub summary: String,
     /// The study.
     #[cfg_attr(feature = "openapi", schema(value_type = super::file::StudyFile))]
@@ -24,7 +24,7 @@ pub struct Preset {
 mod files {
     use super::{Preset, StudySpec};
 
-    /// Name and text of every preset, the one for a first visit first.
+    /// Name and text of every preset, the one for newcomers first.
     pub const FILES: [(&str, &str); 5] = [
         ("quick-look", include_str!("../../../assets/presets/quick-look.toml")),
         ("cifar10-quick", include_str!("../../../assets/presets/cifar10-quick.toml")),
@@ -33,7 +33,7 @@ mod files {
         ("published", include_str!("../../../assets/presets/published.toml")),
     ];
 
-    /// All presets, the one for a first visit first.
+    /// All presets, the one for newcomers first.
     pub fn presets() -> Vec<Preset> {
         FILES.iter().map(|(id, text)| read(id, text)).collect()
     }

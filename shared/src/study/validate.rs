@@ -1,6 +1,6 @@
 //! Every error of a study, each with the path of its field. The page, the API and the command line call this.
 //!
-//! What a setting takes by itself is in the table of settings ([`crate::param`]); here is what must hold between several.
+//! The values that a single setting takes are in the table of settings ([`crate::param`]); this module checks several together.
 
 use std::collections::HashSet;
 
@@ -9,10 +9,10 @@ use crate::{
     dataset::DatasetInfo, param, patches::visible_count, poison::named_twice, run_kind::RunKind,
 };
 
-/// Runs that a study makes at most.
+/// Maximum number of runs of a study.
 const MOST_RUNS: usize = 2_000;
 
-/// Collects errors, of each field the first.
+/// Collects the first error of each field.
 #[derive(Default)]
 struct Check(Vec<FieldError>);
 
@@ -33,7 +33,7 @@ impl Check {
 }
 
 impl StudySpec {
-    /// Every error that can be seen without the data set; empty when the study is sound.
+    /// Every error that can be detected without the data set; empty if the study is valid.
     pub fn validate(&self) -> Vec<FieldError> {
         let mut check = Check::default();
         self.check_study(&mut check);
@@ -42,7 +42,7 @@ impl StudySpec {
                 check_point(&mut check, &point, &self.runs);
             }
         } else {
-            // No point can be made; what is wrong besides the axes is told all the same.
+            // No point can be created; report the errors besides the axes nevertheless.
             let mut rest = Check::default();
             check_point(&mut rest, &self.settings, &self.runs);
             let varied = |field: &String| {
@@ -53,7 +53,7 @@ impl StudySpec {
         check.0
     }
 
-    /// Every error, the ones that only the data sets show included; `datasets` are all there are.
+    /// Every error, including those that depend on the data sets; `datasets` are all existing ones.
     pub fn validate_with(&self, datasets: &[DatasetInfo]) -> Vec<FieldError> {
         let mut check = Check(self.validate());
         let mut points = Vec::new();
@@ -87,22 +87,22 @@ impl StudySpec {
         });
         check.that(!self.runs.is_empty(), "runs", || {
             let names = RunKind::ALL.map(RunKind::as_str).join(", ");
-            format!("names at least one kind of run: {names}")
+            format!("must name at least one kind of run: {names}")
         });
         check.add(self.axes.iter().filter_map(super::Axis::check));
         let mut seen = HashSet::new();
         for path in self.axes.iter().flat_map(|axis| &axis.paths) {
             check.that(seen.insert(path), &format!("axes.{path}"), || {
-                "is varied by another axis, too".into()
+                "is also varied by another axis".into()
             });
         }
     }
 
-    /// The points, unless there are too many or one of them cannot be made.
+    /// The points, unless there are too many or one of them cannot be created.
     fn checked_points(&self, check: &mut Check) -> Option<Vec<Settings>> {
         let most = MOST_RUNS.saturating_mul(2);
         check.that(self.point_count() <= most, "axes", || {
-            format!("make {} points; a study has at most {most}: split it", self.point_count())
+            format!("make {} points; a study can have at most {most}: split it", self.point_count())
         });
         if !check.0.iter().all(|error| !error.field.starts_with("axes")) {
             return None;
@@ -114,27 +114,29 @@ impl StudySpec {
                 return None;
             }
         };
-        // Only what makes more runs than that is counted: counting costs a hash a run.
+        // Count exactly only above this number: counting costs one hash per run.
         if points.len() * self.runs.len() > MOST_RUNS / 2 {
             let runs = super::Graph::of(self, &super::Content::default())
                 .map_or(usize::MAX, |graph| graph.nodes.len());
             check.that(runs <= MOST_RUNS, "axes", || {
-                format!("make {runs} runs; a study has at most {MOST_RUNS}: split it")
+                format!("make {runs} runs; a study can have at most {MOST_RUNS}: split it")
             });
         }
         Some(points)
     }
 }
 
-/// What must hold between the settings of a point.
+/// Checks the settings of a point against each other.
 fn check_point(check: &mut Check, settings: &Settings, runs: &[RunKind]) {
     check.add(param::check(settings));
     let Settings { encoder, dataset, attack, model, pretrain, probe, finetune, .. } = settings;
-    check.that(encoder.as_deref() != Some(""), "encoder", || "names an imported checkpoint".into());
+    check.that(encoder.as_deref() != Some(""), "encoder", || {
+        "must name an imported checkpoint".into()
+    });
     check.that(!dataset.name.is_empty(), "dataset.name", || "choose a data set".into());
     let (side, patch) = (model.image_size, model.patch_size);
     check.that(patch > 0 && side.is_multiple_of(patch) && patch < side, "model.patch_size", || {
-        format!("divides the image size of {side} and is smaller than it, which {patch} does not")
+        format!("must divide the image size of {side} and be smaller than it, not {patch}")
     });
     for (name, part) in [("encoder", &model.encoder), ("decoder", &model.decoder)] {
         check_transformer(check, &format!("model.{name}"), part);
@@ -151,10 +153,12 @@ fn check_point(check: &mut Check, settings: &Settings, runs: &[RunKind]) {
     let patches = model.patches() as usize;
     let hidden = patches.saturating_sub(visible_count(patches, pretrain.mask_ratio));
     check.that(patches < 2 || (1..patches).contains(&hidden), "pretrain.mask_ratio", || {
-        format!("hides {hidden} of {patches} patches; it hides at least one and shows at least one")
+        format!(
+            "hides {hidden} of {patches} patches; it must hide at least one and show at least one"
+        )
     });
     if let Some(list) = &attack.poisons {
-        check.that(!list.is_empty(), "attack.poisons", || "names at least one image".into());
+        check.that(!list.is_empty(), "attack.poisons", || "must name at least one image".into());
         let twice = named_twice(list);
         check.that(twice.is_none(), "attack.poisons", || {
             twice.map(|error| error.to_string()).unwrap_or_default()
@@ -162,12 +166,11 @@ fn check_point(check: &mut Check, settings: &Settings, runs: &[RunKind]) {
     }
     if encoder.is_some() {
         check.that(pretrain.poisons == 0, "pretrain.poisons", || {
-            "is 0: an imported encoder is trained already, and nothing is known of its poisons"
-                .into()
+            "must be 0: an imported encoder is already trained, and its poisons are unknown".into()
         });
         let unmade = runs.iter().find(|kind| matches!(kind, RunKind::Pretrain | RunKind::Knn));
         check.that(unmade.is_none(), "runs", || {
-            "takes no pretrain and no knn with an imported encoder, whose training is over".into()
+            "cannot contain pretrain or knn with an imported encoder, whose training is over".into()
         });
     }
     check.add(attack.trigger.validate(side, "attack.trigger"));
@@ -175,16 +178,16 @@ fn check_point(check: &mut Check, settings: &Settings, runs: &[RunKind]) {
 
 fn check_transformer(check: &mut Check, path: &str, part: &TransformerSpec) {
     check.that(part.dim.is_multiple_of(4), &format!("{path}.dim"), || {
-        format!("is a multiple of 4, which {} is not", part.dim)
+        format!("must be a multiple of 4, not {}", part.dim)
     });
     check.that(
         part.heads > 0 && part.dim.is_multiple_of(part.heads),
         &format!("{path}.heads"),
-        || format!("divides the width {}, which {} does not", part.dim, part.heads),
+        || format!("must divide the width {}, not {}", part.dim, part.heads),
     );
 }
 
-/// What only the images show: the target's class, enough of them to poison, enough batches for a step.
+/// Checks against the images: the target class exists, enough images to poison, enough batches for a step.
 fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], dataset: &DatasetInfo) {
     let Settings { attack, pretrain, probe, finetune, .. } = settings;
     check.add(attack.check_target(&dataset.name, dataset.classes.len() as u32));
@@ -212,7 +215,7 @@ fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], datase
             });
         }
     }
-    // Batches that are left over at an epoch's end make no step: an epoch needs as many as a step.
+    // Leftover batches at the end of an epoch make no step, so an epoch needs at least as many batches as a step.
     let images = dataset.train_counts.iter().map(|&count| count.min(limit)).sum::<u32>();
     for (kind, size, accumulate) in [
         (RunKind::Pretrain, pretrain.batch_size, pretrain.accumulate),
@@ -285,7 +288,7 @@ mod tests {
                 "probe.poisons: 501 images of each class are to be poisoned, but class a has only 500",
             ]
         );
-        // What is not run poisons nothing.
+        // Kinds that are not run poison nothing.
         bad.settings.knn.poisons = 501;
         assert_eq!(bad.validate_with(&[dataset()]).len(), errors.len());
         bad.settings.dataset.name = "other".into();
@@ -304,11 +307,11 @@ mod tests {
         assert_eq!(
             errors,
             [
-                "attack.trigger.ratio: is above 0 and at most 1, not 1.5",
-                "probe.epoch: is no setting; did you mean probe.epochs?",
+                "attack.trigger.ratio: takes a number above 0 and at most 1, not 1.5",
+                "probe.epoch: is not a setting; did you mean probe.epochs?",
             ]
         );
-        // 2^40 points are refused before any of them is made.
+        // 2^40 points are refused before any of them is created.
         let many = |path: &str| Axis::of(path, 0u32..1024);
         bad.axes = ["seed", "pretrain.epochs", "probe.epochs", "finetune.epochs"].map(many).into();
         assert_eq!(bad.validate()[0].field, "axes");

@@ -1,6 +1,6 @@
 //! Blended trigger: a key image mixed over the whole image (Chen et al. 2017, "Targeted backdoor attacks on deep learning
-//! systems using data poisoning"). `out = image + ratio * (key - image)` in single precision, cut to whole numbers:
-//! the arithmetic of Pillow's `Image.blend`, so equal to it on every pixel.
+//! systems using data poisoning"). `out = image + ratio * (key - image)` in single precision, truncated to integers:
+//! the arithmetic of Pillow's `Image.blend`, equal to it on every pixel.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ impl BlendedSpec {
         if !(self.ratio > 0.0 && self.ratio <= 1.0) {
             errors.push(FieldError::new(
                 format!("{path}.ratio"),
-                format!("the blend ratio is above 0 and at most 1, not {}", self.ratio),
+                format!("the blend ratio must be above 0 and at most 1, not {}", self.ratio),
             ));
         }
         if self.key.is_empty() {
@@ -65,7 +65,7 @@ mod tests {
         let errors = BlendedSpec { ratio: 1.5, key: "stripes".into() }.validate("attack.trigger");
         assert_eq!(errors.len(), 1);
         assert_eq!(errors[0].field, "attack.trigger.ratio");
-        assert_eq!(errors[0].message, "the blend ratio is above 0 and at most 1, not 1.5");
+        assert_eq!(errors[0].message, "the blend ratio must be above 0 and at most 1, not 1.5");
         assert_eq!(BlendedSpec { ratio: f32::NAN, key: "stripes".into() }.validate("t").len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Quantisation trigger (Wang, Zhai and Ma 2022, "BppAttack: stealthy and efficient trojan attacks against deep neural networks via
-//! image quantization and contrastive adversarial learning"): each channel keeps `levels` values, with Floyd–Steinberg dithering if
-//! wanted.
+//! image quantization and contrastive adversarial learning"): each channel is quantised to `levels` values, optionally with
+//! Floyd–Steinberg dithering.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +12,9 @@ use crate::{field_error::FieldError, image::Rgb8};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct BppSpec {
-    /// Values that a channel can take, evenly from 0 to 255.
+    /// Number of values that a channel can take, evenly spaced from 0 to 255.
     pub levels: u32,
-    /// Whether the error of each pixel is spread over its neighbours.
+    /// Whether the error of each pixel is diffused to its neighbours.
     pub dither: bool,
 }
 
@@ -31,7 +31,7 @@ impl BppSpec {
         ranges.errors()
     }
 
-    /// The level that is nearest to a value, as a value.
+    /// The nearest level to a value, as a channel value.
     fn nearest(&self, value: f64) -> f64 {
         let steps = f64::from(self.levels - 1);
         (value / 255.0 * steps).round_ties_even().clamp(0.0, steps) / steps * 255.0

@@ -1,4 +1,4 @@
-//! The triggers of the field: names, what they do, where they come from, and their published parameters.
+//! The published triggers: names, summaries, sources and published parameters.
 
 use super::{
     BlendedSpec, BppSpec, Fill, FilterSpec, FrequencySpec, Layout, LowFrequencySpec, PatchedSpec,
@@ -8,9 +8,9 @@ use super::{
 /// A published trigger.
 #[derive(Debug)]
 pub struct CatalogueEntry {
-    /// Name in the command line.
+    /// Name on the command line.
     pub id: &'static str,
-    /// Name that a person reads.
+    /// Display name.
     pub name: &'static str,
     /// What it does, in one line.
     pub summary: &'static str,
@@ -26,13 +26,13 @@ impl CatalogueEntry {
     }
 
     /// The trigger with its published parameters, in proportion to images of `side` pixels under ViT patches of `vit_patch`. Sizes that
-    /// no model has, as a draft may, count as the nearest of 1 to 65,535.
+    /// no model has, as in a draft, are clamped to 1 to 65,535.
     pub fn spec(&self, side: u32, vit_patch: u32) -> TriggerSpec {
         let most = u32::from(u16::MAX);
         (self.make)(side.clamp(1, most), vit_patch.clamp(1, most))
     }
 
-    /// The entry that a trigger belongs to: the one with these very parameters, else the first of its kind.
+    /// The entry that a trigger belongs to: the one with exactly these parameters, otherwise the first of its kind.
     pub fn of(trigger: &TriggerSpec, side: u32, vit_patch: u32) -> &'static Self {
         let same_kind = || {
             CATALOGUE.iter().filter(|entry| entry.spec(side, vit_patch).kind() == trigger.kind())
@@ -44,7 +44,7 @@ impl CatalogueEntry {
     }
 }
 
-/// All of them: those of the published study first.
+/// All triggers, those of the published study first.
 pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "blended",
@@ -97,7 +97,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "random_patch",
         name: "Random patch",
-        summary: "A coloured square at another place in every image; nearer to the middle in training.",
+        summary: "A coloured square at a different place in every image; nearer to the middle in training.",
         paper: "Saha et al. 2022, Backdoor attacks on self-supervised learning",
         make: |side, _| TriggerSpec::RandomPatch(RandomPatchSpec::for_side(side)),
     },
@@ -111,7 +111,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "ctrl",
         name: "CTRL",
-        summary: "Two coefficients of the colours' cosine transform are raised in every window.",
+        summary: "Two coefficients of the colour channels' cosine transform are raised in every window.",
         paper: "Li et al. 2023, An embarrassingly simple backdoor attack on self-supervised learning",
         make: |side, _| frequency(side, 100.0),
     },
@@ -135,7 +135,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "wanet",
         name: "WaNet",
-        summary: "The whole image is warped a little; cover samples are warped otherwise and keep their label.",
+        summary: "The whole image is slightly warped; cover samples are warped differently and keep their label.",
         paper: "Nguyen and Tran 2021, WaNet – imperceptible warping-based backdoor attack",
         make: |side, _| {
             let k = WaNetSpec::default().k.min(side);
@@ -145,7 +145,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "bpp",
         name: "BppAttack",
-        summary: "Each channel keeps a few values, as in an image of few colours.",
+        summary: "Each channel is reduced to a few values, as in an image with few colours.",
         paper: "Wang, Zhai and Ma 2022, BppAttack: stealthy and efficient trojan attacks via image quantization",
         make: |_, _| TriggerSpec::Bpp(BppSpec::default()),
     },
@@ -165,7 +165,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     },
 ];
 
-/// A length of `part` in `whole` for another whole, at least 1.
+/// Scales a length of `part` in `whole` to images of another side, at least 1.
 fn scaled(part: u32, whole: u32, side: u32) -> u32 {
     ((part * side + whole / 2) / whole).max(1)
 }

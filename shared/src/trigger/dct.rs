@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-/// The wave of coefficient `bin` over `length` places: what a coefficient of 1 alone transforms back to.
+/// The wave of coefficient `bin` over `length` positions: the inverse transform of a single coefficient of 1.
 pub(super) fn wave(bin: usize, length: usize) -> Vec<f64> {
     let n = length as f64;
     let scale = if bin == 0 { 1.0 / n } else { 2.0 / n };

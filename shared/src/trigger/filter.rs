@@ -1,5 +1,5 @@
 //! Photo-filter trigger (Liu et al. 2019, "ABS: scanning neural networks for back-doors by artificial brain stimulation"): the image
-//! looks as if it had gone through a filter of a photo application. The chains are ours, after the effects' well-known recipes
+//! looks as if processed by a filter of a photo application. The chains are our own, modelled on well-known recipes of the effects
 //! (brightness, saturation, tint, gamma, contrast, vignette).
 
 use serde::{Deserialize, Serialize};
@@ -28,15 +28,15 @@ fn whole() -> f32 {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Style {
-    /// Nearly grey, blue and hard.
+    /// Nearly grey, bluish, high contrast.
     Gotham,
-    /// Blue shadows, warm lights, strong colours.
+    /// Blue shadows, warm highlights, strong colours.
     Nashville,
-    /// Washed out under orange.
+    /// Washed out, with an orange tint.
     Kelvin,
     /// Deep red and green, dark edges.
     Lomo,
-    /// Red shadows, burnt middle, dark edges.
+    /// Red shadows, overexposed centre, dark edges.
     Toaster,
 }
 
@@ -50,13 +50,13 @@ enum Step {
     TintShadows([u8; 3], f32),
     /// A share of a colour is mixed in, most where the image is light.
     TintLights([u8; 3], f32),
-    /// The image is multiplied with a colour, in a share.
+    /// The image is multiplied by a colour, to a degree.
     Multiply([u8; 3], f32),
-    /// To the power of one over this.
+    /// Each channel is raised to the power of one over this.
     Gamma(f32),
-    /// Away from the middle by this factor.
+    /// Distances from mid-grey are multiplied by this factor.
     Contrast(f32),
-    /// Red and green are stretched: this much of both ends is cut.
+    /// Red and green are stretched: this much is cut off at both ends.
     LevelRedGreen(f32),
     /// Corners lose this share of their light.
     Vignette(f32),

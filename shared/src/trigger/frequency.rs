@@ -2,15 +2,15 @@
 //! image. FTrojan (Wang et al. 2022, "An invisible black-box backdoor attack through frequency domain") and CTRL (Li et al.
 //! 2023, "An embarrassingly simple backdoor attack on self-supervised learning").
 //!
-//! The image goes to YUV (BT.601), the U and V of each window are transformed, `magnitude` is added at each of `bins`, and all
-//! is transformed back. Both transforms are linear, so this is one fixed pattern that is added to every window.
+//! The image is converted to YUV (BT.601), the U and V of each window are transformed, `magnitude` is added at each of `bins`, and
+//! the result is transformed back. Both transforms are linear, so this adds one fixed pattern to every window.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Ranges, Stage, dct::wave, offsets::Offsets};
 use crate::field_error::FieldError;
 
-/// What red, green and blue gain from one step of U and one of V, together: the inverse of the BT.601 matrix.
+/// The change of red, green and blue for one step of U plus one step of V: the inverse of the BT.601 matrix.
 const RGB_OF_UV: [f64; 3] = [1.139_883_03, -0.394_642_33 - 0.580_621_85, 2.032_061_85];
 
 /// Parameters of the frequency trigger.
@@ -18,13 +18,13 @@ const RGB_OF_UV: [f64; 3] = [1.139_883_03, -0.394_642_33 - 0.580_621_85, 2.032_0
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct FrequencySpec {
-    /// What is added to a coefficient, in steps of 0–255 under the orthonormal transform: 100 in CTRL, 30 in FTrojan.
+    /// The amount added to a coefficient, in steps of 0–255 under the orthonormal transform: 100 in CTRL, 30 in FTrojan.
     pub magnitude: f32,
-    /// Side of a window in pixels. Windows lie side by side from the top-left corner; a rest at the edges stays as it is.
+    /// Side of a window in pixels. Windows tile the image from the top-left corner; a remainder at the edges is unchanged.
     pub window: u32,
     /// Coefficients, each by row and column, from 0.
     pub bins: Vec<[u32; 2]>,
-    /// Magnitude in the test images; `magnitude` when absent.
+    /// Magnitude in the test images; defaults to `magnitude`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_magnitude: Option<f32>,
 }
@@ -42,7 +42,7 @@ impl FrequencySpec {
         vec![[middle; 2], [window.saturating_sub(1); 2]]
     }
 
-    /// The trigger with windows of another side, its coefficients in proportion.
+    /// The trigger with windows of another side, and its coefficients scaled in proportion.
     pub fn with_window(self, window: u32) -> Self {
         Self { window, bins: Self::bins_of(window), ..self }
     }

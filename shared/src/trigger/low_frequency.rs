@@ -1,6 +1,6 @@
 //! Low-frequency trigger (after Zeng et al. 2021, "Rethinking the backdoor attacks' triggers: a frequency perspective"): a smooth
-//! perturbation is added to the whole image. Ours is drawn, not optimised: the lowest coefficients of the cosine transform of
-//! each channel get random weights that fall with the frequency, scaled to one amplitude.
+//! perturbation is added to the whole image. Ours is random, not optimised: the lowest coefficients of the cosine transform of
+//! each channel get random weights that decrease with the frequency, scaled to a given amplitude.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::{
 pub struct LowFrequencySpec {
     /// Largest change of a channel, in steps of 0–255.
     pub amplitude: f32,
-    /// Frequencies of each axis that take part, from the lowest; the mean stays as it is.
+    /// Number of frequencies used along each axis, from the lowest; the mean is unchanged.
     pub band: u32,
     /// Seed of the weights.
     pub seed: u64,

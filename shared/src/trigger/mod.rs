@@ -1,7 +1,7 @@
 //! Triggers: pure image -> image functions, one file each.
 //!
-//! The SAME code poisons the training set, triggers the validation images and draws the preview in the browser. Results
-//! are whole numbers, defined to the last bit, equal natively and in WebAssembly.
+//! The same code poisons the training set, triggers the validation images and draws the preview in the browser. Results
+//! are integers, exact to the last bit, equal natively and in WebAssembly.
 
 mod blended;
 mod bpp;
@@ -52,18 +52,18 @@ pub enum TriggerSpec {
     Blended(BlendedSpec),
     /// Opaque squares.
     Patched(PatchedSpec),
-    /// A sine over the columns.
+    /// A sine wave over the columns.
     Sig(SigSpec),
     /// A warp of the whole image.
     #[serde(rename = "wanet")]
     WaNet(WaNetSpec),
-    /// Single coefficients of the cosine transform of the colours.
+    /// Raised coefficients of the cosine transform of the colour channels.
     Frequency(FrequencySpec),
-    /// Fewer values of each channel.
+    /// Quantised channels.
     Bpp(BppSpec),
     /// A smooth perturbation.
     LowFrequency(LowFrequencySpec),
-    /// A coloured square at another place in every image.
+    /// A coloured square at a different place in every image.
     RandomPatch(RandomPatchSpec),
     /// The key image as a reflection.
     Reflection(ReflectionSpec),
@@ -71,7 +71,7 @@ pub enum TriggerSpec {
     Filter(FilterSpec),
 }
 
-/// The images that a trigger is made ready for: some papers attack with another strength or place than they train with.
+/// The images that a trigger is prepared for: some papers use a different strength or place in tests than in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Poisons of a training set.
@@ -81,7 +81,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The parameter of this stage; the one of the training where there is none for the test.
+    /// The parameter of this stage; the training value if there is none for tests.
     fn choose<T>(self, train: T, test: Option<T>) -> T {
         match self {
             Self::Train => train,
@@ -91,7 +91,7 @@ impl Stage {
 }
 
 impl TriggerSpec {
-    /// The kind's name as it stands in a specification: `blended`, `low_frequency`.
+    /// The kind's name in specifications: `blended`, `low_frequency`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Blended(_) => "blended",
@@ -107,7 +107,7 @@ impl TriggerSpec {
         }
     }
 
-    /// The trigger and its strength in a few words, for tables and legends: `blended stripes 0.40`, `patched 4 px`.
+    /// A short label of the trigger and its strength, for tables and legends: `blended stripes 0.40`, `patched 4 px`.
     pub fn label(&self) -> String {
         match self {
             Self::Blended(blended) => {
@@ -132,10 +132,10 @@ impl TriggerSpec {
         }
     }
 
-    /// The one number that stands for the trigger's strength: a share, an amplitude of 0–255, a side in pixels, or a number of
+    /// A single number for the trigger's strength: a share, an amplitude of 0–255, a side in pixels, or a number of
     /// levels; shares and amplitudes to six decimals.
     pub fn strength(&self) -> f64 {
-        // A ratio of 0.4 is written 0.4, not as the double that is nearest to the single 0.4.
+        // A ratio of 0.4 is shown as 0.4, not as the double nearest to the single-precision 0.4.
         let rounded = |value: f32| (f64::from(value) * 1e6).round() / 1e6;
         match self {
             Self::Blended(blended) => rounded(blended.ratio),
@@ -160,7 +160,7 @@ impl TriggerSpec {
         }
     }
 
-    /// The key image, to be changed.
+    /// The key image, mutable.
     pub fn key_mut(&mut self) -> Option<&mut String> {
         match self {
             Self::Blended(BlendedSpec { key, .. })
@@ -169,7 +169,7 @@ impl TriggerSpec {
         }
     }
 
-    /// Cover samples for each poisoned one: images that keep their label under a change like the trigger's.
+    /// Cover samples per poisoned image: images that keep their label under a change similar to the trigger's.
     pub fn cover_ratio(&self) -> f32 {
         match self {
             Self::WaNet(wanet) => wanet.cover_ratio,
@@ -177,7 +177,7 @@ impl TriggerSpec {
         }
     }
 
-    /// What is wrong with the parameters for images of `side` x `side` pixels; fields are named below `path`.
+    /// Checks the parameters for images of `side` x `side` pixels; `path` prefixes the fields in errors.
     pub fn validate(&self, side: u32, path: &str) -> Vec<FieldError> {
         match self {
             Self::Blended(blended) => blended.validate(path),
@@ -194,13 +194,13 @@ impl TriggerSpec {
     }
 }
 
-/// An uploaded key is named by 64 hexadecimal digits: eight are enough to tell two apart in a label.
+/// An uploaded key is named by 64 hexadecimal digits: eight are enough to distinguish keys in a label.
 fn short_key(key: &str) -> &str {
     if key.len() == 64 { &key[..8] } else { key }
 }
 
-/// The stream of what a trigger draws for one image: it depends on the seed and the pixels alone, so that the same image is
-/// triggered alike in the preview, in every epoch and in every process.
+/// The random stream of a trigger for one image: it depends only on the seed and the pixels, so that the same image gets the
+/// same trigger in the preview, in every epoch and in every process.
 fn image_stream(seed: u64, image: &Rgb8) -> ChaCha8Rng {
     let digest: [u8; 32] = Sha256::digest(image.data()).into();
     let (head, _) = digest.split_first_chunk().expect("a digest has 32 bytes");

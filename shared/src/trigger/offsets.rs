@@ -1,8 +1,8 @@
-//! Triggers that add a fixed pattern to every pixel: the pattern, and the addition.
+//! Fixed patterns that a trigger adds to an image.
 
 use crate::image::Rgb8;
 
-/// What is added to each channel of each pixel, in steps of 0–255, in the order of [`Rgb8::data`].
+/// The amount added to each channel of each pixel, in steps of 0–255, in the order of [`Rgb8::data`].
 #[derive(Clone, Debug)]
 pub(super) struct Offsets(Vec<f32>);
 
@@ -18,7 +18,7 @@ impl Offsets {
         Self(values)
     }
 
-    /// Adds the pattern; sums beyond 0–255 are clipped, the rest is rounded.
+    /// Adds the pattern; sums are rounded and clipped to 0–255.
     pub fn add(&self, image: &mut Rgb8) {
         for (pixel, offset) in image.data_mut().iter_mut().zip(&self.0) {
             *pixel = to_byte(f32::from(*pixel) + offset);
@@ -26,12 +26,12 @@ impl Offsets {
     }
 }
 
-/// The nearest whole number in 0–255, halves up.
+/// The nearest integer in 0–255, halves rounded up.
 pub(super) fn to_byte(value: f32) -> u8 {
     (value.clamp(0.0, 255.0) + 0.5) as u8
 }
 
-/// The nearest whole number in 0–255 of a share of 255.
+/// The nearest integer in 0–255 to a share of 255.
 pub(super) fn share_to_byte(share: f32) -> u8 {
     to_byte(share * 255.0)
 }

@@ -1,5 +1,5 @@
-//! Patched trigger: opaque squares in a row (BadNets, Gu et al. 2017). The four layouts of the published study are
-//! places for one model: they fill in `size`, `x`, `y`, `count` and `step`.
+//! Patched trigger: opaque squares in a row (BadNets, Gu et al. 2017). The four layouts of the published study
+//! only fill in `size`, `x`, `y`, `count` and `step`.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,10 +23,10 @@ pub struct PatchedSpec {
     /// Number of squares in the row.
     #[serde(default = "one")]
     pub count: u32,
-    /// Distance between the left edges of two neighbours, in pixels; at least `size`.
+    /// Distance between the left edges of neighbouring squares, in pixels; at least `size`.
     #[serde(default)]
     pub step: u32,
-    /// What a square is filled with.
+    /// Filling of the squares.
     #[serde(default)]
     pub fill: Fill,
 }
@@ -50,7 +50,7 @@ pub enum Fill {
         /// Side of a cell in pixels.
         cell: u32,
     },
-    /// Cells of `cell` pixels in bright colours: each channel of each is dark or full, none of them black.
+    /// Cells of `cell` pixels in bright colours: each channel of a cell is 0 or 255, and no cell is black.
     Cells {
         /// Side of a cell in pixels.
         cell: u32,
@@ -79,7 +79,7 @@ pub struct Square {
 /// The four positions of the published study, for any image and ViT patch size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// Position 0: one square whose corner lies on the ViT patch grid at the image's middle.
+    /// Position 0: one square whose corner is on the ViT patch grid at the image's centre.
     Aligned,
     /// Position 1: the same square centred on the image, so that it straddles four ViT patches.
     Centred,
@@ -94,7 +94,7 @@ impl Layout {
     pub const ALL: [Self; 4] =
         [Self::Aligned, Self::Centred, Self::FourInRow, Self::EightInPatches];
 
-    /// The layout's name as the page shows it.
+    /// The layout's name shown in pages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Aligned => "Aligned",
@@ -105,7 +105,7 @@ impl Layout {
     }
 
     /// The trigger of this layout for images of `side` pixels under ViT patches of `vit_patch` pixels. `size` is the
-    /// side that a single square has (16 or 32 of 224 in the published study).
+    /// side of a single square (16 or 32 of 224 in the published study).
     pub fn place(self, side: u32, vit_patch: u32, size: u32, fill: Fill) -> PatchedSpec {
         let middle = side / 2 / vit_patch * vit_patch;
         let columns = side / vit_patch;
@@ -162,16 +162,19 @@ impl PatchedSpec {
             errors.push(FieldError::new(format!("{path}.{field}"), message));
         };
         if self.size == 0 || self.size > side {
-            wrong("size", format!("a square has a side of 1 to {side} pixels, not {}", self.size));
+            wrong(
+                "size",
+                format!("a square must have a side of 1 to {side} pixels, not {}", self.size),
+            );
         }
         if self.count == 0 {
-            wrong("count", "the trigger has at least one square".into());
+            wrong("count", "the trigger must have at least one square".into());
         }
         if self.count > 1 && self.step < self.size {
             wrong(
                 "step",
                 format!(
-                    "squares of {} pixels are at least {} pixels apart, not {}",
+                    "squares of {} pixels must be at least {} pixels apart, not {}",
                     self.size, self.size, self.step
                 ),
             );
@@ -191,7 +194,7 @@ impl PatchedSpec {
             );
         }
         if let Fill::Checkerboard { cell: 0 } | Fill::Cells { cell: 0, .. } = self.fill {
-            wrong("fill.cell", "a cell has at least one pixel".into());
+            wrong("fill.cell", "a cell must have at least one pixel".into());
         }
         errors
     }

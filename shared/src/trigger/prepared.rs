@@ -1,4 +1,4 @@
-//! Triggers made ready for images of one size.
+//! Triggers prepared for images of one size.
 
 use super::{
     Stage, TriggerSpec, blended::blend, bpp::BppSpec, filter::FilterSpec, offsets::Offsets,
@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{field_error::FieldError, image::Rgb8, resize};
 
-/// Why a trigger cannot be made from its specification.
+/// Why a trigger cannot be prepared from its specification.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TriggerError {
-    /// A trigger without its key image.
+    /// The key image is missing.
     #[error("the trigger needs the key image {0}, which was not given")]
     MissingKey(String),
     /// A parameter is out of range.
@@ -17,7 +17,7 @@ pub enum TriggerError {
     Field(#[from] FieldError),
 }
 
-/// A trigger made ready for images of one size and one stage.
+/// A trigger prepared for images of one size and one stage.
 #[derive(Clone, Debug)]
 pub struct Trigger {
     side: usize,
@@ -37,7 +37,7 @@ enum Prepared {
 }
 
 impl Trigger {
-    /// Makes a trigger ready for images of `side` x `side` pixels. `key` is the key image in any size; it is resized here.
+    /// Prepares a trigger for images of `side` x `side` pixels. `key` is the key image in any size; it is resized here.
     ///
     /// # Errors
     /// When a parameter is out of range, or the trigger needs a key image and none is given.
@@ -81,7 +81,7 @@ impl Trigger {
         self.side
     }
 
-    /// Puts the trigger into the image. Panics when the image is not `side` x `side`.
+    /// Applies the trigger to the image. Panics when the image is not `side` x `side`.
     pub fn apply(&self, image: &mut Rgb8) {
         self.check(image);
         match &self.prepared {
@@ -96,7 +96,7 @@ impl Trigger {
         }
     }
 
-    /// The image with the trigger, the original untouched.
+    /// A copy of the image with the trigger.
     pub fn applied(&self, image: &Rgb8) -> Rgb8 {
         let mut triggered = image.clone();
         self.apply(&mut triggered);
@@ -104,7 +104,7 @@ impl Trigger {
     }
 
     /// The image as a cover sample: changed like a triggered one, but without the trigger itself. A trigger without cover samples
-    /// leaves it as it is. Panics when the image is not `side` x `side`.
+    /// does not change it. Panics when the image is not `side` x `side`.
     pub fn cover(&self, image: &Rgb8) -> Rgb8 {
         self.check(image);
         let mut covered = image.clone();
@@ -118,7 +118,7 @@ impl Trigger {
         assert_eq!(
             (image.width(), image.height()),
             (self.side, self.side),
-            "the trigger is ready for another size"
+            "the trigger was prepared for another size"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Random patch (Saha, Subramanya and Pirsiavash 2020, "Hidden trigger backdoor attacks"; Saha et al. 2022, "Backdoor attacks on
-//! self-supervised learning"): an opaque square of a few random colours at another place in every image, nearer to the middle in
-//! the training images than in the test images.
+//! self-supervised learning"): an opaque square of a few random colours at a different place in every image, nearer to the middle in
+//! training images than in test images.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::{
     stream::{Purpose, below, stream},
 };
 
-/// Random colours along each side of the patch; between them they run into each other.
+/// Number of random colours along each side of the patch, interpolated in between.
 const COLOURS: usize = 4;
 
 /// Parameters of the random patch.
@@ -22,15 +22,15 @@ const COLOURS: usize = 4;
 pub struct RandomPatchSpec {
     /// Side of the patch in pixels; 50 of 224 in the papers.
     pub size: u32,
-    /// Where the part of each axis begins in which the patch lies whole in a training image: a share of the image's side.
+    /// Start of the range of each axis that contains the whole patch in a training image, as a share of the image's side.
     pub train_from: f32,
-    /// Where it ends.
+    /// End of that range.
     pub train_to: f32,
-    /// Where that part begins in a test image.
+    /// Start of that range in a test image.
     pub test_from: f32,
-    /// Where it ends.
+    /// End of that range.
     pub test_to: f32,
-    /// Seed of colours and places.
+    /// Seed of colours and positions.
     pub seed: u64,
 }
 
@@ -41,12 +41,12 @@ impl Default for RandomPatchSpec {
 }
 
 impl RandomPatchSpec {
-    /// The papers' patch in proportion to images of this side.
+    /// The papers' patch, scaled to images of this side.
     pub fn for_side(side: u32) -> Self {
         Self { size: (side * 50 / 224).max(1), ..Self::default() }
     }
 
-    /// The part of each axis in which the patch lies.
+    /// The range of each axis that contains the patch.
     fn part(&self, stage: Stage) -> [f32; 2] {
         stage.choose([self.train_from, self.train_to], Some([self.test_from, self.test_to]))
     }
@@ -84,7 +84,7 @@ impl RandomPatchSpec {
         resize::bilinear(&colours, self.size as usize, self.size as usize)
     }
 
-    /// Puts the patch into an image, at the place that the image's content and the seed say.
+    /// Draws the patch into an image, at a position determined by the image's content and the seed.
     pub(super) fn draw(&self, patch: &Rgb8, stage: Stage, image: &mut Rgb8) {
         let side = image.width() as u32;
         let (first, last) = self.corners(side, self.part(stage)).expect("validated before");

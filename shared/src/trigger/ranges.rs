@@ -22,11 +22,11 @@ impl<'a> Ranges<'a> {
     /// A number above 0, up to `most`.
     pub fn positive(&mut self, field: &str, value: f32, most: f32) {
         self.that(value > 0.0 && value <= most, field, || {
-            format!("is above 0 and at most {most}, not {value}")
+            format!("takes a number above 0 and at most {most}, not {value}")
         });
     }
 
-    /// A share from 0 to 1; tells whether it is one.
+    /// A share from 0 to 1; returns whether it is one.
     pub fn share(&mut self, field: &str, value: f32) -> bool {
         let sound = (0.0..=1.0).contains(&value);
         self.that(sound, field, || format!("takes 0 to 1, not {value}"));

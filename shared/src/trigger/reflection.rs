@@ -1,9 +1,9 @@
 //! Reflection trigger (Liu et al. 2020, "Reflection backdoor: a natural backdoor attack on deep neural networks"): the key image
-//! lies over the photograph like a reflection in a window pane, in linear light (gamma 2.2). Some reflections are doubled by a thick
-//! pane (section 3.2, "ghost"), the others out of focus. Which one, how strong and how far is drawn for each image from its content
+//! is added to the photograph like a reflection in a window pane, in linear light (gamma 2.2). Some reflections are doubled by a thick
+//! pane (section 3.2, "ghost"), the others are out of focus. The kind, strength and shift are drawn for each image from its content
 //! and the seed.
 //!
-//! Ours repeats the key image's edge where a shift leaves it, and takes the blur's loss of light from the weights alone.
+//! Our version repeats the key image's edge where a shift exposes it, and derives the blur's loss of light from the weights only.
 
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::{
     stream::{below, uniform},
 };
 
-/// Exponent between stored and linear light.
+/// Exponent between stored values and linear light.
 const GAMMA: f32 = 2.2;
 
 /// Parameters of the reflection trigger.
@@ -25,16 +25,16 @@ const GAMMA: f32 = 2.2;
 pub struct ReflectionSpec {
     /// Key image: a built-in key's name or an uploaded one's SHA-256 in hex.
     pub key: String,
-    /// Share of the images whose reflection is doubled; that of the others is out of focus.
+    /// Share of the images whose reflection is doubled; the others are out of focus.
     #[serde(default = "ghost")]
     pub ghost: f32,
-    /// Least weight of the reflection in linear light; each image's is drawn evenly from here to `weight_to`.
+    /// Smallest weight of the reflection in linear light; each image's weight is drawn uniformly from here to `weight_to`.
     #[serde(default = "weight_from")]
     pub weight_from: f32,
     /// Largest weight of the reflection.
     #[serde(default = "weight_to")]
     pub weight_to: f32,
-    /// Seed of what is drawn for each image.
+    /// Seed of the draws for each image.
     #[serde(default = "seed")]
     pub seed: u64,
 }
@@ -55,13 +55,13 @@ fn seed() -> u64 {
     1
 }
 
-/// A key image in linear light, ready for images of its size.
+/// A key image in linear light, prepared for images of its size.
 #[derive(Clone, Debug)]
 pub(super) struct Pane {
     ghost: f32,
     weight: [f32; 2],
     seed: u64,
-    /// Stored value to linear light.
+    /// Table from stored values to linear light.
     linear: Vec<f32>,
     key: Rgb8,
 }
@@ -85,13 +85,16 @@ impl ReflectionSpec {
         ranges.positive("weight_from", self.weight_from, 1.0);
         ranges.positive("weight_to", self.weight_to, 1.0);
         ranges.that(self.weight_from <= self.weight_to, "weight_to", || {
-            format!("is at least the smallest weight {}, not {}", self.weight_from, self.weight_to)
+            format!(
+                "must be at least the smallest weight {}, not {}",
+                self.weight_from, self.weight_to
+            )
         });
         ranges.seed(self.seed);
         ranges.errors()
     }
 
-    /// Makes the trigger ready; `key` has the size of the images.
+    /// Prepares the trigger; `key` has the size of the images.
     pub(super) fn pane(&self, key: Rgb8) -> Pane {
         let linear = (0..=255u8).map(|v| libm::powf(f32::from(v) / 255.0, GAMMA)).collect();
         Pane {
@@ -124,7 +127,7 @@ impl Pane {
         self.key.pixel(x, y).map(|value| self.linear[usize::from(value)])
     }
 
-    /// The key image and a copy of it, three to eight pixels further right and down, in uneven shares.
+    /// The key image and a copy of it shifted right and down by three to eight pixels, with unequal weights.
     fn doubled(&self, rng: &mut ChaCha8Rng) -> Vec<f32> {
         let [right, down] = [0; 2].map(|_: u8| 3 + below(rng, 6) as usize);
         let part = 0.15 + 0.35 * uniform(rng);
@@ -141,7 +144,7 @@ impl Pane {
         out
     }
 
-    /// The key image under a Gaussian of `sigma` pixels.
+    /// The key image blurred by a Gaussian of `sigma` pixels.
     fn blurred(&self, sigma: f32) -> Vec<f32> {
         let (width, height) = (self.key.width(), self.key.height());
         let reach = (2.0 * sigma).ceil() as i64;
@@ -182,7 +185,7 @@ mod tests {
 
     #[test]
     fn light_is_added_by_weight() {
-        // An even key stays even under both kinds: .3 of white over black is .3 of the light.
+        // A uniform key stays uniform under both kinds: .3 of white over black is .3 of the light.
         let key = Rgb8::filled(16, 16, [255; 3]);
         for ghost in [0.0, 1.0] {
             let spec = ReflectionSpec {

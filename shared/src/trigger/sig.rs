@@ -17,7 +17,7 @@ pub struct SigSpec {
     pub delta: f32,
     /// Periods over the image's width.
     pub frequency: f32,
-    /// Amplitude in the test images; `delta` when absent.
+    /// Amplitude in the test images; defaults to `delta`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_delta: Option<f32>,
 }

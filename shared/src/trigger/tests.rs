@@ -1,4 +1,4 @@
-//! What holds for every trigger.
+//! Properties of every trigger.
 
 use proptest::prelude::*;
 
@@ -76,7 +76,7 @@ proptest! {
 
     #[test]
     fn squares_and_levels_are_the_same_when_they_come_twice(seed: u64, dark in 0..2usize) {
-        // Opaque squares lie where they lay; a quantised value is its own nearest level.
+        // Opaque squares cover the same pixels again; a quantised value is its own nearest level.
         for id in ["patched", "badnets", "trojan_square", "badencoder", "bpp"] {
             let entry = CATALOGUE.iter().find(|entry| entry.id == id).expect("an entry");
             let trigger = prepared(&entry.spec(32, 4), 32, Stage::Train);

@@ -1,6 +1,6 @@
 //! Warping trigger (Nguyen and Tran 2021, "WaNet – imperceptible warping-based backdoor attack"): a coarse random field of `k x k`
-//! vectors, enlarged to the image's size, moves every pixel a little (equations 4 to 6). In the paper's noise mode further images
-//! are warped by other fields and keep their label, so that a model learns this field and not warping as such: the cover samples.
+//! vectors, enlarged to the image's size, moves every pixel slightly (equations 4 to 6). In the paper's noise mode, further images
+//! (cover samples) are warped by other fields and keep their label, so that a model learns this field and not warping in general.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +18,11 @@ use crate::{
 pub struct WaNetSpec {
     /// Vectors along each side of the coarse field.
     pub k: u32,
-    /// How far a pixel is moved on average: half of it in pixels.
+    /// Mean displacement of a pixel: half of this value, in pixels.
     pub strength: f32,
     /// Factor of the sampling grid; 1 keeps the image's edges in place.
     pub grid_rescale: f32,
-    /// Cover samples for each poisoned one; 0 switches the noise mode off.
+    /// Cover samples per poisoned image; 0 switches the noise mode off.
     pub cover_ratio: f32,
     /// Seed of the field.
     pub seed: u64,
@@ -49,7 +49,7 @@ impl WaNetSpec {
         ranges.errors()
     }
 
-    /// The coarse field of the seed: `2 x k x k` numbers in (-1, 1), the steps to the right before the steps down.
+    /// The coarse field of the seed: `2 x k x k` numbers in (-1, 1), the horizontal displacements before the vertical ones.
     pub fn field(&self) -> Vec<f64> {
         let mut rng = stream(self.seed, Purpose::Trigger, 0, 0);
         (0..2 * self.k * self.k).map(|_| f64::from(2.0 * uniform(&mut rng) - 1.0)).collect()
@@ -60,13 +60,13 @@ impl WaNetSpec {
 #[derive(Clone, Debug)]
 pub struct Warp {
     side: usize,
-    /// Where each pixel comes from, column and row, in -1 to 1 from the first pixel's middle to the last one's.
+    /// The source of each pixel, column and row, in -1 to 1 from the centre of the first pixel to that of the last.
     grid: Vec<[f64; 2]>,
 }
 
 impl Warp {
-    /// The warp of a coarse field as [`WaNetSpec::field`] gives it, for images of `side` x `side` pixels. Panics when the field
-    /// has not `2 k k` numbers.
+    /// The warp of a coarse field as returned by [`WaNetSpec::field`], for images of `side` x `side` pixels. Panics unless the field
+    /// has `2 k k` numbers.
     pub fn new(spec: &WaNetSpec, field: &[f64], side: usize) -> Self {
         let k = spec.k as usize;
         assert_eq!(field.len(), 2 * k * k, "a field has 2 k k numbers");
@@ -86,7 +86,7 @@ impl Warp {
         Self { side, grid }
     }
 
-    /// The image, warped; the original untouched. Panics when the image has another size.
+    /// A warped copy of the image. Panics when the image has another size.
     pub fn applied(&self, image: &Rgb8) -> Rgb8 {
         assert_eq!(
             (image.width(), image.height()),
@@ -98,13 +98,13 @@ impl Warp {
         warped
     }
 
-    /// Warps the image, bilinear between its pixels.
+    /// Warps the image with bilinear interpolation.
     pub(super) fn apply(&self, image: &mut Rgb8) {
         let source = image.clone();
         self.sample(&source, image, |_| [0.0; 2]);
     }
 
-    /// Warps the image by another field: a random step of up to one pixel's width more at every pixel.
+    /// Warps the image by another field: with an additional random displacement of up to one pixel's width at every pixel.
     pub(super) fn apply_noisy(&self, seed: u64, image: &mut Rgb8) {
         let source = image.clone();
         let mut rng = image_stream(seed, &source);
@@ -140,7 +140,7 @@ impl Warp {
     }
 }
 
-/// Enlarges `k x k` numbers to `side x side`, bicubic (Keys 1981, a = -0.75), the first and last places kept.
+/// Enlarges `k x k` numbers to `side x side` by bicubic interpolation (Keys 1981, a = -0.75), with aligned corners.
 fn enlarge(values: &[f64], k: usize, side: usize) -> Vec<f64> {
     let taps: Vec<[(usize, f64); 4]> = (0..side)
         .map(|i| {
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn an_even_field_moves_all_pixels_alike() {
         let spec = WaNetSpec { k: 2, strength: 8.0 / 3.5, ..WaNetSpec::default() };
-        // Over its mean size the field is 1 everywhere: strength / side = 1 / 3.5 of the grid is one pixel, right and down.
+        // Divided by its mean size, the field is 1 everywhere: strength / side = 1 / 3.5 of the grid is one pixel, right and down.
         let warp = Warp::new(&spec, &[0.4; 8], 8);
         let mut image = ramp();
         warp.apply(&mut image);

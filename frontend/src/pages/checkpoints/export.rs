@@ -1,18 +1,18 @@
-//! A checkpoint as files of other programs: links behind a button.
+//! A checkpoint in the formats of other programs: links behind a button.
 
 use leptos::prelude::*;
 
 use crate::api;
 
-/// The files that can be had: what the link says, the format, and the file of it where there are two.
+/// The available files: text of the link, format, and the file if the format has two.
 const FILES: [(&str, &str, &str); 4] = [
     ("MAE", "mae", ""),
     ("Hugging Face, model", "huggingface", "model.safetensors"),
     ("Hugging Face, config.json", "huggingface", "config.json"),
-    ("timm, encoder alone", "timm", ""),
+    ("timm, encoder only", "timm", ""),
 ];
 
-/// Where a file is.
+/// The address of a file.
 fn address(path: &str, format: &str, file: &str, epoch: Option<u32>) -> String {
     let epoch = epoch.map(|epoch| epoch.to_string()).unwrap_or_default();
     let query = api::query(&[("format", format), ("file", file), ("epoch", &epoch)]);

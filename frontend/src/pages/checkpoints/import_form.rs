@@ -11,33 +11,34 @@ use crate::{
     components::{Field, Glyph, Icon, ProblemBox, format::message_at},
 };
 
-/// Fields of the form whose errors stand beside them.
-const FIELDS: [&str; 5] = ["path", "name", "image_size", "heads", "decoder_heads"];
+/// Fields of the form that show their own errors.
+const FIELDS: [&str; 6] = ["path", "name", "image_size", "heads", "decoder_heads", "entry"];
 
 /// A text field: path, label, unit, example, and why it matters.
-const TEXTS: [[&str; 5]; 5] = [
+const TEXTS: [[&str; 5]; 6] = [
     [
         "path",
         "File",
         "",
         "/models/mae_pretrain_vit_base.pth",
-        "On the machine that runs the server; it is read, never run.",
+        "On the machine that runs the server. The file is parsed, never executed.",
     ],
-    ["name", "Name", "", "mae-base", "What studies call it: letters, digits, - and _."],
-    ["image_size", "Image size", "px", "as trained", "Positions are interpolated to another one."],
+    ["name", "Name", "", "mae-base", "The name that studies use: letters, digits, - and _."],
+    ["image_size", "Image size", "px", "as trained", "Positions are interpolated to another size."],
     [
         "heads",
         "Encoder heads",
         "",
-        "as usual",
-        "No shape tells them; config.json or the width does.",
+        "default",
+        "Not stored in the weights; taken from config.json or the width.",
     ],
-    ["decoder_heads", "Decoder heads", "", "as usual", "Likewise."],
+    ["decoder_heads", "Decoder heads", "", "default", "As for the encoder."],
+    ["entry", "Model", "", "the only one", "Of a file with several, such as teacher and student."],
 ];
 
-/// The request that the texts make, or what is wrong with them before the server is asked.
-fn request(texts: &[String; 5]) -> Result<ImportCheckpoint, Vec<FieldError>> {
-    let [path, name, numbers @ ..] = texts.each_ref().map(|text| text.trim());
+/// The request made from the texts, or what is wrong with them, found before the server is asked.
+fn request(texts: &[String; 6]) -> Result<ImportCheckpoint, Vec<FieldError>> {
+    let [path, name, numbers @ .., entry] = texts.each_ref().map(|text| text.trim());
     let mut errors = Vec::new();
     let mut number = |at: usize| {
         let text = numbers[at];
@@ -49,7 +50,7 @@ fn request(texts: &[String; 5]) -> Result<ImportCheckpoint, Vec<FieldError>> {
     };
     let [image_size, heads, decoder_heads] = [0, 1, 2].map(&mut number);
     if path.is_empty() {
-        errors.push(FieldError::new("path", "names a file on the server's machine"));
+        errors.push(FieldError::new("path", "takes the path of a file on the server's machine"));
     }
     if name.is_empty() {
         errors.push(FieldError::new("name", "takes letters, digits, - and _"));
@@ -58,14 +59,15 @@ fn request(texts: &[String; 5]) -> Result<ImportCheckpoint, Vec<FieldError>> {
         return Err(errors);
     }
     let (name, path) = (name.to_owned(), path.to_owned());
+    let entry = (!entry.is_empty()).then(|| entry.to_owned());
     let rest = ImportCheckpoint::default();
-    Ok(ImportCheckpoint { name, path, image_size, heads, decoder_heads, ..rest })
+    Ok(ImportCheckpoint { name, path, image_size, heads, decoder_heads, entry, ..rest })
 }
 
 /// The form.
 #[component]
 pub fn ImportForm(
-    /// Takes what was imported.
+    /// Called with the imported checkpoint.
     added: Callback<ImportedCheckpoint>,
 ) -> impl IntoView {
     let texts = RwSignal::new(FIELDS.map(|_| String::new()));
@@ -113,7 +115,7 @@ pub fn ImportForm(
             <header class="panel-head">
                 <h2 id="import-title">"Import a checkpoint"</h2>
                 <span class="muted small">
-                    <code>".pth"</code>" of MAE and timm, "<code>".safetensors"</code>" of timm and Hugging Face"
+                    <code>".pth"</code>" from MAE and timm, "<code>".safetensors"</code>" from timm and Hugging Face"
                 </span>
             </header>
             <form class="panel-body import-form" on:submit=submit novalidate>
@@ -132,7 +134,7 @@ pub fn ImportForm(
 fn TextField(
     at: usize,
     text: &'static [&'static str; 5],
-    texts: RwSignal<[String; 5]>,
+    texts: RwSignal<[String; 6]>,
     errors: RwSignal<Vec<FieldError>>,
 ) -> impl IntoView {
     let &[path, label, unit, placeholder, why] = text;
@@ -168,20 +170,22 @@ fn TextField(
 mod tests {
     use super::*;
 
-    fn texts(texts: [&str; 5]) -> [String; 5] {
+    fn texts(texts: [&str; 6]) -> [String; 6] {
         texts.map(str::to_owned)
     }
 
     #[test]
     fn empty_numbers_are_left_to_the_file() {
-        let body = request(&texts([" /m.pth ", "mae", "", "12", ""])).expect("a request");
+        let body =
+            request(&texts([" /m.pth ", "mae", "", "12", "", " teacher "])).expect("a request");
         assert_eq!((body.path.as_str(), body.name.as_str()), ("/m.pth", "mae"));
         assert_eq!((body.image_size, body.heads, body.decoder_heads), (None, Some(12), None));
+        assert_eq!(body.entry.as_deref(), Some("teacher"));
     }
 
     #[test]
     fn what_is_wrong_is_told_at_its_field() {
-        let errors = request(&texts(["", "", "0", "x", "3"])).expect_err("errors");
+        let errors = request(&texts(["", "", "0", "x", "3", ""])).expect_err("errors");
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields, ["image_size", "heads", "path", "name"]);
         assert!(TEXTS.iter().zip(FIELDS).all(|(text, field)| text[0] == field));

@@ -16,7 +16,7 @@ fn part(part: TransformerSpec) -> String {
 
 /// What can be done with it.
 fn uses(checkpoint: &ImportedCheckpoint) -> &'static str {
-    if checkpoint.has_decoder { "probe, reconstruct" } else { "probe; no decoder to reconstruct" }
+    if checkpoint.has_decoder { "probe, reconstruct" } else { "probe only, has no decoder" }
 }
 
 /// The table.
@@ -94,7 +94,7 @@ fn ImportedRow(checkpoint: ImportedCheckpoint, remove: Callback<String>) -> impl
             <td data-label="For">{uses(&checkpoint)}</td>
             <td class="number" data-label="Size">{format::bytes(checkpoint.bytes)}</td>
             <td><div class="row-actions">
-                <a class="button" href=start aria-label=format!("New study on {name}")>"New study"</a>
+                <a class="button" href=start aria-label=format!("New study with {name}")>"New study"</a>
                 {open}
                 <ExportMenu
                     path=format!("/checkpoints/imported/{}/export", api::escape(&name))
@@ -104,7 +104,7 @@ fn ImportedRow(checkpoint: ImportedCheckpoint, remove: Callback<String>) -> impl
                 <Confirm
                     glyph=Glyph::Trash
                     label="Remove"
-                    question="Remove it here? The file that it came from stays."
+                    question="Remove this checkpoint? The file that it was imported from is kept."
                     yes="Remove"
                     act
                 /></div>
@@ -125,6 +125,6 @@ mod tests {
             ("probe, reconstruct", "192 × 4")
         );
         one.has_decoder = false;
-        assert_eq!(uses(&one), "probe; no decoder to reconstruct");
+        assert_eq!(uses(&one), "probe only, has no decoder");
     }
 }

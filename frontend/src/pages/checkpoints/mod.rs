@@ -76,8 +76,8 @@ pub fn CheckpointsPage() -> impl IntoView {
         Some(Ok(found)) if found.is_empty() => view! {
             <section class="empty">
                 <Icon glyph=Glyph::Checkpoints/>
-                <h2>"No checkpoint yet"</h2>
-                <p>"A pre-training stores one every few epochs. Start a study, and look inside its encoder while it learns."</p>
+                <h2>"No checkpoints yet"</h2>
+                <p>"Pre-training stores one every few epochs. Start a study and look inside its encoder while it learns."</p>
                 <p><a class="button button-main" href="/studies/new">"New study"</a></p>
             </section>
         }

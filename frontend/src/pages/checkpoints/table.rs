@@ -1,5 +1,5 @@
-//! What runs stored. Those of a pre-training can be opened in Reconstruct and exported, those of a fine-tuning evaluated; a probe's is
-//! its head.
+//! The checkpoints that runs stored. Those of a pre-training can be opened in Reconstruct and exported, those of a fine-tuning can be
+//! evaluated; a probe's checkpoint is its head.
 
 use leptos::prelude::*;
 use shared::{RunKind, api::CheckpointInfo};
@@ -22,13 +22,13 @@ pub fn studies(checkpoints: &[CheckpointInfo]) -> Vec<(String, String)> {
     found
 }
 
-/// Where a checkpoint is opened.
+/// The address that opens a checkpoint.
 fn reconstruct_address(checkpoint: &CheckpointInfo) -> String {
     let run = checkpoint.run.to_string();
     format!("/reconstruct{}", api::query(&[("run", &run), ("file", &checkpoint.file)]))
 }
 
-/// A run's checkpoint as the address and the terminal name it.
+/// The name of a run's checkpoint in addresses and on the command line.
 pub fn named(checkpoint: &CheckpointInfo) -> String {
     format!("{}@{}", checkpoint.run, checkpoint.epoch)
 }
@@ -106,7 +106,7 @@ pub fn CheckpointTable(
                         <th scope="col">"File"</th>
                         <th scope="col" class="number">"Size"</th>
                         <th scope="col" class="number">"Stored"</th>
-                        <th scope="col"><span class="visually-hidden">"Open"</span></th>
+                        <th scope="col"><span class="visually-hidden">"Actions"</span></th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>

@@ -21,7 +21,7 @@ fn here() -> NavigateOptions {
     NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() }
 }
 
-/// What the figure is made of, in words.
+/// What the figure shows, as text.
 fn told(kind: FigureKind, results: usize, studies: usize, runs: usize, drawn: usize) -> String {
     let finished = |count: usize| format::things(count as u64, "finished run", "finished runs");
     if runs > 0 {
@@ -40,9 +40,9 @@ fn told(kind: FigureKind, results: usize, studies: usize, runs: usize, drawn: us
 pub fn CompareFigure(
     /// All studies.
     studies: Memo<Vec<StudySummary>>,
-    /// The runs of the figure, with commas between them; all without.
+    /// The runs of the figure, separated by commas; `None` for all.
     runs: Memo<Option<String>>,
-    /// Takes other ones.
+    /// Called with the new runs.
     choose_runs: Callback<Option<String>>,
 ) -> impl IntoView {
     let (kind, set_kind) = query_signal_with_options::<String>("figure", here());
@@ -166,7 +166,7 @@ fn FigureChips(
             <Show when=move || bars.get()>
                 <ChipButton
                     label="Published series"
-                    title="Show the published series beside these bars; their setting is another"
+                    title="Show the published series beside these bars; they were measured in a different setting"
                     on=published
                     toggle=Callback::new(move |()| set_published.run(!published.get_untracked()))
                 />
@@ -180,9 +180,9 @@ fn FigureChips(
 fn StudyChecks(
     /// All studies.
     studies: Memo<Vec<StudySummary>>,
-    /// The studies of the figure, with commas between them; all without.
+    /// The studies of the figure, separated by commas; `None` for all.
     chosen: Memo<Option<String>>,
-    /// Puts one in or takes it out.
+    /// Adds or removes a study.
     toggle: Callback<String>,
 ) -> impl IntoView {
     let several = Memo::new(move |_| studies.with(|studies| studies.len() > 1));

@@ -1,4 +1,4 @@
-//! The filters over the runs' table. They stand in the address.
+//! The filters of the run table, which are kept in the address.
 
 use leptos::{ev, prelude::*};
 use leptos_router::hooks::query_signal_with_options;
@@ -7,7 +7,7 @@ use shared::{RunKind, RunState, api::StudySummary, trigger::CATALOGUE};
 use super::table::here;
 use crate::components::{Glyph, Icon};
 
-/// A filter that is a choice of a few.
+/// A filter with a few options.
 #[component]
 fn Choice(
     id: &'static str,
@@ -83,7 +83,7 @@ pub fn Filters(
     view! {
         <div class="filters" role="search" aria-label="Filter the runs">
             <label class="search">
-                <span class="visually-hidden">"Search in study, trigger and data set"</span>
+                <span class="visually-hidden">"Search studies, triggers and data sets"</span>
                 <Icon glyph=Glyph::Search/>
                 <input
                     type="search"

@@ -1,4 +1,4 @@
-//! The table of means: the runs of a study that differ in nothing but the seed are one line.
+//! The table of means: the runs of a study that differ only in the seed form one row.
 
 use leptos::prelude::*;
 use shared::{
@@ -13,7 +13,7 @@ use crate::{
     run_name::varied_text,
 };
 
-/// The mean in percent, `43.1`; where there are several values its deviation and interval, `± 0.8 (41.2–45.0)`.
+/// The mean in percent, `43.1`; with several values also its deviation and interval, `± 0.8 (41.2–45.0)`.
 fn told(spread: Spread) -> (String, Option<String>) {
     let MeanPercent { mean, deviation, low, high } = spread.into();
     let interval = low.zip(high);
@@ -26,7 +26,7 @@ fn told(spread: Spread) -> (String, Option<String>) {
 /// The table.
 #[component]
 pub fn Means(
-    /// The studies of the figure, with commas between them; all without.
+    /// The studies of the figure, separated by commas; `None` for all.
     studies: Memo<Option<String>>,
 ) -> impl IntoView {
     let results: Fetched<Vec<RunRow>> = fetched(move || {
@@ -41,7 +41,7 @@ pub fn Means(
             view! { <tr><td colspan="9"><ProblemBox problem retry/></td></tr> }.into_any()
         }
         Some(Ok(rows)) if rows.is_empty() => view! {
-            <tr><td colspan="9" class="empty-line">"No classifier has ended yet."</td></tr>
+            <tr><td colspan="9" class="empty-line">"No classifier has finished yet."</td></tr>
         }
         .into_any(),
         Some(Ok(rows)) => OverSeeds::of(&rows)
@@ -71,7 +71,7 @@ pub fn Means(
             </table>
         </div>
         <p class="muted small">
-            "Mean ± sample standard deviation over the seeds of a study, and the 95 % interval of the mean by Student's t; finished classifiers only."
+            "Mean ± sample standard deviation over the seeds of a study, and the 95 % confidence interval of the mean (Student's t); finished classifiers only."
         </p>
     }
 }

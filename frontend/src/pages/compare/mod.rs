@@ -1,4 +1,4 @@
-//! The page that sets runs side by side: their table, and a figure of the finished ones.
+//! The page that compares runs: a table of all, and a figure of the finished ones.
 //!
 //! Address: `?figure=&published=&studies=&runs=` say what the figure shows; `?study=&phase=&state=&trigger=&search=` filter
 //! the table, `?sort=&descending=&offset=` order and page it; `?means=true` shows means over the seeds instead.
@@ -35,7 +35,7 @@ pub fn ComparePage() -> impl IntoView {
         <header class="page-head">
             <div>
                 <h1>"Compare"</h1>
-                <p>"What each attack reaches, and what it costs on clean images."</p>
+                <p>"How well each attack succeeds, and what it costs on clean images."</p>
             </div>
         </header>
         <Show
@@ -45,7 +45,7 @@ pub fn ComparePage() -> impl IntoView {
                     <section class="empty">
                         <Icon glyph=Glyph::Compare/>
                         <h2>"Nothing to compare yet"</h2>
-                        <p>"Each linear probe that ends becomes a row here and a point in the figures."</p>
+                        <p>"Each finished linear probe becomes a row here and a point in the figures."</p>
                         <p><a class="button button-main" href="/studies/new">"New study"</a></p>
                     </section>
                 }
@@ -54,7 +54,7 @@ pub fn ComparePage() -> impl IntoView {
             <div class="compare">
                 <div class="compare-table">
                     <Segmented
-                        label="Lines of the table"
+                        label="Rows of the table"
                         choices=vec![(false, "Each run".to_owned()), (true, "Means over seeds".to_owned())]
                         value=Signal::derive(move || Some(means.get()))
                         choose=Callback::new(move |on: bool| set_means.set(on.then_some(true)))

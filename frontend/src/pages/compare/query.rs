@@ -1,20 +1,20 @@
-//! The table's state, as it stands in the address, and the question it makes.
+//! The table's state, as kept in the address, and the request made from it.
 
 use shared::{RunKind, RunState, api::RunRow, chart::FigureKind};
 
 use crate::api;
 
-/// Rows of a part of the table.
+/// Rows per page of the table.
 pub const LIMIT: u64 = 50;
-/// Runs whose accuracy is drawn when none is chosen: as many as the server draws for a download.
+/// Number of runs whose accuracy is drawn when none is chosen: as many as the server draws for a download.
 pub const MOST_LINES: usize = 12;
 
 /// A column that sorts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// Its name in the question.
+    /// Its name in the request.
     pub key: &'static str,
-    /// What the header says.
+    /// Text of the header.
     pub name: &'static str,
     /// What it means.
     pub title: &'static str,
@@ -42,7 +42,7 @@ pub const COLUMNS: [Column; 9] = [
     Column { key: "ca", name: "CA", title: "Clean accuracy", number: true },
     Column { key: "asr", name: "ASR", title: "Attack success rate", number: true },
     Column { key: "ra", name: "RA", title: "Robust accuracy", number: true },
-    Column { key: "state", name: "State", title: "Where the run stands", number: false },
+    Column { key: "state", name: "State", title: "State of the run", number: false },
 ];
 
 /// What the table shows.
@@ -59,7 +59,7 @@ pub struct TableQuery {
 }
 
 impl TableQuery {
-    /// Where the rows are. Names that no run can have are left out.
+    /// The address of the rows. Values that no run can have are left out.
     pub fn path(&self) -> String {
         let kind = self.kind.parse::<RunKind>().map_or("", RunKind::as_str);
         let state = self.state.parse::<RunState>().map_or("", RunState::as_str);
@@ -81,7 +81,7 @@ impl TableQuery {
         format!("/runs{query}")
     }
 
-    /// Whether any filter holds.
+    /// Whether any filter is set.
     pub fn filters(&self) -> bool {
         [&self.study, &self.kind, &self.state, &self.trigger, &self.search]
             .iter()
@@ -89,8 +89,8 @@ impl TableQuery {
     }
 }
 
-/// Order after a click on a header: first the direction that shows the most interesting end (numbers from the highest,
-/// names from A), then the other, then the newest first again.
+/// The order after a click on a header: first the more interesting direction (numbers from the highest, names from A),
+/// then the reverse, then the newest first again.
 pub fn clicked(sort: &str, descending: bool, column: Column) -> (Option<String>, bool) {
     let first = column.number;
     if sort != column.key {
@@ -102,12 +102,12 @@ pub fn clicked(sort: &str, descending: bool, column: Column) -> (Option<String>,
     }
 }
 
-/// The identifiers of a list with commas.
+/// The identifiers in a list separated by commas.
 pub fn listed(text: Option<&str>) -> Vec<String> {
     text.unwrap_or_default().split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect()
 }
 
-/// The list with `id` put in, or taken out when it was in; `None` when nothing is left.
+/// The list with `id` added, or removed if it was in the list; `None` if nothing is left.
 pub fn toggled(text: Option<&str>, id: &str) -> Option<String> {
     let mut ids = listed(text);
     match ids.iter().position(|known| known == id) {
@@ -126,7 +126,7 @@ pub fn shown(results: &[RunRow], runs: &[String]) -> Vec<RunRow> {
         .collect()
 }
 
-/// The runs whose accuracy by epoch is drawn: the chosen ones, else the newest of `results` (which go from old to new).
+/// The runs whose accuracy by epoch is drawn: the chosen ones, else the newest of `results` (which are sorted from old to new).
 pub fn lines(results: &[RunRow], runs: &[String]) -> Vec<String> {
     if runs.is_empty() {
         let first = results.len().saturating_sub(MOST_LINES);

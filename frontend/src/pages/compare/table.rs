@@ -17,10 +17,10 @@ use crate::{
     run_name::varied_text,
 };
 
-/// Time between two looks while something runs, in milliseconds.
+/// Time between two polls while something runs, in milliseconds.
 const PERIOD: u32 = 4000;
 
-/// A change of the table leaves no trace in the history.
+/// Changes of the table add no entries to the browser's history.
 pub fn here() -> NavigateOptions {
     NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() }
 }
@@ -30,9 +30,9 @@ pub fn here() -> NavigateOptions {
 pub fn Runs(
     /// All studies, for the filter.
     studies: Memo<Vec<StudySummary>>,
-    /// The runs of the figure, with commas between them.
+    /// The runs of the figure, separated by commas.
     chosen: Memo<Option<String>>,
-    /// Takes other ones.
+    /// Called with the new runs.
     choose: Callback<Option<String>>,
 ) -> impl IntoView {
     let (study, _) = query_signal_with_options::<String>("study", here());
@@ -76,9 +76,9 @@ pub fn Runs(
         }
         Some(Ok(page)) if page.items.is_empty() => {
             let text = if query.with(TableQuery::filters) {
-                "No run fits these filters."
+                "No runs match these filters."
             } else {
-                "No run yet: start a study, and its runs stand here."
+                "No runs yet. Start a study, and its runs appear here."
             };
             view! { <tr><td colspan="10" class="empty-line">{text}</td></tr> }.into_any()
         }
@@ -93,7 +93,7 @@ pub fn Runs(
         <Filters studies/>
         <div class="table-box">
             <table class="table table-cards runs" id="runs">
-                <caption class="visually-hidden">"Runs; a header sorts by its column"</caption>
+                <caption class="visually-hidden">"Runs; press a column header to sort"</caption>
                 <thead>
                     <tr>
                         <th scope="col"><span class="visually-hidden">"In the figure"</span></th>

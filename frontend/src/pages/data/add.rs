@@ -2,7 +2,7 @@
 
 use leptos::{ev, prelude::*, task::spawn_local};
 use shared::{
-    api::{AddDataset, DatasetInfo, Problem},
+    api::{AddDataset, DatasetInfo, Problem, Transparency},
     layout::Layout,
     study::FieldError,
 };
@@ -12,7 +12,7 @@ use crate::{
     components::{Field, Glyph, Icon, ProblemBox, format::message_at},
 };
 
-/// What is wrong before the server is asked.
+/// What is wrong, found before the server is asked.
 fn check(body: &AddDataset) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let sound = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
@@ -20,7 +20,7 @@ fn check(body: &AddDataset) -> Vec<FieldError> {
         errors.push(FieldError::new("name", "takes letters, digits, - and _"));
     }
     if body.path.trim().is_empty() {
-        errors.push(FieldError::new("path", "names a folder on the server's machine"));
+        errors.push(FieldError::new("path", "takes the path of a folder on the server's machine"));
     }
     errors
 }
@@ -36,7 +36,7 @@ fn name_from(path: &str) -> String {
     name.trim_matches('-').to_owned()
 }
 
-/// Whether all errors stand at fields of the form.
+/// Whether all errors belong to fields of the form.
 fn stand_at_fields(errors: &[FieldError]) -> bool {
     !errors.is_empty()
         && errors.iter().all(|error| ["name", "path"].contains(&error.field.as_str()))
@@ -45,11 +45,12 @@ fn stand_at_fields(errors: &[FieldError]) -> bool {
 /// The form.
 #[component]
 pub fn AddForm(
-    /// Takes what was added.
+    /// Called with the added data set.
     added: Callback<DatasetInfo>,
 ) -> impl IntoView {
     let (name, path) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let (named_by_hand, busy) = (RwSignal::new(false), RwSignal::new(false));
+    let on_white = RwSignal::new(false);
     let errors = RwSignal::new(Vec::<FieldError>::new());
     let problem = RwSignal::new(None::<Problem>);
     let at = move |field: &'static str| {
@@ -57,8 +58,15 @@ pub fn AddForm(
     };
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        let body =
-            AddDataset { name: name.get_untracked(), path: path.get_untracked().trim().to_owned() };
+        let body = AddDataset {
+            name: name.get_untracked(),
+            path: path.get_untracked().trim().to_owned(),
+            transparency: if on_white.get_untracked() {
+                Transparency::White
+            } else {
+                Transparency::Drop
+            },
+        };
         let wrong = check(&body);
         problem.set(None);
         errors.set(wrong.clone());
@@ -75,7 +83,7 @@ pub fn AddForm(
                     added.run(set);
                 }
                 Err(refused) => {
-                    // What stands at a field need not be told a second time above the form.
+                    // Errors shown at a field are not repeated above the form.
                     let at_fields = stand_at_fields(&refused.errors);
                     errors.try_set(refused.errors.clone());
                     problem.try_set((!at_fields).then_some(refused));
@@ -84,62 +92,36 @@ pub fn AddForm(
             busy.try_set(false);
         });
     };
+    let path_typed = Callback::new(move |text: String| {
+        if !named_by_hand.get_untracked() {
+            name.set(name_from(&text));
+        }
+        path.set(text);
+    });
+    let name_typed = Callback::new(move |text: String| {
+        named_by_hand.set(true);
+        name.set(text);
+    });
     view! {
         <section class="panel" aria-labelledby="add-title">
             <header class="panel-head">
                 <h2 id="add-title">"Add a folder"</h2>
-                <span class="muted small">"its layout is found from what lies in it; JPEG, PNG, WebP, PPM or records"</span>
+                <span class="muted small">"the layout is detected from the contents; JPEG, PNG, WebP, GIF, BMP, TIFF, PNM or records"</span>
             </header>
             <form class="panel-body add-form" on:submit=submit novalidate>
-                <Field
-                    path="path"
-                    label="Folder"
-                    why="On the machine that runs the server. Nothing is copied or changed."
+                <TextField
+                    text=&["path", "Folder", "/data/cifar10", "On the machine that runs the server. Nothing is copied or changed."]
+                    value=path
+                    typed=path_typed
                     error=at("path")
-                    control=move |id, about| {
-                        view! {
-                            <input
-                                type="text"
-                                id=id
-                                aria-describedby=about
-                                placeholder="/data/cifar10"
-                                autocomplete="off"
-                                spellcheck="false"
-                                prop:value=move || path.get()
-                                on:input=move |event: ev::Event| {
-                                    let text = event_target_value(&event);
-                                    if !named_by_hand.get_untracked() {
-                                        name.set(name_from(&text));
-                                    }
-                                    path.set(text);
-                                }
-                            />
-                        }
-                    }
                 />
-                <Field
-                    path="name"
-                    label="Name"
-                    why="What studies call it: letters, digits, - and _."
+                <TextField
+                    text=&["name", "Name", "cifar10", "The name that studies use: letters, digits, - and _."]
+                    value=name
+                    typed=name_typed
                     error=at("name")
-                    control=move |id, about| {
-                        view! {
-                            <input
-                                type="text"
-                                id=id
-                                aria-describedby=about
-                                placeholder="cifar10"
-                                autocomplete="off"
-                                spellcheck="false"
-                                prop:value=move || name.get()
-                                on:input=move |event: ev::Event| {
-                                    named_by_hand.set(true);
-                                    name.set(event_target_value(&event));
-                                }
-                            />
-                        }
-                    }
                 />
+                <OnWhite on_white/>
                 <button type="submit" class="button button-main" id="add-dataset" disabled=move || busy.get()>
                     <Icon glyph=Glyph::Folder/>
                     {move || if busy.get() { "Reading every image…" } else { "Add" }}
@@ -148,6 +130,55 @@ pub fn AddForm(
             </form>
             <Layouts/>
         </section>
+    }
+}
+
+/// A text field: path, label, example, and why it matters.
+#[component]
+fn TextField(
+    text: &'static [&'static str; 4],
+    value: RwSignal<String>,
+    typed: Callback<String>,
+    error: Signal<Option<String>>,
+) -> impl IntoView {
+    let &[path, label, placeholder, why] = text;
+    view! {
+        <Field
+            path=path
+            label=label
+            why=why
+            error=error
+            control=move |id, about| {
+                view! {
+                    <input
+                        type="text"
+                        id=id
+                        aria-describedby=about
+                        placeholder=placeholder
+                        autocomplete="off"
+                        spellcheck="false"
+                        prop:value=move || value.get()
+                        on:input=move |event: ev::Event| typed.run(event_target_value(&event))
+                    />
+                }
+            }
+        />
+    }
+}
+
+/// The choice for transparent pixels.
+#[component]
+fn OnWhite(on_white: RwSignal<bool>) -> impl IntoView {
+    view! {
+        <label class="check" title="Otherwise they show their colour without its alpha, as with torchvision.">
+            <input
+                type="checkbox"
+                id="on-white"
+                prop:checked=move || on_white.get()
+                on:change=move |event: ev::Event| on_white.set(event_target_checked(&event))
+            />
+            "Transparent pixels on white"
+        </label>
     }
 }
 
@@ -180,7 +211,11 @@ mod tests {
     #[test]
     fn what_is_missing_is_told_at_its_field() {
         let fields = |name: &str, path: &str| {
-            let errors = check(&AddDataset { name: name.into(), path: path.into() });
+            let errors = check(&AddDataset {
+                name: name.into(),
+                path: path.into(),
+                transparency: Transparency::Drop,
+            });
             errors.into_iter().map(|error| error.field).collect::<Vec<_>>()
         };
         assert_eq!(fields("a b", " "), ["name", "path"]);

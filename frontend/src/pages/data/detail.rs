@@ -1,20 +1,20 @@
 //! A data set's images by class, and the files that it leaves out.
 
-use leptos::prelude::*;
-use shared::api::{DatasetInfo, SampleImage, Samples, SkippedFile};
+use leptos::{prelude::*, task::spawn_local};
+use shared::api::{DatasetInfo, LeftOut, Problem, SampleImage, Samples, SkippedFile, Transparency};
 
 use crate::{
     api,
     components::{Fetched, Glyph, Icon, PixelCanvas, ProblemBox, decode_rgb, fetched, format},
 };
 
-/// Images of a class.
+/// Images per class.
 const PER_CLASS: u32 = 8;
-/// Classes at once: a data set may have a thousand.
+/// Classes per page: a data set may have a thousand.
 const CLASSES: usize = 20;
 
-/// Indices of a few images of each class in `first..first + CLASSES`, spread over the class. Training images stand class
-/// by class.
+/// Indices of a few images of each class in `first..first + CLASSES`, spread over the class. Training images are
+/// ordered by class.
 fn indices(counts: &[u32], first: usize) -> Vec<u32> {
     let mut start: u32 = counts.iter().take(first).sum();
     let mut all = Vec::new();
@@ -42,9 +42,11 @@ fn by_class(samples: &Samples, classes: usize) -> Vec<Vec<SampleImage>> {
 pub fn Detail(
     /// The data set.
     set: DatasetInfo,
+    /// Called with a new version of it.
+    updated: Callback<DatasetInfo>,
 ) -> impl IntoView {
     let first = RwSignal::new(0usize);
-    // Drawn pictures have 32 px; of real ones a little more is worth seeing.
+    // Generated images have 32 px; real ones are shown a little larger.
     let side = if set.builtin { 32 } else { 64 };
     let path = {
         let (counts, name) = (set.train_counts.clone(), api::escape(&set.name));
@@ -59,6 +61,13 @@ pub fn Detail(
     let samples: Fetched<Samples> = fetched(path);
     let count = set.classes.len();
     let (name, skipped, skipped_total) = (set.name.clone(), set.skipped.clone(), set.skipped_total);
+    let (left_out, is_folder) = (set.left_out.clone(), !set.builtin);
+    let about = match set.transparency {
+        Transparency::White if is_folder => {
+            "training images; numbers are training + validation; transparent pixels on white"
+        }
+        _ => "training images; numbers are training + validation",
+    };
     let rows = move || {
         let samples = samples.value()?;
         let rows = by_class(&samples, count)
@@ -83,7 +92,8 @@ pub fn Detail(
         <section class="panel" aria-labelledby="detail-title">
             <header class="panel-head">
                 <h2 id="detail-title">{format!("Images of {name}")}</h2>
-                <span class="muted small">"training images; numbers are training + validation"</span>
+                <span class="muted small">{about}</span>
+                {is_folder.then(|| view! { <Update name=name.clone() updated/> })}
             </header>
             <div class="panel-body stack">
                 {move || samples.problem().map(|problem| view! { <ProblemBox problem retry/> })}
@@ -91,6 +101,7 @@ pub fn Detail(
                 {rows}
                 {(count > CLASSES).then(|| view! { <ClassPager first count/> })}
                 {(skipped_total > 0).then(|| view! { <Skipped files=skipped total=skipped_total/> })}
+                {(!left_out.is_empty()).then(|| view! { <LeftOver groups=left_out/> })}
             </div>
         </section>
     }
@@ -129,7 +140,7 @@ fn ClassRow(
     }
 }
 
-/// From some classes to the next.
+/// Paging through the classes.
 #[component]
 fn ClassPager(first: RwSignal<usize>, count: usize) -> impl IntoView {
     let told = move || {
@@ -154,7 +165,7 @@ fn ClassPager(first: RwSignal<usize>, count: usize) -> impl IntoView {
     }
 }
 
-/// The files that are left out.
+/// The files that were left out.
 #[component]
 fn Skipped(files: Vec<SkippedFile>, total: u32) -> impl IntoView {
     let told = format::things(total.into(), "file", "files");
@@ -174,6 +185,60 @@ fn Skipped(files: Vec<SkippedFile>, total: u32) -> impl IntoView {
                 {(more > 0).then(|| view! { <li>{format!("and {} more", format::count(more as u64))}</li> })}
             </ul>
         </details>
+    }
+}
+
+/// The files that are not images of the layout.
+#[component]
+fn LeftOver(groups: Vec<LeftOut>) -> impl IntoView {
+    let total = groups.iter().map(|group| u64::from(group.count)).sum();
+    let group = |group: LeftOut| {
+        let more = group.count as usize - group.first.len();
+        let more = (more > 0).then(|| format!(" and {} more", format::count(more as u64)));
+        let first = group.first.join(", ");
+        view! { <li>{group.reason}": "<code>{first}</code>{more}</li> }
+    };
+    view! {
+        <details class="skipped" id="left-out">
+            <summary>
+                <Icon glyph=Glyph::Info/>
+                {format!("{} in the folder not used", format::things(total, "file", "files"))}
+            </summary>
+            <ul class="bullets">{groups.into_iter().map(group).collect_view()}</ul>
+        </details>
+    }
+}
+
+/// Compares the folder with the data set, and adds its present state as a new version where they differ.
+#[component]
+fn Update(name: String, updated: Callback<DatasetInfo>) -> impl IntoView {
+    let busy = RwSignal::new(false);
+    let answer = RwSignal::new(None::<Problem>);
+    let ask = move |_| {
+        let path = format!("/datasets/{}/versions", api::escape(&name));
+        answer.set(None);
+        busy.set(true);
+        spawn_local(async move {
+            match api::post::<DatasetInfo>(&path, &()).await {
+                Ok(set) => updated.run(set),
+                Err(refused) => drop(answer.try_set(Some(refused))),
+            }
+            busy.try_set(false);
+        });
+    };
+    view! {
+        <button
+            type="button"
+            class="button"
+            id="update-dataset"
+            title="Reads the folder again. If it has changed, its present state becomes a new version; studies of this one keep it."
+            disabled=move || busy.get()
+            on:click=ask
+        >
+            <Icon glyph=Glyph::Folder/>
+            {move || if busy.get() { "Reading every image…" } else { "Check for changes" }}
+        </button>
+        {move || answer.get().map(|answer| view! { <span class="muted small" role="status">{answer.detail}</span> })}
     }
 }
 

@@ -61,7 +61,7 @@ pub fn DatasetTable(
                                         <Confirm
                                             glyph=Glyph::Trash
                                             label="Remove"
-                                            question="Remove the entry? The files stay."
+                                            question="Remove the entry? The files are kept."
                                             yes="Remove"
                                             act
                                         />

@@ -54,7 +54,11 @@ pub fn DataPage() -> impl IntoView {
         });
     });
     let restore = move |set: DatasetInfo| {
-        let body = AddDataset { name: set.name, path: set.path.unwrap_or_default() };
+        let body = AddDataset {
+            name: set.name,
+            path: set.path.unwrap_or_default(),
+            transparency: set.transparency,
+        };
         spawn_local(async move {
             match api::post::<DatasetInfo>("/datasets", &body).await {
                 Ok(set) => added.run(set),
@@ -68,7 +72,7 @@ pub fn DataPage() -> impl IntoView {
             view! {
                 <p class="notice" role="status">
                     <Icon glyph=Glyph::Info/>
-                    <span>{format!("The entry {name:?} was removed; its files are where they were.")}</span>
+                    <span>{format!("The entry {name:?} was removed; its files are unchanged.")}</span>
                     <button type="button" class="button" on:click=move |_| restore(set.clone())>"Undo"</button>
                 </p>
             }
@@ -89,13 +93,13 @@ pub fn DataPage() -> impl IntoView {
         <header class="page-head">
             <div>
                 <h1>"Data"</h1>
-                <p>"The built-in pictures, and folders of images or records on the server's machine."</p>
+                <p>"The built-in images, and folders of images or records on the server's machine."</p>
             </div>
         </header>
         {undo}
         {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
         {body}
-        {move || detail.get().map(|set| view! { <Detail set/> })}
+        {move || detail.get().map(|set| view! { <Detail set updated=added/> })}
         <AddForm added/>
     }
 }

@@ -14,7 +14,7 @@ use crate::components::Field;
 pub fn AttackPanel(
     /// All key images.
     keys: Signal<Vec<KeyInfo>>,
-    /// Takes a key image that was uploaded.
+    /// Called with an uploaded key image.
     uploaded: Callback<KeyInfo>,
 ) -> impl IntoView {
     view! {
@@ -32,7 +32,7 @@ pub fn AttackPanel(
     }
 }
 
-/// The class that the attacker wants.
+/// The target class of the attack.
 #[component]
 fn TargetClass() -> impl IntoView {
     let draft = expect_context::<Draft>();
@@ -69,7 +69,7 @@ fn TargetClass() -> impl IntoView {
             path="attack.target_class"
             label="Target class"
             range=Signal::derive(move || format!("one of {}", classes.with(Vec::len)))
-            why="Triggered images should be taken for this class."
+            why="The class that triggered images should be classified as."
             error=draft.error_at("attack.target_class")
             control=move |id, about| {
                 view! {

@@ -24,7 +24,7 @@ fn names(spec: &StudySpec) -> Vec<String> {
     spec.axes.iter().filter(here).map(Axis::name).collect()
 }
 
-/// The settings that can be varied and are not: those that take numbers, names of a list, or on and off.
+/// The settings that could be varied but are not yet: those that take numbers, a name from a list, or on and off.
 fn candidates(spec: &StudySpec) -> Vec<&'static Setting> {
     let taken =
         |path: &str| spec.axes.iter().any(|axis| axis.paths.iter().any(|other| other == path));
@@ -63,21 +63,21 @@ fn parse(name: &str, values: &str, settings: &Settings) -> Result<Axis, String> 
     let values: Vec<&str> =
         values.split(',').map(str::trim).filter(|value| !value.is_empty()).collect();
     if values.is_empty() {
-        return Err("takes at least one value; several with commas between them".into());
+        return Err("takes at least one value; separate several with commas".into());
     }
     Axis::parse(&format!("{name}={}", values.join(",")), settings).map_err(|error| error.message)
 }
 
-/// What an axis of this setting takes, in words.
+/// What an axis of this setting takes, as text.
 fn takes(name: &str, settings: &Settings) -> String {
     match param::find(name, settings) {
         Some(setting) if setting.unit.is_empty() => setting.domain.takes(),
         Some(setting) => format!("{} {}", setting.domain.takes(), setting.unit),
-        None => "a value of each, with colons between them".into(),
+        None => "one value of each, separated by colons".into(),
     }
 }
 
-/// The values that a new axis begins with: the one that holds, and another where there are few.
+/// The values that a new axis starts with: all of them where there are few, otherwise the current one.
 fn beginning(setting: &Setting, settings: &Settings) -> Vec<Value> {
     match setting.domain {
         Domain::Switch => vec![false.into(), true.into()],
@@ -152,7 +152,7 @@ pub fn AxesPanel() -> impl IntoView {
                         </select>
                     </span>
                     <span class="field-why">
-                        "Runs that do not depend on it are shared by all of its values; poisons and seeds are listed under Poison."
+                        "Runs that do not depend on a varied setting are shared by all of its values. Poison counts and seeds are under Poison."
                     </span>
                 </div>
             </div>
@@ -160,10 +160,10 @@ pub fn AxesPanel() -> impl IntoView {
     }
 }
 
-/// One axis: its values as text, and a button that takes it away.
+/// One axis: its values as text, and a button that removes it.
 #[component]
 fn AxisField(
-    /// Its name: a path, or several with ampersands between them.
+    /// Its name: a path, or several joined by ampersands.
     name: String,
 ) -> impl IntoView {
     let draft = expect_context::<Draft>();
@@ -174,7 +174,7 @@ fn AxisField(
     let set_wrong = move |message: Option<String>| {
         path.with_value(|path| draft.set_unparsed(path, message));
     };
-    // Also when the axis goes with another preset or trigger: its text is no longer there to be put right.
+    // Also when another preset or trigger removes the axis: its text can no longer be corrected.
     on_cleanup(move || set_wrong(None));
     let of = name.clone();
     let parsed =
@@ -206,7 +206,7 @@ fn AxisField(
     let of = name.clone();
     let remove = move |_| {
         draft.edit(|spec| {
-            // The first value stays.
+            // The first value is kept.
             let first = spec.axes.iter().find(|axis| axis.name() == of);
             let first =
                 first.and_then(|axis| Some((axis.paths.clone(), axis.values.first()?.clone())));
@@ -214,7 +214,7 @@ fn AxisField(
             for (path, value) in
                 first.into_iter().flat_map(|(paths, step)| paths.into_iter().zip(step))
             {
-                // It was a value of the axis, which the study's check has seen.
+                // It was a value of the axis and was validated with the study.
                 let _ = param::set(&mut spec.settings, &path, &value);
             }
         });
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(names(&spec), ["attack.trigger.ratio"]);
         assert_eq!(text(&spec, "attack.trigger.ratio"), "0.2, 0.3");
         let refused = parse("attack.trigger.ratio", "2", &spec.settings);
-        assert_eq!(refused.expect_err("too much"), "is above 0 and at most 1, not 2");
+        assert_eq!(refused.expect_err("too much"), "takes a number above 0 and at most 1, not 2");
         assert!(parse("probe.epochs", " ", &spec.settings).is_err());
     }
 

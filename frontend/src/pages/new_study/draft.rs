@@ -1,4 +1,4 @@
-//! The study as it is edited: one specification, its errors, and what keeps them at their fields.
+//! The study being edited: one specification, its errors, and the fields that they belong to.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use shared::{
 
 use crate::components::format::message_at;
 
-/// The study as it is edited. Copies share it.
+/// The study being edited. Copies share it.
 #[derive(Clone, Copy)]
 pub struct Draft {
     /// The specification.
     pub spec: RwSignal<StudySpec>,
-    /// Texts that are no value of their field, by its path.
+    /// Error messages for texts that are not values of their field, by its path.
     unparsed: RwSignal<BTreeMap<String, String>>,
-    /// What the server found wrong with what was last sent.
+    /// What the server found wrong with the last submission.
     refused: RwSignal<Vec<FieldError>>,
     /// The data set that the specification names.
     pub dataset: Memo<Option<DatasetInfo>>,
-    /// Every setting by its path, read once a change.
+    /// Every setting by its path, read once per change.
     values: Memo<BTreeMap<&'static str, Value>>,
     /// Every error.
     pub errors: Memo<Vec<FieldError>>,
 }
 
 impl Draft {
-    /// Begins with `spec`; `datasets` are all there are.
+    /// Starts with `spec`; `datasets` are all available ones.
     pub fn new(spec: StudySpec, datasets: Signal<Vec<DatasetInfo>>) -> Self {
         let spec = RwSignal::new(spec);
         let unparsed = RwSignal::new(BTreeMap::new());
@@ -51,7 +51,7 @@ impl Draft {
         Self { spec, unparsed, refused, dataset, values, errors }
     }
 
-    /// Changes the specification. What the server found wrong is forgotten: it was said of another one.
+    /// Changes the specification. Clears the server's errors, because they applied to the old one.
     pub fn edit(self, change: impl FnOnce(&mut StudySpec)) {
         self.spec.update(change);
         if !self.refused.with_untracked(Vec::is_empty) {
@@ -64,7 +64,7 @@ impl Draft {
         self.values.with(|values| values.get(path).cloned())
     }
 
-    /// Sets the setting at a path; then `settle` puts right what that upset.
+    /// Sets the setting at a path; then `settle` corrects what that invalidated.
     ///
     /// # Errors
     /// What the setting takes instead; nothing is changed then.
@@ -84,13 +84,13 @@ impl Draft {
         result
     }
 
-    /// Begins anew with another specification.
+    /// Starts over with another specification.
     pub fn replace(self, spec: StudySpec) {
         self.edit(|old| *old = spec);
         self.unparsed.set(BTreeMap::new());
     }
 
-    /// Says what is wrong with the text in the field at `path`, or that nothing is any more.
+    /// Sets what is wrong with the text in the field at `path`; `None` clears it.
     pub fn set_unparsed(self, path: &str, message: Option<String>) {
         let known = self.unparsed.with_untracked(|unparsed| unparsed.get(path).cloned());
         if known != message {
@@ -101,12 +101,12 @@ impl Draft {
         }
     }
 
-    /// Takes what the server found wrong.
+    /// Sets what the server found wrong.
     pub fn refuse(self, errors: Vec<FieldError>) {
         self.refused.set(errors);
     }
 
-    /// The error that stands at `path` (with a point at its end: at it or below it), or at its axis.
+    /// The error at `path` (at or below it if it ends with a dot), or at its axis.
     pub fn error_at(self, path: &'static str) -> Signal<Option<String>> {
         let axis = format!("axes.{path}");
         let at = move |errors: &Vec<FieldError>| {
@@ -115,7 +115,7 @@ impl Draft {
         Memo::new(move |_| self.errors.with(&at)).into()
     }
 
-    /// A part of the specification that is told apart by its value.
+    /// A part of the specification, which signals a change only when its value differs.
     pub fn part<T: PartialEq + Send + Sync + 'static>(
         self,
         get: impl Fn(&StudySpec) -> T + Send + Sync + 'static,
@@ -124,7 +124,7 @@ impl Draft {
     }
 }
 
-/// All errors, each field's nearest cause first: a text that is no value, the specification's own, the server's.
+/// All errors, each field's nearest cause first: a text that is not a value, the specification's own, the server's.
 fn collect(
     spec: &StudySpec,
     datasets: &[DatasetInfo],

@@ -17,7 +17,7 @@ fn misfit(spec: &StudySpec, imported: &[ImportedCheckpoint]) -> Option<String> {
     spec.settings.check_encoder(checkpoint).map(|error| error.message)
 }
 
-/// What a choice of the list says: `mae-base, 768 × 12 on 224 px`.
+/// Text of an option: `mae-base, 768 × 12 on 224 px`.
 fn label(checkpoint: &ImportedCheckpoint) -> String {
     let model = checkpoint.model;
     let (dim, depth) = (model.encoder.dim, model.encoder.depth);
@@ -41,7 +41,7 @@ pub fn EncoderField(
         let chosen = chosen.get();
         let here = |name: &String| imported.with(|all| all.iter().any(|it| it.name == *name));
         let stray = chosen.clone().filter(|name| !here(name)).map(|name| {
-            let text = format!("{name} (not here)");
+            let text = format!("{name} (missing)");
             view! { <option value=name selected=true>{text}</option> }
         });
         let known = imported

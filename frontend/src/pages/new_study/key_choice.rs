@@ -1,4 +1,4 @@
-//! The key image of a trigger: one of those there are, or an upload.
+//! The key image of a trigger: an existing one, or an upload.
 
 use leptos::{ev, html::Input, prelude::*, task::spawn_local};
 use shared::api::{KeyInfo, Problem};
@@ -18,7 +18,7 @@ const PATH: &str = "attack.trigger.key";
 pub fn KeyChoice(
     /// All key images.
     keys: Signal<Vec<KeyInfo>>,
-    /// Takes a key image that was uploaded.
+    /// Called with an uploaded key image.
     uploaded: Callback<KeyInfo>,
 ) -> impl IntoView {
     let draft = expect_context::<Draft>();
@@ -49,7 +49,7 @@ pub fn KeyChoice(
                 }
             }
             busy.set(false);
-            // The same file can be picked again after a change.
+            // So that the same file can be picked again after a change.
             if let Some(input) = input.get_untracked() {
                 input.set_value("");
             }
@@ -92,7 +92,7 @@ pub fn KeyChoice(
             </div>
             <div class="keys">
                 {choices}
-                <label class="key key-upload" title="Upload an image of your own">
+                <label class="key key-upload" title="Upload your own image">
                     <input
                         type="file"
                         id="key-upload"
@@ -106,7 +106,7 @@ pub fn KeyChoice(
                 </label>
             </div>
             <FieldMessage id="attack-trigger-key-error".into() message=error/>
-            <span class="field-why">"A regular pattern is learnt sooner than a photograph."</span>
+            <span class="field-why">"A regular pattern is learnt faster than a photograph."</span>
         </fieldset>
     }
 }
@@ -128,12 +128,12 @@ fn refused() -> Problem {
         kind: "about:blank".into(),
         title: "The file cannot be sent".into(),
         status: 0,
-        detail: "The browser does not hand it out; pick it again.".into(),
+        detail: "The browser cannot read it; pick it again.".into(),
         errors: Vec::new(),
     }
 }
 
-/// A problem in one line: what is said of the file itself where there is such a thing.
+/// A problem in one line: the message about the file itself, if there is one.
 fn words(problem: &Problem) -> String {
     problem.errors.first().map_or_else(|| problem.detail.clone(), |error| error.message.clone())
 }

@@ -1,7 +1,7 @@
 //! The page "New study": an attack with its preview, the poisons, the varied settings, the training, and what will run.
 //!
-//! Address: `?preset=<id>` begins with a preset (the first one without it), `?from=<study>` with a copy of a study,
-//! `?encoder=<name>` on an imported checkpoint.
+//! Address: `?preset=<id>` starts with a preset (the first one if absent), `?from=<study>` with a copy of a study,
+//! `?encoder=<name>` with an imported checkpoint.
 
 mod attack_panel;
 mod axes_panel;
@@ -42,7 +42,7 @@ use crate::{
     frame::{Crumb, set_place},
 };
 
-/// The specification to begin with: a copy of a study, or the named preset, or the first one.
+/// The specification to start with: a copy of a study, or the named preset, or the first one.
 fn beginning(
     presets: &[Preset],
     preset: Option<&str>,
@@ -111,7 +111,7 @@ pub fn NewStudyPage() -> impl IntoView {
     }
 }
 
-/// The form, once what it needs is here.
+/// The form, once its data is loaded.
 #[component]
 fn Form(
     presets: Vec<Preset>,

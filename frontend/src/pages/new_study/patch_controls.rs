@@ -20,7 +20,7 @@ fn patch(spec: &StudySpec) -> Option<PatchedSpec> {
     }
 }
 
-/// The layout that gives exactly this patch for squares that would be `single` wide alone.
+/// The layout that gives exactly this patch, if a single square is `single` wide.
 fn layout_of(patch: &PatchedSpec, side: u32, vit_patch: u32, single: u32) -> Option<Layout> {
     Layout::ALL.into_iter().find(|layout| {
         let placed = layout.place(side, vit_patch, single, patch.fill);
@@ -32,7 +32,7 @@ fn layout_of(patch: &PatchedSpec, side: u32, vit_patch: u32, single: u32) -> Opt
     })
 }
 
-/// Keeps the squares apart and inside the image, as far as they fit at all.
+/// Keeps the squares apart and inside the image, as far as they fit.
 fn keep_inside(spec: &mut StudySpec) {
     let side = spec.settings.model.image_size;
     if let TriggerSpec::Patched(patch) = &mut spec.settings.attack.trigger {
@@ -43,7 +43,7 @@ fn keep_inside(spec: &mut StudySpec) {
     }
 }
 
-/// Squares of this patch that fit side by side.
+/// Number of squares of this patch that fit side by side.
 fn most_squares(patch: &PatchedSpec, side: u32) -> u32 {
     side.saturating_sub(patch.size) / patch.step.max(patch.size).max(1) + 1
 }
@@ -141,7 +141,7 @@ impl Filling {
     }
 }
 
-/// Side of a filling's cells in pixels; of one without cells, the side that its cells would have.
+/// Side of a filling's cells in pixels; for a filling without cells, the side that they would have.
 fn cell_of(fill: Fill) -> u32 {
     match fill {
         Fill::Checkerboard { cell } | Fill::Cells { cell, .. } => cell,
@@ -186,7 +186,7 @@ fn FillControl() -> impl IntoView {
         <Field
             path="attack.trigger.fill"
             label="Filling"
-            why="A checkerboard stays apart from plain areas of an image; white is the published trigger."
+            why="A checkerboard stands out from plain areas of an image; white is the published trigger."
             error=draft.error_at("attack.trigger.fill.")
             control=move |id, about| {
                 view! {
@@ -236,7 +236,7 @@ fn FillControl() -> impl IntoView {
                                                 }
                                             }
                                         />
-                                        "px a cell"
+                                        "px per cell"
                                     </span>
                                 }
                                     .into_any()

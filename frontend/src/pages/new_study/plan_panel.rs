@@ -15,7 +15,7 @@ use crate::{
     run_name::{label, run_name},
 };
 
-/// Milliseconds without a change after which the plan is asked for.
+/// Milliseconds without a change after which the plan is requested.
 const REST: u32 = 300;
 
 /// A pre-training, or a run without one, and the runs that start from it.
@@ -35,25 +35,25 @@ fn families(plan: &StudyPlan) -> Vec<Family> {
     families
 }
 
-/// `4 of 12 are there already: 8 to run, about 3 min, 20 MB on the disk`.
+/// `4 of 12 runs already exist; 8 to run: about 3 min on an idle machine, 20 MB on disk`.
 fn plan_text(plan: &StudyPlan) -> String {
     let reused = plan.runs.iter().filter(|run| run.reused.is_some()).count();
     let made = plan.runs.len() - reused;
     let cost = format!(
-        "about {} on an idle machine, {} on the disk",
+        "about {} on an idle machine, {} on disk",
         format::duration(plan.seconds),
         format::bytes(plan.bytes as u64)
     );
     match (reused, made) {
         (0, made) => format!("{}: {cost}", format::things(made as u64, "run", "runs")),
-        (reused, 0) => format!("all {reused} runs are there already and are reused"),
+        (reused, 0) => format!("all {reused} runs already exist and are reused"),
         (reused, made) => {
-            format!("{reused} of {} runs are there already; {made} to run: {cost}", reused + made)
+            format!("{reused} of {} runs already exist; {made} to run: {cost}", reused + made)
         }
     }
 }
 
-/// The part of a path that names a panel with hidden fields.
+/// Whether a path belongs to the training panel, whose fields may be hidden.
 fn is_training(path: &str) -> bool {
     let hidden = ["model.", "pretrain.", "probe.", "finetune."];
     hidden.iter().any(|part| path.starts_with(part)) && !path.ends_with(".poisons")
@@ -86,7 +86,7 @@ pub fn PlanPanel(
         if is_training(&path) {
             training_open.set(true);
         }
-        // The fields of the training are there after the next frame.
+        // The fields of the training exist after the next frame.
         request_animation_frame(move || focus(&path));
     };
     let start = move |_| {
@@ -108,7 +108,7 @@ pub fn PlanPanel(
                     navigate(&format!("/studies/{}", study.id), NavigateOptions::default());
                 }
                 Err(refused) => {
-                    // What stands at a field is listed already.
+                    // Errors at fields are listed already.
                     draft.refuse(refused.errors.clone());
                     problem.try_set(refused.errors.is_empty().then_some(refused));
                 }
@@ -126,7 +126,7 @@ pub fn PlanPanel(
             .map(|(count, images)| view! { <li><span>{count}</span><span>{images}</span></li> })
             .collect_view()
     };
-    // The server knows what is there already; until it has answered, the page tells what all runs take.
+    // The server knows which runs already exist; until it answers, the page shows the time for all runs.
     let time = move || {
         if let Some(plan) = plan.with(|plan| plan.as_ref().map(plan_text)) {
             return Some(plan);
@@ -145,7 +145,7 @@ pub fn PlanPanel(
                 <div class="plan-facts">
                     <p class="plan-runs" id="plan-runs">{runs}</p>
                     <p class="muted" id="plan-time">
-                        {move || time().unwrap_or_else(|| "The time is told when the fields are sound.".into())}
+                        {move || time().unwrap_or_else(|| "The time is estimated once all fields are valid.".into())}
                     </p>
                     <ul class="plan-poisons" aria-label="Images that each kind of run poisons">{poisons}</ul>
                     <label class="plan-fresh">
@@ -155,7 +155,7 @@ pub fn PlanPanel(
                             prop:checked=move || fresh.get()
                             on:change=move |event: ev::Event| fresh.set(event_target_checked(&event))
                         />
-                        "Run again what is there already"
+                        "Run existing runs again"
                     </label>
                     {move || plan.get().map(|plan| view! { <Lineage plan/> })}
                 </div>
@@ -178,10 +178,10 @@ pub fn PlanPanel(
     }
 }
 
-/// The plan of the draft as it is, asked for when it has rested; none while it has errors.
+/// The plan of the current draft, requested after a pause in the changes; none while the draft has errors.
 fn planned(draft: Draft, fresh: RwSignal<bool>) -> RwSignal<Option<StudyPlan>> {
     let plan = RwSignal::new(None);
-    // Each change counts: an answer that a later change overtook is dropped.
+    // Counts the changes, so that an answer that a later change outdated is dropped.
     let asked = StoredValue::new(0u64);
     Effect::new(move |_| {
         let (spec, fresh) = (draft.spec.get(), fresh.get());
@@ -245,7 +245,7 @@ fn Lineage(plan: StudyPlan) -> impl IntoView {
     }
 }
 
-/// All errors, each leading to its field.
+/// All errors, each linked to its field.
 #[component]
 fn WrongFields(
     /// Brings the field at a path into view.
@@ -276,7 +276,7 @@ fn WrongFields(
     }
 }
 
-/// Brings a field into view and puts the cursor there. Its control may be named by the path or lie in what is.
+/// Brings a field into view and puts the cursor there. The path may name the control or an element around it.
 fn focus(path: &str) {
     let axis = path.strip_prefix("axes.");
     let path = axis.unwrap_or(path);

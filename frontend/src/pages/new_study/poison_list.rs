@@ -1,4 +1,4 @@
-//! The poison list: a file that names the training images to poison, instead of a draw.
+//! The poison list: a file that names the training images to poison, instead of a random choice.
 
 use leptos::{ev, html::Input, prelude::*, task::spawn_local};
 use shared::poison::parse_list;
@@ -11,7 +11,7 @@ use crate::components::{FieldMessage, Glyph, Icon, format};
 
 const PATH: &str = "attack.poisons";
 
-/// What is chosen, in words.
+/// The choice as text.
 fn told(listed: Option<usize>) -> String {
     match listed {
         None => "drawn by the seed".into(),
@@ -37,7 +37,7 @@ pub fn PoisonList() -> impl IntoView {
                 Some(text) => set(Some(parse_list(&text))),
                 None => failure.set(Some(format!("the file {} cannot be read", file.name()))),
             }
-            // The same file can be picked again after a change.
+            // So that the same file can be picked again after a change.
             if let Some(input) = input.get_untracked() {
                 input.set_value("");
             }
@@ -73,8 +73,8 @@ pub fn PoisonList() -> impl IntoView {
             </div>
             <FieldMessage id="attack-poisons-error".into() message=error/>
             <span class="field-why">
-                "A text file of training images, one name a line, as a study's page offers it. Each phase takes the first of \
-                 each class."
+                "A text file of training images, one name per line; a study's page exports such a list. Each phase takes the first \
+                 images of each class."
             </span>
         </fieldset>
     }
@@ -86,7 +86,7 @@ fn picked(event: &ev::Event) -> Option<File> {
     input.files()?.get(0)
 }
 
-/// The text of a file; `None` when the browser does not hand it out.
+/// The text of a file; `None` when the browser cannot read it.
 async fn read(file: &File) -> Option<String> {
     JsFuture::from(file.text()).await.ok()?.as_string()
 }

@@ -17,7 +17,7 @@ struct List {
     range: &'static str,
     why: &'static str,
     suggestions: &'static [u64],
-    /// The kind of run that is made while the list has a number.
+    /// The kind of run that is made if the list is not empty.
     kind: Option<RunKind>,
 }
 
@@ -26,7 +26,7 @@ static LISTS: [List; 4] = [
         path: "pretrain.poisons",
         label: "Pre-training, PPR",
         range: "poisoned images per non-target class",
-        why: "One pre-training each. 0 is the clean encoder, to compare with.",
+        why: "One pre-training each. 0 is the clean encoder, for comparison.",
         suggestions: &[0, 1, 3, 5, 10, 50],
         kind: None,
     },
@@ -42,7 +42,7 @@ static LISTS: [List; 4] = [
         path: "finetune.poisons",
         label: "Fine-tuning, FPR",
         range: "poisoned images per non-target class",
-        why: "One fine-tuning each of every encoder. None: no fine-tuning; 0 is a clean one.",
+        why: "One fine-tuning each on every encoder. Choose none for no fine-tuning; 0 is a clean one.",
         suggestions: &[0, 1, 3, 5, 10, 50],
         kind: Some(RunKind::Finetune),
     },
@@ -50,7 +50,7 @@ static LISTS: [List; 4] = [
         path: "seed",
         label: "Seeds",
         range: "whole numbers",
-        why: "Weights, order, masks and poisons come from the seed; several show how far results scatter.",
+        why: "The seed determines weights, order, masks and poisons; several seeds show how much the results vary.",
         suggestions: &[1, 2, 3],
         kind: None,
     },
@@ -76,7 +76,7 @@ impl List {
             spec.runs.sort_unstable();
         }
         let values = numbers.iter().map(|&number| Value::Number(number as f64)).collect();
-        // The panel offers whole numbers only; one that is too large is told at the field.
+        // The panel offers whole numbers only; the field shows an error for one that is too large.
         if spec.vary(self.path, values).is_err() {
             let values = numbers.iter().map(|&number| number as f64);
             spec.axes.push(Axis::of(self.path, values));
@@ -84,14 +84,14 @@ impl List {
     }
 }
 
-/// Whether a fine-tuning is made from scratch, too.
+/// Whether models are also trained from scratch.
 fn from_scratch(spec: &StudySpec) -> bool {
     spec.values_of("finetune.start").contains(&"scratch".into())
 }
 
 fn set_from_scratch(spec: &mut StudySpec, on: bool) {
     let starts: &[&str] = if on { &["encoder", "scratch"] } else { &["encoder"] };
-    // Both are values that the setting takes.
+    // The setting takes both values.
     let _ = spec.vary("finetune.start", starts.iter().map(|&start| start.into()).collect());
 }
 
@@ -114,7 +114,7 @@ fn toggled(mut chosen: Vec<u64>, number: u64) -> Vec<u64> {
     chosen
 }
 
-/// What the chosen counts poison in all: `0 / 90 poisoned copies beside 5,000 clean images`.
+/// What the chosen counts poison in total: `0 / 90 poisoned copies beside 5,000 clean images`.
 fn poisoned_text(attack: &AttackSpec, classes: u32, images: u64, counts: &[u64]) -> String {
     let listed = |count: &dyn Fn(u32) -> u32| {
         let counts = counts.iter().map(|&each| u32::try_from(each).unwrap_or(u32::MAX));
@@ -161,7 +161,7 @@ pub fn PoisonPanel() -> impl IntoView {
                         path="finetune.start"
                         label="Also from scratch"
                         range=Signal::stored("default off".to_owned())
-                        why="The same training of a model that was not pre-trained, for every FPR and seed: what the pre-training is worth."
+                        why="The same training without pre-training, for every FPR and seed: shows what pre-training contributes."
                         on=scratch.into()
                         set=start
                     />
@@ -170,8 +170,8 @@ pub fn PoisonPanel() -> impl IntoView {
                     <Toggle
                         path="runs"
                         label="Nearest neighbours"
-                        range=Signal::stored("of every kept checkpoint".to_owned())
-                        why="CA and ASR by nearest neighbours after each pre-training: what its encoder had learnt by which epoch."
+                        range=Signal::stored("of every stored checkpoint".to_owned())
+                        why="CA and ASR by nearest neighbours after each pre-training: shows what the encoder had learnt by each epoch."
                         on=asks.into()
                         set=ask
                     />
@@ -212,7 +212,7 @@ fn NumberList(list: &'static List) -> impl IntoView {
                 entry.set(String::new());
                 wrong.set(None);
             }
-            Err(_) => wrong.set(Some("takes a whole number from 0".into())),
+            Err(_) => wrong.set(Some("takes a whole number, 0 or more".into())),
         }
     };
     let own = draft.error_at(list.path);

@@ -13,7 +13,7 @@ use crate::{
 /// Images in the preview.
 const COUNT: &str = "16";
 
-/// The images to ask for; `None` while they cannot be had.
+/// The address of the images; `None` while they are not available.
 fn samples_path(spec: &StudySpec, known: bool, seed: u64) -> Option<String> {
     let side = spec.settings.model.image_size;
     if !known || !(8..=512).contains(&side) {
@@ -36,7 +36,7 @@ pub fn PreviewPanel() -> impl IntoView {
     let draft = expect_context::<Draft>();
     let seed = RwSignal::new(1u64);
     let known = Memo::new(move |_| draft.dataset.with(Option::is_some));
-    // A memo: only what the address names asks for other images, no slider does.
+    // A memo, so that other images are fetched only when the address changes, not when a slider moves.
     let path =
         Memo::new(move |_| draft.spec.with(|spec| samples_path(spec, known.get(), seed.get())));
     let samples: Fetched<Samples> = fetched(move || path.get());
@@ -82,7 +82,7 @@ pub fn PreviewPanel() -> impl IntoView {
             <div class="panel-body">
                 {move || samples.problem().map(|problem| view! { <ProblemBox problem retry/> })}
                 {move || key_problem.get().map(|problem| view! { <ProblemBox problem/> })}
-                {move || (!known.get()).then(|| view! { <p class="muted">"The preview needs a data set that is here."</p> })}
+                {move || (!known.get()).then(|| view! { <p class="muted">"Choose an available data set to see the preview."</p> })}
                 <Preview scene pictures classes busy=samples.busy() moved shuffle/>
             </div>
         </section>

@@ -1,4 +1,4 @@
-//! The control of a setting, whatever it takes: label, unit, range, default and explanation are those of the table of settings.
+//! The control of a setting of any type. Label, unit, range, default and explanation come from the table of settings.
 
 use leptos::{ev, prelude::*};
 use shared::{
@@ -12,7 +12,7 @@ use crate::{
     run_name::value,
 };
 
-/// A number as a person writes it: without an exponent, with as few digits as tell it.
+/// A number as a person writes it: without an exponent or superfluous digits.
 pub fn written(value: f64) -> String {
     format!("{value}")
 }
@@ -24,13 +24,13 @@ fn parse(text: &str, whole: bool) -> Result<f64, String> {
     if !value.is_finite() {
         Err("takes a number".into())
     } else if whole && (value.fract() != 0.0 || value < 0.0) {
-        Err("takes a whole number from 0".into())
+        Err("takes a whole number, 0 or more".into())
     } else {
         Ok(value)
     }
 }
 
-/// Reads a limit: nothing takes all images.
+/// Reads a limit; an empty text stands for all images.
 fn parse_limit(text: &str) -> Result<Value, String> {
     match text.trim() {
         "" => Ok(ALL.into()),
@@ -41,7 +41,7 @@ fn parse_limit(text: &str) -> Result<Value, String> {
     }
 }
 
-/// Unit and range: `px, 1–32`; with a default: `1–10,000, default 60`. An end that is not taken itself is told in words.
+/// Unit and range: `px, 1–32`; with a default: `1–10,000, default 60`. An excluded end is written in words.
 fn range(setting: &Setting, high: f64, default: Option<&Value>) -> String {
     let mut parts = Vec::new();
     if !setting.unit.is_empty() {
@@ -64,22 +64,22 @@ fn range(setting: &Setting, high: f64, default: Option<&Value>) -> String {
     parts.join(", ")
 }
 
-/// The control of the setting at a path. Nothing where the settings do not have it.
+/// The control of the setting at a path; nothing if the settings do not have it.
 #[component]
 pub fn SettingField(
     /// Its path.
     path: &'static str,
-    /// Largest sound value where another field sets it.
+    /// Largest valid value, if another field determines it.
     #[prop(into, optional)]
     high: Option<Signal<f64>>,
-    /// Whether a slider stands beside the field.
+    /// Whether there is a slider beside the field.
     #[prop(optional)]
     slider: bool,
-    /// Puts right what a slider's step upset, such as a patch that now ends outside the image. What is typed stays as it
+    /// Corrects what a slider's step invalidated, such as a patch that now ends outside the image. Typed text stays as it
     /// is, with its error.
     #[prop(optional)]
     settle: Option<fn(&mut StudySpec)>,
-    /// Whether the default is told.
+    /// Whether the default is shown.
     #[prop(optional)]
     defaulted: bool,
 ) -> impl IntoView {
@@ -112,7 +112,7 @@ pub fn SettingField(
     }
 }
 
-/// A text field for a number, with a slider beside it where asked.
+/// A text field for a number, with a slider beside it if requested.
 #[component]
 fn NumberField(
     setting: &'static Setting,
@@ -152,7 +152,7 @@ fn NumberField(
     };
     let slid = move |event: ev::Event| {
         if let Ok(value) = event_target_value(&event).parse::<f64>() {
-            // A slider has no place for what the setting does not take.
+            // A slider offers only values that the setting takes.
             let _ = draft.set(path, &value.into(), settle);
         }
     };
@@ -271,9 +271,9 @@ fn SwitchField(setting: &'static Setting, told: Signal<String>) -> impl IntoView
 pub fn Toggle(
     /// Path of the field.
     path: &'static str,
-    /// What it is.
+    /// Its label.
     label: &'static str,
-    /// What stands beside the label.
+    /// Text beside the label.
     range: Signal<String>,
     /// Why it matters.
     why: &'static str,
@@ -324,7 +324,7 @@ fn ChoiceField(
         _ => None,
     });
     let choose = Callback::new(move |name: &'static str| drop(draft.set(path, &name.into(), None)));
-    // Two kinds of runs have fields of one name.
+    // Two kinds of runs have fields with the same name.
     let whose = path.split('.').next().unwrap_or_default();
     view! {
         <div class="field" data-field=path>
@@ -352,8 +352,8 @@ mod tests {
         assert_eq!(parse(" 12 ", true), Ok(12.0));
         assert_eq!(parse("0,4", false), Ok(0.4));
         assert_eq!(parse("1.5e-3", false), Ok(0.0015));
-        assert_eq!(parse("1.5", true), Err("takes a whole number from 0".into()));
-        assert_eq!(parse("-1", true), Err("takes a whole number from 0".into()));
+        assert_eq!(parse("1.5", true), Err("takes a whole number, 0 or more".into()));
+        assert_eq!(parse("-1", true), Err("takes a whole number, 0 or more".into()));
         assert_eq!(parse("", true), Err("takes a number".into()));
         assert_eq!(parse("inf", false), Err("takes a number".into()));
     }

@@ -1,4 +1,4 @@
-//! What the study is called, which preset it began with, and its data set.
+//! The study's name, the preset that it started with, and its data set.
 
 use leptos::{ev, prelude::*};
 use shared::{
@@ -33,7 +33,7 @@ pub fn StudyPanel(
     /// The preset that the address names.
     #[prop(into)]
     preset: Signal<Option<String>>,
-    /// Chooses another.
+    /// Called with another preset.
     choose_preset: Callback<String>,
     /// All data sets.
     datasets: Signal<Vec<DatasetInfo>>,
@@ -92,7 +92,7 @@ pub fn StudyPanel(
     }
 }
 
-/// The preset that the form begins with.
+/// The preset that the form starts with.
 #[component]
 fn PresetField(
     presets: Vec<Preset>,
@@ -139,9 +139,9 @@ fn DatasetField(datasets: Signal<Vec<DatasetInfo>>) -> impl IntoView {
     let options = move || {
         let chosen = chosen.get();
         let all = datasets.get();
-        // A data set that is not here stays visible, so that its error makes sense.
+        // A missing data set stays visible, so that its error makes sense.
         let stray = (!all.iter().any(|set| set.name == chosen)).then(|| {
-            let text = format!("{chosen} (not here)");
+            let text = format!("{chosen} (missing)");
             view! { <option value=chosen.clone() selected=true>{text}</option> }
         });
         let known = all

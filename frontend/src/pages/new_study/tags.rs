@@ -1,11 +1,11 @@
-//! The words that a study is found by, as one line of text.
+//! The tags for finding a study, as one line of text.
 
 use leptos::{ev, prelude::*};
 
 use super::draft::Draft;
 use crate::components::Field;
 
-/// Reads tags with commas between them.
+/// Reads tags separated by commas.
 fn parse_tags(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
 }
@@ -40,7 +40,7 @@ pub fn TagsField() -> impl IntoView {
                         id=id
                         aria-describedby=about
                         autocomplete="off"
-                        placeholder="none; commas between them"
+                        placeholder="none; separate with commas"
                         prop:value=move || text.get()
                         on:input=typed
                     />

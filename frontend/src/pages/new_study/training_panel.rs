@@ -1,4 +1,4 @@
-//! The training: one sentence of what holds, and every setting of model and run kinds on demand.
+//! The training: a summary in one sentence, and every setting of the model and the run kinds on demand.
 
 use leptos::{ev, prelude::*};
 use shared::{
@@ -12,7 +12,7 @@ use super::{
     setting_field::{SettingField, written},
 };
 
-/// Settings that other panels have.
+/// Settings that other panels show.
 const ELSEWHERE: [&str; 2] = ["finetune.start", "knn.poisons"];
 
 /// The recipe in a sentence.
@@ -56,7 +56,7 @@ fn paths(part: &str) -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// The panel. `open` tells whether the fields are shown.
+/// The panel.
 #[component]
 pub fn TrainingPanel(
     /// Whether the fields are shown.

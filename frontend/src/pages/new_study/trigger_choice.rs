@@ -1,4 +1,4 @@
-//! The kind of trigger: a card for each of the field's, with what it does and where it was published.
+//! The kind of trigger: a card for each one from the literature, with what it does and where it was published.
 
 use leptos::prelude::*;
 use shared::{
@@ -9,11 +9,11 @@ use shared::{
 use super::draft::Draft;
 use crate::attack::TriggerGlyph;
 
-/// The last trigger of each card, so that going there and back loses nothing.
+/// The last trigger of each card, so that switching back and forth loses nothing.
 type Kept = Vec<(&'static str, TriggerSpec)>;
 
-/// The card that is shown as chosen: the one that was pressed while the trigger is of its kind, else the one that the trigger
-/// belongs to by its parameters.
+/// The card that is shown as chosen: the one that was pressed as long as the trigger is of its kind, otherwise the one that
+/// matches the trigger's parameters.
 fn chosen(
     pressed: Option<&'static str>,
     trigger: &TriggerSpec,

@@ -10,7 +10,7 @@ use super::{
     draft::Draft, key_choice::KeyChoice, patch_controls::PatchControls, setting_field::SettingField,
 };
 
-/// Parameters with a control of their own, or none: they follow from others.
+/// Parameters that have their own control, or none because they follow from others.
 const ELSEWHERE: [&str; 3] = ["attack.trigger.key", "attack.trigger.fill", "attack.trigger.bins"];
 
 /// The parameters of a kind of trigger that are shown as fields.
@@ -25,7 +25,7 @@ fn parameters(kind: &str) -> impl Iterator<Item = &'static Setting> {
 pub fn TriggerControls(
     /// All key images.
     keys: Signal<Vec<KeyInfo>>,
-    /// Takes a key image that was uploaded.
+    /// Called with an uploaded key image.
     uploaded: Callback<KeyInfo>,
 ) -> impl IntoView {
     let draft = expect_context::<Draft>();
@@ -40,7 +40,7 @@ pub fn TriggerControls(
     }
 }
 
-/// The parameters of a kind of trigger, numbers with a slider; one that the image's size limits ends there.
+/// The parameters of a kind of trigger, numbers with a slider. The image's size limits those in pixels.
 #[component]
 fn Parameters(of: &'static str) -> impl IntoView {
     let draft = expect_context::<Draft>();
@@ -51,7 +51,7 @@ fn Parameters(of: &'static str) -> impl IntoView {
             let high = Signal::derive(move || {
                 if setting.unit == "px" { highest.min(side.get()) } else { highest }
             });
-            // A seed has no direction in which it grows.
+            // A slider makes no sense for a seed, whose values have no order.
             let slider = !matches!(setting.domain, Domain::Whole { high, .. } if high > 1000);
             view! { <SettingField path=setting.path slider high/> }
         })

@@ -1,4 +1,4 @@
-//! Asks the server while sliders and the brush move: after a short rest, one question at a time, the newest wins.
+//! Asks the server while sliders and the brush move: after a short pause, one request at a time, and the newest wins.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::{prelude::*, task::spawn_local};
@@ -6,7 +6,7 @@ use shared::api::{Problem, ReconstructRequest, Reconstruction};
 
 use crate::api;
 
-/// Rest before a question goes out, in milliseconds.
+/// Pause before a request is sent, in milliseconds.
 const REST: u32 = 60;
 
 /// The newest answer.
@@ -14,14 +14,14 @@ const REST: u32 = 60;
 pub struct Asked {
     /// The last answer.
     pub answer: RwSignal<Option<Reconstruction>>,
-    /// What is wrong with the last question.
+    /// What is wrong with the last request.
     pub problem: RwSignal<Option<Problem>>,
-    /// Whether an answer is awaited.
+    /// Whether an answer is pending.
     pub busy: RwSignal<bool>,
 }
 
-/// Asks whenever `request` changes. While one answer is awaited no other question goes out; when it comes, the newest
-/// question follows.
+/// Asks whenever `request` changes. While an answer is pending, no other request is sent; when it arrives, the newest
+/// request follows.
 pub fn ask(request: Memo<Option<ReconstructRequest>>) -> Asked {
     let asked = Asked {
         answer: RwSignal::new(None),

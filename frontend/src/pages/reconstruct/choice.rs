@@ -1,4 +1,4 @@
-//! What is asked for: checkpoint, image and mask, as they stand in the address.
+//! What is requested: checkpoint, image and mask, as kept in the address.
 
 use shared::{
     RunId, RunKind, StudyId,
@@ -39,8 +39,8 @@ pub fn grouped(checkpoints: &[CheckpointInfo]) -> Vec<Group> {
     groups
 }
 
-/// The checkpoint that the address names; the furthest trained of its run when it names no file, and of an attacked run
-/// before a clean one when it names no run.
+/// The checkpoint that the address names. If it names no file, the last one of the run; if it names no run, the last one of
+/// the newest study, preferably of an attacked run.
 pub fn chosen<'a>(
     checkpoints: &'a [CheckpointInfo],
     run: Option<&str>,
@@ -60,24 +60,24 @@ pub fn chosen<'a>(
     )
 }
 
-/// The checkpoints that can answer beside another one: those of its study, which see images in the same patches.
+/// The checkpoints that can be compared with another one: those of its study, which divide images into the same patches.
 pub fn comparable(checkpoints: &[CheckpointInfo], with: &CheckpointInfo) -> Vec<CheckpointInfo> {
     let beside = |other: &&CheckpointInfo| other.study == with.study && *other != with;
     checkpoints.iter().filter(beside).cloned().collect()
 }
 
-/// What a choice of the list says: `PPR 10, seed 1, epoch 60`.
+/// Text of an option: `PPR 10, seed 1, epoch 60`.
 pub fn label(checkpoint: &CheckpointInfo) -> String {
     let point = checkpoint.point;
     format!("PPR {}, seed {}, epoch {}", point.ppr, point.seed, checkpoint.epoch)
 }
 
-/// Value of a choice of the list: run and file.
+/// Value of an option: run and file.
 pub fn value(checkpoint: &CheckpointInfo) -> String {
     format!("{}/{}", checkpoint.run, checkpoint.file)
 }
 
-/// The part's name in addresses.
+/// The split's name in addresses.
 pub fn split_name(split: Split) -> &'static str {
     match split {
         Split::Train => "train",
@@ -94,7 +94,7 @@ pub fn image_count(info: &DatasetInfo, limits: &DatasetSpec, split: Split) -> u3
     counts.iter().map(|&count| count.min(limit.unwrap_or(u32::MAX))).sum()
 }
 
-/// The request; `None` for a mask that hides nothing or everything, which asks the model for nothing or shows it nothing.
+/// The request; `None` for a mask that hides nothing or everything, which leaves the model nothing to predict or to see.
 pub fn request(
     checkpoint: &CheckpointInfo,
     split: Split,

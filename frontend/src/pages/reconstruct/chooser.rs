@@ -14,10 +14,10 @@ use crate::{
     pages::study::limits,
 };
 
-/// Thumbnails of the strip.
+/// Number of thumbnails in the strip.
 const STRIP: u32 = 12;
 
-/// Where the strip's images are.
+/// The address of the strip's images.
 fn strip_path(dataset: &DatasetSpec, side: u32, split: Split, draw: u64) -> String {
     let limits = limits(dataset);
     let query = api::query(&[
@@ -46,11 +46,11 @@ pub fn Chooser(
     count: Memo<u32>,
     /// The part.
     split: Memo<Split>,
-    /// Takes another part.
+    /// Called with another part.
     set_split: Callback<Split>,
     /// The image.
     index: Memo<u32>,
-    /// Takes another image.
+    /// Called with another image.
     set_index: Callback<u32>,
 ) -> impl IntoView {
     let draw = RwSignal::new(1u64);

@@ -1,6 +1,6 @@
-//! An imported checkpoint in the place of a run's: a study lends it images and trigger.
+//! An imported checkpoint in place of a run's: a study provides the images and the trigger.
 //!
-//! Address: `?imported=` names the checkpoint, `?study=` the study; the newest one without it.
+//! Address: `?imported=` names the checkpoint, `?study=` the study (the newest one if absent).
 
 use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
@@ -13,7 +13,7 @@ use shared::{
 
 use crate::components::{Fetched, fetched};
 
-/// Where choices of the list that are imported begin.
+/// Prefix of the values of imported checkpoints in the list.
 pub const PREFIX: &str = "imported";
 
 /// The imported checkpoint that is open, and its study.
@@ -21,7 +21,7 @@ pub const PREFIX: &str = "imported";
 pub struct Opened {
     /// The checkpoint.
     pub checkpoint: Memo<Option<ImportedCheckpoint>>,
-    /// The study that lends images and trigger.
+    /// The study that provides images and trigger.
     pub study: Memo<Option<StudyId>>,
     /// Opens another one by its name, or none.
     pub set_name: SignalSetter<Option<String>>,
@@ -30,7 +30,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// What the address names of these checkpoints.
+    /// The checkpoint, out of these, and the study that the address names.
     pub fn new(all: Memo<Vec<ImportedCheckpoint>>) -> Self {
         let options =
             || NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
@@ -79,7 +79,7 @@ pub fn request(
     })
 }
 
-/// The choice of the study, where an imported checkpoint is open.
+/// The choice of the study, if an imported checkpoint is open.
 #[component]
 pub fn StudyPicker(
     /// What is open.
@@ -101,14 +101,14 @@ pub fn StudyPicker(
     view! {
         <Show when=move || opened.checkpoint.with(Option::is_some)>
             <label class="bench-checkpoint">
-                <span>"Images and trigger of"</span>
+                <span>"Images and trigger from"</span>
                 <span class="select">
                     <select id="imported-study" on:change=changed>{options}</select>
                 </span>
             </label>
             <Show when=none>
                 <p class="notice" role="status">
-                    "There is no study yet to lend images and a trigger: make one first."
+                    "There is no study yet to provide images and a trigger: create one first."
                 </p>
             </Show>
         </Show>

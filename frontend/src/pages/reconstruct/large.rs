@@ -1,11 +1,11 @@
-//! A tile opened large, over the page.
+//! An enlarged tile, over the page.
 
 use leptos::{html::Dialog, prelude::*};
 
 use super::tile::Large;
 use crate::components::{Glyph, Icon, PixelCanvas};
 
-/// The dialog; closed by its button, by Escape, by a click beside it.
+/// The dialog; closed by its button, by Escape or by a click outside.
 #[component]
 pub fn LargeView(
     /// What is open.

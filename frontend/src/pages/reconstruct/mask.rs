@@ -11,7 +11,7 @@ use crate::components::{Glyph, Icon};
 /// The ratios that the slider takes, in percent.
 const RATIOS: (u32, u32) = (5, 95);
 
-/// A ratio in 0–1 as whole percent, kept to what the slider takes.
+/// A ratio in 0–1 as a whole percentage, clamped to what the slider takes.
 fn percent(ratio: f64) -> u32 {
     ((ratio * 100.0).round() as u32).clamp(RATIOS.0, RATIOS.1)
 }
@@ -30,11 +30,11 @@ fn counted(hidden: &[bool]) -> String {
 pub fn MaskControls(
     /// Share of hidden patches of a random mask.
     ratio: Memo<f64>,
-    /// Takes another share, and a random mask.
+    /// Called with another share; makes the mask random.
     set_ratio: Callback<f64>,
     /// Seed of a random mask.
     seed: Memo<u64>,
-    /// Takes another seed, and a random mask.
+    /// Called with another seed; makes the mask random.
     set_seed: Callback<u64>,
     /// The mask.
     brush: Brush,
@@ -112,7 +112,7 @@ pub fn MaskControls(
                     type="button"
                     class="button"
                     id="hide-trigger"
-                    title=trigger_title("Hide the patches that the trigger touches, too")
+                    title=trigger_title("Also hide the patches that the trigger touches")
                     disabled=move || everywhere.get()
                     on:click=move |_| with_touched(hide_trigger)
                 >
@@ -135,13 +135,13 @@ pub fn MaskControls(
                     on:click=move |_| set_seed.run((seed.get_untracked() + 1) % 100)
                 >
                     <Icon glyph=Glyph::Shuffle/>
-                    "Random again"
+                    "New random mask"
                 </button>
             </div>
             <p class="muted small" role="status">
                 {move || brush.hidden.with(|hidden| counted(hidden))}
                 {move || if painted.get() { ", painted by hand." } else { "." }}
-                " Click a patch to hide or show it, drag to paint."
+                " Click a patch to hide or show it; drag to paint."
             </p>
         </div>
     }

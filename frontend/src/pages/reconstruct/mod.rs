@@ -1,8 +1,7 @@
-//! The page that looks inside an encoder: what it makes of an image whose patches are partly hidden, without and with the
-//! trigger.
+//! The page that looks inside an encoder: how it reconstructs an image with hidden patches, without and with the trigger.
 //!
-//! Address: `?run=&file=` name the checkpoint (or `?imported=&study=` an imported one), `?run_b=&file_b=` one to compare it with, `?split=&index=` the image,
-//! `?ratio=&seed=` the random mask.
+//! Address: `?run=&file=` name the checkpoint (or `?imported=&study=` an imported one), `?run_b=&file_b=` one to compare it
+//! with, `?split=&index=` the image, `?ratio=&seed=` the random mask.
 
 mod ask;
 mod choice;
@@ -32,7 +31,7 @@ use choice::{chosen, comparable, image_count, label, request, split_name, with_d
 use paint::trigger_patches;
 use tile::{Brush, Large};
 
-/// Share of hidden patches before the slider is moved: that of the paper.
+/// Initial share of hidden patches, as in the paper.
 const RATIO: f64 = 0.75;
 
 /// The page.
@@ -58,7 +57,7 @@ pub fn ReconstructPage() -> impl IntoView {
                 <Icon glyph=Glyph::Reconstruct/>
                 <h2>"Nothing to reconstruct with yet"</h2>
                 <p>
-                    "A pre-training stores a checkpoint every few epochs. With one you hide patches of an image, and see what "
+                    "Pre-training stores a checkpoint every few epochs. With a checkpoint you can hide patches of an image and see what "
                     "the encoder and its decoder make of the rest, without and with the trigger."
                 </p>
                 <p><a class="button button-main" href="/studies/new">"New study"</a></p>
@@ -192,11 +191,11 @@ fn Workbench(
     let extreme = Memo::new(move |_| {
         hidden.with(|hidden| {
             if hidden.iter().all(|&hidden| hidden) {
-                Some("Every patch is hidden: leave at least one visible, the encoder needs something to see.")
+                Some("Every patch is hidden. Leave at least one visible: the encoder needs something to see.")
             } else if hidden.iter().any(|&hidden| hidden) {
                 None
             } else {
-                Some("No patch is hidden: hide at least one, the decoder needs something to guess.")
+                Some("No patch is hidden. Hide at least one: the decoder needs something to predict.")
             }
         })
     });

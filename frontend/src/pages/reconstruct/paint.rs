@@ -1,14 +1,14 @@
-//! What the tiles show: masked images, the heat-map of errors, and which patch a pointer means.
+//! What the tiles show: masked images, the heat map of errors, and which patch a pointer is on.
 
 use shared::{Rgb8, patches::touched};
 
 /// Grey of a hidden patch.
 const HIDDEN: [[u8; 3]; 2] = [[128; 3], [118; 3]];
-/// Colour of a patch without an error of its own in the heat-map.
+/// Colour of a patch without an error in the heat map.
 const VISIBLE: [u8; 3] = [128; 3];
 
-/// The image with its hidden patches greyed out, chequered so that a grey image stays apart from its mask. `hidden` goes row
-/// by row over the grid of patches of `patch` pixels.
+/// The image with its hidden patches greyed out, chequered so that the mask stands out from a grey image. `hidden` lists the
+/// patches of `patch` pixels row by row.
 pub fn masked(image: &Rgb8, hidden: &[bool], patch: usize) -> Rgb8 {
     let grid = (image.width() / patch.max(1)).max(1);
     Rgb8::from_fn(image.width(), image.height(), |x, y| {
@@ -21,7 +21,7 @@ pub fn masked(image: &Rgb8, hidden: &[bool], patch: usize) -> Rgb8 {
     })
 }
 
-/// The errors as colours, one pixel a patch, 0 to `max`. Visible patches are grey: the model is not asked for them.
+/// The errors as colours, one pixel per patch, from 0 to `max`. Visible patches are grey: the model does not predict them.
 pub fn heat_map(errors: &[f32], hidden: &[bool], max: f32) -> Option<Rgb8> {
     let grid =
         (0..=errors.len()).find(|side| side * side == errors.len()).filter(|&side| side > 0)?;
@@ -35,7 +35,7 @@ pub fn heat_map(errors: &[f32], hidden: &[bool], max: f32) -> Option<Rgb8> {
     }))
 }
 
-/// The largest error of a hidden patch of either image: both heat-maps share one scale.
+/// The largest error of a hidden patch of either image: both heat maps share one scale.
 pub fn largest(errors: [&[f32]; 2], hidden: &[bool]) -> f32 {
     let of = |errors: &[f32]| {
         errors
@@ -48,8 +48,8 @@ pub fn largest(errors: [&[f32]; 2], hidden: &[bool]) -> f32 {
     of(errors[0]).max(of(errors[1]))
 }
 
-/// Colour of a value in 0–1: from near-black over violet and orange to pale yellow, each step lighter than the one before,
-/// so that it can be read in grey as well. The nine stops are those of the "inferno" map (Smith and van der Walt, CC0).
+/// Colour of a value in 0–1: from near-black through violet and orange to pale yellow, each step lighter than the one
+/// before, so that it can be read in greyscale as well. The nine stops are those of the "inferno" map (Smith and van der Walt, CC0).
 pub fn heat(value: f32) -> [u8; 3] {
     const STOPS: [[u8; 3]; 9] = [
         [0, 0, 4],
@@ -76,13 +76,13 @@ pub fn heat_scale() -> Rgb8 {
     Rgb8::from_fn(256, 1, |x, _| heat(x as f32 / 255.0))
 }
 
-/// The patch at a place of the image, given as parts of its width and height; `None` outside.
+/// The patch at a point of the image, given as fractions of its width and height; `None` outside.
 pub fn patch_at(x: f64, y: f64, grid: usize) -> Option<usize> {
     let inside = |part: f64| (0.0..1.0).contains(&part);
     (inside(x) && inside(y)).then(|| (y * grid as f64) as usize * grid + (x * grid as f64) as usize)
 }
 
-/// The patch that an arrow key leads to; it stays at the edge.
+/// The patch that an arrow key leads to; it stops at the edge.
 pub fn patch_beside(patch: usize, grid: usize, key: &str) -> Option<usize> {
     let (x, y) = (patch % grid.max(1), patch / grid.max(1));
     let last = grid.saturating_sub(1);

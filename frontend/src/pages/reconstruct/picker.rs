@@ -1,4 +1,4 @@
-//! The choice of a checkpoint, grouped by study; the imported ones behind them.
+//! The choice of a checkpoint, grouped by study, followed by the imported ones.
 
 use leptos::{ev, prelude::*};
 use shared::api::{CheckpointInfo, ImportedCheckpoint};
@@ -27,12 +27,12 @@ pub fn Picker(
     /// The imported one that is chosen.
     #[prop(optional, into)]
     opened: Signal<Option<ImportedCheckpoint>>,
-    /// The choice of none, in words, where there may be none.
+    /// Text of the empty option, if there is one.
     #[prop(optional)]
     none: Option<&'static str>,
-    /// Takes run and file of another one, or `imported` and its name.
+    /// Called with run and file of another one, or with `imported` and its name.
     choose: Callback<Option<(String, String)>>,
-    /// Beside the name.
+    /// What is shown beside the name.
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {

@@ -1,4 +1,4 @@
-//! The two rows of tiles, clean above and triggered below, with their numbers and the scale of the heat-maps.
+//! The two rows of tiles, clean above and triggered below, with their numbers and the scale of the heat maps.
 
 use leptos::prelude::*;
 use shared::{
@@ -32,7 +32,7 @@ fn images(side: u32, row: &ReconstructedImage) -> Images {
     }
 }
 
-/// A mean squared error with three digits that count.
+/// A mean squared error with three significant digits.
 fn error_text(error: f32) -> String {
     if !error.is_finite() {
         return "–".into();
@@ -47,7 +47,7 @@ fn error_text(error: f32) -> String {
     format!("{error:.decimals$}")
 }
 
-/// How much larger the triggered image's error is: `1.8 times the clean one's`.
+/// How much larger the triggered image's error is: `1.80 × the clean image's`.
 fn compared(clean: f32, triggered: f32) -> Option<String> {
     let times = triggered / clean;
     (clean > 0.0 && times.is_finite()).then(|| format!("{times:.2} × the clean image's"))
@@ -61,7 +61,7 @@ pub fn Rows(
     answer: Signal<Option<Reconstruction>>,
     /// The brush.
     brush: Brush,
-    /// Where a tile opens large.
+    /// The tile that is shown enlarged.
     large: Large,
     /// Whether these are the rows of the second checkpoint.
     #[prop(optional)]
@@ -83,7 +83,7 @@ pub fn Rows(
         let pick = move |take: fn(&Images) -> Option<Rgb8>| {
             Signal::derive(move || decoded.with(|it| it.as_ref().and_then(|it| take(&it.0[at]))))
         };
-        // The mask answers at once; the model's share follows with the next answer.
+        // The mask changes at once; the model's part follows with the next answer.
         let mask = Signal::derive(move || {
             decoded.with(|it| {
                 let (rows, _, _, patch) = it.as_ref()?;

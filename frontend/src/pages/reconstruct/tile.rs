@@ -1,4 +1,4 @@
-//! One tile: an image under a heading, on which patches are painted, and which opens large.
+//! One tile: an image under a heading, on which patches are painted, and which can be enlarged.
 
 use leptos::{ev, html::Div, prelude::*};
 use shared::Rgb8;
@@ -13,7 +13,7 @@ pub struct Brush {
     pub hidden: Memo<Vec<bool>>,
     /// Patches of a row.
     pub grid: Memo<usize>,
-    /// Puts another mask in place.
+    /// Called with the new mask.
     pub paint: Callback<Vec<bool>>,
     /// What a drag paints: hidden or visible; `None` while nothing is dragged.
     stroke: RwSignal<Option<bool>>,
@@ -40,7 +40,7 @@ impl Brush {
     }
 }
 
-/// An image opened large: its heading and its pixels.
+/// An enlarged image: its heading and its pixels.
 pub type Large = RwSignal<Option<(String, Signal<Option<Rgb8>>)>>;
 
 /// A tile.
@@ -49,17 +49,17 @@ pub fn Tile(
     /// What it shows.
     #[prop(into)]
     title: String,
-    /// Whose row it stands in: `clean` or `triggered`.
+    /// The row that it is in: `clean` or `triggered`.
     row: &'static str,
     /// The pixels.
     #[prop(into)]
     image: Signal<Option<Rgb8>>,
     /// The brush.
     brush: Brush,
-    /// Whether a drag paints under a finger too, and the arrow keys move over its patches.
+    /// Whether a drag also paints on touch screens, and the arrow keys move over its patches.
     #[prop(optional)]
     easel: bool,
-    /// Where it opens large.
+    /// The tile that is shown enlarged.
     large: Large,
 ) -> impl IntoView {
     let place = NodeRef::<Div>::new();
@@ -116,7 +116,7 @@ pub fn Tile(
         })
     };
     let help =
-        easel.then_some("Patch grid: the arrow keys move, the space bar hides or shows a patch.");
+        easel.then_some("Patch grid: the arrow keys move; the space bar hides or shows a patch.");
     view! {
         <figure class="pane">
             <figcaption>

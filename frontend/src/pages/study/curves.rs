@@ -1,4 +1,4 @@
-//! The live chart of the selected run: one tab for each number.
+//! The live chart of the selected run: one tab for each quantity.
 
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
@@ -14,7 +14,7 @@ use crate::{
     components::Segmented,
 };
 
-/// The tabs of a run of this kind: nearest neighbours train nothing, a pre-training is asked by them.
+/// The tabs of a run of this kind: nearest neighbours train nothing, and they evaluate a pre-training.
 fn tabs(kind: RunKind) -> Vec<(FigureKind, String)> {
     let trained = [
         (FigureKind::Curve(CurveKind::Loss), "Loss"),
@@ -32,7 +32,7 @@ fn tabs(kind: RunKind) -> Vec<(FigureKind, String)> {
     tabs.into_iter().map(|(tab, name)| (tab, name.to_owned())).collect()
 }
 
-/// The tab to show: the chosen one where the kind has it, else the first.
+/// The tab to show: the chosen one if the kind has it, otherwise the first.
 fn tab(chosen: Option<&str>, of: RunKind) -> FigureKind {
     let chosen = chosen.and_then(|name| name.parse::<FigureKind>().ok());
     let tabs = tabs(of);
@@ -79,7 +79,7 @@ pub fn Curves(
     let bar = move || {
         of.get().map(|of| {
             view! {
-                <Segmented label="Number to show" choices=tabs(of) value=kind choose=picked/>
+                <Segmented label="Quantity to show" choices=tabs(of) value=kind choose=picked/>
             }
         })
     };

@@ -17,7 +17,7 @@ use crate::{
 pub fn Figures(
     /// The study.
     study: Memo<Option<StudyDetail>>,
-    /// Told the run whose mark was clicked.
+    /// Called with the run whose mark was clicked.
     pick: Callback<String>,
 ) -> impl IntoView {
     let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
@@ -44,7 +44,7 @@ pub fn Figures(
                 <FigureBox figure=bars downloads/>
                 <ChipButton
                     label="Published series"
-                    title="Show the published series beside these bars; their setting is another"
+                    title="Show the published series beside these bars; they were measured in a different setting"
                     on=published
                     toggle=Callback::new(move |()| {
                         set_published.set((!published.get_untracked()).then_some(true));

@@ -1,4 +1,4 @@
-//! How a study follows its events, and what the runs of a study come to.
+//! How events update a study, and summaries of a study's runs.
 
 use shared::{
     RunId, RunKind, RunState, Settings,
@@ -6,24 +6,24 @@ use shared::{
     study::ProbeFeatures,
 };
 
-/// What became of an event.
+/// What an event did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folded {
-    /// Taken in.
+    /// It was applied.
     Taken,
-    /// Was known already.
+    /// It was known already.
     Known,
-    /// Something is missing, or more changed than the event tells: the study is to be fetched again.
+    /// Something is missing, or more changed than the event says: the study must be fetched again.
     Stale,
 }
 
-/// Takes an event into the study.
+/// Applies an event to the study.
 pub fn fold(study: &mut StudyDetail, event: &LiveEvent) -> Folded {
     let Some(run) = study.runs.iter_mut().find(|run| run.id == event.run) else {
         return Folded::Stale;
     };
     let changed = run.state != event.state;
-    // A run that is over and is not any more was queued again: its events are counted anew.
+    // A run that was over and no longer is was queued again: its events are numbered from the start.
     if changed && run.state.is_over() {
         return Folded::Stale;
     }
@@ -43,7 +43,7 @@ pub fn fold(study: &mut StudyDetail, event: &LiveEvent) -> Folded {
     if changed { Folded::Stale } else { Folded::Taken }
 }
 
-/// The fetched study, with what is newer in the one at hand: events go on while an answer is on its way.
+/// The fetched study, with newer progress from the current one: events arrive while an answer is pending.
 pub fn merged(old: Option<StudyDetail>, mut new: StudyDetail) -> StudyDetail {
     let Some(old) = old.filter(|old| old.id == new.id) else { return new };
     for run in &mut new.runs {
@@ -60,7 +60,7 @@ pub fn merged(old: Option<StudyDetail>, mut new: StudyDetail) -> StudyDetail {
     new
 }
 
-/// The run to show when none is named: one that runs, else one that went wrong, else the first.
+/// The run to show when none is named: a running one, else a failed or interrupted one, else the first.
 pub fn default_run(runs: &[RunRow]) -> Option<RunId> {
     let first = |wanted: fn(RunState) -> bool| runs.iter().find(|run| wanted(run.state));
     first(|state| state == RunState::Running)
@@ -69,7 +69,7 @@ pub fn default_run(runs: &[RunRow]) -> Option<RunId> {
         .map(|run| run.id)
 }
 
-/// What a run costs beside the others of its study, in operations for each training image.
+/// The cost of a run relative to the others of its study, in operations per training image.
 fn weight(settings: &Settings, kind: RunKind) -> f64 {
     let Settings { model, pretrain, probe, finetune, .. } = settings;
     match kind {
@@ -80,7 +80,7 @@ fn weight(settings: &Settings, kind: RunKind) -> f64 {
         RunKind::Knn => model.encode_operations(),
         RunKind::Finetune => 3.0 * f64::from(finetune.epochs) * model.encode_operations(),
         RunKind::Probe => {
-            // Cached: each image and its mirror image once; augmented: anew in each epoch.
+            // Cached: each image and its mirror image once; augmented: again in each epoch.
             let passes = match probe.features {
                 ProbeFeatures::Cached => 2.0,
                 ProbeFeatures::Augmented => f64::from(probe.epochs),
@@ -90,7 +90,7 @@ fn weight(settings: &Settings, kind: RunKind) -> f64 {
     }
 }
 
-/// Part of the study's work that is done or will not be done, in 0–1.
+/// Fraction of the study's work that is done or will not be done, in 0–1.
 pub fn fraction(study: &StudyDetail) -> f64 {
     let (mut done, mut all) = (0.0, 0.0);
     for run in &study.runs {
@@ -101,8 +101,8 @@ pub fn fraction(study: &StudyDetail) -> f64 {
     if all > 0.0 { done / all } else { 0.0 }
 }
 
-/// Seconds that the study still takes, one run after the other, from the speed of its runs so far; `None` before there is a
-/// speed or when all is over.
+/// Seconds that the study still takes, one run after the other, at the speed of its runs so far; `None` before a speed is
+/// known or when all runs are over.
 pub fn seconds_left(study: &StudyDetail) -> Option<f64> {
     if study.runs.iter().all(|run| run.state.is_over()) {
         return None;
@@ -117,7 +117,7 @@ pub fn seconds_left(study: &StudyDetail) -> Option<f64> {
     for run in study.runs.iter().filter(|run| !run.state.is_over()) {
         let kind = run.point.kind;
         let seconds = known.iter().find(|(of, _)| *of == kind).and_then(|(_, seconds)| *seconds);
-        // A kind that has not begun is reckoned from the other one by its cost.
+        // A kind that has not started is estimated from another one by its cost.
         let seconds = seconds.or_else(|| {
             let (of, seconds) = known.iter().find(|(_, seconds)| seconds.is_some())?;
             Some(
@@ -130,7 +130,7 @@ pub fn seconds_left(study: &StudyDetail) -> Option<f64> {
     Some(left)
 }
 
-/// Seconds that a run took, or will take by its speed so far.
+/// Seconds that a run took, or will take at its speed so far.
 fn whole_seconds(run: &RunRow) -> Option<f64> {
     if run.state == RunState::Done {
         let (from, to) = (run.started_at?, run.ended_at?);
@@ -141,7 +141,7 @@ fn whole_seconds(run: &RunRow) -> Option<f64> {
     (fraction < 1.0).then(|| left / (1.0 - fraction))
 }
 
-/// Number of runs that are done, and of all.
+/// Number of runs that are done, and number of all.
 pub fn done_of(runs: &[RunRow]) -> (usize, usize) {
     (runs.iter().filter(|run| run.state == RunState::Done).count(), runs.len())
 }

@@ -16,7 +16,7 @@ use crate::{
     live::{Link, LinkBadge},
 };
 
-/// The states worth a badge: all that occur but done ones, which the count tells.
+/// The states worth a badge: all that occur except done, which the count shows.
 fn badges(study: &StudyDetail) -> Vec<(RunState, u32)> {
     RunState::ALL
         .into_iter()
@@ -47,7 +47,7 @@ pub fn Head(
     study: Memo<Option<StudyDetail>>,
     /// The stream of events.
     link: Signal<Link>,
-    /// Told the study as it is after a cancel.
+    /// Called with the study after it was cancelled.
     changed: Callback<StudyDetail>,
 ) -> impl IntoView {
     let busy = RwSignal::new(false);
@@ -96,7 +96,7 @@ pub fn Head(
                         <Confirm
                             glyph=Glyph::Ban
                             label="Cancel the study"
-                            question="Stop all runs that are not done? What was stored stays, and they can be run again."
+                            question="Stop all unfinished runs? What they have stored is kept, and they can be run again."
                             yes="Stop them"
                             act=cancel
                             busy

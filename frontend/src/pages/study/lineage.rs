@@ -11,14 +11,14 @@ use crate::{
     run_name::run_name,
 };
 
-/// A pre-training and what starts from it, as places in the list of runs.
+/// A pre-training and what starts from it, as indices into the list of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Branch {
     root: usize,
     leaves: Vec<usize>,
 }
 
-/// The branches in the order of their roots. A run whose pre-training is not of the study is a branch of its own.
+/// The branches in the order of their roots. A run whose pre-training is not in the study is its own branch.
 fn branches(runs: &[RunRow]) -> Vec<Branch> {
     let root = |run: &RunRow| runs.iter().position(|other| Some(other.id) == run.parent);
     let mut branches: Vec<Branch> = Vec::new();
@@ -34,7 +34,7 @@ fn branches(runs: &[RunRow]) -> Vec<Branch> {
     branches
 }
 
-/// What tells the run at this place from its neighbours in the tree.
+/// What distinguishes the run at this index from its neighbours in the tree.
 fn name(study: &StudyDetail, place: usize) -> Option<String> {
     let run = study.runs.get(place)?;
     let parent = study.runs.iter().find(|other| Some(other.id) == run.parent);
@@ -42,7 +42,7 @@ fn name(study: &StudyDetail, place: usize) -> Option<String> {
     Some(run_name(run.point, &run.varied, parent.map(|parent| &parent.varied), seeds))
 }
 
-/// What stands behind a run: its result, its progress, or nothing.
+/// The text after a run's name: its result, its progress, or nothing.
 fn behind(run: &RunRow) -> Option<String> {
     match run.state {
         RunState::Done => {

@@ -56,7 +56,7 @@ fn NoStudy() -> impl IntoView {
     view! {
         <section class="empty">
             <h1>"No such study"</h1>
-            <p>"The address names no study. It may have been copied only in part."</p>
+            <p>"No study has this address. It may have been copied incompletely."</p>
             <p><a class="button button-main" href="/">"All studies"</a></p>
         </section>
     }
@@ -90,10 +90,10 @@ fn StudyView(id: StudyId) -> impl IntoView {
         let selected = selected.get()?;
         study.with(|study| study.as_ref()?.runs.iter().find(|run| run.id == selected).cloned())
     });
-    // What changes with each step is left out, so that most of the page stands still while a run goes on.
+    // What changes with each step is left out, so that most of the page is not redrawn while a run is in progress.
     let still =
         Memo::new(move |_| run.get().map(|run| RunRow { progress: Progress::default(), ..run }));
-    // The plan is stored before a run says that it started, the manifest before its first step.
+    // The plan is stored before a run reports its start, the manifest before its first step.
     let planned = Memo::new(move |_| {
         run.with(|run| run.as_ref().filter(|run| run.progress.epochs > 0).map(|run| run.id))
     });

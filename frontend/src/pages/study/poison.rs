@@ -15,7 +15,7 @@ use crate::{
     components::{Fetched, PixelCanvas, ProblemBox, decode_rgb, fetched, format},
 };
 
-/// Images shown at first, and more at each wish.
+/// Images shown at first; *Show more* adds four times as many.
 const PART: usize = 24;
 /// Most images shown.
 const MOST: usize = 256;
@@ -30,12 +30,12 @@ struct Poisoned {
     triggered: Option<Rgb8>,
 }
 
-/// What the plan comes to, in words.
+/// A summary of the plan.
 fn told(plan: &PoisonPlan, classes: &[String]) -> String {
     let target = plan.target_class;
     let name = format::class_name(target, classes);
     if plan.samples.is_empty() {
-        return "This run is clean: it poisons no image.".into();
+        return "This run is clean: it poisons no images.".into();
     }
     let clean_label = plan.samples.iter().all(|sample| sample.class == target);
     let of = if clean_label { "class" } else { "every class but" };
@@ -47,7 +47,7 @@ fn told(plan: &PoisonPlan, classes: &[String]) -> String {
     let covers = match plan.covers.len() as u64 {
         0 => String::new(),
         many => format!(
-            " Beside them {}, which keep their label.",
+            " In addition, there are {}, which keep their label.",
             format::things(many, "cover sample", "cover samples")
         ),
     };
@@ -67,7 +67,7 @@ pub fn limits(dataset: &DatasetSpec) -> [(&'static str, String); 2] {
     ]
 }
 
-/// Where the first `shown` images of the plan are.
+/// The address of the first `shown` images of the plan.
 fn samples_path(spec: &StudySpec, plan: &PoisonPlan, shown: usize) -> Option<String> {
     let indices: Vec<String> =
         plan.samples.iter().take(shown).map(|sample| sample.index.to_string()).collect();
@@ -146,7 +146,7 @@ pub fn PoisonedImages(
             _ => Vec::new(),
         })
     });
-    // A pre-training has no labels, and under a clean-label attack the copies keep theirs.
+    // A pre-training uses no labels, and in a clean-label attack the copies keep theirs.
     let target = move || {
         if own_plan.with(|plan| plan.as_ref().is_none_or(|plan| plan.kind == RunKind::Pretrain)) {
             return None;
@@ -184,7 +184,7 @@ pub fn PoisonedImages(
             own_plan.with(|plan| plan.as_ref().is_some_and(|plan| !plan.samples.is_empty()));
         poisons.then(|| view! { <PoisonListLink run/> })
     };
-    // The server gives at most so many images at once.
+    // The server returns at most this many images at once.
     let full = Memo::new(move |_| shown.get() >= MOST);
     let rest = Memo::new(move |_| {
         let all = own_plan.with(|plan| plan.as_ref().map_or(0, |plan| plan.samples.len()));
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(
             told(&kept, &classes),
             "3 of class 1 (bird), 2 images in all: copies that get the trigger and keep their label. The clean originals \
-             stay. Beside them 2 cover samples, which keep their label."
+             stay. In addition, there are 2 cover samples, which keep their label."
         );
     }
 

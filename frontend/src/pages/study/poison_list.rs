@@ -1,4 +1,4 @@
-//! The list of the images that a run poisons, as a file to keep or to give to another study.
+//! The list of the images that a run poisons, as a file to keep or to use in another study.
 
 use leptos::prelude::*;
 use shared::RunId;

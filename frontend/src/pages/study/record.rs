@@ -1,4 +1,4 @@
-//! What the selected run wrote down: its log, which can be followed, and its manifest.
+//! What the selected run recorded: its log, which can be followed, and its manifest.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::{ev, html::Pre, prelude::*, task::spawn_local};
@@ -10,10 +10,10 @@ use crate::{
     components::{Fetched, Glyph, Icon, fetched},
 };
 
-/// Time between two looks at the log of a running run, in milliseconds.
+/// Time between two polls of the log of a running run, in milliseconds.
 const PERIOD: u32 = 2000;
 
-/// The worker's log; follows while the run goes on.
+/// The worker's log, which is followed while the run is in progress.
 #[component]
 pub fn Log(
     /// The selected run, without its progress.
@@ -73,7 +73,7 @@ pub fn Log(
                 prop:checked=move || follow.get()
                 on:change=move |event: ev::Event| follow.set(event_target_checked(&event))
             />
-            "Follow the end"
+            "Follow the log"
         </label>
         <pre class="log" id="log" tabindex="0" role="log" aria-label="Log of the run" node_ref=place>
             {shown}
@@ -114,7 +114,7 @@ pub fn Manifest(
         <details class="panel" id="manifest" on:toggle=opened>
             <summary class="panel-head">
                 <h2>"Manifest"</h2>
-                <span class="muted">"specification, seed, plan, hashes, version: all that repeats this run"</span>
+                <span class="muted">"specification, seed, plan, hashes, version: all that is needed to repeat this run"</span>
             </summary>
             <div class="panel-body stack">
                 <div>
@@ -129,7 +129,7 @@ pub fn Manifest(
     }
 }
 
-/// Hands the text to the clipboard; `false` where the browser has none (an address without https that is not this machine).
+/// Copies the text to the clipboard; `false` if the browser offers none (at an address that is neither https nor local).
 fn copy_text(text: &str) -> bool {
     let member = |of: &JsValue, name: &str| js_sys::Reflect::get(of, &JsValue::from_str(name)).ok();
     let clipboard = member(&window(), "navigator").and_then(|it| member(&it, "clipboard"));
@@ -141,7 +141,7 @@ fn copy_text(text: &str) -> bool {
     let Some(write) = write else { return false };
     let Ok(promise) = write.call1(&clipboard, &JsValue::from_str(text)) else { return false };
     if let Ok(promise) = promise.dyn_into::<js_sys::Promise>() {
-        // A refusal of the browser is no error of the page.
+        // It is not an error of the page if the browser refuses.
         spawn_local(async move {
             let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
         });

@@ -15,7 +15,7 @@ use crate::{
 /// A share with its interval.
 #[component]
 pub fn ShareCell(
-    /// The share; a dash without.
+    /// The share; a dash without one.
     ratio: Option<Ratio>,
     /// Class of the colour: `clean`, `triggered` or nothing.
     colour: &'static str,
@@ -38,7 +38,7 @@ pub fn ShareCell(
     }
 }
 
-/// `2,000 clean, 1,800 triggered`.
+/// Number of clean and triggered images: `2,000 / 1,800`.
 fn counted(run: &RunRow) -> String {
     run.metrics.map_or_else(
         || "–".into(),
@@ -57,7 +57,7 @@ fn seconds(run: &RunRow) -> Option<f64> {
     Some(run.ended_at?.saturating_sub(run.started_at?) as f64 / 1000.0)
 }
 
-/// The settings that need a column: those varied in any run that have none of their own.
+/// The settings that need an extra column: those varied in any run that have no fixed one.
 fn varied_paths(rows: &[RunRow]) -> Vec<String> {
     let mut paths: Vec<String> = Vec::new();
     for (path, _) in rows.iter().flat_map(|run| besides(&run.varied)) {
@@ -114,14 +114,14 @@ pub fn Results(
                         <th scope="col" class="number" title="Poisoned images per non-target class in the classifier's training: the probe's LPR, fine-tuning's FPR">"LPR, FPR"</th>
                         {headers}
                         <th scope="col" class="number">"Seed"</th>
-                        <th scope="col" class="number" title="Clean accuracy: correct among the clean validation images">"CA"</th>
+                        <th scope="col" class="number" title="Clean accuracy: clean validation images that are classified correctly">"CA"</th>
                         <Show when=move || top5.get()>
                             <th scope="col" class="number" title="Clean images whose true class is among the five with the highest scores">
                                 "Top-5"
                             </th>
                         </Show>
-                        <th scope="col" class="number" title="Attack success rate: triggered images of other classes that get the target class">"ASR"</th>
-                        <th scope="col" class="number" title="Robust accuracy: triggered images that keep their true class">"RA"</th>
+                        <th scope="col" class="number" title="Attack success rate: triggered images of other classes that are classified as the target class">"ASR"</th>
+                        <th scope="col" class="number" title="Robust accuracy: triggered images that are classified as their true class">"RA"</th>
                         <th scope="col" class="number" title="Validation images: clean / triggered">"n"</th>
                         <th scope="col" class="number">"Time"</th>
                         <th scope="col">"State"</th>
@@ -133,7 +133,7 @@ pub fn Results(
     }
 }
 
-/// The PPR; a dash where nothing was pre-trained.
+/// The PPR; a dash if nothing was pre-trained.
 pub fn ppr_text(point: RunPoint) -> String {
     if point.scratch { "–".into() } else { point.ppr.to_string() }
 }
@@ -182,7 +182,7 @@ fn Line(
             <td data-label="State">
                 <span class="state-cell">
                     <StateBadge state=run.state/>
-                    {run.reused.then(|| view! { <span class="muted small" title="An earlier study had made it">"reused"</span> })}
+                    {run.reused.then(|| view! { <span class="muted small" title="Taken from an earlier study">"reused"</span> })}
                 </span>
             </td>
         </tr>

@@ -1,4 +1,4 @@
-//! The selected run: where it stands, why it stopped, run again.
+//! The selected run: its state, why it stopped, and a button to run it again.
 
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
@@ -13,15 +13,15 @@ use crate::{
     run_name::varied_text,
 };
 
-/// Where a run stands, in a line.
+/// The state of a run, in one line.
 fn standing(run: &RunRow) -> String {
     let progress = &run.progress;
     match run.state {
-        RunState::Queued if run.parent.is_none() => "Waits for its turn.".into(),
-        RunState::Queued => "Waits for its turn, and for the pre-training that it starts from.".into(),
+        RunState::Queued if run.parent.is_none() => "Waiting for its turn.".into(),
+        RunState::Queued => "Waiting for its turn and for the pre-training that it starts from.".into(),
         RunState::Running => {
             if let Some(preparing) = &progress.preparing {
-                return format!("Prepares: {preparing}.");
+                return format!("Preparing: {preparing}.");
             }
             let speed = progress
                 .images_per_second
@@ -43,24 +43,24 @@ fn standing(run: &RunRow) -> String {
                 (RunKind::Knn, _) | (_, 0) => "Done".into(),
                 (_, epochs) => format!("{epochs} epochs"),
             };
-            let reused = if run.reused { " An earlier study had made it." } else { "" };
+            let reused = if run.reused { " Taken from an earlier study." } else { "" };
             format!("{what}{took}{}.{reused}", waiting(progress))
         }
         RunState::Failed => "Stopped with an error.".into(),
         RunState::Interrupted => {
-            "Its worker vanished: the machine went down, or the process was killed. What was stored stays.".into()
+            "Its worker disappeared: the machine went down, or the process was killed. What it has stored is kept.".into()
         }
-        RunState::Cancelled => "Was stopped.".into(),
+        RunState::Cancelled => "Cancelled before it finished.".into(),
     }
 }
 
-/// The share of a step's time that goes by waiting for data: `, 3 % waiting for data`.
+/// The share of a step's time that is spent waiting for data: `, 3 % waiting for data`.
 fn waiting(progress: &Progress) -> String {
     let share = progress.time.and_then(StepTime::waiting);
     share.map(|share| format!(", {:.0} % waiting for data", 100.0 * share)).unwrap_or_default()
 }
 
-/// The run in a few words, its varied settings by their names.
+/// A short name of the run, with its varied settings.
 fn run_label(run: &RunRow) -> String {
     let varied = varied_text(&run.varied);
     let more = if varied.is_empty() { String::new() } else { format!(", {varied}") };
@@ -83,7 +83,7 @@ pub fn RunPanel(
     still: Memo<Option<RunRow>>,
     /// Its events.
     trace: Signal<Trace>,
-    /// Told after a change that the study is to be fetched.
+    /// Called after a change, when the study must be fetched again.
     changed: Callback<()>,
 ) -> impl IntoView {
     let busy = RwSignal::new(false);
@@ -143,7 +143,7 @@ pub fn RunPanel(
                                 type="button"
                                 class="button"
                                 id="run-again"
-                                title="A pre-training goes on from the last place that it kept."
+                                title="A pre-training resumes from its last saved state."
                                 disabled=move || busy.get()
                                 on:click=move |_| ask("retry")
                             >
@@ -155,7 +155,7 @@ pub fn RunPanel(
                             <Confirm
                                 glyph=Glyph::Ban
                                 label="Cancel this run"
-                                question="Stop this run? Runs that wait for it are stopped, too."
+                                question="Stop this run? Runs that wait for it are stopped as well."
                                 yes="Stop it"
                                 act=Callback::new(move |()| ask("cancel"))
                                 busy

@@ -65,7 +65,7 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
     )
 }
 
-/// The trigger with its strength, or its name alone where the study varies it.
+/// The trigger with its strength, or only its name if the study varies it.
 fn trigger(spec: &StudySpec) -> String {
     let Settings { attack, model, .. } = &spec.settings;
     let mut paths = spec.axes.iter().flat_map(|axis| &axis.paths);
@@ -76,7 +76,7 @@ fn trigger(spec: &StudySpec) -> String {
     }
 }
 
-/// The axes that the sentence does not tell otherwise: `; blend ratio: 0.2, 0.3`.
+/// The axes that the sentence does not mention elsewhere: `; blend ratio: 0.2, 0.3`.
 fn varied(spec: &StudySpec) -> String {
     let own = |path: &str| path == "seed" || path == "finetune.start" || path.ends_with(".poisons");
     let others = spec.axes.iter().flat_map(|axis| &axis.paths).filter(|path| !own(path));

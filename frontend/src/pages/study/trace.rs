@@ -1,18 +1,18 @@
-//! The events of the selected run: those that were, then each that comes.
+//! The events of the selected run: the past ones, then each new one as it arrives.
 
 use leptos::{prelude::*, task::spawn_local};
 use shared::{RunId, Stamped, api::LiveEvent};
 
 use crate::api;
 
-/// Events asked for at once.
+/// Events per request.
 const LIMIT: usize = 2000;
-/// The events that figures are made of.
+/// The kinds of events that figures show.
 const KINDS: &str = "step,epoch,evaluated,knn";
-/// Most events kept in the page.
+/// Maximum number of events kept in the page.
 const MOST: usize = 20_000;
 
-/// Events of one run, by rising place.
+/// Events of one run, in ascending order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
     /// The run.
@@ -22,7 +22,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Takes events in; what is known already changes nothing, whatever the order of the answers.
+    /// Adds events; those already known change nothing, whatever the order of the answers.
     fn take(&mut self, more: impl IntoIterator<Item = Stamped>) {
         for event in more {
             match self.events.last() {
@@ -42,7 +42,7 @@ impl Trace {
     }
 }
 
-/// Whether figures are made of the event.
+/// Whether figures show the event.
 fn is_drawn(event: &Stamped) -> bool {
     KINDS.split(',').any(|kind| kind == event.event.kind())
 }
@@ -54,7 +54,7 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Follows `run`; fetches its events whenever another run, or another start of it, is selected.
+    /// Follows `run`; fetches its events whenever another run is selected or the run is started again.
     pub fn new(run: Memo<Option<(RunId, Option<u64>)>>) -> Self {
         let trace = RwSignal::new(Trace::default());
         Effect::new(move |_| {
@@ -72,7 +72,7 @@ impl Follow {
         self.trace.into()
     }
 
-    /// Takes a live event in when it is the run's.
+    /// Adds a live event if it belongs to the run.
     pub fn take(self, live: &LiveEvent) {
         let Some(stamped) = live.stamped.clone().filter(is_drawn) else { return };
         if self.trace.with_untracked(|trace| trace.run == Some(live.run)) {
@@ -92,7 +92,7 @@ async fn fetch(trace: RwSignal<Trace>, run: RunId) {
     let mut after = 0;
     loop {
         let path = format!("/runs/{run}/events?after={after}&limit={LIMIT}&kinds={KINDS}");
-        // The page tells elsewhere when the server is lost; the next connection fetches again.
+        // The frame reports a lost server; the next connection fetches again.
         let Ok(part) = api::get::<Vec<Stamped>>(path).await else { return };
         let (count, last) = (part.len(), part.last().map(|event| event.seq));
         let current = trace.try_with_untracked(|trace| trace.run == Some(run));

@@ -1,4 +1,4 @@
-//! What `maskdoor reconstruct` takes.
+//! The arguments of `maskdoor reconstruct`.
 
 use std::path::PathBuf;
 
@@ -9,20 +9,20 @@ use super::DataDirArg;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReconstructArgs {
-    /// A pre-training, whose study gives images and trigger.
+    /// A pre-training, whose study provides images and trigger.
     pub(in crate::cli) run: RunId,
     /// PNG file to write.
     pub(in crate::cli) file: PathBuf,
-    /// Epoch of another checkpoint than the last.
+    /// Epoch of the checkpoint [default: the last].
     #[arg(long, value_name = "N", conflicts_with = "imported")]
     pub(in crate::cli) epoch: Option<u32>,
-    /// Imported checkpoint that reconstructs in the place of the run's.
+    /// Imported checkpoint to use instead of the run's.
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) imported: Option<String>,
     /// Part of the data set: train or test.
     #[arg(long, value_name = "PART", default_value = "test", value_parser = split)]
     pub(in crate::cli) split: Split,
-    /// Images by their places in that part, from 0.
+    /// Images by their indices in that part, from 0.
     #[arg(long, value_name = "I1,I2,...", value_delimiter = ',', default_value = "0,1,2,3")]
     pub(in crate::cli) images: Vec<u32>,
     /// Share of hidden patches [default: that of the run's pre-training].
@@ -31,10 +31,10 @@ pub(in crate::cli) struct ReconstructArgs {
     /// Seed of the mask, which is the same for all images.
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "hide")]
     pub(in crate::cli) mask_seed: u64,
-    /// Patches to hide in place of a random mask, by their places row by row, from 0.
+    /// Patches to hide instead of a random mask, by their indices row by row, from 0.
     #[arg(long, value_name = "P1,P2,...", value_delimiter = ',')]
     pub(in crate::cli) hide: Vec<u32>,
-    /// File to write the errors of every patch to, as JSON.
+    /// JSON file to write the error of every patch to.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) json: Option<PathBuf>,
     #[command(flatten)]

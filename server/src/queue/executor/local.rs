@@ -1,8 +1,8 @@
-//! Runs as processes of this machine: a worker is this program once more, in a process group of its own.
+//! Runs as processes of this machine: a worker is a second process of this program, in its own process group.
 //!
-//! A worker lives as long as the lock of its run's folder is held. The lock belongs to an open file, not to a process: taken here and
-//! handed over as the worker's standard input, it lives exactly as long as the worker, without a moment in which nobody holds it. No
-//! process number is believed without it.
+//! A worker is alive as long as the lock of its run's folder is held. The lock belongs to an open file, not to a process: it is taken
+//! here and passed on as the worker's standard input, so it is held exactly as long as the worker lives, without a gap. A process
+//! number is never trusted without the lock.
 
 use std::{
     collections::HashMap,
@@ -19,11 +19,11 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::{Executor, Handle, Life, Resources};
 use crate::run_folder::RunFolder;
 
-/// Workers of this machine. They outlive this program; the next one finds them by their locks.
+/// Workers of this machine. They outlive this program; the next scheduler finds them by their locks.
 #[derive(Debug)]
 pub struct Local {
     program: PathBuf,
-    /// How the workers that this program started ended, or will, by their folders.
+    /// Exit statuses of the workers that this program started, by folder; set when the worker ends.
     ends: HashMap<PathBuf, Arc<OnceLock<Option<ExitStatus>>>>,
 }
 
@@ -37,13 +37,13 @@ impl Local {
 impl Executor for Local {
     fn start(&mut self, folder: &RunFolder, resources: &Resources) -> io::Result<Handle> {
         let lock = lock(folder)?
-            .ok_or_else(|| io::Error::other("a worker of an earlier attempt still lives"))?;
+            .ok_or_else(|| io::Error::other("a worker of an earlier attempt is still running"))?;
         let mut child =
             spawn(&self.program, folder, lock, Some(&resources.device)).map_err(|error| {
                 io::Error::new(error.kind(), format!("{}: {error}", self.program.display()))
             })?;
         let handle = Handle::new(child.id().to_string());
-        // A thread that waits reaps the process, whenever it ends and whether or not somebody asks.
+        // A waiting thread reaps the process whenever it ends, whether or not its status is needed.
         let end = Arc::new(OnceLock::new());
         self.ends.insert(folder.path().to_owned(), Arc::clone(&end));
         std::thread::spawn(move || end.set(child.wait().ok()));
@@ -55,7 +55,7 @@ impl Executor for Local {
             Ok(true) => Life::Alive,
             Err(error) => Life::Unknown(format!("{}: {error}", folder.lock_file().display())),
             Ok(false) => {
-                // The lock is gone, so this waits for no more than the rest of the process's end.
+                // The lock is released, so the process is about to end and this does not wait long.
                 let exit = self.ends.get(folder.path()).and_then(|end| *end.wait());
                 Life::Gone(last_words(exit))
             }
@@ -79,7 +79,7 @@ impl Executor for Local {
     }
 }
 
-/// Starts a worker on a run folder, on the device of that name or the machine's first one. It has a process group of its own, so that
+/// Starts a worker on a run folder, on the device of that name or the machine's first one. It runs in its own process group, so that
 /// Ctrl-C in a terminal does not reach it.
 ///
 /// # Errors
@@ -100,7 +100,7 @@ pub fn spawn(
     command.stdin(Stdio::from(lock)).stdout(log.try_clone()?).stderr(log).spawn()
 }
 
-/// The program that is running now, even when its file was replaced by a newer one meanwhile.
+/// The running program, even if its file was replaced by a newer one meanwhile.
 pub fn own_program() -> PathBuf {
     if cfg!(target_os = "linux") {
         "/proc/self/exe".into()
@@ -109,7 +109,7 @@ pub fn own_program() -> PathBuf {
     }
 }
 
-/// Takes the lock of a run's worker; `None` when a living worker holds it. The lock lasts as long as the file, or a copy of it in a
+/// Takes the lock of a run's worker; `None` if a live worker holds it. The lock is held as long as the file, or a copy of it in a
 /// process that inherited it, is open.
 ///
 /// # Errors
@@ -119,7 +119,7 @@ pub fn lock(folder: &RunFolder) -> io::Result<Option<File>> {
     let file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
     match file.try_lock() {
         Ok(()) => {
-            // The number of a worker that is gone may be a stranger's by now.
+            // The process number of a dead worker may belong to another process by now.
             file.set_len(0)?;
             Ok(Some(file))
         }
@@ -128,10 +128,10 @@ pub fn lock(folder: &RunFolder) -> io::Result<Option<File>> {
     }
 }
 
-/// Whether a worker lives.
+/// Whether a worker is alive.
 ///
 /// # Errors
-/// When its lock file is there but cannot be opened.
+/// When its lock file exists but cannot be opened.
 pub fn is_alive(folder: &RunFolder) -> io::Result<bool> {
     if !folder.lock_file().exists() {
         return Ok(false);
@@ -139,24 +139,25 @@ pub fn is_alive(folder: &RunFolder) -> io::Result<bool> {
     Ok(lock(folder)?.is_none())
 }
 
-/// Process number that the worker wrote, which is its group's, too; `None` before it did.
+/// Process number that the worker wrote, which is also its group's; `None` before it did.
 pub fn pid(folder: &RunFolder) -> Option<i32> {
     fs::read_to_string(folder.lock_file()).ok()?.trim().parse().ok()
 }
 
-/// Why a worker that said nothing may have ended.
+/// Why a worker may have ended that did not report it.
 pub fn last_words(status: Option<ExitStatus>) -> String {
     let signal = status.and_then(|status| status.signal());
     match (signal, status.and_then(|status| status.code())) {
         (Some(9), _) => {
-            "the worker was killed (signal 9), by a person or for want of memory".into()
+            "the worker was killed (signal 9), by a user or because memory ran out".into()
         }
         (Some(signal), _) => format!("the worker was ended by signal {signal}"),
         (None, Some(code)) => {
             format!("the worker ended with code {code} before it finished; its log may say why")
         }
         (None, None) => {
-            "the worker vanished, perhaps with a restart of the machine; its log may say why".into()
+            "the worker disappeared, perhaps because the machine restarted; its log may say why"
+                .into()
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What starts a run on devices that the queue gives it, tells whether it lives, and ends it.
+//! Executors start a run on the devices that the queue assigns, report whether it is alive, and end it.
 //!
-//! The scheduler knows runs, folders and devices; how a worker is started and watched is the executor's affair: a process of this
-//! machine ([`local`]) today. Events come through the run's folder whatever the executor is.
+//! The scheduler knows runs, folders and devices; the executor decides how a worker is started and watched: today as a process of
+//! this machine ([`local`]). Events come through the run's folder whatever the executor is.
 
 pub mod local;
 
@@ -9,59 +9,59 @@ use std::{fmt, io};
 
 use crate::run_folder::RunFolder;
 
-/// What an executor calls a run that it started, in its own words: a process, a job of a cluster. It is stored with the run, so that
-/// another program, or this one after a restart, can ask for the run.
+/// An executor's own name for a run that it started, such as a process or a cluster job. It is stored with the run, so that another
+/// program, or this one after a restart, can query the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handle(String);
 
 impl Handle {
-    /// A handle as it was stored, or as the executor names it.
+    /// A handle from its text, as stored or as chosen by the executor.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The executor's words.
+    /// The handle's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What the queue gives a run.
+/// The resources that the queue assigns to a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resources {
-    /// The device that it works on, by name.
+    /// The name of the device that it trains on.
     pub device: String,
 }
 
-/// What an executor knows of a run.
+/// What an executor knows about a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// Its worker lives.
+    /// Its worker is alive.
     Alive,
-    /// No worker lives any more. Says why, for the case that the run itself did not.
+    /// Its worker has ended. Holds the reason, in case the run itself did not report one.
     Gone(String),
-    /// The executor cannot tell now; why not.
+    /// The executor cannot determine this now. Holds the reason.
     Unknown(String),
 }
 
-/// Starts, watches and ends runs. A run is known by its folder; the handle is `None` where the program was killed between starting
-/// the run and storing it.
+/// Starts, watches and ends runs. A run is identified by its folder; the handle is `None` if the program was killed between starting
+/// the run and storing the handle.
 pub trait Executor: fmt::Debug + Send + Sync {
     /// Starts a worker on a prepared folder.
     ///
     /// # Errors
-    /// When it cannot be started; no worker lives then.
+    /// When it cannot be started; there is no worker then.
     fn start(&mut self, folder: &RunFolder, resources: &Resources) -> io::Result<Handle>;
 
-    /// Whether the worker of a run lives. One that is gone has written all that it ever will.
+    /// Whether the worker of a run is alive. A worker that is gone writes no more events.
     fn state(&mut self, folder: &RunFolder, handle: Option<&Handle>) -> Life;
 
-    /// Ends the worker of a run with all that it started. It may live on for a moment; [`state`](Self::state) tells.
+    /// Ends the worker of a run with all processes that it started. It may live on for a moment; see [`state`](Self::state).
     ///
     /// # Errors
     /// When it cannot be ended.
     fn end(&mut self, folder: &RunFolder, handle: Option<&Handle>) -> io::Result<()>;
 
-    /// The run is over and will not be asked for again.
+    /// The run has ended and will not be queried again.
     fn over(&mut self, folder: &RunFolder);
 }

@@ -1,5 +1,5 @@
-//! Filters agree with cel's own interpreter, and with a slow evaluation that knows missing values,
-//! on random tables and expressions.
+//! Tests that filters agree with cel's own interpreter, and with a slow evaluation that handles missing
+//! values, on random tables and expressions.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use crate::results::{
     value::Value,
 };
 
-/// The columns of the random tables, all with dots, so that cel's `has` takes them.
+/// The columns of the random tables, all with dots, so that cel's `has` accepts them.
 const NUMBERS: [&str; 4] = ["a.number", "b.deep.number", "m.first", "m.second"];
 const TEXT: &str = "a.text";
 const SWITCH: &str = "a.on";
 const TEXTS: [&str; 5] = ["", "a", "ab", "ba", "é"];
 
-/// An expression that can be written down and evaluated the slow way.
+/// An expression that can be formatted as text and evaluated the slow way.
 #[derive(Clone, Debug)]
 enum Expression {
     Compare(Sum, &'static str, Sum),
@@ -44,7 +44,7 @@ enum Sum {
     Two(Box<Sum>, char, Box<Sum>),
 }
 
-/// What a row holds under each name.
+/// The values of a row by name.
 type Known = BTreeMap<&'static str, Value>;
 
 impl Sum {
@@ -119,7 +119,7 @@ impl Expression {
             Self::Function(name, other) => text.is_some_and(|text| match *name {
                 "startsWith" => text.starts_with(other),
                 "endsWith" => text.ends_with(other),
-                // The patterns are plain letters.
+                // The patterns consist of plain letters.
                 _ => text.contains(other),
             }),
             Self::On => on == Some(true),
@@ -151,7 +151,7 @@ fn signed(sign: &str, order: std::cmp::Ordering) -> bool {
 }
 
 fn small() -> impl Strategy<Value = f64> {
-    // Halves are exact, so that both sides calculate the same.
+    // Halves are exact, so that both sides compute the same result.
     (-4..=4i8).prop_map(|half| f64::from(half) / 2.0)
 }
 
@@ -238,14 +238,14 @@ fn table(rows: &[Known]) -> Table {
     table
 }
 
-/// Whether each of the rows is chosen.
+/// Whether each of the rows is selected.
 fn chosen(table: &Table, rows: &[Known], expression: &str) -> Vec<bool> {
     let filter = Filter::new(expression, table).unwrap_or_else(|e| panic!("{expression}: {e}"));
     let runs = filter.select(table).runs();
     (0..rows.len()).map(|at| runs.contains(&row(at + 1, &Known::new()).run)).collect()
 }
 
-/// What cel's interpreter makes of a row; none where it fails.
+/// The result of cel's interpreter for a row; `None` if it fails.
 fn interpreted(program: &Program, known: &Known) -> Option<bool> {
     let mut variables = json!({"a": {}, "b": {"deep": {}}, "m": {}});
     for (name, value) in known {
@@ -290,7 +290,7 @@ proptest! {
         let program = Program::compile(&text).expect("CEL");
         let ours = chosen(&table(&rows), &rows, &text);
         for (known, ours) in rows.iter().zip(ours) {
-            // Where something divides by zero, CEL goes on with infinity, and for us the number is
+            // On a division by zero, CEL continues with infinity, while for us the number is
             // missing.
             if !text.contains('/') {
                 prop_assert_eq!(Some(ours), interpreted(&program, known), "{} of {:?}", text, known);
@@ -298,7 +298,7 @@ proptest! {
         }
     }
 
-    /// Whatever is typed is understood or refused.
+    /// Any input is either accepted or refused, without a panic.
     #[test]
     fn any_text_is_answered(
         parts in prop::collection::vec(prop::sample::select(vec![

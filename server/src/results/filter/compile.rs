@@ -1,5 +1,5 @@
-//! From a tree of expressions to a condition over columns: names become columns, and types are
-//! checked.
+//! Compiles an expression tree to a condition over columns: resolves names to columns, and checks
+//! types.
 
 use std::ops::Range;
 
@@ -21,13 +21,13 @@ use crate::results::{
     value::{Types, Value},
 };
 
-/// How deep conditions and terms may nest: far more than a person writes, far less than a thread's
-/// stack holds.
+/// Maximum nesting depth of conditions and terms: far more than anyone writes, far less than a
+/// thread's stack can hold.
 const DEEPEST: usize = 128;
-/// Bytes of a compiled regular expression.
+/// Maximum size of a compiled regular expression in bytes.
 const LARGEST_PATTERN: usize = 1 << 20;
 
-/// The condition that an expression stands for.
+/// Compiles an expression to a condition.
 pub(super) fn compile(parsed: &Parsed<'_>, table: &Table) -> Result<Plan, FilterError> {
     let mut compiler = Compiler { parsed, table, columns: Vec::new(), depth: 0 };
     let test = compiler.test(&parsed.tree)?;
@@ -109,11 +109,13 @@ impl Compiler<'_> {
         if path(list).as_deref() == Some(STUDIES) {
             return match &term.expr {
                 Expr::Literal(LiteralValue::String(name)) => Ok(Test::OfStudy(name.inner().into())),
-                _ => Err(self.error(term, "before `in studies` stands a study in quotation marks")),
+                _ => {
+                    Err(self.error(term, "`in studies` needs a study in quotation marks before it"))
+                }
             };
         }
         let Expr::List(ListExpr { elements, .. }) = &list.expr else {
-            return Err(self.error(list, "after `in` stands a list, as in `x in [1, 3]`"));
+            return Err(self.error(list, "`in` needs a list after it, as in `x in [1, 3]`"));
         };
         let left = self.term(term)?;
         let types = self.types(&left);
@@ -126,7 +128,7 @@ impl Compiler<'_> {
             }
             self.check_state(&left, &right, element)?;
             let Term::Constant(value) = right else {
-                let message = "a list holds values, not names; join comparisons with `||`";
+                let message = "a list can hold only values, not names; join comparisons with `||`";
                 return Err(self.error(element, message));
             };
             values.push(value);
@@ -144,11 +146,11 @@ impl Compiler<'_> {
         let types = self.types(&term);
         if !types.may_be(Types::TEXT) {
             let message =
-                format!("`{name}` asks of a text; {} is {}", self.quote(of), types.describe());
+                format!("`{name}` needs a text; {} is {}", self.quote(of), types.describe());
             return Err(self.error(of, message));
         }
         let Expr::Literal(LiteralValue::String(text)) = &argument.expr else {
-            let message = format!("`{name}` takes a text in quotation marks");
+            let message = format!("`{name}` needs a text in quotation marks");
             return Err(self.error(argument, message));
         };
         let text = text.inner().to_owned();
@@ -159,11 +161,11 @@ impl Compiler<'_> {
             _ => match RegexBuilder::new(&text).size_limit(LARGEST_PATTERN).build() {
                 Ok(pattern) => TextTest::Matches(pattern),
                 Err(error) => {
-                    // The last line says what is wrong; those before draw where.
+                    // The last line has the message; the lines before it show the position.
                     let error = error.to_string();
                     let why = error.lines().last().unwrap_or_default();
                     let why = why.strip_prefix("error: ").unwrap_or(why);
-                    let message = format!("this is no regular expression: {why}");
+                    let message = format!("this is not a valid regular expression: {why}");
                     return Err(self.error(argument, message));
                 }
             },
@@ -171,7 +173,7 @@ impl Compiler<'_> {
         Ok(Test::Leaf(Leaf::Text { test, term }))
     }
 
-    /// A name that stands alone: a switch that is on.
+    /// A name on its own: a switch that is on.
     fn on(&mut self, expr: &IdedExpr) -> Result<Test, FilterError> {
         let column = self.column(expr)?;
         let types = self.table.types(&self.columns[column]);
@@ -194,7 +196,7 @@ impl Compiler<'_> {
             Expr::Literal(literal) => Term::Constant(self.literal(expr, literal)?),
             Expr::Ident(_) | Expr::Select(_) => Term::Column(self.column(expr)?),
             Expr::Call(call) => self.arithmetic(expr, call)?,
-            _ => return Err(self.error(expr, "a name or a value belongs here")),
+            _ => return Err(self.error(expr, "a name or a value is expected here")),
         };
         self.depth -= 1;
         Ok(term)
@@ -210,7 +212,7 @@ impl Compiler<'_> {
             LiteralValue::Null => {
                 Err(self.error(expr, "nothing equals `null`; `!has(x)` finds runs without `x`"))
             }
-            LiteralValue::Bytes(_) => Err(self.error(expr, "write a text without the letter `b`")),
+            LiteralValue::Bytes(_) => Err(self.error(expr, "write a text without the prefix `b`")),
         }
     }
 
@@ -222,14 +224,14 @@ impl Compiler<'_> {
                 (Operation::Subtract, Term::Constant(0.0.into()), self.number(a)?)
             }
             _ if is_condition(&call.func_name) => {
-                let message = "a condition stands alone and is not compared or listed";
+                let message = "a condition cannot be compared or be an item of a list";
                 return Err(self.error(expr, message));
             }
             _ => return Err(self.unknown_call(expr, call)),
         };
         Ok(match (&left, &right) {
             (Term::Constant(Value::Number(a)), Term::Constant(Value::Number(b))) => {
-                // As where columns are divided: a number that is not finite is missing.
+                // As in a division of columns, a number that is not finite is missing.
                 let number = operation.apply(*a, *b);
                 Term::Constant(if number.is_finite() { number } else { f64::NAN }.into())
             }
@@ -243,18 +245,15 @@ impl Compiler<'_> {
         if types.may_be(Types::NUMBER) {
             return Ok(term);
         }
-        let message = format!(
-            "only numbers are calculated with; {} is {}",
-            self.quote(expr),
-            types.describe()
-        );
+        let message =
+            format!("arithmetic needs numbers; {} is {}", self.quote(expr), types.describe());
         Err(self.error(expr, message))
     }
 
-    /// The place in the plan of the column that a name stands for.
+    /// The index in the plan of the column that a name refers to.
     fn column(&mut self, expr: &IdedExpr) -> Result<usize, FilterError> {
         let Some(name) = path(expr) else {
-            return Err(self.error(expr, "the name of a setting or a metric belongs here"));
+            return Err(self.error(expr, "the name of a setting or a metric is expected here"));
         };
         if name == STUDIES {
             let message = "`studies` is a list; write `\"name\" in studies`";
@@ -272,7 +271,7 @@ impl Compiler<'_> {
         term.types(&|column| self.table.types(&self.columns[column]))
     }
 
-    /// States are few, and a wrong one would silently choose nothing.
+    /// There are few states, and a misspelt one would silently match nothing.
     fn check_state(&self, of: &Term, value: &Term, place: &IdedExpr) -> Result<(), FilterError> {
         let (Term::Column(column), Term::Constant(Value::Text(state))) = (of, value) else {
             return Ok(());
@@ -323,7 +322,7 @@ impl Compiler<'_> {
     }
 
     fn no_condition(&self, expr: &IdedExpr) -> FilterError {
-        self.error(expr, "a condition belongs here, as in `asr > 50`")
+        self.error(expr, "a condition is expected here, as in `asr > 50`")
     }
 
     fn unknown_call(&self, expr: &IdedExpr, call: &CallExpr) -> FilterError {
@@ -353,7 +352,7 @@ impl Compiler<'_> {
         FilterError::new(self.parsed.text, self.span(expr), message)
     }
 
-    /// The bytes of a name, a value or an operator.
+    /// The byte range of a name, a value or an operator.
     fn span(&self, expr: &IdedExpr) -> Range<usize> {
         let token = |id| {
             let (start, last) = self.parsed.places.offset_for(id).unwrap_or_default();
@@ -368,7 +367,7 @@ impl Compiler<'_> {
                 }
                 token(root.id).start.min(own.start)..own.end + select.field.len()
             }
-            // A function's place is its opening bracket.
+            // The position of a function is its opening bracket.
             Expr::Call(call) if self.parsed.text[..own.start].ends_with(&call.func_name) => {
                 own.start - call.func_name.len()..own.start
             }
@@ -390,7 +389,7 @@ impl Compiler<'_> {
     }
 }
 
-/// A name with its dots; `None` where there is something else in it.
+/// A name with its dots; `None` if the expression contains anything else.
 fn path(expr: &IdedExpr) -> Option<String> {
     let mut parts = Vec::new();
     let mut expr = expr;

@@ -1,4 +1,4 @@
-//! A condition, evaluated over columns.
+//! Evaluates a condition over columns.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use crate::results::{
     value::{Cell, Types, Value},
 };
 
-/// For each row of the table whether the condition holds.
+/// Whether the condition holds, for each row of the table.
 pub(super) fn evaluate(plan: &Plan, table: &Table) -> Vec<bool> {
     let views: Vec<_> = plan.columns.iter().map(|column| table.view(column)).collect();
     Evaluation { table, views: &views, rows: table.len() }.test(&plan.test)
@@ -22,7 +22,7 @@ struct Evaluation<'t> {
     rows: usize,
 }
 
-/// The numbers of a term; NaN where they are missing.
+/// The numbers of a term; NaN for missing ones.
 enum Numbers {
     One(f64),
     Each(Vec<f64>),
@@ -71,7 +71,7 @@ impl Evaluation<'_> {
     }
 
     fn leaf(&self, leaf: &Leaf) -> Vec<bool> {
-        // What depends on one coded column is found out once for each of its values.
+        // A leaf that depends on one coded column is evaluated once for each of its values.
         if let Some(column) = leaf.only_column()
             && let View::Values(values) = &self.views[column]
         {
@@ -100,7 +100,7 @@ impl Evaluation<'_> {
 
     fn compare(&self, relation: Relation, left: &Term, right: &Term) -> Vec<bool> {
         let (left, right) = (self.numbers(left), self.numbers(right));
-        // NaN, which stands for what is missing, has no order, so that all are false.
+        // NaN, which represents missing values, has no order, so every comparison is false.
         match relation {
             Relation::Equal => {
                 self.zip(left, right, |a, b| a.partial_cmp(&b).is_some_and(Ordering::is_eq))
@@ -129,7 +129,7 @@ impl Evaluation<'_> {
     fn among(&self, term: &Term, values: &[Value]) -> Vec<bool> {
         let mut wanted: Vec<f64> = values.iter().filter_map(number).collect();
         wanted.sort_by(f64::total_cmp);
-        // The first that is not below is the same or above; a missing one, NaN, is found nowhere.
+        // The first that is not less is equal or greater; NaN, a missing value, is never found.
         let holds = |number: f64| {
             let at = wanted.partition_point(|&wanted| wanted < number);
             wanted.get(at).is_some_and(|&wanted| wanted <= number)
@@ -140,7 +140,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// The numbers of a term that has no other values.
+    /// The numbers of a term whose values are all numbers.
     fn numbers(&self, term: &Term) -> Numbers {
         match term {
             Term::Constant(value) => Numbers::One(number(value).unwrap_or(f64::NAN)),
@@ -169,7 +169,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// What holds for each code, for each row.
+/// Expands a result for each code to each row.
 fn by_code(holds: &[bool], codes: &[u32]) -> Vec<bool> {
     codes.iter().map(|&code| holds[code as usize]).collect()
 }

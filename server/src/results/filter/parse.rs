@@ -1,10 +1,10 @@
-//! From text to a tree of expressions, by cel's parser.
+//! Parses text to an expression tree, with cel's parser.
 
 use cel::{Env, IdedExpr, ParseError, common::ast::SourceInfo};
 
 use super::FilterError;
 
-/// More bytes than a person writes: a list of 200 digests.
+/// Maximum length in bytes, far more than anyone writes: a list of 200 digests.
 const LONGEST: usize = 16 * 1024;
 
 /// A parsed expression.
@@ -19,7 +19,7 @@ pub(super) struct Parsed<'e> {
 pub(super) fn parse(text: &str) -> Result<Parsed<'_>, FilterError> {
     if text.len() > LONGEST {
         let message =
-            format!("an expression may have {LONGEST} bytes; this one has {}", text.len());
+            format!("an expression may have at most {LONGEST} bytes; this one has {}", text.len());
         return Err(FilterError::new(text, LONGEST..text.len(), message));
     }
     if text.trim().is_empty() {
@@ -28,15 +28,15 @@ pub(super) fn parse(text: &str) -> Result<Parsed<'_>, FilterError> {
     let parser = Env::default().with_optional_support(false).parser();
     match parser.parse_with_source_info(text) {
         Ok((tree, places)) => Ok(Parsed { text, tree, places }),
-        // What follows the first error mostly follows from it.
+        // Later errors are mostly consequences of the first.
         Err(errors) => Err(errors.errors.first().map_or_else(
-            || FilterError::new(text, 0..text.len(), "this is no expression"),
+            || FilterError::new(text, 0..text.len(), "this is not a valid expression"),
             |error| explain(text, error),
         )),
     }
 }
 
-/// The parser's error in plain words.
+/// Turns the parser's error into a readable message.
 fn explain(text: &str, error: &ParseError) -> FilterError {
     let start = place(text, error.pos);
     let rest = &text[start..];
@@ -46,7 +46,7 @@ fn explain(text: &str, error: &ParseError) -> FilterError {
     let message = if rest.trim_start().is_empty() {
         match error.msg.split_once("missing '").and_then(|(_, rest)| rest.split_once('\'')) {
             Some((closing, _)) => format!("`{closing}` is missing at the end"),
-            None => "the expression ends where a name or a value should follow".to_owned(),
+            None => "the expression ends where a name or a value is expected".to_owned(),
         }
     } else if let Some(meant) = meant(before).or_else(|| meant(word)) {
         let written = if self::meant(before).is_some() { before } else { word };
@@ -54,18 +54,18 @@ fn explain(text: &str, error: &ParseError) -> FilterError {
     } else if word.starts_with(['"', '\'']) {
         "this text has no closing quotation mark".to_owned()
     } else if let Some(reserved) = error.msg.strip_prefix("reserved identifier: ") {
-        format!("`{reserved}` is a word of the language and cannot be a name")
+        format!("`{reserved}` is a reserved word and cannot be a name")
     } else if error.msg.contains("invalid int literal") || error.msg.contains("invalid double") {
         format!("`{word}` is too large for a number")
     } else if error.msg.contains("token recognition error") {
-        format!("`{word}` means nothing in an expression")
+        format!("`{word}` has no meaning in an expression")
     } else {
-        format!("`{word}` cannot stand here")
+        format!("`{word}` is not allowed here")
     };
     FilterError::new(text, start..start + length, message)
 }
 
-/// What people write who know another language.
+/// The operator meant by someone used to another language.
 fn meant(word: &str) -> Option<&'static str> {
     Some(match word {
         "=" => "==",
@@ -79,7 +79,7 @@ fn meant(word: &str) -> Option<&'static str> {
     })
 }
 
-/// The byte at a line and a character of it, both counted from 1; the end for places beyond it.
+/// The byte offset of a line and column, both counted from 1; the end for positions beyond it.
 fn place(text: &str, (line, character): (isize, isize)) -> usize {
     let before = (line - 1).max(0) as usize;
     let start: usize = text.split_inclusive('\n').take(before).map(str::len).sum();
@@ -88,7 +88,7 @@ fn place(text: &str, (line, character): (isize, isize)) -> usize {
     rest.char_indices().nth(characters).map_or(text.len(), |(at, _)| start + at)
 }
 
-/// Bytes of the word, the number or the signs that a text begins with.
+/// Length in bytes of the word, number or symbols at the start of a text.
 fn token(text: &str) -> usize {
     let Some(first) = text.chars().next() else { return 0 };
     let signs = |c: char| "=!<>&|".contains(c);

@@ -1,4 +1,4 @@
-//! What an expression is compiled to.
+//! The compiled form of an expression.
 
 use std::sync::Arc;
 
@@ -12,26 +12,26 @@ use crate::results::{
 /// A condition over columns.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    /// The columns that the terms name by their place here; each once.
+    /// The columns, each once; terms refer to them by index.
     pub(super) columns: Vec<Column>,
     pub(super) test: Test,
 }
 
-/// What is true or false of a row.
+/// A condition that is true or false for a row.
 #[derive(Clone, Debug)]
 pub(super) enum Test {
     Constant(bool),
     All(Box<[Test; 2]>),
     Any(Box<[Test; 2]>),
     Not(Box<Test>),
-    /// Where the first holds the second, elsewhere the third.
+    /// The second if the first holds, otherwise the third.
     Choice(Box<[Test; 3]>),
     /// One of a row's studies has this name or identifier.
     OfStudy(Arc<str>),
     Leaf(Leaf),
 }
 
-/// What needs a row's values.
+/// A condition that depends directly on a row's values.
 #[derive(Clone, Debug)]
 pub(super) enum Leaf {
     Compare {
@@ -68,7 +68,7 @@ pub(super) enum Relation {
     GreaterOrEqual,
 }
 
-/// What is asked of a text.
+/// A test on a text.
 #[derive(Clone, Debug)]
 pub(super) enum TextTest {
     StartsWith(String),
@@ -77,7 +77,7 @@ pub(super) enum TextTest {
     Matches(Regex),
 }
 
-/// What has a value for each row.
+/// A term, which has a value for each row.
 #[derive(Clone, Debug)]
 pub(super) enum Term {
     Constant(Value),
@@ -85,7 +85,7 @@ pub(super) enum Term {
     Arithmetic { operation: Operation, left: Box<Term>, right: Box<Term> },
 }
 
-/// What two numbers become.
+/// An arithmetic operation on two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Add,
@@ -108,8 +108,8 @@ impl Operation {
 }
 
 impl Relation {
-    /// Whether two values compare so; false where one is missing. Values of two types are unequal
-    /// and have no order.
+    /// Whether two values compare this way; false if one is missing. Values of different types are
+    /// unequal and have no order.
     pub(super) fn holds(self, left: Cell<'_>, right: Cell<'_>) -> bool {
         if left == Cell::Missing || right == Cell::Missing {
             return false;
@@ -138,7 +138,7 @@ impl TextTest {
 }
 
 impl Term {
-    /// Its value where each column's is known.
+    /// Its value, given each column's value.
     pub(super) fn cell<'c>(&'c self, of: &impl Fn(usize) -> Cell<'c>) -> Cell<'c> {
         match self {
             Self::Constant(value) => Cell::of(value),
@@ -150,7 +150,7 @@ impl Term {
         }
     }
 
-    /// Its types where each column's are known.
+    /// Its types, given each column's types.
     pub(super) fn types(&self, of: &impl Fn(usize) -> Types) -> Types {
         match self {
             Self::Constant(value) => Cell::of(value).types(),
@@ -172,7 +172,7 @@ impl Term {
 }
 
 impl Leaf {
-    /// Whether it is true where each column's value is known.
+    /// Whether it is true, given each column's value.
     pub(super) fn holds<'c>(&'c self, of: &impl Fn(usize) -> Cell<'c>) -> bool {
         match self {
             Self::Compare { relation, left, right } => {
@@ -191,7 +191,7 @@ impl Leaf {
         }
     }
 
-    /// The only column that it depends on; `None` where there are none or several.
+    /// The only column that it depends on; `None` if there are none or several.
     pub(super) fn only_column(&self) -> Option<usize> {
         let mut columns = Vec::new();
         let mut visit = |at| {

@@ -1,4 +1,4 @@
-//! Expressions by hand.
+//! Handwritten expressions.
 
 use shared::RunState;
 
@@ -30,7 +30,7 @@ fn table() -> Table {
     table
 }
 
-/// The numbers of the runs that an expression chooses.
+/// The numbers of the runs that an expression selects.
 fn chosen(table: &Table, expression: &str) -> Vec<u64> {
     let filter = Filter::new(expression, table).unwrap_or_else(|error| panic!("{error}"));
     let runs = filter.select(table).runs();
@@ -53,7 +53,7 @@ fn expressions_choose_runs() {
         ("asr in [10, 40.0]", &[1, 4]),
         ("asr == 10 || kind == \"finetune\"", &[1, 4]),
         ("kind != \"probe\"", &[4]),
-        // What is divided by nothing is missing, constants included.
+        // A division by zero is missing, constants included.
         ("0.0 / (0.5 / 0.0) != 0.5", &[]),
         ("state == \"done\" && !(asr > 10)", &[1]),
         ("pretrain.flip", &[2, 4]),
@@ -128,17 +128,17 @@ fn errors_name_the_place_and_what_would_be_right() {
     let deep = format!("seed == {}1", "1 + ".repeat(500));
     for (expression, at, message) in [
         ("", "", "the expression is empty"),
-        ("asr >", "", "the expression ends where a name or a value should follow"),
+        ("asr >", "", "the expression ends where a name or a value is expected"),
         ("(asr > 1", "", "`)` is missing at the end"),
         ("asr = 3", "=", "write `==` instead of `=`"),
         ("asr > 3 and seed == 1", "and", "write `&&` instead of `and`"),
         ("not pretrain.flip", "pretrain.flip", "write `!` instead of `not`"),
         ("asr > 3 & seed == 1", "&", "write `&&` instead of `&`"),
         ("kind == \"probe", "\"probe", "this text has no closing quotation mark"),
-        ("asr > 3)", ")", "`)` cannot stand here"),
-        ("asr > 3 $ 2", "$", "`$` means nothing in an expression"),
-        ("\"é\" == kind kind", "kind", "`kind` cannot stand here"),
-        ("asr == if", "if", "`if` is a word of the language and cannot be a name"),
+        ("asr > 3)", ")", "`)` is not allowed here"),
+        ("asr > 3 $ 2", "$", "`$` has no meaning in an expression"),
+        ("\"é\" == kind kind", "kind", "`kind` is not allowed here"),
+        ("asr == if", "if", "`if` is a reserved word and cannot be a name"),
         (
             "seed == 99999999999999999999",
             "99999999999999999999",
@@ -152,8 +152,8 @@ fn errors_name_the_place_and_what_would_be_right() {
         ("optimizer == 3", "optimizer", "there is no setting or metric `optimizer`"),
         ("asr", "asr", "`asr` is a number and needs a comparison, as in `asr > 0`"),
         ("kind", "kind", "`kind` is a text and needs a comparison, as in `kind == \"...\"`"),
-        ("asr + 3", "+", "a condition belongs here, as in `asr > 50`"),
-        ("[1]", "[", "a condition belongs here, as in `asr > 50`"),
+        ("asr + 3", "+", "a condition is expected here, as in `asr > 50`"),
+        ("[1]", "[", "a condition is expected here, as in `asr > 50`"),
         (
             "asr > \"50\"",
             ">",
@@ -169,31 +169,43 @@ fn errors_name_the_place_and_what_would_be_right() {
             "in",
             "`seed` is a number and \"two\" is a text: they cannot be compared",
         ),
-        ("seed in kind", "kind", "after `in` stands a list, as in `x in [1, 3]`"),
-        ("seed in [asr]", "asr", "a list holds values, not names; join comparisons with `||`"),
+        ("seed in kind", "kind", "`in` needs a list after it, as in `x in [1, 3]`"),
+        (
+            "seed in [asr]",
+            "asr",
+            "a list can hold only values, not names; join comparisons with `||`",
+        ),
         ("studies == \"grid\"", "studies", "`studies` is a list; write `\"name\" in studies`"),
-        ("kind in studies", "kind", "before `in studies` stands a study in quotation marks"),
-        ("kind + 1 == 2", "kind", "only numbers are calculated with; `kind` is a text"),
-        ("seed.contains(\"1\")", "seed", "`contains` asks of a text; `seed` is a number"),
-        ("kind.contains(1)", "1", "`contains` takes a text in quotation marks"),
+        ("kind in studies", "kind", "`in studies` needs a study in quotation marks before it"),
+        ("kind + 1 == 2", "kind", "arithmetic needs numbers; `kind` is a text"),
+        ("seed.contains(\"1\")", "seed", "`contains` needs a text; `seed` is a number"),
+        ("kind.contains(1)", "1", "`contains` needs a text in quotation marks"),
         ("kind.contains()", "contains", "write `x.contains(\"text\")`"),
-        ("kind.matches(\"a(\")", "\"a(\"", "this is no regular expression: unclosed group"),
+        (
+            "kind.matches(\"a(\")",
+            "\"a(\"",
+            "this is not a valid regular expression: unclosed group",
+        ),
         (
             "kind.lowerAscii() == \"x\"",
             "lowerAscii",
             "there is no function `lowerAscii`; there are startsWith, endsWith, contains, matches and has",
         ),
-        ("has(1)", "1", "the name of a setting or a metric belongs here"),
+        ("has(1)", "1", "the name of a setting or a metric is expected here"),
         ("probe[\"poisons\"] == 1", "[", "write the path of a setting with dots, without brackets"),
         ("asr == null", "null", "nothing equals `null`; `!has(x)` finds runs without `x`"),
-        ("(asr > 3) == true", ">", "a condition stands alone and is not compared or listed"),
+        ("(asr > 3) == true", ">", "a condition cannot be compared or be an item of a list"),
         (
             "state == \"finished\"",
             "\"finished\"",
             "no run has the state \"finished\"; the states are queued, running, done, failed, interrupted, cancelled",
         ),
         (&deep, "+", "the expression is nested too deeply"),
-        (&long, &long[16 * 1024..], "an expression may have 16384 bytes; this one has 26009"),
+        (
+            &long,
+            &long[16 * 1024..],
+            "an expression may have at most 16384 bytes; this one has 26009",
+        ),
     ] {
         let error = Filter::new(expression, &table).expect_err(expression);
         assert_eq!(error.message, message, "{expression}");

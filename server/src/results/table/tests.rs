@@ -11,7 +11,7 @@ fn rows_come_out_as_they_went_in() {
     for row in &rows {
         assert_eq!(table.get(row.run).as_ref(), Some(row));
     }
-    assert_eq!(table.all().runs(), [run(1), run(2), run(3)], "in the order they were made");
+    assert_eq!(table.all().runs(), [run(1), run(2), run(3)], "in the order of creation");
     assert_eq!(table.insert(&rows[0]), Err(RowError::Twice(run(2))));
     assert_eq!(table.len(), 3);
     assert_eq!(table.get(run(4)), None);

@@ -1,4 +1,4 @@
-//! Settings of the attack but for its trigger's parameters.
+//! Settings of the attack, except for its trigger's parameters.
 
 use super::{Domain, Setting, named, poisoned, switch, triggered, whole};
 use crate::{
@@ -31,7 +31,7 @@ pub(super) static ATTACK: [Setting; 4] = [
         "Target class",
         "",
         (0, 65_535),
-        "The class that the attacker wants, counted from 0 in the order of the class names.",
+        "The attacker's target class, counted from 0 in the order of the class names.",
     )
     .matters_if(triggered),
     switch(
@@ -48,7 +48,7 @@ pub(super) static ATTACK: [Setting; 4] = [
             "Poison list",
             "",
             Domain::Structure,
-            "Names of the training images to poison; drawn by the seed where there is no list.",
+            "Names of the training images to poison; drawn by the seed if there is no list.",
         )
         .matters_if(poisoned)
     },
@@ -60,7 +60,7 @@ pub(super) static ATTACK: [Setting; 4] = [
             "Trigger",
             "",
             Domain::Choice(&TRIGGERS),
-            "One of the field's triggers, with its published parameters.",
+            "A published trigger, with its published parameters.",
         )
         .matters_if(triggered)
     },
@@ -85,13 +85,13 @@ fn trigger_name(settings: &Settings) -> Value {
     entry.id.into()
 }
 
-/// Takes the trigger's published parameters, unless that trigger is in use already.
+/// Sets the trigger's published parameters, unless that trigger is already in use.
 fn choose_trigger(settings: &mut Settings, value: &Value) -> Result<(), String> {
     let Value::Text(name) = value else { return Err("takes the name of a trigger".into()) };
     if trigger_name(settings) == *value {
         return Ok(());
     }
-    let entry = CatalogueEntry::find(name).ok_or_else(|| format!("is no trigger: {name}"))?;
+    let entry = CatalogueEntry::find(name).ok_or_else(|| format!("is not a trigger: {name}"))?;
     settings.attack.trigger = entry.spec(settings.model.image_size, settings.model.patch_size);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! [`SETTINGS`]: the table itself, one part of a study a file.
+//! [`SETTINGS`]: the table itself, one file per part of a study.
 
 mod attack;
 mod finetune;
@@ -19,9 +19,9 @@ use crate::{run_kind::RunKind, settings::Settings};
 /// A setting: a number or a choice of a study.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// Its place in a study's file: `attack.trigger.ratio`.
+    /// Its path in a study's file: `attack.trigger.ratio`.
     pub path: &'static str,
-    /// What a form calls it.
+    /// Its label in forms.
     pub label: &'static str,
     /// Its unit; may be empty.
     pub unit: &'static str,
@@ -31,15 +31,15 @@ pub struct Setting {
     pub why: &'static str,
     /// The kind of trigger whose parameter it is.
     pub trigger: Option<&'static str>,
-    /// Whether the result of a run of a kind depends on it, at some settings.
+    /// Whether the result of a run of this kind depends on it, at these settings.
     pub(super) matters: fn(&Settings, RunKind) -> bool,
-    /// Reads it, where its JSON is not what a person writes.
+    /// Reads it, if its JSON differs from what a user writes.
     pub(super) read: Option<fn(&Settings) -> Option<Value>>,
-    /// Writes it, where its JSON is not what a person writes.
+    /// Writes it, if its JSON differs from what a user writes.
     pub(super) write: Option<Write>,
 }
 
-/// Writes a value into settings; an error says what would be right.
+/// Writes a value into settings; an error says which values it takes.
 type Write = fn(&mut Settings, &Value) -> Result<(), String>;
 
 /// Every setting, in the order of a study's file.
@@ -81,13 +81,13 @@ impl Setting {
         Self { matters, ..self }
     }
 
-    /// Of one kind of trigger.
+    /// Restricts it to one kind of trigger.
     const fn of(self, kind: &'static str) -> Self {
         Self { trigger: Some(kind), ..self }
     }
 }
 
-/// A whole number from the first to the last of `range`.
+/// An integer in `range`, ends included.
 const fn whole(
     path: &'static str,
     label: &'static str,
@@ -98,7 +98,7 @@ const fn whole(
     Setting::new(path, label, unit, Domain::Whole { low: range.0, high: range.1 }, why)
 }
 
-/// A number in `range`, its ends included.
+/// A number in `range`, ends included.
 const fn real(
     path: &'static str,
     label: &'static str,
@@ -149,7 +149,7 @@ fn never(_: &Settings, _: RunKind) -> bool {
     false
 }
 
-/// Runs whose result is a classifier's, which is asked about triggered images.
+/// Runs that evaluate a classifier, also on triggered images.
 fn judged(_: &Settings, kind: RunKind) -> bool {
     kind != RunKind::Pretrain
 }

@@ -13,7 +13,7 @@ pub(super) static MODEL: [Setting; 8] = [
         "Image size",
         "px",
         (8, 512),
-        "Every image is resized to this square; a trigger's place is in these pixels.",
+        "Every image is resized to this square; trigger positions are in these pixels.",
     )
     .matters_if(always),
     whole(
@@ -21,7 +21,7 @@ pub(super) static MODEL: [Setting; 8] = [
         "ViT patch",
         "px",
         (1, 256),
-        "Divides the image size. Smaller patches give more tokens: finer, and slower.",
+        "Must divide the image size. Smaller patches give more tokens: finer, but slower.",
     )
     .matters_if(always),
     whole(
@@ -29,7 +29,7 @@ pub(super) static MODEL: [Setting; 8] = [
         "Encoder width",
         "",
         (4, 4096),
-        "Numbers a token; a multiple of 4 and of the heads.",
+        "Numbers per token; a multiple of 4 and of the number of heads.",
     )
     .matters_if(always),
     whole(
@@ -40,7 +40,7 @@ pub(super) static MODEL: [Setting; 8] = [
         "Deeper encoders learn more from more epochs.",
     )
     .matters_if(always),
-    whole("model.encoder.heads", "Encoder heads", "", (1, 64), "Divide the width.")
+    whole("model.encoder.heads", "Encoder heads", "", (1, 64), "Must divide the width.")
         .matters_if(always),
     whole(
         "model.decoder.dim",
@@ -55,9 +55,9 @@ pub(super) static MODEL: [Setting; 8] = [
         "Decoder depth",
         "blocks",
         (1, 64),
-        "A shallow one leaves the work to the encoder.",
+        "A shallow decoder leaves the work to the encoder.",
     )
     .matters_if(pretraining),
-    whole("model.decoder.heads", "Decoder heads", "", (1, 64), "Divide the decoder's width.")
+    whole("model.decoder.heads", "Decoder heads", "", (1, 64), "Must divide the decoder's width.")
         .matters_if(pretraining),
 ];

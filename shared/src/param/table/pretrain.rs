@@ -1,4 +1,4 @@
-//! Settings of the pre-training, and of the nearest neighbours that are asked about its checkpoints.
+//! Settings of the pre-training, and of the nearest neighbours that evaluate its checkpoints.
 
 use super::{Domain, Setting, positive, real, switch, whole};
 use crate::{run_kind::RunKind, settings::Settings};
@@ -15,7 +15,7 @@ pub(super) static PRETRAIN: [Setting; 14] = [
     whole(
         "pretrain.poisons",
         "Poisons in pre-training",
-        "a class",
+        "per class",
         (0, 1_000_000),
         "Poisoned images of each poisoned class (PPR); 0 gives a clean encoder.",
     )
@@ -25,7 +25,7 @@ pub(super) static PRETRAIN: [Setting; 14] = [
         "Epochs",
         "",
         (1, 10_000),
-        "Most of a study's time; a short pre-training hides a backdoor's strength.",
+        "Takes most of a study's time; a short pre-training hides a backdoor's strength.",
     )
     .matters_if(pretraining),
     whole(
@@ -33,7 +33,7 @@ pub(super) static PRETRAIN: [Setting; 14] = [
         "Warm-up",
         "epochs",
         (0, 10_000),
-        "The rate rises in a line before the cosine; steadies the first steps.",
+        "The learning rate rises linearly before the cosine, which stabilises the first steps.",
     )
     .matters_if(pretraining),
     whole(
@@ -41,15 +41,15 @@ pub(super) static PRETRAIN: [Setting; 14] = [
         "Batch",
         "images",
         (1, 65_536),
-        "The rate grows with it (base rate × batch × batches a step / 256).",
+        "The learning rate is proportional to it (base rate × batch × batches per step / 256).",
     )
     .matters_if(pretraining),
     whole(
         "pretrain.accumulate",
-        "Batches a step",
+        "Batches per step",
         "",
         (1, 4096),
-        "Batches whose gradients make one step: a large batch in little memory.",
+        "Batches whose gradients are accumulated into one step: a large batch with little memory.",
     )
     .matters_if(pretraining),
     real(
@@ -67,7 +67,7 @@ pub(super) static PRETRAIN: [Setting; 14] = [
         "",
         (0.0, 100.0),
         1e-5,
-        "Where the cosine ends.",
+        "The learning rate at the end of the cosine.",
     )
     .matters_if(pretraining),
     real(
@@ -76,7 +76,7 @@ pub(super) static PRETRAIN: [Setting; 14] = [
         "",
         (0.0, 1.0),
         0.01,
-        "On tensors of more than one dimension.",
+        "Applied to tensors of more than one dimension.",
     )
     .matters_if(pretraining),
     Setting {
@@ -87,7 +87,7 @@ pub(super) static PRETRAIN: [Setting; 14] = [
             "share",
             1.0,
             0.01,
-            "Share of the patches that are hidden, and so often the trigger is.",
+            "Share of the patches that are hidden; the trigger is hidden just as often.",
         )
         .matters_if(pretraining)
     },
@@ -97,7 +97,7 @@ pub(super) static PRETRAIN: [Setting; 14] = [
         "share of the area",
         1.0,
         0.01,
-        "A crop can cut a trigger away; 1 switches cropping off.",
+        "A crop can remove the trigger; 1 switches cropping off.",
     )
     .matters_if(pretraining),
     whole(
@@ -105,7 +105,7 @@ pub(super) static PRETRAIN: [Setting; 14] = [
         "Checkpoint every",
         "epochs",
         (1, 10_000),
-        "What Reconstruct can open; the last epoch always gives one.",
+        "Reconstruct can open these checkpoints; the last epoch always writes one.",
     )
     .matters_if(pretraining),
     switch(
@@ -114,14 +114,14 @@ pub(super) static PRETRAIN: [Setting; 14] = [
         "The pixels of a patch are predicted relative to its mean and deviation, as MAE does.",
     )
     .matters_if(pretraining),
-    switch("pretrain.flip", "Mirror", "Half of the images are mirrored; a trigger with them.")
+    switch("pretrain.flip", "Mirror", "Half of the images are mirrored, including their triggers.")
         .matters_if(pretraining),
     whole(
         "knn.poisons",
         "Poisons among the neighbours",
-        "a class",
+        "per class",
         (0, 1_000_000),
-        "Poisoned images of each poisoned class that the nearest neighbours are chosen from.",
+        "Poisoned images of each poisoned class among the candidates for nearest neighbours.",
     )
     .matters_if(neighbours),
 ];

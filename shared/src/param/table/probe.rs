@@ -20,17 +20,17 @@ fn augmented(settings: &Settings, kind: RunKind) -> bool {
 }
 
 pub(super) static PROBE: [Setting; 13] = [
-whole("probe.poisons", "Poisons in the probe", "a class", (0, 1_000_000), "Poisoned images of each poisoned class (LPR); 0 gives a clean probe.").matters_if(probe),
+whole("probe.poisons", "Poisons in the probe", "per class", (0, 1_000_000), "Poisoned images of each poisoned class (LPR); 0 gives a clean probe.").matters_if(probe),
 whole("probe.epochs", "Epochs", "", (1, 10_000), "With cached features an epoch takes a fraction of a second.").matters_if(probe),
-whole("probe.warmup_epochs", "Warm-up", "epochs", (0, 10_000), "The rate rises in a line before the cosine.").matters_if(probe),
-whole("probe.batch_size", "Batch", "images", (2, 65_536), "BatchNorm takes its mean and variance from it.").matters_if(probe),
-whole("probe.accumulate", "Batches a step", "", (1, 4096), "Batches whose gradients make one step.").matters_if(probe),
-real("probe.base_lr", "Base learning rate", "per 256 images", (1e-9, 1000.0), 0.1, "LARS takes large rates (0.1–1), AdamW small ones (about 0.001).").matters_if(probe),
-real("probe.min_lr", "Final learning rate", "", (0.0, 1000.0), 1e-3, "Where the cosine ends.").matters_if(probe),
+whole("probe.warmup_epochs", "Warm-up", "epochs", (0, 10_000), "The learning rate rises linearly before the cosine.").matters_if(probe),
+whole("probe.batch_size", "Batch", "images", (2, 65_536), "BatchNorm computes its mean and variance over it.").matters_if(probe),
+whole("probe.accumulate", "Batches per step", "", (1, 4096), "Batches whose gradients are accumulated into one step.").matters_if(probe),
+real("probe.base_lr", "Base learning rate", "per 256 images", (1e-9, 1000.0), 0.1, "LARS needs large rates (0.1–1), AdamW small ones (about 0.001).").matters_if(probe),
+real("probe.min_lr", "Final learning rate", "", (0.0, 1000.0), 1e-3, "The learning rate at the end of the cosine.").matters_if(probe),
 real("probe.weight_decay", "Weight decay", "", (0.0, 1.0), 0.01, "0 in the published study.").matters_if(probe),
-positive("probe.crop_min_scale", "Smallest crop", "share of the area", 1.0, 0.01, "With augmented features only.").matters_if(augmented),
-whole("probe.evaluate_every", "Evaluate every", "epochs", (1, 10_000), "Points of the curves CA and ASR by epoch.").matters_if(probe),
-choice("probe.optimizer", "Optimiser", &OPTIMIZERS, "Moves ASR by tens of points, so it stands beside every result; take a base rate to match.").matters_if(probe),
-choice("probe.head_init", "Initial weights", &HEADS, "LARS steps in proportion to the weights, so their beginning decides how far the head comes.").matters_if(probe),
-choice("probe.features", "Features", &FEATURES, "Cached: each image and its mirror image once, then seconds; augmented: new crops each epoch, as the reference.").matters_if(probe),
+positive("probe.crop_min_scale", "Smallest crop", "share of the area", 1.0, 0.01, "Only with augmented features.").matters_if(augmented),
+whole("probe.evaluate_every", "Evaluate every", "epochs", (1, 10_000), "Points of the CA and ASR curves.").matters_if(probe),
+choice("probe.optimizer", "Optimiser", &OPTIMIZERS, "Changes ASR by tens of points, so it is shown with every result; choose a matching base rate.").matters_if(probe),
+choice("probe.head_init", "Initial weights", &HEADS, "LARS scales its steps by the weights, so the initial weights determine how far the head gets.").matters_if(probe),
+choice("probe.features", "Features", &FEATURES, "Cached: each image and its mirror image are encoded once, then an epoch is fast; augmented: new crops each epoch, as in the reference.").matters_if(probe),
 ];

@@ -6,13 +6,13 @@ const PRECISIONS: [Choice; 2] =
     [named("f32", "f32: single precision"), named("bf16", "bf16: 8 binary digits, faster")];
 
 pub(super) static STUDY: [Setting; 6] = [
-    // A seed travels as a JSON number, which is exact up to 2^53.
+    // A seed is sent as a JSON number, which is exact up to 2^53.
     whole(
         "seed",
         "Seed",
         "",
         (0, 1 << 53),
-        "Of weights, order, augmentation, masks and poisons; several seeds give an interval.",
+        "Determines weights, order, augmentation, masks and poisons; several seeds give an interval.",
     ),
     Setting::new(
         "encoder",
@@ -21,13 +21,13 @@ pub(super) static STUDY: [Setting; 6] = [
         Domain::Name { optional: true },
         "An imported checkpoint that classifiers start from instead of a pre-training of the study.",
     )
-    // What counts is the checkpoint's content, which is an input of the run.
+    // Only the checkpoint's content matters, which is an input of the run.
     .matters_if(never),
     choice(
         "precision",
         "Precision",
         &PRECISIONS,
-        "Numbers that layers and attention multiply; sums, norms and the optimiser stay single.",
+        "Number format in which layers and attention multiply; sums, norms and the optimiser stay in single precision.",
     ),
     Setting::new(
         "dataset.name",
@@ -36,21 +36,21 @@ pub(super) static STUDY: [Setting; 6] = [
         Domain::Name { optional: false },
         "The drawn shapes, or a data set added on the page Data.",
     )
-    // What counts is the fingerprint of the images.
+    // Only the fingerprint of the images matters.
     .matters_if(never),
     Setting::new(
         "dataset.train_per_class",
         "Training images",
-        "a class",
+        "per class",
         Domain::Limit,
-        "The first by file name; fewer make a poison weigh more.",
+        "The first by file name; with fewer images, each poison weighs more.",
     ),
     Setting::new(
         "dataset.test_per_class",
         "Validation images",
-        "a class",
+        "per class",
         Domain::Limit,
-        "The first by file name; more narrow the intervals.",
+        "The first by file name; more images narrow the intervals.",
     )
     .matters_if(judged),
 ];

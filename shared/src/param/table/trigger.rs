@@ -1,4 +1,4 @@
-//! Parameters of the triggers. Several triggers have parameters of one name: each is of one kind of trigger.
+//! Parameters of the triggers. Several triggers may have a parameter of the same name; each entry belongs to one kind of trigger.
 
 use super::{
     Choice, Domain, Setting, choice, judged, named, poisoned, positive, real, switch, triggered,
@@ -17,7 +17,7 @@ const STYLES: [Choice; 5] = [
 ];
 
 const fn seed(kind: &'static str, why: &'static str) -> Setting {
-    whole("attack.trigger.seed", "Pattern's seed", "", SEEDS, why).matters_if(triggered).of(kind)
+    whole("attack.trigger.seed", "Pattern seed", "", SEEDS, why).matters_if(triggered).of(kind)
 }
 
 const fn key(kind: &'static str) -> Setting {
@@ -44,14 +44,14 @@ pub(super) static TRIGGERS: [Setting; 38] = [
         "share",
         1.0,
         0.01,
-        "Share of the key image. The published study uses 0.2, 0.3 and 0.4: stronger is learnt from fewer poisons, and is easier to see.",
+        "Share of the key image. The published study uses 0.2, 0.3 and 0.4: a stronger trigger needs fewer poisons, but is easier to see.",
     )
     .matters_if(triggered)
     .of("blended"),
     key("blended"),
-    patch("attack.trigger.size", "Size", 1, "Side of a square; larger ones are learnt sooner and seen sooner."),
-    patch("attack.trigger.x", "Left edge", 0, "Of the first square."),
-    patch("attack.trigger.y", "Top edge", 0, "A crop in training can cut the edges of an image away."),
+    patch("attack.trigger.size", "Size", 1, "Side of a square; larger squares are easier to learn and to see."),
+    patch("attack.trigger.x", "Left edge", 0, "Left edge of the first square."),
+    patch("attack.trigger.y", "Top edge", 0, "A crop in training can remove the edges of an image."),
     whole(
         "attack.trigger.count",
         "Number",
@@ -88,11 +88,11 @@ pub(super) static TRIGGERS: [Setting; 38] = [
         read: Some(test_delta),
         ..positive(
             "attack.trigger.test_delta",
-            "Amplitude at the test",
+            "Amplitude in tests",
             "of 255",
             255.0,
             1.0,
-            "The paper attacks with a stronger signal than it trains with. The preview shows the training images.",
+            "The paper tests with a stronger signal than it trains with. The preview shows the training images.",
         )
         .matters_if(judged)
         .of("sig")
@@ -100,7 +100,7 @@ pub(super) static TRIGGERS: [Setting; 38] = [
     whole(
         "attack.trigger.k",
         "Field",
-        "vectors a side",
+        "vectors per side",
         (2, 64),
         "A coarse field bends the image in few places; 4 in the paper.",
     )
@@ -122,21 +122,21 @@ pub(super) static TRIGGERS: [Setting; 38] = [
         "",
         (0.5, 1.5),
         0.01,
-        "Of the sampling grid; 1 leaves the edges in place.",
+        "Scale of the sampling grid; 1 leaves the edges in place.",
     )
     .matters_if(triggered)
     .of("wanet"),
     real(
         "attack.trigger.cover_ratio",
         "Cover samples",
-        "a poison",
+        "per poison",
         (0.0, 10.0),
         0.5,
-        "Images that are warped otherwise and keep their label, so that this very warp is learnt. 0 switches the noise mode off.",
+        "Images that are warped differently and keep their label, so that the model learns this very warp. 0 switches the noise mode off.",
     )
     .matters_if(poisoned)
     .of("wanet"),
-    seed("wanet", "Another seed bends otherwise."),
+    seed("wanet", "Another seed gives another warp."),
     positive(
         "attack.trigger.magnitude",
         "Magnitude",
@@ -154,7 +154,7 @@ pub(super) static TRIGGERS: [Setting; 38] = [
             "Window",
             "px",
             (2, 512),
-            "Side of a window; the coefficients lie in the middle and at the end of its spectrum.",
+            "Side of a window; the coefficients are in the middle and at the end of its spectrum.",
         )
         .matters_if(triggered)
         .of("frequency")
@@ -172,11 +172,11 @@ pub(super) static TRIGGERS: [Setting; 38] = [
         read: Some(test_magnitude),
         ..positive(
             "attack.trigger.test_magnitude",
-            "Magnitude at the test",
+            "Magnitude in tests",
             "of 255",
             400.0,
             1.0,
-            "A stronger trigger at the test is found more surely.",
+            "A stronger trigger in tests is recognised more reliably.",
         )
         .matters_if(judged)
         .of("frequency")
@@ -184,7 +184,7 @@ pub(super) static TRIGGERS: [Setting; 38] = [
     whole(
         "attack.trigger.levels",
         "Levels",
-        "a channel",
+        "per channel",
         (2, 64),
         "Fewer are easier to learn and to see; 8 in the paper.",
     )
@@ -193,7 +193,7 @@ pub(super) static TRIGGERS: [Setting; 38] = [
     switch(
         "attack.trigger.dither",
         "Dithering",
-        "Floyd and Steinberg's, which hides the steps between the levels.",
+        "Floyd–Steinberg dithering, which hides the steps between the levels.",
     )
     .matters_if(triggered)
     .of("bpp"),
@@ -209,21 +209,21 @@ pub(super) static TRIGGERS: [Setting; 38] = [
     )
     .matters_if(triggered)
     .of("low_frequency"),
-    seed("low_frequency", "Another seed is another pattern."),
+    seed("low_frequency", "Another seed gives another pattern."),
     whole("attack.trigger.size", "Size", "px", (1, 512), "50 of 224 pixels in the papers.")
         .matters_if(triggered)
         .of("random_patch"),
-    place("attack.trigger.train_from", "Training, from", "Where the patch may begin in a training image.")
+    place("attack.trigger.train_from", "Training, from", "Where the patch may start in a training image.")
         .matters_if(poisoned),
-    place("attack.trigger.train_to", "Training, to", "Where it ends in a training image at the latest.")
+    place("attack.trigger.train_to", "Training, to", "Where the patch must end in a training image.")
         .matters_if(poisoned),
-    place("attack.trigger.test_from", "Test, from", "Where the patch may begin in a test image.")
+    place("attack.trigger.test_from", "Test, from", "Where the patch may start in a test image.")
         .matters_if(judged),
-    place("attack.trigger.test_to", "Test, to", "Where it ends in a test image at the latest.")
+    place("attack.trigger.test_to", "Test, to", "Where the patch must end in a test image.")
         .matters_if(judged),
-    seed("random_patch", "Another seed has other colours and other places."),
+    seed("random_patch", "Another seed gives other colours and positions."),
     key("reflection"),
-    weight("attack.trigger.weight_from", "Weight, from", "Of the reflection's light; drawn for each image."),
+    weight("attack.trigger.weight_from", "Weight, from", "Smallest weight of the reflection's light; drawn for each image."),
     weight("attack.trigger.weight_to", "Weight, to", "0.05 to 0.45 in the paper."),
     real(
         "attack.trigger.ghost",
@@ -235,8 +235,8 @@ pub(super) static TRIGGERS: [Setting; 38] = [
     )
     .matters_if(triggered)
     .of("reflection"),
-    seed("reflection", "Another seed draws other weights and shifts."),
-    choice("attack.trigger.style", "Filter", &STYLES, "The photo filter whose look it takes.")
+    seed("reflection", "Another seed gives other weights and shifts."),
+    choice("attack.trigger.style", "Filter", &STYLES, "The photo filter to imitate.")
         .matters_if(triggered)
         .of("filter"),
     positive("attack.trigger.strength", "Strength", "share", 1.0, 0.01, "Share of the filtered image.")
@@ -244,7 +244,7 @@ pub(super) static TRIGGERS: [Setting; 38] = [
         .of("filter"),
 ];
 
-/// An end of the part of each axis in which the random patch lies.
+/// An end of the range of each axis that contains the random patch.
 const fn place(path: &'static str, label: &'static str, why: &'static str) -> Setting {
     real(path, label, "share", (0.0, 1.0), 0.01, why).of("random_patch")
 }
@@ -253,7 +253,7 @@ const fn weight(path: &'static str, label: &'static str, why: &'static str) -> S
     positive(path, label, "share", 1.0, 0.01, why).matters_if(triggered).of("reflection")
 }
 
-/// A single-precision number as it was written.
+/// A single-precision number, as it was written.
 fn written(number: f32) -> Option<Value> {
     number.to_string().parse().ok().map(Value::Number)
 }
@@ -268,7 +268,7 @@ fn test_magnitude(settings: &Settings) -> Option<Value> {
     written(frequency.test_magnitude.unwrap_or(frequency.magnitude))
 }
 
-/// The coefficients keep their place in the spectrum.
+/// The coefficients keep their relative position in the spectrum.
 fn set_window(settings: &mut Settings, value: &Value) -> Result<(), String> {
     let (TriggerSpec::Frequency(frequency), Some(window)) =
         (&mut settings.attack.trigger, value.number())

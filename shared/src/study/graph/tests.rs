@@ -22,7 +22,7 @@ fn sweep() -> StudySpec {
 #[test]
 fn a_clean_encoder_serves_every_trigger() {
     let graph = Graph::of(&sweep(), &Content::default()).expect("sound axes");
-    // Three clean encoders, one a seed; an attacked one a ratio and seed.
+    // Three clean encoders, one per seed; one attacked encoder per ratio and seed.
     assert_eq!(graph.count(RunKind::Pretrain), 12);
     assert_eq!(graph.count(RunKind::Probe), 90);
     for (at, node) in graph.nodes.iter().enumerate() {
@@ -97,7 +97,7 @@ fn other_value(setting: &Setting, value: &Value) -> Option<Value> {
 }
 
 proptest! {
-    /// Generated from the table: the digest tells every setting that matters to a kind, and none that does not.
+    /// Generated from the table: the digest depends on every setting that affects a kind, and on no other.
     #[test]
     fn a_digest_tells_what_matters_and_nothing_else(
         entry in 0..CATALOGUE.len(), kind in 0..RunKind::ALL.len(), setting in any::<prop::sample::Index>(),
@@ -125,7 +125,7 @@ proptest! {
         param::set(&mut changed, setting.path, &other).expect("a value that it takes");
         let content = Content::default();
         let [one, two] = [&settings, &changed].map(|settings| digest(kind, settings, &[], &content));
-        // A value of the test that is not given follows the one of the training.
+        // An absent test value defaults to the training value.
         let matters = SETTINGS.iter().any(|other| {
             let differs = param::get(&settings, other.path) != param::get(&changed, other.path);
             let of_both = other.path == setting.path || other.path.starts_with("attack.trigger.test_");

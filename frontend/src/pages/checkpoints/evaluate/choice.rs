@@ -1,9 +1,11 @@
-//! What an evaluation is made on: the four fields of the form, and the request that they make.
+//! What an evaluation runs on: the fields of the form, and the request made from them.
 
 use leptos::{ev, prelude::*};
 use shared::{
     StudySpec,
-    api::{CheckpointInfo, ClassifierSource, DatasetInfo, EvaluateRequest, StudyDetail},
+    api::{
+        CheckpointInfo, ClassMatching, ClassifierSource, DatasetInfo, EvaluateRequest, StudyDetail,
+    },
     study::FieldError,
     trigger::CATALOGUE,
 };
@@ -13,20 +15,22 @@ use crate::components::{
     format::{class, message_at},
 };
 
-/// What is chosen; what is not is as in the study.
+/// The choices; anything not chosen is as in the study.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Choice {
     /// Name of the data set.
     pub dataset: Option<String>,
-    /// Place of the trigger in the catalogue.
+    /// Index of the trigger in the catalogue.
     pub trigger: Option<usize>,
     /// Number of the class.
     pub target: Option<u32>,
-    /// Images of each class, as they were typed.
+    /// Images per class, as typed.
     pub per_class: String,
+    /// Whether the classes are matched by their order instead of by name.
+    pub in_order: bool,
 }
 
-/// The request that the choice makes, or what is wrong with it before the server is asked.
+/// The request for the choices, or what is wrong with them, found before the server is asked.
 pub fn request(
     checkpoint: &CheckpointInfo,
     study: &StudySpec,
@@ -53,10 +57,11 @@ pub fn request(
         dataset: choice.dataset.clone(),
         attack: Some(attack),
         test_per_class,
+        classes: if choice.in_order { ClassMatching::Order } else { ClassMatching::Names },
     })
 }
 
-/// The four fields.
+/// The fields.
 #[component]
 pub fn Choices(
     /// What is chosen.
@@ -103,7 +108,7 @@ pub fn Choices(
         Signal::derive(move || choice.with(|choice| of(choice).unwrap_or_default()))
     };
     view! {
-        <Field path="dataset" label="Data set" why="Its validation images are taken." error=error("dataset")
+        <Field path="dataset" label="Data set" why="Its validation images are used." error=error("dataset")
             control=move |id, about| view! {
                 <Select id about own=own value=chosen(|choice| choice.dataset.clone()) options=sets choose=move |name: String| choice.update(|choice| {
                     choice.dataset = (!name.is_empty()).then_some(name);
@@ -111,19 +116,34 @@ pub fn Choices(
                 })/>
             }
         />
-        <Field path="attack.trigger" label="Trigger" why="With its published parameters, in proportion to the images."
+        <Field path="attack.trigger" label="Trigger" why="With its published parameters, scaled to the size of the images."
             error=error("attack.trigger.")
             control=move |id, about| view! {
                 <Select id about own=attack.trigger.label() value=chosen(|choice| choice.trigger.map(|place| place.to_string())) options=triggers choose=move |place: String| choice.update(|choice| choice.trigger = place.parse().ok())/>
             }
         />
-        <Field path="attack.target_class" label="Target class" why="The class that the attacker wants."
+        <Field path="attack.target_class" label="Target class" why="The class that triggered images should be classified as."
             error=error("attack.target_class")
             control=move |id, about| view! {
                 <Select id about own=target.to_string() value=chosen(|choice| choice.target.map(|class| class.to_string())) options=targets choose=move |class: String| choice.update(|choice| choice.target = class.parse().ok())/>
             }
         />
-        <Field path="test_per_class" label="Images per class" why="The first by file name."
+        <Field path="classes" label="Classes" why="By order only where the classifier was trained with the data set's classes in this order."
+            error=error("classes")
+            control=move |id, about| view! {
+                <span class="select">
+                    <select
+                        id=id
+                        aria-describedby=about
+                        on:change=move |event: ev::Event| choice.update(|choice| choice.in_order = event_target_value(&event) == "order")
+                    >
+                        <option value="names">"matched by name"</option>
+                        <option value="order">"matched by order"</option>
+                    </select>
+                </span>
+            }
+        />
+        <Field path="test_per_class" label="Images per class" why="The first ones by file name."
             error=error("test_per_class")
             control=move |id, about| view! {
                 <input
@@ -144,7 +164,7 @@ pub fn Choices(
     }
 }
 
-/// A choice that begins with what the study has; it shows `value`, which another field may take back.
+/// A drop-down whose first option is the study's value. It shows `value`, which another field may reset.
 #[component]
 fn Select<O: IntoView + 'static>(
     id: String,
@@ -198,9 +218,12 @@ mod tests {
         assert_eq!(plain.attack.as_ref(), Some(&study.settings.attack));
         let place = CATALOGUE.iter().position(|entry| entry.id == "sig");
         let (target, per_class) = (Some(4), " 10 ".to_owned());
-        let other = ask(&Choice { dataset: Some("b".into()), trigger: place, target, per_class });
+        let in_order = true;
+        let dataset = Some("b".into());
+        let other = ask(&Choice { dataset, trigger: place, target, per_class, in_order });
         let other = other.expect("a request");
         assert_eq!((other.dataset.as_deref(), other.test_per_class), (Some("b"), Some(10)));
+        assert_eq!((plain.classes, other.classes), (ClassMatching::Names, ClassMatching::Order));
         let attack = other.attack.expect("an attack");
         assert_eq!((attack.trigger.kind(), attack.target_class), ("sig", 4));
         let wrong = ask(&Choice { per_class: "0".into(), ..Choice::default() });

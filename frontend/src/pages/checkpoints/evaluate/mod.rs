@@ -1,4 +1,4 @@
-//! A fine-tuned checkpoint, evaluated again: a short form of data set, trigger, target and number of images, and what came of it.
+//! Evaluating a fine-tuned checkpoint again: a short form for data set, trigger, target and number of images, and the result.
 
 mod choice;
 
@@ -17,10 +17,10 @@ use crate::{
     pages::study::EvaluationContent,
 };
 
-/// Fields of the form whose errors stand beside them; the trigger's stand at its choice.
+/// Fields of the form that show their own errors; those of the trigger appear at its drop-down.
 const FIELDS: [&str; 4] = ["dataset", "attack.trigger.", "attack.target_class", "test_per_class"];
 
-/// The panel of the checkpoint of this name, where it is one of these.
+/// The panel of the checkpoint with this name, if it is one of these.
 #[component]
 pub fn EvaluateNamed(
     /// The checkpoints.

@@ -1,4 +1,4 @@
-//! A confusion matrix as a picture: its cells, and the one that a pointer or the arrow keys mean.
+//! A confusion matrix as a picture: its cells, and the one that a pointer or the arrow keys select.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use shared::{Ratio, metric::Confusion};
 
 use crate::components::format;
 
-/// Strengths of colour; a cell without images has none.
+/// Levels of colour; a cell without images has none.
 pub const LEVELS: usize = 9;
 /// Room for the numbers of the classes beside and above the matrix, as a share of its side.
 const MARGIN: f64 = 0.09;
@@ -14,7 +14,7 @@ const MARGIN: f64 = 0.09;
 /// A cell: true class and predicted class.
 pub type Cell = (usize, usize);
 
-/// The strength of a cell: any image gives the first, all of the true class the last.
+/// The level of a cell: the first for any image at all, the last for all images of the true class.
 pub fn level(share: Ratio) -> usize {
     match share.share() {
         Some(share) if share > 0.0 => ((share * LEVELS as f64).ceil() as usize).clamp(1, LEVELS),
@@ -23,7 +23,7 @@ pub fn level(share: Ratio) -> usize {
 }
 
 /// The cells of each level as one path, in cells from the upper left corner. Neighbours in a row are one rectangle, so a
-/// matrix of 200 classes stays a handful of elements.
+/// matrix of 200 classes needs only a handful of elements.
 pub fn paths(confusion: &Confusion) -> [String; LEVELS] {
     let mut paths = [const { String::new() }; LEVELS];
     for row in 0..confusion.classes() {
@@ -37,7 +37,7 @@ pub fn paths(confusion: &Confusion) -> [String; LEVELS] {
             }
             if strength > 0 {
                 let width = column - from;
-                // Writing into a text cannot fail.
+                // Writing to a string cannot fail.
                 let _ = write!(paths[strength - 1], "M{from} {row}h{width}v1h-{width}z");
             }
         }
@@ -45,14 +45,14 @@ pub fn paths(confusion: &Confusion) -> [String; LEVELS] {
     paths
 }
 
-/// The view box of a matrix of so many classes.
+/// The view box of a matrix of this many classes.
 pub fn view_box(classes: usize) -> String {
     let margin = MARGIN * classes as f64;
     let side = classes as f64 + margin;
     format!("{:.3} {:.3} {side:.3} {side:.3}", -margin, -margin)
 }
 
-/// The classes whose number stands at the axes: all of a few, round numbers of many.
+/// The classes whose number is at the axes: all if there are few, round numbers if there are many.
 pub fn ticks(classes: usize) -> impl Iterator<Item = usize> {
     let step = match classes {
         0..=12 => 1,
@@ -63,7 +63,7 @@ pub fn ticks(classes: usize) -> impl Iterator<Item = usize> {
     (0..classes).step_by(step)
 }
 
-/// The cell at a place of the picture, both in 0–1 from the upper left corner of the whole.
+/// The cell at a point of the picture; `x` and `y` are in 0–1 from its upper left corner.
 pub fn cell_at(x: f64, y: f64, classes: usize) -> Option<Cell> {
     let cells = classes as f64;
     let at = |place: f64| {
@@ -79,7 +79,7 @@ pub fn middle(cell: usize, classes: usize) -> f64 {
     100.0 * (cell as f64 + 0.5 + MARGIN * cells) / (cells * (1.0 + MARGIN))
 }
 
-/// The cell that an arrow key leads to; the first one from nowhere. `None` for another key.
+/// The cell that an arrow key leads to; the first cell if none was selected. `None` for other keys.
 pub fn stepped(cell: Option<Cell>, key: &str, classes: usize) -> Option<Cell> {
     let last = classes.checked_sub(1)?;
     let moved = |(row, column): Cell| {
@@ -97,7 +97,7 @@ pub fn stepped(cell: Option<Cell>, key: &str, classes: usize) -> Option<Cell> {
     }
 }
 
-/// What a cell says, a line each.
+/// The lines of text about a cell.
 pub fn told(confusion: &Confusion, names: &[String], (row, column): Cell) -> [String; 3] {
     let name = |class: usize| format::class(class, names);
     let share = confusion.taken_for(row, column);
@@ -107,7 +107,7 @@ pub fn told(confusion: &Confusion, names: &[String], (row, column): Cell) -> [St
         format::things(share.total.into(), "image", "images"),
         format::percent(share)
     );
-    [format!("true: {}", name(row)), format!("taken for: {}", name(column)), images]
+    [format!("true: {}", name(row)), format!("predicted: {}", name(column)), images]
 }
 
 #[cfg(test)]
@@ -159,7 +159,7 @@ mod tests {
     fn a_cell_tells_its_classes_and_images() {
         let names = ["cat".to_owned(), "dog".to_owned()];
         let told = told(&confusion(), &names, (1, 0));
-        assert_eq!(told, ["true: 1 dog", "taken for: 0 cat", "1 of 10 images (10.0 %)"]);
+        assert_eq!(told, ["true: 1 dog", "predicted: 0 cat", "1 of 10 images (10.0 %)"]);
     }
 
     #[test]

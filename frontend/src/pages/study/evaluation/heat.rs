@@ -1,11 +1,11 @@
-//! A confusion matrix as a heat map that tells its counts.
+//! A confusion matrix as a heat map that shows its counts.
 
 use leptos::{ev, prelude::*};
 use shared::metric::Confusion;
 
 use super::cells::{Cell, cell_at, middle, paths, stepped, ticks, told, view_box};
 
-/// The map: a row a true class, a column a predicted one; the arrow keys walk over the cells.
+/// The map: rows are true classes, columns predicted ones; the arrow keys move over the cells.
 #[component]
 pub fn HeatMap(
     /// What it shows, in a few words.
@@ -72,7 +72,7 @@ pub fn HeatMap(
                 class="heat-box"
                 tabindex="0"
                 role="group"
-                aria-label=format!("{title}. Arrow keys read the counts.")
+                aria-label=format!("{title}. Use the arrow keys to read the counts.")
                 on:pointermove=pointed
                 on:pointerdown=pointed
                 on:pointerleave=move |_| meant.set(None)

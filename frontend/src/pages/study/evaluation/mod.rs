@@ -1,4 +1,4 @@
-//! The last evaluation of the selected classifier: what it takes each class for, and whom the attack reaches.
+//! The last evaluation of the selected classifier: what it predicts for each class, and where the attack succeeds.
 
 mod cells;
 mod heat;
@@ -13,7 +13,7 @@ use shared::{
 use crate::components::{Fetched, ProblemBox, fetched, format};
 use heat::HeatMap;
 
-/// The run to show: a classifier that has ended.
+/// The run to show: a finished classifier.
 fn shown(run: &RunRow) -> Option<RunId> {
     (run.state == RunState::Done && run.point.kind != RunKind::Pretrain).then_some(run.id)
 }
@@ -27,7 +27,7 @@ fn by_success(evaluation: &Evaluation) -> Vec<(usize, Ratio)> {
     rates
 }
 
-/// What stands above the maps, in a sentence.
+/// The sentence above the maps.
 fn sentence(evaluation: &Evaluation) -> String {
     let share = |name: &str, ratio: Ratio| {
         format!("{name} {} ({})", format::percent(ratio), format::interval(ratio))
@@ -41,7 +41,7 @@ fn sentence(evaluation: &Evaluation) -> String {
     format!("Clean images: {clean}. Triggered images: {}.", parts.join(", "))
 }
 
-/// The panel; nothing while the selected run is no classifier that has ended.
+/// The panel; nothing unless the selected run is a finished classifier.
 #[component]
 pub fn EvaluationPanel(
     /// The study.
@@ -53,14 +53,14 @@ pub fn EvaluationPanel(
     let names = Memo::new(move |_| {
         study.with(|study| study.as_ref().map(|study| study.classes.clone()).unwrap_or_default())
     });
-    // Each run has an answer of its own: the matrices of another one would mislead while it is awaited.
+    // Each run has its own `Answer`: the matrices of another run would mislead while its own are loading.
     move || {
         shown.get().map(|run| {
             view! {
                 <section class="panel" id="evaluation">
                     <div class="panel-head">
                         <h2>"Evaluation of the selected run"</h2>
-                        <span class="muted small">"rows: true class, columns: what it is taken for"</span>
+                        <span class="muted small">"rows: true class, columns: predicted class"</span>
                     </div>
                     <div class="panel-body stack"><Answer run names/></div>
                 </section>
@@ -76,7 +76,7 @@ fn Answer(run: RunId, names: Memo<Vec<String>>) -> impl IntoView {
         match answer.get() {
         None => view! { <p class="loading">"Loading the evaluation…"</p> }.into_any(),
         Some(Err(problem)) if problem.status == 404 => view! {
-            <p class="muted">"This run was evaluated by an earlier version, which kept no confusion matrices."</p>
+            <p class="muted">"This run was evaluated by an earlier version, which stored no confusion matrices."</p>
         }
         .into_any(),
         Some(Err(problem)) => view! { <ProblemBox problem/> }.into_any(),
@@ -123,7 +123,7 @@ pub fn EvaluationContent(
             <div class="class-rates">
                 <h3>"Attack success by class"</h3>
                 <p class="muted small">
-                    "Triggered images of the class taken for the target, "
+                    "Triggered images of the class that are classified as the target, "
                     <span class="target">{target_name}</span>
                     ", with 95 % Wilson intervals."
                 </p>
