@@ -1,11 +1,12 @@
-# Two stages: a builder that calls the scripts that `make` calls, and a small image with the program alone.
+# Two stages: a builder that runs `make build`, and a small image with only the program.
 #   docker build -t maskdoor .
-#   docker run --rm -p 8787:8787 -v maskdoor:/data maskdoor
+#   docker run --rm -p 127.0.0.1:8787:8787 -v maskdoor:/data maskdoor
+# Without 127.0.0.1 everyone who reaches this machine could use the dashboard, which has no login.
 
 FROM rust:1.95.0-bookworm AS builder
 WORKDIR /src
 COPY . .
-# Cargo's downloads and what is built survive a change of the sources; only the program leaves the cache.
+# Downloads and build outputs stay cached when the sources change; only the program is copied out of the cache.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     make build && install -D target/release/maskdoor /out/maskdoor

@@ -1,23 +1,23 @@
-# The two commands of a newcomer: `make run` and `make test`.
-# ARGS goes to the program: make run ARGS="--data-dir ./data --addr 127.0.0.1:9000"
+# Start with `make run` and `make test`.
+# ARGS is passed to the program: make run ARGS="--data-dir ./data --addr 127.0.0.1:9000"
 
 .PHONY: run build test check golden results bench bench-store clean
 
-run: ## Provides what is missing, builds the program and serves the dashboard on http://127.0.0.1:8787
+run: ## Installs what is missing, builds the program and serves the dashboard on http://127.0.0.1:8787
 	@scripts/setup.sh
 	cargo run --release --locked -- serve $(ARGS)
 
-build: ## Makes the release program target/release/maskdoor
+build: ## Builds the release program target/release/maskdoor
 	@scripts/setup.sh
 	cargo build --release --locked
 
 test: ## Runs every test of every crate and the browser journeys; installs what they need
 	@scripts/test.sh
 
-check: ## Layout, lints on host and browser, documentation, dependencies
+check: ## Checks formatting, lints for host and browser, documentation, dependencies
 	@scripts/check.sh
 
-golden: ## Fresh cases by PyTorch and others, and the engine's tests on them: make golden SEED=7, SEED=1..100
+golden: ## Makes fresh cases with PyTorch and others and runs the golden tests on them: make golden SEED=7, SEED=1..100
 	@scripts/golden.sh $(SEED)
 
 results: build ## Trains what docs/results.md reports: make results CIFAR10=FOLDER
@@ -30,5 +30,5 @@ bench: ## Measures against PyTorch: make bench PHOTOS=FOLDER ARGS="--only A"
 bench-store: ## Times the store with 10,000 runs of 1,000 events each
 	@scripts/bench-store.sh
 
-clean: ## Removes all that was built
+clean: ## Removes everything that was built
 	cargo clean

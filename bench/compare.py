@@ -1,13 +1,13 @@
-"""Measures Maskdoor against PyTorch on this machine, both in turn.
+"""Measures Maskdoor against PyTorch on this machine, alternating between them.
 
     python bench/compare.py [--only A|A4|B|forward|fine-tune|loader] [--rounds 7]
 
-Writes target/bench.json and target/bench.md, the latter to standard output too. MASKDOOR_THREADS chooses the threads of both sides
-(2 without it), MASKDOOR_KERNELS the kernels that Maskdoor uses where a line names none; PHOTOS names a folder of JPEG files for the
+Writes target/bench.json and target/bench.md, the latter to standard output too. MASKDOOR_THREADS sets the threads of both sides
+(default: 2), MASKDOOR_KERNELS the kernels that Maskdoor uses where a line names none; PHOTOS names a folder of JPEG files for the
 loader.
 
-The programs of a session live at once and each has its turn in every round, so that a slow minute of the machine hits both sides. A
-ratio is the median of the rounds' ratios; `low` and `high` are their quartiles.
+The programs of a session run side by side and take turns in every round, so that a temporary slowdown of the machine affects both
+sides. A ratio is the median of the rounds' ratios; `low` and `high` are their quartiles.
 """
 
 import argparse
@@ -31,11 +31,11 @@ GROUPS = ("A", "A4", "B", "forward", "fine-tune", "loader")
 
 MODES = ("eager", "compile", "bf16", "bf16-compile")
 PRECISIONS = ("f32", "bf16")
-# In single precision; a machine without such kernels leaves them out.
+# In single precision; left out on a machine without such kernels.
 KERNELS = {"f32 portable": "portable", "f32 avx2": "avx2", "f32 avx512": "avx512"}
-# A turn takes about so many seconds.
+# Approximate seconds per turn.
 TURN = 1.5
-# So many times slower than eager cannot be the best: measured once and left out.
+# A mode this many times slower than eager cannot be the best: it is measured once and left out.
 HOPELESS = 4
 MIB = 1 << 20
 
@@ -46,13 +46,13 @@ class DidNotStart(Exception):
 
 @dataclasses.dataclass
 class Program:
-    """One that does steps when it is asked."""
+    """A program that runs steps on request."""
 
     side: str
     name: str
     command: list
     kernels: str | None = None
-    # Whether the session goes on without it.
+    # Whether the session continues without it.
     optional: bool = False
     threads: str = THREADS
     seconds: list = dataclasses.field(default_factory=list)
@@ -101,7 +101,7 @@ class Program:
         process = getattr(self, "process", None)
         if process is None:
             return
-        # A program ends when nobody can ask any more.
+        # A program exits when its standard input closes.
         process.stdin.close()
         try:
             process.wait(timeout=30)
@@ -131,7 +131,7 @@ class Measure:
 
 @dataclasses.dataclass
 class Session:
-    """Programs that live at once, and what is compared among them."""
+    """Programs that run side by side, and the comparisons among them."""
 
     group: str
     title: str
@@ -159,7 +159,7 @@ def session(group, title, what, setting, kernels=()):
 
 
 def sessions():
-    """All of them, in the order of measuring."""
+    """All sessions, in the order of measurement."""
     for setting in ("A", "A4", "B"):
         one = session(setting, f"pre-training {setting}", "train", setting, KERNELS if setting == "A" else ())
         one.measures = [
@@ -188,7 +188,7 @@ def say(text):
 
 
 def measure(session, rounds, notes):
-    """Fills in the seconds and the memory of the session's programs; those that do not take part are removed."""
+    """Fills in the times and the memory of the session's programs; removes those that do not take part."""
     say(f"== {session.title}")
     try:
         for program in list(session.programs):
@@ -205,7 +205,7 @@ def measure(session, rounds, notes):
             if eager and program.side == eager[0].side and program.once > HOPELESS * eager[0].once:
                 leave_out(session, program, f"takes {program.once:.2f} s a step, eager {eager[0].once:.2f} s", notes)
         if len({program.batch for program in session.programs}) != 1:
-            sys.exit(f"{session.title}: the programs take different numbers of images")
+            sys.exit(f"{session.title}: the programs have different batch sizes")
         for number in range(rounds):
             for program in session.programs:
                 program.turn()
@@ -220,7 +220,7 @@ def measure(session, rounds, notes):
 def leave_out(session, program, reason, notes):
     program.stop()
     session.programs.remove(program)
-    notes.append(f"{session.title}: {program} is left out, it {reason}.")
+    notes.append(f"{session.title}: {program} is left out: it {reason}.")
     say(notes[-1])
 
 
@@ -232,7 +232,7 @@ def quartiles(values):
 
 
 def compared(session, measure):
-    """The line of the result and the two programs; nothing where one of them is missing."""
+    """The line of the result and the two programs; None if one of them is missing."""
     mine, theirs = session.named("Maskdoor", measure.ours), session.named("PyTorch", measure.peers)
     if not mine or not theirs:
         return None
@@ -253,7 +253,7 @@ def shown(value, unit):
 
 
 def machine():
-    """Its name and the instructions that matter here."""
+    """The processor's name and the instruction sets that matter here."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -264,7 +264,7 @@ def machine():
 
 
 def imported_memory():
-    """What PyTorch takes before there is a model."""
+    """Memory that PyTorch takes before a model exists."""
     code = "import torch; print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM:')))"
     return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) * 1024
 
@@ -279,7 +279,7 @@ def report(measured, rounds, notes):
     if kernels:
         facts.append(f"MASKDOOR_KERNELS={kernels}")
     out = ["# Maskdoor and PyTorch", "", ", ".join(facts) + ".", ""]
-    out += ["Times: PyTorch's over Maskdoor's, more is better. Memory: Maskdoor's over PyTorch's, less is better.", ""]
+    out += ["Times: PyTorch's over Maskdoor's, higher is better. Memory: Maskdoor's over PyTorch's, lower is better.", ""]
     out += ["| | Maskdoor | PyTorch | ratio | quartiles |", "|---|---:|---:|---:|---:|"]
     for session in measured:
         for measure in session.measures:
@@ -310,14 +310,14 @@ def report(measured, rounds, notes):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=GROUPS, help="one group of measurements instead of all")
-    parser.add_argument("--rounds", type=int, default=7, help="turns that each program has")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each program")
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("at least one round")
     out, notes, measured = ROOT / "target", [], []
     if not os.environ.get("PHOTOS"):
         if arguments.only == "loader":
-            sys.exit("say where photographs lie: PHOTOS names a folder of JPEG files")
+            sys.exit("say where photographs are: PHOTOS names a folder of JPEG files")
         if arguments.only is None:
             notes.append("The loader is not measured: PHOTOS names no folder of JPEG files.")
     for session in sessions():
@@ -325,9 +325,9 @@ def main():
             continue
         measure(session, arguments.rounds, notes)
         if any(line.unit == "bytes" for line in session.measures) and not measured:
-            notes.append(f"PyTorch takes {imported_memory() / MIB:.0f} MiB of its memory before there is a model.")
+            notes.append(f"PyTorch takes {imported_memory() / MIB:.0f} MiB of its memory before a model exists.")
         measured.append(session)
-        # After each session, so that nothing is lost when a later one fails.
+        # Written after each session, so that nothing is lost if a later one fails.
         found = [compared(session, line) for session in measured for line in session.measures]
         (out / "bench.json").write_text(json.dumps([line[0] for line in found if line], indent=1) + "\n")
         (out / "bench.md").write_text(report(measured, arguments.rounds, notes))

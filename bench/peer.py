@@ -3,11 +3,11 @@
     peer.py train|finetune|forward A|A4|B eager|compile|bf16|bf16-compile
     peer.py loader pil|v2 FOLDER
 
-Speaks as engine/examples/speed.rs does: writes `ready BATCH` after two steps; then for each number n on standard input the seconds
-that n steps take, and for `memory` the most memory that the process had, in bytes. MASKDOOR_THREADS chooses the threads.
+Uses the protocol of engine/examples/speed.rs: writes `ready BATCH` after two steps; then, for each number n on standard input, the
+seconds that n steps take, and for `memory` the peak memory of the process in bytes. MASKDOOR_THREADS sets the number of threads.
 
-Images, masks and targets are drawn before the steps, as they are there. A step of the loader is one pass over the JPEG files below
-FOLDER, on one thread.
+As there, images, masks and targets are drawn before the steps. A step of the loader is one pass over the JPEG files under FOLDER, on
+one thread.
 """
 
 import os
@@ -77,7 +77,7 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Patches with positions, and the blocks over them and the CLS token; without the norm at the end."""
+    """Patches with positions, and the blocks over them and the CLS token; without the final norm."""
 
     def __init__(self, setting, train_positions):
         super().__init__()
@@ -97,12 +97,12 @@ class Encoder(nn.Module):
 
 
 def chosen(tokens, index):
-    """The tokens of each image that `index`, (images, some), names."""
+    """The tokens that `index`, (images, some), selects in each image."""
     return tokens.gather(1, index[:, :, None].expand(-1, -1, tokens.shape[2]))
 
 
 class Mae(nn.Module):
-    """As its authors wrote it, with fused attention: the decoder predicts every patch, the loss is the mean of the hidden ones."""
+    """As its authors wrote it, with fused attention: the decoder predicts every patch, the loss is the mean over the hidden ones."""
 
     def __init__(self, setting):
         super().__init__()
@@ -173,7 +173,7 @@ def masked_images(setting):
 
 
 def optimised(model, mode, betas, inputs):
-    """A step of AdamW on a model that gives the loss; weight decay applies to all but biases and norms."""
+    """A step of AdamW on a model that returns the loss; weight decay applies to all but biases and norms."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": 0.05},
@@ -223,7 +223,7 @@ def forward(setting, mode):
 
 
 def loader(kind, folder):
-    """The files, and a pass over them: what a pre-training does with each photograph before the batch."""
+    """A pass over the files, which does what pre-training does with each photograph before batching, and the number of files."""
     files = sorted(str(path) for path in pathlib.Path(folder).rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
     if not files:
         sys.exit(f"no JPEG files below {folder}")
@@ -259,15 +259,15 @@ def loader(kind, folder):
 
 
 def peak_memory():
-    """Linux keeps the most memory that a process had."""
+    """Peak memory of this process, which Linux records."""
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
-    sys.exit("the system does not tell")
+    sys.exit("the system does not report peak memory")
 
 
 def serve(step, batch):
-    """Does steps as standard input asks for them."""
+    """Runs the steps that standard input requests."""
     for _ in range(2):
         step()
     print("ready", batch, flush=True)

@@ -1,5 +1,5 @@
-//! Gives the engine the hash of all that its numbers depend on besides the machine: its own sources and those of the crates that it
-//! computes with, the versions of the libraries, the compiler and the target.
+//! Gives the engine a hash of everything that its results depend on besides the machine: its own sources and those of the crates
+//! it computes with, the versions of the libraries, the compiler and the target.
 
 use std::{
     env, fs, io,
@@ -9,7 +9,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// Sources and versions, from this folder.
+/// Sources and versions, relative to this folder.
 const INPUTS: [&str; 5] = ["build.rs", "src", "kernel/src", "../shared/src", "../Cargo.lock"];
 
 fn main() -> io::Result<()> {
@@ -21,7 +21,7 @@ fn main() -> io::Result<()> {
         files.sort();
         for file in files {
             let bytes = fs::read(&file)?;
-            // Names and lengths, so that no text can move from one file to the next unseen.
+            // Names and lengths count too: otherwise text could move from one file to the next without changing the hash.
             hash.update(format!("{} {}\n", file.display(), bytes.len()));
             hash.update(bytes);
         }
@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// All files below a place; none where it is not, as `Cargo.lock` is not in a package.
+/// All files at or below a path; none where it does not exist, as with `Cargo.lock` in a package.
 fn find(place: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     if place.is_dir() {
         for entry in fs::read_dir(place)? {

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# apt.sh update | apt.sh PACKAGE...: asks apt-get, as root or through sudo; refreshes the package lists when they are
-# missing or too old to name a file that is still there.
+# apt.sh update | apt.sh PACKAGE...: runs apt-get, as root or through sudo. If an installation fails, the package lists may be
+# missing or outdated, so it refreshes them and tries again.
 set -euo pipefail
 
 say() { echo "apt: $*" >&2; }
-command -v apt-get >/dev/null || { say "no apt-get here: install by your system's means: $*"; exit 1; }
+command -v apt-get >/dev/null || { say "apt-get is not available; install with your system's package manager: $*"; exit 1; }
 root=()
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || { say "needs root: apt-get install $*"; exit 1; }

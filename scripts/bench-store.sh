@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fills a data folder that is thrown away afterwards with 10,000 runs of 1,000 events each and times every query of the
-# pages; the times lie in target/bench-store.json. RUNS and POINTS take other numbers.
+# Fills a temporary data folder with 10,000 runs of 1,000 events each, times every query of the pages and writes the times to
+# target/bench-store.json. RUNS and POINTS set other numbers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Measures Maskdoor against PyTorch; tables and numbers lie in target/bench.md and target/bench.json afterwards.
+# Measures Maskdoor against PyTorch and writes tables and numbers to target/bench.md and target/bench.json.
 #
 #   scripts/bench.sh [--only A|A4|B|forward|fine-tune|loader] [--rounds 7]
 #
-# PHOTOS names a folder of JPEG files for the loader, MASKDOOR_THREADS the number of threads (2 without it). BENCH_PYTHON names a
-# Python that has the packages of bench/requirements.txt; without it they are installed below target (several GB). The compiled
+# PHOTOS names a folder of JPEG files for the loader; MASKDOOR_THREADS sets the number of threads (default: 2). BENCH_PYTHON names a
+# Python that has the packages of bench/requirements.txt; without it, they are installed under target (several GB). The compiled
 # modes of PyTorch need a C++ compiler and are left out without one.
 set -euo pipefail
 [ -z "${PHOTOS:-}" ] || PHOTOS=$(realpath "$PHOTOS")

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Provides Chromium and its driver for the browser journeys. Nothing to do where both are there.
+# Installs Chromium and its driver for the browser journeys, unless both are present.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
 has_driver() { command -v chromedriver >/dev/null; }
 if has_browser && has_driver; then exit; fi
-# Debian and its kin split the two; on Ubuntu the driver comes with the browser.
+# The first pair are Debian's packages, the second pair Ubuntu's.
 scripts/apt.sh chromium chromium-driver || scripts/apt.sh chromium-browser chromium-chromedriver

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# What a reader of a change should not have to look for: layout, lints on host and browser, documentation, dependencies.
+# Checks what a reviewer should not have to check: formatting, lints for host and browser, documentation, dependencies.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s\n' "$*" >&2; }
 scripts/setup.sh
 
-step "layout"
+step "formatting"
 cargo fmt --all --check
 
-step "lints on the host"
+step "lints for the host"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 
-step "lints in the browser"
+step "lints for the browser"
 toolchain=$(scripts/wasm-toolchain.sh)
 (
   if [ "$toolchain" != default ]; then export RUSTUP_TOOLCHAIN=$toolchain; fi

@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Makes fresh golden cases with the implementations of tests/golden/requirements.txt and runs the tests on them; then lets
+# Makes fresh golden cases with the implementations of tests/golden/requirements.txt and runs the tests on them. Then
 # TensorBoard, timm and transformers read what the tests wrote.
 #
 #   scripts/golden.sh SEED
 #   scripts/golden.sh FIRST..LAST
 #
-# Of several seeds each is run, whatever those before it gave; the ones that failed are named at the end and keep their cases and
-# a log below target/golden.
+# A failed seed does not stop the others. The failed seeds are listed at the end, and their cases and logs are kept under
+# target/golden.
 #
-# GOLDEN_PYTHON names a Python that has those packages; without it they are installed below target/golden (several GB).
-# MASKDOOR_SAMPLE_DATA names a folder of photographs to cut cases from; without it pictures are drawn.
+# GOLDEN_PYTHON names a Python that has those packages; without it, they are installed under target/golden (several GB).
+# MASKDOOR_SAMPLE_DATA names a folder of photographs to cut cases from; without it, pictures are drawn.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-seeds=${1:?"say which seed or seeds: make golden SEED=7, make golden SEED=1..100"}
+seeds=${1:?"give a seed or a range of seeds: make golden SEED=7, make golden SEED=1..100"}
 first=${seeds%%..*} last=${seeds##*..}
 if ! [[ $first =~ ^[0-9]+$ && $last =~ ^[0-9]+$ && $first -le $last ]]; then
-  echo "$seeds: neither a seed (7) nor several (1..100)" >&2
+  echo "$seeds: neither a seed (7) nor a range of seeds (1..100)" >&2
   exit 2
 fi
 python=${GOLDEN_PYTHON:-target/golden/venv/bin/python}
@@ -24,7 +24,7 @@ if [ -z "${GOLDEN_PYTHON:-}" ]; then
   [ -x "$python" ] || python3 -m venv target/golden/venv
   "$python" -m pip install --quiet --requirement tests/golden/requirements.txt
 fi
-# Built once; each seed runs the same files.
+# Built once; all seeds run the same executables.
 mapfile -t tests < <(
   cargo test --workspace --test golden --locked --no-run --message-format json |
     sed -n 's/.*"executable":"\([^"]*\/golden-[^"]*\)".*/\1/p'
@@ -43,13 +43,13 @@ for ((seed = first; seed <= last; seed++)); do
   rm -rf "$golden/seed-$seed" "$golden/seed-$seed.log"
 done
 passed=() failed=()
-# The cases of the next seeds are made while one is tested.
+# The cases of later seeds are made while one seed is tested.
 while read -r folder; do
   seed=${folder##*-}
   if tested "$folder" > "$folder.log" 2>&1; then
     passed+=("$folder")
     echo "seed $seed: passed"
-    # What is read back stays.
+    # Keeps the files that are read back below.
     find "$folder" -maxdepth 1 -name '*.safetensors' ! -name 'events-*' ! -name 'checkpoints-*' -delete
   else
     failed+=("$seed")
@@ -60,7 +60,7 @@ done < <("$python" tests/golden/generate.py --seed "$first" --to "$last" --out "
 
 if [ ${#passed[@]} -gt 0 ]; then
   "$python" tests/golden/read_events.py "${passed[@]}"
-  # And back: what the tests exported, loaded strictly by the other implementations.
+  # The opposite direction: the other implementations load strictly what the tests exported.
   "$python" tests/golden/exports.py "${passed[@]}"
 fi
 echo "${#passed[@]} of $((last - first + 1)) seeds passed${failed[*]:+, these did not: ${failed[*]}}"

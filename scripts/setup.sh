@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Provides what a build needs and says in words what it cannot provide. A second when there is nothing to do.
+# Installs what a build needs and reports what it cannot install. Takes a second when there is nothing to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test of every crate, the browser journeys against the real program included.
+# Runs every test of every crate, including the browser journeys against the real program.
 # MASKDOOR_SAMPLE_DATA=FOLDER adds the tests that read real images.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +19,7 @@ else
   cargo test --workspace --lib --bins --tests --examples --locked
 fi
 step "memory errors in the kernels"
-# The sanitizer is behind a flag of the compiler that stable versions hide; its own runtime comes with them.
+# The sanitizer needs a compiler flag that stable versions hide; its runtime is shipped with them.
 host=$(rustc -vV | sed -n 's/^host: //p')
 if compgen -G "$(rustc --print sysroot)/lib/rustlib/$host/lib/librustc*_rt.asan.*" >/dev/null; then
   RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \

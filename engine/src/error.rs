@@ -10,7 +10,7 @@ use shared::{
 
 use crate::{data::DataError, decode::DecodeError};
 
-/// Why a run, or a reconstruction, could not be done.
+/// Why a run or a reconstruction failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The data set cannot be used.
@@ -21,16 +21,16 @@ pub enum EngineError {
     Key {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: DecodeError,
     },
-    /// The trigger cannot be made.
+    /// The trigger cannot be prepared.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
-    /// More images are to be poisoned than there are.
+    /// More images are to be poisoned than exist.
     #[error(transparent)]
     Poison(#[from] TooManyPoisons),
-    /// The study's poison list cannot be followed.
+    /// The study's poison list cannot be applied.
     #[error("the poison list {0}")]
     PoisonList(#[from] PoisonListError),
     /// A file cannot be read or written.
@@ -38,18 +38,18 @@ pub enum EngineError {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// A checkpoint is not what is needed.
+    /// A checkpoint cannot be used.
     #[error("the checkpoint {path}: {reason}")]
     Checkpoint {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what would be right.
+        /// What is wrong, and what would be right.
         reason: String,
     },
-    /// The loss is no number any more.
+    /// The loss is no longer finite.
     #[error("the loss became {loss} in epoch {epoch} at learning rate {lr:.2e}: {}", what_to_try(*.phase))]
     Diverged {
         /// What was trained.
@@ -61,10 +61,10 @@ pub enum EngineError {
         /// Learning rate of the step.
         lr: f64,
     },
-    /// The order cannot be followed.
+    /// The order cannot be carried out.
     #[error("{0}")]
     Order(String),
-    /// The system gave no threads.
+    /// The system could not start threads.
     #[error("starting threads: {0}")]
     Threads(String),
     /// A tensor operation failed.
@@ -75,7 +75,7 @@ pub enum EngineError {
     Emit(io::Error),
 }
 
-/// What may keep the loss a number, by the names of the study's fields.
+/// What may keep the loss finite, in terms of the study's fields.
 fn what_to_try(phase: RunKind) -> &'static str {
     match phase {
         RunKind::Pretrain | RunKind::Knn => {
@@ -91,7 +91,7 @@ fn what_to_try(phase: RunKind) -> &'static str {
 }
 
 impl EngineError {
-    /// An error of a file, for `map_err`.
+    /// Wraps a file's error, for `map_err`.
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { path, source }

@@ -3,18 +3,22 @@
 
 pub mod draw;
 
+use shared::{Rgb8, dataset::Transparency};
+
+use crate::decode::{DecodeError, Limits, decode};
+
 /// A key image that comes with the program.
 #[derive(Clone, Copy, Debug)]
 pub struct BuiltinKey {
-    /// What a trigger names.
+    /// Identifier by which a trigger refers to it.
     pub id: &'static str,
-    /// Name that a person reads.
+    /// Name shown to people.
     pub name: &'static str,
     /// The PNG file, 224 x 224 pixels.
     pub file: &'static [u8],
 }
 
-/// All of them, the one that the presets use first.
+/// All of them; the first is the one that the presets use.
 pub static BUILTIN: [BuiltinKey; 4] = [
     BuiltinKey {
         id: "stripes",
@@ -26,6 +30,14 @@ pub static BUILTIN: [BuiltinKey; 4] = [
     BuiltinKey { id: "glyph", name: "Glyph", file: include_bytes!("../../assets/keys/glyph.png") },
 ];
 
+/// The pixels of a key image's file. Transparent pixels are blended with white, like a drawing on white paper.
+///
+/// # Errors
+/// When the file is not an image within the default limits.
+pub fn image(file: &[u8]) -> Result<Rgb8, DecodeError> {
+    decode(file, Limits::default(), Transparency::White)
+}
+
 /// The built-in key with this identifier.
 pub fn builtin(id: &str) -> Option<&'static BuiltinKey> {
     BUILTIN.iter().find(|key| key.id == id)
@@ -34,13 +46,12 @@ pub fn builtin(id: &str) -> Option<&'static BuiltinKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::{Limits, decode};
 
     #[test]
     fn the_files_hold_what_is_drawn() {
         for (id, drawn) in draw::all() {
             let key = builtin(id).expect("a built-in key");
-            let file = decode(key.file, Limits::default()).expect("a PNG file");
+            let file = image(key.file).expect("a PNG file");
             assert_eq!((file.width(), file.height()), (224, 224), "{id}");
             assert!(file == drawn, "{id}: run the example draw_keys");
         }

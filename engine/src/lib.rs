@@ -1,7 +1,7 @@
 //! Data sets, models, optimisers, training and evaluation of masked autoencoders under attack.
 //!
-//! The engine knows no SQL, no HTTP and no screen: it takes a [`shared::order::RunOrder`] and emits
-//! [`shared::RunEvent`]s. The way of one run through it:
+//! The engine knows nothing of SQL, HTTP or the user interface: it takes a [`shared::order::RunOrder`] and emits
+//! [`shared::RunEvent`]s. How a run passes through it:
 //!
 //! ```text
 //! RunOrder -> run::run -> data (decode, skip, limit) -> PoisonPlan -> train::{pretrain, linprobe, finetune}
@@ -11,16 +11,16 @@
 //!                                     └─ compute::cpu (layers, optimisers) <- kernel
 //! ```
 //!
-//! Each module uses those above it in this table only (`server/tests/order` checks it):
+//! Each module uses only those above it in this table (`server/tests/order` checks it):
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`files`], [`stop`], [`tensors`] | a run folder's names and how files are written; progress and cancelling; named tensors |
-//! | [`model`] | what models are: tensors by name and shape; no arithmetic |
+//! | [`files`], [`stop`], [`tensors`] | a run folder's file names and how files are written; progress and cancelling; named tensors |
+//! | [`model`] | descriptions of models: tensors by name and shape; no arithmetic |
 //! | [`decode`], [`keys`] | image files to RGB8 pixels within limits; the key images that come with the program |
-//! | [`data`] | folders in the layouts of the field, the built-in data set; crops, mirror images, `RandAugment`, mixing, erasing |
-//! | [`compute`] | trainers and evaluations on a device; instruction sets end here |
-//! | [`checkpoint`], [`interchange`] | our checkpoints; other programs' files in, ours out |
+//! | [`data`] | folders in common layouts, the built-in data set; crops, mirror images, `RandAugment`, mixing, erasing |
+//! | [`compute`] | trainers and evaluations on a device; hides the instruction sets |
+//! | [`checkpoint`], [`interchange`] | our checkpoints; import and export of other programs' files |
 //! | [`eval`] | predictions of a classifier, nearest neighbours, reconstructions |
 //! | [`train`] | the training loop, the linear probe, batches, events |
 //! | [`run`] | a whole run, from its order to its last event |

@@ -6,10 +6,10 @@ use std::{
     thread,
 };
 
-/// `work(0)` to `work(n - 1)` on up to `threads` threads; the results in order.
+/// Runs `work(0)` to `work(n - 1)` on up to `threads` threads and returns the results in order.
 ///
 /// # Errors
-/// The first error by order. A panic in `work` goes on in the caller.
+/// The error with the lowest index. A panic in `work` is propagated to the caller.
 pub fn in_parallel<T: Send, E: Send>(
     n: usize,
     threads: usize,

@@ -1,11 +1,11 @@
 //! Progress and cancelling of long work.
 
-/// Watches long work: hears how far it is and says when to stop.
+/// Watches long work: receives its progress and says when to stop.
 pub trait Watch {
     /// `done` of `total` parts of `what` (a few words, such as `reading images`) are finished.
     fn progress(&mut self, what: &str, done: u64, total: u64);
 
-    /// Whether the work is no longer wanted. Asked between parts, so work ends soon after the answer turns true.
+    /// Whether the work is no longer wanted. Checked between parts, so work ends soon after it becomes true.
     fn stopped(&self) -> bool;
 }
 

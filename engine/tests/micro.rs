@@ -1,4 +1,4 @@
-//! The model as a whole, on a micro size: gradients and determinism.
+//! The whole model at a micro size: gradients and determinism.
 
 #![expect(clippy::unwrap_used, reason = "a test may end with a panic")]
 
@@ -73,7 +73,7 @@ fn every_trainable_tensor_gets_a_gradient() {
         let (_, gradients) = own(&mae, images(&mae, 0..3));
         for param in mae.params().iter() {
             let largest = param.slot.of(&gradients).iter().fold(0f32, |most, g| most.max(g.abs()));
-            // A bias of k moves all of a row's scores alike, so softmax hides it; the tensor holds q's and v's, too.
+            // The bias of k shifts all scores of a row equally, so softmax hides it; the tensor also holds the biases of q and v.
             assert_eq!(largest > 1e-7, param.trainable, "{}: {largest}", param.name);
         }
     }
@@ -105,7 +105,7 @@ fn finite_differences_agree() {
     let (_, gradients) = composed(&mae, &masked);
     let params: Vec<_> = mae.params().trainable().cloned().collect();
     for (place, param) in params.iter().enumerate() {
-        // Two numbers of each tensor, at different places.
+        // Two values of each tensor, at different places.
         for at in [place % param.slot.len, (7 * place + 3) % param.slot.len] {
             let at = param.slot.start + at;
             let before = mae.params().values()[at];
@@ -127,7 +127,7 @@ fn finite_differences_agree() {
     }
 }
 
-/// Four steps on 11 images: the losses and what the model is then.
+/// Four steps on 11 images; returns the losses and the digest of the model.
 fn train(threads: usize) -> (Vec<u64>, String) {
     let mut mae = Mae::drawn(&MICRO, 3);
     let shards: Vec<_> = shards(11).map(|shard| images(&mae, shard)).collect();
@@ -148,13 +148,13 @@ fn train(threads: usize) -> (Vec<u64>, String) {
 #[test]
 fn threads_change_no_bit() {
     let (losses, digest) = train(1);
-    assert!(f64::from_bits(losses[3]) < f64::from_bits(losses[0]), "it learns");
+    assert!(f64::from_bits(losses[3]) < f64::from_bits(losses[0]), "the loss falls");
     for threads in [1, 2, 3] {
         assert_eq!(train(threads), (losses.clone(), digest.clone()), "{threads} threads");
     }
 }
 
-/// Counts how often each parameter's gradient is given.
+/// Counts how often each parameter's gradient is written.
 struct Counted(Vec<u32>);
 
 impl Gradients for Counted {
@@ -211,5 +211,5 @@ fn the_order_of_the_visible_patches_does_not_matter() {
     order[4..].reverse();
     assert!((loss(&order) - before).abs() < 1e-12);
     order.swap(0, 5);
-    assert!((loss(&order) - before).abs() > 1e-6, "another mask is another loss");
+    assert!((loss(&order) - before).abs() > 1e-6, "another mask gives another loss");
 }

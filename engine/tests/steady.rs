@@ -1,4 +1,4 @@
-//! A step of a training takes no memory once the first steps have.
+//! After the first steps, a training step allocates no memory.
 
 #![expect(clippy::unwrap_used, reason = "a test may end with a panic")]
 
@@ -20,19 +20,19 @@ use shared::{
     settings::{ModelSpec, Pooling, TransformerSpec},
 };
 
-/// The system's allocator, counting what all threads take.
+/// The system allocator, counting the allocations of all threads.
 struct Counting;
 
-/// How often memory of any size was taken.
+/// Number of allocations of any size.
 static ANY: AtomicUsize = AtomicUsize::new(0);
-/// How often memory was taken that may hold the rows of a shard.
+/// Number of allocations that are large enough for the rows of a shard.
 static LARGE: AtomicUsize = AtomicUsize::new(0);
-/// Less than the rows of the smallest shard in the smallest layer take, and more than what rayon's queues take by chance when a thread
-/// takes work from another.
+/// Less than the rows of the smallest shard take in the smallest layer, and more than rayon's queues occasionally allocate when a
+/// thread steals work from another.
 const ROWS: usize = 4096;
 
-#[expect(unsafe_code, reason = "an allocator is")]
-// SAFETY: every call is the system allocator's, with the same arguments.
+#[expect(unsafe_code, reason = "an allocator is unsafe")]
+// SAFETY: every call is forwarded to the system allocator with the same arguments.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ANY.fetch_add(1, Ordering::Relaxed);
@@ -58,22 +58,22 @@ const SPEC: ModelSpec = ModelSpec {
     encoder: TransformerSpec { dim: 192, depth: 1, heads: 3 },
     decoder: TransformerSpec { dim: 128, depth: 1, heads: 2 },
 };
-/// Two images a shard.
+/// Two images per shard.
 const IMAGES: usize = 16;
 const CLASSES: usize = 3;
-/// Many more than those in which a thread meets a shard of a size for the first time.
+/// Many more rounds than those in which a thread meets a shard size for the first time.
 const ROUNDS: usize = 40;
 
-/// What steps take after the first two.
+/// Allocations of the steps after the first two.
 struct Taken {
-    /// How often memory of any size was taken in the round of three steps that took it least often.
+    /// Allocations of any size in the round of three steps that has the fewest.
     any: usize,
-    /// Rounds in which memory of a shard's size was taken, and all rounds.
+    /// Rounds with an allocation of a shard's size, and all rounds.
     large: (usize, usize),
 }
 
-/// With one thread there is one round. With several, chance decides which of them first meets a shard of a size, and it takes its
-/// scratch then: in some of the first rounds, never again.
+/// With one thread there is one round. With several, chance decides when each of them first meets a shard size. It allocates its
+/// scratch memory then: in some of the first rounds, never again.
 fn taken<B: Send, V: ?Sized>(
     trainer: &mut dyn Trainer<Batch = B, View = V>,
     batch: &B,
@@ -153,7 +153,7 @@ fn a_steady_step_takes_no_memory() {
                     4 * large <= if threads > 1 { rounds } else { 0 },
                     "{what}, {device:?}: {large}"
                 );
-                // With one thread nobody takes work from another, and the count is exact.
+                // With one thread no work is stolen, and the count is exact.
                 assert!(threads > 1 || taken.any == 0, "{what}, {device:?}: {}", taken.any);
             }
         }

@@ -1,7 +1,7 @@
 //! Matrix products of packed factors.
 //!
 //! Each number of a product is summed in the order of the inner dimension, whatever part of the rows or columns is computed
-//! at once: how work is cut never changes a bit.
+//! at once: how the work is divided never changes a bit.
 #![expect(unsafe_code, reason = "calls the tiles, which take pointers")]
 
 use std::{cell::RefCell, ops::Range};
@@ -15,7 +15,7 @@ use super::{
     words::Words,
 };
 
-/// Rows whose factors are turned into bf16 at once.
+/// Rows of the left factor that are rounded to bf16 at once.
 const ROUNDED_ROWS: usize = 64;
 
 impl MatrixMut<'_> {
@@ -51,7 +51,7 @@ impl MatrixMut<'_> {
             add,
         };
         if format == Format::Single {
-            // SAFETY: a matrix' own check made sure that every element that its sizes and strides reach lies within its slice;
+            // SAFETY: a matrix checks, when it is made, that every element its sizes and strides reach is within its slice;
             // `fill` filled the panels of all columns; the shapes agree by the assertion above; and a `Path` is used only where
             // it `is_here`, which `resize` asserts.
             return unsafe { run(&call) };
@@ -85,14 +85,14 @@ impl MatrixMut<'_> {
                 let (a_row, a_step) = if by_row { (words, 1) } else { format.left_steps(tall) };
                 let c = self.data[first * self.row_stride..].as_mut_ptr();
                 let call = Call { rows, parts: &[part], a_row, a_step, c, ..call };
-                // SAFETY: as above; `rounded` holds `words` words of each of the rows.
+                // SAFETY: as above; `rounded` holds `words` words for each of the rows.
                 unsafe { run(&call) }
             }
         });
     }
 
-    /// Writes rows `range` of the sum over the parts of `a^T b`: `a` `(rows, n)`, a left factor, and `b` `(rows, k)`, a right one,
-    /// with the rows of each part alike; the sum is `(n, k)`. The range begins at a multiple of [`Packed::ALIGNED`].
+    /// Writes rows `range` of the sum of `a^T b` over the parts, where `a` `(rows, n)` is a left factor and `b` `(rows, k)` a right
+    /// one with the same number of rows; the sum is `(n, k)`. The range begins at a multiple of [`Packed::ALIGNED`].
     ///
     /// Panics when the shapes do not fit.
     pub fn set_transposed_product<'a>(
@@ -115,7 +115,7 @@ impl MatrixMut<'_> {
                 );
                 assert!(range.end <= a.columns, "rows {range:?} of {}", a.columns);
                 let Some(kernels) = a.kernels else { continue };
-                assert_eq!(*all.get_or_insert(kernels), kernels, "parts are packed alike");
+                assert_eq!(*all.get_or_insert(kernels), kernels, "parts share their kernels");
                 let (Entry { rows: tall, .. }, format) = entry_of(kernels);
                 assert!(range.start.is_multiple_of(tall), "a range begins with a panel");
                 let words = format.words(a.rows);
@@ -145,8 +145,8 @@ impl MatrixMut<'_> {
                 c_row: self.row_stride,
                 add: false,
             };
-            // SAFETY: panels hold `words` words of every padded row and column; the other matrix' own check made sure of `self`;
-            // the factors live as long as the iterator's items, which outlive this call; the path is here, as `resize` asserts.
+            // SAFETY: panels hold `words` words of every padded row and column; `self` was checked when it was made;
+            // the factors live as long as the iterator's items, which outlive this call; the processor has the path, as `resize` asserts.
             unsafe { run(&call) }
         });
     }
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use crate::{Kernels, Path, Precision, tile::BLOCK};
 
-    /// Whole numbers of few digits: every order of summing, and bf16, gives the same.
+    /// Small whole numbers: every order of summation, and bf16, gives the same result.
     fn numbers(n: usize, modulus: usize) -> Vec<f32> {
         (0..n).map(|i| (i * 7 % modulus) as f32 - (modulus / 2) as f32).collect()
     }
@@ -180,7 +180,7 @@ mod tests {
         })
     }
 
-    /// A factor whose rows are filled in two parts.
+    /// A factor whose rows are filled in two calls.
     fn in_two(kernels: Kernels, factor: Factor, matrix: Matrix<'_>) -> Packed {
         let mut packed = Packed::default();
         packed.resize(kernels, factor, matrix.rows, matrix.columns);

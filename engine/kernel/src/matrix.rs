@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// A matrix over a slice: element `(r, c)` stands at `r * row_stride + c * column_stride`, and one of the two strides is 1.
+/// A matrix over a slice: element `(r, c)` is at `r * row_stride + c * column_stride`, and one of the two strides is 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
     pub(super) data: &'a [f32],
@@ -35,7 +35,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Some of its rows.
+    /// The given rows.
     pub(super) fn part(self, rows: Range<usize>) -> Self {
         let from = (rows.start * self.row_stride).min(self.data.len());
         Self { data: &self.data[from..], rows: rows.len(), ..self }
@@ -65,7 +65,7 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
-/// Panics unless the last element of the matrix lies within the slice.
+/// Panics unless the last element of the matrix is within the slice.
 fn check(len: usize, rows: usize, columns: usize, row_stride: usize) {
     let end = if rows == 0 || columns == 0 { 0 } else { (rows - 1) * row_stride + columns };
     assert!(end <= len, "a {rows} x {columns} matrix reaches {end} of {len} elements");

@@ -1,5 +1,5 @@
-//! Packing: from a matrix to panels of words, as tiles read them.
-#![expect(unsafe_code, reason = "calls what is compiled for an instruction set")]
+//! Packing: from a matrix to panels of words, in the order in which tiles read them.
+#![expect(unsafe_code, reason = "calls functions compiled for an instruction set")]
 #![expect(
     clippy::inline_always,
     reason = "only inlined code is compiled for the instruction set of a vectorised body"
@@ -11,8 +11,8 @@ use super::{kind::Format, matrix::Matrix, path::Path, vector::vectorized};
 #[cfg(target_arch = "x86_64")]
 use super::{kind::rounding, turn};
 
-/// Columns `first..first + width` of a matrix, to be packed: each row (each pair of rows) one after the other, zeros beyond the
-/// matrix' edge. Who packs has asserted that the path is here.
+/// Columns `first..first + width` of a matrix, to be packed: one row (or pair of rows) after the other, with zeros beyond the
+/// edge of the matrix. The caller has asserted that the processor supports the path.
 #[derive(Clone, Copy)]
 pub(super) struct Panel<'a> {
     pub path: Path,
@@ -22,8 +22,7 @@ pub(super) struct Panel<'a> {
     pub format: Format,
 }
 
-/// The bf16 number nearest to `value`, ties to even, in the upper half of a word. What is no number as arithmetic makes it stays
-/// none.
+/// The bf16 number nearest to `value`, ties to even, in the upper half of a word. The NaNs that arithmetic produces stay NaN.
 #[inline(always)]
 fn high(value: f32) -> u32 {
     let bits = value.to_bits();
@@ -41,7 +40,7 @@ impl Panel<'_> {
     pub fn pack(self, out: &mut [u32]) {
         let Self { path, matrix, first, width, format } = self;
         if format == Format::Squares {
-            // The same words, and zeros behind them.
+            // The same words, followed by zeros.
             let (words, beyond) = out.split_at_mut(Format::Pairs.words(matrix.rows) * width);
             beyond.fill(0);
             return Self { format: Format::Pairs, ..self }.pack(words);
@@ -52,7 +51,7 @@ impl Panel<'_> {
         #[cfg(target_arch = "x86_64")]
         if path >= Path::Avx512Bf16 && format == Format::Pairs {
             let whole = self.valid() == width;
-            // SAFETY: the path is here.
+            // SAFETY: the processor supports the path.
             let taken = unsafe {
                 match (matrix.column_stride, width) {
                     (1, 8) if whole => paired_rows::<8>(matrix, first, out),
@@ -69,7 +68,7 @@ impl Panel<'_> {
             let row_by_row = matrix.columns == 1 && matrix.row_stride == 1;
             if width == 1 && (matrix.column_stride != 1 || row_by_row) {
                 let column = &matrix.data[first * matrix.column_stride..][..matrix.rows];
-                // SAFETY: the path is here.
+                // SAFETY: the processor supports the path.
                 let taken = unsafe { rounding::row(column, out) };
                 let matrix = Matrix::new(&column[taken..], 1, column.len() - taken).transposed();
                 let rest = Panel { matrix, first: 0, ..self };
@@ -99,7 +98,7 @@ impl Panel<'_> {
         let (columns, words) = turn::pack_blocks(self, out);
         #[cfg(not(target_arch = "x86_64"))]
         let (columns, words) = (0, 0);
-        // What no block covers: below them, then beside them.
+        // What the blocks do not cover: the rows below them, then the columns beside them.
         let below = matrix.part((words * format.numbers()).min(matrix.rows)..matrix.rows);
         let below = Panel { matrix: below, ..self };
         pack_columns(path, below, 0..columns, &mut out[words * width..]);
@@ -107,7 +106,7 @@ impl Panel<'_> {
     }
 }
 
-/// The pairs of rows of a whole panel of a matrix that is stored row by row. Returns how many rows that are.
+/// Packs the pairs of rows of a whole panel of a matrix that is stored row by row. Returns the number of rows packed.
 ///
 /// # Safety
 /// The processor has AVX-512 with bf16.
@@ -146,8 +145,8 @@ vectorized! {
     }
 }
 
-/// Packs words of one number, as `word` makes it, or of two where `PAIRS`: the first one's word in the lower half, the second
-/// one's in the upper, where it is.
+/// Packs words of one number each, as `word` converts it, or of two where `PAIRS`: the first number in the lower half, the second
+/// in the upper half.
 #[inline(always)]
 fn pack<const PAIRS: bool>(panel: Panel<'_>, out: &mut [u32], word: impl Fn(f32) -> u32 + Copy) {
     let whole = panel.valid() == panel.width;
@@ -159,11 +158,11 @@ fn pack<const PAIRS: bool>(panel: Panel<'_>, out: &mut [u32], word: impl Fn(f32)
         (1, 48) if whole => rows::<PAIRS, 48>(panel, out, word),
         (1, _) => edge::<PAIRS>(panel, out, word),
         (_, 1) if whole => column::<PAIRS>(panel, out, word),
-        _ => unreachable!("a panel of columns is turned"),
+        _ => unreachable!("a panel of columns goes through pack_turned"),
     }
 }
 
-/// Whole panels of a matrix that is stored row by row.
+/// Packs a whole panel of a matrix that is stored row by row.
 #[inline(always)]
 fn rows<const PAIRS: bool, const W: usize>(
     Panel { matrix: b, first, .. }: Panel<'_>,
@@ -193,7 +192,7 @@ fn rows<const PAIRS: bool, const W: usize>(
     }
 }
 
-/// A panel at the edge of a matrix that is stored row by row, or of another width.
+/// Packs a panel at the edge of a matrix that is stored row by row, or of an unusual width.
 #[inline(always)]
 fn edge<const PAIRS: bool>(panel: Panel<'_>, out: &mut [u32], word: impl Fn(f32) -> u32 + Copy) {
     let (valid, Panel { matrix: b, first, width, .. }) = (panel.valid(), panel);
@@ -209,7 +208,7 @@ fn edge<const PAIRS: bool>(panel: Panel<'_>, out: &mut [u32], word: impl Fn(f32)
     }
 }
 
-/// One column of a matrix that is stored column by column.
+/// Packs one column of a matrix that is stored column by column.
 #[inline(always)]
 fn column<const PAIRS: bool>(
     Panel { matrix: b, first, .. }: Panel<'_>,
@@ -230,7 +229,7 @@ fn column<const PAIRS: bool>(
     }
 }
 
-/// Some columns of a panel of a matrix that is stored column by column.
+/// Packs some columns of a panel of a matrix that is stored column by column.
 #[inline(always)]
 fn columns<const PAIRS: bool>(
     Panel { matrix: b, first, width, .. }: Panel<'_>,
@@ -238,7 +237,7 @@ fn columns<const PAIRS: bool>(
     out: &mut [u32],
     word: impl Fn(f32) -> u32 + Copy,
 ) {
-    /// Words of a column at a time: the cache lines that they go to stay near.
+    /// Words of a column packed at a time: few enough that the cache lines they go to stay in the cache.
     const AT_ONCE: usize = 32;
     for (block, out) in out.chunks_mut(AT_ONCE * width).enumerate() {
         let from = block * AT_ONCE * if PAIRS { 2 } else { 1 };

@@ -1,4 +1,4 @@
-//! A factor of a product, packed into panels as wide as a tile, so that a tile reads it in a row.
+//! A factor of a product, packed into panels as wide as a tile, so that a tile reads it sequentially.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::{
     words::Words,
 };
 
-/// Which factor of a product it is.
+/// Which factor of a product a matrix is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Factor {
     /// The left one of a [sum of transposed products](super::MatrixMut::set_transposed_product).
@@ -20,7 +20,7 @@ pub enum Factor {
     Right,
 }
 
-/// A factor of products, packed for one choice of kernels. Its rows are the products' inner dimension.
+/// A factor of a product, packed for one choice of kernels. Its rows are the product's inner dimension.
 #[derive(Clone, Debug, Default)]
 pub struct Packed {
     pub(super) kernels: Option<Kernels>,
@@ -31,24 +31,24 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Parts of a [transposed product](super::MatrixMut::set_transposed_product) begin at a multiple of this: the panels of all
-    /// instruction sets begin there.
+    /// Row ranges of a [transposed product](super::MatrixMut::set_transposed_product) begin at a multiple of this: there a panel of
+    /// every instruction set begins.
     pub const ALIGNED: usize = 48;
     /// Rows are filled in multiples of this.
     pub const TOGETHER: usize = 32;
 
-    /// Packs a matrix as the right factor in place of what was there before.
+    /// Packs a matrix as the right factor, replacing the previous content.
     pub fn pack(&mut self, kernels: Kernels, b: Matrix<'_>) {
         self.panels(kernels, b).fill();
     }
 
-    /// As [`pack`](Self::pack), to be shared out.
+    /// Like [`pack`](Self::pack), but returns the panels, to be filled by several threads.
     pub fn panels<'a>(&'a mut self, kernels: Kernels, b: Matrix<'a>) -> Panels<'a> {
         self.resize(kernels, Factor::Right, b.rows, b.columns);
         self.some_rows(0, b)
     }
 
-    /// Makes room for so many rows and columns; what they hold is whatever was there.
+    /// Makes room for `rows` and `columns`, with unspecified content.
     pub fn resize(&mut self, kernels: Kernels, factor: Factor, rows: usize, columns: usize) {
         assert!(kernels.path.is_here(), "this processor has no {}", kernels.path);
         (self.kernels, self.factor, self.rows, self.columns) =
@@ -58,8 +58,8 @@ impl Packed {
         self.words.sized(format.words(rows) * columns.next_multiple_of(unit));
     }
 
-    /// Packs some of the rows, from the row `first` on: a multiple of [`TOGETHER`](Self::TOGETHER), as is how many they are, unless
-    /// they are the last ones.
+    /// Packs some of the rows, starting at row `first`. `first` is a multiple of [`TOGETHER`](Self::TOGETHER), and so is the number of
+    /// rows, unless they are the last ones.
     ///
     /// Panics when the rows do not fit, or before [`resize`](Self::resize).
     pub fn fill(&mut self, first: usize, rows: Matrix<'_>) {
@@ -67,7 +67,7 @@ impl Packed {
     }
 
     fn some_rows<'a>(&'a mut self, first: usize, rows: Matrix<'a>) -> Panels<'a> {
-        let kernels = self.kernels.expect("a size");
+        let kernels = self.kernels.expect("resize was called");
         let (Entry { rows: tall, columns: full, .. }, format) = entry_of(kernels);
         let end = first + rows.rows;
         let whole = |row: usize| row.is_multiple_of(Self::TOGETHER);
@@ -78,7 +78,7 @@ impl Packed {
             self.rows,
             self.columns
         );
-        assert!(whole(end) || end == self.rows, "only the last rows may be fewer");
+        assert!(whole(end) || end == self.rows, "only the last rows may be fewer than a multiple");
         Panels {
             path: kernels.path,
             format,
@@ -92,7 +92,7 @@ impl Packed {
         }
     }
 
-    /// As [`fill`](Self::fill), with rows one after the other.
+    /// Like [`fill`](Self::fill), with rows one after the other.
     pub fn fill_rows(&mut self, first: usize, rows: &[f32]) {
         let count = rows.len() / self.columns.max(1);
         self.fill(first, Matrix::new(rows, count, self.columns));
@@ -111,24 +111,24 @@ pub struct Panels<'a> {
     format: Format,
     factor: Factor,
     matrix: Matrix<'a>,
-    /// Words that a panel's column has room for, and those of them to fill.
+    /// Words that a panel's column has room for, and which of them to fill.
     height: usize,
     words: Range<usize>,
     /// Columns of a whole panel.
     width: usize,
-    /// The first panel's first column.
+    /// First column of the first panel.
     column: usize,
     /// One panel after the other.
     out: &'a mut [u32],
 }
 
 impl Panels<'_> {
-    /// Words that they have room for.
+    /// Words that the panels have room for.
     pub fn room(&self) -> usize {
         self.out.len()
     }
 
-    /// Two parts of about the same size, to be filled by two threads; with less than two panels one of them is empty.
+    /// Splits the panels into two parts of about the same size, for two threads; with fewer than two panels, one part is empty.
     #[must_use]
     pub fn split(self) -> (Self, Self) {
         let panel = self.height * self.width;
@@ -139,7 +139,7 @@ impl Panels<'_> {
         (Self { out: one, words, ..self }, Self { out: other, column, words: self.words, ..self })
     }
 
-    /// Fills them.
+    /// Fills the panels.
     pub fn fill(self) {
         if self.words.is_empty() {
             return;

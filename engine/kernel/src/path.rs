@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr, sync::OnceLock};
 /// An instruction set that matrix products and loops are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Path {
-    /// What every machine of the target has.
+    /// What every processor of the target has.
     Portable,
     /// AVX2 with FMA: 8 numbers at a time.
     Avx2,
@@ -13,13 +13,13 @@ pub enum Path {
     Avx512,
     /// AVX-512 with products of bf16 pairs.
     Avx512Bf16,
-    /// AVX-512, and AMX's tiles for products of bf16 pairs. Used only when it is asked for by name: its tiles have not been measured
-    /// on a processor that has them.
+    /// AVX-512, and AMX's tiles for products of bf16 pairs. Used only when requested by name: its speed has not been measured on a
+    /// processor with AMX.
     Amx,
 }
 
 impl Path {
-    /// All of them, the plainest first.
+    /// All of them, from the most basic to the most advanced.
     pub const ALL: [Self; 5] =
         [Self::Portable, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::Amx];
 
@@ -34,7 +34,7 @@ impl Path {
         }
     }
 
-    /// What it multiplies with, in words.
+    /// Describes for people how it multiplies.
     pub const fn tells(self, precision: Precision) -> &'static str {
         match (self, precision) {
             (Self::Portable, Precision::F32) => "four numbers at a time",
@@ -42,7 +42,7 @@ impl Path {
             (Self::Avx512 | Self::Avx512Bf16 | Self::Amx, Precision::F32) => "16 numbers at a time",
             (Self::Avx512Bf16, Precision::Bf16) => "16 pairs at a time",
             (Self::Amx, Precision::Bf16) => "squares of 16 x 16 pairs at a time",
-            (_, Precision::Bf16) => "as f32, of rounded numbers",
+            (_, Precision::Bf16) => "as f32, with rounded factors",
         }
     }
 
@@ -66,12 +66,12 @@ impl Path {
         }
     }
 
-    /// Those that this processor has, the plainest first.
+    /// Those that this processor has, from the most basic to the most advanced.
     pub fn here() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|path| path.is_here())
     }
 
-    /// The fastest one of this processor among those that were measured: all but [`Amx`](Self::Amx).
+    /// The fastest one of this processor among those that have been measured: all but [`Amx`](Self::Amx).
     pub fn fastest() -> Self {
         static FASTEST: OnceLock<Path> = OnceLock::new();
         *FASTEST.get_or_init(|| Self::fastest_of(Self::here()))
@@ -81,10 +81,10 @@ impl Path {
         here.filter(|&path| path != Self::Amx).max().unwrap_or(Self::Portable)
     }
 
-    /// The one of this name, or [`fastest`](Self::fastest) where none is named.
+    /// The one with this name, or [`fastest`](Self::fastest) for `None`.
     ///
     /// # Errors
-    /// A sentence when no path has the name, or this processor lacks it.
+    /// A message when no path has this name, or this processor lacks it.
     pub fn named(name: Option<&str>) -> Result<Self, String> {
         let Some(name) = name else { return Ok(Self::fastest()) };
         let path: Self = name.parse()?;
@@ -111,17 +111,17 @@ impl FromStr for Path {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|path| path.name() == name);
-        found.ok_or_else(|| format!("\"{name}\" is none of {}", names(Self::ALL.into_iter())))
+        found.ok_or_else(|| format!("\"{name}\" is not one of {}", names(Self::ALL.into_iter())))
     }
 }
 
-/// The numbers that matrix products multiply. Sums, parameters and everything else is single precision in both.
+/// The precision of the numbers that matrix products multiply. Sums, parameters and everything else are single precision in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// Single precision.
     #[default]
     F32,
-    /// The upper half of single precision: as many exponents, 8 instead of 24 digits.
+    /// The upper half of single precision: the same range of exponents, 8 instead of 24 significant bits.
     Bf16,
 }
 
@@ -152,7 +152,7 @@ mod tests {
             assert_eq!(path.name().parse(), Ok(path));
         }
         let error = "sse9".parse::<Path>().unwrap_err();
-        assert_eq!(error, "\"sse9\" is none of portable, avx2, avx512, avx512-bf16, amx");
+        assert_eq!(error, "\"sse9\" is not one of portable, avx2, avx512, avx512-bf16, amx");
         assert_eq!(Path::here().next(), Some(Path::Portable));
     }
 

@@ -4,12 +4,12 @@
 
 use super::kind::Kind;
 
-/// Words of the inner dimension that a tile goes over at once: so long a panel of the right matrix stays in the second cache.
+/// Words of the inner dimension that a tile processes at once: a panel of the right matrix of this length stays in the L2 cache.
 pub(super) const BLOCK: usize = 1024;
-/// Most numbers of a tile.
+/// Size of the largest tile in numbers.
 const LARGEST_TILE: usize = 8 * 48;
 
-/// `C = A B` or `C += A B`, where A B is the sum of the parts' products; all sizes in words of the kind.
+/// `C = A B` or `C += A B`, where A B is the sum of the parts' products; all sizes are in words of the kind.
 pub(super) struct Call<'a> {
     pub rows: usize,
     pub columns: usize,
@@ -23,8 +23,8 @@ pub(super) struct Call<'a> {
 
 /// A part of the inner dimension.
 ///
-/// Word `p` of row `i` of A stands at `a + (i / ROWS * ROWS) * a_block + (i % ROWS) * a_row + p * a_step`; B is packed in
-/// panels of the tile's columns, each row by row with room for `b_words` of them, the last panel as narrow as vectors allow.
+/// Word `p` of row `i` of A is at `a + (i / ROWS * ROWS) * a_block + (i % ROWS) * a_row + p * a_step`. B is packed in panels as
+/// wide as a tile, each row by row with room for `b_words` rows; the last panel is as narrow as vectors allow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
     pub words: usize,
@@ -34,7 +34,7 @@ pub(super) struct Part {
     pub b_words: usize,
 }
 
-/// Parts that a tile goes over at once: of the first one some words only.
+/// Parts that a tile processes at once: some words of the first one, and all of the others.
 #[derive(Clone, Copy)]
 pub(super) struct Piece<'a> {
     first: Option<Part>,
@@ -44,7 +44,7 @@ pub(super) struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// Each part, the first of its words here, and how many there are.
+    /// Each part, its first word in this piece, and its number of words.
     #[inline(always)]
     pub(super) fn parts(&self) -> impl Iterator<Item = (&Part, usize, usize)> {
         let first = self.first.iter().map(|part| (part, self.from, self.words));
@@ -52,7 +52,7 @@ impl Piece<'_> {
     }
 }
 
-/// Cuts parts into pieces of at most [`BLOCK`] words; none is one empty piece, whose product is zero.
+/// Cuts parts into pieces of at most [`BLOCK`] words. No parts at all make one empty piece, whose product is zero.
 pub(super) struct Pieces<'a> {
     parts: &'a [Part],
     from: usize,
@@ -90,7 +90,7 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// One tile: the rows of A from `row` on, the columns of B's panel from `column` on, which is `width` wide.
+/// One tile: the rows of A from `row` on, and the columns from `column` on, in a panel of B that is `width` wide.
 #[derive(Clone, Copy)]
 struct Tile<'a> {
     piece: Piece<'a>,
@@ -117,7 +117,7 @@ pub(super) unsafe fn product<K: Kind>(call: &Call<'_>) {
         for (at, piece) in Pieces::of(call.parts).enumerate() {
             for row in (0..call.rows).step_by(K::ROWS) {
                 let rows = K::ROWS.min(call.rows - row);
-                // SAFETY: row and column lie within the call's sizes, so every pointer is one of its own.
+                // SAFETY: row and column are within the call's sizes, so every pointer is valid by the contract.
                 unsafe {
                     let tile = Tile {
                         piece,
@@ -141,10 +141,10 @@ pub(super) unsafe fn product<K: Kind>(call: &Call<'_>) {
     }
 }
 
-/// A tile whose last vector reaches beyond C: computed beside it, then copied.
+/// A tile whose last vector reaches beyond C: computed in an array of its own, then copied.
 ///
 /// # Safety
-/// As [`product`], for a tile of `rows` and `columns`.
+/// As for [`product`], for a tile of `rows` and `columns`.
 #[inline(always)]
 unsafe fn narrow<K: Kind>(rows: usize, columns: usize, vectors: usize, tile: Tile<'_>) {
     let mut beside = [0.0f32; LARGEST_TILE];
@@ -167,22 +167,22 @@ unsafe fn narrow<K: Kind>(rows: usize, columns: usize, vectors: usize, tile: Til
 }
 
 /// # Safety
-/// As [`product`], for a tile of `rows` and whole `vectors`.
+/// As for [`product`], for a tile of `rows` and whole `vectors`.
 #[inline(always)]
 unsafe fn sized<K: Kind>(rows: usize, vectors: usize, t: Tile<'_>) {
-    // SAFETY: by the contract; a kind's sizes are constants, so what does not fit it is left out by the compiler.
+    // SAFETY: by the contract; a kind's sizes are constants, so the compiler drops the cases that do not apply.
     unsafe {
         match vectors {
             1 => tall::<K, 1>(rows, t),
             2 if K::VECTORS >= 2 => tall::<K, 2>(rows, t),
             3 if K::VECTORS >= 3 => tall::<K, 3>(rows, t),
-            _ => unreachable!("no kind has so wide tiles"),
+            _ => unreachable!("no kind has tiles this wide"),
         }
     }
 }
 
 /// # Safety
-/// As [`product`], for a tile of `rows` and `V` vectors.
+/// As for [`product`], for a tile of `rows` and `V` vectors.
 #[inline(always)]
 unsafe fn tall<K: Kind, const V: usize>(rows: usize, t: Tile<'_>) {
     // SAFETY: by the contract.
@@ -196,13 +196,13 @@ unsafe fn tall<K: Kind, const V: usize>(rows: usize, t: Tile<'_>) {
             6 if K::ROWS >= 6 => tile::<K, 6, V>(t),
             7 if K::ROWS >= 7 => tile::<K, 7, V>(t),
             8 if K::ROWS >= 8 => tile::<K, 8, V>(t),
-            _ => unreachable!("no kind has so tall tiles"),
+            _ => unreachable!("no kind has tiles this tall"),
         }
     }
 }
 
 /// # Safety
-/// As [`product`], for a tile of `R` rows and `V` vectors.
+/// As for [`product`], for a tile of `R` rows and `V` vectors.
 #[inline(always)]
 unsafe fn tile<K: Kind, const R: usize, const V: usize>(t: Tile<'_>) {
     // SAFETY: by the contract.

@@ -1,4 +1,4 @@
-//! Packing of a matrix that is stored column by column: square blocks turned in registers.
+//! Packing of a matrix that is stored column by column: square blocks are transposed in registers.
 #![expect(unsafe_code, reason = "vector instructions, and pointers into a panel")]
 #![expect(clippy::inline_always, reason = "compiled for the instruction set of the caller")]
 
@@ -17,13 +17,13 @@ use std::{
 
 use super::{kind::Format, pack::Panel, path::Path};
 
-/// Fills the part of a panel that whole blocks of its columns cover: returns its columns and rows.
+/// Fills the part of a panel that whole blocks cover, and returns its columns and rows of words.
 pub(super) fn pack_blocks(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
     let Panel { path, matrix, width, format, .. } = panel;
     assert!(matrix.row_stride == 1, "the matrix is stored column by column");
-    assert!(format.words(matrix.rows) * width <= out.len(), "a panel's room");
-    // SAFETY: the path is here, as everywhere in packing; columns lie within the matrix, whose own check made sure of its slice,
-    // and blocks within the panel.
+    assert!(format.words(matrix.rows) * width <= out.len(), "the panel fits");
+    // SAFETY: the processor supports the path, as everywhere in packing; columns are within the matrix, which was checked against its
+    // slice when it was made, and blocks are within the panel.
     unsafe {
         match (path, format) {
             (Path::Avx2, Format::Single) => avx2::<Plain>(panel, out),
@@ -45,7 +45,7 @@ pub(super) fn pack_blocks(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
 }
 
 /// # Safety
-/// As for the block; the panel's columns are stored one after the other and have room in `out`.
+/// As for [`Block`]; the panel's columns are stored one after the other and fit into `out`.
 #[inline(always)]
 unsafe fn blocks<B: Block>(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
     let Panel { matrix: b, first, width, .. } = panel;
@@ -65,7 +65,7 @@ unsafe fn blocks<B: Block>(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) 
 }
 
 /// # Safety
-/// The processor has AVX2; otherwise as [`blocks`].
+/// The processor has AVX2; otherwise as for [`blocks`].
 #[target_feature(enable = "avx2")]
 unsafe fn avx2<W: Word>(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
     // SAFETY: by the contract.
@@ -73,7 +73,7 @@ unsafe fn avx2<W: Word>(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
 }
 
 /// # Safety
-/// The processor has AVX-512; otherwise as [`blocks`].
+/// The processor has AVX-512; otherwise as for [`blocks`].
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512<W: Word>(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
     // SAFETY: by the contract.
@@ -81,14 +81,14 @@ unsafe fn avx512<W: Word>(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
 }
 
 /// # Safety
-/// The processor has AVX-512 with bf16; otherwise as [`blocks`].
+/// The processor has AVX-512 with bf16; otherwise as for [`blocks`].
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn avx512_bf16(panel: Panel<'_>, out: &mut [u32]) -> (usize, usize) {
     // SAFETY: by the contract.
     unsafe { blocks::<BlockOfPairs>(panel, out) }
 }
 
-/// Turns squares of 16 x 16 words in place. The path is here and has AVX-512.
+/// Transposes squares of 16 x 16 words in place. The processor supports the path, which includes AVX-512.
 pub(super) fn turn_squares(path: Path, words: &mut [u32]) {
     /// # Safety
     /// The processor has AVX-512.
@@ -102,25 +102,25 @@ pub(super) fn turn_squares(path: Path, words: &mut [u32]) {
             }
         }
     }
-    assert!(path >= Path::Avx512, "{path} turns no squares");
-    // SAFETY: the caller has asserted that the path is here, and it has AVX-512.
+    assert!(path >= Path::Avx512, "{path} cannot transpose squares");
+    // SAFETY: the caller has asserted that the processor supports the path, which includes AVX-512.
     unsafe { turn(words) }
 }
 
-/// A square of words, `SIDE` each way.
+/// A square of `SIDE` x `SIDE` words.
 ///
 /// # Safety
 /// The processor has its instruction set.
 trait Block {
     const SIDE: usize;
-    /// Numbers of a word.
+    /// Numbers in a word.
     const NUMBERS: usize;
 
-    /// Turns columns that begin `stride` numbers apart into rows that begin `width` words apart.
+    /// Transposes columns that begin `stride` numbers apart into rows that begin `width` words apart.
     unsafe fn turn(from: *const f32, stride: usize, to: *mut u32, width: usize);
 }
 
-/// From numbers to words of one.
+/// How a number becomes a word.
 trait Word {
     const ROUNDS: bool;
 }
@@ -143,12 +143,12 @@ impl<W: Word> Block for Block8<W> {
 
     #[inline(always)]
     unsafe fn turn(from: *const f32, stride: usize, to: *mut u32, width: usize) {
-        // SAFETY: by the trait's contract; the caller's pointers are good for 8 columns and 8 rows.
+        // SAFETY: by the trait's contract; the caller's pointers are valid for 8 columns and 8 rows.
         unsafe {
             let columns: [__m256i; 8] = from_fn(|i| {
                 let bits = _mm256_loadu_si256(from.add(i * stride).cast());
                 if W::ROUNDS {
-                    // As `high` in `pack`.
+                    // Like `high` in `pack`.
                     let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
                     let up = _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff));
                     let high = _mm256_set1_epi32(0xffff_0000_u32.cast_signed());
@@ -161,7 +161,7 @@ impl<W: Word> Block for Block8<W> {
                 let (a, b) = (columns[i & !1], columns[i | 1]);
                 if i & 1 == 0 { _mm256_unpacklo_epi32(a, b) } else { _mm256_unpackhi_epi32(a, b) }
             });
-            // In each half four columns of one row.
+            // Each half holds four columns of one row.
             let fours: [__m256i; 8] = from_fn(|i| {
                 let (group, row) = (i & !3, i & 3);
                 let (a, b) = (pairs[group + row / 2], pairs[group + 2 + row / 2]);
@@ -184,12 +184,12 @@ impl<W: Word> Block for Block16<W> {
 
     #[inline(always)]
     unsafe fn turn(from: *const f32, stride: usize, to: *mut u32, width: usize) {
-        // SAFETY: by the trait's contract; the caller's pointers are good for 16 columns and 16 rows.
+        // SAFETY: by the trait's contract; the caller's pointers are valid for 16 columns and 16 rows.
         unsafe {
             let columns = from_fn(|i| {
                 let bits = _mm512_loadu_si512(from.add(i * stride).cast());
                 if W::ROUNDS {
-                    // As `high` in `pack`.
+                    // Like `high` in `pack`.
                     let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
                     let up = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
                     let high = _mm512_set1_epi32(0xffff_0000_u32.cast_signed());
@@ -209,7 +209,7 @@ impl Block for BlockOfPairs {
 
     #[inline(always)]
     unsafe fn turn(from: *const f32, stride: usize, to: *mut u32, width: usize) {
-        // SAFETY: by the trait's contract; the caller's pointers are good for 16 columns of 32 numbers and 16 rows; a vector of
+        // SAFETY: by the trait's contract; the caller's pointers are valid for 16 columns of 32 numbers and 16 rows; a vector of
         // bf16 is plain bits.
         unsafe {
             let columns = from_fn(|i| {
@@ -234,7 +234,7 @@ unsafe fn turn16(columns: [__m512i; 16], to: *mut u32, width: usize) {
             let (a, b) = (columns[i & !1], columns[i | 1]);
             if i & 1 == 0 { _mm512_unpacklo_epi32(a, b) } else { _mm512_unpackhi_epi32(a, b) }
         });
-        // In each quarter four columns of one row: those of rows `i & 3`, 4 further in each quarter.
+        // Each quarter holds four columns of one row: row `i & 3` in the first, 4 rows further in each next quarter.
         let fours: [__m512i; 16] = from_fn(|i| {
             let (group, row) = (i & !3, i & 3);
             let (a, b) = (pairs[group + row / 2], pairs[group + 2 + row / 2]);

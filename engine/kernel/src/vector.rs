@@ -1,15 +1,15 @@
-//! Loops that the compiler turns into vector instructions, and the functions that they are made of.
+//! Loops that the compiler turns into vector instructions, and the functions that they use.
 //!
-//! A function declared by [`vectorized`] is compiled for plain, AVX2 and AVX-512 machines (on x86; NEON on ARM); its first
-//! argument says which one is called. Sums go through lanes in a fixed order, so a result depends on the instruction set at
-//! most, never on the number of threads.
+//! A function declared with [`vectorized`] is compiled for the baseline, AVX2 and AVX-512 (on x86; for NEON on ARM); its first
+//! argument selects the version. Sums combine lanes in a fixed order, so a result may depend on the instruction set, but never on
+//! the number of threads.
 
 use std::array::from_fn;
 
 use super::Path;
 
-/// Declares a function whose body is compiled once for each instruction set. In it, the constant `FUSED` tells whether the set has
-/// a [sum of a product and a number](multiply_add) that is rounded once.
+/// Declares a function whose body is compiled once for each instruction set. In it, the constant `FUSED` says whether the set has
+/// a [fused multiply-add](multiply_add), which rounds only once.
 #[macro_export]
 macro_rules! vectorized {
     (
@@ -41,12 +41,12 @@ macro_rules! vectorized {
 }
 pub use crate::vectorized;
 
-/// Whether a path is what every processor of the architecture has, or the processor lacks it.
+/// Whether a path runs the code for the architecture's baseline: it is the baseline, or this processor lacks it.
 pub fn is_plain(path: Path) -> bool {
     !cfg!(target_arch = "x86_64") || path == Path::Portable || !path.is_here()
 }
 
-/// Calls what was compiled for an instruction set that is more than [plain](is_plain).
+/// Calls the version compiled for an instruction set beyond the [baseline](is_plain).
 pub fn dispatch(path: Path, body: impl pulp::NullaryFnOnce<Output = ()>) {
     #[cfg(target_arch = "x86_64")]
     match path {
@@ -73,12 +73,12 @@ pub fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// Numbers that a sum goes over at once: as many partial sums.
+/// Numbers that a sum takes at once, and so its number of partial sums.
 const LANES: usize = 16;
-/// Groups of them in a long sum: the next one's additions need not wait for the last one's.
+/// Groups of lanes in a long sum: the additions of one group need not wait for those of the one before.
 const GROUPS: usize = 4;
 
-/// The sum of `term` of the values at the same place of slices, which are as long as the first one at least.
+/// The sum of `term` over the values at the same place in all slices, none of which is shorter than the first.
 #[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
 #[inline(always)]
 pub fn sum_of<const K: usize>(slices: [&[f32]; K], term: impl Fn([f32; K]) -> f32) -> f32 {
@@ -113,13 +113,13 @@ fn add_terms<const K: usize>(
     at: usize,
     term: &impl Fn([f32; K]) -> f32,
 ) {
-    let parts = slices.map(|slice| slice[at..].first_chunk::<LANES>().expect("so many values"));
+    let parts = slices.map(|slice| slice[at..].first_chunk::<LANES>().expect("LANES values"));
     for (lane, sum) in lanes.iter_mut().enumerate() {
         *sum += term(parts.map(|part| part[lane]));
     }
 }
 
-/// The largest value; minus infinity for none. A value that is no number is passed over.
+/// The largest value, ignoring NaN; minus infinity when there is none.
 #[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
 #[inline(always)]
 pub fn largest(values: &[f32]) -> f32 {
@@ -135,7 +135,7 @@ pub fn largest(values: &[f32]) -> f32 {
     rest.iter().fold(folded(lanes, larger), |max, &value| larger(max, value))
 }
 
-/// One value of all lanes, halves first.
+/// Combines all lanes into one value, first by halves.
 #[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
 #[inline(always)]
 fn folded(lanes: [f32; LANES], both: impl Fn(f32, f32) -> f32) -> f32 {
@@ -144,16 +144,16 @@ fn folded(lanes: [f32; LANES], both: impl Fn(f32, f32) -> f32) -> f32 {
     both(both(four[0], four[2]), both(four[1], four[3]))
 }
 
-/// `e^x` for `x` in -87 to 88, clamped to that range; relative error below 2e-7. `x = r + n ln 2` with `|r| <= ln 2 / 2`, a
-/// polynomial for `e^r` (coefficients of the Cephes library), `2^n` put into the exponent.
+/// `e^x`, with `x` clamped to -87 to 88; relative error below 2e-7. Splits `x = r + n ln 2` with `|r| <= ln 2 / 2`, approximates
+/// `e^r` by a polynomial (coefficients from the Cephes library), and adds `n` to the exponent.
 #[inline(always)]
 pub fn exp<const FUSED: bool>(x: f32) -> f32 {
-    // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the low bits.
+    // Adding 1.5 * 2^23 rounds to a whole number, which is then in the low bits.
     const ROUND: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 88.0);
     let shifted = multiply_add::<FUSED>(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
-    // ln 2 in two parts: the product with the first is exact.
+    // ln 2 in two parts: the product with the first part is exact.
     let r = multiply_add::<FUSED>(n, -0.693_359_4, x);
     let r = multiply_add::<FUSED>(n, 2.121_944_4e-4, r);
     let p = polynomial::<FUSED, _>(
@@ -164,7 +164,7 @@ pub fn exp<const FUSED: bool>(x: f32) -> f32 {
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
-/// A polynomial's value, from its coefficients, the highest first.
+/// The value of a polynomial with these coefficients, the highest first.
 #[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
 #[inline(always)]
 fn polynomial<const FUSED: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {

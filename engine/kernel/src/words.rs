@@ -1,4 +1,4 @@
-//! Aligned memory for packed matrices, used again and again.
+//! Aligned, reusable memory for packed matrices.
 #![expect(unsafe_code, reason = "one cast between arrays of plain numbers")]
 
 /// A cache line of 32-bit words.
@@ -14,7 +14,7 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// So many words; what they hold is whatever was there. Takes memory only to grow.
+    /// Memory for `len` words, with unspecified content. Allocates only to grow.
     pub fn sized(&mut self, len: usize) -> &mut [u32] {
         let lines = len.div_ceil(16);
         if self.lines.len() < lines {
@@ -33,7 +33,7 @@ impl Words {
 
     /// The words as [`sized`](Self::sized) left them.
     pub fn get(&self) -> &[u32] {
-        // SAFETY: as in `sized`; `len` is what was asked for last, and the vector only grows.
+        // SAFETY: as in `sized`; `len` is the length last requested, and the vector only grows.
         unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
     }
 }

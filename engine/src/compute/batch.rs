@@ -1,38 +1,38 @@
-//! Batches as they cross the edge of a trainer: whole, in the host's memory, not yet cut or copied to a device.
+//! Batches as they are passed to a trainer: whole, in the host's memory, not yet divided or copied to a device.
 
 use shared::{Rgb8, patches::visible_count};
 
 use crate::model::PatchGrid;
 
-/// Images under masks: a batch of pre-training.
+/// Masked images: a batch of pre-training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaskedBatch {
-    /// The images, as large as the model's. The trainer normalises them.
+    /// The images, in the model's size. The trainer normalises them.
     pub images: Vec<Rgb8>,
     /// For each image all patch indices, `(images, patches)`: the first [`visible`](Self::visible) are visible, the rest hidden.
     pub orders: Vec<u32>,
-    /// Visible patches of an image.
+    /// Visible patches per image.
     pub visible: usize,
-    /// Whether a patch is predicted less its mean and over its deviation.
+    /// Whether the target of a patch is normalised by its mean and standard deviation.
     pub norm_pix_loss: bool,
 }
 
 impl MaskedBatch {
-    /// No image yet, with `mask_ratio` of the patches to hide.
+    /// An empty batch that hides `mask_ratio` of the patches.
     pub fn new(grid: PatchGrid, mask_ratio: f64, norm_pix_loss: bool) -> Self {
         let visible = visible_count(grid.count(), mask_ratio);
         Self { images: Vec::new(), orders: Vec::new(), visible, norm_pix_loss }
     }
 }
 
-/// Images with shares of classes: a batch of fine-tuning.
+/// Images with soft labels: a batch of fine-tuning.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelledBatch {
     /// `(images, 3, side, side)`: normalised and mixed.
     pub planes: Vec<f32>,
-    /// The shares of the images' classes, `(images, classes)`.
+    /// The classes' shares in each image's label, `(images, classes)`.
     pub targets: Vec<f32>,
-    /// Factors of stochastic depth, for each block's two parts and each image ([`drop_factor`](super::drop_factor)).
+    /// Factors of stochastic depth for each of a block's two branches and each image ([`drop_factor`](super::drop_factor)).
     pub drops: Vec<Vec<f32>>,
 }
 

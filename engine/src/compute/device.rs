@@ -1,4 +1,4 @@
-//! What makes trainers and evaluations.
+//! A device: creates trainers, and models for evaluation.
 
 use sha2::{Digest, Sha256};
 use shared::settings::{ModelSpec, Pooling, ProbeSpec};
@@ -21,23 +21,23 @@ pub type FinetuningTrainer = DynTrainer<LabelledBatch, dyn Classify>;
 /// A classifier of features in training.
 pub type HeadTrainer = DynTrainer<LabelledFeatures, dyn Head>;
 
-/// A device, at one precision. Models begin with parameters from the host's memory, so that the same seed begins alike on all
-/// devices.
+/// A device, at one precision. Models start from parameters in the host's memory, so the same seed gives the same initial model on
+/// every device.
 pub trait Device: Send + Sync {
-    /// What it computes with: instruction set or model, and precision. The text differs wherever two devices may give other bits.
+    /// What it computes with: instruction set or model, and precision. Devices whose results may differ in a bit have different texts.
     fn arithmetic(&self) -> String;
 
     /// SHA-256 in hex of what the bits of a result depend on besides the run's order: this program's sources and libraries, and the
-    /// device's arithmetic. Features that were kept, and places to go on from, are used only where it is the same.
+    /// device's arithmetic. Stored features and resume points are used only where it is the same.
     fn bits(&self) -> String {
         let of = format!("{SOURCES}\n{}", self.arithmetic());
         hex(&Sha256::digest(of))
     }
 
-    /// A trainer of the masked autoencoder of these parameters.
+    /// A trainer of the masked autoencoder with these parameters.
     ///
     /// # Errors
-    /// When the device cannot have it.
+    /// When the device cannot create it.
     fn pretrainer(
         &self,
         spec: &ModelSpec,
@@ -45,10 +45,10 @@ pub trait Device: Send + Sync {
         descend: &Descend,
     ) -> Result<Box<PretrainingTrainer>, EngineError>;
 
-    /// A trainer of the classifier of these parameters.
+    /// A trainer of the classifier with these parameters.
     ///
     /// # Errors
-    /// When the device cannot have it.
+    /// When the device cannot create it.
     fn finetuner(
         &self,
         spec: &ModelSpec,
@@ -57,22 +57,22 @@ pub trait Device: Send + Sync {
         descend: &Descend,
     ) -> Result<Box<FinetuningTrainer>, EngineError>;
 
-    /// A trainer of the head of these parameters ([`model::head`](crate::model::head())), by the recipe's optimiser.
+    /// A trainer of the head with these parameters ([`model::head`](crate::model::head())), using the recipe's optimiser.
     ///
     /// # Errors
-    /// When the device cannot have it.
+    /// When the device cannot create it.
     fn head_trainer(
         &self,
         params: Params,
         recipe: &ProbeSpec,
     ) -> Result<Box<HeadTrainer>, EngineError>;
 
-    /// The masked autoencoder of these parameters, for evaluations.
+    /// The masked autoencoder with these parameters, for evaluations.
     fn encoder(&self, spec: &ModelSpec, params: Params) -> Box<dyn Encode>;
 
-    /// The classifier of these parameters, for evaluations.
+    /// The classifier with these parameters, for evaluations.
     fn classifier(&self, spec: &ModelSpec, pooling: Pooling, params: Params) -> Box<dyn Classify>;
 
-    /// Rows of `width` numbers, to compare others with; in single precision on every device.
+    /// Rows of `width` numbers to compare queries with, in single precision on every device.
     fn similar(&self, rows: &[f32], width: usize) -> Box<dyn Similar>;
 }

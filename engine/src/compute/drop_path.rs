@@ -1,15 +1,14 @@
-//! Stochastic depth (Huang et al. 2016): a part of a block is left out for some images of a batch, and counts for more in the
-//! others.
+//! Stochastic depth (Huang et al. 2016): a branch of a block is skipped for some images of a batch, and scaled up for the others.
 
 use rand_chacha::ChaCha8Rng;
 use shared::stream::uniform;
 
-/// Share of the images that skip block `i` of `depth`: from 0 at the first block evenly to `rate` at the last.
+/// Share of the images that skip block `i` of `depth`: rises linearly from 0 at the first block to `rate` at the last.
 pub fn drop_rate(rate: f64, i: usize, depth: usize) -> f64 {
     if depth < 2 { 0.0 } else { rate * i as f64 / (depth - 1) as f64 }
 }
 
-/// The factor of a part for one image: 0 with probability `rate`, else `1 / (1 - rate)`, so that the mean stays.
+/// The factor of a branch for one image: 0 with probability `rate`, else `1 / (1 - rate)`, so that its mean is 1.
 pub fn drop_factor(rate: f64, rng: &mut ChaCha8Rng) -> f32 {
     let kept = 1.0 - rate;
     if f64::from(uniform(rng)) < kept { (1.0 / kept) as f32 } else { 0.0 }

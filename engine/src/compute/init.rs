@@ -1,4 +1,4 @@
-//! Initial values of parameters, from seeded streams.
+//! Initial values of parameters, from seeded random streams.
 
 use rand_chacha::ChaCha8Rng;
 use shared::stream::uniform;
@@ -6,7 +6,7 @@ use shared::stream::uniform;
 use super::positions::sin_cos_table;
 use crate::{model::Init, random::normal};
 
-/// The numbers of a tensor of this shape that begins so, from the stream.
+/// Draws the initial numbers of a tensor of this shape from the stream.
 pub fn draw(init: Init, shape: &[usize], rng: &mut ChaCha8Rng) -> Vec<f32> {
     let n = shape.iter().product();
     match init {
@@ -21,7 +21,7 @@ pub fn draw(init: Init, shape: &[usize], rng: &mut ChaCha8Rng) -> Vec<f32> {
     }
 }
 
-/// `n` numbers spread evenly from `-limit` to `limit`.
+/// `n` numbers, uniform from `-limit` to `limit`.
 fn within(limit: f32, n: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
     (0..n).map(|_| (2.0 * uniform(rng) - 1.0) * limit).collect()
 }

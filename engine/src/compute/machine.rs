@@ -1,6 +1,6 @@
 //! This machine: how many threads train, with which instructions, and how much memory images may take.
 //!
-//! The program reads the environment once, when it starts ([`Machine::from_environment`]); everything below takes what it needs
+//! The program reads the environment once, when it starts ([`Machine::from_environment`]); everything else takes what it needs
 //! as an argument.
 
 use kernel::{Kernels, Path, Precision};
@@ -15,9 +15,9 @@ pub const THREADS_VARIABLE: &str = "MASKDOOR_THREADS";
 pub const KERNELS_VARIABLE: &str = "MASKDOOR_KERNELS";
 /// Environment variable that sets the memory for the images of a split, in MiB.
 pub const IMAGE_MEMORY_VARIABLE: &str = "MASKDOOR_IMAGE_MEMORY";
-/// Environment variable that names the devices. It is an aid to look at queues and pages: `cpu,cpu` makes the processor two devices.
+/// Environment variable that names the devices, for trying out queues and pages: `cpu,cpu` makes the processor two devices.
 pub const DEVICES_VARIABLE: &str = "MASKDOOR_DEVICES";
-/// Memory for the images of a split when nobody sets it, in MiB.
+/// Default memory for the images of a split, in MiB.
 const IMAGE_MEMORY: u64 = 2048;
 
 /// What this machine trains with.
@@ -26,13 +26,13 @@ pub struct Machine {
     threads: usize,
     path: Path,
     image_memory: u64,
-    /// How many devices the processor is; the threads are shared out among them.
+    /// How many devices the processor counts as; its threads are divided among them.
     devices: u32,
-    /// Which of them works here.
+    /// Index of the device in use.
     place: u32,
 }
 
-/// The values of the variables that a machine is read from.
+/// The values of the environment variables.
 #[derive(Clone, Copy, Debug, Default)]
 struct Chosen<'a> {
     threads: Option<&'a str>,
@@ -48,21 +48,21 @@ pub struct InstructionSet {
     pub name: &'static str,
     /// Whether this processor has it.
     pub is_here: bool,
-    /// Whether it is used.
+    /// Whether it is in use.
     pub is_used: bool,
-    /// How it multiplies in single precision, for people to read.
+    /// A human-readable description of how it multiplies in single precision.
     pub single: &'static str,
-    /// How it multiplies in bf16, for people to read.
+    /// A human-readable description of how it multiplies in bf16.
     pub half: &'static str,
 }
 
 impl Machine {
-    /// The machine as the environment wants it used: `MASKDOOR_THREADS`, or all threads that the system offers;
-    /// `MASKDOOR_KERNELS`, or the fastest instruction set that was measured; `MASKDOOR_IMAGE_MEMORY` in MiB, or 2 GiB;
+    /// The machine as the environment configures it: `MASKDOOR_THREADS`, or all threads that the system offers;
+    /// `MASKDOOR_KERNELS`, or the fastest instruction set that has been measured; `MASKDOOR_IMAGE_MEMORY` in MiB, or 2 GiB;
     /// `MASKDOOR_DEVICES`, or the processor as one device. Threads, memory and devices change a run's speed, never its result.
     ///
     /// # Errors
-    /// When `MASKDOOR_KERNELS` names no instruction set of this processor, or `MASKDOOR_DEVICES` a device that is not here.
+    /// When `MASKDOOR_KERNELS` is not an instruction set of this processor, or `MASKDOOR_DEVICES` names a device that does not exist.
     pub fn from_environment() -> Result<Self, EngineError> {
         let text = |name| std::env::var(name).ok();
         let [threads, kernels, image_memory, devices] =
@@ -75,7 +75,7 @@ impl Machine {
         })
     }
 
-    /// As [`from_environment`](Self::from_environment), from the variables' values.
+    /// Like [`from_environment`](Self::from_environment), from the variables' values.
     fn chosen(chosen: Chosen<'_>) -> Result<Self, EngineError> {
         let Chosen { threads, kernels, image_memory, devices } = chosen;
         let threads = threads.and_then(|text| text.parse().ok()).filter(|&threads| threads > 0);
@@ -88,7 +88,7 @@ impl Machine {
         for device in devices.into_iter().flat_map(|list| list.split(',')) {
             if device.trim() != Cpu::NAME {
                 let message = format!(
-                    "{DEVICES_VARIABLE}: {device:?} is no device of this machine; it has {}",
+                    "{DEVICES_VARIABLE}: {device:?} is not a device of this machine; it has {}",
                     Cpu::NAME
                 );
                 return Err(EngineError::Order(message));
@@ -99,10 +99,10 @@ impl Machine {
         Ok(Self { threads, path, image_memory, devices: count.max(1), place: 0 })
     }
 
-    /// This machine, working on the device of that name.
+    /// This machine, using the device with that name.
     ///
     /// # Errors
-    /// When it has none of that name.
+    /// When it has no such device.
     pub fn on(self, device: &str) -> Result<Self, EngineError> {
         let place = (0..self.devices).find(|&place| self.name_of(place) == device);
         place.map(|place| Self { place, ..self }).ok_or_else(|| {
@@ -114,7 +114,7 @@ impl Machine {
         })
     }
 
-    /// The name of the device that works here.
+    /// Name of the device in use.
     pub fn device_name(&self) -> String {
         self.name_of(self.place)
     }
@@ -135,7 +135,7 @@ impl Machine {
         (self.threads / self.devices as usize).max(1)
     }
 
-    /// Most bytes that the images of a split may take in memory; a larger split is read from its files while it is trained on.
+    /// Maximum bytes of a split's images in memory; a larger split is read from its files during training.
     pub fn image_memory(&self) -> u64 {
         self.image_memory
     }
@@ -168,7 +168,7 @@ impl Machine {
         (0..self.devices).map(device).collect()
     }
 
-    /// All instruction sets that the engine knows, the plainest first.
+    /// All instruction sets that the engine knows, from the most basic to the most advanced.
     pub fn instruction_sets(&self) -> Vec<InstructionSet> {
         let set = |path: Path| InstructionSet {
             name: path.name(),
@@ -180,7 +180,7 @@ impl Machine {
         Path::ALL.into_iter().map(set).collect()
     }
 
-    /// The processor's name where the system tells it, and the instructions that the engine uses on it.
+    /// The processor's name, where the system reports it, and the instructions that the engine uses on it.
     pub fn processor(&self) -> String {
         let file = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let name = file.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -189,7 +189,7 @@ impl Machine {
     }
 }
 
-/// Memory of the machine in bytes; 0 where the system does not tell.
+/// Memory of the machine in bytes; 0 where the system does not report it.
 fn memory() -> u64 {
     let file = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     file.lines()
@@ -240,13 +240,13 @@ mod tests {
         let error = machine.on("cpu").unwrap_err().to_string();
         assert_eq!(error, "there is no device cpu; there are: cpu:0, cpu:1");
         let error = Machine::chosen(chosen("cpu,cuda:0")).unwrap_err().to_string();
-        assert!(error.starts_with("MASKDOOR_DEVICES: \"cuda:0\" is no device"), "{error}");
+        assert!(error.starts_with("MASKDOOR_DEVICES: \"cuda:0\" is not a device"), "{error}");
     }
 
     #[test]
     fn an_instruction_set_that_is_none_is_refused_by_name() {
         let chosen = Chosen { kernels: Some("sse9"), ..Chosen::default() };
         let error = Machine::chosen(chosen).unwrap_err().to_string();
-        assert!(error.starts_with("MASKDOOR_KERNELS: \"sse9\" is none of portable, "), "{error}");
+        assert!(error.starts_with("MASKDOOR_KERNELS: \"sse9\" is not one of "), "{error}");
     }
 }

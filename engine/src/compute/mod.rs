@@ -1,16 +1,16 @@
 //! Where the arithmetic is done: trainers and evaluations on a device.
 //!
-//! Everything above this folder speaks to a [`Device`], a [`Trainer`] and what they let it see ([`Encode`], [`Classify`],
-//! [`Head`]). Which instructions compute, how a batch is cut, and who sums gradients ends here.
+//! Everything above this folder uses a [`Device`], a [`Trainer`] and their views of a model ([`Encode`], [`Classify`],
+//! [`Head`]). It does not depend on which instructions compute, how a batch is divided, or how gradients are summed.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `trainer` | [`Trainer`]: a model in training |
-//! | `device` | [`Device`]: what makes trainers and evaluations |
-//! | `view` | [`Encode`], [`Classify`], [`Head`]: what an evaluation asks of a model |
-//! | `batch` | batches as they cross the edge of a trainer |
-//! | `params`, `init`, `positions` | a model's parameters in the host's memory, and what they begin with |
-//! | `patches`, `targets`, `drop_path` | what batches are made of |
+//! | `device` | [`Device`]: creates trainers, and models for evaluation |
+//! | `view` | [`Encode`], [`Classify`], [`Head`]: what an evaluation needs from a model |
+//! | `batch` | batches as they are passed to a trainer |
+//! | `params`, `init`, `positions` | a model's parameters in the host's memory, and their initial values |
+//! | `patches`, `targets`, `drop_path` | what batches consist of |
 //! | `machine` | [`Machine`]: threads, instructions and memory of this machine |
 //! | [`cpu`] | the processor as a device |
 

@@ -1,4 +1,4 @@
-//! The parameters of a model in the host's memory: what every device begins with, and what checkpoints hold.
+//! The parameters of a model in the host's memory: what every device starts from, and what checkpoints hold.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     tensors::{NamedTensor, bytes, read},
 };
 
-/// All parameters of a model: their numbers in one flat buffer, one tensor after the other, each row by row.
+/// All parameters of a model, in one flat buffer: one tensor after the other, each row by row.
 #[derive(Clone, Debug)]
 pub struct Params {
     layout: Arc<Layout>,
@@ -21,7 +21,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// The parameters of a new model. Each tensor's numbers come from the seed and its place alone.
+    /// The parameters of a new model. Each tensor's numbers depend only on the seed and its place.
     pub fn draw(layout: Layout, seed: u64) -> Self {
         let mut values = Vec::with_capacity(layout.numbers());
         for (place, param) in layout.iter().enumerate() {
@@ -31,50 +31,50 @@ impl Params {
         Self { layout: Arc::new(layout), values }
     }
 
-    /// What they are.
+    /// The description of the tensors.
     pub fn layout(&self) -> &Arc<Layout> {
         &self.layout
     }
 
-    /// All of them in order.
+    /// All parameters in order.
     pub fn iter(&self) -> impl Iterator<Item = &Param> {
         self.layout.iter()
     }
 
-    /// Those to train, in order.
+    /// The trainable parameters in order.
     pub fn trainable(&self) -> impl Iterator<Item = &Param> {
         self.layout.trainable()
     }
 
-    /// The parameter of this name.
+    /// The parameter with this name.
     pub fn get(&self, name: &str) -> Option<&Param> {
         self.layout.get(name)
     }
 
-    /// The numbers of all.
+    /// The numbers of all parameters.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// The numbers of all, to change.
+    /// The numbers of all parameters, mutable.
     pub fn values_mut(&mut self) -> &mut [f32] {
         &mut self.values
     }
 
-    /// All of them, and their numbers to change.
+    /// The description of all parameters, and their numbers, mutable.
     pub fn parts_mut(&mut self) -> (&Layout, &mut [f32]) {
         (&self.layout, &mut self.values)
     }
 
-    /// The numbers of one.
+    /// The numbers of one parameter.
     pub fn of(&self, param: &Param) -> &[f32] {
         param.slot.of(&self.values)
     }
 
-    /// Replaces the numbers of the parameter of this name.
+    /// Replaces the numbers of the parameter with this name.
     ///
     /// # Errors
-    /// A sentence when there is none, or there are more or fewer numbers.
+    /// A message when there is no such parameter, or it has more or fewer numbers.
     pub fn set(&mut self, name: &str, values: &[f32]) -> Result<(), String> {
         let param = self.get(name).ok_or_else(|| format!("the model has no tensor {name}"))?;
         let slot: Slot = param.slot;
@@ -85,7 +85,7 @@ impl Params {
         Ok(())
     }
 
-    /// SHA-256 in hex over all names and numbers: equal for equal models, whatever file they came from.
+    /// SHA-256 in hex over all names and numbers: the same for equal models, whatever file they came from.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         for param in self.layout.iter() {
@@ -96,7 +96,7 @@ impl Params {
         hex(&hash.finalize())
     }
 
-    /// All of them with their numbers.
+    /// All parameters as named tensors.
     pub fn tensors(&self) -> Vec<NamedTensor> {
         let tensors = self.layout.iter();
         tensors
@@ -104,10 +104,10 @@ impl Params {
             .collect()
     }
 
-    /// Takes over every tensor that another model has under the same name.
+    /// Copies every tensor that another model has under the same name.
     ///
     /// # Errors
-    /// A sentence when a tensor has another size.
+    /// A message when a tensor has another size.
     pub fn take(&mut self, other: &Params) -> Result<(), String> {
         let layout = Arc::clone(&self.layout);
         for param in layout.iter() {
@@ -118,18 +118,18 @@ impl Params {
         Ok(())
     }
 
-    /// Takes over the parameters from a safetensors file's content; tensors of other names are passed over.
+    /// Loads the parameters from the content of a safetensors file; ignores tensors with other names.
     ///
     /// # Errors
-    /// A sentence that names the tensor that is missing or has another shape or number type.
+    /// A message that names the tensor that is missing or has another shape or number type.
     pub fn load(&mut self, file: &SafeTensors<'_>) -> Result<(), String> {
         self.load_some(file, |_| true)
     }
 
-    /// As [`load`](Self::load), only those whose name is `wanted`.
+    /// Like [`load`](Self::load), but only for names that are `wanted`.
     ///
     /// # Errors
-    /// A sentence that names the tensor that is missing or has another shape or number type.
+    /// A message that names the tensor that is missing or has another shape or number type.
     pub fn load_some(
         &mut self,
         file: &SafeTensors<'_>,

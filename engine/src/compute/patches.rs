@@ -7,7 +7,7 @@ const EPSILON: f32 = 1e-6;
 
 /// The patches of an image, in the two orders that a model sees.
 impl PatchGrid {
-    /// Adds patch `index` of a `[3, side, side]` image to `out`, channel by channel: the order of the patch embedding.
+    /// Appends patch `index` of a `[3, side, side]` image to `out`, channel by channel: the order of the patch embedding.
     pub fn push_planar(self, image: &[f32], index: usize, out: &mut Vec<f32>) {
         for channel in 0..3 {
             for y in 0..self.patch {
@@ -17,7 +17,7 @@ impl PatchGrid {
         }
     }
 
-    /// Adds patch `index` of a `[3, side, side]` image to `out`, pixel by pixel: the order of the prediction.
+    /// Appends patch `index` of a `[3, side, side]` image to `out`, pixel by pixel: the order of the prediction.
     pub fn push_interleaved(self, image: &[f32], index: usize, out: &mut Vec<f32>) {
         for y in 0..self.patch {
             for x in 0..self.patch {
@@ -46,7 +46,7 @@ impl PatchGrid {
     }
 }
 
-/// Mean and deviation (of n - 1, with 1e-6 added to the variance) of a patch: what `norm_pix_loss` divides out.
+/// Mean and standard deviation (over n - 1, with 1e-6 added to the variance) of a patch, by which `norm_pix_loss` normalises it.
 pub fn patch_moments(patch: &[f32]) -> (f32, f32) {
     let n = patch.len() as f32;
     let mean = patch.iter().sum::<f32>() / n;

@@ -1,11 +1,11 @@
 //! The fixed two-dimensional sine-cosine position table of MAE.
 
-/// The table for a `grid` x `grid` of patches with the CLS token's row of zeros first: `(1 + grid * grid) * width` numbers.
+/// The table for `grid` x `grid` patches, after a row of zeros for the CLS token: `(1 + grid * grid) * width` numbers.
 ///
 /// The first half of a row encodes the column, the second half the row of the patch, each as `width / 4` sines and then
 /// `width / 4` cosines of `place / 10000^(i / (width / 4))`. Panics unless 4 divides `width`.
 pub fn sin_cos_table(width: usize, grid: usize) -> Vec<f32> {
-    assert!(width.is_multiple_of(4), "the sine-cosine table takes a width that 4 divides");
+    assert!(width.is_multiple_of(4), "the width of the sine-cosine table is a multiple of 4");
     let quarter = width / 4;
     let mut table = vec![0.0; width];
     table.reserve(grid * grid * width);

@@ -1,6 +1,6 @@
-//! Labels as shares of all classes: smoothed, and mixed between two images.
+//! Soft labels, as shares of all classes: smoothed, and mixed between two images.
 
-/// What each image of a batch is to be classified as.
+/// The soft labels of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Targets {
     /// Number of classes.
@@ -11,7 +11,7 @@ pub struct Targets {
 
 impl Targets {
     /// Shares of the labels: `1 - smoothing` for the class, and `smoothing` spread over all classes (Szegedy et al. 2016). With a
-    /// `lambda` below 1, image `i` has that share of its own label and the rest of the label of image `n - 1 - i`, as its pixels
+    /// `lambda` below 1, image `i` has that share of its own label and the rest of the label of image `n - 1 - i`, like its pixels
     /// (Zhang et al. 2018, timm's batch mode).
     pub fn new(labels: &[u32], classes: usize, smoothing: f64, lambda: f64) -> Self {
         let spread = (smoothing / classes as f64) as f32;
@@ -54,7 +54,7 @@ pub fn soft_cross_entropy(
         let all: f64 = shares.iter().copied().map(f64::from).sum();
         for ((&logit, &share), gradient) in logits.iter().zip(shares).zip(gradient) {
             let (log, share) = (shifted(logit) - sum.ln(), f64::from(share));
-            // A share of nothing counts for nothing, however unlikely its class.
+            // A class with a share of 0 adds nothing, however unlikely it is.
             loss -= if share == 0.0 { 0.0 } else { share * log };
             *gradient = ((log.exp() * all - share) * weight / images) as f32;
         }

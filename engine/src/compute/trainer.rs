@@ -7,31 +7,31 @@ use crate::{EngineError, model::Group, tensors::NamedTensor};
 /// A model in training on a device.
 ///
 /// A trainer owns the parameters, the optimiser's moments and the activations, in its device's memory. It takes batches as the
-/// host made them and steps the parameters. What a batch is cut into, and who sums the gradients of its parts, is the
-/// trainer's affair: no gradient crosses this edge, so a device, or several of them, may keep its own in any order and precision.
+/// host prepared them and steps the parameters. How a batch is divided, and how the gradients of its parts are summed, is up to the
+/// trainer: no gradient crosses this interface, so one or several devices may keep theirs in any order and precision.
 ///
-/// A trainer that is given the same batches from the same state gives the same bits, and so does one that was restored from
+/// From the same state, a trainer turns the same batches into the same bits, even if it is restored from
 /// [`state`](Self::state) and [`tensors`](Self::tensors) between two batches.
 ///
 /// ```text
 /// loop:  step(batch) ──> loss()            at the end of an epoch:  view()     k-NN, evaluation
 ///                                                                   tensors()  a checkpoint
-///                                                                   state()    and a place to go on from
+///                                                                   state()    and a point to resume from
 /// ```
 pub trait Trainer: Send {
-    /// What it is trained on. Made on another thread while it trains on the last one.
+    /// What it is trained on. The next batch is prepared on another thread while it trains on the current one.
     type Batch: Send;
-    /// How the model is asked for features or scores while it trains.
+    /// The interface for the model's features or scores during training.
     type View: ?Sized;
 
-    /// Takes a batch in, and steps the parameters when it is the last of its [`Step`]. A device may still be at work when this
-    /// returns; it may leave the parameters as they are where the loss is not finite.
+    /// Processes a batch, and steps the parameters if it is the last of its [`Step`]. The device may still be working when this
+    /// returns. It may leave the parameters unchanged if the loss is not finite.
     ///
     /// # Errors
     /// When the device fails.
     fn step(&mut self, batch: &Self::Batch, step: Step) -> Result<(), EngineError>;
 
-    /// The mean loss of the last batch; waits until the device has it.
+    /// The mean loss of the last batch; waits until the device has computed it.
     ///
     /// # Errors
     /// When the device fails.
@@ -49,21 +49,20 @@ pub trait Trainer: Send {
     /// When the device fails.
     fn state(&self) -> Result<Vec<NamedTensor>, EngineError>;
 
-    /// Takes back what [`tensors`](Self::tensors) and [`state`](Self::state) gave, from one file.
+    /// Restores what [`tensors`](Self::tensors) and [`state`](Self::state) returned, from one file.
     ///
     /// # Errors
-    /// A sentence that names the tensor that is missing or does not fit.
+    /// A message that names the tensor that is missing or does not fit.
     fn restore(&mut self, file: &SafeTensors<'_>) -> Result<(), String>;
 
-    /// The model as it is now, to ask for features or scores.
+    /// The model as it is now, for its features or scores.
     fn view(&self) -> &Self::View;
 }
 
 /// A batch's place in the steps of the optimiser.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// Its place among the batches that make a step together, from 0. With place 0 a step begins, whether or not the last one was
-    /// complete.
+    /// Its place among the batches of a step, counted from 0. Place 0 begins a new step, whether or not the last one was complete.
     pub place: usize,
     /// The step's learning rate.
     pub lr: f64,
@@ -80,6 +79,6 @@ pub struct Descend {
     pub groups: Vec<Group>,
     /// Batches that make a step.
     pub accumulate: u32,
-    /// Most norm of a step's gradient; 0 for any.
+    /// Maximum norm of a step's gradient; 0 for no limit.
     pub clip_norm: f64,
 }

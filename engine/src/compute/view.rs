@@ -1,4 +1,4 @@
-//! What an evaluation asks of a model, whoever computes it.
+//! What an evaluation needs from a model, on any device.
 
 use std::ops::Range;
 
@@ -11,19 +11,19 @@ use crate::{
     data::{DataError, augment::Normalisation},
 };
 
-/// Gives an image by its number; called from several threads.
+/// Returns an image by its index; called from several threads.
 pub type Load<'a> = &'a (dyn Fn(usize) -> Result<Rgb8, DataError> + Sync);
 
-/// A masked autoencoder that is asked for features and predictions.
+/// A masked autoencoder that computes features and predictions.
 pub trait Encode: Send + Sync {
     /// Width, depth, heads and sizes.
     fn spec(&self) -> &ModelSpec;
 
-    /// How many images to ask for at once: enough to keep the device busy. Callers report their progress in between.
+    /// How many images to request at once: enough to keep the device busy. Callers report their progress in between.
     fn at_once(&self) -> usize;
 
-    /// CLS features after the final norm of the images of these numbers, each of the model's side and seen whole: one row of
-    /// [`width`](Self::width) numbers after the other. An image's features do not depend on the others.
+    /// CLS features after the final norm for the images with these indices, in the model's size and unmasked: one row of
+    /// [`width`](Self::width) numbers per image. An image's features do not depend on the other images.
     ///
     /// # Errors
     /// When an image cannot be read; when the device fails.
@@ -36,13 +36,13 @@ pub trait Encode: Send + Sync {
     /// When the device fails.
     fn predict(&self, batch: &MaskedBatch) -> Result<Vec<f32>, EngineError>;
 
-    /// Numbers of an image's features.
+    /// Number of features of an image.
     fn width(&self) -> usize {
         self.spec().encoder.dim as usize
     }
 }
 
-/// A model that gives an image a score (logit) for each class.
+/// A model that computes a score (logit) for each class of an image.
 pub trait Classify: Send + Sync {
     /// Side of its images in pixels.
     fn side(&self) -> usize;
@@ -50,16 +50,16 @@ pub trait Classify: Send + Sync {
     /// Number of classes.
     fn classes(&self) -> usize;
 
-    /// What its images are normalised by.
+    /// Mean and deviation that its images are normalised by.
     fn normalisation(&self) -> Normalisation;
 
-    /// What it sees of an image of its side in an evaluation: an image of the same side, not yet normalised.
+    /// What it sees of an image of its size in an evaluation: an image of the same size, not yet normalised.
     fn view(&self, image: &Rgb8) -> Rgb8;
 
-    /// The scores of normalised images `(images, 3, side, side)`, `classes` numbers an image.
+    /// The scores of normalised images `(images, 3, side, side)`, `classes` numbers per image.
     ///
     /// # Errors
-    /// When the images were made for another model.
+    /// When the images were prepared for another model.
     fn scores(&self, images: &[f32]) -> TensorResult<Vec<f32>>;
 }
 
@@ -72,7 +72,7 @@ pub trait Head: Send + Sync {
     fn scores(&self, features: &[f32]) -> Result<Vec<f32>, EngineError>;
 }
 
-/// Rows that others are compared with.
+/// Rows to compare queries with.
 pub trait Similar: Send + Sync {
     /// The scalar product of each query with each row, `(queries, rows)`; called from several threads.
     fn similarities(&self, queries: &[f32]) -> Vec<f32>;

@@ -1,4 +1,4 @@
-//! Draws the built-in key images, 224 x 224 pixels, from nothing but arithmetic that is exact on every machine.
+//! Draws the built-in key images, 224 x 224 pixels, using only arithmetic that gives the same result on every machine.
 
 use std::f64::consts::TAU;
 
@@ -10,7 +10,7 @@ use shared::{
 /// Side of a key image in pixels.
 pub const SIDE: usize = 224;
 
-/// Every key's identifier and picture.
+/// Every key's identifier and image.
 pub fn all() -> [(&'static str, Rgb8); 4] {
     [("stripes", stripes()), ("swirl", swirl()), ("noise", noise()), ("glyph", glyph())]
 }
@@ -18,7 +18,7 @@ pub fn all() -> [(&'static str, Rgb8); 4] {
 /// Diagonal sine stripes from black to white, four periods along each side. In an image of 32 px the value of pixel `(x, y)`
 /// is the sine of `2 pi (x + y) / 8`: the phase, which places the stripes on the ViT grid, matters to the attack.
 pub fn stripes() -> Rgb8 {
-    // Seven of these pixels make one of 32 px, whose centre is the fourth.
+    // Seven of these pixels make one pixel of a 32 px image; its centre is the fourth.
     let first = 2 * (SIDE / 32 / 2);
     Rgb8::from_fn(SIDE, SIDE, |x, y| {
         let turns = 4.0 * ((x + y) as f64 - first as f64) / SIDE as f64;
@@ -31,7 +31,7 @@ pub fn swirl() -> Rgb8 {
     Rgb8::from_fn(SIDE, SIDE, |x, y| {
         let (dx, dy) = (centred(x), centred(y));
         let radius = (dx * dx + dy * dy).sqrt();
-        // (cos a, sin a) of the angle a, then of 3a: (c + is)^3, so that no angle has to be computed.
+        // (cos a, sin a) for the angle a, then for 3a by (c + is)^3, so that no angle has to be computed.
         let (c, s) = (dx / radius, dy / radius);
         let (c3, s3) = (c * c * c - 3.0 * c * s * s, 3.0 * c * c * s - s * s * s);
         let wind = 2.2 * radius;
@@ -56,7 +56,7 @@ pub fn noise() -> Rgb8 {
                     weight * lattice_value(lattice, *cells, x, y, channel)
                 })
                 .sum();
-            // The sum of octaves gathers around one half: spread it over the range.
+            // The sum of octaves is concentrated around one half: spread it over the range.
             byte(0.5 + (sum - 0.5) * 1.9)
         })
     })
@@ -96,7 +96,7 @@ fn glyph_colour(u: f64, v: f64) -> [f64; 3] {
     }
 }
 
-/// A pixel's centre, from -1 at the first edge to 1 at the last; never 0.
+/// A pixel's centre, on a scale from -1 at the first edge to 1 at the last; never 0.
 fn centred(at: usize) -> f64 {
     (2 * at + 1) as f64 / SIDE as f64 - 1.0
 }
@@ -126,7 +126,7 @@ fn byte(intensity: f64) -> u8 {
     (intensity.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }
 
-/// Sine of an angle in turns, by its Taylor series on a quarter turn, to 1e-9: the system's own differs between machines.
+/// Sine of an angle in turns, by its Taylor series on a quarter turn, to 1e-9. The system's own sine differs between machines.
 fn sine(turns: f64) -> f64 {
     let part = turns - turns.floor();
     let folded = if part < 0.25 {
@@ -164,7 +164,7 @@ mod tests {
         let small = resize::bilinear(&stripes(), 32, 32);
         for (x, y) in (1..31).flat_map(|y| (1..31).map(move |x| (x, y))) {
             let exact = 127.5 + 127.5 * ((x + y) as f64 / 8.0 * TAU).sin();
-            // Averaging over a pixel takes a little from the crests.
+            // Averaging over a pixel flattens the crests a little.
             assert!((f64::from(small.pixel(x, y)[0]) - exact).abs() < 14.0, "({x}, {y})");
         }
     }

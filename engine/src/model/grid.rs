@@ -17,17 +17,17 @@ impl PatchGrid {
         Self { side: spec.image_size as usize, patch: spec.patch_size as usize }
     }
 
-    /// Patches of an image.
+    /// Patches per image.
     pub fn count(self) -> usize {
         (self.side / self.patch).pow(2)
     }
 
-    /// Numbers of a patch.
+    /// Numbers per patch.
     pub fn patch_len(self) -> usize {
         3 * self.patch * self.patch
     }
 
-    /// Numbers of an image.
+    /// Numbers per image.
     pub fn image_len(self) -> usize {
         3 * self.side * self.side
     }

@@ -1,11 +1,12 @@
-//! Which tensors are stepped how. Layer-wise learning rates (Bao et al. 2022, "`BEiT`"; Clark et al. 2020): the closer to the input, the smaller.
+//! Learning rate and weight decay of each tensor. Layer-wise learning rates (Bao et al. 2022, "`BEiT`"; Clark et al. 2020) are
+//! smaller the closer a layer is to the input.
 
 use super::layout::{Layout, Param};
 
-/// How one tensor is stepped.
+/// Learning rate and weight decay of one tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Group {
-    /// Factor of the learning rate.
+    /// Factor on the learning rate.
     pub rate: f64,
     /// Whether weight decay applies.
     pub decays: bool,

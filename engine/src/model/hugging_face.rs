@@ -1,6 +1,6 @@
 //! The sizes of a ViT classifier of transformers.
 
-/// The sizes of such a model, as its `config.json` calls them.
+/// The sizes of such a model, named as in its `config.json`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HuggingFaceSizes {
     /// Side of the images in pixels.
@@ -9,9 +9,9 @@ pub struct HuggingFaceSizes {
     pub patch_size: usize,
     /// Width of a token; a multiple of `num_attention_heads`.
     pub hidden_size: usize,
-    /// Blocks.
+    /// Number of blocks.
     pub num_hidden_layers: usize,
-    /// Attention heads.
+    /// Number of attention heads.
     pub num_attention_heads: usize,
     /// Width of the MLP's inner layer.
     pub intermediate_size: usize,

@@ -2,17 +2,17 @@
 
 use std::ops::Range;
 
-/// Where a tensor's numbers stand in the flat buffers of a model: parameters, gradients, moments.
+/// Where a tensor's numbers are in the flat buffers of a model: parameters, gradients, moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// The first number.
+    /// Index of the first number.
     pub start: usize,
-    /// How many they are.
+    /// How many numbers there are.
     pub len: usize,
 }
 
 impl Slot {
-    /// The numbers' places.
+    /// The numbers' indices.
     pub fn range(self) -> Range<usize> {
         self.start..self.start + self.len
     }
@@ -22,13 +22,13 @@ impl Slot {
         &flat[self.range()]
     }
 
-    /// The tensor's numbers in a flat buffer, to write.
+    /// The tensor's numbers in a flat buffer, mutable.
     pub fn of_mut(self, flat: &mut [f32]) -> &mut [f32] {
         &mut flat[self.range()]
     }
 }
 
-/// How a tensor begins.
+/// Initial values of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     /// Zeros.
@@ -42,17 +42,17 @@ pub enum Init {
         /// Outputs of the layer.
         outputs: usize,
     },
-    /// Uniform within `1 / sqrt(inputs)` around 0, as PyTorch's linear layers begin.
+    /// Uniform within `1 / sqrt(inputs)` around 0, as in PyTorch's linear layers.
     Uniform {
         /// Inputs of the layer.
         inputs: usize,
     },
-    /// Normal around 0.
+    /// Normal with mean 0.
     Normal {
         /// Standard deviation.
         deviation: f64,
     },
-    /// MAE's two-dimensional sine-cosine table of `grid` x `grid` patches, a row of zeros for the CLS token first.
+    /// MAE's two-dimensional sine-cosine table of `grid` x `grid` patches, after a row of zeros for the CLS token.
     SinCos {
         /// Patches along a side.
         grid: usize,
@@ -66,22 +66,22 @@ pub struct Param {
     pub name: String,
     /// Its dimensions.
     pub shape: Vec<usize>,
-    /// Where its numbers stand.
+    /// Where its numbers are.
     pub slot: Slot,
     /// Whether training changes it; the position tables of pre-training are fixed.
     pub trainable: bool,
-    /// How it begins.
+    /// Its initial values.
     pub init: Init,
 }
 
 impl Param {
-    /// Whether weight decay applies: to all but biases and the scales of norms, which are the tensors of one dimension.
+    /// Whether weight decay applies: to all but the tensors of one dimension, which are biases and the scales of norms.
     pub fn decays(&self) -> bool {
         self.shape.len() > 1
     }
 }
 
-/// The tensors of a model in order. Optimisers, gradients and checkpoints all follow it.
+/// The tensors of a model, in the order that optimisers, gradients and checkpoints follow.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
     params: Vec<Param>,
@@ -93,7 +93,7 @@ impl Layout {
         self.push(name, shape, init, true);
     }
 
-    /// Adds a tensor that training leaves as it is.
+    /// Adds a tensor that training does not change.
     pub fn add_fixed(&mut self, name: &str, shape: &[usize], init: Init) {
         self.push(name, shape, init, false);
     }
@@ -109,22 +109,22 @@ impl Layout {
         self.params.iter()
     }
 
-    /// Those that are trained, in order.
+    /// The trainable tensors in order.
     pub fn trainable(&self) -> impl Iterator<Item = &Param> {
         self.params.iter().filter(|param| param.trainable)
     }
 
-    /// The tensor of this name.
+    /// The tensor with this name.
     pub fn get(&self, name: &str) -> Option<&Param> {
         self.params.iter().find(|param| param.name == name)
     }
 
-    /// The tensor of this name. Panics when the model has none: a device asks for the tensors that the description lists.
+    /// The tensor with this name. Panics if the model has none: a device asks only for tensors in the description.
     pub fn tensor(&self, name: &str) -> &Param {
         self.get(name).unwrap_or_else(|| panic!("the model has no tensor {name}"))
     }
 
-    /// Numbers of all tensors.
+    /// Total count of numbers in all tensors.
     pub fn numbers(&self) -> usize {
         self.params.last().map_or(0, |param| param.slot.range().end)
     }

@@ -28,7 +28,7 @@ pub fn mae(spec: &ModelSpec) -> Layout {
     layout
 }
 
-/// Whether a tensor of the masked autoencoder is the decoder's.
+/// Whether a tensor of the masked autoencoder belongs to the decoder.
 pub fn is_of_decoder(name: &str) -> bool {
     name.starts_with("decoder_") || name == "mask_token"
 }

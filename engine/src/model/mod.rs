@@ -1,14 +1,14 @@
-//! What the models are: tensors by name and shape, how they begin, and which step together. Nothing here computes.
+//! Descriptions of the models: tensors by name and shape, their initial values, and how they are stepped. Nothing here computes.
 //!
-//! Every device reads the same description, so a checkpoint of one is a checkpoint of all. The names are those of MAE and timm:
+//! All devices use the same description, so each can read a checkpoint of any other. The names are those of MAE and timm:
 //! a checkpoint moves to and from PyTorch unchanged.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `layout` | a model's tensors in order: name, shape, place in a flat buffer, initial values |
-//! | `parts` | the layers that models are made of, as tensors |
+//! | `parts` | the layers of models, as tensors |
 //! | `mae`, `vit`, `head` | the masked autoencoder, the classifier of fine-tuning, the head of a linear probe |
-//! | `groups` | which tensors an optimiser steps at which rate, and with decay |
+//! | `groups` | learning rate and weight decay of each tensor |
 //! | `grid` | the patches of an image |
 //! | `hugging_face` | the sizes of a classifier of transformers |
 

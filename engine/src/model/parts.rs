@@ -1,12 +1,12 @@
-//! The layers that models are made of, as tensors.
+//! The layers of models, as tensors.
 
 use shared::settings::TransformerSpec;
 
 use super::layout::{Init, Layout};
 
-/// Width inside a block's MLP over width outside, as in the paper.
+/// Ratio of the width inside a block's MLP to the width outside, as in the paper.
 pub const MLP_RATIO: usize = 4;
-/// Deviation of tokens that are learnt.
+/// Initial values of learned tokens.
 pub(super) const TOKEN: Init = Init::Normal { deviation: 0.02 };
 
 impl Layout {
@@ -16,7 +16,7 @@ impl Layout {
         self.add_linear_with(name, inputs, outputs, init);
     }
 
-    /// As [`add_linear`](Self::add_linear), with these initial weights and this initial bias.
+    /// Like [`add_linear`](Self::add_linear), with these initial weights and this initial bias.
     pub fn add_linear_with(
         &mut self,
         name: &str,

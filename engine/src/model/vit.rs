@@ -7,11 +7,11 @@ use super::{
     parts::TOKEN,
 };
 
-/// Deviation of the head's first weights, as in MAE.
+/// Standard deviation of the head's initial weights, as in MAE.
 const HEAD_DEVIATION: f64 = 2e-5;
 
-/// The tensors of a vision transformer of so many classes. Its positions begin as MAE's table and are trained. With mean pooling
-/// the last norm is `fc_norm` and begins anew, as in MAE.
+/// The tensors of a vision transformer with `classes` classes. Its positions start from MAE's table and are trained. With mean
+/// pooling the last norm is `fc_norm` and is newly initialised, as in MAE.
 pub fn vit(spec: &ModelSpec, classes: usize, pooling: Pooling) -> Layout {
     let grid = (spec.image_size / spec.patch_size) as usize;
     let width = spec.encoder.dim as usize;

@@ -1,4 +1,4 @@
-//! Which samples make which batch, and making the next batch while one trains.
+//! Which samples form which batch, and preparing the next batch while the current one trains.
 
 use std::{panic::resume_unwind, sync::mpsc, thread};
 
@@ -7,9 +7,9 @@ use shared::stream::{Purpose, shuffle, stream};
 /// All batches of a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batches {
-    /// Samples of an epoch.
+    /// Samples per epoch.
     pub samples: usize,
-    /// Samples of a batch; the last, smaller batch of an epoch is left out, unless it is the only one.
+    /// Samples per batch; an epoch's smaller last batch is dropped, unless it is the only one.
     pub size: usize,
     /// Epochs.
     pub epochs: u32,
@@ -24,7 +24,7 @@ pub struct Batch {
     pub epoch: u32,
     /// Step within the epoch, counted from 0.
     pub step: usize,
-    /// Steps of an epoch.
+    /// Steps per epoch.
     pub steps_per_epoch: usize,
     /// The samples.
     pub samples: Vec<u32>,
@@ -43,22 +43,22 @@ impl Batch {
 }
 
 impl Batches {
-    /// Steps of an epoch.
+    /// Steps per epoch.
     pub fn steps_per_epoch(&self) -> usize {
         (self.samples / self.size.max(1)).max(1)
     }
 
-    /// Steps of the training.
+    /// Steps of the whole training.
     pub fn steps(&self) -> u64 {
         u64::from(self.epochs) * self.steps_per_epoch() as u64
     }
 
-    /// The batches in order; each epoch shuffles all samples anew.
+    /// The batches in order; each epoch reshuffles all samples.
     pub fn iter(self) -> impl Iterator<Item = Batch> + Send {
         self.iter_after(0)
     }
 
-    /// The batches behind the first `done` epochs.
+    /// The batches after the first `done` epochs.
     pub fn iter_after(self, done: u32) -> impl Iterator<Item = Batch> + Send {
         let steps_per_epoch = self.steps_per_epoch();
         (done..self.epochs).flat_map(move |epoch| {
@@ -72,10 +72,10 @@ impl Batches {
         })
     }
 
-    /// Makes each batch behind the first `done` epochs with `make` on a thread of its own, one ahead of `train`.
+    /// Prepares each batch after the first `done` epochs with `make`, on a separate thread and one ahead of `train`.
     ///
     /// # Errors
-    /// The first error of `train`, which ends the training. A panic in `make` goes on in the caller.
+    /// The first error of `train`, which ends the training. A panic in `make` is propagated to the caller.
     pub fn prefetched<B: Send, E>(
         self,
         done: u32,

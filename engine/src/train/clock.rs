@@ -1,20 +1,20 @@
-//! Where the time of a step goes: waiting for the batch, and computing.
+//! How a step's time divides into waiting for the batch and computing.
 
 use std::time::{Duration, Instant};
 
 use shared::StepTime;
 
-/// Splits a training loop's time at the moments that the loop names.
+/// Divides a training loop's time at the moments that the loop reports.
 #[derive(Debug, Default)]
 pub struct StepClock {
-    /// Since when the loop waits, or computes.
+    /// Since when the loop has been waiting, or computing.
     waits: Option<Instant>,
     computes: Option<Instant>,
     of_step_event: Sum,
     of_epoch_event: Sum,
 }
 
-/// Times of some steps.
+/// Total times of some steps.
 #[derive(Debug, Default)]
 struct Sum {
     waited: Duration,
@@ -33,17 +33,17 @@ impl Sum {
 }
 
 impl StepClock {
-    /// The loop waits from `now` on.
+    /// Reports that the loop waits from `now` on.
     pub fn waits(&mut self, now: Instant) {
         (self.waits, self.computes) = (Some(now), None);
     }
 
-    /// The loop computes from `now` on.
+    /// Reports that the loop computes from `now` on.
     pub fn computes(&mut self, now: Instant) {
         self.computes = Some(now);
     }
 
-    /// A step ends `now`. One whose moments the loop did not name is not counted.
+    /// Reports that a step ends `now`. A step without the other two moments is not counted.
     pub fn steps(&mut self, now: Instant) {
         let Some((waits, computes)) = self.waits.take().zip(self.computes.take()) else { return };
         for sum in [&mut self.of_step_event, &mut self.of_epoch_event] {

@@ -35,7 +35,7 @@ use crate::{
     random::normal,
 };
 
-/// Betas of fine-tuning.
+/// `AdamW`'s betas for fine-tuning.
 const BETAS: (f64, f64) = (0.9, 0.999);
 
 /// What a fine-tuning needs besides its model.
@@ -44,11 +44,11 @@ pub struct Finetuning<'a> {
     pub recipe: &'a FinetuneSpec,
     /// Training and test images.
     pub pixels: &'a Pixels,
-    /// The training images with what the attacker adds.
+    /// The training images, with the attacker's additions.
     pub images: &'a AttackedSet<'a>,
     /// The batches to train on.
     pub batches: Batches,
-    /// Blocks of the encoder.
+    /// Number of blocks of the encoder.
     pub depth: usize,
     /// The trigger, ready for test images.
     pub trigger: &'a Trigger,
@@ -81,10 +81,10 @@ impl Finetuning<'_> {
         }
     }
 
-    /// Trains the model behind the first `done` epochs and returns its last evaluation. `save` is called at the end of each epoch.
+    /// Trains the model after the first `done` epochs and returns its last evaluation. `save` is called at the end of each epoch.
     ///
     /// # Errors
-    /// As [`fit`].
+    /// As for [`fit`].
     pub fn train(
         &self,
         trainer: &mut FinetuningTrainer,
@@ -103,7 +103,7 @@ impl Finetuning<'_> {
             }
             save(trainer, end, report)
         })?;
-        evaluation.ok_or_else(|| EngineError::Order("a fine-tuning has at least one epoch".into()))
+        evaluation.ok_or_else(|| EngineError::Order("fine-tuning needs at least one epoch".into()))
     }
 
     fn course(&self) -> Course {
@@ -130,8 +130,8 @@ impl Finetuning<'_> {
         evaluator.evaluate(&labels, clean, triggered, self.target_class)
     }
 
-    /// Augments and mixes the samples of a batch and draws what they skip. What happens to a sample alone depends on the seed, the
-    /// epoch and the sample; the mixing on the seed and the step.
+    /// Augments and mixes the samples of a batch and draws which blocks they skip. What happens to a single sample depends on the seed,
+    /// the epoch and the sample; the mixing depends on the seed and the step.
     fn batch(&self, batch: &Batch) -> Result<LabelledBatch, DataError> {
         let (side, seed) = (self.pixels.side, self.batches.seed);
         let Batch { epoch, ref samples, .. } = *batch;
@@ -155,7 +155,7 @@ impl Finetuning<'_> {
         Ok(LabelledBatch { planes, targets, drops })
     }
 
-    /// The factors of every block's two parts for these samples.
+    /// The factors of every block's two branches for these samples.
     fn drops(&self, epoch: u32, samples: &[u32]) -> Vec<Vec<f32>> {
         let depth = self.depth;
         let mut drops = vec![Vec::with_capacity(samples.len()); 2 * depth];
@@ -182,7 +182,7 @@ impl Finetuning<'_> {
         Ok(RandAugment { magnitude, deviation, ..RandAugment::default() }.apply(image, rng))
     }
 
-    /// Replaces a part of some images by noise.
+    /// Replaces a part of some images with noise.
     fn erase(&self, planes: &mut [f32], rng: &mut ChaCha8Rng) {
         let side = self.pixels.side;
         if f64::from(uniform(rng)) < self.recipe.erase_probability

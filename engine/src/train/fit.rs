@@ -13,14 +13,14 @@ use crate::{
     data::DataError,
 };
 
-/// What a training goes by, whatever it trains.
+/// The course of a training, whatever it trains.
 #[derive(Clone, Copy, Debug)]
 pub struct Course {
-    /// What is trained, for errors.
+    /// What is trained, for error messages.
     pub phase: RunKind,
-    /// Which samples make which batch.
+    /// Which samples form which batch.
     pub batches: Batches,
-    /// Batches that make a step.
+    /// Batches per step.
     pub accumulate: u32,
     /// The learning rate of each step.
     pub schedule: Schedule,
@@ -35,7 +35,7 @@ impl Course {
         Step { place, lr: self.schedule.at(epochs) }
     }
 
-    /// The error of a loss that is no number; nothing where it is one.
+    /// Checks that the loss is finite.
     ///
     /// # Errors
     /// [`EngineError::Diverged`].
@@ -49,11 +49,11 @@ impl Course {
     }
 }
 
-/// Trains behind the first `done` epochs. `make` makes the batches on a thread of its own, one ahead of the trainer; `epoch_end` is
+/// Trains after the first `done` epochs. `make` prepares the batches on a separate thread, one ahead of the trainer; `epoch_end` is
 /// called with the epochs done.
 ///
 /// # Errors
-/// When the loss is no number any more; when an image cannot be read, the device or an event fails, or `epoch_end` does.
+/// When the loss is no longer finite; when an image cannot be read; when the device, an event or `epoch_end` fails.
 pub fn fit<B: Send, V: ?Sized>(
     course: &Course,
     trainer: &mut DynTrainer<B, V>,
@@ -89,7 +89,7 @@ mod tests {
         let course = Course { phase: RunKind::Pretrain, batches, accumulate: 2, schedule };
         let of =
             |epoch, step| course.step(&Batch { epoch, step, steps_per_epoch: 5, samples: vec![] });
-        // Batches 2 and 3 of epoch 1 make a step, 1.4 epochs of the three of warm-up are done before.
+        // Batches 2 and 3 of epoch 1 make a step; 1.4 of the three warm-up epochs are done before it.
         for (step, place) in [(2, 0), (3, 1)] {
             let step = of(1, step);
             assert_eq!(step.place, place);

@@ -40,15 +40,15 @@ pub struct LinearProbe<'a> {
     pub poisons: Poisons<'a>,
     /// The trigger, ready for test images.
     pub trigger: &'a Trigger,
-    /// The trigger in words that tell it from every other, for kept features.
+    /// A text that identifies the trigger, for stored features.
     pub trigger_name: &'a str,
     /// The attacker's class.
     pub target_class: u32,
 }
 
-/// Features that the training needs from its beginning.
+/// Features that are computed before the training.
 struct Features {
-    /// Of all training samples and of their mirror images; empty when they are computed batch by batch.
+    /// Features of all training samples and of their mirror images; empty when they are computed batch by batch.
     train: Vec<f32>,
     mirrored: Vec<f32>,
     test: Vec<f32>,
@@ -59,7 +59,7 @@ impl LinearProbe<'_> {
     /// Trains the classifier and returns its last evaluation.
     ///
     /// # Errors
-    /// When the loss is no number any more, or an event cannot be kept.
+    /// When the loss is no longer finite, or an event cannot be stored.
     pub fn train(
         &self,
         trainer: &mut HeadTrainer,
@@ -96,7 +96,7 @@ impl LinearProbe<'_> {
                 report.waits();
             }
         }
-        evaluation.ok_or_else(|| EngineError::Order("a linear probe has at least one epoch".into()))
+        evaluation.ok_or_else(|| EngineError::Order("linear probes need at least one epoch".into()))
     }
 
     fn course(&self) -> Course {
@@ -147,7 +147,7 @@ impl LinearProbe<'_> {
         Ok(prepared)
     }
 
-    /// One row for each sample: the image or, by chance, its mirror image; or a crop of it that goes through the encoder now.
+    /// One row for each sample: of the image or, at random, its mirror image; or of a random crop, which is encoded now.
     fn batch_features(
         &self,
         prepared: &Features,

@@ -1,4 +1,4 @@
-//! Training: one loop for whole models, one for linear probes, and what they share. Neither knows a device.
+//! Training: one loop for whole models, one for linear probes, and what they share. Both work on any device.
 //!
 //! | module | holds |
 //! |---|---|
@@ -6,9 +6,9 @@
 //! | [`pretrain`], [`finetune`] | their batches, and what is due at the end of an epoch |
 //! | [`linprobe`] | the linear probe |
 //! | [`schedule`] | the learning rate of each step |
-//! | [`batches`] | which samples make which batch; the next batch is made while one trains |
-//! | [`features`] | CLS features of many images, kept beside the encoder |
-//! | [`neighbours`] | what nearest neighbours find in the encoder during its pre-training |
+//! | [`batches`] | which samples form which batch; the next batch is prepared while the current one trains |
+//! | [`features`] | CLS features of many images, stored next to the encoder |
+//! | [`neighbours`] | nearest-neighbour evaluation of the encoder during its pre-training |
 //! | [`poisons`] | the training set that an attacker has changed |
 //! | [`report`] | a run's events at a readable pace |
 

@@ -1,10 +1,9 @@
-//! Nearest neighbours: what a classifier would find in an encoder as it is.
+//! Nearest neighbours: what a classifier could get from an encoder in its current state.
 //!
-//! The bank holds clean training images with their labels and poisoned copies; so clean and attacked encoders are asked the
-//! same question. It is bounded: of each class
-//! `max(20, 1000 / classes)` clean training images, as many poisoned copies and cover samples at most, and
-//! `max(5, 250 / classes)` test images, each clean and triggered. That is about 1,600 images for ten classes, whatever the size
-//! of the data set.
+//! The bank holds clean training images with their labels, and poisoned copies, so that clean and attacked encoders are evaluated
+//! alike. The number of images is bounded: for each class, `max(20, 1000 / classes)` clean training images and at most as many
+//! poisoned copies and cover samples; and `max(5, 250 / classes)` test images, each clean and triggered. That is about 1,600 images
+//! for ten classes, whatever the size of the data set.
 
 use shared::{
     RunEvent, Trigger,
@@ -20,11 +19,11 @@ use crate::{
     eval::{self, Bank},
 };
 
-/// Clean images of the bank and test images; both rise with the number of classes, see [`per_class`].
+/// Clean images in the bank, and test images: in total and at least per class, see [`per_class`].
 const BANK: (usize, usize) = (1_000, 20);
 const TESTS: (usize, usize) = (250, 5);
 
-/// The images that an encoder is asked about.
+/// The images that an encoder is evaluated on.
 pub struct Neighbours<'a> {
     /// Training and test images.
     pub pixels: &'a Pixels,
@@ -34,24 +33,24 @@ pub struct Neighbours<'a> {
     pub trigger: &'a Trigger,
     /// The attacker's class.
     pub target_class: u32,
-    /// Seed of the choice.
+    /// Seed for choosing the images.
     pub seed: u64,
-    /// Compares features.
+    /// The device that compares features.
     pub device: &'a dyn Device,
 }
 
-/// Images of a class: an equal part of all, but not fewer than a few.
+/// Images per class: an equal share of all, but at least `least`.
 fn per_class((all, least): (usize, usize), classes: usize) -> usize {
     least.max(all / classes.max(1))
 }
 
-/// Poisoned images of each class in the bank where `wanted` are asked for: no more than clean ones.
+/// Poisoned images per class in the bank: `wanted`, but no more than clean ones.
 pub fn poisons_per_class(wanted: u32, classes: usize) -> u32 {
     wanted.min(per_class(BANK, classes) as u32)
 }
 
 impl Neighbours<'_> {
-    /// Asks an encoder that was trained for `epoch` epochs.
+    /// Evaluates an encoder that was trained for `epoch` epochs.
     ///
     /// # Errors
     /// When an image cannot be read, or the device fails.
@@ -80,7 +79,7 @@ impl Neighbours<'_> {
         let labels: Vec<u32> = asked.iter().map(|&i| test[i].class).collect();
         let (clean, triggered) = (bank.votes(&clean, classes), bank.votes(&triggered, classes));
         let counts = eval::count(&labels, &clean, &triggered, classes, self.target_class);
-        // Most classes get no vote: a fifth place says nothing.
+        // Most classes get no vote, so top-5 accuracy is meaningless.
         let metrics = Metrics { top5: None, ..counts.metrics };
         Ok(RunEvent::Knn { epoch, metrics })
     }

@@ -1,4 +1,4 @@
-//! What the attacker adds to a training set: the plan, and its poisoned copies and cover samples, made when they are asked for.
+//! What the attacker adds to a training set: the plan, and its poisoned copies and cover samples, made on demand.
 
 use std::borrow::Cow;
 
@@ -9,10 +9,10 @@ use crate::{
     data::{DataError, Entry, Pixels, Sample},
 };
 
-/// The plan of one phase of a run on these training images: drawn, or the first that the study lists.
+/// The plan of one phase of a run on these training images: drawn at random, or the first images on the study's list.
 ///
 /// # Errors
-/// When a class has too few images, or the study's list cannot be followed.
+/// When a class has too few images, or the study's list cannot be applied.
 pub fn plan(
     attack: &AttackSpec,
     train: &[Entry],
@@ -52,12 +52,12 @@ impl Poisons<'_> {
         self.len() == 0
     }
 
-    /// The classes that the added samples are labelled with.
+    /// The labels of the added samples.
     pub fn labels(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.len()).map(|i| self.label(i))
     }
 
-    /// The class that added sample `i` is labelled with. Panics when there are fewer.
+    /// The label of added sample `i`. Panics when there are fewer.
     pub fn label(&self, i: usize) -> u32 {
         match i.checked_sub(self.plan.samples.len()) {
             None => self.plan.target_class,
@@ -88,7 +88,7 @@ pub struct AttackedSet<'a> {
 }
 
 impl<'a> AttackedSet<'a> {
-    /// Makes the added samples, unless the clean images are read from their files: then each is made when it is asked for.
+    /// Makes the added samples, unless the clean images are read from their files: then each is made on demand.
     ///
     /// # Errors
     /// When an image cannot be read.
@@ -103,12 +103,12 @@ impl<'a> AttackedSet<'a> {
         self.train.len() + self.poisons.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The class that sample `i` is labelled with. Panics when there are fewer.
+    /// The label of sample `i`. Panics when there are fewer.
     pub fn label(&self, i: usize) -> u32 {
         match i.checked_sub(self.train.len()) {
             None => self.train[i].class,

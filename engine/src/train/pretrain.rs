@@ -25,14 +25,14 @@ use crate::{
     model::{Layout, PatchGrid, plain_groups},
 };
 
-/// Betas of MAE's pre-training.
+/// `AdamW`'s betas for MAE's pre-training.
 const BETAS: (f64, f64) = (0.9, 0.95);
 
 /// What a pre-training needs besides its model.
 pub struct Pretraining<'a> {
     /// The recipe.
     pub recipe: &'a PretrainSpec,
-    /// The images, as large as the model's: clean ones, then the poisoned copies with their trigger.
+    /// The images, in the model's size: the clean ones, then the poisoned copies with their trigger.
     pub images: &'a AttackedSet<'a>,
     /// The batches to train on.
     pub batches: Batches,
@@ -59,11 +59,11 @@ impl Pretraining<'_> {
         }
     }
 
-    /// Trains the model, whose patches are those of `grid`, behind the first `done` epochs. `save` is called at the end of each
+    /// Trains the model, whose patches are those of `grid`, after the first `done` epochs. `save` is called at the end of each
     /// epoch.
     ///
     /// # Errors
-    /// As [`fit`].
+    /// As for [`fit`].
     pub fn train(
         &self,
         trainer: &mut PretrainingTrainer,
@@ -97,7 +97,7 @@ impl Pretraining<'_> {
         EpochEnd { epoch, checkpoint }
     }
 
-    /// Augments and masks the samples of a batch. What happens to a sample depends on the seed, the epoch and the sample alone.
+    /// Augments and masks the samples of a batch. What happens to a sample depends only on the seed, the epoch and the sample.
     fn batch(&self, grid: PatchGrid, batch: &Batch) -> Result<MaskedBatch, DataError> {
         let PretrainSpec { mask_ratio, norm_pix_loss, .. } = *self.recipe;
         let epoch = u64::from(batch.epoch);

@@ -15,21 +15,21 @@ use crate::{EngineError, stop::Watch};
 
 /// Shortest time between two step or progress events.
 const PACE: Duration = Duration::from_millis(250);
-/// About the most step events of a run: a long training sends them more rarely.
+/// Approximate maximum of step events in a run: a long training sends them less often.
 const MOST_STEPS: u64 = 700;
-/// Up to this many epochs, the first and the last step of each are sent whatever the pace.
+/// In runs of up to this many epochs, the first and the last step of each are always sent.
 const MOST_EPOCHS: u32 = 120;
 
-/// Takes events to where they are kept.
+/// Stores an event.
 pub type Emit<'a> = dyn FnMut(RunEvent) -> io::Result<()> + 'a;
 
 /// Emits a run's events and measures its speed.
 pub struct Reporter<'a> {
     emit: &'a mut Emit<'a>,
     now: Box<dyn Fn() -> Instant + 'a>,
-    /// An error of `emit` during preparation, for the next call that can return it.
+    /// An error of `emit` during preparation, to be returned by the next call that can.
     failed: Option<io::Error>,
-    /// Events that were sent, those before a resume included.
+    /// Events sent so far, including those before a resume.
     sent: u64,
     began: Instant,
     /// Seconds that the run had worked before it was resumed.
@@ -44,7 +44,7 @@ pub struct Reporter<'a> {
     clock: StepClock,
 }
 
-/// What the step events go by.
+/// Decides which steps are sent.
 struct Pace {
     meter: Meter,
     step: u64,
@@ -52,7 +52,7 @@ struct Pace {
     epochs: u32,
 }
 
-/// Images over a time.
+/// Counts images over time.
 struct Meter {
     since: Instant,
     images: u64,
@@ -69,12 +69,12 @@ impl Meter {
 }
 
 impl<'a> Reporter<'a> {
-    /// Begins to measure the run's time.
+    /// Starts measuring the run's time.
     pub fn new(emit: &'a mut Emit<'a>) -> Self {
         Self::with_clock(emit, Instant::now)
     }
 
-    /// As [`new`](Self::new), by another clock.
+    /// Like [`new`](Self::new), with another clock.
     pub fn with_clock(emit: &'a mut Emit<'a>, now: impl Fn() -> Instant + 'a) -> Self {
         let began = now();
         Self {
@@ -94,12 +94,12 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// Goes on where a run stood that had sent `events` and worked `seconds`.
+    /// Continues a run that had sent `events` events and worked `seconds` seconds.
     pub fn resumed(self, events: u64, seconds: f64) -> Self {
         Self { sent: events, earlier: seconds, ..self }
     }
 
-    /// Events that were sent so far.
+    /// Events sent so far.
     pub fn sent(&self) -> u64 {
         self.sent
     }
@@ -112,7 +112,7 @@ impl<'a> Reporter<'a> {
     /// Emits an event as it is.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// When it cannot be stored.
     pub fn send(&mut self, event: RunEvent) -> Result<(), EngineError> {
         if let Some(error) = self.failed.take() {
             return Err(EngineError::Emit(error));
@@ -125,12 +125,12 @@ impl<'a> Reporter<'a> {
     /// Adds a line to the run's log.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// When it cannot be stored.
     pub fn log(&mut self, message: impl Into<String>) -> Result<(), EngineError> {
         self.send(RunEvent::Log { message: message.into() })
     }
 
-    /// Begins to measure the training's speed.
+    /// Starts measuring the training's speed.
     pub fn begin(&mut self, batches: &Batches) {
         let stride = batches.steps().div_ceil(MOST_STEPS).max(1);
         let now = (self.now)();
@@ -142,21 +142,21 @@ impl<'a> Reporter<'a> {
         self.waits();
     }
 
-    /// The loop waits for its next batch from now on: behind a step by itself, behind other work at the end of an epoch when
-    /// it says so.
+    /// Reports that the loop waits for its next batch from now on. [`step`](Self::step) does so by itself; the loop does so after other
+    /// work at the end of an epoch.
     pub fn waits(&mut self) {
         self.clock.waits((self.now)());
     }
 
-    /// The batch is there: the loop computes from now on.
+    /// Reports that the batch has arrived and the loop computes from now on.
     pub fn computes(&mut self) {
         self.clock.computes((self.now)());
     }
 
-    /// Takes a step in and emits it when it is time; the last one of an epoch also gives the epoch's event.
+    /// Records a step and emits it if it is due; the last step of an epoch also emits the epoch's event.
     ///
     /// # Errors
-    /// When an event cannot be kept.
+    /// When an event cannot be stored.
     pub fn step(&mut self, batch: &Batch, loss: f64, lr: f64) -> Result<(), EngineError> {
         let now = (self.now)();
         self.clock.steps(now);
@@ -194,7 +194,7 @@ impl<'a> Reporter<'a> {
     /// Emits the run's last event.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// When it cannot be stored.
     pub fn finish(&mut self, metrics: Option<Metrics>) -> Result<(), EngineError> {
         let seconds = self.seconds();
         self.send(RunEvent::Finished { metrics, images_per_second: self.speed, seconds })
@@ -224,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    /// The events of steps that take so many milliseconds each.
+    /// The events of steps that take `step` milliseconds each.
     fn kinds(batches: Batches, step: u64) -> Vec<&'static str> {
         let (began, time) = (Instant::now(), Cell::new(0));
         let mut kinds = Vec::new();

@@ -1,4 +1,4 @@
-//! The learning rate of each step: linear warm-up from 0, half a cosine down, then the floor.
+//! The learning rate of each step: a linear warm-up from 0, half a cosine down, then the floor.
 
 use std::f64::consts::PI;
 
@@ -11,7 +11,7 @@ pub struct Schedule {
     pub floor: f64,
     /// Epochs of warm-up.
     pub warmup: f64,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: f64,
 }
 
@@ -32,7 +32,7 @@ impl Schedule {
         }
     }
 
-    /// The learning rate when `epoch` epochs are done, parts of one included.
+    /// The learning rate after `epoch` epochs, which may be fractional.
     pub fn at(&self, epoch: f64) -> f64 {
         if epoch < self.warmup {
             self.peak * epoch / self.warmup

@@ -1,8 +1,8 @@
-//! AMX: a processor's own tiles of 16 x 16 sums, to which an instruction adds products of bf16 pairs, 16 words of the inner
-//! dimension at a time.
+//! AMX: tile registers of 16 x 16 sums. One instruction adds products of bf16 pairs to them, 16 words of the inner dimension at a
+//! time.
 //!
-//! Tile registers and their configuration are state that the compiler knows nothing of and never touches, so they keep their
-//! values from one instruction here to the next.
+//! The compiler does not know the tile registers or their configuration and never touches them, so they keep their values from
+//! one instruction here to the next.
 #![expect(unsafe_code, reason = "instructions that the compiler has no functions for")]
 
 #[cfg(all(test, target_os = "linux"))]
@@ -15,7 +15,7 @@ use crate::tile::{Call, Part, Piece, Pieces};
 
 /// Rows, columns and words of a tile.
 pub(crate) const SIDE: usize = 16;
-/// Rows and columns that are computed at once.
+/// Rows and columns computed at once.
 const BLOCK: usize = 2 * SIDE;
 /// Bytes of a tile's row.
 const ROW_BYTES: u8 = 64;
@@ -47,7 +47,7 @@ fn has_tiles() -> bool {
     features >> 22 & 1 == 1 && features >> 24 & 1 == 1
 }
 
-/// Asks Linux for the registers; another system is not asked.
+/// Asks Linux for permission to use the registers. On other systems the answer is no.
 fn may_use_tiles() -> bool {
     #[cfg(target_os = "linux")]
     {
@@ -55,7 +55,7 @@ fn may_use_tiles() -> bool {
         const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
         const XFEATURE_XTILEDATA: i64 = 18;
         let mut result = ARCH_PRCTL;
-        // SAFETY: the call changes nothing but what this process may use; as every system call it overwrites rcx and r11.
+        // SAFETY: the call only changes what this process may use; like every system call, it overwrites rcx and r11.
         unsafe {
             asm!("syscall", inout("rax") result, in("rdi") ARCH_REQ_XCOMP_PERM, in("rsi") XFEATURE_XTILEDATA,
                 out("rcx") _, out("r11") _, options(nostack));
@@ -134,11 +134,11 @@ macro_rules! add_products {
 }
 
 /// # Safety
-/// [`is_here`], and the call's pointers are good for its sizes, rows and words of A and columns and words of B up to the next
-/// multiple of [`SIDE`].
+/// [`is_here`] holds, and the call's pointers are valid for its sizes, with the rows and words of A and the columns and words of B
+/// rounded up to the next multiple of [`SIDE`].
 unsafe fn run(call: &Call<'_>) {
-    // SAFETY: by the contract; row and column lie within the call's sizes. Sums that reach beyond C, or are to be added to a C that
-    // they reach beyond, go through an array that holds them all.
+    // SAFETY: by the contract; row and column are within the call's sizes. A block that reaches beyond C is computed in an array that
+    // holds all of it, and only the part inside C is copied or added.
     unsafe {
         asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, readonly, preserves_flags));
         for column in (0..call.columns).step_by(BLOCK) {
@@ -178,13 +178,13 @@ struct Block<'a> {
     piece: Piece<'a>,
     row: usize,
     column: usize,
-    /// Of B's panel.
+    /// Width of B's panel.
     width: usize,
 }
 
 impl Block<'_> {
     /// # Safety
-    /// As [`run`], for this block of `tall x wide` tiles; C has room for all of them.
+    /// As for [`run`], for this block of `tall x wide` tiles; C has room for all of them.
     unsafe fn sized(self, tall: usize, wide: usize, c: *mut f32, c_row: usize, add: bool) {
         // SAFETY: by the contract.
         unsafe {
@@ -198,7 +198,7 @@ impl Block<'_> {
     }
 
     /// # Safety
-    /// As [`sized`](Self::sized).
+    /// As for [`sized`](Self::sized).
     unsafe fn tiles<const TALL: usize, const WIDE: usize>(
         self,
         c: *mut f32,
@@ -206,7 +206,7 @@ impl Block<'_> {
         add: bool,
     ) {
         let stride = c_row * size_of::<f32>();
-        // SAFETY: by the contract: a tile of C is 16 rows of 16 numbers.
+        // SAFETY: by the contract, a tile of C is 16 rows of 16 numbers.
         unsafe {
             let corner = |i: usize, j: usize| c.add(i * SIDE * c_row + j * SIDE);
             if add {
@@ -242,10 +242,10 @@ impl Block<'_> {
         }
     }
 
-    /// Adds the products of some words of a part: of `words` from `from` on, both multiples of 16.
+    /// Adds the products of `words` words of a part, starting at `from`; both are multiples of 16.
     ///
     /// # Safety
-    /// As [`sized`](Self::sized).
+    /// As for [`sized`](Self::sized).
     #[expect(clippy::inline_always, reason = "the innermost loop")]
     #[inline(always)]
     unsafe fn add_part<const TALL: usize, const WIDE: usize>(
@@ -256,7 +256,7 @@ impl Block<'_> {
     ) {
         let Self { call, row, column, width, .. } = self;
         let [a_stride, b_stride] = [call.a_row, width].map(|words| words * size_of::<u32>());
-        // SAFETY: by the contract: words, rows and columns are there up to the next multiple of 16.
+        // SAFETY: by the contract, words, rows and columns exist up to the next multiple of 16.
         unsafe {
             let mut a = part.a.add(row * part.a_block + from * call.a_step);
             let mut b = part.b.add(column * part.b_words + from * width);

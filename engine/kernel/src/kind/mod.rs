@@ -1,5 +1,5 @@
-//! The instruction sets that a tile is made of.
-#![expect(unsafe_code, reason = "what a kind asks of its caller")]
+//! The instruction sets that tiles are written for.
+#![expect(unsafe_code, reason = "what a kind requires of its caller")]
 
 use super::{
     path::{Kernels, Path, Precision},
@@ -18,20 +18,20 @@ pub(crate) mod rounding;
 
 /// Vectors of one instruction set, and the size of the tile that fits its registers.
 ///
-/// The words that it multiplies are `f32` numbers, or pairs of bf16 numbers of which both products are added
+/// It multiplies words that are `f32` numbers, or pairs of bf16 numbers whose two products are both added
 /// ([`Format::Pairs`]).
 ///
 /// # Safety
-/// All functions may only be called where the processor has the instruction set; pointers must be good for as many numbers
-/// as a vector has (one for [`splat`](Self::splat)), aligned or not.
+/// The processor must have the instruction set when a function is called; pointers must be valid for as many numbers as a vector
+/// has (one for [`splat`](Self::splat)), aligned or not.
 pub(super) trait Kind {
     /// `LANES` numbers.
     type Vector: Copy;
-    /// Numbers of a vector.
+    /// Numbers in a vector.
     const LANES: usize;
     /// Rows of a tile.
     const ROWS: usize;
-    /// Vectors of a tile's row.
+    /// Vectors in a tile's row.
     const VECTORS: usize;
 
     /// All zero.
@@ -40,7 +40,7 @@ pub(super) trait Kind {
     unsafe fn load(words: *const u32) -> Self::Vector;
     /// One word in all lanes.
     unsafe fn splat(word: *const u32) -> Self::Vector;
-    /// `sum + a b`, of both halves where words are pairs.
+    /// `sum + a b`, for both halves where words are pairs.
     unsafe fn mac(sum: Self::Vector, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Reads numbers.
     unsafe fn read(numbers: *const f32) -> Self::Vector;
@@ -50,7 +50,7 @@ pub(super) trait Kind {
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
 }
 
-/// Words of a square's side.
+/// Side of a square in words.
 pub(super) const SQUARE: usize = 16;
 
 /// What a word holds, and how panels are laid out.
@@ -62,13 +62,13 @@ pub(super) enum Format {
     Rounded,
     /// Two bf16 numbers that follow each other in the inner dimension, the first in the lower half.
     Pairs,
-    /// Pairs, the inner dimension filled up with zeros to whole squares of 16 words; in panels of the left factor each square is
-    /// turned: row by row.
+    /// Pairs, with the inner dimension padded with zeros to whole squares of 16 words. In panels of the left factor each square is
+    /// transposed: row by row.
     Squares,
 }
 
 impl Format {
-    /// Words that so many numbers of the inner dimension take.
+    /// Words that `inner` numbers of the inner dimension take.
     pub fn words(self, inner: usize) -> usize {
         match self {
             Self::Single | Self::Rounded => inner,
@@ -77,19 +77,19 @@ impl Format {
         }
     }
 
-    /// Numbers of a word.
+    /// Numbers in a word.
     pub fn numbers(self) -> usize {
         if matches!(self, Self::Single | Self::Rounded) { 1 } else { 2 }
     }
 
-    /// Words from one row of the left factor's panels, which are `tall`, to the next, and from one word of a row to the next; for
-    /// squares the latter is a 16th of the way to the next square.
+    /// Words from one row to the next in the left factor's panels of `tall` rows, and from one word of a row to the next; for squares
+    /// the latter is a 16th of the step to the next square.
     pub fn left_steps(self, tall: usize) -> (usize, usize) {
         if self == Self::Squares { (SQUARE, tall) } else { (1, tall) }
     }
 }
 
-/// What the driver knows of a kind.
+/// What the driver knows about a kind.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     /// Rows of a tile.
@@ -102,7 +102,7 @@ pub(super) struct Entry {
     pub run: unsafe fn(&Call<'_>),
 }
 
-/// Declares `ENTRY`, a [`Kind`] behind a function compiled for its instruction set.
+/// Declares the [`Entry`] of a [`Kind`], with a function compiled for its instruction set.
 macro_rules! entry {
     ($name:ident, $run:ident, $kind:ty $(, $features:literal)?) => {
         pub(super) const $name: crate::kind::Entry = crate::kind::Entry {
@@ -114,7 +114,7 @@ macro_rules! entry {
         };
 
         /// # Safety
-        /// The processor has the instruction set, and the call's pointers are good for its sizes.
+        /// The processor has the instruction set, and the call's pointers are valid for its sizes.
         $(#[target_feature(enable = $features)])?
         unsafe fn $run(call: &crate::tile::Call<'_>) {
             // SAFETY: by this function's own contract.
@@ -124,8 +124,8 @@ macro_rules! entry {
 }
 use entry;
 
-/// The tiles of these kernels and what they multiply. Without an instruction for pairs, numbers rounded to bf16 are multiplied in
-/// single precision: the products are the same.
+/// The tiles of these kernels and the format that they multiply. Without an instruction for pairs, numbers rounded to bf16 are
+/// multiplied in single precision; the products are the same.
 pub(super) fn entry_of(Kernels { path, precision }: Kernels) -> (Entry, Format) {
     #[cfg(target_arch = "x86_64")]
     let (entry, pairs) = match path {

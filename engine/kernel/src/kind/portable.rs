@@ -1,5 +1,5 @@
-//! Arrays of four numbers, which compilers put into a vector register of any machine.
-#![expect(unsafe_code, reason = "reads and writes through pointers, as the other kinds")]
+//! Arrays of four numbers, which compilers put into a vector register on any machine.
+#![expect(unsafe_code, reason = "reads and writes through pointers, like the other kinds")]
 #![expect(clippy::inline_always, reason = "a part of a tile")]
 
 use super::{Kind, entry};

@@ -1,4 +1,4 @@
-//! Packing pairs of bf16 numbers with the processor's own rounding, which takes numbers below the smallest normal one for zero.
+//! Packing pairs of bf16 numbers with the processor's own rounding, which flushes subnormal numbers to zero.
 #![expect(unsafe_code, reason = "vector instructions")]
 
 use std::arch::x86_64::{
@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 };
 use std::mem::transmute;
 
-/// Rounds numbers that follow each other, two to a word. Returns how many numbers it took: all but less than 32.
+/// Rounds consecutive numbers, two to a word. Returns how many numbers it packed: all but a rest of fewer than 32.
 ///
 /// # Safety
 /// The processor has AVX-512 with bf16.
@@ -17,7 +17,7 @@ pub(crate) unsafe fn row(from: &[f32], out: &mut [u32]) -> usize {
     let chunks = from.as_chunks::<32>().0.iter().zip(out.as_chunks_mut::<16>().0);
     let mut taken = 0;
     for (from, out) in chunks {
-        // SAFETY: 32 numbers are read and 16 words written, as long as the arrays are; a vector of bf16 is plain bits.
+        // SAFETY: 32 numbers are read and 16 words written, the lengths of the arrays; a vector of bf16 is plain bits.
         unsafe {
             let [low, high] = [0, 16].map(|at| _mm512_loadu_ps(from.as_ptr().add(at)));
             let words = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low));
@@ -28,7 +28,7 @@ pub(crate) unsafe fn row(from: &[f32], out: &mut [u32]) -> usize {
     taken
 }
 
-/// Rounds `W` numbers each of two rows, one above the other to a word. `W` is 8 or a multiple of 16.
+/// Rounds `W` numbers of each of two rows; each word holds one number and the one below it. `W` is 8 or a multiple of 16.
 ///
 /// # Safety
 /// The processor has AVX-512 with bf16.
@@ -38,7 +38,7 @@ pub(crate) unsafe fn rows<const W: usize>(one: &[f32; W], two: &[f32; W], out: &
     const WIDE: [u16; 32] = interleaved();
     const NARROW: [u16; 16] = interleaved();
     const { assert!(W == 8 || W.is_multiple_of(16)) };
-    // SAFETY: as many numbers are read and words written as the arrays have; a vector of bf16 is plain bits.
+    // SAFETY: no more numbers are read or words written than the arrays hold; a vector of bf16 is plain bits.
     unsafe {
         if W == 8 {
             let one = _mm512_castps256_ps512(_mm256_loadu_ps(one.as_ptr()));

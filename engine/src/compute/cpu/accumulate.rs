@@ -1,7 +1,7 @@
 //! Gradient accumulation: several batches make one step.
 
-/// The mean of the gradients of several batches. A step that is begun anew drops what was summed: batches left over at an epoch's
-/// end, as in MAE.
+/// The mean of the gradients of several batches. Starting a new step discards an unfinished one: the batches left over at the end
+/// of an epoch, as in MAE.
 #[derive(Debug)]
 pub struct Accumulated {
     every: usize,
@@ -19,8 +19,8 @@ impl Accumulated {
         self.every == 1
     }
 
-    /// Takes the gradients of the batch at this place of a step in, from 0. When this batch completes the step, leaves the step's
-    /// gradients there and says so.
+    /// Adds the gradients of the batch at this place in a step, counted from 0. If the batch completes the step, replaces `gradients`
+    /// with the step's and returns true.
     pub fn completes(&mut self, place: usize, gradients: &mut [f32]) -> bool {
         if self.every == 1 {
             return true;
@@ -45,7 +45,7 @@ impl Accumulated {
 mod tests {
     use super::*;
 
-    /// What the step of a batch with this gradient goes by.
+    /// The gradient of the step that a batch with this gradient completes, if it does.
     fn step(sum: &mut Accumulated, place: usize, gradient: f32) -> Option<f32> {
         let mut gradients = [gradient];
         sum.completes(place, &mut gradients).then_some(gradients[0])
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(step(sum, 0, 1.0), None);
         assert_eq!(step(sum, 1, 5.0), Some(3.0));
         assert_eq!(step(sum, 0, 100.0), None);
-        assert_eq!(step(sum, 0, 2.0), None, "the next epoch begins a step anew");
+        assert_eq!(step(sum, 0, 2.0), None, "the next epoch begins a new step");
         assert_eq!(step(sum, 1, 0.0), Some(1.0));
     }
 

@@ -9,33 +9,33 @@ use super::{
 };
 use crate::compute::{Params, Step};
 
-/// Steps `AdamW` along the gradients of batches: of one, straight into the moments, wherever nobody asks for the whole gradient.
+/// Steps `AdamW` along the gradients of batches. Where the whole gradient is not needed, its parts go straight into the moments.
 #[derive(Debug)]
 pub struct Descent {
     accumulated: Accumulated,
-    /// Most norm of a step's gradient; 0 for any.
+    /// Maximum norm of a step's gradient; 0 for no limit.
     clip_norm: f64,
-    /// Parameters of the model.
+    /// Number of the model's parameters.
     parameters: usize,
-    /// The last batch's gradient, flat as the parameters; a part of it at a time where it goes straight into the moments.
+    /// The last batch's gradient, flat like the parameters; one part at a time where it goes straight into the moments.
     gradient: Vec<f32>,
 }
 
-/// Takes a batch's gradient in.
+/// Receives a batch's gradient.
 pub struct Toward<'a> {
     descent: &'a mut Descent,
     adamw: &'a mut AdamW,
 }
 
 impl Descent {
-    /// For steps of so many batches of a model of so many parameters. A gradient longer than `clip_norm` is shortened to it, unless
-    /// that is 0.
+    /// For steps of `accumulate` batches, on a model of `parameters` parameters. A gradient with a norm above `clip_norm` is scaled down
+    /// to it, unless that is 0.
     pub fn new(accumulate: u32, clip_norm: f64, parameters: usize) -> Self {
         let accumulated = Accumulated::new(accumulate);
         Self { accumulated, clip_norm, parameters, gradient: Vec::new() }
     }
 
-    /// Whether no one asks for the whole gradient.
+    /// Whether the whole gradient is never needed at once.
     fn is_direct(&self) -> bool {
         self.accumulated.is_none() && self.clip_norm <= 0.0
     }
@@ -48,8 +48,7 @@ impl Descent {
         Toward { descent: self, adamw }
     }
 
-    /// Steps the parameters when the batch behind [`toward`](Self::toward) completes a step. Works on all threads of the rayon pool
-    /// that it is called in.
+    /// Steps the parameters if the batch passed [`toward`](Self::toward) completes a step. Uses all threads of the current rayon pool.
     pub fn step(&mut self, step: Step, adamw: &mut AdamW, params: &mut Params) {
         if self.is_direct() {
             return adamw.apply(params, step.lr);
@@ -97,7 +96,7 @@ mod tests {
         let gradient = [1.0, -2.0, 0.5, 3.0, 0.25];
         let mut one = params.clone();
         adamw().step(&mut one, &gradient, 0.1);
-        // A norm that no gradient reaches leaves it as it is.
+        // A limit that no gradient reaches changes nothing.
         for clip_norm in [0.0, 1e9] {
             let mut other = params.clone();
             let mut adamw = adamw();

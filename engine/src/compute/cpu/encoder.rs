@@ -14,7 +14,7 @@ use crate::{
     parallel::in_parallel,
 };
 
-/// Images that go through the encoder at once on a thread.
+/// Images that pass through the encoder at once on a thread.
 const CHUNK: usize = 32;
 
 /// A masked autoencoder.
@@ -41,12 +41,12 @@ impl Encode for CpuEncoder {
     }
 }
 
-/// A chunk for each thread.
+/// One chunk per thread.
 pub(super) fn at_once(cpu: Cpu) -> usize {
     cpu.threads.max(1) * CHUNK
 }
 
-/// As [`Encode::features`].
+/// Like [`Encode::features`].
 pub(super) fn features(
     mae: &Mae,
     cpu: Cpu,
@@ -77,14 +77,14 @@ fn chunk(
     Ok(mae.features(&shown, kernels))
 }
 
-/// As [`Encode::predict`], on the calling thread.
+/// Like [`Encode::predict`], on the calling thread.
 pub(super) fn predict(mae: &Mae, cpu: Cpu, batch: &MaskedBatch) -> Vec<f32> {
     let mut masked = MaskedImages::default();
     masked.fill(mae.grid(), batch, 0..batch.images.len(), &mut Vec::new());
     mae.predict(&masked, cpu.kernels)
 }
 
-/// A classifier of images.
+/// An image classifier.
 pub(super) struct CpuClassifier {
     pub(super) vit: Vit,
     pub(super) kernels: Kernels,
@@ -112,7 +112,7 @@ impl Classify for CpuClassifier {
     }
 }
 
-/// As [`Classify::scores`], on the calling thread.
+/// Like [`Classify::scores`], on the calling thread.
 pub(super) fn scores(vit: &Vit, kernels: Kernels, images: &[f32]) -> Vec<f32> {
     let mut whole = WholeImages::default();
     for image in images.chunks_exact(vit.grid().image_len()) {

@@ -10,7 +10,7 @@ use crate::{
 
 /// Added to the variance.
 const EPSILON: f64 = 1e-6;
-/// Share of a batch's moments in the running ones after it.
+/// Share of a batch's moments in the updated running moments.
 const MOMENTUM: f32 = 0.1;
 
 /// A linear classifier on normalised features.
@@ -26,7 +26,7 @@ pub struct Classifier {
     work: Work,
 }
 
-/// Memory of a step, used again and again.
+/// Reusable memory of a step.
 #[derive(Debug, Default)]
 struct Work {
     packed: Packed,
@@ -38,8 +38,8 @@ struct Work {
 }
 
 impl Classifier {
-    /// The classifier of these parameters ([`model::head`](crate::model::head())), in single precision on the instruction set of
-    /// `kernels`. Its running moments begin as those of nothing: mean 0, variance 1.
+    /// The classifier with these parameters ([`model::head`](crate::model::head())), in single precision on the instruction set of
+    /// `kernels`. Its running moments begin with mean 0 and variance 1.
     pub fn new(params: Params, kernels: Kernels) -> Self {
         let layout = params.layout();
         let &[classes, width] = &layout.tensor("head.1.weight").shape[..] else {
@@ -61,7 +61,7 @@ impl Classifier {
         &mut self.params
     }
 
-    /// All that a checkpoint keeps; the running moments first.
+    /// All tensors of a checkpoint, the running moments first.
     pub fn tensors(&self) -> Vec<NamedTensor> {
         let moment = |name: &str, values: &[f32]| NamedTensor {
             name: name.into(),
@@ -76,18 +76,18 @@ impl Classifier {
         tensors
     }
 
-    /// Takes over what [`tensors`](Self::tensors) gave.
+    /// Loads what [`tensors`](Self::tensors) returned.
     ///
     /// # Errors
-    /// A sentence that names the tensor that is missing or does not fit.
+    /// A message that names the tensor that is missing or does not fit.
     pub fn load(&mut self, file: &safetensors::SafeTensors<'_>) -> Result<(), String> {
         self.running_mean = read(file, "head.0.running_mean", &[self.width])?;
         self.running_variance = read(file, "head.0.running_var", &[self.width])?;
         self.params.load(file)
     }
 
-    /// Mean cross-entropy of a batch of features `(batch * width)` with these labels, and its gradient, for `gradients`
-    /// to take. Normalises by the batch's own moments and takes them into the running ones.
+    /// The mean cross-entropy of a batch of features `(batch * width)` with these labels; passes its gradient to `gradients`.
+    /// Normalises by the batch's own moments and updates the running ones.
     pub fn gradients(
         &mut self,
         features: &[f32],
@@ -122,7 +122,7 @@ impl Classifier {
         loss
     }
 
-    /// The scores (logits) of each row of features by the running moments, `rows * classes` numbers.
+    /// The scores (logits) of each row of features, normalised by the running moments: `rows * classes` numbers.
     pub fn scores(&self, features: &[f32]) -> Vec<f32> {
         let wide =
             |moment: &[f32]| moment.iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
@@ -160,8 +160,8 @@ impl Work {
     }
 }
 
-/// Mean and variance (of n) of each column, in double precision: a feature may vary by a hundredth of its mean, and what is
-/// lost of the mean would be lost of it.
+/// Mean and variance (over n) of each column, in double precision: a feature may vary by only a hundredth of its mean, so rounding
+/// the mean would lose much of the variance.
 fn moments(features: &[f32], width: usize) -> (Vec<f64>, Vec<f64>) {
     let rows = (features.len() / width) as f64;
     let mut mean = vec![0.0; width];

@@ -15,7 +15,7 @@ use crate::{
     tensors::NamedTensor,
 };
 
-/// Betas of a head's training.
+/// `AdamW`'s betas for training a head.
 const BETAS: (f64, f64) = (0.9, 0.999);
 
 /// A head in training.
@@ -29,7 +29,7 @@ pub(super) struct CpuHeadTrainer {
 }
 
 impl CpuHeadTrainer {
-    /// Before the first step.
+    /// A trainer before its first step.
     pub(super) fn new(cpu: Cpu, params: Params, recipe: &ProbeSpec) -> Result<Self, EngineError> {
         let layout = params.layout();
         let decay = recipe.weight_decay;

@@ -1,7 +1,7 @@
-//! Hugging Face's ViT with a classifier's head, by the layers of `candle-transformers`: for evaluation only.
+//! Hugging Face's ViT with a classification head, built from the layers of `candle-transformers`: for evaluation only.
 //!
-//! Those layers have no backward, so nothing here is ever trained. This is the one file that may use `candle-nn`: its
-//! `VarBuilder` hands the tensors over, its `Activation` names the activation.
+//! Those layers have no backward pass, so nothing here is ever trained. This is the only file that may use `candle-nn`: its
+//! `VarBuilder` passes the tensors, its `Activation` selects the activation.
 
 use std::collections::HashMap;
 
@@ -16,10 +16,10 @@ use crate::{
     model::{ACTIVATIONS, HuggingFaceSizes},
 };
 
-/// Images that go through the model at once: the memory of its attention grows with them.
+/// Images that pass through the model at once; the memory of its attention grows with their number.
 const AT_ONCE: usize = 8;
 
-/// A classifier of Hugging Face.
+/// A Hugging Face ViT classifier.
 #[derive(Debug)]
 pub struct HuggingFaceVit {
     model: vit::Model,
@@ -29,10 +29,10 @@ pub struct HuggingFaceVit {
 }
 
 impl HuggingFaceVit {
-    /// The model of these tensors, in single precision and under transformers' names.
+    /// The model with these tensors, in single precision and named as in transformers.
     ///
     /// # Errors
-    /// When a tensor is missing or has another shape, or the activation is none of [`ACTIVATIONS`].
+    /// When a tensor is missing or has the wrong shape, or the activation is not one of [`ACTIVATIONS`].
     pub fn new(
         sizes: &HuggingFaceSizes,
         classes: usize,
@@ -63,7 +63,7 @@ fn activation(name: &str) -> Result<Activation> {
         "gelu_new" | "gelu_pytorch_tanh" => Activation::GeluPytorchTanh,
         "relu" => Activation::Relu,
         "silu" | "swish" => Activation::Silu,
-        _ => candle_core::bail!("the activation {name} is none of {}", ACTIVATIONS.join(", ")),
+        _ => candle_core::bail!("the activation {name} is not one of {}", ACTIVATIONS.join(", ")),
     })
 }
 
@@ -80,7 +80,7 @@ impl Classify for HuggingFaceVit {
         self.normalisation
     }
 
-    /// The whole image: transformers' processor of this model resizes and does not crop.
+    /// The whole image: this model's processor in transformers resizes and does not crop.
     fn view(&self, image: &Rgb8) -> Rgb8 {
         image.clone()
     }
@@ -115,7 +115,7 @@ mod tests {
         };
         close(&gelu("gelu"), [-0.158_655, 0.345_731, 1.954_5]);
         close(&gelu("gelu_new"), [-0.158_808, 0.345_714, 1.954_598]);
-        assert!(activation("quick_gelu").unwrap_err().to_string().contains("quick_gelu is none"));
+        assert!(activation("quick_gelu").unwrap_err().to_string().contains("quick_gelu is not"));
         assert!(ACTIVATIONS.iter().all(|name| activation(name).is_ok()));
     }
 }

@@ -1,8 +1,8 @@
 //! The masked autoencoder on the processor: its layers, and its composed form.
 //!
-//! Tokens keep the random order in which the patches were drawn, in the encoder and in the decoder: attention does not look
-//! at places, each token carries its position in its embedding, so putting them back in order before the decoder (as
-//! the paper's figure shows it) would change nothing but the time it takes.
+//! Tokens keep the random order in which the patches were drawn, in the encoder and in the decoder. Attention does not depend on
+//! their order, because each token carries its position in its embedding; restoring it before the decoder (as in the paper's
+//! figure) would only take time.
 
 use std::sync::OnceLock;
 
@@ -40,15 +40,15 @@ pub struct Mae {
     pub(super) decoder: Stack,
     pub(super) decoder_norm: LayerNorm,
     pub(super) decoder_pred: Linear,
-    /// The packed weights of evaluations, as long as no parameter changes.
+    /// The packed weights for evaluations, valid until a parameter changes.
     pub(super) packed: OnceLock<MaeWeights>,
 }
 
 impl Mae {
-    /// The model of these parameters. Panics when they are another model's.
+    /// The model with these parameters. Panics if they belong to another model.
     pub fn new(spec: &ModelSpec, params: Params) -> Self {
         let layout = params.layout().as_ref();
-        assert_eq!(*layout, model::mae(spec), "the parameters are the model's");
+        assert_eq!(*layout, model::mae(spec), "the model's parameters");
         let slot = |name: &str| layout.tensor(name).slot;
         Self {
             spec: *spec,
@@ -68,7 +68,7 @@ impl Mae {
         }
     }
 
-    /// A new model whose weights come from the seed.
+    /// A new model whose weights are drawn from the seed.
     pub fn drawn(spec: &ModelSpec, seed: u64) -> Self {
         Self::new(spec, Params::draw(model::mae(spec), seed))
     }
@@ -88,23 +88,23 @@ impl Mae {
         &self.params
     }
 
-    /// All parameters, to change.
+    /// All parameters, mutable.
     pub fn params_mut(&mut self) -> &mut Params {
         self.packed = OnceLock::new();
         &mut self.params
     }
 
-    /// The weights for evaluations. Panics when the model was evaluated with other kernels before.
+    /// The weights for evaluations. Panics if the model was evaluated with other kernels before.
     pub(super) fn packed(&self, kernels: Kernels) -> &MaeWeights {
         let weights = self.packed.get_or_init(|| MaeWeights::new(self, kernels));
-        assert_eq!(weights.kernels, kernels, "a model is evaluated with one choice of kernels");
+        assert_eq!(weights.kernels, kernels, "a model is always evaluated with the same kernels");
         weights
     }
 
-    /// Mean squared error over the hidden patches' pixels, a number without dimensions, composed.
+    /// Mean squared error over the hidden patches' pixels, a scalar, composed.
     ///
     /// # Errors
-    /// When the images were made for another model.
+    /// When the images were prepared for another model.
     pub fn composed_loss(&self, w: &Composed, masked: &MaskedImages) -> Result<Tensor> {
         let hidden = self.grid().count() - masked.visible;
         let x = self.composed_encode(w, masked)?;
@@ -126,7 +126,7 @@ impl Mae {
     /// `(images, 1 + visible, width)`: the CLS token and the visible patches, encoded and normalised, composed.
     ///
     /// # Errors
-    /// When the images were made for another model.
+    /// When the images were prepared for another model.
     pub fn composed_encode(&self, w: &Composed, masked: &MaskedImages) -> Result<Tensor> {
         let &MaskedImages { images, visible, .. } = masked;
         let token = w.tensor(self.cls_token);

@@ -38,7 +38,7 @@ impl MaeWeights {
 }
 
 impl Mae {
-    /// From masked images to `x` `(images * (1 + visible), width)`, encoded and normalised, on the calling thread.
+    /// Encodes and normalises masked images to `x` `(images * (1 + visible), width)`, on the calling thread.
     fn encode(&self, masked: &MaskedImages, weights: &MaeWeights) -> Vec<f32> {
         let Sizes { visible, width, .. } = self.sizes(masked.visible);
         let (kernels, params) = (weights.kernels, self.params().values());
@@ -51,8 +51,8 @@ impl Mae {
         encoded
     }
 
-    /// CLS features after the final norm, `(images, width)`, on the calling thread. What is hidden in `masked` stays hidden: show
-    /// every patch.
+    /// CLS features after the final norm, `(images, width)`, on the calling thread. Hidden patches of `masked` are not seen, so callers
+    /// make every patch visible.
     pub fn features(&self, masked: &MaskedImages, kernels: Kernels) -> Vec<f32> {
         let encoded = self.encode(masked, self.packed(kernels));
         let Sizes { visible, width, .. } = self.sizes(masked.visible);

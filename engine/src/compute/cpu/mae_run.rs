@@ -11,7 +11,7 @@ use super::{
 };
 use crate::model::Slot;
 
-/// Memory of a shard between the two stacks and behind them, and the gradients of what is there.
+/// Memory of a shard between and after the two stacks, with the gradients of its contents.
 #[derive(Debug, Default)]
 struct Shard {
     /// `(images * (1 + visible), width)`: the norm's output, and the gradients of its output and input.
@@ -20,24 +20,24 @@ struct Shard {
     dx: Vec<f32>,
     /// `(images * (1 + visible), decoder width)`: the embedding's output, then its gradient.
     embedded: Vec<f32>,
-    /// `(images * hidden, decoder width)`: the decoder's output for hidden patches, normalised, and passing gradients.
+    /// `(images * hidden, decoder width)`: the decoder's output for hidden patches, before and after the norm, and their gradients.
     hidden: Vec<f32>,
     normal: Vec<f32>,
     dhidden: Vec<f32>,
     dnormal: Vec<f32>,
     /// `(images * hidden, numbers of a patch)`: the prediction, then its gradient.
     predicted: Vec<f32>,
-    /// The shard's squared errors, summed.
+    /// The sum of the shard's squared errors.
     error: f64,
-    /// Gradients of what is summed over images here, flat as the parameters' slots in [`Mae::sums`].
+    /// Gradients that are summed over the shard's images, flat, in the order of the slots in [`Mae::sums`].
     sums: Vec<f32>,
-    /// Factors of the gradients of the three layers' weights.
+    /// Factors of the weight gradients of the three layers.
     patch_embed: Factors,
     decoder_embed: Factors,
     decoder_pred: Factors,
 }
 
-/// Memory and packed weights of training steps, used again and again.
+/// Reusable memory and packed weights of training steps.
 #[derive(Debug)]
 pub struct MaeRun {
     kernels: Kernels,
@@ -49,7 +49,7 @@ pub struct MaeRun {
 }
 
 impl Mae {
-    /// The parameters beside the stacks whose gradients are sums over rows.
+    /// The parameters outside the stacks whose gradients are sums over rows.
     fn sums(&self) -> [Slot; 9] {
         let ([weight, bias], [decoder_weight, decoder_bias]) =
             (self.norm.slots(), self.decoder_norm.slots());
@@ -68,7 +68,7 @@ impl Mae {
 }
 
 impl MaeRun {
-    /// No memory yet.
+    /// Allocates nothing yet.
     pub fn new(kernels: Kernels) -> Self {
         Self {
             kernels,
@@ -112,7 +112,7 @@ impl MaeRun {
         }
     }
 
-    /// From pixels to each shard's error, and the gradient of the loss in its prediction.
+    /// Computes each shard's error from its pixels, and the gradient of the loss with respect to its prediction.
     fn forward(&mut self, mae: &Mae, batch: &[MaskedImages], weights: &[f64]) {
         let Self { kernels, encoder, decoder, weights: block_weights, packed, shards } = self;
         let (kernels, path, params) = (*kernels, kernels.path, mae.params().values());
@@ -154,7 +154,7 @@ impl MaeRun {
         });
     }
 
-    /// From the gradients of the predictions to those of all parameters.
+    /// Computes the gradients of all parameters from those of the predictions.
     fn backward(&mut self, mae: &Mae, batch: &[MaskedImages], gradients: &mut dyn Gradients) {
         let Self { kernels, encoder, decoder, weights: block_weights, packed, shards } = self;
         let (kernels, path, params) = (*kernels, kernels.path, mae.params().values());
@@ -251,8 +251,8 @@ impl Pass for MaeRun {
 }
 
 vectorized! {
-    /// Adds `bias` to the rows of `predicted`, adds their squared distance from the targets to `error`, and leaves `scale` times
-    /// their difference.
+    /// Adds `bias` to the rows of `predicted`, adds their squared distance from the targets to `error`, and replaces the rows with
+    /// `scale` times their difference.
     fn squared_error<'a>(
         predicted: &'a mut [f32],
         bias: &'a [f32],

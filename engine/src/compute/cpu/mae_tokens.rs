@@ -25,7 +25,7 @@ impl Mae {
         }
     }
 
-    /// The encoder's input: the CLS token and the visible patches, each at its place.
+    /// The encoder's input: the CLS token and the visible patches, each with its position added.
     pub(super) fn embed(&self, path: Path, packed: &Packed, masked: &MaskedImages, x: &mut [f32]) {
         let Sizes { visible, width, patch, .. } = self.sizes(masked.visible);
         let params = self.params().values();
@@ -44,7 +44,7 @@ impl Mae {
         }
     }
 
-    /// The decoder's input: the embedded tokens, then the mask token for each hidden patch, each at its place.
+    /// The decoder's input: the embedded tokens, then a mask token for each hidden patch, each with its position added.
     pub(super) fn place(&self, path: Path, masked: &MaskedImages, embedded: &[f32], x: &mut [f32]) {
         let Sizes { visible, hidden, decoder_width: width, .. } = self.sizes(masked.visible);
         let params = self.params().values();
@@ -65,7 +65,7 @@ impl Mae {
     }
 }
 
-/// The patches' rows of images of `1 + patches` rows of `width` numbers each, moved together in place.
+/// Drops the CLS token's row of each image (`1 + patches` rows of `width` numbers) by moving the patches' rows together in place.
 pub(super) fn without_cls(rows: &mut [f32], patches: usize, width: usize) -> &[f32] {
     let (image, part) = ((1 + patches) * width, patches * width);
     let images = rows.len() / image;
@@ -75,7 +75,7 @@ pub(super) fn without_cls(rows: &mut [f32], patches: usize, width: usize) -> &[f
     &rows[..images * part]
 }
 
-/// Adds the table's rows of these patches to the tokens, one each.
+/// Adds to each token the table's row for its patch.
 fn add_places(path: Path, tokens: &mut [f32], table: &[f32], order: &[u32], width: usize) {
     for (token, &patch) in tokens.chunks_exact_mut(width).zip(order) {
         add_bias(path, token, &table[(1 + patch as usize) * width..][..width]);

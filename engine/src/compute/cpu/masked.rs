@@ -1,4 +1,4 @@
-//! Images under a mask, cut into patches: what an MAE sees and what it is to predict.
+//! Masked images, cut into patches: what an MAE sees and what it has to predict.
 
 use std::ops::Range;
 
@@ -10,24 +10,24 @@ use crate::{
     model::PatchGrid,
 };
 
-/// Some images with their patches in random order, ready for the MAE: plain numbers, so that another thread can make them.
+/// Some images with their patches in random order, ready for the MAE: plain numbers, so that another thread can prepare them.
 #[derive(Clone, Debug, Default)]
 pub struct MaskedImages {
-    /// Images.
+    /// Number of images.
     pub images: usize,
-    /// Visible patches of an image.
+    /// Visible patches per image.
     pub visible: usize,
     /// For each image all patch indices; the first `visible` are visible, the rest hidden.
     pub order: Vec<u32>,
     /// `(images, visible, 3 * patch * patch)`, each patch channel by channel.
     pub pixels: Vec<f32>,
-    /// `(images, patches - visible, patch * patch * 3)`: the hidden patches in their order, pixel by pixel; with
-    /// `norm_pix_loss` normalised by their moments.
+    /// `(images, patches - visible, patch * patch * 3)`: the hidden patches in their order, pixel by pixel; normalised by their
+    /// moments with `norm_pix_loss`.
     pub targets: Vec<f32>,
 }
 
 impl MaskedImages {
-    /// None yet, with `mask_ratio` of the patches to hide.
+    /// No images yet; `mask_ratio` of the patches will be hidden.
     pub fn new(grid: PatchGrid, mask_ratio: f64) -> Self {
         Self { visible: visible_count(grid.count(), mask_ratio), ..Self::default() }
     }
@@ -38,7 +38,7 @@ impl MaskedImages {
         &self.order[image * patches..][..patches]
     }
 
-    /// Becomes these images of a batch; `pixels` is memory for one of them.
+    /// Replaces the content with these images of a batch; `pixels` is scratch memory for one image.
     pub(super) fn fill(
         &mut self,
         grid: PatchGrid,

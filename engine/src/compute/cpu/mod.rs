@@ -1,7 +1,7 @@
 //! The processor as a device: models, optimisers and products on all its threads.
 //!
-//! Activations, gradients and moments are single precision, on slices of buffers that are used again and again. The instruction
-//! sets of [`kernel`] are chosen by [`Machine`](super::Machine) and end in this folder.
+//! Activations, gradients and moments are single precision, in slices of reused buffers. [`Machine`](super::Machine) chooses the
+//! instruction set of [`kernel`]; nothing outside this folder depends on it.
 //!
 //! | file | holds |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | `head` | the head of a linear probe |
 //! | `hugging_face` | classifiers of transformers, for evaluation |
 //! | [`optim`], `descent`, `accumulate` | optimisers; from the gradients of batches to steps |
-//! | `shards` | what a batch is cut into |
-//! | `trainer`, `head_trainer`, `encoder`, `similar` | the device's face |
+//! | `shards` | how a batch is divided |
+//! | `trainer`, `head_trainer`, `encoder`, `similar` | the device's interface |
 
 mod accumulate;
 mod descent;
@@ -55,7 +55,7 @@ pub use vit_run::{LabelledImages, VitRun};
 /// The processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cpu {
-    /// Threads that compute. They change a run's speed, never its result.
+    /// Number of compute threads. It changes a run's speed, never its result.
     pub threads: usize,
     /// Instruction set, and how many bits the factors of products have.
     pub kernels: Kernels,

@@ -1,13 +1,13 @@
-//! What a batch is cut into.
+//! How a batch is divided into shards.
 //!
-//! All threads of the processor work on the same shards and one gradient ([`nn`](super::nn)): a batch is cut in the same way
-//! whatever their number, so it does not change a bit.
+//! All threads of the processor work on the same shards and one gradient ([`nn`](super::nn)). A batch is divided in the same way
+//! whatever their number, so the number of threads does not change a bit.
 
 use std::ops::Range;
 
 use super::nn::Gradients;
 
-/// Most shards of a batch. More threads than that do not make a step faster.
+/// Maximum number of shards of a batch. More threads than that do not make a step faster.
 pub const SHARDS: usize = 8;
 
 /// The shards of `n` samples: as equal as possible, at most [`SHARDS`], none empty.
@@ -16,15 +16,15 @@ pub fn shards(n: usize) -> impl ExactSizeIterator<Item = Range<usize>> + Clone {
     (0..count).map(move |i| i * n / count..(i + 1) * n / count)
 }
 
-/// A model's forward and backward pass over the shards of a batch, with memory that is used again and again.
+/// A model's forward and backward pass over the shards of a batch, with reusable memory.
 pub trait Pass: Send {
     /// The model.
     type Model: Sync;
     /// A shard of a batch, ready for the model.
     type Shard: Send + Sync;
 
-    /// The loss of the shards and its gradient, which `gradients` takes: the sum over the shards of each one's mean loss times its
-    /// weight. Works on all threads of the rayon pool that it is called in.
+    /// The loss of the shards: the sum of each shard's mean loss times its weight. Passes its gradient to `gradients`. Uses all
+    /// threads of the current rayon pool.
     fn gradients(
         &mut self,
         model: &Self::Model,

@@ -1,4 +1,4 @@
-//! Rows that others are compared with, as a packed matrix.
+//! Rows to compare queries with, as a packed matrix.
 
 use kernel::{Kernels, Matrix, MatrixMut, Packed};
 

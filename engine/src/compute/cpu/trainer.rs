@@ -26,14 +26,14 @@ pub(super) trait Trained: Send + Sync + Sized {
     type Batch: Send + Sync;
     /// Its forward and backward pass.
     type Pass: Pass<Model = Self, Shard: Default> + Sync;
-    /// How it is asked for features or scores.
+    /// The interface for its features or scores.
     type View: ?Sized;
 
-    /// No memory yet.
+    /// A pass that has not allocated any memory yet.
     fn pass(cpu: Cpu) -> Self::Pass;
-    /// Images of a batch.
+    /// Number of images in a batch.
     fn images(&self, batch: &Self::Batch) -> usize;
-    /// Makes a shard of these images of a batch, in the shard's memory and the scratch's.
+    /// Fills a shard with these images of a batch, reusing the memory of the shard and of `scratch`.
     fn fill(
         &self,
         batch: &Self::Batch,
@@ -45,7 +45,7 @@ pub(super) trait Trained: Send + Sync + Sized {
     fn view(trainer: &CpuTrainer<Self>) -> &Self::View;
     /// All parameters in order.
     fn params(&self) -> &Params;
-    /// All parameters, to change.
+    /// All parameters, mutable.
     fn params_mut(&mut self) -> &mut Params;
 }
 
@@ -59,7 +59,7 @@ pub(super) struct CpuTrainer<M: Trained> {
     adamw: AdamW,
     descent: Descent,
     pool: rayon::ThreadPool,
-    /// The last batch: its shards, their shares of it, and memory to make them in.
+    /// The last batch: its shards, their shares of it, and scratch memory to fill them.
     shards: Vec<Shard<M>>,
     weights: Vec<f64>,
     scratch: Vec<Vec<f32>>,
@@ -67,7 +67,7 @@ pub(super) struct CpuTrainer<M: Trained> {
 }
 
 impl<M: Trained> CpuTrainer<M> {
-    /// Before the first step.
+    /// A trainer before its first step.
     pub(super) fn new(cpu: Cpu, model: M, descend: &Descend) -> Result<Self, EngineError> {
         let layout = model.params().layout();
         let adamw = AdamW::new(cpu.kernels.path, layout, descend.betas, descend.weight_decay)
@@ -98,7 +98,7 @@ impl<M: Trained> CpuTrainer<M> {
         self.loss = pool.install(|| {
             let all = parts.par_iter_mut().zip(scratch).enumerate();
             all.for_each(|(i, (part, scratch))| {
-                let range = ranges.clone().nth(i).expect("a range a shard");
+                let range = ranges.clone().nth(i).expect("one range per shard");
                 model.fill(batch, range, part, scratch);
             });
             let loss = pass.gradients(model, parts, weights, &mut descent.toward(adamw));

@@ -29,14 +29,14 @@ pub struct Vit {
     pub(super) blocks: Stack,
     pub(super) norm: LayerNorm,
     pub(super) head: Linear,
-    /// The packed weights of evaluations, as long as no parameter changes.
+    /// The packed weights for evaluations, valid until a parameter changes.
     packed: OnceLock<VitWeights>,
 }
 
 /// Whole images for a [`Vit`], as plain numbers.
 #[derive(Clone, Debug, Default)]
 pub struct WholeImages {
-    /// Images.
+    /// Number of images.
     pub images: usize,
     /// `(images, patches, 3 * patch * patch)`, each patch channel by channel.
     pub pixels: Vec<f32>,
@@ -51,12 +51,12 @@ impl WholeImages {
 }
 
 impl Vit {
-    /// The model of these parameters. Panics when they are another model's.
+    /// The model with these parameters. Panics if they belong to another model.
     pub fn new(spec: &ModelSpec, pooling: Pooling, params: Params) -> Self {
         let layout = params.layout().as_ref();
         let slot = |name: &str| layout.tensor(name).slot;
         let classes = slot("head.bias").len;
-        assert_eq!(*layout, model::vit(spec, classes, pooling), "the parameters are the model's");
+        assert_eq!(*layout, model::vit(spec, classes, pooling), "the model's parameters");
         Self {
             spec: *spec,
             pooling,
@@ -72,7 +72,7 @@ impl Vit {
         }
     }
 
-    /// A new model with `classes` outputs; its weights come from the seed.
+    /// A new model with `classes` outputs, whose weights are drawn from the seed.
     pub fn drawn(spec: &ModelSpec, classes: usize, pooling: Pooling, seed: u64) -> Self {
         Self::new(spec, pooling, Params::draw(model::vit(spec, classes, pooling), seed))
     }
@@ -82,7 +82,7 @@ impl Vit {
         &self.spec
     }
 
-    /// What the head looks at.
+    /// Which tokens the head uses.
     pub fn pooling(&self) -> Pooling {
         self.pooling
     }
@@ -102,16 +102,16 @@ impl Vit {
         &self.params
     }
 
-    /// All parameters, to change.
+    /// All parameters, mutable.
     pub fn params_mut(&mut self) -> &mut Params {
         self.packed = OnceLock::new();
         &mut self.params
     }
 
-    /// The weights for evaluations. Panics when the model was evaluated with other kernels before.
+    /// The weights for evaluations. Panics if the model was evaluated with other kernels before.
     pub(super) fn packed(&self, kernels: Kernels) -> &VitWeights {
         let weights = self.packed.get_or_init(|| VitWeights::new(self, kernels));
-        assert_eq!(weights.kernels, kernels, "a model is evaluated with one choice of kernels");
+        assert_eq!(weights.kernels, kernels, "a model is always evaluated with the same kernels");
         weights
     }
 }

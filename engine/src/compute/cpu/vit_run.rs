@@ -45,14 +45,14 @@ impl VitWeights {
 pub struct LabelledImages {
     /// The images.
     pub images: WholeImages,
-    /// The shares of their classes, `(images, classes)`.
+    /// The classes' shares in their labels, `(images, classes)`.
     pub targets: Vec<f32>,
-    /// Factors of stochastic depth, for each block's two parts and each image; none, where nothing is dropped.
+    /// Factors of stochastic depth for each of a block's two branches and each image; `None` where nothing is dropped.
     pub drops: Option<Vec<Vec<f32>>>,
 }
 
 impl LabelledImages {
-    /// Becomes these images of a batch.
+    /// Replaces the content with these images of a batch.
     pub(super) fn fill(
         &mut self,
         grid: PatchGrid,
@@ -78,7 +78,7 @@ impl LabelledImages {
     }
 }
 
-/// Memory of a shard behind the blocks. Rows are images.
+/// Memory of a shard after the blocks. Rows are images.
 #[derive(Debug, Default)]
 struct Shard {
     /// `(images, width)`: pooled tokens, the norm's output, and their gradients.
@@ -91,14 +91,14 @@ struct Shard {
     dlogits: Vec<f32>,
     /// The mean loss over the shard.
     loss: f64,
-    /// Gradients of what is summed over images here, as [`Vit::sums`] orders them.
+    /// Gradients that are summed over the shard's images, in the order of [`Vit::sums`].
     sums: Vec<f32>,
-    /// Factors of the gradients of the patch embedding's weight and the head's.
+    /// Factors of the weight gradients of the patch embedding and the head.
     embed_factors: Factors,
     head_factors: Factors,
 }
 
-/// Memory and packed weights of training steps, used again and again.
+/// Reusable memory and packed weights of training steps.
 #[derive(Debug)]
 pub struct VitRun {
     kernels: Kernels,
@@ -113,7 +113,7 @@ impl Vit {
         self.spec().encoder.dim as usize
     }
 
-    /// The parameters beside the blocks whose gradients are sums over rows.
+    /// The parameters outside the blocks whose gradients are sums over rows.
     fn sums(&self) -> [Slot; 6] {
         let [weight, bias] = self.norm.slots();
         let (embed, head) = (self.patch_embed.bias_slot(), self.head.bias_slot());
@@ -134,7 +134,7 @@ impl Vit {
         }
     }
 
-    /// One row an image.
+    /// Pools the tokens of each image into one row.
     fn pool(&self, path: Path, x: &[f32], pooled: &mut [f32]) {
         let width = self.width();
         let images = x.chunks_exact((1 + self.grid().count()) * width);
@@ -153,7 +153,7 @@ impl Vit {
         }
     }
 
-    /// The gradient of the tokens from the one of the pooled rows.
+    /// The gradient of the tokens from that of the pooled rows.
     fn unpool(&self, dpooled: &[f32], dx: &mut [f32]) {
         let width = self.width();
         let images = dx.chunks_exact_mut((1 + self.grid().count()) * width);
@@ -192,7 +192,7 @@ impl Vit {
 }
 
 impl VitRun {
-    /// No memory yet.
+    /// Allocates nothing yet.
     pub fn new(kernels: Kernels) -> Self {
         Self {
             kernels,

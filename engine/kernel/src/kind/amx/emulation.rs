@@ -1,5 +1,5 @@
-//! AMX in software, for tests on processors that lack it: each of its instructions is no instruction there, and the handler of
-//! that signal does what it would have done (Intel's manual, volume 2, and chapter 18 of volume 1), then goes on behind it.
+//! AMX in software, for tests on processors that lack it. There, each AMX instruction raises `SIGILL`; the signal's handler does what
+//! the instruction would have done (Intel's manual, volume 2, and chapter 18 of volume 1) and resumes after it.
 
 use std::{cell::UnsafeCell, mem::zeroed, ptr::null_mut};
 
@@ -16,10 +16,10 @@ thread_local! {
         const { UnsafeCell::new(Tiles { configured: false, tiles: [[[0; 16]; 16]; 8] }) };
 }
 
-/// From now on the process's threads have tiles.
+/// Gives the threads of this process tiles from now on.
 pub(super) fn install() {
-    // SAFETY: the handler has the form that `SA_SIGINFO` asks for; it touches the interrupted thread's registers and tiles, and the
-    // memory that the instruction names.
+    // SAFETY: the handler has the signature that `SA_SIGINFO` requires; it only touches the interrupted thread's registers and tiles,
+    // and the memory that the instruction names.
     unsafe {
         let mut action: libc::sigaction = zeroed();
         action.sa_sigaction = handle as *const () as usize;
@@ -28,10 +28,10 @@ pub(super) fn install() {
     }
 }
 
-/// Where an instruction's operand bytes lie.
+/// Reads an instruction's bytes.
 struct Decoder {
     at: *const u8,
-    /// Inverted bits X and B, and R of the prefix; they make registers 8 to 15.
+    /// The inverted bits X, B and R of the prefix; they select registers 8 to 15.
     high: [usize; 3],
 }
 
@@ -50,7 +50,7 @@ impl Decoder {
     /// # Safety
     /// An instruction's memory operand follows.
     unsafe fn address(&mut self, modrm: u8, registers: &[i64]) -> (*mut u8, usize) {
-        /// General registers in the order of their numbers, as places in the context.
+        /// General registers in the order of their numbers, as indices into the context.
         const NUMBERED: [c_int; 16] = [
             libc::REG_RAX,
             libc::REG_RCX,
@@ -94,14 +94,14 @@ impl Decoder {
 }
 
 extern "C" fn handle(_: c_int, _: *mut siginfo_t, context: *mut c_void) {
-    // SAFETY: the system passes the interrupted thread's context; its instruction pointer is good for the instruction.
+    // SAFETY: the system passes the interrupted thread's context; its instruction pointer is valid for the instruction.
     unsafe {
         let registers = &mut (*context.cast::<ucontext_t>()).uc_mcontext.gregs;
         let start = registers[libc::REG_RIP as usize] as *const u8;
         let mut decoder = Decoder { at: start, high: [0; 3] };
         let prefix: [u8; 3] = std::array::from_fn(|_| decoder.byte());
         if prefix[0] != 0xc4 || prefix[1] & 0x1f != 2 {
-            libc::abort(); // none of AMX's: a true error
+            libc::abort(); // not an AMX instruction: a real error
         }
         decoder.high = [6, 5, 7].map(|bit| usize::from(!prefix[1] >> bit & 1));
         let (kind, third) = (prefix[2] & 3, usize::from(!prefix[2] >> 3 & 7));
@@ -111,7 +111,7 @@ extern "C" fn handle(_: c_int, _: *mut siginfo_t, context: *mut c_void) {
             let state = &mut *state.get();
             let configures = opcode == 0x49 && kind == 0;
             if !configures && !state.configured {
-                libc::abort(); // as a processor refuses it
+                libc::abort(); // a processor refuses it, too
             }
             let tiles = &mut state.tiles;
             match (opcode, kind, modrm >> 6) {
@@ -123,7 +123,7 @@ extern "C" fn handle(_: c_int, _: *mut siginfo_t, context: *mut c_void) {
                         bytes[16 + 2 * i] == 64 && bytes[17 + 2 * i] == 0 && bytes[48 + i] == 16
                     });
                     if bytes[0] != 1 || bytes[1..16] != [0; 15] || !whole {
-                        libc::abort(); // another shape than the kernels' is not emulated
+                        libc::abort(); // only the kernels' tile shape is emulated
                     }
                     state.configured = true;
                     *tiles = [[[0; 16]; 16]; 8];
@@ -149,7 +149,7 @@ extern "C" fn handle(_: c_int, _: *mut siginfo_t, context: *mut c_void) {
     }
 }
 
-/// `sums + a b`: row `m` of `a` holds pairs `k`, row `k` of `b` pairs of column `n`.
+/// `sums + a b`: row `m` of `a` holds the pairs for each `k`, row `k` of `b` the pairs for each column `n`.
 fn with_products(
     mut sums: [[u32; 16]; 16],
     a: &[[u32; 16]; 16],

@@ -10,9 +10,9 @@ use kernel::{
 /// The sizes of an attention. A token's row of `qkv` holds all heads' q, then k, then v: `3 * width` numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attention {
-    /// Numbers of a token.
+    /// Numbers per token.
     pub width: usize,
-    /// Heads; they divide the width.
+    /// Number of heads; divides the width.
     pub heads: usize,
 }
 
@@ -65,7 +65,7 @@ impl Attention {
         softmax_rows(kernels.path, weights, tokens, self.scale());
     }
 
-    /// One image's `qkv` `(tokens, 3 * width)` to `out` `(tokens, width)`: each head's values, weighted.
+    /// Maps one image's `qkv` `(tokens, 3 * width)` to `out` `(tokens, width)`: each head's weighted values.
     pub(crate) fn forward(
         self,
         kernels: Kernels,
@@ -83,7 +83,7 @@ impl Attention {
         }
     }
 
-    /// The gradient of one image's `qkv` from the one of `out`. Computes the weights `p` again: that takes less time than to keep
+    /// The gradient of one image's `qkv` from that of `out`. Recomputes the weights `p`, which takes less time than storing
     /// them. With `g` the gradient of the output: `dv = p^T g`, `dp = g v^T`, `ds = p (dp - sum(dp p)) * scale`,
     /// `dq = ds k`, `dk = ds^T q`.
     pub(crate) fn backward(
@@ -150,7 +150,7 @@ vectorized! {
 }
 
 vectorized! {
-    /// From the gradient of the weights `p` to the one of the scores: `ds = p (dp - sum(dp p)) * scale`, in place.
+    /// Turns the gradient of the weights `p` into that of the scores, in place: `ds = p (dp - sum(dp p)) * scale`.
     fn softmax_rows_backward<'a>(p: &'a [f32], ds: &'a mut [f32], width: usize, scale: f32) {
         for (p, ds) in p.chunks_exact(width).zip(ds.chunks_exact_mut(width)) {
             let shared = sum_of([p, ds], |[p, ds]| p * ds);

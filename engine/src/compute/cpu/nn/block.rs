@@ -1,9 +1,9 @@
-//! A transformer block, normalised before each of its two parts (Dosovitskiy et al. 2021):
+//! A pre-norm transformer block (Dosovitskiy et al. 2021):
 //! `x += attention(norm1(x)); x += mlp(norm2(x))`.
 //!
-//! Forward and backward go over a shard of a batch on one thread. Forward keeps what backward cannot compute again cheaply; the
-//! outputs of the norms and of GELU are computed again. Gradients of weights are products over all shards, made at the end of a
-//! block's backward on all threads ([`Block::weight_gradients`]).
+//! The forward and backward passes process a shard of a batch on one thread. The forward pass stores what the backward pass cannot
+//! recompute cheaply; the outputs of the norms and of GELU are recomputed. Weight gradients are products over all shards, computed
+//! on all threads at the end of a block's backward pass ([`Block::weight_gradients`]).
 
 use candle_core::{Result, Tensor};
 use kernel::{Kernels, Packed};
@@ -34,22 +34,22 @@ pub struct Block {
     pub(super) fc2: Linear,
 }
 
-/// How a shard passes a block.
+/// The arguments of a shard's pass through a block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass<'a> {
-    /// How to compute.
+    /// Kernels to compute with.
     pub kernels: Kernels,
     /// All parameters of the model.
     pub params: &'a [f32],
-    /// Tokens of an image.
+    /// Tokens per image.
     pub tokens: usize,
-    /// Stochastic depth: what attention and MLP count for, for each image ([`drop_factor`](super::drop_factor)).
+    /// Stochastic depth: the factors of attention and MLP for each image ([`drop_factor`](super::drop_factor)).
     pub factors: Option<[&'a [f32]; 2]>,
 }
 
 impl Block {
-    /// The block of `name.{norm1,attn.qkv,attn.proj,norm2,mlp.fc1,mlp.fc2}.*`. `heads` divides `width`. Panics when the model has
-    /// none of this name.
+    /// The block of `name.{norm1,attn.qkv,attn.proj,norm2,mlp.fc1,mlp.fc2}.*`. `heads` divides `width`. Panics if the model has
+    /// no such block.
     pub fn of(layout: &Layout, name: &str, width: usize, heads: usize) -> Self {
         Self {
             width,
@@ -80,7 +80,7 @@ impl Block {
         rayon::join(attention, mlp);
     }
 
-    /// From `trace.x` to `out`, both `(rows, width)`.
+    /// Maps `trace.x` to `out`, both `(rows, width)`.
     pub(crate) fn forward(
         &self,
         pass: Pass<'_>,
@@ -124,8 +124,8 @@ impl Block {
         }
     }
 
-    /// From the gradient of the output in `dx` to the one of the input there, both `(rows, width)`. Leaves in `work` what
-    /// [`weight_gradients`](Self::weight_gradients) goes on with.
+    /// Turns the gradient of the output, in `dx`, into that of the input, both `(rows, width)`. Leaves in `work` what
+    /// [`weight_gradients`](Self::weight_gradients) needs.
     pub(crate) fn backward(
         &self,
         pass: Pass<'_>,
@@ -195,8 +195,8 @@ impl Block {
         }
     }
 
-    /// The gradients of all of the block's parameters: the sums over the shards behind their [`backward`](Self::backward), in
-    /// their order. Works on all threads of the pool that it is called in.
+    /// The gradients of all of the block's parameters: the sums over the shards, in order, after their
+    /// [`backward`](Self::backward) passes. Uses all threads of the current rayon pool.
     #[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
     pub(crate) fn weight_gradients<'a>(
         &self,
@@ -207,7 +207,7 @@ impl Block {
         let (d, inner, path) = (self.width, MLP_RATIO * self.width, kernels.path);
         let factors = shards.clone().map(|work| &work.factors);
         let vectors = |from: usize| shards.clone().map(move |work| &work.vectors[from..]);
-        // Attention's parameters stand one after the other, and so do the MLP's.
+        // Attention's parameters are contiguous, and so are the MLP's.
         let attention = self.norm1.slots()[0].start..self.proj.bias_slot().range().end;
         gradients.part(attention, &mut |part| {
             let lens = [2 * d, 3 * d * d, 3 * d, d * d, d];
@@ -234,7 +234,7 @@ impl Block {
         });
     }
 
-    /// `x` `(batch, tokens, width)` to the same shape, composed.
+    /// Maps `x` `(batch, tokens, width)` to the same shape, composed.
     ///
     /// # Errors
     /// When the shapes do not fit.

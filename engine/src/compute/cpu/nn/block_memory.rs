@@ -1,4 +1,4 @@
-//! What a block's passes keep and use, in memory that is used again and again.
+//! What a block's passes store and use, in reusable memory.
 
 use kernel::{Kernels, Packed};
 
@@ -27,17 +27,17 @@ pub(crate) struct BlockTrace {
     pub qkv: Vec<f32>,
     /// `(rows, width)`, the heads' outputs.
     pub attended: Vec<f32>,
-    /// `(rows, width)`, the input of the MLP's part.
+    /// `(rows, width)`, the input of the MLP branch.
     pub middle: Vec<f32>,
     /// `(rows, 4 * width)`, before GELU.
     pub inner: Vec<f32>,
 }
 
-/// Memory of a shard's pass through any block of one width.
+/// Memory of a shard's pass through any block of a given width.
 #[derive(Debug, Default)]
 pub(crate) struct BlockWork {
     pub attention: AttentionWork,
-    /// `(CHUNK, width)` each: output of a norm, gradient of a part's output.
+    /// `(CHUNK, width)` each: the output of a norm, the gradient of a branch's output.
     pub normal: Vec<f32>,
     pub dpart: Vec<f32>,
     /// `(CHUNK, 4 * width)` each: GELU's output, the gradient of its input.
@@ -45,7 +45,7 @@ pub(crate) struct BlockWork {
     pub dinner: Vec<f32>,
     /// `(rows, 3 * width)`
     pub dqkv: Vec<f32>,
-    /// `(rows, width)`, passing.
+    /// `(rows, width)`, an intermediate gradient.
     pub passing: Vec<f32>,
     /// Gradients of biases and norms, in the order of the parameters.
     pub vectors: Vec<f32>,
@@ -62,7 +62,7 @@ pub(crate) struct BlockFactors {
 }
 
 impl BlockTrace {
-    /// For so many rows of a width.
+    /// Makes room for `rows` rows of `width` numbers.
     pub(crate) fn resize(&mut self, rows: usize, width: usize) {
         for (buffer, times) in [
             (&mut self.x, 1),
@@ -77,7 +77,7 @@ impl BlockTrace {
 }
 
 impl Block {
-    /// Sizes the memory for so many rows; for the forward pass alone, or both.
+    /// Makes room for `rows` rows, for the forward pass alone or for both passes.
     pub(crate) fn resize(
         &self,
         kernels: Kernels,

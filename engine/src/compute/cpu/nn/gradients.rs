@@ -7,11 +7,11 @@ use kernel::Path;
 use super::linear::add_rows;
 use crate::model::Slot;
 
-/// Takes the gradient of a model part by part, each trainable parameter once: into a flat buffer, or at once into an
-/// optimiser's moments, and nobody holds all of it.
+/// Receives the gradient of a model part by part, each trainable parameter once: into a flat buffer, or straight into an
+/// optimiser's moments, so that the whole gradient is never in memory.
 pub trait Gradients: Send {
-    /// Calls `write` with room for the gradient of the parameters in `range`, flat as the parameters. What stands there is whatever
-    /// was there before, and `write` writes all of it.
+    /// Calls `write` with room for the gradient of the parameters in `range`, flat like the parameters. Its content is unspecified;
+    /// `write` overwrites all of it.
     fn part(&mut self, range: Range<usize>, write: &mut (dyn FnMut(&mut [f32]) + Send));
 }
 
@@ -21,7 +21,7 @@ impl Gradients for Vec<f32> {
     }
 }
 
-/// A buffer's parts of these lengths.
+/// Splits a buffer into parts of these lengths.
 pub(crate) fn split<const N: usize>(mut buffer: &mut [f32], lens: [usize; N]) -> [&mut [f32]; N] {
     lens.map(|len| {
         let (part, rest) = std::mem::take(&mut buffer).split_at_mut(len);
@@ -30,7 +30,7 @@ pub(crate) fn split<const N: usize>(mut buffer: &mut [f32], lens: [usize; N]) ->
     })
 }
 
-/// Writes into each part of a gradient the sum of its numbers in all buffers, which hold the parts' numbers one after the other.
+/// Writes into each part of a gradient the sum of its numbers over all buffers; each buffer holds the parts one after the other.
 #[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
 pub(crate) fn sum_parts<'a, 'p>(
     path: Path,
@@ -47,7 +47,7 @@ pub(crate) fn sum_parts<'a, 'p>(
     }
 }
 
-/// As [`sum_parts`], for parameters at these places.
+/// Like [`sum_parts`], for parameters in these slots.
 #[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
 pub(crate) fn sum_slots<'a>(
     path: Path,

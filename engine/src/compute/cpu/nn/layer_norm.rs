@@ -19,7 +19,7 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// The norm of `name.weight` and `name.bias`. Panics when the model has none of this name.
+    /// The norm of `name.weight` and `name.bias`. Panics if the model has no such norm.
     pub fn of(layout: &Layout, name: &str) -> Self {
         Self {
             weight: layout.tensor(&format!("{name}.weight")).slot,
@@ -27,17 +27,17 @@ impl LayerNorm {
         }
     }
 
-    /// The places of weight and bias.
+    /// The slots of weight and bias.
     pub(crate) fn slots(self) -> [Slot; 2] {
         [self.weight, self.bias]
     }
 
-    /// Rows of `x` to rows of `out`.
+    /// Maps rows of `x` to rows of `out`.
     pub(crate) fn forward(self, path: Path, params: &[f32], x: &[f32], out: &mut [f32]) {
         forward(path, x, self.weight.of(params), self.bias.of(params), out);
     }
 
-    /// The gradients of `x` `(rows, width)` and of weight and bias from the one of the output.
+    /// The gradients of `x` `(rows, width)` and of weight and bias from that of the output.
     pub(crate) fn backward(
         self,
         path: Path,
@@ -49,7 +49,7 @@ impl LayerNorm {
         backward(path, x, [self.weight.of(params), self.bias.of(params)], dy, into);
     }
 
-    /// `(.., width)` to the same shape, composed.
+    /// Maps `(.., width)` to the same shape, composed.
     ///
     /// # Errors
     /// When candle cannot compute it.
@@ -63,15 +63,15 @@ impl LayerNorm {
 
 /// Where the gradients of a norm go.
 pub(crate) struct NormGradients<'a> {
-    /// The one of the input is added here.
+    /// The gradient of the input is added here.
     pub dx: &'a mut [f32],
-    /// Those of weight and bias are added here.
+    /// The gradients of weight and bias are added here.
     pub sums: [&'a mut [f32]; 2],
-    /// Where this is not empty, the norm's output is written here once more.
+    /// If this is not empty, the norm's recomputed output is written here.
     pub again: &'a mut [f32],
 }
 
-/// Mean and reciprocal deviation of a row.
+/// Mean and reciprocal standard deviation of a row.
 #[expect(clippy::inline_always, reason = "a part of vectorised bodies")]
 #[inline(always)]
 fn moments(row: &[f32]) -> (f32, f32) {
@@ -82,7 +82,7 @@ fn moments(row: &[f32]) -> (f32, f32) {
 }
 
 vectorized! {
-    /// Rows of `x` to rows of `out`.
+    /// Maps rows of `x` to rows of `out`.
     fn forward<'a>(x: &'a [f32], weight: &'a [f32], bias: &'a [f32], out: &'a mut [f32]) {
         let width = weight.len();
         let bias = &bias[..width];

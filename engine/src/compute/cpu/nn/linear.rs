@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{composed::Composed, gradients::Gradients};
 use crate::model::{Layout, Slot};
 
-/// Rows that go through a layer at once: few enough that what one pass writes is still near when the next one reads it.
+/// Rows that pass through a layer at once: few enough that what one loop writes is still cached when the next one reads it.
 pub(crate) const CHUNK: usize = 64;
 const _: () = assert!(CHUNK.is_multiple_of(Packed::TOGETHER));
 /// Words that a thread packs at once.
@@ -26,7 +26,7 @@ pub struct Linear {
 
 impl Linear {
     /// The layer of `name.weight` `(outputs, ..)` and `name.bias`. All dimensions after the first count as inputs: a patch embedding
-    /// is a linear layer over the pixels of each patch, channel by channel and row by row. Panics when the model has no such layer.
+    /// is a linear layer over the pixels of each patch, channel by channel and row by row. Panics if the model has no such layer.
     pub fn of(layout: &Layout, name: &str) -> Self {
         let weight = layout.tensor(&format!("{name}.weight"));
         let outputs = weight.shape[0];
@@ -43,17 +43,17 @@ impl Linear {
         self.bias.of(flat)
     }
 
-    /// The places of its bias.
+    /// The slot of its bias.
     pub(crate) fn bias_slot(self) -> Slot {
         self.bias
     }
 
-    /// Packs the weight for [`forward`](Self::forward), on all threads of the pool that it is called in.
+    /// Packs the weight for [`forward`](Self::forward), on all threads of the current rayon pool.
     pub(crate) fn pack(self, kernels: Kernels, params: &[f32], packed: &mut Packed) {
         fill(packed.panels(kernels, self.matrix(params).transposed()));
     }
 
-    /// Packs the weight for [`backward`](Self::backward), on all threads of the pool that it is called in.
+    /// Packs the weight for [`backward`](Self::backward), on all threads of the current rayon pool.
     pub(crate) fn pack_back(self, kernels: Kernels, params: &[f32], packed: &mut Packed) {
         fill(packed.panels(kernels, self.matrix(params)));
     }
@@ -69,14 +69,14 @@ impl Linear {
             .set_product(Matrix::new(x, rows, self.inputs), packed);
     }
 
-    /// The gradient of `x` from the one of `y`: `dx = dy W`.
+    /// The gradient of `x` from that of `y`: `dx = dy W`.
     pub(crate) fn backward(self, packed: &Packed, dy: &[f32], dx: &mut [f32]) {
         let rows = dy.len() / self.outputs;
         MatrixMut::new(dx, rows, self.inputs)
             .set_product(Matrix::new(dy, rows, self.outputs), packed);
     }
 
-    /// The gradient of the weight, `dW = dy^T x`, summed over shards; on all threads of the pool that it is called in.
+    /// The gradient of the weight, `dW = dy^T x`, summed over shards, on all threads of the current rayon pool.
     #[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
     pub(crate) fn weight_gradient<'a>(
         self,
@@ -86,7 +86,7 @@ impl Linear {
         gradients.part(self.weight.range(), &mut |part| self.weight_part(shards.clone(), part));
     }
 
-    /// As [`weight_gradient`](Self::weight_gradient), into the weight's part of a gradient.
+    /// Like [`weight_gradient`](Self::weight_gradient), into the weight's part of a gradient.
     #[expect(clippy::needless_pass_by_value, reason = "an iterator, cloned for each part")]
     pub(crate) fn weight_part<'a>(
         self,
@@ -103,7 +103,7 @@ impl Linear {
         });
     }
 
-    /// `(.., inputs)` to `(.., outputs)`, composed.
+    /// Maps `(.., inputs)` to `(.., outputs)`, composed.
     ///
     /// # Errors
     /// When the shapes do not fit.
@@ -118,7 +118,7 @@ impl Linear {
     }
 }
 
-/// Fills panels on all threads of the pool that it is called in.
+/// Fills panels on all threads of the current rayon pool.
 fn fill(panels: Panels<'_>) {
     if panels.room() <= PACKED_AT_ONCE {
         return panels.fill();
@@ -130,7 +130,7 @@ fn fill(panels: Panels<'_>) {
     rayon::join(|| fill(one), || fill(other));
 }
 
-/// What a shard adds to the gradient of a layer's weight: the factors of `dW = dy^T x`, packed.
+/// A shard's contribution to the gradient of a layer's weight: the factors of `dW = dy^T x`, packed.
 #[derive(Debug, Default)]
 pub(crate) struct Factors {
     /// `(rows, outputs)`
@@ -140,18 +140,18 @@ pub(crate) struct Factors {
 }
 
 impl Factors {
-    /// Makes room for so many rows of a layer's outputs and inputs.
+    /// Makes room for `rows` rows of a layer's outputs and inputs.
     pub(crate) fn resize(&mut self, kernels: Kernels, layer: Linear, rows: usize) {
         self.dy.resize(kernels, Factor::Left, rows, layer.outputs);
         self.x.resize(kernels, Factor::Right, rows, layer.inputs);
     }
 
-    /// Packs some rows of the output's gradient, from the row `first` on, a multiple of [`Packed::TOGETHER`].
+    /// Packs some rows of the output's gradient, starting at row `first`, a multiple of [`Packed::TOGETHER`].
     pub(crate) fn fill_dy(&mut self, first: usize, dy: &[f32]) {
         self.dy.fill_rows(first, dy);
     }
 
-    /// Packs some rows of the input, from the row `first` on, a multiple of [`Packed::TOGETHER`].
+    /// Packs some rows of the input, starting at row `first`, a multiple of [`Packed::TOGETHER`].
     pub(crate) fn fill_x(&mut self, first: usize, x: &[f32]) {
         self.x.fill_rows(first, x);
     }
@@ -169,7 +169,7 @@ vectorized! {
 }
 
 vectorized! {
-    /// Adds all rows of `values` to `sums`, whose length is a row's.
+    /// Adds all rows of `values` to `sums`, which has the length of a row.
     pub(crate) fn add_rows<'a>(values: &'a [f32], sums: &'a mut [f32]) {
         for row in values.chunks_exact(sums.len()) {
             for (sum, value) in sums.iter_mut().zip(row) {

@@ -1,8 +1,8 @@
 //! Layers, each in its own file.
 //!
-//! A layer finds the places of its parameters in the model's [`Layout`](crate::model::Layout) and has its forward and backward pass written by hand, on
-//! slices, for a shard of a batch on the calling thread: the arithmetic of [`kernel`]. Beside it stands its composed form, made
-//! of candle's differentiable operations ([`Composed`]): slow, and what the tests compare the arithmetic with.
+//! A layer finds the slots of its parameters in the model's [`Layout`](crate::model::Layout). Its forward and backward passes are
+//! written by hand on slices, with the arithmetic of [`kernel`], for a shard of a batch on the calling thread. It also has a form
+//! composed of candle's differentiable operations ([`Composed`]): slow, but the reference that the tests compare with.
 
 mod attention;
 mod block;

@@ -1,8 +1,8 @@
-//! The sums of a block: its input and what a part of it makes of it, each image's counting for a factor.
+//! The residual connections of a block: its input plus a branch's output, scaled by a factor for each image.
 
 use kernel::vectorized;
 
-/// Some rows of a shard, and what each image's count for.
+/// Some rows of a shard, and the factor of each image.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub first: usize,

@@ -1,8 +1,8 @@
 //! The blocks of an encoder or a decoder, one after the other, over all shards of a batch.
 //!
-//! The shards go through a block side by side, a thread taking one after the other, and each shard's result is its own. Only
-//! the gradients of the weights belong to all of them; a block's are made when its shards are done, so no thread has a
-//! gradient of its own, and the sums are the same on any number of threads.
+//! The shards pass through a block in parallel, each thread taking one at a time, and their results are independent. Only the
+//! weight gradients are shared. They are computed once all shards have passed the block, so no thread keeps a gradient
+//! of its own, and the sums are the same for any number of threads.
 
 use candle_core::{Result, Tensor};
 use kernel::Kernels;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::model::Layout;
 
-/// Rows that an evaluation takes through all blocks at once: few enough that what a layer writes is still near when the next one
+/// Rows that an evaluation takes through all blocks at once: few enough that what a layer writes is still cached when the next one
 /// reads it.
 const EVALUATED_ROWS: usize = 256;
 
@@ -35,26 +35,26 @@ pub(crate) struct StackWeights(Vec<BlockWeights>);
 /// A shard within a stack.
 #[derive(Debug, Default)]
 struct Shard {
-    /// Tokens of an image.
+    /// Tokens per image.
     tokens: usize,
-    /// What each block keeps; in an evaluation one for all.
+    /// What each block stores; an evaluation shares one.
     traces: Vec<BlockTrace>,
     /// The last block's output, then the gradient of each block's output and input; `(rows, width)`.
     out: Vec<f32>,
     work: BlockWork,
 }
 
-/// Memory of a batch within a stack, used again and again.
+/// Reusable memory of a batch within a stack.
 #[derive(Debug, Default)]
 pub(crate) struct StackRun {
     shards: Vec<Shard>,
 }
 
-/// Factors of stochastic depth of a shard: for each block's two parts and each image; none, where nothing is dropped.
+/// A shard's factors of stochastic depth, for each of a block's two branches and each image; `None` where nothing is dropped.
 pub(crate) type Drops<'a> = &'a (dyn Fn(usize) -> Option<&'a [Vec<f32>]> + Sync);
 
 impl Stack {
-    /// The blocks of `name.0.*`, `name.1.*`, ... Panics when the model lacks one of them.
+    /// The blocks of `name.0.*`, `name.1.*`, ... Panics if the model lacks one of them.
     pub(crate) fn of(layout: &Layout, name: &str, spec: TransformerSpec) -> Self {
         let (width, heads) = (spec.dim as usize, spec.heads as usize);
         let blocks =
@@ -72,7 +72,7 @@ impl Stack {
         StackWeights(packed.collect())
     }
 
-    /// `x` `(batch, tokens, width)` to the same shape, composed; `drops` for each block's two parts and each image.
+    /// Maps `x` `(batch, tokens, width)` to the same shape, composed; `drops` holds factors for each of a block's two branches and image.
     pub(crate) fn composed(
         &self,
         w: &Composed,
@@ -91,7 +91,7 @@ fn factors(drops: &[Vec<f32>], block: usize) -> [&[f32]; 2] {
 }
 
 impl StackRun {
-    /// Memory for shards of so many images of so many tokens each.
+    /// Makes room for shards of these numbers of images and of tokens per image.
     pub(crate) fn resize(
         &mut self,
         stack: &Stack,
@@ -119,7 +119,7 @@ impl StackRun {
             shard.traces.resize_with(traces, BlockTrace::default);
             shard.traces.iter_mut().for_each(|trace| trace.resize(rows, stack.width));
             shard.out.resize(rows * stack.width, 0.0);
-            // Blocks of a stack are alike.
+            // The blocks of a stack have the same sizes.
             if let Some(block) = stack.blocks.first() {
                 block.resize(kernels, rows, backward, &mut shard.work);
             }
@@ -142,7 +142,7 @@ impl StackRun {
         self.shards.par_iter_mut().map(|shard| &mut shard.out)
     }
 
-    /// From inputs to outputs. `weights` is memory for a block's.
+    /// Computes the outputs from the inputs. `weights` is scratch memory for a block's packed weights.
     pub(crate) fn forward(
         &mut self,
         stack: &Stack,
@@ -157,14 +157,14 @@ impl StackRun {
             self.shards.par_iter_mut().enumerate().for_each(|(at, shard)| {
                 let factors = drops(at).map(|drops| factors(drops, i));
                 let pass = Pass { kernels, params, tokens: shard.tokens, factors };
-                let (trace, later) = shard.traces[i..].split_first_mut().expect("a trace a block");
+                let (trace, later) = shard.traces[i..].split_first_mut().expect("block's trace");
                 let out = later.first_mut().map_or(&mut shard.out, |next| &mut next.x);
                 block.forward(pass, weights, trace, out, &mut shard.work);
             });
         }
     }
 
-    /// From the gradients of the outputs to those of the inputs, and of all parameters of the stack.
+    /// Computes the gradients of the inputs and of all parameters of the stack from those of the outputs.
     /// `weights` as for [`forward`](Self::forward).
     pub(crate) fn backward(
         &mut self,
@@ -231,7 +231,7 @@ mod tests {
             let mut params = params(3, |layout| layout.add_blocks("blocks", spec));
             let stack = Stack::of(params.layout(), "blocks", spec);
             let width = width as usize;
-            // Biases and norms, too, differ from where they begin.
+            // Biases and norms differ from their initial values, too.
             let noise = numbers(params.values().len(), 0.1, 4);
             params.values_mut().iter_mut().zip(noise).for_each(|(value, noise)| *value += noise);
             let (x, dy) = (numbers(15 * width, 1.0, 1), numbers(15 * width, 1.0, 2));

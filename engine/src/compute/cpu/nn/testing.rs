@@ -10,7 +10,7 @@ use crate::{
     model::{Init, Layout},
 };
 
-/// So many normal numbers.
+/// `n` normal random numbers.
 pub(crate) fn numbers(n: usize, deviation: f64, seed: u64) -> Vec<f32> {
     draw(Init::Normal { deviation }, &[n], &mut stream(seed, Purpose::Init, 0, 0))
 }
@@ -33,7 +33,7 @@ pub(crate) fn all_kernels() -> impl Iterator<Item = Kernels> {
     both.into_iter().flat_map(|precision| Path::here().map(move |path| Kernels { path, precision }))
 }
 
-/// What a composed layer gives: its output, and the gradients of inputs and parameters for a gradient `dy` of the output.
+/// What a composed layer computes: its output, and the gradients of inputs and parameters for a gradient `dy` of the output.
 pub(crate) struct Compared {
     output: Vec<f64>,
     inputs: Vec<Vec<f64>>,
@@ -71,8 +71,8 @@ impl Compared {
         }
     }
 
-    /// Asserts that a layer's own arithmetic gives the same. Single precision keeps 2e-5 of a tensor's largest number, bf16, whose
-    /// factors have 8 digits, 2e-2.
+    /// Asserts that a layer's own arithmetic gives the same, within a share of a tensor's largest number: 2e-5 in single precision,
+    /// 2e-2 in bf16, whose factors have 8 significant bits.
     pub(crate) fn assert_same(
         &self,
         kernels: Kernels,
@@ -97,7 +97,7 @@ impl Compared {
     }
 }
 
-/// Asserts that two tensors differ by a share of the largest number at most.
+/// Asserts that two tensors differ by at most `tolerance` times the largest number.
 pub(crate) fn assert_close(got: &[f32], want: &[f64], tolerance: f64, what: &str) {
     assert_eq!(got.len(), want.len(), "{what}");
     let largest = want.iter().fold(1e-3f64, |max, value| max.max(value.abs()));

@@ -10,9 +10,9 @@ use crate::{
     tensors::{NamedTensor, read},
 };
 
-/// Added to the root of the second moment.
+/// Added to the square root of the second moment.
 const EPSILON: f64 = 1e-8;
-/// Numbers that a thread steps at once.
+/// Numbers that a thread updates at once.
 const PIECE: usize = 1 << 15;
 
 /// `AdamW`.
@@ -21,17 +21,17 @@ pub struct AdamW {
     path: Path,
     betas: (f64, f64),
     weight_decay: f64,
-    /// One for each trainable tensor.
+    /// One group for each trainable tensor.
     groups: Vec<(Slot, Group)>,
     steps: u32,
-    /// Moments, flat as the parameters.
+    /// Moments, flat like the parameters.
     first: Vec<f32>,
     second: Vec<f32>,
 }
 
 impl AdamW {
-    /// For these parameters, before the first step, on this instruction set. Weight decay applies to tensors of more than one
-    /// dimension.
+    /// An optimiser of these parameters before its first step, on this instruction set. Weight decay applies to tensors of more than
+    /// one dimension.
     pub fn new(path: Path, layout: &Layout, betas: (f64, f64), weight_decay: f64) -> Self {
         let slots = layout.trainable().map(|param| param.slot);
         let groups = slots.zip(plain_groups(layout)).collect();
@@ -39,14 +39,14 @@ impl AdamW {
         Self { path, betas, weight_decay, groups, steps: 0, first, second }
     }
 
-    /// With a group for each trainable tensor. Panics when there are more or fewer.
+    /// Sets a group for each trainable tensor. Panics when there are more or fewer.
     pub fn with_groups(mut self, groups: &[Group]) -> Self {
         assert_eq!(groups.len(), self.groups.len(), "one group for each tensor");
         self.groups.iter_mut().zip(groups).for_each(|((_, group), new)| *group = *new);
         self
     }
 
-    /// The numbers of this step for a tensor of this group.
+    /// The factors of this step for a tensor of this group.
     fn factors(&self, group: Group, lr: f64) -> Factors {
         let (beta1, beta2) = self.betas;
         let lr = lr * group.rate;
@@ -59,7 +59,7 @@ impl AdamW {
     }
 }
 
-/// The numbers of one step.
+/// The factors of one step.
 #[derive(Clone, Copy)]
 struct Factors {
     /// `1 - lr * weight_decay`
@@ -71,8 +71,8 @@ struct Factors {
 }
 
 impl AdamW {
-    /// Takes the gradient of the parameters from `start` on into their moments: the first part of a step, for each of them once.
-    /// Works on all threads of the rayon pool that it is called in.
+    /// Updates the moments of the parameters from `start` on with their gradient: the first part of a step, once for each parameter.
+    /// Uses all threads of the current rayon pool.
     pub fn absorb(&mut self, start: usize, gradient: &[f32]) {
         let path = self.path;
         let (beta1, beta2) = self.betas;
@@ -87,8 +87,7 @@ impl AdamW {
         });
     }
 
-    /// Steps the parameters along their moments: the second part of a step. Works on all threads of the rayon pool that it is
-    /// called in.
+    /// Steps the parameters along their moments: the second part of a step. Uses all threads of the current rayon pool.
     pub fn apply(&mut self, params: &mut Params, lr: f64) {
         self.steps += 1;
         let path = self.path;

@@ -1,7 +1,7 @@
 //! Gradient clipping (Pascanu et al. 2013).
 
-/// Shortens the gradients to `most` where their norm over all tensors is longer, as torch's `clip_grad_norm_`. Returns the norm as
-/// it was.
+/// Scales the gradients down so that their norm over all tensors is at most `most`, like torch's `clip_grad_norm_`. Returns the
+/// original norm.
 pub fn clip_norm(gradients: &mut [f32], most: f64) -> f64 {
     let norm = gradients.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
     let factor = most / (norm + 1e-6);

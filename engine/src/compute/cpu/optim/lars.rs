@@ -1,4 +1,4 @@
-//! LARS (You et al. 2017), the variant of MAE's linear probing: tensors of one dimension get neither decay nor a trust ratio.
+//! LARS (You et al. 2017) in the variant of MAE's linear probing: tensors of one dimension get neither decay nor a trust ratio.
 
 use super::{Optimizer, named, read_named, zeros};
 use crate::{compute::Params, model::Layout, tensors::NamedTensor};
@@ -9,14 +9,14 @@ pub struct Lars {
     momentum: f32,
     trust: f64,
     weight_decay: f32,
-    /// Flat as the parameters.
+    /// Flat like the parameters.
     velocity: Vec<f32>,
     /// The sum of gradient and decay of one tensor.
     direction: Vec<f32>,
 }
 
 impl Lars {
-    /// For these parameters, before the first step: momentum 0.9, trust coefficient 0.001.
+    /// An optimiser of these parameters before its first step: momentum 0.9, trust coefficient 0.001.
     pub fn new(layout: &Layout, weight_decay: f64) -> Self {
         Self {
             momentum: 0.9,
@@ -95,7 +95,7 @@ mod tests {
         for (got, want) in params.values().iter().zip([3.0, 3.95, -19.0]) {
             assert!((got - want).abs() < 1e-5, "{got} {want}");
         }
-        // A gradient of 0 has a ratio of 1; momentum 0.9 goes on.
+        // A gradient of 0 has a ratio of 1; momentum 0.9 continues.
         lars.step(&mut params, &[0.0; 3], 10.0);
         for (got, want) in params.values().iter().zip([3.0, 3.905, -37.0]) {
             assert!((got - want).abs() < 1e-5, "{got} {want}");

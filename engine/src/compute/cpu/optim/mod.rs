@@ -16,17 +16,17 @@ use crate::{
 
 /// Changes parameters along their gradients.
 pub trait Optimizer: Send {
-    /// One step at this learning rate. `gradients` is flat as the parameters' values; fixed parameters stay as they are. Panics
-    /// when the gradients are those of another model.
+    /// One step at this learning rate. `gradients` is flat like the parameters' values; fixed parameters do not change. Panics
+    /// if the gradients belong to another model.
     fn step(&mut self, params: &mut Params, gradients: &[f32], lr: f64);
 
-    /// All that the next step depends on besides the parameters.
+    /// Everything that the next step depends on besides the parameters.
     fn state(&self, layout: &Layout) -> Vec<NamedTensor>;
 
-    /// Takes a state over.
+    /// Restores a state.
     ///
     /// # Errors
-    /// A sentence that names the tensor that is missing or does not fit.
+    /// A message that names the tensor that is missing or does not fit.
     fn load_state(
         &mut self,
         layout: &Layout,
@@ -39,14 +39,14 @@ fn zeros(layout: &Layout) -> Vec<f32> {
     vec![0.0; layout.numbers()]
 }
 
-/// The part of each trainable parameter in a flat buffer as `prefix.name`.
+/// The part of a flat buffer for each trainable parameter, as `prefix.name`.
 fn named(layout: &Layout, prefix: &str, flat: &[f32]) -> Vec<NamedTensor> {
     let name = |name: &str| format!("{prefix}.{name}");
     let tensors = layout.trainable();
     tensors.map(|p| NamedTensor::of(p, name(&p.name), p.slot.of(flat).to_vec())).collect()
 }
 
-/// Reads back what [`named`] made.
+/// Reads back what [`named`] returned.
 fn read_named(
     layout: &Layout,
     prefix: &str,
