@@ -10,7 +10,7 @@ use shared::api::{DatasetInfo, KeyInfo};
 use crate::steps::{look, preview_is_drawn};
 
 /// The browser logs each refused request to the console.
-const REFUSED: [&str; 2] = ["status of 422", "status of 413"];
+const REFUSED: [&str; 3] = ["status of 422", "status of 413", "status of 409"];
 
 #[tokio::test]
 async fn folders_that_are_no_data_set() -> Result<()> {
@@ -29,7 +29,7 @@ async fn folders_that_are_no_data_set() -> Result<()> {
             ("missing", "does not exist"),
             ("no-train", "has no folder `train`"),
             ("one-class", "needs at least two"),
-            ("empty-class", "every class needs at least one image"),
+            ("empty-class", "every class needs at least one"),
         ] {
             browser.visit("/data").await?;
             add(browser, name, &folder(name)).await?;
@@ -44,16 +44,26 @@ async fn folders_that_are_no_data_set() -> Result<()> {
         }
         fs::write(mixed.join("train/cat/letter.png"), "Dear Sir, this is no picture.")?;
         fs::write(mixed.join("train/dog/half.jpg"), half_a_jpeg()?)?;
+        fs::write(mixed.join("train/dog/notes.txt"), "not an image at all")?;
         browser.visit("/data").await?;
         add(browser, "mixed", &mixed).await?;
         browser.press("2 files left out").await?;
         browser.sees("letter.png").await?;
         browser.sees("half.jpg").await?;
+        browser.press("1 file in the folder not used").await?;
+        browser.sees("train/dog/notes.txt").await?;
         look(browser, "data").await?;
+
+        // The folder is compared with the data set, and its new state becomes a version of its own.
+        browser.click(Role::Button, "Check for changes").await?;
+        browser.sees("the folder is as it was when mixed was added").await?;
+        class(&mixed, "train/dog", 3)?;
+        browser.click(Role::Button, "Check for changes").await?;
+        browser.sees("Images of mixed@2").await?;
 
         let sets: Vec<DatasetInfo> = dashboard.api.get("/api/v1/datasets").await?;
         let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
-        ensure!(names == ["shapes", "mixed"], "nothing half-added: {names:?}");
+        ensure!(names == ["shapes", "mixed", "mixed@2"], "nothing half-added: {names:?}");
         ensure!(sets[1].train_counts == [2, 1], "readable images: {:?}", sets[1].train_counts);
         Ok(())
     })
