@@ -24,6 +24,12 @@ pub enum DataDirError {
     NoDefault,
 }
 
+/// Whether an error says that a disk is full or cannot be written, which somebody may mend, and not that a file is wrong.
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+}
+
 /// The data folder.
 ///
 /// | path | holds |
@@ -112,6 +118,11 @@ impl DataDir {
     /// The names of a data set's images when it was added.
     pub fn dataset_names(&self, name: &str) -> PathBuf {
         self.datasets().join(format!("{name}.names.gz"))
+    }
+
+    /// A file that a health check writes and removes.
+    pub fn probe(&self) -> PathBuf {
+        self.root.join("health.probe")
     }
 
     fn datasets(&self) -> PathBuf {

@@ -12,7 +12,7 @@ use std::{
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use shared::order::RunOrder;
+use shared::{dataset::DataSource, order::RunOrder};
 
 use super::write;
 use crate::{
@@ -154,7 +154,12 @@ pub fn remove(folder: &Path) -> io::Result<()> {
 }
 
 fn digest(order: &RunOrder, bits: &str) -> String {
-    let order = serde_json::to_string(order).expect("an order has text keys only");
+    // What the folder has to hold is compared when it is listed, and where its names are kept does not matter.
+    let mut order = order.clone();
+    if let DataSource::Folder(folder) = &mut order.source {
+        folder.known = None;
+    }
+    let order = serde_json::to_string(&order).expect("an order has text keys only");
     hex(&Sha256::digest(format!("{bits} {order}")))
 }
 

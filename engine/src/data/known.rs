@@ -69,6 +69,12 @@ pub(super) fn changed(folder: &FolderSource, known: &KnownFolder, index: &Index)
             parts.push(format!("files{}", named(&new, &gone)));
         }
     }
+    if known.names.as_deref().is_some_and(|path| !Path::new(path).exists()) {
+        parts.push(
+            "it was added by an earlier version, which listed neither images in folders below a class nor GIF, BMP and TIFF files"
+                .into(),
+        );
+    }
     if parts.is_empty() {
         parts.push("the same names, but other sizes or another content".into());
     }

@@ -139,6 +139,17 @@ fn images_in_folders_below_a_class_count_and_everything_else_is_named() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_back_is_not_followed() {
+    let folder = folder(&sound());
+    let cat = folder.path().join("train/cat");
+    std::os::unix::fs::symlink(&cat, cat.join("self")).expect("a link");
+    let info = inspected(&folder);
+    assert_eq!(info.train_counts, [2, 2]);
+    assert_eq!(info.left_out[0].reason, "a link to a folder that is read already");
+}
+
 #[test]
 fn splits_have_many_names() {
     for (train, test) in [("Training", "valid"), ("training", "Validation"), ("TRAIN", "Testing")] {
@@ -166,6 +177,9 @@ fn equal_names_in_two_unicode_forms_are_one_class() {
     let info = inspected(&folder(&files));
     assert_eq!(info.classes, ["caf\u{e9}", "cat", "dog"]);
     assert_eq!(info.test_counts, [1, 1, 1]);
+    let mut twice = files.clone();
+    twice.push(("val/caf\u{e9}/2.png", png([3; 3])));
+    assert!(refusal(&folder(&twice)).starts_with("DATA/val has two folders of the same name"));
     files.push(("train/cafe\u{301}/1.png", png([3; 3])));
     assert_eq!(
         refusal(&folder(&files)),

@@ -34,11 +34,13 @@ pub(super) fn decode(
 
 /// The bits of red, green and blue in a file of 16 bits a pixel.
 fn sample_bits(bytes: &[u8]) -> Option<[u32; 3]> {
+    const HEADER_LENGTH: usize = 14;
     const BITS_PER_PIXEL: usize = 28;
     const COMPRESSION: usize = 30;
     const GREEN_MASK: usize = 58;
     let has = |at: usize, value: &[u8]| bytes.get(at..at + value.len()) == Some(value);
-    if !has(BITS_PER_PIXEL, &[16, 0]) {
+    // The oldest header is shorter, and has none of 16 bits.
+    if has(HEADER_LENGTH, &[12, 0, 0, 0]) || !has(BITS_PER_PIXEL, &[16, 0]) {
         return None;
     }
     let six = has(COMPRESSION, &[3, 0, 0, 0]) && has(GREEN_MASK, &0x7e0u32.to_le_bytes());

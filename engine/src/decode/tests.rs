@@ -260,6 +260,31 @@ fn a_huge_header_is_refused_before_its_pixels_are_made() {
 }
 
 #[test]
+fn a_tiff_of_endless_rows_is_refused_before_they_are_made() {
+    let mut file = testing::rgba_tiff(&[7; 8], 2, 1);
+    let put = |file: &mut Vec<u8>, entry: usize, tag: u16, value: u32| {
+        let at = 10 + 12 * entry;
+        file[at..at + 2].copy_from_slice(&tag.to_le_bytes());
+        file[at + 8..at + 12].copy_from_slice(&value.to_le_bytes());
+    };
+    // Samples of a pixel.
+    put(&mut file, 5, 277, 65535);
+    assert!(decode(&file, Limits::default(), Transparency::Drop).is_err());
+    let mut file = testing::rgba_tiff(&[7; 8], 2, 1);
+    // Rows of a strip become the width of a tile: the numbers of tiles stay in the order of the tags.
+    put(&mut file, 4, 322, u32::MAX);
+    assert!(decode(&file, Limits::default(), Transparency::Drop).is_err());
+}
+
+#[test]
+fn the_oldest_bmp_header_has_no_sixteen_bits() {
+    // Two pixels of 24 bits behind a header of 12 bytes: blue 5, green 6, red 16, then blue 0, green 9, red 200.
+    let head = b"BM\0\0\0\0\0\0\0\0\x1a\0\0\0\x0c\0\0\0\x02\0\x01\0\x01\0\x18\0";
+    let read = decoded(&[&head[..], &[5, 6, 16, 0, 9, 200, 0, 0]].concat());
+    assert_eq!(read.data(), [16, 6, 5, 200, 9, 0]);
+}
+
+#[test]
 fn a_long_file_is_refused() {
     let limits = Limits { max_bytes: 3 << 20, ..Limits::default() };
     let error = decode(&vec![0; (3 << 20) + 1], limits, Transparency::Drop).expect_err("too long");

@@ -12,6 +12,8 @@ use shared::{Rgb8, dataset::Transparency};
 use super::{DecodeError, Format, Limits, grey_to_rgb, rgb, without_alpha};
 
 const FORMAT: Format = Format::Tiff;
+/// Most samples of a pixel: four inks, alpha, and some more.
+const MOST_SAMPLES: u32 = 16;
 /// Values of the tag `PhotometricInterpretation`.
 const BLACK_IS_ZERO: u16 = 1;
 const PALETTE: u16 = 3;
@@ -34,6 +36,20 @@ pub(super) fn decode(
     let colours =
         if indexed { Some(decoder.get_tag_u16_vec(Tag::ColorMap).map_err(failed)?) } else { None };
     let kind = decoder.colortype().map_err(failed)?;
+    if indexed && !matches!(kind, ColorType::Gray(_)) {
+        return Err(unsupported("a palette with further samples"));
+    }
+    if decoder.find_tag_unsigned::<u32>(Tag::FillOrder).map_err(failed)? == Some(2) {
+        return Err(unsupported("bytes that begin with their lowest bit"));
+    }
+    // The decoder takes memory for whole rows of a tile, however wide the file says that they are.
+    let samples = decoder.find_tag_unsigned::<u32>(Tag::SamplesPerPixel).map_err(failed)?;
+    let row = u64::from(decoder.chunk_dimensions().0)
+        .saturating_mul(u64::from(samples.unwrap_or(1)))
+        .saturating_mul(u64::from(kind.bit_depth()).div_ceil(8));
+    if samples.unwrap_or(1) > MOST_SAMPLES || row > limits.memory() {
+        return Err(DecodeError::TooMuchMemory { format: FORMAT, max: limits.memory() });
+    }
     let (width, height) = (width as usize, height as usize);
     let samples = match decoder.read_image().map_err(failed)? {
         DecodingResult::U8(samples) if kind.bit_depth() < 8 => {

@@ -70,7 +70,7 @@ impl OpenClassifier {
         if let ([bytes], true) = (files, file.texts.contains_key("phase")) {
             return own(bytes, &file, path, machine);
         }
-        let (file, naming) = select(file, None)?;
+        let (file, naming) = select(file, None, Some("model"))?;
         match naming {
             Naming::HuggingFace { .. } => {
                 hugging_face(files.iter().map(Vec::len).sum(), &file, path)

@@ -40,13 +40,14 @@ impl Entry {
 }
 
 /// The tensors of the file's transformer, with the names that they have without its entry, and whose names those are. `wanted` names the
-/// entry where a file has several.
+/// entry where a file has several; without it, the `preferred` one is taken if it is among them.
 ///
 /// # Errors
 /// A sentence that lists the transformers of the file, or what it holds instead.
 pub(super) fn select<'a>(
     mut file: TensorFile<'a>,
     wanted: Option<&str>,
+    preferred: Option<&str>,
 ) -> Result<(TensorFile<'a>, Naming), String> {
     let mut entries: Vec<Entry> = file.tensors.keys().filter_map(|name| entry_of(name)).collect();
     entries.sort();
@@ -54,18 +55,25 @@ pub(super) fn select<'a>(
     if entries.iter().any(|entry| entry.is_whole(&file)) {
         entries.retain(|entry| entry.is_whole(&file));
     }
-    let list = |entries: &[Entry]| entries.iter().map(Entry::name).collect::<Vec<_>>().join(", ");
-    let entry = match (wanted, entries.as_slice()) {
-        (_, []) => return Err(nothing(&file)),
-        (None, [entry]) => entry.clone(),
-        (None, several) => {
+    let list = |entries: &[Entry]| {
+        let shown: Vec<&str> = entries.iter().take(SHOWN).map(Entry::name).collect();
+        let more = entries.len() - shown.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        shown.join(", ") + &more
+    };
+    let of_preferred = entries.iter().find(|entry| Some(entry.name()) == preferred).cloned();
+    let entry = match (wanted, of_preferred, entries.as_slice()) {
+        (_, _, []) => return Err(nothing(&file)),
+        (None, _, [entry]) => entry.clone(),
+        (None, Some(entry), _) => entry,
+        (None, None, several) => {
             return Err(format!(
                 "it holds {} vision transformers: {}; choose one with --entry NAME",
                 several.len(),
                 list(several)
             ));
         }
-        (Some(wanted), all) => {
+        (Some(wanted), _, all) => {
             let plain = |name: &str| name.replace(SEPARATOR, ".");
             let found = all.iter().find(|entry| plain(entry.name()) == plain(wanted));
             found.cloned().ok_or_else(|| {
@@ -141,7 +149,7 @@ mod tests {
 
     fn selected(names: &[String], wanted: Option<&str>) -> Result<Vec<String>, String> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (file, _) = select(file(&names), wanted)?;
+        let (file, _) = select(file(&names), wanted, None)?;
         Ok(file.tensors.into_keys().collect())
     }
 

@@ -76,7 +76,7 @@ impl Imported {
         options: &ImportOptions,
     ) -> Result<Self, String> {
         let (file, container) = Weights::tensors(files)?;
-        let (file, naming) = select(file, options.entry.as_deref())?;
+        let (file, naming) = select(file, options.entry.as_deref(), None)?;
         let file_bytes = files.iter().map(Vec::len).sum();
         let mut assumed = Vec::new();
         let config = match naming {

@@ -17,6 +17,8 @@ const BEFORE_ZIP: [u8; 14] =
     [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 /// Entries under which training programs keep their settings.
 const SETTINGS_ENTRIES: [&str; 4] = ["args", "hyper_parameters", "config", "cfg"];
+/// Most dimensions of a tensor that a transformer has, and some more.
+const MOST_DIMENSIONS: usize = 8;
 /// Dictionaries within each other that are looked into.
 const DEEPEST: usize = 8;
 /// Longest names of such dictionaries together, in bytes. Every name in them gets these bytes, so they are not the file's to choose.
@@ -56,7 +58,7 @@ impl<'a> TensorFile<'a> {
                     .into(),
             );
         };
-        let tensors = tensors(&pickle, &archive)?;
+        let tensors = tensors(&pickle, &archive, bytes.len())?;
         if tensors.is_empty() {
             return Err(format!("it holds no tensors by name{}", entries(&pickle)));
         }
@@ -68,8 +70,11 @@ impl<'a> TensorFile<'a> {
 fn tensors<'a>(
     pickle: &Pickle<'a>,
     archive: &Archive<'a>,
+    file_bytes: usize,
 ) -> Result<BTreeMap<String, Stored<'a>>, String> {
     let mut tensors = BTreeMap::new();
+    // A pickle may use one long name many times.
+    let mut names = 0usize;
     let mut seen = HashSet::new();
     let mut level = vec![(String::new(), pickle.root())];
     for _ in 0..DEEPEST {
@@ -88,6 +93,10 @@ fn tensors<'a>(
                 if let Some(stored) =
                     stored.map_err(|reason| format!("{prefix}{name}: {reason}"))?
                 {
+                    names += prefix.len() + name.len();
+                    if names > file_bytes {
+                        return Err("the names of its tensors take more bytes than it has".into());
+                    }
                     tensors.insert(format!("{prefix}{name}"), stored);
                 }
             }
@@ -177,6 +186,9 @@ fn call<'p, 'a>(
 
 fn sizes(pickle: &Pickle<'_>, list: Id) -> Option<Vec<usize>> {
     let Value::List(items) = pickle.get(list) else { return None };
+    if items.len() > MOST_DIMENSIONS {
+        return None;
+    }
     items.iter().map(|&item| size(pickle, item)).collect()
 }
 

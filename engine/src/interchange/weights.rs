@@ -13,6 +13,7 @@ use super::{pth::is_pth, tensors::TensorFile};
 use crate::{
     EngineError,
     files::{LAST_CHECKPOINT, open},
+    tensors::verify,
 };
 
 /// Files of a folder, the better first: transformers', ours.
@@ -55,15 +56,23 @@ impl Weights {
     pub fn tensors(files: &[Vec<u8>]) -> Result<(TensorFile<'_>, &'static str), String> {
         let mut all = TensorFile::default();
         let mut container = "safetensors";
-        for bytes in files {
+        for (n, bytes) in files.iter().enumerate() {
+            let place = |reason: String| match files.len() {
+                1 => reason,
+                count => format!("file {} of {count}: {reason}", n + 1),
+            };
             let file = if is_pth(bytes) {
                 container = "PyTorch file";
-                TensorFile::read_pth(bytes)?
+                TensorFile::read_pth(bytes).map_err(place)?
             } else {
                 if let Some(what) = something_else(bytes) {
-                    return Err(what.into());
+                    return Err(place(what.into()));
                 }
-                TensorFile::read_safetensors(bytes)?
+                let file = TensorFile::read_safetensors(bytes).map_err(place)?;
+                if file.texts.contains_key("phase") {
+                    verify(bytes).map_err(place)?;
+                }
+                file
             };
             all.texts.extend(file.texts);
             all.tensors.extend(file.tensors);
@@ -122,6 +131,10 @@ fn refused(path: &Path, reason: String) -> EngineError {
 
 /// What a file is that is neither of the two kinds, and what to do.
 fn something_else(bytes: &[u8]) -> Option<&'static str> {
+    // A safetensors file begins with the length of its header, which may be any bytes.
+    if bytes.get(8) == Some(&b'{') {
+        return None;
+    }
     let head = bytes[..bytes.len().min(512)].trim_ascii_start().to_ascii_lowercase();
     if bytes.is_empty() {
         return Some("it is empty: download it again");
@@ -211,6 +224,7 @@ mod tests {
             (b"\x80\x04\x95", "it is a pickle of Python"),
             (b"\x89HDF\r\n", "it is an HDF5 file"),
             (b"import torch\n", "it is a text"),
+            (b"\x80\x02\0\0\0\0\0\0{", "it is not a complete safetensors file"),
         ] {
             let error = Weights::tensors(&[bytes.to_vec()]).unwrap_err();
             assert!(error.starts_with(what), "{error}");

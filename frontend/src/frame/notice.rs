@@ -54,7 +54,7 @@ pub fn ServerNotice() -> impl IntoView {
                                 <span>
                                     <strong>"Nothing can be stored. "</strong>
                                     {format!("{}. ", sentence(&problem))}
-                                    "Free space on the disk of the data folder, or make it writable. Runs go on by themselves then; nothing needs to be restarted."
+                                    "Free space on the disk of the data folder, or make it writable. Queued runs start by themselves then; a run that failed meanwhile resumes with Run again."
                                 </span>
                             </p>
                         }

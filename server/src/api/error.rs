@@ -1,5 +1,7 @@
 //! [`ApiError`]: every way in which a request can fail, the mapping to status codes, and the response body ([`Problem`]).
 
+use std::{io, path::Path};
+
 use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
@@ -16,6 +18,7 @@ use crate::{
         results::ResultError,
         studies::{CreateError, DeleteError},
     },
+    data_dir::is_full,
     store::StoreError,
 };
 
@@ -74,6 +77,15 @@ impl ApiError {
         Self::Internal(error.into())
     }
 
+    /// An error of a file that the server writes.
+    pub fn written(path: &Path, error: io::Error) -> Self {
+        if is_full(&error) {
+            StoreError::Disk { path: path.to_owned(), source: error }.into()
+        } else {
+            Self::internal(error)
+        }
+    }
+
     /// The only mapping from errors to status codes.
     fn status(&self) -> StatusCode {
         match self {
@@ -129,7 +141,7 @@ impl From<StoreError> for ApiError {
             StoreError::IllegalState { .. } | StoreError::Conflict(_) => {
                 Self::Conflict(error.to_string())
             }
-            StoreError::Unwritable(_) => {
+            StoreError::Unwritable(_) | StoreError::Disk { .. } => {
                 tracing::error!(%error, "a request could not be written");
                 Self::Unwritable(format!(
                     "{error}. Free space on its disk, or make it writable, and try again."

@@ -16,9 +16,14 @@ use super::error::ApiError;
 pub struct Hosts(Arc<[String]>);
 
 impl Hosts {
-    /// These names, without ports.
+    /// These names; ports and schemes do not count.
     pub fn named(names: impl IntoIterator<Item = String>) -> Self {
-        Self(names.into_iter().map(|name| name.to_ascii_lowercase()).collect())
+        let plain = |name: String| {
+            let name = name.to_ascii_lowercase();
+            let name = name.rsplit_once("://").map_or(&name[..], |(_, name)| name);
+            name.split(['/', ':']).next().unwrap_or_default().to_owned()
+        };
+        Self(names.into_iter().map(plain).collect())
     }
 
     /// Whether a `Host` header names this server. An attacker can make any name of their own resolve to this machine (DNS rebinding),
@@ -28,7 +33,7 @@ impl Hosts {
         let name = authority.host().to_ascii_lowercase();
         let address =
             name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&name);
-        address.parse::<IpAddr>().is_ok()
+        address.parse::<IpAddr>().is_ok_and(|address| !address.is_unspecified())
             || name == "localhost"
             || name.ends_with(".localhost")
             || self.0.contains(&name)
@@ -40,7 +45,7 @@ impl Hosts {
 ///
 /// * A request has one `Host`, which names this server.
 /// * A request that changes something has no `Origin`, or this server's.
-/// * Nothing of the API goes to a page of another site; browsers say so in `Sec-Fetch-Site`.
+/// * Nothing of the API goes to a page of another site. Browsers say so in `Sec-Fetch-Site`, but not to plain HTTP on a network.
 pub async fn only_own_pages(hosts: Hosts, request: Request, next: Next) -> Response {
     match refusal(&hosts, request.method(), request.uri(), request.headers()) {
         None => next.run(request).await,
@@ -57,12 +62,13 @@ fn refusal(hosts: &Hosts, method: &Method, uri: &Uri, headers: &HeaderMap) -> Op
     if let Some(host) = host.or_else(|| uri.authority().map(Authority::as_str))
         && !hosts.include(host)
     {
+        let name = host.split(':').next().unwrap_or_default();
         return Some(ApiError::Misdirected(format!(
-            "this server is not known as {host:?}; use its address, or start it with --host and this name"
+            "this server is not known as {name:?}; use its address, or start it with --host and this name"
         )));
     }
     let foreign = "this request comes from a page of another site; use the dashboard's own address";
-    if !is_safe(method) && !is_same_origin(headers) {
+    if !is_safe(method) && !is_same_origin(hosts, headers) {
         return Some(ApiError::Forbidden(foreign.into()));
     }
     let from = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
@@ -74,8 +80,9 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// True without an `Origin` (not sent by a browser), or if its host and port equal the `Host` header. Several are never the same.
-fn is_same_origin(headers: &HeaderMap) -> bool {
+/// True without an `Origin` (not sent by a browser), or if its host and port equal the `Host` header, or if its host is a name of this
+/// server: reverse proxies change the `Host`. Several are never the same.
+fn is_same_origin(hosts: &Hosts, headers: &HeaderMap) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else { return true };
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
@@ -84,8 +91,11 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
     let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok());
     let authority =
         origin.as_ref().filter(|origin| origin.scheme().is_some()).and_then(Uri::authority);
-    origins.next().is_none()
-        && authority.is_some_and(|authority| authority.as_str().eq_ignore_ascii_case(host))
+    let is_own = |authority: &Authority| {
+        authority.as_str().eq_ignore_ascii_case(host)
+            || hosts.0.contains(&authority.host().to_ascii_lowercase())
+    };
+    origins.next().is_none() && authority.is_some_and(is_own)
 }
 
 /// Adds the security headers. A `Content-Security-Policy` set by a handler is kept.
@@ -127,7 +137,7 @@ mod tests {
 
     #[test]
     fn only_this_server_s_names_are_taken() {
-        let hosts = Hosts::named(["Lab.example".to_owned()]);
+        let hosts = Hosts::named(["https://Lab.example:8443/".to_owned()]);
         for (host, known) in [
             ("127.0.0.1:8787", true),
             ("192.168.1.7", true),
@@ -140,6 +150,7 @@ mod tests {
             ("localhost.evil.example", false),
             ("", false),
             ("a b", false),
+            ("0.0.0.0:8787", false),
         ] {
             assert_eq!(hosts.include(host), known, "{host}");
         }
@@ -200,8 +211,8 @@ mod tests {
             ("null", false),
         ] {
             let headers = headers(&[host.clone(), (header::ORIGIN, origin)]);
-            assert_eq!(is_same_origin(&headers), same, "{origin}");
+            assert_eq!(is_same_origin(&Hosts::default(), &headers), same, "{origin}");
         }
-        assert!(is_same_origin(&headers(&[host])), "not sent by a browser");
+        assert!(is_same_origin(&Hosts::default(), &headers(&[host])), "not sent by a browser");
     }
 }

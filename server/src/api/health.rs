@@ -23,7 +23,7 @@ pub async fn get_health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
     let problem = match &*last {
         Some((at, problem)) if now.abs_diff(*at) < KEPT => problem.clone(),
         _ => {
-            let checked = api.app.store.check_writing(now).await;
+            let checked = api.app.check_writing().await;
             let problem = checked.err().map(|error| error.to_string());
             *last = Some((now, problem.clone()));
             problem

@@ -199,7 +199,8 @@ fn form_error(error: &MultipartError) -> ApiError {
 fn keep(folder: &FilePath, name: String, image: &Rgb8) -> Result<KeyInfo, ApiError> {
     let file = pixels::png(image)?;
     let sha256 = format!("{:x}", Sha256::digest(&file));
-    files::write(&folder.join(format!("{sha256}.png")), &file).map_err(ApiError::internal)?;
+    let path = folder.join(format!("{sha256}.png"));
+    files::write(&path, &file).map_err(|error| ApiError::written(&path, error))?;
     Ok(KeyInfo {
         id: sha256.clone(),
         name,

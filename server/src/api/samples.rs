@@ -119,8 +119,9 @@ pub async fn get_image(
     if let Some(response) = pixels::not_modified(&headers, &tag) {
         return Ok(response);
     }
+    let source = api.app.source(&info);
     let file = blocking(move || {
-        let index = api.kept.catalog.open(&info.source(), &limits, &info.fingerprint)?;
+        let index = api.kept.catalog.open(&source, &limits, &info.fingerprint)?;
         entry(&index, split, at)?;
         let image = load(&index, split, at, side)?;
         pixels::png(&image)

@@ -113,7 +113,7 @@ impl App {
     /// before stay, with the studies and results that name them.
     ///
     /// # Errors
-    /// When the folder has not changed since its last version was added, or as [`add_dataset`](Self::add_dataset).
+    /// When the folder is as it was when one of its versions was added, or as [`add_dataset`](Self::add_dataset).
     pub async fn update_dataset(
         &self,
         name: &str,
@@ -134,8 +134,11 @@ impl App {
             let message = format!("the folder is as it was when {} was added", same.name);
             return Err(StoreError::Conflict(message).into());
         }
-        let number = |set: &DatasetInfo| set.name.strip_prefix(&prefix)?.parse::<u32>().ok();
-        let last = versions().filter_map(number).max().unwrap_or(1);
+        let number = |name: &str| name.strip_prefix(&prefix)?.parse::<u32>().ok();
+        // The numbers of removed versions are not given again: runs name them.
+        let used = self.store.datasets_of_runs().await?;
+        let names = versions().map(|set| &set.name).chain(&used);
+        let last = names.filter_map(|name| number(name)).max().unwrap_or(1);
         found.info.name = format!("{prefix}{}", last + 1);
         self.keep_dataset(found).await
     }

@@ -34,6 +34,9 @@ use crate::{
     store::{Store, StoreError},
 };
 
+/// Bytes that a health check writes: more than a file system keeps in an entry of a folder.
+const PROBE: usize = 64 << 10;
+
 /// Store, folder, clock, identifiers, queue and machine of one data folder. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -66,6 +69,21 @@ impl App {
     /// Number of threads used for training.
     pub fn threads(&self) -> u32 {
         self.machine.threads() as u32
+    }
+
+    /// Checks that the database and the data folder can be written, by writing to both.
+    ///
+    /// # Errors
+    /// When one of them cannot: the disk is full, or the file system has become read-only.
+    pub async fn check_writing(&self) -> Result<(), StoreError> {
+        self.store.check_writing(self.clock.now_ms()).await?;
+        let path = self.data_dir.probe();
+        let written = tokio::task::spawn_blocking(move || {
+            let probe = engine::files::write(&path, &vec![0; PROBE])
+                .and_then(|()| std::fs::remove_file(&path));
+            probe.map_err(|source| StoreError::Disk { path, source })
+        });
+        written.await.unwrap_or(Ok(()))
     }
 
     /// Opens a data folder. Nothing is scheduled until [`Scheduler::start`](crate::queue::Scheduler::start).

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     app::{datasets::DatasetError, keys::key_file},
+    data_dir::is_full,
     run_folder::RunFolder,
     store::{StoreError, queue::ReadyRun},
 };
@@ -88,6 +89,10 @@ impl Scheduler {
             Life::Unknown(why) => return Ok(Err(why)),
         }
         if let Err(error) = folder.prepare(order, key, ready.attempt) {
+            if is_full(&error) {
+                // The run stays queued until there is room.
+                return Err(StoreError::Disk { path: folder.path().to_owned(), source: error });
+            }
             return Ok(Err(format!("{}: {error}", folder.path().display())));
         }
         if !self.app.store.start_run(ready.key, device, self.app.clock.now_ms()).await? {

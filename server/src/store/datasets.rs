@@ -60,6 +60,15 @@ impl Store {
         from_json(row.try_get(0)?, "a data set")
     }
 
+    /// The names of all data sets that runs were made on, whether they still exist or not.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn datasets_of_runs(&self) -> Result<Vec<String>, StoreError> {
+        let names = sqlx::query_scalar("SELECT DISTINCT dataset FROM runs");
+        Ok(names.fetch_all(self.readers()).await?)
+    }
+
     /// Removes a data set's entry, but not its files.
     ///
     /// # Errors

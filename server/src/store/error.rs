@@ -32,6 +32,14 @@ pub enum StoreError {
     /// The disk is full, the file system has become read-only, or the disk fails.
     #[error("the database cannot be written ({0}); what was to be written is not kept")]
     Unwritable(sqlx::Error),
+    /// A file of the data folder cannot be written, for the same reasons.
+    #[error("the data folder cannot be written ({path}: {source})")]
+    Disk {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's error.
+        source: std::io::Error,
+    },
     /// A stored value cannot be read back.
     #[error("the database holds {what} that cannot be read: {reason}")]
     Corrupt {
@@ -73,11 +81,13 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        /// `SQLITE_READONLY`, `SQLITE_IOERR`, `SQLITE_FULL`, `SQLITE_CANTOPEN`; further bits of a code say more.
-        const UNWRITABLE: [i32; 4] = [8, 10, 13, 14];
+        /// `SQLITE_FULL`, and the extended codes of `SQLITE_IOERR` for writing, syncing and truncating.
+        const UNWRITABLE: [i32; 6] = [13, 778, 1034, 1290, 1546, 4874];
+        /// `SQLITE_READONLY`; further bits of a code say why.
+        const READ_ONLY: i32 = 8;
         let code = error.as_database_error().and_then(DatabaseError::code);
-        let code = code.and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
-        if code.is_some_and(|code| UNWRITABLE.contains(&code)) {
+        let code = code.and_then(|code| code.parse::<i32>().ok());
+        if code.is_some_and(|code| UNWRITABLE.contains(&code) || code & 0xff == READ_ONLY) {
             Self::Unwritable(error)
         } else {
             Self::Database(error)

@@ -1,6 +1,7 @@
 //! What the layouts share: listing folders, reading short text files, classes by number.
 
 use std::{
+    collections::HashSet,
     ffi::OsStr,
     fs::{self, DirEntry},
     io::Read,
@@ -103,10 +104,18 @@ pub fn image_files_below(
 ) -> Result<Vec<(String, u64)>, DataError> {
     let mut found = Vec::new();
     let mut level = vec![folder.to_owned()];
+    // Links may lead back, and the same image would count twice.
+    let mut read = HashSet::new();
     for _ in 0..DEEPEST {
         let mut next = Vec::new();
         for folder in level {
-            next.extend(images_in(root, &folder, left, &mut found)?);
+            let is_new =
+                fs::canonicalize(root.join(&folder)).map_or(true, |place| read.insert(place));
+            if is_new {
+                next.extend(images_in(root, &folder, left, &mut found)?);
+            } else {
+                left.add("a link to a folder that is read already", format!("{folder}/"));
+            }
         }
         level = next;
     }
@@ -132,11 +141,12 @@ fn images_in(
         let path = entry.path();
         let metadata = fs::metadata(&path);
         let is_folder = metadata.as_ref().is_ok_and(fs::Metadata::is_dir);
-        let shown = format!(
-            "{folder}/{}{}",
-            entry.file_name().to_string_lossy(),
-            if is_folder { "/" } else { "" }
-        );
+        let below = |name: &str| match folder {
+            "." => name.to_owned(),
+            folder => format!("{folder}/{name}"),
+        };
+        let end = if is_folder { "/" } else { "" };
+        let shown = below(&entry.file_name().to_string_lossy()) + end;
         if is_of_system(&entry.file_name()) {
             left.add("hidden, or a file of the system", shown);
             continue;
@@ -148,17 +158,14 @@ fn images_in(
         if name.contains(char::is_control) {
             left.add("its name has a line break or another control character", shown);
         } else if is_folder {
-            folders.push(format!("{folder}/{name}"));
+            folders.push(below(&name));
         } else if metadata.as_ref().is_ok_and(|metadata| !metadata.is_file()) {
             left.add("not a regular file", shown);
         } else if is_image_name(&path) {
-            found.push((format!("{folder}/{name}"), metadata.map_or(0, |metadata| metadata.len())));
+            found.push((below(&name), metadata.map_or(0, |metadata| metadata.len())));
         } else {
             match begins_as_image(&path) {
-                Ok(()) => found.push((
-                    format!("{folder}/{name}"),
-                    metadata.map_or(0, |metadata| metadata.len()),
-                )),
+                Ok(()) => found.push((below(&name), metadata.map_or(0, |metadata| metadata.len()))),
                 Err(reason) => left.add(reason, shown),
             }
         }

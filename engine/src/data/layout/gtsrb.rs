@@ -45,6 +45,9 @@ pub fn list(root: &Path) -> Result<Listing, DataError> {
         return Err(missing(root, Layout::Gtsrb, TEST));
     }
     let mut listing = Listing::default();
+    for labels in LABELS {
+        listing.left.uses(labels);
+    }
     let folders = add_training(&mut listing, root, train)?;
     for folder in &folders {
         let table = format!("{train}/{folder}/GT-{folder}.csv");
@@ -72,6 +75,8 @@ pub fn list(root: &Path) -> Result<Listing, DataError> {
 /// Lists Kaggle's layout. Opens no image.
 pub fn list_kaggle(root: &Path) -> Result<Listing, DataError> {
     let mut listing = Listing::default();
+    listing.left.uses("Train.csv");
+    listing.left.uses("Test.csv");
     add_training(&mut listing, root, "Train")?;
     if root.join("Train.csv").is_file() {
         check_training(root, "Train.csv", ',', ["Path", "ClassId"], "", &listing)?;
@@ -113,6 +118,9 @@ fn add_training(listing: &mut Listing, root: &Path, train: &str) -> Result<Vec<S
     }
     listing.classes = folders.iter().map(|(number, _)| number.to_string()).collect();
     let folders: Vec<String> = folders.into_iter().map(|(_, name)| name).collect();
+    for folder in &folders {
+        listing.left.uses(format!("{train}/{folder}/GT-{folder}.csv"));
+    }
     (listing.train, listing.train_bytes) = split_files(root, train, &folders, &mut listing.left)?;
     Ok(folders)
 }

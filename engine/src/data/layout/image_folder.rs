@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{
     Listing,
-    files::{contents, folder_names, image_files_below},
+    files::{contents, folder_names, image_files_below, visible},
     left_over::LeftOver,
     words,
 };
@@ -28,7 +28,13 @@ pub fn fits(root: &Path) -> bool {
 
 /// The folder of a split: the first of these names that there is, in lower case or else in any.
 fn split_folder(root: &Path, names: &[&str]) -> Option<String> {
-    let folders = folder_names(root).ok()?;
+    // A folder of another name is not a split, whatever its name is.
+    let folders: Vec<String> = visible(root)
+        .ok()?
+        .into_iter()
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
     let named = |name: &&str| {
         let exact = folders.iter().find(|folder| folder == name);
         exact.or_else(|| folders.iter().find(|folder| folder.eq_ignore_ascii_case(name)))
@@ -98,8 +104,20 @@ pub fn class_folders(split: &Path) -> Result<Vec<String>, DataError> {
             folders.first().map_or("no class".into(), |class| format!("one class, {class}"));
         return Err(DataError::TooFewClasses { folder: split.into(), found });
     }
+    by_composed_name(split, &folders)?;
+    Ok(folders)
+}
+
+/// The folders of a split by their composed names.
+///
+/// # Errors
+/// When two of them have the same.
+fn by_composed_name<'a>(
+    split: &Path,
+    folders: &'a [String],
+) -> Result<BTreeMap<String, &'a String>, DataError> {
     let mut seen = BTreeMap::new();
-    for folder in &folders {
+    for folder in folders {
         if let Some(other) = seen.insert(composed(folder), folder) {
             return Err(DataError::SameClass {
                 folder: split.into(),
@@ -107,7 +125,7 @@ pub fn class_folders(split: &Path) -> Result<Vec<String>, DataError> {
             });
         }
     }
-    Ok(folders)
+    Ok(seen)
 }
 
 /// A name in the form (NFC) in which equal letters are equal bytes. macOS and its archives decompose names.
@@ -124,8 +142,7 @@ fn same_classes(
     left: &mut LeftOver,
 ) -> Result<Vec<String>, DataError> {
     let folders = folder_names(&root.join(test))?;
-    let mut by_name: BTreeMap<String, &String> =
-        folders.iter().map(|folder| (composed(folder), folder)).collect();
+    let mut by_name = by_composed_name(&root.join(test), &folders)?;
     let mut matched = Vec::new();
     let mut missing = Vec::new();
     for class in classes {

@@ -1,5 +1,7 @@
 //! What a listing leaves out, by reason.
 
+use std::collections::HashSet;
+
 use shared::dataset::LeftOut;
 
 /// Files that are named for each reason.
@@ -7,26 +9,38 @@ const NAMED: usize = 3;
 
 /// What is left out so far, in the order of the first of each reason.
 #[derive(Clone, Debug, Default)]
-pub struct LeftOver(Vec<LeftOut>);
+pub struct LeftOver {
+    groups: Vec<LeftOut>,
+    /// Files that the layout reads, though they are not images.
+    used: HashSet<String>,
+}
 
 impl LeftOver {
     /// Adds a file or, with `/` at its end, a folder with all that is in it.
     pub fn add(&mut self, reason: impl Into<String>, path: impl Into<String>) {
-        let reason = reason.into();
-        let known = self.0.iter().position(|group| group.reason == reason);
+        let (reason, path) = (reason.into(), path.into());
+        if self.used.contains(&path) {
+            return;
+        }
+        let known = self.groups.iter().position(|group| group.reason == reason);
         let at = known.unwrap_or_else(|| {
-            self.0.push(LeftOut { reason, count: 0, first: Vec::new() });
-            self.0.len() - 1
+            self.groups.push(LeftOut { reason, count: 0, first: Vec::new() });
+            self.groups.len() - 1
         });
-        let group = &mut self.0[at];
+        let group = &mut self.groups[at];
         group.count += 1;
         if group.first.len() < NAMED {
-            group.first.push(path.into());
+            group.first.push(path);
         }
+    }
+
+    /// The layout reads this file: it is not left out.
+    pub fn uses(&mut self, path: impl Into<String>) {
+        self.used.insert(path.into());
     }
 
     /// All of it.
     pub fn into_groups(self) -> Vec<LeftOut> {
-        self.0
+        self.groups
     }
 }

@@ -167,6 +167,7 @@ fn traffic_signs_as_they_are_published() {
     assert_eq!(info.layout, Layout::Gtsrb);
     assert!(info.path.as_deref().is_some_and(|path| path.ends_with("GTSRB")), "{:?}", info.path);
     assert_eq!(info.classes, ["0", "1"]);
+    assert_eq!(info.left_out, [], "tables that are read");
     let index = Index::open(&info.source()).expect("a data set");
     assert_eq!(
         listed(&index, Split::Test),

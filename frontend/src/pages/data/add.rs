@@ -80,7 +80,7 @@ pub fn AddForm(
                     name.try_set(String::new());
                     path.try_set(String::new());
                     named_by_hand.try_set(false);
-                    added.run(set);
+                    added.try_run(set);
                 }
                 Err(refused) => {
                     // Errors shown at a field are not repeated above the form.

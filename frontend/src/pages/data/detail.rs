@@ -220,7 +220,8 @@ fn Update(name: String, updated: Callback<DatasetInfo>) -> impl IntoView {
         busy.set(true);
         spawn_local(async move {
             match api::post::<DatasetInfo>(&path, &()).await {
-                Ok(set) => updated.run(set),
+                // The page may have been left meanwhile.
+                Ok(set) => drop(updated.try_run(set)),
                 Err(refused) => drop(answer.try_set(Some(refused))),
             }
             busy.try_set(false);

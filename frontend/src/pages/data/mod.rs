@@ -73,7 +73,11 @@ pub fn DataPage() -> impl IntoView {
                 <p class="notice" role="status">
                     <Icon glyph=Glyph::Info/>
                     <span>{format!("The entry {name:?} was removed; its files are unchanged.")}</span>
-                    <button type="button" class="button" on:click=move |_| restore(set.clone())>"Undo"</button>
+                    // A version cannot be added by its name: only the folder's present state gets a new one.
+                    {(!set.name.contains('@'))
+                        .then(|| {
+                            view! { <button type="button" class="button" on:click=move |_| restore(set.clone())>"Undo"</button> }
+                        })}
                 </p>
             }
         })

@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// Fields of the form that show their own errors; those of the trigger appear at its drop-down.
-const FIELDS: [&str; 4] = ["dataset", "attack.trigger.", "attack.target_class", "test_per_class"];
+const FIELDS: [&str; 5] =
+    ["dataset", "attack.trigger.", "attack.target_class", "classes", "test_per_class"];
 
 /// The panel of the checkpoint with this name, if it is one of these.
 #[component]
