@@ -2,10 +2,10 @@
 
 use std::io::Cursor;
 
-use ::image::{DynamicImage, ImageDecoder, codecs::bmp::BmpDecoder};
+use ::image::codecs::bmp::BmpDecoder;
 use shared::{Rgb8, dataset::Transparency};
 
-use super::{DecodeError, Format, Limits, explained, rgb, without_alpha};
+use super::{DecodeError, Format, Limits, explained, pixels, rgb};
 
 const FORMAT: Format = Format::Bmp;
 
@@ -15,21 +15,14 @@ pub(super) fn decode(
     limits: Limits,
     transparency: Transparency,
 ) -> Result<Rgb8, DecodeError> {
-    let failed = |error| explained(FORMAT, limits, error);
-    let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(failed)?;
-    let (width, height) = decoder.dimensions();
-    limits.check(width, height)?;
-    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    let data = if image.color().has_alpha() {
-        without_alpha(image.into_rgba8().as_raw(), transparency)
-    } else {
-        image.into_rgb8().into_raw()
-    };
+    let decoder =
+        BmpDecoder::new(Cursor::new(bytes)).map_err(|error| explained(FORMAT, limits, error))?;
+    let (width, height, data) = pixels(decoder, FORMAT, limits, transparency)?;
     let data = match sample_bits(bytes) {
         Some(bits) => rounded_down(data, bits),
         None => data,
     };
-    rgb(width as usize, height as usize, data, FORMAT)
+    rgb(width, height, data, FORMAT)
 }
 
 /// The bits of red, green and blue in a file of 16 bits a pixel.

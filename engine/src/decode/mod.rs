@@ -15,7 +15,10 @@ mod pnm;
 mod tiff;
 mod webp;
 
-use ::image::{ExtendedColorType, ImageEncoder, codecs::png as png_file, error::ImageError};
+use ::image::{
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, codecs::png as png_file,
+    error::ImageError,
+};
 use shared::{Rgb8, dataset::Transparency};
 
 pub use error::{DecodeError, FORMATS, Format};
@@ -85,6 +88,25 @@ pub fn encode_png(image: &Rgb8) -> Vec<u8> {
     .write_image(image.data(), image.width() as u32, image.height() as u32, ExtendedColorType::Rgb8)
     .expect("memory takes every byte, and an Rgb8 has the bytes of its size");
     file
+}
+
+/// Width, height and RGB pixels from a decoder of the `image` crate.
+fn pixels(
+    decoder: impl ImageDecoder,
+    format: Format,
+    limits: Limits,
+    transparency: Transparency,
+) -> Result<(usize, usize, Vec<u8>), DecodeError> {
+    let (width, height) = decoder.dimensions();
+    limits.check(width, height)?;
+    let image = DynamicImage::from_decoder(decoder);
+    let image = image.map_err(|error| explained(format, limits, error))?;
+    let data = if image.color().has_alpha() {
+        without_alpha(image.into_rgba8().as_raw(), transparency)
+    } else {
+        image.into_rgb8().into_raw()
+    };
+    Ok((width as usize, height as usize, data))
 }
 
 /// RGBA pixels without their alpha, or on a white ground: `alpha * colour + (1 - alpha) * 255`, rounded.
