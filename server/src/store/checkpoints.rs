@@ -40,16 +40,24 @@ impl Store {
         study: Option<StudyId>,
         limit: u32,
     ) -> Result<Vec<WrittenCheckpoint>, StoreError> {
-        let mut sql = QueryBuilder::<Sqlite>::new(
-            "SELECT r.id, r.study, r.study_name, r.folder, r.kind, r.ppr, r.lpr, r.seed, r.scratch, e.at, e.body FROM runs r \
-             CROSS JOIN events e INDEXED BY events_checkpoint ON e.run = r.key AND e.kind = 'checkpoint'",
-        );
+        // Of all studies, the newest checkpoints are the last of their index; most runs have none.
+        let from = match study {
+            None => {
+                "events e INDEXED BY events_checkpoint CROSS JOIN runs r ON r.key = e.run AND e.kind = 'checkpoint'"
+            }
+            Some(_) => {
+                "runs r CROSS JOIN events e INDEXED BY events_checkpoint ON e.run = r.key AND e.kind = 'checkpoint'"
+            }
+        };
+        let mut sql = QueryBuilder::<Sqlite>::new(format!(
+            "SELECT r.id, r.study, r.study_name, r.folder, r.kind, r.ppr, r.lpr, r.seed, r.scratch, e.at, e.body FROM {from}"
+        ));
         if let Some(study) = study {
             sql.push(" WHERE r.key IN (SELECT run FROM study_runs WHERE study = ")
                 .push_bind(study.to_string())
                 .push(")");
         }
-        sql.push(" ORDER BY r.key DESC, e.seq DESC LIMIT ").push_bind(i64::from(limit));
+        sql.push(" ORDER BY e.run DESC, e.seq DESC LIMIT ").push_bind(i64::from(limit));
         let rows = sql.build().fetch_all(self.readers()).await?;
         rows.iter()
             .map(|row| {
