@@ -1,6 +1,6 @@
 //! Connections: how many there may be, and how long they may be silent.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -22,12 +22,11 @@ const MOST: u64 = 65_536;
 
 /// Answers the connections of a listener with the router. Connections beyond the limit wait until others end.
 ///
-/// # Errors
-/// Never: an error of one connection is no error of the others.
-pub async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
+/// Never ends: an error of one connection is no error of the others.
+pub async fn serve(listener: TcpListener, router: Router) -> Infallible {
     let places = Arc::new(Semaphore::new(connections()));
     loop {
-        let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let place = places.clone().acquire_owned().await.expect("the places are never closed");
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {

@@ -126,6 +126,25 @@ fn without_alpha(rgba: &[u8], transparency: Transparency) -> Vec<u8> {
     }
 }
 
+/// Grey samples with alpha as RGBA.
+fn grey_alpha_to_rgba(samples: &[u8]) -> Vec<u8> {
+    let pixels = samples.as_chunks::<2>().0.iter();
+    pixels.flat_map(|&[grey, alpha]| [grey, grey, grey, alpha]).collect()
+}
+
+/// The light that inverted inks leave, as Pillow computes it: `key - (255 - colour) * key / 255`.
+fn inverted_inks_to_rgb(inks: &[u8]) -> Vec<u8> {
+    let light = |colour: u8, key: u8| {
+        let product = u32::from(255 - colour) * u32::from(key) + 128;
+        // The quotient by 255, rounded.
+        key.saturating_sub(((product + (product >> 8)) >> 8) as u8)
+    };
+    let pixels = inks.as_chunks::<4>().0.iter();
+    pixels
+        .flat_map(|&[cyan, magenta, yellow, key]| [cyan, magenta, yellow].map(|c| light(c, key)))
+        .collect()
+}
+
 /// Grey samples as RGB.
 fn grey_to_rgb(grey: &[u8]) -> Vec<u8> {
     grey.iter().flat_map(|&sample| [sample; 3]).collect()

@@ -8,7 +8,7 @@ use std::{borrow::Cow, io::Cursor};
 use ::png::{ColorType, DecodeOptions, Decoder, DecodingError, Transformations};
 use shared::{Rgb8, dataset::Transparency};
 
-use super::{DecodeError, Format, Limits, grey_to_rgb, rgb, without_alpha};
+use super::{DecodeError, Format, Limits, grey_alpha_to_rgba, grey_to_rgb, rgb, without_alpha};
 
 const FORMAT: Format = Format::Png;
 /// Bytes of the signature.
@@ -47,12 +47,7 @@ pub(super) fn decode(
         ColorType::Rgb => data,
         ColorType::Rgba => without_alpha(&data, transparency),
         ColorType::Grayscale => grey_to_rgb(&data),
-        ColorType::GrayscaleAlpha => {
-            let pixels = data.as_chunks::<2>().0.iter();
-            let rgba: Vec<u8> =
-                pixels.flat_map(|&[grey, alpha]| [grey, grey, grey, alpha]).collect();
-            without_alpha(&rgba, transparency)
-        }
+        ColorType::GrayscaleAlpha => without_alpha(&grey_alpha_to_rgba(&data), transparency),
         ColorType::Indexed => {
             let what = "a palette that was not looked up".into();
             return Err(DecodeError::Unsupported { format: FORMAT, what });

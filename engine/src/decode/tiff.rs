@@ -9,7 +9,10 @@ use ::tiff::{
 };
 use shared::{Rgb8, dataset::Transparency};
 
-use super::{DecodeError, Format, Limits, grey_to_rgb, rgb, without_alpha};
+use super::{
+    DecodeError, Format, Limits, grey_alpha_to_rgba, grey_to_rgb, inverted_inks_to_rgb, rgb,
+    without_alpha,
+};
 
 const FORMAT: Format = Format::Tiff;
 /// Most samples of a pixel: four inks, alpha, and some more.
@@ -72,14 +75,14 @@ pub(super) fn decode(
             None => grey_to_rgb(&samples),
         },
         ColorType::GrayA(_) | ColorType::Multiband { num_samples: 2, .. } => {
-            let pixels = samples.as_chunks::<2>().0.iter();
-            let rgba: Vec<u8> =
-                pixels.flat_map(|&[grey, alpha]| [grey, grey, grey, alpha]).collect();
-            without_alpha(&rgba, transparency)
+            without_alpha(&grey_alpha_to_rgba(&samples), transparency)
         }
         ColorType::RGB(_) => samples,
         ColorType::RGBA(_) => without_alpha(&samples, transparency),
-        ColorType::CMYK(_) => inks_to_rgb(&samples),
+        ColorType::CMYK(_) => {
+            let inverted: Vec<u8> = samples.iter().map(|ink| 255 - ink).collect();
+            inverted_inks_to_rgb(&inverted)
+        }
         other => return Err(unsupported(&format!("pixels of the kind {other:?}"))),
     };
     rgb(width, height, data, FORMAT)
@@ -143,18 +146,6 @@ fn looked_up(indices: &[u8], colours: &[u16]) -> Result<Vec<u8>, DecodeError> {
         reason: format!("a pixel has a colour beyond the {count} of the palette"),
     };
     Ok(pixels.ok_or_else(broken)?.into_flattened())
-}
-
-/// The light that inks leave, as Pillow computes it: `(255 - key) - colour * (255 - key) / 255`.
-fn inks_to_rgb(inks: &[u8]) -> Vec<u8> {
-    let light = |colour: u8, key: u8| {
-        let product = u32::from(colour) * u32::from(255 - key) + 128;
-        (255 - key).saturating_sub(((product + (product >> 8)) >> 8) as u8)
-    };
-    let pixels = inks.as_chunks::<4>().0.iter();
-    pixels
-        .flat_map(|&[cyan, magenta, yellow, key]| [cyan, magenta, yellow].map(|c| light(c, key)))
-        .collect()
 }
 
 fn unsupported(what: &str) -> DecodeError {

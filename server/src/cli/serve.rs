@@ -18,7 +18,7 @@ use crate::{
     terminal::say,
 };
 
-/// How long open responses may take to end; live streams never end on their own.
+/// How long writes in progress may take to end.
 const GRACE: Duration = Duration::from_millis(500);
 
 pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> {
@@ -46,14 +46,14 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
     let server = http::serve(listener, router);
     let mut asked = stop_signals()?;
     tokio::select! {
-        ended = server => ended.context("the server ended")?,
+        never = server => match never {},
         _ = asked.recv() => {}
     }
     tracing::info!(
         "stopping; running workers continue to train, and the next maskdoor on this data folder follows them"
     );
     scheduler.stop().await;
-    // Requests in progress get their response, if it is short.
+    // Writes in progress are finished; requests in progress may lose their response.
     tokio::time::timeout(GRACE, app.store.close()).await.ok();
     Ok(ExitCode::SUCCESS)
 }

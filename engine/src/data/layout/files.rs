@@ -161,10 +161,9 @@ fn images_in(
             folders.push(below(&name));
         } else if metadata.as_ref().is_ok_and(|metadata| !metadata.is_file()) {
             left.add("not a regular file", shown);
-        } else if is_image_name(&path) {
-            found.push((below(&name), metadata.map_or(0, |metadata| metadata.len())));
         } else {
-            match begins_as_image(&path) {
+            let is_image = if is_image_name(&path) { Ok(()) } else { begins_as_image(&path) };
+            match is_image {
                 Ok(()) => found.push((below(&name), metadata.map_or(0, |metadata| metadata.len()))),
                 Err(reason) => left.add(reason, shown),
             }

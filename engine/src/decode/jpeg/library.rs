@@ -1,7 +1,7 @@
 //! Any JPEG file, by libjpeg (the `mozjpeg` crate).
 //!
-//! libjpeg fills what a cut file lacks with grey, and goes on after errors in the data with a warning; Pillow asks for the first error
-//! only. Here a file that ends early is truncated, and a file whose data gave a warning is damaged: it would train on pixels that are
+//! libjpeg fills what a cut file lacks with grey, and goes on after errors in the data with a warning; Pillow notices only
+//! errors at which libjpeg gives up. Here a file that ends early is truncated, and a file whose data gave a warning is damaged: it would train on pixels that are
 //! not the picture's. Stray bytes between the headers and before the end marker do no harm and are passed over.
 
 use std::{
@@ -18,7 +18,7 @@ use mozjpeg::{ColorSpace, Decompress, decompress::DecompressStarted};
 use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr, msg_parm_union};
 use shared::Rgb8;
 
-use super::{DecodeError, FORMAT, Limits, rgb};
+use super::{super::inverted_inks_to_rgb, DecodeError, FORMAT, Limits, rgb};
 
 /// Most scans of a file. Encoders write a dozen; each costs a pass over all blocks, and an empty one takes a few bytes.
 const MAX_SCANS: usize = 500;
@@ -75,7 +75,8 @@ fn pixels(source: Source<'_>, limits: Limits) -> Result<Rgb8, Failure> {
     }
     let inks = started.color_space() == ColorSpace::JCS_CMYK;
     started.finish().map_err(stopped)?;
-    let data = if inks { inks_to_rgb(&data) } else { data };
+    // Whether Adobe's marker says so or not: every known program inverts them, and Pillow takes them so.
+    let data = if inks { inverted_inks_to_rgb(&data) } else { data };
     rgb(width, height, data, FORMAT).map_err(Failure::TooLarge)
 }
 
@@ -83,20 +84,6 @@ fn pixels(source: Source<'_>, limits: Limits) -> Result<Rgb8, Failure> {
 fn started<R>(header: Decompress<R>) -> io::Result<DecompressStarted<R>> {
     let inks = matches!(header.color_space(), ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK);
     header.to_colorspace(if inks { ColorSpace::JCS_CMYK } else { ColorSpace::JCS_RGB })
-}
-
-/// The light that inverted inks leave, as Pillow computes it: `key - (255 - colour) * key / 255`. Pillow takes the inks of every JPEG
-/// file as inverted, whether Adobe's marker says so or not, for every known program writes them so.
-fn inks_to_rgb(inks: &[u8]) -> Vec<u8> {
-    let light = |colour: u8, key: u8| {
-        let product = u32::from(255 - colour) * u32::from(key) + 128;
-        // The quotient by 255, rounded.
-        key.saturating_sub(((product + (product >> 8)) >> 8) as u8)
-    };
-    let pixels = inks.as_chunks::<4>().0.iter();
-    pixels
-        .flat_map(|&[cyan, magenta, yellow, key]| [cyan, magenta, yellow].map(|c| light(c, key)))
-        .collect()
 }
 
 /// A file in memory that remembers whether more was asked for than it has.

@@ -41,7 +41,7 @@ fn parse_limit(text: &str) -> Result<Value, String> {
     }
 }
 
-/// Unit and range: `px, 1–32`; with a default: `1–10,000, default 60`. An excluded end is written in words.
+/// Unit and range: `px, 1–32`; with a default: `1–10,000, default 60`. An excluded end is spelled out.
 fn range(setting: &Setting, high: f64, default: Option<&Value>) -> String {
     let mut parts = Vec::new();
     if !setting.unit.is_empty() {
