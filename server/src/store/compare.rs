@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use shared::{
     Digest, Progress, Ratio, RunEvent, RunId, RunKind, RunState, StudyId,
@@ -24,57 +25,73 @@ use super::{
     studies::{from_json, to_json},
 };
 
-/// A finished classifier, packed by SQLite into one JSON text: thousands of rows are transferred as one, because separate rows
-/// with separate columns take ten times as long.
-#[derive(Deserialize)]
-struct Packed {
-    key: i64,
-    id: RunId,
-    digest: Digest,
-    study: StudyId,
-    study_name: String,
-    dataset: String,
-    trigger: String,
-    trigger_kind: String,
-    strength: f64,
-    optimizer: Option<ProbeOptimizer>,
-    head_init: Option<HeadInit>,
-    kind: RunKind,
-    ppr: u32,
-    lpr: u32,
-    seed: u64,
-    scratch: u8,
-    varied: BTreeMap<String, Value>,
-    reused: u8,
-    parent: Option<RunId>,
-    ca: Ratio,
-    asr: Ratio,
-    ra: Ratio,
-    top5: Option<Ratio>,
-    epochs: u32,
-    images_per_second: Option<f64>,
-    seq: u64,
-    created_at: u64,
-    started_at: Option<u64>,
-    ended_at: Option<u64>,
+/// Number of classifiers that SQLite packs into one text.
+const PACKED_AT_ONCE: usize = 1_000;
+/// Number of texts that are packed at the same time, each by its own connection.
+const PACKING: usize = 2;
+
+/// Declares [`Packed`] and the SQL expression for it from the same list, because the values are told apart by their order.
+macro_rules! packed {
+    ($first:ident: $first_type:ty = $first_sql:literal, $($field:ident: $type:ty = $sql:literal,)*) => {
+        /// A finished classifier, packed by SQLite into a JSON array: thousands of rows are transferred as one text, because
+        /// separate rows with separate columns take ten times as long.
+        #[derive(Deserialize)]
+        struct Packed {
+            $first: $first_type,
+            $($field: $type,)*
+        }
+
+        const PACK: &str = concat!("json_array(", $first_sql, $(", ", $sql,)* ")");
+    };
 }
 
-/// The SQL expression for [`Packed`].
-const PACK: &str = "json_object('key', r.key, 'id', r.id, 'digest', r.digest, 'study', l.study, 'study_name', s.name, \
-     'dataset', r.dataset, 'trigger', r.trigger_label, 'trigger_kind', r.trigger_kind, 'strength', r.strength, \
-     'optimizer', r.optimizer, 'head_init', r.head_init, 'kind', r.kind, 'ppr', r.ppr, 'lpr', r.lpr, 'seed', r.seed, \
-     'scratch', r.scratch, 'varied', json(l.varied), 'reused', l.reused, 'parent', (SELECT p.id FROM run_inputs i \
-     JOIN runs p ON p.key = i.input WHERE i.run = r.key LIMIT 1), \
-     'ca', json_object('hits', ca_hits, 'total', ca_total), 'asr', json_object('hits', asr_hits, 'total', asr_total), \
-     'ra', json_object('hits', ra_hits, 'total', ra_total), \
-     'top5', CASE WHEN top5_total IS NULL THEN NULL ELSE json_object('hits', top5_hits, 'total', top5_total) END, \
-     'epochs', r.epochs, 'images_per_second', r.images_per_second, 'seq', r.taken_seq, 'created_at', r.created_at, \
-     'started_at', r.started_at, 'ended_at', r.ended_at)";
+packed! {
+    key: i64 = "r.key",
+    id: RunId = "r.id",
+    digest: Digest = "r.digest",
+    study: StudyId = "l.study",
+    study_name: String = "s.name",
+    dataset: String = "r.dataset",
+    trigger: String = "r.trigger_label",
+    trigger_kind: String = "r.trigger_kind",
+    strength: f64 = "r.strength",
+    optimizer: Option<ProbeOptimizer> = "r.optimizer",
+    head_init: Option<HeadInit> = "r.head_init",
+    kind: RunKind = "r.kind",
+    ppr: u32 = "r.ppr",
+    lpr: u32 = "r.lpr",
+    seed: u64 = "r.seed",
+    scratch: u8 = "r.scratch",
+    varied: BTreeMap<String, Value> = "json(l.varied)",
+    reused: u8 = "l.reused",
+    parent: Option<RunId> = "(SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key LIMIT 1)",
+    ca: Counts = "json_array(ca_hits, ca_total)",
+    asr: Counts = "json_array(asr_hits, asr_total)",
+    ra: Counts = "json_array(ra_hits, ra_total)",
+    top5: Option<Counts> = "CASE WHEN top5_total IS NOT NULL THEN json_array(top5_hits, top5_total) END",
+    epochs: u32 = "r.epochs",
+    images_per_second: Option<f64> = "r.images_per_second",
+    seq: u64 = "r.taken_seq",
+    created_at: u64 = "r.created_at",
+    started_at: Option<u64> = "r.started_at",
+    ended_at: Option<u64> = "r.ended_at",
+}
+
+/// Hits and total.
+#[derive(Deserialize)]
+struct Counts(u32, u32);
+
+impl From<Counts> for Ratio {
+    fn from(Counts(hits, total): Counts) -> Self {
+        Self { hits, total }
+    }
+}
 
 impl From<Packed> for RunRow {
     fn from(packed: Packed) -> Self {
         let Packed { ca, asr, ra, top5, kind, ppr, lpr, seed, .. } = packed;
-        let metrics = Metrics { ca, asr, ra, top5 };
+        let metrics =
+            Metrics { ca: ca.into(), asr: asr.into(), ra: ra.into(), top5: top5.map(Into::into) };
         let progress = Progress {
             seq: packed.seq,
             epochs: packed.epochs,
@@ -183,23 +200,45 @@ impl Store {
         studies: &[StudyId],
         limit: u32,
     ) -> Result<Vec<RunRow>, StoreError> {
-        let (from, index) = if studies.is_empty() {
-            (UNDER_OWN_STUDY, "INDEXED BY runs_compare")
+        let wanted = if studies.is_empty() { None } else { Some(to_json(&studies)?) };
+        let mut sql = QueryBuilder::<Sqlite>::new("SELECT key FROM runs ");
+        if let Some(studies) = &wanted {
+            // With an index on the state, SQLite would read all finished runs.
+            sql.push("WHERE +state = 'done' AND ca IS NOT NULL AND key IN (SELECT run FROM study_runs WHERE study IN ");
+            sql.push("(SELECT value FROM json_each(").push_bind(studies).push(")))");
         } else {
-            ("study_runs l JOIN runs r ON r.key = l.run JOIN studies s ON s.id = l.study", "")
+            sql.push("INDEXED BY runs_compare WHERE state = 'done' AND ca IS NOT NULL");
+        }
+        sql.push(" ORDER BY key DESC LIMIT ").push_bind(i64::from(limit));
+        let mut keys: Vec<i64> = sql.build_query_scalar().fetch_all(self.readers()).await?;
+        keys.reverse();
+        let parts: Vec<Vec<i64>> = keys.chunks(PACKED_AT_ONCE).map(Into::into).collect();
+        stream::iter(parts)
+            .map(|keys| self.read_packed(keys, wanted.as_deref()))
+            .buffered(PACKING)
+            .try_concat()
+            .await
+    }
+
+    /// The classifiers with these keys, under each of the studies (a JSON list) that use them, or under their own study.
+    async fn read_packed(
+        &self,
+        keys: Vec<i64>,
+        studies: Option<&str>,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        let from = match studies {
+            None => UNDER_OWN_STUDY,
+            Some(_) => "study_runs l JOIN runs r ON r.key = l.run JOIN studies s ON s.id = l.study",
         };
         let mut sql = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT json_group_array({PACK}) FROM {from} WHERE r.key IN \
-             (SELECT key FROM runs {index} WHERE state = 'done' AND ca IS NOT NULL"
+            "SELECT json_group_array({PACK}) FROM {from} WHERE r.key IN (SELECT value FROM json_each("
         ));
-        let wanted = to_json(&studies)?;
-        if !studies.is_empty() {
-            sql.push(" AND key IN (SELECT run FROM study_runs WHERE study IN (SELECT value FROM json_each(");
-            sql.push_bind(wanted.clone()).push(")))");
-        }
-        sql.push(" ORDER BY key DESC LIMIT ").push_bind(i64::from(limit)).push(")");
-        if !studies.is_empty() {
-            sql.push(" AND l.study IN (SELECT value FROM json_each(").push_bind(wanted).push("))");
+        sql.push_bind(to_json(&keys)?).push("))");
+        if let Some(studies) = studies {
+            // With an index on the study, SQLite would try every pair of a run and a study.
+            sql.push(" AND +l.study IN (SELECT value FROM json_each(")
+                .push_bind(studies)
+                .push("))");
         }
         let text: String = sql.build_query_scalar().fetch_one(self.readers()).await?;
         let mut packed: Vec<Packed> = from_json(&text, "results")?;

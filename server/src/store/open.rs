@@ -31,6 +31,8 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
 /// How long a writer waits for a writer of another program.
 const BUSY: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;
+/// How many bytes of the file SQLite reads through memory: the most that it takes. Beyond them each page is a system call.
+const MAPPED: &str = "2147418112";
 /// Number of rows that a query may buffer ahead of its reader. Passing control between SQLite's thread and the reader costs more
 /// than a row does, so lists are passed in few parts.
 const ROWS_AHEAD: usize = 1024;
@@ -82,7 +84,7 @@ impl Store {
             .busy_timeout(BUSY)
             .foreign_keys(true)
             .pragma("cache_size", "-65536")
-            .pragma("mmap_size", "268435456")
+            .pragma("mmap_size", MAPPED)
             .row_buffer_size(ROWS_AHEAD);
         // Migrations recreate tables under the old name; with foreign keys on, this would delete all rows that reference them.
         let mut migrating = options.clone().foreign_keys(false).connect().await.map_err(failed)?;
