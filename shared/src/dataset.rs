@@ -59,6 +59,9 @@ pub struct DatasetInfo {
     /// What becomes of transparent pixels.
     #[serde(default = "Transparency::before")]
     pub transparency: Transparency,
+    /// The share of the training images that validates, where the folder has no validation images of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_out: Option<HoldOut>,
     /// Unix time in milliseconds at which it was added; 0 for the built-in one.
     pub added_at: u64,
 }
@@ -72,6 +75,7 @@ impl DatasetInfo {
                 layout: self.layout,
                 skipped: self.skipped.iter().map(|file| file.path.clone()).collect(),
                 transparency: self.transparency,
+                hold_out: self.hold_out,
                 known: Some(KnownFolder {
                     dataset: self.name.clone(),
                     fingerprint: self.fingerprint.clone(),
@@ -122,6 +126,68 @@ impl Transparency {
     }
 }
 
+/// A share of each class's training images that validates instead of training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HoldOut {
+    /// Its size, as a fraction of the class: 0.001 to 0.9.
+    #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0.001, maximum = 0.9))]
+    pub share: Share,
+    /// Seed of the draw.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// A fraction from 0.001 to 0.9 in thousandths. As JSON it is a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Share(u16);
+
+impl Share {
+    /// How many of `count` images it is: the nearest number, but at least one, and at least one stays.
+    pub fn of(self, count: usize) -> usize {
+        let nearest = (count * usize::from(self.0) + 500) / 1000;
+        nearest.clamp(1, count.saturating_sub(1).max(1))
+    }
+}
+
+impl TryFrom<f64> for Share {
+    type Error = String;
+
+    fn try_from(share: f64) -> Result<Self, String> {
+        let thousandths = (share * 1000.0).round();
+        if (1.0..=900.0).contains(&thousandths) {
+            Ok(Self(thousandths as u16))
+        } else {
+            Err(format!("takes a fraction from 0.001 to 0.9, such as 0.1, not {share}"))
+        }
+    }
+}
+
+impl From<Share> for f64 {
+    fn from(share: Share) -> Self {
+        Self::from(share.0) / 1000.0
+    }
+}
+
+impl std::str::FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number: f64 = text.trim().parse().map_err(|_| {
+            format!("takes a fraction from 0.001 to 0.9, such as 0.1, not {text:?}")
+        })?;
+        Self::try_from(number)
+    }
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f64::from(*self).fmt(f)
+    }
+}
+
 /// The source of a data set's images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -147,6 +213,9 @@ pub struct FolderSource {
     /// What becomes of transparent pixels.
     #[serde(default = "Transparency::before")]
     pub transparency: Transparency,
+    /// The share of the training images that validates, where the folder has no validation images of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_out: Option<HoldOut>,
     /// What the folder has to hold. Without it any content is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KnownFolder>,
@@ -169,4 +238,22 @@ pub struct KnownFolder {
     /// A file with the names of its images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_leaves_images_on_both_sides() {
+        let share: Share = "0.1".parse().unwrap();
+        assert_eq!([1, 2, 4, 5, 14, 15, 1300].map(|n| share.of(n)), [1, 1, 1, 1, 1, 2, 130]);
+        let most: Share = "0.9".parse().unwrap();
+        assert_eq!([2, 3, 10].map(|n| most.of(n)), [1, 2, 9]);
+        for bad in ["0", "1", "0.0001", "-0.1", "NaN", "ten"] {
+            assert!(bad.parse::<Share>().is_err(), "{bad}");
+        }
+        assert_eq!(serde_json::to_string(&share).unwrap(), "0.1");
+        assert!(serde_json::from_str::<Share>("0.95").is_err());
+    }
 }

@@ -12,6 +12,12 @@ pub enum Layout {
     ImageFolder,
     /// Tiny-ImageNet-200 as published: the validation images are in one folder, with a list of their classes.
     TinyImageNet,
+    /// `ImageNet` as published: the validation images are in one folder, with a list of their classes beside.
+    #[serde(rename = "imagenet")]
+    ImageNet,
+    /// ImageNet-100 as distributed on Kaggle: the training images are in four folders.
+    #[serde(rename = "imagenet100_kaggle")]
+    ImageNet100Kaggle,
     /// CIFAR-10, binary version.
     Cifar10,
     /// CIFAR-100, binary version; the fine labels are the classes.
@@ -24,14 +30,29 @@ pub enum Layout {
     GtsrbKaggle,
     /// MNIST and data sets in its format: Fashion-MNIST, KMNIST, EMNIST.
     Idx,
+    /// Parquet shards, as on Hugging Face: a row has the bytes of an image file and its label.
+    Parquet,
+    /// `WebDataset` shards: tar files in which an image and its label lie one behind the other.
+    #[serde(rename = "webdataset")]
+    WebDataset,
+    /// Text files with the path and the label of each image.
+    Lists,
+    /// One folder per class; a share of each class is held out for validation.
+    ClassFolders,
     /// No folder: the program draws the images itself.
     Drawn,
 }
 
 impl Layout {
     /// All layouts that a folder can have.
-    pub const OF_FOLDERS: [Self; 8] = [
+    pub const OF_FOLDERS: [Self; 14] = [
         Self::ImageFolder,
+        Self::ClassFolders,
+        Self::ImageNet,
+        Self::ImageNet100Kaggle,
+        Self::Parquet,
+        Self::WebDataset,
+        Self::Lists,
         Self::TinyImageNet,
         Self::Cifar10,
         Self::Cifar100,
@@ -46,6 +67,12 @@ impl Layout {
         match self {
             Self::ImageFolder => "image folder",
             Self::TinyImageNet => "Tiny-ImageNet",
+            Self::ImageNet => "ImageNet",
+            Self::ImageNet100Kaggle => "ImageNet-100 (Kaggle)",
+            Self::Parquet => "Parquet shards",
+            Self::WebDataset => "WebDataset shards",
+            Self::Lists => "lists of files",
+            Self::ClassFolders => "folder of classes",
             Self::Cifar10 => "CIFAR-10 binary",
             Self::Cifar100 => "CIFAR-100 binary",
             Self::Stl10 => "STL-10 binary",
@@ -61,6 +88,18 @@ impl Layout {
         match self {
             Self::ImageFolder => "train/<class>/* and val/<class>/* or test/<class>/*",
             Self::TinyImageNet => "train/<wnid>/images/*, val/images/*, val/val_annotations.txt",
+            Self::ImageNet => {
+                "train/<wnid>/*, val/*, and LOC_val_solution.csv, a list of wnids or the development kit"
+            }
+            Self::ImageNet100Kaggle => {
+                "train.X1/<wnid>/* to train.X4/<wnid>/*, val.X/<wnid>/*, Labels.json"
+            }
+            Self::Parquet => "train-*.parquet and validation-*.parquet or test-*.parquet",
+            Self::WebDataset => "*train*.tar and *val*.tar or *test*.tar",
+            Self::Lists => {
+                "train.csv and val.csv or test.csv with the columns path and label, or .txt with <path> <label>"
+            }
+            Self::ClassFolders => "<class>/*, with a share of them held out for validation",
             Self::Cifar10 => "data_batch_1.bin to data_batch_5.bin, test_batch.bin",
             Self::Cifar100 => "train.bin, test.bin",
             Self::Stl10 => "train_X.bin, train_y.bin, test_X.bin, test_y.bin",

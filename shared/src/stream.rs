@@ -40,6 +40,8 @@ pub enum Purpose {
     Neighbours,
     /// Choice of the files, and of their parts, that a data set's fingerprint covers.
     Fingerprint,
+    /// Choice of the images that validate, where a folder has no validation images; the index is the class.
+    HoldOut,
 }
 
 impl Purpose {
@@ -55,6 +57,7 @@ impl Purpose {
             Self::PoisonProbe => "poison-probe",
             Self::PoisonFinetune => "poison-finetune",
             Self::Trigger => "trigger",
+            Self::HoldOut => "hold-out",
             Self::Draw => "draw",
             Self::Show => "show",
             Self::Neighbours => "neighbours",

@@ -30,6 +30,7 @@ import optimizers
 import pictures
 import positions
 import probe
+import shards
 import study
 import triggers
 
@@ -44,6 +45,7 @@ KINDS = {
     "jpegs": jpegs.cases,
     "pictures": pictures.cases,
     "layouts": layouts.cases,
+    "shards": shards.cases,
     "triggers": triggers.cases,
     "augment": augment.operations,
     "levels": augment.levels,

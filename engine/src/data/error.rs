@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use shared::api::{Layout, Split};
+use shared::api::Split;
 
 use crate::decode::{DecodeError, FORMATS};
 
@@ -16,12 +16,35 @@ pub enum DataError {
     #[error("{0} is a file; give the folder that holds `train` and `val` or `test`")]
     NotAFolder(PathBuf),
     /// What lies in the folder has none of the known layouts.
-    #[error("{folder} has none of the known layouts. Looked for: {}. Found: {found}", looked_for())]
+    #[error("{folder} is no data set of a known layout. It has: {found}. {advice}")]
     NoLayout {
         /// The folder.
         folder: PathBuf,
         /// What lies in it, in words.
         found: String,
+        /// The nearest layout and what it lacks, in a sentence.
+        advice: String,
+    },
+    /// There are no validation images, and none are to be held out.
+    #[error(
+        "{folder} ({layout}) has no validation images; add them, or hold out a share of the training images for validation: \
+         --split 0.1, or the share beside the folder in the browser"
+    )]
+    NoSplit {
+        /// The folder.
+        folder: PathBuf,
+        /// The layout.
+        layout: &'static str,
+    },
+    /// A share is to be held out of a folder that has validation images.
+    #[error(
+        "{folder} ({layout}) has validation images of its own, so no share of the training images is held out; leave --split out"
+    )]
+    OwnValidation {
+        /// The folder.
+        folder: PathBuf,
+        /// The layout.
+        layout: &'static str,
     },
     /// A file that belongs to the layout is missing.
     #[error("{folder} has no {file}, which belongs to the layout {layout}")]
@@ -54,7 +77,8 @@ pub enum DataError {
     NoTrain(PathBuf),
     /// There are no validation images.
     #[error(
-        "{0} has no folder `val`, `valid`, `validation`, `test` or `testing`; validation images are in val/<class>/"
+        "{0} has no folder `val`, `valid`, `validation`, `test` or `testing`; validation images are in val/<class>/. Or hold out a share of the \
+         training images: --split 0.1"
     )]
     NoTest(PathBuf),
     /// Fewer than two classes.
@@ -158,12 +182,6 @@ pub(super) fn in_words(split: Split) -> &'static str {
         Split::Train => "training",
         Split::Test => "validation",
     }
-}
-
-/// All layouts with their files.
-fn looked_for() -> String {
-    let one = |layout: Layout| format!("{} ({})", layout.title(), layout.files());
-    Layout::OF_FOLDERS.map(one).join("; ")
 }
 
 /// Why a file cannot be read as an image.

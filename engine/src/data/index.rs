@@ -19,7 +19,7 @@ use super::{
     augment::{Filter, resize},
     error::Unreadable,
     fingerprint, known, layout,
-    records::RecordFile,
+    records::Records,
     shapes,
 };
 use crate::{
@@ -78,7 +78,7 @@ pub struct Index {
     pub test: Vec<Entry>,
     /// Folder of files; empty for the built-in data set.
     root: PathBuf,
-    records: Vec<RecordFile>,
+    records: Vec<Records>,
     fingerprint: String,
     transparency: Transparency,
 }
@@ -117,7 +117,7 @@ impl Index {
     /// As [`Index::open`].
     pub(super) fn list(folder: &FolderSource) -> Result<(Self, Vec<LeftOut>), DataError> {
         let root = Path::new(&folder.path);
-        let listing = match (layout::list(folder.layout, root), &folder.known) {
+        let listing = match (layout::list(folder.layout, root, folder.hold_out), &folder.known) {
             (Err(error), Some(known)) => return Err(known::unlisted(folder, known, error)),
             (listing, _) => listing?,
         };
@@ -194,8 +194,24 @@ impl Index {
                 read(&path, self.transparency)
                     .map_err(|reason| DataError::Unreadable { path, reason })
             }
-            Place::Record { file, number } => self.records[file as usize].picture(number),
+            Place::Record { file, number } => {
+                self.records[file as usize].picture(number, self.transparency)
+            }
         }
+    }
+
+    /// The images of a split in the order in which they are stored, each as its place in the split. Whoever reads all of them reads them
+    /// in this order.
+    pub(super) fn stored_order(&self, split: Split) -> Vec<usize> {
+        let entries = self.entries(split);
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        if self.records.iter().any(Records::in_groups) {
+            order.sort_by_key(|&at| match entries[at].place {
+                Place::Record { file, number } => (file, number),
+                Place::Drawn(_) | Place::File => (0, 0),
+            });
+        }
+        order
     }
 
     /// SHA-256 in hex over the names and sizes of all files, the left-out ones included, and over parts of their content:

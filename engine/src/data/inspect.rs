@@ -45,8 +45,8 @@ pub fn inspect(
             let path = root.to_str().ok_or_else(|| DataError::Name(root.clone()))?.to_owned();
             // What was unreadable once may be repaired by now: every file is tried again.
             let (skipped, known) = (Vec::new(), None);
-            let transparency = folder.transparency;
-            let whole = FolderSource { path, layout, skipped, transparency, known };
+            let (transparency, hold_out) = (folder.transparency, folder.hold_out);
+            let whole = FolderSource { path, layout, skipped, transparency, hold_out, known };
             let (index, left_out) = Index::list(&whole)?;
             (Some(whole), index, left_out)
         }
@@ -66,6 +66,7 @@ pub fn inspect(
         builtin: folder.is_none(),
         layout: folder.as_ref().map_or(Layout::Drawn, |folder| folder.layout),
         transparency: folder.as_ref().map_or_else(Default::default, |folder| folder.transparency),
+        hold_out: folder.as_ref().and_then(|folder| folder.hold_out),
         path: folder.map(|folder| folder.path),
         train_counts: readable.counts(Split::Train),
         test_counts: readable.counts(Split::Test),
@@ -93,20 +94,18 @@ fn unreadable(index: &Index, watch: &mut dyn Watch) -> Result<Vec<UnreadableImag
     let mut done = 0;
     for split in [Split::Train, Split::Test] {
         let entries = index.entries(split);
-        let checks = parallel::map(
-            entries,
-            "reading images",
-            done,
-            total,
-            watch,
-            |entry: &Entry| match index.pixels(split, entry) {
-                Ok(_) => Ok(None),
-                Err(DataError::Unreadable { reason, .. }) => Ok(Some(reason)),
-                Err(other) => Err(other),
-            },
-        )?;
-        for (entry, check) in entries.iter().zip(checks) {
-            if let Some(reason) = check? {
+        let check = |at: &usize| match index.pixels(split, &entries[*at]) {
+            Ok(_) => Ok((*at, None)),
+            Err(DataError::Unreadable { reason, .. }) => Ok((*at, Some(reason))),
+            Err(other) => Err(other),
+        };
+        let order = index.stored_order(split);
+        let checks = parallel::map(&order, "reading images", done, total, watch, check)?;
+        let mut checks = checks.into_iter().collect::<Result<Vec<_>, _>>()?;
+        checks.sort_unstable_by_key(|(at, _)| *at);
+        for (at, reason) in checks {
+            let entry = &entries[at];
+            if let Some(reason) = reason {
                 let file = skipped_file(entry, &reason);
                 found.push(UnreadableImage { split, class: entry.class, file });
             }

@@ -111,13 +111,17 @@ fn read_split(
     total: usize,
     watch: &mut dyn Watch,
 ) -> Result<Vec<Sample>, DataError> {
-    let load = |entry: &Entry| {
+    let entries = index.entries(split);
+    let load = |at: &usize| {
+        let entry = &entries[*at];
         let image = resize(&index.pixels(split, entry)?, side, side, Filter::Bilinear);
-        Ok(Sample::kept(image, entry.class))
+        Ok((*at, Sample::kept(image, entry.class)))
     };
-    parallel::map(index.entries(split), "reading images", done, total, watch, load)?
-        .into_iter()
-        .collect()
+    let order = index.stored_order(split);
+    let read = parallel::map(&order, "reading images", done, total, watch, load)?;
+    let mut samples = read.into_iter().collect::<Result<Vec<_>, DataError>>()?;
+    samples.sort_unstable_by_key(|(at, _)| *at);
+    Ok(samples.into_iter().map(|(_, sample)| sample).collect())
 }
 
 fn from_files(index: &Index, split: Split, side: usize) -> Vec<Sample> {

@@ -338,7 +338,8 @@ fn what_is_no_data_set_is_refused_in_words() {
     );
     assert_eq!(
         refusal(&without("val")),
-        "DATA has no folder `val`, `valid`, `validation`, `test` or `testing`; validation images are in val/<class>/"
+        "DATA has no folder `val`, `valid`, `validation`, `test` or `testing`; validation images are in val/<class>/. \
+         Or hold out a share of the training images: --split 0.1"
     );
     assert_eq!(
         refusal(&without("train/dog")),

@@ -18,5 +18,6 @@ mod mae;
 mod pictures;
 mod positions;
 mod probe;
+mod shards;
 mod study;
 mod triggers;

@@ -100,6 +100,7 @@ impl App {
         let folder = FolderSource {
             path: path.display().to_string(),
             transparency: request.transparency,
+            hold_out: request.hold_out,
             ..FolderSource::default()
         };
         let found = inspected(&name, folder, watch).await?;

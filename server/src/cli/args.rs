@@ -7,7 +7,11 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::{compute::Machine, interchange::ExportFormat};
-use shared::{RunId, RunKind, StudyId, chart::FigureKind, dataset::Transparency};
+use shared::{
+    RunId, RunKind, StudyId,
+    chart::FigureKind,
+    dataset::{Share, Transparency},
+};
 
 pub(super) use self::{evaluate::EvaluateArgs, reconstruct::ReconstructArgs};
 use crate::{app::App, clock::Clock, data_dir::DataDir, ids::IdSource};
@@ -237,7 +241,8 @@ impl From<TransparencyArg> for Transparency {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DatasetCommand {
-    /// Adds a folder: one subfolder of images per class, or CIFAR, STL-10, GTSRB, MNIST, Tiny-ImageNet as published.
+    /// Adds a folder: one subfolder of images per class, ImageNet, CIFAR, STL-10, GTSRB, MNIST, Tiny-ImageNet as published, Parquet or
+    /// WebDataset shards, or lists of files.
     Add {
         /// Its name.
         name: String,
@@ -246,6 +251,12 @@ pub(super) enum DatasetCommand {
         /// What becomes of transparent pixels: `drop` shows them without their alpha, as torchvision does; `white` lays them on white.
         #[arg(long, default_value = "drop")]
         transparency: TransparencyArg,
+        /// Holds out this share of each class's training images for validation, such as 0.1, in a folder without validation images.
+        #[arg(long, value_name = "SHARE")]
+        split: Option<Share>,
+        /// Seed of the draw of the images that are held out.
+        #[arg(long, value_name = "SEED", default_value_t = 0, requires = "split")]
+        split_seed: u64,
     },
     /// Adds the present state of a data set's folder as a new version of it: NAME@2, NAME@3 and so on.
     Update {

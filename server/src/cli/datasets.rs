@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use shared::api::{AddDataset, DatasetInfo};
+use shared::api::{AddDataset, DatasetInfo, HoldOut};
 
 use super::{DatasetArgs, DatasetCommand, bar_watch::BarWatch};
 use crate::terminal::{Align, say, table};
@@ -27,10 +27,12 @@ pub async fn run(args: DatasetArgs) -> anyhow::Result<ExitCode> {
             ];
             say(table(&head, &all.iter().map(row).collect::<Vec<_>>()));
         }
-        DatasetCommand::Add { name, folder, transparency } => {
+        DatasetCommand::Add { name, folder, transparency, split, split_seed } => {
             let path =
                 folder.to_str().context("the folder's name is not valid Unicode")?.to_owned();
-            let request = AddDataset { name, path, transparency: transparency.into() };
+            let hold_out = split.map(|share| HoldOut { share, seed: split_seed });
+            let transparency = transparency.into();
+            let request = AddDataset { name, path, transparency, hold_out };
             say_found(&app.add_dataset(request, BarWatch::default()).await?);
         }
         DatasetCommand::Update { name } => {
@@ -55,6 +57,11 @@ fn say_found(info: &DatasetInfo) {
     ));
     let folder = info.path.as_deref().unwrap_or_default();
     say(format_args!("layout: {}, in {folder}", info.layout.title()));
+    if let Some(HoldOut { share, seed }) = info.hold_out {
+        say(format_args!(
+            "{share} of each class, drawn with seed {seed}, is held out for validation"
+        ));
+    }
     if info.skipped_total > 0 {
         say(format_args!("{} images cannot be read and are left out:", info.skipped_total));
         for file in info.skipped.iter().take(NAMED) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::dataset::{DatasetInfo, LeftOut, SkippedFile, Split, Transparency};
+pub use crate::dataset::{DatasetInfo, HoldOut, LeftOut, Share, SkippedFile, Split, Transparency};
 
 /// Adds a folder in one of the known layouts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct AddDataset {
     /// What becomes of transparent pixels.
     #[serde(default)]
     pub transparency: Transparency,
+    /// Holds out a share of the training images for validation, in a folder that has no validation images of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_out: Option<HoldOut>,
 }
 
 /// Some images of a data set, resized to squares, as an attack editor draws them.

@@ -17,7 +17,8 @@ mod system;
 pub use crate::layout::Layout;
 pub use checkpoint::{CheckpointInfo, ImportCheckpoint, ImportedCheckpoint};
 pub use dataset::{
-    AddDataset, DatasetInfo, LeftOut, SampleImage, Samples, SkippedFile, Split, Transparency,
+    AddDataset, DatasetInfo, HoldOut, LeftOut, SampleImage, Samples, Share, SkippedFile, Split,
+    Transparency,
 };
 pub use evaluation::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier};
 pub use key::{KeyInfo, KeyPixels};

@@ -127,6 +127,14 @@ pub fn image_files_below(
     Ok(found)
 }
 
+/// The path of a name in a folder below a data set's; `.` is that folder itself.
+pub fn below(folder: &str, name: &str) -> String {
+    match folder {
+        "." => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    }
+}
+
 /// Adds the image files that are in a folder itself to `found`. Returns its folders.
 fn images_in(
     root: &Path,
@@ -141,10 +149,7 @@ fn images_in(
         let path = entry.path();
         let metadata = fs::metadata(&path);
         let is_folder = metadata.as_ref().is_ok_and(fs::Metadata::is_dir);
-        let below = |name: &str| match folder {
-            "." => name.to_owned(),
-            folder => format!("{folder}/{name}"),
-        };
+        let below = |name: &str| below(folder, name);
         let end = if is_folder { "/" } else { "" };
         let shown = below(&entry.file_name().to_string_lossy()) + end;
         if is_of_system(&entry.file_name()) {
@@ -172,7 +177,8 @@ fn images_in(
     Ok(folders)
 }
 
-fn is_image_name(path: &Path) -> bool {
+/// Whether a file's name says that it is an image.
+pub fn is_image_name(path: &Path) -> bool {
     path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
         EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
     })

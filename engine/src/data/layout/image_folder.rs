@@ -10,16 +10,16 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{
     Listing,
-    files::{contents, folder_names, image_files_below, visible},
+    files::{below, contents, folder_names, image_files_below, visible},
     left_over::LeftOver,
     words,
 };
 use crate::data::{DataError, Entry};
 
 /// Names of the folder of training images.
-const TRAIN: [&str; 2] = ["train", "training"];
+pub const TRAIN: [&str; 2] = ["train", "training"];
 /// Names of the folder of validation images.
-const TEST: [&str; 5] = ["val", "valid", "validation", "test", "testing"];
+pub const TEST: [&str; 5] = ["val", "valid", "validation", "test", "testing"];
 
 /// Whether a folder looks like this layout.
 pub fn fits(root: &Path) -> bool {
@@ -27,7 +27,7 @@ pub fn fits(root: &Path) -> bool {
 }
 
 /// The folder of a split: the first of these names that there is, in lower case or else in any.
-fn split_folder(root: &Path, names: &[&str]) -> Option<String> {
+pub fn split_folder(root: &Path, names: &[&str]) -> Option<String> {
     // A folder of another name is not a split, whatever its name is.
     let folders: Vec<String> = visible(root)
         .ok()?
@@ -42,53 +42,51 @@ fn split_folder(root: &Path, names: &[&str]) -> Option<String> {
     names.iter().find_map(named).cloned()
 }
 
-/// Lists the folder at `root`. Opens no image of a usual name.
-pub fn list(root: &Path) -> Result<Listing, DataError> {
+/// Lists the folder at `root`. Opens no image of a usual name. Without a folder of validation images these are left to be held out.
+pub fn list(root: &Path, hold_out: bool) -> Result<Listing, DataError> {
     let train = split_folder(root, &TRAIN).ok_or_else(|| DataError::NoTrain(root.into()))?;
-    let test = split_folder(root, &TEST).ok_or_else(|| DataError::NoTest(root.into()))?;
+    let test = split_folder(root, &TEST);
+    if test.is_none() && !hold_out {
+        return Err(DataError::NoTest(root.into()));
+    }
     let mut listing = Listing::default();
     let classes = class_folders(&root.join(&train))?;
-    let test_folders = same_classes(root, &train, &classes, &test, &mut listing.left)?;
     let left = &mut listing.left;
+    let folders = match &test {
+        Some(test) => same_classes(root, &train, &classes, test, left)?,
+        None => Vec::new(),
+    };
     (listing.train, listing.train_bytes) = split_files(root, &train, &classes, left)?;
-    (listing.test, listing.test_bytes) = split_files(root, &test, &test_folders, left)?;
-    for split in [&train, &test] {
-        add_stray_files(root, split, left)?;
+    if let Some(test) = &test {
+        (listing.test, listing.test_bytes) = split_files(root, test, &folders, left)?;
+    }
+    for split in [Some(&train), test.as_ref()].into_iter().flatten() {
+        add_stray_files(root, split, &[], left)?;
     }
     listing.members.extend(words::member(root));
-    add_unused(root, &[&train, &test], &listing.members, left)?;
+    let splits: Vec<String> = [train].into_iter().chain(test).collect();
+    listing.add_unused(root, &format!("beside `{}`", splits.join("` and `")))?;
     listing.classes = words::class_names(root, classes)?;
     Ok(listing)
 }
 
 /// Leaves out the files beside the class folders of a split.
-fn add_stray_files(root: &Path, split: &str, left: &mut LeftOver) -> Result<(), DataError> {
-    for entry in contents(&root.join(split))? {
-        if !entry.path().is_dir() {
-            let name = entry.file_name();
-            left.add("beside the class folders", format!("{split}/{}", name.to_string_lossy()));
-        }
-    }
-    Ok(())
-}
-
-/// Leaves out what is beside the folders of the splits.
-fn add_unused(
+pub fn add_stray_files(
     root: &Path,
-    used: &[&str],
+    split: &str,
     members: &[String],
     left: &mut LeftOver,
 ) -> Result<(), DataError> {
     let mut names = Vec::new();
-    for entry in contents(root)? {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !used.contains(&&name[..]) && !members.contains(&name) {
-            names.push(if entry.path().is_dir() { format!("{name}/") } else { name });
+    for entry in contents(&root.join(split))? {
+        let name = below(split, &entry.file_name().to_string_lossy());
+        if !entry.path().is_dir() && !members.contains(&name) {
+            names.push(name);
         }
     }
     names.sort_unstable();
     for name in names {
-        left.add(format!("beside `{}`", used.join("` and `")), name);
+        left.add("beside the class folders", name);
     }
     Ok(())
 }
@@ -134,7 +132,7 @@ fn composed(name: &str) -> String {
 }
 
 /// The folders of the validation images in the order of the training classes. Other folders without an image are left out.
-fn same_classes(
+pub fn same_classes(
     root: &Path,
     train: &str,
     classes: &[String],
@@ -221,7 +219,7 @@ pub fn split_files(
 ) -> Result<(Vec<Entry>, Vec<u64>), DataError> {
     let (mut entries, mut sizes) = (Vec::new(), Vec::new());
     for (class, folder) in folders.iter().enumerate() {
-        let found = image_files_below(root, &format!("{split}/{folder}"), left)?;
+        let found = image_files_below(root, &below(split, folder), left)?;
         if found.is_empty() {
             return Err(DataError::EmptyClass(root.join(split).join(folder)));
         }

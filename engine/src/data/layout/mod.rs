@@ -1,22 +1,42 @@
 //! The layouts in which data sets come, one a file: which one a folder has, and what its images are.
 
 mod cifar;
+mod class_folders;
 mod files;
 mod gtsrb;
 mod gzip;
 mod idx;
 mod image_folder;
+mod imagenet;
+mod imagenet100_kaggle;
+mod labels;
 mod left_over;
+mod lists;
+mod mat;
+mod nearest;
+mod parquet;
+mod shards;
 mod stl10;
 mod table;
 mod tiny_imagenet;
+mod webdataset;
 mod words;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
-use shared::api::Layout;
+use shared::{
+    api::Layout,
+    dataset::HoldOut,
+    stream::{Purpose, shuffle, stream},
+};
 
-use super::{DataError, Entry, records::RecordFile};
+use super::{
+    DataError, Entry,
+    records::{RecordFile, Records},
+};
 use left_over::LeftOver;
 
 /// What a data set's folder holds.
@@ -35,7 +55,7 @@ pub(super) struct Listing {
     /// All other files that the images and their classes come from, as paths below the folder.
     pub members: Vec<String>,
     /// Files of records, in the order in which entries number them.
-    pub records: Vec<RecordFile>,
+    pub records: Vec<Records>,
     /// What belongs to none of them.
     pub left: LeftOver,
 }
@@ -43,18 +63,96 @@ pub(super) struct Listing {
 impl Listing {
     /// Adds a file of training images with the class of each.
     fn add_train(&mut self, name: &str, file: RecordFile, classes: Vec<u32>) {
-        self.train.extend(record_entries(name, self.records.len(), classes));
-        self.train.sort_by_key(|entry| entry.class);
-        self.members.push(name.into());
-        self.records.push(file);
+        self.add_records(
+            name,
+            file.into(),
+            &classes.into_iter().map(Some).collect::<Vec<_>>(),
+            true,
+        );
     }
 
     /// Adds a file of validation images with the class of each.
     fn add_test(&mut self, name: &str, file: RecordFile, classes: Vec<u32>) {
-        self.test.extend(record_entries(name, self.records.len(), classes));
-        self.test.sort_by_key(|entry| entry.class);
+        self.add_records(
+            name,
+            file.into(),
+            &classes.into_iter().map(Some).collect::<Vec<_>>(),
+            false,
+        );
+    }
+
+    /// Adds a file of images with the class of each; those without a class are no images of the data set.
+    fn add_records(&mut self, name: &str, file: Records, classes: &[Option<u32>], is_train: bool) {
+        self.add_named_records(name, file, classes, is_train, |n| format!("{name}/{n}"));
+    }
+
+    /// Likewise, with a name for each image.
+    fn add_named_records(
+        &mut self,
+        name: &str,
+        file: Records,
+        classes: &[Option<u32>],
+        is_train: bool,
+        name_of: impl Fn(u32) -> String,
+    ) {
+        let number = self.records.len();
+        let entries = (0..)
+            .zip(classes)
+            .filter_map(|(n, class)| Some(Entry::record(name_of(n), (*class)?, number, n)));
+        let split = if is_train { &mut self.train } else { &mut self.test };
+        split.extend(entries);
+        split.sort_by_key(|entry| entry.class);
         self.members.push(name.into());
         self.records.push(file);
+    }
+
+    /// Leaves out what is in the folder but in none of the images' and members' paths.
+    fn add_unused(&mut self, root: &Path, reason: &str) -> Result<(), DataError> {
+        let first = |path: &String| path.split('/').next().unwrap_or_default().to_owned();
+        let images = self.train.iter().chain(&self.test).map(|entry| &entry.name);
+        let used: HashSet<String> = images.chain(&self.members).map(first).collect();
+        let mut names = Vec::new();
+        for entry in files::contents(root)? {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !used.contains(&name) {
+                names.push(if entry.path().is_dir() { format!("{name}/") } else { name });
+            }
+        }
+        names.sort_unstable();
+        for name in names {
+            self.left.add(reason, name);
+        }
+        Ok(())
+    }
+
+    /// Moves a share of each class's training images to the validation images.
+    fn hold_out(&mut self, share: HoldOut) {
+        let sized = self.train_bytes.len() == self.train.len();
+        let mut of_classes: Vec<Vec<usize>> = vec![Vec::new(); self.classes.len()];
+        for (at, entry) in self.train.iter().enumerate() {
+            of_classes[entry.class as usize].push(at);
+        }
+        let mut held = vec![false; self.train.len()];
+        for (class, mut places) in of_classes.into_iter().enumerate() {
+            let count = share.share.of(places.len());
+            shuffle(&mut stream(share.seed, Purpose::HoldOut, class as u64, 0), &mut places);
+            for &at in places.iter().take(count) {
+                held[at] = true;
+            }
+        }
+        let (train, bytes) =
+            (std::mem::take(&mut self.train), std::mem::take(&mut self.train_bytes));
+        for (at, entry) in train.into_iter().enumerate() {
+            let (entries, sizes) = if held[at] {
+                (&mut self.test, &mut self.test_bytes)
+            } else {
+                (&mut self.train, &mut self.train_bytes)
+            };
+            entries.push(entry);
+            if sized {
+                sizes.push(bytes[at]);
+            }
+        }
     }
 
     /// Adds a file that need not be there.
@@ -79,14 +177,6 @@ impl Listing {
     }
 }
 
-fn record_entries(
-    name: &str,
-    file: usize,
-    classes: Vec<u32>,
-) -> impl Iterator<Item = Entry> + use<'_> {
-    (0..).zip(classes).map(move |(n, class)| Entry::record(format!("{name}/{n}"), class, file, n))
-}
-
 /// Images with the sizes of their files, stably sorted by class.
 fn by_class(mut images: Vec<(Entry, u64)>) -> (Vec<Entry>, Vec<u64>) {
     images.sort_by_key(|(entry, _)| entry.class);
@@ -98,6 +188,12 @@ fn fits(layout: Layout, root: &Path) -> bool {
     match layout {
         Layout::ImageFolder => image_folder::fits(root),
         Layout::TinyImageNet => tiny_imagenet::fits(root),
+        Layout::ImageNet => imagenet::fits(root),
+        Layout::ImageNet100Kaggle => imagenet100_kaggle::fits(root),
+        Layout::Parquet => parquet::fits(root),
+        Layout::WebDataset => webdataset::fits(root),
+        Layout::Lists => lists::fits(root),
+        Layout::ClassFolders => class_folders::fits(root),
         Layout::Cifar10 => cifar::fits_10(root),
         Layout::Cifar100 => cifar::fits_100(root),
         Layout::Stl10 => stl10::fits(root),
@@ -108,8 +204,8 @@ fn fits(layout: Layout, root: &Path) -> bool {
     }
 }
 
-/// The layouts in the order in which they are looked for. The image folder asks for the least, so it comes last.
-const ORDER: [Layout; 8] = [
+/// The layouts in the order in which they are looked for: those that ask for the least come last.
+const ORDER: [Layout; 14] = [
     Layout::Cifar10,
     Layout::Cifar100,
     Layout::Stl10,
@@ -117,7 +213,13 @@ const ORDER: [Layout; 8] = [
     Layout::Gtsrb,
     Layout::GtsrbKaggle,
     Layout::TinyImageNet,
+    Layout::ImageNet,
+    Layout::ImageNet100Kaggle,
+    Layout::Parquet,
+    Layout::WebDataset,
+    Layout::Lists,
     Layout::ImageFolder,
+    Layout::ClassFolders,
 ];
 
 /// Folders that the published archives unpack to, below which a layout is looked for, too.
@@ -129,7 +231,14 @@ fn subfolders(layout: Layout) -> &'static [&'static str] {
         Layout::Gtsrb => &["GTSRB"],
         Layout::TinyImageNet | Layout::ImageFolder => &["tiny-imagenet-200"],
         Layout::Idx => &["raw", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw"],
-        Layout::GtsrbKaggle | Layout::Drawn => &[],
+        Layout::GtsrbKaggle
+        | Layout::ImageNet
+        | Layout::ImageNet100Kaggle
+        | Layout::Parquet
+        | Layout::WebDataset
+        | Layout::Lists
+        | Layout::ClassFolders
+        | Layout::Drawn => &[],
     }
 }
 
@@ -150,17 +259,27 @@ pub(super) fn find(folder: &Path) -> Result<(Layout, PathBuf), DataError> {
             }
         }
     }
-    Err(DataError::NoLayout { folder: folder.into(), found: contents(folder)? })
+    Err(no_layout(folder)?)
 }
 
 /// Lists the images of a folder of this layout.
 ///
 /// # Errors
 /// When a file of the layout is missing or not as it should be, or a class has no image.
-pub(super) fn list(layout: Layout, root: &Path) -> Result<Listing, DataError> {
+pub(super) fn list(
+    layout: Layout,
+    root: &Path,
+    hold_out: Option<HoldOut>,
+) -> Result<Listing, DataError> {
     check_folder(root)?;
-    let listing = match layout {
-        Layout::ImageFolder => image_folder::list(root),
+    let mut listing = match layout {
+        Layout::ImageFolder => image_folder::list(root, hold_out.is_some()),
+        Layout::ImageNet => imagenet::list(root),
+        Layout::ImageNet100Kaggle => imagenet100_kaggle::list(root),
+        Layout::Parquet => parquet::list(root, hold_out.is_some()),
+        Layout::WebDataset => webdataset::list(root, hold_out.is_some()),
+        Layout::Lists => lists::list(root),
+        Layout::ClassFolders => class_folders::list(root),
         Layout::TinyImageNet => tiny_imagenet::list(root),
         Layout::Cifar10 => cifar::list_10(root),
         Layout::Cifar100 => cifar::list_100(root),
@@ -168,8 +287,18 @@ pub(super) fn list(layout: Layout, root: &Path) -> Result<Listing, DataError> {
         Layout::Gtsrb => gtsrb::list(root),
         Layout::GtsrbKaggle => gtsrb::list_kaggle(root),
         Layout::Idx => idx::list(root),
-        Layout::Drawn => Err(DataError::NoLayout { folder: root.into(), found: contents(root)? }),
+        Layout::Drawn => Err(no_layout(root)?),
     }?;
+    match hold_out {
+        Some(share) if listing.test.is_empty() => listing.hold_out(share),
+        Some(_) => {
+            return Err(DataError::OwnValidation { folder: root.into(), layout: layout.title() });
+        }
+        None if listing.test.is_empty() => {
+            return Err(DataError::NoSplit { folder: root.into(), layout: layout.title() });
+        }
+        None => {}
+    }
     listing.check()?;
     Ok(listing)
 }
@@ -182,6 +311,14 @@ fn check_folder(folder: &Path) -> Result<(), DataError> {
         return Err(DataError::NotAFolder(folder.into()));
     }
     Ok(())
+}
+
+fn no_layout(folder: &Path) -> Result<DataError, DataError> {
+    Ok(DataError::NoLayout {
+        folder: folder.into(),
+        found: contents(folder)?,
+        advice: nearest::advice(folder),
+    })
 }
 
 /// The first names in a folder, in words.

@@ -27,8 +27,14 @@ pub fn class_names(root: &Path, folders: Vec<String>) -> Result<Vec<String>, Dat
     let text = files::text(&root.join(FILE))?;
     let words: HashMap<&str, &str> =
         text.lines().filter_map(|line| line.trim_end().split_once('\t')).collect();
+    Ok(named(folders, |folder| words.get(folder).copied()))
+}
+
+/// The names of the classes in these folders: the first of those that `names` has for a folder, or the folder's own. Two classes of one
+/// name get their folder's behind it.
+pub fn named<'a>(folders: Vec<String>, names: impl Fn(&str) -> Option<&'a str>) -> Vec<String> {
     let first = |folder: &String| {
-        let name = words.get(folder.as_str()).and_then(|names| names.split(',').next());
+        let name = names(folder).and_then(|names| names.split(',').next());
         name.map(str::trim).filter(|name| !name.is_empty()).unwrap_or(folder).to_owned()
     };
     let names: Vec<String> = folders.iter().map(first).collect();
@@ -37,5 +43,5 @@ pub fn class_names(root: &Path, folders: Vec<String>) -> Result<Vec<String>, Dat
     let name = |(name, folder): (&String, &String)| {
         if twice.contains(name) { format!("{name} ({folder})") } else { name.clone() }
     };
-    Ok(names.iter().zip(&folders).map(name).collect())
+    names.iter().zip(&folders).map(name).collect()
 }

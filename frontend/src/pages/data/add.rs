@@ -2,7 +2,7 @@
 
 use leptos::{ev, prelude::*, task::spawn_local};
 use shared::{
-    api::{AddDataset, DatasetInfo, Problem, Transparency},
+    api::{AddDataset, DatasetInfo, HoldOut, Problem, Share, Transparency},
     layout::Layout,
     study::FieldError,
 };
@@ -11,6 +11,16 @@ use crate::{
     api,
     components::{Field, Glyph, Icon, ProblemBox, format::message_at},
 };
+
+/// The share of a text; none in an empty one.
+fn share_of(text: &str) -> Result<Option<HoldOut>, FieldError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let share: Share = text.parse().map_err(|message: String| FieldError::new("share", message))?;
+    Ok(Some(HoldOut { share, seed: 0 }))
+}
 
 /// What is wrong, found before the server is asked.
 fn check(body: &AddDataset) -> Vec<FieldError> {
@@ -39,7 +49,7 @@ fn name_from(path: &str) -> String {
 /// Whether all errors belong to fields of the form.
 fn stand_at_fields(errors: &[FieldError]) -> bool {
     !errors.is_empty()
-        && errors.iter().all(|error| ["name", "path"].contains(&error.field.as_str()))
+        && errors.iter().all(|error| ["name", "path", "share"].contains(&error.field.as_str()))
 }
 
 /// The form.
@@ -49,6 +59,7 @@ pub fn AddForm(
     added: Callback<DatasetInfo>,
 ) -> impl IntoView {
     let (name, path) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let share = RwSignal::new(String::new());
     let (named_by_hand, busy) = (RwSignal::new(false), RwSignal::new(false));
     let on_white = RwSignal::new(false);
     let errors = RwSignal::new(Vec::<FieldError>::new());
@@ -58,7 +69,9 @@ pub fn AddForm(
     };
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
+        let hold_out = share_of(&share.get_untracked());
         let body = AddDataset {
+            hold_out: hold_out.clone().unwrap_or_default(),
             name: name.get_untracked(),
             path: path.get_untracked().trim().to_owned(),
             transparency: if on_white.get_untracked() {
@@ -67,7 +80,8 @@ pub fn AddForm(
                 Transparency::Drop
             },
         };
-        let wrong = check(&body);
+        let mut wrong = check(&body);
+        wrong.extend(hold_out.err());
         problem.set(None);
         errors.set(wrong.clone());
         if !wrong.is_empty() || busy.get_untracked() {
@@ -79,6 +93,7 @@ pub fn AddForm(
                 Ok(set) => {
                     name.try_set(String::new());
                     path.try_set(String::new());
+                    share.try_set(String::new());
                     named_by_hand.try_set(false);
                     added.try_run(set);
                 }
@@ -106,7 +121,7 @@ pub fn AddForm(
         <section class="panel" aria-labelledby="add-title">
             <header class="panel-head">
                 <h2 id="add-title">"Add a folder"</h2>
-                <span class="muted small">"the layout is detected from the contents; JPEG, PNG, WebP, GIF, BMP, TIFF, PNM or records"</span>
+                <span class="muted small">"the layout is detected from the contents: files, Parquet or WebDataset shards, lists, records"</span>
             </header>
             <form class="panel-body add-form" on:submit=submit novalidate>
                 <TextField
@@ -120,6 +135,12 @@ pub fn AddForm(
                     value=name
                     typed=name_typed
                     error=at("name")
+                />
+                <TextField
+                    text=&["share", "Share held out", "0.1", "Only for a folder without validation images: this share of each class validates."]
+                    value=share
+                    typed=Callback::new(move |text| share.set(text))
+                    error=at("share")
                 />
                 <OnWhite on_white/>
                 <button type="submit" class="button button-main" id="add-dataset" disabled=move || busy.get()>
@@ -209,12 +230,20 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_a_fraction_or_nothing() {
+        assert_eq!(share_of(" ").unwrap(), None);
+        assert_eq!(share_of("0.25").unwrap().unwrap().share.to_string(), "0.25");
+        assert_eq!(share_of("10").unwrap_err().field, "share");
+    }
+
+    #[test]
     fn what_is_missing_is_told_at_its_field() {
         let fields = |name: &str, path: &str| {
             let errors = check(&AddDataset {
                 name: name.into(),
                 path: path.into(),
                 transparency: Transparency::Drop,
+                hold_out: None,
             });
             errors.into_iter().map(|error| error.field).collect::<Vec<_>>()
         };

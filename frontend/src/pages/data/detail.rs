@@ -62,12 +62,13 @@ pub fn Detail(
     let count = set.classes.len();
     let (name, skipped, skipped_total) = (set.name.clone(), set.skipped.clone(), set.skipped_total);
     let (left_out, is_folder) = (set.left_out.clone(), !set.builtin);
-    let about = match set.transparency {
-        Transparency::White if is_folder => {
-            "training images; numbers are training + validation; transparent pixels on white"
-        }
-        _ => "training images; numbers are training + validation",
-    };
+    let mut about = "training images; numbers are training + validation".to_owned();
+    if let Some(held) = set.hold_out {
+        about += &format!("; {} of each class held out (seed {})", held.share, held.seed);
+    }
+    if is_folder && set.transparency == Transparency::White {
+        about += "; transparent pixels on white";
+    }
     let rows = move || {
         let samples = samples.value()?;
         let rows = by_class(&samples, count)

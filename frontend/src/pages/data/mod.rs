@@ -33,6 +33,8 @@ pub fn DataPage() -> impl IntoView {
     let all = Memo::new(move |_| datasets.value().unwrap_or_default());
     let detail = Memo::new(move |_| all.with(|all| shown(all, name.get().as_deref())));
     let removed = RwSignal::new(None::<DatasetInfo>);
+    // The data set that was put back with another content.
+    let other_content = RwSignal::new(None::<String>);
     let problem = RwSignal::new(None::<Problem>);
 
     let added = Callback::new(move |set: DatasetInfo| {
@@ -42,6 +44,7 @@ pub fn DataPage() -> impl IntoView {
     });
     let remove = Callback::new(move |set: DatasetInfo| {
         problem.set(None);
+        other_content.set(None);
         spawn_local(async move {
             match api::delete(format!("/datasets/{}", api::escape(&set.name))).await {
                 Ok(()) => {
@@ -58,10 +61,15 @@ pub fn DataPage() -> impl IntoView {
             name: set.name,
             path: set.path.unwrap_or_default(),
             transparency: set.transparency,
+            hold_out: set.hold_out,
         };
+        let before = set.fingerprint;
         spawn_local(async move {
             match api::post::<DatasetInfo>("/datasets", &body).await {
-                Ok(set) => added.run(set),
+                Ok(set) => {
+                    other_content.try_set((set.fingerprint != before).then(|| set.name.clone()));
+                    added.try_run(set);
+                }
                 Err(refused) => drop(problem.try_set(Some(refused))),
             }
         });
@@ -78,6 +86,17 @@ pub fn DataPage() -> impl IntoView {
                         .then(|| {
                             view! { <button type="button" class="button" on:click=move |_| restore(set.clone())>"Undo"</button> }
                         })}
+                </p>
+            }
+        })
+    };
+    let put_back = move || {
+        other_content.get().map(|name| {
+            let text = format!("{name:?} is back with the present content of its folder, which has changed since it was first added.");
+            view! {
+                <p class="notice" role="status">
+                    <Icon glyph=Glyph::Info/>
+                    <span>{text}</span>
                 </p>
             }
         })
@@ -101,6 +120,7 @@ pub fn DataPage() -> impl IntoView {
             </div>
         </header>
         {undo}
+        {put_back}
         {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
         {body}
         {move || detail.get().map(|set| view! { <Detail set updated=added/> })}

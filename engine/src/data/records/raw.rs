@@ -3,19 +3,19 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read, Seek, SeekFrom},
+    io::{BufReader, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use shared::Rgb8;
 
-use super::{DataError, error::Unreadable};
+use super::{super::DataError, unreadable};
 use crate::files;
 
 /// In which order a record holds its pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(in crate::data) enum Order {
     /// All red bytes, then green, then blue, rows from the top.
     PlanesOfRows,
     /// All red bytes, then green, then blue, columns from the left.
@@ -26,7 +26,7 @@ pub(super) enum Order {
 
 /// How the records of a file lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
+pub(in crate::data) struct Shape {
     /// Bytes before the first record.
     pub header: u64,
     /// Bytes of a record before its pixels.
@@ -60,7 +60,7 @@ impl Shape {
 
 /// A file of records.
 #[derive(Clone, Debug)]
-pub(super) struct RecordFile {
+pub(in crate::data) struct RecordFile {
     /// Where it lies.
     path: PathBuf,
     /// Copies share its reading position; whoever reads holds it.
@@ -140,7 +140,7 @@ impl RecordFile {
 ///
 /// # Errors
 /// When it is outside.
-pub(super) fn checked_label(
+pub(in crate::data) fn checked_label(
     file: &Path,
     n: u32,
     label: u8,
@@ -152,8 +152,4 @@ pub(super) fn checked_label(
     }
     let reason = format!("record {n} has the label {label}; labels are {first} to {last}");
     Err(DataError::Member { file: file.into(), reason })
-}
-
-fn unreadable(path: &Path, source: io::Error) -> DataError {
-    DataError::Unreadable { path: path.into(), reason: Unreadable::Io(source) }
 }
