@@ -9,10 +9,7 @@
 //! Classes are in the order of their wnids, as in the rearranged form. Images of classes without a training folder are left out, so that
 //! ImageNet-100 needs no other list.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, path::Path};
 
 use shared::api::Layout;
 
@@ -122,7 +119,7 @@ pub fn list(root: &Path) -> Result<Listing, DataError> {
         match wnids.get(stem(&path)).map(|wnid| numbers.get(wnid.as_str())) {
             Some(Some(&class)) => of_classes.push((Entry::file(path, class), bytes)),
             Some(None) => {
-                listing.left.add("a validation image of a class without training images", path)
+                listing.left.add("a validation image of a class without training images", path);
             }
             None => listing.left.add("a validation image without a class in the list", path),
         }
@@ -184,7 +181,7 @@ fn in_order(
 }
 
 /// The wnids of the development kit's list of numbers.
-fn by_number(list: &Path, meta: &PathBuf) -> Result<Vec<String>, DataError> {
+fn by_number(list: &Path, meta: &Path) -> Result<Vec<String>, DataError> {
     if !meta.is_file() {
         let reason = format!(
             "its numbers are those of the development kit; {META} with their wnids has to lie beside it"
@@ -192,7 +189,7 @@ fn by_number(list: &Path, meta: &PathBuf) -> Result<Vec<String>, DataError> {
         return Err(DataError::Member { file: list.into(), reason });
     }
     let synsets = mat::synsets(&files::bytes(meta, 64 << 20)?)
-        .map_err(|reason| DataError::Member { file: meta.clone(), reason })?;
+        .map_err(|reason| DataError::Member { file: meta.into(), reason })?;
     let text = files::text(list)?;
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     lines

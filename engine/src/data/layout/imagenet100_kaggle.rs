@@ -69,7 +69,7 @@ pub fn list(root: &Path) -> Result<Listing, DataError> {
                 file: path,
                 reason: format!("it is no JSON object from wnids to names ({error})"),
             })?;
-        words::named(classes, |wnid| names.get(wnid).map(String::as_str))
+        words::named(&classes, |wnid| names.get(wnid).map(String::as_str))
     };
     Ok(listing)
 }

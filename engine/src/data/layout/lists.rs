@@ -228,18 +228,17 @@ fn read(root: &Path, list: &str) -> Result<Vec<Line>, DataError> {
     for record in reader.records() {
         let record = record.map_err(|error| wrong(error.to_string()))?;
         let number = record.position().map_or(0, csv::Position::line);
-        let (path, label, split) = match places {
-            Some(places) => places,
-            None => {
-                let head = columns(&record);
-                // Without known names the first line is an image, too.
-                let chosen = head.unwrap_or((0, 1, None));
-                places = Some(chosen);
-                if head.is_some() {
-                    continue;
-                }
-                chosen
+        let (path, label, split) = if let Some(places) = places {
+            places
+        } else {
+            let head = columns(&record);
+            // Without known names the first line is an image, too.
+            let chosen = head.unwrap_or((0, 1, None));
+            places = Some(chosen);
+            if head.is_some() {
+                continue;
             }
+            chosen
         };
         let field = |place: usize, what: &str| {
             record.get(place).filter(|field| !field.is_empty()).map(str::to_owned).ok_or_else(

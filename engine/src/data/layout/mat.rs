@@ -1,5 +1,5 @@
-//! `meta.mat` of ILSVRC's development kit: which number stands for which wnid. It is a MATLAB file of level 5 (MathWorks, *MAT-File
-//! Format*) with an array of structures, of which two fields are read.
+//! `meta.mat` of ILSVRC's development kit: which number stands for which wnid. It is a MATLAB file of level 5 (*MAT-File
+//! Format* by its maker) with an array of structures, of which two fields are read.
 
 use std::{collections::HashMap, io::Read};
 
@@ -88,14 +88,16 @@ fn of_structures(matrix: &[u8]) -> Result<Option<HashMap<u32, String>>, String> 
     }
 }
 
+/// The numbers in these bytes.
+fn all<const N: usize>(data: &[u8], number: fn([u8; N]) -> f64) -> Vec<f64> {
+    data.as_chunks().0.iter().map(|bytes| number(*bytes)).collect()
+}
+
 /// The numbers of an array of numbers or characters.
 fn values(matrix: &[u8]) -> Result<Vec<f64>, String> {
     let mut parts = Elements(matrix);
     let (_flags, _dimensions, _name) = (parts.expect()?, parts.expect()?, parts.expect()?);
     let Some((kind, data)) = parts.next()? else { return Ok(Vec::new()) };
-    fn all<const N: usize>(data: &[u8], number: fn([u8; N]) -> f64) -> Vec<f64> {
-        data.as_chunks().0.iter().map(|bytes| number(*bytes)).collect()
-    }
     Ok(match kind {
         1 => all(data, |b: [u8; 1]| i8::from_le_bytes(b).into()),
         2 | 16 => all(data, |b: [u8; 1]| b[0].into()),

@@ -27,12 +27,12 @@ pub fn class_names(root: &Path, folders: Vec<String>) -> Result<Vec<String>, Dat
     let text = files::text(&root.join(FILE))?;
     let words: HashMap<&str, &str> =
         text.lines().filter_map(|line| line.trim_end().split_once('\t')).collect();
-    Ok(named(folders, |folder| words.get(folder).copied()))
+    Ok(named(&folders, |folder| words.get(folder).copied()))
 }
 
 /// The names of the classes in these folders: the first of those that `names` has for a folder, or the folder's own. Two classes of one
 /// name get their folder's behind it.
-pub fn named<'a>(folders: Vec<String>, names: impl Fn(&str) -> Option<&'a str>) -> Vec<String> {
+pub fn named<'a>(folders: &[String], names: impl Fn(&str) -> Option<&'a str>) -> Vec<String> {
     let first = |folder: &String| {
         let name = names(folder).and_then(|names| names.split(',').next());
         name.map(str::trim).filter(|name| !name.is_empty()).unwrap_or(folder).to_owned()
@@ -43,5 +43,5 @@ pub fn named<'a>(folders: Vec<String>, names: impl Fn(&str) -> Option<&'a str>) 
     let name = |(name, folder): (&String, &String)| {
         if twice.contains(name) { format!("{name} ({folder})") } else { name.clone() }
     };
-    names.iter().zip(&folders).map(name).collect()
+    names.iter().zip(folders).map(name).collect()
 }

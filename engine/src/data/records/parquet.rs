@@ -47,10 +47,12 @@ pub(in crate::data) enum Label {
 /// The images of a row group; `None` where a row has none.
 type Images = Arc<[Option<ByteArray>]>;
 type Cell = Arc<OnceLock<Result<Images, String>>>;
+/// Row groups by the numbers of shard and group, the last used at the end.
+type Queue = VecDeque<((usize, usize), Cell)>;
 
 /// The row groups of a data set that were read last.
 #[derive(Clone, Debug, Default)]
-pub(in crate::data) struct Groups(Arc<Mutex<VecDeque<((usize, usize), Cell)>>>);
+pub(in crate::data) struct Groups(Arc<Mutex<Queue>>);
 
 impl Groups {
     /// The place for a group of a shard. Whoever comes first fills it; others wait for that.

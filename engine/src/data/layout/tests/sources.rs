@@ -354,7 +354,7 @@ fn no_damage_to_a_shard_makes_a_panic() {
         fs::write(&path, &damaged).unwrap();
         refused += usize::from(inspect("set", &source, &mut ()).is_err());
         fs::write(&path, &file[..at]).unwrap();
-        let error = inspect("set", &source, &mut ()).err().expect("a cut file").to_string();
+        let error = inspect("set", &source, &mut ()).expect_err("a cut file").to_string();
         assert!(error.contains("Parquet") || error.contains("is empty"), "{error}");
     }
     assert!(refused > 10, "{refused}");
