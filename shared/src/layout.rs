@@ -12,7 +12,7 @@ pub enum Layout {
     ImageFolder,
     /// Tiny-ImageNet-200 as published: the validation images are in one folder, with a list of their classes.
     TinyImageNet,
-    /// `ImageNet` as published: the validation images are in one folder, with a list of their classes beside.
+    /// ImageNet as published: the validation images are in one folder, with a list of their classes beside.
     #[serde(rename = "imagenet")]
     ImageNet,
     /// ImageNet-100 as distributed on Kaggle: the training images are in four folders.
@@ -32,7 +32,7 @@ pub enum Layout {
     Idx,
     /// Parquet shards, as on Hugging Face: a row has the bytes of an image file and its label.
     Parquet,
-    /// `WebDataset` shards: tar files in which an image and its label lie one behind the other.
+    /// WebDataset shards: tar files in which an image and its label lie one behind the other.
     #[serde(rename = "webdataset")]
     WebDataset,
     /// Text files with the path and the label of each image.

@@ -2,7 +2,7 @@
 //!
 //! Like torchvision's `ImageFolder`, the listing takes images in folders below a class's folder, too. A file counts by its extension
 //! or, where that says nothing, by its first bytes. The folders of the splits may have the other names of [`TRAIN`] and [`TEST`], in any
-//! case; of several the first in these lists is taken. `words.txt`, as `ImageNet` has it, gives the classes their human names.
+//! case; of several the first in these lists is taken. `words.txt`, as ImageNet has it, gives the classes their human names.
 
 use std::{collections::BTreeMap, path::Path};
 

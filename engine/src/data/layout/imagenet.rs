@@ -1,4 +1,4 @@
-//! `ImageNet` (ILSVRC 2012) as it is published: `train/<wnid>/*`, and all validation images in `val`, without folders of classes.
+//! ImageNet (ILSVRC 2012) as it is published: `train/<wnid>/*`, and all validation images in `val`, without folders of classes.
 //!
 //! The classes of the validation images are in one of these, looked for in this order:
 //!

@@ -1,4 +1,4 @@
-//! `WebDataset` shards: tar files in which the files of a sample follow each other and share their name up to the first dot: `0017.jpg`,
+//! WebDataset shards: tar files in which the files of a sample follow each other and share their name up to the first dot: `0017.jpg`,
 //! `0017.cls`.
 //!
 //! The label is the content of `.cls`, a number or a name, or the field `label`, `cls` or `class` of `.json`. Class names are the lines of

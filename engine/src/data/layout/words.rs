@@ -1,4 +1,4 @@
-//! `words.txt`: human names of `ImageNet`'s classes, `<wnid><tab><name, other names>` a line.
+//! `words.txt`: human names of ImageNet's classes, `<wnid><tab><name, other names>` a line.
 
 use std::{
     collections::{HashMap, HashSet},
