@@ -6,9 +6,12 @@
 
 import argparse
 import io
+import logging
 import pathlib
 import tempfile
+import warnings
 
+import lightning
 import numpy as np
 import timm
 import torch
@@ -167,6 +170,111 @@ def transformers_pooled(sizes, pixels, noise):
     return state, None, expected, {"features": model(pixel_values=pixels).last_hidden_state[:, 0]}
 
 
+def wrapped(model, pixels, content, **expected):
+    expected = {"norm_pix_loss": False, "epoch": 0, "has_decoder": False} | expected
+    return pth(content), None, expected, {"features": model.forward_features(pixels)[:, 0]}
+
+
+def averaged_weights(sizes, pixels, noise):
+    """Stochastic weight averaging of torch, beside the model that it averages."""
+    model = timm_vit(sizes, num_classes=3)
+    averaged = torch.optim.swa_utils.AveragedModel(model)
+    shaken(model)
+    averaged.update_parameters(model)
+    content = {"net": averaged.state_dict(), "last": model.state_dict(), "epoch": 7}
+    return wrapped(averaged.module, pixels, content, entry="net.module", epoch=7)
+
+
+def compiled_and_parallel(sizes, pixels, noise):
+    model = timm_vit(sizes, num_classes=0)
+    inner = torch.nn.Sequential()
+    inner.backbone = torch.nn.DataParallel(torch.compile(model))
+    return wrapped(model, pixels, {"model_state": torch.compile(inner).state_dict()})
+
+
+def saved_by_timm(sizes, pixels, noise):
+    """timm's own saver, with an exponential moving average."""
+    model = timm_vit(sizes, num_classes=3)
+    average = timm.utils.ModelEmaV3(model, decay=0.5)
+    shaken(model)
+    average.update(model)
+    optimizer = torch.optim.AdamW(model.parameters())
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = argparse.Namespace(model="vit", lr=1e-3, opt_betas=(0.9, 0.95))
+        saver = timm.utils.CheckpointSaver(model, optimizer, arguments, average, checkpoint_dir=folder, recovery_dir=folder)
+        saver.save_checkpoint(3, metric=0.5)
+        file = (pathlib.Path(folder) / "last.pth.tar").read_bytes()
+    expected = {"norm_pix_loss": False, "epoch": 3, "has_decoder": False, "entry": "state_dict_ema"}
+    return file, None, expected, {"features": average.module.forward_features(pixels)[:, 0]}
+
+
+def saved_by_lightning(sizes, pixels, noise):
+    class Module(lightning.LightningModule):
+        def __init__(self, encoder):
+            super().__init__()
+            self.encoder = encoder
+            self.head = torch.nn.Linear(encoder.embed_dim, 2)
+            self.save_hyperparameters({"lr": 1e-3, "sizes": [1, 2]})
+
+        def training_step(self, batch):
+            return self.head(self.encoder(batch[0])).mean()
+
+        def configure_optimizers(self):
+            return torch.optim.AdamW(self.parameters())
+
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    model = timm_vit(sizes, num_classes=0)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer = lightning.Trainer(
+            max_epochs=2, accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, default_root_dir=folder
+        )
+        trainer.fit(Module(model), torch.utils.data.DataLoader(torch.utils.data.TensorDataset(pixels), batch_size=len(pixels)))
+        trainer.save_checkpoint(pathlib.Path(folder) / "last.ckpt")
+        file = (pathlib.Path(folder) / "last.ckpt").read_bytes()
+    expected = {"norm_pix_loss": False, "epoch": 2, "has_decoder": False}
+    return file, None, expected, {"features": model.eval().forward_features(pixels)[:, 0]}
+
+
+class MultiCrop(torch.nn.Module):
+    """A backbone and a head, as DINO's training wraps them."""
+
+    def __init__(self, backbone, width):
+        super().__init__()
+        self.backbone = backbone
+        self.head = torch.nn.Sequential(torch.nn.Linear(width, 8), torch.nn.GELU(), torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(8, 4)))
+
+
+def student_and_teacher(sizes, pixels, noise):
+    width = sizes["encoder"][0]
+    student, teacher = (timm_vit(sizes, num_classes=0) for _ in range(2))
+    content = {
+        "student": torch.nn.DataParallel(MultiCrop(student, width)).state_dict(),
+        "teacher": MultiCrop(teacher, width).state_dict(),
+        "optimizer": torch.optim.AdamW(student.parameters()).state_dict(),
+        "epoch": 5,
+        "args": argparse.Namespace(arch="vit"),
+        "dino_loss": {"center": torch.zeros(1, 4)},
+    }
+    return wrapped(teacher, pixels, content, entry="teacher.backbone", epoch=5)
+
+
+def base_and_momentum(sizes, pixels, noise):
+    """As MoCo's training writes it; the arguments are a dictionary."""
+    model = torch.nn.Module()
+    model.base_encoder, model.momentum_encoder = (timm_vit(sizes, num_classes=0) for _ in range(2))
+    content = {"epoch": 4, "arch": "vit", "state_dict": torch.nn.DataParallel(model).state_dict(), "args": {"lr": 0.1}}
+    return wrapped(model.base_encoder, pixels, content, entry="state_dict.module.base_encoder", epoch=4)
+
+
+WRAPPED = [
+    averaged_weights,
+    compiled_and_parallel,
+    saved_by_timm,
+    saved_by_lightning,
+    student_and_teacher,
+    base_and_momentum,
+]
 FILES = [
     mae_file,
     transformers_mae,
@@ -175,6 +283,7 @@ FILES = [
     timm_mean_in_float16,
     transformers_classifier,
     transformers_pooled,
+    *WRAPPED,
 ]
 
 

@@ -27,6 +27,8 @@ struct Config {
     norm_pix_loss: bool,
     epoch: u32,
     has_decoder: bool,
+    /// The model to take where the file has several.
+    entry: Option<String>,
 }
 
 /// Imports the case's file and saves it as Maskdoor's own checkpoint in a temporary folder.
@@ -35,7 +37,7 @@ fn import(case: &Case) -> (Config, tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(&config.file);
     fs::write(&file, case.bytes("file")).unwrap();
-    let mut options = ImportOptions::default();
+    let mut options = ImportOptions { entry: config.entry.clone(), ..ImportOptions::default() };
     if let Some(text) = &config.beside {
         fs::write(folder.path().join("config.json"), text).unwrap();
     } else {
