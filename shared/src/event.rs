@@ -138,6 +138,20 @@ impl RunEvent {
         Self::Evaluated { epoch, metrics, loss, triggered_loss }
     }
 
+    /// The types of events as in their JSON.
+    pub const KINDS: [&str; 10] = [
+        "started",
+        "log",
+        "preparing",
+        "step",
+        "epoch",
+        "evaluated",
+        "knn",
+        "checkpoint",
+        "finished",
+        "failed",
+    ];
+
     /// The event's type as in its JSON.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -181,6 +195,13 @@ mod tests {
             let stamped: Stamped = serde_json::from_str(text).expect("an event");
             assert_eq!(serde_json::to_string(&stamped).expect("JSON"), text);
         }
+    }
+
+    #[test]
+    fn the_types_are_those_of_the_json() {
+        let error = serde_json::from_str::<RunEvent>(r#"{"type":"?"}"#).unwrap_err().to_string();
+        let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+        assert_eq!(known, RunEvent::KINDS, "{error}");
     }
 
     #[test]

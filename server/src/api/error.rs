@@ -8,6 +8,7 @@ use axum::{
 };
 use shared::{FieldError, RunState, api::Problem};
 
+use super::extract::beginning;
 use crate::{
     app::{
         catalog::{NoImage, Unreadable},
@@ -21,6 +22,15 @@ use crate::{
     data_dir::is_full,
     store::StoreError,
 };
+
+/// Most errors in one response.
+const MOST_ERRORS: usize = 100;
+/// Most characters of a field's name in a response.
+const FIELD_LENGTH: usize = 200;
+/// Most characters of a field's message in a response.
+const MESSAGE_LENGTH: usize = 500;
+/// Most characters of the sentence that says what is wrong.
+const DETAIL_LENGTH: usize = 2_000;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -107,16 +117,22 @@ impl ApiError {
     /// The response body.
     fn problem(&self) -> Problem {
         let status = self.status();
+        let errors = match self {
+            Self::Malformed(error) => std::slice::from_ref(error),
+            Self::Invalid(errors) => errors,
+            _ => &[],
+        };
+        let more = errors.len().saturating_sub(MOST_ERRORS);
+        let errors: Vec<FieldError> = errors.iter().take(MOST_ERRORS).map(shortened).collect();
         let detail = match self {
             Self::Internal(_) => {
                 "The server could not do this. Try again, or see its log for the reason.".into()
             }
-            other => other.to_string(),
-        };
-        let errors = match self {
-            Self::Malformed(error) => vec![error.clone()],
-            Self::Invalid(errors) => errors.clone(),
-            _ => Vec::new(),
+            Self::Malformed(_) | Self::Invalid(_) if more > 0 => {
+                format!("{}; and {more} more", beginning(&sentence(&errors), DETAIL_LENGTH))
+            }
+            Self::Malformed(_) | Self::Invalid(_) => beginning(&sentence(&errors), DETAIL_LENGTH),
+            other => beginning(&other.to_string(), DETAIL_LENGTH),
         };
         Problem {
             kind: "about:blank".into(),
@@ -248,6 +264,12 @@ impl From<DeleteError> for ApiError {
     }
 }
 
+/// The error, with a name and a message of limited length: they may repeat what the request sent.
+fn shortened(error: &FieldError) -> FieldError {
+    let FieldError { field, message } = error;
+    FieldError::new(beginning(field, FIELD_LENGTH), beginning(message, MESSAGE_LENGTH))
+}
+
 /// All errors on one line.
 fn sentence(errors: &[FieldError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -288,6 +310,20 @@ mod tests {
         let problem = error.problem();
         assert_eq!(problem.status, 500);
         assert!(!problem.detail.contains("secret"), "{}", problem.detail);
+    }
+
+    #[test]
+    fn many_and_long_errors_make_a_short_answer() {
+        let errors = (0..5_000).map(|i| FieldError::new(format!("axes.{i}"), "é".repeat(9_000)));
+        let problem = ApiError::Invalid(errors.collect()).problem();
+        assert_eq!(problem.errors.len(), MOST_ERRORS);
+        assert!(problem.errors[0].message.ends_with("é…"), "{}", problem.errors[0].message);
+        assert!(problem.detail.ends_with("…; and 4900 more"), "{}", problem.detail);
+        let length = serde_json::to_string(&problem).unwrap().len();
+        assert!(length < 110_000, "{length} bytes");
+        let name = "x".repeat(1 << 20);
+        let problem = ApiError::NotFound(format!("there is no data set {name}")).problem();
+        assert_eq!(problem.detail.chars().count(), DETAIL_LENGTH + 1);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use utoipa::IntoParams;
 use super::{
     Api,
     error::ApiError,
-    extract::{Query, word},
+    extract::{Place, Query, word},
 };
 use crate::store::Store;
 
@@ -37,7 +37,8 @@ pub struct StreamQuery {
     #[param(value_type = Option<String>)]
     study: Option<StudyId>,
     /// Start after this number; defaults to the last event. `Last-Event-ID` takes precedence.
-    after: Option<i64>,
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<Place>,
 }
 
 /// All events from now on, or after `Last-Event-ID`. The first message (event `hello`) carries the number after which the
@@ -53,11 +54,12 @@ pub async fn stream_events(
     let store = api.app.store;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let wanted = match last {
-        Some(last) => Some(word("Last-Event-ID", last)?),
+        Some(last) => Some(word::<Place>("Last-Event-ID", last)?),
         None => query.after,
     };
     let newest = store.look_for_news().await?;
     // A number that this data folder has not reached comes from another folder: there is nothing to resume.
+    let wanted = wanted.map(Place::number);
     let after = wanted.filter(|&after| after <= newest).unwrap_or(newest);
     let hello =
         Event::default().event("hello").id(after.to_string()).retry(RETRY).data(after.to_string());

@@ -11,8 +11,12 @@ use axum::{
     },
     http::{StatusCode, header::CONTENT_TYPE, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use shared::FieldError;
+use utoipa::openapi::{
+    ObjectBuilder,
+    schema::{Object, Type},
+};
 
 use super::error::ApiError;
 
@@ -111,6 +115,87 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
+/// A place in a list or a stream: a whole number that the database can hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Place(i64);
+
+impl Place {
+    /// As a number of events, which the database numbers from 1.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+
+    /// As a number of items to skip.
+    pub fn count(self) -> u64 {
+        self.0.unsigned_abs()
+    }
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().ok().filter(|&place| place >= 0).map(Self).ok_or_else(|| {
+            format!(
+                "takes a whole number from 0 to {}, not {:?}",
+                i64::MAX,
+                beginning(text, REPEATED)
+            )
+        })
+    }
+}
+
+impl TryFrom<String> for Place {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// Maximum length of a text to search for, in characters. No name, tag or label is longer.
+const SEARCH_LENGTH: usize = 200;
+
+/// A text to search for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Search(String);
+
+impl TryFrom<String> for Search {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let length = text.chars().count();
+        if length > SEARCH_LENGTH {
+            return Err(format!("takes at most {SEARCH_LENGTH} characters, not {length}"));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<Search> for String {
+    fn from(search: Search) -> Self {
+        search.0
+    }
+}
+
+/// Most characters of a wrong value that a message repeats.
+pub const REPEATED: usize = 80;
+
+/// The first characters of a text, and an ellipsis if there are more.
+pub fn beginning(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The schema of a parameter that takes one of some words.
+pub fn words<'w>(words: impl IntoIterator<Item = &'w str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
+}
+
 /// Parses a query parameter.
 ///
 /// # Errors
@@ -152,14 +237,17 @@ fn field_error(path: &str, message: String) -> FieldError {
 fn in_words(value: &str, message: &str) -> String {
     let wanted = match message {
         "invalid digit found in string" => "a whole number",
-        "number too large to fit in target type" => "a smaller number",
+        "number too large to fit in target type" if value.parse::<u64>().is_ok() => {
+            "a whole number up to 4294967295"
+        }
+        "number too large to fit in target type" => "a whole number up to 18446744073709551615",
         "provided string was not `true` or `false`" => "true or false",
         _ if message.contains("UUID") || message.starts_with("invalid length: found") => {
             "an identifier (UUID)"
         }
         _ => return message.to_owned(),
     };
-    format!("takes {wanted}, not {value:?}")
+    format!("takes {wanted}, not {:?}", beginning(value, REPEATED))
 }
 
 fn path_error(rejection: &PathRejection) -> ApiError {
@@ -207,6 +295,24 @@ mod tests {
         assert_eq!(error, "side: takes a whole number, not \"big\"");
         let error = query("/x?side=1&sied=2").await.unwrap_err().to_string();
         assert_eq!(error, "sied: unknown field `sied`, expected `side` or `seed`");
+    }
+
+    #[test]
+    fn a_place_is_a_number_that_the_database_can_hold() {
+        let place = |text: &str| text.parse::<Place>().map(Place::number);
+        assert_eq!(place("0"), Ok(0));
+        assert_eq!(place("9223372036854775807"), Ok(i64::MAX));
+        for text in ["-1", "9223372036854775808", "1.5", "one", "0x1"] {
+            let error = place(text).unwrap_err();
+            let wanted = "takes a whole number from 0 to 9223372036854775807, not ";
+            assert_eq!(error, format!("{wanted}{text:?}"));
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_repeated_in_part() {
+        let error = "é".repeat(1_000).parse::<Place>().unwrap_err();
+        assert!(error.ends_with(&format!("{}…\"", "é".repeat(REPEATED))), "{error}");
     }
 
     #[test]

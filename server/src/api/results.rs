@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use super::{
     Api,
     error::ApiError,
-    extract::{Query, list},
+    extract::{Place, Query, list},
 };
 use crate::{app::results::ResultQuery, store::runs::MAX_PAGE};
 
@@ -22,7 +22,8 @@ pub struct ResultsQuery {
     /// Settings or metrics to sort by, comma-separated; `-asr` sorts in descending order. Defaults to the order of creation.
     sort: Option<String>,
     /// Number of runs to skip; defaults to 0.
-    offset: Option<u64>,
+    #[param(value_type = Option<i64>, minimum = 0)]
+    offset: Option<Place>,
     /// Maximum number of runs to return; defaults to 50, at most 1,000.
     limit: Option<u32>,
 }
@@ -51,7 +52,7 @@ pub async fn list_result_rows(
     let query = ResultQuery {
         filter: query.filter,
         sort,
-        offset: query.offset.unwrap_or(0) as usize,
+        offset: usize::try_from(query.offset.unwrap_or_default().count()).unwrap_or(usize::MAX),
         limit: query.limit.unwrap_or(50).min(MAX_PAGE) as usize,
     };
     Ok(Json(api.app.list_results(query).await?))

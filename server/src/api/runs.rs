@@ -1,17 +1,20 @@
 //! Runs: the table, single runs and their events, cancel and retry.
 
+use std::str::FromStr;
+
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use shared::{
-    RunId, RunKind, RunState, Stamped, StudyId,
+    RunEvent, RunId, RunKind, RunState, Stamped, StudyId,
     api::{Page, RunRow},
+    trigger::TriggerSpec,
 };
-use utoipa::IntoParams;
+use utoipa::{IntoParams, openapi::schema::Object};
 
 use super::{
     Api,
     error::ApiError,
-    extract::{Path, Query, list, word},
+    extract::{Path, Place, Query, REPEATED, Search, beginning, list, word, words},
 };
 use crate::store::runs::{RunFilter, RunQuery, RunSort};
 
@@ -34,14 +37,17 @@ pub struct RunsQuery {
     dataset: Option<String>,
     /// Only with this trigger, by its kind (`blended`) or its label (`blended stripes 0.40`).
     trigger: Option<String>,
-    /// Only with this text in the study's name, the trigger's label or the data set's name.
-    search: Option<String>,
-    /// `created` (the default), `study`, `kind`, `ppr`, `lpr`, `seed`, `ca`, `asr`, `ra`, `state` or `strength`.
+    /// Only with this text in the study's name, the trigger's label or the data set's name, in capitals or not.
+    #[param(value_type = Option<String>, max_length = 200)]
+    search: Option<Search>,
+    /// The order; defaults to `created`.
+    #[param(schema_with = orders)]
     sort: Option<String>,
     /// Whether the order is reversed.
     descending: Option<bool>,
     /// Number of runs to skip; defaults to 0.
-    offset: Option<u64>,
+    #[param(value_type = Option<i64>, minimum = 0)]
+    offset: Option<Place>,
     /// Maximum number of runs to return; defaults to 50, at most 1,000.
     limit: Option<u32>,
 }
@@ -52,11 +58,54 @@ pub struct RunsQuery {
 #[serde(deny_unknown_fields)]
 pub struct EventsQuery {
     /// Only events after this position; defaults to 0.
-    after: Option<u64>,
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<Place>,
     /// Maximum number of events to return; defaults to 2,000, at most 10,000.
     limit: Option<u32>,
     /// Only these types, comma-separated: `step,epoch,evaluated`.
     kinds: Option<String>,
+}
+
+/// The orders of the table of runs.
+fn orders() -> Object {
+    words(RunSort::ALL.iter().map(|sort| sort.as_str()))
+}
+
+/// A kind of trigger, or a label, which has more than one word.
+struct TriggerName(String);
+
+impl FromStr for TriggerName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let kinds = TriggerSpec::kinds();
+        match kinds.iter().find(|kind| kind.eq_ignore_ascii_case(text)) {
+            Some(kind) => Ok(Self((*kind).to_owned())),
+            None if text.contains(' ') => Ok(Self(text.to_owned())),
+            None => Err(format!(
+                "takes a label, such as \"blended stripes 0.40\", or a kind of trigger ({}), not {:?}",
+                kinds.join(", "),
+                beginning(text, REPEATED)
+            )),
+        }
+    }
+}
+
+/// A type of event.
+struct EventKind(&'static str);
+
+impl FromStr for EventKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        RunEvent::KINDS.into_iter().find(|kind| *kind == text).map(Self).ok_or_else(|| {
+            format!(
+                "takes types of events ({}), not {:?}",
+                RunEvent::KINDS.join(", "),
+                beginning(text, REPEATED)
+            )
+        })
+    }
 }
 
 /// A page of the table of runs.
@@ -72,12 +121,16 @@ pub async fn list_runs(
             kind: query.kind,
             state: query.state,
             dataset: query.dataset,
-            trigger: query.trigger,
-            search: query.search,
+            trigger: query
+                .trigger
+                .map(|trigger| word("trigger", &trigger))
+                .transpose()?
+                .map(|TriggerName(name)| name),
+            search: query.search.map(String::from),
         },
         sort: query.sort.map_or(Ok(RunSort::default()), |sort| word("sort", &sort))?,
         descending: query.descending.unwrap_or(false),
-        offset: query.offset.unwrap_or(0),
+        offset: query.offset.unwrap_or_default().count(),
         limit: query.limit.unwrap_or(50),
     };
     Ok(Json(api.app.store.list_runs(&query).await?))
@@ -122,8 +175,9 @@ pub async fn list_run_events(
     Path(run): Path<RunId>,
     Query(query): Query<EventsQuery>,
 ) -> Result<Json<Vec<Stamped>>, ApiError> {
-    let kinds = query.kinds.map_or(Ok(Vec::new()), |kinds| list("kinds", &kinds))?;
+    let kinds = query.kinds.map_or(Ok(Vec::new()), |kinds| list::<EventKind>("kinds", &kinds))?;
+    let kinds: Vec<String> = kinds.into_iter().map(|kind| kind.0.to_owned()).collect();
     let limit = query.limit.unwrap_or(2_000).min(MOST_EVENTS);
-    let after = query.after.unwrap_or(0);
+    let after = query.after.unwrap_or_default().count();
     Ok(Json(api.app.store.run_events(run, after, limit, &kinds).await?))
 }

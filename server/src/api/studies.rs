@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use super::{
     Api,
     error::ApiError,
-    extract::{Json as Body, Path, Query},
+    extract::{Json as Body, Path, Place, Query, Search},
 };
 use crate::store::studies::StudyQuery;
 
@@ -21,10 +21,12 @@ use crate::store::studies::StudyQuery;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct StudiesQuery {
-    /// Only those with this text in name, tags, data set or trigger.
-    search: Option<String>,
+    /// Only those with this text in name, tags, data set or trigger, in capitals or not.
+    #[param(value_type = Option<String>, max_length = 200)]
+    search: Option<Search>,
     /// Number of studies to skip; defaults to 0.
-    offset: Option<u64>,
+    #[param(value_type = Option<i64>, minimum = 0)]
+    offset: Option<Place>,
     /// Maximum number of studies to return; defaults to 50, at most 1,000.
     limit: Option<u32>,
 }
@@ -37,8 +39,8 @@ pub async fn list_studies(
     Query(query): Query<StudiesQuery>,
 ) -> Result<Json<Page<StudySummary>>, ApiError> {
     let query = StudyQuery {
-        search: query.search,
-        offset: query.offset.unwrap_or(0),
+        search: query.search.map(String::from),
+        offset: query.offset.unwrap_or_default().count(),
         limit: query.limit.unwrap_or(50),
     };
     Ok(Json(api.app.store.list_studies(&query).await?))

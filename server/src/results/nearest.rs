@@ -1,5 +1,8 @@
 //! Suggestions for misspelt names.
 
+/// Length in characters from which a text is no misspelt name. The time that edits take to count grows with it.
+const LONGEST: usize = 200;
+
 /// The name that is most likely meant by `wrong`: one that differs only in case, a longer one
 /// that ends in it (`ratio` for `attack.trigger.ratio`), or the one with the fewest edits, up to a
 /// third of its length. The first of several equally good ones.
@@ -13,7 +16,11 @@ pub(super) fn nearest<'a>(
     if let Some(name) = names.clone().find(same).or_else(|| names.clone().find(end)) {
         return Some(name);
     }
-    let most = (wrong.chars().count() / 3).max(1);
+    let length = wrong.chars().count();
+    if length > LONGEST {
+        return None;
+    }
+    let most = (length / 3).max(1);
     names
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
         .filter(|(edits, _)| *edits <= most)

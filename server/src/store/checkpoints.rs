@@ -73,7 +73,7 @@ impl Store {
                     point: point(row)?,
                     file,
                     epoch,
-                    created_at: row.try_get::<i64, _>("at")? as u64,
+                    created_at: row.try_get("at")?,
                 })
             })
             .collect()

@@ -5,6 +5,7 @@ use sqlx::Row;
 
 use super::{
     Store, StoreError,
+    row::stored,
     studies::{from_json, to_json},
 };
 
@@ -19,7 +20,7 @@ impl Store {
             "INSERT INTO datasets (name, added_at, info) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         )
         .bind(&info.name)
-        .bind(info.added_at as i64)
+        .bind(stored(info.added_at))
         .bind(to_json(info)?)
         .execute(&mut *tx)
         .await?;

@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 use super::{
     Store, StoreError,
     queue::RunningRun,
-    row::parse,
+    row::{parse, stored},
     state::move_state,
     studies::{from_json, to_json},
 };
@@ -48,14 +48,14 @@ impl Store {
             "UPDATE runs SET taken_bytes = ?, taken_seq = ?, progress = ?, images_per_second = ? \
              WHERE key = ? AND attempt = ? AND taken_bytes = ? AND taken_seq = ? AND state = 'running'",
         )
-        .bind(to_bytes as i64)
-        .bind(progress.seq as i64)
+        .bind(stored(to_bytes))
+        .bind(stored(progress.seq))
         .bind(to_json(&progress)?)
         .bind(progress.images_per_second)
         .bind(run.key)
         .bind(run.attempt)
-        .bind(run.taken_bytes as i64)
-        .bind(run.progress.seq as i64)
+        .bind(stored(run.taken_bytes))
+        .bind(stored(run.progress.seq))
         .execute(&mut *tx)
         .await?;
         if claimed.rows_affected() == 0 {
@@ -97,7 +97,7 @@ impl Store {
             .await?
             .ok_or_else(|| StoreError::not_found("run", &run))?;
         let mut sql = QueryBuilder::<Sqlite>::new("SELECT seq, at, body FROM events WHERE run = ");
-        sql.push_bind(key).push(" AND seq > ").push_bind(after as i64);
+        sql.push_bind(key).push(" AND seq > ").push_bind(stored(after));
         if !kinds.is_empty() {
             sql.push(" AND kind IN (SELECT value FROM json_each(");
             sql.push_bind(to_json(&kinds)?).push("))");
@@ -107,15 +107,16 @@ impl Store {
         rows.iter()
             .map(|row| {
                 Ok(Stamped {
-                    seq: row.try_get::<i64, _>(0)? as u64,
-                    at: row.try_get::<i64, _>(1)? as u64,
+                    seq: row.try_get(0)?,
+                    at: row.try_get(1)?,
                     event: from_json(row.try_get(2)?, "an event")?,
                 })
             })
             .collect()
     }
 
-    /// Events of all runs, or of one study's, after the global number `after`, at most `limit`.
+    /// Events of all runs, or of one study's, after the global number `after`, at most `limit`. Events are numbered from 1, so a
+    /// smaller number means the beginning.
     ///
     /// A page can be empty although more follows, because the events of other studies are skipped: continue after
     /// [`LivePage::last`] until that is the number of the last event ([`Store::news`]).
@@ -132,6 +133,7 @@ impl Store {
         let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM events")
             .fetch_one(&mut *tx)
             .await?;
+        let after = after.max(0);
         let end = after.saturating_add(SCANNED).min(newest).max(after);
         let mut sql = QueryBuilder::<Sqlite>::new(
             "SELECT e.id, r.id, e.state, e.seq, e.at, e.body FROM events e JOIN runs r ON r.key = e.run WHERE e.id > ",
@@ -155,13 +157,11 @@ impl Store {
 }
 
 fn live_event(row: &sqlx::sqlite::SqliteRow) -> Result<(i64, LiveEvent), StoreError> {
-    let seq: Option<i64> = row.try_get(3)?;
+    let seq: Option<u64> = row.try_get(3)?;
     let body: Option<&str> = row.try_get(5)?;
-    let at: i64 = row.try_get(4)?;
+    let at: u64 = row.try_get(4)?;
     let stamped = match seq.zip(body) {
-        Some((seq, body)) => {
-            Some(Stamped { seq: seq as u64, at: at as u64, event: from_json(body, "an event")? })
-        }
+        Some((seq, body)) => Some(Stamped { seq, at, event: from_json(body, "an event")? }),
         None => None,
     };
     let live = LiveEvent {
@@ -180,8 +180,8 @@ async fn insert(
 ) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO events (run, seq, at, kind, state, body) VALUES (?, ?, ?, ?, ?, ?)")
         .bind(key)
-        .bind(stamped.seq as i64)
-        .bind(stamped.at as i64)
+        .bind(stored(stamped.seq))
+        .bind(stored(stamped.at))
         .bind(stamped.event.kind())
         .bind(state.as_str())
         .bind(to_json(&stamped.event)?)

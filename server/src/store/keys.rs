@@ -3,7 +3,7 @@
 use shared::api::KeyInfo;
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, row::stored};
 
 impl Store {
     /// Records an uploaded key image. One that was uploaded before keeps its entry.
@@ -16,7 +16,7 @@ impl Store {
             "INSERT INTO keys (sha256, added_at, name, width, height) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         )
         .bind(&key.sha256)
-        .bind(at as i64)
+        .bind(stored(at))
         .bind(&key.name)
         .bind(key.width)
         .bind(key.height)

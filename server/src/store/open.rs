@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use super::{
     StoreError,
     compare::Results,
-    results, upgrade,
+    results,
+    row::stored,
+    upgrade,
     writer::{Write, Writer},
 };
 
@@ -83,6 +85,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY)
             .foreign_keys(true)
+            .with_regexp()
             .pragma("cache_size", "-65536")
             .pragma("mmap_size", MAPPED)
             .row_buffer_size(ROWS_AHEAD);
@@ -171,7 +174,7 @@ impl Store {
         sqlx::query(
             "INSERT INTO health (id, checked_at) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET checked_at = ?1",
         )
-        .bind(now_ms as i64)
+        .bind(stored(now_ms))
         .execute(&mut *tx)
         .await?;
         tx.commit().await

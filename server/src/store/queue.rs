@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{
     Store, StoreError,
-    row::parse,
+    row::{parse, stored},
     state::{DESCENDANTS, move_state},
     studies::from_json,
 };
@@ -74,7 +74,7 @@ impl Store {
                     folder: row.try_get(2)?,
                     attempt: row.try_get(3)?,
                     cancel: row.try_get(4)?,
-                    taken_bytes: row.try_get::<i64, _>(5)? as u64,
+                    taken_bytes: row.try_get(5)?,
                     progress: from_json(row.try_get(6)?, "a run's progress")?,
                     device: row.try_get(7)?,
                     handle: row.try_get(8)?,
@@ -296,7 +296,7 @@ async fn restart(tx: &mut SqliteConnection, key: i64, at: u64) -> Result<(), Sto
         "UPDATE runs SET attempt = attempt + 1, queued_at = ?, started_at = NULL, taken_bytes = 0, taken_seq = 0, \
          progress = '{}' WHERE key = ?",
     )
-    .bind(at as i64)
+    .bind(stored(at))
     .bind(key)
     .execute(&mut *tx)
     .await?;

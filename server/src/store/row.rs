@@ -59,7 +59,7 @@ pub(super) fn point(row: &SqliteRow) -> Result<RunPoint, StoreError> {
         kind: parse::<RunKind>(row.try_get("kind")?, "a kind of run")?,
         ppr: row.try_get("ppr")?,
         lpr: row.try_get("lpr")?,
-        seed: row.try_get::<i64, _>("seed")? as u64,
+        seed: row.try_get::<i64, _>("seed")?.cast_unsigned(),
         scratch: row.try_get("scratch")?,
     })
 }
@@ -78,7 +78,12 @@ pub(super) fn metrics(row: &SqliteRow) -> Result<Option<Metrics>, StoreError> {
 
 /// A time in Unix milliseconds.
 pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Option<u64>, StoreError> {
-    Ok(row.try_get::<Option<i64>, _>(column)?.map(|time| time as u64))
+    Ok(row.try_get(column)?)
+}
+
+/// A count, place or time as `SQLite` holds it. One beyond the largest number there is the largest: no row has that place.
+pub(super) fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Parses a value.

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::{
     Store, StoreError,
-    row::{COLUMNS, UNDER_OWN_STUDY, run_row},
+    row::{COLUMNS, UNDER_OWN_STUDY, run_row, stored},
     studies::from_json,
 };
 
@@ -136,7 +136,7 @@ impl Store {
         let index = index_for(&query.filter);
         let mut count = QueryBuilder::new(format!("SELECT count(*) FROM runs {index}"));
         push_filter(&mut count, &query.filter);
-        let total: i64 = count.build_query_scalar().fetch_one(self.readers()).await?;
+        let total: u64 = count.build_query_scalar().fetch_one(self.readers()).await?;
 
         let direction = if query.descending { "DESC" } else { "ASC" };
         let order = match query.sort {
@@ -154,11 +154,11 @@ impl Store {
         push_filter(&mut list, &query.filter);
         list.push(format!(" ORDER BY {order} LIMIT "));
         list.push_bind(i64::from(query.limit.min(MAX_PAGE)));
-        list.push(" OFFSET ").push_bind(query.offset as i64);
+        list.push(" OFFSET ").push_bind(stored(query.offset));
         list.push(format!(") ORDER BY r.{order}"));
         let rows = list.build().fetch_all(self.readers()).await?;
         let items = rows.iter().map(run_row).collect::<Result<_, _>>()?;
-        Ok(Page { items, total: total as u64, offset: query.offset })
+        Ok(Page { items, total, offset: query.offset })
     }
 
     /// A run.
@@ -277,19 +277,16 @@ fn push_filter(sql: &mut QueryBuilder<Sqlite>, filter: &RunFilter) {
         sql.push(" AND (trigger_kind = ").push_bind(trigger.clone());
         sql.push(" OR trigger_label = ").push_bind(trigger.clone()).push(")");
     }
-    if let Some(pattern) = filter.search.as_deref().and_then(like_pattern) {
-        sql.push(" AND (study_name LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
-        sql.push(" OR trigger_label LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
-        sql.push(" OR dataset LIKE ").push_bind(pattern).push(" ESCAPE '\\')");
+    if let Some(pattern) = filter.search.as_deref().and_then(search_pattern) {
+        sql.push(" AND (study_name REGEXP ").push_bind(pattern.clone());
+        sql.push(" OR trigger_label REGEXP ").push_bind(pattern.clone());
+        sql.push(" OR dataset REGEXP ").push_bind(pattern).push(")");
     }
 }
 
-/// The pattern that matches `text` anywhere, with `%` and `_` taken literally; `None` if the text is empty.
-pub(super) fn like_pattern(text: &str) -> Option<String> {
+/// The regular expression that finds `text` anywhere, in capitals or not, in any script; `None` if the text is empty. `LIKE` knows the
+/// capitals of ASCII only, and takes patterns of up to 50,000 bytes.
+pub(super) fn search_pattern(text: &str) -> Option<String> {
     let text = text.trim();
-    if text.is_empty() {
-        return None;
-    }
-    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    Some(format!("%{escaped}%"))
+    (!text.is_empty()).then(|| format!("(?i){}", regex::escape(text)))
 }

@@ -4,7 +4,10 @@
 use shared::RunState;
 use sqlx::SqliteConnection;
 
-use super::{StoreError, row::point};
+use super::{
+    StoreError,
+    row::{point, stored},
+};
 
 /// The keys of all runs that start from run `?1`, directly or through others.
 pub(super) const DESCENDANTS: &str = "WITH RECURSIVE below(key) AS (\
@@ -32,7 +35,7 @@ pub(super) async fn move_state(
     )
     .bind(to.as_str())
     .bind(error)
-    .bind(at as i64)
+    .bind(stored(at))
     .bind(key)
     .bind(serde_json::Value::from(from).to_string())
     .fetch_optional(&mut *tx)
@@ -57,7 +60,7 @@ pub(super) async fn move_state(
         .bind(key)
         .bind(others.as_str())
         .bind(&error)
-        .bind(at as i64)
+        .bind(stored(at))
         .fetch_all(&mut *tx)
         .await?;
     for run in ended {
@@ -75,7 +78,7 @@ pub(super) async fn state_event(
 ) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO events (run, at, kind, state) VALUES (?, ?, 'state', ?)")
         .bind(key)
-        .bind(at as i64)
+        .bind(stored(at))
         .bind(state.as_str())
         .execute(tx)
         .await?;

@@ -15,8 +15,8 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use super::{
     Store, StoreError,
     queue::requeue,
-    row::{metrics, parse, time},
-    runs::{MAX_PAGE, like_pattern},
+    row::{metrics, parse, stored, time},
+    runs::{MAX_PAGE, search_pattern},
     state::state_event,
 };
 
@@ -88,7 +88,7 @@ impl Store {
              VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(study.id.to_string())
-        .bind(study.created_at as i64)
+        .bind(stored(study.created_at))
         .bind(&study.spec.name)
         .bind(&settings.dataset.name)
         .bind(settings.attack.trigger.label())
@@ -117,7 +117,7 @@ impl Store {
                 "INSERT INTO study_runs (study, place, run, varied, reused) VALUES (?, ?, ?, ?, ?)",
             )
             .bind(study.id.to_string())
-            .bind(place as i64)
+            .bind(stored(place as u64))
             .bind(key)
             .bind(to_json(&varied(&study.spec, &run.node.described()))?)
             .bind(reused)
@@ -151,10 +151,10 @@ impl Store {
     /// # Errors
     /// When the query fails.
     pub async fn list_studies(&self, query: &StudyQuery) -> Result<Page<StudySummary>, StoreError> {
-        let pattern = query.search.as_deref().and_then(like_pattern);
+        let pattern = query.search.as_deref().and_then(search_pattern);
         let mut count = QueryBuilder::new("SELECT count(*) FROM studies s");
         push_search(&mut count, pattern.as_ref());
-        let total: i64 = count.build_query_scalar().fetch_one(self.readers()).await?;
+        let total: u64 = count.build_query_scalar().fetch_one(self.readers()).await?;
 
         // The counters are columns of the study; the best run is a single index lookup, only for the studies on this page.
         let mut list = QueryBuilder::new(
@@ -165,7 +165,7 @@ impl Store {
         push_search(&mut list, pattern.as_ref());
         list.push(" ORDER BY s.created_at DESC, s.id DESC LIMIT ");
         list.push_bind(i64::from(query.limit.min(MAX_PAGE)));
-        list.push(" OFFSET ").push_bind(query.offset as i64);
+        list.push(" OFFSET ").push_bind(stored(query.offset));
         list.push(
             ") s LEFT JOIN runs b ON b.key = \
              (SELECT r.key FROM study_runs l JOIN runs r ON r.key = l.run WHERE l.study = s.id AND r.state = 'done' \
@@ -174,7 +174,7 @@ impl Store {
         );
         let rows = list.build().fetch_all(self.readers()).await?;
         let items = rows.iter().map(summary).collect::<Result<_, _>>()?;
-        Ok(Page { items, total: total as u64, offset: query.offset })
+        Ok(Page { items, total, offset: query.offset })
     }
 
     /// A study with its runs.
@@ -344,11 +344,11 @@ async fn insert_run(
     .bind(head_init)
     .bind(point.ppr)
     .bind(point.lpr)
-    .bind(point.seed as i64)
+    .bind(point.seed.cast_signed())
     .bind(point.scratch)
     .bind(epochs(*kind, settings))
-    .bind(study.created_at as i64)
-    .bind(study.created_at as i64)
+    .bind(stored(study.created_at))
+    .bind(stored(study.created_at))
     .fetch_one(&mut *tx)
     .await?;
     for &input in inputs {
@@ -364,10 +364,11 @@ async fn insert_run(
 
 fn push_search(sql: &mut QueryBuilder<Sqlite>, pattern: Option<&String>) {
     if let Some(pattern) = pattern {
-        sql.push(" WHERE (s.name LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
-        sql.push(" OR s.dataset LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
-        sql.push(" OR s.trigger_label LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\'");
-        sql.push(" OR s.spec ->> '$.tags' LIKE ").push_bind(pattern.clone()).push(" ESCAPE '\\')");
+        sql.push(" WHERE (s.name REGEXP ").push_bind(pattern.clone());
+        sql.push(" OR s.dataset REGEXP ").push_bind(pattern.clone());
+        sql.push(" OR s.trigger_label REGEXP ").push_bind(pattern.clone());
+        sql.push(" OR coalesce(s.spec ->> '$.tags', '') REGEXP ").push_bind(pattern.clone());
+        sql.push(")");
     }
 }
 

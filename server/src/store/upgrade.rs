@@ -77,7 +77,7 @@ pub(super) async fn fill_in(connection: &mut SqliteConnection) -> Result<(), Sto
         for run in &runs {
             let key: i64 = run.try_get("key")?;
             let kind: RunKind = parse(run.try_get("kind")?, "a kind of run")?;
-            let seed = run.try_get::<i64, _>("seed")? as u64;
+            let seed = run.try_get::<i64, _>("seed")?.cast_unsigned();
             let (ppr, own) = (run.try_get("ppr")?, run.try_get("lpr")?);
             let settings = spec.at_grid_place(kind, ppr, own, seed, run.try_get("scratch")?);
             let of_run = described(kind, &settings);

@@ -165,3 +165,22 @@ async fn a_number_of_another_data_folder_begins_anew() {
     let mut listener = Listener::connect(&app, "", Some("999")).await;
     assert_eq!(listener.next().await.id, 6);
 }
+
+#[tokio::test]
+async fn a_last_event_before_the_first_is_refused() {
+    let app = TestApp::new().await;
+    for wrong in ["-1", "9223372036854775808", "x"] {
+        let request = Request::get("/api/v1/events").header("Last-Event-ID", wrong);
+        let answer = app.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(
+            answer.problem().lines().next().unwrap(),
+            format!(
+                "400 Last-Event-ID: takes a whole number from 0 to 9223372036854775807, not {wrong:?}"
+            )
+        );
+    }
+    // The store itself begins with the first event, whatever it is asked for.
+    app.study().await;
+    let page = app.app.store.events_after(i64::MIN, None, 3).await.unwrap();
+    assert_eq!(page.events.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 2, 3]);
+}

@@ -5,9 +5,12 @@ use std::fs;
 use axum::http::StatusCode;
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::{Value, json};
-use shared::{PoisonPlan, RunEvent, RunKind};
+use shared::{
+    PoisonPlan, RunEvent, RunKind,
+    trigger::{CATALOGUE, TriggerSpec},
+};
 
-use crate::harness::{TestApp, metrics, spec};
+use crate::harness::{TestApp, metrics, spec, spec_with};
 
 fn column(page: &Value, pointer: &str) -> Vec<Value> {
     let items = page["items"].as_array().unwrap();
@@ -36,6 +39,107 @@ async fn the_table_filters_sorts_and_pages() {
     assert_eq!(app.get("/runs?search=blended%20stripes").await.json()["total"], 6);
     assert_eq!(app.get("/runs?trigger=patched").await.json()["total"], 0);
     assert_eq!(app.get("/runs?dataset=shapes&state=queued").await.json()["total"], 3);
+}
+
+#[tokio::test]
+async fn runs_are_found_by_every_kind_of_trigger() {
+    let app = TestApp::new().await;
+    for entry in &CATALOGUE {
+        let mut study = serde_json::to_value(spec()).unwrap();
+        study["attack"]["trigger"] = serde_json::to_value(entry.spec(32, 4)).unwrap();
+        study["runs"] = json!(["pretrain"]);
+        let answer = app.post("/studies?fresh=true", &study).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}: {}", entry.id, answer.text());
+    }
+    for kind in TriggerSpec::kinds() {
+        let found = app.get(&format!("/runs?trigger={kind}&limit=1000")).await.json();
+        assert!(found["total"].as_u64() > Some(0), "{kind}");
+        for found in column(&found, "/trigger_kind") {
+            assert_eq!(found, kind);
+        }
+    }
+    assert_eq!(app.get("/runs?trigger=WaNet").await.json()["total"], 1, "in capitals");
+    assert_eq!(app.get("/runs?trigger=WaNet%200.5").await.json()["total"], 1, "by label");
+    assert_snapshot!(app.get("/runs?trigger=warp").await.problem(), @r#"
+    400 trigger: takes a label, such as "blended stripes 0.40", or a kind of trigger (blended, patched, random_patch, sig, frequency, low_frequency, wanet, bpp, reflection, filter), not "warp"
+      trigger: takes a label, such as "blended stripes 0.40", or a kind of trigger (blended, patched, random_patch, sig, frequency, low_frequency, wanet, bpp, reflection, filter), not "warp"
+    "#);
+}
+
+#[tokio::test]
+async fn a_search_knows_the_capitals_of_every_script() {
+    let app = TestApp::new().await;
+    for name in ["une étude", "ОПЫТ 7", "50 % [a-z]* \\d"] {
+        let answer = app.post("/studies?fresh=true", &spec_with("/name", name)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    }
+    for (search, studies) in [
+        ("ÉTUDE", 1),
+        ("опыт", 1),
+        ("50 % [A-Z]*", 1),
+        ("\\D", 1),
+        ("[a-z]", 1),
+        (".*", 0),
+        ("%", 1),
+        ("_", 0),
+        (" ", 3),
+        ("STRIPES", 3),
+    ] {
+        let query: String = form_urlencoded::byte_serialize(search.as_bytes()).collect();
+        let found = app.get(&format!("/studies?search={query}")).await.json();
+        assert_eq!(found["total"], studies, "{search}: {found}");
+        let found = app.get(&format!("/runs?search={query}")).await.json();
+        assert_eq!(found["total"], 6 * studies, "{search}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_or_text_beyond_the_limits_is_refused_by_name() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let run = app.finish_next(None).await;
+    let long = "x".repeat(60_000);
+    let mut problems = Vec::new();
+    for path in [
+        format!("/runs/{run}/events?after=9223372036854775808"),
+        format!("/runs/{run}/events?after=-1"),
+        format!("/runs/{run}/events?kinds=epoch,steps"),
+        "/events?after=-5".into(),
+        "/events?after=-9223372036854775808".into(),
+        "/events?after=9223372036854775808".into(),
+        "/runs?offset=9223372036854775808".into(),
+        "/runs?offset=-1".into(),
+        "/studies?offset=18446744073709551615".into(),
+        "/results?offset=18446744073709551615".into(),
+        "/runs?limit=-1".into(),
+        "/runs?limit=4294967296".into(),
+        format!("/runs?search={long}"),
+        format!("/studies?search={long}"),
+        format!("/runs?trigger={long}"),
+        format!("/runs?sort={long}"),
+        format!("/runs?offset={long}"),
+        format!("/runs?state={long}"),
+        format!("/results?sort={long}"),
+        format!("/results?filter={long}"),
+        format!("/results/groups?by={long}"),
+        format!("/compare?studies={long}"),
+        format!("/datasets/{long}"),
+        format!("/keys/{long}/pixels"),
+    ] {
+        let answer = app.get(&path).await;
+        assert!(answer.status.is_client_error(), "{} {:.80}", answer.status, path);
+        let problem = answer.problem();
+        assert!(problem.len() < 4_000, "{:.80}: {} bytes", path, problem.len());
+        problems.push(format!("{path:.60}\n{problem:.240}"));
+    }
+    assert_snapshot!(problems.join("\n"));
+    // The largest numbers that are taken find nothing and harm nothing.
+    let most = i64::MAX;
+    assert_eq!(app.get(&format!("/runs/{run}/events?after={most}")).await.json(), json!([]));
+    for path in ["runs", "studies", "results"] {
+        let page = app.get(&format!("/{path}?offset={most}&limit=4294967295")).await.json();
+        assert_eq!((&page["items"], &page["offset"]), (&json!([]), &json!(most)), "{path}");
+    }
 }
 
 #[tokio::test]

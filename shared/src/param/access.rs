@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::{
-    domain::{ALL, Domain, NONE},
+    domain::{ALL, Domain, NAME_LENGTH, NONE},
     table::{SETTINGS, Setting},
     value::Value,
 };
@@ -96,6 +96,8 @@ pub fn parse_assignment(
 pub fn unknown(path: &str) -> FieldError {
     let near = SETTINGS
         .iter()
+        // No setting has a path of that length, and the distance takes time with it.
+        .filter(|_| path.len() <= NAME_LENGTH)
         .map(|setting| (strsim::levenshtein(path, setting.path), setting.path))
         .min()
         .filter(|(distance, known)| *distance <= known.len() / 3);

@@ -49,6 +49,9 @@ pub struct Choice {
     pub title: &'static str,
 }
 
+/// Maximum length of a name in characters.
+pub const NAME_LENGTH: usize = 200;
+
 /// The word for "no limit".
 pub const ALL: &str = "all";
 /// The word for "no name".
@@ -97,6 +100,9 @@ impl Domain {
                 let from = if above { *number > low } else { *number >= low };
                 let to = if below { *number < high } else { *number <= high };
                 if from && to { Ok(()) } else { refused(self.takes()) }
+            }
+            (Self::Name { .. }, Value::Text(text)) if text.chars().count() > NAME_LENGTH => {
+                Err(format!("takes a name of at most {NAME_LENGTH} characters"))
             }
             (Self::Switch, Value::Switch(_))
             | (Self::Name { .. } | Self::Structure, Value::Text(_)) => Ok(()),

@@ -15,7 +15,7 @@ mod table;
 mod value;
 
 pub use access::{find, get, parse_assignment, set, unknown, values};
-pub use domain::{ALL, Choice, Domain, NONE};
+pub use domain::{ALL, Choice, Domain, NAME_LENGTH, NONE};
 pub use table::{SETTINGS, Setting};
 pub use value::Value;
 
@@ -50,6 +50,15 @@ pub fn check_attack(attack: &AttackSpec, side: u32) -> Vec<FieldError> {
     errors.retain(|error| error.field.starts_with("attack."));
     errors.extend(attack.trigger.validate(side, "attack.trigger"));
     errors
+}
+
+/// The errors of the settings that are names, which alone can be long.
+pub fn check_names(settings: &Settings) -> Vec<FieldError> {
+    let is_name = |error: &FieldError| {
+        let setting = find(&error.field, settings);
+        setting.is_some_and(|setting| matches!(setting.domain, Domain::Name { .. }))
+    };
+    check(settings).into_iter().filter(is_name).collect()
 }
 
 /// The errors of all settings that do not take their value.

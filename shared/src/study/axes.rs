@@ -9,6 +9,10 @@ use crate::param::{self, Value};
 
 /// Separator between the paths of settings that vary together.
 const TOGETHER: &str = " & ";
+/// Maximum number of settings that vary together.
+const MOST_PATHS: usize = 32;
+/// Maximum number of wrong values that are reported.
+const MOST_ERRORS: usize = 100;
 
 /// One setting, or several that vary together, with their values.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,8 +62,8 @@ impl Axis {
         Ok(Self { paths, values })
     }
 
-    /// Errors of the axis that do not depend on the settings.
-    pub(super) fn check(&self) -> Option<FieldError> {
+    /// Errors of the axis that do not depend on the settings. It takes at most `most` values.
+    pub(super) fn check(&self, most: usize) -> Option<FieldError> {
         let wrong =
             |message: String| Some(FieldError::new(format!("axes.{}", self.name()), message));
         if self.paths.is_empty() {
@@ -67,6 +71,13 @@ impl Axis {
         }
         if self.values.is_empty() {
             return wrong("takes at least one value".into());
+        }
+        if self.values.len() > most {
+            return wrong(format!("takes at most {most} values, not {}", self.values.len()));
+        }
+        if self.paths.len() > MOST_PATHS {
+            let given = self.paths.len();
+            return wrong(format!("varies at most {MOST_PATHS} settings together, not {given}"));
         }
         if let Some(step) = self.values.iter().find(|step| step.len() != self.paths.len()) {
             let (wanted, given) = (self.paths.len(), step.len());
@@ -139,6 +150,7 @@ impl StudySpec {
                     let mut varied = point.clone();
                     for (path, value) in axis.paths.iter().zip(step) {
                         if let Err(error) = param::set(&mut varied, path, value)
+                            && errors.len() < MOST_ERRORS
                             && !errors.contains(&error)
                         {
                             errors.push(error);
@@ -148,6 +160,9 @@ impl StudySpec {
                 }
             }
             points = next;
+            if errors.len() >= MOST_ERRORS {
+                break;
+            }
         }
         if errors.is_empty() { Ok(points) } else { Err(errors) }
     }

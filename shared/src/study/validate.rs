@@ -11,6 +11,10 @@ use crate::{
 
 /// Maximum number of runs of a study.
 const MOST_RUNS: usize = 2_000;
+/// Maximum number of axes, far more than a study of so many runs varies.
+const MOST_AXES: usize = 64;
+/// Maximum number of errors: who has so many does not read on.
+const MOST_ERRORS: usize = 100;
 
 /// Collects the first error of each field.
 #[derive(Default)]
@@ -25,6 +29,9 @@ impl Check {
 
     fn add(&mut self, errors: impl IntoIterator<Item = FieldError>) {
         for error in errors {
+            if self.0.len() == MOST_ERRORS {
+                return;
+            }
             if !self.0.iter().any(|known| known.field == error.field) {
                 self.0.push(error);
             }
@@ -89,7 +96,13 @@ impl StudySpec {
             let names = RunKind::ALL.map(RunKind::as_str).join(", ");
             format!("must name at least one kind of run: {names}")
         });
-        check.add(self.axes.iter().filter_map(super::Axis::check));
+        check.that(self.axes.len() <= MOST_AXES, "axes", || {
+            format!("are {}; a study can have at most {MOST_AXES}", self.axes.len())
+        });
+        if self.axes.len() > MOST_AXES {
+            return;
+        }
+        check.add(self.axes.iter().filter_map(|axis| axis.check(2 * MOST_RUNS)));
         let mut seen = HashSet::new();
         for path in self.axes.iter().flat_map(|axis| &axis.paths) {
             check.that(seen.insert(path), &format!("axes.{path}"), || {
@@ -100,6 +113,12 @@ impl StudySpec {
 
     /// The points, unless there are too many or one of them cannot be created.
     fn checked_points(&self, check: &mut Check) -> Option<Vec<Settings>> {
+        // Every point has a copy of the names.
+        let names = param::check_names(&self.settings);
+        if !names.is_empty() {
+            check.add(names);
+            return None;
+        }
         let most = MOST_RUNS.saturating_mul(2);
         check.that(self.point_count() <= most, "axes", || {
             format!("make {} points; a study can have at most {most}: split it", self.point_count())
@@ -317,6 +336,32 @@ mod tests {
         assert_eq!(bad.validate()[0].field, "axes");
         bad.axes = vec![Axis::of("seed", 0u32..1500)];
         assert!(bad.validate()[0].message.starts_with("make 4500 runs"), "{:?}", bad.validate());
+    }
+
+    #[test]
+    fn a_study_of_a_megabyte_is_refused_in_few_words() {
+        let many = |count: u32| Axis::of("seed", 0..count);
+        let mut bad = spec();
+        bad.axes = vec![many(300_000)];
+        let told = |bad: &StudySpec| {
+            let errors = bad.validate();
+            assert!((1..=MOST_ERRORS).contains(&errors.len()), "{} errors", errors.len());
+            errors[0].to_string()
+        };
+        assert_eq!(told(&bad), "axes.seed: takes at most 4000 values, not 300000");
+        bad.axes = (0..100_000).map(|i| Axis::of(&format!("a.{i}"), [1u32])).collect();
+        assert_eq!(told(&bad), "axes: are 100000; a study can have at most 64");
+        bad.axes = vec![Axis { paths: vec!["seed".into(); 100_000], values: vec![] }];
+        bad.axes[0].values = vec![vec![1u32.into(); 100_000]];
+        assert!(told(&bad).ends_with("varies at most 32 settings together, not 100000"));
+        bad.axes = vec![Axis::of(&"x".repeat(900_000), [1u32])];
+        assert!(told(&bad).ends_with("x: is not a setting; `maskdoor settings` lists them"));
+        bad.axes = vec![Axis::of("probe.epochs", (0..4_000).map(|i| f64::from(i) + 0.5))];
+        assert_eq!(bad.points().expect_err("no whole numbers").len(), MOST_ERRORS);
+        // Each of 1,000 points would have a copy of the name.
+        bad.axes = vec![many(1_000)];
+        bad.settings.dataset.name = "x".repeat(900_000);
+        assert_eq!(told(&bad), "dataset.name: takes a name of at most 200 characters");
     }
 
     #[test]

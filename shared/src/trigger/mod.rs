@@ -91,6 +91,18 @@ impl Stage {
 }
 
 impl TriggerSpec {
+    /// The names of all kinds, in the order of the [`CATALOGUE`].
+    pub fn kinds() -> Vec<&'static str> {
+        let mut kinds = Vec::new();
+        for entry in &CATALOGUE {
+            let kind = entry.spec(32, 4).kind();
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds
+    }
+
     /// The kind's name in specifications: `blended`, `low_frequency`.
     pub fn kind(&self) -> &'static str {
         match self {

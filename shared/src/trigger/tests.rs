@@ -23,6 +23,20 @@ fn image(side: u32, seed: u64) -> Rgb8 {
 }
 
 #[test]
+fn the_kinds_are_those_of_the_json() {
+    let error = serde_json::from_str::<TriggerSpec>(r#"{"kind":"?"}"#).unwrap_err().to_string();
+    let mut known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+    let mut kinds = TriggerSpec::kinds();
+    known.sort_unstable();
+    kinds.sort_unstable();
+    assert_eq!(known, kinds, "{error}");
+    for entry in &CATALOGUE {
+        let spec = entry.spec(32, 4);
+        assert_eq!(serde_json::to_value(&spec).unwrap()["kind"], spec.kind());
+    }
+}
+
+#[test]
 fn every_entry_is_sound_at_every_usual_side_and_known_again() {
     for side in [8, 16, 32, 64, 96, 224] {
         for entry in &CATALOGUE {
