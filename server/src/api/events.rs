@@ -37,7 +37,7 @@ pub struct StreamQuery {
     #[param(value_type = Option<String>)]
     study: Option<StudyId>,
     /// Start after this number; defaults to the last event. `Last-Event-ID` takes precedence.
-    #[param(value_type = Option<i64>, minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     after: Option<Place>,
 }
 

@@ -6,7 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `error`, `extract`, `guard` | the mapping from errors to status codes; request parts; same-origin check and headers |
-//! | `openapi` | the document |
+//! | `openapi`, `schema` | the document |
 //! | `studies`, `runs`, `run_files`, `events` | studies, runs, the files of runs, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
 //! | `checkpoints`, `imports`, `evaluations`, `reconstructions`, `compare`, `figures` | results |
@@ -35,6 +35,7 @@ mod results;
 mod run_files;
 mod runs;
 mod samples;
+mod schema;
 mod settings;
 mod studies;
 mod system;

@@ -13,6 +13,8 @@ use utoipa::{
     openapi::{Content, HttpMethod, PathItem, Ref, RefOr, ResponseBuilder, path::Operation},
 };
 
+use super::schema;
+
 /// The document's text.
 #[derive(Clone)]
 pub struct Document(pub Arc<str>);
@@ -37,8 +39,9 @@ pub struct Info;
 /// The text of the document that describes these routes.
 pub fn document(mut routes: utoipa::openapi::OpenApi) -> Document {
     Problems.modify(&mut routes);
-    let text = routes.to_json().expect("the document has string keys only");
-    Document(text.into())
+    let mut document = serde_json::to_value(routes).expect("the document has string keys only");
+    schema::complete(&mut document);
+    Document(document.to_string().into())
 }
 
 /// The description of this API.

@@ -22,7 +22,7 @@ pub struct ResultsQuery {
     /// Settings or metrics to sort by, comma-separated; `-asr` sorts in descending order. Defaults to the order of creation.
     sort: Option<String>,
     /// Number of runs to skip; defaults to 0.
-    #[param(value_type = Option<i64>, minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     offset: Option<Place>,
     /// Maximum number of runs to return; defaults to 50, at most 1,000.
     limit: Option<u32>,

@@ -46,7 +46,7 @@ pub struct RunsQuery {
     /// Whether the order is reversed.
     descending: Option<bool>,
     /// Number of runs to skip; defaults to 0.
-    #[param(value_type = Option<i64>, minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     offset: Option<Place>,
     /// Maximum number of runs to return; defaults to 50, at most 1,000.
     limit: Option<u32>,
@@ -58,7 +58,7 @@ pub struct RunsQuery {
 #[serde(deny_unknown_fields)]
 pub struct EventsQuery {
     /// Only events after this position; defaults to 0.
-    #[param(value_type = Option<i64>, minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     after: Option<Place>,
     /// Maximum number of events to return; defaults to 2,000, at most 10,000.
     limit: Option<u32>,

@@ -29,6 +29,7 @@ pub struct SamplesQuery {
     /// Part of the data set; defaults to `train`.
     split: Option<Split>,
     /// Side in pixels; defaults to 32.
+    #[param(minimum = 4, maximum = 512)]
     side: Option<u32>,
     /// Number of images to draw; defaults to 16.
     count: Option<usize>,
@@ -48,6 +49,7 @@ pub struct SamplesQuery {
 #[serde(deny_unknown_fields)]
 pub struct ImageQuery {
     /// Side in pixels; defaults to 32.
+    #[param(minimum = 4, maximum = 512)]
     side: Option<u32>,
     /// Only the first training images of each class.
     train_per_class: Option<u32>,

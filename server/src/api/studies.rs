@@ -25,7 +25,7 @@ pub struct StudiesQuery {
     #[param(value_type = Option<String>, max_length = 200)]
     search: Option<Search>,
     /// Number of studies to skip; defaults to 0.
-    #[param(value_type = Option<i64>, minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     offset: Option<Place>,
     /// Maximum number of studies to return; defaults to 50, at most 1,000.
     limit: Option<u32>,

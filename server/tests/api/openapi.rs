@@ -2,9 +2,15 @@
 
 use axum::http::{Method, StatusCode};
 use insta::assert_snapshot;
-use serde_json::Value;
+use jsonschema::Validator;
+use serde_json::{Value, json};
+use shared::{
+    param::{Domain, SETTINGS},
+    study::presets,
+    trigger::{CATALOGUE, TriggerSpec},
+};
 
-use crate::harness::TestApp;
+use crate::harness::{TestApp, metrics, spec, spec_with};
 
 async fn document(app: &TestApp) -> Value {
     let answer = app.get("/openapi.json").await;
@@ -82,4 +88,168 @@ fn collect_references(value: &Value, found: &mut Vec<String>) {
         Value::Array(items) => items.iter().for_each(|value| collect_references(value, found)),
         _ => {}
     }
+}
+
+/// A validator of the schema at a place in the document.
+fn validator(document: &Value, schema: &Value) -> Validator {
+    let mut whole = schema.clone();
+    whole["components"] = document["components"].clone();
+    jsonschema::draft202012::new(&whole).unwrap()
+}
+
+/// A validator of the bodies that create a study.
+fn of_studies(document: &Value) -> Validator {
+    let body = &document["paths"]["/api/v1/studies"]["post"]["requestBody"];
+    validator(document, &body["content"]["application/json"]["schema"])
+}
+
+/// What is wrong with a value, one error a line.
+fn errors(validator: &Validator, value: &Value) -> String {
+    let error =
+        |error: jsonschema::ValidationError<'_>| format!("{}: {error}", error.instance_path());
+    validator.iter_errors(value).map(error).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn the_schema_takes_the_studies_that_the_server_takes() {
+    let app = TestApp::new().await;
+    let document = document(&app).await;
+    let studies = of_studies(&document);
+    let mut bodies: Vec<Value> =
+        presets().iter().map(|preset| serde_json::to_value(&preset.spec).unwrap()).collect();
+    for body in &mut bodies {
+        body["dataset"] = json!({ "name": "shapes" });
+    }
+    for entry in &CATALOGUE {
+        bodies.push(spec_with("/attack/trigger", serde_json::to_value(entry.spec(32, 4)).unwrap()));
+    }
+    let least = json!({
+        "name": "the least that a study says",
+        "dataset": { "name": "shapes" },
+        "attack": { "trigger": { "kind": "sig" } },
+    });
+    bodies.push(least);
+    bodies.push(spec_with(
+        "/axes",
+        json!({
+            "seed": [1, 2],
+            "attack.trigger.kind": ["blended", "wanet"],
+            "pretrain.epochs & pretrain.warmup_epochs": [[20, 2], [40, 4]],
+        }),
+    ));
+    for body in bodies {
+        assert_eq!(errors(&studies, &body), "", "{body}");
+        let answer = app.post("/plans", &body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}\n{body}", answer.text());
+    }
+    let examples = &document["paths"]["/api/v1/plans"]["post"]["requestBody"]["content"];
+    let examples = examples["application/json"]["examples"].as_object().unwrap();
+    assert_eq!(examples.len(), presets().len());
+    for (name, example) in examples {
+        assert_eq!(errors(&studies, &example["value"]), "", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_schema_refuses_what_the_server_refuses() {
+    let app = TestApp::new().await;
+    let studies = of_studies(&document(&app).await);
+    let with = |pointer: &str, field: &str, value: Value| {
+        let mut spec = serde_json::to_value(spec()).unwrap();
+        spec.pointer_mut(pointer).unwrap()[field] = value;
+        spec
+    };
+    let mut bodies = vec![
+        with("", "colour", "red".into()),
+        with("/probe", "learning_rate", 3.into()),
+        with("/attack", "targets", json!([1])),
+        with("/attack/trigger", "opacity", 0.5.into()),
+        with("/attack/trigger", "kind", "smudged".into()),
+        with("/attack/trigger", "kind", "wanet".into()),
+        with("/model/encoder", "width", 8.into()),
+        with("", "name", " ".into()),
+        with("", "name", "x".repeat(121).into()),
+        with("", "tags", json!(["a,b"])),
+        with("", "tags", json!([" a"])),
+        with("", "tags", json!(["a", "b", "c", "d", "e", "f", "g", "h", "i"])),
+        with("", "runs", json!([])),
+        with("", "runs", json!(["training"])),
+        with("", "axes", json!({ "seed": 1 })),
+        with("", "axes", json!({ "seed": [] })),
+    ];
+    // Below and above the numbers that each setting takes.
+    let mut tried = 0;
+    for setting in SETTINGS.iter() {
+        let Some((low, high)) = setting.domain.range() else { continue };
+        let pointer = format!("/{}", setting.path.replace('.', "/"));
+        let has = |trigger: &TriggerSpec| setting.trigger.is_none_or(|kind| kind == trigger.kind());
+        let mut triggers = CATALOGUE.iter().map(|entry| entry.spec(32, 4));
+        let trigger = triggers.find(has).unwrap();
+        let mut body = spec_with("/attack/trigger", serde_json::to_value(&trigger).unwrap());
+        // A setting that an axis varies has no value of its own.
+        body["axes"] = json!({});
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let whole = matches!(setting.domain, Domain::Whole { .. } | Domain::Limit);
+        for wrong in [low - 1.0, high + high.abs().max(1.0)] {
+            let wrong = if whole { json!(wrong as i64) } else { json!(wrong) };
+            body.pointer_mut(parent).unwrap()[name] = wrong;
+            bodies.push(body.clone());
+            tried += 1;
+        }
+    }
+    assert!(tried > 100, "{tried} numbers");
+    for body in bodies {
+        let answer = app.post("/plans", &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        assert!(!studies.is_valid(&body), "{}\n{body}", answer.problem());
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_its_schema() {
+    let app = TestApp::new().await;
+    let document = document(&app).await;
+    let study = app.study().await;
+    let pretrained = app.finish_next(None).await;
+    let probe = app.finish_next(Some(metrics(61, 2))).await;
+    let none = "018bcfe5-6800-7000-8000-000000000000";
+    let (mut answered, mut problems) = (0, 0);
+    for (method, path) in routes(&document) {
+        let operation = &document["paths"][&path][method.as_str().to_lowercase()];
+        if method != Method::GET || path == "/api/v1/events" {
+            continue;
+        }
+        let ids: &[&str] = match path.as_str() {
+            path if path.contains("/studies/{id}") => &[&study.to_string(), none],
+            path if path.contains("/runs/{id}") => {
+                &[&pretrained.to_string(), &probe.to_string(), none]
+            }
+            _ => &["stripes", "none"],
+        };
+        let query = match path.as_str() {
+            "/api/v1/results/groups" => "?by=probe.poisons",
+            "/api/v1/compare/epochs" => &format!("?runs={probe}"),
+            _ => "",
+        };
+        for id in ids {
+            let path = path
+                .replace("{id}", id)
+                .replace("{name}", if *id == "none" { "none" } else { "shapes" })
+                .replace("{split}", "train")
+                .replace("{file}", if path.contains("figures") { "tradeoff.svg" } else { "1.png" });
+            let answer = app.get(&format!("/!{}{query}", &path[1..])).await;
+            let status = answer.status.as_u16().to_string();
+            let response = operation["responses"].get(&status);
+            let response = response.unwrap_or(&operation["responses"]["default"]);
+            let kind = answer.header("content-type").split(';').next().unwrap().to_owned();
+            let content = response["content"].get(&kind);
+            let content = content.unwrap_or_else(|| panic!("{path} answers with {kind}"));
+            if kind.ends_with("json") && !content["schema"].is_null() {
+                let errors = errors(&validator(&document, &content["schema"]), &answer.json());
+                assert_eq!(errors, "", "{path}: {}", answer.text());
+                *(if answer.status.is_success() { &mut answered } else { &mut problems }) += 1;
+            }
+        }
+    }
+    assert!(answered > 20 && problems > 5, "{answered} answers, {problems} problems");
 }
