@@ -5,7 +5,7 @@ pub mod draw;
 
 use shared::{Rgb8, dataset::Transparency};
 
-use crate::decode::{DecodeError, Limits, decode};
+use crate::decode::{DecodeError, Room};
 
 /// A key image that comes with the program.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,15 @@ pub static BUILTIN: [BuiltinKey; 4] = [
 /// # Errors
 /// When the file is not an image within the default limits.
 pub fn image(file: &[u8]) -> Result<Rgb8, DecodeError> {
-    decode(file, Limits::default(), Transparency::White)
+    image_in(&Room::default(), file)
+}
+
+/// The pixels of a key image's file, in a room that the caller keeps as long as them.
+///
+/// # Errors
+/// When the file is not an image within the room's limits.
+pub fn image_in(room: &Room, file: &[u8]) -> Result<Rgb8, DecodeError> {
+    room.decode(file, Transparency::White)
 }
 
 /// The built-in key with this identifier.

@@ -23,7 +23,7 @@ use super::{
     shapes,
 };
 use crate::{
-    decode::{DecodeError, Limits, decode},
+    decode::{DecodeError, Room},
     files,
 };
 
@@ -182,20 +182,26 @@ impl Index {
         let entries = self.entries(split);
         let entry =
             entries.get(i).ok_or(DataError::NoImage { split, index: i, count: entries.len() })?;
-        Ok(resize(&self.pixels(split, entry)?, side, side, Filter::Bilinear))
+        let room = Room::default();
+        Ok(resize(&self.pixels(split, entry, &room)?, side, side, Filter::Bilinear))
     }
 
-    /// An image in its own size.
-    pub(super) fn pixels(&self, split: Split, entry: &Entry) -> Result<Rgb8, DataError> {
+    /// An image in its own size. Keep the room as long as its pixels.
+    pub(super) fn pixels(
+        &self,
+        split: Split,
+        entry: &Entry,
+        room: &Room,
+    ) -> Result<Rgb8, DataError> {
         match entry.place {
             Place::Drawn(picture) => Ok(shapes::draw(split, picture)),
             Place::File => {
                 let path = self.root.join(&entry.name);
-                read(&path, self.transparency)
+                read(&path, self.transparency, room)
                     .map_err(|reason| DataError::Unreadable { path, reason })
             }
             Place::Record { file, number } => {
-                self.records[file as usize].picture(number, self.transparency)
+                self.records[file as usize].picture(number, self.transparency, room)
             }
         }
     }
@@ -222,8 +228,8 @@ impl Index {
 }
 
 /// Reads and decodes a file. A file that is too long is not read to its end.
-fn read(path: &Path, transparency: Transparency) -> Result<Rgb8, Unreadable> {
-    let limits = Limits::default();
+fn read(path: &Path, transparency: Transparency, room: &Room) -> Result<Rgb8, Unreadable> {
+    let limits = room.limits();
     let file = files::open(path)?;
     let bytes = file.metadata()?.len();
     if bytes > limits.max_bytes {
@@ -231,7 +237,7 @@ fn read(path: &Path, transparency: Transparency) -> Result<Rgb8, Unreadable> {
     }
     let mut content = Vec::with_capacity(bytes as usize);
     file.take(limits.max_bytes + 1).read_to_end(&mut content)?;
-    Ok(decode(&content, limits, transparency)?)
+    Ok(room.decode(&content, transparency)?)
 }
 
 fn keep_first(entries: &mut Vec<Entry>, classes: usize, limit: Option<u32>) {

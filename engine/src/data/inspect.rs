@@ -13,7 +13,7 @@ use super::{
     error::{Unreadable, in_words},
     known, layout, parallel,
 };
-use crate::stop::Watch;
+use crate::{decode::Room, stop::Watch};
 
 /// A data set as [`inspect`] finds it.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ fn unreadable(index: &Index, watch: &mut dyn Watch) -> Result<Vec<UnreadableImag
     let mut done = 0;
     for split in [Split::Train, Split::Test] {
         let entries = index.entries(split);
-        let check = |at: &usize| match index.pixels(split, &entries[*at]) {
+        let check = |at: &usize| match index.pixels(split, &entries[*at], &Room::default()) {
             Ok(_) => Ok((*at, None)),
             Err(DataError::Unreadable { reason, .. }) => Ok((*at, Some(reason))),
             Err(other) => Err(other),

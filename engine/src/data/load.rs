@@ -13,7 +13,7 @@ use super::{
     augment::{Filter, resize},
     parallel,
 };
-use crate::stop::Watch;
+use crate::{decode::Room, stop::Watch};
 
 /// One image of a study.
 #[derive(Clone, Debug)]
@@ -114,7 +114,8 @@ fn read_split(
     let entries = index.entries(split);
     let load = |at: &usize| {
         let entry = &entries[*at];
-        let image = resize(&index.pixels(split, entry)?, side, side, Filter::Bilinear);
+        let room = Room::default();
+        let image = resize(&index.pixels(split, entry, &room)?, side, side, Filter::Bilinear);
         Ok((*at, Sample::kept(image, entry.class)))
     };
     let order = index.stored_order(split);

@@ -5,19 +5,19 @@ use std::io::Cursor;
 use ::image::codecs::bmp::BmpDecoder;
 use shared::{Rgb8, dataset::Transparency};
 
-use super::{DecodeError, Format, Limits, explained, pixels, rgb};
+use super::{DecodeError, Format, Room, explained, pixels, rgb};
 
 const FORMAT: Format = Format::Bmp;
 
 /// Decodes a BMP file to RGB.
 pub(super) fn decode(
     bytes: &[u8],
-    limits: Limits,
+    room: &Room,
     transparency: Transparency,
 ) -> Result<Rgb8, DecodeError> {
     let decoder =
-        BmpDecoder::new(Cursor::new(bytes)).map_err(|error| explained(FORMAT, limits, error))?;
-    let (width, height, data) = pixels(decoder, FORMAT, limits, transparency)?;
+        BmpDecoder::new(Cursor::new(bytes)).map_err(|error| explained(FORMAT, room, error))?;
+    let (width, height, data) = pixels(decoder, FORMAT, room, transparency)?;
     let data = match sample_bits(bytes) {
         Some(bits) => rounded_down(data, bits),
         None => data,

@@ -5,25 +5,25 @@ use std::io::Cursor;
 use ::gif::{ColorOutput, DecodeOptions, DecodingError, MemoryLimit};
 use shared::{Rgb8, dataset::Transparency};
 
-use super::{DecodeError, Format, Limits, rgb, without_alpha};
+use super::{DecodeError, Format, Room, rgb, without_alpha};
 
 const FORMAT: Format = Format::Gif;
 
 /// Decodes a GIF file to RGB.
 pub(super) fn decode(
     bytes: &[u8],
-    limits: Limits,
+    room: &Room,
     transparency: Transparency,
 ) -> Result<Rgb8, DecodeError> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     options.set_memory_limit(
-        limits.memory().try_into().map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes),
+        room.memory().try_into().map_or(MemoryLimit::Unlimited, MemoryLimit::Bytes),
     );
-    let failed = |error| explained(error, limits);
+    let failed = |error| explained(error, room);
     let mut decoder = options.read_info(Cursor::new(bytes)).map_err(failed)?;
     let screen = (usize::from(decoder.width()), usize::from(decoder.height()));
-    limits.check(screen.0 as u32, screen.1 as u32)?;
+    room.check(screen.0 as u32, screen.1 as u32)?;
     let colours = decoder.global_palette().map(<[u8]>::to_vec);
     let frame = decoder
         .read_next_frame()
@@ -32,7 +32,7 @@ pub(super) fn decode(
     let (left, top) = (usize::from(frame.left), usize::from(frame.top));
     let (across, down) = (usize::from(frame.width), usize::from(frame.height));
     let (width, height) = (screen.0.max(left + across), screen.1.max(top + down));
-    limits.check(width as u32, height as u32)?;
+    room.check(width as u32, height as u32)?;
     let colours = frame
         .palette
         .clone()
@@ -51,16 +51,16 @@ pub(super) fn decode(
             *pixel = colour(index);
         }
     }
-    rgb(width, height, without_alpha(&canvas, transparency), FORMAT)
+    rgb(width, height, without_alpha(canvas, transparency), FORMAT)
 }
 
-fn explained(error: DecodingError, limits: Limits) -> DecodeError {
+fn explained(error: DecodingError, room: &Room) -> DecodeError {
     match error {
         DecodingError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             DecodeError::Truncated { format: FORMAT }
         }
         DecodingError::MemoryLimit => {
-            DecodeError::TooMuchMemory { format: FORMAT, max: limits.memory() }
+            DecodeError::TooMuchMemory { format: FORMAT, max: room.memory() }
         }
         other => DecodeError::Broken { format: FORMAT, reason: other.to_string() },
     }

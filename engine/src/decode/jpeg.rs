@@ -17,14 +17,14 @@ mod library;
 use kernel::Path;
 use shared::Rgb8;
 
-use super::{DecodeError, Format, Limits, rgb};
+use super::{DecodeError, Format, Room, rgb};
 
 const FORMAT: Format = Format::Jpeg;
 
 /// Decodes a JPEG file to RGB.
-pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Rgb8, DecodeError> {
-    match baseline::decode(Path::fastest(), bytes, limits.max_pixels) {
+pub(super) fn decode(bytes: &[u8], room: &Room) -> Result<Rgb8, DecodeError> {
+    match baseline::decode(Path::fastest(), bytes, room) {
         Some(image) => Ok(image),
-        None => library::decode(bytes, limits),
+        None => library::decode(bytes, room),
     }
 }

@@ -12,6 +12,7 @@ mod gif;
 mod jpeg;
 mod png;
 mod pnm;
+mod room;
 mod tiff;
 mod webp;
 
@@ -22,6 +23,7 @@ use ::image::{
 use shared::{Rgb8, dataset::Transparency};
 
 pub use error::{DecodeError, FORMATS, Format};
+pub use room::Room;
 
 /// What an image file may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,21 +41,6 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    /// Whether an image of this size may be decoded.
-    fn check(self, width: u32, height: u32) -> Result<(), DecodeError> {
-        if u64::from(width) * u64::from(height) > self.max_pixels {
-            return Err(DecodeError::TooManyPixels { width, height, max: self.max_pixels });
-        }
-        Ok(())
-    }
-
-    /// Memory that a decoder may take: four channels of 16 bits a pixel, and what the format's tables need.
-    fn memory(self) -> u64 {
-        self.max_pixels.saturating_mul(8).saturating_add(16 << 20)
-    }
-}
-
 /// Decodes an image file of one of the [`Format`]s.
 ///
 /// # Errors
@@ -63,17 +50,22 @@ pub fn decode(
     limits: Limits,
     transparency: Transparency,
 ) -> Result<Rgb8, DecodeError> {
-    if bytes.len() as u64 > limits.max_bytes {
-        return Err(DecodeError::TooLong { bytes: bytes.len() as u64, max: limits.max_bytes });
+    decode_in(bytes, &Room::new(limits), transparency)
+}
+
+fn decode_in(bytes: &[u8], room: &Room, transparency: Transparency) -> Result<Rgb8, DecodeError> {
+    let max = room.limits().max_bytes;
+    if bytes.len() as u64 > max {
+        return Err(DecodeError::TooLong { bytes: bytes.len() as u64, max });
     }
     match Format::of(bytes)? {
-        Format::Jpeg => jpeg::decode(bytes, limits),
-        Format::Png => png::decode(bytes, limits, transparency),
-        Format::WebP => webp::decode(bytes, limits, transparency),
-        Format::Gif => gif::decode(bytes, limits, transparency),
-        Format::Bmp => bmp::decode(bytes, limits, transparency),
-        Format::Tiff => tiff::decode(bytes, limits, transparency),
-        Format::Pnm => pnm::decode(bytes, limits),
+        Format::Jpeg => jpeg::decode(bytes, room),
+        Format::Png => png::decode(bytes, room, transparency),
+        Format::WebP => webp::decode(bytes, room, transparency),
+        Format::Gif => gif::decode(bytes, room, transparency),
+        Format::Bmp => bmp::decode(bytes, room, transparency),
+        Format::Tiff => tiff::decode(bytes, room, transparency),
+        Format::Pnm => pnm::decode(bytes, room),
     }
 }
 
@@ -94,36 +86,38 @@ pub fn encode_png(image: &Rgb8) -> Vec<u8> {
 fn pixels(
     decoder: impl ImageDecoder,
     format: Format,
-    limits: Limits,
+    room: &Room,
     transparency: Transparency,
 ) -> Result<(usize, usize, Vec<u8>), DecodeError> {
     let (width, height) = decoder.dimensions();
-    limits.check(width, height)?;
+    room.check(width, height)?;
     let image = DynamicImage::from_decoder(decoder);
-    let image = image.map_err(|error| explained(format, limits, error))?;
+    let image = image.map_err(|error| explained(format, room, error))?;
     let data = if image.color().has_alpha() {
-        without_alpha(image.into_rgba8().as_raw(), transparency)
+        without_alpha(image.into_rgba8().into_raw(), transparency)
     } else {
         image.into_rgb8().into_raw()
     };
     Ok((width as usize, height as usize, data))
 }
 
-/// RGBA pixels without their alpha, or on a white ground: `alpha * colour + (1 - alpha) * 255`, rounded.
-fn without_alpha(rgba: &[u8], transparency: Transparency) -> Vec<u8> {
-    let pixels = rgba.as_chunks::<4>().0.iter();
-    match transparency {
-        Transparency::Drop => {
-            pixels.flat_map(|&[red, green, blue, _]| [red, green, blue]).collect()
-        }
-        Transparency::White => {
-            let mix = |colour: u8, alpha: u8| {
-                let (colour, alpha) = (u32::from(colour), u32::from(alpha));
-                ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-            };
-            pixels.flat_map(|&[r, g, b, a]| [mix(r, a), mix(g, a), mix(b, a)]).collect()
-        }
+/// RGBA pixels without their alpha, or on a white ground: `alpha * colour + (1 - alpha) * 255`, rounded. In place: a copy of a large
+/// image takes hundreds of megabytes.
+fn without_alpha(mut pixels: Vec<u8>, transparency: Transparency) -> Vec<u8> {
+    let mix = |colour: u8, alpha: u8| {
+        let (colour, alpha) = (u32::from(colour), u32::from(alpha));
+        ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+    };
+    let count = pixels.len() / 4;
+    for at in 0..count {
+        let [red, green, blue, alpha] = pixels.as_chunks::<4>().0[at];
+        pixels.as_chunks_mut::<3>().0[at] = match transparency {
+            Transparency::Drop => [red, green, blue],
+            Transparency::White => [red, green, blue].map(|colour| mix(colour, alpha)),
+        };
     }
+    pixels.truncate(3 * count);
+    pixels
 }
 
 /// Grey samples with alpha as RGBA.
@@ -159,11 +153,11 @@ fn rgb(width: usize, height: usize, data: Vec<u8>, format: Format) -> Result<Rgb
 }
 
 /// What an error of a decoder of the `image` crate means.
-fn explained(format: Format, limits: Limits, error: ImageError) -> DecodeError {
+fn explained(format: Format, room: &Room, error: ImageError) -> DecodeError {
     use ::image::error::LimitErrorKind;
     match error {
         ImageError::Limits(limit) if matches!(limit.kind(), LimitErrorKind::InsufficientMemory) => {
-            DecodeError::TooMuchMemory { format, max: limits.memory() }
+            DecodeError::TooMuchMemory { format, max: room.memory() }
         }
         ImageError::Unsupported(kind) => {
             DecodeError::Unsupported { format, what: kind.to_string() }

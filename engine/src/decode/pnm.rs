@@ -4,16 +4,16 @@
 
 use shared::Rgb8;
 
-use super::{DecodeError, Format, Limits, grey_to_rgb, rgb};
+use super::{DecodeError, Format, Room, grey_to_rgb, rgb};
 
 const FORMAT: Format = Format::Pnm;
 
 /// Decodes a Netpbm file to RGB.
-pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Rgb8, DecodeError> {
+pub(super) fn decode(bytes: &[u8], room: &Room) -> Result<Rgb8, DecodeError> {
     let kind = bytes[1];
     let mut reader = Reader { bytes, at: 2 };
     let (width, height) = (reader.number("width")?, reader.number("height")?);
-    limits.check(width, height)?;
+    room.check(width, height)?;
     let bits = matches!(kind, b'1' | b'4');
     let most = if bits { 1 } else { reader.number("largest value")? };
     if most == 0 || most > u32::from(u16::MAX) {

@@ -10,7 +10,7 @@ use ::tiff::{
 use shared::{Rgb8, dataset::Transparency};
 
 use super::{
-    DecodeError, Format, Limits, grey_alpha_to_rgba, grey_to_rgb, inverted_inks_to_rgb, rgb,
+    DecodeError, Format, Room, grey_alpha_to_rgba, grey_to_rgb, inverted_inks_to_rgb, rgb,
     without_alpha,
 };
 
@@ -24,16 +24,16 @@ const PALETTE: u16 = 3;
 /// Decodes a TIFF file to RGB.
 pub(super) fn decode(
     bytes: &[u8],
-    limits: Limits,
+    room: &Room,
     transparency: Transparency,
 ) -> Result<Rgb8, DecodeError> {
     let (bytes, indexed) = indices_as_grey(bytes);
-    let failed = |error| explained(error, limits);
+    let failed = |error| explained(error, room);
     let mut decoder = Decoder::new(Cursor::new(&bytes[..])).map_err(failed)?;
     let (width, height) = decoder.dimensions().map_err(failed)?;
-    limits.check(width, height)?;
+    room.check(width, height)?;
     let mut memory = ::tiff::decoder::Limits::default();
-    memory.decoding_buffer_size = usize::try_from(limits.memory()).unwrap_or(usize::MAX);
+    memory.decoding_buffer_size = usize::try_from(room.memory()).unwrap_or(usize::MAX);
     memory.intermediate_buffer_size = memory.decoding_buffer_size;
     let mut decoder = decoder.with_limits(memory);
     let colours =
@@ -50,8 +50,8 @@ pub(super) fn decode(
     let row = u64::from(decoder.chunk_dimensions().0)
         .saturating_mul(u64::from(samples.unwrap_or(1)))
         .saturating_mul(u64::from(kind.bit_depth()).div_ceil(8));
-    if samples.unwrap_or(1) > MOST_SAMPLES || row > limits.memory() {
-        return Err(DecodeError::TooMuchMemory { format: FORMAT, max: limits.memory() });
+    if samples.unwrap_or(1) > MOST_SAMPLES || row > room.memory() {
+        return Err(DecodeError::TooMuchMemory { format: FORMAT, max: room.memory() });
     }
     let (width, height) = (width as usize, height as usize);
     let samples = match decoder.read_image().map_err(failed)? {
@@ -75,10 +75,10 @@ pub(super) fn decode(
             None => grey_to_rgb(&samples),
         },
         ColorType::GrayA(_) | ColorType::Multiband { num_samples: 2, .. } => {
-            without_alpha(&grey_alpha_to_rgba(&samples), transparency)
+            without_alpha(grey_alpha_to_rgba(&samples), transparency)
         }
         ColorType::RGB(_) => samples,
-        ColorType::RGBA(_) => without_alpha(&samples, transparency),
+        ColorType::RGBA(_) => without_alpha(samples, transparency),
         ColorType::CMYK(_) => {
             let inverted: Vec<u8> = samples.iter().map(|ink| 255 - ink).collect();
             inverted_inks_to_rgb(&inverted)
@@ -152,10 +152,10 @@ fn unsupported(what: &str) -> DecodeError {
     DecodeError::Unsupported { format: FORMAT, what: what.into() }
 }
 
-fn explained(error: TiffError, limits: Limits) -> DecodeError {
+fn explained(error: TiffError, room: &Room) -> DecodeError {
     match error {
         TiffError::LimitsExceeded => {
-            DecodeError::TooMuchMemory { format: FORMAT, max: limits.memory() }
+            DecodeError::TooMuchMemory { format: FORMAT, max: room.memory() }
         }
         TiffError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             DecodeError::Truncated { format: FORMAT }

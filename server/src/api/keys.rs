@@ -12,7 +12,7 @@ use axum::{
     response::Response,
 };
 use engine::{
-    decode::{Limits, decode},
+    decode::{Limits, Room},
     files,
     keys::{BUILTIN, BuiltinKey},
 };
@@ -62,6 +62,7 @@ pub struct KeyForm {
 #[serde(deny_unknown_fields)]
 pub struct SideQuery {
     /// Side in pixels; defaults to 32.
+    #[param(minimum = 4, maximum = 512)]
     side: Option<u32>,
 }
 
@@ -89,8 +90,10 @@ pub async fn add_key(
     let (name, bytes) = read_form(form).await?;
     let folder = api.app.data_dir.keys();
     let key = blocking(move || {
-        let limits = Limits { max_bytes: UPLOAD_LIMIT, ..Limits::default() };
-        let image = decode(&bytes, limits, Transparency::White)
+        // Kept until the image is written.
+        let room = Room::new(Limits { max_bytes: UPLOAD_LIMIT, ..Limits::default() });
+        let image = room
+            .decode(&bytes, Transparency::White)
             .map_err(|error| ApiError::field("file", error.to_string()))?;
         keep(&folder, name, &image)
     })
@@ -110,7 +113,8 @@ pub async fn get_key_pixels(
 ) -> Result<Json<KeyPixels>, ApiError> {
     let side = pixels::checked_side(query.side.unwrap_or(32))?;
     let key = blocking(move || {
-        let image = bilinear(&open_key(&api, &id)?, side, side);
+        let room = Room::default();
+        let image = bilinear(&open_key(&api, &id, &room)?, side, side);
         Ok(KeyPixels { id, side: side as u32, rgb: pixels::base64(&image) })
     })
     .await?;
@@ -135,8 +139,8 @@ pub async fn get_key_image(
 ///
 /// # Errors
 /// When there is no key image with this identifier.
-pub fn open_key(api: &Api, id: &str) -> Result<Rgb8, ApiError> {
-    engine::keys::image(&read_key(api, id)?).map_err(ApiError::internal)
+fn open_key(api: &Api, id: &str, room: &Room) -> Result<Rgb8, ApiError> {
+    engine::keys::image_in(room, &read_key(api, id)?).map_err(ApiError::internal)
 }
 
 fn read_key(api: &Api, id: &str) -> Result<Vec<u8>, ApiError> {

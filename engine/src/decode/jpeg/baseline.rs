@@ -10,6 +10,7 @@ use kernel::{Path, vectorized};
 use shared::Rgb8;
 
 use super::{
+    Room,
     bits::{Bits, Place, Segments},
     colour::Painter,
     component::Decoding,
@@ -17,14 +18,15 @@ use super::{
     idct::SIDE,
 };
 
-/// The image of a baseline file whose pixels are at most so many; nothing where it is not certain.
-pub(super) fn decode(path: Path, bytes: &[u8], max_pixels: u64) -> Option<Rgb8> {
+/// The image of a baseline file for which there is room; nothing where it is not certain.
+pub(super) fn decode(path: Path, bytes: &[u8], room: &Room) -> Option<Rgb8> {
     let header = header::read(bytes)?;
     let (width, height) = (header.width, header.height);
     // Of so few chroma samples libjpeg makes no triangle.
-    if width as u64 * height as u64 > max_pixels || header.components[0].across == 2 && width <= 4 {
+    if header.components[0].across == 2 && width <= 4 {
         return None;
     }
+    room.check(width as u32, height as u32).ok()?;
     let pixels = pixels(path, &header)?;
     Some(Rgb8::from_raw(width, height, pixels).expect("three bytes a pixel"))
 }
@@ -102,6 +104,10 @@ mod tests {
 
     const MOST: u64 = 1 << 20;
 
+    fn decode(path: Path, bytes: &[u8], max_pixels: u64) -> Option<Rgb8> {
+        super::decode(path, bytes, &Room::new(Limits { max_pixels, ..Limits::default() }))
+    }
+
     fn file(width: usize, height: usize, colour: ExtendedColorType, quality: u8) -> Vec<u8> {
         let channels = if colour == ExtendedColorType::L8 { 1 } else { 3 };
         let wave = |i: usize| ((i % (width * channels)) as f64 / 9.0 + (i / 97) as f64 / 5.0).sin();
@@ -120,7 +126,7 @@ mod tests {
             for colour in [ExtendedColorType::L8, ExtendedColorType::Rgb8] {
                 for quality in [20, 90, 100] {
                     let file = file(width, height, colour, quality);
-                    let other = library::decode(&file, Limits::default()).expect("an image");
+                    let other = library::decode(&file, &Room::default()).expect("an image");
                     let plain = decode(Path::Portable, &file, MOST).expect("a baseline file");
                     assert_eq!(plain, other, "{width} x {height}, {colour:?}, {quality}");
                     for path in Path::here() {

@@ -18,7 +18,7 @@ use mozjpeg::{ColorSpace, Decompress, decompress::DecompressStarted};
 use mozjpeg_sys::{jpeg_common_struct, jpeg_error_mgr, msg_parm_union};
 use shared::Rgb8;
 
-use super::{super::inverted_inks_to_rgb, DecodeError, FORMAT, Limits, rgb};
+use super::{super::inverted_inks_to_rgb, DecodeError, FORMAT, Room, rgb};
 
 /// Most scans of a file. Encoders write a dozen; each costs a pass over all blocks, and an empty one takes a few bytes.
 const MAX_SCANS: usize = 500;
@@ -41,14 +41,14 @@ enum Failure {
 ///
 /// # Errors
 /// When the file is cut, damaged, of a kind that libjpeg does not know, or beyond the limits.
-pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Rgb8, DecodeError> {
+pub(super) fn decode(bytes: &[u8], room: &Room) -> Result<Rgb8, DecodeError> {
     if memmem::find_iter(bytes, b"\xff\xda").nth(MAX_SCANS).is_some() {
         let what = format!("more than {MAX_SCANS} scans");
         return Err(DecodeError::Unsupported { format: FORMAT, what });
     }
     let ended = Cell::new(false);
     let source = Source { rest: bytes, ended: &ended };
-    let outcome = catch_unwind(AssertUnwindSafe(|| pixels(source, limits)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| pixels(source, room)));
     match outcome.unwrap_or(Err(Failure::Stopped)) {
         Err(Failure::TooLarge(error)) => Err(error),
         // What libjpeg makes up behind the end gives all kinds of errors.
@@ -62,11 +62,11 @@ pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Rgb8, DecodeError> 
     }
 }
 
-fn pixels(source: Source<'_>, limits: Limits) -> Result<Rgb8, Failure> {
+fn pixels(source: Source<'_>, room: &Room) -> Result<Rgb8, Failure> {
     let stopped = |_: io::Error| Failure::Stopped;
     let header = Decompress::builder().with_err(counting()).from_reader(source).map_err(stopped)?;
     let (width, height) = header.size();
-    limits.check(width as u32, height as u32).map_err(Failure::TooLarge)?;
+    room.check(width as u32, height as u32).map_err(Failure::TooLarge)?;
     WARNINGS.set(0);
     let mut started = started(header).map_err(stopped)?;
     let data: Vec<u8> = started.read_scanlines().map_err(stopped)?;

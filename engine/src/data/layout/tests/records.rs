@@ -6,7 +6,10 @@ use flate2::{Compression, write::GzEncoder};
 use shared::api::{Layout, Split};
 
 use super::{Files, found, listed, refusal, with};
-use crate::data::{Index, testing::folder};
+use crate::{
+    data::{Index, testing::folder},
+    decode::Room,
+};
 
 /// A record: labels, then red, green and blue planes that count on from `start`.
 fn record(labels: &[u8], start: u8, plane: usize) -> Vec<u8> {
@@ -192,7 +195,7 @@ fn mnist_becomes_rgb() {
         ]
     );
     let entry = &index.entries(Split::Train)[0];
-    let picture = index.pixels(Split::Train, entry).expect("a picture");
+    let picture = index.pixels(Split::Train, entry, &Room::default()).expect("a picture");
     assert_eq!((picture.width(), picture.height()), (3, 2));
     assert_eq!((picture.pixel(0, 0), picture.pixel(2, 1)), ([6; 3], [11; 3]));
 }
