@@ -85,6 +85,12 @@ impl DataDir {
         &self.root
     }
 
+    /// Free space on its disk in bytes; 0 where the system does not say it.
+    pub fn free_bytes(&self) -> u64 {
+        rustix::fs::statvfs(&self.root)
+            .map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// The database.
     pub fn store_file(&self) -> PathBuf {
         self.root.join("maskdoor.sqlite")

@@ -140,6 +140,11 @@ impl Machine {
         self.image_memory
     }
 
+    /// Memory in bytes that the program may take; 0 where the system does not report it.
+    pub fn memory(&self) -> u64 {
+        memory()
+    }
+
     /// The processor as a device, at this precision.
     pub fn device(&self, precision: settings::Precision) -> Box<dyn Device> {
         Box::new(self.cpu(precision))
@@ -189,12 +194,23 @@ impl Machine {
     }
 }
 
-/// Memory of the machine in bytes; 0 where the system does not report it.
+/// Memory in bytes that the program may take: the machine's, or less where its control group has a limit. 0 where the system does not
+/// report it.
 fn memory() -> u64 {
-    let file = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    file.lines()
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    least_memory(&read("/proc/meminfo"), &limits.map(read))
+}
+
+/// The memory from the text of `meminfo` and of the files of a control group.
+fn least_memory(machine: &str, limits: &[String; 2]) -> u64 {
+    let all = machine
+        .lines()
         .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok())
-        .map_or(0, |kibibytes: u64| kibibytes * 1024)
+        .map_or(0, |kibibytes: u64| kibibytes * 1024);
+    // A group without a limit says "max" or a number beyond any memory.
+    let limits = limits.iter().filter_map(|limit| limit.trim().parse().ok());
+    limits.filter(|limit| (1..all).contains(limit)).min().unwrap_or(all)
 }
 
 #[cfg(test)]
@@ -241,6 +257,16 @@ mod tests {
         assert_eq!(error, "there is no device cpu; there are: cpu:0, cpu:1");
         let error = Machine::chosen(chosen("cpu,cuda:0")).unwrap_err().to_string();
         assert!(error.starts_with("MASKDOOR_DEVICES: \"cuda:0\" is not a device"), "{error}");
+    }
+
+    #[test]
+    fn a_container_has_no_more_memory_than_its_limit() {
+        let machine = "MemTotal:       1000 kB\nMemFree: 10 kB\n";
+        let least = |limits: [&str; 2]| least_memory(machine, &limits.map(str::to_owned));
+        assert_eq!(least(["max\n", ""]), 1_024_000);
+        assert_eq!(least(["4096\n", ""]), 4096);
+        assert_eq!(least(["", "9223372036854771712\n"]), 1_024_000);
+        assert_eq!(least_memory("", &["4096".into(), String::new()]), 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`studies`] | create a study from its specification; cancel, retry, delete |
 //! | `plan` | what a study would run, and which of it already exists |
+//! | `space` | whether the machine has the memory and the disk for it |
 //! | [`datasets`], [`keys`], [`checkpoints`] | data sets, key images and imported checkpoints that a study can name |
 //! | [`evaluations`] | further evaluations of a classifier under a trigger |
 //! | [`reconstructions`] | reconstructions of hidden patches by a checkpoint |
@@ -21,6 +22,7 @@ mod plan;
 mod recent;
 pub mod reconstructions;
 pub mod results;
+mod space;
 pub mod studies;
 
 use std::path::Path;

@@ -8,12 +8,13 @@ use shared::{
     Digest, FieldError, RunKind, RunState, StudySpec,
     api::{DatasetInfo, PlannedRun, StudyPlan},
     run::{DataSource, RunPoint},
-    study::{Content, Graph, Images, run_cost},
+    study::{Content, Graph, Images, run_cost, run_memory},
 };
 
 use super::{
     datasets::DatasetError,
     keys::{check_key, key_file},
+    space::{Needs, Space},
     studies::CreateError,
 };
 use crate::{
@@ -34,7 +35,16 @@ impl App {
     /// # Errors
     /// When the specification is invalid (with every wrong field), or the store fails.
     pub async fn plan(&self, spec: StudySpec, fresh: bool) -> Result<StudyPlan, CreateError> {
-        let Prepared { spec, graph, datasets } = self.prepare(spec).await?;
+        let prepared = self.prepare(spec).await?;
+        Ok(self.planned(&prepared, fresh).await?)
+    }
+
+    /// What a valid study would run, and whether this machine can run it.
+    pub(super) async fn planned(
+        &self,
+        Prepared { spec, graph, datasets }: &Prepared,
+        fresh: bool,
+    ) -> Result<StudyPlan, StoreError> {
         let digests: Vec<Digest> = if fresh {
             Vec::new()
         } else {
@@ -45,6 +55,8 @@ impl App {
             known.run.state != RunState::Done || self.is_whole(known.kind, &known.folder)
         });
         let threads = self.threads();
+        let image_memory = self.machine.image_memory();
+        let mut needs = Needs::default();
         let mut plan = StudyPlan::default();
         let mut probed = HashSet::new();
         for node in &graph.nodes {
@@ -54,26 +66,32 @@ impl App {
             let dataset = dataset.unwrap_or(&missing);
             let first = node.kind == RunKind::Probe && probed.insert(node.inputs.clone());
             let cost = run_cost(node.kind, settings, dataset, threads, first);
+            let memory = run_memory(node.kind, settings, dataset, threads, image_memory);
             let described = node.described();
             let reused = known.get(&node.digest).map(|known| known.run.clone());
             if reused.is_none() {
                 plan.seconds += cost.seconds;
                 plan.bytes += cost.bytes;
+                needs.add(node.kind, settings, cost, memory);
             }
             let classes = dataset.classes.len() as u32;
             plan.runs.push(PlannedRun {
                 kind: node.kind,
                 digest: node.digest.clone(),
                 point: RunPoint::of(node.kind, settings),
-                varied: varied(&spec, &described),
+                varied: varied(spec, &described),
                 settings: described,
                 inputs: node.inputs.iter().map(|&at| graph.nodes[at].digest.clone()).collect(),
                 reused,
                 poisoned: settings.attack.poisoned_images(classes, settings.poisons(node.kind)),
                 seconds: cost.seconds,
                 bytes: cost.bytes,
+                memory: memory.total(),
             });
         }
+        plan.memory = needs.memory();
+        let space = Space { memory: self.machine.memory(), disk: self.data_dir.free_bytes() };
+        plan.refused = needs.refused(space);
         Ok(plan)
     }
 

@@ -69,13 +69,19 @@ impl App {
     /// folder of a run is created when the run starts.
     ///
     /// # Errors
-    /// When the specification is invalid (with every wrong field), or the store fails. Nothing is stored then.
+    /// When the specification is invalid (with every wrong field), the machine has too little memory or disk for it, or the store fails.
+    /// Nothing is stored then.
     pub async fn create_study(
         &self,
         spec: StudySpec,
         fresh: bool,
     ) -> Result<StudyDetail, CreateError> {
-        let Prepared { spec, graph, datasets } = self.prepare(spec).await?;
+        let prepared = self.prepare(spec).await?;
+        let plan = self.planned(&prepared, fresh).await?;
+        if !plan.refused.is_empty() {
+            return Err(CreateError::Invalid(plan.refused));
+        }
+        let Prepared { spec, graph, datasets } = prepared;
         self.check_folders(&graph).await?;
         let dataset = datasets.into_iter().find(|info| info.name == spec.settings.dataset.name);
         let id = self.ids.study();

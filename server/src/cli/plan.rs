@@ -33,6 +33,7 @@ fn as_table(plan: &StudyPlan) -> String {
         ("poisoned", Align::Right),
         ("time", Align::Right),
         ("disk", Align::Right),
+        ("memory", Align::Right),
         ("", Align::Left),
     ];
     let rows: Vec<_> = plan.runs.iter().map(row).collect();
@@ -43,14 +44,23 @@ fn as_table(plan: &StudyPlan) -> String {
     }
     let kinds: Vec<_> =
         kinds.iter().map(|(kind, n)| format!("{n} x {}", kind.title().to_lowercase())).collect();
+    let refused = match plan.refused.as_slice() {
+        [] => String::new(),
+        errors => {
+            let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            format!("\nthis machine cannot run them: {}", errors.join("; "))
+        }
+    };
     format!(
-        "{}\n{} runs ({}), {} of them reused; the other {made} take about {} on an idle machine and {} on the disk",
+        "{}\n{} runs ({}), {} of them reused; the other {made} take about {} on an idle machine, {} on the disk and at most {} of \
+         memory{refused}",
         table(&head, &rows),
         plan.runs.len(),
         kinds.join(", "),
         plan.runs.len() - made,
         duration(plan.seconds),
         bytes(plan.bytes as u64),
+        bytes(plan.memory as u64),
     )
 }
 
@@ -65,6 +75,7 @@ fn row(run: &PlannedRun) -> Vec<String> {
         run.poisoned.to_string(),
         duration(run.seconds),
         bytes(run.bytes as u64),
+        bytes(run.memory as u64),
         run.reused.as_ref().map_or_else(String::new, |known| {
             format!("{} in \"{}\": reused", known.state, known.study_name)
         }),

@@ -90,6 +90,70 @@ async fn a_wrong_specification_names_each_field_and_makes_nothing() {
 }
 
 #[tokio::test]
+async fn a_study_beyond_the_machine_is_planned_and_not_queued() {
+    let app = TestApp::new().await;
+    // 12.9 billion parameters, in 620 GB with all that a training holds of them.
+    let mut large = spec_with("/model/encoder", json!({ "dim": 4096, "depth": 64, "heads": 64 }));
+    let plan = app.post("/plans", &large).await.json();
+    assert!(plan["memory"].as_f64().unwrap() > 600e9, "{}", plan["memory"]);
+    assert_eq!(plan["runs"][0]["memory"], plan["memory"]);
+    assert_eq!(plan["refused"][0]["field"], "model.encoder.dim");
+    let answer = app.post("/studies", &large).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let problem = answer.problem();
+    let words = "model.encoder.dim: makes a run of pre-training that needs about 6";
+    assert!(problem.contains(words) && problem.contains("this machine has"), "{problem}");
+
+    // 10,000 checkpoints of a gigabyte in each of a hundred pre-trainings.
+    large = spec_with("/model/encoder", json!({ "dim": 512, "depth": 64, "heads": 8 }));
+    large["pretrain"]["batch_size"] = 1.into();
+    large["pretrain"]["epochs"] = 10_000.into();
+    large["pretrain"]["checkpoint_every"] = 1.into();
+    large["axes"] = json!({ "seed": (0..100).collect::<Vec<u32>>() });
+    let answer = app.post("/studies", &large).await;
+    let problem = answer.problem();
+    assert!(
+        problem.contains("pretrain.checkpoint_every: makes a study that needs about"),
+        "{problem}"
+    );
+    assert!(problem.contains("are free in the data folder"), "{problem}");
+    assert_eq!(app.get("/runs").await.json()["total"], 0);
+
+    let plan = app.post("/plans", &serde_json::to_value(spec()).unwrap()).await.json();
+    assert_eq!(plan["refused"], json!([]));
+    let most = plan["memory"].as_f64().unwrap();
+    assert!((60e6..500e6).contains(&most), "{most} bytes");
+}
+
+#[tokio::test]
+async fn a_body_of_many_errors_gets_a_short_answer() {
+    let app = TestApp::new().await;
+    let wrong: serde_json::Map<String, Value> =
+        (0..30_000).map(|i| (format!("no.such.setting.{i}"), json!([1]))).collect();
+    let values = |value: Value| spec_with("/axes", value);
+    let mut tagged = serde_json::to_value(spec()).unwrap();
+    tagged["tags"] = json!(vec!["a,b"; 100_000]);
+    for body in [
+        tagged,
+        values(wrong.into()),
+        values(json!({ "seed": (0..130_000).collect::<Vec<u32>>() })),
+        values(
+            json!({ "probe.epochs": (0..4_000).map(|i| f64::from(i) + 0.5).collect::<Vec<_>>() }),
+        ),
+        values(json!({ "x".repeat(900_000): [1] })),
+        values(json!({ "attack.trigger.key": ["x".repeat(900_000), "y"] })),
+        spec_with("/attack/trigger/key", "x".repeat(900_000)),
+        spec_with("/dataset/name", "x".repeat(900_000)),
+        spec_with("/pretrain/epochs", "x".repeat(900_000)),
+        spec_with("/attack/trigger/kind", "x".repeat(900_000)),
+    ] {
+        let answer = app.post("/studies", &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.body.len() < 60_000, "{} bytes: {:.300}", answer.body.len(), answer.text());
+    }
+}
+
+#[tokio::test]
 async fn a_poison_list_is_held_against_the_data_set() {
     let app = TestApp::new().await;
     let classes = app.get("/datasets/shapes").await.json()["classes"].clone();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    field_error::FieldError,
     id::{RunId, StudyId},
     param::Value,
     run::{RunPoint, RunState},
@@ -35,6 +36,8 @@ pub struct PlannedRun {
     pub seconds: f64,
     /// Bytes that it would occupy on the disk.
     pub bytes: f64,
+    /// Bytes of memory that it would take at most.
+    pub memory: f64,
 }
 
 /// A run in the data folder.
@@ -61,4 +64,9 @@ pub struct StudyPlan {
     pub seconds: f64,
     /// Bytes that they would occupy on the disk.
     pub bytes: f64,
+    /// Bytes of memory that the largest of them would take at most.
+    pub memory: f64,
+    /// Why this machine cannot run the study; empty if it can. Such a study is not queued.
+    #[serde(default)]
+    pub refused: Vec<FieldError>,
 }

@@ -61,7 +61,7 @@ impl ModelSpec {
     }
 
     /// Parameters of the encoder, and of the decoder.
-    fn parameters(&self) -> (f64, f64) {
+    pub(super) fn parameters(&self) -> (f64, f64) {
         let pixels = 3.0 * f64::from(self.patch_size).powi(2);
         let tokens = f64::from(self.patches()) + 1.0;
         let (wide, narrow) = (f64::from(self.encoder.dim), f64::from(self.decoder.dim));

@@ -15,6 +15,7 @@ mod cost;
 mod file;
 mod graph;
 mod imported;
+mod memory;
 mod poisons;
 mod preset;
 mod validate;
@@ -25,6 +26,7 @@ pub use axes::Axis;
 pub use cost::{RunCost, run_cost};
 pub use file::{StudyFile, converted};
 pub use graph::{Content, Graph, Images, Node, described};
+pub use memory::{RunMemory, run_memory};
 pub use preset::Preset;
 #[cfg(feature = "presets")]
 pub use preset::{FILES as PRESET_FILES, presets};

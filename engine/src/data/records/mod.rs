@@ -10,7 +10,7 @@ use std::{io, path::Path};
 use shared::{Rgb8, dataset::Transparency};
 
 use super::{DataError, error::Unreadable};
-use crate::decode::{Format, Limits, decode};
+use crate::decode::{DecodeError, Format, Room};
 
 pub(super) use self::{
     parquet::{Groups, Label, ParquetFile},
@@ -34,18 +34,22 @@ impl Records {
     ///
     /// # Errors
     /// When the file has changed or cannot be read, or the image in it cannot.
-    pub fn picture(&self, n: u32, transparency: Transparency) -> Result<Rgb8, DataError> {
+    pub fn picture(
+        &self,
+        n: u32,
+        transparency: Transparency,
+        room: &Room,
+    ) -> Result<Rgb8, DataError> {
         let (path, image) = match self {
             Self::Raw(file) => return file.picture(n),
             Self::Parquet(file) => (file.path(), file.image(n)?),
             Self::Tar(file) => (file.path(), file.image(n)?),
         };
-        decode(&image, Limits::default(), transparency)
+        room.decode(&image, transparency)
             .map_err(|reason| DataError::Unreadable { path: path.into(), reason: reason.into() })
     }
 
-    /// Number of images that are stored together, so that reading one of them costs as much as reading all. `None` when each lies by
-    /// itself.
+    /// Whether reading an image costs as much as reading all that are stored with it.
     pub fn in_groups(&self) -> bool {
         matches!(self, Self::Parquet(_))
     }
@@ -69,7 +73,7 @@ fn other_kind(path: &Path, kind: &str, head: &[u8], otherwise: &str) -> DataErro
         _ if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) => {
             "it is compressed by Zstandard; unpack it first".into()
         }
-        Err(crate::decode::DecodeError::NotAnImage { found }) if found != "binary data" => {
+        Err(DecodeError::NotAnImage { found }) if found != "binary data" => {
             format!("it is {found}, not a {kind} file")
         }
         _ => format!("it is no whole {kind} file: {otherwise}"),

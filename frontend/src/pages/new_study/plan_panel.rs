@@ -44,6 +44,9 @@ fn plan_text(plan: &StudyPlan) -> String {
         format::duration(plan.seconds),
         format::bytes(plan.bytes as u64)
     );
+    if let Some(error) = plan.refused.first() {
+        return format!("This machine cannot run it. {error}");
+    }
     match (reused, made) {
         (0, made) => format!("{}: {cost}", format::things(made as u64, "run", "runs")),
         (reused, 0) => format!("all {reused} runs already exist and are reused"),
@@ -328,10 +331,12 @@ mod tests {
             poisoned: 0,
             seconds: 60.0,
             bytes: 1e6,
+            memory: 1e8,
         };
         let runs: Vec<PlannedRun> = graph.nodes.iter().map(run).collect();
         let count = runs.len();
-        let plan = StudyPlan { seconds: 60.0 * count as f64, bytes: 1e6, runs };
+        let plan =
+            StudyPlan { seconds: 60.0 * count as f64, bytes: 1e6, runs, ..StudyPlan::default() };
         assert!(
             plan_text(&plan).starts_with(&format!("{count} runs: about ")),
             "{}",

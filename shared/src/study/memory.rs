@@ -1,0 +1,179 @@
+//! The memory that a run takes at most, counted from what the engine holds at the same time.
+
+use serde::{Deserialize, Serialize};
+
+use super::{FinetuneSpec, ProbeFeatures, Settings, TransformerSpec};
+use crate::{dataset::DatasetInfo, patches::visible_count, run_kind::RunKind};
+
+/// The program itself, its threads, and what the allocator keeps.
+const PROGRAM_BYTES: f64 = 48e6;
+/// Numbers of a token and a width that a block stores for the backward pass: its input, q, k and v, the heads' outputs, the input of the
+/// MLP and that of GELU.
+const STORED: f64 = 10.0;
+/// The same of all blocks together: output, gradients of q, k and v and of an intermediate, and the factors of the weights' gradients.
+const PASSING: f64 = 21.0;
+/// Parts into which the engine divides a batch, and the rows that pass through a layer of one at once.
+const SHARDS: f64 = 8.0;
+const ROWS: f64 = 64.0;
+/// Images that pass through an encoder at once on each thread of an evaluation.
+const EVALUATED: f64 = 32.0;
+/// Approximate number of images that nearest neighbours use per checkpoint.
+const NEIGHBOURS: f64 = 1_600.0;
+
+/// The memory that a run takes at most, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RunMemory {
+    /// Parameters, their gradients and moments, and the copies that a checkpoint is written from.
+    pub model: f64,
+    /// Activations of a batch, and their gradients.
+    pub batch: f64,
+    /// Images and features.
+    pub data: f64,
+}
+
+impl RunMemory {
+    /// All of it, with the program itself.
+    pub fn total(&self) -> f64 {
+        PROGRAM_BYTES + self.model + self.batch + self.data
+    }
+}
+
+/// Numbers of a training step in the blocks of a transformer: `images` of `tokens` each.
+fn blocks(part: &TransformerSpec, images: f64, tokens: f64) -> f64 {
+    let (width, depth) = (f64::from(part.dim), f64::from(part.depth));
+    let shards = SHARDS.min(images);
+    (STORED * depth + PASSING) * images * tokens * width
+        // A chunk of rows in every shard, and its attention weights with their gradient.
+        + shards * (STORED * ROWS * width + 2.0 * tokens * tokens)
+        // The packed weights of a block, and the gradient of its largest layer.
+        + (12.0 + 4.0) * width * width
+}
+
+/// The memory that a run takes at most on `threads` threads, if a split's images are held in at most `image_memory` bytes.
+pub fn run_memory(
+    kind: RunKind,
+    settings: &Settings,
+    dataset: &DatasetInfo,
+    threads: u32,
+    image_memory: u64,
+) -> RunMemory {
+    let Settings { model, pretrain, probe, finetune, .. } = settings;
+    let limited = |counts: &[u32], limit: Option<u32>| -> f64 {
+        counts.iter().map(|&count| f64::from(count.min(limit.unwrap_or(u32::MAX)))).sum()
+    };
+    let train = limited(&dataset.train_counts, settings.dataset.train_per_class);
+    let test = limited(&dataset.test_counts, settings.dataset.test_per_class);
+    let image = 3.0 * f64::from(model.image_size).powi(2);
+    let split =
+        |images: f64| if images * image <= image_memory as f64 { images * image } else { 0.0 };
+    let images = split(train) + split(test);
+
+    let patches = f64::from(model.patches());
+    let tokens = patches + 1.0;
+    let pixels = 3.0 * f64::from(model.patch_size).powi(2);
+    let (width, narrow) = (f64::from(model.encoder.dim), f64::from(model.decoder.dim));
+    let (encoder, decoder) = model.parameters();
+    let classes = dataset.classes.len() as f64;
+    // Parameters and packed weights, and the images that pass through.
+    let evaluation = f64::from(threads.max(1)) * EVALUATED * (2.0 * image + 3.0 * tokens * width);
+
+    let (model, batch, features) = match kind {
+        RunKind::Pretrain => {
+            let batch = f64::from(pretrain.batch_size).min(train.max(1.0));
+            let visible = visible_count(patches as usize, pretrain.mask_ratio) as f64;
+            let (seen, hidden) = (batch * (1.0 + visible), batch * (patches - visible));
+            let between = seen * (4.0 * width + 2.0 * narrow)
+                + batch * visible * (pixels + width)
+                + hidden * (5.0 * narrow + 2.0 * pixels);
+            let numbers = blocks(&model.encoder, batch, 1.0 + visible)
+                + blocks(&model.decoder, batch, tokens)
+                + between
+                + (2.0 * batch + SHARDS) * image;
+            let kept = trained(encoder + decoder, pretrain.epochs, pretrain.accumulate, 0.0);
+            (kept, numbers, 0.0)
+        }
+        RunKind::Finetune => {
+            let batch = f64::from(finetune.batch_size).min(train.max(1.0));
+            let numbers = blocks(&model.encoder, batch, tokens)
+                + batch * (patches * (pixels + width) + 4.0 * width + 4.0 * classes)
+                + 4.0 * batch * image;
+            let parameters = encoder + width * classes;
+            let FinetuneSpec { epochs, accumulate, clip_norm, .. } = *finetune;
+            // An evaluation packs the weights.
+            let kept = trained(parameters, epochs, accumulate, clip_norm) + parameters;
+            (kept, numbers + evaluation, 0.0)
+        }
+        RunKind::Probe => {
+            let batch = f64::from(probe.batch_size).min(train.max(1.0));
+            let rows = match probe.features {
+                // Of each image and its mirror image; one part is written from copies.
+                ProbeFeatures::Cached => 4.0 * train + 2.0 * test,
+                ProbeFeatures::Augmented => 2.0 * test,
+            };
+            (
+                3.0 * (encoder + decoder),
+                evaluation + batch * (3.0 * width + 3.0 * classes),
+                rows * width,
+            )
+        }
+        RunKind::Knn => (3.0 * (encoder + decoder), evaluation, 2.0 * NEIGHBOURS * width),
+    };
+    RunMemory { model: 4.0 * model, batch: 4.0 * batch, data: images + 4.0 * features }
+}
+
+/// Numbers that a training holds for its parameters. A place to go on from is written from three copies of parameters and moments; a
+/// checkpoint from three of the parameters.
+fn trained(parameters: f64, epochs: u32, accumulate: u32, clip_norm: f64) -> f64 {
+    let written = if epochs > 1 { 9.0 } else { 3.0 };
+    let whole = if accumulate > 1 || clip_norm > 0.0 { 1.0 } else { 0.0 };
+    let summed = if accumulate > 1 { 1.0 } else { 0.0 };
+    (3.0 + written + whole + summed) * parameters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::ModelSpec;
+
+    fn dataset() -> DatasetInfo {
+        DatasetInfo {
+            classes: vec!["a".into(), "b".into()],
+            train_counts: vec![500, 500],
+            test_counts: vec![100, 100],
+            ..DatasetInfo::default()
+        }
+    }
+
+    #[test]
+    fn parameters_and_images_by_hand() {
+        let settings = Settings::default();
+        let memory =
+            |settings: &Settings| run_memory(RunKind::Pretrain, settings, &dataset(), 2, 2 << 30);
+        // Parameters, two moments, and three copies of each.
+        let (encoder, decoder) = ModelSpec::default().parameters();
+        let once = memory(&settings);
+        assert!((once.model - 48.0 * (encoder + decoder)).abs() < 1.0);
+        // 1,200 images of 32 x 32 pixels.
+        assert!((once.data - 1_200.0 * 3_072.0).abs() < 1.0);
+        let streamed = run_memory(RunKind::Pretrain, &settings, &dataset(), 2, 1 << 20);
+        assert!((streamed.data - 200.0 * 3_072.0).abs() < 1.0, "only the validation images");
+        let mut larger = settings.clone();
+        larger.pretrain.batch_size *= 2;
+        let twice = memory(&larger);
+        assert!(twice.batch > 1.9 * once.batch && twice.batch < 2.0 * once.batch);
+        larger.pretrain.accumulate = 2;
+        assert!((memory(&larger).model - 56.0 * (encoder + decoder)).abs() < 1.0);
+    }
+
+    #[test]
+    fn a_huge_model_takes_hundreds_of_gigabytes() {
+        let mut settings = Settings::default();
+        settings.model.encoder = TransformerSpec { dim: 4096, depth: 64, heads: 64 };
+        for kind in [RunKind::Pretrain, RunKind::Finetune] {
+            let memory = run_memory(kind, &settings, &dataset(), 2, 2 << 30);
+            // 12.9 billion parameters.
+            assert!(memory.model > 600e9 && memory.model < 720e9, "{kind:?}: {memory:?}");
+        }
+    }
+}
