@@ -15,14 +15,16 @@ const PERIOD: u32 = 10_000;
 #[component]
 pub fn ServerNotice() -> impl IntoView {
     let lost = api::server_lost();
-    let problem = RwSignal::new(None::<String>);
+    let problem = RwSignal::new(None::<(String, Option<String>)>);
     spawn_local(async move {
         loop {
             if !document().hidden()
                 && let Some(health) = api::health().await
-                && problem.try_with_untracked(|problem| *problem != health.problem) == Some(true)
             {
-                problem.try_set(health.problem);
+                let found = health.problem.map(|problem| (problem, health.advice));
+                if problem.try_with_untracked(|problem| *problem != found) == Some(true) {
+                    problem.try_set(found);
+                }
             }
             TimeoutFuture::new(PERIOD).await;
         }
@@ -47,14 +49,13 @@ pub fn ServerNotice() -> impl IntoView {
             {move || {
                 problem
                     .get()
-                    .map(|problem| {
+                    .map(|(problem, advice)| {
                         view! {
                             <p class="notice notice-bad" id="cannot-write">
                                 <Icon glyph=Glyph::Alert/>
                                 <span>
                                     <strong>"Nothing can be stored. "</strong>
-                                    {format!("{}. ", sentence(&problem))}
-                                    "Free space on the disk of the data folder, or make it writable. Queued runs start by themselves then; a run that failed meanwhile resumes with Run again."
+                                    {format!("{}. {}", sentence(&problem), advice.unwrap_or_default())}
                                 </span>
                             </p>
                         }

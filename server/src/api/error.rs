@@ -65,6 +65,9 @@ pub enum ApiError {
     /// Nothing can be written: the disk is full or fails.
     #[error("{0}")]
     Unwritable(String),
+    /// The database is gone.
+    #[error("{0}")]
+    Lost(String),
     /// So much work is waiting that more would only wait, too.
     #[error("{0}")]
     Busy(String),
@@ -108,7 +111,7 @@ impl ApiError {
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unwritable(_) => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Lost(_) | Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -162,6 +165,10 @@ impl From<StoreError> for ApiError {
                 Self::Unwritable(format!(
                     "{error}. Free space on its disk, or make it writable, and try again."
                 ))
+            }
+            StoreError::Lost { .. } => {
+                tracing::error!(%error, "a request could not be written");
+                Self::Lost(format!("{error}. {}", error.advice().unwrap_or_default()))
             }
             other => Self::internal(other),
         }

@@ -32,6 +32,14 @@ pub enum StoreError {
     /// The disk is full, the file system has become read-only, or the disk fails.
     #[error("the database cannot be written ({0}); what was to be written is not kept")]
     Unwritable(sqlx::Error),
+    /// The database's file is no longer in its place. Whatever is written to the open file is lost when it is closed.
+    #[error("the database {path} {how} after it was opened; nothing more is stored in it")]
+    Lost {
+        /// Its path.
+        path: PathBuf,
+        /// What happened to it.
+        how: String,
+    },
     /// A file of the data folder cannot be written, for the same reasons.
     #[error("the data folder cannot be written ({path}: {source})")]
     Disk {
@@ -72,6 +80,21 @@ pub enum StoreError {
 impl StoreError {
     pub(crate) fn corrupt(what: &'static str) -> impl Fn(&dyn std::fmt::Display) -> Self {
         move |reason| Self::Corrupt { what, reason: reason.to_string() }
+    }
+
+    /// What to do about an error because of which nothing can be stored; `None` for other errors.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Unwritable(_) | Self::Disk { .. } => Some(
+                "Free space on the disk of the data folder, or make it writable. Queued runs start by themselves then; a run that failed \
+                 meanwhile resumes with Run again.",
+            ),
+            Self::Lost { .. } => Some(
+                "Stop maskdoor, put the file back, and start maskdoor again. If the file is gone, maskdoor doctor takes the runs in again \
+                 from their folders.",
+            ),
+            _ => None,
+        }
     }
 
     pub(crate) fn not_found(what: &'static str, id: &impl ToString) -> Self {

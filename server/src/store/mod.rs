@@ -21,6 +21,7 @@ pub mod events;
 pub mod imports;
 pub mod keys;
 mod open;
+mod place;
 pub mod queue;
 pub mod results;
 mod row;

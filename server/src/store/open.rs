@@ -98,11 +98,17 @@ impl Store {
             .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
         upgrade::fill_in(&mut migrating).await?;
         migrating.close().await.map_err(failed)?;
+        // From here on a missing file is an error: an empty one in its place would hide that it is gone.
+        let options = options.create_if_missing(false);
         let writer = Writer::open(options.clone()).await.map_err(failed)?;
         drop(lock);
 
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
+            // Opened now and for good: a later connection could open another file in the place of this one.
+            .min_connections(READERS)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_with(options.pragma("query_only", "on"))
             .await
             .map_err(failed)?;

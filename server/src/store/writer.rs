@@ -12,12 +12,13 @@ use std::{
 use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::StoreError;
+use super::{StoreError, place::Place};
 
 /// The connection that writes, opened when it is needed. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     options: SqliteConnectOptions,
+    place: Place,
     connection: Arc<Mutex<State>>,
 }
 
@@ -31,27 +32,29 @@ enum State {
 }
 
 impl Writer {
-    /// Opens the connection.
+    /// Opens the connection. The file must exist.
     ///
     /// # Errors
     /// When the file cannot be opened.
     pub async fn open(options: SqliteConnectOptions) -> sqlx::Result<Self> {
-        let connection = Arc::new(Mutex::new(State::Open(options.connect().await?)));
-        Ok(Self { options, connection })
+        let connection = options.connect().await?;
+        let place = Place::of(options.get_filename())?;
+        Ok(Self { options, place, connection: Arc::new(Mutex::new(State::Open(connection))) })
     }
 
     /// Begins a transaction. It takes the write lock at once, because upgrading a read transaction later could fail.
     ///
     /// # Errors
-    /// When the file cannot be opened or locked.
+    /// When the file cannot be opened or locked, or is no longer in its place.
     pub async fn begin(&self) -> Result<Write, StoreError> {
         let mut state = self.connection.clone().lock_owned().await;
+        self.place.check()?;
         match *state {
             State::Open(_) => {}
             State::Missing => *state = State::Open(self.options.connect().await?),
             State::Closed => return Err(sqlx::Error::PoolClosed.into()),
         }
-        let mut write = Write { state, done: false };
+        let mut write = Write { state, place: self.place.clone(), done: false };
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *write).await?;
         Ok(write)
     }
@@ -71,6 +74,7 @@ impl Writer {
 #[derive(Debug)]
 pub(super) struct Write {
     state: OwnedMutexGuard<State>,
+    place: Place,
     done: bool,
 }
 
@@ -78,11 +82,12 @@ impl Write {
     /// Writes everything to the file.
     ///
     /// # Errors
-    /// When SQLite cannot. Nothing of the transaction is kept then.
+    /// When SQLite cannot, or the file is no longer in its place. Nothing of the transaction is kept then.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         sqlx::query("COMMIT").execute(&mut *self).await?;
         self.done = true;
-        Ok(())
+        // What was written to a file that is gone by now is lost, too.
+        self.place.check()
     }
 }
 

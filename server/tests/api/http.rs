@@ -1,5 +1,7 @@
 //! Behaviour common to all requests: problem documents, origins, headers, size limits, and the page served beside the API.
 
+use std::fs;
+
 use axum::{
     body::Body,
     http::{Method, Request, StatusCode, header},
@@ -154,4 +156,39 @@ async fn presets_can_be_started_as_they_are() {
     let presets = TestApp::new().await.get("/presets").await.json();
     assert_eq!(presets[0]["id"], "quick-look");
     assert!(presets[0]["spec"]["attack"]["trigger"]["kind"].is_string());
+}
+
+#[tokio::test]
+async fn nothing_is_stored_in_a_database_that_is_gone() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let (path, aside) = (app.app.data_dir.store_file(), app.root().join("aside.sqlite"));
+    let spec = serde_json::to_value(crate::harness::spec()).unwrap();
+    let told = |text: String| text.replace(&path.display().to_string(), "FILE");
+    let start = async || {
+        let answer = app.post("/studies?fresh=true", &spec).await;
+        (answer.status, told(answer.problem()))
+    };
+
+    fs::rename(&path, &aside).unwrap();
+    let (status, problem) = start().await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_snapshot!(problem, @"503 the database FILE was deleted or moved after it was opened; nothing more is stored in it. Stop maskdoor, put the file back, and start maskdoor again. If the file is gone, maskdoor doctor takes the runs in again from their folders.");
+    assert!(!path.exists(), "no empty database hides that it is gone");
+    let health = app.get("/health").await;
+    assert_eq!(health.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(health.json()["status"], "cannot write");
+    let told_health = told(health.json()["problem"].as_str().unwrap().to_owned());
+    assert_snapshot!(told_health, @"the database FILE was deleted or moved after it was opened; nothing more is stored in it");
+    assert!(health.json()["advice"].as_str().unwrap().contains("maskdoor doctor"));
+    assert_eq!(app.get("/studies").await.json()["total"], 1, "what is open can still be read");
+
+    fs::copy(&aside, &path).unwrap();
+    let (status, problem) = start().await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(problem.contains("FILE was replaced by another file"), "{problem}");
+
+    fs::rename(&aside, &path).unwrap();
+    assert_eq!(app.post("/studies?fresh=true", &spec).await.status, StatusCode::CREATED);
+    assert_eq!(app.get("/studies").await.json()["total"], 2);
 }
