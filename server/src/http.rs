@@ -1,6 +1,6 @@
 //! Connections: how many there may be, and how long they may be silent.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -9,7 +9,12 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+use crate::ending::Ending;
 
 /// How long a client may take to send the headers of a request, the first one and any later one on the same connection.
 const HEADERS: Duration = Duration::from_secs(15);
@@ -20,14 +25,23 @@ const OTHER_FILES: u64 = 192;
 /// Connections where the system sets no limit.
 const MOST: u64 = 65_536;
 
-/// Answers the connections of a listener with the router. Connections beyond the limit wait until others end.
+/// Answers the connections of a listener with the router until the program ends. Connections beyond the limit wait until others end.
 ///
-/// Never ends: an error of one connection is no error of the others.
-pub async fn serve(listener: TcpListener, router: Router) -> Infallible {
-    let places = Arc::new(Semaphore::new(connections()));
+/// An error of one connection is no error of the others. When the end begins, no connection is accepted any more, requests in progress
+/// are answered, and this returns when the last connection is closed.
+pub async fn serve(listener: TcpListener, router: Router, ending: Ending) {
+    let most = connections();
+    let places = Arc::new(Semaphore::new(most as usize));
     loop {
-        let place = places.clone().acquire_owned().await.expect("the places are never closed");
-        let stream = match listener.accept().await {
+        let accepted = async {
+            let place = places.clone().acquire_owned().await.expect("the places are never closed");
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            () = ending.begun() => break,
+        };
+        let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -37,22 +51,39 @@ pub async fn serve(listener: TcpListener, router: Router) -> Infallible {
         };
         // Events are short messages that should not wait for each other.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        tokio::spawn(async move {
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADERS)
-                .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection broke");
-            }
-            drop(place);
-        });
+        tokio::spawn(answer(stream, router.clone(), ending.clone(), place));
+    }
+    drop(listener);
+    let _ = places.acquire_many(most).await;
+}
+
+/// Answers the requests of a connection. When the end begins, the one in progress is the last.
+async fn answer(
+    stream: TcpStream,
+    router: Router,
+    ending: Ending,
+    _place: OwnedSemaphorePermit,
+) {
+    let service = TowerToHyperService::new(router);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = ending.begun() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
     }
 }
 
 /// As many connections as the process may open files, less those that it needs. The soft limit is raised to the hard one first.
-fn connections() -> usize {
+fn connections() -> u32 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let files = match setrlimit(Resource::Nofile, raised) {
@@ -61,5 +92,5 @@ fn connections() -> usize {
     };
     let files = files.unwrap_or(MOST + OTHER_FILES);
     let most = files.saturating_sub(OTHER_FILES).clamp(16, MOST);
-    usize::try_from(most).unwrap_or(usize::MAX)
+    u32::try_from(most).unwrap_or(u32::MAX)
 }

@@ -9,6 +9,7 @@
 //! | [`queue`] | schedules runs and takes their results into the store; executors |
 //! | [`run_folder`] | the files in a run's folder |
 //! | [`http`] | connections: how many, and how long they may be silent |
+//! | [`ending`] | tells whoever would go on for ever that the program ends |
 //! | [`worker`], [`run_log`] | trains one run in a separate process; its numbers as CSV and for `TensorBoard` |
 //! | [`results`] | every run's settings and metrics in memory: filter, group, sort |
 //! | [`replay`] | repeats a finished run and reports differences |
@@ -21,6 +22,7 @@ pub mod assets;
 pub mod cli;
 pub mod clock;
 pub mod data_dir;
+pub mod ending;
 pub mod figures;
 pub mod http;
 pub mod ids;

@@ -21,7 +21,7 @@ use super::{
     error::ApiError,
     extract::{Place, Query, word},
 };
-use crate::store::Store;
+use crate::{ending::Ending, store::Store};
 
 /// Events that are read from the store at a time.
 const PAGE: u32 = 500;
@@ -51,7 +51,7 @@ pub async fn stream_events(
     Query(query): Query<StreamQuery>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let store = api.app.store;
+    let (store, ending) = (api.app.store, api.app.ending);
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let wanted = match last {
         Some(last) => Some(word::<Place>("Last-Event-ID", last)?),
@@ -64,7 +64,8 @@ pub async fn stream_events(
     let hello =
         Event::default().event("hello").id(after.to_string()).retry(RETRY).data(after.to_string());
     let news = store.news();
-    let follower = Follower { store, news, after, study: query.study, ready: VecDeque::new() };
+    let (study, ready) = (query.study, VecDeque::new());
+    let follower = Follower { store, news, ending, after, study, ready };
     let messages = stream::once(async { Ok(hello) }).chain(follow(follower));
     Ok(Sse::new(messages).keep_alive(KeepAlive::default()))
 }
@@ -74,6 +75,7 @@ struct Follower {
     store: Store,
     /// Number of the last event.
     news: watch::Receiver<i64>,
+    ending: Ending,
     /// All events up to this number are sent or are in `ready`.
     after: i64,
     study: Option<StudyId>,
@@ -81,7 +83,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// Waits for the next event. `None` when the store fails or closes: the browser then reconnects.
+    /// Waits for the next event. `None` when the program ends, or the store fails: the browser then reconnects.
     async fn next(&mut self) -> Option<(i64, LiveEvent)> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -90,7 +92,10 @@ impl Follower {
             // Mark as seen before the query, so that an event that arrives in between wakes the next wait.
             let newest = *self.news.borrow_and_update();
             if self.after >= newest {
-                self.news.changed().await.ok()?;
+                tokio::select! {
+                    changed = self.news.changed() => changed.ok()?,
+                    () = self.ending.begun() => return None,
+                }
                 continue;
             }
             match self.store.events_after(self.after, self.study, PAGE).await {

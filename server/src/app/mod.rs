@@ -32,6 +32,7 @@ use engine::compute::Machine;
 use crate::{
     clock::Clock,
     data_dir::{DataDir, DataDirError},
+    ending::Ending,
     ids::IdSource,
     store::{Store, StoreError},
 };
@@ -52,6 +53,8 @@ pub struct App {
     pub ids: IdSource,
     /// The interface to the scheduler.
     pub queue: handle::Handle,
+    /// The end of this program.
+    pub ending: Ending,
     /// The machine on which this process computes. Runs have their own, in their workers.
     pub machine: Machine,
 }
@@ -100,6 +103,7 @@ impl App {
     ) -> Result<Self, OpenError> {
         let data_dir = DataDir::open(root)?;
         let store = Store::open(&data_dir.store_file()).await?;
-        Ok(Self { store, data_dir, clock, ids, queue: handle::Handle::default(), machine })
+        let (queue, ending) = (handle::Handle::default(), Ending::default());
+        Ok(Self { store, data_dir, clock, ids, queue, ending, machine })
     }
 }

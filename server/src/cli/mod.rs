@@ -108,9 +108,12 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn wait_for(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the program could not start its threads")?
-        .block_on(work)
+        .context("the program could not start its threads")?;
+    let done = runtime.block_on(work);
+    // Work that nobody waits for any more, such as a long import, must not hold up the end.
+    runtime.shutdown_background();
+    done
 }

@@ -7,6 +7,7 @@ use engine::compute::Machine;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::mpsc,
 };
 
 use super::ServeArgs;
@@ -18,8 +19,10 @@ use crate::{
     terminal::say,
 };
 
-/// How long writes in progress may take to end.
-const GRACE: Duration = Duration::from_millis(500);
+/// How long requests in progress may take to be answered when the program is asked to end.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long writes in progress may take then.
+const CLOSING: Duration = Duration::from_millis(500);
 
 pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> {
     // Bind the port first: if it is taken, nothing else must start.
@@ -43,31 +46,49 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
         );
     }
     let router = api::router(app.clone(), Hosts::named(args.host));
-    let server = http::serve(listener, router);
+    let server = http::serve(listener, router, app.ending.clone());
+    tokio::pin!(server);
     let mut asked = stop_signals()?;
     tokio::select! {
-        never = server => match never {},
+        () = &mut server => {}
         _ = asked.recv() => {}
     }
     tracing::info!(
-        "stopping; running workers continue to train, and the next maskdoor on this data folder follows them"
+        "stopping: requests in progress are finished, which takes {} s at most; Ctrl-C again stops at once. Running workers continue \
+         to train, and the next maskdoor on this data folder follows them",
+        GRACE.as_secs()
     );
-    scheduler.stop().await;
-    // Writes in progress are finished; requests in progress may lose their response.
-    tokio::time::timeout(GRACE, app.store.close()).await.ok();
+    app.ending.begin();
+    let finished = async {
+        if tokio::time::timeout(GRACE, server).await.is_err() {
+            tracing::warn!("some requests were not finished");
+        }
+        scheduler.stop().await;
+        // Writes in progress are finished.
+        let _ = tokio::time::timeout(CLOSING, app.store.close()).await;
+    };
+    tokio::select! {
+        () = finished => {}
+        _ = asked.recv() => tracing::warn!("stopped at once"),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A channel that receives Ctrl-C and the signal that service managers send.
-fn stop_signals() -> anyhow::Result<tokio::sync::mpsc::Receiver<()>> {
-    let (tell, asked) = tokio::sync::mpsc::channel(1);
+/// A channel that receives each Ctrl-C and each of the signals that service managers send.
+fn stop_signals() -> anyhow::Result<mpsc::Receiver<()>> {
+    let (tell, asked) = mpsc::channel(2);
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if tell.send(()).await.is_err() {
+                return;
+            }
         }
-        let _ = tell.send(()).await;
     });
     Ok(asked)
 }
