@@ -58,12 +58,7 @@ pub async fn serve(listener: TcpListener, router: Router, ending: Ending) {
 }
 
 /// Answers the requests of a connection. When the end begins, the one in progress is the last.
-async fn answer(
-    stream: TcpStream,
-    router: Router,
-    ending: Ending,
-    _place: OwnedSemaphorePermit,
-) {
+async fn answer(stream: TcpStream, router: Router, ending: Ending, _place: OwnedSemaphorePermit) {
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

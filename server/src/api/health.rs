@@ -32,7 +32,11 @@ pub async fn get_health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
 }
 
 fn described(checked: Result<(), StoreError>) -> (StatusCode, Health) {
-    let health = |status: &str| Health { status: status.into(), version: VERSION.into(), ..Health::default() };
+    let health = |status: &str| Health {
+        status: status.into(),
+        version: VERSION.into(),
+        ..Health::default()
+    };
     let Err(error) = checked else { return (StatusCode::OK, health("ok")) };
     let code = match error {
         StoreError::Lost { .. } => StatusCode::SERVICE_UNAVAILABLE,

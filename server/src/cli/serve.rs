@@ -16,7 +16,7 @@ use crate::{
     api::{self, Hosts},
     http,
     queue::{Scheduler, Settings},
-    terminal::say,
+    terminal::{note, say},
 };
 
 /// How long requests in progress may take to be answered when the program is asked to end.
@@ -36,19 +36,22 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
     })?;
     let app = args.data.open().await?;
     let scheduler = Scheduler::start(app.clone(), Settings::of(&machine, args.jobs.jobs));
+    let mut asked = stop_signals()?;
     let address = listener.local_addr().context("the socket has no address")?;
     say(format_args!("Maskdoor {VERSION} on http://{address}"));
     say(format_args!("Data folder: {}", app.data_dir.root().display()));
 
     if !address.ip().is_loopback() {
-        say(
-            "Anyone who can reach this address can read, start and delete everything: there is no login. Keep it behind a firewall.",
+        note(
+            "Warning: this address can be reached from outside this machine, and there is no login. Whoever reaches it can see all studies, \
+             images and checkpoints, start runs that keep this machine busy, have any folder of images or checkpoint on this machine read, \
+             and delete studies. Requests are not encrypted. Serve on 127.0.0.1, let a firewall keep others out, or put a reverse proxy with \
+             a login and TLS in front. A container's port is published for this machine alone by -p 127.0.0.1:8787:8787.",
         );
     }
     let router = api::router(app.clone(), Hosts::named(args.host));
     let server = http::serve(listener, router, app.ending.clone());
     tokio::pin!(server);
-    let mut asked = stop_signals()?;
     tokio::select! {
         () = &mut server => {}
         _ = asked.recv() => {}

@@ -447,3 +447,26 @@ fn a_worker_without_an_order_says_so_and_leaves_a_failed_event() {
     let again = failure(folder.path(), &["worker", &run]);
     assert!(again.contains("a worker is started only once per attempt"), "{again}");
 }
+
+#[test]
+fn an_address_beyond_this_machine_is_warned_of() {
+    for (address, warned) in [("127.0.0.1:0", false), ("0.0.0.0:0", true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = std::process::Command::new(env!("CARGO_BIN_EXE_maskdoor"))
+            .args(["serve", "--addr", address, "--data-dir"])
+            .arg(folder.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The warning comes before the server is asked to end.
+        let mut lines =
+            std::io::BufRead::lines(std::io::BufReader::new(server.stdout.take().unwrap()));
+        assert!(lines.next().unwrap().unwrap().contains(" on http://"));
+        let pid = rustix::process::Pid::from_child(&server);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let output = server.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(text.contains("Warning: this address can be reached"), warned, "{text}");
+    }
+}
