@@ -2,10 +2,11 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
+    time::UNIX_EPOCH,
 };
 
 /// The order; it never changes during the run.
@@ -32,6 +33,8 @@ pub const HEAD: &str = "head.safetensors";
 pub const EVENTS: &str = "events.jsonl";
 /// Locked as long as the run's process lives.
 pub const LOCK: &str = "worker.lock";
+/// Locked while the run's process waits for a disk; holds the reason.
+pub const PAUSE: &str = "pause.lock";
 /// What the run's process printed.
 pub const OUTPUT: &str = "worker.log";
 
@@ -83,6 +86,16 @@ pub fn earlier_events(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
+/// Whether an error says that nothing can be written now, which somebody may mend, and not that a file is wrong: the disk or a quota is
+/// full, a limit of a file's size is reached, the file system has become read-only, or the disk fails.
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    /// `EIO`.
+    const INPUT_OUTPUT: i32 = 5;
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | ReadOnlyFilesystem)
+        || error.raw_os_error() == Some(INPUT_OUTPUT)
+}
+
 /// Opens a regular file for reading, for paths that somebody names. Opening a pipe would wait for who writes to it, and a device may
 /// never end.
 ///
@@ -97,17 +110,21 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 /// Writes a file atomically: even after a crash of the program or the machine, it holds either all of the old content or all of the
 /// new. The bytes are on disk before the file gets its name, and the name is before this returns. Several threads and processes
-/// may write the same file; the last one wins.
+/// may write the same file; the last one wins. The file is locked while it has its temporary name, so that one that a killed program
+/// left behind can be told from one that is being written ([`is_left_over`]).
 ///
 /// # Errors
 /// When it cannot be written; no partial file is left behind.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let part = part(path);
     let written = File::create_new(&part).and_then(|mut file| {
+        // A file system without locks writes as well.
+        let _ = file.try_lock();
         file.write_all(bytes)?;
-        file.sync_all()
+        file.sync_all()?;
+        rename(&part, path)
     });
-    written.and_then(|()| rename(&part, path)).inspect_err(|_| {
+    written.inspect_err(|_| {
         let _ = fs::remove_file(&part); // the first error is the one to return
     })
 }
@@ -141,6 +158,30 @@ fn part(path: &Path) -> PathBuf {
     let mut name = path.file_name().map(OsString::from).unwrap_or_default();
     name.push(format!(".{}-{number}.part", std::process::id()));
     path.with_file_name(name)
+}
+
+/// Whether a file has a temporary name of [`write()`], is older than `since` (Unix time in milliseconds), and nobody writes it: its
+/// writer was killed.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn is_left_over(path: &Path, since: u64) -> io::Result<bool> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    if !name.is_some_and(is_part) {
+        return Ok(false);
+    }
+    let file = File::open(path)?;
+    let modified = file.metadata()?.modified()?;
+    let modified = modified.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64);
+    Ok(modified < since && !matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// Whether a name ends like those that [`part`] gives: `.<process>-<number>.part`.
+fn is_part(name: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let middle = name.strip_suffix(".part").and_then(|name| name.rsplit_once('.'));
+    let numbers = middle.and_then(|(_, middle)| middle.split_once('-'));
+    numbers.is_some_and(|(process, count)| number(process) && number(count))
 }
 
 #[cfg(test)]
@@ -190,6 +231,22 @@ mod tests {
         assert!(png.to_string_lossy().starts_with("f/a.png."), "{png:?}");
         assert!(json.to_string_lossy().starts_with("f/a.json."), "{json:?}");
         assert_ne!(part(Path::new("a")), part(Path::new("a")));
+    }
+
+    #[test]
+    fn only_a_temporary_file_that_nobody_writes_is_left_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = part(&folder.path().join("a.json"));
+        let writer = File::create_new(&path).unwrap();
+        assert!(writer.try_lock().is_ok());
+        assert!(!is_left_over(&path, u64::MAX).unwrap(), "it is being written");
+        drop(writer);
+        assert!(is_left_over(&path, u64::MAX).unwrap());
+        assert!(!is_left_over(&path, 1).unwrap(), "it is newer");
+        for name in ["a.json", "a.part", "a.1-.part", "a.x-1.part"] {
+            fs::write(folder.path().join(name), "").unwrap();
+            assert!(!is_left_over(&folder.path().join(name), u64::MAX).unwrap(), "{name}");
+        }
     }
 
     #[test]

@@ -24,12 +24,6 @@ pub enum DataDirError {
     NoDefault,
 }
 
-/// Whether an error says that a disk is full or cannot be written, which somebody may mend, and not that a file is wrong.
-pub fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
-}
-
 /// The data folder.
 ///
 /// | path | holds |
@@ -101,6 +95,11 @@ impl DataDir {
         self.root.join("runs")
     }
 
+    /// The name of something in the folder as the store has it, below the folder.
+    pub fn below(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+
     /// A run's folder, from its name in the store.
     pub fn folder(&self, name: &str) -> PathBuf {
         self.root.join(name)
@@ -116,9 +115,14 @@ impl DataDir {
         self.keys().join(format!("{sha256}.png"))
     }
 
+    /// Folder of all imported checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
     /// Folder of an imported checkpoint; its `checkpoint.safetensors` is one of this program.
     pub fn checkpoint_folder(&self, name: &str) -> PathBuf {
-        self.root.join("checkpoints").join(name)
+        self.checkpoints().join(name)
     }
 
     /// The names of a data set's images when it was added.
@@ -131,7 +135,8 @@ impl DataDir {
         self.root.join("health.probe")
     }
 
-    fn datasets(&self) -> PathBuf {
+    /// Folder of what is known of the data sets.
+    pub fn datasets(&self) -> PathBuf {
         self.root.join("datasets")
     }
 

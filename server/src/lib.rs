@@ -12,6 +12,7 @@
 //! | [`ending`] | tells whoever would go on for ever that the program ends |
 //! | [`worker`], [`run_log`] | trains one run in a separate process; its numbers as CSV and for `TensorBoard` |
 //! | [`results`] | every run's settings and metrics in memory: filter, group, sort |
+//! | [`doctor`] | compares the database with the data folder, and mends |
 //! | [`replay`] | repeats a finished run and reports differences |
 //! | [`data_dir`], [`clock`], [`ids`] | data folder, time and identifiers, which everything else takes as arguments |
 //! | [`terminal`] | terminal output |
@@ -22,6 +23,7 @@ pub mod assets;
 pub mod cli;
 pub mod clock;
 pub mod data_dir;
+pub mod doctor;
 pub mod ending;
 pub mod figures;
 pub mod http;

@@ -141,6 +141,48 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), EngineError> {
     files::write(path, bytes).map_err(EngineError::file(path))
 }
 
+/// Checks that a file is a whole safetensors file with the checksum that it was written with, if it has one.
+///
+/// # Errors
+/// A sentence without a full stop that says what is wrong.
+pub fn check(path: &Path) -> Result<(), String> {
+    let bytes = fs::read(path).map_err(|error| format!("it cannot be read ({error})"))?;
+    SafeTensors::deserialize(&bytes).map_err(|error| format!("it is not whole ({error})"))?;
+    verify(&bytes)
+}
+
+/// What a checkpoint says of itself.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// What every checkpoint records.
+    pub info: CheckpointInfo,
+    /// All entries of its header.
+    pub texts: HashMap<String, String>,
+    /// Number of its parameters.
+    pub parameters: u64,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+}
+
+impl Recorded {
+    /// Reads a checkpoint's header.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no checkpoint of this program.
+    pub fn read(path: &Path) -> Result<Self, EngineError> {
+        let bytes = fs::read(path).map_err(EngineError::file(path))?;
+        let wrong = |reason: String| EngineError::Checkpoint { path: path.into(), reason };
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let texts = header.metadata().clone().unwrap_or_default();
+        let info = CheckpointInfo::parse(&texts).map_err(wrong)?;
+        let shapes = header.tensors();
+        let parameters =
+            shapes.values().map(|tensor| tensor.shape.iter().product::<usize>() as u64).sum();
+        Ok(Self { info, texts, parameters, bytes: bytes.len() as u64 })
+    }
+}
+
 /// Reads the MAE of a checkpoint. Without [`CheckpointInfo::has_decoder`], its decoder is untrained.
 ///
 /// # Errors

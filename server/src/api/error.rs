@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use engine::files::is_full;
 use shared::{FieldError, RunState, api::Problem};
 
 use super::extract::beginning;
@@ -19,7 +20,6 @@ use crate::{
         results::ResultError,
         studies::{CreateError, DeleteError},
     },
-    data_dir::is_full,
     store::StoreError,
 };
 

@@ -1,13 +1,15 @@
 //! Checkpoints of other programs: import under a name, and export of our own checkpoints.
 
 use std::{
-    fs, io,
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
 };
 
 use engine::{
     EngineError,
-    files::LAST_CHECKPOINT,
+    checkpoint::Recorded,
+    files::{LAST_CHECKPOINT, is_full},
     interchange::{ExportFile, ExportFormat, ImportOptions, Imported, export},
 };
 use shared::{
@@ -16,8 +18,14 @@ use shared::{
     study::FieldError,
 };
 
-use super::datasets::check_plain_name;
+use super::{
+    datasets::check_plain_name,
+    removals::{LeftOver, remove},
+};
 use crate::{app::App, store::StoreError};
+
+/// Locked while a checkpoint is imported into its folder.
+pub const IMPORT_LOCK: &str = "import.lock";
 
 /// Maximum number of a run's checkpoints that are searched.
 const MOST_CHECKPOINTS: u32 = 20_000;
@@ -63,15 +71,56 @@ impl App {
             .map_err(|error| FieldError::new("path", error.to_string()))?;
         let folder = self.data_dir.checkpoint_folder(&name);
         let (place, now) = (folder.clone(), self.clock.now_ms());
-        let info = blocking(move || keep(&name, &path, &options(&request), &place, now)).await?;
-        if let Err(error) = self.store.insert_import(&info).await {
-            remove(&folder)?;
+        let claim = blocking(move || Claim::take(place)).await?;
+        // Another import under this name may have ended between the first look and the claim.
+        if self.store.get_import(&name).await.is_ok() {
+            claim.keep();
+            return Err(taken(&name).into());
+        }
+        let (info, claim) = blocking(move || {
+            let info = keep(&name, &path, &options(&request), &claim, now)?;
+            Ok((info, claim))
+        })
+        .await?;
+        let below = self.data_dir.below(&folder);
+        if let Err(error) = self.store.insert_import(&info, &below).await {
+            claim.give_up()?;
             return Err(match error {
                 StoreError::Conflict(_) => taken(&info.name).into(),
                 other => other.into(),
             });
         }
+        claim.keep();
         Ok(info)
+    }
+
+    /// Adds an imported checkpoint again whose files are in the data folder, and which the store does not have. Its header says
+    /// everything that the store knows of it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or was not imported by this program, or the store fails.
+    pub async fn take_in_checkpoint(&self, name: &str) -> Result<(), CheckpointError> {
+        let folder = self.data_dir.checkpoint_folder(name);
+        let path = folder.join(LAST_CHECKPOINT);
+        let recorded =
+            blocking(move || Recorded::read(&path).map_err(CheckpointError::Refused)).await?;
+        let text = |key: &str| recorded.texts.get(key).cloned().unwrap_or_default();
+        let assumed =
+            text("assumed").split("; ").filter(|one| !one.is_empty()).map(String::from).collect();
+        let info = ImportedCheckpoint {
+            name: name.to_owned(),
+            source: text("source"),
+            sha256: text("sha256"),
+            format: text("format"),
+            model: recorded.info.model,
+            has_decoder: recorded.info.has_decoder,
+            norm_pix_loss: recorded.info.norm_pix_loss,
+            parameters: recorded.parameters,
+            assumed,
+            bytes: recorded.bytes,
+            added_at: self.clock.now_ms(),
+        };
+        Ok(self.store.insert_import(&info, &self.data_dir.below(&folder)).await?)
     }
 
     /// Removes an imported checkpoint with its files.
@@ -81,8 +130,12 @@ impl App {
     pub async fn remove_import(&self, name: &str) -> Result<(), CheckpointError> {
         // The folder has the name in its original spelling.
         let name = self.store.get_import(name).await?.name;
-        self.store.delete_import(&name).await?;
-        remove(&self.data_dir.checkpoint_folder(&name))
+        let folder = self.data_dir.below(&self.data_dir.checkpoint_folder(&name));
+        self.store.delete_import(&name, &folder).await?;
+        self.remove_files(vec![folder]).await.map_err(|error| match error {
+            LeftOver::Store(error) => error.into(),
+            LeftOver::File { .. } => CheckpointError::Internal(format!("{error}")),
+        })
     }
 
     /// The file of an imported checkpoint.
@@ -179,44 +232,82 @@ fn options(request: &ImportCheckpoint) -> ImportOptions {
     ImportOptions { image_size, heads, decoder_heads, norm_pix_loss, entry }
 }
 
-/// Reads the file and writes the checkpoint into its folder.
+/// Reads the file and writes the checkpoint into the folder of a claim, which is given up if that fails.
 fn keep(
     name: &str,
     path: &Path,
     options: &ImportOptions,
-    folder: &Path,
+    claim: &Claim,
     now: u64,
 ) -> Result<ImportedCheckpoint, CheckpointError> {
-    let imported = Imported::read(path, options).map_err(CheckpointError::Refused)?;
-    let mut info = describe(name.to_owned(), path, &imported);
-    let texts = [("name", info.name.clone()), ("source", info.source.clone())];
-    make(folder)?;
-    match imported.save(&folder.join(LAST_CHECKPOINT), &texts) {
-        Ok(bytes) => {
-            (info.bytes, info.added_at) = (bytes, now);
-            Ok(info)
-        }
-        Err(error) => {
-            remove(folder)?;
-            Err(CheckpointError::Internal(error.to_string()))
-        }
+    let imported = Imported::read(path, options).map_err(CheckpointError::Refused);
+    let written = imported.and_then(|imported| {
+        let mut info = describe(name.to_owned(), path, &imported);
+        let texts = [("name", info.name.clone()), ("source", info.source.clone())];
+        let file = claim.folder.join(LAST_CHECKPOINT);
+        info.bytes = imported.save(&file, &texts).map_err(written)?;
+        info.added_at = now;
+        Ok(info)
+    });
+    if written.is_err() {
+        claim.give_up()?;
+    }
+    written
+}
+
+/// An error of a file that is written.
+fn written(error: EngineError) -> CheckpointError {
+    match error {
+        EngineError::File { path, source } => unwritten(path, source),
+        other => CheckpointError::Internal(other.to_string()),
     }
 }
 
-/// Creates the folder, which must not exist: of two concurrent imports under one name, only one continues.
-fn make(folder: &Path) -> Result<(), CheckpointError> {
-    let parent = folder.parent().map_or(Ok(()), fs::create_dir_all);
-    parent.and_then(|()| fs::create_dir(folder)).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => FieldError::new(
-            "name",
-            format!(
-                "is being imported, or its import was interrupted: in the latter case remove {}, or choose another name",
-                folder.display()
-            ),
-        )
-        .into(),
-        _ => CheckpointError::Internal(format!("{}: {error}", folder.display())),
-    })
+fn unwritten(path: PathBuf, source: io::Error) -> CheckpointError {
+    if is_full(&source) {
+        StoreError::Disk { path, source }.into()
+    } else {
+        CheckpointError::Internal(format!("{}: {source}", path.display()))
+    }
+}
+
+/// The folder of an import in progress. Its lock is held until the import has ended, also when its program is killed: what an
+/// interrupted import left behind blocks no name.
+struct Claim {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Claim {
+    /// Claims a folder, which is created where it is missing. Of two concurrent imports under one name, only one continues.
+    fn take(folder: PathBuf) -> Result<Self, CheckpointError> {
+        let lock = folder.join(IMPORT_LOCK);
+        let opened = fs::create_dir_all(&folder)
+            .and_then(|()| File::options().create(true).append(true).open(&lock));
+        let file = opened.map_err(|error| unwritten(folder.clone(), error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { folder, _lock: file }),
+            Err(TryLockError::WouldBlock) => {
+                let message =
+                    "is being imported by another request; wait for it, or choose another name";
+                Err(FieldError::new("name", message).into())
+            }
+            Err(TryLockError::Error(error)) => Err(unwritten(lock, error)),
+        }
+    }
+
+    /// Removes the folder.
+    fn give_up(&self) -> Result<(), CheckpointError> {
+        remove(&self.folder).map_err(|error| {
+            CheckpointError::Internal(format!("{} stays: {error}", self.folder.display()))
+        })
+    }
+
+    /// Ends the import: its checkpoint is in the store.
+    fn keep(self) {
+        // An empty file that stays does no harm.
+        let _ = fs::remove_file(self.folder.join(IMPORT_LOCK));
+    }
 }
 
 fn describe(name: String, path: &Path, imported: &Imported) -> ImportedCheckpoint {
@@ -237,15 +328,6 @@ fn describe(name: String, path: &Path, imported: &Imported) -> ImportedCheckpoin
 fn taken(name: &str) -> FieldError {
     let message = format!("there already is an imported checkpoint {name}; choose another name");
     FieldError::new("name", message)
-}
-
-fn remove(folder: &Path) -> Result<(), CheckpointError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(CheckpointError::Internal(format!("{} stays: {error}", folder.display())))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Runs long work on a thread where that is allowed.

@@ -1,6 +1,6 @@
 //! The data sets that a study can name: the built-in one and added folders.
 
-use std::{io::ErrorKind, path::Path, sync::OnceLock};
+use std::{path::Path, sync::OnceLock};
 
 use engine::{
     data::{DataError, Index, Inspected, inspect},
@@ -157,7 +157,8 @@ impl App {
 
     async fn keep_dataset(&self, found: Inspected) -> Result<DatasetInfo, DatasetError> {
         let info = DatasetInfo { added_at: self.clock.now_ms(), ..found.info };
-        self.store.insert_dataset(&info).await?;
+        let names = self.data_dir.below(&self.data_dir.dataset_names(&info.name));
+        self.store.insert_dataset(&info, &names).await?;
         // Without it, a message about a changed folder names classes and counts only.
         if let Err(error) = files::write(&self.data_dir.dataset_names(&info.name), &found.names) {
             tracing::warn!(%error, dataset = info.name, "the names of its images are not kept");
@@ -176,12 +177,10 @@ impl App {
             let message = format!("{name} comes with the program and cannot be removed");
             return Err(StoreError::Conflict(message).into());
         }
-        self.store.delete_dataset(name).await?;
-        let names = self.data_dir.dataset_names(name);
-        if let Err(error) = std::fs::remove_file(&names)
-            && error.kind() != ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "{} is left over", names.display());
+        let names = self.data_dir.below(&self.data_dir.dataset_names(&info.name));
+        self.store.delete_dataset(&info.name, &names).await?;
+        if let Err(error) = self.remove_files(vec![names.clone()]).await {
+            tracing::warn!(%error, "{names} is left over; the next maskdoor serve removes it");
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! | `space` | whether the machine has the memory and the disk for it |
 //! | [`datasets`], [`keys`], [`checkpoints`] | data sets, key images and imported checkpoints that a study can name |
 //! | [`evaluations`] | further evaluations of a classifier under a trigger |
+//! | [`removals`], [`tidy`] | removes the files of what was deleted, and what killed programs left behind |
 //! | [`reconstructions`] | reconstructions of hidden patches by a checkpoint |
 //! | [`catalog`], `recent` | lists of images, and models, cached in memory |
 //! | [`results`] | runs filtered, sorted and grouped by any setting and metric |
@@ -21,9 +22,11 @@ pub mod keys;
 mod plan;
 mod recent;
 pub mod reconstructions;
+pub mod removals;
 pub mod results;
 mod space;
 pub mod studies;
+pub mod tidy;
 
 use std::path::Path;
 
@@ -53,6 +56,8 @@ pub struct App {
     pub ids: IdSource,
     /// The interface to the scheduler.
     pub queue: handle::Handle,
+    /// When this program opened the data folder, in Unix milliseconds.
+    pub opened_at: u64,
     /// The end of this program.
     pub ending: Ending,
     /// The machine on which this process computes. Runs have their own, in their workers.
@@ -104,6 +109,7 @@ impl App {
         let data_dir = DataDir::open(root)?;
         let store = Store::open(&data_dir.store_file()).await?;
         let (queue, ending) = (handle::Handle::default(), Ending::default());
-        Ok(Self { store, data_dir, clock, ids, queue, ending, machine })
+        let opened_at = clock.now_ms();
+        Ok(Self { store, data_dir, clock, ids, queue, opened_at, ending, machine })
     }
 }

@@ -1,6 +1,6 @@
 //! Creates a study from its specification; cancels, retries and deletes.
 
-use std::{collections::BTreeSet, fs, io, time::Duration};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use engine::data::Index;
 use shared::{
@@ -9,7 +9,7 @@ use shared::{
     study::Graph,
 };
 
-use super::{datasets::DatasetError, plan::Prepared};
+use super::{datasets::DatasetError, plan::Prepared, removals::LeftOver};
 use crate::{
     app::App,
     store::{
@@ -45,7 +45,7 @@ pub enum DeleteError {
     Store(#[from] StoreError),
     /// The study was deleted from the store, but some of its files remain.
     #[error("the study was deleted, but some of its files could not be removed: {0}")]
-    Files(#[from] io::Error),
+    Files(LeftOver),
 }
 
 impl CreateError {
@@ -154,30 +154,12 @@ impl App {
     /// When a run of it is queued or running, there is no such study, the store fails, or some files cannot be removed.
     pub async fn delete_study(&self, study: StudyId) -> Result<(), DeleteError> {
         let folders = self.store.delete_study(study).await?;
-        let mut folders: Vec<_> =
-            folders.iter().map(|folder| self.data_dir.folder(folder)).collect();
+        self.remove_files(folders).await.map_err(|error| match error {
+            LeftOver::Store(error) => DeleteError::Store(error),
+            other @ LeftOver::File { .. } => DeleteError::Files(other),
+        })?;
         // Version 0.1 had a folder for each study; runs that another study uses stay in it.
-        folders.push(self.data_dir.runs().join(study.to_string()));
-        tokio::task::spawn_blocking(move || {
-            let last = folders.len() - 1;
-            folders.iter().enumerate().try_for_each(|(at, folder)| {
-                let removed =
-                    if at == last { fs::remove_dir(folder) } else { fs::remove_dir_all(folder) };
-                match removed {
-                    Err(error)
-                        if !matches!(
-                            error.kind(),
-                            io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty
-                        ) =>
-                    {
-                        Err(error)
-                    }
-                    _ => Ok(()),
-                }
-            })
-        })
-        .await
-        .map_err(io::Error::other)??;
+        let _ = fs::remove_dir(self.data_dir.runs().join(study.to_string()));
         Ok(())
     }
 

@@ -62,6 +62,9 @@ pub(super) enum Command {
     Evaluate(EvaluateArgs),
     /// Draws a pre-trained model's reconstructions of clean and triggered images, as a PNG file.
     Reconstruct(ReconstructArgs),
+    /// Compares the database with the data folder, says what is wrong, and mends what can be mended: exit code 0 if nothing is wrong
+    /// afterwards, 1 if something is.
+    Doctor(DoctorArgs),
     /// Trains the run whose order is in a folder. Started by the program itself.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -289,6 +292,18 @@ pub(super) enum PoisonCommand {
         /// The file to write.
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub(super) data: DataDirArg,
+    /// Mends everything that can be mended without asking.
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Prints what was found as JSON. Nothing is asked: without --yes nothing is mended.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod bar_watch;
 mod checkpoints;
 mod datasets;
 mod devices;
+mod doctor;
 mod evaluate;
 mod figure;
 mod plan;
@@ -29,8 +30,9 @@ use tracing_subscriber::EnvFilter;
 
 use self::args::{
     AssumeArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs, DatasetCommand,
-    EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs, PoisonCommand, PresetCommand, ReconstructArgs,
-    ReplayArgs, RunArgs, RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs, TriggerCommand,
+    DoctorArgs, EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs, PoisonCommand, PresetCommand,
+    ReconstructArgs, ReplayArgs, RunArgs, RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs,
+    TriggerCommand,
 };
 use crate::{clock::Clock, terminal::note, worker};
 
@@ -100,6 +102,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),
         Command::Poisons(args) => wait_for(poisons::run(args)),
+        Command::Doctor(args) => wait_for(doctor::run(args)),
         Command::Figure(args) => wait_for(figure::run(args)),
         Command::Checkpoints(args) => wait_for(checkpoints::run(args)),
         Command::Evaluate(args) => wait_for(evaluate::run(args)),

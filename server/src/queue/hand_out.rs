@@ -1,5 +1,6 @@
 //! Hands a queued run to a worker: writes its order, prepares its folder, starts its process.
 
+use engine::files::is_full;
 use shared::{RunOrder, RunState};
 
 use super::{
@@ -8,7 +9,6 @@ use super::{
 };
 use crate::{
     app::{datasets::DatasetError, keys::key_file},
-    data_dir::is_full,
     run_folder::RunFolder,
     store::{StoreError, queue::ReadyRun},
 };

@@ -144,7 +144,10 @@ impl Scheduler {
         for run in self.app.store.running().await? {
             let (id, device) = (run.run, run.device.clone());
             match self.follow(run).await {
-                Ok(Step::Over) => continue,
+                Ok(Step::Over) => {
+                    self.app.queue.has_ended(id);
+                    continue;
+                }
                 Ok(Step::Trains) => {}
                 Ok(Step::Ends) => ending = true,
                 Err(error) => tracing::error!(%error, run = %id, "a run cannot be followed now"),
@@ -273,3 +276,12 @@ enum Step {
     /// It has ended.
     Over,
 }
+/// Removes what killed programs left behind, and says so.
+async fn tidy(app: App) {
+    match app.tidy().await {
+        Ok(removed) if removed.is_empty() => {}
+        Ok(removed) => tracing::info!(?removed, "removed what a program that was killed had left"),
+        Err(error) => tracing::warn!(%error, "something that was deleted is left over"),
+    }
+}
+

@@ -5,16 +5,17 @@ use sqlx::Row;
 
 use super::{
     Store, StoreError,
+    removals::{forget_removal, note_removal},
     row::stored,
     studies::{from_json, to_json},
 };
 
 impl Store {
-    /// Adds a data set.
+    /// Adds a data set. The names of its images will be in the file `names` below the data folder.
     ///
     /// # Errors
     /// When the name is taken, or the query fails.
-    pub async fn insert_dataset(&self, info: &DatasetInfo) -> Result<(), StoreError> {
+    pub async fn insert_dataset(&self, info: &DatasetInfo, names: &str) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let added = sqlx::query(
             "INSERT INTO datasets (name, added_at, info) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -30,6 +31,7 @@ impl Store {
                 info.name
             )));
         }
+        forget_removal(&mut tx, names).await?;
         self.commit(tx).await
     }
 
@@ -70,11 +72,12 @@ impl Store {
         Ok(names.fetch_all(self.readers()).await?)
     }
 
-    /// Removes a data set's entry, but not its files.
+    /// Removes a data set's entry, but not its images. Notes the file `names` below the data folder as to be removed: the caller removes
+    /// it and calls [`removed`](Store::removed).
     ///
     /// # Errors
     /// When a study on it has queued or running runs, there is none of that name, or the query fails.
-    pub async fn delete_dataset(&self, name: &str) -> Result<(), StoreError> {
+    pub async fn delete_dataset(&self, name: &str, names: &str) -> Result<(), StoreError> {
         if let Some(study) = self.study_using(name).await? {
             return Err(StoreError::Conflict(format!(
                 "the study \"{study}\" is queued or running on {name}; cancel it first"
@@ -86,6 +89,7 @@ impl Store {
         if removed.rows_affected() == 0 {
             return Err(StoreError::not_found("data set", &name));
         }
+        note_removal(&mut tx, names).await?;
         self.commit(tx).await
     }
 }

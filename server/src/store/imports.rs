@@ -5,16 +5,21 @@ use sqlx::Row;
 
 use super::{
     Store, StoreError,
+    removals::{forget_removal, note_removal},
     row::stored,
     studies::{from_json, to_json},
 };
 
 impl Store {
-    /// Adds an imported checkpoint.
+    /// Adds an imported checkpoint, whose files are in this folder below the data folder.
     ///
     /// # Errors
     /// When the name is taken, or the query fails.
-    pub async fn insert_import(&self, info: &ImportedCheckpoint) -> Result<(), StoreError> {
+    pub async fn insert_import(
+        &self,
+        info: &ImportedCheckpoint,
+        folder: &str,
+    ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let added = sqlx::query(
             "INSERT INTO imported_checkpoints (name, added_at, info) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -30,6 +35,7 @@ impl Store {
                 info.name
             )));
         }
+        forget_removal(&mut tx, folder).await?;
         self.commit(tx).await
     }
 
@@ -58,11 +64,12 @@ impl Store {
         from_json(row.try_get(0)?, "an imported checkpoint")
     }
 
-    /// Removes an imported checkpoint's entry. The caller removes its files.
+    /// Removes an imported checkpoint's entry, and notes its folder below the data folder as to be removed: the caller removes it and
+    /// calls [`removed`](Store::removed).
     ///
     /// # Errors
     /// When a study starts from it, there is none of that name, or the query fails.
-    pub async fn delete_import(&self, name: &str) -> Result<(), StoreError> {
+    pub async fn delete_import(&self, name: &str, folder: &str) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let study: Option<String> = sqlx::query_scalar(
             "SELECT study_name FROM runs WHERE settings ->> '$.encoder' = ? COLLATE NOCASE LIMIT 1",
@@ -82,6 +89,7 @@ impl Store {
         if removed.rows_affected() == 0 {
             return Err(StoreError::not_found("imported checkpoint", &name));
         }
+        note_removal(&mut tx, folder).await?;
         self.commit(tx).await
     }
 }

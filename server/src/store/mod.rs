@@ -10,9 +10,12 @@
 //! | [`compare`] | finished classifiers for the figures |
 //! | [`results`] | the table of all runs in memory |
 //! | [`checkpoints`], [`imports`] | checkpoints written by runs, imported checkpoints |
+//! | [`check`] | what `maskdoor doctor` asks, and runs that only the data folder has |
+//! | `removals` | files that are to be removed |
 //! | `upgrade` | fills in data that version 0.1 did not store |
 //! | [`datasets`], [`keys`] | added data sets, uploaded key images |
 
+pub mod check;
 pub mod checkpoints;
 pub mod compare;
 pub mod datasets;
@@ -23,6 +26,7 @@ pub mod keys;
 mod open;
 mod place;
 pub mod queue;
+mod removals;
 pub mod results;
 mod row;
 pub mod runs;

@@ -15,6 +15,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use super::{
     Store, StoreError,
     queue::requeue,
+    removals::note_removal,
     row::{metrics, parse, stored, time},
     runs::{MAX_PAGE, search_pattern},
     state::state_event,
@@ -82,20 +83,7 @@ impl Store {
         usable: &(dyn Fn(RunKind, &str) -> bool + Sync),
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        let settings = &study.spec.settings;
-        sqlx::query(
-            "INSERT INTO studies (id, created_at, name, dataset, trigger_label, spec, classes) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(study.id.to_string())
-        .bind(stored(study.created_at))
-        .bind(&study.spec.name)
-        .bind(&settings.dataset.name)
-        .bind(settings.attack.trigger.label())
-        .bind(to_json(&study.spec)?)
-        .bind(to_json(&study.classes)?)
-        .execute(&mut *tx)
-        .await?;
+        insert_study_row(&mut tx, study).await?;
         let mut keys: Vec<i64> = Vec::with_capacity(study.runs.len());
         for (place, run) in study.runs.iter().enumerate() {
             let known =
@@ -113,16 +101,8 @@ impl Store {
                 }
                 None => insert_run(&mut tx, study, run, &keys).await?,
             };
-            sqlx::query(
-                "INSERT INTO study_runs (study, place, run, varied, reused) VALUES (?, ?, ?, ?, ?)",
-            )
-            .bind(study.id.to_string())
-            .bind(stored(place as u64))
-            .bind(key)
-            .bind(to_json(&varied(&study.spec, &run.node.described()))?)
-            .bind(reused)
-            .execute(&mut *tx)
-            .await?;
+            let varied = to_json(&varied(&study.spec, &run.node.described()))?;
+            list_run(&mut tx, study.id, place, key, &varied, reused).await?;
             keys.push(key);
         }
         self.commit(tx).await
@@ -197,7 +177,7 @@ impl Store {
     }
 
     /// Deletes a study, and those of its runs that no other study uses, with their events. Returns the folders of these runs below
-    /// the data folder, which the caller removes.
+    /// the data folder, which are noted as to be removed: the caller removes them and calls [`removed`](Store::removed).
     ///
     /// # Errors
     /// When a run that only this study uses is queued or running, there is no such study, or the query fails.
@@ -231,7 +211,7 @@ impl Store {
         .bind(&id)
         .execute(&mut *tx)
         .await?;
-        let folders = sqlx::query_scalar(
+        let folders: Vec<String> = sqlx::query_scalar(
             "DELETE FROM runs WHERE key IN (SELECT run FROM study_runs WHERE study = ?1) \
              AND NOT EXISTS (SELECT 1 FROM study_runs o WHERE o.run = runs.key AND o.study <> ?1) RETURNING folder",
         )
@@ -239,6 +219,9 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         sqlx::query("DELETE FROM studies WHERE id = ?").bind(&id).execute(&mut *tx).await?;
+        for folder in &folders {
+            note_removal(&mut tx, folder).await?;
+        }
         self.commit(tx).await?;
         Ok(folders)
     }
@@ -312,8 +295,51 @@ fn epochs(kind: RunKind, settings: &Settings) -> u32 {
     }
 }
 
+/// Inserts a study's own row.
+pub(super) async fn insert_study_row(
+    tx: &mut SqliteConnection,
+    study: &NewStudy,
+) -> Result<(), StoreError> {
+    let settings = &study.spec.settings;
+    sqlx::query(
+        "INSERT INTO studies (id, created_at, name, dataset, trigger_label, spec, classes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(study.id.to_string())
+    .bind(study.created_at as i64)
+    .bind(&study.spec.name)
+    .bind(&settings.dataset.name)
+    .bind(settings.attack.trigger.label())
+    .bind(to_json(&study.spec)?)
+    .bind(to_json(&study.classes)?)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Lists a run under a study. `varied` are its varied settings as JSON.
+pub(super) async fn list_run(
+    tx: &mut SqliteConnection,
+    study: StudyId,
+    place: usize,
+    key: i64,
+    varied: &str,
+    reused: bool,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO study_runs (study, place, run, varied, reused) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(study.to_string())
+    .bind(place as i64)
+    .bind(key)
+    .bind(varied)
+    .bind(reused)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Inserts a queued run with its inputs, and returns its key. `keys` are those of the study's earlier runs.
-async fn insert_run(
+pub(super) async fn insert_run(
     tx: &mut SqliteConnection,
     study: &NewStudy,
     run: &NewRun,

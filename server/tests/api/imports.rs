@@ -4,10 +4,12 @@ use std::{fs, path::PathBuf};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use server::doctor;
 use shared::{RunId, api::ImportedCheckpoint, study::Axis};
 
 use crate::{
     harness::{Answer, TestApp},
+    pictures::png,
     reconstructions::{micro, trained},
 };
 
@@ -199,4 +201,50 @@ async fn only_written_checkpoints_of_pretrainings_are_exported() {
     }
     let one = app.get(&format!("/runs/{run}/export?format=mae&epoch=1")).await;
     assert_eq!(one.body, app.get(&format!("/runs/{run}/export?format=mae")).await.body);
+}
+
+#[tokio::test]
+async fn an_import_that_was_broken_off_blocks_no_name() {
+    let app = TestApp::new().await;
+    let (_, path) = exported(&app, "mae").await;
+    let folder = app.root().join("checkpoints/mae");
+    fs::create_dir_all(&folder).unwrap();
+    let lock = fs::File::create(folder.join("import.lock")).unwrap();
+    lock.lock().unwrap();
+    let refused = import(&app, "mae", &path, json!({})).await;
+    assert!(refused.problem().contains("is being imported"), "{}", refused.problem());
+    // Its program is killed.
+    drop(lock);
+    fs::write(folder.join("checkpoint.safetensors"), "half").unwrap();
+    let answer = import(&app, "mae", &path, json!({})).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    let names: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["checkpoint.safetensors"]);
+    assert_eq!(app.delete("/checkpoints/imported/mae").await.status, StatusCode::NO_CONTENT);
+    assert!(!folder.exists());
+    assert!(app.app.store.removals().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_database_lost_is_taken_in_again() {
+    let app = TestApp::new().await;
+    let (_, path) = exported(&app, "mae").await;
+    let before = import(&app, "mae", &path, json!({})).await.json();
+    let upload = app.upload("/keys", "a.png", &png(8), "a").await;
+    assert_eq!(upload.status, StatusCode::CREATED);
+    let key = upload.json()["sha256"].as_str().unwrap().to_owned();
+    let name = "checkpoints/mae".to_owned();
+    app.app.store.delete_import("mae", &name).await.unwrap();
+    app.app.store.removed(&[name]).await.unwrap();
+    let file = app.app.data_dir.key_file(&key);
+    fs::write(&file, "damaged").unwrap();
+    let mut findings = doctor::examine(&app.app).await.unwrap();
+    let told: Vec<_> = findings.iter().map(|one| (one.what.as_str(), one.mend.is_some())).collect();
+    let of_key = format!("a (keys/{key}.png)");
+    assert_eq!(told, [(of_key.as_str(), false), ("checkpoints/mae", true)]);
+    let mut all: Vec<_> = findings.iter_mut().collect();
+    doctor::mend(&app.app, &mut all).await.unwrap();
+    let after = app.get("/checkpoints/imported/mae").await.json();
+    assert_eq!(after, before);
 }

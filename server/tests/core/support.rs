@@ -1,7 +1,7 @@
 //! Data folders, small studies and their events.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -39,13 +39,18 @@ pub struct Place {
 impl Place {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let app = open(&folder).await;
+        let app = open(folder.path()).await;
         Self { app, folder }
+    }
+
+    /// Opens this data folder.
+    pub async fn at(folder: &Path) -> App {
+        open(folder).await
     }
 
     /// Opens the same data folder again, as a newly started program does.
     pub async fn reopened(&self) -> App {
-        open(&self.folder).await
+        open(self.folder.path()).await
     }
 
     /// A scheduler whose workers run this shell script; `$folder` is the run's folder.
@@ -79,11 +84,11 @@ impl Place {
 }
 
 /// Opens the folder with a clock that advances by one at every reading, so that times differ and are reproducible.
-async fn open(folder: &TempDir) -> App {
+async fn open(folder: &Path) -> App {
     let ticks = Arc::new(AtomicU64::new(1_760_000_000_000));
     let clock = Clock::from_fn(move || ticks.fetch_add(1, Ordering::Relaxed));
     let ids = IdSource::system(clock.clone());
-    App::open(folder.path(), Machine::with_threads(1), clock, ids).await.unwrap()
+    App::open(folder, Machine::with_threads(1), clock, ids).await.unwrap()
 }
 
 /// Steps the scheduler until `wanted` holds for a run.

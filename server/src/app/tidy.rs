@@ -1,0 +1,83 @@
+//! What killed programs left behind.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use engine::files::{LAST_CHECKPOINT, is_left_over};
+
+use super::{
+    checkpoints::IMPORT_LOCK,
+    removals::{LeftOver, remove},
+};
+use crate::{app::App, data_dir::DataDir};
+
+impl App {
+    /// Finishes what a killed program left undone: removes the files of what was deleted, files with temporary names that nobody writes,
+    /// and the folders of imports that wrote no checkpoint. Returns what was removed, below the data folder.
+    ///
+    /// # Errors
+    /// When something cannot be removed, or the store fails.
+    pub async fn tidy(&self) -> Result<Vec<String>, LeftOver> {
+        let mut removed = self.store.removals().await?;
+        self.remove_files(removed.clone()).await?;
+        let (data_dir, since) = (self.data_dir.clone(), self.opened_at);
+        let found = tokio::task::spawn_blocking(move || {
+            let found = left_overs(&data_dir, since);
+            found.into_iter().map(|path| (data_dir.below(&path), remove(&path))).collect::<Vec<_>>()
+        });
+        let unknown =
+            |error| LeftOver::File { path: String::new(), source: io::Error::other(error) };
+        for (path, result) in found.await.map_err(unknown)? {
+            match result {
+                Ok(()) => removed.push(path),
+                Err(source) => return Err(LeftOver::File { path, source }),
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Files with temporary names that are older than `since` and that nobody writes, and folders of imports that were broken off before
+/// their checkpoint was written.
+pub fn left_overs(data_dir: &DataDir, since: u64) -> Vec<PathBuf> {
+    let mut folders = vec![data_dir.root().to_owned(), data_dir.keys(), data_dir.datasets()];
+    for run in subfolders(&data_dir.runs()) {
+        // Version 0.1 had a folder for each study.
+        folders.extend(subfolders(&run));
+        folders.push(run);
+    }
+    let mut found = Vec::new();
+    for import in subfolders(&data_dir.checkpoints()) {
+        if is_broken_import(&import) {
+            found.push(import);
+        } else {
+            folders.push(import);
+        }
+    }
+    let files = folders.iter().flat_map(|folder| entries(folder));
+    found.extend(files.filter(|path| is_left_over(path, since).unwrap_or(false)));
+    found
+}
+
+/// Whether an import into this folder has begun, wrote no checkpoint, and is not going on.
+fn is_broken_import(folder: &Path) -> bool {
+    let lock = File::open(folder.join(IMPORT_LOCK));
+    let free = lock.is_ok_and(|lock| !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
+    free && !folder.join(LAST_CHECKPOINT).exists()
+}
+
+/// What is in a folder; nothing if it cannot be read.
+pub fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    paths
+}
+
+/// The folders in a folder.
+pub fn subfolders(folder: &Path) -> Vec<PathBuf> {
+    entries(folder).into_iter().filter(|path| path.is_dir() && !path.is_symlink()).collect()
+}

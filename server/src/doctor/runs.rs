@@ -1,0 +1,182 @@
+//! Takes the runs of folders in that the database does not have.
+//!
+//! A run's folder has its order (settings, digest, images), and its events, from which the database gets progress, results and state.
+//! It does not say which study the run belonged to, so the runs become one study, *recovered*.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use engine::files::{MANIFEST, earlier_events};
+use serde::Deserialize;
+use shared::{Progress, RunId, RunKind, RunOrder, RunState, StudySpec, param::Value, study::Node};
+
+use super::MendError;
+use crate::{
+    app::App,
+    queue::{executor::local, ingest},
+    run_folder::RunFolder,
+    store::{
+        check::FoundRun,
+        studies::{NewRun, NewStudy},
+    },
+};
+
+/// Name of the study of such runs.
+const STUDY: &str = "recovered";
+
+/// A run that a folder holds.
+#[derive(Clone, Debug)]
+pub struct FolderRun {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The run's order.
+    pub order: RunOrder,
+    /// What its events say.
+    pub progress: Progress,
+}
+
+/// The field of a manifest that is read.
+#[derive(Deserialize)]
+struct Manifest {
+    classes: Vec<String>,
+}
+
+impl FolderRun {
+    /// Reads the order and the events of a folder. An event file that is damaged counts up to the damage.
+    ///
+    /// # Errors
+    /// In words, when there is no valid order.
+    pub fn read(folder: &Path) -> Result<Self, String> {
+        let files = RunFolder::new(folder);
+        let order = files.order().map_err(|error| error.to_string())?;
+        let (mut progress, mut from) = (Progress::default(), 0);
+        while let Ok(lines) = files.read_events(from, progress.seq) {
+            if lines.events.is_empty() {
+                break;
+            }
+            lines.events.iter().for_each(|stamped| progress.apply(stamped));
+            from = lines.to_bytes;
+        }
+        Ok(Self { folder: folder.to_owned(), order, progress })
+    }
+
+    /// How the run ended, or that it did not.
+    pub fn ending(&self) -> RunState {
+        match &self.progress {
+            progress if progress.finished => RunState::Done,
+            progress if progress.error.is_some() => RunState::Failed,
+            progress if progress.seq == 0 => RunState::Cancelled,
+            _ => RunState::Interrupted,
+        }
+    }
+
+    /// The run that it starts from, by the name of that run's folder.
+    fn input(&self) -> Option<RunId> {
+        let encoder = Path::new(self.order.encoder.as_deref()?);
+        encoder.file_name()?.to_str()?.parse().ok()
+    }
+
+    fn node(&self) -> Node {
+        let RunOrder { kind, digest, settings, .. } = &self.order;
+        let (kind, digest, settings) = (*kind, digest.clone(), settings.clone());
+        Node { kind, settings, digest, inputs: Vec::new() }
+    }
+}
+
+/// Takes runs in as one study, with their events.
+///
+/// # Errors
+/// When the store fails. A scheduler then takes the events in that are missing.
+pub(super) async fn take_in(app: &App, mut runs: Vec<FolderRun>) -> Result<(), MendError> {
+    // Identifiers sort by the time of creation.
+    runs.sort_by_key(|run| run.order.run);
+    let Some(first) = runs.first() else { return Ok(()) };
+    let manifest = fs::read(first.folder.join(MANIFEST)).ok();
+    let manifest = manifest.and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
+    let nodes: Vec<Node> = runs.iter().map(FolderRun::node).collect();
+    let varied = varied(&nodes);
+    let found: Vec<FoundRun> = runs
+        .iter()
+        .zip(varied)
+        .map(|(run, varied)| {
+            let earlier = earlier_events(&run.folder).map_or(0, |files| files.len());
+            let started = run.progress.seq > 0;
+            FoundRun {
+                folder: app.data_dir.below(&run.folder),
+                attempt: earlier as u32 + 1,
+                started_at: started.then(|| run.progress.started_at.unwrap_or_default()),
+                input: run.input(),
+                varied,
+            }
+        })
+        .collect();
+    let study = NewStudy {
+        id: app.ids.study(),
+        created_at: app.clock.now_ms(),
+        classes: manifest.map(|manifest| manifest.classes).unwrap_or_default(),
+        spec: spec(first, &runs),
+        runs: runs
+            .iter()
+            .zip(nodes)
+            .map(|(run, node)| NewRun { id: run.order.run, node })
+            .collect(),
+        fresh: true,
+    };
+    app.store.take_in_study(&study, &found).await?;
+
+    for mut running in app.store.running().await? {
+        let Some(run) = runs.iter().find(|run| run.order.run == running.run) else { continue };
+        let folder = RunFolder::new(&run.folder);
+        let ended = run.progress.updated_at.unwrap_or_default();
+        let state = ingest::take_in(&app.store, &folder, &mut running, ended).await;
+        let why = match state {
+            Ok(Some(RunState::Running)) if local::is_alive(&folder).unwrap_or(false) => continue,
+            Ok(Some(RunState::Running)) => {
+                "its worker had ended when it was taken in again from its folder".to_owned()
+            }
+            Ok(_) => continue,
+            Err(ingest::IngestError::File(error)) => error.to_string(),
+            Err(ingest::IngestError::Store(error)) => return Err(error.into()),
+        };
+        app.store.end_run(running.key, RunState::Interrupted, Some(&why), ended).await?;
+    }
+    Ok(())
+}
+
+/// The specification of the study: the settings of its first run, and the kinds of all of them. The axes of the studies that the runs
+/// belonged to are not known.
+fn spec(first: &FolderRun, runs: &[FolderRun]) -> StudySpec {
+    let mut kinds: Vec<RunKind> = runs.iter().map(|run| run.order.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    StudySpec {
+        name: STUDY.into(),
+        tags: Vec::new(),
+        settings: first.order.settings.clone(),
+        runs: kinds,
+        axes: Vec::new(),
+    }
+}
+
+/// The settings of each run in which the runs differ.
+fn varied(nodes: &[Node]) -> Vec<BTreeMap<String, Value>> {
+    let all: Vec<BTreeMap<String, Value>> = nodes.iter().map(Node::described).collect();
+    let mut values: BTreeMap<&String, Vec<&Value>> = BTreeMap::new();
+    for (path, value) in all.iter().flatten() {
+        let known = values.entry(path).or_default();
+        if !known.contains(&value) {
+            known.push(value);
+        }
+    }
+    let differs = |path: &String| values.get(path).is_some_and(|known| known.len() > 1);
+    let of_run = |run: &BTreeMap<String, Value>| {
+        run.iter()
+            .filter(|(path, _)| differs(path))
+            .map(|(path, value)| (path.clone(), value.clone()))
+            .collect()
+    };
+    all.iter().map(of_run).collect()
+}
