@@ -8,7 +8,7 @@ use shared::{
     trigger::TriggerError,
 };
 
-use crate::{data::DataError, decode::DecodeError};
+use crate::{data::DataError, decode::DecodeError, files::is_full};
 
 /// Why a run or a reconstruction failed.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +91,14 @@ fn what_to_try(phase: RunKind) -> &'static str {
 }
 
 impl EngineError {
+    /// The error of a file that cannot be written now ([`is_full`]); `None` for any other error.
+    pub fn full(&self) -> Option<&io::Error> {
+        match self {
+            Self::File { source, .. } if is_full(source) => Some(source),
+            _ => None,
+        }
+    }
+
     /// Wraps a file's error, for `map_err`.
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

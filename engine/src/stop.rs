@@ -1,4 +1,6 @@
-//! Progress and cancelling of long work.
+//! Progress and cancelling of long work, and waiting for a disk.
+
+use std::io;
 
 /// Watches long work: receives its progress and says when to stop.
 pub trait Watch {
@@ -15,5 +17,48 @@ impl Watch for () {
 
     fn stopped(&self) -> bool {
         false
+    }
+}
+
+/// Waits until a disk can be written again.
+pub trait Patience {
+    /// A write failed because nothing can be written now ([`is_full`](crate::files::is_full)). Waits a while, and says whether to try
+    /// again.
+    fn wait(&mut self, error: &io::Error) -> bool;
+
+    /// A write that had to wait has succeeded.
+    fn over(&mut self);
+}
+
+/// Never waits.
+impl Patience for () {
+    fn wait(&mut self, _error: &io::Error) -> bool {
+        false
+    }
+
+    fn over(&mut self) {}
+}
+
+/// Tries a write again for as long as it fails because nothing can be written now, and `patience` waits. `full` finds such an error.
+///
+/// # Errors
+/// The last error of the write.
+pub fn patiently<T, E>(
+    patience: &mut (impl Patience + ?Sized),
+    full: impl Fn(&E) -> Option<&io::Error>,
+    mut write: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    let mut waited = false;
+    loop {
+        let written = write();
+        match written.as_ref().err().and_then(&full) {
+            Some(error) if patience.wait(error) => waited = true,
+            _ => {
+                if waited {
+                    patience.over();
+                }
+                return written;
+            }
+        }
     }
 }

@@ -33,6 +33,7 @@ pub fn row(point: RunPoint) -> RunRow {
         started_at: None,
         ended_at: None,
         error: None,
+        paused: None,
         device: None,
     }
 }

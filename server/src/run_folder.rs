@@ -7,6 +7,7 @@
 //! | `resume.safetensors` | where a pre-training resumes after its worker died |
 //! | `events.jsonl` | one [`Stamped`] per line, appended by the worker; `events-<attempt>.jsonl` holds earlier attempts |
 //! | `worker.lock` | locked by the worker while it is alive; contains its process number |
+//! | `pause.lock` | locked by the worker while it waits for the disk; contains the reason |
 //! | `worker.log` | what the worker printed |
 
 use std::{
@@ -93,6 +94,11 @@ impl RunFolder {
         self.path.join(files::LOCK)
     }
 
+    /// Locked by the worker while it waits for the disk.
+    pub fn pause_file(&self) -> PathBuf {
+        self.path.join(files::PAUSE)
+    }
+
     /// What the worker printed.
     pub fn log_file(&self) -> PathBuf {
         self.path.join(files::OUTPUT)
@@ -113,7 +119,12 @@ impl RunFolder {
             write(&self.key_file(), key)?;
         }
         let order = serde_json::to_vec_pretty(order)?;
-        write(&self.order_file(), &order)
+        write(&self.order_file(), &order)?;
+        // The files that whoever starts the worker opens: if the disk is full, this shows while the run can still wait.
+        for path in [self.lock_file(), self.pause_file(), self.log_file()] {
+            File::options().create(true).append(true).open(path)?;
+        }
+        Ok(())
     }
 
     /// Where the worker that holds the lock resumes: the point that an earlier attempt saved, with the events before it in the event

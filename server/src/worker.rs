@@ -2,16 +2,27 @@
 
 use std::{
     any::Any,
+    cell::RefCell,
     fs::{self, File},
-    io::{self, Write},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
-use engine::{checkpoint::resume::Found, compute::Machine};
+use engine::{
+    checkpoint::resume::Found,
+    compute::Machine,
+    files::is_full,
+    stop::{Patience, patiently},
+};
 use shared::{RunEvent, RunOrder, Stamped};
 
-use crate::{clock::Clock, queue::executor::local, run_folder::RunFolder, run_log::RunLog};
+use crate::{
+    clock::Clock,
+    queue::executor::local::{self, Pause},
+    run_folder::RunFolder,
+    run_log::{Growing, RunLog},
+};
 
 /// The worker's niceness: the dashboard must stay responsive while it trains.
 const NICENESS: i32 = 5;
@@ -58,8 +69,9 @@ pub fn run(
         let lock = local::lock(&folder).map_err(file_error(folder.lock_file()))?;
         Some(lock.ok_or_else(|| WorkerError::Busy(folder.path().to_owned()))?)
     };
-    fs::write(folder.lock_file(), std::process::id().to_string())
-        .map_err(file_error(folder.lock_file()))?;
+    let mut pause = Pause::new(&folder);
+    let number = || fs::write(folder.lock_file(), std::process::id().to_string());
+    patiently(&mut pause, full, number).map_err(file_error(folder.lock_file()))?;
     let order = folder.order().map_err(|error| {
         format!("{} is not a valid order: {error}", folder.order_file().display())
     });
@@ -67,14 +79,16 @@ pub fn run(
         device.map_or(Ok(machine), |device| machine.on(device)).map_err(|error| error.to_string());
     let begun = match (&order, &machine) {
         (Ok(order), Ok(machine)) => {
-            folder.begin(order, &machine.device(order.settings.precision).bits())
+            let bits = machine.device(order.settings.precision).bits();
+            patiently(&mut pause, full, || folder.begin(order, &bits))
         }
         // A run that fails at once needs no resume point, and must leave it to the next attempt.
         _ => Ok(Found::default()),
     };
     let opened = begun.and_then(|found| {
         let events = found.point.as_ref().map_or(0, |point| point.events);
-        Ok((EventLog::open(&folder.events_file(), events, clock.clone())?, found))
+        let open = || EventLog::open(&folder.events_file(), events, clock.clone());
+        Ok((patiently(&mut pause, full, open)?, found))
     });
     let (mut log, found) = opened.map_err(|source| {
         if source.kind() == io::ErrorKind::AlreadyExists {
@@ -84,7 +98,7 @@ pub fn run(
         }
     })?;
     if let Ok(order) = &order {
-        log.numbers = begin_numbers(&folder, order)
+        log.numbers = patiently(&mut pause, full, || begin_numbers(&folder, order))
             .inspect_err(|error| tracing::warn!(%error, "the run is trained without log.csv"))
             .ok();
     }
@@ -92,13 +106,14 @@ pub fn run(
         tracing::debug!(%error, "the priority cannot be lowered");
     }
 
-    let outcome =
-        catch_unwind(AssertUnwindSafe(|| train(order, machine, &folder, &found, &mut log)))
-            .unwrap_or_else(|panic| Err(format!("internal error: {}", words(&*panic))));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        train(order, machine, &folder, &found, &mut log, &mut pause)
+    }))
+    .unwrap_or_else(|panic| Err(format!("internal error: {}", words(&*panic))));
     drop(lock);
     outcome.map_err(|message| {
         // If even this cannot be written, the released lock marks the run as interrupted.
-        if let Err(error) = log.write(RunEvent::Failed { message: message.clone() }) {
+        if let Err(error) = log.write(RunEvent::Failed { message: message.clone() }, &mut pause) {
             tracing::error!(%error, "the failure could not be recorded");
         }
         WorkerError::Failed(message)
@@ -111,13 +126,34 @@ fn train(
     folder: &RunFolder,
     found: &Found,
     log: &mut EventLog,
+    pause: &mut Pause,
 ) -> Result<(), String> {
     let (order, machine) = (order?, machine?);
     let Found { point, damaged } = found;
-    engine::run::run(&order, folder.path(), point.as_ref(), damaged, &machine, &mut |event| {
-        log.write(event)
-    })
-    .map_err(|error| error.to_string())
+    // Files and events wait in turn, never at once.
+    let pause = RefCell::new(pause);
+    let mut emit = |event| log.write(event, &mut pause.borrow_mut());
+    let (folder, mut files) = (folder.path(), Shared(&pause));
+    engine::run::run(&order, folder, point.as_ref(), damaged, &machine, &mut files, &mut emit)
+        .map_err(|error| error.to_string())
+}
+
+/// The pause of a worker, for its files.
+struct Shared<'a, 'b>(&'a RefCell<&'b mut Pause>);
+
+impl Patience for Shared<'_, '_> {
+    fn wait(&mut self, error: &io::Error) -> bool {
+        self.0.borrow_mut().wait(error)
+    }
+
+    fn over(&mut self) {
+        self.0.borrow_mut().over();
+    }
+}
+
+/// The error of a write that may succeed later.
+fn full(error: &io::Error) -> Option<&io::Error> {
+    is_full(error).then_some(error)
 }
 
 /// Creates `log.csv` and the event file of `TensorBoard` from the events that the run keeps.
@@ -136,7 +172,7 @@ fn begin_numbers(folder: &RunFolder, order: &RunOrder) -> io::Result<RunLog> {
 
 /// Appends events as lines, and their numbers to `log.csv` and the event file of `TensorBoard`.
 struct EventLog {
-    file: File,
+    file: Growing,
     clock: Clock,
     seq: u64,
     numbers: Option<RunLog>,
@@ -146,20 +182,28 @@ impl EventLog {
     /// Creates a file, or continues after the `events` that it holds. `AlreadyExists` if a file to be created exists.
     fn open(path: &Path, events: u64, clock: Clock) -> io::Result<Self> {
         let file = File::options().create_new(events == 0).append(true).open(path)?;
-        Ok(Self { file, clock, seq: events, numbers: None })
+        Ok(Self { file: Growing::new(file)?, clock, seq: events, numbers: None })
     }
 
-    /// Writes a line with a single call, so that a reader sees none or all of it, unless the machine crashes.
-    fn write(&mut self, event: RunEvent) -> io::Result<()> {
+    /// Writes a line with a single call, so that a reader sees none or all of it, unless the machine crashes. Waits while nothing can
+    /// be written.
+    fn write(&mut self, event: RunEvent, pause: &mut Pause) -> io::Result<()> {
         let stamped = Stamped { seq: self.seq + 1, at: self.clock.now_ms(), event };
         let mut line = serde_json::to_vec(&stamped)?;
         line.push(b'\n');
-        self.file.write_all(&line)?;
+        self.file.add(&line);
+        if let Err(error) = patiently(pause, full, || self.file.write()) {
+            self.file.forget();
+            return Err(error);
+        }
         self.seq += 1;
-        // A run must not fail because of these files: after a write error they end here.
-        if let Some(Err(error)) = self.numbers.as_mut().map(|numbers| numbers.take(&stamped)) {
-            tracing::warn!(%error, "log.csv and the event file of TensorBoard end here");
-            self.numbers = None;
+        // A run must not fail because of these files: after another error they end here.
+        if let Some(numbers) = &mut self.numbers {
+            numbers.take(&stamped);
+            if let Err(error) = patiently(pause, full, || numbers.write()) {
+                tracing::warn!(%error, "log.csv and the event file of TensorBoard end here");
+                self.numbers = None;
+            }
         }
         Ok(())
     }

@@ -61,13 +61,15 @@ impl Run<'_> {
                     has_decoder: false,
                 };
                 let pooling = [("pooling", recipe.pooling.as_str().to_owned())];
-                let file = checkpoint::save(self.folder, &trainer.tensors()?, &info, &pooling)?;
+                let tensors = trainer.tensors()?;
+                let file =
+                    report.written(|| checkpoint::save(self.folder, &tensors, &info, &pooling))?;
                 report.send(RunEvent::Checkpoint { epoch: end.epoch, file })?;
             }
             place.keep(trainer, end.epoch, end.evaluated, report)
         })?;
-        place.remove()?;
-        write_json(&self.folder.join(files::EVALUATION), &evaluation)?;
+        place.remove(report)?;
+        report.written(|| write_json(&self.folder.join(files::EVALUATION), &evaluation))?;
         report.finish(Some(evaluation.metrics))
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     compute::{Device, Machine, Params},
     data::{Index, load_within},
     files,
+    stop::Patience,
     train::{
         batches::Batches,
         neighbours,
@@ -35,7 +36,7 @@ use crate::{
 use key::Key;
 
 /// Does a run on a machine. The first event is `Started`, the last `Finished`; the caller emits an error as `Failed`.
-/// With a point to `resume` from, only the events after it are sent; those before it were sent by an earlier attempt.
+/// While nothing can be written, `patience` waits. With a point to `resume` from, only the events after it are sent; those before it were sent by an earlier attempt.
 ///
 /// # Errors
 /// Whatever keeps the run from finishing, with a message for the person who ordered it.
@@ -45,9 +46,10 @@ pub fn run(
     resume: Option<&ResumePoint>,
     notes: &[String],
     machine: &Machine,
+    patience: &mut dyn Patience,
     emit: &mut Emit<'_>,
 ) -> Result<(), EngineError> {
-    let mut report = Reporter::new(emit);
+    let mut report = Reporter::new(emit).patient(patience);
     if let Some(point) = resume {
         report = report.resumed(point.events, point.seconds);
     }
@@ -62,10 +64,11 @@ pub fn run(
     let device = &*machine.device(order.settings.precision);
     let run = Run { order, folder, resume, machine, device, batches };
     // The plan must exist before the `Started` event, because readers of the event may ask for it.
-    write_json(&folder.join(files::POISON_PLAN), &plan)?;
+    report.written(|| write_json(&folder.join(files::POISON_PLAN), &plan))?;
     let poisoned =
         plan.samples.iter().map(|sample| index.train[sample.index as usize].name.as_str());
-    checkpoint::write(&folder.join(files::POISON_LIST), format_list(poisoned).as_bytes())?;
+    let list = format_list(poisoned);
+    report.written(|| checkpoint::write(&folder.join(files::POISON_LIST), list.as_bytes()))?;
     match resume {
         None => report.send(run.started(&plan))?,
         Some(point) => report.log(format!("resumes after epoch {}", point.epoch))?,
@@ -80,7 +83,8 @@ pub fn run(
     let prepare = |stage| Trigger::prepare(&attack.trigger, key.image.as_ref(), side, stage);
     let (trigger, test_trigger) = (prepare(Stage::Train)?, prepare(Stage::Test)?);
     let pixels = load_within(&index, side, machine.image_memory(), &mut report)?;
-    write_json(&folder.join(files::MANIFEST), &run.manifest(&plan, &key, &pixels))?;
+    let manifest = run.manifest(&plan, &key, &pixels);
+    report.written(|| write_json(&folder.join(files::MANIFEST), &manifest))?;
     let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
     match order.kind {
         RunKind::Pretrain => run.pretrain(&pixels, poisons, &mut report),

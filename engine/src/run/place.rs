@@ -29,7 +29,7 @@ impl Place<'_> {
         trainer: &T,
         epoch: u32,
         milestone: bool,
-        report: &Reporter<'_>,
+        report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
         let due = milestone || self.kept.elapsed() >= KEEP_EVERY;
         if epoch < self.run.batches.epochs && due {
@@ -38,15 +38,16 @@ impl Place<'_> {
             let bits = self.run.device.bits();
             let point =
                 ResumePoint::new(self.run.order, &bits, self.dataset, epoch, events, seconds);
-            resume::save(self.run.folder, &resume::state(trainer)?, &point)?;
+            let state = resume::state(trainer)?;
+            report.written(|| resume::save(self.run.folder, &state, &point))?;
         }
         Ok(())
     }
 
     /// Removes the stored state: the training is over.
-    pub(super) fn remove(self) -> Result<(), EngineError> {
+    pub(super) fn remove(self, report: &mut Reporter<'_>) -> Result<(), EngineError> {
         let folder = self.run.folder;
-        resume::remove(folder).map_err(EngineError::file(folder.join(RESUME)))
+        report.written(|| resume::remove(folder).map_err(EngineError::file(folder.join(RESUME))))
     }
 }
 

@@ -44,12 +44,14 @@ impl Run<'_> {
                     mask_ratio: recipe.mask_ratio,
                     has_decoder: true,
                 };
-                let file = checkpoint::save(self.folder, &trainer.tensors()?, &info, &[])?;
+                let tensors = trainer.tensors()?;
+                let file =
+                    report.written(|| checkpoint::save(self.folder, &tensors, &info, &[]))?;
                 report.send(RunEvent::Checkpoint { epoch: end.epoch, file })?;
             }
             place.keep(trainer, end.epoch, end.checkpoint, report)
         })?;
-        place.remove()?;
+        place.remove(report)?;
         report.finish(None)
     }
 }

@@ -44,11 +44,11 @@ impl Run<'_> {
         let head = head(encoder.width(), pixels.classes.len(), recipe.head_init);
         let mut trainer = self.device.head_trainer(Params::draw(head, seed), recipe)?;
         let evaluation = probe.train(&mut *trainer, &kept, report)?;
-        write_json(&self.folder.join(files::EVALUATION), &evaluation)?;
+        report.written(|| write_json(&self.folder.join(files::EVALUATION), &evaluation))?;
         let epoch = recipe.epochs;
         let info = CheckpointInfo { phase: RunKind::Probe, epoch, ..info };
         let bytes = serialize(&trainer.tensors()?, &info.metadata())?;
-        checkpoint::write(&self.folder.join(files::HEAD), &bytes)?;
+        report.written(|| checkpoint::write(&self.folder.join(files::HEAD), &bytes))?;
         report.send(RunEvent::Checkpoint { epoch, file: files::HEAD.into() })?;
         report.finish(Some(evaluation.metrics))
     }

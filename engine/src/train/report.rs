@@ -11,7 +11,10 @@ use super::{
     batches::{Batch, Batches},
     clock::StepClock,
 };
-use crate::{EngineError, stop::Watch};
+use crate::{
+    EngineError,
+    stop::{Patience, Watch, patiently},
+};
 
 /// Shortest time between two step or progress events.
 const PACE: Duration = Duration::from_millis(250);
@@ -26,6 +29,8 @@ pub type Emit<'a> = dyn FnMut(RunEvent) -> io::Result<()> + 'a;
 /// Emits a run's events and measures its speed.
 pub struct Reporter<'a> {
     emit: &'a mut Emit<'a>,
+    /// Waits for the disk when a file cannot be written.
+    patience: Option<&'a mut dyn Patience>,
     now: Box<dyn Fn() -> Instant + 'a>,
     /// An error of `emit` during preparation, to be returned by the next call that can.
     failed: Option<io::Error>,
@@ -79,6 +84,7 @@ impl<'a> Reporter<'a> {
         let began = now();
         Self {
             emit,
+            patience: None,
             now: Box::new(now),
             failed: None,
             sent: 0,
@@ -97,6 +103,25 @@ impl<'a> Reporter<'a> {
     /// Continues a run that had sent `events` events and worked `seconds` seconds.
     pub fn resumed(self, events: u64, seconds: f64) -> Self {
         Self { sent: events, earlier: seconds, ..self }
+    }
+
+    /// Waits for the disk when a file cannot be written.
+    pub fn patient(self, patience: &'a mut dyn Patience) -> Self {
+        Self { patience: Some(patience), ..self }
+    }
+
+    /// Writes something, which may be tried several times: while the disk is full, the run waits.
+    ///
+    /// # Errors
+    /// When it cannot be written for another reason, or nobody waits.
+    pub fn written<T>(
+        &mut self,
+        write: impl FnMut() -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        match &mut self.patience {
+            Some(patience) => patiently(&mut **patience, EngineError::full, write),
+            None => patiently(&mut (), EngineError::full, write),
+        }
     }
 
     /// Events sent so far.
@@ -281,6 +306,47 @@ mod tests {
         }
         drop(reporter);
         assert_eq!(losses, [(1, 3.0), (2, 0.5)]);
+    }
+
+    /// Notes what it hears, and waits twice.
+    struct Twice(Vec<String>);
+
+    impl Patience for Twice {
+        fn wait(&mut self, error: &io::Error) -> bool {
+            self.0.push(error.kind().to_string());
+            self.0.len() <= 2
+        }
+
+        fn over(&mut self) {
+            self.0.push("over".into());
+        }
+    }
+
+    #[test]
+    fn a_write_is_tried_again_while_the_disk_is_full() {
+        let full = || EngineError::file("a")(io::ErrorKind::StorageFull.into());
+        for (failures, told) in [
+            (0, &[][..]),
+            (2, &["no storage space", "no storage space", "over"]),
+            (9, &["no storage space", "no storage space", "no storage space", "over"]),
+        ] {
+            let (mut emit, mut twice) = (|_| Ok(()), Twice(Vec::new()));
+            let mut tried = 0;
+            let written = Reporter::new(&mut emit).patient(&mut twice).written(|| {
+                tried += 1;
+                if tried > failures { Ok(()) } else { Err(full()) }
+            });
+            assert_eq!(written.is_ok(), failures < 3);
+            assert_eq!(twice.0, told);
+        }
+        let mut tried = 0;
+        let mut emit = |_| Ok(());
+        let other = Reporter::new(&mut emit).patient(&mut Twice(Vec::new())).written(|| {
+            tried += 1;
+            Err::<(), _>(EngineError::file("a")(io::ErrorKind::NotFound.into()))
+        });
+        assert!(other.is_err());
+        assert_eq!(tried, 1, "another error is not waited for");
     }
 
     #[test]

@@ -100,7 +100,7 @@ fn machine() -> Machine {
 
 fn run(order: &RunOrder, folder: &Path) -> Result<Vec<RunEvent>, EngineError> {
     let mut events = Vec::new();
-    run_on(order, folder, None, &[], &machine(), &mut |event| {
+    run_on(order, folder, None, &[], &machine(), &mut (), &mut |event| {
         events.push(event);
         Ok(())
     })?;

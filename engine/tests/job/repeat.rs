@@ -33,7 +33,7 @@ fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
     // Dies after a resume point and is resumed.
     let folder = TempDir::new().unwrap();
     let mut earlier = Vec::new();
-    let died = run_on(&order, folder.path(), None, &[], &machine(), &mut |event| {
+    let died = run_on(&order, folder.path(), None, &[], &machine(), &mut (), &mut |event| {
         if matches!(event, RunEvent::Epoch { epoch: 4, .. }) {
             return Err(std::io::Error::other("killed"));
         }
@@ -44,7 +44,7 @@ fn a_fine_tuning_is_repeatable_and_goes_on_to_the_same_end() {
     let point = found(&order, folder.path()).point.expect("a resume point");
     assert!((1..4).contains(&point.epoch));
     earlier.truncate(usize::try_from(point.events).unwrap());
-    run_on(&order, folder.path(), Some(&point), &[], &machine(), &mut |event| {
+    run_on(&order, folder.path(), Some(&point), &[], &machine(), &mut (), &mut |event| {
         earlier.push(event);
         Ok(())
     })
@@ -89,7 +89,7 @@ fn a_run_that_died_goes_on_to_the_same_end() {
     // Dies in its last epoch, after the checkpoint of the third.
     let folder = TempDir::new().unwrap();
     let mut events = Vec::new();
-    let died = run_on(&order, folder.path(), None, &[], &machine(), &mut |event| {
+    let died = run_on(&order, folder.path(), None, &[], &machine(), &mut (), &mut |event| {
         if matches!(event, RunEvent::Epoch { epoch: 4, .. }) {
             return Err(std::io::Error::other("killed"));
         }
@@ -110,10 +110,11 @@ fn a_run_that_died_goes_on_to_the_same_end() {
     assert!(matches!(events.last(), Some(RunEvent::Checkpoint { epoch: 3, .. })));
     let mut changed = point.clone();
     changed.dataset = "other".into();
-    let refused = run_on(&order, folder.path(), Some(&changed), &[], &machine(), &mut |_| Ok(()))
-        .unwrap_err();
+    let refused =
+        run_on(&order, folder.path(), Some(&changed), &[], &machine(), &mut (), &mut |_| Ok(()))
+            .unwrap_err();
     assert!(refused.to_string().contains("the data set's files have changed"), "{refused}");
-    run_on(&order, folder.path(), Some(&point), &[], &machine(), &mut |event| {
+    run_on(&order, folder.path(), Some(&point), &[], &machine(), &mut (), &mut |event| {
         events.push(event);
         Ok(())
     })

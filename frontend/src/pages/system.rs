@@ -23,6 +23,9 @@ fn progress_text(run: &RunRow) -> String {
     if run.state == RunState::Queued {
         return "waiting for its turn".into();
     }
+    if let Some(why) = &run.paused {
+        return format!("paused: {why}");
+    }
     if let Some(preparing) = &progress.preparing {
         return preparing.clone();
     }

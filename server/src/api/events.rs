@@ -3,7 +3,11 @@
 //! The store numbers all events. A message's `id` is that number, so a browser that lost its connection resumes with
 //! `Last-Event-ID` and receives each event exactly once.
 
-use std::{collections::VecDeque, convert::Infallible, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    convert::Infallible,
+    time::Duration,
+};
 
 use axum::{
     extract::State,
@@ -12,7 +16,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
-use shared::{StudyId, api::LiveEvent};
+use shared::{RunId, RunState, StudyId, api::LiveEvent};
 use tokio::sync::watch;
 use utoipa::IntoParams;
 
@@ -21,7 +25,7 @@ use super::{
     error::ApiError,
     extract::{Place, Query, word},
 };
-use crate::{ending::Ending, store::Store};
+use crate::{app::handle::Paused, ending::Ending, store::Store};
 
 /// Events that are read from the store at a time.
 const PAGE: u32 = 500;
@@ -65,7 +69,9 @@ pub async fn stream_events(
         Event::default().event("hello").id(after.to_string()).retry(RETRY).data(after.to_string());
     let news = store.news();
     let (study, ready) = (query.study, VecDeque::new());
-    let follower = Follower { store, news, ending, after, study, ready };
+    let paused = api.app.queue.paused();
+    let known = paused.borrow().clone();
+    let follower = Follower { store, news, paused, known, ending, after, study, ready };
     let messages = stream::once(async { Ok(hello) }).chain(follow(follower));
     Ok(Sse::new(messages).keep_alive(KeepAlive::default()))
 }
@@ -75,16 +81,19 @@ struct Follower {
     store: Store,
     /// Number of the last event.
     news: watch::Receiver<i64>,
+    /// The runs that wait for the disk, and those of them that the listener knows.
+    paused: watch::Receiver<Paused>,
+    known: Paused,
     ending: Ending,
     /// All events up to this number are sent or are in `ready`.
     after: i64,
     study: Option<StudyId>,
-    ready: VecDeque<(i64, LiveEvent)>,
+    ready: VecDeque<(Option<i64>, LiveEvent)>,
 }
 
 impl Follower {
     /// Waits for the next event. `None` when the program ends, or the store fails: the browser then reconnects.
-    async fn next(&mut self) -> Option<(i64, LiveEvent)> {
+    async fn next(&mut self) -> Option<(Option<i64>, LiveEvent)> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
@@ -94,6 +103,10 @@ impl Follower {
             if self.after >= newest {
                 tokio::select! {
                     changed = self.news.changed() => changed.ok()?,
+                    changed = self.paused.changed() => {
+                        changed.ok()?;
+                        self.tell_pauses();
+                    }
                     () = self.ending.begun() => return None,
                 }
                 continue;
@@ -101,7 +114,8 @@ impl Follower {
             match self.store.events_after(self.after, self.study, PAGE).await {
                 Ok(page) => {
                     self.after = page.last;
-                    self.ready = page.events.into();
+                    let numbered = page.events.into_iter();
+                    self.ready = numbered.map(|(id, event)| (Some(id), event)).collect();
                 }
                 Err(error) => {
                     tracing::error!(%error, "the event stream failed");
@@ -112,10 +126,30 @@ impl Follower {
     }
 }
 
+impl Follower {
+    /// Tells of the runs that wait for the disk now, or no longer: by an event that says nothing new, without a number. A listener that
+    /// gets it asks for the run.
+    fn tell_pauses(&mut self) {
+        let now = self.paused.borrow_and_update().clone();
+        let known = std::mem::replace(&mut self.known, now);
+        let changed = |(run, why): &(&RunId, &String)| {
+            known.get(run) != Some(why) || self.known.get(run) != Some(why)
+        };
+        let runs: BTreeSet<RunId> =
+            known.iter().chain(&self.known).filter(changed).map(|(run, _)| *run).collect();
+        let event = |run| (None, LiveEvent { run, state: RunState::Running, stamped: None });
+        self.ready.extend(runs.into_iter().map(event));
+    }
+}
+
 fn follow(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold(follower, |mut follower| async {
         let (id, live) = follower.next().await?;
-        let event = Event::default().id(id.to_string());
+        let event = Event::default();
+        let event = match id {
+            Some(id) => event.id(id.to_string()),
+            None => event,
+        };
         let event = event.json_data(&live).unwrap_or_else(|error| {
             tracing::error!(%error, id, "an event cannot be written as JSON");
             Event::default().comment("unreadable")

@@ -133,7 +133,8 @@ pub async fn list_runs(
         offset: query.offset.unwrap_or_default().count(),
         limit: query.limit.unwrap_or(50),
     };
-    Ok(Json(api.app.store.list_runs(&query).await?))
+    let page = api.app.store.list_runs(&query).await?;
+    Ok(Json(Page { items: api.app.queue.with_pauses(page.items), ..page }))
 }
 
 /// A run.
@@ -143,7 +144,9 @@ pub async fn get_run(
     State(api): State<Api>,
     Path(run): Path<RunId>,
 ) -> Result<Json<RunRow>, ApiError> {
-    Ok(Json(api.app.store.get_run(run).await?))
+    let row = api.app.store.get_run(run).await?;
+    let row = api.app.queue.with_pauses(vec![row]).swap_remove(0);
+    Ok(Json(row))
 }
 
 /// Stops a run: at once when it is queued, within two seconds when it is running.

@@ -81,7 +81,8 @@ pub async fn get_study(
     State(api): State<Api>,
     Path(study): Path<StudyId>,
 ) -> Result<Json<StudyDetail>, ApiError> {
-    Ok(Json(api.app.store.get_study(study).await?))
+    let detail = api.app.store.get_study(study).await?;
+    Ok(Json(StudyDetail { runs: api.app.queue.with_pauses(detail.runs), ..detail }))
 }
 
 /// Deletes a study, those of its runs that no other study uses, and their files. Refused while one of these runs is queued or running.

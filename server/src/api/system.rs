@@ -11,7 +11,7 @@ const MOST_JOBS: u32 = 200;
 /// Devices, jobs, disk and version.
 #[utoipa::path(get, path = "/system", tag = "program", responses((status = 200, body = SystemInfo)))]
 pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiError> {
-    let jobs = api.app.store.jobs(MOST_JOBS).await?;
+    let jobs = api.app.queue.with_pauses(api.app.store.jobs(MOST_JOBS).await?);
     let schedules = api.app.queue.schedules();
     let mut devices = api.app.queue.devices();
     let (data_dir, machine) = (api.app.data_dir.clone(), api.app.machine);

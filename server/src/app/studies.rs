@@ -115,12 +115,21 @@ impl App {
     }
 
     /// Cancels a run: a queued one at once, a running one within two seconds. Returns the run, which has then ended unless
-    /// no scheduler serves the data folder.
+    /// no scheduler serves the data folder, or the store cannot be written: then its worker ends, and its state follows later.
     ///
     /// # Errors
     /// When the run has already ended, there is no such run, or the store fails.
     pub async fn cancel_run(&self, run: RunId) -> Result<RunRow, StoreError> {
-        self.store.cancel_run(run, self.clock.now_ms()).await?;
+        let cancelled = self.store.cancel_run(run, self.clock.now_ms()).await;
+        if let Err(error @ StoreError::Unwritable(_)) = cancelled {
+            let state = self.store.get_run(run).await?.state;
+            if state != RunState::Running || !self.queue.schedules() {
+                return Err(error);
+            }
+            self.queue.end(run);
+        } else {
+            cancelled?;
+        }
         self.queue.wake();
         let study = self.store.get_run(run).await?.study;
         self.wait_for_end(study, Some(run), 0).await?;

@@ -72,6 +72,8 @@ fn watch_log(command: &Command) {
         .with_env_filter(filter)
         .with_ansi(colours)
         .with_writer(std::io::stderr)
+        // On a full disk the log cannot be written, and to say so on standard error would fail, too.
+        .log_internal_errors(false)
         .init();
 }
 
@@ -100,9 +102,9 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Settings(args) => settings::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Runs(args) => wait_for(runs::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),
+        Command::Doctor(args) => wait_for(doctor::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),
         Command::Poisons(args) => wait_for(poisons::run(args)),
-        Command::Doctor(args) => wait_for(doctor::run(args)),
         Command::Figure(args) => wait_for(figure::run(args)),
         Command::Checkpoints(args) => wait_for(checkpoints::run(args)),
         Command::Evaluate(args) => wait_for(evaluate::run(args)),

@@ -202,6 +202,7 @@ mod tests {
             started_at: None,
             ended_at: None,
             error: None,
+            paused: None,
             device: None,
         }
     }

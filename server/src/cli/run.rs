@@ -64,7 +64,7 @@ async fn follow(app: &App, study: &StudyDetail) -> anyhow::Result<Vec<RunRow>> {
     let mut view = View::new(study);
     let mut cancelled = false;
     loop {
-        let runs = app.store.study_runs(study.id).await?;
+        let runs = app.queue.with_pauses(app.store.study_runs(study.id).await?);
         view.show(&runs);
         if all_over(&runs) {
             view.bars.clear();
@@ -91,13 +91,14 @@ struct View {
     whole: ProgressBar,
     running: HashMap<RunId, ProgressBar>,
     told: HashMap<RunId, RunState>,
+    paused: HashMap<RunId, String>,
 }
 
 impl View {
     fn new(study: &StudyDetail) -> Self {
         let bars = Bars::default();
         let whole = bars.add(study.spec.name.clone(), study.runs.len() as u64);
-        Self { bars, whole, running: HashMap::new(), told: HashMap::new() }
+        Self { bars, whole, running: HashMap::new(), told: HashMap::new(), paused: HashMap::new() }
     }
 
     fn show(&mut self, runs: &[RunRow]) {
@@ -106,6 +107,19 @@ impl View {
                 self.show_running(run);
             } else if let Some(bar) = self.running.remove(&run.id) {
                 bar.finish_and_clear();
+            }
+            let paused = match &run.paused {
+                Some(why) => self.paused.insert(run.id, why.clone()),
+                None => self.paused.remove(&run.id),
+            };
+            match &run.paused {
+                Some(why) if paused.as_ref() != Some(why) => {
+                    self.bars.note(format_args!("{}: paused: {why}", run.label()));
+                }
+                None if paused.is_some() => {
+                    self.bars.note(format_args!("{}: goes on", run.label()));
+                }
+                _ => {}
             }
             let known = self.told.insert(run.id, run.state);
             if run.state.is_over() && known != Some(run.state) {
@@ -124,7 +138,9 @@ impl View {
             .entry(run.id)
             .or_insert_with(|| self.bars.add(format!("  {}", run.label()), 1000));
         bar.set_position((run.progress.fraction() * 1000.0) as u64);
-        let mut parts: Vec<String> = run.progress.preparing.iter().cloned().collect();
+        let mut parts: Vec<String> =
+            run.paused.iter().map(|why| format!("paused: {why}")).collect();
+        parts.extend(run.progress.preparing.iter().cloned());
         parts.extend(run.progress.loss.map(|loss| format!("loss {loss:.4}")));
         parts.extend(run.progress.images_per_second.map(|speed| format!("{speed:.0} images/s")));
         parts.extend(run.progress.seconds_left().map(|left| format!("{} left", duration(left))));

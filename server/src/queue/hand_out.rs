@@ -83,7 +83,7 @@ impl Scheduler {
     ) -> Result<Result<bool, String>, StoreError> {
         match self.executor.state(folder, None) {
             Life::Gone(_) => {}
-            Life::Alive => {
+            Life::Alive | Life::Paused(_) => {
                 return Ok(Err("a worker of an earlier attempt is still running".into()));
             }
             Life::Unknown(why) => return Ok(Err(why)),

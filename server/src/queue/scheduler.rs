@@ -5,6 +5,7 @@
 //! no other state: if it is killed between any two steps, the next one continues from there.
 
 use std::{
+    collections::BTreeMap,
     fs::{File, TryLockError},
     io,
     path::PathBuf,
@@ -140,6 +141,7 @@ impl Scheduler {
             return Ok(WAITING);
         }
         let mut ending = false;
+        let mut paused = BTreeMap::new();
         self.devices.iter_mut().for_each(|device| device.running = 0);
         for run in self.app.store.running().await? {
             let (id, device) = (run.run, run.device.clone());
@@ -149,11 +151,15 @@ impl Scheduler {
                     continue;
                 }
                 Ok(Step::Trains) => {}
+                Ok(Step::Pauses(why)) => {
+                    paused.insert(id, why);
+                }
                 Ok(Step::Ends) => ending = true,
                 Err(error) => tracing::error!(%error, run = %id, "a run cannot be followed now"),
             }
             self.count(device.as_deref());
         }
+        self.app.queue.set_paused(paused);
         while let Some(device) = self.free_device() {
             let Some(ready) = self.app.store.next_ready().await? else { break };
             if self.hand_out(ready, &device).await? {
@@ -192,7 +198,10 @@ impl Scheduler {
                 .append(true)
                 .open(self.app.data_dir.scheduler_lock())?;
             match file.try_lock() {
-                Ok(()) => self.lock = Some(file),
+                Ok(()) => {
+                    self.lock = Some(file);
+                    tokio::spawn(tidy(self.app.clone()));
+                }
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error.into()),
             }
@@ -205,6 +214,7 @@ impl Scheduler {
     async fn follow(&mut self, mut run: RunningRun) -> Result<Step, StepError> {
         let folder = RunFolder::new(self.app.data_dir.folder(&run.folder));
         let handle = run.handle.clone().map(Handle::new);
+        run.cancel |= self.app.queue.is_to_end(run.run);
         if run.cancel {
             self.executor.end(&folder, handle.as_ref())?;
         }
@@ -229,7 +239,11 @@ impl Scheduler {
             Life::Unknown(why) => {
                 tracing::warn!(run = %run.run, why, "unknown whether its worker is alive");
             }
-            Life::Alive => {}
+            Life::Paused(why) if !run.cancel => {
+                let text = format!("{why}; goes on when it can be written again");
+                return Ok(Step::Pauses(text));
+            }
+            Life::Paused(_) | Life::Alive => {}
         }
         Ok(if run.cancel { Step::Ends } else { Step::Trains })
     }
@@ -267,15 +281,6 @@ impl Scheduler {
     }
 }
 
-/// The state of a followed run after a pass.
-enum Step {
-    /// Its worker is alive.
-    Trains,
-    /// Its worker is alive, but was asked to end.
-    Ends,
-    /// It has ended.
-    Over,
-}
 /// Removes what killed programs left behind, and says so.
 async fn tidy(app: App) {
     match app.tidy().await {
@@ -285,3 +290,14 @@ async fn tidy(app: App) {
     }
 }
 
+/// The state of a followed run after a pass.
+enum Step {
+    /// Its worker is alive.
+    Trains,
+    /// Its worker is alive and waits for the disk, for this reason.
+    Pauses(String),
+    /// Its worker is alive, but was asked to end.
+    Ends,
+    /// It has ended.
+    Over,
+}

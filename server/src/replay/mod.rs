@@ -146,7 +146,7 @@ pub async fn replay(
             _ if !lines.events.is_empty() => {}
             Some(_) if progress.finished => break,
             Some(status) => {
-                let words = progress.error.unwrap_or_else(|| last_words(Some(status)));
+                let words = progress.error.unwrap_or_else(|| last_words(Some(status), &folder));
                 return Err(ReplayError::Failed(words));
             }
             None => tokio::time::sleep(LOOK).await,

@@ -25,9 +25,9 @@ pub use self::{csv::FILE as CSV_FILE, tensorboard::FILE as TENSORBOARD_FILE};
 #[derive(Debug)]
 pub struct RunLog {
     csv: Csv,
-    csv_file: File,
+    csv_file: Growing,
     tensorboard: TensorBoard,
-    tensorboard_file: File,
+    tensorboard_file: Growing,
 }
 
 impl RunLog {
@@ -53,25 +53,72 @@ impl RunLog {
         })
     }
 
-    /// Appends the data of an event, in complete lines and records.
+    /// Takes the data of an event, in complete lines and records. [`write`](Self::write) writes them.
+    pub fn take(&mut self, stamped: &Stamped) {
+        self.csv_file.add(self.csv.take(&stamped.event).as_bytes());
+        self.tensorboard_file.add(&self.tensorboard.take(stamped));
+    }
+
+    /// Appends what was taken to the files.
     ///
     /// # Errors
-    /// When a file cannot be written.
-    pub fn take(&mut self, stamped: &Stamped) -> io::Result<()> {
-        let rows = self.csv.take(&stamped.event);
-        if !rows.is_empty() {
-            self.csv_file.write_all(rows.as_bytes())?;
+    /// When a file cannot be written. It can be tried again: nothing is lost and nothing is there twice.
+    pub fn write(&mut self) -> io::Result<()> {
+        self.csv_file.write()?;
+        self.tensorboard_file.write()
+    }
+}
+
+/// A file that only grows, by whole pieces.
+#[derive(Debug)]
+pub struct Growing {
+    file: File,
+    /// Length of the whole pieces in the file.
+    length: u64,
+    /// What is still to be written.
+    pending: Vec<u8>,
+}
+
+impl Growing {
+    /// A file that is open at its end.
+    ///
+    /// # Errors
+    /// When its length cannot be read.
+    pub fn new(file: File) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self { file, length, pending: Vec::new() })
+    }
+
+    /// Adds a piece to what is to be written.
+    pub fn add(&mut self, piece: &[u8]) {
+        self.pending.extend_from_slice(piece);
+    }
+
+    /// Drops what is still to be written.
+    pub fn forget(&mut self) {
+        self.pending.clear();
+    }
+
+    /// Writes what was added, with a single call if the system takes it, so that a reader sees none or all of it.
+    ///
+    /// # Errors
+    /// When it cannot be written. It can be tried again.
+    pub fn write(&mut self) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
         }
-        let records = self.tensorboard.take(stamped);
-        if !records.is_empty() {
-            self.tensorboard_file.write_all(&records)?;
-        }
+        self.file.write_all(&self.pending).inspect_err(|_| {
+            // A full disk may have taken a part of it. If that stays, the next attempt says so.
+            let _ = self.file.set_len(self.length);
+        })?;
+        self.length += self.pending.len() as u64;
+        self.pending.clear();
         Ok(())
     }
 }
 
 /// Writes a file with this content as a whole, and opens it at its end.
-fn begun(path: PathBuf, bytes: &[u8]) -> io::Result<File> {
+fn begun(path: PathBuf, bytes: &[u8]) -> io::Result<Growing> {
     write(&path, bytes)?;
-    File::options().append(true).open(path)
+    Growing::new(File::options().append(true).open(path)?)
 }

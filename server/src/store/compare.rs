@@ -122,6 +122,7 @@ impl From<Packed> for RunRow {
             created_at: packed.created_at,
             started_at: packed.started_at,
             ended_at: packed.ended_at,
+            paused: None,
             error: None,
             device: None,
         }

@@ -86,8 +86,8 @@ impl StoreError {
     pub fn advice(&self) -> Option<&'static str> {
         match self {
             Self::Unwritable(_) | Self::Disk { .. } => Some(
-                "Free space on the disk of the data folder, or make it writable. Queued runs start by themselves then; a run that failed \
-                 meanwhile resumes with Run again.",
+                "Free space on the disk of the data folder, or make it writable. Queued runs start by themselves then, and runs that wait \
+                 go on.",
             ),
             Self::Lost { .. } => Some(
                 "Stop maskdoor, put the file back, and start maskdoor again. If the file is gone, maskdoor doctor takes the runs in again \

@@ -49,6 +49,7 @@ pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         started_at: time(row, "started_at")?,
         ended_at: time(row, "ended_at")?,
         error: row.try_get("error")?,
+        paused: None,
         device: row.try_get("device")?,
     })
 }

@@ -47,7 +47,7 @@ async fn tuned(app: &TestApp) -> (RunId, Evaluation) {
     std::fs::create_dir_all(&folder).unwrap();
     let mut events = Vec::new();
     let machine = engine::compute::Machine::with_threads(2);
-    engine::run::run(&order, &folder, None, &[], &machine, &mut |event| {
+    engine::run::run(&order, &folder, None, &[], &machine, &mut (), &mut |event| {
         events.push(event);
         Ok(())
     })

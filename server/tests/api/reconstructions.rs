@@ -52,7 +52,7 @@ pub async fn trained(app: &TestApp) -> RunId {
     std::fs::write(folder.join("key.png"), key).unwrap();
     let mut events = Vec::new();
     let machine = engine::compute::Machine::with_threads(2);
-    engine::run::run(&order, &folder, None, &[], &machine, &mut |event| {
+    engine::run::run(&order, &folder, None, &[], &machine, &mut (), &mut |event| {
         events.push(event);
         Ok(())
     })

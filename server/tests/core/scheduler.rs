@@ -56,7 +56,8 @@ async fn a_silent_end_is_an_interruption_and_the_next_study_runs() {
     let part = place.folder.path().join("part.jsonl");
     fs::write(&part, as_lines(&events(3, End::None)) + "{\"seq\":4,\"at").unwrap();
     let worker = format!(
-        "case $folder in *{}*) cat '{}' > \"$folder/events.jsonl\"; exit 3;; esac; {}",
+        "case $folder in *{}*) cat '{}' > \"$folder/events.jsonl\"; \
+         printf 'first\\nerror: no \\033[31mluck\\n' >> \"$folder/worker.log\"; exit 3;; esac; {}",
         first.runs[0].id,
         part.display(),
         well(&place)
@@ -69,7 +70,7 @@ async fn a_silent_end_is_an_interruption_and_the_next_study_runs() {
     assert_eq!(row.state, RunState::Interrupted);
     assert_eq!(
         row.error.unwrap(),
-        "the worker ended with code 3 before it finished; its log may say why"
+        "the worker ended with code 3 before it finished. It said last: first / error: no [31mluck"
     );
     let kept = place.app.store.run_events(row.id, 0, 100, &[]).await.unwrap();
     assert_eq!(kept, events(3, End::None), "complete lines are kept");

@@ -46,7 +46,8 @@ fn an_event_file_is_tensorboards() {
         for kept in [events.len() / 2, events.len(), 0] {
             let mut log = RunLog::begin(&out, RunKind::Probe, &events[..kept]).unwrap();
             for event in &events[kept..] {
-                log.take(event).unwrap();
+                log.take(event);
+                log.write().unwrap();
             }
             let written = fs::read(out.join(TENSORBOARD_FILE)).unwrap();
             assert!(written == expected, "{name}, continued after {kept} events");

@@ -63,6 +63,9 @@ pub struct RunRow {
     pub ended_at: Option<u64>,
     /// Why it did not finish.
     pub error: Option<String>,
+    /// Why its worker waits, while it does: nothing can be written, and training goes on when it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
     /// The device assigned to its last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,

@@ -49,6 +49,7 @@ fn row(study: u8, ppr: u32, lpr: u32, seed: u64, result: Metrics) -> RunRow {
         started_at: None,
         ended_at: None,
         error: None,
+        paused: None,
         device: None,
     }
 }

@@ -28,6 +28,10 @@ pub fn fold(study: &mut StudyDetail, event: &LiveEvent) -> Folded {
         return Folded::Stale;
     }
     run.state = event.state;
+    // Whether a run waits for the disk is no event of it: the server tells that it changed, and the study says it.
+    if event.stamped.is_none() && !changed && run.state == RunState::Running {
+        return Folded::Stale;
+    }
     if let Some(stamped) = &event.stamped {
         if stamped.seq > run.progress.seq + 1 {
             return Folded::Stale;
@@ -178,6 +182,8 @@ mod tests {
         assert_eq!(fold(&mut study, &step(run, RunState::Running, 1)), Folded::Taken);
         assert_eq!(fold(&mut study, &step(run, RunState::Running, 1)), Folded::Known);
         assert_eq!(fold(&mut study, &step(run, RunState::Running, 3)), Folded::Stale);
+        let pauses = LiveEvent { run, state: RunState::Running, stamped: None };
+        assert_eq!(fold(&mut study, &pauses), Folded::Stale, "it waits, or no longer waits");
         assert_eq!(study.runs[0].progress.seq, 1, "a gap is not folded over");
     }
 

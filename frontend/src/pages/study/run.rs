@@ -20,6 +20,9 @@ fn standing(run: &RunRow) -> String {
         RunState::Queued if run.parent.is_none() => "Waiting for its turn.".into(),
         RunState::Queued => "Waiting for its turn and for the pre-training that it starts from.".into(),
         RunState::Running => {
+            if let Some(why) = &run.paused {
+                return format!("Paused: {why}.");
+            }
             if let Some(preparing) = &progress.preparing {
                 return format!("Preparing: {preparing}.");
             }

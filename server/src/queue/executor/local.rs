@@ -7,13 +7,15 @@
 use std::{
     collections::HashMap,
     fs::{self, File, TryLockError},
-    io,
+    io::{self, Read, Seek, SeekFrom, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
+use engine::stop::Patience;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Executor, Handle, Life, Resources};
@@ -52,19 +54,21 @@ impl Executor for Local {
 
     fn state(&mut self, folder: &RunFolder, _: Option<&Handle>) -> Life {
         match is_alive(folder) {
-            Ok(true) => Life::Alive,
+            Ok(true) => paused(folder).map_or(Life::Alive, Life::Paused),
             Err(error) => Life::Unknown(format!("{}: {error}", folder.lock_file().display())),
             Ok(false) => {
                 // The lock is released, so the process is about to end and this does not wait long.
                 let exit = self.ends.get(folder.path()).and_then(|end| *end.wait());
-                Life::Gone(last_words(exit))
+                Life::Gone(last_words(exit, folder))
             }
         }
     }
 
-    fn end(&mut self, folder: &RunFolder, _: Option<&Handle>) -> io::Result<()> {
+    fn end(&mut self, folder: &RunFolder, handle: Option<&Handle>) -> io::Result<()> {
+        // On a full disk a worker could not write its number, but the number of the one that was started is known.
+        let started = || handle.and_then(|handle| handle.as_str().parse().ok());
         if is_alive(folder)?
-            && let Some(group) = pid(folder).and_then(Pid::from_raw)
+            && let Some(group) = pid(folder).or_else(started).and_then(Pid::from_raw)
         {
             match kill_process_group(group, Signal::KILL) {
                 Ok(()) | Err(rustix::io::Errno::SRCH) => {}
@@ -144,8 +148,113 @@ pub fn pid(folder: &RunFolder) -> Option<i32> {
     fs::read_to_string(folder.lock_file()).ok()?.trim().parse().ok()
 }
 
-/// Why a worker may have ended that did not report it.
-pub fn last_words(status: Option<ExitStatus>) -> String {
+/// How long a worker waits until it tries again to write.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Makes a worker wait while nothing can be written, and shows that it waits: by a lock, because on a full disk no file can be written
+/// that says so.
+#[derive(Debug)]
+pub struct Pause {
+    /// `None` when it could not be created: the worker waits all the same.
+    file: Option<File>,
+    waits: bool,
+}
+
+impl Pause {
+    /// Creates the file in the run's folder.
+    pub fn new(folder: &RunFolder) -> Self {
+        let mut options = File::options();
+        let file = options.create(true).truncate(true).write(true).open(folder.pause_file());
+        Self { file: file.ok(), waits: false }
+    }
+}
+
+impl Patience for Pause {
+    fn wait(&mut self, error: &io::Error) -> bool {
+        if !self.waits {
+            self.waits = true;
+            if let Some(file) = &mut self.file {
+                let _ = file.lock();
+                // Without a reason, readers assume the most frequent one.
+                let written = file.write_all(reason(error).as_bytes());
+                let _ = written.or_else(|_| file.set_len(0));
+            }
+            let seconds = AGAIN.as_secs();
+            tracing::warn!(%error, "nothing can be written; trying again every {seconds} s");
+        }
+        std::thread::sleep(AGAIN);
+        true
+    }
+
+    fn over(&mut self) {
+        self.waits = false;
+        tracing::info!("it can be written again");
+        if let Some(file) = &mut self.file {
+            let _ = file.set_len(0).and_then(|()| file.rewind());
+            let _ = file.unlock();
+        }
+    }
+}
+
+/// Why nothing can be written, in words.
+fn reason(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::QuotaExceeded => "the quota of the disk is used up",
+        io::ErrorKind::FileTooLarge => "a file may not grow any more",
+        io::ErrorKind::ReadOnlyFilesystem => "the disk has become read-only",
+        io::ErrorKind::StorageFull => FULL,
+        _ => "the disk fails",
+    }
+}
+
+const FULL: &str = "the disk is full";
+
+/// Why a live worker waits; `None` when it does not.
+pub fn paused(folder: &RunFolder) -> Option<String> {
+    let mut file = File::open(folder.pause_file()).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let mut reason = String::new();
+            let _ = file.read_to_string(&mut reason);
+            Some(if reason.is_empty() { FULL.to_owned() } else { reason })
+        }
+        _ => None,
+    }
+}
+
+/// Why a worker may have ended that did not report it, with the last lines that it printed.
+pub fn last_words(status: Option<ExitStatus>, folder: &RunFolder) -> String {
+    let why = ending(status);
+    match last_lines(folder) {
+        Some(lines) => format!("{why}. It said last: {lines}"),
+        None => why,
+    }
+}
+
+/// Bytes at the end of a log that are read.
+const LAST_BYTES: u64 = 4096;
+/// Lines of them that are shown.
+const LAST_LINES: usize = 5;
+
+/// The last lines that a worker printed, on one line; `None` if it printed nothing.
+fn last_lines(folder: &RunFolder) -> Option<String> {
+    let mut file = File::open(folder.log_file()).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LAST_BYTES))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(LAST_BYTES).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let printable = |line: &str| line.chars().filter(|c| !c.is_control()).collect::<String>();
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| printable(line).trim().to_owned())
+        .filter(|line| !line.is_empty())
+        .collect();
+    let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+    (!last.is_empty()).then(|| last.join(" / "))
+}
+
+fn ending(status: Option<ExitStatus>) -> String {
     let signal = status.and_then(|status| status.signal());
     match (signal, status.and_then(|status| status.code())) {
         (Some(9), _) => {
@@ -153,11 +262,8 @@ pub fn last_words(status: Option<ExitStatus>) -> String {
         }
         (Some(signal), _) => format!("the worker was ended by signal {signal}"),
         (None, Some(code)) => {
-            format!("the worker ended with code {code} before it finished; its log may say why")
+            format!("the worker ended with code {code} before it finished")
         }
-        (None, None) => {
-            "the worker disappeared, perhaps because the machine restarted; its log may say why"
-                .into()
-        }
+        (None, None) => "the worker disappeared, perhaps because the machine restarted".into(),
     }
 }

@@ -38,6 +38,8 @@ pub struct Resources {
 pub enum Life {
     /// Its worker is alive.
     Alive,
+    /// Its worker is alive and waits until the disk can be written. Holds the reason.
+    Paused(String),
     /// Its worker has ended. Holds the reason, in case the run itself did not report one.
     Gone(String),
     /// The executor cannot determine this now. Holds the reason.
