@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context;
+use anyhow::anyhow;
 use serde::Serialize;
 
 use super::DoctorArgs;
@@ -26,10 +26,12 @@ struct Report<'a> {
 pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     let root = args.data.data_dir.clone().map_or_else(DataDir::default_root, Ok)?;
     anyhow::ensure!(root.is_dir(), "there is no data folder {}", root.display());
-    let app = args.data.open().await.context(
-        "if the database is damaged, restore it from a backup; or move maskdoor.sqlite aside together with its -wal and -shm files, and let \
-         maskdoor doctor take the runs in again from their folders",
-    )?;
+    let app = args.data.open().await.map_err(|error| {
+        anyhow!(
+            "{error}. If the database is damaged, restore it from a backup; or move maskdoor.sqlite aside together with its -wal and -shm \
+             files, and run maskdoor doctor again: it takes the runs in from their folders"
+        )
+    })?;
     let lock = doctor::lock(&app)?;
     let mut findings = doctor::examine(&app).await?;
     if !args.json {

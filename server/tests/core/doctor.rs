@@ -12,7 +12,7 @@ use serde_json::Value;
 use shared::{RunState, api::RunResult};
 
 use crate::{
-    cli::{success, write_study},
+    cli::{failure, success, write_study},
     support::{Place, create, finish, micro, probed},
 };
 
@@ -216,4 +216,19 @@ async fn a_served_folder_is_looked_at_and_not_changed() {
     drop(scheduler);
     assert_eq!(doctor(place.folder.path(), &["--yes"], "").0, 0);
     assert!(!place.folder.path().join("runs/empty").exists());
+}
+
+#[tokio::test]
+async fn a_database_that_is_none_is_said_and_kept() {
+    let place = Place::new().await;
+    place.app.store.close().await;
+    let file = place.folder.path().join("maskdoor.sqlite");
+    fs::write(&file, "not a database at all, but long enough to be looked at".repeat(100)).unwrap();
+    let path = place.folder.path().display().to_string();
+    let told = failure(place.folder.path(), &["doctor", "--data-dir", &path]);
+    assert!(told.contains("FOLDER/maskdoor.sqlite"), "{told}");
+    assert!(told.contains("move maskdoor.sqlite aside"), "{told}");
+    assert!(fs::read(&file).unwrap().starts_with(b"not a database"));
+    let none = failure(place.folder.path(), &["doctor", "--data-dir", &format!("{path}/none")]);
+    assert_eq!(none, "error: there is no data folder FOLDER/none\n");
 }
