@@ -310,6 +310,7 @@ impl Known {
                     name: name.into(),
                     path: path.clone(),
                     transparency: folder.transparency,
+                    hold_out: folder.hold_out,
                 };
                 // A version has a name that only the program gives.
                 if Path::new(path).is_dir() && !name.contains('@') {

@@ -114,8 +114,8 @@ impl Store {
             )
             .bind(&known.folder)
             .bind(known.attempt)
-            .bind(began as i64)
-            .bind(began as i64)
+            .bind(super::row::stored(began))
+            .bind(super::row::stored(began))
             .bind(key)
             .execute(&mut *tx)
             .await?;

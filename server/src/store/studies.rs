@@ -305,7 +305,7 @@ pub(super) async fn insert_study_row(
         "INSERT INTO studies (id, created_at, name, dataset, trigger_label, spec, classes) VALUES (?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(study.id.to_string())
-    .bind(study.created_at as i64)
+    .bind(stored(study.created_at))
     .bind(&study.spec.name)
     .bind(&settings.dataset.name)
     .bind(settings.attack.trigger.label())
@@ -329,7 +329,7 @@ pub(super) async fn list_run(
         "INSERT INTO study_runs (study, place, run, varied, reused) VALUES (?, ?, ?, ?, ?)",
     )
     .bind(study.to_string())
-    .bind(place as i64)
+    .bind(stored(place as u64))
     .bind(key)
     .bind(varied)
     .bind(reused)
