@@ -146,7 +146,7 @@ fn taken(kind: RunKind, settings: &Settings, encoder: Option<&Path>, folder: &Pa
         program: "test".into(),
     };
     let machine = Machine::with_threads(2);
-    let (taken, done) = peak(|| run(&order, folder, None, &[], &machine, &mut |_| Ok(())));
+    let (taken, done) = peak(|| run(&order, folder, None, &[], &machine, &mut (), &mut |_| Ok(())));
     done.unwrap();
     taken
 }
