@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -14,7 +14,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use crate::ending::Ending;
+use crate::{access::Peer, ending::Ending};
 
 /// How long a client may take to send the headers of a request, the first one and any later one on the same connection.
 const HEADERS: Duration = Duration::from_secs(15);
@@ -41,8 +41,8 @@ pub async fn serve(listener: TcpListener, router: Router, ending: Ending) {
             accepted = accepted => accepted,
             () = ending.begun() => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, address)) => (stream, Peer(address.ip())),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(PAUSE).await;
@@ -51,15 +51,21 @@ pub async fn serve(listener: TcpListener, router: Router, ending: Ending) {
         };
         // Events are short messages that should not wait for each other.
         let _ = stream.set_nodelay(true);
-        tokio::spawn(answer(stream, router.clone(), ending.clone(), place));
+        tokio::spawn(answer(stream, peer, router.clone(), ending.clone(), place));
     }
     drop(listener);
     let _ = places.acquire_many(most).await;
 }
 
 /// Answers the requests of a connection. When the end begins, the one in progress is the last.
-async fn answer(stream: TcpStream, router: Router, ending: Ending, _place: OwnedSemaphorePermit) {
-    let service = TowerToHyperService::new(router);
+async fn answer(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    ending: Ending,
+    _place: OwnedSemaphorePermit,
+) {
+    let service = TowerToHyperService::new(router.layer(Extension(peer)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)

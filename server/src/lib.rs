@@ -5,6 +5,8 @@
 //! | [`cli`] | the command line: serve, run, presets, datasets, plan, settings, runs, worker |
 //! | [`api`], [`assets`], [`figures`] | the web side: JSON, live events, the dashboard's files, drawn figures |
 //! | [`app`] | the use cases, and the state that every part shares |
+//! | [`access`], [`audit`] | who is let in, and what they changed |
+//! | [`tokens`] | names, rights and secrets |
 //! | [`store`] | the only SQL |
 //! | [`queue`] | schedules runs and takes their results into the store; executors |
 //! | [`run_folder`] | the files in a run's folder |
@@ -17,9 +19,11 @@
 //! | [`data_dir`], [`clock`], [`ids`] | data folder, time and identifiers, which everything else takes as arguments |
 //! | [`terminal`] | terminal output |
 
+pub mod access;
 pub mod api;
 pub mod app;
 pub mod assets;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod data_dir;
@@ -36,6 +40,7 @@ pub mod run_log;
 pub mod sheet;
 pub mod store;
 pub mod terminal;
+pub mod tokens;
 pub mod worker;
 
 pub use app::App;

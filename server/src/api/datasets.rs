@@ -24,6 +24,7 @@ pub async fn add_dataset(
     Body(request): Body<AddDataset>,
 ) -> Result<(StatusCode, Json<DatasetInfo>), ApiError> {
     let gone = StopOnDrop::default();
+    api.check_root("path", &request.path)?;
     let info = api.app.add_dataset(request, gone.watch()).await?;
     Ok((StatusCode::CREATED, Json(info.abridged())))
 }

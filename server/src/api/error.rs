@@ -44,6 +44,12 @@ pub enum ApiError {
     /// The request comes from another site's page.
     #[error("{0}")]
     Forbidden(String),
+    /// Nobody known sends the request.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// The sender tries too often.
+    #[error("{0}")]
+    TooMany(String),
     /// The resource does not exist.
     #[error("{0}")]
     NotFound(String),
@@ -104,6 +110,8 @@ impl ApiError {
         match self {
             Self::Malformed(_) | Self::BadBody(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,

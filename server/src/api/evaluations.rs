@@ -1,7 +1,7 @@
 //! A classifier evaluated under a trigger.
 
 use axum::{Json, extract::State};
-use shared::api::{EvaluateRequest, EvaluatedClassifier};
+use shared::api::{ClassifierSource, EvaluateRequest, EvaluatedClassifier};
 
 use super::{Api, error::ApiError, extract::Json as Body, wanted::StopOnDrop};
 
@@ -13,6 +13,9 @@ pub async fn create_evaluation(
     State(api): State<Api>,
     Body(request): Body<EvaluateRequest>,
 ) -> Result<Json<EvaluatedClassifier>, ApiError> {
+    if let ClassifierSource::File { path } = &request.checkpoint {
+        api.check_root("checkpoint.path", path)?;
+    }
     let gone = StopOnDrop::default();
     // Each evaluation uses all threads, and the memory of its model.
     let _turn = api.evaluating.lock().await;

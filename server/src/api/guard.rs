@@ -40,8 +40,8 @@ impl Hosts {
     }
 }
 
-/// Refuses what a page of another site may send: the dashboard has no login, so another site open in the same browser could otherwise
-/// start, delete and read runs, and keep the machine busy.
+/// Refuses what a page of another site may send: a site open in the same browser could otherwise start, delete and read runs, and keep the
+/// machine busy, where the server lets everyone in.
 ///
 /// * A request has one `Host`, which names this server.
 /// * A request that changes something has no `Origin`, or this server's.
@@ -76,7 +76,8 @@ fn refusal(hosts: &Hosts, method: &Method, uri: &Uri, headers: &HeaderMap) -> Op
     (uri.path().starts_with("/api") && !is_own).then(|| ApiError::Forbidden(foreign.into()))
 }
 
-fn is_safe(method: &Method) -> bool {
+/// Whether a method only reads.
+pub(super) fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 

@@ -53,6 +53,7 @@ pub async fn import_checkpoint(
     State(api): State<Api>,
     Body(request): Body<ImportCheckpoint>,
 ) -> Result<(StatusCode, Json<ImportedCheckpoint>), ApiError> {
+    api.check_root("path", &request.path)?;
     Ok((StatusCode::CREATED, Json(api.app.import_checkpoint(request).await?)))
 }
 

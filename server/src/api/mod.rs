@@ -5,12 +5,13 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `error`, `extract`, `guard` | the mapping from errors to status codes; request parts; same-origin check and headers |
+//! | `error`, `extract` | the mapping from errors to status codes; request parts |
+//! | `gate`, `guard` | who may ask; same-origin check and headers |
 //! | `openapi`, `schema` | the document |
 //! | `studies`, `runs`, `run_files`, `events` | studies, runs, the files of runs, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
 //! | `checkpoints`, `imports`, `evaluations`, `reconstructions`, `compare`, `figures` | results |
-//! | `health`, `system`, `presets` | the program |
+//! | `health`, `metrics`, `system`, `presets` | the program |
 //! | `pixels`, `files`, `wanted` | helpers: sending images, reading files, long work |
 
 mod checkpoints;
@@ -22,10 +23,12 @@ mod events;
 mod extract;
 mod figures;
 mod files;
+mod gate;
 mod guard;
 mod health;
 mod imports;
 mod keys;
+mod metrics;
 mod openapi;
 mod pixels;
 mod plans;
@@ -49,6 +52,7 @@ use axum::{
     http::{HeaderMap, Method, Uri},
     middleware,
     response::{IntoResponse, Response},
+    routing::get,
 };
 use tokio::sync::Semaphore;
 use tower_http::{
@@ -66,7 +70,13 @@ use utoipa_axum::{
 
 use self::error::ApiError;
 pub use self::guard::Hosts;
-use crate::{App, app::reconstructions::Kept, assets};
+use crate::{
+    App,
+    access::{Access, Roots},
+    app::reconstructions::Kept,
+    assets,
+    audit::Audit,
+};
 
 /// How long a client may be silent while it sends a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -81,22 +91,67 @@ struct Api {
     /// Held while an evaluation runs.
     evaluating: Arc<tokio::sync::Mutex<()>>,
     health: Arc<health::LastHealth>,
+    roots: Roots,
 }
 
-/// The router of the whole web server, which is addressed by these names.
-pub fn router(app: App, hosts: Hosts) -> Router {
-    let api =
-        Api { app, kept: Kept::default(), evaluating: Arc::default(), health: Arc::default() };
+impl Api {
+    /// Checks the path that a field names.
+    ///
+    /// # Errors
+    /// When it is in none of the folders that may be read.
+    fn check_root(&self, field: &str, path: &str) -> Result<(), ApiError> {
+        self.roots.check(field, path).map_err(|error| ApiError::Invalid(vec![error]))
+    }
+}
+
+/// How the server is reached, and by whom.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// Its names.
+    pub hosts: Hosts,
+    /// Who is let in.
+    pub access: Access,
+    /// Folders from which files may be read on request.
+    pub roots: Roots,
+}
+
+impl Serving {
+    /// Lets everyone in who addresses it by address or as localhost, and reads any folder.
+    pub fn open(app: &App) -> Self {
+        Self {
+            hosts: Hosts::default(),
+            access: Access::open(app.store.clone(), app.clock.clone()),
+            roots: Roots::any(),
+        }
+    }
+}
+
+/// The router of the whole web server.
+pub fn router(app: App, serving: Serving) -> Router {
+    let Serving { hosts, access, roots } = serving;
+    let audit = Audit::of(app.data_dir.root(), app.clock.clone());
+    let api = Api {
+        app,
+        kept: Kept::default(),
+        evaluating: Arc::default(),
+        health: Arc::default(),
+        roots,
+    };
     let (router, described) = OpenApiRouter::with_openapi(openapi::Info::openapi())
         .nest(ROOT, resources())
         .split_for_parts();
     let policy = guard::content_security_policy(&assets::script_hashes());
     router
+        .route(gate::READY, get(system::get_ready))
+        .route("/metrics", get(metrics::get_metrics))
         .fallback(outside)
         .method_not_allowed_fallback(wrong_method)
         .layer(Extension(openapi::document(described)))
         .layer(DefaultBodyLimit::max(extract::JSON_LIMIT))
         .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
+        .layer(middleware::from_fn(move |request: Request, next| {
+            gate::gate(access.clone(), audit.clone(), request, next)
+        }))
         .layer(middleware::from_fn(move |request: Request, next| {
             guard::only_own_pages(hosts.clone(), request, next)
         }))

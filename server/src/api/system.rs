@@ -8,6 +8,12 @@ use super::{Api, blocking, error::ApiError, files::folder_bytes};
 /// Maximum number of running jobs, and of queued ones, in the response.
 const MOST_JOBS: u32 = 200;
 
+/// Whether the program answers and can read its database: 200, or an error.
+pub async fn get_ready(State(api): State<Api>) -> Result<&'static str, ApiError> {
+    api.app.store.look_for_news().await?;
+    Ok("ready\n")
+}
+
 /// Devices, jobs, disk and version.
 #[utoipa::path(get, path = "/system", tag = "program", responses((status = 200, body = SystemInfo)))]
 pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiError> {

@@ -13,6 +13,8 @@ use shared::{
     dataset::{Share, Transparency},
 };
 
+use crate::tokens::Rights;
+
 pub(super) use self::{evaluate::EvaluateArgs, reconstruct::ReconstructArgs};
 use crate::{app::App, clock::Clock, data_dir::DataDir, ids::IdSource};
 
@@ -65,6 +67,8 @@ pub(super) enum Command {
     /// Compares the database with the data folder, says what is wrong, and mends what can be mended: exit code 0 if nothing is wrong
     /// afterwards, 1 if something is.
     Doctor(DoctorArgs),
+    /// Makes, lists and removes tokens, with which others may use the server.
+    Token(TokenArgs),
     /// Trains the run whose order is in a folder. Started by the program itself.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -86,10 +90,49 @@ pub(super) struct ServeArgs {
     /// always known.
     #[arg(long, value_name = "NAME")]
     pub(super) host: Vec<String>,
+    /// Lets in every program and user of this machine without a token; for 127.0.0.1 alone.
+    #[arg(long, conflicts_with = "password_file")]
+    pub(super) without_token: bool,
+    /// A file whose first line is a password that signs in, besides the tokens of `maskdoor token`.
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+    /// A folder from which data sets and checkpoints may be added; may be repeated [default: any folder at 127.0.0.1, none beyond].
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) data_root: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) data: DataDirArg,
     #[command(flatten)]
     pub(super) jobs: JobsArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TokenArgs {
+    #[command(flatten)]
+    pub(super) data: DataDirArg,
+    #[command(subcommand)]
+    pub(super) command: TokenCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Makes a token and prints it. It cannot be shown again.
+    Add {
+        /// Its name: who or what has it.
+        name: String,
+        /// What it allows: read sees everything, run also starts and cancels runs, admin also deletes studies and adds data.
+        #[arg(long, default_value = "admin")]
+        rights: Rights,
+        /// Days until it expires [default: never].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36500))]
+        days: Option<u32>,
+    },
+    /// Lists all tokens.
+    List,
+    /// Removes a token, and signs out the browsers that came with it.
+    Remove {
+        /// The token's name.
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]

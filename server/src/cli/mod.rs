@@ -19,6 +19,7 @@ mod runs;
 mod serve;
 mod settings;
 pub mod spec_file;
+mod token;
 mod triggers;
 
 use std::{io::IsTerminal, process::ExitCode};
@@ -32,7 +33,7 @@ use self::args::{
     AssumeArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs, DatasetCommand,
     DoctorArgs, EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs, PoisonCommand, PresetCommand,
     ReconstructArgs, ReplayArgs, RunArgs, RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs,
-    TriggerCommand,
+    TokenArgs, TokenCommand, TriggerCommand,
 };
 use crate::{clock::Clock, terminal::note, worker};
 
@@ -102,6 +103,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Settings(args) => settings::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Runs(args) => wait_for(runs::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),
+        Command::Token(args) => wait_for(token::run(args)),
         Command::Doctor(args) => wait_for(doctor::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),
         Command::Poisons(args) => wait_for(poisons::run(args)),

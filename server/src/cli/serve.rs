@@ -1,8 +1,8 @@
 //! `maskdoor serve`: the dashboard and the queue.
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use engine::compute::Machine;
 use tokio::{
     net::TcpListener,
@@ -12,11 +12,13 @@ use tokio::{
 
 use super::ServeArgs;
 use crate::{
-    VERSION,
-    api::{self, Hosts},
+    App, VERSION,
+    access::{self, Access, Roots},
+    api::{self, Hosts, Serving},
     http,
     queue::{Scheduler, Settings},
     terminal::{note, say},
+    tokens::Secret,
 };
 
 /// How long requests in progress may take to be answered when the program is asked to end.
@@ -34,22 +36,26 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
         ),
         _ => anyhow!("cannot serve on {}: {error}", args.addr),
     })?;
-    let app = args.data.open().await?;
+    let address = listener.local_addr().context("the socket has no address")?;
+    let app = args.data.clone().open().await?;
+    let (access, start) = access(&args, &app, address).await?;
+    let roots = match (args.data_root.as_slice(), address.ip().is_loopback()) {
+        ([], true) => Roots::any(),
+        (folders, _) => Roots::only(folders).context("a folder of --data-root is not there")?,
+    };
     let scheduler = Scheduler::start(app.clone(), Settings::of(&machine, args.jobs.jobs));
     let mut asked = stop_signals()?;
-    let address = listener.local_addr().context("the socket has no address")?;
-    say(format_args!("Maskdoor {VERSION} on http://{address}"));
+    let token = start.map(|token| format!("/?token={token}")).unwrap_or_default();
+    say(format_args!("Maskdoor {VERSION} on http://{address}{token}"));
     say(format_args!("Data folder: {}", app.data_dir.root().display()));
-
     if !address.ip().is_loopback() {
         note(
-            "Warning: this address can be reached from outside this machine, and there is no login. Whoever reaches it can see all studies, \
-             images and checkpoints, start runs that keep this machine busy, have any folder of images or checkpoint on this machine read, \
-             and delete studies. Requests are not encrypted. Serve on 127.0.0.1, let a firewall keep others out, or put a reverse proxy with \
-             a login and TLS in front. A container's port is published for this machine alone by -p 127.0.0.1:8787:8787.",
+            "This address can be reached from outside this machine. Requests are not encrypted: put a reverse proxy with TLS in front \
+             where others share the network (docs/security.md).",
         );
     }
-    let router = api::router(app.clone(), Hosts::named(args.host));
+    let serving = Serving { hosts: Hosts::named(args.host), access, roots };
+    let router = api::router(app.clone(), serving);
     let server = http::serve(listener, router, app.ending.clone());
     tokio::pin!(server);
     tokio::select! {
@@ -75,6 +81,37 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
         _ = asked.recv() => tracing::warn!("stopped at once"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who is let in, and the token of the printed address, if that is to let somebody in.
+async fn access(
+    args: &ServeArgs,
+    app: &App,
+    address: SocketAddr,
+) -> anyhow::Result<(Access, Option<String>)> {
+    let is_local = address.ip().is_loopback();
+    if args.without_token {
+        if !is_local {
+            bail!(
+                "--without-token is for 127.0.0.1 alone: at {} anyone could do everything",
+                args.addr
+            );
+        }
+        return Ok((Access::open(app.store.clone(), app.clock.clone()), None));
+    }
+    let password = args.password_file.as_deref().map(access::password).transpose()?;
+    if !is_local && password.is_none() && app.store.list_tokens().await?.is_empty() {
+        bail!(
+            "{} can be reached from outside this machine, and nobody has a token: make one with `maskdoor token add NAME`, or give \
+             --password-file FILE",
+            args.addr
+        );
+    }
+    let start = is_local.then(Secret::draw);
+    let secret = start.as_deref().map(Secret::of);
+    let access =
+        Access::guarded(app.store.clone(), app.clock.clone(), address.port(), secret, password);
+    Ok((access, start))
 }
 
 /// A channel that receives each Ctrl-C and each of the signals that service managers send.

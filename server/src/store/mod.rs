@@ -11,10 +11,12 @@
 //! | [`results`] | the table of all runs in memory |
 //! | [`checkpoints`], [`imports`] | checkpoints written by runs, imported checkpoints |
 //! | [`check`] | what `maskdoor doctor` asks, and runs that only the data folder has |
+//! | `access` | tokens and sessions |
 //! | `removals` | files that are to be removed |
 //! | `upgrade` | fills in data that version 0.1 did not store |
 //! | [`datasets`], [`keys`] | added data sets, uploaded key images |
 
+mod access;
 pub mod check;
 pub mod checkpoints;
 pub mod compare;

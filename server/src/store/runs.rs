@@ -128,6 +128,20 @@ pub struct RunQuery {
 }
 
 impl Store {
+    /// Number of runs in each state; states without one are left out.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn count_runs(&self) -> Result<Vec<(RunState, u64)>, StoreError> {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT state, count(*) FROM runs GROUP BY state")
+                .fetch_all(self.readers())
+                .await?;
+        rows.iter()
+            .map(|(state, count)| Ok((super::row::parse(state, "a state")?, count.unsigned_abs())))
+            .collect()
+    }
+
     /// A page of the table of runs.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use server::{
     App,
-    api::{self, Hosts},
+    api::{self, Serving},
     clock::Clock,
     ids::IdSource,
     store::StoreError,
@@ -48,7 +48,25 @@ impl TestApp {
         let clock = Clock::fixed(NOW);
         let ids = IdSource::seeded(clock.clone(), 1);
         let app = App::open(folder.path(), Machine::with_threads(1), clock, ids).await.unwrap();
-        Self { router: api::router(app.clone(), Hosts::default()), app, folder }
+        Self { router: api::router(app.clone(), Serving::open(&app)), app, folder }
+    }
+
+    /// The same server, reached in another way.
+    pub fn serving(self, serving: Serving) -> Self {
+        Self { router: api::router(self.app.clone(), serving), ..self }
+    }
+
+    /// The OpenAPI document, asked for by somebody who may.
+    pub async fn app_document(&self) -> Value {
+        let open = api::router(self.app.clone(), Serving::open(&self.app));
+        let request = Request::get(address("/openapi.json")).body(Body::empty()).unwrap();
+        let body = open.oneshot(request).await.unwrap().into_body();
+        serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap()
+    }
+
+    /// Gets a path outside the API.
+    pub async fn get_at(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
     /// The data folder.
