@@ -33,7 +33,7 @@ impl Dashboard {
     pub async fn start() -> Result<Self> {
         let data = tempfile::Builder::new().prefix("maskdoor-e2e-").tempdir()?;
         let port = free_port()?;
-        let server = serve(data.path(), port)?;
+        let server = serve(data.path(), port, &["--without-token"])?;
         let base = format!("http://127.0.0.1:{port}");
         let mut dashboard = Self { api: Api::new(&base), base, port, data, server };
         dashboard.wait_until_up().await?;
@@ -59,8 +59,25 @@ impl Dashboard {
     /// # Errors
     /// When it does not answer within half a minute.
     pub async fn restart(&mut self) -> Result<()> {
-        self.server = serve(self.data.path(), self.port)?;
+        self.server = serve(self.data.path(), self.port, &["--without-token"])?;
         self.wait_until_up().await
+    }
+
+    /// Restarts the server so that it asks for a token. Returns the path and the token that it prints.
+    ///
+    /// # Errors
+    /// When it does not answer within half a minute.
+    pub async fn restart_guarded(&mut self) -> Result<String> {
+        self.kill().await?;
+        let before = self.log().len();
+        self.server = serve(self.data.path(), self.port, &[])?;
+        let printed = format!("{}/?token=", self.base);
+        until("the server prints its address", Duration::from_secs(30), async || {
+            let log = self.log();
+            let rest = log[before..].split(&printed).nth(1);
+            Ok(rest.and_then(|rest| rest.split_once('\n')).map(|(token, _)| format!("/?token={token}")))
+        })
+        .await
     }
 
     /// The address of a page.
@@ -107,12 +124,13 @@ impl Drop for Dashboard {
     }
 }
 
-fn serve(data: &Path, port: u16) -> Result<Child> {
+fn serve(data: &Path, port: u16, more: &[&str]) -> Result<Child> {
     let program = program()?;
     let log = fs::OpenOptions::new().create(true).append(true).open(log_path(data))?;
     Command::new(&program)
         .args(["serve", "--addr", &format!("127.0.0.1:{port}"), "--data-dir"])
         .arg(data)
+        .args(more)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

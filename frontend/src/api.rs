@@ -131,6 +131,12 @@ async fn answer(response: Response) -> Result<Response, Problem> {
     if response.ok() {
         return Ok(response);
     }
+    // The session has ended: the same page shows the login page now, and leads back.
+    if response.status() == 401
+        && let Some(window) = web_sys::window()
+    {
+        let _ = window.location().reload();
+    }
     let text = response.text().await.unwrap_or_default();
     Err(problem_from(response.status(), &text))
 }

@@ -1,5 +1,6 @@
 //! Journeys through the pages of the real program, each from an empty data folder.
 
+mod access;
 mod bad_files;
 mod bad_input;
 mod compare;
