@@ -75,7 +75,9 @@ impl Dashboard {
         until("the server prints its address", Duration::from_secs(30), async || {
             let log = self.log();
             let rest = log[before..].split(&printed).nth(1);
-            Ok(rest.and_then(|rest| rest.split_once('\n')).map(|(token, _)| format!("/?token={token}")))
+            Ok(rest
+                .and_then(|rest| rest.split_once('\n'))
+                .map(|(token, _)| format!("/?token={token}")))
         })
         .await
     }

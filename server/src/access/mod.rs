@@ -112,7 +112,11 @@ impl Access {
         if self.door.is_none() {
             return Ok(Some(Caller::local("local")));
         }
-        self.store.find_session(&Secret::of(session), self.clock.now_ms()).await
+        let secret = Secret::of(session);
+        if self.door.as_ref().is_some_and(|door| door.start.as_ref() == Some(&secret)) {
+            return Ok(Some(Caller::local("local")));
+        }
+        self.store.find_session(&secret, self.clock.now_ms()).await
     }
 
     /// Begins a session. Returns what the browser keeps, and for how many seconds.

@@ -188,6 +188,10 @@ async fn enter(
             );
             go_to(next, &cookie)
         }
+        // On a full disk no session can be stored; the start token is one by itself.
+        Err(_) if caller.token.is_none() && caller.name == "local" => {
+            go_to(next, &format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict"))
+        }
         Err(error) => ApiError::from(error).into_response(),
     }
 }

@@ -56,7 +56,7 @@ impl TestApp {
         Self { router: api::router(self.app.clone(), serving), ..self }
     }
 
-    /// The OpenAPI document, asked for by somebody who may.
+    /// The document of the API, asked for by somebody who may.
     pub async fn app_document(&self) -> Value {
         let open = api::router(self.app.clone(), Serving::open(&self.app));
         let request = Request::get(address("/openapi.json")).body(Body::empty()).unwrap();

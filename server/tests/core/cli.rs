@@ -449,24 +449,49 @@ fn a_worker_without_an_order_says_so_and_leaves_a_failed_event() {
 }
 
 #[test]
-fn an_address_beyond_this_machine_is_warned_of() {
-    for (address, warned) in [("127.0.0.1:0", false), ("0.0.0.0:0", true)] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut server = std::process::Command::new(env!("CARGO_BIN_EXE_maskdoor"))
-            .args(["serve", "--addr", address, "--data-dir"])
-            .arg(folder.path())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        // The warning comes before the server is asked to end.
-        let mut lines =
-            std::io::BufRead::lines(std::io::BufReader::new(server.stdout.take().unwrap()));
-        assert!(lines.next().unwrap().unwrap().contains(" on http://"));
-        let pid = rustix::process::Pid::from_child(&server);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let output = server.wait_with_output().unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(text.contains("Warning: this address can be reached"), warned, "{text}");
-    }
+fn an_address_beyond_this_machine_needs_a_token_or_a_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    let beyond = ["serve", "--addr", "0.0.0.0:0", "--data-dir", &data];
+    let said = failure(folder.path(), &beyond);
+    assert!(said.contains("nobody has a token: make one with `maskdoor token add NAME`"), "{said}");
+    let said = failure(folder.path(), &[&beyond[..], &["--without-token"]].concat());
+    assert!(said.contains("--without-token is for 127.0.0.1 alone"), "{said}");
+    let short = folder.path().join("short");
+    fs::write(&short, "12345678901\n").unwrap();
+    let short = short.display().to_string();
+    let said = failure(folder.path(), &[&beyond[..], &["--password-file", &short]].concat());
+    assert!(said.contains("has fewer than 12 characters"), "{said}");
+
+    let token = success(
+        folder.path(),
+        &["token", "add", "me", "--rights", "read", "--days", "2", "--data-dir", &data],
+    );
+    assert_eq!(token.trim().len(), 43, "256 bits in base64");
+    let again = failure(folder.path(), &["token", "add", "me", "--data-dir", &data]);
+    assert!(again.contains("there already is a token me"), "{again}");
+    let listed = success(folder.path(), &["token", "list", "--data-dir", &data]);
+    assert!(
+        listed.contains("me") && listed.contains("read") && listed.contains("in 2 days"),
+        "{listed}"
+    );
+
+    let mut server = std::process::Command::new(env!("CARGO_BIN_EXE_maskdoor"))
+        .args(beyond)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(server.stdout.take().unwrap()));
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.contains(" on http://0.0.0.0:") && !first.contains("token"), "{first}");
+    let second = lines.next().unwrap().unwrap();
+    assert!(second.starts_with("Data folder: "), "{second}");
+    let pid = rustix::process::Pid::from_child(&server);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = server.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("This address can be reached from outside this machine"), "{text}");
+    let removed = success(folder.path(), &["token", "remove", "me", "--data-dir", &data]);
+    assert!(removed.contains("me was removed"), "{removed}");
 }
