@@ -18,7 +18,7 @@ fi
 MASKDOOR_SKIP_FRONTEND=1 cargo build --locked --package server
 rm -rf "$fuzz/data"
 mkdir -p "$fuzz"
-target/debug/maskdoor serve --addr 127.0.0.1:0 --data-dir "$fuzz/data" > "$fuzz/server.log" 2>&1 &
+target/debug/maskdoor serve --without-token --addr 127.0.0.1:0 --data-dir "$fuzz/data" > "$fuzz/server.log" 2>&1 &
 server=$!
 address=
 # Workers outlive their server, so the studies that were made are cancelled first.

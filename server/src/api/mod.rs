@@ -146,12 +146,12 @@ pub fn router(app: App, serving: Serving) -> Router {
         .route("/metrics", get(metrics::get_metrics))
         .fallback(outside)
         .method_not_allowed_fallback(wrong_method)
-        .layer(Extension(openapi::document(described)))
-        .layer(DefaultBodyLimit::max(extract::JSON_LIMIT))
-        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
         .layer(middleware::from_fn(move |request: Request, next| {
             gate::gate(access.clone(), audit.clone(), request, next)
         }))
+        .layer(Extension(openapi::document(described)))
+        .layer(DefaultBodyLimit::max(extract::JSON_LIMIT))
+        .layer(RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
         .layer(middleware::from_fn(move |request: Request, next| {
             guard::only_own_pages(hosts.clone(), request, next)
         }))
