@@ -62,13 +62,16 @@ pub fn Detail(
     let count = set.classes.len();
     let (name, skipped, skipped_total) = (set.name.clone(), set.skipped.clone(), set.skipped_total);
     let (left_out, is_folder) = (set.left_out.clone(), !set.builtin);
-    let mut about = "training images; numbers are training + validation".to_owned();
-    if let Some(held) = set.hold_out {
-        about += &format!("; {} of each class held out (seed {})", held.share, held.seed);
-    }
-    if is_folder && set.transparency == Transparency::White {
-        about += "; transparent pixels on white";
-    }
+    let held = set
+        .hold_out
+        .map(|held| format!("; {} of each class held out (seed {})", held.share, held.seed));
+    let white = (is_folder && set.transparency == Transparency::White)
+        .then_some("; transparent pixels on white");
+    let about = format!(
+        "training images; numbers are training + validation{}{}",
+        held.unwrap_or_default(),
+        white.unwrap_or_default()
+    );
     let rows = move || {
         let samples = samples.value()?;
         let rows = by_class(&samples, count)
