@@ -72,7 +72,7 @@ pub fn events_of_attempt(attempt: u32) -> String {
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn earlier_events(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn earlier_events(folder: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     let mut found: Vec<(u32, PathBuf)> = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -83,7 +83,7 @@ pub fn earlier_events(folder: &Path) -> io::Result<Vec<PathBuf>> {
         found.extend(attempt.map(|attempt| (attempt, entry.path())));
     }
     found.sort_unstable_by(|a, b| b.cmp(a));
-    Ok(found.into_iter().map(|(_, path)| path).collect())
+    Ok(found)
 }
 
 /// Whether an error says that nothing can be written now, which somebody may mend, and not that a file is wrong: the disk or a quota is

@@ -79,10 +79,14 @@ impl DataDir {
         &self.root
     }
 
-    /// Free space on its disk in bytes; 0 where the system does not say it.
-    pub fn free_bytes(&self) -> u64 {
-        rustix::fs::statvfs(&self.root)
-            .map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+    /// Free space on its disk, and the size of the disk, in bytes.
+    ///
+    /// # Errors
+    /// When the system does not say it.
+    pub fn disk_bytes(&self) -> io::Result<(u64, u64)> {
+        let disk = rustix::fs::statvfs(&self.root)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        Ok((bytes(disk.f_bavail), bytes(disk.f_blocks)))
     }
 
     /// The database.

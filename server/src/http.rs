@@ -42,7 +42,7 @@ pub async fn serve(listener: TcpListener, router: Router, ending: Ending) {
             () = ending.begun() => break,
         };
         let (stream, peer) = match accepted {
-            Ok((stream, address)) => (stream, Peer(address.ip())),
+            Ok((stream, address)) => (stream, Peer(address.ip().to_canonical())),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(PAUSE).await;

@@ -150,7 +150,7 @@ impl RunFolder {
 
     /// The events before a point, from the last attempt that has all of them: it saved the point, or resumed from it.
     fn events_before(&self, point: &ResumePoint) -> io::Result<Option<Vec<u8>>> {
-        for path in files::earlier_events(&self.path)? {
+        for (_, path) in files::earlier_events(&self.path)? {
             let bytes = fs::read(path)?;
             let lines = bytes.split_inclusive(|&byte| byte == b'\n');
             let whole = lines.filter(|line| line.ends_with(b"\n")).take(point.events as usize);

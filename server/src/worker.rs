@@ -80,7 +80,7 @@ pub fn run(
     let begun = match (&order, &machine) {
         (Ok(order), Ok(machine)) => {
             let bits = machine.device(order.settings.precision).bits();
-            patiently(&mut pause, full, || folder.begin(order, &bits))
+            patiently(&mut pause, unwritable, || folder.begin(order, &bits))
         }
         // A run that fails at once needs no resume point, and must leave it to the next attempt.
         _ => Ok(Found::default()),
@@ -154,6 +154,11 @@ impl Patience for Shared<'_, '_> {
 /// The error of a write that may succeed later.
 fn full(error: &io::Error) -> Option<&io::Error> {
     is_full(error).then_some(error)
+}
+
+/// The error of a write that may succeed later, where files are read as well: one that cannot be read will not be readable later.
+fn unwritable(error: &io::Error) -> Option<&io::Error> {
+    full(error).filter(|error| error.raw_os_error() != Some(rustix::io::Errno::IO.raw_os_error()))
 }
 
 /// Creates `log.csv` and the event file of `TensorBoard` from the events that the run keeps.

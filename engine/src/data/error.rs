@@ -27,8 +27,8 @@ pub enum DataError {
     },
     /// There are no validation images, and none are to be held out.
     #[error(
-        "{folder} ({layout}) has no validation images; add them, or hold out a share of the training images for validation: \
-         --split 0.1, or the share beside the folder in the browser"
+        "{folder} ({layout}) has no validation images; add them, or hold out a share of the training images: `--split 0.1`, or *Share held \
+         out* in the browser"
     )]
     NoSplit {
         /// The folder.
@@ -38,7 +38,7 @@ pub enum DataError {
     },
     /// A share is to be held out of a folder that has validation images.
     #[error(
-        "{folder} ({layout}) has validation images of its own, so no share of the training images is held out; leave --split out"
+        "{folder} ({layout}) has validation images of its own, so no share of the training images can be held out; leave `--split` out"
     )]
     OwnValidation {
         /// The folder.
@@ -78,7 +78,7 @@ pub enum DataError {
     /// There are no validation images.
     #[error(
         "{0} has no folder `val`, `valid`, `validation`, `test` or `testing`; validation images are in val/<class>/. Or hold out a share of the \
-         training images: --split 0.1"
+         training images: `--split 0.1`, or *Share held out* in the browser"
     )]
     NoTest(PathBuf),
     /// Fewer than two classes.

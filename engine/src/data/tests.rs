@@ -339,7 +339,7 @@ fn what_is_no_data_set_is_refused_in_words() {
     assert_eq!(
         refusal(&without("val")),
         "DATA has no folder `val`, `valid`, `validation`, `test` or `testing`; validation images are in val/<class>/. \
-         Or hold out a share of the training images: --split 0.1"
+         Or hold out a share of the training images: `--split 0.1`, or *Share held out* in the browser"
     );
     assert_eq!(
         refusal(&without("train/dog")),

@@ -32,12 +32,13 @@ type Attempts = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>;
 pub struct Access {
     store: Store,
     clock: Clock,
-    door: Option<Arc<Door>>,
+    door: Arc<Door>,
 }
 
 /// What opens the door, besides the tokens in the database.
 #[derive(Debug)]
 struct Door {
+    is_open: bool,
     /// The token in the address that is printed at the start.
     start: Option<Secret>,
     password: Option<Secret>,
@@ -49,7 +50,7 @@ struct Door {
 impl Access {
     /// Lets everyone in.
     pub fn open(store: Store, clock: Clock) -> Self {
-        Self { store, clock, door: None }
+        Self::new(store, clock, true, 0, None, None)
     }
 
     /// Lets in whoever has a token of the database, the start token or the password. `port` is the server's.
@@ -60,63 +61,68 @@ impl Access {
         start: Option<Secret>,
         password: Option<Secret>,
     ) -> Self {
-        let door = Door {
-            start,
-            password,
-            cookie: format!("maskdoor-{port}"),
-            attempts: RateLimiter::hashmap(Quota::per_minute(ATTEMPTS)),
-        };
-        Self { store, clock, door: Some(Arc::new(door)) }
+        Self::new(store, clock, false, port, start, password)
+    }
+
+    fn new(
+        store: Store,
+        clock: Clock,
+        is_open: bool,
+        port: u16,
+        start: Option<Secret>,
+        password: Option<Secret>,
+    ) -> Self {
+        let attempts = RateLimiter::hashmap(Quota::per_minute(ATTEMPTS));
+        let door = Door { is_open, start, password, cookie: format!("maskdoor-{port}"), attempts };
+        Self { store, clock, door: Arc::new(door) }
     }
 
     /// Whether everyone is let in.
     pub fn is_open(&self) -> bool {
-        self.door.is_none()
+        self.door.is_open
     }
 
-    /// The name of the cookie of a session; none where everyone is let in.
-    pub fn cookie(&self) -> Option<&str> {
-        self.door.as_ref().map(|door| door.cookie.as_str())
+    /// The name of the cookie of a session.
+    pub fn cookie(&self) -> &str {
+        &self.door.cookie
     }
 
-    /// Who has this token: a named one, or the start token.
+    /// Whether this is the token of the printed address.
+    pub fn is_start(&self, token: &str) -> bool {
+        self.door.start.as_ref() == Some(&Secret::of(token))
+    }
+
+    /// Who has this token: a named one, or that of the printed address.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn with_token(&self, token: &str) -> Result<Option<Caller>, StoreError> {
-        let Some(door) = &self.door else { return Ok(Some(Caller::local("local"))) };
-        let secret = Secret::of(token);
-        if door.start.as_ref() == Some(&secret) {
+        if self.is_start(token) {
             return Ok(Some(Caller::local("local")));
         }
-        self.store.find_token(&secret, self.clock.now_ms()).await
+        self.store.find_token(&Secret::of(token), self.clock.now_ms()).await
     }
 
     /// Who has this token or knows this password.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn with_any(&self, token: &str) -> Result<Option<Caller>, StoreError> {
-        let password = self.door.as_ref().and_then(|door| door.password.as_ref());
-        if password == Some(&Secret::of(token)) {
+    pub async fn with_token_or_password(&self, text: &str) -> Result<Option<Caller>, StoreError> {
+        if self.door.password.as_ref() == Some(&Secret::of(text)) {
             return Ok(Some(Caller::local("password")));
         }
-        self.with_token(token).await
+        self.with_token(text).await
     }
 
-    /// Whose session this is.
+    /// Whose session this is. The token of the printed address is one, too.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn with_session(&self, session: &str) -> Result<Option<Caller>, StoreError> {
-        if self.door.is_none() {
+        if self.is_start(session) {
             return Ok(Some(Caller::local("local")));
         }
-        let secret = Secret::of(session);
-        if self.door.as_ref().is_some_and(|door| door.start.as_ref() == Some(&secret)) {
-            return Ok(Some(Caller::local("local")));
-        }
-        self.store.find_session(&secret, self.clock.now_ms()).await
+        self.store.find_session(&Secret::of(session), self.clock.now_ms()).await
     }
 
     /// Begins a session. Returns what the browser keeps, and for how many seconds.
@@ -140,10 +146,8 @@ impl Access {
 
     /// Whether this address may try to sign in now; counts the attempt.
     pub fn may_try(&self, peer: IpAddr) -> bool {
-        self.door.as_ref().is_none_or(|door| {
-            door.attempts.retain_recent();
-            door.attempts.check_key(&peer).is_ok()
-        })
+        self.door.attempts.retain_recent();
+        self.door.attempts.check_key(&peer).is_ok()
     }
 }
 

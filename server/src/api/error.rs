@@ -47,9 +47,6 @@ pub enum ApiError {
     /// Nobody known sends the request.
     #[error("{0}")]
     Unauthorized(String),
-    /// The sender tries too often.
-    #[error("{0}")]
-    TooMany(String),
     /// The resource does not exist.
     #[error("{0}")]
     NotFound(String),
@@ -111,7 +108,6 @@ impl ApiError {
             Self::Malformed(_) | Self::BadBody(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,

@@ -16,7 +16,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
-use shared::{RunId, RunState, StudyId, api::LiveEvent};
+use shared::{RunId, StudyId, api::LiveEvent};
 use tokio::sync::watch;
 use utoipa::IntoParams;
 
@@ -105,7 +105,7 @@ impl Follower {
                     changed = self.news.changed() => changed.ok()?,
                     changed = self.paused.changed() => {
                         changed.ok()?;
-                        self.tell_pauses();
+                        self.tell_pauses().await;
                     }
                     () = self.ending.begun() => return None,
                 }
@@ -129,7 +129,7 @@ impl Follower {
 impl Follower {
     /// Tells of the runs that wait for the disk now, or no longer: by an event that says nothing new, without a number. A listener that
     /// gets it asks for the run.
-    fn tell_pauses(&mut self) {
+    async fn tell_pauses(&mut self) {
         let now = self.paused.borrow_and_update().clone();
         let known = std::mem::replace(&mut self.known, now);
         let changed = |(run, why): &(&RunId, &String)| {
@@ -137,8 +137,20 @@ impl Follower {
         };
         let runs: BTreeSet<RunId> =
             known.iter().chain(&self.known).filter(changed).map(|(run, _)| *run).collect();
-        let event = |run| (None, LiveEvent { run, state: RunState::Running, stamped: None });
-        self.ready.extend(runs.into_iter().map(event));
+        for run in runs {
+            // A run that is gone by now needs no telling.
+            let Ok(row) = self.store.get_run(run).await else { continue };
+            if self.is_of_study(run).await {
+                self.ready.push_back((None, LiveEvent { run, state: row.state, stamped: None }));
+            }
+        }
+    }
+
+    /// Whether a run belongs to the study that is followed.
+    async fn is_of_study(&self, run: RunId) -> bool {
+        let Some(study) = self.study else { return true };
+        let runs = self.store.study_runs(study).await.unwrap_or_default();
+        runs.iter().any(|of_study| of_study.id == run)
     }
 }
 

@@ -25,78 +25,75 @@ const LOGIN: &str = "/login";
 const LOGOUT: &str = "/logout";
 /// Whether the server works; for health checks on the same machine, without a token.
 pub const READY: &str = "/ready";
-/// The login page, in whose place `MESSAGE` and `NEXT` stand.
+/// The program's numbers.
+pub const METRICS: &str = "/metrics";
+/// The token in the query of the printed address.
+const TOKEN: &str = "token";
+/// The login page; a message goes in the place of `MESSAGE`, the path to go on to in that of `NEXT`.
 const PAGE: &str = include_str!("login.html");
 
-/// Lets a request through whose sender may do what it asks for.
-pub async fn gate(access: Access, audit: Audit, request: Request, next: Next) -> Response {
-    match checked(&access, request).await {
-        Ok((caller, request)) => {
-            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-            let peer = peer(&request);
-            let response = next.run(request).await;
-            if !is_safe(&method) {
-                audit.write(&caller.name, peer, method.as_str(), &path, response.status().as_u16());
-            }
-            response
-        }
-        Err(response) => *response,
-    }
+/// Who is let in, and where it is recorded what they change.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// Who is let in.
+    pub access: Access,
+    /// The record.
+    pub audit: Audit,
 }
 
-type Checked = Result<(Caller, Request), Box<Response>>;
-
-async fn checked(access: &Access, request: Request) -> Checked {
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    let peer = peer(&request);
-    let refused = |error: ApiError| Box::new(error.into_response());
-    let failed = |error: StoreError| Box::new(ApiError::from(error).into_response());
-    let session = access.cookie().and_then(|name| cookie(request.headers(), name));
+/// Lets a request through if its sender may do what it asks for, and records what changes something.
+pub async fn pass(gate: Gate, request: Request, next: Next) -> Response {
+    let (method, uri, peer) = (request.method().clone(), request.uri().clone(), peer(&request));
     match uri.path() {
-        LOGIN if method == Method::POST => {
-            return Err(Box::new(sign_in(access, peer, request).await));
-        }
-        LOGIN => return Err(Box::new(login_page(StatusCode::OK, "", "/"))),
-        LOGOUT if method == Method::POST => {
-            if let Some(session) = session {
-                access.end_session(&session).await.map_err(failed)?;
-            }
-            return Err(Box::new(go_to("/", "")));
-        }
-        READY if peer.is_none_or(|peer| peer.is_loopback()) => {
-            return Ok((
-                Caller { name: "local".into(), rights: Rights::Read, token: None },
-                request,
-            ));
-        }
+        LOGIN if method == Method::POST => return sign_in(&gate, peer, request).await,
+        LOGIN => return login_page(StatusCode::OK, "", "/"),
+        LOGOUT if method == Method::POST => return sign_out(&gate, request.headers()).await,
+        READY if peer.is_some_and(|peer| peer.is_loopback()) => return next.run(request).await,
         _ => {}
     }
-    let caller = if access.is_open() {
-        access.with_session("").await
-    } else if let Some(token) = bearer(request.headers()) {
-        let caller = access.with_token(&token).await.map_err(failed)?;
-        if caller.is_none() && peer.is_some_and(|peer| !access.may_try(peer)) {
-            return Err(refused(ApiError::TooMany("too many wrong tokens; wait a minute".into())));
+    let caller = match known(&gate.access, request.headers()).await {
+        Ok(Some(caller)) => caller,
+        Ok(None) => {
+            let headers = request.headers().clone();
+            drop(request);
+            return unknown(&gate, peer, &method, &uri, &headers).await;
         }
-        Ok(caller)
-    } else if let Some(session) = &session {
-        access.with_session(session).await
-    } else {
-        Ok(None)
+        Err(error) => return ApiError::from(error).into_response(),
     };
-    let Some(caller) = caller.map_err(failed)? else {
-        let (headers, method) = (request.headers().clone(), request.method().clone());
-        drop(request);
-        return Err(Box::new(unknown(access, peer, &method, &uri, &headers).await));
-    };
-    let needed = needed(&method, uri.path());
-    if caller.rights < needed {
-        return Err(refused(ApiError::Forbidden(
-            format!("this takes the right {needed:?}; {} has {:?}", caller.name, caller.rights)
-                .to_lowercase(),
-        )));
+    // A browser that is signed in already opened the printed address: its token is not to stay in the address.
+    if is_page(&method, &uri) && query(&uri, TOKEN).is_some() {
+        return go_to(uri.path(), None);
     }
-    Ok((caller, request))
+    let needed = needed(&method, uri.path());
+    let response = if caller.rights < needed {
+        let (name, has) = (&caller.name, caller.rights);
+        ApiError::Forbidden(format!("this takes the right {needed}; {name} has the right {has}"))
+            .into_response()
+    } else {
+        next.run(request).await
+    };
+    if !is_safe(&method) {
+        gate.audit.write(
+            &caller.name,
+            peer,
+            method.as_str(),
+            uri.path(),
+            response.status().as_u16(),
+        );
+    }
+    response
+}
+
+/// Who sends a request with these headers.
+async fn known(access: &Access, headers: &HeaderMap) -> Result<Option<Caller>, StoreError> {
+    if access.is_open() {
+        return Ok(Some(Caller::local("local")));
+    }
+    match (bearer(headers), session(access, headers)) {
+        (Some(token), _) => access.with_token(&token).await,
+        (None, Some(session)) => access.with_session(&session).await,
+        (None, None) => Ok(None),
+    }
 }
 
 /// What a request takes. Plans and reconstructions change nothing, though they are posted.
@@ -112,29 +109,39 @@ fn needed(method: &Method, path: &str) -> Rights {
     if is_run && *method == Method::POST { Rights::Run } else { Rights::Admin }
 }
 
+/// Whether a request is for a page or a file of the dashboard.
+fn is_page(method: &Method, uri: &Uri) -> bool {
+    is_safe(method) && !uri.path().starts_with("/api") && uri.path() != METRICS
+}
+
 /// The answer to somebody unknown.
 async fn unknown(
-    access: &Access,
+    gate: &Gate,
     peer: Option<IpAddr>,
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Response {
-    if uri.path().starts_with("/api") || uri.path() == "/metrics" || !is_safe(method) {
+    if !is_page(method, uri) {
         return ApiError::Unauthorized(
             "a token is needed: Authorization: Bearer TOKEN, or sign in with a browser".into(),
         )
         .into_response();
     }
-    if let Some(token) = query(uri, "token") {
-        return enter(access, peer, &token, uri.path(), headers).await;
+    // Tokens cannot be guessed, so attempts are not counted: any page could use them up by links.
+    if let Some(token) = query(uri, TOKEN) {
+        return match gate.access.with_token(&token).await {
+            Ok(caller) => enter(gate, peer, caller, &token, uri.path(), headers).await,
+            Err(error) => ApiError::from(error).into_response(),
+        };
     }
+    let next = uri.path_and_query().map_or("/", |path| path.as_str());
     // A strict cookie is not sent when a link of another site leads here, but it is when this page leads on.
     let from = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if matches!(from, Some(b"cross-site" | b"same-site")) {
-        return go_to(uri.path_and_query().map_or("/", |path| path.as_str()), "");
+        return go_to(next, None);
     }
-    login_page(StatusCode::UNAUTHORIZED, "", uri.path_and_query().map_or("/", |path| path.as_str()))
+    login_page(StatusCode::UNAUTHORIZED, "", next)
 }
 
 #[derive(Deserialize)]
@@ -144,60 +151,60 @@ struct Login {
     next: String,
 }
 
-async fn sign_in(access: &Access, peer: Option<IpAddr>, request: Request) -> Response {
+/// Answers the form of the login page.
+async fn sign_in(gate: &Gate, peer: Option<IpAddr>, request: Request) -> Response {
     let headers = request.headers().clone();
-    match Form::<Login>::from_request(request, &()).await {
-        Ok(Form(login)) => enter(access, peer, login.token.trim(), &login.next, &headers).await,
-        Err(_) => login_page(StatusCode::BAD_REQUEST, "The form could not be read.", "/"),
+    let Ok(Form(Login { token, next })) = Form::from_request(request, &()).await else {
+        return login_page(StatusCode::BAD_REQUEST, "The form could not be read.", "/");
+    };
+    if peer.is_some_and(|peer| !gate.access.may_try(peer)) {
+        let message = "Too many attempts. Wait a minute.";
+        return login_page(StatusCode::TOO_MANY_REQUESTS, message, &next);
+    }
+    let token = token.trim();
+    match gate.access.with_token_or_password(token).await {
+        Ok(caller) => enter(gate, peer, caller, token, &next, &headers).await,
+        Err(error) => ApiError::from(error).into_response(),
     }
 }
 
 /// Begins a session for whoever has this token.
 async fn enter(
-    access: &Access,
+    gate: &Gate,
     peer: Option<IpAddr>,
+    caller: Option<Caller>,
     token: &str,
     next: &str,
     headers: &HeaderMap,
 ) -> Response {
-    if peer.is_some_and(|peer| !access.may_try(peer)) {
-        return login_page(
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many attempts. Wait a minute.",
-            next,
-        );
-    }
-    let caller = match access.with_any(token).await {
-        Ok(Some(caller)) => caller,
-        Ok(None) => {
-            return login_page(
-                StatusCode::UNAUTHORIZED,
-                "This is no token of this server, or it has expired.",
-                next,
-            );
-        }
+    let Some(caller) = caller else {
+        let message = "This is no token of this server, or it has expired.";
+        return login_page(StatusCode::UNAUTHORIZED, message, next);
+    };
+    let (kept, age) = match gate.access.begin_session(&caller).await {
+        Ok((session, seconds)) => (session, format!("; Max-Age={seconds}")),
+        // On a full disk no session can be stored; the start token is one by itself.
+        Err(_) if gate.access.is_start(token) => (token.to_owned(), String::new()),
         Err(error) => return ApiError::from(error).into_response(),
     };
-    let Some(name) = access.cookie() else { return go_to(next, "") };
-    match access.begin_session(&caller).await {
-        Ok((session, seconds)) => {
-            let encrypted = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
-            let secure = if encrypted { "; Secure" } else { "" };
-            let cookie = format!(
-                "{name}={session}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
-            );
-            go_to(next, &cookie)
-        }
-        // On a full disk no session can be stored; the start token is one by itself.
-        Err(_) if caller.token.is_none() && caller.name == "local" => {
-            go_to(next, &format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict"))
-        }
-        Err(error) => ApiError::from(error).into_response(),
+    gate.audit.write(&caller.name, peer, "POST", LOGIN, StatusCode::OK.as_u16());
+    let encrypted = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+    let secure = if encrypted { "; Secure" } else { "" };
+    let name = gate.access.cookie();
+    go_to(next, Some(format!("{name}={kept}; Path=/{age}; HttpOnly; SameSite=Strict{secure}")))
+}
+
+async fn sign_out(gate: &Gate, headers: &HeaderMap) -> Response {
+    if let Some(session) = session(&gate.access, headers)
+        && let Err(error) = gate.access.end_session(&session).await
+    {
+        return ApiError::from(error).into_response();
     }
+    go_to("/", None)
 }
 
 /// A page that leads on to a path of this server. A redirection would not do: what follows it counts as sent by the page before.
-fn go_to(next: &str, cookie: &str) -> Response {
+fn go_to(next: &str, cookie: Option<String>) -> Response {
     let next = own_path(next);
     let page = format!(
         "<!doctype html><meta charset=\"utf-8\"><title>Maskdoor</title><meta http-equiv=\"refresh\" content=\"0;url={0}\">\
@@ -207,9 +214,7 @@ fn go_to(next: &str, cookie: &str) -> Response {
     let mut response = Html(page).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(cookie) = HeaderValue::from_str(cookie)
-        && !cookie.is_empty()
-    {
+    if let Some(Ok(cookie)) = cookie.map(HeaderValue::try_from) {
         headers.insert(header::SET_COOKIE, cookie);
     }
     response
@@ -257,14 +262,15 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+/// The session in a browser's cookie.
+fn session(access: &Access, headers: &HeaderMap) -> Option<String> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, _)| *key == name)
+        .find(|(name, _)| *name == access.cookie())
         .map(|(_, value)| value.to_owned())
 }
 

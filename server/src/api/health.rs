@@ -19,6 +19,11 @@ pub struct LastHealth(Mutex<Option<(u64, StatusCode, Health)>>);
     responses((status = 200, body = Health), (status = 507, body = Health, description = "Nothing can be written"),
         (status = 503, body = Health, description = "The database was deleted, moved or replaced")))]
 pub async fn get_health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
+    checked(&api).await
+}
+
+/// The health, checked a moment ago or now.
+pub async fn checked(api: &Api) -> (StatusCode, Json<Health>) {
     let mut last = api.health.0.lock().await;
     let now = api.app.clock.now_ms();
     if let Some((at, code, health)) = &*last

@@ -2,17 +2,20 @@
 
 use std::fmt::Write as _;
 
-use axum::{extract::State, http::header::CONTENT_TYPE, response::IntoResponse};
+use axum::{
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+};
 use shared::RunState;
 
-use super::{Api, error::ApiError};
+use super::{Api, error::ApiError, health};
 use crate::VERSION;
 
 /// The program's numbers in Prometheus' text format.
 pub async fn get_metrics(State(api): State<Api>) -> Result<impl IntoResponse, ApiError> {
     let counts = api.app.store.count_runs().await?;
-    let disk = rustix::fs::statvfs(api.app.data_dir.root())
-        .map_err(|error| ApiError::internal(std::io::Error::from(error)))?;
+    let (free, total) = api.app.data_dir.disk_bytes().map_err(ApiError::internal)?;
     let mut text = String::new();
     let mut metric = |name: &str, help: &str, rows: &[(String, f64)]| {
         let _ = writeln!(text, "# HELP maskdoor_{name} {help}\n# TYPE maskdoor_{name} gauge");
@@ -30,26 +33,18 @@ pub async fn get_metrics(State(api): State<Api>) -> Result<impl IntoResponse, Ap
         })
         .collect();
     metric("runs", "Runs by state.", &runs);
-    metric(
-        "disk_free_bytes",
-        "Free space of the data folder.",
-        &one((disk.f_bavail * disk.f_frsize) as f64),
-    );
-    metric(
-        "disk_total_bytes",
-        "Size of the data folder's disk.",
-        &one((disk.f_blocks * disk.f_frsize) as f64),
-    );
+    metric("disk_free_bytes", "Free space of the data folder.", &one(free as f64));
+    metric("disk_total_bytes", "Size of the data folder's disk.", &one(total as f64));
     metric(
         "last_event",
         "Number of the last event; it grows while runs report.",
         &one(*api.app.store.news().borrow() as f64),
     );
-    let writes = api.app.check_writing().await.is_ok();
+    let (code, _) = health::checked(&api).await;
     metric(
         "writable",
         "Whether the data folder can be written.",
-        &one(f64::from(u8::from(writes))),
+        &one(f64::from(u8::from(code == StatusCode::OK))),
     );
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text))
 }

@@ -68,8 +68,8 @@ use utoipa_axum::{
     routes,
 };
 
-use self::error::ApiError;
 pub use self::guard::Hosts;
+use self::{error::ApiError, gate::Gate};
 use crate::{
     App,
     access::{Access, Roots},
@@ -129,7 +129,7 @@ impl Serving {
 /// The router of the whole web server.
 pub fn router(app: App, serving: Serving) -> Router {
     let Serving { hosts, access, roots } = serving;
-    let audit = Audit::of(app.data_dir.root(), app.clock.clone());
+    let gate = Gate { access, audit: Audit::of(app.data_dir.root(), app.clock.clone()) };
     let api = Api {
         app,
         kept: Kept::default(),
@@ -143,11 +143,11 @@ pub fn router(app: App, serving: Serving) -> Router {
     let policy = guard::content_security_policy(&assets::script_hashes());
     router
         .route(gate::READY, get(system::get_ready))
-        .route("/metrics", get(metrics::get_metrics))
+        .route(gate::METRICS, get(metrics::get_metrics))
         .fallback(outside)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(move |request: Request, next| {
-            gate::gate(access.clone(), audit.clone(), request, next)
+            gate::pass(gate.clone(), request, next)
         }))
         .layer(Extension(openapi::document(described)))
         .layer(DefaultBodyLimit::max(extract::JSON_LIMIT))
@@ -162,6 +162,10 @@ pub fn router(app: App, serving: Serving) -> Router {
         // An internal error is logged once, where it becomes a problem.
         .layer(
             TraceLayer::new_for_http()
+                // Without the query, which may have a token.
+                .make_span_with(|request: &Request| {
+                    tracing::debug_span!("request", method = %request.method(), path = request.uri().path())
+                })
                 .on_response(DefaultOnResponse::new().level(Level::DEBUG))
                 .on_failure(()),
         )

@@ -10,10 +10,17 @@ use axum::{
 use shared::api::Problem;
 use utoipa::{
     Modify, OpenApi, PartialSchema, ToSchema,
-    openapi::{Content, HttpMethod, PathItem, Ref, RefOr, ResponseBuilder, path::Operation},
+    openapi::{
+        Content, HttpMethod, PathItem, Ref, RefOr, ResponseBuilder,
+        path::Operation,
+        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+    },
 };
 
 use super::schema;
+
+/// How the document names the tokens of `maskdoor token`.
+const TOKEN: &str = "token";
 
 /// The document's text.
 #[derive(Clone)]
@@ -38,7 +45,7 @@ pub struct Info;
 
 /// The text of the document that describes these routes.
 pub fn document(mut routes: utoipa::openapi::OpenApi) -> Document {
-    Problems.modify(&mut routes);
+    Common.modify(&mut routes);
     let mut document = serde_json::to_value(routes).expect("the document has string keys only");
     schema::complete(&mut document);
     Document(document.to_string().into())
@@ -51,13 +58,16 @@ pub async fn get_openapi(Extension(document): Extension<Document>) -> Response {
     ([(CONTENT_TYPE, "application/json")], document.0.to_string()).into_response()
 }
 
-/// Documents for every operation that its errors are [`Problem`]s.
-struct Problems;
+/// Documents for every operation that its errors are [`Problem`]s, and that it takes a token.
+struct Common;
 
-impl Modify for Problems {
+impl Modify for Common {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_with(Default::default);
         components.schemas.insert(Problem::name().into(), Problem::schema());
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        components.add_security_scheme(TOKEN, bearer);
+        document.security = Some(vec![SecurityRequirement::new(TOKEN, [""; 0])]);
         let mut schemas = Vec::new();
         Problem::schemas(&mut schemas);
         for (name, schema) in schemas {

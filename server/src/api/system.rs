@@ -22,8 +22,7 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
     let mut devices = api.app.queue.devices();
     let (data_dir, machine) = (api.app.data_dir.clone(), api.app.machine);
     let info = blocking(move || {
-        let disk = rustix::fs::statvfs(data_dir.root())
-            .map_err(|e| ApiError::internal(std::io::Error::from(e)))?;
+        let (free_bytes, _) = data_dir.disk_bytes().map_err(ApiError::internal)?;
         let store = data_dir.store_file();
         let store_bytes = ["", "-wal", "-shm"]
             .iter()
@@ -42,7 +41,7 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
             devices,
             runs_bytes: folder_bytes(&data_dir.runs()),
             store_bytes,
-            free_bytes: disk.f_bavail * disk.f_frsize,
+            free_bytes,
             jobs,
             schedules,
         })

@@ -64,18 +64,16 @@ impl App {
         let name = request.name.trim().to_owned();
         check_plain_name(&name)?;
         // Check before the slow import, so that a taken name is reported at once.
-        if self.store.get_import(&name).await.is_ok() {
-            return Err(taken(&name).into());
-        }
+        self.check_free(&name).await?;
         let path = std::path::absolute(Path::new(request.path.trim()))
             .map_err(|error| FieldError::new("path", error.to_string()))?;
         let folder = self.data_dir.checkpoint_folder(&name);
         let (place, now) = (folder.clone(), self.clock.now_ms());
         let claim = blocking(move || Claim::take(place)).await?;
         // Another import under this name may have ended between the first look and the claim.
-        if self.store.get_import(&name).await.is_ok() {
+        if let Err(error) = self.check_free(&name).await {
             claim.keep();
-            return Err(taken(&name).into());
+            return Err(error);
         }
         let (info, claim) = blocking(move || {
             let info = keep(&name, &path, &options(&request), &claim, now)?;
@@ -94,24 +92,38 @@ impl App {
         Ok(info)
     }
 
+    /// Checks that no imported checkpoint has this name.
+    async fn check_free(&self, name: &str) -> Result<(), CheckpointError> {
+        match self.store.get_import(name).await {
+            Ok(_) => Err(taken(name).into()),
+            Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Adds an imported checkpoint again whose files are in the data folder, and which the store does not have. Its header says
     /// everything that the store knows of it.
     ///
     /// # Errors
     /// When the file cannot be read or was not imported by this program, or the store fails.
     pub async fn take_in_checkpoint(&self, name: &str) -> Result<(), CheckpointError> {
+        check_plain_name(name)?;
         let folder = self.data_dir.checkpoint_folder(name);
         let path = folder.join(LAST_CHECKPOINT);
         let recorded =
             blocking(move || Recorded::read(&path).map_err(CheckpointError::Refused)).await?;
-        let text = |key: &str| recorded.texts.get(key).cloned().unwrap_or_default();
-        let assumed =
-            text("assumed").split("; ").filter(|one| !one.is_empty()).map(String::from).collect();
+        let text = |key: &str| {
+            let missing =
+                || CheckpointError::Missing(format!("{name} was not imported: it has no {key}"));
+            recorded.texts.get(key).filter(|text| !text.is_empty()).cloned().ok_or_else(missing)
+        };
+        let assumed = recorded.texts.get("assumed").map(String::as_str).unwrap_or_default();
+        let assumed = assumed.split("; ").filter(|one| !one.is_empty()).map(String::from).collect();
         let info = ImportedCheckpoint {
             name: name.to_owned(),
-            source: text("source"),
-            sha256: text("sha256"),
-            format: text("format"),
+            source: text("source")?,
+            sha256: text("sha256")?,
+            format: text("format")?,
             model: recorded.info.model,
             has_decoder: recorded.info.has_decoder,
             norm_pix_loss: recorded.info.norm_pix_loss,
@@ -275,6 +287,8 @@ fn unwritten(path: PathBuf, source: io::Error) -> CheckpointError {
 /// interrupted import left behind blocks no name.
 struct Claim {
     folder: PathBuf,
+    /// Whether a checkpoint lay there before, which somebody may want back.
+    found_checkpoint: bool,
     _lock: File,
 }
 
@@ -286,7 +300,10 @@ impl Claim {
             .and_then(|()| File::options().create(true).append(true).open(&lock));
         let file = opened.map_err(|error| unwritten(folder.clone(), error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { folder, _lock: file }),
+            Ok(()) => {
+                let found_checkpoint = folder.join(LAST_CHECKPOINT).exists();
+                Ok(Self { folder, found_checkpoint, _lock: file })
+            }
             Err(TryLockError::WouldBlock) => {
                 let message =
                     "is being imported by another request; wait for it, or choose another name";
@@ -296,9 +313,11 @@ impl Claim {
         }
     }
 
-    /// Removes the folder.
+    /// Removes the folder, unless it had a checkpoint before.
     fn give_up(&self) -> Result<(), CheckpointError> {
-        remove(&self.folder).map_err(|error| {
+        let made =
+            if self.found_checkpoint { self.folder.join(IMPORT_LOCK) } else { self.folder.clone() };
+        remove(&made).map_err(|error| {
             CheckpointError::Internal(format!("{} stays: {error}", self.folder.display()))
         })
     }

@@ -19,7 +19,7 @@ pub mod datasets;
 pub mod evaluations;
 pub mod handle;
 pub mod keys;
-mod plan;
+pub(crate) mod plan;
 mod recent;
 pub mod reconstructions;
 pub mod removals;

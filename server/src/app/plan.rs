@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     app::App,
+    data_dir::DataDir,
     store::{StoreError, studies::varied},
 };
 
@@ -27,6 +28,14 @@ pub(super) struct Prepared {
     pub spec: StudySpec,
     pub graph: Graph,
     pub datasets: Vec<DatasetInfo>,
+}
+
+/// Whether a finished run's folder still holds what other runs start from.
+pub(crate) fn is_whole(data_dir: &DataDir, kind: RunKind, folder: &str) -> bool {
+    let folder = data_dir.folder(folder);
+    let checkpoint = engine::files::LAST_CHECKPOINT;
+    folder.join(engine::files::MANIFEST).exists()
+        && (kind != RunKind::Pretrain || folder.join(checkpoint).exists())
 }
 
 impl App {
@@ -52,7 +61,7 @@ impl App {
         };
         let mut known = self.store.known_runs(&digests).await?;
         known.retain(|_, known| {
-            known.run.state != RunState::Done || self.is_whole(known.kind, &known.folder)
+            known.run.state != RunState::Done || is_whole(&self.data_dir, known.kind, &known.folder)
         });
         let threads = self.threads();
         let image_memory = self.machine.image_memory();
@@ -90,17 +99,12 @@ impl App {
             });
         }
         plan.memory = needs.memory();
-        let space = Space { memory: self.machine.memory(), disk: self.data_dir.free_bytes() };
+        let space = Space {
+            memory: self.machine.memory(),
+            disk: self.data_dir.disk_bytes().ok().map(|(free, _)| free),
+        };
         plan.refused = needs.refused(space);
         Ok(plan)
-    }
-
-    /// Whether a finished run's folder still holds what other runs start from.
-    pub(super) fn is_whole(&self, kind: RunKind, folder: &str) -> bool {
-        let folder = self.data_dir.folder(folder);
-        let checkpoint = engine::files::LAST_CHECKPOINT;
-        folder.join(engine::files::MANIFEST).exists()
-            && (kind != RunKind::Pretrain || folder.join(checkpoint).exists())
     }
 
     /// Checks a study, and looks up everything that its names refer to.

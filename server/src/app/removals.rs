@@ -1,7 +1,12 @@
 //! Removes the files of what was deleted from the store.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::Path,
+};
 
+use super::checkpoints::IMPORT_LOCK;
 use crate::{app::App, store::StoreError};
 
 /// Files of something that was deleted stay.
@@ -27,10 +32,17 @@ impl App {
     /// # Errors
     /// The first one that keeps something from being removed; the others are removed nevertheless.
     pub async fn remove_files(&self, paths: Vec<String>) -> Result<(), LeftOver> {
+        // What has come back under its name meanwhile is not on the list any more.
+        let listed = self.store.removals().await?;
+        let paths: Vec<String> = paths.into_iter().filter(|path| listed.contains(path)).collect();
         let data_dir = self.data_dir.clone();
         let removed = tokio::task::spawn_blocking(move || {
             let (mut gone, mut first) = (Vec::new(), None);
             for path in paths {
+                // An import takes the place of what was deleted; it takes the path off the list.
+                if is_being_imported(&data_dir.folder(&path)) {
+                    continue;
+                }
                 match remove(&data_dir.folder(&path)) {
                     Ok(()) => gone.push(path),
                     Err(source) => {
@@ -49,6 +61,12 @@ impl App {
         }
         first.map_or(Ok(()), Err)
     }
+}
+
+/// Whether an import into this folder is going on.
+pub(crate) fn is_being_imported(folder: &Path) -> bool {
+    let lock = File::open(folder.join(IMPORT_LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// Removes a file, or a folder with everything in it, if it is there.

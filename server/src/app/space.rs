@@ -7,19 +7,19 @@ use shared::{
 
 use crate::terminal::bytes;
 
-/// What the machine has, in bytes; 0 where the system does not say it.
+/// What the machine has, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Space {
-    /// Memory of the machine, or of the container that the program runs in.
+    /// Memory of the machine, or of the container that the program runs in; 0 where the system does not say it.
     pub memory: u64,
-    /// Free space on the disk of the data folder.
-    pub disk: u64,
+    /// Free space on the disk of the data folder, where the system says it.
+    pub disk: Option<u64>,
 }
 
 /// What the runs that a study creates need.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
-    /// The run that takes the most memory of its kind's and settings.
+    /// The run that takes the most memory: its kind, its settings and its memory.
     largest: Option<(RunKind, Settings, RunMemory)>,
     /// Bytes on the disk, of each kind of run.
     disk: [f64; RunKind::ALL.len()],
@@ -71,9 +71,9 @@ impl Needs {
         Some(FieldError::new(field, message))
     }
 
-    fn beyond_disk(&self, free: u64) -> Option<FieldError> {
-        let needed: f64 = self.disk.iter().sum();
-        if free == 0 || needed <= free as f64 {
+    fn beyond_disk(&self, free: Option<u64>) -> Option<FieldError> {
+        let (free, needed) = (free?, self.disk.iter().sum::<f64>());
+        if needed <= free as f64 {
             return None;
         }
         let largest = RunKind::ALL.iter().zip(self.disk).max_by(|a, b| a.1.total_cmp(&b.1));
@@ -118,15 +118,15 @@ mod tests {
     #[test]
     fn the_setting_and_the_numbers_are_named() {
         let memory = RunMemory { model: 9e9, batch: 1e9, data: 1e9 };
-        let told = |needs: &Needs, memory, disk| {
+        let told = |needs: &Needs, memory, disk: Option<u64>| {
             let refused = needs.refused(Space { memory, disk });
             refused.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         let needs_much = needs(memory, 4e9);
-        assert_eq!(told(&needs_much, 12_000_000_000, 6_000_000_000), [""; 0]);
-        assert_eq!(told(&needs_much, 0, 0), [""; 0], "nothing is known");
+        assert_eq!(told(&needs_much, 12_000_000_000, Some(6_000_000_000)), [""; 0]);
+        assert_eq!(told(&needs_much, 0, None), [""; 0], "nothing is known");
         assert_eq!(
-            told(&needs_much, 8_000_000_000, 5_000_000_000),
+            told(&needs_much, 8_000_000_000, Some(5_000_000_000)),
             [
                 "model.encoder.dim: makes a run of pre-training that needs about 11.0 GB of memory, 9.0 GB of it for the model, \
                  its gradients and moments, and the copies that a checkpoint is written from; this machine has 8.0 GB",
@@ -134,9 +134,10 @@ mod tests {
                  checkpoints of its pre-trainings; 5.0 GB are free in the data folder",
             ]
         );
+        assert!(told(&needs_much, 0, Some(0))[0].contains("0 B are free"), "a full disk");
         let batch = needs(RunMemory { model: 1e9, batch: 9e9, data: 1e9 }, 0.0);
-        assert!(told(&batch, 1, 1)[0].starts_with("pretrain.batch_size: makes a run"));
+        assert!(told(&batch, 1, Some(1))[0].starts_with("pretrain.batch_size: makes a run"));
         let data = needs(RunMemory { model: 1e9, batch: 1e9, data: 9e9 }, 0.0);
-        assert!(told(&data, 1, 1)[0].starts_with("dataset.train_per_class: makes a run"));
+        assert!(told(&data, 1, Some(1))[0].starts_with("dataset.train_per_class: makes a run"));
     }
 }

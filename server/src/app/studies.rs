@@ -9,7 +9,11 @@ use shared::{
     study::Graph,
 };
 
-use super::{datasets::DatasetError, plan::Prepared, removals::LeftOver};
+use super::{
+    datasets::DatasetError,
+    plan::{Prepared, is_whole},
+    removals::LeftOver,
+};
 use crate::{
     app::App,
     store::{
@@ -93,7 +97,9 @@ impl App {
             spec,
             fresh,
         };
-        self.store.insert_study(&study, &|kind, folder| self.is_whole(kind, folder)).await?;
+        self.store
+            .insert_study(&study, &|kind, folder| is_whole(&self.data_dir, kind, folder))
+            .await?;
         self.queue.wake();
         Ok(self.store.get_study(id).await?)
     }

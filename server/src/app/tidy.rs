@@ -1,7 +1,7 @@
 //! What killed programs left behind.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
@@ -19,24 +19,39 @@ impl App {
     /// and the folders of imports that wrote no checkpoint. Returns what was removed, below the data folder.
     ///
     /// # Errors
-    /// When something cannot be removed, or the store fails.
+    /// When the store fails, or the first thing that cannot be removed; the others are removed nevertheless.
     pub async fn tidy(&self) -> Result<Vec<String>, LeftOver> {
         let mut removed = self.store.removals().await?;
         self.remove_files(removed.clone()).await?;
         let (data_dir, since) = (self.data_dir.clone(), self.opened_at);
         let found = tokio::task::spawn_blocking(move || {
-            let found = left_overs(&data_dir, since);
-            found.into_iter().map(|path| (data_dir.below(&path), remove(&path))).collect::<Vec<_>>()
+            let found = left_overs(&data_dir, since).into_iter();
+            found.map(|path| (data_dir.below(&path), remove_left_over(&path))).collect::<Vec<_>>()
         });
         let unknown =
             |error| LeftOver::File { path: String::new(), source: io::Error::other(error) };
+        let mut first = None;
         for (path, result) in found.await.map_err(unknown)? {
             match result {
                 Ok(()) => removed.push(path),
-                Err(source) => return Err(LeftOver::File { path, source }),
+                Err(source) => {
+                    first.get_or_insert(LeftOver::File { path, source });
+                }
             }
         }
-        Ok(removed)
+        first.map_or(Ok(removed), Err)
+    }
+}
+
+/// Removes one of [`left_overs`], unless somebody has begun to import into it meanwhile.
+fn remove_left_over(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        return remove(path);
+    }
+    // The lock is held until the folder is gone.
+    match lock_broken_import(path) {
+        Some(_lock) => remove(path),
+        None => Ok(()),
     }
 }
 
@@ -51,7 +66,7 @@ pub fn left_overs(data_dir: &DataDir, since: u64) -> Vec<PathBuf> {
     }
     let mut found = Vec::new();
     for import in subfolders(&data_dir.checkpoints()) {
-        if is_broken_import(&import) {
+        if lock_broken_import(&import).is_some() {
             found.push(import);
         } else {
             folders.push(import);
@@ -62,14 +77,14 @@ pub fn left_overs(data_dir: &DataDir, since: u64) -> Vec<PathBuf> {
     found
 }
 
-/// Whether an import into this folder has begun, wrote no checkpoint, and is not going on.
-fn is_broken_import(folder: &Path) -> bool {
-    let lock = File::open(folder.join(IMPORT_LOCK));
-    let free = lock.is_ok_and(|lock| !matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
-    free && !folder.join(LAST_CHECKPOINT).exists()
+/// The lock of an import that began in this folder, wrote no checkpoint, and is not going on.
+fn lock_broken_import(folder: &Path) -> Option<File> {
+    let lock = File::open(folder.join(IMPORT_LOCK)).ok()?;
+    lock.try_lock().ok()?;
+    (!folder.join(LAST_CHECKPOINT).exists()).then_some(lock)
 }
 
-/// What is in a folder; nothing if it cannot be read.
+/// What is in a folder; nothing if it cannot be read, so that nothing may follow from an empty list.
 pub fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();

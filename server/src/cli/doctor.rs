@@ -45,6 +45,15 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     } else if args.yes || !args.json {
         mend(&app, &mut findings, args.yes, args.json).await?;
     }
+    // What was taken in may be damaged itself.
+    let mended: Vec<Finding> = findings.iter().filter(|finding| finding.mended).cloned().collect();
+    if !mended.is_empty() {
+        findings = doctor::examine(&app).await?;
+        if !args.json {
+            describe(&findings);
+        }
+        findings.extend(mended);
+    }
     app.store.close().await;
     let healthy = findings.iter().all(|finding| finding.mended);
     if args.json {

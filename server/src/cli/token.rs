@@ -24,6 +24,10 @@ pub async fn run(args: TokenArgs) -> anyhow::Result<ExitCode> {
             {
                 bail!("a token's name has 1 to {LONGEST} characters, not {name:?}");
             }
+            // These are whoever comes without a token.
+            if ["local", "password"].contains(&name.as_str()) {
+                bail!("a token cannot be named {name}; choose another name");
+            }
             let secret = Secret::draw();
             let expires_at = days.map(|days| now + u64::from(days) * DAY);
             let token = Token { name, rights, created_at: now, expires_at };

@@ -7,13 +7,13 @@ use std::{
 };
 
 use engine::{
-    checkpoint,
+    checkpoint::{self, Recorded},
     data::Index,
     files::{KEY, LAST_CHECKPOINT, RESUME, RESUME_BEFORE},
 };
 use sha2::{Digest, Sha256};
 use shared::{
-    RunKind, RunState,
+    RunId, RunState,
     api::{AddDataset, DatasetInfo, ImportedCheckpoint, KeyInfo},
     dataset::FolderSource,
     run::DataSource,
@@ -23,6 +23,8 @@ use super::{Action, Finding, FolderRun, Subject};
 use crate::{
     app::{
         App,
+        plan::is_whole,
+        removals::is_being_imported,
         tidy::{entries, left_overs, subfolders},
     },
     data_dir::DataDir,
@@ -44,7 +46,12 @@ struct Known {
 
 pub(super) async fn examine(app: &App) -> Result<Vec<Finding>, StoreError> {
     let store = &app.store;
-    let mut findings = database(app).await?;
+    let findings = database(app).await?;
+    // A damaged file may fail any query, and is not to be written to.
+    if findings.iter().any(|finding| finding.subject == Subject::Database) {
+        return Ok(findings);
+    }
+    let mut findings = findings;
     let mut datasets = Vec::new();
     for info in store.list_datasets().await? {
         let source = app.source(&store.get_dataset(&info.name).await?);
@@ -94,13 +101,12 @@ impl Known {
     fn left_behind(&self) -> Vec<Finding> {
         let removals = self.removals.iter().map(|path| {
             let text = "what it belonged to was deleted, and it is still there";
-            Finding::new(Subject::LeftOver, path, text)
-                .mend_by("removes it", Action::FinishRemoval(path.clone()))
+            Finding::new(Subject::LeftOver, path, text).mend_by("removes it", Action::Tidy)
         });
         let left = left_overs(&self.data_dir, self.opened_at).into_iter().map(|path| {
             let text = "it was being written when a program was killed";
             Finding::new(Subject::LeftOver, self.data_dir.below(&path), text)
-                .mend_by("removes it", Action::Remove(path))
+                .mend_by("removes it", Action::Tidy)
         });
         removals.chain(left).collect()
     }
@@ -111,26 +117,37 @@ impl Known {
             self.runs.iter().map(|run| self.data_dir.folder(&run.folder)).collect();
         let removed: BTreeSet<PathBuf> =
             self.removals.iter().map(|path| self.data_dir.folder(path)).collect();
-        let mut found = Vec::new();
+        let mut unknown = Vec::new();
         for folder in subfolders(&self.data_dir.runs()) {
             let inner = subfolders(&folder);
             // Version 0.1 had a folder for each study.
             let of_study = !RunFolder::new(&folder).order_file().exists() && !inner.is_empty();
             for folder in if of_study { inner } else { vec![folder] } {
                 if !known.contains(&folder) && !removed.contains(&folder) {
-                    found.push(self.folder_without_run(folder));
+                    unknown.push(folder);
                 }
             }
         }
-        found
+        // Of copies, the one that has the run's name is taken.
+        let is_named = |folder: &PathBuf| {
+            folder.file_name().and_then(|name| name.to_str()?.parse::<RunId>().ok()).is_some()
+        };
+        unknown.sort_by_key(|folder| !is_named(folder));
+        let mut runs: BTreeSet<RunId> = self.runs.iter().map(|run| run.run).collect();
+        unknown.into_iter().map(|folder| self.folder_without_run(folder, &mut runs)).collect()
     }
 
-    fn folder_without_run(&self, folder: PathBuf) -> (Option<FolderRun>, Finding) {
+    /// What is wrong with a folder. `runs` are those that are known from elsewhere.
+    fn folder_without_run(
+        &self,
+        folder: PathBuf,
+        runs: &mut BTreeSet<RunId>,
+    ) -> (Option<FolderRun>, Finding) {
         let what = self.data_dir.below(&folder);
         let finding = |text: String| Finding::new(Subject::FolderWithoutRun, what.clone(), text);
         match FolderRun::read(&folder) {
-            Ok(run) if self.runs.iter().any(|known| known.run == run.order.run) => {
-                let text = "the database has its run in another folder: this one is a copy. Move it out of the data folder";
+            Ok(run) if !runs.insert(run.order.run) => {
+                let text = "its run is in another folder, too: this one is a copy. Move it out of the data folder";
                 (None, finding(text.into()))
             }
             Ok(run) => {
@@ -142,9 +159,9 @@ impl Known {
                 let action = Action::TakeInRun(Box::new(run.clone()));
                 (Some(run), finding(text).mend_by("takes it into the study recovered", action))
             }
-            Err(_) if entries(&folder).is_empty() => {
+            Err(_) if is_empty(&folder) => {
                 let text = "it is empty".to_owned();
-                (None, finding(text).mend_by("removes it", Action::Remove(folder)))
+                (None, finding(text).mend_by("removes it", Action::RemoveEmpty(folder)))
             }
             Err(error) => {
                 let text = format!(
@@ -162,8 +179,8 @@ impl Known {
             let text = if !folder.is_dir() {
                 "its folder is missing: its results stay, but its checkpoints, poison list and log are lost. A study that starts from it \
                  trains it again"
-            } else if run.kind == RunKind::Pretrain && !folder.join(LAST_CHECKPOINT).exists() {
-                "its last checkpoint is missing: nothing can start from it. A study that starts from it trains it again"
+            } else if !is_whole(&self.data_dir, run.kind, &run.folder) {
+                "its manifest or its last checkpoint is missing: nothing can start from it. A study that needs it trains it again"
             } else {
                 return None;
             };
@@ -201,7 +218,8 @@ impl Known {
             let text = format!("{reason}. {text}");
             Finding::new(Subject::DamagedFile, self.data_dir.below(path), text)
         };
-        let remove = |finding: Finding| finding.mend_by("removes it", Action::Remove(path.into()));
+        let remove =
+            |finding: Finding| finding.mend_by("removes it", Action::RemoveFile(path.into()));
         Some(match name {
             RESUME | RESUME_BEFORE => remove(finding(
                 "A training cannot go on from it; without it, Run again goes on from the one before or begins anew",
@@ -210,7 +228,7 @@ impl Known {
                 "It keeps features of an encoder, which are computed again when they are needed",
             )),
             _ => finding(
-                "It is not used by a training any more. Restore it from a backup, or train the run again: start its study with --fresh",
+                "Nothing can start from it. Restore it from a backup; or train the run again (--fresh), or import the file again",
             ),
         })
     }
@@ -246,7 +264,7 @@ impl Known {
                 finding("the database does not have this image, so no page offers it")
                     .mend_by("adds it as \"Recovered image\"", Action::TakeInKey(path.clone()))
             } else {
-                finding("its content is not the one that its name tells. Move it out of the data folder, or delete it")
+                finding("its content does not match the hash in its name. Move it out of the data folder, or delete it")
             });
         }
         findings
@@ -279,11 +297,8 @@ impl Known {
         for path in entries(&self.data_dir.datasets()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.ends_with(".names.gz") && !known.contains(&path) {
-                let text = "it lists the images of a data set that the database does not have";
-                findings.push(
-                    Finding::new(Subject::Dataset, self.data_dir.below(&path), text)
-                        .mend_by("removes it", Action::Remove(path)),
-                );
+                let text = "it lists the images of a data set that the database does not have. It does no harm";
+                findings.push(Finding::new(Subject::Dataset, self.data_dir.below(&path), text));
             }
         }
         findings
@@ -343,17 +358,25 @@ impl Known {
             .chain(left_overs(&self.data_dir, self.opened_at))
             .collect();
         for folder in subfolders(&self.data_dir.checkpoints()) {
-            if known.contains(&folder) {
+            if known.contains(&folder) || is_being_imported(&folder) {
                 continue;
             }
             let (what, file) = (self.data_dir.below(&folder), folder.join(LAST_CHECKPOINT));
             let finding = |text: String| Finding::new(Subject::Checkpoint, what.clone(), text);
             let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let is_import = || {
+                Recorded::read(&file).is_ok_and(|file| {
+                    ["source", "sha256", "format"].iter().all(|key| file.texts.contains_key(*key))
+                })
+            };
             findings.push(match checkpoint::check(&file) {
+                Ok(()) if !is_import() => finding(
+                    "its checkpoint was not imported by this program. Move it out of the data folder, and import it".into(),
+                ),
                 Ok(()) => finding("the database does not have this imported checkpoint".into())
                     .mend_by("adds it again", Action::TakeInCheckpoint(name)),
-                Err(_) if entries(&folder).is_empty() => {
-                    finding("it is empty".into()).mend_by("removes it", Action::Remove(folder))
+                Err(_) if is_empty(&folder) => {
+                    finding("it is empty".into()).mend_by("removes it", Action::RemoveEmpty(folder))
                 }
                 Err(reason) => finding(format!(
                     "the database does not have it, and its checkpoint cannot be read ({reason}). Delete it, and import the file again"
@@ -362,6 +385,11 @@ impl Known {
         }
         findings
     }
+}
+
+/// Whether a folder can be read and has nothing in it.
+fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `look` | what is compared |
-//! | `runs` | takes the runs of folders in that the database does not have |
+//! | `runs` | takes in runs whose folders exist but which the database does not have |
 //!
 //! Nothing that may be somebody's result is removed: what is removed are files that were being written when a program was killed, files
 //! of what was deleted, and copies that are made again.
@@ -23,16 +23,11 @@ use sha2::{Digest, Sha256};
 use shared::api::{AddDataset, KeyInfo};
 
 use crate::{
-    app::{
-        App,
-        checkpoints::CheckpointError,
-        datasets::DatasetError,
-        removals::{LeftOver, remove},
-    },
+    app::{App, checkpoints::CheckpointError, datasets::DatasetError, removals::LeftOver},
     store::StoreError,
 };
 
-pub use self::runs::FolderRun;
+use self::runs::FolderRun;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -93,10 +88,12 @@ pub struct Finding {
 #[derive(Clone, Debug)]
 enum Action {
     Nothing,
-    /// Removes a file or folder.
-    Remove(PathBuf),
-    /// Removes what was deleted from the database.
-    FinishRemoval(String),
+    /// Removes a file.
+    RemoveFile(PathBuf),
+    /// Removes an empty folder.
+    RemoveEmpty(PathBuf),
+    /// Removes what killed programs left behind and what was deleted.
+    Tidy,
     /// Takes a run in again.
     TakeInRun(Box<FolderRun>),
     /// Adds a key image of which there is a file.
@@ -151,7 +148,7 @@ pub enum MendError {
     Other(String),
 }
 
-/// Takes the scheduler's lock, which keeps every other program from changing the data folder's runs; `None` if another program holds it.
+/// Takes the scheduler's lock, which keeps other programs from starting runs and taking in events; `None` if another program holds it.
 ///
 /// # Errors
 /// When the lock file cannot be opened.
@@ -188,10 +185,14 @@ pub async fn mend(app: &App, findings: &mut [&mut Finding]) -> Result<(), MendEr
             Action::Nothing => continue,
             // Done above, together.
             Action::TakeInRun(_) => {}
-            Action::Remove(path) => {
-                remove(&path).map_err(|source| MendError::File { path, source })?;
+            Action::RemoveFile(path) => {
+                fs::remove_file(&path).map_err(|source| MendError::File { path, source })?;
             }
-            Action::FinishRemoval(path) => app.remove_files(vec![path]).await?,
+            Action::RemoveEmpty(path) => {
+                fs::remove_dir(&path).map_err(|source| MendError::File { path, source })?;
+            }
+            // Looks again, because somebody may have begun to import meanwhile.
+            Action::Tidy => drop(app.tidy().await?),
             Action::TakeInKey(path) => take_in_key(app, path).await?,
             Action::RestoreKey { from, to } => {
                 let bytes = fs::read(&from)

@@ -1,4 +1,4 @@
-//! Takes the runs of folders in that the database does not have.
+//! Takes in runs whose folders exist but which the database does not have.
 //!
 //! A run's folder has its order (settings, digest, images), and its events, from which the database gets progress, results and state.
 //! It does not say which study the run belonged to, so the runs become one study, *recovered*.
@@ -89,25 +89,32 @@ impl FolderRun {
 /// Takes runs in as one study, with their events.
 ///
 /// # Errors
-/// When the store fails. A scheduler then takes the events in that are missing.
+/// When the store fails. A scheduler then takes in the missing events.
 pub(super) async fn take_in(app: &App, mut runs: Vec<FolderRun>) -> Result<(), MendError> {
     // Identifiers sort by the time of creation.
     runs.sort_by_key(|run| run.order.run);
     let Some(first) = runs.first() else { return Ok(()) };
-    let manifest = fs::read(first.folder.join(MANIFEST)).ok();
-    let manifest = manifest.and_then(|text| serde_json::from_slice::<Manifest>(&text).ok());
+    let manifest = |run: &FolderRun| {
+        let text = fs::read(run.folder.join(MANIFEST)).ok()?;
+        serde_json::from_slice::<Manifest>(&text).ok()
+    };
+    let manifest = runs.iter().find_map(manifest);
     let nodes: Vec<Node> = runs.iter().map(FolderRun::node).collect();
     let varied = varied(&nodes);
     let found: Vec<FoundRun> = runs
         .iter()
         .zip(varied)
         .map(|(run, varied)| {
-            let earlier = earlier_events(&run.folder).map_or(0, |files| files.len());
+            let earlier = earlier_events(&run.folder).unwrap_or_default();
+            let last = earlier.first().map_or(0, |(attempt, _)| *attempt);
             let started = run.progress.seq > 0;
+            let progress = &run.progress;
             FoundRun {
                 folder: app.data_dir.below(&run.folder),
-                attempt: earlier as u32 + 1,
-                started_at: started.then(|| run.progress.started_at.unwrap_or_default()),
+                attempt: last + 1,
+                // One that failed before it started has the time of its failure only.
+                started_at: started
+                    .then(|| progress.started_at.or(progress.updated_at).unwrap_or_default()),
                 input: run.input(),
                 varied,
             }

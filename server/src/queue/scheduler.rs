@@ -228,6 +228,9 @@ impl Scheduler {
                 return Ok(Step::Over);
             }
             Err(IngestError::File(error)) => return self.give_up(&run, &folder, error).await,
+            // The database and the run may be on the same full disk.
+            Err(IngestError::Store(StoreError::Unwritable(_) | StoreError::Disk { .. }))
+                if matches!(life, Life::Paused(_)) => {}
             Err(error) => return Err(error.into()),
         }
         match life {

@@ -77,6 +77,8 @@ pub struct Growing {
     length: u64,
     /// What is still to be written.
     pending: Vec<u8>,
+    /// Whether a part of a piece may lie behind the whole ones.
+    is_torn: bool,
 }
 
 impl Growing {
@@ -86,7 +88,7 @@ impl Growing {
     /// When its length cannot be read.
     pub fn new(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
-        Ok(Self { file, length, pending: Vec::new() })
+        Ok(Self { file, length, pending: Vec::new(), is_torn: false })
     }
 
     /// Adds a piece to what is to be written.
@@ -107,10 +109,13 @@ impl Growing {
         if self.pending.is_empty() {
             return Ok(());
         }
-        self.file.write_all(&self.pending).inspect_err(|_| {
-            // A full disk may have taken a part of it. If that stays, the next attempt says so.
-            let _ = self.file.set_len(self.length);
-        })?;
+        // A full disk may have taken a part of it at the attempt before.
+        if self.is_torn {
+            self.file.set_len(self.length)?;
+        }
+        self.is_torn = true;
+        self.file.write_all(&self.pending)?;
+        self.is_torn = false;
         self.length += self.pending.len() as u64;
         self.pending.clear();
         Ok(())

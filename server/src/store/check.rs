@@ -24,8 +24,6 @@ pub struct StoredRun {
     pub state: RunState,
     /// The key image of its trigger.
     pub key: Option<String>,
-    /// The data set.
-    pub dataset: String,
 }
 
 /// A run that only the data folder has, beside its entry in [`NewStudy::runs`].
@@ -39,7 +37,7 @@ pub struct FoundRun {
     pub started_at: Option<u64>,
     /// The run that it starts from.
     pub input: Option<RunId>,
-    /// The settings that distinguish it from the others, by path, as JSON.
+    /// The settings that distinguish it from the others, by path.
     pub varied: std::collections::BTreeMap<String, shared::param::Value>,
 }
 
@@ -74,7 +72,7 @@ impl Store {
     /// When the query fails.
     pub async fn stored_runs(&self) -> Result<Vec<StoredRun>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, folder, kind, state, settings ->> '$.attack.trigger.key', dataset FROM runs ORDER BY key",
+            "SELECT id, folder, kind, state, settings ->> '$.attack.trigger.key' FROM runs ORDER BY key",
         )
         .fetch_all(self.readers())
         .await?;
@@ -86,7 +84,6 @@ impl Store {
                     kind: parse(row.try_get(2)?, "a kind of run")?,
                     state: parse(row.try_get(3)?, "a state")?,
                     key: row.try_get(4)?,
-                    dataset: row.try_get(5)?,
                 })
             })
             .collect()

@@ -82,7 +82,7 @@ impl Write {
     /// Writes everything to the file.
     ///
     /// # Errors
-    /// When SQLite cannot, or the file is no longer in its place. Nothing of the transaction is kept then.
+    /// When SQLite cannot, or the file is no longer in its place. If it was moved, the transaction is in the moved file.
     pub async fn commit(mut self) -> Result<(), StoreError> {
         sqlx::query("COMMIT").execute(&mut *self).await?;
         self.done = true;

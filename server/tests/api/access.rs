@@ -123,6 +123,9 @@ async fn the_printed_address_signs_a_browser_in() {
     let pair = cookie.split(';').next().unwrap().to_owned();
     let with = |path: &str, method| request(method, path, &[(header::COOKIE, &pair)]);
     assert_eq!(place.send(with("/api/v1/studies", Method::GET)).await.status, StatusCode::OK);
+    // The token of an address does not stay in it, whether the browser is signed in already or not.
+    let answer = place.send(with("/studies?token=start", Method::GET)).await;
+    assert!(answer.text().contains("url=/studies\""), "{}", answer.text());
     let answer = place.send(with("/logout", Method::POST)).await;
     assert_eq!(answer.status, StatusCode::OK);
     let answer = place.send(with("/api/v1/studies", Method::GET)).await;
@@ -143,7 +146,7 @@ fn form(place: &str, next: &str) -> Request<Body> {
         .header("x-forwarded-proto", "https")
         .body(Body::from(body))
         .unwrap();
-    request.extensions_mut().insert(Peer("192.0.2.8".parse::<IpAddr>().unwrap()));
+    request.extensions_mut().insert(Peer("192.0.2.7".parse::<IpAddr>().unwrap()));
     request
 }
 
@@ -174,6 +177,10 @@ async fn the_login_page_takes_a_password_and_tokens_and_leads_to_own_pages_only(
 #[tokio::test]
 async fn guessing_is_slowed_down() {
     let place = guarded().await;
+    // Links of other pages use up no attempt.
+    for _ in 0..20 {
+        place.send(request(Method::GET, "/?token=guess", &[])).await;
+    }
     let mut statuses = Vec::new();
     for n in 0..12 {
         statuses.push(place.send(form(&format!("guess {n}"), "/")).await.status);
@@ -199,6 +206,16 @@ async fn what_is_changed_is_recorded_and_paths_are_below_the_roots() {
             "at": NOW, "who": "admin", "from": "192.0.2.7", "method": "DELETE", "path": "/api/v1/datasets/none", "status": 404,
         })
     );
+    let (name, value) = bearer("read");
+    let refused = request(Method::DELETE, "/api/v1/datasets/none", &[(name, &value)]);
+    assert_eq!(place.send(refused).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(place.send(form("run", "/")).await.status, StatusCode::OK);
+    let log = std::fs::read_to_string(place.root().join("audit.log")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |n: usize| (lines[n]["who"].as_str(), lines[n]["path"].as_str(), &lines[n]["status"]);
+    assert_eq!(of(1), (Some("read"), Some("/api/v1/datasets/none"), &403.into()));
+    assert_eq!(of(2), (Some("run"), Some("/login"), &200.into()));
     let (name, value) = bearer("admin");
     let body = r#"{"name": "etc", "path": "/etc"}"#;
     let request = Request::post("/api/v1/datasets")

@@ -84,6 +84,30 @@ async fn what_a_killed_program_left_behind_is_removed() {
     drop((writer, importer));
 }
 
+#[test]
+fn of_copies_of_a_run_one_is_taken_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let path = data.display().to_string();
+    let study = write_study(folder.path(), &probed(micro("copied", 2), &[0]));
+    success(folder.path(), &["run", &study, "--data-dir", &path]);
+    let run = fs::read_dir(data.join("runs")).unwrap().next().unwrap().unwrap().path();
+    // It sorts before the folder that has the run's name.
+    let copy = data.join("runs/0-copy");
+    fs::create_dir(&copy).unwrap();
+    for file in fs::read_dir(&run).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    for end in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(data.join(format!("maskdoor.sqlite{end}")));
+    }
+    let (code, text) = doctor(&data, &["--yes"], "");
+    assert_eq!(code, 1, "{text}");
+    let rest = vec![("folder_without_run".to_owned(), "runs/0-copy".to_owned(), false)];
+    assert_eq!(found(&data), rest, "{text}");
+}
+
 #[tokio::test]
 async fn runs_of_a_lost_database_are_taken_in_again() {
     let folder = tempfile::tempdir().unwrap();

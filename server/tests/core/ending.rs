@@ -106,6 +106,7 @@ fn requests_in_progress_are_answered_and_streams_are_closed() {
     assert!(answer.starts_with("HTTP/1.1 422"), "{answer}");
     assert!(answer.contains("problem+json"), "{answer}");
     assert!(server.end().success());
+    assert!(began.elapsed() < AT_ONCE, "the idle connection held it up: {:?}", began.elapsed());
     drop(idle);
 }
 

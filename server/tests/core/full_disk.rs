@@ -10,7 +10,7 @@ use std::{
 };
 
 use engine::files::LAST_CHECKPOINT;
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use serde_json::{Value, json};
 use server::{queue::executor::local, run_folder::RunFolder, run_log::CSV_FILE};
 use shared::{RunState, Stamped, api::RunRow};
@@ -165,13 +165,8 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        limit_files_if_alive(self.0);
+        let _ = rustix::process::kill_process(self.0, Signal::KILL);
     }
-}
-
-fn limit_files_if_alive(process: Pid) {
-    let limit = Rlimit { current: None, maximum: None };
-    let _ = prlimit(Some(process), Resource::Fsize, limit);
 }
 
 #[test]

@@ -104,7 +104,7 @@ pub fn advice(folder: &Path) -> String {
         );
     }
     "The simplest layout is train/<class>/* and val/<class>/*; docs/datasets.md has all others, and <class>/* alone does with a share that \
-     is held out for validation (--split 0.1)"
+     is held out for validation (`--split 0.1`)"
         .into()
 }
 

@@ -63,7 +63,7 @@ pub fn find(
     if named.train.is_empty() {
         let reason = format!(
             "none of its .{extension} files is named as training images (train-00000.{extension}); rename them, or hold out a share of \
-             all of them for validation (--split 0.1)"
+             all of them for validation (`--split 0.1`)"
         );
         return Err(DataError::Member { file: root.into(), reason });
     }

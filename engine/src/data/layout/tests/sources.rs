@@ -83,7 +83,7 @@ fn a_share_is_refused_where_there_are_validation_images() {
     let error = held_out(&files, "0.5", 0).err().unwrap();
     assert_eq!(
         error,
-        "DATA (image folder) has validation images of its own, so no share of the training images is held out; leave --split out"
+        "DATA (image folder) has validation images of its own, so no share of the training images can be held out; leave `--split` out"
     );
     let without = refusal(&classes(2));
     assert!(
