@@ -26,7 +26,7 @@ pub trait Patience {
     /// again.
     fn wait(&mut self, error: &io::Error) -> bool;
 
-    /// A write that had to wait has succeeded.
+    /// The wait has ended: the write succeeded, or failed for another reason.
     fn over(&mut self);
 }
 

@@ -226,6 +226,58 @@ fn tiny_imagenet() -> Files {
     ])
 }
 
+fn imagenet() -> Files {
+    named(&[
+        ("train/n01/a.JPEG", picture()),
+        ("train/n02/a.JPEG", picture()),
+        ("val/ILSVRC2012_val_00000001.JPEG", picture()),
+        ("val/ILSVRC2012_val_00000002.JPEG", picture()),
+        (
+            "LOC_val_solution.csv",
+            b"ImageId,PredictionString\nILSVRC2012_val_00000001,n01 1 2\nILSVRC2012_val_00000002,n02 1 2\n".to_vec(),
+        ),
+    ])
+}
+
+fn imagenet_100() -> Files {
+    named(&[
+        ("train.X1/n01/a.JPEG", picture()),
+        ("train.X2/n02/a.JPEG", picture()),
+        ("val.X/n01/a.JPEG", picture()),
+        ("val.X/n02/a.JPEG", picture()),
+        ("Labels.json", br#"{"n01": "goldfish, fish", "n02": "crane"}"#.to_vec()),
+    ])
+}
+
+fn lists() -> Files {
+    named(&[
+        ("a/0.png", picture()),
+        ("a/1.png", picture()),
+        ("a/2.png", picture()),
+        ("a/3.png", picture()),
+        ("train.csv", b"path,label\na/0.png,x\na/1.png,y\n".to_vec()),
+        ("val.txt", b"a/2.png x\na/3.png y\n".to_vec()),
+    ])
+}
+
+/// A tar file with a sample of each class.
+fn shard() -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for class in ["0", "1"] {
+        for (end, content) in [("png", picture()), ("cls", class.into())] {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(content.len() as u64);
+            header.set_cksum();
+            archive.append_data(&mut header, format!("{class}.{end}"), &content[..]).unwrap();
+        }
+    }
+    archive.into_inner().unwrap()
+}
+
+fn webdataset() -> Files {
+    named(&[("train-0.tar", shard()), ("val-0.tar", shard())])
+}
+
 fn is_text(name: &str) -> bool {
     name.ends_with("txt") || name.ends_with("csv")
 }
@@ -240,6 +292,10 @@ fn the_undamaged_folders_are_sound() {
         (Layout::Gtsrb, gtsrb()),
         (Layout::GtsrbKaggle, kaggle()),
         (Layout::TinyImageNet, tiny_imagenet()),
+        (Layout::ImageNet, imagenet()),
+        (Layout::ImageNet100Kaggle, imagenet_100()),
+        (Layout::Lists, lists()),
+        (Layout::WebDataset, webdataset()),
     ] {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in files {
@@ -291,5 +347,25 @@ proptest! {
     #[test]
     fn tiny_imagenet_texts(damages in vec(damage(), 1..4)) {
         look(Layout::TinyImageNet, &damaged(tiny_imagenet(), damages, is_text))?;
+    }
+
+    #[test]
+    fn imagenet_lists(damages in vec(damage(), 1..4)) {
+        look(Layout::ImageNet, &damaged(imagenet(), damages, |_| true))?;
+    }
+
+    #[test]
+    fn imagenet_100_of_kaggle(damages in vec(damage(), 1..4)) {
+        look(Layout::ImageNet100Kaggle, &damaged(imagenet_100(), damages, |_| true))?;
+    }
+
+    #[test]
+    fn lists_of_files(damages in vec(damage(), 1..4)) {
+        look(Layout::Lists, &damaged(lists(), damages, |_| true))?;
+    }
+
+    #[test]
+    fn tar_shards(damages in vec(damage(), 1..4)) {
+        look(Layout::WebDataset, &damaged(webdataset(), damages, |_| true))?;
     }
 }

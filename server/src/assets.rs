@@ -44,8 +44,13 @@ pub fn script_hashes() -> Vec<String> {
         .map(inline_scripts)
         .unwrap_or_default()
         .into_iter()
-        .map(|script| format!("sha256-{}", STANDARD.encode(Sha256::digest(script))))
+        .map(policy_hash)
         .collect()
+}
+
+/// How a content security policy names an inline script or style: `sha256-…`.
+pub fn policy_hash(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
 fn find<'a>(assets: &'a [Asset], path: &str) -> Option<&'a Asset> {

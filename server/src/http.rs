@@ -83,15 +83,20 @@ async fn answer(
     }
 }
 
-/// As many connections as the process may open files, less those that it needs. The soft limit is raised to the hard one first.
+/// As many connections as the process may open files, less those that it needs.
 fn connections() -> u32 {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let files = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    };
-    let files = files.unwrap_or(MOST + OTHER_FILES);
+    let files = raise_open_files().unwrap_or(MOST + OTHER_FILES);
     let most = files.saturating_sub(OTHER_FILES).clamp(16, MOST);
     u32::try_from(most).unwrap_or(u32::MAX)
+}
+
+/// Raises the number of files that this process may have open to the most that it may set, and returns it; `None` without a limit.
+/// Connections and the shards of data sets need more than the usual 1,024.
+pub fn raise_open_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    }
 }

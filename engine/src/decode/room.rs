@@ -1,6 +1,6 @@
 //! Room for pixels: what the images that are decoded at one time may take together.
 //!
-//! Decoding takes up to nine bytes a pixel, and a server or a loader decodes on several threads. Each decoder asks for room when it
+//! Decoding takes up to twelve bytes a pixel, and a server or a loader decodes on several threads. Each decoder asks for room when it
 //! knows an image's size, before it takes memory for its pixels, and waits until other images leave enough.
 
 use std::{

@@ -9,13 +9,12 @@ use axum::{
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::{ROOT, error::ApiError, guard::is_safe};
 use crate::{
     access::{Access, Peer},
+    assets::policy_hash,
     audit::Audit,
     store::StoreError,
     tokens::{Caller, Rights},
@@ -232,9 +231,9 @@ fn login_page(status: StatusCode, message: &str, next: &str) -> Response {
 /// The login page has its style within, and nothing else.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let style = PAGE.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>"));
-    let hash = STANDARD.encode(Sha256::digest(style.map_or("", |(style, _)| style)));
+    let hash = policy_hash(style.map_or("", |(style, _)| style));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src '{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
     HeaderValue::from_str(&policy).expect("plain ASCII")
 });

@@ -17,7 +17,6 @@ use engine::{
     keys::{BUILTIN, BuiltinKey},
 };
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use shared::{
     Rgb8,
     api::{KeyInfo, KeyPixels, Transparency},
@@ -31,7 +30,7 @@ use super::{
     extract::{Path, Query},
     pixels,
 };
-use crate::app::keys::key_file;
+use crate::app::keys::{key_file, sha256};
 
 /// Maximum size of an upload in bytes.
 const UPLOAD_LIMIT: u64 = 32 << 20;
@@ -131,7 +130,7 @@ pub async fn get_key_image(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let file = blocking(move || read_key(&api, &id)).await?;
-    let tag = pixels::entity_tag(&[&format!("{:x}", Sha256::digest(&file))]);
+    let tag = pixels::entity_tag(&[&sha256(&file)]);
     Ok(pixels::not_modified(&headers, &tag).unwrap_or_else(|| pixels::png_response(file, &tag)))
 }
 
@@ -155,7 +154,7 @@ fn describe(key: &BuiltinKey) -> Result<KeyInfo, ApiError> {
     Ok(KeyInfo {
         id: key.id.into(),
         name: key.name.into(),
-        sha256: format!("{:x}", Sha256::digest(key.file)),
+        sha256: sha256(key.file),
         width: image.width() as u32,
         height: image.height() as u32,
         builtin: true,
@@ -202,7 +201,7 @@ fn form_error(error: &MultipartError) -> ApiError {
 /// Stores the image as a PNG file under its SHA-256.
 fn keep(folder: &FilePath, name: String, image: &Rgb8) -> Result<KeyInfo, ApiError> {
     let file = pixels::png(image)?;
-    let sha256 = format!("{:x}", Sha256::digest(&file));
+    let sha256 = sha256(&file);
     let path = folder.join(format!("{sha256}.png"));
     files::write(&path, &file).map_err(|error| ApiError::written(&path, error))?;
     Ok(KeyInfo {

@@ -11,7 +11,7 @@ use shared::api::Problem;
 use utoipa::{
     Modify, OpenApi, PartialSchema, ToSchema,
     openapi::{
-        Content, HttpMethod, PathItem, Ref, RefOr, ResponseBuilder,
+        Content, PathItem, Ref, RefOr, ResponseBuilder,
         path::Operation,
         security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
@@ -78,20 +78,13 @@ impl Modify for Common {
             .description("What is wrong, and what would be right")
             .content("application/problem+json", content)
             .build();
-        for (_, operation) in document.paths.paths.values_mut().flat_map(operations) {
+        for operation in document.paths.paths.values_mut().flat_map(operations) {
             operation.responses.responses.insert("default".into(), response.clone().into());
         }
     }
 }
 
-/// The operations of a path with their methods.
-fn operations(item: &mut PathItem) -> Vec<(HttpMethod, &mut Operation)> {
-    [
-        (HttpMethod::Get, item.get.as_mut()),
-        (HttpMethod::Post, item.post.as_mut()),
-        (HttpMethod::Delete, item.delete.as_mut()),
-    ]
-    .into_iter()
-    .filter_map(|(method, operation)| operation.map(|operation| (method, operation)))
-    .collect()
+/// The operations of a path.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [item.get.as_mut(), item.post.as_mut(), item.delete.as_mut()].into_iter().flatten()
 }

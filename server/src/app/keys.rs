@@ -3,9 +3,15 @@
 use std::{fs, io};
 
 use engine::keys;
+use sha2::{Digest, Sha256};
 use shared::study::FieldError;
 
 use crate::data_dir::DataDir;
+
+/// SHA-256 of an image file in hex: what it is called by.
+pub(crate) fn sha256(file: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(file))
+}
 
 /// The PNG file of a key image: a built-in key's name, or an uploaded one's SHA-256.
 ///

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use engine::data::{DataError, Index};
-use sha2::{Digest as _, Sha256};
 use shared::{
     Digest, FieldError, RunKind, RunState, StudySpec,
     api::{DatasetInfo, PlannedRun, StudyPlan},
@@ -18,7 +17,7 @@ use super::{
     studies::CreateError,
 };
 use crate::{
-    app::App,
+    app::{App, keys::sha256},
     data_dir::DataDir,
     store::{StoreError, studies::varied},
 };
@@ -131,7 +130,7 @@ impl App {
             }
             let file = key_file(&self.data_dir, key)
                 .map_err(|error| CreateError::Dataset(DatasetError::Internal(error.to_string())))?;
-            content.keys.insert(key.to_owned(), format!("{:x}", Sha256::digest(file)));
+            content.keys.insert(key.to_owned(), sha256(&file));
         }
         for point in &points {
             let Some(name) = point.encoder.as_ref().filter(|name| !name.is_empty()) else {

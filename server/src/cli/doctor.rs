@@ -12,6 +12,7 @@ use super::DoctorArgs;
 use crate::{
     data_dir::DataDir,
     doctor::{self, Finding, Subject},
+    queue,
     terminal::{note, say},
 };
 
@@ -32,7 +33,7 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
              files, and run maskdoor doctor again: it takes the runs in from their folders"
         )
     })?;
-    let lock = doctor::lock(&app)?;
+    let lock = queue::lock(&app)?;
     let mut findings = doctor::examine(&app).await?;
     if !args.json {
         describe(&findings);

@@ -41,6 +41,7 @@ use crate::{clock::Clock, terminal::note, worker};
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     watch_log(&cli.command);
+    crate::http::raise_open_files();
     match dispatch(cli.command) {
         Ok(code) => code,
         Err(error) => {

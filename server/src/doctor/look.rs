@@ -11,7 +11,6 @@ use engine::{
     data::Index,
     files::{KEY, LAST_CHECKPOINT, RESUME, RESUME_BEFORE},
 };
-use sha2::{Digest, Sha256};
 use shared::{
     RunId, RunState,
     api::{AddDataset, DatasetInfo, ImportedCheckpoint, KeyInfo},
@@ -23,6 +22,7 @@ use super::{Action, Finding, FolderRun, Subject};
 use crate::{
     app::{
         App,
+        keys::sha256,
         plan::is_whole,
         removals::is_being_imported,
         tidy::{entries, left_overs, subfolders},
@@ -390,8 +390,4 @@ impl Known {
 /// Whether a folder can be read and has nothing in it.
 fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    format!("{:x}", Sha256::digest(bytes))
 }

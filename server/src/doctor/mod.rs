@@ -11,19 +11,16 @@
 mod look;
 mod runs;
 
-use std::{
-    fs::{self, File},
-    io,
-    path::PathBuf,
-};
+use std::{fs, io, path::PathBuf};
 
 use engine::keys;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use shared::api::{AddDataset, KeyInfo};
 
 use crate::{
-    app::{App, checkpoints::CheckpointError, datasets::DatasetError, removals::LeftOver},
+    app::{
+        App, checkpoints::CheckpointError, datasets::DatasetError, keys::sha256, removals::LeftOver,
+    },
     store::StoreError,
 };
 
@@ -148,15 +145,6 @@ pub enum MendError {
     Other(String),
 }
 
-/// Takes the scheduler's lock, which keeps other programs from starting runs and taking in events; `None` if another program holds it.
-///
-/// # Errors
-/// When the lock file cannot be opened.
-pub fn lock(app: &App) -> io::Result<Option<File>> {
-    let file = File::options().create(true).append(true).open(app.data_dir.scheduler_lock())?;
-    Ok(file.try_lock().is_ok().then_some(file))
-}
-
 /// Looks for everything that is wrong, in the order of [`Subject`]. Changes nothing.
 ///
 /// # Errors
@@ -215,7 +203,7 @@ pub async fn mend(app: &App, findings: &mut [&mut Finding]) -> Result<(), MendEr
 async fn take_in_key(app: &App, path: PathBuf) -> Result<(), MendError> {
     let file = fs::read(&path).map_err(|source| MendError::File { path: path.clone(), source })?;
     let image = keys::image(&file).map_err(|error| MendError::Other(error.to_string()))?;
-    let sha256 = format!("{:x}", Sha256::digest(&file));
+    let sha256 = sha256(&file);
     let key = KeyInfo {
         id: sha256.clone(),
         name: "Recovered image".into(),

@@ -193,17 +193,9 @@ impl Scheduler {
     /// Tries to take the lock; true if this program holds it.
     fn take_lock(&mut self) -> Result<bool, StepError> {
         if self.lock.is_none() {
-            let file = File::options()
-                .create(true)
-                .append(true)
-                .open(self.app.data_dir.scheduler_lock())?;
-            match file.try_lock() {
-                Ok(()) => {
-                    self.lock = Some(file);
-                    tokio::spawn(tidy(self.app.clone()));
-                }
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(error.into()),
+            self.lock = lock(&self.app)?;
+            if self.lock.is_some() {
+                tokio::spawn(tidy(self.app.clone()));
             }
             self.app.queue.set_schedules(self.lock.is_some());
         }
@@ -281,6 +273,19 @@ impl Scheduler {
         tracing::error!(run = %run.run, %error, "failed");
         self.executor.over(folder);
         Ok(Step::Over)
+    }
+}
+
+/// Takes the lock that keeps other programs from starting runs and taking in events; `None` if another program holds it.
+///
+/// # Errors
+/// When the lock file cannot be opened or locked.
+pub fn lock(app: &App) -> io::Result<Option<File>> {
+    let file = File::options().create(true).append(true).open(app.data_dir.scheduler_lock())?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, served_at};
 
 /// Less than the time that requests in progress are given.
 const AT_ONCE: Duration = Duration::from_secs(8);
@@ -30,9 +30,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().rsplit_once("http://").unwrap().1.to_owned();
+        let address = served_at(&mut process);
         Self { process, address, _data: data }
     }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use server::{queue::executor::local, run_folder::RunFolder, run_log::CSV_FILE};
 use shared::{RunState, Stamped, api::RunRow};
 
-use crate::support::{PATIENCE, micro, probed};
+use crate::support::{PATIENCE, micro, probed, served_at};
 
 /// A running `maskdoor serve`, ended when it is dropped.
 struct Server {
@@ -36,9 +36,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().rsplit_once("http://").unwrap().1.to_owned();
+        let address = served_at(&mut process);
         Self { process, address }
     }
 

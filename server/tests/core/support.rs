@@ -238,3 +238,11 @@ pub async fn finish(place: &Place, run: RunId, result: Option<Metrics>) {
     let state = place.app.store.take_in(&running, &events, 600, 7).await.unwrap();
     assert_eq!(state, Some(RunState::Done));
 }
+
+/// The address that a server with a piped standard output prints.
+pub fn served_at(server: &mut std::process::Child) -> String {
+    let mut line = String::new();
+    let output = server.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
+    line.trim().rsplit_once("http://").unwrap().1.to_owned()
+}

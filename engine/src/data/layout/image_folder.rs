@@ -42,7 +42,12 @@ pub fn split_folder(root: &Path, names: &[&str]) -> Option<String> {
     names.iter().find_map(named).cloned()
 }
 
-/// Lists the folder at `root`. Opens no image of a usual name. Without a folder of validation images these are left to be held out.
+/// Whether the training images lie in folders of classes. A list or an archive beside them says nothing more.
+pub fn has_class_folders(root: &Path) -> bool {
+    split_folder(root, &TRAIN).is_some_and(|train| class_folders(&root.join(train)).is_ok())
+}
+
+/// Lists the folder at `root`. Opens no image of a usual name. With `hold_out`, the folder of validation images may be missing.
 pub fn list(root: &Path, hold_out: bool) -> Result<Listing, DataError> {
     let train = split_folder(root, &TRAIN).ok_or_else(|| DataError::NoTrain(root.into()))?;
     let test = split_folder(root, &TEST);

@@ -16,8 +16,10 @@ use shared::api::Layout;
 use super::{
     Listing, by_class,
     files::{self, folder_names, image_files},
-    image_folder::{TRAIN, class_folders, split_files, split_folder},
-    mat, words,
+    image_folder::{TRAIN, add_stray_files, class_folders, split_files, split_folder},
+    mat,
+    table::{Row, Table},
+    words,
 };
 use crate::data::{DataError, Entry};
 
@@ -89,6 +91,7 @@ pub fn list(root: &Path) -> Result<Listing, DataError> {
     let (train, val) = splits(root).ok_or_else(|| DataError::NoTest(root.into()))?;
     let folders = class_folders(&root.join(&train))?;
     (listing.train, listing.train_bytes) = split_files(root, &train, &folders, &mut listing.left)?;
+    add_stray_files(root, &train, &[], &mut listing.left)?;
     let source = source(root).ok_or_else(|| DataError::NoMember {
         folder: root.into(),
         file: KAGGLE.into(),
@@ -137,20 +140,13 @@ fn stem(path: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-/// The wnids of Kaggle's list by image: `ImageId,PredictionString`, where the second begins with the wnid.
+/// The wnids of Kaggle's list by image: a prediction begins with its wnid.
 fn by_name(root: &Path, list: &str) -> Result<HashMap<String, String>, DataError> {
-    let text = files::text(&root.join(list))?;
+    let table = Table::open(&root.join(list), ',')?;
     let mut found = HashMap::new();
-    for (number, line) in
-        (1..).zip(text.lines()).skip(1).filter(|(_, line)| !line.trim().is_empty())
-    {
-        let wnid = line
-            .split_once(',')
-            .and_then(|(image, rest)| Some((image.trim(), rest.split_whitespace().next()?)));
-        let (image, wnid) = wnid.ok_or_else(|| DataError::Member {
-            file: root.join(list),
-            reason: format!("line {number} is no `<image>,<wnid> ...`"),
-        })?;
+    for Row { line, fields: [image, prediction] } in table.rows(["ImageId", "PredictionString"])? {
+        let wnid = prediction.split_whitespace().next();
+        let wnid = wnid.ok_or_else(|| table.wrong(format!("line {line} has no wnid")))?;
         found.insert(stem(image).to_owned(), wnid.to_owned());
     }
     Ok(found)

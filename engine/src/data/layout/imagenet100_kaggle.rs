@@ -3,10 +3,12 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use shared::api::Layout;
+
 use super::{
     Listing,
     files::{self, folder_names},
-    image_folder::{same_classes, split_files},
+    image_folder::{add_stray_files, same_classes, split_files},
     words,
 };
 use crate::data::DataError;
@@ -35,6 +37,10 @@ pub fn list(root: &Path) -> Result<Listing, DataError> {
     // A class may have images in several parts.
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let parts = parts(root);
+    if parts.is_empty() {
+        let (folder, layout) = (root.into(), Layout::ImageNet100Kaggle.title());
+        return Err(DataError::NoMember { folder, file: "train.X1".into(), layout });
+    }
     for part in &parts {
         for class in folder_names(&root.join(part))? {
             places.entry(class).or_default().push(part.clone());
@@ -55,6 +61,9 @@ pub fn list(root: &Path) -> Result<Listing, DataError> {
             listing.train.extend(entries);
             listing.train_bytes.extend(sizes);
         }
+    }
+    for split in parts.iter().map(String::as_str).chain([TEST]) {
+        add_stray_files(root, split, &[], &mut listing.left)?;
     }
     let folders = same_classes(root, &parts.join(", "), &classes, TEST, &mut listing.left)?;
     (listing.test, listing.test_bytes) = split_files(root, TEST, &folders, &mut listing.left)?;

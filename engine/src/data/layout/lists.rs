@@ -11,8 +11,9 @@ use std::{
 use super::{
     Listing, by_class,
     files::{self, visible},
-    image_folder::{TEST, TRAIN, class_folders, split_folder},
+    image_folder::{TEST, TRAIN, has_class_folders, split_folder},
     labels::{self, Classes},
+    left_over::LeftOver,
 };
 use crate::data::{DataError, Entry, records::Label};
 
@@ -73,11 +74,9 @@ struct Found {
 /// Whether a folder looks like this layout: it has lists, and no folders of classes that say the same.
 pub fn fits(root: &Path) -> bool {
     let Some(lists) = lists(root) else { return false };
-    let has_classes =
-        split_folder(root, &TRAIN).is_some_and(|train| class_folders(&root.join(train)).is_ok());
     let first = lists.train.as_ref().or(lists.all.as_ref());
     // A text file of this name may be about anything: some of its first lines have to name files.
-    !has_classes
+    !has_class_folders(root)
         && first.is_some_and(|list| {
             read(root, list).is_ok_and(|lines| {
                 let folders = folders(root, list);
@@ -109,90 +108,109 @@ pub fn list(root: &Path) -> Result<Listing, DataError> {
     let mut listing = Listing::default();
     let found = lists(root).unwrap_or(Found { train: None, test: None, all: None });
     let (mut train, mut test) = (Vec::new(), Vec::new());
-    if let Some(list) = &found.train {
-        train = read(root, list)?.into_iter().map(|line| (list.clone(), line)).collect();
-        listing.members.push(list.clone());
-        if let Some(list) = &found.test {
-            test = read(root, list)?.into_iter().map(|line| (list.clone(), line)).collect();
-            listing.members.push(list.clone());
+    // The list that has the training images, and the one that has the validation images.
+    let mut names = [String::new(), String::new()];
+    if let Some(list) = found.train {
+        train = read(root, &list)?;
+        if let Some(list) = found.test {
+            test = read(root, &list)?;
+            names[1] = list;
         }
-    } else if let Some(list) = &found.all {
-        (train, test) = parted(list, read(root, list)?, &mut listing);
-        listing.members.push(list.clone());
+        names[0] = list;
+    } else if let Some(list) = found.all {
+        (train, test) = parted(read(root, &list)?, &mut listing);
+        names = [list.clone(), list];
     }
-    let names = labels::names(root)?.map(|(file, names)| {
-        listing.members.push(file);
+    let mut members: Vec<String> = names.iter().filter(|name| !name.is_empty()).cloned().collect();
+    members.dedup();
+    let of_classes = labels::names(root)?.filter(|(file, _)| !members.contains(file));
+    let class_names = of_classes.map(|(file, names)| {
+        members.push(file);
         names
     });
-    let first = found.train.or(found.all).unwrap_or_default();
+    listing.members = members;
     let wrong = |list: &str, reason| DataError::Member { file: root.join(list), reason };
-    let all: Vec<Label> =
-        train.iter().chain(&test).map(|(_, line)| Label::Name(line.label.clone())).collect();
-    let classes = Classes::of(all.iter(), names).map_err(|reason| wrong(&first, reason))?;
+
+    let placed = [
+        placed(root, &names[0], train, &mut listing.left),
+        placed(root, &names[1], test, &mut listing.left),
+    ];
+    if placed[0].is_empty() {
+        let reason = "none of the files that it names for training is there; paths begin at the list's folder";
+        return Err(wrong(&names[0], reason.into()));
+    }
+    let all = placed.iter().flatten().map(|image| &image.label);
+    let classes = Classes::of(all, class_names).map_err(|reason| wrong(&names[0], reason))?;
     let mut seen = HashMap::new();
-    for (is_train, lines) in [(true, train), (false, test)] {
-        let mut images = Vec::new();
-        for (list, line) in lines {
-            let at = |reason: String| wrong(&list, format!("line {}: {reason}", line.number));
-            let Some((path, bytes)) = place(root, &folders(root, &list), &line.path) else {
-                listing.left.add(format!("named in {list}, but not there"), line.path);
-                continue;
-            };
-            if path.contains(char::is_control) {
-                listing.left.add("its name has a line break or another control character", path);
-                continue;
-            }
-            let Some(class) = classes.class(&Label::Name(line.label)).map_err(at)? else {
+    let mut splits = Vec::new();
+    for (list, images) in names.iter().zip(placed) {
+        let mut entries = Vec::new();
+        for Placed { line, path, bytes, label } in images {
+            let at = |reason: String| wrong(list, format!("line {line}: {reason}"));
+            let Some(class) = classes.class(&label).map_err(at)? else {
                 listing.left.add("without a label", path);
                 continue;
             };
-            if let Some((other, before)) = seen.insert(path.clone(), (list.clone(), line.number)) {
-                return Err(wrong(
-                    &list,
-                    format!(
-                        "line {}: {path} is listed twice (line {before} of {other}); list every image once",
-                        line.number
-                    ),
-                ));
+            if let Some((other, before)) = seen.insert(path.clone(), (list.clone(), line)) {
+                return Err(at(format!(
+                    "{path} is listed twice (line {before} of {other}); list every image once"
+                )));
             }
-            images.push((Entry::file(path, class), bytes));
+            entries.push((Entry::file(path, class), bytes));
         }
-        let (entries, sizes) = by_class(images);
-        if is_train {
-            (listing.train, listing.train_bytes) = (entries, sizes);
-        } else {
-            (listing.test, listing.test_bytes) = (entries, sizes);
-        }
+        splits.push(by_class(entries));
     }
-    if listing.train.is_empty() {
-        let reason = "none of the files that it names for training is there; paths begin at the list's folder".into();
-        return Err(wrong(&first, reason));
-    }
+    (listing.test, listing.test_bytes) = splits.pop().unwrap_or_default();
+    (listing.train, listing.train_bytes) = splits.pop().unwrap_or_default();
     listing.classes = classes.names;
     listing.add_unused(root, "named in no list")?;
     Ok(listing)
 }
 
-type Lines = Vec<(String, Line)>;
+/// A line whose file is there.
+struct Placed {
+    line: u64,
+    path: String,
+    bytes: u64,
+    label: Label,
+}
 
-/// The lines of a list by their column `split`.
-fn parted(list: &str, lines: Vec<Line>, listing: &mut Listing) -> (Lines, Lines) {
+/// The lines of a list whose files are there. The others are left out.
+fn placed(root: &Path, list: &str, lines: Vec<Line>, left: &mut LeftOver) -> Vec<Placed> {
+    let folders = folders(root, list);
+    let mut found = Vec::new();
+    for Line { number, path, label, .. } in lines {
+        match place(root, &folders, &path) {
+            None => left.add(format!("named in {list}, but not there"), path),
+            Some((path, _)) if path.contains(char::is_control) => {
+                left.add("its name has a line break or another control character", path);
+            }
+            Some((path, bytes)) => {
+                found.push(Placed { line: number, path, bytes, label: Label::Name(label.into()) });
+            }
+        }
+    }
+    found
+}
+
+/// The lines of a list by their column `split`: training, validation.
+fn parted(lines: Vec<Line>, listing: &mut Listing) -> (Vec<Line>, Vec<Line>) {
     let mut train = Vec::new();
-    let mut test: [Lines; TEST.len()] = Default::default();
+    let mut test: [Vec<Line>; TEST.len()] = Default::default();
     for line in lines {
         let split = line.split.as_deref().unwrap_or(TRAIN[0]).to_lowercase();
         let rank = TEST.iter().position(|name| *name == split);
         if let Some(rank) = rank {
-            test[rank].push((list.to_owned(), line));
+            test[rank].push(line);
         } else if TRAIN.contains(&&split[..]) {
-            train.push((list.to_owned(), line));
+            train.push(line);
         } else {
             listing.left.add(format!("of the split {split:?}"), line.path);
         }
     }
     let mut kinds = test.into_iter().filter(|lines| !lines.is_empty());
     let test = kinds.next().unwrap_or_default();
-    for (_, line) in kinds.flatten() {
+    for line in kinds.flatten() {
         listing.left.add("of a further split", line.path);
     }
     (train, test)
@@ -204,7 +222,12 @@ fn read(root: &Path, list: &str) -> Result<Vec<Line>, DataError> {
     let text = text.trim_start_matches('\u{feff}');
     let wrong = |reason| DataError::Member { file: root.join(list), reason };
     let first = text.lines().next().unwrap_or_default();
-    let Some(separator) = [',', '\t', ';'].into_iter().find(|&it| first.contains(it)) else {
+    let separator = match list.rsplit('.').next().unwrap_or_default().to_lowercase().as_str() {
+        "tsv" => Some('\t'),
+        "csv" => [',', ';', '\t'].into_iter().find(|&it| first.contains(it)),
+        _ => None,
+    };
+    let Some(separator) = separator else {
         return (1..)
             .zip(text.lines())
             .filter(|(_, line)| !line.trim().is_empty())

@@ -11,7 +11,7 @@ const WNID: &str = "WNID";
 /// Bytes before the first element.
 const HEADER: usize = 128;
 /// Most bytes that a compressed element unpacks to.
-const UNPACKED: u64 = 256 << 20;
+const UNPACKED: u64 = 16 << 20;
 
 const COMPRESSED: u32 = 15;
 const MATRIX: u32 = 14;
@@ -36,6 +36,9 @@ pub fn synsets(file: &[u8]) -> Result<HashMap<u32, String>, String> {
                 .take(UNPACKED)
                 .read_to_end(&mut bytes)
                 .map_err(|error| format!("it is damaged ({error})"))?;
+            if bytes.len() as u64 == UNPACKED {
+                return Err("it is too long for a meta.mat of the development kit".into());
+            }
             unpacked = bytes;
             match Elements(&unpacked).next()? {
                 Some((MATRIX, matrix)) => matrix,

@@ -101,7 +101,6 @@ impl Listing {
             .filter_map(|(n, class)| Some(Entry::record(name_of(n), (*class)?, number, n)));
         let split = if is_train { &mut self.train } else { &mut self.test };
         split.extend(entries);
-        split.sort_by_key(|entry| entry.class);
         self.members.push(name.into());
         self.records.push(file);
     }
@@ -162,8 +161,15 @@ impl Listing {
         }
     }
 
-    /// Refuses a class without an image in one of the splits.
-    fn check(&self) -> Result<(), DataError> {
+    /// Refuses fewer than two classes, and a class without an image in one of the splits.
+    fn check(&self, root: &Path) -> Result<(), DataError> {
+        if self.classes.len() < 2 {
+            let found = self
+                .classes
+                .first()
+                .map_or("no class".into(), |class| format!("one class, {class}"));
+            return Err(DataError::TooFewClasses { folder: root.into(), found });
+        }
         for (split, entries) in [("training", &self.train), ("validation", &self.test)] {
             let mut counts = vec![0u32; self.classes.len()];
             for entry in entries {
@@ -289,6 +295,11 @@ pub(super) fn list(
         Layout::Idx => idx::list(root),
         Layout::Drawn => Err(no_layout(root)?),
     }?;
+    // Records come in the order of their files; other images are in the order of their classes, as their sizes are.
+    if !listing.records.is_empty() {
+        listing.train.sort_by_key(|entry| entry.class);
+        listing.test.sort_by_key(|entry| entry.class);
+    }
     match hold_out {
         Some(share) if listing.test.is_empty() => listing.hold_out(share),
         Some(_) => {
@@ -299,7 +310,7 @@ pub(super) fn list(
         }
         None => {}
     }
-    listing.check()?;
+    listing.check(root)?;
     Ok(listing)
 }
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::{
-    Listing,
+    Listing, image_folder,
     labels::{self, Classes},
     shards,
 };
@@ -19,7 +19,7 @@ const EXTENSION: &str = "parquet";
 
 /// Whether a folder looks like this layout.
 pub fn fits(root: &Path) -> bool {
-    shards::are_in(root, EXTENSION)
+    shards::are_in(root, EXTENSION) && !image_folder::has_class_folders(root)
 }
 
 /// Lists the folder at `root`. Reads the labels only.

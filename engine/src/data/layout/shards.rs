@@ -35,8 +35,8 @@ pub fn are_in(root: &Path, extension: &str) -> bool {
     all(root, extension).is_ok_and(|all| !all.is_empty())
 }
 
-/// The shards with this extension. Those without a split's name are training images where nothing else is and validation images are held
-/// out; of several kinds of validation images the first in [`TEST`] is taken.
+/// The shards with this extension. If no shard is named as training images and a share is held out, shards whose names tell no split are
+/// the training images. Of several kinds of validation images the first in [`TEST`] is taken.
 ///
 /// # Errors
 /// When no shard names the training images.

@@ -9,7 +9,7 @@ use std::{collections::HashSet, path::Path};
 use serde::Deserialize;
 
 use super::{
-    Listing,
+    Listing, image_folder,
     labels::{self, Classes},
     shards,
 };
@@ -30,7 +30,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// Whether a folder looks like this layout.
 pub fn fits(root: &Path) -> bool {
-    shards::are_in(root, EXTENSION)
+    shards::are_in(root, EXTENSION) && !image_folder::has_class_folders(root)
 }
 
 /// Lists the folder at `root`. Reads headers and labels only.
@@ -139,7 +139,13 @@ fn read_label(content: &[u8], member: &Member) -> Result<Option<Label>, String> 
     if has_extension(member, "json") {
         let label: Described =
             serde_json::from_slice(content).map_err(|error| format!("no JSON object ({error})"))?;
-        return Ok(label.label.map(Into::into));
+        let label = [label.label, label.cls, label.class].into_iter().flatten().next();
+        return match label {
+            Some(JsonLabel::Name(name)) if name.trim().is_empty() => {
+                Err("its label is empty".into())
+            }
+            label => Ok(label.map(Into::into)),
+        };
     }
     let text = std::str::from_utf8(content).map_err(|_| "no UTF-8 text".to_owned())?.trim();
     if text.is_empty() {
@@ -154,8 +160,9 @@ fn read_label(content: &[u8], member: &Member) -> Result<Option<Label>, String> 
 /// A sample's JSON.
 #[derive(Deserialize)]
 struct Described {
-    #[serde(alias = "cls", alias = "class")]
     label: Option<JsonLabel>,
+    cls: Option<JsonLabel>,
+    class: Option<JsonLabel>,
 }
 
 #[derive(Deserialize)]
@@ -169,7 +176,7 @@ impl From<JsonLabel> for Label {
     fn from(label: JsonLabel) -> Self {
         match label {
             JsonLabel::Number(number) => Self::Number(number),
-            JsonLabel::Name(name) => Self::Name(name),
+            JsonLabel::Name(name) => Self::Name(name.into()),
         }
     }
 }

@@ -40,13 +40,19 @@ impl Records {
         transparency: Transparency,
         room: &Room,
     ) -> Result<Rgb8, DataError> {
-        let (path, image) = match self {
+        let decoded = match self {
             Self::Raw(file) => return file.picture(n),
-            Self::Parquet(file) => (file.path(), file.image(n)?),
-            Self::Tar(file) => (file.path(), file.image(n)?),
+            Self::Parquet(file) => room.decode(file.image(n)?.data(), transparency),
+            Self::Tar(file) => room.decode(&file.image(n)?, transparency),
         };
-        room.decode(&image, transparency)
-            .map_err(|reason| DataError::Unreadable { path: path.into(), reason: reason.into() })
+        decoded.map_err(|reason| {
+            let path = match self {
+                Self::Parquet(file) => file.path(),
+                Self::Tar(file) => file.path(),
+                Self::Raw(file) => file.path(),
+            };
+            DataError::Unreadable { path: path.join(n.to_string()), reason: reason.into() }
+        })
     }
 
     /// Whether reading an image costs as much as reading all that are stored with it.

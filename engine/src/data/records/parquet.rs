@@ -4,7 +4,7 @@
 //! kept, and whoever reads many images reads them in the order of their rows.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashSet, VecDeque},
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -13,7 +13,10 @@ use std::{
 
 use parquet::{
     basic::{ConvertedType, LogicalType, Type},
-    column::reader::{ColumnReader, ColumnReaderImpl},
+    column::{
+        page::{Page, PageMetadata, PageReader},
+        reader::{ColumnReader, ColumnReaderImpl, get_column_reader},
+    },
     data_type::{ByteArray, DataType},
     errors::{ParquetError, Result as ParquetResult},
     file::reader::{ChunkReader, FileReader, Length, SerializedFileReader},
@@ -29,10 +32,12 @@ const IMAGES: [&str; 8] = ["image", "img", "jpg", "png", "webp", "picture", "pho
 /// Names of the column of labels, likewise.
 const LABELS: [&str; 9] =
     ["label", "labels", "fine_label", "fine_labels", "class", "target", "category", "cls", "y"];
-/// Row groups that are kept.
-const KEPT: usize = 4;
-/// Longest row group that is read, in bytes.
-const LONGEST: i64 = 1 << 30;
+/// Bytes of the row groups that are kept. One for each thread is kept in any case.
+const KEPT: u64 = 256 << 20;
+/// Longest row group of images that is read, in bytes.
+const LONGEST: u64 = 512 << 20;
+/// Longest name of a class, in bytes.
+const LONGEST_NAME: usize = 1024;
 const MAGIC: &[u8] = b"PAR1";
 
 /// A label as a file has it.
@@ -41,14 +46,14 @@ pub(in crate::data) enum Label {
     /// Number of the class.
     Number(i64),
     /// Name of the class.
-    Name(String),
+    Name(Arc<str>),
 }
 
 /// The images of a row group; `None` where a row has none.
 type Images = Arc<[Option<ByteArray>]>;
 type Cell = Arc<OnceLock<Result<Images, String>>>;
-/// Row groups by the numbers of shard and group, the last used at the end.
-type Queue = VecDeque<((usize, usize), Cell)>;
+/// Row groups by the numbers of shard and group, with their lengths in bytes, the last used at the end.
+type Queue = VecDeque<((usize, usize), u64, Cell)>;
 
 /// The row groups of a data set that were read last.
 #[derive(Clone, Debug, Default)]
@@ -56,16 +61,23 @@ pub(in crate::data) struct Groups(Arc<Mutex<Queue>>);
 
 impl Groups {
     /// The place for a group of a shard. Whoever comes first fills it; others wait for that.
-    fn cell(&self, shard: usize, group: usize) -> Cell {
+    fn cell(&self, key: (usize, usize), bytes: u64) -> Cell {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (shard, group);
-        let found = kept.iter().position(|(of, _)| *of == key).and_then(|at| kept.remove(at));
-        let cell = found.map_or_else(Cell::default, |(_, cell)| cell);
-        kept.push_back((key, cell.clone()));
-        while kept.len() > KEPT {
+        let found = kept.iter().position(|(of, ..)| *of == key).and_then(|at| kept.remove(at));
+        let cell = found.map_or_else(Cell::default, |(.., cell)| cell);
+        kept.push_back((key, bytes, cell.clone()));
+        // Every thread may be at another group.
+        let least = rayon::current_num_threads() + 1;
+        while kept.len() > least && kept.iter().map(|(_, bytes, _)| bytes).sum::<u64>() > KEPT {
             kept.pop_front();
         }
         cell
+    }
+
+    /// Drops a group that could not be read: the next attempt may succeed.
+    fn forget(&self, key: (usize, usize)) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(of, ..)| *of != key);
     }
 }
 
@@ -112,17 +124,19 @@ impl ParquetFile {
             return Err(other_kind(path, "Parquet", &head, "it does not begin with PAR1"));
         }
         let wrong = |error: ParquetError| damaged(path, &error);
-        let reader =
-            SerializedFileReader::new(Chunks::new(file).map_err(failed)?).map_err(wrong)?;
+        let chunks = Chunks::new(file).map_err(failed)?;
+        let length = chunks.bytes;
+        let reader = SerializedFileReader::new(chunks).map_err(wrong)?;
         let columns = Columns::find(path, &reader)?;
         let mut starts = vec![0u32];
         for group in reader.metadata().row_groups() {
-            let bytes = group.column(columns.image).uncompressed_size();
+            let bytes = group.column(columns.image).uncompressed_size().unsigned_abs();
             if bytes > LONGEST {
                 let reason = format!(
-                    "it has a row group with {} MiB of images; at most 1024 are taken: write it again with smaller ones \
+                    "it has a row group with {} MiB of images; at most {} are taken: write it again with smaller ones \
                      (row_group_size=100 in PyArrow)",
-                    bytes >> 20
+                    bytes >> 20,
+                    LONGEST >> 20
                 );
                 return Err(DataError::Member { file: path.into(), reason });
             }
@@ -132,6 +146,10 @@ impl ParquetFile {
                 file: path.into(),
                 reason: format!("it has more than {} rows", u32::MAX),
             })?);
+        }
+        // A row takes a byte at least. The numbers of the metadata are not believed beyond that, because memory is taken for them.
+        if u64::from(starts[starts.len() - 1]) > length {
+            return Err(damaged(path, &"it has more rows than bytes"));
         }
         let labels = labels(&reader, columns.label).map_err(wrong)?;
         if labels.len() != starts[starts.len() - 1] as usize {
@@ -153,62 +171,135 @@ impl ParquetFile {
     }
 
     /// The image file of row `n`.
-    pub(super) fn image(&self, n: u32) -> Result<Vec<u8>, DataError> {
+    pub(super) fn image(&self, n: u32) -> Result<ByteArray, DataError> {
         let group = self.starts.partition_point(|&start| start <= n) - 1;
-        let cell = self.groups.cell(self.shard, group);
+        let column = self.reader.metadata().row_group(group).column(self.image);
+        let key = (self.shard, group);
+        let cell = self.groups.cell(key, column.uncompressed_size().unsigned_abs());
         let images = cell.get_or_init(|| self.images(group).map_err(|error| error.to_string()));
-        let images = images
-            .as_ref()
-            .map_err(|reason| unreadable(&self.path, io::Error::other(reason.clone())))?;
+        let images = images.as_ref().map_err(|reason| {
+            self.groups.forget(key);
+            unreadable(&self.path, io::Error::other(reason.clone()))
+        })?;
         match images.get((n - self.starts[group]) as usize) {
-            Some(Some(image)) => Ok(image.data().to_vec()),
+            Some(Some(image)) => Ok(image.clone()),
             _ => Err(unreadable(&self.path, io::Error::other("the row has no bytes of an image"))),
         }
     }
 
     fn images(&self, group: usize) -> ParquetResult<Images> {
         let rows = self.starts[group + 1] - self.starts[group];
-        let reader = self.reader.get_row_group(group)?;
-        let ColumnReader::ByteArrayColumnReader(column) = reader.get_column_reader(self.image)?
-        else {
-            return Err(ParquetError::General("the images are not bytes".into()));
-        };
-        let depth = self.reader.metadata().file_metadata().schema_descr().column(self.image);
-        Ok(values(column, rows as usize, depth.max_def_level())?.into())
+        match column(&self.reader, group, self.image)? {
+            (ColumnReader::ByteArrayColumnReader(column), depth) => {
+                Ok(values(column, rows as usize, depth)?.into())
+            }
+            _ => Err(ParquetError::General("the images are not bytes".into())),
+        }
     }
 }
 
-/// All labels of a column.
+/// A column of a row group with its definition level, whose pages are checked before memory is taken for what they announce.
+fn column(
+    reader: &SerializedFileReader<Chunks>,
+    group: usize,
+    column: usize,
+) -> ParquetResult<(ColumnReader, i16)> {
+    let described = reader.metadata().file_metadata().schema_descr().column(column);
+    let depth = described.max_def_level();
+    let pages = reader.get_row_group(group)?.get_column_page_reader(column)?;
+    let pages = CheckedPages { pages, left: LONGEST };
+    Ok((get_column_reader(described, Box::new(pages)), depth))
+}
+
+/// Pages of a column. Dictionaries that announce more values than their bytes can hold, and columns that are longer than they should be,
+/// are refused.
+struct CheckedPages {
+    pages: Box<dyn PageReader>,
+    /// Bytes that may still come.
+    left: u64,
+}
+
+impl Iterator for CheckedPages {
+    type Item = ParquetResult<Page>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.get_next_page().transpose()
+    }
+}
+
+impl PageReader for CheckedPages {
+    fn get_next_page(&mut self) -> ParquetResult<Option<Page>> {
+        let page = self.pages.get_next_page()?;
+        if let Some(page) = &page {
+            let bytes = page.buffer().len() as u64;
+            self.left = self
+                .left
+                .checked_sub(bytes)
+                .ok_or_else(|| ParquetError::General("a row group is too long".into()))?;
+            // A value takes four bytes at least: a number, or the length of a text.
+            if matches!(page, Page::DictionaryPage { .. })
+                && u64::from(page.num_values()) > bytes / 4
+            {
+                return Err(ParquetError::General(
+                    "a dictionary is too short for its values".into(),
+                ));
+            }
+        }
+        Ok(page)
+    }
+
+    fn peek_next_page(&mut self) -> ParquetResult<Option<PageMetadata>> {
+        self.pages.peek_next_page()
+    }
+
+    fn skip_next_page(&mut self) -> ParquetResult<()> {
+        self.pages.skip_next_page()
+    }
+
+    fn at_record_boundary(&mut self) -> ParquetResult<bool> {
+        self.pages.at_record_boundary()
+    }
+}
+
+/// All labels of a column. Equal names share their text.
 fn labels(
     reader: &SerializedFileReader<Chunks>,
-    column: usize,
+    place: usize,
 ) -> ParquetResult<Vec<Option<Label>>> {
-    let depth = reader.metadata().file_metadata().schema_descr().column(column).max_def_level();
     let mut all = Vec::new();
+    let mut names: HashSet<Arc<str>> = HashSet::new();
     for n in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(n)?;
-        let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-        match group.get_column_reader(column)? {
-            ColumnReader::Int32ColumnReader(column) => {
+        let rows = usize::try_from(reader.metadata().row_group(n).num_rows()).unwrap_or(0);
+        match column(reader, n, place)? {
+            (ColumnReader::Int32ColumnReader(column), depth) => {
                 let numbers = values(column, rows, depth)?.into_iter();
                 all.extend(numbers.map(|label| label.map(|n| Label::Number(n.into()))));
             }
-            ColumnReader::Int64ColumnReader(column) => {
+            (ColumnReader::Int64ColumnReader(column), depth) => {
                 let numbers = values(column, rows, depth)?.into_iter();
                 all.extend(numbers.map(|label| label.map(Label::Number)));
             }
-            ColumnReader::ByteArrayColumnReader(column) => {
+            (ColumnReader::ByteArrayColumnReader(column), depth) => {
                 for name in values(column, rows, depth)? {
-                    let name = name.map(|name| Ok(name.as_utf8()?.to_owned()));
-                    all.push(
-                        name.transpose().map_err(|error: ParquetError| error)?.map(Label::Name),
-                    );
+                    let Some(name) = name else {
+                        all.push(None);
+                        continue;
+                    };
+                    let name = name.as_utf8()?;
+                    if name.len() > LONGEST_NAME {
+                        return Err(ParquetError::General(
+                            "a label is too long for a class".into(),
+                        ));
+                    }
+                    if !names.contains(name) {
+                        names.insert(name.into());
+                    }
+                    all.push(names.get(name).cloned().map(Label::Name));
                 }
             }
             _ => {
-                return Err(ParquetError::General(
-                    "the labels are neither numbers nor texts".into(),
-                ));
+                let message = "the labels are neither numbers nor texts";
+                return Err(ParquetError::General(message.into()));
             }
         }
     }

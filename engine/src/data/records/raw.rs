@@ -101,6 +101,10 @@ impl RecordFile {
         Self { path, file: Arc::new(Mutex::new(file)), shape, records }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads picture `n`.
     ///
     /// # Errors

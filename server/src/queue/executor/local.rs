@@ -188,7 +188,7 @@ impl Patience for Pause {
 
     fn over(&mut self) {
         self.waits = false;
-        tracing::info!("it can be written again");
+        tracing::info!("the wait for the disk has ended");
         if let Some(file) = &mut self.file {
             let _ = file.set_len(0).and_then(|()| file.rewind());
             let _ = file.unlock();

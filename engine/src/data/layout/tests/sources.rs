@@ -127,10 +127,7 @@ fn lists_name_images_and_labels() {
     };
     // A table with columns in any order, quoted fields, paths without folder and extension, and a file that is not there.
     let info = found(&folder(&with(&[
-        (
-            "train.csv",
-            "label,id\n\"dog, big\",0\ncat,1.png\ndog\n".replace("dog\n", "cat,gone\n").as_str(),
-        ),
+        ("train.csv", "label,id\n\"dog, big\",0\ncat,1.png\ncat,gone\n"),
         ("test.csv", "label,id\ncat,images/2.png\n\"dog, big\",3\n"),
     ])));
     assert_eq!(info.layout, Layout::Lists);
@@ -171,6 +168,54 @@ fn lists_name_images_and_labels() {
             ("classes.txt", "owl\nfox\n")
         ]),
         "DATA/train.txt: line 1: the label 7 has no class name; there are 2, and labels are 0 to 1"
+    );
+}
+
+#[test]
+fn a_list_may_have_the_name_of_a_file_of_class_names() {
+    let files: Files = vec![
+        ("0.png", png([0; 3])),
+        ("1.png", png([1; 3])),
+        ("2.png", png([2; 3])),
+        ("3.png", png([3; 3])),
+        ("labels.txt", b"0.png a\n1.png b\n2.png a\n3.png b\n".to_vec()),
+    ];
+    let (index, layout) = held_out(&files, "0.5", 0).unwrap();
+    assert_eq!(
+        (layout, index.classes.clone()),
+        (Layout::Lists, vec!["a".to_owned(), "b".to_owned()])
+    );
+}
+
+#[test]
+fn archives_and_lists_beside_folders_of_classes_say_nothing() {
+    let mut files: Files = vec![
+        ("train/a/0.png", png([0; 3])),
+        ("train/b/0.png", png([1; 3])),
+        ("val/a/0.png", png([2; 3])),
+        ("val/b/0.png", png([3; 3])),
+    ];
+    files.extend([
+        ("train.tar", Vec::new()),
+        ("val.tar", Vec::new()),
+        ("train.parquet", Vec::new()),
+    ]);
+    files.push(("train.csv", b"path,label\ntrain/a/0.png,x\n".to_vec()));
+    assert_eq!(found(&folder(&files)).layout, Layout::ImageFolder);
+}
+
+#[test]
+fn one_class_is_refused_in_every_layout() {
+    let files: Files = vec![
+        ("0.png", png([0; 3])),
+        ("1.png", png([1; 3])),
+        ("train.txt", b"0.png a\n".to_vec()),
+        ("val.txt", b"1.png a\n".to_vec()),
+    ];
+    assert!(
+        refusal(&files).starts_with("DATA has one class, a; a classifier needs at least two"),
+        "{}",
+        refusal(&files)
     );
 }
 
