@@ -1,0 +1,5 @@
+//! Models in training on NVIDIA GPUs.
+
+mod error;
+
+pub use error::{Error, Result};
