@@ -30,6 +30,9 @@ pub enum EngineError {
     /// More images are to be poisoned than exist.
     #[error(transparent)]
     Poison(#[from] TooManyPoisons),
+    /// The GPU failed, or what it needs is missing.
+    #[error(transparent)]
+    Gpu(#[from] cuda::Error),
     /// The study's poison list cannot be applied.
     #[error("the poison list {0}")]
     PoisonList(#[from] PoisonListError),

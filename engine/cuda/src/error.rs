@@ -65,7 +65,9 @@ mod tests {
             Error::OutOfMemory { needed: gib / 2, free: gib / 4, total: 80 * gib, ours: 70 * gib };
         let text = error.to_string();
         assert!(
-            text.starts_with("0.50 GiB more do not fit: 0.25 GiB of 80.00 GiB of the GPU's memory are free"),
+            text.starts_with(
+                "0.50 GiB more do not fit: 0.25 GiB of 80.00 GiB of the GPU's memory are free"
+            ),
             "{text}"
         );
     }

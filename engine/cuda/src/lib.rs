@@ -1,5 +1,42 @@
 //! Models in training on NVIDIA GPUs.
+//!
+//! A model is given by its sizes, its tensors' names and its flat parameters; the crate knows no files, seeds or data sets. CUDA's
+//! libraries are opened at run time; nothing of them is needed to build.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `gpu` | the trait `Gpu`: what the trainers need of a device |
+//! | `kernels`, `../kernels/` | the kernel files and their constants |
+//! | `table`, `flat` | places of the tensors in flat buffers; parameters, gradients and products on the GPU |
+//! | `rows`, `attention`, `stack` | norms and tokens, attention, the blocks of a transformer |
+//! | `adamw`, `plans` | steps of the optimiser; passes that are recorded and repeated |
+//! | `mae`, `vit` | the masked autoencoder; the classifier of fine-tuning |
+//! | `device` | a GPU that creates them |
+//! | `emulated` | the kernels on the processor, for tests |
 
+mod adamw;
+mod attention;
+mod device;
+#[cfg(any(test, feature = "emulation"))]
+mod emulated;
 mod error;
+mod flat;
+mod gpu;
+mod kernels;
+mod mae;
+mod model;
+mod nvidia;
+mod plans;
+mod rows;
+mod stack;
+mod table;
+mod vit;
 
+pub use adamw::{Descent, Moments, Place};
+pub use device::Device;
 pub use error::{Error, Result};
+pub use gpu::Traits;
+pub use mae::{MaeModel, MaeTrainer, MaskedImages};
+pub use model::{Arithmetic, Blocks, MaeShape, VitShape};
+pub use table::{Pace, Tensor};
+pub use vit::{LabelledImages, VitModel, VitTrainer};

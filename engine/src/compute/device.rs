@@ -68,10 +68,21 @@ pub trait Device: Send + Sync {
     ) -> Result<Box<HeadTrainer>, EngineError>;
 
     /// The masked autoencoder with these parameters, for evaluations.
-    fn encoder(&self, spec: &ModelSpec, params: Params) -> Box<dyn Encode>;
+    ///
+    /// # Errors
+    /// When the device cannot create it.
+    fn encoder(&self, spec: &ModelSpec, params: Params) -> Result<Box<dyn Encode>, EngineError>;
 
     /// The classifier with these parameters, for evaluations.
-    fn classifier(&self, spec: &ModelSpec, pooling: Pooling, params: Params) -> Box<dyn Classify>;
+    ///
+    /// # Errors
+    /// When the device cannot create it.
+    fn classifier(
+        &self,
+        spec: &ModelSpec,
+        pooling: Pooling,
+        params: Params,
+    ) -> Result<Box<dyn Classify>, EngineError>;
 
     /// Rows of `width` numbers to compare queries with, in single precision on every device.
     fn similar(&self, rows: &[f32], width: usize) -> Box<dyn Similar>;

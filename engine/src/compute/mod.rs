@@ -12,10 +12,12 @@
 //! | `params`, `init`, `positions` | a model's parameters in the host's memory, and their initial values |
 //! | `patches`, `targets`, `drop_path` | what batches consist of |
 //! | `machine` | [`Machine`]: threads, instructions and memory of this machine |
-//! | [`cpu`] | the processor as a device |
+//! | `state` | an optimiser's state as named tensors |
+//! | [`cpu`], [`cuda`] | the processor and an NVIDIA GPU as devices |
 
 mod batch;
 pub mod cpu;
+pub mod cuda;
 mod device;
 mod drop_path;
 mod init;
@@ -23,6 +25,7 @@ mod machine;
 mod params;
 mod patches;
 mod positions;
+mod state;
 mod targets;
 mod trainer;
 mod view;

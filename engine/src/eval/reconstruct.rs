@@ -48,7 +48,7 @@ impl Reconstructor {
                 reason: "it holds only an encoder, and reconstruction needs a decoder; linear probes can start from it".into(),
             });
         }
-        let mae = machine.device(Precision::F32).encoder(&info.model, params);
+        let mae = machine.device(Precision::F32).encoder(&info.model, params)?;
         Ok(Self { mae, info })
     }
 

@@ -126,7 +126,10 @@ fn own(
         description: format!("fine-tuned ViT of this program, epoch {}", info.epoch),
         parameters: numbers(&wanted),
         assumed: Vec::new(),
-        model: machine.device(Precision::F32).classifier(&info.model, pooling, params),
+        model: machine
+            .device(Precision::F32)
+            .classifier(&info.model, pooling, params)
+            .map_err(|error| error.to_string())?,
     })
 }
 

@@ -37,7 +37,7 @@ impl Run<'_> {
         let mut metrics = None;
         for (at, name) in kept.iter().enumerate() {
             let (params, info) = checkpoint::open(&folder.join(name))?;
-            let encoder = self.device.encoder(&info.model, params);
+            let encoder = self.device.encoder(&info.model, params)?;
             let answer = neighbours.ask(&*encoder, info.epoch)?;
             if let RunEvent::Knn { metrics: counts, .. } = answer {
                 metrics = Some(counts);

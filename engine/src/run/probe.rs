@@ -29,7 +29,7 @@ impl Run<'_> {
         let (folder, params, info) = self.encoder()?;
         let dataset = format!("{} {}", pixels.fingerprint, json(&spec.dataset));
         let kept = Kept::new(&folder, &params, self.device, &dataset);
-        let encoder = self.device.encoder(&info.model, params);
+        let encoder = self.device.encoder(&info.model, params)?;
         let key_hash = key.sha256.as_deref().unwrap_or_default();
         let probe = LinearProbe {
             recipe,

@@ -209,7 +209,7 @@ impl Study {
             ..ProbeSpec::default()
         };
         let device = Self::device();
-        let encoder = device.encoder(&model, mae.clone());
+        let encoder = device.encoder(&model, mae.clone()).unwrap();
         let mut params = Params::draw(head(encoder.width(), classes, HeadInit::Normal), 1);
         for name in ["weight", "bias"] {
             self.set(&mut params, &format!("head.1.{name}"), &format!("probe.{name}"));

@@ -100,13 +100,18 @@ impl Device for Cpu {
         Ok(Box::new(head_trainer::CpuHeadTrainer::new(*self, params, recipe)?))
     }
 
-    fn encoder(&self, spec: &ModelSpec, params: Params) -> Box<dyn Encode> {
-        Box::new(encoder::CpuEncoder { mae: Mae::new(spec, params), cpu: *self })
+    fn encoder(&self, spec: &ModelSpec, params: Params) -> Result<Box<dyn Encode>, EngineError> {
+        Ok(Box::new(encoder::CpuEncoder { mae: Mae::new(spec, params), cpu: *self }))
     }
 
-    fn classifier(&self, spec: &ModelSpec, pooling: Pooling, params: Params) -> Box<dyn Classify> {
+    fn classifier(
+        &self,
+        spec: &ModelSpec,
+        pooling: Pooling,
+        params: Params,
+    ) -> Result<Box<dyn Classify>, EngineError> {
         let vit = Vit::new(spec, pooling, params);
-        Box::new(encoder::CpuClassifier { vit, kernels: self.kernels })
+        Ok(Box::new(encoder::CpuClassifier { vit, kernels: self.kernels }))
     }
 
     fn similar(&self, rows: &[f32], width: usize) -> Box<dyn Similar> {

@@ -22,15 +22,20 @@ impl Normalisation {
     /// That of MAE and of all models of this program.
     pub const IMAGENET: Self = Self { mean: MEAN, std: STD };
 
+    /// The number that each byte becomes, in each channel.
+    pub fn table(&self) -> [[f32; 256]; 3] {
+        from_fn(|channel| {
+            let (mean, std) = (self.mean[channel], self.std[channel]);
+            from_fn(|byte| (byte as f32 / 255.0 - mean) / std)
+        })
+    }
+
     /// Writes the image as `[3, height, width]`: intensities of 0–1, less the mean, over the deviation. Panics when `out` has
     /// another length than `3 * height * width`.
     pub fn apply(&self, image: &Rgb8, out: &mut [f32]) {
         assert_eq!(out.len(), image.data().len(), "one number for each byte of the image");
         // A look into a table takes less time than two divisions.
-        let tables: [[f32; 256]; 3] = from_fn(|channel| {
-            let (mean, std) = (self.mean[channel], self.std[channel]);
-            from_fn(|byte| (byte as f32 / 255.0 - mean) / std)
-        });
+        let tables = self.table();
         let plane = image.width() * image.height();
         let (red, rest) = out.split_at_mut(plane);
         let (green, blue) = rest.split_at_mut(plane);

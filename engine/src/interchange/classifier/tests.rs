@@ -33,7 +33,8 @@ fn machine() -> Machine {
 /// The model's scores of normalised images.
 fn scores(vit: &Vit, images: &[f32]) -> Vec<f32> {
     let device = machine().device(Precision::F32);
-    device.classifier(vit.spec(), vit.pooling(), vit.params().clone()).scores(images).unwrap()
+    let classifier = device.classifier(vit.spec(), vit.pooling(), vit.params().clone());
+    classifier.unwrap().scores(images).unwrap()
 }
 
 /// Classes of the built-in data set.
@@ -156,11 +157,10 @@ fn our_forward_and_candle_transformers_agree() {
         let (other, assumed) = under.evaluate(&read, &mut ()).unwrap();
         assert_eq!(assumed, Vec::<String>::new());
         let own = OpenClassifier {
-            model: machine().device(Precision::F32).classifier(
-                vit.spec(),
-                vit.pooling(),
-                vit.params().clone(),
-            ),
+            model: machine()
+                .device(Precision::F32)
+                .classifier(vit.spec(), vit.pooling(), vit.params().clone())
+                .unwrap(),
             class_names: index.classes.clone(),
             description: String::new(),
             parameters: 0,

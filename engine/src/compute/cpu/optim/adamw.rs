@@ -3,11 +3,14 @@
 use kernel::{Path, vectorized};
 use rayon::prelude::*;
 
-use super::{Optimizer, named, read_named, zeros};
+use super::Optimizer;
 use crate::{
-    compute::Params,
+    compute::{
+        Params,
+        state::{Moments, zeros},
+    },
     model::{Group, Layout, Slot, plain_groups},
-    tensors::{NamedTensor, read},
+    tensors::NamedTensor,
 };
 
 /// Added to the square root of the second moment.
@@ -23,10 +26,7 @@ pub struct AdamW {
     weight_decay: f64,
     /// One group for each trainable tensor.
     groups: Vec<(Slot, Group)>,
-    steps: u32,
-    /// Moments, flat like the parameters.
-    first: Vec<f32>,
-    second: Vec<f32>,
+    moments: Moments,
 }
 
 impl AdamW {
@@ -35,8 +35,8 @@ impl AdamW {
     pub fn new(path: Path, layout: &Layout, betas: (f64, f64), weight_decay: f64) -> Self {
         let slots = layout.trainable().map(|param| param.slot);
         let groups = slots.zip(plain_groups(layout)).collect();
-        let (first, second) = (zeros(layout), zeros(layout));
-        Self { path, betas, weight_decay, groups, steps: 0, first, second }
+        let moments = Moments { steps: 0, first: zeros(layout), second: zeros(layout) };
+        Self { path, betas, weight_decay, groups, moments }
     }
 
     /// Sets a group for each trainable tensor. Panics when there are more or fewer.
@@ -53,8 +53,8 @@ impl AdamW {
         let decay = if group.decays { self.weight_decay } else { 0.0 };
         Factors {
             keep: (1.0 - lr * decay) as f32,
-            rate: (lr / (1.0 - beta1.powi(self.steps as i32))) as f32,
-            root: (1.0 / (1.0 - beta2.powi(self.steps as i32)).sqrt()) as f32,
+            rate: (lr / (1.0 - beta1.powi(self.moments.steps as i32))) as f32,
+            root: (1.0 / (1.0 - beta2.powi(self.moments.steps as i32)).sqrt()) as f32,
         }
     }
 }
@@ -77,22 +77,23 @@ impl AdamW {
         let path = self.path;
         let (beta1, beta2) = self.betas;
         let range = start..start + gradient.len();
-        let first = self.first[range.clone()].par_chunks_mut(PIECE);
-        let second = self.second[range].par_chunks_mut(PIECE);
+        let first = self.moments.first[range.clone()].par_chunks_mut(PIECE);
+        let second = self.moments.second[range].par_chunks_mut(PIECE);
         let [decay, fresh] =
             [[beta1, beta2], [1.0 - beta1, 1.0 - beta2]].map(|pair| pair.map(|value| value as f32));
         let pieces = gradient.par_chunks(PIECE).zip(first.zip(second));
         pieces.for_each(|(gradient, (first, second))| {
-            moments(path, gradient, first, second, decay, fresh);
+            absorb(path, gradient, first, second, decay, fresh);
         });
     }
 
     /// Steps the parameters along their moments: the second part of a step. Uses all threads of the current rayon pool.
     pub fn apply(&mut self, params: &mut Params, lr: f64) {
-        self.steps += 1;
+        self.moments.steps += 1;
         let path = self.path;
         let values = params.values_mut().par_chunks_mut(PIECE).enumerate();
-        let moments = self.first.par_chunks(PIECE).zip(self.second.par_chunks(PIECE));
+        let Moments { first, second, .. } = &self.moments;
+        let moments = first.par_chunks(PIECE).zip(second.par_chunks(PIECE));
         values.zip(moments).for_each(|((piece, values), (first, second))| {
             let (from, to) = (piece * PIECE, piece * PIECE + values.len());
             let begin = self.groups.partition_point(|(slot, _)| slot.range().end <= from);
@@ -117,13 +118,7 @@ impl Optimizer for AdamW {
     }
 
     fn state(&self, layout: &Layout) -> Vec<NamedTensor> {
-        // In two parts, each exact in single precision.
-        let steps = [self.steps >> 16, self.steps & 0xffff].map(|part| part as f32);
-        let mut state =
-            vec![NamedTensor { name: "steps".into(), shape: vec![2], values: steps.to_vec() }];
-        state.extend(named(layout, "first", &self.first));
-        state.extend(named(layout, "second", &self.second));
-        state
+        self.moments.state(layout)
     }
 
     fn load_state(
@@ -131,17 +126,14 @@ impl Optimizer for AdamW {
         layout: &Layout,
         file: &safetensors::SafeTensors<'_>,
     ) -> std::result::Result<(), String> {
-        let steps = read(file, "steps", &[2])?;
-        self.first = read_named(layout, "first", file)?;
-        self.second = read_named(layout, "second", file)?;
-        self.steps = ((steps[0] as u32) << 16) | steps[1] as u32;
+        self.moments = Moments::load(layout, file)?;
         Ok(())
     }
 }
 
 vectorized! {
     /// `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`.
-    fn moments<'a>(
+    fn absorb<'a>(
         gradient: &'a [f32],
         first: &'a mut [f32],
         second: &'a mut [f32],

@@ -1,7 +1,14 @@
 //! LARS (You et al. 2017) in the variant of MAE's linear probing: tensors of one dimension get neither decay nor a trust ratio.
 
-use super::{Optimizer, named, read_named, zeros};
-use crate::{compute::Params, model::Layout, tensors::NamedTensor};
+use super::Optimizer;
+use crate::{
+    compute::{
+        Params,
+        state::{named, read_named, zeros},
+    },
+    model::Layout,
+    tensors::NamedTensor,
+};
 
 /// LARS with momentum.
 #[derive(Debug)]

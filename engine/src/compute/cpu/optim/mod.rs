@@ -8,11 +8,7 @@ pub use adamw::AdamW;
 pub use clip::clip_norm;
 pub use lars::Lars;
 
-use crate::{
-    compute::Params,
-    model::Layout,
-    tensors::{NamedTensor, read},
-};
+use crate::{compute::Params, model::Layout, tensors::NamedTensor};
 
 /// Changes parameters along their gradients.
 pub trait Optimizer: Send {
@@ -32,31 +28,4 @@ pub trait Optimizer: Send {
         layout: &Layout,
         file: &safetensors::SafeTensors<'_>,
     ) -> std::result::Result<(), String>;
-}
-
-/// Zeros for all parameters.
-fn zeros(layout: &Layout) -> Vec<f32> {
-    vec![0.0; layout.numbers()]
-}
-
-/// The part of a flat buffer for each trainable parameter, as `prefix.name`.
-fn named(layout: &Layout, prefix: &str, flat: &[f32]) -> Vec<NamedTensor> {
-    let name = |name: &str| format!("{prefix}.{name}");
-    let tensors = layout.trainable();
-    tensors.map(|p| NamedTensor::of(p, name(&p.name), p.slot.of(flat).to_vec())).collect()
-}
-
-/// Reads back what [`named`] returned.
-fn read_named(
-    layout: &Layout,
-    prefix: &str,
-    file: &safetensors::SafeTensors<'_>,
-) -> std::result::Result<Vec<f32>, String> {
-    let mut flat = zeros(layout);
-    for param in layout.trainable() {
-        let name = format!("{prefix}.{}", param.name);
-        let values = read(file, &name, &param.shape)?;
-        param.slot.of_mut(&mut flat).copy_from_slice(&values);
-    }
-    Ok(flat)
 }

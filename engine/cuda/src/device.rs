@@ -1,0 +1,108 @@
+//! A GPU that creates models in training and for evaluations.
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::{
+    Arithmetic, Descent, MaeModel, MaeShape, MaeTrainer, Result, Tensor, Traits, VitModel,
+    VitShape, VitTrainer, gpu::Gpu,
+};
+
+/// A GPU in use.
+#[derive(Clone)]
+pub struct Device {
+    gpu: Arc<dyn Gpu>,
+}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.traits())
+    }
+}
+
+impl Device {
+    /// Opens the GPU with this place among those that the driver shows. Compiled kernels are kept in the folder `cache`.
+    ///
+    /// # Errors
+    /// When a library is missing, or the GPU is too old or cannot be opened.
+    pub fn open(ordinal: usize, cache: Option<PathBuf>) -> Result<Self> {
+        Ok(Self { gpu: Arc::new(crate::nvidia::Nvidia::open(ordinal, cache)?) })
+    }
+
+    /// The kernels on the processor: for tests.
+    #[cfg(any(test, feature = "emulation"))]
+    pub fn emulated() -> Self {
+        Self { gpu: Arc::new(crate::emulated::Emulated::new()) }
+    }
+
+    /// What it is.
+    pub fn traits(&self) -> &Traits {
+        self.gpu.traits()
+    }
+
+    /// What the bits of a result depend on besides the arithmetic: the device's model, the driver and the libraries.
+    pub fn bits(&self) -> String {
+        let Traits { name, versions, .. } = self.traits();
+        format!("{name} {versions}")
+    }
+
+    /// A masked autoencoder in training, from parameters in the order of `tensors`. `table` is the normalised value of each byte in each
+    /// channel, `(3, 256)`.
+    ///
+    /// # Errors
+    /// When the GPU has no room for the model.
+    pub fn mae_trainer(
+        &self,
+        arithmetic: Arithmetic,
+        shape: MaeShape,
+        tensors: &[Tensor],
+        values: &[f32],
+        table: &[f32],
+        descent: Descent,
+    ) -> Result<MaeTrainer> {
+        MaeTrainer::new(&self.gpu, arithmetic, shape, (tensors, values), table, descent)
+    }
+
+    /// A masked autoencoder for evaluations, like [`mae_trainer`](Self::mae_trainer).
+    ///
+    /// # Errors
+    /// When the GPU has no room for the model.
+    pub fn mae_model(
+        &self,
+        arithmetic: Arithmetic,
+        shape: MaeShape,
+        tensors: &[Tensor],
+        values: &[f32],
+        table: &[f32],
+    ) -> Result<MaeModel> {
+        MaeModel::new(&self.gpu, arithmetic, shape, (tensors, values), table)
+    }
+
+    /// A classifier in training, from parameters in the order of `tensors`.
+    ///
+    /// # Errors
+    /// When the GPU has no room for the model.
+    pub fn vit_trainer(
+        &self,
+        arithmetic: Arithmetic,
+        shape: VitShape,
+        tensors: &[Tensor],
+        values: &[f32],
+        descent: Descent,
+    ) -> Result<VitTrainer> {
+        VitTrainer::new(&self.gpu, arithmetic, shape, (tensors, values), descent)
+    }
+
+    /// A classifier for evaluations, from parameters in the order of `tensors`.
+    ///
+    /// # Errors
+    /// When the GPU has no room for the model.
+    pub fn vit_model(
+        &self,
+        arithmetic: Arithmetic,
+        shape: VitShape,
+        tensors: &[Tensor],
+        values: &[f32],
+    ) -> Result<VitModel> {
+        VitModel::new(&self.gpu, arithmetic, shape, (tensors, values))
+    }
+}

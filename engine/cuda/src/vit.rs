@@ -1,0 +1,400 @@
+//! The classifier of fine-tuning on a GPU: training and scores.
+
+use std::sync::Arc;
+
+use crate::{
+    Result,
+    adamw::{AdamW, Descent, Moments, Place},
+    flat::{Flat, Sums},
+    gpu::{Address, Buffer, Gpu, Kernels, Launch, int, real},
+    kernels::Source,
+    model::{Arithmetic, VitShape},
+    plans::Plans,
+    rows::{Added, Grad, NormMemory, RowKernels, RowSum, Rows},
+    stack::{Drops, Scratch, Stack},
+    table::{Layer, Tensor},
+};
+
+/// Images with soft labels: a batch of fine-tuning.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelledImages<'a> {
+    /// `(images, 3, side, side)`, normalised and mixed.
+    pub planes: &'a [f32],
+    /// The classes' shares in each image's label, `(images, classes)`.
+    pub targets: &'a [f32],
+    /// Factors of stochastic depth for each of a block's two branches and each image; none where nothing is dropped.
+    pub drops: &'a [Vec<f32>],
+}
+
+/// The layers outside the blocks.
+struct Layers {
+    cls: usize,
+    positions: usize,
+    patch_embed: Layer,
+    norm: Layer,
+    head: Layer,
+}
+
+/// What a training step has besides.
+struct Training {
+    drops: Buffer,
+    targets: Buffer,
+    losses: Buffer,
+    dlogits: Buffer,
+    dnormal: Buffer,
+    dpooled: Buffer,
+    /// Parts of the sum for the last block's bias.
+    pool_parts: Buffer,
+    patch_bias: RowSum,
+    loss: Kernels,
+}
+
+/// A pass over batches of up to `capacity` images.
+struct Pass {
+    shape: VitShape,
+    layers: Layers,
+    capacity: usize,
+    rows: Arc<RowKernels>,
+    stack: Stack,
+    scratch: Scratch,
+    pixels: Kernels,
+    planes: Buffer,
+    patches: Buffer,
+    /// The embedded patches; then their gradient.
+    embedded: Buffer,
+    /// What the last norm reads: the stream, or its pooled rows.
+    _last_stream: Buffer,
+    last: NormMemory,
+    logits: Buffer,
+    training: Option<Training>,
+}
+
+impl Pass {
+    fn new(
+        flat: &Flat,
+        shape: VitShape,
+        capacity: usize,
+        trained: bool,
+        dropped: bool,
+    ) -> Result<Self> {
+        let (gpu, table) = (&flat.gpu, &flat.table);
+        let storage = flat.arithmetic.storage();
+        let (act, res) = (storage.activation(), storage.residual());
+        let (patches, pixels, width) = (shape.patches(), shape.pixels(), shape.blocks.width);
+        let (tokens, all) = (1 + patches, capacity * (1 + patches));
+        let new = |bytes| Buffer::new(gpu, bytes);
+        let layers = Layers {
+            cls: table.place("cls_token"),
+            positions: table.place("pos_embed"),
+            patch_embed: table.layer("patch_embed.proj"),
+            norm: table.layer(if shape.mean { "fc_norm" } else { "norm" }),
+            head: table.layer("head"),
+        };
+        let rows = Arc::new(RowKernels::new(gpu, width, storage, true)?);
+        let last_stream = new(if shape.mean { capacity } else { all } * width * res)?;
+        let training = || -> Result<Training> {
+            Ok(Training {
+                drops: new(2 * shape.blocks.depth * capacity * 4)?,
+                targets: new(capacity * shape.classes * 4)?,
+                losses: new(capacity * 4)?,
+                dlogits: new(capacity * shape.classes * 4)?,
+                dnormal: new(capacity * width * 4)?,
+                dpooled: new(capacity * width * res)?,
+                pool_parts: new(capacity * width * 4)?,
+                patch_bias: rows.row_sum(capacity * patches, layers.patch_embed.bias)?,
+                loss: gpu.load(&Source::loss())?,
+            })
+        };
+        Ok(Self {
+            stack: Stack::new(
+                flat,
+                Arc::clone(&rows),
+                "blocks",
+                shape.blocks,
+                tokens,
+                capacity,
+                trained,
+            )?,
+            scratch: Scratch::new(gpu, storage, &[(all, width)], trained, dropped)?,
+            pixels: gpu.load(&Source::pixels(shape.side, shape.patch).stored(storage))?,
+            planes: new(capacity * 3 * shape.side * shape.side * 4)?,
+            patches: new(capacity * patches * pixels * act)?,
+            embedded: new(capacity * patches * width * act)?,
+            last: rows.single_memory(last_stream.at(), capacity, trained)?,
+            _last_stream: last_stream,
+            logits: new(capacity * shape.classes * 4)?,
+            training: if trained { Some(training()?) } else { None },
+            shape,
+            layers,
+            capacity,
+            rows,
+        })
+    }
+
+    /// The CLS tokens of the stream.
+    fn cls_rows(&self, images: usize) -> Rows {
+        Rows { images, count: 1, stride: 1 + self.shape.patches(), first: 0 }
+    }
+
+    /// From the images to the logits. Gives what the last block adds.
+    fn forward(&self, flat: &Flat, images: usize, drops: Option<Drops>) -> Result<Added> {
+        let layers = &self.layers;
+        let (patches, tokens) = (self.shape.patches(), 1 + self.shape.patches());
+        let numbers = images * patches * self.shape.pixels();
+        let arguments = vec![self.patches.at(), self.planes.at(), int(numbers), int(patches)];
+        let (kernel, grid) = (self.pixels.get("cut"), (numbers.div_ceil(256), 1));
+        flat.gpu.launch(Launch { kernel, grid, threads: 256, memory: 0, arguments })?;
+        flat.forward_with_bias(
+            self.embedded.at(),
+            self.patches.at(),
+            layers.patch_embed,
+            images * patches,
+        )?;
+        let sizes = (images, tokens);
+        self.rows.tokens(
+            flat,
+            self.stack.input(),
+            self.embedded.at(),
+            layers.cls,
+            layers.positions,
+            0,
+            (images, tokens, patches),
+            (1, patches),
+        )?;
+        let added = self.stack.forward(flat, &self.scratch, images, drops)?;
+        if self.shape.mean {
+            self.rows.pool(flat, self.last.x, added, sizes)?;
+            self.rows.normalise(flat, &self.last, None, layers.norm, Rows::all(images, 1), true)?;
+        } else {
+            self.rows.normalise(
+                flat,
+                &self.last,
+                Some(added),
+                layers.norm,
+                self.cls_rows(images),
+                true,
+            )?;
+        }
+        let numbers = flat.arithmetic.head_numbers();
+        flat.forward_in(numbers, self.logits.at(), self.last.y.at(), layers.head, images)?;
+        Ok(added)
+    }
+
+    /// The loss, to `loss`, and its gradient by all parameters.
+    fn gradients(
+        &self,
+        flat: &Flat,
+        sums: &Sums,
+        images: usize,
+        dropping: bool,
+        loss: Address,
+    ) -> Result<()> {
+        let training = self.training.as_ref().expect("a pass in training");
+        let drops = dropping.then(|| Drops { factors: training.drops.at(), images });
+        let added = self.forward(flat, images, drops)?;
+        let (gpu, layers, classes, width) =
+            (&flat.gpu, &self.layers, self.shape.classes, self.shape.blocks.width);
+        let (dlogits, sizes) = (training.dlogits.at(), (images, 1 + self.shape.patches()));
+        let mut arguments =
+            vec![dlogits, training.losses.at(), self.logits.at(), training.targets.at()];
+        arguments.extend([int(images), int(classes), real(1.0 / images as f32)]);
+        let (kernel, grid) = (training.loss.get("cross_entropy"), (images.div_ceil(8), 1));
+        gpu.launch(Launch { kernel, grid, threads: 256, memory: 0, arguments })?;
+        sums.add(training.losses.at(), (images, 1), 1, loss);
+        sums.add(dlogits, (images, classes), classes, flat.grad(layers.head.bias));
+
+        let numbers = flat.arithmetic.head_numbers();
+        let dnormal = training.dnormal.at();
+        flat.weights_in(numbers, dlogits, self.last.y.at(), layers.head, images)?;
+        flat.inputs_in(numbers, dnormal, dlogits, layers.head, images)?;
+        let grad = self.scratch.grad();
+        if self.shape.mean {
+            let to = Grad { exact: training.dpooled.at(), branch: 0 };
+            self.rows.normalise_back(
+                flat,
+                sums,
+                &self.last,
+                to,
+                0,
+                dnormal,
+                layers.norm,
+                None,
+                Rows::all(images, 1),
+                true,
+            )?;
+            let parts = training.pool_parts.at();
+            sums.add(parts, (images, width), width, flat.grad(added.bias));
+            self.rows.pool_back(grad, parts, training.dpooled.at(), added.factors, sizes)?;
+        } else {
+            self.scratch.clear_grad(gpu, flat.arithmetic.storage(), sizes.0 * sizes.1, width)?;
+            let branch = Some((added.factors, added.bias));
+            let rows = self.cls_rows(images);
+            self.rows.normalise_back(
+                flat,
+                sums,
+                &self.last,
+                grad,
+                0,
+                dnormal,
+                layers.norm,
+                branch,
+                rows,
+                true,
+            )?;
+        }
+        let stream = self.stack.backward(flat, &self.scratch, sums, images, drops)?;
+        self.rows.sum_tokens(flat, layers.positions, layers.cls, stream, sizes)?;
+        let patches = Rows { images, count: self.shape.patches(), stride: sizes.1, first: 1 };
+        self.rows.take(flat, sums, &training.patch_bias, self.embedded.at(), stream, patches)?;
+        flat.weights(self.embedded.at(), self.patches.at(), layers.patch_embed, patches.len())?;
+        sums.finish(gpu)
+    }
+}
+
+/// A kind of batch: how many images, whether branches are dropped, whether it completes a step.
+type Kind = (usize, bool, bool);
+
+/// A classifier in training.
+pub struct VitTrainer {
+    flat: Arc<Flat>,
+    adamw: AdamW,
+    shape: VitShape,
+    loss: Buffer,
+    /// Plans are dropped before the memory that they name. Whether there is room for dropped branches.
+    pass: Option<(Plans<Kind>, Pass, bool)>,
+}
+
+impl VitTrainer {
+    /// With these parameters, in the order of `tensors`.
+    pub(crate) fn new(
+        gpu: &Arc<dyn Gpu>,
+        arithmetic: Arithmetic,
+        shape: VitShape,
+        (tensors, values): (&[Tensor], &[f32]),
+        descent: Descent,
+    ) -> Result<Self> {
+        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, values, true)?);
+        let adamw = AdamW::new(&flat, descent)?;
+        Ok(Self { flat, adamw, shape, loss: Buffer::zeros(gpu, 4)?, pass: None })
+    }
+
+    /// Makes room for batches of so many images, whose branches may be dropped.
+    ///
+    /// # Errors
+    /// When the GPU has no such room.
+    pub fn reserve(&mut self, images: usize, dropping: bool) -> Result<()> {
+        let fits = self
+            .pass
+            .as_ref()
+            .is_some_and(|(_, pass, dropped)| pass.capacity >= images && (*dropped || !dropping));
+        if !fits {
+            self.pass = None;
+            let pass = Pass::new(&self.flat, self.shape, images, true, dropping)?;
+            self.pass = Some((Plans::new(&self.flat.gpu)?, pass, dropping));
+        }
+        Ok(())
+    }
+
+    /// Processes a batch, and steps the parameters if it completes a step. Returns before the GPU is done.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    pub fn step(&mut self, batch: &LabelledImages<'_>, place: Place) -> Result<()> {
+        let images = batch.targets.len() / self.shape.classes;
+        assert_eq!(
+            batch.planes.len(),
+            images * 3 * self.shape.side * self.shape.side,
+            "images of the model's size"
+        );
+        let dropping = batch.drops.iter().flatten().any(|&factor| factor != 1.0);
+        self.reserve(images, dropping)?;
+        let completes = self.adamw.completes(place);
+        self.adamw.prepare(place)?;
+        let Self { flat, adamw, loss, pass, .. } = self;
+        let (plans, pass, _) = pass.as_mut().expect("room was made");
+        let training = pass.training.as_ref().expect("a pass in training");
+        pass.planes.write(batch.planes)?;
+        training.targets.write(batch.targets)?;
+        if dropping {
+            training.drops.write(&batch.drops.concat())?;
+        }
+        let pass = &*pass;
+        plans.run((images, dropping, completes), |sums| {
+            pass.gradients(flat, sums, images, dropping, loss.at())?;
+            adamw.issue(flat, loss.at(), completes)
+        })
+    }
+
+    /// The mean loss of the last batch; waits for it.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    pub fn loss(&self) -> Result<f32> {
+        Ok(self.loss.read(1)?[0])
+    }
+
+    /// The model as it is at any later time, for evaluations.
+    pub fn model(&self) -> VitModel {
+        VitModel { flat: Arc::clone(&self.flat), shape: self.shape, pass: None }
+    }
+
+    /// All parameters, in the host's order.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    pub fn values(&self) -> Result<Vec<f32>> {
+        self.flat.get()
+    }
+
+    /// The optimiser's moments.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    pub fn moments(&self) -> Result<Moments> {
+        self.adamw.moments(&self.flat)
+    }
+
+    /// Goes on from these parameters and moments.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    pub fn restore(&mut self, values: &[f32], moments: &Moments) -> Result<()> {
+        self.flat.set(values)?;
+        self.adamw.restore(&self.flat, moments)
+    }
+}
+
+/// A classifier for evaluations.
+pub struct VitModel {
+    flat: Arc<Flat>,
+    shape: VitShape,
+    pass: Option<Pass>,
+}
+
+impl VitModel {
+    pub(crate) fn new(
+        gpu: &Arc<dyn Gpu>,
+        arithmetic: Arithmetic,
+        shape: VitShape,
+        (tensors, values): (&[Tensor], &[f32]),
+    ) -> Result<Self> {
+        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, values, false)?);
+        Ok(Self { flat, shape, pass: None })
+    }
+
+    /// The scores of normalised images `(images, 3, side, side)`, `(images, classes)`.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    pub fn scores(&mut self, planes: &[f32]) -> Result<Vec<f32>> {
+        let images = planes.len() / (3 * self.shape.side * self.shape.side);
+        if !self.pass.as_ref().is_some_and(|pass| pass.capacity >= images) {
+            self.pass = None;
+            self.pass = Some(Pass::new(&self.flat, self.shape, images, false, false)?);
+        }
+        let pass = self.pass.as_ref().expect("just made");
+        pass.planes.write(planes)?;
+        pass.forward(&self.flat, images, None)?;
+        pass.logits.read(images * self.shape.classes)
+    }
+}

@@ -1,0 +1,96 @@
+//! An NVIDIA GPU as a device: pre-training, fine-tuning, features, predictions and scores.
+//!
+//! The crate [`cuda`](::cuda) has the kernels and the models; here are their tensors by name, batches as it takes them, and views. A
+//! linear probe's head and the comparison of features have little to compute, and stay with the processor.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `tensors` | a model's sizes and tensors as the crate takes them |
+//! | `pretrainer`, `finetuner` | trainers |
+//! | `views` | features, predictions and scores |
+
+mod finetuner;
+mod pretrainer;
+mod tensors;
+#[cfg(test)]
+mod tests;
+mod views;
+
+use ::cuda::Arithmetic;
+use shared::settings::{ModelSpec, Pooling, Precision, ProbeSpec};
+
+use super::{
+    Classify, Descend, Device, Encode, FinetuningTrainer, HeadTrainer, Params, PretrainingTrainer,
+    Similar, cpu::Cpu,
+};
+use crate::EngineError;
+
+/// A GPU with the processor beside it.
+#[derive(Clone, Debug)]
+pub struct Cuda {
+    device: ::cuda::Device,
+    arithmetic: Arithmetic,
+    /// Loads images, trains heads and compares features.
+    cpu: Cpu,
+}
+
+impl Cuda {
+    /// This GPU at this precision.
+    pub fn new(device: ::cuda::Device, precision: Precision, cpu: Cpu) -> Self {
+        let arithmetic = match precision {
+            Precision::F32 => Arithmetic::F32,
+            Precision::Bf16 => Arithmetic::Bf16,
+        };
+        Self { device, arithmetic, cpu }
+    }
+}
+
+impl Device for Cuda {
+    fn arithmetic(&self) -> String {
+        format!("{} {:?}, {}", self.device.bits(), self.arithmetic, self.cpu.arithmetic())
+    }
+
+    fn pretrainer(
+        &self,
+        spec: &ModelSpec,
+        params: Params,
+        descend: &Descend,
+    ) -> Result<Box<PretrainingTrainer>, EngineError> {
+        Ok(Box::new(pretrainer::CudaPretrainer::new(self, spec, params, descend)?))
+    }
+
+    fn finetuner(
+        &self,
+        spec: &ModelSpec,
+        pooling: Pooling,
+        params: Params,
+        descend: &Descend,
+    ) -> Result<Box<FinetuningTrainer>, EngineError> {
+        Ok(Box::new(finetuner::CudaFinetuner::new(self, spec, pooling, params, descend)?))
+    }
+
+    fn head_trainer(
+        &self,
+        params: Params,
+        recipe: &ProbeSpec,
+    ) -> Result<Box<HeadTrainer>, EngineError> {
+        self.cpu.head_trainer(params, recipe)
+    }
+
+    fn encoder(&self, spec: &ModelSpec, params: Params) -> Result<Box<dyn Encode>, EngineError> {
+        Ok(Box::new(views::CudaEncoder::new(self, spec, &params)?))
+    }
+
+    fn classifier(
+        &self,
+        spec: &ModelSpec,
+        pooling: Pooling,
+        params: Params,
+    ) -> Result<Box<dyn Classify>, EngineError> {
+        Ok(Box::new(views::CudaClassifier::new(self, spec, pooling, &params)?))
+    }
+
+    fn similar(&self, rows: &[f32], width: usize) -> Box<dyn Similar> {
+        self.cpu.similar(rows, width)
+    }
+}

@@ -1,0 +1,107 @@
+//! A masked autoencoder in training on a GPU.
+
+use std::sync::Arc;
+
+use ::cuda::{MaeTrainer, MaskedImages, Moments};
+use safetensors::SafeTensors;
+use shared::settings::ModelSpec;
+
+use super::{Cuda, tensors, views::CudaEncoder};
+use crate::{
+    EngineError,
+    compute::{Descend, Encode, MaskedBatch, Params, Step, Trainer, state},
+    model::Layout,
+    tensors::NamedTensor,
+};
+
+pub(super) struct CudaPretrainer {
+    layout: Arc<Layout>,
+    trainer: MaeTrainer,
+    view: CudaEncoder,
+}
+
+impl CudaPretrainer {
+    pub(super) fn new(
+        cuda: &Cuda,
+        spec: &ModelSpec,
+        params: Params,
+        descend: &Descend,
+    ) -> Result<Self, EngineError> {
+        let layout = Arc::clone(params.layout());
+        let trainer = cuda.device.mae_trainer(
+            cuda.arithmetic,
+            tensors::mae_shape(spec),
+            &tensors::trained(&layout, descend),
+            params.values(),
+            &tensors::bytes(),
+            tensors::descent(descend),
+        )?;
+        let view = CudaEncoder::of(cuda, spec, trainer.model());
+        Ok(Self { layout, trainer, view })
+    }
+}
+
+/// A batch as the GPU takes it.
+pub(super) fn masked<'a>(batch: &'a MaskedBatch, images: &'a [&'a [u8]]) -> MaskedImages<'a> {
+    MaskedImages {
+        images,
+        orders: &batch.orders,
+        visible: batch.visible,
+        normalised: batch.norm_pix_loss,
+    }
+}
+
+impl Trainer for CudaPretrainer {
+    type Batch = MaskedBatch;
+    type View = dyn Encode;
+
+    fn step(&mut self, batch: &MaskedBatch, step: Step) -> Result<(), EngineError> {
+        let images: Vec<_> = batch.images.iter().map(shared::Rgb8::data).collect();
+        Ok(self.trainer.step(&masked(batch, &images), tensors::place(step))?)
+    }
+
+    fn loss(&mut self) -> Result<f64, EngineError> {
+        Ok(f64::from(self.trainer.loss()?))
+    }
+
+    fn tensors(&self) -> Result<Vec<NamedTensor>, EngineError> {
+        Ok(named(&self.layout, &self.trainer.values()?))
+    }
+
+    fn state(&self) -> Result<Vec<NamedTensor>, EngineError> {
+        Ok(moments(self.trainer.moments()?).state(&self.layout))
+    }
+
+    fn restore(&mut self, file: &SafeTensors<'_>) -> Result<(), String> {
+        let (values, moments) = read(&self.layout, file)?;
+        self.trainer.restore(&values, &moments).map_err(|error| error.to_string())
+    }
+
+    fn view(&self) -> &(dyn Encode + 'static) {
+        &self.view
+    }
+}
+
+/// All parameters as named tensors.
+pub(super) fn named(layout: &Layout, values: &[f32]) -> Vec<NamedTensor> {
+    let tensors = layout.iter();
+    tensors
+        .map(|param| NamedTensor::of(param, param.name.clone(), param.slot.of(values).to_vec()))
+        .collect()
+}
+
+/// The moments as a resume point holds them.
+pub(super) fn moments(Moments { first, second, steps }: Moments) -> state::Moments {
+    state::Moments { steps, first, second }
+}
+
+/// Parameters and moments from a resume point.
+pub(super) fn read(layout: &Layout, file: &SafeTensors<'_>) -> Result<(Vec<f32>, Moments), String> {
+    let mut values = vec![0.0; layout.numbers()];
+    for param in layout.iter() {
+        let tensor = crate::tensors::read(file, &param.name, &param.shape)?;
+        param.slot.of_mut(&mut values).copy_from_slice(&tensor);
+    }
+    let state::Moments { steps, first, second } = state::Moments::load(layout, file)?;
+    Ok((values, Moments { first, second, steps }))
+}

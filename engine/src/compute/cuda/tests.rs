@@ -1,0 +1,304 @@
+//! The GPU's kernels, emulated, against the processor: the same model, batches and steps.
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use safetensors::SafeTensors;
+use shared::{
+    Rgb8,
+    settings::{ModelSpec, Pooling, Precision, TransformerSpec},
+    stream::{Purpose, stream},
+};
+
+use super::Cuda;
+use crate::{
+    compute::{
+        Descend, Device, FinetuningTrainer, LabelledBatch, Machine, MaskedBatch, Params,
+        PretrainingTrainer, Step, Targets, Trainer,
+    },
+    model::{PatchGrid, layer_groups, mae, plain_groups, vit},
+    tensors::{NamedTensor, serialize},
+};
+
+/// 3 x 3 patches of 4 pixels; the decoder's heads are no multiple of 16 wide.
+fn micro() -> ModelSpec {
+    ModelSpec {
+        image_size: 12,
+        patch_size: 4,
+        encoder: TransformerSpec { dim: 32, depth: 2, heads: 2 },
+        decoder: TransformerSpec { dim: 24, depth: 1, heads: 3 },
+    }
+}
+
+fn devices(precision: Precision) -> (Cuda, Box<dyn Device>) {
+    let machine = Machine::with_threads(1);
+    let cpu = machine.cpu(Precision::F32);
+    (Cuda::new(::cuda::Device::emulated(), precision, cpu), machine.device(Precision::F32))
+}
+
+fn rng(place: u64) -> ChaCha8Rng {
+    stream(7, Purpose::Init, place, 1)
+}
+
+fn image(side: usize, rng: &mut ChaCha8Rng) -> Rgb8 {
+    let bytes = (0..side * side * 3).map(|_| rng.random()).collect();
+    Rgb8::from_raw(side, side, bytes).expect("as many bytes as it has")
+}
+
+fn masked(spec: &ModelSpec, images: usize, seed: u64) -> MaskedBatch {
+    let (side, patches) = (spec.image_size as usize, spec.patches());
+    let grid = PatchGrid { side, patch: spec.patch_size as usize };
+    let mut rng = rng(seed);
+    let mut batch = MaskedBatch::new(grid, 0.6, true);
+    for _ in 0..images {
+        batch.images.push(image(side, &mut rng));
+        let mut order: Vec<u32> = (0..patches).collect();
+        for i in (1..order.len()).rev() {
+            order.swap(i, rng.random_range(0..=i));
+        }
+        batch.orders.extend(order);
+    }
+    batch
+}
+
+fn descend(layout: &crate::model::Layout) -> Descend {
+    Descend {
+        betas: (0.9, 0.95),
+        weight_decay: 0.05,
+        groups: plain_groups(layout),
+        accumulate: 1,
+        clip_norm: 0.0,
+    }
+}
+
+/// Parameters whose biases, norms and tokens are not those of a new model, so that each shows in a result.
+fn params(layout: crate::model::Layout) -> Params {
+    let mut params = Params::draw(layout, 3);
+    let mut rng = rng(99);
+    let (layout, values) = params.parts_mut();
+    for param in layout.trainable() {
+        for value in param.slot.of_mut(values) {
+            *value += rng.random_range(-0.05..0.05);
+        }
+    }
+    params
+}
+
+/// How far two lists of numbers are apart, relative to the first.
+fn distance(want: &[f32], got: &[f32]) -> f64 {
+    assert_eq!(want.len(), got.len());
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
+    let off = square(&mut want.iter().zip(got).map(|(a, b)| f64::from(a - b)));
+    let norm = square(&mut want.iter().map(|&a| f64::from(a)));
+    // A comparison with a number that is none fails.
+    if off.is_nan() { f64::INFINITY } else { (off / norm.max(1e-30)).sqrt() }
+}
+
+/// Compares all tensors by name.
+fn assert_same(want: &[NamedTensor], got: &[NamedTensor], most: f64) {
+    assert_eq!(want.len(), got.len());
+    for (want, got) in want.iter().zip(got) {
+        assert_eq!((&want.name, &want.shape), (&got.name, &got.shape));
+        let distance = distance(&want.values, &got.values);
+        // The bias of keys has no effect on attention, so its gradient is rounding.
+        assert!(distance < most, "{} is off by {distance:e}", want.name);
+    }
+}
+
+/// The first moments after one step are a tenth of its gradient.
+fn assert_same_gradients<B: Send, V: ?Sized>(
+    cpu: &mut dyn Trainer<Batch = B, View = V>,
+    gpu: &mut dyn Trainer<Batch = B, View = V>,
+    batch: &B,
+    (loss, gradient): (f64, f64),
+) {
+    let step = Step { place: 0, lr: 1e-3 };
+    cpu.step(batch, step).unwrap();
+    gpu.step(batch, step).unwrap();
+    let (want, got) = (cpu.loss().unwrap(), gpu.loss().unwrap());
+    assert!((want - got).abs() < loss * want.abs(), "the loss is {got}, not {want}");
+    let first = |state: Vec<NamedTensor>| -> Vec<_> {
+        state.into_iter().filter(|tensor| tensor.name.starts_with("first.")).collect()
+    };
+    assert_same(&first(cpu.state().unwrap()), &first(gpu.state().unwrap()), gradient);
+}
+
+fn pretrainers(
+    precision: Precision,
+    spec: &ModelSpec,
+    change: impl Fn(&mut Descend),
+) -> (Box<PretrainingTrainer>, Box<PretrainingTrainer>) {
+    let (gpu, cpu) = devices(precision);
+    let params = params(mae(spec));
+    let mut descend = descend(params.layout());
+    change(&mut descend);
+    let cpu = cpu.pretrainer(spec, params.clone(), &descend).unwrap();
+    (cpu, gpu.pretrainer(spec, params, &descend).unwrap())
+}
+
+#[test]
+fn gradients_of_pre_training_are_the_processors() {
+    let spec = micro();
+    let batch = masked(&spec, 3, 1);
+    let (mut cpu, mut gpu) = pretrainers(Precision::F32, &spec, |_| ());
+    assert_same_gradients(&mut *cpu, &mut *gpu, &batch, (1e-5, 1e-4));
+}
+
+#[test]
+fn targets_that_are_not_normalised_are_the_processors() {
+    let spec = micro();
+    let batch = MaskedBatch { norm_pix_loss: false, ..masked(&spec, 2, 2) };
+    let (mut cpu, mut gpu) = pretrainers(Precision::F32, &spec, |_| ());
+    assert_same_gradients(&mut *cpu, &mut *gpu, &batch, (1e-5, 1e-4));
+}
+
+#[test]
+fn gradients_in_bf16_are_near_the_processors() {
+    let spec = micro();
+    let batch = masked(&spec, 4, 1);
+    let (mut cpu, mut gpu) = pretrainers(Precision::Bf16, &spec, |_| ());
+    assert_same_gradients(&mut *cpu, &mut *gpu, &batch, (1e-2, 3e-2));
+}
+
+#[test]
+fn steps_of_pre_training_are_the_processors() {
+    let spec = micro();
+    let (mut cpu, mut gpu) = pretrainers(Precision::F32, &spec, |_| ());
+    // The last batch of an epoch is smaller; the second epoch repeats what was recorded.
+    for (i, images) in [3, 3, 2, 3, 2].into_iter().enumerate() {
+        let (batch, step) = (masked(&spec, images, i as u64), Step { place: 0, lr: 1e-3 });
+        cpu.step(&batch, step).unwrap();
+        gpu.step(&batch, step).unwrap();
+        let (want, got) = (cpu.loss().unwrap(), gpu.loss().unwrap());
+        assert!((want - got).abs() < 1e-4 * want, "batch {i}: {got}, not {want}");
+    }
+    assert_same(&cpu.tensors().unwrap(), &gpu.tensors().unwrap(), 1e-3);
+}
+
+#[test]
+fn accumulation_and_clipping_are_the_processors() {
+    let spec = micro();
+    let (mut cpu, mut gpu) = pretrainers(Precision::F32, &spec, |descend| {
+        descend.accumulate = 2;
+        descend.clip_norm = 0.05;
+    });
+    for i in 0..4 {
+        let (batch, step) = (masked(&spec, 2, i), Step { place: i as usize % 2, lr: 1e-3 });
+        cpu.step(&batch, step).unwrap();
+        gpu.step(&batch, step).unwrap();
+    }
+    assert_same(&cpu.state().unwrap(), &gpu.state().unwrap(), 1e-3);
+    assert_same(&cpu.tensors().unwrap(), &gpu.tensors().unwrap(), 1e-3);
+}
+
+#[test]
+fn a_trainer_goes_on_to_the_same_bits() {
+    let spec = micro();
+    let (_, mut one) = pretrainers(Precision::Bf16, &spec, |_| ());
+    let (_, mut other) = pretrainers(Precision::Bf16, &spec, |_| ());
+    let step = Step { place: 0, lr: 1e-3 };
+    one.step(&masked(&spec, 2, 1), step).unwrap();
+    let mut all = one.tensors().unwrap();
+    all.extend(one.state().unwrap());
+    let file = serialize(&all, &[]).unwrap();
+    other.restore(&SafeTensors::deserialize(&file).unwrap()).unwrap();
+    for trainer in [&mut one, &mut other] {
+        trainer.step(&masked(&spec, 2, 2), step).unwrap();
+    }
+    assert_eq!(one.loss().unwrap().to_bits(), other.loss().unwrap().to_bits());
+    assert_same(&one.tensors().unwrap(), &other.tensors().unwrap(), f64::MIN_POSITIVE);
+}
+
+#[test]
+fn a_loss_that_is_no_number_changes_nothing() {
+    let spec = micro();
+    let (gpu, _) = devices(Precision::F32);
+    let mut params = params(mae(&spec));
+    params.set("mask_token", &[f32::NAN; 24]).unwrap();
+    let descend = descend(params.layout());
+    let mut trainer = gpu.pretrainer(&spec, params, &descend).unwrap();
+    let before = trainer.tensors().unwrap();
+    trainer.step(&masked(&spec, 2, 1), Step { place: 0, lr: 1e-3 }).unwrap();
+    assert!(trainer.loss().unwrap().is_nan());
+    let after = trainer.tensors().unwrap();
+    let bits = |tensors: &[NamedTensor]| -> Vec<u32> {
+        tensors.iter().flat_map(|tensor| &tensor.values).map(|value| value.to_bits()).collect()
+    };
+    assert_eq!(bits(&before), bits(&after));
+}
+
+#[test]
+fn features_and_predictions_are_the_processors() {
+    let spec = micro();
+    for (precision, most) in [(Precision::F32, 1e-5), (Precision::Bf16, 2e-2)] {
+        let (gpu, cpu) = devices(precision);
+        let params = params(mae(&spec));
+        let (cpu, gpu) =
+            (cpu.encoder(&spec, params.clone()).unwrap(), gpu.encoder(&spec, params).unwrap());
+        let images: Vec<_> = (0..5).map(|i| image(12, &mut rng(i))).collect();
+        let load = |i: usize| Ok(images[i].clone());
+        let (want, got) = (cpu.features(1..5, &load).unwrap(), gpu.features(1..5, &load).unwrap());
+        assert!(distance(&want, &got) < most, "{:e}", distance(&want, &got));
+        let batch = masked(&spec, 3, 5);
+        let (want, got) = (cpu.predict(&batch).unwrap(), gpu.predict(&batch).unwrap());
+        assert!(distance(&want, &got) < most, "{:e}", distance(&want, &got));
+    }
+}
+
+fn labelled(spec: &ModelSpec, images: usize, classes: usize, dropping: bool) -> LabelledBatch {
+    let mut rng = rng(11);
+    let numbers = images * 3 * (spec.image_size * spec.image_size) as usize;
+    let labels: Vec<u32> = (0..images as u32).map(|i| i % classes as u32).collect();
+    let drop = |rng: &mut ChaCha8Rng| match dropping {
+        true => [0.0, 1.25][usize::from(rng.random_bool(0.7))],
+        false => 1.0,
+    };
+    LabelledBatch {
+        planes: (0..numbers).map(|_| rng.random_range(-2.0..2.0)).collect(),
+        targets: Targets::new(&labels, classes, 0.1, 0.7).shares,
+        drops: (0..2 * spec.encoder.depth)
+            .map(|_| (0..images).map(|_| drop(&mut rng)).collect())
+            .collect(),
+    }
+}
+
+fn finetuners(
+    precision: Precision,
+    spec: &ModelSpec,
+    pooling: Pooling,
+) -> (Box<FinetuningTrainer>, Box<FinetuningTrainer>) {
+    let (gpu, cpu) = devices(precision);
+    let params = params(vit(spec, 5, pooling));
+    let mut descend = descend(params.layout());
+    descend.groups = layer_groups(params.layout(), spec.encoder.depth as usize, 0.75);
+    let cpu = cpu.finetuner(spec, pooling, params.clone(), &descend).unwrap();
+    (cpu, gpu.finetuner(spec, pooling, params, &descend).unwrap())
+}
+
+#[test]
+fn gradients_of_fine_tuning_are_the_processors() {
+    let spec = micro();
+    for pooling in [Pooling::Mean, Pooling::Cls] {
+        for dropping in [false, true] {
+            let batch = labelled(&spec, 4, 5, dropping);
+            let (mut cpu, mut gpu) = finetuners(Precision::F32, &spec, pooling);
+            assert_same_gradients(&mut *cpu, &mut *gpu, &batch, (1e-5, 1e-4));
+            let (mut cpu, mut gpu) = finetuners(Precision::Bf16, &spec, pooling);
+            assert_same_gradients(&mut *cpu, &mut *gpu, &batch, (1e-2, 4e-2));
+        }
+    }
+}
+
+#[test]
+fn steps_of_fine_tuning_and_its_scores_are_the_processors() {
+    let spec = micro();
+    let (mut cpu, mut gpu) = finetuners(Precision::F32, &spec, Pooling::Mean);
+    for images in [4, 3, 4] {
+        let (batch, step) = (labelled(&spec, images, 5, true), Step { place: 0, lr: 1e-3 });
+        cpu.step(&batch, step).unwrap();
+        gpu.step(&batch, step).unwrap();
+    }
+    assert_same(&cpu.tensors().unwrap(), &gpu.tensors().unwrap(), 1e-3);
+    let planes = labelled(&spec, 6, 5, false).planes;
+    let (want, got) = (cpu.view().scores(&planes).unwrap(), gpu.view().scores(&planes).unwrap());
+    assert!(distance(&want, &got) < 1e-3, "{:e}", distance(&want, &got));
+}

@@ -1,0 +1,125 @@
+//! What evaluations need from a model on a GPU.
+
+use std::{
+    ops::Range,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use ::cuda::{MaeModel, VitModel, VitShape};
+use candle_core::Result as TensorResult;
+use shared::{
+    Rgb8,
+    settings::{ModelSpec, Pooling},
+};
+
+use super::{Cuda, pretrainer::masked, tensors};
+use crate::{
+    EngineError,
+    compute::{Classify, Encode, Load, MaskedBatch, Params},
+    data::augment::{Normalisation, eval_transform},
+    parallel::in_parallel,
+};
+
+/// Images that pass through a model at once: enough for a GPU, and little memory.
+const AT_ONCE: usize = 256;
+
+/// A masked autoencoder.
+pub(super) struct CudaEncoder {
+    spec: ModelSpec,
+    /// One evaluation at a time has its memory.
+    model: Mutex<MaeModel>,
+    threads: usize,
+}
+
+impl CudaEncoder {
+    pub(super) fn new(cuda: &Cuda, spec: &ModelSpec, params: &Params) -> Result<Self, EngineError> {
+        let tensors = tensors::fixed(params.layout());
+        let (shape, bytes) = (tensors::mae_shape(spec), tensors::bytes());
+        let model =
+            cuda.device.mae_model(cuda.arithmetic, shape, &tensors, params.values(), &bytes)?;
+        Ok(Self::of(cuda, spec, model))
+    }
+
+    pub(super) fn of(cuda: &Cuda, spec: &ModelSpec, model: MaeModel) -> Self {
+        Self { spec: spec.clone(), model: Mutex::new(model), threads: cuda.cpu.threads }
+    }
+
+    fn model(&self) -> MutexGuard<'_, MaeModel> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Encode for CudaEncoder {
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
+    fn features(&self, images: Range<usize>, image: Load<'_>) -> Result<Vec<f32>, EngineError> {
+        let mut features = Vec::with_capacity(images.len() * self.width());
+        for first in images.clone().step_by(AT_ONCE) {
+            let count = AT_ONCE.min(images.end - first);
+            let loaded = in_parallel(count, self.threads, |i| image(first + i))?;
+            let loaded: Vec<_> = loaded.iter().map(Rgb8::data).collect();
+            features.extend(self.model().features(&loaded)?);
+        }
+        Ok(features)
+    }
+
+    fn predict(&self, batch: &MaskedBatch) -> Result<Vec<f32>, EngineError> {
+        let images: Vec<_> = batch.images.iter().map(Rgb8::data).collect();
+        Ok(self.model().predict(&masked(batch, &images))?)
+    }
+}
+
+/// An image classifier.
+pub(super) struct CudaClassifier {
+    shape: VitShape,
+    model: Mutex<VitModel>,
+}
+
+impl CudaClassifier {
+    pub(super) fn new(
+        cuda: &Cuda,
+        spec: &ModelSpec,
+        pooling: Pooling,
+        params: &Params,
+    ) -> Result<Self, EngineError> {
+        let shape = tensors::vit_shape(spec, pooling, params.layout());
+        let tensors = tensors::fixed(params.layout());
+        Ok(Self::of(
+            shape,
+            cuda.device.vit_model(cuda.arithmetic, shape, &tensors, params.values())?,
+        ))
+    }
+
+    pub(super) fn of(shape: VitShape, model: VitModel) -> Self {
+        Self { shape, model: Mutex::new(model) }
+    }
+}
+
+impl Classify for CudaClassifier {
+    fn side(&self) -> usize {
+        self.shape.side
+    }
+
+    fn classes(&self) -> usize {
+        self.shape.classes
+    }
+
+    fn normalisation(&self) -> Normalisation {
+        Normalisation::IMAGENET
+    }
+
+    fn view(&self, image: &Rgb8) -> Rgb8 {
+        eval_transform(image, self.shape.side)
+    }
+
+    fn scores(&self, images: &[f32]) -> TensorResult<Vec<f32>> {
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        model.scores(images).map_err(candle_core::Error::wrap)
+    }
+}
