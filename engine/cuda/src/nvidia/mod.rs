@@ -5,6 +5,8 @@
 mod compile;
 mod products;
 mod staging;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use compile::compile;
 

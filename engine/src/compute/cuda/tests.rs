@@ -98,10 +98,20 @@ fn assert_same(want: &[NamedTensor], got: &[NamedTensor], most: f64) {
     assert_eq!(want.len(), got.len());
     for (want, got) in want.iter().zip(got) {
         assert_eq!((&want.name, &want.shape), (&got.name, &got.shape));
-        let distance = distance(&want.values, &got.values);
-        // The bias of keys has no effect on attention, so its gradient is rounding.
+        let mut numbers = 0..want.values.len();
+        if want.name.ends_with("qkv.bias") {
+            // The bias of keys has no effect on attention: its gradient is rounding, of which the optimiser makes whole steps. The
+            // queries' is before it.
+            numbers.end /= 3;
+        }
+        let distance = distance(&want.values[numbers.clone()], &got.values[numbers]);
         assert!(distance < most, "{} is off by {distance:e}", want.name);
     }
+}
+
+/// The bits of all numbers.
+fn bits(tensors: &[NamedTensor]) -> Vec<u32> {
+    tensors.iter().flat_map(|tensor| &tensor.values).map(|value| value.to_bits()).collect()
 }
 
 /// The first moments after one step are a tenth of its gradient.
@@ -205,7 +215,7 @@ fn a_trainer_goes_on_to_the_same_bits() {
         trainer.step(&masked(&spec, 2, 2), step).unwrap();
     }
     assert_eq!(one.loss().unwrap().to_bits(), other.loss().unwrap().to_bits());
-    assert_same(&one.tensors().unwrap(), &other.tensors().unwrap(), f64::MIN_POSITIVE);
+    assert_eq!(bits(&one.tensors().unwrap()), bits(&other.tensors().unwrap()));
 }
 
 #[test]
@@ -220,9 +230,6 @@ fn a_loss_that_is_no_number_changes_nothing() {
     trainer.step(&masked(&spec, 2, 1), Step { place: 0, lr: 1e-3 }).unwrap();
     assert!(trainer.loss().unwrap().is_nan());
     let after = trainer.tensors().unwrap();
-    let bits = |tensors: &[NamedTensor]| -> Vec<u32> {
-        tensors.iter().flat_map(|tensor| &tensor.values).map(|value| value.to_bits()).collect()
-    };
     assert_eq!(bits(&before), bits(&after));
 }
 
