@@ -1,7 +1,7 @@
 # Start with `make run` and `make test`.
 # ARGS is passed to the program: make run ARGS="--data-dir ./data --addr 127.0.0.1:9000"
 
-.PHONY: run build test check golden results bench bench-store clean
+.PHONY: run build test check golden results bench bench-store gpu-bundle gpu-kernels clean
 
 run: ## Installs what is missing, builds the program and serves the dashboard on http://127.0.0.1:8787
 	@scripts/setup.sh
@@ -29,6 +29,12 @@ bench: ## Measures against PyTorch: make bench PHOTOS=FOLDER ARGS="--only A"
 
 bench-store: ## Times the store with 10,000 runs of 1,000 events each
 	@scripts/bench-store.sh
+
+gpu-kernels: ## Compiles every GPU kernel for several architectures with NVIDIA's compiler; needs no GPU
+	@scripts/gpu-kernels.sh
+
+gpu-bundle: ## Packs what scripts/gpu.sh runs on a machine with a GPU
+	@scripts/gpu-bundle.sh
 
 clean: ## Removes everything that was built
 	cargo clean

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     Result,
     flat::Flat,
-    gpu::{Address, Buffer, Gpu, Kernels, Launch, int, plain, real},
+    gpu::{Buffer, Gpu, Kernels, Launch, int, plain, real},
     kernels::Source,
 };
 
@@ -128,8 +128,8 @@ impl AdamW {
         gpu.launch(Launch { kernel, grid: (blocks, 1), threads: 256, memory: 0, arguments })
     }
 
-    /// Takes a batch's gradient in, and steps the parameters if it `completes` a step and the loss at this address is finite.
-    pub fn issue(&self, flat: &Flat, loss: Address, completes: bool) -> Result<()> {
+    /// Takes a batch's gradient in, and steps the parameters if it `completes` a step and the loss is finite.
+    pub fn issue(&self, flat: &Flat, completes: bool) -> Result<()> {
         let gpu = &flat.gpu;
         let (stretches, count) = (self.stretches.0.at(), self.stretches.1);
         let mut gradient = flat.grad(0);
@@ -150,7 +150,7 @@ impl AdamW {
         let clip = self.clip.as_ref().map_or(0, |[_, factor]| factor.at());
         let mut arguments =
             vec![flat.values.at(), self.first.at(), self.second.at(), rounded, gradient];
-        arguments.extend([stretches, self.factors.at(), clip, loss]);
+        arguments.extend([stretches, self.factors.at(), clip, flat.loss()]);
         self.launch(gpu, "adamw", count, arguments)
     }
 

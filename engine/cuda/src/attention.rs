@@ -113,15 +113,13 @@ impl Attention {
             }
             plain = Some(gpu.load(&Source::attention_plain().with(&constants).stored(storage))?);
         }
-        let of = |i: usize, name| match shares[i] {
-            Some(share) => {
+        let of = |i: usize, name| {
+            if let Some(share) = shares[i] {
                 let kernel = fast.expect("loaded").get(name);
-                Sized { kernel, threads: 32 * share.warps, memory: share.memory }
+                return Sized { kernel, threads: 32 * share.warps, memory: share.memory };
             }
-            None => {
-                let kernel = plain.expect("loaded").get(name);
-                Sized { kernel, threads: 32 * PLAIN_WARPS, memory: plain_memory(tokens, head)[i] }
-            }
+            let kernel = plain.expect("loaded").get(name);
+            Sized { kernel, threads: 32 * PLAIN_WARPS, memory: plain_memory(tokens, head)[i] }
         };
         Ok(Self { forward: of(0, "attention_forward"), backward: of(1, "attention_backward") })
     }

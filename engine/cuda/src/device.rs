@@ -34,9 +34,20 @@ impl Device {
         Self { gpu: Arc::new(crate::emulated::Emulated::new()) }
     }
 
+    /// The same, with so many bytes of memory.
+    #[cfg(any(test, feature = "emulation"))]
+    pub fn emulated_with_memory(bytes: usize) -> Self {
+        Self { gpu: Arc::new(crate::emulated::Emulated::with_memory(bytes)) }
+    }
+
     /// What it is.
     pub fn traits(&self) -> &Traits {
         self.gpu.traits()
+    }
+
+    /// Bytes of its memory that this process has taken for models.
+    pub fn taken(&self) -> u64 {
+        self.gpu.taken()
     }
 
     /// What the bits of a result depend on besides the arithmetic: the device's model, the driver and the libraries.
@@ -59,7 +70,9 @@ impl Device {
         table: &[f32],
         descent: Descent,
     ) -> Result<MaeTrainer> {
-        MaeTrainer::new(&self.gpu, arithmetic, shape, (tensors, values), table, descent)
+        let trainer = MaeTrainer::new(&self.gpu, arithmetic, shape, tensors, table, descent)?;
+        trainer.set(values)?;
+        Ok(trainer)
     }
 
     /// A masked autoencoder for evaluations, like [`mae_trainer`](Self::mae_trainer).
@@ -74,7 +87,9 @@ impl Device {
         values: &[f32],
         table: &[f32],
     ) -> Result<MaeModel> {
-        MaeModel::new(&self.gpu, arithmetic, shape, (tensors, values), table)
+        let model = MaeModel::new(&self.gpu, arithmetic, shape, tensors, table)?;
+        model.set(values)?;
+        Ok(model)
     }
 
     /// A classifier in training, from parameters in the order of `tensors`.
@@ -89,7 +104,9 @@ impl Device {
         values: &[f32],
         descent: Descent,
     ) -> Result<VitTrainer> {
-        VitTrainer::new(&self.gpu, arithmetic, shape, (tensors, values), descent)
+        let trainer = VitTrainer::new(&self.gpu, arithmetic, shape, tensors, descent)?;
+        trainer.set(values)?;
+        Ok(trainer)
     }
 
     /// A classifier for evaluations, from parameters in the order of `tensors`.
@@ -103,6 +120,8 @@ impl Device {
         tensors: &[Tensor],
         values: &[f32],
     ) -> Result<VitModel> {
-        VitModel::new(&self.gpu, arithmetic, shape, (tensors, values))
+        let model = VitModel::new(&self.gpu, arithmetic, shape, tensors)?;
+        model.set(values)?;
+        Ok(model)
     }
 }

@@ -24,25 +24,22 @@ pub(crate) struct Flat {
 }
 
 impl Flat {
-    /// These values, in the host's order; with room for gradients where the model is `trained`.
+    /// Room for the values of a model; with room for gradients where it is `trained`.
     pub fn new(
         gpu: &Arc<dyn Gpu>,
         arithmetic: Arithmetic,
         tensors: &[Tensor],
-        values: &[f32],
         trained: bool,
     ) -> Result<Self> {
         let table = Table::new(tensors);
-        let spread = table.spread(values);
+        let total = table.total();
         let is_rounded = arithmetic.numbers() == Numbers::Bf16;
-        let rounded = if is_rounded { Some(Buffer::of(gpu, &rounded(&spread))?) } else { None };
-        let gradient = if trained { Some(Buffer::zeros(gpu, 4 * table.total())?) } else { None };
         Ok(Self {
             gpu: Arc::clone(gpu),
             arithmetic,
-            values: Buffer::of(gpu, &spread)?,
-            rounded,
-            gradient,
+            values: Buffer::new(gpu, 4 * total)?,
+            rounded: if is_rounded { Some(Buffer::new(gpu, 2 * total)?) } else { None },
+            gradient: if trained { Some(Buffer::zeros(gpu, 4 * (total + 1))?) } else { None },
             table,
         })
     }
@@ -73,6 +70,16 @@ impl Flat {
             (Some(rounded), Numbers::Bf16) => rounded.at() + 2 * place as u64,
             _ => self.value(place),
         }
+    }
+
+    /// Where a batch's loss goes: behind the gradients, so that devices which share a batch add up both at once.
+    pub fn loss(&self) -> Address {
+        self.grad(self.table.total())
+    }
+
+    /// Numbers of the gradients with the loss.
+    pub fn reduced(&self) -> usize {
+        self.table.total() + 1
     }
 
     /// The gradient of a tensor.

@@ -102,6 +102,10 @@ pub(crate) struct Launch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Recorded(pub usize);
 
+/// A number on its way to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fetched(pub usize);
+
 /// A GPU. All work is done in the order of the calls; calls return before it is done, except [`read`](Self::read).
 ///
 /// Addresses are given out by [`allocate`](Self::allocate). Whoever issues work keeps within what was allocated: [`Buffer`] does.
@@ -114,13 +118,23 @@ pub(crate) trait Gpu: Send + Sync {
 
     fn free(&self, at: Address);
 
+    /// Bytes that are allocated.
+    fn taken(&self) -> u64;
+
     /// Writes zeros.
     fn clear(&self, at: Address, bytes: usize) -> Result<()>;
 
-    fn write(&self, to: Address, bytes: &[u8]) -> Result<()>;
+    /// Writes pieces one behind the other.
+    fn write(&self, to: Address, pieces: &[&[u8]]) -> Result<()>;
 
     /// Waits for all work before.
     fn read(&self, from: Address, bytes: &mut [u8]) -> Result<()>;
+
+    /// Takes a number in single precision as it is behind all work so far, without waiting for it.
+    fn fetch(&self, from: Address) -> Result<Fetched>;
+
+    /// A number that was taken, once; waits until the GPU is that far.
+    fn fetched(&self, fetched: Fetched) -> Result<f32>;
 
     fn load(&self, source: &Source) -> Result<Kernels>;
 
@@ -181,7 +195,14 @@ impl Buffer {
     /// Writes numbers to its beginning.
     pub fn write<T: Plain>(&self, values: &[T]) -> Result<()> {
         assert!(size_of_val(values) <= self.bytes, "what is written fits");
-        self.gpu.write(self.at, bytes_of(values))
+        self.gpu.write(self.at, &[bytes_of(values)])
+    }
+
+    /// Writes pieces one behind the other, from its beginning on.
+    pub fn write_pieces(&self, pieces: &[&[u8]]) -> Result<()> {
+        let bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
+        assert!(bytes <= self.bytes, "what is written fits");
+        self.gpu.write(self.at, pieces)
     }
 
     /// Its first numbers.

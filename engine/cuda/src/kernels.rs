@@ -110,6 +110,7 @@ impl Source {
     }
 
     /// Names of the file's kernels.
+    #[cfg(any(test, feature = "emulation"))]
     pub fn kernels(&self) -> impl Iterator<Item = &'static str> {
         let file: &'static str = self.parts.last().expect("a file");
         file.split("__global__").skip(1).map(|after| {
@@ -129,26 +130,9 @@ impl Source {
     /// SHA-256 in hex of all that the compiled file depends on besides the compiler.
     pub fn digest(&self, instructions: &str, compiler: &str) -> String {
         let text = format!("{compiler}\n{:?}\n{}", self.constants, self.text(instructions));
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:x}", Sha256::digest(text))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_knows_its_kernels() {
-        let of = |source: Source| source.kernels().collect::<Vec<_>>();
-        assert_eq!(of(Source::norm(8, false)), ["norm_forward", "norm_backward"]);
-        assert_eq!(of(Source::attention()), ["attention_forward", "attention_backward"]);
-        assert_eq!(of(Source::adamw()), ["accumulate", "squares", "clip", "adamw"]);
-    }
-
-    #[test]
-    fn constants_make_another_file() {
-        let digest = |width| Source::norm(width, false).digest("", "");
-        assert_ne!(digest(8), digest(16));
-        assert_eq!(digest(8), digest(8));
-    }
-}
+mod tests;

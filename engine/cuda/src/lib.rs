@@ -9,13 +9,18 @@
 //! | `kernels`, `../kernels/` | the kernel files and their constants |
 //! | `table`, `flat` | places of the tensors in flat buffers; parameters, gradients and products on the GPU |
 //! | `rows`, `attention`, `stack` | norms and tokens, attention, the blocks of a transformer |
-//! | `adamw`, `plans` | steps of the optimiser; passes that are recorded and repeated |
+//! | `adamw`, `plans`, `losses` | steps of the optimiser; passes that are recorded and repeated; losses that come back without a wait |
 //! | `mae`, `vit` | the masked autoencoder; the classifier of fine-tuning |
 //! | `device` | a GPU that creates them |
+//! | `communicator`, `ranks` | sums over devices; one run on several |
+//! | `count` | how much memory a model would take |
+//! | `nvidia` | a device by CUDA's driver |
 //! | `emulated` | the kernels on the processor, for tests |
 
 mod adamw;
 mod attention;
+mod communicator;
+mod count;
 mod device;
 #[cfg(any(test, feature = "emulation"))]
 mod emulated;
@@ -23,20 +28,25 @@ mod error;
 mod flat;
 mod gpu;
 mod kernels;
+mod losses;
 mod mae;
 mod model;
 mod nvidia;
 mod plans;
+mod ranks;
 mod rows;
 mod stack;
 mod table;
 mod vit;
 
 pub use adamw::{Descent, Moments, Place};
+pub use count::{mae_memory, vit_memory};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use gpu::Traits;
+pub use losses::IN_FLIGHT;
 pub use mae::{MaeModel, MaeTrainer, MaskedImages};
 pub use model::{Arithmetic, Blocks, MaeShape, VitShape};
+pub use ranks::Ranks;
 pub use table::{Pace, Tensor};
 pub use vit::{LabelledImages, VitModel, VitTrainer};

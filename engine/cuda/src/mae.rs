@@ -5,9 +5,11 @@ use std::sync::Arc;
 use crate::{
     Result,
     adamw::{AdamW, Descent, Moments, Place},
+    communicator::{Alone, Communicator},
     flat::{Flat, Sums},
-    gpu::{Address, Buffer, Gpu, Kernels, Launch, int, real},
+    gpu::{Buffer, Gpu, Kernels, Launch, int, real},
     kernels::Source,
+    losses::Losses,
     model::{Arithmetic, MaeShape},
     plans::Plans,
     rows::{NormMemory, RowKernels, RowSum, Rows},
@@ -218,7 +220,7 @@ impl Pass {
             images.len() <= self.capacity && images.iter().all(|image| image.len() == bytes),
             "images of the model's size"
         );
-        self.encoding.pictures.write(&images.concat())?;
+        self.encoding.pictures.write_pieces(images)?;
         if orders.is_empty() {
             return Ok(());
         }
@@ -334,14 +336,14 @@ impl Pass {
         flat.gpu.launch(Launch { kernel, grid: (blocks, 1), threads, memory: 0, arguments })
     }
 
-    /// The loss, to `loss`, and its gradient by all parameters.
+    /// The part that these images have in the loss of a batch of `of`, and its gradient by all parameters.
     fn gradients(
         &self,
         flat: &Flat,
         sums: &Sums,
         images: usize,
+        of: usize,
         normalised: bool,
-        loss: Address,
     ) -> Result<()> {
         self.encode(flat, images)?;
         self.decode(flat, images)?;
@@ -351,11 +353,12 @@ impl Pass {
         let (targets, seen) = (self.targets(images), images * (1 + visible));
         let predicted = decoding.predicted.at();
 
-        let weight = if targets.count == 0 { 0.0 } else { 1.0 / (targets.len() * pixels) as f32 };
+        let numbers = of * targets.count * pixels;
+        let weight = if numbers == 0 { 0.0 } else { 1.0 / numbers as f32 };
         let blocks = loss_blocks(flat.gpu.as_ref(), targets.len());
         let parts = training.loss_parts.at();
         sums.add(parts, (blocks, pixels + 1), pixels, flat.grad(layers.decoder_pred.bias));
-        sums.add(parts + 4 * pixels as u64, (blocks, pixels + 1), 1, loss);
+        sums.add(parts + 4 * pixels as u64, (blocks, pixels + 1), 1, flat.loss());
         let mut arguments =
             vec![predicted, parts, encoding.pictures.at(), self.table.at(), encoding.order.at()];
         arguments.extend([targets.len(), patches, visible].map(int));
@@ -431,16 +434,16 @@ fn loss_blocks(gpu: &dyn Gpu, rows: usize) -> usize {
     (gpu.traits().multiprocessors * 8).min(rows.div_ceil(4)).max(1)
 }
 
-/// A kind of batch: how many images, whether targets are normalised, whether it completes a step.
-type Kind = (usize, bool, bool);
+/// A kind of batch: how many images, of how many in all, whether targets are normalised, whether it completes a step.
+type Kind = (usize, usize, bool, bool);
 
 /// A masked autoencoder in training.
 pub struct MaeTrainer {
     flat: Arc<Flat>,
     adamw: AdamW,
+    losses: Losses,
     shape: MaeShape,
     table: Vec<f32>,
-    loss: Buffer,
     /// Plans are dropped before the memory that they name.
     pass: Option<(Plans<Kind>, Pass)>,
 }
@@ -451,20 +454,14 @@ impl MaeTrainer {
         gpu: &Arc<dyn Gpu>,
         arithmetic: Arithmetic,
         shape: MaeShape,
-        (tensors, values): (&[Tensor], &[f32]),
+        tensors: &[Tensor],
         table: &[f32],
         descent: Descent,
     ) -> Result<Self> {
-        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, values, true)?);
+        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, true)?);
         let adamw = AdamW::new(&flat, descent)?;
-        Ok(Self {
-            flat,
-            adamw,
-            shape,
-            table: table.to_vec(),
-            loss: Buffer::zeros(gpu, 4)?,
-            pass: None,
-        })
+        let losses = Losses::default();
+        Ok(Self { flat, adamw, losses, shape, table: table.to_vec(), pass: None })
     }
 
     /// Makes room for batches of so many images with so many visible patches.
@@ -491,31 +488,51 @@ impl MaeTrainer {
     /// # Errors
     /// When the GPU fails.
     pub fn step(&mut self, batch: &MaskedImages<'_>, place: Place) -> Result<()> {
-        let images = batch.images.len();
-        self.reserve(images, batch.visible)?;
-        let completes = self.adamw.completes(place);
-        self.adamw.prepare(place)?;
-        let Self { flat, adamw, loss, pass, .. } = self;
-        let (plans, pass) = pass.as_mut().expect("room was made");
-        pass.fill(batch.images, batch.orders)?;
-        plans.run((images, batch.normalised, completes), |sums| {
-            pass.gradients(flat, sums, images, batch.normalised, loss.at())?;
-            adamw.issue(flat, loss.at(), completes)
-        })
+        self.step_part(batch, batch.images.len(), place, &Alone)
     }
 
-    /// The mean loss of the last batch; waits for it.
+    /// Processes a part of a batch of `of` images whose other parts other ranks have, and steps like [`step`](Self::step).
+    pub(crate) fn step_part(
+        &mut self,
+        part: &MaskedImages<'_>,
+        of: usize,
+        place: Place,
+        others: &dyn Communicator,
+    ) -> Result<()> {
+        let images = part.images.len();
+        self.reserve(images, part.visible)?;
+        let completes = self.adamw.completes(place);
+        self.adamw.prepare(place)?;
+        let Self { flat, adamw, losses, pass, .. } = self;
+        let (plans, pass) = pass.as_mut().expect("room was made");
+        pass.fill(part.images, part.orders)?;
+        let pass = &*pass;
+        plans.run((images, of, part.normalised, completes), others.is_recordable(), |sums| {
+            pass.gradients(flat, sums, images, of, part.normalised)?;
+            others.sum(&flat.gpu, flat.grad(0), flat.reduced())?;
+            adamw.issue(flat, completes)
+        })?;
+        losses.take(flat)
+    }
+
+    /// The mean loss of the earliest batch that was not asked for, or of the last; waits for it. Of more than [`IN_FLIGHT`](crate::IN_FLIGHT) batches, only
+    /// the last are remembered.
     ///
     /// # Errors
     /// When the GPU fails.
-    pub fn loss(&self) -> Result<f32> {
-        Ok(self.loss.read(1)?[0])
+    pub fn loss(&mut self) -> Result<f32> {
+        self.losses.next(&self.flat)
     }
 
     /// The model as it is at any later time, for evaluations.
     pub fn model(&self) -> MaeModel {
         let (flat, table) = (Arc::clone(&self.flat), self.table.clone());
         MaeModel { flat, shape: self.shape, table, pass: None }
+    }
+
+    /// Replaces all parameters, in the host's order.
+    pub(crate) fn set(&self, values: &[f32]) -> Result<()> {
+        self.flat.set(values)
     }
 
     /// All parameters, in the host's order.
@@ -539,15 +556,9 @@ impl MaeTrainer {
     /// # Errors
     /// When the GPU fails.
     pub fn restore(&mut self, values: &[f32], moments: &Moments) -> Result<()> {
+        self.losses = Losses::default();
         self.flat.set(values)?;
         self.adamw.restore(&self.flat, moments)
-    }
-
-    /// The gradient of the last batch, in the host's order.
-    #[cfg(test)]
-    pub(crate) fn gradient(&self) -> Result<Vec<f32>> {
-        let gradient = self.flat.gradient.as_ref().expect("in training");
-        Ok(self.flat.table.gather(&gradient.read(self.flat.table.total())?))
     }
 }
 
@@ -564,11 +575,16 @@ impl MaeModel {
         gpu: &Arc<dyn Gpu>,
         arithmetic: Arithmetic,
         shape: MaeShape,
-        (tensors, values): (&[Tensor], &[f32]),
+        tensors: &[Tensor],
         table: &[f32],
     ) -> Result<Self> {
-        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, values, false)?);
+        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, false)?);
         Ok(Self { flat, shape, table: table.to_vec(), pass: None })
+    }
+
+    /// Replaces all parameters, in the host's order.
+    pub(crate) fn set(&self, values: &[f32]) -> Result<()> {
+        self.flat.set(values)
     }
 
     /// A pass of this kind with room for so many images.

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) struct Plans<K> {
     gpu: Arc<dyn Gpu>,
     sums: Kernels,
-    plans: HashMap<K, Plan>,
+    made: HashMap<K, Plan>,
 }
 
 struct Plan {
@@ -22,13 +22,18 @@ struct Plan {
 
 impl<K: Eq + Hash> Plans<K> {
     pub fn new(gpu: &Arc<dyn Gpu>) -> Result<Self> {
-        Ok(Self { gpu: Arc::clone(gpu), sums: Sums::load(gpu)?, plans: HashMap::new() })
+        Ok(Self { gpu: Arc::clone(gpu), sums: Sums::load(gpu)?, made: HashMap::new() })
     }
 
     /// Does the work of a batch of this kind. The first time it is issued as it is, which plans all products and loads all kernels, and
-    /// then recorded.
-    pub fn run(&mut self, kind: K, work: impl Fn(&Sums) -> Result<()>) -> Result<()> {
-        if let Some(plan) = self.plans.get(&kind) {
+    /// then recorded, if it is `recordable`.
+    pub fn run(
+        &mut self,
+        kind: K,
+        recordable: bool,
+        work: impl Fn(&Sums) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(plan) = self.made.get(&kind) {
             return match plan.recorded {
                 Some(recorded) => self.gpu.replay(recorded),
                 None => work(&plan.sums),
@@ -36,15 +41,15 @@ impl<K: Eq + Hash> Plans<K> {
         }
         let sums = Sums::new(self.sums);
         work(&sums)?;
-        let recorded = self.gpu.record(&mut || work(&sums))?;
-        self.plans.insert(kind, Plan { sums, recorded });
+        let recorded = if recordable { self.gpu.record(&mut || work(&sums))? } else { None };
+        self.made.insert(kind, Plan { sums, recorded });
         Ok(())
     }
 }
 
 impl<K> Drop for Plans<K> {
     fn drop(&mut self) {
-        for recorded in self.plans.values().filter_map(|plan| plan.recorded) {
+        for recorded in self.made.values().filter_map(|plan| plan.recorded) {
             self.gpu.forget(recorded);
         }
     }

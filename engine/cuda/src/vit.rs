@@ -5,9 +5,11 @@ use std::sync::Arc;
 use crate::{
     Result,
     adamw::{AdamW, Descent, Moments, Place},
+    communicator::{Alone, Communicator},
     flat::{Flat, Sums},
-    gpu::{Address, Buffer, Gpu, Kernels, Launch, int, real},
+    gpu::{Buffer, Gpu, Kernels, Launch, int, real},
     kernels::Source,
+    losses::Losses,
     model::{Arithmetic, VitShape},
     plans::Plans,
     rows::{Added, Grad, NormMemory, RowKernels, RowSum, Rows},
@@ -180,14 +182,14 @@ impl Pass {
         Ok(added)
     }
 
-    /// The loss, to `loss`, and its gradient by all parameters.
+    /// The part that these images have in the loss of a batch of `of`, and its gradient by all parameters.
     fn gradients(
         &self,
         flat: &Flat,
         sums: &Sums,
         images: usize,
+        of: usize,
         dropping: bool,
-        loss: Address,
     ) -> Result<()> {
         let training = self.training.as_ref().expect("a pass in training");
         let drops = dropping.then(|| Drops { factors: training.drops.at(), images });
@@ -197,10 +199,10 @@ impl Pass {
         let (dlogits, sizes) = (training.dlogits.at(), (images, 1 + self.shape.patches()));
         let mut arguments =
             vec![dlogits, training.losses.at(), self.logits.at(), training.targets.at()];
-        arguments.extend([int(images), int(classes), real(1.0 / images as f32)]);
+        arguments.extend([int(images), int(classes), real(1.0 / of as f32)]);
         let (kernel, grid) = (training.loss.get("cross_entropy"), (images.div_ceil(8), 1));
         gpu.launch(Launch { kernel, grid, threads: 256, memory: 0, arguments })?;
-        sums.add(training.losses.at(), (images, 1), 1, loss);
+        sums.add(training.losses.at(), (images, 1), 1, flat.loss());
         sums.add(dlogits, (images, classes), classes, flat.grad(layers.head.bias));
 
         let numbers = flat.arithmetic.head_numbers();
@@ -251,15 +253,15 @@ impl Pass {
     }
 }
 
-/// A kind of batch: how many images, whether branches are dropped, whether it completes a step.
-type Kind = (usize, bool, bool);
+/// A kind of batch: how many images, of how many in all, whether branches are dropped, whether it completes a step.
+type Kind = (usize, usize, bool, bool);
 
 /// A classifier in training.
 pub struct VitTrainer {
     flat: Arc<Flat>,
     adamw: AdamW,
+    losses: Losses,
     shape: VitShape,
-    loss: Buffer,
     /// Plans are dropped before the memory that they name. Whether there is room for dropped branches.
     pass: Option<(Plans<Kind>, Pass, bool)>,
 }
@@ -270,12 +272,12 @@ impl VitTrainer {
         gpu: &Arc<dyn Gpu>,
         arithmetic: Arithmetic,
         shape: VitShape,
-        (tensors, values): (&[Tensor], &[f32]),
+        tensors: &[Tensor],
         descent: Descent,
     ) -> Result<Self> {
-        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, values, true)?);
+        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, true)?);
         let adamw = AdamW::new(&flat, descent)?;
-        Ok(Self { flat, adamw, shape, loss: Buffer::zeros(gpu, 4)?, pass: None })
+        Ok(Self { flat, adamw, losses: Losses::default(), shape, pass: None })
     }
 
     /// Makes room for batches of so many images, whose branches may be dropped.
@@ -300,42 +302,58 @@ impl VitTrainer {
     /// # Errors
     /// When the GPU fails.
     pub fn step(&mut self, batch: &LabelledImages<'_>, place: Place) -> Result<()> {
-        let images = batch.targets.len() / self.shape.classes;
-        assert_eq!(
-            batch.planes.len(),
-            images * 3 * self.shape.side * self.shape.side,
-            "images of the model's size"
-        );
-        let dropping = batch.drops.iter().flatten().any(|&factor| factor != 1.0);
+        self.step_part(batch, batch.targets.len() / self.shape.classes, place, &Alone)
+    }
+
+    /// Processes a part of a batch of `of` images whose other parts other ranks have, and steps like [`step`](Self::step).
+    pub(crate) fn step_part(
+        &mut self,
+        part: &LabelledImages<'_>,
+        of: usize,
+        place: Place,
+        others: &dyn Communicator,
+    ) -> Result<()> {
+        let images = part.targets.len() / self.shape.classes;
+        let numbers = images * 3 * self.shape.side * self.shape.side;
+        assert_eq!(part.planes.len(), numbers, "images of the model's size");
+        let dropping = part.drops.iter().flatten().any(|factor| factor.to_bits() != 1f32.to_bits());
         self.reserve(images, dropping)?;
         let completes = self.adamw.completes(place);
         self.adamw.prepare(place)?;
-        let Self { flat, adamw, loss, pass, .. } = self;
+        let Self { flat, adamw, losses, pass, .. } = self;
         let (plans, pass, _) = pass.as_mut().expect("room was made");
         let training = pass.training.as_ref().expect("a pass in training");
-        pass.planes.write(batch.planes)?;
-        training.targets.write(batch.targets)?;
+        pass.planes.write(part.planes)?;
+        training.targets.write(part.targets)?;
         if dropping {
-            training.drops.write(&batch.drops.concat())?;
+            training.drops.write(&part.drops.concat())?;
         }
         let pass = &*pass;
-        plans.run((images, dropping, completes), |sums| {
-            pass.gradients(flat, sums, images, dropping, loss.at())?;
-            adamw.issue(flat, loss.at(), completes)
-        })
+        plans.run((images, of, dropping, completes), others.is_recordable(), |sums| {
+            pass.gradients(flat, sums, images, of, dropping)?;
+            others.sum(&flat.gpu, flat.grad(0), flat.reduced())?;
+            adamw.issue(flat, completes)
+        })?;
+        losses.take(flat)
     }
 
-    /// The mean loss of the last batch; waits for it.
+    /// The mean loss of the earliest batch that was not asked for, or of the last; waits for it. Of more than [`IN_FLIGHT`](crate::IN_FLIGHT) batches, only
+    /// the last are remembered.
     ///
     /// # Errors
     /// When the GPU fails.
-    pub fn loss(&self) -> Result<f32> {
-        Ok(self.loss.read(1)?[0])
+    pub fn loss(&mut self) -> Result<f32> {
+        self.losses.next(&self.flat)
     }
 
     /// The model as it is at any later time, for evaluations.
     pub fn model(&self) -> VitModel {
         VitModel { flat: Arc::clone(&self.flat), shape: self.shape, pass: None }
+    }
+
+    /// Replaces all parameters, in the host's order.
+    pub(crate) fn set(&self, values: &[f32]) -> Result<()> {
+        self.flat.set(values)
     }
 
     /// All parameters, in the host's order.
@@ -359,6 +377,7 @@ impl VitTrainer {
     /// # Errors
     /// When the GPU fails.
     pub fn restore(&mut self, values: &[f32], moments: &Moments) -> Result<()> {
+        self.losses = Losses::default();
         self.flat.set(values)?;
         self.adamw.restore(&self.flat, moments)
     }
@@ -376,10 +395,15 @@ impl VitModel {
         gpu: &Arc<dyn Gpu>,
         arithmetic: Arithmetic,
         shape: VitShape,
-        (tensors, values): (&[Tensor], &[f32]),
+        tensors: &[Tensor],
     ) -> Result<Self> {
-        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, values, false)?);
+        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, false)?);
         Ok(Self { flat, shape, pass: None })
+    }
+
+    /// Replaces all parameters, in the host's order.
+    pub(crate) fn set(&self, values: &[f32]) -> Result<()> {
+        self.flat.set(values)
     }
 
     /// The scores of normalised images `(images, 3, side, side)`, `(images, classes)`.
@@ -388,7 +412,7 @@ impl VitModel {
     /// When the GPU fails.
     pub fn scores(&mut self, planes: &[f32]) -> Result<Vec<f32>> {
         let images = planes.len() / (3 * self.shape.side * self.shape.side);
-        if !self.pass.as_ref().is_some_and(|pass| pass.capacity >= images) {
+        if self.pass.as_ref().is_none_or(|pass| pass.capacity < images) {
             self.pass = None;
             self.pass = Some(Pass::new(&self.flat, self.shape, images, false, false)?);
         }

@@ -31,11 +31,16 @@ pub trait Trainer: Send {
     /// When the device fails.
     fn step(&mut self, batch: &Self::Batch, step: Step) -> Result<(), EngineError>;
 
-    /// The mean loss of the last batch; waits until the device has computed it.
+    /// The mean loss of the earliest batch that was not asked for yet; waits until the device has computed it.
     ///
     /// # Errors
     /// When the device fails.
     fn loss(&mut self) -> Result<f64, EngineError>;
+
+    /// How many further batches the device takes before the loss of a batch is asked for, so that it never waits for the host.
+    fn in_flight(&self) -> usize {
+        0
+    }
 
     /// The model as it is now, as a checkpoint holds it: every tensor under its name.
     ///

@@ -1,5 +1,7 @@
 //! The training loop.
 
+use std::collections::VecDeque;
+
 use shared::RunKind;
 
 use super::{
@@ -63,15 +65,23 @@ pub fn fit<B: Send, V: ?Sized>(
     mut epoch_end: impl FnMut(&DynTrainer<B, V>, u32, &mut Reporter<'_>) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
     report.begin(&course.batches);
+    let mut in_flight = VecDeque::new();
     course.batches.prefetched(done, make, |batch, samples| {
         report.computes();
         let step = course.step(&batch);
         trainer.step(&samples?, step)?;
-        let loss = trainer.loss()?;
-        course.check(&batch, loss, step.lr)?;
-        report.step(&batch, loss, step.lr)?;
-        if batch.ends_epoch() {
-            epoch_end(trainer, batch.epoch + 1, report)?;
+        let (ends_epoch, epoch) = (batch.ends_epoch(), batch.epoch);
+        in_flight.push_back((batch, step.lr));
+        // An epoch's end looks at the model, so nothing of it is on its way any more.
+        let most = if ends_epoch { 0 } else { trainer.in_flight() };
+        while in_flight.len() > most {
+            let (batch, lr) = in_flight.pop_front().expect("more than none");
+            let loss = trainer.loss()?;
+            course.check(&batch, loss, lr)?;
+            report.step(&batch, loss, lr)?;
+        }
+        if ends_epoch {
+            epoch_end(trainer, epoch + 1, report)?;
             report.waits();
         }
         Ok(())

@@ -13,17 +13,18 @@ use libloading::Library;
 
 use crate::{
     Error, Result,
-    gpu::{Address, Gpu, Kernels, Launch, Numbers, Product, ProductKind, Recorded, Traits},
+    gpu::{
+        Address, Fetched, Gpu, Kernels, Launch, Numbers, Product, ProductKind, Recorded, Traits,
+    },
     kernels::Source,
 };
 
-#[cfg(test)]
-mod tests;
-
 const EMULATION: &str = include_str!("emulated.h");
+/// Words behind each piece of memory that nothing may change.
+const GUARD: usize = 32;
 /// What the compiler is called with; part of the name of what it made.
 const OPTIONS: [&str; 6] = ["-std=c++17", "-O2", "-ffp-contract=off", "-shared", "-fPIC", "-w"];
-/// The memory that it pretends to have.
+/// The memory that it pretends to have, if nothing else is asked for.
 const MEMORY: usize = 4 << 30;
 
 /// A processor that stands in for a GPU.
@@ -32,6 +33,8 @@ pub(crate) struct Emulated {
     inner: Mutex<Inner>,
     /// Whether warps stand still now and then, so that a missing barrier shows.
     restless: bool,
+    /// Bytes that it pretends to have.
+    memory: usize,
 }
 
 #[derive(Default)]
@@ -39,6 +42,7 @@ struct Inner {
     memory: HashMap<Address, Vec<u64>>,
     taken: usize,
     files: Vec<Library>,
+    fetched: Vec<f32>,
     records: Vec<Vec<Work>>,
     /// The work of a recording in progress.
     recording: Option<Vec<Work>>,
@@ -66,7 +70,12 @@ impl Emulated {
             block_memory: 227 << 10,
             versions: String::new(),
         };
-        Self { traits, inner: Mutex::default(), restless: false }
+        Self { traits, inner: Mutex::default(), restless: false, memory: MEMORY }
+    }
+
+    /// The same, with so many bytes of memory.
+    pub fn with_memory(memory: usize) -> Self {
+        Self { memory, ..Self::new() }
     }
 
     /// The same, with warps that stand still now and then.
@@ -227,18 +236,18 @@ impl Gpu for Emulated {
 
     fn allocate(&self, bytes: usize) -> Result<Address> {
         let mut inner = self.inner();
-        if inner.taken + bytes > MEMORY {
+        if inner.taken + bytes > self.memory {
             return Err(Error::OutOfMemory {
                 needed: bytes as u64,
-                free: (MEMORY - inner.taken) as u64,
-                total: MEMORY as u64,
+                free: (self.memory - inner.taken) as u64,
+                total: self.memory as u64,
                 ours: inner.taken as u64,
             });
         }
         // Aligned as kernels need it, and no number, so that what is read before it is written shows.
-        let words = vec![u64::MAX; bytes.div_ceil(8) + 2];
+        let words = vec![u64::MAX; bytes.div_ceil(8) + 1 + GUARD];
         let at = words.as_ptr() as u64;
-        inner.taken += bytes;
+        inner.taken += bytes.next_multiple_of(8);
         inner.memory.insert(at, words);
         Ok(at.next_multiple_of(16))
     }
@@ -247,19 +256,42 @@ impl Gpu for Emulated {
         let mut inner = self.inner();
         let start = [at, at - 8].into_iter().find(|start| inner.memory.contains_key(start));
         if let Some(words) = start.and_then(|start| inner.memory.remove(&start)) {
-            inner.taken = inner.taken.saturating_sub(8 * (words.len() - 2));
+            let count = words.len() - 1 - GUARD;
+            inner.taken -= 8 * count;
+            let behind = &words[(at - words.as_ptr() as u64) as usize / 8 + count..];
+            assert!(
+                behind.iter().all(|&word| word == u64::MAX),
+                "a kernel wrote behind its memory"
+            );
         }
+    }
+
+    fn taken(&self) -> u64 {
+        self.inner().taken as u64
     }
 
     fn clear(&self, at: Address, bytes: usize) -> Result<()> {
         self.issue(Work::Clear(at, bytes))
     }
 
-    fn write(&self, to: Address, bytes: &[u8]) -> Result<()> {
+    fn write(&self, to: Address, pieces: &[&[u8]]) -> Result<()> {
         let inner = self.inner();
         assert!(inner.recording.is_none(), "no recorded step writes from the host");
-        inner.slice(to, bytes.len())?.copy_from_slice(bytes);
+        let bytes = pieces.concat();
+        inner.slice(to, bytes.len())?.copy_from_slice(&bytes);
         Ok(())
+    }
+
+    fn fetch(&self, from: Address) -> Result<Fetched> {
+        let mut bytes = [0; 4];
+        self.read(from, &mut bytes)?;
+        let mut inner = self.inner();
+        inner.fetched.push(f32::from_ne_bytes(bytes));
+        Ok(Fetched(inner.fetched.len() - 1))
+    }
+
+    fn fetched(&self, Fetched(place): Fetched) -> Result<f32> {
+        Ok(self.inner().fetched[place])
     }
 
     fn read(&self, from: Address, bytes: &mut [u8]) -> Result<()> {
@@ -329,9 +361,10 @@ fn compile(source: &Source) -> Result<PathBuf> {
     }
     let mut text = source.text(EMULATION);
     for kernel in source.kernels() {
-        text += &format!(
-            "\nextern \"C\" void run_{kernel}(int x, int y, int threads, int rest, void** arguments) {{ launch({kernel}, x, y, threads, rest, arguments); }}"
-        );
+        let run =
+            format!("void run_{kernel}(int x, int y, int threads, int rest, void** arguments)");
+        let call = format!("launch({kernel}, x, y, threads, rest, arguments);");
+        text.extend(["\nextern \"C\" ", &run, " { ", &call, " }"]);
     }
     // Whole or not at all: tests of several processes compile the same files.
     let work = tempfile::tempdir_in(&folder).map_err(|error| failed(error.to_string()))?;

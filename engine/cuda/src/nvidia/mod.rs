@@ -8,7 +8,7 @@ mod staging;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compile::compile;
+pub(crate) use products::WORKSPACE;
 
 use std::{
     collections::HashMap,
@@ -26,7 +26,7 @@ use cudarc::driver::{
 use self::{products::Products, staging::Staging};
 use crate::{
     Error, Result,
-    gpu::{Address, Gpu, Kernel, Kernels, Launch, Product, Recorded, Traits},
+    gpu::{Address, Fetched, Gpu, Kernel, Kernels, Launch, Product, Recorded, Traits},
     kernels::Source,
 };
 
@@ -84,10 +84,11 @@ impl Nvidia {
             let context = CudaContext::new(ordinal)?;
             let (major, minor) = context.compute_capability()?;
             let attribute = |attribute| context.attribute(attribute).map(|value| value as usize);
-            use sys::CUdevice_attribute as Attribute;
-            let multiprocessors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
-            let block_memory =
-                attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
+            let multiprocessors =
+                attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+            let block_memory = attribute(
+                sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
+            )?;
             let name = context.name()?;
             let stream = context.new_stream()?;
             Ok((context, stream, (major * 10 + minor) as u32, multiprocessors, block_memory, name))
@@ -202,6 +203,11 @@ impl Gpu for Nvidia {
         }
     }
 
+    fn taken(&self) -> u64 {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.memory.values().map(|&bytes| bytes as u64).sum()
+    }
+
     #[expect(unsafe_code, reason = "a call of the driver")]
     fn clear(&self, at: Address, bytes: usize) -> Result<()> {
         let _inner = self.enter()?;
@@ -213,8 +219,16 @@ impl Gpu for Nvidia {
             .map_err(driver("memory cannot be cleared"))
     }
 
-    fn write(&self, to: Address, bytes: &[u8]) -> Result<()> {
-        self.enter()?.staging.write(self.stream(), to, bytes)
+    fn write(&self, to: Address, pieces: &[&[u8]]) -> Result<()> {
+        self.enter()?.staging.write(self.stream(), to, pieces)
+    }
+
+    fn fetch(&self, from: Address) -> Result<Fetched> {
+        self.enter()?.staging.fetch(self.stream(), from)
+    }
+
+    fn fetched(&self, fetched: Fetched) -> Result<f32> {
+        self.enter()?.staging.fetched(fetched)
     }
 
     #[expect(unsafe_code, reason = "a call of the driver")]
@@ -232,7 +246,7 @@ impl Gpu for Nvidia {
         if let Some(&file) = inner.loaded.get(&key) {
             return Ok(Kernels(file));
         }
-        let compiled = compile(source, self.traits.capability, self.cache.as_deref())?;
+        let compiled = compile::compile(source, self.traits.capability, self.cache.as_deref())?;
         // SAFETY: the machine code is whole; the driver checks its form.
         let module = unsafe { module::load_data(compiled.cubin.as_ptr().cast()) }
             .map_err(driver("kernels cannot be loaded"))?;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Memory that algorithms may use.
-const WORKSPACE: usize = 32 << 20;
+pub(crate) const WORKSPACE: usize = 32 << 20;
 
 struct Plan {
     description: sys::cublasLtMatmulDesc_t,

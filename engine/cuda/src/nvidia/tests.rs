@@ -6,7 +6,7 @@ use super::compile::compile;
 use crate::{
     Result,
     attention::Attention,
-    gpu::{Address, Gpu, Kernels, Launch, Product, Recorded, Traits},
+    gpu::{Address, Fetched, Gpu, Kernels, Launch, Product, Recorded, Traits},
     kernels::{Source, Storage},
     model::Arithmetic,
 };
@@ -25,6 +25,14 @@ impl Gpu for Compiler {
         &self.traits
     }
 
+    fn fetch(&self, _: Address) -> Result<Fetched> {
+        unreachable!("only compiles")
+    }
+
+    fn fetched(&self, _: Fetched) -> Result<f32> {
+        unreachable!("only compiles")
+    }
+
     fn load(&self, source: &Source) -> Result<Kernels> {
         let compiled = compile(source, self.traits.capability, None)?;
         let name = format!("{} {:?}", source.name, source.constants);
@@ -38,11 +46,15 @@ impl Gpu for Compiler {
 
     fn free(&self, _: Address) {}
 
+    fn taken(&self) -> u64 {
+        0
+    }
+
     fn clear(&self, _: Address, _: usize) -> Result<()> {
         unreachable!("only compiles")
     }
 
-    fn write(&self, _: Address, _: &[u8]) -> Result<()> {
+    fn write(&self, _: Address, _: &[&[u8]]) -> Result<()> {
         unreachable!("only compiles")
     }
 
@@ -93,7 +105,7 @@ fn stack(gpu: &Compiler, storage: Storage, width: usize, heads: usize, tokens: u
 fn every_kernel_compiles_for_every_architecture() {
     // SAFETY: only opens the library.
     if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
-        println!("skipped: there is no libnvrtc; `make gpu-kernels` fetches it");
+        eprintln!("skipped: there is no libnvrtc; `make gpu-kernels` fetches it");
         return;
     }
     for (capability, memory) in ARCHITECTURES {
@@ -130,7 +142,7 @@ fn every_kernel_compiles_for_every_architecture() {
         let said = gpu.said.into_inner().unwrap();
         for (name, log) in &said {
             if spilled(log) > 0 {
-                println!("sm_{capability} {name}: {} bytes spilled", spilled(log));
+                eprintln!("sm_{capability} {name}: {} bytes spilled", spilled(log));
             }
         }
     }

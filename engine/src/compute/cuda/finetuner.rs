@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ::cuda::{LabelledImages, VitTrainer};
+use ::cuda::{LabelledImages, Ranks, VitTrainer};
 use safetensors::SafeTensors;
 use shared::settings::{ModelSpec, Pooling};
 
 use super::{
     Cuda,
-    pretrainer::{moments, named, read},
+    pretrainer::{moments, named, read, restore},
     tensors,
     views::CudaClassifier,
 };
@@ -21,7 +21,8 @@ use crate::{
 
 pub(super) struct CudaFinetuner {
     layout: Arc<Layout>,
-    trainer: VitTrainer,
+    classes: usize,
+    trainer: Ranks<VitTrainer>,
     view: CudaClassifier,
 }
 
@@ -37,10 +38,11 @@ impl CudaFinetuner {
         let shape = tensors::vit_shape(spec, pooling, &layout);
         let tensors = tensors::trained(&layout, descend);
         let descent = tensors::descent(descend);
-        let trainer =
-            cuda.device.vit_trainer(cuda.arithmetic, shape, &tensors, params.values(), descent)?;
-        let view = CudaClassifier::of(shape, trainer.model());
-        Ok(Self { layout, trainer, view })
+        let trainer = cuda.on_each(|device| {
+            device.vit_trainer(cuda.arithmetic, shape, &tensors, params.values(), descent)
+        })?;
+        let view = CudaClassifier::of(shape, trainer.first().model());
+        Ok(Self { layout, classes: shape.classes, trainer, view })
     }
 }
 
@@ -50,24 +52,30 @@ impl Trainer for CudaFinetuner {
 
     fn step(&mut self, batch: &LabelledBatch, step: Step) -> Result<(), EngineError> {
         let LabelledBatch { planes, targets, drops } = batch;
-        Ok(self.trainer.step(&LabelledImages { planes, targets, drops }, tensors::place(step))?)
+        let images = targets.len() / self.classes;
+        let batch = LabelledImages { planes, targets, drops };
+        Ok(self.trainer.step(&batch, images, tensors::place(step))?)
     }
 
     fn loss(&mut self) -> Result<f64, EngineError> {
-        Ok(f64::from(self.trainer.loss()?))
+        Ok(f64::from(self.trainer.first_mut().loss()?))
+    }
+
+    fn in_flight(&self) -> usize {
+        ::cuda::IN_FLIGHT - 1
     }
 
     fn tensors(&self) -> Result<Vec<NamedTensor>, EngineError> {
-        Ok(named(&self.layout, &self.trainer.values()?))
+        Ok(named(&self.layout, &self.trainer.first().values()?))
     }
 
     fn state(&self) -> Result<Vec<NamedTensor>, EngineError> {
-        Ok(moments(self.trainer.moments()?).state(&self.layout))
+        Ok(moments(self.trainer.first().moments()?).state(&self.layout))
     }
 
     fn restore(&mut self, file: &SafeTensors<'_>) -> Result<(), String> {
         let (values, moments) = read(&self.layout, file)?;
-        self.trainer.restore(&values, &moments).map_err(|error| error.to_string())
+        restore(self.trainer.all_mut(), |trainer| trainer.restore(&values, &moments))
     }
 
     fn view(&self) -> &(dyn Classify + 'static) {

@@ -16,7 +16,7 @@ mod tensors;
 mod tests;
 mod views;
 
-use ::cuda::Arithmetic;
+use ::cuda::{Arithmetic, Ranks};
 use shared::settings::{ModelSpec, Pooling, Precision, ProbeSpec};
 
 use super::{
@@ -25,29 +25,45 @@ use super::{
 };
 use crate::EngineError;
 
-/// A GPU with the processor beside it.
+/// One or several GPUs of one kind, with the processor beside them.
 #[derive(Clone, Debug)]
 pub struct Cuda {
-    device: ::cuda::Device,
+    /// Each trains on its part of a batch; the first also evaluates.
+    devices: Vec<::cuda::Device>,
     arithmetic: Arithmetic,
     /// Loads images, trains heads and compares features.
     cpu: Cpu,
 }
 
 impl Cuda {
-    /// This GPU at this precision.
-    pub fn new(device: ::cuda::Device, precision: Precision, cpu: Cpu) -> Self {
+    /// These GPUs at this precision. Panics without any.
+    pub fn new(devices: Vec<::cuda::Device>, precision: Precision, cpu: Cpu) -> Self {
+        assert!(!devices.is_empty(), "a GPU");
         let arithmetic = match precision {
             Precision::F32 => Arithmetic::F32,
             Precision::Bf16 => Arithmetic::Bf16,
         };
-        Self { device, arithmetic, cpu }
+        Self { devices, arithmetic, cpu }
+    }
+
+    /// The GPU that evaluates.
+    fn first(&self) -> &::cuda::Device {
+        &self.devices[0]
+    }
+
+    /// Creates a trainer on each GPU.
+    fn on_each<T>(
+        &self,
+        create: impl Fn(&::cuda::Device) -> ::cuda::Result<T>,
+    ) -> ::cuda::Result<Ranks<T>> {
+        Ok(Ranks::new(self.devices.iter().map(create).collect::<::cuda::Result<_>>()?))
     }
 }
 
 impl Device for Cuda {
     fn arithmetic(&self) -> String {
-        format!("{} {:?}, {}", self.device.bits(), self.arithmetic, self.cpu.arithmetic())
+        let (count, bits) = (self.devices.len(), self.first().bits());
+        format!("{count} x {bits} {:?}, {}", self.arithmetic, self.cpu.arithmetic())
     }
 
     fn pretrainer(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::cuda::{MaeTrainer, MaskedImages, Moments};
+use ::cuda::{MaeTrainer, MaskedImages, Moments, Ranks};
 use safetensors::SafeTensors;
 use shared::settings::ModelSpec;
 
@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) struct CudaPretrainer {
     layout: Arc<Layout>,
-    trainer: MaeTrainer,
+    trainer: Ranks<MaeTrainer>,
     view: CudaEncoder,
 }
 
@@ -28,15 +28,13 @@ impl CudaPretrainer {
         descend: &Descend,
     ) -> Result<Self, EngineError> {
         let layout = Arc::clone(params.layout());
-        let trainer = cuda.device.mae_trainer(
-            cuda.arithmetic,
-            tensors::mae_shape(spec),
-            &tensors::trained(&layout, descend),
-            params.values(),
-            &tensors::bytes(),
-            tensors::descent(descend),
-        )?;
-        let view = CudaEncoder::of(cuda, spec, trainer.model());
+        let (shape, tensors) = (tensors::mae_shape(spec), tensors::trained(&layout, descend));
+        let (table, descent) = (tensors::bytes(), tensors::descent(descend));
+        let trainer = cuda.on_each(|device| {
+            let values = params.values();
+            device.mae_trainer(cuda.arithmetic, shape, &tensors, values, &table, descent)
+        })?;
+        let view = CudaEncoder::of(cuda, spec, trainer.first().model());
         Ok(Self { layout, trainer, view })
     }
 }
@@ -61,20 +59,24 @@ impl Trainer for CudaPretrainer {
     }
 
     fn loss(&mut self) -> Result<f64, EngineError> {
-        Ok(f64::from(self.trainer.loss()?))
+        Ok(f64::from(self.trainer.first_mut().loss()?))
+    }
+
+    fn in_flight(&self) -> usize {
+        ::cuda::IN_FLIGHT - 1
     }
 
     fn tensors(&self) -> Result<Vec<NamedTensor>, EngineError> {
-        Ok(named(&self.layout, &self.trainer.values()?))
+        Ok(named(&self.layout, &self.trainer.first().values()?))
     }
 
     fn state(&self) -> Result<Vec<NamedTensor>, EngineError> {
-        Ok(moments(self.trainer.moments()?).state(&self.layout))
+        Ok(moments(self.trainer.first().moments()?).state(&self.layout))
     }
 
     fn restore(&mut self, file: &SafeTensors<'_>) -> Result<(), String> {
         let (values, moments) = read(&self.layout, file)?;
-        self.trainer.restore(&values, &moments).map_err(|error| error.to_string())
+        restore(self.trainer.all_mut(), |trainer| trainer.restore(&values, &moments))
     }
 
     fn view(&self) -> &(dyn Encode + 'static) {
@@ -88,6 +90,14 @@ pub(super) fn named(layout: &Layout, values: &[f32]) -> Vec<NamedTensor> {
     tensors
         .map(|param| NamedTensor::of(param, param.name.clone(), param.slot.of(values).to_vec()))
         .collect()
+}
+
+/// Restores all ranks.
+pub(super) fn restore<T>(
+    trainers: &mut [T],
+    restore: impl Fn(&mut T) -> ::cuda::Result<()>,
+) -> Result<(), String> {
+    trainers.iter_mut().try_for_each(restore).map_err(|error| error.to_string())
 }
 
 /// The moments as a resume point holds them.

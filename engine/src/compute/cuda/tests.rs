@@ -29,10 +29,26 @@ fn micro() -> ModelSpec {
     }
 }
 
+/// The GPU that `MASKDOOR_TEST_GPU` names by its number, or an emulated one.
+fn gpu() -> ::cuda::Device {
+    match std::env::var("MASKDOOR_TEST_GPU") {
+        Ok(ordinal) => {
+            let ordinal = ordinal.parse().expect("MASKDOOR_TEST_GPU is a GPU's number");
+            ::cuda::Device::open(ordinal, None).expect("a GPU")
+        }
+        Err(_) => ::cuda::Device::emulated(),
+    }
+}
+
+/// So many GPUs; a real one is all of them.
+fn gpus(count: usize, precision: Precision) -> Cuda {
+    let devices = (0..count).map(|_| gpu()).collect();
+    Cuda::new(devices, precision, Machine::with_threads(1).cpu(Precision::F32))
+}
+
 fn devices(precision: Precision) -> (Cuda, Box<dyn Device>) {
     let machine = Machine::with_threads(1);
-    let cpu = machine.cpu(Precision::F32);
-    (Cuda::new(::cuda::Device::emulated(), precision, cpu), machine.device(Precision::F32))
+    (gpus(1, precision), machine.device(Precision::F32))
 }
 
 fn rng(place: u64) -> ChaCha8Rng {
@@ -207,6 +223,7 @@ fn a_trainer_goes_on_to_the_same_bits() {
     let (_, mut other) = pretrainers(Precision::Bf16, &spec, |_| ());
     let step = Step { place: 0, lr: 1e-3 };
     one.step(&masked(&spec, 2, 1), step).unwrap();
+    one.loss().unwrap();
     let mut all = one.tensors().unwrap();
     all.extend(one.state().unwrap());
     let file = serialize(&all, &[]).unwrap();
@@ -308,4 +325,96 @@ fn steps_of_fine_tuning_and_its_scores_are_the_processors() {
     let planes = labelled(&spec, 6, 5, false).planes;
     let (want, got) = (cpu.view().scores(&planes).unwrap(), gpu.view().scores(&planes).unwrap());
     assert!(distance(&want, &got) < 1e-3, "{:e}", distance(&want, &got));
+}
+
+#[test]
+fn several_gpus_train_like_one() {
+    let spec = micro();
+    let params = params(mae(&spec));
+    let descend = descend(params.layout());
+    let train = |count| {
+        let device = gpus(count, Precision::F32);
+        let mut trainer = device.pretrainer(&spec, params.clone(), &descend).unwrap();
+        let mut losses = Vec::new();
+        // The last batch has fewer images than there are GPUs.
+        for (i, images) in [5, 5, 3].into_iter().enumerate() {
+            trainer.step(&masked(&spec, images, i as u64), Step { place: 0, lr: 1e-3 }).unwrap();
+            losses.push(trainer.loss().unwrap());
+        }
+        (losses, trainer.tensors().unwrap())
+    };
+    let (one, want) = train(1);
+    for count in [2, 4] {
+        let (losses, tensors) = train(count);
+        for (want, got) in one.iter().zip(losses) {
+            assert!((want - got).abs() < 1e-5 * want, "{count} GPUs: {got}, not {want}");
+        }
+        assert_same(&want, &tensors, 1e-3);
+    }
+}
+
+#[test]
+fn several_gpus_fine_tune_like_one() {
+    let spec = micro();
+    let params = params(vit(&spec, 5, Pooling::Mean));
+    let descend = descend(params.layout());
+    let train = |count| {
+        let device = gpus(count, Precision::F32);
+        let mut trainer = device.finetuner(&spec, Pooling::Mean, params.clone(), &descend).unwrap();
+        for _ in 0..2 {
+            let batch = labelled(&spec, 5, 5, true);
+            trainer.step(&batch, Step { place: 0, lr: 1e-3 }).unwrap();
+        }
+        trainer.tensors().unwrap()
+    };
+    assert_same(&train(1), &train(2), 1e-3);
+}
+
+#[test]
+fn a_gpu_that_fails_is_named_and_the_others_do_not_wait() {
+    let spec = micro();
+    let params = params(mae(&spec));
+    let descend = descend(params.layout());
+    // Room for the model, not for a batch.
+    let small = ::cuda::Device::emulated_with_memory(1 << 20);
+    let devices = vec![::cuda::Device::emulated(), small, ::cuda::Device::emulated()];
+    let cpu = Machine::with_threads(1).cpu(Precision::F32);
+    let device = Cuda::new(devices, Precision::F32, cpu);
+    let mut trainer = device.pretrainer(&spec, params, &descend).unwrap();
+    let batch = masked(&spec, 90, 1);
+    let error = trainer.step(&batch, Step { place: 0, lr: 1e-3 }).unwrap_err().to_string();
+    assert!(error.starts_with("rank 1 of 3: "), "{error}");
+    assert!(error.contains("more do not fit"), "{error}");
+}
+
+#[test]
+fn a_model_beyond_the_memory_is_refused_in_numbers() {
+    let spec = micro();
+    let params = params(mae(&spec));
+    let cpu = Machine::with_threads(1).cpu(Precision::F32);
+    let device =
+        Cuda::new(vec![::cuda::Device::emulated_with_memory(1 << 16)], Precision::F32, cpu);
+    let descend = descend(params.layout());
+    let error = device.pretrainer(&spec, params, &descend).err().expect("no room").to_string();
+    assert!(error.contains("of the GPU's memory are free"), "{error}");
+}
+
+#[test]
+fn losses_come_back_in_order_while_batches_are_on_their_way() {
+    let spec = micro();
+    let (_, mut behind) = pretrainers(Precision::F32, &spec, |_| ());
+    let (_, mut prompt) = pretrainers(Precision::F32, &spec, |_| ());
+    assert_eq!(behind.in_flight(), 1);
+    let (mut want, mut got) = (vec![], vec![]);
+    for i in 0..4 {
+        let (batch, step) = (masked(&spec, 2, i), Step { place: 0, lr: 1e-3 });
+        prompt.step(&batch, step).unwrap();
+        want.push(prompt.loss().unwrap());
+        behind.step(&batch, step).unwrap();
+        if i > 0 {
+            got.push(behind.loss().unwrap());
+        }
+    }
+    got.push(behind.loss().unwrap());
+    assert_eq!(want, got);
 }

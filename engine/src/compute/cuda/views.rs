@@ -36,7 +36,7 @@ impl CudaEncoder {
         let tensors = tensors::fixed(params.layout());
         let (shape, bytes) = (tensors::mae_shape(spec), tensors::bytes());
         let model =
-            cuda.device.mae_model(cuda.arithmetic, shape, &tensors, params.values(), &bytes)?;
+            cuda.first().mae_model(cuda.arithmetic, shape, &tensors, params.values(), &bytes)?;
         Ok(Self::of(cuda, spec, model))
     }
 
@@ -92,7 +92,7 @@ impl CudaClassifier {
         let tensors = tensors::fixed(params.layout());
         Ok(Self::of(
             shape,
-            cuda.device.vit_model(cuda.arithmetic, shape, &tensors, params.values())?,
+            cuda.first().vit_model(cuda.arithmetic, shape, &tensors, params.values())?,
         ))
     }
 

@@ -1,6 +1,6 @@
 //! Patches and the loss over pixels.
 
-use super::{File, STORAGES, added, as_stored, assert_near, narrow, random};
+use super::{File, STORAGES, added, as_stored, assert_near, narrow, random, read};
 use crate::{
     gpu::{Buffer, int, real},
     kernels::Source,
@@ -46,7 +46,7 @@ fn visible_patches_are_gathered_and_all_are_cut() {
             let (single, count, visible) = (storage.activations_f32, 3, 2);
             let images = Images::new(side, patch, count);
             let (patches, pixels) = (images.patches(), 3 * patch * patch);
-            let file = File::load(Source::pixels(side, patch).stored(storage));
+            let file = File::load(&Source::pixels(side, patch).stored(storage));
             let order = orders(count, patches);
             let on_bytes = Buffer::of(&file.gpu, &images.bytes).unwrap();
             let (on_table, on_order) =
@@ -75,7 +75,7 @@ fn visible_patches_are_gathered_and_all_are_cut() {
                 let want: Vec<f64> = (0..numbers)
                     .map(|i| of(i / pixels / shown, patch_of(i / pixels), i % pixels))
                     .collect();
-                assert_near("patches", &want, &file.read(single, &to, numbers), precise);
+                assert_near("patches", &want, &read(single, &to, numbers), precise);
             }
             let numbers = count * patches * pixels;
             let mut planes = vec![0.0; count * 3 * side * side];
@@ -91,7 +91,7 @@ fn visible_patches_are_gathered_and_all_are_cut() {
             let want: Vec<f64> = (0..numbers)
                 .map(|i| of(i / pixels / patches, i / pixels % patches, i % pixels))
                 .collect();
-            assert_near("all patches", &want, &file.read(single, &to, numbers), precise);
+            assert_near("all patches", &want, &read(single, &to, numbers), precise);
         }
     }
 }
@@ -107,7 +107,7 @@ fn the_loss_over_hidden_patches_and_its_gradient() {
             let (patches, pixels) = (images.patches(), 3 * patch * patch);
             let hidden = patches - visible;
             let rows = count * hidden;
-            let file = File::load(Source::pixels(side, patch).stored(storage));
+            let file = File::load(&Source::pixels(side, patch).stored(storage));
             let order = orders(count, patches);
             let before = as_stored(single, &random(rows * pixels, 3));
             let on_bytes = Buffer::of(&file.gpu, &images.bytes).unwrap();
@@ -144,9 +144,8 @@ fn the_loss_over_hidden_patches_and_its_gradient() {
                 }
             }
             let most = if single { 1e-5 } else { 4e-3 };
-            assert_near("the gradient", &want, &file.read(single, &predicted, rows * pixels), most);
-            let got =
-                added(&file.read(true, &parts, blocks * (pixels + 1)), pixels + 1, 0, pixels + 1);
+            assert_near("the gradient", &want, &read(single, &predicted, rows * pixels), most);
+            let got = added(&read(true, &parts, blocks * (pixels + 1)), pixels + 1, 0, pixels + 1);
             assert_near("sums", &sums[..pixels], &narrow(&got[..pixels]), 1e-5);
             assert_near("the loss", &sums[pixels..], &narrow(&got[pixels..]), 1e-5);
         }

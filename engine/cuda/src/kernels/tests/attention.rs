@@ -1,6 +1,6 @@
 //! Attention by matrix instructions and without.
 
-use super::{File, STORAGES, added, as_stored, assert_near, narrow, random};
+use super::{File, STORAGES, added, as_stored, assert_near, narrow, random, read};
 use crate::{
     attention::Attention,
     gpu::{Buffer, Launch, real},
@@ -67,16 +67,16 @@ fn attention(storage: Storage, tokens: usize, heads: usize, head: usize) {
     }
     let what = |name| format!("{name} of {tokens} tokens, {heads} heads of {head}");
     let most = if single { 2e-6 } else { 1e-2 };
-    assert_near(&what("attention"), &want, &file.read(single, &mixed, want.len()), most);
+    assert_near(&what("attention"), &want, &read(single, &mixed, want.len()), most);
     assert_near(
         &what("sums"),
         &want_sums,
-        &file.read(true, &log_sums, want_sums.len()),
+        &read(true, &log_sums, want_sums.len()),
         if single { 1e-6 } else { 1e-3 },
     );
-    assert_near(&what("gradient"), &want_grad, &file.read(single, &grad, want_grad.len()), most);
+    assert_near(&what("gradient"), &want_grad, &read(single, &grad, want_grad.len()), most);
     let want: Vec<f64> = (0..row).map(|c| want_grad.iter().skip(c).step_by(row).sum()).collect();
-    let sums = added(&file.read(true, &parts, images * row), row, 0, row);
+    let sums = added(&read(true, &parts, images * row), row, 0, row);
     // Keys have no bias that matters: the sum of their gradients is rounding.
     for which in [0, 2] {
         let part = which * width..(which + 1) * width;

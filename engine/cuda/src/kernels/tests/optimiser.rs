@@ -1,6 +1,6 @@
 //! AdamW, accumulation and clipping.
 
-use super::{File, assert_near, random};
+use super::{File, assert_near, random, read};
 use crate::{
     gpu::{Buffer, int, real},
     kernels::Source,
@@ -31,7 +31,7 @@ fn stretch_of(i: usize) -> Option<Stretch> {
 
 #[test]
 fn a_step_by_hand() {
-    let file = File::load(Source::adamw());
+    let file = File::load(&Source::adamw());
     let (values, first, gradient) = (random(COUNT, 1), random(COUNT, 2), random(COUNT, 3));
     let second: Vec<f32> = random(COUNT, 4).iter().map(|v| v * v).collect();
     let (on_values, on_first, on_second, on_gradient) =
@@ -58,7 +58,7 @@ fn a_step_by_hand() {
             value * (1.0 - rate * f64::from(stretch.decay)) - rate * m / (1.0 - 0.729) / root,
         );
     }
-    let got = file.read(true, &on_values, COUNT);
+    let got = read(true, &on_values, COUNT);
     assert_near("values", &want, &got, 1e-6);
     let copy = super::widened(&rounded.read(COUNT).unwrap());
     for i in (0..COUNT).filter(|&i| stretch_of(i).is_some()) {
@@ -69,13 +69,13 @@ fn a_step_by_hand() {
     for broken in [f32::NAN, f32::INFINITY] {
         loss.write(&[broken]).unwrap();
         file.run("adamw", (2, 1), 256, 0, arguments.clone());
-        assert_eq!(file.read(true, &on_values, COUNT), got);
+        assert_eq!(read(true, &on_values, COUNT), got);
     }
 }
 
 #[test]
 fn gradients_are_averaged_and_clipped() {
-    let file = File::load(Source::adamw());
+    let file = File::load(&Source::adamw());
     let batches = [random(COUNT, 5), random(COUNT, 6)];
     // What was in the sum before does not matter, not even if it is no number.
     let sum = file.of(&vec![f32::NAN; COUNT]);
@@ -88,7 +88,7 @@ fn gradients_are_averaged_and_clipped() {
         file.run("accumulate", (2, 1), 256, 0, arguments);
     }
     let mean = |i: usize| f64::midpoint(f64::from(batches[0][i]), f64::from(batches[1][i]));
-    let got = file.read(true, &sum, COUNT);
+    let got = read(true, &sum, COUNT);
     let trained: Vec<usize> = (0..COUNT).filter(|&i| stretch_of(i).is_some()).collect();
     let want: Vec<f64> = trained.iter().map(|&i| mean(i)).collect();
     let of: Vec<f32> = trained.iter().map(|&i| got[i]).collect();
@@ -99,6 +99,6 @@ fn gradients_are_averaged_and_clipped() {
         let (parts, factor) = (file.room(4), file.room(1));
         file.run("squares", (2, 1), 256, 0, vec![parts.at(), sum.at(), on_stretches.at()]);
         file.run("clip", (1, 1), 256, 0, vec![factor.at(), parts.at(), int(2), real(most as f32)]);
-        assert_near("the factor", &[want], &file.read(true, &factor, 1), 1e-6);
+        assert_near("the factor", &[want], &read(true, &factor, 1), 1e-6);
     }
 }

@@ -1,6 +1,6 @@
 //! GELU, sums and the loss.
 
-use super::{File, STORAGES, added, as_stored, assert_near, narrow, random};
+use super::{File, STORAGES, added, as_stored, assert_near, narrow, random, read};
 use crate::{
     gpu::{Buffer, int, real},
     kernels::Source,
@@ -31,7 +31,7 @@ fn normal_distribution(x: f64) -> f64 {
 fn gelu_and_its_gradient() {
     for (hidden, rows) in [(96, 37), (1032, 5)] {
         for storage in [STORAGES[0], STORAGES[1]] {
-            let file = File::load(Source::gelu(hidden).stored(storage));
+            let file = File::load(&Source::gelu(hidden).stored(storage));
             let single = storage.activations_f32;
             let (x, grad, bias) =
                 (random(rows * hidden, 1), random(rows * hidden, 2), random(hidden, 3));
@@ -62,11 +62,11 @@ fn gelu_and_its_gradient() {
                 want_sum[i % hidden] += want_grad[i];
             }
             let most = if single { 1e-6 } else { 4e-3 };
-            let read = |buffer| file.read(single, buffer, rows * hidden);
-            assert_near("GELU", &want, &read(&y), most);
-            assert_eq!(read(&y), read(&again), "computed once more");
-            assert_near("its gradient", &want_grad, &read(&stored_grad), most);
-            let sums = added(&file.read(true, &parts, blocks * hidden), hidden, 0, hidden);
+            let got = |buffer| read(single, buffer, rows * hidden);
+            assert_near("GELU", &want, &got(&y), most);
+            assert_eq!(got(&y), got(&again), "computed once more");
+            assert_near("its gradient", &want_grad, &got(&stored_grad), most);
+            let sums = added(&read(true, &parts, blocks * hidden), hidden, 0, hidden);
             assert_near("the bias's", &want_sum, &narrow(&sums), 1e-5);
         }
     }
@@ -74,7 +74,7 @@ fn gelu_and_its_gradient() {
 
 #[test]
 fn parts_are_added_up() {
-    let file = File::load(Source::sums());
+    let file = File::load(&Source::sums());
     let (parts, stride, columns) = (21, 75, 70);
     let values = random(parts * stride, 4);
     let (from, to) = (file.of(&values), file.room(columns));
@@ -88,13 +88,13 @@ fn parts_are_added_up() {
     }
     let list = Buffer::of(&file.gpu, &pieces).unwrap();
     file.run("sums", (columns.div_ceil(32), 1), 256, 0, vec![list.at()]);
-    assert_near("sums", &added(&values, stride, 0, columns), &file.read(true, &to, columns), 1e-6);
+    assert_near("sums", &added(&values, stride, 0, columns), &read(true, &to, columns), 1e-6);
 }
 
 #[test]
 fn cross_entropy_of_soft_labels() {
     for (rows, classes) in [(5, 3), (9, 100)] {
-        let file = File::load(Source::loss());
+        let file = File::load(&Source::loss());
         let mut logits = random(rows * classes, 5);
         // A class that loses by far, with a share of nothing.
         logits[1] = -500.0;
@@ -102,7 +102,9 @@ fn cross_entropy_of_soft_labels() {
         shares[1] = 0.0;
         for row in shares.chunks_exact_mut(classes) {
             let sum: f32 = row.iter().sum();
-            row.iter_mut().for_each(|share| *share /= sum);
+            for share in row {
+                *share /= sum;
+            }
         }
         let [on_logits, on_shares] = [&logits, &shares].map(|values| file.of(values));
         let (gradient, losses) = (file.room(rows * classes), file.room(rows));
@@ -124,12 +126,7 @@ fn cross_entropy_of_soft_labels() {
                 rows.iter().map(|(log, share)| (log.exp() * all - share) * f64::from(weight)),
             );
         }
-        assert_near("losses", &want, &file.read(true, &losses, rows), 1e-6);
-        assert_near(
-            "their gradient",
-            &want_gradient,
-            &file.read(true, &gradient, rows * classes),
-            1e-6,
-        );
+        assert_near("losses", &want, &read(true, &losses, rows), 1e-6);
+        assert_near("their gradient", &want_gradient, &read(true, &gradient, rows * classes), 1e-6);
     }
 }

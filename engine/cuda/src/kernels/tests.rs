@@ -10,11 +10,8 @@ mod rows;
 
 use std::sync::Arc;
 
-use super::Emulated;
-use crate::{
-    gpu::{Buffer, Gpu, Kernels, Launch},
-    kernels::{Source, Storage},
-};
+use super::{Source, Storage};
+use crate::gpu::{Buffer, Gpu, Kernels, Launch};
 
 /// Storages that a model may have.
 const STORAGES: [Storage; 3] = [
@@ -23,8 +20,15 @@ const STORAGES: [Storage; 3] = [
     Storage { activations_f32: false, residual_f32: false },
 ];
 
+/// The GPU that `MASKDOOR_TEST_GPU` names by its number, or the kernels emulated, with warps that stand still now and then.
 fn gpu() -> Arc<dyn Gpu> {
-    Arc::new(Emulated::restless())
+    match std::env::var("MASKDOOR_TEST_GPU") {
+        Ok(ordinal) => {
+            let ordinal = ordinal.parse().expect("MASKDOOR_TEST_GPU is a GPU's number");
+            Arc::new(crate::nvidia::Nvidia::open(ordinal, None).expect("a GPU"))
+        }
+        Err(_) => Arc::new(crate::emulated::Emulated::restless()),
+    }
 }
 
 /// A file of kernels on a GPU, to start by name.
@@ -34,9 +38,9 @@ struct File {
 }
 
 impl File {
-    fn load(source: Source) -> Self {
+    fn load(source: &Source) -> Self {
         let gpu = gpu();
-        let kernels = gpu.load(&source).unwrap();
+        let kernels = gpu.load(source).unwrap();
         Self { gpu, kernels }
     }
 
@@ -68,13 +72,11 @@ impl File {
     fn room(&self, count: usize) -> Buffer {
         Buffer::new(&self.gpu, 4 * count).unwrap()
     }
+}
 
-    fn read(&self, single: bool, buffer: &Buffer, count: usize) -> Vec<f32> {
-        if single {
-            return buffer.read(count).unwrap();
-        }
-        widened(&buffer.read(count).unwrap())
-    }
+/// The first numbers of what a kernel wrote.
+fn read(single: bool, buffer: &Buffer, count: usize) -> Vec<f32> {
+    if single { buffer.read(count).unwrap() } else { widened(&buffer.read(count).unwrap()) }
 }
 
 /// bf16 as single precision.
@@ -119,4 +121,19 @@ fn added(parts: &[f32], stride: usize, first: usize, width: usize) -> Vec<f64> {
 
 fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32).collect()
+}
+
+#[test]
+fn a_file_knows_its_kernels() {
+    let of = |source: Source| source.kernels().collect::<Vec<_>>();
+    assert_eq!(of(Source::norm(8, false)), ["norm_forward", "norm_backward"]);
+    assert_eq!(of(Source::attention()), ["attention_forward", "attention_backward"]);
+    assert_eq!(of(Source::adamw()), ["accumulate", "squares", "clip", "adamw"]);
+}
+
+#[test]
+fn constants_make_another_file() {
+    let digest = |width| Source::norm(width, false).digest("", "");
+    assert_ne!(digest(8), digest(16));
+    assert_eq!(digest(8), digest(8));
 }

@@ -1,6 +1,6 @@
 //! Norms, tokens and pooling.
 
-use super::{File, STORAGES, added, as_stored, assert_near, narrow, random};
+use super::{File, STORAGES, added, as_stored, assert_near, narrow, random, read};
 use crate::{
     gpu::{Buffer, int},
     kernels::{Source, Storage},
@@ -40,7 +40,7 @@ fn moments(row: &[f64]) -> (f64, f64) {
 }
 
 fn norms(width: usize, storage: Storage, single: bool) {
-    let file = File::load(Source::norm(width, single).stored(storage));
+    let file = File::load(&Source::norm(width, single).stored(storage));
     let (act, res, out) =
         (storage.activations_f32, storage.residual_f32, storage.activations_f32 || single);
     let all = IMAGES * STRIDE * width;
@@ -60,12 +60,12 @@ fn norms(width: usize, storage: Storage, single: bool) {
 
     let mut sum = vec![];
     for row in 0..ROWS {
-        for c in 0..width {
+        for (c, bias) in bias.iter().enumerate() {
             let at = place(row) * width + c;
-            sum.push(x[at] + factors[row / COUNT] * (delta[at] + bias[c]));
+            sum.push(x[at] + factors[row / COUNT] * (delta[at] + bias));
         }
     }
-    let got = taken(&file.read(res, &x_out, all), width);
+    let got = taken(&read(res, &x_out, all), width);
     let precise = if res { 1e-6 } else { 4e-3 };
     assert_near("the stream", &wide(&sum), &got, precise);
     // What follows is computed from the stream as it was stored.
@@ -76,12 +76,7 @@ fn norms(width: usize, storage: Storage, single: bool) {
             (0..width).map(|c| (row[c] - mean) * scale * f64::from(gamma[c]) + f64::from(beta[c])),
         );
     }
-    assert_near(
-        "the norm",
-        &want,
-        &file.read(out, &y, ROWS * width),
-        if out { 1e-5 } else { 5e-3 },
-    );
+    assert_near("the norm", &want, &read(out, &y, ROWS * width), if out { 1e-5 } else { 5e-3 });
 
     let (dy, old) = (as_stored(out, &random(ROWS * width, 6)), stream(7));
     let (on_dy, grad) = (file.stored(out, &dy), file.stored(res, &old));
@@ -111,10 +106,10 @@ fn norms(width: usize, storage: Storage, single: bool) {
             sums[2][c] += want_branch[row * width + c];
         }
     }
-    let read = |single, buffer| taken(&file.read(single, buffer, all), width);
-    assert_near("the gradient", &want, &read(res, &grad), if res { 1e-5 } else { 5e-3 });
-    assert_near("the branch's", &want_branch, &read(act, &branch), if act { 1e-5 } else { 5e-3 });
-    let parts = file.read(true, &parts, blocks * 3 * width);
+    let got = |single, buffer| taken(&read(single, buffer, all), width);
+    assert_near("the gradient", &want, &got(res, &grad), if res { 1e-5 } else { 5e-3 });
+    assert_near("the branch's", &want_branch, &got(act, &branch), if act { 1e-5 } else { 5e-3 });
+    let parts = read(true, &parts, blocks * 3 * width);
     for (n, want) in sums.iter().enumerate() {
         assert_near("sums", want, &narrow(&added(&parts, 3 * width, n * width, width)), 1e-5);
     }
@@ -134,7 +129,7 @@ fn norms_of_all_widths_and_storages() {
 fn tokens_get_their_positions() {
     for storage in STORAGES {
         let (width, images, patches, seen) = (40, 2, 6, 3);
-        let file = File::load(Source::tokens(width).stored(storage));
+        let file = File::load(&Source::tokens(width).stored(storage));
         let (act, res) = (storage.activations_f32, storage.residual_f32);
         let embedded = as_stored(act, &random(images * seen * width, 1));
         let (token, positions) = (random(width, 2), random((1 + patches) * width, 3));
@@ -174,7 +169,7 @@ fn tokens_get_their_positions() {
             assert_near(
                 "tokens",
                 &want,
-                &file.read(res, &x, rows * width),
+                &read(res, &x, rows * width),
                 if res { 1e-6 } else { 4e-3 },
             );
         }
@@ -185,7 +180,7 @@ fn tokens_get_their_positions() {
 fn gradients_of_tokens_are_summed() {
     for storage in STORAGES {
         let width = 264;
-        let file = File::load(Source::tokens(width).stored(storage));
+        let file = File::load(&Source::tokens(width).stored(storage));
         let (act, res) = (storage.activations_f32, storage.residual_f32);
         let all = IMAGES * STRIDE * width;
         let grad = as_stored(res, &random(all, 1));
@@ -198,18 +193,18 @@ fn gradients_of_tokens_are_summed() {
         assert_near(
             "rows",
             &wide(&rows),
-            &file.read(act, &compact, ROWS * width),
+            &read(act, &compact, ROWS * width),
             if act { 1e-7 } else { 4e-3 },
         );
-        let sums = added(&file.read(true, &parts, blocks * width), width, 0, width);
+        let sums = added(&read(true, &parts, blocks * width), width, 0, width);
         assert_near("their sum", &added(&rows, width, 0, width), &narrow(&sums), 1e-6);
 
         let (positions, cls) = (file.room(STRIDE * width), file.room(width));
         let arguments = vec![positions.at(), cls.at(), on_grad.at(), int(IMAGES), int(STRIDE)];
         file.run("token_sums", (STRIDE, 1), 128, 0, arguments);
         let want = added(&grad, STRIDE * width, 0, STRIDE * width);
-        assert_near("positions", &want, &file.read(true, &positions, STRIDE * width), 1e-6);
-        assert_near("the CLS token", &want[..width], &file.read(true, &cls, width), 1e-6);
+        assert_near("positions", &want, &read(true, &positions, STRIDE * width), 1e-6);
+        assert_near("the CLS token", &want[..width], &read(true, &cls, width), 1e-6);
     }
 }
 
@@ -217,7 +212,7 @@ fn gradients_of_tokens_are_summed() {
 fn the_mean_of_the_patches_and_its_gradient() {
     for storage in STORAGES {
         let (width, images, tokens) = (40, 2, 4);
-        let file = File::load(Source::tokens(width).stored(storage));
+        let file = File::load(&Source::tokens(width).stored(storage));
         let (act, res) = (storage.activations_f32, storage.residual_f32);
         let all = images * tokens * width;
         let (x, delta, bias) =
@@ -241,7 +236,7 @@ fn the_mean_of_the_patches_and_its_gradient() {
             }
         }
         let precise = |single| if single { 1e-6 } else { 5e-3 };
-        assert_near("the mean", &want, &file.read(res, &pooled, images * width), precise(res));
+        assert_near("the mean", &want, &read(res, &pooled, images * width), precise(res));
 
         let dpooled = as_stored(res, &random(images * width, 4));
         let on_dpooled = file.stored(res, &dpooled);
@@ -260,11 +255,11 @@ fn the_mean_of_the_patches_and_its_gradient() {
             want.push(value);
             want_branch.push(value * f64::from(factors[image]));
         }
-        assert_near("the gradient", &want, &file.read(res, &grad, all), precise(res));
-        assert_near("the branch's", &want_branch, &file.read(act, &branch, all), precise(act));
+        assert_near("the gradient", &want, &read(res, &grad, all), precise(res));
+        assert_near("the branch's", &want_branch, &read(act, &branch, all), precise(act));
         let mut want = vec![0.0; width];
         want_branch.iter().enumerate().for_each(|(i, value)| want[i % width] += value);
-        let sums = added(&file.read(true, &parts, images * width), width, 0, width);
+        let sums = added(&read(true, &parts, images * width), width, 0, width);
         assert_near("the bias's", &want, &narrow(&sums), 1e-6);
     }
 }

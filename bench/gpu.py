@@ -1,0 +1,72 @@
+"""Measures Maskdoor against PyTorch on the first GPU, one after the other on every line, and prints a table.
+
+    python bench/gpu.py PROGRAM [--only train|finetune|forward] [--models A,B]
+
+PROGRAM is the example `gpu` of the engine. Writes gpu.json into the folder that OUT names, or the working folder. The ratio is PyTorch's
+best mode over Maskdoor's bf16.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+PEER = pathlib.Path(__file__).resolve().parent / "gpu_peer.py"
+# Kind, model, batch, PyTorch's modes that come into question, and the ratio that is the goal.
+LINES = [
+    ("train", "B", 256, ("graphs",), 1.6),
+    ("train", "B", 48, ("graphs",), 1.65),
+    ("train", "L", 128, ("compile",), 1.5),
+    ("finetune", "B", 128, ("compile",), 1.4),
+    ("forward", "B", 256, ("compile",), 1.3),
+    ("train", "A", 128, ("graphs",), 4.8),
+    ("train", "A", 1024, ("graphs",), 2.0),
+    ("train", "A4", 128, ("graphs",), 4.8),
+    ("train", "A4", 1024, ("graphs",), 2.0),
+]
+
+
+def measured(command):
+    """The JSON of a program's last line, or what it said instead."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        return {"error": (done.stderr.strip().splitlines() or ["it said nothing"])[-1]}
+    return json.loads(lines[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program")
+    parser.add_argument("--only")
+    parser.add_argument("--models")
+    arguments = parser.parse_args()
+    models = arguments.models.split(",") if arguments.models else None
+    results = []
+    print("| step | batch | PyTorch ms | Maskdoor ms | ratio | goal | GiB PyTorch | GiB Maskdoor |")
+    print("|---|---|---|---|---|---|---|---|")
+    for kind, model, batch, modes, goal in LINES:
+        if (arguments.only and kind != arguments.only) or (models and model not in models):
+            continue
+        ours = measured([arguments.program, kind, model, str(batch), "bf16"])
+        peers = [measured([sys.executable, str(PEER), kind, model, str(batch), mode]) for mode in modes]
+        results += [ours, *peers]
+        fit = [peer for peer in peers if "ms" in peer]
+        if "ms" not in ours or not fit:
+            print(f"| {model} {kind} | {batch} | {[p.get('error') for p in peers]} | {ours.get('error')} | | {goal} | | |")
+            continue
+        best = min(fit, key=lambda peer: peer["ms"])
+        print(
+            f"| {model} {kind} | {batch} | {best['ms']:.2f} {best['mode']} | {ours['ms']:.3f} "
+            f"({ours['low']:.3f} to {ours['high']:.3f}) | {best['ms'] / ours['ms']:.2f} | {goal} "
+            f"| {best['gib']:.2f} | {ours['gib']:.2f} |",
+            flush=True,
+        )
+    target = pathlib.Path(os.environ.get("OUT", ".")) / "gpu.json"
+    target.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
