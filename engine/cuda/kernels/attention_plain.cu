@@ -23,7 +23,7 @@ __device__ inline float power(float x) {
 #endif
 }
 
-// Dynamic shared memory: TOKENS + HEAD numbers a warp.
+// Dynamic shared memory: TOKENS + HEAD numbers a warp. A row's numbers are written behind the barrier that the row before was read by.
 extern "C" __global__ void __launch_bounds__(32 * WARPS) attention_forward(act* mixed, float* log_sums, const act* qkv, float scale) {
     await_previous();
     DYNAMIC_SHARED(float, numbers);
@@ -51,7 +51,6 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS) attention_forward(act* 
             store1(mixed + ((size_t)image * TOKENS + i) * WIDTH + head * HEAD + c, value / sum);
         }
         if (lane == 0) log_sums[(size_t)blockIdx.x * TOKENS + i] = most + log2f(sum);
-        __syncwarp();
     }
 }
 
@@ -94,7 +93,6 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS) attention_backward(
             store1(to + (size_t)i * 3 * WIDTH + c, sum * back);
             columns[0][n] += sum * back;
         }
-        __syncwarp();
     }
     // Keys: their gradients and those of the values are sums over queries.
     for (int j = warp; j < TOKENS; j += WARPS) {
@@ -120,7 +118,6 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS) attention_backward(
             store1(to + 2 * WIDTH + (size_t)j * 3 * WIDTH + c, dv);
             columns[1][n] += dk * back, columns[2][n] += dv;
         }
-        __syncwarp();
     }
     float* sums = dots + TOKENS + warp * (2 * TOKENS + 5 * HEAD) + 2 * TOKENS + 2 * HEAD;
     for (int which = 0; which < 3; which++)

@@ -102,3 +102,14 @@ fn gradients_are_averaged_and_clipped() {
         assert_near("the factor", &[want], &read(true, &factor, 1), 1e-6);
     }
 }
+
+#[test]
+fn a_norm_is_of_all_its_parts() {
+    let file = File::load(&Source::adamw());
+    let parts: Vec<f64> = random(1000, 7).iter().map(|&v| f64::from(v * v)).collect();
+    let (on_parts, factor) = (Buffer::of(&file.gpu, &parts).unwrap(), file.room(1));
+    let norm = parts.iter().sum::<f64>().sqrt();
+    let most = real((norm / 8.0) as f32);
+    file.run("clip", (1, 1), 256, 0, vec![factor.at(), on_parts.at(), int(parts.len()), most]);
+    assert_near("the factor", &[0.125], &read(true, &factor, 1), 1e-6);
+}
