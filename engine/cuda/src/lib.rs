@@ -14,6 +14,7 @@
 //! | `device` | a GPU that creates them |
 //! | `communicator`, `ranks` | sums over devices; one run on several |
 //! | `count` | how much memory a model would take |
+//! | `libraries`, `probe`, `nvml` | which of NVIDIA's libraries and GPUs are here, and their load |
 //! | `nvidia` | a device by CUDA's driver |
 //! | `emulated` | the kernels on the processor, for tests |
 
@@ -28,15 +29,20 @@ mod error;
 mod flat;
 mod gpu;
 mod kernels;
+pub mod libraries;
 mod losses;
 mod mae;
 mod model;
 mod nvidia;
+pub mod nvml;
 mod plans;
+mod probe;
 mod ranks;
 mod rows;
 mod stack;
 mod table;
+#[cfg(test)]
+mod testing;
 mod vit;
 
 pub use adamw::{Descent, Moments, Place};
@@ -47,6 +53,7 @@ pub use gpu::Traits;
 pub use losses::IN_FLIGHT;
 pub use mae::{MaeModel, MaeTrainer, MaskedImages};
 pub use model::{Arithmetic, Blocks, MaeShape, VitShape};
+pub use probe::{GpuInfo, gpus};
 pub use ranks::Ranks;
 pub use table::{Pace, Tensor};
 pub use vit::{LabelledImages, VitModel, VitTrainer};
