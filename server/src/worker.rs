@@ -75,8 +75,10 @@ pub fn run(
     let order = folder.order().map_err(|error| {
         format!("{} is not a valid order: {error}", folder.order_file().display())
     });
-    let machine =
-        device.map_or(Ok(machine), |device| machine.on(device)).map_err(|error| error.to_string());
+    let machine = match device {
+        Some(device) => machine.on(device).map_err(|error| error.to_string()),
+        None => Ok(machine),
+    };
     let begun = match (&order, &machine) {
         (Ok(order), Ok(machine)) => {
             let bits = machine.device(order.settings.precision).bits();

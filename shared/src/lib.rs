@@ -13,6 +13,7 @@
 //! | [`metric`] | CA, ASR, RA with intervals, mean and deviation over seeds |
 //! | [`run_kind`], [`run`], [`order`], [`id`] | kinds of runs; states; orders; identifiers |
 //! | [`dataset`], [`layout`], [`checkpoint`] | data sets and imported checkpoints |
+//! | [`device`] | [`DeviceWish`]: the device that a run asks for |
 //! | [`published`] | numbers of the published study, for overlays |
 //! | [`chart`] | figures, drawn identically in the browser and on the server |
 //! | [`mod@csv`] | tables as text for spreadsheets |
@@ -25,6 +26,7 @@ pub mod chart;
 pub mod checkpoint;
 pub mod csv;
 pub mod dataset;
+pub mod device;
 pub mod event;
 pub mod field_error;
 pub mod id;
@@ -45,6 +47,7 @@ pub mod stream;
 pub mod study;
 pub mod trigger;
 
+pub use device::{DeviceKind, DeviceWish};
 pub use event::{RunEvent, Stamped, StepTime};
 pub use field_error::FieldError;
 pub use id::{RunId, StudyId};

@@ -1,10 +1,13 @@
-//! This machine: how many threads train, with which instructions, and how much memory images may take.
+//! This machine: its devices, how many threads train, with which instructions, and how much memory images may take.
 //!
 //! The program reads the environment once, when it starts ([`Machine::from_environment`]); everything else takes what it needs
 //! as an argument.
 
+use std::sync::{Arc, OnceLock};
+
+use cuda::GpuInfo;
 use kernel::{Kernels, Path, Precision};
-use shared::{api::DeviceInfo, settings};
+use shared::{DeviceKind, api::DeviceInfo, settings};
 
 use super::{Device, cpu::Cpu};
 use crate::EngineError;
@@ -15,21 +18,36 @@ pub const THREADS_VARIABLE: &str = "MASKDOOR_THREADS";
 pub const KERNELS_VARIABLE: &str = "MASKDOOR_KERNELS";
 /// Environment variable that sets the memory for the images of a split, in MiB.
 pub const IMAGE_MEMORY_VARIABLE: &str = "MASKDOOR_IMAGE_MEMORY";
-/// Environment variable that names the devices, for trying out queues and pages: `cpu,cpu` makes the processor two devices.
+/// Environment variable that names the devices that runs are assigned to, separated by commas: `cpu`, `cuda:N` for a GPU. For trying
+/// out queues and pages, `cpu,cpu` makes the processor two devices, and `pretend:80GiB` a GPU of that memory, which trains on the
+/// processor.
 pub const DEVICES_VARIABLE: &str = "MASKDOOR_DEVICES";
 /// Default memory for the images of a split, in MiB.
 const IMAGE_MEMORY: u64 = 2048;
 
 /// What this machine trains with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Machine {
     threads: usize,
     path: Path,
     image_memory: u64,
-    /// How many devices the processor counts as; its threads are divided among them.
-    devices: u32,
-    /// Index of the device in use.
-    place: u32,
+    /// The devices by name; the processor and every GPU that can train, if none are named.
+    named: Option<Arc<[Place]>>,
+    /// The GPUs that the driver lists, or why there are none. The driver is asked when somebody wants to know.
+    gpus: Arc<OnceLock<Result<Vec<GpuInfo>, String>>>,
+    /// The names of the devices in use; the first one, if none are named.
+    used: Vec<String>,
+}
+
+/// A device to which runs are assigned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// The processor.
+    Cpu,
+    /// The GPU with this number.
+    Gpu(u32),
+    /// A GPU of this many bytes that is not there; the processor does its work.
+    Pretended(u64),
 }
 
 /// The values of the environment variables.
@@ -84,55 +102,154 @@ impl Machine {
             .map_err(|error| EngineError::Order(format!("{KERNELS_VARIABLE}: {error}")))?;
         let all = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = threads.unwrap_or_else(all);
-        let mut count = 0;
-        for device in devices.into_iter().flat_map(|list| list.split(',')) {
-            if device.trim() != Cpu::NAME {
-                let message = format!(
-                    "{DEVICES_VARIABLE}: {device:?} is not a device of this machine; it has {}",
-                    Cpu::NAME
-                );
-                return Err(EngineError::Order(message));
-            }
-            count += 1;
-        }
         let image_memory = memory.saturating_mul(1 << 20);
-        Ok(Self { threads, path, image_memory, devices: count.max(1), place: 0 })
+        let gpus = Arc::default();
+        let machine = Self { threads, path, image_memory, named: None, gpus, used: Vec::new() };
+        match devices.map(str::trim).filter(|list| !list.is_empty()) {
+            Some(list) => machine
+                .with_devices(list)
+                .map_err(|error| EngineError::Order(format!("{DEVICES_VARIABLE}: {error}"))),
+            None => Ok(machine),
+        }
     }
 
-    /// This machine, using the device with that name.
+    /// This machine, with only these devices, written as in `MASKDOOR_DEVICES`.
+    ///
+    /// # Errors
+    /// When one of them is not a device that this machine can train on.
+    pub fn with_devices(self, list: &str) -> Result<Self, EngineError> {
+        let mut places = Vec::new();
+        for name in list.split(',') {
+            let name = name.trim();
+            let place = self.place(name).map_err(|why| {
+                let usual = self.usual();
+                let names: Vec<_> = (0..usual.len()).map(|at| name_of(&usual, at)).collect();
+                EngineError::Order(format!(
+                    "{name:?} is not a device of this machine{why}; it has {}",
+                    names.join(", ")
+                ))
+            })?;
+            if matches!(place, Place::Gpu(_)) && places.contains(&place) {
+                return Err(EngineError::Order(format!("{name} is named twice")));
+            }
+            places.push(place);
+        }
+        let is_pretended = |place: &Place| matches!(place, Place::Pretended(_));
+        if places.iter().any(is_pretended) && places.iter().any(|it| matches!(it, Place::Gpu(_))) {
+            let message = "GPUs and pretended ones have the same names: name one kind of them";
+            return Err(EngineError::Order(message.into()));
+        }
+        Ok(Self { named: Some(places.into()), ..self })
+    }
+
+    /// The device that an entry of a list names; an error says why there is none, as the continuation of a sentence.
+    fn place(&self, name: &str) -> Result<Place, String> {
+        if name == Cpu::NAME {
+            return Ok(Place::Cpu);
+        }
+        if let Some(size) = name.strip_prefix("pretend:") {
+            let gibibytes = size.strip_suffix("GiB").and_then(|text| text.parse::<u32>().ok());
+            let gibibytes = gibibytes.filter(|&count| count > 0);
+            let bytes = gibibytes.ok_or(" (a pretended GPU is written pretend:80GiB)")?;
+            return Ok(Place::Pretended(u64::from(bytes) << 30));
+        }
+        let Some(number) = name.strip_prefix("cuda:") else { return Err(String::new()) };
+        let gpus = self.gpus().map_err(|why| format!(" ({why})"))?;
+        let gpu = gpus.iter().find(|gpu| gpu.ordinal.to_string() == number);
+        let gpu = gpu.ok_or_else(String::new)?;
+        Self::can_train_on(gpu).map_err(|why| format!(" to train on ({why})"))?;
+        Ok(Place::Gpu(gpu.ordinal))
+    }
+
+    /// Whether runs can be assigned to a GPU. Everything that offers a GPU asks this.
+    ///
+    /// # Errors
+    /// Why not, in a sentence.
+    pub fn can_train_on(gpu: &GpuInfo) -> Result<(), String> {
+        match gpu.refusal() {
+            Some(refusal) => Err(refusal),
+            None => Err("this version trains on the processor only".into()),
+        }
+    }
+
+    /// The GPUs that the driver lists. It is asked once.
+    ///
+    /// # Errors
+    /// Why there are none: no driver, or one that does not start.
+    pub fn gpus(&self) -> Result<&[GpuInfo], &str> {
+        let ask = || cuda::gpus().map_err(|error| error.to_string());
+        self.gpus.get_or_init(ask).as_deref().map_err(String::as_str)
+    }
+
+    /// The devices that are there if none are named: the processor, and every GPU that can train.
+    fn usual(&self) -> Vec<Place> {
+        let gpus = self.gpus().unwrap_or_default().iter();
+        let able = gpus.filter(|gpu| Self::can_train_on(gpu).is_ok());
+        [Place::Cpu].into_iter().chain(able.map(|gpu| Place::Gpu(gpu.ordinal))).collect()
+    }
+
+    fn places(&self) -> Vec<Place> {
+        self.named.as_deref().map_or_else(|| self.usual(), <[Place]>::to_vec)
+    }
+
+    /// The devices by name, as in `MASKDOOR_DEVICES`; `None` if none are named.
+    pub fn device_list(&self) -> Option<String> {
+        let name = |place: &Place| match place {
+            Place::Cpu => Cpu::NAME.to_owned(),
+            Place::Gpu(number) => format!("cuda:{number}"),
+            Place::Pretended(bytes) => format!("pretend:{}GiB", bytes >> 30),
+        };
+        let named = self.named.as_deref()?;
+        Some(named.iter().map(name).collect::<Vec<_>>().join(","))
+    }
+
+    /// This machine, using the device with that name, or several separated by commas.
     ///
     /// # Errors
     /// When it has no such device.
-    pub fn on(self, device: &str) -> Result<Self, EngineError> {
-        let place = (0..self.devices).find(|&place| self.name_of(place) == device);
-        place.map(|place| Self { place, ..self }).ok_or_else(|| {
-            let names: Vec<_> = (0..self.devices).map(|place| self.name_of(place)).collect();
-            EngineError::Order(format!(
-                "there is no device {device}; there are: {}",
+    pub fn on(self, devices: &str) -> Result<Self, EngineError> {
+        let names = self.names();
+        let used: Vec<String> = devices.split(',').map(str::to_owned).collect();
+        if let Some(missing) = used.iter().find(|name| !names.contains(name)) {
+            return Err(EngineError::Order(format!(
+                "there is no device {missing}; there are: {}",
                 names.join(", ")
-            ))
-        })
+            )));
+        }
+        Ok(Self { used, ..self })
     }
 
-    /// Name of the device in use.
+    /// Name of the device in use, or of several, separated by commas.
     pub fn device_name(&self) -> String {
-        self.name_of(self.place)
+        if self.used.is_empty() {
+            return self.names().swap_remove(0);
+        }
+        self.used.join(",")
     }
 
-    fn name_of(&self, place: u32) -> String {
-        if self.devices == 1 { Cpu::NAME.into() } else { format!("{}:{place}", Cpu::NAME) }
+    /// The names of the devices.
+    fn names(&self) -> Vec<String> {
+        let places = self.places();
+        places.iter().enumerate().map(|(at, _)| name_of(&places, at)).collect()
     }
 
     /// This machine with `threads` threads, whatever the environment says.
     pub fn with_threads(threads: usize) -> Self {
         let path = Path::fastest();
         let image_memory = IMAGE_MEMORY << 20;
-        Self { threads: threads.max(1), path, image_memory, devices: 1, place: 0 }
+        let named = Some(Arc::from([Place::Cpu]));
+        let gpus = Arc::default();
+        Self { threads: threads.max(1), path, image_memory, named, gpus, used: Vec::new() }
     }
 
-    /// Number of threads that train on a device.
+    /// Number of threads that train on the devices in use.
     pub fn threads(&self) -> usize {
-        (self.threads / self.devices as usize).max(1)
+        (self.threads_of_one() * self.used.len().max(1)).max(1)
+    }
+
+    /// The threads are divided among the devices.
+    fn threads_of_one(&self) -> usize {
+        (self.threads / self.places().len()).max(1)
     }
 
     /// Maximum bytes of a split's images in memory; a larger split is read from its files during training.
@@ -159,18 +276,46 @@ impl Machine {
         Cpu { threads: self.threads(), kernels: Kernels { path: self.path, precision } }
     }
 
-    /// The devices that can train.
+    /// The devices that runs are assigned to.
     pub fn devices(&self) -> Vec<DeviceInfo> {
-        let (description, memory_bytes) = (self.processor(), memory());
-        let device = |place| DeviceInfo {
-            name: self.name_of(place),
-            description: description.clone(),
-            threads: self.threads() as u32,
-            memory_bytes,
-            slots: 1,
-            running: 0,
+        let threads = self.threads_of_one() as u32;
+        let (processor, memory) = (self.processor(), memory());
+        let places = self.places();
+        let device = |(at, place): (usize, &Place)| {
+            let name = name_of(&places, at);
+            match place {
+                Place::Cpu => cpu_info(name, processor.clone(), threads, memory),
+                Place::Pretended(bytes) => DeviceInfo {
+                    kind: DeviceKind::Cuda,
+                    ..cpu_info(name, format!("pretended GPU, on {processor}"), threads, *bytes)
+                },
+                Place::Gpu(number) => {
+                    let gpu =
+                        self.gpus().unwrap_or_default().iter().find(|it| it.ordinal == *number);
+                    let info = gpu.map(|gpu| DeviceInfo { threads, ..gpu_info(gpu) });
+                    // The driver was asked when the list of places was made.
+                    info.unwrap_or_else(|| cpu_info(name, String::new(), threads, 0))
+                }
+            }
         };
-        (0..self.devices).map(device).collect()
+        places.iter().enumerate().map(device).collect()
+    }
+
+    /// Whether runs are assigned to a GPU that the driver lists.
+    pub fn gpus_in_use(&self) -> bool {
+        self.places().iter().any(|place| matches!(place, Place::Gpu(_)))
+    }
+
+    /// The GPUs that the driver lists and that no run is assigned to, each with the reason.
+    pub fn idle_gpus(&self) -> Vec<DeviceInfo> {
+        let places = self.places();
+        let gpus = self.gpus().unwrap_or_default().iter();
+        let idle = gpus.filter(|gpu| !places.contains(&Place::Gpu(gpu.ordinal)));
+        let why = |gpu| {
+            let refused = Self::can_train_on(gpu).err();
+            refused.unwrap_or_else(|| "the list of devices does not name it".into())
+        };
+        idle.map(|gpu| DeviceInfo { refusal: Some(why(gpu)), slots: 0, ..gpu_info(gpu) }).collect()
     }
 
     /// All instruction sets that the engine knows, from the most basic to the most advanced.
@@ -191,6 +336,59 @@ impl Machine {
         let name = file.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let name = name.map_or(std::env::consts::ARCH, |(_, name)| name.trim());
         format!("{name}, {}", self.path)
+    }
+}
+
+/// The name of the device at an index: `cpu`, or `cpu:0`, `cpu:1` where there are several; a GPU's is its number.
+fn name_of(places: &[Place], at: usize) -> String {
+    let like = |wanted: fn(&Place) -> bool| {
+        let before = places[..at].iter().filter(|place| wanted(place)).count();
+        (before, places.iter().filter(|place| wanted(place)).count())
+    };
+    match places[at] {
+        Place::Gpu(number) => format!("cuda:{number}"),
+        Place::Pretended(_) => {
+            format!("cuda:{}", like(|place| matches!(place, Place::Pretended(_))).0)
+        }
+        Place::Cpu => match like(|place| *place == Place::Cpu) {
+            (_, 1) => Cpu::NAME.into(),
+            (before, _) => format!("{}:{before}", Cpu::NAME),
+        },
+    }
+}
+
+fn cpu_info(name: String, description: String, threads: u32, memory_bytes: u64) -> DeviceInfo {
+    DeviceInfo {
+        name,
+        description,
+        kind: DeviceKind::Cpu,
+        capability: None,
+        threads,
+        memory_bytes,
+        slots: 1,
+        running: 0,
+        refusal: None,
+    }
+}
+
+/// A GPU as a device that uses no threads.
+fn gpu_info(gpu: &GpuInfo) -> DeviceInfo {
+    let (major, minor) = gpu.capability;
+    let driver = gpu.driver.as_ref().map_or_else(String::new, |it| format!(", driver {it}"));
+    let (cuda, beyond) = gpu.cuda;
+    DeviceInfo {
+        name: format!("cuda:{}", gpu.ordinal),
+        description: format!(
+            "{}, {} multiprocessors, CUDA {cuda}.{beyond}{driver}",
+            gpu.name, gpu.multiprocessors
+        ),
+        kind: DeviceKind::Cuda,
+        capability: Some(format!("{major}.{minor}")),
+        threads: 0,
+        memory_bytes: gpu.memory_bytes,
+        slots: 1,
+        running: 0,
+        refusal: None,
     }
 }
 
@@ -295,14 +493,93 @@ mod tests {
         let told: Vec<_> =
             devices.iter().map(|device| (device.name.as_str(), device.threads)).collect();
         assert_eq!(told, [("cpu:0", 2), ("cpu:1", 2)]);
-        let second = machine.on("cpu:1").unwrap();
+        let second = machine.clone().on("cpu:1").unwrap();
         assert_eq!((second.device_name().as_str(), second.threads()), ("cpu:1", 2));
-        let bits = |machine: Machine| machine.device(settings::Precision::F32).bits();
-        assert_eq!(bits(second), bits(machine));
-        let error = machine.on("cpu").unwrap_err().to_string();
+        let bits = |machine: &Machine| machine.device(settings::Precision::F32).bits();
+        assert_eq!(bits(&second), bits(&machine));
+        let error = machine.clone().on("cpu").unwrap_err().to_string();
         assert_eq!(error, "there is no device cpu; there are: cpu:0, cpu:1");
         let error = Machine::chosen(chosen("cpu,cuda:0")).unwrap_err().to_string();
         assert!(error.starts_with("MASKDOOR_DEVICES: \"cuda:0\" is not a device"), "{error}");
+    }
+
+    /// A machine whose driver lists these GPUs, with the devices of a list.
+    fn machine_of(gpus: Vec<GpuInfo>, list: Option<&str>) -> Result<Machine, EngineError> {
+        let chosen = Chosen { threads: Some("8"), ..Chosen::default() };
+        let machine =
+            Machine { gpus: Arc::new(OnceLock::from(Ok(gpus))), ..Machine::chosen(chosen)? };
+        list.map_or(Ok(machine.clone()), |list| machine.with_devices(list))
+    }
+
+    fn gpu(ordinal: u32, capability: (u32, u32)) -> GpuInfo {
+        GpuInfo {
+            ordinal,
+            name: "NVIDIA H200".into(),
+            memory_bytes: 141 << 30,
+            capability,
+            multiprocessors: 132,
+            cuda: (13, 0),
+            driver: Some("580.95.05".into()),
+            uuid: None,
+        }
+    }
+
+    #[test]
+    fn pretended_gpus_are_named_like_real_ones_and_train_on_the_processor() {
+        let list = "pretend:80GiB, cpu,pretend:24GiB";
+        let machine = machine_of(Vec::new(), Some(list)).unwrap();
+        let devices = machine.devices();
+        let told: Vec<_> = devices
+            .iter()
+            .map(|device| (device.name.as_str(), device.kind, device.memory_bytes >> 30))
+            .collect();
+        assert_eq!(told[0], ("cuda:0", DeviceKind::Cuda, 80));
+        assert_eq!((told[1].0, told[1].1), ("cpu", DeviceKind::Cpu));
+        assert_eq!(told[2], ("cuda:1", DeviceKind::Cuda, 24));
+        assert!(devices[0].description.starts_with("pretended GPU, on "));
+        assert_eq!(machine.device_list().as_deref(), Some("pretend:80GiB,cpu,pretend:24GiB"));
+        // A worker with two of three devices has two thirds of the threads.
+        let both = machine.clone().on("cuda:0,cuda:1").unwrap();
+        assert_eq!((both.device_name().as_str(), both.threads()), ("cuda:0,cuda:1", 4));
+        let error = machine.on("cuda:0,cuda:2").unwrap_err().to_string();
+        assert_eq!(error, "there is no device cuda:2; there are: cuda:0, cpu, cuda:1");
+    }
+
+    #[test]
+    fn a_list_that_names_what_is_not_there_is_refused_with_what_is() {
+        let told =
+            |list: &str| machine_of(vec![gpu(0, (7, 5))], Some(list)).unwrap_err().to_string();
+        assert_eq!(told("gpu"), "\"gpu\" is not a device of this machine; it has cpu");
+        assert_eq!(told("cpu,"), "\"\" is not a device of this machine; it has cpu");
+        assert_eq!(told("cuda:3"), "\"cuda:3\" is not a device of this machine; it has cpu");
+        assert!(told("cuda:0").starts_with(
+            "\"cuda:0\" is not a device of this machine to train on (NVIDIA H200 has compute capability 7.5"
+        ));
+        for size in ["80", "GiB", "0GiB", "80GB", "-1GiB"] {
+            let list = format!("pretend:{size}");
+            let error = told(&list);
+            assert!(error.contains("a pretended GPU is written pretend:80GiB"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_gpu_that_no_run_is_given_to_is_listed_with_the_reason() {
+        let machine = machine_of(vec![gpu(0, (9, 0)), gpu(1, (7, 5))], None).unwrap();
+        let idle = machine.idle_gpus();
+        let offered = machine.devices();
+        assert_eq!(idle.len() + offered.len(), 3, "the processor and two GPUs");
+        assert_eq!((offered[0].name.as_str(), offered[0].kind), ("cpu", DeviceKind::Cpu));
+        let old = idle.last().unwrap();
+        assert_eq!((old.name.as_str(), old.capability.as_deref()), ("cuda:1", Some("7.5")));
+        assert_eq!(
+            old.description,
+            "NVIDIA H200, 132 multiprocessors, CUDA 13.0, driver 580.95.05"
+        );
+        assert!(old.refusal.as_deref().unwrap().contains("training takes 8.0 or above"));
+        // Whatever can be trained on is offered, and nothing else.
+        let able = Machine::can_train_on(&gpu(0, (9, 0))).is_ok();
+        assert_eq!(offered.iter().any(|device| device.name == "cuda:0"), able);
+        assert_eq!(idle.iter().any(|device| device.name == "cuda:0"), !able);
     }
 
     #[test]

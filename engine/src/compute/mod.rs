@@ -11,7 +11,7 @@
 //! | `batch` | batches as they are passed to a trainer |
 //! | `params`, `init`, `positions` | a model's parameters in the host's memory, and their initial values |
 //! | `patches`, `targets`, `drop_path` | what batches consist of |
-//! | `machine` | [`Machine`]: threads, instructions and memory of this machine |
+//! | `machine` | [`Machine`]: devices, threads, instructions and memory of this machine |
 //! | `state` | an optimiser's state as named tensors |
 //! | [`cpu`], [`cuda`] | the processor and an NVIDIA GPU as devices |
 
@@ -35,7 +35,8 @@ pub use device::{Device, DynTrainer, FinetuningTrainer, HeadTrainer, Pretraining
 pub use drop_path::{drop_factor, drop_rate};
 pub use init::draw;
 pub use machine::{
-    IMAGE_MEMORY_VARIABLE, InstructionSet, KERNELS_VARIABLE, Machine, THREADS_VARIABLE,
+    DEVICES_VARIABLE, IMAGE_MEMORY_VARIABLE, InstructionSet, KERNELS_VARIABLE, Machine,
+    THREADS_VARIABLE,
 };
 pub use params::Params;
 pub use patches::patch_moments;

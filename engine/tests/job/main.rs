@@ -42,6 +42,7 @@ fn spec() -> Settings {
             decoder: TransformerSpec { dim: 8, depth: 1, heads: 2 },
         },
         precision: Precision::F32,
+        device: shared::DeviceWish::default(),
         pretrain: PretrainSpec {
             poisons: 2,
             epochs: 4,

@@ -177,6 +177,7 @@ fn resources() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(health::get_health))
         .routes(routes!(system::get_system))
+        .routes(routes!(system::list_devices))
         .routes(routes!(openapi::get_openapi))
         .routes(routes!(presets::list_presets))
         .routes(routes!(settings::list_settings))

@@ -134,7 +134,7 @@ pub async fn list_runs(
         limit: query.limit.unwrap_or(50),
     };
     let page = api.app.store.list_runs(&query).await?;
-    Ok(Json(Page { items: api.app.queue.with_pauses(page.items), ..page }))
+    Ok(Json(Page { items: api.app.queue.with_waits(page.items), ..page }))
 }
 
 /// A run.
@@ -145,7 +145,7 @@ pub async fn get_run(
     Path(run): Path<RunId>,
 ) -> Result<Json<RunRow>, ApiError> {
     let row = api.app.store.get_run(run).await?;
-    let row = api.app.queue.with_pauses(vec![row]).swap_remove(0);
+    let row = api.app.queue.with_waits(vec![row]).swap_remove(0);
     Ok(Json(row))
 }
 

@@ -115,6 +115,9 @@ fn limit_setting(schemas: &mut Map<String, Value>, setting: &Setting) {
         Domain::Name { optional } => {
             json!({ "minLength": u8::from(!optional), "maxLength": NAME_LENGTH })
         }
+        Domain::Device => {
+            json!({ "pattern": "^(auto|cpu|cuda:[0-9]+|[0-9]+)$", "default": "auto" })
+        }
         Domain::Switch | Domain::Choice(_) | Domain::Structure => return,
     };
     let Some(place) = place_of(schemas, setting) else { return };

@@ -82,7 +82,7 @@ pub async fn get_study(
     Path(study): Path<StudyId>,
 ) -> Result<Json<StudyDetail>, ApiError> {
     let detail = api.app.store.get_study(study).await?;
-    Ok(Json(StudyDetail { runs: api.app.queue.with_pauses(detail.runs), ..detail }))
+    Ok(Json(StudyDetail { runs: api.app.queue.with_waits(detail.runs), ..detail }))
 }
 
 /// Deletes a study, those of its runs that no other study uses, and their files. Refused while one of these runs is queued or running.

@@ -1,9 +1,10 @@
 //! The machine and the program.
 
 use axum::{Json, extract::State};
-use shared::api::SystemInfo;
+use shared::api::{DeviceList, SystemInfo};
 
 use super::{Api, blocking, error::ApiError, files::folder_bytes};
+use crate::app::devices;
 
 /// Maximum number of running jobs, and of queued ones, in the response.
 const MOST_JOBS: u32 = 200;
@@ -17,11 +18,11 @@ pub async fn get_ready(State(api): State<Api>) -> Result<&'static str, ApiError>
 /// Devices, jobs, disk and version.
 #[utoipa::path(get, path = "/system", tag = "program", responses((status = 200, body = SystemInfo)))]
 pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiError> {
-    let jobs = api.app.queue.with_pauses(api.app.store.jobs(MOST_JOBS).await?);
+    let jobs = api.app.queue.with_waits(api.app.store.jobs(MOST_JOBS).await?);
     let schedules = api.app.queue.schedules();
-    let mut devices = api.app.queue.devices();
-    let (data_dir, machine) = (api.app.data_dir.clone(), api.app.machine);
+    let app = api.app.clone();
     let info = blocking(move || {
+        let data_dir = &app.data_dir;
         let (free_bytes, _) = data_dir.disk_bytes().map_err(ApiError::internal)?;
         let store = data_dir.store_file();
         let store_bytes = ["", "-wal", "-shm"]
@@ -32,13 +33,10 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
                 std::fs::metadata(name).map_or(0, |file| file.len())
             })
             .sum();
-        if devices.is_empty() {
-            devices = machine.devices();
-        }
         Ok(SystemInfo {
             version: env!("CARGO_PKG_VERSION").into(),
             data_dir: data_dir.root().display().to_string(),
-            devices,
+            devices: app.offered_devices(),
             runs_bytes: folder_bytes(&data_dir.runs()),
             store_bytes,
             free_bytes,
@@ -48,4 +46,13 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
     })
     .await?;
     Ok(Json(info))
+}
+
+/// The devices with what runs on them now, and NVIDIA's libraries.
+#[utoipa::path(get, path = "/devices", tag = "program", responses((status = 200, body = DeviceList)))]
+pub async fn list_devices(State(api): State<Api>) -> Result<Json<DeviceList>, ApiError> {
+    let app = api.app.clone();
+    let list =
+        blocking(move || Ok(devices::list(app.offered_devices(), &app.machine, &app.gauges)));
+    Ok(Json(list.await?))
 }

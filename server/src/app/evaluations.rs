@@ -120,7 +120,7 @@ impl App {
                 (path, None)
             }
         };
-        let machine = self.machine;
+        let machine = self.machine.clone();
         let read = move || OpenClassifier::read(&file, &machine).map_err(EvaluateError::Refused);
         let classifier = blocking(read).await?;
         Ok(Opened { classifier, settings })

@@ -9,10 +9,12 @@ use std::{
 };
 
 use shared::{
-    RunId,
+    RunId, RunState,
     api::{DeviceInfo, RunRow},
 };
 use tokio::sync::{Notify, watch};
+
+use super::placement::waits;
 
 /// Wakes the scheduler and reports whether it runs in this program. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -52,11 +54,15 @@ impl Handle {
         self.0.paused.subscribe()
     }
 
-    /// The rows, of which those that wait for the disk say so.
-    pub fn with_pauses(&self, mut rows: Vec<RunRow>) -> Vec<RunRow> {
-        let paused = self.0.paused.borrow();
+    /// The rows, of which those that wait for the disk or for a device say so.
+    pub fn with_waits(&self, mut rows: Vec<RunRow>) -> Vec<RunRow> {
+        let (paused, devices) = (self.0.paused.borrow(), self.devices());
         for row in &mut rows {
             row.paused = paused.get(&row.id).cloned();
+            row.waits = match row.state {
+                RunState::Queued => waits(row.wish, &devices),
+                _ => None,
+            };
         }
         rows
     }

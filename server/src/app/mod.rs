@@ -5,6 +5,7 @@
 //! | [`studies`] | create a study from its specification; cancel, retry, delete |
 //! | `plan` | what a study would run, and which of it already exists |
 //! | `space` | whether the machine has the memory and the disk for it |
+//! | [`devices`], [`placement`] | the devices with what runs on them; which of them a run gets |
 //! | [`datasets`], [`keys`], [`checkpoints`] | data sets, key images and imported checkpoints that a study can name |
 //! | [`evaluations`] | further evaluations of a classifier under a trigger |
 //! | [`removals`], [`tidy`] | removes the files of what was deleted, and what killed programs left behind |
@@ -16,9 +17,11 @@
 pub mod catalog;
 pub mod checkpoints;
 pub mod datasets;
+pub mod devices;
 pub mod evaluations;
 pub mod handle;
 pub mod keys;
+pub mod placement;
 pub(crate) mod plan;
 mod recent;
 pub mod reconstructions;
@@ -31,6 +34,7 @@ pub mod tidy;
 use std::path::Path;
 
 use engine::compute::Machine;
+use shared::api::DeviceInfo;
 
 use crate::{
     clock::Clock,
@@ -62,6 +66,8 @@ pub struct App {
     pub ending: Ending,
     /// The machine on which this process computes. Runs have their own, in their workers.
     pub machine: Machine,
+    /// The load of its GPUs.
+    pub gauges: devices::Gauges,
 }
 
 /// A data folder cannot be opened.
@@ -79,6 +85,12 @@ impl App {
     /// Number of threads used for training.
     pub fn threads(&self) -> u32 {
         self.machine.threads() as u32
+    }
+
+    /// The devices that runs are assigned to: those of the queue, or of the machine before a scheduler was started.
+    pub fn offered_devices(&self) -> Vec<DeviceInfo> {
+        let devices = self.queue.devices();
+        if devices.is_empty() { self.machine.devices() } else { devices }
     }
 
     /// Checks that the database and the data folder can be written, by writing to both.
@@ -110,6 +122,7 @@ impl App {
         let store = Store::open(&data_dir.store_file()).await?;
         let (queue, ending) = (handle::Handle::default(), Ending::default());
         let opened_at = clock.now_ms();
-        Ok(Self { store, data_dir, clock, ids, queue, opened_at, ending, machine })
+        let gauges = devices::Gauges::default();
+        Ok(Self { store, data_dir, clock, ids, queue, opened_at, ending, machine, gauges })
     }
 }

@@ -4,22 +4,26 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use engine::data::{DataError, Index};
 use shared::{
-    Digest, FieldError, RunKind, RunState, StudySpec,
+    DeviceWish, Digest, FieldError, RunKind, RunState, StudySpec,
     api::{DatasetInfo, PlannedRun, StudyPlan},
     run::{DataSource, RunPoint},
-    study::{Content, Graph, Images, run_cost, run_memory},
+    study::{Content, Graph, Images, Node, run_cost, run_memory},
 };
 
 use super::{
     datasets::DatasetError,
     keys::{check_key, key_file},
+    placement::unmet,
     space::{Needs, Space},
     studies::CreateError,
 };
 use crate::{
     app::{App, keys::sha256},
     data_dir::DataDir,
-    store::{StoreError, studies::varied},
+    store::{
+        StoreError,
+        studies::{KnownRun, varied},
+    },
 };
 
 /// A valid study with everything that its names refer to.
@@ -103,7 +107,28 @@ impl App {
             disk: self.data_dir.disk_bytes().ok().map(|(free, _)| free),
         };
         plan.refused = needs.refused(space);
+        plan.refused.extend(self.refused_devices(graph, &known));
         Ok(plan)
+    }
+
+    /// The devices that runs to be started ask for and that the queue does not have.
+    fn refused_devices(
+        &self,
+        graph: &Graph,
+        known: &BTreeMap<Digest, KnownRun>,
+    ) -> Vec<FieldError> {
+        let started = |node: &&Node| {
+            let state = known.get(&node.digest).map(|known| known.run.state);
+            matches!(state, Some(RunState::Running | RunState::Done))
+        };
+        let to_start = graph.nodes.iter().filter(|node| !started(node));
+        let wishes: BTreeSet<DeviceWish> = to_start.map(|node| node.device).collect();
+        if wishes.iter().all(DeviceWish::is_default) {
+            return Vec::new();
+        }
+        let devices = self.offered_devices();
+        let unmet = wishes.into_iter().filter_map(|wish| unmet(wish, &devices));
+        unmet.map(|message| FieldError::new("device", message)).collect()
     }
 
     /// Checks a study, and looks up everything that its names refer to.

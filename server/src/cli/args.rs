@@ -5,10 +5,11 @@ mod reconstruct;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::{compute::Machine, interchange::ExportFormat};
 use shared::{
-    RunId, RunKind, StudyId,
+    DeviceWish, RunId, RunKind, StudyId,
     chart::FigureKind,
     dataset::{Share, Transparency},
 };
@@ -50,8 +51,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Option<TriggerCommand>,
     },
-    /// Shows the devices that train here, and their instruction sets.
-    Devices,
+    /// Shows the devices that train here, their load, and what is missing for GPUs.
+    Devices(DevicesArgs),
     /// Adds, lists and removes data sets.
     Datasets(DatasetArgs),
     /// Writes the list of images that a run poisoned, for use by another study.
@@ -140,6 +141,19 @@ pub(super) struct JobsArg {
     /// Number of runs that train at the same time on each device.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(super) jobs: u32,
+    /// The devices that runs are assigned to, such as cpu,cuda:0 [default: `MASKDOOR_DEVICES`, or all].
+    #[arg(long, value_name = "DEVICE,...")]
+    pub(super) devices: Option<String>,
+}
+
+impl JobsArg {
+    /// The machine with the devices that the command names.
+    pub(super) fn machine(&self, machine: Machine) -> anyhow::Result<Machine> {
+        match &self.devices {
+            Some(list) => machine.with_devices(list).context("--devices"),
+            None => Ok(machine),
+        }
+    }
 }
 
 /// A study, and changes to it.
@@ -160,6 +174,9 @@ pub(super) struct StudyArgs {
     /// Runs everything again, even if the data folder already has an equal run.
     #[arg(long)]
     pub(super) fresh: bool,
+    /// The device to train on: auto, cpu, cuda:N for a certain GPU, or a number of GPUs [default: as the study says].
+    #[arg(long, value_name = "DEVICE")]
+    pub(super) device: Option<DeviceWish>,
 }
 
 #[derive(Debug, Args)]
@@ -215,6 +232,13 @@ pub(super) struct RunArgs {
     pub(super) poisons: Option<PathBuf>,
     #[command(flatten)]
     pub(super) jobs: JobsArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DevicesArgs {
+    /// Prints the devices and NVIDIA's libraries as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -443,9 +467,12 @@ pub(super) struct WorkerArgs {
     /// The run's lock is already held, through standard input.
     #[arg(long, hide = true)]
     pub(super) locked: bool,
-    /// The device to train on.
+    /// The device to train on, or several separated by commas.
     #[arg(long, hide = true)]
     pub(super) device: Option<String>,
+    /// The devices that the queue was told to use.
+    #[arg(long, hide = true)]
+    pub(super) devices: Option<String>,
 }
 
 impl DataDirArg {

@@ -31,9 +31,9 @@ use tracing_subscriber::EnvFilter;
 
 use self::args::{
     AssumeArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs, DatasetCommand,
-    DoctorArgs, EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs, PoisonCommand, PresetCommand,
-    ReconstructArgs, ReplayArgs, RunArgs, RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs,
-    TokenArgs, TokenCommand, TriggerCommand,
+    DevicesArgs, DoctorArgs, EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs, PoisonCommand,
+    PresetCommand, ReconstructArgs, ReplayArgs, RunArgs, RunsArgs, ServeArgs, SettingsArgs,
+    SheetArgs, StudyArgs, TokenArgs, TokenCommand, TriggerCommand,
 };
 use crate::{clock::Clock, terminal::note, worker};
 
@@ -83,6 +83,10 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     let machine = Machine::from_environment()?;
     match command {
         Command::Worker(args) => {
+            let machine = match &args.devices {
+                Some(list) => machine.with_devices(list)?,
+                None => machine,
+            };
             worker::run(
                 &args.folder,
                 args.locked,
@@ -93,10 +97,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Presets { command } => presets::run(command).map(|()| ExitCode::SUCCESS),
-        Command::Devices => {
-            devices::run(&machine);
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Devices(args) => devices::run(&args, &machine).map(|()| ExitCode::SUCCESS),
         Command::Triggers { command } => triggers::run(command).map(|()| ExitCode::SUCCESS),
         Command::Serve(args) => wait_for(serve::run(args, machine)),
         Command::Run(args) => wait_for(run::run(args, machine)),

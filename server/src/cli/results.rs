@@ -203,6 +203,8 @@ mod tests {
             ended_at: None,
             error: None,
             paused: None,
+            wish: shared::DeviceWish::default(),
+            waits: None,
             device: None,
         }
     }

@@ -30,7 +30,8 @@ pub async fn run(args: RunArgs, machine: Machine) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("the poison list {} cannot be read", path.display()))?;
         spec.settings.attack.poisons = Some(parse_list(&text).into());
     }
-    let app = args.data.open().await?;
+    let machine = args.jobs.machine(machine)?;
+    let app = App { machine: machine.clone(), ..args.data.open().await? };
     let study =
         app.create_study(spec, args.study.fresh).await.map_err(|error| error.of_study(&name))?;
     let reused = study.runs.iter().filter(|run| run.reused).count();
@@ -64,7 +65,7 @@ async fn follow(app: &App, study: &StudyDetail) -> anyhow::Result<Vec<RunRow>> {
     let mut view = View::new(study);
     let mut cancelled = false;
     loop {
-        let runs = app.queue.with_pauses(app.store.study_runs(study.id).await?);
+        let runs = app.queue.with_waits(app.store.study_runs(study.id).await?);
         view.show(&runs);
         if all_over(&runs) {
             view.bars.clear();
@@ -129,7 +130,10 @@ impl View {
         }
         let over = runs.iter().filter(|run| run.state.is_over()).count();
         self.whole.set_position(over as u64);
-        self.whole.set_message(format!("{over} of {} runs", runs.len()));
+        let waits = runs.iter().find_map(|run| run.waits.as_ref());
+        let waits = waits.filter(|_| self.running.is_empty());
+        let waits = waits.map_or_else(String::new, |why| format!(", {why}"));
+        self.whole.set_message(format!("{over} of {} runs{waits}", runs.len()));
     }
 
     fn show_running(&mut self, run: &RunRow) {

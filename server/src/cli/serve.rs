@@ -27,6 +27,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const CLOSING: Duration = Duration::from_millis(500);
 
 pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> {
+    let machine = args.jobs.machine(machine)?;
     // Bind the port first: if it is taken, nothing else must start.
     let listener = TcpListener::bind(args.addr).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow!(
@@ -37,7 +38,7 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
         _ => anyhow!("cannot serve on {}: {error}", args.addr),
     })?;
     let address = listener.local_addr().context("the socket has no address")?;
-    let app = args.data.clone().open().await?;
+    let app = App { machine: machine.clone(), ..args.data.clone().open().await? };
     let (access, start) = access(&args, &app, address).await?;
     let roots = match (args.data_root.as_slice(), address.ip().is_loopback()) {
         ([], true) => Roots::any(),

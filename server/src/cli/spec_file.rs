@@ -46,6 +46,12 @@ pub(super) fn load_changed(args: &StudyArgs) -> anyhow::Result<StudySpec> {
         let (path, value) = param::parse_assignment(text, &spec.settings)?;
         spec.vary(path, vec![value])?;
     }
+    if let Some(device) = args.device {
+        spec.axes.retain(|axis| axis.paths != ["device"]);
+        let varied = spec.axes.iter().any(|axis| axis.paths.iter().any(|path| path == "device"));
+        anyhow::ensure!(!varied, "device: the study varies it together with another setting");
+        spec.settings.device = device;
+    }
     for text in &args.axis {
         let axis = Axis::parse(text, &spec.settings)?;
         for path in &axis.paths {

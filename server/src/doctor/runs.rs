@@ -11,7 +11,9 @@ use std::{
 
 use engine::files::{MANIFEST, earlier_events};
 use serde::Deserialize;
-use shared::{Progress, RunId, RunKind, RunOrder, RunState, StudySpec, param::Value, study::Node};
+use shared::{
+    DeviceWish, Progress, RunId, RunKind, RunOrder, RunState, StudySpec, param::Value, study::Node,
+};
 
 use super::MendError;
 use crate::{
@@ -82,7 +84,7 @@ impl FolderRun {
     fn node(&self) -> Node {
         let RunOrder { kind, digest, settings, .. } = &self.order;
         let (kind, digest, settings) = (*kind, digest.clone(), settings.clone());
-        Node { kind, settings, digest, inputs: Vec::new() }
+        Node { kind, settings, digest, inputs: Vec::new(), device: DeviceWish::default() }
     }
 }
 

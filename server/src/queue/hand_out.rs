@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Scheduler {
-    /// Starts a worker for a queued run on a device; a run that cannot be started fails. `false` if no worker trains it now.
+    /// Starts a worker for a queued run on the devices of these names; a run that cannot be started fails. `false` if no worker trains it now.
     pub(super) async fn hand_out(
         &mut self,
         ready: ReadyRun,
@@ -98,7 +98,8 @@ impl Scheduler {
         if !self.app.store.start_run(ready.key, device, self.app.clock.now_ms()).await? {
             return Ok(Ok(false));
         }
-        let resources = Resources { device: device.to_owned() };
+        let devices = self.list.clone();
+        let resources = Resources { device: device.to_owned(), devices };
         Ok(match self.executor.start(folder, &resources) {
             Ok(handle) => {
                 let named = handle.as_str();

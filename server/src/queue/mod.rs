@@ -15,4 +15,4 @@ mod hand_out;
 pub mod ingest;
 pub mod scheduler;
 
-pub use scheduler::{Scheduler, Settings, lock};
+pub use scheduler::{Lost, Scheduler, Settings, lock};

@@ -6,9 +6,11 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     fs::{File, TryLockError},
     io,
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,7 +26,7 @@ use super::{
     ingest::{self, IngestError},
 };
 use crate::{
-    app::App,
+    app::{App, devices::Gauges, placement::Placement},
     run_folder::{EventFileError, RunFolder},
     store::{StoreError, queue::RunningRun},
 };
@@ -38,11 +40,35 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Interval between attempts to take the lock, and between polls for changes by its holder.
 const WAITING: Duration = Duration::from_secs(1);
 
+/// Longest wait for what is known of devices that may have gone.
+const ASKING: Duration = Duration::from_secs(1);
+
+/// Tells which devices have gone, by name, with the reason. Asked before each pass; may block.
+#[derive(Clone)]
+pub struct Lost(Arc<dyn Fn() -> BTreeMap<String, String> + Send + Sync>);
+
+impl Lost {
+    /// As this function tells.
+    pub fn by(look: impl Fn() -> BTreeMap<String, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(look))
+    }
+}
+
+impl fmt::Debug for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lost")
+    }
+}
+
 /// How runs are scheduled.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The devices, each with the number of runs that it trains at the same time.
     pub devices: Vec<DeviceInfo>,
+    /// The devices as they were named, if they were.
+    pub list: Option<String>,
+    /// Which devices have gone; `None` if none can go.
+    pub lost: Option<Lost>,
     /// The program to start as `PROGRAM worker --locked FOLDER --device NAME`.
     pub program: PathBuf,
 }
@@ -54,7 +80,12 @@ impl Settings {
         for device in &mut devices {
             device.slots = slots;
         }
-        Self { devices, program: own_program() }
+        // Only a GPU that the driver lists can go.
+        let gpus = machine.gpus_in_use().then(|| {
+            let (machine, gauges) = (machine.clone(), Gauges::default());
+            Lost::by(move || gauges.lost(&machine))
+        });
+        Self { devices, list: machine.device_list(), lost: gpus, program: own_program() }
     }
 }
 
@@ -63,6 +94,9 @@ impl Settings {
 pub struct Scheduler {
     pub(super) app: App,
     devices: Vec<DeviceInfo>,
+    /// The devices as they were named, if they were.
+    pub(super) list: Option<String>,
+    lost: Option<Lost>,
     pub(super) executor: Box<dyn Executor>,
     /// The scheduler's lock, if this program holds it.
     lock: Option<File>,
@@ -103,8 +137,9 @@ impl Scheduler {
     /// A scheduler that has not started.
     pub fn new(app: App, settings: Settings) -> Self {
         app.queue.set_devices(&settings.devices);
-        let executor = Box::new(Local::new(settings.program));
-        Self { app, devices: settings.devices, executor, lock: None }
+        let Settings { devices, list, lost, program } = settings;
+        let executor = Box::new(Local::new(program));
+        Self { app, devices, list, lost, executor, lock: None }
     }
 
     /// Starts a scheduler in the background.
@@ -142,6 +177,7 @@ impl Scheduler {
         }
         let mut ending = false;
         let mut paused = BTreeMap::new();
+        self.look_for_lost().await;
         self.devices.iter_mut().for_each(|device| device.running = 0);
         for run in self.app.store.running().await? {
             let (id, device) = (run.run, run.device.clone());
@@ -157,15 +193,10 @@ impl Scheduler {
                 Ok(Step::Ends) => ending = true,
                 Err(error) => tracing::error!(%error, run = %id, "a run cannot be followed now"),
             }
-            self.count(device.as_deref());
+            Placement::new(&mut self.devices).count(device.as_deref());
         }
         self.app.queue.set_paused(paused);
-        while let Some(device) = self.free_device() {
-            let Some(ready) = self.app.store.next_ready().await? else { break };
-            if self.hand_out(ready, &device).await? {
-                self.count(Some(&device));
-            }
-        }
+        self.hand_out_all().await?;
         self.app.queue.set_devices(&self.devices);
         let training = self.devices.iter().any(|device| device.running > 0);
         Ok(match (ending, training) {
@@ -175,19 +206,53 @@ impl Scheduler {
         })
     }
 
-    /// Counts a run for its device. A run on a device that this program does not know still uses this machine, and counts for the
-    /// first device.
-    fn count(&mut self, device: Option<&str>) {
-        let known = self.devices.iter().position(|known| Some(known.name.as_str()) == device);
-        if let Some(device) = self.devices.get_mut(known.unwrap_or(0)) {
-            device.running += 1;
-        }
+    /// Gives the free devices to the queued runs that ask for them, in the order of the queue.
+    async fn hand_out_all(&mut self) -> Result<(), StepError> {
+        let mut devices = std::mem::take(&mut self.devices);
+        let mut placement = Placement::new(&mut devices);
+        let mut unmet = Vec::new();
+        let outcome = loop {
+            if !placement.any_free() {
+                break Ok(());
+            }
+            let ready = match self.app.store.next_ready(&unmet).await {
+                Ok(Some(ready)) => ready,
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.into()),
+            };
+            let wish = ready.wish;
+            match placement.place(wish) {
+                Some(device) => match self.hand_out(ready, &device).await {
+                    Ok(true) => placement.count(Some(&device)),
+                    Ok(false) => {}
+                    Err(error) => break Err(error),
+                },
+                None => unmet.push(wish),
+            }
+        };
+        self.devices = devices;
+        outcome
     }
 
-    /// The device with the fewest runs among those with a free slot.
-    fn free_device(&self) -> Option<String> {
-        let free = self.devices.iter().filter(|device| device.running < device.slots);
-        free.min_by_key(|device| device.running).map(|device| device.name.clone())
+    /// Asks which devices have gone. Without an answer in time, what was known stays.
+    async fn look_for_lost(&mut self) {
+        let Some(Lost(look)) = self.lost.clone() else { return };
+        let asked = tokio::task::spawn_blocking(move || look());
+        let Ok(Ok(lost)) = tokio::time::timeout(ASKING, asked).await else {
+            tracing::warn!("the devices do not answer");
+            return;
+        };
+        for device in &mut self.devices {
+            let why = lost.get(&device.name);
+            if device.refusal.as_ref() != why {
+                if let Some(why) = why {
+                    tracing::error!(device = device.name, why, "lost");
+                } else {
+                    tracing::info!(device = device.name, "is back");
+                }
+                device.refusal = why.cloned();
+            }
+        }
     }
 
     /// Tries to take the lock; true if this program holds it.

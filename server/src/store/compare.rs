@@ -123,6 +123,8 @@ impl From<Packed> for RunRow {
             started_at: packed.started_at,
             ended_at: packed.ended_at,
             paused: None,
+            wish: shared::DeviceWish::default(),
+            waits: None,
             error: None,
             device: None,
         }

@@ -1,13 +1,13 @@
 //! The queue: what trains, what is next; start, end, cancel, queue again. States change in `state.rs`.
 
-use shared::{Digest, Progress, RunId, RunKind, RunState, Settings, StudyId};
+use shared::{DeviceWish, Digest, Progress, RunId, RunKind, RunState, Settings, StudyId};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::{
     Store, StoreError,
     row::{parse, stored},
     state::{DESCENDANTS, move_state},
-    studies::from_json,
+    studies::{from_json, to_json},
 };
 
 /// A run in state running, according to the store.
@@ -52,6 +52,8 @@ pub struct ReadyRun {
     pub settings: Settings,
     /// Folders of the finished runs that it starts from.
     pub inputs: Vec<String>,
+    /// The device that it asks for.
+    pub wish: DeviceWish,
 }
 
 impl Store {
@@ -83,17 +85,18 @@ impl Store {
             .collect()
     }
 
-    /// The first queued run whose inputs are all done.
+    /// The first queued run whose inputs are all done, among those that ask for none of the devices in `unmet`.
     ///
     /// # Errors
     /// When the query fails.
-    pub async fn next_ready(&self) -> Result<Option<ReadyRun>, StoreError> {
+    pub async fn next_ready(&self, unmet: &[DeviceWish]) -> Result<Option<ReadyRun>, StoreError> {
         let row = sqlx::query(
             "SELECT key, id, digest, folder, attempt, kind, settings, (SELECT json_group_array(p.folder ORDER BY p.key) \
-             FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key) FROM runs r WHERE state = 'queued' \
-             AND NOT EXISTS (SELECT 1 FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND p.state <> 'done') \
+             FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key), wish FROM runs r WHERE state = 'queued' \
+             AND wish NOT IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND p.state <> 'done') \
              ORDER BY queued_at, key LIMIT 1",
         )
+        .bind(to_json(&unmet)?)
         .fetch_optional(self.readers())
         .await?;
         let Some(row) = row else { return Ok(None) };
@@ -106,6 +109,7 @@ impl Store {
             kind: parse(row.try_get(5)?, "a kind of run")?,
             settings: from_json(row.try_get(6)?, "a run's settings")?,
             inputs: from_json(row.try_get(7)?, "a run's inputs")?,
+            wish: parse(row.try_get(8)?, "the device that a run asks for")?,
         }))
     }
 
@@ -277,6 +281,20 @@ pub(super) async fn requeue(
             restart(tx, key, at).await?;
         }
     }
+    Ok(())
+}
+
+/// Sets the device that a run asks for.
+pub(super) async fn set_wish(
+    tx: &mut SqliteConnection,
+    key: i64,
+    wish: DeviceWish,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE runs SET wish = ? WHERE key = ?")
+        .bind(wish.to_string())
+        .bind(key)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@ pub(super) const COLUMNS: &str = "r.id, r.digest, l.study, s.name AS study_name,
      r.strength, r.optimizer, r.head_init, r.kind, r.ppr, r.lpr, r.seed, r.scratch, l.varied, l.reused, \
      (SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key ORDER BY i.input LIMIT 1) AS parent, r.state, \
      r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, r.created_at, \
-     r.started_at, r.ended_at, r.error, r.progress, r.device";
+     r.started_at, r.ended_at, r.error, r.progress, r.device, r.wish";
 
 /// The source of [`COLUMNS`] when each run is shown under its own study.
 pub(super) const UNDER_OWN_STUDY: &str = "runs r JOIN study_runs l ON l.run = r.key AND l.study = r.study JOIN studies s ON s.id = r.study";
@@ -50,6 +50,8 @@ pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         ended_at: time(row, "ended_at")?,
         error: row.try_get("error")?,
         paused: None,
+        wish: parse(row.try_get("wish")?, "the device that a run asks for")?,
+        waits: None,
         device: row.try_get("device")?,
     })
 }

@@ -14,7 +14,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     Store, StoreError,
-    queue::requeue,
+    queue::{requeue, set_wish},
     removals::note_removal,
     row::{metrics, parse, stored, time},
     runs::{MAX_PAGE, search_pattern},
@@ -96,6 +96,10 @@ impl Store {
                 Some(known) => {
                     if known.run.state.may_become(RunState::Queued) {
                         requeue(&mut tx, known.key, study.created_at).await?;
+                    }
+                    // Who asked last decides where a run trains that has not started.
+                    if !matches!(known.run.state, RunState::Running | RunState::Done) {
+                        set_wish(&mut tx, known.key, run.node.device).await?;
                     }
                     known.key
                 }
@@ -345,14 +349,14 @@ pub(super) async fn insert_run(
     run: &NewRun,
     keys: &[i64],
 ) -> Result<i64, StoreError> {
-    let Node { kind, settings, digest, inputs } = &run.node;
+    let Node { kind, settings, digest, inputs, device } = &run.node;
     let point = RunPoint::of(*kind, settings);
     let trigger = &settings.attack.trigger;
     let (optimizer, head_init) = trained_by(*kind, settings);
     let key: i64 = sqlx::query_scalar(
         "INSERT INTO runs (id, digest, kind, folder, settings, described, study, study_name, dataset, trigger_kind, \
-         trigger_label, strength, optimizer, head_init, ppr, lpr, seed, scratch, epochs, created_at, queued_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
+         trigger_label, strength, optimizer, head_init, ppr, lpr, seed, scratch, epochs, created_at, queued_at, wish) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
     )
     .bind(run.id.to_string())
     .bind(digest.as_str())
@@ -375,6 +379,7 @@ pub(super) async fn insert_run(
     .bind(epochs(*kind, settings))
     .bind(stored(study.created_at))
     .bind(stored(study.created_at))
+    .bind(device.to_string())
     .fetch_one(&mut *tx)
     .await?;
     for &input in inputs {

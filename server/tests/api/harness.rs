@@ -151,7 +151,7 @@ impl TestApp {
 
     /// Starts the next queued run, as a scheduler does.
     pub async fn start_next(&self) -> RunId {
-        let ready = self.app.store.next_ready().await.unwrap().expect("a queued run");
+        let ready = self.app.store.next_ready(&[]).await.unwrap().expect("a queued run");
         assert!(self.app.store.start_run(ready.key, "cpu", NOW).await.unwrap());
         ready.run
     }

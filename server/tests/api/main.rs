@@ -5,6 +5,7 @@
 mod access;
 mod compare;
 mod datasets;
+mod devices;
 mod evaluations;
 mod events;
 mod harness;

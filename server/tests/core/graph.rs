@@ -157,7 +157,7 @@ async fn follows_the_rules(steps: &[Step]) {
                 }
             }
             Step::Fail => {
-                if let Some(ready) = place.app.store.next_ready().await.unwrap() {
+                if let Some(ready) = place.app.store.next_ready(&[]).await.unwrap() {
                     let (store, at) = (&place.app.store, at as u64);
                     store.start_run(ready.key, "cpu", at).await.unwrap();
                     store.end_run(ready.key, RunState::Failed, Some("why"), at).await.unwrap();

@@ -226,7 +226,7 @@ async fn slots_limit_what_trains_at_a_time() {
         let study = place.app.store.get_run(run.run).await.unwrap().study;
         place.app.store.cancel_study(study, 9).await.unwrap();
     }
-    let queued = place.app.store.next_ready().await.unwrap().unwrap();
+    let queued = place.app.store.next_ready(&[]).await.unwrap().unwrap();
     let study = place.app.store.get_run(queued.run).await.unwrap().study;
     place.app.store.cancel_study(study, 9).await.unwrap();
     while !place.app.store.running().await.unwrap().is_empty() {

@@ -38,10 +38,10 @@ async fn only_legal_changes_happen() {
 async fn only_a_queued_run_starts_and_only_once() {
     let place = Place::new().await;
     create(&place.app, micro("start", 5)).await;
-    let ready = place.app.store.next_ready().await.unwrap().unwrap();
+    let ready = place.app.store.next_ready(&[]).await.unwrap().unwrap();
     assert!(place.app.store.start_run(ready.key, "cpu", 5).await.unwrap());
     assert!(!place.app.store.start_run(ready.key, "cpu", 6).await.unwrap());
-    assert!(place.app.store.next_ready().await.unwrap().is_none(), "the probes wait");
+    assert!(place.app.store.next_ready(&[]).await.unwrap().is_none(), "the probes wait");
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ impl Place {
     pub async fn started(&self, run: RunId) -> RunningRun {
         let mut found = None;
         while found.is_none() {
-            let ready = self.app.store.next_ready().await.unwrap().expect("a queued run");
+            let ready = self.app.store.next_ready(&[]).await.unwrap().expect("a queued run");
             assert!(self.app.store.start_run(ready.key, "cpu", 1).await.unwrap());
             let running = self.app.store.running().await.unwrap();
             found = running.into_iter().find(|running| running.run == run);

@@ -30,4 +30,7 @@ pub use result::{Mean, Measured, ResultGroup, ResultGroups, ResultRow, StudyName
 pub use run::{LiveEvent, MeanPercent, RunResult, RunRow, SeedMeans};
 pub use setting::SettingInfo;
 pub use study::{StateCounts, StudyDetail, StudySummary};
-pub use system::{DeviceInfo, Health, SystemInfo};
+pub use system::{
+    DeviceInfo, DeviceList, DeviceLoad, DeviceProcess, DeviceStatus, Health, LibraryInfo,
+    SystemInfo,
+};

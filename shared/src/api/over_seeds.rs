@@ -122,6 +122,8 @@ mod tests {
             ended_at: None,
             error: None,
             paused: None,
+            wish: crate::DeviceWish::default(),
+            waits: None,
             device: None,
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    device::DeviceWish,
     event::Stamped,
     id::{RunId, StudyId},
     metric::{Metrics, Spread},
@@ -66,7 +67,14 @@ pub struct RunRow {
     /// Why its worker waits, while it does: nothing can be written, and training goes on when it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
-    /// The device assigned to its last attempt.
+    /// The device that it asks for: `auto`, `cpu`, `cuda:N`, or a number of GPUs.
+    #[serde(default, skip_serializing_if = "DeviceWish::is_default")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub wish: DeviceWish,
+    /// Why it waits, while no device that it asks for is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
+    /// The device assigned to its last attempt, or several separated by commas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
 }

@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(kinds("pretrain.mask_ratio"), [RunKind::Pretrain]);
         assert_eq!(kinds("finetune.switch_probability"), [RunKind::Finetune]);
         assert_eq!(kinds("attack.trigger.delta"), RunKind::ALL);
-        let names = ["dataset.name", "encoder"];
+        let names = ["dataset.name", "device", "encoder"];
         for info in all.iter().filter(|info| !names.contains(&info.path.as_str())) {
             assert!(!info.kinds.is_empty(), "{}", info.path);
         }

@@ -50,6 +50,8 @@ fn row(study: u8, ppr: u32, lpr: u32, seed: u64, result: Metrics) -> RunRow {
         ended_at: None,
         error: None,
         paused: None,
+        wish: crate::DeviceWish::default(),
+        waits: None,
         device: None,
     }
 }

@@ -12,7 +12,7 @@ use super::{
     table::{SETTINGS, Setting},
     value::Value,
 };
-use crate::{field_error::FieldError, settings::Settings};
+use crate::{device::DeviceWish, field_error::FieldError, settings::Settings};
 
 /// The setting at a path; if several triggers have a parameter with this path, that of the trigger in use.
 pub fn find(path: &str, settings: &Settings) -> Option<&'static Setting> {
@@ -145,6 +145,7 @@ fn default_of(setting: &Setting) -> Option<Value> {
     match setting.domain {
         Domain::Switch => Some(false.into()),
         Domain::Choice(choices) => choices.first().map(|choice| choice.name.into()),
+        Domain::Device => Some(Value::Text(DeviceWish::default().to_string())),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! [`Domain`]: the values that a setting takes.
 
 use super::value::{Value, is_whole};
+use crate::device::DeviceWish;
 
 /// The values that a setting takes.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,8 @@ pub enum Domain {
         /// Whether it may be omitted.
         optional: bool,
     },
+    /// A device, or a number of GPUs: see [`DeviceWish`].
+    Device,
     /// A structured value, written as JSON.
     Structure,
 }
@@ -104,6 +107,7 @@ impl Domain {
             (Self::Name { .. }, Value::Text(text)) if text.chars().count() > NAME_LENGTH => {
                 Err(format!("takes a name of at most {NAME_LENGTH} characters"))
             }
+            (Self::Device, value) => value.to_string().parse::<DeviceWish>().map(drop),
             (Self::Switch, Value::Switch(_))
             | (Self::Name { .. } | Self::Structure, Value::Text(_)) => Ok(()),
             (Self::Choice(choices), Value::Text(text))
@@ -135,6 +139,7 @@ impl Domain {
             }
             Self::Name { optional: false } => "takes a name".into(),
             Self::Name { optional: true } => format!("takes a name, or {NONE}"),
+            Self::Device => DeviceWish::TAKES.into(),
             Self::Structure => "takes JSON".into(),
         }
     }
@@ -156,7 +161,7 @@ impl Domain {
                 "false" | "off" | "no" => false.into(),
                 _ => return Err(format!("{}, not {text}", self.takes())),
             },
-            Self::Choice(_) | Self::Name { .. } | Self::Structure => text.into(),
+            Self::Choice(_) | Self::Name { .. } | Self::Device | Self::Structure => text.into(),
         };
         self.check(&value)?;
         Ok(value)

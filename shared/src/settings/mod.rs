@@ -19,7 +19,7 @@ pub use precision::Precision;
 pub use pretrain::PretrainSpec;
 pub use probe::{HeadInit, ProbeFeatures, ProbeOptimizer, ProbeSpec, fitted_by};
 
-use crate::run_kind::RunKind;
+use crate::{device::DeviceWish, run_kind::RunKind};
 
 /// Name of the built-in data set, which the program draws.
 pub const BUILTIN_DATASET: &str = "shapes";
@@ -37,6 +37,10 @@ pub struct Settings {
     /// Number format of matrix products, in all runs.
     #[serde(skip_serializing_if = "Precision::is_default")]
     pub precision: Precision,
+    /// The device that runs ask for. It decides where they train, never what they compute.
+    #[serde(skip_serializing_if = "DeviceWish::is_default")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub device: DeviceWish,
     /// The images.
     pub dataset: DatasetSpec,
     /// Trigger and target.
@@ -83,6 +87,7 @@ impl Default for Settings {
             seed: 1,
             encoder: None,
             precision: Precision::default(),
+            device: DeviceWish::default(),
             dataset: DatasetSpec::default(),
             attack: AttackSpec::default(),
             model: ModelSpec::default(),

@@ -83,6 +83,11 @@ impl Axis {
             let (wanted, given) = (self.paths.len(), step.len());
             return wrong(format!("takes {wanted} values per step, one per setting, not {given}"));
         }
+        if self.paths.iter().all(|path| path == "device") {
+            let reason =
+                "varies together with another setting only, because no result depends on it";
+            return wrong(reason.into());
+        }
         let twice =
             self.values.iter().enumerate().find(|(at, step)| self.values[..*at].contains(step));
         twice.and_then(|(_, step)| {

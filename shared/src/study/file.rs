@@ -6,7 +6,7 @@ use super::{
     AttackSpec, Axis, DatasetSpec, FinetuneSpec, KnnSpec, ModelSpec, Precision, PretrainSpec,
     ProbeSpec, Settings, Start, StudySpec, axes,
 };
-use crate::run_kind::RunKind;
+use crate::{device::DeviceWish, run_kind::RunKind};
 
 /// A study in its file format: name, tags, kinds of runs, settings and axes side by side.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,6 +30,10 @@ pub struct StudyFile {
     /// Number format of matrix products, in all runs.
     #[serde(default, skip_serializing_if = "Precision::is_default")]
     precision: Precision,
+    /// The device that runs ask for: `auto`, `cpu`, `cuda:N`, or a number of GPUs. It is no part of a result.
+    #[serde(default, skip_serializing_if = "DeviceWish::is_default")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    device: DeviceWish,
     /// The settings that the study varies, by path, each with its values.
     #[serde(default, with = "axes::table", skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, Vec<crate::param::Value>>))]
@@ -150,13 +154,14 @@ impl<'de, A: de::MapAccess<'de>> de::MapAccess<'de> for WithoutKnn<'_, A> {
 
 impl From<StudyFile> for StudySpec {
     fn from(file: StudyFile) -> Self {
-        let StudyFile { name, tags, runs, seed, encoder, precision, axes, grid, .. } = file;
+        let StudyFile { name, tags, runs, seed, encoder, precision, device, axes, grid, .. } = file;
         let StudyFile { dataset, attack, model, pretrain, knn, probe, finetune, .. } = file;
         let Pretrain { spec: pretrain, knn_every } = pretrain;
         let settings = Settings {
             seed,
             encoder,
             precision,
+            device,
             dataset,
             attack,
             model,
@@ -180,6 +185,7 @@ impl From<StudySpec> for StudyFile {
             seed,
             encoder,
             precision,
+            device,
             dataset,
             attack,
             model,
@@ -195,6 +201,7 @@ impl From<StudySpec> for StudyFile {
             seed,
             encoder,
             precision,
+            device,
             axes,
             grid: None,
             dataset,

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{AttackSpec, FieldError, Settings, Start, StudySpec};
 use crate::{
+    device::DeviceWish,
     param::{self, ALL, Value},
     run_kind::{ARITHMETIC, Digest, RunKind},
     settings::{FinetuneSpec, KnnSpec, PretrainSpec, ProbeSpec},
@@ -48,6 +49,8 @@ pub struct Node {
     pub digest: Digest,
     /// The runs that it starts from, by their index in the graph.
     pub inputs: Vec<usize>,
+    /// The device that it asks for. Of points that share the run, the first decides.
+    pub device: DeviceWish,
 }
 
 /// All runs of a study; each comes after those that it starts from.
@@ -116,7 +119,7 @@ impl Graph {
         let digest = digest(kind, point, &digests, content);
         *known.entry(digest.clone()).or_insert_with(|| {
             let settings = of_kind(kind, point);
-            self.nodes.push(Node { kind, settings, digest, inputs });
+            self.nodes.push(Node { kind, settings, digest, inputs, device: point.device });
             self.nodes.len() - 1
         })
     }
@@ -211,7 +214,7 @@ fn digest(kind: RunKind, settings: &Settings, inputs: &[Digest], content: &Conte
 
 /// The settings of a run of this kind, those of other kinds at their defaults.
 fn of_kind(kind: RunKind, point: &Settings) -> Settings {
-    let mut settings = point.clone();
+    let mut settings = Settings { device: DeviceWish::default(), ..point.clone() };
     if kind != RunKind::Knn {
         settings.knn = KnnSpec::default();
     }

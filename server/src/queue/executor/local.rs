@@ -30,7 +30,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// Starts workers as `PROGRAM worker --locked FOLDER --device NAME`.
+    /// Starts workers as `PROGRAM worker --locked FOLDER --device NAME`, with `--devices LIST` where the queue was told a list.
     pub fn new(program: PathBuf) -> Self {
         Self { program, ends: HashMap::new() }
     }
@@ -40,10 +40,9 @@ impl Executor for Local {
     fn start(&mut self, folder: &RunFolder, resources: &Resources) -> io::Result<Handle> {
         let lock = lock(folder)?
             .ok_or_else(|| io::Error::other("a worker of an earlier attempt is still running"))?;
-        let mut child =
-            spawn(&self.program, folder, lock, Some(&resources.device)).map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", self.program.display()))
-            })?;
+        let mut child = spawn(&self.program, folder, lock, Some(resources)).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", self.program.display()))
+        })?;
         let handle = Handle::new(child.id().to_string());
         // A waiting thread reaps the process whenever it ends, whether or not its status is needed.
         let end = Arc::new(OnceLock::new());
@@ -83,7 +82,7 @@ impl Executor for Local {
     }
 }
 
-/// Starts a worker on a run folder, on the device of that name or the machine's first one. It runs in its own process group, so that
+/// Starts a worker on a run folder, on the devices that it was assigned or the machine's first one. It runs in its own process group, so that
 /// Ctrl-C in a terminal does not reach it.
 ///
 /// # Errors
@@ -92,14 +91,17 @@ pub fn spawn(
     program: &Path,
     folder: &RunFolder,
     lock: File,
-    device: Option<&str>,
+    resources: Option<&Resources>,
 ) -> io::Result<Child> {
     let log = File::create(folder.log_file())?;
     let mut command = Command::new(program);
     command.process_group(0).arg0("maskdoor");
     command.arg("worker").arg("--locked").arg(folder.path());
-    if let Some(device) = device {
+    if let Some(Resources { device, devices }) = resources {
         command.arg("--device").arg(device);
+        if let Some(devices) = devices {
+            command.arg("--devices").arg(devices);
+        }
     }
     command.stdin(Stdio::from(lock)).stdout(log.try_clone()?).stderr(log).spawn()
 }

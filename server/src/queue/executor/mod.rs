@@ -29,8 +29,10 @@ impl Handle {
 /// The resources that the queue assigns to a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resources {
-    /// The name of the device that it trains on.
+    /// The name of the device that it trains on, or of several, separated by commas.
     pub device: String,
+    /// The devices by name where the queue was told them, as in `MASKDOOR_DEVICES`: the worker must count the same ones.
+    pub devices: Option<String>,
 }
 
 /// What an executor knows about a run.

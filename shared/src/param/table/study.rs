@@ -5,7 +5,7 @@ use super::{Choice, Domain, Setting, choice, judged, named, never, whole};
 const PRECISIONS: [Choice; 2] =
     [named("f32", "f32: single precision"), named("bf16", "bf16: 8 binary digits, faster")];
 
-pub(super) static STUDY: [Setting; 6] = [
+pub(super) static STUDY: [Setting; 7] = [
     // A seed is sent as a JSON number, which is exact up to 2^53.
     whole(
         "seed",
@@ -29,6 +29,14 @@ pub(super) static STUDY: [Setting; 6] = [
         &PRECISIONS,
         "Number format in which layers and attention multiply; sums, norms and the optimiser stay in single precision.",
     ),
+    Setting::new(
+        "device",
+        "Device",
+        "",
+        Domain::Device,
+        "Where the runs train: any free device, the processor, a certain GPU, or several GPUs at once; results do not depend on it.",
+    )
+    .matters_if(never),
     Setting::new(
         "dataset.name",
         "Data set",

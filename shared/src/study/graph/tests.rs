@@ -91,6 +91,7 @@ fn other_value(setting: &Setting, value: &Value) -> Option<Value> {
         Domain::Limit => vec![7.0.into(), 8.0.into()],
         Domain::Switch => vec![true.into(), false.into()],
         Domain::Choice(choices) => choices.iter().map(|choice| choice.name.into()).collect(),
+        Domain::Device => vec!["cpu".into(), "cuda:1".into(), 2.0.into()],
         Domain::Name { .. } | Domain::Structure => Vec::new(),
     };
     candidates.into_iter().find(|other| other != value && setting.domain.check(other).is_ok())
@@ -134,6 +135,36 @@ proptest! {
         });
         prop_assert_eq!(one != two, matters, "{} = {} instead of {}, {:?}", setting.path, other, value, kind);
     }
+}
+
+#[test]
+fn a_device_is_asked_for_and_is_no_part_of_a_run() {
+    let mut study = presets()[0].spec.clone();
+    study.axes = vec![Axis {
+        paths: vec!["seed".into(), "device".into()],
+        values: vec![vec![1u32.into(), "cuda:0".into()], vec![2u32.into(), 2u32.into()]],
+    }];
+    assert_eq!(study.validate(), []);
+    let graph = Graph::of(&study, &Content::default()).expect("sound");
+    for node in &graph.nodes {
+        let wanted =
+            if node.settings.seed == 1 { DeviceWish::Cuda(0) } else { DeviceWish::Gpus(2) };
+        assert_eq!(node.device, wanted);
+        assert!(node.settings.device.is_default() && !node.described().contains_key("device"));
+    }
+    let elsewhere = study.clone();
+    study.axes = vec![Axis::of("seed", [1u32, 2])];
+    let digests = |study| -> Vec<Digest> {
+        let graph = Graph::of(study, &Content::default()).expect("sound");
+        graph.nodes.into_iter().map(|node| node.digest).collect()
+    };
+    assert_eq!(digests(&study), digests(&elsewhere));
+    // A study that varies nothing else would make the same runs again.
+    study.axes = vec![Axis::of("device", ["cpu", "cuda:0"])];
+    assert_eq!(
+        study.validate().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["axes.device: varies together with another setting only, because no result depends on it"]
+    );
 }
 
 #[test]
