@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use shared::{
-    Digest, Progress, RunId, RunState, StudyId, StudySpec,
-    api::{RunRow, StudyDetail},
+    DeviceKind, Digest, Progress, RunId, RunState, StudyId, StudySpec,
+    api::{DeviceInfo, RunRow, StudyDetail},
     run::RunPoint,
     study::{Content, Graph, HeadInit, ProbeOptimizer},
 };
@@ -34,7 +34,25 @@ pub fn row(point: RunPoint) -> RunRow {
         ended_at: None,
         error: None,
         paused: None,
+        wish: shared::DeviceWish::default(),
+        waits: None,
         device: None,
+    }
+}
+
+/// A device of this name that trains one run at a time.
+pub fn device(name: &str) -> DeviceInfo {
+    let is_gpu = name.starts_with("cuda");
+    DeviceInfo {
+        name: name.into(),
+        description: if is_gpu { "NVIDIA H200, 132 multiprocessors" } else { "a CPU" }.into(),
+        kind: if is_gpu { DeviceKind::Cuda } else { DeviceKind::Cpu },
+        capability: is_gpu.then(|| "9.0".into()),
+        threads: 2,
+        memory_bytes: 80_000_000_000,
+        slots: 1,
+        running: 0,
+        refusal: None,
     }
 }
 

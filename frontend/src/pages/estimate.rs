@@ -85,17 +85,7 @@ mod tests {
     use shared::study::{Axis, presets};
 
     use super::*;
-
-    fn device() -> DeviceInfo {
-        DeviceInfo {
-            name: "cpu".into(),
-            description: "a CPU".into(),
-            threads: 2,
-            memory_bytes: 0,
-            slots: 1,
-            running: 0,
-        }
-    }
+    use crate::fixture::device;
 
     #[test]
     fn runs_and_poisons_by_hand() {
@@ -119,10 +109,10 @@ mod tests {
             test_counts: vec![100; 10],
             ..DatasetInfo::default()
         };
-        let text = time_text(&spec, &dataset, &[device()]).expect("a time");
+        let text = time_text(&spec, &dataset, &[device("cpu")]).expect("a time");
         assert!(text.starts_with("about ") && text.ends_with(" on the CPU, 2 threads"), "{text}");
         assert_eq!(time_text(&spec, &dataset, &[]), None);
         spec.settings.model.patch_size = 0;
-        assert_eq!(time_text(&spec, &dataset, &[device()]), None);
+        assert_eq!(time_text(&spec, &dataset, &[device("cpu")]), None);
     }
 }

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod compare;
 mod data;
+mod devices;
 mod estimate;
 mod new_study;
 mod not_found;

@@ -3,9 +3,10 @@
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
     RunState,
-    api::{DeviceInfo, Problem, RunRow, SystemInfo},
+    api::{Problem, RunRow, SystemInfo},
 };
 
+use super::devices::{self, Devices};
 use crate::{
     api,
     components::{
@@ -21,7 +22,7 @@ const PERIOD: u32 = 2000;
 fn progress_text(run: &RunRow) -> String {
     let progress = &run.progress;
     if run.state == RunState::Queued {
-        return "waiting for its turn".into();
+        return run.waits.clone().unwrap_or_else(|| "waiting for its turn".into());
     }
     if let Some(why) = &run.paused {
         return format!("paused: {why}");
@@ -42,6 +43,8 @@ fn progress_text(run: &RunRow) -> String {
 pub fn SystemPage() -> impl IntoView {
     set_place(|| vec![Crumb::here("System")]);
     let system: Fetched<SystemInfo> = fetched_every(|| Some("/system".into()), PERIOD, |_| true);
+    let devices = devices::readings();
+    let jobs = Signal::derive(move || system.value().map(|info| info.jobs).unwrap_or_default());
     let body = move || {
         match system.get() {
         None => view! { <p class="loading" role="status">"Loading the system information…"</p> }.into_any(),
@@ -52,7 +55,7 @@ pub fn SystemPage() -> impl IntoView {
         Some(Ok(info)) => view! {
             <Queue jobs=info.jobs.clone() schedules=info.schedules refetch=Callback::new(move |()| system.refetch())/>
             <div class="columns">
-                <Devices devices=info.devices.clone()/>
+                <Devices list=devices jobs/>
                 <Program info/>
             </div>
         }
@@ -160,35 +163,6 @@ fn Queue(jobs: Vec<RunRow>, schedules: bool, refetch: Callback<()>) -> impl Into
 }
 
 #[component]
-fn Devices(devices: Vec<DeviceInfo>) -> impl IntoView {
-    let rows = devices
-        .into_iter()
-        .map(|device| {
-            view! {
-                <div class="device-row">
-                    <p><code>{device.name}</code>" "<strong>{device.description}</strong></p>
-                    <p class="muted small">
-                        {format!(
-                            "{}, {} of memory; {} at a time, {} now",
-                            format::things(device.threads.into(), "thread", "threads"),
-                            format::bytes(device.memory_bytes),
-                            format::things(device.slots.into(), "run", "runs"),
-                            device.running,
-                        )}
-                    </p>
-                </div>
-            }
-        })
-        .collect_view();
-    view! {
-        <section class="panel" aria-labelledby="devices-title">
-            <header class="panel-head"><h2 id="devices-title">"Devices"</h2></header>
-            <div class="panel-body stack">{rows}</div>
-        </section>
-    }
-}
-
-#[component]
 fn Program(info: SystemInfo) -> impl IntoView {
     view! {
         <section class="panel" aria-labelledby="program-title">
@@ -237,7 +211,10 @@ mod tests {
         // 10 steps in 20 s, 30 left.
         let told = progress_text(&run(RunState::Running, progress.clone()));
         assert_eq!(told, "epoch 2.5 of 10, 812 images/s, about 1 min left");
-        assert_eq!(progress_text(&run(RunState::Queued, progress)), "waiting for its turn");
+        let mut queued = run(RunState::Queued, progress);
+        assert_eq!(progress_text(&queued), "waiting for its turn");
+        queued.waits = Some("waits for cuda:1".into());
+        assert_eq!(progress_text(&queued), "waits for cuda:1");
     }
 
     #[test]

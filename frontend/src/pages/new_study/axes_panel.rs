@@ -31,7 +31,9 @@ fn candidates(spec: &StudySpec) -> Vec<&'static Setting> {
     SETTINGS
         .iter()
         .filter(|setting| setting.is_in(&spec.settings) && !ELSEWHERE.contains(&setting.path))
-        .filter(|setting| !matches!(setting.domain, Domain::Structure | Domain::Name { .. }))
+        .filter(|setting| {
+            !matches!(setting.domain, Domain::Structure | Domain::Name { .. } | Domain::Device)
+        })
         .filter(|setting| !taken(setting.path))
         .collect()
 }

@@ -7,7 +7,7 @@ use shared::api::{DeviceInfo, PlannedRun, Problem, StudyDetail, StudyPlan};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use super::{axes_panel::axis_id, draft::Draft};
+use super::{axes_panel::axis_id, device_field::DeviceField, draft::Draft};
 use crate::{
     api,
     components::{Glyph, Icon, ProblemBox, format},
@@ -151,6 +151,7 @@ pub fn PlanPanel(
                         {move || time().unwrap_or_else(|| "The time is estimated once all fields are valid.".into())}
                     </p>
                     <ul class="plan-poisons" aria-label="Images that each kind of run poisons">{poisons}</ul>
+                    <DeviceField devices/>
                     <label class="plan-fresh">
                         <input
                             type="checkbox"

@@ -108,7 +108,7 @@ pub fn SettingField(
         Domain::Limit => view! { <LimitField setting told/> }.into_any(),
         Domain::Switch => view! { <SwitchField setting told/> }.into_any(),
         Domain::Choice(choices) => view! { <ChoiceField setting told choices/> }.into_any(),
-        Domain::Name { .. } | Domain::Structure => ().into_any(),
+        Domain::Name { .. } | Domain::Device | Domain::Structure => ().into_any(),
     }
 }
 

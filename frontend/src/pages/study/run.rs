@@ -17,6 +17,9 @@ use crate::{
 fn standing(run: &RunRow) -> String {
     let progress = &run.progress;
     match run.state {
+        RunState::Queued if run.waits.is_some() => {
+            format!("{}.", sentence_case(run.waits.as_deref().unwrap_or_default()))
+        }
         RunState::Queued if run.parent.is_none() => "Waiting for its turn.".into(),
         RunState::Queued => "Waiting for its turn and for the pre-training that it starts from.".into(),
         RunState::Running => {
@@ -70,6 +73,17 @@ fn run_label(run: &RunRow) -> String {
     format!("{}{more}", run.point.label())
 }
 
+/// Where the run trains, or which device it asks for; `None` for a run that asks for any and has not started.
+fn place(run: &RunRow) -> Option<String> {
+    match (run.state, &run.device) {
+        (RunState::Queued, _) if run.wish.is_default() => None,
+        (RunState::Queued, _) => Some(format!("Asks for {}.", run.wish.in_words())),
+        (RunState::Running, Some(device)) => Some(format!("On {device}.")),
+        (_, Some(device)) => Some(format!("It was on {device}.")),
+        (_, None) => None,
+    }
+}
+
 /// The last checkpoint's page, for a pre-training that has one.
 fn reconstruct_link(run: &RunRow) -> Option<String> {
     let file = run.progress.checkpoint.as_ref().filter(|_| run.point.kind == RunKind::Pretrain)?;
@@ -110,6 +124,7 @@ pub fn RunPanel(
         still.with(|run| run.as_ref().map(|run| sentence_case(&run_label(run))))
     });
     let told = Memo::new(move |_| run.with(|run| run.as_ref().map(standing)));
+    let device = Memo::new(move |_| still.with(|run| run.as_ref().and_then(place)));
     let reconstruct = Memo::new(move |_| run.with(|run| run.as_ref().and_then(reconstruct_link)));
     let state = Memo::new(move |_| still.with(|run| run.as_ref().map(|run| run.state)));
     let error =
@@ -127,7 +142,11 @@ pub fn RunPanel(
             </div>
             <div class="panel-body stack">
                 <div class="run-line">
-                    <span id="run-standing">{told}</span>
+                    <span>
+                        <span id="run-standing">{told}</span>
+                        " "
+                        <span class="muted" id="run-device">{device}</span>
+                    </span>
                     <div class="run-actions">
                         {move || {
                             reconstruct
@@ -201,7 +220,25 @@ fn sentence_case(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shared::{DeviceWish, run::RunPoint};
+
     use super::*;
+    use crate::fixture::row;
+
+    #[test]
+    fn a_run_tells_where_it_trains_and_what_it_waits_for() {
+        let point = RunPoint { kind: RunKind::Pretrain, ppr: 0, lpr: 0, seed: 1, scratch: false };
+        let mut run = row(point);
+        assert_eq!((standing(&run).as_str(), place(&run)), ("Waiting for its turn.", None));
+        run.wish = DeviceWish::Gpus(2);
+        run.waits = Some("waits for 2 GPUs".into());
+        assert_eq!(standing(&run), "Waits for 2 GPUs.");
+        assert_eq!(place(&run).as_deref(), Some("Asks for 2 GPUs."));
+        (run.state, run.device) = (RunState::Running, Some("cuda:0,cuda:1".into()));
+        assert_eq!(place(&run).as_deref(), Some("On cuda:0,cuda:1."));
+        run.state = RunState::Done;
+        assert_eq!(place(&run).as_deref(), Some("It was on cuda:0,cuda:1."));
+    }
 
     #[test]
     fn a_label_becomes_a_heading() {
