@@ -63,6 +63,17 @@ impl Dashboard {
         self.wait_until_up().await
     }
 
+    /// Restarts the server with further arguments.
+    ///
+    /// # Errors
+    /// When it does not answer within half a minute.
+    pub async fn restart_with(&mut self, more: &[&str]) -> Result<()> {
+        self.kill().await?;
+        let arguments = [&["--without-token"], more].concat();
+        self.server = serve(self.data.path(), self.port, &arguments)?;
+        self.wait_until_up().await
+    }
+
     /// Restarts the server so that it asks for a token. Returns the path and the token that it prints.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod access;
 mod bad_files;
 mod bad_input;
 mod compare;
+mod devices;
 mod finetune;
 mod live_study;
 mod new_study;
