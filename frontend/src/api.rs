@@ -173,6 +173,7 @@ fn problem(status: u16, title: &str, detail: &str) -> Problem {
         status,
         detail: detail.into(),
         errors: Vec::new(),
+        request: None,
     }
 }
 

@@ -1,60 +1,71 @@
 //! The record of everything that somebody changed: `audit.log` in the data folder, a JSON object a line.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
+    io::Write,
     net::IpAddr,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use serde_json::json;
+use serde::Serialize;
 
-use crate::clock::Clock;
+use crate::{clock::Clock, rolling::Rolling};
 
 /// Name of the file below the data folder.
 pub const FILE: &str = "audit.log";
 /// Length at which the file is put aside as `audit.log.1`, in bytes.
 const LONGEST: u64 = 16 << 20;
 
+/// A line of the record.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Change<'a> {
+    /// A request that may have changed something, and what came of it.
+    Request {
+        /// Who sent it.
+        who: &'a str,
+        /// From where.
+        from: Option<IpAddr>,
+        /// The request's identifier.
+        request: Option<&'a str>,
+        /// Its method.
+        method: &'a str,
+        /// Its path, without the query.
+        path: &'a str,
+        /// The answer's status.
+        status: u16,
+    },
+}
+
 /// Writes the record.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    path: Arc<Path>,
+    file: Arc<Mutex<Rolling>>,
     clock: Clock,
-    /// Opened at the first line.
-    file: Arc<Mutex<Option<File>>>,
+}
+
+/// A change with its time.
+#[derive(Serialize)]
+struct Line<'a> {
+    at: u64,
+    #[serde(flatten)]
+    change: Change<'a>,
 }
 
 impl Audit {
     /// The record of this data folder.
     pub fn of(root: &Path, clock: Clock) -> Self {
-        Self { path: root.join(FILE).into(), clock, file: Arc::default() }
+        let file = Rolling::new(root.join(FILE), LONGEST, 1);
+        Self { file: Arc::new(Mutex::new(file)), clock }
     }
 
-    /// Adds a line: who sent a request from where, and what came of it. A full disk does not stop the request.
-    pub fn write(&self, who: &str, from: Option<IpAddr>, method: &str, path: &str, status: u16) {
-        let line = json!({
-            "at": self.clock.now_ms(), "who": who, "from": from, "method": method, "path": path, "status": status,
-        });
-        if let Err(error) = self.add(&format!("{line}\n")) {
-            tracing::warn!(%error, %line, "{} cannot be written", self.path.display());
-        }
-    }
-
-    fn add(&self, line: &str) -> io::Result<()> {
+    /// Adds a line. A full disk does not stop what it records.
+    pub fn write(&self, change: Change<'_>) {
+        let line = Line { at: self.clock.now_ms(), change };
+        let line = serde_json::to_string(&line).expect("a change has text keys only");
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if file.as_ref().map_or(Ok(0), |file| file.metadata().map(|it| it.len()))? > LONGEST {
-            *file = None;
-            fs::rename(&self.path, self.aside())?;
+        if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
+            tracing::warn!(%error, %line, "{} cannot be written", file.path().display());
         }
-        if file.is_none() {
-            *file = Some(OpenOptions::new().create(true).append(true).open(&self.path)?);
-        }
-        file.as_mut().map_or(Ok(()), |file| file.write_all(line.as_bytes()))
-    }
-
-    fn aside(&self) -> PathBuf {
-        self.path.with_extension("log.1")
     }
 }

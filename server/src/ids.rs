@@ -51,6 +51,11 @@ impl IdSource {
         RunId::from_parts(unix_ms, random)
     }
 
+    /// Identifier of a request.
+    pub fn request(&self) -> String {
+        self.run().to_string()
+    }
+
     /// A later time takes new random bits; within one millisecond they count up, which preserves the order.
     fn next(&self) -> (u64, [u8; 10]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

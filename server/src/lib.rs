@@ -17,6 +17,7 @@
 //! | [`doctor`] | compares the database with the data folder, and mends |
 //! | [`replay`] | repeats a finished run and reports differences |
 //! | [`data_dir`], [`clock`], [`ids`] | data folder, time and identifiers, which everything else takes as arguments |
+//! | [`rolling`] | files of limited length: the log, the record of changes |
 //! | [`terminal`] | terminal output |
 
 pub mod access;
@@ -35,6 +36,7 @@ pub mod ids;
 pub mod queue;
 pub mod replay;
 pub mod results;
+pub mod rolling;
 pub mod run_folder;
 pub mod run_log;
 pub mod sheet;

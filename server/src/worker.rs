@@ -75,6 +75,8 @@ pub fn run(
     let order = folder.order().map_err(|error| {
         format!("{} is not a valid order: {error}", folder.order_file().display())
     });
+    let id = order.as_ref().ok().map(|order| tracing::field::display(order.run));
+    let _named = tracing::error_span!("run", id).entered();
     let machine = match device {
         Some(device) => machine.on(device).map_err(|error| error.to_string()),
         None => Ok(machine),

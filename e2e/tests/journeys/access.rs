@@ -24,10 +24,9 @@ async fn the_printed_address_signs_in() -> Result<()> {
         browser.visit("/data").await?;
         browser.sees("Add a folder").await?;
 
-        // A page whose session has ended shows the login page, and leads back.
-        let form = "const form = document.createElement('form'); form.method = 'post'; form.action = '/logout'; \
-                    document.body.append(form); form.submit();";
-        browser.run(form, Vec::new()).await?;
+        // Who signs out sees the login page, which leads back.
+        look(browser, "signed-in").await?;
+        browser.press("Sign out").await?;
         browser.sees("Token or password").await?;
         browser.visit("/data").await?;
         let token = printed.trim_start_matches("/?token=");

@@ -151,6 +151,7 @@ mod tests {
             status,
             detail: "d".into(),
             errors: Vec::new(),
+            request: None,
         }
     }
 

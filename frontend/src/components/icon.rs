@@ -39,6 +39,7 @@ pub enum Glyph {
     Retry,
     Idle,
     Folder,
+    SignOut,
 }
 
 impl Glyph {
@@ -93,6 +94,7 @@ impl Glyph {
             Self::Play => "M7 4.500v15l12-7.500z",
             Self::Retry => "M4 12a8 8 0 1 0 2.500-5.800M4 4v4.500h4.500",
             Self::Idle => "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16z",
+            Self::SignOut => "M14 4H5v16h9M10 12h11M17 8l4 4-4 4",
             Self::Folder => {
                 "M3 6a1 1 0 0 1 1-1h5l2 2.500h9a1 1 0 0 1 1 1V18a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1z"
             }

@@ -28,6 +28,9 @@ pub fn ProblemBox(
             <div>
                 <p><strong>{problem.title}</strong></p>
                 <p>{problem.detail}</p>
+                {problem
+                    .request
+                    .map(|id| view! { <p class="muted small">"Request "<code>{id}</code>" in the server's log"</p> })}
                 {has_fields.then(|| view! { <ul class="bullets">{fields}</ul> })}
             </div>
             {retry

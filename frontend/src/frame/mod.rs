@@ -1,5 +1,6 @@
-//! What surrounds each page: rail, top bar, running jobs, theme, and the notice of a lost server.
+//! What surrounds each page: rail, top bar, running jobs, theme, sign-out, and the notice of a lost server.
 
+mod account;
 mod jobs;
 mod notice;
 mod place;

@@ -1,8 +1,8 @@
-//! The top bar: the location, the running jobs, the theme.
+//! The top bar: the location, the running jobs, the theme, who is signed in.
 
 use leptos::prelude::*;
 
-use super::{jobs::JobsIndicator, place, theme::ThemeButton};
+use super::{account::Account, jobs::JobsIndicator, place, theme::ThemeButton};
 
 /// The top bar.
 #[component]
@@ -26,6 +26,7 @@ pub fn Top() -> impl IntoView {
             <div class="top-right">
                 <JobsIndicator/>
                 <ThemeButton/>
+                <Account/>
             </div>
         </header>
     }

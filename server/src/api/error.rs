@@ -147,6 +147,7 @@ impl ApiError {
             status: status.as_u16(),
             detail,
             errors,
+            request: None,
         }
     }
 }
@@ -292,7 +293,11 @@ impl IntoResponse for ApiError {
             tracing::error!(error = %chain(error.as_ref()), "a request failed");
         }
         let problem = self.problem();
-        let mut response = (self.status(), axum::Json(problem)).into_response();
+        let mut response = (self.status(), axum::Json(&problem)).into_response();
+        if problem.status >= 500 {
+            // The request's identifier is added to it.
+            response.extensions_mut().insert(problem);
+        }
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response

@@ -11,11 +11,11 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{ROOT, error::ApiError, guard::is_safe};
+use super::{ROOT, error::ApiError, guard::is_safe, request_id::RequestId};
 use crate::{
     access::{Access, Peer},
     assets::policy_hash,
-    audit::Audit,
+    audit::{Audit, Change},
     store::StoreError,
     tokens::{Caller, Rights},
 };
@@ -40,22 +40,66 @@ pub struct Gate {
     pub audit: Audit,
 }
 
+impl Gate {
+    /// Records a request that may have changed something.
+    fn record(&self, who: &str, sender: &Sender, method: &Method, path: &str, status: StatusCode) {
+        self.audit.write(Change::Request {
+            who,
+            from: sender.peer,
+            request: sender.request.as_ref().map(RequestId::as_str),
+            method: method.as_str(),
+            path,
+            status: status.as_u16(),
+        });
+    }
+}
+
+/// Where a request comes from.
+struct Sender {
+    peer: Option<IpAddr>,
+    request: Option<RequestId>,
+}
+
+impl Sender {
+    fn of(request: &Request) -> Self {
+        let known = request.extensions();
+        Self {
+            peer: known.get::<Peer>().map(|peer| peer.0),
+            request: known.get::<RequestId>().cloned(),
+        }
+    }
+}
+
+/// Whoever was let in; an extension of their requests.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Their name and rights.
+    pub caller: Caller,
+    /// Whether a browser's session let them in, which they can end.
+    pub has_session: bool,
+}
+
 /// Lets a request through if its sender may do what it asks for, and records what changes something.
-pub async fn pass(gate: Gate, request: Request, next: Next) -> Response {
-    let (method, uri, peer) = (request.method().clone(), request.uri().clone(), peer(&request));
+pub async fn pass(gate: Gate, mut request: Request, next: Next) -> Response {
+    let (method, uri, sender) =
+        (request.method().clone(), request.uri().clone(), Sender::of(&request));
     match uri.path() {
-        LOGIN if method == Method::POST => return sign_in(&gate, peer, request).await,
+        LOGIN if method == Method::POST => return sign_in(&gate, &sender, request).await,
         LOGIN => return login_page(StatusCode::OK, "", "/"),
-        LOGOUT if method == Method::POST => return sign_out(&gate, request.headers()).await,
-        READY if peer.is_some_and(|peer| peer.is_loopback()) => return next.run(request).await,
+        LOGOUT if method == Method::POST => {
+            return sign_out(&gate, &sender, request.headers()).await;
+        }
+        READY if sender.peer.is_some_and(|peer| peer.is_loopback()) => {
+            return next.run(request).await;
+        }
         _ => {}
     }
-    let caller = match known(&gate.access, request.headers()).await {
-        Ok(Some(caller)) => caller,
+    let known = match known(&gate.access, request.headers()).await {
+        Ok(Some(known)) => known,
         Ok(None) => {
             let headers = request.headers().clone();
             drop(request);
-            return unknown(&gate, peer, &method, &uri, &headers).await;
+            return unknown(&gate, &sender, &method, &uri, &headers).await;
         }
         Err(error) => return ApiError::from(error).into_response(),
     };
@@ -64,6 +108,8 @@ pub async fn pass(gate: Gate, request: Request, next: Next) -> Response {
         return go_to(uri.path(), None);
     }
     let needed = needed(&method, uri.path());
+    let caller = known.caller.clone();
+    request.extensions_mut().insert(known);
     let response = if caller.rights < needed {
         let (name, has) = (&caller.name, caller.rights);
         ApiError::Forbidden(format!("this takes the right {needed}; {name} has the right {has}"))
@@ -72,27 +118,24 @@ pub async fn pass(gate: Gate, request: Request, next: Next) -> Response {
         next.run(request).await
     };
     if !is_safe(&method) {
-        gate.audit.write(
-            &caller.name,
-            peer,
-            method.as_str(),
-            uri.path(),
-            response.status().as_u16(),
-        );
+        gate.record(&caller.name, &sender, &method, uri.path(), response.status());
     }
     response
 }
 
 /// Who sends a request with these headers.
-async fn known(access: &Access, headers: &HeaderMap) -> Result<Option<Caller>, StoreError> {
+async fn known(access: &Access, headers: &HeaderMap) -> Result<Option<Known>, StoreError> {
     if access.is_open() {
-        return Ok(Some(Caller::local("local")));
+        return Ok(Some(Known { caller: Caller::local("local"), has_session: false }));
     }
-    match (bearer(headers), session(access, headers)) {
-        (Some(token), _) => access.with_token(&token).await,
-        (None, Some(session)) => access.with_session(&session).await,
-        (None, None) => Ok(None),
-    }
+    let bearer = bearer(headers);
+    let has_session = bearer.is_none();
+    let caller = match (bearer, session(access, headers)) {
+        (Some(token), _) => access.with_token(&token).await?,
+        (None, Some(session)) => access.with_session(&session).await?,
+        (None, None) => None,
+    };
+    Ok(caller.map(|caller| Known { caller, has_session }))
 }
 
 /// What a request takes. Plans and reconstructions change nothing, though they are posted.
@@ -116,7 +159,7 @@ fn is_page(method: &Method, uri: &Uri) -> bool {
 /// The answer to somebody unknown.
 async fn unknown(
     gate: &Gate,
-    peer: Option<IpAddr>,
+    sender: &Sender,
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
@@ -130,7 +173,7 @@ async fn unknown(
     // Tokens cannot be guessed, so attempts are not counted: any page could use them up by links.
     if let Some(token) = query(uri, TOKEN) {
         return match gate.access.with_token(&token).await {
-            Ok(caller) => enter(gate, peer, caller, &token, uri.path(), headers).await,
+            Ok(caller) => enter(gate, sender, caller, &token, uri.path(), headers).await,
             Err(error) => ApiError::from(error).into_response(),
         };
     }
@@ -151,18 +194,18 @@ struct Login {
 }
 
 /// Answers the form of the login page.
-async fn sign_in(gate: &Gate, peer: Option<IpAddr>, request: Request) -> Response {
+async fn sign_in(gate: &Gate, sender: &Sender, request: Request) -> Response {
     let headers = request.headers().clone();
     let Ok(Form(Login { token, next })) = Form::from_request(request, &()).await else {
         return login_page(StatusCode::BAD_REQUEST, "The form could not be read.", "/");
     };
-    if peer.is_some_and(|peer| !gate.access.may_try(peer)) {
+    if sender.peer.is_some_and(|peer| !gate.access.may_try(peer)) {
         let message = "Too many attempts. Wait a minute.";
         return login_page(StatusCode::TOO_MANY_REQUESTS, message, &next);
     }
     let token = token.trim();
     match gate.access.with_token_or_password(token).await {
-        Ok(caller) => enter(gate, peer, caller, token, &next, &headers).await,
+        Ok(caller) => enter(gate, sender, caller, token, &next, &headers).await,
         Err(error) => ApiError::from(error).into_response(),
     }
 }
@@ -170,7 +213,7 @@ async fn sign_in(gate: &Gate, peer: Option<IpAddr>, request: Request) -> Respons
 /// Begins a session for whoever has this token.
 async fn enter(
     gate: &Gate,
-    peer: Option<IpAddr>,
+    sender: &Sender,
     caller: Option<Caller>,
     token: &str,
     next: &str,
@@ -186,20 +229,32 @@ async fn enter(
         Err(_) if gate.access.is_start(token) => (token.to_owned(), String::new()),
         Err(error) => return ApiError::from(error).into_response(),
     };
-    gate.audit.write(&caller.name, peer, "POST", LOGIN, StatusCode::OK.as_u16());
-    let encrypted = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
-    let secure = if encrypted { "; Secure" } else { "" };
-    let name = gate.access.cookie();
-    go_to(next, Some(format!("{name}={kept}; Path=/{age}; HttpOnly; SameSite=Strict{secure}")))
+    gate.record(&caller.name, sender, &Method::POST, LOGIN, StatusCode::OK);
+    go_to(next, Some(cookie(gate.access.cookie(), &kept, &age, headers)))
 }
 
-async fn sign_out(gate: &Gate, headers: &HeaderMap) -> Response {
+/// Ends the session. The browser forgets its cookie, too: one that is the token of the printed address would let it in again.
+async fn sign_out(gate: &Gate, sender: &Sender, headers: &HeaderMap) -> Response {
+    let caller = match known(&gate.access, headers).await {
+        Ok(known) => known.map(|known| known.caller),
+        Err(error) => return ApiError::from(error).into_response(),
+    };
     if let Some(session) = session(&gate.access, headers)
         && let Err(error) = gate.access.end_session(&session).await
     {
         return ApiError::from(error).into_response();
     }
-    go_to("/", None)
+    if let Some(caller) = caller {
+        gate.record(&caller.name, sender, &Method::POST, LOGOUT, StatusCode::OK);
+    }
+    go_to("/", Some(cookie(gate.access.cookie(), "", "; Max-Age=0", headers)))
+}
+
+/// A cookie that scripts cannot read and other sites cannot send.
+fn cookie(name: &str, value: &str, age: &str, headers: &HeaderMap) -> String {
+    let encrypted = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+    let secure = if encrypted { "; Secure" } else { "" };
+    format!("{name}={value}; Path=/{age}; HttpOnly; SameSite=Strict{secure}")
 }
 
 /// A page that leads on to a path of this server. A redirection would not do: what follows it counts as sent by the page before.
@@ -271,8 +326,4 @@ fn session(access: &Access, headers: &HeaderMap) -> Option<String> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(name, _)| *name == access.cookie())
         .map(|(_, value)| value.to_owned())
-}
-
-fn peer(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<Peer>().map(|peer| peer.0)
 }

@@ -6,12 +6,13 @@
 //! | file | holds |
 //! |---|---|
 //! | `error`, `extract` | the mapping from errors to status codes; request parts |
+//! | `request_id` | a name for each request, in its answer, the log and the record of changes |
 //! | `gate`, `guard` | who may ask; same-origin check and headers |
 //! | `openapi`, `schema` | the document |
 //! | `studies`, `runs`, `run_files`, `events` | studies, runs, the files of runs, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
 //! | `checkpoints`, `imports`, `evaluations`, `reconstructions`, `compare`, `figures` | results |
-//! | `health`, `metrics`, `system`, `presets` | the program |
+//! | `health`, `metrics`, `system`, `me`, `presets` | the program, and who uses it |
 //! | `pixels`, `files`, `wanted` | helpers: sending images, reading files, long work |
 
 mod checkpoints;
@@ -28,12 +29,14 @@ mod guard;
 mod health;
 mod imports;
 mod keys;
+mod me;
 mod metrics;
 mod openapi;
 mod pixels;
 mod plans;
 mod presets;
 mod reconstructions;
+mod request_id;
 mod results;
 mod run_files;
 mod runs;
@@ -69,13 +72,14 @@ use utoipa_axum::{
 };
 
 pub use self::guard::Hosts;
-use self::{error::ApiError, gate::Gate};
+use self::{error::ApiError, gate::Gate, request_id::RequestId};
 use crate::{
     App,
     access::{Access, Roots},
     app::reconstructions::Kept,
     assets,
     audit::Audit,
+    ids::IdSource,
 };
 
 /// How long a client may be silent while it sends a body.
@@ -129,6 +133,8 @@ impl Serving {
 /// The router of the whole web server.
 pub fn router(app: App, serving: Serving) -> Router {
     let Serving { hosts, access, roots } = serving;
+    // A source of their own: the names of studies and runs do not depend on how many requests came before.
+    let ids = IdSource::system(app.clock.clone());
     let gate = Gate { access, audit: Audit::of(app.data_dir.root(), app.clock.clone()) };
     let api = Api {
         app,
@@ -155,6 +161,7 @@ pub fn router(app: App, serving: Serving) -> Router {
         .layer(middleware::from_fn(move |request: Request, next| {
             guard::only_own_pages(hosts.clone(), request, next)
         }))
+        .layer(middleware::from_fn(request_id::name_problem))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(middleware::from_fn(move |request: Request, next| {
             guard::security_headers(policy.clone(), request, next)
@@ -164,11 +171,18 @@ pub fn router(app: App, serving: Serving) -> Router {
             TraceLayer::new_for_http()
                 // Without the query, which may have a token.
                 .make_span_with(|request: &Request| {
-                    tracing::debug_span!("request", method = %request.method(), path = request.uri().path())
+                    let id = request.extensions().get::<RequestId>().map(RequestId::as_str);
+                    // As important as an error, so that no filter takes it from the line of one.
+                    tracing::error_span!(
+                        "request", id, method = %request.method(), path = request.uri().path()
+                    )
                 })
                 .on_response(DefaultOnResponse::new().level(Level::DEBUG))
                 .on_failure(()),
         )
+        .layer(middleware::from_fn(move |request: Request, next| {
+            request_id::name(ids.clone(), request, next)
+        }))
         .with_state(api)
 }
 
@@ -176,6 +190,7 @@ pub fn router(app: App, serving: Serving) -> Router {
 fn resources() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(health::get_health))
+        .routes(routes!(me::get_me))
         .routes(routes!(system::get_system))
         .routes(routes!(system::list_devices))
         .routes(routes!(openapi::get_openapi))
@@ -259,10 +274,11 @@ async fn blocking<T: Send + 'static>(
         ))
     })?;
     let turn = WORK.acquire().await.map_err(ApiError::internal)?;
+    let span = tracing::Span::current();
     // The work goes on when its request is given up, so it takes its place along.
     tokio::task::spawn_blocking(move || {
         let _kept = (place, turn);
-        work()
+        span.in_scope(work)
     })
     .await
     .map_err(ApiError::internal)?

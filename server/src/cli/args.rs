@@ -97,6 +97,12 @@ pub(super) struct ServeArgs {
     /// A file whose first line is a password that signs in, besides the tokens of `maskdoor token`.
     #[arg(long, value_name = "FILE")]
     pub(super) password_file: Option<PathBuf>,
+    /// How the lines of the log are written: `text` for people, `json` for programs, an object a line.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) log_format: LogFormat,
+    /// A file to write the log to, instead of standard error. At 16 MiB it is put aside as FILE.1; five of those are kept.
+    #[arg(long, value_name = "FILE")]
+    pub(super) log_file: Option<PathBuf>,
     /// A folder from which data sets and checkpoints may be added; may be repeated [default: any folder at 127.0.0.1, none beyond].
     #[arg(long, value_name = "FOLDER")]
     pub(super) data_root: Vec<PathBuf>,
@@ -104,6 +110,14 @@ pub(super) struct ServeArgs {
     pub(super) data: DataDirArg,
     #[command(flatten)]
     pub(super) jobs: JobsArg,
+}
+
+/// How the lines of the log are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    #[default]
+    Text,
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod devices;
 mod doctor;
 mod evaluate;
 mod figure;
+mod log;
 mod plan;
 mod poisons;
 mod presets;
@@ -22,12 +23,11 @@ pub mod spec_file;
 mod token;
 mod triggers;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
 use engine::compute::Machine;
-use tracing_subscriber::EnvFilter;
 
 use self::args::{
     AssumeArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs, DatasetCommand,
@@ -40,9 +40,8 @@ use crate::{clock::Clock, terminal::note, worker};
 /// Runs the program. Errors go to standard error in one format, with exit code 1; incorrect usage exits with code 2.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    watch_log(&cli.command);
     crate::http::raise_open_files();
-    match dispatch(cli.command) {
+    match log::watch(&cli.command).and_then(|()| dispatch(cli.command)) {
         Ok(code) => code,
         Err(error) => {
             note(format_args!("error: {}", in_words(&error)));
@@ -60,23 +59,6 @@ fn in_words(error: &anyhow::Error) -> String {
         }
     }
     words
-}
-
-/// Sets up logging: a server and its workers log what they do; the other commands log only errors.
-fn watch_log(command: &Command) {
-    let usual = match command {
-        Command::Serve(_) | Command::Worker(_) => "info",
-        _ => "error",
-    };
-    let filter = EnvFilter::try_from_env("MASKDOOR_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(std::io::stderr)
-        // On a full disk the log cannot be written, and to say so on standard error would fail, too.
-        .log_internal_errors(false)
-        .init();
 }
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {

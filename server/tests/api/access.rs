@@ -126,8 +126,15 @@ async fn the_printed_address_signs_a_browser_in() {
     // The token of an address does not stay in it, whether the browser is signed in already or not.
     let answer = place.send(with("/studies?token=start", Method::GET)).await;
     assert!(answer.text().contains("url=/studies\""), "{}", answer.text());
+    let me = place.send(with("/api/v1/me", Method::GET)).await.json();
+    assert_eq!(me, serde_json::json!({ "name": "local", "rights": "admin", "has_session": true }));
     let answer = place.send(with("/logout", Method::POST)).await;
     assert_eq!(answer.status, StatusCode::OK);
+    let forgotten = answer.headers[header::SET_COOKIE].to_str().unwrap();
+    assert_eq!(forgotten, "maskdoor-8787=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+    let log = std::fs::read_to_string(place.root().join("audit.log")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["who"], &last["path"]), (&"local".into(), &"/logout".into()));
     let answer = place.send(with("/api/v1/studies", Method::GET)).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "signed out");
     let answer = place.send(request(Method::GET, "/?token=guess", &[])).await;
@@ -175,6 +182,26 @@ async fn the_login_page_takes_a_password_and_tokens_and_leads_to_own_pages_only(
 }
 
 #[tokio::test]
+async fn everyone_is_told_as_whom_they_came() {
+    let place = guarded().await;
+    let (name, value) = bearer("run");
+    let me = place.send(request(Method::GET, "/api/v1/me", &[(name, &value)])).await.json();
+    assert_eq!(me, serde_json::json!({ "name": "run", "rights": "run", "has_session": false }));
+    let answer = place.send(form("a long password", "/")).await;
+    let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap().to_owned();
+    let pair = cookie.split(';').next().unwrap();
+    let me = request(Method::GET, "/api/v1/me", &[(header::COOKIE, pair)]);
+    let me = place.send(me).await.json();
+    assert_eq!(
+        me,
+        serde_json::json!({ "name": "password", "rights": "admin", "has_session": true })
+    );
+    // Nobody can sign out where everyone is let in.
+    let me = TestApp::new().await.get("/me").await.json();
+    assert_eq!(me, serde_json::json!({ "name": "local", "rights": "admin", "has_session": false }));
+}
+
+#[tokio::test]
 async fn guessing_is_slowed_down() {
     let place = guarded().await;
     // Links of other pages use up no attempt.
@@ -195,15 +222,16 @@ async fn guessing_is_slowed_down() {
 async fn what_is_changed_is_recorded_and_paths_are_below_the_roots() {
     let place = guarded().await;
     let (name, value) = bearer("admin");
-    let answer =
-        place.send(request(Method::DELETE, "/api/v1/datasets/none", &[(name, &value)])).await;
+    let headers =
+        [(name, &value[..]), (header::HeaderName::from_static("x-request-id"), "proxy-7")];
+    let answer = place.send(request(Method::DELETE, "/api/v1/datasets/none", &headers)).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     let log = std::fs::read_to_string(place.root().join("audit.log")).unwrap();
     let line: serde_json::Value = serde_json::from_str(log.trim()).unwrap();
     assert_eq!(
         line,
         serde_json::json!({
-            "at": NOW, "who": "admin", "from": "192.0.2.7", "method": "DELETE", "path": "/api/v1/datasets/none", "status": 404,
+            "at": NOW, "who": "admin", "from": "192.0.2.7", "request": "proxy-7", "method": "DELETE", "path": "/api/v1/datasets/none", "status": 404,
         })
     );
     let (name, value) = bearer("read");

@@ -15,5 +15,6 @@ mod keys;
 mod openapi;
 mod pictures;
 mod reconstructions;
+mod requests;
 mod runs;
 mod studies;

@@ -1,6 +1,11 @@
 //! The command line, as a user runs it.
 
-use std::{fs, net::TcpListener, path::Path};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+};
 
 use assert_cmd::Command;
 use shared::{
@@ -10,7 +15,7 @@ use shared::{
     study::{Axis, presets},
 };
 
-use crate::support::{micro, probed};
+use crate::support::{micro, probed, served_at};
 
 fn maskdoor(data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_maskdoor"));
@@ -494,4 +499,46 @@ fn an_address_beyond_this_machine_needs_a_token_or_a_password() {
     assert!(text.contains("This address can be reached from outside this machine"), "{text}");
     let removed = success(folder.path(), &["token", "remove", "me", "--data-dir", &data]);
     assert!(removed.contains("me was removed"), "{removed}");
+}
+
+#[test]
+fn the_log_is_written_to_a_file_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, log) = (folder.path().join("data"), folder.path().join("maskdoor.log"));
+    let nowhere = folder.path().join("none/maskdoor.log").display().to_string();
+    let refused = failure(folder.path(), &["serve", "--log-file", &nowhere]);
+    assert!(
+        refused.contains("the log cannot be written to FOLDER/none/maskdoor.log; give --log-file"),
+        "{refused}"
+    );
+
+    let mut server = std::process::Command::new(env!("CARGO_BIN_EXE_maskdoor"))
+        .args(["serve", "--addr", "127.0.0.1:0", "--without-token", "--log-format", "json"])
+        .arg("--log-file")
+        .arg(&log)
+        .arg("--data-dir")
+        .arg(&data)
+        .env("MASKDOOR_LOG", "info,tower_http=debug")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let address = served_at(&mut server);
+    let mut connection = TcpStream::connect(address).unwrap();
+    let request = "GET /ready?token=secret HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: script-1\r\nConnection: close\r\n\r\n";
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("x-request-id: script-1"), "{answer}");
+    let pid = rustix::process::Pid::from_child(&server);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = server.wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{output:?}");
+
+    let text = fs::read_to_string(log).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["span"]["id"] == "script-1"), "{text}");
+    assert!(lines.iter().any(|line| line["level"] == "INFO"), "the end is logged: {text}");
+    assert!(!text.contains("secret"), "{text}");
 }

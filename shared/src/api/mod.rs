@@ -4,6 +4,7 @@ mod checkpoint;
 mod dataset;
 mod evaluation;
 mod key;
+mod me;
 mod over_seeds;
 mod plan;
 mod problem;
@@ -22,6 +23,7 @@ pub use dataset::{
 };
 pub use evaluation::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier};
 pub use key::{KeyInfo, KeyPixels};
+pub use me::Me;
 pub use over_seeds::OverSeeds;
 pub use plan::{PlannedRun, ReusedRun, StudyPlan};
 pub use problem::{Page, Problem};

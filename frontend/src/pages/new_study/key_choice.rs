@@ -130,6 +130,7 @@ fn refused() -> Problem {
         status: 0,
         detail: "The browser cannot read it; pick it again.".into(),
         errors: Vec::new(),
+        request: None,
     }
 }
 
