@@ -36,6 +36,7 @@ pub fn row(point: RunPoint) -> RunRow {
         paused: None,
         wish: shared::DeviceWish::default(),
         waits: None,
+        tidied: None,
         device: None,
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::Serialize;
+use shared::{RunId, StudyId};
 
 use crate::{clock::Clock, rolling::Rolling};
 
@@ -34,6 +35,21 @@ pub enum Change<'a> {
         path: &'a str,
         /// The answer's status.
         status: u16,
+    },
+    /// Files of a run that nothing needed any more were removed.
+    Removal {
+        /// Who asked for it: `retention` of a server, or `maskdoor tidy`.
+        who: &'a str,
+        /// What was removed.
+        removed: &'a str,
+        /// The run.
+        run: RunId,
+        /// The study that it is shown under.
+        study: StudyId,
+        /// Names of the files in its folder.
+        files: &'a [String],
+        /// Bytes that this freed.
+        bytes: u64,
     },
 }
 

@@ -1,9 +1,11 @@
 //! The data folder, which holds everything that the program stores.
 
 use std::{
+    fmt,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The data folder cannot be used.
@@ -37,6 +39,48 @@ pub enum DataDirError {
 #[derive(Clone, Debug)]
 pub struct DataDir {
     root: PathBuf,
+    disk: Disk,
+}
+
+/// Free space below which a disk counts as nearly full, whatever its size: a few checkpoints of a large model with the places where
+/// their trainings go on.
+const LOW: u64 = 20_000_000_000;
+
+/// The space on a disk, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// What is free.
+    pub free: u64,
+    /// Its size.
+    pub size: u64,
+}
+
+impl DiskSpace {
+    /// Whether it is nearly full: less than a tenth is free, and less than 20 GB.
+    pub fn is_low(self) -> bool {
+        self.free < LOW.min(self.size / 10)
+    }
+}
+
+/// Tells the space on the disk of a folder.
+#[derive(Clone)]
+struct Disk(Arc<dyn Fn(&Path) -> io::Result<DiskSpace> + Send + Sync>);
+
+impl Disk {
+    /// As the system says it.
+    fn real() -> Self {
+        Self(Arc::new(|folder| {
+            let disk = rustix::fs::statvfs(folder)?;
+            let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+            Ok(DiskSpace { free: bytes(disk.f_bavail), size: bytes(disk.f_blocks) })
+        }))
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Disk")
+    }
 }
 
 impl DataDir {
@@ -51,7 +95,7 @@ impl DataDir {
         };
         fs::create_dir_all(root).map_err(refused(root))?;
         let root = std::path::absolute(root).map_err(refused(root))?;
-        let dir = Self { root };
+        let dir = Self { root, disk: Disk::real() };
         for folder in [dir.runs(), dir.keys(), dir.datasets()] {
             fs::create_dir_all(&folder).map_err(refused(&folder))?;
         }
@@ -79,19 +123,28 @@ impl DataDir {
         &self.root
     }
 
-    /// Free space on its disk, and the size of the disk, in bytes.
+    /// The space on its disk.
     ///
     /// # Errors
     /// When the system does not say it.
-    pub fn disk_bytes(&self) -> io::Result<(u64, u64)> {
-        let disk = rustix::fs::statvfs(&self.root)?;
-        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-        Ok((bytes(disk.f_bavail), bytes(disk.f_blocks)))
+    pub fn disk_space(&self) -> io::Result<DiskSpace> {
+        (self.disk.0)(&self.root)
+    }
+
+    /// The same folder on a disk that a test pretends.
+    #[must_use]
+    pub fn on_disk(self, space: impl Fn() -> DiskSpace + Send + Sync + 'static) -> Self {
+        Self { disk: Disk(Arc::new(move |_| Ok(space()))), ..self }
     }
 
     /// The database.
     pub fn store_file(&self) -> PathBuf {
         self.root.join("maskdoor.sqlite")
+    }
+
+    /// All files of the database: itself, its log and the index of its log.
+    pub fn store_files(&self) -> [PathBuf; 3] {
+        ["", "-wal", "-shm"].map(|end| self.root.join(format!("maskdoor.sqlite{end}")))
     }
 
     /// Folder of all runs.
@@ -147,5 +200,22 @@ impl DataDir {
     /// Lock file of the program that schedules the runs.
     pub fn scheduler_lock(&self) -> PathBuf {
         self.root.join("scheduler.lock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_nearly_full_below_a_tenth_and_below_20_gb() {
+        const GB: u64 = 1_000_000_000;
+        let is_low = |free, size| DiskSpace { free, size }.is_low();
+        assert!(is_low(6 * GB, 64 * GB));
+        assert!(!is_low(7 * GB, 64 * GB));
+        assert!(is_low(19 * GB, 10_000 * GB));
+        assert!(!is_low(21 * GB, 10_000 * GB), "enough for days, though it is 0.2 %");
+        assert!(is_low(0, 64 * GB));
+        assert!(!is_low(0, 0), "nothing is known");
     }
 }

@@ -25,6 +25,37 @@ use shared::{RunOrder, Stamped};
 /// Bytes of an event file that are read at a time.
 const CHUNK: u64 = 1 << 20;
 
+/// What a file in a run's folder is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A checkpoint, or the head of a probe.
+    Checkpoint,
+    /// Where an unfinished training goes on.
+    Resume,
+    /// Features of an encoder that its probes keep; they are computed again where they are missing.
+    Features,
+    /// Events, numbers and output.
+    Log,
+    /// Anything else.
+    Other,
+}
+
+impl FileKind {
+    /// The kind of a file, by its name.
+    pub fn of(name: &str) -> Self {
+        let is_events = name.starts_with("events.") || name.starts_with("events-");
+        match name {
+            files::LAST_CHECKPOINT | files::HEAD => Self::Checkpoint,
+            files::RESUME | files::RESUME_BEFORE => Self::Resume,
+            files::OUTPUT | "log.csv" => Self::Log,
+            _ if files::epoch_of(name).is_some() => Self::Checkpoint,
+            _ if name.starts_with("features-") => Self::Features,
+            _ if is_events => Self::Log,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// A run's folder.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
@@ -235,6 +266,25 @@ mod tests {
             source: DataSource::Builtin,
             encoder: None,
             program: "test".into(),
+        }
+    }
+
+    #[test]
+    fn a_file_is_known_by_its_name() {
+        let kinds = [
+            ("checkpoint.safetensors", FileKind::Checkpoint),
+            ("checkpoint-0010.safetensors", FileKind::Checkpoint),
+            ("head.safetensors", FileKind::Checkpoint),
+            ("resume-before.safetensors", FileKind::Resume),
+            ("features-ab12.safetensors", FileKind::Features),
+            ("events.jsonl", FileKind::Log),
+            ("events-3.jsonl", FileKind::Log),
+            ("events.out.tfevents.maskdoor", FileKind::Log),
+            ("worker.log", FileKind::Log),
+            ("run.json", FileKind::Other),
+        ];
+        for (name, kind) in kinds {
+            assert_eq!(FileKind::of(name), kind, "{name}");
         }
     }
 

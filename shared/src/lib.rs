@@ -26,6 +26,7 @@ pub mod chart;
 pub mod checkpoint;
 pub mod csv;
 pub mod dataset;
+pub mod day;
 pub mod device;
 pub mod event;
 pub mod field_error;

@@ -5,6 +5,7 @@ mod bad_files;
 mod bad_input;
 mod compare;
 mod devices;
+mod disk;
 mod finetune;
 mod live_study;
 mod new_study;

@@ -155,7 +155,9 @@ impl AdamW {
     }
 
     pub fn moments(&self, flat: &Flat) -> Result<Moments> {
-        let of = |moments: &Buffer| Ok(flat.table.gather(&moments.read(flat.table.total())?));
+        let of = |moments: &Buffer| -> Result<Vec<f32>> {
+            Ok(flat.table.gather(&moments.read(flat.table.total())?))
+        };
         Ok(Moments { first: of(&self.first)?, second: of(&self.second)?, steps: self.steps })
     }
 

@@ -1,4 +1,4 @@
-//! The notices that the server was lost, and that it cannot write.
+//! The notices that the server was lost, that it cannot write, and that its disk will soon be full.
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::{prelude::*, task::spawn_local};
@@ -11,19 +11,23 @@ use crate::{
 /// Time between two looks at the server's health, in milliseconds.
 const PERIOD: u32 = 10_000;
 
-/// Shown above the page while the server does not respond, or cannot write.
+/// Shown above the page while the server does not respond, cannot write, or has little space left.
 #[component]
 pub fn ServerNotice() -> impl IntoView {
     let lost = api::server_lost();
     let problem = RwSignal::new(None::<(String, Option<String>)>);
+    let warning = RwSignal::new(None::<(String, Option<String>)>);
     spawn_local(async move {
         loop {
             if !document().hidden()
                 && let Some(health) = api::health().await
             {
-                let found = health.problem.map(|problem| (problem, health.advice));
-                if problem.try_with_untracked(|problem| *problem != found) == Some(true) {
-                    problem.try_set(found);
+                let advice = health.advice;
+                for (signal, text) in [(problem, health.problem), (warning, health.warning)] {
+                    let found = text.map(|text| (text, advice.clone()));
+                    if signal.try_with_untracked(|known| *known != found) == Some(true) {
+                        signal.try_set(found);
+                    }
                 }
             }
             TimeoutFuture::new(PERIOD).await;
@@ -56,6 +60,21 @@ pub fn ServerNotice() -> impl IntoView {
                                 <span>
                                     <strong>"Nothing can be stored. "</strong>
                                     {format!("{}. {}", sentence(&problem), advice.unwrap_or_default())}
+                                </span>
+                            </p>
+                        }
+                    })
+            }}
+            {move || {
+                warning
+                    .get()
+                    .map(|(warning, advice)| {
+                        view! {
+                            <p class="notice notice-warn" id="low-space">
+                                <Icon glyph=Glyph::Alert/>
+                                <span>
+                                    {format!("{}. {}. ", sentence(&warning), advice.unwrap_or_default())}
+                                    <a href="/system#disk">"What takes up the disk"</a>
                                 </span>
                             </p>
                         }

@@ -23,19 +23,6 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ApiError> {
     serde_json::from_slice(&text).map_err(ApiError::internal)
 }
 
-/// Total size in bytes of all files below a folder; files that disappear meanwhile count as 0.
-pub fn folder_bytes(folder: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => folder_bytes(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
     use engine::files::write;
@@ -50,13 +37,11 @@ mod tests {
         write(&path, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert_eq!(folder_bytes(folder.path()), 6);
     }
 
     #[test]
     fn a_folder_that_is_missing_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         assert!(write(&folder.path().join("no/key.png"), b"x").is_err());
-        assert_eq!(folder_bytes(&folder.path().join("no")), 0);
     }
 }

@@ -5,7 +5,11 @@ use shared::api::Health;
 use tokio::sync::Mutex;
 
 use super::Api;
-use crate::{VERSION, store::StoreError};
+use crate::{
+    VERSION,
+    app::disk::{ADVICE, low_space},
+    store::StoreError,
+};
 
 /// How long an answer is given again, in milliseconds. A check writes to the disk, and anybody may ask.
 const KEPT: u64 = 2000;
@@ -14,7 +18,7 @@ const KEPT: u64 = 2000;
 #[derive(Debug, Default)]
 pub struct LastHealth(Mutex<Option<(u64, StatusCode, Health)>>);
 
-/// Whether the program works: whether it can write to its data folder.
+/// Whether the program works: whether it can write to its data folder, and whether the disk will soon be full.
 #[utoipa::path(get, path = "/health", tag = "program",
     responses((status = 200, body = Health), (status = 507, body = Health, description = "Nothing can be written"),
         (status = 503, body = Health, description = "The database was deleted, moved or replaced")))]
@@ -31,7 +35,17 @@ pub async fn checked(api: &Api) -> (StatusCode, Json<Health>) {
     {
         return (*code, Json(health.clone()));
     }
-    let (code, health) = described(api.app.check_writing().await);
+    let (code, mut health) = described(api.app.check_writing().await);
+    // Of a disk that cannot be written, the reason is known.
+    if health.problem.is_none()
+        && let Some(warning) = api.app.data_dir.disk_space().ok().and_then(low_space)
+    {
+        let known = last.as_ref().is_some_and(|(_, _, health)| health.warning.is_some());
+        if !known {
+            tracing::warn!("{warning}. {ADVICE}");
+        }
+        health = Health { warning: Some(warning), advice: Some(ADVICE.into()), ..health };
+    }
     *last = Some((now, code, health.clone()));
     (code, Json(health))
 }

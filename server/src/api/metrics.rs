@@ -15,7 +15,7 @@ use crate::VERSION;
 /// The program's numbers in Prometheus' text format.
 pub async fn get_metrics(State(api): State<Api>) -> Result<impl IntoResponse, ApiError> {
     let counts = api.app.store.count_runs().await?;
-    let (free, total) = api.app.data_dir.disk_bytes().map_err(ApiError::internal)?;
+    let space = api.app.data_dir.disk_space().map_err(ApiError::internal)?;
     let mut text = String::new();
     let mut metric = |name: &str, help: &str, rows: &[(String, f64)]| {
         let _ = writeln!(text, "# HELP maskdoor_{name} {help}\n# TYPE maskdoor_{name} gauge");
@@ -33,8 +33,13 @@ pub async fn get_metrics(State(api): State<Api>) -> Result<impl IntoResponse, Ap
         })
         .collect();
     metric("runs", "Runs by state.", &runs);
-    metric("disk_free_bytes", "Free space of the data folder.", &one(free as f64));
-    metric("disk_total_bytes", "Size of the data folder's disk.", &one(total as f64));
+    metric("disk_free_bytes", "Free space of the data folder.", &one(space.free as f64));
+    metric("disk_total_bytes", "Size of the data folder's disk.", &one(space.size as f64));
+    metric(
+        "disk_low",
+        "Whether less than a tenth of the disk is free, and less than 20 GB.",
+        &one(f64::from(u8::from(space.is_low()))),
+    );
     metric(
         "last_event",
         "Number of the last event; it grows while runs report.",

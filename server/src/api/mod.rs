@@ -12,12 +12,13 @@
 //! | `studies`, `runs`, `run_files`, `events` | studies, runs, the files of runs, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
 //! | `checkpoints`, `imports`, `evaluations`, `reconstructions`, `compare`, `figures` | results |
-//! | `health`, `metrics`, `system`, `me`, `presets` | the program, and who uses it |
+//! | `health`, `metrics`, `system`, `disk`, `me`, `presets` | the program, and who uses it |
 //! | `pixels`, `files`, `wanted` | helpers: sending images, reading files, long work |
 
 mod checkpoints;
 mod compare;
 mod datasets;
+mod disk;
 mod error;
 mod evaluations;
 mod events;
@@ -57,6 +58,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use shared::api::Retention;
 use tokio::sync::Semaphore;
 use tower_http::{
     CompressionLevel,
@@ -95,7 +97,9 @@ struct Api {
     /// Held while an evaluation runs.
     evaluating: Arc<tokio::sync::Mutex<()>>,
     health: Arc<health::LastHealth>,
+    disk: Arc<disk::LastCount>,
     roots: Roots,
+    retention: Option<Retention>,
 }
 
 impl Api {
@@ -117,6 +121,8 @@ pub struct Serving {
     pub access: Access,
     /// Folders from which files may be read on request.
     pub roots: Roots,
+    /// Which checkpoints it removes by itself.
+    pub retention: Option<Retention>,
 }
 
 impl Serving {
@@ -126,13 +132,14 @@ impl Serving {
             hosts: Hosts::default(),
             access: Access::open(app.store.clone(), app.clock.clone()),
             roots: Roots::any(),
+            retention: None,
         }
     }
 }
 
 /// The router of the whole web server.
 pub fn router(app: App, serving: Serving) -> Router {
-    let Serving { hosts, access, roots } = serving;
+    let Serving { hosts, access, roots, retention } = serving;
     // A source of their own: the names of studies and runs do not depend on how many requests came before.
     let ids = IdSource::system(app.clock.clone());
     let gate = Gate { access, audit: Audit::of(app.data_dir.root(), app.clock.clone()) };
@@ -141,7 +148,9 @@ pub fn router(app: App, serving: Serving) -> Router {
         kept: Kept::default(),
         evaluating: Arc::default(),
         health: Arc::default(),
+        disk: Arc::default(),
         roots,
+        retention,
     };
     let (router, described) = OpenApiRouter::with_openapi(openapi::Info::openapi())
         .nest(ROOT, resources())
@@ -193,6 +202,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(me::get_me))
         .routes(routes!(system::get_system))
         .routes(routes!(system::list_devices))
+        .routes(routes!(disk::get_disk))
         .routes(routes!(openapi::get_openapi))
         .routes(routes!(presets::list_presets))
         .routes(routes!(settings::list_settings))

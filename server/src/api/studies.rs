@@ -92,7 +92,9 @@ pub async fn delete_study(
     State(api): State<Api>,
     Path(study): Path<StudyId>,
 ) -> Result<StatusCode, ApiError> {
-    api.app.delete_study(study).await?;
+    let deleted = api.app.delete_study(study).await;
+    api.disk.forget();
+    deleted?;
     Ok(StatusCode::NO_CONTENT)
 }
 

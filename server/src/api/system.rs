@@ -1,9 +1,11 @@
 //! The machine and the program.
 
+use std::path::PathBuf;
+
 use axum::{Json, extract::State};
 use shared::api::{DeviceList, SystemInfo};
 
-use super::{Api, blocking, error::ApiError, files::folder_bytes};
+use super::{Api, blocking, error::ApiError};
 use crate::app::devices;
 
 /// Maximum number of running jobs, and of queued ones, in the response.
@@ -23,21 +25,13 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
     let app = api.app.clone();
     let info = blocking(move || {
         let data_dir = &app.data_dir;
-        let (free_bytes, _) = data_dir.disk_bytes().map_err(ApiError::internal)?;
-        let store = data_dir.store_file();
-        let store_bytes = ["", "-wal", "-shm"]
-            .iter()
-            .map(|end| {
-                let mut name = store.clone().into_os_string();
-                name.push(end);
-                std::fs::metadata(name).map_or(0, |file| file.len())
-            })
-            .sum();
+        let free_bytes = data_dir.disk_space().map_err(ApiError::internal)?.free;
+        let length = |file: &PathBuf| std::fs::metadata(file).map_or(0, |file| file.len());
+        let store_bytes = data_dir.store_files().iter().map(length).sum();
         Ok(SystemInfo {
             version: env!("CARGO_PKG_VERSION").into(),
             data_dir: data_dir.root().display().to_string(),
             devices: app.offered_devices(),
-            runs_bytes: folder_bytes(&data_dir.runs()),
             store_bytes,
             free_bytes,
             jobs,

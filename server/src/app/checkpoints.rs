@@ -206,7 +206,23 @@ impl App {
                 None => "the run has written no checkpoint yet".into(),
             })
         })?;
-        Ok(self.data_dir.folder(&self.store.run_folder(row.id).await?).join(told))
+        let file = self.data_dir.folder(&self.store.run_folder(row.id).await?).join(told);
+        check_kept(row, &file)?;
+        Ok(file)
+    }
+}
+
+/// Checks that a run's checkpoint was not removed by retention.
+pub(super) fn check_kept(row: &RunRow, file: &Path) -> Result<(), CheckpointError> {
+    match row.tidied {
+        Some(tidied) if !file.exists() => {
+            let name = file.file_name().unwrap_or_default().display();
+            Err(CheckpointError::Missing(format!(
+                "the run's {name} was {tidied}, because nothing needed it any more; its results stay. To have it again, start its \
+                 study afresh"
+            )))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -7,7 +7,9 @@
 //! | `space` | whether the machine has the memory and the disk for it |
 //! | [`devices`], [`placement`] | the devices with what runs on them; which of them a run gets |
 //! | [`datasets`], [`keys`], [`checkpoints`] | data sets, key images and imported checkpoints that a study can name |
+//! | [`disk`] | what takes up the disk, and whether it is nearly full |
 //! | [`evaluations`] | further evaluations of a classifier under a trigger |
+//! | [`retention`] | removes checkpoints that nothing needs any more |
 //! | [`removals`], [`tidy`] | removes the files of what was deleted, and what killed programs left behind |
 //! | [`reconstructions`] | reconstructions of hidden patches by a checkpoint |
 //! | [`catalog`], `recent` | lists of images, and models, cached in memory |
@@ -18,6 +20,7 @@ pub mod catalog;
 pub mod checkpoints;
 pub mod datasets;
 pub mod devices;
+pub mod disk;
 pub mod evaluations;
 pub mod handle;
 pub mod keys;
@@ -27,6 +30,7 @@ mod recent;
 pub mod reconstructions;
 pub mod removals;
 pub mod results;
+pub mod retention;
 mod space;
 pub mod studies;
 pub mod tidy;

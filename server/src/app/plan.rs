@@ -64,7 +64,8 @@ impl App {
         };
         let mut known = self.store.known_runs(&digests).await?;
         known.retain(|_, known| {
-            known.run.state != RunState::Done || is_whole(&self.data_dir, known.kind, &known.folder)
+            known.run.state != RunState::Done
+                || !known.is_tidied && is_whole(&self.data_dir, known.kind, &known.folder)
         });
         let threads = self.threads();
         let image_memory = self.machine.image_memory();
@@ -104,7 +105,7 @@ impl App {
         plan.memory = needs.memory();
         let space = Space {
             memory: self.machine.memory(),
-            disk: self.data_dir.disk_bytes().ok().map(|(free, _)| free),
+            disk: self.data_dir.disk_space().ok().map(|space| space.free),
         };
         plan.refused = needs.refused(space);
         plan.refused.extend(self.refused_devices(graph, &known));

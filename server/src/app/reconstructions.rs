@@ -18,7 +18,7 @@ use shared::{
 
 use super::{
     catalog::{Catalog, NoImage, Unreadable, entry},
-    checkpoints::CheckpointError,
+    checkpoints::{CheckpointError, check_kept},
     datasets::DatasetError,
     keys::key_file,
     recent::Recent,
@@ -177,6 +177,7 @@ impl App {
             }
         }
         let file = folder.path().join(request.file.as_deref().unwrap_or(LAST_CHECKPOINT));
+        check_kept(&run, &file)?;
         Ok(Scene { file, settings, origin: Origin::Run(folder) })
     }
 

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::{compute::Machine, interchange::ExportFormat};
 use shared::{
     DeviceWish, RunId, RunKind, StudyId,
+    api::Retention,
     chart::FigureKind,
     dataset::{Share, Transparency},
 };
@@ -65,6 +66,10 @@ pub(super) enum Command {
     Evaluate(EvaluateArgs),
     /// Draws a pre-trained model's reconstructions of clean and triggered images, as a PNG file.
     Reconstruct(ReconstructArgs),
+    /// Shows what takes up the disk: studies by size, and the rest of the data folder.
+    Disk(DiskArgs),
+    /// Removes checkpoints that nothing needs any more. Without --yes, says what it would free.
+    Tidy(TidyArgs),
     /// Compares the database with the data folder, says what is wrong, and mends what can be mended: exit code 0 if nothing is wrong
     /// afterwards, 1 if something is.
     Doctor(DoctorArgs),
@@ -106,6 +111,8 @@ pub(super) struct ServeArgs {
     /// A folder from which data sets and checkpoints may be added; may be repeated [default: any folder at 127.0.0.1, none beyond].
     #[arg(long, value_name = "FOLDER")]
     pub(super) data_root: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) keep: KeepArgs,
     #[command(flatten)]
     pub(super) data: DataDirArg,
     #[command(flatten)]
@@ -383,6 +390,49 @@ pub(super) struct DoctorArgs {
     #[arg(long)]
     pub(super) yes: bool,
     /// Prints what was found as JSON. Nothing is asked: without --yes nothing is mended.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Which checkpoints are kept.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct KeepArgs {
+    /// Removes the checkpoints of runs that finished more than N days ago, and so did all that start from them. Studies tagged keep are
+    /// left alone; results always stay [default: all checkpoints are kept].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36500))]
+    keep_days: Option<u32>,
+    /// Keeps the last checkpoint of each run nevertheless, from which other runs can start.
+    #[arg(long, requires = "keep_days")]
+    keep_last: bool,
+}
+
+impl KeepArgs {
+    /// The policy; none keeps everything.
+    pub(super) fn policy(self) -> Option<Retention> {
+        let Self { keep_days, keep_last } = self;
+        keep_days.map(|days| Retention { days, keep_last })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TidyArgs {
+    #[command(flatten)]
+    pub(super) data: DataDirArg,
+    #[command(flatten)]
+    pub(super) keep: KeepArgs,
+    /// Removes it.
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Prints it as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiskArgs {
+    #[command(flatten)]
+    pub(super) data: DataDirArg,
+    /// Prints the numbers as JSON.
     #[arg(long)]
     pub(super) json: bool,
 }

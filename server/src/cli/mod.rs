@@ -5,6 +5,7 @@ mod bar_watch;
 mod checkpoints;
 mod datasets;
 mod devices;
+mod disk;
 mod doctor;
 mod evaluate;
 mod figure;
@@ -20,6 +21,7 @@ mod runs;
 mod serve;
 mod settings;
 pub mod spec_file;
+mod tidy;
 mod token;
 mod triggers;
 
@@ -31,9 +33,9 @@ use engine::compute::Machine;
 
 use self::args::{
     AssumeArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs, DatasetCommand,
-    DevicesArgs, DoctorArgs, EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs, PoisonCommand,
-    PresetCommand, ReconstructArgs, ReplayArgs, RunArgs, RunsArgs, ServeArgs, SettingsArgs,
-    SheetArgs, StudyArgs, TokenArgs, TokenCommand, TriggerCommand,
+    DevicesArgs, DiskArgs, DoctorArgs, EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs,
+    PoisonCommand, PresetCommand, ReconstructArgs, ReplayArgs, RunArgs, RunsArgs, ServeArgs,
+    SettingsArgs, SheetArgs, StudyArgs, TidyArgs, TokenArgs, TokenCommand, TriggerCommand,
 };
 use crate::{clock::Clock, terminal::note, worker};
 
@@ -88,6 +90,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Runs(args) => wait_for(runs::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Token(args) => wait_for(token::run(args)),
+        Command::Disk(args) => wait_for(disk::run(args)),
+        Command::Tidy(args) => wait_for(tidy::run(args)),
         Command::Doctor(args) => wait_for(doctor::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),
         Command::Poisons(args) => wait_for(poisons::run(args)),

@@ -205,6 +205,7 @@ mod tests {
             paused: None,
             wish: shared::DeviceWish::default(),
             waits: None,
+            tidied: None,
             device: None,
         }
     }

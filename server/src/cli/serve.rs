@@ -15,6 +15,7 @@ use crate::{
     App, VERSION,
     access::{self, Access, Roots},
     api::{self, Hosts, Serving},
+    audit::Audit,
     http,
     queue::{Scheduler, Settings},
     terminal::{note, say},
@@ -55,7 +56,12 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
              where others share the network (docs/security.md).",
         );
     }
-    let serving = Serving { hosts: Hosts::named(args.host), access, roots };
+    let retention = args.keep.policy();
+    if let Some(policy) = retention {
+        let audit = Audit::of(app.data_dir.root(), app.clock.clone());
+        tokio::spawn(app.clone().keep_tidy(policy, audit));
+    }
+    let serving = Serving { hosts: Hosts::named(args.host), access, roots, retention };
     let router = api::router(app.clone(), serving);
     let server = http::serve(listener, router, app.ending.clone());
     tokio::pin!(server);

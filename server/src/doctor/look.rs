@@ -179,7 +179,7 @@ impl Known {
             let text = if !folder.is_dir() {
                 "its folder is missing: its results stay, but its checkpoints, poison list and log are lost. A study that starts from it \
                  trains it again"
-            } else if !is_whole(&self.data_dir, run.kind, &run.folder) {
+            } else if !run.is_tidied && !is_whole(&self.data_dir, run.kind, &run.folder) {
                 "its manifest or its last checkpoint is missing: nothing can start from it. A study that needs it trains it again"
             } else {
                 return None;

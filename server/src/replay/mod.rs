@@ -46,6 +46,9 @@ pub enum ReplayError {
         /// The operating system's error.
         source: io::Error,
     },
+    /// Checkpoints that it needs were removed.
+    #[error("{0}")]
+    Removed(String),
     /// Its events.
     #[error(transparent)]
     Events(#[from] EventFileError),
@@ -119,13 +122,27 @@ pub async fn replay(
     if row.state != RunState::Done {
         return Err(ReplayError::NotDone(row.state));
     }
+    if let Some(tidied) = row.tidied.filter(|tidied| !tidied.kept_last) {
+        let text =
+            format!("the run's checkpoint was {tidied}, so there is nothing to compare with");
+        return Err(ReplayError::Removed(text));
+    }
+    let encoder = match row.parent {
+        Some(parent) => {
+            let tidied = app.store.get_run(parent).await?.tidied;
+            // Nearest neighbours are asked on every checkpoint.
+            let needs_all = row.point.kind == RunKind::Knn;
+            if let Some(tidied) = tidied.filter(|tidied| needs_all || !tidied.kept_last) {
+                let text = format!("the checkpoints that the run starts from were {tidied}");
+                return Err(ReplayError::Removed(text));
+            }
+            Some(app.data_dir.folder(&app.store.run_folder(parent).await?))
+        }
+        None => None,
+    };
     let first =
         Left::read(&RunFolder::new(app.data_dir.folder(&app.store.run_folder(run).await?)))?;
     let place = temporary(app.data_dir.root())?;
-    let encoder = match row.parent {
-        Some(parent) => Some(app.data_dir.folder(&app.store.run_folder(parent).await?)),
-        None => None,
-    };
     let folder = prepare(&first, encoder.as_deref(), place.path())?;
 
     let file = |source| ReplayError::File { path: folder.path().to_owned(), source };

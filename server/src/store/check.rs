@@ -24,6 +24,8 @@ pub struct StoredRun {
     pub state: RunState,
     /// The key image of its trigger.
     pub key: Option<String>,
+    /// Whether its last checkpoint was removed by retention.
+    pub is_tidied: bool,
 }
 
 /// A run that only the data folder has, beside its entry in [`NewStudy::runs`].
@@ -72,7 +74,8 @@ impl Store {
     /// When the query fails.
     pub async fn stored_runs(&self) -> Result<Vec<StoredRun>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, folder, kind, state, settings ->> '$.attack.trigger.key' FROM runs ORDER BY key",
+            "SELECT id, folder, kind, state, settings ->> '$.attack.trigger.key', \
+             EXISTS (SELECT 1 FROM tidied t WHERE t.run = key AND t.kept_last = 0) FROM runs ORDER BY key",
         )
         .fetch_all(self.readers())
         .await?;
@@ -84,6 +87,7 @@ impl Store {
                     kind: parse(row.try_get(2)?, "a kind of run")?,
                     state: parse(row.try_get(3)?, "a state")?,
                     key: row.try_get(4)?,
+                    is_tidied: row.try_get(5)?,
                 })
             })
             .collect()

@@ -125,6 +125,7 @@ impl From<Packed> for RunRow {
             paused: None,
             wish: shared::DeviceWish::default(),
             waits: None,
+            tidied: None,
             error: None,
             device: None,
         }

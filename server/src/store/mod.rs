@@ -13,6 +13,7 @@
 //! | [`check`] | what `maskdoor doctor` asks, and runs that only the data folder has |
 //! | `access` | tokens and sessions |
 //! | `removals` | files that are to be removed |
+//! | [`tidied`] | finished runs whose checkpoints nothing needs any more |
 //! | `upgrade` | fills in data that version 0.1 did not store |
 //! | [`datasets`], [`keys`] | added data sets, uploaded key images |
 
@@ -34,6 +35,7 @@ mod row;
 pub mod runs;
 mod state;
 pub mod studies;
+pub mod tidied;
 mod upgrade;
 mod writer;
 

@@ -14,6 +14,18 @@ impl Store {
         Ok(paths.fetch_all(self.readers()).await?)
     }
 
+    /// Notes files and folders below the data folder as to be removed.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn note_removals(&self, paths: &[String]) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        for path in paths {
+            note_removal(&mut tx, path).await?;
+        }
+        self.commit(tx).await
+    }
+
     /// Notes that these files and folders are gone.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use shared::{
     Digest, Ratio,
-    api::RunRow,
+    api::{RunRow, Tidied},
     metric::Metrics,
     run::{RunPoint, RunState},
     run_kind::RunKind,
@@ -17,7 +17,8 @@ pub(super) const COLUMNS: &str = "r.id, r.digest, l.study, s.name AS study_name,
      r.strength, r.optimizer, r.head_init, r.kind, r.ppr, r.lpr, r.seed, r.scratch, l.varied, l.reused, \
      (SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key ORDER BY i.input LIMIT 1) AS parent, r.state, \
      r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, r.created_at, \
-     r.started_at, r.ended_at, r.error, r.progress, r.device, r.wish";
+     r.started_at, r.ended_at, r.error, r.progress, r.device, r.wish, \
+     (SELECT t.at FROM tidied t WHERE t.run = r.key) AS tidied_at, (SELECT t.kept_last FROM tidied t WHERE t.run = r.key) AS kept_last";
 
 /// The source of [`COLUMNS`] when each run is shown under its own study.
 pub(super) const UNDER_OWN_STUDY: &str = "runs r JOIN study_runs l ON l.run = r.key AND l.study = r.study JOIN studies s ON s.id = r.study";
@@ -52,8 +53,15 @@ pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         paused: None,
         wish: parse(row.try_get("wish")?, "the device that a run asks for")?,
         waits: None,
+        tidied: tidied(row)?,
         device: row.try_get("device")?,
     })
+}
+
+/// Whether a run's checkpoints were removed.
+fn tidied(row: &SqliteRow) -> Result<Option<Tidied>, StoreError> {
+    let kept_last: Option<bool> = row.try_get("kept_last")?;
+    Ok(time(row, "tidied_at")?.zip(kept_last).map(|(at, kept_last)| Tidied { at, kept_last }))
 }
 
 /// Kind, poisons and seed.

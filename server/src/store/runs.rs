@@ -127,7 +127,37 @@ pub struct RunQuery {
     pub limit: u32,
 }
 
+/// The folder of a run, and the study that it is shown under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StudyFolder {
+    /// The folder below the data folder.
+    pub folder: String,
+    /// The study.
+    pub study: StudyId,
+    /// Its name.
+    pub name: String,
+}
+
 impl Store {
+    /// The folders of all runs.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn study_folders(&self) -> Result<Vec<StudyFolder>, StoreError> {
+        let rows: Vec<(String, String, String)> =
+            sqlx::query_as("SELECT folder, study, study_name FROM runs")
+                .fetch_all(self.readers())
+                .await?;
+        let folder = |(folder, study, name): (String, String, String)| {
+            Ok(StudyFolder {
+                folder,
+                study: super::row::parse(&study, "a study's identifier")?,
+                name,
+            })
+        };
+        rows.into_iter().map(folder).collect()
+    }
+
     /// Number of runs in each state; states without one are left out.
     ///
     /// # Errors

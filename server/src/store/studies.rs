@@ -56,6 +56,8 @@ pub struct KnownRun {
     pub kind: RunKind,
     /// Its folder below the data folder.
     pub folder: String,
+    /// Whether other runs cannot start from it, because retention has removed its checkpoint.
+    pub is_tidied: bool,
     /// Its description in a plan.
     pub run: ReusedRun,
 }
@@ -89,7 +91,8 @@ impl Store {
             let known =
                 if study.fresh { None } else { find_run(&mut tx, &run.node.digest).await? };
             let known = known.filter(|known| {
-                known.run.state != RunState::Done || usable(known.kind, &known.folder)
+                known.run.state != RunState::Done
+                    || !known.is_tidied && usable(known.kind, &known.folder)
             });
             let reused = known.is_some();
             let key = match known {
@@ -259,7 +262,8 @@ async fn find_run(
     digest: &Digest,
 ) -> Result<Option<KnownRun>, StoreError> {
     let row = sqlx::query(
-        "SELECT key, kind, folder, id, state, study, study_name FROM runs WHERE digest = ? ORDER BY CASE state WHEN 'done' THEN 0 \
+        "SELECT key, kind, folder, id, state, study, study_name, kind = 'pretrain' AND EXISTS (SELECT 1 FROM tidied t \
+         WHERE t.run = key AND t.kept_last = 0) AS is_tidied FROM runs WHERE digest = ? ORDER BY CASE state WHEN 'done' THEN 0 \
          WHEN 'running' THEN 1 WHEN 'queued' THEN 2 ELSE 3 END, key DESC LIMIT 1",
     )
     .bind(digest.as_str())
@@ -273,7 +277,13 @@ async fn find_run(
         study_name: row.try_get("study_name")?,
     };
     let kind = parse(row.try_get("kind")?, "a kind of run")?;
-    Ok(Some(KnownRun { key: row.try_get("key")?, kind, folder: row.try_get("folder")?, run }))
+    Ok(Some(KnownRun {
+        key: row.try_get("key")?,
+        kind,
+        folder: row.try_get("folder")?,
+        is_tidied: row.try_get("is_tidied")?,
+        run,
+    }))
 }
 
 /// Optimiser and initial weights of a run, as stored in the columns.

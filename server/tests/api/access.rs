@@ -38,7 +38,12 @@ async fn guarded() -> TestApp {
         Some(Secret::of("start")),
         Some(Secret::of("a long password")),
     );
-    let serving = Serving { hosts: Hosts::default(), access, roots: Roots::only(&[]).unwrap() };
+    let serving = Serving {
+        hosts: Hosts::default(),
+        access,
+        roots: Roots::only(&[]).unwrap(),
+        retention: None,
+    };
     place.serving(serving)
 }
 

@@ -1,5 +1,10 @@
 //! The real router on a real, throw-away data folder.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -12,6 +17,7 @@ use server::{
     App,
     api::{self, Serving},
     clock::Clock,
+    data_dir::DiskSpace,
     ids::IdSource,
     store::StoreError,
 };
@@ -54,6 +60,20 @@ impl TestApp {
     /// The same server, reached in another way.
     pub fn serving(self, serving: Serving) -> Self {
         Self { router: api::router(self.app.clone(), serving), ..self }
+    }
+
+    /// The same server, on a disk and with a clock that a test pretends.
+    pub fn on_disk(
+        self,
+        space: impl Fn() -> DiskSpace + Send + Sync + 'static,
+        now: Arc<AtomicU64>,
+    ) -> Self {
+        let app = App {
+            data_dir: self.app.data_dir.on_disk(space),
+            clock: Clock::from_fn(move || now.load(Ordering::Relaxed)),
+            ..self.app
+        };
+        Self { router: api::router(app.clone(), Serving::open(&app)), app, ..self }
     }
 
     /// The document of the API, asked for by somebody who may.

@@ -6,6 +6,7 @@ mod access;
 mod compare;
 mod datasets;
 mod devices;
+mod disk;
 mod evaluations;
 mod events;
 mod harness;

@@ -1,15 +1,18 @@
 //! Checkpoints and their reconstructions of hidden patches, with a tiny model.
 
+use std::sync::{Arc, atomic::AtomicU64};
+
 use axum::http::StatusCode;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use server::{audit::Audit, data_dir::DiskSpace};
 use shared::{
-    Rgb8, RunId, RunOrder, Stage, StudySpec, Trigger, dataset::DataSource, patches::random_mask,
-    study::TransformerSpec,
+    Rgb8, RunId, RunOrder, Stage, StudySpec, Trigger, api::Retention, dataset::DataSource,
+    patches::random_mask, study::TransformerSpec,
 };
 
-use crate::harness::{TestApp, spec};
+use crate::harness::{NOW, TestApp, metrics, spec};
 
 const SIDE: usize = 32;
 const PATCH: usize = 8;
@@ -161,4 +164,32 @@ async fn a_reconstruction_that_cannot_be_says_why() {
     let waiting = app.runs(waiting).await[0];
     let body = request(waiting, json!({ "kind": "random", "ratio": 0.5, "seed": 1 }));
     assert_snapshot!(app.post("/reconstructions", &body).await.problem());
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_retention_removed_is_told_as_such() {
+    let app = TestApp::new().await;
+    let run = trained(&app).await;
+    app.finish_next(Some(metrics(60, 5))).await;
+    let in_three_days = Arc::new(AtomicU64::new(NOW + 3 * 24 * 3600 * 1000));
+    let app = app.on_disk(|| DiskSpace { free: 1 << 40, size: 1 << 41 }, in_three_days);
+    assert!(app.get(&format!("/runs/{run}")).await.json().get("tidied").is_none());
+    let policy = Retention { days: 2, keep_last: false };
+    let found = app.app.removable(Some(policy)).await.unwrap();
+    let audit = Audit::of(app.root(), app.app.clock.clone());
+    assert_eq!(app.app.remove_unneeded(found, &audit, "retention").await.unwrap().len(), 1);
+
+    let row = app.get(&format!("/runs/{run}")).await.json();
+    assert_eq!(row["tidied"]["kept_last"], false);
+    assert_eq!(app.get("/checkpoints").await.json(), json!([]));
+    let body = request(run, json!({ "kind": "random", "ratio": 0.5, "seed": 1 }));
+    let answer = app.post("/reconstructions", &body).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert_snapshot!(answer.problem(), @"404 the run's checkpoint.safetensors was removed by retention on 2023-11-17, because nothing needed it any more; its results stay. To have it again, start its study afresh");
+    for query in ["format=mae", "format=timm&epoch=1"] {
+        let answer = app.get(&format!("/runs/{run}/export?{query}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        let told = "was removed by retention on 2023-11-17, because nothing needed it any more";
+        assert!(answer.problem().contains(told), "{}", answer.problem());
+    }
 }

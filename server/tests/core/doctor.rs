@@ -29,7 +29,7 @@ fn doctor(data: &Path, more: &[&str], input: &str) -> (i32, String) {
 }
 
 /// Subject, name and whether it can be mended, of each finding.
-fn found(data: &Path) -> Vec<(String, String, bool)> {
+pub fn found(data: &Path) -> Vec<(String, String, bool)> {
     let (code, text) = doctor(data, &["--json"], "");
     let report: Value = serde_json::from_str(&text).unwrap();
     let findings = report["findings"].as_array().unwrap();

@@ -14,6 +14,7 @@ mod kill;
 mod lists;
 mod old_folder;
 mod replay;
+mod retention;
 mod scheduler;
 mod states;
 mod support;

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod dataset;
+mod disk;
 mod evaluation;
 mod key;
 mod me;
@@ -21,6 +22,7 @@ pub use dataset::{
     AddDataset, DatasetInfo, HoldOut, LeftOut, SampleImage, Samples, Share, SkippedFile, Split,
     Transparency,
 };
+pub use disk::{DiskUse, FileBytes, Retention, StudyDisk};
 pub use evaluation::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier};
 pub use key::{KeyInfo, KeyPixels};
 pub use me::Me;
@@ -29,7 +31,7 @@ pub use plan::{PlannedRun, ReusedRun, StudyPlan};
 pub use problem::{Page, Problem};
 pub use reconstruction::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction};
 pub use result::{Mean, Measured, ResultGroup, ResultGroups, ResultRow, StudyName};
-pub use run::{LiveEvent, MeanPercent, RunResult, RunRow, SeedMeans};
+pub use run::{LiveEvent, MeanPercent, RunResult, RunRow, SeedMeans, Tidied};
 pub use setting::SettingInfo;
 pub use study::{StateCounts, StudyDetail, StudySummary};
 pub use system::{

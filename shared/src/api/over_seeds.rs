@@ -124,6 +124,7 @@ mod tests {
             paused: None,
             wish: crate::DeviceWish::default(),
             waits: None,
+            tidied: None,
             device: None,
         }
     }

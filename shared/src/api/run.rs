@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    day::day,
     device::DeviceWish,
     event::Stamped,
     id::{RunId, StudyId},
@@ -77,6 +78,26 @@ pub struct RunRow {
     /// The device assigned to its last attempt, or several separated by commas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// That its checkpoints were removed, because nothing needed them any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tidied: Option<Tidied>,
+}
+
+/// That a run's checkpoints were removed by retention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Tidied {
+    /// When, in Unix milliseconds.
+    pub at: u64,
+    /// Whether the last one was kept.
+    pub kept_last: bool,
+}
+
+impl std::fmt::Display for Tidied {
+    /// `removed by retention on 2026-11-28`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "removed by retention on {}", day(self.at))
+    }
 }
 
 impl RunRow {

@@ -16,6 +16,9 @@ pub struct Health {
     /// What is wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// What will be wrong soon: the disk is nearly full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
@@ -31,8 +34,6 @@ pub struct SystemInfo {
     pub data_dir: String,
     /// Devices that can train.
     pub devices: Vec<DeviceInfo>,
-    /// Bytes that the runs occupy on disk.
-    pub runs_bytes: u64,
     /// Bytes that the database occupies on disk.
     pub store_bytes: u64,
     /// Free bytes on that disk.

@@ -52,6 +52,7 @@ fn row(study: u8, ppr: u32, lpr: u32, seed: u64, result: Metrics) -> RunRow {
         paused: None,
         wish: crate::DeviceWish::default(),
         waits: None,
+        tidied: None,
         device: None,
     }
 }

@@ -3,7 +3,7 @@
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
     RunState, StudyId,
-    api::{Problem, StudyDetail},
+    api::{DiskUse, Problem, StudyDetail},
 };
 
 use super::{
@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     api,
-    components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format},
+    components::{
+        Confirm, Fetched, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, fetched, format,
+    },
     live::{Link, LinkBadge},
 };
 
@@ -80,6 +82,13 @@ pub fn Head(
             study.as_ref().is_some_and(|study| study.runs.iter().any(|run| !run.state.is_over()))
         })
     });
+    let disk: Fetched<DiskUse> = fetched(move || Some(format!("/disk?study={id}")));
+    let size = move || {
+        let bytes = disk.value()?.studies.first()?.total_bytes;
+        (bytes > 0).then(|| {
+            view! { <a class="muted small nowrap" href="/system#disk">{format::bytes(bytes)}" on the disk"</a> }
+        })
+    };
     let states =
         Memo::new(move |_| study.with(|study| study.as_ref().map(badges).unwrap_or_default()));
     view! {
@@ -115,6 +124,7 @@ pub fn Head(
                         .map(|(state, count)| view! { <StateBadge state count=Some(count)/> })
                         .collect_view()
                 }}
+                {size}
             </div>
             {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
         </header>

@@ -84,8 +84,22 @@ fn place(run: &RunRow) -> Option<String> {
     }
 }
 
+/// That the run's checkpoints were removed, in a sentence.
+fn removed(run: &RunRow) -> Option<String> {
+    let tidied = run.tidied?;
+    let (what, more) = if tidied.kept_last {
+        ("Its checkpoints but the last were", "")
+    } else {
+        ("Its checkpoints were", ", and a study that starts from them trains them again")
+    };
+    Some(format!("{what} {tidied}. Its results stay{more}."))
+}
+
 /// The last checkpoint's page, for a pre-training that has one.
 fn reconstruct_link(run: &RunRow) -> Option<String> {
+    if run.tidied.is_some_and(|tidied| !tidied.kept_last) {
+        return None;
+    }
     let file = run.progress.checkpoint.as_ref().filter(|_| run.point.kind == RunKind::Pretrain)?;
     let query = api::query(&[("run", &run.id.to_string()), ("file", file)]);
     Some(format!("/reconstruct{query}"))
@@ -126,6 +140,7 @@ pub fn RunPanel(
     let told = Memo::new(move |_| run.with(|run| run.as_ref().map(standing)));
     let device = Memo::new(move |_| still.with(|run| run.as_ref().and_then(place)));
     let reconstruct = Memo::new(move |_| run.with(|run| run.as_ref().and_then(reconstruct_link)));
+    let removed = Memo::new(move |_| still.with(|run| run.as_ref().and_then(removed)));
     let state = Memo::new(move |_| still.with(|run| run.as_ref().map(|run| run.state)));
     let error =
         Memo::new(move |_| still.with(|run| run.as_ref().and_then(|run| run.error.clone())));
@@ -189,6 +204,9 @@ pub fn RunPanel(
                     <ProgressBar fraction label=Signal::stored("Progress of the run".to_owned())/>
                 </Show>
                 {move || {
+                    removed.get().map(|told| view! { <p class="muted small" id="checkpoints-removed">{told}</p> })
+                }}
+                {move || {
                     error
                         .get()
                         .map(|error| {
@@ -244,6 +262,31 @@ mod tests {
     fn a_label_becomes_a_heading() {
         assert_eq!(sentence_case("linear probe, PPR 0"), "Linear probe, PPR 0");
         assert_eq!(sentence_case(""), "");
+    }
+
+    #[test]
+    fn removed_checkpoints_are_told_and_not_linked() {
+        let point = shared::run::RunPoint {
+            kind: RunKind::Pretrain,
+            ppr: 0,
+            lpr: 0,
+            seed: 1,
+            scratch: false,
+        };
+        let mut run = crate::fixture::row(point);
+        run.progress.checkpoint = Some("checkpoint-0010.safetensors".into());
+        assert_eq!(removed(&run), None);
+        assert!(reconstruct_link(&run).is_some());
+        let at = 1_700_000_000_000;
+        run.tidied = Some(shared::api::Tidied { at, kept_last: true });
+        assert!(reconstruct_link(&run).is_some());
+        run.tidied = Some(shared::api::Tidied { at, kept_last: false });
+        assert_eq!(reconstruct_link(&run), None);
+        assert_eq!(
+            removed(&run).unwrap(),
+            "Its checkpoints were removed by retention on 2023-11-14. Its results stay, and a study that starts from them trains \
+             them again."
+        );
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! The page "System": devices, the queue, the disk, version and data folder.
 
+mod disk;
+
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
     RunState,
     api::{Problem, RunRow, SystemInfo},
 };
 
+use self::disk::Disk;
 use super::devices::{self, Devices};
 use crate::{
     api,
@@ -67,6 +70,7 @@ pub fn SystemPage() -> impl IntoView {
             <h1>"System"</h1>
         </header>
         {body}
+        <Disk/>
     }
 }
 
@@ -166,14 +170,11 @@ fn Queue(jobs: Vec<RunRow>, schedules: bool, refetch: Callback<()>) -> impl Into
 fn Program(info: SystemInfo) -> impl IntoView {
     view! {
         <section class="panel" aria-labelledby="program-title">
-            <header class="panel-head"><h2 id="program-title">"Program and disk"</h2></header>
+            <header class="panel-head"><h2 id="program-title">"Program"</h2></header>
             <div class="panel-body">
                 <dl class="pairs">
                     <div><dt>"Version"</dt><dd>{info.version}</dd></div>
                     <div><dt>"Data folder"</dt><dd><code>{info.data_dir}</code></dd></div>
-                    <div><dt>"Runs"</dt><dd>{format::bytes(info.runs_bytes)}</dd></div>
-                    <div><dt>"Database"</dt><dd>{format::bytes(info.store_bytes)}</dd></div>
-                    <div><dt>"Free on that disk"</dt><dd>{format::bytes(info.free_bytes)}</dd></div>
                     <div>
                         <dt>"API"</dt>
                         <dd><a href=api::address("/openapi.json") rel="external">"OpenAPI document"</a></dd>
