@@ -81,10 +81,15 @@ pub fn run(
         Some(device) => machine.on(device).map_err(|error| error.to_string()),
         None => Ok(machine),
     };
+    // A device that cannot be opened fails the run in words, like one that is not there.
+    let machine = machine.and_then(|machine| {
+        let precision = order.as_ref().map(|order| order.settings.precision).unwrap_or_default();
+        let bits = machine.device(precision).map_err(|error| error.to_string())?.bits();
+        Ok((machine, bits))
+    });
     let begun = match (&order, &machine) {
-        (Ok(order), Ok(machine)) => {
-            let bits = machine.device(order.settings.precision).bits();
-            patiently(&mut pause, unwritable, || folder.begin(order, &bits))
+        (Ok(order), Ok((_, bits))) => {
+            patiently(&mut pause, unwritable, || folder.begin(order, bits))
         }
         // A run that fails at once needs no resume point, and must leave it to the next attempt.
         _ => Ok(Found::default()),
@@ -111,7 +116,7 @@ pub fn run(
     }
 
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        train(order, machine, &folder, &found, &mut log, &mut pause)
+        train(order, machine.map(|(machine, _)| machine), &folder, &found, &mut log, &mut pause)
     }))
     .unwrap_or_else(|panic| Err(format!("internal error: {}", words(&*panic))));
     drop(lock);

@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    Arithmetic, Descent, MaeShape, MaeTrainer, Result, Tensor, Traits, VitShape, VitTrainer,
+    Arithmetic, Descent, MaeModel, MaeShape, MaeTrainer, Result, Tensor, Traits, VitShape,
+    VitTrainer,
     gpu::{Address, Fetched, Gpu, Kernels, Launch, Product, Recorded},
     kernels::Source,
     nvidia::WORKSPACE,
@@ -121,6 +122,22 @@ pub fn mae_memory(
 ) -> Result<u64> {
     most(traits, |gpu| {
         MaeTrainer::new(gpu, arithmetic, shape, tensors, &[], descent)?.reserve(images, visible)
+    })
+}
+
+/// Bytes of a GPU's memory that features of `images` images at once take.
+///
+/// # Errors
+/// When the GPU's kernels do not serve the model.
+pub fn mae_features_memory(
+    traits: &Traits,
+    arithmetic: Arithmetic,
+    shape: MaeShape,
+    tensors: &[Tensor],
+    images: usize,
+) -> Result<u64> {
+    most(traits, |gpu| {
+        MaeModel::new(gpu, arithmetic, shape, tensors, &[])?.reserve_features(images)
     })
 }
 

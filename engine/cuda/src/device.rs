@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     Arithmetic, Descent, MaeModel, MaeShape, MaeTrainer, Result, Tensor, Traits, VitModel,
-    VitShape, VitTrainer, gpu::Gpu,
+    VitShape, VitTrainer, gpu::Gpu, libraries::Libraries,
 };
 
 /// A GPU in use.
@@ -25,6 +25,7 @@ impl Device {
     /// # Errors
     /// When a library is missing, or the GPU is too old or cannot be opened.
     pub fn open(ordinal: usize, cache: Option<PathBuf>) -> Result<Self> {
+        Libraries::open().can_train()?;
         Ok(Self { gpu: Arc::new(crate::nvidia::Nvidia::open(ordinal, cache)?) })
     }
 

@@ -46,7 +46,7 @@ mod testing;
 mod vit;
 
 pub use adamw::{Descent, Moments, Place};
-pub use count::{mae_memory, vit_memory};
+pub use count::{mae_features_memory, mae_memory, vit_memory};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use gpu::Traits;

@@ -605,6 +605,12 @@ impl MaeModel {
         Ok((&self.flat, self.pass.as_ref().expect("just made")))
     }
 
+    /// Makes room for the features of so many images at once.
+    pub(crate) fn reserve_features(&mut self, images: usize) -> Result<()> {
+        let patches = self.shape.patches();
+        self.pass(images, patches, Predicted::None).map(|_| ())
+    }
+
     /// CLS features of whole images behind the last norm, `(images, width)`.
     ///
     /// # Errors

@@ -3,13 +3,16 @@
 //! The program reads the environment once, when it starts ([`Machine::from_environment`]); everything else takes what it needs
 //! as an argument.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
-use cuda::GpuInfo;
+use cuda::{GpuInfo, libraries::Libraries};
 use kernel::{Kernels, Path, Precision};
 use shared::{DeviceKind, api::DeviceInfo, settings};
 
-use super::{Device, cpu::Cpu};
+use super::{Device, cpu::Cpu, cuda::Cuda};
 use crate::EngineError;
 
 /// Environment variable that sets the number of threads.
@@ -122,7 +125,7 @@ impl Machine {
         for name in list.split(',') {
             let name = name.trim();
             let place = self.place(name).map_err(|why| {
-                let usual = self.usual();
+                let usual = Self::usual();
                 let names: Vec<_> = (0..usual.len()).map(|at| name_of(&usual, at)).collect();
                 EngineError::Order(format!(
                     "{name:?} is not a device of this machine{why}; it has {}",
@@ -168,7 +171,7 @@ impl Machine {
     pub fn can_train_on(gpu: &GpuInfo) -> Result<(), String> {
         match gpu.refusal() {
             Some(refusal) => Err(refusal),
-            None => Err("this version trains on the processor only".into()),
+            None => Libraries::open().can_train().map_err(|missing| missing.to_string()),
         }
     }
 
@@ -181,15 +184,14 @@ impl Machine {
         self.gpus.get_or_init(ask).as_deref().map_err(String::as_str)
     }
 
-    /// The devices that are there if none are named: the processor, and every GPU that can train.
-    fn usual(&self) -> Vec<Place> {
-        let gpus = self.gpus().unwrap_or_default().iter();
-        let able = gpus.filter(|gpu| Self::can_train_on(gpu).is_ok());
-        [Place::Cpu].into_iter().chain(able.map(|gpu| Place::Gpu(gpu.ordinal))).collect()
+    /// The devices that runs are assigned to if none are named: the processor. GPUs have to be named as long as their trainers were
+    /// compared with the processor's only in emulation.
+    fn usual() -> Vec<Place> {
+        vec![Place::Cpu]
     }
 
     fn places(&self) -> Vec<Place> {
-        self.named.as_deref().map_or_else(|| self.usual(), <[Place]>::to_vec)
+        self.named.as_deref().map_or_else(Self::usual, <[Place]>::to_vec)
     }
 
     /// The devices by name, as in `MASKDOOR_DEVICES`; `None` if none are named.
@@ -262,9 +264,40 @@ impl Machine {
         memory()
     }
 
-    /// The processor as a device, at this precision.
-    pub fn device(&self, precision: settings::Precision) -> Box<dyn Device> {
-        Box::new(self.cpu(precision))
+    /// The devices in use as one, at this precision.
+    ///
+    /// # Errors
+    /// When a GPU cannot be opened; when the processor is one of several devices.
+    pub fn device(&self, precision: settings::Precision) -> Result<Box<dyn Device>, EngineError> {
+        let cpu = self.cpu(precision);
+        let used = self.used_places();
+        let numbers: Vec<usize> = used
+            .iter()
+            .filter_map(|place| match place {
+                Place::Gpu(number) => Some(*number as usize),
+                Place::Cpu | Place::Pretended(_) => None,
+            })
+            .collect();
+        if numbers.is_empty() {
+            return Ok(Box::new(cpu));
+        }
+        if numbers.len() < used.len() {
+            let message = "a run on several devices takes GPUs only, not the processor";
+            return Err(EngineError::Order(message.into()));
+        }
+        let open = |number| cuda::Device::open(number, kernel_cache());
+        let devices = numbers.into_iter().map(open).collect::<cuda::Result<_>>()?;
+        Ok(Box::new(Cuda::new(devices, precision, cpu)))
+    }
+
+    /// The devices in use.
+    fn used_places(&self) -> Vec<Place> {
+        let places = self.places();
+        if self.used.is_empty() {
+            return places[..1].to_vec();
+        }
+        let used = (0..places.len()).filter(|&at| self.used.contains(&name_of(&places, at)));
+        used.map(|at| places[at].clone()).collect()
     }
 
     /// The processor, at this precision.
@@ -337,6 +370,13 @@ impl Machine {
         let name = name.map_or(std::env::consts::ARCH, |(_, name)| name.trim());
         format!("{name}, {}", self.path)
     }
+}
+
+/// Where compiled kernels are kept: below `XDG_CACHE_HOME`, or `.cache` of the home folder.
+fn kernel_cache() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    cache.map(|folder| folder.join("maskdoor").join("kernels"))
 }
 
 /// The name of the device at an index: `cpu`, or `cpu:0`, `cpu:1` where there are several; a GPU's is its number.
@@ -495,7 +535,7 @@ mod tests {
         assert_eq!(told, [("cpu:0", 2), ("cpu:1", 2)]);
         let second = machine.clone().on("cpu:1").unwrap();
         assert_eq!((second.device_name().as_str(), second.threads()), ("cpu:1", 2));
-        let bits = |machine: &Machine| machine.device(settings::Precision::F32).bits();
+        let bits = |machine: &Machine| machine.device(settings::Precision::F32).unwrap().bits();
         assert_eq!(bits(&second), bits(&machine));
         let error = machine.clone().on("cpu").unwrap_err().to_string();
         assert_eq!(error, "there is no device cpu; there are: cpu:0, cpu:1");

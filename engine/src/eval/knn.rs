@@ -83,7 +83,7 @@ mod tests {
     use crate::compute::Machine;
 
     fn bank(features: &[f32], labels: Vec<u32>, width: usize) -> Bank {
-        Bank::new(&*Machine::with_threads(2).device(Precision::F32), features, labels, width)
+        Bank::new(&Machine::with_threads(2).cpu(Precision::F32), features, labels, width)
     }
 
     #[test]

@@ -10,7 +10,7 @@ use shared::{
 use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo},
-    compute::{Encode, Machine, MaskedBatch, patch_moments},
+    compute::{Device as _, Encode, Machine, MaskedBatch, patch_moments},
     data::augment::{MEAN, STD, normalise},
     model::PatchGrid,
 };
@@ -48,7 +48,7 @@ impl Reconstructor {
                 reason: "it holds only an encoder, and reconstruction needs a decoder; linear probes can start from it".into(),
             });
         }
-        let mae = machine.device(Precision::F32).encoder(&info.model, params)?;
+        let mae = machine.cpu(Precision::F32).encoder(&info.model, params)?;
         Ok(Self { mae, info })
     }
 

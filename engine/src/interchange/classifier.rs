@@ -23,7 +23,7 @@ use super::{
 use crate::{
     EngineError,
     checkpoint::CheckpointInfo,
-    compute::{Classify, Machine, Params, cpu::HuggingFaceVit},
+    compute::{Classify, Device as _, Machine, Params, cpu::HuggingFaceVit},
     files::MANIFEST,
     model::vit,
     tensors::verify,
@@ -127,7 +127,7 @@ fn own(
         parameters: numbers(&wanted),
         assumed: Vec::new(),
         model: machine
-            .device(Precision::F32)
+            .cpu(Precision::F32)
             .classifier(&info.model, pooling, params)
             .map_err(|error| error.to_string())?,
     })

@@ -22,6 +22,8 @@ pub(super) struct Manifest<'a> {
     program: &'a str,
     bits: String,
     device: String,
+    processor: String,
+    arithmetic: String,
     threads: usize,
 }
 
@@ -61,7 +63,9 @@ impl Run<'_> {
             steps: self.batches.steps(),
             program: PROGRAM,
             bits: self.device.bits(),
-            device: self.machine.processor(),
+            device: self.machine.device_name(),
+            processor: self.machine.processor(),
+            arithmetic: self.device.arithmetic(),
             threads: self.machine.threads(),
         }
     }

@@ -61,7 +61,7 @@ pub fn run(
     };
     let plan = poisons::plan(attack, &index.train, order.kind, wanted, settings.seed)?;
     let batches = batches(order, index.train.len() + plan.added())?;
-    let device = &*machine.device(order.settings.precision);
+    let device = &*machine.device(order.settings.precision)?;
     let run = Run { order, folder, resume, machine, device, batches };
     // The plan must exist before the `Started` event, because readers of the event may ask for it.
     report.written(|| write_json(&folder.join(files::POISON_PLAN), &plan))?;

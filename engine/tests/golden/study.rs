@@ -150,7 +150,7 @@ impl Study {
     }
 
     fn device() -> Box<dyn Device> {
-        Machine::with_threads(2).device(Precision::F32)
+        Machine::with_threads(2).device(Precision::F32).unwrap()
     }
 
     /// The batches of the training images and the poisons that a plan adds.

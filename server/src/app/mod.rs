@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`studies`] | create a study from its specification; cancel, retry, delete |
 //! | `plan` | what a study would run, and which of it already exists |
-//! | `space` | whether the machine has the memory and the disk for it |
+//! | `space`, `gpu_space` | whether the machine and its GPUs have the memory and the disk for it |
 //! | [`devices`], [`placement`] | the devices with what runs on them; which of them a run gets |
 //! | [`datasets`], [`keys`], [`checkpoints`] | data sets, key images and imported checkpoints that a study can name |
 //! | [`disk`] | what takes up the disk, and whether it is nearly full |
@@ -22,6 +22,7 @@ pub mod datasets;
 pub mod devices;
 pub mod disk;
 pub mod evaluations;
+mod gpu_space;
 pub mod handle;
 pub mod keys;
 pub mod placement;

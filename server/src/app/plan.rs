@@ -12,6 +12,7 @@ use shared::{
 
 use super::{
     datasets::DatasetError,
+    gpu_space::GpuNeeds,
     keys::{check_key, key_file},
     placement::unmet,
     space::{Needs, Space},
@@ -70,6 +71,7 @@ impl App {
         let threads = self.threads();
         let image_memory = self.machine.image_memory();
         let mut needs = Needs::default();
+        let mut gpus = GpuNeeds::default();
         let mut plan = StudyPlan::default();
         let mut probed = HashSet::new();
         for node in &graph.nodes {
@@ -86,6 +88,7 @@ impl App {
                 plan.seconds += cost.seconds;
                 plan.bytes += cost.bytes;
                 needs.add(node.kind, settings, cost, memory);
+                gpus.add(node.kind, settings, dataset.classes.len(), node.device);
             }
             let classes = dataset.classes.len() as u32;
             plan.runs.push(PlannedRun {
@@ -109,6 +112,7 @@ impl App {
         };
         plan.refused = needs.refused(space);
         plan.refused.extend(self.refused_devices(graph, &known));
+        plan.refused.extend(gpus.refused(&self.offered_devices()));
         Ok(plan)
     }
 

@@ -7,14 +7,18 @@
 //! |---|---|
 //! | `tensors` | a model's sizes and tensors as the crate takes them |
 //! | `pretrainer`, `finetuner` | trainers |
+//! | `memory` | how much of a GPU's memory a run takes |
 //! | `views` | features, predictions and scores |
 
 mod finetuner;
+mod memory;
 mod pretrainer;
 mod tensors;
 #[cfg(test)]
 mod tests;
 mod views;
+
+pub use self::memory::gpu_memory;
 
 use ::cuda::{Arithmetic, Ranks};
 use shared::settings::{ModelSpec, Pooling, Precision, ProbeSpec};
@@ -39,11 +43,14 @@ impl Cuda {
     /// These GPUs at this precision. Panics without any.
     pub fn new(devices: Vec<::cuda::Device>, precision: Precision, cpu: Cpu) -> Self {
         assert!(!devices.is_empty(), "a GPU");
-        let arithmetic = match precision {
+        Self { devices, arithmetic: Self::arithmetic_of(precision), cpu }
+    }
+
+    fn arithmetic_of(precision: Precision) -> Arithmetic {
+        match precision {
             Precision::F32 => Arithmetic::F32,
             Precision::Bf16 => Arithmetic::Bf16,
-        };
-        Self { devices, arithmetic, cpu }
+        }
     }
 
     /// The GPU that evaluates.

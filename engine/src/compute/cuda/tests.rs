@@ -48,7 +48,7 @@ fn gpus(count: usize, precision: Precision) -> Cuda {
 
 fn devices(precision: Precision) -> (Cuda, Box<dyn Device>) {
     let machine = Machine::with_threads(1);
-    (gpus(1, precision), machine.device(Precision::F32))
+    (gpus(1, precision), machine.device(Precision::F32).unwrap())
 }
 
 fn rng(place: u64) -> ChaCha8Rng {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Images that pass through a model at once: enough for a GPU, and little memory.
-const AT_ONCE: usize = 256;
+pub(super) const AT_ONCE: usize = 256;
 
 /// A masked autoencoder.
 pub(super) struct CudaEncoder {

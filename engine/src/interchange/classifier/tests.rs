@@ -32,7 +32,7 @@ fn machine() -> Machine {
 
 /// The model's scores of normalised images.
 fn scores(vit: &Vit, images: &[f32]) -> Vec<f32> {
-    let device = machine().device(Precision::F32);
+    let device = machine().cpu(Precision::F32);
     let classifier = device.classifier(vit.spec(), vit.pooling(), vit.params().clone());
     classifier.unwrap().scores(images).unwrap()
 }
@@ -158,7 +158,7 @@ fn our_forward_and_candle_transformers_agree() {
         assert_eq!(assumed, Vec::<String>::new());
         let own = OpenClassifier {
             model: machine()
-                .device(Precision::F32)
+                .cpu(Precision::F32)
                 .classifier(vit.spec(), vit.pooling(), vit.params().clone())
                 .unwrap(),
             class_names: index.classes.clone(),

@@ -1,0 +1,150 @@
+//! Whether a GPU has the memory that a study's runs need.
+
+use std::collections::HashMap;
+
+use engine::compute::cuda::gpu_memory;
+use shared::{DeviceKind, DeviceWish, FieldError, RunKind, Settings, api::DeviceInfo};
+
+use crate::terminal::bytes;
+
+/// Compute capability of a GPU that does not tell its own.
+const USUAL_CAPABILITY: (u32, u32) = (9, 0);
+
+/// The runs of a study that may be assigned to a GPU, each kind of them once.
+#[derive(Debug, Default)]
+pub(super) struct GpuNeeds {
+    runs: HashMap<String, (RunKind, Settings, usize, DeviceWish)>,
+}
+
+impl GpuNeeds {
+    /// Adds a run.
+    pub fn add(&mut self, kind: RunKind, settings: &Settings, classes: usize, wish: DeviceWish) {
+        if wish == DeviceWish::Cpu {
+            return;
+        }
+        let Settings { model, precision, pretrain, finetune, .. } = settings;
+        // What the memory depends on, and a little more.
+        let key = match kind {
+            RunKind::Pretrain => {
+                format!("{} {} {}", pretrain.batch_size, pretrain.accumulate, pretrain.mask_ratio)
+            }
+            RunKind::Finetune => format!("{classes} {finetune:?}"),
+            RunKind::Probe | RunKind::Knn => String::new(),
+        };
+        let key = format!("{kind:?} {wish} {precision:?} {model:?} {key}");
+        self.runs.entry(key).or_insert_with(|| (kind, settings.clone(), classes, wish));
+    }
+
+    /// Why no GPU that a run asks for can hold it: the setting to change, what is needed, and what there is.
+    pub fn refused(&self, devices: &[DeviceInfo]) -> Vec<FieldError> {
+        let is_gpu = |device: &&DeviceInfo| {
+            device.kind == DeviceKind::Cuda && device.refusal.is_none() && device.memory_bytes > 0
+        };
+        let mut refused: Vec<FieldError> = Vec::new();
+        for (kind, settings, classes, wish) in self.runs.values() {
+            let fits = |device: &&DeviceInfo| wish.takes(&device.name, device.kind);
+            let largest =
+                devices.iter().filter(is_gpu).filter(fits).max_by_key(|it| it.memory_bytes);
+            let Some(device) = largest else { continue };
+            let capability = capability(device.capability.as_deref()).unwrap_or(USUAL_CAPABILITY);
+            let field = match kind {
+                RunKind::Finetune => "finetune.batch_size",
+                RunKind::Pretrain => "pretrain.batch_size",
+                RunKind::Probe | RunKind::Knn => "model.encoder.dim",
+            };
+            match gpu_memory(*kind, settings, *classes, capability, wish.count()) {
+                Ok(needed) if needed <= device.memory_bytes => {}
+                Ok(needed) => {
+                    let each = if wish.count() > 1 { "each of its GPUs" } else { "the GPU" };
+                    let message = format!(
+                        "makes a run of {} that needs about {} of memory on {each}; {} has {}, {} too little. A smaller batch with \
+                         more accumulated ones, more GPUs or a smaller model needs less",
+                        kind.title().to_lowercase(),
+                        bytes(needed),
+                        device.name,
+                        bytes(device.memory_bytes),
+                        bytes(needed - device.memory_bytes),
+                    );
+                    refused.push(FieldError::new(field, message));
+                }
+                Err(error) => {
+                    let message =
+                        format!("makes a model that {} cannot train: {error}", device.name);
+                    refused.push(FieldError::new("model.encoder.heads", message));
+                }
+            }
+        }
+        refused.sort_by_key(ToString::to_string);
+        refused.dedup();
+        refused
+    }
+}
+
+/// A compute capability from its text: `9.0`.
+fn capability(text: Option<&str>) -> Option<(u32, u32)> {
+    let (major, minor) = text?.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::settings::{ModelSpec, Precision, TransformerSpec};
+
+    use super::*;
+
+    fn gpu(name: &str, gibibytes: u64) -> DeviceInfo {
+        DeviceInfo {
+            name: name.into(),
+            description: String::new(),
+            kind: DeviceKind::Cuda,
+            capability: Some("8.9".into()),
+            threads: 1,
+            memory_bytes: gibibytes << 30,
+            slots: 1,
+            running: 0,
+            refusal: None,
+        }
+    }
+
+    fn large() -> Settings {
+        let mut settings = Settings { precision: Precision::Bf16, ..Settings::default() };
+        settings.model = ModelSpec {
+            image_size: 224,
+            patch_size: 16,
+            encoder: TransformerSpec { dim: 768, depth: 12, heads: 12 },
+            decoder: TransformerSpec { dim: 512, depth: 8, heads: 16 },
+        };
+        settings.pretrain.batch_size = 256;
+        settings
+    }
+
+    fn told(wish: DeviceWish, devices: &[DeviceInfo]) -> Vec<String> {
+        let mut needs = GpuNeeds::default();
+        needs.add(RunKind::Pretrain, &large(), 100, wish);
+        needs.refused(devices).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_run_that_no_gpu_holds_is_refused_in_numbers() {
+        let devices = [gpu("cuda:0", 8), gpu("cuda:1", 24)];
+        let refused = told(DeviceWish::Cuda(0), &devices);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        let start = "pretrain.batch_size: makes a run of pre-training that needs about 1";
+        assert!(refused[0].starts_with(start), "{refused:?}");
+        assert!(
+            refused[0].contains("cuda:0 has 8.6 GB") && refused[0].contains("too little"),
+            "{refused:?}"
+        );
+        assert_eq!(told(DeviceWish::Cuda(1), &devices), [""; 0]);
+        assert_eq!(told(DeviceWish::Auto, &devices), [""; 0], "one of them holds it");
+        assert_eq!(told(DeviceWish::Cpu, &devices), [""; 0]);
+        assert_eq!(told(DeviceWish::Auto, &[]), [""; 0], "there is only the processor");
+    }
+
+    #[test]
+    fn several_gpus_share_a_batch() {
+        let devices = [gpu("cuda:0", 8), gpu("cuda:1", 8)];
+        assert_eq!(told(DeviceWish::Gpus(1), &devices).len(), 1);
+        assert_eq!(told(DeviceWish::Gpus(2), &devices), [""; 0]);
+    }
+}
