@@ -64,7 +64,9 @@ impl DiskSpace {
 
 /// Tells the space on the disk of a folder.
 #[derive(Clone)]
-struct Disk(Arc<dyn Fn(&Path) -> io::Result<DiskSpace> + Send + Sync>);
+struct Disk(Arc<Asked>);
+
+type Asked = dyn Fn(&Path) -> io::Result<DiskSpace> + Send + Sync;
 
 impl Disk {
     /// As the system says it.

@@ -198,7 +198,7 @@ fn sized(folder: &Path, names: Vec<String>) -> (Vec<String>, u64) {
     let mut counted = HashSet::new();
     let sizes = names.iter().filter_map(|name| {
         let found = fs::symlink_metadata(folder.join(name)).ok()?;
-        counted.insert((found.dev(), found.ino())).then(|| found.len())
+        counted.insert((found.dev(), found.ino())).then_some(found.len())
     });
     let bytes = sizes.sum();
     (names, bytes)

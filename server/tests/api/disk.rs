@@ -70,7 +70,7 @@ async fn each_study_counts_what_its_runs_have() {
     let sum = sizes.iter().sum::<u64>() + number("store_bytes") + number("other_bytes");
     assert_eq!(number("total_bytes"), sum);
 
-    let one = app.get(&format!("/disk?study={}", small)).await.json();
+    let one = app.get(&format!("/disk?study={small}")).await.json();
     assert_eq!(one["studies"].as_array().unwrap().len(), 1);
     assert_eq!(one["studies"][0]["total_bytes"], 70);
     assert_eq!(app.get("/disk?limit=1").await.json()["studies"].as_array().unwrap().len(), 1);
@@ -89,10 +89,10 @@ async fn a_count_is_kept_until_files_are_removed() {
     for gone in [study, other] {
         app.post_empty(&format!("/studies/{gone}/cancel")).await;
     }
-    let deleted = app.delete(&format!("/studies/{}", study)).await;
+    let deleted = app.delete(&format!("/studies/{study}")).await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     assert_eq!(count().await, 1, "the other one");
-    app.delete(&format!("/studies/{}", other)).await;
+    app.delete(&format!("/studies/{other}")).await;
     assert_eq!(count().await, 0);
 }
 
