@@ -7,6 +7,7 @@ mod compare;
 mod devices;
 mod disk;
 mod finetune;
+mod foreign;
 mod live_study;
 mod new_study;
 mod outside;
