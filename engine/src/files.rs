@@ -116,17 +116,62 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// When it cannot be written; no partial file is left behind.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let part = part(path);
-    let written = File::create_new(&part).and_then(|mut file| {
+    let mut part = Part::create(path)?;
+    part.write_all(bytes)?;
+    part.finish()
+}
+
+/// A file that is written piece by piece with the guarantees of [`write()`]: it takes its place when it is whole, and nothing of it stays
+/// when this value is dropped before.
+#[derive(Debug)]
+pub struct Part {
+    file: File,
+    path: PathBuf,
+    temporary: PathBuf,
+    finished: bool,
+}
+
+impl Part {
+    /// Begins to write the file at `path`, under a temporary name beside it.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let temporary = part(path);
+        let file = File::create_new(&temporary)?;
         // A file system without locks writes as well.
         let _ = file.try_lock();
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        rename(&part, path)
-    });
-    written.inspect_err(|_| {
-        let _ = fs::remove_file(&part); // the first error is the one to return
-    })
+        Ok(Self { file, path: path.to_owned(), temporary, finished: false })
+    }
+
+    /// Brings the bytes to the disk and gives the file its name.
+    ///
+    /// # Errors
+    /// When one of the two cannot be done; no partial file is left behind.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        fs::rename(&self.temporary, &self.path)?;
+        self.finished = true;
+        sync_folder_of(&self.path)
+    }
+}
+
+impl Write for Part {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.finished {
+            let _ = fs::remove_file(&self.temporary); // the first error is the one to return
+        }
+    }
 }
 
 /// Gives a file a second name, with the guarantees of [`write()`]. The second name is a hard link and takes no space on disk; on a
@@ -147,12 +192,16 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
 /// Renames a file and flushes the folder's change to disk.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    sync_folder_of(to)
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// A unique name next to the file, for writing it.
-fn part(path: &Path) -> PathBuf {
+pub fn part(path: &Path) -> PathBuf {
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
     let mut name = path.file_name().map(OsString::from).unwrap_or_default();
@@ -160,7 +209,7 @@ fn part(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Whether a file has a temporary name of [`write()`], is older than `since` (Unix time in milliseconds), and nobody writes it: its
+/// Whether a file or folder has a temporary name of [`part`], is older than `since` (Unix time in milliseconds), and nobody writes it: its
 /// writer was killed.
 ///
 /// # Errors
@@ -177,7 +226,7 @@ pub fn is_left_over(path: &Path, since: u64) -> io::Result<bool> {
 }
 
 /// Whether a name ends like those that [`part`] gives: `.<process>-<number>.part`.
-fn is_part(name: &str) -> bool {
+pub fn is_part(name: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let middle = name.strip_suffix(".part").and_then(|name| name.rsplit_once('.'));
     let numbers = middle.and_then(|(_, middle)| middle.split_once('-'));
