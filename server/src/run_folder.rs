@@ -253,7 +253,10 @@ impl RunFolder {
 
 #[cfg(test)]
 mod tests {
-    use shared::{Digest, RunId, RunKind, Settings, dataset::DataSource};
+    use shared::{
+        Digest, RunId, RunKind, Settings,
+        dataset::{DataSource, FolderSource},
+    };
 
     use super::*;
 
@@ -316,6 +319,26 @@ mod tests {
         folder.prepare(&order(1), None, 5).unwrap();
         folder.prepare(&order(1), None, 5).unwrap();
         assert_eq!(folder.begin(&order(1), "bits").unwrap().point, Some(point));
+    }
+
+    #[test]
+    fn a_run_goes_on_where_its_data_folder_and_its_images_have_moved() {
+        let at = |root: &str| RunOrder {
+            source: DataSource::Folder(FolderSource {
+                path: format!("{root}/images"),
+                ..FolderSource::default()
+            }),
+            encoder: Some(format!("{root}/data/runs/a")),
+            ..order(1)
+        };
+        let place = tempfile::tempdir().unwrap();
+        let folder = RunFolder::new(place.path());
+        folder.prepare(&at("/old"), None, 1).unwrap();
+        fs::write(folder.events_file(), "a\n").unwrap();
+        let point = ResumePoint::new(&at("/old"), "bits", "data", 1, 1, 0.5);
+        resume::save(folder.path(), &[], &point).unwrap();
+        folder.prepare(&at("/new"), None, 2).unwrap();
+        assert_eq!(folder.begin(&at("/new"), "bits").unwrap().point, Some(point));
     }
 
     #[test]

@@ -154,10 +154,12 @@ pub fn remove(folder: &Path) -> io::Result<()> {
 }
 
 fn digest(order: &RunOrder, bits: &str) -> String {
-    // What the folder has to hold is compared when it is listed, and where its names are kept does not matter.
-    let mut order = order.clone();
+    // Data folders and images move, to another machine for example. Where something is says nothing of what it is: the run's digest
+    // names what it starts from, and its images are compared by their fingerprint.
+    let mut order = RunOrder { encoder: None, ..order.clone() };
     if let DataSource::Folder(folder) = &mut order.source {
         folder.known = None;
+        folder.path.clear();
     }
     let order = serde_json::to_string(&order).expect("an order has text keys only");
     hex(&Sha256::digest(format!("{bits} {order}")))
