@@ -155,6 +155,11 @@ impl App {
         source
     }
 
+    /// The source of a data set, if there is one of that name.
+    pub(crate) async fn source_of(&self, dataset: &str) -> Option<DataSource> {
+        self.get_dataset(dataset).await.ok().map(|info| self.source(&info))
+    }
+
     async fn keep_dataset(&self, found: Inspected) -> Result<DatasetInfo, DatasetError> {
         let info = DatasetInfo { added_at: self.clock.now_ms(), ..found.info };
         let names = self.data_dir.below(&self.data_dir.dataset_names(&info.name));
@@ -183,6 +188,21 @@ impl App {
             tracing::warn!(%error, "{names} is left over; the next maskdoor serve removes it");
         }
         Ok(())
+    }
+}
+
+/// Where the images of a run's order are now: where the data set that it names has them, if these are the same images, since a folder may
+/// have been added again from elsewhere; otherwise where they were.
+pub(crate) fn found_again(ordered: DataSource, now: Option<DataSource>) -> DataSource {
+    let fingerprint = |source: &DataSource| match source {
+        DataSource::Folder(folder) => folder.known.as_ref().map(|known| known.fingerprint.clone()),
+        DataSource::Builtin => None,
+    };
+    match now {
+        Some(now) if fingerprint(&now).is_some() && fingerprint(&now) == fingerprint(&ordered) => {
+            now
+        }
+        _ => ordered,
     }
 }
 
@@ -253,6 +273,24 @@ fn builtin() -> Result<DatasetInfo, DatasetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_images_are_found_where_they_are_now() {
+        let at = |path: &str, fingerprint: &str| {
+            let info = DatasetInfo {
+                name: "photos".into(),
+                path: Some(path.into()),
+                fingerprint: fingerprint.into(),
+                ..DatasetInfo::default()
+            };
+            info.source()
+        };
+        let (old, new) = (at("/old", "a"), at("/new", "a"));
+        assert_eq!(found_again(old.clone(), Some(new.clone())), new);
+        assert_eq!(found_again(old.clone(), Some(at("/new", "b"))), old, "other images");
+        assert_eq!(found_again(old.clone(), None), old);
+        assert_eq!(found_again(DataSource::Builtin, Some(new)), DataSource::Builtin);
+    }
 
     #[test]
     fn names_are_plain() {

@@ -19,7 +19,7 @@ use shared::{
 use super::{
     catalog::{Catalog, NoImage, Unreadable, entry},
     checkpoints::{CheckpointError, check_kept},
-    datasets::DatasetError,
+    datasets::{DatasetError, found_again},
     keys::key_file,
     recent::Recent,
 };
@@ -124,8 +124,8 @@ struct Scene {
 
 /// What made the checkpoint.
 enum Origin {
-    /// A run, whose order names its images, and whose key image is in its folder.
-    Run(RunFolder),
+    /// A run, whose order names its images, and whose key image is in its folder; where its data set's images are now.
+    Run(RunFolder, Option<DataSource>),
     /// Another program; the images are those of a study.
     Import(DataSource),
 }
@@ -178,7 +178,8 @@ impl App {
         }
         let file = folder.path().join(request.file.as_deref().unwrap_or(LAST_CHECKPOINT));
         check_kept(&run, &file)?;
-        Ok(Scene { file, settings, origin: Origin::Run(folder) })
+        let now = self.source_of(&settings.dataset.name).await;
+        Ok(Scene { file, settings, origin: Origin::Run(folder, now) })
     }
 
     /// The settings of a run, completed by those of its study where they do not affect the run but are needed here: the validation
@@ -206,12 +207,12 @@ impl App {
         let model = kept.model(scene.file, &self.machine)?;
         let (source, own) = match scene.origin {
             Origin::Import(source) => (source, None),
-            Origin::Run(folder) => {
+            Origin::Run(folder, now) => {
                 let order = folder.order().map_err(|error| ReconstructError::File {
                     path: folder.order_file(),
                     reason: error.to_string(),
                 })?;
-                (order.source, key_of_run(&folder)?)
+                (found_again(order.source, now), key_of_run(&folder)?)
             }
         };
         let key = match (own, scene.settings.attack.trigger.key()) {

@@ -14,11 +14,11 @@ use std::{
 
 use engine::files::{KEY, LAST_CHECKPOINT, MANIFEST, kept_checkpoints};
 use serde::Deserialize;
-use shared::{Progress, RunId, RunKind, RunOrder, RunState, Stamped};
+use shared::{Progress, RunId, RunKind, RunOrder, RunState, Stamped, run::DataSource};
 use tempfile::TempDir;
 
 use crate::{
-    app::App,
+    app::{App, datasets::found_again},
     queue::executor::local::{self, last_words},
     run_folder::{EventFileError, RunFolder},
     store::StoreError,
@@ -143,7 +143,9 @@ pub async fn replay(
     let first =
         Left::read(&RunFolder::new(app.data_dir.folder(&app.store.run_folder(run).await?)))?;
     let place = temporary(app.data_dir.root())?;
-    let folder = prepare(&first, encoder.as_deref(), place.path())?;
+    let now = app.source_of(&first.manifest.order.settings.dataset.name).await;
+    let source = found_again(first.manifest.order.source.clone(), now);
+    let folder = prepare(&first, source, encoder.as_deref(), place.path())?;
 
     let file = |source| ReplayError::File { path: folder.path().to_owned(), source };
     let lock = local::lock(&folder)
@@ -180,14 +182,19 @@ fn temporary(root: &Path) -> Result<TempDir, ReplayError> {
     made.map_err(|source| ReplayError::File { path: root.to_owned(), source })
 }
 
-/// The repeated run's folder, with the first run's order and key image, and the checkpoints that it starts from in a folder beside it:
+/// The repeated run's folder, with the first run's order on these images, its key image, and the checkpoints that it starts from in a folder beside it:
 /// the last one of its encoder, or every one for nearest neighbours.
-fn prepare(first: &Left, encoder: Option<&Path>, place: &Path) -> Result<RunFolder, ReplayError> {
+fn prepare(
+    first: &Left,
+    source: DataSource,
+    encoder: Option<&Path>,
+    place: &Path,
+) -> Result<RunFolder, ReplayError> {
     let file = |path: &Path| {
         let path = path.to_owned();
         move |source| ReplayError::File { path, source }
     };
-    let mut order = first.manifest.order.clone();
+    let mut order = RunOrder { source, ..first.manifest.order.clone() };
     if let Some(encoder) = encoder {
         let copy = place.join("encoder");
         fs::create_dir(&copy).map_err(file(&copy))?;
