@@ -10,9 +10,11 @@ use serde::Serialize;
 
 use super::DoctorArgs;
 use crate::{
+    app::OpenError,
     data_dir::DataDir,
     doctor::{self, Finding, Subject},
     queue,
+    store::StoreError,
     terminal::{note, say},
 };
 
@@ -28,6 +30,12 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     let root = args.data.data_dir.clone().map_or_else(DataDir::default_root, Ok)?;
     anyhow::ensure!(root.is_dir(), "there is no data folder {}", root.display());
     let app = args.data.open().await.map_err(|error| {
+        // These say themselves what to do.
+        if let Some(OpenError::Store(StoreError::Newer { .. } | StoreError::Copy { .. })) =
+            error.downcast_ref()
+        {
+            return error;
+        }
         anyhow!(
             "{error}. If the database is damaged, restore it from a backup; or move maskdoor.sqlite aside together with its -wal and -shm \
              files, and run maskdoor doctor again: it takes the runs in from their folders"

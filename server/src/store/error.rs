@@ -1,6 +1,6 @@
 //! Errors of the store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use shared::RunState;
 use sqlx::error::DatabaseError;
@@ -16,10 +16,30 @@ pub enum StoreError {
         /// The error from `SQLite`.
         source: sqlx::Error,
     },
-    /// The database was made by a later version of the program, or is damaged.
-    #[error(
-        "the database {path} is not compatible with this version of the program ({source}); open it with the version that made it"
-    )]
+    /// The database was made by a later version of the program.
+    #[error("{}", newer(path, (*tables, *known), program.as_deref(), copy.as_deref()))]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version of its tables.
+        tables: i64,
+        /// The last version that this program knows.
+        known: i64,
+        /// The version of the program that wrote it, if known.
+        program: Option<String>,
+        /// The newest copy beside it that this program can open.
+        copy: Option<PathBuf>,
+    },
+    /// The copy that is kept before an upgrade, or a backup's, cannot be made. The database is unchanged.
+    #[error("the database cannot be copied to {path} ({}); it is unchanged", plain(source))]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// The error from `SQLite`.
+        source: sqlx::Error,
+    },
+    /// The tables cannot be changed to those of this version: the disk is full, or the database is damaged.
+    #[error("the tables of the database {path} cannot be upgraded ({source})")]
     Migrate {
         /// The file.
         path: PathBuf,
@@ -100,6 +120,35 @@ impl StoreError {
     pub(crate) fn not_found(what: &'static str, id: &impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string() }
     }
+}
+
+/// An error of the file system without what sqlx says before it.
+fn plain(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn newer(
+    path: &Path,
+    (tables, known): (i64, i64),
+    program: Option<&str>,
+    copy: Option<&Path>,
+) -> String {
+    let who = program.map_or("a later version of maskdoor".into(), |it| format!("maskdoor {it}"));
+    let back = match copy {
+        Some(copy) => {
+            format!("put its copy {} from before the upgrade in its place", copy.display())
+        }
+        None => "restore a backup that this version made".to_owned(),
+    };
+    format!(
+        "the database {} was written by {who}: its tables are of version {tables}, and this program, maskdoor {}, knows those up to \
+         {known}. Use that version or a later one. To go back to this one, {back}: what was done since is not in there",
+        path.display(),
+        crate::VERSION
+    )
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -14,6 +14,8 @@
 //! | `access` | tokens and sessions |
 //! | `removals` | files that are to be removed |
 //! | [`tidied`] | finished runs whose checkpoints nothing needs any more |
+//! | [`snapshot`] | a copy of a database in use |
+//! | `version` | versions of tables and programs; the copy before an upgrade |
 //! | `upgrade` | fills in data that version 0.1 did not store |
 //! | [`datasets`], [`keys`] | added data sets, uploaded key images |
 
@@ -33,10 +35,12 @@ mod removals;
 pub mod results;
 mod row;
 pub mod runs;
+pub mod snapshot;
 mod state;
 pub mod studies;
 pub mod tidied;
 mod upgrade;
+mod version;
 mod writer;
 
 pub use error::StoreError;

@@ -15,6 +15,7 @@ use super::{
     results,
     row::stored,
     upgrade,
+    version::{self, Versions},
     writer::{Write, Writer},
 };
 
@@ -34,8 +35,11 @@ const MIGRATIONS: [(i64, &str, &str); 12] = [
     (12, "tidied", include_str!("../../migrations/0012_tidied.sql")),
 ];
 
+/// The version of the tables that this program makes.
+pub(super) const TABLES: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
 /// How long a writer waits for a writer of another program.
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 const READERS: u32 = 4;
 /// How many bytes of the file SQLite reads through memory: the most that it takes. Beyond them each page is a system call.
 const MAPPED: &str = "2147418112";
@@ -62,11 +66,23 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database file, creates it if it is missing, and migrates its tables.
+    /// Opens the database file, creates it if it is missing, and migrates its tables. Before they change, a copy is made beside it.
     ///
     /// # Errors
-    /// When the file cannot be opened, or was made by a later version.
+    /// When the file cannot be opened or copied, or was made by a later version.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_or_upgrade(path, true).await
+    }
+
+    /// Like [`open`](Self::open), for a file that is a copy itself: no further copy is made.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_copy(path: &Path) -> Result<Self, StoreError> {
+        Self::open_or_upgrade(path, false).await
+    }
+
+    async fn open_or_upgrade(path: &Path, copies: bool) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Open { path: path.to_owned(), source };
         // Two programs that start at the same time must not both create the tables.
         let lock_path = path.with_extension("lock");
@@ -95,12 +111,22 @@ impl Store {
             .row_buffer_size(ROWS_AHEAD);
         // Migrations recreate tables under the old name; with foreign keys on, this would delete all rows that reference them.
         let mut migrating = options.clone().foreign_keys(false).connect().await.map_err(failed)?;
-        upgrade::keep_copy(&mut migrating, path).await.map_err(failed)?;
+        let before = Versions::of(&mut migrating).await.map_err(failed)?;
+        before.refuse_newer(path, TABLES)?;
+        if let (Some(tables), true) = (before.tables, copies)
+            && tables < TABLES
+        {
+            version::keep_copy(&mut migrating, path, tables).await?;
+        }
         migrator()
             .run_direct(None, &mut migrating, false)
             .await
             .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
         upgrade::fill_in(&mut migrating).await?;
+        version::note_program(&mut migrating, crate::VERSION).await.map_err(failed)?;
+        if before.tables != Some(TABLES) {
+            version::remove_old_copies(path);
+        }
         migrating.close().await.map_err(failed)?;
         // From here on a missing file is an error: an empty one in its place would hide that it is gone.
         let options = options.create_if_missing(false);

@@ -1,10 +1,7 @@
 //! Upgrades data folders of version 0.1: columns that did not exist then are filled in when such a folder is opened.
 //!
-//! A copy of the database is made before its tables change; the rest is one transaction, so that after a crash either all or
-//! nothing of it is done. An old run keeps its folder and its events. Its digest never equals that of a new run, because the
+//! It is one transaction, so that after a crash either all or nothing of it is done. An old run keeps its folder and its events. Its digest never equals that of a new run, because the
 //! arithmetic had no revision then, so it is not reused.
-
-use std::path::{Path, PathBuf};
 
 use shared::{Digest, RunKind, StudySpec, study::described};
 use sqlx::{Connection, Row, SqliteConnection};
@@ -14,45 +11,6 @@ use super::{
     row::parse,
     studies::{from_json, to_json, varied},
 };
-
-/// The first version of the tables with digests of runs.
-const RUN_GRAPH: i64 = 6;
-
-/// The name of the copy beside the database.
-fn copy_of(path: &Path) -> PathBuf {
-    path.with_extension("0.1.sqlite")
-}
-
-/// Copies the database of version 0.1 before its tables change, unless a copy exists. Does nothing for a new or newer database.
-pub(super) async fn keep_copy(
-    connection: &mut SqliteConnection,
-    path: &Path,
-) -> Result<(), sqlx::Error> {
-    let tables: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    if tables == 0 {
-        return Ok(());
-    }
-    let version: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
-        .fetch_one(&mut *connection)
-        .await?;
-    let copy = copy_of(path);
-    if version.is_none_or(|version| version >= RUN_GRAPH) || copy.exists() {
-        return Ok(());
-    }
-    // The copy gets its final name only when it is complete.
-    let part = copy.with_extension("part");
-    if part.exists() {
-        std::fs::remove_file(&part)?;
-    }
-    sqlx::query("VACUUM INTO ?").bind(part.display().to_string()).execute(connection).await?;
-    std::fs::File::open(&part)?.sync_all()?;
-    std::fs::rename(&part, &copy)?;
-    Ok(())
-}
 
 /// Fills in digest, settings and inputs of the runs of version 0.1, and rewrites their studies in the current format.
 pub(super) async fn fill_in(connection: &mut SqliteConnection) -> Result<(), StoreError> {
