@@ -24,6 +24,11 @@ pub enum DataDirError {
     /// The system defines no folder for the user's data.
     #[error("this system defines no folder for user data; choose one with --data-dir")]
     NoDefault,
+    /// There is no data folder.
+    #[error(
+        "{0} is not a data folder: it has no maskdoor.sqlite; name the data folder with --data-dir"
+    )]
+    Missing(PathBuf),
 }
 
 /// The data folder.
@@ -36,6 +41,7 @@ pub enum DataDirError {
 /// | `checkpoints/<name>/` | imported checkpoints |
 /// | `datasets/<name>.names.gz` | the names of a data set's images when it was added |
 /// | `scheduler.lock` | locked by the program that schedules the runs |
+/// | `backup.lock` | locked while a backup is made |
 #[derive(Clone, Debug)]
 pub struct DataDir {
     root: PathBuf,
@@ -71,11 +77,7 @@ type Asked = dyn Fn(&Path) -> io::Result<DiskSpace> + Send + Sync;
 impl Disk {
     /// As the system says it.
     fn real() -> Self {
-        Self(Arc::new(|folder| {
-            let disk = rustix::fs::statvfs(folder)?;
-            let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-            Ok(DiskSpace { free: bytes(disk.f_bavail), size: bytes(disk.f_blocks) })
-        }))
+        Self(Arc::new(disk_space))
     }
 }
 
@@ -110,6 +112,16 @@ impl DataDir {
         Ok(dir)
     }
 
+    /// A data folder that exists. Nothing in it is created.
+    ///
+    /// # Errors
+    /// When it has no database.
+    pub fn existing(root: &Path) -> Result<Self, DataDirError> {
+        let missing = || DataDirError::Missing(root.to_owned());
+        let dir = Self { root: std::path::absolute(root).map_err(|_| missing())? };
+        if dir.store_file().is_file() { Ok(dir) } else { Err(missing()) }
+    }
+
     /// The platform's folder for user data.
     ///
     /// # Errors
@@ -137,6 +149,15 @@ impl DataDir {
     #[must_use]
     pub fn on_disk(self, space: impl Fn() -> DiskSpace + Send + Sync + 'static) -> Self {
         Self { disk: Disk(Arc::new(move |_| Ok(space()))), ..self }
+    }
+
+    /// The open file that a backup holds a shared lock on as long as it copies files, and whoever removes files an exclusive one.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn backup_lock(&self) -> io::Result<File> {
+        File::options().create(true).append(true).open(self.root.join("backup.lock"))
+    }
     }
 
     /// The database.
@@ -203,6 +224,16 @@ impl DataDir {
     pub fn scheduler_lock(&self) -> PathBuf {
         self.root.join("scheduler.lock")
     }
+}
+
+/// The space on the disk of a file or folder.
+///
+/// # Errors
+/// When the system does not say it.
+pub fn disk_space(path: &Path) -> io::Result<DiskSpace> {
+    let disk = rustix::fs::statvfs(path)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+    Ok(DiskSpace { free: bytes(disk.f_bavail), size: bytes(disk.f_blocks) })
 }
 
 #[cfg(test)]

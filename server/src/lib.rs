@@ -15,6 +15,7 @@
 //! | [`worker`], [`run_log`] | trains one run in a separate process; its numbers as CSV and for `TensorBoard` |
 //! | [`results`] | every run's settings and metrics in memory: filter, group, sort |
 //! | [`doctor`] | compares the database with the data folder, and mends |
+//! | [`backup`] | copies a data folder into one file while it is used, and back |
 //! | [`replay`] | repeats a finished run and reports differences |
 //! | [`data_dir`], [`clock`], [`ids`] | data folder, time and identifiers, which everything else takes as arguments |
 //! | [`rolling`] | files of limited length: the log, the record of changes |
@@ -25,6 +26,7 @@ pub mod api;
 pub mod app;
 pub mod assets;
 pub mod audit;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod data_dir;

@@ -20,9 +20,9 @@ use shared::{
 
 use super::{
     datasets::check_plain_name,
-    removals::{LeftOver, remove},
+    removals::{LeftOver, is_backed_up, remove},
 };
-use crate::{app::App, store::StoreError};
+use crate::{app::App, data_dir::DataDir, store::StoreError};
 
 /// Locked while a checkpoint is imported into its folder.
 pub const IMPORT_LOCK: &str = "import.lock";
@@ -68,8 +68,8 @@ impl App {
         let path = std::path::absolute(Path::new(request.path.trim()))
             .map_err(|error| FieldError::new("path", error.to_string()))?;
         let folder = self.data_dir.checkpoint_folder(&name);
-        let (place, now) = (folder.clone(), self.clock.now_ms());
-        let claim = blocking(move || Claim::take(place)).await?;
+        let (data_dir, place, now) = (self.data_dir.clone(), folder.clone(), self.clock.now_ms());
+        let claim = blocking(move || Claim::take(&data_dir, place)).await?;
         // Another import under this name may have ended between the first look and the claim.
         if let Err(error) = self.check_free(&name).await {
             claim.keep();
@@ -310,7 +310,7 @@ struct Claim {
 
 impl Claim {
     /// Claims a folder, which is created where it is missing. Of two concurrent imports under one name, only one continues.
-    fn take(folder: PathBuf) -> Result<Self, CheckpointError> {
+    fn take(data_dir: &DataDir, folder: PathBuf) -> Result<Self, CheckpointError> {
         let lock = folder.join(IMPORT_LOCK);
         let opened = fs::create_dir_all(&folder)
             .and_then(|()| File::options().create(true).append(true).open(&lock));
@@ -318,6 +318,10 @@ impl Claim {
         match file.try_lock() {
             Ok(()) => {
                 let found_checkpoint = folder.join(LAST_CHECKPOINT).exists();
+                if found_checkpoint && is_backed_up(data_dir) {
+                    let message = "a backup is being made that has the checkpoint of this name that was removed; wait for it, or choose another name";
+                    return Err(FieldError::new("name", message).into());
+                }
                 Ok(Self { folder, found_checkpoint, _lock: file })
             }
             Err(TryLockError::WouldBlock) => {

@@ -18,7 +18,12 @@ use shared::{
 use crate::tokens::Rights;
 
 pub(super) use self::{evaluate::EvaluateArgs, reconstruct::ReconstructArgs};
-use crate::{app::App, clock::Clock, data_dir::DataDir, ids::IdSource};
+use crate::{
+    app::App,
+    clock::Clock,
+    data_dir::{DataDir, DataDirError},
+    ids::IdSource,
+};
 
 /// Backdoor studies of masked autoencoders: poison, train, measure, inspect.
 #[derive(Debug, Parser)]
@@ -73,6 +78,10 @@ pub(super) enum Command {
     /// Compares the database with the data folder, says what is wrong, and mends what can be mended: exit code 0 if nothing is wrong
     /// afterwards, 1 if something is.
     Doctor(DoctorArgs),
+    /// Copies the data folder, which may be in use, into one file.
+    Backup(BackupArgs),
+    /// Makes a data folder from such a file, in a new or empty folder.
+    Restore(RestoreArgs),
     /// Makes, lists and removes tokens, with which others may use the server.
     Token(TokenArgs),
     /// Trains the run whose order is in a folder. Started by the program itself.
@@ -438,6 +447,28 @@ pub(super) struct DiskArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct BackupArgs {
+    /// File to write, such as maskdoor.tar.zst. One of that name is replaced when the new one is whole.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) data: DataDirArg,
+    /// Leaves out the checkpoints of runs and the states that they resume from. Results, curves, poison lists and imported checkpoints
+    /// stay; a study that needs a checkpoint trains it again.
+    #[arg(long)]
+    pub(super) without_checkpoints: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    /// The file that `maskdoor backup` wrote.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) data: DataDirArg,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct FigureArgs {
     #[command(flatten)]
     pub(super) data: DataDirArg,
@@ -540,12 +571,14 @@ pub(super) struct WorkerArgs {
 }
 
 impl DataDirArg {
+    /// The data folder, whether it exists or not.
+    pub(super) fn root(self) -> Result<PathBuf, DataDirError> {
+        self.data_dir.map_or_else(DataDir::default_root, Ok)
+    }
+
     /// Opens the data folder.
     pub(super) async fn open(self) -> anyhow::Result<App> {
-        let root = match self.data_dir {
-            Some(root) => root,
-            None => DataDir::default_root()?,
-        };
+        let root = self.root()?;
         let clock = Clock::system();
         Ok(App::open(&root, Machine::from_environment()?, clock.clone(), IdSource::system(clock))
             .await?)

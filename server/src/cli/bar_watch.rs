@@ -1,5 +1,10 @@
 //! Progress bar for long work.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use engine::stop::Watch;
 use indicatif::ProgressBar;
 
@@ -10,6 +15,32 @@ use crate::terminal::Bars;
 pub struct BarWatch {
     bars: Bars,
     bar: Option<ProgressBar>,
+    stop: Stop,
+}
+
+/// Stops work that a [`BarWatch`] watches.
+#[derive(Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl BarWatch {
+    /// A bar, and what stops the work.
+    pub fn stoppable() -> (Self, Stop) {
+        let watch = Self::default();
+        let stop = watch.stop.clone();
+        (watch, stop)
+    }
+}
+
+impl Stop {
+    /// Waits for the work. Ctrl-C stops it, so that it can remove what it has begun.
+    pub async fn on_interrupt<T>(self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => return done,
+            Ok(()) = tokio::signal::ctrl_c() => self.0.store(true, Ordering::Relaxed),
+        }
+        work.await
+    }
 }
 
 impl Watch for BarWatch {
@@ -21,7 +52,7 @@ impl Watch for BarWatch {
     }
 
     fn stopped(&self) -> bool {
-        false
+        self.stop.0.load(Ordering::Relaxed)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line, one file per command.
 
 mod args;
+mod backup;
 mod bar_watch;
 mod checkpoints;
 mod datasets;
@@ -15,6 +16,7 @@ mod poisons;
 mod presets;
 mod reconstruct;
 mod replay;
+mod restore;
 mod results;
 mod run;
 mod runs;
@@ -32,9 +34,9 @@ use clap::Parser;
 use engine::compute::Machine;
 
 use self::args::{
-    AssumeArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs, DatasetCommand,
+    AssumeArgs, BackupArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs, DatasetCommand,
     DevicesArgs, DiskArgs, DoctorArgs, EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs,
-    PoisonCommand, PresetCommand, ReconstructArgs, ReplayArgs, RunArgs, RunsArgs, ServeArgs,
+    PoisonCommand, PresetCommand, ReconstructArgs, ReplayArgs, RestoreArgs, RunArgs, RunsArgs, ServeArgs,
     SettingsArgs, SheetArgs, StudyArgs, TidyArgs, TokenArgs, TokenCommand, TriggerCommand,
 };
 use crate::{clock::Clock, terminal::note, worker};
@@ -92,6 +94,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(args) => wait_for(token::run(args)),
         Command::Disk(args) => wait_for(disk::run(args)),
         Command::Tidy(args) => wait_for(tidy::run(args)),
+        Command::Backup(args) => wait_for(backup::run(args)),
+        Command::Restore(args) => wait_for(restore::run(args)),
         Command::Doctor(args) => wait_for(doctor::run(args)),
         Command::Datasets(args) => wait_for(datasets::run(args)),
         Command::Poisons(args) => wait_for(poisons::run(args)),

@@ -140,17 +140,12 @@ pub(super) async fn take_in(app: &App, mut runs: Vec<FolderRun>) -> Result<(), M
         let Some(run) = runs.iter().find(|run| run.order.run == running.run) else { continue };
         let folder = RunFolder::new(&run.folder);
         let ended = run.progress.updated_at.unwrap_or_default();
-        let state = ingest::take_in(&app.store, &folder, &mut running, ended).await;
-        let why = match state {
-            Ok(Some(RunState::Running)) if local::is_alive(&folder).unwrap_or(false) => continue,
-            Ok(Some(RunState::Running)) => {
-                "its worker had ended when it was taken in again from its folder".to_owned()
-            }
-            Ok(_) => continue,
-            Err(ingest::IngestError::File(error)) => error.to_string(),
-            Err(ingest::IngestError::Store(error)) => return Err(error.into()),
-        };
-        app.store.end_run(running.key, RunState::Interrupted, Some(&why), ended).await?;
+        // The next scheduler follows it.
+        if local::is_alive(&folder).unwrap_or(false) {
+            continue;
+        }
+        let why = "its worker had ended when it was taken in again from its folder";
+        ingest::take_in_rest(&app.store, &folder, &mut running, why, ended).await?;
     }
     Ok(())
 }

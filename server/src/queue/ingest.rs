@@ -55,3 +55,30 @@ pub async fn take_in(
         }
     }
 }
+
+/// Takes in the rest of what a run wrote that no worker trains any more. Where its events do not say how it ended, it is interrupted for
+/// this reason, or cancelled if that was asked for.
+///
+/// # Errors
+/// When the store fails.
+pub async fn take_in_rest(
+    store: &Store,
+    folder: &RunFolder,
+    run: &mut RunningRun,
+    why: &str,
+    at: u64,
+) -> Result<(), StoreError> {
+    let why = match take_in(store, folder, run, at).await {
+        Ok(Some(RunState::Running)) => why.to_owned(),
+        Ok(_) => return Ok(()),
+        Err(IngestError::File(error)) => error.to_string(),
+        Err(IngestError::Store(error)) => return Err(error),
+    };
+    let (state, why) = if run.cancel {
+        (RunState::Cancelled, None)
+    } else {
+        (RunState::Interrupted, Some(why.as_str()))
+    };
+    store.end_run(run.key, state, why, at).await?;
+    Ok(())
+}

@@ -22,6 +22,8 @@ pub struct StoredRun {
     pub kind: RunKind,
     /// Its state.
     pub state: RunState,
+    /// Number of its attempt, from 1.
+    pub attempt: u32,
     /// The key image of its trigger.
     pub key: Option<String>,
     /// Whether its last checkpoint was removed by retention.
@@ -75,7 +77,7 @@ impl Store {
     pub async fn stored_runs(&self) -> Result<Vec<StoredRun>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, folder, kind, state, settings ->> '$.attack.trigger.key', \
-             EXISTS (SELECT 1 FROM tidied t WHERE t.run = key AND t.kept_last = 0) FROM runs ORDER BY key",
+             attempt, EXISTS (SELECT 1 FROM tidied t WHERE t.run = key AND t.kept_last = 0) FROM runs ORDER BY key",
         )
         .fetch_all(self.readers())
         .await?;
@@ -87,10 +89,20 @@ impl Store {
                     kind: parse(row.try_get(2)?, "a kind of run")?,
                     state: parse(row.try_get(3)?, "a state")?,
                     key: row.try_get(4)?,
-                    is_tidied: row.try_get(5)?,
+                    attempt: row.try_get(5)?,
+                    is_tidied: row.try_get(6)?,
                 })
             })
             .collect()
+    }
+
+    /// The number of all studies.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn count_studies(&self) -> Result<u64, StoreError> {
+        let count = sqlx::query_scalar("SELECT count(*) FROM studies");
+        Ok(count.fetch_one(self.readers()).await?)
     }
 
     /// Takes runs into a study of their own, in one transaction. One that had started is running afterwards, with no events taken in:

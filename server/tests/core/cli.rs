@@ -54,6 +54,13 @@ fn presets_are_listed_and_shown() {
 }
 
 #[test]
+fn backups_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = |command| success(folder.path(), &["help", command]);
+    insta::assert_snapshot!(["backup", "restore"].map(help).concat());
+}
+
+#[test]
 fn a_micro_study_runs_from_end_to_end() {
     let folder = tempfile::tempdir().unwrap();
     let study = write_study(folder.path(), &micro("from the terminal", 2));

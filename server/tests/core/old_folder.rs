@@ -1,26 +1,38 @@
-//! A data folder of version 0.1 is converted once, and its contents keep their meaning.
+//! Data folders of earlier versions are upgraded once, with a copy of the database, and their contents keep their meaning; those of later
+//! versions are refused.
 
 use std::{fs, path::Path};
 
 use engine::compute::Machine;
-use server::{App, app::results::ResultQuery, clock::Clock, ids::IdSource};
+use server::{
+    App, app::results::ResultQuery, backup, clock::Clock, data_dir::DataDir, ids::IdSource,
+    queue::ingest::take_in_rest, run_folder::RunFolder,
+};
 use shared::{
     RunKind, RunState,
     param::Value,
     settings::{HeadInit, ProbeOptimizer},
 };
 use sqlx::{
-    Connection, Row, SqlSafeStr, SqliteConnection,
+    AssertSqlSafe, Connection, Row, SqlSafeStr, SqliteConnection,
     migrate::{Migration, MigrationType, Migrator},
 };
 
-/// The tables of version 0.1.
-const TABLES: [(i64, &str, &str); 5] = [
+use crate::cli::failure;
+
+/// The time in all tests here.
+const NOW: u64 = 1_760_000_000_000;
+
+/// The first tables; version 0.1 had those up to the fifth.
+const TABLES: [(i64, &str, &str); 8] = [
     (1, "studies and runs", include_str!("../../migrations/0001_studies_and_runs.sql")),
     (2, "head init", include_str!("../../migrations/0002_head_init.sql")),
     (3, "imported checkpoints", include_str!("../../migrations/0003_imported_checkpoints.sql")),
     (4, "top-5 and k-NN", include_str!("../../migrations/0004_top5_and_knn.sql")),
     (5, "fine-tuning", include_str!("../../migrations/0005_finetune.sql")),
+    (6, "run graph", include_str!("../../migrations/0006_run_graph.sql")),
+    (7, "executors", include_str!("../../migrations/0007_executors.sql")),
+    (8, "health", include_str!("../../migrations/0008_health.sql")),
 ];
 
 /// A study as version 0.1 stored it.
@@ -33,13 +45,19 @@ async fn connect(folder: &Path) -> SqliteConnection {
     SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", file.display())).await.unwrap()
 }
 
-/// Creates a folder of version 0.1 with one study: an attacked pre-training of seed 2 and its probe, both done.
-async fn old(folder: &Path) {
-    let mut database = connect(folder).await;
+/// Makes the first `count` tables.
+async fn migrate(database: &mut SqliteConnection, count: usize) {
     let step = |(number, name, sql): (i64, &'static str, &'static str)| {
         Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(TABLES.map(step).to_vec()).run(&mut database).await.unwrap();
+    let first = TABLES[..count].iter().copied().map(step).collect();
+    Migrator::with_migrations(first).run(database).await.unwrap();
+}
+
+/// Creates a folder of version 0.1 with one study: an attacked pre-training of seed 2 and its probe, both done.
+async fn old(folder: &Path) {
+    let mut database = connect(folder).await;
+    migrate(&mut database, 5).await;
     let study = "01890000-0000-7000-8000-000000000001";
     sqlx::query("INSERT INTO studies (id, created_at, name, dataset, trigger_label, spec, classes) VALUES (?, 5, 'old', 'shapes', 'blended stripes 0.30', ?, '[\"a\",\"b\"]')")
         .bind(study)
@@ -77,7 +95,7 @@ async fn old(folder: &Path) {
 }
 
 async fn open(folder: &Path) -> App {
-    let clock = Clock::fixed(1_760_000_000_000);
+    let clock = Clock::fixed(NOW);
     App::open(folder, Machine::with_threads(1), clock.clone(), IdSource::seeded(clock, 1))
         .await
         .unwrap()
@@ -151,24 +169,26 @@ async fn a_new_folder_has_no_copy() {
 
 #[tokio::test]
 async fn a_whole_folder_of_version_0_1_keeps_all_runs_curves_and_figures() {
-    let archive =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/maskdoor-0.1-folder.tar.zst");
-    if !archive.exists() {
-        eprintln!("skipped: {} does not exist", archive.display());
+    let Some(samples) = std::env::var_os("MASKDOOR_SAMPLE_DATA") else {
+        eprintln!("skipped: MASKDOOR_SAMPLE_DATA names no folder with maskdoor-0.1-folder.tar.zst");
         return;
-    }
+    };
     let place = tempfile::tempdir().unwrap();
-    let unpacked = std::process::Command::new("tar")
-        .args(["--zstd", "-xf"])
-        .arg(&archive)
-        .arg("-C")
-        .arg(place.path())
-        .status();
-    if !unpacked.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: tar cannot unpack {}", archive.display());
-        return;
-    }
+    let archive = fs::File::open(Path::new(&samples).join("maskdoor-0.1-folder.tar.zst")).unwrap();
+    let files = zstd::Decoder::new(archive).unwrap();
+    tar::Archive::new(files).unpack(place.path()).unwrap();
     let folder = place.path().join("maskdoor-0.1/data");
+
+    // A backup by this version upgrades the copy, not the folder.
+    let old = fs::read(folder.join("maskdoor.sqlite")).unwrap();
+    let (file, other) = (place.path().join("old.tar.zst"), place.path().join("other"));
+    let clock = Clock::fixed(NOW);
+    backup::take(&DataDir::existing(&folder).unwrap(), &file, true, &clock, ()).await.unwrap();
+    assert!(fs::read(folder.join("maskdoor.sqlite")).unwrap() == old);
+    let restored = backup::restore(&file, &other, &clock, ()).await.unwrap();
+    assert_eq!((restored.header.tables, restored.header.runs), (5, 54));
+    assert!(other.join("maskdoor.0.1.sqlite").exists());
+
     let app = open(&folder).await;
     let all =
         app.list_results(ResultQuery { limit: 1000, ..ResultQuery::default() }).await.unwrap();
@@ -185,5 +205,176 @@ async fn a_whole_folder_of_version_0_1_keeps_all_runs_curves_and_figures() {
         let run = app.data_dir.folder(&app.store.run_folder(row.run).await.unwrap());
         assert!(row.state != RunState::Done || run.join("manifest.json").exists());
     }
+    // As restoring does.
+    let why = "it was training when the backup was made from which this data folder was restored";
+    for mut run in app.store.running().await.unwrap() {
+        let files = RunFolder::new(app.data_dir.folder(&run.folder));
+        take_in_rest(&app.store, &files, &mut run, why, NOW).await.unwrap();
+    }
+    let upgraded = content(&app).await;
     app.store.close().await;
+    same(&content_of(&other).await, &upgraded);
+    same(&content_of_copy(&folder, place.path()).await, &upgraded);
+}
+
+/// Everything that a data folder says: studies, runs with settings and metrics, events.
+async fn content(app: &App) -> Vec<String> {
+    let query = server::store::studies::StudyQuery { limit: 100, ..Default::default() };
+    let studies = app.store.list_studies(&query).await.unwrap();
+    let mut told = Vec::new();
+    for study in &studies.items {
+        let detail = app.store.get_study(study.id).await.unwrap();
+        told.push(format!("{study:?} {detail:?}"));
+    }
+    let query = ResultQuery { limit: 1000, ..ResultQuery::default() };
+    for row in app.list_results(query).await.unwrap().items {
+        let events = app.store.run_events(row.run, 0, 100_000, &[]).await.unwrap();
+        told.push(format!("{row:?} {events:?}"));
+    }
+    told.push(format!("{:?}", app.store.list_datasets().await.unwrap()));
+    told.push(format!("{:?}", app.store.list_keys().await.unwrap()));
+    told.push(format!("{:?}", app.store.list_tokens().await.unwrap()));
+    told
+}
+
+/// Compares two contents part by part: a whole one is too long to be read.
+fn same(one: &[String], other: &[String]) {
+    assert_eq!(one.len(), other.len());
+    for (one, other) in one.iter().zip(other) {
+        assert_eq!(one, other);
+    }
+}
+
+async fn content_of(folder: &Path) -> Vec<String> {
+    let app = open(folder).await;
+    let told = content(&app).await;
+    app.store.close().await;
+    told
+}
+
+/// What a folder says after a backup of it was restored in another place.
+async fn content_of_copy(folder: &Path, place: &Path) -> Vec<String> {
+    let (file, to) = (place.join("copy.tar.zst"), place.join("copy"));
+    let (data, clock) = (DataDir::existing(folder).unwrap(), Clock::fixed(NOW));
+    backup::take(&data, &file, true, &clock, ()).await.unwrap();
+    backup::restore(&file, &to, &clock, ()).await.unwrap();
+    content_of(&to).await
+}
+
+/// Dumps of databases with every version of the tables that was released since, and of the present one, as `sqlite3 FILE .dump` writes them.
+#[tokio::test]
+async fn dumps_of_every_version_are_opened_and_say_the_same_after_a_backup() {
+    let dumps = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/core/folders");
+    let mut opened = 0;
+    for dump in fs::read_dir(dumps).unwrap() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("data");
+        fs::create_dir(&folder).unwrap();
+        let mut database = connect(&folder).await;
+        let text = fs::read_to_string(dump.unwrap().path()).unwrap();
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut database).await.unwrap();
+        database.close().await.unwrap();
+        let app = open(&folder).await;
+        assert!(app.store.broken_references().await.unwrap().is_empty());
+        let all = ResultQuery { filter: Some("ca >= 0".into()), limit: 9, ..Default::default() };
+        assert!(app.list_results(all).await.unwrap().total > 0, "a result that can be filtered");
+        let told = content(&app).await;
+        app.store.close().await;
+        assert!(told.iter().any(|part| part.contains("Finished")), "events");
+        assert!(told.iter().any(|part| part.contains("robot")), "a token");
+        same(&content_of_copy(&folder, place.path()).await, &told);
+        opened += 1;
+    }
+    assert!(opened > 0);
+}
+
+#[tokio::test]
+async fn every_upgrade_keeps_a_copy_and_the_oldest_go() {
+    let place = tempfile::tempdir().unwrap();
+    let mut database = connect(place.path()).await;
+    migrate(&mut database, 8).await;
+    database.close().await.unwrap();
+    for version in ["0.1", "tables-6", "tables-7"] {
+        fs::write(place.path().join(format!("maskdoor.{version}.sqlite")), version).unwrap();
+    }
+    let copies = || {
+        let names = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+        names.retain(|name| name.starts_with("maskdoor.") && name.ends_with(".sqlite"));
+        names.retain(|name| name != "maskdoor.sqlite");
+        names.sort();
+        names
+    };
+    open(place.path()).await.store.close().await;
+    let kept = ["maskdoor.tables-6.sqlite", "maskdoor.tables-7.sqlite", "maskdoor.tables-8.sqlite"];
+    assert_eq!(copies(), kept);
+    let copy = place.path().join(kept[2]);
+    let first = fs::read(&copy).unwrap();
+    open(place.path()).await.store.close().await;
+    assert!(fs::read(&copy).unwrap() == first);
+
+    // The copy is what it was before, and takes the place of the database.
+    let file = place.path().join("maskdoor.sqlite");
+    fs::copy(&copy, &file).unwrap();
+    let mut database = connect(place.path()).await;
+    let last: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations")
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(last, 8);
+    database.close().await.unwrap();
+    open(place.path()).await.store.close().await;
+    assert_eq!(copies(), kept);
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_copied_is_not_upgraded() {
+    let place = tempfile::tempdir().unwrap();
+    let mut database = connect(place.path()).await;
+    migrate(&mut database, 8).await;
+    database.close().await.unwrap();
+    fs::create_dir_all(place.path().join("maskdoor.tables-8.sqlite/in the way")).unwrap();
+    let data = place.path().display().to_string();
+    let said = failure(place.path(), &["doctor", "--data-dir", &data]);
+    insta::assert_snapshot!(said, @"error: the database cannot be copied to FOLDER/maskdoor.tables-8.sqlite (Is a directory (os error 21)); it is unchanged");
+    let mut database = connect(place.path()).await;
+    let sql = "SELECT max(version) FROM _sqlx_migrations";
+    let last: i64 = sqlx::query_scalar(sql).fetch_one(&mut database).await.unwrap();
+    assert_eq!(last, 8);
+    assert!(!place.path().join("maskdoor.tables-8.part").exists());
+}
+
+#[tokio::test]
+async fn a_folder_of_a_later_version_is_refused_with_what_to_do() {
+    let place = tempfile::tempdir().unwrap();
+    let app = open(place.path()).await;
+    app.store.close().await;
+    let file = place.path().join("maskdoor.sqlite");
+    let copy = place.path().join("maskdoor.tables-10.sqlite");
+    fs::copy(&file, &copy).unwrap();
+    let mut database = connect(place.path()).await;
+    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (99, 'later', 1, x'00', 0)";
+    sqlx::query(later).execute(&mut database).await.unwrap();
+    let noted: i64 =
+        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut database).await.unwrap();
+    assert!(noted > 0, "every version notes itself");
+    sqlx::query("PRAGMA user_version = 2003004").execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    let before = fs::read(&file).unwrap();
+    let data = place.path().display().to_string();
+    let said = failure(place.path(), &["runs", "--data-dir", &data]);
+    let known = format!("up to {}.", server::store::snapshot::TABLES);
+    let general =
+        |said: String| said.replace(server::VERSION, "VERSION").replace(&known, "up to KNOWN.");
+    let said = general(said);
+    insta::assert_snapshot!(said);
+    let out = place.path().join("a.tar.zst").display().to_string();
+    for command in [&["doctor"][..], &["backup", &out], &["serve", "--addr", "127.0.0.1:0"]] {
+        let arguments = [command, &["--data-dir", &data]].concat();
+        let other = general(failure(place.path(), &arguments));
+        assert_eq!(other, said, "{command:?}");
+    }
+    assert!(fs::read(&file).unwrap() == before, "nothing is changed");
+    fs::rename(&copy, &file).unwrap();
+    open(place.path()).await.store.close().await;
 }

@@ -66,6 +66,18 @@ impl Place {
         Scheduler::new(self.app.clone(), Settings { program, ..settings })
     }
 
+    /// A scheduler whose workers are the real program's.
+    pub fn real_scheduler(&self) -> Scheduler {
+        Self::real_scheduler_of(&self.app)
+    }
+
+    /// The same for any data folder.
+    pub fn real_scheduler_of(app: &App) -> Scheduler {
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_maskdoor"));
+        let settings = Settings::of(&Machine::with_threads(1), 1);
+        Scheduler::new(app.clone(), Settings { program, ..settings })
+    }
+
     pub fn run_folder(&self, run: &RunRow) -> RunFolder {
         RunFolder::new(self.app.data_dir.runs().join(run.id.to_string()))
     }
