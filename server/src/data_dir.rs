@@ -118,7 +118,8 @@ impl DataDir {
     /// When it has no database.
     pub fn existing(root: &Path) -> Result<Self, DataDirError> {
         let missing = || DataDirError::Missing(root.to_owned());
-        let dir = Self { root: std::path::absolute(root).map_err(|_| missing())? };
+        let root = std::path::absolute(root).map_err(|_| missing())?;
+        let dir = Self { root, disk: Disk::real() };
         if dir.store_file().is_file() { Ok(dir) } else { Err(missing()) }
     }
 
@@ -157,7 +158,6 @@ impl DataDir {
     /// When it cannot be created.
     pub fn backup_lock(&self) -> io::Result<File> {
         File::options().create(true).append(true).open(self.root.join("backup.lock"))
-    }
     }
 
     /// The database.

@@ -287,6 +287,7 @@ mod tests {
             state,
             attempt,
             key: None,
+            is_tidied: false,
         }
     }
 

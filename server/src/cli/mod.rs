@@ -34,10 +34,11 @@ use clap::Parser;
 use engine::compute::Machine;
 
 use self::args::{
-    AssumeArgs, BackupArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs, DatasetCommand,
-    DevicesArgs, DiskArgs, DoctorArgs, EvaluateArgs, FigureArgs, PlanArgs, PoisonArgs,
-    PoisonCommand, PresetCommand, ReconstructArgs, ReplayArgs, RestoreArgs, RunArgs, RunsArgs, ServeArgs,
-    SettingsArgs, SheetArgs, StudyArgs, TidyArgs, TokenArgs, TokenCommand, TriggerCommand,
+    AssumeArgs, BackupArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs,
+    DatasetCommand, DevicesArgs, DiskArgs, DoctorArgs, EvaluateArgs, FigureArgs, PlanArgs,
+    PoisonArgs, PoisonCommand, PresetCommand, ReconstructArgs, ReplayArgs, RestoreArgs, RunArgs,
+    RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs, TidyArgs, TokenArgs, TokenCommand,
+    TriggerCommand,
 };
 use crate::{clock::Clock, terminal::note, worker};
 
