@@ -77,7 +77,7 @@ async fn use_folder(app: App, model: PathBuf, stop: Arc<AtomicBool>) -> usize {
             break;
         }
         let study = create(&app, probed(micro(&format!("load {round}"), 5), &[0])).await;
-        let ready = app.store.next_ready().await.unwrap().unwrap();
+        let ready = app.store.next_ready(&[]).await.unwrap().unwrap();
         let folder = RunFolder::new(app.data_dir.folder(&ready.folder));
         fs::create_dir_all(folder.path()).unwrap();
         folder.prepare(&order_of(&ready), None, ready.attempt).unwrap();
