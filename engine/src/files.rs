@@ -152,7 +152,7 @@ impl Part {
         self.file.sync_all()?;
         fs::rename(&self.temporary, &self.path)?;
         self.finished = true;
-        sync_folder_of(&self.path)
+        sync(parent(&self.path))
     }
 }
 
@@ -189,15 +189,67 @@ pub fn link(from: &Path, to: &Path) -> io::Result<()> {
     )
 }
 
-/// Renames a file and flushes the folder's change to disk.
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
+/// Renames a file, and has its new name on disk when it returns.
+///
+/// # Errors
+/// When it cannot be renamed. If only the flush fails, it has its new name, perhaps not on disk.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
-    sync_folder_of(to)
+    sync(parent(to))
 }
 
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+/// Removes files, and has their removal on disk when it returns. What is not there need not be removed.
+///
+/// # Errors
+/// When one exists and cannot be removed.
+pub fn remove(folder: &Path, names: &[&str]) -> io::Result<()> {
+    let mut removed = false;
+    for name in names {
+        match fs::remove_file(folder.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => {
+                other?;
+                removed = true;
+            }
+        }
+    }
+    if removed { sync(folder) } else { Ok(()) }
+}
+
+/// Creates a folder and those above it that are missing, and has their names on disk when it returns: a file is only as safe as the
+/// names of the folders that lead to it.
+///
+/// # Errors
+/// When one cannot be created.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = parent(path);
+    create_folder(above)?;
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        other => other?,
+    }
+    sync(above)
+}
+
+/// Has the content of a file, or the names in a folder, on disk when it returns, whoever wrote them. A file that is not there has no
+/// content.
+///
+/// # Errors
+/// When it cannot be opened or the disk fails.
+pub fn sync(path: &Path) -> io::Result<()> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        file => file?.sync_all(),
+    }
+}
+
+/// The folder that a path is in.
+pub fn parent(path: &Path) -> &Path {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    folder.unwrap_or(Path::new("."))
 }
 
 /// A unique name next to the file, for writing it.
@@ -296,6 +348,23 @@ mod tests {
             fs::write(folder.path().join(name), "").unwrap();
             assert!(!is_left_over(&folder.path().join(name), u64::MAX).unwrap(), "{name}");
         }
+    }
+
+    #[test]
+    fn folders_and_removals_need_not_be_there_before() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("a/b/c");
+        create_folder(&folder).unwrap();
+        create_folder(&folder).unwrap();
+        write(&folder.join("one"), b"1").unwrap();
+        remove(&folder, &["none", "one"]).unwrap();
+        remove(&folder, &["none", "one"]).unwrap();
+        assert!(names(&folder).is_empty());
+        assert!(create_folder(&folder.join("../file/x")).is_ok());
+        write(&folder.join("file"), b"").unwrap();
+        assert!(create_folder(&folder.join("file/x")).is_err());
+        assert_eq!(parent(Path::new("a")), Path::new("."));
+        sync(&folder.join("none")).unwrap();
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use std::{
     fmt,
-    fs::{self, File},
+    fs::File,
     io,
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+use engine::files::create_folder;
 
 /// The data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -97,11 +99,11 @@ impl DataDir {
             let path = path.to_owned();
             move |source| DataDirError::NotWritable { path, source }
         };
-        fs::create_dir_all(root).map_err(refused(root))?;
+        create_folder(root).map_err(refused(root))?;
         let root = std::path::absolute(root).map_err(refused(root))?;
         let dir = Self { root, disk: Disk::real() };
         for folder in [dir.runs(), dir.keys(), dir.datasets()] {
-            fs::create_dir_all(&folder).map_err(refused(&folder))?;
+            create_folder(&folder).map_err(refused(&folder))?;
         }
         // Existing folders need not be writable, so try to write.
         File::options()

@@ -2,8 +2,12 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use axum::{Extension, Router};
-use hyper::server::conn::http1;
+use axum::{Router, extract::Request};
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -65,7 +69,12 @@ async fn answer(
     ending: Ending,
     _place: OwnedSemaphorePermit,
 ) {
-    let service = TowerToHyperService::new(router.layer(Extension(peer)));
+    let service = TowerToHyperService::new(router);
+    // Not as a layer of the router: that would copy every route for every connection, several hundred kilobytes.
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        service.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
@@ -81,6 +90,11 @@ async fn answer(
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke");
     }
+}
+
+/// How many of the connections may be live streams, which last for hours: the others stay free for requests.
+pub fn streams() -> usize {
+    connections() as usize / 4 * 3
 }
 
 /// As many connections as the process may open files, less those that it needs.

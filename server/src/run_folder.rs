@@ -71,6 +71,15 @@ pub struct EventLines {
     pub to_bytes: u64,
 }
 
+/// Where an attempt begins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Beginning {
+    /// The point to resume from, and the files that are damaged.
+    pub found: Found,
+    /// The events before the point.
+    events: Option<Vec<u8>>,
+}
+
 /// An event file cannot be followed.
 #[derive(Debug, thiserror::Error)]
 pub enum EventFileError {
@@ -141,7 +150,7 @@ impl RunFolder {
     /// # Errors
     /// When something cannot be written.
     pub fn prepare(&self, order: &RunOrder, key: Option<&[u8]>, attempt: u32) -> io::Result<()> {
-        fs::create_dir_all(&self.path)?;
+        files::create_folder(&self.path)?;
         if self.events_file().exists() {
             let aside = self.path.join(files::events_of_attempt(attempt.saturating_sub(1)));
             fs::rename(self.events_file(), aside)?;
@@ -158,13 +167,13 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Where the worker that holds the lock resumes: the point that an earlier attempt saved, with the events before it in the event
+    /// Where the worker that holds the lock is to begin: the point that an earlier attempt saved, with the events before it in the event
     /// file; no point if the run starts from the beginning, because there is none, its `bits`
     /// ([`Device::bits`](engine::compute::Device::bits)) differ, its files are damaged, or its events are missing. Only the worker knows its bits, so it decides.
     ///
     /// # Errors
-    /// `AlreadyExists` when this attempt was started before; other errors when a file cannot be read or written.
-    pub fn begin(&self, order: &RunOrder, bits: &str) -> io::Result<Found> {
+    /// `AlreadyExists` when this attempt was started before; other errors when a file cannot be read.
+    pub fn find(&self, order: &RunOrder, bits: &str) -> io::Result<Beginning> {
         if self.events_file().exists() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -172,11 +181,20 @@ impl RunFolder {
         if let Some(point) = &found.point
             && let Some(events) = self.events_before(point)?
         {
-            write(&self.events_file(), &events)?;
-            return Ok(found);
+            return Ok(Beginning { found, events: Some(events) });
         }
-        resume::remove(&self.path)?;
-        Ok(Found { point: None, ..found })
+        Ok(Beginning { found: Found { point: None, ..found }, events: None })
+    }
+
+    /// Writes the events that the run keeps, or removes the point that nothing resumes from.
+    ///
+    /// # Errors
+    /// When a file cannot be written or removed. It can be tried again.
+    pub fn begin(&self, beginning: &Beginning) -> io::Result<()> {
+        match &beginning.events {
+            Some(events) => write(&self.events_file(), events),
+            None => resume::remove(&self.path),
+        }
     }
 
     /// The events before a point, from the last attempt that has all of them: it saved the point, or resumed from it.
@@ -297,6 +315,13 @@ mod tests {
         fs::write(folder.events_file(), events.concat()).unwrap();
     }
 
+    /// Begins as a worker does.
+    fn begin(folder: &RunFolder, seed: u64, bits: &str) -> io::Result<Found> {
+        let beginning = folder.find(&order(seed), bits)?;
+        folder.begin(&beginning)?;
+        Ok(beginning.found)
+    }
+
     #[test]
     fn a_run_goes_on_from_the_events_of_the_attempt_that_kept_the_place() {
         let place = tempfile::tempdir().unwrap();
@@ -310,15 +335,15 @@ mod tests {
 
         folder.prepare(&order(1), None, 4).unwrap();
         assert!(!folder.events_file().exists());
-        assert_eq!(folder.begin(&order(1), "bits").unwrap().point, Some(point.clone()));
+        assert_eq!(begin(&folder, 1, "bits").unwrap().point, Some(point.clone()));
         assert_eq!(fs::read_to_string(folder.events_file()).unwrap(), "a\nb\n");
-        let twice = folder.begin(&order(1), "bits").unwrap_err();
+        let twice = begin(&folder, 1, "bits").unwrap_err();
         assert_eq!(twice.kind(), io::ErrorKind::AlreadyExists);
 
         // Repeating an interrupted preparation loses nothing.
         folder.prepare(&order(1), None, 5).unwrap();
         folder.prepare(&order(1), None, 5).unwrap();
-        assert_eq!(folder.begin(&order(1), "bits").unwrap().point, Some(point));
+        assert_eq!(begin(&folder, 1, "bits").unwrap().point, Some(point));
     }
 
     #[test]
@@ -338,7 +363,7 @@ mod tests {
         let point = ResumePoint::new(&at("/old"), "bits", "data", 1, 1, 0.5);
         resume::save(folder.path(), &[], &point).unwrap();
         folder.prepare(&at("/new"), None, 2).unwrap();
-        assert_eq!(folder.begin(&at("/new"), "bits").unwrap().point, Some(point));
+        assert_eq!(folder.find(&at("/new"), "bits").unwrap().found.point, Some(point));
     }
 
     #[test]
@@ -350,7 +375,7 @@ mod tests {
             let point = ResumePoint::new(&order(1), "bits", "data", 1, events, 0.5);
             resume::save(folder.path(), &[], &point).unwrap();
             folder.prepare(&order(seed), None, 2).unwrap();
-            assert_eq!(folder.begin(&order(seed), bits).unwrap(), Found::default());
+            assert_eq!(begin(&folder, seed, bits).unwrap(), Found::default());
             assert!(!folder.path().join(files::RESUME).exists());
             assert!(!folder.events_file().exists());
         }

@@ -89,7 +89,10 @@ pub fn run(
     });
     let begun = match (&order, &machine) {
         (Ok(order), Ok((_, bits))) => {
-            patiently(&mut pause, unwritable, || folder.begin(order, bits))
+            patiently(&mut pause, unwritable, || folder.find(order, bits)).and_then(|beginning| {
+                patiently(&mut pause, full, || folder.begin(&beginning))?;
+                Ok(beginning.found)
+            })
         }
         // A run that fails at once needs no resume point, and must leave it to the next attempt.
         _ => Ok(Found::default()),
@@ -200,9 +203,14 @@ impl EventLog {
     }
 
     /// Writes a line with a single call, so that a reader sees none or all of it, unless the machine crashes. Waits while nothing can
-    /// be written.
+    /// be written. The numbers of the last event come before it: whoever reads that a run is over may take its files for complete, and
+    /// a worker that is killed in between has not finished.
     fn write(&mut self, event: RunEvent, pause: &mut Pause) -> io::Result<()> {
         let stamped = Stamped { seq: self.seq + 1, at: self.clock.now_ms(), event };
+        let is_last = matches!(stamped.event, RunEvent::Finished { .. } | RunEvent::Failed { .. });
+        if is_last {
+            self.write_numbers(&stamped, pause);
+        }
         let mut line = serde_json::to_vec(&stamped)?;
         line.push(b'\n');
         self.file.add(&line);
@@ -211,15 +219,21 @@ impl EventLog {
             return Err(error);
         }
         self.seq += 1;
-        // A run must not fail because of these files: after another error they end here.
+        if !is_last {
+            self.write_numbers(&stamped, pause);
+        }
+        Ok(())
+    }
+
+    /// Writes an event's numbers. A run must not fail because of these files: after an error that does not pass they end here.
+    fn write_numbers(&mut self, stamped: &Stamped, pause: &mut Pause) {
         if let Some(numbers) = &mut self.numbers {
-            numbers.take(&stamped);
+            numbers.take(stamped);
             if let Err(error) = patiently(pause, full, || numbers.write()) {
                 tracing::warn!(%error, "log.csv and the event file of TensorBoard end here");
                 self.numbers = None;
             }
         }
-        Ok(())
     }
 }
 

@@ -72,6 +72,9 @@ pub fn state<T: Trainer + ?Sized>(trainer: &T) -> Result<Vec<NamedTensor>, Engin
 pub fn save(folder: &Path, state: &[NamedTensor], point: &ResumePoint) -> Result<(), EngineError> {
     let text = serde_json::to_string(point).expect("a resume point has text keys only");
     let (path, before) = (folder.join(RESUME), folder.join(RESUME_BEFORE));
+    // After a power cut there must be no point whose events are gone: it could not be resumed from.
+    let events = folder.join(files::EVENTS);
+    files::sync(&events).map_err(EngineError::file(events))?;
     if path.exists() {
         files::link(&path, &before).map_err(EngineError::file(before))?;
     }
@@ -99,7 +102,7 @@ pub fn find(order: &RunOrder, bits: &str, folder: &Path) -> io::Result<Found> {
         match usable(&path, order, bits) {
             Ok(Some(point)) => {
                 if name == RESUME_BEFORE {
-                    fs::rename(&path, folder.join(RESUME))?;
+                    files::rename(&path, &folder.join(RESUME))?;
                 }
                 return Ok(Found { point: Some(point), damaged });
             }
@@ -144,13 +147,7 @@ pub fn load<T: Trainer + ?Sized>(folder: &Path, trainer: &mut T) -> Result<(), E
 /// # Errors
 /// When one exists and cannot be removed.
 pub fn remove(folder: &Path) -> io::Result<()> {
-    for name in [RESUME, RESUME_BEFORE] {
-        match fs::remove_file(folder.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
+    files::remove(folder, &[RESUME, RESUME_BEFORE])
 }
 
 fn digest(order: &RunOrder, bits: &str) -> String {

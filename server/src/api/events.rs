@@ -6,18 +6,25 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     convert::Infallible,
+    sync::Arc,
     time::Duration,
 };
 
 use axum::{
     extract::State,
-    http::HeaderMap,
-    response::sse::{Event, KeepAlive, Sse},
+    http::{
+        HeaderMap, HeaderValue,
+        header::{CONNECTION, RETRY_AFTER},
+    },
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
 };
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use shared::{RunId, StudyId, api::LiveEvent};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
 use utoipa::IntoParams;
 
 use super::{
@@ -25,12 +32,105 @@ use super::{
     error::ApiError,
     extract::{Place, Query, word},
 };
-use crate::{app::handle::Paused, ending::Ending, store::Store};
+use crate::{
+    app::handle::Paused,
+    ending::Ending,
+    store::{Store, StoreError},
+};
 
 /// Events that are read from the store at a time.
 const PAGE: u32 = 500;
 /// How long a browser waits before it reconnects.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Pages that are kept for other streams.
+const KEPT: usize = 8;
+/// Seconds after which a client that was refused may try again.
+const LATER: &str = "5";
+
+/// An event as it is sent: its number, unless it says nothing new, and its JSON.
+type Message = (Option<i64>, Arc<str>);
+
+/// What the live streams share: how many there may be, and what they read. All of them want the same events at the same time.
+#[derive(Debug)]
+pub struct Streams {
+    places: Arc<Semaphore>,
+    most: usize,
+    pages: Mutex<VecDeque<(Option<StudyId>, i64, Page)>>,
+}
+
+/// Events in a row, and where to continue.
+#[derive(Clone, Debug)]
+struct Page {
+    messages: Arc<[Message]>,
+    last: i64,
+}
+
+impl Streams {
+    /// At most this many at a time.
+    pub fn new(most: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(most)), most, pages: Mutex::default() }
+    }
+
+    /// A place for another stream, if there is one.
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().try_acquire_owned().ok()
+    }
+
+    /// The answer to whom there is no place. It closes the connection, which somebody else needs.
+    fn full(&self) -> Response {
+        let text = format!(
+            "there are {} live streams, and this server takes no more; try again later, or close another page",
+            self.most
+        );
+        let mut response = ApiError::Busy(text).into_response();
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(LATER));
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+
+    /// The events after a number. Whoever asks first reads them for all.
+    async fn page(
+        &self,
+        store: &Store,
+        after: i64,
+        newest: i64,
+        study: Option<StudyId>,
+    ) -> Result<Page, StoreError> {
+        // Who has much to catch up with reads alone, and holds up nobody.
+        if newest - after > i64::from(PAGE) {
+            return read(store, after, study).await;
+        }
+        let mut pages = self.pages.lock().await;
+        let wanted = |(of, from, _): &&(_, i64, _)| (*of, *from) == (study, after);
+        if let Some((_, _, page)) = pages.iter().find(wanted) {
+            return Ok(page.clone());
+        }
+        let page = read(store, after, study).await?;
+        if page.last > after {
+            pages.truncate(KEPT - 1);
+            pages.push_front((study, after, page.clone()));
+        }
+        Ok(page)
+    }
+}
+
+async fn read(store: &Store, after: i64, study: Option<StudyId>) -> Result<Page, StoreError> {
+    let page = store.events_after(after, study, PAGE).await?;
+    let messages = page.events.iter().filter_map(|(id, event)| message(Some(*id), event));
+    Ok(Page { messages: messages.collect(), last: page.last })
+}
+
+fn message(id: Option<i64>, event: &LiveEvent) -> Option<Message> {
+    match serde_json::to_string(event) {
+        Ok(json) => Some((id, json.into())),
+        Err(error) => {
+            tracing::error!(%error, id, "an event cannot be written as JSON");
+            None
+        }
+    }
+}
 
 /// Which events.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -54,14 +154,18 @@ pub async fn stream_events(
     State(api): State<Api>,
     Query(query): Query<StreamQuery>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let (store, ending) = (api.app.store, api.app.ending);
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Response> {
+    let (store, ending, streams) = (api.app.store, api.app.ending, api.streams);
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let wanted = match last {
-        Some(last) => Some(word::<Place>("Last-Event-ID", last)?),
+        Some(last) => {
+            Some(word::<Place>("Last-Event-ID", last).map_err(IntoResponse::into_response)?)
+        }
         None => query.after,
     };
-    let newest = store.look_for_news().await?;
+    let place = streams.place().ok_or_else(|| streams.full())?;
+    let newest =
+        store.look_for_news().await.map_err(|error| ApiError::from(error).into_response())?;
     // A number that this data folder has not reached comes from another folder: there is nothing to resume.
     let wanted = wanted.map(Place::number);
     let after = wanted.filter(|&after| after <= newest).unwrap_or(newest);
@@ -71,7 +175,18 @@ pub async fn stream_events(
     let (study, ready) = (query.study, VecDeque::new());
     let paused = api.app.queue.paused();
     let known = paused.borrow().clone();
-    let follower = Follower { store, news, paused, known, ending, after, study, ready };
+    let follower = Follower {
+        store,
+        streams,
+        news,
+        paused,
+        known,
+        ending,
+        after,
+        study,
+        ready,
+        _place: place,
+    };
     let messages = stream::once(async { Ok(hello) }).chain(follow(follower));
     Ok(Sse::new(messages).keep_alive(KeepAlive::default()))
 }
@@ -79,6 +194,8 @@ pub async fn stream_events(
 /// The position of one listener in the stream.
 struct Follower {
     store: Store,
+    streams: Arc<Streams>,
+    _place: OwnedSemaphorePermit,
     /// Number of the last event.
     news: watch::Receiver<i64>,
     /// The runs that wait for the disk, and those of them that the listener knows.
@@ -88,12 +205,12 @@ struct Follower {
     /// All events up to this number are sent or are in `ready`.
     after: i64,
     study: Option<StudyId>,
-    ready: VecDeque<(Option<i64>, LiveEvent)>,
+    ready: VecDeque<Message>,
 }
 
 impl Follower {
     /// Waits for the next event. `None` when the program ends, or the store fails: the browser then reconnects.
-    async fn next(&mut self) -> Option<(Option<i64>, LiveEvent)> {
+    async fn next(&mut self) -> Option<Message> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
@@ -111,11 +228,10 @@ impl Follower {
                 }
                 continue;
             }
-            match self.store.events_after(self.after, self.study, PAGE).await {
+            match self.streams.page(&self.store, self.after, newest, self.study).await {
                 Ok(page) => {
                     self.after = page.last;
-                    let numbered = page.events.into_iter();
-                    self.ready = numbered.map(|(id, event)| (Some(id), event)).collect();
+                    self.ready.extend(page.messages.iter().cloned());
                 }
                 Err(error) => {
                     tracing::error!(%error, "the event stream failed");
@@ -141,7 +257,8 @@ impl Follower {
             // A run that is gone by now needs no telling.
             let Ok(row) = self.store.get_run(run).await else { continue };
             if self.is_of_study(run).await {
-                self.ready.push_back((None, LiveEvent { run, state: row.state, stamped: None }));
+                let event = LiveEvent { run, state: row.state, stamped: None };
+                self.ready.extend(message(None, &event));
             }
         }
     }
@@ -156,16 +273,12 @@ impl Follower {
 
 fn follow(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold(follower, |mut follower| async {
-        let (id, live) = follower.next().await?;
-        let event = Event::default();
+        let (id, json) = follower.next().await?;
+        let event = Event::default().data(json);
         let event = match id {
             Some(id) => event.id(id.to_string()),
             None => event,
         };
-        let event = event.json_data(&live).unwrap_or_else(|error| {
-            tracing::error!(%error, id, "an event cannot be written as JSON");
-            Event::default().comment("unreadable")
-        });
         Some((Ok(event), follower))
     })
 }

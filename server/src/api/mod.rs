@@ -74,13 +74,14 @@ use utoipa_axum::{
 };
 
 pub use self::guard::Hosts;
-use self::{error::ApiError, gate::Gate, request_id::RequestId};
+use self::{error::ApiError, events::Streams, gate::Gate, request_id::RequestId};
 use crate::{
     App,
     access::{Access, Roots},
     app::reconstructions::Kept,
     assets,
     audit::Audit,
+    http,
     ids::IdSource,
 };
 
@@ -100,6 +101,7 @@ struct Api {
     disk: Arc<disk::LastCount>,
     roots: Roots,
     retention: Option<Retention>,
+    streams: Arc<Streams>,
 }
 
 impl Api {
@@ -123,6 +125,8 @@ pub struct Serving {
     pub roots: Roots,
     /// Which checkpoints it removes by itself.
     pub retention: Option<Retention>,
+    /// How many live streams there may be at a time.
+    pub streams: usize,
 }
 
 impl Serving {
@@ -133,13 +137,14 @@ impl Serving {
             access: Access::open(app.store.clone(), app.clock.clone()),
             roots: Roots::any(),
             retention: None,
+            streams: http::streams(),
         }
     }
 }
 
 /// The router of the whole web server.
 pub fn router(app: App, serving: Serving) -> Router {
-    let Serving { hosts, access, roots, retention } = serving;
+    let Serving { hosts, access, roots, retention, streams } = serving;
     // A source of their own: the names of studies and runs do not depend on how many requests came before.
     let ids = IdSource::system(app.clock.clone());
     let gate = Gate { access, audit: Audit::of(app.data_dir.root(), app.clock.clone()) };
@@ -151,6 +156,7 @@ pub fn router(app: App, serving: Serving) -> Router {
         disk: Arc::default(),
         roots,
         retention,
+        streams: Arc::new(Streams::new(streams)),
     };
     let (router, described) = OpenApiRouter::with_openapi(openapi::Info::openapi())
         .nest(ROOT, resources())

@@ -9,7 +9,7 @@ use std::{
 use engine::{
     EngineError,
     checkpoint::Recorded,
-    files::{LAST_CHECKPOINT, is_full},
+    files::{LAST_CHECKPOINT, create_folder, is_full},
     interchange::{ExportFile, ExportFormat, ImportOptions, Imported, export},
 };
 use shared::{
@@ -312,7 +312,7 @@ impl Claim {
     /// Claims a folder, which is created where it is missing. Of two concurrent imports under one name, only one continues.
     fn take(data_dir: &DataDir, folder: PathBuf) -> Result<Self, CheckpointError> {
         let lock = folder.join(IMPORT_LOCK);
-        let opened = fs::create_dir_all(&folder)
+        let opened = create_folder(&folder)
             .and_then(|()| File::options().create(true).append(true).open(&lock));
         let file = opened.map_err(|error| unwritten(folder.clone(), error))?;
         match file.try_lock() {

@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use engine::files::{parent, sync};
+
 use super::checkpoints::IMPORT_LOCK;
 use crate::{
     app::App,
@@ -110,7 +112,8 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
         Err(error) => Err(error),
     };
     match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // Who takes it off the list must not see it again after a power cut.
+        removed => removed.and_then(|()| sync(parent(path))),
     }
 }

@@ -4,9 +4,10 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    time::UNIX_EPOCH,
 };
 
-use engine::files::{LAST_CHECKPOINT, is_left_over};
+use engine::files::{LAST_CHECKPOINT, is_left_over, parent, sync};
 
 use super::{
     checkpoints::IMPORT_LOCK,
@@ -26,6 +27,7 @@ impl App {
         let (data_dir, since) = (self.data_dir.clone(), self.opened_at);
         let found = tokio::task::spawn_blocking(move || {
             let found = left_overs(&data_dir, since).into_iter();
+            let found = found.chain(empty_imports(&data_dir, since));
             found.map(|path| (data_dir.below(&path), remove_left_over(&path))).collect::<Vec<_>>()
         });
         let unknown =
@@ -47,6 +49,9 @@ impl App {
 fn remove_left_over(path: &Path) -> io::Result<()> {
     if !path.is_dir() {
         return remove(path);
+    }
+    if entries(path).is_empty() {
+        return fs::remove_dir(path).and_then(|()| sync(parent(path)));
     }
     // The lock is held until the folder is gone.
     match lock_broken_import(path) {
@@ -75,6 +80,17 @@ pub fn left_overs(data_dir: &DataDir, since: u64) -> Vec<PathBuf> {
     let files = folders.iter().flat_map(|folder| entries(folder));
     found.extend(files.filter(|path| is_left_over(path, since).unwrap_or(false)));
     found
+}
+
+/// Folders of imports without even a lock, older than `since` (Unix time in milliseconds): a power cut came before it was on the disk.
+fn empty_imports(data_dir: &DataDir, since: u64) -> impl Iterator<Item = PathBuf> {
+    let is_older = move |path: &PathBuf| {
+        let modified = fs::metadata(path).and_then(|folder| folder.modified()).ok();
+        let modified = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        modified.is_some_and(|time| (time.as_millis() as u64) < since)
+    };
+    let folders = subfolders(&data_dir.checkpoints()).into_iter();
+    folders.filter(|path| entries(path).is_empty()).filter(is_older)
 }
 
 /// The lock of an import that began in this folder, wrote no checkpoint, and is not going on.

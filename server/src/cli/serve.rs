@@ -61,7 +61,13 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
         let audit = Audit::of(app.data_dir.root(), app.clock.clone());
         tokio::spawn(app.clone().keep_tidy(policy, audit));
     }
-    let serving = Serving { hosts: Hosts::named(args.host), access, roots, retention };
+    let serving = Serving {
+        hosts: Hosts::named(args.host),
+        access,
+        roots,
+        retention,
+        streams: http::streams(),
+    };
     let router = api::router(app.clone(), serving);
     let server = http::serve(listener, router, app.ending.clone());
     tokio::pin!(server);

@@ -3,11 +3,16 @@
 //! The position up to which the file was read is stored in the same transaction as the events. If the program is killed before
 //! the commit, nothing is stored and the next pass reads the same lines again; if it is killed after it, the next pass starts
 //! after them.
+//!
+//! A worker's lines are not on the disk when it has written them. They are before the store says that a run is over, so that
+//! after a power cut no finished run lacks events.
 
-use shared::RunState;
+use engine::files::sync;
+use shared::{RunEvent, RunState};
 
 use crate::{
     run_folder::{EventFileError, RunFolder},
+    run_log::{CSV_FILE, TENSORBOARD_FILE},
     store::{Store, StoreError, queue::RunningRun},
 };
 
@@ -43,6 +48,11 @@ pub async fn take_in(
             })??;
         if lines.events.is_empty() {
             return Ok(Some(RunState::Running));
+        }
+        let is_end =
+            |event: &RunEvent| matches!(event, RunEvent::Finished { .. } | RunEvent::Failed { .. });
+        if lines.events.iter().any(|stamped| is_end(&stamped.event)) {
+            keep(folder).await?;
         }
         match store.take_in(run, &lines.events, lines.to_bytes, now_ms).await? {
             Some(RunState::Running) => {
@@ -81,4 +91,20 @@ pub async fn take_in_rest(
     };
     store.end_run(run.key, state, why, at).await?;
     Ok(())
+}
+
+/// Brings what a worker appended to its files to the disk.
+async fn keep(folder: &RunFolder) -> Result<(), StoreError> {
+    let in_folder = |name| folder.path().join(name);
+    let files = [folder.events_file(), in_folder(CSV_FILE), in_folder(TENSORBOARD_FILE)];
+    let root = folder.path().to_owned();
+    let folder = root.clone();
+    let kept = tokio::task::spawn_blocking(move || {
+        for path in files.into_iter().chain([folder]) {
+            sync(&path).map_err(|source| StoreError::Disk { path, source })?;
+        }
+        Ok(())
+    });
+    let failed = |error| StoreError::Disk { path: root, source: std::io::Error::other(error) };
+    kept.await.map_err(failed)?
 }

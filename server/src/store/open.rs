@@ -100,9 +100,9 @@ impl Store {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // With a write-ahead log this can lose the last commits when the power fails, never the consistency; the
-            // events in them are still in the run's folder and are taken in again.
-            .synchronous(SqliteSynchronous::Normal)
+            // What a client was told to be stored is stored, even if the power fails at once. With a write-ahead log, SQLite's
+            // other mode would lose the last commits then, and files that were removed after them would be gone all the same.
+            .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY)
             .foreign_keys(true)
             .with_regexp()

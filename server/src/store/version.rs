@@ -81,7 +81,7 @@ pub(super) async fn keep_copy(
         Ok(()) => vacuum_into(connection, &part).await,
         Err(error) => Err(error.into()),
     };
-    let kept = made.and_then(|()| Ok(fs::rename(&part, &copy)?));
+    let kept = made.and_then(|()| Ok(engine::files::rename(&part, &copy)?));
     kept.map_err(|source| {
         let _ = fs::remove_file(&part); // the first error is the one to return
         StoreError::Copy { path: copy, source }

@@ -43,6 +43,7 @@ async fn guarded() -> TestApp {
         access,
         roots: Roots::only(&[]).unwrap(),
         retention: None,
+        streams: 8,
     };
     place.serving(serving)
 }

@@ -6,6 +6,7 @@ use axum::{
 };
 use futures::StreamExt;
 use serde_json::{Value, json};
+use server::api::Serving;
 use shared::RunEvent;
 
 use crate::harness::TestApp;
@@ -68,6 +69,46 @@ impl Listener {
         }
         messages
     }
+}
+
+#[tokio::test]
+async fn streams_beyond_the_limit_are_refused_in_words_until_one_ends() {
+    let app = TestApp::new().await;
+    let serving = Serving { streams: 2, ..Serving::open(&app.app) };
+    let app = app.serving(serving);
+    let _one = Listener::connect(&app, "", None).await;
+    let mut two = Listener::connect(&app, "", None).await;
+    two.next().await;
+    let third = || Request::get("/api/v1/events").body(Body::empty()).unwrap();
+    let refused = app.open(third()).await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["connection"], "close", "its connection is for others");
+    assert_eq!(refused.headers()["retry-after"], "5");
+    let body = axum::body::to_bytes(refused.into_body(), 10_000).await.unwrap();
+    let problem: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        problem["detail"],
+        "there are 2 live streams, and this server takes no more; try again later, or close another page"
+    );
+    drop(two);
+    let mut third = Listener::connect(&app, "", None).await;
+    assert_eq!(third.next().await.event, "hello");
+}
+
+#[tokio::test]
+async fn listeners_hear_the_same_whoever_reads_first() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let run = app.start_next().await;
+    let mut first = Listener::connect(&app, "?after=0", None).await;
+    let early = first.take(8).await;
+    // The page that the first one read ends here; the second one wants more from the same place.
+    app.take_in(run, vec![log("one"), log("two")]).await.unwrap();
+    let mut second = Listener::connect(&app, "?after=0", None).await;
+    let heard = second.take(10).await;
+    assert_eq!(heard[..8], early);
+    assert_eq!(heard[8..], first.take(2).await);
+    assert_eq!(heard[9].data["stamped"]["message"], "two");
 }
 
 fn log(message: &str) -> RunEvent {

@@ -18,4 +18,5 @@ mod replay;
 mod retention;
 mod scheduler;
 mod states;
+mod streams;
 mod support;
