@@ -3,7 +3,12 @@
 //! Prints a line of JSON: milliseconds of a step (median, least and most of 5 runs), images a second, GiB that the program took on the
 //! device. A step has all that a step of a run has: pixels go to the GPU as bytes, and the loss comes back.
 
-use std::{collections::VecDeque, error::Error, time::Instant};
+use std::{
+    collections::VecDeque,
+    error::Error,
+    io::{Write, stdout},
+    time::Instant,
+};
 
 use engine::{
     compute::{
@@ -57,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "setup_s": began.elapsed().as_secs_f64(),
         "bits": gpu.bits(),
     });
-    println!("{line}");
+    writeln!(stdout(), "{line}")?;
     Ok(())
 }
 

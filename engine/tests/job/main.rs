@@ -80,7 +80,7 @@ fn spec() -> Settings {
 
 /// What the bits of these runs depend on, besides their orders.
 fn bits() -> String {
-    machine().device(Precision::F32).unwrap().bits()
+    machine().device(Precision::F32).expect("the processor").bits()
 }
 
 fn order(settings: Settings, kind: RunKind, encoder: Option<&Path>) -> RunOrder {

@@ -110,9 +110,7 @@ impl Scheduler {
             // Since it was prepared, the disk has become full: the run waits in the queue, where it goes on by itself.
             Err(error) if is_full(&error) => {
                 let (reason, now) = (error.to_string(), self.app.clock.now_ms());
-                let state = RunState::Interrupted;
-                self.app.store.end_run(ready.key, state, Some(&reason), now).await?;
-                self.app.store.retry_run(ready.run, now).await?;
+                self.app.store.put_back(ready.key, &reason, now).await?;
                 return Err(StoreError::Disk { path: folder.path().to_owned(), source: error });
             }
             Err(error) => Err(error.to_string()),

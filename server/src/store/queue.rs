@@ -163,6 +163,18 @@ impl Store {
         Ok(moved)
     }
 
+    /// Puts a run whose worker could not be started back into the queue, in one step: nobody sees it interrupted.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn put_back(&self, key: i64, why: &str, at: u64) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        if move_state(&mut tx, key, RunState::Interrupted, Some(why), at).await? {
+            requeue(&mut tx, key, at).await?;
+        }
+        self.commit(tx).await
+    }
+
     /// Cancels a queued run at once, and requests a running one to end. Returns the state that it had.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ impl CudaFinetuner {
         cuda: &Cuda,
         spec: &ModelSpec,
         pooling: Pooling,
-        params: Params,
+        params: &Params,
         descend: &Descend,
     ) -> Result<Self, EngineError> {
         let layout = Arc::clone(params.layout());

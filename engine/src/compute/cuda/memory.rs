@@ -70,7 +70,7 @@ fn traits((major, minor): (u32, u32)) -> Traits {
     // NVIDIA's tables, in KiB.
     let block_memory = match (major, minor) {
         (8, 0 | 7) => 163,
-        (8, _) | (12, _) => 99,
+        (8 | 12, _) => 99,
         _ => 227,
     };
     Traits {

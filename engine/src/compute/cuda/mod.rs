@@ -79,7 +79,7 @@ impl Device for Cuda {
         params: Params,
         descend: &Descend,
     ) -> Result<Box<PretrainingTrainer>, EngineError> {
-        Ok(Box::new(pretrainer::CudaPretrainer::new(self, spec, params, descend)?))
+        Ok(Box::new(pretrainer::CudaPretrainer::new(self, spec, &params, descend)?))
     }
 
     fn finetuner(
@@ -89,7 +89,7 @@ impl Device for Cuda {
         params: Params,
         descend: &Descend,
     ) -> Result<Box<FinetuningTrainer>, EngineError> {
-        Ok(Box::new(finetuner::CudaFinetuner::new(self, spec, pooling, params, descend)?))
+        Ok(Box::new(finetuner::CudaFinetuner::new(self, spec, pooling, &params, descend)?))
     }
 
     fn head_trainer(

@@ -24,7 +24,7 @@ impl CudaPretrainer {
     pub(super) fn new(
         cuda: &Cuda,
         spec: &ModelSpec,
-        params: Params,
+        params: &Params,
         descend: &Descend,
     ) -> Result<Self, EngineError> {
         let layout = Arc::clone(params.layout());

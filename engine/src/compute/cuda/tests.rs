@@ -272,9 +272,8 @@ fn labelled(spec: &ModelSpec, images: usize, classes: usize, dropping: bool) -> 
     let mut rng = rng(11);
     let numbers = images * 3 * (spec.image_size * spec.image_size) as usize;
     let labels: Vec<u32> = (0..images as u32).map(|i| i % classes as u32).collect();
-    let drop = |rng: &mut ChaCha8Rng| match dropping {
-        true => [0.0, 1.25][usize::from(rng.random_bool(0.7))],
-        false => 1.0,
+    let drop = |rng: &mut ChaCha8Rng| {
+        if dropping { [0.0, 1.25][usize::from(rng.random_bool(0.7))] } else { 1.0 }
     };
     LabelledBatch {
         planes: (0..numbers).map(|_| rng.random_range(-2.0..2.0)).collect(),

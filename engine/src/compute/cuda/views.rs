@@ -41,7 +41,7 @@ impl CudaEncoder {
     }
 
     pub(super) fn of(cuda: &Cuda, spec: &ModelSpec, model: MaeModel) -> Self {
-        Self { spec: spec.clone(), model: Mutex::new(model), threads: cuda.cpu.threads }
+        Self { spec: *spec, model: Mutex::new(model), threads: cuda.cpu.threads }
     }
 
     fn model(&self) -> MutexGuard<'_, MaeModel> {
