@@ -11,7 +11,7 @@ use fantoccini::{Client, Locator, elements::Element};
 use serde_json::{Value, json};
 
 pub use evidence::ConsoleEntry;
-pub use session::{Session, missing_driver};
+pub use session::{FOREIGN_HOST, Session, missing_driver};
 
 use crate::{
     find::{BY_NAME, Role},

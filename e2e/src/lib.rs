@@ -16,7 +16,7 @@ pub mod find;
 pub mod journey;
 pub mod wait;
 
-pub use browser::{Browser, Screen};
+pub use browser::{Browser, FOREIGN_HOST, Screen};
 pub use dashboard::Dashboard;
 pub use find::Role;
 pub use journey::{travel, travel_past};

@@ -51,6 +51,9 @@ impl Session {
     }
 }
 
+/// A name of somebody else that points to this machine, in the browser alone.
+pub const FOREIGN_HOST: &str = "elsewhere.example";
+
 fn capabilities(folder: &Path) -> Value {
     json!({
         "goog:loggingPrefs": { "browser": "ALL" },
@@ -61,6 +64,7 @@ fn capabilities(folder: &Path) -> Value {
                 "--disable-dev-shm-usage", "--mute-audio", "--lang=en-GB", "--window-size=1440,900",
                 "--hide-scrollbars", "--force-color-profile=srgb",
                 format!("--user-data-dir={}", folder.join("profile").display()),
+                format!("--host-resolver-rules=MAP {FOREIGN_HOST} 127.0.0.1"),
             ],
             "prefs": {
                 "download.default_directory": folder.join("downloads"),

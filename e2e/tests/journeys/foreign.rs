@@ -1,7 +1,7 @@
 //! A page of another origin, and the server's own page under a name that it is not served by, learn nothing and change nothing.
 
 use anyhow::{Result, ensure};
-use e2e::{Browser, Dashboard, travel_past};
+use e2e::{Browser, Dashboard, FOREIGN_HOST, travel_past};
 use serde_json::{Value, json};
 use shared::api::{Page, StudySummary};
 use tokio::{
@@ -65,9 +65,9 @@ async fn nothing_is_read_or_done_from_elsewhere() -> Result<()> {
 
         // As if a name of somebody else pointed here: the browser then takes it for one origin.
         let mut renamed = Url::parse(&served)?;
-        renamed.set_host(Some("elsewhere.localhost"))?;
+        renamed.set_host(Some(FOREIGN_HOST))?;
         browser.run("location.href = arguments[0];", vec![json!(renamed.as_str())]).await?;
-        browser.sees("elsewhere.localhost").await?;
+        browser.sees("this server is not known as").await?;
         let told = tries(browser, renamed.as_str().trim_end_matches('/')).await?;
         ensure!(
             told.iter().all(|told| told == "refused" || told == "opaque"),

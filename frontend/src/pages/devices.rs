@@ -30,7 +30,7 @@ fn facts(device: &DeviceInfo) -> String {
     }
 }
 
-/// `97 % busy, 7.5 GB of 80 GB used, 61 °C, 412 W`; empty if nothing is known.
+/// `97 % busy, 7.5 GB of 80.0 GB used, 61 °C, 412 W`; empty if nothing is known.
 fn load_text(load: &DeviceLoad, memory: u64) -> String {
     let mut parts = Vec::new();
     parts.extend(load.percent.map(|percent| format!("{percent} % busy")));
@@ -143,10 +143,10 @@ mod tests {
     #[test]
     fn a_device_is_told_in_words() {
         let cpu = device("cpu");
-        assert_eq!(facts(&cpu), "2 threads, 80 GB of memory; 1 run at a time, 0 now");
+        assert_eq!(facts(&cpu), "2 threads, 80.0 GB of memory; 1 run at a time, 0 now");
         let mut gpu = device("cuda:0");
         (gpu.threads, gpu.refusal) = (0, Some("too old".into()));
-        assert_eq!(facts(&gpu), "80 GB of memory, compute capability 9.0");
+        assert_eq!(facts(&gpu), "80.0 GB of memory, compute capability 9.0");
         let load = DeviceLoad {
             percent: Some(97),
             memory_used: Some(8_000_000_000),
@@ -156,7 +156,7 @@ mod tests {
         };
         assert_eq!(
             load_text(&load, gpu.memory_bytes),
-            "97 % busy, 8 GB of 80 GB used, 61 °C, 412 W"
+            "97 % busy, 8.0 GB of 80.0 GB used, 61 °C, 412 W"
         );
         assert_eq!(load_text(&DeviceLoad::default(), 1), "");
     }
@@ -193,6 +193,6 @@ mod tests {
         let process = DeviceProcess { pid: 7, program: None, memory_bytes: Some(1_000_000_000) };
         let load = DeviceLoad { processes: Some(vec![process]), ..DeviceLoad::default() };
         let told = who(&device("cuda:1"), Some(&load), &jobs);
-        assert_eq!(told, [format!("s, {}", point.label()), "a process, process 7, 1 GB".into()]);
+        assert_eq!(told, [format!("s, {}", point.label()), "a process, process 7, 1.0 GB".into()]);
     }
 }

@@ -31,12 +31,12 @@ pub enum StoreError {
         copy: Option<PathBuf>,
     },
     /// The copy that is kept before an upgrade, or a backup's, cannot be made. The database is unchanged.
-    #[error("the database cannot be copied to {path} ({}); it is unchanged", plain(error))]
+    #[error("the database cannot be copied to {path} ({}); it is unchanged", plain(source))]
     Copy {
         /// The copy.
         path: PathBuf,
-        /// The error from `SQLite` or of the file, which the text has.
-        error: sqlx::Error,
+        /// The error from `SQLite`.
+        source: sqlx::Error,
     },
     /// The tables cannot be changed to those of this version: the disk is full, or the database is damaged.
     #[error("the tables of the database {path} cannot be upgraded ({source})")]

@@ -30,7 +30,7 @@ pub struct Snapshot {
 /// When the database cannot be read, is none of this program, or was made by a later version; when the copy cannot be written.
 pub async fn copy(from: &Path, to: &Path) -> Result<Snapshot, StoreError> {
     let failed = |source| StoreError::Open { path: from.to_owned(), source };
-    let unwritten = |source| StoreError::Copy { path: to.to_owned(), error: source };
+    let unwritten = |source| StoreError::Copy { path: to.to_owned(), source };
     let options = SqliteConnectOptions::new().filename(from).busy_timeout(open::BUSY);
     let mut connection = options.connect().await.map_err(failed)?;
     let versions = Versions::of(&mut connection).await.map_err(failed)?;

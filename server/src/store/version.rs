@@ -84,7 +84,7 @@ pub(super) async fn keep_copy(
     let kept = made.and_then(|()| Ok(engine::files::rename(&part, &copy)?));
     kept.map_err(|source| {
         let _ = fs::remove_file(&part); // the first error is the one to return
-        StoreError::Copy { path: copy, error: source }
+        StoreError::Copy { path: copy, source }
     })
 }
 

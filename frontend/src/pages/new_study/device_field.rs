@@ -113,8 +113,8 @@ mod tests {
             [
                 "any free device",
                 "the processor",
-                "cuda:0, NVIDIA H200, 80 GB",
-                "cuda:1, NVIDIA H200, 80 GB",
+                "cuda:0, NVIDIA H200, 80.0 GB",
+                "cuda:1, NVIDIA H200, 80.0 GB",
                 "2 GPUs at once",
                 "cuda:2 (missing)",
             ]
