@@ -207,7 +207,7 @@ impl EventLog {
     /// a worker that is killed in between has not finished.
     fn write(&mut self, event: RunEvent, pause: &mut Pause) -> io::Result<()> {
         let stamped = Stamped { seq: self.seq + 1, at: self.clock.now_ms(), event };
-        let is_last = matches!(stamped.event, RunEvent::Finished { .. } | RunEvent::Failed { .. });
+        let is_last = is_last(&stamped.event);
         if is_last {
             self.write_numbers(&stamped, pause);
         }
@@ -229,12 +229,23 @@ impl EventLog {
     fn write_numbers(&mut self, stamped: &Stamped, pause: &mut Pause) {
         if let Some(numbers) = &mut self.numbers {
             numbers.take(stamped);
-            if let Err(error) = patiently(pause, full, || numbers.write()) {
+            let is_last = is_last(&stamped.event);
+            let written = patiently(pause, full, || {
+                numbers.write()?;
+                // The last event must not be on the disk before them.
+                if is_last { numbers.sync() } else { Ok(()) }
+            });
+            if let Err(error) = written {
                 tracing::warn!(%error, "log.csv and the event file of TensorBoard end here");
                 self.numbers = None;
             }
         }
     }
+}
+
+/// Whether no event follows.
+fn is_last(event: &RunEvent) -> bool {
+    matches!(event, RunEvent::Finished { .. } | RunEvent::Failed { .. })
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {

@@ -12,7 +12,6 @@ use shared::{RunEvent, RunState};
 
 use crate::{
     run_folder::{EventFileError, RunFolder},
-    run_log::{CSV_FILE, TENSORBOARD_FILE},
     store::{Store, StoreError, queue::RunningRun},
 };
 
@@ -93,14 +92,12 @@ pub async fn take_in_rest(
     Ok(())
 }
 
-/// Brings what a worker appended to its files to the disk.
+/// Brings a worker's events, and the name of their file, to the disk. Its other files are there already.
 async fn keep(folder: &RunFolder) -> Result<(), StoreError> {
-    let in_folder = |name| folder.path().join(name);
-    let files = [folder.events_file(), in_folder(CSV_FILE), in_folder(TENSORBOARD_FILE)];
     let root = folder.path().to_owned();
-    let folder = root.clone();
+    let files = [folder.events_file(), root.clone()];
     let kept = tokio::task::spawn_blocking(move || {
-        for path in files.into_iter().chain([folder]) {
+        for path in files {
             sync(&path).map_err(|source| StoreError::Disk { path, source })?;
         }
         Ok(())

@@ -67,6 +67,15 @@ impl RunLog {
         self.csv_file.write()?;
         self.tensorboard_file.write()
     }
+
+    /// Brings what was written to the disk.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn sync(&self) -> io::Result<()> {
+        self.csv_file.file.sync_data()?;
+        self.tensorboard_file.file.sync_data()
+    }
 }
 
 /// A file that only grows, by whole pieces.

@@ -118,18 +118,26 @@ pub fn finish(
     let runs = completed(&server, &study, &mut outcome)?;
     let facts = facts(data, &server, &runs, &mut outcome)?;
     server.stop();
-    if !parts(data).is_empty() {
-        // A server removes them when it starts.
+    let is_left = |finding: &Value| finding["subject"] == "left_over";
+    let mut findings = doctor(data)?;
+    if findings.iter().any(is_left) {
+        // A server removes it when it starts.
         let server = start()?;
         let began = Instant::now();
-        while !parts(data).is_empty() {
-            if began.elapsed() > PATIENCE {
-                return Err(format!("left behind: {:?}", parts(data)));
-            }
+        while findings.iter().any(is_left) && began.elapsed() < PATIENCE {
             std::thread::sleep(LOOK);
+            findings = doctor(data)?;
         }
         server.stop();
     }
+    findings.retain(|finding| !is_offered(finding, promises));
+    if !findings.is_empty() || !parts(data).is_empty() {
+        return Err(format!("the doctor found: {findings:?}; left behind: {:?}", parts(data)));
+    }
+    Ok((outcome, facts))
+}
+
+fn doctor(data: &Path) -> Result<Vec<Value>, String> {
     let doctor = Command::new(env!("CARGO_BIN_EXE_maskdoor"))
         .args(["doctor", "--json", "--data-dir"])
         .arg(data)
@@ -137,23 +145,20 @@ pub fn finish(
         .unwrap();
     let report: Value = serde_json::from_slice(&doctor.stdout)
         .map_err(|_| String::from_utf8_lossy(&doctor.stderr).into_owned())?;
-    // An image is on the disk before its row. If the upload breaks off in between, nobody was told that it is stored, and the doctor
-    // offers it: it cannot know that the database is not the one that lost something.
-    let is_promised = |file: &str| {
-        let named = |promise: &Promise| matches!(promise, Promise::Key(id) if file.contains(id));
-        promises.iter().any(named)
+    Ok(report["findings"].as_array().unwrap().clone())
+}
+
+/// Whether the doctor found an image or an imported checkpoint without its row, and nobody was told that it is stored. The file is on
+/// the disk before the row, and the doctor offers what an upload that broke off in between has left: it cannot know that the
+/// database is not the one that lost something.
+fn is_offered(finding: &Value, promises: &[Promise]) -> bool {
+    let text = |field: &str| finding[field].as_str().unwrap();
+    let names = |promise: &Promise| match promise {
+        Promise::Key(id) | Promise::Import(id) => text("what").contains(id),
+        _ => false,
     };
-    let is_wrong = |finding: &&Value| {
-        let text = |field: &str| finding[field].as_str().unwrap();
-        !text("explanation").starts_with("the database does not have this image")
-            || is_promised(text("what"))
-    };
-    let findings: Vec<&Value> =
-        report["findings"].as_array().unwrap().iter().filter(is_wrong).collect();
-    if !findings.is_empty() {
-        return Err(format!("the doctor found: {findings:?}"));
-    }
-    Ok((outcome, facts))
+    text("explanation").starts_with("the database does not have this im")
+        && !promises.iter().any(names)
 }
 
 /// Asks until the server answers.
