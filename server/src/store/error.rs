@@ -31,12 +31,12 @@ pub enum StoreError {
         copy: Option<PathBuf>,
     },
     /// The copy that is kept before an upgrade, or a backup's, cannot be made. The database is unchanged.
-    #[error("the database cannot be copied to {path} ({}); it is unchanged", plain(source))]
+    #[error("the database cannot be copied to {path} ({reason}); it is unchanged")]
     Copy {
         /// The copy.
         path: PathBuf,
-        /// The error from `SQLite`.
-        source: sqlx::Error,
+        /// What `SQLite` or the operating system says.
+        reason: String,
     },
     /// The tables cannot be changed to those of this version: the disk is full, or the database is damaged.
     #[error("the tables of the database {path} cannot be upgraded ({source})")]
@@ -98,6 +98,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The database cannot be copied to this file.
+    pub(super) fn copy(path: &Path) -> impl Fn(sqlx::Error) -> Self {
+        move |error| {
+            // What sqlx says before an error of the file system is not true of a copy.
+            let reason = match error {
+                sqlx::Error::Io(error) => error.to_string(),
+                other => other.to_string(),
+            };
+            Self::Copy { path: path.to_owned(), reason }
+        }
+    }
+
     pub(crate) fn corrupt(what: &'static str) -> impl Fn(&dyn std::fmt::Display) -> Self {
         move |reason| Self::Corrupt { what, reason: reason.to_string() }
     }
@@ -119,14 +131,6 @@ impl StoreError {
 
     pub(crate) fn not_found(what: &'static str, id: &impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string() }
-    }
-}
-
-/// An error of the file system without what sqlx says before it.
-fn plain(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Io(error) => error.to_string(),
-        other => other.to_string(),
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Snapshot {
 /// When the database cannot be read, is none of this program, or was made by a later version; when the copy cannot be written.
 pub async fn copy(from: &Path, to: &Path) -> Result<Snapshot, StoreError> {
     let failed = |source| StoreError::Open { path: from.to_owned(), source };
-    let unwritten = |source| StoreError::Copy { path: to.to_owned(), source };
+    let unwritten = StoreError::copy(to);
     let options = SqliteConnectOptions::new().filename(from).busy_timeout(open::BUSY);
     let mut connection = options.connect().await.map_err(failed)?;
     let versions = Versions::of(&mut connection).await.map_err(failed)?;
@@ -38,22 +38,22 @@ pub async fn copy(from: &Path, to: &Path) -> Result<Snapshot, StoreError> {
     let tables = versions
         .tables
         .ok_or_else(|| failed(sqlx::Error::protocol("it has no tables of maskdoor")))?;
-    vacuum_into(&mut connection, to).await.map_err(unwritten)?;
+    vacuum_into(&mut connection, to).await.map_err(&unwritten)?;
     connection.close().await.map_err(failed)?;
 
     let options = SqliteConnectOptions::new().filename(to);
-    let mut copy = options.connect().await.map_err(unwritten)?;
+    let mut copy = options.connect().await.map_err(&unwritten)?;
     // A copy is of nobody who is signed in, and has none of the files that are still to be removed.
     for table in ["sessions", "removals"] {
         let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?";
         let found: i64 =
-            sqlx::query_scalar(sql).bind(table).fetch_one(&mut copy).await.map_err(unwritten)?;
+            sqlx::query_scalar(sql).bind(table).fetch_one(&mut copy).await.map_err(&unwritten)?;
         if found > 0 {
             let delete = AssertSqlSafe(format!("DELETE FROM {table}"));
-            sqlx::query(delete).execute(&mut copy).await.map_err(unwritten)?;
+            sqlx::query(delete).execute(&mut copy).await.map_err(&unwritten)?;
         }
     }
-    copy.close().await.map_err(unwritten)?;
+    copy.close().await.map_err(&unwritten)?;
     Ok(Snapshot { tables, is_current: tables == TABLES })
 }
 

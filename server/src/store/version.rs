@@ -82,9 +82,9 @@ pub(super) async fn keep_copy(
         Err(error) => Err(error.into()),
     };
     let kept = made.and_then(|()| Ok(engine::files::rename(&part, &copy)?));
-    kept.map_err(|source| {
+    kept.map_err(|error| {
         let _ = fs::remove_file(&part); // the first error is the one to return
-        StoreError::Copy { path: copy, source }
+        StoreError::copy(&copy)(error)
     })
 }
 
