@@ -13,8 +13,14 @@ use url::Url;
 use crate::steps::micro;
 
 /// The browser logs what it or the server refuses to the console.
-const REFUSED: [&str; 4] =
-    ["blocked by CORS policy", "Failed to load resource", "status of 4", "net::ERR"];
+const REFUSED: [&str; 6] = [
+    "blocked by CORS policy",
+    "Failed to load resource",
+    "status of 4",
+    "net::ERR",
+    "Cross-Origin-Opener-Policy header has been ignored",
+    "Refused to execute script",
+];
 
 /// Tries to read and to write. Each try tells what became of it: `refused`, or what it got.
 const TRIES: &str = r"
