@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 step() { printf '\n== %s\n' "$*" >&2; }
 started=$SECONDS
 scripts/setup.sh
+# The GPU's kernels are compiled for the processor.
+command -v "${CXX:-g++}" >/dev/null || scripts/apt.sh g++
 scripts/browser.sh
 
 step "the program and its pages"

@@ -2,10 +2,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`take`] | makes a backup |
+//! | [`mod@take`] | makes a backup |
 //! | [`cut`] | which files it takes, and up to where |
 //! | [`archive`] | its format: a tar file under zstd, with the hash of every file |
-//! | [`restore`] | makes a data folder from it |
+//! | [`mod@restore`] | makes a data folder from it |
 //!
 //! The database is copied first, as it is at one moment, and then the files that it names. Everything that a run says in its events is in
 //! its folder before, so files that are copied later hold all that the database knows of them, and events beyond it are taken in when

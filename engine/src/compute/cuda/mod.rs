@@ -1,6 +1,6 @@
 //! An NVIDIA GPU as a device: pre-training, fine-tuning, features, predictions and scores.
 //!
-//! The crate [`cuda`](::cuda) has the kernels and the models; here are their tensors by name, batches as it takes them, and views. A
+//! The crate `cuda` has the kernels and the models; here are their tensors by name, batches as it takes them, and views. A
 //! linear probe's head and the comparison of features have little to compute, and stay with the processor.
 //!
 //! | file | holds |

@@ -140,10 +140,7 @@ pub fn RunPanel(
     let told = Memo::new(move |_| run.with(|run| run.as_ref().map(standing)));
     let device = Memo::new(move |_| still.with(|run| run.as_ref().and_then(place)));
     let reconstruct = Memo::new(move |_| run.with(|run| run.as_ref().and_then(reconstruct_link)));
-    let removed = Memo::new(move |_| still.with(|run| run.as_ref().and_then(removed)));
     let state = Memo::new(move |_| still.with(|run| run.as_ref().map(|run| run.state)));
-    let error =
-        Memo::new(move |_| still.with(|run| run.as_ref().and_then(|run| run.error.clone())));
     let fraction = Signal::derive(move || {
         run.with(|run| run.as_ref().map_or(0.0, |run| run.progress.fraction()))
     });
@@ -203,25 +200,40 @@ pub fn RunPanel(
                 <Show when=move || state.get() == Some(RunState::Running)>
                     <ProgressBar fraction label=Signal::stored("Progress of the run".to_owned())/>
                 </Show>
-                {move || {
-                    removed.get().map(|told| view! { <p class="muted small" id="checkpoints-removed">{told}</p> })
-                }}
-                {move || {
-                    error
-                        .get()
-                        .map(|error| {
-                            view! {
-                                <p class="notice notice-bad" role="alert">
-                                    <Icon glyph=Glyph::Alert/>
-                                    <span>{error}</span>
-                                </p>
-                            }
-                        })
-                }}
+                <Notices run=still/>
                 {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
                 <Curves run=still trace/>
             </div>
         </section>
+    }
+}
+
+/// Why the run ended, and that its checkpoints were removed.
+#[component]
+fn Notices(
+    /// The run without its progress.
+    run: Memo<Option<RunRow>>,
+) -> impl IntoView {
+    let removed = Memo::new(move |_| run.with(|run| run.as_ref().and_then(removed)));
+    let error = Memo::new(move |_| run.with(|run| run.as_ref().and_then(|run| run.error.clone())));
+    view! {
+        {move || {
+            removed
+                .get()
+                .map(|told| view! { <p class="muted small" id="checkpoints-removed">{told}</p> })
+        }}
+        {move || {
+            error
+                .get()
+                .map(|error| {
+                    view! {
+                        <p class="notice notice-bad" role="alert">
+                            <Icon glyph=Glyph::Alert/>
+                            <span>{error}</span>
+                        </p>
+                    }
+                })
+        }}
     }
 }
 
