@@ -35,7 +35,7 @@ impl Device {
         Self { gpu: Arc::new(crate::emulated::Emulated::new()) }
     }
 
-    /// The same, with so many bytes of memory.
+    /// The same, with this much memory, in bytes.
     #[cfg(any(test, feature = "emulation"))]
     pub fn emulated_with_memory(bytes: usize) -> Self {
         Self { gpu: Arc::new(crate::emulated::Emulated::with_memory(bytes)) }

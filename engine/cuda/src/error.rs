@@ -49,7 +49,7 @@ pub enum Error {
 /// The result of work on a GPU.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Bytes in words.
+/// Bytes as text.
 pub(crate) fn gib(bytes: u64) -> String {
     format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30))
 }

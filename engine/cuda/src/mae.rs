@@ -464,7 +464,7 @@ impl MaeTrainer {
         Ok(Self { flat, adamw, losses, shape, table: table.to_vec(), pass: None })
     }
 
-    /// Makes room for batches of so many images with so many visible patches.
+    /// Makes room for batches of `images` images with `visible` visible patches each.
     ///
     /// # Errors
     /// When the GPU has no such room.
@@ -587,7 +587,7 @@ impl MaeModel {
         self.flat.set(values)
     }
 
-    /// A pass of this kind with room for so many images.
+    /// A pass of this kind with room for `images` images.
     fn pass(
         &mut self,
         images: usize,
@@ -605,7 +605,7 @@ impl MaeModel {
         Ok((&self.flat, self.pass.as_ref().expect("just made")))
     }
 
-    /// Makes room for the features of so many images at once.
+    /// Makes room for the features of `images` images at once.
     pub(crate) fn reserve_features(&mut self, images: usize) -> Result<()> {
         let patches = self.shape.patches();
         self.pass(images, patches, Predicted::None).map(|_| ())

@@ -47,7 +47,7 @@ impl<T> Ranks<T> {
         &mut self.trainers
     }
 
-    /// Runs a step of each rank on a thread of its own. The error of the rank that failed first is told, not of those that waited for it.
+    /// Runs a step of each rank on a thread of its own. Returns the error of the rank that failed first, not of those that waited for it.
     fn each(&mut self, step: impl Fn(usize, &mut T, &ThreadRank) -> Result<()> + Sync) -> Result<()>
     where
         T: Send,

@@ -20,7 +20,7 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// All rows of images with so many.
+    /// All rows of images that have `count` each.
     pub fn all(images: usize, count: usize) -> Self {
         Self { images, count, stride: count, first: 0 }
     }

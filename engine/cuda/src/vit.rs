@@ -280,7 +280,7 @@ impl VitTrainer {
         Ok(Self { flat, adamw, losses: Losses::default(), shape, pass: None })
     }
 
-    /// Makes room for batches of so many images, whose branches may be dropped.
+    /// Makes room for batches of `images` images, whose branches may be dropped.
     ///
     /// # Errors
     /// When the GPU has no such room.

@@ -73,7 +73,7 @@ impl Emulated {
         Self { traits, inner: Mutex::default(), restless: false, memory: MEMORY }
     }
 
-    /// The same, with so many bytes of memory.
+    /// The same, with this much memory, in bytes.
     pub fn with_memory(memory: usize) -> Self {
         Self { memory, ..Self::new() }
     }

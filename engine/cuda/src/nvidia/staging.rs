@@ -32,7 +32,7 @@ struct Place {
 }
 
 impl Place {
-    /// Waits until its last copy is done, and makes room for so many bytes.
+    /// Waits until its last copy is done, and makes room for `bytes` bytes.
     #[expect(unsafe_code, reason = "calls of the driver")]
     fn make_room(&mut self, bytes: usize) -> Result<()> {
         let failed = driver("pinned memory cannot be taken");

@@ -65,7 +65,7 @@ fn a_step_by_hand() {
         assert_eq!(copy[i].to_bits(), super::as_stored(false, &got[i..=i])[0].to_bits());
     }
 
-    // Nothing changes for a loss that is no number.
+    // A loss that is not a number changes nothing.
     for broken in [f32::NAN, f32::INFINITY] {
         loss.write(&[broken]).unwrap();
         file.run("adamw", (2, 1), 256, 0, arguments.clone());
@@ -77,7 +77,7 @@ fn a_step_by_hand() {
 fn gradients_are_averaged_and_clipped() {
     let file = File::load(&Source::adamw());
     let batches = [random(COUNT, 5), random(COUNT, 6)];
-    // What was in the sum before does not matter, not even if it is no number.
+    // What was in the sum before does not matter, not even NaN.
     let sum = file.of(&vec![f32::NAN; COUNT]);
     let on_stretches = Buffer::of(&file.gpu, &stretches()).unwrap();
     for (place, batch) in batches.iter().enumerate() {
