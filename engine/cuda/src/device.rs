@@ -72,7 +72,7 @@ impl Device {
         descent: Descent,
     ) -> Result<MaeTrainer> {
         let trainer = MaeTrainer::new(&self.gpu, arithmetic, shape, tensors, table, descent)?;
-        trainer.set(values)?;
+        trainer.training().set(values)?;
         Ok(trainer)
     }
 
@@ -106,7 +106,7 @@ impl Device {
         descent: Descent,
     ) -> Result<VitTrainer> {
         let trainer = VitTrainer::new(&self.gpu, arithmetic, shape, tensors, descent)?;
-        trainer.set(values)?;
+        trainer.training().set(values)?;
         Ok(trainer)
     }
 

@@ -9,7 +9,8 @@
 //! | `kernels`, `../kernels/` | the kernel files and their constants |
 //! | `table`, `flat` | places of the tensors in flat buffers; parameters, gradients and products on the GPU |
 //! | `rows`, `attention`, `stack` | norms and tokens, attention, the blocks of a transformer |
-//! | `adamw`, `plans`, `losses` | steps of the optimiser; passes that are recorded and repeated; losses that come back without a wait |
+//! | `training`, `adamw`, `losses` | what every model in training has: parameters, steps of the optimiser, losses that come back without a wait |
+//! | `plans` | passes that are recorded and repeated |
 //! | `mae`, `vit` | the masked autoencoder; the classifier of fine-tuning |
 //! | `device` | a GPU that creates them |
 //! | `communicator`, `ranks` | sums over devices; one run on several |
@@ -43,6 +44,7 @@ mod stack;
 mod table;
 #[cfg(test)]
 mod testing;
+mod training;
 mod vit;
 
 pub use adamw::{Descent, Moments, Place};
@@ -56,4 +58,5 @@ pub use model::{Arithmetic, Blocks, MaeShape, VitShape};
 pub use probe::{GpuInfo, gpus};
 pub use ranks::Ranks;
 pub use table::{Pace, Tensor};
+pub use training::Training;
 pub use vit::{LabelledImages, VitModel, VitTrainer};

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use crate::{
     Result,
-    adamw::{AdamW, Descent, Moments, Place},
+    adamw::{Descent, Place},
     communicator::{Alone, Communicator},
     flat::{Flat, Sums},
     gpu::{Buffer, Gpu, Kernels, Launch, int, real},
     kernels::Source,
-    losses::Losses,
     model::{Arithmetic, MaeShape},
     plans::Plans,
     rows::{NormMemory, RowKernels, RowSum, Rows},
     stack::{Scratch, Stack},
     table::{Layer, Tensor},
+    training::Training,
 };
 
 /// Masked images: a batch of pre-training.
@@ -94,8 +94,8 @@ struct Decoding {
     predicted: Buffer,
 }
 
-/// What a training step has besides.
-struct Training {
+/// What the backward pass of a training step has besides.
+struct Backward {
     /// Gradients of the norms' results.
     dpredicted: Buffer,
     dencoded: Buffer,
@@ -119,7 +119,7 @@ struct Pass {
     scratch: Scratch,
     encoding: Encoding,
     decoding: Option<Decoding>,
-    training: Option<Training>,
+    backward: Option<Backward>,
 }
 
 impl Pass {
@@ -187,7 +187,7 @@ impl Pass {
             });
             if trained {
                 let encoder = &encoding.stack.rows;
-                training = Some(Training {
+                training = Some(Backward {
                     dpredicted: new(targets * decoder_width * act)?,
                     dencoded: new(seen * width * act)?,
                     loss_parts: new(loss_blocks(gpu.as_ref(), targets) * (pixels + 1) * 4)?,
@@ -209,7 +209,7 @@ impl Pass {
             predicted,
             encoding,
             decoding,
-            training,
+            backward: training,
         })
     }
 
@@ -348,7 +348,7 @@ impl Pass {
         self.encode(flat, images)?;
         self.decode(flat, images)?;
         let (layers, encoding, decoding) = (&self.layers, &self.encoding, self.decoding());
-        let training = self.training.as_ref().expect("a pass in training");
+        let training = self.backward.as_ref().expect("a pass in training");
         let (visible, patches, pixels) = (self.visible, self.shape.patches(), self.shape.pixels());
         let (targets, seen) = (self.targets(images), images * (1 + visible));
         let predicted = decoding.predicted.at();
@@ -439,9 +439,7 @@ type Kind = (usize, usize, bool, bool);
 
 /// A masked autoencoder in training.
 pub struct MaeTrainer {
-    flat: Arc<Flat>,
-    adamw: AdamW,
-    losses: Losses,
+    training: Training,
     shape: MaeShape,
     table: Vec<f32>,
     /// Plans are dropped before the memory that they name.
@@ -458,10 +456,8 @@ impl MaeTrainer {
         table: &[f32],
         descent: Descent,
     ) -> Result<Self> {
-        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, true)?);
-        let adamw = AdamW::new(&flat, descent)?;
-        let losses = Losses::default();
-        Ok(Self { flat, adamw, losses, shape, table: table.to_vec(), pass: None })
+        let training = Training::new(gpu, arithmetic, tensors, descent)?;
+        Ok(Self { training, shape, table: table.to_vec(), pass: None })
     }
 
     /// Makes room for batches of `images` images with `visible` visible patches each.
@@ -476,9 +472,15 @@ impl MaeTrainer {
         if !fits {
             // The old memory goes before the new is taken.
             self.pass = None;
-            let pass =
-                Pass::new(&self.flat, self.shape, &self.table, images, visible, Predicted::Hidden)?;
-            self.pass = Some((Plans::new(&self.flat.gpu)?, pass));
+            let pass = Pass::new(
+                &self.training.flat,
+                self.shape,
+                &self.table,
+                images,
+                visible,
+                Predicted::Hidden,
+            )?;
+            self.pass = Some((Plans::new(&self.training.flat.gpu)?, pass));
         }
         Ok(())
     }
@@ -501,9 +503,9 @@ impl MaeTrainer {
     ) -> Result<()> {
         let images = part.images.len();
         self.reserve(images, part.visible)?;
-        let completes = self.adamw.completes(place);
-        self.adamw.prepare(place)?;
-        let Self { flat, adamw, losses, pass, .. } = self;
+        let completes = self.training.adamw.completes(place);
+        self.training.adamw.prepare(place)?;
+        let Self { training: Training { flat, adamw, losses }, pass, .. } = self;
         let (plans, pass) = pass.as_mut().expect("room was made");
         pass.fill(part.images, part.orders)?;
         let pass = &*pass;
@@ -515,50 +517,20 @@ impl MaeTrainer {
         losses.take(flat)
     }
 
-    /// The mean loss of the earliest batch that was not asked for, or of the last; waits for it. Of more than [`IN_FLIGHT`](crate::IN_FLIGHT) batches, only
-    /// the last are remembered.
-    ///
-    /// # Errors
-    /// When the GPU fails.
-    pub fn loss(&mut self) -> Result<f32> {
-        self.losses.next(&self.flat)
-    }
-
     /// The model as it is at any later time, for evaluations.
     pub fn model(&self) -> MaeModel {
-        let (flat, table) = (Arc::clone(&self.flat), self.table.clone());
+        let (flat, table) = (Arc::clone(&self.training.flat), self.table.clone());
         MaeModel { flat, shape: self.shape, table, pass: None }
     }
 
-    /// Replaces all parameters, in the host's order.
-    pub(crate) fn set(&self, values: &[f32]) -> Result<()> {
-        self.flat.set(values)
+    /// Its parameters, moments and losses.
+    pub fn training(&self) -> &Training {
+        &self.training
     }
 
-    /// All parameters, in the host's order.
-    ///
-    /// # Errors
-    /// When the GPU fails.
-    pub fn values(&self) -> Result<Vec<f32>> {
-        self.flat.get()
-    }
-
-    /// The optimiser's moments.
-    ///
-    /// # Errors
-    /// When the GPU fails.
-    pub fn moments(&self) -> Result<Moments> {
-        self.adamw.moments(&self.flat)
-    }
-
-    /// Goes on from these parameters and moments.
-    ///
-    /// # Errors
-    /// When the GPU fails.
-    pub fn restore(&mut self, values: &[f32], moments: &Moments) -> Result<()> {
-        self.losses = Losses::default();
-        self.flat.set(values)?;
-        self.adamw.restore(&self.flat, moments)
+    /// Its parameters, moments and losses, to change.
+    pub fn training_mut(&mut self) -> &mut Training {
+        &mut self.training
     }
 }
 

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use crate::{
     Result,
-    adamw::{AdamW, Descent, Moments, Place},
+    adamw::{Descent, Place},
     communicator::{Alone, Communicator},
     flat::{Flat, Sums},
     gpu::{Buffer, Gpu, Kernels, Launch, int, real},
     kernels::Source,
-    losses::Losses,
     model::{Arithmetic, VitShape},
     plans::Plans,
     rows::{Added, Grad, NormMemory, RowKernels, RowSum, Rows},
     stack::{Drops, Scratch, Stack},
     table::{Layer, Tensor},
+    training::Training,
 };
 
 /// Images with soft labels: a batch of fine-tuning.
@@ -37,8 +37,8 @@ struct Layers {
     head: Layer,
 }
 
-/// What a training step has besides.
-struct Training {
+/// What the backward pass of a training step has besides.
+struct Backward {
     drops: Buffer,
     targets: Buffer,
     losses: Buffer,
@@ -68,7 +68,7 @@ struct Pass {
     _last_stream: Buffer,
     last: NormMemory,
     logits: Buffer,
-    training: Option<Training>,
+    backward: Option<Backward>,
 }
 
 impl Pass {
@@ -94,8 +94,8 @@ impl Pass {
         };
         let rows = Arc::new(RowKernels::new(gpu, width, storage, true)?);
         let last_stream = new(if shape.mean { capacity } else { all } * width * res)?;
-        let training = || -> Result<Training> {
-            Ok(Training {
+        let training = || -> Result<Backward> {
+            Ok(Backward {
                 drops: new(2 * shape.blocks.depth * capacity * 4)?,
                 targets: new(capacity * shape.classes * 4)?,
                 losses: new(capacity * 4)?,
@@ -125,7 +125,7 @@ impl Pass {
             last: rows.single_memory(last_stream.at(), capacity, trained)?,
             _last_stream: last_stream,
             logits: new(capacity * shape.classes * 4)?,
-            training: if trained { Some(training()?) } else { None },
+            backward: if trained { Some(training()?) } else { None },
             shape,
             layers,
             capacity,
@@ -191,7 +191,7 @@ impl Pass {
         of: usize,
         dropping: bool,
     ) -> Result<()> {
-        let training = self.training.as_ref().expect("a pass in training");
+        let training = self.backward.as_ref().expect("a pass in training");
         let drops = dropping.then(|| Drops { factors: training.drops.at(), images });
         let added = self.forward(flat, images, drops)?;
         let (gpu, layers, classes, width) =
@@ -258,9 +258,7 @@ type Kind = (usize, usize, bool, bool);
 
 /// A classifier in training.
 pub struct VitTrainer {
-    flat: Arc<Flat>,
-    adamw: AdamW,
-    losses: Losses,
+    training: Training,
     shape: VitShape,
     /// Plans are dropped before the memory that they name. Whether there is room for dropped branches.
     pass: Option<(Plans<Kind>, Pass, bool)>,
@@ -275,9 +273,8 @@ impl VitTrainer {
         tensors: &[Tensor],
         descent: Descent,
     ) -> Result<Self> {
-        let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, true)?);
-        let adamw = AdamW::new(&flat, descent)?;
-        Ok(Self { flat, adamw, losses: Losses::default(), shape, pass: None })
+        let training = Training::new(gpu, arithmetic, tensors, descent)?;
+        Ok(Self { training, shape, pass: None })
     }
 
     /// Makes room for batches of `images` images, whose branches may be dropped.
@@ -291,8 +288,8 @@ impl VitTrainer {
             .is_some_and(|(_, pass, dropped)| pass.capacity >= images && (*dropped || !dropping));
         if !fits {
             self.pass = None;
-            let pass = Pass::new(&self.flat, self.shape, images, true, dropping)?;
-            self.pass = Some((Plans::new(&self.flat.gpu)?, pass, dropping));
+            let pass = Pass::new(&self.training.flat, self.shape, images, true, dropping)?;
+            self.pass = Some((Plans::new(&self.training.flat.gpu)?, pass, dropping));
         }
         Ok(())
     }
@@ -318,11 +315,11 @@ impl VitTrainer {
         assert_eq!(part.planes.len(), numbers, "images of the model's size");
         let dropping = part.drops.iter().flatten().any(|factor| factor.to_bits() != 1f32.to_bits());
         self.reserve(images, dropping)?;
-        let completes = self.adamw.completes(place);
-        self.adamw.prepare(place)?;
-        let Self { flat, adamw, losses, pass, .. } = self;
+        let completes = self.training.adamw.completes(place);
+        self.training.adamw.prepare(place)?;
+        let Self { training: Training { flat, adamw, losses }, pass, .. } = self;
         let (plans, pass, _) = pass.as_mut().expect("room was made");
-        let training = pass.training.as_ref().expect("a pass in training");
+        let training = pass.backward.as_ref().expect("a pass in training");
         pass.planes.write(part.planes)?;
         training.targets.write(part.targets)?;
         if dropping {
@@ -337,49 +334,19 @@ impl VitTrainer {
         losses.take(flat)
     }
 
-    /// The mean loss of the earliest batch that was not asked for, or of the last; waits for it. Of more than [`IN_FLIGHT`](crate::IN_FLIGHT) batches, only
-    /// the last are remembered.
-    ///
-    /// # Errors
-    /// When the GPU fails.
-    pub fn loss(&mut self) -> Result<f32> {
-        self.losses.next(&self.flat)
-    }
-
     /// The model as it is at any later time, for evaluations.
     pub fn model(&self) -> VitModel {
-        VitModel { flat: Arc::clone(&self.flat), shape: self.shape, pass: None }
+        VitModel { flat: Arc::clone(&self.training.flat), shape: self.shape, pass: None }
     }
 
-    /// Replaces all parameters, in the host's order.
-    pub(crate) fn set(&self, values: &[f32]) -> Result<()> {
-        self.flat.set(values)
+    /// Its parameters, moments and losses.
+    pub fn training(&self) -> &Training {
+        &self.training
     }
 
-    /// All parameters, in the host's order.
-    ///
-    /// # Errors
-    /// When the GPU fails.
-    pub fn values(&self) -> Result<Vec<f32>> {
-        self.flat.get()
-    }
-
-    /// The optimiser's moments.
-    ///
-    /// # Errors
-    /// When the GPU fails.
-    pub fn moments(&self) -> Result<Moments> {
-        self.adamw.moments(&self.flat)
-    }
-
-    /// Goes on from these parameters and moments.
-    ///
-    /// # Errors
-    /// When the GPU fails.
-    pub fn restore(&mut self, values: &[f32], moments: &Moments) -> Result<()> {
-        self.losses = Losses::default();
-        self.flat.set(values)?;
-        self.adamw.restore(&self.flat, moments)
+    /// Its parameters, moments and losses, to change.
+    pub fn training_mut(&mut self) -> &mut Training {
+        &mut self.training
     }
 }
 

@@ -58,7 +58,7 @@ impl Trainer for CudaFinetuner {
     }
 
     fn loss(&mut self) -> Result<f64, EngineError> {
-        Ok(f64::from(self.trainer.first_mut().loss()?))
+        Ok(f64::from(self.trainer.first_mut().training_mut().loss()?))
     }
 
     fn in_flight(&self) -> usize {
@@ -66,16 +66,16 @@ impl Trainer for CudaFinetuner {
     }
 
     fn tensors(&self) -> Result<Vec<NamedTensor>, EngineError> {
-        Ok(named(&self.layout, &self.trainer.first().values()?))
+        Ok(named(&self.layout, &self.trainer.first().training().values()?))
     }
 
     fn state(&self) -> Result<Vec<NamedTensor>, EngineError> {
-        Ok(moments(self.trainer.first().moments()?).state(&self.layout))
+        Ok(moments(self.trainer.first().training().moments()?).state(&self.layout))
     }
 
     fn restore(&mut self, file: &SafeTensors<'_>) -> Result<(), String> {
         let (values, moments) = read(&self.layout, file)?;
-        restore(self.trainer.all_mut(), |trainer| trainer.restore(&values, &moments))
+        restore(self.trainer.all_mut(), |trainer| trainer.training_mut().restore(&values, &moments))
     }
 
     fn view(&self) -> &(dyn Classify + 'static) {
