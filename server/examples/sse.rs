@@ -152,8 +152,7 @@ fn study(name: &str) -> StudySpec {
         DatasetSpec { name: "shapes".into(), train_per_class: Some(4), test_per_class: Some(2) };
     settings.model = ModelSpec { image_size: 8, patch_size: 4, encoder: part, decoder: part };
     settings.pretrain.poisons = 1;
-    // Minutes: a worker outlives a measurement that breaks off.
-    settings.pretrain.epochs = 20_000;
+    settings.pretrain.epochs = 10_000;
     settings.pretrain.batch_size = 16;
     settings.pretrain.checkpoint_every = 10_000;
     spec
