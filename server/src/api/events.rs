@@ -11,20 +11,21 @@ use std::{
 };
 
 use axum::{
+    body::{Body, Bytes},
     extract::State,
     http::{
         HeaderMap, HeaderValue,
-        header::{CONNECTION, RETRY_AFTER},
+        header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
     },
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    response::{IntoResponse, Response},
 };
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use shared::{RunId, StudyId, api::LiveEvent};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch},
+    time::{Interval, interval},
+};
 use utoipa::IntoParams;
 
 use super::{
@@ -40,16 +41,15 @@ use crate::{
 
 /// Events that are read from the store at a time.
 const PAGE: u32 = 500;
-/// How long a browser waits before it reconnects.
-const RETRY: Duration = Duration::from_secs(1);
+/// How long a browser waits before it reconnects, in milliseconds.
+const RETRY: u32 = 1_000;
+/// How long a stream is silent at most: proxies close connections that say nothing.
+const SILENT: Duration = Duration::from_secs(15);
 
 /// Pages that are kept for other streams.
 const KEPT: usize = 8;
 /// Seconds after which a client that was refused may try again.
 const LATER: &str = "5";
-
-/// An event as it is sent: its number, unless it says nothing new, and its JSON.
-type Message = (Option<i64>, Arc<str>);
 
 /// What the live streams share: how many there may be, and what they read. All of them want the same events at the same time.
 #[derive(Debug)]
@@ -59,10 +59,10 @@ pub struct Streams {
     pages: Mutex<VecDeque<(Option<StudyId>, i64, Page)>>,
 }
 
-/// Events in a row, and where to continue.
+/// Events in a row as they are sent, written once for all streams, and where to continue.
 #[derive(Clone, Debug)]
 struct Page {
-    messages: Arc<[Message]>,
+    text: Bytes,
     last: i64,
 }
 
@@ -118,17 +118,21 @@ impl Streams {
 
 async fn read(store: &Store, after: i64, study: Option<StudyId>) -> Result<Page, StoreError> {
     let page = store.events_after(after, study, PAGE).await?;
-    let messages = page.events.iter().filter_map(|(id, event)| message(Some(*id), event));
-    Ok(Page { messages: messages.collect(), last: page.last })
+    let mut text = String::new();
+    for (id, event) in &page.events {
+        add(&mut text, Some(*id), event);
+    }
+    Ok(Page { text: text.into(), last: page.last })
 }
 
-fn message(id: Option<i64>, event: &LiveEvent) -> Option<Message> {
+/// Adds a message: an event and its number, unless it says nothing new.
+fn add(text: &mut String, id: Option<i64>, event: &LiveEvent) {
     match serde_json::to_string(event) {
-        Ok(json) => Some((id, json.into())),
-        Err(error) => {
-            tracing::error!(%error, id, "an event cannot be written as JSON");
-            None
+        Ok(json) => {
+            let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+            text.extend([&*id, "data: ", &*json, "\n\n"]);
         }
+        Err(error) => tracing::error!(%error, id, "an event cannot be written as JSON"),
     }
 }
 
@@ -154,7 +158,7 @@ pub async fn stream_events(
     State(api): State<Api>,
     Query(query): Query<StreamQuery>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Response> {
+) -> Result<Response, Response> {
     let (store, ending, streams) = (api.app.store, api.app.ending, api.streams);
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let wanted = match last {
@@ -169,12 +173,12 @@ pub async fn stream_events(
     // A number that this data folder has not reached comes from another folder: there is nothing to resume.
     let wanted = wanted.map(Place::number);
     let after = wanted.filter(|&after| after <= newest).unwrap_or(newest);
-    let hello =
-        Event::default().event("hello").id(after.to_string()).retry(RETRY).data(after.to_string());
-    let news = store.news();
-    let (study, ready) = (query.study, VecDeque::new());
+    let hello = format!("event: hello\nid: {after}\nretry: {RETRY}\ndata: {after}\n\n");
+    let (news, study) = (store.news(), query.study);
     let paused = api.app.queue.paused();
     let known = paused.borrow().clone();
+    let mut silent = interval(SILENT);
+    silent.reset();
     let follower = Follower {
         store,
         streams,
@@ -184,11 +188,12 @@ pub async fn stream_events(
         ending,
         after,
         study,
-        ready,
+        silent,
         _place: place,
     };
-    let messages = stream::once(async { Ok(hello) }).chain(follow(follower));
-    Ok(Sse::new(messages).keep_alive(KeepAlive::default()))
+    let messages = stream::once(async { Ok(hello.into()) }).chain(follow(follower));
+    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
+    Ok((headers, Body::from_stream(messages)).into_response())
 }
 
 /// The position of one listener in the stream.
@@ -202,19 +207,17 @@ struct Follower {
     paused: watch::Receiver<Paused>,
     known: Paused,
     ending: Ending,
-    /// All events up to this number are sent or are in `ready`.
+    /// All events up to this number are sent.
     after: i64,
     study: Option<StudyId>,
-    ready: VecDeque<Message>,
+    /// When to say that the stream is alive.
+    silent: Interval,
 }
 
 impl Follower {
-    /// Waits for the next event. `None` when the program ends, or the store fails: the browser then reconnects.
-    async fn next(&mut self) -> Option<Message> {
+    /// Waits for the next messages. `None` when the program ends, or the store fails: the browser then reconnects.
+    async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Some(event);
-            }
             // Mark as seen before the query, so that an event that arrives in between wakes the next wait.
             let newest = *self.news.borrow_and_update();
             if self.after >= newest {
@@ -222,16 +225,22 @@ impl Follower {
                     changed = self.news.changed() => changed.ok()?,
                     changed = self.paused.changed() => {
                         changed.ok()?;
-                        self.tell_pauses().await;
+                        let text = self.tell_pauses().await;
+                        if !text.is_empty() {
+                            return Some(text.into());
+                        }
                     }
                     () = self.ending.begun() => return None,
+                    _ = self.silent.tick() => return Some(Bytes::from_static(b":\n\n")),
                 }
                 continue;
             }
             match self.streams.page(&self.store, self.after, newest, self.study).await {
                 Ok(page) => {
                     self.after = page.last;
-                    self.ready.extend(page.messages.iter().cloned());
+                    if !page.text.is_empty() {
+                        return Some(page.text);
+                    }
                 }
                 Err(error) => {
                     tracing::error!(%error, "the event stream failed");
@@ -245,7 +254,7 @@ impl Follower {
 impl Follower {
     /// Tells of the runs that wait for the disk now, or no longer: by an event that says nothing new, without a number. A listener that
     /// gets it asks for the run.
-    async fn tell_pauses(&mut self) {
+    async fn tell_pauses(&mut self) -> String {
         let now = self.paused.borrow_and_update().clone();
         let known = std::mem::replace(&mut self.known, now);
         let changed = |(run, why): &(&RunId, &String)| {
@@ -253,14 +262,16 @@ impl Follower {
         };
         let runs: BTreeSet<RunId> =
             known.iter().chain(&self.known).filter(changed).map(|(run, _)| *run).collect();
+        let mut text = String::new();
         for run in runs {
             // A run that is gone by now needs no telling.
             let Ok(row) = self.store.get_run(run).await else { continue };
             if self.is_of_study(run).await {
                 let event = LiveEvent { run, state: row.state, stamped: None };
-                self.ready.extend(message(None, &event));
+                add(&mut text, None, &event);
             }
         }
+        text
     }
 
     /// Whether a run belongs to the study that is followed.
@@ -271,14 +282,10 @@ impl Follower {
     }
 }
 
-fn follow(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
+fn follow(follower: Follower) -> impl Stream<Item = Result<Bytes, Infallible>> {
     stream::unfold(follower, |mut follower| async {
-        let (id, json) = follower.next().await?;
-        let event = Event::default().data(json);
-        let event = match id {
-            Some(id) => event.id(id.to_string()),
-            None => event,
-        };
-        Some((Ok(event), follower))
+        let text = follower.next().await?;
+        follower.silent.reset();
+        Some((Ok(text), follower))
     })
 }
