@@ -28,6 +28,12 @@ pub const READY: &str = "/ready";
 pub const METRICS: &str = "/metrics";
 /// The token in the query of the printed address.
 const TOKEN: &str = "token";
+/// The icon, within these pages: without one, a browser asks for `/favicon.ico`, which nobody may read yet.
+static ICON: LazyLock<String> = LazyLock::new(|| {
+    let svg = include_str!("../../../assets/icons/maskdoor.svg");
+    let svg = svg.trim_end().replace('#', "%23").replace('"', "'");
+    format!("<link rel=\"icon\" type=\"image/svg+xml\" href=\"data:image/svg+xml,{svg}\">")
+});
 /// The login page; a message goes in the place of `MESSAGE`, the path to go on to in that of `NEXT`.
 const PAGE: &str = include_str!("login.html");
 
@@ -261,9 +267,10 @@ fn cookie(name: &str, value: &str, age: &str, headers: &HeaderMap) -> String {
 fn go_to(next: &str, cookie: Option<String>) -> Response {
     let next = own_path(next);
     let page = format!(
-        "<!doctype html><meta charset=\"utf-8\"><title>Maskdoor</title><meta http-equiv=\"refresh\" content=\"0;url={0}\">\
+        "<!doctype html><meta charset=\"utf-8\"><title>Maskdoor</title>{icon}<meta http-equiv=\"refresh\" content=\"0;url={0}\">\
          <p><a href=\"{0}\">Go on</a>",
-        escaped(next)
+        escaped(next),
+        icon = *ICON,
     );
     let mut response = Html(page).into_response();
     let headers = response.headers_mut();
@@ -275,7 +282,7 @@ fn go_to(next: &str, cookie: Option<String>) -> Response {
 }
 
 fn login_page(status: StatusCode, message: &str, next: &str) -> Response {
-    let page = PAGE.replace("MESSAGE", message).replace("NEXT", &escaped(own_path(next)));
+    let page = PAGE.replace("ICON", &ICON).replace("MESSAGE", message).replace("NEXT", &escaped(own_path(next)));
     let mut response = (status, Html(page)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -283,12 +290,12 @@ fn login_page(status: StatusCode, message: &str, next: &str) -> Response {
     response
 }
 
-/// The login page has its style within, and nothing else.
+/// The login page has its style and icon within, and nothing else.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let style = PAGE.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>"));
     let hash = policy_hash(style.map_or("", |(style, _)| style));
     let policy = format!(
-        "default-src 'none'; style-src '{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; img-src data:; style-src '{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     );
     HeaderValue::from_str(&policy).expect("plain ASCII")
 });

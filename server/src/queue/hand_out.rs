@@ -71,6 +71,17 @@ impl Scheduler {
         Ok((order, key))
     }
 
+    /// Puts a run whose worker could not be started back into the queue. `false` if it is none, or is to be cancelled.
+    pub(super) async fn put_back(&mut self, key: i64) -> Result<bool, StoreError> {
+        if !self.unstarted.contains(&key) {
+            return Ok(false);
+        }
+        // If this cannot be stored on the same full disk, the next pass tries again.
+        let is_queued = self.app.store.put_back(key, self.app.clock.now_ms()).await?;
+        self.unstarted.remove(&key);
+        Ok(is_queued)
+    }
+
     /// Marks the run as running on a device, then starts its worker. If this program is killed between the two, there is no worker and
     /// the next scheduler marks the run as interrupted.
     async fn start_worker(
@@ -109,8 +120,8 @@ impl Scheduler {
             }
             // Since it was prepared, the disk has become full: the run waits in the queue, where it goes on by itself.
             Err(error) if is_full(&error) => {
-                let (reason, now) = (error.to_string(), self.app.clock.now_ms());
-                self.app.store.put_back(ready.key, &reason, now).await?;
+                self.unstarted.insert(ready.key);
+                self.put_back(ready.key).await?;
                 return Err(StoreError::Disk { path: folder.path().to_owned(), source: error });
             }
             Err(error) => Err(error.to_string()),

@@ -5,7 +5,7 @@
 //! no other state: if it is killed between any two steps, the next one continues from there.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     fs::{File, TryLockError},
     io,
@@ -98,6 +98,8 @@ pub struct Scheduler {
     pub(super) list: Option<String>,
     lost: Option<Lost>,
     pub(super) executor: Box<dyn Executor>,
+    /// Keys of the runs whose worker could not be started, because nothing could be written.
+    pub(super) unstarted: BTreeSet<i64>,
     /// The scheduler's lock, if this program holds it.
     lock: Option<File>,
 }
@@ -139,7 +141,7 @@ impl Scheduler {
         app.queue.set_devices(&settings.devices);
         let Settings { devices, list, lost, program } = settings;
         let executor = Box::new(Local::new(program));
-        Self { app, devices, list, lost, executor, lock: None }
+        Self { app, devices, list, lost, executor, unstarted: BTreeSet::new(), lock: None }
     }
 
     /// Starts a scheduler in the background.
@@ -292,7 +294,9 @@ impl Scheduler {
         }
         match life {
             Life::Gone(why) => {
-                self.end_gone(&run, &why).await?;
+                if !self.put_back(run.key).await? {
+                    self.end_gone(&run, &why).await?;
+                }
                 self.executor.over(&folder);
                 return Ok(Step::Over);
             }

@@ -131,6 +131,11 @@ impl Store {
         // From here on a missing file is an error: an empty one in its place would hide that it is gone.
         let options = options.create_if_missing(false);
         let writer = Writer::open(options.clone()).await.map_err(failed)?;
+        // What is opened on a disk that has just become read-only could never write, even after the disk can again: SQLite shares
+        // its index of the log among all connections.
+        let mut check = writer.begin().await?;
+        sqlx::query("UPDATE health SET checked_at = 0 WHERE false").execute(&mut *check).await?;
+        check.commit().await?;
         drop(lock);
 
         let readers = SqlitePoolOptions::new()

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use super::{
     Store, StoreError,
     row::{parse, stored},
-    state::{DESCENDANTS, move_state},
+    state::{DESCENDANTS, move_state, state_event},
     studies::{from_json, to_json},
 };
 
@@ -145,6 +145,28 @@ impl Store {
         self.commit(tx).await
     }
 
+    /// Queues a run again whose worker could not be started, so that it was never running. `false` if it is to be cancelled, or is not
+    /// marked as running.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn put_back(&self, key: i64, at: u64) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let queued = sqlx::query(
+            "UPDATE runs SET state = 'queued', started_at = NULL, device = NULL, handle = NULL \
+             WHERE key = ? AND state = 'running' AND cancel = 0 AND taken_seq = 0",
+        )
+        .bind(key)
+        .execute(&mut *tx)
+        .await?;
+        let is_queued = queued.rows_affected() > 0;
+        if is_queued {
+            state_event(&mut tx, key, RunState::Queued, at).await?;
+        }
+        self.commit(tx).await?;
+        Ok(is_queued)
+    }
+
     /// Ends a run that did not finish, as failed, interrupted or cancelled, with the reason. The queued runs that start from it end,
     /// too. `false` if the run's state does not allow it, for example because it has ended meanwhile.
     ///
@@ -161,18 +183,6 @@ impl Store {
         let moved = move_state(&mut tx, key, state, error, at).await?;
         self.commit(tx).await?;
         Ok(moved)
-    }
-
-    /// Puts a run whose worker could not be started back into the queue, in one step: nobody sees it interrupted.
-    ///
-    /// # Errors
-    /// When the query fails.
-    pub async fn put_back(&self, key: i64, why: &str, at: u64) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        if move_state(&mut tx, key, RunState::Interrupted, Some(why), at).await? {
-            requeue(&mut tx, key, at).await?;
-        }
-        self.commit(tx).await
     }
 
     /// Cancels a queued run at once, and requests a running one to end. Returns the state that it had.

@@ -174,16 +174,16 @@ fn ask(server: &Server, path: &str) -> Result<Value, String> {
 }
 
 /// Creates the study.
-pub fn create(server: &Server) -> Option<String> {
+pub fn create(server: &Server) -> Result<String, String> {
     create_of(server, &spec())
 }
 
 /// Creates a study.
-pub fn create_of(server: &Server, spec: &StudySpec) -> Option<String> {
+pub fn create_of(server: &Server, spec: &StudySpec) -> Result<String, String> {
     let spec = serde_json::to_value(spec).unwrap();
     match server.ask("POST", "/studies?fresh=true", &spec) {
-        Ok((201, study)) => Some(study["id"].as_str().unwrap().to_owned()),
-        _ => None,
+        Ok((201, study)) => Ok(study["id"].as_str().unwrap().to_owned()),
+        other => Err(format!("the study cannot be created: {other:?}")),
     }
 }
 
@@ -196,7 +196,7 @@ fn ensured(server: &Server) -> Result<String, String> {
         remove(server, &other.id.to_string())?;
     }
     match named[..] {
-        [] => create(server).ok_or_else(|| "the study cannot be created".into()),
+        [] => create(server),
         [study] => Ok(study.id.to_string()),
         _ => Err("the study is there twice".into()),
     }
