@@ -10,6 +10,7 @@ scripts/setup.sh
 # The GPU's kernels are compiled for the processor.
 command -v "${CXX:-g++}" >/dev/null || scripts/apt.sh g++
 scripts/browser.sh
+scripts/axe.sh
 
 step "the program and its pages"
 cargo build --workspace --locked

@@ -59,6 +59,18 @@ pub async fn post<T: DeserializeOwned>(
     read(answer(send(request).await?).await?).await
 }
 
+/// Changes what is at `path` by `body` as JSON.
+///
+/// # Errors
+/// As [`get`].
+pub async fn patch<T: DeserializeOwned>(
+    path: impl AsRef<str>,
+    body: &impl Serialize,
+) -> Result<T, Problem> {
+    let request = Request::patch(&address(path)).json(body);
+    read(answer(send(request).await?).await?).await
+}
+
 /// Posts to `path` without a body.
 ///
 /// # Errors

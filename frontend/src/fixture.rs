@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use shared::{
-    DeviceKind, Digest, Progress, RunId, RunState, StudyId, StudySpec,
+    DeviceKind, Digest, Progress, Ratio, RunId, RunState, StudyId, StudySpec,
     api::{DeviceInfo, RunRow, StudyDetail},
+    metric::Metrics,
     run::RunPoint,
     study::{Content, Graph, HeadInit, ProbeOptimizer},
 };
@@ -41,6 +42,13 @@ pub fn row(point: RunPoint) -> RunRow {
     }
 }
 
+/// The run, finished with these shares of 1,000 images.
+pub fn done(run: RunRow, ca: f64, asr: f64) -> RunRow {
+    let of = |share: f64| Ratio { hits: (share * 1000.0).round() as u32, total: 1000 };
+    let metrics = Metrics { ca: of(ca), asr: of(asr), ra: of(1.0 - asr), top5: None };
+    RunRow { state: RunState::Done, metrics: Some(metrics), ..run }
+}
+
 /// A device of this name that trains one run at a time.
 pub fn device(name: &str) -> DeviceInfo {
     let is_gpu = name.starts_with("cuda");
@@ -75,5 +83,14 @@ pub fn study(spec: StudySpec) -> StudyDetail {
     };
     let runs = graph.nodes.iter().enumerate().map(run).collect();
     let classes = vec!["a".into(), "b".into()];
-    StudyDetail { id: StudyId::from_parts(1, [0; 10]), created_at: 0, classes, runs, spec }
+    StudyDetail {
+        id: StudyId::from_parts(1, [0; 10]),
+        created_at: 0,
+        classes,
+        runs,
+        spec,
+        starred: false,
+        archived: false,
+        notes: String::new(),
+    }
 }

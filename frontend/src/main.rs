@@ -25,5 +25,9 @@ mod run_name;
 
 fn main() {
     console_error_panic_hook::set_once();
+    // The frame that the page showed until now.
+    if let Some(boot) = leptos::prelude::document().get_element_by_id("boot") {
+        boot.remove();
+    }
     leptos::mount::mount_to_body(app::App);
 }

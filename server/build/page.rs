@@ -1,6 +1,6 @@
 //! Puts the pages' files together: shell, styles, program, icons.
 
-use std::path::Path;
+use std::{fmt::Write, path::Path};
 
 use crate::{files::File, read, wasm::Program};
 
@@ -32,6 +32,11 @@ pub fn assemble(root: &Path, program: Program) -> Result<Vec<File>, String> {
         &grass::Options::default().style(grass::OutputStyle::Compressed),
     )
     .map_err(|error| format!("style/main.scss: {error}"))?;
+    let font = File::hashed("inter", "woff2", read(&root.join("assets/fonts/Inter.woff2"))?);
+    let colours = palette(&root.join("style/palette.csv"))?;
+    // The byte-order mark of a compressed sheet must not stand in the middle of a file.
+    let style = style.trim_start_matches('\u{feff}');
+    let style = colours + &style.replace("{{font}}", &format!("/{}", font.path));
     let style = File::hashed("maskdoor", "css", style.into());
 
     let shell = String::from_utf8(read(&root.join("assets/index.html"))?)
@@ -39,14 +44,34 @@ pub fn assemble(root: &Path, program: Program) -> Result<Vec<File>, String> {
         .replace("{{js}}", &boot.path)
         .replace("{{module}}", &bindings.path)
         .replace("{{wasm}}", &wasm.path)
+        .replace("{{font}}", &font.path)
         .replace("{{css}}", &style.path);
 
-    let mut files = vec![wasm, bindings, boot, style];
+    let mut files = vec![wasm, bindings, boot, style, font];
     files.extend(program.snippets);
     files.extend(icons(&root.join("assets/icons"))?);
     check_links(&shell, &files)?;
     files.insert(0, File::fresh("index.html", shell.into()));
     Ok(files)
+}
+
+/// The palette as custom properties: light, dark if the system prefers it, and either one if the page is set to it.
+fn palette(file: &Path) -> Result<String, String> {
+    let text = String::from_utf8(read(file)?).map_err(|e| format!("{}: {e}", file.display()))?;
+    let (mut light, mut dark) = (String::new(), String::new());
+    for row in text.lines().skip(1) {
+        let [name, in_light, in_dark] = row.split(',').collect::<Vec<_>>()[..] else {
+            return Err(format!("{}: {row:?} is not a name and two colours", file.display()));
+        };
+        write!(light, "--{name}:{in_light};").map_err(|e| e.to_string())?;
+        write!(dark, "--{name}:{in_dark};").map_err(|e| e.to_string())?;
+    }
+    Ok(format!(
+        ":root{{color-scheme:light;{light}}}\
+         @media (prefers-color-scheme:dark){{:root{{color-scheme:dark;{dark}}}}}\
+         :root[data-theme=light]{{color-scheme:light;{light}}}\
+         :root[data-theme=dark]{{color-scheme:dark;{dark}}}"
+    ))
 }
 
 /// Icons keep their names (browsers and bookmarks ask for them by name) and lie below `icons/`.

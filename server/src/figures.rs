@@ -12,15 +12,15 @@ use resvg::{
 use shared::chart::{Figure, Size, Style, Theme};
 
 /// Embedded fonts, so that a figure looks the same on every machine.
-static REGULAR: &[u8] = include_bytes!("../../assets/fonts/Roboto-Regular.ttf");
-static BOLD: &[u8] = include_bytes!("../../assets/fonts/Roboto-Bold.ttf");
+static REGULAR: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.ttf");
+static BOLD: &[u8] = include_bytes!("../../assets/fonts/Inter-SemiBold.ttf");
 
 static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     let mut fonts = Database::new();
     for font in [REGULAR, BOLD] {
         fonts.load_font_data(font.to_vec());
     }
-    fonts.set_sans_serif_family("Roboto");
+    fonts.set_sans_serif_family("Inter");
     Arc::new(fonts)
 });
 

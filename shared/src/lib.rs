@@ -14,8 +14,10 @@
 //! | [`run_kind`], [`run`], [`order`], [`id`] | kinds of runs; states; orders; identifiers |
 //! | [`dataset`], [`layout`], [`checkpoint`] | data sets and imported checkpoints |
 //! | [`device`] | [`DeviceWish`]: the device that a run asks for |
+//! | [`palette`] | the colours of pages and figures |
 //! | [`published`] | numbers of the published study, for overlays |
 //! | [`chart`] | figures, drawn identically in the browser and on the server |
+//! | [`verdict`] | what a study found, in sentences computed from its runs |
 //! | [`mod@csv`] | tables as text for spreadsheets |
 //! | [`api`] | request and response bodies |
 
@@ -35,6 +37,7 @@ pub mod image;
 pub mod layout;
 pub mod metric;
 pub mod order;
+pub mod palette;
 pub mod param;
 pub mod patches;
 pub mod poison;
@@ -47,6 +50,7 @@ pub mod settings;
 pub mod stream;
 pub mod study;
 pub mod trigger;
+pub mod verdict;
 
 pub use device::{DeviceKind, DeviceWish};
 pub use event::{RunEvent, Stamped, StepTime};

@@ -124,7 +124,9 @@ async fn results_are_told(browser: &Browser, study: &StudyDetail) -> Result<()> 
             "return document.querySelectorAll('.results .interval').length === 16",
         )
         .await?;
-    browser.sees("200 / 180").await
+    browser.sees("200 clean and 180 triggered images").await?;
+    browser.find(Role::Heading, "What the study found").await?;
+    browser.sees("Strongest attack").await
 }
 
 /// A probe's confusion matrices, which show their counts, and the attack success of each class but the target.

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Browser, Dashboard, Screen, journey::shots, until};
+use e2e::{Browser, Dashboard, Screen, axe, journey::shots, until};
 use shared::{
     RunKind, StudySpec,
     api::StudyDetail,
@@ -141,6 +141,8 @@ pub async fn look(browser: &Browser, name: &str) -> Result<()> {
         for (dark, ground) in [(false, "light"), (true, "dark")] {
             browser.prefers_dark(dark).await?;
             browser.shoot(&shots().join(Path::new(&format!("{name}-{size}-{ground}.png")))).await?;
+            let wrong = axe::violations(browser).await?;
+            ensure!(wrong.is_empty(), "{name} at {size} px, {ground}: {wrong:#?}");
         }
         let wide = browser.wider_than_the_screen().await?;
         ensure!(wide.is_empty(), "{name} scrolls sideways at {size} px because of {wide:?}");

@@ -128,7 +128,8 @@ pub fn Preview(
 #[component]
 fn Facts(rendered: RwSignal<Rendered>, hint: Signal<&'static str>) -> impl IntoView {
     view! {
-        <dl class="facts">
+        <div class="facts">
+        <dl>
             <div title="Mean peak signal-to-noise ratio between the clean and the triggered images; the higher, the harder the trigger is to see">
                 <dt>"Mean PSNR"</dt>
                 <dd id="psnr">{move || rendered.with(Rendered::psnr_text)}</dd>
@@ -137,7 +138,8 @@ fn Facts(rendered: RwSignal<Rendered>, hint: Signal<&'static str>) -> impl IntoV
                 <dt>"Touches"</dt>
                 <dd id="touched">{move || rendered.with(Rendered::touched_text)}</dd>
             </div>
-            <div class="facts-hint">{hint}</div>
         </dl>
+        <p class="facts-hint">{hint}</p>
+        </div>
     }
 }

@@ -82,6 +82,11 @@ pub fn ago(then: u64, now: u64) -> String {
     }
 }
 
+/// Reads tags separated by commas.
+pub fn tags(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
+}
+
 /// A share in percent: `93.0 %`.
 pub fn percent(ratio: Ratio) -> String {
     ratio.percent().map_or_else(|| "–".into(), |percent| format!("{percent:.1} %"))
@@ -160,6 +165,12 @@ mod tests {
             ]
         );
         assert_eq!(ago(now + 5_000, now), "just now");
+    }
+
+    #[test]
+    fn tags_are_read_between_commas() {
+        assert_eq!(tags(" a b, ,c,"), ["a b", "c"]);
+        assert!(tags(" ").is_empty());
     }
 
     #[test]

@@ -5,8 +5,6 @@ use leptos::prelude::*;
 /// What an icon shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Glyph {
-    /// The program's mark: a patch grid with a door in it.
-    Mark,
     Studies,
     Compare,
     Reconstruct,
@@ -40,13 +38,16 @@ pub enum Glyph {
     Idle,
     Folder,
     SignOut,
+    Star,
+    Copy,
+    Pencil,
+    Archive,
 }
 
 impl Glyph {
     /// The path of the strokes.
     fn path(self) -> &'static str {
         match self {
-            Self::Mark => "M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 20v-6h6v6M17 17v3",
             Self::Studies => {
                 "M9 3h6M10 3v6L5 18a2 2 0 0 0 1.8 3h10.4A2 2 0 0 0 19 18l-5-9V3M7.5 15h9"
             }
@@ -94,6 +95,12 @@ impl Glyph {
             Self::Play => "M7 4.500v15l12-7.500z",
             Self::Retry => "M4 12a8 8 0 1 0 2.500-5.800M4 4v4.500h4.500",
             Self::Idle => "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16z",
+            Self::Star => {
+                "M12 3.5l2.6 5.4 5.900.8-4.300 4.100 1 5.900L12 16.900 6.800 19.700l1-5.900L3.500 9.700l5.900-.8z"
+            }
+            Self::Copy => "M8 8h12v12H8zM4 16V4h12",
+            Self::Pencil => "M4 20l1-5L16 4l4 4L9 19zM13.500 6.500l4 4",
+            Self::Archive => "M3 4h18v5H3zM5 9v11h14V9M10 13h4",
             Self::SignOut => "M14 4H5v16h9M10 12h11M17 8l4 4-4 4",
             Self::Folder => {
                 "M3 6a1 1 0 0 1 1-1h5l2 2.500h9a1 1 0 0 1 1 1V18a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1z"

@@ -30,7 +30,7 @@ pub fn StateBadge(
         <span class=format!("state state-{state}")>
             <Icon glyph=glyph(state)/>
             {count.map(|count| format!("{count} "))}
-            {state.as_str()}
+            <span class="state-word">{state.as_str()}</span>
         </span>
     }
 }

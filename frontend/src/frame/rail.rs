@@ -46,7 +46,7 @@ pub fn Rail() -> impl IntoView {
     view! {
         <nav class="rail" aria-label="Main">
             <a class="rail-mark" href="/" aria-label="Maskdoor, home">
-                <Icon glyph=Glyph::Mark/>
+                <img src="/icons/maskdoor.svg" alt="" width="30" height="30"/>
             </a>
             <ul>{links.into_iter().collect_view()}</ul>
         </nav>

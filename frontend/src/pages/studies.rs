@@ -1,6 +1,6 @@
 //! The home page: all studies, newest first.
 //!
-//! Address: `?search=` filters by name, tag, data set and trigger, `?offset=` pages to older ones.
+//! Address: `?search=` filters by name, tag, data set and trigger, `?show=` is `starred` or `archived`, `?offset=` pages to older ones.
 
 use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
@@ -15,8 +15,8 @@ use crate::{
     api,
     attack::TriggerGlyph,
     components::{
-        Fetched, Glyph, Icon, Pager, ProblemBox, ProgressBar, StateBadge, fetched, fetched_every,
-        format,
+        Fetched, Glyph, Icon, Pager, ProblemBox, ProgressBar, Segmented, StateBadge, fetched,
+        fetched_every, format,
     },
     frame::{Crumb, set_place},
 };
@@ -48,14 +48,20 @@ pub fn StudiesPage() -> impl IntoView {
     let here = || NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
     let (search, set_search) = query_signal_with_options::<String>("search", here());
     let (offset, set_offset) = query_signal_with_options::<u64>("offset", here());
+    let (show, set_show) = query_signal_with_options::<String>("show", here());
     let offset_or_0 = Memo::new(move |_| offset.get().unwrap_or(0));
     let path = Memo::new(move |_| {
         let (offset, limit) = (offset_or_0.get().to_string(), LIMIT.to_string());
         let search = search.get().unwrap_or_default();
-        format!(
-            "/studies{}",
-            api::query(&[("search", &search), ("offset", &offset), ("limit", &limit)])
-        )
+        let shown = |which| if show.get().as_deref() == Some(which) { "true" } else { "" };
+        let query = [
+            ("search", search.as_str()),
+            ("starred", shown("starred")),
+            ("archived", shown("archived")),
+            ("offset", &offset),
+            ("limit", &limit),
+        ];
+        format!("/studies{}", api::query(&query))
     });
     let studies: Fetched<Page<StudySummary>> = fetched_every(
         move || Some(path.get()),
@@ -63,7 +69,9 @@ pub fn StudiesPage() -> impl IntoView {
         |page: &Page<StudySummary>| page.items.iter().any(|study| run_counts(study).2 > 0),
     );
     let total = Memo::new(move |_| studies.value().map_or(0, |page| page.total));
-    let searching = Memo::new(move |_| search.get().is_some_and(|text| !text.is_empty()));
+    let searching = Memo::new(move |_| {
+        show.get().is_some() || search.get().is_some_and(|text| !text.is_empty())
+    });
     let none_yet =
         Memo::new(move |_| !searching.get() && studies.value().is_some_and(|page| page.total == 0));
     let typed = move |event: ev::Event| {
@@ -79,7 +87,7 @@ pub fn StudiesPage() -> impl IntoView {
         }
         Some(Ok(_)) if none_yet.get() => view! { <FirstStudy/> }.into_any(),
         Some(Ok(page)) if page.items.is_empty() => {
-            view! { <p class="empty-line">"No studies match this search."</p> }.into_any()
+            view! { <p class="empty-line">"No study matches."</p> }.into_any()
         }
         Some(Ok(page)) => view! { <StudyTable studies=page.items/> }.into_any(),
     };
@@ -88,6 +96,18 @@ pub fn StudiesPage() -> impl IntoView {
             <h1>"Studies"</h1>
             <Show when=move || !none_yet.get()>
                 <div class="page-actions">
+                    <Segmented
+                        label="Which studies"
+                        choices=vec![("", "All".to_owned()), ("starred", "Starred".to_owned()), ("archived", "Archived".to_owned())]
+                        value=Signal::derive(move || {
+                            let show = show.get().unwrap_or_default();
+                            Some(["starred", "archived"].into_iter().find(|known| *known == show).unwrap_or(""))
+                        })
+                        choose=Callback::new(move |which: &'static str| {
+                            set_offset.set(None);
+                            set_show.set((!which.is_empty()).then(|| which.to_owned()));
+                        })
+                    />
                     <label class="search">
                         <span class="visually-hidden">"Search names and tags"</span>
                         <Icon glyph=Glyph::Search/>
@@ -167,6 +187,7 @@ fn StudyLine(study: StudySummary, now: u64) -> impl IntoView {
                     <TriggerGlyph trigger=study.trigger.clone()/>
                     <div>
                         <a href=format!("/studies/{}", study.id) class="row-link">{study.name}</a>
+                        {study.starred.then(|| view! { <span class="star-mark"><Icon glyph=Glyph::Star/><span class="visually-hidden">"starred"</span></span> })}
                         <span class="sub">{study.trigger.label()} <Tags tags=study.tags/></span>
                     </div>
                 </div>
@@ -258,6 +279,8 @@ mod tests {
             trigger: spec.settings.attack.trigger,
             states: StateCounts { queued, running, done, failed, interrupted, cancelled },
             best: None,
+            starred: false,
+            archived: false,
         }
     }
 

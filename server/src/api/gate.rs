@@ -154,7 +154,8 @@ fn needed(method: &Method, path: &str) -> Rights {
         || path.starts_with("/runs")
         || path == "/keys"
         || path == "/evaluations";
-    if is_run && *method == Method::POST { Rights::Run } else { Rights::Admin }
+    let changes = [Method::POST, Method::PATCH].contains(method);
+    if is_run && changes { Rights::Run } else { Rights::Admin }
 }
 
 /// Whether a request is for a page or a file of the dashboard.
@@ -282,7 +283,10 @@ fn go_to(next: &str, cookie: Option<String>) -> Response {
 }
 
 fn login_page(status: StatusCode, message: &str, next: &str) -> Response {
-    let page = PAGE.replace("ICON", &ICON).replace("MESSAGE", message).replace("NEXT", &escaped(own_path(next)));
+    let page = PAGE
+        .replace("ICON", &ICON)
+        .replace("MESSAGE", message)
+        .replace("NEXT", &escaped(own_path(next)));
     let mut response = (status, Html(page)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

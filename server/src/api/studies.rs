@@ -4,8 +4,9 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use shared::{
     StudyId, StudySpec,
-    api::{Page, StudyDetail, StudySummary},
+    api::{Page, StudyChange, StudyDetail, StudySummary},
     study::StudyFile,
+    verdict::{Verdict, verdict},
 };
 use utoipa::IntoParams;
 
@@ -24,6 +25,10 @@ pub struct StudiesQuery {
     /// Only those with this text in name, tags, data set or trigger, in capitals or not.
     #[param(value_type = Option<String>, max_length = 200)]
     search: Option<Search>,
+    /// Archived studies instead of the others; defaults to false.
+    archived: Option<bool>,
+    /// Only studies with a star; defaults to false.
+    starred: Option<bool>,
     /// Number of studies to skip; defaults to 0.
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     offset: Option<Place>,
@@ -40,6 +45,8 @@ pub async fn list_studies(
 ) -> Result<Json<Page<StudySummary>>, ApiError> {
     let query = StudyQuery {
         search: query.search.map(String::from),
+        archived: query.archived.unwrap_or(false),
+        starred: query.starred.unwrap_or(false),
         offset: query.offset.unwrap_or_default().count(),
         limit: query.limit.unwrap_or(50),
     };
@@ -83,6 +90,30 @@ pub async fn get_study(
 ) -> Result<Json<StudyDetail>, ApiError> {
     let detail = api.app.store.get_study(study).await?;
     Ok(Json(StudyDetail { runs: api.app.queue.with_waits(detail.runs), ..detail }))
+}
+
+/// What a study found, in sentences computed from its finished classifiers: how much poisoned pre-training changes ASR, with an interval and
+/// a test, the strongest attack and its cost, and what each part of the attack does alone. `null` until a classifier has finished.
+#[utoipa::path(get, path = "/studies/{id}/verdict", tag = "studies", params(("id" = StudyId, Path, description = "Study")),
+    responses((status = 200, body = Option<Verdict>)))]
+pub async fn get_verdict(
+    State(api): State<Api>,
+    Path(study): Path<StudyId>,
+) -> Result<Json<Option<Verdict>>, ApiError> {
+    let detail = api.app.store.get_study(study).await?;
+    Ok(Json(verdict(&detail.runs)))
+}
+
+/// Changes a study's name, tags, notes, star, or whether it is archived.
+#[utoipa::path(patch, path = "/studies/{id}", tag = "studies", params(("id" = StudyId, Path, description = "Study")),
+    request_body = StudyChange, responses((status = 200, body = StudyDetail)))]
+pub async fn change_study(
+    State(api): State<Api>,
+    Path(study): Path<StudyId>,
+    Body(change): Body<StudyChange>,
+) -> Result<Json<StudyDetail>, ApiError> {
+    api.app.change_study(study, &change).await?;
+    get_study(State(api), Path(study)).await
 }
 
 /// Deletes a study, those of its runs that no other study uses, and their files. Refused while one of these runs is queued or running.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 use engine::data::Index;
 use shared::{
     FieldError, RunId, RunState, StudyId, StudySpec,
-    api::{RunRow, StudyDetail},
+    api::{RunRow, StudyChange, StudyDetail},
     study::Graph,
 };
 
@@ -24,6 +24,8 @@ use crate::{
 
 /// How long to wait for a cancelled run to end before answering anyway.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(2);
+/// Maximum length of a study's notes, in characters.
+const MOST_NOTES: usize = 20_000;
 /// How often to poll for changes by another program meanwhile.
 const CANCEL_LOOK: Duration = Duration::from_millis(100);
 
@@ -161,6 +163,28 @@ impl App {
         self.store.retry_run(run, self.clock.now_ms()).await?;
         self.queue.wake();
         self.store.get_run(run).await
+    }
+
+    /// Changes what a study is called and where it is listed.
+    ///
+    /// # Errors
+    /// When a name, tag or note is none, there is no such study, or the store fails.
+    pub async fn change_study(
+        &self,
+        study: StudyId,
+        change: &StudyChange,
+    ) -> Result<(), CreateError> {
+        let too_long =
+            change.notes.as_ref().is_some_and(|notes| notes.chars().count() > MOST_NOTES);
+        let check = |spec: &StudySpec| {
+            let mut errors = spec.validate_labels();
+            if too_long {
+                let message = format!("take at most {MOST_NOTES} characters");
+                errors.push(FieldError::new("notes", message));
+            }
+            if errors.is_empty() { Ok(()) } else { Err(CreateError::Invalid(errors)) }
+        };
+        self.store.change_study(study, change, check).await
     }
 
     /// Deletes a study with its runs, their events and all of their files.

@@ -9,6 +9,7 @@ use shared::{
     RunId, RunState,
     api::{RunRow, StudyDetail},
     poison::parse_list,
+    verdict::verdict,
 };
 
 use super::{RunArgs, results, spec_file};
@@ -49,6 +50,10 @@ pub async fn run(args: RunArgs, machine: Machine) -> anyhow::Result<ExitCode> {
     app.store.close().await;
 
     say(results::as_table(&runs));
+    if let Some(found) = verdict(&runs) {
+        let sentences = std::iter::once(&found.headline).chain(&found.points);
+        say(sentences.fold(String::new(), |text, sentence| format!("{text}\n{sentence}")));
+    }
     if let Some(path) = args.json {
         let text = serde_json::to_string_pretty(&results::finished(&runs))?;
         fs::write(&path, text + "\n")

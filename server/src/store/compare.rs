@@ -138,6 +138,8 @@ struct Stamp {
     count: i64,
     keys: i64,
     newest: i64,
+    /// The last change of a study's name.
+    changed: i64,
 }
 
 /// The rows of all studies as last read.
@@ -258,7 +260,13 @@ impl Store {
         )
         .fetch_one(self.readers())
         .await?;
-        Ok(Stamp { count: row.try_get(0)?, keys: row.try_get(1)?, newest: row.try_get(2)? })
+        let changed = self.last_change().await?;
+        Ok(Stamp {
+            count: row.try_get(0)?,
+            keys: row.try_get(1)?,
+            newest: row.try_get(2)?,
+            changed,
+        })
     }
 
     /// All evaluations of these runs, run by run, ordered by epoch; for a pre-training those by nearest neighbours.

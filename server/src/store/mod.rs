@@ -35,6 +35,7 @@ mod removals;
 pub mod results;
 mod row;
 pub mod runs;
+mod shelf;
 pub mod snapshot;
 mod state;
 pub mod studies;

@@ -56,7 +56,7 @@ fn put(table: &mut Table, rows: &[Row]) {
 const AT_ONCE: i64 = 1000;
 
 /// The mark up to which the table was read.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Mark {
     /// The last event read.
     event: i64,
@@ -64,6 +64,8 @@ struct Mark {
     study: String,
     /// Number of rows of `study_runs`.
     listed: i64,
+    /// The last change of a study's name.
+    changed: i64,
 }
 
 /// A read lock on the table.
@@ -103,8 +105,10 @@ impl Store {
         let study: Option<String> =
             sqlx::query_scalar("SELECT max(id) FROM studies").fetch_one(self.readers()).await?;
         let study = study.unwrap_or_default();
-        if event != mark.event || listed != mark.listed || study != mark.study {
-            let mut fresh = mark.event == 0 || listed < mark.listed;
+        let changed = self.last_change().await?;
+        let next = Mark { event, study, listed, changed };
+        if next != *mark {
+            let mut fresh = mark.event == 0 || listed < mark.listed || changed != mark.changed;
             if !fresh {
                 let query = sqlx::query(CHANGED).bind(mark.event).bind(&mark.study);
                 let rows = query.fetch_all(self.readers()).await?;
@@ -114,7 +118,7 @@ impl Store {
             if fresh {
                 kept.take(self.read_table().await?);
             }
-            *mark = Mark { event, study, listed };
+            *mark = next;
         }
         Ok(ResultTable(kept.table.clone()))
     }

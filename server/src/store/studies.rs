@@ -67,6 +67,10 @@ pub struct KnownRun {
 pub struct StudyQuery {
     /// Only those with this text in name, tags, data set or trigger.
     pub search: Option<String>,
+    /// Only archived studies, instead of the others.
+    pub archived: bool,
+    /// Only studies with a star.
+    pub starred: bool,
     /// Number of studies to skip.
     pub offset: u64,
     /// Maximum number of studies, capped at [`MAX_PAGE`].
@@ -140,16 +144,16 @@ impl Store {
     pub async fn list_studies(&self, query: &StudyQuery) -> Result<Page<StudySummary>, StoreError> {
         let pattern = query.search.as_deref().and_then(search_pattern);
         let mut count = QueryBuilder::new("SELECT count(*) FROM studies s");
-        push_search(&mut count, pattern.as_ref());
+        push_choice(&mut count, query, pattern.as_ref());
         let total: u64 = count.build_query_scalar().fetch_one(self.readers()).await?;
 
         // The counters are columns of the study; the best run is a single index lookup, only for the studies on this page.
         let mut list = QueryBuilder::new(
             "SELECT s.id, s.created_at, s.name, s.dataset, s.spec -> '$.attack.trigger' AS trigger_spec, s.queued, s.running, \
              s.done, s.failed, s.interrupted, s.cancelled, b.ca_hits, b.ca_total, b.asr_hits, b.asr_total, b.ra_hits, \
-             b.ra_total, b.top5_hits, b.top5_total, s.spec -> '$.tags' AS tags FROM (SELECT s.* FROM studies s",
+             b.ra_total, b.top5_hits, b.top5_total, s.spec -> '$.tags' AS tags, s.starred, s.archived FROM (SELECT s.* FROM studies s",
         );
-        push_search(&mut list, pattern.as_ref());
+        push_choice(&mut list, query, pattern.as_ref());
         list.push(" ORDER BY s.created_at DESC, s.id DESC LIMIT ");
         list.push_bind(i64::from(query.limit.min(MAX_PAGE)));
         list.push(" OFFSET ").push_bind(stored(query.offset));
@@ -169,17 +173,22 @@ impl Store {
     /// # Errors
     /// When there is none of that identifier, or the query fails.
     pub async fn get_study(&self, study: StudyId) -> Result<StudyDetail, StoreError> {
-        let row = sqlx::query("SELECT created_at, spec, classes FROM studies WHERE id = ?")
-            .bind(study.to_string())
-            .fetch_optional(self.readers())
-            .await?
-            .ok_or_else(|| StoreError::not_found("study", &study))?;
+        let row = sqlx::query(
+            "SELECT created_at, spec, classes, notes, starred, archived FROM studies WHERE id = ?",
+        )
+        .bind(study.to_string())
+        .fetch_optional(self.readers())
+        .await?
+        .ok_or_else(|| StoreError::not_found("study", &study))?;
         Ok(StudyDetail {
             id: study,
             created_at: time(&row, "created_at")?.unwrap_or_default(),
             spec: from_json(row.try_get(1)?, "a specification")?,
             classes: from_json(row.try_get(2)?, "class names")?,
             runs: self.study_runs(study).await?,
+            notes: row.try_get(3)?,
+            starred: row.try_get(4)?,
+            archived: row.try_get(5)?,
         })
     }
 
@@ -403,9 +412,13 @@ pub(super) async fn insert_run(
     Ok(key)
 }
 
-fn push_search(sql: &mut QueryBuilder<Sqlite>, pattern: Option<&String>) {
+fn push_choice(sql: &mut QueryBuilder<Sqlite>, query: &StudyQuery, pattern: Option<&String>) {
+    sql.push(" WHERE s.archived = ").push_bind(query.archived);
+    if query.starred {
+        sql.push(" AND s.starred = 1");
+    }
     if let Some(pattern) = pattern {
-        sql.push(" WHERE (s.name REGEXP ").push_bind(pattern.clone());
+        sql.push(" AND (s.name REGEXP ").push_bind(pattern.clone());
         sql.push(" OR s.dataset REGEXP ").push_bind(pattern.clone());
         sql.push(" OR s.trigger_label REGEXP ").push_bind(pattern.clone());
         sql.push(" OR coalesce(s.spec ->> '$.tags', '') REGEXP ").push_bind(pattern.clone());
@@ -431,6 +444,8 @@ fn summary(row: &SqliteRow) -> Result<StudySummary, StoreError> {
             cancelled: row.try_get("cancelled")?,
         },
         best: metrics(row)?,
+        starred: row.try_get("starred")?,
+        archived: row.try_get("archived")?,
     })
 }
 

@@ -122,6 +122,14 @@ impl TestApp {
         self.send(request).await
     }
 
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        let request = Request::patch(address(path))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        self.send(request).await
+    }
+
     pub async fn post_empty(&self, path: &str) -> Answer {
         self.send(Request::post(address(path)).body(Body::empty()).unwrap()).await
     }

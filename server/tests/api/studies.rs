@@ -222,3 +222,98 @@ async fn a_study_is_deleted_once_it_is_over() {
     assert_snapshot!(app.get(&path).await.problem().replace(&study.to_string(), "ID"));
     assert_eq!(app.delete(&path).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn a_study_is_renamed_and_found_by_its_new_name() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    app.finish_next(None).await;
+    app.finish_next(Some(metrics(61, 2))).await;
+    let path = format!("/studies/{study}");
+    // What is kept in memory knows the old name.
+    assert_eq!(app.get("/results").await.json()["items"][0]["studies"][0]["name"], "A study");
+    assert_eq!(app.get("/compare").await.json()[0]["study_name"], "A study");
+
+    let change =
+        json!({ "name": "renamed", "tags": ["keep"], "notes": "Seed 2 is odd.\nLook again." });
+    let changed = app.patch(&path, &change).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.text());
+    let changed = changed.json();
+    assert_eq!(
+        (&changed["spec"]["name"], &changed["spec"]["tags"]),
+        (&json!("renamed"), &json!(["keep"]))
+    );
+    assert_eq!(changed["notes"], "Seed 2 is odd.\nLook again.");
+    assert_eq!(changed["runs"][0]["study_name"], "renamed");
+    assert_eq!(app.get("/studies?search=renamed").await.json()["total"], 1);
+    assert_eq!(app.get("/studies?search=A%20study").await.json()["total"], 0);
+    assert_eq!(app.get("/runs?search=renamed").await.json()["total"], 6);
+    assert_eq!(app.get("/results").await.json()["items"][0]["studies"][0]["name"], "renamed");
+    assert_eq!(app.get("/compare").await.json()[0]["study_name"], "renamed");
+
+    // What is not named stays.
+    let starred = app.patch(&path, &json!({ "starred": true })).await.json();
+    assert_eq!((&starred["starred"], &starred["notes"]), (&json!(true), &changed["notes"]));
+}
+
+#[tokio::test]
+async fn archived_studies_are_listed_apart() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    app.post("/studies?fresh=true", &spec_with("/name", "other")).await;
+    let path = format!("/studies/{study}");
+    app.patch(&path, &json!({ "archived": true, "starred": true })).await;
+    let names = async |query: &str| {
+        let list = app.get(&format!("/studies{query}")).await.json();
+        let names = list["items"].as_array().unwrap().iter().map(|item| item["name"].clone());
+        assert_eq!(list["total"], names.len());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names("").await, ["other"]);
+    assert_eq!(names("?archived=true").await, ["A study"]);
+    assert_eq!(names("?starred=true").await, Vec::<Value>::new());
+    app.patch(&path, &json!({ "archived": false })).await;
+    assert_eq!(names("").await, ["other", "A study"]);
+    assert_eq!(names("?starred=true").await, ["A study"]);
+}
+
+#[tokio::test]
+async fn a_wrong_change_names_its_field_and_changes_nothing() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    let path = format!("/studies/{study}");
+    let wrong =
+        json!({ "name": " ", "tags": ["a,b"], "notes": "n".repeat(20_001), "starred": true });
+    assert_snapshot!(app.patch(&path, &wrong).await.problem(), @r"
+    422 name: give the study a name; tags: takes tags of 1 to 40 characters, without commas; notes: take at most 20000 characters
+      name: give the study a name
+      tags: takes tags of 1 to 40 characters, without commas
+      notes: take at most 20000 characters
+    ");
+    assert_eq!(
+        app.patch(&path, &json!({ "seed": 2 })).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    let kept = app.get(&path).await.json();
+    assert_eq!((&kept["spec"]["name"], &kept["starred"]), (&json!("A study"), &json!(false)));
+    let none = app.patch("/studies/018bcfe5-6800-7000-8000-000000000000", &json!({})).await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_study_is_told_in_sentences() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    let path = format!("/studies/{study}/verdict");
+    assert_eq!(app.get(&path).await.json(), Value::Null);
+    app.finish_next(None).await;
+    app.finish_next(Some(metrics(61, 2))).await;
+    app.finish_next(Some(metrics(60, 44))).await;
+    let found = app.get(&path).await.json();
+    let text = |sentence: &Value| {
+        let parts = sentence["parts"].as_array().unwrap().iter();
+        parts.map(|part| part["text"].as_str().unwrap().to_owned()).collect::<String>()
+    };
+    assert_snapshot!(text(&found["headline"]), @"Strongest attack (PPR 0, LPR 3): ASR 44.0 %, CA 60.0 %, 1.0 points below the clean classifier (no proven difference, p = .647).");
+    assert_eq!(found["strongest"]["lpr"], 3);
+}

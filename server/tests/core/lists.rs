@@ -125,7 +125,7 @@ async fn parts_make_the_whole() {
 async fn studies_are_found_by_their_words() {
     let place = filled().await;
     let find = async |text: &str| {
-        let query = StudyQuery { search: Some(text.into()), offset: 0, limit: 10 };
+        let query = StudyQuery { search: Some(text.into()), limit: 10, ..StudyQuery::default() };
         let page = place.app.store.list_studies(&query).await.unwrap();
         page.items.into_iter().map(|study| study.name).collect::<Vec<_>>()
     };

@@ -33,7 +33,7 @@ pub use reconstruction::{MaskSpec, ReconstructRequest, ReconstructedImage, Recon
 pub use result::{Mean, Measured, ResultGroup, ResultGroups, ResultRow, StudyName};
 pub use run::{LiveEvent, MeanPercent, RunResult, RunRow, SeedMeans, Tidied};
 pub use setting::SettingInfo;
-pub use study::{StateCounts, StudyDetail, StudySummary};
+pub use study::{StateCounts, StudyChange, StudyDetail, StudySummary};
 pub use system::{
     DeviceInfo, DeviceList, DeviceLoad, DeviceProcess, DeviceStatus, Health, LibraryInfo,
     SystemInfo,

@@ -25,6 +25,34 @@ pub struct StudySummary {
     pub states: StateCounts,
     /// Highest attack success rate of a finished run, with its clean accuracy.
     pub best: Option<Metrics>,
+    /// Whether somebody put a star on it.
+    #[serde(default)]
+    pub starred: bool,
+    /// Whether it is left out of the list of studies.
+    #[serde(default)]
+    pub archived: bool,
+}
+
+/// A change of a study that exists; what is absent stays. What its runs compute cannot be changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StudyChange {
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its tags, instead of all that it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// Notes on it: plain text of at most 20,000 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// Whether it has a star.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starred: Option<bool>,
+    /// Whether it is left out of the list of studies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
 }
 
 /// Number of runs in each state.
@@ -79,4 +107,13 @@ pub struct StudyDetail {
     pub classes: Vec<String>,
     /// All runs in order.
     pub runs: Vec<RunRow>,
+    /// Whether somebody put a star on it.
+    #[serde(default)]
+    pub starred: bool,
+    /// Whether it is left out of the list of studies.
+    #[serde(default)]
+    pub archived: bool,
+    /// Notes on it, as plain text.
+    #[serde(default)]
+    pub notes: String,
 }

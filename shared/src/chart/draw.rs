@@ -8,7 +8,7 @@ use super::{
     figure::{Drawing, Entry, Figure, Mark, Point, Scale, Series, Shape, Size, Style},
     layout::{LABEL, LEGEND, Layout, NOTE, SAMPLE, TICK, TITLE},
     role::{Ink, Role},
-    text,
+    text, theme,
 };
 
 /// Radius of a marker in pixels.
@@ -30,7 +30,7 @@ pub(super) fn draw(figure: &Figure, size: Size, style: Style) -> Drawing {
     let Size { width, height } = size;
     let css = match style {
         Style::Page => String::new(),
-        Style::File(theme) => format!("<style>{}</style>", theme.css()),
+        Style::File(colours) => format!("<style>{}</style>", theme::css(colours)),
     };
     let sized = match style {
         Style::Page => String::new(),

@@ -2,7 +2,8 @@
 
 use std::str::FromStr;
 
-use super::{curve::CurveKind, draw, marker::Marker, role::Role, table::Table, theme::Theme};
+use super::{curve::CurveKind, draw, marker::Marker, role::Role, table::Table};
+use crate::palette::Theme;
 
 /// Which figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

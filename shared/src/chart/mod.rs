@@ -33,10 +33,10 @@ mod tradeoff;
 #[cfg(test)]
 mod tests;
 
+pub use crate::palette::Theme;
 pub use accuracy::{EpochPoint, EpochSeries, accuracy_by_epoch};
 pub use asr_by_poison::asr_by_poison;
 pub use curve::{CurveKind, CurvePoint, CurveSeries, curve};
 pub use figure::{Drawing, Figure, FigureKind, Mark, Size, Style};
 pub use text::{interval_text, percent_text};
-pub use theme::Theme;
 pub use tradeoff::tradeoff;

@@ -25,10 +25,10 @@ pub(super) enum Role {
 }
 
 /// Number of series colours.
-pub(super) const SERIES: u8 = 6;
+pub(super) const SERIES: u8 = 8;
 
 impl Role {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Ground,
         Self::Ink,
         Self::Muted,
@@ -41,11 +41,13 @@ impl Role {
         Self::Series(3),
         Self::Series(4),
         Self::Series(5),
+        Self::Series(6),
+        Self::Series(7),
     ];
 
-    /// The colour of series `i`; they repeat.
+    /// The colour of series `i`. More colours than these could not be told apart: further series are grey.
     pub(super) fn series(i: usize) -> Self {
-        Self::Series((i % SERIES as usize) as u8)
+        u8::try_from(i).ok().filter(|&i| i < SERIES).map_or(Self::Muted, Self::Series)
     }
 
     /// The role's part of the class names `l-<name>` (stroke) and `f-<name>` (fill).
@@ -57,7 +59,25 @@ impl Role {
             Self::Grid => "grid",
             Self::Clean => "clean",
             Self::Triggered => "triggered",
-            Self::Series(i) => ["s1", "s2", "s3", "s4", "s5", "s6"][usize::from(i % SERIES)],
+            Self::Series(i) => {
+                ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8"][usize::from(i % SERIES)]
+            }
+        }
+    }
+
+    /// The role's colour in the palette.
+    pub(super) fn colour(self) -> &'static str {
+        match self {
+            Self::Ground => "surface",
+            Self::Ink => "ink",
+            Self::Muted => "ink-3",
+            Self::Grid => "line",
+            Self::Clean => "clean",
+            Self::Triggered => "triggered",
+            Self::Series(i) => [
+                "series-1", "series-2", "series-3", "series-4", "series-5", "series-6", "series-7",
+                "series-8",
+            ][usize::from(i % SERIES)],
         }
     }
 

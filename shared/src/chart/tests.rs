@@ -242,8 +242,8 @@ fn a_page_takes_its_colours_from_the_sheet() {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../style/chart.scss"))
             .expect("the sheet of the figures");
     for role in super::role::Role::ALL {
-        assert!(sheet.contains(&format!(".l-{}", role.name())), "no colour for {}", role.name());
-        assert!(sheet.contains(&format!(".f-{}", role.name())), "no colour for {}", role.name());
+        let pair = format!("{}: {}", role.name(), role.colour());
+        assert!(sheet.contains(&pair), "the sheet lacks {pair}");
     }
 }
 

@@ -80,13 +80,27 @@ pub fn tradeoff(rows: &[RunRow]) -> Figure {
             points.len()
         ),
         empty: "No finished classifier yet: a point appears for each classifier that ends.",
-        x: Axis { label: "clean accuracy, CA (%)".into(), scale: Scale::Percent },
+        x: Axis { label: "clean accuracy, CA (%)".into(), scale: fitted(&series) },
         y: Axis { label: "attack success rate, ASR (%)".into(), scale: Scale::Percent },
         series,
         legend,
-        note: "One point a run. Whiskers: 95 % Wilson intervals.".into(),
+        note:
+            "One point a run. Whiskers: 95 % Wilson intervals. The axis of CA is cut to the data."
+                .into(),
         table: table(&points),
     }
+}
+
+/// An axis in percent around the points and their intervals: CA usually differs by a few points, which an axis to 100 % would hide. It spans
+/// at least ten points, so that chance does not look like a difference.
+fn fitted(series: &[Series]) -> Scale {
+    let ranges = series.iter().flat_map(|one| &one.points);
+    let ranges = ranges.map(|point| point.x_range.unwrap_or((point.x, point.x)));
+    let Some((low, high)) = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else {
+        return Scale::Percent;
+    };
+    let spare = (10.0 - (high - low)).max(0.0) / 2.0;
+    Scale::Linear { low: (low - spare).max(0.0), high: (high + spare).min(100.0) }
 }
 
 fn encoder_marker(attacked: bool) -> Marker {

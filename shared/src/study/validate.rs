@@ -80,7 +80,14 @@ impl StudySpec {
         check.0
     }
 
-    fn check_study(&self, check: &mut Check) {
+    /// The errors of what may be changed afterwards: name and tags.
+    pub fn validate_labels(&self) -> Vec<FieldError> {
+        let mut check = Check::default();
+        self.check_labels(&mut check);
+        check.0
+    }
+
+    fn check_labels(&self, check: &mut Check) {
         check.that(!self.name.trim().is_empty(), "name", || "give the study a name".into());
         check.that(self.name.chars().count() <= 120, "name", || {
             "takes at most 120 characters".into()
@@ -92,6 +99,10 @@ impl StudySpec {
         check.that(self.tags.iter().all(sound), "tags", || {
             "takes tags of 1 to 40 characters, without commas".into()
         });
+    }
+
+    fn check_study(&self, check: &mut Check) {
+        self.check_labels(check);
         check.that(!self.runs.is_empty(), "runs", || {
             let names = RunKind::ALL.map(RunKind::as_str).join(", ");
             format!("must name at least one kind of run: {names}")

@@ -106,7 +106,8 @@ pub fn CompareFigure(
         )
     };
     view! {
-        <section class="panel compare-figure" aria-label="Figure">
+        <section class="panel compare-figure" aria-labelledby="compare-figure">
+            <h2 id="compare-figure" class="visually-hidden">"Figure"</h2>
             <div class="panel-body stack">
                 <FigureChips
                     kind

@@ -1,13 +1,14 @@
 //! The page "New study": an attack with its preview, the poisons, the varied settings, the training, and what will run.
 //!
 //! Address: `?preset=<id>` starts with a preset (the first one if absent), `?from=<study>` with a copy of a study,
-//! `?encoder=<name>` with an imported checkpoint.
+//! `?encoder=<name>` with an imported checkpoint. Without any of them it starts with what was last edited and not started.
 
 mod attack_panel;
 mod axes_panel;
 mod device_field;
 mod draft;
 mod encoder_field;
+mod keep;
 mod key_choice;
 mod patch_controls;
 mod plan_panel;
@@ -94,13 +95,16 @@ pub fn NewStudyPage() -> impl IntoView {
         let presets = ready.get()?;
         let preset = query.with_untracked(|query| query.get("preset"));
         let copy = copied.value().map(|study| study.spec);
-        let mut spec = beginning(&presets, preset.as_deref(), copy.as_ref())?;
         let imported = imports.value().unwrap_or_default();
         let encoder = query.with_untracked(|query| query.get("encoder"));
+        let named = preset.is_some() || copy.is_some() || encoder.is_some();
+        let kept = if named { None } else { keep::kept() };
+        let is_kept = kept.is_some();
+        let mut spec = kept.or_else(|| beginning(&presets, preset.as_deref(), copy.as_ref()))?;
         if let Some(checkpoint) = imported.iter().find(|it| Some(&it.name) == encoder.as_ref()) {
             spec.start_from(checkpoint);
         }
-        Some(view! { <Form presets spec datasets imported keys devices=devices.into()/> })
+        Some(view! { <Form presets spec is_kept datasets imported keys devices=devices.into()/> })
     };
     view! {
         <header class="page-head">
@@ -117,6 +121,8 @@ pub fn NewStudyPage() -> impl IntoView {
 fn Form(
     presets: Vec<Preset>,
     spec: StudySpec,
+    /// Whether the specification is what was last edited.
+    is_kept: bool,
     datasets: Fetched<Vec<DatasetInfo>>,
     imported: Vec<ImportedCheckpoint>,
     keys: Fetched<Vec<KeyInfo>>,
@@ -125,6 +131,10 @@ fn Form(
     let datasets = Signal::derive(move || datasets.value().unwrap_or_default());
     let draft = Draft::new(spec, datasets);
     provide_context(draft);
+    keep::keep(draft.spec);
+    // What the form held before a preset replaced it.
+    let before = RwSignal::new(None::<StudySpec>);
+    let told = RwSignal::new(is_kept);
 
     let query = use_query_map();
     let navigate = use_navigate();
@@ -134,6 +144,10 @@ fn Form(
     let known = presets.clone();
     let choose_preset = Callback::new(move |id: String| {
         if let Some(preset) = known.iter().find(|preset| preset.id == id) {
+            let edited = draft.spec.get_untracked();
+            let is_preset = known.iter().any(|preset| preset.spec == edited);
+            before.set((!is_preset).then_some(edited));
+            told.set(false);
             draft.replace(preset.spec.clone());
         }
         let options =
@@ -151,6 +165,7 @@ fn Form(
     let training_open = RwSignal::new(false);
     view! {
         <form class="new-study" on:submit=|event| event.prevent_default() novalidate>
+            <keep::Notice draft before told/>
             <StudyPanel presets preset choose_preset datasets imported=Signal::stored(imported)/>
             <div class="new-study-left">
                 <AttackPanel keys=all_keys uploaded/>

@@ -108,6 +108,7 @@ pub fn PlanPanel(
             let path = format!("/studies?fresh={}", fresh.get_untracked());
             match api::post::<StudyDetail>(path, &spec).await {
                 Ok(study) => {
+                    super::keep::forget();
                     navigate(&format!("/studies/{}", study.id), NavigateOptions::default());
                 }
                 Err(refused) => {

@@ -3,12 +3,7 @@
 use leptos::{ev, prelude::*};
 
 use super::draft::Draft;
-use crate::components::Field;
-
-/// Reads tags separated by commas.
-fn parse_tags(text: &str) -> Vec<String> {
-    text.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
-}
+use crate::components::{Field, format};
 
 /// The field.
 #[component]
@@ -18,13 +13,13 @@ pub fn TagsField() -> impl IntoView {
     let text = RwSignal::new(tags.get_untracked().join(", "));
     Effect::new(move |_| {
         let tags = tags.get();
-        if parse_tags(&text.get_untracked()) != tags {
+        if format::tags(&text.get_untracked()) != tags {
             text.set(tags.join(", "));
         }
     });
     let typed = move |event: ev::Event| {
         let entry = event_target_value(&event);
-        let tags = parse_tags(&entry);
+        let tags = format::tags(&entry);
         text.set(entry);
         draft.edit(|spec| spec.tags = tags);
     };
@@ -47,16 +42,5 @@ pub fn TagsField() -> impl IntoView {
                 }
             }
         />
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_are_read_between_commas() {
-        assert_eq!(parse_tags(" a b, ,c,"), ["a b", "c"]);
-        assert!(parse_tags(" ").is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! The page that looks inside an encoder: how it reconstructs an image with hidden patches, without and with the trigger.
 //!
 //! Address: `?run=&file=` name the checkpoint (or `?imported=&study=` an imported one), `?run_b=&file_b=` one to compare it
-//! with, `?split=&index=` the image, `?ratio=&seed=` the random mask.
+//! with, `?split=&index=` the image, `?ratio=&seed=` the random mask or `?mask=` a painted one.
 
 mod ask;
 mod choice;
@@ -14,7 +14,8 @@ mod picker;
 mod rows;
 mod tile;
 
-use leptos::prelude::*;
+use gloo_timers::future::TimeoutFuture;
+use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
     api::{CheckpointInfo, DatasetInfo, ImportedCheckpoint, Split, StudyDetail},
@@ -28,11 +29,14 @@ use crate::{
     frame::{Crumb, set_place},
 };
 use choice::{chosen, comparable, image_count, label, request, split_name, with_decoder};
-use paint::trigger_patches;
+use paint::{mask_of_text, mask_text, trigger_patches};
 use tile::{Brush, Large};
 
 /// Initial share of hidden patches, as in the paper.
 const RATIO: f64 = 0.75;
+
+/// How long a painted mask must rest before it goes into the address, in milliseconds.
+const REST: u32 = 300;
 
 /// The page.
 #[component]
@@ -148,13 +152,44 @@ fn Workbench(
     let grid = Memo::new(move |_| {
         model.get().map_or(1, |model| (model.image_size / model.patch_size.max(1)) as usize)
     });
+    let (mask, set_mask) = query_signal_with_options::<String>("mask", options());
     let painted = RwSignal::new(None::<Vec<bool>>);
     let hidden = Memo::new(move |_| {
         let patches = grid.get() * grid.get();
         painted
             .get()
             .filter(|painted| painted.len() == patches)
+            .or_else(|| mask_of_text(&mask.get()?, patches))
             .unwrap_or_else(|| random_mask(patches, ratio.get(), seed.get()))
+    });
+    // A browser takes only so many changes of the address: the mask goes there when the stroke has rested.
+    Effect::new(move |_| {
+        if let Some(mask) = painted.get() {
+            spawn_local(async move {
+                TimeoutFuture::new(REST).await;
+                if painted.try_get_untracked().flatten().as_ref() == Some(&mask) {
+                    set_mask.set(Some(mask_text(&mask)));
+                }
+            });
+        }
+    });
+    let by_hand =
+        Signal::derive(move || painted.with(Option::is_some) || mask.with(Option::is_some));
+    let erase = move || {
+        painted.set(None);
+        set_mask.set(None);
+    };
+    // The checkpoint that was chosen because the address named none: a copied address is to show the same.
+    Effect::new(move |_| {
+        let chosen =
+            checkpoint.with(|it| it.as_ref().map(|it| (it.run.to_string(), it.file.clone())));
+        if let Some((its_run, its_file)) = chosen
+            && (run.get_untracked().as_ref(), file.get_untracked().as_ref())
+                != (Some(&its_run), Some(&its_file))
+        {
+            set_run.set(Some(its_run));
+            set_file.set(Some(its_file));
+        }
     });
     let brush = Brush::new(hidden, grid, Callback::new(move |mask| painted.set(Some(mask))));
     let wanted = Memo::new(move |_| {
@@ -175,6 +210,11 @@ fn Workbench(
         })
     });
     let asked_b = ask::ask(wanted_b);
+    let max = Memo::new(move |_| {
+        let of = |answer: &Option<_>| answer.as_ref().map_or(0.0, rows::largest_error);
+        let second = if second.with(Option::is_some) { asked_b.answer.with(of) } else { 0.0 };
+        asked.answer.with(of).max(second)
+    });
     let touched = Memo::new(move |_| {
         asked.answer.with(|answer| {
             let answer = answer.as_ref()?;
@@ -201,7 +241,7 @@ fn Workbench(
     });
     let choose = Callback::new(move |choice: Option<(String, String)>| {
         if let Some((run, file)) = choice {
-            painted.set(None);
+            erase();
             if run == PREFIX {
                 opened.set_name.set(Some(file));
                 return;
@@ -267,16 +307,16 @@ fn Workbench(
                 <mask::MaskControls
                     ratio
                     set_ratio=Callback::new(move |ratio| {
-                        painted.set(None);
+                        erase();
                         set_ratio.set(Some(ratio));
                     })
                     seed
                     set_seed=Callback::new(move |seed| {
-                        painted.set(None);
+                        erase();
                         set_seed.set(Some(seed));
                     })
                     brush
-                    painted=Signal::derive(move || painted.with(Option::is_some))
+                    painted=by_hand
                     touched
                 />
                 {move || extreme.get().map(|text| view! { <p class="notice" role="status">{text}</p> })}
@@ -284,11 +324,11 @@ fn Workbench(
                     <h2 class="rows-title">{named(checkpoint)}</h2>
                 </Show>
                 {move || asked.problem.get().map(|problem| view! { <ProblemBox problem/> })}
-                <rows::Rows answer=asked.answer brush large/>
+                <rows::Rows answer=asked.answer max brush large/>
                 <Show when=move || second.with(Option::is_some)>
                     <h2 class="rows-title">{named(second)}</h2>
                     {move || asked_b.problem.get().map(|problem| view! { <ProblemBox problem/> })}
-                    <rows::Rows answer=asked_b.answer brush large second=true/>
+                    <rows::Rows answer=asked_b.answer max brush large second=true/>
                 </Show>
             </div>
         </section>

@@ -35,17 +35,14 @@ pub fn heat_map(errors: &[f32], hidden: &[bool], max: f32) -> Option<Rgb8> {
     }))
 }
 
-/// The largest error of a hidden patch of either image: both heat maps share one scale.
-pub fn largest(errors: [&[f32]; 2], hidden: &[bool]) -> f32 {
-    let of = |errors: &[f32]| {
-        errors
-            .iter()
-            .zip(hidden)
-            .filter(|(error, hidden)| **hidden && error.is_finite())
-            .map(|(&error, _)| error)
-            .fold(0.0f32, f32::max)
-    };
-    of(errors[0]).max(of(errors[1]))
+/// The largest error of a hidden patch.
+pub fn largest(errors: &[f32], hidden: &[bool]) -> f32 {
+    errors
+        .iter()
+        .zip(hidden)
+        .filter(|(error, hidden)| **hidden && error.is_finite())
+        .map(|(&error, _)| error)
+        .fold(0.0, f32::max)
 }
 
 /// Colour of a value in 0–1: from near-black through violet and orange to pale yellow, each step lighter than the one
@@ -80,6 +77,36 @@ pub fn heat_scale() -> Rgb8 {
 pub fn patch_at(x: f64, y: f64, grid: usize) -> Option<usize> {
     let inside = |part: f64| (0.0..1.0).contains(&part);
     (inside(x) && inside(y)).then(|| (y * grid as f64) as usize * grid + (x * grid as f64) as usize)
+}
+
+/// The patches on the straight way from one to another, both included: a fast stroke is told at a few points only.
+pub fn patches_between(from: usize, to: usize, grid: usize) -> Vec<usize> {
+    let grid = grid.max(1);
+    let (x, y) = ((from % grid) as f64, (from / grid) as f64);
+    let (dx, dy) = ((to % grid) as f64 - x, (to / grid) as f64 - y);
+    let steps = dx.abs().max(dy.abs()) as usize;
+    let at = |step: usize| {
+        let part = if steps == 0 { 0.0 } else { step as f64 / steps as f64 };
+        (y + dy * part).round() as usize * grid + (x + dx * part).round() as usize
+    };
+    (0..=steps).map(at).collect()
+}
+
+/// A mask for the address: its bits, row by row, four to a hexadecimal digit.
+pub fn mask_text(hidden: &[bool]) -> String {
+    let digit = |bits: &[bool]| {
+        let value = (0..4).fold(0, |all, i| all * 2 + u32::from(bits.get(i) == Some(&true)));
+        char::from_digit(value, 16).unwrap_or('0')
+    };
+    hidden.chunks(4).map(digit).collect()
+}
+
+/// The mask of `patches` patches that a text from the address names; `None` if it is none of that size.
+pub fn mask_of_text(text: &str, patches: usize) -> Option<Vec<bool>> {
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len() == patches.div_ceil(4))?;
+    let bit = |i: usize| digits[i / 4] >> (3 - i % 4) & 1 == 1;
+    Some((0..patches).map(bit).collect())
 }
 
 /// The patch that an arrow key leads to; it stops at the edge.
@@ -142,7 +169,7 @@ mod tests {
     fn errors_are_drawn_on_one_scale() {
         let hidden = [true, true, false, true];
         let errors = [0.0, 0.5, 9.0, 1.0];
-        assert!((largest([&errors, &[0.1; 4]], &hidden) - 1.0).abs() < 1e-6, "9 is visible");
+        assert!((largest(&errors, &hidden) - 1.0).abs() < 1e-6, "9 is visible");
         let map = heat_map(&errors, &hidden, 1.0).expect("a square number of patches");
         assert_eq!(map.pixel(0, 0), heat(0.0));
         assert_eq!(map.pixel(0, 1), VISIBLE);
@@ -160,6 +187,24 @@ mod tests {
         assert_eq!(patch_beside(0, 8, "ArrowDown"), Some(8));
         assert_eq!(patch_beside(63, 8, "ArrowRight"), Some(63));
         assert_eq!(patch_beside(9, 8, "Enter"), None);
+    }
+
+    #[test]
+    fn a_fast_stroke_leaves_no_gap() {
+        assert_eq!(patches_between(0, 3, 8), [0, 1, 2, 3]);
+        assert_eq!(patches_between(27, 0, 8), [27, 18, 9, 0]);
+        assert_eq!(patches_between(0, 17, 8), [0, 9, 17], "two down, one to the right");
+        assert_eq!(patches_between(5, 5, 8), [5]);
+    }
+
+    #[test]
+    fn a_mask_survives_the_address() {
+        let hidden = [true, false, false, true, true, true];
+        assert_eq!(mask_text(&hidden), "9c");
+        assert_eq!(mask_of_text("9c", 6).as_deref(), Some(&hidden[..]));
+        assert_eq!(mask_of_text("9c", 16), None, "of another grid");
+        assert_eq!(mask_of_text("9x", 6), None);
+        assert_eq!(mask_of_text("", 0), Some(Vec::new()));
     }
 
     #[test]

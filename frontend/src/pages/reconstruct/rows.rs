@@ -32,6 +32,12 @@ fn images(side: u32, row: &ReconstructedImage) -> Images {
     }
 }
 
+/// The largest error of an answer's hidden patches, clean and triggered.
+pub fn largest_error(answer: &Reconstruction) -> f32 {
+    let of = |row: &ReconstructedImage| largest(&row.patch_error, &answer.hidden);
+    of(&answer.clean).max(of(&answer.triggered))
+}
+
 /// A mean squared error with three significant digits.
 fn error_text(error: f32) -> String {
     if !error.is_finite() {
@@ -59,6 +65,8 @@ pub fn Rows(
     /// The newest answer.
     #[prop(into)]
     answer: Signal<Option<Reconstruction>>,
+    /// The error that the brightest colour means: one for all heat maps that are compared.
+    max: Memo<f32>,
     /// The brush.
     brush: Brush,
     /// The tile that is shown enlarged.
@@ -71,11 +79,9 @@ pub fn Rows(
         answer.with(|answer| {
             let answer = answer.as_ref()?;
             let rows = [&answer.clean, &answer.triggered].map(|row| images(answer.side, row));
-            let max = largest([&rows[0].errors, &rows[1].errors], &answer.hidden);
-            Some((rows, max, answer.hidden.clone(), answer.patch as usize))
+            Some((rows, answer.hidden.clone(), answer.patch as usize))
         })
     });
-    let max = Memo::new(move |_| decoded.with(|it| it.as_ref().map_or(0.0, |it| it.1)));
     let errors = Memo::new(move |_| {
         decoded.with(|it| it.as_ref().map(|it| [it.0[0].hidden_error, it.0[1].hidden_error]))
     });
@@ -86,15 +92,15 @@ pub fn Rows(
         // The mask changes at once; the model's part follows with the next answer.
         let mask = Signal::derive(move || {
             decoded.with(|it| {
-                let (rows, _, _, patch) = it.as_ref()?;
+                let (rows, _, patch) = it.as_ref()?;
                 let original = rows[at].original.as_ref()?;
                 Some(brush.hidden.with(|hidden| masked(original, hidden, *patch)))
             })
         });
         let heat = Signal::derive(move || {
             decoded.with(|it| {
-                let (rows, max, hidden, _) = it.as_ref()?;
-                heat_map(&rows[at].errors, hidden, *max)
+                let (rows, hidden, _) = it.as_ref()?;
+                heat_map(&rows[at].errors, hidden, max.get())
             })
         });
         let number =

@@ -3,7 +3,7 @@
 use leptos::{ev, html::Div, prelude::*};
 use shared::Rgb8;
 
-use super::paint::{patch_at, patch_beside};
+use super::paint::{patch_at, patch_beside, patches_between};
 use crate::components::{Glyph, Icon, PixelCanvas};
 
 /// The mask as the tiles paint it.
@@ -15,8 +15,8 @@ pub struct Brush {
     pub grid: Memo<usize>,
     /// Called with the new mask.
     pub paint: Callback<Vec<bool>>,
-    /// What a drag paints: hidden or visible; `None` while nothing is dragged.
-    stroke: RwSignal<Option<bool>>,
+    /// What a drag paints, hidden or visible, and the patch that it has reached; `None` while nothing is dragged.
+    stroke: RwSignal<Option<(bool, usize)>>,
 }
 
 impl Brush {
@@ -25,17 +25,30 @@ impl Brush {
         Self { hidden, grid, paint, stroke: RwSignal::new(None) }
     }
 
-    fn set(self, patch: usize, value: bool) {
-        let mut hidden = self.hidden.get_untracked();
-        if hidden.get(patch).is_some_and(|&now| now != value) {
-            hidden[patch] = value;
+    fn set(self, patches: &[usize], value: bool) {
+        let old = self.hidden.get_untracked();
+        let mut hidden = old.clone();
+        for &patch in patches {
+            if let Some(place) = hidden.get_mut(patch) {
+                *place = value;
+            }
+        }
+        if hidden != old {
             self.paint.run(hidden);
+        }
+    }
+
+    /// Paints on to a patch, if something is dragged.
+    fn drag(self, patch: usize) {
+        if let Some((value, from)) = self.stroke.get_untracked() {
+            self.set(&patches_between(from, patch, self.grid.get_untracked()), value);
+            self.stroke.set(Some((value, patch)));
         }
     }
 
     fn toggle(self, patch: usize) -> Option<bool> {
         let value = !self.hidden.with_untracked(|hidden| hidden.get(patch).copied())?;
-        self.set(patch, value);
+        self.set(&[patch], value);
         Some(value)
     }
 }
@@ -78,15 +91,14 @@ pub fn Tile(
             && let Some(patch) = patch_of(&event)
         {
             cursor.set(patch);
-            brush.stroke.set(brush.toggle(patch));
+            brush.stroke.set(brush.toggle(patch).map(|value| (value, patch)));
         }
     };
     let moved = move |event: ev::PointerEvent| {
         if event.buttons() & 1 == 0 {
             brush.stroke.set(None);
-        } else if let (Some(value), Some(patch)) = (brush.stroke.get_untracked(), patch_of(&event))
-        {
-            brush.set(patch, value);
+        } else if let Some(patch) = patch_of(&event) {
+            brush.drag(patch);
         }
     };
     let pressed = move |event: ev::KeyboardEvent| {

@@ -4,6 +4,7 @@ use shared::{
     RunId, RunKind, RunState, Settings,
     api::{LiveEvent, RunRow, StudyDetail},
     study::ProbeFeatures,
+    verdict::verdict,
 };
 
 /// What an event did.
@@ -69,8 +70,9 @@ pub fn default_run(runs: &[RunRow]) -> Option<RunId> {
     let first = |wanted: fn(RunState) -> bool| runs.iter().find(|run| wanted(run.state));
     first(|state| state == RunState::Running)
         .or_else(|| first(|state| matches!(state, RunState::Failed | RunState::Interrupted)))
-        .or_else(|| runs.first())
         .map(|run| run.id)
+        .or_else(|| Some(verdict(runs)?.strongest?.run))
+        .or_else(|| runs.first().map(|run| run.id))
 }
 
 /// The cost of a run relative to the others of its study, in operations per training image.

@@ -8,6 +8,7 @@ use shared::{
 
 use super::{
     fold::{done_of, fraction, seconds_left},
+    manage::{Manage, ManageForm},
     sentence::sentence,
 };
 use crate::{
@@ -49,7 +50,7 @@ pub fn Head(
     study: Memo<Option<StudyDetail>>,
     /// The stream of events.
     link: Signal<Link>,
-    /// Called with the study after it was cancelled.
+    /// Called with the study after it was changed or cancelled.
     changed: Callback<StudyDetail>,
 ) -> impl IntoView {
     let busy = RwSignal::new(false);
@@ -89,6 +90,8 @@ pub fn Head(
             view! { <a class="muted small nowrap" href="/system#disk">{format::bytes(bytes)}" on the disk"</a> }
         })
     };
+    let managing = RwSignal::new(false);
+    let notes = Memo::new(move |_| with(|study| study.notes.clone()));
     let states =
         Memo::new(move |_| study.with(|study| study.as_ref().map(badges).unwrap_or_default()));
     view! {
@@ -96,7 +99,10 @@ pub fn Head(
             <div class="page-head">
                 <h1>{name}</h1>
                 <div class="page-actions">
-                    <LinkBadge link/>
+                    <Show when=move || going.get()>
+                        <LinkBadge link/>
+                    </Show>
+                    <Manage id study open=managing changed/>
                     <a class="button" href=format!("/compare?studies={id}")>
                         <Icon glyph=Glyph::Compare/>
                         "Compare"
@@ -113,9 +119,17 @@ pub fn Head(
                     </Show>
                 </div>
             </div>
+            <Show when=move || managing.get()>
+                <ManageForm id study open=managing changed/>
+            </Show>
             <p class="study-sentence">{told}</p>
+            <Show when=move || !notes.read().is_empty()>
+                <p class="study-notes">{notes}</p>
+            </Show>
             <div class="study-progress">
-                <ProgressBar fraction=done label=Signal::stored("Progress of the study".to_owned())/>
+                <Show when=move || going.get()>
+                    <ProgressBar fraction=done label=Signal::stored("Progress of the study".to_owned())/>
+                </Show>
                 <span id="study-progress">{progress}</span>
                 {move || {
                     states
@@ -145,6 +159,9 @@ mod tests {
             spec: presets()[0].spec.clone(),
             classes: Vec::new(),
             runs: Vec::new(),
+            starred: false,
+            archived: false,
+            notes: String::new(),
         };
         assert_eq!(progress_text(&study), "0 of 0 runs done");
         assert!(badges(&study).is_empty());

@@ -1,4 +1,4 @@
-//! The page of one study: progress, lineage, live curves, results, the evaluation of a classifier, figures, poisons, log and manifest.
+//! The page of one study: its answer, lineage and results, figures; then the selected run: curves, evaluation, poisons, log, manifest.
 //!
 //! Address: `/studies/ID`; `?run=` names the selected run, `?curve=` the tab of its chart, `?published=true` shows the
 //! published series.
@@ -9,6 +9,7 @@ mod figures;
 mod fold;
 mod head;
 mod lineage;
+mod manage;
 mod poison;
 mod poison_list;
 mod record;
@@ -16,6 +17,7 @@ mod results;
 mod run;
 mod sentence;
 mod trace;
+mod verdict;
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -56,7 +58,7 @@ fn NoStudy() -> impl IntoView {
     view! {
         <section class="empty">
             <h1>"No such study"</h1>
-            <p>"No study has this address. It may have been copied incompletely."</p>
+            <p>"No study has this address. It was deleted, or the address was copied incompletely."</p>
             <p><a class="button button-main" href="/">"All studies"</a></p>
         </section>
     }
@@ -122,6 +124,7 @@ fn StudyView(id: StudyId) -> impl IntoView {
     let replaced = Callback::new(move |study: StudyDetail| answer.set(study));
     let changed = Callback::new(move |()| answer.refetch());
     let waiting = move || match answer.problem() {
+        Some(problem) if problem.status == 404 => view! { <NoStudy/> }.into_any(),
         Some(problem) => {
             let retry = Callback::new(move |()| answer.refetch());
             view! { <ProblemBox problem retry/> }.into_any()
@@ -131,25 +134,26 @@ fn StudyView(id: StudyId) -> impl IntoView {
     view! {
         <Show when=move || loaded.get() fallback=waiting>
             <head::Head id study link changed=replaced/>
+            <verdict::VerdictPanel study/>
             <div class="study-columns">
                 <section class="panel study-lineage">
                     <div class="panel-head"><h2>"Lineage"</h2></div>
                     <lineage::Lineage study selected/>
                 </section>
-                <run::RunPanel run still trace=follow.trace() changed/>
+                <section class="panel study-results">
+                    <div class="panel-head">
+                        <h2>"Results"</h2>
+                        <span class="muted small">{results::note(study)}</span>
+                    </div>
+                    <results::Results study selected/>
+                </section>
             </div>
-            <section class="panel">
-                <div class="panel-head">
-                    <h2>"Results"</h2>
-                    <span class="muted small">"with 95 % Wilson intervals"</span>
-                </div>
-                <results::Results study selected/>
-            </section>
-            <evaluation::EvaluationPanel study run=still/>
             <section class="panel">
                 <div class="panel-head"><h2>"Figures"</h2></div>
                 <div class="panel-body"><figures::Figures study pick/></div>
             </section>
+            <run::RunPanel run still trace=follow.trace() changed/>
+            <evaluation::EvaluationPanel study run=still/>
             <div class="study-halves">
                 <section class="panel">
                     <div class="panel-head"><h2>"Poisoned images of the selected run"</h2></div>

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use shared::{
     Ratio, RunId, RunKind,
     api::{RunRow, StudyDetail},
+    metric::Difference,
     run::RunPoint,
 };
 
@@ -21,35 +22,84 @@ pub fn ShareCell(
     colour: &'static str,
     /// Name of the column, for narrow screens.
     label: &'static str,
+    /// Whether it is left out where there is little room.
+    #[prop(optional)]
+    spare: bool,
 ) -> impl IntoView {
     match ratio {
         Some(ratio) => view! {
-            <td class="number share" data-label=label>
-                <span>
+            <td class="number share" class:wide-only=spare data-label=label>
+                <span class="share-line">
+                    {(!colour.is_empty()).then(|| view! { <IntervalBar ratio colour/> })}
                     <strong class=colour>{format::percent(ratio)}</strong>
-                    <span class="interval" title="95 % Wilson interval, in percent">
-                        {format::interval(ratio)}
-                    </span>
+                    <span class="interval">{format::interval(ratio)}</span>
                 </span>
             </td>
         }
         .into_any(),
-        None => view! { <td class="number muted" data-label=label>"–"</td> }.into_any(),
+        None => view! { <td class="number muted" class:wide-only=spare data-label=label>"–"</td> }
+            .into_any(),
     }
 }
 
-/// Number of clean and triggered images: `2,000 / 1,800`.
-fn counted(run: &RunRow) -> String {
-    run.metrics.map_or_else(
-        || "–".into(),
-        |metrics| {
-            format!(
-                "{} / {}",
-                format::count(metrics.ca.total.into()),
-                format::count(metrics.asr.total.into())
-            )
-        },
-    )
+/// A share's interval on a scale from 0 to 100 %, with the share as a line.
+#[component]
+fn IntervalBar(ratio: Ratio, colour: &'static str) -> impl IntoView {
+    ratio.share().zip(ratio.wilson95()).map(|(share, interval)| {
+        let percent = |share: f64| format!("{:.2}%", share * 100.0);
+        view! {
+            <span class=format!("range {colour}") aria-hidden="true">
+                <span
+                    class="range-interval"
+                    style:left=percent(interval.low)
+                    style:width=percent(interval.high - interval.low)
+                ></span>
+                <span class="range-share" style:left=percent(share)></span>
+            </span>
+        }
+    })
+}
+
+/// What stands beside the heading: the number of validation images, if it is the same in all runs, and what the ranges are.
+pub fn note(study: Memo<Option<StudyDetail>>) -> Memo<String> {
+    Memo::new(move |_| study.with(|study| study.as_ref().map(note_of).unwrap_or_default()))
+}
+
+fn note_of(study: &StudyDetail) -> String {
+    let mut counted = study
+        .runs
+        .iter()
+        .filter(|run| matches!(run.point.kind, RunKind::Probe | RunKind::Finetune))
+        .filter_map(|run| run.metrics.map(|metrics| (metrics.ca.total, metrics.asr.total)));
+    let intervals = "95 % Wilson intervals";
+    match counted.next() {
+        Some(first) if counted.all(|other| other == first) => format!(
+            "{} clean and {} triggered images, {intervals}",
+            format::count(first.0.into()),
+            format::count(first.1.into())
+        ),
+        _ => intervals.into(),
+    }
+}
+
+/// The run that differs from this one by its encoder alone, which is clean.
+fn baseline<'a>(run: &RunRow, rows: &'a [RunRow]) -> Option<&'a RunRow> {
+    if run.point.ppr == 0 || run.point.scratch {
+        return None;
+    }
+    let point = RunPoint { ppr: 0, ..run.point };
+    rows.iter().find(|row| row.point == point && row.varied_besides().eq(run.varied_besides()))
+}
+
+/// How much the ASR differs from that of the same training on the clean encoder: the text of the cell and its explanation.
+fn against_clean(run: &RunRow, rows: &[RunRow]) -> Option<(String, String)> {
+    let clean = baseline(run, rows)?.metrics?.asr;
+    let difference = Difference::of(&[(clean, run.metrics?.asr)])?;
+    let sign = if difference.mean < 0.0 { "−" } else { "+" };
+    let p =
+        if difference.p < 0.001 { "p < .001".into() } else { format!("p = {:.3}", difference.p) };
+    let text = format!("{sign}{:.1}", difference.mean.abs());
+    Some((text, format!("{:.1} % on the clean encoder; {p}", clean.percent().unwrap_or_default())))
 }
 
 /// Seconds that a run took; `None` before it is over.
@@ -95,8 +145,13 @@ pub fn Results(
     let varied = Memo::new(move |_| rows.with(|rows| varied_paths(rows)));
     let lines = move || {
         let (top5, varied) = (top5.get(), varied.get());
-        let line = |run| view! { <Line run selected top5 varied=varied.clone()/> };
-        rows.get().into_iter().map(line).collect_view()
+        rows.with(|rows| {
+            let line = |run: &RunRow| {
+                let against = against_clean(run, rows);
+                view! { <Line run=run.clone() against selected top5 varied=varied.clone()/> }
+            };
+            rows.iter().map(line).collect_view()
+        })
     };
     let headers = move || {
         let header =
@@ -116,13 +171,13 @@ pub fn Results(
                         <th scope="col" class="number">"Seed"</th>
                         <th scope="col" class="number" title="Clean accuracy: clean validation images that are classified correctly">"CA"</th>
                         <Show when=move || top5.get()>
-                            <th scope="col" class="number" title="Clean images whose true class is among the five with the highest scores">
+                            <th scope="col" class="number wide-only" title="Clean images whose true class is among the five with the highest scores">
                                 "Top-5"
                             </th>
                         </Show>
                         <th scope="col" class="number" title="Attack success rate: triggered images of other classes that are classified as the target class">"ASR"</th>
+                        <th scope="col" class="number" title="ASR less that of the same training on the clean encoder, in points">"ASR vs clean"</th>
                         <th scope="col" class="number" title="Robust accuracy: triggered images that are classified as their true class">"RA"</th>
-                        <th scope="col" class="number" title="Validation images: clean / triggered">"n"</th>
                         <th scope="col" class="number">"Time"</th>
                         <th scope="col">"State"</th>
                     </tr>
@@ -141,6 +196,8 @@ pub fn ppr_text(point: RunPoint) -> String {
 #[component]
 fn Line(
     run: RunRow,
+    /// The difference from the clean encoder: text and explanation.
+    against: Option<(String, String)>,
     selected: Memo<Option<RunId>>,
     /// Whether the table has a column for top-5 accuracy.
     top5: bool,
@@ -173,11 +230,14 @@ fn Line(
             {top5
                 .then(|| {
                     let ratio = metrics.and_then(|metrics| metrics.top5);
-                    view! { <ShareCell ratio colour="clean" label="Top-5"/> }
+                    view! { <ShareCell ratio colour="clean" label="Top-5" spare=true/> }
                 })}
             <ShareCell ratio=metrics.map(|metrics| metrics.asr) colour="triggered" label="ASR"/>
+            {match against {
+                Some((text, why)) => view! { <td class="number" data-label="ASR vs clean" title=why>{text}</td> }.into_any(),
+                None => view! { <td class="number muted" data-label="ASR vs clean">"–"</td> }.into_any(),
+            }}
             <ShareCell ratio=metrics.map(|metrics| metrics.ra) colour="" label="RA"/>
-            <td class="number muted" data-label="n, clean / triggered">{counted(&run)}</td>
             <td class="number muted" data-label="Time">{time}</td>
             <td data-label="State">
                 <span class="state-cell">
@@ -194,6 +254,23 @@ mod tests {
     use shared::study::{Axis, presets};
 
     use super::*;
+
+    #[test]
+    fn the_difference_from_the_same_training_on_a_clean_encoder() {
+        let point = RunPoint { kind: RunKind::Probe, ppr: 0, lpr: 3, seed: 1, scratch: false };
+        let clean = crate::fixture::done(crate::fixture::row(point), 0.9, 0.2);
+        let attacked = RunPoint { ppr: 10, ..point };
+        let attacked = crate::fixture::done(crate::fixture::row(attacked), 0.9, 0.7);
+        let rows = [clean.clone(), attacked.clone()];
+        let (text, why) = against_clean(&attacked, &rows).expect("a clean encoder");
+        assert_eq!(
+            (text.as_str(), why.as_str()),
+            ("+50.0", "20.0 % on the clean encoder; p < .001")
+        );
+        assert_eq!(against_clean(&clean, &rows), None);
+        let other = RunRow { point: RunPoint { seed: 2, ..attacked.point }, ..attacked };
+        assert_eq!(against_clean(&other, &rows), None, "another seed is another encoder");
+    }
 
     #[test]
     fn varied_settings_have_columns_but_poisons_and_seeds() {

@@ -4,7 +4,7 @@ mod disk;
 
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
-    RunState,
+    RunId, RunState,
     api::{Problem, RunRow, SystemInfo},
 };
 
@@ -48,133 +48,143 @@ pub fn SystemPage() -> impl IntoView {
     let system: Fetched<SystemInfo> = fetched_every(|| Some("/system".into()), PERIOD, |_| true);
     let devices = devices::readings();
     let jobs = Signal::derive(move || system.value().map(|info| info.jobs).unwrap_or_default());
-    let body = move || {
-        match system.get() {
-        None => view! { <p class="loading" role="status">"Loading the system information…"</p> }.into_any(),
-        Some(Err(problem)) => {
+    let loaded = Memo::new(move |_| system.value().is_some());
+    let schedules = Memo::new(move |_| system.value().is_some_and(|info| info.schedules));
+    let program = Memo::new(move |_| system.value().map(|info| (info.version, info.data_dir)));
+    let waiting = move || match system.problem() {
+        None => view! { <p class="loading" role="status">"Loading the system information…"</p> }
+            .into_any(),
+        Some(problem) => {
             let retry = Callback::new(move |()| system.refetch());
             view! { <ProblemBox problem retry/> }.into_any()
         }
-        Some(Ok(info)) => view! {
-            <Queue jobs=info.jobs.clone() schedules=info.schedules refetch=Callback::new(move |()| system.refetch())/>
-            <div class="columns">
-                <Devices list=devices jobs/>
-                <Program info/>
-            </div>
-        }
-        .into_any(),
-    }
     };
     view! {
         <header class="page-head">
             <h1>"System"</h1>
         </header>
-        {body}
+        <Show when=move || loaded.get() fallback=waiting>
+            <Queue jobs schedules refetch=Callback::new(move |()| system.refetch())/>
+            <div class="columns">
+                <Devices list=devices jobs/>
+                {move || program.get().map(|(version, folder)| view! { <Program version folder/> })}
+            </div>
+        </Show>
         <Disk/>
     }
 }
 
+/// The queue. It is asked for every few seconds; a row stays as long as its job does, with the focus and the question in it.
 #[component]
-fn Queue(jobs: Vec<RunRow>, schedules: bool, refetch: Callback<()>) -> impl IntoView {
+fn Queue(jobs: Signal<Vec<RunRow>>, schedules: Memo<bool>, refetch: Callback<()>) -> impl IntoView {
     let problem = RwSignal::new(None::<Problem>);
-    let cancel = move |run: String| {
+    let cancel = Callback::new(move |run: RunId| {
+        problem.set(None);
         spawn_local(async move {
             match api::post_empty::<RunRow>(format!("/runs/{run}/cancel")).await {
-                Ok(_) => refetch.run(()),
+                Ok(_) => drop(refetch.try_run(())),
                 Err(refused) => drop(problem.try_set(Some(refused))),
             }
         });
-    };
-    let running = jobs.iter().filter(|run| run.state == RunState::Running).count();
-    let told = format!("{running} running, {} queued", jobs.len() - running);
-    let empty = jobs.is_empty();
-    let rows = jobs
-        .into_iter()
-        .map(|run| {
-            let id = run.id.to_string();
-            let progress = progress_text(&run);
-            let place = run.device.as_deref().filter(|_| run.state == RunState::Running);
-            let what = match place {
-                Some(device) => format!("{}, on {device}", run.point.label()),
-                None => run.point.label(),
-            };
-            let act = Callback::new(move |()| cancel(id.clone()));
-            view! {
-                <tr>
-                    <td data-label="State"><StateBadge state=run.state/></td>
-                    <th scope="row">
-                        <a href=format!("/studies/{}?run={}", run.study, run.id)>{run.study_name}</a>
-                        <span class="sub">{what}</span>
-                    </th>
-                    <td data-label="Progress" class="job-progress">
-                        <ProgressBar
-                            fraction=Signal::stored(run.progress.fraction())
-                            label=Signal::stored("Progress".to_owned())
-                        />
-                        <span class="small">{progress}</span>
-                    </td>
-                    <td class="number">
-                        <Confirm
-                            glyph=Glyph::Close
-                            label="Cancel"
-                            question="Cancel this run? What it has stored is kept."
-                            yes="Cancel the run"
-                            act
-                        />
-                    </td>
-                </tr>
-            }
+    });
+    let ids =
+        Memo::new(move |_| jobs.with(|jobs| jobs.iter().map(|run| run.id).collect::<Vec<_>>()));
+    let told = Memo::new(move |_| {
+        jobs.with(|jobs| {
+            let running = jobs.iter().filter(|run| run.state == RunState::Running).count();
+            format!("{running} running, {} queued", jobs.len() - running)
         })
-        .collect_view();
+    });
     view! {
         <section class="panel" aria-labelledby="queue-title">
             <header class="panel-head">
                 <h2 id="queue-title">"Queue"</h2>
                 <span class="muted small">{told}</span>
             </header>
-            {(!schedules)
-                .then(|| {
-                    view! {
-                        <p class="notice">
-                            <Icon glyph=Glyph::Info/>
-                            <span>"Another process on the same data folder schedules the runs; this server only shows them."</span>
-                        </p>
-                    }
-                })}
+            <Show when=move || !schedules.get()>
+                <p class="notice">
+                    <Icon glyph=Glyph::Info/>
+                    <span>"Another process on the same data folder schedules the runs; this server only shows them."</span>
+                </p>
+            </Show>
             {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
-            {if empty {
-                view! { <p class="empty-line">"Nothing is running or queued."</p> }.into_any()
-            } else {
-                view! {
-                    <div class="table-box table-plain">
-                        <table class="table table-cards">
-                            <thead>
-                                <tr>
-                                    <th scope="col">"State"</th>
-                                    <th scope="col">"Run"</th>
-                                    <th scope="col">"Progress"</th>
-                                    <th scope="col"><span class="visually-hidden">"Actions"</span></th>
-                                </tr>
-                            </thead>
-                            <tbody>{rows}</tbody>
-                        </table>
-                    </div>
-                }
-                    .into_any()
-            }}
+            <Show
+                when=move || !ids.read().is_empty()
+                fallback=|| view! { <p class="empty-line">"Nothing is running or queued."</p> }
+            >
+                <div class="table-box table-plain">
+                    <table class="table table-cards">
+                        <thead>
+                            <tr>
+                                <th scope="col">"State"</th>
+                                <th scope="col">"Run"</th>
+                                <th scope="col">"Progress"</th>
+                                <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                            </tr>
+                        </thead>
+                        <tbody>
+                            <For each=move || ids.get() key=|id| *id let:id>
+                                <Job id jobs cancel/>
+                            </For>
+                        </tbody>
+                    </table>
+                </div>
+            </Show>
         </section>
     }
 }
 
+/// A job that runs or waits.
 #[component]
-fn Program(info: SystemInfo) -> impl IntoView {
+fn Job(id: RunId, jobs: Signal<Vec<RunRow>>, cancel: Callback<RunId>) -> impl IntoView {
+    let run = Memo::new(move |_| jobs.with(|jobs| jobs.iter().find(|run| run.id == id).cloned()));
+    let of = move |tell: fn(&RunRow) -> String| {
+        Memo::new(move |_| run.with(|run| run.as_ref().map(tell).unwrap_or_default()))
+    };
+    let state = Memo::new(move |_| run.with(|run| run.as_ref().map(|run| run.state)));
+    let study = of(|run| run.study_name.clone());
+    let href = of(|run| format!("/studies/{}?run={}", run.study, run.id));
+    let progress = of(progress_text);
+    let what = of(|run| match run.device.as_deref().filter(|_| run.state == RunState::Running) {
+        Some(device) => format!("{}, on {device}", run.point.label()),
+        None => run.point.label(),
+    });
+    let fraction = Signal::derive(move || {
+        run.with(|run| run.as_ref().map_or(0.0, |run| run.progress.fraction()))
+    });
+    view! {
+        <tr>
+            <td data-label="State">{move || state.get().map(|state| view! { <StateBadge state/> })}</td>
+            <th scope="row">
+                <a href=href>{study}</a>
+                <span class="sub">{what}</span>
+            </th>
+            <td data-label="Progress" class="job-progress">
+                <ProgressBar fraction label=Signal::stored("Progress".to_owned())/>
+                <span class="small">{progress}</span>
+            </td>
+            <td class="number">
+                <Confirm
+                    glyph=Glyph::Close
+                    label="Cancel"
+                    question="Cancel this run? What it has stored is kept."
+                    yes="Cancel the run"
+                    act=Callback::new(move |()| cancel.run(id))
+                />
+            </td>
+        </tr>
+    }
+}
+
+#[component]
+fn Program(version: String, folder: String) -> impl IntoView {
     view! {
         <section class="panel" aria-labelledby="program-title">
             <header class="panel-head"><h2 id="program-title">"Program"</h2></header>
             <div class="panel-body">
                 <dl class="pairs">
-                    <div><dt>"Version"</dt><dd>{info.version}</dd></div>
-                    <div><dt>"Data folder"</dt><dd><code>{info.data_dir}</code></dd></div>
+                    <div><dt>"Version"</dt><dd>{version}</dd></div>
+                    <div><dt>"Data folder"</dt><dd><code>{folder}</code></dd></div>
                     <div>
                         <dt>"API"</dt>
                         <dd><a href=api::address("/openapi.json") rel="external">"OpenAPI document"</a></dd>

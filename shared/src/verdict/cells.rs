@@ -1,0 +1,181 @@
+//! The finished classifiers of a study by poison counts, over their seeds.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use crate::{
+    Ratio, RunId, RunKind, RunState,
+    api::RunRow,
+    metric::{Difference, Metrics},
+};
+
+/// The kinds that speak for a study, the first one of which there are results.
+const SPEAKERS: [RunKind; 3] = [RunKind::Probe, RunKind::Finetune, RunKind::Knn];
+
+/// The runs of one pair of poison counts.
+pub(super) struct Cell {
+    /// Poisons of each class in pre-training.
+    pub ppr: u32,
+    /// Poisons of each class in the classifier's training.
+    pub lpr: u32,
+    /// Run and result by seed.
+    runs: BTreeMap<u64, (RunId, Metrics)>,
+}
+
+impl Cell {
+    fn mean(&self, of: impl Fn(&Metrics) -> Ratio) -> f64 {
+        let shares = self.runs.values().filter_map(|(_, metrics)| of(metrics).percent());
+        let (sum, n) = shares.fold((0.0, 0.0), |(sum, n), share| (sum + share, n + 1.0));
+        if n > 0.0 { sum / n } else { 0.0 }
+    }
+
+    /// Mean ASR in percent.
+    pub fn asr(&self) -> f64 {
+        self.mean(|metrics| metrics.asr)
+    }
+
+    /// Mean CA in percent.
+    pub fn ca(&self) -> f64 {
+        self.mean(|metrics| metrics.ca)
+    }
+
+    pub fn seeds(&self) -> u32 {
+        self.runs.len() as u32
+    }
+
+    /// The run with the highest ASR.
+    pub fn strongest_run(&self) -> RunId {
+        let runs = self.runs.values();
+        let best = runs.max_by(|(_, a), (_, b)| higher(share(a.asr), share(b.asr)));
+        best.map_or(RunId::from_parts(0, [0; 10]), |(run, _)| *run)
+    }
+
+    fn against(&self, other: &Self, of: impl Fn(&Metrics) -> Ratio) -> Option<Difference> {
+        let pairs: Vec<_> = self
+            .runs
+            .iter()
+            .filter_map(|(seed, (_, a))| Some((of(a), of(&other.runs.get(seed)?.1))))
+            .collect();
+        Difference::of(&pairs)
+    }
+
+    /// The other cell's ASR less this one's, over the seeds that both have.
+    pub fn asr_against(&self, other: &Self) -> Option<Difference> {
+        self.against(other, |metrics| metrics.asr)
+    }
+
+    /// The other cell's CA less this one's.
+    pub fn ca_against(&self, other: &Self) -> Option<Difference> {
+        self.against(other, |metrics| metrics.ca)
+    }
+}
+
+fn share(ratio: Ratio) -> f64 {
+    ratio.share().unwrap_or(0.0)
+}
+
+fn higher(a: f64, b: f64) -> Ordering {
+    a.total_cmp(&b)
+}
+
+/// The cells of one kind of classifier under one combination of the other varied settings.
+pub(super) struct Cells {
+    kind: RunKind,
+    /// The combination, if the study has several: `attack.trigger.ratio 0.4`.
+    combination: Option<String>,
+    all: Vec<Cell>,
+}
+
+impl Cells {
+    /// The combination with the highest ASR; `None` without a finished classifier.
+    pub fn of(rows: &[RunRow]) -> Option<Self> {
+        let finished = |kind: RunKind| {
+            rows.iter().filter(move |row| {
+                row.point.kind == kind && !row.point.scratch && row.state == RunState::Done
+            })
+        };
+        let kind = SPEAKERS.into_iter().find(|&kind| {
+            finished(kind).any(|row| row.metrics.is_some_and(|metrics| metrics.asr.total > 0))
+        })?;
+        let mut groups: BTreeMap<String, BTreeMap<(u32, u32), Cell>> = BTreeMap::new();
+        for row in finished(kind) {
+            let Some(metrics) = row.metrics else { continue };
+            let besides: Vec<_> =
+                row.varied_besides().map(|(path, value)| format!("{path} {value}")).collect();
+            let (ppr, lpr) = (row.point.ppr, row.point.lpr);
+            let cell = groups
+                .entry(besides.join(", "))
+                .or_default()
+                .entry((ppr, lpr))
+                .or_insert_with(|| Cell { ppr, lpr, runs: BTreeMap::new() });
+            cell.runs.insert(row.point.seed, (row.id, metrics));
+        }
+        let many = groups.len() > 1;
+        let groups = groups.into_iter().map(|(text, cells)| Self {
+            kind,
+            combination: (many && !text.is_empty()).then_some(text),
+            all: cells.into_values().collect(),
+        });
+        // The first one of equals.
+        groups.reduce(|best, next| if next.highest() > best.highest() { next } else { best })
+    }
+
+    fn highest(&self) -> f64 {
+        self.strongest().map_or(-1.0, Cell::asr)
+    }
+
+    /// The combination of the other varied settings that is told, if there are several.
+    pub fn combination(&self) -> Option<&str> {
+        self.combination.as_deref()
+    }
+
+    /// What poisons of the classifier's training are called: LPR or FPR.
+    pub fn rate(&self) -> &'static str {
+        if self.kind == RunKind::Finetune { "FPR" } else { "LPR" }
+    }
+
+    /// The classifier's training, in a sentence.
+    pub fn training(&self) -> &'static str {
+        match self.kind {
+            RunKind::Finetune => "fine-tuning",
+            RunKind::Knn => "the neighbours",
+            _ => "the probe",
+        }
+    }
+
+    /// The cell without any poison.
+    pub fn clean(&self) -> Option<&Cell> {
+        self.at(0, 0)
+    }
+
+    fn at(&self, ppr: u32, lpr: u32) -> Option<&Cell> {
+        self.all.iter().find(|cell| cell.ppr == ppr && cell.lpr == lpr)
+    }
+
+    /// The poisoned cell with the highest mean ASR; of equals the one with the fewest poisons.
+    pub fn strongest(&self) -> Option<&Cell> {
+        let poisoned = self.all.iter().filter(|cell| cell.ppr > 0 || cell.lpr > 0);
+        poisoned.reduce(|best, next| if next.asr() > best.asr() { next } else { best })
+    }
+
+    /// The largest difference that poisons in pre-training make at equal poisons in the classifier's training: the clean encoder's cell, the
+    /// attacked one's, and their difference in ASR.
+    pub fn effect(&self) -> Option<(&Cell, &Cell, Difference)> {
+        let attacked = self.all.iter().filter(|cell| cell.ppr > 0);
+        let pairs = attacked.filter_map(|cell| {
+            let clean = self.at(0, cell.lpr)?;
+            Some((clean, cell, clean.asr_against(cell)?))
+        });
+        pairs.max_by(|(.., a), (.., b)| higher(a.mean.abs(), b.mean.abs()))
+    }
+
+    /// The attacked encoder with the most poisons, under a classifier without any.
+    pub fn attacked_alone(&self) -> Option<&Cell> {
+        self.all.iter().filter(|cell| cell.ppr > 0 && cell.lpr == 0).max_by_key(|cell| cell.ppr)
+    }
+
+    /// The poisoned classifier on a clean encoder with the highest ASR.
+    pub fn clean_encoder_at_most(&self) -> Option<&Cell> {
+        let cells = self.all.iter().filter(|cell| cell.ppr == 0 && cell.lpr > 0);
+        cells.max_by(|a, b| higher(a.asr(), b.asr()))
+    }
+}

@@ -1,0 +1,264 @@
+//! What a study found, in sentences that are computed from its runs.
+
+mod cells;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use cells::{Cell, Cells};
+use serde::{Deserialize, Serialize};
+
+use crate::{RunId, api::RunRow, metric::Difference};
+
+/// Above this ASR in percent something works as a backdoor; below it are confusions, which a classifier without any attack has, too.
+const WORKS: f64 = 10.0;
+/// A difference with a larger p is not called one.
+const ALPHA: f64 = 0.05;
+
+/// What a number tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Of {
+    /// Words, or a number without a colour.
+    Words,
+    /// Clean images.
+    Clean,
+    /// Triggered images.
+    Triggered,
+}
+
+/// A part of a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Part {
+    /// The text.
+    pub text: String,
+    /// What it tells of.
+    pub of: Of,
+}
+
+/// A sentence whose numbers are told from its words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Sentence {
+    /// The parts, in order.
+    pub parts: Vec<Part>,
+}
+
+impl Sentence {
+    fn words(mut self, text: impl Into<String>) -> Self {
+        self.parts.push(Part { text: text.into(), of: Of::Words });
+        self
+    }
+
+    fn asr(mut self, percent: f64) -> Self {
+        self.parts.push(Part { text: format!("{percent:.1} %"), of: Of::Triggered });
+        self
+    }
+
+    fn ca(mut self, percent: f64) -> Self {
+        self.parts.push(Part { text: format!("{percent:.1} %"), of: Of::Clean });
+        self
+    }
+}
+
+impl fmt::Display for Sentence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| f.write_str(&part.text))
+    }
+}
+
+/// The attack with the highest mean ASR.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Strongest {
+    /// Its run with the highest ASR.
+    pub run: RunId,
+    /// Poisons of each class in pre-training.
+    pub ppr: u32,
+    /// Poisons of each class in the classifier's training.
+    pub lpr: u32,
+    /// Mean ASR in percent.
+    pub asr: f64,
+    /// Mean CA in percent.
+    pub ca: f64,
+    /// Number of seeds.
+    pub seeds: u32,
+    /// CA less that of the clean classifier, if the study has one.
+    pub cost: Option<Difference>,
+}
+
+/// What a study found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Verdict {
+    /// The answer.
+    pub headline: Sentence,
+    /// What belongs to it.
+    pub points: Vec<Sentence>,
+    /// The strongest attack, if any classifier has finished whose training or encoder was poisoned.
+    pub strongest: Option<Strongest>,
+}
+
+/// What the finished classifiers among `rows` say, or `None` if there is none. Linear probes speak first, then fine-tunings, then nearest
+/// neighbours. Where the study varies other settings, too, the combination with the highest ASR is told.
+pub fn verdict(rows: &[RunRow]) -> Option<Verdict> {
+    let cells = Cells::of(rows)?;
+    let best = cells.strongest();
+    let strongest = best.map(|cell| Strongest {
+        run: cell.strongest_run(),
+        ppr: cell.ppr,
+        lpr: cell.lpr,
+        asr: cell.asr(),
+        ca: cell.ca(),
+        seeds: cell.seeds(),
+        cost: cells.clean().and_then(|clean| clean.ca_against(cell)),
+    });
+    let (headline, points) = match best {
+        None => (clean_alone(&cells)?, Vec::new()),
+        Some(best) => attacked(&cells, best),
+    };
+    Some(Verdict { headline, points, strongest })
+}
+
+/// The sentence of a study without an attack.
+fn clean_alone(cells: &Cells) -> Option<Sentence> {
+    let clean = cells.clean()?;
+    let sentence = Sentence::default().words("Nothing was poisoned: CA is ").ca(clean.ca());
+    Some(
+        sentence
+            .words(", and ")
+            .asr(clean.asr())
+            .words(" of the triggered images are taken for the target class all the same."),
+    )
+}
+
+fn attacked(cells: &Cells, best: &Cell) -> (Sentence, Vec<Sentence>) {
+    let mut points = Vec::new();
+    let effect = cells.effect();
+    let strongest = strongest_attack(cells, best);
+    let headline = match effect {
+        Some((clean, attacked, difference)) => {
+            points.push(strongest);
+            pretraining(cells, clean, attacked, difference)
+        }
+        None => strongest,
+    };
+    points.extend(alone(cells));
+    points.extend(probe_backdoor(cells));
+    (headline, points)
+}
+
+/// What poisons in pre-training change, at the number of poisons in the classifier's training where it is most.
+fn pretraining(cells: &Cells, clean: &Cell, attacked: &Cell, difference: Difference) -> Sentence {
+    let poisons = of_each_class(attacked.ppr);
+    let given = match attacked.lpr {
+        0 => format!(", without poisons in {}", cells.training()),
+        lpr => format!(", with {lpr} in {}", cells.training()),
+    };
+    let told = told(difference);
+    let start = Sentence::default().words(format!("{poisons} in pre-training "));
+    if difference.p > ALPHA {
+        let same = if attacked.ppr == 1 { "does" } else { "do" };
+        return start
+            .words(format!("{same} not provably change ASR: "))
+            .asr(clean.asr())
+            .words(" without, ")
+            .asr(attacked.asr())
+            .words(format!(" with them{given} ({told})."));
+    }
+    let verb = match (difference.mean > 0.0, attacked.ppr == 1) {
+        (true, false) => "raise",
+        (true, true) => "raises",
+        (false, false) => "lower",
+        (false, true) => "lowers",
+    };
+    start
+        .words(format!("{verb} ASR from "))
+        .asr(clean.asr())
+        .words(" to ")
+        .asr(attacked.asr())
+        .words(format!("{given} ({told})."))
+}
+
+fn strongest_attack(cells: &Cells, best: &Cell) -> Sentence {
+    let among = cells.combination().map_or_else(String::new, |text| format!(", {text}"));
+    let start =
+        format!("Strongest attack (PPR {}, {} {}{among}): ASR ", best.ppr, cells.rate(), best.lpr);
+    let sentence = Sentence::default().words(start).asr(best.asr()).words(", CA ").ca(best.ca());
+    let Some(cost) = cells.clean().and_then(|clean| clean.ca_against(best)) else {
+        return sentence.words(".");
+    };
+    let way = if cost.mean < 0.0 { "below" } else { "above" };
+    let points = format!("{:.1} points {way} the clean classifier", cost.mean.abs());
+    let proof = if cost.p > ALPHA { "no proven difference, " } else { "" };
+    sentence.words(format!(", {points} ({proof}{}).", probability(cost.p)))
+}
+
+/// Whether poisons in pre-training are enough.
+fn alone(cells: &Cells) -> Option<Sentence> {
+    let cell = cells.attacked_alone()?;
+    let sentence = Sentence::default()
+        .words(format!("Without poisons in {}, ASR is ", cells.training()))
+        .asr(cell.asr());
+    let end = if cell.asr() < WORKS {
+        ": poisoned pre-training alone opens no backdoor."
+    } else {
+        ": poisoned pre-training alone opens a backdoor."
+    };
+    Some(sentence.words(format!(" at PPR {}{end}", cell.ppr)))
+}
+
+/// Whether a clean encoder is attacked by the classifier's training alone.
+fn probe_backdoor(cells: &Cells) -> Option<Sentence> {
+    let cell = cells.clean_encoder_at_most()?;
+    let sentence = Sentence::default().words("A clean encoder reaches ").asr(cell.asr());
+    let rate = cells.rate();
+    Some(if cell.asr() < WORKS {
+        sentence.words(format!(
+            " at {rate} {}: the classifier's training alone opens no backdoor.",
+            cell.lpr
+        ))
+    } else {
+        sentence.words(format!(
+            " at {rate} {}: that is a backdoor of {}, not of the encoder.",
+            cell.lpr,
+            cells.training()
+        ))
+    })
+}
+
+fn of_each_class(poisons: u32) -> String {
+    if poisons == 1 {
+        "One poison of each class".into()
+    } else {
+        format!("{poisons} poisons of each class")
+    }
+}
+
+/// `+61.7 points, 95 % interval 45.0 to 78.4, p = .004, 3 seeds`.
+fn told(difference: Difference) -> String {
+    let Difference { n, mean, interval, p, .. } = difference;
+    let seeds = if n == 1 { "1 seed".to_owned() } else { format!("{n} seeds") };
+    let sign = if mean < 0.0 { "−" } else { "+" };
+    let ends = [interval.low, interval.high]
+        .map(|end| format!("{}{:.1}", if end < 0.0 { "−" } else { "" }, end.abs()));
+    format!(
+        "{sign}{:.1} points, 95 % interval {} to {}, {}, {seeds}",
+        mean.abs(),
+        ends[0],
+        ends[1],
+        probability(p)
+    )
+}
+
+/// `p < .001` or `p = .034`.
+fn probability(p: f64) -> String {
+    if p < 0.001 {
+        return "p < .001".into();
+    }
+    let text = format!("{p:.3}");
+    format!("p = {}", text.strip_prefix('0').unwrap_or(&text))
+}

@@ -1,0 +1,139 @@
+//! Verdicts of made-up studies, with the numbers worked out by hand.
+
+use std::collections::BTreeMap;
+
+use super::verdict;
+use crate::{
+    Progress, Ratio, RunId, RunKind, RunState, StudyId,
+    api::RunRow,
+    metric::Metrics,
+    param::Value,
+    run::RunPoint,
+    run_kind::Digest,
+    settings::{HeadInit, ProbeOptimizer},
+};
+
+/// A finished probe on 1,000 clean and 1,000 triggered images.
+fn probe(ppr: u32, lpr: u32, seed: u64, ca: u32, asr: u32) -> RunRow {
+    let of = |hits| Ratio { hits, total: 1000 };
+    RunRow {
+        id: RunId::from_parts(seed, [ppr as u8, lpr as u8, 0, 0, 0, 0, 0, 0, 0, 0]),
+        study: StudyId::from_parts(1, [0; 10]),
+        study_name: "s".into(),
+        dataset: "shapes".into(),
+        trigger: "blended noise 0.40".into(),
+        trigger_kind: "blended".into(),
+        strength: 0.4,
+        digest: Digest::stored("d"),
+        varied: BTreeMap::new(),
+        reused: false,
+        optimizer: Some(ProbeOptimizer::Lars),
+        head_init: Some(HeadInit::Normal),
+        point: RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false },
+        parent: None,
+        state: RunState::Done,
+        progress: Progress::default(),
+        metrics: Some(Metrics { ca: of(ca), asr: of(asr), ra: of(1000 - asr), top5: None }),
+        created_at: 0,
+        started_at: None,
+        ended_at: None,
+        error: None,
+        paused: None,
+        wish: crate::DeviceWish::default(),
+        waits: None,
+        tidied: None,
+        device: None,
+    }
+}
+
+fn told(rows: &[RunRow]) -> Vec<String> {
+    let verdict = verdict(rows).expect("a verdict");
+    std::iter::once(verdict.headline.to_string())
+        .chain(verdict.points.iter().map(ToString::to_string))
+        .collect()
+}
+
+#[test]
+fn three_seeds_with_and_without_poisoned_pretraining() {
+    let mut rows = Vec::new();
+    for (seed, weak, strong) in [(1, 120, 200), (2, 250, 300), (3, 290, 400)] {
+        rows.push(probe(0, 0, seed, 880, 10));
+        rows.push(probe(100, 0, seed, 870, 0));
+        rows.push(probe(0, 3, seed, 880, weak));
+        rows.push(probe(100, 3, seed, 870, strong));
+    }
+    // Differences of 8, 5 and 11 points: scipy.stats.ttest_rel gives t = 4.6188, p = 0.0438, 0.5476 to 15.4524.
+    assert_eq!(
+        told(&rows),
+        [
+            "100 poisons of each class in pre-training raise ASR from 22.0 % to 30.0 %, with 3 in the probe (+8.0 points, 95 % interval \
+             0.5 to 15.5, p = .044, 3 seeds).",
+            "Strongest attack (PPR 100, LPR 3): ASR 30.0 %, CA 87.0 %, 1.0 points below the clean classifier (p < .001).",
+            "Without poisons in the probe, ASR is 0.0 % at PPR 100: poisoned pre-training alone opens no backdoor.",
+            "A clean encoder reaches 22.0 % at LPR 3: that is a backdoor of the probe, not of the encoder.",
+        ]
+    );
+    let strongest = verdict(&rows).and_then(|verdict| verdict.strongest).expect("an attack");
+    assert_eq!((strongest.ppr, strongest.lpr, strongest.seeds), (100, 3, 3));
+    assert_eq!(strongest.run, probe(100, 3, 3, 0, 0).id, "the seed with the highest ASR");
+}
+
+#[test]
+fn poisons_that_lower_asr_and_one_seed() {
+    let rows = [probe(0, 50, 1, 450, 936), probe(10, 50, 1, 440, 874)];
+    let lines = told(&rows);
+    // Wilson's intervals 91.9 to 95.0 and 85.2 to 89.3, then Newcombe's: -6.2 with -8.8 to -3.6.
+    assert_eq!(
+        lines[0],
+        "10 poisons of each class in pre-training lower ASR from 93.6 % to 87.4 %, with 50 in the probe (−6.2 points, 95 % interval −8.8 to \
+         −3.6, p < .001, 1 seed)."
+    );
+    assert_eq!(lines[1], "Strongest attack (PPR 0, LPR 50): ASR 93.6 %, CA 45.0 %.");
+}
+
+#[test]
+fn what_is_not_proven_is_not_claimed() {
+    let rows = [
+        probe(0, 3, 1, 880, 100),
+        probe(1, 3, 1, 880, 300),
+        probe(0, 3, 2, 880, 300),
+        probe(1, 3, 2, 880, 200),
+    ];
+    assert!(
+        told(&rows)[0].starts_with(
+            "One poison of each class in pre-training does not provably change ASR: 20.0 % without, 25.0 % with them, with 3 in the probe"
+        ),
+        "{:?}",
+        told(&rows)
+    );
+}
+
+#[test]
+fn a_study_without_poisons_or_without_results() {
+    assert_eq!(
+        told(&[probe(0, 0, 1, 880, 12)]),
+        [
+            "Nothing was poisoned: CA is 88.0 %, and 1.2 % of the triggered images are taken for the target class all the same."
+        ]
+    );
+    assert_eq!(verdict(&[]), None);
+    let failed = RunRow { state: RunState::Failed, metrics: None, ..probe(0, 0, 1, 0, 0) };
+    assert_eq!(verdict(&[failed]), None);
+}
+
+#[test]
+fn of_several_combinations_the_strongest_is_told() {
+    let with = |ratio: f64, row: RunRow| RunRow {
+        varied: BTreeMap::from([("attack.trigger.ratio".to_owned(), Value::Number(ratio))]),
+        ..row
+    };
+    let rows = [
+        with(0.2, probe(10, 3, 1, 880, 120)),
+        with(0.2, probe(0, 3, 1, 880, 110)),
+        with(0.4, probe(10, 3, 1, 870, 920)),
+    ];
+    assert_eq!(
+        told(&rows)[0],
+        "Strongest attack (PPR 10, LPR 3, attack.trigger.ratio 0.4): ASR 92.0 %, CA 87.0 %."
+    );
+}
