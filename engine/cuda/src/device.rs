@@ -41,6 +41,10 @@ impl Device {
         Self { gpu: Arc::new(crate::emulated::Emulated::with_memory(bytes)) }
     }
 
+    pub(crate) fn gpu(&self) -> &Arc<dyn Gpu> {
+        &self.gpu
+    }
+
     /// What it is.
     pub fn traits(&self) -> &Traits {
         self.gpu.traits()

@@ -10,6 +10,9 @@ use crate::{Result, kernels::Source};
 /// A place in a GPU's memory; 0 is none.
 pub(crate) type Address = u64;
 
+/// A stream of a GPU, as its driver knows it; 0 where there is none.
+pub(crate) type Stream = u64;
+
 /// What kernels are chosen by, and grids measured by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traits {
@@ -135,6 +138,22 @@ pub(crate) trait Gpu: Send + Sync {
 
     /// A number that was taken, once; waits until the GPU is that far.
     fn fetched(&self, fetched: Fetched) -> Result<f32>;
+
+    /// Lets a second stream go on behind all work so far, and gives it, for calls of a library. What is issued to the GPU later may run
+    /// beside it until [`rejoin`](Self::rejoin). The GPU is bound to this thread.
+    fn branch(&self) -> Result<Stream> {
+        Ok(0)
+    }
+
+    /// Lets later work wait for that of the second stream.
+    fn rejoin(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether NVIDIA's libraries know it.
+    fn is_nvidia(&self) -> bool {
+        false
+    }
 
     fn load(&self, source: &Source) -> Result<Kernels>;
 

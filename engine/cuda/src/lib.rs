@@ -13,7 +13,8 @@
 //! | `plans` | passes that are recorded and repeated |
 //! | `mae`, `vit` | the masked autoencoder; the classifier of fine-tuning |
 //! | `device` | a GPU that creates them |
-//! | `communicator`, `ranks` | sums over devices; one run on several |
+//! | `ranks` | one run on several devices |
+//! | `buckets`, `reduction`, `communicator` | which gradients they add up when, behind the backward pass, and how |
 //! | `count` | how much memory a model would take |
 //! | `libraries`, `probe`, `nvml` | which of NVIDIA's libraries and GPUs are here, and their load |
 //! | `nvidia` | a device by CUDA's driver |
@@ -21,6 +22,7 @@
 
 mod adamw;
 mod attention;
+mod buckets;
 mod communicator;
 mod count;
 mod device;
@@ -39,6 +41,7 @@ pub mod nvml;
 mod plans;
 mod probe;
 mod ranks;
+mod reduction;
 mod rows;
 mod stack;
 mod table;
@@ -56,7 +59,7 @@ pub use losses::IN_FLIGHT;
 pub use mae::{MaeModel, MaeTrainer, MaskedImages};
 pub use model::{Arithmetic, Blocks, MaeShape, VitShape};
 pub use probe::{GpuInfo, gpus};
-pub use ranks::Ranks;
+pub use ranks::{Group, Ranks, Trains};
 pub use table::{Pace, Tensor};
 pub use training::Training;
 pub use vit::{LabelledImages, VitModel, VitTrainer};

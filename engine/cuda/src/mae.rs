@@ -6,13 +6,14 @@ use crate::{
     Result,
     adamw::{Descent, Place},
     communicator::{Alone, Communicator},
-    flat::{Flat, Sums},
+    flat::Flat,
     gpu::{Buffer, Gpu, Kernels, Launch, int, real},
     kernels::Source,
     model::{Arithmetic, MaeShape},
     plans::Plans,
+    reduction::Reduction,
     rows::{NormMemory, RowKernels, RowSum, Rows},
-    stack::{Scratch, Stack},
+    stack::{self, Scratch, Stack},
     table::{Layer, Tensor},
     training::Training,
 };
@@ -340,11 +341,12 @@ impl Pass {
     fn gradients(
         &self,
         flat: &Flat,
-        sums: &Sums,
+        after: &Reduction<'_>,
         images: usize,
         of: usize,
         normalised: bool,
     ) -> Result<()> {
+        let sums = after.sums;
         self.encode(flat, images)?;
         self.decode(flat, images)?;
         let (layers, encoding, decoding) = (&self.layers, &self.encoding, self.decoding());
@@ -384,7 +386,8 @@ impl Pass {
             targets,
             false,
         )?;
-        let stream = stack.backward(flat, &self.scratch, sums, images, None)?;
+        after.passed()?;
+        let stream = stack.backward(flat, &self.scratch, after, images, None)?;
         let hidden =
             Rows { images, count: patches - visible, stride: 1 + patches, first: 1 + visible };
         stack.rows.take(flat, sums, &training.mask, 0, stream, hidden)?;
@@ -409,7 +412,8 @@ impl Pass {
             rows,
             false,
         )?;
-        let stream = stack.backward(flat, &self.scratch, sums, images, None)?;
+        after.passed()?;
+        let stream = stack.backward(flat, &self.scratch, after, images, None)?;
         let first = Rows { images, count: 1, stride: 1 + visible, first: 0 };
         stack.rows.take(flat, sums, &training.cls, 0, stream, first)?;
         let rest = Rows { images, count: visible, stride: 1 + visible, first: 1 };
@@ -420,8 +424,19 @@ impl Pass {
             layers.patch_embed,
             images * visible,
         )?;
-        sums.finish(&flat.gpu)
+        after.passed()
     }
+}
+
+/// What the backward pass has the gradients of behind each of its stages.
+fn stages(shape: &MaeShape) -> Vec<Vec<String>> {
+    let of = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let mut stages = vec![of(&["decoder_pred", "decoder_norm"])];
+    stages.extend(stack::stages("decoder_blocks", shape.decoder.depth));
+    stages.push(of(&["mask_token", "decoder_embed", "norm"]));
+    stages.extend(stack::stages("blocks", shape.encoder.depth));
+    stages.push(of(&["cls_token", "patch_embed"]));
+    stages
 }
 
 /// The place of the bias that the last block adds.
@@ -456,7 +471,7 @@ impl MaeTrainer {
         table: &[f32],
         descent: Descent,
     ) -> Result<Self> {
-        let training = Training::new(gpu, arithmetic, tensors, descent)?;
+        let training = Training::new(gpu, arithmetic, tensors, descent, &stages(&shape))?;
         Ok(Self { training, shape, table: table.to_vec(), pass: None })
     }
 
@@ -503,18 +518,14 @@ impl MaeTrainer {
     ) -> Result<()> {
         let images = part.images.len();
         self.reserve(images, part.visible)?;
-        let completes = self.training.adamw.completes(place);
-        self.training.adamw.prepare(place)?;
-        let Self { training: Training { flat, adamw, losses }, pass, .. } = self;
-        let (plans, pass) = pass.as_mut().expect("room was made");
+        let completes = self.training.begin(place)?;
+        let (plans, pass) = self.pass.as_mut().expect("room was made");
         pass.fill(part.images, part.orders)?;
-        let pass = &*pass;
-        plans.run((images, of, part.normalised, completes), others.is_recordable(), |sums| {
-            pass.gradients(flat, sums, images, of, part.normalised)?;
-            others.sum(&flat.gpu, flat.grad(0), flat.reduced())?;
-            adamw.issue(flat, completes)
-        })?;
-        losses.take(flat)
+        let (pass, normalised) = (&*pass, part.normalised);
+        let kind = (images, of, normalised, completes);
+        self.training.run(plans, (kind, completes), others, |flat, after| {
+            pass.gradients(flat, after, images, of, normalised)
+        })
     }
 
     /// The model as it is at any later time, for evaluations.

@@ -6,13 +6,14 @@ use crate::{
     Result,
     adamw::{Descent, Place},
     communicator::{Alone, Communicator},
-    flat::{Flat, Sums},
+    flat::Flat,
     gpu::{Buffer, Gpu, Kernels, Launch, int, real},
     kernels::Source,
     model::{Arithmetic, VitShape},
     plans::Plans,
+    reduction::Reduction,
     rows::{Added, Grad, NormMemory, RowKernels, RowSum, Rows},
-    stack::{Drops, Scratch, Stack},
+    stack::{self, Drops, Scratch, Stack},
     table::{Layer, Tensor},
     training::Training,
 };
@@ -186,11 +187,12 @@ impl Pass {
     fn gradients(
         &self,
         flat: &Flat,
-        sums: &Sums,
+        after: &Reduction<'_>,
         images: usize,
         of: usize,
         dropping: bool,
     ) -> Result<()> {
+        let sums = after.sums;
         let training = self.backward.as_ref().expect("a pass in training");
         let drops = dropping.then(|| Drops { factors: training.drops.at(), images });
         let added = self.forward(flat, images, drops)?;
@@ -244,13 +246,23 @@ impl Pass {
                 true,
             )?;
         }
-        let stream = self.stack.backward(flat, &self.scratch, sums, images, drops)?;
+        after.passed()?;
+        let stream = self.stack.backward(flat, &self.scratch, after, images, drops)?;
         self.rows.sum_tokens(flat, layers.positions, layers.cls, stream, sizes)?;
         let patches = Rows { images, count: self.shape.patches(), stride: sizes.1, first: 1 };
         self.rows.take(flat, sums, &training.patch_bias, self.embedded.at(), stream, patches)?;
         flat.weights(self.embedded.at(), self.patches.at(), layers.patch_embed, patches.len())?;
-        sums.finish(gpu)
+        after.passed()
     }
+}
+
+/// What the backward pass has the gradients of behind each of its stages.
+fn stages(shape: &VitShape) -> Vec<Vec<String>> {
+    let of = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let mut stages = vec![of(&["head", "fc_norm", "norm"])];
+    stages.extend(stack::stages("blocks", shape.blocks.depth));
+    stages.push(of(&["cls_token", "pos_embed", "patch_embed"]));
+    stages
 }
 
 /// A kind of batch: how many images, of how many in all, whether branches are dropped, whether it completes a step.
@@ -273,7 +285,7 @@ impl VitTrainer {
         tensors: &[Tensor],
         descent: Descent,
     ) -> Result<Self> {
-        let training = Training::new(gpu, arithmetic, tensors, descent)?;
+        let training = Training::new(gpu, arithmetic, tensors, descent, &stages(&shape))?;
         Ok(Self { training, shape, pass: None })
     }
 
@@ -315,10 +327,8 @@ impl VitTrainer {
         assert_eq!(part.planes.len(), numbers, "images of the model's size");
         let dropping = part.drops.iter().flatten().any(|factor| factor.to_bits() != 1f32.to_bits());
         self.reserve(images, dropping)?;
-        let completes = self.training.adamw.completes(place);
-        self.training.adamw.prepare(place)?;
-        let Self { training: Training { flat, adamw, losses }, pass, .. } = self;
-        let (plans, pass, _) = pass.as_mut().expect("room was made");
+        let completes = self.training.begin(place)?;
+        let (plans, pass, _) = self.pass.as_mut().expect("room was made");
         let training = pass.backward.as_ref().expect("a pass in training");
         pass.planes.write(part.planes)?;
         training.targets.write(part.targets)?;
@@ -326,12 +336,10 @@ impl VitTrainer {
             training.drops.write(&part.drops.concat())?;
         }
         let pass = &*pass;
-        plans.run((images, of, dropping, completes), others.is_recordable(), |sums| {
-            pass.gradients(flat, sums, images, of, dropping)?;
-            others.sum(&flat.gpu, flat.grad(0), flat.reduced())?;
-            adamw.issue(flat, completes)
-        })?;
-        losses.take(flat)
+        let kind = (images, of, dropping, completes);
+        self.training.run(plans, (kind, completes), others, |flat, after| {
+            pass.gradients(flat, after, images, of, dropping)
+        })
     }
 
     /// The model as it is at any later time, for evaluations.

@@ -8,7 +8,7 @@ use shared::settings::{ModelSpec, Pooling};
 
 use super::{
     Cuda,
-    pretrainer::{moments, named, read, restore},
+    pretrainer::{moments, named, read},
     tensors,
     views::CudaClassifier,
 };
@@ -58,7 +58,7 @@ impl Trainer for CudaFinetuner {
     }
 
     fn loss(&mut self) -> Result<f64, EngineError> {
-        Ok(f64::from(self.trainer.first_mut().training_mut().loss()?))
+        Ok(f64::from(self.trainer.loss()?))
     }
 
     fn in_flight(&self) -> usize {
@@ -75,7 +75,7 @@ impl Trainer for CudaFinetuner {
 
     fn restore(&mut self, file: &SafeTensors<'_>) -> Result<(), String> {
         let (values, moments) = read(&self.layout, file)?;
-        restore(self.trainer.all_mut(), |trainer| trainer.training_mut().restore(&values, &moments))
+        self.trainer.restore(&values, &moments).map_err(|error| error.to_string())
     }
 
     fn view(&self) -> &(dyn Classify + 'static) {

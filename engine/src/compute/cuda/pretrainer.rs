@@ -59,7 +59,7 @@ impl Trainer for CudaPretrainer {
     }
 
     fn loss(&mut self) -> Result<f64, EngineError> {
-        Ok(f64::from(self.trainer.first_mut().training_mut().loss()?))
+        Ok(f64::from(self.trainer.loss()?))
     }
 
     fn in_flight(&self) -> usize {
@@ -76,7 +76,7 @@ impl Trainer for CudaPretrainer {
 
     fn restore(&mut self, file: &SafeTensors<'_>) -> Result<(), String> {
         let (values, moments) = read(&self.layout, file)?;
-        restore(self.trainer.all_mut(), |trainer| trainer.training_mut().restore(&values, &moments))
+        self.trainer.restore(&values, &moments).map_err(|error| error.to_string())
     }
 
     fn view(&self) -> &(dyn Encode + 'static) {
@@ -90,14 +90,6 @@ pub(super) fn named(layout: &Layout, values: &[f32]) -> Vec<NamedTensor> {
     tensors
         .map(|param| NamedTensor::of(param, param.name.clone(), param.slot.of(values).to_vec()))
         .collect()
-}
-
-/// Restores all ranks.
-pub(super) fn restore<T>(
-    trainers: &mut [T],
-    restore: impl Fn(&mut T) -> ::cuda::Result<()>,
-) -> Result<(), String> {
-    trainers.iter_mut().try_for_each(restore).map_err(|error| error.to_string())
 }
 
 /// The moments as a resume point holds them.

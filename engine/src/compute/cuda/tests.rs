@@ -370,6 +370,17 @@ fn several_gpus_fine_tune_like_one() {
 }
 
 #[test]
+fn several_gpus_tell_how_they_add_up() {
+    let one = gpus(1, Precision::F32);
+    assert_eq!(one.note(), None);
+    let two = gpus(2, Precision::F32);
+    let note = two.note().expect("two GPUs add up");
+    assert!(note.contains("by way of the host's memory, which is slow: "), "{note}");
+    assert!(two.arithmetic().contains("F32, added up by the host, "), "{}", two.arithmetic());
+    assert_ne!(one.bits(), two.bits());
+}
+
+#[test]
 fn a_gpu_that_fails_is_named_and_the_others_do_not_wait() {
     let spec = micro();
     let params = params(mae(&spec));
