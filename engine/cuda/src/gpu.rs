@@ -124,6 +124,9 @@ pub(crate) trait Gpu: Send + Sync {
     /// Bytes that are allocated.
     fn taken(&self) -> u64;
 
+    /// Bytes that can still be allocated.
+    fn room(&self) -> Result<u64>;
+
     /// Writes zeros.
     fn clear(&self, at: Address, bytes: usize) -> Result<()>;
 
@@ -254,7 +257,7 @@ macro_rules! plain {
     )*};
 }
 pub(crate) use plain;
-plain!(u8, u16, u32, f32, f64);
+plain!(u8, u16, u32, i32, f32, f64);
 
 #[expect(unsafe_code, reason = "a view of numbers as bytes")]
 fn bytes_of<T: Plain>(values: &[T]) -> &[u8] {

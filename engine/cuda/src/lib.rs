@@ -12,6 +12,7 @@
 //! | `training`, `adamw`, `losses` | what every model in training has: parameters, steps of the optimiser, losses that come back without a wait |
 //! | `plans` | passes that are recorded and repeated |
 //! | `mae`, `vit` | the masked autoencoder; the classifier of fine-tuning |
+//! | `crops` | sets of images on the GPU, cropped, resized and normalised there |
 //! | `device` | a GPU that creates them |
 //! | `ranks` | one run on several devices |
 //! | `buckets`, `reduction`, `communicator` | which gradients they add up when, behind the backward pass, and how |
@@ -25,6 +26,7 @@ mod attention;
 mod buckets;
 mod communicator;
 mod count;
+mod crops;
 mod device;
 #[cfg(any(test, feature = "emulation"))]
 mod emulated;
@@ -52,14 +54,15 @@ mod vit;
 
 pub use adamw::{Descent, Moments, Place};
 pub use count::{mae_features_memory, mae_memory, vit_memory};
+pub use crops::{Crop, HeldImages, Mixing, Windows};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use gpu::Traits;
 pub use losses::IN_FLIGHT;
-pub use mae::{MaeModel, MaeTrainer, MaskedImages};
+pub use mae::{MaeModel, MaeTrainer, MaskedImages, Pictures};
 pub use model::{Arithmetic, Blocks, MaeShape, VitShape};
 pub use probe::{GpuInfo, gpus};
 pub use ranks::{Group, Ranks, Trains};
 pub use table::{Pace, Tensor};
 pub use training::Training;
-pub use vit::{LabelledImages, VitModel, VitTrainer};
+pub use vit::{LabelledImages, Planes, VitModel, VitTrainer};

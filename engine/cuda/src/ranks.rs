@@ -9,7 +9,8 @@ pub(crate) mod tests;
 use std::{ops::Range, sync::Arc};
 
 use crate::{
-    Device, Error, LabelledImages, MaeTrainer, MaskedImages, Place, Result, Training, VitTrainer,
+    Device, Error, HeldImages, LabelledImages, MaeTrainer, MaskedImages, Place, Result, Training,
+    VitTrainer,
     buckets::PART,
     communicator::{Alone, Communicator, ThreadRank, nccl::Nccl},
     libraries::{Libraries, Library},
@@ -219,6 +220,21 @@ impl<T: Trains> Ranks<T> {
 }
 
 impl Ranks<MaeTrainer> {
+    /// Takes a set for each rank that later batches are of, like [`MaeTrainer::hold`].
+    pub fn hold(&mut self, sets: Vec<HeldImages>) {
+        let trainers = self.trainers.iter_mut().zip(sets);
+        trainers.for_each(|(trainer, set)| trainer.hold(Some(set)));
+    }
+
+    /// Makes room on each rank for its part of a batch, like [`MaeTrainer::reserve`].
+    ///
+    /// # Errors
+    /// When a device fails; it is named.
+    pub fn reserve(&mut self, images: usize, visible: usize) -> Result<()> {
+        let ranks = self.ranks.len();
+        self.each(|rank, trainer, _| trainer.reserve(share(images, ranks, rank).len(), visible))
+    }
+
     /// Processes a batch, like [`MaeTrainer::step`].
     ///
     /// # Errors
@@ -229,31 +245,39 @@ impl Ranks<MaeTrainer> {
         self.each(|rank, trainer, communicator| {
             let part = share(images, ranks, rank);
             let orders = &batch.orders[part.start * patches..part.end * patches];
-            let part = MaskedImages { images: &batch.images[part], orders, ..*batch };
+            let part = MaskedImages { images: batch.images.part(part), orders, ..*batch };
             trainer.step_part(&part, images, place, communicator)
         })
     }
 }
 
 impl Ranks<VitTrainer> {
+    /// Takes a set for each rank that later batches are of, like [`VitTrainer::hold`].
+    ///
+    /// # Errors
+    /// When a device fails.
+    pub fn hold(&mut self, sets: Vec<HeldImages>, table: &[f32]) -> Result<()> {
+        let mut trainers = self.trainers.iter_mut().zip(sets);
+        trainers.try_for_each(|(trainer, set)| trainer.hold(Some(set), table))
+    }
+
+    /// Makes room on each rank for its part of a batch, like [`VitTrainer::reserve`].
+    ///
+    /// # Errors
+    /// When a device fails; it is named.
+    pub fn reserve(&mut self, images: usize, dropping: bool) -> Result<()> {
+        let ranks = self.ranks.len();
+        self.each(|rank, trainer, _| trainer.reserve(share(images, ranks, rank).len(), dropping))
+    }
+
     /// Processes a batch, like [`VitTrainer::step`].
     ///
     /// # Errors
     /// When a device fails; it is named.
     pub fn step(&mut self, batch: &LabelledImages<'_>, images: usize, place: Place) -> Result<()> {
         let ranks = self.ranks.len();
-        let (pixels, classes) =
-            (batch.planes.len() / images.max(1), batch.targets.len() / images.max(1));
         self.each(|rank, trainer, communicator| {
-            let part = share(images, ranks, rank);
-            let drops: Vec<_> =
-                batch.drops.iter().map(|factors| factors[part.clone()].to_vec()).collect();
-            let images_of_rank = LabelledImages {
-                planes: &batch.planes[part.start * pixels..part.end * pixels],
-                targets: &batch.targets[part.start * classes..part.end * classes],
-                drops: &drops,
-            };
-            trainer.step_part(&images_of_rank, images, place, communicator)
+            trainer.step_part(batch, share(images, ranks, rank), images, place, communicator)
         })
     }
 }

@@ -293,6 +293,10 @@ impl Gpu for Emulated {
         self.inner().taken as u64
     }
 
+    fn room(&self) -> Result<u64> {
+        Ok((self.memory - self.inner().taken) as u64)
+    }
+
     fn clear(&self, at: Address, bytes: usize) -> Result<()> {
         self.issue(Work::Clear(at, bytes))
     }

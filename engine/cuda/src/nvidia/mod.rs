@@ -212,6 +212,13 @@ impl Gpu for Nvidia {
         inner.memory.values().map(|&bytes| bytes as u64).sum()
     }
 
+    fn room(&self) -> Result<u64> {
+        let _inner = self.enter()?;
+        let (free, _) =
+            self.context.mem_get_info().map_err(driver("memory cannot be asked for"))?;
+        Ok(free as u64)
+    }
+
     #[expect(unsafe_code, reason = "a call of the driver")]
     fn clear(&self, at: Address, bytes: usize) -> Result<()> {
         let _inner = self.enter()?;

@@ -60,8 +60,12 @@ impl Batch {
 
     fn step(&self, ranks: &mut Ranks<MaeTrainer>, place: usize) -> Result<f32> {
         let images: Vec<&[u8]> = self.pictures.iter().map(Vec::as_slice).collect();
-        let batch =
-            MaskedImages { images: &images, orders: &self.orders, visible: 4, normalised: true };
+        let batch = MaskedImages {
+            images: crate::Pictures::Bytes(&images),
+            orders: &self.orders,
+            visible: 4,
+            normalised: true,
+        };
         ranks.step(&batch, Place { place, rate: 1e-3 })?;
         ranks.loss()
     }

@@ -7,10 +7,12 @@
 //! |---|---|
 //! | `tensors` | a model's sizes and tensors as the crate takes them |
 //! | `pretrainer`, `finetuner` | trainers |
+//! | `held` | sets of images on a GPU, and crops of them |
 //! | `memory` | how much of a GPU's memory a run takes |
 //! | `views` | features, predictions and scores |
 
 mod finetuner;
+mod held;
 mod memory;
 mod pretrainer;
 mod tensors;
