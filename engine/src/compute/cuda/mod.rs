@@ -54,7 +54,9 @@ impl Cuda {
     fn arithmetic_of(precision: Precision) -> Arithmetic {
         match precision {
             Precision::F32 => Arithmetic::F32,
+            Precision::Tf32 => Arithmetic::Tf32,
             Precision::Bf16 => Arithmetic::Bf16,
+            Precision::Bf16Stream => Arithmetic::Bf16Stream,
         }
     }
 

@@ -377,6 +377,24 @@ fn several_gpus_fine_tune_like_one() {
 }
 
 #[test]
+fn gradients_in_every_precision_are_near_those_in_single_precision() {
+    let spec = micro();
+    let batch = masked(&spec, 4, 1);
+    let mut told = std::collections::HashSet::new();
+    for (precision, loss, gradient) in [
+        (Precision::F32, 1e-5, 1e-4),
+        // The emulation does not round factors to TF32: only that it runs is shown.
+        (Precision::Tf32, 1e-5, 1e-4),
+        (Precision::Bf16, 1e-2, 3e-2),
+        (Precision::Bf16Stream, 1e-2, 4e-2),
+    ] {
+        let (mut cpu, mut gpu) = pretrainers(precision, &spec, |_| ());
+        assert_same_gradients(&mut *cpu, &mut *gpu, &batch, (loss, gradient));
+        assert!(told.insert(gpus(1, precision).bits()), "{precision:?} has bits of its own");
+    }
+}
+
+#[test]
 fn several_gpus_tell_how_they_add_up() {
     let one = gpus(1, Precision::F32);
     assert_eq!(one.note(), None);
