@@ -15,6 +15,7 @@ use engine::{
         Descend, Device, LabelledBatch, Machine, MaskedBatch, Params, Step, Targets, cuda::Cuda,
         draw,
     },
+    data::mix::Mix,
     model::{Init, PatchGrid, mae, plain_groups, vit},
 };
 use shared::{
@@ -171,6 +172,7 @@ fn finetune(
     let mut rng = stream(1, Purpose::Augment, 0, 0);
     let batch = LabelledBatch {
         planes: draw(Init::Normal { deviation: 1.0 }, &[numbers], &mut rng),
+        crops: (Vec::new(), Mix::NONE),
         targets: Targets::new(&labels, CLASSES, 0.1, 0.7).shares,
         drops: vec![vec![1.0; images]; 2 * spec.encoder.depth as usize],
     };

@@ -11,6 +11,7 @@ use engine::{
     compute::{
         Descend, Device, LabelledBatch, MaskedBatch, Params, Step, Targets, Trainer, cpu::Cpu,
     },
+    data::mix::Mix,
     model::{PatchGrid, mae, plain_groups, vit},
 };
 use kernel::{Kernels, Path, Precision};
@@ -128,6 +129,7 @@ fn finetuning(device: &Cpu) -> Taken {
     let labels: Vec<u32> = (0..IMAGES).map(|i| (i % CLASSES) as u32).collect();
     let batch = LabelledBatch {
         planes: (0..IMAGES * grid.image_len()).map(|i| (i % 17) as f32 / 8.0 - 1.0).collect(),
+        crops: (Vec::new(), Mix::NONE),
         targets: Targets::new(&labels, CLASSES, 0.1, 1.0).shares,
         drops: vec![vec![1.0; IMAGES]; 2],
     };

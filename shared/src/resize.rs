@@ -41,9 +41,12 @@ impl Filter {
 }
 
 /// Weights of the source pixels that contribute to one target pixel.
-struct Window {
-    first: usize,
-    weights: Vec<i32>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first of these pixels.
+    pub first: usize,
+    /// Weights with 22 fractional bits, of this pixel and those behind it.
+    pub weights: Vec<i32>,
 }
 
 /// Resizes the whole image to `width` x `height`, ignoring the aspect ratio. Panics when either is 0.
@@ -74,7 +77,8 @@ pub fn bilinear(image: &Rgb8, width: usize, height: usize) -> Rgb8 {
     resize(image, width, height, Filter::Bilinear)
 }
 
-fn windows(source: usize, target: usize, filter: Filter) -> Vec<Window> {
+/// The weights of each target pixel of a row or column of `source` pixels that is resized to `target`.
+pub fn windows(source: usize, target: usize, filter: Filter) -> Vec<Window> {
     let scale = source as f64 / target as f64;
     let filter_scale = scale.max(1.0);
     let support = filter.support() * filter_scale;

@@ -1,12 +1,13 @@
 //! From the gradients of batches to steps of the parameters (Loshchilov and Hutter 2019), with accumulation and clipping.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use crate::{
     Result,
     flat::Flat,
-    gpu::{Buffer, Gpu, Kernels, Launch, int, plain, real},
+    gpu::{Address, Buffer, Gpu, Kernels, Launch, int, plain, real},
     kernels::Source,
+    table::Stretch,
 };
 
 /// How a model is trained.
@@ -58,8 +59,10 @@ plain!(Factors);
 pub(crate) struct AdamW {
     kernels: Kernels,
     descent: Descent,
-    /// Stretches of the trained tensors, and how many there are.
-    stretches: (Buffer, usize),
+    /// Stretches of the trained tensors.
+    stretches: Buffer,
+    /// Where each of them begins.
+    starts: Vec<u32>,
     first: Buffer,
     second: Buffer,
     factors: Buffer,
@@ -89,7 +92,8 @@ impl AdamW {
                 None
             },
             clip: if descent.clip_norm > 0.0 { Some(clip()?) } else { None },
-            stretches: (Buffer::of(gpu, &stretches)?, stretches.len()),
+            stretches: Buffer::of(gpu, &stretches)?,
+            starts: stretches.iter().map(|stretch| stretch.start).collect(),
             descent,
             steps: 0,
         })
@@ -128,19 +132,26 @@ impl AdamW {
         gpu.launch(Launch { kernel, grid: (blocks, 1), threads: 256, memory: 0, arguments })
     }
 
-    /// Takes a batch's gradient in, and steps the parameters if it `completes` a step and the loss is finite.
-    pub fn issue(&self, flat: &Flat, completes: bool) -> Result<()> {
+    /// Where a step's gradient is.
+    pub fn gradient(&self, flat: &Flat) -> Address {
+        self.accumulated.as_ref().map_or(flat.grad(0), Buffer::at)
+    }
+
+    /// Takes a batch's gradient at these places into that of the step.
+    pub fn take(&self, flat: &Flat, places: Range<usize>) -> Result<()> {
+        let Some(accumulated) = &self.accumulated else { return Ok(()) };
+        let [first, end] = [places.start, places.end]
+            .map(|place| self.starts.partition_point(|&start| (start as usize) < place));
+        let stretches = self.stretches.at() + (first * size_of::<Stretch>()) as u64;
+        let arguments = vec![accumulated.at(), flat.grad(0), stretches, self.factors.at()];
+        self.launch(&flat.gpu, "accumulate", end - first, arguments)
+    }
+
+    /// Steps the parameters by the step's gradient if the loss is finite.
+    pub fn step(&self, flat: &Flat) -> Result<()> {
         let gpu = &flat.gpu;
-        let (stretches, count) = (self.stretches.0.at(), self.stretches.1);
-        let mut gradient = flat.grad(0);
-        if let Some(accumulated) = &self.accumulated {
-            let arguments = vec![accumulated.at(), gradient, stretches, self.factors.at()];
-            self.launch(gpu, "accumulate", count, arguments)?;
-            gradient = accumulated.at();
-        }
-        if !completes {
-            return Ok(());
-        }
+        let (stretches, count) = (self.stretches.at(), self.starts.len());
+        let gradient = self.gradient(flat);
         if let Some([parts, factor]) = &self.clip {
             self.launch(gpu, "squares", count, vec![parts.at(), gradient, stretches])?;
             let most = real(self.descent.clip_norm as f32);

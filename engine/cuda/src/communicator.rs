@@ -2,32 +2,69 @@
 //!
 //! A rank is one device of a run: it has the whole model and a part of each batch. Its gradients are its part of the batch's; their sum
 //! over all ranks is the batch's, the same bits on every rank.
+//!
+//! | file | adds up |
+//! |---|---|
+//! | `nccl` | from GPU to GPU, by NVIDIA's library |
+//! | `threads` | by way of the host's memory, on any devices |
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+pub(crate) mod nccl;
+mod threads;
 
+use std::sync::Arc;
+
+pub(crate) use self::threads::ThreadRank;
 use crate::{
     Error, Result,
+    buckets::PART,
     gpu::{Address, Gpu},
 };
 
 /// The ranks of a run, seen from one of them.
 pub(crate) trait Communicator: Send + Sync {
-    /// Adds up numbers in single precision over all ranks, in their place, behind the GPU's work so far.
+    /// Adds up numbers in single precision over all ranks, in their places, behind the GPU's work so far. `parts`: where they are, and how
+    /// many. Work that is issued later may run beside the sum until [`settle`](Self::settle), and leaves these numbers alone.
     ///
     /// # Errors
     /// [`Error::Rank`] when another rank has ended.
-    fn sum(&self, gpu: &Arc<dyn Gpu>, at: Address, count: usize) -> Result<()>;
+    fn sum(&self, gpu: &Arc<dyn Gpu>, parts: &[(Address, usize)]) -> Result<()>;
 
-    /// Whether [`sum`](Self::sum) can be recorded.
-    fn is_recordable(&self) -> bool;
+    /// Lets later work wait for all sums.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    fn settle(&self, gpu: &Arc<dyn Gpu>) -> Result<()>;
+
+    /// Tells the other ranks that this one has ended: they would wait for it for ever.
+    fn end(&self, why: &str);
+
+    /// Numbers of a gradient from which on a part of it is worth a sum of its own.
+    fn part(&self) -> usize {
+        PART
+    }
+
+    /// Whether sums can be recorded.
+    fn is_recordable(&self) -> bool {
+        false
+    }
 }
 
 /// The only rank.
 pub(crate) struct Alone;
 
 impl Communicator for Alone {
-    fn sum(&self, _: &Arc<dyn Gpu>, _: Address, _: usize) -> Result<()> {
+    fn sum(&self, _: &Arc<dyn Gpu>, _: &[(Address, usize)]) -> Result<()> {
         Ok(())
+    }
+
+    fn settle(&self, _: &Arc<dyn Gpu>) -> Result<()> {
+        Ok(())
+    }
+
+    fn end(&self, _: &str) {}
+
+    fn part(&self) -> usize {
+        usize::MAX
     }
 
     fn is_recordable(&self) -> bool {
@@ -35,130 +72,22 @@ impl Communicator for Alone {
     }
 }
 
-/// A rank of a group of threads, which add up by way of the host's memory. Slow, but on any devices, also on one for all.
-pub(crate) struct ThreadRank {
-    rank: usize,
-    group: Arc<Group>,
-}
-
-struct Group {
-    state: Mutex<State>,
-    changed: Condvar,
-    ranks: usize,
-}
-
+/// Which rank of a group ended first, and why.
 #[derive(Default)]
-struct State {
-    /// What each rank brought to the sum in progress.
-    brought: Vec<Option<Vec<f32>>>,
-    /// The sum, and how many ranks still have to take it.
-    sum: Option<(Arc<Vec<f32>>, usize)>,
-    /// Which rank ended, and why.
-    ended: Option<(usize, String)>,
-}
+struct Ended(Option<(usize, String)>);
 
-impl ThreadRank {
-    /// All ranks of a group.
-    pub fn group(ranks: usize) -> Vec<Self> {
-        let state = State { brought: vec![None; ranks], ..State::default() };
-        let group = Group { state: Mutex::new(state), changed: Condvar::new(), ranks };
-        let group = Arc::new(group);
-        (0..ranks).map(|rank| Self { rank, group: Arc::clone(&group) }).collect()
+impl Ended {
+    /// The first to end is the one that is named.
+    fn set(&mut self, rank: usize, why: &str) {
+        self.0.get_or_insert_with(|| (rank, why.to_owned()));
     }
 
-    /// Tells the others that this rank has ended: they would wait for it for ever.
-    pub fn end(&self, why: &str) {
-        let mut state = self.group.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.ended.get_or_insert_with(|| (self.rank, why.to_owned()));
-        self.group.changed.notify_all();
-    }
-
-    /// The sum of what all ranks bring, in the order of the ranks.
-    fn exchange(&self, values: Vec<f32>) -> Result<Arc<Vec<f32>>> {
-        let Group { state, changed, ranks } = &*self.group;
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended = |state: &State| match &state.ended {
+    /// # Errors
+    /// When a rank of so many has ended.
+    fn check(&self, ranks: usize) -> Result<()> {
+        match &self.0 {
             Some((rank, why)) => Err(Error::Rank(format!("rank {rank} of {ranks} ended: {why}"))),
             None => Ok(()),
-        };
-        // The sum before has to be taken by all first.
-        while state.sum.is_some() {
-            ended(&state)?;
-            state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.brought[self.rank] = Some(values);
-        if state.brought.iter().all(Option::is_some) {
-            let mut all =
-                state.brought.iter_mut().map(|values| values.take().expect("all brought"));
-            let mut sum = all.next().expect("a rank");
-            for values in all {
-                sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-            }
-            state.sum = Some((Arc::new(sum), *ranks));
-            changed.notify_all();
-        }
-        loop {
-            if let Some((sum, left)) = &mut state.sum {
-                let sum = Arc::clone(sum);
-                *left -= 1;
-                if *left == 0 {
-                    state.sum = None;
-                    changed.notify_all();
-                }
-                return Ok(sum);
-            }
-            ended(&state)?;
-            state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-impl Communicator for ThreadRank {
-    fn sum(&self, gpu: &Arc<dyn Gpu>, at: Address, count: usize) -> Result<()> {
-        let mut bytes = vec![0; 4 * count];
-        gpu.read(at, &mut bytes)?;
-        let values = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_ne_bytes(*bytes));
-        let sum = self.exchange(values.collect())?;
-        let bytes: Vec<u8> = sum.iter().flat_map(|value| value.to_ne_bytes()).collect();
-        gpu.write(at, &[&bytes])
-    }
-
-    fn is_recordable(&self) -> bool {
-        false
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_ranks_get_the_sum_time_after_time() {
-        let ranks = ThreadRank::group(3);
-        std::thread::scope(|scope| {
-            for rank in &ranks {
-                scope.spawn(|| {
-                    for round in 0..50 {
-                        let sum = rank.exchange(vec![rank.rank as f32, round as f32]).unwrap();
-                        assert_eq!(*sum, [3.0, 3.0 * round as f32]);
-                    }
-                });
-            }
-        });
-    }
-
-    #[test]
-    fn nobody_waits_for_a_rank_that_ended() {
-        let ranks = ThreadRank::group(3);
-        std::thread::scope(|scope| {
-            let waiting = [0, 2].map(|rank| {
-                let rank = &ranks[rank];
-                scope.spawn(|| rank.exchange(vec![1.0]).unwrap_err().to_string())
-            });
-            ranks[1].end("its memory is full");
-            for told in waiting {
-                assert_eq!(told.join().unwrap(), "rank 1 of 3 ended: its memory is full");
-            }
-        });
     }
 }

@@ -55,6 +55,10 @@ impl Gpu for Counter {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).now
     }
 
+    fn room(&self) -> Result<u64> {
+        Ok(u64::MAX)
+    }
+
     fn clear(&self, _: Address, _: usize) -> Result<()> {
         Ok(())
     }
@@ -161,48 +165,7 @@ pub fn vit_memory(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Blocks, Pace};
-
-    /// The tensors of a masked autoencoder, by the names that its layers ask for.
-    fn tensors(shape: &MaeShape) -> Vec<Tensor> {
-        let mut tensors = Vec::new();
-        let mut add = |name: &str, len: usize, trained: bool| {
-            let trained = trained.then_some(Pace { rate: 1.0, decay: 0.05 });
-            tensors.push(Tensor { name: name.into(), len, trained });
-        };
-        let (width, decoder) = (shape.encoder.width, shape.decoder.width);
-        let (pixels, rows) = (shape.pixels(), 1 + shape.patches());
-        add("cls_token", width, true);
-        add("pos_embed", rows * width, false);
-        add("mask_token", decoder, true);
-        add("decoder_pos_embed", rows * decoder, false);
-        let mut layers = vec![("patch_embed.proj".to_owned(), pixels, width)];
-        for (name, blocks) in [("blocks", shape.encoder), ("decoder_blocks", shape.decoder)] {
-            let width = blocks.width;
-            for i in 0..blocks.depth {
-                let of = |layer: &str| format!("{name}.{i}.{layer}");
-                layers.extend([
-                    (of("norm1"), 1, width),
-                    (of("attn.qkv"), width, 3 * width),
-                    (of("attn.proj"), width, width),
-                    (of("norm2"), 1, width),
-                    (of("mlp.fc1"), width, 4 * width),
-                    (of("mlp.fc2"), 4 * width, width),
-                ]);
-            }
-        }
-        layers.extend([
-            ("norm".into(), 1, width),
-            ("decoder_embed".into(), width, decoder),
-            ("decoder_norm".into(), 1, decoder),
-            ("decoder_pred".into(), decoder, pixels),
-        ]);
-        for (name, inputs, outputs) in layers {
-            add(&format!("{name}.weight"), inputs * outputs, true);
-            add(&format!("{name}.bias"), outputs, true);
-        }
-        tensors
-    }
+    use crate::{Blocks, testing::mae_tensors};
 
     #[test]
     fn vit_b_at_the_published_size_takes_less_than_pytorch() {
@@ -212,7 +175,7 @@ mod tests {
             encoder: Blocks { width: 768, depth: 12, heads: 12 },
             decoder: Blocks { width: 512, depth: 8, heads: 16 },
         };
-        let tensors = tensors(&shape);
+        let tensors = mae_tensors(&shape);
         let numbers: usize = tensors.iter().map(|tensor| tensor.len).sum();
         assert_eq!(numbers, 111_907_840, "ViT-B with MAE's decoder");
         // An H200.

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    Arithmetic, Descent, MaeModel, MaeShape, MaeTrainer, Result, Tensor, Traits, VitModel,
-    VitShape, VitTrainer, gpu::Gpu, libraries::Libraries,
+    Arithmetic, Descent, Error, HeldImages, MaeModel, MaeShape, MaeTrainer, Result, Tensor, Traits,
+    VitModel, VitShape, VitTrainer, Windows, gpu::Gpu, libraries::Libraries,
 };
 
 /// A GPU in use.
@@ -39,6 +39,29 @@ impl Device {
     #[cfg(any(test, feature = "emulation"))]
     pub fn emulated_with_memory(bytes: usize) -> Self {
         Self { gpu: Arc::new(crate::emulated::Emulated::with_memory(bytes)) }
+    }
+
+    pub(crate) fn gpu(&self) -> &Arc<dyn Gpu> {
+        &self.gpu
+    }
+
+    /// Room for a set of `count` images; none where it would take more than half of the memory that is left, with the crops of a batch of so
+    /// many: evaluations need memory, too.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    pub fn hold(
+        &self,
+        windows: &Windows,
+        (count, batch): (usize, usize),
+    ) -> Result<Option<HeldImages>> {
+        if HeldImages::memory(windows, count, batch) > self.gpu.room()? / 2 {
+            return Ok(None);
+        }
+        match HeldImages::new(&self.gpu, windows, count) {
+            Err(Error::OutOfMemory { .. }) => Ok(None),
+            held => held.map(Some),
+        }
     }
 
     /// What it is.

@@ -1,6 +1,9 @@
 //! A model's parameters on a GPU, with their gradients, and the products with its layers.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
 
 use crate::{
     Result,
@@ -72,14 +75,9 @@ impl Flat {
         }
     }
 
-    /// Where a batch's loss goes: behind the gradients, so that devices which share a batch add up both at once.
+    /// Where a batch's loss goes: behind the gradients.
     pub fn loss(&self) -> Address {
         self.grad(self.table.total())
-    }
-
-    /// Numbers of the gradients with the loss.
-    pub fn reduced(&self) -> usize {
-        self.table.total() + 1
     }
 
     /// The gradient of a tensor.
@@ -203,12 +201,16 @@ struct Piece {
 }
 plain!(Piece);
 
-/// The sums of a pass over a batch, added up by one kernel at its end. They are collected while the pass is issued for the first time; then
-/// their list stays on the GPU.
+/// The sums of a pass over a batch, added up by a kernel whenever the pass has a part of its gradients complete. They are collected while the
+/// pass is issued for the first time; then their lists stay on the GPU.
 pub(crate) struct Sums {
     kernels: Kernels,
     collected: RefCell<Vec<Piece>>,
-    list: RefCell<Option<(Buffer, usize)>>,
+    /// A list for each part, in their order; none where a part has no sums.
+    lists: RefCell<Vec<Option<(Buffer, usize)>>>,
+    /// The part that is due.
+    next: Cell<usize>,
+    is_complete: Cell<bool>,
 }
 
 impl Sums {
@@ -218,12 +220,28 @@ impl Sums {
     }
 
     pub fn new(kernels: Kernels) -> Self {
-        Self { kernels, collected: RefCell::default(), list: RefCell::default() }
+        Self {
+            kernels,
+            collected: RefCell::default(),
+            lists: RefCell::default(),
+            next: Cell::new(0),
+            is_complete: Cell::new(false),
+        }
+    }
+
+    /// A pass begins.
+    pub fn begin(&self) {
+        self.next.set(0);
+    }
+
+    /// The first pass was issued: all sums are known.
+    pub fn complete(&self) {
+        self.is_complete.set(true);
     }
 
     /// Adds up `columns` of `parts` rows, `stride` numbers apart, all in single precision.
     pub fn add(&self, from: Address, (parts, stride): (usize, usize), columns: usize, to: Address) {
-        if self.list.borrow().is_some() {
+        if self.is_complete.get() {
             return;
         }
         let mut collected = self.collected.borrow_mut();
@@ -241,14 +259,17 @@ impl Sums {
         }
     }
 
-    /// Issues the kernel that adds them up.
+    /// Issues the kernel that adds up what came since the last call.
     pub fn finish(&self, gpu: &Arc<dyn Gpu>) -> Result<()> {
-        let mut list = self.list.borrow_mut();
-        if list.is_none() {
+        let mut lists = self.lists.borrow_mut();
+        let part = self.next.get();
+        self.next.set(part + 1);
+        if part == lists.len() {
             let pieces = self.collected.take();
-            *list = Some((Buffer::of(gpu, &pieces)?, pieces.len()));
+            let count = pieces.len();
+            lists.push(if count == 0 { None } else { Some((Buffer::of(gpu, &pieces)?, count)) });
         }
-        let (buffer, count) = list.as_ref().expect("just made");
+        let Some((buffer, count)) = &lists[part] else { return Ok(()) };
         let kernel = self.kernels.get("sums");
         gpu.launch(Launch {
             kernel,

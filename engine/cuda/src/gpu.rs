@@ -10,6 +10,9 @@ use crate::{Result, kernels::Source};
 /// A place in a GPU's memory; 0 is none.
 pub(crate) type Address = u64;
 
+/// A stream of a GPU, as its driver knows it; 0 where there is none.
+pub(crate) type Stream = u64;
+
 /// What kernels are chosen by, and grids measured by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traits {
@@ -121,6 +124,9 @@ pub(crate) trait Gpu: Send + Sync {
     /// Bytes that are allocated.
     fn taken(&self) -> u64;
 
+    /// Bytes that can still be allocated.
+    fn room(&self) -> Result<u64>;
+
     /// Writes zeros.
     fn clear(&self, at: Address, bytes: usize) -> Result<()>;
 
@@ -135,6 +141,22 @@ pub(crate) trait Gpu: Send + Sync {
 
     /// A number that was taken, once; waits until the GPU is that far.
     fn fetched(&self, fetched: Fetched) -> Result<f32>;
+
+    /// Lets a second stream go on behind all work so far, and gives it, for calls of a library. What is issued to the GPU later may run
+    /// beside it until [`rejoin`](Self::rejoin). The GPU is bound to this thread.
+    fn branch(&self) -> Result<Stream> {
+        Ok(0)
+    }
+
+    /// Lets later work wait for that of the second stream.
+    fn rejoin(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether NVIDIA's libraries know it.
+    fn is_nvidia(&self) -> bool {
+        false
+    }
 
     fn load(&self, source: &Source) -> Result<Kernels>;
 
@@ -235,7 +257,7 @@ macro_rules! plain {
     )*};
 }
 pub(crate) use plain;
-plain!(u8, u16, u32, f32, f64);
+plain!(u8, u16, u32, i32, f32, f64);
 
 #[expect(unsafe_code, reason = "a view of numbers as bytes")]
 fn bytes_of<T: Plain>(values: &[T]) -> &[u8] {

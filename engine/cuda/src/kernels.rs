@@ -74,6 +74,11 @@ impl Source {
         file!("pixels").with(&[("SIDE", side), ("PATCH", patch)])
     }
 
+    /// Crops of images of side `from`, resized to `to` by up to `taps` weights.
+    pub fn crops(from: usize, to: usize, taps: usize) -> Self {
+        file!("crops").with(&[("FROM", from), ("SIDE", to), ("TAPS", taps)])
+    }
+
     pub fn loss() -> Self {
         file!("loss")
     }

@@ -12,8 +12,10 @@
 //! | `training`, `adamw`, `losses` | what every model in training has: parameters, steps of the optimiser, losses that come back without a wait |
 //! | `plans` | passes that are recorded and repeated |
 //! | `mae`, `vit` | the masked autoencoder; the classifier of fine-tuning |
+//! | `crops` | sets of images on the GPU, cropped, resized and normalised there |
 //! | `device` | a GPU that creates them |
-//! | `communicator`, `ranks` | sums over devices; one run on several |
+//! | `ranks` | one run on several devices |
+//! | `buckets`, `reduction`, `communicator` | which gradients they add up when, behind the backward pass, and how |
 //! | `count` | how much memory a model would take |
 //! | `libraries`, `probe`, `nvml` | which of NVIDIA's libraries and GPUs are here, and their load |
 //! | `nvidia` | a device by CUDA's driver |
@@ -21,8 +23,10 @@
 
 mod adamw;
 mod attention;
+mod buckets;
 mod communicator;
 mod count;
+mod crops;
 mod device;
 #[cfg(any(test, feature = "emulation"))]
 mod emulated;
@@ -39,6 +43,7 @@ pub mod nvml;
 mod plans;
 mod probe;
 mod ranks;
+mod reduction;
 mod rows;
 mod stack;
 mod table;
@@ -49,14 +54,15 @@ mod vit;
 
 pub use adamw::{Descent, Moments, Place};
 pub use count::{mae_features_memory, mae_memory, vit_memory};
+pub use crops::{Crop, HeldImages, Mixing, Windows};
 pub use device::Device;
 pub use error::{Error, Result};
 pub use gpu::Traits;
 pub use losses::IN_FLIGHT;
-pub use mae::{MaeModel, MaeTrainer, MaskedImages};
+pub use mae::{MaeModel, MaeTrainer, MaskedImages, Pictures};
 pub use model::{Arithmetic, Blocks, MaeShape, VitShape};
 pub use probe::{GpuInfo, gpus};
-pub use ranks::Ranks;
+pub use ranks::{Group, Ranks, Trains};
 pub use table::{Pace, Tensor};
 pub use training::Training;
-pub use vit::{LabelledImages, VitModel, VitTrainer};
+pub use vit::{LabelledImages, Planes, VitModel, VitTrainer};

@@ -1,27 +1,61 @@
 //! The masked autoencoder on a GPU: training, features, predictions.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use crate::{
     Result,
     adamw::{Descent, Place},
     communicator::{Alone, Communicator},
-    flat::{Flat, Sums},
+    crops::{Crop, HeldImages},
+    flat::Flat,
     gpu::{Buffer, Gpu, Kernels, Launch, int, real},
     kernels::Source,
     model::{Arithmetic, MaeShape},
     plans::Plans,
+    reduction::Reduction,
     rows::{NormMemory, RowKernels, RowSum, Rows},
-    stack::{Scratch, Stack},
+    stack::{self, Scratch, Stack},
     table::{Layer, Tensor},
     training::Training,
 };
 
+/// The images of a batch.
+#[derive(Clone, Copy, Debug)]
+pub enum Pictures<'a> {
+    /// The pixels of each, `(side, side, 3)`.
+    Bytes(&'a [&'a [u8]]),
+    /// Crops of the set that the trainer holds.
+    Crops(&'a [Crop]),
+}
+
+impl Pictures<'_> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes(images) => images.len(),
+            Self::Crops(crops) => crops.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Some of them.
+    pub(crate) fn part(self, part: Range<usize>) -> Self {
+        match self {
+            Self::Bytes(images) => Self::Bytes(&images[part]),
+            Self::Crops(crops) => Self::Crops(&crops[part]),
+        }
+    }
+}
+
 /// Masked images: a batch of pre-training.
 #[derive(Clone, Copy, Debug)]
 pub struct MaskedImages<'a> {
-    /// The pixels of each image, `(side, side, 3)`.
-    pub images: &'a [&'a [u8]],
+    /// The images.
+    pub images: Pictures<'a>,
     /// For each image all patches, `(images, patches)`: the visible ones first.
     pub orders: &'a [u32],
     /// Visible patches of an image.
@@ -214,13 +248,25 @@ impl Pass {
     }
 
     /// Puts a batch's images and orders into the GPU's memory.
-    fn fill(&self, images: &[&[u8]], orders: &[u32]) -> Result<()> {
+    fn fill(
+        &self,
+        images: Pictures<'_>,
+        orders: &[u32],
+        held: Option<&mut HeldImages>,
+    ) -> Result<()> {
         let bytes = self.shape.side * self.shape.side * 3;
-        assert!(
-            images.len() <= self.capacity && images.iter().all(|image| image.len() == bytes),
-            "images of the model's size"
-        );
-        self.encoding.pictures.write_pieces(images)?;
+        assert!(images.len() <= self.capacity, "room was made");
+        match images {
+            Pictures::Bytes(images) => {
+                let fit = images.iter().all(|image| image.len() == bytes);
+                assert!(fit, "images of the model's size");
+                self.encoding.pictures.write_pieces(images)?;
+            }
+            Pictures::Crops(crops) => {
+                let held = held.expect("a set that crops are of");
+                held.bytes(crops, self.encoding.pictures.at())?;
+            }
+        }
         if orders.is_empty() {
             return Ok(());
         }
@@ -340,11 +386,12 @@ impl Pass {
     fn gradients(
         &self,
         flat: &Flat,
-        sums: &Sums,
+        after: &Reduction<'_>,
         images: usize,
         of: usize,
         normalised: bool,
     ) -> Result<()> {
+        let sums = after.sums;
         self.encode(flat, images)?;
         self.decode(flat, images)?;
         let (layers, encoding, decoding) = (&self.layers, &self.encoding, self.decoding());
@@ -384,7 +431,8 @@ impl Pass {
             targets,
             false,
         )?;
-        let stream = stack.backward(flat, &self.scratch, sums, images, None)?;
+        after.passed()?;
+        let stream = stack.backward(flat, &self.scratch, after, images, None)?;
         let hidden =
             Rows { images, count: patches - visible, stride: 1 + patches, first: 1 + visible };
         stack.rows.take(flat, sums, &training.mask, 0, stream, hidden)?;
@@ -409,7 +457,8 @@ impl Pass {
             rows,
             false,
         )?;
-        let stream = stack.backward(flat, &self.scratch, sums, images, None)?;
+        after.passed()?;
+        let stream = stack.backward(flat, &self.scratch, after, images, None)?;
         let first = Rows { images, count: 1, stride: 1 + visible, first: 0 };
         stack.rows.take(flat, sums, &training.cls, 0, stream, first)?;
         let rest = Rows { images, count: visible, stride: 1 + visible, first: 1 };
@@ -420,8 +469,19 @@ impl Pass {
             layers.patch_embed,
             images * visible,
         )?;
-        sums.finish(&flat.gpu)
+        after.passed()
     }
+}
+
+/// What the backward pass has the gradients of behind each of its stages.
+fn stages(shape: &MaeShape) -> Vec<Vec<String>> {
+    let of = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let mut stages = vec![of(&["decoder_pred", "decoder_norm"])];
+    stages.extend(stack::stages("decoder_blocks", shape.decoder.depth));
+    stages.push(of(&["mask_token", "decoder_embed", "norm"]));
+    stages.extend(stack::stages("blocks", shape.encoder.depth));
+    stages.push(of(&["cls_token", "patch_embed"]));
+    stages
 }
 
 /// The place of the bias that the last block adds.
@@ -444,6 +504,8 @@ pub struct MaeTrainer {
     table: Vec<f32>,
     /// Plans are dropped before the memory that they name.
     pass: Option<(Plans<Kind>, Pass)>,
+    /// The images that crops are of.
+    held: Option<HeldImages>,
 }
 
 impl MaeTrainer {
@@ -456,8 +518,13 @@ impl MaeTrainer {
         table: &[f32],
         descent: Descent,
     ) -> Result<Self> {
-        let training = Training::new(gpu, arithmetic, tensors, descent)?;
-        Ok(Self { training, shape, table: table.to_vec(), pass: None })
+        let training = Training::new(gpu, arithmetic, tensors, descent, &stages(&shape))?;
+        Ok(Self { training, shape, table: table.to_vec(), pass: None, held: None })
+    }
+
+    /// Takes the images that crops of later batches are of.
+    pub fn hold(&mut self, images: Option<HeldImages>) {
+        self.held = images;
     }
 
     /// Makes room for batches of `images` images with `visible` visible patches each.
@@ -503,18 +570,14 @@ impl MaeTrainer {
     ) -> Result<()> {
         let images = part.images.len();
         self.reserve(images, part.visible)?;
-        let completes = self.training.adamw.completes(place);
-        self.training.adamw.prepare(place)?;
-        let Self { training: Training { flat, adamw, losses }, pass, .. } = self;
-        let (plans, pass) = pass.as_mut().expect("room was made");
-        pass.fill(part.images, part.orders)?;
-        let pass = &*pass;
-        plans.run((images, of, part.normalised, completes), others.is_recordable(), |sums| {
-            pass.gradients(flat, sums, images, of, part.normalised)?;
-            others.sum(&flat.gpu, flat.grad(0), flat.reduced())?;
-            adamw.issue(flat, completes)
-        })?;
-        losses.take(flat)
+        let completes = self.training.begin(place)?;
+        let (plans, pass) = self.pass.as_mut().expect("room was made");
+        pass.fill(part.images, part.orders, self.held.as_mut())?;
+        let (pass, normalised) = (&*pass, part.normalised);
+        let kind = (images, of, normalised, completes);
+        self.training.run(plans, (kind, completes), others, |flat, after| {
+            pass.gradients(flat, after, images, of, normalised)
+        })
     }
 
     /// The model as it is at any later time, for evaluations.
@@ -590,7 +653,7 @@ impl MaeModel {
     pub fn features(&mut self, images: &[&[u8]]) -> Result<Vec<f32>> {
         let (patches, width) = (self.shape.patches(), self.shape.encoder.width);
         let (flat, pass) = self.pass(images.len(), patches, Predicted::None)?;
-        pass.fill(images, &[])?;
+        pass.fill(Pictures::Bytes(images), &[], None)?;
         pass.encode(flat, images.len())?;
         read_activations(flat, &pass.encoding.last.y, images.len() * width)
     }
@@ -602,7 +665,7 @@ impl MaeModel {
     pub fn predict(&mut self, batch: &MaskedImages<'_>) -> Result<Vec<f32>> {
         let (images, numbers) = (batch.images.len(), self.shape.patches() * self.shape.pixels());
         let (flat, pass) = self.pass(images, batch.visible, Predicted::All)?;
-        pass.fill(batch.images, batch.orders)?;
+        pass.fill(batch.images, batch.orders, None)?;
         pass.encode(flat, images)?;
         pass.decode(flat, images)?;
         read_activations(flat, &pass.decoding().predicted, images * numbers)

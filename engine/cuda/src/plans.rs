@@ -34,13 +34,16 @@ impl<K: Eq + Hash> Plans<K> {
         work: impl Fn(&Sums) -> Result<()>,
     ) -> Result<()> {
         if let Some(plan) = self.made.get(&kind) {
-            return match plan.recorded {
-                Some(recorded) => self.gpu.replay(recorded),
-                None => work(&plan.sums),
-            };
+            if let Some(recorded) = plan.recorded {
+                return self.gpu.replay(recorded);
+            }
+            plan.sums.begin();
+            return work(&plan.sums);
         }
         let sums = Sums::new(self.sums);
         work(&sums)?;
+        sums.complete();
+        sums.begin();
         let recorded = if recordable { self.gpu.record(&mut || work(&sums))? } else { None };
         self.made.insert(kind, Plan { sums, recorded });
         Ok(())

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::{
     Result,
     attention::{Attention, Sized},
-    flat::{Flat, Sums},
+    flat::Flat,
     gpu::{Address, Buffer, Gpu, Kernels, Launch, int, real},
     kernels::{Source, Storage},
     model::Blocks,
+    reduction::Reduction,
     rows::{Added, Grad, NormMemory, RowKernels, Rows},
     table::Layer,
 };
@@ -283,15 +284,16 @@ impl Stack {
     }
 
     /// From the gradient of the stream behind the last block, in `scratch`, to that of its beginning, in the same place. The bias of the
-    /// last block's MLP is left to whoever knows that gradient.
+    /// last block's MLP is left to whoever knows that gradient. Each block is a stage of the pass.
     pub fn backward(
         &self,
         flat: &Flat,
         scratch: &Scratch,
-        sums: &Sums,
+        after: &Reduction<'_>,
         images: usize,
         drops: Option<Drops>,
     ) -> Result<Address> {
+        let sums = after.sums;
         let (gpu, back, grad) = (&flat.gpu, scratch.back(), scratch.grad());
         let all = Rows::all(images, self.tokens);
         let (rows, width) = (all.len(), self.shape.width);
@@ -354,9 +356,15 @@ impl Stack {
                 all,
                 false,
             )?;
+            after.passed()?;
         }
         Ok(grad.exact)
     }
+}
+
+/// The stages of the backward pass through the blocks `name.0`, `name.1`, ...
+pub(crate) fn stages(name: &str, depth: usize) -> impl Iterator<Item = Vec<String>> {
+    (0..depth).rev().map(move |i| vec![format!("{name}.{i}")])
 }
 
 /// Blocks that divide the rows of GELU's backward pass, each for all its columns.

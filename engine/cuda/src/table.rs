@@ -1,6 +1,6 @@
 //! The places of a model's tensors in its flat buffers on the GPU: values, moments, gradients.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 /// A tensor of a model, in the order of the host's parameters.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +107,27 @@ impl Table {
         tensors.flat_map(|(tensor, &start)| &spread[start..start + tensor.len]).copied().collect()
     }
 
+    /// The places of what is trained, by the first of these stages that names it or the layer that it is part of.
+    ///
+    /// # Panics
+    /// When no stage names a tensor that is trained.
+    pub fn stages(&self, stages: &[Vec<String>]) -> Vec<Vec<Range<usize>>> {
+        let mut places = vec![Vec::new(); stages.len()];
+        for (tensor, &start) in self.tensors.iter().zip(&self.starts) {
+            if tensor.trained.is_none() {
+                continue;
+            }
+            let is_of = |part: &String| {
+                let rest = tensor.name.strip_prefix(part.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            let stage = stages.iter().position(|parts| parts.iter().any(is_of));
+            let stage = stage.unwrap_or_else(|| panic!("no stage has {}", tensor.name));
+            places[stage].push(start..start + tensor.len.next_multiple_of(ALIGNED));
+        }
+        places
+    }
+
     /// What is trained, in stretches.
     pub fn stretches(&self) -> Vec<Stretch> {
         let mut stretches = Vec::new();
@@ -154,5 +175,20 @@ mod tests {
         let stretches: Vec<_> = table.stretches().iter().map(|it| (it.start, it.length)).collect();
         let c = table.place("c") as u32;
         assert_eq!(stretches, [(0, 8), (64, 4), (c, 4096), (c + 4096, 4)]);
+    }
+    #[test]
+    fn a_stage_has_the_places_of_what_it_names() {
+        let table = Table::new(&[
+            tensor("a.weight", 6, true),
+            tensor("a.bias", 2, false),
+            tensor("ab", 70, true),
+            tensor("blocks.1.fc", 3, true),
+            tensor("blocks.10.fc", 3, true),
+        ]);
+        let stages = [vec!["blocks.1"], vec!["ab", "blocks.10"], vec!["a"]];
+        let stages = stages.map(|names| names.into_iter().map(str::to_owned).collect());
+        let places = table.stages(&stages).into_iter().flatten().collect::<Vec<_>>();
+        assert_eq!(places, [256..320, 128..256, 320..384, 0..64]);
+        assert_eq!(table.stages(&stages)[1].len(), 2);
     }
 }

@@ -1,10 +1,10 @@
 //! What every model in training has, whatever it is: parameters with gradients, an optimiser, and losses on their way to the host.
 
-use std::sync::Arc;
+use std::{hash::Hash, ops::Range, sync::Arc};
 
 use crate::{
-    Arithmetic, Descent, Moments, Result, Tensor, adamw::AdamW, flat::Flat, gpu::Gpu,
-    losses::Losses,
+    Arithmetic, Descent, Moments, Place, Result, Tensor, adamw::AdamW, communicator::Communicator,
+    flat::Flat, gpu::Gpu, losses::Losses, plans::Plans, reduction::Reduction,
 };
 
 /// The state of a model in training.
@@ -12,19 +12,47 @@ pub struct Training {
     pub(crate) flat: Arc<Flat>,
     pub(crate) adamw: AdamW,
     pub(crate) losses: Losses,
+    /// The places of the gradients that each stage of the backward pass completes.
+    stages: Vec<Vec<Range<usize>>>,
 }
 
 impl Training {
-    /// Of a model before its first step; its parameters are still to be set.
+    /// Of a model before its first step; its parameters are still to be set. `stages`: the layers whose gradients the backward pass has
+    /// behind each of its stages.
     pub(crate) fn new(
         gpu: &Arc<dyn Gpu>,
         arithmetic: Arithmetic,
         tensors: &[Tensor],
         descent: Descent,
+        stages: &[Vec<String>],
     ) -> Result<Self> {
         let flat = Arc::new(Flat::new(gpu, arithmetic, tensors, true)?);
         let adamw = AdamW::new(&flat, descent)?;
-        Ok(Self { flat, adamw, losses: Losses::default() })
+        let stages = flat.table.stages(stages);
+        Ok(Self { flat, adamw, losses: Losses::default(), stages })
+    }
+
+    /// Tells the GPU about the step that a batch is part of. Gives whether the batch completes it.
+    pub(crate) fn begin(&mut self, place: Place) -> Result<bool> {
+        self.adamw.prepare(place)?;
+        Ok(self.adamw.completes(place))
+    }
+
+    /// Does the work of a batch of this kind: its `gradients`, and the step that it may complete.
+    pub(crate) fn run<K: Eq + Hash>(
+        &mut self,
+        plans: &mut Plans<K>,
+        (kind, completes): (K, bool),
+        others: &dyn Communicator,
+        gradients: impl Fn(&Flat, &Reduction<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Self { flat, adamw, losses, stages } = self;
+        plans.run(kind, others.is_recordable(), |sums| {
+            let after = Reduction::new(flat, sums, adamw, others, stages, completes);
+            gradients(flat, &after)?;
+            after.finish()
+        })?;
+        losses.take(flat)
     }
 
     /// Replaces all parameters, in the host's order.

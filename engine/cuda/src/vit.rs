@@ -1,27 +1,38 @@
 //! The classifier of fine-tuning on a GPU: training and scores.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use crate::{
     Result,
     adamw::{Descent, Place},
     communicator::{Alone, Communicator},
-    flat::{Flat, Sums},
+    crops::{Crop, HeldImages, Mixing, placed},
+    flat::Flat,
     gpu::{Buffer, Gpu, Kernels, Launch, int, real},
     kernels::Source,
     model::{Arithmetic, VitShape},
     plans::Plans,
+    reduction::Reduction,
     rows::{Added, Grad, NormMemory, RowKernels, RowSum, Rows},
-    stack::{Drops, Scratch, Stack},
+    stack::{self, Drops, Scratch, Stack},
     table::{Layer, Tensor},
     training::Training,
 };
 
+/// The images of a batch.
+#[derive(Clone, Copy, Debug)]
+pub enum Planes<'a> {
+    /// `(images, 3, side, side)`, normalised and mixed.
+    Numbers(&'a [f32]),
+    /// Crops of the set that the trainer holds, and how they are mixed.
+    Crops(&'a [Crop], Option<Mixing>),
+}
+
 /// Images with soft labels: a batch of fine-tuning.
 #[derive(Clone, Copy, Debug)]
 pub struct LabelledImages<'a> {
-    /// `(images, 3, side, side)`, normalised and mixed.
-    pub planes: &'a [f32],
+    /// The images.
+    pub images: Planes<'a>,
     /// The classes' shares in each image's label, `(images, classes)`.
     pub targets: &'a [f32],
     /// Factors of stochastic depth for each of a block's two branches and each image; none where nothing is dropped.
@@ -186,11 +197,12 @@ impl Pass {
     fn gradients(
         &self,
         flat: &Flat,
-        sums: &Sums,
+        after: &Reduction<'_>,
         images: usize,
         of: usize,
         dropping: bool,
     ) -> Result<()> {
+        let sums = after.sums;
         let training = self.backward.as_ref().expect("a pass in training");
         let drops = dropping.then(|| Drops { factors: training.drops.at(), images });
         let added = self.forward(flat, images, drops)?;
@@ -244,13 +256,23 @@ impl Pass {
                 true,
             )?;
         }
-        let stream = self.stack.backward(flat, &self.scratch, sums, images, drops)?;
+        after.passed()?;
+        let stream = self.stack.backward(flat, &self.scratch, after, images, drops)?;
         self.rows.sum_tokens(flat, layers.positions, layers.cls, stream, sizes)?;
         let patches = Rows { images, count: self.shape.patches(), stride: sizes.1, first: 1 };
         self.rows.take(flat, sums, &training.patch_bias, self.embedded.at(), stream, patches)?;
         flat.weights(self.embedded.at(), self.patches.at(), layers.patch_embed, patches.len())?;
-        sums.finish(gpu)
+        after.passed()
     }
+}
+
+/// What the backward pass has the gradients of behind each of its stages.
+fn stages(shape: &VitShape) -> Vec<Vec<String>> {
+    let of = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let mut stages = vec![of(&["head", "fc_norm", "norm"])];
+    stages.extend(stack::stages("blocks", shape.blocks.depth));
+    stages.push(of(&["cls_token", "pos_embed", "patch_embed"]));
+    stages
 }
 
 /// A kind of batch: how many images, of how many in all, whether branches are dropped, whether it completes a step.
@@ -262,6 +284,8 @@ pub struct VitTrainer {
     shape: VitShape,
     /// Plans are dropped before the memory that they name. Whether there is room for dropped branches.
     pass: Option<(Plans<Kind>, Pass, bool)>,
+    /// The images that crops are of, and the normalised value of each byte in each channel.
+    held: Option<(HeldImages, Buffer)>,
 }
 
 impl VitTrainer {
@@ -273,8 +297,21 @@ impl VitTrainer {
         tensors: &[Tensor],
         descent: Descent,
     ) -> Result<Self> {
-        let training = Training::new(gpu, arithmetic, tensors, descent)?;
-        Ok(Self { training, shape, pass: None })
+        let training = Training::new(gpu, arithmetic, tensors, descent, &stages(&shape))?;
+        Ok(Self { training, shape, pass: None, held: None })
+    }
+
+    /// Takes the images that crops of later batches are of. `table` is the normalised value of each byte in each channel, `(3, 256)`.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    pub fn hold(&mut self, images: Option<HeldImages>, table: &[f32]) -> Result<()> {
+        let gpu = &self.training.flat.gpu;
+        self.held = match images {
+            Some(images) => Some((images, Buffer::of(gpu, table)?)),
+            None => None,
+        };
+        Ok(())
     }
 
     /// Makes room for batches of `images` images, whose branches may be dropped.
@@ -299,39 +336,48 @@ impl VitTrainer {
     /// # Errors
     /// When the GPU fails.
     pub fn step(&mut self, batch: &LabelledImages<'_>, place: Place) -> Result<()> {
-        self.step_part(batch, batch.targets.len() / self.shape.classes, place, &Alone)
+        let images = batch.targets.len() / self.shape.classes;
+        self.step_part(batch, 0..images, images, place, &Alone)
     }
 
-    /// Processes a part of a batch of `of` images whose other parts other ranks have, and steps like [`step`](Self::step).
+    /// Processes the images `part` of a batch of `of` whose other images other ranks have, and steps like [`step`](Self::step).
     pub(crate) fn step_part(
         &mut self,
-        part: &LabelledImages<'_>,
+        batch: &LabelledImages<'_>,
+        part: Range<usize>,
         of: usize,
         place: Place,
         others: &dyn Communicator,
     ) -> Result<()> {
-        let images = part.targets.len() / self.shape.classes;
-        let numbers = images * 3 * self.shape.side * self.shape.side;
-        assert_eq!(part.planes.len(), numbers, "images of the model's size");
-        let dropping = part.drops.iter().flatten().any(|factor| factor.to_bits() != 1f32.to_bits());
+        let (images, classes) = (part.len(), self.shape.classes);
+        let numbers = 3 * self.shape.side * self.shape.side;
+        let drops: Vec<f32> =
+            batch.drops.iter().flat_map(|factors| &factors[part.clone()]).copied().collect();
+        let dropping = drops.iter().any(|factor| factor.to_bits() != 1f32.to_bits());
         self.reserve(images, dropping)?;
-        let completes = self.training.adamw.completes(place);
-        self.training.adamw.prepare(place)?;
-        let Self { training: Training { flat, adamw, losses }, pass, .. } = self;
-        let (plans, pass, _) = pass.as_mut().expect("room was made");
+        let completes = self.training.begin(place)?;
+        let (plans, pass, _) = self.pass.as_mut().expect("room was made");
         let training = pass.backward.as_ref().expect("a pass in training");
-        pass.planes.write(part.planes)?;
-        training.targets.write(part.targets)?;
+        match batch.images {
+            Planes::Numbers(planes) => {
+                assert_eq!(planes.len(), of * numbers, "images of the model's size");
+                pass.planes.write(&planes[part.start * numbers..part.end * numbers])?;
+            }
+            Planes::Crops(crops, mixing) => {
+                let (held, table) = self.held.as_mut().expect("a set that crops are of");
+                let list = placed(crops, part.clone(), mixing.is_some());
+                held.planes((&list, images), mixing, table, pass.planes.at())?;
+            }
+        }
+        training.targets.write(&batch.targets[part.start * classes..part.end * classes])?;
         if dropping {
-            training.drops.write(&part.drops.concat())?;
+            training.drops.write(&drops)?;
         }
         let pass = &*pass;
-        plans.run((images, of, dropping, completes), others.is_recordable(), |sums| {
-            pass.gradients(flat, sums, images, of, dropping)?;
-            others.sum(&flat.gpu, flat.grad(0), flat.reduced())?;
-            adamw.issue(flat, completes)
-        })?;
-        losses.take(flat)
+        let kind = (images, of, dropping, completes);
+        self.training.run(plans, (kind, completes), others, |flat, after| {
+            pass.gradients(flat, after, images, of, dropping)
+        })
     }
 
     /// The model as it is at any later time, for evaluations.

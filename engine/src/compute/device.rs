@@ -34,6 +34,11 @@ pub trait Device: Send + Sync {
         hex(&Sha256::digest(of))
     }
 
+    /// What whoever follows a run on it should know, in a sentence.
+    fn note(&self) -> Option<String> {
+        None
+    }
+
     /// A trainer of the masked autoencoder with these parameters.
     ///
     /// # Errors

@@ -267,7 +267,7 @@ impl Machine {
     /// The devices in use as one, at this precision.
     ///
     /// # Errors
-    /// When a GPU cannot be opened; when the processor is one of several devices.
+    /// When a GPU cannot be opened; when the processor is one of several devices, or does not compute in this precision.
     pub fn device(&self, precision: settings::Precision) -> Result<Box<dyn Device>, EngineError> {
         let cpu = self.cpu(precision);
         let used = self.used_places();
@@ -279,6 +279,7 @@ impl Machine {
             })
             .collect();
         if numbers.is_empty() {
+            precision.on_processor().map_err(EngineError::Order)?;
             return Ok(Box::new(cpu));
         }
         if numbers.len() < used.len() {
@@ -300,11 +301,11 @@ impl Machine {
         used.map(|at| places[at].clone()).collect()
     }
 
-    /// The processor, at this precision.
+    /// The processor, at this precision; beside a GPU, at the processor's precision that is closest.
     pub fn cpu(&self, precision: settings::Precision) -> Cpu {
         let precision = match precision {
-            settings::Precision::F32 => Precision::F32,
-            settings::Precision::Bf16 => Precision::Bf16,
+            settings::Precision::F32 | settings::Precision::Tf32 => Precision::F32,
+            settings::Precision::Bf16 | settings::Precision::Bf16Stream => Precision::Bf16,
         };
         Cpu { threads: self.threads(), kernels: Kernels { path: self.path, precision } }
     }
@@ -583,6 +584,21 @@ mod tests {
         assert_eq!((both.device_name().as_str(), both.threads()), ("cuda:0,cuda:1", 4));
         let error = machine.on("cuda:0,cuda:2").unwrap_err().to_string();
         assert_eq!(error, "there is no device cuda:2; there are: cuda:0, cpu, cuda:1");
+    }
+
+    #[test]
+    fn a_processor_refuses_the_precisions_of_gpus_in_words() {
+        use settings::Precision;
+        for list in ["cpu", "pretend:80GiB"] {
+            let machine = machine_of(Vec::new(), Some(list)).unwrap();
+            assert!(machine.device(Precision::F32).is_ok());
+            assert!(machine.device(Precision::Bf16).is_ok());
+            for precision in [Precision::Tf32, Precision::Bf16Stream] {
+                let error = machine.device(precision).err().expect("not here").to_string();
+                let told = format!("{} is computed by GPUs only: ", precision.as_str());
+                assert!(error.contains(&told), "{error}");
+            }
+        }
     }
 
     #[test]

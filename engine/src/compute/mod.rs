@@ -30,7 +30,7 @@ mod targets;
 mod trainer;
 mod view;
 
-pub use batch::{LabelledBatch, LabelledFeatures, MaskedBatch};
+pub use batch::{ImageSet, LabelledBatch, LabelledFeatures, MaskedBatch};
 pub use device::{Device, DynTrainer, FinetuningTrainer, HeadTrainer, PretrainingTrainer};
 pub use drop_path::{drop_factor, drop_rate};
 pub use init::draw;

@@ -2,6 +2,7 @@
 
 use safetensors::SafeTensors;
 
+use super::ImageSet;
 use crate::{EngineError, model::Group, tensors::NamedTensor};
 
 /// A model in training on a device.
@@ -30,6 +31,15 @@ pub trait Trainer: Send {
     /// # Errors
     /// When the device fails.
     fn step(&mut self, batch: &Self::Batch, step: Step) -> Result<(), EngineError>;
+
+    /// Takes images into the device's memory if they fit beside batches like this one. Says whether it did: then batches may name crops of
+    /// them. A crop has the same pixels wherever it is made.
+    ///
+    /// # Errors
+    /// When an image cannot be read; when the device fails.
+    fn hold(&mut self, _: &ImageSet<'_>, _like: &Self::Batch) -> Result<bool, EngineError> {
+        Ok(false)
+    }
 
     /// The mean loss of the earliest batch that was not asked for yet; waits until the device has computed it.
     ///

@@ -26,6 +26,37 @@ use shared::{
 
 /// Aspect ratios of a crop, width over height.
 const ASPECT: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
+/// A part of an image, resized to the model's size and mirrored or not: what training sees of it in an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crop {
+    /// The image's number in its set.
+    pub image: u32,
+    /// The part.
+    pub part: CropBox,
+    /// Whether it is mirrored.
+    pub flip: bool,
+}
+
+impl Crop {
+    /// Draws what is seen of an image of `width` x `height`: a part ([`CropBox::draw`]), and with `flip` in half of the cases its mirror image.
+    pub fn draw(
+        image: u32,
+        (width, height): (usize, usize),
+        min_scale: f64,
+        flip: bool,
+        rng: &mut ChaCha8Rng,
+    ) -> Self {
+        let part = CropBox::draw(width, height, min_scale, rng);
+        Self { image, part, flip: flip && uniform(rng) < 0.5 }
+    }
+
+    /// What is seen of this image, `side` x `side`.
+    pub fn of(&self, image: &Rgb8, side: usize) -> Rgb8 {
+        let resized = resize(&crop(image, self.part), side, side, Filter::Bicubic);
+        if self.flip { resized.mirrored() } else { resized }
+    }
+}
+
 /// Draws before a crop falls back to the centre of the image.
 const TRIES: usize = 10;
 /// Largest side that evaluation takes as it is: on small images, enlarging and cutting would only lose detail.

@@ -81,6 +81,7 @@ impl Reconstructor {
         let visible = hidden.iter().filter(|&&hidden| !hidden).count();
         let predictions = self.mae.predict(&MaskedBatch {
             images: vec![image.clone()],
+            crops: Vec::new(),
             orders: order.clone(),
             visible,
             norm_pix_loss: false,

@@ -74,8 +74,8 @@ pub fn run(
         Some(point) => report.log(format!("resumes after epoch {}", point.epoch))?,
     }
 
-    for note in notes {
-        report.log(note.clone())?;
+    for note in notes.iter().cloned().chain(device.note()) {
+        report.log(note)?;
     }
 
     let side = order.settings.model.image_size as usize;

@@ -24,10 +24,7 @@ use crate::{
     },
     data::{
         DataError, Pixels,
-        augment::{
-            EraseBox, Filter, RandAugment, erase, eval_transform, normalise, random_flip,
-            random_resized_crop,
-        },
+        augment::{Crop, EraseBox, RandAugment, erase, eval_transform, normalise},
         mix::Mix,
     },
     eval::Evaluator,
@@ -93,7 +90,8 @@ impl Finetuning<'_> {
         mut save: impl FnMut(&FinetuningTrainer, EpochEnd, &mut Reporter<'_>) -> Result<(), EngineError>,
     ) -> Result<Evaluation, EngineError> {
         let mut evaluation = None;
-        let make = |batch: &Batch| self.batch(batch);
+        let held = self.hold(trainer, done, report)?;
+        let make = |batch: &Batch| self.batch(batch, held);
         fit(&self.course(), trainer, done, make, report, |trainer, epoch, report| {
             let end = self.epoch_end(epoch);
             if end.evaluated {
@@ -130,29 +128,51 @@ impl Finetuning<'_> {
         evaluator.evaluate(&labels, clean, triggered, self.target_class)
     }
 
-    /// Augments and mixes the samples of a batch and draws which blocks they skip. What happens to a single sample depends on the seed,
+    /// Has the trainer hold the images if it can, and if all that happens to one is what a device does: `RandAugment` and erasing are
+    /// the host's.
+    fn hold(
+        &self,
+        trainer: &mut FinetuningTrainer,
+        done: u32,
+        report: &mut Reporter<'_>,
+    ) -> Result<bool, EngineError> {
+        let is_hosts = self.recipe.augments() || self.recipe.erase_probability > 0.0;
+        let first = self.batches.iter_after(done).next().filter(|_| !is_hosts);
+        let Some(first) = first else { return Ok(false) };
+        self.images.hold(trainer, self.pixels.side, || self.batch(&first, false), report)
+    }
+
+    /// Augments and mixes the samples of a batch; of images that the trainer holds it gets the crops alone. Draws which blocks they skip. What happens to a single sample depends on the seed,
     /// the epoch and the sample; the mixing depends on the seed and the step.
-    fn batch(&self, batch: &Batch) -> Result<LabelledBatch, DataError> {
+    fn batch(&self, batch: &Batch, held: bool) -> Result<LabelledBatch, DataError> {
         let (side, seed) = (self.pixels.side, self.batches.seed);
         let Batch { epoch, ref samples, .. } = *batch;
-        let image = 3 * side * side;
-        let mut planes = vec![0.0; samples.len() * image];
-        let images = planes.par_chunks_exact_mut(image).zip(samples);
-        images.try_for_each(|(planes, &sample)| -> Result<(), DataError> {
-            let mut rng = stream(seed, Purpose::Augment, u64::from(epoch), u64::from(sample));
-            normalise(&self.augmented(sample, &mut rng)?, planes);
-            self.erase(planes, &mut rng);
-            Ok(())
-        })?;
-        let step = batch.steps_done();
-        let mix = Mix::draw(self.recipe, side, &mut stream(seed, Purpose::Mix, step, 0));
-        mix.apply(&mut planes, side);
+        let of_sample =
+            |sample: u32| stream(seed, Purpose::Augment, u64::from(epoch), u64::from(sample));
+        let mix = stream(seed, Purpose::Mix, batch.steps_done(), 0);
+        let mix = Mix::draw(self.recipe, side, &mut { mix });
+        let (mut planes, mut crops) = (Vec::new(), Vec::new());
+        if held {
+            let crop = |&sample: &u32| self.crop(sample, &mut of_sample(sample));
+            crops = samples.iter().map(crop).collect();
+        } else {
+            let image = 3 * side * side;
+            planes.resize(samples.len() * image, 0.0);
+            let images = planes.par_chunks_exact_mut(image).zip(samples);
+            images.try_for_each(|(planes, &sample)| -> Result<(), DataError> {
+                let mut rng = of_sample(sample);
+                normalise(&self.augmented(sample, &mut rng)?, planes);
+                self.erase(planes, &mut rng);
+                Ok(())
+            })?;
+            mix.apply(&mut planes, side);
+        }
         let labels: Vec<u32> =
             samples.iter().map(|&sample| self.images.label(sample as usize)).collect();
         let classes = self.pixels.classes.len();
         let targets = Targets::new(&labels, classes, self.recipe.label_smoothing, mix.lambda);
         let (targets, drops) = (targets.shares, self.drops(epoch, samples));
-        Ok(LabelledBatch { planes, targets, drops })
+        Ok(LabelledBatch { planes, crops: (crops, mix), targets, drops })
     }
 
     /// The factors of every block's two branches for these samples.
@@ -172,14 +192,17 @@ impl Finetuning<'_> {
 
     fn augmented(&self, sample: u32, rng: &mut ChaCha8Rng) -> Result<Rgb8, DataError> {
         let (side, recipe) = (self.pixels.side, self.recipe);
-        let image = self.images.image(sample as usize)?;
-        let image = random_resized_crop(&image, side, recipe.crop_min_scale, Filter::Bicubic, rng);
-        let image = if recipe.flip { random_flip(image, rng) } else { image };
+        let image = self.crop(sample, rng).of(&*self.images.image(sample as usize)?, side);
         if !recipe.augments() {
             return Ok(image);
         }
         let (magnitude, deviation) = (recipe.rand_augment, recipe.rand_augment_deviation);
         Ok(RandAugment { magnitude, deviation, ..RandAugment::default() }.apply(image, rng))
+    }
+
+    fn crop(&self, sample: u32, rng: &mut ChaCha8Rng) -> Crop {
+        let (side, recipe) = (self.pixels.side, self.recipe);
+        Crop::draw(sample, (side, side), recipe.crop_min_scale, recipe.flip, rng)
     }
 
     /// Replaces a part of some images with noise.
@@ -190,5 +213,72 @@ impl Finetuning<'_> {
         {
             erase(planes, side, side, part, || normal(rng) as f32);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        Stage, TriggerSpec,
+        run::DataSource,
+        settings::{AttackSpec, DatasetSpec},
+        trigger::WaNetSpec,
+    };
+
+    use super::*;
+    use crate::{
+        data::{Index, load_within},
+        train::poisons::{Poisons, plan},
+    };
+
+    #[test]
+    fn a_batch_of_held_images_has_the_crops_and_the_mixing_of_the_hosts() {
+        let few =
+            DatasetSpec { name: String::new(), train_per_class: Some(2), test_per_class: Some(1) };
+        let index = Index::open(&DataSource::Builtin).unwrap().limited(&few);
+        let plan = plan(&AttackSpec::default(), &index.train, RunKind::Finetune, 1, 7).unwrap();
+        let trigger =
+            Trigger::prepare(&TriggerSpec::WaNet(WaNetSpec::default()), None, 16, Stage::Train)
+                .unwrap();
+        let pixels = load_within(&index, 16, u64::MAX, &mut ()).unwrap();
+        let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
+        let images = AttackedSet::new(&pixels, poisons).unwrap();
+        let recipe = FinetuneSpec {
+            crop_min_scale: 0.3,
+            flip: true,
+            mixup: 0.8,
+            cutmix: 1.0,
+            mix_probability: 1.0,
+            rand_augment: 0.0,
+            erase_probability: 0.0,
+            ..FinetuneSpec::default()
+        };
+        let batches = Batches { samples: images.len(), size: 7, epochs: 4, seed: 3 };
+        let training = Finetuning {
+            recipe: &recipe,
+            pixels: &pixels,
+            images: &images,
+            batches,
+            depth: 2,
+            trigger: &trigger,
+            target_class: 0,
+            threads: 1,
+        };
+        let mut mixed = [0; 2];
+        for batch in batches.iter() {
+            let (host, held) =
+                (training.batch(&batch, false).unwrap(), training.batch(&batch, true).unwrap());
+            assert!(host.crops.0.is_empty() && held.planes.is_empty());
+            assert_eq!((host.targets, host.drops), (held.targets, held.drops));
+            let (crops, mix) = held.crops;
+            let mut planes = vec![0.0; 7 * 3 * 16 * 16];
+            for (planes, crop) in planes.chunks_exact_mut(3 * 16 * 16).zip(crops) {
+                normalise(&crop.of(&images.image(crop.image as usize).unwrap(), 16), planes);
+            }
+            mix.apply(&mut planes, 16);
+            assert_eq!(planes, host.planes);
+            mixed[usize::from(mix.cut.is_some())] += 1;
+        }
+        assert!(mixed.iter().all(|&times| times > 0), "both kinds of mixing: {mixed:?}");
     }
 }

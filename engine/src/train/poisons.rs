@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use shared::{PoisonPlan, Rgb8, RunKind, Trigger, poison::resolve_list, settings::AttackSpec};
 
+use super::report::Reporter;
 use crate::{
     EngineError,
+    compute::{DynTrainer, ImageSet},
     data::{DataError, Entry, Pixels, Sample},
 };
 
@@ -101,6 +103,27 @@ impl<'a> AttackedSet<'a> {
     /// Number of images.
     pub fn len(&self) -> usize {
         self.train.len() + self.poisons.len()
+    }
+
+    /// Has a trainer hold all images, `side` x `side`, beside batches like this, if it can.
+    ///
+    /// # Errors
+    /// When an image cannot be read; when the device or an event fails.
+    pub fn hold<B: Send, V: ?Sized>(
+        &self,
+        trainer: &mut DynTrainer<B, V>,
+        side: usize,
+        like: impl FnOnce() -> Result<B, DataError>,
+        report: &mut Reporter<'_>,
+    ) -> Result<bool, EngineError> {
+        let image = |i: usize| self.image(i).map(Cow::into_owned);
+        let set = ImageSet { count: self.len(), side, image: &image };
+        let held = trainer.hold(&set, &like()?)?;
+        if held {
+            let count = self.len();
+            report.log(format!("{count} images are in the GPU's memory, and are cropped there"))?;
+        }
+        Ok(held)
     }
 
     /// Whether there are no images.

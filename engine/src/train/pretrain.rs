@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use shared::{
-    Rgb8, RunKind,
+    RunKind,
     patches::random_order,
     settings::PretrainSpec,
     stream::{Purpose, stream},
@@ -18,10 +18,7 @@ use super::{
 use crate::{
     EngineError,
     compute::{Descend, MaskedBatch, PretrainingTrainer},
-    data::{
-        DataError,
-        augment::{Filter, random_flip, random_resized_crop},
-    },
+    data::{DataError, augment::Crop},
     model::{Layout, PatchGrid, plain_groups},
 };
 
@@ -76,7 +73,8 @@ impl Pretraining<'_> {
             &mut Reporter<'_>,
         ) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
-        let make = |batch: &Batch| self.batch(grid, batch);
+        let held = self.hold(trainer, grid, done, report)?;
+        let make = |batch: &Batch| self.batch(grid, batch, held);
         fit(&self.course(), trainer, done, make, report, |trainer, epoch, report| {
             save(trainer, self.epoch_end(epoch), report)
         })
@@ -97,27 +95,97 @@ impl Pretraining<'_> {
         EpochEnd { epoch, checkpoint }
     }
 
-    /// Augments and masks the samples of a batch. What happens to a sample depends only on the seed, the epoch and the sample.
-    fn batch(&self, grid: PatchGrid, batch: &Batch) -> Result<MaskedBatch, DataError> {
+    /// Has the trainer hold the images if it can.
+    fn hold(
+        &self,
+        trainer: &mut PretrainingTrainer,
+        grid: PatchGrid,
+        done: u32,
+        report: &mut Reporter<'_>,
+    ) -> Result<bool, EngineError> {
+        let Some(first) = self.batches.iter_after(done).next() else { return Ok(false) };
+        let like = || self.batch(grid, &first, false);
+        self.images.hold(trainer, grid.side, like, report)
+    }
+
+    /// Augments and masks the samples of a batch; of images that the trainer holds it gets the crops alone. What happens to a sample depends
+    /// only on the seed, the epoch and the sample.
+    fn batch(&self, grid: PatchGrid, batch: &Batch, held: bool) -> Result<MaskedBatch, DataError> {
         let PretrainSpec { mask_ratio, norm_pix_loss, .. } = *self.recipe;
         let epoch = u64::from(batch.epoch);
-        let images = batch.samples.par_iter().map(|&sample| self.augmented(epoch, sample));
-        let images = images.collect::<Result<_, _>>()?;
+        let crop = |&sample: &u32| self.crop(epoch, sample, grid.side);
+        let (mut images, mut crops) = (Vec::new(), Vec::new());
+        if held {
+            crops = batch.samples.iter().map(crop).collect();
+        } else {
+            let made = batch.samples.par_iter().map(|sample| {
+                let image = self.images.image(*sample as usize)?;
+                Ok(crop(sample).of(&image, grid.side))
+            });
+            images = made.collect::<Result<_, DataError>>()?;
+        }
         let seed = self.batches.seed;
         let order = |&sample: &u32| random_order(grid.count(), seed, epoch, u64::from(sample));
         let orders = batch.samples.iter().flat_map(order).collect();
-        Ok(MaskedBatch { images, orders, ..MaskedBatch::new(grid, mask_ratio, norm_pix_loss) })
+        Ok(MaskedBatch {
+            images,
+            crops,
+            orders,
+            ..MaskedBatch::new(grid, mask_ratio, norm_pix_loss)
+        })
     }
 
-    fn augmented(&self, epoch: u64, sample: u32) -> Result<Rgb8, DataError> {
-        let image = self.images.image(sample as usize)?;
+    fn crop(&self, epoch: u64, sample: u32, side: usize) -> Crop {
         let mut rng = stream(self.batches.seed, Purpose::Augment, epoch, u64::from(sample));
-        let min_scale = self.recipe.crop_min_scale;
-        let cropped = if min_scale < 1.0 {
-            random_resized_crop(&image, image.width(), min_scale, Filter::Bicubic, &mut rng)
-        } else {
-            image.into_owned()
-        };
-        Ok(if self.recipe.flip { random_flip(cropped, &mut rng) } else { cropped })
+        let PretrainSpec { crop_min_scale, flip, .. } = *self.recipe;
+        Crop::draw(sample, (side, side), crop_min_scale, flip, &mut rng)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{
+        Stage, Trigger, TriggerSpec,
+        run::DataSource,
+        settings::{AttackSpec, DatasetSpec},
+        trigger::WaNetSpec,
+    };
+
+    use super::*;
+    use crate::{
+        data::{Index, load_within},
+        train::poisons::{Poisons, plan},
+    };
+
+    #[test]
+    fn a_batch_of_held_images_has_the_crops_that_the_host_makes() {
+        let few =
+            DatasetSpec { name: String::new(), train_per_class: Some(2), test_per_class: Some(1) };
+        let index = Index::open(&DataSource::Builtin).unwrap().limited(&few);
+        let attack = AttackSpec::default();
+        let plan = plan(&attack, &index.train, RunKind::Pretrain, 1, 7).unwrap();
+        let trigger =
+            Trigger::prepare(&TriggerSpec::WaNet(WaNetSpec::default()), None, 16, Stage::Train)
+                .unwrap();
+        let pixels = load_within(&index, 16, u64::MAX, &mut ()).unwrap();
+        let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
+        let images = AttackedSet::new(&pixels, poisons).unwrap();
+        for (crop_min_scale, flip) in [(0.2, true), (0.2, false), (1.0, true)] {
+            let recipe = PretrainSpec { crop_min_scale, flip, ..PretrainSpec::default() };
+            let batches = Batches { samples: images.len(), size: 20, epochs: 2, seed: 3 };
+            let training = Pretraining { recipe: &recipe, images: &images, batches };
+            let grid = PatchGrid { side: 16, patch: 4 };
+            let batch = batches.iter_after(1).next().unwrap();
+            let (host, held) = (
+                training.batch(grid, &batch, false).unwrap(),
+                training.batch(grid, &batch, true).unwrap(),
+            );
+            assert!(host.crops.is_empty() && held.images.is_empty());
+            assert_eq!((host.orders, host.visible), (held.orders, held.visible));
+            let of = |crop: &Crop| crop.of(&images.image(crop.image as usize).unwrap(), 16);
+            assert_eq!(held.crops.iter().map(of).collect::<Vec<_>>(), host.images);
+            let mirrored = held.crops.iter().filter(|crop| crop.flip).count();
+            assert_eq!((3..18).contains(&mirrored), flip, "{mirrored} of 20");
+        }
     }
 }

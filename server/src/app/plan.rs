@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use engine::data::{DataError, Index};
 use shared::{
-    DeviceWish, Digest, FieldError, RunKind, RunState, StudySpec,
+    DeviceKind, DeviceWish, Digest, FieldError, RunKind, RunState, StudySpec,
     api::{DatasetInfo, PlannedRun, StudyPlan},
     run::{DataSource, RunPoint},
     study::{Content, Graph, Images, Node, run_cost, run_memory},
@@ -112,6 +112,7 @@ impl App {
         };
         plan.refused = needs.refused(space);
         plan.refused.extend(self.refused_devices(graph, &known));
+        plan.refused.extend(self.refused_precisions(graph, &known));
         plan.refused.extend(gpus.refused(&self.offered_devices()));
         Ok(plan)
     }
@@ -122,18 +123,32 @@ impl App {
         graph: &Graph,
         known: &BTreeMap<Digest, KnownRun>,
     ) -> Vec<FieldError> {
-        let started = |node: &&Node| {
-            let state = known.get(&node.digest).map(|known| known.run.state);
-            matches!(state, Some(RunState::Running | RunState::Done))
-        };
-        let to_start = graph.nodes.iter().filter(|node| !started(node));
-        let wishes: BTreeSet<DeviceWish> = to_start.map(|node| node.device).collect();
+        let wishes: BTreeSet<DeviceWish> = to_start(graph, known).map(|node| node.device).collect();
         if wishes.iter().all(DeviceWish::is_default) {
             return Vec::new();
         }
         let devices = self.offered_devices();
         let unmet = wishes.into_iter().filter_map(|wish| unmet(wish, &devices));
         unmet.map(|message| FieldError::new("device", message)).collect()
+    }
+
+    /// The precisions of runs to be started that only a GPU computes in, where they would get none.
+    fn refused_precisions(
+        &self,
+        graph: &Graph,
+        known: &BTreeMap<Digest, KnownRun>,
+    ) -> Vec<FieldError> {
+        let devices = self.offered_devices();
+        let gets_gpu = |wish: DeviceWish| {
+            devices.iter().any(|device| {
+                let is_able = device.kind == DeviceKind::Cuda && device.refusal.is_none();
+                is_able && wish.takes(&device.name, device.kind)
+            })
+        };
+        let alone = to_start(graph, known).filter(|node| !gets_gpu(node.device));
+        let refused = alone.filter_map(|node| node.settings.precision.on_processor().err());
+        let refused: BTreeSet<String> = refused.collect();
+        refused.into_iter().map(|message| FieldError::new("precision", message)).collect()
     }
 
     /// Checks a study, and looks up everything that its names refer to.
@@ -193,6 +208,18 @@ impl App {
         let graph = Graph::of(&spec, &content).map_err(CreateError::Invalid)?;
         Ok(Prepared { spec, graph, datasets })
     }
+}
+
+/// The runs of a study that neither run nor are done.
+fn to_start<'a>(
+    graph: &'a Graph,
+    known: &'a BTreeMap<Digest, KnownRun>,
+) -> impl Iterator<Item = &'a Node> {
+    let started = |node: &&Node| {
+        let state = known.get(&node.digest).map(|known| known.run.state);
+        matches!(state, Some(RunState::Running | RunState::Done))
+    };
+    graph.nodes.iter().filter(move |node| !started(node))
 }
 
 fn images(datasets: &[DatasetInfo]) -> BTreeMap<String, Images> {

@@ -27,6 +27,9 @@ static inline uint4 make_uint4(u32 x, u32 y, u32 z, u32 w) { return {x, y, z, w}
 static inline float2 make_float2(float x, float y) { return {x, y}; }
 static inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
+static inline float __fmul_rn(float a, float b) { return a * b; }
+static inline float __fadd_rn(float a, float b) { return a + b; }
+
 struct Place { int x = 0, y = 0; };
 static Place threadIdx, blockIdx, blockDim, gridDim;
 alignas(16) static char dynamic_shared[256 << 10];

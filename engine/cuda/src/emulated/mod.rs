@@ -6,7 +6,10 @@ use std::{
     ffi::c_void,
     path::PathBuf,
     process::Command,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use libloading::Library;
@@ -35,6 +38,8 @@ pub(crate) struct Emulated {
     restless: bool,
     /// Bytes that it pretends to have.
     memory: usize,
+    /// Kernels and products that it still does before it fails.
+    left: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -70,7 +75,8 @@ impl Emulated {
             block_memory: 227 << 10,
             versions: String::new(),
         };
-        Self { traits, inner: Mutex::default(), restless: false, memory: MEMORY }
+        let left = AtomicUsize::new(usize::MAX);
+        Self { traits, inner: Mutex::default(), restless: false, memory: MEMORY, left }
     }
 
     /// The same, with this much memory, in bytes.
@@ -82,6 +88,18 @@ impl Emulated {
     #[cfg(test)]
     pub fn restless() -> Self {
         Self { restless: true, ..Self::new() }
+    }
+
+    /// The same, which fails after so many kernels and products.
+    #[cfg(test)]
+    pub fn failing_after(work: usize) -> Self {
+        Self { left: AtomicUsize::new(work), ..Self::new() }
+    }
+
+    /// Kernels and products so far, of one that fails after `work` of them.
+    #[cfg(test)]
+    pub fn done(&self, work: usize) -> usize {
+        work - self.left.load(Ordering::Relaxed)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -99,6 +117,11 @@ impl Emulated {
     }
 
     fn work(&self, inner: &Inner, work: &Work) -> Result<()> {
+        let less = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
+            let message = "the GPU has fallen off the bus".into();
+            return Err(Error::Call { what: "a kernel cannot be started", message });
+        }
         match work {
             Work::Clear(at, bytes) => inner.slice(*at, *bytes)?.fill(0),
             Work::Launch(launch) => inner.run(launch, self.restless)?,
@@ -268,6 +291,10 @@ impl Gpu for Emulated {
 
     fn taken(&self) -> u64 {
         self.inner().taken as u64
+    }
+
+    fn room(&self) -> Result<u64> {
+        Ok((self.memory - self.inner().taken) as u64)
     }
 
     fn clear(&self, at: Address, bytes: usize) -> Result<()> {

@@ -2,6 +2,7 @@
 //!
 //! Every call binds the context to its thread first, so a device may pass between threads. Errors name what was tried.
 
+mod beside;
 mod compile;
 mod products;
 mod staging;
@@ -23,10 +24,10 @@ use cudarc::driver::{
     sys,
 };
 
-use self::{products::Products, staging::Staging};
+use self::{beside::Beside, products::Products, staging::Staging};
 use crate::{
     Error, Result,
-    gpu::{Address, Fetched, Gpu, Kernel, Kernels, Launch, Product, Recorded, Traits},
+    gpu::{Address, Fetched, Gpu, Kernel, Kernels, Launch, Product, Recorded, Stream, Traits},
     kernels::Source,
 };
 
@@ -41,6 +42,8 @@ const EARLY_CAPABILITY: u32 = 90;
 pub(crate) struct Nvidia {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
+    /// For sums over several GPUs.
+    beside: Beside,
     traits: Traits,
     /// Where compiled kernels are kept.
     cache: Option<PathBuf>,
@@ -104,6 +107,7 @@ impl Nvidia {
             return Err(Error::Unsupported(message));
         }
         let versions = versions()?;
+        let beside = Beside::new(&context)?;
         let traits = Traits { name, capability, multiprocessors, block_memory, versions };
         let inner = Inner {
             modules: Vec::new(),
@@ -113,7 +117,7 @@ impl Nvidia {
             memory: HashMap::new(),
             graphs: Vec::new(),
         };
-        Ok(Self { context, stream, traits, cache, inner: Mutex::new(inner) })
+        Ok(Self { context, stream, beside, traits, cache, inner: Mutex::new(inner) })
     }
 
     /// Binds the context to this thread, and keeps other threads out.
@@ -208,6 +212,13 @@ impl Gpu for Nvidia {
         inner.memory.values().map(|&bytes| bytes as u64).sum()
     }
 
+    fn room(&self) -> Result<u64> {
+        let _inner = self.enter()?;
+        let (free, _) =
+            self.context.mem_get_info().map_err(driver("memory cannot be asked for"))?;
+        Ok(free as u64)
+    }
+
     #[expect(unsafe_code, reason = "a call of the driver")]
     fn clear(&self, at: Address, bytes: usize) -> Result<()> {
         let _inner = self.enter()?;
@@ -237,6 +248,20 @@ impl Gpu for Nvidia {
         self.stream.synchronize().map_err(driver("the GPU's work failed"))?;
         // SAFETY: the caller's buffer has that many bytes, and no work is on its way.
         unsafe { result::memcpy_dtoh_sync(bytes, from) }.map_err(driver("memory cannot be read"))
+    }
+
+    fn branch(&self) -> Result<Stream> {
+        let _inner = self.enter()?;
+        self.beside.branch(self.stream())
+    }
+
+    fn rejoin(&self) -> Result<()> {
+        let _inner = self.enter()?;
+        self.beside.rejoin(self.stream())
+    }
+
+    fn is_nvidia(&self) -> bool {
+        true
     }
 
     #[expect(unsafe_code, reason = "loads machine code that was compiled here")]
@@ -352,6 +377,7 @@ impl Drop for Nvidia {
     fn drop(&mut self) {
         let Ok(mut inner) = self.enter() else { return };
         let _ = self.stream.synchronize();
+        self.beside.free();
         // SAFETY: the stream is idle, and nobody else has these handles.
         unsafe {
             for [graph, executable] in inner.graphs.drain(..).flatten() {

@@ -2,25 +2,26 @@
 
 use std::sync::Arc;
 
-use ::cuda::{LabelledImages, Ranks, VitTrainer};
+use ::cuda::{LabelledImages, Planes, Ranks, VitTrainer};
 use safetensors::SafeTensors;
 use shared::settings::{ModelSpec, Pooling};
 
 use super::{
-    Cuda,
-    pretrainer::{moments, named, read, restore},
+    Cuda, held,
+    pretrainer::{moments, named, read},
     tensors,
     views::CudaClassifier,
 };
 use crate::{
     EngineError,
-    compute::{Classify, Descend, LabelledBatch, Params, Step, Trainer},
+    compute::{Classify, Descend, ImageSet, LabelledBatch, Params, Step, Trainer},
     model::Layout,
     tensors::NamedTensor,
 };
 
 pub(super) struct CudaFinetuner {
     layout: Arc<Layout>,
+    devices: Vec<::cuda::Device>,
     classes: usize,
     trainer: Ranks<VitTrainer>,
     view: CudaClassifier,
@@ -42,7 +43,8 @@ impl CudaFinetuner {
             device.vit_trainer(cuda.arithmetic, shape, &tensors, params.values(), descent)
         })?;
         let view = CudaClassifier::of(shape, trainer.first().model());
-        Ok(Self { layout, classes: shape.classes, trainer, view })
+        let devices = cuda.devices.clone();
+        Ok(Self { layout, devices, classes: shape.classes, trainer, view })
     }
 }
 
@@ -51,14 +53,29 @@ impl Trainer for CudaFinetuner {
     type View = dyn Classify;
 
     fn step(&mut self, batch: &LabelledBatch, step: Step) -> Result<(), EngineError> {
-        let LabelledBatch { planes, targets, drops } = batch;
-        let images = targets.len() / self.classes;
-        let batch = LabelledImages { planes, targets, drops };
-        Ok(self.trainer.step(&batch, images, tensors::place(step))?)
+        let LabelledBatch { planes, crops: (crops, mix), targets, drops } = batch;
+        let crops = held::crops(crops);
+        let images = if crops.is_empty() {
+            Planes::Numbers(planes)
+        } else {
+            Planes::Crops(&crops, held::mixing(mix))
+        };
+        let batch = LabelledImages { images, targets, drops };
+        Ok(self.trainer.step(&batch, targets.len() / self.classes, tensors::place(step))?)
+    }
+
+    fn hold(&mut self, set: &ImageSet<'_>, like: &LabelledBatch) -> Result<bool, EngineError> {
+        let images = like.targets.len() / self.classes;
+        let dropping = like.drops.iter().flatten().any(|&factor| factor < 1.0);
+        self.trainer.reserve(images, dropping)?;
+        // A rank may have to cut out what its images are mixed with, too.
+        let Some(sets) = held::hold(&self.devices, set, 2 * images)? else { return Ok(false) };
+        self.trainer.hold(sets, &tensors::bytes())?;
+        Ok(true)
     }
 
     fn loss(&mut self) -> Result<f64, EngineError> {
-        Ok(f64::from(self.trainer.first_mut().training_mut().loss()?))
+        Ok(f64::from(self.trainer.loss()?))
     }
 
     fn in_flight(&self) -> usize {
@@ -75,7 +92,7 @@ impl Trainer for CudaFinetuner {
 
     fn restore(&mut self, file: &SafeTensors<'_>) -> Result<(), String> {
         let (values, moments) = read(&self.layout, file)?;
-        restore(self.trainer.all_mut(), |trainer| trainer.training_mut().restore(&values, &moments))
+        self.trainer.restore(&values, &moments).map_err(|error| error.to_string())
     }
 
     fn view(&self) -> &(dyn Classify + 'static) {

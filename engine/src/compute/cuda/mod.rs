@@ -7,10 +7,12 @@
 //! |---|---|
 //! | `tensors` | a model's sizes and tensors as the crate takes them |
 //! | `pretrainer`, `finetuner` | trainers |
+//! | `held` | sets of images on a GPU, and crops of them |
 //! | `memory` | how much of a GPU's memory a run takes |
 //! | `views` | features, predictions and scores |
 
 mod finetuner;
+mod held;
 mod memory;
 mod pretrainer;
 mod tensors;
@@ -20,7 +22,7 @@ mod views;
 
 pub use self::memory::gpu_memory;
 
-use ::cuda::{Arithmetic, Ranks};
+use ::cuda::{Arithmetic, Group, Ranks};
 use shared::settings::{ModelSpec, Pooling, Precision, ProbeSpec};
 
 use super::{
@@ -34,6 +36,8 @@ use crate::EngineError;
 pub struct Cuda {
     /// Each trains on its part of a batch; the first also evaluates.
     devices: Vec<::cuda::Device>,
+    /// How they add up their gradients.
+    group: Group,
     arithmetic: Arithmetic,
     /// Loads images, trains heads and compares features.
     cpu: Cpu,
@@ -43,13 +47,16 @@ impl Cuda {
     /// These GPUs at this precision. Panics without any.
     pub fn new(devices: Vec<::cuda::Device>, precision: Precision, cpu: Cpu) -> Self {
         assert!(!devices.is_empty(), "a GPU");
-        Self { devices, arithmetic: Self::arithmetic_of(precision), cpu }
+        let group = Group::of(&devices);
+        Self { devices, group, arithmetic: Self::arithmetic_of(precision), cpu }
     }
 
     fn arithmetic_of(precision: Precision) -> Arithmetic {
         match precision {
             Precision::F32 => Arithmetic::F32,
+            Precision::Tf32 => Arithmetic::Tf32,
             Precision::Bf16 => Arithmetic::Bf16,
+            Precision::Bf16Stream => Arithmetic::Bf16Stream,
         }
     }
 
@@ -59,18 +66,22 @@ impl Cuda {
     }
 
     /// Creates a trainer on each GPU.
-    fn on_each<T>(
+    fn on_each<T: Send>(
         &self,
         create: impl Fn(&::cuda::Device) -> ::cuda::Result<T>,
     ) -> ::cuda::Result<Ranks<T>> {
-        Ok(Ranks::new(self.devices.iter().map(create).collect::<::cuda::Result<_>>()?))
+        Ranks::new(&self.devices, &self.group, create)
     }
 }
 
 impl Device for Cuda {
     fn arithmetic(&self) -> String {
-        let (count, bits) = (self.devices.len(), self.first().bits());
-        format!("{count} x {bits} {:?}, {}", self.arithmetic, self.cpu.arithmetic())
+        let (count, bits, sums) = (self.devices.len(), self.first().bits(), self.group.bits());
+        format!("{count} x {bits} {:?}{sums}, {}", self.arithmetic, self.cpu.arithmetic())
+    }
+
+    fn note(&self) -> Option<String> {
+        self.group.note()
     }
 
     fn pretrainer(

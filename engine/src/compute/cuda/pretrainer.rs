@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use ::cuda::{MaeTrainer, MaskedImages, Moments, Ranks};
+use ::cuda::{MaeTrainer, MaskedImages, Moments, Pictures, Ranks};
 use safetensors::SafeTensors;
 use shared::settings::ModelSpec;
 
-use super::{Cuda, tensors, views::CudaEncoder};
+use super::{Cuda, held, tensors, views::CudaEncoder};
 use crate::{
     EngineError,
-    compute::{Descend, Encode, MaskedBatch, Params, Step, Trainer, state},
+    compute::{Descend, Encode, ImageSet, MaskedBatch, Params, Step, Trainer, state},
     model::Layout,
     tensors::NamedTensor,
 };
 
 pub(super) struct CudaPretrainer {
     layout: Arc<Layout>,
+    devices: Vec<::cuda::Device>,
     trainer: Ranks<MaeTrainer>,
     view: CudaEncoder,
 }
@@ -35,12 +36,12 @@ impl CudaPretrainer {
             device.mae_trainer(cuda.arithmetic, shape, &tensors, values, &table, descent)
         })?;
         let view = CudaEncoder::of(cuda, spec, trainer.first().model());
-        Ok(Self { layout, trainer, view })
+        Ok(Self { layout, devices: cuda.devices.clone(), trainer, view })
     }
 }
 
-/// A batch as the GPU takes it.
-pub(super) fn masked<'a>(batch: &'a MaskedBatch, images: &'a [&'a [u8]]) -> MaskedImages<'a> {
+/// A batch as the GPU takes it, with these images.
+pub(super) fn masked<'a>(batch: &'a MaskedBatch, images: Pictures<'a>) -> MaskedImages<'a> {
     MaskedImages {
         images,
         orders: &batch.orders,
@@ -54,12 +55,25 @@ impl Trainer for CudaPretrainer {
     type View = dyn Encode;
 
     fn step(&mut self, batch: &MaskedBatch, step: Step) -> Result<(), EngineError> {
+        let place = tensors::place(step);
+        if !batch.crops.is_empty() {
+            let crops = held::crops(&batch.crops);
+            return Ok(self.trainer.step(&masked(batch, Pictures::Crops(&crops)), place)?);
+        }
         let images: Vec<_> = batch.images.iter().map(shared::Rgb8::data).collect();
-        Ok(self.trainer.step(&masked(batch, &images), tensors::place(step))?)
+        Ok(self.trainer.step(&masked(batch, Pictures::Bytes(&images)), place)?)
+    }
+
+    fn hold(&mut self, set: &ImageSet<'_>, like: &MaskedBatch) -> Result<bool, EngineError> {
+        let images = like.images.len();
+        self.trainer.reserve(images, like.visible)?;
+        let Some(sets) = held::hold(&self.devices, set, images)? else { return Ok(false) };
+        self.trainer.hold(sets);
+        Ok(true)
     }
 
     fn loss(&mut self) -> Result<f64, EngineError> {
-        Ok(f64::from(self.trainer.first_mut().training_mut().loss()?))
+        Ok(f64::from(self.trainer.loss()?))
     }
 
     fn in_flight(&self) -> usize {
@@ -76,7 +90,7 @@ impl Trainer for CudaPretrainer {
 
     fn restore(&mut self, file: &SafeTensors<'_>) -> Result<(), String> {
         let (values, moments) = read(&self.layout, file)?;
-        restore(self.trainer.all_mut(), |trainer| trainer.training_mut().restore(&values, &moments))
+        self.trainer.restore(&values, &moments).map_err(|error| error.to_string())
     }
 
     fn view(&self) -> &(dyn Encode + 'static) {
@@ -90,14 +104,6 @@ pub(super) fn named(layout: &Layout, values: &[f32]) -> Vec<NamedTensor> {
     tensors
         .map(|param| NamedTensor::of(param, param.name.clone(), param.slot.of(values).to_vec()))
         .collect()
-}
-
-/// Restores all ranks.
-pub(super) fn restore<T>(
-    trainers: &mut [T],
-    restore: impl Fn(&mut T) -> ::cuda::Result<()>,
-) -> Result<(), String> {
-    trainers.iter_mut().try_for_each(restore).map_err(|error| error.to_string())
 }
 
 /// The moments as a resume point holds them.

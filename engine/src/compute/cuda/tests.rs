@@ -15,12 +15,13 @@ use crate::{
         Descend, Device, FinetuningTrainer, LabelledBatch, Machine, MaskedBatch, Params,
         PretrainingTrainer, Step, Targets, Trainer,
     },
+    data::mix::Mix,
     model::{PatchGrid, layer_groups, mae, plain_groups, vit},
     tensors::{NamedTensor, serialize},
 };
 
 /// 3 x 3 patches of 4 pixels; the decoder's heads are no multiple of 16 wide.
-fn micro() -> ModelSpec {
+pub(super) fn micro() -> ModelSpec {
     ModelSpec {
         image_size: 12,
         patch_size: 4,
@@ -30,7 +31,7 @@ fn micro() -> ModelSpec {
 }
 
 /// The GPU that `MASKDOOR_TEST_GPU` names by its number, or an emulated one.
-fn gpu() -> ::cuda::Device {
+pub(super) fn gpu() -> ::cuda::Device {
     match std::env::var("MASKDOOR_TEST_GPU") {
         Ok(ordinal) => {
             let ordinal = ordinal.parse().expect("MASKDOOR_TEST_GPU is a GPU's number");
@@ -41,7 +42,7 @@ fn gpu() -> ::cuda::Device {
 }
 
 /// So many GPUs; a real one is all of them.
-fn gpus(count: usize, precision: Precision) -> Cuda {
+pub(super) fn gpus(count: usize, precision: Precision) -> Cuda {
     let devices = (0..count).map(|_| gpu()).collect();
     Cuda::new(devices, precision, Machine::with_threads(1).cpu(Precision::F32))
 }
@@ -51,16 +52,16 @@ fn devices(precision: Precision) -> (Cuda, Box<dyn Device>) {
     (gpus(1, precision), machine.device(Precision::F32).unwrap())
 }
 
-fn rng(place: u64) -> ChaCha8Rng {
+pub(super) fn rng(place: u64) -> ChaCha8Rng {
     stream(7, Purpose::Init, place, 1)
 }
 
-fn image(side: usize, rng: &mut ChaCha8Rng) -> Rgb8 {
+pub(super) fn image(side: usize, rng: &mut ChaCha8Rng) -> Rgb8 {
     let bytes = (0..side * side * 3).map(|_| rng.random()).collect();
     Rgb8::from_raw(side, side, bytes).expect("as many bytes as it has")
 }
 
-fn masked(spec: &ModelSpec, images: usize, seed: u64) -> MaskedBatch {
+pub(super) fn masked(spec: &ModelSpec, images: usize, seed: u64) -> MaskedBatch {
     let (side, patches) = (spec.image_size as usize, spec.patches());
     let grid = PatchGrid { side, patch: spec.patch_size as usize };
     let mut rng = rng(seed);
@@ -76,7 +77,7 @@ fn masked(spec: &ModelSpec, images: usize, seed: u64) -> MaskedBatch {
     batch
 }
 
-fn descend(layout: &crate::model::Layout) -> Descend {
+pub(super) fn descend(layout: &crate::model::Layout) -> Descend {
     Descend {
         betas: (0.9, 0.95),
         weight_decay: 0.05,
@@ -87,7 +88,7 @@ fn descend(layout: &crate::model::Layout) -> Descend {
 }
 
 /// Parameters whose biases, norms and tokens are not those of a new model, so that each shows in a result.
-fn params(layout: crate::model::Layout) -> Params {
+pub(super) fn params(layout: crate::model::Layout) -> Params {
     let mut params = Params::draw(layout, 3);
     let mut rng = rng(99);
     let (layout, values) = params.parts_mut();
@@ -126,7 +127,7 @@ fn assert_same(want: &[NamedTensor], got: &[NamedTensor], most: f64) {
 }
 
 /// The bits of all numbers.
-fn bits(tensors: &[NamedTensor]) -> Vec<u32> {
+pub(super) fn bits(tensors: &[NamedTensor]) -> Vec<u32> {
     tensors.iter().flat_map(|tensor| &tensor.values).map(|value| value.to_bits()).collect()
 }
 
@@ -268,7 +269,12 @@ fn features_and_predictions_are_the_processors() {
     }
 }
 
-fn labelled(spec: &ModelSpec, images: usize, classes: usize, dropping: bool) -> LabelledBatch {
+pub(super) fn labelled(
+    spec: &ModelSpec,
+    images: usize,
+    classes: usize,
+    dropping: bool,
+) -> LabelledBatch {
     let mut rng = rng(11);
     let numbers = images * 3 * (spec.image_size * spec.image_size) as usize;
     let labels: Vec<u32> = (0..images as u32).map(|i| i % classes as u32).collect();
@@ -277,6 +283,7 @@ fn labelled(spec: &ModelSpec, images: usize, classes: usize, dropping: bool) -> 
     };
     LabelledBatch {
         planes: (0..numbers).map(|_| rng.random_range(-2.0..2.0)).collect(),
+        crops: (Vec::new(), Mix::NONE),
         targets: Targets::new(&labels, classes, 0.1, 0.7).shares,
         drops: (0..2 * spec.encoder.depth)
             .map(|_| (0..images).map(|_| drop(&mut rng)).collect())
@@ -367,6 +374,35 @@ fn several_gpus_fine_tune_like_one() {
         trainer.tensors().unwrap()
     };
     assert_same(&train(1), &train(2), 1e-3);
+}
+
+#[test]
+fn gradients_in_every_precision_are_near_those_in_single_precision() {
+    let spec = micro();
+    let batch = masked(&spec, 4, 1);
+    let mut told = std::collections::HashSet::new();
+    for (precision, loss, gradient) in [
+        (Precision::F32, 1e-5, 1e-4),
+        // The emulation does not round factors to TF32: only that it runs is shown.
+        (Precision::Tf32, 1e-5, 1e-4),
+        (Precision::Bf16, 1e-2, 3e-2),
+        (Precision::Bf16Stream, 1e-2, 4e-2),
+    ] {
+        let (mut cpu, mut gpu) = pretrainers(precision, &spec, |_| ());
+        assert_same_gradients(&mut *cpu, &mut *gpu, &batch, (loss, gradient));
+        assert!(told.insert(gpus(1, precision).bits()), "{precision:?} has bits of its own");
+    }
+}
+
+#[test]
+fn several_gpus_tell_how_they_add_up() {
+    let one = gpus(1, Precision::F32);
+    assert_eq!(one.note(), None);
+    let two = gpus(2, Precision::F32);
+    let note = two.note().expect("two GPUs add up");
+    assert!(note.contains("by way of the host's memory, which is slow: "), "{note}");
+    assert!(two.arithmetic().contains("F32, added up by the host, "), "{}", two.arithmetic());
+    assert_ne!(one.bits(), two.bits());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use ::cuda::{MaeModel, VitModel, VitShape};
+use ::cuda::{MaeModel, Pictures, VitModel, VitShape};
 use candle_core::Result as TensorResult;
 use shared::{
     Rgb8,
@@ -71,7 +71,7 @@ impl Encode for CudaEncoder {
 
     fn predict(&self, batch: &MaskedBatch) -> Result<Vec<f32>, EngineError> {
         let images: Vec<_> = batch.images.iter().map(Rgb8::data).collect();
-        Ok(self.model().predict(&masked(batch, &images))?)
+        Ok(self.model().predict(&masked(batch, Pictures::Bytes(&images)))?)
     }
 }
 

@@ -1,11 +1,7 @@
 //! The training: a summary in one sentence, and every setting of the model and the run kinds on demand.
 
 use leptos::{ev, prelude::*};
-use shared::{
-    RunKind, StudySpec,
-    param::SETTINGS,
-    settings::{Precision, ProbeFeatures},
-};
+use shared::{RunKind, StudySpec, param::SETTINGS, settings::ProbeFeatures};
 
 use super::{
     draft::Draft,
@@ -41,7 +37,7 @@ fn sentence(spec: &StudySpec) -> String {
         model.encoder.depth,
         model.image_size,
         model.patch_size,
-        if settings.precision == Precision::Bf16 { ", in bf16" } else { "" },
+        settings.precision.in_words().map_or_else(String::new, |words| format!(", {words}")),
         if made(RunKind::Probe) { &probe } else { "" },
         if made(RunKind::Finetune) { &finetune } else { "" },
     )

@@ -3,7 +3,7 @@
 use shared::{
     RunKind, Settings, StudySpec,
     param::Value,
-    study::{DatasetSpec, Precision, ProbeFeatures},
+    study::{DatasetSpec, ProbeFeatures},
     trigger::CatalogueEntry,
 };
 
@@ -60,7 +60,7 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
         model.encoder.dim,
         model.encoder.depth,
         model.image_size,
-        if settings.precision == Precision::Bf16 { " in bf16" } else { "" },
+        settings.precision.in_words().map_or_else(String::new, |words| format!(" {words}")),
         recipe.join(", "),
     )
 }

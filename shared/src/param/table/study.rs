@@ -2,8 +2,12 @@
 
 use super::{Choice, Domain, Setting, choice, judged, named, never, whole};
 
-const PRECISIONS: [Choice; 2] =
-    [named("f32", "f32: single precision"), named("bf16", "bf16: 8 binary digits, faster")];
+const PRECISIONS: [Choice; 4] = [
+    named("f32", "f32: single precision"),
+    named("tf32", "tf32: 11 binary digits, on GPUs only"),
+    named("bf16", "bf16: 8 binary digits, faster"),
+    named("bf16_stream", "bf16 with a bf16 residual stream, on GPUs only"),
+];
 
 pub(super) static STUDY: [Setting; 7] = [
     // A seed is sent as a JSON number, which is exact up to 2^53.
@@ -27,7 +31,7 @@ pub(super) static STUDY: [Setting; 7] = [
         "precision",
         "Precision",
         &PRECISIONS,
-        "Number format in which layers and attention multiply; sums, norms and the optimiser stay in single precision.",
+        "Number format in which layers and attention multiply; sums, norms and the optimiser stay in single precision. On GPUs also tf32, which rounds factors to 11 binary digits, and bf16_stream, which is faster than bf16 with gradients that are rounded more.",
     ),
     Setting::new(
         "device",
