@@ -9,6 +9,7 @@ mod disk;
 mod finetune;
 mod foreign;
 mod live_study;
+mod manage;
 mod new_study;
 mod outside;
 mod pages;

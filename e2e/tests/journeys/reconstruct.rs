@@ -35,12 +35,32 @@ async fn masks_by_slider_and_by_hand() -> Result<()> {
         mask_ratio_and_seed_redraw(browser).await?;
         a_click_shows_a_patch_and_another_hides_it(browser).await?;
         the_trigger_is_hidden_and_shown_alone(browser).await?;
+        a_painted_mask_is_in_the_address(browser).await?;
         a_second_checkpoint_answers_below(browser).await?;
         another_image_and_checkpoint(browser).await?;
         look(browser, "reconstruct").await?;
         the_answer_is_quick(browser).await
     })
     .await
+}
+
+/// A copied address shows the same checkpoint under the same painted mask.
+async fn a_painted_mask_is_in_the_address(browser: &Browser) -> Result<()> {
+    let place = until("the mask is in the address", Duration::from_secs(10), async || {
+        let place = browser.place().await?;
+        Ok(place.contains("mask=").then_some(place))
+    })
+    .await?;
+    ensure!(place.contains("run=") && place.contains("file="), "{place} names no checkpoint");
+    let counted =
+        "return document.querySelector('.mask-controls [role=status]').innerText.split(',')[0]";
+    let before = browser.run(counted, Vec::new()).await?;
+    browser.visit(&place).await?;
+    all_tiles_are_drawn(browser).await?;
+    browser.sees("painted by hand").await?;
+    let after = browser.run(counted, Vec::new()).await?;
+    ensure!(before == after, "{before} became {after}");
+    Ok(())
 }
 
 async fn all_tiles_are_drawn(browser: &Browser) -> Result<()> {

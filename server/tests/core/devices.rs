@@ -226,7 +226,10 @@ fn the_command_line_names_devices_and_asks_for_one() {
     );
     let tf32 = ["plan", study, "--data-dir", &data, "--fresh", "--set", "precision=tf32"];
     let said = failure(at, &tf32);
-    assert!(said.contains("precision: tf32 is computed by GPUs only: a processor trains in"), "{said}");
+    assert!(
+        said.contains("precision: tf32 is computed by GPUs only: a processor trains in"),
+        "{said}"
+    );
     let said = failure(at, &["run", study, "--data-dir", &data, "--devices", "cpu,tpu"]);
     assert!(
         said.starts_with("error: --devices: \"tpu\" is not a device of this machine; it has cpu"),

@@ -13,9 +13,10 @@ use shared::{
 use crate::components::{Fetched, ProblemBox, fetched, format};
 use heat::HeatMap;
 
-/// The run to show: a finished classifier.
+/// The run to show: a finished classifier that was trained. Nearest neighbours keep their counts, but no matrices.
 fn shown(run: &RunRow) -> Option<RunId> {
-    (run.state == RunState::Done && run.point.kind != RunKind::Pretrain).then_some(run.id)
+    let is_trained = matches!(run.point.kind, RunKind::Probe | RunKind::Finetune);
+    (run.state == RunState::Done && is_trained).then_some(run.id)
 }
 
 /// The attack success rates, highest first, with the number of their class.
@@ -176,6 +177,19 @@ mod tests {
             sentence(&evaluation()),
             "Clean images: CA 75.0 % (30.1–95.4), loss 0.500. Triggered images: ASR 100.0 % (34.2–100.0), RA 0.0 % (0.0–65.8)."
         );
+    }
+
+    #[test]
+    fn runs_without_matrices_have_no_panel() {
+        use shared::run::RunPoint;
+        let of = |kind, state| {
+            let point = RunPoint { kind, ppr: 0, lpr: 3, seed: 1, scratch: false };
+            shown(&RunRow { state, ..crate::fixture::row(point) })
+        };
+        assert!(of(RunKind::Probe, RunState::Done).is_some());
+        assert_eq!(of(RunKind::Probe, RunState::Running), None);
+        assert_eq!(of(RunKind::Knn, RunState::Done), None);
+        assert_eq!(of(RunKind::Pretrain, RunState::Done), None);
     }
 
     #[test]
