@@ -97,17 +97,28 @@ fn boxed<C: Communicator + 'static>(ranks: Vec<C>) -> Vec<Box<dyn Communicator>>
 
 /// What is trained on a rank.
 pub trait Trains: Send {
+    /// Its parameters, moments and losses.
+    fn training(&self) -> &Training;
+
     /// Its parameters, moments and losses, to change.
     fn training_mut(&mut self) -> &mut Training;
 }
 
 impl Trains for MaeTrainer {
+    fn training(&self) -> &Training {
+        self.training()
+    }
+
     fn training_mut(&mut self) -> &mut Training {
         self.training_mut()
     }
 }
 
 impl Trains for VitTrainer {
+    fn training(&self) -> &Training {
+        self.training()
+    }
+
     fn training_mut(&mut self) -> &mut Training {
         self.training_mut()
     }

@@ -246,12 +246,15 @@ impl Machine {
 
     /// Number of threads that train on the devices in use.
     pub fn threads(&self) -> usize {
-        (self.threads_of_one() * self.used.len().max(1)).max(1)
+        let places = self.places();
+        let used = (0..places.len()).filter(|&at| self.used.contains(&name_of(&places, at)));
+        let threads: usize = used.map(|at| self.threads_of(at, places.len())).sum();
+        if threads == 0 { self.threads_of(0, places.len()) } else { threads }
     }
 
-    /// The threads are divided among the devices.
-    fn threads_of_one(&self) -> usize {
-        (self.threads / self.places().len()).max(1)
+    /// The threads of a device: all are divided among the devices, as evenly as it goes, and each has one at least.
+    fn threads_of(&self, at: usize, places: usize) -> usize {
+        (self.threads * (at + 1) / places - self.threads * at / places).max(1)
     }
 
     /// Maximum bytes of a split's images in memory; a larger split is read from its files during training.
@@ -312,11 +315,11 @@ impl Machine {
 
     /// The devices that runs are assigned to.
     pub fn devices(&self) -> Vec<DeviceInfo> {
-        let threads = self.threads_of_one() as u32;
         let (processor, memory) = (self.processor(), memory());
         let places = self.places();
         let device = |(at, place): (usize, &Place)| {
             let name = name_of(&places, at);
+            let threads = self.threads_of(at, places.len()) as u32;
             match place {
                 Place::Cpu => cpu_info(name, processor.clone(), threads, memory),
                 Place::Pretended(bytes) => DeviceInfo {
@@ -533,9 +536,9 @@ mod tests {
         let devices = machine.devices();
         let told: Vec<_> =
             devices.iter().map(|device| (device.name.as_str(), device.threads)).collect();
-        assert_eq!(told, [("cpu:0", 2), ("cpu:1", 2)]);
+        assert_eq!(told, [("cpu:0", 2), ("cpu:1", 3)], "all five");
         let second = machine.clone().on("cpu:1").unwrap();
-        assert_eq!((second.device_name().as_str(), second.threads()), ("cpu:1", 2));
+        assert_eq!((second.device_name().as_str(), second.threads()), ("cpu:1", 3));
         let bits = |machine: &Machine| machine.device(settings::Precision::F32).unwrap().bits();
         assert_eq!(bits(&second), bits(&machine));
         let error = machine.clone().on("cpu").unwrap_err().to_string();
@@ -579,9 +582,11 @@ mod tests {
         assert_eq!(told[2], ("cuda:1", DeviceKind::Cuda, 24));
         assert!(devices[0].description.starts_with("pretended GPU, on "));
         assert_eq!(machine.device_list().as_deref(), Some("pretend:80GiB,cpu,pretend:24GiB"));
-        // A worker with two of three devices has two thirds of the threads.
+        // Of eight threads, three devices have 2, 3 and 3.
         let both = machine.clone().on("cuda:0,cuda:1").unwrap();
-        assert_eq!((both.device_name().as_str(), both.threads()), ("cuda:0,cuda:1", 4));
+        assert_eq!((both.device_name().as_str(), both.threads()), ("cuda:0,cuda:1", 5));
+        let threads = devices.iter().map(|device| device.threads);
+        assert_eq!(threads.collect::<Vec<_>>(), [2, 3, 3]);
         let error = machine.on("cuda:0,cuda:2").unwrap_err().to_string();
         assert_eq!(error, "there is no device cuda:2; there are: cuda:0, cpu, cuda:1");
     }

@@ -21,6 +21,8 @@ pub struct Comparison {
     pub evaluations: usize,
     /// Whether the first run used other sources, libraries or instructions, so that equal bits are not guaranteed.
     pub other_program: bool,
+    /// Why it was repeated on another kind of device than the first run's, in a sentence.
+    pub elsewhere: Option<String>,
     /// The differences, one line each; empty if both runs are equal to the last bit.
     pub differences: Vec<String>,
 }
@@ -34,7 +36,7 @@ impl Comparison {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { steps, epochs, evaluations, other_program, differences } = self;
+        let Self { steps, epochs, evaluations, other_program, elsewhere, differences } = self;
         let compared =
             format!("{steps} steps, {epochs} epochs, {evaluations} evaluations and the checkpoint");
         if differences.is_empty() {
@@ -42,6 +44,9 @@ impl fmt::Display for Comparison {
         } else {
             write!(f, "different ({compared} compared):")?;
             differences.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
+        }
+        if let Some(elsewhere) = elsewhere {
+            write!(f, "\n{elsewhere}")?;
         }
         if *other_program {
             f.write_str(
@@ -113,7 +118,8 @@ pub(super) fn compare(first: &Left, second: &Left) -> Result<Comparison, ReplayE
     compare_checkpoints(first, second, &a, &b, &mut lines)?;
     let of = |left: &Left| (left.manifest.program.clone(), left.manifest.bits.clone());
     let other_program = of(first) != of(second);
-    Ok(Comparison { steps, epochs, evaluations, other_program, differences: lines })
+    let differences = lines;
+    Ok(Comparison { steps, epochs, evaluations, other_program, elsewhere: None, differences })
 }
 
 /// Reports the first step or epoch present in both runs whose losses differ. Returns how many are present in both.

@@ -4,6 +4,7 @@
 //! manifest, the key image and, for a classifier, the checkpoints of its encoder; cached features are computed again.
 
 mod compare;
+mod device;
 
 use std::{
     fs, io,
@@ -70,6 +71,13 @@ struct Manifest {
     /// `None` for manifests written before this field existed.
     #[serde(default)]
     bits: Option<String>,
+    /// The names of its devices, separated by commas.
+    #[serde(default = "processor")]
+    device: String,
+}
+
+fn processor() -> String {
+    "cpu".into()
 }
 
 /// The data of a run that is compared.
@@ -152,7 +160,12 @@ pub async fn replay(
         .map_err(file)?
         .ok_or_else(|| file(io::ErrorKind::WouldBlock.into()))?;
     let program = local::own_program();
-    let mut worker = Worker(local::spawn(&program, &folder, lock, None).map_err(file)?);
+    let (resources, elsewhere) = match device::like(&app.machine, &first.manifest.device) {
+        Ok(resources) => (Some(resources), None),
+        Err(why) => (None, Some(why)),
+    };
+    let spawned = local::spawn(&program, &folder, lock, resources.as_ref());
+    let mut worker = Worker(spawned.map_err(file)?);
     let (mut progress, mut from) = (Progress::default(), 0);
     loop {
         // Query this before reading, so that everything written before the end is seen.
@@ -171,7 +184,8 @@ pub async fn replay(
             None => tokio::time::sleep(LOOK).await,
         }
     }
-    compare::compare(&first, &Left::read(&folder)?)
+    let comparison = compare::compare(&first, &Left::read(&folder)?)?;
+    Ok(Comparison { elsewhere, ..comparison })
 }
 
 /// A folder beside the data folder, or inside it if nothing can be written beside it.

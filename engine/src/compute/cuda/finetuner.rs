@@ -2,28 +2,24 @@
 
 use std::sync::Arc;
 
-use ::cuda::{LabelledImages, Planes, Ranks, VitTrainer};
+use ::cuda::{LabelledImages, Planes, VitTrainer};
 use safetensors::SafeTensors;
 use shared::settings::{ModelSpec, Pooling};
 
 use super::{
-    Cuda, held,
-    pretrainer::{moments, named, read},
-    tensors,
+    Cuda, held, tensors,
+    trained::{IN_FLIGHT, Trained},
     views::CudaClassifier,
 };
 use crate::{
     EngineError,
     compute::{Classify, Descend, ImageSet, LabelledBatch, Params, Step, Trainer},
-    model::Layout,
     tensors::NamedTensor,
 };
 
 pub(super) struct CudaFinetuner {
-    layout: Arc<Layout>,
-    devices: Vec<::cuda::Device>,
     classes: usize,
-    trainer: Ranks<VitTrainer>,
+    trained: Trained<VitTrainer>,
     view: CudaClassifier,
 }
 
@@ -43,8 +39,7 @@ impl CudaFinetuner {
             device.vit_trainer(cuda.arithmetic, shape, &tensors, params.values(), descent)
         })?;
         let view = CudaClassifier::of(shape, trainer.first().model());
-        let devices = cuda.devices.clone();
-        Ok(Self { layout, devices, classes: shape.classes, trainer, view })
+        Ok(Self { classes: shape.classes, trained: Trained::new(cuda, layout, trainer), view })
     }
 }
 
@@ -61,38 +56,39 @@ impl Trainer for CudaFinetuner {
             Planes::Crops(&crops, held::mixing(mix))
         };
         let batch = LabelledImages { images, targets, drops };
-        Ok(self.trainer.step(&batch, targets.len() / self.classes, tensors::place(step))?)
+        Ok(self.trained.ranks.step(&batch, targets.len() / self.classes, tensors::place(step))?)
     }
 
     fn hold(&mut self, set: &ImageSet<'_>, like: &LabelledBatch) -> Result<bool, EngineError> {
         let images = like.targets.len() / self.classes;
         let dropping = like.drops.iter().flatten().any(|&factor| factor < 1.0);
-        self.trainer.reserve(images, dropping)?;
+        self.trained.ranks.reserve(images, dropping)?;
         // A rank may have to cut out what its images are mixed with, too.
-        let Some(sets) = held::hold(&self.devices, set, 2 * images)? else { return Ok(false) };
-        self.trainer.hold(sets, &tensors::bytes())?;
+        let Some(sets) = held::hold(self.trained.devices(), set, 2 * images)? else {
+            return Ok(false);
+        };
+        self.trained.ranks.hold(sets, &tensors::bytes())?;
         Ok(true)
     }
 
     fn loss(&mut self) -> Result<f64, EngineError> {
-        Ok(f64::from(self.trainer.loss()?))
+        self.trained.loss()
     }
 
     fn in_flight(&self) -> usize {
-        ::cuda::IN_FLIGHT - 1
+        IN_FLIGHT
     }
 
     fn tensors(&self) -> Result<Vec<NamedTensor>, EngineError> {
-        Ok(named(&self.layout, &self.trainer.first().training().values()?))
+        self.trained.tensors()
     }
 
     fn state(&self) -> Result<Vec<NamedTensor>, EngineError> {
-        Ok(moments(self.trainer.first().training().moments()?).state(&self.layout))
+        self.trained.state()
     }
 
     fn restore(&mut self, file: &SafeTensors<'_>) -> Result<(), String> {
-        let (values, moments) = read(&self.layout, file)?;
-        self.trainer.restore(&values, &moments).map_err(|error| error.to_string())
+        self.trained.restore(file)
     }
 
     fn view(&self) -> &(dyn Classify + 'static) {

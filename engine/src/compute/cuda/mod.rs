@@ -6,7 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `tensors` | a model's sizes and tensors as the crate takes them |
-//! | `pretrainer`, `finetuner` | trainers |
+//! | `trained`, `pretrainer`, `finetuner` | trainers: what they have in common, and each |
 //! | `held` | sets of images on a GPU, and crops of them |
 //! | `memory` | how much of a GPU's memory a run takes |
 //! | `views` | features, predictions and scores |
@@ -18,6 +18,7 @@ mod pretrainer;
 mod tensors;
 #[cfg(test)]
 mod tests;
+mod trained;
 mod views;
 
 pub use self::memory::gpu_memory;
