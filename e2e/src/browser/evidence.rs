@@ -141,7 +141,9 @@ impl Browser {
         let path: PathBuf = until(&format!("a download of {ending}"), PATIENCE, async || {
             let entries = fs::read_dir(&folder)?;
             let mut paths = entries.flatten().map(|entry| entry.path());
-            Ok(paths.find(|path| path.to_string_lossy().ends_with(ending)))
+            // Chromium reserves the name with an empty file before the download replaces it.
+            let is_whole = |path: &PathBuf| fs::metadata(path).is_ok_and(|it| it.len() > 0);
+            Ok(paths.find(|path| path.to_string_lossy().ends_with(ending) && is_whole(path)))
         })
         .await?;
         let content = fs::read(&path)?;
