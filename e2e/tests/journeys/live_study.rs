@@ -13,7 +13,7 @@ async fn a_study_from_the_first_step_to_the_results() -> Result<()> {
     travel("live-study", async |dashboard, browser| {
         let mut spec = micro("A micro study")?;
         // Long enough to be watched.
-        spec.settings.pretrain.epochs = 20;
+        spec.settings.pretrain.epochs = 100;
         let begun = start(dashboard, &spec).await?;
         let id = begun.id.to_string();
         browser.visit(&format!("/studies/{id}")).await?;
@@ -51,7 +51,7 @@ async fn a_study_outlives_its_server_and_the_page_follows_on() -> Result<()> {
         let mut spec = micro("Power cut")?;
         vary(&mut spec, "pretrain.poisons", [0])?;
         vary(&mut spec, "probe.poisons", [4])?;
-        spec.settings.pretrain.epochs = 60;
+        spec.settings.pretrain.epochs = 200;
         let id = start(dashboard, &spec).await?.id.to_string();
         browser.visit(&format!("/studies/{id}")).await?;
         curve_grows_by_itself(browser).await?;

@@ -18,7 +18,6 @@ async fn a_study_is_named_kept_copied_and_deleted() -> Result<()> {
         let id = start(dashboard, &spec).await?.id.to_string();
         let path = format!("/studies/{id}");
         browser.visit(&path).await?;
-        browser.sees("The answer stands here").await?;
         done(dashboard, &id).await?;
         browser.sees("in pre-training").await?;
         browser.sees("Strongest attack").await?;
