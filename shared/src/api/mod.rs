@@ -31,6 +31,8 @@ pub use plan::{PlannedRun, ReusedRun, StudyPlan};
 pub use problem::{Page, Problem};
 pub use reconstruction::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction};
 pub use result::{Mean, Measured, ResultGroup, ResultGroups, ResultRow, StudyName};
+#[cfg(test)]
+pub(crate) use run::finished_probe;
 pub use run::{LiveEvent, MeanPercent, RunResult, RunRow, SeedMeans, Tidied};
 pub use setting::SettingInfo;
 pub use study::{StateCounts, StudyChange, StudyDetail, StudySummary};

@@ -89,43 +89,16 @@ fn key(row: &RunRow) -> (StudyId, RunPoint, BTreeMap<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        RunId, RunState,
-        progress::Progress,
-        run::RunPoint,
-        run_kind::{Digest, RunKind},
-        settings::{HeadInit, ProbeOptimizer},
-    };
+    use crate::{RunId, api::finished_probe, run::RunPoint, run_kind::RunKind};
 
     fn row(study: u64, lpr: u32, seed: u64, hits: u32) -> RunRow {
         let ratio = Ratio { hits, total: 10 };
+        let point = RunPoint { kind: RunKind::Probe, ppr: 0, lpr, seed, scratch: false };
+        let result = Metrics { ca: ratio, asr: ratio, ra: ratio, top5: None };
+        let id = RunId::from_parts(seed, [lpr as u8; 10]);
         RunRow {
-            id: RunId::from_parts(seed, [lpr as u8; 10]),
-            study: StudyId::from_parts(study, [0; 10]),
             study_name: format!("study {study}"),
-            dataset: "shapes".into(),
-            trigger: "blended stripes 0.40".into(),
-            trigger_kind: "blended".into(),
-            strength: 0.4,
-            digest: Digest::stored("d"),
-            varied: BTreeMap::new(),
-            reused: false,
-            optimizer: Some(ProbeOptimizer::Lars),
-            head_init: Some(HeadInit::Normal),
-            point: RunPoint { kind: RunKind::Probe, ppr: 0, lpr, seed, scratch: false },
-            parent: None,
-            state: RunState::Done,
-            progress: Progress::default(),
-            metrics: Some(Metrics { ca: ratio, asr: ratio, ra: ratio, top5: None }),
-            created_at: 0,
-            started_at: None,
-            ended_at: None,
-            error: None,
-            paused: None,
-            wish: crate::DeviceWish::default(),
-            waits: None,
-            tidied: None,
-            device: None,
+            ..finished_probe(id, StudyId::from_parts(study, [0; 10]), point, result)
         }
     }
 

@@ -234,3 +234,41 @@ impl From<Spread> for MeanPercent {
         }
     }
 }
+
+/// A finished linear probe at a point, for the tests of what is made of results.
+#[cfg(test)]
+pub(crate) fn finished_probe(
+    id: RunId,
+    study: StudyId,
+    point: RunPoint,
+    result: Metrics,
+) -> RunRow {
+    RunRow {
+        id,
+        digest: Digest::stored("d"),
+        study,
+        study_name: "study".into(),
+        dataset: "shapes".into(),
+        trigger: "blended stripes 0.40".into(),
+        trigger_kind: "blended".into(),
+        strength: 0.4,
+        optimizer: Some(ProbeOptimizer::Lars),
+        head_init: Some(HeadInit::Normal),
+        point,
+        varied: BTreeMap::new(),
+        reused: false,
+        parent: None,
+        state: RunState::Done,
+        progress: Progress::default(),
+        metrics: Some(result),
+        created_at: 0,
+        started_at: None,
+        ended_at: None,
+        error: None,
+        paused: None,
+        wish: DeviceWish::default(),
+        waits: None,
+        tidied: None,
+        device: None,
+    }
+}

@@ -7,12 +7,11 @@ use super::{
     Theme, accuracy_by_epoch, asr_by_poison, curve, layout::Layout, tradeoff,
 };
 use crate::{
-    Progress, RunId, StudyId,
-    api::RunRow,
+    RunId, StudyId,
+    api::{RunRow, finished_probe},
     metric::{Metrics, Ratio},
     run::{RunPoint, RunState},
-    run_kind::{Digest, RunKind},
-    study::{HeadInit, ProbeOptimizer},
+    run_kind::RunKind,
 };
 
 fn metrics(ca: f64, asr: f64) -> Metrics {
@@ -27,33 +26,15 @@ fn metrics(ca: f64, asr: f64) -> Metrics {
 fn row(study: u8, ppr: u32, lpr: u32, seed: u64, result: Metrics) -> RunRow {
     let strength = if study == 1 { 0.4 } else { 0.2 };
     let random = [study, ppr as u8, lpr as u8, seed as u8, 0, 0, 0, 0, 0, 0];
+    let id = RunId::from_parts(1_700_000_000_000, random);
+    let of = StudyId::from_parts(1_700_000_000_000, [study; 10]);
+    let point = RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false };
     RunRow {
-        id: RunId::from_parts(1_700_000_000_000, random),
-        study: StudyId::from_parts(1_700_000_000_000, [study; 10]),
         study_name: format!("CIFAR-10, quick <{study}>"),
         dataset: "cifar10".into(),
         trigger: format!("blended stripes {strength:.2}"),
-        trigger_kind: "blended".into(),
         strength,
-        digest: Digest::stored("d"),
-        varied: std::collections::BTreeMap::new(),
-        reused: false,
-        optimizer: Some(ProbeOptimizer::Lars),
-        head_init: Some(HeadInit::Normal),
-        point: RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false },
-        parent: None,
-        state: RunState::Done,
-        progress: Progress::default(),
-        metrics: Some(result),
-        created_at: 0,
-        started_at: None,
-        ended_at: None,
-        error: None,
-        paused: None,
-        wish: crate::DeviceWish::default(),
-        waits: None,
-        tidied: None,
-        device: None,
+        ..finished_probe(id, of, point, result)
     }
 }
 

@@ -4,46 +4,20 @@ use std::collections::BTreeMap;
 
 use super::verdict;
 use crate::{
-    Progress, Ratio, RunId, RunKind, RunState, StudyId,
-    api::RunRow,
+    Ratio, RunId, RunKind, RunState, StudyId,
+    api::{RunRow, finished_probe},
     metric::Metrics,
     param::Value,
     run::RunPoint,
-    run_kind::Digest,
-    settings::{HeadInit, ProbeOptimizer},
 };
 
 /// A finished probe on 1,000 clean and 1,000 triggered images.
 fn probe(ppr: u32, lpr: u32, seed: u64, ca: u32, asr: u32) -> RunRow {
     let of = |hits| Ratio { hits, total: 1000 };
-    RunRow {
-        id: RunId::from_parts(seed, [ppr as u8, lpr as u8, 0, 0, 0, 0, 0, 0, 0, 0]),
-        study: StudyId::from_parts(1, [0; 10]),
-        study_name: "s".into(),
-        dataset: "shapes".into(),
-        trigger: "blended noise 0.40".into(),
-        trigger_kind: "blended".into(),
-        strength: 0.4,
-        digest: Digest::stored("d"),
-        varied: BTreeMap::new(),
-        reused: false,
-        optimizer: Some(ProbeOptimizer::Lars),
-        head_init: Some(HeadInit::Normal),
-        point: RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false },
-        parent: None,
-        state: RunState::Done,
-        progress: Progress::default(),
-        metrics: Some(Metrics { ca: of(ca), asr: of(asr), ra: of(1000 - asr), top5: None }),
-        created_at: 0,
-        started_at: None,
-        ended_at: None,
-        error: None,
-        paused: None,
-        wish: crate::DeviceWish::default(),
-        waits: None,
-        tidied: None,
-        device: None,
-    }
+    let id = RunId::from_parts(seed, [ppr as u8, lpr as u8, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let point = RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false };
+    let result = Metrics { ca: of(ca), asr: of(asr), ra: of(1000 - asr), top5: None };
+    finished_probe(id, StudyId::from_parts(1, [0; 10]), point, result)
 }
 
 fn told(rows: &[RunRow]) -> Vec<String> {
