@@ -83,7 +83,7 @@ impl Ended {
     }
 
     /// # Errors
-    /// When a rank of so many has ended.
+    /// When one of the ranks has ended.
     fn check(&self, ranks: usize) -> Result<()> {
         match &self.0 {
             Some((rank, why)) => Err(Error::Rank(format!("rank {rank} of {ranks} ended: {why}"))),

@@ -142,7 +142,7 @@ impl HeldImages {
         self.gpu.write(self.images.at() + (first * bytes) as u64, images)
     }
 
-    /// Bytes of a GPU's memory that a set takes with the crops of a batch of so many.
+    /// Bytes of a GPU's memory for a set of `count` images and the crops of a batch of `batch` of them.
     pub fn memory(windows: &Windows, count: usize, batch: usize) -> u64 {
         let &Windows { from, to, .. } = windows;
         let tables = 4 * (windows.firsts.len() + windows.weights.len());

@@ -26,13 +26,17 @@ pub(super) fn decode(
     room.check(screen.0 as u32, screen.1 as u32)?;
     let colours = decoder.global_palette().map(<[u8]>::to_vec);
     let frame = decoder
-        .read_next_frame()
+        .next_frame_info()
         .map_err(failed)?
-        .ok_or(DecodeError::Broken { format: FORMAT, reason: "it has no picture".into() })?;
+        .ok_or(DecodeError::Broken { format: FORMAT, reason: "it has no picture".into() })?
+        .clone();
     let (left, top) = (usize::from(frame.left), usize::from(frame.top));
     let (across, down) = (usize::from(frame.width), usize::from(frame.height));
     let (width, height) = (screen.0.max(left + across), screen.1.max(top + down));
+    // The picture may be much larger than the screen: only now is there room for it.
     room.check(width as u32, height as u32)?;
+    let mut indices = vec![0; decoder.buffer_size()];
+    decoder.read_into_buffer(&mut indices).map_err(failed)?;
     let colours = frame
         .palette
         .clone()
@@ -45,7 +49,7 @@ pub(super) fn decode(
     };
     // Where the picture does not reach, the screen has its first colour or the transparent one.
     let mut canvas = colour(frame.transparent.unwrap_or(0)).repeat(width * height);
-    for (y, row) in frame.buffer.chunks_exact(across.max(1)).enumerate().take(down) {
+    for (y, row) in indices.chunks_exact(across.max(1)).enumerate().take(down) {
         let start = ((top + y) * width + left) * 4;
         for (pixel, &index) in canvas[start..].as_chunks_mut::<4>().0.iter_mut().zip(row) {
             *pixel = colour(index);

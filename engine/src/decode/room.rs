@@ -114,10 +114,15 @@ impl Room {
         Ok(())
     }
 
-    /// Memory that a decoder may take: four channels of 16 bits a pixel, and what the format's tables need.
+    /// Memory that a decoder may take for the largest image.
     pub(super) fn memory(&self) -> u64 {
-        self.limits.max_pixels.saturating_mul(8).saturating_add(16 << 20)
+        memory_of(self.limits.max_pixels)
     }
+}
+
+/// Memory that a decoder may take for an image of this many pixels: four channels of 16 bits for each, and what the format's tables need.
+pub(super) fn memory_of(pixels: u64) -> u64 {
+    pixels.saturating_mul(8).saturating_add(16 << 20)
 }
 
 #[cfg(test)]

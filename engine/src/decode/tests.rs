@@ -276,6 +276,49 @@ fn a_tiff_of_endless_rows_is_refused_before_they_are_made() {
     assert!(decode(&file, Limits::default(), Transparency::Drop).is_err());
 }
 
+/// A grey TIFF file of 2 x 2 pixels in one tile of this width.
+fn tiled_tiff(width: u32) -> Vec<u8> {
+    let entries = [
+        (256, 2),
+        (257, 2),
+        (258, 8),
+        (259, 1),
+        (262, 1),
+        (277, 1),
+        (322, width),
+        (323, 16),
+        (324, 8),
+        (325, 4),
+    ];
+    let mut file = b"II*\0\x0c\0\0\0\x07\x07\x07\x07".to_vec();
+    file.extend((entries.len() as u16).to_le_bytes());
+    for (tag, value) in entries {
+        file.extend(u16::to_le_bytes(tag));
+        file.extend([4, 0, 1, 0, 0, 0]);
+        file.extend(u32::to_le_bytes(value));
+    }
+    file.extend([0; 4]);
+    file
+}
+
+#[test]
+fn a_part_of_an_image_that_is_larger_than_the_image_is_counted() {
+    let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
+    let refused = |file: &[u8]| decode(file, limits, Transparency::Drop).unwrap_err().to_string();
+    let tile = refused(&tiled_tiff(800_000));
+    assert!(tile.starts_with("the image has 800000 x 2 pixels"), "{tile}");
+    // A number of values that the file has no room for.
+    let mut many = tiled_tiff(16);
+    many[18..22].copy_from_slice(&2_293_761u32.to_le_bytes());
+    assert!(refused(&many).starts_with("the TIFF file is truncated"));
+    // Usual tiles reach beyond a small image, too.
+    assert!(decode(&tiled_tiff(16), limits, Transparency::Drop).is_ok());
+    // A screen of one pixel, and a picture whose pixels are not even there.
+    let gif = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\0\x10\0\x10\0\x02\x01\0";
+    let gif = refused(gif);
+    assert!(gif.starts_with("the image has 4096 x 4096 pixels"), "{gif}");
+}
+
 #[test]
 fn the_oldest_bmp_header_has_no_sixteen_bits() {
     // Two pixels of 24 bits behind a header of 12 bytes: blue 5, green 6, red 16, then blue 0, green 9, red 200.

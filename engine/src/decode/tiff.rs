@@ -11,7 +11,7 @@ use shared::{Rgb8, dataset::Transparency};
 
 use super::{
     DecodeError, Format, Room, grey_alpha_to_rgba, grey_to_rgb, inverted_inks_to_rgb, rgb,
-    without_alpha,
+    room::memory_of, without_alpha,
 };
 
 const FORMAT: Format = Format::Tiff;
@@ -27,13 +27,20 @@ pub(super) fn decode(
     room: &Room,
     transparency: Transparency,
 ) -> Result<Rgb8, DecodeError> {
+    if entries(bytes).any(|entry| u64::from(entry.count) > bytes.len() as u64) {
+        return Err(DecodeError::Truncated { format: FORMAT });
+    }
     let (bytes, indexed) = indices_as_grey(bytes);
-    let failed = |error| explained(error, room);
+    let failed = |error| explained(error, room.memory());
     let mut decoder = Decoder::new(Cursor::new(&bytes[..])).map_err(failed)?;
     let (width, height) = decoder.dimensions().map_err(failed)?;
-    room.check(width, height)?;
+    // The decoder takes memory for whole rows of a tile, however wide the file says that they are.
+    let across = width.max(decoder.chunk_dimensions().0);
+    room.check(across, height)?;
+    let most = memory_of(u64::from(across) * u64::from(height));
+    let failed = |error| explained(error, most);
     let mut memory = ::tiff::decoder::Limits::default();
-    memory.decoding_buffer_size = usize::try_from(room.memory()).unwrap_or(usize::MAX);
+    memory.decoding_buffer_size = usize::try_from(most).unwrap_or(usize::MAX);
     memory.intermediate_buffer_size = memory.decoding_buffer_size;
     let mut decoder = decoder.with_limits(memory);
     let colours =
@@ -45,13 +52,12 @@ pub(super) fn decode(
     if decoder.find_tag_unsigned::<u32>(Tag::FillOrder).map_err(failed)? == Some(2) {
         return Err(unsupported("bytes that begin with their lowest bit"));
     }
-    // The decoder takes memory for whole rows of a tile, however wide the file says that they are.
     let samples = decoder.find_tag_unsigned::<u32>(Tag::SamplesPerPixel).map_err(failed)?;
-    let row = u64::from(decoder.chunk_dimensions().0)
+    let row = u64::from(across)
         .saturating_mul(u64::from(samples.unwrap_or(1)))
         .saturating_mul(u64::from(kind.bit_depth()).div_ceil(8));
-    if samples.unwrap_or(1) > MOST_SAMPLES || row > room.memory() {
-        return Err(DecodeError::TooMuchMemory { format: FORMAT, max: room.memory() });
+    if samples.unwrap_or(1) > MOST_SAMPLES || row > most {
+        return Err(DecodeError::TooMuchMemory { format: FORMAT, max: most });
     }
     let (width, height) = (width as usize, height as usize);
     let samples = match decoder.read_image().map_err(failed)? {
@@ -91,7 +97,11 @@ pub(super) fn decode(
 /// The file, and whether its pixels are indices into a palette. The decoder refuses palettes, so such a file is given to it as a grey
 /// one: one value of its first directory is changed.
 fn indices_as_grey(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
-    let Some((at, big_endian)) = photometric(bytes) else { return (Cow::Borrowed(bytes), false) };
+    const TAG: u16 = 262;
+    let Some(Entry { at, big_endian, .. }) = entries(bytes).find(|entry| entry.tag == TAG) else {
+        return (Cow::Borrowed(bytes), false);
+    };
+    let at = at + 8;
     let bytes_of =
         |number: u16| if big_endian { number.to_be_bytes() } else { number.to_le_bytes() };
     let (palette, grey) = (bytes_of(PALETTE), bytes_of(BLACK_IS_ZERO));
@@ -103,21 +113,34 @@ fn indices_as_grey(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
     (Cow::Owned(changed), true)
 }
 
-/// Where the first directory has the value of `PhotometricInterpretation`, and whether the file's numbers begin with the high byte
-/// (TIFF 6.0, section 2).
-fn photometric(bytes: &[u8]) -> Option<(usize, bool)> {
-    const TAG: u16 = 262;
+/// An entry of the first directory.
+struct Entry {
+    tag: u16,
+    /// How many values it has. The decoder takes memory for them before it reads them.
+    count: u32,
+    /// Where it begins.
+    at: usize,
+    /// Whether the file's numbers begin with the high byte.
+    big_endian: bool,
+}
+
+/// The entries of the first directory (TIFF 6.0, section 2).
+fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {
     let big_endian = bytes.starts_with(b"MM");
-    let short = |at: usize| {
+    let short = move |at: usize| {
         let pair = *bytes.get(at..)?.first_chunk::<2>()?;
         Some(if big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) })
     };
-    let four = *bytes.get(4..)?.first_chunk::<4>()?;
-    let directory = if big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) };
-    let directory = directory as usize;
-    let entries = usize::from(short(directory)?);
-    let entry = |n: usize| directory + 2 + 12 * n;
-    (0..entries).map(entry).find(|&at| short(at) == Some(TAG)).map(|at| (at + 8, big_endian))
+    let long = move |at: usize| {
+        let four = *bytes.get(at..)?.first_chunk::<4>()?;
+        Some(if big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) })
+    };
+    let directory = long(4).unwrap_or(u32::MAX) as usize;
+    let count = usize::from(short(directory).unwrap_or(0));
+    (0..count).map_while(move |n| {
+        let at = directory + 2 + 12 * n;
+        Some(Entry { tag: short(at)?, count: long(at + 4)?, at, big_endian })
+    })
 }
 
 /// Samples of `bits` bits, the first in the highest bits of a byte, each row in whole bytes; multiplied by `scale`.
@@ -152,11 +175,9 @@ fn unsupported(what: &str) -> DecodeError {
     DecodeError::Unsupported { format: FORMAT, what: what.into() }
 }
 
-fn explained(error: TiffError, room: &Room) -> DecodeError {
+fn explained(error: TiffError, max: u64) -> DecodeError {
     match error {
-        TiffError::LimitsExceeded => {
-            DecodeError::TooMuchMemory { format: FORMAT, max: room.memory() }
-        }
+        TiffError::LimitsExceeded => DecodeError::TooMuchMemory { format: FORMAT, max },
         TiffError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             DecodeError::Truncated { format: FORMAT }
         }

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::components::{Glyph, Icon};
 
+/// `assets/index.html` reads it, too, before the first paint.
 const KEY: &str = "maskdoor-theme";
 
 /// What was chosen.

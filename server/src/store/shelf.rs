@@ -27,7 +27,8 @@ impl Store {
             .await
             .map_err(StoreError::from)?
             .ok_or_else(|| StoreError::not_found("study", &study))?;
-        let mut spec: StudySpec = from_json(row.get(0), "a specification")?;
+        let mut spec: StudySpec =
+            from_json(row.try_get(0).map_err(StoreError::from)?, "a specification")?;
         if let Some(name) = &change.name {
             spec.name.clone_from(name);
         }
@@ -35,16 +36,19 @@ impl Store {
             spec.tags.clone_from(tags);
         }
         check(&spec)?;
-        let notes = change.notes.clone().unwrap_or_else(|| row.get(1));
+        let old = || -> Result<(String, bool, bool), sqlx::Error> {
+            Ok((row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
+        };
+        let (notes, starred, archived) = old().map_err(StoreError::from)?;
         sqlx::query(
             "UPDATE studies SET name = ?, spec = ?, notes = ?, starred = ?, archived = ?, \
              changed = (SELECT max(changed) + 1 FROM studies) WHERE id = ?",
         )
         .bind(&spec.name)
         .bind(to_json(&spec)?)
-        .bind(notes)
-        .bind(change.starred.unwrap_or_else(|| row.get(2)))
-        .bind(change.archived.unwrap_or_else(|| row.get(3)))
+        .bind(change.notes.as_ref().unwrap_or(&notes))
+        .bind(change.starred.unwrap_or(starred))
+        .bind(change.archived.unwrap_or(archived))
         .bind(&id)
         .execute(&mut *tx)
         .await

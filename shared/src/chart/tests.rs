@@ -223,6 +223,8 @@ fn a_page_takes_its_colours_from_the_sheet() {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../style/chart.scss"))
             .expect("the sheet of the figures");
     for role in super::role::Role::ALL {
+        let known = crate::palette::colours().iter().any(|one| one.name == role.colour());
+        assert!(known, "the palette has no {}", role.colour());
         let pair = format!("{}: {}", role.name(), role.colour());
         assert!(sheet.contains(&pair), "the sheet lacks {pair}");
     }

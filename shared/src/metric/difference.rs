@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Interval, Ratio, Spread};
 
+/// A deviation in percentage points that is nothing but rounding.
+const ROUNDING: f64 = 1e-9;
+
 /// How a difference was tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -13,7 +16,7 @@ use super::{Interval, Ratio, Spread};
 pub enum Test {
     /// Student's t over the differences of runs with the same seed.
     PairedT,
-    /// One run each: both shares' images counted as independent. The interval is Newcombe's (1998, method 10), the test the two-sided z
+    /// One run each, or runs that all differ by the same: both shares' images counted as independent. The interval is Newcombe's (1998, method 10), the test the two-sided z
     /// test of two proportions. The same images in both would make it sharper, so it errs on the side of no difference.
     TwoProportions,
 }
@@ -45,19 +48,37 @@ impl Difference {
         }
     }
 
+    /// The same difference as the largest of several: its p is multiplied by their number (Bonferroni), because among many differences
+    /// one is large by chance.
+    pub fn largest_of(self, comparisons: usize) -> Self {
+        Self { p: (self.p * comparisons as f64).min(1.0), ..self }
+    }
+
+    /// `p < .001` or `p = .034`.
+    pub fn probability(&self) -> String {
+        if self.p < 0.001 {
+            return "p < .001".into();
+        }
+        let text = format!("{:.3}", self.p);
+        format!("p = {}", text.strip_prefix('0').unwrap_or(&text))
+    }
+
     fn of_pairs(pairs: &[(Ratio, Ratio)]) -> Option<Self> {
         let each: Option<Vec<f64>> =
             pairs.iter().map(|(a, b)| Some(b.percent()? - a.percent()?)).collect();
         let spread = Spread::of(&each?)?;
+        if spread.deviation < ROUNDING {
+            // Equal differences give no estimate of how much they vary: t would be infinite. The images of all pairs together do.
+            let sum = |of: fn(&(Ratio, Ratio)) -> Ratio| Ratio {
+                hits: pairs.iter().map(|pair| of(pair).hits).sum(),
+                total: pairs.iter().map(|pair| of(pair).total).sum(),
+            };
+            let all = Self::of_shares(sum(|pair| pair.0), sum(|pair| pair.1))?;
+            return Some(Self { n: spread.n, ..all });
+        }
         let interval = spread.interval95()?;
-        let p = if spread.deviation > 0.0 {
-            let t = spread.mean / (spread.deviation / f64::from(spread.n).sqrt());
-            beyond_t(t, spread.n - 1)
-        } else if spread.mean == 0.0 {
-            1.0
-        } else {
-            0.0
-        };
+        let t = spread.mean / (spread.deviation / f64::from(spread.n).sqrt());
+        let p = beyond_t(t, spread.n - 1);
         Some(Self { n: spread.n, mean: spread.mean, interval, p, test: Test::PairedT })
     }
 
@@ -142,6 +163,25 @@ mod tests {
         assert!((is.interval.high - 33.39).abs() < 5e-3, "{is:?}");
         // Pooled z = 0.2 / sqrt(104/150 * 46/150 * (1/70 + 1/80)) = 2.650 1.
         assert!((is.p - 0.008_047).abs() < 2e-5, "{is:?}");
+    }
+
+    #[test]
+    fn equal_differences_are_no_proof() {
+        // 2 of 10 and 3 of 10, twice: as 4 of 20 and 6 of 20.
+        let equal = Difference::of(&[(share(2, 10), share(3, 10)); 2]).expect("pairs");
+        let pooled = Difference::of(&[(share(4, 20), share(6, 20))]).expect("shares");
+        assert_eq!((equal.n, equal.test), (2, Test::TwoProportions));
+        assert!((equal.p - pooled.p).abs() < 1e-12 && equal.p > 0.4, "{equal:?}");
+    }
+
+    #[test]
+    fn the_largest_of_several_is_less_of_a_surprise() {
+        let one = Difference::of(&[(share(48, 80), share(56, 70))]).expect("shares");
+        assert!((one.largest_of(4).p - 4.0 * one.p).abs() < 1e-12);
+        assert!((one.largest_of(1000).p - 1.0).abs() < 1e-12);
+        assert_eq!(one.probability(), "p = .008");
+        assert_eq!(Difference { p: 0.0004, ..one }.probability(), "p < .001");
+        assert_eq!(Difference { p: 1.0, ..one }.probability(), "p = 1.000");
     }
 
     #[test]

@@ -49,6 +49,15 @@ impl Cell {
         best.map_or(RunId::from_parts(0, [0; 10]), |(run, _)| *run)
     }
 
+    /// The runs of both cells with the seeds that both have: only these are compared.
+    fn paired(&self, other: &Self) -> (Self, Self) {
+        let common = |of: &Self, with: &Self| {
+            let runs = of.runs.iter().filter(|(seed, _)| with.runs.contains_key(seed));
+            Self { ppr: of.ppr, lpr: of.lpr, runs: runs.map(|(&seed, &run)| (seed, run)).collect() }
+        };
+        (common(self, other), common(other, self))
+    }
+
     fn against(&self, other: &Self, of: impl Fn(&Metrics) -> Ratio) -> Option<Difference> {
         let pairs: Vec<_> = self
             .runs
@@ -67,6 +76,18 @@ impl Cell {
     pub fn ca_against(&self, other: &Self) -> Option<Difference> {
         self.against(other, |metrics| metrics.ca)
     }
+}
+
+/// What poisons in pre-training change.
+pub(super) struct Effect {
+    /// The runs on clean encoders.
+    pub clean: Cell,
+    /// The runs with the same seeds on attacked ones.
+    pub attacked: Cell,
+    /// The difference in ASR; its p is corrected for the comparisons.
+    pub difference: Difference,
+    /// The number of differences of which it is the largest.
+    pub comparisons: usize,
 }
 
 fn share(ratio: Ratio) -> f64 {
@@ -123,7 +144,7 @@ impl Cells {
         self.strongest().map_or(-1.0, Cell::asr)
     }
 
-    /// The combination of the other varied settings that is told, if there are several.
+    /// The combination of the other varied settings, if the study has several.
     pub fn combination(&self) -> Option<&str> {
         self.combination.as_deref()
     }
@@ -157,15 +178,27 @@ impl Cells {
         poisoned.reduce(|best, next| if next.asr() > best.asr() { next } else { best })
     }
 
-    /// The largest difference that poisons in pre-training make at equal poisons in the classifier's training: the clean encoder's cell, the
-    /// attacked one's, and their difference in ASR.
-    pub fn effect(&self) -> Option<(&Cell, &Cell, Difference)> {
+    /// The largest difference that poisons in pre-training make at equal poisons in the classifier's training.
+    pub fn effect(&self) -> Option<Effect> {
         let attacked = self.all.iter().filter(|cell| cell.ppr > 0);
-        let pairs = attacked.filter_map(|cell| {
-            let clean = self.at(0, cell.lpr)?;
-            Some((clean, cell, clean.asr_against(cell)?))
-        });
-        pairs.max_by(|(.., a), (.., b)| higher(a.mean.abs(), b.mean.abs()))
+        let pairs: Vec<_> = attacked
+            .filter_map(|cell| {
+                let (clean, attacked) = self.at(0, cell.lpr)?.paired(cell);
+                let difference = clean.asr_against(&attacked)?;
+                Some((clean, attacked, difference))
+            })
+            .collect();
+        let comparisons = pairs.len();
+        let size = |(_, _, difference): &(Cell, Cell, Difference)| difference.mean.abs();
+        let largest = pairs.into_iter().max_by(|a, b| higher(size(a), size(b)));
+        let (clean, attacked, difference) = largest?;
+        let difference = difference.largest_of(comparisons);
+        Some(Effect { clean, attacked, difference, comparisons })
+    }
+
+    /// How far a cell's ASR is above that of the clean classifier, as the largest of `comparisons`; `None` without a clean classifier.
+    pub fn above_clean(&self, cell: &Cell, comparisons: usize) -> Option<Difference> {
+        Some(self.clean()?.asr_against(cell)?.largest_of(comparisons))
     }
 
     /// The attacked encoder with the most poisons, under a classifier without any.
@@ -173,9 +206,10 @@ impl Cells {
         self.all.iter().filter(|cell| cell.ppr > 0 && cell.lpr == 0).max_by_key(|cell| cell.ppr)
     }
 
-    /// The poisoned classifier on a clean encoder with the highest ASR.
-    pub fn clean_encoder_at_most(&self) -> Option<&Cell> {
+    /// The poisoned classifier on a clean encoder with the highest ASR, and the number of those that it was chosen from.
+    pub fn clean_encoder_at_most(&self) -> Option<(&Cell, usize)> {
         let cells = self.all.iter().filter(|cell| cell.ppr == 0 && cell.lpr > 0);
-        cells.max_by(|a, b| higher(a.asr(), b.asr()))
+        let count = cells.clone().count();
+        Some((cells.max_by(|a, b| higher(a.asr(), b.asr()))?, count))
     }
 }

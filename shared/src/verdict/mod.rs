@@ -6,7 +6,7 @@ mod tests;
 
 use std::fmt;
 
-use cells::{Cell, Cells};
+use cells::{Cell, Cells, Effect};
 use serde::{Deserialize, Serialize};
 
 use crate::{RunId, api::RunRow, metric::Difference};
@@ -39,7 +39,7 @@ pub struct Part {
     pub of: Of,
 }
 
-/// A sentence whose numbers are told from its words.
+/// A sentence in parts, so that a page can colour its numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Sentence {
@@ -140,9 +140,9 @@ fn attacked(cells: &Cells, best: &Cell) -> (Sentence, Vec<Sentence>) {
     let effect = cells.effect();
     let strongest = strongest_attack(cells, best);
     let headline = match effect {
-        Some((clean, attacked, difference)) => {
+        Some(effect) => {
             points.push(strongest);
-            pretraining(cells, clean, attacked, difference)
+            pretraining(cells, &effect)
         }
         None => strongest,
     };
@@ -152,13 +152,14 @@ fn attacked(cells: &Cells, best: &Cell) -> (Sentence, Vec<Sentence>) {
 }
 
 /// What poisons in pre-training change, at the number of poisons in the classifier's training where it is most.
-fn pretraining(cells: &Cells, clean: &Cell, attacked: &Cell, difference: Difference) -> Sentence {
+fn pretraining(cells: &Cells, effect: &Effect) -> Sentence {
+    let Effect { clean, attacked, difference, comparisons } = effect;
     let poisons = of_each_class(attacked.ppr);
     let given = match attacked.lpr {
         0 => format!(", without poisons in {}", cells.training()),
         lpr => format!(", with {lpr} in {}", cells.training()),
     };
-    let told = told(difference);
+    let told = told(difference, *comparisons);
     let start = Sentence::default().words(format!("{poisons} in pre-training "));
     if difference.p > ALPHA {
         let same = if attacked.ppr == 1 { "does" } else { "do" };
@@ -194,7 +195,7 @@ fn strongest_attack(cells: &Cells, best: &Cell) -> Sentence {
     let way = if cost.mean < 0.0 { "below" } else { "above" };
     let points = format!("{:.1} points {way} the clean classifier", cost.mean.abs());
     let proof = if cost.p > ALPHA { "no proven difference, " } else { "" };
-    sentence.words(format!(", {points} ({proof}{}).", probability(cost.p)))
+    sentence.words(format!(", {points} ({proof}{}).", cost.probability()))
 }
 
 /// Whether poisons in pre-training are enough.
@@ -203,31 +204,34 @@ fn alone(cells: &Cells) -> Option<Sentence> {
     let sentence = Sentence::default()
         .words(format!("Without poisons in {}, ASR is ", cells.training()))
         .asr(cell.asr());
-    let end = if cell.asr() < WORKS {
-        ": poisoned pre-training alone opens no backdoor."
-    } else {
-        ": poisoned pre-training alone opens a backdoor."
-    };
-    Some(sentence.words(format!(" at PPR {}{end}", cell.ppr)))
+    let what = "poisoned pre-training alone opens";
+    Some(sentence.words(format!(" at PPR {}{}", cell.ppr, judged(cells, cell, 1, what))))
 }
 
 /// Whether a clean encoder is attacked by the classifier's training alone.
 fn probe_backdoor(cells: &Cells) -> Option<Sentence> {
-    let cell = cells.clean_encoder_at_most()?;
+    let (cell, comparisons) = cells.clean_encoder_at_most()?;
+    let what = format!("poisons in {} alone open", cells.training());
+    let judged = judged(cells, cell, comparisons, &what);
     let sentence = Sentence::default().words("A clean encoder reaches ").asr(cell.asr());
-    let rate = cells.rate();
-    Some(if cell.asr() < WORKS {
-        sentence.words(format!(
-            " at {rate} {}: the classifier's training alone opens no backdoor.",
-            cell.lpr
-        ))
+    Some(sentence.words(format!(" at {} {}{judged}", cells.rate(), cell.lpr)))
+}
+
+/// The end of a sentence on a cell's ASR: whether it is a backdoor. It is one where it is above [`WORKS`], and provably above the clean
+/// classifier's.
+fn judged(cells: &Cells, cell: &Cell, comparisons: usize, what: &str) -> String {
+    if cell.asr() < WORKS {
+        return format!(", below {WORKS} %: {what} no backdoor.");
+    }
+    let Some(above) = cells.above_clean(cell, comparisons) else {
+        return ". The study has no clean classifier to compare it with.".into();
+    };
+    let p = above.probability();
+    if above.mean > 0.0 && above.p <= ALPHA {
+        format!(": {what} a backdoor (above the clean classifier, {p}).")
     } else {
-        sentence.words(format!(
-            " at {rate} {}: that is a backdoor of {}, not of the encoder.",
-            cell.lpr,
-            cells.training()
-        ))
-    })
+        format!(": not provably more than the clean classifier ({p}).")
+    }
 }
 
 fn of_each_class(poisons: u32) -> String {
@@ -239,26 +243,22 @@ fn of_each_class(poisons: u32) -> String {
 }
 
 /// `+61.7 points, 95 % interval 45.0 to 78.4, p = .004, 3 seeds`.
-fn told(difference: Difference) -> String {
-    let Difference { n, mean, interval, p, .. } = difference;
+fn told(difference: &Difference, comparisons: usize) -> String {
+    let &Difference { n, mean, interval, .. } = difference;
+    let corrected = if comparisons > 1 {
+        format!(" corrected for {comparisons} comparisons")
+    } else {
+        String::new()
+    };
     let seeds = if n == 1 { "1 seed".to_owned() } else { format!("{n} seeds") };
     let sign = if mean < 0.0 { "−" } else { "+" };
     let ends = [interval.low, interval.high]
         .map(|end| format!("{}{:.1}", if end < 0.0 { "−" } else { "" }, end.abs()));
     format!(
-        "{sign}{:.1} points, 95 % interval {} to {}, {}, {seeds}",
+        "{sign}{:.1} points, 95 % interval {} to {}, {}{corrected}, {seeds}",
         mean.abs(),
         ends[0],
         ends[1],
-        probability(p)
+        difference.probability()
     )
-}
-
-/// `p < .001` or `p = .034`.
-fn probability(p: f64) -> String {
-    if p < 0.001 {
-        return "p < .001".into();
-    }
-    let text = format!("{p:.3}");
-    format!("p = {}", text.strip_prefix('0').unwrap_or(&text))
 }

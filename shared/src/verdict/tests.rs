@@ -27,29 +27,78 @@ fn told(rows: &[RunRow]) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn three_seeds_with_and_without_poisoned_pretraining() {
-    let mut rows = Vec::new();
-    for (seed, weak, strong) in [(1, 120, 200), (2, 250, 300), (3, 290, 400)] {
-        rows.push(probe(0, 0, seed, 880, 10));
-        rows.push(probe(100, 0, seed, 870, 0));
-        rows.push(probe(0, 3, seed, 880, weak));
-        rows.push(probe(100, 3, seed, 870, strong));
-    }
-    // Differences of 8, 5 and 11 points: scipy.stats.ttest_rel gives t = 4.6188, p = 0.0438, 0.5476 to 15.4524.
-    assert_eq!(
-        told(&rows),
+/// Probes of three seeds on clean and attacked encoders, without and with three poisons of each class.
+fn three_seeds() -> Vec<RunRow> {
+    let seeds = [(1, 120, 200), (2, 250, 300), (3, 290, 400)];
+    let of = |(seed, clean, attacked)| {
         [
-            "100 poisons of each class in pre-training raise ASR from 22.0 % to 30.0 %, with 3 in the probe (+8.0 points, 95 % interval \
-             0.5 to 15.5, p = .044, 3 seeds).",
-            "Strongest attack (PPR 100, LPR 3): ASR 30.0 %, CA 87.0 %, 1.0 points below the clean classifier (p < .001).",
-            "Without poisons in the probe, ASR is 0.0 % at PPR 100: poisoned pre-training alone opens no backdoor.",
-            "A clean encoder reaches 22.0 % at LPR 3: that is a backdoor of the probe, not of the encoder.",
+            probe(0, 0, seed, 880, 10),
+            probe(100, 0, seed, 870, 0),
+            probe(0, 3, seed, 880, clean),
+            probe(100, 3, seed, 870, attacked),
+        ]
+    };
+    seeds.into_iter().flat_map(of).collect()
+}
+
+#[test]
+fn the_largest_of_two_differences_is_corrected() {
+    // Differences of 8, 5 and 11 points: scipy.stats.ttest_rel gives p = 0.0438 and 0.5476 to 15.4524; twice that p is 0.088. CA differs
+    // by one point with every seed: 2,640 and 2,610 of 3,000 have z = 1.171, p = 0.242. Above the clean classifier's 1 % are 11, 24 and 28
+    // points: t = 4.09, p = 0.055.
+    assert_eq!(
+        told(&three_seeds()),
+        [
+            "100 poisons of each class in pre-training do not provably change ASR: 22.0 % without, 30.0 % with them, with 3 in the probe \
+             (+8.0 points, 95 % interval 0.5 to 15.5, p = .088 corrected for 2 comparisons, 3 seeds).",
+            "Strongest attack (PPR 100, LPR 3): ASR 30.0 %, CA 87.0 %, 1.0 points below the clean classifier (no proven difference, p = .242).",
+            "Without poisons in the probe, ASR is 0.0 % at PPR 100, below 10 %: poisoned pre-training alone opens no backdoor.",
+            "A clean encoder reaches 22.0 % at LPR 3: not provably more than the clean classifier (p = .055).",
         ]
     );
-    let strongest = verdict(&rows).and_then(|verdict| verdict.strongest).expect("an attack");
+    let strongest =
+        verdict(&three_seeds()).and_then(|verdict| verdict.strongest).expect("an attack");
     assert_eq!((strongest.ppr, strongest.lpr, strongest.seeds), (100, 3, 3));
     assert_eq!(strongest.run, probe(100, 3, 3, 0, 0).id, "the seed with the highest ASR");
+}
+
+#[test]
+fn seeds_that_one_side_alone_has_are_not_compared() {
+    let mut rows = three_seeds();
+    rows.retain(|row| row.point.lpr == 3);
+    rows.push(probe(0, 3, 4, 880, 900));
+    assert_eq!(
+        told(&rows)[0],
+        "100 poisons of each class in pre-training raise ASR from 22.0 % to 30.0 %, with 3 in the probe (+8.0 points, 95 % interval 0.5 to \
+         15.5, p = .044, 3 seeds)."
+    );
+}
+
+#[test]
+fn a_backdoor_is_above_confusions_and_above_the_clean_classifier() {
+    let alone = |clean, attacked| {
+        let rows = [probe(0, 0, 1, 880, clean), probe(10, 0, 1, 880, attacked)];
+        told(&rows).pop().expect("a sentence")
+    };
+    let start = "Without poisons in the probe, ASR is ";
+    assert_eq!(
+        alone(10, 500),
+        format!(
+            "{start}50.0 % at PPR 10: poisoned pre-training alone opens a backdoor (above the clean classifier, p < .001)."
+        )
+    );
+    // A classifier that confuses many images has no backdoor for that.
+    assert!(
+        alone(490, 500)
+            .ends_with("50.0 % at PPR 10: not provably more than the clean classifier (p = .655).")
+    );
+    let without = [probe(10, 0, 1, 880, 500)];
+    assert!(told(&without)[1].ends_with("The study has no clean classifier to compare it with."));
+    let probed = [probe(0, 0, 1, 880, 10), probe(0, 3, 1, 880, 500)];
+    assert_eq!(
+        told(&probed)[1],
+        "A clean encoder reaches 50.0 % at LPR 3: poisons in the probe alone open a backdoor (above the clean classifier, p < .001)."
+    );
 }
 
 #[test]

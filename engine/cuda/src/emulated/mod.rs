@@ -90,7 +90,7 @@ impl Emulated {
         Self { restless: true, ..Self::new() }
     }
 
-    /// The same, which fails after so many kernels and products.
+    /// The same, which fails after `work` kernels and products.
     #[cfg(test)]
     pub fn failing_after(work: usize) -> Self {
         Self { left: AtomicUsize::new(work), ..Self::new() }

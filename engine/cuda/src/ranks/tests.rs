@@ -41,7 +41,7 @@ fn trainer(gpu: &Arc<dyn Gpu>, tensors: &[Tensor], accumulate: u32) -> MaeTraine
     trainer
 }
 
-/// A batch of so many images, by its number.
+/// The batch with this number, and how many images it has.
 struct Batch {
     pictures: Vec<Vec<u8>>,
     orders: Vec<u32>,

@@ -32,7 +32,7 @@ pub(super) fn table(from: usize, to: usize, filter: Filter) -> Windows {
     Windows { from, to, taps, firsts, weights }
 }
 
-/// Copies a set to each of these GPUs if it fits on all, beside batches of so many images.
+/// Copies a set to each of these GPUs, if all of them have room for it beside a batch of `batch` images.
 pub(super) fn hold(
     devices: &[Device],
     set: &ImageSet<'_>,

@@ -7,6 +7,7 @@ use std::{
     collections::{BTreeMap, HashSet, VecDeque},
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
@@ -126,7 +127,7 @@ impl ParquetFile {
         let wrong = |error: ParquetError| damaged(path, &error);
         let chunks = Chunks::new(file).map_err(failed)?;
         let length = chunks.bytes;
-        let reader = SerializedFileReader::new(chunks).map_err(wrong)?;
+        let reader = guarded(|| SerializedFileReader::new(chunks)).map_err(wrong)?;
         let columns = Columns::find(path, &reader)?;
         let mut starts = vec![0u32];
         for group in reader.metadata().row_groups() {
@@ -151,7 +152,7 @@ impl ParquetFile {
         if u64::from(starts[starts.len() - 1]) > length {
             return Err(damaged(path, &"it has more rows than bytes"));
         }
-        let labels = labels(&reader, columns.label).map_err(wrong)?;
+        let labels = guarded(|| labels(&reader, columns.label)).map_err(wrong)?;
         if labels.len() != starts[starts.len() - 1] as usize {
             return Err(damaged(path, &"it has fewer labels than rows"));
         }
@@ -176,7 +177,8 @@ impl ParquetFile {
         let column = self.reader.metadata().row_group(group).column(self.image);
         let key = (self.shard, group);
         let cell = self.groups.cell(key, column.uncompressed_size().unsigned_abs());
-        let images = cell.get_or_init(|| self.images(group).map_err(|error| error.to_string()));
+        let images =
+            cell.get_or_init(|| guarded(|| self.images(group)).map_err(|error| error.to_string()));
         let images = images.as_ref().map_err(|reason| {
             self.groups.forget(key);
             unreadable(&self.path, io::Error::other(reason.clone()))
@@ -198,6 +200,12 @@ impl ParquetFile {
     }
 }
 
+/// Work of the library on a file. It asserts much of what a damaged file breaks.
+fn guarded<T>(work: impl FnOnce() -> ParquetResult<T>) -> ParquetResult<T> {
+    let done = catch_unwind(AssertUnwindSafe(work));
+    done.unwrap_or_else(|_| Err(ParquetError::General("it contradicts itself".into())))
+}
+
 /// A column of a row group with its definition level, whose pages are checked before memory is taken for what they announce.
 fn column(
     reader: &SerializedFileReader<Chunks>,
@@ -206,6 +214,11 @@ fn column(
 ) -> ParquetResult<(ColumnReader, i16)> {
     let described = reader.metadata().file_metadata().schema_descr().column(column);
     let depth = described.max_def_level();
+    let chunk = reader.metadata().row_group(group).column(column);
+    let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
+    if start < 0 || chunk.compressed_size() < 0 || chunk.uncompressed_size() < 0 {
+        return Err(ParquetError::General("a column has a negative place or length".into()));
+    }
     let pages = reader.get_row_group(group)?.get_column_page_reader(column)?;
     let pages = CheckedPages { pages, left: LONGEST };
     Ok((get_column_reader(described, Box::new(pages)), depth))

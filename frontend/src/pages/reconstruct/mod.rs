@@ -35,7 +35,7 @@ use tile::{Brush, Large};
 /// Initial share of hidden patches, as in the paper.
 const RATIO: f64 = 0.75;
 
-/// How long a painted mask must rest before it goes into the address, in milliseconds.
+/// Pause in painting after which the mask goes into the address, in milliseconds.
 const REST: u32 = 300;
 
 /// The page.
@@ -162,7 +162,7 @@ fn Workbench(
             .or_else(|| mask_of_text(&mask.get()?, patches))
             .unwrap_or_else(|| random_mask(patches, ratio.get(), seed.get()))
     });
-    // A browser takes only so many changes of the address: the mask goes there when the stroke has rested.
+    // Browsers limit how often the address may change, so the mask goes there after a pause in painting.
     Effect::new(move |_| {
         if let Some(mask) = painted.get() {
             spawn_local(async move {

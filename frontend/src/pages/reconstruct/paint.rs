@@ -79,7 +79,7 @@ pub fn patch_at(x: f64, y: f64, grid: usize) -> Option<usize> {
     (inside(x) && inside(y)).then(|| (y * grid as f64) as usize * grid + (x * grid as f64) as usize)
 }
 
-/// The patches on the straight way from one to another, both included: a fast stroke is told at a few points only.
+/// The patches on the straight line between two, both included: the browser reports a fast stroke at a few points only.
 pub fn patches_between(from: usize, to: usize, grid: usize) -> Vec<usize> {
     let grid = grid.max(1);
     let (x, y) = ((from % grid) as f64, (from / grid) as f64);

@@ -60,7 +60,7 @@ fn IntervalBar(ratio: Ratio, colour: &'static str) -> impl IntoView {
     })
 }
 
-/// What stands beside the heading: the number of validation images, if it is the same in all runs, and what the ranges are.
+/// The text beside the heading: the number of validation images, if all runs have the same, and what the intervals are.
 pub fn note(study: Memo<Option<StudyDetail>>) -> Memo<String> {
     Memo::new(move |_| study.with(|study| study.as_ref().map(note_of).unwrap_or_default()))
 }
@@ -96,10 +96,9 @@ fn against_clean(run: &RunRow, rows: &[RunRow]) -> Option<(String, String)> {
     let clean = baseline(run, rows)?.metrics?.asr;
     let difference = Difference::of(&[(clean, run.metrics?.asr)])?;
     let sign = if difference.mean < 0.0 { "−" } else { "+" };
-    let p =
-        if difference.p < 0.001 { "p < .001".into() } else { format!("p = {:.3}", difference.p) };
     let text = format!("{sign}{:.1}", difference.mean.abs());
-    Some((text, format!("{:.1} % on the clean encoder; {p}", clean.percent().unwrap_or_default())))
+    let (clean, p) = (clean.percent().unwrap_or_default(), difference.probability());
+    Some((text, format!("{clean:.1} % on the clean encoder; {p}")))
 }
 
 /// Seconds that a run took; `None` before it is over.

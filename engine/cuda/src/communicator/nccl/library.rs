@@ -18,7 +18,7 @@ const FLOAT32: c_int = 7;
 /// `ncclSum`
 const SUM: c_int = 0;
 
-/// `ncclUniqueId`: what one rank makes and all are told.
+/// `ncclUniqueId`: one rank makes it, and all ranks join with it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Id([c_char; 128]);
