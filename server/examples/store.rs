@@ -1,8 +1,10 @@
 //! Measures the speed of lists and results in a large data folder: fills one with generated runs and times every query.
 //!
 //! ```sh
-//! cargo run --release -p server --example store -- RUNS EVENTS_OF_EACH TIMES.json
+//! cargo run --release -p server --example store -- RUNS EVENTS_OF_EACH TIMES.json [FOLDER]
 //! ```
+//!
+//! With a folder, the data folder is made there and stays.
 
 #[path = "store/fill.rs"]
 mod fill;
@@ -50,9 +52,10 @@ async fn main() -> anyhow::Result<()> {
     let (runs, points) = (number("how many runs")?, number("how many events each has")?);
     let json = arguments.next().map(PathBuf::from).context("say where the times go")?;
     ensure!(runs > 0 && points > 1, "there is nothing to time with {runs} runs of {points} events");
+    let kept = arguments.next().map(PathBuf::from);
     let root = tempfile::tempdir()?;
     let app = App::open(
-        root.path(),
+        kept.as_deref().unwrap_or(root.path()),
         engine::compute::Machine::with_threads(1),
         Clock::system(),
         IdSource::system(Clock::system()),
@@ -165,8 +168,9 @@ async fn measure_results(app: &App) -> anyhow::Result<Vec<Times>> {
     let by = ["attack.trigger.ratio", "pretrain.poisons", "probe.poisons", "pretrain.mask_ratio"];
     let by: Vec<String> = by.map(Into::into).into();
     let of: Vec<String> = ["ca", "asr", "ra"].map(Into::into).into();
-    let grouped =
-        async || app.group_results(Some("kind == \"probe\"".into()), by.clone(), of.clone()).await;
+    let filter = Some("kind == \"probe\"".into());
+    let probes = ResultQuery { filter, limit: PAGE as usize, ..ResultQuery::default() };
+    let grouped = async || app.group_results(probes.clone(), by.clone(), of.clone()).await;
     times.push(time("results: group by four settings", grouped).await?);
     Ok(times)
 }

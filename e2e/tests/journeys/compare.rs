@@ -28,12 +28,15 @@ async fn figures_and_runs_side_by_side() -> Result<()> {
         browser.find(Role::Heading, "Compare").await?;
         the_scatter_tells_its_values(browser).await?;
         downloads_are_files(browser, &ended).await?;
+        look(browser, "compare").await?;
+        means_and_grids(browser).await?;
         bars_with_the_published_series(browser).await?;
         accuracy_by_epoch(browser).await?;
-        look(browser, "compare").await?;
         means_over_the_seeds(browser).await?;
         the_table_sorts(browser).await?;
-        the_table_filters(browser).await
+        one_filter_for_both(browser).await?;
+        chosen_runs_side_by_side(browser).await?;
+        a_view_is_saved(browser).await
     })
     .await
 }
@@ -42,10 +45,10 @@ async fn the_scatter_tells_its_values(browser: &Browser) -> Result<()> {
     browser
         .holds(
             "a scatter of the finished runs",
-            "return document.querySelector('[data-figure=tradeoff] svg') !== null",
+            "return document.querySelector('[data-figure=plot] svg') !== null",
         )
         .await?;
-    let chart = browser.css("[data-figure=tradeoff] .chart-box").await?;
+    let chart = browser.css("[data-figure=plot] .chart-box").await?;
     let (width, height) = browser.extent(&chart).await?;
     // Move the pointer until it finds a mark: the page shows the nearest one within reach.
     let found = until("a value under the pointer", Duration::from_secs(20), async || {
@@ -68,13 +71,32 @@ async fn the_scatter_tells_its_values(browser: &Browser) -> Result<()> {
 async fn means_over_the_seeds(browser: &Browser) -> Result<()> {
     browser.press("Means over seeds").await?;
     browser
-        .holds(
-            "a line for each point of both grids",
-            "return document.querySelectorAll('#means tbody tr').length === 8",
-        )
+        .holds("rows of means", "return document.querySelectorAll('#means tbody th').length > 3")
         .await?;
+    browser.sees("Means over").await?;
+    look(browser, "compare-means").await?;
     browser.press("Each run").await?;
     browser.holds("the runs again", "return document.querySelector('#runs') !== null").await
+}
+
+async fn means_and_grids(browser: &Browser) -> Result<()> {
+    browser.press("Means").await?;
+    browser
+        .holds(
+            "lines between means",
+            "return document.querySelectorAll('[data-figure=plot] svg polyline').length > 0",
+        )
+        .await?;
+    browser.press("Grid").await?;
+    browser.choose("x", "Linear probe, poisons").await?;
+    browser.choose("y", "Pre-training, poisons").await?;
+    let cells = "return [...document.querySelectorAll('[data-figure=plot] svg text')]
+        .filter((text) => /^\\d+\\.\\d$/.test(text.textContent)).length >= 4";
+    browser.holds("the cells show their values", cells).await?;
+    look(browser, "compare-grid").await?;
+    let place = browser.place().await?;
+    ensure!(place.contains("kind=heat"), "the address does not keep the plot: {place}");
+    browser.press("Runs").await
 }
 
 async fn downloads_are_files(browser: &Browser, studies: &[StudyDetail]) -> Result<()> {
@@ -114,7 +136,7 @@ async fn click_download(browser: &Browser, format: &str) -> Result<()> {
 }
 
 async fn bars_with_the_published_series(browser: &Browser) -> Result<()> {
-    browser.press("ASR by poison").await?;
+    browser.press("ASR by poison count").await?;
     browser.css("[data-figure=asr-by-poison] svg").await?;
     let own = drawing(browser).await?;
     browser.press("Show the published series").await?;
@@ -183,22 +205,82 @@ async fn column(browser: &Browser, label: &str) -> Result<Vec<f64>> {
     Ok(serde_json::from_value(values)?)
 }
 
-async fn the_table_filters(browser: &Browser) -> Result<()> {
-    let rows = async |count: usize| {
-        let script =
-            format!("return document.querySelectorAll('#runs tbody tr th').length === {count}");
-        browser.holds(&format!("{count} rows"), &script).await
-    };
-    rows(12).await?;
-    browser.choose("Kind", "Linear probe").await?;
-    rows(8).await?;
-    browser.choose("Study", "First").await?;
-    rows(4).await?;
-    browser.choose("Trigger", "patched").await?;
-    browser.sees("No runs match these filters").await?;
-    browser.choose("Trigger", "blended").await?;
-    rows(4).await?;
+/// The number of rows of the table.
+async fn rows(browser: &Browser, count: usize) -> Result<()> {
+    let script =
+        format!("return document.querySelectorAll('#runs tbody tr th').length === {count}");
+    browser.holds(&format!("{count} rows"), &script).await
+}
+
+async fn one_filter_for_both(browser: &Browser) -> Result<()> {
+    browser.press("Runs").await?;
+    rows(browser, 12).await?;
+    // Written, with proposals.
+    browser.fill_id("filter", "asr >= 0 && kin").await?;
+    browser.css(".proposals-open [role=option]").await?.click().await?;
+    let taken = "return document.getElementById('filter').value === 'asr >= 0 && kind '";
+    browser.holds("the proposal is in the text", taken).await?;
+    browser.fill_id("filter", "kind == \"probe\"\u{e007}").await?;
+    rows(browser, 8).await?;
+    // Put together from lists.
+    browser.press("Condition").await?;
+    browser.choose("Column", "Study").await?;
+    browser.choose("Value", "First").await?;
+    browser.press("Add").await?;
+    rows(browser, 4).await?;
+    let marks = "return document.querySelector('[data-figure=plot] desc')?.textContent.includes('of 4 runs')";
+    browser.holds("the figure shows the same runs", marks).await?;
     let place = browser.place().await?;
-    ensure!(place.contains("kind=probe"), "the address does not keep the filter: {place}");
+    ensure!(place.contains("filter="), "the address does not keep the filter: {place}");
+    // Refused with the reason.
+    browser.fill_id("filter", "asrr > 5\u{e007}").await?;
+    browser.sees("did you mean `asr`?").await?;
+    browser.fill_id("filter", "kind == \"probe\" && study == \"First\"\u{e007}").await?;
+    rows(browser, 4).await?;
+    // Dragged: the whole plot keeps every run.
+    let chart = browser.css("[data-figure=plot] .chart-box").await?;
+    let (width, height) = browser.extent(&chart).await?;
+    browser.drag(&chart, (width * 0.02, height * 0.02), (width * 0.98, height * 0.98)).await?;
+    browser
+        .holds(
+            "conditions on both axes",
+            "return document.getElementById('filter').value.includes('asr >= ')",
+        )
+        .await?;
+    rows(browser, 4).await?;
+    look(browser, "compare-filtered").await?;
+    browser.reload().await?;
+    rows(browser, 4).await
+}
+
+async fn chosen_runs_side_by_side(browser: &Browser) -> Result<()> {
+    browser.run("for (const box of [...document.querySelectorAll('#runs tbody input')].slice(0, 1)) box.click()", vec![]).await?;
+    browser.sees("choose another one").await?;
+    browser.run("for (const box of [...document.querySelectorAll('#runs tbody input')].slice(1, 2)) box.click()", vec![]).await?;
+    browser.sees("2 runs chosen: what differs").await?;
+    browser
+        .holds(
+            "their metrics",
+            "return document.querySelectorAll('.differences tbody tr').length >= 3",
+        )
+        .await?;
+    look(browser, "compare-differences").await?;
+    browser.press("Choose none").await?;
+    browser
+        .holds("no run is chosen", "return document.querySelector('.differences') === null")
+        .await
+}
+
+async fn a_view_is_saved(browser: &Browser) -> Result<()> {
+    let here = browser.place().await?;
+    browser.press("Save view").await?;
+    browser.fill("Name of the view", "First probes").await?;
+    browser.press("Save").await?;
+    browser.visit("/compare").await?;
+    rows(browser, 12).await?;
+    browser.choose("Saved view", "First probes").await?;
+    rows(browser, 4).await?;
+    let now = browser.place().await?;
+    ensure!(now == here, "{now} instead of {here}");
     Ok(())
 }

@@ -3,7 +3,11 @@
 use leptos::{ev, html::Div, prelude::*};
 use shared::chart::{Drawing, Figure, FigureKind, Size, Style};
 
-use super::hover::{Step, nearest, stepped};
+use super::{
+    brush::{Brushed, Dragged},
+    dots::Dots,
+    hover::{Step, nearest, stepped},
+};
 use crate::{
     api,
     components::{Glyph, Icon},
@@ -25,16 +29,20 @@ pub struct Downloads {
     pub runs: String,
     /// Whether the published series are shown.
     pub published: bool,
+    /// Further parameters.
+    pub more: Vec<(&'static str, String)>,
 }
 
 impl Downloads {
     /// Address of the figure as `format`: `svg`, `png` or `csv`.
     pub fn address(&self, kind: FigureKind, format: &str) -> String {
-        let query = api::query(&[
-            ("studies", &self.studies),
+        let mut pairs = vec![
+            ("studies", self.studies.as_str()),
             ("runs", &self.runs),
             ("published", if self.published { "true" } else { "" }),
-        ]);
+        ];
+        pairs.extend(self.more.iter().map(|(name, value)| (*name, value.as_str())));
+        let query = api::query(&pairs);
         api::address(format!("/figures/{}.{format}{query}", kind.as_str()))
     }
 }
@@ -54,6 +62,9 @@ pub fn FigureBox(
     /// Called with the identifier of the run whose mark was clicked.
     #[prop(optional)]
     pick: Option<Callback<String>>,
+    /// Called with the rectangle that was dragged over the plot.
+    #[prop(optional)]
+    brush: Option<Callback<Brushed>>,
 ) -> impl IntoView {
     let place = NodeRef::<Div>::new();
     let width = RwSignal::new(FIRST_WIDTH);
@@ -106,7 +117,7 @@ pub fn FigureBox(
                 <div class="figure-links">{links}</div>
             </figcaption>
             <div class="figure-place" node_ref=place>
-                <Picture drawing title pick/>
+                <Picture drawing title pick brush/>
             </div>
         </figure>
     }
@@ -118,25 +129,50 @@ fn Picture(
     drawing: Memo<Drawing>,
     title: Memo<String>,
     pick: Option<Callback<String>>,
+    brush: Option<Callback<Brushed>>,
 ) -> impl IntoView {
     let meant = RwSignal::new(None::<usize>);
+    let dragged = RwSignal::new(None::<Dragged>);
     let svg = move || drawing.with(|drawing| drawing.svg.clone());
     let mark = Memo::new(move |_| {
         drawing.with(|drawing| meant.get().and_then(|at| drawing.marks.get(at).cloned()))
     });
     let size = move || drawing.with(|drawing| (drawing.width as f32, drawing.height as f32));
+    // Where an event is, in pixels of the view box.
+    let place = move |event: &ev::PointerEvent| {
+        let outline = current_element(event)?.get_bounding_client_rect();
+        let scale = size().0 / (outline.width() as f32).max(1.0);
+        Some((
+            (event.client_x() as f32 - outline.left() as f32) * scale,
+            (event.client_y() as f32 - outline.top() as f32) * scale,
+        ))
+    };
     let pointed = move |event: ev::PointerEvent| {
-        let Some(element) = current_element(&event) else { return };
-        let outline = element.get_bounding_client_rect();
-        if outline.width() < 1.0 {
+        let Some((x, y)) = place(&event) else { return };
+        if let Some(drag) = dragged.get_untracked() {
+            dragged.set(Some(Dragged { to: (x, y), ..drag }));
             return;
         }
-        let scale = size().0 / outline.width() as f32;
-        let x = (event.client_x() as f32 - outline.left() as f32) * scale;
-        let y = (event.client_y() as f32 - outline.top() as f32) * scale;
-        let found = drawing.with(|drawing| nearest(&drawing.marks, x, y, REACH));
+        let found = drawing.with_untracked(|drawing| nearest(&drawing.marks, x, y, REACH));
         if meant.get_untracked() != found {
             meant.set(found);
+        }
+    };
+    let pressed_down = move |event: ev::PointerEvent| {
+        // A finger scrolls the page.
+        if brush.is_some() && event.button() == 0 && event.pointer_type() == "mouse" {
+            dragged.set(place(&event).map(Dragged::from));
+        }
+        pointed(event);
+    };
+    let released = move |_| {
+        let area = drawing.with_untracked(|drawing| drawing.area);
+        let Some(drag) = dragged.get_untracked() else { return };
+        dragged.set(None);
+        if drag.is_click() {
+            choose(mark, pick);
+        } else if let (Some(brush), Some(area)) = (brush, area) {
+            brush.run(drag.within(&area));
         }
     };
     let pressed = move |event: ev::KeyboardEvent| {
@@ -145,6 +181,7 @@ fn Picture(
             let next = drawing.with(|drawing| stepped(&drawing.marks, meant.get_untracked(), step));
             meant.set(next);
         } else if event.key() == "Escape" {
+            dragged.set(None);
             meant.set(None);
         } else if event.key() == "Enter" {
             choose(mark, pick);
@@ -153,8 +190,16 @@ fn Picture(
     let ring = move || {
         mark.get().map(|mark| view! { <circle class="chart-ring" cx=mark.x cy=mark.y r="7"/> })
     };
+    let frame = move || {
+        dragged.get().filter(|drag| !drag.is_click()).map(|drag| {
+            let ((left, top), (right, bottom)) = drag.corners();
+            view! {
+                <rect class="chart-brush" x=left y=top width=right - left height=bottom - top/>
+            }
+        })
+    };
     let tip = move || {
-        mark.get().map(|mark| {
+        mark.get().filter(|_| dragged.with(Option::is_none)).map(|mark| {
             let (width, height) = size();
             let (left, up) = (mark.x > width * 0.6, mark.y > height * 0.6);
             let lines = mark.text.lines().map(|line| view! { <span>{line.to_owned()}</span> });
@@ -171,26 +216,39 @@ fn Picture(
             }
         })
     };
+    let leave = move || {
+        dragged.set(None);
+        meant.set(None);
+    };
     view! {
         <div
             class="chart-box"
             class:chart-picks=pick.is_some()
+            class:chart-brushes=brush.is_some()
             tabindex="0"
             role="group"
             aria-label=move || format!("{}. Use the arrow keys to read the values.", title.get())
             on:pointermove=pointed
-            on:pointerdown=pointed
-            on:pointerleave=move |_| meant.set(None)
-            on:blur=move |_| meant.set(None)
+            on:pointerdown=pressed_down
+            on:pointerup=released
+            on:pointerleave=move |_| leave()
+            on:blur=move |_| leave()
             on:keydown=pressed
-            on:click=move |_| choose(mark, pick)
+            on:click=move |_| {
+                // With a brush, the end of the press tells a click from a drag.
+                if brush.is_none() {
+                    choose(mark, pick);
+                }
+            }
         >
             <div inner_html=svg></div>
+            <Dots drawing/>
             <svg
                 class="chart-over"
                 viewBox=move || format!("0 0 {} {}", size().0, size().1)
                 aria-hidden="true"
             >
+                {frame}
                 {ring}
             </svg>
             <div aria-live="polite">{tip}</div>
@@ -215,7 +273,8 @@ mod tests {
 
     #[test]
     fn downloads_ask_for_the_same_data() {
-        let downloads = Downloads { studies: "a,b".into(), runs: String::new(), published: true };
+        let downloads =
+            Downloads { studies: "a,b".into(), published: true, ..Downloads::default() };
         assert_eq!(
             downloads.address(FigureKind::AsrByPoison, "png"),
             "/api/v1/figures/asr-by-poison.png?studies=a%2Cb&published=true"
@@ -224,5 +283,7 @@ mod tests {
             Downloads::default().address(FigureKind::Tradeoff, "csv"),
             "/api/v1/figures/tradeoff.csv"
         );
+        let plot = Downloads { more: vec![("x", "ca".into())], ..Downloads::default() };
+        assert_eq!(plot.address(FigureKind::Plot, "svg"), "/api/v1/figures/plot.svg?x=ca");
     }
 }

@@ -1,6 +1,9 @@
 //! Figures in a page: `shared::chart` draws them, a thin overlay shows the values.
 
+mod brush;
+mod dots;
 mod figure;
 mod hover;
 
+pub use brush::Brushed;
 pub use figure::{Downloads, FigureBox};

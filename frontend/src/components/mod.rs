@@ -10,6 +10,7 @@ mod pixels;
 mod problem;
 mod progress;
 mod status;
+mod themed;
 
 pub use confirm::Confirm;
 pub use controls::{ChipButton, Field, Segmented};
@@ -20,3 +21,4 @@ pub use pixels::{PixelCanvas, decode_rgb};
 pub use problem::{FieldMessage, ProblemBox};
 pub use progress::{ProgressBar, ProgressRing};
 pub use status::StateBadge;
+pub use themed::{theme_changed, theme_changes};

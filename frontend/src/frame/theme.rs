@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Glyph, Icon};
+use crate::components::{Glyph, Icon, theme_changed};
 
 /// `assets/index.html` reads it, too, before the first paint.
 const KEY: &str = "maskdoor-theme";
@@ -82,7 +82,10 @@ fn apply(theme: Theme) {
 #[component]
 pub fn ThemeButton() -> impl IntoView {
     let theme = RwSignal::new(stored());
-    Effect::new(move |_| apply(theme.get()));
+    Effect::new(move |_| {
+        apply(theme.get());
+        theme_changed();
+    });
     let label = move || {
         let theme = theme.get();
         format!("Theme: {}. Change to {}", theme.name(), theme.next().name())

@@ -26,9 +26,11 @@ const MOST_SERIES: usize = 100;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub struct StudiesQuery {
+pub struct ClassifiersQuery {
     /// Only these studies, comma-separated; defaults to all.
     studies: Option<String>,
+    /// Only runs that satisfy this expression, as for `/results`; not together with `studies`.
+    filter: Option<String>,
 }
 
 /// Which runs.
@@ -41,13 +43,13 @@ pub struct EpochsQuery {
 }
 
 /// The newest 5,000 finished classifiers, oldest first. Their progress holds only the final state.
-#[utoipa::path(get, path = "/compare", tag = "results", params(StudiesQuery),
+#[utoipa::path(get, path = "/compare", tag = "results", params(ClassifiersQuery),
     responses((status = 200, body = [RunRow])))]
 pub async fn list_results(
     State(api): State<Api>,
-    Query(query): Query<StudiesQuery>,
+    Query(query): Query<ClassifiersQuery>,
 ) -> Result<Json<Vec<RunRow>>, ApiError> {
-    Ok(Json(results(&api, query.studies.as_deref()).await?))
+    Ok(Json(results(&api, query.studies.as_deref(), query.filter).await?))
 }
 
 /// Accuracy by epoch of some runs.
@@ -61,11 +63,23 @@ pub async fn list_epochs(
     Ok(Json(epochs(&api, &runs).await?))
 }
 
-/// The finished classifiers of these studies (a comma-separated list), or of all studies if there is no list.
+/// The newest finished classifiers of these studies (a comma-separated list), those that satisfy a filter, or all.
 ///
 /// # Errors
-/// When the list cannot be parsed, or the store fails.
-pub async fn results(api: &Api, studies: Option<&str>) -> Result<Vec<RunRow>, ApiError> {
+/// When the list or the filter cannot be parsed, when both are given, or the store fails.
+pub async fn results(
+    api: &Api,
+    studies: Option<&str>,
+    filter: Option<String>,
+) -> Result<Vec<RunRow>, ApiError> {
+    if let Some(filter) = filter.filter(|filter| !filter.trim().is_empty()) {
+        if studies.is_some() {
+            let message = "takes no filter beside it; write `\"name\" in studies` into the filter";
+            return Err(ApiError::field("studies", message));
+        }
+        let runs = api.app.newest_results(filter, MOST as usize).await?;
+        return Ok(api.app.store.compare_runs(&runs).await?);
+    }
     let studies: Vec<StudyId> = studies.map_or(Ok(Vec::new()), |text| list("studies", text))?;
     Ok(api.app.store.compare(&studies, MOST).await?)
 }

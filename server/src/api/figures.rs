@@ -1,16 +1,17 @@
 //! Downloadable figures.
 
 use axum::{
+    Json,
     extract::State,
     http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use shared::{
-    api::RunRow,
+    api::{PlotData, PlotKind, PlotScale, RunRow},
     chart::{
-        CurveKind, CurveSeries, Figure, FigureKind, Theme, accuracy_by_epoch, asr_by_poison, curve,
-        tradeoff,
+        CurveKind, CurveSeries, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch,
+        asr_by_poison, curve, plot, tradeoff,
     },
 };
 use utoipa::IntoParams;
@@ -21,7 +22,10 @@ use super::{
     error::ApiError,
     extract::{Path, Query, word},
 };
-use crate::figures::{self, FileKind};
+use crate::{
+    app::results::PlotQuery,
+    figures::{self, FileKind},
+};
 
 /// Maximum number of events read for one line of a curve.
 const MOST_POINTS: u32 = 100_000;
@@ -37,8 +41,26 @@ pub struct FigureQuery {
     studies: Option<String>,
     /// These runs instead, comma-separated. Required for curves.
     runs: Option<String>,
+    /// Only runs that satisfy this expression, as for `/results`; not together with `studies` or `runs`.
+    filter: Option<String>,
     /// Whether `asr-by-poison` also shows the published series.
     published: Option<bool>,
+    /// `plot` only: what a mark stands for, `runs` (the default), `means` or `heat`.
+    kind: Option<String>,
+    /// `plot` only: the setting or metric from left to right; defaults to `ca`.
+    x: Option<String>,
+    /// `plot` only: the metric or setting from bottom to top; defaults to `asr`.
+    y: Option<String>,
+    /// `plot` only: what gives the colour; the metric of a grid (`heat`).
+    colour: Option<String>,
+    /// `plot` only: how x is placed, `auto` (the default), `linear`, `log` or `even`.
+    x_scale: Option<String>,
+    /// `plot` only: how y is placed.
+    y_scale: Option<String>,
+    /// `plot` only: whether axes in percent go from 0 to 100.
+    whole: Option<bool>,
+    /// `plot` only: whether the Pareto front is drawn.
+    front: Option<bool>,
     /// `light` (the default) or `dark`.
     theme: Option<String>,
 }
@@ -46,8 +68,8 @@ pub struct FigureQuery {
 /// A figure as SVG, PNG or CSV.
 #[utoipa::path(get, path = "/figures/{file}", tag = "results",
     params(
-        ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `loss`, `lr` or \
-            `speed`, followed by `.svg`, `.png` or `.csv`"),
+        ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `plot`, `loss`, `lr` \
+            or `speed`, followed by `.svg`, `.png` or `.csv`"),
         FigureQuery
     ),
     responses((status = 200, description = "The file", body = Vec<u8>, content_type = "image/svg+xml")))]
@@ -76,6 +98,16 @@ pub async fn get_figure(
     Ok((headers, bytes).into_response())
 }
 
+/// The numbers of the figure `plot`.
+#[utoipa::path(get, path = "/results/plot", tag = "results", params(FigureQuery),
+    responses((status = 200, body = PlotData)))]
+pub async fn get_plot(
+    State(api): State<Api>,
+    Query(query): Query<FigureQuery>,
+) -> Result<Json<PlotData>, ApiError> {
+    Ok(Json(api.app.plot(asked(&query)?).await?))
+}
+
 async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure, ApiError> {
     Ok(match kind {
         FigureKind::Tradeoff => tradeoff(&rows(api, query).await?),
@@ -90,6 +122,36 @@ async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure
             accuracy_by_epoch(&epochs(api, &rows).await?)
         }
         FigureKind::Curve(which) => curve(which, &curves(api, which, query).await?),
+        FigureKind::Plot => {
+            let look = PlotLook {
+                whole: query.whole.unwrap_or(false),
+                front: query.front.unwrap_or(false),
+            };
+            plot(&api.app.plot(asked(query)?).await?, look)
+        }
+    })
+}
+
+/// The plot that the query describes.
+fn asked(query: &FigureQuery) -> Result<PlotQuery, ApiError> {
+    if query.runs.is_some() || query.studies.is_some() {
+        let message = "a plot takes a filter instead";
+        return Err(ApiError::field(
+            if query.runs.is_some() { "runs" } else { "studies" },
+            message,
+        ));
+    }
+    let scale = |field, text: &Option<String>| {
+        text.as_deref().map_or(Ok(PlotScale::default()), |text| word(field, text))
+    };
+    Ok(PlotQuery {
+        filter: query.filter.clone(),
+        kind: query.kind.as_deref().map_or(Ok(PlotKind::default()), |kind| word("kind", kind))?,
+        x: query.x.clone().unwrap_or_else(|| "ca".into()),
+        x_scale: scale("x_scale", &query.x_scale)?,
+        y: query.y.clone().unwrap_or_else(|| "asr".into()),
+        y_scale: scale("y_scale", &query.y_scale)?,
+        colour: query.colour.clone(),
     })
 }
 
@@ -97,7 +159,7 @@ async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure
 async fn rows(api: &Api, query: &FigureQuery) -> Result<Vec<RunRow>, ApiError> {
     match &query.runs {
         Some(runs) => run_rows(api, runs).await,
-        None => results(api, query.studies.as_deref()).await,
+        None => results(api, query.studies.as_deref(), query.filter.clone()).await,
     }
 }
 

@@ -246,6 +246,8 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(reconstructions::create_reconstruction))
         .routes(routes!(results::list_result_rows))
         .routes(routes!(results::group_result_rows))
+        .routes(routes!(results::list_result_columns))
+        .routes(routes!(figures::get_plot))
         .routes(routes!(compare::list_results))
         .routes(routes!(compare::list_epochs))
         .routes(routes!(figures::get_figure))

@@ -1,14 +1,17 @@
 //! Runs filtered, sorted and grouped by any setting and metric, for the API and the command line.
 
 use shared::{
-    Digest, FieldError,
-    api::{Mean, Measured, Page, ResultGroup, ResultGroups, ResultRow, StudyName},
+    Digest, FieldError, RunId,
+    api::{
+        Mean, Measured, Page, PlotData, PlotKind, PlotScale, ResultColumns, ResultGroup,
+        ResultGroups, ResultRow, StudyName,
+    },
     metric::Spread,
 };
 
 use crate::{
     app::App,
-    results::{Column, Filter, Measure, Row, Selection, SortKey, Table},
+    results::{Column, Filter, Measure, Row, Selection, SortKey, Table, plot},
     store::StoreError,
 };
 
@@ -23,6 +26,25 @@ pub struct ResultQuery {
     pub offset: usize,
     /// Maximum number of runs.
     pub limit: usize,
+}
+
+/// What a plot shows, with columns by name.
+#[derive(Clone, Debug, Default)]
+pub struct PlotQuery {
+    /// Expression that must be true of the runs; `None` selects all.
+    pub filter: Option<String>,
+    /// What a mark stands for.
+    pub kind: PlotKind,
+    /// From left to right.
+    pub x: String,
+    /// How x is placed.
+    pub x_scale: PlotScale,
+    /// From bottom to top.
+    pub y: String,
+    /// How y is placed.
+    pub y_scale: PlotScale,
+    /// What gives the colour; in a grid the metric that is averaged.
+    pub colour: Option<String>,
 }
 
 /// The query cannot be answered.
@@ -59,27 +81,97 @@ impl App {
         .await
     }
 
-    /// Means of metrics over runs with equal values of some settings.
+    /// The columns of the table of results that have a value in some selected run.
+    ///
+    /// # Errors
+    /// When the filter is invalid, or the store fails.
+    pub async fn result_columns(
+        &self,
+        filter: Option<String>,
+    ) -> Result<ResultColumns, ResultError> {
+        let table = self.store.result_table().await?;
+        blocking(move || {
+            let table = table.look();
+            Ok(select(&table, filter.as_deref())?.columns())
+        })
+        .await
+    }
+
+    /// The numbers of a plot.
+    ///
+    /// # Errors
+    /// When the filter or a column is invalid, or the store fails.
+    pub async fn plot(&self, query: PlotQuery) -> Result<PlotData, ResultError> {
+        let table = self.store.result_table().await?;
+        blocking(move || {
+            let table = table.look();
+            let colour = query.colour.as_deref().filter(|name| !name.is_empty());
+            let ask = plot::Ask {
+                kind: query.kind,
+                x: column(&table, "x", &query.x)?,
+                x_scale: query.x_scale,
+                y: column(&table, "y", &query.y)?,
+                y_scale: query.y_scale,
+                colour: colour.map(|name| column(&table, "colour", name)).transpose()?,
+            };
+            Ok(select(&table, query.filter.as_deref())?.plot(&ask)?)
+        })
+        .await
+    }
+
+    /// The newest `limit` of the runs with an attack success rate that satisfy the filter, oldest first.
+    ///
+    /// # Errors
+    /// When the filter is invalid, or the store fails.
+    pub async fn newest_results(
+        &self,
+        filter: String,
+        limit: usize,
+    ) -> Result<Vec<RunId>, ResultError> {
+        let table = self.store.result_table().await?;
+        blocking(move || {
+            let table = table.look();
+            let asr = column(&table, "filter", "asr")?;
+            let mut runs = select(&table, Some(&filter))?.having(&asr).runs();
+            Ok(runs.split_off(runs.len().saturating_sub(limit)))
+        })
+        .await
+    }
+
+    /// A page of the means of metrics over runs with equal values of some settings, in the order of their first runs or sorted.
     ///
     /// # Errors
     /// When the filter or a name is invalid, or the store fails.
     pub async fn group_results(
         &self,
-        filter: Option<String>,
+        query: ResultQuery,
         by: Vec<String>,
         of: Vec<String>,
     ) -> Result<ResultGroups, ResultError> {
         let table = self.store.result_table().await?;
         blocking(move || {
             let table = table.look();
-            let chosen = select(&table, filter.as_deref())?;
+            let chosen = select(&table, query.filter.as_deref())?;
             let columns = |field: &str, names: &[String]| {
                 names.iter().map(|name| column(&table, field, name)).collect::<Result<Vec<_>, _>>()
             };
             let (keys, metrics) = (columns("by", &by)?, columns("of", &of)?);
-            let groups = chosen
+            let mut groups = chosen
                 .group(&keys, &metrics)
                 .map_err(|error| FieldError::new("by", error.to_string()))?;
+            for name in query.sort.iter().rev() {
+                let key = sort_key(&table, name)?;
+                let place = |columns: &[Column]| columns.iter().position(|it| *it == key.column);
+                match (place(&keys), place(&metrics)) {
+                    (Some(at), _) => groups.sort_by_key(at, key.descending),
+                    (_, Some(at)) => groups.sort_by_mean(at, key.descending),
+                    _ => {
+                        let message = format!("`{}` is neither in `by` nor in `of`", key.column);
+                        return Err(FieldError::new("sort", message).into());
+                    }
+                }
+            }
+            let total = groups.groups.len() as u64;
             let group = |group: crate::results::Group| ResultGroup {
                 settings: by
                     .iter()
@@ -94,7 +186,14 @@ impl App {
                     .collect(),
             };
             Ok(ResultGroups {
-                groups: groups.groups.into_iter().map(group).collect(),
+                groups: groups
+                    .groups
+                    .into_iter()
+                    .skip(query.offset)
+                    .take(query.limit)
+                    .map(group)
+                    .collect(),
+                total,
                 over: groups.over.iter().map(|column| column.name().to_owned()).collect(),
             })
         })

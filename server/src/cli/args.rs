@@ -1,6 +1,7 @@
 //! The arguments of each command.
 
 mod evaluate;
+mod figure;
 mod reconstruct;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -9,15 +10,14 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::{compute::Machine, interchange::ExportFormat};
 use shared::{
-    DeviceWish, RunId, RunKind, StudyId,
+    DeviceWish, RunId, RunKind,
     api::Retention,
-    chart::FigureKind,
     dataset::{Share, Transparency},
 };
 
 use crate::tokens::Rights;
 
-pub(super) use self::{evaluate::EvaluateArgs, reconstruct::ReconstructArgs};
+pub(super) use self::{evaluate::EvaluateArgs, figure::FigureArgs, reconstruct::ReconstructArgs};
 use crate::{
     app::App,
     clock::Clock,
@@ -466,26 +466,6 @@ pub(super) struct RestoreArgs {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) data: DataDirArg,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct FigureArgs {
-    #[command(flatten)]
-    pub(super) data: DataDirArg,
-    /// Clean accuracy against attack success rate, or attack success rate by number of poisons.
-    #[arg(value_name = "tradeoff|asr-by-poison")]
-    pub(super) figure: FigureKind,
-    /// File to write: .svg, .png or .csv.
-    pub(super) file: PathBuf,
-    /// Only this study's runs; may be repeated [default: all studies].
-    #[arg(long, value_name = "STUDY")]
-    pub(super) study: Vec<StudyId>,
-    /// Also draws the published series.
-    #[arg(long)]
-    pub(super) published: bool,
-    /// Draws for a dark background.
-    #[arg(long)]
-    pub(super) dark: bool,
 }
 
 #[derive(Debug, Args)]

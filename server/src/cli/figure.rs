@@ -1,15 +1,17 @@
-//! `maskdoor figure tradeoff|asr-by-poison FILE`.
+//! `maskdoor figure tradeoff|asr-by-poison|plot FILE`.
 
 use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context, anyhow, bail};
 use shared::{
     api::RunRow,
-    chart::{Figure, FigureKind, Theme, asr_by_poison, tradeoff},
+    chart::{Figure, FigureKind, PlotLook, Theme, asr_by_poison, plot, tradeoff},
 };
 
 use super::FigureArgs;
 use crate::{
+    App,
+    app::results::PlotQuery,
     figures::{self, FileKind},
     terminal::say,
 };
@@ -17,19 +19,57 @@ use crate::{
 /// Maximum number of runs in a figure.
 const MOST: u32 = 10_000;
 
-/// The figure of these runs.
-fn figure(kind: FigureKind, runs: &[RunRow], published: bool) -> anyhow::Result<Figure> {
-    match kind {
-        FigureKind::Tradeoff if published => {
-            bail!("only asr-by-poison shows the published series")
+/// The figure, and the number of its runs.
+async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
+    if args.figure != FigureKind::AsrByPoison && args.published {
+        bail!("only asr-by-poison shows the published series")
+    }
+    match args.figure {
+        FigureKind::Tradeoff => {
+            let runs = runs(app, args).await?;
+            Ok((tradeoff(&runs), runs.len() as u64))
         }
-        FigureKind::Tradeoff => Ok(tradeoff(runs)),
-        FigureKind::AsrByPoison => Ok(asr_by_poison(runs, published)),
+        FigureKind::AsrByPoison => {
+            let runs = runs(app, args).await?;
+            Ok((asr_by_poison(&runs, args.published), runs.len() as u64))
+        }
+        FigureKind::Plot => {
+            let asked = &args.plot;
+            let query = PlotQuery {
+                filter: args.filter.clone(),
+                kind: asked.kind,
+                x: asked.x.clone(),
+                x_scale: asked.x_scale,
+                y: asked.y.clone(),
+                y_scale: asked.y_scale,
+                colour: asked.colour.clone(),
+            };
+            if !args.study.is_empty() {
+                bail!("plot takes --filter instead of --study: --filter 'study == \"NAME\"'");
+            }
+            let data = app.plot(query).await?;
+            Ok((plot(&data, PlotLook { whole: asked.whole, front: asked.front }), data.drawn))
+        }
         FigureKind::AccuracyByEpoch | FigureKind::Curve(_) => bail!(
-            "{} is drawn for single runs, on a study's page; choose tradeoff or asr-by-poison here",
-            kind.as_str()
+            "{} is drawn for single runs, on a study's page; choose tradeoff, asr-by-poison or plot here",
+            args.figure.as_str()
         ),
     }
+}
+
+/// The finished classifiers of the figure.
+async fn runs(app: &App, args: &FigureArgs) -> anyhow::Result<Vec<RunRow>> {
+    let runs = match &args.filter {
+        Some(filter) => {
+            let runs = app.newest_results(filter.clone(), MOST as usize).await?;
+            app.store.compare_runs(&runs).await?
+        }
+        None => app.store.compare(&args.study, MOST).await?,
+    };
+    if runs.is_empty() {
+        bail!("there is no finished linear probe or fine-tuning to draw");
+    }
+    Ok(runs)
 }
 
 /// The kind of file, from its extension.
@@ -40,19 +80,15 @@ fn kind_of(file: &Path) -> anyhow::Result<FileKind> {
 
 pub async fn run(args: FigureArgs) -> anyhow::Result<ExitCode> {
     let kind = kind_of(&args.file)?;
-    let app = args.data.open().await?;
+    let app = args.data.clone().open().await?;
     for &study in &args.study {
         app.store.get_study(study).await?;
     }
-    let runs = app.store.compare(&args.study, MOST).await?;
-    let figure = figure(args.figure, &runs, args.published)?;
-    if runs.is_empty() {
-        bail!("there is no finished linear probe or fine-tuning to draw");
-    }
+    let (figure, runs) = figure(&app, &args).await?;
     let theme = if args.dark { Theme::Dark } else { Theme::Light };
     let bytes = figures::file(&figure, kind, theme)?;
     let place = args.file.display();
     fs::write(&args.file, bytes).with_context(|| format!("{place} cannot be written"))?;
-    say(format_args!("{} runs: {place}", runs.len()));
+    say(format_args!("{runs} runs: {place}"));
     Ok(ExitCode::SUCCESS)
 }

@@ -25,6 +25,8 @@ pub enum Column {
     Kind,
     /// `state`: the run's state, a text.
     State,
+    /// `study`: the name of the study that used the run first, a text.
+    Study,
     /// `created`: when the run was created, in Unix milliseconds.
     Created,
     /// `ended`: when the run ended, in Unix milliseconds; missing until then.
@@ -37,8 +39,13 @@ pub enum Column {
 
 impl Column {
     /// The columns that each run has.
-    pub const OF_EVERY_RUN: [Self; 6] =
-        [Self::Run, Self::Digest, Self::Kind, Self::State, Self::Created, Self::Ended];
+    pub const OF_EVERY_RUN: [Self; 7] =
+        [Self::Study, Self::Kind, Self::State, Self::Created, Self::Ended, Self::Run, Self::Digest];
+
+    /// Whether runs can be grouped by it, because its values repeat.
+    pub fn repeats(&self) -> bool {
+        matches!(self, Self::Setting(_) | Self::Study | Self::Kind | Self::State)
+    }
 
     /// The name in expressions.
     pub fn name(&self) -> &str {
@@ -47,6 +54,7 @@ impl Column {
             Self::Digest => "digest",
             Self::Kind => "kind",
             Self::State => "state",
+            Self::Study => "study",
             Self::Created => "created",
             Self::Ended => "ended",
             Self::Setting(name) | Self::Metric(name) => name,
@@ -322,6 +330,22 @@ impl View<'_> {
             Self::Values(values) => values.cell(row),
             Self::Ratios(_) | Self::Numbers(_) => Cell::number(self.number(row)),
             Self::Texts(texts) => Cell::Text(&texts[row]),
+        }
+    }
+
+    /// A code for each row, equal for equal values: only if values repeat.
+    pub(super) fn codes(&self) -> Option<Cow<'_, [u32]>> {
+        match self {
+            Self::Values(values) => Some(Cow::Borrowed(&values.coded.codes)),
+            Self::Texts(texts) => {
+                let mut known = HashMap::new();
+                let code = |text| {
+                    let next = known.len() as u32;
+                    *known.entry(text).or_insert(next)
+                };
+                Some(texts.iter().map(code).collect())
+            }
+            Self::Absent | Self::Ratios(_) | Self::Numbers(_) => None,
         }
     }
 

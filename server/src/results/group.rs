@@ -7,7 +7,7 @@ use shared::metric::Spread;
 use thiserror::Error;
 
 use super::{
-    column::{Column, View},
+    column::{Column, MISSING, View},
     selection::Selection,
     value::{Cell, Value},
 };
@@ -37,7 +37,7 @@ pub struct Group {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum GroupError {
     /// Only columns whose values repeat can be grouped by.
-    #[error("runs can be grouped by settings, kind or state, not by `{0}`")]
+    #[error("runs can be grouped by settings, study, kind or state, not by `{0}`")]
     By(Column),
     /// Means are taken of metrics.
     #[error("`{0}` is not a metric, and only metrics can be averaged")]
@@ -45,7 +45,7 @@ pub enum GroupError {
 }
 
 impl Selection<'_> {
-    /// Groups the runs by settings, their kind or their state. Without columns, all runs form one group.
+    /// Groups the runs by settings, their study, kind or state. Without columns, all runs form one group.
     ///
     /// # Errors
     /// When a column of `by` has a value for each run, or one of `of` is not a metric.
@@ -57,15 +57,14 @@ impl Selection<'_> {
         let mut members = Members::all(self.places());
         let mut views = Vec::with_capacity(by.len());
         for column in by {
-            match (column, table.view(column)) {
-                (Column::Setting(_) | Column::Kind | Column::State, view) => {
-                    if let View::Values(values) = &view {
-                        members.split(&values.coded.codes);
-                    }
-                    views.push(view);
-                }
-                _ => return Err(GroupError::By(column.clone())),
+            if !column.repeats() {
+                return Err(GroupError::By(column.clone()));
             }
+            let view = table.view(column);
+            if let Some(codes) = view.codes() {
+                members.split(&codes);
+            }
+            views.push(view);
         }
         let rows = members.rows();
         let metrics: Vec<_> = of.iter().map(|column| spreads(&table.view(column), &rows)).collect();
@@ -81,6 +80,26 @@ impl Selection<'_> {
             _ => false,
         });
         Ok(Groups { groups: groups.collect(), over: over.collect() })
+    }
+}
+
+impl Groups {
+    /// Sorts by the value of a chosen column; ties keep their order. Groups without a value come last.
+    pub fn sort_by_key(&mut self, at: usize, descending: bool) {
+        self.groups.sort_by(|a, b| match (&a.key[at], &b.key[at]) {
+            (Some(a), Some(b)) if descending => Cell::of(b).order(Cell::of(a)),
+            (Some(a), Some(b)) => Cell::of(a).order(Cell::of(b)),
+            (a, b) => a.is_none().cmp(&b.is_none()),
+        });
+    }
+
+    /// Sorts by the mean of a chosen metric; ties keep their order. Groups without it come last.
+    pub fn sort_by_mean(&mut self, at: usize, descending: bool) {
+        self.groups.sort_by(|a, b| match (a.metrics[at], b.metrics[at]) {
+            (Some(a), Some(b)) if descending => b.mean.total_cmp(&a.mean),
+            (Some(a), Some(b)) => a.mean.total_cmp(&b.mean),
+            (a, b) => a.is_none().cmp(&b.is_none()),
+        });
     }
 }
 
@@ -122,12 +141,17 @@ impl<'p> Members<'p> {
         rows
     }
 
-    /// Whether some group has rows with different codes; a missing value differs from any other.
+    /// Whether some group has rows with different values; a missing value differs from none, because the setting then does not matter
+    /// to the run.
     fn differ(&self, codes: &[u32]) -> bool {
-        let first: Vec<u32> =
-            self.first.iter().map(|&at| codes[self.places[at] as usize]).collect();
-        let mut rows = self.places.iter().zip(&self.of);
-        rows.any(|(&place, &group)| codes[place as usize] != first[group as usize])
+        let mut first = vec![MISSING; self.first.len()];
+        self.places.iter().zip(&self.of).any(|(&place, &group)| {
+            let (code, known) = (codes[place as usize], &mut first[group as usize]);
+            if *known == MISSING {
+                *known = code;
+            }
+            code != MISSING && code != *known
+        })
     }
 }
 
@@ -186,8 +210,18 @@ mod tests {
         let table = table(&rows);
         let by = columns(&table, &["probe.poisons", "attack.trigger.ratio"]);
         let of = columns(&table, &["asr", "loss"]);
-        let groups = table.all().group(&by, &of).expect("settings");
+        let mut groups = table.all().group(&by, &of).expect("settings");
         assert_eq!(groups.over, [Column::Setting("seed".into())]);
+        let first_runs = |groups: &Groups| groups.groups[0].runs;
+        groups.sort_by_key(0, false);
+        assert_eq!(first_runs(&groups), 1, "no poisons");
+        groups.sort_by_mean(0, false);
+        assert_eq!(first_runs(&groups), 3, "30 %, then 40 %");
+        groups.sort_by_mean(0, true);
+        assert_eq!(first_runs(&groups), 1);
+        groups.sort_by_mean(1, true);
+        assert_eq!(first_runs(&groups), 1, "without losses nothing changes");
+        groups.sort_by_key(0, true);
         let [first, second] = &groups.groups[..] else { panic!("two groups: {groups:?}") };
         assert_eq!(first.key, [Some(3.0.into()), Some(0.3.into())]);
         assert_eq!((first.runs, second.runs), (3, 1));

@@ -8,15 +8,19 @@
 //! | [`value`], [`metric`] | values of settings, and metrics |
 //! | [`filter`] | [`Filter`]: an expression in CEL, evaluated over columns |
 //! | [`selection`] | [`Selection`]: the runs that a filter selected, sorted and paged |
+//! | [`describe`] | what columns are called and hold |
+//! | [`plot`] | the numbers of a plot |
 //! | [`group`] | runs with equal values of some settings: mean, deviation, interval |
 //!
 //! Nothing here reads a file, a clock or a socket; the owner of the table keeps it up to date.
 
 pub mod column;
+pub mod describe;
 pub mod filter;
 pub mod group;
 pub mod metric;
 mod nearest;
+pub mod plot;
 pub mod row;
 #[cfg(test)]
 mod samples;

@@ -6,6 +6,7 @@ use super::{
     column::{Column, MISSING, View},
     row::Row,
     table::Table,
+    value::Cell,
 };
 
 /// Some runs of a table, in an order. It borrows the table, so that it cannot outlive a change.
@@ -46,6 +47,13 @@ impl<'t> Selection<'t> {
         for key in keys.iter().rev() {
             self.sort_by_one(key);
         }
+    }
+
+    /// Only the runs with a value in a column.
+    pub fn having(mut self, column: &Column) -> Self {
+        let view = self.table.view(column);
+        self.places.retain(|&place| !matches!(view.cell(place as usize), Cell::Missing));
+        self
     }
 
     /// The runs.
@@ -132,7 +140,7 @@ mod tests {
     use super::*;
     use crate::results::{
         samples::{probe, real, run},
-        value::{Cell, Value},
+        value::Value,
     };
 
     fn table(rows: &[Row]) -> Table {

@@ -9,7 +9,7 @@ use shared::RunId;
 
 use super::{
     column::{Coded, Column, Measures, Numbers, UnknownName, Values, View},
-    metric::{self, Metric},
+    metric::{self, Info, Metric},
     nearest::nearest,
     row::{Row, RowError, Study},
     selection::Selection,
@@ -242,6 +242,16 @@ impl Table {
         if *column == Column::Run { Types::TEXT } else { self.view(column).types() }
     }
 
+    /// What a metric is; `None` if no run has it.
+    pub(super) fn metric(&self, name: &str) -> Option<&Info> {
+        self.metrics.get(name).map(|column| &column.info)
+    }
+
+    /// The names of the metrics, sorted.
+    pub(super) fn metrics(&self) -> impl Iterator<Item = &str> {
+        self.metrics.keys().map(String::as_str)
+    }
+
     pub(super) fn view(&self, column: &Column) -> View<'_> {
         match column {
             Column::Run => {
@@ -251,6 +261,11 @@ impl Table {
             Column::Digest => View::Texts(self.digests.as_slice().into()),
             Column::Kind => View::Values(&self.kinds),
             Column::State => View::Values(&self.states),
+            Column::Study => {
+                let first = |row| self.studies.get(row).and_then(|studies| studies.first());
+                let name = |row| first(row).map_or("", |study| &*study.name);
+                View::Texts((0..self.len()).map(|row| name(row).into()).collect())
+            }
             Column::Created => View::Numbers(&self.created),
             Column::Ended => View::Numbers(&self.ended),
             Column::Setting(path) => self.settings.get(path).map_or(View::Absent, View::Values),

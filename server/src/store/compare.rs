@@ -201,6 +201,22 @@ impl Store {
         Ok(rows)
     }
 
+    /// Those of these runs that are finished classifiers, oldest first, each under its own study. Their progress holds only the
+    /// final state.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn compare_runs(&self, runs: &[RunId]) -> Result<Vec<RunRow>, StoreError> {
+        let keys: Vec<i64> = sqlx::query_scalar(
+            "SELECT key FROM runs WHERE +state = 'done' AND ca IS NOT NULL \
+             AND id IN (SELECT value FROM json_each(?)) ORDER BY key",
+        )
+        .bind(to_json(&runs)?)
+        .fetch_all(self.readers())
+        .await?;
+        self.read_keys(keys, None).await
+    }
+
     async fn read_results(
         &self,
         studies: &[StudyId],
@@ -218,9 +234,18 @@ impl Store {
         sql.push(" ORDER BY key DESC LIMIT ").push_bind(i64::from(limit));
         let mut keys: Vec<i64> = sql.build_query_scalar().fetch_all(self.readers()).await?;
         keys.reverse();
+        self.read_keys(keys, wanted.as_deref()).await
+    }
+
+    /// The classifiers with these keys, as [`Store::read_packed`] gives them, in the order of the keys.
+    async fn read_keys(
+        &self,
+        keys: Vec<i64>,
+        studies: Option<&str>,
+    ) -> Result<Vec<RunRow>, StoreError> {
         let parts: Vec<Vec<i64>> = keys.chunks(PACKED_AT_ONCE).map(Into::into).collect();
         stream::iter(parts)
-            .map(|keys| self.read_packed(keys, wanted.as_deref()))
+            .map(|keys| self.read_packed(keys, studies))
             .buffered(PACKING)
             .try_concat()
             .await

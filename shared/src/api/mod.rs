@@ -8,6 +8,7 @@ mod key;
 mod me;
 mod over_seeds;
 mod plan;
+mod plot;
 mod problem;
 mod reconstruction;
 mod result;
@@ -28,6 +29,10 @@ pub use key::{KeyInfo, KeyPixels};
 pub use me::Me;
 pub use over_seeds::OverSeeds;
 pub use plan::{PlannedRun, ReusedRun, StudyPlan};
+pub use plot::{
+    ColumnKind, PlotAxis, PlotData, PlotGroup, PlotKind, PlotMarks, PlotScale, ResultColumn,
+    ResultColumns,
+};
 pub use problem::{Page, Problem};
 pub use reconstruction::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction};
 pub use result::{Mean, Measured, ResultGroup, ResultGroups, ResultRow, StudyName};

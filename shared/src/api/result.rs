@@ -89,8 +89,10 @@ pub struct ResultGroup {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResultGroups {
-    /// The groups, in the order of their first runs.
+    /// The groups of the page.
     pub groups: Vec<ResultGroup>,
+    /// Number of all groups.
+    pub total: u64,
     /// Settings that differ within a group: the means are taken over these.
     pub over: Vec<String>,
 }

@@ -5,7 +5,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 use super::{
     backend::escape,
     canvas::{Canvas, Lettering, Place},
-    figure::{Drawing, Entry, Figure, Mark, Point, Scale, Series, Shape, Size, Style},
+    figure::{Area, Dots, Drawing, Entry, Figure, Mark, Point, Scale, Series, Shape, Size, Style},
     layout::{LABEL, LEGEND, Layout, NOTE, SAMPLE, TICK, TITLE},
     role::{Ink, Role},
     text, theme,
@@ -13,6 +13,10 @@ use super::{
 
 /// Radius of a marker in pixels.
 const RADIUS: f64 = 4.5;
+/// Radius of a marker where there are many.
+const SMALL: f64 = 2.5;
+/// From this number of markers on, they are small and without whiskers, and a page draws them on a canvas.
+const MANY: usize = 1_000;
 /// Half the width of a whisker's end.
 const CAP: f64 = 3.0;
 /// Share of a slot's width that its bars occupy.
@@ -23,9 +27,17 @@ pub(super) fn draw(figure: &Figure, size: Size, style: Style) -> Drawing {
     let at = Layout::of(figure, size, style);
     let size = if figure.is_empty() { size } else { Size { height: at.height as u32, ..size } };
     let mut body = String::new();
-    let marks = {
+    let many = figure.markers() >= MANY;
+    let (marks, dots, area) = {
         let canvas = Canvas::new(&mut body, size);
-        Picture { figure, canvas: &canvas, at, size }.draw(style)
+        let picture = Picture { figure, canvas: &canvas, at, size, many };
+        picture.draw(style);
+        if figure.is_empty() {
+            (Vec::new(), Vec::new(), None)
+        } else {
+            let dots = if many && style == Style::Page { picture.dots() } else { Vec::new() };
+            (picture.marks(), dots, Some(picture.area()))
+        }
     };
     let Size { width, height } = size;
     let css = match style {
@@ -41,7 +53,7 @@ pub(super) fn draw(figure: &Figure, size: Size, style: Style) -> Drawing {
         escape(&figure.title),
         escape(&figure.summary)
     );
-    Drawing { svg, width, height, marks }
+    Drawing { svg, width, height, marks, dots, area }
 }
 
 struct Picture<'a, 'c> {
@@ -49,10 +61,12 @@ struct Picture<'a, 'c> {
     canvas: &'a Canvas<'c>,
     at: Layout,
     size: Size,
+    /// Whether there are many markers.
+    many: bool,
 }
 
 impl Picture<'_, '_> {
-    fn draw(&self, style: Style) -> Vec<Mark> {
+    fn draw(&self, style: Style) {
         let ink = Ink::new(Role::Ink);
         if style != Style::Page {
             let corner = (f64::from(self.size.width), f64::from(self.size.height));
@@ -63,8 +77,7 @@ impl Picture<'_, '_> {
             }
         }
         if self.figure.is_empty() {
-            self.empty();
-            return Vec::new();
+            return self.empty();
         }
         self.axes();
         for (entry, (x, y, label)) in self.figure.legend.iter().zip(&self.at.legend) {
@@ -76,10 +89,11 @@ impl Picture<'_, '_> {
             self.canvas.text(line, place, Lettering::new(NOTE), Ink::new(Role::Muted));
         }
         for series in &self.figure.series {
-            self.series(series);
+            if !(self.many && is_scatter(series) && style == Style::Page) {
+                self.series(series);
+            }
         }
         self.tags();
-        self.marks()
     }
 
     fn empty(&self) {
@@ -98,12 +112,22 @@ impl Picture<'_, '_> {
         let (grid, ink, muted) = (Ink::new(Role::Grid), Ink::new(Role::Ink), Ink::new(Role::Muted));
         for (value, label) in &at.y.ticks {
             let y = self.y(*value);
-            self.canvas.line(&[(at.left, y), (at.right, y)], grid);
+            if !matches!(self.figure.y.scale, Scale::Places(_)) {
+                self.canvas.line(&[(at.left, y), (at.right, y)], grid);
+            }
             let lettering = Lettering::new(TICK).at(HPos::Right, VPos::Center);
             self.canvas.text(label, (at.left - 6.0, y), lettering, muted);
         }
         let places = matches!(self.figure.x.scale, Scale::Places(_));
-        for (value, label) in &at.x.ticks {
+        // Where the names of slots are wider than the slots, some are left out.
+        let every = if places {
+            let widest =
+                at.x.ticks.iter().map(|tick| text::width(&tick.1, TICK)).fold(0.0, f64::max);
+            ((widest + 6.0) / at.x.unit(at.left, at.right)).ceil().max(1.0) as usize
+        } else {
+            1
+        };
+        for (value, label) in at.x.ticks.iter().step_by(every) {
             let x = self.x(*value);
             if !places {
                 self.canvas.line(&[(x, at.top), (x, at.bottom)], grid);
@@ -124,15 +148,43 @@ impl Picture<'_, '_> {
         self.canvas.text(&label, (at.y_label, middle.1), upward, ink);
     }
 
+    /// Keeps points at the edge of a scatter plot clear of the axis.
+    fn inset(&self) -> f64 {
+        if self.figure.series.iter().any(is_scatter) { RADIUS * 2.0 } else { 0.0 }
+    }
+
     fn x(&self, value: f64) -> f64 {
-        // Keep points at the edge of a scatter plot clear of the axis.
-        let inset = if self.figure.series.iter().any(is_scatter) { RADIUS * 2.0 } else { 0.0 };
+        let inset = self.inset();
         self.at.x.place(value, self.at.left + inset, self.at.right - inset)
     }
 
     fn y(&self, value: f64) -> f64 {
-        let inset = if self.figure.series.iter().any(is_scatter) { RADIUS * 2.0 } else { 0.0 };
+        let inset = self.inset();
         self.at.y.place(value, self.at.bottom - inset, self.at.top + inset)
+    }
+
+    fn area(&self) -> Area {
+        let (at, inset) = (&self.at, self.inset());
+        Area {
+            x: at.x.span(at.left + inset, at.right - inset),
+            y: at.y.span(at.bottom - inset, at.top + inset),
+        }
+    }
+
+    fn dots(&self) -> Vec<Dots> {
+        let scattered = self.figure.series.iter().filter(|series| is_scatter(series));
+        let dots = |series: &Series| Dots {
+            colour: series.look.role.colour(),
+            places: series
+                .points
+                .iter()
+                .map(|point| {
+                    let (x, y) = self.place(series, point);
+                    (x as f32, y as f32)
+                })
+                .collect(),
+        };
+        scattered.map(dots).collect()
     }
 
     /// Where a point is drawn; for a bar, the middle of its top.
@@ -180,6 +232,19 @@ impl Picture<'_, '_> {
                 }
                 self.whiskers(series, Ink::new(Role::Ink));
             }
+            Shape::Points { .. } if self.many => {
+                for point in &series.points {
+                    self.canvas.disc(self.place(series, point), SMALL, ink.opacity(70));
+                }
+            }
+            Shape::Cells => {
+                let (half_x, half_y) = self.half_cell();
+                for point in &series.points {
+                    let (x, y) = self.place(series, point);
+                    let corners = ((x - half_x, y - half_y), (x + half_x, y + half_y));
+                    self.canvas.rect(corners.0, corners.1, ink.opacity(point.strength), true);
+                }
+            }
             Shape::Points { marker } => {
                 self.whiskers(series, ink.opacity(45));
                 for point in &series.points {
@@ -187,6 +252,13 @@ impl Picture<'_, '_> {
                 }
             }
         }
+    }
+
+    /// Half the width and height of a cell, between which the ground shows as lines.
+    fn half_cell(&self) -> (f64, f64) {
+        let at = &self.at;
+        let half = |unit: f64| (unit / 2.0 - 0.5).max(0.5);
+        (half(at.x.unit(at.left, at.right)), half(at.y.unit(at.bottom, at.top)))
     }
 
     fn bar(&self, (from, to): (Place, Place), hollow: bool, ink: Ink) {
@@ -243,11 +315,18 @@ impl Picture<'_, '_> {
                 }
             }
             Shape::Points { marker } => marker.draw(self.canvas, middle, RADIUS, ink),
+            Shape::Cells => {
+                let (from, to) = ((x + 3.0, y - 6.0), (x + SAMPLE - 9.0, y + 6.0));
+                self.canvas.rect(from, to, ink, true);
+            }
         }
     }
 
     /// Tags beside their points; a tag without room is omitted, since hovering shows it.
     fn tags(&self) {
+        if self.figure.series.iter().any(|series| series.look.shape == Shape::Cells) {
+            return self.cell_texts();
+        }
         let mut taken: Vec<(Place, Place)> = self
             .points()
             .map(|(_, _, (x, y))| ((x - RADIUS, y - RADIUS), (x + RADIUS, y + RADIUS)))
@@ -271,6 +350,20 @@ impl Picture<'_, '_> {
                 self.canvas.text(&tag.text, (left, y), lettering, Ink::new(Role::Muted));
                 taken.push(around);
             }
+        }
+    }
+
+    /// The texts in the middle of cells, if they fit into all of them.
+    fn cell_texts(&self) {
+        let texts = || self.points().filter_map(|(_, point, at)| Some((point.tag.as_ref()?, at)));
+        let widest = texts().map(|(tag, _)| text::width(&tag.text, TICK)).fold(0.0, f64::max);
+        let (half_x, half_y) = self.half_cell();
+        if widest + 4.0 > half_x * 2.0 || TICK + 2.0 > half_y * 2.0 {
+            return;
+        }
+        let lettering = Lettering::new(TICK).at(HPos::Center, VPos::Center);
+        for (tag, place) in texts() {
+            self.canvas.text(&tag.text, place, lettering, Ink::new(Role::Ink));
         }
     }
 

@@ -16,17 +16,20 @@ pub enum FigureKind {
     AccuracyByEpoch,
     /// A training quantity by epoch.
     Curve(CurveKind),
+    /// Any setting or metric against another.
+    Plot,
 }
 
 impl FigureKind {
     /// All figures.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Tradeoff,
         Self::AsrByPoison,
         Self::AccuracyByEpoch,
         Self::Curve(CurveKind::Loss),
         Self::Curve(CurveKind::LearningRate),
         Self::Curve(CurveKind::Speed),
+        Self::Plot,
     ];
 
     /// The name in URLs and file names.
@@ -38,6 +41,7 @@ impl FigureKind {
             Self::Curve(CurveKind::Loss) => "loss",
             Self::Curve(CurveKind::LearningRate) => "lr",
             Self::Curve(CurveKind::Speed) => "speed",
+            Self::Plot => "plot",
         }
     }
 }
@@ -90,6 +94,57 @@ pub struct Mark {
     pub id: Option<String>,
 }
 
+/// Markers of one colour that are not in the image: with many of them, a page draws them on a canvas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dots {
+    /// The colour's name in the palette.
+    pub colour: &'static str,
+    /// Centres in pixels of the view box.
+    pub places: Vec<(f32, f32)>,
+}
+
+/// The part of a drawing between its axes, in pixels of the view box.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Area {
+    /// The x axis.
+    pub x: Span,
+    /// The y axis; its values grow upwards.
+    pub y: Span,
+}
+
+/// An axis of a drawing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// The pixel of the lowest value.
+    pub from: f32,
+    /// The pixel of the highest value.
+    pub to: f32,
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) scale: Placing,
+}
+
+/// How an axis places its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placing {
+    Linear,
+    Log,
+    Slots,
+}
+
+impl Span {
+    /// The value at a pixel, limited to the axis; `None` on an axis of slots.
+    pub fn value(&self, pixel: f32) -> Option<f64> {
+        let share = f64::from((pixel - self.from) / (self.to - self.from)).clamp(0.0, 1.0);
+        let value = self.low + share * (self.high - self.low);
+        match self.scale {
+            Placing::Linear => Some(value),
+            Placing::Log => Some(libm::pow(10.0, value)),
+            Placing::Slots => None,
+        }
+    }
+}
+
 /// A figure as an SVG image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drawing {
@@ -101,6 +156,10 @@ pub struct Drawing {
     pub height: u32,
     /// The points that react to hovering, series by series.
     pub marks: Vec<Mark>,
+    /// The markers that the page draws over the image; none unless there are many.
+    pub dots: Vec<Dots>,
+    /// Where the axes are; `None` if there is nothing to draw.
+    pub area: Option<Area>,
 }
 
 /// A figure: series on two axes, a legend, and the table of its numbers.
@@ -137,6 +196,12 @@ impl Figure {
         self.series.iter().all(|series| series.points.is_empty())
     }
 
+    /// Number of markers of its scatter plots.
+    pub(super) fn markers(&self) -> usize {
+        let scattered = |series: &&Series| matches!(series.look.shape, Shape::Points { .. });
+        self.series.iter().filter(scattered).map(|series| series.points.len()).sum()
+    }
+
     /// Lays the figure out and draws it, taller than `size` if a long legend would leave too little room for the plot.
     pub fn draw(&self, size: Size, style: Style) -> Drawing {
         draw::draw(self, size, style)
@@ -163,6 +228,8 @@ pub(super) enum Scale {
     Percent,
     /// Rounded outwards from these.
     Linear { low: f64, high: f64 },
+    /// Logarithmic, rounded outwards from these, which are above 0.
+    Log { low: f64, high: f64 },
     /// Named slots; a point's value is the index of its slot.
     Places(Vec<String>),
 }
@@ -192,6 +259,8 @@ pub(super) enum Shape {
     Bars { hollow: bool, slot: usize, of: usize },
     /// Markers.
     Points { marker: Marker },
+    /// Cells of a grid, which fill a slot of both axes; [`Point::strength`] is their opacity.
+    Cells,
 }
 
 /// One value with its intervals.
@@ -203,8 +272,10 @@ pub(super) struct Point {
     pub y_range: Option<(f64, f64)>,
     /// The text shown on hover.
     pub text: String,
-    /// A short text beside the point, if there is room.
+    /// A short text beside the point, if there is room; in the middle of a cell.
     pub tag: Option<Tag>,
+    /// Opacity of a cell in percent.
+    pub strength: u8,
     pub id: Option<String>,
 }
 

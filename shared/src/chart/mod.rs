@@ -1,6 +1,6 @@
 //! Figures, drawn identically in the browser and on the server.
 //!
-//! A builder ([`tradeoff`], [`asr_by_poison`], [`accuracy_by_epoch`], [`curve`]) turns results into a [`Figure`]: series,
+//! A builder ([`tradeoff`], [`asr_by_poison`], [`accuracy_by_epoch`], [`curve`], [`plot`]) turns results into a [`Figure`]: series,
 //! axes, legend and the underlying table. [`Figure::draw`] lays it out and draws it with plotters and our own backend, which
 //! writes CSS classes instead of colours and measures no fonts, so that the browser and the server write the same bytes.
 //! [`Figure::csv`] returns the numbers.
@@ -8,7 +8,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `figure` | the model: [`Figure`], its axes, series and legend |
-//! | `tradeoff`, `asr_by_poison`, `accuracy`, `curve` | one builder each |
+//! | `tradeoff`, `asr_by_poison`, `accuracy`, `curve`, `plot` | one builder each |
 //! | `draw`, `layout`, `marker` | drawing the model |
 //! | `backend`, `canvas`, `role`, `theme` | the plotters backend, colour roles, the inlined style of a file |
 //! | `ticks`, `text`, `table` | round axis values, text widths, the table of a figure |
@@ -23,6 +23,7 @@ mod draw;
 mod figure;
 mod layout;
 mod marker;
+mod plot;
 mod role;
 mod table;
 mod text;
@@ -37,6 +38,7 @@ pub use crate::palette::Theme;
 pub use accuracy::{EpochPoint, EpochSeries, accuracy_by_epoch};
 pub use asr_by_poison::asr_by_poison;
 pub use curve::{CurveKind, CurvePoint, CurveSeries, curve};
-pub use figure::{Drawing, Figure, FigureKind, Mark, Size, Style};
+pub use figure::{Area, Dots, Drawing, Figure, FigureKind, Mark, Size, Span, Style};
+pub use plot::{PlotLook, plot};
 pub use text::{interval_text, percent_text};
 pub use tradeoff::tradeoff;

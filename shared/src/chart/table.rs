@@ -1,21 +1,23 @@
 //! The table of a figure.
 
+use std::borrow::Cow;
+
 /// A header and its rows; every row is as long as the header.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Table {
-    pub header: Vec<&'static str>,
+    pub header: Vec<Cow<'static, str>>,
     pub rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// An empty table with these headings; units are in parentheses.
     pub(super) fn new(header: &[&'static str]) -> Self {
-        Self { header: header.to_vec(), rows: Vec::new() }
+        Self { header: header.iter().map(|&name| name.into()).collect(), rows: Vec::new() }
     }
 
     /// The table as CSV.
     pub(super) fn csv(&self) -> String {
-        let header: Vec<String> = self.header.iter().map(|&name| name.to_owned()).collect();
+        let header: Vec<String> = self.header.iter().map(ToString::to_string).collect();
         crate::csv::csv(std::iter::once(&header).chain(&self.rows))
     }
 }

@@ -30,6 +30,31 @@ pub(super) fn ticks(low: f64, high: f64, step: f64) -> Vec<f64> {
     (0..=count).map(|i| low + i as f64 * step).collect()
 }
 
+/// A range around `low..=high`, which are above 0, and its ticks: powers of ten, and if there are few of them 2 and 5 times
+/// these, too.
+pub(super) fn logarithmic(low: f64, high: f64, wanted: usize) -> (f64, f64, Vec<f64>) {
+    let first = power_of_ten_below(low);
+    let decades = (0..).map(|n| (0..n).fold(first, |power, _| power * 10.0));
+    let decades: Vec<f64> = decades.take_while(|&power| power <= high).collect();
+    let steps: &[f64] =
+        if decades.len() * 3 <= wanted.max(3) + 3 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let mut ticks: Vec<f64> =
+        decades.iter().flat_map(|power| steps.iter().map(move |step| step * power)).collect();
+    if ticks.last().is_none_or(|&last| last < high) {
+        ticks.push(decades.last().copied().unwrap_or(first) * 10.0);
+    }
+    // The outermost ticks that leave the data inside.
+    let from = ticks.iter().rposition(|&tick| tick <= low).unwrap_or(0);
+    let to = ticks.iter().position(|&tick| tick >= high).unwrap_or(ticks.len() - 1);
+    let ticks = ticks[from..=to.max(from)].to_vec();
+    if ticks.len() == 1 {
+        return (ticks[0] / 2.0, ticks[0] * 2.0, ticks);
+    }
+    let every = ticks.len().div_ceil(wanted + 3);
+    let (low, high) = (ticks[0], ticks[ticks.len() - 1]);
+    (low, high, ticks.into_iter().step_by(every).collect())
+}
+
 /// A tick's label with as many decimals as the step needs and thousands separators; very small steps in scientific notation.
 pub(super) fn tick_text(value: f64, step: f64) -> String {
     if step < 0.000_05 {
@@ -104,6 +129,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_logarithmic_range_holds_its_data_and_few_ticks(
+            low in -12f64..8.0, decades in 0f64..8.0, wanted in 2usize..12
+        ) {
+            let (low, high) = (libm::pow(10.0, low), libm::pow(10.0, low + decades));
+            let (from, to, ticks) = logarithmic(low, high, wanted);
+            prop_assert!(from <= low && to >= high && from < to, "{from} {to}");
+            prop_assert!(!ticks.is_empty() && ticks.len() <= wanted + 4, "{:?}", ticks);
+        }
+
         #[test]
         fn a_range_holds_its_data_and_few_ticks(low in -1e6f64..1e6, width in 1e-4f64..1e6, wanted in 2usize..12) {
             let (from, to, step) = nice(low, low + width, wanted);

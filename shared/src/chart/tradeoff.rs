@@ -141,6 +141,7 @@ fn point(row: &RunRow, metrics: Metrics, tags: bool) -> Option<Point> {
             left: row.point.ppr == 0,
         }),
         id: Some(row.id.to_string()),
+        ..Point::default()
     })
 }
 

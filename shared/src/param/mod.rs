@@ -12,11 +12,13 @@
 mod access;
 mod domain;
 mod table;
+mod title;
 mod value;
 
 pub use access::{find, get, parse_assignment, set, unknown, values};
 pub use domain::{ALL, Choice, Domain, NAME_LENGTH, NONE};
 pub use table::{SETTINGS, Setting};
+pub use title::{lower, title};
 pub use value::Value;
 
 use crate::{

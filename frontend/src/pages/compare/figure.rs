@@ -1,222 +1,180 @@
-//! The figure beside the table: its kind, the studies and runs in it, the published overlay.
+//! The figure of the selected runs.
 
 use leptos::prelude::*;
-use leptos_router::{
-    NavigateOptions,
-    hooks::{query_signal_with_options, use_navigate},
-};
 use shared::{
-    api::{RunRow, StudySummary},
-    chart::{EpochSeries, Figure, FigureKind, accuracy_by_epoch, asr_by_poison, tradeoff},
+    api::{PlotData, PlotKind, RunRow},
+    chart::{EpochSeries, Figure, FigureKind, PlotLook, accuracy_by_epoch, asr_by_poison, plot},
 };
 
-use super::query::{FIGURES, figure_kind, lines, listed, shown, toggled};
+use super::{
+    Explorer,
+    controls::Controls,
+    view::{Axes, MOST_LINES, View},
+};
 use crate::{
     api,
-    chart::{Downloads, FigureBox},
-    components::{ChipButton, Fetched, ProblemBox, Segmented, fetched, format},
+    chart::{Brushed, Downloads, FigureBox},
+    components::{Fetched, ProblemBox, fetched, format},
 };
-
-fn here() -> NavigateOptions {
-    NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() }
-}
-
-/// What the figure shows, as text.
-fn told(kind: FigureKind, results: usize, studies: usize, runs: usize, drawn: usize) -> String {
-    let finished = |count: usize| format::things(count as u64, "finished run", "finished runs");
-    if runs > 0 {
-        format!("{} chosen in the table.", format::things(runs as u64, "run", "runs"))
-    } else if kind == FigureKind::AccuracyByEpoch && drawn < results {
-        format!("The newest {drawn} of {}: choose others in the table.", finished(results))
-    } else if studies > 0 {
-        format!("{} of {}.", finished(results), format::things(studies as u64, "study", "studies"))
-    } else {
-        format!("All {}.", finished(results))
-    }
-}
 
 /// The figure with its controls.
 #[component]
-pub fn CompareFigure(
-    /// All studies.
-    studies: Memo<Vec<StudySummary>>,
-    /// The runs of the figure, separated by commas; `None` for all.
-    runs: Memo<Option<String>>,
-    /// Called with the new runs.
-    choose_runs: Callback<Option<String>>,
-) -> impl IntoView {
-    let (kind, set_kind) = query_signal_with_options::<String>("figure", here());
-    let (published, set_published) = query_signal_with_options::<bool>("published", here());
-    let (of_studies, set_studies) = query_signal_with_options::<String>("studies", here());
-    let kind = Memo::new(move |_| figure_kind(kind.get().as_deref()));
-    let published = Memo::new(move |_| published.get().unwrap_or(false));
-    let chosen_runs = Memo::new(move |_| listed(runs.get().as_deref()));
-    // Chosen runs may be of any study.
-    let results: Fetched<Vec<RunRow>> = fetched(move || {
-        let studies = if chosen_runs.with(Vec::is_empty) { of_studies.get() } else { None };
-        Some(format!("/compare{}", api::query(&[("studies", &studies.unwrap_or_default())])))
+pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
+    let view = explorer.view;
+    let figure = Memo::new(move |_| view.with(|view| view.figure));
+    let axes = Memo::new(move |_| {
+        view.with(|view| explorer.columns.with(|columns| Axes::of(view, columns)))
     });
-    let all = Memo::new(move |_| results.value().unwrap_or_default());
-    let rows = Memo::new(move |_| all.with(|all| chosen_runs.with(|runs| shown(all, runs))));
-    let drawn = Memo::new(move |_| all.with(|all| chosen_runs.with(|runs| lines(all, runs))));
+    // The columns decide what is asked for, so the first request waits for them.
+    let ready = Memo::new(move |_| explorer.columns.with(|columns| !columns.is_empty()));
+    let asked = Memo::new(move |_| {
+        (ready.get() && figure.get().is_none())
+            .then(|| view.with(|view| axes.with(|axes| axes.parameters(view))))
+    });
+    let numbers: Fetched<PlotData> = fetched(move || {
+        // Looks need no other numbers.
+        let parameters = asked.get()?;
+        let data = parameters.into_iter().filter(|(name, _)| !["whole", "front"].contains(name));
+        Some(format!("/results/plot{}", query(&data.collect::<Vec<_>>())))
+    });
+    let rows: Fetched<Vec<RunRow>> = fetched(move || {
+        let wanted = figure.get().is_some();
+        wanted.then(|| format!("/compare{}", query(&classifiers(&view.get()))))
+    });
+    let drawn = Memo::new(move |_| {
+        rows.value().map(|rows| view.with(|view| lines(&rows, view))).unwrap_or_default()
+    });
     let epochs: Fetched<Vec<EpochSeries>> = fetched(move || {
-        let wanted = kind.get() == FigureKind::AccuracyByEpoch;
+        let wanted = figure.get() == Some(FigureKind::AccuracyByEpoch);
         let runs = drawn.get();
         (wanted && !runs.is_empty())
             .then(|| format!("/compare/epochs{}", api::query(&[("runs", &runs.join(","))])))
     });
-    let figure = Signal::derive(move || -> Figure {
-        match kind.get() {
-            FigureKind::AsrByPoison => rows.with(|rows| asr_by_poison(rows, published.get())),
-            FigureKind::AccuracyByEpoch => {
-                let none = drawn.with(Vec::is_empty);
-                accuracy_by_epoch(&epochs.value().filter(|_| !none).unwrap_or_default())
+    let picture = Memo::new(move |_| -> Option<Figure> {
+        let (whole, front, published) = view.with(|view| (view.whole, view.front, view.published));
+        match figure.get() {
+            Some(FigureKind::AsrByPoison) => {
+                rows.value().map(|rows| asr_by_poison(&rows, published))
             }
-            _ => rows.with(|rows| tradeoff(rows)),
+            Some(_) => {
+                let none = drawn.with(Vec::is_empty);
+                Some(accuracy_by_epoch(&epochs.value().filter(|_| !none).unwrap_or_default()))
+            }
+            None => numbers.value().map(|data| plot(&data, PlotLook { whole, front })),
         }
     });
     let downloads = Signal::derive(move || {
-        let runs = if kind.get() == FigureKind::AccuracyByEpoch {
-            drawn.get().join(",")
-        } else {
-            runs.get().unwrap_or_default()
+        let more = match figure.get() {
+            None => asked.get()?,
+            Some(FigureKind::AccuracyByEpoch) => vec![("runs", drawn.get().join(","))],
+            Some(_) => {
+                let mut more = classifiers(&view.get());
+                more.extend(view.with(|view| view.published).then(|| ("published", "true".into())));
+                more
+            }
         };
-        Some(Downloads {
-            studies: of_studies.get().filter(|_| runs.is_empty()).unwrap_or_default(),
-            published: published.get() && kind.get() == FigureKind::AsrByPoison,
-            runs,
-        })
+        Some(Downloads { more, ..Downloads::default() })
     });
-    let navigate = use_navigate();
-    let pick = Callback::new(move |id: String| {
-        let study = all.with_untracked(|all| {
-            all.iter().find(|row| row.id.to_string() == id).map(|row| row.study)
-        });
-        if let Some(study) = study {
-            navigate(&format!("/studies/{study}?run={id}"), NavigateOptions::default());
-        }
-    });
+    let pick = Callback::new(move |id: String| explorer.change(|view| view.toggle_run(&id)));
+    let brush = Callback::new(move |area: Brushed| narrow(explorer, axes, area));
     let words = move || {
-        told(
-            kind.get(),
-            rows.with(Vec::len),
-            listed(of_studies.get().as_deref()).len(),
-            chosen_runs.with(Vec::len),
-            drawn.with(Vec::len),
-        )
+        if figure.get() == Some(FigureKind::AccuracyByEpoch) {
+            return left_out(rows.value()?.len(), drawn.with(Vec::len));
+        }
+        let brushes = figure.get().is_none() && view.with(|view| view.kind == PlotKind::Runs);
+        brushes.then(|| {
+            "Click a mark to choose its run; drag over marks to keep only those runs.".to_owned()
+        })
     };
     view! {
         <section class="panel compare-figure" aria-labelledby="compare-figure">
             <h2 id="compare-figure" class="visually-hidden">"Figure"</h2>
             <div class="panel-body stack">
-                <FigureChips
-                    kind
-                    set_kind=Callback::new(move |kind: FigureKind| {
-                        set_kind.set(Some(kind.as_str().to_owned()));
-                    })
-                    published
-                    set_published=Callback::new(move |on: bool| set_published.set(on.then_some(true)))
-                />
+                <Controls explorer axes/>
                 {move || {
-                    results
-                        .problem()
-                        .or_else(|| epochs.problem())
+                    let plotted = numbers.problem().filter(|_| figure.get().is_none());
+                    let listed = rows.problem().or_else(|| epochs.problem());
+                    plotted
+                        .or_else(|| listed.filter(|_| figure.get().is_some()))
+                        // The filter's own error stands at the filter.
+                        .filter(|problem| problem.errors.iter().all(|error| error.field != "filter"))
                         .map(|problem| view! { <ProblemBox problem/> })
                 }}
-                <FigureBox figure height=440 downloads pick/>
-                <p class="muted small" role="status">
-                    {words}
-                    <Show when=move || chosen_runs.with(|runs| !runs.is_empty())>
-                        " "
-                        <button type="button" class="link" on:click=move |_| choose_runs.run(None)>
-                            "Show all again"
-                        </button>
-                    </Show>
-                </p>
-                <StudyChecks
-                    studies
-                    chosen=of_studies
-                    toggle=Callback::new(move |id: String| {
-                        choose_runs.run(None);
-                        set_studies.set(toggled(of_studies.get_untracked().as_deref(), &id));
-                    })
-                />
+                <Show when=move || picture.with(Option::is_some)>
+                    <FigureBox
+                        figure=Signal::derive(move || picture.get().unwrap_or_else(|| accuracy_by_epoch(&[])))
+                        height=350
+                        downloads
+                        pick
+                        brush
+                    />
+                </Show>
+                <p class="muted small">{words}</p>
             </div>
         </section>
     }
 }
 
-/// Which figure, and whether the published series are in it.
-#[component]
-fn FigureChips(
-    kind: Memo<FigureKind>,
-    set_kind: Callback<FigureKind>,
-    published: Memo<bool>,
-    set_published: Callback<bool>,
-) -> impl IntoView {
-    let choices = FIGURES.map(|(kind, name)| (kind, name.to_owned())).to_vec();
-    let bars = Memo::new(move |_| kind.get() == FigureKind::AsrByPoison);
-    view! {
-        <div class="chips">
-            <Segmented
-                label="Figure"
-                choices
-                value=Signal::derive(move || Some(kind.get()))
-                choose=set_kind
-            />
-            <Show when=move || bars.get()>
-                <ChipButton
-                    label="Published series"
-                    title="Show the published series beside these bars; they were measured in a different setting"
-                    on=published
-                    toggle=Callback::new(move |()| set_published.run(!published.get_untracked()))
-                />
-            </Show>
-        </div>
+/// Keeps only the runs within a rectangle of the plot.
+fn narrow(explorer: Explorer, axes: Memo<Axes>, area: Brushed) {
+    let names = axes.with_untracked(|axes| [axes.x.clone(), axes.y.clone()]);
+    let conditions: Vec<String> = [area.x, area.y]
+        .into_iter()
+        .zip(&names)
+        .filter_map(|(range, name)| Some(within(name, range?)))
+        .collect();
+    let marks = explorer.view.with_untracked(|view| {
+        // Means and cells are no runs: values between them would select none.
+        view.figure.is_none() && view.kind == PlotKind::Runs
+    });
+    if marks && !conditions.is_empty() {
+        explorer.change(|view| view.narrow(&conditions.join(" && ")));
     }
 }
 
-/// The studies whose runs are in the figure.
-#[component]
-fn StudyChecks(
-    /// All studies.
-    studies: Memo<Vec<StudySummary>>,
-    /// The studies of the figure, separated by commas; `None` for all.
-    chosen: Memo<Option<String>>,
-    /// Adds or removes a study.
-    toggle: Callback<String>,
-) -> impl IntoView {
-    let several = Memo::new(move |_| studies.with(|studies| studies.len() > 1));
-    let checks = move || {
-        studies
-            .get()
-            .into_iter()
-            .map(|study| {
-                let id = study.id.to_string();
-                let known = id.clone();
-                let on = move || listed(chosen.get().as_deref()).contains(&known);
-                view! {
-                    <label class="study-check">
-                        <input
-                            type="checkbox"
-                            prop:checked=on
-                            on:change=move |_| toggle.run(id.clone())
-                        />
-                        <span>{study.name}</span>
-                        <span class="muted small">{study.trigger.label()}</span>
-                    </label>
-                }
-            })
-            .collect_view()
-    };
-    view! {
-        <Show when=move || several.get()>
-            <fieldset class="study-checks">
-                <legend>"Studies in the figure (none checked: all)"</legend>
-                {checks}
-            </fieldset>
-        </Show>
+/// What a figure of the newest runs says.
+fn left_out(results: usize, drawn: usize) -> Option<String> {
+    let finished = format::things(results as u64, "finished run", "finished runs");
+    (drawn < results)
+        .then(|| format!("The newest {drawn} of {finished}: choose others in the table."))
+}
+
+fn query(parameters: &[(&'static str, String)]) -> String {
+    let pairs: Vec<(&str, &str)> =
+        parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    api::query(&pairs)
+}
+
+/// The finished classifiers of the view: the chosen runs, or all that the filter selects.
+fn classifiers(view: &View) -> Vec<(&'static str, String)> {
+    let filter = if view.runs.is_empty() { view.filter.clone() } else { chosen(&view.runs) };
+    vec![("filter", filter)]
+}
+
+/// The filter that selects these runs.
+pub fn chosen(runs: &[String]) -> String {
+    let quoted: Vec<String> = runs.iter().map(|run| format!("{run:?}")).collect();
+    format!("run in [{}]", quoted.join(", "))
+}
+
+/// The runs whose accuracy by epoch is drawn: the chosen ones, else the newest of `results` (which are sorted from old to new).
+fn lines(results: &[RunRow], view: &View) -> Vec<String> {
+    let most = if view.runs.is_empty() { MOST_LINES } else { 100 };
+    let first = results.len().saturating_sub(most);
+    results[first..].iter().map(|row| row.id.to_string()).collect()
+}
+
+/// The condition that a column is within a range, with as many digits as the range needs.
+fn within(name: &str, (low, high): (f64, f64)) -> String {
+    let mut digits = 0usize;
+    let mut step = (high - low) / 100.0;
+    while step < 1.0 && digits < 12 {
+        step *= 10.0;
+        digits += 1;
     }
+    let scale = 10f64.powi(digits as i32);
+    let (low, high) = ((low * scale).floor() / scale, (high * scale).ceil() / scale);
+    format!("{name} >= {low} && {name} <= {high}")
 }
 
 #[cfg(test)]
@@ -224,14 +182,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_figure_says_what_it_is_made_of() {
-        let scatter = FigureKind::Tradeoff;
-        assert_eq!(told(scatter, 10, 0, 0, 10), "All 10 finished runs.");
-        assert_eq!(told(scatter, 10, 1, 0, 10), "10 finished runs of 1 study.");
-        assert_eq!(told(scatter, 2, 0, 2, 2), "2 runs chosen in the table.");
-        assert_eq!(
-            told(FigureKind::AccuracyByEpoch, 40, 0, 0, 12),
-            "The newest 12 of 40 finished runs: choose others in the table."
-        );
+    fn a_range_needs_few_digits() {
+        assert_eq!(within("ca", (80.123_456, 95.987_6)), "ca >= 80.1 && ca <= 96");
+        assert_eq!(within("a.b", (0.000_123_4, 0.000_987)), "a.b >= 0.000123 && a.b <= 0.000987");
+        assert_eq!(within("n", (0.0, 100_000.0)), "n >= 0 && n <= 100000");
+    }
+
+    #[test]
+    fn chosen_runs_are_a_filter() {
+        let runs = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(chosen(&runs), "run in [\"a\", \"b\"]");
+        let view = View { filter: "asr > 1".into(), ..View::default() };
+        assert_eq!(classifiers(&view), [("filter", "asr > 1".to_owned())]);
     }
 }

@@ -1,41 +1,93 @@
-//! The page that compares runs: a table of all, and a figure of the finished ones.
+//! The page that compares runs: one filter for a figure and a table of settings and metrics.
 //!
-//! Address: `?figure=&published=&studies=&runs=` say what the figure shows; `?study=&phase=&state=&trigger=&search=` filter
-//! the table, `?sort=&descending=&offset=` order and page it; `?means=true` shows means over the seeds instead.
+//! Everything that it shows is in the address, as [`view::View`] reads it.
 
+mod columns;
+mod condition;
+mod controls;
+mod differences;
+mod expression;
 mod figure;
-mod filters;
+mod filter;
 mod means;
-mod query;
+mod saved;
 mod table;
+mod view;
 
 use leptos::prelude::*;
-use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
-use shared::api::{Page, StudySummary};
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_navigate, use_query_map},
+};
+use shared::api::{ResultColumn, ResultColumns};
 
+use self::view::{Rows, View};
 use crate::{
-    components::{Fetched, Glyph, Icon, Segmented, fetched},
+    api,
+    components::{Fetched, Glyph, Icon, Segmented, fetched, format},
     frame::{Crumb, set_place},
 };
+
+/// What the page shows, and how it changes.
+#[derive(Clone, Copy)]
+struct Explorer {
+    /// What the address says.
+    view: Memo<View>,
+    /// Writes the address.
+    go: Callback<View>,
+    /// The columns of the selected runs.
+    columns: Memo<Vec<ResultColumn>>,
+    /// The columns of all runs, which a filter may name.
+    all: Memo<Vec<ResultColumn>>,
+}
+
+impl Explorer {
+    /// Changes what the page shows.
+    fn change(self, change: impl FnOnce(&mut View)) {
+        let mut view = self.view.get_untracked();
+        change(&mut view);
+        self.go.run(view);
+    }
+}
 
 /// The page.
 #[component]
 pub fn ComparePage() -> impl IntoView {
     set_place(|| vec![Crumb::here("Compare")]);
-    let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-    let (runs, set_runs) = query_signal_with_options::<String>("runs", options);
-    let (means, set_means) = query_signal_with_options::<bool>("means", table::here());
-    let (of_studies, _) = query_signal_with_options::<String>("studies", table::here());
-    let means = Memo::new(move |_| means.get().unwrap_or(false));
-    let choose = Callback::new(move |runs: Option<String>| set_runs.set(runs));
-    let answer: Fetched<Page<StudySummary>> = fetched(|| Some("/studies?limit=200".into()));
-    let studies = Memo::new(move |_| answer.value().map(|page| page.items).unwrap_or_default());
-    let none = Memo::new(move |_| answer.value().is_some_and(|page| page.total == 0));
+    let address = use_query_map();
+    let view = Memo::new(move |_| address.with(|map| View::read(|name| map.get(name))));
+    let navigate = use_navigate();
+    let go = Callback::new(move |view: View| {
+        let options =
+            NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
+        navigate(&format!("/compare{}", view.query()), options);
+    });
+    let filter = Memo::new(move |_| view.with(|view| view.filter.clone()));
+    let everything: Fetched<ResultColumns> = fetched(|| Some("/results/columns".into()));
+    let selected: Fetched<ResultColumns> = fetched(move || {
+        let filter = filter.get();
+        Some(format!("/results/columns{}", api::query(&[("filter", &filter)])))
+    });
+    let columns =
+        Memo::new(move |_| selected.value().map(|answer| answer.columns).unwrap_or_default());
+    let all =
+        Memo::new(move |_| everything.value().map(|answer| answer.columns).unwrap_or_default());
+    let explorer = Explorer { view, go, columns, all };
+    let none = Memo::new(move |_| everything.value().is_some_and(|answer| answer.runs == 0));
+    let rows = Memo::new(move |_| view.with(|view| view.rows));
+    let told = move || {
+        let (some, every) = (selected.value()?.runs, everything.value()?.runs);
+        Some(if some == every {
+            format::things(every, "run", "runs")
+        } else {
+            format!("{} of {}", format::count(some), format::things(every, "run", "runs"))
+        })
+    };
     view! {
         <header class="page-head">
             <div>
                 <h1>"Compare"</h1>
-                <p>"How well each attack succeeds, and what it costs on clean images."</p>
+                <p>"How well each attack succeeds, what it costs on clean images, and what that depends on."</p>
             </div>
         </header>
         <Show
@@ -45,28 +97,47 @@ pub fn ComparePage() -> impl IntoView {
                     <section class="empty">
                         <Icon glyph=Glyph::Compare/>
                         <h2>"Nothing to compare yet"</h2>
-                        <p>"Each finished linear probe becomes a row here and a point in the figures."</p>
+                        <p>"Each run becomes a row here, and each finished one a mark in the figures."</p>
                         <p><a class="button button-main" href="/studies/new">"New study"</a></p>
                     </section>
                 }
             }
         >
+            <filter::FilterPanel
+                explorer
+                problem=Signal::derive(move || selected.problem())
+                told=Signal::derive(move || told().unwrap_or_default())
+            />
             <div class="compare">
-                <div class="compare-table">
-                    <Segmented
-                        label="Rows of the table"
-                        choices=vec![(false, "Each run".to_owned()), (true, "Means over seeds".to_owned())]
-                        value=Signal::derive(move || Some(means.get()))
-                        choose=Callback::new(move |on: bool| set_means.set(on.then_some(true)))
-                    />
+                <figure::FigurePanel explorer/>
+                <section class="compare-table" aria-label="Table">
+                    <div class="compare-bar">
+                        <Segmented
+                            label="Rows of the table"
+                            choices=vec![
+                                (Rows::Each, "Each run".to_owned()),
+                                (Rows::Means, "Means over seeds".to_owned()),
+                            ]
+                            value=Signal::derive(move || Some(rows.get()))
+                            choose=Callback::new(move |rows: Rows| {
+                                explorer
+                                    .change(|view| {
+                                        view.rows = rows;
+                                        view.offset = 0;
+                                        view.sort.clear();
+                                    });
+                            })
+                        />
+                        <columns::Chooser explorer/>
+                    </div>
+                    <differences::Differences explorer/>
                     <Show
-                        when=move || means.get()
-                        fallback=move || view! { <table::Runs studies chosen=runs choose/> }
+                        when=move || rows.get() == Rows::Means
+                        fallback=move || view! { <table::Runs explorer/> }
                     >
-                        <means::Means studies=of_studies/>
+                        <means::Means explorer/>
                     </Show>
-                </div>
-                <figure::CompareFigure studies runs choose_runs=choose/>
+                </section>
             </div>
         </Show>
     }

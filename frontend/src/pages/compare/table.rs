@@ -1,142 +1,181 @@
-//! The runs' table: order, paging, and the choice of runs for the figure.
+//! The table of the selected runs: any column, any order.
 
 use leptos::prelude::*;
-use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
-    RunKind, RunState,
-    api::{Page, RunRow, StudySummary},
+    Ratio, RunKind,
+    api::{ColumnKind, Measured, Page, ResultColumn, ResultRow},
 };
 
 use super::{
-    filters::Filters,
-    query::{COLUMNS, Column, LIMIT, TableQuery, clicked, listed, toggled},
+    Explorer,
+    view::{LIMIT, View, shown_columns},
 };
 use crate::{
+    api,
     components::{Fetched, Glyph, Icon, Pager, ProblemBox, StateBadge, fetched_every, format},
-    pages::study::{ShareCell, ppr_text},
-    run_name::varied_text,
+    pages::study::ShareCell,
+    run_name::value,
 };
 
 /// Time between two polls while something runs, in milliseconds.
 const PERIOD: u32 = 4000;
 
-/// Changes of the table add no entries to the browser's history.
-pub fn here() -> NavigateOptions {
-    NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() }
+/// A column as the table shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    pub name: String,
+    /// Short; with the unit of a metric.
+    pub head: String,
+    /// In full.
+    pub title: String,
+    pub number: bool,
+    pub kind: ColumnKind,
 }
 
-/// The table with its filters.
+impl Shown {
+    fn of(column: &ResultColumn) -> Self {
+        let head = match column.name.as_str() {
+            "ca" | "asr" | "ra" => column.name.to_uppercase(),
+            _ => column.title.clone(),
+        };
+        Self {
+            // The units of settings would make their heads long.
+            head: if column.kind == ColumnKind::Metric && !column.unit.is_empty() {
+                format!("{head} {}", column.unit)
+            } else {
+                head
+            },
+            title: [column.title.as_str(), &column.unit, &column.name].join(" · "),
+            number: column.number,
+            kind: column.kind,
+            name: column.name.clone(),
+        }
+    }
+}
+
+/// The table's columns.
+pub fn shown(explorer: Explorer) -> Memo<Vec<Shown>> {
+    Memo::new(move |_| {
+        explorer.view.with(|view| {
+            explorer.columns.with(|columns| {
+                let names = shown_columns(view, columns);
+                let find = |name: &String| columns.iter().find(|column| column.name == *name);
+                names.iter().filter_map(find).map(Shown::of).collect()
+            })
+        })
+    })
+}
+
+fn address(view: &View) -> String {
+    let sort = if view.sort.is_empty() { "-created" } else { &view.sort };
+    let query = api::query(&[
+        ("filter", &view.filter),
+        ("sort", sort),
+        ("offset", &view.offset.to_string()),
+        ("limit", &LIMIT.to_string()),
+    ]);
+    format!("/results{query}")
+}
+
+/// The table.
 #[component]
-pub fn Runs(
-    /// All studies, for the filter.
-    studies: Memo<Vec<StudySummary>>,
-    /// The runs of the figure, separated by commas.
-    chosen: Memo<Option<String>>,
-    /// Called with the new runs.
-    choose: Callback<Option<String>>,
-) -> impl IntoView {
-    let (study, _) = query_signal_with_options::<String>("study", here());
-    let (kind, _) = query_signal_with_options::<String>("kind", here());
-    let (state, _) = query_signal_with_options::<String>("state", here());
-    let (trigger, _) = query_signal_with_options::<String>("trigger", here());
-    let (search, _) = query_signal_with_options::<String>("search", here());
-    let (sort, set_sort) = query_signal_with_options::<String>("sort", here());
-    let (descending, set_descending) = query_signal_with_options::<bool>("descending", here());
-    let (offset, set_offset) = query_signal_with_options::<u64>("offset", here());
-    let query = Memo::new(move |_| TableQuery {
-        study: study.get().unwrap_or_default(),
-        kind: kind.get().unwrap_or_default(),
-        state: state.get().unwrap_or_default(),
-        trigger: trigger.get().unwrap_or_default(),
-        search: search.get().unwrap_or_default(),
-        sort: sort.get().unwrap_or_default(),
-        descending: descending.get().unwrap_or(false),
-        offset: offset.get().unwrap_or(0),
-    });
-    let page: Fetched<Page<RunRow>> = fetched_every(
-        move || Some(query.with(TableQuery::path)),
+pub fn Runs(explorer: Explorer) -> impl IntoView {
+    let view = explorer.view;
+    let columns = shown(explorer);
+    let path = Memo::new(move |_| view.with(address));
+    let page: Fetched<Page<ResultRow>> = fetched_every(
+        move || Some(path.get()),
         PERIOD,
-        |page: &Page<RunRow>| page.items.iter().any(|run| !run.state.is_over()),
+        |page: &Page<ResultRow>| page.items.iter().any(|run| !run.state.is_over()),
     );
-    let sorted = Callback::new(move |column: Column| {
-        let now = query.get_untracked();
-        let (key, down) = clicked(&now.sort, now.descending, column);
-        set_offset.set(None);
-        set_descending.set(down.then_some(true));
-        set_sort.set(key);
-    });
     let total = Memo::new(move |_| page.value().map_or(0, |page| page.total));
+    let wide = move || (columns.with(Vec::len) + 1).to_string();
     let rows = move || match page.get() {
         None => {
-            view! { <tr><td colspan="10" class="loading">"Loading the runs…"</td></tr> }.into_any()
+            view! { <tr><td colspan=wide class="loading">"Loading the runs…"</td></tr> }.into_any()
         }
+        Some(Err(problem)) if problem.errors.iter().any(|error| error.field == "filter") => view! {
+            <tr><td colspan=wide class="empty-line">"The filter above cannot be read."</td></tr>
+        }
+        .into_any(),
         Some(Err(problem)) => {
             let retry = Callback::new(move |()| page.refetch());
-            view! { <tr><td colspan="10"><ProblemBox problem retry/></td></tr> }.into_any()
+            view! { <tr><td colspan=wide><ProblemBox problem retry/></td></tr> }.into_any()
         }
-        Some(Ok(page)) if page.items.is_empty() => {
-            let text = if query.with(TableQuery::filters) {
-                "No runs match these filters."
-            } else {
-                "No runs yet. Start a study, and its runs appear here."
-            };
-            view! { <tr><td colspan="10" class="empty-line">{text}</td></tr> }.into_any()
+        Some(Ok(page)) if page.items.is_empty() => view! {
+            <tr><td colspan=wide class="empty-line">"No run satisfies this filter."</td></tr>
         }
-        Some(Ok(page)) => page
-            .items
-            .into_iter()
-            .map(|run| view! { <Line run chosen choose/> })
-            .collect_view()
-            .into_any(),
+        .into_any(),
+        Some(Ok(page)) => {
+            let columns = columns.get();
+            page.items
+                .into_iter()
+                .map(|run| view! { <Line explorer run columns=columns.clone()/> })
+                .collect_view()
+                .into_any()
+        }
     };
     view! {
-        <Filters studies/>
         <div class="table-box">
             <table class="table table-cards runs" id="runs">
-                <caption class="visually-hidden">"Runs; press a column header to sort"</caption>
+                <caption class="visually-hidden">"Runs; press a column's head to sort"</caption>
                 <thead>
                     <tr>
-                        <th scope="col"><span class="visually-hidden">"In the figure"</span></th>
-                        {COLUMNS.map(|column| view! { <Header column query sorted/> }).collect_view()}
+                        <th scope="col"><span class="visually-hidden">"Chosen"</span></th>
+                        {move || {
+                            columns
+                                .get()
+                                .into_iter()
+                                .map(|column| view! { <Head explorer column/> })
+                                .collect_view()
+                        }}
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
             </table>
         </div>
-        <p class="muted small">{move || format::things(total.get(), "run", "runs")}</p>
         <Pager
-            offset=Signal::derive(move || offset.get().unwrap_or(0))
+            offset=Signal::derive(move || view.with(|view| view.offset))
             limit=LIMIT
             total
-            go=Callback::new(move |offset: u64| set_offset.set((offset > 0).then_some(offset)))
+            go=Callback::new(move |offset: u64| explorer.change(|view| view.offset = offset))
         />
     }
 }
 
+/// The head of a column, which sorts.
 #[component]
-fn Header(column: Column, query: Memo<TableQuery>, sorted: Callback<Column>) -> impl IntoView {
-    let order = move || query.with(|query| (query.sort == column.key).then_some(query.descending));
-    let aria = move || match order() {
+pub fn Head(explorer: Explorer, column: Shown) -> impl IntoView {
+    let Shown { name, head, title, number, .. } = column;
+    let known = name.clone();
+    let order = Memo::new(move |_| {
+        explorer.view.with(|view| match view.sort.strip_prefix('-') {
+            Some(sort) => (sort == known).then_some(true),
+            None => (view.sort == known).then_some(false),
+        })
+    });
+    let aria = move || match order.get() {
         None => "none",
         Some(true) => "descending",
         Some(false) => "ascending",
     };
     let arrow = move || {
-        order().map(|descending| {
+        order.get().map(|descending| {
             let glyph = if descending { Glyph::ArrowDown } else { Glyph::ArrowUp };
             view! { <Icon glyph/> }
         })
     };
+    let sorted = name.clone();
     view! {
-        <th scope="col" class:number=column.number aria-sort=aria>
+        <th scope="col" class:number=number aria-sort=aria>
             <button
                 type="button"
                 class="sort"
-                title=column.title
-                data-sort=column.key
-                on:click=move |_| sorted.run(column)
+                title=title
+                data-sort=name
+                on:click=move |_| explorer.change(|view| view.sort_by(&sorted, number))
             >
-                {column.name}
+                {head}
                 {arrow}
             </button>
         </th>
@@ -144,46 +183,104 @@ fn Header(column: Column, query: Memo<TableQuery>, sorted: Callback<Column>) -> 
 }
 
 #[component]
-fn Line(
-    run: RunRow,
-    chosen: Memo<Option<String>>,
-    choose: Callback<Option<String>>,
-) -> impl IntoView {
-    let id = run.id.to_string();
-    let href = format!("/studies/{}?run={id}", run.study);
-    let label = format!("Show in the figure: {}, {}", run.study_name, run.label());
-    let is_result = run.metrics.is_some() && run.state == RunState::Done;
+fn Line(explorer: Explorer, run: ResultRow, columns: Vec<Shown>) -> impl IntoView {
+    let id = run.run.to_string();
+    let study = run.studies.first().map(|study| study.id);
+    let name = run.studies.first().map(|study| study.name.clone()).unwrap_or_default();
+    let href = study.map(|study| format!("/studies/{study}?run={id}"));
+    let label = format!("Choose the run {id} of {name}");
     let known = id.clone();
-    let on = move || chosen.with(|chosen| listed(chosen.as_deref()).contains(&known));
-    let toggle = move |_| choose.run(toggled(chosen.get_untracked().as_deref(), &id));
-    let metrics = run.metrics;
-    let varied = varied_text(&run.varied);
+    let on = Memo::new(move |_| explorer.view.with(|view| view.runs.contains(&known)));
+    let toggle = move |_| explorer.change(|view| view.toggle_run(&id));
+    let linked = columns.iter().any(|column| column.name == "study");
+    let cells = columns
+        .into_iter()
+        .enumerate()
+        .map(|(at, column)| {
+            // Without the study's name, the first cell leads to the run.
+            let here = column.name == "study" || (!linked && at == 0);
+            cell(&run, &column, href.clone().filter(|_| here))
+        })
+        .collect_view();
     view! {
-        <tr>
+        <tr aria-current=move || on.get().then_some("true")>
             <td>
-                <input
-                    type="checkbox"
-                    aria-label=label
-                    disabled=!is_result
-                    prop:checked=on
-                    on:change=toggle
-                />
+                <input type="checkbox" aria-label=label prop:checked=on on:change=toggle/>
             </td>
-            <th scope="row">
-                <a href=href>{run.study_name}</a>
-                <span class="muted small">{run.trigger}</span>
-                {(!varied.is_empty()).then(|| view! { <span class="muted small">{varied}</span> })}
-            </th>
-            <td class="run-kind" data-label="Kind">{run.point.title()}</td>
-            <td class="number" data-label="PPR">{ppr_text(run.point)}</td>
-            <td class="number" data-label="LPR, FPR">
-                {if run.point.kind == RunKind::Pretrain { "–".to_owned() } else { run.point.lpr.to_string() }}
-            </td>
-            <td class="number" data-label="Seed">{run.point.seed}</td>
-            <ShareCell ratio=metrics.map(|metrics| metrics.ca) colour="clean" label="CA"/>
-            <ShareCell ratio=metrics.map(|metrics| metrics.asr) colour="triggered" label="ASR"/>
-            <ShareCell ratio=metrics.map(|metrics| metrics.ra) colour="" label="RA"/>
-            <td data-label="State"><StateBadge state=run.state/></td>
+            {cells}
         </tr>
+    }
+}
+
+fn cell(run: &ResultRow, column: &Shown, href: Option<String>) -> AnyView {
+    let head = column.head.clone();
+    if let Some(href) = href {
+        let text = told(run, &column.name);
+        return view! { <th scope="row" data-label=head><a href=href>{text}</a></th> }.into_any();
+    }
+    match column.kind {
+        ColumnKind::Metric => match run.metrics.get(&column.name) {
+            Some(Measured::Ratio(ratio)) => share(*ratio, &column.name, head),
+            Some(Measured::Real(number)) => {
+                view! { <td class="number" data-label=head>{format::number(*number)}</td> }
+                    .into_any()
+            }
+            None => view! { <td class="number muted" data-label=head>"–"</td> }.into_any(),
+        },
+        ColumnKind::Run if column.name == "state" => {
+            view! { <td data-label=head><StateBadge state=run.state/></td> }.into_any()
+        }
+        _ => {
+            let text = told(run, &column.name);
+            let none = text.is_empty();
+            let text = if none { "–".to_owned() } else { text };
+            view! { <td class:number=column.number class:muted=none data-label=head>{text}</td> }
+                .into_any()
+        }
+    }
+}
+
+fn share(ratio: Ratio, name: &str, label: String) -> AnyView {
+    let colour = match name {
+        "ca" | "top5" => "clean",
+        "asr" => "triggered",
+        _ => "",
+    };
+    view! { <ShareCell ratio=Some(ratio) colour label/> }.into_any()
+}
+
+/// What a run has in a column that is no metric, as text; empty if nothing.
+pub fn told(run: &ResultRow, column: &str) -> String {
+    let day = shared::day::day;
+    match column {
+        "study" => {
+            let names: Vec<_> = run.studies.iter().map(|study| study.name.as_str()).collect();
+            names.join(", ")
+        }
+        "kind" => kind_title(&run.kind),
+        "state" => run.state.to_string(),
+        "run" => run.run.to_string(),
+        "digest" => format::short_hash(run.digest.as_str()),
+        "created" => day(run.created_at),
+        "ended" => run.ended_at.map(day).unwrap_or_default(),
+        path => run.settings.get(path).map(|its| value(path, its)).unwrap_or_default(),
+    }
+}
+
+/// The title of a kind of run.
+pub fn kind_title(kind: &str) -> String {
+    kind.parse::<RunKind>().map_or_else(|_| kind.to_owned(), |kind| kind.title().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_come_first() {
+        assert_eq!(address(&View::default()), "/results?sort=-created&offset=0&limit=50");
+        let view =
+            View { filter: "asr > 5".into(), sort: "asr".into(), offset: 50, ..View::default() };
+        assert_eq!(address(&view), "/results?filter=asr%20%3E%205&sort=asr&offset=50&limit=50");
     }
 }

@@ -90,6 +90,10 @@ pub fn Head(
             view! { <a class="muted small nowrap" href="/system#disk">{format::bytes(bytes)}" on the disk"</a> }
         })
     };
+    let compare = move || {
+        let filter = name.with(|name| format!("{name:?} in studies"));
+        format!("/compare{}", api::query(&[("filter", &filter)]))
+    };
     let managing = RwSignal::new(false);
     let notes = Memo::new(move |_| with(|study| study.notes.clone()));
     let states =
@@ -103,7 +107,7 @@ pub fn Head(
                         <LinkBadge link/>
                     </Show>
                     <Manage id study open=managing changed/>
-                    <a class="button" href=format!("/compare?studies={id}")>
+                    <a class="button" href=compare>
                         <Icon glyph=Glyph::Compare/>
                         "Compare"
                     </a>

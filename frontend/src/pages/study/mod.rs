@@ -38,7 +38,7 @@ use crate::{
 pub(super) use evaluation::EvaluationContent;
 use fold::{Folded, default_run, fold, merged};
 pub(super) use poison::limits;
-pub(super) use results::{ShareCell, ppr_text};
+pub(super) use results::ShareCell;
 use trace::Follow;
 
 /// The page.

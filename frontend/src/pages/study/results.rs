@@ -21,7 +21,8 @@ pub fn ShareCell(
     /// Class of the colour: `clean`, `triggered` or nothing.
     colour: &'static str,
     /// Name of the column, for narrow screens.
-    label: &'static str,
+    #[prop(into)]
+    label: String,
     /// Whether it is left out where there is little room.
     #[prop(optional)]
     spare: bool,

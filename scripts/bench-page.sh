@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Fills a data folder with RUNS made-up runs (100,000), serves it with the release program, and measures its pages in Chromium: first paint,
+# requests, time to a figure, frames while the pointer moves, memory of page and server, size of the WebAssembly.
+#
+# PROFILE=dev uses the debug program. FOLDER names a folder that was filled before, or is to stay.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/browser.sh
+profile=${PROFILE:-release}
+target=target/${profile/#dev/debug}
+cargo build --workspace --profile "$profile" --locked --bin maskdoor --example store --example pages
+made=$(mktemp -d)
+folder=${FOLDER:-$made/data}
+if [ ! -e "$folder/maskdoor.sqlite" ]; then
+  "$target/examples/store" "${RUNS:-100000}" 4 "$made/store.json" "$folder"
+fi
+# Nothing of it trains: as long as another program hands out the runs, the server only shows them.
+flock "$folder/scheduler.lock" sleep infinity &
+hand=$!
+"$target/maskdoor" serve --without-token --addr 127.0.0.1:0 --data-dir "$folder" > "$made/server.log" 2>&1 &
+server=$!
+trap 'kill "$server" "$hand" 2>/dev/null; rm -rf "$made"' EXIT
+address=
+for _ in {1..300}; do
+  address=$(sed -n 's/^Maskdoor .* on \(http:.*\)$/\1/p' "$made/server.log")
+  [ -z "$address" ] || break
+  sleep 0.1
+done
+[ -n "$address" ] || { cat "$made/server.log" >&2; exit 1; }
+"$target/examples/pages" "$address" "$server"

@@ -1,0 +1,67 @@
+//! The arguments of `maskdoor figure`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use shared::{
+    StudyId,
+    api::{PlotKind, PlotScale},
+    chart::FigureKind,
+};
+
+use super::DataDirArg;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct FigureArgs {
+    #[command(flatten)]
+    pub(in crate::cli) data: DataDirArg,
+    /// Clean accuracy against attack success rate, attack success rate by number of poisons, or any column of the results against
+    /// another.
+    #[arg(value_name = "tradeoff|asr-by-poison|plot")]
+    pub(in crate::cli) figure: FigureKind,
+    /// File to write: .svg, .png or .csv.
+    pub(in crate::cli) file: PathBuf,
+    /// Only this study's runs; may be repeated [default: all studies].
+    #[arg(long, value_name = "STUDY")]
+    pub(in crate::cli) study: Vec<StudyId>,
+    /// Only runs that satisfy this expression, as for `maskdoor runs`.
+    #[arg(long, value_name = "EXPRESSION", conflicts_with = "study")]
+    pub(in crate::cli) filter: Option<String>,
+    /// Also draws the published series.
+    #[arg(long)]
+    pub(in crate::cli) published: bool,
+    #[command(flatten)]
+    pub(in crate::cli) plot: PlotArgs,
+    /// Draws for a dark background.
+    #[arg(long)]
+    pub(in crate::cli) dark: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of plot")]
+pub(in crate::cli) struct PlotArgs {
+    /// What a mark stands for: a run, the mean over runs with equal x and colour, or a cell of a grid.
+    #[arg(long, value_name = "runs|means|heat", default_value = "runs")]
+    pub(in crate::cli) kind: PlotKind,
+    /// Setting or metric from left to right.
+    #[arg(long, value_name = "COLUMN", default_value = "ca")]
+    pub(in crate::cli) x: String,
+    /// Metric or setting from bottom to top.
+    #[arg(long, value_name = "COLUMN", default_value = "asr")]
+    pub(in crate::cli) y: String,
+    /// What gives the colour; the metric of a grid.
+    #[arg(long, value_name = "COLUMN")]
+    pub(in crate::cli) colour: Option<String>,
+    /// How x is placed; even gives each value a slot.
+    #[arg(long, value_name = "auto|linear|log|even", default_value = "auto")]
+    pub(in crate::cli) x_scale: PlotScale,
+    /// How y is placed.
+    #[arg(long, value_name = "auto|linear|log|even", default_value = "auto")]
+    pub(in crate::cli) y_scale: PlotScale,
+    /// Axes in percent go from 0 to 100.
+    #[arg(long)]
+    pub(in crate::cli) whole: bool,
+    /// Draws the Pareto front: runs that no other exceeds in both x and y.
+    #[arg(long)]
+    pub(in crate::cli) front: bool,
+}

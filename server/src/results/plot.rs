@@ -1,0 +1,499 @@
+//! The numbers of a plot: selected runs as marks, or their means.
+
+use std::collections::HashMap;
+
+use shared::{
+    FieldError,
+    api::{PlotAxis, PlotData, PlotGroup, PlotKind, PlotMarks, PlotScale},
+    metric::Spread,
+};
+
+use super::{
+    column::{Column, View},
+    describe::Naming,
+    group::{Group, GroupError, Groups},
+    selection::Selection,
+    value::Cell,
+};
+
+/// Most slots of an axis that has one for each value.
+const SLOTS: usize = 60;
+/// Up to this number of values, a setting gets a slot for each by default.
+const EVEN_UP_TO: usize = 12;
+/// Up to this number of marks, they come with their intervals.
+const RANGES_UP_TO: usize = 1_000;
+/// Up to this number of values, groups of numbers are in order; more of them begin with the largest group.
+const ORDERED_UP_TO: usize = 8;
+
+/// What a plot shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// What a mark stands for.
+    pub kind: PlotKind,
+    /// From left to right.
+    pub x: Column,
+    /// How x is placed.
+    pub x_scale: PlotScale,
+    /// From bottom to top.
+    pub y: Column,
+    /// How y is placed.
+    pub y_scale: PlotScale,
+    /// What gives the colour; in a grid the metric that is averaged.
+    pub colour: Option<Column>,
+}
+
+impl Selection<'_> {
+    /// The numbers of a plot of these runs.
+    ///
+    /// # Errors
+    /// When a column does not suit its part, `x`, `y` or `colour`.
+    pub fn plot(&self, ask: &Ask) -> Result<PlotData, FieldError> {
+        match ask.kind {
+            PlotKind::Runs => self.plot_runs(ask),
+            PlotKind::Means => self.plot_means(ask),
+            PlotKind::Heat => self.plot_grid(ask),
+        }
+    }
+
+    fn plot_runs(&self, ask: &Ask) -> Result<PlotData, FieldError> {
+        let (x_view, y_view) = (self.table().view(&ask.x), self.table().view(&ask.y));
+        let placed = |field, view: &View<'_>, column, scale| {
+            let cells: Vec<_> = self.places().iter().map(|&at| view.cell(at as usize)).collect();
+            self.place(field, column, scale, &cells)
+        };
+        let x = placed("x", &x_view, &ask.x, ask.x_scale)?;
+        let y = placed("y", &y_view, &ask.y, ask.y_scale)?;
+        let all = self.places().iter().copied().zip(x.at.iter().copied().zip(y.at));
+        let kept: Vec<(u32, (f64, f64))> =
+            all.filter(|(_, (x, y))| x.is_finite() && y.is_finite()).collect();
+        let rows = || kept.iter().map(|&(row, _)| row as usize);
+        let coloured = ask.colour.as_ref().map(|column| {
+            must_repeat(column)?;
+            let view = self.table().view(column);
+            let cells: Vec<_> = rows().map(|row| view.cell(row)).collect();
+            Ok(self.colour(column, &cells, &vec![1; cells.len()]))
+        });
+        let coloured = coloured.transpose()?.unwrap_or_default();
+        let ranges = |view: &View<'_>| match view {
+            View::Ratios(ratios) if kept.len() <= RANGES_UP_TO => {
+                rows().map(|row| ratios[row].wilson95().map(percent)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Ok(PlotData {
+            kind: ask.kind,
+            runs: self.len() as u64,
+            drawn: kept.len() as u64,
+            over: Vec::new(),
+            marks: PlotMarks {
+                x: kept.iter().map(|(_, (x, _))| *x).collect(),
+                y: kept.iter().map(|(_, (_, y))| *y).collect(),
+                x_range: ranges(&x_view),
+                range: ranges(&y_view),
+                group: coloured.group,
+                run: kept.iter().map(|&(row, _)| self.table().run(row)).collect(),
+                ..PlotMarks::default()
+            },
+            x: x.axis,
+            y: y.axis,
+            colour: coloured.axis,
+            groups: coloured.groups,
+        })
+    }
+
+    fn plot_means(&self, ask: &Ask) -> Result<PlotData, FieldError> {
+        let by: Vec<Column> = [&ask.x].into_iter().chain(&ask.colour).cloned().collect();
+        let Groups { groups, over } = self
+            .group(&by, std::slice::from_ref(&ask.y))
+            .map_err(|error| told(&error, &[("x", &ask.x)], "colour", "y"))?;
+        let means = Mean::of(&groups);
+        let x = self.place_keys("x", &ask.x, ask.x_scale, &means, 0)?;
+        let numbers: Vec<_> = means.iter().map(|mean| Cell::number(mean.value)).collect();
+        let y = self.place("y", &ask.y, ask.y_scale, &numbers)?;
+        let kept: Vec<usize> =
+            (0..means.len()).filter(|&at| x.at[at].is_finite() && y.at[at].is_finite()).collect();
+        let coloured = ask.colour.as_ref().map_or_else(Coloured::default, |column| {
+            let cells: Vec<_> = kept.iter().map(|&at| key(means[at].group, 1)).collect();
+            let counts: Vec<_> = kept.iter().map(|&at| u64::from(means[at].runs)).collect();
+            self.colour(column, &cells, &counts)
+        });
+        Ok(PlotData {
+            kind: ask.kind,
+            runs: self.len() as u64,
+            drawn: kept.iter().map(|&at| u64::from(means[at].runs)).sum(),
+            over: over.iter().map(|column| self.table().naming(column).title).collect(),
+            marks: PlotMarks {
+                x: kept.iter().map(|&at| x.at[at]).collect(),
+                y: kept.iter().map(|&at| y.at[at]).collect(),
+                range: kept.iter().map(|&at| means[at].range(&y.axis)).collect(),
+                group: coloured.group,
+                count: kept.iter().map(|&at| means[at].runs).collect(),
+                ..PlotMarks::default()
+            },
+            x: x.axis,
+            y: y.axis,
+            colour: coloured.axis,
+            groups: coloured.groups,
+        })
+    }
+
+    fn plot_grid(&self, ask: &Ask) -> Result<PlotData, FieldError> {
+        let Some(metric) = &ask.colour else {
+            return Err(FieldError::new("colour", "must name the metric that the grid shows"));
+        };
+        let Groups { groups, over } = self
+            .group(&[ask.x.clone(), ask.y.clone()], std::slice::from_ref(metric))
+            .map_err(|error| told(&error, &[("x", &ask.x)], "y", "colour"))?;
+        let means = Mean::of(&groups);
+        let x = self.place_keys("x", &ask.x, PlotScale::Even, &means, 0)?;
+        let y = self.place_keys("y", &ask.y, PlotScale::Even, &means, 1)?;
+        let axis = self.axis(metric, PlotScale::Linear, Vec::new());
+        let kept: Vec<usize> =
+            (0..means.len()).filter(|&at| x.at[at].is_finite() && y.at[at].is_finite()).collect();
+        Ok(PlotData {
+            kind: ask.kind,
+            runs: self.len() as u64,
+            drawn: kept.iter().map(|&at| u64::from(means[at].runs)).sum(),
+            groups: Vec::new(),
+            over: over.iter().map(|column| self.table().naming(column).title).collect(),
+            marks: PlotMarks {
+                x: kept.iter().map(|&at| x.at[at]).collect(),
+                y: kept.iter().map(|&at| y.at[at]).collect(),
+                value: kept.iter().map(|&at| means[at].value).collect(),
+                range: kept.iter().map(|&at| means[at].range(&axis)).collect(),
+                count: kept.iter().map(|&at| means[at].runs).collect(),
+                ..PlotMarks::default()
+            },
+            x: x.axis,
+            y: y.axis,
+            colour: Some(axis),
+        })
+    }
+
+    fn axis(&self, column: &Column, scale: PlotScale, slots: Vec<String>) -> PlotAxis {
+        let Naming { title, unit } = self.table().naming(column);
+        PlotAxis { name: column.name().to_owned(), title, unit, scale, slots }
+    }
+
+    fn place_keys(
+        &self,
+        field: &str,
+        column: &Column,
+        scale: PlotScale,
+        means: &[Mean<'_>],
+        of: usize,
+    ) -> Result<Placed, FieldError> {
+        let cells: Vec<_> = means.iter().map(|mean| key(mean.group, of)).collect();
+        self.place(field, column, scale, &cells)
+    }
+
+    /// Places the values of marks on an axis; those without a place become NaN.
+    fn place(
+        &self,
+        field: &str,
+        column: &Column,
+        scale: PlotScale,
+        cells: &[Cell<'_>],
+    ) -> Result<Placed, FieldError> {
+        let numbers = cells.iter().all(|cell| matches!(cell, Cell::Number(_) | Cell::Missing));
+        let even = match scale {
+            PlotScale::Even => true,
+            PlotScale::Linear | PlotScale::Log if numbers => false,
+            PlotScale::Linear | PlotScale::Log => {
+                let message =
+                    format!("`{column}` has values that are no numbers; use the scale `even`");
+                return Err(FieldError::new(field, message));
+            }
+            PlotScale::Auto => {
+                !numbers
+                    || matches!(column, Column::Setting(_)) && distinct(cells).len() <= EVEN_UP_TO
+            }
+        };
+        if !even {
+            let log = scale == PlotScale::Log;
+            let exact = !matches!(column, Column::Metric(_));
+            let at = cells.iter().map(|cell| match *cell {
+                Cell::Number(number) if log && number <= 0.0 => f64::NAN,
+                Cell::Number(number) if exact => number,
+                Cell::Number(number) => tidy(number),
+                _ => f64::NAN,
+            });
+            let scale = if log { PlotScale::Log } else { PlotScale::Linear };
+            return Ok(Placed { axis: self.axis(column, scale, Vec::new()), at: at.collect() });
+        }
+        let known = distinct(cells);
+        if known.len() > SLOTS {
+            let message = format!(
+                "`{column}` has {} values in these runs, and an axis has at most {SLOTS} slots: choose another column \
+                 or filter the runs",
+                known.len()
+            );
+            return Err(FieldError::new(field, message));
+        }
+        let mut slots: Vec<Cell<'_>> = known.into_values().map(|(cell, _)| cell).collect();
+        slots.sort_by(|a, b| a.order(*b));
+        let slot_of: HashMap<_, _> =
+            slots.iter().enumerate().map(|(at, cell)| (Key::of(*cell), at as f64)).collect();
+        let at = cells.iter().map(|cell| slot_of.get(&Key::of(*cell)).copied());
+        Ok(Placed {
+            at: at.map(|at| at.unwrap_or(f64::NAN)).collect(),
+            axis: self.axis(
+                column,
+                PlotScale::Even,
+                slots.iter().map(|cell| name(*cell)).collect(),
+            ),
+        })
+    }
+
+    /// The groups of marks by the value of a column; `counts` are the runs of each mark.
+    fn colour(&self, column: &Column, cells: &[Cell<'_>], counts: &[u64]) -> Coloured {
+        let mut known = HashMap::new();
+        for (cell, count) in cells.iter().zip(counts) {
+            known.entry(Key::of(*cell)).or_insert((*cell, 0)).1 += count;
+        }
+        let mut groups: Vec<_> = known.into_values().collect();
+        let ordered = groups.len() <= ORDERED_UP_TO;
+        groups.sort_by(|(a, runs), (b, others)| {
+            let by_size = if ordered { std::cmp::Ordering::Equal } else { others.cmp(runs) };
+            by_size.then(a.order(*b))
+        });
+        let place: HashMap<_, _> =
+            groups.iter().enumerate().map(|(at, (cell, _))| (Key::of(*cell), at as u32)).collect();
+        Coloured {
+            axis: Some(self.axis(column, PlotScale::Even, Vec::new())),
+            group: cells.iter().map(|cell| place[&Key::of(*cell)]).collect(),
+            groups: groups
+                .into_iter()
+                .map(|(cell, runs)| PlotGroup { label: name(cell), runs })
+                .collect(),
+        }
+    }
+}
+
+/// An axis and the marks' places on it.
+struct Placed {
+    axis: PlotAxis,
+    at: Vec<f64>,
+}
+
+/// Groups, and the index of each mark's.
+#[derive(Default)]
+struct Coloured {
+    axis: Option<PlotAxis>,
+    groups: Vec<PlotGroup>,
+    group: Vec<u32>,
+}
+
+/// The mean of a metric over runs.
+struct Mean<'g> {
+    group: &'g Group,
+    runs: u32,
+    value: f64,
+    spread: Spread,
+}
+
+impl<'g> Mean<'g> {
+    /// The means of the groups that have the metric.
+    fn of(groups: &'g [Group]) -> Vec<Self> {
+        let mean = |group: &'g Group| {
+            let spread = group.metrics.first().copied().flatten()?;
+            Some(Self { group, runs: spread.n, value: tidy(spread.mean), spread })
+        };
+        groups.iter().filter_map(mean).collect()
+    }
+
+    /// Student's 95 % interval, within 0 and 100 if it is of shares.
+    fn range(&self, axis: &PlotAxis) -> Option<(f64, f64)> {
+        let interval = self.spread.interval95()?;
+        let (low, high) = (tidy(interval.low), tidy(interval.high));
+        Some(if axis.unit == "%" { (low.max(0.0), high.min(100.0)) } else { (low, high) })
+    }
+}
+
+fn key(group: &Group, of: usize) -> Cell<'_> {
+    group.key.get(of).and_then(Option::as_ref).map_or(Cell::Missing, Cell::of)
+}
+
+fn must_repeat(column: &Column) -> Result<(), FieldError> {
+    if column.repeats() {
+        return Ok(());
+    }
+    let message = format!("takes a setting, `study`, `kind` or `state`, not `{column}`");
+    Err(FieldError::new("colour", message))
+}
+
+/// The error of a grouping, at the part that its column has.
+fn told(error: &GroupError, by: &[(&str, &Column)], other: &str, of: &str) -> FieldError {
+    let field = match error {
+        GroupError::By(column) => {
+            by.iter().find(|(_, part)| *part == column).map_or(other, |(field, _)| field)
+        }
+        GroupError::Of(_) => of,
+    };
+    FieldError::new(field, error.to_string())
+}
+
+/// A value that can be looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Key<'c> {
+    Missing,
+    Number(u64),
+    Text(&'c str),
+    Switch(bool),
+}
+
+impl<'c> Key<'c> {
+    fn of(cell: Cell<'c>) -> Self {
+        match cell {
+            Cell::Missing => Self::Missing,
+            Cell::Number(number) => Self::Number((number + 0.0).to_bits()),
+            Cell::Text(text) => Self::Text(text),
+            Cell::Switch(on) => Self::Switch(on),
+        }
+    }
+}
+
+/// The distinct values that are there, each with its number of marks.
+fn distinct<'c>(cells: &[Cell<'c>]) -> HashMap<Key<'c>, (Cell<'c>, usize)> {
+    let mut known = HashMap::new();
+    for cell in cells.iter().filter(|cell| !matches!(cell, Cell::Missing)) {
+        known.entry(Key::of(*cell)).or_insert((*cell, 0)).1 += 1;
+    }
+    known
+}
+
+/// A value as the name of a slot or group.
+fn name(cell: Cell<'_>) -> String {
+    match cell {
+        Cell::Missing => "none".into(),
+        Cell::Number(number) => shared::param::Value::from(number).to_string(),
+        Cell::Text(text) => text.into(),
+        Cell::Switch(on) => if on { "on" } else { "off" }.into(),
+    }
+}
+
+/// The seven leading digits of a metric: more would only make answers longer.
+fn tidy(number: f64) -> f64 {
+    format!("{number:.6e}").parse().unwrap_or(number)
+}
+
+fn percent(interval: shared::metric::Interval) -> (f64, f64) {
+    (tidy(interval.low * 100.0), tidy(interval.high * 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::{Filter, Table, samples::probe};
+
+    fn table() -> Table {
+        // ASR is 10, 20, 30, 40 %; CA is 90 %.
+        let rows =
+            [probe(1, 0.3, 0, 1), probe(2, 0.3, 10, 1), probe(3, 0.2, 10, 2), probe(4, 0.2, 10, 3)];
+        let mut table = Table::new();
+        for row in rows {
+            table.insert(&row).expect("fits");
+        }
+        table
+    }
+
+    fn ask(table: &Table, kind: PlotKind, x: &str, y: &str, colour: Option<&str>) -> Ask {
+        let column = |name: &str| table.column(name).expect("there");
+        Ask {
+            kind,
+            x: column(x),
+            x_scale: PlotScale::Auto,
+            y: column(y),
+            y_scale: PlotScale::Auto,
+            colour: colour.map(column),
+        }
+    }
+
+    #[test]
+    fn runs_by_hand() {
+        let table = table();
+        let ask = ask(&table, PlotKind::Runs, "ca", "asr", Some("attack.trigger.ratio"));
+        let data = table.all().plot(&ask).expect("suits");
+        assert_eq!((data.runs, data.drawn), (4, 4));
+        assert_eq!(
+            (&data.marks.x[..], &data.marks.y[..]),
+            (&[90.0; 4][..], &[10.0, 20.0, 30.0, 40.0][..])
+        );
+        let groups: Vec<_> = data.groups.iter().map(|group| (&*group.label, group.runs)).collect();
+        assert_eq!((groups, data.marks.group), (vec![("0.2", 2), ("0.3", 2)], vec![1, 1, 0, 0]));
+        // Wilson's interval of 10 of 100 is 5.5 to 17.4 %.
+        let (low, high) = data.marks.range[0].expect("counted");
+        assert!((low - 5.523).abs() < 1e-3 && (high - 17.437).abs() < 1e-3, "{low} {high}");
+        assert_eq!(
+            (data.y.scale, &*data.y.unit, &*data.y.title),
+            (PlotScale::Linear, "%", "Attack success rate")
+        );
+    }
+
+    #[test]
+    fn settings_with_few_values_get_slots() {
+        let table = table();
+        let mut ask = ask(&table, PlotKind::Runs, "probe.poisons", "asr", None);
+        let data = table.all().plot(&ask).expect("suits");
+        assert_eq!(
+            (data.x.slots, data.marks.x),
+            (vec!["0".into(), "10".into()], vec![0.0, 1.0, 1.0, 1.0])
+        );
+        ask.x_scale = PlotScale::Log;
+        let data = table.all().plot(&ask).expect("suits");
+        assert_eq!((data.drawn, data.marks.x), (3, vec![10.0; 3]), "0 has no logarithm");
+        ask.x = table.column("kind").expect("there");
+        let error = table.all().plot(&ask).expect_err("no numbers");
+        assert_eq!((error.field.as_str(), error.message.contains("no numbers")), ("x", true));
+    }
+
+    #[test]
+    fn means_by_hand() {
+        let table = table();
+        let ask = ask(&table, PlotKind::Means, "probe.poisons", "asr", None);
+        let data = table.all().plot(&ask).expect("suits");
+        assert_eq!((&data.marks.y[..], &data.marks.count[..]), (&[10.0, 30.0][..], &[1, 3][..]));
+        // 20, 30, 40: 30 ± 4.302653 * 10 / sqrt(3) = 30 ± 24.84.
+        let (low, high) = data.marks.range[1].expect("three runs");
+        assert!((low - 5.159).abs() < 1e-3 && (high - 54.841).abs() < 1e-3, "{low} {high}");
+        assert_eq!(data.marks.range[0], None, "one run");
+        assert!(data.over.iter().any(|title| title == "Seed"), "{:?}", data.over);
+    }
+
+    #[test]
+    fn a_grid_by_hand() {
+        let table = table();
+        let ask = ask(&table, PlotKind::Heat, "probe.poisons", "attack.trigger.ratio", Some("asr"));
+        let data = table.all().plot(&ask).expect("suits");
+        let cells: Vec<_> = (0..data.marks.x.len())
+            .map(|at| (data.marks.x[at], data.marks.y[at], data.marks.value[at]))
+            .collect();
+        assert_eq!(cells, [(0.0, 1.0, 10.0), (1.0, 1.0, 20.0), (1.0, 0.0, 35.0)]);
+        assert_eq!(data.y.slots, ["0.2", "0.3"]);
+    }
+
+    #[test]
+    fn what_does_not_suit_is_named() {
+        let table = table();
+        let refused = |kind, x: &str, y: &str, colour: Option<&str>| {
+            let ask = ask(&table, kind, x, y, colour);
+            table.all().plot(&ask).expect_err("does not suit").field
+        };
+        assert_eq!(refused(PlotKind::Runs, "ca", "asr", Some("ca")), "colour");
+        assert_eq!(refused(PlotKind::Means, "ca", "asr", None), "x");
+        assert_eq!(refused(PlotKind::Means, "seed", "probe.poisons", None), "y");
+        assert_eq!(refused(PlotKind::Means, "seed", "asr", Some("ca")), "colour");
+        assert_eq!(refused(PlotKind::Heat, "seed", "asr", Some("asr")), "y");
+        assert_eq!(refused(PlotKind::Heat, "seed", "probe.poisons", Some("kind")), "colour");
+        assert_eq!(refused(PlotKind::Heat, "seed", "probe.poisons", None), "colour");
+    }
+
+    #[test]
+    fn a_filter_comes_first() {
+        let table = table();
+        let filter = Filter::new("asr > 15", &table).expect("valid");
+        let ask = ask(&table, PlotKind::Runs, "seed", "loss", None);
+        let data = filter.select(&table).plot(&ask).expect("suits");
+        assert_eq!((data.runs, data.drawn, data.marks.x.len()), (3, 0, 0), "no run has a loss");
+    }
+}
