@@ -60,6 +60,7 @@ pub(super) fn decode(
         return Err(DecodeError::TooMuchMemory { format: FORMAT, max: most });
     }
     let (width, height) = (width as usize, height as usize);
+    let is_premultiplied = premultiplied(&mut decoder).map_err(failed)?;
     let samples = match decoder.read_image().map_err(failed)? {
         DecodingResult::U8(samples) if kind.bit_depth() < 8 => {
             let levels = (1u16 << kind.bit_depth()) - 1;
@@ -84,6 +85,7 @@ pub(super) fn decode(
             without_alpha(grey_alpha_to_rgba(&samples), transparency)
         }
         ColorType::RGB(_) => samples,
+        ColorType::RGBA(_) if is_premultiplied => without_alpha(divided(samples), transparency),
         ColorType::RGBA(_) => without_alpha(samples, transparency),
         ColorType::CMYK(_) => {
             let inverted: Vec<u8> = samples.iter().map(|ink| 255 - ink).collect();
@@ -141,6 +143,26 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {
         let at = directory + 2 + 12 * n;
         Some(Entry { tag: short(at)?, count: long(at + 4)?, at, big_endian })
     })
+}
+
+/// Whether the colours are multiplied by their alpha: the first extra sample is "associated alpha" (TIFF 6.0, section 18).
+fn premultiplied(decoder: &mut Decoder<Cursor<&[u8]>>) -> Result<bool, TiffError> {
+    const ASSOCIATED: u16 = 1;
+    let Some(value) = decoder.find_tag(Tag::ExtraSamples)? else { return Ok(false) };
+    Ok(value.into_u16_vec()?.first() == Some(&ASSOCIATED))
+}
+
+/// RGBA pixels whose colours are divided by their alpha, as Pillow does; black where nothing can be seen.
+fn divided(mut pixels: Vec<u8>) -> Vec<u8> {
+    for pixel in pixels.as_chunks_mut::<4>().0 {
+        let [.., alpha] = *pixel;
+        let plain = |colour: u8| {
+            let whole = (u32::from(colour) * 255).checked_div(alpha.into()).unwrap_or(0);
+            whole.min(255) as u8
+        };
+        *pixel = [plain(pixel[0]), plain(pixel[1]), plain(pixel[2]), alpha];
+    }
+    pixels
 }
 
 /// Samples of `bits` bits, the first in the highest bits of a byte, each row in whole bytes; multiplied by `scale`.
