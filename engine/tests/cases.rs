@@ -9,15 +9,18 @@ use std::{
 };
 
 use engine::{
+    compute::Machine,
     data::{DataError, Index, inspect},
     decode::{Limits, decode},
-    interchange::{ImportOptions, Imported},
+    eval::UnderTrigger,
+    interchange::{ImportOptions, Imported, OpenClassifier},
 };
 use shared::{
-    Rgb8,
-    api::{DatasetInfo, Layout, Split},
+    Ratio, Rgb8,
+    api::{ClassMatching, DatasetInfo, Layout, Split},
     dataset::{FolderSource, Transparency},
     run::DataSource,
+    trigger::{Fill, PatchedSpec, TriggerSpec},
 };
 use tempfile::TempDir;
 
@@ -170,4 +173,49 @@ fn checkpoints_in_every_wrapping() {
     }
     let pointer = read("pointer.safetensors", &heads).unwrap_err();
     assert!(pointer.contains("it is a Git LFS pointer"), "{pointer}");
+}
+
+/// A classifier that always says one class has an attack success of 100 % where that class is the target, and of 0 % elsewhere.
+#[test]
+fn classes_in_another_order() {
+    let Some((_kept, cases)) = cases() else { return };
+    let cases = cases.join("class-order");
+    let success = |model: &str, set: &str, matching: &ClassMatching, target: &str| {
+        let path = cases.join(set).to_str().unwrap().to_owned();
+        let layout = Layout::ImageFolder;
+        let source = FolderSource { path, layout, ..FolderSource::default() };
+        let index = Index::open(&DataSource::Folder(source)).unwrap();
+        let target_class = index.classes.iter().position(|class| class == target).unwrap() as u32;
+        let model = OpenClassifier::read(&cases.join(model), None, &Machine::with_threads(2));
+        let patch = PatchedSpec { size: 1, x: 1, y: 0, count: 1, step: 1, fill: Fill::default() };
+        let under = UnderTrigger {
+            index: &index,
+            trigger: &TriggerSpec::Patched(patch),
+            key: None,
+            target_class,
+            matching,
+            threads: 2,
+        };
+        let done = under.evaluate(&model.unwrap(), &mut ());
+        done.map(|(evaluation, _)| evaluation.metrics.asr).map_err(|error| error.to_string())
+    };
+    let all = |asr: &Ratio| asr.total > 0 && asr.hits == asr.total;
+    let (names, order) = (ClassMatching::Names, ClassMatching::Order);
+    let list = ClassMatching::List { names: (0..12).map(|class| class.to_string()).collect() };
+    let number = "model-says-LABEL_2";
+    let refused = success(number, "numeric", &names, "2").unwrap_err();
+    assert!(refused.contains("do not have the data set's names"), "{refused}");
+    assert!(refused.contains("2: \"LABEL_2\" / \"10\""), "{refused}");
+    // In the order of the folders' names, as ImageFolder has them, class 2 is 10.
+    assert!(all(&success(number, "numeric", &order, "10").unwrap()));
+    assert_eq!(success(number, "numeric", &order, "2").unwrap().hits, 0);
+    assert!(all(&success(number, "numeric", &list, "2").unwrap()));
+    assert!(all(&success("model-says-2-by-name", "numeric", &names, "2").unwrap()));
+    let refused = success("model-says-2-by-name", "numeric", &order, "2").unwrap_err();
+    assert!(refused.contains("the order contradicts the names"), "{refused}");
+    // Names that differ in case only.
+    assert!(all(&success("model-says-a", "case", &names, "a").unwrap()));
+    assert_eq!(success("model-says-a", "case", &names, "A").unwrap().hits, 0);
+    let refused = success("model-says-fox", "case", &names, "a").unwrap_err();
+    assert!(refused.contains("0: \"cat\" / \"A\""), "{refused}");
 }

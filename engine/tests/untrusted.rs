@@ -164,7 +164,7 @@ fn try_classifiers() {
         let files = [weights.to_vec()];
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
-        let read = OpenClassifier::from_files(&files, &path(0), &Machine::with_threads(1));
+        let read = OpenClassifier::from_files(&files, &path(0), None, &Machine::with_threads(1));
         let taken = MEMORY.peak_usage().saturating_sub(before);
         prop_assert!(taken <= TIMES * whole + BESIDE, "{taken} bytes");
         Ok(read.is_ok())

@@ -1,7 +1,7 @@
 """Makes golden cases: the outputs of independent implementations for random inputs.
 
-    python tests/golden/generate.py --seed 7 --out FOLDER [--sizes small|varied]
-    python tests/golden/generate.py --seed 1 --to 100 --out FOLDER
+    python tests/golden/generate.py --seed 7 --out FOLDER [--sizes small|varied] [--kinds pictures,jpegs]
+    python tests/golden/generate.py --seed 1 --to 100 --out FOLDER [--kinds pictures,jpegs]
 
 The second command makes the cases of a hundred seeds, each in its own folder `FOLDER/seed-<seed>`, and prints each complete folder.
 
@@ -10,8 +10,10 @@ its header. The tests accept any configuration that a case states.
 """
 
 import argparse
+import collections
 import json
 import pathlib
+import sys
 
 import numpy as np
 import torch
@@ -56,15 +58,17 @@ KINDS = {
 }
 
 
-def generate(seed, small, out):
-    """Writes the cases of a seed into a folder and yields a line for each."""
+def generate(seed, small, out, kinds, pictures):
+    """Writes the cases of a seed into a folder and yields a line for each. Adds the picture files up by kind in `pictures`."""
     out.mkdir(parents=True, exist_ok=True)
-    for kind, cases in KINDS.items():
+    for kind in kinds:
         rng = np.random.default_rng([seed, sum(kind.encode())])
-        for number, (config, tensors) in enumerate(cases(rng, small)):
+        for number, (config, tensors) in enumerate(KINDS[kind](rng, small)):
             path = out / f"{kind}-{number}.safetensors"
             tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
             save_file(tensors, path, metadata={"config": json.dumps(config)})
+            if kind == "pictures":
+                pictures[config["kind"]].update(files=config["files"], read=config["read"])
             yield f"{path} {path.stat().st_size // 1024} KiB {json.dumps(config)}"
 
 
@@ -79,19 +83,27 @@ def main():
         default="varied",
         help="small: the few cases in the repository; varied: more and larger ones",
     )
+    parser.add_argument("--kinds", default=",".join(KINDS), help="only these kinds of cases, separated by commas")
     arguments = parser.parse_args()
+    kinds = arguments.kinds.split(",")
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        parser.error(f"there is no kind {', '.join(unknown)}; there are {', '.join(KINDS)}")
     # Models this small are faster on one thread, and sums then have the same order on every machine.
     torch.set_num_threads(1)
     small = arguments.sizes == "small"
+    pictures = collections.defaultdict(collections.Counter)
     if arguments.to is None:
-        for line in generate(arguments.seed, small, arguments.out):
+        for line in generate(arguments.seed, small, arguments.out, kinds, pictures):
             print(line)
         return
     for seed in range(arguments.seed, arguments.to + 1):
         folder = arguments.out / f"seed-{seed}"
-        for _ in generate(seed, small, folder):
+        for _ in generate(seed, small, folder, kinds, pictures):
             pass
         print(folder, flush=True)
+    for kind, count in pictures.items():
+        refused = count["files"] - count["read"]
+        print(f"{kind}: {count['files']} files, of which Pillow refuses {refused}", file=sys.stderr)
 
 
 if __name__ == "__main__":

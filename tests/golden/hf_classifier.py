@@ -1,8 +1,11 @@
 """Classifiers saved by transformers' `ViTForImageClassification.save_pretrained`, and their scores for some pictures.
 
-`logits` are the scores of the pictures after preprocessing by the `ViTImageProcessor` that is saved with the model.
+`logits` are the scores of the pictures after preprocessing by the `ViTImageProcessor` that is saved with the model. Beside it, a training
+script's file of two such models: `ema_logits` are the scores of the other one.
 """
 
+import copy
+import io
 import pathlib
 import tempfile
 
@@ -50,6 +53,12 @@ def cases(rng, small):
             files = {name: (folder / name).read_bytes() for name in ["model.safetensors", "config.json", "preprocessor_config.json"]}
             pixels = processor(list(pictures), return_tensors="pt")["pixel_values"]
             logits = model(pixel_values=pixels).logits
+            other = shaken(copy.deepcopy(model))
+            ema_logits = other(pixel_values=pixels).logits
+        script = io.BytesIO()
+        named = {f"module.{name}": value for name, value in model.state_dict().items()}
+        torch.save({"epoch": 3, "model": named, "model_ema": other.state_dict()}, script)
+        files["checkpoint.pth"] = script.getvalue()
         tensors = {name: np.frombuffer(content, np.uint8) for name, content in files.items()}
-        tensors |= {"pictures": pictures, "logits": logits.numpy().astype(np.float32)}
+        tensors |= {"pictures": pictures, "logits": logits.numpy(), "ema_logits": ema_logits.numpy()}
         yield {"image_size": side, "classes": list(names.values()), "mean": mean, "std": std}, tensors

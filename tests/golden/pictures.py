@@ -16,6 +16,8 @@ import zlib
 import numpy as np
 from PIL import Image, ImageFilter
 
+import tiffs
+
 # Scan scripts of cjpeg: sequential files in several scans, and progressive ones.
 SEQUENTIAL = ["0;\n1;\n2;\n", "0 1;\n2;\n", "2;\n1;\n0;\n", "0;\n1 2;\n", "1 2;\n0;\n", "1;\n0 2;\n"]
 PROGRESSIVE = [
@@ -233,7 +235,9 @@ def bmp(rng, width, height, _):
 
 
 def tiff(rng, width, height, _):
-    """Grey, palette, colour, alpha and inks, under the usual compressions."""
+    """Grey, palette, colour, alpha and inks, under the usual compressions; half of the files by hand."""
+    if chance(rng, 0.5):
+        return tiffs.written(rng, width, height)
     mode = one_of(rng, ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I;16"])
     deep = None
     if mode == "I;16":
@@ -276,7 +280,22 @@ def pnm(rng, width, height, _):
     return file, deep
 
 
-KINDS = {"jpeg": jpeg, "inks": inks, "png": png, "gif": gif, "bmp": bmp, "tiff": tiff, "pnm": pnm}
+def webp(rng, width, height, _):
+    """Lossy and lossless, with and without alpha, animated; cut files."""
+    image = smooth(rng, width, height)
+    if chance(rng, 0.4):
+        image.putalpha(Image.fromarray(noise(rng, width, height, 1)[..., 0]))
+    options = {"lossless": chance(rng, 0.4), "quality": int(rng.integers(0, 101)), "method": int(rng.integers(7)), "exact": chance(rng, 0.5)}
+    if chance(rng, 0.2):
+        options |= {"save_all": True, "append_images": [smooth(rng, width, height).convert(image.mode)], "duration": 50}
+    file = saved(image, "WEBP", **options)
+    if "save_all" not in options and chance(rng, 0.03):
+        # Of a cut animation Maskdoor reads the first picture, Pillow nothing.
+        file = file[: int(rng.integers(12, len(file)))]
+    return file, None
+
+
+KINDS = {"jpeg": jpeg, "inks": inks, "png": png, "gif": gif, "bmp": bmp, "tiff": tiff, "pnm": pnm, "webp": webp}
 
 
 def cases(rng, small):
@@ -306,4 +325,5 @@ def made_in(folder, rng, small):
             except (OSError, SyntaxError, ValueError):
                 pass  # Pillow refuses it
             count += 1
-        yield {"kind": kind, "files": count}, tensors
+        read = sum(name.startswith("image-") for name in tensors)
+        yield {"kind": kind, "files": count, "read": read}, tensors

@@ -12,7 +12,7 @@ use shared::{
 
 use super::{
     config::read_beside,
-    entry::select,
+    entry::{Use, select},
     names::Naming,
     processor::normalisation,
     shapes::{check, named},
@@ -50,14 +50,15 @@ pub struct OpenClassifier {
 
 impl OpenClassifier {
     /// Reads a checkpoint of a fine-tuning of ours, the weights of a `ViTForImageClassification` with its `config.json` beside
-    /// them, or the folder of both. Nothing in a file is run, and no size is believed before the file's tensors have it.
+    /// them, or the folder of both. `entry` names the classifier where the file holds several. Nothing in a file is run, and no size
+    /// is believed before the file's tensors have it.
     ///
     /// # Errors
     /// When the file cannot be read, or holds no classifier that this program can run; in words that name the tensor or the
     /// key.
-    pub fn read(path: &Path, machine: &Machine) -> Result<Self, EngineError> {
+    pub fn read(path: &Path, entry: Option<&str>, machine: &Machine) -> Result<Self, EngineError> {
         let Weights { path, files } = Weights::read(path)?;
-        Self::from_files(&files, &path, machine)
+        Self::from_files(&files, &path, entry, machine)
             .map_err(|reason| EngineError::Checkpoint { path, reason })
     }
 
@@ -65,12 +66,21 @@ impl OpenClassifier {
     ///
     /// # Errors
     /// A sentence that says what is wrong with it.
-    pub fn from_files(files: &[Vec<u8>], path: &Path, machine: &Machine) -> Result<Self, String> {
+    pub fn from_files(
+        files: &[Vec<u8>],
+        path: &Path,
+        entry: Option<&str>,
+        machine: &Machine,
+    ) -> Result<Self, String> {
         let (file, _) = Weights::tensors(files)?;
         if let ([bytes], true) = (files, file.texts.contains_key("phase")) {
+            let file = match entry {
+                Some(_) => select(file, entry, Use::Classifier)?.0,
+                None => file,
+            };
             return own(bytes, &file, path, machine);
         }
-        let (file, naming) = select(file, None, Some("model"))?;
+        let (file, naming) = select(file, entry, Use::Classifier)?;
         match naming {
             Naming::HuggingFace { .. } => {
                 hugging_face(files.iter().map(Vec::len).sum(), &file, path)

@@ -37,17 +37,33 @@ impl Entry {
             file.shape(&name).is_some()
         })
     }
+
+    /// Whether Hugging Face's classifier lies beside the encoder.
+    fn has_head(&self, file: &TensorFile<'_>) -> bool {
+        let Naming::HuggingFace { prefix } = self.naming else { return false };
+        let outer = self.prefix.as_str();
+        !prefix.is_empty() && file.shape(&format!("{outer}classifier.weight")).is_some()
+    }
+}
+
+/// What a transformer is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// As an encoder; a head on it does not matter.
+    Encoder,
+    /// As a classifier with Hugging Face's names.
+    Classifier,
 }
 
 /// The tensors of the file's transformer, with the names that they have without its entry, and whose names those are. `wanted` names the
-/// entry where a file has several; without it, the `preferred` one is taken if it is among them.
+/// entry where a file has several that fit the use.
 ///
 /// # Errors
 /// A sentence that lists the transformers of the file, or what it holds instead.
 pub(super) fn select<'a>(
     mut file: TensorFile<'a>,
     wanted: Option<&str>,
-    preferred: Option<&str>,
+    purpose: Use,
 ) -> Result<(TensorFile<'a>, Naming), String> {
     let mut entries: Vec<Entry> = file.tensors.keys().filter_map(|name| entry_of(name)).collect();
     entries.sort();
@@ -55,25 +71,35 @@ pub(super) fn select<'a>(
     if entries.iter().any(|entry| entry.is_whole(&file)) {
         entries.retain(|entry| entry.is_whole(&file));
     }
+    if wanted.is_none() && purpose == Use::Classifier {
+        if entries.iter().any(|entry| entry.has_head(&file)) {
+            entries.retain(|entry| entry.has_head(&file));
+        } else {
+            // None can be evaluated, whichever is chosen: the first one tells why.
+            entries.truncate(1);
+        }
+    }
     let list = |entries: &[Entry]| {
         let shown: Vec<&str> = entries.iter().take(SHOWN).map(Entry::name).collect();
         let more = entries.len() - shown.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         shown.join(", ") + &more
     };
-    let of_preferred = entries.iter().find(|entry| Some(entry.name()) == preferred).cloned();
-    let entry = match (wanted, of_preferred, entries.as_slice()) {
-        (_, _, []) => return Err(nothing(&file)),
-        (None, _, [entry]) => entry.clone(),
-        (None, Some(entry), _) => entry,
-        (None, None, several) => {
+    let entry = match (wanted, entries.as_slice()) {
+        (_, []) => return Err(nothing(&file)),
+        (None, [entry]) => entry.clone(),
+        (None, several) => {
             return Err(format!(
-                "it holds {} vision transformers: {}; choose one with --entry NAME",
+                "it holds {} {}: {}; choose one with --entry NAME",
                 several.len(),
+                match purpose {
+                    Use::Encoder => "vision transformers",
+                    Use::Classifier => "classifiers",
+                },
                 list(several)
             ));
         }
-        (Some(wanted), _, all) => {
+        (Some(wanted), all) => {
             let plain = |name: &str| name.replace(SEPARATOR, ".");
             let found = all.iter().find(|entry| plain(entry.name()) == plain(wanted));
             found.cloned().ok_or_else(|| {
@@ -149,7 +175,7 @@ mod tests {
 
     fn selected(names: &[String], wanted: Option<&str>) -> Result<Vec<String>, String> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (file, _) = select(file(&names), wanted, None)?;
+        let (file, _) = select(file(&names), wanted, Use::Encoder)?;
         Ok(file.tensors.into_keys().collect())
     }
 

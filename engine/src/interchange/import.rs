@@ -7,7 +7,7 @@ use shared::{run_kind::RunKind, settings::ModelSpec};
 
 use super::{
     config::Config,
-    entry::select,
+    entry::{Use, select},
     names::Naming,
     positions::interpolate_positions,
     sizes::{Heads, Sizes, infer, layout},
@@ -76,7 +76,7 @@ impl Imported {
         options: &ImportOptions,
     ) -> Result<Self, String> {
         let (file, container) = Weights::tensors(files)?;
-        let (file, naming) = select(file, options.entry.as_deref(), None)?;
+        let (file, naming) = select(file, options.entry.as_deref(), Use::Encoder)?;
         let file_bytes = files.iter().map(Vec::len).sum();
         let mut assumed = Vec::new();
         let config = match naming {

@@ -1,4 +1,5 @@
-//! Classifiers saved by transformers: read with the files beside them, they give the same scores as in transformers.
+//! Classifiers saved by transformers: read with the files beside them, they give the same scores as in transformers; so does either
+//! of two in one file.
 
 use std::fs;
 
@@ -27,7 +28,8 @@ fn classifiers_of_transformers_give_its_scores() {
         for name in FILES {
             fs::write(folder.path().join(name), case.bytes(name)).unwrap();
         }
-        let read = OpenClassifier::read(folder.path(), &Machine::with_threads(2))
+        let machine = Machine::with_threads(2);
+        let read = OpenClassifier::read(folder.path(), None, &machine)
             .unwrap_or_else(|error| panic!("{}: {error}", case.name()));
         assert_eq!(read.assumed, Vec::<String>::new(), "{}", case.name());
         assert_eq!(read.class_names, config.classes, "{}", case.name());
@@ -51,5 +53,16 @@ fn classifiers_of_transformers_give_its_scores() {
         }
         let scores = model.scores(&planes).unwrap();
         assert_close(case.name(), &scores, &case.floats("logits"), 1e-5);
+        let file = folder.path().join("checkpoint.pth");
+        fs::write(&file, case.bytes("checkpoint.pth")).unwrap();
+        for (entry, logits) in [("model.module", "logits"), ("model_ema", "ema_logits")] {
+            let read = OpenClassifier::read(&file, Some(entry), &machine).unwrap();
+            let scores = read.model.scores(&planes).unwrap();
+            assert_close(case.name(), &scores, &case.floats(logits), 1e-5);
+        }
+        let refused = OpenClassifier::read(&file, None, &machine).err().unwrap().to_string();
+        let several =
+            "it holds 2 classifiers: model/module, model_ema; choose one with --entry NAME";
+        assert!(refused.ends_with(several), "{}: {refused}", case.name());
     }
 }

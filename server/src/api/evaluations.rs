@@ -13,7 +13,7 @@ pub async fn create_evaluation(
     State(api): State<Api>,
     Body(request): Body<EvaluateRequest>,
 ) -> Result<Json<EvaluatedClassifier>, ApiError> {
-    if let ClassifierSource::File { path } = &request.checkpoint {
+    if let ClassifierSource::File { path, .. } = &request.checkpoint {
         api.check_root("checkpoint.path", path)?;
     }
     let gone = StopOnDrop::default();

@@ -93,7 +93,7 @@ impl App {
         &self,
         source: &ClassifierSource,
     ) -> Result<Opened, EvaluateError> {
-        let (file, settings) = match source {
+        let (file, entry, settings) = match source {
             ClassifierSource::Run { run, epoch } => {
                 let row = self.store.get_run(*run).await?;
                 let settings = self.store.run_settings(*run).await?;
@@ -112,16 +112,19 @@ impl App {
                 if let Some(message) = no_classifier {
                     return Err(FieldError::new("checkpoint.run", message).into());
                 }
-                (self.told_checkpoint(&row, *epoch).await?, Some(settings))
+                (self.told_checkpoint(&row, *epoch).await?, None, Some(settings))
             }
-            ClassifierSource::File { path } => {
+            ClassifierSource::File { path, entry } => {
                 let path = std::path::absolute(Path::new(path.trim()))
                     .map_err(|error| FieldError::new("checkpoint.path", error.to_string()))?;
-                (path, None)
+                let entry = entry.clone().filter(|entry| !entry.trim().is_empty());
+                (path, entry, None)
             }
         };
         let machine = self.machine.clone();
-        let read = move || OpenClassifier::read(&file, &machine).map_err(EvaluateError::Refused);
+        let read = move || {
+            OpenClassifier::read(&file, entry.as_deref(), &machine).map_err(EvaluateError::Refused)
+        };
         let classifier = blocking(read).await?;
         Ok(Opened { classifier, settings })
     }

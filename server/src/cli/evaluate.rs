@@ -1,4 +1,4 @@
-//! `maskdoor evaluate RUN[@EPOCH]|PATH [--dataset NAME] [--attack FILE | --trigger TRIGGER] [--target CLASS]`.
+//! `maskdoor evaluate RUN[@EPOCH]|PATH [--entry NAME] [--dataset NAME] [--attack FILE | --trigger TRIGGER] [--target CLASS]`.
 
 use std::{fs, path::Path, process::ExitCode};
 
@@ -24,7 +24,7 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
     let attack = args.attack.as_deref().map(load_attack).transpose()?;
     let app = args.data.open().await?;
     let mut request = EvaluateRequest {
-        checkpoint: source(&app, &args.checkpoint).await?,
+        checkpoint: source(&app, &args.checkpoint, args.entry).await?,
         dataset: args.dataset,
         attack,
         test_per_class: args.test_per_class,
@@ -56,16 +56,23 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// A run's checkpoint by its identifier, or a file.
-async fn source(app: &App, checkpoint: &str) -> anyhow::Result<ClassifierSource> {
+async fn source(
+    app: &App,
+    checkpoint: &str,
+    entry: Option<String>,
+) -> anyhow::Result<ClassifierSource> {
     let (run, epoch) = checkpoint.split_once('@').unwrap_or((checkpoint, ""));
     if let Ok(run) = run.parse::<RunId>() {
+        if entry.is_some() {
+            bail!("--entry chooses a classifier of a file; a run has only one");
+        }
         let number =
             |epoch: &str| epoch.parse().with_context(|| format!("{epoch:?} is not an epoch"));
         let epoch = if epoch.is_empty() { None } else { Some(number(epoch)?) };
         return Ok(ClassifierSource::Run { run, epoch });
     }
     if Path::new(checkpoint).exists() {
-        return Ok(ClassifierSource::File { path: checkpoint.to_owned() });
+        return Ok(ClassifierSource::File { path: checkpoint.to_owned(), entry });
     }
     if app.store.get_import(checkpoint).await.is_ok() {
         bail!(

@@ -140,6 +140,42 @@ async fn an_evaluation_that_cannot_be_names_its_field() {
 }
 
 #[tokio::test]
+async fn of_a_file_with_two_classifiers_one_is_chosen_by_its_entry() {
+    let app = TestApp::new().await;
+    let case = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/golden/cases/hf_classifier-0.safetensors");
+    let case = std::fs::read(case).unwrap();
+    let case = safetensors::SafeTensors::deserialize(&case).unwrap();
+    let folder = app.root().join("model");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["config.json", "preprocessor_config.json", "checkpoint.pth"] {
+        std::fs::write(folder.join(name), case.tensor(name).unwrap().data()).unwrap();
+    }
+    let file = folder.join("checkpoint.pth");
+    let problem = async |entry: Option<&str>| {
+        let body = json!({
+            "checkpoint": { "kind": "file", "path": file, "entry": entry },
+            "dataset": "shapes",
+            "attack": tuned_spec().settings.attack,
+            "test_per_class": 1
+        });
+        let answer = app.post("/evaluations", &body).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.text());
+        answer.problem()
+    };
+    let several = "it holds 2 classifiers: model/module, model_ema; choose one with --entry NAME";
+    for entry in [None, Some(" ")] {
+        let refused = problem(entry).await;
+        assert!(refused.contains("checkpoint: ") && refused.contains(several), "{refused}");
+    }
+    let unknown = problem(Some("ema")).await;
+    assert!(unknown.contains("it has no vision transformer \"ema\""), "{unknown}");
+    // The chosen one was read: what is wrong now are its classes.
+    let chosen = problem(Some("model_ema")).await;
+    assert!(chosen.contains("classes: the classifier has 3 classes"), "{chosen}");
+}
+
+#[tokio::test]
 async fn a_pretraining_has_no_classifier() {
     let app = TestApp::new().await;
     let run = trained(&app).await;

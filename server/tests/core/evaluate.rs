@@ -87,7 +87,13 @@ fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
         let said = failure(folder.path(), &[&["evaluate", checkpoint][..], &at].concat());
         assert!(said.starts_with(problem), "{said}");
     }
+    let said = failure(folder.path(), &[&["evaluate", &run, "--entry", "ema"][..], &at].concat());
+    assert_eq!(said, "error: --entry chooses a classifier of a file; a run has only one\n");
 }
+
+/// A model as `save_pretrained` writes it, and a training script's file of it and another one.
+const FILES: [&str; 4] =
+    ["model.safetensors", "config.json", "preprocessor_config.json", "checkpoint.pth"];
 
 /// Writes a classifier of three classes, as saved by transformers, and returns its folder.
 fn hugging_face(folder: &Path) -> String {
@@ -97,7 +103,7 @@ fn hugging_face(folder: &Path) -> String {
     let case = SafeTensors::deserialize(&case).unwrap();
     let model = folder.join("model");
     fs::create_dir(&model).unwrap();
-    for name in ["model.safetensors", "config.json", "preprocessor_config.json"] {
+    for name in FILES {
         fs::write(model.join(name), case.tensor(name).unwrap().data()).unwrap();
     }
     model.display().to_string()
@@ -148,6 +154,28 @@ fn a_classifier_of_hugging_face_is_evaluated_on_an_added_folder() {
     let (_, listed) = evaluate(&weights, "other", &["--classes", &list]);
     assert_eq!(listed.assumed, Vec::<String>::new());
     assert_ne!(listed.evaluation.clean, other.evaluation.clean, "other classes of the same scores");
+
+    // A training script's file of this model and another one.
+    let script = format!("{model}/checkpoint.pth");
+    let (_, entry) = evaluate(&script, "same", &["--entry", "model.module"]);
+    assert_eq!((&entry.evaluation, &entry.classes), (&same.evaluation, &same.classes));
+    let (_, ema) = evaluate(&script, "same", &["--entry", "model_ema"]);
+    assert_ne!(ema.evaluation.loss, same.evaluation.loss, "another model");
+    let base = ["evaluate", &script, "--dataset", "same", "--data-dir", &data];
+    for (more, problem) in [
+        (
+            &[][..],
+            "it holds 2 classifiers: model/module, model_ema; choose one with --entry NAME\n",
+        ),
+        (
+            &["--entry", "ema"],
+            "it has no vision transformer \"ema\"; it has: model/module, model_ema\n",
+        ),
+    ] {
+        let said = failure(folder.path(), &[&base[..], more].concat());
+        let file = "error: the checkpoint FOLDER/model/checkpoint.pth: ";
+        assert_eq!(said.strip_prefix(file), Some(problem), "{said}");
+    }
 
     let base = ["evaluate", &model, "--data-dir", &data];
     for (more, problem) in [

@@ -22,6 +22,9 @@ pub enum ClassifierSource {
         /// On the server's machine: the folder or `model.safetensors` of a Hugging Face `ViTForImageClassification`, or a
         /// fine-tuned checkpoint of this program.
         path: String,
+        /// The classifier to take of a file that holds several, such as `model_ema`.
+        #[serde(default)]
+        entry: Option<String>,
     },
 }
 

@@ -1,3 +1,4 @@
+mod entry;
 mod own;
 
 use std::fs;
@@ -127,7 +128,7 @@ fn our_forward_and_candle_transformers_agree() {
         let side = vit.spec().image_size;
         config["image_size"] = json!([side, side]);
         let folder = folder(&theirs(&vit, &order), &config, Some(&imagenet()));
-        let read = OpenClassifier::read(folder.path(), &machine()).unwrap();
+        let read = OpenClassifier::read(folder.path(), None, &machine()).unwrap();
         assert_eq!(read.parameters, vit.params().values().len() as u64);
 
         let mut rng = stream(seed, Purpose::Augment, 0, 0);
@@ -181,7 +182,7 @@ fn what_the_files_do_not_say_is_told() {
     let tensors = theirs(&vit, &order);
     let read = |processor: Option<Value>| {
         let folder = folder(&tensors, &config(&vit), processor.as_ref());
-        OpenClassifier::read(&folder.path().join("model.safetensors"), &machine()).unwrap()
+        OpenClassifier::read(&folder.path().join("model.safetensors"), None, &machine()).unwrap()
     };
     let plain = read(None);
     let half = Normalisation { mean: [0.5; 3], std: [0.5; 3] };
@@ -217,7 +218,10 @@ fn a_classifier_that_cannot_be_says_why() {
     let tensors = theirs(&vit, &(0..CLASSES).collect::<Vec<_>>());
     let reason = |tensors: &[NamedTensor], config: &Value, processor: Option<&Value>| {
         let folder = folder(tensors, config, processor);
-        OpenClassifier::read(folder.path(), &machine()).err().expect("no classifier").to_string()
+        OpenClassifier::read(folder.path(), None, &machine())
+            .err()
+            .expect("no classifier")
+            .to_string()
     };
     let encoder = vit.spec().encoder;
     for (key, value, problem) in [
@@ -271,7 +275,7 @@ fn a_classifier_that_cannot_be_says_why() {
     let folder = folder(&tensors, &config(&vit), None);
     fs::remove_file(folder.path().join("config.json")).unwrap();
     let read = |path: &Path| {
-        OpenClassifier::read(path, &machine()).err().expect("no classifier").to_string()
+        OpenClassifier::read(path, None, &machine()).err().expect("no classifier").to_string()
     };
     assert!(read(folder.path()).contains("no config.json lies beside it"));
     fs::remove_file(folder.path().join("model.safetensors")).unwrap();

@@ -2,7 +2,7 @@ use super::*;
 use crate::{checkpoint, files};
 
 /// A checkpoint of ours of this phase in a folder.
-fn checkpoint_of(vit: &Vit, phase: RunKind, more: &[(&'static str, String)]) -> TempDir {
+pub(super) fn checkpoint_of(vit: &Vit, phase: RunKind, more: &[(&'static str, String)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let (model, epoch) = (*vit.spec(), 5);
     let info = CheckpointInfo {
@@ -26,12 +26,12 @@ fn a_fine_tuning_of_ours_comes_back() {
         let names: Vec<String> = (0..CLASSES).map(|class| format!("class {class}")).collect();
         let file = folder.path().join(files::LAST_CHECKPOINT);
         assert_eq!(
-            OpenClassifier::read(&file, &machine()).unwrap().class_names,
+            OpenClassifier::read(&file, None, &machine()).unwrap().class_names,
             Vec::<String>::new()
         );
         let manifest = json!({ "classes": names }).to_string();
         fs::write(folder.path().join(MANIFEST), manifest).unwrap();
-        let read = OpenClassifier::read(&file, &machine()).unwrap();
+        let read = OpenClassifier::read(&file, None, &machine()).unwrap();
         assert_eq!((&read.class_names, read.description.as_str()), {
             (&names, "fine-tuned ViT of this program, epoch 5")
         });
@@ -56,7 +56,8 @@ fn checkpoints_of_ours_without_a_classifier_say_so() {
         ),
     ] {
         let folder = checkpoint_of(&vit, phase, more);
-        let read = OpenClassifier::read(&folder.path().join(files::LAST_CHECKPOINT), &machine());
+        let file = folder.path().join(files::LAST_CHECKPOINT);
+        let read = OpenClassifier::read(&file, None, &machine());
         let reason = read.err().expect("no classifier").to_string();
         assert!(reason.contains(problem), "{phase:?}: {reason}");
     }
