@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::components::format;
 use shared::{
     RunKind,
-    param::{Domain, SETTINGS, Setting, Value},
+    param::{self, SETTINGS, Setting, Value},
     run::RunPoint,
 };
 
@@ -34,25 +34,15 @@ pub fn label(path: &str) -> String {
     if let Some((_, name)) = others.into_iter().find(|(other, _)| *other == path) {
         return name.into();
     }
-    let Some(setting) = setting(path) else { return path.into() };
-    let kind = path.split('.').next().and_then(|part| part.parse::<RunKind>().ok());
-    let shared = SETTINGS.iter().any(|other| other.label == setting.label && other.path != path);
-    match kind.filter(|_| shared) {
-        Some(kind) => format!("{}, {}", kind.title(), lower(setting.label)),
-        None => setting.label.into(),
-    }
+    param::title(path).unwrap_or_else(|| path.into())
 }
 
 /// A value as the form shows it.
 pub fn value(path: &str, value: &Value) -> String {
-    match (setting(path).map(|setting| setting.domain), value) {
-        (_, Value::Switch(on)) => if *on { "on" } else { "off" }.into(),
-        (Some(Domain::Choice(choices)), Value::Text(text)) => choices
-            .iter()
-            .find(|choice| choice.name == text)
-            .map_or_else(|| text.clone(), |choice| choice.title.into()),
+    match (setting(path), value) {
         (_, Value::Number(number)) => format::number(*number),
-        (_, Value::Text(text)) => text.clone(),
+        (Some(setting), value) => setting.words(value),
+        (None, value) => value.to_string(),
     }
 }
 
@@ -64,8 +54,8 @@ pub fn besides(varied: &Varied) -> impl Iterator<Item = (&str, &Value)> {
 
 /// The varied settings as text: `blend ratio 0.3, encoder depth 4`; empty if there are none.
 pub fn varied_text(varied: &Varied) -> String {
-    let texts =
-        besides(varied).map(|(path, its)| format!("{} {}", lower(&label(path)), value(path, its)));
+    let texts = besides(varied)
+        .map(|(path, its)| format!("{} {}", param::lower(&label(path)), value(path, its)));
     texts.collect::<Vec<_>>().join(", ")
 }
 
@@ -90,17 +80,6 @@ pub fn run_name(point: RunPoint, varied: &Varied, parent: Option<&Varied>, seeds
     parts.join(", ")
 }
 
-/// With a lower-case first letter, unless the first word is a name or an abbreviation.
-fn lower(text: &str) -> String {
-    let word = text.split(' ').next().unwrap_or_default();
-    if word.chars().skip(1).any(char::is_uppercase) {
-        return text.into();
-    }
-    let mut letters = text.chars();
-    let first = letters.next().into_iter().flat_map(char::to_lowercase);
-    first.chain(letters).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +90,6 @@ mod tests {
         assert_eq!(label("attack.trigger.ratio"), "Blend ratio");
         assert_eq!(label("axes.attack.trigger.ratio & seed"), "Blend ratio & Seed");
         assert_eq!(label("model.unknown"), "model.unknown");
-        assert_eq!(lower("ViT patch"), "ViT patch");
         assert_eq!(value("probe.optimizer", &"lars".into()), "LARS");
         assert_eq!(value("pretrain.flip", &true.into()), "on");
     }

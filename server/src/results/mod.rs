@@ -9,10 +9,12 @@
 //! | [`filter`] | [`Filter`]: an expression in CEL, evaluated over columns |
 //! | [`selection`] | [`Selection`]: the runs that a filter selected, sorted and paged |
 //! | [`group`] | runs with equal values of some settings: mean, deviation, interval |
+//! | [`export`] | selected runs, or groups of them, as files |
 //!
 //! Nothing here reads a file, a clock or a socket; the owner of the table keeps it up to date.
 
 pub mod column;
+pub mod export;
 pub mod filter;
 pub mod group;
 pub mod metric;
@@ -25,6 +27,7 @@ pub mod table;
 pub mod value;
 
 pub use column::{Column, UnknownName};
+pub use export::{Export, ExportError, Format};
 pub use filter::{Filter, FilterError};
 pub use group::{Group, Groups};
 pub use metric::{Direction, Info, Measure, Metric};

@@ -9,7 +9,7 @@ use shared::RunId;
 
 use super::{
     column::{Coded, Column, Measures, Numbers, UnknownName, Values, View},
-    metric::{self, Metric},
+    metric::{self, Info, Metric},
     nearest::nearest,
     row::{Row, RowError, Study},
     selection::Selection,
@@ -240,6 +240,16 @@ impl Table {
     /// The types of a column's values.
     pub fn types(&self, column: &Column) -> Types {
         if *column == Column::Run { Types::TEXT } else { self.view(column).types() }
+    }
+
+    /// What a metric is; `None` if no run has it.
+    pub(super) fn metric(&self, name: &str) -> Option<&Info> {
+        self.metrics.get(name).map(|column| &column.info)
+    }
+
+    /// The names of the metrics, sorted.
+    pub(super) fn metrics(&self) -> impl Iterator<Item = &str> {
+        self.metrics.keys().map(String::as_str)
     }
 
     pub(super) fn view(&self, column: &Column) -> View<'_> {

@@ -39,4 +39,5 @@ pub use asr_by_poison::asr_by_poison;
 pub use curve::{CurveKind, CurvePoint, CurveSeries, curve};
 pub use figure::{Drawing, Figure, FigureKind, Mark, Size, Style};
 pub use text::{interval_text, percent_text};
+pub use theme::css;
 pub use tradeoff::tradeoff;
