@@ -289,7 +289,10 @@ def webp(rng, width, height, _):
     if chance(rng, 0.2):
         options |= {"save_all": True, "append_images": [smooth(rng, width, height).convert(image.mode)], "duration": 50}
     file = saved(image, "WEBP", **options)
-    return (file[: int(rng.integers(12, len(file)))] if chance(rng, 0.03) else file), None
+    if "save_all" not in options and chance(rng, 0.03):
+        # Of a cut animation Maskdoor reads the first picture, Pillow nothing.
+        file = file[: int(rng.integers(12, len(file)))]
+    return file, None
 
 
 KINDS = {"jpeg": jpeg, "inks": inks, "png": png, "gif": gif, "bmp": bmp, "tiff": tiff, "pnm": pnm, "webp": webp}

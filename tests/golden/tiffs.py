@@ -13,7 +13,7 @@ PIXELS = (
     + [(RGB, 3, bits, None) for bits in (8, 16)]
     + [(RGB, 4, 8, extra) for extra in (0, 1, 2)]
     + [(RGB, 4, 16, extra) for extra in (1, 2)]
-    + [(BLACK_IS_ZERO, 2, 8, extra) for extra in (0, 2)]
+    + [(BLACK_IS_ZERO, 2, 8, 2)]
 )
 
 

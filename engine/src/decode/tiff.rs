@@ -20,6 +20,10 @@ const MOST_SAMPLES: u32 = 16;
 /// Values of the tag `PhotometricInterpretation`.
 const BLACK_IS_ZERO: u16 = 1;
 const PALETTE: u16 = 3;
+/// Values of the tag `ExtraSamples`: anything, alpha by which the colours are multiplied, and other alpha.
+const UNSPECIFIED: u16 = 0;
+const ASSOCIATED: u16 = 1;
+const UNASSOCIATED: u16 = 2;
 
 /// Decodes a TIFF file to RGB.
 pub(super) fn decode(
@@ -30,7 +34,11 @@ pub(super) fn decode(
     if entries(bytes).any(|entry| u64::from(entry.count) > bytes.len() as u64) {
         return Err(DecodeError::Truncated { format: FORMAT });
     }
-    let (bytes, indexed) = indices_as_grey(bytes);
+    // The decoder refuses palettes, and misplaces the colours before a sample that is no alpha in tiles and under a predictor.
+    let (bytes, indexed) =
+        replaced(bytes.into(), Tag::PhotometricInterpretation, PALETTE, BLACK_IS_ZERO);
+    let (bytes, unspecified) = replaced(bytes, Tag::ExtraSamples, UNSPECIFIED, UNASSOCIATED);
+    let transparency = if unspecified { Transparency::Drop } else { transparency };
     let failed = |error| explained(error, room.memory());
     let mut decoder = Decoder::new(Cursor::new(&bytes[..])).map_err(failed)?;
     let (width, height) = decoder.dimensions().map_err(failed)?;
@@ -53,6 +61,9 @@ pub(super) fn decode(
         return Err(unsupported("bytes that begin with their lowest bit"));
     }
     let samples = decoder.find_tag_unsigned::<u32>(Tag::SamplesPerPixel).map_err(failed)?;
+    if samples.unwrap_or(1) > u32::from(kind.num_samples()) {
+        return Err(unsupported("further samples beside the colours"));
+    }
     let row = u64::from(across)
         .saturating_mul(u64::from(samples.unwrap_or(1)))
         .saturating_mul(u64::from(kind.bit_depth()).div_ceil(8));
@@ -96,23 +107,22 @@ pub(super) fn decode(
     rgb(width, height, data, FORMAT)
 }
 
-/// The file, and whether its pixels are indices into a palette. The decoder refuses palettes, so such a file is given to it as a grey
-/// one: one value of its first directory is changed.
-fn indices_as_grey(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
-    const TAG: u16 = 262;
-    let Some(Entry { at, big_endian, .. }) = entries(bytes).find(|entry| entry.tag == TAG) else {
-        return (Cow::Borrowed(bytes), false);
+/// The file with another value of a tag of its first directory, and whether it had the value `from`. Some kinds of files are given to the
+/// decoder as another kind that has its samples in the same places.
+fn replaced(bytes: Cow<'_, [u8]>, tag: Tag, from: u16, to: u16) -> (Cow<'_, [u8]>, bool) {
+    let Some(entry) = entries(&bytes).find(|entry| entry.tag == tag.to_u16()) else {
+        return (bytes, false);
     };
-    let at = at + 8;
-    let bytes_of =
-        |number: u16| if big_endian { number.to_be_bytes() } else { number.to_le_bytes() };
-    let (palette, grey) = (bytes_of(PALETTE), bytes_of(BLACK_IS_ZERO));
-    if bytes.get(at..at + 2) != Some(&palette) {
-        return (Cow::Borrowed(bytes), false);
+    let bytes_of = |number: u16| {
+        if entry.big_endian { number.to_be_bytes() } else { number.to_le_bytes() }
+    };
+    let (from, to, at) = (bytes_of(from), bytes_of(to), entry.at + 8);
+    if bytes.get(at..at + 2) != Some(&from) {
+        return (bytes, false);
     }
-    let mut changed = bytes.to_vec();
-    changed[at..at + 2].copy_from_slice(&grey);
-    (Cow::Owned(changed), true)
+    let mut changed = bytes.into_owned();
+    changed[at..at + 2].copy_from_slice(&to);
+    (changed.into(), true)
 }
 
 /// An entry of the first directory.
@@ -147,7 +157,6 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = Entry> {
 
 /// Whether the colours are multiplied by their alpha: the first extra sample is "associated alpha" (TIFF 6.0, section 18).
 fn premultiplied(decoder: &mut Decoder<Cursor<&[u8]>>) -> Result<bool, TiffError> {
-    const ASSOCIATED: u16 = 1;
     let Some(value) = decoder.find_tag(Tag::ExtraSamples)? else { return Ok(false) };
     Ok(value.into_u16_vec()?.first() == Some(&ASSOCIATED))
 }
