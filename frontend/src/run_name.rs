@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::components::format;
 use shared::{
     RunKind,
-    param::{self, Domain, SETTINGS, Setting, Value},
+    param::{self, SETTINGS, Setting, Value},
     run::RunPoint,
 };
 
@@ -39,14 +39,10 @@ pub fn label(path: &str) -> String {
 
 /// A value as the form shows it.
 pub fn value(path: &str, value: &Value) -> String {
-    match (setting(path).map(|setting| setting.domain), value) {
-        (_, Value::Switch(on)) => if *on { "on" } else { "off" }.into(),
-        (Some(Domain::Choice(choices)), Value::Text(text)) => choices
-            .iter()
-            .find(|choice| choice.name == text)
-            .map_or_else(|| text.clone(), |choice| choice.title.into()),
+    match (setting(path), value) {
         (_, Value::Number(number)) => format::number(*number),
-        (_, Value::Text(text)) => text.clone(),
+        (Some(setting), value) => setting.words(value),
+        (None, value) => value.to_string(),
     }
 }
 

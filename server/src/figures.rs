@@ -1,4 +1,4 @@
-//! Writes the figures of [`shared::chart`] as SVG, PNG or CSV files.
+//! Writes the figures of [`shared::chart`] as SVG, PNG, PDF or CSV files.
 
 use std::{
     str::FromStr,
@@ -10,6 +10,7 @@ use resvg::{
     usvg::{self, Options, Tree, fontdb::Database},
 };
 use shared::chart::{Figure, Size, Style, Theme};
+use svg2pdf::{ConversionOptions, PageOptions};
 
 /// Embedded fonts, so that a figure looks the same on every machine.
 static REGULAR: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.ttf");
@@ -26,6 +27,8 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
 
 /// Pixels of a PNG per pixel of the drawing: sharp on high-density screens and in print.
 const PNG_SCALE: f32 = 2.0;
+/// Pixels of the drawing per inch of a PDF: the width of [`Size::FILE`] is that of two columns of a paper.
+const PDF_DPI: f32 = 110.0;
 
 /// Kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub enum FileKind {
     Svg,
     /// The drawing as pixels, twice its size.
     Png,
+    /// The drawing as a page of its size, its text as text in the embedded font.
+    Pdf,
     /// The numbers.
     Csv,
 }
@@ -44,6 +49,7 @@ impl FileKind {
         match self {
             Self::Svg => "image/svg+xml",
             Self::Png => "image/png",
+            Self::Pdf => "application/pdf",
             Self::Csv => "text/csv; charset=utf-8",
         }
     }
@@ -53,6 +59,7 @@ impl FileKind {
         match self {
             Self::Svg => "svg",
             Self::Png => "png",
+            Self::Pdf => "pdf",
             Self::Csv => "csv",
         }
     }
@@ -61,14 +68,14 @@ impl FileKind {
 impl FromStr for FileKind {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Svg, Self::Png, Self::Csv]
+        [Self::Svg, Self::Png, Self::Pdf, Self::Csv]
             .into_iter()
             .find(|kind| kind.extension() == text)
-            .ok_or_else(|| format!("a figure can be svg, png or csv, not {text:?}"))
+            .ok_or_else(|| format!("a figure can be svg, png, pdf or csv, not {text:?}"))
     }
 }
 
-/// A figure cannot be turned into pixels.
+/// A figure cannot be turned into a file.
 #[derive(Debug, thiserror::Error)]
 pub enum FigureError {
     /// The drawing is not valid SVG.
@@ -80,12 +87,15 @@ pub enum FigureError {
     /// The PNG encoder failed.
     #[error("the PNG file cannot be written: {0}")]
     Png(String),
+    /// The PDF writer failed.
+    #[error("the PDF file cannot be written: {0}")]
+    Pdf(String),
 }
 
 /// The figure as a file.
 ///
 /// # Errors
-/// When the drawing cannot be rasterised, which is a bug in its code.
+/// When the drawing cannot be rasterised or written as PDF, which is a bug in its code.
 pub fn file(figure: &Figure, kind: FileKind, theme: Theme) -> Result<Vec<u8>, FigureError> {
     match kind {
         FileKind::Csv => Ok(figure.csv().into_bytes()),
@@ -94,12 +104,24 @@ pub fn file(figure: &Figure, kind: FileKind, theme: Theme) -> Result<Vec<u8>, Fi
             let drawing = figure.draw(Size::FILE, Style::File(theme));
             png(&drawing.svg, drawing.width, drawing.height)
         }
+        FileKind::Pdf => pdf(&figure.draw(Size::FILE, Style::File(theme)).svg),
     }
 }
 
 fn png(svg: &str, width: u32, height: u32) -> Result<Vec<u8>, FigureError> {
     let pixels = rasterise(svg, width, height, PNG_SCALE)?;
     pixels.encode_png().map_err(|error| FigureError::Png(error.to_string()))
+}
+
+/// The drawing as a PDF with the letters that it uses of the embedded fonts; the same bytes for the same drawing.
+fn pdf(svg: &str) -> Result<Vec<u8>, FigureError> {
+    let page = PageOptions { dpi: PDF_DPI };
+    svg2pdf::to_pdf(&tree(svg)?, ConversionOptions::default(), page)
+        .map_err(|error| FigureError::Pdf(error.to_string()))
+}
+
+fn tree(svg: &str) -> Result<Tree, usvg::Error> {
+    Tree::from_str(svg, &Options { fontdb: FONTS.clone(), ..Options::default() })
 }
 
 /// Draws an SVG of this size, each of its pixels `scale` wide, on a transparent background.
@@ -112,8 +134,7 @@ pub(crate) fn rasterise(
     height: u32,
     scale: f32,
 ) -> Result<Pixmap, FigureError> {
-    let options = Options { fontdb: FONTS.clone(), ..Options::default() };
-    let tree = Tree::from_str(svg, &options)?;
+    let tree = tree(svg)?;
     let scaled = |side: u32| (side as f32 * scale) as u32;
     let mut pixels =
         Pixmap::new(scaled(width), scaled(height)).ok_or(FigureError::Size(width, height))?;

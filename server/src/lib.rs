@@ -16,6 +16,7 @@
 //! | [`results`] | every run's settings and metrics in memory: filter, group, sort |
 //! | [`doctor`] | compares the database with the data folder, and mends |
 //! | [`backup`] | copies a data folder into one file while it is used, and back |
+//! | [`report`] | a study as one HTML file |
 //! | [`replay`] | repeats a finished run and reports differences |
 //! | [`data_dir`], [`clock`], [`ids`] | data folder, time and identifiers, which everything else takes as arguments |
 //! | [`rolling`] | files of limited length: the log, the record of changes |
@@ -37,6 +38,7 @@ pub mod http;
 pub mod ids;
 pub mod queue;
 pub mod replay;
+pub mod report;
 pub mod results;
 pub mod rolling;
 pub mod run_folder;

@@ -48,9 +48,17 @@ fn zoom(side: usize) -> usize {
 /// The sheet with its captions as a PNG file.
 fn packed(mut sheet: Rgb8, words: Words) -> Result<Vec<u8>, SheetError> {
     words.print(&mut sheet)?;
-    let (width, height) = (sheet.width() as u32, sheet.height() as u32);
+    Ok(png(&sheet)?)
+}
+
+/// An image as a PNG file.
+///
+/// # Errors
+/// When the encoder fails, which is not expected.
+pub fn png(image: &Rgb8) -> Result<Vec<u8>, image::ImageError> {
+    let (width, height) = (image.width() as u32, image.height() as u32);
     let mut file = Vec::new();
-    PngEncoder::new(&mut file).write_image(sheet.data(), width, height, ExtendedColorType::Rgb8)?;
+    PngEncoder::new(&mut file).write_image(image.data(), width, height, ExtendedColorType::Rgb8)?;
     Ok(file)
 }
 

@@ -34,7 +34,7 @@ pub struct Downloads {
 }
 
 impl Downloads {
-    /// Address of the figure as `format`: `svg`, `png` or `csv`.
+    /// Address of the figure as `format`: `svg`, `png`, `pdf` or `csv`.
     pub fn address(&self, kind: FigureKind, format: &str) -> String {
         let mut pairs = vec![
             ("studies", self.studies.as_str()),
@@ -90,7 +90,7 @@ pub fn FigureBox(
     let title = Memo::new(move |_| figure.with(|figure| figure.title().to_owned()));
     let links = move || {
         downloads.get().filter(|_| figure.with(|figure| !figure.is_empty())).map(|downloads| {
-            ["svg", "png", "csv"]
+            ["svg", "png", "pdf", "csv"]
                 .map(|format| {
                     let name = format.to_uppercase();
                     let label = format!("Download \"{}\" as {name}", title.get());

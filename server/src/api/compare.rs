@@ -1,14 +1,8 @@
 //! Comparison of finished classifiers.
 
-use std::collections::HashMap;
-
 use axum::{Json, extract::State};
 use serde::Deserialize;
-use shared::{
-    RunId, RunKind, StudyId,
-    api::RunRow,
-    chart::{EpochPoint, EpochSeries},
-};
+use shared::{RunId, StudyId, api::RunRow, chart::EpochSeries};
 use utoipa::IntoParams;
 
 use super::{
@@ -105,19 +99,7 @@ pub async fn run_rows(api: &Api, runs: &str) -> Result<Vec<RunRow>, ApiError> {
 /// # Errors
 /// When the store fails.
 pub async fn epochs(api: &Api, runs: &[RunRow]) -> Result<Vec<EpochSeries>, ApiError> {
-    let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
-    let mut points: HashMap<RunId, Vec<EpochPoint>> = HashMap::new();
-    for at in api.app.store.evaluations(&ids).await? {
-        let point = EpochPoint { epoch: at.epoch, metrics: at.metrics };
-        points.entry(at.run).or_default().push(point);
-    }
-    let series = runs.iter().zip(labels(runs)).map(|(run, label)| EpochSeries {
-        run: run.id,
-        label,
-        knn: matches!(run.point.kind, RunKind::Pretrain | RunKind::Knn),
-        points: points.remove(&run.id).unwrap_or_default(),
-    });
-    Ok(series.collect())
+    Ok(api.app.epochs(runs, labels(runs)).await?)
 }
 
 /// A label that distinguishes each run from the others: kind and varied settings, and its study if there are several.

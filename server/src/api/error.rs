@@ -20,6 +20,7 @@ use crate::{
         results::ResultError,
         studies::{CreateError, DeleteError},
     },
+    report::ReportError,
     store::StoreError,
 };
 
@@ -253,6 +254,15 @@ impl From<ResultError> for ApiError {
             ResultError::Field(error) => Self::Invalid(vec![error]),
             ResultError::Store(error) => error.into(),
             ResultError::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<ReportError> for ApiError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(error) => error.into(),
+            ReportError::Internal(_) => Self::internal(error),
         }
     }
 }

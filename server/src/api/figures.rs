@@ -65,11 +65,11 @@ pub struct FigureQuery {
     theme: Option<String>,
 }
 
-/// A figure as SVG, PNG or CSV.
+/// A figure as SVG, PNG, PDF or CSV.
 #[utoipa::path(get, path = "/figures/{file}", tag = "results",
     params(
         ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `plot`, `loss`, `lr` \
-            or `speed`, followed by `.svg`, `.png` or `.csv`"),
+            or `speed`, followed by `.svg`, `.png`, `.pdf` or `.csv`"),
         FigureQuery
     ),
     responses((status = 200, description = "The file", body = Vec<u8>, content_type = "image/svg+xml")))]

@@ -11,7 +11,7 @@
 //! | `openapi`, `schema` | the document |
 //! | `studies`, `runs`, `run_files`, `events` | studies, runs, the files of runs, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
-//! | `checkpoints`, `imports`, `evaluations`, `reconstructions`, `compare`, `figures` | results |
+//! | `checkpoints`, `imports`, `evaluations`, `reconstructions`, `compare`, `results`, `figures`, `reports` | results |
 //! | `health`, `metrics`, `system`, `disk`, `me`, `presets` | the program, and who uses it |
 //! | `pixels`, `files`, `wanted` | helpers: sending images, reading files, long work |
 
@@ -37,6 +37,7 @@ mod pixels;
 mod plans;
 mod presets;
 mod reconstructions;
+mod reports;
 mod request_id;
 mod results;
 mod run_files;
@@ -225,6 +226,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(studies::list_studies, studies::create_study))
         .routes(routes!(studies::get_study, studies::change_study, studies::delete_study))
         .routes(routes!(studies::get_verdict))
+        .routes(routes!(reports::get_report))
         .routes(routes!(studies::cancel_study))
         .routes(routes!(runs::list_runs))
         .routes(routes!(runs::get_run))
@@ -248,6 +250,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(results::group_result_rows))
         .routes(routes!(results::list_result_columns))
         .routes(routes!(figures::get_plot))
+        .routes(routes!(results::get_result_file))
         .routes(routes!(compare::list_results))
         .routes(routes!(compare::list_epochs))
         .routes(routes!(figures::get_figure))

@@ -8,10 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use shared::Rgb8;
 
 use super::error::ApiError;
+use crate::sheet;
 
 /// Sides in which pixels can be requested.
 const SIDES: std::ops::RangeInclusive<u32> = 4..=512;
@@ -26,16 +26,7 @@ pub fn base64(image: &Rgb8) -> String {
 /// # Errors
 /// When the encoder fails, which is not expected.
 pub fn png(image: &Rgb8) -> Result<Vec<u8>, ApiError> {
-    let mut file = Vec::new();
-    PngEncoder::new(&mut file)
-        .write_image(
-            image.data(),
-            image.width() as u32,
-            image.height() as u32,
-            ExtendedColorType::Rgb8,
-        )
-        .map_err(ApiError::internal)?;
-    Ok(file)
+    sheet::png(image).map_err(ApiError::internal)
 }
 
 /// The side as a size, if it is within the limits.

@@ -1,6 +1,11 @@
 //! Results: runs with settings and metrics by name, filtered, sorted and grouped.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
 use shared::api::{Page, ResultColumns, ResultGroups, ResultRow};
 use utoipa::IntoParams;
@@ -8,9 +13,13 @@ use utoipa::IntoParams;
 use super::{
     Api,
     error::ApiError,
-    extract::{Place, Query, list},
+    extract::{Path, Place, Query, list},
 };
-use crate::{app::results::ResultQuery, store::runs::MAX_PAGE};
+use crate::{
+    app::{results::ResultQuery, tables::TableQuery},
+    results::Format,
+    store::runs::MAX_PAGE,
+};
 
 /// Which runs, in which order.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -106,4 +115,59 @@ pub async fn group_result_rows(
 
 fn skipped(offset: Option<Place>) -> usize {
     usize::try_from(offset.unwrap_or_default().count()).unwrap_or(usize::MAX)
+}
+
+/// What a table of results holds.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct FileQuery {
+    /// Only runs that satisfy this expression, as for `/results`.
+    filter: Option<String>,
+    /// Settings or metrics to sort by, as for `/results`.
+    sort: Option<String>,
+    /// Settings, metrics and what every run has, comma-separated. Defaults to run, kind, state, the settings that differ between the runs,
+    /// and all metrics; in `.tex` and `.txt` without run and state.
+    columns: Option<String>,
+    /// Settings to group by, comma-separated: a row is a group, as for `/results/groups`.
+    by: Option<String>,
+    /// Metrics to average over the groups, comma-separated; defaults to `ca,asr,ra`.
+    of: Option<String>,
+}
+
+/// The table of results as a file: all selected runs, or groups of them. Shares are in percent, beside hits, total and the ends of Wilson's
+/// 95 % interval; means of groups are beside deviation, ends of Student's 95 % interval, and number of runs. A file of more than 256 MiB is
+/// refused.
+#[utoipa::path(get, path = "/results/{file}", tag = "results",
+    params(
+        ("file" = String, Path, description = "`table.csv`, `table.json`, `table.parquet`, `table.tex` or `table.txt`"),
+        FileQuery
+    ),
+    responses((status = 200, description = "The file", body = Vec<u8>, content_type = "text/csv")))]
+pub async fn get_result_file(
+    State(api): State<Api>,
+    Path(file): Path<String>,
+    Query(query): Query<FileQuery>,
+) -> Result<Response, ApiError> {
+    let Some(("table", extension)) = file.rsplit_once('.') else {
+        return Err(ApiError::NotFound(format!("{file:?} is not a table of results")));
+    };
+    let format: Format = extension.parse().map_err(ApiError::NotFound)?;
+    let names =
+        |field: &str, names: Option<String>| names.map(|names| list(field, &names)).transpose();
+    let query = TableQuery {
+        filter: query.filter,
+        sort: names("sort", query.sort)?.unwrap_or_default(),
+        columns: names("columns", query.columns)?.unwrap_or_default(),
+        by: names("by", query.by)?,
+        of: names("of", query.of)?.unwrap_or_default(),
+    };
+    let bytes = api.app.result_file(query, format).await?;
+    let disposition = format!("attachment; filename=\"maskdoor-results.{format}\"");
+    let headers = [
+        (CONTENT_TYPE, format.mime()),
+        (CONTENT_DISPOSITION, &disposition),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, bytes).into_response())
 }

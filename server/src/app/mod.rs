@@ -13,7 +13,8 @@
 //! | [`removals`], [`tidy`] | removes the files of what was deleted, and what killed programs left behind |
 //! | [`reconstructions`] | reconstructions of hidden patches by a checkpoint |
 //! | [`catalog`], `recent` | lists of images, and models, cached in memory |
-//! | [`results`] | runs filtered, sorted and grouped by any setting and metric |
+//! | [`results`], [`tables`] | runs filtered, sorted and grouped by any setting and metric; the same as files |
+//! | `epochs` | accuracies by epoch, for figures |
 //! | [`handle`] | the interface to the scheduler: wake it, ask whether it runs here and on which devices |
 
 pub mod catalog;
@@ -21,6 +22,7 @@ pub mod checkpoints;
 pub mod datasets;
 pub mod devices;
 pub mod disk;
+mod epochs;
 pub mod evaluations;
 mod gpu_space;
 pub mod handle;
@@ -34,6 +36,7 @@ pub mod results;
 pub mod retention;
 mod space;
 pub mod studies;
+pub mod tables;
 pub mod tidy;
 
 use std::path::Path;

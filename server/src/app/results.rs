@@ -201,7 +201,10 @@ impl App {
     }
 }
 
-fn select<'t>(table: &'t Table, filter: Option<&str>) -> Result<Selection<'t>, FieldError> {
+pub(super) fn select<'t>(
+    table: &'t Table,
+    filter: Option<&str>,
+) -> Result<Selection<'t>, FieldError> {
     match filter.map(str::trim).filter(|filter| !filter.is_empty()) {
         None => Ok(table.all()),
         Some(text) => {
@@ -212,11 +215,11 @@ fn select<'t>(table: &'t Table, filter: Option<&str>) -> Result<Selection<'t>, F
     }
 }
 
-fn column(table: &Table, field: &str, name: &str) -> Result<Column, FieldError> {
+pub(super) fn column(table: &Table, field: &str, name: &str) -> Result<Column, FieldError> {
     table.column(name).map_err(|error| FieldError::new(field, error.to_string()))
 }
 
-fn sort_key(table: &Table, name: &str) -> Result<SortKey, FieldError> {
+pub(super) fn sort_key(table: &Table, name: &str) -> Result<SortKey, FieldError> {
     let (descending, name) = name.strip_prefix('-').map_or((false, name), |name| (true, name));
     Ok(SortKey { column: column(table, "sort", name)?, descending })
 }
@@ -258,7 +261,7 @@ fn result_row(row: Row) -> ResultRow {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ResultError> + Send + 'static,
 ) -> Result<T, ResultError> {
     tokio::task::spawn_blocking(work)

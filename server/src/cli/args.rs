@@ -3,6 +3,7 @@
 mod evaluate;
 mod figure;
 mod reconstruct;
+mod results;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -17,7 +18,9 @@ use shared::{
 
 use crate::tokens::Rights;
 
-pub(super) use self::{evaluate::EvaluateArgs, figure::FigureArgs, reconstruct::ReconstructArgs};
+pub(super) use self::{
+    evaluate::EvaluateArgs, figure::FigureArgs, reconstruct::ReconstructArgs, results::ResultsArgs,
+};
 use crate::{
     app::App,
     clock::Clock,
@@ -45,6 +48,8 @@ pub(super) enum Command {
     Settings(SettingsArgs),
     /// Lists the runs of all studies with their settings and metrics.
     Runs(RunsArgs),
+    /// Writes the table of results, or groups of it, as CSV, JSON, Parquet or LaTeX.
+    Results(ResultsArgs),
     /// Repeats a finished run and checks that the result is identical bit for bit: exit code 0 if it is, 1 if not.
     Replay(ReplayArgs),
     /// Lists the ready-made studies, or shows one as TOML.
@@ -65,8 +70,10 @@ pub(super) enum Command {
     Poisons(PoisonArgs),
     /// Imports checkpoints from MAE, timm and Hugging Face, and exports checkpoints to them.
     Checkpoints(CheckpointArgs),
-    /// Draws the results of studies as an SVG or PNG file, or writes their numbers as CSV.
+    /// Draws the results of studies as an SVG, PNG or PDF file, or writes their numbers as CSV.
     Figure(FigureArgs),
+    /// Writes a study as one HTML file that opens without a server: answer, figures, results, settings, manifests.
+    Report(ReportArgs),
     /// Evaluates a classifier on clean and on triggered images: CA, ASR, RA.
     Evaluate(EvaluateArgs),
     /// Draws a pre-trained model's reconstructions of clean and triggered images, as a PNG file.
@@ -466,6 +473,18 @@ pub(super) struct RestoreArgs {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) data: DataDirArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    #[command(flatten)]
+    pub(super) data: DataDirArg,
+    /// Identifier of the study.
+    #[arg(value_name = "STUDY")]
+    pub(super) study: StudyId,
+    /// HTML file to write.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

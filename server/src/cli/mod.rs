@@ -16,7 +16,9 @@ mod poisons;
 mod presets;
 mod reconstruct;
 mod replay;
+mod report;
 mod restore;
+mod result_table;
 mod results;
 mod run;
 mod runs;
@@ -91,6 +93,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Plan(args) => wait_for(plan::run(args)),
         Command::Settings(args) => settings::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Runs(args) => wait_for(runs::run(args)),
+        Command::Results(args) => wait_for(result_table::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Token(args) => wait_for(token::run(args)),
         Command::Disk(args) => wait_for(disk::run(args)),
@@ -101,6 +104,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Datasets(args) => wait_for(datasets::run(args)),
         Command::Poisons(args) => wait_for(poisons::run(args)),
         Command::Figure(args) => wait_for(figure::run(args)),
+        Command::Report(args) => wait_for(report::run(args)),
         Command::Checkpoints(args) => wait_for(checkpoints::run(args)),
         Command::Evaluate(args) => wait_for(evaluate::run(args)),
         Command::Reconstruct(args) => wait_for(reconstruct::run(args)),

@@ -11,11 +11,13 @@
 //! | [`describe`] | what columns are called and hold |
 //! | [`plot`] | the numbers of a plot |
 //! | [`group`] | runs with equal values of some settings: mean, deviation, interval |
+//! | [`export`] | selected runs, or groups of them, as files |
 //!
 //! Nothing here reads a file, a clock or a socket; the owner of the table keeps it up to date.
 
 pub mod column;
 pub mod describe;
+pub mod export;
 pub mod filter;
 pub mod group;
 pub mod metric;
@@ -29,6 +31,7 @@ pub mod table;
 pub mod value;
 
 pub use column::{Column, UnknownName};
+pub use export::{Export, ExportError, Format};
 pub use filter::{Filter, FilterError};
 pub use group::{Group, Groups};
 pub use metric::{Direction, Info, Measure, Metric};

@@ -64,7 +64,7 @@ async fn a_pretraining_s_accuracy_is_that_of_nearest_neighbours() {
 }
 
 #[tokio::test]
-async fn each_figure_comes_as_svg_png_and_csv() {
+async fn each_figure_comes_as_svg_png_pdf_and_csv() {
     let app = TestApp::new().await;
     let study = finished(&app).await;
     let runs = app.runs(study).await;
@@ -96,6 +96,16 @@ async fn each_figure_comes_as_svg_png_and_csv() {
         let all = 1520 * 960;
         assert!(white > all / 2 && white < all, "{kind}: a drawing on white");
         named(&png, "png");
+
+        let pdf = get("pdf").await;
+        assert_eq!(pdf.header("content-type"), "application/pdf");
+        assert_eq!(pdf.body, get("pdf").await.body, "{kind}: the same bytes twice");
+        let has = |part: &[u8]| pdf.body.windows(part.len()).any(|at| at == part);
+        assert!(pdf.body.starts_with(b"%PDF-") && pdf.body.trim_ascii_end().ends_with(b"%%EOF"));
+        // 760 x 480 pixels at 110 an inch, in points; letters as letters of the embedded font.
+        assert!(has(b"/MediaBox [0 0 497.4545 314.1818]"), "{kind}: the page's size");
+        assert!(has(b"+Inter") && has(b"/ToUnicode"), "{kind}: text in the embedded font");
+        named(&pdf, "pdf");
 
         let csv = get("csv").await;
         assert_eq!(csv.header("content-type"), "text/csv; charset=utf-8");

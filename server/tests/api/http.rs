@@ -108,7 +108,7 @@ async fn a_wrong_path_or_query_names_its_field() {
         "/compare?studies=7,8",
         "/events?after=yesterday",
         "/datasets/shapes/images/middle/1.png",
-        "/figures/tradeoff.pdf",
+        "/figures/tradeoff.gif",
         "/figures/pie.svg",
         "/figures/tradeoff.svg?theme=blue",
         "/figures/loss.svg",

@@ -16,6 +16,8 @@ mod keys;
 mod openapi;
 mod pictures;
 mod reconstructions;
+mod reports;
 mod requests;
 mod runs;
 mod studies;
+mod tables;

@@ -236,7 +236,14 @@ async fn every_answer_has_its_schema() {
                 .replace("{id}", id)
                 .replace("{name}", if *id == "none" { "none" } else { "shapes" })
                 .replace("{split}", "train")
-                .replace("{file}", if path.contains("figures") { "tradeoff.svg" } else { "1.png" });
+                .replace(
+                    "{file}",
+                    match path.as_str() {
+                        path if path.contains("figures") => "tradeoff.svg",
+                        path if path.contains("results") => "table.csv",
+                        _ => "1.png",
+                    },
+                );
             let answer = app.get(&format!("/!{}{query}", &path[1..])).await;
             let status = answer.status.as_u16().to_string();
             let response = operation["responses"].get(&status);

@@ -74,17 +74,32 @@ fn a_micro_study_runs_from_end_to_end() {
         ("tradeoff", "ca-asr.svg", "clean accuracy, CA (%)"),
         ("asr-by-poison", "asr.csv", "asr"),
         ("asr-by-poison", "asr.png", "PNG"),
+        ("asr-by-poison", "asr.pdf", "%PDF-"),
     ] {
         success(folder.path(), &["figure", kind, &figure(file), "--data-dir", &data]);
         let drawn = String::from_utf8_lossy(&fs::read(figure(file)).unwrap()).into_owned();
         assert!(drawn.contains(words), "{file}: {drawn}");
     }
-    let refused = ["figure", "tradeoff", &figure("ca-asr.pdf"), "--data-dir", &data];
-    assert!(failure(folder.path(), &refused).contains("svg, png or csv, not \"pdf\""));
+    let refused = ["figure", "tradeoff", &figure("ca-asr.gif"), "--data-dir", &data];
+    assert!(failure(folder.path(), &refused).contains("svg, png, pdf or csv, not \"gif\""));
+
+    let latex = figure("results.tex");
+    let of_probes = ["results", "--filter", "kind == \"probe\"", "--data-dir", &data];
+    let table = success(folder.path(), &[&of_probes[..], &["--by", "probe.poisons"]].concat());
+    assert!(table.contains("Clean accuracy (%)") && table.contains("2 rows"), "{table}");
+    success(folder.path(), &[&of_probes[..], &["--columns", "seed,asr", "--out", &latex]].concat());
+    let latex = fs::read_to_string(latex).unwrap();
+    assert!(latex.contains("\\multicolumn{2}{c}{Attack success rate (\\%)}"), "{latex}");
+    let parquet = [&of_probes[..], &["--format", "parquet"]].concat();
+    assert!(failure(folder.path(), &parquet).contains("name a file with --out"));
 
     let results: Vec<RunResult> =
         serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
     assert_eq!(results.len(), 3);
+    let (report, study) = (figure("report.html"), results[0].study.to_string());
+    success(folder.path(), &["report", &study, &report, "--data-dir", &data]);
+    let report = fs::read_to_string(report).unwrap();
+    assert!(report.contains("from the terminal") && report.contains("Manifests of 3 runs"));
     let (pretraining, probes) = results.split_first().unwrap();
     assert_eq!((pretraining.ca, pretraining.n_clean), (None, 0));
     assert_eq!(

@@ -41,4 +41,5 @@ pub use curve::{CurveKind, CurvePoint, CurveSeries, curve};
 pub use figure::{Area, Dots, Drawing, Figure, FigureKind, Mark, Size, Span, Style};
 pub use plot::{PlotLook, plot};
 pub use text::{interval_text, percent_text};
+pub use theme::css;
 pub use tradeoff::tradeoff;

@@ -28,6 +28,18 @@ use crate::{
 };
 
 impl Setting {
+    /// A value in words: a choice by its title, `on` or `off`.
+    pub fn words(&self, value: &Value) -> String {
+        match (self.domain, value) {
+            (_, Value::Switch(on)) => if *on { "on" } else { "off" }.into(),
+            (Domain::Choice(choices), Value::Text(text)) => {
+                let choice = choices.iter().find(|choice| choice.name == text);
+                choice.map_or_else(|| text.clone(), |choice| choice.title.into())
+            }
+            (_, value) => value.to_string(),
+        }
+    }
+
     /// Whether settings have it: a parameter of a trigger exists only with that trigger.
     pub fn is_in(&self, settings: &Settings) -> bool {
         self.trigger.is_none_or(|kind| kind == settings.attack.trigger.kind())

@@ -101,7 +101,7 @@ pub fn Means(explorer: Explorer) -> impl IntoView {
                 columns
                     .iter()
                     .find(|column| column.name == *name)
-                    .map(|column| column.title.clone())
+                    .map(|column| lower(&column.title))
             };
             over.iter().filter_map(title).collect::<Vec<_>>()
         });

@@ -66,6 +66,16 @@ pub fn Manage(
             <Icon glyph=Glyph::Copy/>
             "Copy as new"
         </a>
+        <a
+            class="button button-quiet"
+            href=api::address(format!("/studies/{id}/report"))
+            download
+            rel="external"
+            title="The study as one HTML file that opens without a server"
+        >
+            <Icon glyph=Glyph::Download/>
+            "Report"
+        </a>
         <button
             type="button"
             class="button button-quiet"

@@ -19,7 +19,7 @@ pub(in crate::cli) struct FigureArgs {
     /// another.
     #[arg(value_name = "tradeoff|asr-by-poison|plot")]
     pub(in crate::cli) figure: FigureKind,
-    /// File to write: .svg, .png or .csv.
+    /// File to write: .svg, .png, .pdf or .csv.
     pub(in crate::cli) file: PathBuf,
     /// Only this study's runs; may be repeated [default: all studies].
     #[arg(long, value_name = "STUDY")]

@@ -1,0 +1,139 @@
+//! What the trigger does to some images of the data set.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use engine::data::Index;
+use shared::{
+    Rgb8, Stage, StudySpec, Trigger, TriggerSpec,
+    api::Split,
+    image::{difference, psnr},
+};
+
+use crate::sheet;
+
+/// Number of images.
+const IMAGES: usize = 4;
+/// Most triggers of a study that varies its trigger.
+const TRIGGERS: usize = 6;
+/// Amplification of the differences.
+pub(super) const GAIN: i32 = 8;
+
+/// A picture as the address of an image: its PNG file in base64.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture(pub String);
+
+/// Some validation images, and what each trigger of a study makes of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pictures {
+    /// The images' classes.
+    pub classes: Vec<u32>,
+    /// The images.
+    pub clean: Vec<Picture>,
+    /// The triggers, at most six.
+    pub triggers: Vec<Triggered>,
+    /// Number of further triggers.
+    pub more: usize,
+}
+
+/// The images under a trigger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Triggered {
+    /// The trigger with its strength.
+    pub label: String,
+    /// Mean PSNR over the images, in dB; infinite if nothing changes.
+    pub psnr: f64,
+    /// The images with the trigger.
+    pub images: Vec<Picture>,
+    /// The amplified differences, around grey.
+    pub differences: Vec<Picture>,
+}
+
+/// The pictures of a study: the first validation image of each of its first classes, without the target class.
+///
+/// # Errors
+/// When an image or a key cannot be read, or a trigger does not fit the images.
+pub(super) fn pictures(
+    spec: &StudySpec,
+    index: &Index,
+    key: impl Fn(&str) -> Result<Rgb8, String>,
+) -> Result<Pictures, String> {
+    let side = spec.settings.model.image_size as usize;
+    let chosen = first_of_classes(&index.labels(Split::Test), spec.settings.attack.target_class);
+    let images: Vec<Rgb8> = chosen
+        .iter()
+        .map(|&(at, _)| index.load(Split::Test, at, side).map_err(|error| error.to_string()))
+        .collect::<Result<_, _>>()?;
+    let all = triggers(spec);
+    let shown = all.iter().take(TRIGGERS).map(|trigger| {
+        let key = trigger.key().map(&key).transpose()?;
+        let ready = Trigger::prepare(trigger, key.as_ref(), side, Stage::Test)
+            .map_err(|error| error.to_string())?;
+        let triggered: Vec<_> = images.iter().map(|image| ready.applied(image)).collect();
+        let pairs = || images.iter().zip(&triggered);
+        let sum: f64 = pairs().map(|(a, b)| psnr(a, b)).sum();
+        Ok(Triggered {
+            label: trigger.label(),
+            psnr: sum / images.len() as f64,
+            images: triggered.iter().map(picture).collect::<Result<_, _>>()?,
+            differences: pairs()
+                .map(|(a, b)| picture(&difference(a, b, GAIN)))
+                .collect::<Result<_, _>>()?,
+        })
+    });
+    Ok(Pictures {
+        classes: chosen.iter().map(|&(_, class)| class).collect(),
+        clean: images.iter().map(picture).collect::<Result<_, _>>()?,
+        triggers: shown.collect::<Result<_, String>>()?,
+        more: all.len().saturating_sub(TRIGGERS),
+    })
+}
+
+/// Index and class of the first image of each of the first classes but `target`.
+fn first_of_classes(labels: &[u32], target: u32) -> Vec<(usize, u32)> {
+    let mut chosen: Vec<(usize, u32)> = Vec::new();
+    let mut classes: Vec<u32> = labels.iter().copied().filter(|&class| class != target).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    for class in classes.into_iter().take(IMAGES) {
+        chosen.extend(labels.iter().position(|&label| label == class).map(|at| (at, class)));
+    }
+    chosen
+}
+
+/// The different triggers over the study's points.
+fn triggers(spec: &StudySpec) -> Vec<TriggerSpec> {
+    let mut found: Vec<TriggerSpec> = Vec::new();
+    for settings in spec.points().unwrap_or_default() {
+        if !found.contains(&settings.attack.trigger) {
+            found.push(settings.attack.trigger);
+        }
+    }
+    found
+}
+
+fn picture(image: &Rgb8) -> Result<Picture, String> {
+    let file = sheet::png(image).map_err(|error| error.to_string())?;
+    Ok(Picture(format!("data:image/png;base64,{}", STANDARD.encode(file))))
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::study::{Axis, presets};
+
+    use super::*;
+
+    #[test]
+    fn images_are_of_different_classes_without_the_target() {
+        assert_eq!(first_of_classes(&[2, 2, 0, 1, 0, 5, 4], 0), [(3, 1), (0, 2), (6, 4), (5, 5)]);
+        assert!(first_of_classes(&[3, 3], 3).is_empty());
+    }
+
+    #[test]
+    fn each_trigger_of_a_study_comes_once() {
+        let mut spec = presets()[1].spec.clone();
+        spec.axes = vec![Axis::of("seed", [1.0, 2.0])];
+        assert_eq!(triggers(&spec).len(), 1);
+        spec.axes.push(Axis::of("attack.trigger.ratio", [0.2, 0.3]));
+        let labels: Vec<_> = triggers(&spec).iter().map(TriggerSpec::label).collect();
+        assert_eq!(labels, ["blended stripes 0.20", "blended stripes 0.30"]);
+    }
+}
