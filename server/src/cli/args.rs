@@ -11,7 +11,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::{compute::Machine, interchange::ExportFormat};
 use shared::{
-    DeviceWish, RunId, RunKind,
+    DeviceWish, RunId, RunKind, StudyId,
     api::Retention,
     dataset::{Share, Transparency},
 };

@@ -67,13 +67,15 @@ impl Selection<'_> {
         let kept: Vec<(u32, (f64, f64))> =
             all.filter(|(_, (x, y))| x.is_finite() && y.is_finite()).collect();
         let rows = || kept.iter().map(|&(row, _)| row as usize);
-        let coloured = ask.colour.as_ref().map(|column| {
-            must_repeat(column)?;
-            let view = self.table().view(column);
-            let cells: Vec<_> = rows().map(|row| view.cell(row)).collect();
-            Ok(self.colour(column, &cells, &vec![1; cells.len()]))
-        });
-        let coloured = coloured.transpose()?.unwrap_or_default();
+        let coloured = match &ask.colour {
+            None => Coloured::default(),
+            Some(column) => {
+                must_repeat(column)?;
+                let view = self.table().view(column);
+                let cells: Vec<_> = rows().map(|row| view.cell(row)).collect();
+                self.colour(column, &cells, &vec![1; cells.len()])
+            }
+        };
         let ranges = |view: &View<'_>| match view {
             View::Ratios(ratios) if kept.len() <= RANGES_UP_TO => {
                 rows().map(|row| ratios[row].wilson95().map(percent)).collect()
