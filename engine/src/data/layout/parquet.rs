@@ -12,7 +12,7 @@ use super::{
 };
 use crate::data::{
     DataError,
-    records::{Label, Pages, ParquetFile, Records},
+    records::{Groups, Label, ParquetFile, Records},
 };
 
 const EXTENSION: &str = "parquet";
@@ -26,12 +26,12 @@ pub fn fits(root: &Path) -> bool {
 pub fn list(root: &Path, hold_out: bool) -> Result<Listing, DataError> {
     let mut listing = Listing::default();
     let shards = shards::find(root, EXTENSION, hold_out, &mut listing.left)?;
-    let pages = Pages::default();
+    let groups = Groups::default();
     let names = labels::names(root)?;
     let mut opened = Vec::new();
     let mut of_files = None;
     for (number, name) in shards.train.iter().chain(&shards.test).enumerate() {
-        let shard = ParquetFile::open(&root.join(name), number, &pages)?;
+        let shard = ParquetFile::open(&root.join(name), number, &groups)?;
         if of_files.is_none() {
             of_files.clone_from(&shard.names);
         } else if shard.names.is_some() && shard.names != of_files {

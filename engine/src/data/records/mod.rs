@@ -13,7 +13,7 @@ use super::{DataError, error::Unreadable};
 use crate::decode::{DecodeError, Format, Room};
 
 pub(super) use self::{
-    parquet::{Label, Pages, ParquetFile},
+    parquet::{Groups, Label, ParquetFile},
     raw::{Order, RecordFile, Shape, checked_label},
     tar::{Member, TarFile},
 };
@@ -55,7 +55,7 @@ impl Records {
         })
     }
 
-    /// Whether reading an image costs as much as reading all that are stored beside it.
+    /// Whether reading an image costs as much as reading all that are stored with it.
     pub fn in_groups(&self) -> bool {
         matches!(self, Self::Parquet(_))
     }

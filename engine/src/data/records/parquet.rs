@@ -1,20 +1,15 @@
 //! Parquet shards: of each row the bytes of an image file and its label.
 //!
-//! Values lie in pages, compressed each as one block, and pages in row groups. One image costs as much as its page, about 1 MiB as most
-//! programs write them. The last pages are therefore kept, and whoever reads many images reads them in the order of their rows.
-
-mod chunks;
-mod kept;
+//! Values lie in row groups, often compressed as one block, so one image costs as much as its whole group. The last groups are therefore
+//! kept, and whoever reads many images reads them in the order of their rows.
 
 use std::{
-    collections::{BTreeMap, HashSet},
-    io::{self, Read},
+    collections::{BTreeMap, HashSet, VecDeque},
+    fs::File,
+    io::{self, BufReader, Read, Seek, SeekFrom},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use parquet::{
@@ -25,13 +20,11 @@ use parquet::{
     },
     data_type::{ByteArray, DataType},
     errors::{ParquetError, Result as ParquetResult},
-    file::reader::{FileReader, SerializedFileReader},
+    file::reader::{ChunkReader, FileReader, Length, SerializedFileReader},
     schema::types::ColumnDescriptor,
 };
 use serde::Deserialize;
 
-pub(in crate::data) use self::kept::Pages;
-use self::{chunks::Chunks, kept::Images};
 use super::{super::DataError, other_kind, unreadable};
 use crate::files;
 
@@ -40,6 +33,8 @@ const IMAGES: [&str; 8] = ["image", "img", "jpg", "png", "webp", "picture", "pho
 /// Names of the column of labels, likewise.
 const LABELS: [&str; 9] =
     ["label", "labels", "fine_label", "fine_labels", "class", "target", "category", "cls", "y"];
+/// Bytes of the row groups that are kept. One for each thread is kept in any case.
+const KEPT: u64 = 256 << 20;
 /// Longest row group of images that is read, in bytes.
 const LONGEST: u64 = 512 << 20;
 /// Longest name of a class, in bytes.
@@ -55,6 +50,38 @@ pub(in crate::data) enum Label {
     Name(Arc<str>),
 }
 
+/// The images of a row group; `None` where a row has none.
+type Images = Arc<[Option<ByteArray>]>;
+type Cell = Arc<OnceLock<Result<Images, String>>>;
+/// Row groups by the numbers of shard and group, with their lengths in bytes, the last used at the end.
+type Queue = VecDeque<((usize, usize), u64, Cell)>;
+
+/// The row groups of a data set that were read last.
+#[derive(Clone, Debug, Default)]
+pub(in crate::data) struct Groups(Arc<Mutex<Queue>>);
+
+impl Groups {
+    /// The place for a group of a shard. Whoever comes first fills it; others wait for that.
+    fn cell(&self, key: (usize, usize), bytes: u64) -> Cell {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.iter().position(|(of, ..)| *of == key).and_then(|at| kept.remove(at));
+        let cell = found.map_or_else(Cell::default, |(.., cell)| cell);
+        kept.push_back((key, bytes, cell.clone()));
+        // Every thread may be at another group.
+        let least = rayon::current_num_threads() + 1;
+        while kept.len() > least && kept.iter().map(|(_, bytes, _)| bytes).sum::<u64>() > KEPT {
+            kept.pop_front();
+        }
+        cell
+    }
+
+    /// Drops a group that could not be read: the next attempt may succeed.
+    fn forget(&self, key: (usize, usize)) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(of, ..)| *of != key);
+    }
+}
+
 /// A shard.
 #[derive(Clone)]
 pub(in crate::data) struct ParquetFile {
@@ -66,10 +93,7 @@ pub(in crate::data) struct ParquetFile {
     image: usize,
     /// The first row of each row group, then the number of rows.
     starts: Arc<[u32]>,
-    /// Of each row group that an image was read of, the first row of each page of images, counted within the group, then the number of
-    /// rows; or why there is none.
-    page_starts: Arc<[OnceLock<Result<Vec<u32>, String>>]>,
-    pages: Pages,
+    groups: Groups,
 }
 
 impl std::fmt::Debug for ParquetFile {
@@ -92,7 +116,7 @@ impl ParquetFile {
     ///
     /// # Errors
     /// When it is no Parquet file, has no column of images or of labels, or cannot be read.
-    pub fn open(path: &Path, shard: usize, pages: &Pages) -> Result<Opened, DataError> {
+    pub fn open(path: &Path, shard: usize, groups: &Groups) -> Result<Opened, DataError> {
         let failed = |source| unreadable(path, source);
         let mut file = files::open(path).map_err(failed)?;
         let mut head = Vec::new();
@@ -137,9 +161,8 @@ impl ParquetFile {
             reader: Arc::new(reader),
             shard,
             image: columns.image,
-            page_starts: starts.iter().skip(1).map(|_| OnceLock::new()).collect(),
             starts: starts.into(),
-            pages: pages.clone(),
+            groups: groups.clone(),
         };
         Ok(Opened { file, labels, names: columns.names })
     }
@@ -150,61 +173,27 @@ impl ParquetFile {
 
     /// The image file of row `n`.
     pub(super) fn image(&self, n: u32) -> Result<ByteArray, DataError> {
-        let failed = |reason: &String| unreadable(&self.path, io::Error::other(reason.clone()));
         let group = self.starts.partition_point(|&start| start <= n) - 1;
-        let row = n - self.starts[group];
-        let find = || guarded(|| self.page_starts(group)).map_err(|error| error.to_string());
-        let starts = self.page_starts[group].get_or_init(find).as_ref().map_err(failed)?;
-        let page = starts.partition_point(|&start| start <= row) - 1;
-        let key = (self.shard, group, page);
-        let cell = self.pages.cell(key);
-        let images = cell.get_or_init(|| {
-            let read = guarded(|| self.images(group, starts[page], starts[page + 1]));
-            let (images, bytes) = read.map_err(|error| error.to_string())?;
-            self.pages.filled(key, bytes);
-            Ok(images)
-        });
+        let column = self.reader.metadata().row_group(group).column(self.image);
+        let key = (self.shard, group);
+        let cell = self.groups.cell(key, column.uncompressed_size().unsigned_abs());
+        let images =
+            cell.get_or_init(|| guarded(|| self.images(group)).map_err(|error| error.to_string()));
         let images = images.as_ref().map_err(|reason| {
-            self.pages.forget(key);
-            failed(reason)
+            self.groups.forget(key);
+            unreadable(&self.path, io::Error::other(reason.clone()))
         })?;
-        match images.get((row - starts[page]) as usize) {
+        match images.get((n - self.starts[group]) as usize) {
             Some(Some(image)) => Ok(image.clone()),
             _ => Err(unreadable(&self.path, io::Error::other("the row has no bytes of an image"))),
         }
     }
 
-    /// The first row of each page of images of a group, then the number of rows. Only the heads of the pages are read.
-    fn page_starts(&self, group: usize) -> ParquetResult<Vec<u32>> {
-        let rows = (self.starts[group + 1] - self.starts[group]) as usize;
-        let (mut pages, ..) = pages(&self.reader, group, self.image)?;
-        let (mut starts, mut end) = (Vec::new(), 0);
-        while let Some(page) = pages.peek_next_page()? {
-            // A row has one image at most, so a level is a row.
-            let rows_of = page.num_rows.or(page.num_levels).unwrap_or(0);
-            if !page.is_dict && rows_of > 0 {
-                starts.push(end as u32);
-                end = rows.min(end + rows_of);
-            }
-            if end == rows {
-                starts.push(end as u32);
-                return Ok(starts);
-            }
-            pages.skip_next_page()?;
-        }
-        Err(ParquetError::EOF("a row group ends too early".into()))
-    }
-
-    /// The images of some rows of a group, and the bytes that they keep in memory.
-    fn images(&self, group: usize, from: u32, to: u32) -> ParquetResult<(Images, u64)> {
-        let (pages, described, read) = pages(&self.reader, group, self.image)?;
-        match get_column_reader(described.clone(), pages) {
-            ColumnReader::ByteArrayColumnReader(mut column) => {
-                if column.skip_records(from as usize)? != from as usize {
-                    return Err(ParquetError::EOF("a row group ends too early".into()));
-                }
-                let images = values(column, (to - from) as usize, described.max_def_level())?;
-                Ok((images.into(), read.load(Ordering::Relaxed)))
+    fn images(&self, group: usize) -> ParquetResult<Images> {
+        let rows = self.starts[group + 1] - self.starts[group];
+        match column(&self.reader, group, self.image)? {
+            (ColumnReader::ByteArrayColumnReader(column), depth) => {
+                Ok(values(column, rows as usize, depth)?.into())
             }
             _ => Err(ParquetError::General("the images are not bytes".into())),
         }
@@ -217,55 +206,30 @@ fn guarded<T>(work: impl FnOnce() -> ParquetResult<T>) -> ParquetResult<T> {
     done.unwrap_or_else(|_| Err(ParquetError::General("it contradicts itself".into())))
 }
 
-/// A column of a row group with its definition level.
+/// A column of a row group with its definition level, whose pages are checked before memory is taken for what they announce.
 fn column(
     reader: &SerializedFileReader<Chunks>,
     group: usize,
     column: usize,
 ) -> ParquetResult<(ColumnReader, i16)> {
-    let (pages, described, _) = pages(reader, group, column)?;
-    let depth = described.max_def_level();
-    Ok((get_column_reader(described, pages), depth))
-}
-
-/// The pages of a column of a row group, checked before memory is taken for what they announce; what the column is; and the bytes of the
-/// pages that were read so far.
-fn pages(
-    reader: &SerializedFileReader<Chunks>,
-    group: usize,
-    column: usize,
-) -> ParquetResult<(Box<dyn PageReader>, Arc<ColumnDescriptor>, Arc<AtomicU64>)> {
     let described = reader.metadata().file_metadata().schema_descr().column(column);
+    let depth = described.max_def_level();
     let chunk = reader.metadata().row_group(group).column(column);
     let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
     if start < 0 || chunk.compressed_size() < 0 || chunk.uncompressed_size() < 0 {
         return Err(ParquetError::General("a column has a negative place or length".into()));
     }
     let pages = reader.get_row_group(group)?.get_column_page_reader(column)?;
-    let read = Arc::new(AtomicU64::new(0));
-    Ok((Box::new(CheckedPages { pages, read: read.clone() }), described, read))
+    let pages = CheckedPages { pages, left: LONGEST };
+    Ok((get_column_reader(described, Box::new(pages)), depth))
 }
 
 /// Pages of a column. Dictionaries that announce more values than their bytes can hold, and columns that are longer than they should be,
 /// are refused.
 struct CheckedPages {
     pages: Box<dyn PageReader>,
-    /// Bytes so far.
-    read: Arc<AtomicU64>,
-}
-
-impl CheckedPages {
-    fn check(&self, page: &Page) -> ParquetResult<()> {
-        let bytes = page.buffer().len() as u64;
-        if self.read.fetch_add(bytes, Ordering::Relaxed) + bytes > LONGEST {
-            return Err(ParquetError::General("a row group is too long".into()));
-        }
-        // A value takes four bytes at least: a number, or the length of a text.
-        if matches!(page, Page::DictionaryPage { .. }) && u64::from(page.num_values()) > bytes / 4 {
-            return Err(ParquetError::General("a dictionary is too short for its values".into()));
-        }
-        Ok(())
-    }
+    /// Bytes that may still come.
+    left: u64,
 }
 
 impl Iterator for CheckedPages {
@@ -279,7 +243,21 @@ impl Iterator for CheckedPages {
 impl PageReader for CheckedPages {
     fn get_next_page(&mut self) -> ParquetResult<Option<Page>> {
         let page = self.pages.get_next_page()?;
-        page.as_ref().map_or(Ok(()), |page| self.check(page))?;
+        if let Some(page) = &page {
+            let bytes = page.buffer().len() as u64;
+            self.left = self
+                .left
+                .checked_sub(bytes)
+                .ok_or_else(|| ParquetError::General("a row group is too long".into()))?;
+            // A value takes four bytes at least: a number, or the length of a text.
+            if matches!(page, Page::DictionaryPage { .. })
+                && u64::from(page.num_values()) > bytes / 4
+            {
+                return Err(ParquetError::General(
+                    "a dictionary is too short for its values".into(),
+                ));
+            }
+        }
         Ok(page)
     }
 
@@ -289,16 +267,6 @@ impl PageReader for CheckedPages {
 
     fn skip_next_page(&mut self) -> ParquetResult<()> {
         self.pages.skip_next_page()
-    }
-
-    fn supports_deferred_dictionary(&self) -> bool {
-        self.pages.supports_deferred_dictionary()
-    }
-
-    fn take_deferred_dictionary(&mut self) -> ParquetResult<Option<Page>> {
-        let page = self.pages.take_deferred_dictionary()?;
-        page.as_ref().map_or(Ok(()), |page| self.check(page))?;
-        Ok(page)
     }
 
     fn at_record_boundary(&mut self) -> ParquetResult<bool> {
@@ -470,4 +438,58 @@ impl Feature {
 fn damaged(path: &Path, error: &dyn std::fmt::Display) -> DataError {
     let reason = format!("it is damaged, or no whole Parquet file ({error})");
     DataError::Member { file: path.into(), reason }
+}
+
+/// A file that several threads read at different places.
+#[derive(Clone)]
+struct Chunks {
+    file: Arc<Mutex<File>>,
+    bytes: u64,
+}
+
+impl Chunks {
+    fn new(file: File) -> io::Result<Self> {
+        let bytes = file.metadata()?.len();
+        Ok(Self { file: Arc::new(Mutex::new(file)), bytes })
+    }
+}
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = BufReader<At>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        Ok(BufReader::new(At { file: self.file.clone(), place: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<bytes::Bytes> {
+        // Checked before memory is taken for it.
+        if start.checked_add(length as u64).is_none_or(|end| end > self.bytes) {
+            return Err(ParquetError::EOF("the file ends too early".into()));
+        }
+        let mut content = vec![0; length];
+        At { file: self.file.clone(), place: start }.read_exact(&mut content)?;
+        Ok(content.into())
+    }
+}
+
+/// A place in a file.
+struct At {
+    file: Arc<Mutex<File>>,
+    place: u64,
+}
+
+impl Read for At {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.place))?;
+        let read = file.read(into)?;
+        self.place += read as u64;
+        Ok(read)
+    }
 }
