@@ -18,9 +18,6 @@ use super::{
 };
 use crate::app::catalog::entry;
 
-/// Maximum number of images in one response.
-const MOST: usize = 256;
-
 /// Which images, and their size.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -57,7 +54,8 @@ pub struct ImageQuery {
     test_per_class: Option<u32>,
 }
 
-/// Some images of a data set: drawn by a seed, over all classes in turn, or given by their indices.
+/// Some images of a data set: drawn by a seed, over all classes in turn, or given by their indices; at most 256, and fewer above 256 pixels
+/// (64 of 512).
 #[utoipa::path(get, path = "/datasets/{name}/samples", tag = "data",
     params(("name" = String, Path, description = "Data set"), SamplesQuery),
     responses((status = 200, body = Samples)))]
@@ -77,8 +75,10 @@ pub async fn list_samples(
             Some(text) => list("indices", text)?,
             None => draw(&index.labels(split), query.count.unwrap_or(16), query.seed.unwrap_or(1)),
         };
-        if chosen.len() > MOST {
-            return Err(ApiError::field("count", format!("takes at most {MOST} images")));
+        let most = Samples::most(side as u32);
+        if chosen.len() > most {
+            let message = format!("takes at most {most} images of {side} pixels");
+            return Err(ApiError::field("count", message));
         }
         let items = chosen
             .into_iter()

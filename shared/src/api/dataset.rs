@@ -30,6 +30,19 @@ pub struct Samples {
     pub items: Vec<SampleImage>,
 }
 
+impl Samples {
+    /// Most images.
+    pub const MOST: usize = 256;
+    /// Most pixels of all images. A server holds each of them in four bytes of text, twice while it sends them.
+    const MOST_PIXELS: usize = 16 << 20;
+
+    /// Most images of this side, which is not 0, in one answer: 256 up to 256 pixels, and 64 of 512.
+    pub fn most(side: u32) -> usize {
+        let side = side as usize;
+        Self::MOST.min(Self::MOST_PIXELS / (side * side))
+    }
+}
+
 /// One image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -18,7 +18,7 @@ use crate::{
 /// Images shown at first; *Show more* adds four times as many.
 const PART: usize = 24;
 /// Most images shown.
-const MOST: usize = 256;
+const MOST: usize = Samples::MOST;
 
 /// An image of the plan, ready to be drawn.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +69,7 @@ pub fn limits(dataset: &DatasetSpec) -> [(&'static str, String); 2] {
 
 /// The address of the first `shown` images of the plan.
 fn samples_path(spec: &StudySpec, plan: &PoisonPlan, shown: usize) -> Option<String> {
+    let shown = shown.min(Samples::most(spec.settings.model.image_size));
     let indices: Vec<String> =
         plan.samples.iter().take(shown).map(|sample| sample.index.to_string()).collect();
     if indices.is_empty() {
