@@ -1,7 +1,7 @@
 # Start with `make run` and `make test`.
 # ARGS is passed to the program: make run ARGS="--data-dir ./data --addr 127.0.0.1:9000"
 
-.PHONY: run build test check golden results bench bench-store bench-sse crash gpu-bundle gpu-kernels clean
+.PHONY: run build test check golden results bench bench-store bench-sse crash fuzz gpu-bundle gpu-kernels clean
 
 run: ## Installs what is missing, builds the program and serves the dashboard on http://127.0.0.1:8787
 	@scripts/setup.sh
@@ -41,6 +41,9 @@ bench-sse: ## Opens many live streams beside a run and times other requests: mak
 
 crash: ## Kills, full disks and power cuts at every kind of operation, at length: make crash KILLS=1000
 	@scripts/crash.sh $(KILLS)
+
+fuzz: ## Feeds what reads foreign bytes with inputs that libFuzzer makes: make fuzz TARGET=images RUNS=1000000
+	@scripts/fuzz.sh $(TARGET) $(RUNS)
 
 clean: ## Removes everything that was built
 	cargo clean

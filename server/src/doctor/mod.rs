@@ -24,7 +24,7 @@ use crate::{
     store::StoreError,
 };
 
-use self::runs::FolderRun;
+pub use self::runs::FolderRun;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -1,0 +1,7 @@
+//! Fuzzes [`fuzz::datasets`].
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| fuzz::datasets::one(bytes));

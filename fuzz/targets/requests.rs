@@ -1,0 +1,7 @@
+//! Fuzzes [`fuzz::requests`].
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| fuzz::requests::one(bytes));
