@@ -48,7 +48,7 @@ pub fn one(bytes: &[u8]) {
         let folder = place.lay_out(&laid);
         let machine = Machine::with_threads(1);
         let imported = BOUND.hold(size, || {
-            if let Err(error) = OpenClassifier::read(&folder, &machine) {
+            if let Err(error) = OpenClassifier::read(&folder, options.entry.as_deref(), &machine) {
                 assert!(!error.to_string().is_empty());
             }
             for (name, _) in &laid {

@@ -120,8 +120,7 @@ impl Place {
     fn keep(mut self) -> Result<(), BackupError> {
         let part = self.part();
         let failed = |path: &Path| BackupError::file(path);
-        // All files at once, since there may be very many.
-        rustix::fs::sync();
+        sync_all(&part).map_err(failed(&part))?;
         let (database, others): (Vec<_>, Vec<_>) = entries(&part)
             .into_iter()
             .partition(|path| path.file_name().is_some_and(|name| name == DATABASE));
@@ -147,6 +146,16 @@ impl Place {
         let synced = fs::File::open(&self.root).and_then(|folder| folder.sync_all());
         synced.map_err(failed(&self.root))
     }
+}
+
+/// Brings all files below a folder to the disk at once, since there may be very many. What other programs write to other file systems is not
+/// waited for.
+fn sync_all(folder: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::fs::syncfs(fs::File::open(folder)?)?;
+    #[cfg(not(target_os = "linux"))]
+    rustix::fs::sync();
+    Ok(())
 }
 
 impl Drop for Place {
