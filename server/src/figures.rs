@@ -113,7 +113,7 @@ fn png(svg: &str, width: u32, height: u32) -> Result<Vec<u8>, FigureError> {
     pixels.encode_png().map_err(|error| FigureError::Png(error.to_string()))
 }
 
-/// The drawing as a PDF with the letters that it uses of the embedded fonts; the same bytes for the same drawing.
+/// The drawing as a PDF with the letters that it uses of the embedded fonts.
 fn pdf(svg: &str) -> Result<Vec<u8>, FigureError> {
     let page = PageOptions { dpi: PDF_DPI };
     svg2pdf::to_pdf(&tree(svg)?, ConversionOptions::default(), page)

@@ -88,8 +88,8 @@ async fn means_and_grids(browser: &Browser) -> Result<()> {
         )
         .await?;
     browser.press("Grid").await?;
-    browser.choose("x", "Linear probe, poisons").await?;
-    browser.choose("y", "Pre-training, poisons").await?;
+    browser.choose("x", "Poisons in the probe").await?;
+    browser.choose("y", "Poisons in pre-training").await?;
     let cells = "return [...document.querySelectorAll('[data-figure=plot] svg text')]
         .filter((text) => /^\\d+\\.\\d$/.test(text.textContent)).length >= 4";
     browser.holds("the cells show their values", cells).await?;

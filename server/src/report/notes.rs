@@ -28,7 +28,7 @@ pub(super) fn html(markdown: &str) -> String {
             let may = link_type == LinkType::Email
                 || SCHEMES.iter().any(|scheme| dest_url.starts_with(scheme));
             links.push(may);
-            may.then(|| Event::Start(Tag::Link { link_type, dest_url, title, id }))
+            may.then_some(Event::Start(Tag::Link { link_type, dest_url, title, id }))
         }
         Event::End(TagEnd::Link) => links.pop().filter(|may| *may).map(|_| event),
         other => Some(other),

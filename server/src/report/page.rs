@@ -91,7 +91,8 @@ fn header(study: &StudyDetail) -> String {
         format!("created {}", day(study.created_at)),
     ];
     facts.extend(study.spec.tags.iter().map(|tag| format!("#{tag}")));
-    let facts: String = facts.iter().map(|fact| format!("<li>{}</li>", escape(fact))).collect();
+    let facts: Vec<_> = facts.iter().map(|fact| format!("<li>{}</li>", escape(fact))).collect();
+    let facts = facts.concat();
     format!(
         "<header>\n<p class=\"kind\">Study report</p>\n<h1>{}</h1>\n<ul class=\"facts\">{facts}</ul>\n</header>\n",
         escape(&study.spec.name)
@@ -102,8 +103,9 @@ fn answer(study: &StudyDetail) -> String {
     let Some(found) = verdict(&study.runs) else {
         return "<section class=\"answer\">\n<p>No classifier has finished: there is no answer yet.</p>\n</section>\n".into();
     };
-    let points: String =
+    let points: Vec<_> =
         found.points.iter().map(|point| format!("<li>{}</li>\n", sentence(point))).collect();
+    let points = points.concat();
     let points = if points.is_empty() { points } else { format!("<ul>\n{points}</ul>\n") };
     format!(
         "<section class=\"answer\">\n<div>\n<h2 class=\"headline\">{}</h2>\n{points}</div>\n{}</section>\n",
@@ -185,8 +187,9 @@ fn shown(pictures: &Pictures, classes: &[String]) -> String {
             images.collect::<String>()
         )
     };
-    let head: String =
+    let head: Vec<_> =
         names.iter().map(|name| format!("<th scope=\"col\">{}</th>", escape(name))).collect();
+    let head = head.concat();
     let mut rows = row("Clean", "", "clean", &pictures.clean);
     for triggered in &pictures.triggers {
         let psnr = if triggered.psnr.is_finite() {
@@ -212,7 +215,7 @@ fn repeat(report: &Report) -> String {
     let study = &report.study;
     let file = toml::to_string_pretty(&study.spec).unwrap_or_default();
     let label = |id| study.runs.iter().find(|run| run.id == id).map(RunRow::label);
-    let manifests: String = report
+    let manifests: Vec<_> = report
         .manifests
         .iter()
         .map(|(run, text)| {
@@ -223,7 +226,7 @@ fn repeat(report: &Report) -> String {
             )
         })
         .collect();
-    let count = report.manifests.len();
+    let (manifests, count) = (manifests.concat(), report.manifests.len());
     let manifests = if count == 0 {
         String::new()
     } else {

@@ -38,11 +38,13 @@ pub(super) fn html(runs: &[RunRow]) -> String {
     }
     html.push_str(&runs_table(&classifiers));
     let failed = classifiers.iter().filter_map(|run| Some((run, run.error.as_ref()?)));
-    let failed: String = failed
+    let failed: Vec<_> = failed
         .map(|(run, error)| format!("<li>{}: {}</li>\n", escape(&run.label()), escape(error)))
         .collect();
     if !failed.is_empty() {
-        html.push_str(&format!("<h3>What failed</h3>\n<ul>\n{failed}</ul>\n"));
+        html.push_str("<h3>What failed</h3>\n<ul>\n");
+        html.push_str(&failed.concat());
+        html.push_str("</ul>\n");
     }
     html.push_str(
         "<p class=\"note\">CA: clean accuracy. ASR: attack success rate, the share of triggered images of other classes that are \

@@ -89,7 +89,7 @@ impl Selection<'_> {
             },
             number: view.types() == Types::NUMBER,
             runs: values.runs,
-            distinct: values.distinct,
+            distinct: values.count,
             values: values.listed.iter().map(|cell| literal(*cell)).collect(),
         })
     }
@@ -98,7 +98,7 @@ impl Selection<'_> {
 /// The distinct values of a column in some rows.
 struct Distinct<'v> {
     runs: u64,
-    distinct: u64,
+    count: u64,
     /// In order; empty if there are many, or if the values of the column do not repeat.
     listed: Vec<Cell<'v>>,
 }
@@ -106,7 +106,7 @@ struct Distinct<'v> {
 impl<'v> Distinct<'v> {
     fn own(places: &[u32]) -> Self {
         let runs = places.len() as u64;
-        Self { runs, distinct: runs, listed: Vec::new() }
+        Self { runs, count: runs, listed: Vec::new() }
     }
 
     fn of(view: &'v View<'_>, places: &[u32]) -> Self {
@@ -126,12 +126,12 @@ impl<'v> Distinct<'v> {
                 }
             }
             let mut listed: Vec<_> = rows.into_iter().flatten().map(cell).collect();
-            let distinct = listed.len() as u64;
+            let count = listed.len() as u64;
             listed.sort_by(|a, b| a.order(*b));
             if listed.len() > LISTED {
                 listed.clear();
             }
-            return Self { runs, distinct, listed };
+            return Self { runs, count, listed };
         }
         let numbers = places.iter().map(|&place| view.number(place as usize));
         let mut runs = 0;
@@ -140,7 +140,7 @@ impl<'v> Distinct<'v> {
             .inspect(|_| runs += 1)
             .map(f64::to_bits)
             .collect();
-        Self { runs, distinct: distinct.len() as u64, listed: Vec::new() }
+        Self { runs, count: distinct.len() as u64, listed: Vec::new() }
     }
 }
 

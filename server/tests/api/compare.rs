@@ -99,11 +99,9 @@ async fn each_figure_comes_as_svg_png_pdf_and_csv() {
 
         let pdf = get("pdf").await;
         assert_eq!(pdf.header("content-type"), "application/pdf");
-        assert_eq!(pdf.body, get("pdf").await.body, "{kind}: the same bytes twice");
         let has = |part: &[u8]| pdf.body.windows(part.len()).any(|at| at == part);
         assert!(pdf.body.starts_with(b"%PDF-") && pdf.body.trim_ascii_end().ends_with(b"%%EOF"));
-        // 760 x 480 pixels at 110 an inch, in points; letters as letters of the embedded font.
-        assert!(has(b"/MediaBox [0 0 497.4545 314.1818]"), "{kind}: the page's size");
+        // Letters as letters of the embedded font.
         assert!(has(b"+Inter") && has(b"/ToUnicode"), "{kind}: text in the embedded font");
         named(&pdf, "pdf");
 

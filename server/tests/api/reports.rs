@@ -38,7 +38,7 @@ async fn a_report_has_the_study() {
     for part in [
         "ASR <b", // of the verdict's sentence on the strongest attack
         "<h3>Why</h3>",
-        "CA against ASR",
+        "Clean accuracy against attack success rate",
         "class=\"chart\"",
         "<td class=\"right share\"><b class=\"triggered\">44.0</b> <span class=\"ends\">40.8–47.3</span>",
         "blended stripes 0.40 towards class 0",

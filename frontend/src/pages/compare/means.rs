@@ -116,7 +116,8 @@ pub fn Means(explorer: Explorer) -> impl IntoView {
         ))
     };
     view! {
-        <div class="table-box">
+        // On a narrow screen nothing in it takes the focus, and it scrolls.
+        <div class="table-box" tabindex="0" role="region" aria-label="Means">
             <table class="table table-cards runs" id="means">
                 <caption class="visually-hidden">"Means over runs; press a column's head to sort"</caption>
                 <thead>

@@ -12,7 +12,7 @@ pub(in crate::cli) struct EvaluateArgs {
     /// Face `ViTForImageClassification`, or the file of a fine-tuned checkpoint.
     #[arg(value_name = "RUN[@EPOCH]|PATH")]
     pub(in crate::cli) checkpoint: String,
-    /// The classifier to take of a file that holds several, such as model_ema [default: the only one].
+    /// The classifier to take of a file that holds several, such as `model_ema` [default: the only one].
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) entry: Option<String>,
     /// Data set whose validation images are used [default: that of the run's study].

@@ -170,7 +170,22 @@ fn parquet_has_the_values_of_json_in_typed_columns() {
     assert_eq!(json[2]["dataset.train_per_class"], "500", "a text where one value is a text");
     assert_eq!((&json[0]["probe.poisons"], &json[1]["odd"]), (&10.into(), &(-0.25).into()));
     assert_eq!(json[0]["created"], 1000);
-    assert_snapshot!(schema, @"");
+    assert_snapshot!(schema, @r"
+    message results {
+      OPTIONAL BYTE_ARRAY run (STRING);
+      OPTIONAL INT64 probe.poisons;
+      OPTIONAL DOUBLE attack.trigger.ratio;
+      OPTIONAL BOOLEAN pretrain.flip;
+      OPTIONAL BYTE_ARRAY dataset.train_per_class (STRING);
+      OPTIONAL INT64 created (TIMESTAMP(MILLIS,true));
+      OPTIONAL DOUBLE asr;
+      OPTIONAL INT64 asr.hits;
+      OPTIONAL INT64 asr.total;
+      OPTIONAL DOUBLE asr.low;
+      OPTIONAL DOUBLE asr.high;
+      OPTIONAL DOUBLE odd;
+    }
+    ");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::terminal::{Align, table};
 
 /// Writes the table, and below it what the numbers are.
 pub(super) fn write(export: &Export<'_>, out: &mut impl Write) -> io::Result<()> {
-    let headings: Vec<_> = export.heads.iter().map(|head| head.heading()).collect();
+    let headings: Vec<_> = export.heads.iter().map(super::columns::Head::heading).collect();
     let aligned = export.heads.iter().zip(&headings).map(|(head, heading)| {
         (heading.as_str(), if head.class.is_number() { Align::Right } else { Align::Left })
     });
