@@ -4,6 +4,8 @@
 //! cargo run --release -p e2e --example pages -- http://127.0.0.1:9000 PID_OF_THE_SERVER
 //! ```
 
+#![expect(clippy::print_stdout, reason = "it prints what it measures")]
+
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
@@ -87,7 +89,7 @@ async fn main() -> Result<()> {
 /// Loads a page; milliseconds until the first paint, and until it shows what is waited for.
 async fn load(browser: &Browser, path: &str, waited_for: &str) -> Result<(f64, f64)> {
     browser.visit(path).await?;
-    let shown = until("the page shows it", Duration::from_secs(60), async || {
+    let shown = until("the page shows it", Duration::from_mins(1), async || {
         let at = browser.run(SHOWN, vec![json!(waited_for)]).await?;
         Ok(at.as_f64())
     })
