@@ -184,7 +184,7 @@ async fn the_table_sorts(browser: &Browser) -> Result<()> {
                 browser.css("[data-sort=asr]").await?.click().await?;
                 return Ok(None);
             }
-            order = column(browser, "ASR").await?;
+            order = column(browser, "ASR %").await?;
             let right = order
                 .windows(2)
                 .all(|pair| if descending { pair[0] >= pair[1] } else { pair[0] <= pair[1] });
