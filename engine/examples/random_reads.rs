@@ -59,10 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn open(folder: &str) -> Result<Index, Box<dyn Error>> {
     let mut names = Path::new(folder).read_dir()?.filter_map(Result::ok);
     let is_shard = |name: &Path| name.extension().is_some_and(|end| end == "parquet");
-    let layout = match names.any(|entry| is_shard(&entry.path())) {
-        true => Layout::Parquet,
-        false => Layout::ImageFolder,
-    };
+    let sharded = names.any(|entry| is_shard(&entry.path()));
+    let layout = if sharded { Layout::Parquet } else { Layout::ImageFolder };
     let path = folder.to_owned();
     Ok(Index::open(&DataSource::Folder(FolderSource { path, layout, ..Default::default() }))?)
 }
