@@ -94,7 +94,7 @@ pub fn Differences(explorer: Explorer) -> impl IntoView {
         <Show when=move || runs.with(|runs| !runs.is_empty())>
             <section class="panel differences" aria-labelledby="differences">
                 <div class="panel-head">
-                    <h2 id="differences" role="status">{words}</h2>
+                    <h2 id="differences">{words}</h2>
                     <div class="panel-actions">
                         <button
                             type="button"
