@@ -35,7 +35,8 @@ async fn figures_and_runs_side_by_side() -> Result<()> {
         means_over_the_seeds(browser).await?;
         the_table_sorts(browser).await?;
         one_filter_for_both(browser).await?;
-        chosen_runs_side_by_side(browser).await
+        chosen_runs_side_by_side(browser).await?;
+        a_view_is_saved(browser).await
     })
     .await
 }
@@ -263,8 +264,23 @@ async fn chosen_runs_side_by_side(browser: &Browser) -> Result<()> {
             "return document.querySelectorAll('.differences tbody tr').length >= 3",
         )
         .await?;
+    look(browser, "compare-differences").await?;
     browser.press("Choose none").await?;
     browser
         .holds("no run is chosen", "return document.querySelector('.differences') === null")
         .await
+}
+
+async fn a_view_is_saved(browser: &Browser) -> Result<()> {
+    let here = browser.place().await?;
+    browser.press("Save view").await?;
+    browser.fill("Name of the view", "First probes").await?;
+    browser.press("Save").await?;
+    browser.visit("/compare").await?;
+    rows(browser, 12).await?;
+    browser.choose("Saved view", "First probes").await?;
+    rows(browser, 4).await?;
+    let now = browser.place().await?;
+    ensure!(now == here, "{now} instead of {here}");
+    Ok(())
 }

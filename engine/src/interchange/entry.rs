@@ -38,7 +38,7 @@ impl Entry {
         })
     }
 
-    /// Whether Hugging Face's classifier lies beside the encoder.
+    /// Whether the file has Hugging Face's classifier, too.
     fn has_head(&self, file: &TensorFile<'_>) -> bool {
         let Naming::HuggingFace { prefix } = self.naming else { return false };
         let outer = self.prefix.as_str();

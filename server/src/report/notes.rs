@@ -15,6 +15,8 @@ pub(super) fn html(markdown: &str) -> String {
     let mut links = Vec::new();
     let events = Parser::new_ext(markdown, options).filter_map(|event| match event {
         Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
+        Event::Start(Tag::HtmlBlock) => Some(Event::Start(Tag::Paragraph)),
+        Event::End(TagEnd::HtmlBlock) => Some(Event::End(TagEnd::Paragraph)),
         Event::SoftBreak => Some(Event::HardBreak),
         Event::Start(Tag::Heading { level, .. }) => Some(Event::Start(Tag::Heading {
             level: below(level),
@@ -68,7 +70,7 @@ mod tests {
         );
         assert_eq!(
             html("<div onclick=\"x\">\nblock\n</div>"),
-            "&lt;div onclick=\"x\"&gt;\nblock\n&lt;/div&gt;"
+            "<p>&lt;div onclick=\"x\"&gt;\nblock\n&lt;/div&gt;</p>\n"
         );
         assert_eq!(
             html(

@@ -4,11 +4,12 @@ use std::sync::LazyLock;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use shared::{
-    RunState,
+    RunState, Settings, StudySpec,
     api::{RunRow, StudyDetail},
     chart::{Figure, Size, Style, accuracy_by_epoch, asr_by_poison, tradeoff},
     day::day,
     palette::{self, Theme},
+    trigger::CatalogueEntry,
     verdict::{Of, Part, Sentence, Strongest, verdict},
 };
 
@@ -24,7 +25,7 @@ static STYLE: &str = include_str!("style.css");
 static FONT: &[u8] = include_bytes!("../../../assets/fonts/Inter.woff2");
 
 /// The size of a figure's drawing, of which two stand side by side on a wide page.
-const FIGURE: Size = Size { width: 620, height: 420 };
+const FIGURE: Size = Size { width: 520, height: 380 };
 
 /// The dashboard's font and colours, and those of the figures, in both themes.
 static BASE: LazyLock<String> = LazyLock::new(|| {
@@ -85,7 +86,7 @@ fn header(study: &StudyDetail) -> String {
     let target = target.map_or_else(String::new, |name| format!(" ({name})"));
     let done = study.runs.iter().filter(|run| run.state == RunState::Done).count();
     let mut facts = vec![
-        format!("{} towards class {}{target}", attack.trigger.label(), attack.target_class),
+        format!("{} towards class {}{target}", trigger_name(&study.spec), attack.target_class),
         format!("data set {}", study.spec.settings.dataset.name),
         format!("{done} of {} runs done", study.runs.len()),
         format!("created {}", day(study.created_at)),
@@ -97,6 +98,17 @@ fn header(study: &StudyDetail) -> String {
         "<header>\n<p class=\"kind\">Study report</p>\n<h1>{}</h1>\n<ul class=\"facts\">{facts}</ul>\n</header>\n",
         escape(&study.spec.name)
     )
+}
+
+/// The trigger with its strength, or only its name if the study varies it.
+fn trigger_name(spec: &StudySpec) -> String {
+    let Settings { attack, model, .. } = &spec.settings;
+    let mut paths = spec.axes.iter().flat_map(|axis| &axis.paths);
+    if paths.any(|path| path.starts_with("attack.trigger.")) {
+        CatalogueEntry::of(&attack.trigger, model.image_size, model.patch_size).name.into()
+    } else {
+        attack.trigger.label()
+    }
 }
 
 fn answer(study: &StudyDetail) -> String {
@@ -230,7 +242,7 @@ fn repeat(report: &Report) -> String {
     let manifests = if count == 0 {
         String::new()
     } else {
-        format!("<details><summary>Manifests of {count} runs</summary>\n{manifests}</details>\n")
+        format!("<details><summary>Manifests ({count})</summary>\n{manifests}</details>\n")
     };
     let content = format!(
         "<details><summary>All settings</summary>\n{}</details>\n\

@@ -46,7 +46,7 @@ async fn a_report_has_the_study() {
         "data:image/png;base64,",
         "<td>Poisons",
         "[axes]",
-        "Manifests of 1 runs",
+        "Manifests (1)",
         "&lt;i&gt;0.1",
         "maskdoor 0.1.0",
         "prefers-color-scheme:dark",

@@ -99,7 +99,7 @@ fn a_micro_study_runs_from_end_to_end() {
     let (report, study) = (figure("report.html"), results[0].study.to_string());
     success(folder.path(), &["report", &study, &report, "--data-dir", &data]);
     let report = fs::read_to_string(report).unwrap();
-    assert!(report.contains("from the terminal") && report.contains("Manifests of 3 runs"));
+    assert!(report.contains("from the terminal") && report.contains("Manifests (3)"));
     let (pretraining, probes) = results.split_first().unwrap();
     assert_eq!((pretraining.ca, pretraining.n_clean), (None, 0));
     assert_eq!(

@@ -28,7 +28,7 @@ use crate::{
 };
 
 impl Setting {
-    /// A value in words: a choice by its title, `on` or `off`.
+    /// A value as people read it: a choice by its title, `on` or `off`.
     pub fn words(&self, value: &Value) -> String {
         match (self.domain, value) {
             (_, Value::Switch(on)) => if *on { "on" } else { "off" }.into(),

@@ -8,12 +8,12 @@ use shared::{
 
 use super::{
     Explorer,
-    table::{Head, Shown, kind_title, shown},
+    table::{Head, Shown, kind_title, no_rows, shown},
     view::{LIMIT, View, repeats},
 };
 use crate::{
     api,
-    components::{Fetched, Pager, ProblemBox, fetched, format},
+    components::{Fetched, Pager, fetched, format},
     run_name::value,
 };
 
@@ -73,25 +73,14 @@ pub fn Means(explorer: Explorer) -> impl IntoView {
     let total = Memo::new(move |_| answer.value().map_or(0, |groups| groups.total));
     let wide = move || (columns.with(Vec::len) + 1).to_string();
     let rows = move || match answer.get() {
-        None => {
-            view! { <tr><td colspan=wide class="loading">"Loading the means…"</td></tr> }.into_any()
-        }
-        Some(Err(problem)) if problem.errors.iter().any(|error| error.field == "filter") => view! {
-            <tr><td colspan=wide class="empty-line">"The filter above cannot be read."</td></tr>
-        }
-        .into_any(),
-        Some(Err(problem)) => {
-            let retry = Callback::new(move |()| answer.refetch());
-            view! { <tr><td colspan=wide><ProblemBox problem retry/></td></tr> }.into_any()
-        }
-        Some(Ok(groups)) if groups.groups.is_empty() => view! {
-            <tr><td colspan=wide class="empty-line">"No run satisfies this filter."</td></tr>
-        }
-        .into_any(),
-        Some(Ok(groups)) => {
+        Some(Ok(groups)) if !groups.groups.is_empty() => {
             let columns = columns.get();
             let line = |group: ResultGroup| line(&group, &columns);
             groups.groups.into_iter().map(line).collect_view().into_any()
+        }
+        other => {
+            let retry = Callback::new(move |()| answer.refetch());
+            no_rows(other.and_then(Result::err), answer.get().is_none(), wide(), retry)
         }
     };
     let over = move || {

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use shared::{
     Ratio, RunKind,
-    api::{ColumnKind, Measured, Page, ResultColumn, ResultRow},
+    api::{ColumnKind, Measured, Page, Problem, ResultColumn, ResultRow},
 };
 
 use super::{
@@ -91,28 +91,17 @@ pub fn Runs(explorer: Explorer) -> impl IntoView {
     let total = Memo::new(move |_| page.value().map_or(0, |page| page.total));
     let wide = move || (columns.with(Vec::len) + 1).to_string();
     let rows = move || match page.get() {
-        None => {
-            view! { <tr><td colspan=wide class="loading">"Loading the runs…"</td></tr> }.into_any()
-        }
-        Some(Err(problem)) if problem.errors.iter().any(|error| error.field == "filter") => view! {
-            <tr><td colspan=wide class="empty-line">"The filter above cannot be read."</td></tr>
-        }
-        .into_any(),
-        Some(Err(problem)) => {
-            let retry = Callback::new(move |()| page.refetch());
-            view! { <tr><td colspan=wide><ProblemBox problem retry/></td></tr> }.into_any()
-        }
-        Some(Ok(page)) if page.items.is_empty() => view! {
-            <tr><td colspan=wide class="empty-line">"No run satisfies this filter."</td></tr>
-        }
-        .into_any(),
-        Some(Ok(page)) => {
+        Some(Ok(page)) if !page.items.is_empty() => {
             let columns = columns.get();
             page.items
                 .into_iter()
                 .map(|run| view! { <Line explorer run columns=columns.clone()/> })
                 .collect_view()
                 .into_any()
+        }
+        other => {
+            let retry = Callback::new(move |()| page.refetch());
+            no_rows(other.and_then(Result::err), page.get().is_none(), wide(), retry)
         }
     };
     view! {
@@ -141,6 +130,27 @@ pub fn Runs(explorer: Explorer) -> impl IntoView {
             go=Callback::new(move |offset: u64| explorer.change(|view| view.offset = offset))
         />
     }
+}
+
+/// The row that stands for no rows: while they load, for a problem, for a filter that selects none.
+pub fn no_rows(
+    problem: Option<Problem>,
+    loading: bool,
+    wide: String,
+    retry: Callback<()>,
+) -> AnyView {
+    let line = |class: &'static str, text: &'static str| {
+        view! { <td colspan=wide.clone() class=class>{text}</td> }.into_any()
+    };
+    let cell = match problem {
+        None if loading => line("loading", "Loading…"),
+        None => line("empty-line", "No run satisfies this filter."),
+        Some(problem) if problem.errors.iter().any(|error| error.field == "filter") => {
+            line("empty-line", "The filter above cannot be read.")
+        }
+        Some(problem) => view! { <td colspan=wide><ProblemBox problem retry/></td> }.into_any(),
+    };
+    view! { <tr>{cell}</tr> }.into_any()
 }
 
 /// The head of a column, which sorts.

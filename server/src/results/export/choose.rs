@@ -179,7 +179,11 @@ fn capitalised(name: &str) -> String {
 
 /// Decimals of a metric for readers: shares as the pages show them, losses to tell epochs apart.
 fn digits(info: &Info) -> usize {
-    if info.unit == "nats" { 3 } else { 1 }
+    match info.unit.as_ref() {
+        "nats" => 3,
+        "images/s" => 0,
+        _ => 1,
+    }
 }
 
 fn class(column: &Column, setting: Option<&Setting>, view: &View<'_>) -> Class {

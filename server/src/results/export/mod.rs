@@ -114,7 +114,7 @@ pub struct Export<'t> {
     heads: Vec<Head<'t>>,
     rows: usize,
     filter: Option<String>,
-    /// What the numbers are, in words.
+    /// What the numbers are.
     note: String,
 }
 
@@ -146,10 +146,10 @@ impl Export<'_> {
 
     /// The origin of the table in one line: program, filter, what the numbers are.
     fn origin(&self) -> String {
-        let filter = self.filter.as_deref().map_or_else(
-            || "all runs".to_owned(),
-            |filter| format!("filter: {}", filter.split_whitespace().collect::<Vec<_>>().join(" ")),
-        );
+        let filter = self
+            .filter
+            .as_deref()
+            .map_or_else(|| "all runs".to_owned(), |filter| format!("filter: {filter}"));
         let origin = format!("{}; {filter}; {}", program(), self.note);
         origin.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
     }

@@ -12,11 +12,11 @@ use super::{
 pub(super) struct Words {
     /// The text or the number; empty if it is missing.
     pub main: String,
-    /// What stands beside the number.
+    /// What follows the number.
     pub beside: Option<Beside>,
 }
 
-/// What stands beside a number.
+/// What follows a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Beside {
     /// The ends of an interval.
