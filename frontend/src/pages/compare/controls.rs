@@ -54,6 +54,12 @@ pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
                 choose=Callback::new(move |Shown(figure, kind)| {
                     explorer
                         .change(|view| {
+                            // Each kind of plot begins with the columns that fit it.
+                            if view.kind != kind {
+                                view.x.clear();
+                                view.y.clear();
+                                view.colour.clear();
+                            }
                             view.figure = figure;
                             view.kind = kind;
                         });

@@ -5,9 +5,9 @@
 //! | `columns` | the columns of a table, in order, and what they hold |
 //! | `choose` | which columns a table of runs and a table of groups have |
 //! | `fields` | the columns as plain values, several for a ratio or a mean |
-//! | `csv`, `json`, `parquet` | files for programs, of [`fields`] |
+//! | `csv`, `json`, `parquet` | files for programs, of `fields` |
 //! | `words` | the columns as a reader wants them: rounded, with the interval beside the number |
-//! | `latex`, `text` | files for readers, of [`words`] |
+//! | `latex`, `text` | files for readers, of `words` |
 
 mod buffer;
 mod choose;
