@@ -39,12 +39,6 @@ impl Shown {
 pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
     let view = explorer.view;
     let shown = Memo::new(move |_| view.with(Shown::of));
-    let of_plot = move |field: fn(&View) -> bool| Signal::derive(move || view.with(field));
-    let flip = move |field: fn(&mut View) -> &mut bool| {
-        Callback::new(move |()| explorer.change(|view| *field(view) = !*field(view)))
-    };
-    let heat = Memo::new(move |_| view.with(|view| view.kind == PlotKind::Heat));
-    let means = Memo::new(move |_| view.with(|view| view.kind == PlotKind::Means));
     view! {
         <div class="plot-controls">
             <Segmented
@@ -66,79 +60,95 @@ pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
                 })
             />
             <Show when=move || shown.get().0.is_none()>
-                <div class="plot-columns">
-                    <ColumnChoice
-                        explorer
-                        label="x"
-                        value=Signal::derive(move || axes.with(|axes| axes.x.clone()))
-                        takes=Signal::derive(move || {
-                            if heat.get() || means.get() { Takes::Groups } else { Takes::All }
-                        })
-                        choose=Callback::new(move |name| explorer.change(|view| view.x = name))
-                    />
-                    <ColumnChoice
-                        explorer
-                        label="y"
-                        value=Signal::derive(move || axes.with(|axes| axes.y.clone()))
-                        takes=Signal::derive(move || {
-                            if heat.get() {
-                                Takes::Groups
-                            } else if means.get() {
-                                Takes::Metrics
-                            } else {
-                                Takes::All
-                            }
-                        })
-                        choose=Callback::new(move |name| explorer.change(|view| view.y = name))
-                    />
-                    <ColumnChoice
-                        explorer
-                        label=Signal::derive(move || if heat.get() { "Shows" } else { "Colour" })
-                        value=Signal::derive(move || axes.with(|axes| axes.colour.clone()))
-                        takes=Signal::derive(move || {
-                            if heat.get() { Takes::Metrics } else { Takes::GroupsOrNone }
-                        })
-                        choose=Callback::new(move |name: String| {
-                            explorer
-                                .change(|view| {
-                                    view.colour = if name.is_empty() { "none".into() } else { name };
-                                });
-                        })
-                    />
-                    <Show when=move || !heat.get()>
-                        <ScaleChoice
-                            label="x scale"
-                            value=Signal::derive(move || view.with(|view| view.x_scale))
-                            choose=Callback::new(move |scale| explorer.change(|view| view.x_scale = scale))
-                        />
-                        <ScaleChoice
-                            label="y scale"
-                            value=Signal::derive(move || view.with(|view| view.y_scale))
-                            choose=Callback::new(move |scale| explorer.change(|view| view.y_scale = scale))
-                        />
-                    </Show>
-                    <ChipButton
-                        label="0–100 %"
-                        title="Show percentages from 0 to 100 instead of fitting the axes to the data"
-                        on=of_plot(|view| view.whole)
-                        toggle=flip(|view| &mut view.whole)
-                    />
-                    <Show when=move || view.with(|view| view.kind == PlotKind::Runs)>
-                        <ChipButton
-                            label="Pareto front"
-                            title="Join the runs that no other run exceeds in both x and y"
-                            on=of_plot(|view| view.front)
-                            toggle=flip(|view| &mut view.front)
-                        />
-                    </Show>
-                </div>
+                <PlotControls explorer axes />
             </Show>
             <Show when=move || shown.get().0 == Some(FigureKind::AsrByPoison)>
                 <ChipButton
                     label="Published series"
                     title="Show the published series beside these bars; they were measured in a different setting"
-                    on=of_plot(|view| view.published)
-                    toggle=flip(|view| &mut view.published)
+                    on=Signal::derive(move || view.with(|view| view.published))
+                    toggle=flip(explorer, |view| &mut view.published)
+                />
+            </Show>
+        </div>
+    }
+}
+
+/// What turns a part of the plot on and off.
+fn flip(explorer: Explorer, field: fn(&mut View) -> &mut bool) -> Callback<()> {
+    Callback::new(move |()| explorer.change(|view| *field(view) = !*field(view)))
+}
+
+/// The columns and scales of a plot of any columns.
+#[component]
+fn PlotControls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
+    let view = explorer.view;
+    let kind = Memo::new(move |_| view.with(|view| view.kind));
+    let heat = move || kind.get() == PlotKind::Heat;
+    let takes = move |of: fn(PlotKind) -> Takes| Signal::derive(move || of(kind.get()));
+    let axis =
+        |of: fn(&Axes) -> &String| Signal::derive(move || axes.with(|axes| of(axes).clone()));
+    let scale = move |of: fn(&View) -> PlotScale| Signal::derive(move || view.with(of));
+    view! {
+        <div class="plot-columns">
+            <ColumnChoice
+                explorer
+                label="x"
+                value=axis(|axes| &axes.x)
+                takes=takes(|kind| match kind {
+                    PlotKind::Runs => Takes::All,
+                    PlotKind::Means | PlotKind::Heat => Takes::Groups,
+                })
+                choose=Callback::new(move |name| explorer.change(|view| view.x = name))
+            />
+            <ColumnChoice
+                explorer
+                label="y"
+                value=axis(|axes| &axes.y)
+                takes=takes(|kind| match kind {
+                    PlotKind::Runs => Takes::All,
+                    PlotKind::Means => Takes::Metrics,
+                    PlotKind::Heat => Takes::Groups,
+                })
+                choose=Callback::new(move |name| explorer.change(|view| view.y = name))
+            />
+            <ColumnChoice
+                explorer
+                label=Signal::derive(move || if heat() { "Shows" } else { "Colour" })
+                value=axis(|axes| &axes.colour)
+                takes=takes(|kind| match kind {
+                    PlotKind::Runs | PlotKind::Means => Takes::GroupsOrNone,
+                    PlotKind::Heat => Takes::Metrics,
+                })
+                choose=Callback::new(move |name: String| {
+                    let name = if name.is_empty() { "none".into() } else { name };
+                    explorer.change(|view| view.colour = name);
+                })
+            />
+            <Show when=move || !heat()>
+                <ScaleChoice
+                    label="x scale"
+                    value=scale(|view| view.x_scale)
+                    choose=Callback::new(move |scale| explorer.change(|view| view.x_scale = scale))
+                />
+                <ScaleChoice
+                    label="y scale"
+                    value=scale(|view| view.y_scale)
+                    choose=Callback::new(move |scale| explorer.change(|view| view.y_scale = scale))
+                />
+            </Show>
+            <ChipButton
+                label="0–100 %"
+                title="Show percentages from 0 to 100 instead of fitting the axes to the data"
+                on=Signal::derive(move || view.with(|view| view.whole))
+                toggle=flip(explorer, |view| &mut view.whole)
+            />
+            <Show when=move || kind.get() == PlotKind::Runs>
+                <ChipButton
+                    label="Pareto front"
+                    title="Join the runs that no other run exceeds in both x and y"
+                    on=Signal::derive(move || view.with(|view| view.front))
+                    toggle=flip(explorer, |view| &mut view.front)
                 />
             </Show>
         </div>
