@@ -18,3 +18,4 @@ mod same_bits;
 mod steps;
 mod sweep;
 mod triggers;
+mod watch;

@@ -106,7 +106,7 @@ async fn a_question_stays_while_the_queue_renews_itself() -> Result<()> {
         vary(&mut spec, "pretrain.poisons", [4])?;
         vary(&mut spec, "probe.poisons", [4])?;
         let id = start(dashboard, &spec).await?.id.to_string();
-        browser.visit("/system").await?;
+        browser.visit("/watch").await?;
         browser.find(Role::Button, "Cancel").await?;
         browser.press("Cancel").await?;
         browser.sees("Cancel this run?").await?;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use shared::{
     api::{PlotData, PlotKind, PlotScale, RunRow},
     chart::{
-        CurveKind, CurveSeries, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch,
+        CurveKind, CurveLook, CurveSeries, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch,
         asr_by_poison, curve, plot, tradeoff,
     },
 };
@@ -55,12 +55,16 @@ pub struct FigureQuery {
     colour: Option<String>,
     /// `plot` only: how x is placed, `auto` (the default), `linear`, `log` or `even`.
     x_scale: Option<String>,
-    /// `plot` only: how y is placed.
+    /// How y is placed: as x, or `log` for a curve.
     y_scale: Option<String>,
     /// `plot` only: whether axes in percent go from 0 to 100.
     whole: Option<bool>,
     /// `plot` only: whether the Pareto front is drawn.
     front: Option<bool>,
+    /// Curves only: the weight of the past in a running mean over the values, at least 0 (the default, none) and below 1.
+    smoothing: Option<f64>,
+    /// Curves only: the first and the last epoch to show, such as `10,20`.
+    epochs: Option<String>,
     /// `light` (the default) or `dark`.
     theme: Option<String>,
 }
@@ -121,7 +125,10 @@ async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure
             }
             accuracy_by_epoch(&epochs(api, &rows).await?)
         }
-        FigureKind::Curve(which) => curve(which, &curves(api, which, query).await?),
+        FigureKind::Curve(which) => {
+            let look = curve_look(query)?;
+            curve(which, &curves(api, which, query).await?, look)
+        }
         FigureKind::Plot => {
             let look = PlotLook {
                 whole: query.whole.unwrap_or(false),
@@ -153,6 +160,32 @@ fn asked(query: &FigureQuery) -> Result<PlotQuery, ApiError> {
         y_scale: scale("y_scale", &query.y_scale)?,
         colour: query.colour.clone(),
     })
+}
+
+/// How the query draws a curve.
+fn curve_look(query: &FigureQuery) -> Result<CurveLook, ApiError> {
+    let smoothing = query.smoothing.unwrap_or(0.0);
+    if !(0.0..1.0).contains(&smoothing) {
+        return Err(ApiError::field("smoothing", "must be at least 0 and below 1"));
+    }
+    let log = match query.y_scale.as_deref().map(|scale| word("y_scale", scale)).transpose()? {
+        None | Some(PlotScale::Auto | PlotScale::Linear) => false,
+        Some(PlotScale::Log) => true,
+        Some(PlotScale::Even) => {
+            return Err(ApiError::field("y_scale", "a curve has the scale linear or log"));
+        }
+    };
+    let epochs = query.epochs.as_deref().map(|text| {
+        let (first, last) = text.split_once(',')?;
+        let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        Some((first, last)).filter(|(first, last): &(f64, f64)| {
+            first.is_finite() && last.is_finite() && first < last
+        })
+    });
+    let Some(epochs) = epochs.map_or(Some(None), |epochs| epochs.map(Some)) else {
+        return Err(ApiError::field("epochs", "must be two numbers with a comma, such as 10,20"));
+    };
+    Ok(CurveLook { smoothing, log, epochs })
 }
 
 /// The runs that the query names, or all finished classifiers of its studies.

@@ -1,9 +1,8 @@
 //! The page of one study: its answer, lineage and results, figures; then the selected run: curves, evaluation, poisons, log, manifest.
 //!
-//! Address: `/studies/ID`; `?run=` names the selected run, `?curve=` the tab of its chart, `?published=true` shows the
-//! published series.
+//! Address: `/studies/ID`; `?run=` names the selected run, `?over=true` draws the curves of all runs of its kind, `?published=true`
+//! shows the published series; [`crate::curves`] has what chooses a curve.
 
-mod curves;
 mod evaluation;
 mod figures;
 mod fold;
@@ -16,8 +15,8 @@ mod record;
 mod results;
 mod run;
 mod sentence;
-mod trace;
 mod verdict;
+mod why;
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -31,7 +30,8 @@ use shared::{
 
 use crate::{
     api,
-    components::{Fetched, ProblemBox, fetched},
+    components::{ChipButton, Fetched, ProblemBox, fetched},
+    curves::{Curves, Follow, Line},
     frame::{Crumb, set_place},
     live,
 };
@@ -39,7 +39,6 @@ pub(super) use evaluation::EvaluationContent;
 use fold::{Folded, default_run, fold, merged};
 pub(super) use poison::limits;
 pub(super) use results::ShareCell;
-use trace::Follow;
 
 /// The page.
 #[component]
@@ -102,9 +101,22 @@ fn StudyView(id: StudyId) -> impl IntoView {
     let recorded = Memo::new(move |_| {
         run.with(|run| run.as_ref().filter(|run| run.progress.step > 0).map(|run| run.id))
     });
-    let start =
-        Memo::new(move |_| still.with(|run| run.as_ref().map(|run| (run.id, run.started_at))));
-    let follow = Follow::new(start);
+    let (over, set_over) = query_signal_with_options::<bool>("over", options());
+    let over = Memo::new(move |_| over.get().unwrap_or(false));
+    let lines = Memo::new(move |_| {
+        let (over, runs) = (over.get(), study.with(|study| study.clone().map(|study| study.runs)));
+        still.with(|run| lines(run.as_ref(), &runs.unwrap_or_default(), over))
+    });
+    let started = Memo::new(move |_| {
+        let runs = lines.get();
+        study.with(|study| {
+            let all = study.iter().flat_map(|study| &study.runs);
+            all.filter(|run| runs.iter().any(|line| line.run == run.id))
+                .map(|run| (run.id, run.started_at))
+                .collect::<Vec<_>>()
+        })
+    });
+    let follow = Follow::new(started);
 
     let begun = move || {
         answer.refetch();
@@ -152,12 +164,17 @@ fn StudyView(id: StudyId) -> impl IntoView {
                 <div class="panel-head"><h2>"Figures"</h2></div>
                 <div class="panel-body"><figures::Figures study pick/></div>
             </section>
-            <run::RunPanel run still trace=follow.trace() changed/>
+            <run::RunPanel run still changed>
+                <Curves lines traces=follow.traces() pick>
+                    <OverlayChip study run=still over set_over/>
+                </Curves>
+            </run::RunPanel>
+            <why::Why study run=still/>
             <evaluation::EvaluationPanel study run=still/>
             <div class="study-halves">
                 <section class="panel">
                     <div class="panel-head"><h2>"Poisoned images of the selected run"</h2></div>
-                    <div class="panel-body stack"><poison::PoisonedImages study begun=planned/></div>
+                    <div class="panel-body stack"><poison::PoisonedImages study run=still begun=planned/></div>
                 </section>
                 <section class="panel">
                     <div class="panel-head"><h2>"Log of the selected run"</h2></div>
@@ -166,5 +183,71 @@ fn StudyView(id: StudyId) -> impl IntoView {
             </div>
             <record::Manifest run=recorded/>
         </Show>
+    }
+}
+
+/// Curves in one figure at most.
+const MOST_LINES: usize = 12;
+
+/// The runs whose curves are drawn: the selected one, with others of its kind that have begun where all are asked for.
+fn lines(selected: Option<&RunRow>, runs: &[RunRow], over: bool) -> Vec<Line> {
+    let Some(selected) = selected else { return Vec::new() };
+    let others = runs.iter().filter(|run| {
+        over && run.id != selected.id
+            && run.point.kind == selected.point.kind
+            && run.started_at.is_some()
+    });
+    let line = |run: &RunRow| Line { run: run.id, kind: run.point.kind, label: run.label() };
+    std::iter::once(selected).chain(others).take(MOST_LINES).map(line).collect()
+}
+
+/// Draws the curves of all runs of the selected run's kind, where there are several.
+#[component]
+fn OverlayChip(
+    study: Memo<Option<StudyDetail>>,
+    run: Memo<Option<RunRow>>,
+    over: Memo<bool>,
+    set_over: SignalSetter<Option<bool>>,
+) -> impl IntoView {
+    let many = Memo::new(move |_| {
+        let kind = run.with(|run| run.as_ref().map(|run| run.point.kind));
+        study.with(|study| {
+            let runs = study.iter().flat_map(|study| &study.runs);
+            runs.filter(|run| Some(run.point.kind) == kind).count() > 1
+        })
+    });
+    view! {
+        <Show when=move || many.get()>
+            <ChipButton
+                label="All runs of this kind"
+                title="Draw the curves of all runs of this kind over each other, at most 12"
+                on=over
+                toggle=Callback::new(move |()| {
+                    set_over.set((!over.get_untracked()).then_some(true));
+                })
+            />
+        </Show>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{RunKind, study::presets};
+
+    use super::*;
+
+    #[test]
+    fn curves_of_one_kind_lie_over_each_other() {
+        let mut runs = crate::fixture::study(presets()[0].spec.clone()).runs;
+        let probe = |run: &&RunRow| run.point.kind == RunKind::Probe;
+        let selected = runs.iter().find(probe).expect("a probe").clone();
+        assert_eq!(lines(Some(&selected), &runs, false).len(), 1);
+        assert_eq!(lines(Some(&selected), &runs, true).len(), 1, "no other has begun");
+        runs.iter_mut().for_each(|run| run.started_at = Some(1));
+        let over = lines(Some(&selected), &runs, true);
+        assert_eq!(over.len(), runs.iter().filter(probe).count().min(MOST_LINES));
+        assert_eq!(over[0].run, selected.id);
+        assert!(over.iter().all(|line| line.kind == RunKind::Probe));
+        assert!(lines(None, &runs, true).is_empty());
     }
 }

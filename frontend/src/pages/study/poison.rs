@@ -3,8 +3,9 @@
 
 use leptos::prelude::*;
 use shared::{
-    PoisonPlan, Rgb8, RunId, RunKind, Stage, StudySpec, Trigger,
-    api::{Samples, StudyDetail},
+    PoisonPlan, Rgb8, RunId, RunKind, Settings, Stage, Trigger,
+    api::{RunRow, Samples, StudyDetail},
+    param,
     study::DatasetSpec,
 };
 
@@ -68,34 +69,33 @@ pub fn limits(dataset: &DatasetSpec) -> [(&'static str, String); 2] {
 }
 
 /// The address of the first `shown` images of the plan.
-fn samples_path(spec: &StudySpec, plan: &PoisonPlan, shown: usize) -> Option<String> {
-    let shown = shown.min(Samples::most(spec.settings.model.image_size));
+fn samples_path(settings: &Settings, plan: &PoisonPlan, shown: usize) -> Option<String> {
+    let shown = shown.min(Samples::most(settings.model.image_size));
     let indices: Vec<String> =
         plan.samples.iter().take(shown).map(|sample| sample.index.to_string()).collect();
     if indices.is_empty() {
         return None;
     }
-    let limits = limits(&spec.settings.dataset);
+    let limits = limits(&settings.dataset);
     let query = api::query(&[
         ("split", "train"),
-        ("side", &spec.settings.model.image_size.to_string()),
+        ("side", &settings.model.image_size.to_string()),
         ("indices", &indices.join(",")),
         (limits[0].0, &limits[0].1),
         (limits[1].0, &limits[1].1),
     ]);
-    Some(format!("/datasets/{}/samples{query}", api::escape(&spec.settings.dataset.name)))
+    Some(format!("/datasets/{}/samples{query}", api::escape(&settings.dataset.name)))
 }
 
 /// Decodes the images and puts the trigger into each.
 fn poisoned(
-    spec: &StudySpec,
+    settings: &Settings,
     classes: &[String],
     samples: &Samples,
     key: Option<&Rgb8>,
 ) -> Vec<Poisoned> {
     let trigger =
-        Trigger::prepare(&spec.settings.attack.trigger, key, samples.side as usize, Stage::Train)
-            .ok();
+        Trigger::prepare(&settings.attack.trigger, key, samples.side as usize, Stage::Train).ok();
     let one = |item: &shared::api::SampleImage| {
         let clean = decode_rgb(samples.side, &item.rgb)?;
         let triggered = trigger.as_ref().map(|trigger| trigger.applied(&clean));
@@ -111,15 +111,22 @@ fn poisoned(
 pub fn PoisonedImages(
     /// The study.
     study: Memo<Option<StudyDetail>>,
-    /// The selected run, once it has stored its plan.
+    /// The selected run, without its progress.
+    run: Memo<Option<RunRow>>,
+    /// Its identifier, once it has stored its plan.
     begun: Memo<Option<RunId>>,
 ) -> impl IntoView {
     let shown = RwSignal::new(PART);
     let failed = RwSignal::new(None);
     let plan: Fetched<PoisonPlan> =
         fetched(move || begun.get().map(|run: RunId| format!("/runs/{run}/poison")));
-    let spec = Memo::new(move |_| {
-        study.with(|study| study.as_ref().map(|study| (study.spec.clone(), study.classes.clone())))
+    // The run's own settings: a study may vary the trigger.
+    let of = Memo::new(move |_| {
+        let varied = run.with(|run| run.as_ref().map(|run| run.varied.clone()))?;
+        study.with(|study| {
+            let study = study.as_ref()?;
+            Some((param::with(&study.spec.settings, &varied), study.classes.clone()))
+        })
     });
     let own_plan = Memo::new(move |_| {
         begun.get()?;
@@ -129,20 +136,19 @@ pub fn PoisonedImages(
         begun.track();
         shown.set(PART);
     });
-    let samples: Fetched<Samples> = fetched(move || {
-        spec.with(|spec| samples_path(&spec.as_ref()?.0, &own_plan.get()?, shown.get()))
-    });
+    let samples: Fetched<Samples> =
+        fetched(move || of.with(|of| samples_path(&of.as_ref()?.0, &own_plan.get()?, shown.get())));
     let wanted = Memo::new(move |_| {
-        spec.with(|spec| {
-            let (spec, _) = spec.as_ref()?;
-            Some((spec.settings.attack.trigger.key()?.to_owned(), spec.settings.model.image_size))
+        of.with(|of| {
+            let (settings, _) = of.as_ref()?;
+            Some((settings.attack.trigger.key()?.to_owned(), settings.model.image_size))
         })
     });
     let key = key_pixels(wanted, move |problem| failed.set(Some(problem)));
     let images = Memo::new(move |_| {
-        spec.with(|spec| match (spec, samples.value()) {
-            (Some((spec, classes)), Some(samples)) => {
-                key.with(|key| poisoned(spec, classes, &samples, key.as_ref()))
+        of.with(|of| match (of, samples.value()) {
+            (Some((settings, classes)), Some(samples)) => {
+                key.with(|key| poisoned(settings, classes, &samples, key.as_ref()))
             }
             _ => Vec::new(),
         })
@@ -152,13 +158,13 @@ pub fn PoisonedImages(
         if own_plan.with(|plan| plan.as_ref().is_none_or(|plan| plan.kind == RunKind::Pretrain)) {
             return None;
         }
-        spec.with(|spec| {
-            let (spec, classes) =
-                spec.as_ref().filter(|(spec, _)| !spec.settings.attack.clean_label)?;
-            classes.get(spec.settings.attack.target_class as usize).cloned()
+        of.with(|of| {
+            let (settings, classes) =
+                of.as_ref().filter(|(settings, _)| !settings.attack.clean_label)?;
+            classes.get(settings.attack.target_class as usize).cloned()
         })
     };
-    let words = move || match (begun.get(), plan.get(), spec.get()) {
+    let words = move || match (begun.get(), plan.get(), of.get()) {
         (None, ..) => "The plan is drawn when the run starts.".to_owned(),
         (_, Some(Ok(plan)), Some((_, classes))) => told(&plan, &classes),
         (_, Some(Err(problem)), _) if problem.status == 404 => {
@@ -276,27 +282,31 @@ mod tests {
 
     #[test]
     fn images_are_asked_for_under_the_studys_limits() {
-        let spec = &presets()[1].spec;
+        let settings = &presets()[1].spec.settings;
         assert_eq!(
-            samples_path(spec, &plan(3), 2).as_deref(),
+            samples_path(settings, &plan(3), 2).as_deref(),
             Some(
                 "/datasets/cifar10/samples?split=train&side=32&indices=0%2C3&train_per_class=500&test_per_class=200"
             )
         );
-        assert_eq!(samples_path(spec, &plan(0), 2), None);
+        assert_eq!(samples_path(settings, &plan(0), 2), None);
     }
 
     #[test]
     fn the_trigger_is_put_into_each() {
-        let spec = &presets()[0].spec;
+        let settings = &presets()[0].spec.settings;
         let item = SampleImage { index: 4, class: 7, name: "x".into(), rgb: "AAAA".into() };
         let samples = Samples { side: 1, items: vec![item] };
         let key = Rgb8::filled(2, 2, [255; 3]);
-        let made = poisoned(spec, &[], &samples, Some(&key));
+        let made = poisoned(settings, &[], &samples, Some(&key));
         assert_eq!(made[0].class, "7");
-        let ratio = spec.settings.attack.trigger.strength() as f32;
+        let ratio = settings.attack.trigger.strength() as f32;
         let expected = (ratio * 255.0) as u8;
         assert_eq!(made[0].triggered.as_ref().map(|image| image.pixel(0, 0)), Some([expected; 3]));
-        assert_eq!(poisoned(spec, &[], &samples, None)[0].triggered, None, "the key is on its way");
+        assert_eq!(
+            poisoned(settings, &[], &samples, None)[0].triggered,
+            None,
+            "the key is on its way"
+        );
     }
 }

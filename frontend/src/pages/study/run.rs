@@ -6,7 +6,6 @@ use shared::{
     api::{Problem, RunRow},
 };
 
-use super::{curves::Curves, trace::Trace};
 use crate::{
     api,
     components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format},
@@ -112,10 +111,10 @@ pub fn RunPanel(
     run: Memo<Option<RunRow>>,
     /// The run without its progress.
     still: Memo<Option<RunRow>>,
-    /// Its events.
-    trace: Signal<Trace>,
     /// Called after a change, when the study must be fetched again.
     changed: Callback<()>,
+    /// Its curves.
+    children: Children,
 ) -> impl IntoView {
     let busy = RwSignal::new(false);
     let problem = RwSignal::new(None::<Problem>);
@@ -202,7 +201,7 @@ pub fn RunPanel(
                 </Show>
                 <Notices run=still/>
                 {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
-                <Curves run=still trace/>
+                {children()}
             </div>
         </section>
     }

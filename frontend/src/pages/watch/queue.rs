@@ -1,0 +1,182 @@
+//! The queue: what runs and what waits, each of which can be cancelled.
+
+use leptos::{prelude::*, task::spawn_local};
+use shared::{
+    RunId, RunState,
+    api::{Problem, RunRow},
+};
+
+use crate::{
+    api,
+    components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format},
+};
+
+/// The progress of a job, as text.
+fn progress_text(run: &RunRow) -> String {
+    let progress = &run.progress;
+    if run.state == RunState::Queued {
+        return run.waits.clone().unwrap_or_else(|| "waiting for its turn".into());
+    }
+    if let Some(why) = &run.paused {
+        return format!("paused: {why}");
+    }
+    if let Some(preparing) = &progress.preparing {
+        return preparing.clone();
+    }
+    let mut parts = vec![format!("epoch {:.1} of {}", progress.epoch, progress.epochs)];
+    parts.extend(progress.images_per_second.map(|speed| format!("{speed:.0} images/s")));
+    parts.extend(
+        progress.seconds_left().map(|left| format!("about {} left", format::duration(left))),
+    );
+    parts.join(", ")
+}
+
+/// The queue. It is asked for every few seconds; a row stays as long as its job does, with the focus and the question in it.
+#[component]
+pub fn Queue(
+    /// What runs, then what waits in order.
+    jobs: Signal<Vec<RunRow>>,
+    /// Whether this server starts what waits.
+    schedules: Memo<bool>,
+    /// Called after a change.
+    refetch: Callback<()>,
+) -> impl IntoView {
+    let problem = RwSignal::new(None::<Problem>);
+    let cancel = Callback::new(move |run: RunId| {
+        problem.set(None);
+        spawn_local(async move {
+            match api::post_empty::<RunRow>(format!("/runs/{run}/cancel")).await {
+                Ok(_) => drop(refetch.try_run(())),
+                Err(refused) => drop(problem.try_set(Some(refused))),
+            }
+        });
+    });
+    let ids =
+        Memo::new(move |_| jobs.with(|jobs| jobs.iter().map(|run| run.id).collect::<Vec<_>>()));
+    let told = Memo::new(move |_| {
+        jobs.with(|jobs| {
+            let running = jobs.iter().filter(|run| run.state == RunState::Running).count();
+            format!("{running} running, {} queued", jobs.len() - running)
+        })
+    });
+    view! {
+        <section class="panel" aria-labelledby="queue-title">
+            <header class="panel-head">
+                <h2 id="queue-title">"Queue"</h2>
+                <span class="muted small">{told}</span>
+            </header>
+            <Show when=move || !schedules.get()>
+                <p class="notice">
+                    <Icon glyph=Glyph::Info/>
+                    <span>"Another process on the same data folder schedules the runs; this server only shows them."</span>
+                </p>
+            </Show>
+            {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
+            <Show
+                when=move || !ids.read().is_empty()
+                fallback=|| view! { <p class="empty-line">"Nothing is running or queued."</p> }
+            >
+                <div class="table-box table-plain">
+                    <table class="table table-cards">
+                        <thead>
+                            <tr>
+                                <th scope="col">"State"</th>
+                                <th scope="col">"Run"</th>
+                                <th scope="col">"Progress"</th>
+                                <th scope="col"><span class="visually-hidden">"Actions"</span></th>
+                            </tr>
+                        </thead>
+                        <tbody>
+                            <For each=move || ids.get() key=|id| *id let:id>
+                                <Job id jobs cancel/>
+                            </For>
+                        </tbody>
+                    </table>
+                </div>
+            </Show>
+        </section>
+    }
+}
+
+/// A job that runs or waits.
+#[component]
+fn Job(id: RunId, jobs: Signal<Vec<RunRow>>, cancel: Callback<RunId>) -> impl IntoView {
+    let run = Memo::new(move |_| jobs.with(|jobs| jobs.iter().find(|run| run.id == id).cloned()));
+    let of = move |tell: fn(&RunRow) -> String| {
+        Memo::new(move |_| run.with(|run| run.as_ref().map(tell).unwrap_or_default()))
+    };
+    let state = Memo::new(move |_| run.with(|run| run.as_ref().map(|run| run.state)));
+    let study = of(|run| run.study_name.clone());
+    let href = of(|run| format!("/studies/{}?run={}", run.study, run.id));
+    let progress = of(progress_text);
+    let what = of(|run| match run.device.as_deref().filter(|_| run.state == RunState::Running) {
+        Some(device) => format!("{}, on {device}", run.point.label()),
+        None => run.point.label(),
+    });
+    let fraction = Signal::derive(move || {
+        run.with(|run| run.as_ref().map_or(0.0, |run| run.progress.fraction()))
+    });
+    view! {
+        <tr>
+            <td data-label="State">{move || state.get().map(|state| view! { <StateBadge state/> })}</td>
+            <th scope="row">
+                <a href=href>{study}</a>
+                <span class="sub">{what}</span>
+            </th>
+            <td data-label="Progress" class="job-progress">
+                <ProgressBar fraction label=Signal::stored("Progress".to_owned())/>
+                <span class="small">{progress}</span>
+            </td>
+            <td class="number">
+                <Confirm
+                    glyph=Glyph::Close
+                    label="Cancel"
+                    question="Cancel this run? What it has stored is kept."
+                    yes="Cancel the run"
+                    act=Callback::new(move |()| cancel.run(id))
+                />
+            </td>
+        </tr>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::{Progress, RunKind, run::RunPoint};
+
+    use super::*;
+    use crate::fixture::row;
+
+    fn run(state: RunState, progress: Progress) -> RunRow {
+        let point = RunPoint { kind: RunKind::Pretrain, ppr: 0, lpr: 0, seed: 1, scratch: false };
+        RunRow { state, progress, ..row(point) }
+    }
+
+    #[test]
+    fn progress_is_told_in_words() {
+        let progress = Progress {
+            epochs: 10,
+            epoch: 2.54,
+            step: 11,
+            steps: 41,
+            images_per_second: Some(812.3),
+            first_step: Some((1, 0)),
+            updated_at: Some(20_000),
+            ..Progress::default()
+        };
+        // 10 steps in 20 s, 30 left.
+        let told = progress_text(&run(RunState::Running, progress.clone()));
+        assert_eq!(told, "epoch 2.5 of 10, 812 images/s, about 1 min left");
+        let mut queued = run(RunState::Queued, progress);
+        assert_eq!(progress_text(&queued), "waiting for its turn");
+        queued.waits = Some("waits for cuda:1".into());
+        assert_eq!(progress_text(&queued), "waits for cuda:1");
+    }
+
+    #[test]
+    fn preparation_is_told_first() {
+        let progress =
+            Progress { preparing: Some("drawing: 5 of 9".into()), ..Progress::default() };
+        assert_eq!(progress_text(&run(RunState::Running, progress)), "drawing: 5 of 9");
+    }
+}
