@@ -20,6 +20,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/studies/:id") view=pages::StudyPage/>
                     <Route path=path!("/compare") view=pages::ComparePage/>
                     <Route path=path!("/reconstruct") view=pages::ReconstructPage/>
+                    <Route path=path!("/watch") view=pages::WatchPage/>
                     <Route path=path!("/data") view=pages::DataPage/>
                     <Route path=path!("/checkpoints") view=pages::CheckpointsPage/>
                     <Route path=path!("/system") view=pages::SystemPage/>

@@ -9,16 +9,19 @@
 //! | `attack` | the attack editor's preview, drawn by `shared::trigger` in the browser |
 //! | `components` | fields, icons, badges and other parts that several pages use |
 //! | `run_name` | the names of runs and settings |
-//! | `chart`, `live` | figures with hover, and the stream of events |
+//! | `chart`, `curves`, `live` | figures with hover, the curves of runs, and the stream of events |
+//! | `kept` | what the browser keeps |
 
 mod api;
 mod app;
 mod attack;
 mod chart;
 mod components;
+mod curves;
 #[cfg(test)]
 mod fixture;
 mod frame;
+mod kept;
 mod live;
 mod pages;
 mod run_name;

@@ -4,9 +4,10 @@
 //! |---|---|
 //! | [`settings`], [`param`] | [`Settings`]: the value of every setting; the table that describes each of them |
 //! | [`study`] | [`StudySpec`]: settings and axes; its graph of runs, validation, presets |
-//! | [`image`], [`resize`] | [`Rgb8`] pixels and the bit-exact bilinear resize |
+//! | [`image`], [`resize`], [`crop`] | [`Rgb8`] pixels, the bit-exact resize, random crops |
 //! | [`trigger`] | image -> image functions that poison a data set and draw the preview |
 //! | [`patches`] | the ViT patch grid over an image: touched patches, random masks |
+//! | [`survival`] | how much of a trigger training sees after crop and mask |
 //! | [`poison`] | [`PoisonPlan`]: the explicit list of poisoned samples |
 //! | [`stream`] | seeded random streams, one per purpose |
 //! | [`event`], [`progress`] | [`RunEvent`], the only type that a run emits, and its only reducer |
@@ -18,6 +19,7 @@
 //! | [`published`] | numbers of the published study, for overlays |
 //! | [`chart`] | figures, drawn identically in the browser and on the server |
 //! | [`verdict`] | what a study found, in sentences computed from its runs |
+//! | [`why`] | why an attack succeeded or failed, in sentences |
 //! | [`mod@csv`] | tables as text for spreadsheets |
 //! | [`api`] | request and response bodies |
 
@@ -26,6 +28,7 @@
 pub mod api;
 pub mod chart;
 pub mod checkpoint;
+pub mod crop;
 pub mod csv;
 pub mod dataset;
 pub mod day;
@@ -49,8 +52,10 @@ pub mod run_kind;
 pub mod settings;
 pub mod stream;
 pub mod study;
+pub mod survival;
 pub mod trigger;
 pub mod verdict;
+pub mod why;
 
 pub use device::{DeviceKind, DeviceWish};
 pub use event::{RunEvent, Stamped, StepTime};

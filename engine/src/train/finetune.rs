@@ -24,7 +24,7 @@ use crate::{
     },
     data::{
         DataError, Pixels,
-        augment::{Crop, EraseBox, RandAugment, erase, eval_transform, normalise},
+        augment::{Crop, EraseBox, RandAugment, erase, eval_transform, normalise, seen},
         mix::Mix,
     },
     eval::Evaluator,
@@ -192,7 +192,8 @@ impl Finetuning<'_> {
 
     fn augmented(&self, sample: u32, rng: &mut ChaCha8Rng) -> Result<Rgb8, DataError> {
         let (side, recipe) = (self.pixels.side, self.recipe);
-        let image = self.crop(sample, rng).of(&*self.images.image(sample as usize)?, side);
+        let crop = self.crop(sample, rng);
+        let image = seen(&crop, &*self.images.image(sample as usize)?, side);
         if !recipe.augments() {
             return Ok(image);
         }

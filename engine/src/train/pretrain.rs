@@ -18,7 +18,10 @@ use super::{
 use crate::{
     EngineError,
     compute::{Descend, MaskedBatch, PretrainingTrainer},
-    data::{DataError, augment::Crop},
+    data::{
+        DataError,
+        augment::{Crop, seen},
+    },
     model::{Layout, PatchGrid, plain_groups},
 };
 
@@ -120,7 +123,7 @@ impl Pretraining<'_> {
         } else {
             let made = batch.samples.par_iter().map(|sample| {
                 let image = self.images.image(*sample as usize)?;
-                Ok(crop(sample).of(&image, grid.side))
+                Ok(seen(&crop(sample), &image, grid.side))
             });
             images = made.collect::<Result<_, DataError>>()?;
         }

@@ -14,3 +14,4 @@ pub use glyph::TriggerGlyph;
 pub use key::key_pixels;
 pub use picture::pictures;
 pub use preview::{Preview, Scene};
+pub use render::{Training, render};

@@ -69,9 +69,11 @@ impl Stage {
     /// The patch that can be moved, its image's side and the side of a ViT patch.
     fn patch(self) -> Option<(PatchedSpec, u32, u32)> {
         match self.scene.trigger.get_untracked() {
-            TriggerSpec::Patched(patch) => {
-                Some((patch, self.scene.side.get_untracked(), self.scene.vit_patch.get_untracked()))
-            }
+            TriggerSpec::Patched(patch) => Some((
+                patch,
+                self.scene.side.get_untracked(),
+                self.scene.training.get_untracked().patch,
+            )),
             _ => None,
         }
     }
@@ -197,7 +199,7 @@ fn Tile(part: Part, stage: Stage, at: usize) -> impl IntoView {
 fn PatchGrid(stage: Stage) -> impl IntoView {
     let scene = stage.scene;
     let columns =
-        Memo::new(move |_| (scene.side.get() / scene.vit_patch.get().max(1)).max(1) as usize);
+        Memo::new(move |_| (scene.side.get() / scene.training.get().patch.max(1)).max(1) as usize);
     let touched = move || stage.rendered.with(|all| touched_path(&all.touched, columns.get()));
     let view_box = move || format!("0 0 {0} {0}", columns.get());
     view! {

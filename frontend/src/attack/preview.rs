@@ -2,14 +2,14 @@
 
 use leptos::prelude::*;
 use shared::{
-    Rgb8, Stage as Training, Trigger, TriggerSpec,
+    Rgb8, Trigger, TriggerSpec,
     trigger::{PatchedSpec, TriggerError},
 };
 
 use super::{
     mosaic::{Mosaic, Part, Stage},
     picture::Picture,
-    render::{Rendered, render},
+    render::{Rendered, Training, render},
 };
 use crate::components::{Glyph, Icon, Segmented};
 
@@ -20,8 +20,8 @@ pub struct Scene {
     pub trigger: Memo<TriggerSpec>,
     /// Side of the images in pixels.
     pub side: Memo<u32>,
-    /// Side of a ViT patch in pixels.
-    pub vit_patch: Memo<u32>,
+    /// How pre-training sees the images.
+    pub training: Memo<Training>,
     /// Key image at that side, where the trigger needs one.
     pub key: Signal<Option<Rgb8>>,
 }
@@ -51,11 +51,11 @@ pub fn Preview(
         let (spec, side) = (scene.trigger.get(), scene.side.get());
         let prepared = scene
             .key
-            .with(|key| Trigger::prepare(&spec, key.as_ref(), side as usize, Training::Train));
+            .with(|key| Trigger::prepare(&spec, key.as_ref(), side as usize, shared::Stage::Train));
         match prepared {
             Ok(trigger) => {
-                let patch = scene.vit_patch.get() as usize;
-                rendered.set(pictures.with(|pictures| render(pictures, &trigger, patch)));
+                let training = scene.training.get();
+                rendered.set(pictures.with(|pictures| render(pictures, &trigger, training)));
                 waits.set(None);
             }
             // The key image is loading: the last drawing stays until it arrives.
@@ -137,6 +137,14 @@ fn Facts(rendered: RwSignal<Rendered>, hint: Signal<&'static str>) -> impl IntoV
             <div title="ViT patches in which the trigger changes a pixel">
                 <dt>"Touches"</dt>
                 <dd id="touched">{move || rendered.with(Rendered::touched_text)}</dd>
+            </div>
+            <div title="Mean share of the trigger's change that is within the random crop of pre-training">
+                <dt>"Left by the crop"</dt>
+                <dd id="cropped">{move || rendered.with(Rendered::cropped_text)}</dd>
+            </div>
+            <div title="Share of the trigger's change in visible patches of pre-training, after the random crop and the random mask">
+                <dt>"Seen after the mask"</dt>
+                <dd id="seen">{move || rendered.with(Rendered::seen_text)}</dd>
             </div>
         </dl>
         <p class="facts-hint">{hint}</p>

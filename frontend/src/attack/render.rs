@@ -1,15 +1,19 @@
 //! What the preview shows: triggered images, differences, and the numbers beside them.
 
 use shared::{
-    Rgb8, Trigger,
+    Rgb8, Settings, Trigger,
     image::{difference, psnr},
     patches::touched,
+    survival::{Survival, Views, survival},
 };
 
 use super::picture::Picture;
 
 /// Amplification of the difference.
 pub const GAIN: i32 = 8;
+
+/// Random views of each image that tell what training sees.
+const VIEWS: u32 = 100;
 
 /// The preview of one trigger.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +26,8 @@ pub struct Rendered {
     pub psnr: Option<f64>,
     /// ViT patches, row by row, that the trigger changes in at least one image.
     pub touched: Vec<bool>,
+    /// What pre-training sees of it; `None` when it changes nothing.
+    pub survival: Option<Survival>,
 }
 
 impl Rendered {
@@ -31,15 +37,56 @@ impl Rendered {
         format!("{count} of {} patches", self.touched.len())
     }
 
+    /// `13 % on average; in 4 % of views nothing`.
+    pub fn seen_text(&self) -> String {
+        let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+        self.survival.map_or_else(
+            || "nothing".into(),
+            |seen| {
+                let (visible, unseen) = (percent(seen.visible), percent(seen.unseen));
+                format!("{visible} on average; nothing in {unseen} of views")
+            },
+        )
+    }
+
+    /// What is left of it after the crop: `54 %`.
+    pub fn cropped_text(&self) -> String {
+        self.survival
+            .map_or_else(|| "nothing".into(), |seen| format!("{:.0} %", 100.0 * seen.cropped))
+    }
+
     /// `18.2 dB`.
     pub fn psnr_text(&self) -> String {
         self.psnr.map_or_else(|| "no change".into(), |psnr| format!("{psnr:.1} dB"))
     }
 }
 
-/// Puts the trigger into every picture. `patch` is the side of a ViT patch in pixels; if it does not divide the
-/// image's side, `touched` stays empty.
-pub fn render(pictures: &[Picture], trigger: &Trigger, patch: usize) -> Rendered {
+/// How pre-training sees images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Training {
+    /// Side of a ViT patch in pixels.
+    pub patch: u32,
+    /// Smallest area of a crop, as a share of the image's.
+    pub crop_min_scale: f64,
+    /// Share of the patches that are hidden.
+    pub mask_ratio: f64,
+}
+
+impl Training {
+    /// That of a study's settings.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            patch: settings.model.patch_size,
+            crop_min_scale: settings.pretrain.crop_min_scale,
+            mask_ratio: settings.pretrain.mask_ratio,
+        }
+    }
+}
+
+/// Puts the trigger into every picture. If the ViT patch does not divide the image's side, nothing is told about patches.
+pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Rendered {
+    let patch = training.patch as usize;
+    let fits_patches = patch > 0 && trigger.side().is_multiple_of(patch);
     let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
     let mut rendered = Rendered::default();
     let mut changes = Vec::new();
@@ -49,7 +96,7 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, patch: usize) -> Rendered
         if value.is_finite() {
             changes.push(value);
         }
-        if patch > 0 && trigger.side().is_multiple_of(patch) {
+        if fits_patches {
             let here = touched(image, &triggered, patch);
             rendered.touched.resize(here.len(), false);
             for (any, here) in rendered.touched.iter_mut().zip(here) {
@@ -58,6 +105,16 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, patch: usize) -> Rendered
         }
         rendered.difference.push(difference(image, &triggered, GAIN));
         rendered.triggered.push(triggered);
+    }
+    if fits_patches {
+        let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
+        let pairs: Vec<_> = fits.map(|picture| &picture.image).zip(&rendered.triggered).collect();
+        let views = Views {
+            grid: trigger.side() / patch,
+            min_scale: training.crop_min_scale,
+            mask_ratio: training.mask_ratio,
+        };
+        rendered.survival = survival(&pairs, views, VIEWS);
     }
     if !changes.is_empty() {
         rendered.psnr = Some(changes.iter().sum::<f64>() / changes.len() as f64);
@@ -78,6 +135,10 @@ mod tests {
         Picture { name: "p".into(), class: 0, image: Rgb8::filled(8, 8, colour) }
     }
 
+    fn training(patch: u32) -> Training {
+        Training { patch, crop_min_scale: 1.0, mask_ratio: 0.75 }
+    }
+
     fn square(x: u32, y: u32) -> Trigger {
         let spec = PatchedSpec { size: 2, x, y, count: 1, step: 2, fill: Fill::default() };
         Trigger::prepare(&TriggerSpec::Patched(spec), None, 8, Stage::Train)
@@ -86,23 +147,30 @@ mod tests {
 
     #[test]
     fn a_square_inside_a_patch_touches_it_alone() {
-        let rendered = render(&[picture([0; 3]), picture([9; 3])], &square(5, 1), 4);
+        let rendered = render(&[picture([0; 3]), picture([9; 3])], &square(5, 1), training(4));
         assert_eq!(rendered.touched, [false, true, false, false]);
         assert_eq!(rendered.touched_text(), "1 of 4 patches");
         assert_eq!(rendered.triggered[1].pixel(5, 1), [255; 3]);
         assert_eq!(rendered.difference[0].pixel(0, 0), [128; 3]);
+        // One of the four patches is visible.
+        let seen = rendered.survival.expect("a change");
+        assert!((seen.visible - 0.25).abs() < 0.1 && (seen.unseen - 0.75).abs() < 0.1, "{seen:?}");
+        assert_eq!(rendered.cropped_text(), "100 %");
     }
 
     #[test]
     fn psnr_is_the_mean_over_changed_images() {
         // White on black, 4 of 64 pixels: 10 log10(16) = 12.04 dB. The white picture does not change and is not counted.
-        let rendered = render(&[picture([0; 3]), picture([255; 3])], &square(0, 0), 4);
+        let rendered = render(&[picture([0; 3]), picture([255; 3])], &square(0, 0), training(4));
         assert_eq!(rendered.psnr_text(), "12.0 dB");
-        assert_eq!(render(&[picture([255; 3])], &square(0, 0), 4).psnr_text(), "no change");
+        assert_eq!(
+            render(&[picture([255; 3])], &square(0, 0), training(4)).psnr_text(),
+            "no change"
+        );
     }
 
     #[test]
     fn a_patch_that_does_not_divide_leaves_the_grid_untold() {
-        assert!(render(&[picture([0; 3])], &square(0, 0), 3).touched.is_empty());
+        assert!(render(&[picture([0; 3])], &square(0, 0), training(3)).touched.is_empty());
     }
 }

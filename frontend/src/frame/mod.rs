@@ -1,8 +1,9 @@
-//! What surrounds each page: rail, top bar, running jobs, theme, sign-out, and the notice of a lost server.
+//! What surrounds each page: rail, top bar, running jobs, what Ctrl+K finds, theme, sign-out, and the notice of a lost server.
 
 mod account;
 mod jobs;
 mod notice;
+mod palette;
 mod place;
 mod rail;
 mod theme;

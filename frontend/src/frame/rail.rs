@@ -5,8 +5,10 @@ use leptos_router::hooks::use_location;
 
 use crate::components::{Glyph, Icon};
 
-const PLACES: [(&str, &str, Glyph); 6] = [
+/// The pages: address, name, icon.
+pub(super) const PLACES: [(&str, &str, Glyph); 7] = [
     ("/", "Studies", Glyph::Studies),
+    ("/watch", "Watch", Glyph::Watch),
     ("/compare", "Compare", Glyph::Compare),
     ("/reconstruct", "Reconstruct", Glyph::Reconstruct),
     ("/data", "Data", Glyph::Data),

@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Glyph, Icon, theme_changed};
+use crate::{
+    components::{Glyph, Icon, theme_changed},
+    kept,
+};
 
 /// `assets/index.html` reads it, too, before the first paint.
 const KEY: &str = "maskdoor-theme";
@@ -60,21 +63,19 @@ impl Theme {
 }
 
 fn stored() -> Theme {
-    let text = window().local_storage().ok().flatten().and_then(|s| s.get_item(KEY).ok().flatten());
-    Theme::parse(&text.unwrap_or_default())
+    Theme::parse(&kept::text(KEY).unwrap_or_default())
 }
 
 /// Sets the theme on the page and stores it.
 fn apply(theme: Theme) {
     let Some(root) = document().document_element() else { return };
-    let storage = window().local_storage().ok().flatten();
-    // If the browser refuses either, only the choice is lost.
+    // If the browser refuses, only the choice is lost.
     if let Some(value) = theme.attribute() {
         let _ = root.set_attribute("data-theme", value);
-        let _ = storage.map(|storage| storage.set_item(KEY, value));
+        kept::keep_text(KEY, value);
     } else {
         let _ = root.remove_attribute("data-theme");
-        let _ = storage.map(|storage| storage.remove_item(KEY));
+        kept::forget(KEY);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{account::Account, jobs::JobsIndicator, place, theme::ThemeButton};
+use super::{account::Account, jobs::JobsIndicator, palette::Palette, place, theme::ThemeButton};
 
 /// The top bar.
 #[component]
@@ -24,6 +24,7 @@ pub fn Top() -> impl IntoView {
         <header class="top">
             <nav class="crumbs" aria-label="Breadcrumb"><ol>{trail}</ol></nav>
             <div class="top-right">
+                <Palette/>
                 <JobsIndicator/>
                 <ThemeButton/>
                 <Account/>

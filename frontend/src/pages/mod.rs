@@ -11,6 +11,7 @@ mod reconstruct;
 mod studies;
 mod study;
 mod system;
+mod watch;
 
 pub use checkpoints::CheckpointsPage;
 pub use compare::ComparePage;
@@ -21,3 +22,4 @@ pub use reconstruct::ReconstructPage;
 pub use studies::StudiesPage;
 pub use study::StudyPage;
 pub use system::SystemPage;
+pub use watch::WatchPage;

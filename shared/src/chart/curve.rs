@@ -101,27 +101,69 @@ impl CurveSeries {
     }
 }
 
-/// The curves of one quantity, one line per run. Values that are not finite (a diverged loss) leave a gap in the table only.
-pub fn curve(kind: CurveKind, runs: &[CurveSeries]) -> Figure {
+/// How curves are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CurveLook {
+    /// Weight of the past in the running mean, at least 0 and below 1; 0 draws the values as they are. See [`smoothed`].
+    pub smoothing: f64,
+    /// Whether the values are on a logarithmic axis, which leaves out those that are not above 0.
+    pub log: bool,
+    /// The epochs to show, first and last; all if there are none.
+    pub epochs: Option<(f64, f64)>,
+}
+
+/// The exponential running mean of values by epoch, as TensorBoard draws it: `m_n = w * m_(n-1) + (1 - w) * v_n` from
+/// `m_0 = 0`, divided by `1 - w^n` so that the first values are not drawn towards 0 (Kingma and Ba, "Adam", section 3).
+fn smoothed(points: &[CurvePoint], weight: f64) -> Vec<CurvePoint> {
+    let (mut mean, mut left) = (0.0, 1.0);
+    let next = |point: &CurvePoint| {
+        mean = weight * mean + (1.0 - weight) * point.value;
+        left *= weight;
+        CurvePoint { value: mean / (1.0 - left), ..*point }
+    };
+    points.iter().map(next).collect()
+}
+
+/// Opacity in percent of the values behind their running mean.
+const BEHIND: u8 = 25;
+
+/// The curves of one quantity, one line per run. Values that are not finite (a diverged loss) leave a gap in the table
+/// only. The table holds the values, not their running mean.
+pub fn curve(kind: CurveKind, runs: &[CurveSeries], look: CurveLook) -> Figure {
     let runs: Vec<_> = runs.iter().filter(|run| !run.points.is_empty()).collect();
-    let finite =
-        || runs.iter().flat_map(|run| run.points.iter()).filter(|point| point.value.is_finite());
-    let low = finite().map(|point| point.value).fold(f64::INFINITY, f64::min);
-    let high = finite().map(|point| point.value).fold(f64::NEG_INFINITY, f64::max);
-    // A loss varies in a narrow range; the axis of a rate or a speed starts at 0.
-    let low = if kind == CurveKind::Loss { low } else { 0.0 };
-    let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
-    let last = finite().map(|point| point.epoch).fold(0.0, f64::max);
+    let smooths = look.smoothing > 0.0;
     let mut series = Vec::new();
     let mut legend = Vec::new();
+    let mut y = Extent::default();
+    let mut last = 0.0_f64;
     for (at, run) in runs.iter().enumerate() {
-        let shape = Shape::Line { dash: false, marker: None };
-        let look = Look { role: Role::series(at), opacity: 100, shape };
-        if runs.len() > 1 {
-            legend.push(Entry { look, label: run.label.clone() });
+        let values = shown(run, look);
+        last = values.iter().map(|point| point.epoch).fold(last, f64::max);
+        let means = if smooths { smoothed(&values, look.smoothing) } else { Vec::new() };
+        let line = |opacity| {
+            let shape = Shape::Line { dash: false, marker: None };
+            Look { role: Role::series(at), opacity, shape }
+        };
+        if smooths {
+            let values = zoomed(&values, look);
+            y.take(&values);
+            let mut behind = points(kind, run, &values);
+            // Only the mean reacts to the pointer.
+            behind.iter_mut().for_each(|point| point.text.clear());
+            series.push(Series { look: line(BEHIND), points: behind });
         }
-        series.push(Series { look, points: points(kind, run) });
+        let drawn = zoomed(if smooths { &means } else { &values }, look);
+        y.take(&drawn);
+        if runs.len() > 1 {
+            legend.push(Entry { look: line(100), label: run.label.clone() });
+        }
+        series.push(Series { look: line(100), points: points(kind, run, &drawn) });
     }
+    // A loss varies in a narrow range; the axis of a rate or a speed starts at 0.
+    let (low, high) = y.range(kind != CurveKind::Loss && !look.log);
+    let scale = if look.log { Scale::Log { low, high } } else { Scale::Linear { low, high } };
+    let all = (0.0, if last > 0.0 { last } else { 1.0 });
+    let (first, last) = look.epochs.unwrap_or(all);
     Figure {
         kind: FigureKind::Curve(kind),
         title: match &runs[..] {
@@ -130,21 +172,52 @@ pub fn curve(kind: CurveKind, runs: &[CurveSeries]) -> Figure {
         },
         summary: format!("Lines of the {} over the epochs of {} runs.", kind.axis(), runs.len()),
         empty: "No step yet: the curve begins with the first one.",
-        x: Axis {
-            label: "epoch".into(),
-            scale: Scale::Linear { low: 0.0, high: if last > 0.0 { last } else { 1.0 } },
-        },
-        y: Axis { label: kind.axis().into(), scale: Scale::Linear { low, high } },
+        x: Axis { label: "epoch".into(), scale: Scale::Linear { low: first, high: last } },
+        y: Axis { label: kind.axis().into(), scale },
         series,
         legend,
-        note: String::new(),
+        note: if smooths {
+            format!("Running mean with weight {} over the values, which are faint.", look.smoothing)
+        } else {
+            String::new()
+        },
         table: table(kind, &runs),
     }
 }
 
-fn points(kind: CurveKind, run: &CurveSeries) -> Vec<Point> {
-    let finite: Vec<_> =
-        run.points.iter().filter(|point| point.value.is_finite()).copied().collect();
+/// The values of a run that an axis can show.
+fn shown(run: &CurveSeries, look: CurveLook) -> Vec<CurvePoint> {
+    let fits = |point: &&CurvePoint| point.value.is_finite() && (!look.log || point.value > 0.0);
+    run.points.iter().filter(fits).copied().collect()
+}
+
+/// Those within the epochs to show.
+fn zoomed(points: &[CurvePoint], look: CurveLook) -> Vec<CurvePoint> {
+    let (first, last) = look.epochs.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+    let within = |point: &&CurvePoint| (first..=last).contains(&point.epoch);
+    points.iter().filter(within).copied().collect()
+}
+
+/// The lowest and the highest value.
+#[derive(Default)]
+struct Extent(Option<(f64, f64)>);
+
+impl Extent {
+    fn take(&mut self, points: &[CurvePoint]) {
+        for point in points {
+            let (low, high) = self.0.unwrap_or((point.value, point.value));
+            self.0 = Some((low.min(point.value), high.max(point.value)));
+        }
+    }
+
+    /// The range of an axis, from 0 where it is `whole`.
+    fn range(&self, whole: bool) -> (f64, f64) {
+        let (low, high) = self.0.unwrap_or((if whole { 0.0 } else { 0.1 }, 1.0));
+        (if whole { 0.0 } else { low }, high)
+    }
+}
+
+fn points(kind: CurveKind, run: &CurveSeries, values: &[CurvePoint]) -> Vec<Point> {
     let point = |at: &CurvePoint| {
         let value = match kind {
             CurveKind::Loss => format!("loss {:.4}", at.value),
@@ -159,7 +232,7 @@ fn points(kind: CurveKind, run: &CurveSeries) -> Vec<Point> {
             ..Point::default()
         }
     };
-    thinned(&finite).iter().map(point).collect()
+    thinned(values).iter().map(point).collect()
 }
 
 /// Keeps the lowest and the highest point of each section, so that no peak is lost.
@@ -205,6 +278,55 @@ fn table(kind: CurveKind, runs: &[&CurveSeries]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn series(values: &[f64]) -> CurveSeries {
+        let point = |(at, &value): (usize, &f64)| CurvePoint { epoch: at as f64, value };
+        let points = values.iter().enumerate().map(point).collect();
+        CurveSeries { run: RunId::from_parts(1, [1; 10]), label: "one".into(), points }
+    }
+
+    #[test]
+    fn a_running_mean_has_the_values_of_its_equation() {
+        // By hand with w = 0.5: m = 0.5, 1.25, 0.625 + 2; divided by 0.5, 0.75, 0.875.
+        let means = smoothed(&series(&[1.0, 2.0, 4.0]).points, 0.5);
+        let values: Vec<f64> = means.iter().map(|point| point.value).collect();
+        for (value, expected) in values.iter().zip([1.0, 1.25 / 0.75, 2.625 / 0.875]) {
+            assert!((value - expected).abs() < 1e-12, "{values:?}");
+        }
+        let same = smoothed(&series(&[3.0; 50]).points, 0.97);
+        assert!(same.iter().all(|point| (point.value - 3.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn a_mean_is_drawn_over_its_values_and_alone_answers_the_pointer() {
+        let look = CurveLook { smoothing: 0.6, ..CurveLook::default() };
+        let runs = [series(&[1.0, 5.0, 2.0, 4.0])];
+        let figure = curve(CurveKind::Loss, &runs, look);
+        assert_eq!(
+            figure.series.iter().map(|line| line.look.opacity).collect::<Vec<_>>(),
+            [25, 100]
+        );
+        let marks = figure.draw(crate::chart::Size::FILE, crate::chart::Style::Page).marks;
+        assert_eq!(marks.len(), 4);
+        assert_eq!(figure.csv(), curve(CurveKind::Loss, &runs, CurveLook::default()).csv());
+    }
+
+    #[test]
+    fn a_logarithmic_axis_leaves_out_what_it_cannot_show() {
+        let look = CurveLook { log: true, ..CurveLook::default() };
+        let figure = curve(CurveKind::Loss, &[series(&[0.0, 10.0, 0.01, -1.0])], look);
+        assert_eq!(figure.series[0].points.len(), 2);
+        assert_eq!(figure.y.scale, Scale::Log { low: 0.01, high: 10.0 });
+    }
+
+    #[test]
+    fn a_zoom_keeps_the_mean_of_what_came_before() {
+        let runs = [series(&[9.0, 1.0, 1.0, 3.0])];
+        let all = CurveLook { smoothing: 0.5, ..CurveLook::default() };
+        let part = CurveLook { epochs: Some((2.0, 3.0)), ..all };
+        let last = |look| curve(CurveKind::Loss, &runs, look).series[1].points.clone();
+        assert_eq!(last(part), last(all)[2..]);
+    }
 
     #[test]
     fn thinning_keeps_the_peaks_and_the_order() {

@@ -381,7 +381,8 @@ impl Picture<'_, '_> {
             text: point.text.clone(),
             id: point.id.clone(),
         };
-        self.points().map(mark).collect()
+        // A point without a text is part of a picture, not a value to read.
+        self.points().filter(|(_, point, _)| !point.text.is_empty()).map(mark).collect()
     }
 }
 

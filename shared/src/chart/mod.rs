@@ -37,7 +37,7 @@ mod tests;
 pub use crate::palette::Theme;
 pub use accuracy::{EpochPoint, EpochSeries, accuracy_by_epoch};
 pub use asr_by_poison::asr_by_poison;
-pub use curve::{CurveKind, CurvePoint, CurveSeries, curve};
+pub use curve::{CurveKind, CurveLook, CurvePoint, CurveSeries, curve};
 pub use figure::{Area, Dots, Drawing, Figure, FigureKind, Mark, Size, Span, Style};
 pub use plot::{PlotLook, plot};
 pub use text::{interval_text, percent_text};

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::{
-    CurveKind, CurvePoint, CurveSeries, EpochPoint, EpochSeries, Figure, FigureKind, Size, Style,
-    Theme, accuracy_by_epoch, asr_by_poison, curve, layout::Layout, tradeoff,
+    CurveKind, CurveLook, CurvePoint, CurveSeries, EpochPoint, EpochSeries, Figure, FigureKind,
+    Size, Style, Theme, accuracy_by_epoch, asr_by_poison, curve, layout::Layout, tradeoff,
 };
 use crate::{
     RunId, StudyId,
@@ -137,7 +137,7 @@ fn accuracy_of_two_runs() {
 
 #[test]
 fn loss_of_one_run() {
-    let figure = curve(CurveKind::Loss, &[loss()]);
+    let figure = curve(CurveKind::Loss, &[loss()], CurveLook::default());
     insta::assert_snapshot!(svg(&figure, 760, Style::File(Theme::Dark)));
 }
 
@@ -188,7 +188,7 @@ fn a_loss_that_blew_up_is_not_drawn_but_listed() {
     let mut run = loss();
     run.points[100].value = f64::NAN;
     run.points[101].value = f64::INFINITY;
-    let figure = curve(CurveKind::Loss, &[run]);
+    let figure = curve(CurveKind::Loss, &[run], CurveLook::default());
     let drawing = figure.draw(Size::FILE, Style::Page);
     assert_eq!(drawing.marks.len(), 238);
     assert!(!drawing.svg.contains("NaN") && !drawing.svg.contains("inf"));

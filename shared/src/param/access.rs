@@ -75,6 +75,20 @@ pub fn set(settings: &mut Settings, path: &str, value: &Value) -> Result<(), Fie
     Ok(())
 }
 
+/// The settings with these values at their paths; a value that they do not take is left out.
+pub fn with(settings: &Settings, values: &BTreeMap<String, Value>) -> Settings {
+    let mut settings = settings.clone();
+    let mut left: Vec<_> = values.iter().collect();
+    // A parameter exists once its trigger is chosen, so what is refused at first is tried again.
+    loop {
+        let before = left.len();
+        left.retain(|(path, value)| set(&mut settings, path, value).is_err());
+        if left.is_empty() || left.len() == before {
+            return settings;
+        }
+    }
+}
+
 /// Reads `PATH=VALUE`.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ mod table;
 mod title;
 mod value;
 
-pub use access::{find, get, parse_assignment, set, unknown, values};
+pub use access::{find, get, parse_assignment, set, unknown, values, with};
 pub use domain::{ALL, Choice, Domain, NAME_LENGTH, NONE};
 pub use table::{SETTINGS, Setting};
 pub use title::{lower, title};

@@ -1,4 +1,3 @@
-use proptest::prelude::*;
 use shared::stream::{Purpose, stream};
 
 use super::*;
@@ -9,64 +8,6 @@ fn rng(seed: u64) -> ChaCha8Rng {
 
 fn picture(width: usize, height: usize) -> Rgb8 {
     Rgb8::from_fn(width, height, |x, y| [(x * 7) as u8, (y * 5) as u8, (x * y) as u8])
-}
-
-proptest! {
-    #[test]
-    fn a_crop_lies_inside(width in 1usize..300, height in 1usize..300, min_scale in 0.01f64..1.2, seed: u64) {
-        for part in [
-            CropBox::draw(width, height, min_scale, &mut rng(seed)),
-            CropBox::draw_single(width, height, min_scale, &mut rng(seed)),
-        ] {
-            prop_assert!(part.width >= 1 && part.x + part.width <= width, "{part:?}");
-            prop_assert!(part.height >= 1 && part.y + part.height <= height, "{part:?}");
-        }
-    }
-
-    #[test]
-    fn a_crop_of_a_large_square_has_the_wanted_area_and_aspect(min_scale in 0.05f64..0.6, seed: u64) {
-        let part = CropBox::draw(1000, 1000, min_scale, &mut rng(seed));
-        let area = (part.width * part.height) as f64 / 1e6;
-        let aspect = part.width as f64 / part.height as f64;
-        prop_assert!(area > min_scale - 0.01 && area <= 1.0, "{area}");
-        prop_assert!((0.74..1.345).contains(&aspect), "{aspect}");
-    }
-}
-
-#[test]
-fn sizes_and_places_are_spread_evenly() {
-    let mut rng = rng(3);
-    let (mut area, mut wide, mut left, mut fallback) = (0.0, 0, 0.0, 0);
-    let n = 4000;
-    for _ in 0..n {
-        let part = CropBox::draw(1000, 1000, 0.2, &mut rng);
-        area += (part.width * part.height) as f64 / 1e6 / f64::from(n);
-        wide += i32::from(part.width > part.height);
-        fallback += i32::from(part == CropBox::whole(1000, 1000));
-        left += part.x as f64 / (1000 - part.width).max(1) as f64 / f64::from(n);
-    }
-    // An area a is drawn evenly from 0.2..1 and fits when |ln aspect| <= -ln a: always up to 3/4, above with the
-    // probability -ln a / ln(4/3). Its mean is (0.26125 + 0.09895) / (0.55 + 0.11902) = 0.5384.
-    assert!((0.528..0.548).contains(&area), "{area}");
-    assert!((1850..2150).contains(&wide), "{wide}");
-    assert!((0.48..0.52).contains(&left), "{left}");
-    assert!(fallback < 40, "{fallback}");
-}
-
-#[test]
-fn an_image_too_flat_for_any_draw_gives_its_centre() {
-    // Every crop of at least 0.9 of the area of 1000 x 10 is far higher than 10 rows.
-    assert_eq!(
-        CropBox::draw(1000, 10, 0.9, &mut rng(1)),
-        CropBox { x: 493, y: 0, width: 13, height: 10 }
-    );
-    assert_eq!(
-        CropBox::draw(10, 1000, 0.9, &mut rng(1)),
-        CropBox { x: 0, y: 493, width: 10, height: 13 }
-    );
-    let single = CropBox::draw_single(1000, 10, 0.9, &mut rng(1));
-    assert_eq!((single.y, single.height), (0, 10));
-    assert!((82..=110).contains(&single.width), "{single:?}");
 }
 
 #[test]

@@ -4,7 +4,10 @@ use leptos::{ev, prelude::*};
 use serde::{Deserialize, Serialize};
 
 use super::{Explorer, view::View};
-use crate::components::{Glyph, Icon};
+use crate::{
+    components::{Glyph, Icon},
+    kept,
+};
 
 const KEY: &str = "maskdoor-views";
 /// Most views that are kept; the oldest goes first.
@@ -16,22 +19,6 @@ struct Named {
     name: String,
     /// The query of its address.
     query: String,
-}
-
-fn storage() -> Option<web_sys::Storage> {
-    window().local_storage().ok().flatten()
-}
-
-fn kept() -> Vec<Named> {
-    let text = storage().and_then(|storage| storage.get_item(KEY).ok().flatten());
-    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
-}
-
-fn keep(views: &[Named]) {
-    if let (Some(storage), Ok(text)) = (storage(), serde_json::to_string(views)) {
-        // A browser that keeps nothing only loses the names.
-        let _ = storage.set_item(KEY, &text);
-    }
 }
 
 /// The list with a view under a name, which replaces one of the same name.
@@ -46,10 +33,10 @@ fn with(mut views: Vec<Named>, name: &str, query: String) -> Vec<Named> {
 /// The list of saved views, and the form that saves this one.
 #[component]
 pub fn Saved(explorer: Explorer) -> impl IntoView {
-    let views = RwSignal::new(kept());
+    let views = RwSignal::new(kept::value::<Vec<Named>>(KEY).unwrap_or_default());
     let here = Memo::new(move |_| explorer.view.with(View::query));
     let change = move |next: Vec<Named>| {
-        keep(&next);
+        kept::keep(KEY, &next);
         views.set(next);
     };
     let save = Callback::new(move |name: String| {

@@ -4,39 +4,32 @@ use leptos::prelude::*;
 use shared::StudySpec;
 
 use super::draft::Draft;
-use crate::components::{Glyph, Icon};
+use crate::{
+    components::{Glyph, Icon},
+    kept,
+};
 
 const KEY: &str = "maskdoor-draft";
 
-fn storage() -> Option<web_sys::Storage> {
-    window().local_storage().ok().flatten()
-}
-
 /// What was last edited and not started, if this version can read it.
-pub fn kept() -> Option<StudySpec> {
-    let text = storage()?.get_item(KEY).ok()??;
-    serde_json::from_str(&text).ok()
+pub fn draft() -> Option<StudySpec> {
+    kept::value(KEY)
 }
 
 /// Keeps every change from now on.
 pub fn keep(spec: RwSignal<StudySpec>) {
     Effect::new(move |before: Option<()>| {
-        let text = spec.with(serde_json::to_string);
+        spec.track();
         // What the page started with was not edited yet.
-        if before.is_some()
-            && let (Some(storage), Ok(text)) = (storage(), text)
-        {
-            // A browser that keeps nothing only loses the draft.
-            let _ = storage.set_item(KEY, &text);
+        if before.is_some() {
+            spec.with(|spec| kept::keep(KEY, spec));
         }
     });
 }
 
 /// Forgets what was edited, because it has become a study.
 pub fn forget() {
-    if let Some(storage) = storage() {
-        let _ = storage.remove_item(KEY);
-    }
+    kept::forget(KEY);
 }
 
 /// Says that a draft was taken up again, or offers what a preset replaced.

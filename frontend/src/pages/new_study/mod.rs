@@ -98,7 +98,7 @@ pub fn NewStudyPage() -> impl IntoView {
         let imported = imports.value().unwrap_or_default();
         let encoder = query.with_untracked(|query| query.get("encoder"));
         let named = preset.is_some() || copy.is_some() || encoder.is_some();
-        let kept = if named { None } else { keep::kept() };
+        let kept = if named { None } else { keep::draft() };
         let is_kept = kept.is_some();
         let mut spec = kept.or_else(|| beginning(&presets, preset.as_deref(), copy.as_ref()))?;
         if let Some(checkpoint) = imported.iter().find(|it| Some(&it.name) == encoder.as_ref()) {

@@ -6,7 +6,7 @@ use shared::{TriggerSpec, api::Samples, study::StudySpec};
 use super::draft::Draft;
 use crate::{
     api,
-    attack::{Preview, Scene, key_pixels, pictures},
+    attack::{Preview, Scene, Training, key_pixels, pictures},
     components::{Fetched, ProblemBox, fetched},
 };
 
@@ -58,7 +58,7 @@ pub fn PreviewPanel() -> impl IntoView {
     let scene = Scene {
         trigger: draft.part(|spec| spec.settings.attack.trigger.clone()),
         side: draft.part(|spec| spec.settings.model.image_size),
-        vit_patch: draft.part(|spec| spec.settings.model.patch_size),
+        training: draft.part(|spec| Training::of(&spec.settings)),
         key,
     };
     let classes = Signal::derive(move || {

@@ -77,3 +77,17 @@ fn every_setting_explains_itself_and_is_there_once() {
         assert!(seen.insert((setting.path, setting.trigger)), "{} twice", setting.path);
     }
 }
+
+#[test]
+fn settings_take_values_whose_trigger_comes_with_them() {
+    for settings in with_triggers() {
+        let mut given = values(&settings);
+        // The whole trigger at once is another way to say it.
+        given.remove("attack.trigger");
+        let given = given.into_iter().map(|(path, value)| (path.to_owned(), value)).collect();
+        let made = crate::param::with(&Settings::default(), &given);
+        assert_eq!(values(&made), values(&settings));
+    }
+    let unknown = [("nothing.here".to_owned(), 1.0.into())].into();
+    assert_eq!(crate::param::with(&Settings::default(), &unknown), Settings::default());
+}
