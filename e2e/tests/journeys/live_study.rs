@@ -134,6 +134,8 @@ async fn an_evaluation_is_shown(browser: &Browser, study: &StudyDetail) -> Resul
     let last = study.runs.last().context("a run")?;
     browser.visit(&format!("/studies/{}?run={}", study.id, last.id)).await?;
     browser.find(Role::Heading, "Attack success by class").await?;
+    browser.sees("poisoned images tie the trigger to the target").await?;
+    browser.sees("Pre-training sees").await?;
     browser
         .holds(
             "two matrices and nine rates",

@@ -1,7 +1,7 @@
 //! Every page before there is anything to show: it says what to do next, fits a phone and logs no console error.
 
 use anyhow::{Result, ensure};
-use e2e::{Role, travel};
+use e2e::{Browser, Role, travel};
 
 use crate::steps::look;
 
@@ -75,4 +75,31 @@ async fn the_rail_leads_everywhere_and_back() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn a_few_letters_lead_to_a_page() -> Result<()> {
+    travel("palette", async |_, browser| {
+        browser.visit("/").await?;
+        browser.find(Role::Heading, "Studies").await?;
+        pressed(browser, "window", "k", true).await?;
+        let field = "Page, preset or study";
+        browser.fill(field, "preset quick look").await?;
+        look(browser, "palette").await?;
+        pressed(browser, "document.activeElement", "Enter", false).await?;
+        browser.find(Role::Heading, "New study").await?;
+        let place = browser.place().await?;
+        ensure!(place == "/studies/new?preset=quick-look", "it leads to {place}");
+        pressed(browser, "window", "/", true).await?;
+        browser.find(Role::Heading, "Keys").await?;
+        look(browser, "keys").await
+    })
+    .await
+}
+
+async fn pressed(browser: &Browser, on: &str, key: &str, control: bool) -> Result<()> {
+    let script = format!(
+        "{on}.dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', ctrlKey: {control}, bubbles: true }}))"
+    );
+    browser.run(&script, vec![]).await.map(drop)
 }

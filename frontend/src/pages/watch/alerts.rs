@@ -148,8 +148,8 @@ pub fn Alerts(
         });
         // A run that never started failed because of another one, which is told.
         let recent = |run: &&RunRow| {
-            run.started_at.is_some()
-                && run.ended_at.is_some_and(|at| now.saturating_sub(at) < RECENT)
+            let ended = run.started_at.and(run.ended_at);
+            ended.is_some_and(|at| now.saturating_sub(at) < RECENT)
         };
         for runs in [failed, interrupted] {
             let runs = runs.value().map(|page| page.items).unwrap_or_default();
