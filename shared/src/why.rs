@@ -4,7 +4,7 @@
 //! These are the necessary conditions of a backdoor in the order in which they fail: the trigger must be in the images, training must see
 //! it, a label must tie it to the target, and it must move the features.
 
-use crate::{metric::Metrics, run_kind::RunKind, survival::Survival};
+use crate::{chart::thousands, metric::Metrics, run_kind::RunKind, survival::Survival};
 
 /// An attack is weak up to this success rate in percent.
 pub const WEAK: f64 = 20.0;
@@ -15,10 +15,12 @@ const FAINT: f64 = 35.0;
 const LITTLE: f64 = 0.1;
 /// Share of views without the trigger, above which training sees it rarely.
 const RARELY: f64 = 0.5;
+/// Share of views without the trigger, below which there are none to speak of.
+const NEVER: f64 = 0.005;
 /// Share of poisoned images among the training images, below which there are few.
 const FEW: f64 = 0.005;
 /// Share of the clean accuracy that triggered images keep, above which the trigger changes little.
-const KEPT: f64 = 0.9;
+const KEPT: f64 = 0.8;
 
 /// What is known of a finished classifier.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,9 +132,10 @@ fn label(facts: &Facts) -> Option<Reason> {
     let poisons = u64::from(facts.rate) * u64::from(classes);
     let share = poisons as f64 / (facts.train_images.max(1)) as f64;
     let text = format!(
-        "{poisons} poisoned images tie the trigger to the target in {name}: {} of its {} images.",
+        "{} poisoned images tie the trigger to the target in {name}: {} of its {} images.",
+        thousands(&poisons.to_string()),
         percent(share),
-        facts.train_images
+        thousands(&facts.train_images.to_string())
     );
     if share < FEW {
         reason(Weight::Weakens, text, "Poison more images of the classifier's training.")
@@ -144,15 +147,18 @@ fn label(facts: &Facts) -> Option<Reason> {
 /// Whether the classifier classifies: chance is one of the classes.
 fn learned(facts: &Facts) -> Option<Reason> {
     let chance = 1.0 / f64::from(facts.classes.max(1));
-    let low = facts.metrics.ca.wilson95()?.low;
-    let share = facts.metrics.ca.share()?;
-    if low > chance {
+    let (low, share) = (facts.metrics.ca.wilson95()?.low, facts.metrics.ca.share()?);
+    let (weight, what) = if low <= chance {
+        (Weight::Decisive, "The classifier has learned next to nothing")
+    } else if share < 2.0 * chance {
+        (Weight::Weakens, "The classifier has learned little")
+    } else {
         return None;
-    }
+    };
     reason(
-        Weight::Decisive,
+        weight,
         format!(
-            "The classifier has learned next to nothing: CA {} with a chance of {}. Its attack success says little.",
+            "{what}: CA {} with a chance of {}. Its attack success says little.",
             percent(share),
             percent(chance)
         ),
@@ -178,12 +184,15 @@ fn seen(facts: &Facts) -> Option<Reason> {
         );
     }
     let seen = facts.survival?;
+    let nothing = if seen.unseen < NEVER {
+        "Each view shows some of it.".to_owned()
+    } else {
+        format!("In {} of the views nothing of it is visible.", percent(seen.unseen))
+    };
     let text = format!(
-        "Pre-training sees {} of the trigger on average: the crop leaves {}, the mask hides most of that. In {} of the views nothing of \
-         it is visible.",
+        "Pre-training sees {} of the trigger on average: the crop leaves {}, the mask hides most of that. {nothing}",
         percent(seen.visible),
         percent(seen.cropped),
-        percent(seen.unseen)
     );
     if seen.visible < LITTLE || seen.unseen > RARELY {
         let advice = "Spread the trigger over more patches, enlarge it, or mask and crop less.";
@@ -201,8 +210,11 @@ fn count(facts: &Facts) -> Option<Reason> {
     let classes = if facts.clean_label { 1 } else { facts.classes.saturating_sub(1) };
     let poisons = u64::from(facts.ppr) * u64::from(classes);
     let share = poisons as f64 / (facts.train_images.max(1)) as f64;
-    let text =
-        format!("Pre-training has {poisons} poisoned images: {} of its images.", percent(share));
+    let text = format!(
+        "Pre-training has {} poisoned images: {} of its images.",
+        thousands(&poisons.to_string()),
+        percent(share)
+    );
     if share < FEW {
         reason(Weight::Weakens, text, "Poison more images of pre-training.")
     } else {
@@ -306,6 +318,8 @@ mod tests {
     fn a_classifier_at_chance_says_nothing() {
         let told = first(&Facts { metrics: metrics(10, 11, 10), ..facts() });
         assert!(told.weight == Weight::Decisive && told.text.contains("CA 10 %"), "{}", told.text);
+        let little = first(&Facts { metrics: metrics(15, 11, 14), ..facts() });
+        assert!(little.weight == Weight::Weakens && little.text.contains("learned little"));
     }
 
     #[test]

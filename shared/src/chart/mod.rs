@@ -42,4 +42,5 @@ pub use figure::{Area, Dots, Drawing, Figure, FigureKind, Mark, Size, Span, Styl
 pub use plot::{PlotLook, plot};
 pub use text::{interval_text, percent_text};
 pub use theme::css;
+pub(crate) use ticks::thousands;
 pub use tradeoff::tradeoff;

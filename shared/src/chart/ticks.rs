@@ -85,7 +85,7 @@ fn exponent(power: f64) -> i32 {
 }
 
 /// `12345` as `12,345`.
-fn thousands(text: &str) -> String {
+pub(crate) fn thousands(text: &str) -> String {
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
     let mut out = String::from(sign);
     for (at, digit) in digits.chars().enumerate() {

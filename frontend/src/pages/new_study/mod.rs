@@ -165,6 +165,7 @@ fn Form(
     let training_open = RwSignal::new(false);
     view! {
         <form class="new-study" on:submit=|event| event.prevent_default() novalidate>
+            <a class="skip" href="#start">"Skip to Start"</a>
             <keep::Notice draft before told/>
             <StudyPanel presets preset choose_preset datasets imported=Signal::stored(imported)/>
             <div class="new-study-left">

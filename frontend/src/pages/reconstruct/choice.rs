@@ -114,22 +114,8 @@ pub fn request(
 
 #[cfg(test)]
 mod tests {
-    use shared::run::RunPoint;
-
     use super::*;
-
-    fn checkpoint(study: u64, run: u8, ppr: u32, epoch: u32) -> CheckpointInfo {
-        CheckpointInfo {
-            run: RunId::from_parts(1, [run; 10]),
-            study: StudyId::from_parts(study, [0; 10]),
-            study_name: format!("study {study}"),
-            point: RunPoint { kind: RunKind::Pretrain, ppr, lpr: 0, seed: 1, scratch: false },
-            file: format!("checkpoint-{epoch}.safetensors"),
-            epoch,
-            bytes: 1,
-            created_at: 0,
-        }
-    }
+    use crate::fixture::checkpoint;
 
     fn list() -> Vec<CheckpointInfo> {
         vec![

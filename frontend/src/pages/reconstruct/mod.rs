@@ -6,6 +6,7 @@
 mod ask;
 mod choice;
 mod chooser;
+mod epochs;
 mod imported;
 mod large;
 mod mask;
@@ -276,6 +277,11 @@ fn Workbench(
                     <a class="small" href=study_href>"its study"</a>
                 </picker::Picker>
                 <imported::StudyPicker opened/>
+                <epochs::EpochSlider
+                    checkpoints
+                    chosen=checkpoint
+                    choose=Callback::new(move |file| set_file.set(Some(file)))
+                />
                 <picker::Picker
                     id="checkpoint-b"
                     name="Compare with"
