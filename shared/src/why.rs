@@ -47,6 +47,15 @@ pub struct Facts {
     pub survival: Option<Survival>,
 }
 
+impl Facts {
+    /// The number of poisoned images at a number of each class, in words, and their share of the training images.
+    fn poisons(&self, of_each: u32) -> (String, f64) {
+        let classes = if self.clean_label { 1 } else { self.classes.saturating_sub(1) };
+        let poisons = u64::from(of_each) * u64::from(classes);
+        (thousands(&poisons.to_string()), poisons as f64 / self.train_images.max(1) as f64)
+    }
+}
+
 /// How much a reason weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
@@ -128,12 +137,9 @@ fn label(facts: &Facts) -> Option<Reason> {
             "Poison at least one image per class of the classifier's training.",
         );
     }
-    let classes = if facts.clean_label { 1 } else { facts.classes.saturating_sub(1) };
-    let poisons = u64::from(facts.rate) * u64::from(classes);
-    let share = poisons as f64 / (facts.train_images.max(1)) as f64;
+    let (poisons, share) = facts.poisons(facts.rate);
     let text = format!(
-        "{} poisoned images tie the trigger to the target in {name}: {} of its {} images.",
-        thousands(&poisons.to_string()),
+        "{poisons} poisoned images tie the trigger to the target in {name}: {} of its {} images.",
         percent(share),
         thousands(&facts.train_images.to_string())
     );
@@ -207,14 +213,9 @@ fn count(facts: &Facts) -> Option<Reason> {
     if facts.scratch || facts.ppr == 0 {
         return None;
     }
-    let classes = if facts.clean_label { 1 } else { facts.classes.saturating_sub(1) };
-    let poisons = u64::from(facts.ppr) * u64::from(classes);
-    let share = poisons as f64 / (facts.train_images.max(1)) as f64;
-    let text = format!(
-        "Pre-training has {} poisoned images: {} of its images.",
-        thousands(&poisons.to_string()),
-        percent(share)
-    );
+    let (poisons, share) = facts.poisons(facts.ppr);
+    let share_text = percent(share);
+    let text = format!("Pre-training has {poisons} poisoned images: {share_text} of its images.");
     if share < FEW {
         reason(Weight::Weakens, text, "Poison more images of pre-training.")
     } else {
