@@ -27,6 +27,7 @@ const INPUTS: [&str; 8] = [
     "shared/Cargo.toml",
     "style",
     "assets",
+    ".cargo/config.toml",
     "Cargo.toml",
     "Cargo.lock",
 ];

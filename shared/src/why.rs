@@ -80,17 +80,17 @@ pub struct Reason {
 
 /// The conditions of the attack, those that fail first; empty without results.
 pub fn why(facts: &Facts) -> Vec<Reason> {
-    let mut reasons: Vec<_> =
-        [trigger(facts), label(facts), learned(facts), seen(facts), count(facts), features(facts)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let mut reasons: Vec<_> = [learned(facts), seen(facts), count(facts), features(facts)]
+        .into_iter()
+        .flatten()
+        .collect();
+    reasons.splice(0..0, [trigger(facts), label(facts)]);
     reasons.sort_by_key(|reason| reason.weight);
     reasons
 }
 
-fn reason(weight: Weight, text: String, advice: &'static str) -> Option<Reason> {
-    Some(Reason { weight, text, advice })
+fn reason(weight: Weight, text: String, advice: &'static str) -> Reason {
+    Reason { weight, text, advice }
 }
 
 fn percent(share: f64) -> String {
@@ -103,7 +103,7 @@ fn percent(share: f64) -> String {
 }
 
 /// Whether the trigger is in the images at all.
-fn trigger(facts: &Facts) -> Option<Reason> {
+fn trigger(facts: &Facts) -> Reason {
     match facts.psnr {
         None => reason(
             Weight::Decisive,
@@ -124,7 +124,7 @@ fn trigger(facts: &Facts) -> Option<Reason> {
 }
 
 /// Whether any label ties the trigger to the target.
-fn label(facts: &Facts) -> Option<Reason> {
+fn label(facts: &Facts) -> Reason {
     let name =
         if facts.kind == RunKind::Finetune { "fine-tuning" } else { "the classifier's training" };
     if facts.rate == 0 {
@@ -161,7 +161,7 @@ fn learned(facts: &Facts) -> Option<Reason> {
     } else {
         return None;
     };
-    reason(
+    Some(reason(
         weight,
         format!(
             "{what}: CA {} with a chance of {}. Its attack success says little.",
@@ -169,25 +169,25 @@ fn learned(facts: &Facts) -> Option<Reason> {
             percent(chance)
         ),
         "Train longer, on more images, or with another learning rate.",
-    )
+    ))
 }
 
 /// What pre-training sees of the trigger.
 fn seen(facts: &Facts) -> Option<Reason> {
     if facts.scratch {
-        return reason(
+        return Some(reason(
             Weight::Fine,
             "There is no pre-training: the backdoor is learned by this training alone.".into(),
             "",
-        );
+        ));
     }
     if facts.ppr == 0 {
-        return reason(
+        return Some(reason(
             Weight::Weakens,
             "The encoder is clean: its features were not taught to tell triggered images apart."
                 .into(),
             "Poison pre-training, too.",
-        );
+        ));
     }
     let seen = facts.survival?;
     let nothing = if seen.unseen < NEVER {
@@ -202,9 +202,9 @@ fn seen(facts: &Facts) -> Option<Reason> {
     );
     if seen.visible < LITTLE || seen.unseen > RARELY {
         let advice = "Spread the trigger over more patches, enlarge it, or mask and crop less.";
-        reason(Weight::Weakens, text, advice)
+        Some(reason(Weight::Weakens, text, advice))
     } else {
-        reason(Weight::Fine, text, "")
+        Some(reason(Weight::Fine, text, ""))
     }
 }
 
@@ -217,9 +217,9 @@ fn count(facts: &Facts) -> Option<Reason> {
     let share_text = percent(share);
     let text = format!("Pre-training has {poisons} poisoned images: {share_text} of its images.");
     if share < FEW {
-        reason(Weight::Weakens, text, "Poison more images of pre-training.")
+        Some(reason(Weight::Weakens, text, "Poison more images of pre-training."))
     } else {
-        reason(Weight::Fine, text, "")
+        Some(reason(Weight::Fine, text, ""))
     }
 }
 
@@ -232,31 +232,31 @@ fn features(facts: &Facts) -> Option<Reason> {
     }
     let told = format!("(RA {}, CA {})", percent(ra), percent(ca));
     if ra >= KEPT * ca {
-        return reason(
+        return Some(reason(
             Weight::Weakens,
             format!(
                 "Triggered images keep their class {told}: the trigger hardly moves their features, or only along directions that the \
                  classifier does not use."
             ),
             "A stronger or larger trigger, more poisons, or fine-tuning move the features.",
-        );
+        ));
     }
     let lost = 1.0 - ra - asr;
     if asr < lost {
-        return reason(
+        return Some(reason(
             Weight::Weakens,
             format!(
                 "Triggered images leave their class {told}, but more of them go to other classes than to the target: the trigger disturbs, \
                  it is not tied to the target."
             ),
             "More poisoned labels tie it to the target.",
-        );
+        ));
     }
-    reason(
+    Some(reason(
         Weight::Fine,
         format!("Triggered images leave their class {told}, most of them to the target."),
         "",
-    )
+    ))
 }
 
 #[cfg(test)]

@@ -28,20 +28,16 @@ pub struct Line {
 
 /// The figure of a tab.
 fn figure(kind: FigureKind, lines: &[Line], traces: &Traces, look: CurveLook) -> Figure {
-    match kind {
-        FigureKind::Curve(which) => {
-            let series = |line: &Line| {
-                CurveSeries::from_events(which, line.run, &*line.label, traces.of(line.run))
-            };
-            curve(which, &lines.iter().map(series).collect::<Vec<_>>(), look)
-        }
-        _ => {
-            let series = |line: &Line| {
-                EpochSeries::from_events(line.run, line.kind, &*line.label, traces.of(line.run))
-            };
-            accuracy_by_epoch(&lines.iter().map(series).collect::<Vec<_>>())
-        }
+    if let FigureKind::Curve(which) = kind {
+        let series = |line: &Line| {
+            CurveSeries::from_events(which, line.run, &*line.label, traces.of(line.run))
+        };
+        return curve(which, &lines.iter().map(series).collect::<Vec<_>>(), look);
     }
+    let series = |line: &Line| {
+        EpochSeries::from_events(line.run, line.kind, &*line.label, traces.of(line.run))
+    };
+    accuracy_by_epoch(&lines.iter().map(series).collect::<Vec<_>>())
 }
 
 /// The chart with its choices.

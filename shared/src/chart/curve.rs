@@ -112,7 +112,7 @@ pub struct CurveLook {
     pub epochs: Option<(f64, f64)>,
 }
 
-/// The exponential running mean of values by epoch, as TensorBoard draws it: `m_n = w * m_(n-1) + (1 - w) * v_n` from
+/// The exponential running mean of values by epoch, as `TensorBoard` draws it: `m_n = w * m_(n-1) + (1 - w) * v_n` from
 /// `m_0 = 0`, divided by `1 - w^n` so that the first values are not drawn towards 0 (Kingma and Ba, "Adam", section 3).
 fn smoothed(points: &[CurvePoint], weight: f64) -> Vec<CurvePoint> {
     let (mut mean, mut left) = (0.0, 1.0);
@@ -149,7 +149,9 @@ pub fn curve(kind: CurveKind, runs: &[CurveSeries], look: CurveLook) -> Figure {
             y.take(&values);
             let mut behind = points(kind, run, &values);
             // Only the mean reacts to the pointer.
-            behind.iter_mut().for_each(|point| point.text.clear());
+            for point in &mut behind {
+                point.text.clear();
+            }
             series.push(Series { look: line(BEHIND), points: behind });
         }
         let drawn = zoomed(if smooths { &means } else { &values }, look);

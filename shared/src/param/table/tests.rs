@@ -86,7 +86,13 @@ fn settings_take_values_whose_trigger_comes_with_them() {
         given.remove("attack.trigger");
         let given = given.into_iter().map(|(path, value)| (path.to_owned(), value)).collect();
         let made = crate::param::with(&Settings::default(), &given);
-        assert_eq!(values(&made), values(&settings));
+        // CTRL and FTrojan differ in their values alone.
+        let told = |settings: &Settings| {
+            let mut told = values(settings);
+            told.remove("attack.trigger.kind");
+            (settings.attack.trigger.kind(), told)
+        };
+        assert_eq!(told(&made), told(&settings));
     }
     let unknown = [("nothing.here".to_owned(), 1.0.into())].into();
     assert_eq!(crate::param::with(&Settings::default(), &unknown), Settings::default());
