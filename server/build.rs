@@ -20,7 +20,7 @@ use std::{
 };
 
 /// What of the repository goes into the pages.
-const INPUTS: [&str; 8] = [
+const INPUTS: [&str; 9] = [
     "frontend/src",
     "frontend/Cargo.toml",
     "shared/src",
