@@ -243,7 +243,9 @@ mod tests {
         let selected = runs.iter().find(probe).expect("a probe").clone();
         assert_eq!(lines(Some(&selected), &runs, false).len(), 1);
         assert_eq!(lines(Some(&selected), &runs, true).len(), 1, "no other has begun");
-        runs.iter_mut().for_each(|run| run.started_at = Some(1));
+        for run in &mut runs {
+            run.started_at = Some(1);
+        }
         let over = lines(Some(&selected), &runs, true);
         assert_eq!(over.len(), runs.iter().filter(probe).count().min(MOST_LINES));
         assert_eq!(over[0].run, selected.id);
