@@ -22,6 +22,7 @@
 //! | [`compute`] | trainers and evaluations on a device; hides the instruction sets |
 //! | [`checkpoint`], [`interchange`] | our checkpoints; import and export of other programs' files |
 //! | [`eval`] | predictions of a classifier, nearest neighbours, reconstructions |
+//! | [`defence`] | defences against backdoors, as functions of features, images and labels |
 //! | [`train`] | the training loop, the linear probe, batches, events |
 //! | [`run`] | a whole run, from its order to its last event |
 //!
@@ -34,6 +35,7 @@ pub mod checkpoint;
 pub mod compute;
 pub mod data;
 pub mod decode;
+pub mod defence;
 mod error;
 pub mod eval;
 pub mod files;

@@ -40,6 +40,14 @@ pub enum Purpose {
     Neighbours,
     /// Choice of the files, and of their parts, that a data set's fingerprint covers.
     Fingerprint,
+    /// First centres of clusters; the index is the start.
+    Clusters,
+    /// Clean images that a defence superimposes on an image; the index is the image.
+    Superimposed,
+    /// Order of an image's patches in the trials of a defence: the index is the trial, then the image.
+    PatchTrial,
+    /// Clean images that a defence is given; the index is the class.
+    CleanSet,
     /// Choice of the images that validate, where a folder has no validation images; the index is the class.
     HoldOut,
 }
@@ -58,6 +66,10 @@ impl Purpose {
             Self::PoisonFinetune => "poison-finetune",
             Self::Trigger => "trigger",
             Self::HoldOut => "hold-out",
+            Self::Clusters => "clusters",
+            Self::Superimposed => "superimposed",
+            Self::PatchTrial => "patch-trial",
+            Self::CleanSet => "clean-set",
             Self::Draw => "draw",
             Self::Show => "show",
             Self::Neighbours => "neighbours",

@@ -1,14 +1,20 @@
 //! Metrics of a classifier as counts: CA, ASR, RA, top-5 accuracy and confusion matrices; intervals; mean and deviation
-//! over seeds; differences between conditions.
+//! over seeds; differences between conditions; how well a detector separates poisoned from clean.
 
+mod anomaly;
 mod confusion;
+mod detection;
 mod difference;
 mod evaluation;
+mod normal;
 mod ratio;
 mod spread;
 
+pub use anomaly::{anomaly_index, median};
 pub use confusion::Confusion;
+pub use detection::{Detection, Roc};
 pub use difference::{Difference, Test};
 pub use evaluation::{Evaluation, Metrics};
+pub use normal::normal_quantile;
 pub use ratio::{Interval, Ratio};
 pub use spread::Spread;

@@ -1,0 +1,150 @@
+//! Beatrix (Ma et al. 2023, "The Beatrix resurrections"): products of channels, at several powers, that leave the range of clean images of the
+//! same class.
+
+use rayon::prelude::*;
+
+use super::DefenceError;
+
+/// The powers of the products.
+const POWERS: i32 = 8;
+/// Added to a bound before it divides.
+const EPSILON: f64 = 1e-6;
+
+/// Channels at several positions of one image: `(channels, positions)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Channels<'a> {
+    /// Numbers, channel by channel.
+    pub values: &'a [f64],
+    /// Positions.
+    pub positions: usize,
+}
+
+impl Channels<'_> {
+    /// The Gram products of each power `p`: the signed `p`-th root of `v^p (v^p)^T`, of which the upper triangle with the diagonal. Signs are
+    /// lost at even powers before the product, so channels should not be negative.
+    fn products(&self) -> Vec<f64> {
+        let mut products = Vec::new();
+        for power in 1..=POWERS {
+            let raised: Vec<f64> = self.values.iter().map(|value| value.powi(power)).collect();
+            let rows: Vec<&[f64]> = raised.chunks_exact(self.positions).collect();
+            for (i, a) in rows.iter().enumerate() {
+                for b in &rows[i..] {
+                    let product = super::features::dot(a, b);
+                    let root = product.abs().powf(1.0 / f64::from(power));
+                    products.push(root.copysign(product));
+                }
+            }
+        }
+        products
+    }
+
+    fn channels(&self) -> usize {
+        self.values.len() / self.positions
+    }
+}
+
+/// The range of each product among clean images of one class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Range {
+    low: Vec<f64>,
+    high: Vec<f64>,
+}
+
+impl Range {
+    /// `width` median absolute deviations (the authors take 10) around the medians of clean images; both medians are the lower of the two
+    /// in the middle, as PyTorch's.
+    ///
+    /// # Errors
+    /// Without an image, or when a number is not finite.
+    pub fn of(clean: &[Channels<'_>], width: f64) -> Result<Self, DefenceError> {
+        if clean.is_empty() {
+            let of = "clean images";
+            return Err(DefenceError::TooFew { method: "Beatrix", of, wanted: 1, got: 0 });
+        }
+        let unusable = |image: &Channels<'_>| image.values.iter().any(|value| !value.is_finite());
+        if let Some(image) = clean.iter().position(unusable) {
+            return Err(DefenceError::NotFinite { what: "features", image });
+        }
+        let products: Vec<Vec<f64>> = clean.par_iter().map(Channels::products).collect();
+        let bounds = |entry: usize| {
+            let mut values: Vec<f64> = products.iter().map(|image| image[entry]).collect();
+            let middle = lower_median(&mut values);
+            for value in &mut values {
+                *value = (*value - middle).abs();
+            }
+            let deviation = lower_median(&mut values);
+            (middle - width * deviation, middle + width * deviation)
+        };
+        let (low, high) = (0..products[0].len()).into_par_iter().map(bounds).unzip();
+        Ok(Self { low, high })
+    }
+
+    /// How far the products of an image lie outside the range, relative to its ends, as the authors sum it: divided by half the squared number
+    /// of channels and by the number of powers. Higher is more suspicious.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    pub fn deviation(&self, image: &Channels<'_>) -> Result<f64, DefenceError> {
+        let products = image.products();
+        if products.iter().any(|product| !product.is_finite()) {
+            return Err(DefenceError::NotFinite { what: "features", image: 0 });
+        }
+        let outside =
+            products.iter().zip(self.low.iter().zip(&self.high)).map(|(p, (low, high))| {
+                (low - p).max(0.0) / (low + EPSILON).abs()
+                    + (p - high).max(0.0) / (high + EPSILON).abs()
+            });
+        let squared = (image.channels() * image.channels()) as f64;
+        Ok(outside.sum::<f64>() / (squared / 2.0) / f64::from(POWERS))
+    }
+}
+
+fn lower_median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() - 1) / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::defence::testing::{Reference, assert_near};
+
+    const POSITIONS: usize = 6;
+
+    #[test]
+    fn deviations_as_the_authors_formulas_give_them() {
+        let reference = Reference::read();
+        let images = |path: &str| reference.numbers(path);
+        let (train, query) = (images("/beatrix/train"), images("/beatrix/query"));
+        let channels = |values: &'_ [f64], n: usize| -> Vec<Vec<f64>> {
+            values.chunks_exact(values.len() / n).map(<[f64]>::to_vec).collect()
+        };
+        let (train, query) = (channels(&train, 40), channels(&query, 6));
+        let clean: Vec<Channels<'_>> =
+            train.iter().map(|values| Channels { values, positions: POSITIONS }).collect();
+        for (width, path) in [(10.0, "/beatrix/deviation_k10"), (1.0, "/beatrix/deviation_k1")] {
+            let range = Range::of(&clean, width).unwrap();
+            for (values, expected) in query.iter().zip(reference.numbers(path)) {
+                let got = range.deviation(&Channels { values, positions: POSITIONS }).unwrap();
+                assert_near(got, expected, 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn products_by_hand() {
+        // Two channels at two positions: (1, -2) and (3, 0).
+        let products = Channels { values: &[1.0, -2.0, 3.0, 0.0], positions: 2 }.products();
+        assert_eq!(products[..3], [5.0, 3.0, 9.0]);
+        // Squares: (1, 4) and (9, 0): 17, 9, 81, of which the roots.
+        assert_eq!(products[3..6], [17f64.sqrt(), 3.0, 9.0]);
+        assert_eq!(products.len(), 3 * POWERS as usize);
+    }
+
+    #[test]
+    fn no_images_and_no_numbers_are_refused() {
+        assert!(Range::of(&[], 10.0).is_err());
+        let odd = Channels { values: &[f64::NAN, 1.0], positions: 1 };
+        assert!(Range::of(std::slice::from_ref(&odd), 10.0).is_err());
+    }
+}

@@ -1,0 +1,32 @@
+//! Defences: pure functions from features, images and labels to scores and decisions. A higher score is more suspicious. None of them is
+//! given which images are poisoned.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`features`], [`groups`] | features in double precision; classes, clusters, or all images |
+//! | [`eigen`], `pca`, [`kmeans`] | what several methods compute with |
+//! | [`spectral`], [`activation`], [`scan`] | sample filters: spectral signatures, activation clustering, SCAn |
+//! | [`beatrix`] | sample and input filter: Beatrix |
+//! | [`strip`], [`patch_processing`] | input filters: STRIP, patch processing |
+//!
+//! Sums run over images in an order that their features give, so that neither the order of the images nor the number of threads changes a
+//! bit.
+
+pub mod activation;
+pub mod beatrix;
+pub mod eigen;
+mod error;
+pub mod features;
+pub mod groups;
+pub mod kmeans;
+pub mod patch_processing;
+mod pca;
+pub mod scan;
+pub mod spectral;
+pub mod strip;
+#[cfg(test)]
+mod testing;
+
+pub use error::DefenceError;
+pub use features::Features;
+pub use groups::{Filtered, Groups};

@@ -1,0 +1,91 @@
+use shared::metric::Detection;
+
+use super::*;
+use crate::defence::testing::{Reference, assert_near};
+
+/// The variation of the reference's clean images, whose covariances other programs gave.
+fn variation(reference: &Reference) -> (Variation, Vec<bool>) {
+    let rows: Vec<usize> =
+        reference.numbers("/scan/clean_rows").into_iter().map(|row| row as usize).collect();
+    let labels: Vec<u32> = rows.iter().map(|&row| reference.labels[row]).collect();
+    let clean = reference.features.select(&rows);
+    let is_clean = (0..reference.labels.len()).map(|image| rows.contains(&image)).collect();
+    (Variation::of(&clean, &labels, 1e-2, 0.0).unwrap(), is_clean)
+}
+
+#[test]
+fn covariances_as_the_authors_program_gives_them() {
+    let reference = Reference::read();
+    let (variation, _) = variation(&reference);
+    let size = |values: &[f64]| values.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+    for (got, path) in [(&variation.between, "/scan/Su"), (&variation.within, "/scan/Se")] {
+        let expected = reference.numbers(path);
+        let tolerance = 1e-6 * size(&expected);
+        for (got, expected) in got.iter().zip(expected) {
+            assert!((got - expected).abs() < tolerance, "{path}: {got} instead of {expected}");
+        }
+    }
+}
+
+#[test]
+fn groups_as_scikit_learn_gives_them() {
+    let reference = Reference::read();
+    let (variation, _) = variation(&reference);
+    let centred = reference.features.minus(&reference.features.mean());
+    let groups = Groups::by_label(&reference.features, &reference.labels);
+    let at = |key: &str, class: usize| format!("/scan/likelihood_ratio/{key}/{class}");
+    for (class, images) in groups.iter().enumerate() {
+        let own = centred.select(images);
+        let split = Split::of(&variation, &own, 1);
+        let first = split.in_first.iter().filter(|&&first| first).count() as f64;
+        let mut sizes = [first, 60.0 - first];
+        sizes.sort_by(f64::total_cmp);
+        let mut expected = reference.numbers(&at("group_sizes", class));
+        expected.sort_by(f64::total_cmp);
+        assert_eq!(sizes.to_vec(), expected, "class {class}");
+        // The reference compares two groups with one whose mean is the class's, not that of its identity.
+        let white = own.rows().flat_map(|row| times(&variation.whitening, row)).collect();
+        let white = Features::new(white, 8).unwrap();
+        let spread = |images: &[usize]| -> f64 {
+            let group = white.select(images);
+            let mean = group.mean();
+            group.rows().map(|row| squared_distance(row, &mean)).sum()
+        };
+        let [first, second] = [true, false]
+            .map(|group| (0..60).filter(|&i| split.in_first[i] == group).collect::<Vec<_>>());
+        let all: Vec<usize> = (0..60).collect();
+        let ratio = spread(&all) - spread(&first) - spread(&second);
+        let expected = reference.number(&at("two_log_lr", class));
+        assert_near(ratio, expected, 1e-6);
+    }
+}
+
+#[test]
+fn the_poisoned_class_is_flagged_alone() {
+    let reference = Reference::read();
+    let (variation, clean) = variation(&reference);
+    let groups = Groups::by_label(&reference.features, &reference.labels);
+    let centred = reference.features.minus(&reference.features.mean());
+    let statistic = Split::of(&variation, &centred.select(&reference.members(2)), 1).statistic;
+    // The authors' program with the missing factor put back.
+    let path = "/scan/runs_with_missing_factor/0/class_statistic/2";
+    assert_near(statistic, reference.number(path), 1e-6);
+    let said = filter(&variation, &reference.features, &groups, &clean, 1);
+    for (class, index) in said.indices.iter().enumerate() {
+        let index = index.unwrap();
+        assert!(if class == 2 { index > 340.0 } else { index < 2.0 }, "class {class}: {index}");
+    }
+    let found = Detection::of(&said.scores, &said.flagged, &reference.poisoned).unwrap();
+    assert_eq!((found.found.hits, found.false_alarms.hits), (12, 0));
+}
+
+#[test]
+fn few_images_and_equal_ones() {
+    let equal = Features::new(vec![1.0; 8], 2).unwrap();
+    assert!(Variation::of(&equal.select(&[0]), &[0], 1e-2, 0.0).is_err());
+    let variation = Variation::of(&equal, &[0, 0, 1, 1], 1e-2, 1e-3).unwrap();
+    let groups = Groups::by_label(&equal, &[0, 0, 2, 2]);
+    let said = filter(&variation, &equal, &groups, &[false; 4], 1);
+    assert_eq!(said.indices, [None; 3]);
+    assert_eq!(said.scores, [0.0; 4]);
+}
