@@ -68,9 +68,9 @@ impl Roc {
         let mut points = Vec::new();
         for (i, &(score, poison)) in order.iter().enumerate() {
             if poison {
-                found += 1
+                found += 1;
             } else {
-                clean += 1
+                clean += 1;
             }
             // A zero of either sign is one threshold.
             if order.get(i + 1).is_none_or(|next| next.0 < score) {
@@ -125,7 +125,7 @@ mod tests {
         let mut poisoned = vec![false; 100];
         scores.extend([98.5, 97.5, 94.5, 93.5]);
         poisoned.extend([true; 4]);
-        let found = Detection::of(&scores, &vec![false; 104], &poisoned).unwrap();
+        let found = Detection::of(&scores, &[false; 104], &poisoned).unwrap();
         assert_eq!(found.tpr_at_1, Some(Ratio { hits: 1, total: 4 }));
         assert_eq!(found.tpr_at_5, Some(Ratio { hits: 3, total: 4 }));
     }
@@ -150,7 +150,11 @@ mod tests {
             let (mut sum, mut pairs) = (0.0, 0.0);
             for (a, _) in scores.iter().zip(&poisoned).filter(|&(_, &p)| p) {
                 for (b, _) in scores.iter().zip(&poisoned).filter(|&(_, &p)| !p) {
-                    sum += f64::from(u8::from(a > b)) + 0.5 * f64::from(u8::from(a == b));
+                    sum += match a.total_cmp(b) {
+                        std::cmp::Ordering::Greater => 1.0,
+                        std::cmp::Ordering::Equal => 0.5,
+                        std::cmp::Ordering::Less => 0.0,
+                    };
                     pairs += 1.0;
                 }
             }
