@@ -104,7 +104,7 @@ impl CurveSeries {
 /// How curves are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CurveLook {
-    /// Weight of the past in the running mean, at least 0 and below 1; 0 draws the values as they are. See [`smoothed`].
+    /// Weight of the past in the running mean, at least 0 and below 1; 0 draws the values as they are.
     pub smoothing: f64,
     /// Whether the values are on a logarithmic axis, which leaves out those that are not above 0.
     pub log: bool,
