@@ -97,8 +97,7 @@ impl Sums {
 /// When the two images of a pair differ in size or are not square.
 pub fn survival(pairs: &[(&Rgb8, &Rgb8)], views: Views, count: u32) -> Option<Survival> {
     let patches = views.grid * views.grid;
-    let shown =
-        if views.mask_ratio > 0.0 { visible_count(patches, views.mask_ratio) } else { patches };
+    let shown = visible_count(patches, views.mask_ratio);
     let mut sum = Survival::default();
     let mut looked = 0u32;
     for (image, (before, after)) in pairs.iter().enumerate() {

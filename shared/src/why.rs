@@ -48,7 +48,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The number of poisoned images at a number of each class, in words, and their share of the training images.
+    /// How many images are poisoned at `of_each` images of a class, as text, and their share of the training images.
     fn poisons(&self, of_each: u32) -> (String, f64) {
         let classes = if self.clean_label { 1 } else { self.classes.saturating_sub(1) };
         let poisons = u64::from(of_each) * u64::from(classes);
@@ -80,11 +80,9 @@ pub struct Reason {
 
 /// The conditions of the attack, those that fail first; empty without results.
 pub fn why(facts: &Facts) -> Vec<Reason> {
-    let mut reasons: Vec<_> = [learned(facts), seen(facts), count(facts), features(facts)]
-        .into_iter()
-        .flatten()
-        .collect();
-    reasons.splice(0..0, [trigger(facts), label(facts)]);
+    let mut reasons = vec![trigger(facts), label(facts)];
+    reasons
+        .extend([learned(facts), seen(facts), count(facts), features(facts)].into_iter().flatten());
     reasons.sort_by_key(|reason| reason.weight);
     reasons
 }

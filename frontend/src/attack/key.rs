@@ -1,14 +1,24 @@
 //! Pixels of the key image: fetched once for each key and size, then kept.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
-    Rgb8,
+    Rgb8, Settings,
     api::{KeyPixels, Problem},
 };
 
 use crate::{api, components::decode_rgb};
+
+/// Sides of images, in pixels, that the server gives.
+pub const SIDES: RangeInclusive<u32> = 8..=512;
+
+/// The key image that these settings need, and its side in pixels. Fields that are being edited may have no sense yet.
+pub fn wanted_key(settings: &Settings) -> Option<(String, u32)> {
+    let side = settings.model.image_size;
+    let key = settings.attack.trigger.key().filter(|key| !key.is_empty())?;
+    SIDES.contains(&side).then(|| (key.to_owned(), side))
+}
 
 /// The pixels of the key that `wanted` names, at its side; `None` while they are loading or none is wanted.
 /// `failed` is called when they cannot be fetched.

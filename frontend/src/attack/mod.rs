@@ -11,7 +11,7 @@ mod preview;
 mod render;
 
 pub use glyph::TriggerGlyph;
-pub use key::key_pixels;
-pub use picture::pictures;
+pub use key::{SIDES, key_pixels, wanted_key};
+pub use picture::{Which, pictures, samples_path, split_name};
 pub use preview::{Preview, Scene};
 pub use render::{Training, render};

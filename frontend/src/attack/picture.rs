@@ -1,8 +1,53 @@
 //! Images of the data set, decoded once.
 
-use shared::{Rgb8, api::Samples};
+use shared::{
+    Rgb8,
+    api::{Samples, Split},
+    study::DatasetSpec,
+};
 
-use crate::components::decode_rgb;
+use crate::{api, components::decode_rgb};
+
+/// Which images of a part of a data set.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    /// This many at random; the seed chooses them.
+    Drawn(u32, u64),
+    /// Those with these numbers.
+    Listed(&'a [u32]),
+}
+
+/// The address of images of a data set, `side` x `side` pixels, under a study's limits.
+pub fn samples_path(dataset: &DatasetSpec, side: u32, split: Split, which: Which<'_>) -> String {
+    let limit = |limit: Option<u32>| {
+        limit.filter(|&limit| limit > 0).map_or_else(String::new, |limit| limit.to_string())
+    };
+    let (indices, count, seed) = match which {
+        Which::Drawn(count, seed) => (String::new(), count.to_string(), seed.to_string()),
+        Which::Listed(indices) => {
+            let indices: Vec<_> = indices.iter().map(u32::to_string).collect();
+            (indices.join(","), String::new(), String::new())
+        }
+    };
+    let query = api::query(&[
+        ("split", split_name(split)),
+        ("side", &side.to_string()),
+        ("indices", &indices),
+        ("count", &count),
+        ("seed", &seed),
+        ("train_per_class", &limit(dataset.train_per_class)),
+        ("test_per_class", &limit(dataset.test_per_class)),
+    ]);
+    format!("/datasets/{}/samples{query}", api::escape(&dataset.name))
+}
+
+/// The part's name in addresses.
+pub fn split_name(split: Split) -> &'static str {
+    match split {
+        Split::Train => "train",
+        Split::Test => "test",
+    }
+}
 
 /// An image of the data set.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +77,21 @@ mod tests {
     use shared::api::SampleImage;
 
     use super::*;
+
+    #[test]
+    fn images_are_asked_for_under_the_studys_limits() {
+        let mut dataset =
+            DatasetSpec { name: "my set".into(), train_per_class: Some(5), test_per_class: None };
+        assert_eq!(
+            samples_path(&dataset, 32, Split::Test, Which::Drawn(12, 2)),
+            "/datasets/my%20set/samples?split=test&side=32&count=12&seed=2&train_per_class=5"
+        );
+        (dataset.train_per_class, dataset.test_per_class) = (Some(0), Some(7));
+        assert_eq!(
+            samples_path(&dataset, 8, Split::Train, Which::Listed(&[0, 3])),
+            "/datasets/my%20set/samples?split=train&side=8&indices=0%2C3&test_per_class=7"
+        );
+    }
 
     #[test]
     fn an_image_of_the_wrong_size_is_left_out() {

@@ -83,7 +83,7 @@ impl Training {
     }
 }
 
-/// Puts the trigger into every picture. If the ViT patch does not divide the image's side, nothing is told about patches.
+/// Puts the trigger into every picture. What depends on patches is left empty if the ViT patch does not divide the image's side.
 pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Rendered {
     let patch = training.patch as usize;
     let fits_patches = patch > 0 && trigger.side().is_multiple_of(patch);

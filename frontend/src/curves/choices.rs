@@ -46,13 +46,6 @@ fn tab(chosen: Option<&str>, of: &[RunKind]) -> Option<FigureKind> {
         .or_else(|| tabs.first().map(|(tab, _)| *tab))
 }
 
-/// `10,20` as two epochs.
-fn epochs(text: &str) -> Option<(f64, f64)> {
-    let (first, last) = text.split_once(',')?;
-    let range: (f64, f64) = (first.parse().ok()?, last.parse().ok()?);
-    (range.0 < range.1 && range.0.is_finite() && range.1.is_finite()).then_some(range)
-}
-
 /// The choices.
 #[derive(Clone, Copy)]
 pub struct Choices {
@@ -80,7 +73,7 @@ impl Choices {
         let look = Memo::new(move |_| CurveLook {
             smoothing: smoothing.get().unwrap_or(0.0).clamp(0.0, HEAVIEST),
             log: log.get().unwrap_or(false),
-            epochs: zoomed.get().as_deref().and_then(epochs),
+            epochs: zoomed.get().as_deref().and_then(CurveLook::read_epochs),
         });
         Self { kind, look, kinds, choose, smooth, scale, zoom }
     }
@@ -88,8 +81,7 @@ impl Choices {
     /// Shows the epochs that a rectangle over the plot covers.
     pub fn brushed(self) -> Callback<Brushed> {
         Callback::new(move |brushed: Brushed| {
-            let curve = matches!(self.kind.get_untracked(), Some(FigureKind::Curve(_)));
-            if let Some((first, last)) = brushed.x.filter(|_| curve) {
+            if let Some((first, last)) = brushed.x {
                 self.zoom.set(Some(format!("{:.2},{last:.2}", first.max(0.0))));
             }
         })
@@ -197,13 +189,5 @@ mod tests {
         let both = [RunKind::Pretrain, RunKind::Probe];
         assert_eq!(shown(accuracy, &both), Some(FigureKind::AccuracyByEpoch));
         assert_eq!(shown(None, &[]), None);
-    }
-
-    #[test]
-    fn a_range_of_epochs_is_read() {
-        assert_eq!(epochs("1.5,20"), Some((1.5, 20.0)));
-        for wrong in ["", "3", "5,4", "1,inf", "a,b"] {
-            assert_eq!(epochs(wrong), None, "{wrong}");
-        }
     }
 }

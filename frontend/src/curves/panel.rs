@@ -73,14 +73,22 @@ pub fn Curves(
         let more = choices.query();
         (!runs.is_empty()).then(|| Downloads { runs, more, ..Downloads::default() })
     });
-    let some = Memo::new(move |_| choices.kind.get().is_some());
+    let drawn =
+        Memo::new(move |_| choices.kind.get().map(|kind| matches!(kind, FigureKind::Curve(_))));
+    // Only a curve takes a range of epochs.
+    let chart = move || {
+        Some(if drawn.get()? {
+            let brush = choices.brushed();
+            view! { <FigureBox figure=shown height=300 downloads pick brush/> }.into_any()
+        } else {
+            view! { <FigureBox figure=shown height=300 downloads pick/> }.into_any()
+        })
+    };
     let children = children.map(|children| children());
     view! {
         <div class="curves">
             <ChoiceBar choices>{children}</ChoiceBar>
-            <Show when=move || some.get()>
-                <FigureBox figure=shown height=300 downloads pick brush=choices.brushed()/>
-            </Show>
+            {chart}
         </div>
     }
 }

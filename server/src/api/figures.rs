@@ -175,16 +175,12 @@ fn curve_look(query: &FigureQuery) -> Result<CurveLook, ApiError> {
             return Err(ApiError::field("y_scale", "a curve has the scale linear or log"));
         }
     };
-    let epochs = query.epochs.as_deref().map(|text| {
-        let (first, last) = text.split_once(',')?;
-        let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
-        Some((first, last)).filter(|(first, last): &(f64, f64)| {
-            first.is_finite() && last.is_finite() && first < last
+    let read = |text: &str| {
+        CurveLook::read_epochs(text).ok_or_else(|| {
+            ApiError::field("epochs", "must be two numbers, the smaller one first, such as 10,20")
         })
-    });
-    let Some(epochs) = epochs.map_or(Some(None), |epochs| epochs.map(Some)) else {
-        return Err(ApiError::field("epochs", "must be two numbers with a comma, such as 10,20"));
     };
+    let epochs = query.epochs.as_deref().map(read).transpose()?;
     Ok(CurveLook { smoothing, log, epochs })
 }
 

@@ -4,12 +4,11 @@ use std::sync::LazyLock;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use shared::{
-    RunState, Settings, StudySpec,
+    RunState,
     api::{RunRow, StudyDetail},
     chart::{Figure, Size, Style, accuracy_by_epoch, asr_by_poison, tradeoff},
     day::day,
     palette::{self, Theme},
-    trigger::CatalogueEntry,
     verdict::{Of, Part, Sentence, Strongest, verdict},
 };
 
@@ -86,7 +85,7 @@ fn header(study: &StudyDetail) -> String {
     let target = target.map_or_else(String::new, |name| format!(" ({name})"));
     let done = study.runs.iter().filter(|run| run.state == RunState::Done).count();
     let mut facts = vec![
-        format!("{} towards class {}{target}", trigger_name(&study.spec), attack.target_class),
+        format!("{} towards class {}{target}", study.spec.trigger_name(), attack.target_class),
         format!("data set {}", study.spec.settings.dataset.name),
         format!("{done} of {} runs done", study.runs.len()),
         format!("created {}", day(study.created_at)),
@@ -98,17 +97,6 @@ fn header(study: &StudyDetail) -> String {
         "<header>\n<p class=\"kind\">Study report</p>\n<h1>{}</h1>\n<ul class=\"facts\">{facts}</ul>\n</header>\n",
         escape(&study.spec.name)
     )
-}
-
-/// The trigger with its strength, or only its name if the study varies it.
-fn trigger_name(spec: &StudySpec) -> String {
-    let Settings { attack, model, .. } = &spec.settings;
-    let mut paths = spec.axes.iter().flat_map(|axis| &axis.paths);
-    if paths.any(|path| path.starts_with("attack.trigger.")) {
-        CatalogueEntry::of(&attack.trigger, model.image_size, model.patch_size).name.into()
-    } else {
-        attack.trigger.label()
-    }
 }
 
 fn answer(study: &StudyDetail) -> String {

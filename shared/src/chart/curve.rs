@@ -112,6 +112,15 @@ pub struct CurveLook {
     pub epochs: Option<(f64, f64)>,
 }
 
+impl CurveLook {
+    /// Reads two epochs, such as `10,20`; `None` unless both are numbers and the first is smaller.
+    pub fn read_epochs(text: &str) -> Option<(f64, f64)> {
+        let (first, last) = text.split_once(',')?;
+        let range: (f64, f64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (range.0 < range.1 && range.0.is_finite() && range.1.is_finite()).then_some(range)
+    }
+}
+
 /// The exponential running mean of values by epoch, as `TensorBoard` draws it: `m_n = w * m_(n-1) + (1 - w) * v_n` from
 /// `m_0 = 0`, divided by `1 - w^n` so that the first values are not drawn towards 0 (Kingma and Ba, "Adam", section 3).
 fn smoothed(points: &[CurvePoint], weight: f64) -> Vec<CurvePoint> {
@@ -285,6 +294,14 @@ mod tests {
         let point = |(at, &value): (usize, &f64)| CurvePoint { epoch: at as f64, value };
         let points = values.iter().enumerate().map(point).collect();
         CurveSeries { run: RunId::from_parts(1, [1; 10]), label: "one".into(), points }
+    }
+
+    #[test]
+    fn a_range_of_epochs_is_read() {
+        assert_eq!(CurveLook::read_epochs("1.5, 20"), Some((1.5, 20.0)));
+        for wrong in ["", "3", "5,4", "1,inf", "a,b"] {
+            assert_eq!(CurveLook::read_epochs(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 
 use super::{FieldError, Settings, StudySpec};
-use crate::param::{self, Value};
+use crate::{
+    param::{self, Value},
+    trigger::CatalogueEntry,
+};
 
 /// Separator between the paths of settings that vary together.
 const TOGETHER: &str = " & ";
@@ -107,6 +110,17 @@ impl fmt::Display for Axis {
 }
 
 impl StudySpec {
+    /// The trigger with its strength, or only its name if the study varies it.
+    pub fn trigger_name(&self) -> String {
+        let Settings { attack, model, .. } = &self.settings;
+        let mut paths = self.axes.iter().flat_map(|axis| &axis.paths);
+        if paths.any(|path| path.starts_with("attack.trigger.")) {
+            CatalogueEntry::of(&attack.trigger, model.image_size, model.patch_size).name.into()
+        } else {
+            attack.trigger.label()
+        }
+    }
+
     /// Number of points; saturates if there are very many.
     pub fn point_count(&self) -> usize {
         self.axes.iter().map(|axis| axis.values.len()).fold(1, usize::saturating_mul)

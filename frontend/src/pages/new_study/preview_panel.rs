@@ -1,33 +1,31 @@
 //! The preview of the attack on images of the study's data set.
 
 use leptos::prelude::*;
-use shared::{TriggerSpec, api::Samples, study::StudySpec};
+use shared::{
+    TriggerSpec,
+    api::{Samples, Split},
+    study::StudySpec,
+};
 
 use super::draft::Draft;
 use crate::{
-    api,
-    attack::{Preview, Scene, Training, key_pixels, pictures},
+    attack::{
+        Preview, SIDES, Scene, Training, Which, key_pixels, pictures, samples_path, wanted_key,
+    },
     components::{Fetched, ProblemBox, fetched},
 };
 
 /// Images in the preview.
-const COUNT: &str = "16";
+const COUNT: u32 = 16;
 
 /// The address of the images; `None` while they are not available.
-fn samples_path(spec: &StudySpec, known: bool, seed: u64) -> Option<String> {
+fn path_of(spec: &StudySpec, known: bool, seed: u64) -> Option<String> {
     let side = spec.settings.model.image_size;
-    if !known || !(8..=512).contains(&side) {
+    if !known || !SIDES.contains(&side) {
         return None;
     }
-    let limit = spec.settings.dataset.train_per_class.filter(|&limit| limit > 0);
-    let query = api::query(&[
-        ("split", "train"),
-        ("side", &side.to_string()),
-        ("count", COUNT),
-        ("seed", &seed.to_string()),
-        ("train_per_class", &limit.map(|limit| limit.to_string()).unwrap_or_default()),
-    ]);
-    Some(format!("/datasets/{}/samples{query}", api::escape(&spec.settings.dataset.name)))
+    let (dataset, which) = (&spec.settings.dataset, Which::Drawn(COUNT, seed));
+    Some(samples_path(dataset, side, Split::Train, which))
 }
 
 /// The panel.
@@ -37,17 +35,12 @@ pub fn PreviewPanel() -> impl IntoView {
     let seed = RwSignal::new(1u64);
     let known = Memo::new(move |_| draft.dataset.with(Option::is_some));
     // A memo, so that other images are fetched only when the address changes, not when a slider moves.
-    let path =
-        Memo::new(move |_| draft.spec.with(|spec| samples_path(spec, known.get(), seed.get())));
+    let path = Memo::new(move |_| draft.spec.with(|spec| path_of(spec, known.get(), seed.get())));
     let samples: Fetched<Samples> = fetched(move || path.get());
     let pictures =
         Memo::new(move |_| samples.value().map(|all| pictures(&all)).unwrap_or_default());
 
-    let wanted = draft.part(|spec| {
-        let side = spec.settings.model.image_size;
-        let key = spec.settings.attack.trigger.key().filter(|key| !key.is_empty())?;
-        (8..=512).contains(&side).then(|| (key.to_owned(), side))
-    });
+    let wanted = draft.part(|spec| wanted_key(&spec.settings));
     let key_problem = RwSignal::new(None);
     let key = key_pixels(wanted, move |problem| key_problem.set(Some(problem)));
     Effect::new(move |_| {
@@ -99,13 +92,13 @@ mod tests {
     fn images_are_asked_for_by_data_set_side_and_limit() {
         let mut spec = presets()[1].spec.clone();
         assert_eq!(
-            samples_path(&spec, true, 2).as_deref(),
+            path_of(&spec, true, 2).as_deref(),
             Some(
-                "/datasets/cifar10/samples?split=train&side=32&count=16&seed=2&train_per_class=500"
+                "/datasets/cifar10/samples?split=train&side=32&count=16&seed=2&train_per_class=500&test_per_class=200"
             )
         );
-        assert_eq!(samples_path(&spec, false, 2), None);
+        assert_eq!(path_of(&spec, false, 2), None);
         spec.settings.model.image_size = 4;
-        assert_eq!(samples_path(&spec, true, 2), None);
+        assert_eq!(path_of(&spec, true, 2), None);
     }
 }

@@ -77,14 +77,6 @@ pub fn value(checkpoint: &CheckpointInfo) -> String {
     format!("{}/{}", checkpoint.run, checkpoint.file)
 }
 
-/// The split's name in addresses.
-pub fn split_name(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Test => "test",
-    }
-}
-
 /// Images of a part of the data set under the study's limits.
 pub fn image_count(info: &DatasetInfo, limits: &DatasetSpec, split: Split) -> u32 {
     let (counts, limit) = match split {

@@ -6,30 +6,13 @@ use shared::{
     study::DatasetSpec,
 };
 
-use super::choice::split_name;
 use crate::{
-    api,
-    attack::pictures,
+    attack::{Which, pictures, samples_path},
     components::{Fetched, Glyph, Icon, PixelCanvas, Segmented, fetched},
-    pages::study::limits,
 };
 
 /// Number of thumbnails in the strip.
 const STRIP: u32 = 12;
-
-/// The address of the strip's images.
-fn strip_path(dataset: &DatasetSpec, side: u32, split: Split, draw: u64) -> String {
-    let limits = limits(dataset);
-    let query = api::query(&[
-        ("split", split_name(split)),
-        ("side", &side.to_string()),
-        ("count", &STRIP.to_string()),
-        ("seed", &draw.to_string()),
-        (limits[0].0, &limits[0].1),
-        (limits[1].0, &limits[1].1),
-    ]);
-    format!("/datasets/{}/samples{query}", api::escape(&dataset.name))
-}
 
 /// The index after a step, kept inside `0..count`.
 fn moved(index: u32, by: i64, count: u32) -> u32 {
@@ -57,7 +40,8 @@ pub fn Chooser(
     let samples: Fetched<Samples> = fetched(move || {
         dataset.with(|dataset| {
             let (dataset, side) = dataset.as_ref()?;
-            Some(strip_path(dataset, *side, split.get(), draw.get()))
+            let which = Which::Drawn(STRIP, draw.get());
+            Some(samples_path(dataset, *side, split.get(), which))
         })
     });
     let first = Memo::new(move |_| index.get() == 0);
@@ -158,15 +142,5 @@ mod tests {
     fn steps_stay_inside_the_part() {
         assert_eq!([moved(0, -1, 10), moved(9, 1, 10), moved(4, 1, 10)], [0, 9, 5]);
         assert_eq!([moved(40, 0, 10), moved(4, 0, 0)], [9, 0]);
-    }
-
-    #[test]
-    fn the_strip_keeps_the_studys_limits() {
-        let dataset =
-            DatasetSpec { name: "my set".into(), train_per_class: Some(5), test_per_class: None };
-        assert_eq!(
-            strip_path(&dataset, 32, Split::Test, 2),
-            "/datasets/my%20set/samples?split=test&side=32&count=12&seed=2&train_per_class=5"
-        );
     }
 }

@@ -26,10 +26,11 @@ use shared::{
 use self::imported::{Opened, PREFIX};
 use crate::{
     api,
+    attack::split_name,
     components::{Fetched, Glyph, Icon, ProblemBox, decode_rgb, fetched},
     frame::{Crumb, set_place},
 };
-use choice::{chosen, comparable, image_count, label, request, split_name, with_decoder};
+use choice::{chosen, comparable, image_count, label, request, with_decoder};
 use paint::{mask_of_text, mask_text, trigger_patches};
 use tile::{Brush, Large};
 

@@ -37,7 +37,6 @@ use crate::{
 };
 pub(super) use evaluation::EvaluationContent;
 use fold::{Folded, default_run, fold, merged};
-pub(super) use poison::limits;
 pub(super) use results::ShareCell;
 
 /// The page.
@@ -104,8 +103,11 @@ fn StudyView(id: StudyId) -> impl IntoView {
     let (over, set_over) = query_signal_with_options::<bool>("over", options());
     let over = Memo::new(move |_| over.get().unwrap_or(false));
     let lines = Memo::new(move |_| {
-        let (over, runs) = (over.get(), study.with(|study| study.clone().map(|study| study.runs)));
-        still.with(|run| lines(run.as_ref(), &runs.unwrap_or_default(), over))
+        let runs = |study: &Option<StudyDetail>| {
+            let runs = study.as_ref().map_or(&[][..], |study| &study.runs);
+            still.with(|run| lines(run.as_ref(), runs, over.get()))
+        };
+        study.with(runs)
     });
     let started = Memo::new(move |_| {
         let runs = lines.get();

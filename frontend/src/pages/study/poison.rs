@@ -4,15 +4,13 @@
 use leptos::prelude::*;
 use shared::{
     PoisonPlan, Rgb8, RunId, RunKind, Settings, Stage, Trigger,
-    api::{RunRow, Samples, StudyDetail},
+    api::{RunRow, Samples, Split, StudyDetail},
     param,
-    study::DatasetSpec,
 };
 
 use super::poison_list::PoisonListLink;
 use crate::{
-    api,
-    attack::key_pixels,
+    attack::{Which, key_pixels, samples_path, wanted_key},
     components::{Fetched, PixelCanvas, ProblemBox, decode_rgb, fetched, format},
 };
 
@@ -59,32 +57,13 @@ fn told(plan: &PoisonPlan, classes: &[String]) -> String {
     )
 }
 
-/// The limits of a data set as a query.
-pub fn limits(dataset: &DatasetSpec) -> [(&'static str, String); 2] {
-    let text = |limit: Option<u32>| limit.map_or_else(String::new, |limit| limit.to_string());
-    [
-        ("train_per_class", text(dataset.train_per_class)),
-        ("test_per_class", text(dataset.test_per_class)),
-    ]
-}
-
 /// The address of the first `shown` images of the plan.
-fn samples_path(settings: &Settings, plan: &PoisonPlan, shown: usize) -> Option<String> {
-    let shown = shown.min(Samples::most(settings.model.image_size));
-    let indices: Vec<String> =
-        plan.samples.iter().take(shown).map(|sample| sample.index.to_string()).collect();
-    if indices.is_empty() {
-        return None;
-    }
-    let limits = limits(&settings.dataset);
-    let query = api::query(&[
-        ("split", "train"),
-        ("side", &settings.model.image_size.to_string()),
-        ("indices", &indices.join(",")),
-        (limits[0].0, &limits[0].1),
-        (limits[1].0, &limits[1].1),
-    ]);
-    Some(format!("/datasets/{}/samples{query}", api::escape(&settings.dataset.name)))
+fn path_of(settings: &Settings, plan: &PoisonPlan, shown: usize) -> Option<String> {
+    let side = settings.model.image_size;
+    let shown = shown.min(Samples::most(side));
+    let indices: Vec<u32> = plan.samples.iter().take(shown).map(|sample| sample.index).collect();
+    let which = Which::Listed(&indices);
+    (!indices.is_empty()).then(|| samples_path(&settings.dataset, side, Split::Train, which))
 }
 
 /// Decodes the images and puts the trigger into each.
@@ -137,12 +116,9 @@ pub fn PoisonedImages(
         shown.set(PART);
     });
     let samples: Fetched<Samples> =
-        fetched(move || of.with(|of| samples_path(&of.as_ref()?.0, &own_plan.get()?, shown.get())));
+        fetched(move || of.with(|of| path_of(&of.as_ref()?.0, &own_plan.get()?, shown.get())));
     let wanted = Memo::new(move |_| {
-        of.with(|of| {
-            let (settings, _) = of.as_ref()?;
-            Some((settings.attack.trigger.key()?.to_owned(), settings.model.image_size))
-        })
+        of.with(|of| of.as_ref().and_then(|(settings, _)| wanted_key(settings)))
     });
     let key = key_pixels(wanted, move |problem| failed.set(Some(problem)));
     let images = Memo::new(move |_| {
@@ -281,15 +257,15 @@ mod tests {
     }
 
     #[test]
-    fn images_are_asked_for_under_the_studys_limits() {
+    fn the_images_of_the_plan_are_asked_for() {
         let settings = &presets()[1].spec.settings;
         assert_eq!(
-            samples_path(settings, &plan(3), 2).as_deref(),
+            path_of(settings, &plan(3), 2).as_deref(),
             Some(
                 "/datasets/cifar10/samples?split=train&side=32&indices=0%2C3&train_per_class=500&test_per_class=200"
             )
         );
-        assert_eq!(samples_path(settings, &plan(0), 2), None);
+        assert_eq!(path_of(settings, &plan(0), 2), None);
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! A specification in one sentence.
 
 use shared::{
-    RunKind, Settings, StudySpec,
+    RunKind, StudySpec,
     param::Value,
     study::{DatasetSpec, ProbeFeatures},
-    trigger::CatalogueEntry,
 };
 
 use crate::{
@@ -46,7 +45,7 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
     let rates =
         if rates.is_empty() { String::new() } else { format!(" × {}", rates.join(" and ")) };
     let seeds = spec.values_of("seed");
-    let trigger = trigger(spec);
+    let trigger = spec.trigger_name();
     let (first, rest) = trigger.split_at(trigger.len().min(1));
     format!(
         "{}{rest} towards class {target}{} on {}: PPR {}{rates} with {} {}{}; ViT of {} × {} blocks on {}-px images{}, {}.",
@@ -63,17 +62,6 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
         settings.precision.in_words().map_or_else(String::new, |words| format!(" {words}")),
         recipe.join(", "),
     )
-}
-
-/// The trigger with its strength, or only its name if the study varies it.
-fn trigger(spec: &StudySpec) -> String {
-    let Settings { attack, model, .. } = &spec.settings;
-    let mut paths = spec.axes.iter().flat_map(|axis| &axis.paths);
-    if paths.any(|path| path.starts_with("attack.trigger.")) {
-        CatalogueEntry::of(&attack.trigger, model.image_size, model.patch_size).name.into()
-    } else {
-        attack.trigger.label()
-    }
 }
 
 /// The axes that the sentence does not mention elsewhere: `; blend ratio: 0.2, 0.3`.

@@ -4,21 +4,20 @@
 use leptos::prelude::*;
 use shared::{
     RunKind, RunState, Settings, Stage, Trigger,
-    api::{RunRow, Samples, StudyDetail},
+    api::{RunRow, Samples, Split, StudyDetail},
     dataset::DatasetInfo,
     param,
     why::{Facts, Reason, WEAK, Weight, why},
 };
 
-use super::limits;
 use crate::{
     api,
-    attack::{Training, key_pixels, pictures, render},
+    attack::{Training, Which, key_pixels, pictures, render, samples_path, wanted_key},
     components::{Fetched, Glyph, Icon, fetched},
 };
 
 /// Images that are looked at.
-const COUNT: &str = "16";
+const COUNT: u32 = 16;
 
 /// The run as the panel needs it: a finished classifier that somebody attacks, with its own settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,20 +46,6 @@ impl Attacked {
     }
 }
 
-/// The address of the images.
-fn samples_path(settings: &Settings) -> String {
-    let limits = limits(&settings.dataset);
-    let query = api::query(&[
-        ("split", "train"),
-        ("side", &settings.model.image_size.to_string()),
-        ("count", COUNT),
-        ("seed", "1"),
-        (limits[0].0, &limits[0].1),
-        (limits[1].0, &limits[1].1),
-    ]);
-    format!("/datasets/{}/samples{query}", api::escape(&settings.dataset.name))
-}
-
 /// Training images of the study, after its limit.
 fn train_images(dataset: &DatasetInfo, settings: &Settings) -> u64 {
     let limit = settings.dataset.train_per_class.unwrap_or(u32::MAX);
@@ -83,14 +68,15 @@ pub fn Why(
         let name = settings.with(|settings| Some(settings.as_ref()?.dataset.name.clone()))?;
         Some(format!("/datasets/{}", api::escape(&name)))
     });
-    let samples: Fetched<Samples> =
-        fetched(move || settings.with(|settings| settings.as_ref().map(samples_path)));
-    let wanted = Memo::new(move |_| {
+    let samples: Fetched<Samples> = fetched(move || {
         settings.with(|settings| {
-            let settings = settings.as_ref()?;
-            Some((settings.attack.trigger.key()?.to_owned(), settings.model.image_size))
+            let Settings { dataset, model, .. } = settings.as_ref()?;
+            let which = Which::Drawn(COUNT, 1);
+            Some(samples_path(dataset, model.image_size, Split::Train, which))
         })
     });
+    let wanted =
+        Memo::new(move |_| settings.with(|settings| settings.as_ref().and_then(wanted_key)));
     let key = key_pixels(wanted, |_| {});
     let reasons = Memo::new(move |_| {
         let of = of.get()?;
@@ -177,6 +163,5 @@ mod tests {
         settings.dataset.train_per_class = Some(10);
         let dataset = DatasetInfo { train_counts: vec![5, 20], ..DatasetInfo::default() };
         assert_eq!(train_images(&dataset, &settings), 15);
-        assert!(samples_path(&settings).contains("train_per_class=10"));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use gloo_timers::future::TimeoutFuture;
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
     RunId, RunState,
@@ -11,7 +12,7 @@ use shared::{
 
 use crate::{
     api,
-    components::{Fetched, Glyph, Icon, ProblemBox, fetched_every, format},
+    components::{Fetched, Glyph, Icon, ProblemBox, fetched_every},
     kept,
 };
 
@@ -98,9 +99,9 @@ fn alert(run: &RunRow, still: u64) -> Option<Alert> {
             Some(Alert::of(run, format!("Training is paused: {why}."), advice))
         }
         RunState::Running if still >= PATIENCE && run.progress.preparing.is_none() => {
-            let since = format::duration(still as f64 / 1000.0);
-            let advice = "A large model on a slow device may take so long for a step. Otherwise look at the last lines and at the load of the device on the page System.";
-            Some(Alert::of(run, format!("No step for {since}."), advice))
+            let advice = "One step of a large model on a slow device may take this long. Otherwise look at the last lines, and at the device's load on the page System.";
+            let minutes = PATIENCE / 60_000;
+            Some(Alert::of(run, format!("No step for {minutes} min and more."), advice))
         }
         _ => None,
     }
@@ -125,7 +126,7 @@ fn now() -> u64 {
 #[component]
 pub fn Alerts(
     /// What runs and what waits.
-    jobs: Signal<Vec<RunRow>>,
+    jobs: Memo<Vec<RunRow>>,
 ) -> impl IntoView {
     let ended = |state: RunState| {
         let path = format!("/runs?state={state}&descending=true&limit={LOOKED_AT}");
@@ -136,8 +137,18 @@ pub fn Alerts(
     let (failed, interrupted) = (ended(RunState::Failed), ended(RunState::Interrupted));
     let away = RwSignal::new(kept::value::<Vec<String>>(SEEN).unwrap_or_default());
     let seen = StoredValue::new(Seen::new());
+    // A run that does not get on changes nothing, so the time itself is watched.
+    let clock = RwSignal::new(now());
+    spawn_local(async move {
+        loop {
+            TimeoutFuture::new(PERIOD).await;
+            if clock.try_set(now()).is_some() {
+                break;
+            }
+        }
+    });
     let alerts = Memo::new(move |_| {
-        let now = now();
+        let now = clock.get();
         let mut alerts = Vec::new();
         jobs.with(|jobs| {
             seen.update_value(|seen| look(seen, jobs, now));
@@ -146,7 +157,7 @@ pub fn Alerts(
                 alerts.extend(alert(run, now.saturating_sub(at.unwrap_or(now))));
             }
         });
-        // A run that never started failed because of another one, which is told.
+        // A run that never started failed because of another one, which has its own alert.
         let recent = |run: &&RunRow| {
             let ended = run.started_at.and(run.ended_at);
             ended.is_some_and(|at| now.saturating_sub(at) < RECENT)

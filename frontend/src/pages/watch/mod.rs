@@ -59,7 +59,7 @@ fn lines(jobs: &[RunRow], wanted: Option<RunKind>) -> Vec<Line> {
 pub fn WatchPage() -> impl IntoView {
     set_place(|| vec![Crumb::here("Watch")]);
     let system: Fetched<SystemInfo> = fetched_every(|| Some("/system".into()), PERIOD, |_| true);
-    let jobs = Signal::derive(move || system.value().map(|info| info.jobs).unwrap_or_default());
+    let jobs = Memo::new(move |_| system.value().map(|info| info.jobs).unwrap_or_default());
     let loaded = Memo::new(move |_| system.value().is_some());
     let schedules = Memo::new(move |_| system.value().is_some_and(|info| info.schedules));
 
@@ -129,7 +129,7 @@ pub fn WatchPage() -> impl IntoView {
                     </div>
                 </section>
             </Show>
-            <Queue jobs schedules refetch=Callback::new(move |()| system.refetch())/>
+            <Queue jobs=jobs.into() schedules refetch=Callback::new(move |()| system.refetch())/>
             <Ended/>
         </Show>
     }
