@@ -20,11 +20,14 @@ pub mod mix;
 mod parallel;
 mod records;
 pub mod shapes;
+mod unicode;
 
 pub use error::{DataError, Unreadable};
 pub use index::{Entry, Index};
 pub use inspect::{Inspected, inspect};
 pub use load::{Pixels, Sample, load_within};
+pub use unicode::composed;
+use unicode::decomposed;
 
 #[cfg(test)]
 mod testing;

@@ -133,7 +133,7 @@ fn images_in_folders_below_a_class_count_and_everything_else_is_named() {
                 1,
                 "train/cat/page".into()
             ),
-            ("beside the class folders", 1, "train/readme.md".into()),
+            ("beside the class folders", 2, "train/.cache/ train/readme.md".into()),
             ("beside `train` and `val`", 2, "LICENSE test/".into()),
         ]
     );
@@ -201,7 +201,18 @@ fn differences_that_the_eye_does_not_see_are_spelled_out() {
         "the classes of `val` are not those of `train`: val has \"dog \" where train has \"dog\" (they differ in blanks at the \
          beginning or the end)"
     );
-    assert!(renamed("val/dog/y.png", "val/Dog/y.png").ends_with("(they differ in capitals)"));
+    for (to, difference) in [
+        ("val/Dog/y.png", "capitals"),
+        ("val/d\u{43e}g/y.png", "\u{43e} (U+043E) for o (U+006F)"),
+        ("val/d\u{f6}g/y.png", "\u{f6} (U+00F6) for o (U+006F)"),
+        ("val/dog\u{200b}/y.png", "characters that cannot be seen, or look alike"),
+    ] {
+        let error = renamed("val/dog/y.png", to);
+        assert!(error.ends_with(&format!("(they differ in {difference})")), "{error}");
+    }
+    assert!(
+        renamed("val/dog/y.png", "val/fox/y.png").ends_with("val lacks dog; val has fox besides")
+    );
     assert_eq!(
         renamed("val/dog/y.png", "val/do\ng/y.png"),
         "\"DATA/val/do\\ng\": the name has a line break or another control character; rename it"

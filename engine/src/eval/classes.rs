@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use shared::{Rgb8, api::ClassMatching};
 
-use crate::{compute::Classify, data::augment::Normalisation};
+use crate::{
+    compute::Classify,
+    data::{augment::Normalisation, composed},
+};
 
 /// Classes that a message shows of a table.
 const SHOWN: usize = 5;
@@ -12,12 +15,11 @@ const SHOWN: usize = 5;
 /// Finds a data set's classes among the `count` classes of a classifier: for each class of the data set, the classifier's. `names` are
 /// the classifier's own; there may be none.
 ///
-/// Names match when they are equal, or else when they differ only in case and in `_`, `-` and space, or else when the parts before the
-/// first comma do (`ImageNet` lists several names for one class). Every class has to match exactly one: a wrong match gives an attack
-/// success of 0 or 100 % where the truth is the other.
+/// Names match when they are equal in NFC; every class has to match exactly one. Names that are merely alike do not: a wrong match
+/// gives an attack success of 0 or 100 % where the truth is the other.
 ///
 /// # Errors
-/// A message with both lists, when they do not match, or when the order was asked for and a name contradicts it.
+/// A message with the names that differ, when they do not match, or when the order was asked for and a name contradicts it.
 pub fn matched(
     matching: &ClassMatching,
     names: &[String],
@@ -43,10 +45,13 @@ pub fn matched(
         ));
     }
     if *matching == ClassMatching::Order {
+        // A name of another class, and even one that is like it, contradicts the order.
         let contradicts = |at: &usize| {
-            let own = names.get(*at).map(|name| key(name));
-            own.is_some_and(|own| {
-                own != key(&dataset[*at]) && dataset.iter().any(|name| key(name) == own)
+            names.get(*at).is_some_and(|own| {
+                [composed, alike].iter().any(|form| {
+                    let own = form(own);
+                    own != form(&dataset[*at]) && dataset.iter().any(|name| form(name) == own)
+                })
             })
         };
         return match (0..count).find(contradicts) {
@@ -59,31 +64,36 @@ pub fn matched(
             )),
         };
     }
-    let exact = |name: &str| name.to_owned();
-    let found = by_name(names, dataset, exact)
-        .or_else(|| by_name(names, dataset, key))
-        .or_else(|| by_name(names, dataset, first_key));
-    found.ok_or_else(|| {
-        let why = if names.is_empty() {
-            "the classifier does not name its classes".to_owned()
-        } else {
-            format!("the classifier's classes do not have the data set's names. {}", both(names, dataset))
+    if let Some(order) = by_name(names, dataset, composed) {
+        return Ok(order);
+    }
+    let why = if names.is_empty() {
+        "the classifier does not name its classes.".to_owned()
+    } else {
+        let but_alike = match by_name(names, dataset, alike) {
+            Some(_) => " They are the same but for case, `_`, `-`, blanks or what follows a comma.",
+            None => "",
         };
-        format!(
-            "{why}. If it was trained with the data set's classes in this order, match them by order (`--classes order`); otherwise \
-             list the names of its classes, one per line (`--classes FILE`)"
-        )
-    })
+        let both = both(names, dataset);
+        format!("the classifier's classes do not have the data set's names. {both}.{but_alike}")
+    };
+    Err(format!(
+        "{why} If it was trained with the data set's classes in this order, match them by order (`--classes order`); otherwise list the \
+         names of its classes as the data set has them, one per line (`--classes FILE`)"
+    ))
 }
 
-/// The first classes of both, side by side.
+/// The first classes whose names differ, side by side.
 fn both(names: &[String], dataset: &[String]) -> String {
+    let differ =
+        |(_, (own, theirs)): &(usize, (&String, &String))| composed(own) != composed(theirs);
     let row =
         |(at, (own, theirs)): (usize, (&String, &String))| format!("{at}: {own:?} / {theirs:?}");
-    let rows: Vec<String> = names.iter().zip(dataset).enumerate().take(SHOWN).map(row).collect();
-    let more = dataset.len().saturating_sub(SHOWN);
+    let rows: Vec<String> = names.iter().zip(dataset).enumerate().filter(differ).map(row).collect();
+    let more = rows.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("Classifier / data set: {}{more}", rows.join(", "))
+    let rows = rows[..rows.len().min(SHOWN)].join(", ");
+    format!("Classifier / data set: {rows}{more}")
 }
 
 /// The place of each class of the data set among `names`; `None` if one is missing or occurs twice.
@@ -96,13 +106,10 @@ fn by_name(names: &[String], dataset: &[String], key: fn(&str) -> String) -> Opt
     order.iter().copied().eq(0..names.len()).then_some(found)
 }
 
-fn key(name: &str) -> String {
-    let alike = name.trim().to_lowercase();
-    alike.replace(['_', '-'], " ")
-}
-
-fn first_key(name: &str) -> String {
-    key(name.split(',').next().unwrap_or_default())
+/// What names that are taken for each other easily have in common. `ImageNet` lists several names for one class.
+fn alike(name: &str) -> String {
+    let first = name.split(',').next().unwrap_or_default();
+    composed(first).trim().to_lowercase().replace(['_', '-'], " ")
 }
 
 /// A classifier with its classes in the data set's order.
@@ -159,26 +166,32 @@ mod tests {
 
     #[test]
     fn classes_are_found_by_name() {
-        let order = named(&["Sea_Lion", "fire-truck", "CAT"], &["cat", "sea lion", "fire truck"]);
-        assert_eq!(order, Ok(vec![2, 0, 1]));
-        let words =
-            named(&["goldfish, Carassius auratus", "tench, Tinca tinca"], &["tench", "goldfish"]);
-        assert_eq!(words, Ok(vec![1, 0]));
+        assert_eq!(named(&["fox", "owl", "cat"], &["cat", "fox", "owl"]), Ok(vec![2, 0, 1]));
         assert_eq!(named(&["a", "A", "b", "B"], &["A", "B", "a", "b"]), Ok(vec![1, 3, 0, 2]));
         assert_eq!(named(&["0", "2", "10"], &["0", "10", "2"]), Ok(vec![0, 2, 1]));
+        assert_eq!(named(&["tea", "cafe\u{301}"], &["caf\u{e9}", "tea"]), Ok(vec![1, 0]));
+    }
+
+    #[test]
+    fn names_that_are_alike_are_not_the_same() {
+        for (names, dataset) in [
+            (&["Cat", "dog"][..], &["cat", "dog"][..]),
+            (&["sea_lion", "owl"], &["owl", "sea lion"]),
+            (&["dog ", "cat"], &["cat", "dog"]),
+            (&["tench, Tinca tinca", "crane"], &["crane", "tench"]),
+        ] {
+            let error = named(names, dataset).unwrap_err();
+            assert!(error.contains("They are the same but for case"), "{error}");
+            assert!(error.contains(&format!("{:?} / {:?}", names[0], dataset[0])), "{error}");
+        }
     }
 
     #[test]
     fn other_names_are_refused_with_both_lists() {
-        for names in
-            [&["LABEL_0", "LABEL_1"][..], &["cat", "cat"], &["cat", "cow"], &["Cat", "cAT"]]
-        {
+        for names in [&["LABEL_0", "LABEL_1"][..], &["cat", "cat"], &["cat", "cow"]] {
             let error = named(names, &["cat", "dog"]).unwrap_err();
-            let table = format!(
-                "Classifier / data set: 0: {:?} / \"cat\", 1: {:?} / \"dog\"",
-                names[0], names[1]
-            );
-            assert!(error.contains(&table) && error.contains("`--classes order`"), "{error}");
+            let differs = format!("1: {:?} / \"dog\". If it was", names[1]);
+            assert!(error.contains(&differs) && error.contains("`--classes order`"), "{error}");
         }
         let error = named(&[], &["cat", "dog"]).unwrap_err();
         assert!(
@@ -196,11 +209,18 @@ mod tests {
         assert_eq!(ordered(&["LABEL_0", "LABEL_1"], &["cat", "dog"]), Ok(vec![0, 1]));
         assert_eq!(ordered(&[], &["cat", "dog"]), Ok(vec![0, 1]));
         assert_eq!(ordered(&["cat", "cow"], &["cat", "dog"]), Ok(vec![0, 1]));
-        let error = ordered(&["0", "1", "2"], &["0", "2", "1"]).unwrap_err();
-        assert!(
-            error.starts_with("the order contradicts the names: the classifier's class 1 is \"1\", the data set's is \"2\""),
-            "{error}"
-        );
+        for (names, dataset) in [
+            (&["0", "1", "2"][..], &["0", "2", "1"][..]),
+            (&["x", "a", "A"], &["x", "A", "a"]),
+            (&["x", "Dog", "Cat"], &["x", "cat", "dog"]),
+        ] {
+            let error = ordered(names, dataset).unwrap_err();
+            let begins = format!(
+                "the order contradicts the names: the classifier's class 1 is {:?}, the data set's is {:?}",
+                names[1], dataset[1]
+            );
+            assert!(error.starts_with(&begins), "{error}");
+        }
     }
 
     #[test]

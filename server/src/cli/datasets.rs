@@ -63,7 +63,7 @@ fn say_found(info: &DatasetInfo) {
         ));
     }
     if info.skipped_total > 0 {
-        say(format_args!("{} images cannot be read and are left out:", info.skipped_total));
+        say(format_args!("left out, because they cannot be read: {}", info.skipped_total));
         for file in info.skipped.iter().take(NAMED) {
             say(format_args!("  {}: {}", file.path, file.reason));
         }
@@ -74,7 +74,8 @@ fn say_found(info: &DatasetInfo) {
     for left in &info.left_out {
         let more = left.count as usize - left.first.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        say(format_args!("not used ({}): {}{more}", left.reason, left.first.join(", ")));
+        let first = left.first.join(", ");
+        say(format_args!("{} not used ({}): {first}{more}", left.count, left.reason));
     }
 }
 
@@ -85,7 +86,7 @@ fn row(info: &DatasetInfo) -> Vec<String> {
         info.classes.len().to_string(),
         info.train_counts.iter().sum::<u32>().to_string(),
         info.test_counts.iter().sum::<u32>().to_string(),
-        info.skipped_total.to_string(),
+        (info.skipped_total + info.left_out.iter().map(|left| left.count).sum::<u32>()).to_string(),
         info.path.clone().unwrap_or_default(),
     ]
 }

@@ -3,6 +3,7 @@
 use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
+use engine::data::composed;
 use shared::{
     Ratio, RunId,
     api::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier},
@@ -91,14 +92,13 @@ fn class_matching(choice: &str) -> anyhow::Result<ClassMatching> {
             let text = fs::read_to_string(path).with_context(|| {
                 format!("--classes takes `names`, `order` or a file of class names; {path} cannot be read")
             })?;
-            Ok(ClassMatching::List {
-                names: text.lines().map(|line| line.trim_end().to_owned()).collect(),
-            })
+            let lines = text.trim_end_matches(['\r', '\n']).lines();
+            Ok(ClassMatching::List { names: lines.map(str::to_owned).collect() })
         }
     }
 }
 
-/// The index of a class of the data set, from its name or its index. Names may be given in another case where only one class has it.
+/// The index of a class of the data set, from its name or its index. Names that differ in case only are different.
 async fn class_number(
     app: &App,
     opened: &Opened,
@@ -107,10 +107,7 @@ async fn class_number(
 ) -> anyhow::Result<u32> {
     let dataset = app.get_dataset(&opened.dataset(request)?.name).await?;
     let classes = &dataset.classes;
-    let lower = class.to_lowercase();
-    let mut alike = (0..classes.len()).filter(|&at| classes[at].to_lowercase() == lower);
-    let alike = alike.next().filter(|_| alike.next().is_none());
-    let named = classes.iter().position(|name| name == class).or(alike);
+    let named = classes.iter().position(|name| composed(name) == composed(class));
     match (named, class.parse()) {
         (Some(number), _) => Ok(number as u32),
         (None, Ok(number)) => Ok(number),

@@ -349,7 +349,7 @@ fn data_sets_are_added_listed_and_removed() {
     assert!(added.starts_with("pets: 2 classes, 5 training and 2 validation images\n"), "{added}");
     assert!(added.contains(&format!("layout: image folder, in {path}\n")), "{added}");
     assert!(added.contains("train/dog/torn.png"), "{added}");
-    assert!(added.contains("not used (not an image: text): train/dog/notes.txt\n"), "{added}");
+    assert!(added.contains("1 not used (not an image: text): train/dog/notes.txt\n"), "{added}");
     let listed = success(folder.path(), &["datasets", "list", "--data-dir", &data]);
     assert!(listed.contains("shapes") && listed.contains("pets"), "{listed}");
     let again = failure(folder.path(), &["datasets", "add", "pets", &path, "--data-dir", &data]);

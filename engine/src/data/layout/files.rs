@@ -41,7 +41,7 @@ const OF_SYSTEMS: [&str; 8] = [
 const DEEPEST: usize = 16;
 
 /// Whether a name is hidden, or a system's own.
-fn is_of_system(name: &OsStr) -> bool {
+pub fn is_of_system(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || OF_SYSTEMS.iter().any(|own| name == *own)
 }
 

@@ -10,11 +10,11 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{
     Listing,
-    files::{below, contents, folder_names, image_files_below, visible},
+    files::{below, contents, folder_names, image_files_below, is_of_system, visible},
     left_over::LeftOver,
-    words,
+    nearest, no_layout, words,
 };
-use crate::data::{DataError, Entry};
+use crate::data::{DataError, Entry, composed};
 
 /// Names of the folder of training images.
 pub const TRAIN: [&str; 2] = ["train", "training"];
@@ -75,7 +75,7 @@ pub fn list(root: &Path, hold_out: bool) -> Result<Listing, DataError> {
     Ok(listing)
 }
 
-/// Leaves out the files beside the class folders of a split.
+/// Leaves out the files beside the class folders of a split, and the folders of systems.
 pub fn add_stray_files(
     root: &Path,
     split: &str,
@@ -85,10 +85,13 @@ pub fn add_stray_files(
     let mut names = Vec::new();
     for entry in contents(&root.join(split))? {
         let name = below(split, &entry.file_name().to_string_lossy());
-        if !entry.path().is_dir() && !members.contains(&name) {
+        if !entry.path().is_dir() {
             names.push(name);
+        } else if is_of_system(&entry.file_name()) {
+            names.push(name + "/");
         }
     }
+    names.retain(|name| !members.contains(name));
     names.sort_unstable();
     for name in names {
         left.add("beside the class folders", name);
@@ -99,9 +102,12 @@ pub fn add_stray_files(
 /// The classes of a split: its folders, sorted by name.
 ///
 /// # Errors
-/// When there are fewer than two, or two of them have the same name in another Unicode form.
+/// When there are fewer than two, images in a form that is not read, or two of them have the same name in another Unicode form.
 pub fn class_folders(split: &Path) -> Result<Vec<String>, DataError> {
     let folders = folder_names(split)?;
+    if folders.is_empty() && nearest::advice_on_other_form(split).is_some() {
+        return Err(no_layout(split)?);
+    }
     if folders.len() < 2 {
         let found =
             folders.first().map_or("no class".into(), |class| format!("one class, {class}"));
@@ -129,11 +135,6 @@ fn by_composed_name<'a>(
         }
     }
     Ok(seen)
-}
-
-/// A name in the form (NFC) in which equal letters are equal bytes. macOS and its archives decompose names.
-fn composed(name: &str) -> String {
-    name.nfc().collect()
 }
 
 /// The folders of the validation images in the order of the training classes. Other folders without an image are left out.
@@ -165,7 +166,7 @@ pub fn same_classes(
     }
     let mut parts = Vec::new();
     missing.retain(|class| {
-        let alike = surplus.iter().position(|folder| look(folder) == look(class));
+        let alike = surplus.iter().position(|folder| look_alike(folder, class));
         let Some(at) = alike else { return true };
         let folder = surplus.remove(at);
         parts.push(format!(
@@ -187,6 +188,23 @@ pub fn same_classes(
     Err(DataError::OtherClasses { test, train, difference: parts.join("; ") })
 }
 
+/// Whether the eye may take two names for the same.
+fn look_alike(a: &str, b: &str) -> bool {
+    look(a) == look(b) || foreign_letter(a, b).is_some()
+}
+
+/// The first letters in which two names differ, where one of each two is of ASCII and the other is not, as Cyrillic and Latin a; `None`
+/// where the names differ in anything else.
+fn foreign_letter(a: &str, b: &str) -> Option<(char, char)> {
+    let (a, b) = (composed(a), composed(b));
+    let pairs = || a.chars().zip(b.chars()).filter(|(one, other)| one != other);
+    let are_letters = |(one, other): (char, char)| {
+        one.is_alphabetic() && other.is_alphabetic() && one.is_ascii() != other.is_ascii()
+    };
+    let as_long = a.chars().count() == b.chars().count();
+    if as_long && pairs().all(are_letters) { pairs().next() } else { None }
+}
+
 /// What the eye sees of a name.
 fn look(name: &str) -> String {
     let visible =
@@ -194,13 +212,18 @@ fn look(name: &str) -> String {
     name.nfkc().filter(visible).flat_map(char::to_lowercase).collect()
 }
 
-fn difference(a: &str, b: &str) -> &'static str {
+fn difference(a: &str, b: &str) -> String {
     if a.to_lowercase() == b.to_lowercase() {
-        "capitals"
-    } else if a.trim() == b.trim() {
-        "blanks at the beginning or the end"
-    } else {
-        "characters that look alike"
+        return "capitals".into();
+    }
+    if a.trim() == b.trim() {
+        return "blanks at the beginning or the end".into();
+    }
+    match foreign_letter(a, b) {
+        Some((one, other)) => {
+            format!("{one} (U+{:04X}) for {other} (U+{:04X})", u32::from(one), u32::from(other))
+        }
+        None => "characters that cannot be seen, or look alike".into(),
     }
 }
 

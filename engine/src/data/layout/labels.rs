@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::files;
-use crate::data::{DataError, records::Label};
+use crate::data::{DataError, composed, records::Label};
 
 /// Files with class names, one a line, in the order in which they are looked for.
 const NAMES: [&str; 4] = ["classes.txt", "classnames.txt", "class_names.txt", "labels.txt"];
@@ -48,7 +48,7 @@ impl Classes {
                 texts.into_iter().collect()
             }
         };
-        let numbers = names.iter().cloned().zip(0..).collect();
+        let numbers = names.iter().map(|name| composed(name)).zip(0..).collect();
         Ok(Self { names, numbers, by_number })
     }
 
@@ -89,7 +89,7 @@ fn number(label: &Label) -> Option<i64> {
 fn text(label: &Label) -> String {
     match label {
         Label::Number(number) => number.to_string(),
-        Label::Name(name) => name.trim().to_owned(),
+        Label::Name(name) => composed(name.trim()),
     }
 }
 

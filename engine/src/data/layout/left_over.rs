@@ -30,7 +30,7 @@ impl LeftOver {
         let group = &mut self.groups[at];
         group.count += 1;
         if group.first.len() < NAMED {
-            group.first.push(path);
+            group.first.push(path.replace(char::is_control, "\u{fffd}"));
         }
     }
 

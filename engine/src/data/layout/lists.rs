@@ -15,7 +15,7 @@ use super::{
     labels::{self, Classes},
     left_over::LeftOver,
 };
-use crate::data::{DataError, Entry, records::Label};
+use crate::data::{DataError, Entry, composed, decomposed, records::Label};
 
 /// Extensions of lists.
 const LISTS: [&str; 3] = ["csv", "tsv", "txt"];
@@ -302,9 +302,17 @@ fn place(root: &Path, folders: &[String], path: &str) -> Option<(String, u64)> {
     }
     let path = path.to_str()?;
     let with = LEFT_OUT.iter().map(|extension| format!("{path}.{extension}"));
-    let names: Vec<String> = [path.to_owned()].into_iter().chain(with).collect();
+    let written: Vec<String> = [path.to_owned()].into_iter().chain(with).collect();
+    // The files may have their names in another Unicode form than the list.
+    let other = |form: fn(&str) -> String| written.iter().map(move |name| form(name));
+    let others = if path.is_ascii() {
+        Vec::new()
+    } else {
+        other(composed).chain(other(decomposed)).collect::<Vec<_>>()
+    };
+    let names = || written.iter().chain(&others);
     folders.iter().find_map(|folder| {
-        names.iter().find_map(|name| {
+        names().find_map(|name| {
             let below = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
             let metadata = root.join(&below).metadata().ok()?;
             metadata.is_file().then_some((below, metadata.len()))

@@ -1,8 +1,14 @@
 //! What a folder of no known layout is nearest to, and what is missing.
 
-use std::path::Path;
+use std::{
+    fs::DirEntry,
+    path::{Path, PathBuf},
+};
 
 use super::files::visible;
+
+/// Folders below the given one that are looked into, one in the other.
+const DEEPEST: usize = 4;
 
 /// What a layout needs, by name; a `*` stands for any text.
 struct Needs {
@@ -55,7 +61,7 @@ const OTHERS: [(&str, &str); 12] = [
     ),
     (
         "*.arrow",
-        "Arrow files are not read; write them as Parquet: load_from_disk(FOLDER)[\"train\"].to_parquet(\"train-0.parquet\")",
+        "Arrow files are not read; write each split as Parquet: load_from_disk(FOLDER)[\"train\"].to_parquet(\"train-0.parquet\")",
     ),
     (
         "*.npz",
@@ -75,19 +81,12 @@ const OTHERS: [(&str, &str); 12] = [
 
 /// One or two sentences for the person who gave the folder.
 pub fn advice(folder: &Path) -> String {
-    let names: Vec<String> = visible(folder)
-        .unwrap_or_default()
-        .iter()
-        .map(|entry| {
-            let end = if entry.path().is_dir() { "/" } else { "" };
-            entry.file_name().to_string_lossy().into_owned() + end
-        })
-        .collect();
-    if let Some(inner) = only_folder_with_data(folder, &names) {
-        return format!("Give the folder {} below it", folder.join(inner).display());
+    let names = names(folder);
+    if let Some(inner) = only_folder_with_data(folder) {
+        return format!("Give the folder {} below it", inner.display());
     }
-    if let Some((_, what)) = OTHERS.iter().find(|(pattern, _)| has(&names, pattern)) {
-        return (*what).to_owned();
+    if let Some(what) = other_form(&names) {
+        return what.to_owned();
     }
     let scored = LAYOUTS.iter().map(|needs| {
         let found = needs.names.iter().filter(|pattern| has(&names, pattern)).count();
@@ -108,15 +107,39 @@ pub fn advice(folder: &Path) -> String {
         .into()
 }
 
-/// The folder below, where it is the only thing there and looks like a data set.
-fn only_folder_with_data(folder: &Path, names: &[String]) -> Option<String> {
-    let mut folders = names.iter().filter(|name| name.ends_with('/'));
-    let (only, None) = (folders.next()?, folders.next()) else { return None };
-    let below = folder.join(only.trim_end_matches('/'));
-    super::ORDER
-        .iter()
-        .any(|&layout| super::fits(layout, &below))
-        .then(|| only.trim_end_matches('/').to_owned())
+/// What to do where a folder has images in a form that is not read.
+pub fn advice_on_other_form(folder: &Path) -> Option<&'static str> {
+    other_form(&names(folder))
+}
+
+fn other_form(names: &[String]) -> Option<&'static str> {
+    let found = OTHERS.iter().find(|(pattern, _)| has(names, pattern));
+    found.map(|(_, what)| *what)
+}
+
+/// The names in a folder, those of folders with a `/`.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = visible(folder).unwrap_or_default();
+    let name = |entry: &DirEntry| {
+        let end = if entry.path().is_dir() { "/" } else { "" };
+        entry.file_name().to_string_lossy().into_owned() + end
+    };
+    entries.iter().map(name).collect()
+}
+
+/// The nearest folder below that looks like a data set, where each on the way is the only one.
+fn only_folder_with_data(folder: &Path) -> Option<PathBuf> {
+    let mut place = folder.to_owned();
+    for _ in 0..DEEPEST {
+        let names = names(&place);
+        let mut folders = names.iter().filter_map(|name| name.strip_suffix('/'));
+        let (only, None) = (folders.next()?, folders.next()) else { return None };
+        place.push(only);
+        if super::ORDER.iter().any(|&layout| super::fits(layout, &place)) {
+            return Some(place);
+        }
+    }
+    None
 }
 
 fn has(names: &[String], pattern: &str) -> bool {

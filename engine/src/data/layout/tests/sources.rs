@@ -104,14 +104,16 @@ fn the_nearest_layout_is_named_with_what_it_lacks() {
             &["data_batch_1", "batches.meta"],
             "This is CIFAR-10 for Python; take the binary version (cifar-10-binary.tar.gz)",
         ),
+        (&["train/0.arrow", "val/0.arrow"], "Arrow files are not read"),
         (&["set.tar.gz"], "Unpack the archive and give the folder that it unpacks to"),
         (&["notes/a.txt"], "The simplest layout is train/<class>/* and val/<class>/*"),
         (&["a/train/x/1.png", "a/val/x/1.png"], "Give the folder DATA/a below it"),
+        (&["a/b/train/x/1.png", "a/b/val/x/1.png"], "Give the folder DATA/a/b below it"),
     ] {
         let files: Files = names.iter().map(|name| file(name)).collect();
         let error = refusal(&files);
         assert!(error.contains(advice), "{error}");
-        assert!(error.starts_with("DATA is no data set of a known layout. It has: "), "{error}");
+        assert!(error.contains(" is no data set of a known layout. It has: "), "{error}");
     }
 }
 
@@ -153,6 +155,18 @@ fn lists_name_images_and_labels() {
     )])));
     assert_eq!((info.train_counts, info.test_counts), (vec![1, 1], vec![1, 1]));
     assert_eq!(info.left_out[0].reason, "of the split \"extra\"");
+
+    // Names in another Unicode form than the folder has them, and the same class in both forms.
+    let mut files: Files = ["caf\u{e9}", "the\u{301}", "owl", "fox"]
+        .into_iter()
+        .map(|name| (&*format!("{name}.png").leak(), png([7; 3])))
+        .collect();
+    let (train, val) =
+        ("cafe\u{301}.png,cr\u{e8}me\nowl.png,x\n", "th\u{e9},cre\u{300}me\nfox.png,x\n");
+    files.extend([("train.csv", train.into()), ("val.csv", val.into())]);
+    let info = found(&folder(&files));
+    assert_eq!(info.classes, ["cr\u{e8}me", "x"]);
+    assert_eq!((info.train_counts, info.test_counts), (vec![1, 1], vec![1, 1]));
 
     let refused = |lists: &[(&'static str, &str)]| refusal(&with(lists));
     assert_eq!(
