@@ -5,6 +5,7 @@
 """
 
 import argparse
+import copy
 import io
 import logging
 import pathlib
@@ -15,6 +16,7 @@ import lightning
 import numpy as np
 import timm
 import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from safetensors.torch import save as save_safetensors
 from transformers import ViTConfig, ViTForImageClassification, ViTMAEConfig, ViTMAEForPreTraining, ViTModel
 
@@ -132,6 +134,28 @@ def transformers_mae(sizes, pixels, noise):
     return file, config, expected, mae_outputs(model, pixels, noise)
 
 
+def spread(model, **options):
+    """The files of `save_pretrained` for a model that is too large for one: the weights in three or so, and their list."""
+    most = sum(value.nbytes for value in model.state_dict().values()) // 3
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder, max_shard_size=most, **options)
+        return {path.name: path.read_bytes() for path in sorted(pathlib.Path(folder).iterdir())}
+
+
+def transformers_mae_in_shards(sizes, pixels, noise):
+    model = vit_mae(sizes, norm_pix_loss=True)
+    files = spread(model)
+    expected = {"norm_pix_loss": True, "epoch": 0, "has_decoder": True}
+    return files, files["config.json"].decode(), expected, mae_outputs(model, pixels, noise)
+
+
+def transformers_pickles_in_shards(sizes, pixels, noise):
+    model = shaken(ViTModel(ViTConfig(**transformers_options(sizes))))
+    files = spread(model, safe_serialization=False)
+    expected = {"norm_pix_loss": False, "epoch": 0, "has_decoder": False}
+    return files, files["config.json"].decode(), expected, {"features": model(pixel_values=pixels).last_hidden_state[:, 0]}
+
+
 def transformers_mae_encoder(sizes, pixels, noise):
     model = vit_mae(sizes, norm_pix_loss=False)
     file, config = pretrained_bytes(model.vit)
@@ -208,7 +232,9 @@ def saved_by_timm(sizes, pixels, noise):
     return file, None, expected, {"features": average.module.forward_features(pixels)[:, 0]}
 
 
-def saved_by_lightning(sizes, pixels, noise):
+def fitted_by_lightning(model, pixels, callbacks=()):
+    """The file that Lightning saves after the second epoch of a module around the model."""
+
     class Module(lightning.LightningModule):
         def __init__(self, encoder):
             super().__init__()
@@ -223,17 +249,39 @@ def saved_by_lightning(sizes, pixels, noise):
             return torch.optim.AdamW(self.parameters())
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    model = timm_vit(sizes, num_classes=0)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(
-            max_epochs=2, accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False, default_root_dir=folder
+            max_epochs=2,
+            accelerator="cpu",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=folder,
+            callbacks=[*callbacks, ModelCheckpoint(folder, save_last=True)],
         )
         trainer.fit(Module(model), torch.utils.data.DataLoader(torch.utils.data.TensorDataset(pixels), batch_size=len(pixels)))
-        trainer.save_checkpoint(pathlib.Path(folder) / "last.ckpt")
-        file = (pathlib.Path(folder) / "last.ckpt").read_bytes()
-    expected = {"norm_pix_loss": False, "epoch": 2, "has_decoder": False}
+        return (pathlib.Path(folder) / "last.ckpt").read_bytes()
+
+
+def saved_by_lightning(sizes, pixels, noise):
+    model = timm_vit(sizes, num_classes=0)
+    file = fitted_by_lightning(model, pixels)
+    expected = {"norm_pix_loss": False, "epoch": 1, "has_decoder": False}
     return file, None, expected, {"features": model.eval().forward_features(pixels)[:, 0]}
+
+
+def averaged_by_lightning(sizes, pixels, noise):
+    """With the moving average of the weights, which takes the place of the weights; they stand beside it."""
+    model = timm_vit(sizes, num_classes=0)
+    file = fitted_by_lightning(model, pixels, [EMAWeightAveraging(decay=0.5)])
+    averages = torch.load(io.BytesIO(file), weights_only=True)["state_dict"]
+    prefix = "encoder."
+    averages = {name.removeprefix(prefix): value for name, value in averages.items() if name.startswith(prefix)}
+    averaged = copy.deepcopy(model).eval()
+    averaged.load_state_dict(averages)
+    expected = {"norm_pix_loss": False, "epoch": 1, "has_decoder": False, "entry": "state_dict.encoder"}
+    return file, None, expected, {"features": averaged.forward_features(pixels)[:, 0]}
 
 
 class MultiCrop(torch.nn.Module):
@@ -272,12 +320,15 @@ WRAPPED = [
     compiled_and_parallel,
     saved_by_timm,
     saved_by_lightning,
+    averaged_by_lightning,
     student_and_teacher,
     base_and_momentum,
 ]
 FILES = [
     mae_file,
     transformers_mae,
+    transformers_mae_in_shards,
+    transformers_pickles_in_shards,
     transformers_mae_encoder,
     bare_state_in_bfloat16,
     timm_mean_in_float16,
@@ -305,11 +356,17 @@ def cases(rng, small):
             positions = torch.cat([table[:, :1], patches.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
             tensors = {"pixels": pixels, "noise": noise, "table": table, "positions": positions} | outputs
             tensors = {name: value.detach().numpy().astype(np.float32) for name, value in tensors.items()}
-            tensors["file"] = np.frombuffer(file, np.uint8)
+            # The only file, or a folder of several.
+            if isinstance(file, dict):
+                tensors |= {f"folder/{name}": np.frombuffer(content, np.uint8) for name, content in file.items()}
+                name = "."
+            else:
+                tensors["file"] = np.frombuffer(file, np.uint8)
+                name = "file.safetensors" if file[:2] not in (b"PK", b"\x80\x02") else "file.pth"
             stack = lambda part: dict(zip(("dim", "depth", "heads"), sizes[part]))
             stated = {
                 "from": make.__name__,
-                "file": "file.safetensors" if file[:2] not in (b"PK", b"\x80\x02") else "file.pth",
+                "file": name,
                 "hf_config": config,
                 "image_size": side,
                 "patch_size": sizes["patch_size"],

@@ -18,13 +18,15 @@ from checkpoints import draw_sizes, shaken
 
 def options(rng, sizes, number):
     width, depth, heads = sizes["encoder"]
+    # A square's side, or its height and width.
+    side = lambda name: [sizes[name]] * 2 if number % 3 == 1 else sizes[name]
     return dict(
         hidden_size=width,
         num_hidden_layers=depth,
         num_attention_heads=heads,
         intermediate_size=int(width * rng.integers(1, 6)),
-        image_size=sizes["image_size"],
-        patch_size=sizes["patch_size"],
+        image_size=side("image_size"),
+        patch_size=side("patch_size"),
         hidden_act=["gelu", "gelu_new", "relu", "silu", "gelu_pytorch_tanh"][number % 5],
         layer_norm_eps=[1e-12, 1e-6, 1e-3][number % 3],
         qkv_bias=number % 4 != 3,

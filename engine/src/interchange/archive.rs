@@ -35,6 +35,11 @@ impl<'a> Archive<'a> {
         while !list.is_empty() {
             let entry = Entry::read(&mut list).ok_or_else(broken)?;
             let name = entry.name;
+            if name.contains("/code/") {
+                return Err("it is a TorchScript program (torch.jit.save). Save its parameters alone: import torch; \
+                            torch.save(torch.jit.load(FILE, map_location=\"cpu\").state_dict(), NEW_FILE)"
+                    .into());
+            }
             if entry.compressed {
                 return Err(format!("{name} in it is compressed, which PyTorch never does"));
             }

@@ -8,6 +8,7 @@ use std::{
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Value, json};
 
+use super::weights::placeholder;
 use crate::{checkpoint::CheckpointInfo, files::open};
 
 /// Name of the file.
@@ -94,7 +95,10 @@ pub(super) fn read_beside(
         file.read_to_end(&mut text).map(|_| text)
     });
     match read {
-        Ok(text) => Ok(Some(text)),
+        Ok(text) => match placeholder(&text) {
+            Some(what) => Err(format!("the {name} beside it cannot be read: {what}")),
+            None => Ok(Some(text)),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("the {name} beside it cannot be read: {error}")),
     }
@@ -140,6 +144,26 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn what_was_not_downloaded_is_called_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let weights = folder.path().join("model.safetensors");
+        assert_eq!(read_beside(&weights, FILE, LONGEST), Ok(None));
+        for (content, what) in [
+            ("", "it is empty"),
+            (
+                "version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
+                "it is a Git LFS pointer",
+            ),
+            ("<!DOCTYPE html><html>", "it is an HTML page"),
+        ] {
+            std::fs::write(weights.with_file_name(FILE), content).unwrap();
+            let error = read_beside(&weights, FILE, LONGEST).unwrap_err();
+            let begins = format!("the config.json beside it cannot be read: {what}");
+            assert!(error.starts_with(&begins), "{error}");
+        }
+    }
 
     #[test]
     fn an_export_says_how_its_model_was_trained() {

@@ -40,7 +40,8 @@ impl<'a> TensorFile<'a> {
         if bytes.starts_with(&BEFORE_ZIP) {
             return Err("it is in the format of PyTorch before 1.6, which only PyTorch reads. Load it there and save it again: \
                         import argparse, torch; torch.serialization.add_safe_globals([argparse.Namespace]); \
-                        torch.save(torch.load(FILE, map_location=\"cpu\", weights_only=True), NEW_FILE)"
+                        torch.save(torch.load(FILE, map_location=\"cpu\", weights_only=True), NEW_FILE). \
+                        If PyTorch then names another class that it does not allow, add that class to the list"
                 .into());
         }
         let archive = Archive::open(bytes)?;

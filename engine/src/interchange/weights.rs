@@ -18,8 +18,10 @@ use crate::{
 
 /// Files of a folder, the better first: transformers', ours.
 const SINGLE: [&str; 3] = ["model.safetensors", "pytorch_model.bin", LAST_CHECKPOINT];
-/// The list of files over which transformers spreads a large model.
-const INDEX: &str = "model.safetensors.index.json";
+/// The lists of files over which transformers spreads a large model.
+const INDEXES: [&str; 2] = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];
+/// Extensions of checkpoints. Where a folder has none of the names above, its only such file is taken.
+const EXTENSIONS: [&str; 6] = ["safetensors", "pth", "pt", "bin", "ckpt", "tar"];
 /// Longest list that is read, in bytes.
 const LONGEST_INDEX: u64 = 16 << 20;
 
@@ -81,7 +83,7 @@ impl Weights {
     }
 }
 
-/// What is read of [`INDEX`].
+/// What is read of one of [`INDEXES`].
 #[derive(Deserialize)]
 struct Index {
     /// The file of each tensor.
@@ -93,13 +95,8 @@ fn of_folder(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
     if let Some(file) = SINGLE.iter().map(|name| folder.join(name)).find(|file| file.is_file()) {
         return Ok(vec![file]);
     }
-    let index = folder.join(INDEX);
-    if !index.is_file() {
-        return Err(refused(
-            folder,
-            format!("the folder has none of the files {} and {INDEX}", SINGLE.join(", ")),
-        ));
-    }
+    let index = INDEXES.iter().map(|name| folder.join(name)).find(|file| file.is_file());
+    let Some(index) = index else { return only_checkpoint(folder).map(|file| vec![file]) };
     let failed = EngineError::file(&index);
     let text = match fs::metadata(&index) {
         Ok(found) if found.len() > LONGEST_INDEX => {
@@ -125,6 +122,28 @@ fn of_folder(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
+/// The only checkpoint of a folder.
+fn only_checkpoint(folder: &Path) -> Result<PathBuf, EngineError> {
+    let entries = fs::read_dir(folder).map_err(EngineError::file(folder))?;
+    let is_checkpoint = |path: &PathBuf| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        path.is_file() && extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
+    };
+    let mut found: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(is_checkpoint).collect();
+    found.sort_unstable();
+    if found.len() > 1 {
+        let names = found.iter().filter_map(|path| path.file_name());
+        let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+        let reason = format!("the folder has several checkpoints; give one: {}", names.join(", "));
+        return Err(refused(folder, reason));
+    }
+    found.pop().ok_or_else(|| {
+        let (files, indexes) = (SINGLE.join(", "), INDEXES.join(", "));
+        refused(folder, format!("the folder has no checkpoint: none of {files}, {indexes}, and no other file that ends in .{}", EXTENSIONS.join(", .")))
+    })
+}
+
 fn refused(path: &Path, reason: String) -> EngineError {
     EngineError::Checkpoint { path: path.into(), reason }
 }
@@ -135,19 +154,8 @@ fn something_else(bytes: &[u8]) -> Option<&'static str> {
     if bytes.get(8) == Some(&b'{') {
         return None;
     }
-    let head = bytes[..bytes.len().min(512)].trim_ascii_start().to_ascii_lowercase();
-    if bytes.is_empty() {
-        return Some("it is empty: download it again");
-    }
-    if head.starts_with(b"version https://git-lfs") {
-        return Some(
-            "it is a Git LFS pointer, a text of a few lines in place of the weights: run `git lfs pull` in its repository, or download the file itself",
-        );
-    }
-    if head.starts_with(b"<!doctype") || head.starts_with(b"<html") {
-        return Some(
-            "it is an HTML page, as a failed or restricted download leaves it: open it in a browser to see why, and download the file again",
-        );
+    if let Some(what) = placeholder(bytes) {
+        return Some(what);
     }
     match bytes {
         [0x1f, 0x8b, ..] => Some("it is a gzip archive: unpack it first"),
@@ -168,6 +176,25 @@ fn something_else(bytes: &[u8]) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// What stands in the place of a file that was not downloaded, and what to do.
+pub(super) fn placeholder(bytes: &[u8]) -> Option<&'static str> {
+    let head = bytes[..bytes.len().min(512)].trim_ascii_start().to_ascii_lowercase();
+    if bytes.is_empty() {
+        return Some("it is empty: download it again");
+    }
+    if head.starts_with(b"version https://git-lfs") {
+        return Some(
+            "it is a Git LFS pointer, a text of a few lines in place of the file: run `git lfs pull` in its repository, or download the file itself",
+        );
+    }
+    if head.starts_with(b"<!doctype") || head.starts_with(b"<html") {
+        return Some(
+            "it is an HTML page, as a failed or restricted download leaves it: open it in a browser to see why, and download the file again",
+        );
+    }
+    None
 }
 
 fn is_text(head: &[u8]) -> bool {
@@ -192,17 +219,25 @@ mod tests {
         assert!(
             read()
                 .unwrap_err()
-                .starts_with("the checkpoint FOLDER: the folder has none of the files")
+                .starts_with("the checkpoint FOLDER: the folder has no checkpoint: none of model")
         );
+        put("epoch=1.ckpt", "only");
+        assert_eq!(read().unwrap(), b"only");
+        put("last.pth.tar", "another");
+        assert_eq!(
+            read().unwrap_err(),
+            "the checkpoint FOLDER: the folder has several checkpoints; give one: epoch=1.ckpt, last.pth.tar"
+        );
+        let index = INDEXES[0];
         put(
-            INDEX,
+            index,
             r#"{"weight_map": {"a": "2.safetensors", "b": "1.safetensors", "c": "2.safetensors"}}"#,
         );
         put("1.safetensors", "one");
         assert_eq!(
             read().unwrap_err(),
             format!(
-                "the checkpoint FOLDER/{INDEX}: it names 2.safetensors, which is not there: download it as well"
+                "the checkpoint FOLDER/{index}: it names 2.safetensors, which is not there: download it as well"
             )
         );
         put("2.safetensors", "two");
@@ -210,7 +245,7 @@ mod tests {
         put("pytorch_model.bin", "whole");
         assert_eq!(read().unwrap(), b"whole");
         fs::remove_file(folder.path().join("pytorch_model.bin")).unwrap();
-        put(INDEX, r#"{"weight_map": {"a": "../2.safetensors"}}"#);
+        put(index, r#"{"weight_map": {"a": "../2.safetensors"}}"#);
         assert!(read().unwrap_err().contains("which is not in its folder"));
     }
 

@@ -14,6 +14,9 @@ use shared::settings::{ModelSpec, TransformerSpec};
 
 use crate::case::{Case, assert_close};
 
+/// The name of the file where the case has a folder of several.
+const FOLDER: &str = ".";
+
 #[derive(Deserialize)]
 struct Config {
     file: String,
@@ -36,7 +39,13 @@ fn import(case: &Case) -> (Config, tempfile::TempDir, PathBuf) {
     let config: Config = case.config();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(&config.file);
-    fs::write(&file, case.bytes("file")).unwrap();
+    if config.file == FOLDER {
+        for name in case.names("folder/") {
+            fs::write(file.join(&name), case.bytes(&format!("folder/{name}"))).unwrap();
+        }
+    } else {
+        fs::write(&file, case.bytes("file")).unwrap();
+    }
     let mut options = ImportOptions { entry: config.entry.clone(), ..ImportOptions::default() };
     if let Some(text) = &config.beside {
         fs::write(folder.path().join("config.json"), text).unwrap();
