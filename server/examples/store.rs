@@ -101,6 +101,7 @@ async fn fill_and_measure(app: &App, runs: u32, points: u32) -> anyhow::Result<V
     ));
     let mut times = measure(&app.store, &studies).await?;
     times.extend(measure_results(app).await?);
+    fill::cancel_queued(app).await?;
     Ok(times)
 }
 

@@ -59,6 +59,19 @@ pub async fn fill(
     Ok(())
 }
 
+/// Cancels the runs that wait: none of them would mean anything, and a server on this folder would train them.
+///
+/// # Errors
+/// When a query fails.
+pub async fn cancel_queued(app: &App) -> anyhow::Result<()> {
+    let file = app.data_dir.store_file();
+    let mut connection = SqliteConnectOptions::new().filename(file).connect().await?;
+    sqlx::query("UPDATE runs SET state = 'cancelled' WHERE state = 'queued'")
+        .execute(&mut connection)
+        .await?;
+    Ok(connection.close().await?)
+}
+
 fn events_of_runs() -> String {
     format!(
         "WITH RECURSIVE points(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM points WHERE n < ?3), \
