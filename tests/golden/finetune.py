@@ -1,9 +1,11 @@
 """Fine-tuning in timm: logits, layer-wise rates, smoothed and mixed targets, stochastic depth, five steps.
 
 timm computes in double precision. AdamW takes full-size steps even for tiny gradients, which may be mere rounding: `steady` marks the
-values whose gradient was always above a thousandth of the tensor's largest one.
+values whose gradient was always above a thousandth of the tensor's largest one. `rounding` is how far timm's logits of each step are
+from these in single precision, as a share of the largest.
 """
 
+import copy
 import functools
 
 import numpy as np
@@ -95,6 +97,36 @@ def loss_of(logits, labels, config):
     return SoftTargetCrossEntropy()(logits, mixup_target(labels, config["classes"], lam, config["smoothing"]))
 
 
+def draws(rng, config, blocks):
+    """What is drawn for each step: pixels, labels, and the factors of stochastic depth, two for each block."""
+    for _ in range(config["steps"]):
+        side = config["model"]["image_size"]
+        pixels = torch.randn(config["batch"], 3, side, side)
+        labels = torch.from_numpy(rng.integers(0, config["classes"], size=config["batch"]))
+        yield pixels, labels, (rng.random((2 * blocks, config["batch"])) > 0.2) * 1.25
+
+
+def trained(vit, config, steps):
+    """Trains the model by the steps and yields each step's loss, gradient norm, logits and gradients."""
+    dtype = next(vit.parameters()).dtype
+    groups = rates(vit, config)
+    for group in groups:
+        group["lr"] = config["lr"] * group.pop("lr_scale")
+    optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.999))
+    scales = [scale for block in vit.blocks for scale in (block.drop_path1, block.drop_path2)]
+    for pixels, labels, factors in steps:
+        for scale, row in zip(scales, factors):
+            scale.factors = torch.tensor(row, dtype=dtype) if config["drops"] else None
+        optimizer.zero_grad()
+        logits = vit(mixed(pixels.to(dtype), config["mix"]))
+        loss = loss_of(logits, labels, config)
+        loss.backward()
+        gradients = {name: p.grad.clone() for name, p in vit.named_parameters()}
+        norm = torch.nn.utils.clip_grad_norm_(vit.parameters(), config["clip_norm"] or float("inf"))
+        optimizer.step()
+        yield loss.item(), norm.item(), logits.detach(), gradients
+
+
 def cases(rng, small):
     array = lambda tensor: tensor.detach().numpy().astype(np.float32).copy()
     for config in configs(rng, small):
@@ -110,49 +142,38 @@ def cases(rng, small):
             global_pool={"mean": "avg", "cls": "token"}[config["pooling"]],
             norm_layer=functools.partial(torch.nn.LayerNorm, eps=1e-6),
         )
-        scales = []
         for block in vit.blocks:
             block.drop_path1, block.drop_path2 = Scale(), Scale()
-            scales += [block.drop_path1, block.drop_path2]
         with torch.no_grad():
             for parameter in vit.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.05)
+        single = copy.deepcopy(vit)
         vit.double()
         tensors = {f"start.{name}": array(value) for name, value in vit.named_parameters()}
-        groups = rates(vit, config)
-        of = {id(p): group for group in groups for p in group["params"]}
+        of = {id(p): group for group in rates(vit, config) for p in group["params"]}
         tensors |= {
             f"rate.{name}": np.array([of[id(p)]["lr_scale"], of[id(p)]["weight_decay"]], np.float32)
             for name, p in vit.named_parameters()
         }
-        for group in groups:
-            group["lr"] = config["lr"] * group.pop("lr_scale")
-        optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.999))
-        losses, norms = [], []
+        steps = list(draws(rng, config, encoder["depth"]))
+        losses, norms, rounding = [], [], []
         least = {name: np.inf for name, _ in vit.named_parameters()}
-        for step in range(config["steps"]):
-            pixels = torch.randn(config["batch"], 3, model["image_size"], model["image_size"]).double()
-            labels = torch.from_numpy(rng.integers(0, config["classes"], size=config["batch"]))
-            factors = (rng.random((len(scales), config["batch"])) > 0.2) * 1.25
-            for scale, row in zip(scales, factors):
-                scale.factors = torch.tensor(row) if config["drops"] else None
+        both = zip(steps, trained(vit, config, steps), trained(single, config, steps))
+        for step, (drawn, (loss, norm, logits, gradients), (_, _, rounded, _)) in enumerate(both):
+            pixels, labels, factors = drawn
             tensors[f"pixels.{step}"] = array(pixels)
             tensors[f"labels.{step}"] = labels.numpy()
             tensors[f"factors.{step}"] = factors.astype(np.float32)
-            optimizer.zero_grad()
-            logits = vit(mixed(pixels, config["mix"]))
-            loss = loss_of(logits, labels, config)
-            loss.backward()
-            if step == 0:
-                tensors |= {f"gradient.{name}": array(p.grad) for name, p in vit.named_parameters()}
-            for name, p in vit.named_parameters():
-                least[name] = np.minimum(least[name], (p.grad.abs() / p.grad.abs().max()).numpy())
-            most = config["clip_norm"] or float("inf")
-            norms.append(torch.nn.utils.clip_grad_norm_(vit.parameters(), most).item())
-            optimizer.step()
-            losses.append(loss.item())
             tensors[f"logits.{step}"] = array(logits)
+            if step == 0:
+                tensors |= {f"gradient.{name}": array(gradient) for name, gradient in gradients.items()}
+            for name, gradient in gradients.items():
+                least[name] = np.minimum(least[name], (gradient.abs() / gradient.abs().max()).numpy())
+            losses.append(loss)
+            norms.append(norm)
+            rounding.append(((rounded - logits).abs().max() / logits.abs().max()).item())
         tensors["losses"], tensors["norms"] = np.array(losses, np.float32), np.array(norms, np.float32)
+        tensors["rounding"] = np.array(rounding, np.float32)
         tensors |= {f"steady.{name}": (share > 1e-3).astype(np.uint8) for name, share in least.items()}
         tensors |= {f"end.{name}": array(value) for name, value in vit.named_parameters()}
         yield config, tensors

@@ -99,6 +99,9 @@ fn five_steps(case: &Case, kernels: Kernels) {
         AdamW::new(kernels.path, vit.params().layout(), (0.9, 0.999), config.weight_decay)
             .with_groups(&layer_groups(vit.params().layout(), depth, config.layer_decay));
     let (mut losses, mut norms) = (Vec::new(), Vec::new());
+    // After an update, rounding may be amplified: the peer's own single precision says by how much.
+    let rounding = case.floats("rounding");
+    assert!(rounding.iter().all(|&share| share < 1e-4), "{}: {rounding:?}", case.name());
     let (mut run, mut gradients) = (VitRun::new(kernels), vec![0.0; vit.params().values().len()]);
     for step in 0..config.steps {
         let mut pixels = case.floats(&format!("pixels.{step}"));
@@ -117,7 +120,8 @@ fn five_steps(case: &Case, kernels: Kernels) {
         let loss = run.gradients(&vit, &[shard], &[1.0], &mut gradients);
         let expected = case.floats(&format!("logits.{step}"));
         let what = format!("{}: {kernels:?}: logits {step}", case.name());
-        assert_close(&what, &run.logits(), &expected, 1e-5);
+        let tolerance = (4.0 * rounding[step as usize]).max(1e-5);
+        assert_close(&what, &run.logits(), &expected, tolerance);
         if step == 0 {
             for param in vit.params().trainable() {
                 let expected = case.floats(&format!("gradient.{}", param.name));
