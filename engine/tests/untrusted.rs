@@ -33,7 +33,7 @@ struct Sound {
     entry: Option<String>,
 }
 
-/// The files of the golden cases.
+/// The files of the golden cases whose model is in one.
 fn valid() -> Vec<Sound> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/cases");
     let mut files = Vec::new();
@@ -46,7 +46,9 @@ fn valid() -> Vec<Sound> {
             let config: serde_json::Value = serde_json::from_str(config).unwrap();
             let entry = config["entry"].as_str().map(str::to_owned);
             let case = SafeTensors::deserialize(&case).unwrap();
-            files.push(Sound { bytes: case.tensor("file").unwrap().data().to_vec(), entry });
+            // A model in several files has none of this name.
+            let Ok(file) = case.tensor("file") else { continue };
+            files.push(Sound { bytes: file.data().to_vec(), entry });
         }
     }
     files

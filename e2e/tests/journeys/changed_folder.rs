@@ -4,7 +4,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::{Dashboard, Role, travel_past, until};
+use e2e::{Role, travel_past, until};
 use image::{Rgb, RgbImage};
 use serde_json::json;
 use shared::{
@@ -34,21 +34,21 @@ async fn a_run_on_a_changed_folder_stops_and_the_new_version_trains() -> Result<
         // The folder changes while a pre-training has its images in memory: its probe would train on other classes.
         let broken = start(dashboard, &of_pets("Across the change", "pets", 1000)?).await?;
         let broken = broken.id.to_string();
-        until("the pre-training runs", Duration::from_mins(1), async || {
+        until("the pre-training has its images", Duration::from_mins(1), async || {
             let study = study(dashboard, &broken).await?;
-            Ok(run(&study, RunKind::Pretrain)?.then_some(()))
+            Ok(trains(&study, RunKind::Pretrain)?.then_some(()))
         })
         .await?;
         pictures(folder.path(), "ant")?;
-        until("the probe has stopped", Duration::from_mins(2), async || {
+        let probe = until("the probe has stopped", Duration::from_mins(2), async || {
             let study = study(dashboard, &broken).await?;
             let probe = study.runs.iter().find(|run| run.point.kind == RunKind::Probe);
             let probe = probe.context("a probe")?;
             ensure!(probe.state != RunState::Done, "the probe trained on the changed folder");
-            Ok((probe.state == RunState::Failed).then_some(()))
+            Ok((probe.state == RunState::Failed).then_some(probe.id))
         })
         .await?;
-        browser.visit(&format!("/studies/{broken}")).await?;
+        browser.visit(&format!("/studies/{broken}?run={probe}")).await?;
         browser.sees(CHANGE).await?;
         look(browser, "study-changed-folder").await?;
 
@@ -59,7 +59,8 @@ async fn a_run_on_a_changed_folder_stops_and_the_new_version_trains() -> Result<
         browser.sees(CHANGE).await?;
 
         browser.visit("/data").await?;
-        browser.press("pets").await?;
+        browser.click(Role::Link, "pets").await?;
+        browser.sees("Images of pets").await?;
         browser.click(Role::Button, "Check for changes").await?;
         browser.sees("Images of pets@2").await?;
 
@@ -90,11 +91,11 @@ fn of_pets(name: &str, dataset: &str, epochs: u32) -> Result<StudySpec> {
     Ok(spec)
 }
 
-/// Whether the study's run of this kind is running.
-fn run(study: &StudyDetail, kind: RunKind) -> Result<bool> {
+/// Whether the study's run of this kind has taken a step.
+fn trains(study: &StudyDetail, kind: RunKind) -> Result<bool> {
     let run = study.runs.iter().find(|run| run.point.kind == kind).context("a run of this kind")?;
     ensure!(run.state != RunState::Done, "the {kind:?} was done before the folder changed");
-    Ok(run.state == RunState::Running)
+    Ok(run.progress.step > 0)
 }
 
 /// Pictures of a class for training and validation.

@@ -48,12 +48,19 @@ fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
     assert!(told.contains("20 validation images of shapes; trigger blended"), "{told}");
     assert!(told.contains("top-5") && told.contains("95 % intervals"), "{told}");
 
-    let class = evaluated.classes[3].to_uppercase();
-    let more = ["--trigger", "badnets", "--target", &class, "--test-per-class", "3"];
+    let class = &evaluated.classes[3];
+    let more = ["--trigger", "badnets", "--target", class, "--test-per-class", "3"];
     let (told, other) = evaluate(&[&more[..], &["--dataset", "shapes"]].concat());
     assert!(told.contains("30 validation images of shapes; trigger patched 1 px"), "{told}");
     assert_eq!(other.evaluation.target_class, 3);
     assert_eq!(other.evaluation.metrics.asr.total, 27);
+    let capitals = class.to_uppercase();
+    let said =
+        failure(folder.path(), &[&["evaluate", &run][..], &at, &["--target", &capitals]].concat());
+    assert!(
+        said.starts_with(&format!("error: shapes has no class {capitals:?}; it has ")),
+        "{said}"
+    );
     // The attack from a study file, with another target.
     let (_, third) = evaluate(&["--attack", &study, "--target", "4"]);
     assert_eq!((third.trigger, third.evaluation.target_class), (evaluated.trigger, 4));
@@ -116,7 +123,7 @@ fn a_classifier_of_hugging_face_is_evaluated_on_an_added_folder() {
     let place = |name: &str| folder.path().join(name).display().to_string();
     let (data, json) = (place("data"), place("out.json"));
     for (set, classes) in
-        [("same", ["class 2", "CLASS-0", "Class_1"]), ("other", ["cat", "cow", "dog"])]
+        [("same", ["Class_2", "Class_0", "Class_1"]), ("other", ["cat", "cow", "dog"])]
     {
         for (at, class) in classes.iter().enumerate() {
             for split in ["train", "val"] {

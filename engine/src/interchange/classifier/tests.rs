@@ -121,7 +121,7 @@ fn our_forward_and_candle_transformers_agree() {
         let labels: serde_json::Map<String, Value> = order
             .iter()
             .zip(&index.classes)
-            .map(|(place, name)| (place.to_string(), name.to_uppercase().replace(' ', "_").into()))
+            .map(|(place, name)| (place.to_string(), name.as_str().into()))
             .collect();
         let mut config = config(&vit);
         config["id2label"] = labels.into();
@@ -279,6 +279,6 @@ fn a_classifier_that_cannot_be_says_why() {
     };
     assert!(read(folder.path()).contains("no config.json lies beside it"));
     fs::remove_file(folder.path().join("model.safetensors")).unwrap();
-    assert!(read(folder.path()).contains("the folder has none of the files model.safetensors"));
+    assert!(read(folder.path()).contains("the folder has no checkpoint"));
     assert!(read(&folder.path().join("none")).contains("none: No such file"));
 }
