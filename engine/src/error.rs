@@ -81,7 +81,7 @@ pub enum EngineError {
 /// What may keep the loss finite, in terms of the study's fields.
 fn what_to_try(phase: RunKind) -> &'static str {
     match phase {
-        RunKind::Pretrain | RunKind::Knn => {
+        RunKind::Pretrain | RunKind::Knn | RunKind::Defence => {
             "try a smaller pretrain.base_lr, or more pretrain.warmup_epochs"
         }
         RunKind::Probe => {

@@ -69,6 +69,7 @@ pub fn run_name(point: RunPoint, varied: &Varied, parent: Option<&Varied>, seeds
         RunKind::Probe => format!("Probe, LPR {lpr}"),
         RunKind::Finetune if point.scratch => format!("From scratch, FPR {lpr}"),
         RunKind::Finetune => format!("Fine-tuning, FPR {lpr}"),
+        RunKind::Defence => format!("Defence, LPR {lpr}"),
     }];
     if seeds && parent.is_none() {
         parts.push(format!("seed {seed}"));

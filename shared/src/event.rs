@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metric::{Evaluation, Metrics};
+use crate::metric::{Evaluation, Judgement, Metrics};
 
 /// How a step spends its time: means over several steps, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,6 +108,13 @@ pub enum RunEvent {
         /// The counts.
         metrics: Metrics,
     },
+    /// A defence judged the images.
+    Judged {
+        /// Epochs of the encoder's training.
+        epoch: u32,
+        /// What it found.
+        judgement: Judgement,
+    },
     /// A checkpoint was written.
     Checkpoint {
         /// Epochs done.
@@ -139,7 +146,7 @@ impl RunEvent {
     }
 
     /// The types of events as in their JSON.
-    pub const KINDS: [&str; 10] = [
+    pub const KINDS: [&str; 11] = [
         "started",
         "log",
         "preparing",
@@ -147,6 +154,7 @@ impl RunEvent {
         "epoch",
         "evaluated",
         "knn",
+        "judged",
         "checkpoint",
         "finished",
         "failed",
@@ -162,6 +170,7 @@ impl RunEvent {
             Self::Epoch { .. } => "epoch",
             Self::Evaluated { .. } => "evaluated",
             Self::Knn { .. } => "knn",
+            Self::Judged { .. } => "judged",
             Self::Checkpoint { .. } => "checkpoint",
             Self::Finished { .. } => "finished",
             Self::Failed { .. } => "failed",

@@ -84,7 +84,7 @@ impl PoisonPlan {
     ) -> Result<Self, TooManyPoisons> {
         let purpose = match kind {
             RunKind::Pretrain => Purpose::PoisonPretrain,
-            RunKind::Knn | RunKind::Probe => Purpose::PoisonProbe,
+            RunKind::Knn | RunKind::Probe | RunKind::Defence => Purpose::PoisonProbe,
             RunKind::Finetune => Purpose::PoisonFinetune,
         };
         let target_class = attack.target_class;

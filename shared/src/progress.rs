@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{RunEvent, Stamped, StepTime},
-    metric::Metrics,
+    metric::{Judgement, Metrics},
 };
 
 /// The progress of a run.
@@ -41,6 +41,9 @@ pub struct Progress {
     pub time: Option<StepTime>,
     /// Last evaluation.
     pub metrics: Option<Metrics>,
+    /// What a defence found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judgement: Option<Judgement>,
     /// Last checkpoint's file name.
     pub checkpoint: Option<String>,
     /// Whether the run reported its end.
@@ -86,6 +89,7 @@ impl Progress {
                 self.time = time.or(self.time);
             }
             RunEvent::Evaluated { metrics, .. } => self.metrics = Some(*metrics),
+            RunEvent::Judged { judgement, .. } => self.judgement = Some(*judgement),
             RunEvent::Checkpoint { file, .. } => self.checkpoint = Some(file.clone()),
             RunEvent::Finished { metrics, images_per_second, .. } => {
                 self.preparing = None;

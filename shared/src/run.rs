@@ -89,7 +89,7 @@ pub struct RunPoint {
     /// Poisoned images per poisoned class in pre-training.
     pub ppr: u32,
     /// Poisoned images per poisoned class in the classifier's training: the LPR of a linear probe, the FPR of a fine-tuning; 0
-    /// for a pre-training.
+    /// for a pre-training, and for a defence of its training set.
     pub lpr: u32,
     /// Seed of weights, order, augmentation, masks and poisons.
     pub seed: u64,
@@ -102,10 +102,12 @@ impl RunPoint {
     /// The point of a run of this kind with these settings.
     pub fn of(kind: RunKind, settings: &Settings) -> Self {
         let scratch = kind == RunKind::Finetune && settings.finetune.start == Start::Scratch;
+        let of_pretraining =
+            kind == RunKind::Pretrain || kind == RunKind::Defence && settings.judges_pretraining();
         Self {
             kind,
             ppr: if scratch { 0 } else { settings.pretrain.poisons },
-            lpr: if kind == RunKind::Pretrain { 0 } else { settings.poisons(kind) },
+            lpr: if of_pretraining { 0 } else { settings.poisons(kind) },
             seed: settings.seed,
             scratch,
         }
@@ -120,7 +122,7 @@ impl RunPoint {
     pub fn rate_name(self) -> &'static str {
         match self.kind {
             RunKind::Pretrain => "PPR",
-            RunKind::Knn | RunKind::Probe => "LPR",
+            RunKind::Knn | RunKind::Probe | RunKind::Defence => "LPR",
             RunKind::Finetune => "FPR",
         }
     }

@@ -26,11 +26,14 @@ pub enum RunKind {
     Probe,
     /// Trains encoder and classifier together.
     Finetune,
+    /// Judges images by the features of an encoder: a defence.
+    Defence,
 }
 
 impl RunKind {
     /// All of them, in the order of a study.
-    pub const ALL: [Self; 4] = [Self::Pretrain, Self::Knn, Self::Probe, Self::Finetune];
+    pub const ALL: [Self; 5] =
+        [Self::Pretrain, Self::Knn, Self::Probe, Self::Finetune, Self::Defence];
 
     /// The name in files and URLs.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +42,7 @@ impl RunKind {
             Self::Knn => "knn",
             Self::Probe => "probe",
             Self::Finetune => "finetune",
+            Self::Defence => "defence",
         }
     }
 
@@ -49,12 +53,13 @@ impl RunKind {
             Self::Knn => "Nearest neighbours",
             Self::Probe => "Linear probe",
             Self::Finetune => "Fine-tuning",
+            Self::Defence => "Defence",
         }
     }
 
     /// Whether its result has a classifier's metrics: CA, ASR and RA.
     pub fn classifies(self) -> bool {
-        self != Self::Pretrain
+        !matches!(self, Self::Pretrain | Self::Defence)
     }
 }
 

@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 
 import augment
 import checkpoints
+import defences
 import event_files
 import finetune
 import hf_classifier
@@ -55,6 +56,7 @@ KINDS = {
     "events": event_files.cases,
     "checkpoints": checkpoints.cases,
     "hf_classifier": hf_classifier.cases,
+    "defences": defences.cases,
 }
 
 

@@ -4,15 +4,17 @@
 //! | module | holds |
 //! |---|---|
 //! | [`features`], [`groups`] | features in double precision; classes, clusters, or all images |
-//! | [`eigen`], `pca`, [`kmeans`] | what several methods compute with |
+//! | [`eigen`], [`pca`], [`kmeans`] | what several methods compute with |
 //! | [`spectral`], [`activation`], [`scan`] | sample filters: spectral signatures, activation clustering, SCAn |
 //! | [`beatrix`] | sample and input filter: Beatrix |
-//! | [`strip`], [`patch_processing`] | input filters: STRIP, patch processing |
+//! | [`strip`], [`patch_processing`], [`bdmae`] | input filters: STRIP, patch processing, BDMAE |
+//! | [`ssim`] | structural similarity |
 //!
 //! Sums run over images in an order that their features give, so that neither the order of the images nor the number of threads changes a
 //! bit.
 
 pub mod activation;
+pub mod bdmae;
 pub mod beatrix;
 pub mod eigen;
 mod error;
@@ -20,9 +22,10 @@ pub mod features;
 pub mod groups;
 pub mod kmeans;
 pub mod patch_processing;
-mod pca;
+pub mod pca;
 pub mod scan;
 pub mod spectral;
+pub mod ssim;
 pub mod strip;
 #[cfg(test)]
 mod testing;

@@ -3,7 +3,7 @@
 use super::{Features, eigen::Eigen, features::dot};
 
 /// The features less their mean in their first `dimensions` principal directions, or in all if there are fewer. Panics without images.
-pub(super) fn reduced(features: &Features, dimensions: usize) -> Features {
+pub fn reduced(features: &Features, dimensions: usize) -> Features {
     let kept = dimensions.min(features.width()).max(1);
     let centred = features.minus(&features.mean());
     let eigen = Eigen::of(centred.gram(), features.width());

@@ -29,24 +29,22 @@ pub fn overlays(pool: usize, overlays: usize, seed: u64, image: usize) -> Vec<us
     drawn
 }
 
-/// The mean entropy in bits of the predictions whose scores (logits) are the rows of `classes` numbers of `scores` (the paper's
-/// equations 3 and 4). Low entropies are suspicious. `None` without a row, or when a score is not finite.
-pub fn entropy(scores: &[f32], classes: usize) -> Option<f64> {
-    if scores.is_empty() || scores.iter().any(|score| !score.is_finite()) {
-        return None;
-    }
-    let rows = scores.chunks_exact(classes);
-    let n = rows.len() as f64;
-    Some(rows.map(entropy_of_one).sum::<f64>() / n)
+/// The mean entropy in bits of predictions, given as rows of `classes` shares or votes, not negative, of which each row is divided by its
+/// sum (the paper's equations 3 and 4). Low entropies are suspicious. `None` without a row, and when a row has no finite, positive sum.
+pub fn entropy(votes: &[f32], classes: usize) -> Option<f64> {
+    let rows = votes.chunks_exact(classes);
+    let n = rows.len();
+    let sum: Option<f64> = rows.map(entropy_of_one).sum();
+    sum.filter(|_| n > 0).map(|sum| sum / n as f64)
 }
 
-fn entropy_of_one(scores: &[f32]) -> f64 {
-    let largest = scores.iter().fold(f32::NEG_INFINITY, |most, &score| most.max(score));
-    let powers: Vec<f64> =
-        scores.iter().map(|&s| (f64::from(s) - f64::from(largest)).exp()).collect();
-    let whole: f64 = powers.iter().sum();
-    let shares = powers.iter().map(|power| power / whole);
-    -shares.filter(|&share| share > 0.0).map(|share| share * share.log2()).sum::<f64>()
+fn entropy_of_one(votes: &[f32]) -> Option<f64> {
+    let whole: f64 = votes.iter().map(|&vote| f64::from(vote)).sum();
+    if !(whole.is_finite() && whole > 0.0) {
+        return None;
+    }
+    let shares = votes.iter().map(|&vote| f64::from(vote) / whole).filter(|&share| share > 0.0);
+    Some(-shares.map(|share| share * share.log2()).sum::<f64>())
 }
 
 /// The entropy below which an image is refused, so that a share `frr` of clean images is: the quantile of the normal distribution with the
@@ -93,15 +91,16 @@ mod tests {
 
     #[test]
     fn entropies_by_hand() {
-        let close = |scores: &[f32], classes, expected: f64| {
-            let got = entropy(scores, classes).unwrap();
+        let close = |votes: &[f32], classes, expected: f64| {
+            let got = entropy(votes, classes).unwrap();
             assert!((got - expected).abs() < 1e-6, "{got} instead of {expected}");
         };
-        close(&[0.0; 8], 8, 3.0);
+        close(&[0.5; 8], 8, 3.0);
         close(&[0.0, 200.0], 2, 0.0);
         // Shares of 1/4 and 3/4, and of 1/2 and 1/2.
-        close(&[0.0, 3f32.ln(), 5.0, 5.0], 2, f64::midpoint(0.811_278_124_459_133, 1.0));
-        assert_eq!(entropy(&[0.0, f32::NAN], 2), None);
+        close(&[1.0, 3.0, 5.0, 5.0], 2, f64::midpoint(0.811_278_124_459_133, 1.0));
+        assert_eq!(entropy(&[1.0, f32::NAN], 2), None);
+        assert_eq!(entropy(&[1.0, 1.0, 0.0, 0.0], 2), None);
         assert_eq!(entropy(&[], 2), None);
     }
 

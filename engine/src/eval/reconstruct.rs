@@ -62,6 +62,51 @@ impl Reconstructor {
     /// # Errors
     /// When the image or the mask does not fit the model.
     pub fn reconstruct(&self, image: &Rgb8, hidden: &[bool]) -> Result<Reconstructed, EngineError> {
+        self.predicted(image, hidden, |_, truth| patch_moments(truth))
+    }
+
+    /// The image with its hidden patches restored from the visible ones alone: brightness and contrast that the model does not predict
+    /// are means over the visible patches, weighted by the inverse of their squared distance. Nothing of a hidden patch is used.
+    ///
+    /// # Errors
+    /// As for [`reconstruct`](Self::reconstruct).
+    pub fn restore(&self, image: &Rgb8, hidden: &[bool]) -> Result<Rgb8, EngineError> {
+        let grid = PatchGrid::of(self.mae.spec());
+        let columns = (grid.side / grid.patch) as i64;
+        let mut pixels = vec![0.0; grid.image_len()];
+        normalise(image, &mut pixels);
+        let visible: Vec<(usize, (f32, f32))> = (0..hidden.len())
+            .filter(|&patch| !hidden[patch])
+            .map(|patch| {
+                let mut truth = Vec::with_capacity(grid.patch_len());
+                grid.push_interleaved(&pixels, patch, &mut truth);
+                (patch, patch_moments(&truth))
+            })
+            .collect();
+        let place = |patch: usize| (patch as i64 % columns, patch as i64 / columns);
+        let around = |patch: usize| {
+            let (x, y) = place(patch);
+            let mut sums = (0.0, 0.0, 0.0);
+            for &(other, (mean, deviation)) in &visible {
+                let (u, v) = place(other);
+                let weight = 1.0 / ((x - u).pow(2) + (y - v).pow(2)).max(1) as f32;
+                sums.0 += weight * mean;
+                sums.1 += weight * deviation;
+                sums.2 += weight;
+            }
+            // Without a visible patch: those of all images.
+            if sums.2 > 0.0 { (sums.0 / sums.2, sums.1 / sums.2) } else { (0.0, 1.0) }
+        };
+        Ok(self.predicted(image, hidden, |patch, _| around(patch))?.pasted)
+    }
+
+    /// The prediction; `moments` are mean and deviation of a patch by its place and its true pixels, where the model predicts neither.
+    fn predicted(
+        &self,
+        image: &Rgb8,
+        hidden: &[bool],
+        moments: impl Fn(usize, &[f32]) -> (f32, f32),
+    ) -> Result<Reconstructed, EngineError> {
         let grid = PatchGrid::of(self.mae.spec());
         if (image.width(), image.height()) != (grid.side, grid.side) {
             let (side, width, height) = (grid.side, image.width(), image.height());
@@ -96,7 +141,7 @@ impl Reconstructor {
             grid.push_interleaved(&pixels, index, &mut truth);
             let mut prediction = prediction.to_vec();
             if self.info.norm_pix_loss {
-                let (mean, deviation) = patch_moments(&truth);
+                let (mean, deviation) = moments(index, &truth);
                 for value in &mut prediction {
                     *value = *value * deviation + mean;
                 }

@@ -3,6 +3,7 @@
 //! Before the run starts, its folder holds the order and, for a trigger with a key image, that image. The run adds its manifest,
 //! its poison plan and list, and its checkpoints ([`files`]), each written atomically.
 
+mod defence;
 mod finetune;
 mod key;
 mod knn;
@@ -57,9 +58,17 @@ pub fn run(
     let (settings, attack) = (&order.settings, &order.settings.attack);
     let wanted = match order.kind {
         RunKind::Knn => neighbours::poisons_per_class(settings.knn.poisons, index.classes.len()),
+        RunKind::Defence if !settings.defence.method.filters_samples() => {
+            neighbours::poisons_per_class(settings.defence.poisons, index.classes.len())
+        }
         kind => settings.poisons(kind),
     };
-    let plan = poisons::plan(attack, &index.train, order.kind, wanted, settings.seed)?;
+    let phase = match order.kind {
+        // The poisons of the set that it judges.
+        RunKind::Defence if settings.judges_pretraining() => RunKind::Pretrain,
+        kind => kind,
+    };
+    let plan = poisons::plan(attack, &index.train, phase, wanted, settings.seed)?;
     let batches = batches(order, index.train.len() + plan.added())?;
     let device = &*machine.device(order.settings.precision)?;
     let run = Run { order, folder, resume, machine, device, batches };
@@ -88,6 +97,7 @@ pub fn run(
     let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
     match order.kind {
         RunKind::Pretrain => run.pretrain(&pixels, poisons, &mut report),
+        RunKind::Defence => run.defence(&pixels, poisons, &test_trigger, &mut report),
         RunKind::Knn => run.knn(&pixels, poisons, &test_trigger, &mut report),
         RunKind::Probe => run.probe(&pixels, poisons, &test_trigger, &key, &mut report),
         RunKind::Finetune => run.finetune(&pixels, poisons, &test_trigger, &mut report),
@@ -98,7 +108,7 @@ pub fn run(
 fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
     let Settings { pretrain, probe, finetune, .. } = &order.settings;
     let (size, accumulate, epochs) = match order.kind {
-        RunKind::Knn => {
+        RunKind::Knn | RunKind::Defence => {
             let seed = order.settings.seed;
             return Ok(Batches { samples, size: samples.max(1), epochs: 0, seed });
         }

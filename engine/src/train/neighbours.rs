@@ -17,6 +17,7 @@ use crate::{
     compute::{Device, Encode},
     data::{Pixels, Sample, augment::eval_transform},
     eval::{self, Bank},
+    stop::Watch,
 };
 
 /// Clean images in the bank, and test images: in total and at least per class, see [`per_class`].
@@ -55,24 +56,13 @@ impl Neighbours<'_> {
     /// # Errors
     /// When an image cannot be read, or the device fails.
     pub fn ask(&self, encoder: &dyn Encode, epoch: u32) -> Result<RunEvent, EngineError> {
-        let Pixels { side, classes, train, test, .. } = self.pixels;
+        let Pixels { side, classes, test, .. } = self.pixels;
         let (side, classes) = (*side, classes.len());
-        let known = self.chosen(train, 0, per_class(BANK, classes));
-        let asked = self.chosen(test, 1, per_class(TESTS, classes));
-
-        let of_bank = |i: usize| match i.checked_sub(known.len()) {
-            None => Ok(eval_transform(&*train[known[i]].image()?, side)),
-            Some(i) => Ok(eval_transform(&self.poisons.image(i)?, side)),
-        };
+        let asked = self.asked(&[]);
+        let bank = self.bank(encoder, &mut ())?;
         let of_test = |i: usize| Ok(eval_transform(&*test[asked[i]].image()?, side));
         let attacked =
             |i: usize| Ok(eval_transform(&self.trigger.applied(&*test[asked[i]].image()?), side));
-
-        let banked = known.len() + self.poisons.len();
-        let known_features = features(encoder, banked, &of_bank, "neighbours", &mut ())?;
-        let mut labels: Vec<u32> = known.iter().map(|&i| train[i].class).collect();
-        labels.extend(self.poisons.labels());
-        let bank = Bank::new(self.device, &known_features, labels, encoder.width());
         let clean = features(encoder, asked.len(), &of_test, "neighbours", &mut ())?;
         let triggered = features(encoder, asked.len(), &attacked, "neighbours", &mut ())?;
 
@@ -84,18 +74,59 @@ impl Neighbours<'_> {
         Ok(RunEvent::Knn { epoch, metrics })
     }
 
+    /// The bank: features of clean training images and of what the attacker adds, with their labels.
+    ///
+    /// # Errors
+    /// When an image cannot be read, or the device fails.
+    pub fn bank(&self, encoder: &dyn Encode, watch: &mut dyn Watch) -> Result<Bank, EngineError> {
+        let Pixels { side, classes, train, .. } = self.pixels;
+        let known = self.chosen(train, 0, per_class(BANK, classes.len()), &[]);
+        let of_bank = |i: usize| match i.checked_sub(known.len()) {
+            None => Ok(eval_transform(&*train[known[i]].image()?, *side)),
+            Some(i) => Ok(eval_transform(&self.poisons.image(i)?, *side)),
+        };
+        let banked = known.len() + self.poisons.len();
+        let rows = features(encoder, banked, &of_bank, "neighbours", watch)?;
+        let mut labels: Vec<u32> = known.iter().map(|&i| train[i].class).collect();
+        labels.extend(self.poisons.labels());
+        Ok(Bank::new(self.device, &rows, labels, encoder.width()))
+    }
+
+    /// The validation images that are classified, none of which is among `except`.
+    pub fn asked(&self, except: &[usize]) -> Vec<usize> {
+        let Pixels { classes, test, .. } = self.pixels;
+        self.chosen(test, 1, per_class(TESTS, classes.len()), except)
+    }
+
     /// Up to `n` images of each class, class by class, the same ones each time.
-    fn chosen(&self, split: &[Sample], part: u64, n: usize) -> Vec<usize> {
-        let mut members = vec![Vec::new(); self.pixels.classes.len()];
-        for (index, sample) in split.iter().enumerate() {
-            members[sample.class as usize].push(index);
-        }
+    fn chosen(&self, split: &[Sample], part: u64, n: usize, except: &[usize]) -> Vec<usize> {
+        let mut members = members(split, self.pixels.classes.len());
         for (class, members) in members.iter_mut().enumerate() {
             shuffle(&mut stream(self.seed, Purpose::Neighbours, class as u64, part), members);
+            members.retain(|image| !except.contains(image));
             members.truncate(n);
         }
         members.concat()
     }
+}
+
+/// Clean validation images that a defender has: `per_class` of each class, but no more than half of them, class by class.
+pub fn clean_set(pixels: &Pixels, per_class: u32, seed: u64) -> Vec<usize> {
+    let mut members = members(&pixels.test, pixels.classes.len());
+    for (class, members) in members.iter_mut().enumerate() {
+        shuffle(&mut stream(seed, Purpose::CleanSet, class as u64, 0), members);
+        members.truncate((members.len() / 2).min(per_class as usize));
+    }
+    members.concat()
+}
+
+/// The images of each class, by their places in the split.
+fn members(split: &[Sample], classes: usize) -> Vec<Vec<usize>> {
+    let mut members = vec![Vec::new(); classes];
+    for (index, sample) in split.iter().enumerate() {
+        members[sample.class as usize].push(index);
+    }
+    members
 }
 
 #[cfg(test)]

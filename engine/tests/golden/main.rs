@@ -9,6 +9,7 @@ mod adamw;
 mod augment;
 mod case;
 mod checkpoints;
+mod defences;
 mod finetune;
 mod hf_classifier;
 mod images;

@@ -11,13 +11,14 @@ use shared::{
     dataset::DataSource,
     metric::{Evaluation, Metrics},
     settings::{
-        AttackSpec, BUILTIN_DATASET, DatasetSpec, FinetuneSpec, KnnSpec, ModelSpec, Precision,
-        PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec, TransformerSpec,
+        AttackSpec, BUILTIN_DATASET, DatasetSpec, DefenceSpec, FinetuneSpec, KnnSpec, ModelSpec,
+        Precision, PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec, TransformerSpec,
     },
     trigger::{BlendedSpec, TriggerSpec},
 };
 use tempfile::TempDir;
 
+mod defence;
 mod repeat;
 
 fn spec() -> Settings {
@@ -75,6 +76,7 @@ fn spec() -> Settings {
             evaluate_every: 3,
             ..FinetuneSpec::default()
         },
+        defence: DefenceSpec { poisons: 3, dimensions: 4, clusters: 5, ..DefenceSpec::default() },
     }
 }
 
@@ -220,6 +222,14 @@ fn a_study_from_pretraining_to_probe() {
     let hidden_errors: f32 =
         seen.patch_error.iter().zip(&hidden).filter(|(_, hidden)| **hidden).map(|(e, _)| e).sum();
     assert!((hidden_errors / 15.0 - seen.hidden_error).abs() < 1e-6 && seen.hidden_error > 0.0);
+    // A restoration uses nothing of what is hidden.
+    let other = Rgb8::from_fn(16, 16, |x, y| {
+        if hidden[y / 4 * 4 + x / 4] { [0, 255, 0] } else { image.pixel(x, y) }
+    });
+    let restored = reconstructor.restore(&image, &hidden).unwrap();
+    assert_eq!(reconstructor.restore(&other, &hidden).unwrap(), restored);
+    assert_eq!(restored.pixel(5, 5), image.pixel(5, 5));
+    assert!(reconstructor.restore(&image, &[true; 16]).is_ok());
     assert!(reconstructor.reconstruct(&image, &[true; 16]).is_ok(), "nothing visible");
     assert!(reconstructor.reconstruct(&image, &[false; 16]).unwrap().hidden_error.abs() < 1e-9);
     let wrong = reconstructor.reconstruct(&image, &[true; 15]).unwrap_err().to_string();

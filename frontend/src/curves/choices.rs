@@ -17,16 +17,16 @@ use crate::{
 const HEAVIEST: f64 = 0.98;
 const STEP: f64 = 0.02;
 
-/// The tabs of runs of these kinds: nearest neighbours train nothing, and they evaluate a pre-training.
+/// The tabs of runs of these kinds: nearest neighbours train nothing, and they evaluate a pre-training; a defence has no curve.
 fn tabs(kinds: &[RunKind]) -> Vec<(FigureKind, String)> {
-    let trained = kinds.iter().any(|kind| *kind != RunKind::Knn);
+    let trained = kinds.iter().any(|kind| !matches!(kind, RunKind::Knn | RunKind::Defence));
     let quantities = [
         (FigureKind::Curve(CurveKind::Loss), "Loss"),
         (FigureKind::Curve(CurveKind::LearningRate), "Learning rate"),
         (FigureKind::Curve(CurveKind::Speed), "Images/s"),
     ];
     let accuracy = match kinds {
-        [] | [RunKind::Pretrain] => None,
+        [] | [RunKind::Pretrain | RunKind::Defence] => None,
         [RunKind::Knn] => Some("k-NN accuracy by epoch"),
         _ => Some("Accuracy by epoch"),
     };
@@ -188,6 +188,7 @@ mod tests {
         assert_eq!(shown(Some("tradeoff"), &[RunKind::Probe]), loss);
         let both = [RunKind::Pretrain, RunKind::Probe];
         assert_eq!(shown(accuracy, &both), Some(FigureKind::AccuracyByEpoch));
+        assert_eq!(shown(Some("loss"), &[RunKind::Defence]), None);
         assert_eq!(shown(None, &[]), None);
     }
 }

@@ -24,6 +24,7 @@ pub fn runs_text(spec: &StudySpec) -> String {
         (count(RunKind::Knn, false), "nearest-neighbour run", "nearest-neighbour runs"),
         (count(RunKind::Probe, false), "linear probe", "linear probes"),
         (count(RunKind::Finetune, false), "fine-tuning", "fine-tunings"),
+        (count(RunKind::Defence, false), "defence", "defences"),
         (count(RunKind::Finetune, true), "training from scratch", "trainings from scratch"),
     ];
     let there = parts.into_iter().filter(|(count, ..)| *count > 0);

@@ -157,6 +157,9 @@ fn line(event: &RunEvent) -> String {
         RunEvent::Knn { epoch, metrics } => {
             format!("epoch {epoch}: nearest neighbours have {}", shares(metrics))
         }
+        RunEvent::Judged { epoch, judgement } => {
+            format!("epoch {epoch}: {}", judgement.in_words())
+        }
         RunEvent::Checkpoint { epoch, file } => format!("epoch {epoch}: wrote {file}"),
         RunEvent::Finished { images_per_second, seconds, .. } => {
             format!("finished after {seconds:.1} s, {images_per_second:.0} images/s")

@@ -102,6 +102,9 @@ impl App {
                     RunKind::Knn => Some(
                         "is a nearest-neighbour evaluation, which trains no classifier; evaluate a fine-tuning instead",
                     ),
+                    RunKind::Defence => Some(
+                        "is a defence, which trains no classifier; evaluate a fine-tuning instead",
+                    ),
                     RunKind::Probe => Some(
                         "is a linear probe, whose file holds only a head; its page shows its evaluation; evaluate a fine-tuning instead",
                     ),

@@ -29,7 +29,7 @@ impl GpuNeeds {
                 format!("{} {} {}", pretrain.batch_size, pretrain.accumulate, pretrain.mask_ratio)
             }
             RunKind::Finetune => format!("{classes} {finetune:?}"),
-            RunKind::Probe | RunKind::Knn => String::new(),
+            RunKind::Probe | RunKind::Knn | RunKind::Defence => String::new(),
         };
         let key = format!("{kind:?} {wish} {precision:?} {model:?} {key}");
         self.runs.entry(key).or_insert_with(|| (kind, settings.clone(), classes, wish));
@@ -50,7 +50,7 @@ impl GpuNeeds {
             let field = match kind {
                 RunKind::Finetune => "finetune.batch_size",
                 RunKind::Pretrain => "pretrain.batch_size",
-                RunKind::Probe | RunKind::Knn => "model.encoder.dim",
+                RunKind::Probe | RunKind::Knn | RunKind::Defence => "model.encoder.dim",
             };
             match gpu_memory(*kind, settings, *classes, capability, wish.count()) {
                 Ok(needed) if needed <= device.memory_bytes => {}

@@ -83,6 +83,7 @@ impl Needs {
                 ("pretrain.checkpoint_every", "the checkpoints of its pre-trainings")
             }
             RunKind::Probe => ("dataset.train_per_class", "the features that its probes keep"),
+            RunKind::Defence => ("dataset.train_per_class", "the scores of its defences"),
             RunKind::Knn | RunKind::Finetune => ("runs", "the files of its classifiers"),
         };
         let message = format!(

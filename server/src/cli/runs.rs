@@ -60,15 +60,31 @@ fn differing(rows: &[ResultRow]) -> Vec<&str> {
 }
 
 fn as_table(rows: &[ResultRow]) -> String {
-    const METRICS: [(&str, &str); 4] =
-        [("ca", "CA %"), ("asr", "ASR %"), ("ra", "RA %"), ("loss", "loss")];
+    const METRICS: [(&str, &str); 6] = [
+        ("ca", "CA %"),
+        ("asr", "ASR %"),
+        ("ra", "RA %"),
+        ("loss", "loss"),
+        ("auroc", "AUROC"),
+        ("control_auroc", "control"),
+    ];
+    /// Those that every table has; the others are of defences.
+    const USUAL: usize = 4;
     /// More columns do not fit on a terminal.
     const MOST: usize = 8;
     let paths = differing(rows);
     let shown = &paths[..paths.len().min(MOST)];
+    let measured: Vec<_> = METRICS
+        .into_iter()
+        .enumerate()
+        .filter(|(i, (name, _))| {
+            *i < USUAL || rows.iter().any(|row| row.metrics.contains_key(*name))
+        })
+        .map(|(_, metric)| metric)
+        .collect();
     let mut head = vec![("run", Align::Left), ("kind", Align::Left), ("state", Align::Left)];
     head.extend(shown.iter().map(|path| (*path, Align::Right)));
-    head.extend(METRICS.map(|(_, title)| (title, Align::Right)));
+    head.extend(measured.iter().map(|(_, title)| (*title, Align::Right)));
     let cells = |row: &ResultRow| {
         let mut cells =
             vec![row.digest.short().to_owned(), row.kind.clone(), row.state.to_string()];
@@ -76,7 +92,9 @@ fn as_table(rows: &[ResultRow]) -> String {
             |path: &&str| row.settings.get(*path).map(ToString::to_string).unwrap_or_default();
         cells.extend(shown.iter().map(setting));
         cells.extend(
-            METRICS.map(|(name, _)| row.metrics.get(name).copied().map(text).unwrap_or_default()),
+            measured
+                .iter()
+                .map(|(name, _)| row.metrics.get(*name).copied().map(text).unwrap_or_default()),
         );
         cells
     };

@@ -1,9 +1,15 @@
 //! Compares two runs of the same order.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, fs};
 
-use engine::checkpoint::compare::{Difference, DifferenceKind, differences};
-use shared::{RunEvent, metric::Metrics};
+use engine::{
+    checkpoint::compare::{Difference, DifferenceKind, differences},
+    files::DEFENCE,
+};
+use shared::{
+    RunEvent,
+    metric::{Judgement, Metrics},
+};
 
 use super::{Left, ReplayError};
 
@@ -64,6 +70,7 @@ struct Numbers {
     steps: BTreeMap<u64, u64>,
     epochs: BTreeMap<u64, u64>,
     evaluations: BTreeMap<u32, (Metrics, Option<u64>, Option<u64>)>,
+    judgement: Option<Judgement>,
     checkpoint: Option<String>,
 }
 
@@ -86,6 +93,7 @@ impl Numbers {
                 RunEvent::Knn { epoch, metrics } => {
                     numbers.evaluations.insert(*epoch, (*metrics, None, None));
                 }
+                RunEvent::Judged { judgement, .. } => numbers.judgement = Some(*judgement),
                 RunEvent::Checkpoint { file, .. } => numbers.checkpoint = Some(file.clone()),
                 _ => {}
             }
@@ -114,7 +122,8 @@ pub(super) fn compare(first: &Left, second: &Left) -> Result<Comparison, ReplayE
     if a.epochs.len() != b.epochs.len() {
         lines.push(format!("epochs: {}, now {}", a.epochs.len(), b.epochs.len()));
     }
-    let evaluations = compare_evaluations(&a, &b, &mut lines);
+    let mut evaluations = compare_evaluations(&a, &b, &mut lines);
+    evaluations += compare_judgements(first, second, (&a, &b), &mut lines)?;
     compare_checkpoints(first, second, &a, &b, &mut lines)?;
     let of = |left: &Left| (left.manifest.program.clone(), left.manifest.bits.clone());
     let other_program = of(first) != of(second);
@@ -158,6 +167,33 @@ fn compare_evaluations(a: &Numbers, b: &Numbers, lines: &mut Vec<String>) -> usi
         }
     }
     compared
+}
+
+/// Compares what both runs found as defences, and what they said of every image. Returns how many judgements were compared.
+fn compare_judgements(
+    first: &Left,
+    second: &Left,
+    (a, b): (&Numbers, &Numbers),
+    lines: &mut Vec<String>,
+) -> Result<usize, ReplayError> {
+    let Some(judgement) = &a.judgement else { return Ok(0) };
+    match &b.judgement {
+        None => lines.push("defence: now without a result".into()),
+        Some(other) if other != judgement => {
+            let (first, second) = (judgement.in_words(), other.in_words());
+            lines.push(format!("defence: {first}; now {second}"));
+        }
+        Some(_) => {
+            let said = |left: &Left| {
+                let path = left.folder.join(DEFENCE);
+                fs::read(&path).map_err(|source| ReplayError::File { path, source })
+            };
+            if said(first)? != said(second)? {
+                lines.push("defence: the same counts from other scores".into());
+            }
+        }
+    }
+    Ok(1)
 }
 
 fn compare_checkpoints(

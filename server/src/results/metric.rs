@@ -96,8 +96,8 @@ pub struct Known {
 }
 
 /// The metrics of the built-in run kinds. A run kind may have others in its rows.
-pub const KNOWN: [Known; 7] = {
-    use Direction::{Higher, Lower};
+pub const KNOWN: [Known; 17] = {
+    use Direction::{Higher, Lower, Neither};
     use MeasureKind::{Ratio, Real};
     const fn known(
         name: &'static str,
@@ -113,6 +113,16 @@ pub const KNOWN: [Known; 7] = {
         known("asr", "Attack success rate", "%", Lower, Ratio),
         known("ra", "Robust accuracy", "%", Higher, Ratio),
         known("top5", "Top-5 clean accuracy", "%", Higher, Ratio),
+        known("auroc", "AUROC of the defence", "", Higher, Real),
+        known("control_auroc", "AUROC without the trigger", "", Neither, Real),
+        known("tpr_at_1", "Poisons found at 1 % false alarms", "%", Higher, Ratio),
+        known("tpr_at_5", "Poisons found at 5 % false alarms", "%", Higher, Ratio),
+        known("found", "Poisons flagged", "%", Higher, Ratio),
+        known("false_alarms", "Clean images flagged", "%", Lower, Ratio),
+        known("ca_before", "Clean accuracy without the filter", "%", Higher, Ratio),
+        known("asr_before", "Attack success rate without the filter", "%", Lower, Ratio),
+        known("ca_after", "Clean accuracy with the filter", "%", Higher, Ratio),
+        known("asr_after", "Attack success rate with the filter", "%", Lower, Ratio),
         known("loss", "Loss", "nats", Lower, Real),
         known("images_per_second", "Images per second", "images/s", Higher, Real),
         known("seconds", "Duration", "s", Lower, Real),

@@ -62,6 +62,15 @@ fn scalars(event: &RunEvent) -> Option<(u64, Scalars)> {
             let tags = ["knn/acc1", "knn/triggered_asr", "knn/triggered_acc1"];
             (epoch.into(), shares(metrics, tags))
         }
+        RunEvent::Judged { epoch, ref judgement } => {
+            let of = |tag, area: Option<f64>| area.map(|area| (tag, area));
+            let control = judgement.control.and_then(|control| control.auroc);
+            let areas = [
+                of("defence/auroc", judgement.detection.auroc),
+                of("defence/control_auroc", control),
+            ];
+            (epoch.into(), areas.into_iter().flatten().collect())
+        }
         _ => return None,
     })
 }

@@ -10,7 +10,11 @@ use std::{
 };
 
 use serde::Deserialize;
-use shared::{Ratio, RunKind, RunState, StudyId, param::SETTINGS};
+use shared::{
+    Ratio, RunKind, RunState, StudyId,
+    metric::{Judgement, Metrics},
+    param::SETTINGS,
+};
 use sqlx::{Row as _, sqlite::SqliteRow};
 use tokio::sync::Mutex;
 
@@ -142,7 +146,7 @@ macro_rules! rows {
         concat!(
             "SELECT r.key, r.id, r.kind, r.digest, r.state, r.described, r.created_at, r.started_at, r.ended_at, \
              r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, \
-             r.images_per_second, r.progress ->> '$.loss' AS loss, (SELECT json_group_array(json_array(s.id, s.name)) \
+             r.images_per_second, r.progress ->> '$.loss' AS loss, r.progress ->> '$.judgement' AS judgement, (SELECT json_group_array(json_array(s.id, s.name)) \
              FROM study_runs l JOIN studies s ON s.id = l.study WHERE l.run = r.key) AS studies FROM runs r ",
             $which
         )
@@ -206,6 +210,9 @@ fn result_row(row: &SqliteRow) -> Result<Row, StoreError> {
         ]);
         measured.push(("top5", counts.top5.map(Measure::Ratio)));
     }
+    if let Some(judgement) = row.try_get::<Option<&str>, _>("judgement")? {
+        measured.extend(of_defence(&from_json(judgement, "what a defence found")?));
+    }
     let known = |(name, measure): (&str, Option<Measure>)| {
         Some((name.to_owned(), Metric::known(name, measure?)?))
     };
@@ -223,4 +230,25 @@ fn result_row(row: &SqliteRow) -> Result<Row, StoreError> {
         settings: settings.into_iter().map(|(path, value)| (path, Value::from(value))).collect(),
         metrics: measured.into_iter().filter_map(known).collect(),
     })
+}
+
+/// The metrics of a defence.
+fn of_defence(judgement: &Judgement) -> impl Iterator<Item = (&'static str, Option<Measure>)> {
+    let Judgement { detection, control, before, after } = *judgement;
+    let share = |metrics: Option<Metrics>, of: fn(&Metrics) -> Ratio| {
+        metrics.as_ref().map(of).map(Measure::Ratio)
+    };
+    [
+        ("auroc", detection.auroc.map(Measure::Real)),
+        ("control_auroc", control.and_then(|control| control.auroc).map(Measure::Real)),
+        ("tpr_at_1", detection.tpr_at_1.map(Measure::Ratio)),
+        ("tpr_at_5", detection.tpr_at_5.map(Measure::Ratio)),
+        ("found", Some(Measure::Ratio(detection.found))),
+        ("false_alarms", Some(Measure::Ratio(detection.false_alarms))),
+        ("ca_before", share(before, |metrics| metrics.ca)),
+        ("asr_before", share(before, |metrics| metrics.asr)),
+        ("ca_after", share(after, |metrics| metrics.ca)),
+        ("asr_after", share(after, |metrics| metrics.asr)),
+    ]
+    .into_iter()
 }

@@ -302,7 +302,7 @@ pub(super) fn trained_by(
 ) -> (Option<&'static str>, Option<&'static str>) {
     let probe = &settings.probe;
     match kind {
-        RunKind::Knn => (None, None),
+        RunKind::Knn | RunKind::Defence => (None, None),
         RunKind::Probe => (Some(probe.optimizer.as_str()), Some(probe.head_init.as_str())),
         RunKind::Pretrain | RunKind::Finetune => (Some(ProbeOptimizer::AdamW.as_str()), None),
     }
@@ -312,7 +312,7 @@ pub(super) fn trained_by(
 fn epochs(kind: RunKind, settings: &Settings) -> u32 {
     match kind {
         RunKind::Pretrain => settings.pretrain.epochs,
-        RunKind::Knn => 0,
+        RunKind::Knn | RunKind::Defence => 0,
         RunKind::Probe => settings.probe.epochs,
         RunKind::Finetune => settings.finetune.epochs,
     }

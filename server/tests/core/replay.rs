@@ -16,7 +16,8 @@ fn maskdoor(args: &[&str]) -> std::process::Output {
 /// Trains a micro study in `data` and returns its results.
 fn trained(folder: &Path, data: &str) -> Vec<RunResult> {
     let mut spec = probed(micro("once more", 3), &[1]);
-    spec.runs.push(RunKind::Knn);
+    spec.runs.extend([RunKind::Knn, RunKind::Defence]);
+    spec.settings.defence.poisons = 1;
     spec.settings.pretrain.checkpoint_every = 2;
     let study = folder.join("study.toml");
     fs::write(&study, toml::to_string_pretty(&spec).unwrap()).unwrap();
@@ -38,7 +39,7 @@ fn a_run_is_repeated_to_the_last_bit_and_what_differs_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").display().to_string();
     let results = trained(folder.path(), &data);
-    let [pretraining, knn, probe] = &results[..] else { panic!("{results:?}") };
+    let [pretraining, knn, probe, defence] = &results[..] else { panic!("{results:?}") };
     let (code, said) = replayed(pretraining.run, &data);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.starts_with("equal to the last bit: "), "{said}");
@@ -48,7 +49,21 @@ fn a_run_is_repeated_to_the_last_bit_and_what_differs_is_named() {
     let (code, said) = replayed(probe.run, &data);
     assert_eq!((code, said.contains("3 epochs, 1 evaluations")), (Some(0), true), "{said}");
 
+    let (code, said) = replayed(defence.run, &data);
+    assert_eq!((code, said.contains("0 epochs, 1 evaluations")), (Some(0), true), "{said}");
+
     let place = |run: RunId| Path::new(&data).join("runs").join(run.to_string());
+    let said_of_images = place(defence.run).join("defence.json");
+    let mut text = fs::read(&said_of_images).unwrap();
+    text.push(b' ');
+    fs::write(&said_of_images, text).unwrap();
+    let (code, said) = replayed(defence.run, &data);
+    assert_eq!(
+        (code, said.contains("the same counts from other scores")),
+        (Some(1), true),
+        "{said}"
+    );
+
     let folder_of_probe = place(probe.run);
     for file in [CSV_FILE, TENSORBOARD_FILE, "evaluation.json"] {
         assert!(folder_of_probe.join(file).exists(), "{file}");

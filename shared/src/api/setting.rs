@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     param::{self, Domain, SETTINGS, Setting, Value},
     run_kind::RunKind,
-    settings::Settings,
+    settings::{DefenceGroups, DefenceMethod, DefendedSet, Settings},
 };
 
 /// A setting of a study.
@@ -40,6 +40,9 @@ impl SettingInfo {
     pub fn all() -> Vec<Self> {
         let defaults = Settings::default();
         let poisoned = poisoned();
+        let may_matter = |setting: &Setting, kind| {
+            poisoned.iter().any(|settings| setting.may_matter(settings, kind))
+        };
         let of = |setting: &Setting| Self {
             path: setting.path.into(),
             label: setting.label.into(),
@@ -56,25 +59,34 @@ impl SettingInfo {
             default: Some(setting)
                 .filter(|setting| setting.is_in(&defaults))
                 .and_then(|setting| param::get(&defaults, setting.path)),
-            kinds: RunKind::ALL
-                .into_iter()
-                .filter(|&kind| setting.may_matter(&poisoned, kind))
-                .collect(),
+            kinds: RunKind::ALL.into_iter().filter(|&kind| may_matter(setting, kind)).collect(),
         };
         SETTINGS.iter().map(of).collect()
     }
 }
 
-/// Settings at which every setting that can matter does.
-fn poisoned() -> Settings {
+/// Settings of which every setting that can matter does at one.
+fn poisoned() -> Vec<Settings> {
     let mut settings = Settings::default();
     settings.pretrain.poisons = 1;
     settings.knn.poisons = 1;
     settings.probe.poisons = 1;
     settings.probe.features = crate::settings::ProbeFeatures::Augmented;
     settings.finetune.poisons = 1;
+    settings.defence.poisons = 1;
+    settings.defence.groups = DefenceGroups::Clusters;
     (settings.finetune.mixup, settings.finetune.cutmix) = (1.0, 1.0);
-    settings
+    let mut all: Vec<Settings> = DefenceMethod::ALL
+        .into_iter()
+        .map(|method| {
+            let mut settings = settings.clone();
+            settings.defence.method = method;
+            settings
+        })
+        .collect();
+    settings.defence.set = DefendedSet::Pretrain;
+    all.push(settings);
+    all
 }
 
 #[cfg(test)]

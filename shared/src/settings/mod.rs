@@ -2,6 +2,7 @@
 //! setting, [`crate::study`] varies them.
 
 mod attack;
+mod defence;
 mod finetune;
 mod knn;
 mod model;
@@ -12,6 +13,7 @@ mod probe;
 use serde::{Deserialize, Serialize};
 
 pub use attack::AttackSpec;
+pub use defence::{ClusterDecision, DefenceGroups, DefenceMethod, DefenceSpec, DefendedSet};
 pub use finetune::{FinetuneSpec, Pooling, Start};
 pub use knn::KnnSpec;
 pub use model::{ModelSpec, TransformerSpec};
@@ -55,17 +57,27 @@ pub struct Settings {
     pub probe: ProbeSpec,
     /// Fine-tuning.
     pub finetune: FinetuneSpec,
+    /// Defence.
+    pub defence: DefenceSpec,
 }
 
 impl Settings {
-    /// Poisoned images of each poisoned class in the training of a run of this kind.
+    /// Poisoned images of each poisoned class in the training of a run of this kind, or in the set that it judges.
     pub fn poisons(&self, kind: RunKind) -> u32 {
         match kind {
             RunKind::Pretrain => self.pretrain.poisons,
             RunKind::Knn => self.knn.poisons,
             RunKind::Probe => self.probe.poisons,
             RunKind::Finetune => self.finetune.poisons,
+            RunKind::Defence if self.judges_pretraining() => self.pretrain.poisons,
+            RunKind::Defence => self.defence.poisons,
         }
+    }
+
+    /// Whether a defence judges the training set of the pre-training.
+    pub fn judges_pretraining(&self) -> bool {
+        let DefenceSpec { method, set, .. } = self.defence;
+        method.filters_samples() && set == DefendedSet::Pretrain
     }
 
     /// Training images per epoch of a run of this kind, including poisons and cover samples, for `class_counts[c]` images in
@@ -95,6 +107,7 @@ impl Default for Settings {
             knn: KnnSpec::default(),
             probe: ProbeSpec::default(),
             finetune: FinetuneSpec::default(),
+            defence: DefenceSpec::default(),
         }
     }
 }

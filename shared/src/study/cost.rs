@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ModelSpec, ProbeFeatures, Settings, TransformerSpec};
-use crate::{dataset::DatasetInfo, patches::visible_count, run_kind::RunKind};
+use crate::{
+    dataset::DatasetInfo, patches::visible_count, run_kind::RunKind, settings::DefenceMethod,
+};
 
 /// Operations per second of training on one thread of a server core with AVX-512, for estimates before any run was measured. With
 /// [`IMAGE_SECONDS`] it matches the steps of A and A4 in `docs/performance.md` within 6 %, and *Quick look* a third too slow.
@@ -20,6 +22,9 @@ const HEAD_STEP_SECONDS: f64 = 0.002;
 
 /// Approximate number of images that nearest neighbours use per checkpoint.
 const NEIGHBOURS: f64 = 1_600.0;
+
+/// Approximate number of test images among them.
+const TESTS: f64 = 250.0;
 
 /// Approximate size of order, events, plan, manifest and evaluation in bytes.
 const FOLDER_BYTES: f64 = 100e3;
@@ -72,6 +77,19 @@ impl ModelSpec {
     }
 }
 
+/// Images that a defence encodes.
+fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64) -> f64 {
+    let defence = &settings.defence;
+    let clean = f64::from(defence.clean_per_class) * dataset.classes.len() as f64;
+    match defence.method {
+        DefenceMethod::Spectral | DefenceMethod::ActivationClustering => train,
+        DefenceMethod::Scan => train + clean,
+        // About fifty restorations an image, each classified; a restoration costs about a third of a pre-training step.
+        DefenceMethod::Bdmae => NEIGHBOURS + 2.0 * TESTS * 50.0 * 2.0,
+        DefenceMethod::Strip => NEIGHBOURS + (2.0 * TESTS + clean) * f64::from(defence.overlays),
+    }
+}
+
 /// Estimated cost of a run on `threads` threads of a CPU. `first` marks the first classifier of an encoder, which computes the
 /// features that the others reuse.
 pub fn run_cost(
@@ -96,6 +114,7 @@ pub fn run_cost(
     let (encoder, decoder) = model.parameters();
     let width = f64::from(model.encoder.dim);
     let (seconds, numbers) = match kind {
+        RunKind::Defence => (judged(settings, dataset, train) * encode, 0.0),
         RunKind::Pretrain => {
             let epoch = train * image(model.pretrain_operations(pretrain.mask_ratio));
             (f64::from(pretrain.epochs) * epoch, checkpoints * (encoder + decoder))

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
-    AttackSpec, Axis, DatasetSpec, FinetuneSpec, KnnSpec, ModelSpec, Precision, PretrainSpec,
-    ProbeSpec, Settings, Start, StudySpec, axes,
+    AttackSpec, Axis, DatasetSpec, DefenceSpec, FinetuneSpec, KnnSpec, ModelSpec, Precision,
+    PretrainSpec, ProbeSpec, Settings, Start, StudySpec, axes,
 };
 use crate::{device::DeviceWish, run_kind::RunKind};
 
@@ -62,6 +62,9 @@ pub struct StudyFile {
     /// Fine-tuning.
     #[serde(default)]
     finetune: FinetuneSpec,
+    /// Defence.
+    #[serde(default)]
+    defence: DefenceSpec,
 }
 
 fn probes() -> Vec<RunKind> {
@@ -155,7 +158,8 @@ impl<'de, A: de::MapAccess<'de>> de::MapAccess<'de> for WithoutKnn<'_, A> {
 impl From<StudyFile> for StudySpec {
     fn from(file: StudyFile) -> Self {
         let StudyFile { name, tags, runs, seed, encoder, precision, device, axes, grid, .. } = file;
-        let StudyFile { dataset, attack, model, pretrain, knn, probe, finetune, .. } = file;
+        let StudyFile { dataset, attack, model, pretrain, knn, probe, finetune, defence, .. } =
+            file;
         let Pretrain { spec: pretrain, knn_every } = pretrain;
         let settings = Settings {
             seed,
@@ -169,6 +173,7 @@ impl From<StudyFile> for StudySpec {
             knn,
             probe,
             finetune,
+            defence,
         };
         let mut study = Self { name, tags, runs, settings, axes };
         if let Some(grid) = grid {
@@ -193,6 +198,7 @@ impl From<StudySpec> for StudyFile {
             knn,
             probe,
             finetune,
+            defence,
         } = settings;
         Self {
             name,
@@ -211,6 +217,7 @@ impl From<StudySpec> for StudyFile {
             knn,
             probe,
             finetune,
+            defence,
         }
     }
 }
@@ -266,7 +273,7 @@ impl StudySpec {
         settings.seed = seed;
         settings.pretrain.poisons = ppr;
         match kind {
-            RunKind::Pretrain | RunKind::Knn => {}
+            RunKind::Pretrain | RunKind::Knn | RunKind::Defence => {}
             RunKind::Probe => settings.probe.poisons = own,
             RunKind::Finetune => settings.finetune.poisons = own,
         }

@@ -13,7 +13,7 @@ use crate::{
     device::DeviceWish,
     param::{self, ALL, Value},
     run_kind::{ARITHMETIC, Digest, RunKind},
-    settings::{FinetuneSpec, KnnSpec, PretrainSpec, ProbeSpec},
+    settings::{DefenceSpec, FinetuneSpec, KnnSpec, PretrainSpec, ProbeSpec},
 };
 
 /// What the names in a study refer to. A name that is not listed represents itself, which is enough to distinguish runs.
@@ -65,7 +65,7 @@ impl RunKind {
     fn needs_encoder(self, settings: &Settings) -> bool {
         match self {
             Self::Pretrain => false,
-            Self::Knn | Self::Probe => true,
+            Self::Knn | Self::Probe | Self::Defence => true,
             Self::Finetune => settings.finetune.start == Start::Encoder,
         }
     }
@@ -223,6 +223,9 @@ fn of_kind(kind: RunKind, point: &Settings) -> Settings {
     }
     if kind != RunKind::Finetune {
         settings.finetune = FinetuneSpec::default();
+    }
+    if kind != RunKind::Defence {
+        settings.defence = DefenceSpec::default();
     }
     if kind != RunKind::Pretrain && kind.starts_from(point).is_none() {
         settings.pretrain = PretrainSpec::default();

@@ -117,6 +117,8 @@ pub fn run_memory(
                 rows * width,
             )
         }
+        // Features in single and, of one set in two forms, in double precision.
+        RunKind::Defence => (3.0 * (encoder + decoder), evaluation, 5.0 * train * width),
         RunKind::Knn => (3.0 * (encoder + decoder), evaluation, 2.0 * NEIGHBOURS * width),
     };
     RunMemory { model: 4.0 * model, batch: 4.0 * batch, data: images + 4.0 * features }

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use super::{FieldError, Settings, StudySpec, TransformerSpec};
 use crate::{
     dataset::DatasetInfo, param, patches::visible_count, poison::named_twice, run_kind::RunKind,
+    settings::DefenceGroups,
 };
 
 /// Maximum number of runs of a study.
@@ -203,7 +204,21 @@ fn check_point(check: &mut Check, settings: &Settings, runs: &[RunKind]) {
             "cannot contain pretrain or knn with an imported encoder, whose training is over".into()
         });
     }
+    if runs.contains(&RunKind::Defence) {
+        check_defence(check, settings);
+    }
     check.add(attack.trigger.validate(side, "attack.trigger"));
+}
+
+fn check_defence(check: &mut Check, settings: &Settings) {
+    let of_pretraining = settings.judges_pretraining();
+    let by_label = settings.defence.groups == DefenceGroups::Label;
+    check.that(!(of_pretraining && by_label), "defence.groups", || {
+        "takes clusters or all: the images of a pre-training have no labels".into()
+    });
+    check.that(!(of_pretraining && settings.encoder.is_some()), "defence.set", || {
+        "takes probe with an imported encoder, whose training images are unknown".into()
+    });
 }
 
 fn check_transformer(check: &mut Check, path: &str, part: &TransformerSpec) {
@@ -232,7 +247,10 @@ fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], datase
     if let Some((_, (class, &count))) = smallest {
         let available = count.min(limit);
         let whose = if attack.clean_label { "the target class" } else { "each class" };
-        for kind in RunKind::ALL.into_iter().filter(|kind| kind.is_made(runs, settings)) {
+        // A defence of the pre-training judges the poisons of the pre-training, which is made, too.
+        let poisons = |kind: &RunKind| *kind != RunKind::Defence || !settings.judges_pretraining();
+        let made = RunKind::ALL.into_iter().filter(|kind| kind.is_made(runs, settings));
+        for kind in made.filter(poisons) {
             let wanted = settings.poisons(kind);
             let covers = attack.covers_per_class(wanted);
             let field = format!("{}.poisons", kind.as_str());
@@ -265,7 +283,10 @@ fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], datase
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::{Axis, presets};
+    use crate::{
+        settings::{DefenceMethod, DefendedSet},
+        study::{Axis, presets},
+    };
 
     fn spec() -> StudySpec {
         presets()[0].spec.clone()
@@ -279,6 +300,28 @@ mod tests {
             test_counts: vec![100, 100],
             ..DatasetInfo::default()
         }
+    }
+
+    #[test]
+    fn a_defence_of_the_pretraining_takes_no_labels_and_no_import() {
+        let mut bad = spec();
+        bad.axes = Vec::new();
+        bad.runs = vec![RunKind::Defence];
+        bad.settings.defence.set = DefendedSet::Pretrain;
+        let fields = |bad: &StudySpec| -> Vec<String> {
+            bad.validate().into_iter().map(|error| error.field).collect()
+        };
+        assert_eq!(fields(&bad), ["defence.groups"]);
+        bad.settings.defence.groups = DefenceGroups::All;
+        assert_eq!(fields(&bad), [""; 0]);
+        bad.settings.encoder = Some("mae".into());
+        assert_eq!(fields(&bad), ["defence.set"]);
+        // An input filter judges a classifier, whatever the set.
+        bad.settings.defence.method = DefenceMethod::Strip;
+        assert_eq!(fields(&bad), [""; 0]);
+        bad.settings.defence.poisons = 501;
+        let errors = bad.validate_with(&[dataset()]);
+        assert_eq!(errors[0].field, "defence.poisons", "{errors:?}");
     }
 
     #[test]

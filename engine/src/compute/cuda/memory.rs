@@ -55,7 +55,7 @@ pub fn gpu_memory(
             let tensors = trained(&layout, &descend);
             vit_memory(&traits, arithmetic, shape, &tensors, descent(&descend), batch)
         }
-        RunKind::Probe | RunKind::Knn => {
+        RunKind::Probe | RunKind::Knn | RunKind::Defence => {
             let layout = mae(spec);
             let tensors = super::tensors::fixed(&layout);
             mae_features_memory(&traits, arithmetic, mae_shape(spec), &tensors, AT_ONCE)

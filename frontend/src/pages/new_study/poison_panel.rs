@@ -139,15 +139,19 @@ pub fn PoisonPanel() -> impl IntoView {
     let scratch = draft.part(from_scratch);
     let imported = draft.part(|spec| spec.settings.encoder.is_some());
     let asks = draft.part(|spec| spec.runs.contains(&RunKind::Knn));
-    let ask = Callback::new(move |on: bool| {
-        draft.edit(|spec| {
-            spec.runs.retain(|&kind| kind != RunKind::Knn);
-            if on {
-                spec.runs.push(RunKind::Knn);
-                spec.runs.sort_unstable();
-            }
-        });
-    });
+    let judges = draft.part(|spec| spec.runs.contains(&RunKind::Defence));
+    let make = move |kind: RunKind| {
+        Callback::new(move |on: bool| {
+            draft.edit(|spec| {
+                spec.runs.retain(|&other| other != kind);
+                if on {
+                    spec.runs.push(kind);
+                    spec.runs.sort_unstable();
+                }
+            });
+        })
+    };
+    let (ask, judge) = (make(RunKind::Knn), make(RunKind::Defence));
     let start = Callback::new(move |on: bool| draft.edit(|spec| set_from_scratch(spec, on)));
     view! {
         <section class="panel" aria-labelledby="poison-title">
@@ -178,6 +182,20 @@ pub fn PoisonPanel() -> impl IntoView {
                 </Show>
                 <Show when=move || asks.get()>
                     <SettingField path="knn.poisons"/>
+                </Show>
+                <Toggle
+                    path="runs"
+                    label="Defence"
+                    range=Signal::stored("of every encoder".to_owned())
+                    why="A published method that looks for the poisons, or for triggered images, without being told which they are."
+                    on=judges.into()
+                    set=judge
+                />
+                <Show when=move || judges.get()>
+                    <SettingField path="defence.method"/>
+                    <SettingField path="defence.poisons"/>
+                    <SettingField path="defence.set"/>
+                    <SettingField path="defence.groups"/>
                 </Show>
                 <PoisonList/>
             </div>

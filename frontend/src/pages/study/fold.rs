@@ -83,7 +83,7 @@ fn weight(settings: &Settings, kind: RunKind) -> f64 {
             f64::from(pretrain.epochs) * model.pretrain_operations(pretrain.mask_ratio)
         }
         // A few images for each checkpoint.
-        RunKind::Knn => model.encode_operations(),
+        RunKind::Knn | RunKind::Defence => model.encode_operations(),
         RunKind::Finetune => 3.0 * f64::from(finetune.epochs) * model.encode_operations(),
         RunKind::Probe => {
             // Cached: each image and its mirror image once; augmented: again in each epoch.

@@ -49,7 +49,9 @@ fn standing(run: &RunRow) -> String {
                 (_, epochs) => format!("{epochs} epochs"),
             };
             let reused = if run.reused { " Taken from an earlier study." } else { "" };
-            format!("{what}{took}{}.{reused}", waiting(progress))
+            let found = progress.judgement.map(|judgement| format!(" {}.", judgement.in_words()));
+            let found = found.unwrap_or_default();
+            format!("{what}{took}{}.{found}{reused}", waiting(progress))
         }
         RunState::Failed => "Stopped with an error.".into(),
         RunState::Interrupted => {

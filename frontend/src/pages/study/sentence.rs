@@ -36,6 +36,10 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
         let also = if scratch { ", also from scratch" } else { "" };
         recipe.push(format!("{} epochs of fine-tuning{also}", settings.finetune.epochs));
     }
+    if makes(RunKind::Defence) {
+        let methods = listed("defence.method", &spec.values_of("defence.method"));
+        recipe.push(format!("defences: {methods}"));
+    }
     let rates =
         [(RunKind::Probe, "LPR", "probe.poisons"), (RunKind::Finetune, "FPR", "finetune.poisons")];
     let rates = rates.into_iter().filter(|(kind, ..)| makes(*kind));

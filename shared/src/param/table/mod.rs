@@ -1,6 +1,7 @@
 //! [`SETTINGS`]: the table itself, one file per part of a study.
 
 mod attack;
+mod defence;
 mod finetune;
 mod model;
 mod pretrain;
@@ -44,7 +45,7 @@ type Write = fn(&mut Settings, &Value) -> Result<(), String>;
 
 /// Every setting, in the order of a study's file.
 pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
-    let parts: [&[Setting]; 7] = [
+    let parts: [&[Setting]; 8] = [
         &study::STUDY,
         &attack::ATTACK,
         &trigger::TRIGGERS,
@@ -52,6 +53,7 @@ pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
         &pretrain::PRETRAIN,
         &probe::PROBE,
         &finetune::FINETUNE,
+        &defence::DEFENCE,
     ];
     parts.concat()
 });

@@ -7,6 +7,11 @@ fn pretraining(_: &Settings, kind: RunKind) -> bool {
     kind == RunKind::Pretrain
 }
 
+/// The pre-training, and a defence of its training set.
+fn with_poisons(settings: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Pretrain || kind == RunKind::Defence && settings.judges_pretraining()
+}
+
 fn neighbours(_: &Settings, kind: RunKind) -> bool {
     kind == RunKind::Knn
 }
@@ -19,7 +24,7 @@ pub(super) static PRETRAIN: [Setting; 14] = [
         (0, 1_000_000),
         "Poisoned images of each poisoned class (PPR); 0 gives a clean encoder.",
     )
-    .matters_if(pretraining),
+    .matters_if(with_poisons),
     whole(
         "pretrain.epochs",
         "Epochs",

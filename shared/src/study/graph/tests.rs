@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     param::{Domain, SETTINGS, Setting},
+    settings::{DefenceGroups, DefenceMethod, DefendedSet},
     study::{Axis, presets},
     trigger::CATALOGUE,
 };
@@ -102,13 +103,22 @@ proptest! {
     #[test]
     fn a_digest_tells_what_matters_and_nothing_else(
         entry in 0..CATALOGUE.len(), kind in 0..RunKind::ALL.len(), setting in any::<prop::sample::Index>(),
-        poisons in 0u32..2, augmented: bool, mixed: bool, scratch: bool
+        poisons in 0u32..2, augmented: bool, mixed: bool, scratch: bool,
+        method in 0..DefenceMethod::ALL.len(), clusters: bool, of_pretraining: bool
     ) {
         let kind = RunKind::ALL[kind];
         let mut settings = Settings::default();
         settings.attack.trigger = CATALOGUE[entry].spec(32, 4);
         (settings.pretrain.poisons, settings.knn.poisons) = (poisons, poisons);
         (settings.probe.poisons, settings.finetune.poisons) = (poisons, poisons);
+        settings.defence.method = DefenceMethod::ALL[method];
+        settings.defence.poisons = poisons;
+        if clusters {
+            settings.defence.groups = DefenceGroups::Clusters;
+        }
+        if of_pretraining {
+            settings.defence.set = DefendedSet::Pretrain;
+        }
         if augmented {
             settings.probe.features = crate::settings::ProbeFeatures::Augmented;
         }

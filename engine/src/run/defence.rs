@@ -1,0 +1,95 @@
+//! A defence of a training set, or of a classifier, by the features of an encoder.
+
+mod input_filter;
+mod sample_filter;
+
+use serde::Serialize;
+use shared::{RunEvent, Trigger, metric::Judgement, settings::DefenceMethod};
+
+use super::{Run, write_json};
+use crate::{
+    EngineError,
+    compute::Encode,
+    data::Pixels,
+    files,
+    train::{features::Kept, poisons::Poisons, report::Reporter},
+};
+
+/// What a defence judges, and with what.
+struct Defence<'a> {
+    run: &'a Run<'a>,
+    encoder: &'a dyn Encode,
+    kept: &'a Kept<'a>,
+    pixels: &'a Pixels,
+    poisons: Poisons<'a>,
+    /// Ready for test images.
+    trigger: &'a Trigger,
+}
+
+/// The result, as it is kept beside the run's events.
+#[derive(Serialize)]
+struct Said {
+    method: DefenceMethod,
+    judgement: Judgement,
+    /// Clean validation images that the method had.
+    clean_images: usize,
+    /// The entropy below which an image is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<GroupSaid>,
+    samples: Vec<SampleSaid>,
+    /// The same images under the same labels without the trigger.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    control: Vec<SampleSaid>,
+}
+
+/// A group of images.
+#[derive(Serialize)]
+struct GroupSaid {
+    group: usize,
+    images: usize,
+    flagged: usize,
+    /// The truth.
+    poisoned: usize,
+    index: Option<f64>,
+}
+
+/// An image.
+#[derive(Serialize)]
+struct SampleSaid {
+    /// Its place in the training or the validation images; that of its original, for what the attacker adds.
+    image: u32,
+    label: u32,
+    score: f64,
+    flagged: bool,
+    /// The truth.
+    poisoned: bool,
+}
+
+impl Run<'_> {
+    /// Judges the images that the settings name; `trigger` is for test images.
+    pub(super) fn defence(
+        &self,
+        pixels: &Pixels,
+        poisons: Poisons<'_>,
+        trigger: &Trigger,
+        report: &mut Reporter<'_>,
+    ) -> Result<(), EngineError> {
+        let (folder, params, info) = self.encoder()?;
+        let dataset =
+            format!("{} {}", pixels.fingerprint, super::json(&self.order.settings.dataset));
+        let kept = Kept::new(&folder, &params, self.device, &dataset);
+        let encoder = self.device.encoder(&info.model, params)?;
+        let (encoder, kept) = (&*encoder, &kept);
+        let defence = Defence { run: self, encoder, kept, pixels, poisons, trigger };
+        let said = if self.order.settings.defence.method.filters_samples() {
+            defence.sample_filter(report)?
+        } else {
+            defence.input_filter(report)?
+        };
+        report.written(|| write_json(&self.folder.join(files::DEFENCE), &said))?;
+        report.send(RunEvent::Judged { epoch: info.epoch, judgement: said.judgement })?;
+        report.finish(None)
+    }
+}

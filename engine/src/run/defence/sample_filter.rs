@@ -1,0 +1,191 @@
+//! Filters of a training set: spectral signatures, activation clustering, SCAn.
+
+use shared::{
+    metric::{Detection, Judgement},
+    settings::{ClusterDecision, DefenceGroups, DefenceMethod, DefenceSpec},
+};
+
+use super::{Defence, GroupSaid, Said, SampleSaid};
+use crate::{
+    EngineError,
+    data::{Sample, augment::eval_transform},
+    defence::{
+        Features, Filtered, Groups,
+        activation::{ActivationClustering, Decision},
+        scan::{self, Variation},
+        spectral::Spectral,
+    },
+    train::{features::features, neighbours::clean_set, report::Reporter},
+};
+
+/// Change of SCAn's covariances at which they are settled (the authors' value).
+const SETTLED: f64 = 1e-2;
+
+/// Clean images that a defender has.
+struct Clean {
+    features: Vec<f32>,
+    labels: Vec<u32>,
+}
+
+impl Defence<'_> {
+    /// Judges the clean training images and what the attacker adds, then once more with the copies as they were before the trigger.
+    pub(super) fn sample_filter(&self, report: &mut Reporter<'_>) -> Result<Said, EngineError> {
+        let settings = &self.run.order.settings;
+        let (train, width) = (&self.pixels.train, self.encoder.width());
+        let plain =
+            |split: &[Sample], i: usize| Ok(eval_transform(&*split[i].image()?, self.pixels.side));
+        let untouched = self.kept.get("training", width, train.len(), report, |report| {
+            let image = |i: usize| plain(train, i);
+            features(self.encoder, train.len(), &image, "features (training)", report)
+        })?;
+        let poison = |i: usize| Ok(eval_transform(&self.poisons.image(i)?, self.pixels.side));
+        let added = self.poisons.len();
+        let poisoned = features(self.encoder, added, &poison, "features (poisoned)", report)?;
+        let clean = self.clean(&plain, report)?;
+        let labels: Vec<u32> =
+            train.iter().map(|sample| sample.class).chain(self.poisons.labels()).collect();
+
+        let attacked = [untouched.as_slice(), &poisoned].concat();
+        let said = judge(&settings.defence, attacked, width, &labels, &clean, settings.seed)?;
+        // Features of a copy without the trigger are those of its original.
+        let is_control = !settings.attack.clean_label && !settings.judges_pretraining();
+        let control = if is_control && added > 0 {
+            let copies: Vec<f32> = self
+                .originals()
+                .flat_map(|i| &untouched[i as usize * width..][..width])
+                .copied()
+                .collect();
+            let copied = [untouched.as_slice(), &copies].concat();
+            Some(judge(&settings.defence, copied, width, &labels, &clean, settings.seed)?.0)
+        } else {
+            None
+        };
+        self.compared(said, control, &labels, clean.labels.len())
+    }
+
+    /// The training images that the attacker copied.
+    fn originals(&self) -> impl Iterator<Item = u32> {
+        let plan = self.poisons.plan;
+        plan.samples.iter().chain(&plan.covers).map(|sample| sample.index)
+    }
+
+    /// The clean images of SCAn; none for other methods.
+    fn clean(
+        &self,
+        plain: &(dyn Fn(&[Sample], usize) -> Result<shared::Rgb8, crate::data::DataError> + Sync),
+        report: &mut Reporter<'_>,
+    ) -> Result<Clean, EngineError> {
+        let settings = &self.run.order.settings;
+        let chosen = if settings.defence.method == DefenceMethod::Scan {
+            clean_set(self.pixels, settings.defence.clean_per_class, settings.seed)
+        } else {
+            Vec::new()
+        };
+        let image = |i: usize| plain(&self.pixels.test, chosen[i]);
+        Ok(Clean {
+            features: features(self.encoder, chosen.len(), &image, "features (clean)", report)?,
+            labels: chosen.iter().map(|&i| self.pixels.test[i].class).collect(),
+        })
+    }
+
+    /// Compares what the method said with the truth.
+    fn compared(
+        &self,
+        (said, groups): (Filtered, Groups),
+        control: Option<Filtered>,
+        labels: &[u32],
+        clean_images: usize,
+    ) -> Result<Said, EngineError> {
+        let train = self.pixels.train.len();
+        let first_cover = train + self.poisons.plan.samples.len();
+        let truth: Vec<bool> =
+            (0..labels.len()).map(|i| (train..first_cover).contains(&i)).collect();
+        let images: Vec<u32> = (0..train as u32).chain(self.originals()).collect();
+        let detection = |said: &Filtered| {
+            Detection::of(&said.scores, &said.flagged, &truth)
+                .ok_or_else(|| EngineError::Order("the defence's scores are not numbers".into()))
+        };
+        let judgement = Judgement {
+            detection: detection(&said)?,
+            control: control.as_ref().map(detection).transpose()?,
+            before: None,
+            after: None,
+        };
+        let samples = |said: &Filtered| -> Vec<SampleSaid> {
+            let sample = |i: usize| SampleSaid {
+                image: images[i],
+                label: labels[i],
+                score: said.scores[i],
+                flagged: said.flagged[i],
+                poisoned: truth[i],
+            };
+            (0..labels.len()).map(sample).collect()
+        };
+        let group = |(group, (members, &index)): (usize, (&[usize], &Option<f64>))| {
+            // The defender's clean images come behind those of the set.
+            let own = members.iter().filter(|&&i| i < labels.len());
+            let count = |values: &[bool]| own.clone().filter(|&&i| values[i]).count();
+            GroupSaid {
+                group,
+                images: own.clone().count(),
+                flagged: count(&said.flagged),
+                poisoned: count(&truth),
+                index,
+            }
+        };
+        Ok(Said {
+            method: self.run.order.settings.defence.method,
+            judgement,
+            clean_images,
+            limit: None,
+            groups: groups.iter().zip(&said.indices).enumerate().map(group).collect(),
+            samples: samples(&said),
+            control: control.as_ref().map(samples).unwrap_or_default(),
+        })
+    }
+}
+
+/// What the method says of the images of a set with these features and labels. It is not told which ones are poisoned.
+fn judge(
+    spec: &DefenceSpec,
+    set: Vec<f32>,
+    width: usize,
+    labels: &[u32],
+    clean: &Clean,
+    seed: u64,
+) -> Result<(Filtered, Groups), EngineError> {
+    let n = labels.len();
+    // Clean images of the defender are grouped with those of the set, to tell which half of a group is theirs.
+    let features = Features::of_encoder(&[set, clean.features.clone()].concat(), width)?;
+    let labels = [labels, &clean.labels].concat();
+    let groups = match spec.groups {
+        DefenceGroups::Label => Groups::by_label(&features, &labels),
+        DefenceGroups::Clusters => Groups::by_cluster(&features, spec.clusters as usize, seed),
+        DefenceGroups::All => Groups::all(&features),
+    };
+    let mut said = match spec.method {
+        DefenceMethod::ActivationClustering => ActivationClustering {
+            dimensions: spec.dimensions as usize,
+            decision: match spec.decision {
+                ClusterDecision::Smaller => Decision::Smaller,
+                ClusterDecision::RelativeSize => Decision::RelativeSize,
+                ClusterDecision::Silhouette => Decision::Silhouette,
+            },
+            seed,
+        }
+        .filter(&features, &groups),
+        DefenceMethod::Scan => {
+            let known = Features::of_encoder(&clean.features, width)?;
+            let variation = Variation::of(&known, &clean.labels, SETTLED, spec.shrinkage)?;
+            let is_clean: Vec<bool> = (0..labels.len()).map(|i| i >= n).collect();
+            scan::filter(&variation, &features, &groups, &is_clean, seed)
+        }
+        DefenceMethod::Spectral | DefenceMethod::Strip | DefenceMethod::Bdmae => {
+            Spectral { assumed_share: spec.assumed_share, centre: spec.centre }
+                .filter(&features, &groups)
+        }
+    };
+    said.scores.truncate(n);
+    said.flagged.truncate(n);
+    Ok((said, groups))
+}

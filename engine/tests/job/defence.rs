@@ -1,0 +1,131 @@
+//! Defences of a micro study: what they judge, against what truth, and that they say the same each time.
+
+use engine::files;
+use serde_json::Value;
+use shared::{
+    Ratio, RunEvent, RunKind, Settings,
+    metric::Judgement,
+    settings::{DefenceGroups, DefenceMethod, DefendedSet},
+};
+use tempfile::TempDir;
+
+use super::{order, run, spec};
+
+/// An encoder to judge by, with poisons in its pre-training.
+fn encoder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    run(&order(spec(), RunKind::Pretrain, None), folder.path()).unwrap();
+    folder
+}
+
+/// What the defence found, and the file in which it says so of every image.
+fn judged(settings: Settings, encoder: &TempDir) -> (Judgement, Value) {
+    let folder = TempDir::new().unwrap();
+    let defence = order(settings, RunKind::Defence, Some(encoder.path()));
+    let events = run(&defence, folder.path()).unwrap();
+    let mut found = events.iter().filter_map(|event| match event {
+        RunEvent::Judged { epoch: 4, judgement } => Some(*judgement),
+        _ => None,
+    });
+    let judgement = found.next().expect("what was found, of the encoder's last epoch");
+    assert!(found.next().is_none());
+    assert!(matches!(events.last(), Some(RunEvent::Finished { metrics: None, .. })));
+    let text = std::fs::read(folder.path().join(files::DEFENCE)).unwrap();
+    (judgement, serde_json::from_slice(&text).unwrap())
+}
+
+fn with(method: DefenceMethod) -> Settings {
+    let mut settings = spec();
+    settings.defence.method = method;
+    settings
+}
+
+#[test]
+fn sample_filters_judge_the_probes_set_and_the_same_without_the_trigger() {
+    let encoder = encoder();
+    for method in DefenceMethod::ALL.into_iter().filter(|method| method.filters_samples()) {
+        let (judgement, said) = judged(with(method), &encoder);
+        // Twelve images of ten classes, and three copies of each of the other nine.
+        assert_eq!(judgement.detection.found.total, 27, "{method:?}");
+        assert_eq!(judgement.detection.false_alarms.total, 120, "{method:?}");
+        let control = judgement.control.expect("labels are wrong");
+        assert_eq!(control.found.total, 27, "{method:?}");
+        assert_ne!(judgement.detection.auroc, control.auroc, "{method:?}: the trigger counts");
+        assert_eq!((judgement.before, judgement.after), (None, None));
+        let samples = said["samples"].as_array().unwrap();
+        assert_eq!((samples.len(), said["control"].as_array().unwrap().len()), (147, 147));
+        let poisons = &samples[120..];
+        assert!(poisons.iter().all(|s| s["label"] == 1 && s["poisoned"] == true));
+        assert!(samples.iter().all(|s| s["score"].as_f64().is_some_and(f64::is_finite)));
+        let groups = said["groups"].as_array().unwrap();
+        assert_eq!(groups[1]["images"], 39, "{method:?}: twelve images and all poisons");
+        assert_eq!(groups[1]["poisoned"], 27);
+        let clean = if method == DefenceMethod::Scan { 20 } else { 0 };
+        assert_eq!(said["clean_images"], clean, "half of four validation images of each class");
+        assert_eq!(judged(with(method), &encoder), (judgement, said), "{method:?}: again");
+    }
+}
+
+#[test]
+fn a_sample_filter_judges_the_set_of_the_pretraining_without_labels() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::Spectral);
+    settings.defence.set = DefendedSet::Pretrain;
+    settings.defence.groups = DefenceGroups::Clusters;
+    let (judgement, said) = judged(settings.clone(), &encoder);
+    assert_eq!(judgement.detection.found.total, 18, "two copies of each of the other nine classes");
+    assert_eq!(judgement.control, None, "there are no labels that could be wrong");
+    assert_eq!(said["groups"].as_array().unwrap().len(), 5);
+    settings.defence.groups = DefenceGroups::All;
+    let (_, said) = judged(settings, &encoder);
+    assert_eq!(said["groups"][0]["images"], 138);
+}
+
+#[test]
+fn without_poisons_there_is_no_detection_but_false_alarms() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::Spectral);
+    settings.defence.poisons = 0;
+    let (judgement, _) = judged(settings, &encoder);
+    assert_eq!((judgement.detection.auroc, judgement.control), (None, None));
+    // 1.5 x 0.1 x 12 = 1.8: two images of each class.
+    assert_eq!(judgement.detection.false_alarms, Ratio { hits: 20, total: 120 });
+}
+
+#[test]
+fn strip_refuses_images_by_the_entropy_of_clean_ones() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::Strip);
+    settings.defence.refused = 0.2;
+    let (judgement, said) = judged(settings.clone(), &encoder);
+    // Two of four validation images of each class are the defender's; nine of ten classes are attacked.
+    assert_eq!(judgement.detection.false_alarms.total, 20);
+    assert_eq!(judgement.detection.found.total, 18);
+    assert_eq!(said["clean_images"], 20);
+    let limit = said["limit"].as_f64().unwrap();
+    for sample in said["samples"].as_array().unwrap() {
+        let refused = -sample["score"].as_f64().unwrap() < limit;
+        assert_eq!(sample["flagged"], refused);
+    }
+    let (before, after) = (judgement.before.unwrap(), judgement.after.unwrap());
+    assert_eq!((before.ca.total, after.ca.total, after.asr.total), (20, 20, 18));
+    let refused = judgement.detection.false_alarms.hits;
+    assert!(after.ca.hits <= before.ca.hits && before.ca.hits - after.ca.hits <= refused);
+    assert!(after.asr.hits <= before.asr.hits);
+    assert_eq!(judged(settings.clone(), &encoder), (judgement, said), "again");
+    settings.seed = 8;
+    assert_ne!(judged(settings, &encoder).0, judgement, "other images");
+}
+
+#[test]
+fn bdmae_purifies_with_the_judged_autoencoder() {
+    let encoder = encoder();
+    let settings = with(DefenceMethod::Bdmae);
+    let (judgement, said) = judged(settings.clone(), &encoder);
+    // It needs no clean images: all four validation images of each class are judged.
+    assert_eq!((judgement.detection.false_alarms.total, judgement.detection.found.total), (40, 36));
+    assert_eq!(said["clean_images"], 0);
+    let (before, after) = (judgement.before.unwrap(), judgement.after.unwrap());
+    assert_eq!((before.asr.total, after.asr.total), (36, 36));
+    assert_eq!(judged(settings, &encoder), (judgement, said), "again");
+}

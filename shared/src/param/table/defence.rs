@@ -1,0 +1,80 @@
+//! Settings of a defence.
+
+use super::{Choice, Setting, choice, named, positive, real, switch, whole};
+use crate::{
+    run_kind::RunKind,
+    settings::{DefenceGroups, DefenceMethod, Settings},
+};
+
+const METHODS: [Choice; 5] = [
+    named("spectral", "Spectral signatures"),
+    named("activation_clustering", "Activation clustering"),
+    named("scan", "SCAn"),
+    named("strip", "STRIP"),
+    named("bdmae", "BDMAE"),
+];
+const SETS: [Choice; 2] = [named("probe", "Linear probe"), named("pretrain", "Pre-training")];
+const GROUPS: [Choice; 3] =
+    [named("label", "Labels"), named("clusters", "Clusters"), named("all", "All images")];
+const DECISIONS: [Choice; 3] = [
+    named("smaller", "Smaller cluster"),
+    named("relative_size", "Cluster below 35 %"),
+    named("silhouette", "Cluster below 35 %, apart"),
+];
+
+fn defence(_: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Defence
+}
+
+fn by(settings: &Settings, kind: RunKind, methods: &[DefenceMethod]) -> bool {
+    kind == RunKind::Defence && methods.contains(&settings.defence.method)
+}
+
+fn sample_filter(settings: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Defence && settings.defence.method.filters_samples()
+}
+
+fn own_poisons(settings: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Defence && !settings.judges_pretraining()
+}
+
+fn clusters(settings: &Settings, kind: RunKind) -> bool {
+    sample_filter(settings, kind) && settings.defence.groups == DefenceGroups::Clusters
+}
+
+fn spectral(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::Spectral])
+}
+
+fn clustering(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::ActivationClustering])
+}
+
+fn scan(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::Scan])
+}
+
+fn strip(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::Strip])
+}
+
+fn with_clean(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::Scan, DefenceMethod::Strip])
+}
+
+pub(super) static DEFENCE: [Setting; 14] = [
+choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering and SCAn judge a training set; STRIP and BDMAE judge images that a classifier is asked about.").matters_if(defence),
+choice("defence.set", "Judged set", &SETS, "The set of a linear probe has labels; that of the pre-training has none.").matters_if(sample_filter),
+whole("defence.poisons", "Poisons before the defence", "per class", (0, 1_000_000), "Poisoned images of each poisoned class, as many as in a linear probe of this LPR.").matters_if(own_poisons),
+choice("defence.groups", "Groups", &GROUPS, "Sample filters compare the images of a group with each other.").matters_if(sample_filter),
+whole("defence.clusters", "Clusters", "", (1, 1000), "Number of groups where there are no labels; as many as classes, or more.").matters_if(clusters),
+positive("defence.assumed_share", "Assumed share", "of a group", 0.5, 0.01, "What the defender believes: 1.5 times this share of each group is flagged.").matters_if(spectral),
+switch("defence.centre", "Centred scores", "As the paper defines them; its authors' program does not centre.").matters_if(spectral),
+whole("defence.dimensions", "Principal components", "", (1, 512), "Features are reduced to them before they are clustered.").matters_if(clustering),
+choice("defence.decision", "Flagged cluster", &DECISIONS, "Always flagging the smaller cluster costs a clean class up to half of its images.").matters_if(clustering),
+whole("defence.clean_per_class", "Clean images", "per class", (1, 100_000), "Validation images that the defender has; none of them is evaluated.").matters_if(with_clean),
+real("defence.shrinkage", "Shrinkage", "", (0.0, 1.0), 1e-3, "Added to the variance within classes, for fewer clean images than features.").matters_if(scan),
+whole("defence.overlays", "Overlays", "images", (1, 1000), "Clean images that are laid over each image; the paper takes 100.").matters_if(strip),
+positive("defence.overlay_weight", "Overlay weight", "", 1.0, 0.1, "Weight of the overlaid image; the sum is cut off at 255.").matters_if(strip),
+positive("defence.refused", "Refused clean images", "share", 0.5, 0.01, "Sets the limit of the entropy, by clean images of the defender.").matters_if(strip),
+];

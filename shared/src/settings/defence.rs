@@ -1,0 +1,131 @@
+//! The recipe of a defence.
+
+use serde::{Deserialize, Serialize};
+
+/// A defence against backdoors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DefenceMethod {
+    /// Spectral signatures (Tran, Li and Madry 2018): a sample filter.
+    #[default]
+    Spectral,
+    /// Activation clustering (Chen et al. 2018): a sample filter.
+    ActivationClustering,
+    /// SCAn (Tang et al. 2021): a sample filter.
+    Scan,
+    /// STRIP (Gao et al. 2019): an input filter.
+    Strip,
+    /// BDMAE (Sun et al. 2023): an input filter that restores what it suspects.
+    Bdmae,
+}
+
+impl DefenceMethod {
+    /// All of them, the default first.
+    pub const ALL: [Self; 5] =
+        [Self::Spectral, Self::ActivationClustering, Self::Scan, Self::Strip, Self::Bdmae];
+
+    /// Whether it judges the images of a training set, and not those that a classifier is asked about.
+    pub fn filters_samples(self) -> bool {
+        !matches!(self, Self::Strip | Self::Bdmae)
+    }
+}
+
+/// The training set that a sample filter judges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DefendedSet {
+    /// That of a linear probe: the clean images and `defence.poisons`, with their labels.
+    #[default]
+    Probe,
+    /// That of the pre-training: the clean images and `pretrain.poisons`, without labels.
+    Pretrain,
+}
+
+/// The groups of images that a sample filter looks at one by one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DefenceGroups {
+    /// The images of each label.
+    #[default]
+    Label,
+    /// The images of each of some clusters, for sets without labels.
+    Clusters,
+    /// All images.
+    All,
+}
+
+/// Which of two clusters activation clustering takes for poisons.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ClusterDecision {
+    /// The smaller one, always: a clean group loses up to half of itself.
+    #[default]
+    Smaller,
+    /// The smaller one if it has less than 35 % of the images.
+    RelativeSize,
+    /// The smaller one if it has less than 35 % of the images and the mean silhouette is above 0.10.
+    Silhouette,
+}
+
+/// A defence judges images by an encoder's features. It is never told which ones are poisoned; the result compares what it says with the
+/// truth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct DefenceSpec {
+    /// The method.
+    pub method: DefenceMethod,
+    /// The training set that a sample filter judges.
+    pub set: DefendedSet,
+    /// Poisoned images per poisoned class in the set of a linear probe, or among the neighbours of the classifier that an input filter protects: the
+    /// images that a probe with as many poisons (LPR) trains on.
+    pub poisons: u32,
+    /// The groups of images that a sample filter looks at.
+    pub groups: DefenceGroups,
+    /// Number of clusters, with groups of clusters.
+    pub clusters: u32,
+    /// Upper bound on the share of poisons in a group, as the defender believes (spectral signatures).
+    pub assumed_share: f64,
+    /// Whether scores are taken of centred features, as the paper defines them (spectral signatures).
+    pub centre: bool,
+    /// Principal components that the features are reduced to (activation clustering).
+    pub dimensions: u32,
+    /// Which cluster is taken for poisons (activation clustering).
+    pub decision: ClusterDecision,
+    /// Clean validation images per class that the defender has (SCAn, STRIP). None of them is evaluated.
+    pub clean_per_class: u32,
+    /// Share of the mean variance within classes that is added to each feature's (SCAn).
+    pub shrinkage: f64,
+    /// Clean images that are laid over each image (STRIP).
+    pub overlays: u32,
+    /// Weight of the overlaid image (STRIP).
+    pub overlay_weight: f64,
+    /// Share of clean images that may be refused (STRIP).
+    pub refused: f64,
+}
+
+impl Default for DefenceSpec {
+    /// The papers' values, where they have one; fewer overlays than the 100 of STRIP's paper.
+    fn default() -> Self {
+        Self {
+            method: DefenceMethod::default(),
+            set: DefendedSet::default(),
+            poisons: 0,
+            groups: DefenceGroups::default(),
+            clusters: 10,
+            assumed_share: 0.1,
+            centre: true,
+            dimensions: 10,
+            decision: ClusterDecision::default(),
+            clean_per_class: 10,
+            shrinkage: 1e-3,
+            overlays: 20,
+            overlay_weight: 1.0,
+            refused: 0.01,
+        }
+    }
+}
