@@ -9,10 +9,14 @@ use shared::{RunEvent, Trigger, metric::Judgement, settings::DefenceMethod};
 use super::{Run, write_json};
 use crate::{
     EngineError,
-    compute::Encode,
+    compute::{Encode, Load},
     data::Pixels,
     files,
-    train::{features::Kept, poisons::Poisons, report::Reporter},
+    train::{
+        features::{Kept, features},
+        poisons::Poisons,
+        report::Reporter,
+    },
 };
 
 /// What a defence judges, and with what.
@@ -65,6 +69,21 @@ struct SampleSaid {
     flagged: bool,
     /// The truth.
     poisoned: bool,
+}
+
+impl Defence<'_> {
+    /// Features of `n` images, all of them.
+    fn features(
+        &self,
+        n: usize,
+        image: Load<'_>,
+        what: &str,
+        report: &mut Reporter<'_>,
+    ) -> Result<Vec<f32>, EngineError> {
+        let rows = features(self.encoder, n, image, what, report)?;
+        report.intact()?;
+        Ok(rows)
+    }
 }
 
 impl Run<'_> {

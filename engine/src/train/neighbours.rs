@@ -15,7 +15,7 @@ use super::{features::features, poisons::Poisons};
 use crate::{
     EngineError,
     compute::{Device, Encode},
-    data::{Pixels, Sample, augment::eval_transform},
+    data::{DataError, Pixels, Sample, augment::eval_transform},
     eval::{self, Bank},
     stop::Watch,
 };
@@ -77,7 +77,7 @@ impl Neighbours<'_> {
     /// The bank: features of clean training images and of what the attacker adds, with their labels.
     ///
     /// # Errors
-    /// When an image cannot be read, or the device fails.
+    /// When an image cannot be read, or the device fails; [`DataError::Stopped`] when the watch stops the work.
     pub fn bank(&self, encoder: &dyn Encode, watch: &mut dyn Watch) -> Result<Bank, EngineError> {
         let Pixels { side, classes, train, .. } = self.pixels;
         let known = self.chosen(train, 0, per_class(BANK, classes.len()), &[]);
@@ -87,6 +87,9 @@ impl Neighbours<'_> {
         };
         let banked = known.len() + self.poisons.len();
         let rows = features(encoder, banked, &of_bank, "neighbours", watch)?;
+        if watch.stopped() {
+            return Err(DataError::Stopped.into());
+        }
         let mut labels: Vec<u32> = known.iter().map(|&i| train[i].class).collect();
         labels.extend(self.poisons.labels());
         Ok(Bank::new(self.device, &rows, labels, encoder.width()))

@@ -134,14 +134,23 @@ impl<'a> Reporter<'a> {
         self.earlier + (self.now)().duration_since(self.began).as_secs_f64()
     }
 
+    /// Says that everything reported so far was written. Work that a failed report stopped returns a part of its result.
+    ///
+    /// # Errors
+    /// Why it was not.
+    pub fn intact(&mut self) -> Result<(), EngineError> {
+        if let Some(error) = self.failed.take() {
+            return Err(EngineError::Emit(error));
+        }
+        Ok(())
+    }
+
     /// Emits an event as it is.
     ///
     /// # Errors
     /// When it cannot be stored.
     pub fn send(&mut self, event: RunEvent) -> Result<(), EngineError> {
-        if let Some(error) = self.failed.take() {
-            return Err(EngineError::Emit(error));
-        }
+        self.intact()?;
         (self.emit)(event).map_err(EngineError::Emit)?;
         self.sent += 1;
         Ok(())

@@ -13,16 +13,16 @@ use super::{order, run, spec};
 
 /// An encoder to judge by, with poisons in its pre-training.
 fn encoder() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    run(&order(spec(), RunKind::Pretrain, None), folder.path()).unwrap();
+    let folder = TempDir::new().expect("a folder");
+    run(&order(spec(), RunKind::Pretrain, None), folder.path()).expect("a run that finishes");
     folder
 }
 
 /// What the defence found, and the file in which it says so of every image.
 fn judged(settings: Settings, encoder: &TempDir) -> (Judgement, Value) {
-    let folder = TempDir::new().unwrap();
+    let folder = TempDir::new().expect("a folder");
     let defence = order(settings, RunKind::Defence, Some(encoder.path()));
-    let events = run(&defence, folder.path()).unwrap();
+    let events = run(&defence, folder.path()).expect("a run that finishes");
     let mut found = events.iter().filter_map(|event| match event {
         RunEvent::Judged { epoch: 4, judgement } => Some(*judgement),
         _ => None,
@@ -30,8 +30,8 @@ fn judged(settings: Settings, encoder: &TempDir) -> (Judgement, Value) {
     let judgement = found.next().expect("what was found, of the encoder's last epoch");
     assert!(found.next().is_none());
     assert!(matches!(events.last(), Some(RunEvent::Finished { metrics: None, .. })));
-    let text = std::fs::read(folder.path().join(files::DEFENCE)).unwrap();
-    (judgement, serde_json::from_slice(&text).unwrap())
+    let text = std::fs::read(folder.path().join(files::DEFENCE)).expect("the file");
+    (judgement, serde_json::from_slice(&text).expect("JSON"))
 }
 
 fn with(method: DefenceMethod) -> Settings {

@@ -21,7 +21,6 @@ use crate::{
     parallel::in_parallel,
     stop::Watch as _,
     train::{
-        features::features,
         neighbours::{Neighbours, clean_set},
         report::Reporter,
     },
@@ -73,6 +72,7 @@ impl Defence<'_> {
         let asked = neighbours.asked(&pool);
         let labels: Vec<u32> = asked.iter().map(|&i| test[i].class).collect();
         let bank = neighbours.bank(self.encoder, report)?;
+        report.intact()?;
         let of_pool = |i: usize| Ok(test[pool[i]].image()?.into_owned());
         let of_asked = |i: usize| Ok(test[asked[i]].image()?.into_owned());
         let attacked = |i: usize| Ok(self.trigger.applied(&*test[asked[i]].image()?));
@@ -178,9 +178,7 @@ impl Defence<'_> {
             })?;
             verdicts.extend(next);
             report.progress("purifying images", verdicts.len() as u64, images.count as u64);
-            if report.stopped() {
-                return Err(DataError::Stopped.into());
-            }
+            report.intact()?;
         }
         Ok(verdicts)
     }
@@ -194,7 +192,7 @@ impl Defence<'_> {
         report: &mut Reporter<'_>,
     ) -> Result<Vec<f32>, EngineError> {
         let seen = |i: usize| Ok(eval_transform(&image(i)?, self.pixels.side));
-        let rows = features(self.encoder, n, &seen, "features (judged)", report)?;
+        let rows = self.features(n, &seen, "features (judged)", report)?;
         Ok(bank.votes(&rows, self.pixels.classes.len()))
     }
 }

@@ -1,6 +1,7 @@
 //! Filters of a training set: spectral signatures, activation clustering, SCAn.
 
 use shared::{
+    Rgb8,
     metric::{Detection, Judgement},
     settings::{ClusterDecision, DefenceGroups, DefenceMethod, DefenceSpec},
 };
@@ -8,14 +9,14 @@ use shared::{
 use super::{Defence, GroupSaid, Said, SampleSaid};
 use crate::{
     EngineError,
-    data::{Sample, augment::eval_transform},
+    data::{DataError, Sample, augment::eval_transform},
     defence::{
         Features, Filtered, Groups,
         activation::{ActivationClustering, Decision},
         scan::{self, Variation},
         spectral::Spectral,
     },
-    train::{features::features, neighbours::clean_set, report::Reporter},
+    train::{neighbours::clean_set, report::Reporter},
 };
 
 /// Change of SCAn's covariances at which they are settled (the authors' value).
@@ -32,16 +33,14 @@ impl Defence<'_> {
     pub(super) fn sample_filter(&self, report: &mut Reporter<'_>) -> Result<Said, EngineError> {
         let settings = &self.run.order.settings;
         let (train, width) = (&self.pixels.train, self.encoder.width());
-        let plain =
-            |split: &[Sample], i: usize| Ok(eval_transform(&*split[i].image()?, self.pixels.side));
         let untouched = self.kept.get("training", width, train.len(), report, |report| {
-            let image = |i: usize| plain(train, i);
-            features(self.encoder, train.len(), &image, "features (training)", report)
+            let image = |i: usize| self.plain(train, i);
+            self.features(train.len(), &image, "features (training)", report)
         })?;
         let poison = |i: usize| Ok(eval_transform(&self.poisons.image(i)?, self.pixels.side));
         let added = self.poisons.len();
-        let poisoned = features(self.encoder, added, &poison, "features (poisoned)", report)?;
-        let clean = self.clean(&plain, report)?;
+        let poisoned = self.features(added, &poison, "features (poisoned)", report)?;
+        let clean = self.clean(report)?;
         let labels: Vec<u32> =
             train.iter().map(|sample| sample.class).chain(self.poisons.labels()).collect();
 
@@ -60,7 +59,12 @@ impl Defence<'_> {
         } else {
             None
         };
-        self.compared(said, control, &labels, clean.labels.len())
+        self.compared(said, control.as_ref(), &labels, clean.labels.len())
+    }
+
+    /// An image as the encoder sees it.
+    fn plain(&self, split: &[Sample], i: usize) -> Result<Rgb8, DataError> {
+        Ok(eval_transform(&*split[i].image()?, self.pixels.side))
     }
 
     /// The training images that the attacker copied.
@@ -70,20 +74,16 @@ impl Defence<'_> {
     }
 
     /// The clean images of SCAn; none for other methods.
-    fn clean(
-        &self,
-        plain: &(dyn Fn(&[Sample], usize) -> Result<shared::Rgb8, crate::data::DataError> + Sync),
-        report: &mut Reporter<'_>,
-    ) -> Result<Clean, EngineError> {
+    fn clean(&self, report: &mut Reporter<'_>) -> Result<Clean, EngineError> {
         let settings = &self.run.order.settings;
         let chosen = if settings.defence.method == DefenceMethod::Scan {
             clean_set(self.pixels, settings.defence.clean_per_class, settings.seed)
         } else {
             Vec::new()
         };
-        let image = |i: usize| plain(&self.pixels.test, chosen[i]);
+        let image = |i: usize| self.plain(&self.pixels.test, chosen[i]);
         Ok(Clean {
-            features: features(self.encoder, chosen.len(), &image, "features (clean)", report)?,
+            features: self.features(chosen.len(), &image, "features (clean)", report)?,
             labels: chosen.iter().map(|&i| self.pixels.test[i].class).collect(),
         })
     }
@@ -92,7 +92,7 @@ impl Defence<'_> {
     fn compared(
         &self,
         (said, groups): (Filtered, Groups),
-        control: Option<Filtered>,
+        control: Option<&Filtered>,
         labels: &[u32],
         clean_images: usize,
     ) -> Result<Said, EngineError> {
@@ -107,7 +107,7 @@ impl Defence<'_> {
         };
         let judgement = Judgement {
             detection: detection(&said)?,
-            control: control.as_ref().map(detection).transpose()?,
+            control: control.map(detection).transpose()?,
             before: None,
             after: None,
         };
@@ -140,7 +140,7 @@ impl Defence<'_> {
             limit: None,
             groups: groups.iter().zip(&said.indices).enumerate().map(group).collect(),
             samples: samples(&said),
-            control: control.as_ref().map(samples).unwrap_or_default(),
+            control: control.map(samples).unwrap_or_default(),
         })
     }
 }
