@@ -46,6 +46,8 @@ pub enum Purpose {
     Superimposed,
     /// Order of an image's patches in the trials of a defence: the index is the trial, then the image.
     PatchTrial,
+    /// Clean images that a defence is given; the index is the class.
+    CleanSet,
     /// Choice of the images that validate, where a folder has no validation images; the index is the class.
     HoldOut,
 }
@@ -67,6 +69,7 @@ impl Purpose {
             Self::Clusters => "clusters",
             Self::Superimposed => "superimposed",
             Self::PatchTrial => "patch-trial",
+            Self::CleanSet => "clean-set",
             Self::Draw => "draw",
             Self::Show => "show",
             Self::Neighbours => "neighbours",
