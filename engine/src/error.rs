@@ -76,6 +76,9 @@ pub enum EngineError {
     /// Events cannot be written.
     #[error("writing the run's events: {0}")]
     Emit(io::Error),
+    /// The run was asked to leave, and has kept its place.
+    #[error("the run was asked to leave, and has kept its place")]
+    Left,
 }
 
 /// What may keep the loss finite, in terms of the study's fields.

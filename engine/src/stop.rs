@@ -1,4 +1,4 @@
-//! Progress and cancelling of long work, and waiting for a disk.
+//! Progress and cancelling of long work, waiting for a disk, and leaving in time.
 
 use std::io;
 
@@ -20,7 +20,7 @@ impl Watch for () {
     }
 }
 
-/// Waits until a disk can be written again.
+/// Waits until a disk can be written again, and knows when a run has to leave.
 pub trait Patience {
     /// A write failed because nothing can be written now ([`is_full`](crate::files::is_full)). Waits a while, and says whether to try
     /// again.
@@ -28,6 +28,11 @@ pub trait Patience {
 
     /// The wait has ended: the write succeeded, or failed for another reason.
     fn over(&mut self);
+
+    /// Whether the run is to stop at the next place that it can keep, because its time on this machine ends.
+    fn is_to_leave(&self) -> bool {
+        false
+    }
 }
 
 /// Never waits.

@@ -35,6 +35,7 @@ pub fn row(point: RunPoint) -> RunRow {
         ended_at: None,
         error: None,
         paused: None,
+        job: None,
         wish: shared::DeviceWish::default(),
         waits: None,
         tidied: None,

@@ -222,6 +222,16 @@ impl DataDir {
         self.root.join("datasets")
     }
 
+    /// The runs that a Slurm cluster has.
+    pub fn slurm(&self) -> PathBuf {
+        self.root.join("slurm")
+    }
+
+    /// Settings of a server, where there are any.
+    pub fn settings_file(&self) -> PathBuf {
+        self.root.join(crate::queue::executor::slurm::settings::FILE)
+    }
+
     /// Lock file of the program that schedules the runs.
     pub fn scheduler_lock(&self) -> PathBuf {
         self.root.join("scheduler.lock")

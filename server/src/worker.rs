@@ -7,9 +7,14 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use engine::{
+    EngineError,
     checkpoint::resume::Found,
     compute::Machine,
     files::is_full,
@@ -47,31 +52,51 @@ pub enum WorkerError {
     /// The run failed; its last event also has the reason.
     #[error("the run failed: {0}")]
     Failed(String),
+    /// It was asked to leave and has kept its place; no event says so, because the run goes on.
+    #[error("asked to leave: the run has kept its place, from which another attempt goes on")]
+    Left,
 }
 
-/// Trains the run whose order is in `folder`. With `locked`, the parent process has already taken the run's lock and passed
-/// it on as standard input. `device` names the device to train on; the default is the first.
+/// How a worker is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// By hand: it takes the run's lock.
+    Alone,
+    /// By a program of this machine, which has taken the lock and passed it on as standard input.
+    Locked,
+    /// By a cluster, which alone says whether it lives: a lock of another machine says nothing.
+    Job,
+}
+
+/// Trains the run whose order is in `folder`. `device` names the device to train on; the default is the first. When it receives SIGUSR1,
+/// it keeps the run's place at the end of the epoch and leaves.
 ///
 /// # Errors
 /// When the run fails. Unless its event file cannot be written, the error is also the run's last event.
 pub fn run(
     folder: &Path,
-    locked: bool,
+    started: Started,
     device: Option<&str>,
     machine: Machine,
     clock: &Clock,
 ) -> Result<(), WorkerError> {
     let folder = RunFolder::new(folder);
     let file_error = |path: PathBuf| move |source| WorkerError::File { path, source };
-    let lock = if locked {
-        None
-    } else {
+    let lock = if started == Started::Alone {
         let lock = local::lock(&folder).map_err(file_error(folder.lock_file()))?;
         Some(lock.ok_or_else(|| WorkerError::Busy(folder.path().to_owned()))?)
+    } else {
+        None
     };
+    let leave = Arc::new(AtomicBool::new(false));
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGUSR1, leave.clone()) {
+        tracing::warn!(%error, "the worker cannot be asked to leave");
+    }
     let mut pause = Pause::new(&folder);
-    let number = || fs::write(folder.lock_file(), std::process::id().to_string());
-    patiently(&mut pause, full, number).map_err(file_error(folder.lock_file()))?;
+    if started != Started::Job {
+        let number = || fs::write(folder.lock_file(), std::process::id().to_string());
+        patiently(&mut pause, full, number).map_err(file_error(folder.lock_file()))?;
+    }
     let order = folder.order().map_err(|error| {
         format!("{} is not a valid order: {error}", folder.order_file().display())
     });
@@ -119,11 +144,13 @@ pub fn run(
     }
 
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        train(order, machine.map(|(machine, _)| machine), &folder, &found, &mut log, &mut pause)
+        let machine = machine.map(|(machine, _)| machine);
+        train(order, machine, &folder, &found, &mut log, Asked { pause: &mut pause, leave: &leave })
     }))
-    .unwrap_or_else(|panic| Err(format!("internal error: {}", words(&*panic))));
+    .unwrap_or_else(|panic| Err(Some(format!("internal error: {}", words(&*panic)))));
     drop(lock);
     outcome.map_err(|message| {
+        let Some(message) = message else { return WorkerError::Left };
         // If even this cannot be written, the released lock marks the run as interrupted.
         if let Err(error) = log.write(RunEvent::Failed { message: message.clone() }, &mut pause) {
             tracing::error!(%error, "the failure could not be recorded");
@@ -132,34 +159,51 @@ pub fn run(
     })
 }
 
+/// What a worker is asked for from outside.
+struct Asked<'a> {
+    pause: &'a mut Pause,
+    leave: &'a AtomicBool,
+}
+
+/// Trains. The error is the reason; none when the worker was asked to leave.
 fn train(
     order: Result<RunOrder, String>,
     machine: Result<Machine, String>,
     folder: &RunFolder,
     found: &Found,
     log: &mut EventLog,
-    pause: &mut Pause,
-) -> Result<(), String> {
+    asked: Asked<'_>,
+) -> Result<(), Option<String>> {
     let (order, machine) = (order?, machine?);
     let Found { point, damaged } = found;
     // Files and events wait in turn, never at once.
-    let pause = RefCell::new(pause);
+    let pause = RefCell::new(asked.pause);
     let mut emit = |event| log.write(event, &mut pause.borrow_mut());
-    let (folder, mut files) = (folder.path(), Shared(&pause));
+    let (folder, mut files) = (folder.path(), Shared { pause: &pause, leave: asked.leave });
     engine::run::run(&order, folder, point.as_ref(), damaged, &machine, &mut files, &mut emit)
-        .map_err(|error| error.to_string())
+        .map_err(|error| match error {
+            EngineError::Left => None,
+            error => Some(error.to_string()),
+        })
 }
 
 /// The pause of a worker, for its files.
-struct Shared<'a, 'b>(&'a RefCell<&'b mut Pause>);
+struct Shared<'a, 'b> {
+    pause: &'a RefCell<&'b mut Pause>,
+    leave: &'a AtomicBool,
+}
 
 impl Patience for Shared<'_, '_> {
     fn wait(&mut self, error: &io::Error) -> bool {
-        self.0.borrow_mut().wait(error)
+        self.pause.borrow_mut().wait(error)
     }
 
     fn over(&mut self) {
-        self.0.borrow_mut().over();
+        self.pause.borrow_mut().over();
+    }
+
+    fn is_to_leave(&self) -> bool {
+        self.leave.load(Ordering::Relaxed)
     }
 }
 

@@ -20,6 +20,8 @@ pub enum DeviceKind {
     Cpu,
     /// An NVIDIA GPU.
     Cuda,
+    /// A cluster, which finds a device for each run itself.
+    Cluster,
 }
 
 /// The device that a run asks for: `auto`, `cpu`, `cuda:N`, or a number of GPUs.
@@ -58,6 +60,9 @@ impl DeviceWish {
 
     /// Whether a device of this name and kind is one of those that it can use.
     pub fn takes(self, name: &str, kind: DeviceKind) -> bool {
+        if kind == DeviceKind::Cluster {
+            return true;
+        }
         match self {
             Self::Auto => true,
             Self::Cpu => kind == DeviceKind::Cpu,
@@ -80,7 +85,8 @@ impl DeviceWish {
         devices: impl Iterator<Item = (&'a str, DeviceKind)> + Clone,
     ) -> Option<String> {
         let fitting = devices.clone().filter(|&(name, kind)| self.takes(name, kind)).count();
-        if fitting >= self.count() {
+        let in_cluster = devices.clone().any(|(_, kind)| kind == DeviceKind::Cluster);
+        if fitting >= self.count() || in_cluster {
             return None;
         }
         let names: Vec<&str> = devices.map(|(name, _)| name).collect();

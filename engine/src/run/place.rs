@@ -23,7 +23,10 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Stores the state at the end of an epoch if it is a milestone or time is due, except for the last epoch.
+    /// Stores the state at the end of an epoch if it is a milestone, time is due or the run is to leave, except for the last epoch.
+    ///
+    /// # Errors
+    /// [`EngineError::Left`] if the run is to leave: it has kept its place.
     pub(super) fn keep<T: Trainer + ?Sized>(
         &mut self,
         trainer: &T,
@@ -31,7 +34,8 @@ impl Place<'_> {
         milestone: bool,
         report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
-        let due = milestone || self.kept.elapsed() >= KEEP_EVERY;
+        let leaves = report.is_to_leave();
+        let due = milestone || leaves || self.kept.elapsed() >= KEEP_EVERY;
         if epoch < self.run.batches.epochs && due {
             self.kept = Instant::now();
             let (events, seconds) = (report.sent(), report.seconds());
@@ -40,6 +44,10 @@ impl Place<'_> {
                 ResumePoint::new(self.run.order, &bits, self.dataset, epoch, events, seconds);
             let state = resume::state(trainer)?;
             report.written(|| resume::save(self.run.folder, &state, &point))?;
+            if leaves {
+                report.log(format!("asked to leave: the place after epoch {epoch} is kept"))?;
+                return Err(EngineError::Left);
+            }
         }
         Ok(())
     }

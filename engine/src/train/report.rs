@@ -124,6 +124,11 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// Whether the run is to stop at the next place that it can keep.
+    pub fn is_to_leave(&self) -> bool {
+        self.patience.as_ref().is_some_and(|patience| patience.is_to_leave())
+    }
+
     /// Events sent so far.
     pub fn sent(&self) -> u64 {
         self.sent

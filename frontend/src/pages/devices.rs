@@ -14,6 +14,10 @@ const PERIOD: u32 = 3000;
 /// `8 threads, 64 GB of memory; 1 run at a time, 0 now`.
 fn facts(device: &DeviceInfo) -> String {
     let mut parts = Vec::new();
+    if device.kind == DeviceKind::Cluster {
+        let most = format::things(device.slots.into(), "job", "jobs");
+        return format!("{most} at a time, {} now", device.running);
+    }
     if device.threads > 0 {
         parts.push(format::things(device.threads.into(), "thread", "threads"));
     }
@@ -64,7 +68,9 @@ fn missing(list: &DeviceList) -> Vec<String> {
         let libraries = list.libraries.iter();
         return libraries.filter_map(|library| library.missing.clone()).collect();
     }
-    list.no_gpu.iter().map(|why| format!("No GPU: {why}.")).collect()
+    // What this machine has matters where it trains.
+    let in_cluster = list.devices.iter().any(|it| it.device.kind == DeviceKind::Cluster);
+    list.no_gpu.iter().filter(|_| !in_cluster).map(|why| format!("No GPU: {why}.")).collect()
 }
 
 /// Reads the devices every few seconds. The readings begin and end with the page, and pause while it is hidden.

@@ -34,7 +34,7 @@ use super::{
     extract::{Place, Query, word},
 };
 use crate::{
-    app::handle::Paused,
+    app::handle::{Standing, Standings},
     ending::Ending,
     store::{Store, StoreError},
 };
@@ -175,15 +175,15 @@ pub async fn stream_events(
     let after = wanted.filter(|&after| after <= newest).unwrap_or(newest);
     let hello = format!("event: hello\nid: {after}\nretry: {RETRY}\ndata: {after}\n\n");
     let (news, study) = (store.news(), query.study);
-    let paused = api.app.queue.paused();
-    let known = paused.borrow().clone();
+    let standings = api.app.queue.standings();
+    let known = standings.borrow().clone();
     let mut silent = interval(SILENT);
     silent.reset();
     let follower = Follower {
         store,
         streams,
         news,
-        paused,
+        standings,
         known,
         ending,
         after,
@@ -203,9 +203,9 @@ struct Follower {
     _place: OwnedSemaphorePermit,
     /// Number of the last event.
     news: watch::Receiver<i64>,
-    /// The runs that wait for the disk, and those of them that the listener knows.
-    paused: watch::Receiver<Paused>,
-    known: Paused,
+    /// What there is to say of running runs, and what of it the listener knows.
+    standings: watch::Receiver<Standings>,
+    known: Standings,
     ending: Ending,
     /// All events up to this number are sent.
     after: i64,
@@ -223,9 +223,9 @@ impl Follower {
             if self.after >= newest {
                 tokio::select! {
                     changed = self.news.changed() => changed.ok()?,
-                    changed = self.paused.changed() => {
+                    changed = self.standings.changed() => {
                         changed.ok()?;
-                        let text = self.tell_pauses().await;
+                        let text = self.tell_standings().await;
                         if !text.is_empty() {
                             return Some(text.into());
                         }
@@ -252,13 +252,13 @@ impl Follower {
 }
 
 impl Follower {
-    /// Tells of the runs that wait for the disk now, or no longer: by an event that says nothing new, without a number. A listener that
+    /// Tells of the runs of which there is something else to say than before, as that they wait for the disk: by an event that says nothing new, without a number. A listener that
     /// gets it asks for the run.
-    async fn tell_pauses(&mut self) -> String {
-        let now = self.paused.borrow_and_update().clone();
+    async fn tell_standings(&mut self) -> String {
+        let now = self.standings.borrow_and_update().clone();
         let known = std::mem::replace(&mut self.known, now);
-        let changed = |(run, why): &(&RunId, &String)| {
-            known.get(run) != Some(why) || self.known.get(run) != Some(why)
+        let changed = |(run, standing): &(&RunId, &Standing)| {
+            known.get(run) != Some(standing) || self.known.get(run) != Some(standing)
         };
         let runs: BTreeSet<RunId> =
             known.iter().chain(&self.known).filter(changed).map(|(run, _)| *run).collect();

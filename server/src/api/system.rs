@@ -32,6 +32,7 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
             version: env!("CARGO_PKG_VERSION").into(),
             data_dir: data_dir.root().display().to_string(),
             devices: app.offered_devices(),
+            cluster: app.queue.cluster(),
             store_bytes,
             free_bytes,
             jobs,

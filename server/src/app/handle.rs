@@ -10,7 +10,7 @@ use std::{
 
 use shared::{
     RunId, RunState,
-    api::{DeviceInfo, RunRow},
+    api::{ClusterInfo, ClusterJob, DeviceInfo, RunRow},
 };
 use tokio::sync::{Notify, watch};
 
@@ -25,12 +25,22 @@ struct Inner {
     wake: Notify,
     schedules: AtomicBool,
     devices: Mutex<Vec<DeviceInfo>>,
-    paused: watch::Sender<Paused>,
+    standings: watch::Sender<Standings>,
+    cluster: Mutex<Option<ClusterInfo>>,
     ending: Mutex<BTreeSet<RunId>>,
 }
 
-/// The running runs that wait for the disk, with the reason.
-pub type Paused = BTreeMap<RunId, String>;
+/// What only the program knows that schedules a running run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Why it waits for the disk.
+    pub paused: Option<String>,
+    /// Its job in the cluster.
+    pub job: Option<ClusterJob>,
+}
+
+/// The running runs of which there is something to say.
+pub type Standings = BTreeMap<RunId, Standing>;
 
 impl Handle {
     /// Signals that there is something to do: a run was queued or is to be cancelled. The scheduler of another program notices
@@ -49,16 +59,22 @@ impl Handle {
         self.0.devices.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The runs that wait for the disk, with a notification whenever they change. Only the program that schedules them knows.
-    pub fn paused(&self) -> watch::Receiver<Paused> {
-        self.0.paused.subscribe()
+    /// What there is to say of running runs, with a notification whenever it changes. Only the program that schedules them knows.
+    pub fn standings(&self) -> watch::Receiver<Standings> {
+        self.0.standings.subscribe()
     }
 
-    /// The rows, of which those that wait for the disk or for a device say so.
+    /// The cluster that trains the runs, as it was seen last.
+    pub fn cluster(&self) -> Option<ClusterInfo> {
+        self.0.cluster.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The rows, of which those that wait for the disk, for a device or in a cluster say so.
     pub fn with_waits(&self, mut rows: Vec<RunRow>) -> Vec<RunRow> {
-        let (paused, devices) = (self.0.paused.borrow(), self.devices());
+        let (standings, devices) = (self.0.standings.borrow(), self.devices());
         for row in &mut rows {
-            row.paused = paused.get(&row.id).cloned();
+            let Standing { paused, job } = standings.get(&row.id).cloned().unwrap_or_default();
+            (row.paused, row.job) = (paused, job);
             row.waits = match row.state {
                 RunState::Queued => waits(row.wish, &devices),
                 _ => None,
@@ -85,12 +101,16 @@ impl Handle {
         self.0.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_paused(&self, paused: Paused) {
-        self.0.paused.send_if_modified(|known| {
-            let changed = *known != paused;
-            *known = paused;
+    pub(crate) fn set_standings(&self, standings: Standings) {
+        self.0.standings.send_if_modified(|known| {
+            let changed = *known != standings;
+            *known = standings;
             changed
         });
+    }
+
+    pub(crate) fn set_cluster(&self, cluster: Option<ClusterInfo>) {
+        *self.0.cluster.lock().unwrap_or_else(PoisonError::into_inner) = cluster;
     }
 
     pub(crate) fn set_schedules(&self, schedules: bool) {

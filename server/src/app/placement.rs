@@ -83,6 +83,9 @@ pub fn waits(wish: DeviceWish, devices: &[DeviceInfo]) -> Option<String> {
         let lost = devices.iter().filter(fits).find_map(|device| device.refusal.as_ref());
         return Some(format!("waits for {words}: {}", lost.unwrap_or(&unmet)));
     }
+    if devices.iter().any(|device| device.kind == DeviceKind::Cluster) {
+        return None;
+    }
     let free = |device: &&DeviceInfo| device.refusal.is_none() && device.running < device.slots;
     let free = devices.iter().filter(fits).filter(free).count();
     (free < wish.count()).then(|| format!("waits for {words}"))

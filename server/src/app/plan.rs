@@ -106,8 +106,11 @@ impl App {
             });
         }
         plan.memory = needs.memory();
+        // A cluster refuses a job that asks for more than its nodes have.
+        let in_cluster =
+            self.queue.devices().iter().any(|device| device.kind == DeviceKind::Cluster);
         let space = Space {
-            memory: self.machine.memory(),
+            memory: if in_cluster { 0 } else { self.machine.memory() },
             disk: self.data_dir.disk_space().ok().map(|space| space.free),
         };
         plan.refused = needs.refused(space);
@@ -141,7 +144,8 @@ impl App {
         let devices = self.offered_devices();
         let gets_gpu = |wish: DeviceWish| {
             devices.iter().any(|device| {
-                let is_able = device.kind == DeviceKind::Cuda && device.refusal.is_none();
+                // What a cluster's nodes have is not known here.
+                let is_able = device.kind != DeviceKind::Cpu && device.refusal.is_none();
                 is_able && wish.takes(&device.name, device.kind)
             })
         };

@@ -133,6 +133,23 @@ pub(super) struct ServeArgs {
     pub(super) data: DataDirArg,
     #[command(flatten)]
     pub(super) jobs: JobsArg,
+    /// What trains the runs: `local` is this machine, `slurm` a cluster whose commands are installed here and whose nodes share the
+    /// data folder (docs/cluster.md).
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["jobs", "devices"])]
+    pub(super) executor: ExecutorChoice,
+    /// File with the settings of the executor [default: maskdoor.toml in the data folder].
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+/// What trains the runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExecutorChoice {
+    /// This machine.
+    #[default]
+    Local,
+    /// A Slurm cluster.
+    Slurm,
 }
 
 /// How the lines of the log are written.
@@ -561,6 +578,9 @@ pub(super) struct WorkerArgs {
     /// The run's lock is already held, through standard input.
     #[arg(long, hide = true)]
     pub(super) locked: bool,
+    /// The worker is a cluster's job: no lock says whether it lives.
+    #[arg(long, hide = true, conflicts_with = "locked")]
+    pub(super) job: bool,
     /// The device to train on, or several separated by commas.
     #[arg(long, hide = true)]
     pub(super) device: Option<String>,

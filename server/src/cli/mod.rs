@@ -42,7 +42,12 @@ use self::args::{
     RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs, TidyArgs, TokenArgs, TokenCommand,
     TriggerCommand,
 };
-use crate::{clock::Clock, terminal::note, worker};
+use crate::{
+    clock::Clock,
+    queue::executor::slurm::job::LEFT,
+    terminal::note,
+    worker::{self, Started, WorkerError},
+};
 
 /// Runs the program. Errors go to standard error in one format, with exit code 1; incorrect usage exits with code 2.
 pub fn main() -> ExitCode {
@@ -76,14 +81,20 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
                 Some(list) => machine.with_devices(list)?,
                 None => machine,
             };
-            worker::run(
-                &args.folder,
-                args.locked,
-                args.device.as_deref(),
-                machine,
-                &Clock::system(),
-            )?;
-            Ok(ExitCode::SUCCESS)
+            let started = match (args.locked, args.job) {
+                (true, _) => Started::Locked,
+                (_, true) => Started::Job,
+                _ => Started::Alone,
+            };
+            let device = args.device.as_deref();
+            match worker::run(&args.folder, started, device, machine, &Clock::system()) {
+                Ok(()) => Ok(ExitCode::SUCCESS),
+                Err(error @ WorkerError::Left) => {
+                    note(&error);
+                    Ok(ExitCode::from(LEFT))
+                }
+                Err(error) => Err(error.into()),
+            }
         }
         Command::Presets { command } => presets::run(command).map(|()| ExitCode::SUCCESS),
         Command::Devices(args) => devices::run(&args, &machine).map(|()| ExitCode::SUCCESS),

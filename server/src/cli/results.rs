@@ -203,6 +203,7 @@ mod tests {
             ended_at: None,
             error: None,
             paused: None,
+            job: None,
             wish: shared::DeviceWish::default(),
             waits: None,
             tidied: None,

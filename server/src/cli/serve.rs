@@ -10,14 +10,20 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::ServeArgs;
+use super::{ServeArgs, args::ExecutorChoice};
 use crate::{
     App, VERSION,
     access::{self, Access, Roots},
     api::{self, Hosts, Serving},
     audit::Audit,
     http,
-    queue::{Scheduler, Settings},
+    queue::{
+        Scheduler, Settings,
+        executor::{
+            local::own_program,
+            slurm::{Slurm, SlurmSettings},
+        },
+    },
     terminal::{note, say},
     tokens::Secret,
 };
@@ -45,7 +51,21 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
         ([], true) => Roots::any(),
         (folders, _) => Roots::only(folders).context("a folder of --data-root is not there")?,
     };
-    let scheduler = Scheduler::start(app.clone(), Settings::of(&machine, args.jobs.jobs));
+    let scheduler = match args.executor {
+        ExecutorChoice::Local => {
+            Scheduler::new(app.clone(), Settings::of(&machine, args.jobs.jobs))
+        }
+        ExecutorChoice::Slurm => {
+            let file = args.config.clone().unwrap_or_else(|| app.data_dir.settings_file());
+            if args.config.is_some() && !file.is_file() {
+                bail!("--config: there is no file {}", file.display());
+            }
+            let root = app.data_dir.slurm();
+            let cluster = Slurm::open(root, SlurmSettings::read(&file)?, &own_program())?;
+            Scheduler::for_cluster(app.clone(), cluster)
+        }
+    };
+    let scheduler = scheduler.in_background();
     let mut asked = stop_signals()?;
     let token = start.map(|token| format!("/?token={token}")).unwrap_or_default();
     say(format_args!("Maskdoor {VERSION} on http://{address}{token}"));

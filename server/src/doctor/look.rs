@@ -28,7 +28,7 @@ use crate::{
         tidy::{entries, left_overs, subfolders},
     },
     data_dir::DataDir,
-    queue::executor::local,
+    queue::executor::{local, slurm},
     run_folder::RunFolder,
     store::{StoreError, check::StoredRun},
 };
@@ -194,7 +194,11 @@ impl Known {
         let mut findings = Vec::new();
         for run in &self.runs {
             let folder = RunFolder::new(self.data_dir.folder(&run.folder));
-            if run.state == RunState::Running && local::is_alive(&folder).unwrap_or(true) {
+            let is_alive = || {
+                local::is_alive(&folder).unwrap_or(true)
+                    || slurm::has(&self.data_dir.slurm(), folder.path())
+            };
+            if run.state == RunState::Running && is_alive() {
                 continue;
             }
             for path in entries(folder.path()) {

@@ -18,7 +18,10 @@ use shared::{
 use super::MendError;
 use crate::{
     app::App,
-    queue::{executor::local, ingest},
+    queue::{
+        executor::{local, slurm},
+        ingest,
+    },
     run_folder::RunFolder,
     store::{
         check::FoundRun,
@@ -141,7 +144,9 @@ pub(super) async fn take_in(app: &App, mut runs: Vec<FolderRun>) -> Result<(), M
         let folder = RunFolder::new(&run.folder);
         let ended = run.progress.updated_at.unwrap_or_default();
         // The next scheduler follows it.
-        if local::is_alive(&folder).unwrap_or(false) {
+        if local::is_alive(&folder).unwrap_or(false)
+            || slurm::has(&app.data_dir.slurm(), folder.path())
+        {
             continue;
         }
         let why = "its worker had ended when it was taken in again from its folder";

@@ -4,7 +4,7 @@ use engine::files::is_full;
 use shared::{RunOrder, RunState};
 
 use super::{
-    executor::{Life, Resources},
+    executor::{Handle, Life, Resources, Start},
     scheduler::{Scheduler, StepError},
 };
 use crate::{
@@ -71,11 +71,8 @@ impl Scheduler {
         Ok((order, key))
     }
 
-    /// Puts a run whose worker could not be started back into the queue. `false` if it is none, or is to be cancelled.
+    /// Puts a run whose worker could not be started back into the queue. `false` if it is to be cancelled.
     pub(super) async fn put_back(&mut self, key: i64) -> Result<bool, StoreError> {
-        if !self.unstarted.contains(&key) {
-            return Ok(false);
-        }
         // If this cannot be stored on the same full disk, the next pass tries again.
         let is_queued = self.app.store.put_back(key, self.app.clock.now_ms()).await?;
         self.unstarted.remove(&key);
@@ -93,8 +90,8 @@ impl Scheduler {
         device: &str,
     ) -> Result<Result<bool, String>, StoreError> {
         match self.executor.state(folder, None) {
-            Life::Gone(_) => {}
-            Life::Alive | Life::Paused(_) => {
+            Life::Gone(_) | Life::Lost(_) | Life::Unstarted(_) => {}
+            Life::Alive | Life::Paused(_) | Life::Waits => {
                 return Ok(Err("a worker of an earlier attempt is still running".into()));
             }
             Life::Unknown(why) => return Ok(Err(why)),
@@ -110,8 +107,14 @@ impl Scheduler {
             return Ok(Ok(false));
         }
         let devices = self.list.clone();
-        let resources = Resources { device: device.to_owned(), devices };
-        Ok(match self.executor.start(folder, &resources) {
+        let start = Start {
+            resources: Resources { device: device.to_owned(), devices },
+            kind: ready.kind,
+            wish: ready.wish,
+            attempt: ready.attempt,
+            after: ready.after.iter().map(Handle::new).collect(),
+        };
+        Ok(match self.executor.start(folder, &start) {
             Ok(handle) => {
                 let named = handle.as_str();
                 tracing::info!(run = %ready.run, device, named, "{}", order.point().label());

@@ -22,17 +22,21 @@ use super::{
     executor::{
         Executor, Handle, Life,
         local::{Local, own_program},
+        slurm::{self, Slurm},
     },
     ingest::{self, IngestError},
 };
 use crate::{
-    app::{App, devices::Gauges, placement::Placement},
+    app::{
+        App,
+        devices::Gauges,
+        handle::{Standing, Standings},
+        placement::Placement,
+    },
     run_folder::{EventFileError, RunFolder},
     store::{StoreError, queue::RunningRun},
 };
 
-/// Interval between passes while a run trains: short enough for a smooth live curve.
-const TRAINING: Duration = Duration::from_millis(200);
 /// Interval between passes while a worker that was asked to end is still alive.
 const ENDING: Duration = Duration::from_millis(20);
 /// Interval between passes while nothing trains: the longest wait for a study that another program queued.
@@ -42,6 +46,8 @@ const WAITING: Duration = Duration::from_secs(1);
 
 /// Longest wait for what is known of devices that may have gone.
 const ASKING: Duration = Duration::from_secs(1);
+/// Most runs that a cluster is given in one pass: the runs that train are looked at in between.
+const AT_ONCE: u32 = 100;
 
 /// Tells which devices have gone, by name, with the reason. Asked before each pass; may block.
 #[derive(Clone)]
@@ -136,18 +142,32 @@ pub enum StepError {
 }
 
 impl Scheduler {
-    /// A scheduler that has not started.
+    /// A scheduler of this machine's devices that has not started.
     pub fn new(app: App, settings: Settings) -> Self {
-        app.queue.set_devices(&settings.devices);
         let Settings { devices, list, lost, program } = settings;
-        let executor = Box::new(Local::new(program));
-        Self { app, devices, list, lost, executor, unstarted: BTreeSet::new(), lock: None }
+        Self { list, lost, ..Self::by(app, devices, Box::new(Local::new(program))) }
     }
 
-    /// Starts a scheduler in the background.
+    /// A scheduler that gives its runs to a cluster.
+    pub fn for_cluster(app: App, cluster: Slurm) -> Self {
+        Self::by(app, vec![cluster.device()], Box::new(cluster))
+    }
+
+    fn by(app: App, devices: Vec<DeviceInfo>, executor: Box<dyn Executor>) -> Self {
+        app.queue.set_devices(&devices);
+        let unstarted = BTreeSet::new();
+        Self { app, devices, list: None, lost: None, executor, unstarted, lock: None }
+    }
+
+    /// Starts a scheduler of this machine's devices in the background.
     pub fn start(app: App, settings: Settings) -> Running {
+        Self::new(app, settings).in_background()
+    }
+
+    /// Starts it in the background.
+    pub fn in_background(self) -> Running {
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(Self::new(app, settings).work(stopped));
+        let task = tokio::spawn(self.work(stopped));
         Running { stop, task }
     }
 
@@ -178,34 +198,58 @@ impl Scheduler {
             return Ok(WAITING);
         }
         let mut ending = false;
-        let mut paused = BTreeMap::new();
+        let mut standings = Standings::new();
         self.look_for_lost().await;
         self.devices.iter_mut().for_each(|device| device.running = 0);
         for run in self.app.store.running().await? {
             let (id, device) = (run.run, run.device.clone());
+            let folder = RunFolder::new(self.app.data_dir.folder(&run.folder));
+            let handle = run.handle.clone().map(Handle::new);
+            let mut standing = Standing::default();
             match self.follow(run).await {
                 Ok(Step::Over) => {
                     self.app.queue.has_ended(id);
                     continue;
                 }
                 Ok(Step::Trains) => {}
-                Ok(Step::Pauses(why)) => {
-                    paused.insert(id, why);
-                }
+                Ok(Step::Pauses(why)) => standing.paused = Some(why),
                 Ok(Step::Ends) => ending = true,
                 Err(error) => tracing::error!(%error, run = %id, "a run cannot be followed now"),
             }
+            standing.job = self.executor.job(&folder, handle.as_ref());
+            if standing != Standing::default() {
+                standings.insert(id, standing);
+            }
             Placement::new(&mut self.devices).count(device.as_deref());
         }
-        self.app.queue.set_paused(paused);
-        self.hand_out_all().await?;
+        self.app.queue.set_standings(standings);
+        self.app.queue.set_cluster(self.executor.cluster());
+        match self.executor.places() {
+            None => self.hand_out_all().await?,
+            Some(most) => self.hand_out_to_cluster(most).await?,
+        }
         self.app.queue.set_devices(&self.devices);
         let training = self.devices.iter().any(|device| device.running > 0);
         Ok(match (ending, training) {
-            (true, _) => ENDING,
+            // A cluster takes seconds to end a job.
+            (true, _) if self.executor.places().is_none() => ENDING,
             (false, false) => IDLE,
-            (false, true) => TRAINING,
+            _ => self.executor.pace(),
         })
+    }
+
+    /// Gives queued runs to the cluster, which decides when and where each trains. A run may come after others that it has already.
+    async fn hand_out_to_cluster(&mut self, most: u32) -> Result<(), StepError> {
+        for _ in 0..AT_ONCE {
+            if self.devices.iter().map(|device| device.running).sum::<u32>() >= most {
+                break;
+            }
+            let Some(ready) = self.app.store.next_ahead().await? else { break };
+            if self.hand_out(ready, slurm::DEVICE).await? {
+                Placement::new(&mut self.devices).count(Some(slurm::DEVICE));
+            }
+        }
+        Ok(())
     }
 
     /// Gives the free devices to the queued runs that ask for them, in the order of the queue.
@@ -280,11 +324,20 @@ impl Scheduler {
         // Query this before reading the events: a worker that is gone by now writes no more events.
         let life = self.executor.state(&folder, handle.as_ref());
         let now = self.app.clock.now_ms();
+        if matches!(life, Life::Waits) {
+            return Ok(if run.cancel { Step::Ends } else { Step::Trains });
+        }
         match ingest::take_in(&self.app.store, &folder, &mut run, now).await {
             Ok(Some(RunState::Running)) => {}
             Ok(_) => {
                 self.executor.over(&folder);
                 return Ok(Step::Over);
+            }
+            // Another machine writes the file: what cannot be read now may be readable later.
+            Err(IngestError::File(error @ EventFileError::Read { .. }))
+                if self.executor.places().is_some() && matches!(life, Life::Alive) =>
+            {
+                tracing::warn!(run = %run.run, %error, "its events cannot be read now");
             }
             Err(IngestError::File(error)) => return self.give_up(&run, &folder, error).await,
             // The database and the run may be on the same full disk.
@@ -294,7 +347,26 @@ impl Scheduler {
         }
         match life {
             Life::Gone(why) => {
-                if !self.put_back(run.key).await? {
+                let unstarted = self.unstarted.contains(&run.key);
+                if !(unstarted && self.put_back(run.key).await?) {
+                    self.end_gone(&run, &why).await?;
+                }
+                self.executor.over(&folder);
+                return Ok(Step::Over);
+            }
+            Life::Unstarted(why) => {
+                if self.put_back(run.key).await? {
+                    tracing::info!(run = %run.run, why, "queued again");
+                } else {
+                    self.end_gone(&run, &why).await?;
+                }
+                self.executor.over(&folder);
+                return Ok(Step::Over);
+            }
+            Life::Lost(why) => {
+                if self.app.store.go_on(run.key, &why, now).await? {
+                    tracing::info!(run = %run.run, why, "goes on in another attempt");
+                } else {
                     self.end_gone(&run, &why).await?;
                 }
                 self.executor.over(&folder);
@@ -307,7 +379,7 @@ impl Scheduler {
                 let text = format!("{why}; goes on when it can be written again");
                 return Ok(Step::Pauses(text));
             }
-            Life::Paused(_) | Life::Alive => {}
+            Life::Paused(_) | Life::Alive | Life::Waits => {}
         }
         Ok(if run.cancel { Step::Ends } else { Step::Trains })
     }
@@ -334,7 +406,8 @@ impl Scheduler {
     ) -> Result<Step, StepError> {
         let handle = run.handle.clone().map(Handle::new);
         self.executor.end(folder, handle.as_ref())?;
-        if !matches!(self.executor.state(folder, handle.as_ref()), Life::Gone(_)) {
+        let life = self.executor.state(folder, handle.as_ref());
+        if !matches!(life, Life::Gone(_) | Life::Lost(_) | Life::Unstarted(_)) {
             return Ok(Step::Ends);
         }
         let now = self.app.clock.now_ms();

@@ -123,6 +123,7 @@ impl From<Packed> for RunRow {
             started_at: packed.started_at,
             ended_at: packed.ended_at,
             paused: None,
+            job: None,
             wish: shared::DeviceWish::default(),
             waits: None,
             tidied: None,

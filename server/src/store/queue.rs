@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use super::{
     Store, StoreError,
     row::{parse, stored},
-    state::{DESCENDANTS, move_state, state_event},
+    state::{DESCENDANTS, end_without_input, move_state, state_event},
     studies::{from_json, to_json},
 };
 
@@ -50,8 +50,10 @@ pub struct ReadyRun {
     pub kind: RunKind,
     /// Its settings.
     pub settings: Settings,
-    /// Folders of the finished runs that it starts from.
+    /// Folders of the runs that it starts from.
     pub inputs: Vec<String>,
+    /// The executor's handles of those of them that are not finished yet.
+    pub after: Vec<String>,
     /// The device that it asks for.
     pub wish: DeviceWish,
 }
@@ -90,13 +92,32 @@ impl Store {
     /// # Errors
     /// When the query fails.
     pub async fn next_ready(&self, unmet: &[DeviceWish]) -> Result<Option<ReadyRun>, StoreError> {
+        self.next(unmet, false).await
+    }
+
+    /// The first queued run whose inputs are all done, or are with an executor that starts it after them.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn next_ahead(&self) -> Result<Option<ReadyRun>, StoreError> {
+        self.next(&[], true).await
+    }
+
+    async fn next(
+        &self,
+        unmet: &[DeviceWish],
+        ahead: bool,
+    ) -> Result<Option<ReadyRun>, StoreError> {
         let row = sqlx::query(
             "SELECT key, id, digest, folder, attempt, kind, settings, (SELECT json_group_array(p.folder ORDER BY p.key) \
-             FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key), wish FROM runs r WHERE state = 'queued' \
-             AND wish NOT IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND p.state <> 'done') \
+             FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key), wish, (SELECT json_group_array(p.handle) \
+             FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND p.state = 'running') FROM runs r WHERE state = 'queued' \
+             AND wish NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS (SELECT 1 FROM run_inputs i JOIN runs p ON p.key = i.input \
+             WHERE i.run = r.key AND p.state <> 'done' AND NOT (?2 AND p.state = 'running' AND p.cancel = 0 AND p.handle IS NOT NULL)) \
              ORDER BY queued_at, key LIMIT 1",
         )
         .bind(to_json(&unmet)?)
+        .bind(ahead)
         .fetch_optional(self.readers())
         .await?;
         let Some(row) = row else { return Ok(None) };
@@ -110,6 +131,7 @@ impl Store {
             settings: from_json(row.try_get(6)?, "a run's settings")?,
             inputs: from_json(row.try_get(7)?, "a run's inputs")?,
             wish: parse(row.try_get(8)?, "the device that a run asks for")?,
+            after: from_json(row.try_get(9)?, "a run's inputs")?,
         }))
     }
 
@@ -145,8 +167,8 @@ impl Store {
         self.commit(tx).await
     }
 
-    /// Queues a run again whose worker could not be started, so that it was never running. `false` if it is to be cancelled, or is not
-    /// marked as running.
+    /// Queues a run again whose worker could not be started, so that it was never running. If a run that it starts from has ended
+    /// meanwhile without a result, it ends as well. `false` if it is to be cancelled, or is not marked as running.
     ///
     /// # Errors
     /// When the query fails.
@@ -162,9 +184,32 @@ impl Store {
         let is_queued = queued.rows_affected() > 0;
         if is_queued {
             state_event(&mut tx, key, RunState::Queued, at).await?;
+            end_without_input(&mut tx, key, at).await?;
         }
         self.commit(tx).await?;
         Ok(is_queued)
+    }
+
+    /// Interrupts a running run for this reason and queues it again at once. `false` if it is to be cancelled, or its state does not
+    /// allow it.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn go_on(&self, key: i64, why: &str, at: u64) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let wanted =
+            sqlx::query("SELECT 1 FROM runs WHERE key = ? AND state = 'running' AND cancel = 0")
+                .bind(key)
+                .fetch_optional(&mut *tx)
+                .await?
+                .is_some();
+        let goes_on =
+            wanted && move_state(&mut tx, key, RunState::Interrupted, Some(why), at).await?;
+        if goes_on {
+            requeue(&mut tx, key, at).await?;
+        }
+        self.commit(tx).await?;
+        Ok(goes_on)
     }
 
     /// Ends a run that did not finish, as failed, interrupted or cancelled, with the reason. The queued runs that start from it end,

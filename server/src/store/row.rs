@@ -51,6 +51,7 @@ pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         ended_at: time(row, "ended_at")?,
         error: row.try_get("error")?,
         paused: None,
+        job: None,
         wish: parse(row.try_get("wish")?, "the device that a run asks for")?,
         waits: None,
         tidied: tidied(row)?,

@@ -2,11 +2,11 @@
 //! and a `state` event for followers. Queued runs that start from the run, at any depth, change with it.
 
 use shared::RunState;
-use sqlx::SqliteConnection;
+use sqlx::{Row as _, SqliteConnection};
 
 use super::{
     StoreError,
-    row::{point, stored},
+    row::{parse, point, stored},
 };
 
 /// The keys of all runs that start from run `?1`, directly or through others.
@@ -42,15 +42,25 @@ pub(super) async fn move_state(
     .await?;
     let Some(row) = row else { return Ok(false) };
     state_event(tx, key, to, at).await?;
-    // Only queued runs depend on the outcome: they change with this one.
-    let others = match to {
+    end_below(tx, key, &point(&row)?.label(), to, at).await?;
+    Ok(true)
+}
+
+/// Ends the queued runs that start from a run in this state, if it is one without a result. Only queued runs depend on the outcome.
+async fn end_below(
+    tx: &mut SqliteConnection,
+    key: i64,
+    label: &str,
+    state: RunState,
+    at: u64,
+) -> Result<(), StoreError> {
+    let others = match state {
         RunState::Failed | RunState::Interrupted => RunState::Failed,
         RunState::Cancelled => RunState::Cancelled,
-        _ => return Ok(true),
+        _ => return Ok(()),
     };
-    let label = point(&row)?.label();
     let error =
-        format!("not started, because the {label} that it starts from is {to}; retry that one");
+        format!("not started, because the {label} that it starts from is {state}; retry that one");
     let sql = format!(
         "{DESCENDANTS} UPDATE runs SET state = ?2, error = ?3, ended_at = ?4 \
          WHERE key IN (SELECT key FROM below) AND state = 'queued' RETURNING key"
@@ -66,7 +76,27 @@ pub(super) async fn move_state(
     for run in ended {
         state_event(tx, run, others, at).await?;
     }
-    Ok(true)
+    Ok(())
+}
+
+/// Ends a queued run if one that it starts from has ended without a result.
+pub(super) async fn end_without_input(
+    tx: &mut SqliteConnection,
+    key: i64,
+    at: u64,
+) -> Result<(), StoreError> {
+    let inputs = sqlx::query(
+        "SELECT p.kind, p.ppr, p.lpr, p.seed, p.scratch, p.key, p.state FROM run_inputs i JOIN runs p ON p.key = i.input \
+         WHERE i.run = ? AND p.state IN ('failed', 'interrupted', 'cancelled')",
+    )
+    .bind(key)
+    .fetch_all(&mut *tx)
+    .await?;
+    for row in inputs {
+        let state = parse(row.try_get(6)?, "a state")?;
+        end_below(tx, row.try_get(5)?, &point(&row)?.label(), state, at).await?;
+    }
+    Ok(())
 }
 
 /// Records that a run's state changed, for those who follow the events.

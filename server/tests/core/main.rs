@@ -17,6 +17,7 @@ mod old_folder;
 mod replay;
 mod retention;
 mod scheduler;
+mod slurm;
 mod states;
 mod streams;
 mod support;

@@ -1,6 +1,7 @@
 //! Bodies of requests and responses under `/api/v1`, one file per resource.
 
 mod checkpoint;
+mod cluster;
 mod dataset;
 mod disk;
 mod evaluation;
@@ -19,6 +20,7 @@ mod system;
 
 pub use crate::layout::Layout;
 pub use checkpoint::{CheckpointInfo, ImportCheckpoint, ImportedCheckpoint};
+pub use cluster::{ClusterInfo, ClusterJob, Partition};
 pub use dataset::{
     AddDataset, DatasetInfo, HoldOut, LeftOut, SampleImage, Samples, Share, SkippedFile, Split,
     Transparency,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::cluster::ClusterJob;
 use crate::{
     day::day,
     device::DeviceWish,
@@ -68,6 +69,9 @@ pub struct RunRow {
     /// Why its worker waits, while it does: nothing can be written, and training goes on when it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
+    /// Its job, while a cluster has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<ClusterJob>,
     /// The device that it asks for: `auto`, `cpu`, `cuda:N`, or a number of GPUs.
     #[serde(default, skip_serializing_if = "DeviceWish::is_default")]
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
@@ -266,6 +270,7 @@ pub(crate) fn finished_probe(
         ended_at: None,
         error: None,
         paused: None,
+        job: None,
         wish: DeviceWish::default(),
         waits: None,
         tidied: None,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::run::RunRow;
+use super::{cluster::ClusterInfo, run::RunRow};
 use crate::device::DeviceKind;
 
 /// Whether the program works.
@@ -34,6 +34,9 @@ pub struct SystemInfo {
     pub data_dir: String,
     /// Devices that can train.
     pub devices: Vec<DeviceInfo>,
+    /// The cluster that trains the runs, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterInfo>,
     /// Bytes that the database occupies on disk.
     pub store_bytes: u64,
     /// Free bytes on that disk.

@@ -184,7 +184,7 @@ pub fn PoisonPanel() -> impl IntoView {
                     <SettingField path="knn.poisons"/>
                 </Show>
                 <Toggle
-                    path="runs"
+                    path="runs.defence"
                     label="Defence"
                     range=Signal::stored("of every encoder".to_owned())
                     why="A published method that looks for the poisons, or for triggered images, without being told which they are."

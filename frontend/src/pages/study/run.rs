@@ -20,13 +20,21 @@ fn standing(run: &RunRow) -> String {
             format!("{}.", sentence_case(run.waits.as_deref().unwrap_or_default()))
         }
         RunState::Queued if run.parent.is_none() => "Waiting for its turn.".into(),
-        RunState::Queued => "Waiting for its turn and for the pre-training that it starts from.".into(),
+        RunState::Queued => {
+            "Waiting for its turn and for the pre-training that it starts from.".into()
+        }
         RunState::Running => {
             if let Some(why) = &run.paused {
                 return format!("Paused: {why}.");
             }
+            let job = run.job.as_ref();
+            if let Some(job) = job.filter(|job| job.waits.is_some()) {
+                return format!("{}.", sentence_case(&job.in_words()));
+            }
+            let job = job.map(|job| format!(" {}.", sentence_case(&job.in_words())));
+            let job = job.unwrap_or_default();
             if let Some(preparing) = &progress.preparing {
-                return format!("Preparing: {preparing}.");
+                return format!("Preparing: {preparing}.{job}");
             }
             let speed = progress
                 .images_per_second
@@ -37,7 +45,8 @@ fn standing(run: &RunRow) -> String {
                 .map(|left| format!(", about {} left", format::duration(left)))
                 .unwrap_or_default();
             let epoch = progress.epoch;
-            format!("Epoch {epoch:.1} of {}{speed}{left}{}.", progress.epochs, waiting(progress))
+            let waiting = waiting(progress);
+            format!("Epoch {epoch:.1} of {}{speed}{left}{waiting}.{job}", progress.epochs)
         }
         RunState::Done => {
             let took = run.started_at.zip(run.ended_at).map(|(from, to)| {
@@ -55,7 +64,7 @@ fn standing(run: &RunRow) -> String {
         }
         RunState::Failed => "Stopped with an error.".into(),
         RunState::Interrupted => {
-            "Its worker disappeared: the machine went down, or the process was killed. What it has stored is kept.".into()
+            "Its worker ended before the run had finished. What it has stored is kept.".into()
         }
         RunState::Cancelled => "Cancelled before it finished.".into(),
     }

@@ -1,11 +1,12 @@
-//! The page "System": devices, the disk, version and data folder.
+//! The page "System": devices or the cluster, the disk, version and data folder.
 
+mod cluster;
 mod disk;
 
 use leptos::prelude::*;
 use shared::api::SystemInfo;
 
-use self::disk::Disk;
+use self::{cluster::Cluster, disk::Disk};
 use super::devices::{self, Devices};
 use crate::{
     api,
@@ -24,6 +25,7 @@ pub fn SystemPage() -> impl IntoView {
     let devices = devices::readings();
     let jobs = Signal::derive(move || system.value().map(|info| info.jobs).unwrap_or_default());
     let loaded = Memo::new(move |_| system.value().is_some());
+    let cluster = Memo::new(move |_| system.value().and_then(|info| info.cluster));
     let program = Memo::new(move |_| system.value().map(|info| (info.version, info.data_dir)));
     let waiting = move || match system.problem() {
         None => view! { <p class="loading" role="status">"Loading the system information…"</p> }
@@ -43,6 +45,7 @@ pub fn SystemPage() -> impl IntoView {
                 {move || program.get().map(|(version, folder)| view! { <Program version folder/> })}
             </div>
         </Show>
+        {move || cluster.get().map(|cluster| view! { <Cluster cluster/> })}
         <Disk/>
     }
 }

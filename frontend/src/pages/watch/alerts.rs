@@ -90,7 +90,9 @@ fn alert(run: &RunRow, still: u64) -> Option<Alert> {
         }
         RunState::Interrupted => Some(Alert::of(
             run,
-            "Its worker disappeared: the machine went down, or the process was killed.".into(),
+            run.error
+                .clone()
+                .unwrap_or_else(|| "Its worker ended before the run had finished.".into()),
             "Run it again: it resumes from its last saved state. If it happens again, look at the machine's memory.",
         )),
         RunState::Running if run.paused.is_some() => {
@@ -98,13 +100,20 @@ fn alert(run: &RunRow, still: u64) -> Option<Alert> {
             let advice = "It goes on by itself when the cause is gone.";
             Some(Alert::of(run, format!("Training is paused: {why}."), advice))
         }
-        RunState::Running if still >= PATIENCE && run.progress.preparing.is_none() => {
+        RunState::Running
+            if still >= PATIENCE && run.progress.preparing.is_none() && !waits(run) =>
+        {
             let advice = "One step of a large model on a slow device may take this long. Otherwise look at the last lines, and at the device's load on the page System.";
             let minutes = PATIENCE / 60_000;
             Some(Alert::of(run, format!("No step for {minutes} min and more."), advice))
         }
         _ => None,
     }
+}
+
+/// Whether a run waits in a cluster's queue.
+fn waits(run: &RunRow) -> bool {
+    run.job.as_ref().is_some_and(|job| job.waits.is_some())
 }
 
 /// Takes the newest number of each running run; forgets the others.

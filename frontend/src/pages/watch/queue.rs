@@ -3,7 +3,7 @@
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
     RunId, RunState,
-    api::{Problem, RunRow},
+    api::{ClusterJob, Problem, RunRow},
 };
 
 use crate::{
@@ -20,6 +20,10 @@ fn progress_text(run: &RunRow) -> String {
     if let Some(why) = &run.paused {
         return format!("paused: {why}");
     }
+    let job = run.job.as_ref();
+    if let Some(job) = job.filter(|job| job.waits.is_some()) {
+        return job.in_words();
+    }
     if let Some(preparing) = &progress.preparing {
         return preparing.clone();
     }
@@ -28,6 +32,7 @@ fn progress_text(run: &RunRow) -> String {
     parts.extend(
         progress.seconds_left().map(|left| format!("about {} left", format::duration(left))),
     );
+    parts.extend(job.map(ClusterJob::in_words));
     parts.join(", ")
 }
 

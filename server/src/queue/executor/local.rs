@@ -18,7 +18,7 @@ use std::{
 use engine::{files::is_full, stop::Patience};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Executor, Handle, Life, Resources};
+use super::{Executor, Handle, Life, Resources, Start};
 use crate::run_folder::RunFolder;
 
 /// Workers of this machine. They outlive this program; the next scheduler finds them by their locks.
@@ -37,16 +37,17 @@ impl Local {
 }
 
 impl Executor for Local {
-    fn start(&mut self, folder: &RunFolder, resources: &Resources) -> io::Result<Handle> {
+    fn start(&mut self, folder: &RunFolder, start: &Start) -> io::Result<Handle> {
         let lock = lock(folder)?
             .ok_or_else(|| io::Error::other("a worker of an earlier attempt is still running"))?;
-        let mut child = spawn(&self.program, folder, lock, Some(resources)).map_err(|error| {
-            // The number of an error tells whether the disk is to blame; a text would hide it.
-            if is_full(&error) {
-                return error;
-            }
-            io::Error::new(error.kind(), format!("{}: {error}", self.program.display()))
-        })?;
+        let mut child =
+            spawn(&self.program, folder, lock, Some(&start.resources)).map_err(|error| {
+                // The number of an error tells whether the disk is to blame; a text would hide it.
+                if is_full(&error) {
+                    return error;
+                }
+                io::Error::new(error.kind(), format!("{}: {error}", self.program.display()))
+            })?;
         let handle = Handle::new(child.id().to_string());
         // A waiting thread reaps the process whenever it ends, whether or not its status is needed.
         let end = Arc::new(OnceLock::new());

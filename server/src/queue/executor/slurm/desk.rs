@@ -1,0 +1,658 @@
+//! The thread that talks to the cluster: it submits, cancels and asks for all jobs at once, so that nobody else waits for the controller.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use shared::api::{ClusterInfo, Partition};
+
+use super::{
+    job::{self, ACCOUNT_FORMAT, Ended, QUEUE_FORMAT, Queued},
+    settings::SlurmSettings,
+    submission::{Common, Entry, Submission},
+    tools::{ToolError, Tools},
+};
+
+/// How long a run waits for others that can be submitted with it.
+const SETTLE: Duration = Duration::from_millis(500);
+/// Most jobs in an array; Slurm's own default allows 1,001.
+const ARRAY: usize = 500;
+/// Wait after the cluster could not be asked.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Wait until a cancellation is asked for once more.
+const CANCEL_AGAIN: Duration = Duration::from_secs(30);
+/// Interval between questions for partitions.
+const PARTITIONS: Duration = Duration::from_mins(1);
+/// How long a job may be in neither the queue nor the accounting.
+const VANISHED: Duration = Duration::from_mins(10);
+/// Interval between looks at what is to be done.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What is known of a run's job.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// It is to be submitted, since then.
+    New(Instant),
+    /// It is in a submission that the cluster does not have, for this reason.
+    Unsent(Option<String>),
+    /// The cluster refuses it.
+    Refused(String),
+    /// It is in the cluster's queue.
+    Queued(Queued),
+    /// It is in the queue no longer, since then; how it ended is not known yet.
+    Gone(Instant),
+    /// It has ended; when that was seen.
+    Ended(Ended, Instant),
+}
+
+/// Whether a job is to be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancel {
+    /// It is not.
+    No,
+    /// It is, and the cluster was not asked yet.
+    Wanted,
+    /// The cluster was asked then.
+    Asked(Instant),
+}
+
+/// A run.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What its job asks for, and the handles that it comes after.
+    pub wish: Option<(Common, Vec<String>)>,
+    /// Its job's number.
+    pub number: Option<String>,
+    /// What is known.
+    pub seen: Seen,
+    /// Whether it had a node.
+    pub ran: bool,
+    /// Whether it is to be cancelled.
+    pub cancel: Cancel,
+    /// Whether somebody follows it. Of a submission found on the disk only those are asked for.
+    pub followed: bool,
+    /// Whether nobody will ask for it again.
+    pub over: bool,
+}
+
+/// Everything that is known.
+#[derive(Debug, Default)]
+pub struct Board {
+    /// The runs, by their handles.
+    pub tasks: BTreeMap<String, Task>,
+    /// The cluster.
+    pub cluster: ClusterInfo,
+    submissions: Vec<Sending>,
+    stop: bool,
+}
+
+#[derive(Debug)]
+struct Sending {
+    submission: Submission,
+    /// When it may be tried.
+    due: Instant,
+    /// Whether an earlier attempt may have reached the cluster.
+    uncertain: bool,
+}
+
+/// The desk: a board, and a thread that works it off.
+#[derive(Debug)]
+pub struct Desk {
+    shared: Arc<Shared>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    board: Mutex<Board>,
+    wake: Condvar,
+    tools: Tools,
+    settings: SlurmSettings,
+    root: PathBuf,
+    program: String,
+}
+
+impl Desk {
+    /// Opens a desk that keeps its files in `root`, with the submissions of an earlier one.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub fn open(root: PathBuf, settings: SlurmSettings, program: String) -> io::Result<Self> {
+        let board = Board::found(&root)?;
+        let tools = Tools::default();
+        let shared = Shared {
+            board: Mutex::new(board),
+            wake: Condvar::new(),
+            tools,
+            settings,
+            root,
+            program,
+        };
+        let shared = Arc::new(shared);
+        let worker = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("slurm".into()).spawn(move || worker.work())?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// The board.
+    pub fn board(&self) -> MutexGuard<'_, Board> {
+        self.shared.board()
+    }
+
+    /// Tells the thread that there is something to do.
+    pub fn wake(&self) {
+        self.shared.wake.notify_one();
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.board().stop = true;
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // A command in progress is waited for: what it submits has to be kept.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Board {
+    /// The submissions that an earlier program left.
+    fn found(root: &Path) -> io::Result<Self> {
+        let mut board = Self::default();
+        let folders = match fs::read_dir(root) {
+            Ok(folders) => folders,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(board),
+            Err(error) => return Err(error),
+        };
+        for folder in folders {
+            let Some(submission) = Submission::read(&folder?.path())? else { continue };
+            for (index, entry) in submission.entries.iter().enumerate() {
+                let number = submission.job(index);
+                let seen = match &number {
+                    Some(_) => Seen::Gone(Instant::now()),
+                    None => Seen::Unsent(None),
+                };
+                let task = Task {
+                    folder: entry.folder.clone(),
+                    wish: None,
+                    number,
+                    seen,
+                    ran: false,
+                    cancel: Cancel::No,
+                    followed: false,
+                    over: false,
+                };
+                board.tasks.insert(entry.handle.clone(), task);
+            }
+            // Nobody knows whether the program was killed before or after the cluster had it.
+            board.submissions.push(Sending { submission, due: Instant::now(), uncertain: true });
+        }
+        Ok(board)
+    }
+
+    /// The handle of the newest task of a run's folder.
+    pub fn of_folder(&self, folder: &Path) -> Option<String> {
+        let attempt =
+            |handle: &str| handle.rsplit('.').next().and_then(|text| text.parse::<u32>().ok());
+        let of_it = self.tasks.iter().filter(|(_, task)| task.folder == folder);
+        of_it.max_by_key(|(handle, _)| attempt(handle)).map(|(handle, _)| handle.clone())
+    }
+}
+
+impl Shared {
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        let mut polled: Option<Instant> = None;
+        let mut listed: Option<Instant> = None;
+        let mut calm = Instant::now();
+        loop {
+            {
+                let board = self.board();
+                if board.stop {
+                    return;
+                }
+                let waited = self.wake.wait_timeout(board, TICK);
+                if waited.unwrap_or_else(PoisonError::into_inner).0.stop {
+                    return;
+                }
+            }
+            self.group();
+            self.send();
+            let watched = self.board().tasks.values().filter(|task| task.is_watched()).count();
+            let is_due =
+                |last: Option<Instant>, every| last.is_none_or(|last| last.elapsed() >= every);
+            if calm <= Instant::now() {
+                let mut outcome = self.cancel();
+                if outcome.is_ok() && watched > 0 && is_due(polled, self.settings.poll(watched)) {
+                    outcome = self.poll();
+                    polled = Some(Instant::now());
+                }
+                if outcome.is_ok() && is_due(listed, PARTITIONS) {
+                    outcome = self.list();
+                    listed = Some(Instant::now());
+                }
+                let mut board = self.board();
+                board.cluster.error = outcome.err().map(|error| {
+                    calm = Instant::now() + AGAIN;
+                    error.to_string()
+                });
+                board.count();
+                board.cluster.calls_per_minute = self.tools.last_minute();
+            }
+            self.tidy();
+        }
+    }
+
+    /// Puts the new runs into submissions: those that ask for the same and come after the same jobs into one.
+    fn group(&self) {
+        let mut groups: BTreeMap<Common, Vec<Entry>> = BTreeMap::new();
+        let mut board = self.board();
+        let mut cancelled = Vec::new();
+        for (handle, task) in &board.tasks {
+            let (Seen::New(since), Some((common, after))) = (&task.seen, &task.wish) else {
+                continue;
+            };
+            if task.cancel != Cancel::No {
+                cancelled.push(handle.clone());
+                continue;
+            }
+            let before: Vec<&Task> =
+                after.iter().filter_map(|handle| board.tasks.get(handle)).collect();
+            if since.elapsed() < SETTLE || before.iter().any(|task| task.number.is_none()) {
+                continue;
+            }
+            let after = before.iter().filter_map(|task| task.number.clone()).collect();
+            let common = Common { after, ..common.clone() };
+            let entry = Entry { handle: handle.clone(), folder: task.folder.clone() };
+            groups.entry(common).or_default().push(entry);
+        }
+        for handle in cancelled {
+            let ended = Ended { state: "CANCELLED".into(), exit: (0, 0), nodes: None };
+            board.see(&handle, Seen::Ended(ended, Instant::now()));
+        }
+        drop(board);
+        for (common, entries) in groups {
+            for entries in entries.chunks(ARRAY) {
+                let written = Submission::write(
+                    &self.root,
+                    entries.to_vec(),
+                    &common,
+                    &self.settings,
+                    &self.program,
+                );
+                let mut board = self.board();
+                match written {
+                    Ok(submission) => {
+                        for entry in entries {
+                            board.see(&entry.handle, Seen::Unsent(None));
+                        }
+                        board.submissions.push(Sending {
+                            submission,
+                            due: Instant::now(),
+                            uncertain: false,
+                        });
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a submission cannot be written; trying again");
+                        for entry in entries {
+                            board.see(&entry.handle, Seen::New(Instant::now() + AGAIN));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives the cluster the submissions that it does not have.
+    fn send(&self) {
+        let due: Vec<(Submission, bool)> = {
+            let board = self.board();
+            let due = |sending: &&Sending| {
+                sending.submission.number.is_none() && sending.due <= Instant::now()
+            };
+            board
+                .submissions
+                .iter()
+                .filter(due)
+                .map(|it| (it.submission.clone(), it.uncertain))
+                .collect()
+        };
+        for (mut submission, uncertain) in due {
+            let number = match self.number(&submission, uncertain) {
+                Ok(number) => number,
+                Err(error) => {
+                    self.unsent(&submission, &error);
+                    if error.passes() {
+                        // The next one would wait as long.
+                        return;
+                    }
+                    continue;
+                }
+            };
+            if let Err(error) = submission.keep(&number) {
+                tracing::error!(%error, "the number of a submission cannot be kept");
+            }
+            submission.number = Some(number.clone());
+            tracing::info!(number, jobs = submission.entries.len(), "submitted");
+            let mut board = self.board();
+            for (index, entry) in submission.entries.iter().enumerate() {
+                let job = submission.job(index);
+                if let Some(task) = board.tasks.get_mut(&entry.handle) {
+                    task.number = job;
+                    let queued = Queued { state: "PENDING".into(), reason: None, nodes: None };
+                    task.seen = Seen::Queued(queued);
+                }
+            }
+            if let Some(sending) =
+                board.submissions.iter_mut().find(|it| it.submission.path == submission.path)
+            {
+                sending.submission = submission;
+            }
+        }
+    }
+
+    /// The number of a submission in the cluster, which gets it unless it has it.
+    fn number(&self, submission: &Submission, uncertain: bool) -> Result<String, ToolError> {
+        if uncertain && let Some(number) = self.find(&submission.name())? {
+            return Ok(number);
+        }
+        let said = self.tools.run("sbatch", submission.arguments())?;
+        // `123`, or `123;cluster`.
+        Ok(said.trim().split(';').next().unwrap_or_default().to_owned())
+    }
+
+    /// The number of the submission of this name, if the cluster has it.
+    fn find(&self, name: &str) -> Result<Option<String>, ToolError> {
+        let name = format!("--name={name}");
+        let in_queue = self
+            .tools
+            .run("squeue", ["--me", "--noheader", "--states=all", "--format=%F", &name])?;
+        let first = |text: &str| {
+            text.split_whitespace()
+                .next()
+                .map(|job| job.split('_').next().unwrap_or(job).to_owned())
+        };
+        if let Some(number) = first(&in_queue) {
+            return Ok(Some(number));
+        }
+        let args = [
+            "--noheader",
+            "--parsable2",
+            "--allocations",
+            "--format=JobID",
+            "--starttime=now-30days",
+            &name,
+        ];
+        match self.tools.run("sacct", args) {
+            Ok(text) => Ok(first(&text)),
+            Err(error) if has_no_accounting(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes that a submission could not be made.
+    fn unsent(&self, submission: &Submission, error: &ToolError) {
+        let passes = error.passes();
+        tracing::warn!(%error, passes, "not submitted");
+        let mut board = self.board();
+        for entry in &submission.entries {
+            let seen = if passes {
+                Seen::Unsent(Some(error.to_string()))
+            } else {
+                Seen::Refused(error.to_string())
+            };
+            board.see(&entry.handle, seen);
+        }
+        if passes {
+            let sending =
+                board.submissions.iter_mut().find(|it| it.submission.path == submission.path);
+            if let Some(sending) = sending {
+                sending.due = Instant::now() + AGAIN;
+                sending.uncertain |= !matches!(error, ToolError::Missing(..));
+            }
+        } else {
+            board.submissions.retain(|it| it.submission.path != submission.path);
+            drop(board);
+            let _ = fs::remove_dir_all(&submission.path);
+        }
+    }
+
+    /// Cancels the jobs that are to end, all at once.
+    fn cancel(&self) -> Result<(), ToolError> {
+        let mut due: Vec<(String, String)> = Vec::new();
+        for (handle, task) in &self.board().tasks {
+            let Some(number) = &task.number else { continue };
+            let is_over = matches!(task.seen, Seen::Ended(..) | Seen::Refused(_));
+            let is_due = match task.cancel {
+                Cancel::No => false,
+                Cancel::Wanted => true,
+                Cancel::Asked(then) => then.elapsed() >= CANCEL_AGAIN,
+            };
+            if !is_over && is_due {
+                due.push((handle.clone(), number.clone()));
+            }
+        }
+        for some in due.chunks(ARRAY) {
+            // One that has ended meanwhile is no error.
+            self.tools.run(
+                "scancel",
+                ["--quiet"].into_iter().chain(some.iter().map(|(_, job)| job.as_str())),
+            )?;
+            let mut board = self.board();
+            for (handle, _) in some {
+                if let Some(task) = board.tasks.get_mut(handle) {
+                    task.cancel = Cancel::Asked(Instant::now());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the jobs that somebody follows: for all in the queue by one command, for all that have left it by another.
+    fn poll(&self) -> Result<(), ToolError> {
+        let format = format!("--format={QUEUE_FORMAT}");
+        let mut queue =
+            job::queued(&self.tools.run("squeue", ["--me", "--noheader", "--array", &format])?);
+        let mut left: Vec<(String, String)> = Vec::new();
+        {
+            let mut board = self.board();
+            for (handle, task) in &mut board.tasks {
+                let Some(number) = task.number.clone().filter(|_| task.is_watched()) else {
+                    continue;
+                };
+                if let Some(queued) = queue.remove(&number) {
+                    task.ran |= !queued.waits();
+                    task.seen = Seen::Queued(queued);
+                } else {
+                    if !matches!(task.seen, Seen::Gone(_)) {
+                        task.seen = Seen::Gone(Instant::now());
+                    }
+                    left.push((handle.clone(), number));
+                }
+            }
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        let ended = self.ended(&left)?;
+        let mut board = self.board();
+        for (handle, number) in left {
+            let Some(task) = board.tasks.get_mut(&handle) else { continue };
+            let vanished = matches!(task.seen, Seen::Gone(since) if since.elapsed() >= VANISHED);
+            if let Some(ended) = ended.get(&number) {
+                task.seen = Seen::Ended(ended.clone(), Instant::now());
+            } else if vanished {
+                let ended = Ended { state: "UNKNOWN".into(), exit: (0, 0), nodes: None };
+                task.seen = Seen::Ended(ended, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// How jobs that have left the queue ended, as far as the accounting knows.
+    fn ended(&self, left: &[(String, String)]) -> Result<HashMap<String, Ended>, ToolError> {
+        let mut ended = HashMap::new();
+        for some in left.chunks(ARRAY) {
+            let jobs: Vec<&str> = some.iter().map(|(_, number)| number.as_str()).collect();
+            let jobs = format!("--jobs={}", jobs.join(","));
+            let format = format!("--format={ACCOUNT_FORMAT}");
+            match self
+                .tools
+                .run("sacct", ["--noheader", "--parsable2", "--allocations", &format, &jobs])
+            {
+                Ok(text) => ended.extend(job::ended(&text)),
+                Err(error) if has_no_accounting(&error) => {
+                    // The run's events say how it ended, or nobody does.
+                    let unknown = |(_, number): &(String, String)| {
+                        let ended = Ended { state: "UNKNOWN".into(), exit: (0, 0), nodes: None };
+                        (number.clone(), ended)
+                    };
+                    ended.extend(some.iter().map(unknown));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Asks for the partitions.
+    fn list(&self) -> Result<(), ToolError> {
+        let text = self.tools.run("sinfo", ["--noheader", "--format=%R|%a|%F|%l|%c|%m|%G"])?;
+        let known = !self.board().cluster.name.is_empty();
+        let name = if known { None } else { Some(self.tools.run("sinfo", ["--version"])?) };
+        let mut board = self.board();
+        board.cluster.partitions = partitions(&text);
+        if let Some(name) = name {
+            let version = name.trim().rsplit(' ').next().unwrap_or_default().to_owned();
+            board.cluster.name = format!("Slurm {version}");
+        }
+        Ok(())
+    }
+
+    /// Forgets the submissions of which every run is over.
+    fn tidy(&self) {
+        let mut board = self.board();
+        let board = &mut *board;
+        let pending = |task: &Task| {
+            let ended = matches!(task.seen, Seen::Ended(..) | Seen::Refused(_));
+            task.cancel == Cancel::Wanted && task.number.is_some() && !ended
+        };
+        let kept: BTreeSet<&String> = board
+            .tasks
+            .iter()
+            .filter(|(_, task)| !task.over || pending(task))
+            .map(|(handle, _)| handle)
+            .collect();
+        let is_over = |sending: &Sending| {
+            sending.submission.number.is_some()
+                && sending.submission.entries.iter().all(|entry| !kept.contains(&entry.handle))
+        };
+        let mut forgotten: BTreeSet<String> = board
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.over && matches!(task.seen, Seen::New(_) | Seen::Refused(_)))
+            .map(|(handle, _)| handle.clone())
+            .collect();
+        let mut folders = Vec::new();
+        board.submissions.retain(|sending| {
+            let over = is_over(sending);
+            if over {
+                folders.push(sending.submission.path.clone());
+                forgotten
+                    .extend(sending.submission.entries.iter().map(|entry| entry.handle.clone()));
+            }
+            !over
+        });
+        board.tasks.retain(|handle, _| !forgotten.contains(handle));
+        for folder in folders {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+impl Task {
+    /// Whether its job is asked for.
+    fn is_watched(&self) -> bool {
+        self.followed
+            && !self.over
+            && self.number.is_some()
+            && !matches!(self.seen, Seen::Ended(..) | Seen::Refused(_))
+    }
+}
+
+impl Board {
+    fn see(&mut self, handle: &str, seen: Seen) {
+        if let Some(task) = self.tasks.get_mut(handle) {
+            task.seen = seen;
+        }
+    }
+
+    fn count(&mut self) {
+        let of = |waits: bool| {
+            let is = |task: &&Task| match &task.seen {
+                Seen::New(_) | Seen::Unsent(_) => waits,
+                Seen::Queued(queued) => queued.waits() == waits,
+                Seen::Gone(_) | Seen::Ended(..) | Seen::Refused(_) => false,
+            };
+            self.tasks.values().filter(|task| task.followed && !task.over).filter(is).count() as u32
+        };
+        (self.cluster.waiting, self.cluster.running) = (of(true), of(false));
+    }
+}
+
+/// Whether the cluster keeps no accounting.
+fn has_no_accounting(error: &ToolError) -> bool {
+    matches!(error, ToolError::Refused(_, words) if words.contains("accounting storage is disabled"))
+}
+
+/// The partitions that `sinfo` lists.
+fn partitions(text: &str) -> Vec<Partition> {
+    let line = |line: &str| {
+        let parts: Vec<&str> = line.trim().split('|').collect();
+        let [name, up, nodes, limit, cpus, memory, gres] = parts[..] else { return None };
+        // Allocated, idle, other, total.
+        let counts: Vec<u32> = nodes.split('/').filter_map(|count| count.parse().ok()).collect();
+        let [allocated, idle, _, nodes] = counts[..] else { return None };
+        Some(Partition {
+            name: name.into(),
+            up: up == "up",
+            allocated,
+            idle,
+            nodes,
+            limit: limit.into(),
+            cpus: cpus.into(),
+            memory: memory.into(),
+            gres: if gres == "(null)" { String::new() } else { gres.into() },
+        })
+    };
+    text.lines().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_read() {
+        let found = partitions(
+            "main|up|1/1/0/2|1:00:00|2|4000|(null)\ngpu|down|0/0/4/4|infinite|64+|500000|gpu:h100:8\n",
+        );
+        assert_eq!(found.len(), 2);
+        assert_eq!(
+            (found[0].allocated, found[0].idle, found[0].nodes, found[0].up),
+            (1, 1, 2, true)
+        );
+        assert_eq!((found[1].gres.as_str(), found[1].up), ("gpu:h100:8", false));
+    }
+}

@@ -1,0 +1,328 @@
+//! The queue of a real Slurm cluster, which a real server gives its runs to.
+
+mod cluster;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Stdio},
+    time::{Duration, Instant},
+};
+
+use engine::files::{LAST_CHECKPOINT, RESUME};
+use server::{run_folder::RunFolder, run_log::CSV_FILE};
+use shared::{
+    RunState, Stamped,
+    api::{RunRow, StudyDetail, SystemInfo},
+};
+
+use self::cluster::{Cluster, NODES};
+use crate::support::{PATIENCE, Place, create, micro, probed, wait_until};
+
+/// Epochs of a micro pre-training that lasts some seconds.
+const LONG: u32 = 3000;
+/// Settings with short waits.
+const QUICK: &str = "[executors.slurm]\npoll_seconds = 1\nlate_seconds = 2\n";
+
+/// A server of the real program that gives its runs to the cluster.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(place: &Place, cluster: &Cluster) -> Self {
+        let program = env!("CARGO_BIN_EXE_maskdoor");
+        let mut command =
+            cluster.command(program, &["serve", "--without-token", "--executor", "slurm"]);
+        command.args(["--addr", "127.0.0.1:0", "--data-dir"]).arg(place.folder.path());
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(place.folder.path().join("server.log"))
+            .unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .env("MASKDOOR_THREADS", "1")
+            .spawn()
+            .unwrap();
+        let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+        let address = line.rsplit("http://").next().unwrap().to_owned();
+        Self { child, address }
+    }
+
+    /// What the page *System* asks for.
+    fn system(&self) -> SystemInfo {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let request = format!("GET /api/v1/system HTTP/1.0\r\nHost: {}\r\n\r\n", self.address);
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn place(settings: &str) -> Place {
+    let place = Place::new().await;
+    fs::write(place.app.data_dir.settings_file(), settings).unwrap();
+    place
+}
+
+async fn finished(place: &Place, study: &StudyDetail) {
+    for run in &study.runs {
+        let row = wait_until(&place.app, run.id, |run| run.state.is_over()).await;
+        assert_eq!(row.state, RunState::Done, "{:?}", row.error);
+    }
+}
+
+/// Checks that the store has each event of a run's file exactly once.
+async fn every_event_once(place: &Place, run: &RunRow) {
+    let written: Vec<Stamped> = fs::read_to_string(place.run_folder(run).events_file())
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(written.iter().zip(1..).all(|(event, seq)| event.seq == seq));
+    let stored = place.app.store.run_events(run.id, 0, 1_000_000, &[]).await.unwrap();
+    assert_eq!(stored, written);
+}
+
+/// Waits until a run trains in the cluster, and returns the job's number.
+async fn trains(place: &Place, server: &Server, run: &RunRow) -> String {
+    wait_until(&place.app, run.id, |row| {
+        assert!(!row.state.is_over(), "ended too early: {row:?}");
+        row.progress.step > 0
+    })
+    .await;
+    let begun = Instant::now();
+    loop {
+        let row = server.system().jobs.into_iter().find(|job| job.id == run.id);
+        if let Some(job) = row.and_then(|row| row.job)
+            && let Some(number) = job.number.filter(|_| job.nodes.is_some())
+        {
+            assert_eq!(job.waits, None);
+            return number;
+        }
+        assert!(begun.elapsed() < PATIENCE, "its job is not told");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn same_results(place: &Place, a: &RunRow, b: &RunRow) {
+    let read =
+        |run: &RunRow, name: &str| fs::read(place.run_folder(run).path().join(name)).unwrap();
+    assert!(read(a, LAST_CHECKPOINT) == read(b, LAST_CHECKPOINT), "the weights differ");
+    assert_eq!(read(a, CSV_FILE), read(b, CSV_FILE));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_study_goes_through_although_server_and_controller_die() {
+    let Some(mut cluster) = Cluster::start() else { return };
+    let place = place(QUICK).await;
+    // 10 pre-trainings, and two probes of each, which are submitted before they can start.
+    let mut spec = probed(micro("cluster", 60), &[0, 1]);
+    let seeds: Vec<shared::param::Value> = (1..=10u32).map(Into::into).collect();
+    spec.vary("seed", seeds).unwrap();
+    let study = create(&place.app, spec).await;
+    assert_eq!(study.runs.len(), 30);
+
+    let server = Server::start(&place, &cluster);
+    wait_until(&place.app, study.runs[0].id, |run| run.state == RunState::Done).await;
+    server.kill();
+    let server = Server::start(&place, &cluster);
+    cluster.kill("slurmctld");
+    // The server notices, and says so.
+    let begun = Instant::now();
+    while server.system().cluster.is_some_and(|cluster| cluster.error.is_none()) {
+        assert!(begun.elapsed() < Duration::from_mins(3), "nothing is said");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    cluster.start_controller();
+    finished(&place, &study).await;
+    for run in &study.runs {
+        every_event_once(&place, run).await;
+    }
+
+    // Each run was one job, which ended well.
+    let columns = ["--noheader", "--parsable2", "--allocations", "--format=JobID,State"];
+    let told = cluster.command("sacct", &columns).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    let jobs: BTreeSet<&str> = told.lines().collect();
+    assert_eq!(jobs.len(), 30, "{told}\n{}", cluster.log("slurmctld"));
+    let arrays: BTreeSet<&str> = jobs.iter().filter_map(|job| job.split('_').next()).collect();
+    assert!(arrays.len() <= 12, "the pre-trainings are one array, the probes one of each: {told}");
+    let begun = Instant::now();
+    while place.app.data_dir.slurm().read_dir().unwrap().next().is_some() {
+        assert!(begun.elapsed() < PATIENCE, "its files are removed");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_loses_its_job_goes_on_to_the_same_bits() {
+    let Some(mut cluster) = Cluster::start() else { return };
+    let place = place(QUICK).await;
+    let mut spec = probed(micro("whole", LONG), &[1]);
+    spec.settings.pretrain.checkpoint_every = LONG / 4;
+    let whole = create(&place.app, spec.clone()).await;
+    spec.name = "broken".into();
+    let broken = create(&place.app, spec).await;
+    let server = Server::start(&place, &cluster);
+    let run = &broken.runs[0];
+
+    // Its time is about to end: it is told so, and leaves with its place kept.
+    let number = trains(&place, &server, run).await;
+    let told = cluster.command("scancel", &["--batch", "--signal=USR1", &number]).status().unwrap();
+    assert!(told.success());
+    let row = wait_until(&place.app, run.id, |row| row.job_was_another(&place)).await;
+    assert_eq!(row.error, None);
+
+    // Its node goes down.
+    let second = trains(&place, &server, run).await;
+    assert_ne!(second, number);
+    let node = server
+        .system()
+        .jobs
+        .into_iter()
+        .find(|job| job.id == run.id)
+        .unwrap()
+        .job
+        .unwrap()
+        .nodes
+        .unwrap();
+    wait_for_place(&place.run_folder(run)).await;
+    cluster.kill_node(NODES.iter().find(|name| **name == node).unwrap());
+    finished(&place, &broken).await;
+    finished(&place, &whole).await;
+    same_results(&place, run, &whole.runs[0]);
+    every_event_once(&place, run).await;
+}
+
+/// A run's attempts, as its folder shows them.
+trait Attempts {
+    fn job_was_another(&self, place: &Place) -> bool;
+}
+
+impl Attempts for RunRow {
+    /// Whether the first attempt's events lie aside.
+    fn job_was_another(&self, place: &Place) -> bool {
+        assert!(!self.state.is_over(), "{self:?}");
+        place.run_folder(self).path().join(engine::files::events_of_attempt(1)).exists()
+    }
+}
+
+async fn wait_for_place(folder: &RunFolder) {
+    let kept = folder.path().join(RESUME);
+    let changed = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
+    let (before, begun) = (changed(&kept), Instant::now());
+    while changed(&kept) == before {
+        assert!(begun.elapsed() < PATIENCE, "no place is kept");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_cancelled_and_refusals_and_ends_are_told_in_words() {
+    let Some(cluster) = Cluster::start() else { return };
+    let settings = "[executors.slurm.kinds.knn]\npartition = \"nowhere\"\n[executors.slurm.kinds.finetune]\nmemory = \"1900M\"\n";
+    let place = place(&format!("{QUICK}{settings}")).await;
+    let study = create(&place.app, probed(micro("cancelled", LONG), &[1])).await;
+    let server = Server::start(&place, &cluster);
+    let (pretraining, probe) = (&study.runs[0], &study.runs[1]);
+    trains(&place, &server, pretraining).await;
+    let waits = server.system().jobs.into_iter().find(|job| job.id == probe.id).unwrap();
+    let waits = waits.job.unwrap().in_words();
+    assert!(waits.contains("waits: for the run that it starts from"), "{waits}");
+    place.app.cancel_run(pretraining.id).await.unwrap();
+    let row = wait_until(&place.app, pretraining.id, |run| run.state.is_over()).await;
+    assert_eq!(row.state, RunState::Cancelled);
+    let row = wait_until(&place.app, probe.id, |run| run.state.is_over()).await;
+    assert_eq!(row.state, RunState::Cancelled, "{:?}", row.error);
+    assert!(row.error.unwrap().contains("that it starts from is cancelled"));
+
+    // A partition that is not there.
+    let mut spec = micro("refused", 2);
+    spec.runs = vec![shared::RunKind::Knn];
+    spec.axes.clear();
+    let study = create(&place.app, spec).await;
+    let knn = study.runs.last().unwrap();
+    let row = wait_until(&place.app, knn.id, |run| run.state.is_over()).await;
+    let error = row.error.unwrap();
+    assert!(
+        error.starts_with("the cluster refuses it: sbatch: ")
+            && error.contains("invalid partition"),
+        "{error}"
+    );
+
+    // Somebody else ends the job.
+    let study = create(&place.app, probed(micro("ended", LONG), &[1])).await;
+    let number = trains(&place, &server, &study.runs[0]).await;
+    assert!(cluster.command("scancel", &[&number]).status().unwrap().success());
+    let row = wait_until(&place.app, study.runs[0].id, |run| run.state.is_over()).await;
+    assert_eq!(row.state, RunState::Interrupted);
+    assert_eq!(row.error, Some(format!("job {number}: it was cancelled in the cluster")));
+    let probe = wait_until(&place.app, study.runs[1].id, |run| run.state.is_over()).await;
+    assert_eq!(probe.state, RunState::Failed, "{:?}", probe.error);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_waiting_runs_take_few_commands() {
+    let Some(cluster) = Cluster::start() else { return };
+    let settings =
+        "[executors.slurm]\npoll_seconds = 5\n[executors.slurm.job]\nextra = [\"--hold\"]\n";
+    let place = place(settings).await;
+    let mut spec = micro("many", 2);
+    spec.runs = vec![shared::RunKind::Pretrain];
+    spec.axes.clear();
+    let seeds: Vec<shared::param::Value> = (1..=1000u32).map(Into::into).collect();
+    spec.vary("seed", seeds).unwrap();
+    let study = create(&place.app, spec).await;
+    assert_eq!(study.runs.len(), 1000);
+    let server = Server::start(&place, &cluster);
+    let begun = Instant::now();
+    let all_wait = |system: &SystemInfo| {
+        let held = |row: &&RunRow| {
+            let waits = row.job.as_ref().and_then(|job| job.waits.as_deref());
+            waits.is_some_and(|why| why.contains("JobHeldUser"))
+        };
+        system.jobs.iter().take(50).filter(held).count() == 50
+            && system.cluster.as_ref().is_some_and(|cluster| cluster.waiting == 1000)
+    };
+    let system = loop {
+        let asked = Instant::now();
+        let system = server.system();
+        assert!(
+            asked.elapsed() < Duration::from_secs(2),
+            "the server answers: {:?}",
+            asked.elapsed()
+        );
+        if all_wait(&system) {
+            break system;
+        }
+        assert!(begun.elapsed() < Duration::from_mins(3), "{:?}", system.cluster);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    // Twelve questions for the queue, one for the partitions, and what submitted the runs.
+    let calls = system.cluster.unwrap().calls_per_minute;
+    assert!(calls <= 60, "{calls} commands in a minute");
+    place.app.cancel_study(study.id).await.unwrap();
+    let last = study.runs.last().unwrap();
+    let row = wait_until(&place.app, last.id, |run| run.state.is_over()).await;
+    assert_eq!(row.state, RunState::Cancelled);
+}
