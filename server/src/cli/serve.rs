@@ -61,7 +61,8 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
                 bail!("--config: there is no file {}", file.display());
             }
             let root = app.data_dir.slurm();
-            let cluster = Slurm::open(root, SlurmSettings::read(&file)?, &own_program())?;
+            let settings = SlurmSettings::read(&file)?;
+            let cluster = Slurm::open(root, settings, &own_program(), app.ids.clone())?;
             Scheduler::for_cluster(app.clone(), cluster)
         }
     };

@@ -18,7 +18,7 @@ use std::{
 use engine::{files::is_full, stop::Patience};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Executor, Handle, Life, Resources, Start};
+use super::{Executor, Handle, Life, Resources, Start, slurm};
 use crate::run_folder::RunFolder;
 
 /// Workers of this machine. They outlive this program; the next scheduler finds them by their locks.
@@ -56,7 +56,11 @@ impl Executor for Local {
         Ok(handle)
     }
 
-    fn state(&mut self, folder: &RunFolder, _: Option<&Handle>) -> Life {
+    fn state(&mut self, folder: &RunFolder, handle: Option<&Handle>) -> Life {
+        if handle.is_some_and(|handle| slurm::is_job(handle.as_str())) {
+            let what = "a cluster has it; start the server with --executor slurm to follow it";
+            return Life::Unknown(what.into());
+        }
         match is_alive(folder) {
             Ok(true) => paused(folder).map_or(Life::Alive, Life::Paused),
             Err(error) => Life::Unknown(format!("{}: {error}", folder.lock_file().display())),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs::{self, File},
     net::TcpListener,
     os::unix::{fs::PermissionsExt, process::CommandExt},
@@ -69,7 +70,7 @@ impl Cluster {
             fs::create_dir(self.path(&format!("spool-{node}"))).unwrap();
             let at =
                 format!("NodeHostname=localhost Port={port} CPUs=2 RealMemory=2000 State=UNKNOWN");
-            lines += &format!("NodeName={node} {at}\n");
+            writeln!(lines, "NodeName={node} {at}").unwrap();
         }
         let settings = format!(
             "ClusterName=test\nSlurmctldHost=localhost\nSlurmUser={user}\nSlurmdUser={user}\nSlurmctldPort={controller}\n\

@@ -201,9 +201,10 @@ impl Board {
     /// The handle of the newest task of a run's folder.
     pub fn of_folder(&self, folder: &Path) -> Option<String> {
         let attempt =
-            |handle: &str| handle.rsplit('.').next().and_then(|text| text.parse::<u32>().ok());
+            |handle: &str| handle.split('.').nth(1).and_then(|text| text.parse::<u32>().ok());
         let of_it = self.tasks.iter().filter(|(_, task)| task.folder == folder);
-        of_it.max_by_key(|(handle, _)| attempt(handle)).map(|(handle, _)| handle.clone())
+        let newest = of_it.max_by_key(|(handle, task)| (!task.over, attempt(handle)));
+        newest.map(|(handle, _)| handle.clone())
     }
 }
 
@@ -504,7 +505,12 @@ impl Shared {
     fn ended(&self, left: &[(String, String)]) -> Result<HashMap<String, Ended>, ToolError> {
         let mut ended = HashMap::new();
         for some in left.chunks(ARRAY) {
-            let jobs: Vec<&str> = some.iter().map(|(_, number)| number.as_str()).collect();
+            // Jobs of an array that never ran are told together, and found by the array's number only.
+            let array = |(_, number): &(String, String)| {
+                number.split('_').next().unwrap_or(number).to_owned()
+            };
+            let arrays: BTreeSet<String> = some.iter().map(array).collect();
+            let jobs: Vec<String> = arrays.into_iter().collect();
             let jobs = format!("--jobs={}", jobs.join(","));
             let format = format!("--format={ACCOUNT_FORMAT}");
             match self

@@ -130,7 +130,7 @@ pub fn queued(text: &str) -> HashMap<String, Queued> {
 pub fn ended(text: &str) -> HashMap<String, Ended> {
     let line = |line: &str| {
         let mut parts = line.trim().splitn(4, '|');
-        let (job, state, exit) = (parts.next()?, parts.next()?, parts.next()?);
+        let (jobs, state, exit) = (parts.next()?, parts.next()?, parts.next()?);
         // `CANCELLED by 1000`.
         let state = state.split(' ').next()?;
         let lives = ["PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "RESIZING"];
@@ -144,9 +144,26 @@ pub fn ended(text: &str) -> HashMap<String, Ended> {
             exit: (code.parse().ok()?, signal.parse().ok()?),
             nodes: nodes.map(str::to_owned),
         };
-        Some((job.to_owned(), ended))
+        Some(each(jobs).into_iter().map(move |job| (job, ended.clone())))
     };
-    text.lines().filter_map(line).collect()
+    text.lines().filter_map(line).flatten().collect()
+}
+
+/// The jobs that a number stands for. Those of an array that have never run are told together: `5_[0-2,7]`, `5_[0-499%8]`.
+fn each(jobs: &str) -> Vec<String> {
+    let together = jobs.split_once("_[").and_then(|(array, places)| {
+        let places = places.strip_suffix(']')?;
+        Some((array, places.split('%').next().unwrap_or(places)))
+    });
+    let Some((array, places)) = together else { return vec![jobs.to_owned()] };
+    let place = |text: &str| text.parse::<u32>().ok();
+    let range = |text: &str| {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let (last, step) = last.split_once(':').unwrap_or((last, "1"));
+        Some((place(first)?..=place(last)?).step_by(place(step)?.max(1) as usize))
+    };
+    let places = places.split(',').filter_map(range).flatten();
+    places.map(|place| format!("{array}_{place}")).collect()
 }
 
 #[cfg(test)]
@@ -162,6 +179,16 @@ mod tests {
         assert_eq!(jobs["12_3"].why(), "other jobs come first (Priority)");
         assert_eq!(jobs["12_0"].nodes.as_deref(), Some("n[1-2]"));
         assert!(!jobs["9"].waits());
+    }
+
+    #[test]
+    fn jobs_that_are_told_together_are_told_apart() {
+        assert_eq!(each("12"), ["12"]);
+        assert_eq!(each("12_3"), ["12_3"]);
+        assert_eq!(each("5_[0-2,7]"), ["5_0", "5_1", "5_2", "5_7"]);
+        assert_eq!(each("5_[1-6:2%4]"), ["5_1", "5_3", "5_5"]);
+        let jobs = ended("5_[0-1]|CANCELLED by 0|0:0|None assigned\n");
+        assert!(jobs["5_0"] == jobs["5_1"] && jobs.len() == 2);
     }
 
     #[test]

@@ -34,7 +34,7 @@ use self::{
     submission::{Common, Submission},
 };
 use super::{Executor, Handle, Life, Start, local::Local};
-use crate::run_folder::RunFolder;
+use crate::{ids::IdSource, run_folder::RunFolder};
 
 /// The name of the cluster where devices are named.
 pub const DEVICE: &str = "slurm";
@@ -61,6 +61,7 @@ pub fn has(root: &Path, folder: &Path) -> bool {
 pub struct Slurm {
     desk: Desk,
     settings: SlurmSettings,
+    ids: IdSource,
     /// For the runs that this machine trained before.
     local: Local,
 }
@@ -70,7 +71,12 @@ impl Slurm {
     ///
     /// # Errors
     /// When the files cannot be read, or the path of the folder cannot be written in a line of a script.
-    pub fn open(root: PathBuf, settings: SlurmSettings, program: &Path) -> io::Result<Self> {
+    pub fn open(
+        root: PathBuf,
+        settings: SlurmSettings,
+        program: &Path,
+        ids: IdSource,
+    ) -> io::Result<Self> {
         let root = std::path::absolute(root)?;
         let text = root.display().to_string();
         if text.contains(['\n', '\t']) {
@@ -84,7 +90,7 @@ impl Slurm {
             if program.starts_with("/proc") { std::env::current_exe()? } else { program.into() };
         let on_nodes = settings.program.clone().unwrap_or_else(|| own.display().to_string());
         let desk = Desk::open(root, settings.clone(), on_nodes)?;
-        Ok(Self { desk, settings, local: Local::new(program.into()) })
+        Ok(Self { desk, settings, ids, local: Local::new(program.into()) })
     }
 
     /// The cluster as the one device that runs are assigned to.
@@ -139,7 +145,9 @@ impl Executor for Slurm {
         job.gpus = Some(gpus);
         let path = absolute(folder);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let handle = format!("{name}.{}", start.attempt);
+        // An attempt that was put back may be submitted once more, under another name.
+        let unique = self.ids.study().to_string();
+        let handle = format!("{name}.{}.{}", start.attempt, &unique[unique.len() - 8..]);
         let after = start.after.iter().filter_map(|handle| handle.as_str().strip_prefix(PREFIX));
         let after = after.map(str::to_owned).collect();
         let common = Common { job, device: devices(gpus), after: Vec::new() };

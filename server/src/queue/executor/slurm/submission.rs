@@ -66,7 +66,7 @@ impl Submission {
         self.number.as_ref().map(|number| format!("{number}_{index}"))
     }
 
-    /// Writes the files of a submission below `root`. It is named for its first run's attempt, which is in no other one.
+    /// Writes the files of a submission below `root`. It is named for the handle of its first run, which is in no other one.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -146,6 +146,9 @@ impl Submission {
         }
         for setup in &settings.setup {
             line(setup.clone());
+        }
+        if let Some(cpus) = common.job.cpus {
+            line(format!("export MASKDOOR_THREADS={cpus}"));
         }
         let tasks = quoted(&self.path.join(TASKS).display().to_string());
         line(format!(
