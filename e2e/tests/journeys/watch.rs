@@ -35,7 +35,7 @@ async fn what_runs_is_watched_and_a_lost_worker_is_told() -> Result<()> {
         })
         .await?;
         browser.find(Role::Heading, "Needs attention").await?;
-        browser.sees("Its worker disappeared").await?;
+        browser.sees("the worker was killed (signal 9)").await?;
         browser.press("Last lines").await?;
         browser
             .holds(

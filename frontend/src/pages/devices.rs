@@ -49,7 +49,7 @@ fn load_text(load: &DeviceLoad, memory: u64) -> String {
 fn who(device: &DeviceInfo, load: Option<&DeviceLoad>, jobs: &[RunRow]) -> Vec<String> {
     let here = |run: &&RunRow| {
         let devices = run.device.as_deref().unwrap_or_default();
-        run.state == RunState::Running && devices.split(',').any(|name| name == device.name)
+        run.shown_state() == RunState::Running && devices.split(',').any(|name| name == device.name)
     };
     let runs = jobs.iter().filter(here);
     let runs = runs.map(|run| format!("{}, {}", run.study_name, run.point.label()));

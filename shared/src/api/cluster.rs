@@ -85,6 +85,29 @@ pub struct Partition {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        RunId, RunState, StudyId,
+        api::finished_probe,
+        metric::{Metrics, Ratio},
+        run::RunPoint,
+        run_kind::RunKind,
+    };
+
+    #[test]
+    fn a_run_whose_job_waits_is_queued() {
+        let none = Ratio { hits: 0, total: 1 };
+        let metrics = Metrics { ca: none, asr: none, ra: none, top5: None };
+        let point = RunPoint { kind: RunKind::Probe, ppr: 0, lpr: 0, seed: 1, scratch: false };
+        let (run, study) = (RunId::from_parts(0, [1; 10]), StudyId::from_parts(0, [2; 10]));
+        let mut row = finished_probe(run, study, point, metrics);
+        assert_eq!(row.shown_state(), RunState::Done);
+        row.state = RunState::Running;
+        row.job = Some(ClusterJob::default());
+        assert_eq!(row.shown_state(), RunState::Running);
+        row.job =
+            Some(ClusterJob { waits: Some("no node is free".into()), ..ClusterJob::default() });
+        assert_eq!(row.shown_state(), RunState::Queued);
+    }
 
     #[test]
     fn a_job_is_told_in_words() {

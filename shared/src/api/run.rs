@@ -105,6 +105,12 @@ impl std::fmt::Display for Tidied {
 }
 
 impl RunRow {
+    /// The state as a person sees it: a run whose job waits in a cluster is queued there.
+    pub fn shown_state(&self) -> RunState {
+        let waits = self.job.as_ref().is_some_and(|job| job.waits.is_some());
+        if self.state == RunState::Running && waits { RunState::Queued } else { self.state }
+    }
+
     /// Optimiser, and for a probe its initial weights; empty for a run that trains nothing.
     pub fn trained_by(&self) -> String {
         match (self.optimizer, self.head_init) {

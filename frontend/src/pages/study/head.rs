@@ -24,7 +24,9 @@ fn badges(study: &StudyDetail) -> Vec<(RunState, u32)> {
     RunState::ALL
         .into_iter()
         .filter(|&state| state != RunState::Done)
-        .map(|state| (state, study.runs.iter().filter(|run| run.state == state).count() as u32))
+        .map(|state| {
+            (state, study.runs.iter().filter(|run| run.shown_state() == state).count() as u32)
+        })
         .filter(|&(_, count)| count > 0)
         .collect()
 }

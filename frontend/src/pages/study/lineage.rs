@@ -119,7 +119,7 @@ fn Node(
     let run = Memo::new(move |_| {
         study.with(|study| study.as_ref().and_then(|study| study.runs.get(place).cloned()))
     });
-    let state = Memo::new(move |_| run.with(|run| run.as_ref().map(|run| run.state)));
+    let state = Memo::new(move |_| run.with(|run| run.as_ref().map(RunRow::shown_state)));
     let fraction = Signal::derive(move || {
         run.with(|run| run.as_ref().map_or(0.0, |run| run.progress.fraction()))
     });

@@ -241,7 +241,7 @@ fn Line(
             <td class="number muted" data-label="Time">{time}</td>
             <td data-label="State">
                 <span class="state-cell">
-                    <StateBadge state=run.state/>
+                    <StateBadge state=run.shown_state()/>
                     {run.reused.then(|| view! { <span class="muted small" title="Taken from an earlier study">"reused"</span> })}
                 </span>
             </td>

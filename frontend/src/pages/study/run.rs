@@ -150,7 +150,7 @@ pub fn RunPanel(
     let told = Memo::new(move |_| run.with(|run| run.as_ref().map(standing)));
     let device = Memo::new(move |_| still.with(|run| run.as_ref().and_then(place)));
     let reconstruct = Memo::new(move |_| run.with(|run| run.as_ref().and_then(reconstruct_link)));
-    let state = Memo::new(move |_| still.with(|run| run.as_ref().map(|run| run.state)));
+    let state = Memo::new(move |_| still.with(|run| run.as_ref().map(RunRow::shown_state)));
     let fraction = Signal::derive(move || {
         run.with(|run| run.as_ref().map_or(0.0, |run| run.progress.fraction()))
     });

@@ -33,7 +33,7 @@ const MOST_LINES: usize = 12;
 /// The kinds of what runs, in order.
 fn kinds(jobs: &[RunRow]) -> Vec<RunKind> {
     let running = |kind: &RunKind| {
-        jobs.iter().any(|run| run.state == RunState::Running && run.point.kind == *kind)
+        jobs.iter().any(|run| run.shown_state() == RunState::Running && run.point.kind == *kind)
     };
     RunKind::ALL.into_iter().filter(running).collect()
 }
@@ -49,8 +49,9 @@ fn lines(jobs: &[RunRow], wanted: Option<RunKind>) -> Vec<Line> {
         let label = if studies { format!("{}: {label}", run.study_name) } else { label };
         Line { run: run.id, kind: run.point.kind, label }
     };
-    let drawn =
-        jobs.iter().filter(|run| run.state == RunState::Running && Some(run.point.kind) == kind);
+    let drawn = jobs
+        .iter()
+        .filter(|run| run.shown_state() == RunState::Running && Some(run.point.kind) == kind);
     drawn.take(MOST_LINES).map(line).collect()
 }
 

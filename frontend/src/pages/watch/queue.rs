@@ -60,7 +60,7 @@ pub fn Queue(
         Memo::new(move |_| jobs.with(|jobs| jobs.iter().map(|run| run.id).collect::<Vec<_>>()));
     let told = Memo::new(move |_| {
         jobs.with(|jobs| {
-            let running = jobs.iter().filter(|run| run.state == RunState::Running).count();
+            let running = jobs.iter().filter(|run| run.shown_state() == RunState::Running).count();
             format!("{running} running, {} queued", jobs.len() - running)
         })
     });
@@ -110,14 +110,15 @@ fn Job(id: RunId, jobs: Signal<Vec<RunRow>>, cancel: Callback<RunId>) -> impl In
     let of = move |tell: fn(&RunRow) -> String| {
         Memo::new(move |_| run.with(|run| run.as_ref().map(tell).unwrap_or_default()))
     };
-    let state = Memo::new(move |_| run.with(|run| run.as_ref().map(|run| run.state)));
+    let state = Memo::new(move |_| run.with(|run| run.as_ref().map(RunRow::shown_state)));
     let study = of(|run| run.study_name.clone());
     let href = of(|run| format!("/studies/{}?run={}", run.study, run.id));
     let progress = of(progress_text);
-    let what = of(|run| match run.device.as_deref().filter(|_| run.state == RunState::Running) {
-        Some(device) => format!("{}, on {device}", run.point.label()),
-        None => run.point.label(),
-    });
+    let what =
+        of(|run| match run.device.as_deref().filter(|_| run.shown_state() == RunState::Running) {
+            Some(device) => format!("{}, on {device}", run.point.label()),
+            None => run.point.label(),
+        });
     let fraction = Signal::derive(move || {
         run.with(|run| run.as_ref().map_or(0.0, |run| run.progress.fraction()))
     });

@@ -18,8 +18,10 @@ use super::{
     tools::{ToolError, Tools},
 };
 
-/// How long a run waits for others that can be submitted with it.
+/// Runs that are given one after the other without so long a pause are submitted together,
 const SETTLE: Duration = Duration::from_millis(500);
+/// unless the first of them has waited for this long.
+const LONGEST: Duration = Duration::from_secs(5);
 /// Most jobs in an array; Slurm's own default allows 1,001.
 const ARRAY: usize = 500;
 /// Wait after the cluster could not be asked.
@@ -260,8 +262,15 @@ impl Shared {
         let mut groups: BTreeMap<Common, Vec<Entry>> = BTreeMap::new();
         let mut board = self.board();
         let mut cancelled = Vec::new();
+        let new = board.tasks.values().filter_map(|task| match task.seen {
+            Seen::New(since) => Some(since),
+            _ => None,
+        });
+        let (first, last) = (new.clone().min(), new.max());
+        let is_more_to_come = last.is_some_and(|last| last.elapsed() < SETTLE)
+            && first.is_some_and(|first| first.elapsed() < LONGEST);
         for (handle, task) in &board.tasks {
-            let (Seen::New(since), Some((common, after))) = (&task.seen, &task.wish) else {
+            let (Seen::New(_), Some((common, after))) = (&task.seen, &task.wish) else {
                 continue;
             };
             if task.cancel != Cancel::No {
@@ -270,7 +279,7 @@ impl Shared {
             }
             let before: Vec<&Task> =
                 after.iter().filter_map(|handle| board.tasks.get(handle)).collect();
-            if since.elapsed() < SETTLE || before.iter().any(|task| task.number.is_none()) {
+            if is_more_to_come || before.iter().any(|task| task.number.is_none()) {
                 continue;
             }
             let after = before.iter().filter_map(|task| task.number.clone()).collect();
