@@ -57,6 +57,18 @@ pub enum WorkerError {
     Left,
 }
 
+impl WorkerError {
+    /// Whether the worker has left with the run's place kept.
+    pub fn is_left(&self) -> bool {
+        matches!(self, Self::Left)
+    }
+
+    /// Whether another worker was started before in the same attempt.
+    pub fn is_second(&self) -> bool {
+        matches!(self, Self::Started(_))
+    }
+}
+
 /// How a worker is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Started {

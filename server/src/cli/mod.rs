@@ -46,7 +46,7 @@ use crate::{
     clock::Clock,
     queue::executor::slurm::job::LEFT,
     terminal::note,
-    worker::{self, Started, WorkerError},
+    worker::{self, Started},
 };
 
 /// Runs the program. Errors go to standard error in one format, with exit code 1; incorrect usage exits with code 2.
@@ -89,7 +89,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             let device = args.device.as_deref();
             match worker::run(&args.folder, started, device, machine, &Clock::system()) {
                 Ok(()) => Ok(ExitCode::SUCCESS),
-                Err(error @ WorkerError::Left) => {
+                // A controller that was killed may start a job again that it had started before.
+                Err(error) if error.is_left() || (args.job && error.is_second()) => {
                     note(&error);
                     Ok(ExitCode::from(LEFT))
                 }

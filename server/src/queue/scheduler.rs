@@ -355,7 +355,9 @@ impl Scheduler {
                 return Ok(Step::Over);
             }
             Life::Unstarted(why) => {
-                if self.put_back(run.key).await? {
+                // It may have begun unseen, while no server was there.
+                if self.put_back(run.key).await? || self.app.store.go_on(run.key, &why, now).await?
+                {
                     tracing::info!(run = %run.run, why, "queued again");
                 } else {
                     self.end_gone(&run, &why).await?;

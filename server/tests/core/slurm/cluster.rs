@@ -223,11 +223,6 @@ impl Cluster {
             }
         }
     }
-
-    /// What became of a daemon that does not do what it should.
-    pub fn log(&self, name: &str) -> String {
-        fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default()
-    }
 }
 
 impl Drop for Cluster {

@@ -12,7 +12,7 @@ use std::{
 use shared::api::{ClusterInfo, Partition};
 
 use super::{
-    job::{self, ACCOUNT_FORMAT, Ended, QUEUE_FORMAT, Queued},
+    job::{self, ACCOUNT_FORMAT, Ended, QUEUE_FORMAT, Queued, VANISHED},
     settings::SlurmSettings,
     submission::{Common, Entry, Submission},
     tools::{ToolError, Tools},
@@ -30,8 +30,6 @@ const AGAIN: Duration = Duration::from_secs(10);
 const CANCEL_AGAIN: Duration = Duration::from_secs(30);
 /// Interval between questions for partitions.
 const PARTITIONS: Duration = Duration::from_mins(1);
-/// How long a job may be in neither the queue nor the accounting.
-const VANISHED: Duration = Duration::from_mins(10);
 /// Interval between looks at what is to be done.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -499,11 +497,13 @@ impl Shared {
         let mut board = self.board();
         for (handle, number) in left {
             let Some(task) = board.tasks.get_mut(&handle) else { continue };
-            let vanished = matches!(task.seen, Seen::Gone(since) if since.elapsed() >= VANISHED);
+            // A controller that was killed has lost the jobs of its last seconds.
+            let late = Duration::from_secs(self.settings.late_seconds.into());
+            let vanished = matches!(task.seen, Seen::Gone(since) if since.elapsed() >= late);
             if let Some(ended) = ended.get(&number) {
                 task.seen = Seen::Ended(ended.clone(), Instant::now());
             } else if vanished {
-                let ended = Ended { state: "UNKNOWN".into(), exit: (0, 0), nodes: None };
+                let ended = Ended { state: VANISHED.into(), exit: (0, 0), nodes: None };
                 task.seen = Seen::Ended(ended, Instant::now());
             }
         }

@@ -7,7 +7,10 @@ pub const QUEUE_FORMAT: &str = "%i|%T|%r|%N";
 /// Columns of `sacct`.
 pub const ACCOUNT_FORMAT: &str = "JobID,State,ExitCode,NodeList";
 
-/// The code with which a worker ends that was asked to leave and has kept its place: that of a temporary failure (`sysexits.h`).
+/// The state of a job that neither the queue nor the accounting knows; Slurm has no word for it.
+pub const VANISHED: &str = "VANISHED";
+/// The code with which a worker ends whose run is to go on in another job, because it was asked to leave and has kept its place, or because
+/// the job was started a second time: that of a temporary failure (`sysexits.h`).
 pub const LEFT: u8 = 75;
 
 /// A job in the cluster's queue.
@@ -84,7 +87,7 @@ impl Ended {
     /// Whether the run is to go on in another job: it was taken away, or has kept its place in time.
     pub fn goes_on(&self) -> bool {
         match self.state.as_str() {
-            "PREEMPTED" | "NODE_FAIL" | "BOOT_FAIL" | "REQUEUED" => true,
+            "PREEMPTED" | "NODE_FAIL" | "BOOT_FAIL" | "REQUEUED" | VANISHED => true,
             "FAILED" => self.exit.0 == i32::from(LEFT),
             _ => false,
         }
@@ -105,7 +108,9 @@ impl Ended {
             ("OUT_OF_MEMORY", _) => {
                 format!("it took more than the memory that it asked for{node}; give it more `memory` in maskdoor.toml")
             }
-            ("FAILED", (code, _)) if code == i32::from(LEFT) => "its time was about to end, and it has kept its place".into(),
+            ("FAILED", (code, _)) if code == i32::from(LEFT) => "it has left in time, and the run goes on from the place that it kept".into(),
+            (VANISHED, _) => "the cluster no longer knows it".into(),
+            ("UNKNOWN", _) => "it has left the queue, and no accounting says how it ended".into(),
             ("COMPLETED", _) => "it ended without the end of its events".into(),
             (_, (code, 0)) => format!("it ended with code {code} before it finished{node}"),
             (_, (_, 9)) => format!("it was killed (signal 9){node}, by a user or because memory ran out"),

@@ -31,6 +31,7 @@ use shared::{
 pub use self::settings::SlurmSettings;
 use self::{
     desk::{Cancel, Desk, Seen, Task},
+    job::VANISHED,
     submission::{Common, Submission},
 };
 use super::{Executor, Handle, Life, Start, local::Local};
@@ -189,7 +190,9 @@ impl Executor for Slurm {
                 let number = task.number.as_deref().unwrap_or_default();
                 let why = format!("job {number}: {}", ended.words());
                 let was_to_follow = task.wish.as_ref().is_some_and(|(_, after)| !after.is_empty());
-                if ended.goes_on() {
+                if ended.state == VANISHED && !task.ran {
+                    Life::Unstarted(why)
+                } else if ended.goes_on() {
                     Life::Lost(why)
                 } else if ended.state == "CANCELLED"
                     && was_to_follow
