@@ -30,6 +30,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 const CANCEL_AGAIN: Duration = Duration::from_secs(30);
 /// Interval between questions for partitions.
 const PARTITIONS: Duration = Duration::from_mins(1);
+/// Time within which whoever follows the runs has asked for each that is not over.
+const ALL_ASKED: Duration = Duration::from_secs(10);
 /// Interval between looks at what is to be done.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -89,6 +91,8 @@ pub struct Board {
     pub tasks: BTreeMap<String, Task>,
     /// The cluster.
     pub cluster: ClusterInfo,
+    /// Since when somebody follows the runs.
+    pub followed_since: Option<Instant>,
     submissions: Vec<Sending>,
     stop: bool,
 }
@@ -563,13 +567,16 @@ impl Shared {
             let ended = matches!(task.seen, Seen::Ended(..) | Seen::Refused(_));
             task.cancel == Cancel::Wanted && task.number.is_some() && !ended
         };
+        // A run that was over before this program started is one that nobody asks for.
+        let all_asked = board.followed_since.is_some_and(|since| since.elapsed() >= ALL_ASKED);
+        let is_over = |task: &Task| task.over || (all_asked && !task.followed);
         let kept: BTreeSet<&String> = board
             .tasks
             .iter()
-            .filter(|(_, task)| !task.over || pending(task))
+            .filter(|(_, task)| !is_over(task) || pending(task))
             .map(|(handle, _)| handle)
             .collect();
-        let is_over = |sending: &Sending| {
+        let is_through = |sending: &Sending| {
             sending.submission.number.is_some()
                 && sending.submission.entries.iter().all(|entry| !kept.contains(&entry.handle))
         };
@@ -581,7 +588,7 @@ impl Shared {
             .collect();
         let mut folders = Vec::new();
         board.submissions.retain(|sending| {
-            let over = is_over(sending);
+            let over = is_through(sending);
             if over {
                 folders.push(sending.submission.path.clone());
                 forgotten

@@ -261,7 +261,9 @@ impl Executor for Slurm {
     }
 
     fn cluster(&self) -> Option<ClusterInfo> {
-        let cluster = self.desk.board().cluster.clone();
+        let mut board = self.desk.board();
+        board.followed_since.get_or_insert_with(Instant::now);
+        let cluster = board.cluster.clone();
         Some(ClusterInfo {
             name: if cluster.name.is_empty() { "Slurm".into() } else { cluster.name },
             ..cluster
