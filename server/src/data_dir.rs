@@ -229,7 +229,7 @@ impl DataDir {
 
     /// Settings of a server, where there are any.
     pub fn settings_file(&self) -> PathBuf {
-        self.root.join(crate::queue::executor::slurm::settings::FILE)
+        self.root.join("maskdoor.toml")
     }
 
     /// Lock file of the program that schedules the runs.

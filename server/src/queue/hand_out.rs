@@ -89,7 +89,12 @@ impl Scheduler {
         key: Option<&[u8]>,
         device: &str,
     ) -> Result<Result<bool, String>, StoreError> {
-        match self.executor.state(folder, None) {
+        // In a cluster the job of an earlier attempt may be about to end; it has another event file.
+        let earlier = match self.executor.places() {
+            None => self.executor.state(folder, None),
+            Some(_) => Life::Gone(String::new()),
+        };
+        match earlier {
             Life::Gone(_) | Life::Lost(_) | Life::Unstarted(_) => {}
             Life::Alive | Life::Paused(_) | Life::Waits => {
                 return Ok(Err("a worker of an earlier attempt is still running".into()));

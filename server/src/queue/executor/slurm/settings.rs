@@ -5,9 +5,6 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, io, path::Path, time::Dura
 use serde::Deserialize;
 use shared::RunKind;
 
-/// Name of the file with the settings of a server, in its data folder.
-pub const FILE: &str = "maskdoor.toml";
-
 /// The file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {reason}")]
