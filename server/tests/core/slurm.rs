@@ -131,7 +131,7 @@ fn same_results(place: &Place, a: &RunRow, b: &RunRow) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_study_goes_through_although_server_and_controller_die() {
+async fn a_study_goes_through_although_server_and_controller_end() {
     let Some(mut cluster) = Cluster::start() else { return };
     let place = place(QUICK).await;
     // 10 pre-trainings, and two probes of each, which are submitted before they can start.
@@ -145,14 +145,13 @@ async fn a_study_goes_through_although_server_and_controller_die() {
     wait_until(&place.app, study.runs[0].id, |run| run.state == RunState::Done).await;
     server.kill();
     let server = Server::start(&place, &cluster);
-    cluster.kill("slurmctld");
+    cluster.stop("slurmctld");
     // The server notices, and says so.
     let begun = Instant::now();
     while server.system().cluster.is_some_and(|cluster| cluster.error.is_none()) {
         assert!(begun.elapsed() < Duration::from_mins(3), "nothing is said");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    // It has lost the jobs of its last seconds, and starts some for the second time.
     cluster.start_controller();
     finished(&place, &study).await;
     for run in &study.runs {
