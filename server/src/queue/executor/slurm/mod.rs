@@ -189,7 +189,7 @@ impl Executor for Slurm {
             Seen::Ended(ended, _) => {
                 let number = task.number.as_deref().unwrap_or_default();
                 let why = format!("job {number}: {}", ended.words());
-                let was_to_follow = task.wish.as_ref().is_some_and(|(_, after)| !after.is_empty());
+                let was_to_follow = task.wish.as_ref().is_none_or(|(_, after)| !after.is_empty());
                 if ended.state == VANISHED && !task.ran {
                     Life::Unstarted(why)
                 } else if ended.goes_on() {
