@@ -78,7 +78,7 @@ async fn a_run_on_a_changed_folder_stops_and_the_new_version_trains() -> Result<
     .await
 }
 
-/// A pre-training of so many epochs and its probe.
+/// A pre-training of this length and its probe.
 fn of_pets(name: &str, dataset: &str, epochs: u32) -> Result<StudySpec> {
     let mut spec = micro(name)?;
     vary(&mut spec, "pretrain.poisons", [0])?;

@@ -4,8 +4,9 @@ mod evaluate;
 mod figure;
 mod reconstruct;
 mod results;
+mod serve;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -19,7 +20,11 @@ use shared::{
 use crate::tokens::Rights;
 
 pub(super) use self::{
-    evaluate::EvaluateArgs, figure::FigureArgs, reconstruct::ReconstructArgs, results::ResultsArgs,
+    evaluate::EvaluateArgs,
+    figure::FigureArgs,
+    reconstruct::ReconstructArgs,
+    results::ResultsArgs,
+    serve::{ExecutorChoice, LogFormat, ServeArgs},
 };
 use crate::{
     app::App,
@@ -101,63 +106,6 @@ pub(super) struct DataDirArg {
     /// Folder of the database and the runs [default: the platform's folder for the user's data].
     #[arg(long, value_name = "FOLDER", global = true)]
     pub(super) data_dir: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ServeArgs {
-    /// Address to serve on; port 0 picks any free port.
-    #[arg(long, default_value = "127.0.0.1:8787")]
-    pub(super) addr: SocketAddr,
-    /// A name under which browsers reach this server, such as that of a reverse proxy; may be repeated. Addresses and localhost are
-    /// always known.
-    #[arg(long, value_name = "NAME")]
-    pub(super) host: Vec<String>,
-    /// Lets in every program and user of this machine without a token; for 127.0.0.1 alone.
-    #[arg(long, conflicts_with = "password_file")]
-    pub(super) without_token: bool,
-    /// A file whose first line is a password that signs in, besides the tokens of `maskdoor token`.
-    #[arg(long, value_name = "FILE")]
-    pub(super) password_file: Option<PathBuf>,
-    /// How the lines of the log are written: `text` for people, `json` for programs, an object a line.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub(super) log_format: LogFormat,
-    /// A file to write the log to, instead of standard error. At 16 MiB it is put aside as FILE.1; five of those are kept.
-    #[arg(long, value_name = "FILE")]
-    pub(super) log_file: Option<PathBuf>,
-    /// A folder from which data sets and checkpoints may be added; may be repeated [default: any folder at 127.0.0.1, none beyond].
-    #[arg(long, value_name = "FOLDER")]
-    pub(super) data_root: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(super) keep: KeepArgs,
-    #[command(flatten)]
-    pub(super) data: DataDirArg,
-    #[command(flatten)]
-    pub(super) jobs: JobsArg,
-    /// What trains the runs: `local` is this machine, `slurm` a cluster whose commands are installed here and whose nodes share the
-    /// data folder (docs/cluster.md).
-    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["jobs", "devices"])]
-    pub(super) executor: ExecutorChoice,
-    /// File with the settings of the executor [default: maskdoor.toml in the data folder].
-    #[arg(long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
-}
-
-/// What trains the runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum ExecutorChoice {
-    /// This machine.
-    #[default]
-    Local,
-    /// A Slurm cluster.
-    Slurm,
-}
-
-/// How the lines of the log are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
-    #[default]
-    Text,
-    Json,
 }
 
 #[derive(Debug, Args)]

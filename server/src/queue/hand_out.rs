@@ -89,17 +89,15 @@ impl Scheduler {
         key: Option<&[u8]>,
         device: &str,
     ) -> Result<Result<bool, String>, StoreError> {
-        // In a cluster the job of an earlier attempt may be about to end; it has another event file.
-        let earlier = match self.executor.places() {
-            None => self.executor.state(folder, None),
-            Some(_) => Life::Gone(String::new()),
-        };
-        match earlier {
-            Life::Gone(_) | Life::Lost(_) | Life::Unstarted(_) => {}
-            Life::Alive | Life::Paused(_) | Life::Waits => {
-                return Ok(Err("a worker of an earlier attempt is still running".into()));
+        // The job of an earlier attempt in a cluster may take a moment to end; it writes to another event file.
+        if self.executor.places().is_none() {
+            match self.executor.state(folder, None) {
+                Life::Gone(_) | Life::Lost(_) | Life::Unstarted(_) => {}
+                Life::Alive | Life::Paused(_) | Life::Waits => {
+                    return Ok(Err("a worker of an earlier attempt is still running".into()));
+                }
+                Life::Unknown(why) => return Ok(Err(why)),
             }
-            Life::Unknown(why) => return Ok(Err(why)),
         }
         if let Err(error) = folder.prepare(order, key, ready.attempt) {
             if is_full(&error) {

@@ -131,7 +131,7 @@ fn same_results(place: &Place, a: &RunRow, b: &RunRow) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_study_goes_through_although_server_and_controller_end() {
+async fn a_study_goes_through_although_server_and_controller_die() {
     let Some(mut cluster) = Cluster::start() else { return };
     let place = place(QUICK).await;
     // 10 pre-trainings, and two probes of each, which are submitted before they can start.
@@ -145,13 +145,14 @@ async fn a_study_goes_through_although_server_and_controller_end() {
     wait_until(&place.app, study.runs[0].id, |run| run.state == RunState::Done).await;
     server.kill();
     let server = Server::start(&place, &cluster);
-    cluster.stop("slurmctld");
+    cluster.kill("slurmctld");
     // The server notices, and says so.
     let begun = Instant::now();
     while server.system().cluster.is_some_and(|cluster| cluster.error.is_none()) {
         assert!(begun.elapsed() < Duration::from_mins(3), "nothing is said");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    // It has lost the jobs of its last seconds, starts others twice, and gives their numbers to new ones.
     cluster.start_controller();
     finished(&place, &study).await;
     for run in &study.runs {
@@ -181,7 +182,7 @@ async fn a_run_that_loses_its_job_goes_on_to_the_same_bits() {
     let number = trains(&place, &server, run).await;
     let told = cluster.command("scancel", &["--batch", "--signal=USR1", &number]).status().unwrap();
     assert!(told.success());
-    let row = wait_until(&place.app, run.id, |row| row.job_was_another(&place)).await;
+    let row = wait_until(&place.app, run.id, |row| is_in_another_attempt(&place, row)).await;
     assert_eq!(row.error, None);
 
     // Its node goes down.
@@ -205,17 +206,10 @@ async fn a_run_that_loses_its_job_goes_on_to_the_same_bits() {
     every_event_once(&place, run).await;
 }
 
-/// A run's attempts, as its folder shows them.
-trait Attempts {
-    fn job_was_another(&self, place: &Place) -> bool;
-}
-
-impl Attempts for RunRow {
-    /// Whether the first attempt's events lie aside.
-    fn job_was_another(&self, place: &Place) -> bool {
-        assert!(!self.state.is_over(), "{self:?}");
-        place.run_folder(self).path().join(engine::files::events_of_attempt(1)).exists()
-    }
+/// Whether a run that goes on is in another attempt than its first: the events of the first are kept aside.
+fn is_in_another_attempt(place: &Place, run: &RunRow) -> bool {
+    assert!(!run.state.is_over(), "{run:?}");
+    place.run_folder(run).path().join(engine::files::events_of_attempt(1)).exists()
 }
 
 async fn wait_for_place(folder: &RunFolder) {

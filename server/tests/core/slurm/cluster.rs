@@ -204,13 +204,6 @@ impl Cluster {
         child.wait().unwrap();
     }
 
-    /// Stops a daemon as a restart does: it saves its state.
-    pub fn stop(&mut self, name: &str) {
-        let mut child = self.daemons.remove(name).expect("a daemon of this name");
-        assert!(quiet(Command::new("kill").arg(child.id().to_string())));
-        child.wait().unwrap();
-    }
-
     /// Lets a node go down with everything that runs on it.
     pub fn kill_node(&mut self, node: &str) {
         self.kill(node);

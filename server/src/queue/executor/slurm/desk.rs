@@ -3,15 +3,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
-use shared::api::{ClusterInfo, Partition};
+use shared::api::Partition;
 
 use super::{
+    board::{Board, Cancel, Seen, Sending, Task},
     job::{self, ACCOUNT_FORMAT, Ended, QUEUE_FORMAT, Queued, VANISHED},
     settings::SlurmSettings,
     submission::{Common, Entry, Submission},
@@ -30,81 +31,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 const CANCEL_AGAIN: Duration = Duration::from_secs(30);
 /// Interval between questions for partitions.
 const PARTITIONS: Duration = Duration::from_mins(1);
-/// Time within which whoever follows the runs has asked for each that is not over.
-const ALL_ASKED: Duration = Duration::from_secs(10);
 /// Interval between looks at what is to be done.
 const TICK: Duration = Duration::from_millis(250);
-
-/// What is known of a run's job.
-#[derive(Clone, Debug)]
-pub enum Seen {
-    /// It is to be submitted, since then.
-    New(Instant),
-    /// It is in a submission that the cluster does not have, for this reason.
-    Unsent(Option<String>),
-    /// The cluster refuses it.
-    Refused(String),
-    /// It is in the cluster's queue.
-    Queued(Queued),
-    /// It is in the queue no longer, since then; how it ended is not known yet.
-    Gone(Instant),
-    /// It has ended; when that was seen.
-    Ended(Ended, Instant),
-}
-
-/// Whether a job is to be cancelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cancel {
-    /// It is not.
-    No,
-    /// It is, and the cluster was not asked yet.
-    Wanted,
-    /// The cluster was asked then.
-    Asked(Instant),
-}
-
-/// A run.
-#[derive(Clone, Debug)]
-pub struct Task {
-    /// Its folder.
-    pub folder: PathBuf,
-    /// What its job asks for, and the handles that it comes after.
-    pub wish: Option<(Common, Vec<String>)>,
-    /// Its job's number.
-    pub number: Option<String>,
-    /// What is known.
-    pub seen: Seen,
-    /// Whether it had a node.
-    pub ran: bool,
-    /// Whether it is to be cancelled.
-    pub cancel: Cancel,
-    /// Whether somebody follows it. Of a submission found on the disk only those are asked for.
-    pub followed: bool,
-    /// Whether nobody will ask for it again.
-    pub over: bool,
-}
-
-/// Everything that is known.
-#[derive(Debug, Default)]
-pub struct Board {
-    /// The runs, by their handles.
-    pub tasks: BTreeMap<String, Task>,
-    /// The cluster.
-    pub cluster: ClusterInfo,
-    /// Since when somebody follows the runs.
-    pub followed_since: Option<Instant>,
-    submissions: Vec<Sending>,
-    stop: bool,
-}
-
-#[derive(Debug)]
-struct Sending {
-    submission: Submission,
-    /// When it may be tried.
-    due: Instant,
-    /// Whether an earlier attempt may have reached the cluster.
-    uncertain: bool,
-}
 
 /// The desk: a board, and a thread that works it off.
 #[derive(Debug)]
@@ -167,51 +95,6 @@ impl Drop for Desk {
     }
 }
 
-impl Board {
-    /// The submissions that an earlier program left.
-    fn found(root: &Path) -> io::Result<Self> {
-        let mut board = Self::default();
-        let folders = match fs::read_dir(root) {
-            Ok(folders) => folders,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(board),
-            Err(error) => return Err(error),
-        };
-        for folder in folders {
-            let Some(submission) = Submission::read(&folder?.path())? else { continue };
-            for (index, entry) in submission.entries.iter().enumerate() {
-                let number = submission.job(index);
-                let seen = match &number {
-                    Some(_) => Seen::Gone(Instant::now()),
-                    None => Seen::Unsent(None),
-                };
-                let task = Task {
-                    folder: entry.folder.clone(),
-                    wish: None,
-                    number,
-                    seen,
-                    ran: false,
-                    cancel: Cancel::No,
-                    followed: false,
-                    over: false,
-                };
-                board.tasks.insert(entry.handle.clone(), task);
-            }
-            // Nobody knows whether the program was killed before or after the cluster had it.
-            board.submissions.push(Sending { submission, due: Instant::now(), uncertain: true });
-        }
-        Ok(board)
-    }
-
-    /// The handle of the newest task of a run's folder.
-    pub fn of_folder(&self, folder: &Path) -> Option<String> {
-        let attempt =
-            |handle: &str| handle.split('.').nth(1).and_then(|text| text.parse::<u32>().ok());
-        let of_it = self.tasks.iter().filter(|(_, task)| task.folder == folder);
-        let newest = of_it.max_by_key(|(handle, task)| (!task.over, attempt(handle)));
-        newest.map(|(handle, _)| handle.clone())
-    }
-}
-
 impl Shared {
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
@@ -255,7 +138,9 @@ impl Shared {
                 board.count();
                 board.cluster.calls_per_minute = self.tools.last_minute();
             }
-            self.tidy();
+            for folder in self.board().tidy() {
+                let _ = fs::remove_dir_all(folder);
+            }
         }
     }
 
@@ -290,8 +175,7 @@ impl Shared {
             groups.entry(common).or_default().push(entry);
         }
         for handle in cancelled {
-            let ended = Ended { state: "CANCELLED".into(), exit: (0, 0), nodes: None };
-            board.see(&handle, Seen::Ended(ended, Instant::now()));
+            board.see(&handle, Seen::Ended(Ended::untold("CANCELLED"), Instant::now()));
         }
         drop(board);
         for (common, entries) in groups {
@@ -361,9 +245,9 @@ impl Shared {
             for (index, entry) in submission.entries.iter().enumerate() {
                 let job = submission.job(index);
                 if let Some(task) = board.tasks.get_mut(&entry.handle) {
-                    task.number = job;
-                    let queued = Queued { state: "PENDING".into(), reason: None, nodes: None };
-                    task.seen = Seen::Queued(queued);
+                    (task.number, task.name) = (job, Some(submission.name()));
+                    let pending = Queued { state: "PENDING".into(), ..Queued::default() };
+                    task.seen = Seen::Queued(pending);
                 }
             }
             if let Some(sending) =
@@ -445,13 +329,14 @@ impl Shared {
         let mut due: Vec<(String, String)> = Vec::new();
         for (handle, task) in &self.board().tasks {
             let Some(number) = &task.number else { continue };
-            let is_over = matches!(task.seen, Seen::Ended(..) | Seen::Refused(_));
+            // A job that was not seen in the queue by its name may have another's number.
+            let is_there = matches!(task.seen, Seen::Queued(_));
             let is_due = match task.cancel {
                 Cancel::No => false,
                 Cancel::Wanted => true,
                 Cancel::Asked(then) => then.elapsed() >= CANCEL_AGAIN,
             };
-            if !is_over && is_due {
+            if is_there && is_due {
                 due.push((handle.clone(), number.clone()));
             }
         }
@@ -474,7 +359,7 @@ impl Shared {
     /// Asks for the jobs that somebody follows: for all in the queue by one command, for all that have left it by another.
     fn poll(&self) -> Result<(), ToolError> {
         let format = format!("--format={QUEUE_FORMAT}");
-        let mut queue =
+        let queue =
             job::queued(&self.tools.run("squeue", ["--me", "--noheader", "--array", &format])?);
         let mut left: Vec<(String, String)> = Vec::new();
         {
@@ -483,7 +368,8 @@ impl Shared {
                 let Some(number) = task.number.clone().filter(|_| task.is_watched()) else {
                     continue;
                 };
-                if let Some(queued) = queue.remove(&number) {
+                let is_its = |queued: &&Queued| task.is_named(&queued.name);
+                if let Some(queued) = queue.get(&number).filter(is_its).cloned() {
                     task.ran |= !queued.waits();
                     task.seen = Seen::Queued(queued);
                 } else {
@@ -504,11 +390,11 @@ impl Shared {
             // A controller that was killed has lost the jobs of its last seconds.
             let late = Duration::from_secs(self.settings.late_seconds.into());
             let vanished = matches!(task.seen, Seen::Gone(since) if since.elapsed() >= late);
-            if let Some(ended) = ended.get(&number) {
-                task.seen = Seen::Ended(ended.clone(), Instant::now());
+            let is_its = |ended: &&Ended| ended.name.is_empty() || task.is_named(&ended.name);
+            if let Some(ended) = ended.get(&number).filter(is_its) {
+                task.end(ended.clone());
             } else if vanished {
-                let ended = Ended { state: VANISHED.into(), exit: (0, 0), nodes: None };
-                task.seen = Seen::Ended(ended, Instant::now());
+                task.end(Ended::untold(VANISHED));
             }
         }
         Ok(())
@@ -518,7 +404,7 @@ impl Shared {
     fn ended(&self, left: &[(String, String)]) -> Result<HashMap<String, Ended>, ToolError> {
         let mut ended = HashMap::new();
         for some in left.chunks(ARRAY) {
-            // Jobs of an array that never ran are told together, and found by the array's number only.
+            // `sacct` lists the jobs of an array that never ran on one line, and finds them by the array's number only.
             let array = |(_, number): &(String, String)| {
                 number.split('_').next().unwrap_or(number).to_owned()
             };
@@ -533,10 +419,8 @@ impl Shared {
                 Ok(text) => ended.extend(job::ended(&text)),
                 Err(error) if has_no_accounting(&error) => {
                     // The run's events say how it ended, or nobody does.
-                    let unknown = |(_, number): &(String, String)| {
-                        let ended = Ended { state: "UNKNOWN".into(), exit: (0, 0), nodes: None };
-                        (number.clone(), ended)
-                    };
+                    let unknown =
+                        |(_, number): &(String, String)| (number.clone(), Ended::untold("UNKNOWN"));
                     ended.extend(some.iter().map(unknown));
                 }
                 Err(error) => return Err(error),
@@ -557,79 +441,6 @@ impl Shared {
             board.cluster.name = format!("Slurm {version}");
         }
         Ok(())
-    }
-
-    /// Forgets the submissions of which every run is over.
-    fn tidy(&self) {
-        let mut board = self.board();
-        let board = &mut *board;
-        let pending = |task: &Task| {
-            let ended = matches!(task.seen, Seen::Ended(..) | Seen::Refused(_));
-            task.cancel == Cancel::Wanted && task.number.is_some() && !ended
-        };
-        // A run that was over before this program started is one that nobody asks for.
-        let all_asked = board.followed_since.is_some_and(|since| since.elapsed() >= ALL_ASKED);
-        let is_over = |task: &Task| task.over || (all_asked && !task.followed);
-        let kept: BTreeSet<&String> = board
-            .tasks
-            .iter()
-            .filter(|(_, task)| !is_over(task) || pending(task))
-            .map(|(handle, _)| handle)
-            .collect();
-        let is_through = |sending: &Sending| {
-            sending.submission.number.is_some()
-                && sending.submission.entries.iter().all(|entry| !kept.contains(&entry.handle))
-        };
-        let mut forgotten: BTreeSet<String> = board
-            .tasks
-            .iter()
-            .filter(|(_, task)| task.over && matches!(task.seen, Seen::New(_) | Seen::Refused(_)))
-            .map(|(handle, _)| handle.clone())
-            .collect();
-        let mut folders = Vec::new();
-        board.submissions.retain(|sending| {
-            let over = is_through(sending);
-            if over {
-                folders.push(sending.submission.path.clone());
-                forgotten
-                    .extend(sending.submission.entries.iter().map(|entry| entry.handle.clone()));
-            }
-            !over
-        });
-        board.tasks.retain(|handle, _| !forgotten.contains(handle));
-        for folder in folders {
-            let _ = fs::remove_dir_all(folder);
-        }
-    }
-}
-
-impl Task {
-    /// Whether its job is asked for.
-    fn is_watched(&self) -> bool {
-        self.followed
-            && !self.over
-            && self.number.is_some()
-            && !matches!(self.seen, Seen::Ended(..) | Seen::Refused(_))
-    }
-}
-
-impl Board {
-    fn see(&mut self, handle: &str, seen: Seen) {
-        if let Some(task) = self.tasks.get_mut(handle) {
-            task.seen = seen;
-        }
-    }
-
-    fn count(&mut self) {
-        let of = |waits: bool| {
-            let is = |task: &&Task| match &task.seen {
-                Seen::New(_) | Seen::Unsent(_) => waits,
-                Seen::Queued(queued) => queued.waits() == waits,
-                Seen::Gone(_) | Seen::Ended(..) | Seen::Refused(_) => false,
-            };
-            self.tasks.values().filter(|task| task.followed && !task.over).filter(is).count() as u32
-        };
-        (self.cluster.waiting, self.cluster.running) = (of(true), of(false));
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-/// Columns of `squeue`: job, state, reason, nodes.
-pub const QUEUE_FORMAT: &str = "%i|%T|%r|%N";
+/// Columns of `squeue`: job, state, reason, nodes, name of the array.
+pub const QUEUE_FORMAT: &str = "%i|%T|%r|%N|%j";
 /// Columns of `sacct`.
-pub const ACCOUNT_FORMAT: &str = "JobID,State,ExitCode,NodeList";
+pub const ACCOUNT_FORMAT: &str = "JobID,State,ExitCode,NodeList,JobName";
 
 /// The state of a job that neither the queue nor the accounting knows; Slurm has no word for it.
 pub const VANISHED: &str = "VANISHED";
@@ -14,7 +14,7 @@ pub const VANISHED: &str = "VANISHED";
 pub const LEFT: u8 = 75;
 
 /// A job in the cluster's queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Queued {
     /// Its state, such as `PENDING`.
     pub state: String,
@@ -22,6 +22,8 @@ pub struct Queued {
     pub reason: Option<String>,
     /// The nodes that it has.
     pub nodes: Option<String>,
+    /// The name of its array.
+    pub name: String,
 }
 
 impl Queued {
@@ -33,12 +35,7 @@ impl Queued {
         )
     }
 
-    /// Whether it waits for a run that will not finish.
-    pub fn is_orphan(&self) -> bool {
-        self.reason.as_deref() == Some("DependencyNeverSatisfied")
-    }
-
-    /// Why it waits, in words.
+    /// Why it waits.
     pub fn why(&self) -> String {
         let reason = self.reason.as_deref().unwrap_or_default();
         let words = match reason {
@@ -81,9 +78,16 @@ pub struct Ended {
     pub exit: (i32, i32),
     /// The nodes that it had.
     pub nodes: Option<String>,
+    /// The name of its array; empty where the cluster did not report the end.
+    pub name: String,
 }
 
 impl Ended {
+    /// An end that the cluster did not report.
+    pub fn untold(state: &str) -> Self {
+        Self { state: state.into(), exit: (0, 0), nodes: None, name: String::new() }
+    }
+
     /// Whether the run is to go on in another job: it was taken away, or has kept its place in time.
     pub fn goes_on(&self) -> bool {
         match self.state.as_str() {
@@ -93,7 +97,7 @@ impl Ended {
         }
     }
 
-    /// What happened, in words.
+    /// What happened, as a sentence without its full stop.
     pub fn words(&self) -> String {
         let node = self.nodes.as_ref().map(|nodes| format!(" on {nodes}")).unwrap_or_default();
         match (self.state.as_str(), self.exit) {
@@ -122,11 +126,11 @@ impl Ended {
 /// The jobs that `squeue` lists, by their numbers.
 pub fn queued(text: &str) -> HashMap<String, Queued> {
     let line = |line: &str| {
-        let mut parts = line.trim().splitn(4, '|');
+        let mut parts = line.trim().splitn(5, '|');
         let (job, state) = (parts.next()?, parts.next()?);
         let mut word = || parts.next().filter(|text| !text.is_empty()).map(str::to_owned);
-        let (reason, nodes) = (word(), word());
-        Some((job.to_owned(), Queued { state: state.into(), reason, nodes }))
+        let (reason, nodes, name) = (word(), word(), word().unwrap_or_default());
+        Some((job.to_owned(), Queued { state: state.into(), reason, nodes, name }))
     };
     text.lines().filter_map(line).collect()
 }
@@ -134,7 +138,7 @@ pub fn queued(text: &str) -> HashMap<String, Queued> {
 /// The jobs that have ended according to `sacct`. It may not know yet that a job has ended.
 pub fn ended(text: &str) -> HashMap<String, Ended> {
     let line = |line: &str| {
-        let mut parts = line.trim().splitn(4, '|');
+        let mut parts = line.trim().splitn(5, '|');
         let (jobs, state, exit) = (parts.next()?, parts.next()?, parts.next()?);
         // `CANCELLED by 1000`.
         let state = state.split(' ').next()?;
@@ -148,13 +152,14 @@ pub fn ended(text: &str) -> HashMap<String, Ended> {
             state: state.into(),
             exit: (code.parse().ok()?, signal.parse().ok()?),
             nodes: nodes.map(str::to_owned),
+            name: parts.next().unwrap_or_default().to_owned(),
         };
         Some(each(jobs).into_iter().map(move |job| (job, ended.clone())))
     };
     text.lines().filter_map(line).flatten().collect()
 }
 
-/// The jobs that a number stands for. Those of an array that have never run are told together: `5_[0-2,7]`, `5_[0-499%8]`.
+/// The jobs that a number of `sacct` stands for: those of an array that never ran share one, such as `5_[0-2,7]` or `5_[0-499%8]`.
 fn each(jobs: &str) -> Vec<String> {
     let together = jobs.split_once("_[").and_then(|(array, places)| {
         let places = places.strip_suffix(']')?;
@@ -187,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_that_are_told_together_are_told_apart() {
+    fn a_number_of_several_jobs_is_taken_apart() {
         assert_eq!(each("12"), ["12"]);
         assert_eq!(each("12_3"), ["12_3"]);
         assert_eq!(each("5_[0-2,7]"), ["5_0", "5_1", "5_2", "5_7"]);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`settings`] | `[executors.slurm]` of `maskdoor.toml` |
 //! | `submission.rs` | runs that are submitted together: an array of jobs, its script and files |
+//! | `board.rs` | what is known of each run |
 //! | `desk.rs` | the thread that submits, cancels and asks |
 //! | `job.rs` | what Slurm says of jobs, and what it means for a run |
 //! | `tools.rs` | Slurm's commands |
@@ -11,6 +12,7 @@
 //! Only Slurm says whether a job lives: no file lock and no process number is trusted across machines. A job is never queued again by
 //! Slurm (`--no-requeue`): the server starts a new attempt, as after any other interruption, so that no event is taken in twice.
 
+mod board;
 mod desk;
 pub mod job;
 pub mod settings;
@@ -30,7 +32,8 @@ use shared::{
 
 pub use self::settings::SlurmSettings;
 use self::{
-    desk::{Cancel, Desk, Seen, Task},
+    board::{Cancel, Seen, Task},
+    desk::Desk,
     job::VANISHED,
     submission::{Common, Submission},
 };
@@ -125,7 +128,7 @@ fn absolute(folder: &RunFolder) -> PathBuf {
     std::path::absolute(folder.path()).unwrap_or_else(|_| folder.path().to_owned())
 }
 
-/// A worker's devices: so many GPUs, or the processor.
+/// The names of a worker's devices: this many GPUs, or the processor.
 fn devices(gpus: u32) -> String {
     if gpus == 0 {
         return "cpu".into();
@@ -153,14 +156,9 @@ impl Executor for Slurm {
         let after = after.map(str::to_owned).collect();
         let common = Common { job, device: devices(gpus), after: Vec::new() };
         let task = Task {
-            folder: path,
             wish: Some((common, after)),
-            number: None,
-            seen: Seen::New(Instant::now()),
-            ran: false,
-            cancel: Cancel::No,
             followed: true,
-            over: false,
+            ..Task::new(path, Seen::New(Instant::now()))
         };
         self.desk.board().tasks.insert(handle.clone(), task);
         Ok(Handle::new(format!("{PREFIX}{handle}")))

@@ -44,7 +44,7 @@ pub struct SlurmSettings {
     pub most_jobs: u32,
     /// Seconds between questions to the controller.
     pub poll_seconds: u32,
-    /// Seconds before its time limit at which a job is told to keep its place and to end.
+    /// How many seconds before its time limit a job is warned, so that it saves its state and ends.
     pub notice_seconds: u32,
     /// Seconds for which the last events of a job that has ended may be late, as on a network file system.
     pub late_seconds: u32,
@@ -141,7 +141,7 @@ impl SlurmSettings {
         }
     }
 
-    /// Time between questions to the controller when so many jobs are watched: at most 200 jobs a second are told.
+    /// Time between questions to the controller. It grows with the number of jobs, so that the controller lists at most 200 a second.
     pub fn poll(&self, jobs: usize) -> Duration {
         Duration::from_secs(u64::from(self.poll_seconds).max(jobs as u64 / 200))
     }
