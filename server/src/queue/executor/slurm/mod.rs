@@ -32,7 +32,7 @@ use shared::{
 
 pub use self::settings::SlurmSettings;
 use self::{
-    board::{Cancel, Seen, Task},
+    board::{Cancel, Seen, Task, attempt_of},
     desk::Desk,
     job::VANISHED,
     submission::{Common, Submission},
@@ -44,6 +44,8 @@ use crate::{ids::IdSource, run_folder::RunFolder};
 pub const DEVICE: &str = "slurm";
 /// What handles begin with.
 const PREFIX: &str = "slurm:";
+/// Attempts after which a job that ends well without having finished its run is no mistake of the cluster any more.
+const MISTAKES: u32 = 5;
 /// Interval between looks at the runs' files.
 const PACE: Duration = Duration::from_secs(1);
 
@@ -171,7 +173,9 @@ impl Executor for Slurm {
         let late = Duration::from_secs(self.settings.late_seconds.into());
         let name = self.named(folder, handle);
         let mut board = self.desk.board();
-        let Some(task) = name.and_then(|name| board.tasks.get_mut(&name)) else {
+        let Some((name, task)) =
+            name.and_then(|name| board.tasks.get_mut(&name).map(|task| (name, task)))
+        else {
             return Life::Unstarted("it was not submitted".into());
         };
         task.followed = true;
@@ -190,7 +194,10 @@ impl Executor for Slurm {
                 let was_to_follow = task.wish.as_ref().is_none_or(|(_, after)| !after.is_empty());
                 if ended.state == VANISHED && !task.ran {
                     Life::Unstarted(why)
-                } else if ended.goes_on() {
+                } else if ended.goes_on()
+                    // A worker that ends well has finished its run. A controller that was killed may take one job's end for another's.
+                    || (ended.state == "COMPLETED" && attempt_of(&name) < MISTAKES)
+                {
                     Life::Lost(why)
                 } else if ended.state == "CANCELLED"
                     && was_to_follow
