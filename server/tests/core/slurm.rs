@@ -231,9 +231,16 @@ async fn jobs_are_cancelled_and_refusals_and_ends_are_told_in_words() {
     let server = Server::start(&place, &cluster);
     let (pretraining, probe) = (&study.runs[0], &study.runs[1]);
     trains(&place, &server, pretraining).await;
-    let waits = server.system().jobs.into_iter().find(|job| job.id == probe.id).unwrap();
-    let waits = waits.job.unwrap().in_words();
-    assert!(waits.contains("waits: for the run that it starts from"), "{waits}");
+    let begun = Instant::now();
+    loop {
+        let waits = server.system().jobs.into_iter().find(|job| job.id == probe.id).unwrap();
+        let waits = waits.job.map(|job| job.in_words()).unwrap_or_default();
+        if waits.contains("waits: for the run that it starts from (Dependency)") {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{waits}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     place.app.cancel_run(pretraining.id).await.unwrap();
     let row = wait_until(&place.app, pretraining.id, |run| run.state.is_over()).await;
     assert_eq!(row.state, RunState::Cancelled);

@@ -98,6 +98,8 @@ impl Cluster {
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         ]);
+        // Temporary tables of several databases have the same names.
+        install.env("TMPDIR", self.folder.path());
         output(install.arg(format!("--user={user}")).arg(format!("--datadir={root}/db")));
     }
 
@@ -120,6 +122,7 @@ impl Cluster {
         let user = output(Command::new("id").arg("-un")).trim().to_owned();
         let port = fs::read_to_string(self.path("database.port")).unwrap();
         let mut database = Command::new("mariadbd");
+        database.env("TMPDIR", self.folder.path());
         database.args([
             "--no-defaults",
             "--bind-address=127.0.0.1",

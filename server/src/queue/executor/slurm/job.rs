@@ -39,7 +39,8 @@ impl Queued {
     pub fn why(&self) -> String {
         let reason = self.reason.as_deref().unwrap_or_default();
         let words = match reason {
-            "" | "None" => "is about to start",
+            "" => "it is in the queue",
+            "None" => "it is about to start",
             "Priority" => "other jobs come first",
             "Resources" => "no node is free",
             "Dependency" => "for the run that it starts from",
