@@ -8,7 +8,7 @@ use shared::{
     trigger::TriggerError,
 };
 
-use crate::{data::DataError, decode::DecodeError, files::is_full};
+use crate::{data::DataError, decode::DecodeError, files::is_full, nodes::NodesError};
 
 /// Why a run or a reconstruction failed.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,9 @@ pub enum EngineError {
     /// Events cannot be written.
     #[error("writing the run's events: {0}")]
     Emit(io::Error),
+    /// The nodes of a run on several machines cannot go on together.
+    #[error(transparent)]
+    Nodes(#[from] NodesError),
     /// The run was asked to leave, and has kept its place.
     #[error("the run was asked to leave, and has kept its place")]
     Left,

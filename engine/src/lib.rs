@@ -16,6 +16,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`files`], [`stop`], [`tensors`] | a run folder's file names and how files are written; progress and cancelling; named tensors |
+//! | [`nodes`] | one run on several machines: how they meet, and what they tell each other |
 //! | [`model`] | descriptions of models: tensors by name and shape; no arithmetic |
 //! | [`decode`], [`keys`] | image files to RGB8 pixels within limits; the key images that come with the program |
 //! | [`data`] | folders in common layouts, the built-in data set; crops, mirror images, `RandAugment`, mixing, erasing |
@@ -43,6 +44,7 @@ mod hash;
 pub mod interchange;
 pub mod keys;
 pub mod model;
+pub mod nodes;
 mod parallel;
 mod random;
 pub mod run;

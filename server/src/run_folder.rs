@@ -9,6 +9,7 @@
 //! | `worker.lock` | locked by the worker while it is alive; contains its process number |
 //! | `pause.lock` | locked by the worker while it waits for the disk; contains the reason |
 //! | `worker.log` | what the worker printed |
+//! | `meetings` | where the nodes of a run on several machines find each other |
 
 use std::{
     fs::{self, File},
@@ -132,6 +133,11 @@ impl RunFolder {
     /// The worker's lock.
     pub fn lock_file(&self) -> PathBuf {
         self.path.join(files::LOCK)
+    }
+
+    /// Where the nodes of a run meet, in a folder for each attempt.
+    pub fn meetings(&self) -> PathBuf {
+        self.path.join("meetings")
     }
 
     /// Locked by the worker while it waits for the disk.

@@ -18,6 +18,7 @@ use engine::{
     checkpoint::resume::Found,
     compute::Machine,
     files::is_full,
+    nodes::NodesError,
     stop::{Patience, patiently},
 };
 use shared::{RunEvent, RunOrder, Stamped};
@@ -52,6 +53,9 @@ pub enum WorkerError {
     /// The run failed; its last event also has the reason.
     #[error("the run failed: {0}")]
     Failed(String),
+    /// Another node of the run is gone; no event says so, because the run goes on in another attempt.
+    #[error("{0}")]
+    NodeLost(String),
     /// It was asked to leave and has kept its place; no event says so, because the run goes on.
     #[error("asked to leave: the run has kept its place, from which another attempt goes on")]
     Left,
@@ -61,6 +65,11 @@ impl WorkerError {
     /// Whether the worker has left with the run's place kept.
     pub fn is_left(&self) -> bool {
         matches!(self, Self::Left)
+    }
+
+    /// Whether another node was lost.
+    pub fn is_node_lost(&self) -> bool {
+        matches!(self, Self::NodeLost(_))
     }
 
     /// Whether another worker was started before in the same attempt.
@@ -81,7 +90,7 @@ pub enum Started {
 }
 
 /// Trains the run whose order is in `folder`. `device` names the device to train on; the default is the first. When it receives SIGUSR1,
-/// it keeps the run's place at the end of the epoch and leaves.
+/// it keeps the run's place at the end of the epoch and leaves. Of several nodes, only the first writes to the folder.
 ///
 /// # Errors
 /// When the run fails. Unless its event file cannot be written, the error is also the run's last event.
@@ -93,6 +102,9 @@ pub fn run(
     clock: &Clock,
 ) -> Result<(), WorkerError> {
     let folder = RunFolder::new(folder);
+    if machine.nodes().is_some_and(|nodes| !nodes.is_first()) {
+        return assist(&folder, device, machine);
+    }
     let file_error = |path: PathBuf| move |source| WorkerError::File { path, source };
     let lock = if started == Started::Alone {
         let lock = local::lock(&folder).map_err(file_error(folder.lock_file()))?;
@@ -146,6 +158,10 @@ pub fn run(
             WorkerError::File { path: folder.events_file(), source }
         }
     })?;
+    if machine.as_ref().is_ok_and(|(machine, _)| machine.nodes().is_some()) {
+        // What an attempt left that was killed while its nodes met.
+        let _ = fs::remove_dir_all(folder.meetings());
+    }
     if let Ok(order) = &order {
         log.numbers = patiently(&mut pause, full, || begin_numbers(&folder, order))
             .inspect_err(|error| tracing::warn!(%error, "the run is trained without log.csv"))
@@ -159,10 +175,21 @@ pub fn run(
         let machine = machine.map(|(machine, _)| machine);
         train(order, machine, &folder, &found, &mut log, Asked { pause: &mut pause, leave: &leave })
     }))
-    .unwrap_or_else(|panic| Err(Some(format!("internal error: {}", words(&*panic)))));
+    .unwrap_or_else(|panic| Err(Ended::Failed(format!("internal error: {}", words(&*panic)))));
     drop(lock);
-    outcome.map_err(|message| {
-        let Some(message) = message else { return WorkerError::Left };
+    outcome.map_err(|ended| {
+        let message = match ended {
+            Ended::Left => return WorkerError::Left,
+            // The cluster starts another attempt; elsewhere this is the end.
+            Ended::NodeLost(message) if started == Started::Job => {
+                let told = log.write(RunEvent::Log { message: message.clone() }, &mut pause);
+                if let Err(error) = told {
+                    tracing::error!(%error, "the loss of a node could not be recorded");
+                }
+                return WorkerError::NodeLost(message);
+            }
+            Ended::NodeLost(message) | Ended::Failed(message) => message,
+        };
         // If even this cannot be written, the released lock marks the run as interrupted.
         if let Err(error) = log.write(RunEvent::Failed { message: message.clone() }, &mut pause) {
             tracing::error!(%error, "the failure could not be recorded");
@@ -171,13 +198,54 @@ pub fn run(
     })
 }
 
+/// Takes the steps of a run that the first node does, with this node's part. How the run ends is the first node's to say.
+fn assist(folder: &RunFolder, device: Option<&str>, machine: Machine) -> Result<(), WorkerError> {
+    // It leaves when the first node does.
+    let ignored = Arc::new(AtomicBool::new(false));
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGUSR1, ignored) {
+        tracing::warn!(%error, "a warning of the time limit would end this node");
+    }
+    let path = folder.order_file();
+    let order = folder
+        .order()
+        .map_err(|source| WorkerError::File { path, source: io::Error::other(source) })?;
+    let _named = tracing::error_span!("run", id = %order.run).entered();
+    let machine = match device {
+        Some(device) => machine.on(device),
+        None => Ok(machine),
+    };
+    let machine = machine.map_err(|error| WorkerError::Failed(error.to_string()))?;
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "the priority cannot be lowered");
+    }
+    let outcome = engine::run::assist(&order, folder.path(), &machine);
+    match outcome {
+        // The first node knows, and says it as the run's last word.
+        Err(error) if machine.nodes().is_some_and(|nodes| nodes.have_met()) => {
+            tracing::warn!(%error, "this node ends");
+            Ok(())
+        }
+        outcome => outcome.map_err(|error| WorkerError::Failed(error.to_string())),
+    }
+}
+
+/// How a training ended before it was over.
+enum Ended {
+    /// It was asked to leave, and has kept its place.
+    Left,
+    /// Another node is gone.
+    NodeLost(String),
+    /// For this reason.
+    Failed(String),
+}
+
 /// What a worker is asked for from outside.
 struct Asked<'a> {
     pause: &'a mut Pause,
     leave: &'a AtomicBool,
 }
 
-/// Trains. The error is the reason; none when the worker was asked to leave.
+/// Trains.
 fn train(
     order: Result<RunOrder, String>,
     machine: Result<Machine, String>,
@@ -185,8 +253,8 @@ fn train(
     found: &Found,
     log: &mut EventLog,
     asked: Asked<'_>,
-) -> Result<(), Option<String>> {
-    let (order, machine) = (order?, machine?);
+) -> Result<(), Ended> {
+    let (order, machine) = (order.map_err(Ended::Failed)?, machine.map_err(Ended::Failed)?);
     let Found { point, damaged } = found;
     // Files and events wait in turn, never at once.
     let pause = RefCell::new(asked.pause);
@@ -194,8 +262,9 @@ fn train(
     let (folder, mut files) = (folder.path(), Shared { pause: &pause, leave: asked.leave });
     engine::run::run(&order, folder, point.as_ref(), damaged, &machine, &mut files, &mut emit)
         .map_err(|error| match error {
-            EngineError::Left => None,
-            error => Some(error.to_string()),
+            EngineError::Left => Ended::Left,
+            EngineError::Nodes(NodesError::Lost(words)) => Ended::NodeLost(words),
+            error => Ended::Failed(error.to_string()),
         })
 }
 

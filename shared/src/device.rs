@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Largest number of a GPU, and of GPUs.
+/// Largest number of a GPU, of GPUs, and of nodes.
 const MOST: u32 = 64;
 
 /// What a device is.
@@ -24,7 +24,7 @@ pub enum DeviceKind {
     Cluster,
 }
 
-/// The device that a run asks for: `auto`, `cpu`, `cuda:N`, or a number of GPUs.
+/// The device that a run asks for: `auto`, `cpu`, `cuda:N`, a number of GPUs, or several nodes of a cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DeviceWish {
     /// A GPU where one is free to train, otherwise the processor.
@@ -36,11 +36,18 @@ pub enum DeviceWish {
     Cuda(u32),
     /// This many GPUs at once, whichever they are.
     Gpus(u32),
+    /// Several nodes of a cluster at once.
+    Nodes {
+        /// How many, from 2.
+        nodes: u32,
+        /// GPUs of each; none for its processor.
+        gpus: u32,
+    },
 }
 
 impl DeviceWish {
     /// The values that it takes, as a predicate.
-    pub const TAKES: &str = "takes auto, cpu, cuda:N for a certain GPU, or a number of GPUs";
+    pub const TAKES: &str = "takes auto, cpu, cuda:N for a certain GPU, a number of GPUs, or nodes of a cluster as 2x8 or 2xcpu";
 
     /// Whether a specification may omit it.
     pub fn is_default(&self) -> bool {
@@ -55,6 +62,17 @@ impl DeviceWish {
             Self::Cuda(number) => format!("cuda:{number}"),
             Self::Gpus(1) => "a GPU".into(),
             Self::Gpus(count) => format!("{count} GPUs"),
+            Self::Nodes { nodes, gpus: 0 } => format!("the processors of {nodes} nodes"),
+            Self::Nodes { nodes, gpus: 1 } => format!("{nodes} nodes with a GPU each"),
+            Self::Nodes { nodes, gpus } => format!("{nodes} nodes with {gpus} GPUs each"),
+        }
+    }
+
+    /// How many nodes of a cluster it asks for.
+    pub fn nodes(self) -> u32 {
+        match self {
+            Self::Nodes { nodes, .. } => nodes,
+            Self::Auto | Self::Cpu | Self::Cuda(_) | Self::Gpus(_) => 1,
         }
     }
 
@@ -68,6 +86,7 @@ impl DeviceWish {
             Self::Cpu => kind == DeviceKind::Cpu,
             Self::Gpus(_) => kind == DeviceKind::Cuda,
             Self::Cuda(number) => kind == DeviceKind::Cuda && name == format!("cuda:{number}"),
+            Self::Nodes { .. } => false,
         }
     }
 
@@ -75,7 +94,7 @@ impl DeviceWish {
     pub fn count(self) -> usize {
         match self {
             Self::Gpus(count) => count as usize,
-            Self::Auto | Self::Cpu | Self::Cuda(_) => 1,
+            Self::Auto | Self::Cpu | Self::Cuda(_) | Self::Nodes { .. } => 1,
         }
     }
 
@@ -96,6 +115,9 @@ impl DeviceWish {
                 format!("there are not {count} GPUs on this machine; there are: {names}")
             }
             Self::Gpus(_) => format!("there is no GPU to train on here; there are: {names}"),
+            Self::Nodes { .. } => format!(
+                "{self} asks for several nodes, which a cluster has: start the server with --executor slurm; there are: {names}"
+            ),
             Self::Cuda(_) | Self::Cpu | Self::Auto => {
                 format!("there is no device {self} on this machine; there are: {names}")
             }
@@ -111,6 +133,8 @@ impl fmt::Display for DeviceWish {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(number) => write!(f, "cuda:{number}"),
             Self::Gpus(count) => write!(f, "{count}"),
+            Self::Nodes { nodes, gpus: 0 } => write!(f, "{nodes}xcpu"),
+            Self::Nodes { nodes, gpus } => write!(f, "{nodes}x{gpus}"),
         }
     }
 }
@@ -120,9 +144,21 @@ impl FromStr for DeviceWish {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |text: &str| text.parse::<u32>().ok();
+        let nodes = |text: &str| {
+            let (nodes, each) = text.split_once('x')?;
+            let nodes = number(nodes).filter(|nodes| (2..=MOST).contains(nodes))?;
+            let gpus = match each {
+                "cpu" => 0,
+                each => number(each).filter(|gpus| (1..=MOST).contains(gpus))?,
+            };
+            Some(Self::Nodes { nodes, gpus })
+        };
         match text.trim() {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
+            text if text.contains('x') => {
+                nodes(text).ok_or_else(|| format!("{}, not {text:?}", Self::TAKES))
+            }
             text => match (text.strip_prefix("cuda:").and_then(number), number(text)) {
                 (Some(number), _) if number < MOST => Ok(Self::Cuda(number)),
                 (None, Some(count)) if (1..=MOST).contains(&count) => Ok(Self::Gpus(count)),
@@ -147,7 +183,7 @@ impl<'de> Deserialize<'de> for DeviceWish {
             type Value = DeviceWish;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("auto, cpu, cuda:N or a number of GPUs")
+                f.write_str("auto, cpu, cuda:N, a number of GPUs, or nodes as 2x8 or 2xcpu")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<DeviceWish, E> {
@@ -173,16 +209,17 @@ mod tests {
 
     #[test]
     fn a_wish_is_read_as_it_is_written() {
-        for text in ["auto", "cpu", "cuda:0", "cuda:63", "1", "8"] {
+        for text in ["auto", "cpu", "cuda:0", "cuda:63", "1", "8", "2xcpu", "64x8"] {
             let wish: DeviceWish = text.parse().expect("a wish");
             assert_eq!(wish.to_string(), text);
             let json = serde_json::to_string(&wish).expect("JSON");
             assert_eq!(serde_json::from_str::<DeviceWish>(&json).expect("a wish"), wish);
         }
         assert_eq!(serde_json::from_str::<DeviceWish>("2").expect("GPUs"), DeviceWish::Gpus(2));
-        for text in
-            ["", "gpu", "cuda", "cuda:", "cuda:x", "cuda:64", "0", "65", "-1", "cpu:0", "1.5"]
-        {
+        for text in [
+            "", "gpu", "cuda", "cuda:", "cuda:x", "cuda:64", "0", "65", "-1", "cpu:0", "1.5",
+            "1x8", "2x", "x2", "2x0", "2x8x2", "65xcpu",
+        ] {
             let error = text.parse::<DeviceWish>().expect_err(text);
             assert!(
                 error.starts_with(DeviceWish::TAKES) && error.ends_with(&format!("not {text:?}"))
@@ -213,6 +250,9 @@ mod tests {
             unmet("1", &[("cpu:0", Cpu), ("cpu:1", Cpu)]).as_deref(),
             Some("there is no GPU to train on here; there are: cpu:0, cpu:1")
         );
+        let nodes = unmet("2x8", &two).expect("no cluster");
+        assert!(nodes.starts_with("2x8 asks for several nodes, which a cluster has"), "{nodes}");
+        assert_eq!(unmet("2x8", &[("slurm", DeviceKind::Cluster)]), None);
         assert_eq!(unmet("cpu", &[("cpu:0", Cpu)]), None);
         assert_eq!(
             unmet("cpu", &[]).as_deref(),

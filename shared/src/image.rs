@@ -1,7 +1,7 @@
 //! RGB images with 8 bits per channel.
 
-/// An RGB image, rows from the top, three bytes per pixel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An RGB image, rows from the top, three bytes per pixel. The default has no pixels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rgb8 {
     width: usize,
     height: usize,

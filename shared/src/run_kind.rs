@@ -57,6 +57,11 @@ impl RunKind {
         }
     }
 
+    /// Whether it trains the encoder, which several machines can do together.
+    pub fn trains_encoder(self) -> bool {
+        matches!(self, Self::Pretrain | Self::Finetune)
+    }
+
     /// Whether its result has a classifier's metrics: CA, ASR and RA.
     pub fn classifies(self) -> bool {
         !matches!(self, Self::Pretrain | Self::Defence)

@@ -7,6 +7,8 @@
 //! |---|---|
 //! | `nccl` | from GPU to GPU, by NVIDIA's library |
 //! | `threads` | by way of the host's memory, on any devices |
+//!
+//! The ranks may be on several [`Machines`]. Those of a machine are threads of one process.
 
 pub(crate) mod nccl;
 mod threads;
@@ -49,6 +51,30 @@ pub(crate) trait Communicator: Send + Sync {
     }
 }
 
+/// The machines of a run, seen from one of them.
+pub trait Machines: std::fmt::Debug + Send + Sync {
+    /// Which of them this is, counted from 0, and how many there are. All have the same number of devices.
+    fn place(&self) -> (usize, usize);
+
+    /// What the first machine has to tell: its own bytes, on all machines.
+    ///
+    /// # Errors
+    /// Which machine has ended, and why.
+    fn tell(&self, bytes: Vec<u8>) -> Result<Vec<u8>, String>;
+
+    /// Replaces numbers by their sum over all machines, the same bits on each.
+    ///
+    /// # Errors
+    /// Which machine has ended, and why.
+    fn sum(&self, values: &mut [f32]) -> Result<(), String>;
+
+    /// Calls `then` with the reason as soon as another machine has ended.
+    fn watch(&self, then: Box<dyn Fn(&str) + Send>);
+
+    /// Tells the other machines that this one has ended.
+    fn end(&self, why: &str);
+}
+
 /// The only rank.
 pub(crate) struct Alone;
 
@@ -72,22 +98,27 @@ impl Communicator for Alone {
     }
 }
 
-/// Which rank of a group ended first, and why.
+/// Which rank of a group ended first, and why, in a sentence.
 #[derive(Default)]
-struct Ended(Option<(usize, String)>);
+struct Ended(Option<String>);
 
 impl Ended {
     /// The first to end is the one that is named.
-    fn set(&mut self, rank: usize, why: &str) {
-        self.0.get_or_insert_with(|| (rank, why.to_owned()));
+    fn set(&mut self, words: String) {
+        self.0.get_or_insert(words);
     }
 
     /// # Errors
     /// When one of the ranks has ended.
-    fn check(&self, ranks: usize) -> Result<()> {
+    fn check(&self) -> Result<()> {
         match &self.0 {
-            Some((rank, why)) => Err(Error::Rank(format!("rank {rank} of {ranks} ended: {why}"))),
+            Some(words) => Err(Error::Rank(words.clone())),
             None => Ok(()),
         }
     }
+}
+
+/// `rank 1 of 3 ended: its memory is full`.
+fn ended(rank: usize, ranks: usize, why: &str) -> String {
+    format!("rank {rank} of {ranks} ended: {why}")
 }

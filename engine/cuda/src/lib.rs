@@ -53,6 +53,7 @@ mod training;
 mod vit;
 
 pub use adamw::{Descent, Moments, Place};
+pub use communicator::Machines;
 pub use count::{mae_features_memory, mae_memory, vit_memory};
 pub use crops::{Crop, HeldImages, Mixing, Windows};
 pub use device::Device;

@@ -2,6 +2,8 @@
 //!
 //! Masks, mixing and the order of images belong to the batch, so they do not depend on the number of devices; a result differs from that
 //! of one device by rounding alone. The first rank's model is the run's: after each step all ranks have the same bits.
+//!
+//! Where several machines take the same steps, the ranks here are those of one of them, and follow those of the machines before it.
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -12,24 +14,26 @@ use crate::{
     Device, Error, HeldImages, LabelledImages, MaeTrainer, MaskedImages, Place, Result, Training,
     VitTrainer,
     buckets::PART,
-    communicator::{Alone, Communicator, ThreadRank, nccl::Nccl},
+    communicator::{Alone, Communicator, Machines, ThreadRank, nccl::Nccl},
     libraries::{Libraries, Library},
 };
 
 /// How the devices of a run add up their gradients.
 #[derive(Clone)]
-pub enum Group {
+pub struct Group {
+    way: Way,
+    machines: Option<Arc<dyn Machines>>,
+}
+
+#[derive(Clone)]
+enum Way {
     /// There is one device.
     Alone,
     /// By NCCL.
-    Nccl(Connection),
+    Nccl(Nccl),
     /// By way of the host's memory, for this reason.
     Host(String),
 }
-
-/// NCCL, opened.
-#[derive(Clone)]
-pub struct Connection(Nccl);
 
 impl std::fmt::Debug for Group {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -38,41 +42,44 @@ impl std::fmt::Debug for Group {
 }
 
 impl Group {
-    /// The fastest way for these devices.
-    pub fn of(devices: &[Device]) -> Self {
-        if devices.len() < 2 {
-            return Self::Alone;
+    /// The fastest way for these devices, of which each of the `machines` has as many.
+    pub fn of(devices: &[Device], machines: Option<Arc<dyn Machines>>) -> Self {
+        Self { way: Self::way(devices, machines.is_some()), machines }
+    }
+
+    fn way(devices: &[Device], beside_others: bool) -> Way {
+        if devices.len() < 2 && !beside_others {
+            return Way::Alone;
         }
         if !devices.iter().all(|device| device.gpu().is_nvidia()) {
-            return Self::Host("an emulated GPU has no other way".into());
+            return Way::Host("an emulated GPU has no other way".into());
         }
         let open = || -> Result<Nccl, String> {
             let found = Libraries::open().get(Library::Nccl).map_err(|error| error.to_string())?;
             Nccl::open(&found.file).map_err(|why| format!("{}: {why}", found.file.display()))
         };
-        match open() {
-            Ok(nccl) => Self::Nccl(Connection(nccl)),
-            Err(why) => Self::Host(why),
-        }
+        open().map_or_else(Way::Host, Way::Nccl)
     }
 
     /// What the bits of a sum depend on; nothing where there is no sum.
     pub fn bits(&self) -> String {
-        match self {
-            Self::Alone => String::new(),
-            Self::Nccl(Connection(nccl)) => format!(", added up by NCCL {}", nccl.version()),
-            Self::Host(_) => ", added up by the host".into(),
+        let machines = self.machines.as_ref().map(|machines| machines.place().1);
+        let over = machines.map_or_else(String::new, |count| format!(" over {count} nodes"));
+        match &self.way {
+            Way::Alone => String::new(),
+            Way::Nccl(nccl) => format!(", added up by NCCL {}{over}", nccl.version()),
+            Way::Host(_) => format!(", added up by the host{over}"),
         }
     }
 
     /// What whoever follows the run should know of it.
     pub fn note(&self) -> Option<String> {
-        match self {
-            Self::Alone => None,
-            Self::Nccl(Connection(nccl)) => {
+        match &self.way {
+            Way::Alone => None,
+            Way::Nccl(nccl) => {
                 Some(format!("the GPUs add up gradients by NCCL {}", nccl.version()))
             }
-            Self::Host(why) => Some(format!(
+            Way::Host(why) => Some(format!(
                 "the GPUs add up gradients by way of the host's memory, which is slow: {why}"
             )),
         }
@@ -80,14 +87,21 @@ impl Group {
 
     /// Connects devices.
     fn join(&self, devices: &[Device]) -> Result<Vec<Box<dyn Communicator>>> {
-        Ok(match self {
-            Self::Alone => vec![Box::new(Alone)],
-            Self::Host(_) => boxed(ThreadRank::group(devices.len(), PART)),
-            Self::Nccl(Connection(nccl)) => {
+        let machines = self.machines.clone();
+        Ok(match &self.way {
+            Way::Alone => vec![Box::new(Alone)],
+            Way::Host(_) => boxed(ThreadRank::group(devices.len(), PART, machines)),
+            Way::Nccl(nccl) => {
                 let gpus: Vec<_> = devices.iter().map(|device| Arc::clone(device.gpu())).collect();
-                boxed(nccl.join(&gpus, PART)?)
+                boxed(nccl.join(&gpus, PART, machines)?)
             }
         })
+    }
+
+    /// The first rank of these on this machine among all, and how many there are on all machines.
+    fn places(&self, devices: usize) -> (usize, usize) {
+        let (machine, count) = self.machines.as_ref().map_or((0, 1), |machines| machines.place());
+        (machine * devices, count * devices)
     }
 }
 
@@ -127,7 +141,9 @@ impl Trains for VitTrainer {
 /// A model in training on several devices.
 pub struct Ranks<T> {
     trainers: Vec<T>,
-    ranks: Vec<Box<dyn Communicator>>,
+    communicators: Vec<Box<dyn Communicator>>,
+    /// The place of the first of them among those of all machines, and how many these are.
+    places: (usize, usize),
 }
 
 /// Tells the others of a rank that it has ended, should its thread panic.
@@ -161,7 +177,18 @@ impl<T: Send> Ranks<T> {
     ) -> Result<Self> {
         assert!(!devices.is_empty(), "a run has a device");
         let trainers = devices.iter().map(create).collect::<Result<_>>()?;
-        Ok(Self { trainers, ranks: group.join(devices)? })
+        Ok(Self {
+            trainers,
+            communicators: group.join(devices)?,
+            places: group.places(devices.len()),
+        })
+    }
+
+    /// The images of a batch of so many that the ranks of this machine process.
+    pub fn share(&self, images: usize) -> Range<usize> {
+        let (first, all) = self.places;
+        let last = first + self.communicators.len() - 1;
+        share(images, all, first).start..share(images, all, last).end
     }
 
     /// The first rank's trainer, whose model is the run's.
@@ -175,13 +202,16 @@ impl<T: Send> Ranks<T> {
         &mut self,
         work: impl Fn(usize, &mut T, &dyn Communicator) -> Result<R> + Sync,
     ) -> Result<R> {
-        let ranks = self.ranks.len();
+        let ranks = self.communicators.len();
         if ranks == 1 {
-            return work(0, &mut self.trainers[0], &*self.ranks[0]);
+            let only = &*self.communicators[0];
+            let _watched = Watched(only);
+            return work(0, &mut self.trainers[0], only)
+                .inspect_err(|error| only.end(&error.to_string()));
         }
         let work = &work;
         let mut outcomes: Vec<Result<R>> = std::thread::scope(|scope| {
-            let threads = self.trainers.iter_mut().zip(&self.ranks).enumerate();
+            let threads = self.trainers.iter_mut().zip(&self.communicators).enumerate();
             let threads: Vec<_> = threads
                 .map(|(rank, (trainer, communicator))| {
                     scope.spawn(move || {
@@ -242,8 +272,9 @@ impl Ranks<MaeTrainer> {
     /// # Errors
     /// When a device fails; it is named.
     pub fn reserve(&mut self, images: usize, visible: usize) -> Result<()> {
-        let ranks = self.ranks.len();
-        self.each(|rank, trainer, _| trainer.reserve(share(images, ranks, rank).len(), visible))
+        let (first, all) = self.places;
+        let part = |rank| share(images, all, first + rank).len();
+        self.each(|rank, trainer, _| trainer.reserve(part(rank), visible))
     }
 
     /// Processes a batch, like [`MaeTrainer::step`].
@@ -251,10 +282,10 @@ impl Ranks<MaeTrainer> {
     /// # Errors
     /// When a device fails; it is named.
     pub fn step(&mut self, batch: &MaskedImages<'_>, place: Place) -> Result<()> {
-        let (images, ranks) = (batch.images.len(), self.ranks.len());
+        let (images, (first, all)) = (batch.images.len(), self.places);
         let patches = batch.orders.len() / images.max(1);
         self.each(|rank, trainer, communicator| {
-            let part = share(images, ranks, rank);
+            let part = share(images, all, first + rank);
             let orders = &batch.orders[part.start * patches..part.end * patches];
             let part = MaskedImages { images: batch.images.part(part), orders, ..*batch };
             trainer.step_part(&part, images, place, communicator)
@@ -277,8 +308,9 @@ impl Ranks<VitTrainer> {
     /// # Errors
     /// When a device fails; it is named.
     pub fn reserve(&mut self, images: usize, dropping: bool) -> Result<()> {
-        let ranks = self.ranks.len();
-        self.each(|rank, trainer, _| trainer.reserve(share(images, ranks, rank).len(), dropping))
+        let (first, all) = self.places;
+        let part = |rank| share(images, all, first + rank).len();
+        self.each(|rank, trainer, _| trainer.reserve(part(rank), dropping))
     }
 
     /// Processes a batch, like [`VitTrainer::step`].
@@ -286,9 +318,10 @@ impl Ranks<VitTrainer> {
     /// # Errors
     /// When a device fails; it is named.
     pub fn step(&mut self, batch: &LabelledImages<'_>, images: usize, place: Place) -> Result<()> {
-        let ranks = self.ranks.len();
+        let (first, all) = self.places;
         self.each(|rank, trainer, communicator| {
-            trainer.step_part(batch, share(images, ranks, rank), images, place, communicator)
+            let part = share(images, all, first + rank);
+            trainer.step_part(batch, part, images, place, communicator)
         })
     }
 }

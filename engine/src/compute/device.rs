@@ -12,6 +12,11 @@ use crate::{EngineError, hash::hex};
 /// Hash of the sources, libraries and compiler that this program was built from.
 const SOURCES: &str = env!("MASKDOOR_SOURCES");
 
+/// This program, as others can be compared with it: two of the same text compute the same.
+pub fn program() -> String {
+    format!("maskdoor {} ({})", env!("CARGO_PKG_VERSION"), &SOURCES[..12])
+}
+
 /// A trainer of any device.
 pub type DynTrainer<B, V> = dyn Trainer<Batch = B, View = V>;
 /// A masked autoencoder in training.

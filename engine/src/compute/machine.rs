@@ -12,8 +12,12 @@ use cuda::{GpuInfo, libraries::Libraries};
 use kernel::{Kernels, Path, Precision};
 use shared::{DeviceKind, api::DeviceInfo, settings};
 
-use super::{Device, cpu::Cpu, cuda::Cuda};
-use crate::EngineError;
+use super::{
+    Device,
+    cpu::{BesideOthers, Cpu},
+    cuda::Cuda,
+};
+use crate::{EngineError, nodes::Nodes};
 
 /// Environment variable that sets the number of threads.
 pub const THREADS_VARIABLE: &str = "MASKDOOR_THREADS";
@@ -40,6 +44,8 @@ pub struct Machine {
     gpus: Arc<OnceLock<Result<Vec<GpuInfo>, String>>>,
     /// The names of the devices in use; the first one, if none are named.
     used: Vec<String>,
+    /// The machines that train the same run.
+    nodes: Option<Arc<Nodes>>,
 }
 
 /// A device to which runs are assigned.
@@ -107,7 +113,8 @@ impl Machine {
         let threads = threads.unwrap_or_else(all);
         let image_memory = memory.saturating_mul(1 << 20);
         let gpus = Arc::default();
-        let machine = Self { threads, path, image_memory, named: None, gpus, used: Vec::new() };
+        let machine =
+            Self { threads, path, image_memory, named: None, gpus, used: Vec::new(), nodes: None };
         match devices.map(str::trim).filter(|list| !list.is_empty()) {
             Some(list) => machine
                 .with_devices(list)
@@ -241,7 +248,15 @@ impl Machine {
         let image_memory = IMAGE_MEMORY << 20;
         let named = Some(Arc::from([Place::Cpu]));
         let gpus = Arc::default();
-        Self { threads: threads.max(1), path, image_memory, named, gpus, used: Vec::new() }
+        Self {
+            threads: threads.max(1),
+            path,
+            image_memory,
+            named,
+            gpus,
+            used: Vec::new(),
+            nodes: None,
+        }
     }
 
     /// Number of threads that train on the devices in use.
@@ -283,7 +298,10 @@ impl Machine {
             .collect();
         if numbers.is_empty() {
             precision.on_processor().map_err(EngineError::Order)?;
-            return Ok(Box::new(cpu));
+            return Ok(match self.nodes.clone() {
+                Some(nodes) => Box::new(BesideOthers { cpu, nodes }),
+                None => Box::new(cpu),
+            });
         }
         if numbers.len() < used.len() {
             let message = "a run on several devices takes GPUs only, not the processor";
@@ -291,7 +309,21 @@ impl Machine {
         }
         let open = |number| cuda::Device::open(number, kernel_cache());
         let devices = numbers.into_iter().map(open).collect::<cuda::Result<_>>()?;
-        Ok(Box::new(Cuda::new(devices, precision, cpu)))
+        let cuda = Cuda::new(devices, precision, cpu);
+        Ok(Box::new(match &self.nodes {
+            Some(nodes) => cuda.beside(nodes),
+            None => cuda,
+        }))
+    }
+
+    /// This machine as one of several that train the same run.
+    pub fn beside(self, nodes: Arc<Nodes>) -> Self {
+        Self { nodes: Some(nodes), ..self }
+    }
+
+    /// The machines that train the same run, if there are others.
+    pub fn nodes(&self) -> Option<&Arc<Nodes>> {
+        self.nodes.as_ref()
     }
 
     /// The devices in use.

@@ -31,7 +31,7 @@ mod trainer;
 mod view;
 
 pub use batch::{ImageSet, LabelledBatch, LabelledFeatures, MaskedBatch};
-pub use device::{Device, DynTrainer, FinetuningTrainer, HeadTrainer, PretrainingTrainer};
+pub use device::{Device, DynTrainer, FinetuningTrainer, HeadTrainer, PretrainingTrainer, program};
 pub use drop_path::{drop_factor, drop_rate};
 pub use init::draw;
 pub use machine::{

@@ -1,5 +1,7 @@
 //! A model in training.
 
+use std::ops::Range;
+
 use safetensors::SafeTensors;
 
 use super::ImageSet;
@@ -31,6 +33,12 @@ pub trait Trainer: Send {
     /// # Errors
     /// When the device fails.
     fn step(&mut self, batch: &Self::Batch, step: Step) -> Result<(), EngineError>;
+
+    /// Which of a batch of this many images the trainer looks at; the others may be empty. They are fewer than all where other machines take
+    /// the same steps.
+    fn share(&self, images: usize) -> Range<usize> {
+        0..images
+    }
 
     /// Takes images into the device's memory if they fit beside batches like this one. Says whether it did: then batches may name crops of
     /// them. A crop has the same pixels wherever it is made.

@@ -45,12 +45,16 @@ impl Run<'_> {
             trigger,
             target_class: spec.attack.target_class,
             threads: self.machine.threads(),
+            evaluates: self.writes,
         };
         let descend = training.descend(params.layout());
         let mut trainer = self.device.finetuner(&spec.model, recipe.pooling, params, &descend)?;
         let done = self.resume_into(&mut *trainer, pixels)?;
         let mut place = self.place(pixels);
         let evaluation = training.train(&mut *trainer, done, report, |trainer, end, report| {
+            if !self.writes {
+                return Ok(());
+            }
             if end.checkpoint {
                 let info = CheckpointInfo {
                     model: spec.model,
@@ -68,6 +72,7 @@ impl Run<'_> {
             }
             place.keep(trainer, end.epoch, end.evaluated, report)
         })?;
+        let Some(evaluation) = evaluation.filter(|_| self.writes) else { return Ok(()) };
         place.remove(report)?;
         report.written(|| write_json(&self.folder.join(files::EVALUATION), &evaluation))?;
         report.finish(Some(evaluation.metrics))

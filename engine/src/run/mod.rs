@@ -23,9 +23,10 @@ use shared::{
 use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo, PROGRAM, resume::ResumePoint},
-    compute::{Device, Machine, Params},
-    data::{Index, load_within},
+    compute::{Device, Machine, Params, program},
+    data::{Index, Pixels, load_within},
     files,
+    nodes::Nodes,
     stop::Patience,
     train::{
         batches::Batches,
@@ -54,6 +55,50 @@ pub fn run(
     if let Some(point) = resume {
         report = report.resumed(point.events, point.seconds);
     }
+    beside_others(machine, || whole(order, folder, resume, notes, machine, &mut report))
+}
+
+/// Takes the steps of a run that another machine does, with this machine's part of every batch. Writes nothing.
+///
+/// # Errors
+/// Whatever keeps this machine or another one from going on.
+pub fn assist(order: &RunOrder, folder: &Path, machine: &Machine) -> Result<(), EngineError> {
+    let mut emit = |_| Ok(());
+    let mut report = Reporter::new(&mut emit);
+    beside_others(machine, || whole(order, folder, None, &[], machine, &mut report))
+}
+
+/// Does work that other machines do their part of, and tells them how it ends.
+fn beside_others(
+    machine: &Machine,
+    work: impl FnOnce() -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let outcome = work();
+    let Some(nodes) = machine.nodes() else { return outcome };
+    let Err(error) = outcome else {
+        nodes.leave();
+        return Ok(());
+    };
+    if let Some(ended) = nodes.ended() {
+        return Err(ended.into());
+    }
+    nodes.end(&error.to_string());
+    Err(error)
+}
+
+/// A run from its beginning to its end.
+fn whole(
+    order: &RunOrder,
+    folder: &Path,
+    resume: Option<&ResumePoint>,
+    notes: &[String],
+    machine: &Machine,
+    report: &mut Reporter<'_>,
+) -> Result<(), EngineError> {
+    let device = &*machine.device(order.settings.precision)?;
+    let nodes = machine.nodes().map(|nodes| &**nodes);
+    let told = nodes.map(|nodes| meet(nodes, order.kind, device, resume)).transpose()?;
+    let resume = told.as_ref().map_or(resume, Option::as_ref);
     let index = Index::open(&order.source)?.limited(&order.settings.dataset);
     let (settings, attack) = (&order.settings, &order.settings.attack);
     let wanted = match order.kind {
@@ -70,20 +115,29 @@ pub fn run(
     };
     let plan = poisons::plan(attack, &index.train, phase, wanted, settings.seed)?;
     let batches = batches(order, index.train.len() + plan.added())?;
-    let device = &*machine.device(order.settings.precision)?;
-    let run = Run { order, folder, resume, machine, device, batches };
-    // The plan must exist before the `Started` event, because readers of the event may ask for it.
-    report.written(|| write_json(&folder.join(files::POISON_PLAN), &plan))?;
-    let poisoned =
-        plan.samples.iter().map(|sample| index.train[sample.index as usize].name.as_str());
-    let list = format_list(poisoned);
-    report.written(|| checkpoint::write(&folder.join(files::POISON_LIST), list.as_bytes()))?;
+    if let Some(count) = nodes.map(Nodes::count).filter(|&count| batches.images() < count) {
+        return Err(EngineError::Order(format!(
+            "a batch has {} images, too few for {count} nodes: take fewer nodes or a larger batch_size",
+            batches.images()
+        )));
+    }
+    let writes = nodes.is_none_or(Nodes::is_first);
+    let run = Run { order, folder, resume, machine, device, batches, writes };
+    if writes {
+        // The plan must exist before the `Started` event, because readers of the event may ask for it.
+        report.written(|| write_json(&folder.join(files::POISON_PLAN), &plan))?;
+        let poisoned =
+            plan.samples.iter().map(|sample| index.train[sample.index as usize].name.as_str());
+        let list = format_list(poisoned);
+        report.written(|| checkpoint::write(&folder.join(files::POISON_LIST), list.as_bytes()))?;
+    }
     match resume {
         None => report.send(run.started(&plan))?,
         Some(point) => report.log(format!("resumes after epoch {}", point.epoch))?,
     }
 
-    for note in notes.iter().cloned().chain(device.note()) {
+    let hosts = nodes.map(|nodes| format!("trains on {}", nodes.hosts().join(", ")));
+    for note in notes.iter().cloned().chain(hosts).chain(device.note()) {
         report.log(note)?;
     }
 
@@ -91,17 +145,50 @@ pub fn run(
     let key = Key::read(order, folder)?;
     let prepare = |stage| Trigger::prepare(&attack.trigger, key.image.as_ref(), side, stage);
     let (trigger, test_trigger) = (prepare(Stage::Train)?, prepare(Stage::Test)?);
-    let pixels = load_within(&index, side, machine.image_memory(), &mut report)?;
-    let manifest = run.manifest(&plan, &key, &pixels);
-    report.written(|| write_json(&folder.join(files::MANIFEST), &manifest))?;
+    let pixels = load_within(&index, side, machine.image_memory(), report)?;
+    if let Some(nodes) = nodes {
+        same_images(nodes, &pixels)?;
+    }
+    if writes {
+        let manifest = run.manifest(&plan, &key, &pixels);
+        report.written(|| write_json(&folder.join(files::MANIFEST), &manifest))?;
+    }
     let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
     match order.kind {
-        RunKind::Pretrain => run.pretrain(&pixels, poisons, &mut report),
-        RunKind::Defence => run.defence(&pixels, poisons, &test_trigger, &mut report),
-        RunKind::Knn => run.knn(&pixels, poisons, &test_trigger, &mut report),
-        RunKind::Probe => run.probe(&pixels, poisons, &test_trigger, &key, &mut report),
-        RunKind::Finetune => run.finetune(&pixels, poisons, &test_trigger, &mut report),
+        RunKind::Pretrain => run.pretrain(&pixels, poisons, report),
+        RunKind::Defence => run.defence(&pixels, poisons, &test_trigger, report),
+        RunKind::Knn => run.knn(&pixels, poisons, &test_trigger, report),
+        RunKind::Probe => run.probe(&pixels, poisons, &test_trigger, &key, report),
+        RunKind::Finetune => run.finetune(&pixels, poisons, &test_trigger, report),
     }
+}
+
+/// Waits for the other nodes. Gives the point that all resume from, which is the first one's.
+fn meet(
+    nodes: &Nodes,
+    kind: RunKind,
+    device: &dyn Device,
+    resume: Option<&ResumePoint>,
+) -> Result<Option<ResumePoint>, EngineError> {
+    if !kind.trains_encoder() {
+        let message = "only a pre-training and a fine-tuning run on several nodes";
+        return Err(EngineError::Order(message.into()));
+    }
+    nodes.meet(&program(), &device.arithmetic())?;
+    let told = nodes.tell(json(&resume).into_bytes())?;
+    serde_json::from_slice(&told).map_err(|error| {
+        EngineError::Order(format!("the first node's resume point cannot be read: {error}"))
+    })
+}
+
+/// Checks that all nodes read the same images.
+fn same_images(nodes: &Nodes, pixels: &Pixels) -> Result<(), EngineError> {
+    let first = nodes.tell(pixels.fingerprint.clone().into_bytes())?;
+    if first == pixels.fingerprint.as_bytes() {
+        return Ok(());
+    }
+    let message = "the data set's files are others here than on node 1: all nodes need the same ones under the same path";
+    Err(EngineError::Order(message.into()))
 }
 
 /// The batches of the run; for a run that trains nothing, one batch of all images and no epochs.
@@ -138,6 +225,8 @@ struct Run<'a> {
     machine: &'a Machine,
     device: &'a dyn Device,
     batches: Batches,
+    /// Whether this machine evaluates and writes the run's files.
+    writes: bool,
 }
 
 impl Run<'_> {

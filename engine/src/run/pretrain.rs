@@ -35,6 +35,9 @@ impl Run<'_> {
         let mut place = self.place(pixels);
         let grid = PatchGrid::of(&spec.model);
         training.train(&mut *trainer, grid, done, report, |trainer, end, report| {
+            if !self.writes {
+                return Ok(());
+            }
             if end.checkpoint {
                 let info = CheckpointInfo {
                     model: spec.model,
@@ -51,6 +54,9 @@ impl Run<'_> {
             }
             place.keep(trainer, end.epoch, end.checkpoint, report)
         })?;
+        if !self.writes {
+            return Ok(());
+        }
         place.remove(report)?;
         report.finish(None)
     }

@@ -48,6 +48,11 @@ impl Batches {
         (self.samples / self.size.max(1)).max(1)
     }
 
+    /// Samples of each batch.
+    pub fn images(&self) -> usize {
+        self.size.min(self.samples)
+    }
+
     /// Steps of the whole training.
     pub fn steps(&self) -> u64 {
         u64::from(self.epochs) * self.steps_per_epoch() as u64
@@ -64,7 +69,7 @@ impl Batches {
         (done..self.epochs).flat_map(move |epoch| {
             let mut order: Vec<u32> = (0..self.samples as u32).collect();
             shuffle(&mut stream(self.seed, Purpose::Order, u64::from(epoch), 0), &mut order);
-            let size = self.size.min(self.samples);
+            let size = self.images();
             (0..steps_per_epoch).map(move |step| {
                 let samples = order[step * size..(step + 1) * size].to_vec();
                 Batch { epoch, step, steps_per_epoch, samples }

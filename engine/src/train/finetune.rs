@@ -1,5 +1,7 @@
 //! Fine-tuning: encoder and classifier are trained together.
 
+use std::ops::Range;
+
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use shared::{
@@ -53,6 +55,8 @@ pub struct Finetuning<'a> {
     pub target_class: u32,
     /// Threads to evaluate on.
     pub threads: usize,
+    /// Whether the model is evaluated: not where another machine does it.
+    pub evaluates: bool,
 }
 
 /// What is due at the end of an epoch.
@@ -78,7 +82,7 @@ impl Finetuning<'_> {
         }
     }
 
-    /// Trains the model after the first `done` epochs and returns its last evaluation. `save` is called at the end of each epoch.
+    /// Trains the model after the first `done` epochs and returns its last evaluation, if it was evaluated. `save` is called at the end of each epoch.
     ///
     /// # Errors
     /// As for [`fit`].
@@ -88,20 +92,21 @@ impl Finetuning<'_> {
         done: u32,
         report: &mut Reporter<'_>,
         mut save: impl FnMut(&FinetuningTrainer, EpochEnd, &mut Reporter<'_>) -> Result<(), EngineError>,
-    ) -> Result<Evaluation, EngineError> {
+    ) -> Result<Option<Evaluation>, EngineError> {
         let mut evaluation = None;
         let held = self.hold(trainer, done, report)?;
-        let make = |batch: &Batch| self.batch(batch, held);
+        let part = trainer.share(self.batches.images());
+        let make = |batch: &Batch| self.batch(batch, held, &part);
         fit(&self.course(), trainer, done, make, report, |trainer, epoch, report| {
             let end = self.epoch_end(epoch);
-            if end.evaluated {
+            if end.evaluated && self.evaluates {
                 let counts = self.evaluate(trainer.view())?;
                 report.send(RunEvent::evaluated(epoch, &counts))?;
                 evaluation = Some(counts);
             }
             save(trainer, end, report)
         })?;
-        evaluation.ok_or_else(|| EngineError::Order("fine-tuning needs at least one epoch".into()))
+        Ok(evaluation)
     }
 
     fn course(&self) -> Course {
@@ -139,12 +144,18 @@ impl Finetuning<'_> {
         let is_hosts = self.recipe.augments() || self.recipe.erase_probability > 0.0;
         let first = self.batches.iter_after(done).next().filter(|_| !is_hosts);
         let Some(first) = first else { return Ok(false) };
-        self.images.hold(trainer, self.pixels.side, || self.batch(&first, false), report)
+        self.images.hold(trainer, self.pixels.side, || self.batch(&first, false, &(0..0)), report)
     }
 
-    /// Augments and mixes the samples of a batch; of images that the trainer holds it gets the crops alone. Draws which blocks they skip. What happens to a single sample depends on the seed,
-    /// the epoch and the sample; the mixing depends on the seed and the step.
-    fn batch(&self, batch: &Batch, held: bool) -> Result<LabelledBatch, DataError> {
+    /// Augments and mixes the samples of a batch; of images that the trainer holds it gets the crops alone, and images outside its
+    /// `part` may be black. Draws which blocks they skip. What happens to a single sample depends on the seed, the epoch and the sample; the
+    /// mixing depends on the seed and the step.
+    fn batch(
+        &self,
+        batch: &Batch,
+        held: bool,
+        part: &Range<usize>,
+    ) -> Result<LabelledBatch, DataError> {
         let (side, seed) = (self.pixels.side, self.batches.seed);
         let Batch { epoch, ref samples, .. } = *batch;
         let of_sample =
@@ -158,8 +169,14 @@ impl Finetuning<'_> {
         } else {
             let image = 3 * side * side;
             planes.resize(samples.len() * image, 0.0);
-            let images = planes.par_chunks_exact_mut(image).zip(samples);
-            images.try_for_each(|(planes, &sample)| -> Result<(), DataError> {
+            // An image is mixed with the one at the batch's other end.
+            let partner = |place: usize| samples.len() - 1 - place;
+            let is_seen = |place: usize| {
+                part.contains(&place) || mix != Mix::NONE && part.contains(&partner(place))
+            };
+            let images = planes.par_chunks_exact_mut(image).zip(samples).enumerate();
+            let images = images.filter(|(place, _)| is_seen(*place));
+            images.try_for_each(|(_, (planes, &sample))| -> Result<(), DataError> {
                 let mut rng = of_sample(sample);
                 normalise(&self.augmented(sample, &mut rng)?, planes);
                 self.erase(planes, &mut rng);
@@ -264,11 +281,14 @@ mod tests {
             trigger: &trigger,
             target_class: 0,
             threads: 1,
+            evaluates: true,
         };
         let mut mixed = [0; 2];
         for batch in batches.iter() {
-            let (host, held) =
-                (training.batch(&batch, false).unwrap(), training.batch(&batch, true).unwrap());
+            let (host, held) = (
+                training.batch(&batch, false, &(0..7)).unwrap(),
+                training.batch(&batch, true, &(0..7)).unwrap(),
+            );
             assert!(host.crops.0.is_empty() && held.planes.is_empty());
             assert_eq!((host.targets, host.drops), (held.targets, held.drops));
             let (crops, mix) = held.crops;

@@ -1,8 +1,10 @@
 //! Pre-training of the masked autoencoder.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use shared::{
-    RunKind,
+    Rgb8, RunKind,
     patches::random_order,
     settings::PretrainSpec,
     stream::{Purpose, stream},
@@ -77,7 +79,8 @@ impl Pretraining<'_> {
         ) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let held = self.hold(trainer, grid, done, report)?;
-        let make = |batch: &Batch| self.batch(grid, batch, held);
+        let part = trainer.share(self.batches.images());
+        let make = |batch: &Batch| self.batch(grid, batch, held, &part);
         fit(&self.course(), trainer, done, make, report, |trainer, epoch, report| {
             save(trainer, self.epoch_end(epoch), report)
         })
@@ -107,13 +110,19 @@ impl Pretraining<'_> {
         report: &mut Reporter<'_>,
     ) -> Result<bool, EngineError> {
         let Some(first) = self.batches.iter_after(done).next() else { return Ok(false) };
-        let like = || self.batch(grid, &first, false);
+        let like = || self.batch(grid, &first, false, &(0..0));
         self.images.hold(trainer, grid.side, like, report)
     }
 
-    /// Augments and masks the samples of a batch; of images that the trainer holds it gets the crops alone. What happens to a sample depends
-    /// only on the seed, the epoch and the sample.
-    fn batch(&self, grid: PatchGrid, batch: &Batch, held: bool) -> Result<MaskedBatch, DataError> {
+    /// Augments and masks the samples of a batch; of images that the trainer holds it gets the crops alone, and images outside its `part` are
+    /// empty. What happens to a sample depends only on the seed, the epoch and the sample.
+    fn batch(
+        &self,
+        grid: PatchGrid,
+        batch: &Batch,
+        held: bool,
+        part: &Range<usize>,
+    ) -> Result<MaskedBatch, DataError> {
         let PretrainSpec { mask_ratio, norm_pix_loss, .. } = *self.recipe;
         let epoch = u64::from(batch.epoch);
         let crop = |&sample: &u32| self.crop(epoch, sample, grid.side);
@@ -121,7 +130,10 @@ impl Pretraining<'_> {
         if held {
             crops = batch.samples.iter().map(crop).collect();
         } else {
-            let made = batch.samples.par_iter().map(|sample| {
+            let made = batch.samples.par_iter().enumerate().map(|(place, sample)| {
+                if !part.contains(&place) {
+                    return Ok(Rgb8::default());
+                }
                 let image = self.images.image(*sample as usize)?;
                 Ok(seen(&crop(sample), &image, grid.side))
             });
@@ -180,8 +192,8 @@ mod tests {
             let grid = PatchGrid { side: 16, patch: 4 };
             let batch = batches.iter_after(1).next().unwrap();
             let (host, held) = (
-                training.batch(grid, &batch, false).unwrap(),
-                training.batch(grid, &batch, true).unwrap(),
+                training.batch(grid, &batch, false, &(0..20)).unwrap(),
+                training.batch(grid, &batch, true, &(0..20)).unwrap(),
             );
             assert!(host.crops.is_empty() && held.images.is_empty());
             assert_eq!((host.orders, host.visible), (held.orders, held.visible));

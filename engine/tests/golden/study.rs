@@ -268,6 +268,7 @@ impl Study {
             trigger: &self.triggers[1],
             target_class: target,
             threads: 2,
+            evaluates: true,
         };
         let descend = training.descend(params.layout());
         let device = Self::device();
@@ -275,7 +276,7 @@ impl Study {
         let mut metrics = None;
         let events = told(|report| {
             let evaluation = training.train(&mut *trainer, 0, report, |_, _, _| Ok(())).unwrap();
-            metrics = Some(evaluation.metrics);
+            metrics = evaluation.map(|evaluation| evaluation.metrics);
         });
         self.compare_losses("finetune", self.config.single.finetune, &events);
         self.compare_counts("finetune", metrics.unwrap());

@@ -19,6 +19,7 @@ use shared::{
 use tempfile::TempDir;
 
 mod defence;
+mod nodes;
 mod repeat;
 
 fn spec() -> Settings {

@@ -50,7 +50,19 @@ pub async fn list_studies(
         offset: query.offset.unwrap_or_default().count(),
         limit: query.limit.unwrap_or(50),
     };
-    Ok(Json(api.app.store.list_studies(&query).await?))
+    let mut page = api.app.store.list_studies(&query).await?;
+    // For the store they run; in a cluster they may still wait.
+    let waiting = api.app.queue.waiting();
+    if !waiting.is_empty() {
+        let of_studies = api.app.store.studies_of(&waiting).await?;
+        for study in &mut page.items {
+            let count = of_studies.get(&study.id).copied().unwrap_or_default();
+            let count = count.min(study.states.running);
+            study.states.running -= count;
+            study.states.queued += count;
+        }
+    }
+    Ok(Json(page))
 }
 
 /// How to create a study.

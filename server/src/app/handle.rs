@@ -83,6 +83,14 @@ impl Handle {
         rows
     }
 
+    /// The runs whose jobs wait in a cluster.
+    pub fn waiting(&self) -> Vec<RunId> {
+        let standings = self.0.standings.borrow();
+        let waits =
+            |standing: &Standing| standing.job.as_ref().is_some_and(|job| job.waits.is_some());
+        standings.iter().filter(|(_, standing)| waits(standing)).map(|(run, _)| *run).collect()
+    }
+
     /// Asks for the end of a running run although the store cannot be written, which otherwise keeps such wishes.
     pub fn end(&self, run: RunId) {
         self.ending().insert(run);

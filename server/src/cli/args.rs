@@ -176,7 +176,7 @@ pub(super) struct StudyArgs {
     /// Runs everything again, even if the data folder already has an equal run.
     #[arg(long)]
     pub(super) fresh: bool,
-    /// The device to train on: auto, cpu, cuda:N for a certain GPU, or a number of GPUs [default: as the study says].
+    /// The device to train on: auto, cpu, cuda:N for a certain GPU, a number of GPUs, or nodes of a cluster such as 2x8 [default: as the study says].
     #[arg(long, value_name = "DEVICE")]
     pub(super) device: Option<DeviceWish>,
 }
@@ -535,6 +535,18 @@ pub(super) struct WorkerArgs {
     /// The devices that the queue was told to use.
     #[arg(long, hide = true)]
     pub(super) devices: Option<String>,
+    /// Nodes that train this run, each with a worker. Which one this is, and which attempt, say `--node` and `--meeting`, or Slurm's variables.
+    #[arg(long, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) nodes: Option<u32>,
+    /// The place of this worker's node, counted from 0.
+    #[arg(long, hide = true, requires = "nodes")]
+    pub(super) node: Option<u32>,
+    /// A word that all workers of this attempt have in common, and no other.
+    #[arg(long, hide = true, requires = "nodes")]
+    pub(super) meeting: Option<String>,
+    /// Seconds for which the workers wait for each other.
+    #[arg(long, hide = true, default_value_t = 30)]
+    pub(super) meet_seconds: u32,
 }
 
 impl DataDirArg {

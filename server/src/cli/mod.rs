@@ -11,6 +11,7 @@ mod doctor;
 mod evaluate;
 mod figure;
 mod log;
+mod nodes;
 mod plan;
 mod poisons;
 mod presets;
@@ -44,7 +45,7 @@ use self::args::{
 };
 use crate::{
     clock::Clock,
-    queue::executor::slurm::job::LEFT,
+    queue::executor::slurm::job::{LEFT, NODE_LOST},
     terminal::note,
     worker::{self, Started},
 };
@@ -81,6 +82,10 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
                 Some(list) => machine.with_devices(list)?,
                 None => machine,
             };
+            let machine = match nodes::of(&args)? {
+                Some(nodes) => machine.beside(nodes),
+                None => machine,
+            };
             let started = match (args.locked, args.job) {
                 (true, _) => Started::Locked,
                 (_, true) => Started::Job,
@@ -93,6 +98,10 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
                 Err(error) if error.is_left() || (args.job && error.is_second()) => {
                     note(&error);
                     Ok(ExitCode::from(LEFT))
+                }
+                Err(error) if error.is_node_lost() => {
+                    note(&error);
+                    Ok(ExitCode::from(NODE_LOST))
                 }
                 Err(error) => Err(error.into()),
             }

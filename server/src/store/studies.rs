@@ -168,6 +168,24 @@ impl Store {
         Ok(Page { items, total, offset: query.offset })
     }
 
+    /// How many of these running runs each study has.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn studies_of(&self, runs: &[RunId]) -> Result<BTreeMap<StudyId, u32>, StoreError> {
+        let ids: Vec<String> = runs.iter().map(ToString::to_string).collect();
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT l.study, count(*) FROM json_each(?) ids JOIN runs r ON r.id = ids.value AND r.state = 'running' \
+             JOIN study_runs l ON l.run = r.key GROUP BY l.study",
+        )
+        .bind(to_json(&ids)?)
+        .fetch_all(self.readers())
+        .await?;
+        rows.into_iter()
+            .map(|(study, count)| Ok((parse(&study, "a study's identifier")?, count as u32)))
+            .collect()
+    }
+
     /// A study with its runs.
     ///
     /// # Errors

@@ -54,9 +54,12 @@ async fn a_study_asks_for_a_device_that_there_is() {
     study["device"] = "gpu".into();
     let text = app.post("/studies", &study).await.text();
     assert!(
-        text.contains("takes auto, cpu, cuda:N for a certain GPU, or a number of GPUs"),
+        text.contains("takes auto, cpu, cuda:N for a certain GPU, a number of GPUs, or nodes"),
         "{text}"
     );
+    study["device"] = "2x8".into();
+    let text = app.post("/studies", &study).await.text();
+    assert!(text.contains("2x8 asks for several nodes, which a cluster has"), "{text}");
 
     study["device"] = "cpu".into();
     let made = app.post("/studies?fresh=true", &study).await.json();

@@ -13,6 +13,7 @@ mod graph;
 mod ingest;
 mod kill;
 mod lists;
+mod nodes;
 mod old_folder;
 mod replay;
 mod retention;

@@ -11,11 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use engine::files::{LAST_CHECKPOINT, RESUME};
+use engine::files::{LAST_CHECKPOINT, RESUME, events_of_attempt};
 use server::{run_folder::RunFolder, run_log::CSV_FILE};
 use shared::{
-    RunState, Stamped,
-    api::{RunRow, StudyDetail, SystemInfo},
+    DeviceWish, RunState, Stamped, StudySpec,
+    api::{Page, RunRow, StudyDetail, StudySummary, SystemInfo},
 };
 
 use self::cluster::{Cluster, NODES};
@@ -56,12 +56,32 @@ impl Server {
 
     /// What the page *System* asks for.
     fn system(&self) -> SystemInfo {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
         let request = format!("GET /api/v1/system HTTP/1.0\r\nHost: {}\r\n\r\n", self.address);
+        serde_json::from_str(&self.ask(&request)).unwrap()
+    }
+
+    /// Creates a study as the page does. The devices that it can ask for are the server's.
+    fn create(&self, spec: &StudySpec) -> StudyDetail {
+        let body = serde_json::to_string(spec).unwrap();
+        let answer = self.ask(&format!(
+            "POST /api/v1/studies?fresh=true HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        ));
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+
+    fn studies(&self) -> Page<StudySummary> {
+        let request = format!("GET /api/v1/studies HTTP/1.0\r\nHost: {}\r\n\r\n", self.address);
+        serde_json::from_str(&self.ask(&request)).unwrap()
+    }
+
+    fn ask(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
     fn kill(mut self) {
@@ -209,7 +229,7 @@ async fn a_run_that_loses_its_job_goes_on_to_the_same_bits() {
 /// Whether a run that goes on is in another attempt than its first: the events of the first are kept aside.
 fn is_in_another_attempt(place: &Place, run: &RunRow) -> bool {
     assert!(!run.state.is_over(), "{run:?}");
-    place.run_folder(run).path().join(engine::files::events_of_attempt(1)).exists()
+    place.run_folder(run).path().join(events_of_attempt(1)).exists()
 }
 
 async fn wait_for_place(folder: &RunFolder) {
@@ -220,6 +240,89 @@ async fn wait_for_place(folder: &RunFolder) {
         assert!(begun.elapsed() < PATIENCE, "no place is kept");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_on_two_nodes_leaves_in_time_and_loses_one_to_the_same_bits() {
+    let Some(mut cluster) = Cluster::start() else { return };
+    let place = place(QUICK).await;
+    let mut spec = probed(micro("two nodes", LONG), &[1]);
+    spec.settings.device = DeviceWish::Nodes { nodes: 2, gpus: 0 };
+    spec.settings.pretrain.checkpoint_every = LONG / 4;
+    let server = Server::start(&place, &cluster);
+    let whole = server.create(&spec);
+    finished(&place, &whole).await;
+    spec.name = "broken".into();
+    let broken = server.create(&spec);
+    let run = &broken.runs[0];
+    let nodes = |number: &str| {
+        let rows = server.system().jobs;
+        let job = rows
+            .into_iter()
+            .find_map(|row| row.job.filter(|job| job.number.as_deref() == Some(number)));
+        job.and_then(|job| job.nodes).unwrap_or_default()
+    };
+
+    // Slurm warns every worker of the step, and the first one decides.
+    let number = trains(&place, &server, run).await;
+    let two = nodes(&number);
+    assert!(two.contains('-') || two.contains(','), "{two}");
+    assert!(cluster.command("scancel", &["--signal=USR1", &number]).status().unwrap().success());
+    let row = wait_until(&place.app, run.id, |row| is_in_another_attempt(&place, row)).await;
+    assert_eq!(row.error, None);
+
+    // A node goes down. Slurm ends the job, or the other worker notices before.
+    let second = trains(&place, &server, run).await;
+    let two = nodes(&second);
+    wait_for_place(&place.run_folder(run)).await;
+    let down = NODES.iter().rev().find(|name| two.contains(&name[1..])).unwrap();
+    cluster.kill_node(down);
+    finished(&place, &broken).await;
+    same_results(&place, run, &whole.runs[0]);
+    every_event_once(&place, run).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_longer_than_its_time_limit_goes_on_to_the_same_bits() {
+    let Some(cluster) = Cluster::start() else { return };
+    // The shortest limit that Slurm knows. It looks every half a minute, and warns half a minute too early.
+    let settings = format!("{QUICK}notice_seconds = 10\n[executors.slurm.job]\ntime = \"1\"\n");
+    let place = place(&settings).await;
+    let mut spec = probed(micro("limited", LONG), &[1]);
+    spec.runs = vec![shared::RunKind::Pretrain];
+    spec.settings.pretrain.epochs = 10 * LONG;
+    spec.settings.pretrain.checkpoint_every = LONG;
+    let study = create(&place.app, spec).await;
+    let _server = Server::start(&place, &cluster);
+    let run = &study.runs[0];
+    wait_until(&place.app, run.id, |row| is_in_another_attempt(&place, row)).await;
+    finished(&place, &study).await;
+    every_event_once(&place, run).await;
+
+    // The same order, trained here in one go.
+    let order = place.run_folder(run).order().unwrap();
+    let alone = tempfile::tempdir().unwrap();
+    let machine = engine::compute::Machine::with_threads(1);
+    let emit = &mut |_| Ok(());
+    engine::run::run(&order, alone.path(), None, &[], &machine, &mut (), emit).unwrap();
+    let read = |folder: &Path| fs::read(folder.join(LAST_CHECKPOINT)).unwrap();
+    assert!(read(alone.path()) == read(place.run_folder(run).path()), "the weights differ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stops_a_job_before_its_worker_is_told() {
+    let Some(cluster) = Cluster::start() else { return };
+    let settings = format!("{QUICK}setup = [\"no-such-command-here || exit 3\"]\n");
+    let place = place(&settings).await;
+    let study = create(&place.app, probed(micro("unset", 2), &[1])).await;
+    let _server = Server::start(&place, &cluster);
+    let row = wait_until(&place.app, study.runs[0].id, |run| run.state.is_over()).await;
+    let error = row.error.unwrap();
+    assert!(error.contains("it ended with code 3 before it finished on n"), "{error}");
+    assert!(
+        error.contains(". It said last: ") && error.contains("no-such-command-here"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -311,6 +414,8 @@ async fn a_thousand_waiting_runs_take_few_commands() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
     // Twelve questions for the queue, one for the partitions, and what submitted the runs.
+    let listed = server.studies().items.remove(0).states;
+    assert_eq!((listed.queued, listed.running), (1000, 0), "lists say that they wait");
     let calls = system.cluster.unwrap().calls_per_minute;
     assert!(calls <= 60, "{calls} commands in a minute");
     place.app.cancel_study(study.id).await.unwrap();

@@ -15,8 +15,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use self::library::{IN_PROGRESS, Library, SUCCESS};
-use super::{Communicator, Ended};
+use self::library::{IN_PROGRESS, Id, Library, SUCCESS};
+use super::{Communicator, Ended, Machines, ended};
 use crate::{
     Error, Result,
     gpu::{Address, Gpu},
@@ -40,8 +40,9 @@ pub(crate) struct NcclRank {
 struct Group {
     nccl: Nccl,
     ended: Mutex<Ended>,
-    /// A communicator a rank, by its address; none once it was aborted.
+    /// A communicator for each rank of this machine, by its address; none once it was aborted.
     communicators: Vec<Mutex<Option<usize>>>,
+    machines: Option<Arc<dyn Machines>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -66,24 +67,47 @@ impl Nccl {
         &self.version
     }
 
-    /// Makes these GPUs the ranks of a group, in their order, which add up parts of at least `part` numbers. No GPU may be in it twice.
+    /// Makes these GPUs the ranks of a group, in their order and behind those of earlier machines, which add up parts of at least `part`
+    /// numbers. No GPU may be in it twice.
     ///
     /// # Errors
-    /// When one of them cannot join.
-    pub fn join(&self, gpus: &[Arc<dyn Gpu>], part: usize) -> Result<Vec<NcclRank>> {
+    /// When one of them cannot join, or another machine has ended.
+    pub fn join(
+        &self,
+        gpus: &[Arc<dyn Gpu>],
+        part: usize,
+        machines: Option<Arc<dyn Machines>>,
+    ) -> Result<Vec<NcclRank>> {
+        let (machine, count) = machines.as_ref().map_or((0, 1), |machines| machines.place());
+        let mut id = if machine == 0 { self.library.id()?.to_bytes() } else { Vec::new() };
+        if let Some(machines) = &machines {
+            id = machines.tell(id).map_err(Error::Rank)?;
+        }
+        let wrong = || Error::Rank("the first machine did not tell NCCL's number".into());
+        let id = Id::of(&id).ok_or_else(wrong)?;
         let group = Arc::new(Group {
             nccl: self.clone(),
             ended: Mutex::default(),
             communicators: gpus.iter().map(|_| Mutex::default()).collect(),
+            machines,
         });
-        let id = self.library.id()?;
+        if let Some(machines) = &group.machines {
+            let group = Arc::downgrade(&group);
+            machines.watch(Box::new(move |why| {
+                if let Some(group) = group.upgrade() {
+                    lock(&group.ended).set(why.to_owned());
+                    group.abort();
+                }
+            }));
+        }
+        let (first, total) = (machine * gpus.len(), count * gpus.len());
         let rank = |rank| NcclRank { rank, group: Arc::clone(&group), part };
         let ranks: Vec<_> = (0..gpus.len()).map(rank).collect();
         // Each waits for all others, so each has a thread.
         std::thread::scope(|scope| {
             let joining = |(rank, gpu): (&'_ NcclRank, &'_ Arc<dyn Gpu>)| -> Result<()> {
                 gpu.branch()?;
-                let (communicator, code) = self.library.begin(id, rank.rank, gpus.len());
+                let (communicator, code) = self.library.begin(id, first + rank.rank, total);
                 *lock(rank.communicator()) = communicator;
                 rank.wait("a GPU cannot join the others", code)
             };
@@ -126,13 +150,13 @@ impl NcclRank {
             return Ok(());
         }
         // A rank that ended is the reason for what the others see.
-        lock(&self.group.ended).check(self.group.communicators.len())?;
+        lock(&self.group.ended).check()?;
         Err(library.error(what, code))
     }
 
     /// The error of a communicator that was aborted.
     fn ended(&self) -> Result<()> {
-        lock(&self.group.ended).check(self.group.communicators.len())?;
+        lock(&self.group.ended).check()?;
         Err(Error::Rank("the GPUs' connection was closed".into()))
     }
 }
@@ -155,8 +179,12 @@ impl Communicator for NcclRank {
 
     /// What other ranks' GPUs wait for ends, too.
     fn end(&self, why: &str) {
-        lock(&self.group.ended).set(self.rank, why);
+        let ranks = self.group.communicators.len();
+        lock(&self.group.ended).set(ended(self.rank, ranks, why));
         self.group.abort();
+        if let Some(machines) = &self.group.machines {
+            machines.end(why);
+        }
     }
 }
 

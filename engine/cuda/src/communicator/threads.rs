@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::{Communicator, Ended};
+use super::{Communicator, Ended, Machines, ended};
 use crate::{
     Result,
     gpu::{Address, Gpu},
@@ -19,6 +19,8 @@ struct Group {
     state: Mutex<State>,
     changed: Condvar,
     ranks: usize,
+    /// The machines whose sums are added to those of this one.
+    machines: Option<Arc<dyn Machines>>,
 }
 
 #[derive(Default)]
@@ -31,21 +33,21 @@ struct State {
 }
 
 impl ThreadRank {
-    /// All ranks of a group, which add up parts of at least `part` numbers.
-    pub fn group(ranks: usize, part: usize) -> Vec<Self> {
+    /// All ranks of a group on this machine, which add up parts of at least `part` numbers with those of the other machines.
+    pub fn group(ranks: usize, part: usize, machines: Option<Arc<dyn Machines>>) -> Vec<Self> {
         let state = State { brought: vec![None; ranks], ..State::default() };
-        let group = Group { state: Mutex::new(state), changed: Condvar::new(), ranks };
+        let group = Group { state: Mutex::new(state), changed: Condvar::new(), ranks, machines };
         let group = Arc::new(group);
         (0..ranks).map(|rank| Self { rank, group: Arc::clone(&group), part }).collect()
     }
 
     /// The sum of what all ranks bring, in the order of the ranks.
     fn exchange(&self, values: Vec<f32>) -> Result<Arc<Vec<f32>>> {
-        let Group { state, changed, ranks } = &*self.group;
+        let Group { state, changed, machines, ranks } = &*self.group;
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         // The sum before has to be taken by all first.
         while state.sum.is_some() {
-            state.ended.check(*ranks)?;
+            state.ended.check()?;
             state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.brought[self.rank] = Some(values);
@@ -55,6 +57,14 @@ impl ThreadRank {
             let mut sum = all.next().expect("a rank");
             for values in all {
                 sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+            // The other ranks of this machine wait until the sum is there, whoever holds the lock.
+            if let Some(machines) = machines
+                && let Err(words) = machines.sum(&mut sum)
+            {
+                state.ended.set(words);
+                changed.notify_all();
+                return state.ended.check().map(|()| unreachable!("it has ended"));
             }
             state.sum = Some((Arc::new(sum), *ranks));
             changed.notify_all();
@@ -69,7 +79,7 @@ impl ThreadRank {
                 }
                 return Ok(sum);
             }
-            state.ended.check(*ranks)?;
+            state.ended.check()?;
             state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -104,9 +114,16 @@ impl Communicator for ThreadRank {
     }
 
     fn end(&self, why: &str) {
-        let mut state = self.group.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.ended.set(self.rank, why);
-        self.group.changed.notify_all();
+        let Group { state, changed, ranks, machines } = &*self.group;
+        state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ended
+            .set(ended(self.rank, *ranks, why));
+        changed.notify_all();
+        if let Some(machines) = machines {
+            machines.end(why);
+        }
     }
 }
 
@@ -117,7 +134,7 @@ mod tests {
 
     #[test]
     fn all_ranks_get_the_sum_time_after_time() {
-        let ranks = ThreadRank::group(3, PART);
+        let ranks = ThreadRank::group(3, PART, None);
         std::thread::scope(|scope| {
             for rank in &ranks {
                 scope.spawn(|| {
@@ -132,7 +149,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_rank_that_ended() {
-        let ranks = ThreadRank::group(3, PART);
+        let ranks = ThreadRank::group(3, PART, None);
         std::thread::scope(|scope| {
             let waiting = [0, 2].map(|rank| {
                 let rank = &ranks[rank];

@@ -79,7 +79,8 @@ fn ranks(
 ) -> Ranks<MaeTrainer> {
     let tensors = mae_tensors(&shape());
     let trainers = gpus.iter().map(|gpu| trainer(gpu, &tensors, accumulate)).collect();
-    Ranks { trainers, ranks: connected }
+    let places = (0, connected.len());
+    Ranks { trainers, communicators: connected, places }
 }
 
 fn emulated(count: usize) -> Vec<Arc<dyn Gpu>> {
@@ -114,7 +115,7 @@ fn one_two_and_four_ranks_train_alike() {
         let (want_losses, want) = trained(one, accumulate as usize);
         for count in [2, 4] {
             let of = |part| {
-                let connected = boxed(ThreadRank::group(count, part));
+                let connected = boxed(ThreadRank::group(count, part, None));
                 trained(ranks(&emulated(count), connected, accumulate), accumulate as usize)
             };
             let (losses, values) = of(SMALL);
@@ -175,7 +176,8 @@ fn each_part_is_added_up_when_it_is_complete_and_before_the_next_is_begun() {
     flat.gradient.as_ref().unwrap().write(&vec![odd; total + 1]).unwrap();
     let seen = Arc::default();
     let watching = Watching { seen: Arc::clone(&seen), gradient: (flat.grad(0), total + 1) };
-    let mut ranks = Ranks { trainers: vec![trainer], ranks: vec![Box::new(watching)] };
+    let mut ranks =
+        Ranks { trainers: vec![trainer], communicators: vec![Box::new(watching)], places: (0, 1) };
     Batch::new(3, 1).step(&mut ranks, 0).unwrap();
 
     let seen = seen.lock().unwrap();
@@ -219,7 +221,8 @@ fn batches_that_complete_no_step_add_up_their_loss_alone() {
     let flat = Arc::clone(&trainer.training().flat);
     let seen = Arc::default();
     let watching = Watching { seen: Arc::clone(&seen), gradient: (flat.grad(0), 1) };
-    let mut ranks = Ranks { trainers: vec![trainer], ranks: vec![Box::new(watching)] };
+    let mut ranks =
+        Ranks { trainers: vec![trainer], communicators: vec![Box::new(watching)], places: (0, 1) };
     let mut sums = Vec::new();
     for place in 0..3 {
         Batch::new(2, place).step(&mut ranks, place as usize).unwrap();
@@ -242,7 +245,7 @@ pub(crate) fn ranks_of_which_one_fails(
     let most = 1_000_000;
     let whole = Arc::new(Emulated::failing_after(most));
     let gpus = [Arc::clone(&whole) as Arc<dyn Gpu>];
-    let mut one = ranks(&gpus, vec![boxed(ThreadRank::group(1, SMALL)).remove(0)], 1);
+    let mut one = ranks(&gpus, vec![boxed(ThreadRank::group(1, SMALL, None)).remove(0)], 1);
     let before = whole.done(most);
     Batch::new(2, 1).step(&mut one, 0).unwrap();
     let a_step = whole.done(most) - before;
@@ -262,14 +265,14 @@ pub(crate) fn ranks_of_which_one_fails(
 
 #[test]
 fn a_rank_that_fails_in_the_middle_of_a_pass_is_named_and_nobody_waits_for_it() {
-    let error = ranks_of_which_one_fails(|gpus| boxed(ThreadRank::group(gpus.len(), SMALL)));
+    let error = ranks_of_which_one_fails(|gpus| boxed(ThreadRank::group(gpus.len(), SMALL, None)));
     assert_eq!(error, "rank 1 of 3: a kernel cannot be started: the GPU has fallen off the bus");
 }
 
 #[test]
 fn a_rank_that_panics_is_named_and_nobody_waits_for_it() {
-    let connected = boxed(ThreadRank::group(3, 1));
-    let mut ranks = Ranks { trainers: vec![(); 3], ranks: connected };
+    let connected = boxed(ThreadRank::group(3, 1, None));
+    let mut ranks = Ranks { trainers: vec![(); 3], communicators: connected, places: (0, 3) };
     let gpus = emulated(3);
     let error = ranks.each(|rank, (), communicator| {
         assert!(rank != 2, "a mistake");
@@ -282,11 +285,91 @@ fn a_rank_that_panics_is_named_and_nobody_waits_for_it() {
 fn the_way_that_gradients_are_added_up_is_told() {
     let devices = |count| vec![Device::emulated(); count];
     assert_eq!(
-        (Group::of(&devices(1)).note(), Group::of(&devices(1)).bits()),
+        (Group::of(&devices(1), None).note(), Group::of(&devices(1), None).bits()),
         (None, String::new())
     );
-    let several = Group::of(&devices(2));
+    let several = Group::of(&devices(2), None);
     let note = several.note().unwrap();
     assert!(note.starts_with("the GPUs add up gradients by way of the host's memory"), "{note}");
     assert_eq!(several.bits(), ", added up by the host");
+}
+
+/// Machines that are threads of this process.
+#[derive(Debug)]
+struct Pretended {
+    machine: usize,
+    together: Arc<Together>,
+}
+
+#[derive(Debug)]
+struct Together {
+    brought: Mutex<Vec<Vec<f32>>>,
+    all: std::sync::Barrier,
+}
+
+impl Pretended {
+    fn machines(count: usize) -> Vec<Arc<dyn Machines>> {
+        let all = std::sync::Barrier::new(count);
+        let together = Arc::new(Together { brought: Mutex::new(vec![Vec::new(); count]), all });
+        let machine = |machine| Self { machine, together: Arc::clone(&together) };
+        (0..count).map(|it| Arc::new(machine(it)) as Arc<dyn Machines>).collect()
+    }
+}
+
+impl Machines for Pretended {
+    fn place(&self) -> (usize, usize) {
+        (self.machine, self.together.brought.lock().unwrap().len())
+    }
+
+    fn tell(&self, _: Vec<u8>) -> Result<Vec<u8>, String> {
+        unreachable!("the host's memory needs no number")
+    }
+
+    fn sum(&self, values: &mut [f32]) -> Result<(), String> {
+        let Together { brought, all } = &*self.together;
+        brought.lock().unwrap()[self.machine] = values.to_vec();
+        all.wait();
+        values.fill(0.0);
+        for theirs in &*brought.lock().unwrap() {
+            values.iter_mut().zip(theirs).for_each(|(value, its)| *value += its);
+        }
+        all.wait();
+        Ok(())
+    }
+
+    fn watch(&self, _: Box<dyn Fn(&str) + Send>) {}
+
+    fn end(&self, _: &str) {}
+}
+
+#[test]
+fn machines_train_as_the_ranks_of_one() {
+    // Two machines of a GPU, three of a GPU, two of two.
+    for (machines, gpus) in [(2, 1), (3, 1), (2, 2)] {
+        let all = boxed(ThreadRank::group(machines * gpus, SMALL, None));
+        let (want_losses, want) = trained(ranks(&emulated(machines * gpus), all, 1), 1);
+        let each = std::thread::scope(|scope| {
+            let threads = Pretended::machines(machines).into_iter().map(|machine| {
+                scope.spawn(move || {
+                    let place = machine.place().0;
+                    let connected = boxed(ThreadRank::group(gpus, SMALL, Some(machine)));
+                    let ranks = ranks(&emulated(gpus), connected, 1);
+                    let places = (place * gpus, machines * gpus);
+                    trained(Ranks { places, ..ranks }, 1)
+                })
+            });
+            let threads: Vec<_> = threads.collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        });
+        for (losses, values) in &each {
+            assert!(apart(losses, &want_losses) < 1e-5, "{losses:?} {want_losses:?}");
+            for values in values {
+                assert_eq!(bits(values), bits(&each[0].1[0]), "all have the same bits");
+                if gpus == 1 {
+                    // The order of the sums is the same, too.
+                    assert_eq!(bits(values), bits(&want[0]));
+                }
+            }
+        }
+    }
 }

@@ -15,6 +15,8 @@ pub struct Descent {
     accumulated: Accumulated,
     /// Maximum norm of a step's gradient; 0 for no limit.
     clip_norm: f64,
+    /// Whether the whole gradient is wanted at once.
+    whole: bool,
     /// Number of the model's parameters.
     parameters: usize,
     /// The last batch's gradient, flat like the parameters; one part at a time where it goes straight into the moments.
@@ -32,12 +34,22 @@ impl Descent {
     /// to it, unless that is 0.
     pub fn new(accumulate: u32, clip_norm: f64, parameters: usize) -> Self {
         let accumulated = Accumulated::new(accumulate);
-        Self { accumulated, clip_norm, parameters, gradient: Vec::new() }
+        Self { accumulated, clip_norm, whole: false, parameters, gradient: Vec::new() }
+    }
+
+    /// Has the whole gradient of each batch at once, for [`gradient_mut`](Self::gradient_mut).
+    pub fn of_the_whole(self) -> Self {
+        Self { whole: true, ..self }
+    }
+
+    /// The last batch's gradient, before its step.
+    pub fn gradient_mut(&mut self) -> &mut [f32] {
+        &mut self.gradient
     }
 
     /// Whether the whole gradient is never needed at once.
     fn is_direct(&self) -> bool {
-        self.accumulated.is_none() && self.clip_norm <= 0.0
+        !self.whole && self.accumulated.is_none() && self.clip_norm <= 0.0
     }
 
     /// Where the next batch's gradient goes.

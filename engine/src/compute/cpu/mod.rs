@@ -12,9 +12,11 @@
 //! | `hugging_face` | classifiers of transformers, for evaluation |
 //! | [`optim`], `descent`, `accumulate` | optimisers; from the gradients of batches to steps |
 //! | `shards` | how a batch is divided |
+//! | `beside` | the processors of several machines as one device |
 //! | `trainer`, `head_trainer`, `encoder`, `similar` | the device's interface |
 
 mod accumulate;
+mod beside;
 mod descent;
 mod encoder;
 mod head;
@@ -42,6 +44,7 @@ use super::{
 };
 use crate::EngineError;
 
+pub use beside::BesideOthers;
 pub use descent::Descent;
 pub use head::Classifier;
 pub use hugging_face::HuggingFaceVit;

@@ -1,6 +1,6 @@
 //! The processor's trainers of whole models.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::Result as TensorResult;
 use rayon::prelude::*;
@@ -17,6 +17,7 @@ use crate::{
     EngineError,
     compute::{Classify, Descend, Encode, LabelledBatch, Load, MaskedBatch, Params, Step, Trainer},
     data::augment::{Normalisation, eval_transform},
+    nodes::Nodes,
     tensors::NamedTensor,
 };
 
@@ -64,6 +65,8 @@ pub(super) struct CpuTrainer<M: Trained> {
     weights: Vec<f64>,
     scratch: Vec<Vec<f32>>,
     loss: f64,
+    /// The machines that take the same steps.
+    nodes: Option<Arc<Nodes>>,
 }
 
 impl<M: Trained> CpuTrainer<M> {
@@ -83,30 +86,44 @@ impl<M: Trained> CpuTrainer<M> {
             weights: Vec::new(),
             scratch: Vec::new(),
             loss: f64::NAN,
+            nodes: None,
             model,
         })
     }
 
-    fn step(&mut self, batch: &M::Batch, step: Step) {
+    /// This trainer as one of several that take the same steps, each with its part of a batch.
+    pub(super) fn beside(mut self, nodes: &Arc<Nodes>) -> Self {
+        self.descent = self.descent.of_the_whole();
+        self.nodes = Some(Arc::clone(nodes));
+        self
+    }
+
+    fn step(&mut self, batch: &M::Batch, step: Step) -> Result<(), EngineError> {
         let Self { model, pass, adamw, descent, pool, shards: parts, weights, scratch, .. } = self;
+        let nodes = self.nodes.as_deref();
         let n = model.images(batch);
-        let ranges = shards(n);
+        let part = nodes.map_or(0..n, |nodes| nodes.share(n));
+        let ranges = shards(part.len()).map(|it| it.start + part.start..it.end + part.start);
         parts.resize_with(ranges.len(), Default::default);
         scratch.resize_with(ranges.len(), Vec::new);
         weights.clear();
         weights.extend(ranges.clone().map(|range| range.len() as f64 / n as f64));
-        self.loss = pool.install(|| {
+        self.loss = pool.install(|| -> Result<f64, EngineError> {
             let all = parts.par_iter_mut().zip(scratch).enumerate();
             all.for_each(|(i, (part, scratch))| {
                 let range = ranges.clone().nth(i).expect("one range per shard");
                 model.fill(batch, range, part, scratch);
             });
-            let loss = pass.gradients(model, parts, weights, &mut descent.toward(adamw));
+            let mut loss = pass.gradients(model, parts, weights, &mut descent.toward(adamw));
+            if let Some(nodes) = nodes {
+                loss = nodes.sum(descent.gradient_mut(), loss)?;
+            }
             if loss.is_finite() {
                 descent.step(step, adamw, model.params_mut());
             }
-            loss
-        });
+            Ok(loss)
+        })?;
+        Ok(())
     }
 }
 
@@ -187,8 +204,11 @@ impl<M: Trained> Trainer for CpuTrainer<M> {
     type View = M::View;
 
     fn step(&mut self, batch: &M::Batch, step: Step) -> Result<(), EngineError> {
-        CpuTrainer::step(self, batch, step);
-        Ok(())
+        CpuTrainer::step(self, batch, step)
+    }
+
+    fn share(&self, images: usize) -> Range<usize> {
+        self.nodes.as_ref().map_or(0..images, |nodes| nodes.share(images))
     }
 
     fn loss(&mut self) -> Result<f64, EngineError> {

@@ -1,6 +1,6 @@
 //! A classifier in training on a GPU.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use ::cuda::{LabelledImages, Planes, VitTrainer};
 use safetensors::SafeTensors;
@@ -69,6 +69,10 @@ impl Trainer for CudaFinetuner {
         };
         self.trained.ranks.hold(sets, &tensors::bytes())?;
         Ok(true)
+    }
+
+    fn share(&self, images: usize) -> Range<usize> {
+        self.trained.ranks.share(images)
     }
 
     fn loss(&mut self) -> Result<f64, EngineError> {

@@ -23,14 +23,16 @@ mod views;
 
 pub use self::memory::gpu_memory;
 
-use ::cuda::{Arithmetic, Group, Ranks};
+use std::sync::Arc;
+
+use ::cuda::{Arithmetic, Group, Machines, Ranks};
 use shared::settings::{ModelSpec, Pooling, Precision, ProbeSpec};
 
 use super::{
     Classify, Descend, Device, Encode, FinetuningTrainer, HeadTrainer, Params, PretrainingTrainer,
     Similar, cpu::Cpu,
 };
-use crate::EngineError;
+use crate::{EngineError, nodes::Nodes};
 
 /// One or several GPUs of one kind, with the processor beside them.
 #[derive(Clone, Debug)]
@@ -48,8 +50,14 @@ impl Cuda {
     /// These GPUs at this precision. Panics without any.
     pub fn new(devices: Vec<::cuda::Device>, precision: Precision, cpu: Cpu) -> Self {
         assert!(!devices.is_empty(), "a GPU");
-        let group = Group::of(&devices);
+        let group = Group::of(&devices, None);
         Self { devices, group, arithmetic: Self::arithmetic_of(precision), cpu }
+    }
+
+    /// These GPUs beside as many on each of the other nodes, which take the same steps.
+    pub fn beside(self, nodes: &Arc<Nodes>) -> Self {
+        let machines: Arc<dyn Machines> = Arc::new(Others(Arc::clone(nodes)));
+        Self { group: Group::of(&self.devices, Some(machines)), ..self }
     }
 
     fn arithmetic_of(precision: Precision) -> Arithmetic {
@@ -72,6 +80,32 @@ impl Cuda {
         create: impl Fn(&::cuda::Device) -> ::cuda::Result<T>,
     ) -> ::cuda::Result<Ranks<T>> {
         Ranks::new(&self.devices, &self.group, create)
+    }
+}
+
+/// The nodes of a run, as the GPUs' ranks take them.
+#[derive(Debug)]
+struct Others(Arc<Nodes>);
+
+impl Machines for Others {
+    fn place(&self) -> (usize, usize) {
+        (self.0.node(), self.0.count())
+    }
+
+    fn tell(&self, bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+        self.0.tell(bytes).map_err(|error| error.to_string())
+    }
+
+    fn sum(&self, values: &mut [f32]) -> Result<(), String> {
+        self.0.sum(values, 0.0).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn watch(&self, then: Box<dyn Fn(&str) + Send>) {
+        self.0.watch(then);
+    }
+
+    fn end(&self, why: &str) {
+        self.0.end(why);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A masked autoencoder in training on a GPU.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use ::cuda::{MaeTrainer, MaskedImages, Pictures};
 use safetensors::SafeTensors;
@@ -71,6 +71,10 @@ impl Trainer for CudaPretrainer {
         let Some(sets) = held::hold(self.trained.devices(), set, images)? else { return Ok(false) };
         self.trained.ranks.hold(sets);
         Ok(true)
+    }
+
+    fn share(&self, images: usize) -> Range<usize> {
+        self.trained.ranks.share(images)
     }
 
     fn loss(&mut self) -> Result<f64, EngineError> {

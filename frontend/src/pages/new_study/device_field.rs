@@ -13,6 +13,19 @@ use crate::components::{Field, format};
 /// The path of the setting.
 const PATH: &str = "device";
 
+/// GPUs of a node, and numbers of nodes, that a cluster is asked for here; a study's file takes any.
+const GPUS: [u32; 4] = [1, 2, 4, 8];
+const NODES: [u32; 2] = [2, 4];
+
+/// What a cluster can be asked for.
+fn of_cluster() -> impl Iterator<Item = DeviceWish> {
+    let one = std::iter::once(DeviceWish::Cpu).chain(GPUS.map(DeviceWish::Gpus));
+    let several = NODES.into_iter().flat_map(|nodes| {
+        [0, 1, 4, 8].into_iter().map(move |gpus| DeviceWish::Nodes { nodes, gpus })
+    });
+    one.chain(several)
+}
+
 /// What can be asked for on these devices, and what is asked for although it is not there.
 fn wishes(devices: &[DeviceInfo], chosen: DeviceWish) -> Vec<DeviceWish> {
     let able = || devices.iter().filter(|device| device.refusal.is_none());
@@ -27,6 +40,9 @@ fn wishes(devices: &[DeviceInfo], chosen: DeviceWish) -> Vec<DeviceWish> {
     let count = gpus.len() as u32;
     wishes.extend(gpus);
     wishes.extend((2..=count).map(DeviceWish::Gpus));
+    if able().any(|device| device.kind == DeviceKind::Cluster) {
+        wishes.extend(of_cluster());
+    }
     if !wishes.contains(&chosen) {
         wishes.push(chosen);
     }
@@ -36,9 +52,11 @@ fn wishes(devices: &[DeviceInfo], chosen: DeviceWish) -> Vec<DeviceWish> {
 /// `any free device`, `cuda:0, NVIDIA H200, 151.4 GB`, `2 GPUs at once`; what is not there is marked.
 fn label(wish: DeviceWish, devices: &[DeviceInfo]) -> String {
     let able = devices.iter().filter(|device| device.refusal.is_none());
+    let is_cluster = able.clone().any(|device| device.kind == DeviceKind::Cluster);
     let named = able.clone().find(|device| device.name == wish.to_string());
     let missing = wish.unmet(able.map(|device| (device.name.as_str(), device.kind))).is_some();
     let text = match (wish, named) {
+        (DeviceWish::Auto, _) if is_cluster => return "as maskdoor.toml says".into(),
         (DeviceWish::Auto, _) => return "any free device".into(),
         (DeviceWish::Cuda(_), Some(device)) => {
             let model = device.description.split(',').next().unwrap_or_default();
@@ -123,5 +141,11 @@ mod tests {
             told(&cpu, DeviceWish::Gpus(4)).last().expect("one"),
             "4 GPUs at once (missing)"
         );
+        let mut cluster = [device("slurm")];
+        cluster[0].kind = DeviceKind::Cluster;
+        let wishes = told(&cluster, DeviceWish::Nodes { nodes: 3, gpus: 4 });
+        assert_eq!(wishes[..3], ["as maskdoor.toml says", "the processor", "a GPU"]);
+        assert!(wishes.contains(&"the processors of 2 nodes".into()));
+        assert_eq!(wishes.last().expect("one"), "3 nodes with 4 GPUs each");
     }
 }

@@ -236,7 +236,7 @@ pub fn paused(folder: &RunFolder) -> Option<String> {
 /// Why a worker may have ended that did not report it, with the last lines that it printed.
 pub fn last_words(status: Option<ExitStatus>, folder: &RunFolder) -> String {
     let why = ending(status);
-    match last_lines(folder) {
+    match last_lines(&folder.log_file()) {
         Some(lines) => format!("{why}. It said last: {lines}"),
         None => why,
     }
@@ -247,9 +247,9 @@ const LAST_BYTES: u64 = 4096;
 /// Lines of them that are shown.
 const LAST_LINES: usize = 5;
 
-/// The last lines that a worker printed, on one line; `None` if it printed nothing.
-fn last_lines(folder: &RunFolder) -> Option<String> {
-    let mut file = File::open(folder.log_file()).ok()?;
+/// The last lines of a log, on one line; `None` if there are none.
+pub fn last_lines(log: &Path) -> Option<String> {
+    let mut file = File::open(log).ok()?;
     let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(LAST_BYTES))).ok()?;
     let mut bytes = Vec::new();

@@ -23,6 +23,19 @@ const SUM: c_int = 0;
 #[derive(Clone, Copy)]
 pub struct Id([c_char; 128]);
 
+impl Id {
+    /// As another machine takes it.
+    pub fn to_bytes(self) -> Vec<u8> {
+        self.0.iter().map(|&it| it as u8).collect()
+    }
+
+    /// From another machine; `None` for what is none.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let bytes: [u8; 128] = bytes.try_into().ok()?;
+        Some(Self(bytes.map(|it| it as c_char)))
+    }
+}
+
 /// `ncclConfig_t` as NCCL 2.14 has it. Later versions read its size and its version, and take their own defaults for the rest.
 #[repr(C)]
 struct Config {

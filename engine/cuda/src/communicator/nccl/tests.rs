@@ -17,7 +17,7 @@ fn ranks_add_up_by_the_library() {
     let nccl = Nccl::open(&file).unwrap();
     assert_eq!(nccl.version(), "2.28.9");
     let gpus = gpus(3);
-    let ranks = nccl.join(&gpus, 1).unwrap();
+    let ranks = nccl.join(&gpus, 1, None).unwrap();
     let numbers: Vec<_> = gpus
         .iter()
         .zip(1u8..)
@@ -48,7 +48,7 @@ fn a_rank_that_fails_ends_the_sums_of_the_others() {
     let (_folder, file) = compiled(include_str!("pretended.c"));
     let nccl = Nccl::open(&file).unwrap();
     let error = ranks_of_which_one_fails(|gpus| {
-        let ranks = nccl.join(gpus, 4000).unwrap();
+        let ranks = nccl.join(gpus, 4000, None).unwrap();
         ranks.into_iter().map(|rank| Box::new(rank) as Box<dyn Communicator>).collect()
     });
     assert_eq!(error, "rank 1 of 3: a kernel cannot be started: the GPU has fallen off the bus");
@@ -59,7 +59,7 @@ fn a_gpu_that_cannot_join_is_told_with_the_librarys_words() {
     let (_folder, file) = compiled(include_str!("pretended.c"));
     let nccl = Nccl::open(&file).unwrap();
     // The library takes eight.
-    let error = nccl.join(&gpus(9), 1).err().expect("too many").to_string();
+    let error = nccl.join(&gpus(9), 1, None).err().expect("too many").to_string();
     assert!(
         error.contains("a GPU cannot join the others: invalid argument (NCCL, code 4)"),
         "{error}"

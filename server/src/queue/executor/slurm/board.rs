@@ -170,6 +170,14 @@ impl Board {
         newest.map(|(handle, _)| handle.clone())
     }
 
+    /// The file of what Slurm itself says of a run's job.
+    pub fn output(&self, handle: &str) -> Option<PathBuf> {
+        self.submissions.iter().find_map(|Sending { submission, .. }| {
+            let index = submission.entries.iter().position(|entry| entry.handle == handle)?;
+            Some(submission.output(index))
+        })
+    }
+
     /// Notes what is known of a run.
     pub fn see(&mut self, handle: &str, seen: Seen) {
         if let Some(task) = self.tasks.get_mut(handle) {

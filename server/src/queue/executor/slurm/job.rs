@@ -13,6 +13,9 @@ pub const VANISHED: &str = "VANISHED";
 /// the job was started a second time: that of a temporary failure (`sysexits.h`).
 pub const LEFT: u8 = 75;
 
+/// The code with which a worker ends that has lost another node of its run.
+pub const NODE_LOST: u8 = 76;
+
 /// A job in the cluster's queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Queued {
@@ -98,6 +101,11 @@ impl Ended {
         }
     }
 
+    /// Whether a node of several was lost, which Slurm has not noticed itself.
+    pub fn has_lost_a_node(&self) -> bool {
+        self.state == "FAILED" && self.exit.0 == i32::from(NODE_LOST)
+    }
+
     /// What happened, as a sentence without its full stop.
     pub fn words(&self) -> String {
         let node = self.nodes.as_ref().map(|nodes| format!(" on {nodes}")).unwrap_or_default();
@@ -114,6 +122,7 @@ impl Ended {
                 format!("it took more than the memory that it asked for{node}; give it more `memory` in maskdoor.toml")
             }
             ("FAILED", (code, _)) if code == i32::from(LEFT) => "it has left in time, and the run goes on from the place that it kept".into(),
+            ("FAILED", (code, _)) if code == i32::from(NODE_LOST) => format!("one of its nodes was lost{node}; its log names it"),
             (VANISHED, _) => "the cluster no longer knows it".into(),
             ("UNKNOWN", _) => "it has left the queue, and no accounting says how it ended".into(),
             ("COMPLETED", _) => "it ended without the end of its events".into(),
@@ -205,7 +214,7 @@ mod tests {
     #[test]
     fn an_end_is_told_in_words_and_says_whether_the_run_goes_on() {
         let text = "1|COMPLETED|0:0|n1\n2_0|CANCELLED by 1000|0:15|None assigned\n3|TIMEOUT|0:1|n2\n4|FAILED|75:0|n1\n5|FAILED|1:0|n1\n\
-                    6|OUT_OF_MEMORY|0:125|n3\n7|NODE_FAIL|1:0|n3\n8|RUNNING|0:0|n1\n9|PREEMPTED|0:15|n1\n10|FAILED|0:9|n1\n";
+                    6|OUT_OF_MEMORY|0:125|n3\n7|NODE_FAIL|1:0|n3\n8|RUNNING|0:0|n1\n9|PREEMPTED|0:15|n1\n10|FAILED|0:9|n1\n11|FAILED|76:0|n[1-2]\n";
         let jobs = ended(text);
         assert!(!jobs.contains_key("8"), "it has not ended");
         let going: Vec<&str> = ["1", "2_0", "3", "4", "5", "6", "7", "9", "10"]
@@ -213,12 +222,14 @@ mod tests {
             .filter(|job| jobs[*job].goes_on())
             .collect();
         assert_eq!(going, ["4", "7", "9"]);
+        assert!(jobs["11"].has_lost_a_node() && !jobs["5"].has_lost_a_node());
         for (job, words) in [
             ("2_0", "it was cancelled in the cluster"),
             ("5", "it ended with code 1 before it finished on n1"),
             ("6", "it took more than the memory that it asked for on n3"),
             ("7", "its node failed on n3"),
             ("10", "it was killed (signal 9) on n1"),
+            ("11", "one of its nodes was lost on n[1-2]"),
         ] {
             assert!(jobs[job].words().starts_with(words), "{}", jobs[job].words());
         }

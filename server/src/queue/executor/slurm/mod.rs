@@ -37,14 +37,17 @@ use self::{
     job::VANISHED,
     submission::{Common, Submission},
 };
-use super::{Executor, Handle, Life, Start, local::Local};
+use super::{
+    Executor, Handle, Life, Start,
+    local::{Local, last_lines},
+};
 use crate::{ids::IdSource, run_folder::RunFolder};
 
 /// The name of the cluster where devices are named.
 pub const DEVICE: &str = "slurm";
 /// What handles begin with.
 const PREFIX: &str = "slurm:";
-/// Attempts after which a job that ends well without having finished its run is no mistake of the cluster any more.
+/// Attempts after which a job that ends well without having finished its run, or loses a node, is no mistake of the cluster any more.
 const MISTAKES: u32 = 5;
 /// Interval between looks at the runs' files.
 const PACE: Duration = Duration::from_secs(1);
@@ -146,9 +149,10 @@ impl Executor for Slurm {
             DeviceWish::Cpu => 0,
             // Which one of a node's, the cluster decides.
             DeviceWish::Cuda(_) => 1,
-            DeviceWish::Gpus(count) => count,
+            DeviceWish::Gpus(count) | DeviceWish::Nodes { gpus: count, .. } => count,
         };
         job.gpus = Some(gpus);
+        let nodes = if start.kind.trains_encoder() { start.wish.nodes() } else { 1 };
         let path = absolute(folder);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // An attempt that was put back may be submitted once more, under another name.
@@ -156,7 +160,7 @@ impl Executor for Slurm {
         let handle = format!("{name}.{}.{}", start.attempt, &unique[unique.len() - 8..]);
         let after = start.after.iter().filter_map(|handle| handle.as_str().strip_prefix(PREFIX));
         let after = after.map(str::to_owned).collect();
-        let common = Common { job, device: devices(gpus), after: Vec::new() };
+        let common = Common { job, nodes, device: devices(gpus), after: Vec::new() };
         let task = Task {
             wish: Some((common, after)),
             followed: true,
@@ -173,6 +177,7 @@ impl Executor for Slurm {
         let late = Duration::from_secs(self.settings.late_seconds.into());
         let name = self.named(folder, handle);
         let mut board = self.desk.board();
+        let output = name.as_ref().and_then(|name| board.output(name));
         let Some((name, task)) =
             name.and_then(|name| board.tasks.get_mut(&name).map(|task| (name, task)))
         else {
@@ -196,7 +201,7 @@ impl Executor for Slurm {
                     Life::Unstarted(why)
                 } else if ended.goes_on()
                     // A worker that ends well has finished its run. A controller that was killed may take one job's end for another's.
-                    || (ended.state == "COMPLETED" && attempt_of(&name) < MISTAKES)
+                    || ((ended.state == "COMPLETED" || ended.has_lost_a_node()) && attempt_of(&name) < MISTAKES)
                 {
                     Life::Lost(why)
                 } else if ended.state == "CANCELLED"
@@ -208,7 +213,15 @@ impl Executor for Slurm {
                         "job {number}: the run that it starts from did not finish"
                     ))
                 } else {
-                    Life::Gone(why)
+                    // What stopped a job before its worker began, such as a module that is not there, only Slurm's output of it tells.
+                    let said = || {
+                        let before = output.as_deref().and_then(last_lines);
+                        before.or_else(|| last_lines(&folder.log_file()))
+                    };
+                    match (ended.state == "FAILED").then(said).flatten() {
+                        Some(lines) => Life::Gone(format!("{why}. It said last: {lines}")),
+                        None => Life::Gone(why),
+                    }
                 }
             }
         }

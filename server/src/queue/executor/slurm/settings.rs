@@ -46,6 +46,8 @@ pub struct SlurmSettings {
     pub poll_seconds: u32,
     /// How many seconds before its time limit a job is warned, so that it saves its state and ends.
     pub notice_seconds: u32,
+    /// Seconds for which the nodes of a run wait for each other.
+    pub meet_seconds: u32,
     /// Seconds for which the last events of a job that has ended may be late, as on a network file system.
     pub late_seconds: u32,
 }
@@ -61,6 +63,7 @@ impl Default for SlurmSettings {
             most_jobs: 1000,
             poll_seconds: 10,
             notice_seconds: 600,
+            meet_seconds: 30,
             late_seconds: 60,
         }
     }

@@ -48,6 +48,8 @@ pub struct Submission {
 pub struct Common {
     /// What each asks for.
     pub job: JobSettings,
+    /// Nodes of each.
+    pub nodes: u32,
     /// The devices that a worker trains on, such as `cuda:0,cuda:1`.
     pub device: String,
     /// The jobs that have to succeed before.
@@ -64,6 +66,11 @@ impl Submission {
     /// The job of the entry with this index.
     pub fn job(&self, index: usize) -> Option<String> {
         self.number.as_ref().map(|number| format!("{number}_{index}"))
+    }
+
+    /// Where Slurm writes what it says of the job with this index.
+    pub fn output(&self, index: usize) -> PathBuf {
+        self.path.join(format!("{index}.out"))
     }
 
     /// Writes the files of a submission below `root`. It is named for the handle of its first run, which is in no other one.
@@ -136,7 +143,14 @@ impl Submission {
         line(format!("#SBATCH --array=0-{}", self.entries.len() - 1));
         // Whether a run goes on in another job is decided by the server, which knows what it has taken in of it.
         line("#SBATCH --no-requeue".into());
-        line(format!("#SBATCH --signal=B:USR1@{}", settings.notice_seconds));
+        if common.nodes > 1 {
+            line(format!("#SBATCH --nodes={}", common.nodes));
+            line("#SBATCH --ntasks-per-node=1".into());
+            // To every worker, not to the shell alone.
+            line(format!("#SBATCH --signal=USR1@{}", settings.notice_seconds));
+        } else {
+            line(format!("#SBATCH --signal=B:USR1@{}", settings.notice_seconds));
+        }
         if !common.after.is_empty() {
             line(format!("#SBATCH --dependency=afterok:{}", common.after.join(":")));
             line("#SBATCH --kill-on-invalid-dep=yes".into());
@@ -155,12 +169,21 @@ impl Submission {
             "folder=$(sed -n \"$((SLURM_ARRAY_TASK_ID + 1))p\" {tasks} | cut -f 2) || exit"
         ));
         let mut command = String::from("exec");
+        let mut beside = String::new();
+        if common.nodes > 1 {
+            // `srun` does not take the number of processors from the job.
+            let cpus =
+                common.job.cpus.map_or_else(String::new, |cpus| format!(" --cpus-per-task={cpus}"));
+            let _ =
+                write!(command, " srun --nodes={} --ntasks-per-node=1{cpus} --label", common.nodes);
+            beside = format!(" --nodes {} --meet-seconds {}", common.nodes, settings.meet_seconds);
+        }
         for part in settings.launcher.iter().map(String::as_str).chain([program]) {
             let _ = write!(command, " {}", quoted(part));
         }
         let device = quoted(&common.device);
         line(format!(
-            "{command} worker \"$folder\" --job --device {device} --devices {device} > \"$folder/worker.log\" 2>&1"
+            "{command} worker \"$folder\" --job --device {device} --devices {device}{beside} > \"$folder/worker.log\" 2>&1"
         ));
         text
     }
@@ -202,8 +225,12 @@ mod tests {
         };
         let job =
             JobSettings { partition: Some("gpu".into()), gpus: Some(2), ..JobSettings::default() };
-        let common =
-            Common { job, device: "cuda:0,cuda:1".into(), after: vec!["7_0".into(), "9_4".into()] };
+        let common = Common {
+            job,
+            nodes: 1,
+            device: "cuda:0,cuda:1".into(),
+            after: vec!["7_0".into(), "9_4".into()],
+        };
         let new = Submission::write(
             place.path(),
             entries(3, place.path()),
@@ -226,10 +253,33 @@ mod tests {
     }
 
     #[test]
+    fn a_run_on_several_nodes_has_a_worker_on_each() {
+        let place = tempfile::tempdir().unwrap();
+        let job = JobSettings { cpus: Some(8), ..JobSettings::default() };
+        let common = Common { job, nodes: 2, device: "cuda:0".into(), after: Vec::new() };
+        let entries = entries(1, place.path());
+        let settings = SlurmSettings::default();
+        let new = Submission::write(place.path(), entries, &common, &settings, "/bin/maskdoor");
+        let script = fs::read_to_string(new.unwrap().path.join(SCRIPT)).unwrap();
+        let asked = "#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=1\n#SBATCH --signal=USR1@600\n";
+        assert!(script.contains(asked), "{script}");
+        let command = "exec srun --nodes=2 --ntasks-per-node=1 --cpus-per-task=8 --label '/bin/maskdoor' worker \"$folder\" --job";
+        assert!(script.contains(command), "{script}");
+        assert!(
+            script.contains(" --nodes 2 --meet-seconds 30 > \"$folder/worker.log\" 2>&1\n"),
+            "{script}"
+        );
+    }
+
+    #[test]
     fn the_shell_finds_each_runs_folder() {
         let place = tempfile::tempdir().unwrap();
-        let common =
-            Common { job: JobSettings::default(), device: "cpu".into(), after: Vec::new() };
+        let common = Common {
+            job: JobSettings::default(),
+            nodes: 1,
+            device: "cpu".into(),
+            after: Vec::new(),
+        };
         let entries = entries(2, place.path());
         for entry in &entries {
             fs::create_dir(&entry.folder).unwrap();
@@ -264,8 +314,12 @@ mod tests {
     #[test]
     fn it_comes_back_from_its_files() {
         let place = tempfile::tempdir().unwrap();
-        let common =
-            Common { job: JobSettings::default(), device: "cpu".into(), after: Vec::new() };
+        let common = Common {
+            job: JobSettings::default(),
+            nodes: 1,
+            device: "cpu".into(),
+            after: Vec::new(),
+        };
         let settings = SlurmSettings::default();
         let mut new = Submission::write(
             place.path(),
