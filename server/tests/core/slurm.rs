@@ -245,7 +245,7 @@ async fn wait_for_place(folder: &RunFolder) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_on_two_nodes_leaves_in_time_and_loses_one_to_the_same_bits() {
     let Some(mut cluster) = Cluster::start() else { return };
-    let place = place(QUICK).await;
+    let place = place(&format!("{QUICK}[executors.slurm.job]\npartition = \"all\"\n")).await;
     let mut spec = probed(micro("two nodes", LONG), &[1]);
     spec.settings.device = DeviceWish::Nodes { nodes: 2, gpus: 0 };
     spec.settings.pretrain.checkpoint_every = LONG / 4;
@@ -290,7 +290,10 @@ async fn a_run_longer_than_its_time_limit_goes_on_to_the_same_bits() {
     let place = place(&settings).await;
     let mut spec = probed(micro("limited", LONG), &[1]);
     spec.runs = vec![shared::RunKind::Pretrain];
-    spec.settings.pretrain.epochs = 10 * LONG;
+    // Longer than a minute, or nearly.
+    spec.settings.pretrain.epochs = 10_000;
+    spec.settings.model.encoder.depth = 8;
+    spec.settings.dataset.train_per_class = Some(12);
     spec.settings.pretrain.checkpoint_every = LONG;
     let study = create(&place.app, spec).await;
     let _server = Server::start(&place, &cluster);

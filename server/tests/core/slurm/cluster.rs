@@ -82,7 +82,7 @@ impl Cluster {
              SlurmdTimeout=10\nKillWait=2\nMinJobAge=10\nJobAcctGatherType=jobacct_gather/linux\n\
              AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=localhost\nAccountingStoragePort={accounting}\n\
              AccountingStoragePass={root}/munge/socket\n{lines}PartitionName=main Nodes=n1,n2 Default=YES MaxTime=1:00:00 State=UP\n\
-             PartitionName=spare Nodes=n3 MaxTime=1:00:00 State=UP\n"
+             PartitionName=spare Nodes=n3 MaxTime=1:00:00 State=UP\nPartitionName=all Nodes=n1,n2,n3 MaxTime=1:00:00 State=UP\n"
         );
         fs::write(self.path("slurm.conf"), settings).unwrap();
         let settings = format!(
@@ -157,8 +157,10 @@ impl Cluster {
             self.start_node(node);
         }
         wait("the nodes", || {
-            let found =
-                self.command("sinfo", &["--noheader", "--Node", "--format=%t"]).output().unwrap();
+            let found = self
+                .command("sinfo", &["--noheader", "--Node", "--partition=all", "--format=%t"])
+                .output()
+                .unwrap();
             String::from_utf8_lossy(&found.stdout).lines().filter(|state| *state == "idle").count()
                 == NODES.len()
         });
