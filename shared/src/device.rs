@@ -34,6 +34,8 @@ pub enum DeviceWish {
     Cpu,
     /// The GPU with this number.
     Cuda(u32),
+    /// A device of the server's machine, where a cluster trains the other runs.
+    Here,
     /// This many GPUs at once, whichever they are.
     Gpus(u32),
     /// Several nodes of a cluster at once.
@@ -47,7 +49,7 @@ pub enum DeviceWish {
 
 impl DeviceWish {
     /// The values that it takes, as a predicate.
-    pub const TAKES: &str = "takes auto, cpu, cuda:N for a certain GPU, a number of GPUs, or nodes of a cluster as 2x8 or 2xcpu";
+    pub const TAKES: &str = "takes auto, cpu, cuda:N for a certain GPU, a number of GPUs, nodes of a cluster as 2x8 or 2xcpu, or here for the server's machine instead of its cluster";
 
     /// Whether a specification may omit it.
     pub fn is_default(&self) -> bool {
@@ -59,6 +61,7 @@ impl DeviceWish {
         match self {
             Self::Auto => "a device".into(),
             Self::Cpu => "the processor".into(),
+            Self::Here => "the server's machine".into(),
             Self::Cuda(number) => format!("cuda:{number}"),
             Self::Gpus(1) => "a GPU".into(),
             Self::Gpus(count) => format!("{count} GPUs"),
@@ -72,17 +75,17 @@ impl DeviceWish {
     pub fn nodes(self) -> u32 {
         match self {
             Self::Nodes { nodes, .. } => nodes,
-            Self::Auto | Self::Cpu | Self::Cuda(_) | Self::Gpus(_) => 1,
+            Self::Auto | Self::Cpu | Self::Here | Self::Cuda(_) | Self::Gpus(_) => 1,
         }
     }
 
     /// Whether a device of this name and kind is one of those that it can use.
     pub fn takes(self, name: &str, kind: DeviceKind) -> bool {
         if kind == DeviceKind::Cluster {
-            return true;
+            return self != Self::Here;
         }
         match self {
-            Self::Auto => true,
+            Self::Auto | Self::Here => true,
             Self::Cpu => kind == DeviceKind::Cpu,
             Self::Gpus(_) => kind == DeviceKind::Cuda,
             Self::Cuda(number) => kind == DeviceKind::Cuda && name == format!("cuda:{number}"),
@@ -94,7 +97,7 @@ impl DeviceWish {
     pub fn count(self) -> usize {
         match self {
             Self::Gpus(count) => count as usize,
-            Self::Auto | Self::Cpu | Self::Cuda(_) | Self::Nodes { .. } => 1,
+            Self::Auto | Self::Cpu | Self::Here | Self::Cuda(_) | Self::Nodes { .. } => 1,
         }
     }
 
@@ -104,7 +107,9 @@ impl DeviceWish {
         devices: impl Iterator<Item = (&'a str, DeviceKind)> + Clone,
     ) -> Option<String> {
         let fitting = devices.clone().filter(|&(name, kind)| self.takes(name, kind)).count();
-        let in_cluster = devices.clone().any(|(_, kind)| kind == DeviceKind::Cluster);
+        let in_cluster = devices
+            .clone()
+            .any(|(name, kind)| kind == DeviceKind::Cluster && self.takes(name, kind));
         if fitting >= self.count() || in_cluster {
             return None;
         }
@@ -118,7 +123,7 @@ impl DeviceWish {
             Self::Nodes { .. } => format!(
                 "{self} asks for several nodes, which a cluster has: start the server with --executor slurm; there are: {names}"
             ),
-            Self::Cuda(_) | Self::Cpu | Self::Auto => {
+            Self::Cuda(_) | Self::Cpu | Self::Here | Self::Auto => {
                 format!("there is no device {self} on this machine; there are: {names}")
             }
         })
@@ -131,6 +136,7 @@ impl fmt::Display for DeviceWish {
         match self {
             Self::Auto => f.write_str("auto"),
             Self::Cpu => f.write_str("cpu"),
+            Self::Here => f.write_str("here"),
             Self::Cuda(number) => write!(f, "cuda:{number}"),
             Self::Gpus(count) => write!(f, "{count}"),
             Self::Nodes { nodes, gpus: 0 } => write!(f, "{nodes}xcpu"),
@@ -156,6 +162,7 @@ impl FromStr for DeviceWish {
         match text.trim() {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
+            "here" => Ok(Self::Here),
             text if text.contains('x') => {
                 nodes(text).ok_or_else(|| format!("{}, not {text:?}", Self::TAKES))
             }
@@ -183,7 +190,7 @@ impl<'de> Deserialize<'de> for DeviceWish {
             type Value = DeviceWish;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("auto, cpu, cuda:N, a number of GPUs, or nodes as 2x8 or 2xcpu")
+                f.write_str("auto, cpu, cuda:N, a number of GPUs, nodes as 2x8 or 2xcpu, or here")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<DeviceWish, E> {
@@ -209,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_wish_is_read_as_it_is_written() {
-        for text in ["auto", "cpu", "cuda:0", "cuda:63", "1", "8", "2xcpu", "64x8"] {
+        for text in ["auto", "cpu", "here", "cuda:0", "cuda:63", "1", "8", "2xcpu", "64x8"] {
             let wish: DeviceWish = text.parse().expect("a wish");
             assert_eq!(wish.to_string(), text);
             let json = serde_json::to_string(&wish).expect("JSON");
@@ -253,6 +260,11 @@ mod tests {
         let nodes = unmet("2x8", &two).expect("no cluster");
         assert!(nodes.starts_with("2x8 asks for several nodes, which a cluster has"), "{nodes}");
         assert_eq!(unmet("2x8", &[("slurm", DeviceKind::Cluster)]), None);
+        assert_eq!(unmet("here", &[("slurm", DeviceKind::Cluster), ("cpu", Cpu)]), None);
+        assert_eq!(
+            unmet("here", &[("slurm", DeviceKind::Cluster)]).as_deref(),
+            Some("there is no device here on this machine; there are: slurm")
+        );
         assert_eq!(unmet("cpu", &[("cpu:0", Cpu)]), None);
         assert_eq!(
             unmet("cpu", &[]).as_deref(),

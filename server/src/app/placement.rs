@@ -31,7 +31,8 @@ impl<'a> Placement<'a> {
         let has_gpu = self.devices.iter().any(|it| it.refusal.is_none() && is_gpu(it));
         let fits = |device: &DeviceInfo| {
             wish.takes(&device.name, device.kind)
-                && (wish != DeviceWish::Auto || is_gpu(device) == has_gpu)
+                && (!matches!(wish, DeviceWish::Auto | DeviceWish::Here)
+                    || is_gpu(device) == has_gpu)
         };
         let fitting = (0..self.devices.len()).filter(|&at| fits(&self.devices[at]));
         let (able, mut free): (usize, Vec<usize>) = (
@@ -83,7 +84,7 @@ pub fn waits(wish: DeviceWish, devices: &[DeviceInfo]) -> Option<String> {
         let lost = devices.iter().filter(fits).find_map(|device| device.refusal.as_ref());
         return Some(format!("waits for {words}: {}", lost.unwrap_or(&unmet)));
     }
-    if devices.iter().any(|device| device.kind == DeviceKind::Cluster) {
+    if devices.iter().filter(fits).any(|device| device.kind == DeviceKind::Cluster) {
         return None;
     }
     let free = |device: &&DeviceInfo| device.refusal.is_none() && device.running < device.slots;

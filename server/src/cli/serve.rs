@@ -63,7 +63,8 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
             let root = app.data_dir.slurm();
             let settings = SlurmSettings::read(&file)?;
             let cluster = Slurm::open(root, settings, &own_program(), app.ids.clone())?;
-            Scheduler::for_cluster(app.clone(), cluster)
+            let here = Settings::of(&machine, args.jobs.jobs);
+            Scheduler::for_cluster(app.clone(), cluster, here)
         }
     };
     let scheduler = scheduler.in_background();

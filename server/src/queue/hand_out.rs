@@ -4,7 +4,7 @@ use engine::files::is_full;
 use shared::{RunOrder, RunState};
 
 use super::{
-    executor::{Handle, Life, Resources, Start},
+    executor::{Handle, Life, Resources, Start, slurm},
     scheduler::{Scheduler, StepError},
 };
 use crate::{
@@ -90,7 +90,7 @@ impl Scheduler {
         device: &str,
     ) -> Result<Result<bool, String>, StoreError> {
         // The job of an earlier attempt in a cluster may take a moment to end; it writes to another event file.
-        if self.executor.places().is_none() {
+        if device != slurm::DEVICE {
             match self.executor.state(folder, None) {
                 Life::Gone(_) | Life::Lost(_) | Life::Unstarted(_) => {}
                 Life::Alive | Life::Paused(_) | Life::Waits => {

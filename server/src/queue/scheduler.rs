@@ -148,9 +148,11 @@ impl Scheduler {
         Self { list, lost, ..Self::by(app, devices, Box::new(Local::new(program))) }
     }
 
-    /// A scheduler that gives its runs to a cluster.
-    pub fn for_cluster(app: App, cluster: Slurm) -> Self {
-        Self::by(app, vec![cluster.device()], Box::new(cluster))
+    /// A scheduler that gives its runs to a cluster, but for those that ask for this machine.
+    pub fn for_cluster(app: App, cluster: Slurm, here: Settings) -> Self {
+        let Settings { devices, list, lost, .. } = here;
+        let devices = std::iter::once(cluster.device()).chain(devices).collect();
+        Self { list, lost, ..Self::by(app, devices, Box::new(cluster)) }
     }
 
     fn by(app: App, devices: Vec<DeviceInfo>, executor: Box<dyn Executor>) -> Self {
@@ -225,8 +227,11 @@ impl Scheduler {
         self.app.queue.set_standings(standings);
         self.app.queue.set_cluster(self.executor.cluster());
         match self.executor.places() {
-            None => self.hand_out_all().await?,
-            Some(most) => self.hand_out_to_cluster(most).await?,
+            None => self.hand_out_all(false).await?,
+            Some(most) => {
+                self.hand_out_to_cluster(most).await?;
+                self.hand_out_all(true).await?;
+            }
         }
         self.app.queue.set_devices(&self.devices);
         let training = self.devices.iter().any(|device| device.running > 0);
@@ -241,10 +246,11 @@ impl Scheduler {
     /// Gives queued runs to the cluster, which decides when and where each trains. A run may come after others that it has already.
     async fn hand_out_to_cluster(&mut self, most: u32) -> Result<(), StepError> {
         for _ in 0..AT_ONCE {
-            if self.devices.iter().map(|device| device.running).sum::<u32>() >= most {
+            let mut clusters = self.devices.iter().filter(|device| device.name == slurm::DEVICE);
+            if clusters.any(|cluster| cluster.running >= most) {
                 break;
             }
-            let Some(ready) = self.app.store.next_ahead().await? else { break };
+            let Some(ready) = self.app.store.next_ahead(slurm::PREFIX).await? else { break };
             if self.hand_out(ready, slurm::DEVICE).await? {
                 Placement::new(&mut self.devices).count(Some(slurm::DEVICE));
             }
@@ -252,8 +258,9 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Gives the free devices to the queued runs that ask for them, in the order of the queue.
-    async fn hand_out_all(&mut self) -> Result<(), StepError> {
+    /// Gives the free devices to the queued runs that ask for them, in the order of the queue; beside a cluster, to those that ask for
+    /// this machine.
+    async fn hand_out_all(&mut self, beside_cluster: bool) -> Result<(), StepError> {
         let mut devices = std::mem::take(&mut self.devices);
         let mut placement = Placement::new(&mut devices);
         let mut unmet = Vec::new();
@@ -261,7 +268,14 @@ impl Scheduler {
             if !placement.any_free() {
                 break Ok(());
             }
-            let ready = match self.app.store.next_ready(&unmet).await {
+            let next = if beside_cluster && unmet.is_empty() {
+                self.app.store.next_here().await
+            } else if beside_cluster {
+                Ok(None)
+            } else {
+                self.app.store.next_ready(&unmet).await
+            };
+            let ready = match next {
                 Ok(Some(ready)) => ready,
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error.into()),

@@ -92,32 +92,44 @@ impl Store {
     /// # Errors
     /// When the query fails.
     pub async fn next_ready(&self, unmet: &[DeviceWish]) -> Result<Option<ReadyRun>, StoreError> {
-        self.next(unmet, false).await
+        self.next(unmet, None, None).await
     }
 
-    /// The first queued run whose inputs are all done, or are with an executor that starts it after them.
+    /// Like [`next_ready`](Self::next_ready), of the runs that ask for the server's machine.
     ///
     /// # Errors
     /// When the query fails.
-    pub async fn next_ahead(&self) -> Result<Option<ReadyRun>, StoreError> {
-        self.next(&[], true).await
+    pub async fn next_here(&self) -> Result<Option<ReadyRun>, StoreError> {
+        self.next(&[], Some(DeviceWish::Here), None).await
+    }
+
+    /// The first queued run whose inputs are all done, or are with an executor that starts it after them: their handles begin with
+    /// `handles`. Not one that asks for the server's machine.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn next_ahead(&self, handles: &str) -> Result<Option<ReadyRun>, StoreError> {
+        self.next(&[DeviceWish::Here], None, Some(handles)).await
     }
 
     async fn next(
         &self,
         unmet: &[DeviceWish],
-        ahead: bool,
+        only: Option<DeviceWish>,
+        ahead: Option<&str>,
     ) -> Result<Option<ReadyRun>, StoreError> {
         let row = sqlx::query(
             "SELECT key, id, digest, folder, attempt, kind, settings, (SELECT json_group_array(p.folder ORDER BY p.key) \
              FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key), wish, (SELECT json_group_array(p.handle) \
              FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND p.state = 'running') FROM runs r WHERE state = 'queued' \
              AND wish NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS (SELECT 1 FROM run_inputs i JOIN runs p ON p.key = i.input \
-             WHERE i.run = r.key AND p.state <> 'done' AND NOT (?2 AND p.state = 'running' AND p.cancel = 0 AND p.handle IS NOT NULL)) \
+             WHERE i.run = r.key AND p.state <> 'done' AND NOT (p.state = 'running' AND p.cancel = 0 AND coalesce(substr(p.handle, 1, length(?2)) = ?2, 0))) \
+             AND (?3 IS NULL OR wish = ?3) \
              ORDER BY queued_at, key LIMIT 1",
         )
         .bind(to_json(&unmet)?)
         .bind(ahead)
+        .bind(only.map(|wish| wish.to_string()))
         .fetch_optional(self.readers())
         .await?;
         let Some(row) = row else { return Ok(None) };

@@ -313,6 +313,30 @@ async fn a_run_longer_than_its_time_limit_goes_on_to_the_same_bits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_asks_for_the_servers_machine_trains_there() {
+    let Some(cluster) = Cluster::start() else { return };
+    let place = place(QUICK).await;
+    let server = Server::start(&place, &cluster);
+    let mut spec = probed(micro("here", 60), &[1]);
+    spec.settings.device = DeviceWish::Here;
+    let here = server.create(&spec);
+    finished(&place, &here).await;
+    // The probe of a pre-training in the cluster; both know where they are.
+    spec.name = "there".into();
+    spec.settings.device = DeviceWish::Auto;
+    let there = server.create(&spec);
+    finished(&place, &there).await;
+    for (study, device) in [(&here, "cpu"), (&there, "slurm")] {
+        for run in &study.runs {
+            let row = place.app.store.get_run(run.id).await.unwrap();
+            assert_eq!(row.device.as_deref(), Some(device));
+            every_event_once(&place, run).await;
+        }
+    }
+    same_results(&place, &here.runs[0], &there.runs[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_stops_a_job_before_its_worker_is_told() {
     let Some(cluster) = Cluster::start() else { return };
     let settings = format!("{QUICK}setup = [\"no-such-command-here || exit 3\"]\n");

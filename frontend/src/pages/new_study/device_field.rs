@@ -41,7 +41,11 @@ fn wishes(devices: &[DeviceInfo], chosen: DeviceWish) -> Vec<DeviceWish> {
     wishes.extend(gpus);
     wishes.extend((2..=count).map(DeviceWish::Gpus));
     if able().any(|device| device.kind == DeviceKind::Cluster) {
+        // What this machine has is asked for as a whole: a cluster's nodes have devices of the same names.
+        let here = able().any(|device| device.kind != DeviceKind::Cluster);
+        wishes.truncate(1);
         wishes.extend(of_cluster());
+        wishes.extend(here.then_some(DeviceWish::Here));
     }
     if !wishes.contains(&chosen) {
         wishes.push(chosen);
@@ -62,6 +66,7 @@ fn label(wish: DeviceWish, devices: &[DeviceInfo]) -> String {
             let model = device.description.split(',').next().unwrap_or_default();
             format!("{wish}, {model}, {}", format::bytes(device.memory_bytes))
         }
+        (DeviceWish::Here, _) if is_cluster => "this machine, not the cluster".into(),
         (DeviceWish::Gpus(2..), _) => format!("{} at once", wish.in_words()),
         (wish, _) => wish.in_words(),
     };
@@ -141,8 +146,12 @@ mod tests {
             told(&cpu, DeviceWish::Gpus(4)).last().expect("one"),
             "4 GPUs at once (missing)"
         );
-        let mut cluster = [device("slurm")];
+        let mut cluster = [device("slurm"), device("cpu")];
         cluster[0].kind = DeviceKind::Cluster;
+        assert_eq!(
+            told(&cluster, DeviceWish::Auto).last().expect("one"),
+            "this machine, not the cluster"
+        );
         let wishes = told(&cluster, DeviceWish::Nodes { nodes: 3, gpus: 4 });
         assert_eq!(wishes[..3], ["as maskdoor.toml says", "the processor", "a GPU"]);
         assert!(wishes.contains(&"the processors of 2 nodes".into()));

@@ -37,8 +37,8 @@ pub(in crate::cli) struct ServeArgs {
     #[command(flatten)]
     pub(in crate::cli) jobs: JobsArg,
     /// What trains the runs: `local` is this machine, `slurm` a cluster whose commands are installed here and whose nodes share the
-    /// data folder (docs/cluster.md).
-    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["jobs", "devices"])]
+    /// data folder (docs/cluster.md). Runs that ask for the device `here` train on this machine all the same.
+    #[arg(long, value_enum, default_value_t)]
     pub(in crate::cli) executor: ExecutorChoice,
     /// File with the settings of the executor [default: maskdoor.toml in the data folder].
     #[arg(long, value_name = "FILE")]

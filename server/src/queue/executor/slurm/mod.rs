@@ -46,7 +46,7 @@ use crate::{ids::IdSource, run_folder::RunFolder};
 /// The name of the cluster where devices are named.
 pub const DEVICE: &str = "slurm";
 /// What handles begin with.
-const PREFIX: &str = "slurm:";
+pub const PREFIX: &str = "slurm:";
 /// Attempts after which a job that ends well without having finished its run, or loses a node, is no mistake of the cluster any more.
 const MISTAKES: u32 = 5;
 /// Interval between looks at the runs' files.
@@ -71,7 +71,7 @@ pub struct Slurm {
     desk: Desk,
     settings: SlurmSettings,
     ids: IdSource,
-    /// For the runs that this machine trained before.
+    /// For the runs that this machine trains, or has trained.
     local: Local,
 }
 
@@ -143,10 +143,13 @@ fn devices(gpus: u32) -> String {
 
 impl Executor for Slurm {
     fn start(&mut self, folder: &RunFolder, start: &Start) -> io::Result<Handle> {
+        if start.resources.device != DEVICE {
+            return self.local.start(folder, start);
+        }
         let mut job = self.settings.of_kind(start.kind);
         let gpus = match start.wish {
             DeviceWish::Auto => job.gpus.unwrap_or(0),
-            DeviceWish::Cpu => 0,
+            DeviceWish::Cpu | DeviceWish::Here => 0,
             // Which one of a node's, the cluster decides.
             DeviceWish::Cuda(_) => 1,
             DeviceWish::Gpus(count) | DeviceWish::Nodes { gpus: count, .. } => count,
@@ -181,7 +184,12 @@ impl Executor for Slurm {
         let Some((name, task)) =
             name.and_then(|name| board.tasks.get_mut(&name).map(|task| (name, task)))
         else {
-            return Life::Unstarted("it was not submitted".into());
+            drop(board);
+            return match self.local.state(folder, handle) {
+                // A program that was killed before it stored the handle had started it on this machine.
+                here @ (Life::Alive | Life::Paused(_)) if handle.is_none() => here,
+                _ => Life::Unstarted("it was not submitted".into()),
+            };
         };
         task.followed = true;
         match &task.seen {
