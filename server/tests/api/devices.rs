@@ -54,7 +54,7 @@ async fn a_study_asks_for_a_device_that_there_is() {
     study["device"] = "gpu".into();
     let text = app.post("/studies", &study).await.text();
     assert!(
-        text.contains("takes auto, cpu, cuda:N for a certain GPU, a number of GPUs, or nodes"),
+        text.contains("takes auto, cpu, cuda:N for a certain GPU, a number of GPUs, nodes of a"),
         "{text}"
     );
     study["device"] = "2x8".into();

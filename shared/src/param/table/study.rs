@@ -38,7 +38,7 @@ pub(super) static STUDY: [Setting; 7] = [
         "Device",
         "",
         Domain::Device,
-        "Where the runs train: any free device, the processor, a certain GPU, or several GPUs at once; results differ between them by rounding alone.",
+        "Where the runs train: any free device, the processor, a certain GPU, several GPUs at once, or nodes of a cluster; results differ between them by rounding alone.",
     )
     .matters_if(never),
     Setting::new(
