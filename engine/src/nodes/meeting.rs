@@ -68,14 +68,7 @@ struct Hello {
 impl Meeting {
     pub(super) fn meet(&self, program: &str, arithmetic: &str) -> Result<Link, NodesError> {
         let until = Instant::now() + self.patience;
-        let hello = |secret: String| Hello {
-            secret,
-            node: self.node,
-            nodes: self.nodes,
-            host: self.host.clone(),
-            program: program.into(),
-            arithmetic: arithmetic.into(),
-        };
+        let hello = self.hello(program, arithmetic);
         let peers = if self.node == 0 {
             self.receive(until, &hello)?
         } else {
@@ -84,6 +77,18 @@ impl Meeting {
         let place = (self.node, self.nodes);
         Link::new(place, self.host.clone(), peers, self.silence)
             .map_err(|error| NodesError::Ended(format!("the nodes cannot be connected: {error}")))
+    }
+
+    /// What this node says of itself to who knows a secret.
+    fn hello(&self, program: &str, arithmetic: &str) -> impl Fn(String) -> Hello {
+        move |secret| Hello {
+            secret,
+            node: self.node,
+            nodes: self.nodes,
+            host: self.host.clone(),
+            program: program.into(),
+            arithmetic: arithmetic.into(),
+        }
     }
 
     /// `node 2 of 3`.
@@ -285,14 +290,7 @@ impl Meeting {
 impl Meeting {
     /// Connects as this node and is welcomed.
     pub(super) fn connected(&self, program: &str, arithmetic: &str) -> TcpStream {
-        let hello = |secret: String| Hello {
-            secret,
-            node: self.node,
-            nodes: self.nodes,
-            host: self.host.clone(),
-            program: program.into(),
-            arithmetic: arithmetic.into(),
-        };
+        let hello = self.hello(program, arithmetic);
         self.join(Instant::now() + self.patience, &hello).expect("it fits").stream
     }
 
