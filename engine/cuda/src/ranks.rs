@@ -184,7 +184,7 @@ impl<T: Send> Ranks<T> {
         })
     }
 
-    /// The images of a batch of so many that the ranks of this machine process.
+    /// Which of a batch's images the ranks of this machine process.
     pub fn share(&self, images: usize) -> Range<usize> {
         let (first, all) = self.places;
         let last = first + self.communicators.len() - 1;

@@ -12,7 +12,7 @@ use crate::{EngineError, hash::hex};
 /// Hash of the sources, libraries and compiler that this program was built from.
 const SOURCES: &str = env!("MASKDOOR_SOURCES");
 
-/// This program, as others can be compared with it: two of the same text compute the same.
+/// Version and build of this program. Two programs with the same text were built from the same sources.
 pub fn program() -> String {
     format!("maskdoor {} ({})", env!("CARGO_PKG_VERSION"), &SOURCES[..12])
 }

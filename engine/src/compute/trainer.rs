@@ -34,8 +34,7 @@ pub trait Trainer: Send {
     /// When the device fails.
     fn step(&mut self, batch: &Self::Batch, step: Step) -> Result<(), EngineError>;
 
-    /// Which of a batch of this many images the trainer looks at; the others may be empty. They are fewer than all where other machines take
-    /// the same steps.
+    /// Which of a batch's images the trainer needs; the others may be empty. Where several machines train together, each needs its own part.
     fn share(&self, images: usize) -> Range<usize> {
         0..images
     }

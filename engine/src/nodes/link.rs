@@ -346,16 +346,7 @@ impl Shared {
                     lock(&self.inbox).frames[at].push_back(frame);
                     self.arrived.notify_all();
                 }
-                Err(error) => {
-                    let why = match error.kind() {
-                        io::ErrorKind::TimedOut => "is silent: it or the network has failed".into(),
-                        io::ErrorKind::UnexpectedEof
-                        | io::ErrorKind::ConnectionReset
-                        | io::ErrorKind::BrokenPipe => "has ended without a word".into(),
-                        _ => format!("cannot be heard any more: {error}"),
-                    };
-                    return self.fail(&NodesError::Lost(format!("{name} {why}")));
-                }
+                Err(error) => return self.fail(&lost(&name, &error)),
             }
         }
     }
@@ -367,10 +358,10 @@ impl Shared {
         let Other { node, host, writer } = &self.others[at];
         let sent = write_frame(&mut *lock(writer), kind, parts);
         sent.map_err(|error| {
-            let words = format!("{} cannot be reached any more: {error}", self.name(*node, host));
-            self.fail(&NodesError::Lost(words.clone()));
+            let lost = lost(&self.name(*node, host), &error);
+            self.fail(&lost);
             // Its reader may have learnt why.
-            lock(&self.inbox).ended.clone().unwrap_or(NodesError::Lost(words))
+            lock(&self.inbox).ended.clone().unwrap_or(lost)
         })
     }
 
@@ -424,6 +415,16 @@ impl Shared {
         take(f64::from_le_bytes(*number), &mut values);
         Ok(())
     }
+}
+
+/// What the error of a connection says of the node at its other end, whether it was read from or written to.
+fn lost(name: &str, error: &io::Error) -> NodesError {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
+    NodesError::Lost(match error.kind() {
+        TimedOut | WouldBlock => format!("{name} is silent: it or the network has failed"),
+        UnexpectedEof | ConnectionReset | BrokenPipe => format!("{name} has ended without a word"),
+        _ => format!("{name} cannot be reached any more: {error}"),
+    })
 }
 
 fn bytes_of(values: &[f32]) -> Vec<u8> {

@@ -67,7 +67,7 @@ impl Nodes {
         self.node() == 0
     }
 
-    /// This node's part of so many images: as equal as they can be.
+    /// Which of a batch's images this node processes. All nodes have equal parts, or differ by one image.
     pub fn share(&self, images: usize) -> Range<usize> {
         let (node, nodes) = (self.node(), self.count());
         images * node / nodes..images * (node + 1) / nodes

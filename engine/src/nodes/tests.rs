@@ -130,7 +130,7 @@ fn a_node_that_is_silent_is_lost() {
     });
 }
 
-/// What two nodes that do not fit are told.
+/// The errors of two nodes that do not match.
 fn misfit(second: Meeting, program: &str, arithmetic: &str) -> [String; 2] {
     let folder = second.folder.parent().unwrap().to_owned();
     let first = Nodes::new(meeting(&folder, 0, 2));

@@ -12,7 +12,7 @@ use shared::{Digest, RunEvent, RunId, RunKind, RunOrder, Stamped, dataset::DataS
 
 use crate::support::{PATIENCE, micro};
 
-/// Longest time in which a failure is told.
+/// A failure is reported within this time.
 const TOLD: Duration = Duration::from_secs(30);
 /// Epochs of a run that lasts until it is stopped.
 const LONG: u32 = 100_000;
