@@ -8,6 +8,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use shared::api::{Health, Problem};
 use web_sys::FormData;
 
+use crate::base::to;
+
 const ROOT: &str = "/api/v1";
 
 /// Whether the last request found no server.
@@ -20,7 +22,7 @@ pub fn server_lost() -> ArcRwSignal<bool> {
 
 /// The address of `path` (such as `/studies`) for a link, an image or a stream.
 pub fn address(path: impl AsRef<str>) -> String {
-    format!("{ROOT}{}", path.as_ref())
+    to(format!("{ROOT}{}", path.as_ref()))
 }
 
 /// Gets `path`, such as `/studies?limit=20`.

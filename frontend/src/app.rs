@@ -6,7 +6,7 @@ use leptos_router::{
     path,
 };
 
-use crate::{frame::Frame, pages};
+use crate::{base::Base, frame::Frame, pages};
 
 /// The whole program in the browser.
 #[component]
@@ -15,15 +15,15 @@ pub fn App() -> impl IntoView {
         <Router>
             <Frame>
                 <Routes fallback=pages::NotFoundPage>
-                    <Route path=path!("/") view=pages::StudiesPage/>
-                    <Route path=path!("/studies/new") view=pages::NewStudyPage/>
-                    <Route path=path!("/studies/:id") view=pages::StudyPage/>
-                    <Route path=path!("/compare") view=pages::ComparePage/>
-                    <Route path=path!("/reconstruct") view=pages::ReconstructPage/>
-                    <Route path=path!("/watch") view=pages::WatchPage/>
-                    <Route path=path!("/data") view=pages::DataPage/>
-                    <Route path=path!("/checkpoints") view=pages::CheckpointsPage/>
-                    <Route path=path!("/system") view=pages::SystemPage/>
+                    <Route path=(Base, path!("/")) view=pages::StudiesPage/>
+                    <Route path=(Base, path!("/studies/new")) view=pages::NewStudyPage/>
+                    <Route path=(Base, path!("/studies/:id")) view=pages::StudyPage/>
+                    <Route path=(Base, path!("/compare")) view=pages::ComparePage/>
+                    <Route path=(Base, path!("/reconstruct")) view=pages::ReconstructPage/>
+                    <Route path=(Base, path!("/watch")) view=pages::WatchPage/>
+                    <Route path=(Base, path!("/data")) view=pages::DataPage/>
+                    <Route path=(Base, path!("/checkpoints")) view=pages::CheckpointsPage/>
+                    <Route path=(Base, path!("/system")) view=pages::SystemPage/>
                 </Routes>
             </Frame>
         </Router>

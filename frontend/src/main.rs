@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `app` | the routes |
+//! | `base` | below which path the pages are |
 //! | `api` | every request to the server |
 //! | `frame` | what surrounds each page: rail, top bar, theme, running jobs |
 //! | `pages` | one module per page; pages fetch, components only bind |
@@ -15,6 +16,7 @@
 mod api;
 mod app;
 mod attack;
+mod base;
 mod chart;
 mod components;
 mod curves;

@@ -22,7 +22,7 @@ pub fn assemble(root: &Path, program: Program) -> Result<Vec<File>, String> {
         "boot",
         "js",
         format!(
-            "import start from \"/{}\";\nstart({{ module_or_path: \"/{}\" }});\n",
+            "import start from \"./{}\";\nstart({{ module_or_path: new URL(\"{}\", import.meta.url) }});\n",
             bindings.path, wasm.path
         )
         .into(),
@@ -36,7 +36,7 @@ pub fn assemble(root: &Path, program: Program) -> Result<Vec<File>, String> {
     let colours = palette(&root.join("style/palette.csv"))?;
     // The byte-order mark of a compressed sheet must not stand in the middle of a file.
     let style = style.trim_start_matches('\u{feff}');
-    let style = colours + &style.replace("{{font}}", &format!("/{}", font.path));
+    let style = colours + &style.replace("{{font}}", &font.path);
     let style = File::hashed("maskdoor", "css", style.into());
 
     let shell = String::from_utf8(read(&root.join("assets/index.html"))?)

@@ -1,7 +1,7 @@
 //! Serves the dashboard's files, which the build embeds in the program.
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     http::{
         HeaderMap, HeaderValue, StatusCode, Uri,
         header::{
@@ -30,11 +30,38 @@ pub struct Asset {
     pub br: Option<&'static [u8]>,
 }
 
+/// Where the page tells its program the base path.
+const BASE: &str = "<meta name=\"base-path\" content=\"\">";
+
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// Answers a path outside the API: a file, or the page if the path is one of its routes.
-pub fn serve(uri: &Uri, headers: &HeaderMap) -> Response {
-    serve_from(ASSETS, uri.path(), headers)
+/// The dashboard's files, as browsers find them below a base path.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    /// The page with the base path in its links, and its entity tag; the embedded one where there is no base path.
+    page: Option<(Bytes, HeaderValue)>,
+}
+
+impl Pages {
+    /// The files below a base path, which is empty or has no slash at its end.
+    pub fn below(base: &str) -> Self {
+        let page = find(ASSETS, "index.html").filter(|_| !base.is_empty());
+        Self { page: page.map(|page| linked(page.raw, base)) }
+    }
+
+    /// Answers a path outside the API: a file, or the page if the path is one of its routes.
+    pub fn serve(&self, uri: &Uri, headers: &HeaderMap) -> Response {
+        serve_from(ASSETS, self.page.as_ref(), uri.path(), headers)
+    }
+}
+
+/// The page with its links below a base path, which the program in it learns as well; and its entity tag.
+fn linked(page: &[u8], base: &str) -> (Bytes, HeaderValue) {
+    let page = String::from_utf8_lossy(page)
+        .replace("=\"/", &format!("=\"{base}/"))
+        .replace(BASE, &BASE.replace("\"\"", &format!("\"{base}\"")));
+    let tag = format!("\"{}\"", STANDARD.encode(Sha256::digest(&page)));
+    (page.into(), HeaderValue::try_from(tag).expect("base64 is ASCII"))
 }
 
 /// Hashes (`sha256-…`) of the page's inline scripts, for its content security policy.
@@ -57,24 +84,31 @@ fn find<'a>(assets: &'a [Asset], path: &str) -> Option<&'a Asset> {
     assets.iter().find(|asset| asset.path == path)
 }
 
-fn serve_from(assets: &'static [Asset], path: &str, headers: &HeaderMap) -> Response {
+fn serve_from(
+    assets: &'static [Asset],
+    page: Option<&(Bytes, HeaderValue)>,
+    path: &str,
+    headers: &HeaderMap,
+) -> Response {
     let path = path.trim_start_matches('/');
     // A path without a dot is a route of the dashboard, such as studies/new, which the page resolves.
     let wanted = if path.contains('.') { path } else { "index.html" };
     let Some(asset) = find(assets, wanted) else {
         return (StatusCode::NOT_FOUND, "There is no such file.").into_response();
     };
+    let page = page.filter(|_| wanted == "index.html");
+    let tag = page.map_or_else(|| HeaderValue::from_static(asset.etag), |(_, tag)| tag.clone());
     let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
     let unchanged = headers
         .get_all(IF_NONE_MATCH)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|tag| tag.trim().trim_start_matches("W/") == asset.etag);
-    let compressed = asset.br.filter(|_| takes_brotli(headers));
+        .any(|known| known.trim().trim_start_matches("W/") == tag);
+    let compressed = asset.br.filter(|_| page.is_none() && takes_brotli(headers));
     let mut response = Response::new(Body::empty());
     let out = response.headers_mut();
-    out.insert(ETAG, HeaderValue::from_static(asset.etag));
+    out.insert(ETAG, tag);
     out.insert(CACHE_CONTROL, HeaderValue::from_static(cache));
     out.insert(VARY, HeaderValue::from_static("accept-encoding"));
     if unchanged {
@@ -85,7 +119,10 @@ fn serve_from(assets: &'static [Asset], path: &str, headers: &HeaderMap) -> Resp
     if compressed.is_some() {
         out.insert(CONTENT_ENCODING, HeaderValue::from_static("br"));
     }
-    *response.body_mut() = Body::from(compressed.unwrap_or(asset.raw));
+    *response.body_mut() = match page {
+        Some((page, _)) => Body::from(page.clone()),
+        None => Body::from(compressed.unwrap_or(asset.raw)),
+    };
     response
 }
 
@@ -153,11 +190,11 @@ mod tests {
     #[tokio::test]
     async fn a_place_in_the_dashboard_is_the_page() {
         for path in ["/", "/studies/new", "/compare"] {
-            let response = serve_from(TABLE, path, &HeaderMap::new());
+            let response = serve_from(TABLE, None, path, &HeaderMap::new());
             assert_eq!(response.headers()[CACHE_CONTROL], "no-cache");
             assert_eq!(body(response).await, b"<html>");
         }
-        let missing = serve_from(TABLE, "/app-0.js", &HeaderMap::new());
+        let missing = serve_from(TABLE, None, "/app-0.js", &HeaderMap::new());
         assert_eq!(missing.status(), StatusCode::NOT_FOUND);
     }
 
@@ -166,7 +203,7 @@ mod tests {
         for (accepts, packed) in
             [("gzip, br", true), ("br;q=0.8", true), ("gzip, br;q=0", false), ("gzip", false)]
         {
-            let response = serve_from(TABLE, "/app-1.js", &headers(ACCEPT_ENCODING, accepts));
+            let response = serve_from(TABLE, None, "/app-1.js", &headers(ACCEPT_ENCODING, accepts));
             assert_eq!(response.headers().get(CONTENT_ENCODING).is_some(), packed, "{accepts}");
             let expected: &[u8] = if packed { b"packed" } else { b"let raw;" };
             assert_eq!(body(response).await, expected);
@@ -175,10 +212,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_that_did_not_change_is_not_sent_again() {
-        let same = serve_from(TABLE, "/app-1.js", &headers(IF_NONE_MATCH, "\"x\", W/\"one\""));
+        let same =
+            serve_from(TABLE, None, "/app-1.js", &headers(IF_NONE_MATCH, "\"x\", W/\"one\""));
         assert_eq!(same.status(), StatusCode::NOT_MODIFIED);
         assert!(body(same).await.is_empty());
-        let other = serve_from(TABLE, "/app-1.js", &headers(IF_NONE_MATCH, "\"page\""));
+        let other = serve_from(TABLE, None, "/app-1.js", &headers(IF_NONE_MATCH, "\"page\""));
         assert_eq!(other.status(), StatusCode::OK);
     }
 
@@ -186,5 +224,19 @@ mod tests {
     fn scripts_with_a_source_have_no_body() {
         let html = r#"<script src="/a.js"></script><p><script type="module">go()</script>"#;
         assert_eq!(inline_scripts(html), ["go()"]);
+    }
+
+    #[test]
+    fn links_and_the_program_learn_the_base_path() {
+        let shell = r#"<meta name="base-path" content=""><link href="/a.css"><script src="/b.js"></script><a href="https://x/">"#;
+        let (page, tag) = linked(shell.as_bytes(), "/lab");
+        assert_eq!(
+            std::str::from_utf8(&page).unwrap(),
+            r#"<meta name="base-path" content="/lab"><link href="/lab/a.css"><script src="/lab/b.js"></script><a href="https://x/">"#
+        );
+        assert_ne!(tag, linked(shell.as_bytes(), "/other").1);
+        let embedded = find(ASSETS, "index.html").unwrap();
+        let is_placeholder = ASSETS.len() == 1;
+        assert!(is_placeholder || std::str::from_utf8(embedded.raw).unwrap().contains(BASE));
     }
 }

@@ -28,6 +28,7 @@ pub mod app;
 pub mod assets;
 pub mod audit;
 pub mod backup;
+pub mod base_path;
 pub mod cli;
 pub mod clock;
 pub mod data_dir;

@@ -3,6 +3,7 @@
 mod access;
 mod bad_files;
 mod bad_input;
+mod base_path;
 mod changed_folder;
 mod compare;
 mod devices;

@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use shared::api::Me;
 
-use crate::components::{Fetched, Glyph, Icon, fetched};
+use crate::{
+    base::to,
+    components::{Fetched, Glyph, Icon, fetched},
+};
 
 /// By what somebody came in, as the button's hint says it.
 fn standing(me: &Me) -> String {
@@ -33,7 +36,7 @@ pub fn Account() -> impl IntoView {
                     let told = standing(&me);
                     view! {
                         // A form, so that the browser leaves the page and forgets its cookie.
-                        <form class="account" method="post" action="/logout">
+                        <form class="account" method="post" action=to("/logout")>
                             {name(&me).map(|name| view! { <span class="account-name" title=told.clone()>{name}</span> })}
                             <button
                                 type="submit"

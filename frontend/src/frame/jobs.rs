@@ -9,6 +9,7 @@ use shared::{
 
 use crate::{
     api,
+    base::to,
     components::{Glyph, Icon, ProgressRing},
 };
 
@@ -73,7 +74,7 @@ pub fn JobsIndicator() -> impl IntoView {
     let jobs = expect_context::<JobsContext>().0;
     let idle = move || jobs.with(|jobs| jobs.running == 0);
     view! {
-        <a class="jobs" id="jobs" href="/watch" class:idle=idle>
+        <a class="jobs" id="jobs" href=to("/watch") class:idle=idle>
             {move || {
                 if idle() {
                     view! { <Icon glyph=Glyph::Idle/> }.into_any()

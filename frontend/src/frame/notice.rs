@@ -5,6 +5,7 @@ use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
     api,
+    base::to,
     components::{Glyph, Icon},
 };
 
@@ -74,7 +75,7 @@ pub fn ServerNotice() -> impl IntoView {
                                 <Icon glyph=Glyph::Alert/>
                                 <span>
                                     {format!("{}. {}. ", sentence(&warning), advice.unwrap_or_default())}
-                                    <a href="/system#disk">"What takes up the disk"</a>
+                                    <a href=to("/system#disk")>"What takes up the disk"</a>
                                 </span>
                             </p>
                         }

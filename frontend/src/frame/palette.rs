@@ -13,6 +13,7 @@ use web_sys::HtmlElement;
 use super::rail::PLACES;
 use crate::{
     api,
+    base::to,
     components::{Glyph, Icon, Modal},
 };
 
@@ -144,7 +145,7 @@ fn Going(open: RwSignal<bool>) -> impl IntoView {
         let entry = entries.with_untracked(|entries| entries.get(at).cloned());
         if let Some(entry) = entry {
             open.set(false);
-            navigate(&entry.href, NavigateOptions::default());
+            navigate(&to(&entry.href), NavigateOptions::default());
         }
     });
     let count = move || entries.with_untracked(Vec::len).max(1);

@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-use crate::components::{Glyph, Icon};
+use crate::{
+    base::{to, without},
+    components::{Glyph, Icon},
+};
 
 /// The pages: address, name, icon.
 pub(super) const PLACES: [(&str, &str, Glyph); 7] = [
@@ -30,13 +33,13 @@ fn section(pathname: &str) -> &'static str {
 #[component]
 pub fn Rail() -> impl IntoView {
     let pathname = use_location().pathname;
-    let here = Memo::new(move |_| section(&pathname.read()));
+    let here = Memo::new(move |_| section(without(&pathname.read())));
     let links = PLACES.map(|(href, label, glyph)| {
         view! {
             <li>
                 <a
                     class="rail-link"
-                    href=href
+                    href=to(href)
                     aria-current=move || (here.get() == href).then_some("page")
                 >
                     <Icon glyph/>
@@ -47,8 +50,8 @@ pub fn Rail() -> impl IntoView {
     });
     view! {
         <nav class="rail" aria-label="Main">
-            <a class="rail-mark" href="/" aria-label="Maskdoor, home">
-                <img src="/icons/maskdoor.svg" alt="" width="30" height="30"/>
+            <a class="rail-mark" href=to("/") aria-label="Maskdoor, home">
+                <img src=to("/icons/maskdoor.svg") alt="" width="30" height="30"/>
             </a>
             <ul>{links.into_iter().collect_view()}</ul>
         </nav>

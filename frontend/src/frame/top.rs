@@ -4,6 +4,8 @@ use leptos::prelude::*;
 
 use super::{account::Account, jobs::JobsIndicator, palette::Palette, place, theme::ThemeButton};
 
+use crate::base::to;
+
 /// The top bar.
 #[component]
 pub fn Top() -> impl IntoView {
@@ -13,7 +15,7 @@ pub fn Top() -> impl IntoView {
             .get()
             .into_iter()
             .map(|crumb| match crumb.href {
-                Some(href) => view! { <li><a href=href>{crumb.label}</a></li> }.into_any(),
+                Some(href) => view! { <li><a href=to(href)>{crumb.label}</a></li> }.into_any(),
                 None => {
                     view! { <li><span aria-current="page">{crumb.label}</span></li> }.into_any()
                 }

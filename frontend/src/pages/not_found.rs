@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::frame::{Crumb, set_place};
+use crate::{
+    base::to,
+    frame::{Crumb, set_place},
+};
 
 /// The page of an address that leads nowhere.
 #[component]
@@ -12,7 +15,7 @@ pub fn NotFoundPage() -> impl IntoView {
         <section class="empty">
             <h1>"There is no page at this address"</h1>
             <p>"The study may have been deleted, or the address mistyped."</p>
-            <p><a class="button" href="/">"All studies"</a></p>
+            <p><a class="button" href=to("/")>"All studies"</a></p>
         </section>
     }
 }

@@ -14,6 +14,7 @@ use super::estimate;
 use crate::{
     api,
     attack::TriggerGlyph,
+    base::to,
     components::{
         Fetched, Glyph, Icon, Pager, ProblemBox, ProgressBar, Segmented, StateBadge, fetched,
         fetched_every, format,
@@ -119,7 +120,7 @@ pub fn StudiesPage() -> impl IntoView {
                             on:input=typed
                         />
                     </label>
-                    <a class="button button-main" href="/studies/new" id="new-study">
+                    <a class="button button-main" href=to("/studies/new") id="new-study">
                         <Icon glyph=Glyph::Plus/>
                         "New study"
                     </a>
@@ -186,7 +187,7 @@ fn StudyLine(study: StudySummary, now: u64) -> impl IntoView {
                 <div class="study-name">
                     <TriggerGlyph trigger=study.trigger.clone()/>
                     <div>
-                        <a href=format!("/studies/{}", study.id) class="row-link">{study.name}</a>
+                        <a href=to(format!("/studies/{}", study.id)) class="row-link">{study.name}</a>
                         {study.starred.then(|| view! { <span class="star-mark"><Icon glyph=Glyph::Star/><span class="visually-hidden">"starred"</span></span> })}
                         <span class="sub">{study.trigger.label()} <Tags tags=study.tags/></span>
                     </div>
@@ -213,7 +214,7 @@ fn StudyLine(study: StudySummary, now: u64) -> impl IntoView {
 fn Tags(tags: Vec<String>) -> impl IntoView {
     tags.into_iter()
         .map(|tag| {
-            let href = format!("/{}", api::query(&[("search", &tag)]));
+            let href = to(format!("/{}", api::query(&[("search", &tag)])));
             view! { <a class="tag" href=href>{tag}</a> }
         })
         .collect_view()
@@ -239,7 +240,7 @@ fn FirstStudy() -> impl IntoView {
                 "such encoders, clean and attacked, and measures how well the backdoor works and what it costs."
             </p>
             <div class="first-choices">
-                <a class="choice choice-main" href="/studies/new?preset=quick-look" id="quick-look">
+                <a class="choice choice-main" href=to("/studies/new?preset=quick-look") id="quick-look">
                     <Icon glyph=Glyph::Play/>
                     <span class="choice-title">"Quick look"</span>
                     <span class="choice-time">{move || time().unwrap_or_else(|| "a few minutes".into())}</span>
@@ -248,7 +249,7 @@ fn FirstStudy() -> impl IntoView {
                         "poisoned images per class, which succeed on only one of the encoders. Everything is filled in."
                     </span>
                 </a>
-                <a class="choice" href="/studies/new" id="new-study">
+                <a class="choice" href=to("/studies/new") id="new-study">
                     <Icon glyph=Glyph::Plus/>
                     <span class="choice-title">"New study"</span>
                     <span class="choice-time">"your own attack"</span>

@@ -16,6 +16,7 @@ use crate::{
     access::{Access, Peer},
     assets::policy_hash,
     audit::{Audit, Change},
+    base_path::BasePath,
     store::StoreError,
     tokens::{Caller, Rights},
 };
@@ -34,7 +35,8 @@ static ICON: LazyLock<String> = LazyLock::new(|| {
     let svg = svg.trim_end().replace('#', "%23").replace('"', "'");
     format!("<link rel=\"icon\" type=\"image/svg+xml\" href=\"data:image/svg+xml,{svg}\">")
 });
-/// The login page; a message goes in the place of `MESSAGE`, the path to go on to in that of `NEXT`.
+/// The login page; a message goes in the place of `MESSAGE`, the path to go on to in that of `NEXT`,
+/// where the form is sent in that of `LOGIN`.
 const PAGE: &str = include_str!("login.html");
 
 /// Who is let in, and where it is recorded what they change.
@@ -44,9 +46,49 @@ pub struct Gate {
     pub access: Access,
     /// The record.
     pub audit: Audit,
+    /// Where browsers find the pages.
+    pub base: BasePath,
 }
 
 impl Gate {
+    /// A page that leads on to a path of this server. A redirection would not do: what follows it counts as sent by the page before.
+    fn go_to(&self, next: &str, cookie: Option<String>) -> Response {
+        let page = format!(
+            "<!doctype html><meta charset=\"utf-8\"><title>Maskdoor</title>{icon}<meta http-equiv=\"refresh\" content=\"0;url={0}\">\
+             <p><a href=\"{0}\">Go on</a>",
+            escaped(&self.base.of(own_path(next))),
+            icon = *ICON,
+        );
+        let mut response = Html(page).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(Ok(cookie)) = cookie.map(HeaderValue::try_from) {
+            headers.insert(header::SET_COOKIE, cookie);
+        }
+        response
+    }
+
+    fn login_page(&self, status: StatusCode, message: &str, next: &str) -> Response {
+        let page = PAGE
+            .replace("ICON", &ICON)
+            .replace("LOGIN", &self.base.of(LOGIN))
+            .replace("MESSAGE", message)
+            .replace("NEXT", &escaped(own_path(next)));
+        let mut response = (status, Html(page)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
+        response
+    }
+
+    /// A cookie that scripts cannot read, other sites cannot send, and other programs behind the same proxy do not get.
+    fn cookie(&self, value: &str, age: &str, headers: &HeaderMap) -> String {
+        let encrypted = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+        let secure = if encrypted { "; Secure" } else { "" };
+        let (name, path) = (self.access.cookie(), self.base.of("/"));
+        format!("{name}={value}; Path={path}{age}; HttpOnly; SameSite=Strict{secure}")
+    }
+
     /// Records a request that may have changed something.
     fn record(&self, who: &str, sender: &Sender, method: &Method, path: &str, status: StatusCode) {
         self.audit.write(Change::Request {
@@ -91,7 +133,7 @@ pub async fn pass(gate: Gate, mut request: Request, next: Next) -> Response {
         (request.method().clone(), request.uri().clone(), Sender::of(&request));
     match uri.path() {
         LOGIN if method == Method::POST => return sign_in(&gate, &sender, request).await,
-        LOGIN => return login_page(StatusCode::OK, "", "/"),
+        LOGIN => return gate.login_page(StatusCode::OK, "", "/"),
         LOGOUT if method == Method::POST => {
             return sign_out(&gate, &sender, request.headers()).await;
         }
@@ -111,7 +153,7 @@ pub async fn pass(gate: Gate, mut request: Request, next: Next) -> Response {
     };
     // A browser that is signed in already opened the printed address: its token is not to stay in the address.
     if is_page(&method, &uri) && query(&uri, TOKEN).is_some() {
-        return go_to(uri.path(), None);
+        return gate.go_to(uri.path(), None);
     }
     let needed = needed(&method, uri.path());
     let caller = known.caller.clone();
@@ -188,9 +230,9 @@ async fn unknown(
     // A strict cookie is not sent when a link of another site leads here, but it is when this page leads on.
     let from = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if matches!(from, Some(b"cross-site" | b"same-site")) {
-        return go_to(next, None);
+        return gate.go_to(next, None);
     }
-    login_page(StatusCode::UNAUTHORIZED, "", next)
+    gate.login_page(StatusCode::UNAUTHORIZED, "", next)
 }
 
 #[derive(Deserialize)]
@@ -204,11 +246,11 @@ struct Login {
 async fn sign_in(gate: &Gate, sender: &Sender, request: Request) -> Response {
     let headers = request.headers().clone();
     let Ok(Form(Login { token, next })) = Form::from_request(request, &()).await else {
-        return login_page(StatusCode::BAD_REQUEST, "The form could not be read.", "/");
+        return gate.login_page(StatusCode::BAD_REQUEST, "The form could not be read.", "/");
     };
     if sender.peer.is_some_and(|peer| !gate.access.may_try(peer)) {
         let message = "Too many attempts. Wait a minute.";
-        return login_page(StatusCode::TOO_MANY_REQUESTS, message, &next);
+        return gate.login_page(StatusCode::TOO_MANY_REQUESTS, message, &next);
     }
     let token = token.trim();
     match gate.access.with_token_or_password(token).await {
@@ -228,7 +270,7 @@ async fn enter(
 ) -> Response {
     let Some(caller) = caller else {
         let message = "This is no token of this server, or it has expired.";
-        return login_page(StatusCode::UNAUTHORIZED, message, next);
+        return gate.login_page(StatusCode::UNAUTHORIZED, message, next);
     };
     let (kept, age) = match gate.access.begin_session(&caller).await {
         Ok((session, seconds)) => (session, format!("; Max-Age={seconds}")),
@@ -237,7 +279,7 @@ async fn enter(
         Err(error) => return ApiError::from(error).into_response(),
     };
     gate.record(&caller.name, sender, &Method::POST, LOGIN, StatusCode::OK);
-    go_to(next, Some(cookie(gate.access.cookie(), &kept, &age, headers)))
+    gate.go_to(next, Some(gate.cookie(&kept, &age, headers)))
 }
 
 /// Ends the session. The browser forgets its cookie, too: one that is the token of the printed address would let it in again.
@@ -254,44 +296,7 @@ async fn sign_out(gate: &Gate, sender: &Sender, headers: &HeaderMap) -> Response
     if let Some(caller) = caller {
         gate.record(&caller.name, sender, &Method::POST, LOGOUT, StatusCode::OK);
     }
-    go_to("/", Some(cookie(gate.access.cookie(), "", "; Max-Age=0", headers)))
-}
-
-/// A cookie that scripts cannot read and other sites cannot send.
-fn cookie(name: &str, value: &str, age: &str, headers: &HeaderMap) -> String {
-    let encrypted = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
-    let secure = if encrypted { "; Secure" } else { "" };
-    format!("{name}={value}; Path=/{age}; HttpOnly; SameSite=Strict{secure}")
-}
-
-/// A page that leads on to a path of this server. A redirection would not do: what follows it counts as sent by the page before.
-fn go_to(next: &str, cookie: Option<String>) -> Response {
-    let next = own_path(next);
-    let page = format!(
-        "<!doctype html><meta charset=\"utf-8\"><title>Maskdoor</title>{icon}<meta http-equiv=\"refresh\" content=\"0;url={0}\">\
-         <p><a href=\"{0}\">Go on</a>",
-        escaped(next),
-        icon = *ICON,
-    );
-    let mut response = Html(page).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(Ok(cookie)) = cookie.map(HeaderValue::try_from) {
-        headers.insert(header::SET_COOKIE, cookie);
-    }
-    response
-}
-
-fn login_page(status: StatusCode, message: &str, next: &str) -> Response {
-    let page = PAGE
-        .replace("ICON", &ICON)
-        .replace("MESSAGE", message)
-        .replace("NEXT", &escaped(own_path(next)));
-    let mut response = (status, Html(page)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
-    response
+    gate.go_to("/", Some(gate.cookie("", "; Max-Age=0", headers)))
 }
 
 /// The login page has its style and icon within, and nothing else.

@@ -53,7 +53,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
-    extract::{DefaultBodyLimit, Request},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, Method, Uri},
     middleware,
     response::{IntoResponse, Response},
@@ -80,8 +80,9 @@ use crate::{
     App,
     access::{Access, Roots},
     app::reconstructions::Kept,
-    assets,
+    assets::{self, Pages},
     audit::Audit,
+    base_path::BasePath,
     http,
     ids::IdSource,
 };
@@ -103,6 +104,7 @@ struct Api {
     roots: Roots,
     retention: Option<Retention>,
     streams: Arc<Streams>,
+    pages: Pages,
 }
 
 impl Api {
@@ -120,6 +122,8 @@ impl Api {
 pub struct Serving {
     /// Its names.
     pub hosts: Hosts,
+    /// The path below which a reverse proxy serves it.
+    pub base: BasePath,
     /// Who is let in.
     pub access: Access,
     /// Folders from which files may be read on request.
@@ -135,6 +139,7 @@ impl Serving {
     pub fn open(app: &App) -> Self {
         Self {
             hosts: Hosts::default(),
+            base: BasePath::default(),
             access: Access::open(app.store.clone(), app.clock.clone()),
             roots: Roots::any(),
             retention: None,
@@ -145,10 +150,11 @@ impl Serving {
 
 /// The router of the whole web server.
 pub fn router(app: App, serving: Serving) -> Router {
-    let Serving { hosts, access, roots, retention, streams } = serving;
+    let Serving { hosts, base, access, roots, retention, streams } = serving;
     // A source of their own: the names of studies and runs do not depend on how many requests came before.
     let ids = IdSource::system(app.clock.clone());
-    let gate = Gate { access, audit: Audit::of(app.data_dir.root(), app.clock.clone()) };
+    let audit = Audit::of(app.data_dir.root(), app.clock.clone());
+    let gate = Gate { access, audit, base: base.clone() };
     let api = Api {
         app,
         kept: Kept::default(),
@@ -158,12 +164,13 @@ pub fn router(app: App, serving: Serving) -> Router {
         roots,
         retention,
         streams: Arc::new(Streams::new(streams)),
+        pages: Pages::below(base.as_str()),
     };
     let (router, described) = OpenApiRouter::with_openapi(openapi::Info::openapi())
         .nest(ROOT, resources())
         .split_for_parts();
     let policy = guard::content_security_policy(&assets::script_hashes());
-    router
+    let router = router
         .route(gate::READY, get(system::get_ready))
         .route(gate::METRICS, get(metrics::get_metrics))
         .fallback(outside)
@@ -199,7 +206,12 @@ pub fn router(app: App, serving: Serving) -> Router {
         .layer(middleware::from_fn(move |request: Request, next| {
             request_id::name(ids.clone(), request, next)
         }))
-        .with_state(api)
+        .with_state(api);
+    if base.as_str().is_empty() {
+        return router;
+    }
+    // A proxy passes the whole path on, or what is below the base path.
+    Router::new().nest_service(base.as_str(), router.clone()).fallback_service(router)
 }
 
 /// All routes below [`ROOT`].
@@ -257,7 +269,7 @@ fn resources() -> OpenApiRouter<Api> {
 }
 
 /// Answers all other paths: with the dashboard's files and pages, or with a problem below `/api`.
-async fn outside(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+async fn outside(State(api): State<Api>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
     if path == "/api" || path.starts_with("/api/") {
         let detail = format!("there is nothing at {path}; {ROOT}/openapi.json lists what there is");
@@ -266,7 +278,7 @@ async fn outside(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return ApiError::Method(format!("{path} can only be read")).into_response();
     }
-    assets::serve(&uri, &headers)
+    api.pages.serve(&uri, &headers)
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> ApiError {

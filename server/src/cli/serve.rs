@@ -70,7 +70,7 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
     let scheduler = scheduler.in_background();
     let mut asked = stop_signals()?;
     let token = start.map(|token| format!("/?token={token}")).unwrap_or_default();
-    say(format_args!("Maskdoor {VERSION} on http://{address}{token}"));
+    say(format_args!("Maskdoor {VERSION} on http://{address}{}{token}", args.base_path));
     say(format_args!("Data folder: {}", app.data_dir.root().display()));
     if !address.ip().is_loopback() {
         note(
@@ -85,6 +85,7 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
     }
     let serving = Serving {
         hosts: Hosts::named(args.host),
+        base: args.base_path.clone(),
         access,
         roots,
         retention,

@@ -9,6 +9,7 @@ use axum::{
 use server::{
     access::{Access, Peer, Roots},
     api::{Hosts, Serving},
+    base_path::BasePath,
     tokens::{Rights, Secret, Token},
 };
 
@@ -40,6 +41,7 @@ async fn guarded() -> TestApp {
     );
     let serving = Serving {
         hosts: Hosts::default(),
+        base: BasePath::default(),
         access,
         roots: Roots::only(&[]).unwrap(),
         retention: None,
@@ -276,4 +278,44 @@ async fn metrics_and_readiness() {
         assert!(text.contains(line), "{text}");
     }
     assert_eq!(place.get_at("/ready").await.text(), "ready\n");
+}
+
+#[tokio::test]
+async fn below_a_base_path_everything_leads_to_it() {
+    let place = guarded().await;
+    let access = Access::guarded(
+        place.app.store.clone(),
+        place.app.clock.clone(),
+        8787,
+        Some(Secret::of("start")),
+        None,
+    );
+    let base: BasePath = "/lab/maskdoor".parse().unwrap();
+    let serving = Serving { base, access, ..Serving::open(&place.app) };
+    let place = place.serving(serving);
+    // A proxy passes the whole path on, or takes the base path off.
+    for base in ["/lab/maskdoor", ""] {
+        let get = |path: &str, cookie: &str| {
+            request(Method::GET, &format!("{base}{path}"), &[(header::COOKIE, cookie)])
+        };
+        let answer = place.send(get("/studies?x=1", "")).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert!(answer.text().contains("action=\"/lab/maskdoor/login\""), "{}", answer.text());
+        assert!(answer.text().contains("value=\"/studies?x=1\""), "{}", answer.text());
+        let answer = place.send(get("/?token=start", "")).await;
+        assert!(answer.text().contains("url=/lab/maskdoor/\""), "{}", answer.text());
+        let cookie = answer.headers[header::SET_COOKIE].to_str().unwrap().to_owned();
+        assert!(cookie.contains("; Path=/lab/maskdoor/;"), "{cookie}");
+        let cookie = cookie.split(';').next().unwrap();
+        assert_eq!(place.send(get("/api/v1/studies", cookie)).await.status, StatusCode::OK);
+        let page = place.send(get("/", cookie)).await;
+        assert_eq!(page.status, StatusCode::OK);
+        let tag = page.headers[header::ETAG].to_str().unwrap().to_owned();
+        let mut again = get("/compare", cookie);
+        again.headers_mut().insert(header::IF_NONE_MATCH, tag.parse().unwrap());
+        assert_eq!(place.send(again).await.status, StatusCode::NOT_MODIFIED);
+        assert_eq!(place.send(get("/nothing.js", cookie)).await.status, StatusCode::NOT_FOUND);
+    }
+    let bare = place.send(request(Method::GET, "/lab/maskdoor", &[])).await;
+    assert_eq!(bare.status, StatusCode::UNAUTHORIZED, "the login page, not an error");
 }

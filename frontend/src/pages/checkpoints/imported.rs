@@ -6,6 +6,7 @@ use shared::{api::ImportedCheckpoint, study::TransformerSpec};
 use super::export::ExportMenu;
 use crate::{
     api,
+    base::to,
     components::{Confirm, Glyph, Icon, format},
 };
 
@@ -63,7 +64,7 @@ fn ImportedRow(checkpoint: ImportedCheckpoint, remove: Callback<String>) -> impl
     let model = checkpoint.model;
     let start = format!("/studies/new{}", api::query(&[("encoder", &name)]));
     let open = checkpoint.has_decoder.then(|| {
-        let href = format!("/reconstruct{}", api::query(&[("imported", &name)]));
+        let href = to(format!("/reconstruct{}", api::query(&[("imported", &name)])));
         view! {
             <a class="button" href=href aria-label=format!("Reconstruct with {name}")>
                 <Icon glyph=Glyph::Reconstruct/>

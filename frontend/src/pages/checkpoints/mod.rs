@@ -20,6 +20,7 @@ use self::{
 };
 use crate::{
     api,
+    base::to,
     components::{Fetched, Glyph, Icon, ProblemBox, fetched, format},
     frame::{Crumb, set_place},
 };
@@ -78,7 +79,7 @@ pub fn CheckpointsPage() -> impl IntoView {
                 <Icon glyph=Glyph::Checkpoints/>
                 <h2>"No checkpoints yet"</h2>
                 <p>"Pre-training stores one every few epochs. Start a study and look inside its encoder while it learns."</p>
-                <p><a class="button button-main" href="/studies/new">"New study"</a></p>
+                <p><a class="button button-main" href=to("/studies/new")>"New study"</a></p>
             </section>
         }
         .into_any(),

@@ -7,6 +7,7 @@ use shared::{RunKind, api::CheckpointInfo};
 use super::export::ExportMenu;
 use crate::{
     api,
+    base::to,
     components::{Glyph, Icon, format},
 };
 
@@ -25,7 +26,7 @@ pub fn studies(checkpoints: &[CheckpointInfo]) -> Vec<(String, String)> {
 /// The address that opens a checkpoint.
 fn reconstruct_address(checkpoint: &CheckpointInfo) -> String {
     let run = checkpoint.run.to_string();
-    format!("/reconstruct{}", api::query(&[("run", &run), ("file", &checkpoint.file)]))
+    to(format!("/reconstruct{}", api::query(&[("run", &run), ("file", &checkpoint.file)])))
 }
 
 /// The name of a run's checkpoint in addresses and on the command line.
@@ -83,7 +84,7 @@ pub fn CheckpointTable(
             view! {
                 <tr>
                     <th scope="row">
-                        <a href=format!("/studies/{}", checkpoint.study)>{checkpoint.study_name}</a>
+                        <a href=to(format!("/studies/{}", checkpoint.study))>{checkpoint.study_name}</a>
                     </th>
                     <td data-label="Run">{checkpoint.point.label()}</td>
                     <td class="number" data-label="Epoch">{checkpoint.epoch}</td>

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     api,
+    base::to,
     components::{Fetched, ProblemBox, fetched, format},
     run_name::label,
 };
@@ -132,7 +133,7 @@ fn Side(explorer: Explorer, runs: Vec<ResultRow>) -> impl IntoView {
         .map(|run| {
             let id = run.run.to_string();
             let study = run.studies.first();
-            let href = study.map(|study| format!("/studies/{}?run={id}", study.id));
+            let href = study.map(|study| to(format!("/studies/{}?run={id}", study.id)));
             let name = study.map(|study| study.name.clone()).unwrap_or_default();
             view! {
                 <th scope="col">

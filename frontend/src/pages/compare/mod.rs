@@ -24,6 +24,7 @@ use shared::api::{ResultColumn, ResultColumns};
 use self::view::{Rows, View};
 use crate::{
     api,
+    base::to,
     components::{Fetched, Glyph, Icon, Segmented, fetched, format},
     frame::{Crumb, set_place},
 };
@@ -60,7 +61,7 @@ pub fn ComparePage() -> impl IntoView {
     let go = Callback::new(move |view: View| {
         let options =
             NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-        navigate(&format!("/compare{}", view.query()), options);
+        navigate(&to(format!("/compare{}", view.query())), options);
     });
     let filter = Memo::new(move |_| view.with(|view| view.filter.clone()));
     let everything: Fetched<ResultColumns> = fetched(|| Some("/results/columns".into()));
@@ -98,7 +99,7 @@ pub fn ComparePage() -> impl IntoView {
                         <Icon glyph=Glyph::Compare/>
                         <h2>"Nothing to compare yet"</h2>
                         <p>"Each run becomes a row here, and each finished one a mark in the figures."</p>
-                        <p><a class="button button-main" href="/studies/new">"New study"</a></p>
+                        <p><a class="button button-main" href=to("/studies/new")>"New study"</a></p>
                     </section>
                 }
             }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     api,
+    base::to,
     components::{Fetched, Glyph, Icon, Pager, ProblemBox, StateBadge, fetched_every, format},
     pages::study::ShareCell,
     run_name::value,
@@ -197,7 +198,7 @@ fn Line(explorer: Explorer, run: ResultRow, columns: Vec<Shown>) -> impl IntoVie
     let id = run.run.to_string();
     let study = run.studies.first().map(|study| study.id);
     let name = run.studies.first().map(|study| study.name.clone()).unwrap_or_default();
-    let href = study.map(|study| format!("/studies/{study}?run={id}"));
+    let href = study.map(|study| to(format!("/studies/{study}?run={id}")));
     let label = format!("Choose the run {id} of {name}");
     let known = id.clone();
     let on = Memo::new(move |_| explorer.view.with(|view| view.runs.contains(&known)));

@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use shared::api::DatasetInfo;
 
-use crate::components::{Confirm, Glyph, format};
+use crate::{
+    base::to,
+    components::{Confirm, Glyph, format},
+};
 
 /// The sum of the images of all classes.
 fn sum(counts: &[u32]) -> String {
@@ -41,7 +44,7 @@ pub fn DatasetTable(
                 view! {
                     <tr aria-current=move || here().then_some("true")>
                         <th scope="row">
-                            <a href=format!("/data?name={}", crate::api::escape(&set.name)) class="row-link">
+                            <a href=to(format!("/data?name={}", crate::api::escape(&set.name))) class="row-link">
                                 {set.name.clone()}
                             </a>
                             <span class="sub ellipsis" title=place.clone()>{place.clone()}</span>

@@ -27,6 +27,7 @@ use self::imported::{Opened, PREFIX};
 use crate::{
     api,
     attack::split_name,
+    base::to,
     components::{Fetched, Glyph, Icon, ProblemBox, decode_rgb, fetched},
     frame::{Crumb, set_place},
 };
@@ -66,7 +67,7 @@ pub fn ReconstructPage() -> impl IntoView {
                     "Pre-training stores a checkpoint every few epochs. With a checkpoint you can hide patches of an image and see what "
                     "the encoder and its decoder make of the rest, without and with the trigger."
                 </p>
-                <p><a class="button button-main" href="/studies/new">"New study"</a></p>
+                <p><a class="button button-main" href=to("/studies/new")>"New study"</a></p>
             </section>
         }
         .into_any(),
@@ -262,7 +263,7 @@ fn Workbench(
     let named = |checkpoint: Memo<Option<CheckpointInfo>>| {
         Signal::derive(move || checkpoint.with(|it| it.as_ref().map_or_else(String::new, label)))
     };
-    let study_href = move || study_id.get().map(|study| format!("/studies/{study}"));
+    let study_href = move || study_id.get().map(|study| to(format!("/studies/{study}")));
     view! {
         <section class="panel" aria-label="Checkpoint and image">
             <div class="panel-body bench">

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     api,
+    base::to,
     components::{
         Confirm, Fetched, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, fetched, format,
     },
@@ -89,12 +90,12 @@ pub fn Head(
     let size = move || {
         let bytes = disk.value()?.studies.first()?.total_bytes;
         (bytes > 0).then(|| {
-            view! { <a class="muted small nowrap" href="/system#disk">{format::bytes(bytes)}" on the disk"</a> }
+            view! { <a class="muted small nowrap" href=to("/system#disk")>{format::bytes(bytes)}" on the disk"</a> }
         })
     };
     let compare = move || {
         let filter = name.with(|name| format!("{name:?} in studies"));
-        format!("/compare{}", api::query(&[("filter", &filter)]))
+        to(format!("/compare{}", api::query(&[("filter", &filter)])))
     };
     let managing = RwSignal::new(false);
     let notes = Memo::new(move |_| with(|study| study.notes.clone()));

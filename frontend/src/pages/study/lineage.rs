@@ -7,6 +7,7 @@ use shared::{
 };
 
 use crate::{
+    base::to,
     components::{ProgressBar, StateBadge, format},
     run_name::run_name,
 };
@@ -97,7 +98,7 @@ pub fn Lineage(
                 view! {
                     <p class="small">
                         "Imported encoder "
-                        <a href="/checkpoints">{name}</a>
+                        <a href=to("/checkpoints")>{name}</a>
                     </p>
                 }
             })

@@ -9,6 +9,7 @@ use shared::{
 
 use crate::{
     api,
+    base::to,
     components::{Confirm, Glyph, Icon, ProblemBox, format},
 };
 
@@ -62,7 +63,7 @@ pub fn Manage(
         >
             <Icon glyph=Glyph::Star/>
         </button>
-        <a class="button button-quiet" href=format!("/studies/new?from={id}")>
+        <a class="button button-quiet" href=to(format!("/studies/new?from={id}"))>
             <Icon glyph=Glyph::Copy/>
             "Copy as new"
         </a>
@@ -130,7 +131,7 @@ pub fn ManageForm(
         send(id, change, problem, changed);
     };
     let navigate = use_navigate();
-    let gone = Callback::new(move |()| navigate("/", NavigateOptions::default()));
+    let gone = Callback::new(move |()| navigate(&to("/"), NavigateOptions::default()));
     let delete = Callback::new(move |()| {
         problem.set(None);
         spawn_local(async move {

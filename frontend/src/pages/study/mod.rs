@@ -30,6 +30,7 @@ use shared::{
 
 use crate::{
     api,
+    base::to,
     components::{ChipButton, Fetched, ProblemBox, fetched},
     curves::{Curves, Follow, Line},
     frame::{Crumb, set_place},
@@ -57,7 +58,7 @@ fn NoStudy() -> impl IntoView {
         <section class="empty">
             <h1>"No such study"</h1>
             <p>"No study has this address. It was deleted, or the address was copied incompletely."</p>
-            <p><a class="button button-main" href="/">"All studies"</a></p>
+            <p><a class="button button-main" href=to("/")>"All studies"</a></p>
         </section>
     }
 }

@@ -8,6 +8,7 @@ use shared::{
 
 use crate::{
     api,
+    base::to,
     components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format},
     run_name::varied_text,
 };
@@ -112,7 +113,7 @@ fn reconstruct_link(run: &RunRow) -> Option<String> {
     }
     let file = run.progress.checkpoint.as_ref().filter(|_| run.point.kind == RunKind::Pretrain)?;
     let query = api::query(&[("run", &run.id.to_string()), ("file", file)]);
-    Some(format!("/reconstruct{query}"))
+    Some(to(format!("/reconstruct{query}")))
 }
 
 /// The panel of the selected run.

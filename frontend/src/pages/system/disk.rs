@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use shared::api::{DiskUse, Retention, StudyDisk};
 
-use crate::components::{Fetched, Glyph, Icon, ProblemBox, fetched_every, format};
+use crate::{
+    base::to,
+    components::{Fetched, Glyph, Icon, ProblemBox, fetched_every, format},
+};
 
 /// Time between two polls, in milliseconds. The server counts about once a minute.
 const PERIOD: u32 = 30_000;
@@ -154,7 +157,7 @@ fn StudyTable(studies: Vec<StudyDisk>) -> impl IntoView {
             view! {
                 <tr>
                     <th scope="row">
-                        <a href=format!("/studies/{}", study.study)>{study.name}</a>
+                        <a href=to(format!("/studies/{}", study.study))>{study.name}</a>
                         <span class="sub">{parts}</span>
                     </th>
                     <td class="number" data-label="Runs">{format::count(study.runs)}</td>

@@ -12,6 +12,7 @@ use shared::{
 
 use crate::{
     api,
+    base::to,
     components::{Fetched, Glyph, Icon, ProblemBox, fetched_every},
     kept,
 };
@@ -226,7 +227,7 @@ fn Row(alert: Alert, put_away: Callback<String>, changed: Callback<()>) -> impl 
         <li class="alert">
             <Icon glyph=Glyph::Alert/>
             <div class="alert-text">
-                <a href=href>{name.clone()}</a>
+                <a href=to(href)>{name.clone()}</a>
                 <p>{what}</p>
                 <p class="muted small">{advice}</p>
                 <Show when=move || open.get()><LastLines run/></Show>

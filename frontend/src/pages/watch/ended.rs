@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use shared::api::{Page, RunRow};
 
 use crate::{
+    base::to,
     components::{Fetched, StateBadge, fetched_every, format},
     pages::study::ShareCell,
 };
@@ -28,7 +29,7 @@ pub fn Ended() -> impl IntoView {
     let runs: Fetched<Page<RunRow>> = fetched_every(move || Some(path.clone()), PERIOD, |_| true);
     let rows = Memo::new(move |_| runs.value().map(|page| page.items).unwrap_or_default());
     let row = |run: RunRow| {
-        let href = format!("/studies/{}?run={}", run.study, run.id);
+        let href = to(format!("/studies/{}?run={}", run.study, run.id));
         let took = took(&run);
         let metrics = run.metrics;
         view! {

@@ -19,6 +19,7 @@ use shared::{
 use self::{alerts::Alerts, ended::Ended, queue::Queue};
 use crate::{
     api,
+    base::to,
     components::{Fetched, ProblemBox, Segmented, fetched_every},
     curves::{Curves, Follow, Line},
     frame::{Crumb, set_place},
@@ -91,7 +92,7 @@ pub fn WatchPage() -> impl IntoView {
             jobs.iter().find(|job| job.id.to_string() == run).map(|job| job.study)
         });
         if let Some(study) = study {
-            navigate(&format!("/studies/{study}?run={run}"), NavigateOptions::default());
+            navigate(&to(format!("/studies/{study}?run={run}")), NavigateOptions::default());
         }
     });
     let waiting = move || match system.problem() {

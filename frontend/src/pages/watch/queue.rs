@@ -8,6 +8,7 @@ use shared::{
 
 use crate::{
     api,
+    base::to,
     components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format},
 };
 
@@ -112,7 +113,7 @@ fn Job(id: RunId, jobs: Signal<Vec<RunRow>>, cancel: Callback<RunId>) -> impl In
     };
     let state = Memo::new(move |_| run.with(|run| run.as_ref().map(RunRow::shown_state)));
     let study = of(|run| run.study_name.clone());
-    let href = of(|run| format!("/studies/{}?run={}", run.study, run.id));
+    let href = of(|run| to(format!("/studies/{}?run={}", run.study, run.id)));
     let progress = of(progress_text);
     let what =
         of(|run| match run.device.as_deref().filter(|_| run.shown_state() == RunState::Running) {

@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use crate::base_path::BasePath;
+
 use super::{DataDirArg, JobsArg, KeepArgs};
 
 #[derive(Debug, Args)]
@@ -15,6 +17,9 @@ pub(in crate::cli) struct ServeArgs {
     /// always known.
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) host: Vec<String>,
+    /// The path below which a reverse proxy serves this server, such as /maskdoor. The proxy may pass the path on or take it off.
+    #[arg(long, value_name = "PATH", default_value_t)]
+    pub(in crate::cli) base_path: BasePath,
     /// Lets in every program and user of this machine without a token; for 127.0.0.1 alone.
     #[arg(long, conflicts_with = "password_file")]
     pub(in crate::cli) without_token: bool,
