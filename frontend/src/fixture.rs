@@ -63,6 +63,7 @@ pub fn device(name: &str) -> DeviceInfo {
         slots: 1,
         running: 0,
         refusal: None,
+        pace: shared::study::Pace::default(),
     }
 }
 

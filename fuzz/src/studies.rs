@@ -8,7 +8,7 @@ use shared::{
     RunKind, StudySpec,
     api::DatasetInfo,
     param::parse_assignment,
-    study::{Axis, Content, Graph, presets, run_cost, run_memory},
+    study::{Axis, Content, Graph, Speed, presets, run_cost, run_memory},
 };
 
 use crate::bound::Bound;
@@ -68,7 +68,7 @@ fn looked_at(spec: &StudySpec) {
     let graph = Graph::of(spec, &Content::default()).expect("a valid study has valid axes");
     assert!(!graph.nodes.is_empty() && graph.nodes.len() <= 2_000, "{}", graph.nodes.len());
     for node in graph.nodes.iter().take(8) {
-        let cost = run_cost(node.kind, &node.settings, &DATASET, 2, true);
+        let cost = run_cost(node.kind, &node.settings, &DATASET, &Speed::of_threads(2), true);
         assert!(cost.seconds.is_finite() && cost.seconds >= 0.0, "{} s", cost.seconds);
         let memory = run_memory(node.kind, &node.settings, &DATASET, 2, IMAGES);
         assert!(memory.total() > 0.0);

@@ -444,6 +444,7 @@ fn cpu_info(name: String, description: String, threads: u32, memory_bytes: u64) 
         slots: 1,
         running: 0,
         refusal: None,
+        pace: shared::study::Pace::default(),
     }
 }
 
@@ -465,6 +466,7 @@ fn gpu_info(gpu: &GpuInfo) -> DeviceInfo {
         slots: 1,
         running: 0,
         refusal: None,
+        pace: shared::study::Pace::default(),
     }
 }
 

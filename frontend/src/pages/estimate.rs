@@ -73,10 +73,11 @@ pub fn time_text(
 ) -> Option<String> {
     let device = devices.first()?;
     let graph = Graph::of(spec, &Content::default()).ok().filter(|_| spec.validate().is_empty())?;
+    let speed = device.speed();
     let mut encoders = HashSet::new();
     let seconds = graph.nodes.iter().map(|node| {
         let first = node.kind != RunKind::Probe || encoders.insert(&node.inputs);
-        run_cost(node.kind, &node.settings, dataset, device.threads, first).seconds
+        run_cost(node.kind, &node.settings, dataset, &speed, first).seconds
     });
     Some(on_device(seconds.sum(), device))
 }

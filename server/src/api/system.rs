@@ -22,6 +22,7 @@ pub async fn get_ready(State(api): State<Api>) -> Result<&'static str, ApiError>
 pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiError> {
     let jobs = api.app.queue.with_waits(api.app.store.jobs(MOST_JOBS).await?);
     let schedules = api.app.queue.schedules();
+    let devices = api.app.paced_devices().await?;
     let app = api.app.clone();
     let info = blocking(move || {
         let data_dir = &app.data_dir;
@@ -31,7 +32,7 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
         Ok(SystemInfo {
             version: env!("CARGO_PKG_VERSION").into(),
             data_dir: data_dir.root().display().to_string(),
-            devices: app.offered_devices(),
+            devices,
             cluster: app.queue.cluster(),
             store_bytes,
             free_bytes,
@@ -47,7 +48,7 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
 #[utoipa::path(get, path = "/devices", tag = "program", responses((status = 200, body = DeviceList)))]
 pub async fn list_devices(State(api): State<Api>) -> Result<Json<DeviceList>, ApiError> {
     let app = api.app.clone();
-    let list =
-        blocking(move || Ok(devices::list(app.offered_devices(), &app.machine, &app.gauges)));
+    let offered = app.paced_devices().await?;
+    let list = blocking(move || Ok(devices::list(offered, &app.machine, &app.gauges)));
     Ok(Json(list.await?))
 }

@@ -103,6 +103,7 @@ mod tests {
             slots: 1,
             running: 0,
             refusal: None,
+            pace: shared::study::Pace::default(),
         }
     }
 

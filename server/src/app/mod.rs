@@ -27,6 +27,7 @@ pub mod evaluations;
 mod gpu_space;
 pub mod handle;
 pub mod keys;
+mod pace;
 pub mod placement;
 pub(crate) mod plan;
 mod recent;

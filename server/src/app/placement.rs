@@ -113,6 +113,7 @@ mod tests {
             slots: 2,
             running,
             refusal: None,
+            pace: shared::study::Pace::default(),
         }
     }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use engine::data::{DataError, Index};
 use shared::{
     DeviceKind, DeviceWish, Digest, FieldError, RunKind, RunState, StudySpec,
-    api::{DatasetInfo, PlannedRun, StudyPlan},
+    api::{DatasetInfo, DeviceInfo, PlannedRun, StudyPlan},
     run::{DataSource, RunPoint},
-    study::{Content, Graph, Images, Node, run_cost, run_memory},
+    study::{Content, Graph, Images, Node, Speed, run_cost, run_memory},
 };
 
 use super::{
@@ -69,10 +69,11 @@ impl App {
                 || !known.is_tidied && is_whole(&self.data_dir, known.kind, &known.folder)
         });
         let threads = self.threads();
+        let devices = self.paced_devices().await?;
         let image_memory = self.machine.image_memory();
         let mut needs = Needs::default();
         let mut gpus = GpuNeeds::default();
-        let mut plan = StudyPlan::default();
+        let mut plan = StudyPlan { is_paced: true, ..StudyPlan::default() };
         let mut probed = HashSet::new();
         for node in &graph.nodes {
             let settings = &node.settings;
@@ -80,13 +81,15 @@ impl App {
             let missing = DatasetInfo::default();
             let dataset = dataset.unwrap_or(&missing);
             let first = node.kind == RunKind::Probe && probed.insert(node.inputs.clone());
-            let cost = run_cost(node.kind, settings, dataset, threads, first);
+            let speed = speed(node.device, &devices).unwrap_or_else(|| Speed::of_threads(threads));
+            let cost = run_cost(node.kind, settings, dataset, &speed, first);
             let memory = run_memory(node.kind, settings, dataset, threads, image_memory);
             let described = node.described();
             let reused = known.get(&node.digest).map(|known| known.run.clone());
             if reused.is_none() {
                 plan.seconds += cost.seconds;
                 plan.bytes += cost.bytes;
+                plan.is_paced &= speed.pace.factor(node.kind, settings.precision).is_some();
                 needs.add(node.kind, settings, cost, memory);
                 gpus.add(node.kind, settings, dataset.classes.len(), node.device);
             }
@@ -212,6 +215,15 @@ impl App {
         let graph = Graph::of(&spec, &content).map_err(CreateError::Invalid)?;
         Ok(Prepared { spec, graph, datasets })
     }
+}
+
+/// How fast the device trains that a run asks for: the first that would take it.
+fn speed(wish: DeviceWish, devices: &[DeviceInfo]) -> Option<Speed> {
+    let takes =
+        |device: &&DeviceInfo| device.refusal.is_none() && wish.takes(&device.name, device.kind);
+    let speed = devices.iter().find(takes)?.speed();
+    let devices = if let DeviceWish::Gpus(count) = wish { count } else { 1 };
+    Some(Speed { devices, ..speed })
 }
 
 /// The runs of a study that neither run nor are done.

@@ -108,6 +108,7 @@ mod tests {
             slots: 1,
             running: 0,
             refusal: None,
+            pace: shared::study::Pace::default(),
         };
         DeviceStatus { device, load: None }
     }

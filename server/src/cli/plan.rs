@@ -52,13 +52,14 @@ fn as_table(plan: &StudyPlan) -> String {
         }
     };
     format!(
-        "{}\n{} runs ({}), {} of them reused; the other {made} take about {} on an idle machine, {} on the disk and at most {} of \
+        "{}\n{} runs ({}), {} of them reused; the other {made} take about {}{}, {} on the disk and at most {} of \
          memory{refused}",
         table(&head, &rows),
         plan.runs.len(),
         kinds.join(", "),
         plan.runs.len() - made,
         duration(plan.seconds),
+        if plan.is_paced { " at the pace of earlier runs" } else { " on an idle machine" },
         bytes(plan.bytes as u64),
         bytes(plan.memory as u64),
     )

@@ -37,6 +37,7 @@ mod row;
 pub mod runs;
 mod shelf;
 pub mod snapshot;
+pub mod speeds;
 mod state;
 pub mod studies;
 pub mod tidied;

@@ -18,7 +18,7 @@ use shared::{
     StudySpec,
     api::DatasetInfo,
     run_kind::RunKind,
-    study::{Axis, Content, Graph, presets, run_cost},
+    study::{Axis, Content, Graph, Speed, presets, run_cost},
     trigger::CATALOGUE,
 };
 
@@ -179,7 +179,7 @@ fn looked_at(text: &str, dataset: &DatasetInfo) -> Result<bool, String> {
     let graph = Graph::of(&spec, &Content::default()).expect("a valid study has valid axes");
     assert!(!graph.nodes.is_empty() && graph.nodes.len() <= 2_000);
     for kind in RunKind::ALL {
-        let cost = run_cost(kind, &spec.settings, dataset, 2, true);
+        let cost = run_cost(kind, &spec.settings, dataset, &Speed::of_threads(2), true);
         assert!(cost.seconds.is_finite() && cost.seconds >= 0.0, "{} s", cost.seconds);
     }
     let again: StudySpec = parse(&toml::to_string(&spec).unwrap()).unwrap();

@@ -32,7 +32,7 @@ pub struct PlannedRun {
     pub reused: Option<ReusedRun>,
     /// Number of images that it poisons.
     pub poisoned: u32,
-    /// Seconds that it would take on an idle machine.
+    /// Seconds that it would take: at the pace of earlier runs on its device where there are any, otherwise as expected of an idle machine.
     pub seconds: f64,
     /// Bytes that it would occupy on the disk.
     pub bytes: f64,
@@ -60,8 +60,11 @@ pub struct ReusedRun {
 pub struct StudyPlan {
     /// The runs.
     pub runs: Vec<PlannedRun>,
-    /// Seconds that the runs to be created would take, one after the other on an idle machine.
+    /// Seconds that the runs to be created would take, one after the other.
     pub seconds: f64,
+    /// Whether they are all at the pace of earlier runs; otherwise some are as expected of an idle machine.
+    #[serde(default)]
+    pub is_paced: bool,
     /// Bytes that they would occupy on the disk.
     pub bytes: f64,
     /// Bytes of memory that the largest of them would take at most.

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{cluster::ClusterInfo, run::RunRow};
-use crate::device::DeviceKind;
+use crate::{
+    device::DeviceKind,
+    study::{Pace, Speed},
+};
 
 /// Whether the program works.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +51,7 @@ pub struct SystemInfo {
 }
 
 /// A device that can train.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DeviceInfo {
     /// Name, such as `cpu`.
@@ -73,6 +76,16 @@ pub struct DeviceInfo {
     /// Why no run is assigned to it; absent when runs are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
+    /// What runs took on it, as far as any were measured.
+    #[serde(default, skip_serializing_if = "Pace::is_empty")]
+    pub pace: Pace,
+}
+
+impl DeviceInfo {
+    /// How fast it trains.
+    pub fn speed(&self) -> Speed {
+        Speed { kind: self.kind, threads: self.threads, devices: 1, pace: self.pace.clone() }
+    }
 }
 
 /// The devices of the machine with what runs on them, and the libraries that GPUs need.

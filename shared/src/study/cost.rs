@@ -1,18 +1,11 @@
-//! The cost of a run: floating-point operations, the time at a machine's rate, and disk space.
+//! The cost of a run: floating-point operations, the time at a device's rate, and disk space.
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModelSpec, ProbeFeatures, Settings, TransformerSpec};
+use super::{ModelSpec, ProbeFeatures, Settings, Speed, TransformerSpec};
 use crate::{
     dataset::DatasetInfo, patches::visible_count, run_kind::RunKind, settings::DefenceMethod,
 };
-
-/// Operations per second of training on one thread of a server core with AVX-512, for estimates before any run was measured. With
-/// [`IMAGE_SECONDS`] it matches the steps of A and A4 in `docs/performance.md` within 6 %, and *Quick look* a third too slow.
-const OPERATIONS_PER_SECOND: f64 = 7.5e10;
-
-/// Seconds per image on one thread besides its operations: decoding, crop, patches.
-const IMAGE_SECONDS: f64 = 0.00005;
 
 /// The backward pass costs about twice as much as the forward pass.
 const TRAINING_FACTOR: f64 = 3.0;
@@ -90,18 +83,26 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64) -> f64 {
     }
 }
 
-/// Estimated cost of a run on `threads` threads of a CPU. `first` marks the first classifier of an encoder, which computes the
-/// features that the others reuse.
+/// Operations of a run of this kind on one image of its training set.
+pub fn training_operations(kind: RunKind, settings: &Settings) -> f64 {
+    match kind {
+        RunKind::Pretrain => settings.model.pretrain_operations(settings.pretrain.mask_ratio),
+        RunKind::Finetune => TRAINING_FACTOR * settings.model.encode_operations(),
+        RunKind::Knn | RunKind::Probe | RunKind::Defence => settings.model.encode_operations(),
+    }
+}
+
+/// Estimated cost of a run on a device. `first` marks the first classifier of an encoder, which computes the features that the others
+/// reuse.
 pub fn run_cost(
     kind: RunKind,
     settings: &Settings,
     dataset: &DatasetInfo,
-    threads: u32,
+    speed: &Speed,
     first: bool,
 ) -> RunCost {
-    let threads = f64::from(threads.max(1));
     let Settings { model, pretrain, probe, finetune, .. } = settings;
-    let image = |operations: f64| (operations / OPERATIONS_PER_SECOND + IMAGE_SECONDS) / threads;
+    let image = |operations: f64| speed.seconds(operations, kind, settings.precision);
     let limited = |counts: &[u32], limit: Option<u32>| -> f64 {
         counts.iter().map(|&count| f64::from(count.min(limit.unwrap_or(u32::MAX)))).sum()
     };
@@ -116,7 +117,7 @@ pub fn run_cost(
     let (seconds, numbers) = match kind {
         RunKind::Defence => (judged(settings, dataset, train) * encode, 0.0),
         RunKind::Pretrain => {
-            let epoch = train * image(model.pretrain_operations(pretrain.mask_ratio));
+            let epoch = train * image(training_operations(kind, settings));
             (f64::from(pretrain.epochs) * epoch, checkpoints * (encoder + decoder))
         }
         RunKind::Knn => (checkpoints * NEIGHBOURS * encode, 0.0),
@@ -136,9 +137,8 @@ pub fn run_cost(
             (features * encode + steps * HEAD_STEP_SECONDS, width * (kept + classes))
         }
         RunKind::Finetune => {
-            let epochs = f64::from(finetune.epochs)
-                * train
-                * image(TRAINING_FACTOR * model.encode_operations());
+            let epochs =
+                f64::from(finetune.epochs) * train * image(training_operations(kind, settings));
             let judged =
                 evaluations(finetune.epochs, finetune.evaluate_every) * 2.0 * test * encode;
             (epochs + judged, encoder)
@@ -166,6 +166,7 @@ mod tests {
 
     #[test]
     fn twice_the_epochs_take_about_twice_the_time() {
+        let two = Speed::of_threads(2);
         let mut settings = Settings::default();
         let dataset = DatasetInfo {
             train_counts: vec![500; 10],
@@ -173,8 +174,9 @@ mod tests {
             ..DatasetInfo::default()
         };
         let all = |settings: &Settings| {
-            RunKind::ALL
-                .map(|kind| run_cost(kind, settings, &dataset, 2, kind != RunKind::Probe).seconds)
+            RunKind::ALL.map(|kind| {
+                run_cost(kind, settings, &dataset, &two, kind != RunKind::Probe).seconds
+            })
         };
         let once = all(&settings);
         settings.pretrain.epochs *= 2;
@@ -190,8 +192,8 @@ mod tests {
             }
             assert!(twice > 1.8 * once && twice <= 2.0 * once, "{once} s, {twice} s");
         }
-        let first = run_cost(RunKind::Probe, &settings, &dataset, 2, true);
-        let later = run_cost(RunKind::Probe, &settings, &dataset, 2, false);
+        let first = run_cost(RunKind::Probe, &settings, &dataset, &two, true);
+        let later = run_cost(RunKind::Probe, &settings, &dataset, &two, false);
         assert!(first.seconds > later.seconds && first.bytes > later.bytes);
     }
 }

@@ -8,6 +8,7 @@
 //! | `graph` | from points to runs: what each starts from, which points share a run |
 //! | `validate` | every error of a study, each with the path of its field |
 //! | `preset` | ready-made studies |
+//! | `pace` | how fast a device trains |
 //! | `cost` | the cost of a run in time and space |
 
 mod axes;
@@ -16,6 +17,7 @@ mod file;
 mod graph;
 mod imported;
 mod memory;
+mod pace;
 mod poisons;
 mod preset;
 mod validate;
@@ -23,10 +25,11 @@ mod validate;
 use serde::{Deserialize, Serialize};
 
 pub use axes::Axis;
-pub use cost::{RunCost, run_cost};
+pub use cost::{RunCost, run_cost, training_operations};
 pub use file::{StudyFile, converted};
 pub use graph::{Content, Graph, Images, Node, described};
 pub use memory::{RunMemory, run_memory};
+pub use pace::{MeasuredPace, Pace, Speed};
 pub use preset::Preset;
 #[cfg(feature = "presets")]
 pub use preset::{FILES as PRESET_FILES, presets};

@@ -11,6 +11,7 @@ mod encoder_field;
 mod keep;
 mod key_choice;
 mod patch_controls;
+mod plan_matrix;
 mod plan_panel;
 mod poison_list;
 mod poison_panel;
@@ -40,6 +41,7 @@ use self::{
 };
 use crate::{
     api,
+    base::to,
     components::{Fetched, ProblemBox, fetched},
     frame::{Crumb, set_place},
 };
@@ -152,7 +154,7 @@ fn Form(
         }
         let options =
             NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-        navigate(&format!("/studies/new{}", api::query(&[("preset", &id)])), options);
+        navigate(&to(format!("/studies/new{}", api::query(&[("preset", &id)]))), options);
     });
     let all_keys = Signal::derive(move || keys.value().unwrap_or_default());
     let uploaded = Callback::new(move |key: KeyInfo| {

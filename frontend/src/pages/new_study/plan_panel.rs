@@ -7,9 +7,15 @@ use shared::api::{DeviceInfo, PlannedRun, Problem, StudyDetail, StudyPlan};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use super::{axes_panel::axis_id, device_field::DeviceField, draft::Draft};
+use super::{
+    axes_panel::axis_id,
+    device_field::DeviceField,
+    draft::Draft,
+    plan_matrix::{Matrix, PlanMatrix},
+};
 use crate::{
     api,
+    base::to,
     components::{Glyph, Icon, ProblemBox, format},
     pages::estimate,
     run_name::{label, run_name},
@@ -40,8 +46,9 @@ fn plan_text(plan: &StudyPlan) -> String {
     let reused = plan.runs.iter().filter(|run| run.reused.is_some()).count();
     let made = plan.runs.len() - reused;
     let cost = format!(
-        "about {} on an idle machine, {} on disk",
+        "about {} {}, {} on disk",
         format::duration(plan.seconds),
+        if plan.is_paced { "at the pace of earlier runs" } else { "on an idle machine" },
         format::bytes(plan.bytes as u64)
     );
     if let Some(error) = plan.refused.first() {
@@ -109,7 +116,7 @@ pub fn PlanPanel(
             match api::post::<StudyDetail>(path, &spec).await {
                 Ok(study) => {
                     super::keep::forget();
-                    navigate(&format!("/studies/{}", study.id), NavigateOptions::default());
+                    navigate(&to(format!("/studies/{}", study.id)), NavigateOptions::default());
                 }
                 Err(refused) => {
                     // Errors at fields are listed already.
@@ -162,7 +169,7 @@ pub fn PlanPanel(
                         />
                         "Run existing runs again"
                     </label>
-                    {move || plan.get().map(|plan| view! { <Lineage plan/> })}
+                    {move || plan.get().map(|plan| view! { <Runs plan/> })}
                 </div>
                 <div class="plan-start">
                     <button
@@ -209,6 +216,16 @@ fn planned(draft: Draft, fresh: RwSignal<bool>) -> RwSignal<Option<StudyPlan>> {
         });
     });
     plan
+}
+
+/// The runs as a matrix, where they make one, and as a list.
+#[component]
+fn Runs(plan: StudyPlan) -> impl IntoView {
+    let matrix = Matrix::of(&plan).map(|matrix| view! { <PlanMatrix matrix/> });
+    view! {
+        {matrix}
+        <Lineage plan/>
+    }
 }
 
 /// The runs with those that start from them, on demand.

@@ -117,6 +117,7 @@ impl Slurm {
             slots: self.settings.most_jobs,
             running: 0,
             refusal: None,
+            pace: shared::study::Pace::default(),
         }
     }
 
