@@ -254,7 +254,8 @@ mod tests {
         let few =
             DatasetSpec { name: String::new(), train_per_class: Some(2), test_per_class: Some(1) };
         let index = Index::open(&DataSource::Builtin).unwrap().limited(&few);
-        let plan = plan(&AttackSpec::default(), &index.train, RunKind::Finetune, 1, 7).unwrap();
+        let plan =
+            plan(&AttackSpec::default(), &index.train, RunKind::Finetune, 1.into(), 7).unwrap();
         let trigger =
             Trigger::prepare(&TriggerSpec::WaNet(WaNetSpec::default()), None, 16, Stage::Train)
                 .unwrap();

@@ -45,9 +45,9 @@ fn per_class((all, least): (usize, usize), classes: usize) -> usize {
     least.max(all / classes.max(1))
 }
 
-/// Poisoned images per class in the bank: `wanted`, but no more than clean ones.
-pub fn poisons_per_class(wanted: u32, classes: usize) -> u32 {
-    wanted.min(per_class(BANK, classes) as u32)
+/// Most poisoned images per class in the bank: as many as clean ones.
+pub fn most_poisons(classes: usize) -> u32 {
+    per_class(BANK, classes) as u32
 }
 
 impl Neighbours<'_> {
@@ -80,7 +80,10 @@ impl Neighbours<'_> {
     /// When an image cannot be read, or the device fails; [`DataError::Stopped`] when the watch stops the work.
     pub fn bank(&self, encoder: &dyn Encode, watch: &mut dyn Watch) -> Result<Bank, EngineError> {
         let Pixels { side, classes, train, .. } = self.pixels;
-        let known = self.chosen(train, 0, per_class(BANK, classes.len()), &[]);
+        let plan = self.poisons.plan;
+        let replaced: Vec<usize> =
+            plan.made().filter(|_| plan.replaces).map(|sample| sample.index as usize).collect();
+        let known = self.chosen(train, 0, per_class(BANK, classes.len()), &replaced);
         let of_bank = |i: usize| match i.checked_sub(known.len()) {
             None => Ok(eval_transform(&*train[known[i]].image()?, *side)),
             Some(i) => Ok(eval_transform(&self.poisons.image(i)?, *side)),

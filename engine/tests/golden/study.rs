@@ -87,8 +87,7 @@ impl Study {
         let key = case.image("key");
         let triggers = [Stage::Train, Stage::Test]
             .map(|stage| Trigger::prepare(&trigger, Some(&key), side, stage).unwrap());
-        let attack =
-            AttackSpec { target_class: config.target, clean_label: false, poisons: None, trigger };
+        let attack = AttackSpec { target_class: config.target, trigger, ..AttackSpec::default() };
         let pixels = Pixels {
             side,
             classes: (0..config.classes).map(|class| class.to_string()).collect(),

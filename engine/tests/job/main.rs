@@ -33,9 +33,8 @@ fn spec() -> Settings {
         },
         attack: AttackSpec {
             target_class: 1,
-            clean_label: false,
-            poisons: None,
             trigger: TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() }),
+            ..AttackSpec::default()
         },
         model: ModelSpec {
             image_size: 16,

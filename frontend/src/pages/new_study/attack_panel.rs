@@ -27,6 +27,8 @@ pub fn AttackPanel(
                 <TriggerControls keys uploaded/>
                 <TargetClass/>
                 <SettingField path="attack.clean_label"/>
+                <SettingField path="attack.replace"/>
+                <SettingField path="attack.poison_unit"/>
             </div>
         </section>
     }
