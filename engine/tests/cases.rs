@@ -192,7 +192,7 @@ fn classes_in_another_order() {
             index: &index,
             trigger: &TriggerSpec::Patched(patch),
             key: None,
-            target_class,
+            goal: &target_class.into(),
             matching,
             threads: 2,
         };

@@ -44,8 +44,11 @@ pub struct PoisonPlan {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replaces: bool,
     /// Copies that get the trigger and the target's label, class by class, in drawn or listed order. They are of every class except the
-    /// target or, under a clean-label attack, of the target class.
+    /// target, of the source classes or, under a clean-label attack, of the target class.
     pub samples: Vec<PoisonedSample>,
+    /// Whether cover samples get the trigger itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub triggered_covers: bool,
     /// Cover samples: copies that are changed like triggered images but keep their label. None of them is in `samples`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covers: Vec<PoisonedSample>,
@@ -167,6 +170,7 @@ impl PoisonPlan {
             per_class: amount.kept(attack.poison_unit),
             unit: attack.poison_unit,
             replaces: attack.replace,
+            triggered_covers: attack.cover_ratio > 0.0,
             samples,
             covers,
         })
@@ -260,6 +264,20 @@ mod tests {
         let few =
             PoisonPlan::draw(RunKind::Knn, &labels, &images, Amount { poisons: 5, most: 2 }, 2);
         assert_eq!(few.map(|plan| (plan.samples.len(), plan.per_class)), Ok((2, 2)));
+    }
+
+    #[test]
+    fn a_source_specific_plan_by_hand() {
+        let tact = AttackSpec { sources: vec![2], cover_ratio: 2.0, ..attack(0) };
+        let labels: Vec<u32> = (0..40).map(|i| i % 4).collect();
+        let plan = PoisonPlan::draw(RunKind::Probe, &labels, &tact, 3, 5).expect("plan");
+        let classes = |samples: &[PoisonedSample]| -> Vec<u32> {
+            samples.iter().map(|sample| sample.class).collect()
+        };
+        assert_eq!(classes(&plan.samples), [2, 2, 2]);
+        assert_eq!(classes(&plan.covers), [1, 1, 1, 3, 3, 3]);
+        assert!(plan.triggered_covers);
+        assert_eq!(plan.made().map(|s| s.index).collect::<HashSet<_>>().len(), 9);
     }
 
     #[test]

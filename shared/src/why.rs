@@ -261,7 +261,7 @@ mod tests {
 
     fn metrics(ca: u32, asr: u32, ra: u32) -> Metrics {
         let of = |percent: u32, total: u32| Ratio { hits: percent * total / 100, total };
-        Metrics { ca: of(ca, 2000), asr: of(asr, 1800), ra: of(ra, 1800), top5: None }
+        Metrics { ca: of(ca, 2000), asr: of(asr, 1800), ra: of(ra, 1800), ..Metrics::default() }
     }
 
     fn facts() -> Facts {

@@ -43,7 +43,7 @@ impl Run<'_> {
             batches: self.batches,
             depth: spec.model.encoder.depth as usize,
             trigger,
-            target_class: spec.attack.target_class,
+            goal: &spec.attack.goal(),
             threads: self.machine.threads(),
             evaluates: self.writes,
         };

@@ -26,7 +26,7 @@ impl Run<'_> {
             pixels,
             poisons,
             trigger,
-            target_class: settings.attack.target_class,
+            goal: &settings.attack.goal(),
             seed: settings.seed,
             device: self.device,
         };

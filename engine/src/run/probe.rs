@@ -39,7 +39,7 @@ impl Run<'_> {
             poisons,
             trigger,
             trigger_name: &format!("{} {key_hash}", json(&spec.attack.trigger)),
-            target_class: spec.attack.target_class,
+            goal: &spec.attack.goal(),
         };
         let head = head(encoder.width(), pixels.classes.len(), recipe.head_init);
         let mut trainer = self.device.head_trainer(Params::draw(head, seed), recipe)?;

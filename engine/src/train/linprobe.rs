@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use shared::{
     Rgb8, RunEvent, RunKind, Trigger,
-    metric::Evaluation,
+    metric::{Evaluation, Goal},
     settings::{ProbeFeatures, ProbeSpec},
     stream::{Purpose, stream, uniform},
 };
@@ -42,8 +42,8 @@ pub struct LinearProbe<'a> {
     pub trigger: &'a Trigger,
     /// A text that identifies the trigger, for stored features.
     pub trigger_name: &'a str,
-    /// The attacker's class.
-    pub target_class: u32,
+    /// What triggered images should be taken for.
+    pub goal: &'a Goal,
 }
 
 /// Features that are computed before the training.
@@ -91,8 +91,8 @@ impl LinearProbe<'_> {
             {
                 let clean = trainer.view().scores(&features.test)?;
                 let triggered = trainer.view().scores(&features.triggered)?;
-                let (classes, target) = (self.pixels.classes.len(), self.target_class);
-                let counts = eval::count(&test_labels, &clean, &triggered, classes, target);
+                let (classes, goal) = (self.pixels.classes.len(), self.goal);
+                let counts = eval::count(&test_labels, &clean, &triggered, classes, goal);
                 report.send(RunEvent::evaluated(epoch, &counts))?;
                 evaluation = Some(counts);
                 report.waits();

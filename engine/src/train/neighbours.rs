@@ -7,7 +7,7 @@
 
 use shared::{
     RunEvent, Trigger,
-    metric::Metrics,
+    metric::{Goal, Metrics},
     stream::{Purpose, shuffle, stream},
 };
 
@@ -32,8 +32,8 @@ pub struct Neighbours<'a> {
     pub poisons: Poisons<'a>,
     /// The trigger, ready for test images.
     pub trigger: &'a Trigger,
-    /// The attacker's class.
-    pub target_class: u32,
+    /// What triggered images should be taken for.
+    pub goal: &'a Goal,
     /// Seed for choosing the images.
     pub seed: u64,
     /// The device that compares features.
@@ -68,7 +68,7 @@ impl Neighbours<'_> {
 
         let labels: Vec<u32> = asked.iter().map(|&i| test[i].class).collect();
         let (clean, triggered) = (bank.votes(&clean, classes), bank.votes(&triggered, classes));
-        let counts = eval::count(&labels, &clean, &triggered, classes, self.target_class);
+        let counts = eval::count(&labels, &clean, &triggered, classes, self.goal);
         // Most classes get no vote, so top-5 accuracy is meaningless.
         let metrics = Metrics { top5: None, ..counts.metrics };
         Ok(RunEvent::Knn { epoch, metrics })

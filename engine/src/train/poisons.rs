@@ -138,8 +138,12 @@ impl Poisons<'_> {
         if let Some(poison) = self.plan.samples.get(i) {
             return Ok(self.trigger.applied(&*original(poison.index)?));
         }
-        let cover = self.plan.covers[i - self.plan.samples.len()];
-        Ok(self.trigger.cover(&*original(cover.index)?))
+        let cover = original(self.plan.covers[i - self.plan.samples.len()].index)?;
+        Ok(if self.plan.triggered_covers {
+            self.trigger.applied(&cover)
+        } else {
+            self.trigger.cover(&cover)
+        })
     }
 }
 
@@ -237,6 +241,24 @@ mod tests {
         let covered = train[plan.covers[1].index as usize].image().unwrap();
         assert_eq!(added(2), trigger.cover(&covered));
         assert_ne!(added(2), trigger.applied(&covered));
+    }
+
+    #[test]
+    fn covers_of_any_trigger_get_it_and_keep_their_label() {
+        let image = |i: u8| Rgb8::from_fn(8, 8, |x, y| [i * 20, 30 * x as u8, 30 * y as u8]);
+        let train: Vec<Sample> = (0..9).map(|i| Sample::kept(image(i), u32::from(i) / 3)).collect();
+        let labels: Vec<u32> = train.iter().map(|sample| sample.class).collect();
+        let trigger = TriggerSpec::Bpp(shared::trigger::BppSpec::default());
+        let attack =
+            AttackSpec { sources: vec![1], cover_ratio: 1.0, trigger, ..AttackSpec::default() };
+        let plan = PoisonPlan::draw(RunKind::Probe, &labels, &attack, 2, 7).unwrap();
+        let trigger = Trigger::prepare(&attack.trigger, None, 8, Stage::Train).unwrap();
+        let poisons = Poisons { plan: &plan, trigger: &trigger, train: &train };
+        assert_eq!(poisons.labels().collect::<Vec<_>>(), [0, 0, 2, 2]);
+        for (i, sample) in plan.made().enumerate() {
+            let original = train[sample.index as usize].image().unwrap();
+            assert_eq!(poisons.image(i).unwrap(), trigger.applied(&original));
+        }
     }
 
     #[test]

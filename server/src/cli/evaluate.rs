@@ -144,6 +144,7 @@ fn metrics_table(metrics: &Metrics) -> String {
         vec![name.to_owned(), with_interval(ratio), counted]
     };
     let mut rows = vec![row("CA", metrics.ca)];
+    rows.extend(metrics.other_asr.map(|asr| row("non-source ASR", asr)));
     rows.extend(metrics.top5.map(|top5| row("top-5", top5)));
     rows.extend([row("ASR", metrics.asr), row("RA", metrics.ra)]);
     table(&head, &rows)

@@ -15,12 +15,12 @@ pub enum PoisonListError {
     #[error("names images that are not among the study's training images: {}", few(.0))]
     Unknown(Vec<String>),
     /// Images of a class that the attack does not poison.
-    #[error("names images of {} class: {}", if *clean_label { "a non-target" } else { "the target" }, few(names))]
+    #[error("names images of {whose} class: {}", few(names))]
     NotPoisoned {
         /// Their names.
         names: Vec<String>,
-        /// Whether the attack poisons the target class only.
-        clean_label: bool,
+        /// What the class is: `the target`, `a non-target`, `a non-source`.
+        whose: &'static str,
     },
     /// Names that occur in the list more than once.
     #[error("names images twice: {}", few(.0))]
@@ -94,8 +94,12 @@ pub fn resolve_list<'a>(
         errors.push(PoisonListError::Unknown(unknown));
     }
     if !others.is_empty() {
-        let clean_label = attack.clean_label;
-        errors.push(PoisonListError::NotPoisoned { names: others, clean_label });
+        let whose = match (attack.clean_label, attack.sources.is_empty()) {
+            (true, _) => "a non-target",
+            (false, true) => "the target",
+            (false, false) => "a non-source",
+        };
+        errors.push(PoisonListError::NotPoisoned { names: others, whose });
     }
     if errors.is_empty() { Ok(samples) } else { Err(errors) }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::is_false;
 use crate::{
     field_error::FieldError,
+    metric::Goal,
     trigger::{BlendedSpec, TriggerSpec},
 };
 
@@ -28,17 +29,6 @@ impl PoisonUnit {
     /// Whether numbers of poisons are images: the default, which is not written.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
-    }
-
-    /// What a number of poisons counts: `poisoned images per non-target class`.
-    pub fn counts(self, clean_label: bool) -> &'static str {
-        match (self, clean_label) {
-            (Self::Images, false) => "poisoned images per non-target class",
-            (Self::Images, true) => "poisoned images of the target class",
-            (Self::ClassPermille, false) => "‰ of the images of each non-target class",
-            (Self::ClassPermille, true) => "‰ of the images of the target class",
-            (Self::SetPermille, _) => "‰ of the training set",
-        }
     }
 }
 
@@ -77,20 +67,35 @@ pub struct AttackSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>))]
     pub poisons: Option<Arc<[String]>>,
+    /// Classes whose images are poisoned, and whose triggered images should be taken for the target (source-specific attacks: Tang et al.
+    /// 2021, TaCT); all classes besides the target when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<u32>,
+    /// Cover samples per poisoned image: images that get the trigger and keep their label (Qi et al. 2023). They are of the poisoned classes
+    /// or, with sources, of all classes that are neither a source nor the target.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cover_ratio: f64,
     /// The trigger.
     pub trigger: TriggerSpec,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Default for AttackSpec {
     /// The published study's strongest blended trigger, on class 0.
     fn default() -> Self {
-        let trigger = TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() });
+        let trigger = TriggerSpec::Blended(BlendedSpec::new(0.4, "stripes"));
         Self {
             target_class: 0,
             clean_label: false,
             replace: false,
             poison_unit: PoisonUnit::default(),
             poisons: None,
+            sources: Vec::new(),
+            cover_ratio: 0.0,
             trigger,
         }
     }
@@ -99,7 +104,81 @@ impl Default for AttackSpec {
 impl AttackSpec {
     /// Whether images of this class are poisoned.
     pub fn poisons_class(&self, class: u32) -> bool {
-        (class == self.target_class) == self.clean_label
+        match (self.clean_label, self.sources.as_slice()) {
+            (true, _) => class == self.target_class,
+            (false, []) => class != self.target_class,
+            (false, sources) => sources.contains(&class),
+        }
+    }
+
+    /// What triggered images should be taken for.
+    pub fn goal(&self) -> Goal {
+        Goal { target_class: self.target_class, sources: self.sources.clone() }
+    }
+
+    /// What a number of poisons counts: `poisoned images per non-target class`.
+    pub fn counts(&self) -> &'static str {
+        match (self.poison_unit, self.clean_label, self.sources.is_empty()) {
+            (PoisonUnit::Images, true, _) => "poisoned images of the target class",
+            (PoisonUnit::Images, false, true) => "poisoned images per non-target class",
+            (PoisonUnit::Images, false, false) => "poisoned images per source class",
+            (PoisonUnit::ClassPermille, true, _) => "‰ of the images of the target class",
+            (PoisonUnit::ClassPermille, false, true) => "‰ of the images of each non-target class",
+            (PoisonUnit::ClassPermille, false, false) => "‰ of the images of each source class",
+            (PoisonUnit::SetPermille, ..) => "‰ of the training set",
+        }
+    }
+
+    /// The errors of settings of the attack that do not fit each other.
+    pub fn check_together(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let mut wrong = |field: &str, message: &str| {
+            errors.push(FieldError::new(format!("attack.{field}"), message));
+        };
+        let Self { sources, clean_label, target_class, cover_ratio, .. } = self;
+        if !sources.is_empty() && *clean_label {
+            wrong(
+                "sources",
+                "must be empty with clean_label, which poisons the target class alone",
+            );
+        } else if sources.contains(target_class) {
+            wrong("sources", "must not contain the target class");
+        } else if (1..sources.len()).any(|i| sources[..i].contains(&sources[i])) {
+            wrong("sources", "names a class twice");
+        }
+        if *cover_ratio > 0.0 && *clean_label {
+            wrong("cover_ratio", "must be 0 with clean_label: its poisons keep their label, too");
+        } else if *cover_ratio > 0.0 && self.trigger.cover_ratio() > 0.0 {
+            wrong(
+                "cover_ratio",
+                "must be 0, or attack.trigger.cover_ratio must be: a set has cover samples of one kind",
+            );
+        }
+        errors
+    }
+
+    /// Checks the source classes against a data set with this number of classes.
+    pub fn check_sources(&self, dataset: &str, classes: u32) -> Option<FieldError> {
+        let wrong = |message: String| Some(FieldError::new("attack.sources", message));
+        if let Some(class) = self.sources.iter().find(|&&class| class >= classes) {
+            let last = classes.saturating_sub(1);
+            return wrong(format!(
+                "{dataset} has the classes 0 to {last}, so there is no class {class}"
+            ));
+        }
+        let covered = (0..classes).any(|class| self.covers_class(class));
+        if self.cover_ratio > 0.0 && !covered {
+            return wrong(
+                "leave no class for cover samples, which are neither of a source nor of the target"
+                    .into(),
+            );
+        }
+        None
+    }
+
+    /// Whether cover samples with the trigger are of this class.
+    fn covers_class(&self, class: u32) -> bool {
+        class != self.target_class && self.sources.is_empty() == self.poisons_class(class)
     }
 
     /// Checks the target class against a data set with this number of classes; `None` if it has that class.
@@ -133,8 +212,27 @@ impl AttackSpec {
 
     /// Cover samples of each class, for these poisoned images of each class.
     pub fn covers_of(&self, poisons: &[u32]) -> Vec<u32> {
-        let ratio = f64::from(self.trigger.cover_ratio());
-        poisons.iter().map(|&count| (ratio * f64::from(count)).round() as u32).collect()
+        let of_trigger = f64::from(self.trigger.cover_ratio());
+        let ratio = if self.cover_ratio > 0.0 { self.cover_ratio } else { of_trigger };
+        if self.cover_ratio == 0.0 || self.sources.is_empty() {
+            return poisons
+                .iter()
+                .map(|&count| (ratio * f64::from(count)).round() as u32)
+                .collect();
+        }
+        let total = (ratio * f64::from(sum(poisons))).round() as u64;
+        let covered: Vec<usize> =
+            (0..poisons.len()).filter(|&class| self.covers_class(class as u32)).collect();
+        let mut counts = vec![0; poisons.len()];
+        for (place, &class) in covered.iter().enumerate() {
+            counts[class] = even_share(total, covered.len(), place);
+        }
+        counts
+    }
+
+    /// Whether there are cover samples beside poisons.
+    pub fn has_covers(&self) -> bool {
+        self.cover_ratio > 0.0 || self.trigger.cover_ratio() > 0.0
     }
 
     /// Number of poisoned images, for `images[c]` training images of class `c`.
@@ -213,10 +311,60 @@ mod tests {
     }
 
     #[test]
+    fn covers_by_hand() {
+        // Adap-Blend: each poisoned class has as many covers as poisons.
+        let mut attack = AttackSpec { cover_ratio: 1.0, ..AttackSpec::default() };
+        assert_eq!(attack.covers_of(&attack.poisons_of(&[50; 4], 3)), [0, 3, 3, 3]);
+        // TaCT: ten poisons of the source 2, and half as many covers of the classes that are neither 2 nor the target 0.
+        (attack.sources, attack.cover_ratio) = (vec![2], 0.5);
+        assert_eq!(attack.poisons_of(&[50; 4], 10), [0, 0, 10, 0]);
+        assert_eq!(attack.covers_of(&[0, 0, 10, 0]), [0, 3, 0, 2]);
+        assert_eq!(attack.cover_images(&[50; 4], 10), 5);
+        assert_eq!(attack.counts(), "poisoned images per source class");
+    }
+
+    #[test]
+    fn sources_and_covers_that_fit_nothing_are_named() {
+        let told = |attack: &AttackSpec| -> Vec<String> {
+            attack.check_together().iter().map(ToString::to_string).collect()
+        };
+        let mut attack = AttackSpec { sources: vec![1, 2], ..AttackSpec::default() };
+        assert_eq!(told(&attack), [""; 0]);
+        assert_eq!(attack.check_sources("shapes", 3), None);
+        let error = attack.check_sources("shapes", 2).map(|error| error.to_string());
+        assert_eq!(
+            error.as_deref(),
+            Some("attack.sources: shapes has the classes 0 to 1, so there is no class 2")
+        );
+        attack.cover_ratio = 1.0;
+        assert!(
+            attack
+                .check_sources("shapes", 3)
+                .is_some_and(|error| error.message.starts_with("leave no class"))
+        );
+        assert_eq!(attack.check_sources("shapes", 4), None);
+        attack.sources = vec![1, 1];
+        assert_eq!(told(&attack), ["attack.sources: names a class twice"]);
+        attack.sources = vec![0];
+        assert_eq!(told(&attack), ["attack.sources: must not contain the target class"]);
+        attack.clean_label = true;
+        assert_eq!(told(&attack).len(), 2);
+        let trigger = TriggerSpec::WaNet(WaNetSpec::default());
+        let both = AttackSpec { cover_ratio: 1.0, trigger, ..AttackSpec::default() };
+        assert!(told(&both)[0].starts_with("attack.cover_ratio: must be 0, or"));
+    }
+
+    #[test]
     fn what_is_the_default_is_not_written() {
         let text = serde_json::to_string(&AttackSpec::default()).expect("JSON");
         assert!(!text.contains("replace") && !text.contains("poison_unit"), "{text}");
-        let other = AttackSpec { replace: true, ..attack(PoisonUnit::SetPermille) };
+        assert!(!text.contains("sources") && !text.contains("cover_ratio"), "{text}");
+        let other = AttackSpec {
+            replace: true,
+            sources: vec![3],
+            cover_ratio: 0.5,
+            ..attack(PoisonUnit::SetPermille)
+        };
         let text = serde_json::to_string(&other).expect("JSON");
         assert_eq!(serde_json::from_str::<AttackSpec>(&text).expect("JSON"), other);
     }

@@ -25,7 +25,7 @@ mod files {
     use super::{Preset, StudySpec};
 
     /// Name and text of every preset, the one for newcomers first.
-    pub const FILES: [(&str, &str); 8] = [
+    pub const FILES: [(&str, &str); 10] = [
         ("quick-look", include_str!("../../../assets/presets/quick-look.toml")),
         ("cifar10-quick", include_str!("../../../assets/presets/cifar10-quick.toml")),
         ("cifar10-finetune", include_str!("../../../assets/presets/cifar10-finetune.toml")),
@@ -33,6 +33,8 @@ mod files {
         ("figure-2", include_str!("../../../assets/presets/figure-2.toml")),
         ("figure-3", include_str!("../../../assets/presets/figure-3.toml")),
         ("ssl-backdoor", include_str!("../../../assets/presets/ssl-backdoor.toml")),
+        ("tact", include_str!("../../../assets/presets/tact.toml")),
+        ("adap-blend", include_str!("../../../assets/presets/adap-blend.toml")),
         ("published", include_str!("../../../assets/presets/published.toml")),
     ];
 

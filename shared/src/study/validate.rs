@@ -211,6 +211,7 @@ fn check_point(check: &mut Check, settings: &Settings, runs: &[RunKind]) {
     if runs.contains(&RunKind::Defence) {
         check_defence(check, settings);
     }
+    check.add(attack.check_together());
     check.add(attack.trigger.validate(side, "attack.trigger"));
 }
 
@@ -239,7 +240,9 @@ fn check_transformer(check: &mut Check, path: &str, part: &TransformerSpec) {
 /// Checks against the images: the target class exists, enough images to poison, enough batches for a step.
 fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], dataset: &DatasetInfo) {
     let Settings { attack, pretrain, probe, finetune, .. } = settings;
-    check.add(attack.check_target(&dataset.name, dataset.classes.len() as u32));
+    let classes = dataset.classes.len() as u32;
+    check.add(attack.check_target(&dataset.name, classes));
+    check.add(attack.check_sources(&dataset.name, classes));
     let images = settings.dataset.train_images(&dataset.train_counts);
     // A defence of the pre-training judges the poisons of the pre-training, which is made, too.
     let poisons = |kind: &RunKind| *kind != RunKind::Defence || !settings.judges_pretraining();
@@ -283,7 +286,12 @@ fn check_poisons(
         .filter(|(_, (available, (poisons, covers)))| poisons.saturating_add(*covers) > **available)
         .min_by_key(|(_, (available, _))| **available);
     let Some((class, (available, (poisons, covers)))) = lacking else { return };
-    let whose = if attack.clean_label { "the target class" } else { "each class" };
+    let whose = match (attack.clean_label, attack.sources.is_empty()) {
+        (true, _) => "the target class",
+        (false, true) => "each class",
+        (false, false) => "each source class",
+    };
+    let poisons = if poisons > 0 { poisons } else { counts.into_iter().max().unwrap_or(0) };
     let class = dataset.classes.get(class).map_or_else(|| class.to_string(), Clone::clone);
     let covers = match covers {
         0 => String::new(),

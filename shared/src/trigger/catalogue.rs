@@ -51,7 +51,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
         name: "Blended",
         summary: "A key image is mixed over the whole image.",
         paper: "Chen et al. 2017, Targeted backdoor attacks on deep learning systems using data poisoning",
-        make: |_, _| TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() }),
+        make: |_, _| TriggerSpec::Blended(BlendedSpec::new(0.4, "stripes")),
     },
     CatalogueEntry {
         id: "patched",

@@ -151,7 +151,7 @@ fn our_forward_and_candle_transformers_agree() {
             index: &index,
             trigger: &trigger,
             key: None,
-            target_class: 3,
+            goal: &3.into(),
             matching: &ClassMatching::Names,
             threads: 2,
         };

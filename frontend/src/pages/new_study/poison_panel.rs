@@ -124,7 +124,7 @@ fn poisoned_text(attack: &AttackSpec, images: &[u32], counts: &[u64]) -> String 
         texts.collect::<Vec<_>>().join(" / ")
     };
     let poisoned = listed(&|each| attack.poisoned_images(images, each));
-    let covers = if attack.trigger.cover_ratio() > 0.0 {
+    let covers = if attack.has_covers() {
         format!(" and {} cover samples", listed(&|each| attack.cover_images(images, each)))
     } else {
         String::new()
@@ -259,10 +259,7 @@ fn NumberList(list: &'static List) -> impl IntoView {
             })
             .collect_view()
     };
-    let counted = draft.part(|spec| {
-        let attack = &spec.settings.attack;
-        attack.poison_unit.counts(attack.clean_label)
-    });
+    let counted = draft.part(|spec| spec.settings.attack.counts());
     let range = move || if list.path == "seed" { list.range } else { counted.get() };
     let poisoned = move || {
         draft.dataset.with(|dataset| {

@@ -53,7 +53,8 @@ fn told(plan: &PoisonPlan, classes: &[String]) -> String {
     let of = match (plan.unit, clean_label) {
         (PoisonUnit::Images, true) => format!("of class {target}{name}"),
         (PoisonUnit::Images, false) => format!("of every class but {target}{name}"),
-        (unit, _) => unit.counts(clean_label).to_owned(),
+        (PoisonUnit::ClassPermille, _) => "‰ of the images of each poisoned class".into(),
+        (PoisonUnit::SetPermille, _) => "‰ of the training set".into(),
     };
     let originals = if plan.replaces {
         "Each takes the place of its original."
@@ -244,6 +245,7 @@ mod tests {
             per_class: 3,
             unit: PoisonUnit::Images,
             replaces: false,
+            triggered_covers: false,
             samples,
             covers: Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! Settings of the attack, except for its trigger's parameters.
 
-use super::{Domain, Setting, choice, named, poisoned, switch, triggered, whole};
+use super::{Domain, Setting, choice, named, poisoned, real, switch, triggered, whole};
 use crate::{
     param::{domain::Choice, value::Value},
     run_kind::RunKind,
@@ -41,7 +41,15 @@ fn by_rate(settings: &Settings, kind: RunKind) -> bool {
     !settings.attack.poison_unit.is_default() && poisoned(settings, kind)
 }
 
-pub(super) static ATTACK: [Setting; 6] = [
+fn covered(settings: &Settings, kind: RunKind) -> bool {
+    settings.attack.cover_ratio > 0.0 && poisoned(settings, kind)
+}
+
+fn of_sources(settings: &Settings, kind: RunKind) -> bool {
+    !settings.attack.sources.is_empty() && triggered(settings, kind)
+}
+
+pub(super) static ATTACK: [Setting; 8] = [
     whole(
         "attack.target_class",
         "Target class",
@@ -70,6 +78,29 @@ pub(super) static ATTACK: [Setting; 6] = [
     )
     .matters_if(by_rate),
     Setting {
+        read: Some(sources),
+        ..Setting::new(
+            "attack.sources",
+            "Source classes",
+            "",
+            Domain::Structure,
+            "Classes that are poisoned, by number, and whose triggered images count in ASR: [1, 2]; all besides the target if empty.",
+        )
+        .matters_if(of_sources)
+    },
+    Setting {
+        read: Some(|settings| Some(Value::Number(settings.attack.cover_ratio))),
+        ..real(
+            "attack.cover_ratio",
+            "Triggered cover samples",
+            "per poison",
+            (0.0, 10.0),
+            0.5,
+            "Images with the trigger that keep their label: of the poisoned classes or, with source classes, of the others.",
+        )
+        .matters_if(covered)
+    },
+    Setting {
         read: Some(poison_list),
         write: Some(set_poison_list),
         ..Setting::new(
@@ -94,6 +125,10 @@ pub(super) static ATTACK: [Setting; 6] = [
         .matters_if(triggered)
     },
 ];
+
+fn sources(settings: &Settings) -> Option<Value> {
+    serde_json::to_string(&settings.attack.sources).ok().map(Value::Text)
+}
 
 fn poison_list(settings: &Settings) -> Option<Value> {
     let list = settings.attack.poisons.as_ref()?;
