@@ -98,6 +98,7 @@ async fn patch_on_the_page(browser: &Browser) -> Result<TriggerSpec> {
         count,
         step,
         fill: Fill::default(),
+        ..PatchedSpec::default()
     }))
 }
 

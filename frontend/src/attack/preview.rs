@@ -138,6 +138,10 @@ fn Facts(rendered: RwSignal<Rendered>, hint: Signal<&'static str>) -> impl IntoV
                 <dt>"Touches"</dt>
                 <dd id="touched">{move || rendered.with(Rendered::touched_text)}</dd>
             </div>
+            <div title="How often the mask leaves at least one of these patches visible, without the crop: of n patches with v visible, 1 - C(n - touched, v) / C(n, v)">
+                <dt>"Some of it visible"</dt>
+                <dd id="any-visible">{move || rendered.with(Rendered::any_visible_text)}</dd>
+            </div>
             <div title="Mean share of the trigger's change that is within the random crop of pre-training">
                 <dt>"Left by the crop"</dt>
                 <dd id="cropped">{move || rendered.with(Rendered::cropped_text)}</dd>

@@ -3,7 +3,7 @@
 use shared::{
     Rgb8, Settings, Trigger,
     image::{difference, psnr},
-    patches::touched,
+    patches::{any_visible, touched, visible_count},
     survival::{Survival, Views, survival},
 };
 
@@ -26,6 +26,9 @@ pub struct Rendered {
     pub psnr: Option<f64>,
     /// ViT patches, row by row, that the trigger changes in at least one image.
     pub touched: Vec<bool>,
+    /// Mean probability that the mask leaves at least one of the patches that the trigger changes, without a crop; `None` when it
+    /// changes none.
+    pub any_visible: Option<f64>,
     /// What pre-training sees of it; `None` when it changes nothing.
     pub survival: Option<Survival>,
 }
@@ -35,6 +38,12 @@ impl Rendered {
     pub fn touched_text(&self) -> String {
         let count = self.touched.iter().filter(|&&touched| touched).count();
         format!("{count} of {} patches", self.touched.len())
+    }
+
+    /// How often the mask leaves some of it: `68 % of masks`.
+    pub fn any_visible_text(&self) -> String {
+        let share = |share: f64| format!("in {:.0} % of masks", 100.0 * share);
+        self.any_visible.map_or_else(|| "never".into(), share)
     }
 
     /// `13 % on average; in 4 % of views nothing`.
@@ -83,6 +92,10 @@ impl Training {
     }
 }
 
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
 /// Puts the trigger into every picture. What depends on patches is left empty if the ViT patch does not divide the image's side.
 pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Rendered {
     let patch = training.patch as usize;
@@ -90,6 +103,7 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Re
     let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
     let mut rendered = Rendered::default();
     let mut changes = Vec::new();
+    let mut seen = Vec::new();
     for Picture { image, .. } in fits {
         let triggered = trigger.applied(image);
         let value = psnr(image, &triggered);
@@ -99,6 +113,11 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Re
         if fits_patches {
             let here = touched(image, &triggered, patch);
             rendered.touched.resize(here.len(), false);
+            let changed = here.iter().filter(|&&touched| touched).count();
+            if changed > 0 {
+                let visible = visible_count(here.len(), training.mask_ratio);
+                seen.push(any_visible(here.len(), visible, changed));
+            }
             for (any, here) in rendered.touched.iter_mut().zip(here) {
                 *any |= here;
             }
@@ -116,9 +135,8 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Re
         };
         rendered.survival = survival(&pairs, views, VIEWS);
     }
-    if !changes.is_empty() {
-        rendered.psnr = Some(changes.iter().sum::<f64>() / changes.len() as f64);
-    }
+    rendered.psnr = mean(&changes);
+    rendered.any_visible = mean(&seen);
     rendered
 }
 
@@ -140,7 +158,15 @@ mod tests {
     }
 
     fn square(x: u32, y: u32) -> Trigger {
-        let spec = PatchedSpec { size: 2, x, y, count: 1, step: 2, fill: Fill::default() };
+        let spec = PatchedSpec {
+            size: 2,
+            x,
+            y,
+            count: 1,
+            step: 2,
+            fill: Fill::default(),
+            ..PatchedSpec::default()
+        };
         Trigger::prepare(&TriggerSpec::Patched(spec), None, 8, Stage::Train)
             .expect("inside the image")
     }
@@ -156,6 +182,7 @@ mod tests {
         let seen = rendered.survival.expect("a change");
         assert!((seen.visible - 0.25).abs() < 0.1 && (seen.unseen - 0.75).abs() < 0.1, "{seen:?}");
         assert_eq!(rendered.cropped_text(), "100 %");
+        assert_eq!(rendered.any_visible_text(), "in 25 % of masks");
     }
 
     #[test]

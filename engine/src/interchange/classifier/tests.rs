@@ -145,7 +145,15 @@ fn our_forward_and_candle_transformers_agree() {
             }
         }
 
-        let patch = PatchedSpec { size: 1, x: 1, y: 0, count: 1, step: 1, fill: Fill::default() };
+        let patch = PatchedSpec {
+            size: 1,
+            x: 1,
+            y: 0,
+            count: 1,
+            step: 1,
+            fill: Fill::default(),
+            ..PatchedSpec::default()
+        };
         let trigger = TriggerSpec::Patched(patch);
         let under = UnderTrigger {
             index: &index,

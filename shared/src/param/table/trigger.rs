@@ -4,10 +4,17 @@ use super::{
     Choice, Domain, Setting, choice, judged, named, poisoned, positive, real, switch, triggered,
     whole,
 };
-use crate::{param::value::Value, run_kind::RunKind, settings::Settings, trigger::TriggerSpec};
+use crate::{
+    param::value::Value,
+    run_kind::RunKind,
+    settings::Settings,
+    trigger::{Places, TriggerSpec},
+};
 
 /// Largest seed of a pattern.
 const SEEDS: (u64, u64) = (0, u32::MAX as u64);
+const PLACES: [Choice; 3] =
+    [named("row", "In a row"), named("grid", "Even grid"), named("random", "Random, fixed")];
 const STYLES: [Choice; 5] = [
     named("gotham", "Gotham"),
     named("nashville", "Nashville"),
@@ -37,7 +44,7 @@ const fn patch(path: &'static str, label: &'static str, low: u64, why: &'static 
     whole(path, label, "px", (low, 512), why).matters_if(triggered).of("patched")
 }
 
-pub(super) static TRIGGERS: [Setting; 40] = [
+pub(super) static TRIGGERS: [Setting; 42] = [
     positive(
         "attack.trigger.ratio",
         "Blend ratio",
@@ -81,12 +88,26 @@ pub(super) static TRIGGERS: [Setting; 40] = [
         "attack.trigger.count",
         "Number",
         "squares",
-        (1, 16),
-        "Squares in a row, spread over several ViT patches.",
+        (1, 64),
+        "The more ViT patches have a square, the less often the mask hides all of them.",
     )
     .matters_if(triggered)
     .of("patched"),
-    patch("attack.trigger.step", "Distance", 0, "From one left edge to the next; at least the size."),
+    choice(
+        "attack.trigger.places",
+        "Places",
+        &PLACES,
+        "In a row, or scattered over the image at points that are whole steps from the left and top edges.",
+    )
+    .matters_if(is_scattered)
+    .of("patched"),
+    Setting {
+        read: Some(place_seed),
+        ..whole("attack.trigger.seed", "Seed of the places", "", SEEDS, "Another seed gives other random places.")
+            .matters_if(at_random)
+            .of("patched")
+    },
+    patch("attack.trigger.step", "Distance", 0, "From one edge to the next; at least the size. With the side of a ViT patch, scattered squares are all alike to the model."),
     Setting::new(
         "attack.trigger.fill",
         "Fill",
@@ -303,6 +324,26 @@ fn has_test_ratio(settings: &Settings, kind: RunKind) -> bool {
     let TriggerSpec::Blended(blended) = &settings.attack.trigger else { return false };
     blended.test_ratio.is_some_and(|ratio| (ratio - blended.ratio).abs() > 0.0)
         && judged(settings, kind)
+}
+
+fn placed(settings: &Settings) -> Option<(Places, u64)> {
+    match &settings.attack.trigger {
+        TriggerSpec::Patched(patch) => Some((patch.places, patch.seed)),
+        _ => None,
+    }
+}
+
+fn place_seed(settings: &Settings) -> Option<Value> {
+    placed(settings).map(|(_, seed)| (seed as f64).into())
+}
+
+fn is_scattered(settings: &Settings, kind: RunKind) -> bool {
+    placed(settings).is_some_and(|(places, _)| places != Places::Row) && triggered(settings, kind)
+}
+
+fn at_random(settings: &Settings, kind: RunKind) -> bool {
+    placed(settings).is_some_and(|(places, _)| places == Places::Random)
+        && triggered(settings, kind)
 }
 
 fn test_delta(settings: &Settings) -> Option<Value> {
