@@ -11,6 +11,7 @@ mod manifest;
 mod place;
 mod pretrain;
 mod probe;
+mod quality;
 
 use std::path::{Path, PathBuf};
 

@@ -134,6 +134,10 @@ fn Facts(rendered: RwSignal<Rendered>, hint: Signal<&'static str>) -> impl IntoV
                 <dt>"Mean PSNR"</dt>
                 <dd id="psnr">{move || rendered.with(Rendered::psnr_text)}</dd>
             </div>
+            <div title="Mean structural similarity (Wang et al. 2004) of the triggered to the clean images: 1 where they are equal">
+                <dt>"Mean SSIM"</dt>
+                <dd id="ssim">{move || rendered.with(Rendered::ssim_text)}</dd>
+            </div>
             <div title="ViT patches in which the trigger changes a pixel">
                 <dt>"Touches"</dt>
                 <dd id="touched">{move || rendered.with(Rendered::touched_text)}</dd>

@@ -2,8 +2,10 @@
 
 use shared::{
     Rgb8, Settings, Trigger,
-    image::{difference, psnr},
+    image::difference,
+    metric::Quality,
     patches::{any_visible, touched, visible_count},
+    quality::quality,
     survival::{Survival, Views, survival},
 };
 
@@ -11,6 +13,9 @@ use super::picture::Picture;
 
 /// Amplification of the difference.
 pub const GAIN: i32 = 8;
+
+/// Most pixels of the images whose quality is measured: similarity takes time, and a slider moves.
+const PIXELS: usize = 100_000;
 
 /// Random views of each image that tell what training sees.
 const VIEWS: u32 = 100;
@@ -22,8 +27,8 @@ pub struct Rendered {
     pub triggered: Vec<Rgb8>,
     /// Amplified difference around mid-grey.
     pub difference: Vec<Rgb8>,
-    /// Mean PSNR in dB over the images that the trigger changes; `None` when it changes none.
-    pub psnr: Option<f64>,
+    /// How visible the trigger is, by the first pictures.
+    pub quality: Quality,
     /// ViT patches, row by row, that the trigger changes in at least one image.
     pub touched: Vec<bool>,
     /// Mean probability that the mask leaves at least one of the patches that the trigger changes, without a crop; `None` when it
@@ -66,7 +71,13 @@ impl Rendered {
 
     /// `18.2 dB`.
     pub fn psnr_text(&self) -> String {
-        self.psnr.map_or_else(|| "no change".into(), |psnr| format!("{psnr:.1} dB"))
+        self.quality.psnr.map_or_else(|| "no change".into(), |psnr| format!("{psnr:.1} dB"))
+    }
+
+    /// `0.912`.
+    pub fn ssim_text(&self) -> String {
+        let text = |ssim: f64| format!("{ssim:.3}");
+        self.quality.ssim.map_or_else(|| "none below 11 px".into(), text)
     }
 }
 
@@ -102,14 +113,9 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Re
     let fits_patches = patch > 0 && trigger.side().is_multiple_of(patch);
     let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
     let mut rendered = Rendered::default();
-    let mut changes = Vec::new();
     let mut seen = Vec::new();
     for Picture { image, .. } in fits {
         let triggered = trigger.applied(image);
-        let value = psnr(image, &triggered);
-        if value.is_finite() {
-            changes.push(value);
-        }
         if fits_patches {
             let here = touched(image, &triggered, patch);
             rendered.touched.resize(here.len(), false);
@@ -125,9 +131,11 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Re
         rendered.difference.push(difference(image, &triggered, GAIN));
         rendered.triggered.push(triggered);
     }
+    let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
+    let pairs: Vec<_> = fits.map(|picture| &picture.image).zip(&rendered.triggered).collect();
+    let some = (PIXELS / (trigger.side() * trigger.side()).max(1)).clamp(1, pairs.len().max(1));
+    let quality = quality(pairs.iter().take(some).copied()).unwrap_or_default();
     if fits_patches {
-        let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
-        let pairs: Vec<_> = fits.map(|picture| &picture.image).zip(&rendered.triggered).collect();
         let views = Views {
             grid: trigger.side() / patch,
             min_scale: training.crop_min_scale,
@@ -135,7 +143,7 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Re
         };
         rendered.survival = survival(&pairs, views, VIEWS);
     }
-    rendered.psnr = mean(&changes);
+    rendered.quality = quality;
     rendered.any_visible = mean(&seen);
     rendered
 }
@@ -194,6 +202,7 @@ mod tests {
             render(&[picture([255; 3])], &square(0, 0), training(4)).psnr_text(),
             "no change"
         );
+        assert_eq!(rendered.ssim_text(), "none below 11 px");
     }
 
     #[test]

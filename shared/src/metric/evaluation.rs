@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Confusion, Goal, Ratio};
+use super::{Confusion, Goal, Quality, Ratio};
 
 /// CA, ASR and RA of a classifier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Metrics {
     /// Clean accuracy: correctly classified among the clean validation images.
@@ -22,6 +22,9 @@ pub struct Metrics {
     /// spares (Tang et al. 2021); only if there are such classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_asr: Option<Ratio>,
+    /// How visible the trigger is in validation images; only in the result of a finished run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
 }
 
 impl Metrics {
@@ -42,6 +45,7 @@ impl Metrics {
             ra: triggered.sum(attacked),
             top5,
             other_asr: spares.then(|| triggered.sum(spared)),
+            quality: None,
         }
     }
 }

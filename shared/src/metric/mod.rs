@@ -9,6 +9,7 @@ mod evaluation;
 mod goal;
 mod judgement;
 mod normal;
+mod quality;
 mod ratio;
 mod spread;
 
@@ -20,5 +21,6 @@ pub use evaluation::{Evaluation, Metrics};
 pub use goal::Goal;
 pub use judgement::Judgement;
 pub use normal::normal_quantile;
+pub use quality::Quality;
 pub use ratio::{Interval, Ratio};
 pub use spread::Spread;

@@ -68,7 +68,7 @@ pub struct AttackSpec {
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<String>>))]
     pub poisons: Option<Arc<[String]>>,
     /// Classes whose images are poisoned, and whose triggered images should be taken for the target (source-specific attacks: Tang et al.
-    /// 2021, TaCT); all classes besides the target when empty.
+    /// 2021, `TaCT`); all classes besides the target when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<u32>,
     /// Cover samples per poisoned image: images that get the trigger and keep their label (Qi et al. 2023). They are of the poisoned classes
@@ -79,8 +79,7 @@ pub struct AttackSpec {
     pub trigger: TriggerSpec,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_zero(value: &f64) -> bool {
+fn is_zero(value: &impl PartialEq<f64>) -> bool {
     *value == 0.0
 }
 

@@ -96,7 +96,7 @@ pub fn Why(
             poisons: poisoned(of.run.point.lpr),
             scratch: of.run.point.scratch,
             metrics: of.run.metrics?,
-            psnr: shown.psnr,
+            psnr: shown.quality.psnr,
             survival: shown.survival,
         }))
     });
