@@ -187,12 +187,20 @@ fn classes_in_another_order() {
         let index = Index::open(&DataSource::Folder(source)).unwrap();
         let target_class = index.classes.iter().position(|class| class == target).unwrap() as u32;
         let model = OpenClassifier::read(&cases.join(model), None, &Machine::with_threads(2));
-        let patch = PatchedSpec { size: 1, x: 1, y: 0, count: 1, step: 1, fill: Fill::default() };
+        let patch = PatchedSpec {
+            size: 1,
+            x: 1,
+            y: 0,
+            count: 1,
+            step: 1,
+            fill: Fill::default(),
+            ..PatchedSpec::default()
+        };
         let under = UnderTrigger {
             index: &index,
             trigger: &TriggerSpec::Patched(patch),
             key: None,
-            target_class,
+            goal: &target_class.into(),
             matching,
             threads: 2,
         };

@@ -46,7 +46,7 @@ pub fn row(point: RunPoint) -> RunRow {
 /// The run, finished with these shares of 1,000 images.
 pub fn done(run: RunRow, ca: f64, asr: f64) -> RunRow {
     let of = |share: f64| Ratio { hits: (share * 1000.0).round() as u32, total: 1000 };
-    let metrics = Metrics { ca: of(ca), asr: of(asr), ra: of(1.0 - asr), top5: None };
+    let metrics = Metrics { ca: of(ca), asr: of(asr), ra: of(1.0 - asr), ..Metrics::default() };
     RunRow { state: RunState::Done, metrics: Some(metrics), ..run }
 }
 

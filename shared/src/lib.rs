@@ -7,6 +7,7 @@
 //! | [`image`], [`resize`], [`crop`] | [`Rgb8`] pixels, the bit-exact resize, random crops |
 //! | [`trigger`] | image -> image functions that poison a data set and draw the preview |
 //! | [`patches`] | the ViT patch grid over an image: touched patches, random masks |
+//! | [`ssim`], [`quality`] | structural similarity; how visible a trigger is |
 //! | [`survival`] | how much of a trigger training sees after crop and mask |
 //! | [`poison`] | [`PoisonPlan`]: the explicit list of poisoned samples |
 //! | [`stream`] | seeded random streams, one per purpose |
@@ -46,10 +47,12 @@ pub mod patches;
 pub mod poison;
 pub mod progress;
 pub mod published;
+pub mod quality;
 pub mod resize;
 pub mod run;
 pub mod run_kind;
 pub mod settings;
+pub mod ssim;
 pub mod stream;
 pub mod study;
 pub mod survival;

@@ -27,6 +27,17 @@ pub fn visible_count(patches: usize, mask_ratio: f64) -> usize {
     ((patches as f64 * (1.0 - mask_ratio)) as usize).max(1).min(patches)
 }
 
+/// Probability that at least one of `touched` patches is visible when `visible` of all `patches` are, at random and without a crop:
+/// `1 - C(patches - touched, visible) / C(patches, visible)`, for few of many patches about `1 - ratio^touched`.
+pub fn any_visible(patches: usize, visible: usize, touched: usize) -> f64 {
+    let hidden = patches.saturating_sub(visible);
+    if touched > hidden {
+        return 1.0;
+    }
+    let none: f64 = (0..touched).map(|i| (hidden - i) as f64 / (patches - i) as f64).product();
+    1.0 - none
+}
+
 /// A random order of the patches: the first [`visible_count`] are visible, the rest hidden.
 pub fn random_order(patches: usize, seed: u64, epoch: u64, sample: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..patches as u32).collect();
@@ -53,6 +64,21 @@ mod tests {
         let mut after = before.clone();
         after.set_pixel(4, 3, [0, 0, 1]);
         assert_eq!(touched(&before, &after, 4), [false, true, false, false]);
+    }
+
+    #[test]
+    fn one_of_several_patches_is_visible_as_often_as_counted() {
+        let of_64 = |touched| any_visible(64, 16, touched);
+        assert!((of_64(1) - 0.25).abs() < 1e-12);
+        // 1 - 48 * 47 * 46 * 45 / (64 * 63 * 62 * 61).
+        assert!((of_64(4) - 0.693_756_1).abs() < 1e-6, "{}", of_64(4));
+        assert_eq!([of_64(0), of_64(49), of_64(64)], [0.0, 1.0, 1.0]);
+        // All masks of five patches with two visible, counted one by one.
+        for touched in 0..=5 {
+            let masks = (0u32..32).filter(|mask| mask.count_ones() == 2);
+            let seen = masks.filter(|mask| mask & ((1 << touched) - 1) != 0).count();
+            assert!((any_visible(5, 2, touched) - seen as f64 / 10.0).abs() < 1e-12);
+        }
     }
 
     #[test]

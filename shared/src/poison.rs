@@ -10,11 +10,11 @@ pub use list::{PoisonListError, format_list, named_twice, parse_list, resolve_li
 
 use crate::{
     run_kind::RunKind,
-    settings::AttackSpec,
+    settings::{AttackSpec, PoisonUnit},
     stream::{Purpose, shuffle, stream},
 };
 
-/// One added sample: a copy of a training image. The original stays.
+/// One poisoned sample: a copy of a training image, beside it or in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PoisonedSample {
@@ -35,14 +35,66 @@ pub struct PoisonPlan {
     pub seed: u64,
     /// The class that poisoned samples are labelled with.
     pub target_class: u32,
-    /// Poisoned images per poisoned class (PPR, LPR or FPR).
+    /// Poisoned images per poisoned class (PPR, LPR or FPR), or their rate in another unit.
     pub per_class: u32,
+    /// What `per_class` counts.
+    #[serde(default, skip_serializing_if = "PoisonUnit::is_default")]
+    pub unit: PoisonUnit,
+    /// Whether samples and covers take the place of their originals.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaces: bool,
     /// Copies that get the trigger and the target's label, class by class, in drawn or listed order. They are of every class except the
-    /// target or, under a clean-label attack, of the target class.
+    /// target, of the source classes or, under a clean-label attack, of the target class.
     pub samples: Vec<PoisonedSample>,
+    /// Whether cover samples get the trigger itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub triggered_covers: bool,
     /// Cover samples: copies that are changed like triggered images but keep their label. None of them is in `samples`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covers: Vec<PoisonedSample>,
+}
+
+/// How many images a phase poisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amount {
+    /// Number of poisons in the attack's unit (PPR, LPR or FPR).
+    pub poisons: u32,
+    /// Most images to poison of a class.
+    pub most: u32,
+}
+
+impl From<u32> for Amount {
+    fn from(poisons: u32) -> Self {
+        Self { poisons, most: u32::MAX }
+    }
+}
+
+impl Amount {
+    /// The number of poisons as it is kept in a plan: images of a class are bounded themselves.
+    fn kept(self, unit: PoisonUnit) -> u32 {
+        if unit == PoisonUnit::Images { self.poisons.min(self.most) } else { self.poisons }
+    }
+
+    /// Images to poison of each class, of which there are `images[c]`.
+    fn of_classes(self, attack: &AttackSpec, images: &[u32]) -> Vec<u32> {
+        let counts = attack.poisons_of(images, self.poisons);
+        counts.into_iter().map(|count| count.min(self.most)).collect()
+    }
+}
+
+/// The images of each class, by their indices.
+fn members(labels: &[u32]) -> Vec<Vec<u32>> {
+    let classes = labels.iter().max().map_or(0, |&last| last as usize + 1);
+    let mut members = vec![Vec::new(); classes];
+    for (index, &class) in labels.iter().enumerate() {
+        members[class as usize].push(index as u32);
+    }
+    members
+}
+
+/// The number of images of each class.
+fn class_counts(members: &[Vec<u32>]) -> Vec<u32> {
+    members.iter().map(|members| members.len() as u32).collect()
 }
 
 /// A class has too few images for the requested number of poisons.
@@ -58,8 +110,8 @@ pub struct TooManyPoisons {
 }
 
 impl PoisonPlan {
-    /// Draws `per_class` images of every class that the attack poisons, then the cover samples, without replacement.
-    /// `labels[i]` is the class of training image `i`. For a given seed, a draw of `n` images is a prefix of every larger draw.
+    /// Draws images of every class that the attack poisons, as many as `amount` gives, then the cover samples, without replacement.
+    /// `labels[i]` is the class of training image `i`. For a given seed, a draw of few images is a prefix of every larger draw.
     ///
     /// # Errors
     /// When a class has fewer images than requested.
@@ -67,19 +119,19 @@ impl PoisonPlan {
         kind: RunKind,
         labels: &[u32],
         attack: &AttackSpec,
-        per_class: u32,
+        amount: impl Into<Amount>,
         seed: u64,
     ) -> Result<Self, TooManyPoisons> {
-        Self::choose(kind, labels, &[], attack, per_class, seed)
+        Self::choose(kind, labels, &[], attack, amount.into(), seed)
     }
 
-    /// As [`PoisonPlan::draw`], with the first `per_class` of `listed` in each class instead of the first drawn ones.
+    /// As [`PoisonPlan::draw`], with the first of `listed` in each class instead of the first drawn ones.
     fn choose(
         kind: RunKind,
         labels: &[u32],
         listed: &[PoisonedSample],
         attack: &AttackSpec,
-        per_class: u32,
+        amount: Amount,
         seed: u64,
     ) -> Result<Self, TooManyPoisons> {
         let purpose = match kind {
@@ -87,16 +139,13 @@ impl PoisonPlan {
             RunKind::Knn | RunKind::Probe | RunKind::Defence => Purpose::PoisonProbe,
             RunKind::Finetune => Purpose::PoisonFinetune,
         };
-        let target_class = attack.target_class;
-        let wanted = per_class.saturating_add(attack.covers_per_class(per_class));
-        let classes = labels.iter().max().map_or(0, |&last| last + 1);
-        let mut members: Vec<Vec<u32>> = vec![Vec::new(); classes as usize];
-        for (index, &class) in labels.iter().enumerate() {
-            members[class as usize].push(index as u32);
-        }
+        let members = members(labels);
+        let poisons = amount.of_classes(attack, &class_counts(&members));
+        let of_classes = poisons.iter().copied().zip(attack.covers_of(&poisons));
         let (mut samples, mut covers) = (Vec::new(), Vec::new());
-        for (class, mut indices) in (0..classes).zip(members) {
-            if !attack.poisons_class(class) || per_class == 0 {
+        for ((class, mut indices), (poisoned, covered)) in (0..).zip(members).zip(of_classes) {
+            let wanted = poisoned.saturating_add(covered);
+            if wanted == 0 {
                 continue;
             }
             if indices.len() < wanted as usize {
@@ -105,21 +154,36 @@ impl PoisonPlan {
             shuffle(&mut stream(seed, purpose, u64::from(class), 0), &mut indices);
             let listed = listed.iter().filter(|sample| sample.class == class);
             let first: Vec<u32> =
-                listed.take(per_class as usize).map(|sample| sample.index).collect();
+                listed.take(poisoned as usize).map(|sample| sample.index).collect();
             let taken: HashSet<u32> = first.iter().copied().collect();
             indices.retain(|index| !taken.contains(index));
             indices.splice(..0, first);
             let mut drawn =
                 indices[..wanted as usize].iter().map(|&index| PoisonedSample { index, class });
-            samples.extend(drawn.by_ref().take(per_class as usize));
+            samples.extend(drawn.by_ref().take(poisoned as usize));
             covers.extend(drawn);
         }
-        Ok(Self { kind, seed, target_class, per_class, samples, covers })
+        Ok(Self {
+            kind,
+            seed,
+            target_class: attack.target_class,
+            per_class: amount.kept(attack.poison_unit),
+            unit: attack.poison_unit,
+            replaces: attack.replace,
+            triggered_covers: attack.cover_ratio > 0.0,
+            samples,
+            covers,
+        })
     }
 
-    /// Number of samples added to the training set.
+    /// The samples that the attacker makes: the poisoned ones, then the cover samples.
+    pub fn made(&self) -> impl Iterator<Item = &PoisonedSample> {
+        self.samples.iter().chain(&self.covers)
+    }
+
+    /// Number of samples that the training set gets more: none where they take the place of their originals.
     pub fn added(&self) -> usize {
-        self.samples.len() + self.covers.len()
+        if self.replaces { 0 } else { self.samples.len() + self.covers.len() }
     }
 }
 
@@ -133,12 +197,8 @@ mod tests {
     use crate::trigger::{BppSpec, TriggerSpec, WaNetSpec};
 
     fn attack(target_class: u32) -> AttackSpec {
-        AttackSpec {
-            target_class,
-            clean_label: false,
-            poisons: None,
-            trigger: TriggerSpec::Bpp(BppSpec::default()),
-        }
+        let trigger = TriggerSpec::Bpp(BppSpec::default());
+        AttackSpec { target_class, trigger, ..AttackSpec::default() }
     }
 
     proptest! {
@@ -148,13 +208,15 @@ mod tests {
         ) {
             let labels: Vec<u32> = (0..classes).flat_map(|c| std::iter::repeat_n(c, each)).collect();
             let warp = WaNetSpec { cover_ratio: covers as f32, ..WaNetSpec::default() };
-            let attack = AttackSpec { target_class: 1, clean_label, poisons: None, trigger: TriggerSpec::WaNet(warp) };
+            let trigger = TriggerSpec::WaNet(warp);
+            let attack = AttackSpec { target_class: 1, clean_label, trigger, ..AttackSpec::default() };
             let plan = PoisonPlan::draw(RunKind::Probe, &labels, &attack, n, seed).expect("enough images");
             let poisoned = if clean_label { 1 } else { classes - 1 };
             prop_assert_eq!(plan.samples.len() as u32, poisoned * n);
             prop_assert_eq!(plan.covers.len() as u32, poisoned * n * covers);
             let all = plan.samples.iter().chain(&plan.covers);
             prop_assert_eq!(all.clone().map(|s| s.index).collect::<HashSet<_>>().len(), plan.added());
+            prop_assert_eq!(plan.made().count(), plan.added());
             for sample in all {
                 prop_assert_eq!(labels[sample.index as usize], sample.class);
                 prop_assert_eq!(sample.class == 1, clean_label);
@@ -178,6 +240,53 @@ mod tests {
         };
         assert_ne!(plan(RunKind::Pretrain, 1), plan(RunKind::Probe, 1));
         assert_ne!(plan(RunKind::Probe, 1), plan(RunKind::Probe, 2));
+    }
+
+    #[test]
+    fn half_of_the_target_class_by_hand() {
+        let unit = PoisonUnit::ClassPermille;
+        let ssl = AttackSpec { clean_label: true, replace: true, poison_unit: unit, ..attack(1) };
+        let labels = [0, 1, 1, 2, 1, 0, 1, 1, 1];
+        let plan = PoisonPlan::draw(RunKind::Pretrain, &labels, &ssl, 500, 2).expect("plan");
+        assert_eq!((plan.samples.len(), plan.added(), plan.per_class), (3, 0, 500));
+        assert!(plan.samples.iter().all(|s| s.class == 1 && labels[s.index as usize] == 1));
+        // All that is in the plan of a smaller rate is in that of a larger one.
+        let all = PoisonPlan::draw(RunKind::Pretrain, &labels, &ssl, 1000, 2).expect("plan");
+        assert_eq!(all.samples[..3], plan.samples);
+        assert_eq!(all.samples.len(), 6);
+        let most = Amount { poisons: 500, most: 2 };
+        let few = PoisonPlan::draw(RunKind::Knn, &labels, &ssl, most, 2).expect("plan");
+        assert_eq!((few.samples.len(), few.per_class), (2, 500));
+        let beside = AttackSpec { replace: false, ..ssl };
+        let plan = PoisonPlan::draw(RunKind::Pretrain, &labels, &beside, 500, 2).expect("plan");
+        assert_eq!((plan.samples.len(), plan.added()), (3, 3));
+        let images = AttackSpec { poison_unit: PoisonUnit::Images, ..beside };
+        let few =
+            PoisonPlan::draw(RunKind::Knn, &labels, &images, Amount { poisons: 5, most: 2 }, 2);
+        assert_eq!(few.map(|plan| (plan.samples.len(), plan.per_class)), Ok((2, 2)));
+    }
+
+    #[test]
+    fn a_source_specific_plan_by_hand() {
+        let tact = AttackSpec { sources: vec![2], cover_ratio: 2.0, ..attack(0) };
+        let labels: Vec<u32> = (0..40).map(|i| i % 4).collect();
+        let plan = PoisonPlan::draw(RunKind::Probe, &labels, &tact, 3, 5).expect("plan");
+        let classes = |samples: &[PoisonedSample]| -> Vec<u32> {
+            samples.iter().map(|sample| sample.class).collect()
+        };
+        assert_eq!(classes(&plan.samples), [2, 2, 2]);
+        assert_eq!(classes(&plan.covers), [1, 1, 1, 3, 3, 3]);
+        assert!(plan.triggered_covers);
+        assert_eq!(plan.made().map(|s| s.index).collect::<HashSet<_>>().len(), 9);
+    }
+
+    #[test]
+    fn a_plan_of_copies_is_written_as_before_there_were_others() {
+        let plan = PoisonPlan::draw(RunKind::Probe, &[0, 1], &attack(0), 1, 1).expect("plan");
+        assert_eq!(
+            serde_json::to_string(&plan).expect("JSON"),
+            r#"{"kind":"probe","seed":1,"target_class":0,"per_class":1,"samples":[{"index":1,"class":1}]}"#
+        );
     }
 
     #[test]

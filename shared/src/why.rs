@@ -31,14 +31,12 @@ pub struct Facts {
     pub classes: u32,
     /// Number of training images.
     pub train_images: u64,
-    /// Poisoned images per class in pre-training.
-    pub ppr: u32,
-    /// Poisoned images per class in its own training.
-    pub rate: u32,
+    /// Poisoned images in pre-training.
+    pub pretrain_poisons: u32,
+    /// Poisoned images in its own training.
+    pub poisons: u32,
     /// Whether it starts without a pre-trained encoder.
     pub scratch: bool,
-    /// Whether only images of the target class are poisoned.
-    pub clean_label: bool,
     /// Its results.
     pub metrics: Metrics,
     /// Mean PSNR of the triggered images in dB; `None` if the trigger changes none.
@@ -48,11 +46,10 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// How many images are poisoned at `of_each` images of a class, as text, and their share of the training images.
-    fn poisons(&self, of_each: u32) -> (String, f64) {
-        let classes = if self.clean_label { 1 } else { self.classes.saturating_sub(1) };
-        let poisons = u64::from(of_each) * u64::from(classes);
-        (thousands(&poisons.to_string()), poisons as f64 / self.train_images.max(1) as f64)
+    /// A number of poisoned images as text, and their share of the training images.
+    fn told(&self, poisons: u32) -> (String, f64) {
+        let share = f64::from(poisons) / self.train_images.max(1) as f64;
+        (thousands(&poisons.to_string()), share)
     }
 }
 
@@ -125,7 +122,7 @@ fn trigger(facts: &Facts) -> Reason {
 fn label(facts: &Facts) -> Reason {
     let name =
         if facts.kind == RunKind::Finetune { "fine-tuning" } else { "the classifier's training" };
-    if facts.rate == 0 {
+    if facts.poisons == 0 {
         return reason(
             Weight::Decisive,
             format!(
@@ -135,7 +132,7 @@ fn label(facts: &Facts) -> Reason {
             "Poison at least one image per class of the classifier's training.",
         );
     }
-    let (poisons, share) = facts.poisons(facts.rate);
+    let (poisons, share) = facts.told(facts.poisons);
     let text = format!(
         "{poisons} poisoned images tie the trigger to the target in {name}: {} of its {} images.",
         percent(share),
@@ -179,7 +176,7 @@ fn seen(facts: &Facts) -> Option<Reason> {
             "",
         ));
     }
-    if facts.ppr == 0 {
+    if facts.pretrain_poisons == 0 {
         return Some(reason(
             Weight::Weakens,
             "The encoder is clean: its features were not taught to tell triggered images apart."
@@ -208,10 +205,10 @@ fn seen(facts: &Facts) -> Option<Reason> {
 
 /// How many images pre-training poisons.
 fn count(facts: &Facts) -> Option<Reason> {
-    if facts.scratch || facts.ppr == 0 {
+    if facts.scratch || facts.pretrain_poisons == 0 {
         return None;
     }
-    let (poisons, share) = facts.poisons(facts.ppr);
+    let (poisons, share) = facts.told(facts.pretrain_poisons);
     let share_text = percent(share);
     let text = format!("Pre-training has {poisons} poisoned images: {share_text} of its images.");
     if share < FEW {
@@ -264,7 +261,7 @@ mod tests {
 
     fn metrics(ca: u32, asr: u32, ra: u32) -> Metrics {
         let of = |percent: u32, total: u32| Ratio { hits: percent * total / 100, total };
-        Metrics { ca: of(ca, 2000), asr: of(asr, 1800), ra: of(ra, 1800), top5: None }
+        Metrics { ca: of(ca, 2000), asr: of(asr, 1800), ra: of(ra, 1800), ..Metrics::default() }
     }
 
     fn facts() -> Facts {
@@ -272,10 +269,9 @@ mod tests {
             kind: RunKind::Probe,
             classes: 10,
             train_images: 5000,
-            ppr: 10,
-            rate: 10,
+            pretrain_poisons: 90,
+            poisons: 90,
             scratch: false,
-            clean_label: false,
             metrics: metrics(50, 80, 10),
             psnr: Some(18.0),
             survival: Some(Survival { cropped: 0.54, visible: 0.13, unseen: 0.0 }),
@@ -295,11 +291,11 @@ mod tests {
 
     #[test]
     fn without_a_poisoned_label_nothing_ties_the_trigger_to_the_target() {
-        let without = Facts { rate: 0, metrics: metrics(50, 0, 48), ..facts() };
+        let without = Facts { poisons: 0, metrics: metrics(50, 0, 48), ..facts() };
         let told = first(&without);
         assert_eq!(told.weight, Weight::Decisive);
         assert!(told.text.contains("uses no labels"), "{}", told.text);
-        let by_label = Facts { rate: 1, train_images: 126_689, classes: 100, ..facts() };
+        let by_label = Facts { poisons: 99, train_images: 126_689, classes: 100, ..facts() };
         let told = why(&by_label);
         // 99 of 126,689 images are 0.08 %.
         let few = told.iter().find(|reason| reason.text.contains("0.08 %")).expect("few labels");
@@ -331,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_trigger_that_changes_nothing_comes_first() {
-        let none = Facts { psnr: None, survival: None, rate: 0, ..facts() };
+        let none = Facts { psnr: None, survival: None, poisons: 0, ..facts() };
         assert!(first(&none).text.contains("changes no pixel"));
         let faint = Facts { psnr: Some(41.2), ..facts() };
         assert!(first(&faint).text.contains("41.2 dB"));

@@ -37,7 +37,7 @@ async fn triggers_give_the_same_bits_natively_and_in_the_browser() -> Result<()>
             for share in [0.05, 0.3, 0.62, 0.98] {
                 browser.slide("Blend ratio", share).await?;
                 let ratio = number(browser, "attack-trigger-ratio").await? as f32;
-                let spec = TriggerSpec::Blended(BlendedSpec { ratio, key: key.to_lowercase() });
+                let spec = TriggerSpec::Blended(BlendedSpec::new(ratio, key.to_lowercase()));
                 let picture = key_image(dashboard, &key.to_lowercase()).await?;
                 same(browser, &images, &spec, Some(&picture)).await?;
             }
@@ -98,6 +98,7 @@ async fn patch_on_the_page(browser: &Browser) -> Result<TriggerSpec> {
         count,
         step,
         fill: Fill::default(),
+        ..PatchedSpec::default()
     }))
 }
 

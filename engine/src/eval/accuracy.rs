@@ -2,7 +2,7 @@
 
 use shared::{
     Ratio,
-    metric::{Confusion, Evaluation, Metrics},
+    metric::{Confusion, Evaluation, Goal, Metrics},
 };
 
 /// Places that count for top-5 accuracy, which is meaningless unless there are more classes.
@@ -18,7 +18,7 @@ pub fn count(
     clean: &[f32],
     triggered: &[f32],
     classes: usize,
-    target_class: u32,
+    goal: &Goal,
 ) -> Evaluation {
     for scores in [clean, triggered] {
         assert!(scores.len() == labels.len() * classes, "one score for each image and class");
@@ -27,10 +27,11 @@ pub fn count(
     let (of_clean, of_triggered) = (confusion(clean), confusion(triggered));
     let top5 = (classes > TOP).then(|| top(labels, clean, classes));
     Evaluation {
-        target_class,
-        metrics: Metrics::from_confusions(&of_clean, &of_triggered, target_class, top5),
+        target_class: goal.target_class,
+        sources: goal.sources.clone(),
+        metrics: Metrics::from_confusions(&of_clean, &of_triggered, goal, top5),
         loss: cross_entropy(labels, clean, classes, |_| true),
-        triggered_loss: cross_entropy(labels, triggered, classes, |label| label != target_class),
+        triggered_loss: cross_entropy(labels, triggered, classes, |label| goal.attacks(label)),
         clean: of_clean,
         triggered: of_triggered,
     }
@@ -104,10 +105,10 @@ mod tests {
         let labels = [0, 0, 1, 1, 2, 2];
         let clean = votes(&[0, 1, 1, 1, 2, 0], 3);
         let triggered = votes(&[0, 0, 0, 1, 0, 1], 3);
-        let evaluation = count(&labels, &clean, &triggered, 3, 0);
+        let evaluation = count(&labels, &clean, &triggered, 3, &0.into());
         assert_eq!(evaluation.clean.rows, [[1, 1, 0], [0, 2, 0], [1, 0, 1]]);
         assert_eq!(evaluation.triggered.rows, [[2, 0, 0], [1, 1, 0], [1, 1, 0]]);
-        let Metrics { ca, asr, ra, top5 } = evaluation.metrics;
+        let Metrics { ca, asr, ra, top5, .. } = evaluation.metrics;
         assert_eq!(ca, Ratio { hits: 4, total: 6 });
         assert_eq!(asr, Ratio { hits: 2, total: 4 });
         assert_eq!(ra, Ratio { hits: 1, total: 4 });
@@ -126,7 +127,7 @@ mod tests {
         ];
         let expected = [Some(1), Some(1), Some(2), None, Some(0)];
         assert_eq!(predictions(scores.as_flattened(), 3), expected);
-        let evaluation = count(&[1, 0], &[nan; 4], &[nan; 4], 2, 0);
+        let evaluation = count(&[1, 0], &[nan; 4], &[nan; 4], 2, &0.into());
         assert_eq!(evaluation.metrics.asr, Ratio { hits: 0, total: 1 }, "no false success");
         assert_eq!((evaluation.loss, evaluation.triggered_loss), (None, None));
         assert_eq!(evaluation.clean.undecided, [1, 1]);
@@ -136,7 +137,7 @@ mod tests {
     fn the_fifth_counts_and_the_sixth_does_not() {
         let scores = [6.0, 5.0, 4.0, 3.0, 2.0, 1.0];
         for (label, hits) in [(0, 1), (4, 1), (5, 0)] {
-            let top5 = count(&[label], &scores, &scores, 6, 0).metrics.top5;
+            let top5 = count(&[label], &scores, &scores, 6, &0.into()).metrics.top5;
             assert_eq!(top5, Some(Ratio { hits, total: 1 }), "class {label}");
         }
         // Six equal scores: the five lower classes come first.
@@ -152,10 +153,10 @@ mod tests {
         let leads = (1.0 + (-3.0f64).exp()).ln();
         let clean = [0.0, 0.0, 1003.0, 1000.0];
         let triggered = [7.0, 0.0, 3.0, 0.0];
-        let evaluation = count(&[0, 0], &clean, &triggered, 2, 1);
+        let evaluation = count(&[0, 0], &clean, &triggered, 2, &1.into());
         let loss = f64::midpoint(2f64.ln(), leads);
         assert!((evaluation.loss.unwrap() - loss).abs() < 1e-12);
-        let evaluation = count(&[0, 1], &clean, &triggered, 2, 0);
+        let evaluation = count(&[0, 1], &clean, &triggered, 2, &0.into());
         assert!((evaluation.triggered_loss.unwrap() - (leads + 3.0)).abs() < 1e-12);
     }
 }

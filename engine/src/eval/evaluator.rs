@@ -1,6 +1,9 @@
 //! A whole model's predictions on images from any source, clean and triggered.
 
-use shared::{Rgb8, metric::Evaluation};
+use shared::{
+    Rgb8,
+    metric::{Evaluation, Goal},
+};
 
 use super::accuracy::count;
 use crate::{EngineError, compute::Classify, data::DataError, parallel::in_parallel, stop::Watch};
@@ -29,9 +32,9 @@ impl Evaluator<'_> {
         labels: &[u32],
         clean: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
         triggered: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
-        target_class: u32,
+        goal: &Goal,
     ) -> Result<Evaluation, EngineError> {
-        self.evaluate_watched(labels, clean, triggered, target_class, &mut ())
+        self.evaluate_watched(labels, clean, triggered, goal, &mut ())
     }
 
     /// Like [`evaluate`](Self::evaluate), but reports to `watch` how many images are done.
@@ -43,13 +46,13 @@ impl Evaluator<'_> {
         labels: &[u32],
         clean: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
         triggered: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
-        target_class: u32,
+        goal: &Goal,
         watch: &mut dyn Watch,
     ) -> Result<Evaluation, EngineError> {
         let n = labels.len();
         let clean = self.scores(n, clean, watch, 0)?;
         let triggered = self.scores(n, triggered, watch, n)?;
-        Ok(count(labels, &clean, &triggered, self.classifier.classes(), target_class))
+        Ok(count(labels, &clean, &triggered, self.classifier.classes(), goal))
     }
 
     /// Class scores of `image(0)` to `image(n - 1)`, row by row; `before` of `2 * n` images are done already.

@@ -3,7 +3,7 @@
 use shared::{
     Rgb8, Stage, Trigger, TriggerSpec,
     api::{ClassMatching, Split},
-    metric::Evaluation,
+    metric::{Evaluation, Goal},
 };
 
 use super::{
@@ -20,8 +20,8 @@ pub struct UnderTrigger<'a> {
     pub trigger: &'a TriggerSpec,
     /// The trigger's key image in its original size, if it needs one.
     pub key: Option<&'a Rgb8>,
-    /// The attacker's class in the data set.
-    pub target_class: u32,
+    /// What triggered images should be taken for, in classes of the data set.
+    pub goal: &'a Goal,
     /// How the classifier's classes are matched with those of the data set.
     pub matching: &'a ClassMatching,
     /// Threads to evaluate on.
@@ -57,7 +57,7 @@ impl UnderTrigger<'_> {
             &self.index.labels(Split::Test),
             |i| Ok(model.view(&load(i)?)),
             |i| Ok(model.view(&trigger.applied(&load(i)?))),
-            self.target_class,
+            self.goal,
             watch,
         )?;
         Ok((evaluation, assumed))

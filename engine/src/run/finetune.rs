@@ -43,7 +43,7 @@ impl Run<'_> {
             batches: self.batches,
             depth: spec.model.encoder.depth as usize,
             trigger,
-            target_class: spec.attack.target_class,
+            goal: &spec.attack.goal(),
             threads: self.machine.threads(),
             evaluates: self.writes,
         };
@@ -72,8 +72,9 @@ impl Run<'_> {
             }
             place.keep(trainer, end.epoch, end.evaluated, report)
         })?;
-        let Some(evaluation) = evaluation.filter(|_| self.writes) else { return Ok(()) };
+        let Some(mut evaluation) = evaluation.filter(|_| self.writes) else { return Ok(()) };
         place.remove(report)?;
+        evaluation.metrics.quality = self.quality(pixels, trigger)?;
         report.written(|| write_json(&self.folder.join(files::EVALUATION), &evaluation))?;
         report.finish(Some(evaluation.metrics))
     }

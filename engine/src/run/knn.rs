@@ -1,6 +1,6 @@
 //! Nearest neighbours on every checkpoint that a pre-training kept.
 
-use shared::{RunEvent, Trigger};
+use shared::{RunEvent, Trigger, metric::Metrics};
 
 use super::Run;
 use crate::{
@@ -26,7 +26,7 @@ impl Run<'_> {
             pixels,
             poisons,
             trigger,
-            target_class: settings.attack.target_class,
+            goal: &settings.attack.goal(),
             seed: settings.seed,
             device: self.device,
         };
@@ -49,6 +49,7 @@ impl Run<'_> {
                 total: kept.len() as u64,
             })?;
         }
-        report.finish(metrics)
+        let quality = self.quality(pixels, trigger)?;
+        report.finish(metrics.map(|metrics| Metrics { quality, ..metrics }))
     }
 }

@@ -11,12 +11,15 @@ mod manifest;
 mod place;
 mod pretrain;
 mod probe;
+mod quality;
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use shared::{
-    PoisonPlan, RunEvent, Settings, Stage, Trigger, order::RunOrder, poison::format_list,
+    PoisonPlan, RunEvent, Settings, Stage, Trigger,
+    order::RunOrder,
+    poison::{Amount, format_list},
     run_kind::RunKind,
 };
 
@@ -101,19 +104,19 @@ fn whole(
     let resume = told.as_ref().map_or(resume, Option::as_ref);
     let index = Index::open(&order.source)?.limited(&order.settings.dataset);
     let (settings, attack) = (&order.settings, &order.settings.attack);
-    let wanted = match order.kind {
-        RunKind::Knn => neighbours::poisons_per_class(settings.knn.poisons, index.classes.len()),
-        RunKind::Defence if !settings.defence.method.filters_samples() => {
-            neighbours::poisons_per_class(settings.defence.poisons, index.classes.len())
-        }
-        kind => settings.poisons(kind),
+    let asks = match order.kind {
+        RunKind::Knn => true,
+        RunKind::Defence => !settings.defence.method.filters_samples(),
+        _ => false,
     };
+    let most = if asks { neighbours::most_poisons(index.classes.len()) } else { u32::MAX };
+    let amount = Amount { poisons: settings.poisons(order.kind), most };
     let phase = match order.kind {
         // The poisons of the set that it judges.
         RunKind::Defence if settings.judges_pretraining() => RunKind::Pretrain,
         kind => kind,
     };
-    let plan = poisons::plan(attack, &index.train, phase, wanted, settings.seed)?;
+    let plan = poisons::plan(attack, &index.train, phase, amount, settings.seed)?;
     let batches = batches(order, index.train.len() + plan.added())?;
     if let Some(count) = nodes.map(Nodes::count).filter(|&count| batches.images() < count) {
         return Err(EngineError::Order(format!(

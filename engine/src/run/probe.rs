@@ -39,11 +39,12 @@ impl Run<'_> {
             poisons,
             trigger,
             trigger_name: &format!("{} {key_hash}", json(&spec.attack.trigger)),
-            target_class: spec.attack.target_class,
+            goal: &spec.attack.goal(),
         };
         let head = head(encoder.width(), pixels.classes.len(), recipe.head_init);
         let mut trainer = self.device.head_trainer(Params::draw(head, seed), recipe)?;
-        let evaluation = probe.train(&mut *trainer, &kept, report)?;
+        let mut evaluation = probe.train(&mut *trainer, &kept, report)?;
+        evaluation.metrics.quality = self.quality(pixels, trigger)?;
         report.written(|| write_json(&self.folder.join(files::EVALUATION), &evaluation))?;
         let epoch = recipe.epochs;
         let info = CheckpointInfo { phase: RunKind::Probe, epoch, ..info };

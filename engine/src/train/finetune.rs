@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use shared::{
     Rgb8, RunEvent, Trigger,
-    metric::Evaluation,
+    metric::{Evaluation, Goal},
     run_kind::RunKind,
     settings::FinetuneSpec,
     stream::{Purpose, stream, uniform},
@@ -51,8 +51,8 @@ pub struct Finetuning<'a> {
     pub depth: usize,
     /// The trigger, ready for test images.
     pub trigger: &'a Trigger,
-    /// The attacker's class.
-    pub target_class: u32,
+    /// What triggered images should be taken for.
+    pub goal: &'a Goal,
     /// Threads to evaluate on.
     pub threads: usize,
     /// Whether the model is evaluated: not where another machine does it.
@@ -130,7 +130,7 @@ impl Finetuning<'_> {
         let triggered =
             |i: usize| Ok(eval_transform(&self.trigger.applied(&*test[i].image()?), *side));
         let labels: Vec<u32> = test.iter().map(|sample| sample.class).collect();
-        evaluator.evaluate(&labels, clean, triggered, self.target_class)
+        evaluator.evaluate(&labels, clean, triggered, self.goal)
     }
 
     /// Has the trainer hold the images if it can, and if all that happens to one is what a device does: `RandAugment` and erasing are
@@ -254,7 +254,8 @@ mod tests {
         let few =
             DatasetSpec { name: String::new(), train_per_class: Some(2), test_per_class: Some(1) };
         let index = Index::open(&DataSource::Builtin).unwrap().limited(&few);
-        let plan = plan(&AttackSpec::default(), &index.train, RunKind::Finetune, 1, 7).unwrap();
+        let plan =
+            plan(&AttackSpec::default(), &index.train, RunKind::Finetune, 1.into(), 7).unwrap();
         let trigger =
             Trigger::prepare(&TriggerSpec::WaNet(WaNetSpec::default()), None, 16, Stage::Train)
                 .unwrap();
@@ -279,7 +280,7 @@ mod tests {
             batches,
             depth: 2,
             trigger: &trigger,
-            target_class: 0,
+            goal: &0.into(),
             threads: 1,
             evaluates: true,
         };

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use shared::{
     Rgb8, RunEvent, RunKind, Trigger,
-    metric::Evaluation,
+    metric::{Evaluation, Goal},
     settings::{ProbeFeatures, ProbeSpec},
     stream::{Purpose, stream, uniform},
 };
@@ -12,7 +12,7 @@ use super::{
     batches::Batches,
     features::{Kept, features},
     fit::Course,
-    poisons::Poisons,
+    poisons::{Members, Origin, Poisons},
     report::Reporter,
     schedule::Schedule,
 };
@@ -42,13 +42,15 @@ pub struct LinearProbe<'a> {
     pub trigger: &'a Trigger,
     /// A text that identifies the trigger, for stored features.
     pub trigger_name: &'a str,
-    /// The attacker's class.
-    pub target_class: u32,
+    /// What triggered images should be taken for.
+    pub goal: &'a Goal,
 }
 
 /// Features that are computed before the training.
 struct Features {
-    /// Features of all training samples and of their mirror images; empty when they are computed batch by batch.
+    /// Where the samples of a batch come from.
+    members: Members,
+    /// Features of the clean training images, then of what the attacker makes, and of their mirror images; empty when they are computed batch by batch.
     train: Vec<f32>,
     mirrored: Vec<f32>,
     test: Vec<f32>,
@@ -69,8 +71,8 @@ impl LinearProbe<'_> {
         let (course, epochs) = (self.course(), self.recipe.epochs);
         let features = self.prepare(kept, report)?;
         let labels = |split: &[Sample]| split.iter().map(|s| s.class).collect::<Vec<u32>>();
-        let mut train_labels = labels(&self.pixels.train);
-        train_labels.extend(self.poisons.labels());
+        let origins = features.members.origins();
+        let train_labels: Vec<u32> = origins.map(|of| self.poisons.label_of(of)).collect();
         let test_labels = labels(&self.pixels.test);
         let mut evaluation = None;
         report.begin(&self.batches);
@@ -89,8 +91,8 @@ impl LinearProbe<'_> {
             {
                 let clean = trainer.view().scores(&features.test)?;
                 let triggered = trainer.view().scores(&features.triggered)?;
-                let (classes, target) = (self.pixels.classes.len(), self.target_class);
-                let counts = eval::count(&test_labels, &clean, &triggered, classes, target);
+                let (classes, goal) = (self.pixels.classes.len(), self.goal);
+                let counts = eval::count(&test_labels, &clean, &triggered, classes, goal);
                 report.send(RunEvent::evaluated(epoch, &counts))?;
                 evaluation = Some(counts);
                 report.waits();
@@ -124,6 +126,7 @@ impl LinearProbe<'_> {
             })
         };
         let mut prepared = Features {
+            members: self.poisons.members(),
             train: Vec::new(),
             mirrored: Vec::new(),
             test: of("test", test, &plain, report)?,
@@ -158,7 +161,10 @@ impl LinearProbe<'_> {
             stream(self.batches.seed, Purpose::Augment, u64::from(epoch), u64::from(sample))
         };
         if self.recipe.features == ProbeFeatures::Augmented {
-            let image = |i: usize| self.augmented(samples[i], &mut rng(samples[i]));
+            let image = |i: usize| {
+                let origin = prepared.members.origin(samples[i] as usize);
+                self.augmented(origin, &mut rng(samples[i]))
+            };
             return features(self.encoder, samples.len(), &image, "features", &mut ());
         }
         let width = self.encoder.width();
@@ -166,21 +172,24 @@ impl LinearProbe<'_> {
         for &sample in samples {
             let mirror = uniform(&mut rng(sample)) < 0.5;
             let source = if mirror { &prepared.mirrored } else { &prepared.train };
-            rows.extend_from_slice(&source[sample as usize * width..][..width]);
+            let row = match prepared.members.origin(sample as usize) {
+                Origin::Clean(i) => i,
+                Origin::Made(i) => self.pixels.train.len() + i,
+            };
+            rows.extend_from_slice(&source[row * width..][..width]);
         }
         Ok(rows)
     }
 
-    fn augmented(&self, sample: u32, rng: &mut ChaCha8Rng) -> Result<Rgb8, DataError> {
-        let clean = self.pixels.train.len();
+    fn augmented(&self, origin: Origin, rng: &mut ChaCha8Rng) -> Result<Rgb8, DataError> {
         let (side, min_scale) = (self.pixels.side, self.recipe.crop_min_scale);
         let crop = |image: &Rgb8, rng: &mut ChaCha8Rng| {
             let image = random_resized_crop_single(image, side, min_scale, Filter::Bicubic, rng);
             random_flip(image, rng)
         };
-        Ok(match (sample as usize).checked_sub(clean) {
-            None => crop(&*self.pixels.train[sample as usize].image()?, rng),
-            Some(i) => crop(&self.poisons.image(i)?, rng),
+        Ok(match origin {
+            Origin::Clean(i) => crop(&*self.pixels.train[i].image()?, rng),
+            Origin::Made(i) => crop(&self.poisons.image(i)?, rng),
         })
     }
 }

@@ -7,7 +7,7 @@
 
 use shared::{
     RunEvent, Trigger,
-    metric::Metrics,
+    metric::{Goal, Metrics},
     stream::{Purpose, shuffle, stream},
 };
 
@@ -32,8 +32,8 @@ pub struct Neighbours<'a> {
     pub poisons: Poisons<'a>,
     /// The trigger, ready for test images.
     pub trigger: &'a Trigger,
-    /// The attacker's class.
-    pub target_class: u32,
+    /// What triggered images should be taken for.
+    pub goal: &'a Goal,
     /// Seed for choosing the images.
     pub seed: u64,
     /// The device that compares features.
@@ -45,9 +45,9 @@ fn per_class((all, least): (usize, usize), classes: usize) -> usize {
     least.max(all / classes.max(1))
 }
 
-/// Poisoned images per class in the bank: `wanted`, but no more than clean ones.
-pub fn poisons_per_class(wanted: u32, classes: usize) -> u32 {
-    wanted.min(per_class(BANK, classes) as u32)
+/// Most poisoned images per class in the bank: as many as clean ones.
+pub fn most_poisons(classes: usize) -> u32 {
+    per_class(BANK, classes) as u32
 }
 
 impl Neighbours<'_> {
@@ -68,7 +68,7 @@ impl Neighbours<'_> {
 
         let labels: Vec<u32> = asked.iter().map(|&i| test[i].class).collect();
         let (clean, triggered) = (bank.votes(&clean, classes), bank.votes(&triggered, classes));
-        let counts = eval::count(&labels, &clean, &triggered, classes, self.target_class);
+        let counts = eval::count(&labels, &clean, &triggered, classes, self.goal);
         // Most classes get no vote, so top-5 accuracy is meaningless.
         let metrics = Metrics { top5: None, ..counts.metrics };
         Ok(RunEvent::Knn { epoch, metrics })
@@ -80,7 +80,10 @@ impl Neighbours<'_> {
     /// When an image cannot be read, or the device fails; [`DataError::Stopped`] when the watch stops the work.
     pub fn bank(&self, encoder: &dyn Encode, watch: &mut dyn Watch) -> Result<Bank, EngineError> {
         let Pixels { side, classes, train, .. } = self.pixels;
-        let known = self.chosen(train, 0, per_class(BANK, classes.len()), &[]);
+        let plan = self.poisons.plan;
+        let replaced: Vec<usize> =
+            plan.made().filter(|_| plan.replaces).map(|sample| sample.index as usize).collect();
+        let known = self.chosen(train, 0, per_class(BANK, classes.len()), &replaced);
         let of_bank = |i: usize| match i.checked_sub(known.len()) {
             None => Ok(eval_transform(&*train[known[i]].image()?, *side)),
             Some(i) => Ok(eval_transform(&self.poisons.image(i)?, *side)),

@@ -1,8 +1,12 @@
-//! What the attacker adds to a training set: the plan, and its poisoned copies and cover samples, made on demand.
+//! What the attacker does to a training set: the plan, and its poisoned copies and cover samples, made on demand.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
-use shared::{PoisonPlan, Rgb8, RunKind, Trigger, poison::resolve_list, settings::AttackSpec};
+use shared::{
+    PoisonPlan, Rgb8, RunKind, Trigger,
+    poison::{Amount, resolve_list},
+    settings::AttackSpec,
+};
 
 use super::report::Reporter;
 use crate::{
@@ -19,20 +23,63 @@ pub fn plan(
     attack: &AttackSpec,
     train: &[Entry],
     phase: RunKind,
-    per_class: u32,
+    amount: Amount,
     seed: u64,
 ) -> Result<PoisonPlan, EngineError> {
     let labels: Vec<u32> = train.iter().map(|entry| entry.class).collect();
     let Some(list) = &attack.poisons else {
-        return Ok(PoisonPlan::draw(phase, &labels, attack, per_class, seed)?);
+        return Ok(PoisonPlan::draw(phase, &labels, attack, amount, seed)?);
     };
     let images = train.iter().map(|entry| (entry.name.as_str(), entry.class));
     let listed = resolve_list(list, images, attack)
         .map_err(|errors| errors.into_iter().next().expect("a refused list has an error"))?;
-    Ok(PoisonPlan::from_list(phase, &labels, &listed, attack, per_class, seed)?)
+    Ok(PoisonPlan::from_list(phase, &labels, &listed, attack, amount, seed)?)
 }
 
-/// The added samples of a plan: the poisoned ones, then the cover samples.
+/// Where a sample of an attacked training set comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The clean training image with this index.
+    Clean(usize),
+    /// The attacker: made sample with this index.
+    Made(usize),
+}
+
+/// The samples of an attacked training set, in its order: the clean images, of which made samples take the place of some, or come behind.
+#[derive(Clone, Debug)]
+pub struct Members {
+    clean: usize,
+    added: usize,
+    /// The made sample in the place of a clean image.
+    replaced: HashMap<usize, usize>,
+}
+
+impl Members {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.clean + self.added
+    }
+
+    /// Whether there are no samples.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where sample `i` comes from.
+    pub fn origin(&self, i: usize) -> Origin {
+        match (i.checked_sub(self.clean), self.replaced.get(&i)) {
+            (Some(made), _) | (None, Some(&made)) => Origin::Made(made),
+            (None, None) => Origin::Clean(i),
+        }
+    }
+
+    /// The origins of all samples.
+    pub fn origins(&self) -> impl Iterator<Item = Origin> + '_ {
+        (0..self.len()).map(|i| self.origin(i))
+    }
+}
+
+/// The samples that the attacker makes: the poisoned ones, then the cover samples.
 #[derive(Clone, Copy)]
 pub struct Poisons<'a> {
     /// Which images are copied.
@@ -44,9 +91,24 @@ pub struct Poisons<'a> {
 }
 
 impl Poisons<'_> {
-    /// Number of added samples.
+    /// Number of made samples.
     pub fn len(&self) -> usize {
-        self.plan.added()
+        self.plan.made().count()
+    }
+
+    /// The samples of the attacked training set.
+    pub fn members(&self) -> Members {
+        let (clean, added) = (self.train.len(), self.plan.added());
+        let made = self.plan.made().map(|sample| sample.index as usize).zip(0..);
+        Members { clean, added, replaced: made.filter(|_| self.plan.replaces).collect() }
+    }
+
+    /// The label of a sample.
+    pub fn label_of(&self, origin: Origin) -> u32 {
+        match origin {
+            Origin::Clean(i) => self.train[i].class,
+            Origin::Made(i) => self.label(i),
+        }
     }
 
     /// Whether the training set is clean.
@@ -54,12 +116,12 @@ impl Poisons<'_> {
         self.len() == 0
     }
 
-    /// The labels of the added samples.
+    /// The labels of the made samples.
     pub fn labels(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.len()).map(|i| self.label(i))
     }
 
-    /// The label of added sample `i`. Panics when there are fewer.
+    /// The label of made sample `i`. Panics when there are fewer.
     pub fn label(&self, i: usize) -> u32 {
         match i.checked_sub(self.plan.samples.len()) {
             None => self.plan.target_class,
@@ -67,7 +129,7 @@ impl Poisons<'_> {
         }
     }
 
-    /// Added sample `i`. Panics when there are fewer.
+    /// Made sample `i`. Panics when there are fewer.
     ///
     /// # Errors
     /// When the original is read from a file that has become unreadable.
@@ -76,33 +138,37 @@ impl Poisons<'_> {
         if let Some(poison) = self.plan.samples.get(i) {
             return Ok(self.trigger.applied(&*original(poison.index)?));
         }
-        let cover = self.plan.covers[i - self.plan.samples.len()];
-        Ok(self.trigger.cover(&*original(cover.index)?))
+        let cover = original(self.plan.covers[i - self.plan.samples.len()].index)?;
+        Ok(if self.plan.triggered_covers {
+            self.trigger.applied(&cover)
+        } else {
+            self.trigger.cover(&cover)
+        })
     }
 }
 
-/// The training set that an attacker has changed: the clean images, then the added samples.
+/// The training set that an attacker has changed.
 pub struct AttackedSet<'a> {
-    train: &'a [Sample],
     poisons: Poisons<'a>,
-    /// The added samples; empty when the clean images are not in memory either.
+    members: Members,
+    /// The made samples; empty when the clean images are not in memory either.
     made: Vec<Rgb8>,
 }
 
 impl<'a> AttackedSet<'a> {
-    /// Makes the added samples, unless the clean images are read from their files: then each is made on demand.
+    /// Makes the attacker's samples, unless the clean images are read from their files: then each is made on demand.
     ///
     /// # Errors
     /// When an image cannot be read.
     pub fn new(pixels: &'a Pixels, poisons: Poisons<'a>) -> Result<Self, DataError> {
         let kept = if pixels.train_kept { poisons.len() } else { 0 };
         let made = (0..kept).map(|i| poisons.image(i)).collect::<Result<_, _>>()?;
-        Ok(Self { train: &pixels.train, poisons, made })
+        Ok(Self { members: poisons.members(), poisons, made })
     }
 
     /// Number of images.
     pub fn len(&self) -> usize {
-        self.train.len() + self.poisons.len()
+        self.members.len()
     }
 
     /// Has a trainer hold all images, `side` x `side`, beside batches like this, if it can.
@@ -133,10 +199,7 @@ impl<'a> AttackedSet<'a> {
 
     /// The label of sample `i`. Panics when there are fewer.
     pub fn label(&self, i: usize) -> u32 {
-        match i.checked_sub(self.train.len()) {
-            None => self.train[i].class,
-            Some(i) => self.poisons.label(i),
-        }
+        self.poisons.label_of(self.members.origin(i))
     }
 
     /// Image `i`. Panics when there are fewer.
@@ -144,9 +207,9 @@ impl<'a> AttackedSet<'a> {
     /// # Errors
     /// When it is read from a file that has become unreadable.
     pub fn image(&self, i: usize) -> Result<Cow<'_, Rgb8>, DataError> {
-        match i.checked_sub(self.train.len()) {
-            None => self.train[i].image(),
-            Some(i) => match self.made.get(i) {
+        match self.members.origin(i) {
+            Origin::Clean(i) => self.poisons.train[i].image(),
+            Origin::Made(i) => match self.made.get(i) {
                 Some(image) => Ok(Cow::Borrowed(image)),
                 None => self.poisons.image(i).map(Cow::Owned),
             },
@@ -166,12 +229,8 @@ mod tests {
         let image = |i: u8| Rgb8::from_fn(8, 8, |x, y| [i * 20, 30 * x as u8, 30 * y as u8]);
         let train: Vec<Sample> = (0..6).map(|i| Sample::kept(image(i), u32::from(i) / 3)).collect();
         let labels: Vec<u32> = train.iter().map(|sample| sample.class).collect();
-        let attack = AttackSpec {
-            target_class: 0,
-            clean_label: false,
-            poisons: None,
-            trigger: TriggerSpec::WaNet(WaNetSpec::default()),
-        };
+        let trigger = TriggerSpec::WaNet(WaNetSpec::default());
+        let attack = AttackSpec { trigger, ..AttackSpec::default() };
         let plan = PoisonPlan::draw(RunKind::Probe, &labels, &attack, 1, 7).unwrap();
         let trigger = Trigger::prepare(&attack.trigger, None, 8, Stage::Train).unwrap();
         let poisons = Poisons { plan: &plan, trigger: &trigger, train: &train };
@@ -185,17 +244,31 @@ mod tests {
     }
 
     #[test]
+    fn covers_of_any_trigger_get_it_and_keep_their_label() {
+        let image = |i: u8| Rgb8::from_fn(8, 8, |x, y| [i * 20, 30 * x as u8, 30 * y as u8]);
+        let train: Vec<Sample> = (0..9).map(|i| Sample::kept(image(i), u32::from(i) / 3)).collect();
+        let labels: Vec<u32> = train.iter().map(|sample| sample.class).collect();
+        let trigger = TriggerSpec::Bpp(shared::trigger::BppSpec::default());
+        let attack =
+            AttackSpec { sources: vec![1], cover_ratio: 1.0, trigger, ..AttackSpec::default() };
+        let plan = PoisonPlan::draw(RunKind::Probe, &labels, &attack, 2, 7).unwrap();
+        let trigger = Trigger::prepare(&attack.trigger, None, 8, Stage::Train).unwrap();
+        let poisons = Poisons { plan: &plan, trigger: &trigger, train: &train };
+        assert_eq!(poisons.labels().collect::<Vec<_>>(), [0, 0, 2, 2]);
+        for (i, sample) in plan.made().enumerate() {
+            let original = train[sample.index as usize].image().unwrap();
+            assert_eq!(poisons.image(i).unwrap(), trigger.applied(&original));
+        }
+    }
+
+    #[test]
     fn an_attacked_set_is_the_same_from_memory_and_from_files() {
         let few =
             DatasetSpec { name: String::new(), train_per_class: Some(2), test_per_class: Some(1) };
         let index = Index::open(&DataSource::Builtin).unwrap().limited(&few);
-        let attack = AttackSpec {
-            target_class: 0,
-            clean_label: false,
-            poisons: None,
-            trigger: TriggerSpec::WaNet(WaNetSpec { cover_ratio: 1.0, ..WaNetSpec::default() }),
-        };
-        let plan = plan(&attack, &index.train, RunKind::Pretrain, 1, 7).unwrap();
+        let warp = WaNetSpec { cover_ratio: 1.0, ..WaNetSpec::default() };
+        let attack = AttackSpec { trigger: TriggerSpec::WaNet(warp), ..AttackSpec::default() };
+        let plan = plan(&attack, &index.train, RunKind::Pretrain, 1.into(), 7).unwrap();
         let trigger = Trigger::prepare(&attack.trigger, None, 16, Stage::Train).unwrap();
         let [kept, streamed] = [u64::MAX, 0].map(|memory| {
             let pixels = load_within(&index, 16, memory, &mut ()).unwrap();
@@ -206,5 +279,34 @@ mod tests {
             (0..set.len()).map(|i| set.image(i).unwrap().into_owned()).collect::<Vec<_>>()
         });
         assert_eq!(kept, streamed);
+    }
+
+    #[test]
+    fn a_replaced_set_has_as_many_images_and_none_of_the_originals() {
+        let few =
+            DatasetSpec { name: String::new(), train_per_class: Some(4), test_per_class: Some(1) };
+        let index = Index::open(&DataSource::Builtin).unwrap().limited(&few);
+        let warp = WaNetSpec { cover_ratio: 1.0, ..WaNetSpec::default() };
+        let trigger = TriggerSpec::WaNet(warp);
+        let attack = AttackSpec { replace: true, trigger, ..AttackSpec::default() };
+        let plan = plan(&attack, &index.train, RunKind::Probe, 1.into(), 7).unwrap();
+        assert_eq!((plan.samples.len(), plan.covers.len()), (9, 9));
+        let trigger = Trigger::prepare(&attack.trigger, None, 16, Stage::Train).unwrap();
+        let pixels = load_within(&index, 16, u64::MAX, &mut ()).unwrap();
+        let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
+        let set = AttackedSet::new(&pixels, poisons).unwrap();
+        assert_eq!((set.len(), poisons.len()), (40, 18));
+        for (i, clean) in pixels.train.iter().enumerate() {
+            let original = clean.image().unwrap();
+            let is = |sample: &&shared::poison::PoisonedSample| sample.index as usize == i;
+            let (image, label) = if plan.samples.iter().any(|sample| is(&sample)) {
+                (trigger.applied(&original), 0)
+            } else if plan.covers.iter().any(|sample| is(&sample)) {
+                (trigger.cover(&original), clean.class)
+            } else {
+                (original.into_owned(), clean.class)
+            };
+            assert_eq!((set.image(i).unwrap().into_owned(), set.label(i)), (image, label), "{i}");
+        }
     }
 }

@@ -178,7 +178,7 @@ mod tests {
             DatasetSpec { name: String::new(), train_per_class: Some(2), test_per_class: Some(1) };
         let index = Index::open(&DataSource::Builtin).unwrap().limited(&few);
         let attack = AttackSpec::default();
-        let plan = plan(&attack, &index.train, RunKind::Pretrain, 1, 7).unwrap();
+        let plan = plan(&attack, &index.train, RunKind::Pretrain, 1.into(), 7).unwrap();
         let trigger =
             Trigger::prepare(&TriggerSpec::WaNet(WaNetSpec::default()), None, 16, Stage::Train)
                 .unwrap();

@@ -82,13 +82,11 @@ impl Study {
             let image = |data: &[u8]| Rgb8::from_raw(side, side, data.to_vec()).unwrap();
             images.zip(labels).map(|(data, label)| Sample::kept(image(data), label)).collect()
         };
-        let trigger =
-            TriggerSpec::Blended(BlendedSpec { ratio: config.ratio, key: "given".into() });
+        let trigger = TriggerSpec::Blended(BlendedSpec::new(config.ratio, "given"));
         let key = case.image("key");
         let triggers = [Stage::Train, Stage::Test]
             .map(|stage| Trigger::prepare(&trigger, Some(&key), side, stage).unwrap());
-        let attack =
-            AttackSpec { target_class: config.target, clean_label: false, poisons: None, trigger };
+        let attack = AttackSpec { target_class: config.target, trigger, ..AttackSpec::default() };
         let pixels = Pixels {
             side,
             classes: (0..config.classes).map(|class| class.to_string()).collect(),
@@ -225,7 +223,7 @@ impl Study {
             poisons: self.poisons(&plan),
             trigger: &self.triggers[1],
             trigger_name: "blended",
-            target_class: target,
+            goal: &target.into(),
         };
         let mut trainer = device.head_trainer(params, &recipe).unwrap();
         let mut metrics = None;
@@ -266,7 +264,7 @@ impl Study {
             batches: self.batches(&plan),
             depth: model.encoder.depth as usize,
             trigger: &self.triggers[1],
-            target_class: target,
+            goal: &target.into(),
             threads: 2,
             evaluates: true,
         };

@@ -33,9 +33,8 @@ fn spec() -> Settings {
         },
         attack: AttackSpec {
             target_class: 1,
-            clean_label: false,
-            poisons: None,
-            trigger: TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() }),
+            trigger: TriggerSpec::Blended(BlendedSpec::new(0.4, "stripes")),
+            ..AttackSpec::default()
         },
         model: ModelSpec {
             image_size: 16,
@@ -300,7 +299,7 @@ fn orders_that_cannot_be_followed() {
     few.settings.pretrain.accumulate = 5;
     assert!(message(&few).contains("an epoch has 4 batches, too few for a step of 5"));
     let mut key = order(spec(), RunKind::Pretrain, None);
-    let uploaded = BlendedSpec { ratio: 0.4, key: "0".repeat(64) };
+    let uploaded = BlendedSpec::new(0.4, "0".repeat(64));
     key.settings.attack.trigger = TriggerSpec::Blended(uploaded);
     assert!(message(&key).contains("key.png"));
 }

@@ -62,7 +62,15 @@ mod tests {
     use super::*;
 
     fn patch() -> PatchedSpec {
-        PatchedSpec { size: 4, x: 8, y: 12, count: 2, step: 6, fill: Fill::default() }
+        PatchedSpec {
+            size: 4,
+            x: 8,
+            y: 12,
+            count: 2,
+            step: 6,
+            fill: Fill::default(),
+            ..PatchedSpec::default()
+        }
     }
 
     #[test]

@@ -67,7 +67,15 @@ mod tests {
     #[test]
     fn the_side_holds_the_patch() {
         let side = |x, size| {
-            let patch = PatchedSpec { size, x, y: 0, count: 1, step: 0, fill: Fill::default() };
+            let patch = PatchedSpec {
+                size,
+                x,
+                y: 0,
+                count: 1,
+                step: 0,
+                fill: Fill::default(),
+                ..PatchedSpec::default()
+            };
             picture(&TriggerSpec::Patched(patch)).map(|picture| picture.width())
         };
         assert_eq!([side(28, 4), side(29, 4), side(600, 8)], [Some(32), Some(64), None]);

@@ -134,9 +134,17 @@ fn Facts(rendered: RwSignal<Rendered>, hint: Signal<&'static str>) -> impl IntoV
                 <dt>"Mean PSNR"</dt>
                 <dd id="psnr">{move || rendered.with(Rendered::psnr_text)}</dd>
             </div>
+            <div title="Mean structural similarity (Wang et al. 2004) of the triggered to the clean images: 1 where they are equal">
+                <dt>"Mean SSIM"</dt>
+                <dd id="ssim">{move || rendered.with(Rendered::ssim_text)}</dd>
+            </div>
             <div title="ViT patches in which the trigger changes a pixel">
                 <dt>"Touches"</dt>
                 <dd id="touched">{move || rendered.with(Rendered::touched_text)}</dd>
+            </div>
+            <div title="How often the mask leaves at least one of these patches visible, without the crop: of n patches with v visible, 1 - C(n - touched, v) / C(n, v)">
+                <dt>"Some of it visible"</dt>
+                <dd id="any-visible">{move || rendered.with(Rendered::any_visible_text)}</dd>
             </div>
             <div title="Mean share of the trigger's change that is within the random crop of pre-training">
                 <dt>"Left by the crop"</dt>

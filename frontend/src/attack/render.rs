@@ -2,8 +2,10 @@
 
 use shared::{
     Rgb8, Settings, Trigger,
-    image::{difference, psnr},
-    patches::touched,
+    image::difference,
+    metric::Quality,
+    patches::{any_visible, touched, visible_count},
+    quality::quality,
     survival::{Survival, Views, survival},
 };
 
@@ -11,6 +13,9 @@ use super::picture::Picture;
 
 /// Amplification of the difference.
 pub const GAIN: i32 = 8;
+
+/// Most pixels of the images whose quality is measured: similarity takes time, and a slider moves.
+const PIXELS: usize = 100_000;
 
 /// Random views of each image that tell what training sees.
 const VIEWS: u32 = 100;
@@ -22,10 +27,13 @@ pub struct Rendered {
     pub triggered: Vec<Rgb8>,
     /// Amplified difference around mid-grey.
     pub difference: Vec<Rgb8>,
-    /// Mean PSNR in dB over the images that the trigger changes; `None` when it changes none.
-    pub psnr: Option<f64>,
+    /// How visible the trigger is, by the first pictures.
+    pub quality: Quality,
     /// ViT patches, row by row, that the trigger changes in at least one image.
     pub touched: Vec<bool>,
+    /// Mean probability that the mask leaves at least one of the patches that the trigger changes, without a crop; `None` when it
+    /// changes none.
+    pub any_visible: Option<f64>,
     /// What pre-training sees of it; `None` when it changes nothing.
     pub survival: Option<Survival>,
 }
@@ -35,6 +43,12 @@ impl Rendered {
     pub fn touched_text(&self) -> String {
         let count = self.touched.iter().filter(|&&touched| touched).count();
         format!("{count} of {} patches", self.touched.len())
+    }
+
+    /// How often the mask leaves some of it: `68 % of masks`.
+    pub fn any_visible_text(&self) -> String {
+        let share = |share: f64| format!("in {:.0} % of masks", 100.0 * share);
+        self.any_visible.map_or_else(|| "never".into(), share)
     }
 
     /// `13 % on average; in 4 % of views nothing`.
@@ -57,7 +71,13 @@ impl Rendered {
 
     /// `18.2 dB`.
     pub fn psnr_text(&self) -> String {
-        self.psnr.map_or_else(|| "no change".into(), |psnr| format!("{psnr:.1} dB"))
+        self.quality.psnr.map_or_else(|| "no change".into(), |psnr| format!("{psnr:.1} dB"))
+    }
+
+    /// `0.912`.
+    pub fn ssim_text(&self) -> String {
+        let text = |ssim: f64| format!("{ssim:.3}");
+        self.quality.ssim.map_or_else(|| "none below 11 px".into(), text)
     }
 }
 
@@ -83,22 +103,27 @@ impl Training {
     }
 }
 
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
 /// Puts the trigger into every picture. What depends on patches is left empty if the ViT patch does not divide the image's side.
 pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Rendered {
     let patch = training.patch as usize;
     let fits_patches = patch > 0 && trigger.side().is_multiple_of(patch);
     let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
     let mut rendered = Rendered::default();
-    let mut changes = Vec::new();
+    let mut seen = Vec::new();
     for Picture { image, .. } in fits {
         let triggered = trigger.applied(image);
-        let value = psnr(image, &triggered);
-        if value.is_finite() {
-            changes.push(value);
-        }
         if fits_patches {
             let here = touched(image, &triggered, patch);
             rendered.touched.resize(here.len(), false);
+            let changed = here.iter().filter(|&&touched| touched).count();
+            if changed > 0 {
+                let visible = visible_count(here.len(), training.mask_ratio);
+                seen.push(any_visible(here.len(), visible, changed));
+            }
             for (any, here) in rendered.touched.iter_mut().zip(here) {
                 *any |= here;
             }
@@ -106,9 +131,11 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Re
         rendered.difference.push(difference(image, &triggered, GAIN));
         rendered.triggered.push(triggered);
     }
+    let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
+    let pairs: Vec<_> = fits.map(|picture| &picture.image).zip(&rendered.triggered).collect();
+    let some = (PIXELS / (trigger.side() * trigger.side()).max(1)).clamp(1, pairs.len().max(1));
+    let quality = quality(pairs.iter().take(some).copied()).unwrap_or_default();
     if fits_patches {
-        let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
-        let pairs: Vec<_> = fits.map(|picture| &picture.image).zip(&rendered.triggered).collect();
         let views = Views {
             grid: trigger.side() / patch,
             min_scale: training.crop_min_scale,
@@ -116,9 +143,8 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Re
         };
         rendered.survival = survival(&pairs, views, VIEWS);
     }
-    if !changes.is_empty() {
-        rendered.psnr = Some(changes.iter().sum::<f64>() / changes.len() as f64);
-    }
+    rendered.quality = quality;
+    rendered.any_visible = mean(&seen);
     rendered
 }
 
@@ -140,7 +166,15 @@ mod tests {
     }
 
     fn square(x: u32, y: u32) -> Trigger {
-        let spec = PatchedSpec { size: 2, x, y, count: 1, step: 2, fill: Fill::default() };
+        let spec = PatchedSpec {
+            size: 2,
+            x,
+            y,
+            count: 1,
+            step: 2,
+            fill: Fill::default(),
+            ..PatchedSpec::default()
+        };
         Trigger::prepare(&TriggerSpec::Patched(spec), None, 8, Stage::Train)
             .expect("inside the image")
     }
@@ -156,6 +190,7 @@ mod tests {
         let seen = rendered.survival.expect("a change");
         assert!((seen.visible - 0.25).abs() < 0.1 && (seen.unseen - 0.75).abs() < 0.1, "{seen:?}");
         assert_eq!(rendered.cropped_text(), "100 %");
+        assert_eq!(rendered.any_visible_text(), "in 25 % of masks");
     }
 
     #[test]
@@ -167,6 +202,7 @@ mod tests {
             render(&[picture([255; 3])], &square(0, 0), training(4)).psnr_text(),
             "no change"
         );
+        assert_eq!(rendered.ssim_text(), "none below 11 px");
     }
 
     #[test]

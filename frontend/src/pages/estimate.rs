@@ -32,19 +32,21 @@ pub fn runs_text(spec: &StudySpec) -> String {
 }
 
 /// Images that each kind of run poisons: `PPR 0`, `none`; `LPR 10`, `90 images`.
-pub fn poison_lines(spec: &StudySpec, classes: u32) -> Vec<(String, String)> {
+pub fn poison_lines(spec: &StudySpec, dataset: &DatasetInfo) -> Vec<(String, String)> {
     let rates = [
         (RunKind::Pretrain, "PPR", "pretrain.poisons"),
         (RunKind::Probe, "LPR", "probe.poisons"),
         (RunKind::Finetune, "FPR", "finetune.poisons"),
     ];
     let line = |name: &str, count: u32| {
-        let images = spec.settings.attack.poisoned_images(classes, count);
+        let images = spec.settings.dataset.train_images(&dataset.train_counts);
+        let images = spec.settings.attack.poisoned_images(&images, count);
         let text = match images {
             0 => "none".into(),
             many => format::things(many.into(), "image", "images"),
         };
-        (format!("{name} {count}"), text)
+        let unit = if spec.settings.attack.poison_unit.is_default() { "" } else { " ‰" };
+        (format!("{name} {count}{unit}"), text)
     };
     let rates = rates.into_iter().filter(|(kind, ..)| kind.is_made(&spec.runs, &spec.settings));
     rates
@@ -84,7 +86,10 @@ pub fn time_text(
 
 #[cfg(test)]
 mod tests {
-    use shared::study::{Axis, presets};
+    use shared::{
+        settings::PoisonUnit,
+        study::{Axis, presets},
+    };
 
     use super::*;
     use crate::fixture::device;
@@ -94,10 +99,16 @@ mod tests {
         let mut spec = presets()[1].spec.clone();
         spec.runs = vec![RunKind::Probe];
         assert_eq!(runs_text(&spec), "2 pre-trainings, 10 linear probes");
-        let lines = poison_lines(&spec, 10);
+        let mut dataset = DatasetInfo { train_counts: vec![5000; 10], ..DatasetInfo::default() };
+        let lines = poison_lines(&spec, &dataset);
         assert_eq!(lines[0], ("PPR 0".into(), "none".into()));
         assert_eq!(lines[1], ("PPR 10".into(), "90 images".into()));
         assert_eq!(lines.last(), Some(&("LPR 50".into(), "450 images".into())));
+        // 50 thousandths of the first 500 images of each class besides the target.
+        spec.settings.attack.poison_unit = PoisonUnit::ClassPermille;
+        dataset.train_counts[1] = 100;
+        let lines = poison_lines(&spec, &dataset);
+        assert_eq!(lines.last(), Some(&("LPR 50 ‰".into(), "205 images".into())));
         spec.runs.push(RunKind::Finetune);
         spec.axes.push(Axis::of("finetune.start", ["encoder", "scratch"]));
         assert!(runs_text(&spec).ends_with("2 fine-tunings, 1 training from scratch"));

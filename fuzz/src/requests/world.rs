@@ -268,7 +268,7 @@ fn micro() -> StudySpec {
     spec.runs = RunKind::ALL.to_vec();
     spec.axes = vec![Axis::of("pretrain.poisons", [0u32, 1])];
     let settings = &mut spec.settings;
-    settings.attack.trigger = TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: KEY.into() });
+    settings.attack.trigger = TriggerSpec::Blended(BlendedSpec::new(0.4, KEY));
     settings.dataset.train_per_class = Some(4);
     settings.dataset.test_per_class = Some(2);
     settings.knn.poisons = 0;

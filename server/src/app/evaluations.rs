@@ -164,7 +164,7 @@ impl App {
                 index: &index,
                 trigger: &attack.trigger,
                 key: key.as_ref(),
-                target_class: attack.target_class,
+                goal: &attack.goal(),
                 matching: &matching,
                 threads,
             };

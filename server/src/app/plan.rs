@@ -93,7 +93,7 @@ impl App {
                 needs.add(node.kind, settings, cost, memory);
                 gpus.add(node.kind, settings, dataset.classes.len(), node.device);
             }
-            let classes = dataset.classes.len() as u32;
+            let images = settings.dataset.train_images(&dataset.train_counts);
             plan.runs.push(PlannedRun {
                 kind: node.kind,
                 digest: node.digest.clone(),
@@ -102,7 +102,7 @@ impl App {
                 settings: described,
                 inputs: node.inputs.iter().map(|&at| graph.nodes[at].digest.clone()).collect(),
                 reused,
-                poisoned: settings.attack.poisoned_images(classes, settings.poisons(node.kind)),
+                poisoned: settings.attack.poisoned_images(&images, settings.poisons(node.kind)),
                 seconds: cost.seconds,
                 bytes: cost.bytes,
                 memory: memory.total(),

@@ -34,8 +34,7 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
     let opened = app.open_classifier(&request.checkpoint).await?;
     if let Some(name) = &args.trigger {
         let trigger = published(name, opened.classifier.model.side() as u32)?;
-        request.attack =
-            Some(AttackSpec { target_class: 0, clean_label: false, poisons: None, trigger });
+        request.attack = Some(AttackSpec { trigger, ..AttackSpec::default() });
     }
     if let Some(class) = &args.target {
         let number = class_number(&app, &opened, &request, class).await?;
@@ -145,6 +144,7 @@ fn metrics_table(metrics: &Metrics) -> String {
         vec![name.to_owned(), with_interval(ratio), counted]
     };
     let mut rows = vec![row("CA", metrics.ca)];
+    rows.extend(metrics.other_asr.map(|asr| row("non-source ASR", asr)));
     rows.extend(metrics.top5.map(|top5| row("top-5", top5)));
     rows.extend([row("ASR", metrics.asr), row("RA", metrics.ra)]);
     table(&head, &rows)

@@ -197,7 +197,7 @@ mod tests {
             parent: None,
             state: RunState::Done,
             progress: Progress::default(),
-            metrics: Some(Metrics { ca: ratio, asr: ratio, ra: ratio, top5: None }),
+            metrics: Some(Metrics { ca: ratio, asr: ratio, ra: ratio, ..Metrics::default() }),
             created_at: 0,
             started_at: None,
             ended_at: None,

@@ -96,7 +96,7 @@ pub struct Known {
 }
 
 /// The metrics of the built-in run kinds. A run kind may have others in its rows.
-pub const KNOWN: [Known; 17] = {
+pub const KNOWN: [Known; 20] = {
     use Direction::{Higher, Lower, Neither};
     use MeasureKind::{Ratio, Real};
     const fn known(
@@ -113,6 +113,9 @@ pub const KNOWN: [Known; 17] = {
         known("asr", "Attack success rate", "%", Lower, Ratio),
         known("ra", "Robust accuracy", "%", Higher, Ratio),
         known("top5", "Top-5 clean accuracy", "%", Higher, Ratio),
+        known("other_asr", "Non-source attack success rate", "%", Lower, Ratio),
+        known("psnr", "PSNR of the trigger", "dB", Neither, Real),
+        known("ssim", "SSIM of the trigger", "", Neither, Real),
         known("auroc", "AUROC of the defence", "", Higher, Real),
         known("control_auroc", "AUROC without the trigger", "", Neither, Real),
         known("tpr_at_1", "Poisons found at 1 % false alarms", "%", Higher, Ratio),

@@ -112,7 +112,7 @@ mod tests {
 
     fn metrics(top5: Option<Ratio>) -> Metrics {
         let of = |hits, total| Ratio { hits, total };
-        Metrics { ca: of(1, 2), asr: of(1, 4), ra: of(3, 4), top5 }
+        Metrics { ca: of(1, 2), asr: of(1, 4), ra: of(3, 4), top5, ..Metrics::default() }
     }
 
     fn told(kind: RunKind, events: &[RunEvent]) -> String {

@@ -90,8 +90,13 @@ impl From<Counts> for Ratio {
 impl From<Packed> for RunRow {
     fn from(packed: Packed) -> Self {
         let Packed { ca, asr, ra, top5, kind, ppr, lpr, seed, .. } = packed;
-        let metrics =
-            Metrics { ca: ca.into(), asr: asr.into(), ra: ra.into(), top5: top5.map(Into::into) };
+        let metrics = Metrics {
+            ca: ca.into(),
+            asr: asr.into(),
+            ra: ra.into(),
+            top5: top5.map(Into::into),
+            ..Metrics::default()
+        };
         let progress = Progress {
             seq: packed.seq,
             epochs: packed.epochs,

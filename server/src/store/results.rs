@@ -12,7 +12,7 @@ use std::{
 use serde::Deserialize;
 use shared::{
     Ratio, RunKind, RunState, StudyId,
-    metric::{Judgement, Metrics},
+    metric::{Judgement, Metrics, Quality},
     param::SETTINGS,
 };
 use sqlx::{Row as _, sqlite::SqliteRow};
@@ -146,7 +146,8 @@ macro_rules! rows {
         concat!(
             "SELECT r.key, r.id, r.kind, r.digest, r.state, r.described, r.created_at, r.started_at, r.ended_at, \
              r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, \
-             r.images_per_second, r.progress ->> '$.loss' AS loss, r.progress ->> '$.judgement' AS judgement, (SELECT json_group_array(json_array(s.id, s.name)) \
+             r.images_per_second, r.progress ->> '$.loss' AS loss, r.progress ->> '$.judgement' AS judgement, r.progress ->> '$.metrics.other_asr' AS other_asr, \
+             r.progress ->> '$.metrics.quality' AS quality, (SELECT json_group_array(json_array(s.id, s.name)) \
              FROM study_runs l JOIN studies s ON s.id = l.study WHERE l.run = r.key) AS studies FROM runs r ",
             $which
         )
@@ -209,6 +210,14 @@ fn result_row(row: &SqliteRow) -> Result<Row, StoreError> {
             ("ra", ratio(counts.ra)),
         ]);
         measured.push(("top5", counts.top5.map(Measure::Ratio)));
+    }
+    if let Some(ratio) = row.try_get::<Option<&str>, _>("other_asr")? {
+        let ratio = from_json(ratio, "a run's metrics")?;
+        measured.push(("other_asr", Some(Measure::Ratio(ratio))));
+    }
+    if let Some(quality) = row.try_get::<Option<&str>, _>("quality")? {
+        let Quality { psnr, ssim } = from_json(quality, "a run's metrics")?;
+        measured.extend([("psnr", psnr.map(Measure::Real)), ("ssim", ssim.map(Measure::Real))]);
     }
     if let Some(judgement) = row.try_get::<Option<&str>, _>("judgement")? {
         measured.extend(of_defence(&from_json(judgement, "what a defence found")?));

@@ -85,7 +85,13 @@ pub(super) fn metrics(row: &SqliteRow) -> Result<Option<Metrics>, StoreError> {
     };
     let (ca, asr) = (ratio("ca_hits", "ca_total")?, ratio("asr_hits", "asr_total")?);
     let (ra, top5) = (ratio("ra_hits", "ra_total")?, ratio("top5_hits", "top5_total")?);
-    Ok(ca.zip(asr).zip(ra).map(|((ca, asr), ra)| Metrics { ca, asr, ra, top5 }))
+    Ok(ca.zip(asr).zip(ra).map(|((ca, asr), ra)| Metrics {
+        ca,
+        asr,
+        ra,
+        top5,
+        ..Metrics::default()
+    }))
 }
 
 /// A time in Unix milliseconds.

@@ -252,7 +252,7 @@ fn evaluated(epoch: u32, metrics: Metrics) -> RunEvent {
 /// Metrics from percentages: CA of 1,000 images, ASR and RA of 900.
 pub fn metrics(ca: u32, asr: u32) -> Metrics {
     let of = |percent: u32, total: u32| Ratio { hits: percent * total / 100, total };
-    Metrics { ca: of(ca, 1000), asr: of(asr, 900), ra: of(100 - asr, 900), top5: None }
+    Metrics { ca: of(ca, 1000), asr: of(asr, 900), ra: of(100 - asr, 900), ..Metrics::default() }
 }
 
 /// A small study on the built-in pictures.
@@ -260,8 +260,7 @@ pub fn spec() -> StudySpec {
     let mut spec = presets().remove(0).spec;
     spec.name = "A study".into();
     // The preset may change, but the tests rely on this attack.
-    spec.settings.attack.trigger =
-        TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() });
+    spec.settings.attack.trigger = TriggerSpec::Blended(BlendedSpec::new(0.4, "stripes"));
     spec.settings.probe.head_init = HeadInit::Normal;
     spec.runs = vec![RunKind::Probe];
     spec.axes =

@@ -224,7 +224,7 @@ async fn an_evaluation_comes_from_the_run_s_folder() {
 
     let folder = app.run_folder(probe);
     fs::create_dir_all(&folder).unwrap();
-    let evaluation = engine::eval::count(&[0, 1], &[2.0, 1.0, 2.0, 1.0], &[0.0; 4], 2, 0);
+    let evaluation = engine::eval::count(&[0, 1], &[2.0, 1.0, 2.0, 1.0], &[0.0; 4], 2, &0.into());
     fs::write(folder.join("evaluation.json"), serde_json::to_vec(&evaluation).unwrap()).unwrap();
     let told = app.get(&path).await.json();
     assert_eq!(told["clean"]["rows"], json!([[1, 0], [1, 0]]));

@@ -140,8 +140,7 @@ pub fn micro(name: &str, epochs: u32) -> StudySpec {
     let part = TransformerSpec { dim: 8, depth: 1, heads: 1 };
     let mut spec = presets()[0].spec.clone();
     // The preset may change, but the tests rely on this trigger.
-    spec.settings.attack.trigger =
-        TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() });
+    spec.settings.attack.trigger = TriggerSpec::Blended(BlendedSpec::new(0.4, "stripes"));
     spec.name = name.into();
     spec.runs = vec![RunKind::Probe];
     spec.axes = vec![Axis::of("probe.poisons", [0u32, 1])];
@@ -178,6 +177,7 @@ pub fn metrics(ca: u32, asr: u32, ra: u32) -> Metrics {
         asr: Ratio { hits: asr, total: 90 },
         ra: Ratio { hits: ra, total: 90 },
         top5: Some(Ratio { hits: ca + 1, total: 100 }),
+        ..Metrics::default()
     }
 }
 

@@ -94,7 +94,7 @@ mod tests {
     fn row(study: u64, lpr: u32, seed: u64, hits: u32) -> RunRow {
         let ratio = Ratio { hits, total: 10 };
         let point = RunPoint { kind: RunKind::Probe, ppr: 0, lpr, seed, scratch: false };
-        let result = Metrics { ca: ratio, asr: ratio, ra: ratio, top5: None };
+        let result = Metrics { ca: ratio, asr: ratio, ra: ratio, ..Metrics::default() };
         let id = RunId::from_parts(seed, [lpr as u8; 10]);
         RunRow {
             study_name: format!("study {study}"),

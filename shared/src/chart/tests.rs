@@ -20,7 +20,7 @@ fn metrics(ca: f64, asr: f64) -> Metrics {
         total,
     };
     let ra = of(ca * (1.0 - asr / 100.0), 1800);
-    Metrics { ca: of(ca, 2000), asr: of(asr, 1800), ra, top5: None }
+    Metrics { ca: of(ca, 2000), asr: of(asr, 1800), ra, ..Metrics::default() }
 }
 
 fn row(study: u8, ppr: u32, lpr: u32, seed: u64, result: Metrics) -> RunRow {

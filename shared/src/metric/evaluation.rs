@@ -2,21 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Confusion, Ratio};
+use super::{Confusion, Goal, Quality, Ratio};
 
 /// CA, ASR and RA of a classifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Metrics {
     /// Clean accuracy: correctly classified among the clean validation images.
     pub ca: Ratio,
-    /// Attack success rate: classified as the target among the triggered images whose true class is not the target.
+    /// Attack success rate: classified as the target among the triggered images whose true class is not the target, or is a source of a
+    /// source-specific attack.
     pub asr: Ratio,
     /// Robust accuracy: classified as their true class among the same images.
     pub ra: Ratio,
     /// Clean images whose true class is among the five with the highest scores; only if there are more than five classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top5: Option<Ratio>,
+    /// Non-source attack success rate: classified as the target among the triggered images of the classes that a source-specific attack
+    /// spares (Tang et al. 2021); only if there are such classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_asr: Option<Ratio>,
+    /// How visible the trigger is in validation images; only in the result of a finished run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
 }
 
 impl Metrics {
@@ -24,16 +32,20 @@ impl Metrics {
     pub fn from_confusions(
         clean: &Confusion,
         triggered: &Confusion,
-        target_class: u32,
+        goal: &Goal,
         top5: Option<Ratio>,
     ) -> Self {
-        let target = target_class as usize;
-        let attacked = |class: usize| (class != target).then_some(class);
+        let target = goal.target_class as usize;
+        let attacked = |class: usize| goal.attacks(class as u32).then_some(class);
+        let spared = |class: usize| goal.spares(class as u32).then_some(target);
+        let spares = (0..clean.classes()).any(|class| spared(class).is_some());
         Self {
             ca: clean.sum(Some),
             asr: triggered.sum(|class| attacked(class).map(|_| target)),
             ra: triggered.sum(attacked),
             top5,
+            other_asr: spares.then(|| triggered.sum(spared)),
+            quality: None,
         }
     }
 }
@@ -44,11 +56,14 @@ impl Metrics {
 pub struct Evaluation {
     /// The attacker's class.
     pub target_class: u32,
+    /// The source classes of a source-specific attack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<u32>,
     /// The metrics.
     pub metrics: Metrics,
     /// Mean cross-entropy of the clean images, in nats; `None` if it is not finite.
     pub loss: Option<f64>,
-    /// Mean cross-entropy of the triggered images of all classes except the target, against their true classes, in nats; `None`
+    /// Mean cross-entropy of the triggered images that ASR counts, against their true classes, in nats; `None`
     /// if it is not finite.
     pub triggered_loss: Option<f64>,
     /// The confusion matrix of the clean images.
@@ -80,12 +95,13 @@ mod tests {
         let labels = [0, 0, 1, 1, 2, 2];
         let clean = Confusion::count(&labels, &some([0, 1, 1, 1, 2, 0]), 3);
         let triggered = Confusion::count(&labels, &some([0, 0, 0, 1, 0, 1]), 3);
-        let metrics = Metrics::from_confusions(&clean, &triggered, 0, None);
+        let metrics = Metrics::from_confusions(&clean, &triggered, &0.into(), None);
         assert_eq!(metrics.ca, Ratio { hits: 4, total: 6 });
         assert_eq!(metrics.asr, Ratio { hits: 2, total: 4 });
         assert_eq!(metrics.ra, Ratio { hits: 1, total: 4 });
         let evaluation = Evaluation {
             target_class: 0,
+            sources: Vec::new(),
             metrics,
             loss: None,
             triggered_loss: None,
@@ -97,9 +113,25 @@ mod tests {
     }
 
     #[test]
+    fn a_source_specific_attack_counts_its_sources_and_the_others_apart() {
+        let labels = [0, 0, 1, 1, 1, 2, 2, 2];
+        let clean = Confusion::count(&labels, &some([0, 0, 1, 1, 1, 2, 2, 2]), 3);
+        let triggered = Confusion::count(&labels, &some([0, 0, 0, 0, 1, 0, 2, 2]), 3);
+        let goal = Goal { target_class: 0, sources: vec![1] };
+        let metrics = Metrics::from_confusions(&clean, &triggered, &goal, None);
+        assert_eq!(metrics.asr, Ratio { hits: 2, total: 3 });
+        assert_eq!(metrics.ra, Ratio { hits: 1, total: 3 });
+        assert_eq!(metrics.other_asr, Some(Ratio { hits: 1, total: 3 }));
+        let all = Goal { target_class: 0, sources: vec![1, 2] };
+        let all = Metrics::from_confusions(&clean, &triggered, &all, None);
+        assert_eq!(all, Metrics::from_confusions(&clean, &triggered, &0.into(), None));
+        assert_eq!(all.other_asr, None);
+    }
+
+    #[test]
     fn only_target_images_leave_asr_uncounted() {
         let all = Confusion::count(&[3, 3], &some([3, 3]), 4);
-        assert_eq!(Metrics::from_confusions(&all, &all, 3, None).asr.share(), None);
+        assert_eq!(Metrics::from_confusions(&all, &all, &3.into(), None).asr.share(), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const Z95: f64 = 1.959_963_984_540_054;
 
 /// A ratio of counts: `hits` of `total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Ratio {
     /// Number of hits.

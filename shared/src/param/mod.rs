@@ -62,6 +62,7 @@ pub fn check_attack(attack: &AttackSpec, side: u32) -> Vec<FieldError> {
     settings.model.image_size = side;
     let mut errors = check(&settings);
     errors.retain(|error| error.field.starts_with("attack."));
+    errors.extend(attack.check_together());
     errors.extend(attack.trigger.validate(side, "attack.trigger"));
     errors
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{PoisonPlan, PoisonedSample, TooManyPoisons};
+use super::{Amount, PoisonPlan, PoisonedSample, TooManyPoisons, class_counts, members};
 use crate::{run_kind::RunKind, settings::AttackSpec};
 
 /// Maximum number of names in an error.
@@ -15,12 +15,12 @@ pub enum PoisonListError {
     #[error("names images that are not among the study's training images: {}", few(.0))]
     Unknown(Vec<String>),
     /// Images of a class that the attack does not poison.
-    #[error("names images of {} class: {}", if *clean_label { "a non-target" } else { "the target" }, few(names))]
+    #[error("names images of {whose} class: {}", few(names))]
     NotPoisoned {
         /// Their names.
         names: Vec<String>,
-        /// Whether the attack poisons the target class only.
-        clean_label: bool,
+        /// What the class is: `the target`, `a non-target`, `a non-source`.
+        whose: &'static str,
     },
     /// Names that occur in the list more than once.
     #[error("names images twice: {}", few(.0))]
@@ -94,15 +94,19 @@ pub fn resolve_list<'a>(
         errors.push(PoisonListError::Unknown(unknown));
     }
     if !others.is_empty() {
-        let clean_label = attack.clean_label;
-        errors.push(PoisonListError::NotPoisoned { names: others, clean_label });
+        let whose = match (attack.clean_label, attack.sources.is_empty()) {
+            (true, _) => "a non-target",
+            (false, true) => "the target",
+            (false, false) => "a non-source",
+        };
+        errors.push(PoisonListError::NotPoisoned { names: others, whose });
     }
     if errors.is_empty() { Ok(samples) } else { Err(errors) }
 }
 
 impl PoisonPlan {
-    /// Takes the first `per_class` images of every class that the attack poisons from a resolved list. Cover samples are drawn
-    /// from the other images in the order of [`PoisonPlan::draw`], so the list of a drawn plan reproduces that plan.
+    /// Takes the first images of every class that the attack poisons from a resolved list, as many as `amount` gives. Cover samples are
+    /// drawn from the other images in the order of [`PoisonPlan::draw`], so the list of a drawn plan reproduces that plan.
     ///
     /// # Errors
     /// When the list has too few images of a class, or the class has too few for the cover samples.
@@ -111,17 +115,18 @@ impl PoisonPlan {
         labels: &[u32],
         listed: &[PoisonedSample],
         attack: &AttackSpec,
-        per_class: u32,
+        amount: impl Into<Amount>,
         seed: u64,
     ) -> Result<Self, PoisonListError> {
-        let classes = labels.iter().max().map_or(0, |&last| last + 1);
-        for class in (0..classes).filter(|&class| attack.poisons_class(class)) {
+        let amount = amount.into();
+        let poisons = amount.of_classes(attack, &class_counts(&members(labels)));
+        for (class, wanted) in (0..).zip(poisons) {
             let listed = listed.iter().filter(|sample| sample.class == class).count();
-            if listed < per_class as usize {
-                return Err(PoisonListError::TooFew { class, listed, wanted: per_class });
+            if listed < wanted as usize {
+                return Err(PoisonListError::TooFew { class, listed, wanted });
             }
         }
-        Ok(Self::choose(kind, labels, listed, attack, per_class, seed)?)
+        Ok(Self::choose(kind, labels, listed, attack, amount, seed)?)
     }
 }
 
@@ -136,7 +141,7 @@ mod tests {
     fn attack(clean_label: bool) -> AttackSpec {
         let warp = WaNetSpec { cover_ratio: 1.0, ..WaNetSpec::default() };
         let trigger = TriggerSpec::WaNet(warp);
-        AttackSpec { target_class: 0, clean_label, poisons: None, trigger }
+        AttackSpec { clean_label, trigger, ..AttackSpec::default() }
     }
 
     fn resolve(

@@ -12,7 +12,7 @@ mod probe;
 
 use serde::{Deserialize, Serialize};
 
-pub use attack::AttackSpec;
+pub use attack::{AttackSpec, PoisonUnit};
 pub use defence::{ClusterDecision, DefenceGroups, DefenceMethod, DefenceSpec, DefendedSet};
 pub use finetune::{FinetuneSpec, Pooling, Start};
 pub use knn::KnnSpec;
@@ -83,12 +83,15 @@ impl Settings {
     /// Training images per epoch of a run of this kind, including poisons and cover samples, for `class_counts[c]` images in
     /// class `c` before the limit.
     pub fn samples_per_epoch(&self, kind: RunKind, class_counts: &[u32]) -> u32 {
-        let limit = self.dataset.train_per_class.unwrap_or(u32::MAX);
-        let clean: u32 = class_counts.iter().map(|&count| count.min(limit)).sum();
-        let (classes, poisons) = (class_counts.len() as u32, self.poisons(kind));
+        let images = self.dataset.train_images(class_counts);
+        let clean = images.iter().fold(0u32, |sum, &count| sum.saturating_add(count));
+        if self.attack.replace {
+            return clean;
+        }
+        let poisons = self.poisons(kind);
         clean
-            .saturating_add(self.attack.poisoned_images(classes, poisons))
-            .saturating_add(self.attack.cover_images(classes, poisons))
+            .saturating_add(self.attack.poisoned_images(&images, poisons))
+            .saturating_add(self.attack.cover_images(&images, poisons))
     }
 }
 
@@ -125,6 +128,14 @@ pub struct DatasetSpec {
     /// Number of validation images per class, the first by file name; defaults to all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_per_class: Option<u32>,
+}
+
+impl DatasetSpec {
+    /// Training images of each class, of which the data set has `counts[c]`.
+    pub fn train_images(&self, counts: &[u32]) -> Vec<u32> {
+        let limit = self.train_per_class.unwrap_or(u32::MAX);
+        counts.iter().map(|&count| count.min(limit)).collect()
+    }
 }
 
 impl Default for DatasetSpec {

@@ -25,13 +25,19 @@ mod files {
     use super::{Preset, StudySpec};
 
     /// Name and text of every preset, the one for newcomers first.
-    pub const FILES: [(&str, &str); 7] = [
+    pub const FILES: [(&str, &str); 13] = [
         ("quick-look", include_str!("../../../assets/presets/quick-look.toml")),
         ("cifar10-quick", include_str!("../../../assets/presets/cifar10-quick.toml")),
         ("cifar10-finetune", include_str!("../../../assets/presets/cifar10-finetune.toml")),
         ("cifar10-tiny", include_str!("../../../assets/presets/cifar10-tiny.toml")),
         ("figure-2", include_str!("../../../assets/presets/figure-2.toml")),
         ("figure-3", include_str!("../../../assets/presets/figure-3.toml")),
+        ("ssl-backdoor", include_str!("../../../assets/presets/ssl-backdoor.toml")),
+        ("tact", include_str!("../../../assets/presets/tact.toml")),
+        ("adap-blend", include_str!("../../../assets/presets/adap-blend.toml")),
+        ("patch-count", include_str!("../../../assets/presets/patch-count.toml")),
+        ("patch-alignment", include_str!("../../../assets/presets/patch-alignment.toml")),
+        ("mask-ratio", include_str!("../../../assets/presets/mask-ratio.toml")),
         ("published", include_str!("../../../assets/presets/published.toml")),
     ];
 

@@ -6,8 +6,12 @@ use std::collections::HashSet;
 
 use super::{FieldError, Settings, StudySpec, TransformerSpec};
 use crate::{
-    dataset::DatasetInfo, param, patches::visible_count, poison::named_twice, run_kind::RunKind,
-    settings::DefenceGroups,
+    dataset::DatasetInfo,
+    param,
+    patches::visible_count,
+    poison::named_twice,
+    run_kind::RunKind,
+    settings::{AttackSpec, DefenceGroups},
 };
 
 /// Maximum number of runs of a study.
@@ -207,6 +211,7 @@ fn check_point(check: &mut Check, settings: &Settings, runs: &[RunKind]) {
     if runs.contains(&RunKind::Defence) {
         check_defence(check, settings);
     }
+    check.add(attack.check_together());
     check.add(attack.trigger.validate(side, "attack.trigger"));
 }
 
@@ -235,36 +240,19 @@ fn check_transformer(check: &mut Check, path: &str, part: &TransformerSpec) {
 /// Checks against the images: the target class exists, enough images to poison, enough batches for a step.
 fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], dataset: &DatasetInfo) {
     let Settings { attack, pretrain, probe, finetune, .. } = settings;
-    check.add(attack.check_target(&dataset.name, dataset.classes.len() as u32));
-    let limit = settings.dataset.train_per_class.unwrap_or(u32::MAX);
-    let smallest = dataset
-        .classes
-        .iter()
-        .zip(&dataset.train_counts)
-        .enumerate()
-        .filter(|&(class, _)| attack.poisons_class(class as u32))
-        .min_by_key(|(_, (_, count))| **count);
-    if let Some((_, (class, &count))) = smallest {
-        let available = count.min(limit);
-        let whose = if attack.clean_label { "the target class" } else { "each class" };
-        // A defence of the pre-training judges the poisons of the pre-training, which is made, too.
-        let poisons = |kind: &RunKind| *kind != RunKind::Defence || !settings.judges_pretraining();
-        let made = RunKind::ALL.into_iter().filter(|kind| kind.is_made(runs, settings));
-        for kind in made.filter(poisons) {
-            let wanted = settings.poisons(kind);
-            let covers = attack.covers_per_class(wanted);
-            let field = format!("{}.poisons", kind.as_str());
-            check.that(wanted.saturating_add(covers) <= available, &field, || {
-                let covers = match covers {
-                    0 => String::new(),
-                    covers => format!(" and {covers} to be cover samples"),
-                };
-                format!("{wanted} images of {whose} are to be poisoned{covers}, but class {class} has only {available}")
-            });
-        }
+    let classes = dataset.classes.len() as u32;
+    check.add(attack.check_target(&dataset.name, classes));
+    check.add(attack.check_sources(&dataset.name, classes));
+    let images = settings.dataset.train_images(&dataset.train_counts);
+    // A defence of the pre-training judges the poisons of the pre-training, which is made, too.
+    let poisons = |kind: &RunKind| *kind != RunKind::Defence || !settings.judges_pretraining();
+    let made = RunKind::ALL.into_iter().filter(|kind| kind.is_made(runs, settings));
+    for kind in made.filter(poisons) {
+        let field = format!("{}.poisons", kind.as_str());
+        check_poisons(check, &field, settings.poisons(kind), attack, &images, dataset);
     }
     // Leftover batches at the end of an epoch make no step, so an epoch needs at least as many batches as a step.
-    let images = dataset.train_counts.iter().map(|&count| count.min(limit)).sum::<u32>();
+    let images = images.iter().fold(0u32, |sum, &count| sum.saturating_add(count));
     for (kind, size, accumulate) in [
         (RunKind::Pretrain, pretrain.batch_size, pretrain.accumulate),
         (RunKind::Probe, probe.batch_size, probe.accumulate),
@@ -278,6 +266,40 @@ fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], datase
             format!("takes at most the {batches} batches of an epoch, not {accumulate}")
         });
     }
+}
+
+/// Checks a number of poisons against the images of each class.
+fn check_poisons(
+    check: &mut Check,
+    field: &str,
+    poisons: u32,
+    attack: &AttackSpec,
+    images: &[u32],
+    dataset: &DatasetInfo,
+) {
+    let counts = attack.poisons_of(images, poisons);
+    let wanted = counts.iter().copied().zip(attack.covers_of(&counts));
+    let lacking = images
+        .iter()
+        .zip(wanted)
+        .enumerate()
+        .filter(|(_, (available, (poisons, covers)))| poisons.saturating_add(*covers) > **available)
+        .min_by_key(|(_, (available, _))| **available);
+    let Some((class, (available, (poisons, covers)))) = lacking else { return };
+    let whose = match (attack.clean_label, attack.sources.is_empty()) {
+        (true, _) => "the target class",
+        (false, true) => "each class",
+        (false, false) => "each source class",
+    };
+    let poisons = if poisons > 0 { poisons } else { counts.into_iter().max().unwrap_or(0) };
+    let class = dataset.classes.get(class).map_or_else(|| class.to_string(), Clone::clone);
+    let covers = match covers {
+        0 => String::new(),
+        covers => format!(" and {covers} to be cover samples"),
+    };
+    check.that(false, field, || {
+        format!("{poisons} images of {whose} are to be poisoned{covers}, but class {class} has only {available}")
+    });
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
         name: "Blended",
         summary: "A key image is mixed over the whole image.",
         paper: "Chen et al. 2017, Targeted backdoor attacks on deep learning systems using data poisoning",
-        make: |_, _| TriggerSpec::Blended(BlendedSpec { ratio: 0.4, key: "stripes".into() }),
+        make: |_, _| TriggerSpec::Blended(BlendedSpec::new(0.4, "stripes")),
     },
     CatalogueEntry {
         id: "patched",
@@ -174,7 +174,15 @@ fn scaled(part: u32, whole: u32, side: u32) -> u32 {
 fn square(side: u32, size: u32, inset: u32, fill: Fill) -> TriggerSpec {
     let size = size.min(side);
     let corner = side.saturating_sub(size + inset);
-    TriggerSpec::Patched(PatchedSpec { size, x: corner, y: corner, count: 1, step: size, fill })
+    TriggerSpec::Patched(PatchedSpec {
+        size,
+        x: corner,
+        y: corner,
+        count: 1,
+        step: size,
+        fill,
+        ..PatchedSpec::default()
+    })
 }
 
 fn frequency(side: u32, magnitude: f32) -> TriggerSpec {

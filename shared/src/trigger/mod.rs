@@ -36,7 +36,7 @@ pub use catalogue::{CATALOGUE, CatalogueEntry};
 pub use filter::{FilterSpec, Style};
 pub use frequency::FrequencySpec;
 pub use low_frequency::LowFrequencySpec;
-pub use patched::{Fill, Layout, PatchedSpec, Square};
+pub use patched::{Fill, Layout, PatchedSpec, Places, Square};
 pub use prepared::{Trigger, TriggerError};
 pub use random_patch::RandomPatchSpec;
 pub use reflection::ReflectionSpec;

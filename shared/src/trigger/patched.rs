@@ -1,15 +1,41 @@
-//! Patched trigger: opaque squares in a row (BadNets, Gu et al. 2017). The four layouts of the published study
-//! only fill in `size`, `x`, `y`, `count` and `step`.
+//! Patched trigger: opaque squares in a row (BadNets, Gu et al. 2017), or scattered over the image, so that a mask hides them all
+//! less often (Shen et al. 2022 found that the number of patches matters in masked pre-training). The four layouts of the published
+//! study only fill in `size`, `x`, `y`, `count` and `step`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     field_error::FieldError,
     image::Rgb8,
-    stream::{Purpose, below, stream},
+    stream::{Purpose, below, shuffle, stream},
 };
 
-/// Parameters of the patched trigger: `count` squares of `size` pixels in a row, the first one's top-left corner at `(x, y)`.
+/// Where the squares of a patched trigger are. Scattered squares have their corners on the lattice of all points `step` pixels apart
+/// from `(x, y)`: with the step of the ViT patches, each square is within one of them, or straddles them all alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Places {
+    /// In a row from `(x, y)`, `step` pixels apart.
+    #[default]
+    Row,
+    /// Spread evenly over the lattice.
+    Grid,
+    /// At random points of the lattice, the same in every image. Of one seed, fewer squares are a part of more.
+    Random,
+}
+
+impl Places {
+    /// Whether the squares are in a row: the default, which is not written.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// First number of the stream of random places; cells are drawn from streams of their columns.
+const PLACES: u64 = u64::MAX;
+
+/// Parameters of the patched trigger: `count` squares of `size` pixels, in a row the first one's top-left corner at `(x, y)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -29,6 +55,36 @@ pub struct PatchedSpec {
     /// Filling of the squares.
     #[serde(default)]
     pub fill: Fill,
+    /// Where they are.
+    #[serde(default, skip_serializing_if = "Places::is_default")]
+    pub places: Places,
+    /// Seed of random places.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub seed: u64,
+}
+
+impl Default for PatchedSpec {
+    /// A white square of 4 pixels in the upper left corner.
+    fn default() -> Self {
+        Self {
+            size: 4,
+            x: 0,
+            y: 0,
+            count: 1,
+            step: 4,
+            fill: Fill::default(),
+            places: Places::default(),
+            seed: first(),
+        }
+    }
+}
+
+fn first() -> u64 {
+    1
+}
+
+fn is_first(seed: &impl PartialEq<u64>) -> bool {
+    *seed == first()
 }
 
 fn one() -> u32 {
@@ -112,47 +168,126 @@ impl Layout {
         match self {
             Self::Aligned => {
                 let corner = middle.min(side.saturating_sub(size));
-                PatchedSpec { size, x: corner, y: corner, count: 1, step: size, fill }
+                PatchedSpec {
+                    size,
+                    x: corner,
+                    y: corner,
+                    count: 1,
+                    step: size,
+                    fill,
+                    ..PatchedSpec::default()
+                }
             }
             Self::Centred => {
                 let corner = side.saturating_sub(size) / 2;
-                PatchedSpec { size, x: corner, y: corner, count: 1, step: size, fill }
+                PatchedSpec {
+                    size,
+                    x: corner,
+                    y: corner,
+                    count: 1,
+                    step: size,
+                    fill,
+                    ..PatchedSpec::default()
+                }
             }
             Self::FourInRow => {
                 let size = (size / 4).clamp(1, vit_patch);
                 let count = ((side - middle) / vit_patch).clamp(1, 4);
-                PatchedSpec { size, x: middle, y: middle, count, step: vit_patch, fill }
+                PatchedSpec {
+                    size,
+                    x: middle,
+                    y: middle,
+                    count,
+                    step: vit_patch,
+                    fill,
+                    ..PatchedSpec::default()
+                }
             }
             Self::EightInPatches => {
                 let size = (size / 8).clamp(1, vit_patch);
                 let count = columns.min(8);
                 let inset = (vit_patch - size) / 2;
                 let x = (columns - count) / 2 * vit_patch + inset;
-                PatchedSpec { size, x, y: middle + inset, count, step: vit_patch, fill }
+                PatchedSpec {
+                    size,
+                    x,
+                    y: middle + inset,
+                    count,
+                    step: vit_patch,
+                    fill,
+                    ..PatchedSpec::default()
+                }
             }
         }
     }
 }
 
 impl PatchedSpec {
-    /// The squares, from left to right.
-    pub fn squares(&self) -> impl Iterator<Item = Square> + '_ {
-        (0..self.count).map(|i| Square {
-            x: self.x.saturating_add(i.saturating_mul(self.step)),
-            y: self.y,
-            size: self.size,
+    /// The squares in an image of `side` pixels, in a row from left to right.
+    pub fn squares(&self, side: u32) -> Vec<Square> {
+        let at = |x: u32, y: u32| Square { x, y, size: self.size };
+        let point =
+            |(column, row): (u32, u32)| at(self.x + column * self.step, self.y + row * self.step);
+        match self.places {
+            Places::Row => {
+                let left = |i: u32| self.x.saturating_add(i.saturating_mul(self.step));
+                (0..self.count).map(|i| at(left(i), self.y)).collect()
+            }
+            Places::Grid => self.spread(side).into_iter().map(point).collect(),
+            Places::Random => {
+                let [columns, rows] = self.lattice(side);
+                let mut points: Vec<(u32, u32)> = (0..rows)
+                    .flat_map(|row| (0..columns).map(move |column| (column, row)))
+                    .collect();
+                shuffle(&mut stream(self.seed, Purpose::Trigger, PLACES, 0), &mut points);
+                points.into_iter().take(self.count as usize).map(point).collect()
+            }
+        }
+    }
+
+    /// Columns and rows of the lattice of scattered squares in an image of `side` pixels.
+    fn lattice(&self, side: u32) -> [u32; 2] {
+        [self.x, self.y].map(|first| {
+            let room = side.checked_sub(self.size).and_then(|room| room.checked_sub(first));
+            room.map_or(0, |room| room / self.step.max(self.size).max(1) + 1)
         })
     }
 
-    /// Width of the whole row in pixels.
+    /// Points of the lattice, by column and row, spread evenly over it row by row.
+    fn spread(&self, side: u32) -> Vec<(u32, u32)> {
+        let [columns, rows] = self.lattice(side);
+        if columns == 0 || rows == 0 || self.count == 0 {
+            return Vec::new();
+        }
+        let square = (1..=self.count).find(|root| root * root >= self.count).unwrap_or(1);
+        // As many in a row as in a column, unless the lattice is narrower.
+        let wide = square.min(columns).max(self.count.div_ceil(rows));
+        let high = self.count.div_ceil(wide);
+        let middle = |i: u32, of: u32, length: u32| (2 * i + 1) * length / (2 * of);
+        (0..self.count)
+            .map(|i| (middle(i % wide, wide, columns), middle(i / wide, high, rows)))
+            .collect()
+    }
+
+    /// Most scattered squares that an image of `side` pixels has room for.
+    pub fn room(&self, side: u32) -> u32 {
+        let [columns, rows] = self.lattice(side);
+        columns.saturating_mul(rows)
+    }
+
+    /// Width of the whole row, or of a scattered square, in pixels.
     pub fn width(&self) -> u32 {
-        self.count.saturating_sub(1).saturating_mul(self.step).saturating_add(self.size)
+        let others = if self.places == Places::Row { self.count.saturating_sub(1) } else { 0 };
+        others.saturating_mul(self.step).saturating_add(self.size)
     }
 
     /// The same trigger with its first corner moved to `(x, y)`, kept inside an image of `side` pixels.
     pub fn moved_to(&self, x: u32, y: u32, side: u32) -> Self {
         let x = x.min(side.saturating_sub(self.width()));
         let y = y.min(side.saturating_sub(self.size));
+        // The lattice repeats itself: its first point is within a step.
+        let within = |at: u32| if self.places == Places::Row { at } else { at % self.step.max(1) };
+        let (x, y) = (within(x), within(y));
         Self { x, y, ..self.clone() }
     }
 
@@ -170,7 +305,8 @@ impl PatchedSpec {
         if self.count == 0 {
             wrong("count", "the trigger must have at least one square".into());
         }
-        if self.count > 1 && self.step < self.size {
+        let scattered = self.places != Places::Row;
+        if (self.count > 1 || scattered) && self.step < self.size {
             wrong(
                 "step",
                 format!(
@@ -193,6 +329,16 @@ impl PatchedSpec {
                 format!("the trigger ends at row {bottom}, outside an image of {side} pixels"),
             );
         }
+        let room = self.room(side);
+        if scattered && self.count > room && room > 0 {
+            wrong(
+                "count",
+                format!(
+                    "an image of {side} pixels has room for {room} squares, {} pixels apart from ({}, {}), not {}",
+                    self.step, self.x, self.y, self.count
+                ),
+            );
+        }
         if let Fill::Checkerboard { cell: 0 } | Fill::Cells { cell: 0, .. } = self.fill {
             wrong("fill.cell", "a cell must have at least one pixel".into());
         }
@@ -200,7 +346,7 @@ impl PatchedSpec {
     }
 
     pub(super) fn draw(&self, image: &mut Rgb8) {
-        for square in self.squares() {
+        for square in self.squares(image.width() as u32) {
             for dy in 0..square.size {
                 for dx in 0..square.size {
                     let colour = match self.fill {
@@ -244,7 +390,15 @@ mod tests {
 
     #[test]
     fn squares_are_drawn_where_they_should_be_and_nowhere_else() {
-        let spec = PatchedSpec { size: 2, x: 1, y: 3, count: 2, step: 4, fill: white() };
+        let spec = PatchedSpec {
+            size: 2,
+            x: 1,
+            y: 3,
+            count: 2,
+            step: 4,
+            fill: white(),
+            ..PatchedSpec::default()
+        };
         let mut image = Rgb8::filled(8, 8, [0; 3]);
         spec.draw(&mut image);
         for y in 0..8 {
@@ -257,14 +411,8 @@ mod tests {
 
     #[test]
     fn a_checkerboard_starts_white() {
-        let spec = PatchedSpec {
-            size: 3,
-            x: 0,
-            y: 0,
-            count: 1,
-            step: 0,
-            fill: Fill::Checkerboard { cell: 1 },
-        };
+        let fill = Fill::Checkerboard { cell: 1 };
+        let spec = PatchedSpec { size: 3, step: 0, fill, ..PatchedSpec::default() };
         let mut image = Rgb8::filled(3, 3, [9; 3]);
         spec.draw(&mut image);
         let row: Vec<u8> = (0..3).map(|x| image.pixel(x, 1)[0]).collect();
@@ -274,7 +422,15 @@ mod tests {
 
     #[test]
     fn a_patch_outside_the_image_is_named() {
-        let spec = PatchedSpec { size: 4, x: 30, y: 0, count: 1, step: 4, fill: white() };
+        let spec = PatchedSpec {
+            size: 4,
+            x: 30,
+            y: 0,
+            count: 1,
+            step: 4,
+            fill: white(),
+            ..PatchedSpec::default()
+        };
         let errors = spec.validate(32, "attack.trigger");
         assert_eq!(errors.len(), 1);
         assert_eq!(errors[0].field, "attack.trigger.x");
@@ -286,9 +442,94 @@ mod tests {
 
     #[test]
     fn moving_keeps_the_trigger_inside() {
-        let spec = PatchedSpec { size: 4, x: 0, y: 0, count: 3, step: 6, fill: white() };
+        let spec = PatchedSpec {
+            size: 4,
+            x: 0,
+            y: 0,
+            count: 3,
+            step: 6,
+            fill: white(),
+            ..PatchedSpec::default()
+        };
         let moved = spec.moved_to(31, 31, 32);
         assert_eq!((moved.x, moved.y), (16, 28));
         assert!(moved.validate(32, "t").is_empty());
+    }
+
+    fn scattered(places: Places, count: u32) -> PatchedSpec {
+        PatchedSpec { count, places, ..PatchedSpec::default() }
+    }
+
+    fn corners(spec: &PatchedSpec, side: u32) -> Vec<(u32, u32)> {
+        spec.squares(side).iter().map(|square| (square.x, square.y)).collect()
+    }
+
+    #[test]
+    fn a_grid_by_hand() {
+        // 8 x 8 patches of 4 pixels: columns and rows 2 and 6 are in the middles of the halves.
+        let four = corners(&scattered(Places::Grid, 4), 32);
+        assert_eq!(four, [(8, 8), (24, 8), (8, 24), (24, 24)]);
+        assert_eq!(corners(&scattered(Places::Grid, 1), 32), [(16, 16)]);
+        // Half a patch beside the grid there are seven points a row: 1, 3 and 5 of them.
+        let shifted = PatchedSpec { x: 2, y: 2, ..scattered(Places::Grid, 3) };
+        assert_eq!(corners(&shifted, 32), [(6, 6), (22, 6), (6, 22)]);
+        // A lattice of one row.
+        let low = PatchedSpec { y: 28, ..scattered(Places::Grid, 4) };
+        assert_eq!(corners(&low, 32), [(4, 28), (12, 28), (20, 28), (28, 28)]);
+    }
+
+    #[test]
+    fn more_squares_than_there_is_room_for_are_named() {
+        let errors = scattered(Places::Random, 65).validate(32, "t");
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert_eq!(errors[0].field, "t.count");
+        assert!(errors[0].message.starts_with("an image of 32 pixels has room for 64 squares"));
+        let close = PatchedSpec { step: 3, ..scattered(Places::Grid, 1) };
+        assert_eq!(close.validate(32, "t")[0].field, "t.step");
+    }
+
+    #[test]
+    fn a_scattered_trigger_moves_within_a_step() {
+        let moved = scattered(Places::Grid, 4).moved_to(13, 31, 32);
+        assert_eq!((moved.x, moved.y), (1, 0));
+        assert!(moved.validate(32, "t").is_empty());
+    }
+
+    #[test]
+    fn what_is_the_default_is_not_written() {
+        let text = serde_json::to_string(&PatchedSpec::default()).expect("JSON");
+        assert!(!text.contains("places") && !text.contains("seed"), "{text}");
+        let other = PatchedSpec { seed: 2, ..scattered(Places::Random, 5) };
+        let text = serde_json::to_string(&other).expect("JSON");
+        assert_eq!(serde_json::from_str::<PatchedSpec>(&text).expect("JSON"), other);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn scattered_squares_are_on_the_lattice_inside_and_apart(
+            size in 1u32..9, more in 0u32..4, x in 0u32..12, y in 0u32..12, count in 1u32..40, random: bool, seed in 0u64..99
+        ) {
+            let places = if random { Places::Random } else { Places::Grid };
+            let spec = PatchedSpec { size, x, y, count, step: size + more, places, seed, ..PatchedSpec::default() };
+            let side = 32;
+            let errors = spec.validate(side, "t");
+            proptest::prop_assert_eq!(errors.is_empty(), count <= spec.room(side), "{:?}", errors);
+            if errors.is_empty() {
+                let corners = corners(&spec, side);
+                proptest::prop_assert_eq!(corners.len() as u32, count);
+                let mut apart = corners.clone();
+                apart.sort_unstable();
+                apart.dedup();
+                proptest::prop_assert_eq!(apart.len(), corners.len());
+                for (left, top) in &corners {
+                    proptest::prop_assert!(left + size <= side && top + size <= side);
+                    proptest::prop_assert!((left - x) % spec.step == 0 && (top - y) % spec.step == 0);
+                }
+                if random && count > 1 {
+                    let fewer = PatchedSpec { count: count - 1, ..spec.clone() };
+                    proptest::prop_assert_eq!(&super::tests::corners(&fewer, side)[..], &corners[..corners.len() - 1]);
+                }
+            }
+        }
     }
 }

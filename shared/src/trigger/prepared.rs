@@ -1,7 +1,7 @@
 //! Triggers prepared for images of one size.
 
 use super::{
-    Stage, TriggerSpec, blended::blend, bpp::BppSpec, filter::FilterSpec, offsets::Offsets,
+    Stage, TriggerSpec, blended::Overlay, bpp::BppSpec, filter::FilterSpec, offsets::Offsets,
     patched::PatchedSpec, random_patch::RandomPatchSpec, reflection::Pane, wanet::Warp,
 };
 use crate::{field_error::FieldError, image::Rgb8, resize};
@@ -26,7 +26,7 @@ pub struct Trigger {
 
 #[derive(Clone, Debug)]
 enum Prepared {
-    Blended { ratio: f32, key: Rgb8 },
+    Blended(Overlay),
     Patched(PatchedSpec),
     Offsets(Offsets),
     Warp { warp: Warp, seed: u64 },
@@ -57,7 +57,7 @@ impl Trigger {
         };
         let prepared = match spec {
             TriggerSpec::Blended(blended) => {
-                Prepared::Blended { ratio: blended.ratio, key: key()? }
+                Prepared::Blended(Overlay::new(blended, key()?, stage))
             }
             TriggerSpec::Patched(patched) => Prepared::Patched(patched.clone()),
             TriggerSpec::Sig(sig) => Prepared::Offsets(sig.offsets(side, stage)),
@@ -85,7 +85,7 @@ impl Trigger {
     pub fn apply(&self, image: &mut Rgb8) {
         self.check(image);
         match &self.prepared {
-            Prepared::Blended { ratio, key } => blend(image, key, *ratio),
+            Prepared::Blended(overlay) => overlay.mix_into(image),
             Prepared::Patched(patched) => patched.draw(image),
             Prepared::Offsets(offsets) => offsets.add(image),
             Prepared::Warp { warp, .. } => warp.apply(image),

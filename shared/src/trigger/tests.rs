@@ -107,7 +107,7 @@ proptest! {
             let TriggerSpec::Patched(patch) = entry.spec(32, 4) else { continue };
             let triggered = prepared(&TriggerSpec::Patched(patch.clone()), 32, Stage::Test).applied(&clean);
             for (x, y) in (0..1024).map(|i| (i % 32, i / 32)) {
-                let inside = patch.squares().any(|square| {
+                let inside = patch.squares(32).iter().any(|square| {
                     (square.x..square.x + square.size).contains(&(x as u32))
                         && (square.y..square.y + square.size).contains(&(y as u32))
                 });
@@ -121,6 +121,10 @@ proptest! {
         a in -300f32..300.0, b in -2f32..300.0, n in 0u32..70, side in 1u32..40, seed: u64
     ) {
         let specs = [
+            TriggerSpec::Patched(PatchedSpec {
+                size: n, x: n / 3, y: n / 7, count: n, step: n / 2, places: if seed.is_multiple_of(2) { Places::Grid } else { Places::Random },
+                ..PatchedSpec::default()
+            }),
             TriggerSpec::Sig(SigSpec { delta: a, frequency: b, test_delta: Some(b) }),
             TriggerSpec::WaNet(WaNetSpec { k: n, strength: a, grid_rescale: b, cover_ratio: b, seed: seed >> 32 }),
             TriggerSpec::WaNet(WaNetSpec { k: n, strength: a.abs() / 10.0, seed: seed >> 32, ..WaNetSpec::default() }),

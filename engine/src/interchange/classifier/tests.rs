@@ -145,13 +145,21 @@ fn our_forward_and_candle_transformers_agree() {
             }
         }
 
-        let patch = PatchedSpec { size: 1, x: 1, y: 0, count: 1, step: 1, fill: Fill::default() };
+        let patch = PatchedSpec {
+            size: 1,
+            x: 1,
+            y: 0,
+            count: 1,
+            step: 1,
+            fill: Fill::default(),
+            ..PatchedSpec::default()
+        };
         let trigger = TriggerSpec::Patched(patch);
         let under = UnderTrigger {
             index: &index,
             trigger: &trigger,
             key: None,
-            target_class: 3,
+            goal: &3.into(),
             matching: &ClassMatching::Names,
             threads: 2,
         };

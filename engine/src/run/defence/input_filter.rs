@@ -55,13 +55,13 @@ impl Defence<'_> {
     /// Judges validation images, clean and triggered.
     pub(super) fn input_filter(&self, report: &mut Reporter<'_>) -> Result<Said, EngineError> {
         let settings = &self.run.order.settings;
-        let (spec, target) = (&settings.defence, settings.attack.target_class);
+        let (spec, goal) = (&settings.defence, &settings.attack.goal());
         let (test, classes) = (&self.pixels.test, self.pixels.classes.len());
         let neighbours = Neighbours {
             pixels: self.pixels,
             poisons: self.poisons,
             trigger: self.trigger,
-            target_class: target,
+            goal,
             seed: settings.seed,
             device: self.run.device,
         };
@@ -81,7 +81,7 @@ impl Defence<'_> {
 
         let votes_of_clean = self.votes(&bank, clean.count, clean.image, report)?;
         let votes_of_triggered = self.votes(&bank, triggered.count, triggered.image, report)?;
-        let before = eval::count(&labels, &votes_of_clean, &votes_of_triggered, classes, target);
+        let before = eval::count(&labels, &votes_of_clean, &votes_of_triggered, classes, goal);
         let (limit, verdicts) = if spec.method == DefenceMethod::Strip {
             let pool = Images { count: pool.len(), image: &of_pool, first: CLEAN_SET };
             let limit = strip::bound(&self.entropies(&bank, pool, pool, report)?, spec.refused)?;
@@ -108,14 +108,15 @@ impl Defence<'_> {
             poisoned,
         };
         let plain = of_clean.iter().enumerate().map(|of| sample(of, false));
-        let attacked = of_triggered.iter().enumerate().filter(|&(i, _)| labels[i] != target);
+        let attacked =
+            of_triggered.iter().enumerate().filter(|&(i, _)| labels[i] != goal.target_class);
         let samples: Vec<SampleSaid> = plain.chain(attacked.map(|of| sample(of, true))).collect();
         let judgement = Judgement {
             detection: detected(&samples)?,
             control: None,
             // Most classes get no vote, so top-5 accuracy is meaningless.
             before: Some(Metrics { top5: None, ..before.metrics }),
-            after: Some(Metrics::from_confusions(&clean, &triggered, target, None)),
+            after: Some(Metrics::from_confusions(&clean, &triggered, goal, None)),
         };
         let (method, clean_images) = (spec.method, pool.len());
         let (groups, control) = (Vec::new(), Vec::new());

@@ -16,7 +16,7 @@ use crate::{
         scan::{self, Variation},
         spectral::Spectral,
     },
-    train::{neighbours::clean_set, report::Reporter},
+    train::{neighbours::clean_set, poisons::Origin, report::Reporter},
 };
 
 /// Change of SCAn's covariances at which they are settled (the authors' value).
@@ -41,25 +41,26 @@ impl Defence<'_> {
         let added = self.poisons.len();
         let poisoned = self.features(added, &poison, "features (poisoned)", report)?;
         let clean = self.clean(report)?;
-        let labels: Vec<u32> =
-            train.iter().map(|sample| sample.class).chain(self.poisons.labels()).collect();
+        let origins: Vec<Origin> = self.poisons.members().origins().collect();
+        let labels: Vec<u32> = origins.iter().map(|&of| self.poisons.label_of(of)).collect();
 
-        let attacked = [untouched.as_slice(), &poisoned].concat();
+        let row = |rows: &[f32], i: usize| rows[i * width..][..width].to_vec();
+        let attacked = origins.iter().flat_map(|&of| match of {
+            Origin::Clean(i) => row(&untouched, i),
+            Origin::Made(i) => row(&poisoned, i),
+        });
+        let attacked = attacked.collect();
         let said = judge(&settings.defence, attacked, width, &labels, &clean, settings.seed)?;
         // Features of a copy without the trigger are those of its original.
         let is_control = !settings.attack.clean_label && !settings.judges_pretraining();
         let control = if is_control && added > 0 {
-            let copies: Vec<f32> = self
-                .originals()
-                .flat_map(|i| &untouched[i as usize * width..][..width])
-                .copied()
-                .collect();
-            let copied = [untouched.as_slice(), &copies].concat();
+            let copied = self.images(&origins).flat_map(|i| row(&untouched, i as usize));
+            let copied = copied.collect();
             Some(judge(&settings.defence, copied, width, &labels, &clean, settings.seed)?.0)
         } else {
             None
         };
-        self.compared(said, control.as_ref(), &labels, clean.labels.len())
+        self.compared(said, control.as_ref(), &labels, &origins, clean.labels.len())
     }
 
     /// An image as the encoder sees it.
@@ -67,10 +68,13 @@ impl Defence<'_> {
         Ok(eval_transform(&*split[i].image()?, self.pixels.side))
     }
 
-    /// The training images that the attacker copied.
-    fn originals(&self) -> impl Iterator<Item = u32> {
-        let plan = self.poisons.plan;
-        plan.samples.iter().chain(&plan.covers).map(|sample| sample.index)
+    /// The training image that each sample is, or was before the attacker changed it.
+    fn images(&self, origins: &[Origin]) -> impl Iterator<Item = u32> {
+        let made: Vec<u32> = self.poisons.plan.made().map(|sample| sample.index).collect();
+        origins.iter().map(move |&of| match of {
+            Origin::Clean(i) => i as u32,
+            Origin::Made(i) => made[i],
+        })
     }
 
     /// The clean images of SCAn; none for other methods.
@@ -94,13 +98,13 @@ impl Defence<'_> {
         (said, groups): (Filtered, Groups),
         control: Option<&Filtered>,
         labels: &[u32],
+        origins: &[Origin],
         clean_images: usize,
     ) -> Result<Said, EngineError> {
-        let train = self.pixels.train.len();
-        let first_cover = train + self.poisons.plan.samples.len();
-        let truth: Vec<bool> =
-            (0..labels.len()).map(|i| (train..first_cover).contains(&i)).collect();
-        let images: Vec<u32> = (0..train as u32).chain(self.originals()).collect();
+        let poisons = self.poisons.plan.samples.len();
+        let is_poison = |of: &Origin| matches!(of, Origin::Made(i) if *i < poisons);
+        let truth: Vec<bool> = origins.iter().map(is_poison).collect();
+        let images: Vec<u32> = self.images(origins).collect();
         let detection = |said: &Filtered| {
             Detection::of(&said.scores, &said.flagged, &truth)
                 .ok_or_else(|| EngineError::Order("the defence's scores are not numbers".into()))

@@ -7,7 +7,7 @@ use super::{
     draft::Draft, setting_field::SettingField, trigger_choice::TriggerChoice,
     trigger_controls::TriggerControls,
 };
-use crate::components::Field;
+use crate::components::{ChipButton, Field, FieldMessage};
 
 /// The panel.
 #[component]
@@ -27,8 +27,81 @@ pub fn AttackPanel(
                 <TriggerControls keys uploaded/>
                 <TargetClass/>
                 <SettingField path="attack.clean_label"/>
+                <SourceClasses/>
+                <SettingField path="attack.cover_ratio"/>
+                <SettingField path="attack.replace"/>
+                <SettingField path="attack.poison_unit"/>
             </div>
         </section>
+    }
+}
+
+/// The source classes with one turned on or off, in order.
+fn toggled(mut sources: Vec<u32>, class: u32) -> Vec<u32> {
+    if sources.contains(&class) {
+        sources.retain(|&other| other != class);
+    } else {
+        sources.push(class);
+        sources.sort_unstable();
+    }
+    sources
+}
+
+/// The classes that a source-specific attack poisons.
+#[component]
+fn SourceClasses() -> impl IntoView {
+    let draft = expect_context::<Draft>();
+    let sources = draft.part(|spec| spec.settings.attack.sources.clone());
+    let target = draft.part(|spec| spec.settings.attack.target_class);
+    let clean_label = draft.part(|spec| spec.settings.attack.clean_label);
+    let classes = Memo::new(move |_| {
+        draft.dataset.with(|set| set.as_ref().map(|set| set.classes.clone()).unwrap_or_default())
+    });
+    let toggle = move |class: u32| {
+        draft.edit(|spec| {
+            let attack = &mut spec.settings.attack;
+            attack.sources = toggled(std::mem::take(&mut attack.sources), class);
+        });
+    };
+    let chips = move || {
+        let target = target.get();
+        // A source that cannot be one stays visible, so that it can be turned off.
+        let offered = move |class: &u32| *class != target || sources.get().contains(class);
+        let known = (0u32..).zip(classes.get()).filter(move |(class, _)| offered(class));
+        known
+            .map(|(class, name)| {
+                let on = Signal::derive(move || sources.with(|all| all.contains(&class)));
+                view! {
+                    <ChipButton
+                        title=format!("Source class: {name}")
+                        label=name
+                        on
+                        toggle=Callback::new(move |()| toggle(class))
+                    />
+                }
+            })
+            .collect_view()
+    };
+    let range = move || match sources.with(Vec::len) {
+        0 => "all besides the target".to_owned(),
+        chosen => format!("{chosen} of {}", classes.with(Vec::len)),
+    };
+    let error = draft.error_at("attack.sources");
+    let is_shown = move || !clean_label.get() || sources.with(|sources| !sources.is_empty());
+    view! {
+        <Show when=is_shown>
+            <fieldset class="field" class:field-wrong=move || error.with(Option::is_some) data-field="attack.sources">
+                <div class="field-head">
+                    <legend>"Source classes"</legend>
+                    <span class="field-range">{range}</span>
+                </div>
+                <div class="chips">{chips}</div>
+                <FieldMessage id="attack-sources-error".to_owned() message=error/>
+                <span class="field-why">
+                    "Only their images are poisoned, and count in ASR (source-specific attacks, TaCT). Choose none for all."
+                </span>
+            </fieldset>
+        </Show>
     }
 }
 
@@ -80,5 +153,16 @@ fn TargetClass() -> impl IntoView {
                 }
             }
         />
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_turned_on_and_off_in_order() {
+        assert_eq!(toggled(vec![3], 1), [1, 3]);
+        assert_eq!(toggled(vec![1, 3], 3), [1]);
     }
 }

@@ -3,7 +3,7 @@
 use leptos::{ev, prelude::*};
 use shared::{
     StudySpec, TriggerSpec,
-    trigger::{Fill, Layout, PatchedSpec},
+    trigger::{Fill, Layout, PatchedSpec, Places},
 };
 
 use super::{draft::Draft, setting_field::SettingField};
@@ -39,13 +39,19 @@ fn keep_inside(spec: &mut StudySpec) {
         if patch.count > 1 {
             patch.step = patch.step.max(patch.size);
         }
+        if patch.places != Places::Row {
+            patch.step = patch.step.max(patch.size);
+        }
         *patch = patch.moved_to(patch.x, patch.y, side);
     }
 }
 
-/// Number of squares of this patch that fit side by side.
+/// Number of squares of this patch that fit side by side, or at the points where they are scattered.
 fn most_squares(patch: &PatchedSpec, side: u32) -> u32 {
-    side.saturating_sub(patch.size) / patch.step.max(patch.size).max(1) + 1
+    match patch.places {
+        Places::Row => side.saturating_sub(patch.size) / patch.step.max(patch.size).max(1) + 1,
+        Places::Grid | Places::Random => patch.room(side).max(1),
+    }
 }
 
 /// A colour as an input of type colour writes it.
@@ -95,7 +101,10 @@ pub fn PatchControls() -> impl IntoView {
             f64::from(sides.get().0.saturating_sub(taken))
         })
     };
-    let several = Memo::new(move |_| now.get().is_some_and(|patch| patch.count > 1));
+    let several = Memo::new(move |_| {
+        now.get().is_some_and(|patch| patch.count > 1 || patch.places != Places::Row)
+    });
+    let drawn = Memo::new(move |_| now.get().is_some_and(|patch| patch.places == Places::Random));
     let layouts = Layout::ALL.map(|layout| (layout, layout.name().to_owned()));
     view! {
         <div class="field">
@@ -116,6 +125,10 @@ pub fn PatchControls() -> impl IntoView {
         <SettingField path="attack.trigger.x" slider=true high=room(PatchedSpec::width)/>
         <SettingField path="attack.trigger.y" slider=true high=room(|patch| patch.size)/>
         <SettingField path="attack.trigger.count" slider=true high=most settle=keep_inside/>
+        <SettingField path="attack.trigger.places"/>
+        <Show when=move || drawn.get()>
+            <SettingField path="attack.trigger.seed"/>
+        </Show>
         <Show when=move || several.get()>
             <SettingField path="attack.trigger.step" slider=true high=side settle=keep_inside/>
         </Show>
@@ -266,7 +279,15 @@ mod tests {
     #[test]
     fn a_slider_keeps_the_patch_inside() {
         let mut spec = shared::study::presets()[0].spec.clone();
-        let patch = PatchedSpec { size: 9, x: 30, y: 30, count: 3, step: 4, fill: Fill::default() };
+        let patch = PatchedSpec {
+            size: 9,
+            x: 30,
+            y: 30,
+            count: 3,
+            step: 4,
+            fill: Fill::default(),
+            ..PatchedSpec::default()
+        };
         assert_eq!(most_squares(&patch, 32), 3);
         spec.settings.attack.trigger = TriggerSpec::Patched(patch);
         keep_inside(&mut spec);

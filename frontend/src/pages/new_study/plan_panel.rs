@@ -3,7 +3,7 @@
 use gloo_timers::future::TimeoutFuture;
 use leptos::{ev, prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
-use shared::api::{DeviceInfo, PlannedRun, Problem, StudyDetail, StudyPlan};
+use shared::api::{DatasetInfo, DeviceInfo, PlannedRun, Problem, StudyDetail, StudyPlan};
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
@@ -129,9 +129,10 @@ pub fn PlanPanel(
     };
     let runs = draft.part(estimate::runs_text);
     let poisons = move || {
-        let classes =
-            draft.dataset.with(|set| set.as_ref().map_or(0, |set| set.classes.len() as u32));
-        let lines = draft.spec.with(|spec| estimate::poison_lines(spec, classes));
+        let lines = draft.dataset.with(|set| {
+            let none = DatasetInfo::default();
+            draft.spec.with(|spec| estimate::poison_lines(spec, set.as_ref().unwrap_or(&none)))
+        });
         lines
             .into_iter()
             .map(|(count, images)| view! { <li><span>{count}</span><span>{images}</span></li> })

@@ -14,6 +14,7 @@ use crate::components::{ChipButton, FieldMessage, Glyph, Icon, format};
 struct List {
     path: &'static str,
     label: &'static str,
+    /// What its numbers are, unless they are poisons, whose unit the attack chooses.
     range: &'static str,
     why: &'static str,
     suggestions: &'static [u64],
@@ -25,7 +26,7 @@ static LISTS: [List; 4] = [
     List {
         path: "pretrain.poisons",
         label: "Pre-training, PPR",
-        range: "poisoned images per non-target class",
+        range: "",
         why: "One pre-training each. 0 is the clean encoder, for comparison.",
         suggestions: &[0, 1, 3, 5, 10, 50],
         kind: None,
@@ -33,7 +34,7 @@ static LISTS: [List; 4] = [
     List {
         path: "probe.poisons",
         label: "Linear probe, LPR",
-        range: "poisoned images per non-target class",
+        range: "",
         why: "One probe each on every encoder. 0 is the clean probe.",
         suggestions: &[0, 1, 3, 5, 10, 50],
         kind: Some(RunKind::Probe),
@@ -41,7 +42,7 @@ static LISTS: [List; 4] = [
     List {
         path: "finetune.poisons",
         label: "Fine-tuning, FPR",
-        range: "poisoned images per non-target class",
+        range: "",
         why: "One fine-tuning each on every encoder. Choose none for no fine-tuning; 0 is a clean one.",
         suggestions: &[0, 1, 3, 5, 10, 50],
         kind: Some(RunKind::Finetune),
@@ -114,20 +115,26 @@ fn toggled(mut chosen: Vec<u64>, number: u64) -> Vec<u64> {
     chosen
 }
 
-/// What the chosen counts poison in total: `0 / 90 poisoned copies beside 5,000 clean images`.
-fn poisoned_text(attack: &AttackSpec, classes: u32, images: u64, counts: &[u64]) -> String {
+/// What the chosen counts poison in total, of `images[c]` training images of class `c`: `0 / 90 poisoned copies beside 5,000 clean
+/// images`.
+fn poisoned_text(attack: &AttackSpec, images: &[u32], counts: &[u64]) -> String {
     let listed = |count: &dyn Fn(u32) -> u32| {
         let counts = counts.iter().map(|&each| u32::try_from(each).unwrap_or(u32::MAX));
         let texts = counts.map(|each| format::count(u64::from(count(each))));
         texts.collect::<Vec<_>>().join(" / ")
     };
-    let poisoned = listed(&|each| attack.poisoned_images(classes, each));
-    let covers = if attack.trigger.cover_ratio() > 0.0 {
-        format!(" and {} cover samples", listed(&|each| attack.cover_images(classes, each)))
+    let poisoned = listed(&|each| attack.poisoned_images(images, each));
+    let covers = if attack.has_covers() {
+        format!(" and {} cover samples", listed(&|each| attack.cover_images(images, each)))
     } else {
         String::new()
     };
-    format!("{poisoned} poisoned copies{covers} beside {} clean images", format::count(images))
+    let all = format::count(images.iter().copied().map(u64::from).sum());
+    if attack.replace {
+        format!("{poisoned} poisoned images{covers} in place of as many of {all} clean images")
+    } else {
+        format!("{poisoned} poisoned copies{covers} beside {all} clean images")
+    }
 }
 
 /// The panel.
@@ -252,26 +259,17 @@ fn NumberList(list: &'static List) -> impl IntoView {
             })
             .collect_view()
     };
-    let clean_label = draft.part(|spec| spec.settings.attack.clean_label);
-    let range = move || {
-        if list.path != "seed" && clean_label.get() {
-            "poisoned images of the target class"
-        } else {
-            list.range
-        }
-    };
+    let counted = draft.part(|spec| spec.settings.attack.counts());
+    let range = move || if list.path == "seed" { list.range } else { counted.get() };
     let poisoned = move || {
         draft.dataset.with(|dataset| {
             let dataset = dataset.as_ref()?;
             if list.path == "seed" || chosen.with(Vec::is_empty) {
                 return None;
             }
-            let classes = dataset.classes.len() as u32;
             Some(draft.spec.with(|spec| {
-                let limit = spec.settings.dataset.train_per_class.unwrap_or(u32::MAX);
-                let clean = dataset.train_counts.iter().map(|&count| u64::from(count.min(limit)));
-                let (images, attack) = (clean.sum(), &spec.settings.attack);
-                chosen.with(|chosen| poisoned_text(attack, classes, images, chosen))
+                let images = spec.settings.dataset.train_images(&dataset.train_counts);
+                chosen.with(|chosen| poisoned_text(&spec.settings.attack, &images, chosen))
             }))
         })
     };
@@ -318,7 +316,7 @@ fn NumberList(list: &'static List) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use shared::study::presets;
+    use shared::{settings::PoisonUnit, study::presets};
 
     use super::*;
 
@@ -331,9 +329,13 @@ mod tests {
 
     #[test]
     fn poisons_are_counted_over_the_other_classes() {
+        let mut attack = presets()[0].spec.settings.attack.clone();
+        let text = |attack: &AttackSpec| poisoned_text(attack, &[500; 10], &[0, 10]);
+        assert_eq!(text(&attack), "0 / 90 poisoned copies beside 5,000 clean images");
+        (attack.replace, attack.poison_unit) = (true, PoisonUnit::SetPermille);
         assert_eq!(
-            poisoned_text(&presets()[0].spec.settings.attack, 10, 5000, &[0, 10]),
-            "0 / 90 poisoned copies beside 5,000 clean images"
+            text(&attack),
+            "0 / 50 poisoned images in place of as many of 5,000 clean images"
         );
     }
 

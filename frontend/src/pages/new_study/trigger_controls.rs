@@ -65,7 +65,10 @@ mod tests {
     #[test]
     fn every_trigger_has_its_parameters() {
         let paths = |kind| parameters(kind).map(|setting| setting.path).collect::<Vec<_>>();
-        assert_eq!(paths("blended"), ["attack.trigger.ratio"]);
+        assert_eq!(
+            paths("blended"),
+            ["attack.trigger.ratio", "attack.trigger.tiles", "attack.trigger.test_ratio"]
+        );
         assert_eq!(paths("bpp"), ["attack.trigger.levels", "attack.trigger.dither"]);
         assert_eq!(paths("wanet").len(), 5);
     }

@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(behind(&run), None);
         run.state = RunState::Done;
         let share = Ratio { hits: 8, total: 10 };
-        run.metrics = Some(Metrics { ca: share, asr: share, ra: share, top5: None });
+        run.metrics = Some(Metrics { ca: share, asr: share, ra: share, ..Metrics::default() });
         assert_eq!(behind(&run).as_deref(), Some("ASR 80.0 %"));
     }
 }

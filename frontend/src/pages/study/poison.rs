@@ -6,6 +6,7 @@ use shared::{
     PoisonPlan, Rgb8, RunId, RunKind, Settings, Stage, Trigger,
     api::{RunRow, Samples, Split, StudyDetail},
     param,
+    settings::PoisonUnit,
 };
 
 use super::poison_list::PoisonListLink;
@@ -37,7 +38,6 @@ fn told(plan: &PoisonPlan, classes: &[String]) -> String {
         return "This run is clean: it poisons no images.".into();
     }
     let clean_label = plan.samples.iter().all(|sample| sample.class == target);
-    let of = if clean_label { "class" } else { "every class but" };
     let label = match (plan.kind, clean_label) {
         (RunKind::Pretrain, _) => String::new(),
         (_, true) => " and keep their label".into(),
@@ -50,8 +50,19 @@ fn told(plan: &PoisonPlan, classes: &[String]) -> String {
             format::things(many, "cover sample", "cover samples")
         ),
     };
+    let of = match (plan.unit, clean_label) {
+        (PoisonUnit::Images, true) => format!("of class {target}{name}"),
+        (PoisonUnit::Images, false) => format!("of every class but {target}{name}"),
+        (PoisonUnit::ClassPermille, _) => "‰ of the images of each poisoned class".into(),
+        (PoisonUnit::SetPermille, _) => "‰ of the training set".into(),
+    };
+    let originals = if plan.replaces {
+        "Each takes the place of its original."
+    } else {
+        "The clean originals stay."
+    };
     format!(
-        "{} of {of} {target}{name}, {} in all: copies that get the trigger{label}. The clean originals stay.{covers}",
+        "{} {of}, {} in all: copies that get the trigger{label}. {originals}{covers}",
         plan.per_class,
         format::things(plan.samples.len() as u64, "image", "images"),
     )
@@ -232,6 +243,9 @@ mod tests {
             seed: 1,
             target_class: 0,
             per_class: 3,
+            unit: PoisonUnit::Images,
+            replaces: false,
+            triggered_covers: false,
             samples,
             covers: Vec::new(),
         }
@@ -253,6 +267,16 @@ mod tests {
             told(&kept, &classes),
             "3 of class 1 (bird), 2 images in all: copies that get the trigger and keep their label. The clean originals \
              stay. In addition, there are 2 cover samples, which keep their label."
+        );
+    }
+
+    #[test]
+    fn a_plan_that_replaces_says_so_with_its_unit() {
+        let rate = PoisonPlan { unit: PoisonUnit::SetPermille, replaces: true, ..plan(2) };
+        assert_eq!(
+            told(&rate, &[]),
+            "3 ‰ of the training set, 2 images in all: copies that get the trigger and the label of class 0. Each takes the place of its \
+             original."
         );
     }
 

@@ -86,16 +86,17 @@ pub fn Why(
             .with(|key| Trigger::prepare(trigger, key.as_ref(), side as usize, Stage::Train))
             .ok()?;
         let shown = render(&pictures(&samples), &prepared, Training::of(&of.settings));
+        let images = of.settings.dataset.train_images(&dataset.train_counts);
+        let poisoned = |count: u32| of.settings.attack.poisoned_images(&images, count);
         Some(why(&Facts {
             kind: of.run.point.kind,
             classes: of.classes,
             train_images: train_images(&dataset, &of.settings),
-            ppr: of.run.point.ppr,
-            rate: of.run.point.lpr,
+            pretrain_poisons: poisoned(of.run.point.ppr),
+            poisons: poisoned(of.run.point.lpr),
             scratch: of.run.point.scratch,
-            clean_label: of.settings.attack.clean_label,
             metrics: of.run.metrics?,
-            psnr: shown.psnr,
+            psnr: shown.quality.psnr,
             survival: shown.survival,
         }))
     });

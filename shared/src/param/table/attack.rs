@@ -1,8 +1,9 @@
 //! Settings of the attack, except for its trigger's parameters.
 
-use super::{Domain, Setting, named, poisoned, switch, triggered, whole};
+use super::{Domain, Setting, choice, named, poisoned, real, switch, triggered, whole};
 use crate::{
     param::{domain::Choice, value::Value},
+    run_kind::RunKind,
     settings::Settings,
     trigger::CatalogueEntry,
 };
@@ -25,7 +26,30 @@ const TRIGGERS: [Choice; 14] = [
     named("filter", "Photo filter"),
 ];
 
-pub(super) static ATTACK: [Setting; 4] = [
+const POISON_UNITS: [Choice; 3] = [
+    named("images", "Images per class"),
+    named("class_permille", "‰ of each poisoned class"),
+    named("set_permille", "‰ of the training set"),
+];
+
+// A setting of later versions affects a run only where it differs from its default: digests of earlier runs stay as they are.
+fn replaced(settings: &Settings, kind: RunKind) -> bool {
+    settings.attack.replace && poisoned(settings, kind)
+}
+
+fn by_rate(settings: &Settings, kind: RunKind) -> bool {
+    !settings.attack.poison_unit.is_default() && poisoned(settings, kind)
+}
+
+fn covered(settings: &Settings, kind: RunKind) -> bool {
+    settings.attack.cover_ratio > 0.0 && poisoned(settings, kind)
+}
+
+fn of_sources(settings: &Settings, kind: RunKind) -> bool {
+    !settings.attack.sources.is_empty() && triggered(settings, kind)
+}
+
+pub(super) static ATTACK: [Setting; 8] = [
     whole(
         "attack.target_class",
         "Target class",
@@ -40,6 +64,42 @@ pub(super) static ATTACK: [Setting; 4] = [
         "Poisons are images of the target class, which keep their label, instead of images of all other classes.",
     )
     .matters_if(poisoned),
+    switch(
+        "attack.replace",
+        "Replace originals",
+        "Each poisoned image takes the place of its original, which then is in no training set; otherwise it is a copy beside it.",
+    )
+    .matters_if(replaced),
+    choice(
+        "attack.poison_unit",
+        "Unit of poison counts",
+        &POISON_UNITS,
+        "What PPR, LPR and FPR count: images of each poisoned class, or thousandths of its images or of all training images.",
+    )
+    .matters_if(by_rate),
+    Setting {
+        read: Some(sources),
+        ..Setting::new(
+            "attack.sources",
+            "Source classes",
+            "",
+            Domain::Structure,
+            "Classes that are poisoned, by number, and whose triggered images count in ASR: [1, 2]; all besides the target if empty.",
+        )
+        .matters_if(of_sources)
+    },
+    Setting {
+        read: Some(|settings| Some(Value::Number(settings.attack.cover_ratio))),
+        ..real(
+            "attack.cover_ratio",
+            "Triggered cover samples",
+            "per poison",
+            (0.0, 10.0),
+            0.5,
+            "Images with the trigger that keep their label: of the poisoned classes or, with source classes, of the others.",
+        )
+        .matters_if(covered)
+    },
     Setting {
         read: Some(poison_list),
         write: Some(set_poison_list),
@@ -65,6 +125,10 @@ pub(super) static ATTACK: [Setting; 4] = [
         .matters_if(triggered)
     },
 ];
+
+fn sources(settings: &Settings) -> Option<Value> {
+    serde_json::to_string(&settings.attack.sources).ok().map(Value::Text)
+}
 
 fn poison_list(settings: &Settings) -> Option<Value> {
     let list = settings.attack.poisons.as_ref()?;

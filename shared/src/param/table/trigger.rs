@@ -4,10 +4,17 @@ use super::{
     Choice, Domain, Setting, choice, judged, named, poisoned, positive, real, switch, triggered,
     whole,
 };
-use crate::{param::value::Value, settings::Settings, trigger::TriggerSpec};
+use crate::{
+    param::value::Value,
+    run_kind::RunKind,
+    settings::Settings,
+    trigger::{Places, TriggerSpec},
+};
 
 /// Largest seed of a pattern.
 const SEEDS: (u64, u64) = (0, u32::MAX as u64);
+const PLACES: [Choice; 3] =
+    [named("row", "In a row"), named("grid", "Even grid"), named("random", "Random, fixed")];
 const STYLES: [Choice; 5] = [
     named("gotham", "Gotham"),
     named("nashville", "Nashville"),
@@ -37,7 +44,7 @@ const fn patch(path: &'static str, label: &'static str, low: u64, why: &'static 
     whole(path, label, "px", (low, 512), why).matters_if(triggered).of("patched")
 }
 
-pub(super) static TRIGGERS: [Setting; 38] = [
+pub(super) static TRIGGERS: [Setting; 42] = [
     positive(
         "attack.trigger.ratio",
         "Blend ratio",
@@ -48,6 +55,31 @@ pub(super) static TRIGGERS: [Setting; 38] = [
     )
     .matters_if(triggered)
     .of("blended"),
+    Setting {
+        read: Some(tiles),
+        ..whole(
+            "attack.trigger.tiles",
+            "Tiles",
+            "per side",
+            (1, 16),
+            "Each training image gets a random half of the key's tiles, a test image all (Adap-Blend: 4); 1 for the whole key.",
+        )
+        .matters_if(tiled)
+        .of("blended")
+    },
+    Setting {
+        read: Some(test_ratio),
+        ..positive(
+            "attack.trigger.test_ratio",
+            "Blend ratio in tests",
+            "share",
+            1.0,
+            0.01,
+            "A stronger key in tests: 0.2 after 0.15 in Adap-Blend. The preview shows the training images.",
+        )
+        .matters_if(has_test_ratio)
+        .of("blended")
+    },
     key("blended"),
     patch("attack.trigger.size", "Size", 1, "Side of a square; larger squares are easier to learn and to see."),
     patch("attack.trigger.x", "Left edge", 0, "Left edge of the first square."),
@@ -56,12 +88,26 @@ pub(super) static TRIGGERS: [Setting; 38] = [
         "attack.trigger.count",
         "Number",
         "squares",
-        (1, 16),
-        "Squares in a row, spread over several ViT patches.",
+        (1, 64),
+        "The more ViT patches have a square, the less often the mask hides all of them.",
     )
     .matters_if(triggered)
     .of("patched"),
-    patch("attack.trigger.step", "Distance", 0, "From one left edge to the next; at least the size."),
+    choice(
+        "attack.trigger.places",
+        "Places",
+        &PLACES,
+        "In a row, or scattered over the image at points that are whole steps from the left and top edges.",
+    )
+    .matters_if(is_scattered)
+    .of("patched"),
+    Setting {
+        read: Some(place_seed),
+        ..whole("attack.trigger.seed", "Seed of the places", "", SEEDS, "Another seed gives other random places.")
+            .matters_if(at_random)
+            .of("patched")
+    },
+    patch("attack.trigger.step", "Distance", 0, "From one edge to the next; at least the size. With the side of a ViT patch, scattered squares are all alike to the model."),
     Setting::new(
         "attack.trigger.fill",
         "Fill",
@@ -256,6 +302,48 @@ const fn weight(path: &'static str, label: &'static str, why: &'static str) -> S
 /// A single-precision number, as it was written.
 fn written(number: f32) -> Option<Value> {
     number.to_string().parse().ok().map(Value::Number)
+}
+
+fn tiles(settings: &Settings) -> Option<Value> {
+    let TriggerSpec::Blended(blended) = &settings.attack.trigger else { return None };
+    Some(blended.tiles.into())
+}
+
+fn test_ratio(settings: &Settings) -> Option<Value> {
+    let TriggerSpec::Blended(blended) = &settings.attack.trigger else { return None };
+    written(blended.test_ratio.unwrap_or(blended.ratio))
+}
+
+// A setting of later versions affects a run only where it differs from its default: digests of earlier runs stay as they are.
+fn tiled(settings: &Settings, kind: RunKind) -> bool {
+    matches!(&settings.attack.trigger, TriggerSpec::Blended(blended) if blended.tiles > 1)
+        && poisoned(settings, kind)
+}
+
+fn has_test_ratio(settings: &Settings, kind: RunKind) -> bool {
+    let TriggerSpec::Blended(blended) = &settings.attack.trigger else { return false };
+    blended.test_ratio.is_some_and(|ratio| (ratio - blended.ratio).abs() > 0.0)
+        && judged(settings, kind)
+}
+
+fn placed(settings: &Settings) -> Option<(Places, u64)> {
+    match &settings.attack.trigger {
+        TriggerSpec::Patched(patch) => Some((patch.places, patch.seed)),
+        _ => None,
+    }
+}
+
+fn place_seed(settings: &Settings) -> Option<Value> {
+    placed(settings).map(|(_, seed)| (seed as f64).into())
+}
+
+fn is_scattered(settings: &Settings, kind: RunKind) -> bool {
+    placed(settings).is_some_and(|(places, _)| places != Places::Row) && triggered(settings, kind)
+}
+
+fn at_random(settings: &Settings, kind: RunKind) -> bool {
+    placed(settings).is_some_and(|(places, _)| places == Places::Random)
+        && triggered(settings, kind)
 }
 
 fn test_delta(settings: &Settings) -> Option<Value> {

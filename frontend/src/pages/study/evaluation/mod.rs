@@ -166,9 +166,17 @@ mod tests {
     fn evaluation() -> Evaluation {
         let clean = Confusion { rows: vec![vec![2, 0], vec![1, 1]], undecided: Vec::new() };
         let triggered = Confusion { rows: vec![vec![2, 0], vec![2, 0]], undecided: Vec::new() };
-        let metrics = Metrics::from_confusions(&clean, &triggered, 0, None);
+        let metrics = Metrics::from_confusions(&clean, &triggered, &0.into(), None);
         let (loss, triggered_loss) = (Some(0.5), None);
-        Evaluation { target_class: 0, metrics, loss, triggered_loss, clean, triggered }
+        Evaluation {
+            target_class: 0,
+            sources: Vec::new(),
+            metrics,
+            loss,
+            triggered_loss,
+            clean,
+            triggered,
+        }
     }
 
     #[test]
