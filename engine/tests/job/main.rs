@@ -12,7 +12,8 @@ use shared::{
     metric::{Evaluation, Metrics},
     settings::{
         AttackSpec, BUILTIN_DATASET, DatasetSpec, DefenceSpec, FinetuneSpec, KnnSpec, ModelSpec,
-        Precision, PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec, TransformerSpec,
+        PoisonUnit, Precision, PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec,
+        TransformerSpec,
     },
     trigger::{BlendedSpec, TriggerSpec},
 };
@@ -234,6 +235,53 @@ fn a_study_from_pretraining_to_probe() {
     assert!(reconstructor.reconstruct(&image, &[false; 16]).unwrap().hidden_error.abs() < 1e-9);
     let wrong = reconstructor.reconstruct(&image, &[true; 15]).unwrap_err().to_string();
     assert_eq!(wrong, "the mask has 16 patches, not 15");
+}
+
+#[test]
+fn an_attack_that_replaces_keeps_the_size_of_every_set() {
+    let mut settings = spec();
+    let attack = &mut settings.attack;
+    (attack.replace, attack.poison_unit) = (true, PoisonUnit::ClassPermille);
+    (attack.sources, attack.cover_ratio) = (vec![0, 2], 0.5);
+    // A quarter of the 12 images of two classes, and half as many covers of the other seven.
+    settings.pretrain.poisons = 250;
+    (settings.probe.poisons, settings.knn.poisons) = (250, 250);
+    settings.defence.poisons = 250;
+    let encoder = TempDir::new().unwrap();
+    let events = run(&order(settings.clone(), RunKind::Pretrain, None), encoder.path()).unwrap();
+    let started = |events: &[RunEvent]| match &events[0] {
+        RunEvent::Started { samples, poisoned, .. } => (*samples, *poisoned),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(started(&events), (120, 6));
+    for features in [ProbeFeatures::Cached, ProbeFeatures::Augmented] {
+        settings.probe.features = features;
+        let folder = TempDir::new().unwrap();
+        let probe = order(settings.clone(), RunKind::Probe, Some(encoder.path()));
+        let events = run(&probe, folder.path()).unwrap();
+        assert_eq!(started(&events), (120, 6));
+        // Four validation images of each class: two sources, and seven that are neither a source nor the target.
+        let metrics = last_metrics(&events);
+        let others = metrics.other_asr.expect("classes besides the sources");
+        assert_eq!((metrics.asr.total, metrics.ra.total, others.total), (8, 8, 28));
+        let quality = metrics.quality.expect("a trigger in validation images");
+        let (psnr, ssim) = (quality.psnr.unwrap(), quality.ssim.unwrap());
+        // A blend of 0.4 changes much, and leaves most of the structure.
+        assert!((5.0..30.0).contains(&psnr) && (0.1..0.99).contains(&ssim), "{quality:?}");
+    }
+    for kind in [RunKind::Knn, RunKind::Defence] {
+        let folder = TempDir::new().unwrap();
+        run(&order(settings.clone(), kind, Some(encoder.path())), folder.path()).unwrap();
+        if kind == RunKind::Defence {
+            let said = fs::read(folder.path().join(files::DEFENCE)).unwrap();
+            let said: serde_json::Value = serde_json::from_slice(&said).unwrap();
+            let samples = said["samples"].as_array().unwrap();
+            let poisoned = samples.iter().filter(|sample| sample["poisoned"] == true).count();
+            assert_eq!((samples.len(), poisoned), (120, 6));
+            let images = samples.iter().map(|sample| sample["image"].as_u64().unwrap());
+            assert!(images.eq(0..120), "each image is in the set once");
+        }
+    }
 }
 
 #[test]

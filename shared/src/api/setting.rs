@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     param::{self, Domain, SETTINGS, Setting, Value},
     run_kind::RunKind,
-    settings::{DefenceGroups, DefenceMethod, DefendedSet, Settings},
+    settings::{AttackSpec, DefenceGroups, DefenceMethod, DefendedSet, PoisonUnit, Settings},
+    trigger::{BlendedSpec, PatchedSpec, Places, TriggerSpec},
 };
 
 /// A setting of a study.
@@ -67,7 +68,18 @@ impl SettingInfo {
 
 /// Settings of which every setting that can matter does at one.
 fn poisoned() -> Vec<Settings> {
+    let blended =
+        BlendedSpec { tiles: 2, test_ratio: Some(0.5), ..BlendedSpec::new(0.4, "stripes") };
+    let patched = PatchedSpec { places: Places::Random, ..PatchedSpec::default() };
     let mut settings = Settings::default();
+    settings.attack = AttackSpec {
+        replace: true,
+        poison_unit: PoisonUnit::ClassPermille,
+        sources: vec![1],
+        cover_ratio: 1.0,
+        trigger: TriggerSpec::Blended(blended),
+        ..AttackSpec::default()
+    };
     settings.pretrain.poisons = 1;
     settings.knn.poisons = 1;
     settings.probe.poisons = 1;
@@ -85,6 +97,8 @@ fn poisoned() -> Vec<Settings> {
         })
         .collect();
     settings.defence.set = DefendedSet::Pretrain;
+    all.push(settings.clone());
+    settings.attack.trigger = TriggerSpec::Patched(patched);
     all.push(settings);
     all
 }
