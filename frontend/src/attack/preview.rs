@@ -47,11 +47,11 @@ pub fn Preview(
 ) -> impl IntoView {
     let rendered = RwSignal::new(Rendered::default());
     let waits = RwSignal::new(None::<String>);
+    let seen_in = RwSignal::new(shared::Stage::Train);
     Effect::new(move |_| {
-        let (spec, side) = (scene.trigger.get(), scene.side.get());
-        let prepared = scene
-            .key
-            .with(|key| Trigger::prepare(&spec, key.as_ref(), side as usize, shared::Stage::Train));
+        let (spec, side, seen_in) = (scene.trigger.get(), scene.side.get(), seen_in.get());
+        let prepared =
+            scene.key.with(|key| Trigger::prepare(&spec, key.as_ref(), side as usize, seen_in));
         match prepared {
             Ok(trigger) => {
                 let training = scene.training.get();
@@ -70,6 +70,9 @@ pub fn Preview(
     let stage = Stage { scene, pictures, classes, rendered, grid, moved };
     let is_patched = Memo::new(move |_| matches!(scene.trigger.get(), TriggerSpec::Patched(_)));
     let choices = Part::ALL.map(|part| (part, part.name()));
+    let stages = [(shared::Stage::Train, "In training"), (shared::Stage::Test, "In tests")]
+        .map(|(stage, name)| (stage, name.to_owned()))
+        .to_vec();
     let hint = move || {
         if is_patched.get() {
             "Drag the patch on any triggered image, or move it with the arrow keys."
@@ -94,6 +97,12 @@ pub fn Preview(
                 />
             </div>
             <div class="preview-bar">
+                <Segmented
+                    label="The trigger in training or in tests, where some differ"
+                    choices=stages
+                    value=Signal::derive(move || Some(seen_in.get()))
+                    choose=Callback::new(move |stage| seen_in.set(stage))
+                />
                 <button
                     type="button"
                     class="button"
