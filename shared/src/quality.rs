@@ -2,7 +2,7 @@
 
 use crate::{
     image::{Rgb8, psnr},
-    metric::Quality,
+    metric::{Quality, Spread},
     ssim::ssim,
 };
 
@@ -21,7 +21,7 @@ pub fn quality<'a>(pairs: impl IntoIterator<Item = (&'a Rgb8, &'a Rgb8)>) -> Opt
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    Spread::of(values).map(|spread| spread.mean)
 }
 
 #[cfg(test)]
