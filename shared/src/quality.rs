@@ -2,7 +2,7 @@
 
 use crate::{
     image::{Rgb8, psnr},
-    metric::Quality,
+    metric::{Quality, Spread},
     ssim::ssim,
 };
 
@@ -21,7 +21,7 @@ pub fn quality<'a>(pairs: impl IntoIterator<Item = (&'a Rgb8, &'a Rgb8)>) -> Opt
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    Spread::of(values).map(|spread| spread.mean)
 }
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ mod tests {
         let quality = quality([(&dark, &dark), (&dark, &light)]).expect("two images");
         assert!((quality.psnr.expect("a change") - 7.958_800).abs() < 1e-6, "{quality:?}");
         let ssim = quality.ssim.expect("large images");
-        assert!((ssim - (1.0 + 0.2401 / 0.4001) / 2.0).abs() < 1e-9, "{quality:?}");
+        assert!((ssim - f64::midpoint(1.0, 0.2401 / 0.4001)).abs() < 1e-9, "{quality:?}");
         assert_eq!(super::quality([]), None);
         let small = Rgb8::filled(4, 4, [0; 3]);
         assert_eq!(super::quality([(&small, &small)]), Some(Quality { psnr: None, ssim: None }));

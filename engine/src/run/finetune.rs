@@ -2,7 +2,7 @@
 
 use shared::{RunEvent, Trigger, run_kind::RunKind};
 
-use super::{Run, write_json};
+use super::{Run, quality, write_json};
 use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo, MASK_RATIO},
@@ -74,7 +74,7 @@ impl Run<'_> {
         })?;
         let Some(mut evaluation) = evaluation.filter(|_| self.writes) else { return Ok(()) };
         place.remove(report)?;
-        evaluation.metrics.quality = self.quality(pixels, trigger)?;
+        evaluation.metrics.quality = quality::of_trigger(pixels, trigger)?;
         report.written(|| write_json(&self.folder.join(files::EVALUATION), &evaluation))?;
         report.finish(Some(evaluation.metrics))
     }

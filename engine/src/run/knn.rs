@@ -2,7 +2,7 @@
 
 use shared::{RunEvent, Trigger, metric::Metrics};
 
-use super::Run;
+use super::{Run, quality};
 use crate::{
     EngineError, checkpoint,
     data::Pixels,
@@ -49,7 +49,7 @@ impl Run<'_> {
                 total: kept.len() as u64,
             })?;
         }
-        let quality = self.quality(pixels, trigger)?;
+        let quality = quality::of_trigger(pixels, trigger)?;
         report.finish(metrics.map(|metrics| Metrics { quality, ..metrics }))
     }
 }

@@ -2,7 +2,7 @@
 
 use shared::{RunEvent, Trigger, run_kind::RunKind};
 
-use super::{Run, json, key::Key, write_json};
+use super::{Run, json, key::Key, quality, write_json};
 use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo},
@@ -44,7 +44,7 @@ impl Run<'_> {
         let head = head(encoder.width(), pixels.classes.len(), recipe.head_init);
         let mut trainer = self.device.head_trainer(Params::draw(head, seed), recipe)?;
         let mut evaluation = probe.train(&mut *trainer, &kept, report)?;
-        evaluation.metrics.quality = self.quality(pixels, trigger)?;
+        evaluation.metrics.quality = quality::of_trigger(pixels, trigger)?;
         report.written(|| write_json(&self.folder.join(files::EVALUATION), &evaluation))?;
         let epoch = recipe.epochs;
         let info = CheckpointInfo { phase: RunKind::Probe, epoch, ..info };

@@ -3,7 +3,7 @@
 use shared::{
     Rgb8, Settings, Trigger,
     image::difference,
-    metric::Quality,
+    metric::{Quality, Spread},
     patches::{any_visible, touched, visible_count},
     quality::quality,
     survival::{Survival, Views, survival},
@@ -103,10 +103,6 @@ impl Training {
     }
 }
 
-fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
 /// Puts the trigger into every picture. What depends on patches is left empty if the ViT patch does not divide the image's side.
 pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Rendered {
     let patch = training.patch as usize;
@@ -144,7 +140,7 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Re
         rendered.survival = survival(&pairs, views, VIEWS);
     }
     rendered.quality = quality;
-    rendered.any_visible = mean(&seen);
+    rendered.any_visible = Spread::of(&seen).map(|spread| spread.mean);
     rendered
 }
 

@@ -60,15 +60,16 @@ fn differing(rows: &[ResultRow]) -> Vec<&str> {
 }
 
 fn as_table(rows: &[ResultRow]) -> String {
-    const METRICS: [(&str, &str); 6] = [
+    const METRICS: [(&str, &str); 7] = [
         ("ca", "CA %"),
         ("asr", "ASR %"),
         ("ra", "RA %"),
         ("loss", "loss"),
+        ("other_asr", "non-source ASR %"),
         ("auroc", "AUROC"),
         ("control_auroc", "control"),
     ];
-    /// Those that every table has; the others are of defences.
+    /// Those that every table has; the others are of source-specific attacks and of defences.
     const USUAL: usize = 4;
     /// More columns do not fit on a terminal.
     const MOST: usize = 8;

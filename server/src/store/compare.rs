@@ -174,7 +174,7 @@ impl Results {
 }
 
 /// An evaluation within a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EvaluatedAt {
     /// The run.
     pub run: RunId,

@@ -3,6 +3,10 @@
 use axum::http::StatusCode;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use shared::{
+    Ratio, RunKind,
+    metric::{Metrics, Quality},
+};
 
 use crate::harness::{TestApp, metrics, spec};
 
@@ -49,6 +53,26 @@ async fn all_selected_runs_come_in_every_format() {
     assert_eq!(page["items"][0]["metrics"]["asr"], json!({ "hits": 720, "total": 900 }));
     let csv = get("csv").await.text();
     assert_eq!(csv.lines().count(), 9, "{csv}");
+}
+
+#[tokio::test]
+async fn what_an_attack_does_beside_its_goal_is_in_the_results() {
+    let app = TestApp::new().await;
+    let mut spec = spec();
+    spec.settings.attack.sources = vec![1];
+    spec.axes.clear();
+    spec.runs = vec![RunKind::Probe];
+    let answer = app.post("/studies?fresh=true", &serde_json::to_value(spec).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
+    app.finish_next(None).await;
+    let other_asr = Some(Ratio { hits: 8, total: 800 });
+    let quality = Some(Quality { psnr: Some(18.25), ssim: Some(0.875) });
+    app.finish_next(Some(Metrics { other_asr, quality, ..metrics(60, 90) })).await;
+    let row = &app.get("/results?filter=other_asr%3C2.0").await.json()["items"][0];
+    assert_eq!(row["settings"]["attack.sources"], "[1]", "{row}");
+    let measured = &row["metrics"];
+    assert_eq!(measured["other_asr"], json!({ "hits": 8, "total": 800 }));
+    assert_eq!((&measured["psnr"], &measured["ssim"]), (&json!(18.25), &json!(0.875)));
 }
 
 #[tokio::test]

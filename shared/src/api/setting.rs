@@ -71,8 +71,7 @@ fn poisoned() -> Vec<Settings> {
     let blended =
         BlendedSpec { tiles: 2, test_ratio: Some(0.5), ..BlendedSpec::new(0.4, "stripes") };
     let patched = PatchedSpec { places: Places::Random, ..PatchedSpec::default() };
-    let mut settings = Settings::default();
-    settings.attack = AttackSpec {
+    let attack = AttackSpec {
         replace: true,
         poison_unit: PoisonUnit::ClassPermille,
         sources: vec![1],
@@ -80,6 +79,7 @@ fn poisoned() -> Vec<Settings> {
         trigger: TriggerSpec::Blended(blended),
         ..AttackSpec::default()
     };
+    let mut settings = Settings { attack, ..Settings::default() };
     settings.pretrain.poisons = 1;
     settings.knn.poisons = 1;
     settings.probe.poisons = 1;

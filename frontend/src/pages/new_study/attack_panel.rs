@@ -4,8 +4,8 @@ use leptos::{ev, prelude::*};
 use shared::api::KeyInfo;
 
 use super::{
-    draft::Draft, setting_field::SettingField, trigger_choice::TriggerChoice,
-    trigger_controls::TriggerControls,
+    draft::Draft, poison_panel::toggled, setting_field::SettingField,
+    trigger_choice::TriggerChoice, trigger_controls::TriggerControls,
 };
 use crate::components::{ChipButton, Field, FieldMessage};
 
@@ -34,17 +34,6 @@ pub fn AttackPanel(
             </div>
         </section>
     }
-}
-
-/// The source classes with one turned on or off, in order.
-fn toggled(mut sources: Vec<u32>, class: u32) -> Vec<u32> {
-    if sources.contains(&class) {
-        sources.retain(|&other| other != class);
-    } else {
-        sources.push(class);
-        sources.sort_unstable();
-    }
-    sources
 }
 
 /// The classes that a source-specific attack poisons.
@@ -153,16 +142,5 @@ fn TargetClass() -> impl IntoView {
                 }
             }
         />
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sources_are_turned_on_and_off_in_order() {
-        assert_eq!(toggled(vec![3], 1), [1, 3]);
-        assert_eq!(toggled(vec![1, 3], 3), [1]);
     }
 }

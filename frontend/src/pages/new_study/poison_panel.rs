@@ -105,7 +105,7 @@ fn shown(suggestions: &[u64], chosen: &[u64]) -> Vec<u64> {
 }
 
 /// The chosen numbers with one turned on or off, in order.
-fn toggled(mut chosen: Vec<u64>, number: u64) -> Vec<u64> {
+pub fn toggled<T: Copy + Ord>(mut chosen: Vec<T>, number: T) -> Vec<T> {
     if chosen.contains(&number) {
         chosen.retain(|&other| other != number);
     } else {

@@ -67,7 +67,7 @@ pub(super) static ATTACK: [Setting; 8] = [
     switch(
         "attack.replace",
         "Replace originals",
-        "Each poisoned image takes the place of its original, which then is in no training set; otherwise it is a copy beside it.",
+        "Each poisoned image takes the place of its original, so that the training set keeps its size; otherwise it is a copy beside it.",
     )
     .matters_if(replaced),
     choice(

@@ -148,6 +148,33 @@ proptest! {
 }
 
 #[test]
+fn settings_that_came_later_are_no_part_of_the_digests_of_earlier_runs() {
+    const LATER: [&str; 8] = [
+        "attack.replace",
+        "attack.poison_unit",
+        "attack.sources",
+        "attack.cover_ratio",
+        "attack.trigger.tiles",
+        "attack.trigger.test_ratio",
+        "attack.trigger.places",
+        "attack.trigger.seed",
+    ];
+    for entry in &CATALOGUE {
+        let mut settings = Settings::default();
+        settings.attack.trigger = entry.spec(32, 4);
+        (settings.pretrain.poisons, settings.probe.poisons) = (1, 1);
+        (settings.knn.poisons, settings.finetune.poisons, settings.defence.poisons) = (1, 1, 1);
+        for kind in RunKind::ALL {
+            for path in LATER {
+                // Other triggers had a seed from the beginning.
+                let is_old = path.ends_with("seed") && settings.attack.trigger.kind() != "patched";
+                assert!(is_old || !matters(path, &settings, kind), "{path}, {}", entry.id);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_device_is_asked_for_and_is_no_part_of_a_run() {
     let mut study = presets()[0].spec.clone();
     study.axes = vec![Axis {
