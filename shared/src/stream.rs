@@ -48,6 +48,8 @@ pub enum Purpose {
     PatchTrial,
     /// Clean images that a defence is given; the index is the class.
     CleanSet,
+    /// A defence's search for a trigger: its first state (0), and the order of the images (1) by epoch.
+    Inversion,
     /// Choice of the images that validate, where a folder has no validation images; the index is the class.
     HoldOut,
 }
@@ -70,6 +72,7 @@ impl Purpose {
             Self::Superimposed => "superimposed",
             Self::PatchTrial => "patch-trial",
             Self::CleanSet => "clean-set",
+            Self::Inversion => "inversion",
             Self::Draw => "draw",
             Self::Show => "show",
             Self::Neighbours => "neighbours",

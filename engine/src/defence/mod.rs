@@ -8,6 +8,7 @@
 //! | [`spectral`], [`activation`], [`scan`] | sample filters: spectral signatures, activation clustering, SCAn |
 //! | [`beatrix`] | sample and input filter: Beatrix |
 //! | [`strip`], [`patch_processing`], [`bdmae`] | input filters: STRIP, patch processing, BDMAE |
+//! | [`decree`] | encoder detector: DECREE |
 //! | [`ssim`] | structural similarity |
 //!
 //! Sums run over images in an order that their features give, so that neither the order of the images nor the number of threads changes a
@@ -16,6 +17,7 @@
 pub mod activation;
 pub mod bdmae;
 pub mod beatrix;
+pub mod decree;
 pub mod eigen;
 mod error;
 pub mod features;

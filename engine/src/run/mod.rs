@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use shared::{
     PoisonPlan, RunEvent, Settings, Stage, Trigger, order::RunOrder, poison::format_list,
-    run_kind::RunKind,
+    run_kind::RunKind, settings::DefenceKind,
 };
 
 use crate::{
@@ -103,7 +103,7 @@ fn whole(
     let (settings, attack) = (&order.settings, &order.settings.attack);
     let wanted = match order.kind {
         RunKind::Knn => neighbours::poisons_per_class(settings.knn.poisons, index.classes.len()),
-        RunKind::Defence if !settings.defence.method.filters_samples() => {
+        RunKind::Defence if settings.defence.method.kind() == DefenceKind::InputFilter => {
             neighbours::poisons_per_class(settings.defence.poisons, index.classes.len())
         }
         kind => settings.poisons(kind),

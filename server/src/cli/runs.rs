@@ -60,13 +60,15 @@ fn differing(rows: &[ResultRow]) -> Vec<&str> {
 }
 
 fn as_table(rows: &[ResultRow]) -> String {
-    const METRICS: [(&str, &str); 6] = [
+    const METRICS: [(&str, &str); 8] = [
         ("ca", "CA %"),
         ("asr", "ASR %"),
         ("ra", "RA %"),
         ("loss", "loss"),
         ("auroc", "AUROC"),
         ("control_auroc", "control"),
+        ("clean_cosine", "clean cosine"),
+        ("pl1", "PL1"),
     ];
     /// Those that every table has; the others are of defences.
     const USUAL: usize = 4;

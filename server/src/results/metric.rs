@@ -96,7 +96,7 @@ pub struct Known {
 }
 
 /// The metrics of the built-in run kinds. A run kind may have others in its rows.
-pub const KNOWN: [Known; 17] = {
+pub const KNOWN: [Known; 20] = {
     use Direction::{Higher, Lower, Neither};
     use MeasureKind::{Ratio, Real};
     const fn known(
@@ -119,6 +119,9 @@ pub const KNOWN: [Known; 17] = {
         known("tpr_at_5", "Poisons found at 5 % false alarms", "%", Higher, Ratio),
         known("found", "Poisons flagged", "%", Higher, Ratio),
         known("false_alarms", "Clean images flagged", "%", Lower, Ratio),
+        known("clean_cosine", "Mean cosine of clean features", "", Neither, Real),
+        known("pl1", "Smallest trigger (PL1)", "of the image", Neither, Real),
+        known("encoder_flagged", "Encoder flagged", "%", Neither, Ratio),
         known("ca_before", "Clean accuracy without the filter", "%", Higher, Ratio),
         known("asr_before", "Attack success rate without the filter", "%", Lower, Ratio),
         known("ca_after", "Clean accuracy with the filter", "%", Higher, Ratio),

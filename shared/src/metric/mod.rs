@@ -16,7 +16,7 @@ pub use confusion::Confusion;
 pub use detection::{Detection, Roc};
 pub use difference::{Difference, Test};
 pub use evaluation::{Evaluation, Metrics};
-pub use judgement::Judgement;
+pub use judgement::{Judgement, OfEncoder};
 pub use normal::normal_quantile;
 pub use ratio::{Interval, Ratio};
 pub use spread::Spread;

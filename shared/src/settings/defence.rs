@@ -18,16 +18,44 @@ pub enum DefenceMethod {
     Strip,
     /// BDMAE (Sun et al. 2023): an input filter that restores what it suspects.
     Bdmae,
+    /// DECREE (Feng et al. 2023): a detector of backdoored encoders.
+    Decree,
+}
+
+/// What a defence judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefenceKind {
+    /// The images of a training set.
+    SampleFilter,
+    /// Images that a classifier is asked about.
+    InputFilter,
+    /// An encoder, by clean images alone.
+    EncoderDetector,
 }
 
 impl DefenceMethod {
     /// All of them, the default first.
-    pub const ALL: [Self; 5] =
-        [Self::Spectral, Self::ActivationClustering, Self::Scan, Self::Strip, Self::Bdmae];
+    pub const ALL: [Self; 6] = [
+        Self::Spectral,
+        Self::ActivationClustering,
+        Self::Scan,
+        Self::Strip,
+        Self::Bdmae,
+        Self::Decree,
+    ];
 
-    /// Whether it judges the images of a training set, and not those that a classifier is asked about.
+    /// What it judges.
+    pub fn kind(self) -> DefenceKind {
+        match self {
+            Self::Spectral | Self::ActivationClustering | Self::Scan => DefenceKind::SampleFilter,
+            Self::Strip | Self::Bdmae => DefenceKind::InputFilter,
+            Self::Decree => DefenceKind::EncoderDetector,
+        }
+    }
+
+    /// Whether it judges the images of a training set.
     pub fn filters_samples(self) -> bool {
-        !matches!(self, Self::Strip | Self::Bdmae)
+        self.kind() == DefenceKind::SampleFilter
     }
 }
 
@@ -106,6 +134,14 @@ pub struct DefenceSpec {
     pub overlay_weight: f64,
     /// Share of clean images that may be refused (STRIP).
     pub refused: f64,
+    /// Validation images, without labels, on which a trigger is searched for (DECREE).
+    pub shadow_images: u32,
+    /// Epochs of the search at most (DECREE).
+    pub search_epochs: u32,
+    /// Whether the mean feature of clean images is subtracted before features are compared (DECREE).
+    pub subtract_mean: bool,
+    /// Share of the image below which a trigger means a backdoor (DECREE).
+    pub mask_limit: f64,
 }
 
 impl Default for DefenceSpec {
@@ -126,6 +162,10 @@ impl Default for DefenceSpec {
             overlays: 20,
             overlay_weight: 1.0,
             refused: 0.01,
+            shadow_images: 1000,
+            search_epochs: 1000,
+            subtract_mean: false,
+            mask_limit: 0.1,
         }
     }
 }

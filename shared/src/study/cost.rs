@@ -86,6 +86,10 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64) -> f64 {
         DefenceMethod::Scan => train + clean,
         // About fifty restorations an image, each classified; a restoration costs about a third of a pre-training step.
         DefenceMethod::Bdmae => NEIGHBOURS + 2.0 * TESTS * 50.0 * 2.0,
+        // A step is a forward and a backward pass; the search often ends earlier.
+        DefenceMethod::Decree => {
+            f64::from(defence.shadow_images) * (1.0 + 3.0 * f64::from(defence.search_epochs))
+        }
         DefenceMethod::Strip => NEIGHBOURS + (2.0 * TESTS + clean) * f64::from(defence.overlays),
     }
 }

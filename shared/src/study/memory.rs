@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{FinetuneSpec, ProbeFeatures, Settings, TransformerSpec};
-use crate::{dataset::DatasetInfo, patches::visible_count, run_kind::RunKind};
+use crate::{
+    dataset::DatasetInfo, patches::visible_count, run_kind::RunKind, settings::DefenceMethod,
+};
 
 /// The program itself, its threads, and what the allocator keeps.
 const PROGRAM_BYTES: f64 = 48e6;
@@ -17,6 +19,8 @@ const SHARDS: f64 = 8.0;
 const ROWS: f64 = 64.0;
 /// Images that pass through an encoder at once on each thread of an evaluation.
 const EVALUATED: f64 = 32.0;
+/// Images of a step of a search for a trigger.
+const SEARCHED: f64 = 128.0;
 /// Approximate number of images that nearest neighbours use per checkpoint.
 const NEIGHBOURS: f64 = 1_600.0;
 
@@ -118,6 +122,13 @@ pub fn run_memory(
             )
         }
         // Features in single and, of one set in two forms, in double precision.
+        // The images of a step and of the search, in single and in double precision.
+        RunKind::Defence if settings.defence.method == DefenceMethod::Decree => {
+            let shadow = f64::from(settings.defence.shadow_images).min(test);
+            let step = blocks(&model.encoder, SEARCHED.min(shadow), tokens)
+                + SEARCHED * (6.0 * image + 4.0 * width);
+            (3.0 * (encoder + decoder), evaluation + step, shadow * (image + width))
+        }
         RunKind::Defence => (3.0 * (encoder + decoder), evaluation, 5.0 * train * width),
         RunKind::Knn => (3.0 * (encoder + decoder), evaluation, 2.0 * NEIGHBOURS * width),
     };

@@ -128,12 +128,22 @@ impl Mae {
     /// # Errors
     /// When the images were prepared for another model.
     pub fn composed_encode(&self, w: &Composed, masked: &MaskedImages) -> Result<Tensor> {
+        let shape = (masked.images, masked.visible, self.grid().patch_len());
+        self.composed_encode_of(w, masked, &w.constant(&masked.pixels, shape)?)
+    }
+
+    /// The same for these pixels, `(images, visible, 3 * patch * patch)`, in the place of the images' own.
+    pub(super) fn composed_encode_of(
+        &self,
+        w: &Composed,
+        masked: &MaskedImages,
+        pixels: &Tensor,
+    ) -> Result<Tensor> {
         let &MaskedImages { images, visible, .. } = masked;
         let token = w.tensor(self.cls_token);
         let mut x = token.broadcast_as((images, 1, token.dim(2)?))?.contiguous()?;
         if visible > 0 {
-            let pixels = w.constant(&masked.pixels, (images, visible, self.grid().patch_len()))?;
-            x = Tensor::cat(&[&x, &self.patch_embed.composed(w, &pixels)?], 1)?;
+            x = Tensor::cat(&[&x, &self.patch_embed.composed(w, pixels)?], 1)?;
         }
         x = (x + self.composed_places(w, self.positions, masked, visible)?)?;
         self.norm.composed(w, &self.encoder.composed(w, x, None)?)

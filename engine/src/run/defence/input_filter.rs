@@ -111,15 +111,16 @@ impl Defence<'_> {
         let attacked = of_triggered.iter().enumerate().filter(|&(i, _)| labels[i] != target);
         let samples: Vec<SampleSaid> = plain.chain(attacked.map(|of| sample(of, true))).collect();
         let judgement = Judgement {
-            detection: detected(&samples)?,
+            detection: Some(detected(&samples)?),
             control: None,
             // Most classes get no vote, so top-5 accuracy is meaningless.
             before: Some(Metrics { top5: None, ..before.metrics }),
             after: Some(Metrics::from_confusions(&clean, &triggered, target, None)),
+            encoder: None,
         };
         let (method, clean_images) = (spec.method, pool.len());
         let (groups, control) = (Vec::new(), Vec::new());
-        Ok(Said { method, judgement, clean_images, limit, groups, samples, control })
+        Ok(Said { method, judgement, clean_images, limit, groups, samples, control, search: None })
     }
 
     /// The entropy of each image under overlays from the pool.

@@ -3,15 +3,16 @@
 use super::{Choice, Setting, choice, named, positive, real, switch, whole};
 use crate::{
     run_kind::RunKind,
-    settings::{DefenceGroups, DefenceMethod, Settings},
+    settings::{DefenceGroups, DefenceKind, DefenceMethod, Settings},
 };
 
-const METHODS: [Choice; 5] = [
+const METHODS: [Choice; 6] = [
     named("spectral", "Spectral signatures"),
     named("activation_clustering", "Activation clustering"),
     named("scan", "SCAn"),
     named("strip", "STRIP"),
     named("bdmae", "BDMAE"),
+    named("decree", "DECREE"),
 ];
 const SETS: [Choice; 2] = [named("probe", "Linear probe"), named("pretrain", "Pre-training")];
 const GROUPS: [Choice; 3] =
@@ -35,7 +36,8 @@ fn sample_filter(settings: &Settings, kind: RunKind) -> bool {
 }
 
 fn own_poisons(settings: &Settings, kind: RunKind) -> bool {
-    kind == RunKind::Defence && !settings.judges_pretraining()
+    let of_encoder = settings.defence.method.kind() == DefenceKind::EncoderDetector;
+    kind == RunKind::Defence && !settings.judges_pretraining() && !of_encoder
 }
 
 fn clusters(settings: &Settings, kind: RunKind) -> bool {
@@ -62,8 +64,12 @@ fn with_clean(settings: &Settings, kind: RunKind) -> bool {
     by(settings, kind, &[DefenceMethod::Scan, DefenceMethod::Strip])
 }
 
-pub(super) static DEFENCE: [Setting; 14] = [
-choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering and SCAn judge a training set; STRIP and BDMAE judge images that a classifier is asked about.").matters_if(defence),
+fn decree(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::Decree])
+}
+
+pub(super) static DEFENCE: [Setting; 18] = [
+choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering and SCAn judge a training set; STRIP and BDMAE judge images that a classifier is asked about; DECREE judges the encoder.").matters_if(defence),
 choice("defence.set", "Judged set", &SETS, "The set of a linear probe has labels; that of the pre-training has none.").matters_if(sample_filter),
 whole("defence.poisons", "Poisons before the defence", "per class", (0, 1_000_000), "Poisoned images of each poisoned class, as many as in a linear probe of this LPR.").matters_if(own_poisons),
 choice("defence.groups", "Groups", &GROUPS, "Sample filters compare the images of a group with each other.").matters_if(sample_filter),
@@ -77,4 +83,8 @@ real("defence.shrinkage", "Shrinkage", "", (0.0, 1.0), 1e-3, "Added to the varia
 whole("defence.overlays", "Overlays", "images", (1, 1000), "Clean images that are laid over each image; the paper takes 100.").matters_if(strip),
 positive("defence.overlay_weight", "Overlay weight", "", 1.0, 0.1, "Weight of the overlaid image; the sum is cut off at 255.").matters_if(strip),
 positive("defence.refused", "Refused clean images", "share", 0.5, 0.01, "Sets the limit of the entropy, by clean images of the defender.").matters_if(strip),
+whole("defence.shadow_images", "Clean images", "", (2, 1_000_000), "Validation images, without labels, on which a trigger is searched for; the paper takes 1,000 of CIFAR-10.").matters_if(decree),
+whole("defence.search_epochs", "Epochs", "at most", (1, 100_000), "The search ends earlier when the trigger no longer becomes smaller.").matters_if(decree),
+switch("defence.subtract_mean", "Features less their mean", "For encoders whose features of clean images are all alike; the paper does not.").matters_if(decree),
+positive("defence.mask_limit", "Limit", "of the image", 1.0, 0.01, "An encoder with a smaller trigger counts as backdoored.").matters_if(decree),
 ];
