@@ -42,7 +42,7 @@ struct Said {
     judgement: Judgement,
     /// Clean validation images that the method had.
     clean_images: usize,
-    /// The entropy below which an image is refused.
+    /// The score above which an image is refused; for STRIP, the entropy below which it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -135,7 +135,7 @@ impl Run<'_> {
         let defence = Defence { run: self, encoder, kept, pixels, poisons, trigger };
         let said = match self.order.settings.defence.method.kind() {
             DefenceKind::SampleFilter => defence.sample_filter(report)?,
-            DefenceKind::InputFilter => defence.input_filter(report)?,
+            DefenceKind::InputFilter => defence.input_filter(params, report)?,
             DefenceKind::EncoderDetector => defence.encoder_detector(params, report)?,
         };
         report.written(|| write_json(&self.folder.join(files::DEFENCE), &said))?;

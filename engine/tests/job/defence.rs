@@ -5,7 +5,7 @@ use serde_json::Value;
 use shared::{
     Ratio, RunEvent, RunKind, Settings,
     metric::{Detection, Judgement},
-    settings::{DefenceGroups, DefenceMethod, DefendedSet},
+    settings::{DecodedFrom, DefenceGroups, DefenceMethod, DefendedSet},
 };
 use tempfile::TempDir;
 
@@ -162,4 +162,65 @@ fn decree_judges_the_encoder_by_clean_images_alone() {
     settings.defence.subtract_mean = false;
     let plain = judged(settings, &encoder).0.encoder.unwrap();
     assert!(plain.clean_cosine > 0.5, "of one autoencoder's features: {}", plain.clean_cosine);
+}
+
+/// The judgement of an input filter with two of four validation images of each class as the defender's, and what its file says.
+fn filtered(settings: &Settings, encoder: &TempDir) -> (Judgement, Value) {
+    let (judgement, said) = judged(settings.clone(), encoder);
+    let detection = of_images(&judgement);
+    assert_eq!((detection.false_alarms.total, detection.found.total), (20, 18));
+    assert_eq!(said["clean_images"], 20);
+    let (before, after) = (judgement.before.unwrap(), judgement.after.unwrap());
+    assert_eq!((before.ca.total, after.ca.total, after.asr.total), (20, 20, 18));
+    assert!(after.ca.hits <= before.ca.hits && after.asr.hits <= before.asr.hits);
+    let samples = said["samples"].as_array().unwrap();
+    assert!(samples.iter().all(|s| s["score"].as_f64().is_some_and(f64::is_finite)));
+    assert_eq!(judged(settings.clone(), encoder), (judgement, said.clone()), "again");
+    (judgement, said)
+}
+
+#[test]
+fn filters_with_a_limit_refuse_what_is_above_it() {
+    let encoder = encoder();
+    for method in [DefenceMethod::Dede, DefenceMethod::Frequency, DefenceMethod::Beatrix] {
+        let mut settings = with(method);
+        settings.defence.refused = 0.2;
+        let (judgement, said) = filtered(&settings, &encoder);
+        let limit = said["limit"].as_f64().unwrap();
+        for sample in said["samples"].as_array().unwrap() {
+            assert_eq!(sample["flagged"], sample["score"].as_f64().unwrap() > limit, "{method:?}");
+        }
+        settings.seed = 8;
+        assert_ne!(judged(settings, &encoder).0, judgement, "{method:?}: other images");
+    }
+}
+
+#[test]
+fn dede_decodes_from_the_embedding_or_from_patches() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::Dede);
+    let scores = |settings: &Settings| {
+        let samples = judged(settings.clone(), &encoder).1["samples"].clone();
+        samples.as_array().unwrap().iter().map(|s| s["score"].as_f64().unwrap()).sum::<f64>()
+    };
+    let embedding = scores(&settings);
+    settings.defence.decoded_from = DecodedFrom::Patches;
+    settings.defence.masks = 3;
+    let (patches, _) = (scores(&settings), filtered(&settings, &encoder));
+    // Targets are normalised: an error of 1 is that of no prediction at all.
+    assert!((0.3..1.5).contains(&(embedding / 38.0)) && (0.3..1.5).contains(&(patches / 38.0)));
+    assert!((embedding - patches).abs() > 1e-6);
+}
+
+#[test]
+fn patch_processing_counts_changed_predictions() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::PatchProcessing);
+    settings.defence.trials = 4;
+    let (judgement, said) = filtered(&settings, &encoder);
+    assert!(said["limit"].is_null(), "there are two limits");
+    let samples = said["samples"].as_array().unwrap();
+    assert!(samples.iter().all(|s| (0.0..=1.0).contains(&s["score"].as_f64().unwrap())));
+    settings.defence.dropped = 0.75;
+    assert_ne!(judged(settings, &encoder).0, judgement, "fewer patches, other predictions");
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     param::{self, Domain, SETTINGS, Setting, Value},
     run_kind::RunKind,
-    settings::{DefenceGroups, DefenceMethod, DefendedSet, Settings},
+    settings::{DecodedFrom, DefenceGroups, DefenceMethod, DefendedSet, Settings},
 };
 
 /// A setting of a study.
@@ -81,6 +81,7 @@ fn poisoned() -> Vec<Settings> {
         .map(|method| {
             let mut settings = settings.clone();
             settings.defence.method = method;
+            settings.defence.decoded_from = DecodedFrom::Patches;
             settings
         })
         .collect();

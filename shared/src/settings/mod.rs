@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use attack::AttackSpec;
 pub use defence::{
-    ClusterDecision, DefenceGroups, DefenceKind, DefenceMethod, DefenceSpec, DefendedSet,
+    ClusterDecision, DecodedFrom, DefenceGroups, DefenceKind, DefenceMethod, DefenceSpec,
+    DefendedSet,
 };
 pub use finetune::{FinetuneSpec, Pooling, Start};
 pub use knn::KnnSpec;

@@ -129,10 +129,33 @@ pub fn run_memory(
                 + SEARCHED * (6.0 * image + 4.0 * width);
             (3.0 * (encoder + decoder), evaluation + step, shadow * (image + width))
         }
-        RunKind::Defence => (3.0 * (encoder + decoder), evaluation, 5.0 * train * width),
+        RunKind::Defence => {
+            let rows = 5.0 * train * width + of_clean_images(settings, test, classes);
+            (3.0 * (encoder + decoder), evaluation, rows)
+        }
         RunKind::Knn => (3.0 * (encoder + decoder), evaluation, 2.0 * NEIGHBOURS * width),
     };
     RunMemory { model: 4.0 * model, batch: 4.0 * batch, data: images + 4.0 * features }
+}
+
+/// Numbers that a defence keeps of the defender's clean images: spectra of them and of changed copies, or their tokens and channels in double
+/// precision and the products of a class at eight powers.
+fn of_clean_images(settings: &Settings, test: f64, classes: f64) -> f64 {
+    let (defence, model) = (&settings.defence, &settings.model);
+    let per_class = f64::from(defence.clean_per_class);
+    let clean = (per_class * classes).min(test);
+    match defence.method {
+        DefenceMethod::Frequency => {
+            (clean + clean.max(2_000.0)) * 3.0 * f64::from(model.image_size.min(32)).powi(2)
+        }
+        DefenceMethod::Beatrix => {
+            let (width, channels) =
+                (f64::from(model.encoder.dim), f64::from(model.encoder.dim.min(64)));
+            clean * f64::from(model.patches()) * 2.0 * (2.0 * width + channels)
+                + per_class * 8.0 * channels * (channels + 1.0)
+        }
+        _ => 0.0,
+    }
 }
 
 /// Numbers that a training holds for its parameters. A place to go on from is written from three copies of parameters and moments; a
