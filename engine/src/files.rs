@@ -23,6 +23,8 @@ pub const POISON_LIST: &str = "poisons.txt";
 pub const EVALUATION: &str = "evaluation.json";
 /// What a defence says of each image, and what of it is true.
 pub const DEFENCE: &str = "defence.json";
+/// The smallest trigger that a defence found: its mask, and the trigger where the mask is.
+pub const INVERTED: &str = "inverted.png";
 /// The state from which an unfinished training resumes.
 pub const RESUME: &str = "resume.safetensors";
 /// The state before that one, for the case that [`RESUME`] is damaged.

@@ -48,6 +48,10 @@ pub enum Purpose {
     PatchTrial,
     /// Clean images that a defence is given; the index is the class.
     CleanSet,
+    /// A defence's search for a trigger: its first state (0), and the order of the images (1) by epoch.
+    Inversion,
+    /// Changes of clean images that a defence learns from; the index is the changed image.
+    Changed,
     /// Choice of the images that validate, where a folder has no validation images; the index is the class.
     HoldOut,
 }
@@ -70,6 +74,8 @@ impl Purpose {
             Self::Superimposed => "superimposed",
             Self::PatchTrial => "patch-trial",
             Self::CleanSet => "clean-set",
+            Self::Changed => "changed",
+            Self::Inversion => "inversion",
             Self::Draw => "draw",
             Self::Show => "show",
             Self::Neighbours => "neighbours",

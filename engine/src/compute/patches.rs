@@ -17,6 +17,14 @@ impl PatchGrid {
         }
     }
 
+    /// Writes a patch in the order of the patch embedding into a `[3, side, side]` image.
+    pub fn write_planar(self, patch: &[f32], index: usize, image: &mut [f32]) {
+        for (row, values) in patch.chunks_exact(self.patch).enumerate() {
+            let start = self.offset(index, row / self.patch, row % self.patch);
+            image[start..start + self.patch].copy_from_slice(values);
+        }
+    }
+
     /// Appends patch `index` of a `[3, side, side]` image to `out`, pixel by pixel: the order of the prediction.
     pub fn push_interleaved(self, image: &[f32], index: usize, out: &mut Vec<f32>) {
         for y in 0..self.patch {
@@ -73,7 +81,13 @@ mod tests {
         assert_eq!(planar[..4], [22.0, 23.0, 32.0, 33.0]);
         assert_eq!(planar[4..8], [122.0, 123.0, 132.0, 133.0]);
         assert_eq!(interleaved[..6], [22.0, 122.0, 222.0, 23.0, 123.0, 223.0]);
-        let mut back = vec![0.0; 48];
+        let (mut back, mut again) = (vec![0.0; 48], vec![0.0; 48]);
+        for index in 0..4 {
+            let mut patch = vec![];
+            GRID.push_planar(&image(), index, &mut patch);
+            GRID.write_planar(&patch, index, &mut again);
+        }
+        assert_eq!(again, image());
         for index in 0..4 {
             let mut patch = vec![];
             GRID.push_interleaved(&image(), index, &mut patch);

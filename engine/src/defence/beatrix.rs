@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::DefenceError;
+use super::{DefenceError, Features, eigen::Eigen, features::dot};
 
 /// The powers of the products.
 const POWERS: i32 = 8;
@@ -29,7 +29,7 @@ impl Channels<'_> {
             let rows: Vec<&[f64]> = raised.chunks_exact(self.positions).collect();
             for (i, a) in rows.iter().enumerate() {
                 for b in &rows[i..] {
-                    let product = super::features::dot(a, b);
+                    let product = dot(a, b);
                     let root = product.abs().powf(1.0 / f64::from(power));
                     products.push(root.copysign(product));
                 }
@@ -104,6 +104,98 @@ fn lower_median(values: &mut [f64]) -> f64 {
     values[(values.len() - 1) / 2]
 }
 
+/// Folds by which clean images get deviations from the range of others, as the authors take.
+const FOLDS: usize = 5;
+/// Median absolute deviations around the medians, as the authors take.
+const WIDTH: f64 = 10.0;
+
+/// The ranges of all classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beatrix {
+    ranges: Vec<Range>,
+    /// Deviations of the clean images, each from the range of the others of its class without a fifth of them.
+    pub clean: Vec<f64>,
+}
+
+impl Beatrix {
+    /// The ranges of clean images by their classes; `images` are those of each class.
+    ///
+    /// # Errors
+    /// When a class has fewer than two images; when a number is not finite.
+    pub fn of(images: &[Vec<Channels<'_>>]) -> Result<Self, DefenceError> {
+        if let Some(few) = images.iter().find(|images| images.len() < 2) {
+            let of = "clean images of each class";
+            let (method, got) = ("Beatrix", few.len());
+            return Err(DefenceError::TooFew { method, of, wanted: 2, got });
+        }
+        let mut clean = Vec::new();
+        for images in images {
+            let folds = FOLDS.min(images.len());
+            for fold in 0..folds {
+                let of = |within: bool| {
+                    let places = (0..images.len()).filter(move |i| (i % folds == fold) == within);
+                    places.map(|i| images[i].clone()).collect::<Vec<_>>()
+                };
+                let range = Range::of(&of(false), WIDTH)?;
+                for image in of(true) {
+                    clean.push(range.deviation(&image)?);
+                }
+            }
+        }
+        let ranges =
+            images.iter().map(|images| Range::of(images, WIDTH)).collect::<Result<_, _>>()?;
+        Ok(Self { ranges, clean })
+    }
+
+    /// How far an image lies outside the range of the class that it is given. Higher is more suspicious. Panics for an unknown class.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    pub fn deviation(&self, class: u32, image: &Channels<'_>) -> Result<f64, DefenceError> {
+        self.ranges[class as usize].deviation(image)
+    }
+}
+
+/// From tokens to channels that are not negative: principal components of clean tokens, less their least value among them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Projection {
+    mean: Vec<f64>,
+    /// `(channels, width)`
+    directions: Vec<Vec<f64>>,
+    least: Vec<f64>,
+}
+
+impl Projection {
+    /// The first `channels` principal components of these tokens, or all if there are fewer. Panics without tokens.
+    pub fn of(tokens: &Features, channels: usize) -> Self {
+        let mean = tokens.mean();
+        let eigen = Eigen::of(tokens.minus(&mean).gram(), tokens.width());
+        let count = channels.min(tokens.width());
+        let directions: Vec<Vec<f64>> = (0..count).map(|k| eigen.vector(k).to_vec()).collect();
+        let mut projection = Self { mean, directions, least: vec![0.0; count] };
+        let coordinates: Vec<Vec<f64>> =
+            tokens.rows().map(|token| projection.coordinates(token)).collect();
+        projection.least = (0..count)
+            .map(|k| coordinates.iter().map(|row| row[k]).fold(f64::INFINITY, f64::min))
+            .collect();
+        projection
+    }
+
+    fn coordinates(&self, token: &[f64]) -> Vec<f64> {
+        let centred: Vec<f64> = token.iter().zip(&self.mean).map(|(a, b)| a - b).collect();
+        self.directions.iter().map(|direction| dot(direction, &centred)).collect()
+    }
+
+    /// The channels of an image's tokens, `(channels, tokens)`: what is below the least value of clean tokens becomes 0.
+    pub fn channels(&self, tokens: &Features) -> Vec<f64> {
+        let rows: Vec<Vec<f64>> = tokens.rows().map(|token| self.coordinates(token)).collect();
+        let of_channel = |k: usize| rows.iter().map(move |row| row[k]);
+        let all = self.least.iter().enumerate();
+        all.flat_map(|(k, least)| of_channel(k).map(move |value| (value - least).max(0.0)))
+            .collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +238,41 @@ mod tests {
         assert!(Range::of(&[], 10.0).is_err());
         let odd = Channels { values: &[f64::NAN, 1.0], positions: 1 };
         assert!(Range::of(std::slice::from_ref(&odd), 10.0).is_err());
+    }
+
+    #[test]
+    fn a_planted_product_leaves_the_range_of_its_class() {
+        let cloud = crate::defence::testing::cloud(2 * 20 * 12, 1, 3);
+        let values: Vec<f64> = cloud.iter().map(|value| value.abs() + 1.0).collect();
+        let images: Vec<Vec<Channels<'_>>> = values
+            .chunks_exact(20 * 12)
+            .map(|class| {
+                class.chunks_exact(12).map(|values| Channels { values, positions: 6 }).collect()
+            })
+            .collect();
+        let ranges = Beatrix::of(&images).unwrap();
+        assert_eq!(ranges.clean.len(), 40);
+        let mut planted = values[..12].to_vec();
+        planted[..6].iter_mut().for_each(|value| *value *= 30.0);
+        let planted = Channels { values: &planted, positions: 6 };
+        let own = ranges.deviation(0, &planted).unwrap();
+        assert!(ranges.clean.iter().all(|&clean| clean < own), "{own}");
+        assert!(ranges.deviation(0, &images[0][0]).unwrap() < 1e-12, "within its own range");
+        assert!(Beatrix::of(&[images[0].clone(), Vec::new()]).is_err());
+    }
+
+    #[test]
+    fn a_projection_by_hand() {
+        // Along (1, 1) the tokens lie at -sqrt 2, 0 and sqrt 2.
+        let tokens = Features::new(vec![0.0, 0.0, 1.0, 1.0, 2.0, 2.0], 2).unwrap();
+        let projection = Projection::of(&tokens, 1);
+        let channels = projection.channels(&tokens);
+        let expected = [0.0, 2f64.sqrt(), 8f64.sqrt()];
+        let turned = [8f64.sqrt(), 2f64.sqrt(), 0.0];
+        let near = |to: [f64; 3]| channels.iter().zip(to).all(|(a, b)| (a - b).abs() < 1e-9);
+        assert!(near(expected) || near(turned), "{channels:?}");
+        // Beyond the clean tokens, on the side of 0.
+        let beyond = Features::new(vec![-9.0, -9.0, 9.0, 9.0], 2).unwrap();
+        assert!(projection.channels(&beyond).contains(&0.0));
     }
 }

@@ -7,7 +7,9 @@
 //! | [`eigen`], [`pca`], [`kmeans`] | what several methods compute with |
 //! | [`spectral`], [`activation`], [`scan`] | sample filters: spectral signatures, activation clustering, SCAn |
 //! | [`beatrix`] | sample and input filter: Beatrix |
-//! | [`strip`], [`patch_processing`], [`bdmae`] | input filters: STRIP, patch processing, BDMAE |
+//! | [`strip`], [`patch_processing`], [`bdmae`], [`frequency`] | input filters: STRIP, patch processing, BDMAE, a detector by frequencies |
+//! | [`limit`] | the limit of a score, from clean images |
+//! | [`decree`] | encoder detector: DECREE |
 //! | [`ssim`] | structural similarity |
 //!
 //! Sums run over images in an order that their features give, so that neither the order of the images nor the number of threads changes a
@@ -16,11 +18,14 @@
 pub mod activation;
 pub mod bdmae;
 pub mod beatrix;
+pub mod decree;
 pub mod eigen;
 mod error;
 pub mod features;
+pub mod frequency;
 pub mod groups;
 pub mod kmeans;
+pub mod limit;
 pub mod patch_processing;
 pub mod pca;
 pub mod scan;

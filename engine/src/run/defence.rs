@@ -1,10 +1,15 @@
 //! A defence of a training set, or of a classifier, by the features of an encoder.
 
+mod encoder_detector;
 mod input_filter;
 mod sample_filter;
 
 use serde::Serialize;
-use shared::{RunEvent, Trigger, metric::Judgement, settings::DefenceMethod};
+use shared::{
+    RunEvent, Trigger,
+    metric::Judgement,
+    settings::{DefenceKind, DefenceMethod},
+};
 
 use super::{Run, write_json};
 use crate::{
@@ -37,15 +42,41 @@ struct Said {
     judgement: Judgement,
     /// Clean validation images that the method had.
     clean_images: usize,
-    /// The entropy below which an image is refused.
+    /// The score above which an image is refused; for STRIP, the entropy below which it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     groups: Vec<GroupSaid>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     samples: Vec<SampleSaid>,
     /// The same images under the same labels without the trigger.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     control: Vec<SampleSaid>,
+    /// The search for a trigger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<SearchSaid>,
+}
+
+/// A search for the smallest trigger.
+#[derive(Serialize)]
+struct SearchSaid {
+    /// Share of the image below which a trigger means a backdoor.
+    limit: f64,
+    /// Mean cosine of features under the smallest trigger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cosine: Option<f64>,
+    /// SHA-256 of the image file with mask and pattern.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<String>,
+    epochs: Vec<EpochSaid>,
+}
+
+/// An epoch of the search: mean cosine, the mask's share of the image and the weight of its norm.
+#[derive(Serialize)]
+struct EpochSaid {
+    cosine: f64,
+    pl1: f64,
+    weight: f64,
 }
 
 /// A group of images.
@@ -99,13 +130,13 @@ impl Run<'_> {
         let dataset =
             format!("{} {}", pixels.fingerprint, super::json(&self.order.settings.dataset));
         let kept = Kept::new(&folder, &params, self.device, &dataset);
-        let encoder = self.device.encoder(&info.model, params)?;
+        let encoder = self.device.encoder(&info.model, params.clone())?;
         let (encoder, kept) = (&*encoder, &kept);
         let defence = Defence { run: self, encoder, kept, pixels, poisons, trigger };
-        let said = if self.order.settings.defence.method.filters_samples() {
-            defence.sample_filter(report)?
-        } else {
-            defence.input_filter(report)?
+        let said = match self.order.settings.defence.method.kind() {
+            DefenceKind::SampleFilter => defence.sample_filter(report)?,
+            DefenceKind::InputFilter => defence.input_filter(params, report)?,
+            DefenceKind::EncoderDetector => defence.encoder_detector(params, report)?,
         };
         report.written(|| write_json(&self.folder.join(files::DEFENCE), &said))?;
         report.send(RunEvent::Judged { epoch: info.epoch, judgement: said.judgement })?;

@@ -21,6 +21,7 @@ use shared::{
     order::RunOrder,
     poison::{Amount, format_list},
     run_kind::RunKind,
+    settings::DefenceKind,
 };
 
 use crate::{
@@ -106,7 +107,7 @@ fn whole(
     let (settings, attack) = (&order.settings, &order.settings.attack);
     let asks = match order.kind {
         RunKind::Knn => true,
-        RunKind::Defence => !settings.defence.method.filters_samples(),
+        RunKind::Defence => settings.defence.method.kind() == DefenceKind::InputFilter,
         _ => false,
     };
     let most = if asks { neighbours::most_poisons(index.classes.len()) } else { u32::MAX };

@@ -4,8 +4,8 @@ use engine::files;
 use serde_json::Value;
 use shared::{
     Ratio, RunEvent, RunKind, Settings,
-    metric::Judgement,
-    settings::{DefenceGroups, DefenceMethod, DefendedSet},
+    metric::{Detection, Judgement},
+    settings::{DecodedFrom, DefenceGroups, DefenceMethod, DefendedSet},
 };
 use tempfile::TempDir;
 
@@ -34,6 +34,11 @@ fn judged(settings: Settings, encoder: &TempDir) -> (Judgement, Value) {
     (judgement, serde_json::from_slice(&text).expect("JSON"))
 }
 
+/// How it tells poisoned from clean images.
+fn of_images(judgement: &Judgement) -> Detection {
+    judgement.detection.expect("images are judged")
+}
+
 fn with(method: DefenceMethod) -> Settings {
     let mut settings = spec();
     settings.defence.method = method;
@@ -46,11 +51,11 @@ fn sample_filters_judge_the_probes_set_and_the_same_without_the_trigger() {
     for method in DefenceMethod::ALL.into_iter().filter(|method| method.filters_samples()) {
         let (judgement, said) = judged(with(method), &encoder);
         // Twelve images of ten classes, and three copies of each of the other nine.
-        assert_eq!(judgement.detection.found.total, 27, "{method:?}");
-        assert_eq!(judgement.detection.false_alarms.total, 120, "{method:?}");
+        assert_eq!(of_images(&judgement).found.total, 27, "{method:?}");
+        assert_eq!(of_images(&judgement).false_alarms.total, 120, "{method:?}");
         let control = judgement.control.expect("labels are wrong");
         assert_eq!(control.found.total, 27, "{method:?}");
-        assert_ne!(judgement.detection.auroc, control.auroc, "{method:?}: the trigger counts");
+        assert_ne!(of_images(&judgement).auroc, control.auroc, "{method:?}: the trigger counts");
         assert_eq!((judgement.before, judgement.after), (None, None));
         let samples = said["samples"].as_array().unwrap();
         assert_eq!((samples.len(), said["control"].as_array().unwrap().len()), (147, 147));
@@ -73,7 +78,11 @@ fn a_sample_filter_judges_the_set_of_the_pretraining_without_labels() {
     settings.defence.set = DefendedSet::Pretrain;
     settings.defence.groups = DefenceGroups::Clusters;
     let (judgement, said) = judged(settings.clone(), &encoder);
-    assert_eq!(judgement.detection.found.total, 18, "two copies of each of the other nine classes");
+    assert_eq!(
+        of_images(&judgement).found.total,
+        18,
+        "two copies of each of the other nine classes"
+    );
     assert_eq!(judgement.control, None, "there are no labels that could be wrong");
     assert_eq!(said["groups"].as_array().unwrap().len(), 5);
     settings.defence.groups = DefenceGroups::All;
@@ -87,9 +96,9 @@ fn without_poisons_there_is_no_detection_but_false_alarms() {
     let mut settings = with(DefenceMethod::Spectral);
     settings.defence.poisons = 0;
     let (judgement, _) = judged(settings, &encoder);
-    assert_eq!((judgement.detection.auroc, judgement.control), (None, None));
+    assert_eq!((of_images(&judgement).auroc, judgement.control), (None, None));
     // 1.5 x 0.1 x 12 = 1.8: two images of each class.
-    assert_eq!(judgement.detection.false_alarms, Ratio { hits: 20, total: 120 });
+    assert_eq!(of_images(&judgement).false_alarms, Ratio { hits: 20, total: 120 });
 }
 
 #[test]
@@ -99,8 +108,8 @@ fn strip_refuses_images_by_the_entropy_of_clean_ones() {
     settings.defence.refused = 0.2;
     let (judgement, said) = judged(settings.clone(), &encoder);
     // Two of four validation images of each class are the defender's; nine of ten classes are attacked.
-    assert_eq!(judgement.detection.false_alarms.total, 20);
-    assert_eq!(judgement.detection.found.total, 18);
+    assert_eq!(of_images(&judgement).false_alarms.total, 20);
+    assert_eq!(of_images(&judgement).found.total, 18);
     assert_eq!(said["clean_images"], 20);
     let limit = said["limit"].as_f64().unwrap();
     for sample in said["samples"].as_array().unwrap() {
@@ -109,7 +118,7 @@ fn strip_refuses_images_by_the_entropy_of_clean_ones() {
     }
     let (before, after) = (judgement.before.unwrap(), judgement.after.unwrap());
     assert_eq!((before.ca.total, after.ca.total, after.asr.total), (20, 20, 18));
-    let refused = judgement.detection.false_alarms.hits;
+    let refused = of_images(&judgement).false_alarms.hits;
     assert!(after.ca.hits <= before.ca.hits && before.ca.hits - after.ca.hits <= refused);
     assert!(after.asr.hits <= before.asr.hits);
     assert_eq!(judged(settings.clone(), &encoder), (judgement, said), "again");
@@ -123,9 +132,95 @@ fn bdmae_purifies_with_the_judged_autoencoder() {
     let settings = with(DefenceMethod::Bdmae);
     let (judgement, said) = judged(settings.clone(), &encoder);
     // It needs no clean images: all four validation images of each class are judged.
-    assert_eq!((judgement.detection.false_alarms.total, judgement.detection.found.total), (40, 36));
+    assert_eq!(
+        (of_images(&judgement).false_alarms.total, of_images(&judgement).found.total),
+        (40, 36)
+    );
     assert_eq!(said["clean_images"], 0);
     let (before, after) = (judgement.before.unwrap(), judgement.after.unwrap());
     assert_eq!((before.asr.total, after.asr.total), (36, 36));
     assert_eq!(judged(settings, &encoder), (judgement, said), "again");
+}
+
+#[test]
+fn decree_judges_the_encoder_by_clean_images_alone() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::Decree);
+    settings.defence.search_epochs = 30;
+    settings.defence.subtract_mean = true;
+    let (judgement, said) = judged(settings.clone(), &encoder);
+    assert_eq!((judgement.detection, judgement.control), (None, None));
+    let found = judgement.encoder.unwrap();
+    assert!(found.clean_cosine.abs() < 0.5, "features less their mean: {}", found.clean_cosine);
+    assert_eq!(said["clean_images"], 40, "all four validation images of each class");
+    assert!(said["search"]["epochs"].as_array().is_some_and(|epochs| epochs.len() <= 30));
+    assert!(said["samples"].is_null());
+    assert_eq!(judged(settings.clone(), &encoder), (judgement, said), "again");
+    // No poison is its business, so a setting of them changes nothing.
+    settings.defence.poisons = 0;
+    assert_eq!(judged(settings.clone(), &encoder).0, judgement);
+    settings.defence.subtract_mean = false;
+    let plain = judged(settings, &encoder).0.encoder.unwrap();
+    assert!(plain.clean_cosine > 0.5, "of one autoencoder's features: {}", plain.clean_cosine);
+}
+
+/// The judgement of an input filter with two of four validation images of each class as the defender's, and what its file says.
+fn filtered(settings: &Settings, encoder: &TempDir) -> (Judgement, Value) {
+    let (judgement, said) = judged(settings.clone(), encoder);
+    let detection = of_images(&judgement);
+    assert_eq!((detection.false_alarms.total, detection.found.total), (20, 18));
+    assert_eq!(said["clean_images"], 20);
+    let (before, after) = (judgement.before.unwrap(), judgement.after.unwrap());
+    assert_eq!((before.ca.total, after.ca.total, after.asr.total), (20, 20, 18));
+    assert!(after.ca.hits <= before.ca.hits && after.asr.hits <= before.asr.hits);
+    let samples = said["samples"].as_array().unwrap();
+    assert!(samples.iter().all(|s| s["score"].as_f64().is_some_and(f64::is_finite)));
+    assert_eq!(judged(settings.clone(), encoder), (judgement, said.clone()), "again");
+    (judgement, said)
+}
+
+#[test]
+fn filters_with_a_limit_refuse_what_is_above_it() {
+    let encoder = encoder();
+    for method in [DefenceMethod::Dede, DefenceMethod::Frequency, DefenceMethod::Beatrix] {
+        let mut settings = with(method);
+        settings.defence.refused = 0.2;
+        let (judgement, said) = filtered(&settings, &encoder);
+        let limit = said["limit"].as_f64().unwrap();
+        for sample in said["samples"].as_array().unwrap() {
+            assert_eq!(sample["flagged"], sample["score"].as_f64().unwrap() > limit, "{method:?}");
+        }
+        settings.seed = 8;
+        assert_ne!(judged(settings, &encoder).0, judgement, "{method:?}: other images");
+    }
+}
+
+#[test]
+fn dede_decodes_from_the_embedding_or_from_patches() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::Dede);
+    let scores = |settings: &Settings| {
+        let samples = judged(settings.clone(), &encoder).1["samples"].clone();
+        samples.as_array().unwrap().iter().map(|s| s["score"].as_f64().unwrap()).sum::<f64>()
+    };
+    let embedding = scores(&settings);
+    settings.defence.decoded_from = DecodedFrom::Patches;
+    settings.defence.masks = 3;
+    let (patches, _) = (scores(&settings), filtered(&settings, &encoder));
+    // Targets are normalised: an error of 1 is that of no prediction at all.
+    assert!((0.3..1.5).contains(&(embedding / 38.0)) && (0.3..1.5).contains(&(patches / 38.0)));
+    assert!((embedding - patches).abs() > 1e-6);
+}
+
+#[test]
+fn patch_processing_counts_changed_predictions() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::PatchProcessing);
+    settings.defence.trials = 4;
+    let (judgement, said) = filtered(&settings, &encoder);
+    assert!(said["limit"].is_null(), "there are two limits");
+    let samples = said["samples"].as_array().unwrap();
+    assert!(samples.iter().all(|s| (0.0..=1.0).contains(&s["score"].as_f64().unwrap())));
+    settings.defence.dropped = 0.75;
+    assert_ne!(judged(settings, &encoder).0, judgement, "fewer patches, other predictions");
 }

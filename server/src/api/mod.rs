@@ -250,6 +250,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(run_files::get_poison))
         .routes(routes!(run_files::get_evaluation))
         .routes(routes!(run_files::get_poison_list))
+        .routes(routes!(run_files::get_inverted))
         .routes(routes!(events::stream_events))
         .routes(routes!(checkpoints::list_checkpoints))
         .routes(routes!(imports::list_imports, imports::import_checkpoint))

@@ -9,10 +9,10 @@ use std::{
 use axum::{
     Json,
     extract::State,
-    http::header::CONTENT_TYPE,
+    http::{HeaderMap, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use engine::files::{EVALUATION, MANIFEST, OUTPUT, POISON_LIST, POISON_PLAN};
+use engine::files::{EVALUATION, INVERTED, MANIFEST, OUTPUT, POISON_LIST, POISON_PLAN};
 use serde::Deserialize;
 use shared::{
     PoisonPlan, RunEvent, RunId, Stamped,
@@ -25,7 +25,9 @@ use super::{
     error::ApiError,
     extract::{Path, Query},
     files::read_json,
+    pixels::{entity_tag, not_modified, png_response},
 };
+use crate::app::keys::sha256;
 
 /// Kinds of events that appear in the log.
 const LINES: [&str; 7] = ["started", "log", "evaluated", "knn", "checkpoint", "finished", "failed"];
@@ -112,6 +114,27 @@ pub async fn get_poison_list(
     })
     .await?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+/// The smallest trigger that a defence found in an encoder, as a PNG file: its mask, and beside it the trigger on black.
+#[utoipa::path(get, path = "/runs/{id}/inverted.png", tag = "studies",
+    params(("id" = RunId, Path, description = "Run")),
+    responses((status = 200, content_type = "image/png", body = [u8])))]
+pub async fn get_inverted(
+    State(api): State<Api>,
+    Path(run): Path<RunId>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let folder = run_folder(&api, run).await?;
+    let file = blocking(move || match std::fs::read(folder.join(INVERTED)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(ApiError::NotFound("the run has found no trigger".into()))
+        }
+        other => other.map_err(ApiError::internal),
+    })
+    .await?;
+    let tag = entity_tag(&[&sha256(&file)]);
+    Ok(not_modified(&headers, &tag).unwrap_or_else(|| png_response(file, &tag)))
 }
 
 async fn run_folder(api: &Api, run: RunId) -> Result<PathBuf, ApiError> {

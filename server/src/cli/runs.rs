@@ -60,7 +60,7 @@ fn differing(rows: &[ResultRow]) -> Vec<&str> {
 }
 
 fn as_table(rows: &[ResultRow]) -> String {
-    const METRICS: [(&str, &str); 7] = [
+    const METRICS: [(&str, &str); 9] = [
         ("ca", "CA %"),
         ("asr", "ASR %"),
         ("ra", "RA %"),
@@ -68,6 +68,8 @@ fn as_table(rows: &[ResultRow]) -> String {
         ("other_asr", "non-source ASR %"),
         ("auroc", "AUROC"),
         ("control_auroc", "control"),
+        ("clean_cosine", "clean cosine"),
+        ("pl1", "PL1"),
     ];
     /// Those that every table has; the others are of source-specific attacks and of defences.
     const USUAL: usize = 4;

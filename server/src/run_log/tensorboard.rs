@@ -66,8 +66,9 @@ fn scalars(event: &RunEvent) -> Option<(u64, Scalars)> {
             let of = |tag, area: Option<f64>| area.map(|area| (tag, area));
             let control = judgement.control.and_then(|control| control.auroc);
             let areas = [
-                of("defence/auroc", judgement.detection.auroc),
+                of("defence/auroc", judgement.detection.and_then(|detection| detection.auroc)),
                 of("defence/control_auroc", control),
+                of("defence/pl1", judgement.encoder.and_then(|encoder| encoder.pl1)),
             ];
             (epoch.into(), areas.into_iter().flatten().collect())
         }

@@ -243,17 +243,21 @@ fn result_row(row: &SqliteRow) -> Result<Row, StoreError> {
 
 /// The metrics of a defence.
 fn of_defence(judgement: &Judgement) -> impl Iterator<Item = (&'static str, Option<Measure>)> {
-    let Judgement { detection, control, before, after } = *judgement;
+    let Judgement { detection, control, before, after, encoder } = *judgement;
+    let flagged = |flagged: bool| Measure::Ratio(Ratio { hits: flagged.into(), total: 1 });
     let share = |metrics: Option<Metrics>, of: fn(&Metrics) -> Ratio| {
         metrics.as_ref().map(of).map(Measure::Ratio)
     };
     [
-        ("auroc", detection.auroc.map(Measure::Real)),
+        ("clean_cosine", encoder.map(|encoder| Measure::Real(encoder.clean_cosine))),
+        ("pl1", encoder.and_then(|encoder| encoder.pl1).map(Measure::Real)),
+        ("encoder_flagged", encoder.and_then(|encoder| encoder.flagged).map(flagged)),
+        ("auroc", detection.and_then(|detection| detection.auroc).map(Measure::Real)),
         ("control_auroc", control.and_then(|control| control.auroc).map(Measure::Real)),
-        ("tpr_at_1", detection.tpr_at_1.map(Measure::Ratio)),
-        ("tpr_at_5", detection.tpr_at_5.map(Measure::Ratio)),
-        ("found", Some(Measure::Ratio(detection.found))),
-        ("false_alarms", Some(Measure::Ratio(detection.false_alarms))),
+        ("tpr_at_1", detection.and_then(|detection| detection.tpr_at_1).map(Measure::Ratio)),
+        ("tpr_at_5", detection.and_then(|detection| detection.tpr_at_5).map(Measure::Ratio)),
+        ("found", detection.map(|detection| Measure::Ratio(detection.found))),
+        ("false_alarms", detection.map(|detection| Measure::Ratio(detection.false_alarms))),
         ("ca_before", share(before, |metrics| metrics.ca)),
         ("asr_before", share(before, |metrics| metrics.asr)),
         ("ca_after", share(after, |metrics| metrics.ca)),

@@ -215,6 +215,21 @@ async fn manifest_and_poisons_come_from_the_run_s_folder() {
 }
 
 #[tokio::test]
+async fn a_trigger_that_was_found_comes_from_the_run_s_folder() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    let run = app.runs(study).await[0];
+    let path = format!("/runs/{run}/inverted.png");
+    assert_eq!(app.get(&path).await.problem(), "404 the run has found no trigger");
+    let folder = app.run_folder(run);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("inverted.png"), b"a file").unwrap();
+    let answer = app.get(&path).await;
+    assert_eq!(answer.header("content-type"), "image/png");
+    assert_eq!(answer.text(), "a file");
+}
+
+#[tokio::test]
 async fn an_evaluation_comes_from_the_run_s_folder() {
     let app = TestApp::new().await;
     let study = app.study().await;
@@ -268,7 +283,16 @@ async fn a_failed_run_says_why() {
 async fn a_run_that_is_not_there_is_a_problem() {
     let app = TestApp::new().await;
     let id = "018bcfe5-6800-7000-8000-000000000000";
-    for end in ["", "/events", "/log", "/manifest", "/poison", "/poisons.txt", "/evaluation"] {
+    for end in [
+        "",
+        "/events",
+        "/log",
+        "/manifest",
+        "/poison",
+        "/poisons.txt",
+        "/evaluation",
+        "/inverted.png",
+    ] {
         let answer = app.get(&format!("/runs/{id}{end}")).await;
         assert_eq!(answer.problem(), format!("404 there is no run {id}"), "{end}");
     }

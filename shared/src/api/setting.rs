@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     param::{self, Domain, SETTINGS, Setting, Value},
     run_kind::RunKind,
-    settings::{AttackSpec, DefenceGroups, DefenceMethod, DefendedSet, PoisonUnit, Settings},
+    settings::{
+        AttackSpec, DecodedFrom, DefenceGroups, DefenceMethod, DefendedSet, PoisonUnit, Settings,
+    },
     trigger::{BlendedSpec, PatchedSpec, Places, TriggerSpec},
 };
 
@@ -93,6 +95,7 @@ fn poisoned() -> Vec<Settings> {
         .map(|method| {
             let mut settings = settings.clone();
             settings.defence.method = method;
+            settings.defence.decoded_from = DecodedFrom::Patches;
             settings
         })
         .collect();

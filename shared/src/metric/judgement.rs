@@ -8,8 +8,10 @@ use super::{Detection, Metrics};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Judgement {
-    /// How it tells poisoned from clean images: those of a training set, or triggered from clean validation images.
-    pub detection: Detection,
+    /// How it tells poisoned from clean images: those of a training set, or triggered from clean validation images. `None` for a detector of
+    /// encoders, which judges no images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detection: Option<Detection>,
     /// How it tells the same images under the same labels *without* the trigger: what it finds only because labels are wrong. `None` where no
     /// label is wrong: under a clean-label attack, without labels, and for images that a classifier is asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -21,18 +23,56 @@ pub struct Judgement {
     /// success in ASR.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Metrics>,
+    /// What a detector of encoders says of the encoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<OfEncoder>,
+}
+
+/// What a detector says of an encoder that it searched for a trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OfEncoder {
+    /// Mean cosine of all pairs of clean images' features. Where it is above 0.99, features are alike without any trigger, and the method says
+    /// nothing.
+    pub clean_cosine: f64,
+    /// Norm of the smallest trigger's mask over the number of pixels and channels (PL1): the share of the image that it replaces. `None`
+    /// without a trigger that makes features alike.
+    pub pl1: Option<f64>,
+    /// Whether the encoder counts as backdoored; `None` where the method says nothing.
+    pub flagged: Option<bool>,
+}
+
+impl OfEncoder {
+    /// `clean features have a mean cosine of 0.412; the smallest trigger takes 1.6 % of the image: backdoored`.
+    fn in_words(&self) -> String {
+        let clean = format!("clean features have a mean cosine of {:.3}", self.clean_cosine);
+        let trigger = self.pl1.map_or("no trigger makes them alike".into(), |pl1| {
+            format!("the smallest trigger takes {:.1} % of the image", 100.0 * pl1)
+        });
+        match self.flagged {
+            None => format!("{clean}, so that the method says nothing"),
+            Some(true) => format!("{clean}; {trigger}: backdoored"),
+            Some(false) => format!("{clean}; {trigger}: not backdoored"),
+        }
+    }
 }
 
 impl Judgement {
     /// `AUROC 0.934 (without the trigger 0.912), 80 of 90 poisoned and 12 of 500 clean images flagged`.
     pub fn in_words(&self) -> String {
+        let of_encoder = self.encoder.as_ref().map(OfEncoder::in_words);
+        let of_images = self.detection.as_ref().map(|detection| self.of_images(detection));
+        of_encoder.into_iter().chain(of_images).collect::<Vec<_>>().join("; ")
+    }
+
+    fn of_images(&self, detection: &Detection) -> String {
         let area = |of: &Detection| of.auroc.map_or("none".into(), |area| format!("{area:.3}"));
         let control = self.control.as_ref();
         let control = control.map(|of| format!(" (without the trigger {})", area(of)));
-        let Detection { found, false_alarms, .. } = self.detection;
+        let Detection { found, false_alarms, .. } = detection;
         format!(
             "AUROC {}{}, {} of {} poisoned and {} of {} clean images flagged",
-            area(&self.detection),
+            area(detection),
             control.unwrap_or_default(),
             found.hits,
             found.total,
@@ -51,16 +91,51 @@ mod tests {
         let poisoned = [true, false, false];
         let detection = Detection::of(&[3.0, 2.0, 1.0], &poisoned, &poisoned).unwrap();
         let control = Detection::of(&[1.0, 2.0, 3.0], &[false; 3], &poisoned);
-        let mut judgement = Judgement { detection, control, before: None, after: None };
+        let (before, after, encoder) = (None, None, None);
+        let mut judgement =
+            Judgement { detection: Some(detection), control, before, after, encoder };
         assert_eq!(
             judgement.in_words(),
             "AUROC 1.000 (without the trigger 0.000), 1 of 1 poisoned and 0 of 2 clean images flagged"
         );
         judgement.control = None;
-        judgement.detection.auroc = None;
+        judgement.detection = Some(Detection { auroc: None, ..detection });
         assert_eq!(
             judgement.in_words(),
             "AUROC none, 1 of 1 poisoned and 0 of 2 clean images flagged"
         );
+    }
+
+    #[test]
+    fn an_encoder_in_words_by_hand() {
+        let words = |clean_cosine, pl1, flagged| {
+            let encoder = Some(OfEncoder { clean_cosine, pl1, flagged });
+            let (detection, control, before, after) = (None, None, None, None);
+            Judgement { detection, control, before, after, encoder }.in_words()
+        };
+        assert_eq!(
+            words(0.412, Some(0.016), Some(true)),
+            "clean features have a mean cosine of 0.412; the smallest trigger takes 1.6 % of the image: backdoored"
+        );
+        assert_eq!(
+            words(0.412, None, Some(false)),
+            "clean features have a mean cosine of 0.412; no trigger makes them alike: not backdoored"
+        );
+        assert_eq!(
+            words(0.995, None, None),
+            "clean features have a mean cosine of 0.995, so that the method says nothing"
+        );
+    }
+
+    #[test]
+    fn judgements_of_images_are_written_as_ever() {
+        let poisoned = [true, false];
+        let detection = Detection::of(&[2.0, 1.0], &poisoned, &poisoned);
+        let (control, before, after, encoder) = (None, None, None, None);
+        let judgement = Judgement { detection, control, before, after, encoder };
+        let text = serde_json::to_string(&judgement).unwrap();
+        let expected = "{\"detection\":{\"auroc\":1.0,\"tpr_at_1\":{\"hits\":1,\"total\":1},\"tpr_at_5\":{\"hits\":1,\"total\":1},\"found\":{\"hits\":1,\"total\":1},\"false_alarms\":{\"hits\":0,\"total\":1}}}";
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<Judgement>(&text).unwrap(), judgement);
     }
 }

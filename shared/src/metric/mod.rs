@@ -19,7 +19,7 @@ pub use detection::{Detection, Roc};
 pub use difference::{Difference, Test};
 pub use evaluation::{Evaluation, Metrics};
 pub use goal::Goal;
-pub use judgement::Judgement;
+pub use judgement::{Judgement, OfEncoder};
 pub use normal::normal_quantile;
 pub use quality::Quality;
 pub use ratio::{Interval, Ratio};

@@ -18,16 +18,61 @@ pub enum DefenceMethod {
     Strip,
     /// BDMAE (Sun et al. 2023): an input filter that restores what it suspects.
     Bdmae,
+    /// Patch processing (Doan et al. 2023): an input filter.
+    PatchProcessing,
+    /// `DeDe` (Hou, Li and Yao 2025) with the judged autoencoder's own decoder: an input filter.
+    Dede,
+    /// A linear detector of frequencies, after Zeng et al. (2021): an input filter.
+    Frequency,
+    /// Beatrix (Ma et al. 2023): an input filter.
+    Beatrix,
+    /// DECREE (Feng et al. 2023): a detector of backdoored encoders.
+    Decree,
+}
+
+/// What a defence judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefenceKind {
+    /// The images of a training set.
+    SampleFilter,
+    /// Images that a classifier is asked about.
+    InputFilter,
+    /// An encoder, by clean images alone.
+    EncoderDetector,
 }
 
 impl DefenceMethod {
     /// All of them, the default first.
-    pub const ALL: [Self; 5] =
-        [Self::Spectral, Self::ActivationClustering, Self::Scan, Self::Strip, Self::Bdmae];
+    pub const ALL: [Self; 10] = [
+        Self::Spectral,
+        Self::ActivationClustering,
+        Self::Scan,
+        Self::Strip,
+        Self::Bdmae,
+        Self::PatchProcessing,
+        Self::Dede,
+        Self::Frequency,
+        Self::Beatrix,
+        Self::Decree,
+    ];
 
-    /// Whether it judges the images of a training set, and not those that a classifier is asked about.
+    /// What it judges.
+    pub fn kind(self) -> DefenceKind {
+        match self {
+            Self::Spectral | Self::ActivationClustering | Self::Scan => DefenceKind::SampleFilter,
+            Self::Strip
+            | Self::Bdmae
+            | Self::PatchProcessing
+            | Self::Dede
+            | Self::Frequency
+            | Self::Beatrix => DefenceKind::InputFilter,
+            Self::Decree => DefenceKind::EncoderDetector,
+        }
+    }
+
+    /// Whether it judges the images of a training set.
     pub fn filters_samples(self) -> bool {
-        !matches!(self, Self::Strip | Self::Bdmae)
+        self.kind() == DefenceKind::SampleFilter
     }
 }
 
@@ -71,6 +116,18 @@ pub enum ClusterDecision {
     Silhouette,
 }
 
+/// What `DeDe`'s decoder sees of an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DecodedFrom {
+    /// The CLS token of the whole image, and nothing else.
+    #[default]
+    Embedding,
+    /// The tokens of a quarter of the patches, as in pre-training.
+    Patches,
+}
+
 /// A defence judges images by an encoder's features. It is never told which ones are poisoned; the result compares what it says with the
 /// truth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,7 +153,7 @@ pub struct DefenceSpec {
     pub dimensions: u32,
     /// Which cluster is taken for poisons (activation clustering).
     pub decision: ClusterDecision,
-    /// Clean validation images per class that the defender has (SCAn, STRIP). None of them is evaluated.
+    /// Clean validation images per class that the defender has (SCAn, and input filters but BDMAE). None of them is evaluated.
     pub clean_per_class: u32,
     /// Share of the mean variance within classes that is added to each feature's (SCAn).
     pub shrinkage: f64,
@@ -104,8 +161,24 @@ pub struct DefenceSpec {
     pub overlays: u32,
     /// Weight of the overlaid image (STRIP).
     pub overlay_weight: f64,
-    /// Share of clean images that may be refused (STRIP).
+    /// Share of clean images that may be refused (STRIP, patch processing, `DeDe`, Beatrix).
     pub refused: f64,
+    /// Predictions without some patches, and as many with shuffled ones (patch processing).
+    pub trials: u32,
+    /// Share of the patches that is left out of them (patch processing).
+    pub dropped: f64,
+    /// What the decoder sees of an image (`DeDe`).
+    pub decoded_from: DecodedFrom,
+    /// Random masks of an image whose errors are averaged (`DeDe` from patches).
+    pub masks: u32,
+    /// Validation images, without labels, on which a trigger is searched for (DECREE).
+    pub shadow_images: u32,
+    /// Epochs of the search at most (DECREE).
+    pub search_epochs: u32,
+    /// Whether the mean feature of clean images is subtracted before features are compared (DECREE).
+    pub subtract_mean: bool,
+    /// Share of the image below which a trigger means a backdoor (DECREE).
+    pub mask_limit: f64,
 }
 
 impl Default for DefenceSpec {
@@ -126,6 +199,14 @@ impl Default for DefenceSpec {
             overlays: 20,
             overlay_weight: 1.0,
             refused: 0.01,
+            trials: 10,
+            dropped: 0.5,
+            decoded_from: DecodedFrom::default(),
+            masks: 10,
+            shadow_images: 1000,
+            search_epochs: 1000,
+            subtract_mean: false,
+            mask_limit: 0.1,
         }
     }
 }

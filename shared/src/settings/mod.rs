@@ -13,7 +13,10 @@ mod probe;
 use serde::{Deserialize, Serialize};
 
 pub use attack::{AttackSpec, PoisonUnit};
-pub use defence::{ClusterDecision, DefenceGroups, DefenceMethod, DefenceSpec, DefendedSet};
+pub use defence::{
+    ClusterDecision, DecodedFrom, DefenceGroups, DefenceKind, DefenceMethod, DefenceSpec,
+    DefendedSet,
+};
 pub use finetune::{FinetuneSpec, Pooling, Start};
 pub use knn::KnnSpec;
 pub use model::{ModelSpec, TransformerSpec};
@@ -70,6 +73,7 @@ impl Settings {
             RunKind::Probe => self.probe.poisons,
             RunKind::Finetune => self.finetune.poisons,
             RunKind::Defence if self.judges_pretraining() => self.pretrain.poisons,
+            RunKind::Defence if self.defence.method.kind() == DefenceKind::EncoderDetector => 0,
             RunKind::Defence => self.defence.poisons,
         }
     }

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{ModelSpec, ProbeFeatures, Settings, Speed, TransformerSpec};
 use crate::{
-    dataset::DatasetInfo, patches::visible_count, run_kind::RunKind, settings::DefenceMethod,
+    dataset::DatasetInfo,
+    patches::visible_count,
+    run_kind::RunKind,
+    settings::{DecodedFrom, DefenceMethod},
 };
 
 /// The backward pass costs about twice as much as the forward pass.
@@ -79,6 +82,21 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64) -> f64 {
         DefenceMethod::Scan => train + clean,
         // About fifty restorations an image, each classified; a restoration costs about a third of a pre-training step.
         DefenceMethod::Bdmae => NEIGHBOURS + 2.0 * TESTS * 50.0 * 2.0,
+        // A prediction without half of the patches takes half of the time; of a decoded image, the decoder takes some.
+        DefenceMethod::PatchProcessing => {
+            NEIGHBOURS + (2.0 * TESTS + clean) * (1.0 + 1.5 * f64::from(defence.trials))
+        }
+        DefenceMethod::Dede if defence.decoded_from == DecodedFrom::Patches => {
+            NEIGHBOURS + (2.0 * TESTS + clean) * f64::from(defence.masks)
+        }
+        DefenceMethod::Dede => NEIGHBOURS + (2.0 * TESTS + clean) * 2.0,
+        // Spectra, and a model of them, take about as long as the classifier's features.
+        DefenceMethod::Frequency => 2.0 * NEIGHBOURS + 2.0 * TESTS,
+        DefenceMethod::Beatrix => NEIGHBOURS + (2.0 * TESTS + 5.0 * clean) * 10.0,
+        // A step is a forward and a backward pass; the search often ends earlier.
+        DefenceMethod::Decree => {
+            f64::from(defence.shadow_images) * (1.0 + 3.0 * f64::from(defence.search_epochs))
+        }
         DefenceMethod::Strip => NEIGHBOURS + (2.0 * TESTS + clean) * f64::from(defence.overlays),
     }
 }

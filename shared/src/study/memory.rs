@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{FinetuneSpec, ProbeFeatures, Settings, TransformerSpec};
-use crate::{dataset::DatasetInfo, patches::visible_count, run_kind::RunKind};
+use crate::{
+    dataset::DatasetInfo, patches::visible_count, run_kind::RunKind, settings::DefenceMethod,
+};
 
 /// The program itself, its threads, and what the allocator keeps.
 const PROGRAM_BYTES: f64 = 48e6;
@@ -17,6 +19,8 @@ const SHARDS: f64 = 8.0;
 const ROWS: f64 = 64.0;
 /// Images that pass through an encoder at once on each thread of an evaluation.
 const EVALUATED: f64 = 32.0;
+/// Images of a step of a search for a trigger.
+const SEARCHED: f64 = 128.0;
 /// Approximate number of images that nearest neighbours use per checkpoint.
 const NEIGHBOURS: f64 = 1_600.0;
 
@@ -118,10 +122,40 @@ pub fn run_memory(
             )
         }
         // Features in single and, of one set in two forms, in double precision.
-        RunKind::Defence => (3.0 * (encoder + decoder), evaluation, 5.0 * train * width),
+        // The images of a step and of the search, in single and in double precision.
+        RunKind::Defence if settings.defence.method == DefenceMethod::Decree => {
+            let shadow = f64::from(settings.defence.shadow_images).min(test);
+            let step = blocks(&model.encoder, SEARCHED.min(shadow), tokens)
+                + SEARCHED * (6.0 * image + 4.0 * width);
+            (3.0 * (encoder + decoder), evaluation + step, shadow * (image + width))
+        }
+        RunKind::Defence => {
+            let rows = 5.0 * train * width + of_clean_images(settings, test, classes);
+            (3.0 * (encoder + decoder), evaluation, rows)
+        }
         RunKind::Knn => (3.0 * (encoder + decoder), evaluation, 2.0 * NEIGHBOURS * width),
     };
     RunMemory { model: 4.0 * model, batch: 4.0 * batch, data: images + 4.0 * features }
+}
+
+/// Numbers that a defence keeps of the defender's clean images: spectra of them and of changed copies, or their tokens and channels in double
+/// precision and the products of a class at eight powers.
+fn of_clean_images(settings: &Settings, test: f64, classes: f64) -> f64 {
+    let (defence, model) = (&settings.defence, &settings.model);
+    let per_class = f64::from(defence.clean_per_class);
+    let clean = (per_class * classes).min(test);
+    match defence.method {
+        DefenceMethod::Frequency => {
+            (clean + clean.max(2_000.0)) * 3.0 * f64::from(model.image_size.min(32)).powi(2)
+        }
+        DefenceMethod::Beatrix => {
+            let (width, channels) =
+                (f64::from(model.encoder.dim), f64::from(model.encoder.dim.min(64)));
+            clean * f64::from(model.patches()) * 2.0 * (2.0 * width + channels)
+                + per_class * 8.0 * channels * (channels + 1.0)
+        }
+        _ => 0.0,
+    }
 }
 
 /// Numbers that a training holds for its parameters. A place to go on from is written from three copies of parameters and moments; a

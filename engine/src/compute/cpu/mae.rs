@@ -107,8 +107,20 @@ impl Mae {
     /// When the images were prepared for another model.
     pub fn composed_loss(&self, w: &Composed, masked: &MaskedImages) -> Result<Tensor> {
         let hidden = self.grid().count() - masked.visible;
-        let x = self.composed_encode(w, masked)?;
-        let mut x = self.decoder_embed.composed(w, &x)?;
+        let prediction = self.composed_decode(w, &self.composed_encode(w, masked)?, masked)?;
+        let shape = (masked.images, hidden, self.grid().patch_len());
+        (prediction - w.constant(&masked.targets, shape)?)?.sqr()?.mean_all()
+    }
+
+    /// The prediction of the hidden patches, `(images, hidden, patch * patch * 3)`, from the encoder's output, composed.
+    pub(super) fn composed_decode(
+        &self,
+        w: &Composed,
+        encoded: &Tensor,
+        masked: &MaskedImages,
+    ) -> Result<Tensor> {
+        let hidden = self.grid().count() - masked.visible;
+        let mut x = self.decoder_embed.composed(w, encoded)?;
         if hidden > 0 {
             let token = w.tensor(self.mask_token);
             let masks = token.broadcast_as((masked.images, hidden, token.dim(2)?))?;
@@ -118,9 +130,7 @@ impl Mae {
         let tokens = self.decoder.composed(w, x, None)?;
         let tokens = tokens.narrow(1, 1 + masked.visible, hidden)?.contiguous()?;
         let tokens = self.decoder_norm.composed(w, &tokens)?;
-        let prediction = self.decoder_pred.composed(w, &tokens)?;
-        let shape = (masked.images, hidden, self.grid().patch_len());
-        (prediction - w.constant(&masked.targets, shape)?)?.sqr()?.mean_all()
+        self.decoder_pred.composed(w, &tokens)
     }
 
     /// `(images, 1 + visible, width)`: the CLS token and the visible patches, encoded and normalised, composed.
@@ -128,12 +138,22 @@ impl Mae {
     /// # Errors
     /// When the images were prepared for another model.
     pub fn composed_encode(&self, w: &Composed, masked: &MaskedImages) -> Result<Tensor> {
+        let shape = (masked.images, masked.visible, self.grid().patch_len());
+        self.composed_encode_of(w, masked, &w.constant(&masked.pixels, shape)?)
+    }
+
+    /// The same for these pixels, `(images, visible, 3 * patch * patch)`, in the place of the images' own.
+    pub(super) fn composed_encode_of(
+        &self,
+        w: &Composed,
+        masked: &MaskedImages,
+        pixels: &Tensor,
+    ) -> Result<Tensor> {
         let &MaskedImages { images, visible, .. } = masked;
         let token = w.tensor(self.cls_token);
         let mut x = token.broadcast_as((images, 1, token.dim(2)?))?.contiguous()?;
         if visible > 0 {
-            let pixels = w.constant(&masked.pixels, (images, visible, self.grid().patch_len()))?;
-            x = Tensor::cat(&[&x, &self.patch_embed.composed(w, &pixels)?], 1)?;
+            x = Tensor::cat(&[&x, &self.patch_embed.composed(w, pixels)?], 1)?;
         }
         x = (x + self.composed_places(w, self.positions, masked, visible)?)?;
         self.norm.composed(w, &self.encoder.composed(w, x, None)?)

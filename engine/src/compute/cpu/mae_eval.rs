@@ -39,7 +39,7 @@ impl MaeWeights {
 
 impl Mae {
     /// Encodes and normalises masked images to `x` `(images * (1 + visible), width)`, on the calling thread.
-    fn encode(&self, masked: &MaskedImages, weights: &MaeWeights) -> Vec<f32> {
+    pub(super) fn encode(&self, masked: &MaskedImages, weights: &MaeWeights) -> Vec<f32> {
         let Sizes { visible, width, .. } = self.sizes(masked.visible);
         let (kernels, params) = (weights.kernels, self.params().values());
         let mut x = vec![0.0; masked.images * (1 + visible) * width];
@@ -63,12 +63,22 @@ impl Mae {
     /// The decoder's prediction for every patch, visible or hidden: `(images, patches, patch * patch * 3)`, patches in the order of
     /// `masked`, pixels in the target's space; on the calling thread.
     pub fn predict(&self, masked: &MaskedImages, kernels: Kernels) -> Vec<f32> {
+        let encoded = self.encode(masked, self.packed(kernels));
+        self.decode(&encoded, masked, kernels)
+    }
+
+    /// The same from what the encoder gives, `(images * (1 + visible), width)`.
+    pub(super) fn decode(
+        &self,
+        encoded: &[f32],
+        masked: &MaskedImages,
+        kernels: Kernels,
+    ) -> Vec<f32> {
         let weights = self.packed(kernels);
-        let encoded = self.encode(masked, weights);
         let Sizes { visible, hidden, width, decoder_width, patch } = self.sizes(masked.visible);
         let (path, params) = (weights.kernels.path, self.params().values());
         let mut embedded = vec![0.0; encoded.len() / width * decoder_width];
-        self.decoder_embed.forward(&weights.decoder_embed, &encoded, &mut embedded);
+        self.decoder_embed.forward(&weights.decoder_embed, encoded, &mut embedded);
         let tokens = 1 + visible + hidden;
         let mut x = vec![0.0; masked.images * tokens * decoder_width];
         self.place(path, masked, &embedded, &mut x);

@@ -13,6 +13,8 @@
 //! | [`optim`], `descent`, `accumulate` | optimisers; from the gradients of batches to steps |
 //! | `shards` | how a batch is divided |
 //! | `beside` | the processors of several machines as one device |
+//! | `parts` | its tokens, and its decoder on its own, for defences |
+//! | `pixel_gradient` | features, and the gradient of a function of them in the pixels |
 //! | `trainer`, `head_trainer`, `encoder`, `similar` | the device's interface |
 
 mod accumulate;
@@ -29,6 +31,8 @@ mod mae_tokens;
 mod masked;
 pub mod nn;
 pub mod optim;
+mod parts;
+mod pixel_gradient;
 mod shards;
 mod similar;
 mod trainer;
@@ -51,6 +55,8 @@ pub use hugging_face::HuggingFaceVit;
 pub use mae::Mae;
 pub use mae_run::MaeRun;
 pub use masked::MaskedImages;
+pub use parts::MaeParts;
+pub use pixel_gradient::PixelGradient;
 pub use shards::{Pass, SHARDS, shards};
 pub use vit::{Vit, WholeImages};
 pub use vit_run::{LabelledImages, VitRun};

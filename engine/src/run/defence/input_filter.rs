@@ -1,5 +1,9 @@
-//! Filters of images that a classifier is asked about: STRIP, BDMAE. The classifier is the vote of nearest neighbours among training images that
-//! the attacker has poisoned.
+//! Filters of images that a classifier is asked about: STRIP, BDMAE, patch processing, `DeDe`, the frequency detector, Beatrix. The classifier is the
+//! vote of nearest neighbours among training images that the attacker has poisoned.
+
+mod bdmae;
+mod patches;
+mod scored;
 
 use shared::{
     Rgb8,
@@ -10,16 +14,9 @@ use shared::{
 use super::{Defence, Said, SampleSaid};
 use crate::{
     EngineError,
+    compute::{Params, cpu::MaeParts},
     data::{DataError, augment::eval_transform},
-    defence::{
-        DefenceError,
-        bdmae::{Bdmae, Models},
-        strip,
-    },
-    eval::{self, Bank, Reconstructor, predictions},
-    files,
-    parallel::in_parallel,
-    stop::Watch as _,
+    eval::{self, Bank, predictions},
     train::{
         neighbours::{Neighbours, clean_set},
         report::Reporter,
@@ -51,9 +48,26 @@ struct Verdict {
     class: Option<u32>,
 }
 
+/// The images that a filter judges, with what the classifier says of them, and those that the defender has.
+struct Asked<'a> {
+    bank: &'a Bank,
+    /// The defender's clean images, and their labels.
+    pool: Images<'a>,
+    pool_labels: &'a [u32],
+    /// Clean and triggered images, with the votes of their neighbours.
+    sets: [(Images<'a>, &'a [f32]); 2],
+}
+
+/// The limit of the score, where there is one, and what is said of clean and of triggered images.
+type Verdicts = (Option<f64>, [Vec<Verdict>; 2]);
+
 impl Defence<'_> {
     /// Judges validation images, clean and triggered.
-    pub(super) fn input_filter(&self, report: &mut Reporter<'_>) -> Result<Said, EngineError> {
+    pub(super) fn input_filter(
+        &self,
+        params: Params,
+        report: &mut Reporter<'_>,
+    ) -> Result<Said, EngineError> {
         let settings = &self.run.order.settings;
         let (spec, goal) = (&settings.defence, &settings.attack.goal());
         let (test, classes) = (&self.pixels.test, self.pixels.classes.len());
@@ -66,11 +80,13 @@ impl Defence<'_> {
             device: self.run.device,
         };
         let pool = match spec.method {
-            DefenceMethod::Strip => clean_set(self.pixels, spec.clean_per_class, settings.seed),
-            _ => Vec::new(),
+            DefenceMethod::Bdmae => Vec::new(),
+            _ => clean_set(self.pixels, spec.clean_per_class, settings.seed),
         };
         let asked = neighbours.asked(&pool);
-        let labels: Vec<u32> = asked.iter().map(|&i| test[i].class).collect();
+        let label = |&i: &usize| test[i].class;
+        let labels: Vec<u32> = asked.iter().map(label).collect();
+        let pool_labels: Vec<u32> = pool.iter().map(label).collect();
         let bank = neighbours.bank(self.encoder, report)?;
         report.intact()?;
         let of_pool = |i: usize| Ok(test[pool[i]].image()?.into_owned());
@@ -82,20 +98,13 @@ impl Defence<'_> {
         let votes_of_clean = self.votes(&bank, clean.count, clean.image, report)?;
         let votes_of_triggered = self.votes(&bank, triggered.count, triggered.image, report)?;
         let before = eval::count(&labels, &votes_of_clean, &votes_of_triggered, classes, goal);
-        let (limit, verdicts) = if spec.method == DefenceMethod::Strip {
-            let pool = Images { count: pool.len(), image: &of_pool, first: CLEAN_SET };
-            let limit = strip::bound(&self.entropies(&bank, pool, pool, report)?, spec.refused)?;
-            let sets = [(clean, &votes_of_clean), (triggered, &votes_of_triggered)];
-            let verdicts = sets.map(|(images, votes)| {
-                let entropies = self.entropies(&bank, images, pool, report)?;
-                Ok::<_, EngineError>(refused_below(limit, &entropies, &predictions(votes, classes)))
-            });
-            (Some(limit), verdicts)
-        } else {
-            (None, [clean, triggered].map(|images| self.purified(&bank, images, report)))
+        let all = Asked {
+            bank: &bank,
+            pool: Images { count: pool.len(), image: &of_pool, first: CLEAN_SET },
+            pool_labels: &pool_labels,
+            sets: [(clean, &votes_of_clean), (triggered, &votes_of_triggered)],
         };
-        let [of_clean, of_triggered] = verdicts;
-        let (of_clean, of_triggered) = (of_clean?, of_triggered?);
+        let (limit, [of_clean, of_triggered]) = self.verdicts(&all, params, report)?;
         let [clean, triggered] = [&of_clean, &of_triggered].map(|verdicts| {
             let decided: Vec<_> = verdicts.iter().map(|verdict| verdict.class).collect();
             Confusion::count(&labels, &decided, classes)
@@ -112,76 +121,42 @@ impl Defence<'_> {
             of_triggered.iter().enumerate().filter(|&(i, _)| labels[i] != goal.target_class);
         let samples: Vec<SampleSaid> = plain.chain(attacked.map(|of| sample(of, true))).collect();
         let judgement = Judgement {
-            detection: detected(&samples)?,
+            detection: Some(detected(&samples)?),
             control: None,
             // Most classes get no vote, so top-5 accuracy is meaningless.
             before: Some(Metrics { top5: None, ..before.metrics }),
             after: Some(Metrics::from_confusions(&clean, &triggered, goal, None)),
+            encoder: None,
         };
         let (method, clean_images) = (spec.method, pool.len());
         let (groups, control) = (Vec::new(), Vec::new());
-        Ok(Said { method, judgement, clean_images, limit, groups, samples, control })
+        Ok(Said { method, judgement, clean_images, limit, groups, samples, control, search: None })
     }
 
-    /// The entropy of each image under overlays from the pool.
-    fn entropies(
+    /// What the method says.
+    fn verdicts(
         &self,
-        bank: &Bank,
-        images: Images<'_>,
-        pool: Images<'_>,
+        asked: &Asked<'_>,
+        params: Params,
         report: &mut Reporter<'_>,
-    ) -> Result<Vec<f64>, EngineError> {
+    ) -> Result<Verdicts, EngineError> {
         let settings = &self.run.order.settings;
-        let (spec, classes) = (&settings.defence, self.pixels.classes.len());
-        let each = (spec.overlays as usize).min(pool.count);
-        let drawn: Vec<Vec<usize>> = (0..images.count)
-            .map(|i| strip::overlays(pool.count, each, settings.seed, images.first + i))
-            .collect();
-        let mixed = |k: usize| {
-            let overlay = (pool.image)(drawn[k / each][k % each])?;
-            Ok(strip::superimposed(&(images.image)(k / each)?, &overlay, spec.overlay_weight))
-        };
-        let votes = self.votes(bank, images.count * each, &mixed, report)?;
-        let entropy = |(image, votes): (usize, &[f32])| {
-            let error = DefenceError::NotFinite { what: "features", image };
-            strip::entropy(votes, classes).ok_or(error)
-        };
-        let of_image = votes.chunks((each * classes).max(1)).enumerate();
-        Ok(of_image.map(entropy).collect::<Result<Vec<f64>, DefenceError>>()?)
-    }
-
-    /// What BDMAE says of each image, with the judged autoencoder itself as restorer.
-    fn purified(
-        &self,
-        bank: &Bank,
-        images: Images<'_>,
-        report: &mut Reporter<'_>,
-    ) -> Result<Vec<Verdict>, EngineError> {
-        let folder = self.run.encoder()?.0;
-        let machine = self.run.machine;
-        let restorer = Reconstructor::open(&folder.join(files::LAST_CHECKPOINT), machine)?;
-        let models = Asked { defence: self, restorer: &restorer, bank };
-        let settings = &self.run.order.settings;
-        let method = Bdmae::new(settings.model.patch_size as usize, settings.seed);
-        let at_once = 4 * machine.threads().max(1);
-        let mut verdicts = Vec::with_capacity(images.count);
-        while verdicts.len() < images.count {
-            let done = verdicts.len();
-            let next = in_parallel(at_once.min(images.count - done), machine.threads(), |i| {
-                let place = done + i;
-                let number = (images.first + place) as u64;
-                let said = method.purify(&(images.image)(place)?, number, &models)?;
-                Ok::<_, EngineError>(Verdict {
-                    score: said.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-                    flagged: said.after != said.before,
-                    class: said.after,
-                })
-            })?;
-            verdicts.extend(next);
-            report.progress("purifying images", verdicts.len() as u64, images.count as u64);
-            report.intact()?;
+        let cpu = self.run.machine.cpu(settings.precision);
+        let parts = MaeParts::new(cpu, self.encoder.spec(), params);
+        match settings.defence.method {
+            DefenceMethod::Bdmae => {
+                let verdicts =
+                    asked.sets.map(|(images, _)| self.purified(asked.bank, images, report));
+                let [clean, triggered] = verdicts;
+                Ok((None, [clean?, triggered?]))
+            }
+            DefenceMethod::Dede => self.decoded(asked, &parts, report),
+            DefenceMethod::Frequency => self.spectra(asked, report),
+            DefenceMethod::Beatrix => self.deviations(asked, &parts, report),
+            DefenceMethod::PatchProcessing => self.patch_processing(asked, &parts, report),
+            // Sample filters and detectors of encoders judge no image that a classifier is asked about.
+            _ => self.superimposed(asked, report),
         }
-        Ok(verdicts)
     }
 
     /// The votes of the nearest neighbours for `n` images.
@@ -196,39 +171,22 @@ impl Defence<'_> {
         let rows = self.features(n, &seen, "features (judged)", report)?;
         Ok(bank.votes(&rows, self.pixels.classes.len()))
     }
-}
 
-/// The models that BDMAE asks.
-struct Asked<'a> {
-    defence: &'a Defence<'a>,
-    restorer: &'a Reconstructor,
-    bank: &'a Bank,
-}
-
-impl Models for Asked<'_> {
-    type Error = EngineError;
-
-    fn restored(&self, image: &Rgb8, masks: &[Vec<bool>]) -> Result<Vec<Rgb8>, EngineError> {
-        masks.iter().map(|mask| self.restorer.restore(image, mask)).collect()
+    /// An image as the encoder sees it.
+    fn seen(&self, images: Images<'_>, i: usize) -> Result<Rgb8, DataError> {
+        Ok(eval_transform(&(images.image)(i)?, self.pixels.side))
     }
 
-    fn classes(&self, images: &[Rgb8]) -> Result<Vec<Option<u32>>, EngineError> {
-        let Defence { encoder, pixels, .. } = self.defence;
-        let seen = |i: usize| Ok(eval_transform(&images[i], pixels.side));
-        let rows = encoder.features(0..images.len(), &seen)?;
-        let classes = pixels.classes.len();
-        Ok(predictions(&self.bank.votes(&rows, classes), classes))
+    /// Refuses the images whose score is above a limit. Scores and votes are those of one set.
+    fn refused_above(&self, limit: f64, scores: &[f64], votes: &[f32]) -> Vec<Verdict> {
+        let classes = predictions(votes, self.pixels.classes.len());
+        let verdict = |(&score, class): (&f64, Option<u32>)| Verdict {
+            score,
+            flagged: score > limit,
+            class: class.filter(|_| score <= limit),
+        };
+        scores.iter().zip(classes).map(verdict).collect()
     }
-}
-
-/// Refuses the images whose entropy is below the limit.
-fn refused_below(limit: f64, entropies: &[f64], classes: &[Option<u32>]) -> Vec<Verdict> {
-    let verdict = |(&entropy, class): (&f64, &Option<u32>)| Verdict {
-        score: -entropy,
-        flagged: entropy < limit,
-        class: class.filter(|_| entropy >= limit),
-    };
-    entropies.iter().zip(classes).map(verdict).collect()
 }
 
 /// What was said of the images, compared with the truth.

@@ -110,10 +110,11 @@ impl Defence<'_> {
                 .ok_or_else(|| EngineError::Order("the defence's scores are not numbers".into()))
         };
         let judgement = Judgement {
-            detection: detection(&said)?,
+            detection: Some(detection(&said)?),
             control: control.map(detection).transpose()?,
             before: None,
             after: None,
+            encoder: None,
         };
         let samples = |said: &Filtered| -> Vec<SampleSaid> {
             let sample = |i: usize| SampleSaid {
@@ -145,6 +146,7 @@ impl Defence<'_> {
             groups: groups.iter().zip(&said.indices).enumerate().map(group).collect(),
             samples: samples(&said),
             control: control.map(samples).unwrap_or_default(),
+            search: None,
         })
     }
 }
@@ -184,10 +186,9 @@ fn judge(
             let is_clean: Vec<bool> = (0..labels.len()).map(|i| i >= n).collect();
             scan::filter(&variation, &features, &groups, &is_clean, seed)
         }
-        DefenceMethod::Spectral | DefenceMethod::Strip | DefenceMethod::Bdmae => {
-            Spectral { assumed_share: spec.assumed_share, centre: spec.centre }
-                .filter(&features, &groups)
-        }
+        // The other methods judge no training set.
+        _ => Spectral { assumed_share: spec.assumed_share, centre: spec.centre }
+            .filter(&features, &groups),
     };
     said.scores.truncate(n);
     said.flagged.truncate(n);

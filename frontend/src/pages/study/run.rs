@@ -212,10 +212,44 @@ pub fn RunPanel(
                     <ProgressBar fraction label=Signal::stored("Progress of the run".to_owned())/>
                 </Show>
                 <Notices run=still/>
+                <FoundTrigger run/>
                 {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
                 {children()}
             </div>
         </section>
+    }
+}
+
+/// Where the picture of the trigger lies that a defence found in an encoder.
+fn found_trigger(run: &RunRow) -> Option<String> {
+    let encoder = run.progress.judgement?.encoder?;
+    encoder.pl1.map(|_| api::address(format!("/runs/{}/inverted.png", run.id)))
+}
+
+/// The trigger that a defence found in an encoder.
+#[component]
+fn FoundTrigger(
+    /// The run with its progress.
+    run: Memo<Option<RunRow>>,
+) -> impl IntoView {
+    let picture = Memo::new(move |_| run.with(|run| run.as_ref().and_then(found_trigger)));
+    move || {
+        picture.get().map(|src| {
+            view! {
+                <figure id="found-trigger">
+                    <img
+                        class="pixelated"
+                        src=src
+                        alt="Mask of the smallest trigger, and the trigger on black"
+                        width="256"
+                        height="128"
+                    />
+                    <figcaption class="muted small">
+                        "The smallest trigger that makes all features alike: its mask, and the trigger on black."
+                    </figcaption>
+                </figure>
+            }
+        })
     }
 }
 

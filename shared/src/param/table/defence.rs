@@ -3,15 +3,20 @@
 use super::{Choice, Setting, choice, named, positive, real, switch, whole};
 use crate::{
     run_kind::RunKind,
-    settings::{DefenceGroups, DefenceMethod, Settings},
+    settings::{DecodedFrom, DefenceGroups, DefenceKind, DefenceMethod, Settings},
 };
 
-const METHODS: [Choice; 5] = [
+const METHODS: [Choice; 10] = [
     named("spectral", "Spectral signatures"),
     named("activation_clustering", "Activation clustering"),
     named("scan", "SCAn"),
     named("strip", "STRIP"),
     named("bdmae", "BDMAE"),
+    named("patch_processing", "Patch processing"),
+    named("dede", "DeDe, own decoder"),
+    named("frequency", "Frequency detector, linear"),
+    named("beatrix", "Beatrix"),
+    named("decree", "DECREE"),
 ];
 const SETS: [Choice; 2] = [named("probe", "Linear probe"), named("pretrain", "Pre-training")];
 const GROUPS: [Choice; 3] =
@@ -21,6 +26,9 @@ const DECISIONS: [Choice; 3] = [
     named("relative_size", "Cluster below 35 %"),
     named("silhouette", "Cluster below 35 %, apart"),
 ];
+
+const DECODED_FROM: [Choice; 2] =
+    [named("embedding", "Embedding alone"), named("patches", "Visible patches")];
 
 fn defence(_: &Settings, kind: RunKind) -> bool {
     kind == RunKind::Defence
@@ -35,7 +43,8 @@ fn sample_filter(settings: &Settings, kind: RunKind) -> bool {
 }
 
 fn own_poisons(settings: &Settings, kind: RunKind) -> bool {
-    kind == RunKind::Defence && !settings.judges_pretraining()
+    let of_encoder = settings.defence.method.kind() == DefenceKind::EncoderDetector;
+    kind == RunKind::Defence && !settings.judges_pretraining() && !of_encoder
 }
 
 fn clusters(settings: &Settings, kind: RunKind) -> bool {
@@ -59,11 +68,40 @@ fn strip(settings: &Settings, kind: RunKind) -> bool {
 }
 
 fn with_clean(settings: &Settings, kind: RunKind) -> bool {
-    by(settings, kind, &[DefenceMethod::Scan, DefenceMethod::Strip])
+    let of_images = settings.defence.method.kind() == DefenceKind::InputFilter;
+    let other = of_images && settings.defence.method != DefenceMethod::Bdmae;
+    kind == RunKind::Defence && (other || settings.defence.method == DefenceMethod::Scan)
 }
 
-pub(super) static DEFENCE: [Setting; 14] = [
-choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering and SCAn judge a training set; STRIP and BDMAE judge images that a classifier is asked about.").matters_if(defence),
+fn refuses(settings: &Settings, kind: RunKind) -> bool {
+    // The frequency detector refuses what it takes for changed.
+    let by_limit = [
+        DefenceMethod::Strip,
+        DefenceMethod::PatchProcessing,
+        DefenceMethod::Dede,
+        DefenceMethod::Beatrix,
+    ];
+    by(settings, kind, &by_limit)
+}
+
+fn patch_processing(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::PatchProcessing])
+}
+
+fn dede(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::Dede])
+}
+
+fn masked(settings: &Settings, kind: RunKind) -> bool {
+    dede(settings, kind) && settings.defence.decoded_from == DecodedFrom::Patches
+}
+
+fn decree(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::Decree])
+}
+
+pub(super) static DEFENCE: [Setting; 22] = [
+choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering and SCAn judge a training set; DECREE judges the encoder; the others judge images that a classifier is asked about.").matters_if(defence),
 choice("defence.set", "Judged set", &SETS, "The set of a linear probe has labels; that of the pre-training has none.").matters_if(sample_filter),
 whole("defence.poisons", "Poisons before the defence", "per class", (0, 1_000_000), "Poisoned images of each poisoned class, as many as in a linear probe of this LPR.").matters_if(own_poisons),
 choice("defence.groups", "Groups", &GROUPS, "Sample filters compare the images of a group with each other.").matters_if(sample_filter),
@@ -76,5 +114,13 @@ whole("defence.clean_per_class", "Clean images", "per class", (1, 100_000), "Val
 real("defence.shrinkage", "Shrinkage", "", (0.0, 1.0), 1e-3, "Added to the variance within classes, for fewer clean images than features.").matters_if(scan),
 whole("defence.overlays", "Overlays", "images", (1, 1000), "Clean images that are laid over each image; the paper takes 100.").matters_if(strip),
 positive("defence.overlay_weight", "Overlay weight", "", 1.0, 0.1, "Weight of the overlaid image; the sum is cut off at 255.").matters_if(strip),
-positive("defence.refused", "Refused clean images", "share", 0.5, 0.01, "Sets the limit of the entropy, by clean images of the defender.").matters_if(strip),
+positive("defence.refused", "Refused clean images", "share", 0.5, 0.01, "Sets the limit of the score, by clean images of the defender.").matters_if(refuses),
+whole("defence.trials", "Trials", "of each kind", (1, 1000), "Predictions without some patches, and as many with shuffled ones.").matters_if(patch_processing),
+positive("defence.dropped", "Patches left out", "share", 0.99, 0.05, "More weaken a local trigger more, and the object, too.").matters_if(patch_processing),
+choice("defence.decoded_from", "Decoded from", &DECODED_FROM, "The embedding is the CLS token of the whole image; visible patches are a quarter of them, as in pre-training.").matters_if(dede),
+whole("defence.masks", "Masks", "of an image", (1, 1000), "Random masks whose errors are averaged.").matters_if(masked),
+whole("defence.shadow_images", "Clean images", "", (2, 1_000_000), "Validation images, without labels, on which a trigger is searched for; the paper takes 1,000 of CIFAR-10.").matters_if(decree),
+whole("defence.search_epochs", "Epochs", "at most", (1, 100_000), "The search ends earlier when the trigger no longer becomes smaller.").matters_if(decree),
+switch("defence.subtract_mean", "Features less their mean", "For encoders whose features of clean images are all alike; the paper does not.").matters_if(decree),
+positive("defence.mask_limit", "Limit", "of the image", 1.0, 0.01, "An encoder with a smaller trigger counts as backdoored.").matters_if(decree),
 ];

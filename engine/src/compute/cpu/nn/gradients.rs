@@ -15,6 +15,13 @@ pub trait Gradients: Send {
     fn part(&mut self, range: Range<usize>, write: &mut (dyn FnMut(&mut [f32]) + Send));
 }
 
+/// Takes no gradient, so that none is computed: for those who want the gradient of the input alone.
+pub(crate) struct Unwanted;
+
+impl Gradients for Unwanted {
+    fn part(&mut self, _: Range<usize>, _: &mut (dyn FnMut(&mut [f32]) + Send)) {}
+}
+
 impl Gradients for Vec<f32> {
     fn part(&mut self, range: Range<usize>, write: &mut (dyn FnMut(&mut [f32]) + Send)) {
         write(&mut self[range]);

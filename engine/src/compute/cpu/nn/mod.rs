@@ -25,7 +25,7 @@ pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 
 pub(crate) use block_memory::BlockWeights;
-pub(crate) use gradients::{split, sum_slots};
+pub(crate) use gradients::{Unwanted, split, sum_slots};
 pub(crate) use layer_norm::NormGradients;
 pub(crate) use linear::{Factors, add_bias, add_rows};
 pub(crate) use stack::{Stack, StackRun, StackWeights};

@@ -80,20 +80,29 @@ impl Compared {
         inputs: &[&[f32]],
         params: &[f32],
     ) {
-        let tolerance = match kernels.precision {
-            Precision::F32 => 2e-5,
-            Precision::Bf16 => 2e-2,
-        };
+        self.assert_same_inputs(kernels, output, inputs);
+        assert_close(
+            params,
+            &self.params,
+            tolerance(kernels),
+            &format!("{kernels:?}: gradient of parameters"),
+        );
+    }
+
+    /// The same without the gradient of the parameters.
+    pub(crate) fn assert_same_inputs(&self, kernels: Kernels, output: &[f32], inputs: &[&[f32]]) {
+        let tolerance = tolerance(kernels);
         assert_close(output, &self.output, tolerance, &format!("{kernels:?}: output"));
         for (i, (got, want)) in inputs.iter().zip(&self.inputs).enumerate() {
             assert_close(got, want, tolerance, &format!("{kernels:?}: gradient of input {i}"));
         }
-        assert_close(
-            params,
-            &self.params,
-            tolerance,
-            &format!("{kernels:?}: gradient of parameters"),
-        );
+    }
+}
+
+fn tolerance(kernels: Kernels) -> f64 {
+    match kernels.precision {
+        Precision::F32 => 2e-5,
+        Precision::Bf16 => 2e-2,
     }
 }
 

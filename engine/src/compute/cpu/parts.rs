@@ -1,0 +1,255 @@
+//! The parts of a masked autoencoder one by one: what defences ask of it beside features and predictions.
+
+use shared::{Rgb8, settings::ModelSpec};
+
+use super::{Cpu, Mae, MaskedImages};
+use crate::{compute::Params, data::augment::normalise, model::PatchGrid, parallel::in_parallel};
+
+/// Images that pass through at once on a thread.
+const CHUNK: usize = 32;
+
+/// A masked autoencoder on the processor, with its tokens and with its decoder on its own.
+pub struct MaeParts {
+    mae: Mae,
+    cpu: Cpu,
+}
+
+/// An image with the order of its patches, the visible ones first.
+pub type Ordered = (Rgb8, Vec<u32>);
+
+impl MaeParts {
+    /// The model with these parameters.
+    pub fn new(cpu: Cpu, spec: &ModelSpec, params: Params) -> Self {
+        Self { mae: Mae::new(spec, params), cpu }
+    }
+
+    /// The patch grid of its images.
+    pub fn grid(&self) -> PatchGrid {
+        self.mae.grid()
+    }
+
+    /// The encoder's tokens after the final norm, `(images, 1 + visible, width)`: CLS, then the visible patches in the order of the image.
+    /// Hidden patches are not seen. `image` is asked for images `0..n`, from several threads; an image's tokens do not depend on the others.
+    ///
+    /// # Errors
+    /// When an image cannot be made.
+    pub fn tokens<E: Send>(
+        &self,
+        n: usize,
+        visible: usize,
+        image: impl Fn(usize) -> Result<Ordered, E> + Sync,
+    ) -> Result<Vec<f32>, E> {
+        let parts = self.chunks(n, visible, false, &image, |masked| {
+            self.mae.encode(masked, self.mae.packed(self.cpu.kernels))
+        })?;
+        Ok(parts.concat())
+    }
+
+    /// The CLS features of the same images, `(images, width)`.
+    ///
+    /// # Errors
+    /// When an image cannot be made.
+    pub fn features<E: Send>(
+        &self,
+        n: usize,
+        visible: usize,
+        image: impl Fn(usize) -> Result<Ordered, E> + Sync,
+    ) -> Result<Vec<f32>, E> {
+        let parts = self.chunks(n, visible, false, &image, |masked| {
+            self.mae.features(masked, self.cpu.kernels)
+        })?;
+        Ok(parts.concat())
+    }
+
+    /// The mean squared error of each image's hidden patches, as the decoder predicts them from the visible ones, in the space of the targets:
+    /// patches normalised by their moments with `normalised`.
+    ///
+    /// # Errors
+    /// When an image cannot be made.
+    pub fn hidden_errors<E: Send>(
+        &self,
+        n: usize,
+        visible: usize,
+        normalised: bool,
+        image: impl Fn(usize) -> Result<Ordered, E> + Sync,
+    ) -> Result<Vec<f64>, E> {
+        let parts = self.chunks(n, visible, normalised, &image, |masked| {
+            let predicted = self.mae.predict(masked, self.cpu.kernels);
+            errors(self.grid(), masked, &predicted)
+        })?;
+        Ok(parts.concat())
+    }
+
+    /// The mean squared error of all patches, as the decoder predicts them from the image's CLS token alone: it sees no other token, while the
+    /// encoder sees the whole image. Errors are in the space of the targets, as for [`hidden_errors`](Self::hidden_errors).
+    ///
+    /// # Errors
+    /// When an image cannot be made.
+    pub fn embedding_errors<E: Send>(
+        &self,
+        n: usize,
+        normalised: bool,
+        image: impl Fn(usize) -> Result<Rgb8, E> + Sync,
+    ) -> Result<Vec<f64>, E> {
+        let patches = self.grid().count();
+        let whole: Vec<u32> = (0..patches as u32).collect();
+        let ordered = |i: usize| Ok((image(i)?, whole.clone()));
+        let parts = self.chunks(n, patches, false, &ordered, |seen| {
+            let cls = self.mae.features(seen, self.cpu.kernels);
+            // The same images with every patch hidden.
+            let mut hidden = MaskedImages { visible: 0, ..MaskedImages::default() };
+            let mut planes = vec![0.0; self.grid().image_len()];
+            for pixels in seen.pixels.chunks_exact(self.grid().image_len()) {
+                for (at, patch) in pixels.chunks_exact(self.grid().patch_len()).enumerate() {
+                    self.grid().write_planar(patch, at, &mut planes);
+                }
+                hidden.push(self.grid(), &planes, &whole, normalised);
+            }
+            let predicted = self.mae.decode(&cls, &hidden, self.cpu.kernels);
+            errors(self.grid(), &hidden, &predicted)
+        })?;
+        Ok(parts.concat())
+    }
+
+    /// `work` of all images, a chunk after the other on each thread.
+    fn chunks<T: Send, E: Send>(
+        &self,
+        n: usize,
+        visible: usize,
+        normalised: bool,
+        image: &(impl Fn(usize) -> Result<Ordered, E> + Sync),
+        work: impl Fn(&MaskedImages) -> T + Sync,
+    ) -> Result<Vec<T>, E> {
+        let grid = self.grid();
+        in_parallel(n.div_ceil(CHUNK), self.cpu.threads, |chunk| {
+            let mut masked = MaskedImages { visible, ..MaskedImages::default() };
+            let mut planes = vec![0.0; grid.image_len()];
+            for i in chunk * CHUNK..n.min((chunk + 1) * CHUNK) {
+                let (image, order) = image(i)?;
+                normalise(&image, &mut planes);
+                masked.push(grid, &planes, &order, normalised);
+            }
+            Ok(work(&masked))
+        })
+    }
+}
+
+/// The mean squared error of the hidden patches of each image; predictions of all patches, the visible ones first.
+fn errors(grid: PatchGrid, masked: &MaskedImages, predicted: &[f32]) -> Vec<f64> {
+    let hidden = (grid.count() - masked.visible) * grid.patch_len();
+    let of_image = predicted.chunks_exact(grid.image_len());
+    let targets = masked.targets.chunks_exact(hidden.max(1));
+    of_image
+        .zip(targets)
+        .map(|(predicted, targets)| {
+            let own = &predicted[grid.image_len() - hidden..];
+            let squares = own.iter().zip(targets).map(|(p, t)| f64::from(p - t).powi(2));
+            squares.sum::<f64>() / hidden as f64
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Tensor};
+    use shared::settings::TransformerSpec;
+
+    use super::*;
+    use crate::{
+        compute::cpu::nn::{
+            Composed,
+            testing::{assert_close, numbers, single},
+        },
+        data::DataError,
+    };
+
+    const ENCODER: TransformerSpec = TransformerSpec { dim: 16, depth: 2, heads: 2 };
+    const DECODER: TransformerSpec = TransformerSpec { dim: 8, depth: 1, heads: 2 };
+
+    fn model() -> (ModelSpec, Params) {
+        let spec = ModelSpec { image_size: 8, patch_size: 2, encoder: ENCODER, decoder: DECODER };
+        let mut mae = Mae::drawn(&spec, 3);
+        let noise = numbers(mae.params().values().len(), 0.1, 4);
+        let values = mae.params_mut().values_mut();
+        values.iter_mut().zip(noise).for_each(|(value, noise)| *value += noise);
+        (spec, mae.params().clone())
+    }
+
+    fn image(i: usize) -> Rgb8 {
+        Rgb8::from_fn(8, 8, |x, y| [(i * 31 + x * 17) as u8, (y * 29) as u8, (x * y * 3) as u8])
+    }
+
+    fn parts(threads: usize) -> MaeParts {
+        let (spec, params) = model();
+        MaeParts::new(Cpu { threads, kernels: single() }, &spec, params)
+    }
+
+    #[test]
+    fn errors_from_the_embedding_agree_with_the_composed_model() {
+        let (spec, params) = model();
+        let (mae, w) =
+            (Mae::new(&spec, params.clone()), Composed::new(&params, DType::F64).unwrap());
+        let grid = mae.grid();
+        let order: Vec<u32> = (0..16).collect();
+        let (mut seen, mut hidden) =
+            (MaskedImages::new(grid, 0.0), MaskedImages { visible: 0, ..MaskedImages::default() });
+        let mut planes = vec![0.0; grid.image_len()];
+        for i in 0..3 {
+            normalise(&image(i), &mut planes);
+            seen.push(grid, &planes, &order, false);
+            hidden.push(grid, &planes, &order, true);
+        }
+        let cls = mae.composed_encode(&w, &seen).unwrap().narrow(1, 0, 1).unwrap();
+        let predicted: Tensor =
+            mae.composed_decode(&w, &cls.contiguous().unwrap(), &hidden).unwrap();
+        let target = w.constant(&hidden.targets, (3, 16, 12)).unwrap();
+        let squares = (predicted - target).unwrap().sqr().unwrap();
+        let expected: Vec<f64> = squares.mean((1, 2)).unwrap().to_vec1().unwrap();
+        let errors = parts(2).embedding_errors(3, true, |i| Ok::<_, DataError>(image(i))).unwrap();
+        let got: Vec<f32> = errors.iter().map(|&error| error as f32).collect();
+        assert_close(&got, &expected, 2e-5, "errors");
+    }
+
+    #[test]
+    fn errors_of_hidden_patches_are_the_loss_of_pretraining() {
+        let (spec, params) = model();
+        let (mae, w) =
+            (Mae::new(&spec, params.clone()), Composed::new(&params, DType::F64).unwrap());
+        let order: Vec<u32> = (0..16).rev().collect();
+        let mut masked = MaskedImages { visible: 4, ..MaskedImages::default() };
+        let mut planes = vec![0.0; mae.grid().image_len()];
+        normalise(&image(5), &mut planes);
+        masked.push(mae.grid(), &planes, &order, true);
+        let loss: f64 = mae.composed_loss(&w, &masked).unwrap().to_scalar().unwrap();
+        let of = |i: usize| Ok::<_, DataError>((image(i), order.clone()));
+        let errors = parts(2).hidden_errors(6, 4, true, of).unwrap();
+        assert!((errors[5] - loss).abs() < 2e-5 * loss, "{} {loss}", errors[5]);
+    }
+
+    #[test]
+    fn tokens_of_all_patches_begin_with_the_features() {
+        let (spec, params) = model();
+        let mae = Mae::new(&spec, params);
+        let order: Vec<u32> = (0..16).collect();
+        let of = |i: usize| Ok::<_, DataError>((image(i), order.clone()));
+        // More than a chunk.
+        let tokens = [1, 3].map(|threads| parts(threads).tokens(40, 16, of).unwrap());
+        assert_eq!(tokens[0], tokens[1]);
+        let mut seen = MaskedImages::new(mae.grid(), 0.0);
+        let mut planes = vec![0.0; mae.grid().image_len()];
+        normalise(&image(37), &mut planes);
+        seen.push(mae.grid(), &planes, &order, false);
+        let features = mae.features(&seen, single());
+        assert_eq!(tokens[0][37 * 17 * 16..][..16], features);
+        // Of four patches alone, in any order up to rounding.
+        let some = |order: [u32; 4]| {
+            let rest = (0..16).filter(|at| !order.contains(at));
+            let order: Vec<u32> = order.into_iter().chain(rest).collect();
+            let of = |i: usize| Ok::<_, DataError>((image(i), order.clone()));
+            parts(2).features(2, 4, of).unwrap()
+        };
+        let (one, other) = (some([3, 1, 9, 15]), some([15, 9, 3, 1]));
+        assert!(one.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-4));
+        assert_ne!(one[..16], features);
+    }
+}

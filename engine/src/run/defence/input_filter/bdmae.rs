@@ -1,0 +1,75 @@
+//! BDMAE with the judged autoencoder itself as restorer.
+
+use shared::Rgb8;
+
+use super::{Images, Verdict};
+use crate::{
+    EngineError,
+    data::augment::eval_transform,
+    defence::bdmae::{Bdmae, Models},
+    eval::{Bank, Reconstructor, predictions},
+    files,
+    parallel::in_parallel,
+    run::defence::Defence,
+    stop::Watch as _,
+    train::report::Reporter,
+};
+
+impl Defence<'_> {
+    /// What BDMAE says of each image, with the judged autoencoder itself as restorer.
+    pub(super) fn purified(
+        &self,
+        bank: &Bank,
+        images: Images<'_>,
+        report: &mut Reporter<'_>,
+    ) -> Result<Vec<Verdict>, EngineError> {
+        let folder = self.run.encoder()?.0;
+        let machine = self.run.machine;
+        let restorer = Reconstructor::open(&folder.join(files::LAST_CHECKPOINT), machine)?;
+        let models = Restorers { defence: self, restorer: &restorer, bank };
+        let settings = &self.run.order.settings;
+        let method = Bdmae::new(settings.model.patch_size as usize, settings.seed);
+        let at_once = 4 * machine.threads().max(1);
+        let mut verdicts = Vec::with_capacity(images.count);
+        while verdicts.len() < images.count {
+            let done = verdicts.len();
+            let next = in_parallel(at_once.min(images.count - done), machine.threads(), |i| {
+                let place = done + i;
+                let number = (images.first + place) as u64;
+                let said = method.purify(&(images.image)(place)?, number, &models)?;
+                Ok::<_, EngineError>(Verdict {
+                    score: said.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                    flagged: said.after != said.before,
+                    class: said.after,
+                })
+            })?;
+            verdicts.extend(next);
+            report.progress("purifying images", verdicts.len() as u64, images.count as u64);
+            report.intact()?;
+        }
+        Ok(verdicts)
+    }
+}
+
+/// The models that BDMAE asks.
+struct Restorers<'a> {
+    defence: &'a Defence<'a>,
+    restorer: &'a Reconstructor,
+    bank: &'a Bank,
+}
+
+impl Models for Restorers<'_> {
+    type Error = EngineError;
+
+    fn restored(&self, image: &Rgb8, masks: &[Vec<bool>]) -> Result<Vec<Rgb8>, EngineError> {
+        masks.iter().map(|mask| self.restorer.restore(image, mask)).collect()
+    }
+
+    fn classes(&self, images: &[Rgb8]) -> Result<Vec<Option<u32>>, EngineError> {
+        let Defence { encoder, pixels, .. } = self.defence;
+        let seen = |i: usize| Ok(eval_transform(&images[i], pixels.side));
+        let rows = encoder.features(0..images.len(), &seen)?;
+        let classes = pixels.classes.len();
+        Ok(predictions(&self.bank.votes(&rows, classes), classes))
+    }
+}

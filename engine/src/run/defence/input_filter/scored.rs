@@ -1,0 +1,236 @@
+//! Filters that give each image a score and refuse it above a limit: STRIP, `DeDe`, the frequency detector, Beatrix.
+
+use std::ops::Range;
+
+use shared::{patches::visible_count, settings::DecodedFrom};
+
+use super::{Asked, Images, Verdicts};
+use crate::{
+    EngineError,
+    compute::cpu::MaeParts,
+    defence::{
+        DefenceError, Features,
+        beatrix::{Beatrix, Channels, Projection},
+        frequency::FrequencyDetector,
+        limit::limit,
+        patch_processing, strip,
+    },
+    eval::{Bank, predictions},
+    files,
+    parallel::in_parallel,
+    run::defence::Defence,
+    stop::Watch as _,
+    train::report::Reporter,
+};
+
+/// Share of the patches that a random mask of `DeDe`'s second form hides: that of MAE's pre-training.
+const HIDDEN: f64 = 0.75;
+/// Channels of Beatrix: the first principal components of the tokens. All pairs of them are compared at eight powers.
+const CHANNELS: usize = 64;
+/// Images whose progress is told together.
+const TOLD: usize = 64;
+
+impl Defence<'_> {
+    /// STRIP: the entropy of predictions under overlays.
+    pub(super) fn superimposed(
+        &self,
+        asked: &Asked<'_>,
+        report: &mut Reporter<'_>,
+    ) -> Result<Verdicts, EngineError> {
+        let refused = self.run.order.settings.defence.refused;
+        let (bank, pool) = (asked.bank, asked.pool);
+        let limit = strip::bound(&self.entropies(bank, pool, pool, report)?, refused)?;
+        let verdicts = asked.sets.map(|(images, votes)| {
+            let entropies = self.entropies(bank, images, pool, report)?;
+            let scores: Vec<f64> = entropies.iter().map(|entropy| -entropy).collect();
+            Ok::<_, EngineError>(self.refused_above(-limit, &scores, votes))
+        });
+        let [clean, triggered] = verdicts;
+        Ok((Some(limit), [clean?, triggered?]))
+    }
+
+    /// The entropy of each image under overlays from the pool.
+    fn entropies(
+        &self,
+        bank: &Bank,
+        images: Images<'_>,
+        pool: Images<'_>,
+        report: &mut Reporter<'_>,
+    ) -> Result<Vec<f64>, EngineError> {
+        let settings = &self.run.order.settings;
+        let (spec, classes) = (&settings.defence, self.pixels.classes.len());
+        let each = (spec.overlays as usize).min(pool.count);
+        let drawn: Vec<Vec<usize>> = (0..images.count)
+            .map(|i| strip::overlays(pool.count, each, settings.seed, images.first + i))
+            .collect();
+        let mixed = |k: usize| {
+            let overlay = (pool.image)(drawn[k / each][k % each])?;
+            Ok(strip::superimposed(&(images.image)(k / each)?, &overlay, spec.overlay_weight))
+        };
+        let votes = self.votes(bank, images.count * each, &mixed, report)?;
+        let entropy = |(image, votes): (usize, &[f32])| {
+            let error = DefenceError::NotFinite { what: "features", image };
+            strip::entropy(votes, classes).ok_or(error)
+        };
+        let of_image = votes.chunks((each * classes).max(1)).enumerate();
+        Ok(of_image.map(entropy).collect::<Result<Vec<f64>, DefenceError>>()?)
+    }
+
+    /// `DeDe` with the judged autoencoder's own decoder: how badly it decodes an image from its embedding, or from some of its patches.
+    pub(super) fn decoded(
+        &self,
+        asked: &Asked<'_>,
+        parts: &MaeParts,
+        report: &mut Reporter<'_>,
+    ) -> Result<Verdicts, EngineError> {
+        let (folder, _, info) = self.run.encoder()?;
+        if !info.has_decoder {
+            let path = folder.join(files::LAST_CHECKPOINT);
+            let reason = "it holds only an encoder, and DeDe decodes with the autoencoder's own decoder: import a whole MAE, or take another defence.method".into();
+            return Err(EngineError::Checkpoint { path, reason });
+        }
+        self.scored(asked, "DeDe", report, |images, at| {
+            self.decoding_errors(parts, info.norm_pix_loss, images, at)
+        })
+    }
+
+    /// The mean squared errors of the images in `at`.
+    fn decoding_errors(
+        &self,
+        parts: &MaeParts,
+        normalised: bool,
+        images: Images<'_>,
+        at: Range<usize>,
+    ) -> Result<Vec<f64>, EngineError> {
+        let settings = &self.run.order.settings;
+        let spec = &settings.defence;
+        let n = at.len();
+        if spec.decoded_from == DecodedFrom::Embedding {
+            return Ok(parts.embedding_errors(n, normalised, |i| self.seen(images, at.start + i))?);
+        }
+        let (patches, masks) = (parts.grid().count(), spec.masks as usize);
+        let visible = visible_count(patches, HIDDEN);
+        let errors = parts.hidden_errors(n * masks, visible, normalised, |k| {
+            let place = at.start + k / masks;
+            let number = images.first + place;
+            let order = patch_processing::order(patches, settings.seed, k % masks, number);
+            Ok::<_, EngineError>((self.seen(images, place)?, order))
+        })?;
+        Ok(errors.chunks(masks).map(|of| of.iter().sum::<f64>() / masks as f64).collect())
+    }
+
+    /// The frequency detector, which no model is needed for.
+    pub(super) fn spectra(
+        &self,
+        asked: &Asked<'_>,
+        report: &mut Reporter<'_>,
+    ) -> Result<Verdicts, EngineError> {
+        let (pool, threads) = (asked.pool, self.run.machine.threads());
+        let clean = in_parallel(pool.count, threads, |i| self.seen(pool, i))?;
+        report.progress("training the frequency detector", 0, 1);
+        let model = FrequencyDetector::train(&clean, self.run.order.settings.seed)?;
+        let verdicts = asked.sets.map(|(images, votes)| {
+            let scores = in_parallel(images.count, threads, |i| {
+                Ok::<_, EngineError>(model.score(&self.seen(images, i)?))
+            })?;
+            Ok::<_, EngineError>(self.refused_above(0.0, &scores, votes))
+        });
+        report.intact()?;
+        let [clean, triggered] = verdicts;
+        Ok((Some(0.0), [clean?, triggered?]))
+    }
+
+    /// Beatrix: products of the encoder's tokens that leave the range of the predicted class.
+    pub(super) fn deviations(
+        &self,
+        asked: &Asked<'_>,
+        parts: &MaeParts,
+        report: &mut Reporter<'_>,
+    ) -> Result<Verdicts, EngineError> {
+        let (settings, pool) = (&self.run.order.settings, asked.pool);
+        let classes = self.pixels.classes.len();
+        let clean = self.tokens(parts, pool, 0..pool.count)?;
+        let all: Vec<f64> = clean.iter().flat_map(Features::rows).flatten().copied().collect();
+        let projection = Projection::of(&Features::new(all, self.encoder.width())?, CHANNELS);
+        let channels: Vec<Vec<f64>> =
+            clean.iter().map(|tokens| projection.channels(tokens)).collect();
+        let positions = parts.grid().count();
+        let of_class = |class: u32| {
+            let own = channels.iter().zip(asked.pool_labels).filter(move |of| *of.1 == class);
+            own.map(|(values, _)| Channels { values, positions }).collect::<Vec<_>>()
+        };
+        let by_class: Vec<Vec<Channels<'_>>> = (0..classes as u32).map(of_class).collect();
+        let ranges = Beatrix::of(&by_class)?;
+        let limit = limit("Beatrix", &ranges.clean, settings.defence.refused)?;
+        let verdicts = asked.sets.map(|(images, votes)| {
+            let predicted = predictions(votes, classes);
+            let scores = by_parts(images, report, |at| {
+                let tokens = self.tokens(parts, images, at.clone())?;
+                let threads = self.run.machine.threads();
+                in_parallel(at.len(), threads, |i| {
+                    let image = at.start + i;
+                    let values = projection.channels(&tokens[i]);
+                    let class = predicted[image]
+                        .ok_or(DefenceError::NotFinite { what: "features", image })?;
+                    Ok::<_, EngineError>(
+                        ranges.deviation(class, &Channels { values: &values, positions })?,
+                    )
+                })
+            })?;
+            Ok::<_, EngineError>(self.refused_above(limit, &scores, votes))
+        });
+        let [clean, triggered] = verdicts;
+        Ok((Some(limit), [clean?, triggered?]))
+    }
+
+    /// The tokens of the patches of these images, each `(patches, width)`.
+    fn tokens(
+        &self,
+        parts: &MaeParts,
+        images: Images<'_>,
+        at: Range<usize>,
+    ) -> Result<Vec<Features>, EngineError> {
+        let (patches, width) = (parts.grid().count(), self.encoder.width());
+        let order: Vec<u32> = (0..patches as u32).collect();
+        let tokens = parts.tokens(at.len(), patches, |i| {
+            Ok::<_, EngineError>((self.seen(images, at.start + i)?, order.clone()))
+        })?;
+        let of_image = tokens.chunks_exact((1 + patches) * width);
+        let features = of_image.map(|tokens| Features::of_encoder(&tokens[width..], width));
+        Ok(features.collect::<Result<_, DefenceError>>()?)
+    }
+
+    /// Scores of clean images for the limit, then of all sets.
+    fn scored(
+        &self,
+        asked: &Asked<'_>,
+        method: &'static str,
+        report: &mut Reporter<'_>,
+        score: impl Fn(Images<'_>, Range<usize>) -> Result<Vec<f64>, EngineError>,
+    ) -> Result<Verdicts, EngineError> {
+        let pool = asked.pool;
+        let clean = by_parts(pool, report, |at| score(pool, at))?;
+        let limit = limit(method, &clean, self.run.order.settings.defence.refused)?;
+        let verdicts = asked.sets.map(|(images, votes)| {
+            let scores = by_parts(images, report, |at| score(images, at))?;
+            Ok::<_, EngineError>(self.refused_above(limit, &scores, votes))
+        });
+        let [clean, triggered] = verdicts;
+        Ok((Some(limit), [clean?, triggered?]))
+    }
+}
+
+/// `work` of all images of a set, some after the others, so that progress is told in between.
+pub(super) fn by_parts<T>(
+    images: Images<'_>,
+    report: &mut Reporter<'_>,
+    work: impl Fn(Range<usize>) -> Result<Vec<T>, EngineError>,
+) -> Result<Vec<T>, EngineError> {
+    let mut done = Vec::with_capacity(images.count);
+    for first in (0..images.count).step_by(TOLD) {
+        done.extend(work(first..images.count.min(first + TOLD))?);
+        report.progress("judging images", done.len() as u64, images.count as u64);
+        report.intact()?;
+    }
+    Ok(done)
+}
