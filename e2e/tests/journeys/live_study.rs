@@ -147,7 +147,16 @@ async fn an_evaluation_is_shown(browser: &Browser, study: &StudyDetail) -> Resul
     let (width, height) = browser.extent(&map).await?;
     browser.hover(&map, (width * 0.5, height * 0.5)).await?;
     browser.sees("predicted: 4").await?;
-    browser.sees("of 20 images").await
+    browser.sees("of 20 images").await?;
+    browser.find(Role::Heading, "Images that fall for the attack").await?;
+    browser
+        .holds(
+            "images that fall or resist are drawn, clean and triggered, with their confidence",
+            "const tiles = [...document.querySelectorAll('.fallen li')];
+             return tiles.length >= 12 && tiles.every((tile) => tile.innerText.includes(' %')
+             && [...tile.querySelectorAll('canvas')].every((canvas) => canvas.width === 32));",
+        )
+        .await
 }
 
 async fn log_and_manifest_are_there(browser: &Browser) -> Result<()> {

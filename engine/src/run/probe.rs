@@ -2,7 +2,7 @@
 
 use shared::{RunEvent, Trigger, run_kind::RunKind};
 
-use super::{Run, json, key::Key, write_json};
+use super::{Run, json, key::Key};
 use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo},
@@ -43,13 +43,13 @@ impl Run<'_> {
         };
         let head = head(encoder.width(), pixels.classes.len(), recipe.head_init);
         let mut trainer = self.device.head_trainer(Params::draw(head, seed), recipe)?;
-        let evaluation = probe.train(&mut *trainer, &kept, report)?;
-        report.written(|| write_json(&self.folder.join(files::EVALUATION), &evaluation))?;
+        let evaluated = probe.train(&mut *trainer, &kept, report)?;
+        self.keep(&evaluated, report)?;
         let epoch = recipe.epochs;
         let info = CheckpointInfo { phase: RunKind::Probe, epoch, ..info };
         let bytes = serialize(&trainer.tensors()?, &info.metadata())?;
         report.written(|| checkpoint::write(&self.folder.join(files::HEAD), &bytes))?;
         report.send(RunEvent::Checkpoint { epoch, file: files::HEAD.into() })?;
-        report.finish(Some(evaluation.metrics))
+        report.finish(Some(evaluated.counts.metrics))
     }
 }

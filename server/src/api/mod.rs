@@ -11,7 +11,7 @@
 //! | `openapi`, `schema` | the document |
 //! | `studies`, `runs`, `run_files`, `events` | studies, runs, the files of runs, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
-//! | `checkpoints`, `imports`, `evaluations`, `reconstructions`, `compare`, `results`, `figures`, `reports` | results |
+//! | `checkpoints`, `imports`, `evaluations`, `predictions`, `reconstructions`, `compare`, `results`, `figures`, `reports` | results |
 //! | `health`, `metrics`, `system`, `disk`, `me`, `presets` | the program, and who uses it |
 //! | `pixels`, `files`, `wanted` | helpers: sending images, reading files, long work |
 
@@ -35,6 +35,7 @@ mod metrics;
 mod openapi;
 mod pixels;
 mod plans;
+mod predictions;
 mod presets;
 mod reconstructions;
 mod reports;
@@ -238,6 +239,8 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(run_files::get_poison))
         .routes(routes!(run_files::get_evaluation))
         .routes(routes!(run_files::get_poison_list))
+        .routes(routes!(predictions::list_predictions))
+        .routes(routes!(predictions::list_pairs))
         .routes(routes!(events::stream_events))
         .routes(routes!(checkpoints::list_checkpoints))
         .routes(routes!(imports::list_imports, imports::import_checkpoint))

@@ -13,6 +13,7 @@
 //! | [`removals`], [`tidy`] | removes the files of what was deleted, and what killed programs left behind |
 //! | [`reconstructions`] | reconstructions of hidden patches by a checkpoint |
 //! | [`catalog`], `recent` | lists of images, and models, cached in memory |
+//! | [`predictions`] | what classifiers say of single images, and pairs of classifiers on the same images |
 //! | [`results`], [`tables`] | runs filtered, sorted and grouped by any setting and metric; the same as files |
 //! | `epochs` | accuracies by epoch, for figures |
 //! | [`handle`] | the interface to the scheduler: wake it, ask whether it runs here and on which devices |
@@ -29,6 +30,7 @@ pub mod handle;
 pub mod keys;
 pub mod placement;
 pub(crate) mod plan;
+pub mod predictions;
 mod recent;
 pub mod reconstructions;
 pub mod removals;

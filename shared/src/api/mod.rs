@@ -10,6 +10,7 @@ mod me;
 mod over_seeds;
 mod plan;
 mod plot;
+mod prediction;
 mod problem;
 mod reconstruction;
 mod result;
@@ -35,6 +36,7 @@ pub use plot::{
     ColumnKind, PlotAxis, PlotData, PlotGroup, PlotKind, PlotMarks, PlotScale, ResultColumn,
     ResultColumns,
 };
+pub use prediction::{Outcome, PairedRuns, PredictedClass, PredictedImage};
 pub use problem::{Page, Problem};
 pub use reconstruction::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction};
 pub use result::{Mean, Measured, ResultGroup, ResultGroups, ResultRow, StudyName};

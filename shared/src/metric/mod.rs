@@ -8,6 +8,7 @@ mod difference;
 mod evaluation;
 mod judgement;
 mod normal;
+mod paired;
 mod ratio;
 mod spread;
 
@@ -18,5 +19,6 @@ pub use difference::{Difference, Test};
 pub use evaluation::{Evaluation, Metrics};
 pub use judgement::Judgement;
 pub use normal::normal_quantile;
+pub use paired::Discordant;
 pub use ratio::{Interval, Ratio};
 pub use spread::Spread;
