@@ -12,6 +12,7 @@
 //! | [`retention`] | removes checkpoints that nothing needs any more |
 //! | [`removals`], [`tidy`] | removes the files of what was deleted, and what killed programs left behind |
 //! | [`reconstructions`] | reconstructions of hidden patches by a checkpoint |
+//! | [`inside`] | feature maps and attention of an encoder |
 //! | [`catalog`], `recent` | lists of images, and models, cached in memory |
 //! | [`predictions`] | what classifiers say of single images, and pairs of classifiers on the same images |
 //! | [`results`], [`tables`] | runs filtered, sorted and grouped by any setting and metric; the same as files |
@@ -27,6 +28,7 @@ mod epochs;
 pub mod evaluations;
 mod gpu_space;
 pub mod handle;
+pub mod inside;
 pub mod keys;
 pub mod placement;
 pub(crate) mod plan;

@@ -5,6 +5,7 @@ mod cluster;
 mod dataset;
 mod disk;
 mod evaluation;
+mod inside;
 mod key;
 mod me;
 mod over_seeds;
@@ -28,6 +29,7 @@ pub use dataset::{
 };
 pub use disk::{DiskUse, FileBytes, Retention, StudyDisk};
 pub use evaluation::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier};
+pub use inside::{AttendedImage, Attention, AttentionOnTrigger, FeatureMap, FeaturePoint};
 pub use key::{KeyInfo, KeyPixels};
 pub use me::Me;
 pub use over_seeds::OverSeeds;

@@ -7,6 +7,7 @@ mod evaluation;
 mod figures;
 mod fold;
 mod head;
+mod inside;
 mod lineage;
 mod manage;
 mod poison;
@@ -175,6 +176,7 @@ fn StudyView(id: StudyId) -> impl IntoView {
             </run::RunPanel>
             <why::Why study run=still/>
             <evaluation::EvaluationPanel study run=still/>
+            <inside::InsidePanel study run/>
             <div class="study-halves">
                 <section class="panel">
                     <div class="panel-head"><h2>"Poisoned images of the selected run"</h2></div>
