@@ -21,6 +21,8 @@ pub const POISON_PLAN: &str = "poison.json";
 pub const POISON_LIST: &str = "poisons.txt";
 /// A classifier's last evaluation: metrics and confusion matrices.
 pub const EVALUATION: &str = "evaluation.json";
+/// A classifier's predictions by image at its last evaluation. Earlier versions wrote none.
+pub const PREDICTIONS: &str = "predictions.safetensors";
 /// What a defence says of each image, and what of it is true.
 pub const DEFENCE: &str = "defence.json";
 /// The smallest trigger that a defence found: its mask, and the trigger where the mask is.

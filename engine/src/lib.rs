@@ -25,6 +25,7 @@
 //! | [`eval`] | predictions of a classifier, nearest neighbours, reconstructions |
 //! | [`defence`] | defences against backdoors, as functions of features, images and labels |
 //! | [`train`] | the training loop, the linear probe, batches, events |
+//! | [`inside`] | what is inside an encoder: a map of its features, attention roll-out |
 //! | [`run`] | a whole run, from its order to its last event |
 //!
 //! Every random number comes from [`shared::stream`], and gradients are summed in a fixed order: on one machine a run
@@ -41,6 +42,7 @@ mod error;
 pub mod eval;
 pub mod files;
 mod hash;
+pub mod inside;
 pub mod interchange;
 pub mod keys;
 pub mod model;

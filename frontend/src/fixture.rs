@@ -104,6 +104,7 @@ pub fn checkpoint(study: u64, run: u8, ppr: u32, epoch: u32) -> CheckpointInfo {
         study: StudyId::from_parts(study, [0; 10]),
         study_name: format!("study {study}"),
         point: RunPoint { kind: RunKind::Pretrain, ppr, lpr: 0, seed: 1, scratch: false },
+        state: RunState::Done,
         file: format!("checkpoint-{epoch}.safetensors"),
         epoch,
         bytes: 1,

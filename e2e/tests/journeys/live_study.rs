@@ -8,6 +8,9 @@ use shared::{RunKind, RunState, Stamped, api::StudyDetail};
 
 use crate::steps::{done, look, micro, start, study, vary};
 
+/// How long an encoder that is looked into may take on a busy machine.
+const MINUTE: Duration = Duration::from_mins(1);
+
 #[tokio::test]
 async fn a_study_from_the_first_step_to_the_results() -> Result<()> {
     travel("live-study", async |dashboard, browser| {
@@ -33,7 +36,9 @@ async fn a_study_from_the_first_step_to_the_results() -> Result<()> {
         log_and_manifest_are_there(browser).await?;
         look(browser, "study-done").await?;
         an_evaluation_is_shown(browser, &ended).await?;
-        look(browser, "study-evaluation").await
+        look(browser, "study-evaluation").await?;
+        an_encoder_is_looked_into(browser, &ended).await?;
+        look(browser, "study-inside").await
     })
     .await
 }
@@ -147,7 +152,38 @@ async fn an_evaluation_is_shown(browser: &Browser, study: &StudyDetail) -> Resul
     let (width, height) = browser.extent(&map).await?;
     browser.hover(&map, (width * 0.5, height * 0.5)).await?;
     browser.sees("predicted: 4").await?;
-    browser.sees("of 20 images").await
+    browser.sees("of 20 images").await?;
+    browser.find(Role::Heading, "Images that fall for the attack").await?;
+    browser
+        .holds(
+            "images that fall or resist are drawn, clean and triggered, with their confidence",
+            "const tiles = [...document.querySelectorAll('.fallen li')];
+             return tiles.length >= 12 && tiles.every((tile) => tile.innerText.includes(' %')
+             && [...tile.querySelectorAll('canvas')].every((canvas) => canvas.width === 32));",
+        )
+        .await
+}
+
+/// The encoder of a pre-training: the map of its features with the image that is pointed at, and its attention.
+async fn an_encoder_is_looked_into(browser: &Browser, study: &StudyDetail) -> Result<()> {
+    let attacked = study.runs.iter().find(|run| run.point.ppr > 0).context("a pre-training")?;
+    ensure!(attacked.point.kind == RunKind::Pretrain, "{}", attacked.point.label());
+    browser.visit(&format!("/studies/{}?run={}", study.id, attacked.id)).await?;
+    browser.press("Show features and attention").await?;
+    browser.sees_within("Mean cosine to the mean of the target class", MINUTE).await?;
+    browser.sees_within("Attention on the trigger's pixels, mean of", MINUTE).await?;
+    browser.sees("of the variance)").await?;
+    let map = browser.css("#inside .chart-box").await?;
+    let (width, height) = browser.extent(&map).await?;
+    browser.hover(&map, (width * 0.5, height * 0.5)).await?;
+    browser
+        .holds(
+            "the image of the mark is drawn, and both attended images",
+            "return document.querySelector('.inside-image canvas').width === 32
+             && [...document.querySelectorAll('.inside-tiles canvas')].length === 2
+             && [...document.querySelectorAll('.inside-tiles canvas')].every((it) => it.width === 32)",
+        )
+        .await
 }
 
 async fn log_and_manifest_are_there(browser: &Browser) -> Result<()> {

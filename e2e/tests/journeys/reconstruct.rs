@@ -44,6 +44,37 @@ async fn masks_by_slider_and_by_hand() -> Result<()> {
     .await
 }
 
+#[tokio::test]
+async fn a_run_in_training_is_followed() -> Result<()> {
+    travel("reconstruct-live", async |dashboard, browser| {
+        let mut spec = micro("In training")?;
+        vary(&mut spec, "pretrain.poisons", [4])?;
+        vary(&mut spec, "probe.poisons", [4])?;
+        (spec.settings.pretrain.epochs, spec.settings.pretrain.checkpoint_every) = (200, 2);
+        start(dashboard, &spec).await?;
+        browser.visit("/reconstruct").await?;
+        // The page waits for the first checkpoint by itself.
+        browser.sees_within("Follow the newest", Duration::from_mins(1)).await?;
+        all_tiles_are_drawn(browser).await?;
+        let place = browser.place().await?;
+        ensure!(place.contains("file=newest"), "{place} does not follow");
+        let told = "return document.querySelector('.epoch-slider output')?.innerText ?? ''";
+        let mut seen = browser.run(told, Vec::new()).await?;
+        for _ in 0..2 {
+            seen = until("the slider grows", Duration::from_mins(1), async || {
+                let now = browser.run(told, Vec::new()).await?;
+                Ok((now != seen && now != "").then_some(now))
+            })
+            .await?;
+        }
+        let seen = seen.as_str().unwrap_or_default();
+        let (at, last) = seen.split_once(" of ").unwrap_or_default();
+        ensure!(at == last, "{seen} is not the newest");
+        look(browser, "reconstruct-live").await
+    })
+    .await
+}
+
 /// A copied address shows the same checkpoint under the same painted mask.
 async fn a_painted_mask_is_in_the_address(browser: &Browser) -> Result<()> {
     let place = until("the mask is in the address", Duration::from_secs(10), async || {

@@ -36,6 +36,16 @@ pub trait Encode: Send + Sync {
     /// When the device fails.
     fn predict(&self, batch: &MaskedBatch) -> Result<Vec<f32>, EngineError>;
 
+    /// Attention roll-out of an image of the model's size, unmasked: how much of each patch reaches the CLS token through all blocks, row by
+    /// row of the patches, none below 0.
+    ///
+    /// # Errors
+    /// On a device that keeps no attention weights: only the processor does.
+    fn roll_out(&self, image: &Rgb8) -> Result<Vec<f64>, EngineError> {
+        let _ = image;
+        Err(EngineError::Order("only the processor tells what an encoder attends to".into()))
+    }
+
     /// Number of features of an image.
     fn width(&self) -> usize {
         self.spec().encoder.dim as usize

@@ -1,11 +1,8 @@
 //! A whole model's predictions on images from any source, clean and triggered.
 
-use shared::{
-    Rgb8,
-    metric::{Evaluation, Goal},
-};
+use shared::{Rgb8, metric::Goal};
 
-use super::accuracy::count;
+use super::Evaluated;
 use crate::{EngineError, compute::Classify, data::DataError, parallel::in_parallel, stop::Watch};
 
 /// Images that pass through the model at once on a thread.
@@ -33,7 +30,7 @@ impl Evaluator<'_> {
         clean: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
         triggered: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
         goal: &Goal,
-    ) -> Result<Evaluation, EngineError> {
+    ) -> Result<Evaluated, EngineError> {
         self.evaluate_watched(labels, clean, triggered, goal, &mut ())
     }
 
@@ -48,11 +45,11 @@ impl Evaluator<'_> {
         triggered: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,
         goal: &Goal,
         watch: &mut dyn Watch,
-    ) -> Result<Evaluation, EngineError> {
+    ) -> Result<Evaluated, EngineError> {
         let n = labels.len();
         let clean = self.scores(n, clean, watch, 0)?;
         let triggered = self.scores(n, triggered, watch, n)?;
-        Ok(count(labels, &clean, &triggered, self.classifier.classes(), goal))
+        Ok(Evaluated::of(labels, &clean, &triggered, self.classifier.classes(), goal))
     }
 
     /// Class scores of `image(0)` to `image(n - 1)`, row by row; `before` of `2 * n` images are done already.

@@ -4,6 +4,7 @@ mod accuracy;
 mod classes;
 mod evaluator;
 mod knn;
+mod predicted;
 mod reconstruct;
 mod under_trigger;
 
@@ -11,5 +12,6 @@ pub use accuracy::{count, predictions};
 pub use classes::InOrder;
 pub use evaluator::Evaluator;
 pub use knn::Bank;
+pub use predicted::{Evaluated, Predicted, Prediction, PredictionsError};
 pub use reconstruct::{Reconstructed, Reconstructor};
 pub use under_trigger::UnderTrigger;

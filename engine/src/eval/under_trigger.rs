@@ -53,13 +53,13 @@ impl UnderTrigger<'_> {
         let load = |i| self.index.load(Split::Test, i, side);
         let ordered = InOrder { classifier: model, order: &order };
         let evaluator = Evaluator { classifier: &ordered, threads: self.threads };
-        let evaluation = evaluator.evaluate_watched(
+        let evaluated = evaluator.evaluate_watched(
             &self.index.labels(Split::Test),
             |i| Ok(model.view(&load(i)?)),
             |i| Ok(model.view(&trigger.applied(&load(i)?))),
             self.goal,
             watch,
         )?;
-        Ok((evaluation, assumed))
+        Ok((evaluated.counts, assumed))
     }
 }

@@ -2,13 +2,12 @@
 
 use shared::{RunEvent, Trigger, run_kind::RunKind};
 
-use super::{Run, quality, write_json};
+use super::{Run, quality};
 use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo, MASK_RATIO},
     compute::Params,
     data::Pixels,
-    files,
     model::vit,
     train::{
         finetune::Finetuning,
@@ -51,7 +50,7 @@ impl Run<'_> {
         let mut trainer = self.device.finetuner(&spec.model, recipe.pooling, params, &descend)?;
         let done = self.resume_into(&mut *trainer, pixels)?;
         let mut place = self.place(pixels);
-        let evaluation = training.train(&mut *trainer, done, report, |trainer, end, report| {
+        let evaluated = training.train(&mut *trainer, done, report, |trainer, end, report| {
             if !self.writes {
                 return Ok(());
             }
@@ -72,10 +71,10 @@ impl Run<'_> {
             }
             place.keep(trainer, end.epoch, end.evaluated, report)
         })?;
-        let Some(mut evaluation) = evaluation.filter(|_| self.writes) else { return Ok(()) };
+        let Some(mut evaluated) = evaluated.filter(|_| self.writes) else { return Ok(()) };
         place.remove(report)?;
-        evaluation.metrics.quality = quality::of_trigger(pixels, trigger)?;
-        report.written(|| write_json(&self.folder.join(files::EVALUATION), &evaluation))?;
-        report.finish(Some(evaluation.metrics))
+        evaluated.counts.metrics.quality = quality::of_trigger(pixels, trigger)?;
+        self.keep(&evaluated, report)?;
+        report.finish(Some(evaluated.counts.metrics))
     }
 }

@@ -29,6 +29,7 @@ use crate::{
     checkpoint::{self, CheckpointInfo, PROGRAM, resume::ResumePoint},
     compute::{Device, Machine, Params, program},
     data::{Index, Pixels, load_within},
+    eval::Evaluated,
     files,
     nodes::Nodes,
     stop::Patience,
@@ -244,6 +245,13 @@ impl Run<'_> {
             samples: self.batches.samples as u32,
             poisoned: plan.samples.len() as u32,
         }
+    }
+
+    /// Writes a classifier's evaluation, and its predictions by image.
+    fn keep(&self, evaluated: &Evaluated, report: &mut Reporter<'_>) -> Result<(), EngineError> {
+        let Evaluated { counts, predicted } = evaluated;
+        report.written(|| predicted.write(&self.folder.join(files::PREDICTIONS)))?;
+        report.written(|| write_json(&self.folder.join(files::EVALUATION), counts))
     }
 
     /// The folder of the encoder that this run starts from, its parameters, and its checkpoint's information.

@@ -2,7 +2,7 @@
 
 use shared::{RunEvent, Trigger, run_kind::RunKind};
 
-use super::{Run, json, key::Key, quality, write_json};
+use super::{Run, json, key::Key, quality};
 use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo},
@@ -43,14 +43,14 @@ impl Run<'_> {
         };
         let head = head(encoder.width(), pixels.classes.len(), recipe.head_init);
         let mut trainer = self.device.head_trainer(Params::draw(head, seed), recipe)?;
-        let mut evaluation = probe.train(&mut *trainer, &kept, report)?;
-        evaluation.metrics.quality = quality::of_trigger(pixels, trigger)?;
-        report.written(|| write_json(&self.folder.join(files::EVALUATION), &evaluation))?;
+        let mut evaluated = probe.train(&mut *trainer, &kept, report)?;
+        evaluated.counts.metrics.quality = quality::of_trigger(pixels, trigger)?;
+        self.keep(&evaluated, report)?;
         let epoch = recipe.epochs;
         let info = CheckpointInfo { phase: RunKind::Probe, epoch, ..info };
         let bytes = serialize(&trainer.tensors()?, &info.metadata())?;
         report.written(|| checkpoint::write(&self.folder.join(files::HEAD), &bytes))?;
         report.send(RunEvent::Checkpoint { epoch, file: files::HEAD.into() })?;
-        report.finish(Some(evaluation.metrics))
+        report.finish(Some(evaluated.counts.metrics))
     }
 }

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use shared::{
     Rgb8, RunEvent, Trigger,
-    metric::{Evaluation, Goal},
+    metric::Goal,
     run_kind::RunKind,
     settings::FinetuneSpec,
     stream::{Purpose, stream, uniform},
@@ -29,7 +29,7 @@ use crate::{
         augment::{Crop, EraseBox, RandAugment, erase, eval_transform, normalise, seen},
         mix::Mix,
     },
-    eval::Evaluator,
+    eval::{Evaluated, Evaluator},
     model::{Layout, layer_groups},
     random::normal,
 };
@@ -92,7 +92,7 @@ impl Finetuning<'_> {
         done: u32,
         report: &mut Reporter<'_>,
         mut save: impl FnMut(&FinetuningTrainer, EpochEnd, &mut Reporter<'_>) -> Result<(), EngineError>,
-    ) -> Result<Option<Evaluation>, EngineError> {
+    ) -> Result<Option<Evaluated>, EngineError> {
         let mut evaluation = None;
         let held = self.hold(trainer, done, report)?;
         let part = trainer.share(self.batches.images());
@@ -100,9 +100,9 @@ impl Finetuning<'_> {
         fit(&self.course(), trainer, done, make, report, |trainer, epoch, report| {
             let end = self.epoch_end(epoch);
             if end.evaluated && self.evaluates {
-                let counts = self.evaluate(trainer.view())?;
-                report.send(RunEvent::evaluated(epoch, &counts))?;
-                evaluation = Some(counts);
+                let evaluated = self.evaluate(trainer.view())?;
+                report.send(RunEvent::evaluated(epoch, &evaluated.counts))?;
+                evaluation = Some(evaluated);
             }
             save(trainer, end, report)
         })?;
@@ -123,7 +123,7 @@ impl Finetuning<'_> {
         EpochEnd { epoch, checkpoint, evaluated: checkpoint || due }
     }
 
-    fn evaluate(&self, classifier: &dyn Classify) -> Result<Evaluation, EngineError> {
+    fn evaluate(&self, classifier: &dyn Classify) -> Result<Evaluated, EngineError> {
         let Pixels { side, test, .. } = self.pixels;
         let evaluator = Evaluator { classifier, threads: self.threads };
         let clean = |i: usize| Ok(eval_transform(&*test[i].image()?, *side));

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use shared::{
     Rgb8, RunEvent, RunKind, Trigger,
-    metric::{Evaluation, Goal},
+    metric::Goal,
     settings::{ProbeFeatures, ProbeSpec},
     stream::{Purpose, stream, uniform},
 };
@@ -23,7 +23,7 @@ use crate::{
         DataError, Pixels, Sample,
         augment::{Filter, eval_transform, random_flip, random_resized_crop_single},
     },
-    eval,
+    eval::Evaluated,
 };
 
 /// What a linear probe needs besides its classifier.
@@ -67,7 +67,7 @@ impl LinearProbe<'_> {
         trainer: &mut HeadTrainer,
         kept: &Kept<'_>,
         report: &mut Reporter<'_>,
-    ) -> Result<Evaluation, EngineError> {
+    ) -> Result<Evaluated, EngineError> {
         let (course, epochs) = (self.course(), self.recipe.epochs);
         let features = self.prepare(kept, report)?;
         let labels = |split: &[Sample]| split.iter().map(|s| s.class).collect::<Vec<u32>>();
@@ -92,9 +92,9 @@ impl LinearProbe<'_> {
                 let clean = trainer.view().scores(&features.test)?;
                 let triggered = trainer.view().scores(&features.triggered)?;
                 let (classes, goal) = (self.pixels.classes.len(), self.goal);
-                let counts = eval::count(&test_labels, &clean, &triggered, classes, goal);
-                report.send(RunEvent::evaluated(epoch, &counts))?;
-                evaluation = Some(counts);
+                let evaluated = Evaluated::of(&test_labels, &clean, &triggered, classes, goal);
+                report.send(RunEvent::evaluated(epoch, &evaluated.counts))?;
+                evaluation = Some(evaluated);
                 report.waits();
             }
         }

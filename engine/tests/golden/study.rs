@@ -228,7 +228,7 @@ impl Study {
         let mut trainer = device.head_trainer(params, &recipe).unwrap();
         let mut metrics = None;
         let events = told(|report| {
-            metrics = Some(probe.train(&mut *trainer, &kept, report).unwrap().metrics);
+            metrics = Some(probe.train(&mut *trainer, &kept, report).unwrap().counts.metrics);
         });
         self.compare_losses("probe", self.config.single.probe, &events);
         self.compare_counts("probe", metrics.unwrap());
@@ -274,7 +274,7 @@ impl Study {
         let mut metrics = None;
         let events = told(|report| {
             let evaluation = training.train(&mut *trainer, 0, report, |_, _, _| Ok(())).unwrap();
-            metrics = evaluation.map(|evaluation| evaluation.metrics);
+            metrics = evaluation.map(|evaluation| evaluation.counts.metrics);
         });
         self.compare_losses("finetune", self.config.single.finetune, &events);
         self.compare_counts("finetune", metrics.unwrap());

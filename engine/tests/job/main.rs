@@ -3,7 +3,11 @@
 use std::{fs, path::Path};
 
 use engine::{
-    EngineError, checkpoint, checkpoint::resume, compute::Machine, eval::Reconstructor, files,
+    EngineError, checkpoint,
+    checkpoint::resume,
+    compute::Machine,
+    eval::{Predicted, Reconstructor},
+    files,
     run::run as run_on,
 };
 use shared::{
@@ -181,6 +185,12 @@ fn a_study_from_pretraining_to_probe() {
         let evaluation = fs::read(folder.path().join(files::EVALUATION)).unwrap();
         let evaluation: Evaluation = serde_json::from_slice(&evaluation).unwrap();
         assert_eq!(evaluation.metrics, last_metrics(&events));
+        let predicted = Predicted::read(&folder.path().join(files::PREDICTIONS)).unwrap().unwrap();
+        let count = |of: &dyn Fn(usize) -> bool| {
+            (0..predicted.labels.len()).filter(|&i| of(i)).count() as u32
+        };
+        assert_eq!(count(&|i| predicted.is_right(i)), evaluation.metrics.ca.hits);
+        assert_eq!(count(&|i| predicted.falls(i)), evaluation.metrics.asr.hits);
         events
     });
     let evaluated: Vec<u32> = first

@@ -65,6 +65,9 @@ pub fn FigureBox(
     /// Called with the rectangle that was dragged over the plot.
     #[prop(optional)]
     brush: Option<Callback<Brushed>>,
+    /// Called with the identifier of the mark that the pointer or the arrow keys mean.
+    #[prop(optional)]
+    hover: Option<Callback<Option<String>>>,
 ) -> impl IntoView {
     let place = NodeRef::<Div>::new();
     let width = RwSignal::new(FIRST_WIDTH);
@@ -117,7 +120,7 @@ pub fn FigureBox(
                 <div class="figure-links">{links}</div>
             </figcaption>
             <div class="figure-place" node_ref=place>
-                <Picture drawing title pick brush/>
+                <Picture drawing title pick brush hover/>
             </div>
         </figure>
     }
@@ -130,12 +133,18 @@ fn Picture(
     title: Memo<String>,
     pick: Option<Callback<String>>,
     brush: Option<Callback<Brushed>>,
+    hover: Option<Callback<Option<String>>>,
 ) -> impl IntoView {
     let meant = RwSignal::new(None::<usize>);
     let dragged = RwSignal::new(None::<Dragged>);
     let svg = move || drawing.with(|drawing| drawing.svg.clone());
     let mark = Memo::new(move |_| {
         drawing.with(|drawing| meant.get().and_then(|at| drawing.marks.get(at).cloned()))
+    });
+    Effect::new(move |_| {
+        if let Some(hover) = hover {
+            hover.run(mark.with(|mark| mark.as_ref().and_then(|mark| mark.id.clone())));
+        }
     });
     let size = move || drawing.with(|drawing| (drawing.width as f32, drawing.height as f32));
     // Where an event is, in pixels of the view box.

@@ -16,6 +16,7 @@ use crate::{
         checkpoints::CheckpointError,
         datasets::DatasetError,
         evaluations::EvaluateError,
+        predictions::PredictionsError,
         reconstructions::ReconstructError,
         results::ResultError,
         studies::{CreateError, DeleteError},
@@ -248,6 +249,16 @@ impl From<ReconstructError> for ApiError {
     }
 }
 
+impl From<PredictionsError> for ApiError {
+    fn from(error: PredictionsError) -> Self {
+        match error {
+            PredictionsError::Missing(_) => Self::NotFound(error.to_string()),
+            PredictionsError::Store(error) => error.into(),
+            PredictionsError::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
 impl From<ResultError> for ApiError {
     fn from(error: ResultError) -> Self {
         match error {
@@ -262,6 +273,7 @@ impl From<ReportError> for ApiError {
     fn from(error: ReportError) -> Self {
         match error {
             ReportError::Store(error) => error.into(),
+            ReportError::Predictions(error) => error.into(),
             ReportError::Internal(_) => Self::internal(error),
         }
     }

@@ -11,7 +11,7 @@ use shared::{
     api::{PlotData, PlotKind, PlotScale, RunRow},
     chart::{
         CurveKind, CurveLook, CurveSeries, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch,
-        asr_by_poison, curve, plot, tradeoff,
+        asr_by_poison, curve, feature_map, plot, tradeoff,
     },
 };
 use utoipa::IntoParams;
@@ -20,10 +20,11 @@ use super::{
     Api, blocking,
     compare::{epochs, labels, results, run_rows},
     error::ApiError,
-    extract::{Path, Query, word},
+    extract::{Path, Query, list, word},
+    inside::features,
 };
 use crate::{
-    app::results::PlotQuery,
+    app::{inside::MapQuery, reconstructions::Wanted, results::PlotQuery},
     figures::{self, FileKind},
 };
 
@@ -65,6 +66,12 @@ pub struct FigureQuery {
     smoothing: Option<f64>,
     /// Curves only: the first and the last epoch to show, such as `10,20`.
     epochs: Option<String>,
+    /// `features` only: the checkpoint, by file name; defaults to the run's last one.
+    checkpoint: Option<String>,
+    /// `features` only: an imported checkpoint instead, by name.
+    imported: Option<String>,
+    /// `features` only: validation images of each class; defaults to 25.
+    per_class: Option<u32>,
     /// `light` (the default) or `dark`.
     theme: Option<String>,
 }
@@ -72,8 +79,8 @@ pub struct FigureQuery {
 /// A figure as SVG, PNG, PDF or CSV.
 #[utoipa::path(get, path = "/figures/{file}", tag = "results",
     params(
-        ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `plot`, `loss`, `lr` \
-            or `speed`, followed by `.svg`, `.png`, `.pdf` or `.csv`"),
+        ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `plot`, `features`, `loss`, \
+            `lr` or `speed`, followed by `.svg`, `.png`, `.pdf` or `.csv`"),
         FigureQuery
     ),
     responses((status = 200, description = "The file", body = Vec<u8>, content_type = "image/svg+xml")))]
@@ -136,7 +143,17 @@ async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure
             };
             plot(&api.app.plot(asked(query)?).await?, look)
         }
+        FigureKind::Features => feature_map(&*features(api, &map_query(query)?).await?),
     })
+}
+
+/// The feature map that the query describes: of one run.
+fn map_query(query: &FigureQuery) -> Result<MapQuery, ApiError> {
+    let message = "must name the one run whose encoder is shown";
+    let run = query.runs.as_deref().ok_or_else(|| ApiError::field("runs", message))?;
+    let [run] = list("runs", run)?[..] else { return Err(ApiError::field("runs", message)) };
+    let of = Wanted { run, imported: query.imported.clone(), file: query.checkpoint.clone() };
+    Ok(MapQuery { of, per_class: query.per_class })
 }
 
 /// The plot that the query describes.

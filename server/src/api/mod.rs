@@ -11,7 +11,7 @@
 //! | `openapi`, `schema` | the document |
 //! | `studies`, `runs`, `run_files`, `events` | studies, runs, the files of runs, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
-//! | `checkpoints`, `imports`, `evaluations`, `reconstructions`, `compare`, `results`, `figures`, `reports` | results |
+//! | `checkpoints`, `imports`, `evaluations`, `predictions`, `inside`, `reconstructions`, `compare`, `results`, `figures`, `reports` | results |
 //! | `health`, `metrics`, `system`, `disk`, `me`, `presets` | the program, and who uses it |
 //! | `pixels`, `files`, `wanted` | helpers: sending images, reading files, long work |
 
@@ -29,12 +29,14 @@ mod gate;
 mod guard;
 mod health;
 mod imports;
+mod inside;
 mod keys;
 mod me;
 mod metrics;
 mod openapi;
 mod pixels;
 mod plans;
+mod predictions;
 mod presets;
 mod reconstructions;
 mod reports;
@@ -251,6 +253,8 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(run_files::get_evaluation))
         .routes(routes!(run_files::get_poison_list))
         .routes(routes!(run_files::get_inverted))
+        .routes(routes!(predictions::list_predictions))
+        .routes(routes!(predictions::list_pairs))
         .routes(routes!(events::stream_events))
         .routes(routes!(checkpoints::list_checkpoints))
         .routes(routes!(imports::list_imports, imports::import_checkpoint))
@@ -259,6 +263,8 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(imports::export_run))
         .routes(routes!(evaluations::create_evaluation))
         .routes(routes!(reconstructions::create_reconstruction))
+        .routes(routes!(inside::get_features))
+        .routes(routes!(inside::get_attention))
         .routes(routes!(results::list_result_rows))
         .routes(routes!(results::group_result_rows))
         .routes(routes!(results::list_result_columns))

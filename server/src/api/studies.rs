@@ -113,7 +113,8 @@ pub async fn get_verdict(
     Path(study): Path<StudyId>,
 ) -> Result<Json<Option<Verdict>>, ApiError> {
     let detail = api.app.store.get_study(study).await?;
-    Ok(Json(verdict(&detail.runs)))
+    let pairs = api.app.pairs(&detail.runs).await?;
+    Ok(Json(verdict(&detail.runs, &pairs)))
 }
 
 /// Changes a study's name, tags, notes, star, or whether it is archived.

@@ -12,7 +12,9 @@
 //! | [`retention`] | removes checkpoints that nothing needs any more |
 //! | [`removals`], [`tidy`] | removes the files of what was deleted, and what killed programs left behind |
 //! | [`reconstructions`] | reconstructions of hidden patches by a checkpoint |
+//! | [`inside`] | feature maps and attention of an encoder |
 //! | [`catalog`], `recent` | lists of images, and models, cached in memory |
+//! | [`predictions`] | what classifiers say of single images, and pairs of classifiers on the same images |
 //! | [`results`], [`tables`] | runs filtered, sorted and grouped by any setting and metric; the same as files |
 //! | `epochs` | accuracies by epoch, for figures |
 //! | [`handle`] | the interface to the scheduler: wake it, ask whether it runs here and on which devices |
@@ -26,10 +28,12 @@ mod epochs;
 pub mod evaluations;
 mod gpu_space;
 pub mod handle;
+pub mod inside;
 pub mod keys;
 mod pace;
 pub mod placement;
 pub(crate) mod plan;
+pub mod predictions;
 mod recent;
 pub mod reconstructions;
 pub mod removals;

@@ -1,16 +1,22 @@
 //! A checkpoint's reconstruction of an image with hidden patches, without and with the trigger.
 
-use std::{io::ErrorKind, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use engine::{
     EngineError,
     compute::Machine,
+    data::Index,
     eval::{Reconstructed, Reconstructor},
     files::LAST_CHECKPOINT,
 };
 use shared::{
     FieldError, Rgb8, RunId, RunKind, Settings, Stage, StudyId, Trigger,
-    api::{MaskSpec, ReconstructRequest},
+    api::{FeatureMap, MaskSpec, ReconstructRequest},
     dataset::DataSource,
     patches::random_mask,
     settings::ModelSpec,
@@ -20,6 +26,7 @@ use super::{
     catalog::{Catalog, NoImage, Unreadable, entry},
     checkpoints::{CheckpointError, check_kept},
     datasets::{DatasetError, found_again},
+    inside::MapKey,
     keys::key_file,
     recent::Recent,
 };
@@ -68,18 +75,34 @@ pub enum ReconstructError {
     Internal(String),
 }
 
+/// Whose checkpoint.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// A pre-training; with an imported checkpoint any run of the study that gives images and trigger.
+    pub run: RunId,
+    /// An imported checkpoint instead, by name.
+    pub imported: Option<String>,
+    /// File name of the checkpoint; `None` for the last one.
+    pub file: Option<String>,
+}
+
 /// The most recently used models, by file and modification time, and the lists of images. Cheap to clone.
 #[derive(Clone)]
 pub struct Kept {
     /// Lists of images.
     pub catalog: Arc<Catalog>,
     models: Arc<Recent<(PathBuf, Option<SystemTime>), Reconstructor>>,
+    pub(super) maps: Arc<Recent<MapKey, FeatureMap>>,
 }
 
 impl Default for Kept {
     /// Nothing yet.
     fn default() -> Self {
-        Self { catalog: Arc::default(), models: Arc::new(Recent::new(KEPT)) }
+        Self {
+            catalog: Arc::default(),
+            models: Arc::new(Recent::new(KEPT)),
+            maps: Arc::new(Recent::new(KEPT)),
+        }
     }
 }
 
@@ -89,14 +112,20 @@ impl Kept {
         file: PathBuf,
         machine: &Machine,
     ) -> Result<Arc<Reconstructor>, ReconstructError> {
-        let metadata = std::fs::metadata(&file).map_err(|_| {
-            FieldError::new("run", "has written no checkpoint yet; wait for the first")
-        })?;
         let path = file.clone();
-        self.models.get_or_make((file, metadata.modified().ok()), || {
-            Ok(Reconstructor::open(&path, machine)?)
-        })
+        let modified = modified(&file)?;
+        self.models.get_or_make((file, modified), || Ok(Reconstructor::open(&path, machine)?))
     }
+}
+
+/// When a checkpoint was written, where the file system tells.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn modified(file: &Path) -> Result<Option<SystemTime>, FieldError> {
+    let metadata = std::fs::metadata(file)
+        .map_err(|_| FieldError::new("run", "has written no checkpoint yet; wait for the first"))?;
+    Ok(metadata.modified().ok())
 }
 
 /// An image without and with the trigger, and the model's reconstructions of both under one mask.
@@ -116,10 +145,22 @@ pub struct Pair {
 }
 
 /// Where images and trigger come from, and the model that sees them.
-struct Scene {
+pub(super) struct Scene {
     file: PathBuf,
     settings: Settings,
     origin: Origin,
+}
+
+impl Scene {
+    /// The checkpoint.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The settings that give images and trigger.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
 }
 
 /// What made the checkpoint.
@@ -140,7 +181,8 @@ impl App {
         kept: &Kept,
         request: &ReconstructRequest,
     ) -> Result<Pair, ReconstructError> {
-        let scene = self.scene(request).await?;
+        let ReconstructRequest { run, imported, file, .. } = request.clone();
+        let scene = self.scene(&Wanted { run, imported, file }, true).await?;
         let (app, kept, request) = (self.clone(), kept.clone(), request.clone());
         let work = move || app.reconstructed(&kept, scene, &request);
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
@@ -148,11 +190,16 @@ impl App {
         })
     }
 
-    async fn scene(&self, request: &ReconstructRequest) -> Result<Scene, ReconstructError> {
+    /// Where a checkpoint, its images and its trigger are; `decoder` tells whether it needs one.
+    pub(super) async fn scene(
+        &self,
+        request: &Wanted,
+        decoder: bool,
+    ) -> Result<Scene, ReconstructError> {
         let run = self.store.get_run(request.run).await?;
         let settings = self.shown_settings(run.id, run.study).await?;
         if let Some(name) = &request.imported {
-            if !self.store.get_import(name).await?.has_decoder {
+            if !self.store.get_import(name).await?.has_decoder && decoder {
                 let message = format!(
                     "{name} has an encoder but no decoder, so it cannot reconstruct; linear probes can start from it"
                 );
@@ -163,7 +210,8 @@ impl App {
             return Ok(Scene { file, settings, origin: Origin::Import(source) });
         }
         if run.point.kind != RunKind::Pretrain {
-            let message = "is not a pre-training; only pre-trainings have a decoder";
+            let what = if decoder { "a decoder" } else { "an encoder of their own" };
+            let message = format!("is not a pre-training; only pre-trainings have {what}");
             return Err(FieldError::new("run", message).into());
         }
         let folder =
@@ -204,7 +252,35 @@ impl App {
         scene: Scene,
         request: &ReconstructRequest,
     ) -> Result<Pair, ReconstructError> {
-        let model = kept.model(scene.file, &self.machine)?;
+        let model = kept.model(scene.file.clone(), &self.machine)?;
+        let spec = model.model();
+        let side = spec.image_size as usize;
+        let hidden = mask(&request.mask, spec.patches() as usize)?;
+        let (index, trigger) = self.shown(kept, scene, side)?;
+        let entry = entry(&index, request.split, request.index)?;
+        let clean = index
+            .load(request.split, request.index as usize, side)
+            .map_err(|error| ReconstructError::Conflict(error.to_string()))?;
+        let triggered = trigger.applied(&clean);
+        let [of_clean, of_triggered] =
+            [&clean, &triggered].map(|image| model.reconstruct(image, &hidden));
+        Ok(Pair {
+            model: *spec,
+            class: entry.class,
+            name: entry.name.clone(),
+            clean: (clean, of_clean?),
+            triggered: (triggered, of_triggered?),
+            hidden,
+        })
+    }
+
+    /// The images of a scene, and its trigger, ready for images of a side.
+    pub(super) fn shown(
+        &self,
+        kept: &Kept,
+        scene: Scene,
+        side: usize,
+    ) -> Result<(Arc<Index>, Trigger), ReconstructError> {
         let (source, own) = match scene.origin {
             Origin::Import(source) => (source, None),
             Origin::Run(folder, now) => {
@@ -219,31 +295,14 @@ impl App {
             (None, Some(id)) => Some(self.key_of_study(id)?),
             (own, _) => own,
         };
-        let spec = model.model();
-        let side = spec.image_size as usize;
-        let hidden = mask(&request.mask, spec.patches() as usize)?;
         let index = kept.catalog.open(&source, &scene.settings.dataset, "")?;
-        let entry = entry(&index, request.split, request.index)?;
-        let clean = index
-            .load(request.split, request.index as usize, side)
-            .map_err(|error| ReconstructError::Conflict(error.to_string()))?;
         // A trigger fits the study's images, but perhaps not those of an imported model.
         let trigger = &scene.settings.attack.trigger;
         let trigger =
             Trigger::prepare(trigger, key.as_ref(), side, Stage::Test).map_err(|error| {
                 ReconstructError::Conflict(format!("on images of {side} px: {error}"))
             })?;
-        let triggered = trigger.applied(&clean);
-        let [of_clean, of_triggered] =
-            [&clean, &triggered].map(|image| model.reconstruct(image, &hidden));
-        Ok(Pair {
-            model: *spec,
-            class: entry.class,
-            name: entry.name.clone(),
-            clean: (clean, of_clean?),
-            triggered: (triggered, of_triggered?),
-            hidden,
-        })
+        Ok((index, trigger))
     }
 
     /// The key image that a study names, in its original size.

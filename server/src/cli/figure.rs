@@ -50,7 +50,7 @@ async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
             let data = app.plot(query).await?;
             Ok((plot(&data, PlotLook { whole: asked.whole, front: asked.front }), data.drawn))
         }
-        FigureKind::AccuracyByEpoch | FigureKind::Curve(_) => bail!(
+        FigureKind::AccuracyByEpoch | FigureKind::Curve(_) | FigureKind::Features => bail!(
             "{} is drawn for single runs, on a study's page; choose tradeoff, asr-by-poison or plot here",
             args.figure.as_str()
         ),

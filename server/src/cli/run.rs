@@ -47,10 +47,11 @@ pub async fn run(args: RunArgs, machine: Machine) -> anyhow::Result<ExitCode> {
     let followed = follow(&app, &study).await;
     scheduler.stop().await;
     let runs = followed?;
+    let pairs = app.pairs(&runs).await?;
     app.store.close().await;
 
     say(results::as_table(&runs));
-    if let Some(found) = verdict(&runs) {
+    if let Some(found) = verdict(&runs, &pairs) {
         let sentences = std::iter::once(&found.headline).chain(&found.points);
         say(sentences.fold(String::new(), |text, sentence| format!("{text}\n{sentence}")));
     }

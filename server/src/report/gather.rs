@@ -5,6 +5,7 @@ use shared::{
     Rgb8, RunId, RunState, StudyId,
     api::{RunRow, StudyDetail},
     chart::EpochSeries,
+    verdict::Pairs,
 };
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     pictures::{Pictures, pictures},
 };
 use crate::{
-    app::{App, keys::key_file, reconstructions::Kept},
+    app::{App, keys::key_file, predictions::PredictionsError, reconstructions::Kept},
     store::StoreError,
 };
 
@@ -26,6 +27,8 @@ const MOST_MANIFESTS: usize = 200;
 pub struct Report {
     /// The study with its runs.
     pub study: StudyDetail,
+    /// Its classifiers on the same images.
+    pub pairs: Pairs,
     /// Accuracies by epoch of the last finished classifiers, at most twelve.
     pub epochs: Vec<EpochSeries>,
     /// What the trigger does, or why it cannot be shown.
@@ -42,6 +45,9 @@ pub enum ReportError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Predictions by image.
+    #[error(transparent)]
+    Predictions(#[from] PredictionsError),
     /// The program itself failed.
     #[error("{0}")]
     Internal(String),
@@ -60,6 +66,7 @@ pub async fn report(app: &App, kept: &Kept, study: StudyId) -> Result<String, Re
     let last: Vec<RunRow> = last.iter().map(|&run| run.clone()).collect();
     let labels = last.iter().map(RunRow::label).collect();
     let epochs = app.epochs(&last, labels).await?;
+    let pairs = app.pairs(&study.runs).await?;
     let mut folders = Vec::new();
     for run in finished.iter().take(MOST_MANIFESTS) {
         folders.push((run.id, app.data_dir.folder(&app.store.run_folder(run.id).await?)));
@@ -81,7 +88,14 @@ pub async fn report(app: &App, kept: &Kept, study: StudyId) -> Result<String, Re
             let opened = catalog.open(&source, &spec.settings.dataset, &print);
             pictures(&spec, opened.map_err(|error| error.to_string())?.as_ref(), key)
         });
-        page::html(&Report { study, epochs, pictures, manifests: manifests.collect(), made_at })
+        page::html(&Report {
+            study,
+            pairs,
+            epochs,
+            pictures,
+            manifests: manifests.collect(),
+            made_at,
+        })
     };
     tokio::task::spawn_blocking(work)
         .await

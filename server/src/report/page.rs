@@ -9,7 +9,7 @@ use shared::{
     chart::{Figure, Size, Style, accuracy_by_epoch, asr_by_poison, tradeoff},
     day::day,
     palette::{self, Theme},
-    verdict::{Of, Part, Sentence, Strongest, verdict},
+    verdict::{Of, Pairs, Part, Sentence, Strongest, verdict},
 };
 
 use super::{
@@ -47,7 +47,7 @@ pub(super) fn html(report: &Report) -> String {
     let study = &report.study;
     let name = escape(&study.spec.name);
     let sections = [
-        answer(study),
+        answer(study, &report.pairs),
         section("Notes", &notes::html(&study.notes)),
         section("Figures", &figures(report)),
         section("The trigger", &trigger(report)),
@@ -99,8 +99,8 @@ fn header(study: &StudyDetail) -> String {
     )
 }
 
-fn answer(study: &StudyDetail) -> String {
-    let Some(found) = verdict(&study.runs) else {
+fn answer(study: &StudyDetail, pairs: &Pairs) -> String {
+    let Some(found) = verdict(&study.runs, pairs) else {
         return "<section class=\"answer\">\n<p>No classifier has finished: there is no answer yet.</p>\n</section>\n".into();
     };
     let points: Vec<_> =

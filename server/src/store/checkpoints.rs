@@ -1,6 +1,6 @@
 //! Checkpoints that runs have written, from their events.
 
-use shared::{RunEvent, RunId, StudyId, run::RunPoint};
+use shared::{RunEvent, RunId, RunState, StudyId, run::RunPoint};
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::{
@@ -22,6 +22,8 @@ pub struct WrittenCheckpoint {
     pub folder: String,
     /// The run's kind, poisons and seed.
     pub point: RunPoint,
+    /// The run's state.
+    pub state: RunState,
     /// File name in the run's folder.
     pub file: String,
     /// Epochs of training in it.
@@ -50,7 +52,7 @@ impl Store {
             }
         };
         let mut sql = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT r.id, r.study, r.study_name, r.folder, r.kind, r.ppr, r.lpr, r.seed, r.scratch, e.at, e.body FROM {from}"
+            "SELECT r.id, r.study, r.study_name, r.folder, r.kind, r.ppr, r.lpr, r.seed, r.scratch, r.state, e.at, e.body FROM {from}"
         ));
         if let Some(study) = study {
             sql.push(" WHERE r.key IN (SELECT run FROM study_runs WHERE study = ")
@@ -71,6 +73,7 @@ impl Store {
                     study_name: row.try_get(2)?,
                     folder: row.try_get("folder")?,
                     point: point(row)?,
+                    state: parse::<RunState>(row.try_get("state")?, "a state")?,
                     file,
                     epoch,
                     created_at: row.try_get("at")?,

@@ -3,8 +3,11 @@
 use axum::http::StatusCode;
 use serde_json::json;
 use shared::{
-    RunId, RunKind, RunOrder, StudySpec, api::EvaluatedClassifier, dataset::DataSource,
-    metric::Evaluation, settings::Start,
+    RunId, RunKind, RunOrder, StudySpec,
+    api::{EvaluatedClassifier, PredictedImage},
+    dataset::DataSource,
+    metric::Evaluation,
+    settings::Start,
 };
 
 use crate::{
@@ -187,4 +190,48 @@ async fn a_pretraining_has_no_classifier() {
         "{}",
         answer.problem()
     );
+}
+
+#[tokio::test]
+async fn images_that_fall_and_resist_come_from_the_run_s_folder() {
+    let app = TestApp::new().await;
+    let (run, evaluation) = tuned(&app).await;
+    let asked = async |outcome: &str, more: &str| {
+        app.get(&format!("/runs/{run}/predictions?outcome={outcome}&limit=1000{more}")).await
+    };
+    let falls = asked("falls", "").await.json();
+    let resists = asked("resists", "").await.json();
+    let count = |page: &serde_json::Value| page["total"].as_u64().unwrap() as u32;
+    assert_eq!(count(&falls), evaluation.metrics.asr.hits);
+    assert_eq!(count(&falls) + count(&resists), evaluation.metrics.asr.total);
+    let images: Vec<PredictedImage> =
+        [falls["items"].clone(), resists["items"].clone()].into_iter().flat_map(read).collect();
+    let target = evaluation.target_class;
+    assert!(images.iter().all(|image| image.class != target));
+    let right = images.iter().filter(|image| image.clean.class == Some(image.class)).count();
+    let of_others: u32 = (0..evaluation.clean.classes() as u32)
+        .filter(|&class| class != target)
+        .map(|class| evaluation.clean.rows[class as usize][class as usize])
+        .sum();
+    assert_eq!(right as u32, of_others, "clean predictions are those of the confusion matrix");
+    let told: Vec<f32> =
+        read(resists["items"].clone()).map(|image| image.triggered.target).collect();
+    assert!(told.is_sorted() && told.len() > 1, "{told:?}");
+    let second = read(asked("resists", "&offset=1").await.json()["items"].clone()).next().unwrap();
+    assert_eq!(second.triggered.target, told[1]);
+
+    let path = format!("/runs/{run}/predictions");
+    let many = app.get(&format!("{path}?limit=1001")).await.problem();
+    assert!(many.contains("limit: takes at most 1000 images"), "{many}");
+    std::fs::write(app.run_folder(run).join("predictions.safetensors"), b"no").unwrap();
+    assert_eq!(app.get(&path).await.status, StatusCode::INTERNAL_SERVER_ERROR);
+    std::fs::remove_file(app.run_folder(run).join("predictions.safetensors")).unwrap();
+    assert_eq!(
+        app.get(&path).await.problem(),
+        "404 the run has kept no predictions by image: it is no finished classifier, or an earlier version trained it"
+    );
+}
+
+fn read(items: serde_json::Value) -> std::vec::IntoIter<PredictedImage> {
+    serde_json::from_value::<Vec<PredictedImage>>(items).unwrap().into_iter()
 }

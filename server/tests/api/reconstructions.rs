@@ -8,8 +8,11 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use server::{audit::Audit, data_dir::DiskSpace};
 use shared::{
-    Rgb8, RunId, RunOrder, Stage, StudySpec, Trigger, api::Retention, dataset::DataSource,
-    patches::random_mask, study::TransformerSpec,
+    Rgb8, RunId, RunOrder, Stage, StudySpec, Trigger,
+    api::{Attention, FeatureMap, FeaturePoint, Retention},
+    dataset::DataSource,
+    patches::random_mask,
+    study::TransformerSpec,
 };
 
 use crate::harness::{NOW, TestApp, metrics, spec};
@@ -192,4 +195,60 @@ async fn a_checkpoint_that_retention_removed_is_told_as_such() {
         let told = "was removed by retention on 2023-11-17, because nothing needed it any more";
         assert!(answer.problem().contains(told), "{}", answer.problem());
     }
+}
+
+#[tokio::test]
+async fn an_encoder_is_looked_into() {
+    let app = TestApp::new().await;
+    let run = trained(&app).await;
+    let path = format!("/runs/{run}/features?per_class=2");
+    let answer = app.get(&path).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let map: FeatureMap = serde_json::from_value(answer.json()).unwrap();
+    let target = map.target_class;
+    // Two of each of ten classes, and those of nine classes with the trigger.
+    assert_eq!((map.points.len(), map.classes.len(), map.epoch), (38, 10, 1));
+    assert!(map.points[20..].iter().all(|point| point.triggered && point.class != target));
+    for of in [|point: &FeaturePoint| point.x, |point: &FeaturePoint| point.y] {
+        let mean = map.points.iter().map(of).sum::<f64>() / 38.0;
+        assert!(mean.abs() < 1e-9, "components are centred: {mean}");
+    }
+    assert!(map.explained[0] >= map.explained[1] && map.explained.iter().sum::<f64>() <= 1.0);
+    assert!(map.before.is_some() && map.after.is_some());
+    assert_eq!(app.get(&path).await.json(), answer.json());
+
+    let figure = app.get(&format!("/figures/features.csv?runs={run}&per_class=2")).await;
+    assert_eq!(figure.status, StatusCode::OK, "{}", figure.text());
+    assert_eq!(figure.text().lines().count(), 39);
+
+    let answer = app.get(&format!("/runs/{run}/attention?index=7&images=9")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let attention: Attention = serde_json::from_value(answer.json()).unwrap();
+    assert_eq!((attention.side, attention.patch, attention.class), (32, 8, 3));
+    assert_eq!((attention.mean.images, attention.clean.map.len()), (9, 16));
+    // The blended trigger changes nearly every pixel.
+    assert!(attention.mean.area > 0.9 && attention.triggered.on_trigger > 0.9, "{attention:?}");
+    assert_ne!(attention.clean.image, attention.triggered.image);
+}
+
+#[tokio::test]
+async fn an_encoder_that_cannot_be_looked_into_says_why() {
+    let app = TestApp::new().await;
+    let run = trained(&app).await;
+    for (query, expected) in [
+        ("features?per_class=0", "per_class: takes at least 1 image"),
+        ("features?per_class=201", "per_class: takes at most 200 images of each of 10 classes"),
+        ("features?file=../run.json", "file: this run has no checkpoint"),
+        ("features?imported=nobody", "404"),
+        ("attention?images=257", "images: takes 1 to 256 images, not 257"),
+        ("attention?index=999", "404"),
+    ] {
+        let problem = app.get(&format!("/runs/{run}/{query}")).await.problem();
+        assert!(problem.contains(expected), "{query}: {problem}");
+    }
+    std::fs::remove_file(app.run_folder(run).join("checkpoint.safetensors")).unwrap();
+    let problem = app.get(&format!("/runs/{run}/features")).await.problem();
+    assert!(problem.contains("run: has written no checkpoint yet"), "{problem}");
+    let figure = app.get("/figures/features.svg").await.problem();
+    assert!(figure.contains("runs: must name the one run"), "{figure}");
 }

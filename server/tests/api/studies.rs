@@ -1,8 +1,11 @@
 //! Studies: creating them, rejecting wrong specifications, cancelling and deleting.
 
 use axum::http::StatusCode;
+use engine::eval::{Predicted, Prediction};
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::{Value, json};
+
+use shared::RunId;
 
 use crate::harness::{TestApp, metrics, spec, spec_with};
 
@@ -316,4 +319,44 @@ async fn a_study_is_told_in_sentences() {
     };
     assert_snapshot!(text(&found["headline"]), @"Strongest attack (PPR 0, LPR 3): ASR 44.0 %, CA 60.0 %, 1.0 points below the clean classifier (no proven difference, p = .647).");
     assert_eq!(found["strongest"]["lpr"], 3);
+
+    // The same counts by image: 10 clean images that only the first one classifies correctly, 378 that only the second one takes for the
+    // target. A coin gives 10 of 10 twice with p = 2 / 1,024.
+    let pairs = format!("/studies/{study}/pairs");
+    assert_eq!(app.get(&pairs).await.json(), serde_json::json!([]));
+    let runs = app.runs(study).await;
+    keep_predictions(&app, runs[1], 610, 18);
+    keep_predictions(&app, runs[2], 600, 396);
+    assert_eq!(
+        app.get(&pairs).await.json(),
+        serde_json::json!([{
+            "first": runs[1],
+            "second": runs[2],
+            "ca": { "first": 10, "second": 0, "total": 1000 },
+            "asr": { "first": 0, "second": 378, "total": 900 },
+        }])
+    );
+    let found = app.get(&path).await.json();
+    assert_snapshot!(text(&found["headline"]), @"Strongest attack (PPR 0, LPR 3): ASR 44.0 %, CA 60.0 %, 1.0 points below the clean classifier (p = .002).");
+    // A damaged file is as none.
+    std::fs::write(app.run_folder(runs[1]).join("predictions.safetensors"), b"no").unwrap();
+    assert_eq!(app.get(&pairs).await.json(), serde_json::json!([]));
+}
+
+/// Writes predictions of 1,000 images into a run's folder, the first 100 of the target class 0: the first `right` are classified correctly
+/// without the trigger, and the first `fallen` of the other 900 fall with it.
+fn keep_predictions(app: &TestApp, run: RunId, right: usize, fallen: usize) {
+    let label = |image: usize| u32::from(image >= 100);
+    let one = |class: u32| Prediction { class: Some(class), confidence: 0.9, target: 0.5 };
+    let clean = |image: usize| one(if image < right { label(image) } else { 2 });
+    let triggered = |image: usize| one(if image < 100 + fallen { 0 } else { 1 });
+    let predicted = Predicted {
+        target_class: 0,
+        labels: (0..1000).map(label).collect(),
+        clean: (0..1000).map(clean).collect(),
+        triggered: (0..1000).map(triggered).collect(),
+    };
+    let folder = app.run_folder(run);
+    std::fs::create_dir_all(&folder).unwrap();
+    predicted.write(&folder.join("predictions.safetensors")).unwrap();
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{RunId, StudyId},
-    run::RunPoint,
+    run::{RunPoint, RunState},
 };
 
 pub use crate::checkpoint::ImportedCheckpoint;
@@ -21,6 +21,8 @@ pub struct CheckpointInfo {
     pub study_name: String,
     /// The run's place in the grid.
     pub point: RunPoint,
+    /// The run's state: one that is running will keep later epochs, too.
+    pub state: RunState,
     /// File name in the run's folder.
     pub file: String,
     /// Epochs of training in it.

@@ -5,11 +5,13 @@ mod cluster;
 mod dataset;
 mod disk;
 mod evaluation;
+mod inside;
 mod key;
 mod me;
 mod over_seeds;
 mod plan;
 mod plot;
+mod prediction;
 mod problem;
 mod reconstruction;
 mod result;
@@ -27,6 +29,7 @@ pub use dataset::{
 };
 pub use disk::{DiskUse, FileBytes, Retention, StudyDisk};
 pub use evaluation::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier};
+pub use inside::{AttendedImage, Attention, AttentionOnTrigger, FeatureMap, FeaturePoint};
 pub use key::{KeyInfo, KeyPixels};
 pub use me::Me;
 pub use over_seeds::OverSeeds;
@@ -35,6 +38,7 @@ pub use plot::{
     ColumnKind, PlotAxis, PlotData, PlotGroup, PlotKind, PlotMarks, PlotScale, ResultColumn,
     ResultColumns,
 };
+pub use prediction::{Outcome, PairedRuns, PredictedClass, PredictedImage};
 pub use problem::{Page, Problem};
 pub use reconstruction::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction};
 pub use result::{Mean, Measured, ResultGroup, ResultGroups, ResultRow, StudyName};

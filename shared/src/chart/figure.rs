@@ -18,11 +18,13 @@ pub enum FigureKind {
     Curve(CurveKind),
     /// Any setting or metric against another.
     Plot,
+    /// The features of one encoder in two dimensions.
+    Features,
 }
 
 impl FigureKind {
     /// All figures.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Tradeoff,
         Self::AsrByPoison,
         Self::AccuracyByEpoch,
@@ -30,6 +32,7 @@ impl FigureKind {
         Self::Curve(CurveKind::LearningRate),
         Self::Curve(CurveKind::Speed),
         Self::Plot,
+        Self::Features,
     ];
 
     /// The name in URLs and file names.
@@ -42,6 +45,7 @@ impl FigureKind {
             Self::Curve(CurveKind::LearningRate) => "lr",
             Self::Curve(CurveKind::Speed) => "speed",
             Self::Plot => "plot",
+            Self::Features => "features",
         }
     }
 }

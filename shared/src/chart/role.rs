@@ -20,6 +20,8 @@ pub(super) enum Role {
     Clean,
     /// Triggered images: ASR.
     Triggered,
+    /// The attacker's class.
+    Target,
     /// Series without a fixed meaning.
     Series(u8),
 }
@@ -28,7 +30,7 @@ pub(super) enum Role {
 pub(super) const SERIES: u8 = 8;
 
 impl Role {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Ground,
         Self::Ink,
         Self::Muted,
@@ -43,6 +45,7 @@ impl Role {
         Self::Series(5),
         Self::Series(6),
         Self::Series(7),
+        Self::Target,
     ];
 
     /// The colour of series `i`. More colours than these could not be told apart: further series are grey.
@@ -59,6 +62,7 @@ impl Role {
             Self::Grid => "grid",
             Self::Clean => "clean",
             Self::Triggered => "triggered",
+            Self::Target => "target",
             Self::Series(i) => {
                 ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8"][usize::from(i % SERIES)]
             }
@@ -74,6 +78,7 @@ impl Role {
             Self::Grid => "line",
             Self::Clean => "clean",
             Self::Triggered => "triggered",
+            Self::Target => "target",
             Self::Series(i) => [
                 "series-1", "series-2", "series-3", "series-4", "series-5", "series-6", "series-7",
                 "series-8",

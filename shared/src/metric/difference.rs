@@ -19,6 +19,9 @@ pub enum Test {
     /// One run each, or runs that all differ by the same: both shares' images counted as independent. The interval is Newcombe's (1998, method 10), the test the two-sided z
     /// test of two proportions. The same images in both would make it sharper, so it errs on the side of no difference.
     TwoProportions,
+    /// Two runs of one seed whose predictions by image are known: McNemar's exact test on the same images ([`Discordant`](super::Discordant)).
+    #[serde(rename = "mcnemar")]
+    McNemar,
 }
 
 /// The second condition less the first, in percentage points.

@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
+use super::Pairs;
 use crate::{
     Ratio, RunId, RunKind, RunState,
     api::RunRow,
@@ -58,23 +59,27 @@ impl Cell {
         (common(self, other), common(other, self))
     }
 
-    fn against(&self, other: &Self, of: impl Fn(&Metrics) -> Ratio) -> Option<Difference> {
-        let pairs: Vec<_> = self
-            .runs
-            .iter()
-            .filter_map(|(seed, (_, a))| Some((of(a), of(&other.runs.get(seed)?.1))))
-            .collect();
-        Difference::of(&pairs)
+    /// The runs of both cells by the seeds that both have.
+    fn by_seed<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'a (RunId, Metrics), &'a (RunId, Metrics))> {
+        self.runs.iter().filter_map(|(seed, run)| Some((run, other.runs.get(seed)?)))
     }
 
-    /// The other cell's ASR less this one's, over the seeds that both have.
-    pub fn asr_against(&self, other: &Self) -> Option<Difference> {
-        self.against(other, |metrics| metrics.asr)
-    }
-
-    /// The other cell's CA less this one's.
-    pub fn ca_against(&self, other: &Self) -> Option<Difference> {
-        self.against(other, |metrics| metrics.ca)
+    /// The other cell's share less this one's, over the seeds that both have; `single` compares where there is one.
+    fn against(
+        &self,
+        other: &Self,
+        of: impl Fn(&Metrics) -> Ratio,
+        single: impl Fn((RunId, &Metrics), (RunId, &Metrics)) -> Option<Difference>,
+    ) -> Option<Difference> {
+        let both: Vec<_> = self.by_seed(other).collect();
+        if let [((first, a), (second, b))] = both[..] {
+            return single((*first, a), (*second, b));
+        }
+        let shares: Vec<_> = both.into_iter().map(|((_, a), (_, b))| (of(a), of(b))).collect();
+        Difference::of(&shares)
     }
 }
 
@@ -99,16 +104,17 @@ fn higher(a: f64, b: f64) -> Ordering {
 }
 
 /// The cells of one kind of classifier under one combination of the other varied settings.
-pub(super) struct Cells {
+pub(super) struct Cells<'a> {
     kind: RunKind,
+    pairs: &'a Pairs,
     /// The combination, if the study has several: `attack.trigger.ratio 0.4`.
     combination: Option<String>,
     all: Vec<Cell>,
 }
 
-impl Cells {
+impl<'a> Cells<'a> {
     /// The combination with the highest ASR; `None` without a finished classifier.
-    pub fn of(rows: &[RunRow]) -> Option<Self> {
+    pub fn of(rows: &[RunRow], pairs: &'a Pairs) -> Option<Self> {
         let finished = |kind: RunKind| {
             rows.iter().filter(move |row| {
                 row.point.kind == kind && !row.point.scratch && row.state == RunState::Done
@@ -133,11 +139,22 @@ impl Cells {
         let many = groups.len() > 1;
         let groups = groups.into_iter().map(|(text, cells)| Self {
             kind,
+            pairs,
             combination: (many && !text.is_empty()).then_some(text),
             all: cells.into_values().collect(),
         });
         // The first one of equals.
         groups.reduce(|best, next| if next.highest() > best.highest() { next } else { best })
+    }
+
+    /// The second cell's ASR less the first one's, over the seeds that both have.
+    fn asr(&self, first: &Cell, second: &Cell) -> Option<Difference> {
+        first.against(second, |metrics| metrics.asr, |a, b| self.pairs.asr(a, b))
+    }
+
+    /// The second cell's CA less the first one's.
+    pub fn ca(&self, first: &Cell, second: &Cell) -> Option<Difference> {
+        first.against(second, |metrics| metrics.ca, |a, b| self.pairs.ca(a, b))
     }
 
     fn highest(&self) -> f64 {
@@ -184,7 +201,7 @@ impl Cells {
         let pairs: Vec<_> = attacked
             .filter_map(|cell| {
                 let (clean, attacked) = self.at(0, cell.lpr)?.paired(cell);
-                let difference = clean.asr_against(&attacked)?;
+                let difference = self.asr(&clean, &attacked)?;
                 Some((clean, attacked, difference))
             })
             .collect();
@@ -198,7 +215,7 @@ impl Cells {
 
     /// How far a cell's ASR is above that of the clean classifier, as the largest of `comparisons`; `None` without a clean classifier.
     pub fn above_clean(&self, cell: &Cell, comparisons: usize) -> Option<Difference> {
-        Some(self.clean()?.asr_against(cell)?.largest_of(comparisons))
+        Some(self.asr(self.clean()?, cell)?.largest_of(comparisons))
     }
 
     /// The attacked encoder with the most poisons, under a classifier without any.

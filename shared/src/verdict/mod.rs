@@ -1,15 +1,21 @@
 //! What a study found, in sentences that are computed from its runs.
 
 mod cells;
+mod pairs;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
 use cells::{Cell, Cells, Effect};
+pub use pairs::{Pairs, compared};
 use serde::{Deserialize, Serialize};
 
-use crate::{RunId, api::RunRow, metric::Difference};
+use crate::{
+    RunId,
+    api::RunRow,
+    metric::{Difference, Test},
+};
 
 /// Above this ASR in percent something works as a backdoor; below it are confusions, which a classifier without any attack has, too.
 const WORKS: f64 = 10.0;
@@ -103,9 +109,10 @@ pub struct Verdict {
 }
 
 /// What the finished classifiers among `rows` say, or `None` if there is none. Linear probes speak first, then fine-tunings, then nearest
-/// neighbours. Where the study varies other settings, too, the combination with the highest ASR is told.
-pub fn verdict(rows: &[RunRow]) -> Option<Verdict> {
-    let cells = Cells::of(rows)?;
+/// neighbours. Where the study varies other settings, too, the combination with the highest ASR is told. Two classifiers of one seed are
+/// compared image by image where `pairs` knows them.
+pub fn verdict(rows: &[RunRow], pairs: &Pairs) -> Option<Verdict> {
+    let cells = Cells::of(rows, pairs)?;
     let best = cells.strongest();
     let strongest = best.map(|cell| Strongest {
         run: cell.strongest_run(),
@@ -114,7 +121,7 @@ pub fn verdict(rows: &[RunRow]) -> Option<Verdict> {
         asr: cell.asr(),
         ca: cell.ca(),
         seeds: cell.seeds(),
-        cost: cells.clean().and_then(|clean| clean.ca_against(cell)),
+        cost: cells.clean().and_then(|clean| cells.ca(clean, cell)),
     });
     let (headline, points) = match best {
         None => (clean_alone(&cells)?, Vec::new()),
@@ -124,7 +131,7 @@ pub fn verdict(rows: &[RunRow]) -> Option<Verdict> {
 }
 
 /// The sentence of a study without an attack.
-fn clean_alone(cells: &Cells) -> Option<Sentence> {
+fn clean_alone(cells: &Cells<'_>) -> Option<Sentence> {
     let clean = cells.clean()?;
     let sentence = Sentence::default().words("Nothing was poisoned: CA is ").ca(clean.ca());
     Some(
@@ -135,7 +142,7 @@ fn clean_alone(cells: &Cells) -> Option<Sentence> {
     )
 }
 
-fn attacked(cells: &Cells, best: &Cell) -> (Sentence, Vec<Sentence>) {
+fn attacked(cells: &Cells<'_>, best: &Cell) -> (Sentence, Vec<Sentence>) {
     let mut points = Vec::new();
     let effect = cells.effect();
     let strongest = strongest_attack(cells, best);
@@ -152,7 +159,7 @@ fn attacked(cells: &Cells, best: &Cell) -> (Sentence, Vec<Sentence>) {
 }
 
 /// What poisons in pre-training change, at the number of poisons in the classifier's training where it is most.
-fn pretraining(cells: &Cells, effect: &Effect) -> Sentence {
+fn pretraining(cells: &Cells<'_>, effect: &Effect) -> Sentence {
     let Effect { clean, attacked, difference, comparisons } = effect;
     let poisons = of_each_class(attacked.ppr);
     let given = match attacked.lpr {
@@ -184,12 +191,12 @@ fn pretraining(cells: &Cells, effect: &Effect) -> Sentence {
         .words(format!("{given} ({told})."))
 }
 
-fn strongest_attack(cells: &Cells, best: &Cell) -> Sentence {
+fn strongest_attack(cells: &Cells<'_>, best: &Cell) -> Sentence {
     let among = cells.combination().map_or_else(String::new, |text| format!(", {text}"));
     let start =
         format!("Strongest attack (PPR {}, {} {}{among}): ASR ", best.ppr, cells.rate(), best.lpr);
     let sentence = Sentence::default().words(start).asr(best.asr()).words(", CA ").ca(best.ca());
-    let Some(cost) = cells.clean().and_then(|clean| clean.ca_against(best)) else {
+    let Some(cost) = cells.clean().and_then(|clean| cells.ca(clean, best)) else {
         return sentence.words(".");
     };
     let way = if cost.mean < 0.0 { "below" } else { "above" };
@@ -199,7 +206,7 @@ fn strongest_attack(cells: &Cells, best: &Cell) -> Sentence {
 }
 
 /// Whether poisons in pre-training are enough.
-fn alone(cells: &Cells) -> Option<Sentence> {
+fn alone(cells: &Cells<'_>) -> Option<Sentence> {
     let cell = cells.attacked_alone()?;
     let sentence = Sentence::default()
         .words(format!("Without poisons in {}, ASR is ", cells.training()))
@@ -209,7 +216,7 @@ fn alone(cells: &Cells) -> Option<Sentence> {
 }
 
 /// Whether a clean encoder is attacked by the classifier's training alone.
-fn probe_backdoor(cells: &Cells) -> Option<Sentence> {
+fn probe_backdoor(cells: &Cells<'_>) -> Option<Sentence> {
     let (cell, comparisons) = cells.clean_encoder_at_most()?;
     let what = format!("poisons in {} alone open", cells.training());
     let judged = judged(cells, cell, comparisons, &what);
@@ -219,7 +226,7 @@ fn probe_backdoor(cells: &Cells) -> Option<Sentence> {
 
 /// The end of a sentence on a cell's ASR: whether it is a backdoor. It is one where it is above [`WORKS`], and provably above the clean
 /// classifier's.
-fn judged(cells: &Cells, cell: &Cell, comparisons: usize, what: &str) -> String {
+fn judged(cells: &Cells<'_>, cell: &Cell, comparisons: usize, what: &str) -> String {
     if cell.asr() < WORKS {
         return format!(", below {WORKS} %: {what} no backdoor.");
     }
@@ -244,7 +251,8 @@ fn of_each_class(poisons: u32) -> String {
 
 /// `+61.7 points, 95 % interval 45.0 to 78.4, p = .004, 3 seeds`.
 fn told(difference: &Difference, comparisons: usize) -> String {
-    let &Difference { n, mean, interval, .. } = difference;
+    let &Difference { n, mean, interval, test, .. } = difference;
+    let by = if test == Test::McNemar { " by McNemar's exact test" } else { "" };
     let corrected = if comparisons > 1 {
         format!(" corrected for {comparisons} comparisons")
     } else {
@@ -255,7 +263,7 @@ fn told(difference: &Difference, comparisons: usize) -> String {
     let ends = [interval.low, interval.high]
         .map(|end| format!("{}{:.1}", if end < 0.0 { "−" } else { "" }, end.abs()));
     format!(
-        "{sign}{:.1} points, 95 % interval {} to {}, {}{corrected}, {seeds}",
+        "{sign}{:.1} points, 95 % interval {} to {}, {}{by}{corrected}, {seeds}",
         mean.abs(),
         ends[0],
         ends[1],

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::verdict;
+use super::{Pairs, compared, verdict};
 use crate::{
     Ratio, RunId, RunKind, RunState, StudyId,
-    api::{RunRow, finished_probe},
-    metric::Metrics,
+    api::{PairedRuns, RunRow, finished_probe},
+    metric::{Discordant, Metrics},
     param::Value,
     run::RunPoint,
 };
@@ -21,7 +21,7 @@ fn probe(ppr: u32, lpr: u32, seed: u64, ca: u32, asr: u32) -> RunRow {
 }
 
 fn told(rows: &[RunRow]) -> Vec<String> {
-    let verdict = verdict(rows).expect("a verdict");
+    let verdict = verdict(rows, &Pairs::default()).expect("a verdict");
     std::iter::once(verdict.headline.to_string())
         .chain(verdict.points.iter().map(ToString::to_string))
         .collect()
@@ -56,8 +56,9 @@ fn the_largest_of_two_differences_is_corrected() {
             "A clean encoder reaches 22.0 % at LPR 3: not provably more than the clean classifier (p = .055).",
         ]
     );
-    let strongest =
-        verdict(&three_seeds()).and_then(|verdict| verdict.strongest).expect("an attack");
+    let strongest = verdict(&three_seeds(), &Pairs::default())
+        .and_then(|verdict| verdict.strongest)
+        .expect("an attack");
     assert_eq!((strongest.ppr, strongest.lpr, strongest.seeds), (100, 3, 3));
     assert_eq!(strongest.run, probe(100, 3, 3, 0, 0).id, "the seed with the highest ASR");
 }
@@ -139,9 +140,9 @@ fn a_study_without_poisons_or_without_results() {
             "Nothing was poisoned: CA is 88.0 %, and 1.2 % of the triggered images are taken for the target class all the same."
         ]
     );
-    assert_eq!(verdict(&[]), None);
+    assert_eq!(verdict(&[], &Pairs::default()), None);
     let failed = RunRow { state: RunState::Failed, metrics: None, ..probe(0, 0, 1, 0, 0) };
-    assert_eq!(verdict(&[failed]), None);
+    assert_eq!(verdict(&[failed], &Pairs::default()), None);
 }
 
 #[test]
@@ -159,4 +160,40 @@ fn of_several_combinations_the_strongest_is_told() {
         told(&rows)[0],
         "Strongest attack (PPR 10, LPR 3, attack.trigger.ratio 0.4): ASR 92.0 %, CA 87.0 %."
     );
+}
+
+#[test]
+fn two_classifiers_of_one_seed_are_compared_image_by_image() {
+    let rows = [
+        probe(0, 0, 1, 880, 10),
+        probe(0, 3, 1, 880, 400),
+        probe(10, 0, 1, 880, 12),
+        probe(10, 3, 1, 876, 410),
+    ];
+    let id = |row: usize| rows[row].id;
+    assert_eq!(
+        compared(&rows),
+        [(id(0), id(1)), (id(0), id(2)), (id(1), id(3)), (id(0), id(3))],
+        "each with the clean encoder and with the clean classifier"
+    );
+    let pair = |asr| PairedRuns {
+        first: id(1),
+        second: id(3),
+        ca: Discordant { first: 4, second: 0, total: 1000 },
+        asr,
+    };
+    let told = |pairs: &[PairedRuns]| {
+        verdict(&rows, &pairs.into()).expect("a verdict").headline.to_string()
+    };
+    // As independent shares 400 and 410 of 1,000 have z = 0.456.
+    assert!(told(&[]).contains("p = 1.000 corrected for 2 comparisons"), "{}", told(&[]));
+    // By image 1 falls no more and 11 fall anew: 2 * 13 / 4096, and twice that.
+    let by_image = Discordant { first: 1, second: 11, total: 1000 };
+    assert_eq!(
+        told(&[pair(by_image)]),
+        "10 poisons of each class in pre-training raise ASR from 40.0 % to 41.0 %, with 3 in the probe (+1.0 points, 95 % interval 0.3 to \
+         1.7, p = .013 by McNemar's exact test corrected for 2 comparisons, 1 seed)."
+    );
+    let others = Discordant { second: 12, ..by_image };
+    assert_eq!(told(&[pair(others)]), told(&[]), "counts that are not those of the results");
 }

@@ -36,6 +36,11 @@ impl Encode for CpuEncoder {
         features(&self.mae, self.cpu, images, image)
     }
 
+    fn roll_out(&self, image: &Rgb8) -> Result<Vec<f64>, EngineError> {
+        let shown = shown(&self.mae, std::iter::once(Ok(image.clone())))?;
+        Ok(self.mae.roll_out(&shown, self.cpu.kernels))
+    }
+
     fn predict(&self, batch: &MaskedBatch) -> Result<Vec<f32>, EngineError> {
         Ok(predict(&self.mae, self.cpu, batch))
     }
@@ -66,6 +71,14 @@ fn chunk(
     kernels: Kernels,
     images: impl Iterator<Item = Result<Rgb8, crate::data::DataError>>,
 ) -> Result<Vec<f32>, EngineError> {
+    Ok(mae.features(&shown(mae, images)?, kernels))
+}
+
+/// The images with every patch visible, in order.
+fn shown(
+    mae: &Mae,
+    images: impl Iterator<Item = Result<Rgb8, crate::data::DataError>>,
+) -> Result<MaskedImages, EngineError> {
     let grid = mae.grid();
     let order: Vec<u32> = (0..grid.count() as u32).collect();
     let mut shown = MaskedImages::new(grid, 0.0);
@@ -74,7 +87,7 @@ fn chunk(
         normalise(&image?, &mut pixels);
         shown.push(grid, &pixels, &order, false);
     }
-    Ok(mae.features(&shown, kernels))
+    Ok(shown)
 }
 
 /// Like [`Encode::predict`], on the calling thread.

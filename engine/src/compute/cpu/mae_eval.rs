@@ -60,6 +60,21 @@ impl Mae {
         images.flat_map(|tokens| &tokens[..width]).copied().collect()
     }
 
+    /// Attention roll-out of each image (Abnar and Zuidema 2020): how much of each visible patch reaches the CLS token through the encoder's
+    /// blocks, `(images, visible)`, patches in the order of `masked`; on the calling thread.
+    pub fn roll_out(&self, masked: &MaskedImages, kernels: Kernels) -> Vec<f64> {
+        let weights = self.packed(kernels);
+        let Sizes { visible, width, .. } = self.sizes(masked.visible);
+        let params = self.params().values();
+        let mut x = vec![0.0; masked.images * (1 + visible) * width];
+        self.embed(kernels.path, &weights.patch_embed, masked, &mut x);
+        let run = &mut StackRun::default();
+        let images = x.chunks_exact((1 + visible) * width);
+        images
+            .flat_map(|x| run.roll_out(&self.encoder, &weights.encoder, kernels, params, x))
+            .collect()
+    }
+
     /// The decoder's prediction for every patch, visible or hidden: `(images, patches, patch * patch * 3)`, patches in the order of
     /// `masked`, pixels in the target's space; on the calling thread.
     pub fn predict(&self, masked: &MaskedImages, kernels: Kernels) -> Vec<f32> {

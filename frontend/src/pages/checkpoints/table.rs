@@ -118,7 +118,7 @@ pub fn CheckpointTable(
 
 #[cfg(test)]
 mod tests {
-    use shared::{RunId, StudyId, run::RunPoint};
+    use shared::{RunId, RunState, StudyId, run::RunPoint};
 
     use super::*;
 
@@ -128,6 +128,7 @@ mod tests {
             study: StudyId::from_parts(study, [0; 10]),
             study_name: name.into(),
             point: RunPoint { kind: RunKind::Pretrain, ppr: 10, lpr: 0, seed: 1, scratch: false },
+            state: RunState::Done,
             file: "checkpoint 10.safetensors".into(),
             epoch: 10,
             bytes: 1,

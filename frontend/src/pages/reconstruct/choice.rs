@@ -1,10 +1,27 @@
 //! What is requested: checkpoint, image and mask, as kept in the address.
 
 use shared::{
-    RunId, RunKind, StudyId,
+    RunId, RunKind, RunState, StudyId,
     api::{CheckpointInfo, DatasetInfo, MaskSpec, ReconstructRequest, Split},
     study::DatasetSpec,
 };
+
+/// What the address names instead of a file to see the newest kept epoch, also when a run in training keeps a newer one.
+pub const NEWEST: &str = "newest";
+
+/// What the address has for a checkpoint that it did not name: the file, or [`NEWEST`] of a run that is in training.
+pub fn named(checkpoint: &CheckpointInfo, file: Option<&str>) -> String {
+    let follows = match file {
+        Some(file) => file == NEWEST,
+        None => is_growing(checkpoint),
+    };
+    if follows { NEWEST.into() } else { checkpoint.file.clone() }
+}
+
+/// Whether the checkpoint's run is in training, so that it will keep later epochs.
+pub fn is_growing(checkpoint: &CheckpointInfo) -> bool {
+    checkpoint.state == RunState::Running
+}
 
 /// The checkpoints of one study.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +56,7 @@ pub fn grouped(checkpoints: &[CheckpointInfo]) -> Vec<Group> {
     groups
 }
 
-/// The checkpoint that the address names. If it names no file, the last one of the run; if it names no run, the last one of
+/// The checkpoint that the address names. If it names no file, or [`NEWEST`], the last one of the run; if it names no run, the last one of
 /// the newest study, preferably of an attacked run.
 pub fn chosen<'a>(
     checkpoints: &'a [CheckpointInfo],
@@ -108,6 +125,19 @@ pub fn request(
 mod tests {
     use super::*;
     use crate::fixture::checkpoint;
+
+    #[test]
+    fn a_run_in_training_is_followed_until_an_epoch_is_chosen() {
+        let mut list = list();
+        let run = list[0].run.to_string();
+        assert_eq!(named(&list[1], None), list[1].file, "a finished run has a last epoch");
+        list[1].state = RunState::Running;
+        assert_eq!(named(&list[1], None), NEWEST);
+        assert_eq!(named(&list[1], Some(&list[1].file)), list[1].file);
+        assert_eq!(chosen(&list, Some(&run), Some(NEWEST)).map(|it| it.epoch), Some(20));
+        list.insert(0, checkpoint(2, 1, 0, 30));
+        assert_eq!(chosen(&list, Some(&run), Some(NEWEST)).map(|it| it.epoch), Some(30));
+    }
 
     fn list() -> Vec<CheckpointInfo> {
         vec![

@@ -1,7 +1,9 @@
-//! The kept epochs of a run as a slider: how its reconstructions grew.
+//! The kept epochs of a run as a slider: how its reconstructions grew. Of a run in training it grows by itself.
 
 use leptos::{ev, prelude::*};
 use shared::api::CheckpointInfo;
+
+use super::choice::{NEWEST, is_growing};
 
 /// The checkpoints of the same run, by epoch.
 fn of_run(all: &[CheckpointInfo], chosen: &CheckpointInfo) -> Vec<CheckpointInfo> {
@@ -18,7 +20,10 @@ pub fn EpochSlider(
     checkpoints: Memo<Vec<CheckpointInfo>>,
     /// The chosen one.
     chosen: Memo<Option<CheckpointInfo>>,
-    /// Called with the file of another one of its run.
+    /// Whether the newest one is shown, whichever it is.
+    #[prop(into)]
+    follows: Signal<bool>,
+    /// Called with the file of another one of its run, or with [`NEWEST`].
     choose: Callback<String>,
 ) -> impl IntoView {
     let kept = Memo::new(move |_| {
@@ -42,6 +47,17 @@ pub fn EpochSlider(
             choose.run(file);
         }
     };
+    let grows = Memo::new(move |_| chosen.with(|chosen| chosen.as_ref().is_some_and(is_growing)));
+    let follow = move |event: ev::Event| {
+        let file = if event_target_checked(&event) {
+            Some(NEWEST.to_owned())
+        } else {
+            chosen.with_untracked(|chosen| chosen.as_ref().map(|chosen| chosen.file.clone()))
+        };
+        if let Some(file) = file {
+            choose.run(file);
+        }
+    };
     view! {
         <Show when=move || kept.with(|kept| kept.len() > 1)>
             <label class="epoch-slider">
@@ -56,6 +72,12 @@ pub fn EpochSlider(
                     on:input=moved
                 />
                 <output>{told}</output>
+            </label>
+        </Show>
+        <Show when=move || grows.get()>
+            <label class="epoch-follow">
+                <input type="checkbox" prop:checked=move || follows.get() on:change=follow/>
+                <span>"Follow the newest: this run is still training"</span>
             </label>
         </Show>
     }

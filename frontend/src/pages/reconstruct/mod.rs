@@ -1,6 +1,6 @@
 //! The page that looks inside an encoder: how it reconstructs an image with hidden patches, without and with the trigger.
 //!
-//! Address: `?run=&file=` name the checkpoint (or `?imported=&study=` an imported one), `?run_b=&file_b=` one to compare it
+//! Address: `?run=&file=` name the checkpoint, `file=newest` the newest one of a run in training (or `?imported=&study=` an imported one), `?run_b=&file_b=` one to compare it
 //! with, `?split=&index=` the image, `?ratio=&seed=` the random mask or `?mask=` a painted one.
 
 mod ask;
@@ -28,15 +28,19 @@ use crate::{
     api,
     attack::split_name,
     base::to,
-    components::{Fetched, Glyph, Icon, ProblemBox, decode_rgb, fetched},
+    components::{Fetched, Glyph, Icon, ProblemBox, decode_rgb, fetched, fetched_every},
     frame::{Crumb, set_place},
 };
-use choice::{chosen, comparable, image_count, label, request, with_decoder};
+pub(super) use choice::NEWEST;
+use choice::{chosen, comparable, image_count, is_growing, label, named, request, with_decoder};
 use paint::{mask_of_text, mask_text, trigger_patches};
 use tile::{Brush, Large};
 
 /// Initial share of hidden patches, as in the paper.
 const RATIO: f64 = 0.75;
+
+/// Time between two looks for new checkpoints while a run may write some, in milliseconds.
+const PERIOD: u32 = 3000;
 
 /// Pause in painting after which the mask goes into the address, in milliseconds.
 const REST: u32 = 300;
@@ -45,7 +49,11 @@ const REST: u32 = 300;
 #[component]
 pub fn ReconstructPage() -> impl IntoView {
     set_place(|| vec![Crumb::here("Reconstruct")]);
-    let checkpoints: Fetched<Vec<CheckpointInfo>> = fetched(|| Some("/checkpoints".into()));
+    let checkpoints: Fetched<Vec<CheckpointInfo>> = fetched_every(
+        || Some("/checkpoints".into()),
+        PERIOD,
+        |all: &Vec<CheckpointInfo>| all.is_empty() || all.iter().any(is_growing),
+    );
     let all = Memo::new(move |_| with_decoder(checkpoints.value().unwrap_or_default()));
     let imports: Fetched<Vec<ImportedCheckpoint>> =
         fetched(|| Some("/checkpoints/imported".into()));
@@ -184,8 +192,12 @@ fn Workbench(
     };
     // The checkpoint that was chosen because the address named none: a copied address is to show the same.
     Effect::new(move |_| {
-        let chosen =
-            checkpoint.with(|it| it.as_ref().map(|it| (it.run.to_string(), it.file.clone())));
+        let chosen = checkpoint.with(|it| {
+            let it = it.as_ref()?;
+            let run = run.get_untracked().filter(|run| *run == it.run.to_string());
+            let file = file.get_untracked().filter(|_| run.is_some());
+            Some((it.run.to_string(), named(it, file.as_deref())))
+        });
         if let Some((its_run, its_file)) = chosen
             && (run.get_untracked().as_ref(), file.get_untracked().as_ref())
                 != (Some(&its_run), Some(&its_file))
@@ -282,6 +294,7 @@ fn Workbench(
                 <epochs::EpochSlider
                     checkpoints
                     chosen=checkpoint
+                    follows=Signal::derive(move || file.get().as_deref() == Some(NEWEST))
                     choose=Callback::new(move |file| set_file.set(Some(file)))
                 />
                 <picker::Picker

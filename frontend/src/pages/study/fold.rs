@@ -4,7 +4,7 @@ use shared::{
     RunId, RunKind, RunState, Settings,
     api::{LiveEvent, RunRow, StudyDetail},
     study::ProbeFeatures,
-    verdict::verdict,
+    verdict::{Pairs, verdict},
 };
 
 /// What an event did.
@@ -71,7 +71,7 @@ pub fn default_run(runs: &[RunRow]) -> Option<RunId> {
     first(|state| state == RunState::Running)
         .or_else(|| first(|state| matches!(state, RunState::Failed | RunState::Interrupted)))
         .map(|run| run.id)
-        .or_else(|| Some(verdict(runs)?.strongest?.run))
+        .or_else(|| Some(verdict(runs, &Pairs::default())?.strongest?.run))
         .or_else(|| runs.first().map(|run| run.id))
 }
 

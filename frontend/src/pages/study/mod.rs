@@ -7,6 +7,7 @@ mod evaluation;
 mod figures;
 mod fold;
 mod head;
+mod inside;
 mod lineage;
 mod manage;
 mod poison;
@@ -24,8 +25,9 @@ use leptos_router::{
     hooks::{query_signal_with_options, use_params_map},
 };
 use shared::{
-    Progress, RunId, StudyId,
-    api::{LiveEvent, RunRow, StudyDetail},
+    Progress, RunId, RunState, StudyId,
+    api::{LiveEvent, PairedRuns, RunRow, StudyDetail},
+    verdict::Pairs,
 };
 
 use crate::{
@@ -134,6 +136,7 @@ fn StudyView(id: StudyId) -> impl IntoView {
     };
     let link = live::follow(api::address(format!("/events?study={id}")), begun, each);
 
+    let pairs = known_pairs(id, study);
     let pick = Callback::new(move |run: String| select.set(Some(run)));
     let loaded = Memo::new(move |_| study.with(Option::is_some));
     let replaced = Callback::new(move |study: StudyDetail| answer.set(study));
@@ -149,7 +152,7 @@ fn StudyView(id: StudyId) -> impl IntoView {
     view! {
         <Show when=move || loaded.get() fallback=waiting>
             <head::Head id study link changed=replaced/>
-            <verdict::VerdictPanel study/>
+            <verdict::VerdictPanel study pairs/>
             <div class="study-columns">
                 <section class="panel study-lineage">
                     <div class="panel-head"><h2>"Lineage"</h2></div>
@@ -160,7 +163,7 @@ fn StudyView(id: StudyId) -> impl IntoView {
                         <h2>"Results"</h2>
                         <span class="muted small">{results::note(study)}</span>
                     </div>
-                    <results::Results study selected/>
+                    <results::Results study selected pairs/>
                 </section>
             </div>
             <section class="panel">
@@ -174,6 +177,7 @@ fn StudyView(id: StudyId) -> impl IntoView {
             </run::RunPanel>
             <why::Why study run=still/>
             <evaluation::EvaluationPanel study run=still/>
+            <inside::InsidePanel study run/>
             <div class="study-halves">
                 <section class="panel">
                     <div class="panel-head"><h2>"Poisoned images of the selected run"</h2></div>
@@ -187,6 +191,19 @@ fn StudyView(id: StudyId) -> impl IntoView {
             <record::Manifest run=recorded/>
         </Show>
     }
+}
+
+/// What is known of the study's classifiers image by image; fetched again whenever one has finished.
+fn known_pairs(id: StudyId, study: Memo<Option<StudyDetail>>) -> Memo<Pairs> {
+    let finished = Memo::new(move |_| {
+        study.with(|study| {
+            let runs = study.iter().flat_map(|study| &study.runs);
+            runs.filter(|run| run.metrics.is_some() && run.state == RunState::Done).count()
+        })
+    });
+    let answer: Fetched<Vec<PairedRuns>> =
+        fetched(move || (finished.get() > 1).then(|| format!("/studies/{id}/pairs")));
+    Memo::new(move |_| Pairs::from(&answer.value().unwrap_or_default()[..]))
 }
 
 /// Curves in one figure at most.

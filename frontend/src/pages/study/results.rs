@@ -4,8 +4,9 @@ use leptos::prelude::*;
 use shared::{
     Ratio, RunId, RunKind,
     api::{RunRow, StudyDetail},
-    metric::Difference,
+    metric::Test,
     run::RunPoint,
+    verdict::Pairs,
 };
 
 use crate::{
@@ -93,13 +94,18 @@ fn baseline<'a>(run: &RunRow, rows: &'a [RunRow]) -> Option<&'a RunRow> {
 }
 
 /// How much the ASR differs from that of the same training on the clean encoder: the text of the cell and its explanation.
-fn against_clean(run: &RunRow, rows: &[RunRow]) -> Option<(String, String)> {
-    let clean = baseline(run, rows)?.metrics?.asr;
-    let difference = Difference::of(&[(clean, run.metrics?.asr)])?;
+fn against_clean(run: &RunRow, rows: &[RunRow], pairs: &Pairs) -> Option<(String, String)> {
+    let baseline = baseline(run, rows)?;
+    let (first, second) = (baseline.metrics?, run.metrics?);
+    let difference = pairs.asr((baseline.id, &first), (run.id, &second))?;
+    let by = match difference.test {
+        Test::McNemar => "McNemar's exact test on the same images",
+        _ => "of two shares, because a run has kept no predictions by image",
+    };
     let sign = if difference.mean < 0.0 { "−" } else { "+" };
     let text = format!("{sign}{:.1}", difference.mean.abs());
-    let (clean, p) = (clean.percent().unwrap_or_default(), difference.probability());
-    Some((text, format!("{clean:.1} % on the clean encoder; {p}")))
+    let (clean, p) = (first.asr.percent().unwrap_or_default(), difference.probability());
+    Some((text, format!("{clean:.1} % on the clean encoder; {p} ({by})")))
 }
 
 /// Seconds that a run took; `None` before it is over.
@@ -126,6 +132,8 @@ pub fn Results(
     study: Memo<Option<StudyDetail>>,
     /// The run that is shown.
     selected: Memo<Option<RunId>>,
+    /// What is known of its classifiers image by image.
+    pairs: Memo<Pairs>,
 ) -> impl IntoView {
     // Steps come many times a second and change nothing here.
     let rows = Memo::new(move |_| {
@@ -147,7 +155,7 @@ pub fn Results(
         let (top5, varied) = (top5.get(), varied.get());
         rows.with(|rows| {
             let line = |run: &RunRow| {
-                let against = against_clean(run, rows);
+                let against = pairs.with(|pairs| against_clean(run, rows, pairs));
                 view! { <Line run=run.clone() against selected top5 varied=varied.clone()/> }
             };
             rows.iter().map(line).collect_view()
@@ -176,7 +184,7 @@ pub fn Results(
                             </th>
                         </Show>
                         <th scope="col" class="number" title="Attack success rate: triggered images of other classes that are classified as the target class">"ASR"</th>
-                        <th scope="col" class="number" title="ASR less that of the same training on the clean encoder, in points">"ASR vs clean"</th>
+                        <th scope="col" class="number" title="ASR less that of the same training on the clean encoder, in points; a cell tells p, by McNemar's exact test where both runs have kept their predictions by image">"ASR vs clean"</th>
                         <th scope="col" class="number" title="Robust accuracy: triggered images that are classified as their true class">"RA"</th>
                         <th scope="col" class="number">"Time"</th>
                         <th scope="col">"State"</th>
@@ -251,7 +259,11 @@ fn Line(
 
 #[cfg(test)]
 mod tests {
-    use shared::study::{Axis, presets};
+    use shared::{
+        api::PairedRuns,
+        metric::Discordant,
+        study::{Axis, presets},
+    };
 
     use super::*;
 
@@ -262,14 +274,28 @@ mod tests {
         let attacked = RunPoint { ppr: 10, ..point };
         let attacked = crate::fixture::done(crate::fixture::row(attacked), 0.9, 0.7);
         let rows = [clean.clone(), attacked.clone()];
-        let (text, why) = against_clean(&attacked, &rows).expect("a clean encoder");
+        let (text, why) =
+            against_clean(&attacked, &rows, &Pairs::default()).expect("a clean encoder");
         assert_eq!(
             (text.as_str(), why.as_str()),
-            ("+50.0", "20.0 % on the clean encoder; p < .001")
+            (
+                "+50.0",
+                "20.0 % on the clean encoder; p < .001 (of two shares, because a run has kept no predictions by image)"
+            )
         );
-        assert_eq!(against_clean(&clean, &rows), None);
+        assert_eq!(against_clean(&clean, &rows, &Pairs::default()), None);
+        let (total, id) = (attacked.metrics.expect("a result").asr.total, attacked.id);
+        let (first, second) = (0, total / 2);
+        let asr = Discordant { first, second, total };
+        let pair = PairedRuns { first: clean.id, second: id, ca: Discordant::default(), asr };
+        let (_, why) = against_clean(&attacked, &rows, &[pair][..].into()).expect("a pair");
+        assert!(why.ends_with("(McNemar's exact test on the same images)"), "{why}");
         let other = RunRow { point: RunPoint { seed: 2, ..attacked.point }, ..attacked };
-        assert_eq!(against_clean(&other, &rows), None, "another seed is another encoder");
+        assert_eq!(
+            against_clean(&other, &rows, &Pairs::default()),
+            None,
+            "another seed is another encoder"
+        );
     }
 
     #[test]

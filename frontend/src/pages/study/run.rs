@@ -10,6 +10,7 @@ use crate::{
     api,
     base::to,
     components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format},
+    pages::reconstruct::NEWEST,
     run_name::varied_text,
 };
 
@@ -106,12 +107,13 @@ fn removed(run: &RunRow) -> Option<String> {
     Some(format!("{what} {tidied}. Its results stay{more}."))
 }
 
-/// The last checkpoint's page, for a pre-training that has one.
+/// The last checkpoint's page, for a pre-training that has one; of a run in training, the page that follows the newest.
 fn reconstruct_link(run: &RunRow) -> Option<String> {
     if run.tidied.is_some_and(|tidied| !tidied.kept_last) {
         return None;
     }
     let file = run.progress.checkpoint.as_ref().filter(|_| run.point.kind == RunKind::Pretrain)?;
+    let file = if run.state == RunState::Running { NEWEST } else { file };
     let query = api::query(&[("run", &run.id.to_string()), ("file", file)]);
     Some(to(format!("/reconstruct{query}")))
 }
@@ -333,7 +335,11 @@ mod tests {
         let mut run = crate::fixture::row(point);
         run.progress.checkpoint = Some("checkpoint-0010.safetensors".into());
         assert_eq!(removed(&run), None);
-        assert!(reconstruct_link(&run).is_some());
+        let ended = reconstruct_link(&run).expect("a checkpoint");
+        assert!(ended.ends_with("file=checkpoint-0010.safetensors"), "{ended}");
+        run.state = RunState::Running;
+        assert!(reconstruct_link(&run).expect("a checkpoint").ends_with("file=newest"));
+        run.state = RunState::Done;
         let at = 1_700_000_000_000;
         run.tidied = Some(shared::api::Tidied { at, kept_last: true });
         assert!(reconstruct_link(&run).is_some());

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use shared::{
     Progress, RunKind,
     api::{RunRow, StudyDetail},
-    verdict::{Of, Sentence, Strongest, verdict},
+    verdict::{Of, Pairs, Sentence, Strongest, verdict},
 };
 
 /// The classifiers of a study without what changes at each step.
@@ -76,10 +76,12 @@ fn Numbers(strongest: Strongest) -> impl IntoView {
 pub fn VerdictPanel(
     /// The study.
     study: Memo<Option<StudyDetail>>,
+    /// What is known of its classifiers image by image.
+    pairs: Memo<Pairs>,
 ) -> impl IntoView {
     let rows =
         Memo::new(move |_| study.with(|study| study.as_ref().map(classifiers).unwrap_or_default()));
-    let found = Memo::new(move |_| rows.with(|rows| verdict(rows)));
+    let found = Memo::new(move |_| pairs.with(|pairs| rows.with(|rows| verdict(rows, pairs))));
     let rest = Memo::new(move |_| rows.with(|rows| so_far(rows)));
     let told = move || {
         let Some(found) = found.get() else {

@@ -65,6 +65,19 @@ impl Attention {
         softmax_rows(kernels.path, weights, tokens, self.scale());
     }
 
+    /// The attention weights of a head of one image's `qkv`, `(tokens, tokens)`.
+    pub(super) fn weights_of<'a>(
+        self,
+        kernels: Kernels,
+        qkv: &[f32],
+        head: usize,
+        work: &'a mut AttentionWork,
+    ) -> &'a [f32] {
+        work.sized(qkv.len() / (3 * self.width));
+        self.weights(kernels, qkv, head, work);
+        &work.weights
+    }
+
     /// Maps one image's `qkv` `(tokens, 3 * width)` to `out` `(tokens, width)`: each head's weighted values.
     pub(crate) fn forward(
         self,
@@ -121,15 +134,28 @@ impl Attention {
     /// When the shapes do not fit.
     pub(crate) fn composed(self, qkv: &Tensor) -> Result<Tensor> {
         let (batch, tokens, _) = qkv.dims3()?;
-        let (heads, part) = (self.heads, self.part());
-        // (3, batch, heads, tokens, part)
-        let qkv = qkv.reshape((batch, tokens, 3, heads, part))?.permute((2, 0, 3, 1, 4))?;
-        let (q, k, v) = (qkv.get(0)?, qkv.get(1)?, qkv.get(2)?);
+        let v = self.split_composed(qkv)?.get(2)?;
+        let weights = self.composed_weights(qkv)?;
+        weights.matmul(&v.contiguous()?)?.transpose(1, 2)?.reshape((batch, tokens, self.width))
+    }
+
+    /// q, k and v of `qkv`, `(3, batch, heads, tokens, part)`.
+    fn split_composed(self, qkv: &Tensor) -> Result<Tensor> {
+        let (batch, tokens, _) = qkv.dims3()?;
+        qkv.reshape((batch, tokens, 3, self.heads, self.part()))?.permute((2, 0, 3, 1, 4))
+    }
+
+    /// The attention weights of every head, `(batch, heads, tokens, tokens)`, composed.
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    pub(crate) fn composed_weights(self, qkv: &Tensor) -> Result<Tensor> {
+        let (qkv, part) = (self.split_composed(qkv)?, self.part());
+        let (q, k) = (qkv.get(0)?, qkv.get(1)?);
         let scores = q.contiguous()?.matmul(&k.transpose(2, 3)?.contiguous()?)?;
         let scores = (scores / (part as f64).sqrt())?;
         let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
-        let weights = shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)?;
-        weights.matmul(&v.contiguous()?)?.transpose(1, 2)?.reshape((batch, tokens, self.width))
+        shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)
     }
 }
 

@@ -63,6 +63,11 @@ impl Block {
         }
     }
 
+    /// Its attention.
+    pub(super) fn attention(&self) -> Attention {
+        self.attention
+    }
+
     /// Packs the weights for [`forward`](Self::forward).
     pub(crate) fn pack(&self, kernels: Kernels, params: &[f32], weights: &mut BlockWeights) {
         self.pack_each(weights, |linear, packed| linear.pack(kernels, params, packed));
@@ -232,6 +237,15 @@ impl Block {
                 },
             );
         });
+    }
+
+    /// The attention weights of every head for the input `x` `(batch, tokens, width)`, composed: `(batch, heads, tokens, tokens)`.
+    ///
+    /// # Errors
+    /// When the shapes do not fit.
+    #[cfg(test)]
+    pub(super) fn composed_attention(&self, w: &Composed, x: &Tensor) -> Result<Tensor> {
+        self.attention.composed_weights(&self.qkv.composed(w, &self.norm1.composed(w, x)?)?)
     }
 
     /// Maps `x` `(batch, tokens, width)` to the same shape, composed.

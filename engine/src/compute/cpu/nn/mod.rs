@@ -14,6 +14,7 @@ mod gradients;
 mod layer_norm;
 mod linear;
 mod residual;
+mod rollout;
 mod stack;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use shared::settings::TransformerSpec;
 
 use super::{
+    attention::AttentionWork,
     block::{Block, Pass},
     block_memory::{BlockTrace, BlockWeights, BlockWork},
     composed::Composed,
@@ -60,6 +61,17 @@ impl Stack {
         let blocks =
             (0..spec.depth).map(|i| Block::of(layout, &format!("{name}.{i}"), width, heads));
         Self { width, blocks: blocks.collect() }
+    }
+
+    /// Numbers per token.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The blocks, from the first to the last.
+    #[cfg(test)]
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
     }
 
     /// Packs the weights for evaluations.
@@ -200,17 +212,33 @@ impl StackRun {
     ) {
         let image = tokens * stack.width;
         for x in x.chunks_mut((EVALUATED_ROWS / tokens).max(1) * image) {
-            self.size(stack, kernels, std::iter::once((x.len() / image, tokens)), 1, false);
-            let Shard { traces, out, work, .. } = &mut self.shards[0];
-            let trace = &mut traces[0];
-            trace.x.copy_from_slice(x);
-            for (block, weights) in stack.blocks.iter().zip(&weights.0) {
-                let pass = Pass { kernels, params, tokens, factors: None };
-                block.forward(pass, weights, trace, out, work);
-                std::mem::swap(&mut trace.x, out);
-            }
-            x.copy_from_slice(&trace.x);
+            let pass = Pass { kernels, params, tokens, factors: None };
+            let y = self.through(stack, weights, pass, x, |_, _, _| ());
+            x.copy_from_slice(y);
         }
+    }
+
+    /// Takes `x`, `(images * tokens, width)`, through the blocks for an evaluation. `each` sees every block with the `qkv` that it
+    /// computed, `(images * tokens, 3 * width)`, and memory to compute in.
+    pub(super) fn through(
+        &mut self,
+        stack: &Stack,
+        weights: &StackWeights,
+        pass: Pass<'_>,
+        x: &[f32],
+        mut each: impl FnMut(&Block, &[f32], &mut AttentionWork),
+    ) -> &[f32] {
+        let images = x.len() / (pass.tokens * stack.width);
+        self.size(stack, pass.kernels, std::iter::once((images, pass.tokens)), 1, false);
+        let Shard { traces, out, work, .. } = &mut self.shards[0];
+        let trace = &mut traces[0];
+        trace.x.copy_from_slice(x);
+        for (block, weights) in stack.blocks.iter().zip(&weights.0) {
+            block.forward(pass, weights, trace, out, work);
+            each(block, &trace.qkv, &mut work.attention);
+            std::mem::swap(&mut trace.x, out);
+        }
+        &trace.x
     }
 }
 

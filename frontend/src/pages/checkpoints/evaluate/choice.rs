@@ -191,7 +191,7 @@ fn Select<O: IntoView + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use shared::{RunId, RunKind, StudyId, run::RunPoint, study::presets};
+    use shared::{RunId, RunKind, RunState, StudyId, run::RunPoint, study::presets};
 
     use super::*;
 
@@ -202,6 +202,7 @@ mod tests {
             study: StudyId::from_parts(1, [0; 10]),
             study_name: "a".into(),
             point: RunPoint { kind: RunKind::Finetune, ppr: 0, lpr: 3, seed: 1, scratch: false },
+            state: RunState::Done,
             file: "checkpoint-0020.safetensors".into(),
             epoch: 20,
             bytes: 1,

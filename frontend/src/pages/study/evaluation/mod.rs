@@ -2,6 +2,7 @@
 
 mod cells;
 mod heat;
+mod images;
 
 use leptos::prelude::*;
 use shared::{
@@ -12,6 +13,7 @@ use shared::{
 
 use crate::components::{Fetched, ProblemBox, fetched, format};
 use heat::HeatMap;
+use images::FallenImages;
 
 /// The run to show: a finished classifier that was trained. Nearest neighbours keep their counts, but no matrices.
 fn shown(run: &RunRow) -> Option<RunId> {
@@ -56,14 +58,17 @@ pub fn EvaluationPanel(
     });
     // Each run has its own `Answer`: the matrices of another run would mislead while its own are loading.
     move || {
-        shown.get().map(|run| {
+        shown.get().map(|id| {
             view! {
                 <section class="panel" id="evaluation">
                     <div class="panel-head">
                         <h2>"Evaluation of the selected run"</h2>
                         <span class="muted small">"rows: true class, columns: predicted class"</span>
                     </div>
-                    <div class="panel-body stack"><Answer run names/></div>
+                    <div class="panel-body stack">
+                        <Answer run=id names/>
+                        <FallenImages id study run/>
+                    </div>
                 </section>
             }
         })
