@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_pace_is_the_median_of_a_devices_last_runs() {
-        let device = Machine::detect().unwrap().devices().swap_remove(0);
+        let device = Machine::with_threads(2).devices().swap_remove(0);
         let expected =
             device.speed().expected(training_operations(RunKind::Pretrain, &Settings::default()));
         // Of the default model, at 2, 3 and 4 times the expected seconds; others do not count.
