@@ -88,6 +88,8 @@ async fn means_and_grids(browser: &Browser) -> Result<()> {
             "return document.querySelectorAll('[data-figure=plot] svg polyline').length > 0",
         )
         .await?;
+    the_legend_hides_and_isolates(browser).await?;
+    panels_share_their_axes(browser).await?;
     browser.press("Grid").await?;
     browser.choose("x", "Poisons in the probe").await?;
     browser.choose("y", "Poisons in pre-training").await?;
@@ -98,6 +100,67 @@ async fn means_and_grids(browser: &Browser) -> Result<()> {
     let place = browser.place().await?;
     ensure!(place.contains("kind=heat"), "the address does not keep the plot: {place}");
     browser.press("Runs").await
+}
+
+/// Lines between means, in the colours of the poisons in pre-training.
+async fn the_legend_hides_and_isolates(browser: &Browser) -> Result<()> {
+    browser.choose("x", "Poisons in the probe").await?;
+    browser.choose("Colour", "Poisons in pre-training").await?;
+    let entries = "return document.querySelectorAll('.chart-legend button').length >= 2";
+    browser.holds("the legend has switches", entries).await?;
+    all_lines_under_the_pointer(browser).await?;
+    let click = "document.querySelector('.chart-legend button').click()";
+    browser.run(click, vec![]).await?;
+    browser.sees("Hidden: ").await?;
+    let off = "return document.querySelectorAll('.chart-legend [aria-pressed=false]').length === 1 \
+        && location.search.includes('hide=')";
+    browser.holds("the address has what is hidden", off).await?;
+    browser
+        .holds(
+            "the downloads leave out the same",
+            "return document.querySelector('.figure-links a').href.includes('hide=')",
+        )
+        .await?;
+    let alone = "document.querySelector('.chart-legend button').dispatchEvent(
+        new KeyboardEvent('keydown', { key: 'Enter', altKey: true, bubbles: true, cancelable: true }))";
+    browser.run(alone, vec![]).await?;
+    let rest = "const all = [...document.querySelectorAll('.chart-legend button')];
+        return all.every((one, at) => (one.ariaPressed === 'true') === (at === 0))";
+    browser.holds("one group alone", rest).await?;
+    browser.run(alone, vec![]).await?;
+    browser.holds("all groups again", "return !location.search.includes('hide=')").await
+}
+
+async fn all_lines_under_the_pointer(browser: &Browser) -> Result<()> {
+    let chart = browser.css("[data-figure=plot] .chart-box").await?;
+    let (width, height) = browser.extent(&chart).await?;
+    until("the values of all lines", Duration::from_secs(20), async || {
+        for row in 2..10 {
+            for column in 1..12 {
+                let place = (width * f64::from(column) / 12.0, height * f64::from(row) / 12.0);
+                browser.hover(&chart, place).await?;
+                if browser.count(".chart-tip .chart-listed li").await? > 0 {
+                    return Ok(Some(()));
+                }
+            }
+        }
+        Ok(None)
+    })
+    .await?;
+    let listed = browser.css(".chart-tip .chart-listed li").await?.text().await?;
+    ensure!(listed.contains('%'), "a line has no value: {listed:?}");
+    ensure!(browser.count(".chart-hair").await? == 1, "no line through the values");
+    Ok(())
+}
+
+async fn panels_share_their_axes(browser: &Browser) -> Result<()> {
+    browser.choose("Panels", "Seed").await?;
+    let names = "return [...document.querySelectorAll('[data-figure=plot] svg text')]
+        .filter((text) => /^Seed: [12]$/.test(text.textContent)).length === 2";
+    browser.holds("a panel for each seed", names).await?;
+    look(browser, "compare-panels").await?;
+    browser.holds("the address has them", "return location.search.includes('facet=seed')").await?;
+    browser.choose("Panels", "none").await
 }
 
 async fn downloads_are_files(browser: &Browser, studies: &[StudyDetail]) -> Result<()> {

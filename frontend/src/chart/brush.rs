@@ -76,16 +76,18 @@ mod tests {
             drawn: 2,
             groups: vec![],
             over: vec![],
+            facet: None,
+            panels: vec![],
             marks: PlotMarks { x: vec![20.0, 80.0], y: vec![30.0, 60.0], ..PlotMarks::default() },
         };
-        let look = PlotLook { whole: true, front: false };
-        let drawing = plot(&data, look).draw(Size { width: 600, height: 400 }, Style::Page);
+        let look = PlotLook { whole: true, ..PlotLook::default() };
+        let drawing = plot(&data, &look).draw(Size { width: 600, height: 400 }, Style::Page);
         let mark = &drawing.marks[0];
         // From below right of the first mark to above left of it.
         let drag =
             Dragged { from: (mark.x + 10.0, mark.y + 10.0), to: (mark.x - 10.0, mark.y - 10.0) };
         assert!(!drag.is_click() && Dragged::from((1.0, 1.0)).is_click());
-        let brushed = drag.within(&drawing.area.expect("axes"));
+        let brushed = drag.within(&drawing.areas[0]);
         let (x, y) = (brushed.x.expect("numbers"), brushed.y.expect("numbers"));
         assert!(x.0 < 20.0 && x.1 > 20.0 && x.1 < 80.0, "{x:?}");
         assert!(y.0 < 30.0 && y.1 > 30.0 && y.1 < 60.0, "{y:?}");

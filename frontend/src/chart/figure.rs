@@ -1,12 +1,13 @@
 //! A figure with its heading, its downloads and the overlay that shows values.
 
 use leptos::{ev, html::Div, prelude::*};
-use shared::chart::{Drawing, Figure, FigureKind, Size, Style};
+use shared::chart::{Drawing, Figure, FigureKind, Mark, Size, Style};
 
 use super::{
     brush::{Brushed, Dragged},
     dots::Dots,
-    hover::{Step, nearest, stepped},
+    hover::{Step, across, nearest, stepped},
+    legend::{Hiding, Legend},
 };
 use crate::{
     api,
@@ -15,6 +16,8 @@ use crate::{
 
 /// How far from a mark the pointer may be to select it, in pixels.
 const REACH: f32 = 120.0;
+/// Lines that a tip lists beside the one under the pointer.
+const MOST_LISTED: usize = 12;
 /// Width of a drawing before its container is measured, in pixels.
 const FIRST_WIDTH: u32 = 640;
 /// The narrowest and the widest drawing, in pixels.
@@ -68,6 +71,9 @@ pub fn FigureBox(
     /// Called with the identifier of the mark that the pointer or the arrow keys mean.
     #[prop(optional)]
     hover: Option<Callback<Option<String>>>,
+    /// What its legend hides; without it, the legend is no switch.
+    #[prop(optional)]
+    hiding: Option<Hiding>,
 ) -> impl IntoView {
     let place = NodeRef::<Div>::new();
     let width = RwSignal::new(FIRST_WIDTH);
@@ -120,7 +126,7 @@ pub fn FigureBox(
                 <div class="figure-links">{links}</div>
             </figcaption>
             <div class="figure-place" node_ref=place>
-                <Picture drawing title pick brush hover/>
+                <Picture drawing title pick brush hover hiding/>
             </div>
         </figure>
     }
@@ -134,6 +140,7 @@ fn Picture(
     pick: Option<Callback<String>>,
     brush: Option<Callback<Brushed>>,
     hover: Option<Callback<Option<String>>>,
+    hiding: Option<Hiding>,
 ) -> impl IntoView {
     let meant = RwSignal::new(None::<usize>);
     let dragged = RwSignal::new(None::<Dragged>);
@@ -175,8 +182,9 @@ fn Picture(
         pointed(event);
     };
     let released = move |_| {
-        let area = drawing.with_untracked(|drawing| drawing.area);
         let Some(drag) = dragged.get_untracked() else { return };
+        let area = drawing
+            .with_untracked(|drawing| drawing.panel(drag.from).map(|panel| drawing.areas[panel]));
         dragged.set(None);
         if drag.is_click() {
             choose(mark, pick);
@@ -199,6 +207,17 @@ fn Picture(
     let ring = move || {
         mark.get().map(|mark| view! { <circle class="chart-ring" cx=mark.x cy=mark.y r="7"/> })
     };
+    // Where the values of several lines are listed, a line through all of them says where that is.
+    let others = Memo::new(move |_| {
+        drawing.with(|drawing| meant.get().map(|at| across(&drawing.marks, at)).unwrap_or_default())
+    });
+    let hair = move || {
+        let mark = mark.get().filter(|_| !others.read().is_empty())?;
+        let area = drawing.with(|drawing| drawing.areas.get(mark.panel).copied())?;
+        Some(view! {
+            <line class="chart-hair" x1=mark.x x2=mark.x y1=area.y.to y2=area.y.from/>
+        })
+    };
     let frame = move || {
         dragged.get().filter(|drag| !drag.is_click()).map(|drag| {
             let ((left, top), (right, bottom)) = drag.corners();
@@ -212,6 +231,7 @@ fn Picture(
             let (width, height) = size();
             let (left, up) = (mark.x > width * 0.6, mark.y > height * 0.6);
             let lines = mark.text.lines().map(|line| view! { <span>{line.to_owned()}</span> });
+            let listed = drawing.with(|drawing| listed(drawing, &others.read()));
             view! {
                 <div
                     class="chart-tip"
@@ -221,6 +241,7 @@ fn Picture(
                     style:top=format!("{:.2}%", mark.y / height * 100.0)
                 >
                     {lines.collect_view()}
+                    {listed}
                 </div>
             }
         })
@@ -257,12 +278,40 @@ fn Picture(
                 viewBox=move || format!("0 0 {} {}", size().0, size().1)
                 aria-hidden="true"
             >
+                {hair}
                 {frame}
                 {ring}
             </svg>
+            {hiding.map(|hiding| view! { <Legend drawing hiding/> })}
             <div aria-live="polite">{tip}</div>
         </div>
     }
+}
+
+/// The values of other lines at the same place, each with its colour and name.
+fn listed(drawing: &Drawing, others: &[usize]) -> impl IntoView + use<> {
+    let line = |mark: &Mark| {
+        let named = drawing.lines.get(mark.series)?.clone()?;
+        let colour = format!("var(--{})", named.colour);
+        Some(view! {
+            <li>
+                <i style:background=colour></i>
+                <span>{named.name}</span>
+                <b>{mark.value.clone()}</b>
+            </li>
+        })
+    };
+    let marks = others.iter().filter_map(|&at| drawing.marks.get(at));
+    let lines: Vec<_> = marks.take(MOST_LISTED).filter_map(line).collect();
+    let more = others.len().saturating_sub(MOST_LISTED);
+    (!lines.is_empty()).then(|| {
+        view! {
+            <ul class="chart-listed" aria-label="Other lines here">
+                {lines}
+                {(more > 0).then(|| view! { <li>{format!("and {more} more")}</li> })}
+            </ul>
+        }
+    })
 }
 
 fn choose(mark: Memo<Option<shared::chart::Mark>>, pick: Option<Callback<String>>) {

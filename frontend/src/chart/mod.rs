@@ -4,6 +4,8 @@ mod brush;
 mod dots;
 mod figure;
 mod hover;
+mod legend;
 
 pub use brush::Brushed;
 pub use figure::{Downloads, FigureBox};
+pub use legend::Hiding;

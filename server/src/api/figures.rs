@@ -13,6 +13,7 @@ use shared::{
         CurveKind, CurveLook, CurveSeries, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch,
         asr_by_poison, curve, feature_map, plot, tradeoff,
     },
+    csv::listed,
 };
 use utoipa::IntoParams;
 
@@ -54,6 +55,11 @@ pub struct FigureQuery {
     y: Option<String>,
     /// `plot` only: what gives the colour; the metric of a grid (`heat`).
     colour: Option<String>,
+    /// `plot` only: the setting with a panel for each of its values; the panels share their axes.
+    facet: Option<String>,
+    /// `plot` only: the groups that are not drawn, by their values of `colour`, comma-separated (one with a comma in quotation marks);
+    /// `*` for all groups that have no colour of their own.
+    hide: Option<String>,
     /// `plot` only: how x is placed, `auto` (the default), `linear`, `log` or `even`.
     x_scale: Option<String>,
     /// How y is placed: as x, or `log` for a curve.
@@ -140,8 +146,9 @@ async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure
             let look = PlotLook {
                 whole: query.whole.unwrap_or(false),
                 front: query.front.unwrap_or(false),
+                hidden: query.hide.as_deref().map(listed).unwrap_or_default(),
             };
-            plot(&api.app.plot(asked(query)?).await?, look)
+            plot(&api.app.plot(asked(query)?).await?, &look)
         }
         FigureKind::Features => feature_map(&*features(api, &map_query(query)?).await?),
     })
@@ -176,6 +183,7 @@ fn asked(query: &FigureQuery) -> Result<PlotQuery, ApiError> {
         y: query.y.clone().unwrap_or_else(|| "asr".into()),
         y_scale: scale("y_scale", &query.y_scale)?,
         colour: query.colour.clone(),
+        facet: query.facet.clone(),
     })
 }
 

@@ -45,6 +45,8 @@ pub struct PlotQuery {
     pub y_scale: PlotScale,
     /// What gives the colour; in a grid the metric that is averaged.
     pub colour: Option<String>,
+    /// What has a panel for each value.
+    pub facet: Option<String>,
 }
 
 /// The query cannot be answered.
@@ -105,14 +107,18 @@ impl App {
         let table = self.store.result_table().await?;
         blocking(move || {
             let table = table.look();
-            let colour = query.colour.as_deref().filter(|name| !name.is_empty());
+            let optional = |field: &str, name: Option<&str>| {
+                let name = name.filter(|name| !name.is_empty());
+                name.map(|name| column(&table, field, name)).transpose()
+            };
             let ask = plot::Ask {
                 kind: query.kind,
                 x: column(&table, "x", &query.x)?,
                 x_scale: query.x_scale,
                 y: column(&table, "y", &query.y)?,
                 y_scale: query.y_scale,
-                colour: colour.map(|name| column(&table, "colour", name)).transpose()?,
+                colour: optional("colour", query.colour.as_deref())?,
+                facet: optional("facet", query.facet.as_deref())?,
             };
             Ok(select(&table, query.filter.as_deref())?.plot(&ask)?)
         })

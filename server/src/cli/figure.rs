@@ -43,12 +43,15 @@ async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
                 y: asked.y.clone(),
                 y_scale: asked.y_scale,
                 colour: asked.colour.clone(),
+                facet: asked.facet.clone(),
             };
             if !args.study.is_empty() {
                 bail!("plot takes --filter instead of --study: --filter 'study == \"NAME\"'");
             }
             let data = app.plot(query).await?;
-            Ok((plot(&data, PlotLook { whole: asked.whole, front: asked.front }), data.drawn))
+            let look =
+                PlotLook { whole: asked.whole, front: asked.front, hidden: asked.hide.clone() };
+            Ok((plot(&data, &look), data.drawn))
         }
         FigureKind::AccuracyByEpoch | FigureKind::Curve(_) | FigureKind::Features => bail!(
             "{} is drawn for single runs, on a study's page; choose tradeoff, asr-by-poison or plot here",

@@ -18,6 +18,8 @@ use super::{
 
 /// Most slots of an axis that has one for each value.
 const SLOTS: usize = 60;
+/// Most panels of a plot.
+const PANELS: usize = 16;
 /// Up to this number of values, a setting gets a slot for each by default.
 const EVEN_UP_TO: usize = 12;
 /// Up to this number of marks, they come with their intervals.
@@ -40,13 +42,15 @@ pub struct Ask {
     pub y_scale: PlotScale,
     /// What gives the colour; in a grid the metric that is averaged.
     pub colour: Option<Column>,
+    /// What has a panel for each value.
+    pub facet: Option<Column>,
 }
 
 impl Selection<'_> {
     /// The numbers of a plot of these runs.
     ///
     /// # Errors
-    /// When a column does not suit its part, `x`, `y` or `colour`.
+    /// When a column does not suit its part, `x`, `y`, `colour` or `facet`.
     pub fn plot(&self, ask: &Ask) -> Result<PlotData, FieldError> {
         match ask.kind {
             PlotKind::Runs => self.plot_runs(ask),
@@ -70,12 +74,17 @@ impl Selection<'_> {
         let coloured = match &ask.colour {
             None => Coloured::default(),
             Some(column) => {
-                must_repeat(column)?;
+                must_repeat("colour", column)?;
                 let view = self.table().view(column);
                 let cells: Vec<_> = rows().map(|row| view.cell(row)).collect();
                 self.colour(column, &cells, &vec![1; cells.len()])
             }
         };
+        let facet = ask.facet.as_ref().map(|column| self.table().view(column));
+        let faceted = self.facets(ask, || {
+            let cells = |view| rows().map(move |row| (View::cell(view, row), 1));
+            facet.iter().flat_map(cells).collect()
+        })?;
         let ranges = |view: &View<'_>| match view {
             View::Ratios(ratios) if kept.len() <= RANGES_UP_TO => {
                 rows().map(|row| ratios[row].wilson95().map(percent)).collect()
@@ -93,6 +102,7 @@ impl Selection<'_> {
                 x_range: ranges(&x_view),
                 range: ranges(&y_view),
                 group: coloured.group,
+                panel: faceted.group,
                 run: kept.iter().map(|&(row, _)| self.table().run(row)).collect(),
                 ..PlotMarks::default()
             },
@@ -100,14 +110,17 @@ impl Selection<'_> {
             y: y.axis,
             colour: coloured.axis,
             groups: coloured.groups,
+            facet: faceted.axis,
+            panels: faceted.groups,
         })
     }
 
     fn plot_means(&self, ask: &Ask) -> Result<PlotData, FieldError> {
-        let by: Vec<Column> = [&ask.x].into_iter().chain(&ask.colour).cloned().collect();
+        let by = [&ask.x].into_iter().chain(&ask.colour).chain(&ask.facet);
+        let by: Vec<Column> = by.cloned().collect();
         let Groups { groups, over } = self
             .group(&by, std::slice::from_ref(&ask.y))
-            .map_err(|error| told(&error, &[("x", &ask.x)], "colour", "y"))?;
+            .map_err(|error| told(&error, &ask.parts("x", &ask.x), "colour", "y"))?;
         let means = Mean::of(&groups);
         let x = self.place_keys("x", &ask.x, ask.x_scale, &means, 0)?;
         let numbers: Vec<_> = means.iter().map(|mean| Cell::number(mean.value)).collect();
@@ -119,6 +132,7 @@ impl Selection<'_> {
             let counts: Vec<_> = kept.iter().map(|&at| u64::from(means[at].runs)).collect();
             self.colour(column, &cells, &counts)
         });
+        let faceted = self.facets_of_means(ask, &means, &kept, by.len() - 1)?;
         Ok(PlotData {
             kind: ask.kind,
             runs: self.len() as u64,
@@ -129,6 +143,7 @@ impl Selection<'_> {
                 y: kept.iter().map(|&at| y.at[at]).collect(),
                 range: kept.iter().map(|&at| means[at].range(&y.axis)).collect(),
                 group: coloured.group,
+                panel: faceted.group,
                 count: kept.iter().map(|&at| means[at].runs).collect(),
                 ..PlotMarks::default()
             },
@@ -136,6 +151,8 @@ impl Selection<'_> {
             y: y.axis,
             colour: coloured.axis,
             groups: coloured.groups,
+            facet: faceted.axis,
+            panels: faceted.groups,
         })
     }
 
@@ -143,15 +160,17 @@ impl Selection<'_> {
         let Some(metric) = &ask.colour else {
             return Err(FieldError::new("colour", "must name the metric that the grid shows"));
         };
+        let by: Vec<Column> = [&ask.x, &ask.y].into_iter().chain(&ask.facet).cloned().collect();
         let Groups { groups, over } = self
-            .group(&[ask.x.clone(), ask.y.clone()], std::slice::from_ref(metric))
-            .map_err(|error| told(&error, &[("x", &ask.x)], "y", "colour"))?;
+            .group(&by, std::slice::from_ref(metric))
+            .map_err(|error| told(&error, &ask.parts("x", &ask.x), "y", "colour"))?;
         let means = Mean::of(&groups);
         let x = self.place_keys("x", &ask.x, PlotScale::Even, &means, 0)?;
         let y = self.place_keys("y", &ask.y, PlotScale::Even, &means, 1)?;
         let axis = self.axis(metric, PlotScale::Linear, Vec::new());
         let kept: Vec<usize> =
             (0..means.len()).filter(|&at| x.at[at].is_finite() && y.at[at].is_finite()).collect();
+        let faceted = self.facets_of_means(ask, &means, &kept, by.len() - 1)?;
         Ok(PlotData {
             kind: ask.kind,
             runs: self.len() as u64,
@@ -163,12 +182,15 @@ impl Selection<'_> {
                 y: kept.iter().map(|&at| y.at[at]).collect(),
                 value: kept.iter().map(|&at| means[at].value).collect(),
                 range: kept.iter().map(|&at| means[at].range(&axis)).collect(),
+                panel: faceted.group,
                 count: kept.iter().map(|&at| means[at].runs).collect(),
                 ..PlotMarks::default()
             },
             x: x.axis,
             y: y.axis,
             colour: Some(axis),
+            facet: faceted.axis,
+            panels: faceted.groups,
         })
     }
 
@@ -247,14 +269,59 @@ impl Selection<'_> {
         })
     }
 
+    /// The panels of marks; `cells` gives each mark's value of the facet, and its number of runs.
+    fn facets<'c>(
+        &self,
+        ask: &Ask,
+        cells: impl FnOnce() -> Vec<(Cell<'c>, u64)>,
+    ) -> Result<Coloured, FieldError> {
+        let Some(column) = &ask.facet else { return Ok(Coloured::default()) };
+        must_repeat("facet", column)?;
+        let (cells, counts): (Vec<_>, Vec<_>) = cells().into_iter().unzip();
+        let panels = self.in_order(column, &cells, &counts, true);
+        if panels.groups.len() > PANELS {
+            let message = format!(
+                "`{column}` has {} values in these runs, and a figure has at most {PANELS} panels: choose another \
+                 column or filter the runs",
+                panels.groups.len()
+            );
+            return Err(FieldError::new("facet", message));
+        }
+        Ok(panels)
+    }
+
+    /// The panels of the means that are kept; the column is the one `of` those grouped by.
+    fn facets_of_means(
+        &self,
+        ask: &Ask,
+        means: &[Mean<'_>],
+        kept: &[usize],
+        of: usize,
+    ) -> Result<Coloured, FieldError> {
+        self.facets(ask, || {
+            kept.iter().map(|&at| (key(means[at].group, of), means[at].runs.into())).collect()
+        })
+    }
+
     /// The groups of marks by the value of a column; `counts` are the runs of each mark.
     fn colour(&self, column: &Column, cells: &[Cell<'_>], counts: &[u64]) -> Coloured {
+        self.in_order(column, cells, counts, false)
+    }
+
+    /// The same, `always` in the order of the values.
+    fn in_order(
+        &self,
+        column: &Column,
+        cells: &[Cell<'_>],
+        counts: &[u64],
+        always: bool,
+    ) -> Coloured {
         let mut known = HashMap::new();
         for (cell, count) in cells.iter().zip(counts) {
             known.entry(Key::of(*cell)).or_insert((*cell, 0)).1 += count;
         }
         let mut groups: Vec<_> = known.into_values().collect();
-        let ordered = groups.len() <= ORDERED_UP_TO;
+        let ordered = always || groups.len() <= ORDERED_UP_TO;
         groups.sort_by(|(a, runs), (b, others)| {
             let by_size = if ordered { std::cmp::Ordering::Equal } else { others.cmp(runs) };
             by_size.then(a.order(*b))
@@ -316,12 +383,20 @@ fn key(group: &Group, of: usize) -> Cell<'_> {
     group.key.get(of).and_then(Option::as_ref).map_or(Cell::Missing, Cell::of)
 }
 
-fn must_repeat(column: &Column) -> Result<(), FieldError> {
+impl Ask {
+    /// A part and the facet by name, for errors.
+    fn parts<'a>(&'a self, name: &'a str, column: &'a Column) -> Vec<(&'a str, &'a Column)> {
+        let facet = self.facet.iter().map(|facet| ("facet", facet));
+        [(name, column)].into_iter().chain(facet).collect()
+    }
+}
+
+fn must_repeat(field: &str, column: &Column) -> Result<(), FieldError> {
     if column.repeats() {
         return Ok(());
     }
     let message = format!("takes a setting, `study`, `kind` or `state`, not `{column}`");
-    Err(FieldError::new("colour", message))
+    Err(FieldError::new(field, message))
 }
 
 /// The error of a grouping, at the part that its column has.

@@ -185,11 +185,11 @@ fn short(number: f64) -> String {
     if text == "-0" { "0".into() } else { text.into() }
 }
 
-/// Runs with the same colour.
+/// Runs with the same colour, or in the same panel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PlotGroup {
-    /// The value of the colour's column.
+    /// The value of the column.
     pub label: String,
     /// Number of runs drawn.
     pub runs: u64,
@@ -215,6 +215,9 @@ pub struct PlotMarks {
     /// Index of each mark's group; empty if there is one group only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub group: Vec<u32>,
+    /// Index of each mark's panel; empty if there is one panel only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub panel: Vec<u32>,
     /// Number of runs of each mean; empty for runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub count: Vec<u32>,
@@ -244,6 +247,12 @@ pub struct PlotData {
     /// The settings that differ between the runs of some mean.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub over: Vec<String>,
+    /// The column with a panel for each value, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facet: Option<PlotAxis>,
+    /// The panels, in the order of these values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub panels: Vec<PlotGroup>,
     /// The marks.
     pub marks: PlotMarks,
 }

@@ -76,16 +76,17 @@ pub fn accuracy_by_epoch(runs: &[EpochSeries]) -> Figure {
             let look = Look { role, opacity, shape };
             if at == 0 {
                 let shape = if runs.len() > 1 { Shape::Line { dash, marker: None } } else { shape };
-                legend.push(Entry { look: Look { shape, ..look }, label: name.into() });
+                legend.push(Entry::new(Look { shape, ..look }, name));
             }
-            series.push(Series { look, points: points(run, name, ratio) });
+            let named = if runs.len() > 1 { format!("{name}, {}", run.label) } else { name.into() };
+            series.push(Series::new(look, points(run, name, ratio)).named(named));
         }
     }
     if runs.len() > 1 {
         for (at, run) in runs.iter().enumerate() {
             let shape = Shape::Points { marker: Marker::series(at) };
             let look = Look { role: Role::Muted, opacity: opacity(at, runs.len()), shape };
-            legend.push(Entry { look, label: run.label.clone() });
+            legend.push(Entry::new(look, &run.label));
         }
     }
     let last = runs.iter().flat_map(|run| run.points.iter().map(|point| point.epoch)).max();
@@ -109,6 +110,7 @@ pub fn accuracy_by_epoch(runs: &[EpochSeries]) -> Figure {
             scale: Scale::Linear { low: 0.0, high: f64::from(last.unwrap_or(1)) },
         },
         y: Axis { label: "CA, ASR (%)".into(), scale: Scale::Percent },
+        panels: Vec::new(),
         series,
         legend,
         note: if knn {
@@ -140,6 +142,7 @@ fn points(run: &EpochSeries, name: &str, ratio: fn(Metrics) -> Ratio) -> Vec<Poi
                 percent_text(ratio),
                 interval_text(ratio)
             ),
+            value: percent_text(ratio),
             id: Some(run.run.to_string()),
             ..Point::default()
         })

@@ -74,15 +74,15 @@ pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
             .filter_map(|(place, &lpr)| group.bar(place, lpr, &label, &mut table))
             .collect();
         if slot < shown.len() {
-            legend.push(Entry { look, label });
-            series.push(Series { look, points });
+            legend.push(Entry::new(look, label));
+            series.push(Series::new(look, points));
         }
     }
     for (at, known) in published.iter().enumerate() {
         let shape = Shape::Line { dash: true, marker: Some(Marker::series(at)) };
         let look = Look { role: Role::Muted, opacity: 100, shape };
-        legend.push(Entry { look, label: format!("published {}", known.label) });
-        series.push(Series { look, points: published_points(known, &places, &mut table) });
+        legend.push(Entry::new(look, format!("published {}", known.label)));
+        series.push(Series::new(look, published_points(known, &places, &mut table)));
     }
     Figure {
         kind: FigureKind::AsrByPoison,
@@ -99,6 +99,7 @@ pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
             scale: Scale::Places(places.iter().map(u32::to_string).collect()),
         },
         y: Axis { label: "attack success rate, ASR (%)".into(), scale: Scale::Percent },
+        panels: Vec::new(),
         series,
         legend,
         note: note(left_out, &published),

@@ -160,15 +160,16 @@ pub fn curve(kind: CurveKind, runs: &[CurveSeries], look: CurveLook) -> Figure {
             // Only the mean reacts to the pointer.
             for point in &mut behind {
                 point.text.clear();
+                point.value.clear();
             }
-            series.push(Series { look: line(BEHIND), points: behind });
+            series.push(Series::new(line(BEHIND), behind));
         }
         let drawn = zoomed(if smooths { &means } else { &values }, look);
         y.take(&drawn);
         if runs.len() > 1 {
-            legend.push(Entry { look: line(100), label: run.label.clone() });
+            legend.push(Entry::new(line(100), &run.label));
         }
-        series.push(Series { look: line(100), points: points(kind, run, &drawn) });
+        series.push(Series::new(line(100), points(kind, run, &drawn)).named(&run.label));
     }
     // A loss varies in a narrow range; the axis of a rate or a speed starts at 0.
     let (low, high) = y.range(kind != CurveKind::Loss && !look.log);
@@ -185,6 +186,7 @@ pub fn curve(kind: CurveKind, runs: &[CurveSeries], look: CurveLook) -> Figure {
         empty: "No step yet: the curve begins with the first one.",
         x: Axis { label: "epoch".into(), scale: Scale::Linear { low: first, high: last } },
         y: Axis { label: kind.axis().into(), scale },
+        panels: Vec::new(),
         series,
         legend,
         note: if smooths {
@@ -239,6 +241,7 @@ fn points(kind: CurveKind, run: &CurveSeries, values: &[CurvePoint]) -> Vec<Poin
             x: at.epoch,
             y: at.value,
             text: format!("{}\nepoch {:.2}: {value}", run.label, at.epoch),
+            value,
             id: Some(run.run.to_string()),
             ..Point::default()
         }

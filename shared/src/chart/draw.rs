@@ -5,8 +5,11 @@ use plotters::style::text_anchor::{HPos, VPos};
 use super::{
     backend::escape,
     canvas::{Canvas, Lettering, Place},
-    figure::{Area, Dots, Drawing, Entry, Figure, Mark, Point, Scale, Series, Shape, Size, Style},
-    layout::{LABEL, LEGEND, Layout, NOTE, SAMPLE, TICK, TITLE},
+    figure::{
+        Area, Dots, Drawing, Entry, Figure, Mark, Named, Point, Scale, Series, Shape, Size, Style,
+        Switch,
+    },
+    layout::{LABEL, LEGEND, LEGEND_ROW, Layout, NOTE, PANEL_NAME, Panel, SAMPLE, TICK, TITLE},
     role::{Ink, Role},
     text, theme,
 };
@@ -19,6 +22,8 @@ const SMALL: f64 = 2.5;
 const MANY: usize = 1_000;
 /// Half the width of a whisker's end.
 const CAP: f64 = 3.0;
+/// Opacity in percent of an entry whose marks are hidden.
+const OFF: u8 = 35;
 /// Share of a slot's width that its bars occupy.
 const BARS: f64 = 0.8;
 
@@ -28,15 +33,15 @@ pub(super) fn draw(figure: &Figure, size: Size, style: Style) -> Drawing {
     let size = if figure.is_empty() { size } else { Size { height: at.height as u32, ..size } };
     let mut body = String::new();
     let many = figure.markers() >= MANY;
-    let (marks, dots, area) = {
+    let (marks, dots, areas, switches) = {
         let canvas = Canvas::new(&mut body, size);
         let picture = Picture { figure, canvas: &canvas, at, size, many };
         picture.draw(style);
         if figure.is_empty() {
-            (Vec::new(), Vec::new(), None)
+            Default::default()
         } else {
             let dots = if many && style == Style::Page { picture.dots() } else { Vec::new() };
-            (picture.marks(), dots, Some(picture.area()))
+            (picture.marks(), dots, picture.areas(), picture.switches(style))
         }
     };
     let Size { width, height } = size;
@@ -53,7 +58,8 @@ pub(super) fn draw(figure: &Figure, size: Size, style: Style) -> Drawing {
         escape(&figure.title),
         escape(&figure.summary)
     );
-    Drawing { svg, width, height, marks, dots, area }
+    let lines = figure.series.iter().map(named).collect();
+    Drawing { svg, width, height, marks, dots, areas, lines, switches }
 }
 
 struct Picture<'a, 'c> {
@@ -80,8 +86,9 @@ impl Picture<'_, '_> {
             return self.empty();
         }
         self.axes();
-        for (entry, (x, y, label)) in self.figure.legend.iter().zip(&self.at.legend) {
+        for (entry, (x, y, label)) in self.figure.entries(style).zip(&self.at.legend) {
             self.sample(entry, (*x, *y));
+            let ink = if entry.off { Ink::new(Role::Muted) } else { ink };
             self.canvas.text(label, (x + SAMPLE, *y), Lettering::new(LEGEND), ink);
         }
         for (y, line) in &self.at.note {
@@ -109,33 +116,15 @@ impl Picture<'_, '_> {
 
     fn axes(&self) {
         let at = &self.at;
-        let (grid, ink, muted) = (Ink::new(Role::Grid), Ink::new(Role::Ink), Ink::new(Role::Muted));
-        for (value, label) in &at.y.ticks {
-            let y = self.y(*value);
-            if !matches!(self.figure.y.scale, Scale::Places(_)) {
-                self.canvas.line(&[(at.left, y), (at.right, y)], grid);
-            }
-            let lettering = Lettering::new(TICK).at(HPos::Right, VPos::Center);
-            self.canvas.text(label, (at.left - 6.0, y), lettering, muted);
+        for (panel, name) in at.panels.iter().zip(&self.figure.panels) {
+            let name = text::cut(name, PANEL_NAME, panel.right - panel.left);
+            let lettering = Lettering { bold: true, ..Lettering::new(PANEL_NAME) };
+            self.canvas.text(&name, (panel.left, panel.name()), lettering, Ink::new(Role::Ink));
         }
-        let places = matches!(self.figure.x.scale, Scale::Places(_));
-        // Where the names of slots are wider than the slots, some are left out.
-        let every = if places {
-            let widest =
-                at.x.ticks.iter().map(|tick| text::width(&tick.1, TICK)).fold(0.0, f64::max);
-            ((widest + 6.0) / at.x.unit(at.left, at.right)).ceil().max(1.0) as usize
-        } else {
-            1
-        };
-        for (value, label) in at.x.ticks.iter().step_by(every) {
-            let x = self.x(*value);
-            if !places {
-                self.canvas.line(&[(x, at.top), (x, at.bottom)], grid);
-            }
-            let lettering = Lettering::new(TICK).at(HPos::Center, VPos::Top);
-            self.canvas.text(label, (x, at.bottom + 6.0), lettering, muted);
+        for panel in &at.panels {
+            self.ticks(panel);
         }
-        self.canvas.line(&[(at.left, at.bottom), (at.right, at.bottom)], muted);
+        let ink = Ink::new(Role::Ink);
         let lettering = Lettering::new(LABEL).at(HPos::Center, VPos::Center);
         let middle = (f64::midpoint(at.left, at.right), f64::midpoint(at.top, at.bottom));
         let label = text::cut(&self.figure.x.label, LABEL, at.right - at.margin);
@@ -148,27 +137,91 @@ impl Picture<'_, '_> {
         self.canvas.text(&label, (at.y_label, middle.1), upward, ink);
     }
 
+    /// The grid of a panel and its values.
+    fn ticks(&self, at: &Panel) {
+        let rulers = &self.at;
+        let (grid, muted) = (Ink::new(Role::Grid), Ink::new(Role::Muted));
+        for (value, label) in &rulers.y.ticks {
+            let y = self.y(at, *value);
+            if !matches!(self.figure.y.scale, Scale::Places(_)) {
+                self.canvas.line(&[(at.left, y), (at.right, y)], grid);
+            }
+            if at.y_ticks {
+                let lettering = Lettering::new(TICK).at(HPos::Right, VPos::Center);
+                self.canvas.text(label, (at.left - 6.0, y), lettering, muted);
+            }
+        }
+        let places = matches!(self.figure.x.scale, Scale::Places(_));
+        // Where the names of slots are wider than the slots, some are left out.
+        let every = if places {
+            let texts = rulers.x.ticks.iter().map(|tick| text::width(&tick.1, TICK));
+            let widest = texts.fold(0.0, f64::max);
+            ((widest + 6.0) / rulers.x.unit(at.left, at.right)).ceil().max(1.0) as usize
+        } else {
+            1
+        };
+        for (value, label) in rulers.x.ticks.iter().step_by(every) {
+            let x = self.x(at, *value);
+            if !places {
+                self.canvas.line(&[(x, at.top), (x, at.bottom)], grid);
+            }
+            if at.x_ticks {
+                let lettering = Lettering::new(TICK).at(HPos::Center, VPos::Top);
+                self.canvas.text(label, (x, at.bottom + 6.0), lettering, muted);
+            }
+        }
+        self.canvas.line(&[(at.left, at.bottom), (at.right, at.bottom)], muted);
+    }
+
     /// Keeps points at the edge of a scatter plot clear of the axis.
     fn inset(&self) -> f64 {
         if self.figure.series.iter().any(is_scatter) { RADIUS * 2.0 } else { 0.0 }
     }
 
-    fn x(&self, value: f64) -> f64 {
+    fn x(&self, at: &Panel, value: f64) -> f64 {
         let inset = self.inset();
-        self.at.x.place(value, self.at.left + inset, self.at.right - inset)
+        self.at.x.place(value, at.left + inset, at.right - inset)
     }
 
-    fn y(&self, value: f64) -> f64 {
+    fn y(&self, at: &Panel, value: f64) -> f64 {
         let inset = self.inset();
-        self.at.y.place(value, self.at.bottom - inset, self.at.top + inset)
+        self.at.y.place(value, at.bottom - inset, at.top + inset)
     }
 
-    fn area(&self) -> Area {
-        let (at, inset) = (&self.at, self.inset());
-        Area {
-            x: at.x.span(at.left + inset, at.right - inset),
-            y: at.y.span(at.bottom - inset, at.top + inset),
-        }
+    fn areas(&self) -> Vec<Area> {
+        let inset = self.inset();
+        let area = |at: &Panel| Area {
+            x: self.at.x.span(at.left + inset, at.right - inset),
+            y: self.at.y.span(at.bottom - inset, at.top + inset),
+        };
+        self.at.panels.iter().map(area).collect()
+    }
+
+    /// The panel of a series.
+    fn panel(&self, series: &Series) -> &Panel {
+        &self.at.panels[series.panel.min(self.at.panels.len() - 1)]
+    }
+
+    /// Half the width of a slot's bars, and of a cell, is counted from this one: all panels are of one size.
+    fn first(&self) -> &Panel {
+        &self.at.panels[0]
+    }
+
+    /// The entries that show and hide marks, with their outlines.
+    fn switches(&self, style: Style) -> Vec<Switch> {
+        let placed = self.figure.entries(style).zip(&self.at.legend);
+        let switch = |(entry, (x, y, label)): (&Entry, &(f64, f64, String))| {
+            Some(Switch {
+                group: entry.group.clone()?,
+                label: entry.label.clone(),
+                off: entry.off,
+                x: (x - 2.0) as f32,
+                y: (y - LEGEND_ROW / 2.0) as f32,
+                width: (SAMPLE + text::width(label, LEGEND) + 6.0) as f32,
+                height: LEGEND_ROW as f32,
+            })
+        };
+        placed.filter_map(switch).collect()
     }
 
     fn dots(&self) -> Vec<Dots> {
@@ -195,11 +248,13 @@ impl Picture<'_, '_> {
             }
             _ => 0.0,
         };
-        (self.x(point.x) + shift, self.y(point.y))
+        let panel = self.panel(series);
+        (self.x(panel, point.x) + shift, self.y(panel, point.y))
     }
 
     fn bar_width(&self, of: usize) -> f64 {
-        (self.at.x.unit(self.at.left, self.at.right) * BARS / of as f64).min(48.0)
+        let at = self.first();
+        (self.at.x.unit(at.left, at.right) * BARS / of as f64).min(48.0)
     }
 
     fn series(&self, series: &Series) {
@@ -226,7 +281,7 @@ impl Picture<'_, '_> {
                 let half = (self.bar_width(of) / 2.0 - 1.0).max(0.5);
                 for point in &series.points {
                     let (x, y) = self.place(series, point);
-                    let box_ = ((x - half, y), (x + half, self.at.bottom));
+                    let box_ = ((x - half, y), (x + half, self.panel(series).bottom));
                     self.canvas.rect(box_.0, box_.1, Ink::new(Role::Ground), true);
                     self.bar(box_, hollow, ink);
                 }
@@ -256,9 +311,9 @@ impl Picture<'_, '_> {
 
     /// Half the width and height of a cell, between which the ground shows as lines.
     fn half_cell(&self) -> (f64, f64) {
-        let at = &self.at;
+        let (at, rulers) = (self.first(), &self.at);
         let half = |unit: f64| (unit / 2.0 - 0.5).max(0.5);
-        (half(at.x.unit(at.left, at.right)), half(at.y.unit(at.bottom, at.top)))
+        (half(rulers.x.unit(at.left, at.right)), half(rulers.y.unit(at.bottom, at.top)))
     }
 
     fn bar(&self, (from, to): (Place, Place), hollow: bool, ink: Ink) {
@@ -275,18 +330,18 @@ impl Picture<'_, '_> {
     }
 
     fn whiskers(&self, series: &Series, ink: Ink) {
-        let ink = ink.width(1.2);
+        let (ink, panel) = (ink.width(1.2), self.panel(series));
         for point in &series.points {
             let (x, y) = self.place(series, point);
             if let Some((low, high)) = point.y_range {
-                let (low, high) = (self.y(low), self.y(high));
+                let (low, high) = (self.y(panel, low), self.y(panel, high));
                 self.canvas.line(&[(x, low), (x, high)], ink);
                 for end in [low, high] {
                     self.canvas.line(&[(x - CAP, end), (x + CAP, end)], ink);
                 }
             }
             if let Some((low, high)) = point.x_range {
-                let (low, high) = (self.x(low), self.x(high));
+                let (low, high) = (self.x(panel, low), self.x(panel, high));
                 self.canvas.line(&[(low, y), (high, y)], ink);
                 for end in [low, high] {
                     self.canvas.line(&[(end, y - CAP), (end, y + CAP)], ink);
@@ -297,7 +352,8 @@ impl Picture<'_, '_> {
 
     /// A small sample of the series' style, before its label in the legend.
     fn sample(&self, entry: &Entry, (x, y): Place) {
-        let ink = Ink::new(entry.look.role).opacity(entry.look.opacity);
+        let strength = if entry.off { OFF } else { entry.look.opacity };
+        let ink = Ink::new(entry.look.role).opacity(strength);
         let middle = (x + SAMPLE / 2.0 - 3.0, y);
         match entry.look.shape {
             Shape::Line { dash, marker } => {
@@ -332,19 +388,20 @@ impl Picture<'_, '_> {
             .map(|(_, _, (x, y))| ((x - RADIUS, y - RADIUS), (x + RADIUS, y + RADIUS)))
             .collect();
         let (size, height) = (TICK - 1.0, 10.0);
-        for (_, point, (x, y)) in self.points() {
+        for (series, point, (x, y)) in self.points() {
             let Some(tag) = &point.tag else { continue };
+            let panel = self.panel(&self.figure.series[series]);
             let width = text::width(&tag.text, size);
             // Beyond the ends of the whisker, at the point's height, so that a tag clearly belongs to one point.
             let (low, high) = point.x_range.unwrap_or((point.x, point.x));
             let left = if tag.left {
-                self.x(low).min(x - RADIUS) - 6.0 - width
+                self.x(panel, low).min(x - RADIUS) - 6.0 - width
             } else {
-                self.x(high).max(x + RADIUS) + 6.0
+                self.x(panel, high).max(x + RADIUS) + 6.0
             };
             let half = height / 2.0;
             let around = ((left, y - half), (left + width, y + half));
-            let inside = left >= self.at.left && left + width <= self.at.right;
+            let inside = left >= panel.left && left + width <= panel.right;
             if inside && !taken.iter().any(|other| overlap(*other, around)) {
                 let lettering = Lettering::new(size);
                 self.canvas.text(&tag.text, (left, y), lettering, Ink::new(Role::Muted));
@@ -378,7 +435,13 @@ impl Picture<'_, '_> {
             x: x as f32,
             y: y as f32,
             series,
+            panel: self.figure.series[series].panel,
             text: point.text.clone(),
+            value: if named(&self.figure.series[series]).is_some() {
+                point.value.clone()
+            } else {
+                String::new()
+            },
             id: point.id.clone(),
         };
         // A point without a text is part of a picture, not a value to read.
@@ -388,6 +451,12 @@ impl Picture<'_, '_> {
 
 fn is_scatter(series: &Series) -> bool {
     matches!(series.look.shape, Shape::Points { .. })
+}
+
+/// The name and colour of a series of lines that has a name.
+fn named(series: &Series) -> Option<Named> {
+    let line = matches!(series.look.shape, Shape::Line { .. }) && !series.name.is_empty();
+    line.then(|| Named { name: series.name.clone(), colour: series.look.role.colour() })
 }
 
 fn overlap(a: (Place, Place), b: (Place, Place)) -> bool {

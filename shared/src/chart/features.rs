@@ -51,24 +51,21 @@ pub fn feature_map(map: &FeatureMap) -> Figure {
     let others = (0..classes as u32).filter(|&class| class != map.target_class);
     let mut series: Vec<Series> = others
         .enumerate()
-        .map(|(at, class)| Series {
-            look: look(Role::Muted, tone(at), Marker::Circle),
-            points: points(&|point| !point.triggered && point.class == class),
+        .map(|(at, class)| {
+            let points = points(&|point| !point.triggered && point.class == class);
+            Series::new(look(Role::Muted, tone(at), Marker::Circle), points)
         })
         .collect();
     let target = look(Role::Target, 100, Marker::Square);
     let triggered = look(Role::Triggered, 100, Marker::Triangle);
-    series.push(Series {
-        look: target,
-        points: points(&|point| !point.triggered && point.class == map.target_class),
-    });
-    series.push(Series { look: triggered, points: points(&|point| point.triggered) });
+    let of_target = points(&|point| !point.triggered && point.class == map.target_class);
+    series.push(Series::new(target, of_target));
+    series.push(Series::new(triggered, points(&|point| point.triggered)));
     series.retain(|series| !series.points.is_empty());
-    let entry = |look, label: String| Entry { look, label };
     let legend = vec![
-        entry(look(Role::Muted, 70, Marker::Circle), "clean, other classes".into()),
-        entry(target, format!("clean, target class {}", name(map.target_class))),
-        entry(triggered, "triggered, other classes".into()),
+        Entry::new(look(Role::Muted, 70, Marker::Circle), "clean, other classes"),
+        Entry::new(target, format!("clean, target class {}", name(map.target_class))),
+        Entry::new(triggered, "triggered, other classes"),
     ];
     let axis = |k: usize, of: fn(&FeaturePoint) -> f64| {
         let values = map.points.iter().map(of);
@@ -98,6 +95,7 @@ pub fn feature_map(map: &FeatureMap) -> Figure {
         empty: "No image to show.",
         x: axis(0, |point| point.x),
         y: axis(1, |point| point.y),
+        panels: Vec::new(),
         series,
         legend,
         note: "CLS features of validation images, principal components over all that are shown."

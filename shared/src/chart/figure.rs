@@ -92,8 +92,12 @@ pub struct Mark {
     pub y: f32,
     /// Index of the series that it belongs to.
     pub series: usize,
+    /// Index of the panel that it is in.
+    pub panel: usize,
     /// Its values, one per line.
     pub text: String,
+    /// The y value alone, for a list of several lines at one place; empty unless it is on a named line.
+    pub value: String,
     /// Identifier of the run that it shows.
     pub id: Option<String>,
 }
@@ -107,13 +111,49 @@ pub struct Dots {
     pub places: Vec<(f32, f32)>,
 }
 
-/// The part of a drawing between its axes, in pixels of the view box.
+/// The part of a drawing between the axes of a panel, in pixels of the view box.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Area {
     /// The x axis.
     pub x: Span,
     /// The y axis; its values grow upwards.
     pub y: Span,
+}
+
+impl Area {
+    /// How far a place is outside of it in pixels, in the direction in which that is most; 0 within.
+    pub fn distance(&self, (x, y): (f32, f32)) -> f32 {
+        let beyond = |at: f32, from: f32, to: f32| (from.min(to) - at).max(at - from.max(to));
+        beyond(x, self.x.from, self.x.to).max(beyond(y, self.y.from, self.y.to)).max(0.0)
+    }
+}
+
+/// A named series of lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its name.
+    pub name: String,
+    /// The colour's name in the palette.
+    pub colour: &'static str,
+}
+
+/// An entry of a drawing's legend that shows and hides a group of marks, with its outline in pixels of the view box.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Switch {
+    /// The group, as [`PlotLook::hidden`](super::PlotLook::hidden) names it.
+    pub group: String,
+    /// The text beside its sample.
+    pub label: String,
+    /// Whether its marks are hidden.
+    pub off: bool,
+    /// Left edge.
+    pub x: f32,
+    /// Upper edge.
+    pub y: f32,
+    /// Width.
+    pub width: f32,
+    /// Height.
+    pub height: f32,
 }
 
 /// An axis of a drawing.
@@ -162,8 +202,20 @@ pub struct Drawing {
     pub marks: Vec<Mark>,
     /// The markers that the page draws over the image; none unless there are many.
     pub dots: Vec<Dots>,
-    /// Where the axes are; `None` if there is nothing to draw.
-    pub area: Option<Area>,
+    /// Where the axes of each panel are; none if there is nothing to draw.
+    pub areas: Vec<Area>,
+    /// The name and colour of each series of named lines, by [`Mark::series`].
+    pub lines: Vec<Option<Named>>,
+    /// The entries of the legend that show and hide marks.
+    pub switches: Vec<Switch>,
+}
+
+impl Drawing {
+    /// The panel that a place belongs to: the one around it, else the nearest.
+    pub fn panel(&self, place: (f32, f32)) -> Option<usize> {
+        let distance = |at: &usize| self.areas[*at].distance(place);
+        (0..self.areas.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)))
+    }
 }
 
 /// A figure: series on two axes, a legend, and the table of its numbers.
@@ -177,6 +229,8 @@ pub struct Figure {
     pub(super) empty: &'static str,
     pub(super) x: Axis,
     pub(super) y: Axis,
+    /// The names of the panels, which share the axes; none for a single one.
+    pub(super) panels: Vec<String>,
     pub(super) series: Vec<Series>,
     pub(super) legend: Vec<Entry>,
     /// The note under the picture: what the whiskers mean, what was omitted.
@@ -195,9 +249,15 @@ impl Figure {
         &self.title
     }
 
-    /// Whether there is nothing to draw.
+    /// Whether there is nothing to draw, and nothing hidden that could be.
     pub fn is_empty(&self) -> bool {
         self.series.iter().all(|series| series.points.is_empty())
+            && !self.legend.iter().any(|entry| entry.off)
+    }
+
+    /// The entries of its legend: a page has those that are off, too, to switch them on again.
+    pub(super) fn entries(&self, style: Style) -> impl Iterator<Item = &Entry> {
+        self.legend.iter().filter(move |entry| style == Style::Page || !entry.off)
     }
 
     /// Number of markers of its scatter plots.
@@ -243,6 +303,22 @@ pub(super) enum Scale {
 pub(super) struct Series {
     pub look: Look,
     pub points: Vec<Point>,
+    /// Index of its panel.
+    pub panel: usize,
+    /// Its name in a list of several lines at one place; may be empty.
+    pub name: String,
+}
+
+impl Series {
+    /// An unnamed series in the first panel.
+    pub(super) fn new(look: Look, points: Vec<Point>) -> Self {
+        Self { look, points, panel: 0, name: String::new() }
+    }
+
+    /// The same with a name.
+    pub(super) fn named(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
 }
 
 /// Colour, strength and shape of a series.
@@ -276,6 +352,8 @@ pub(super) struct Point {
     pub y_range: Option<(f64, f64)>,
     /// The text shown on hover.
     pub text: String,
+    /// The y value alone, if the series has a name.
+    pub value: String,
     /// A short text beside the point, if there is room; in the middle of a cell.
     pub tag: Option<Tag>,
     /// Opacity of a cell in percent.
@@ -296,4 +374,15 @@ pub(super) struct Tag {
 pub(super) struct Entry {
     pub look: Look,
     pub label: String,
+    /// What it shows and hides, where it does.
+    pub group: Option<String>,
+    /// Whether that is hidden. A page shows such an entry faintly, a file does not.
+    pub off: bool,
+}
+
+impl Entry {
+    /// An entry that hides nothing.
+    pub(super) fn new(look: Look, label: impl Into<String>) -> Self {
+        Self { look, label: label.into(), group: None, off: false }
+    }
 }

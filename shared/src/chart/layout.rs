@@ -2,7 +2,7 @@
 
 use super::{
     axis::Ruler,
-    figure::{Figure, Size, Style},
+    figure::{Entry, Figure, Size, Style},
     text,
 };
 
@@ -13,12 +13,96 @@ pub(super) const LABEL: f64 = 12.0;
 pub(super) const NOTE: f64 = 10.5;
 /// Width of the sample before a legend's label.
 pub(super) const SAMPLE: f64 = 26.0;
-const LEGEND_ROW: f64 = 19.0;
+pub(super) const LEGEND_ROW: f64 = 19.0;
 const NOTE_ROW: f64 = 14.0;
 const GAP: f64 = 18.0;
 
 /// Minimum height of the plot; the picture grows to keep it.
 const PLOT: f64 = 220.0;
+/// Minimum height of a panel where they are in several rows.
+const PANEL: f64 = 140.0;
+/// Width of a panel for which another column is made.
+const PANEL_WIDTH: f64 = 230.0;
+/// Room for the name above a panel.
+const PANEL_HEAD: f64 = 20.0;
+/// Room between two columns of panels, and between two rows.
+const BETWEEN: (f64, f64) = (22.0, 10.0);
+/// Size of a panel's name.
+pub(super) const PANEL_NAME: f64 = 11.5;
+
+/// The place of a panel's plot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Panel {
+    pub left: f64,
+    pub right: f64,
+    pub top: f64,
+    pub bottom: f64,
+    /// Whether the values of the x axis stand below it: it is the last one of its column.
+    pub x_ticks: bool,
+    /// Whether the values of the y axis stand beside it: it is the first one of its row.
+    pub y_ticks: bool,
+}
+
+impl Panel {
+    /// Vertical centre of its name.
+    pub(super) fn name(&self) -> f64 {
+        self.top - PANEL_HEAD / 2.0
+    }
+}
+
+/// Rows and columns of panels.
+#[derive(Clone, Copy)]
+struct Grid {
+    count: usize,
+    columns: usize,
+    rows: usize,
+}
+
+impl Grid {
+    /// As many columns as have room, and no more than the rows need.
+    fn of(figure: &Figure, width: f64) -> Self {
+        let count = figure.panels.len().max(1);
+        let most = ((width / PANEL_WIDTH) as usize).clamp(1, count);
+        let rows = count.div_ceil(most);
+        Self { count, columns: count.div_ceil(rows), rows }
+    }
+
+    /// Room above each plot.
+    fn head(figure: &Figure) -> f64 {
+        if figure.panels.is_empty() { 0.0 } else { PANEL_HEAD }
+    }
+
+    /// The least height of all of them.
+    fn least(self, head: f64) -> f64 {
+        let one = if self.rows > 1 { PANEL } else { PLOT };
+        self.rows as f64 * (head + one) + (self.rows - 1) as f64 * BETWEEN.1
+    }
+
+    /// Width and height of each plot within a rectangle.
+    fn plot(self, head: f64, width: f64, height: f64) -> (f64, f64) {
+        let (columns, rows) = (self.columns as f64, self.rows as f64);
+        let wide = (width - (columns - 1.0) * BETWEEN.0) / columns;
+        (wide, (height - (rows - 1.0) * BETWEEN.1) / rows - head)
+    }
+
+    /// The panels within a rectangle from its upper left corner, row by row.
+    fn panels(self, head: f64, (left, top): (f64, f64), (wide, high): (f64, f64)) -> Vec<Panel> {
+        let panel = |at: usize| {
+            let (row, column) = (at / self.columns, at % self.columns);
+            let left = left + column as f64 * (wide + BETWEEN.0);
+            let top = top + row as f64 * (head + high + BETWEEN.1) + head;
+            Panel {
+                left,
+                right: left + wide,
+                top,
+                bottom: top + high,
+                x_ticks: at + self.columns >= self.count,
+                y_ticks: column == 0,
+            }
+        };
+        (0..self.count).map(panel).collect()
+    }
+}
 
 /// The positions of a figure's parts.
 pub(super) struct Layout {
@@ -33,6 +117,8 @@ pub(super) struct Layout {
     pub right: f64,
     pub top: f64,
     pub bottom: f64,
+    /// The plots, which share the axes.
+    pub panels: Vec<Panel>,
     /// Vertical centre of the x axis's label.
     pub x_label: f64,
     /// Middle of the y axis's label.
@@ -57,12 +143,13 @@ impl Layout {
             }
             y += 4.0;
         }
-        let legend = legend(figure, margin, inner, &mut y);
+        let legend = legend(figure.entries(style), margin, inner, &mut y);
         let top = y + 8.0;
 
         let notes = text::wrap(&figure.note, NOTE, inner);
         let below = margin + notes.len() as f64 * NOTE_ROW + 12.0 + LABEL / 2.0 + 22.0;
-        let height = f64::from(size.height).max((top + PLOT + below).ceil());
+        let (grid, head) = (Grid::of(figure, inner), Grid::head(figure));
+        let height = f64::from(size.height).max((top + grid.least(head) + below).ceil());
         let note_top = height - margin - notes.len() as f64 * NOTE_ROW;
         let note = notes
             .into_iter()
@@ -72,11 +159,13 @@ impl Layout {
         let x_label = note_top - 12.0;
         let bottom = height - below;
 
-        let y_ruler = Ruler::new(&figure.y, ((bottom - top) / 46.0) as usize);
+        let high = grid.plot(head, 0.0, bottom - top).1;
+        let y_ruler = Ruler::new(&figure.y, (high / 46.0) as usize);
         let texts = y_ruler.ticks.iter().map(|tick| text::width(&tick.1, TICK));
         let left = margin + LABEL + 10.0 + texts.fold(0.0, f64::max) + 6.0;
         let right = width - margin - 10.0;
-        let x_ruler = Ruler::new(&figure.x, (((right - left) / 72.0) as usize).clamp(2, 10));
+        let wide = grid.plot(head, right - left, 0.0).0;
+        let x_ruler = Ruler::new(&figure.x, ((wide / 72.0) as usize).clamp(2, 10));
         Self {
             height,
             margin,
@@ -86,6 +175,7 @@ impl Layout {
             right,
             top,
             bottom,
+            panels: grid.panels(head, (left, top), (wide, high)),
             x_label,
             y_label: margin + LABEL / 2.0,
             note,
@@ -96,10 +186,15 @@ impl Layout {
 }
 
 /// Places the entries in rows from the left, as many per row as fit; moves `y` below the last row.
-fn legend(figure: &Figure, left: f64, width: f64, y: &mut f64) -> Vec<(f64, f64, String)> {
+fn legend<'e>(
+    entries: impl Iterator<Item = &'e Entry>,
+    left: f64,
+    width: f64,
+    y: &mut f64,
+) -> Vec<(f64, f64, String)> {
     let mut places = Vec::new();
     let mut x = left;
-    for entry in &figure.legend {
+    for entry in entries {
         let label = text::cut(&entry.label, LEGEND, width - SAMPLE);
         let wide = SAMPLE + text::width(&label, LEGEND);
         if x > left && x + wide > left + width {

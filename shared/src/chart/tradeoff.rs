@@ -52,23 +52,20 @@ pub fn tradeoff(rows: &[RunRow]) -> Figure {
         }
         let look =
             |marker| Look { role: Role::series(at), opacity: 100, shape: Shape::Points { marker } };
-        legend.push(Entry { look: look(Marker::Square), label });
+        legend.push(Entry::new(look(Marker::Square), label));
         for attacked in [false, true] {
             let members = members.iter().filter(|(row, _)| (row.point.ppr > 0) == attacked);
             let points: Vec<_> =
                 members.filter_map(|(row, metrics)| point(row, *metrics, tags)).collect();
             if !points.is_empty() {
-                series.push(Series { look: look(encoder_marker(attacked)), points });
+                series.push(Series::new(look(encoder_marker(attacked)), points));
             }
         }
     }
     if !points.is_empty() {
         for (attacked, label) in [(false, "clean encoder (PPR 0)"), (true, "attacked encoder")] {
             let shape = Shape::Points { marker: encoder_marker(attacked) };
-            legend.push(Entry {
-                look: Look { role: Role::Muted, opacity: 100, shape },
-                label: label.into(),
-            });
+            legend.push(Entry::new(Look { role: Role::Muted, opacity: 100, shape }, label));
         }
     }
     Figure {
@@ -82,6 +79,7 @@ pub fn tradeoff(rows: &[RunRow]) -> Figure {
         empty: "No finished classifier yet: a point appears for each classifier that ends.",
         x: Axis { label: "clean accuracy, CA (%)".into(), scale: fitted(&series) },
         y: Axis { label: "attack success rate, ASR (%)".into(), scale: Scale::Percent },
+        panels: Vec::new(),
         series,
         legend,
         note:

@@ -53,6 +53,7 @@ pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
                                 view.x.clear();
                                 view.y.clear();
                                 view.colour.clear();
+                                view.hidden.clear();
                             }
                             view.figure = figure;
                             view.kind = kind;
@@ -79,52 +80,82 @@ fn flip(explorer: Explorer, field: fn(&mut View) -> &mut bool) -> Callback<()> {
     Callback::new(move |()| explorer.change(|view| *field(view) = !*field(view)))
 }
 
+/// What a column decides in a plot.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    X,
+    Y,
+    Colour,
+    Facet,
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::X, Self::Y, Self::Colour, Self::Facet];
+
+    fn label(self, kind: PlotKind) -> &'static str {
+        match self {
+            Self::X => "x",
+            Self::Y => "y",
+            Self::Colour if kind == PlotKind::Heat => "Shows",
+            Self::Colour => "Colour",
+            Self::Facet => "Panels",
+        }
+    }
+
+    fn takes(self, kind: PlotKind) -> Takes {
+        match (self, kind) {
+            (Self::X | Self::Y, PlotKind::Runs) => Takes::All,
+            (Self::Y, PlotKind::Means) | (Self::Colour, PlotKind::Heat) => Takes::Metrics,
+            (Self::X, _) | (Self::Y, PlotKind::Heat) => Takes::Groups,
+            (Self::Colour | Self::Facet, _) => Takes::GroupsOrNone,
+        }
+    }
+
+    fn value(self, axes: &Axes) -> &String {
+        match self {
+            Self::X => &axes.x,
+            Self::Y => &axes.y,
+            Self::Colour => &axes.colour,
+            Self::Facet => &axes.facet,
+        }
+    }
+
+    /// Takes a column; none if its name is empty.
+    fn choose(self, view: &mut View, name: String) {
+        match self {
+            Self::X => view.x = name,
+            Self::Y => view.y = name,
+            Self::Colour => {
+                view.colour = if name.is_empty() { "none".into() } else { name };
+                // What was hidden were values of another column.
+                view.hidden.clear();
+            }
+            Self::Facet => view.facet = name,
+        }
+    }
+}
+
 /// The columns and scales of a plot of any columns.
 #[component]
 fn PlotControls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
     let view = explorer.view;
     let kind = Memo::new(move |_| view.with(|view| view.kind));
     let heat = move || kind.get() == PlotKind::Heat;
-    let takes = move |of: fn(PlotKind) -> Takes| Signal::derive(move || of(kind.get()));
-    let axis =
-        |of: fn(&Axes) -> &String| Signal::derive(move || axes.with(|axes| of(axes).clone()));
     let scale = move |of: fn(&View) -> PlotScale| Signal::derive(move || view.with(of));
+    let column = move |part: Part| {
+        view! {
+            <ColumnChoice
+                explorer
+                label=Signal::derive(move || part.label(kind.get()))
+                value=Signal::derive(move || axes.with(|axes| part.value(axes).clone()))
+                takes=Signal::derive(move || part.takes(kind.get()))
+                choose=Callback::new(move |name| explorer.change(|view| part.choose(view, name)))
+            />
+        }
+    };
     view! {
         <div class="plot-columns">
-            <ColumnChoice
-                explorer
-                label="x"
-                value=axis(|axes| &axes.x)
-                takes=takes(|kind| match kind {
-                    PlotKind::Runs => Takes::All,
-                    PlotKind::Means | PlotKind::Heat => Takes::Groups,
-                })
-                choose=Callback::new(move |name| explorer.change(|view| view.x = name))
-            />
-            <ColumnChoice
-                explorer
-                label="y"
-                value=axis(|axes| &axes.y)
-                takes=takes(|kind| match kind {
-                    PlotKind::Runs => Takes::All,
-                    PlotKind::Means => Takes::Metrics,
-                    PlotKind::Heat => Takes::Groups,
-                })
-                choose=Callback::new(move |name| explorer.change(|view| view.y = name))
-            />
-            <ColumnChoice
-                explorer
-                label=Signal::derive(move || if heat() { "Shows" } else { "Colour" })
-                value=axis(|axes| &axes.colour)
-                takes=takes(|kind| match kind {
-                    PlotKind::Runs | PlotKind::Means => Takes::GroupsOrNone,
-                    PlotKind::Heat => Takes::Metrics,
-                })
-                choose=Callback::new(move |name: String| {
-                    let name = if name.is_empty() { "none".into() } else { name };
-                    explorer.change(|view| view.colour = name);
-                })
-            />
+            {Part::ALL.map(column).into_iter().collect_view()}
             <Show when=move || !heat()>
                 <ScaleChoice
                     label="x scale"
@@ -178,7 +209,7 @@ impl Takes {
 #[component]
 fn ColumnChoice(
     explorer: Explorer,
-    #[prop(into)] label: Signal<&'static str>,
+    label: Signal<&'static str>,
     value: Signal<String>,
     takes: Signal<Takes>,
     choose: Callback<String>,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api,
-    chart::{Brushed, Downloads, FigureBox},
+    chart::{Brushed, Downloads, FigureBox, Hiding},
     components::{Fetched, ProblemBox, fetched, format},
 };
 
@@ -34,7 +34,8 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
     let numbers: Fetched<PlotData> = fetched(move || {
         // Looks need no other numbers.
         let parameters = asked.get()?;
-        let data = parameters.into_iter().filter(|(name, _)| !["whole", "front"].contains(name));
+        let data =
+            parameters.into_iter().filter(|(name, _)| !["whole", "front", "hide"].contains(name));
         Some(format!("/results/plot{}", query(&data.collect::<Vec<_>>())))
     });
     let rows: Fetched<Vec<RunRow>> = fetched(move || {
@@ -50,6 +51,10 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
         (wanted && !runs.is_empty())
             .then(|| format!("/compare/epochs{}", api::query(&[("runs", &runs.join(","))])))
     });
+    let hiding = Hiding {
+        hidden: Memo::new(move |_| view.with(|view| view.hidden.clone())).into(),
+        hide: Callback::new(move |hidden| explorer.change(|view| view.hidden = hidden)),
+    };
     let picture = Memo::new(move |_| -> Option<Figure> {
         let (whole, front, published) = view.with(|view| (view.whole, view.front, view.published));
         match figure.get() {
@@ -60,7 +65,10 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
                 let none = drawn.with(Vec::is_empty);
                 Some(accuracy_by_epoch(&epochs.value().filter(|_| !none).unwrap_or_default()))
             }
-            None => numbers.value().map(|data| plot(&data, PlotLook { whole, front })),
+            None => {
+                let hidden = hiding.hidden.get();
+                numbers.value().map(|data| plot(&data, &PlotLook { whole, front, hidden }))
+            }
         }
     });
     let downloads = Signal::derive(move || {
@@ -107,6 +115,7 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
                         downloads
                         pick
                         brush
+                        hiding
                     />
                 </Show>
                 <p class="muted small">{words}</p>

@@ -3,6 +3,7 @@
 use shared::{
     api::{ColumnKind, PlotKind, PlotScale, ResultColumn},
     chart::FigureKind,
+    csv,
 };
 
 use crate::api;
@@ -49,6 +50,10 @@ pub struct View {
     pub y_scale: PlotScale,
     /// Axes in percent go from 0 to 100.
     pub whole: bool,
+    /// Column with a panel for each value; empty for one panel.
+    pub facet: String,
+    /// The groups that the legend hides.
+    pub hidden: Vec<String>,
     /// The Pareto front is drawn.
     pub front: bool,
     /// The published series are drawn.
@@ -80,6 +85,8 @@ impl View {
             x: text("x"),
             y: text("y"),
             colour: text("colour"),
+            facet: text("facet"),
+            hidden: csv::listed(&text("hide")),
             x_scale: text("x_scale").parse().unwrap_or_default(),
             y_scale: text("y_scale").parse().unwrap_or_default(),
             whole: on("whole"),
@@ -106,6 +113,8 @@ impl View {
             ("x", &self.x),
             ("y", &self.y),
             ("colour", &self.colour),
+            ("facet", &self.facet),
+            ("hide", &csv::list(&self.hidden)),
             ("x_scale", scale(self.x_scale)),
             ("y_scale", scale(self.y_scale)),
             ("whole", on(self.whole)),
@@ -212,6 +221,8 @@ pub struct Axes {
     pub y: String,
     /// Empty for none.
     pub colour: String,
+    /// Empty for none.
+    pub facet: String,
 }
 
 impl Axes {
@@ -226,6 +237,8 @@ impl Axes {
             let named = varying.iter().find(free).map(|column| column.name.clone());
             named.unwrap_or_else(|| if taken.contains(&"kind") { "state" } else { "kind" }.into())
         };
+        let facet = find(&view.facet).filter(groups).map(|column| column.name.clone());
+        let facet = facet.unwrap_or_default();
         match view.kind {
             PlotKind::Runs => Self {
                 x: find(&view.x).map_or_else(|| "ca".into(), |column| column.name.clone()),
@@ -244,6 +257,7 @@ impl Axes {
                         |column| column.name.clone(),
                     ),
                 },
+                facet,
             },
             PlotKind::Means => {
                 let x = find(&view.x)
@@ -262,7 +276,8 @@ impl Axes {
                     ),
                 };
                 let y = find(&view.y).filter(metric);
-                Self { x, y: y.map_or_else(|| "asr".into(), |column| column.name.clone()), colour }
+                let y = y.map_or_else(|| "asr".into(), |column| column.name.clone());
+                Self { x, y, colour, facet }
             }
             PlotKind::Heat => {
                 let x = find(&view.x)
@@ -274,7 +289,7 @@ impl Axes {
                 let colour = find(&view.colour)
                     .filter(metric)
                     .map_or_else(|| "asr".into(), |column| column.name.clone());
-                Self { x, y, colour }
+                Self { x, y, colour, facet }
             }
         }
     }
@@ -288,6 +303,8 @@ impl Axes {
             ("x", self.x.clone()),
             ("y", self.y.clone()),
             ("colour", self.colour.clone()),
+            ("facet", self.facet.clone()),
+            ("hide", csv::list(&view.hidden)),
             ("x_scale", view.x_scale.as_str().into()),
             ("y_scale", view.y_scale.as_str().into()),
             ("whole", on(view.whole)),
@@ -333,7 +350,16 @@ mod tests {
         let pairs: Vec<(String, String)> = query
             .split('&')
             .filter_map(|pair| pair.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.replace("%20", " ").replace("%2C", ",")))
+            .map(|(name, value)| {
+                (
+                    name.to_owned(),
+                    value
+                        .replace("%20", " ")
+                        .replace("%2C", ",")
+                        .replace("%22", "\"")
+                        .replace("%2A", "*"),
+                )
+            })
             .collect();
         View::read(|name| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()))
     }
@@ -347,6 +373,8 @@ mod tests {
             kind: PlotKind::Heat,
             x: "seed".into(),
             x_scale: PlotScale::Log,
+            facet: "probe.poisons".into(),
+            hidden: vec!["a, b".into(), "*".into()],
             whole: true,
             published: true,
             runs: vec!["a".into(), "b".into()],
@@ -385,7 +413,7 @@ mod tests {
     #[test]
     fn a_plot_takes_what_fits() {
         let axes = |view: &View| {
-            let Axes { x, y, colour } = Axes::of(view, &columns());
+            let Axes { x, y, colour, .. } = Axes::of(view, &columns());
             (x, y, colour)
         };
         let told = |x: &str, y: &str, colour: &str| (x.into(), y.into(), colour.into());
@@ -397,12 +425,21 @@ mod tests {
         view.colour = String::new();
         view.x = "ca".into();
         assert_eq!(axes(&view), told("probe.poisons", "asr", "attack.trigger.ratio"));
+        view.facet = "seed".into();
+        assert_eq!(Axes::of(&view, &columns()).facet, "seed");
+        view.facet = "asr".into();
+        assert_eq!(Axes::of(&view, &columns()).facet, "", "a metric has no panels");
         view.kind = PlotKind::Heat;
         assert_eq!(axes(&view), told("probe.poisons", "attack.trigger.ratio", "asr"));
         let without = [column("kind", ColumnKind::Run, 1), column("state", ColumnKind::Run, 1)];
         assert_eq!(
             Axes::of(&view, &without),
-            Axes { x: "kind".into(), y: "state".into(), colour: "asr".into() }
+            Axes {
+                x: "kind".into(),
+                y: "state".into(),
+                colour: "asr".into(),
+                facet: String::new()
+            }
         );
     }
 

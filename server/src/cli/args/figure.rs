@@ -52,6 +52,12 @@ pub(in crate::cli) struct PlotArgs {
     /// What gives the colour; the metric of a grid.
     #[arg(long, value_name = "COLUMN")]
     pub(in crate::cli) colour: Option<String>,
+    /// Setting with a panel for each of its values; the panels share their axes.
+    #[arg(long, value_name = "COLUMN")]
+    pub(in crate::cli) facet: Option<String>,
+    /// Leaves a group out, by its value of the colour; can be repeated. `*` for all groups without a colour of their own.
+    #[arg(long, value_name = "VALUE")]
+    pub(in crate::cli) hide: Vec<String>,
     /// How x is placed; even gives each value a slot.
     #[arg(long, value_name = "auto|linear|log|even", default_value = "auto")]
     pub(in crate::cli) x_scale: PlotScale,

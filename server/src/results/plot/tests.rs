@@ -1,7 +1,7 @@
 //! Plots of a few runs, by hand.
 
 use super::*;
-use crate::results::{Filter, Table, samples::probe};
+use crate::results::{Filter, Row, Table, samples::probe};
 
 fn table() -> Table {
     // ASR is 10, 20, 30, 40 %; CA is 90 %.
@@ -23,6 +23,7 @@ fn ask(table: &Table, kind: PlotKind, x: &str, y: &str, colour: Option<&str>) ->
         y: column(y),
         y_scale: PlotScale::Auto,
         colour: colour.map(column),
+        facet: None,
     }
 }
 
@@ -87,6 +88,57 @@ fn a_grid_by_hand() {
         .collect();
     assert_eq!(cells, [(0.0, 1.0, 10.0), (1.0, 1.0, 20.0), (1.0, 0.0, 35.0)]);
     assert_eq!(data.y.slots, ["0.2", "0.3"]);
+}
+
+#[test]
+fn facets_by_hand() {
+    let table = table();
+    let facet = |kind, x: &str, y: &str, colour: Option<&str>, facet: &str| {
+        let facet = Some(table.column(facet).expect("there"));
+        table.all().plot(&Ask { facet, ..ask(&table, kind, x, y, colour) })
+    };
+    let names = |data: &PlotData| -> Vec<(String, u64)> {
+        data.panels.iter().map(|panel| (panel.label.clone(), panel.runs)).collect()
+    };
+    let ratio = "attack.trigger.ratio";
+    let runs = facet(PlotKind::Runs, "ca", "asr", None, ratio).expect("suits");
+    assert_eq!(names(&runs), [("0.2".into(), 2), ("0.3".into(), 2)]);
+    assert_eq!(runs.marks.panel, [1, 1, 0, 0]);
+    assert_eq!(runs.facet.map(|axis| axis.name).as_deref(), Some(ratio));
+    // ASR is 10 and 20 % at a ratio of 0.3, each of one run, and 35 % at 0.2, of two.
+    let means = facet(PlotKind::Means, "probe.poisons", "asr", None, ratio).expect("suits");
+    assert_eq!(
+        (&means.marks.y[..], &means.marks.panel[..]),
+        (&[10.0, 20.0, 35.0][..], &[1, 1, 0][..])
+    );
+    assert_eq!(names(&means), [("0.2".into(), 2), ("0.3".into(), 2)]);
+    let coloured = facet(PlotKind::Means, "probe.poisons", "asr", Some("kind"), ratio);
+    assert_eq!(coloured.expect("suits").marks.panel, [1, 1, 0]);
+    let grid = facet(PlotKind::Heat, "probe.poisons", "seed", Some("asr"), ratio).expect("suits");
+    assert_eq!(
+        (grid.marks.value, grid.marks.panel),
+        (vec![10.0, 20.0, 30.0, 40.0], vec![1, 1, 0, 0])
+    );
+    for kind in PlotKind::ALL {
+        let (x, colour) =
+            if kind == PlotKind::Heat { ("kind", Some("asr")) } else { ("kind", None) };
+        let y = if kind == PlotKind::Heat { "seed" } else { "asr" };
+        let error = facet(kind, x, y, colour, "ca").expect_err("a metric").field;
+        assert_eq!(error, "facet", "{kind:?}");
+    }
+}
+
+#[test]
+fn a_figure_has_only_so_many_panels() {
+    let mut table = Table::new();
+    for seed in 0..17 {
+        let run = shared::RunId::from_parts(seed, [1; 10]);
+        table.insert(&Row { run, ..probe(1, 0.3, 10, seed) }).expect("fits");
+    }
+    let facet = Some(table.column("seed").expect("there"));
+    let ask = Ask { facet, ..ask(&table, PlotKind::Runs, "ca", "asr", None) };
+    let error = table.all().plot(&ask).expect_err("too many");
+    assert_eq!((error.field.as_str(), error.message.contains("17 values")), ("facet", true));
 }
 
 #[test]
