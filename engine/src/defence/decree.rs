@@ -296,7 +296,9 @@ impl Decree {
             .collect();
         let features = encoder.features(&shown);
         let (cosine, mut dfeatures) = alike(&features, encoder.width(), centre)?;
-        dfeatures.iter_mut().for_each(|value| *value = -*value);
+        for value in &mut dfeatures {
+            *value = -*value;
+        }
         let dshown = encoder.pixel_gradient(&dfeatures);
         let mut gradient = vec![0.0; 4 * pixels];
         // The norm has each pixel of the mask once a channel.
@@ -329,7 +331,9 @@ fn mean(features: &[f32], width: usize) -> Vec<f64> {
         mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
     }
     let n = (features.len() / width) as f64;
-    mean.iter_mut().for_each(|sum| *sum /= n);
+    for sum in &mut mean {
+        *sum /= n;
+    }
     mean
 }
 

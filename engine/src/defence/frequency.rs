@@ -204,7 +204,7 @@ fn block(image: &Rgb8, colour: [u8; 3], rng: &mut ChaCha8Rng) -> Rgb8 {
     let mut changed = image.clone();
     for (x, y) in (0..height).flat_map(|y| (0..width).map(move |x| (x + right, y + down))) {
         let (x, y) = (x.min(image.width() - 1), y.min(image.height() - 1));
-        let x = if corner % 2 == 0 { x } else { image.width() - 1 - x };
+        let x = if corner.is_multiple_of(2) { x } else { image.width() - 1 - x };
         let y = if corner < 2 { y } else { image.height() - 1 - y };
         changed.set_pixel(x, y, colour);
     }

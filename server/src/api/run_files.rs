@@ -119,7 +119,7 @@ pub async fn get_poison_list(
 /// The smallest trigger that a defence found in an encoder, as a PNG file: its mask, and beside it the trigger on black.
 #[utoipa::path(get, path = "/runs/{id}/inverted.png", tag = "studies",
     params(("id" = RunId, Path, description = "Run")),
-    responses((status = 200, content_type = "image/png", body = [u8])))]
+    responses((status = 200, content_type = "image/png", body = Vec<u8>)))]
 pub async fn get_inverted(
     State(api): State<Api>,
     Path(run): Path<RunId>,
