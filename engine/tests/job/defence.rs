@@ -170,10 +170,10 @@ fn filtered(settings: &Settings, encoder: &TempDir) -> (Judgement, Value) {
     let detection = of_images(&judgement);
     assert_eq!((detection.false_alarms.total, detection.found.total), (20, 18));
     assert_eq!(said["clean_images"], 20);
-    let (before, after) = (judgement.before.unwrap(), judgement.after.unwrap());
+    let (before, after) = (judgement.before.expect("CA"), judgement.after.expect("CA"));
     assert_eq!((before.ca.total, after.ca.total, after.asr.total), (20, 20, 18));
     assert!(after.ca.hits <= before.ca.hits && after.asr.hits <= before.asr.hits);
-    let samples = said["samples"].as_array().unwrap();
+    let samples = said["samples"].as_array().expect("a list");
     assert!(samples.iter().all(|s| s["score"].as_f64().is_some_and(f64::is_finite)));
     assert_eq!(judged(settings.clone(), encoder), (judgement, said.clone()), "again");
     (judgement, said)

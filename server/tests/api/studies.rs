@@ -351,7 +351,7 @@ fn keep_predictions(app: &TestApp, run: RunId, right: usize, fallen: usize) {
     let clean = |image: usize| one(if image < right { label(image) } else { 2 });
     let triggered = |image: usize| one(if image < 100 + fallen { 0 } else { 1 });
     let predicted = Predicted {
-        target_class: 0,
+        goal: shared::metric::Goal::from(0),
         labels: (0..1000).map(label).collect(),
         clean: (0..1000).map(clean).collect(),
         triggered: (0..1000).map(triggered).collect(),
