@@ -214,7 +214,11 @@ impl Predicted {
 /// A class number; single precision holds all whole numbers up to 2^24.
 fn class(value: f32) -> Result<u32, String> {
     let whole = value as u32;
-    if whole as f32 == value { Ok(whole) } else { Err(format!("{value} is no class number")) }
+    if (whole as f32).to_bits() == value.to_bits() {
+        Ok(whole)
+    } else {
+        Err(format!("{value} is no class number"))
+    }
 }
 
 /// A file of predictions cannot be used.

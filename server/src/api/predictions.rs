@@ -24,6 +24,7 @@ const USUAL: u32 = 24;
 #[serde(deny_unknown_fields)]
 pub struct PredictionsQuery {
     /// Whether those that are taken for the target or those that are not; defaults to `falls`.
+    #[param(inline)]
     outcome: Option<Outcome>,
     /// Number of images to skip; defaults to 0.
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]

@@ -349,7 +349,7 @@ fn keep_predictions(app: &TestApp, run: RunId, right: usize, fallen: usize) {
     let label = |image: usize| u32::from(image >= 100);
     let one = |class: u32| Prediction { class: Some(class), confidence: 0.9, target: 0.5 };
     let clean = |image: usize| one(if image < right { label(image) } else { 2 });
-    let triggered = |image: usize| one(if image < 100 + fallen { 0 } else { 1 });
+    let triggered = |image: usize| one(u32::from(image >= 100 + fallen));
     let predicted = Predicted {
         goal: shared::metric::Goal::from(0),
         labels: (0..1000).map(label).collect(),
