@@ -99,7 +99,7 @@ mod tests {
     fn a_measured_pace_replaces_the_expected_one() {
         let mut speed = Speed::of_threads(2);
         // A second of one thread, and what an image takes besides.
-        let expected = (1.0 + 5e-5) / 2.0;
+        let expected = 0.5 + 2.5e-5;
         let seconds = |speed: &Speed, kind, precision| speed.seconds(7.5e10, kind, precision);
         assert!((seconds(&speed, RunKind::Pretrain, Precision::F32) - expected).abs() < 1e-12);
         let measured = |kind, precision, factor| MeasuredPace { kind, precision, factor, runs: 1 };
