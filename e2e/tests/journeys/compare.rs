@@ -301,10 +301,10 @@ async fn one_filter_for_both(browser: &Browser) -> Result<()> {
     browser.sees("did you mean `asr`?").await?;
     browser.fill_id("filter", "kind == \"probe\" && study == \"First\"\u{e007}").await?;
     rows(browser, 4).await?;
-    // Dragged: the whole plot keeps every run.
+    // Dragged from below the legend: the whole plot keeps every run.
     let chart = browser.css("[data-figure=plot] .chart-box").await?;
     let (width, height) = browser.extent(&chart).await?;
-    browser.drag(&chart, (width * 0.02, height * 0.02), (width * 0.98, height * 0.98)).await?;
+    browser.drag(&chart, (width * 0.02, height * 0.12), (width * 0.98, height * 0.98)).await?;
     browser
         .holds(
             "conditions on both axes",

@@ -114,6 +114,7 @@ impl Matrix {
                 seen.push(&root.digest);
                 Cell { is_shared, ..Cell::of(root) }
             });
+            let name = if name.is_empty() { "as set".to_owned() } else { name };
             Row { name, encoder, cells }
         });
         Some(Self { rows: rows.collect(), columns })
