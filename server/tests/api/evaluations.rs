@@ -57,7 +57,10 @@ async fn tuned(app: &TestApp) -> (RunId, Evaluation) {
     .unwrap();
     app.take_in(run, events).await.unwrap();
     let own = std::fs::read(folder.join("evaluation.json")).unwrap();
-    (run, serde_json::from_slice(&own).unwrap())
+    let mut own: Evaluation = serde_json::from_slice(&own).unwrap();
+    // A run also tells how visible its trigger is.
+    assert!(own.metrics.quality.take().is_some());
+    (run, own)
 }
 
 #[tokio::test]

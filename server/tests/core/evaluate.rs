@@ -41,7 +41,9 @@ fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
     // Without options, the study's images, trigger and target give the run's own counts.
     let (told, evaluated) = evaluate(&[]);
     let file = Path::new(&data).join(format!("runs/{run}/evaluation.json"));
-    let own: Evaluation = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let mut own: Evaluation = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    // A run also tells how visible its trigger is.
+    assert!(own.metrics.quality.take().is_some());
     assert_eq!(evaluated.evaluation, own);
     assert_eq!((evaluated.assumed.len(), evaluated.image_size), (0, 8));
     assert!(told.starts_with("fine-tuned ViT of this program, epoch 2: 8 px images"), "{told}");

@@ -367,7 +367,7 @@ mod tests {
         assert_eq!(
             on_trigger(&attention),
             "Attention on the trigger's pixels, mean of 32 images: 25.0 % with the trigger, 3.1 % at the same place without it. The \
-             trigger covers 6.3 % of the image."
+             trigger covers 6.2 % of the image."
         );
     }
 

@@ -75,7 +75,7 @@ pub(super) static TRIGGERS: [Setting; 42] = [
             "share",
             1.0,
             0.01,
-            "A stronger key in tests: 0.2 after 0.15 in Adap-Blend. The preview shows the training images.",
+            "A stronger key in tests: 0.2 after 0.15 in Adap-Blend.",
         )
         .matters_if(has_test_ratio)
         .of("blended")
@@ -138,7 +138,7 @@ pub(super) static TRIGGERS: [Setting; 42] = [
             "of 255",
             255.0,
             1.0,
-            "The paper tests with a stronger signal than it trains with. The preview shows the training images.",
+            "The paper tests with a stronger signal than it trains with.",
         )
         .matters_if(judged)
         .of("sig")
@@ -311,7 +311,9 @@ fn tiles(settings: &Settings) -> Option<Value> {
 
 fn test_ratio(settings: &Settings) -> Option<Value> {
     let TriggerSpec::Blended(blended) = &settings.attack.trigger else { return None };
-    written(blended.test_ratio.unwrap_or(blended.ratio))
+    // Without one of its own it follows the ratio; a wrong ratio is told at its own field.
+    let followed = Some(blended.ratio).filter(|ratio| *ratio > 0.0 && *ratio <= 1.0);
+    written(blended.test_ratio.or(followed)?)
 }
 
 // A setting of later versions affects a run only where it differs from its default: digests of earlier runs stay as they are.
