@@ -1,7 +1,7 @@
 # Start with `make run` and `make test`.
 # ARGS is passed to the program: make run ARGS="--data-dir ./data --addr 127.0.0.1:9000"
 
-.PHONY: run build test check golden results bench bench-store bench-page bench-sse crash fuzz gpu-bundle gpu-kernels clean
+.PHONY: run build test check golden results bench bench-store bench-page bench-sse screenshots crash fuzz gpu-bundle gpu-kernels clean
 
 run: ## Installs what is missing, builds the program and serves the dashboard on http://127.0.0.1:8787
 	@scripts/setup.sh
@@ -38,6 +38,9 @@ gpu-bundle: ## Packs what scripts/gpu.sh runs on a machine with a GPU
 
 bench-page: ## Fills a folder with 100,000 made-up runs and measures its pages in Chromium: make bench-page RUNS=100000
 	@RUNS="$(RUNS)" scripts/bench-page.sh
+
+screenshots: ## Takes the pictures of the README's tour, from a data folder with finished studies: make screenshots FOLDER=data
+	@FOLDER="$(FOLDER)" scripts/screenshots.sh
 
 bench-sse: ## Opens many live streams beside a run and times other requests: make bench-sse CLIENTS=1000
 	@CLIENTS="$(CLIENTS)" scripts/bench-sse.sh

@@ -12,10 +12,7 @@ command -v "${CXX:-g++}" >/dev/null || scripts/apt.sh g++
 scripts/browser.sh
 scripts/axe.sh
 
-step "the program and its pages"
-# The pages are built into the program; on their own they would be compiled for this machine, too.
-cargo build --workspace --exclude frontend --locked
-
+# The tests' build makes the program with its pages, too; a build of its own would compile much of it twice.
 step "tests"
 if command -v cargo-nextest >/dev/null; then
   cargo nextest run --workspace --locked

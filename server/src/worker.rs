@@ -17,7 +17,7 @@ use engine::{
     EngineError,
     checkpoint::resume::Found,
     compute::Machine,
-    files::is_full,
+    files::{LAST_CHECKPOINT, is_full},
     nodes::NodesError,
     stop::{Patience, patiently},
 };
@@ -56,6 +56,9 @@ pub enum WorkerError {
     /// Another node of the run is gone; no event says so, because the run goes on in another attempt.
     #[error("{0}")]
     NodeLost(String),
+    /// The run starts from another one that has not finished; no event says so, because the run goes on.
+    #[error("{0} is not there yet: the run that this one starts from has not finished")]
+    TooEarly(PathBuf),
     /// It was asked to leave and has kept its place; no event says so, because the run goes on.
     #[error("asked to leave: the run has kept its place, from which another attempt goes on")]
     Left,
@@ -65,6 +68,11 @@ impl WorkerError {
     /// Whether the worker has left with the run's place kept.
     pub fn is_left(&self) -> bool {
         matches!(self, Self::Left)
+    }
+
+    /// Whether the run that it starts from has not finished.
+    pub fn is_too_early(&self) -> bool {
+        matches!(self, Self::TooEarly(_))
     }
 
     /// Whether another node was lost.
@@ -102,6 +110,9 @@ pub fn run(
     clock: &Clock,
 ) -> Result<(), WorkerError> {
     let folder = RunFolder::new(folder);
+    if started == Started::Job {
+        wait_for_input(&folder)?;
+    }
     if machine.nodes().is_some_and(|nodes| !nodes.is_first()) {
         return assist(&folder, device, machine);
     }
@@ -196,6 +207,17 @@ pub fn run(
         }
         WorkerError::Failed(message)
     })
+}
+
+/// Refuses a job that a cluster started before the run that it starts from has finished.
+fn wait_for_input(folder: &RunFolder) -> Result<(), WorkerError> {
+    // An order that cannot be read, and an imported encoder that is gone, fail the run in words later.
+    let Ok(order) = folder.order() else { return Ok(()) };
+    let Some(encoder) = order.encoder.filter(|_| order.settings.encoder.is_none()) else {
+        return Ok(());
+    };
+    let checkpoint = Path::new(&encoder).join(LAST_CHECKPOINT);
+    if checkpoint.exists() { Ok(()) } else { Err(WorkerError::TooEarly(checkpoint)) }
 }
 
 /// Takes the steps of a run that the first node does, with this node's part. How the run ends is the first node's to say.

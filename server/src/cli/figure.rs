@@ -1,23 +1,37 @@
-//! `maskdoor figure tradeoff|asr-by-poison|plot FILE`.
+//! `maskdoor figure tradeoff|asr-by-poison|plot|features FILE`.
 
 use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context, anyhow, bail};
 use shared::{
     api::RunRow,
-    chart::{Figure, FigureKind, PlotLook, Theme, asr_by_poison, plot, tradeoff},
+    chart::{Figure, FigureKind, PlotLook, Theme, asr_by_poison, feature_map, plot, tradeoff},
 };
 
 use super::FigureArgs;
 use crate::{
     App,
-    app::results::PlotQuery,
+    app::{
+        inside::MapQuery,
+        reconstructions::{Kept, Wanted},
+        results::PlotQuery,
+    },
     figures::{self, FileKind},
     terminal::say,
 };
 
 /// Maximum number of runs in a figure.
 const MOST: u32 = 10_000;
+
+/// The map of an encoder's features.
+async fn features(app: &App, args: &FigureArgs) -> anyhow::Result<Figure> {
+    let asked = &args.features;
+    let run = asked.run.context("features shows one run's encoder: say which with --run RUN")?;
+    let file = asked.epoch.map(engine::files::checkpoint);
+    let of = Wanted { run, imported: asked.imported.clone(), file };
+    let query = MapQuery { of, per_class: asked.per_class };
+    Ok(feature_map(&*app.feature_map(&Kept::default(), &query, ()).await?))
+}
 
 /// The figure, and the number of its runs.
 async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
@@ -53,8 +67,9 @@ async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
                 PlotLook { whole: asked.whole, front: asked.front, hidden: asked.hide.clone() };
             Ok((plot(&data, &look), data.drawn))
         }
-        FigureKind::AccuracyByEpoch | FigureKind::Curve(_) | FigureKind::Features => bail!(
-            "{} is drawn for single runs, on a study's page; choose tradeoff, asr-by-poison or plot here",
+        FigureKind::Features => Ok((features(app, args).await?, 1)),
+        FigureKind::AccuracyByEpoch | FigureKind::Curve(_) => bail!(
+            "{} is drawn for single runs, on a study's page; choose tradeoff, asr-by-poison, plot or features here",
             args.figure.as_str()
         ),
     }

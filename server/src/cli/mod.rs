@@ -45,7 +45,7 @@ use self::args::{
 };
 use crate::{
     clock::Clock,
-    queue::executor::slurm::job::{LEFT, NODE_LOST},
+    queue::executor::slurm::job::{LEFT, NODE_LOST, TOO_EARLY},
     terminal::note,
     worker::{self, Started},
 };
@@ -102,6 +102,10 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
                 Err(error) if error.is_node_lost() => {
                     note(&error);
                     Ok(ExitCode::from(NODE_LOST))
+                }
+                Err(error) if error.is_too_early() => {
+                    note(&error);
+                    Ok(ExitCode::from(TOO_EARLY))
                 }
                 Err(error) => Err(error.into()),
             }

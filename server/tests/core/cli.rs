@@ -101,6 +101,13 @@ fn a_micro_study_runs_from_end_to_end() {
     let report = fs::read_to_string(report).unwrap();
     assert!(report.contains("from the terminal") && report.contains("Manifests (3)"));
     let (pretraining, probes) = results.split_first().unwrap();
+    let of_features = ["figure", "features", &figure("features.csv"), "--data-dir", &data];
+    assert!(failure(folder.path(), &of_features).contains("say which with --run RUN"));
+    let of_run = ["--run", &pretraining.run.to_string(), "--per-class", "2"];
+    success(folder.path(), &[&of_features[..], &of_run].concat());
+    let points = fs::read_to_string(figure("features.csv")).unwrap();
+    // A clean and a triggered one of two images of each of ten classes.
+    assert_eq!(points.lines().count(), 1 + 2 * 2 * 10, "{points}");
     assert_eq!((pretraining.ca, pretraining.n_clean), (None, 0));
     assert_eq!(
         (pretraining.ppr, pretraining.epochs, pretraining.optimizer, pretraining.head_init),

@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
@@ -30,6 +30,7 @@ const QUICK: &str = "[executors.slurm]\npoll_seconds = 1\nlate_seconds = 10\n";
 struct Server {
     child: Child,
     address: String,
+    log: PathBuf,
 }
 
 impl Server {
@@ -38,20 +39,17 @@ impl Server {
         let mut command =
             cluster.command(program, &["serve", "--without-token", "--executor", "slurm"]);
         command.args(["--addr", "127.0.0.1:0", "--data-dir"]).arg(place.folder.path());
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(place.folder.path().join("server.log"))
-            .unwrap();
+        let log = place.folder.path().join("server.log");
+        let written = fs::File::options().create(true).append(true).open(&log).unwrap();
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(written)
             .env("MASKDOOR_THREADS", "1")
             .spawn()
             .unwrap();
         let line = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
         let address = line.rsplit("http://").next().unwrap().to_owned();
-        Self { child, address }
+        Self { child, address, log }
     }
 
     /// What the page *System* asks for.
@@ -94,6 +92,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("server:\n{}", lines[lines.len().saturating_sub(100)..].join("\n"));
+        }
     }
 }
 
@@ -316,6 +319,49 @@ async fn a_run_longer_than_its_time_limit_goes_on_to_the_same_bits() {
     engine::run::run(&order, alone.path(), None, &[], &machine, &mut (), emit).unwrap();
     let read = |folder: &Path| fs::read(folder.join(LAST_CHECKPOINT)).unwrap();
     assert!(read(alone.path()) == read(place.run_folder(run).path()), "the weights differ");
+}
+
+/// Waits until the cluster shows a job that comes after another one, and returns its number.
+fn depends(cluster: &Cluster) -> String {
+    let mut number = None;
+    cluster::wait("a job that waits for another", || {
+        let args = ["--noheader", "--array", "--states=PENDING", "--format=%i|%r"];
+        let said = cluster.command("squeue", &args).output().unwrap();
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let found = said.lines().find_map(|line| line.trim().strip_suffix("|Dependency"));
+        number = found.map(str::to_owned);
+        number.is_some()
+    });
+    number.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_waits_for_a_strangers_or_begins_too_early_is_given_up() {
+    let Some(cluster) = Cluster::start() else { return };
+    let place = place(QUICK).await;
+    let server = Server::start(&place, &cluster);
+    let args = ["--parsable", "--hold", "--wrap=true"];
+    let held = cluster.command("sbatch", &args).output().unwrap();
+    let held = format!("afterok:{}", String::from_utf8(held.stdout).unwrap().trim());
+    // What a probe's job comes after becomes a job that never begins, then nothing: as if the number of its pre-training's job were another's.
+    for (name, dependency, words) in [
+        ("for ever", held.as_str(), "it waited for one that the cluster has lost"),
+        ("too early", "", "it began before the run that it starts from was there"),
+    ] {
+        let study = create(&place.app, probed(micro(name, LONG), &[1])).await;
+        let change = [
+            "update",
+            &format!("JobId={}", depends(&cluster)),
+            &format!("Dependency={dependency}"),
+        ];
+        assert!(cluster.command("scontrol", &change).status().unwrap().success());
+        finished(&place, &study).await;
+        for run in &study.runs {
+            every_event_once(&place, run).await;
+        }
+        let said = fs::read_to_string(&server.log).unwrap();
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use shared::{
-    StudyId,
+    RunId, StudyId,
     api::{PlotKind, PlotScale},
     chart::FigureKind,
 };
@@ -15,9 +15,9 @@ use super::DataDirArg;
 pub(in crate::cli) struct FigureArgs {
     #[command(flatten)]
     pub(in crate::cli) data: DataDirArg,
-    /// Clean accuracy against attack success rate, attack success rate by number of poisons, or any column of the results against
-    /// another.
-    #[arg(value_name = "tradeoff|asr-by-poison|plot")]
+    /// Clean accuracy against attack success rate, attack success rate by number of poisons, any column of the results against
+    /// another, or a map of an encoder's features.
+    #[arg(value_name = "tradeoff|asr-by-poison|plot|features")]
     pub(in crate::cli) figure: FigureKind,
     /// File to write: .svg, .png, .pdf or .csv.
     pub(in crate::cli) file: PathBuf,
@@ -31,10 +31,29 @@ pub(in crate::cli) struct FigureArgs {
     #[arg(long)]
     pub(in crate::cli) published: bool,
     #[command(flatten)]
+    pub(in crate::cli) features: FeaturesArgs,
+    #[command(flatten)]
     pub(in crate::cli) plot: PlotArgs,
     /// Draws for a dark background.
     #[arg(long)]
     pub(in crate::cli) dark: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of features")]
+pub(in crate::cli) struct FeaturesArgs {
+    /// The run whose encoder is shown.
+    #[arg(long, value_name = "RUN")]
+    pub(in crate::cli) run: Option<RunId>,
+    /// Its checkpoint after this many epochs [default: the last one].
+    #[arg(long, value_name = "EPOCH")]
+    pub(in crate::cli) epoch: Option<u32>,
+    /// An imported checkpoint instead, by name; images and trigger are the run's.
+    #[arg(long, value_name = "NAME", conflicts_with = "epoch")]
+    pub(in crate::cli) imported: Option<String>,
+    /// Validation images of each class.
+    #[arg(long, value_name = "IMAGES")]
+    pub(in crate::cli) per_class: Option<u32>,
 }
 
 #[derive(Debug, Args)]

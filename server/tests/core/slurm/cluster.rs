@@ -230,8 +230,43 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// Prints what the cluster knows, for whoever reads why a test failed.
+    fn report(&self) {
+        for (program, args) in [
+            ("squeue", &["--all", "--array", "--format=%i|%T|%r|%N|%E|%j"][..]),
+            ("sinfo", &["--Node", "--long"][..]),
+            (
+                "sacct",
+                &[
+                    "--allocations",
+                    "--parsable2",
+                    "--format=JobID,State,ExitCode,NodeList,JobName,Submit",
+                ][..],
+            ),
+        ] {
+            match self.command(program, args).output() {
+                Ok(said) => eprintln!(
+                    "{program}:\n{}{}",
+                    String::from_utf8_lossy(&said.stdout),
+                    String::from_utf8_lossy(&said.stderr)
+                ),
+                Err(error) => eprintln!("{program}: {error}"),
+            }
+        }
+        for name in ["slurmctld", "n1", "n2"] {
+            let log = fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("{name}:\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+        }
+    }
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.report();
+        }
         let _ = self.command("scancel", &["--me"]).status();
         for name in ["n1", "n2", "n3", "slurmctld", "slurmdbd", "mariadbd", "munged"] {
             if let Some(mut child) = self.daemons.remove(name) {

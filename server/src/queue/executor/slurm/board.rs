@@ -52,6 +52,12 @@ pub struct Task {
     pub folder: PathBuf,
     /// What its job asks for, and the handles that it comes after.
     pub wish: Option<(Common, Vec<String>)>,
+    /// The handles that it comes after, where they are known.
+    pub after: Option<Vec<String>>,
+    /// Since when its job waits for another one although all that it comes after have ended.
+    pub forgotten: Option<Instant>,
+    /// Whether its job waits for one that the cluster has lost, so that it is given up for another.
+    pub stale: bool,
     /// Its job's number.
     pub number: Option<String>,
     /// The name of its array in the cluster. A controller that was killed may give a number twice; the name tells the jobs apart.
@@ -100,6 +106,9 @@ impl Task {
         Self {
             folder,
             wish: None,
+            after: None,
+            forgotten: None,
+            stale: false,
             number: None,
             name: None,
             seen,
@@ -154,7 +163,8 @@ impl Board {
                     None => Seen::Unsent(None),
                 };
                 let name = Some(submission.name());
-                let task = Task { number, name, ..Task::new(entry.folder.clone(), seen) };
+                let after = entry.after.clone();
+                let task = Task { number, name, after, ..Task::new(entry.folder.clone(), seen) };
                 board.tasks.insert(entry.handle.clone(), task);
             }
             // Nobody knows whether the program was killed before or after the cluster had it.
@@ -182,6 +192,36 @@ impl Board {
     pub fn see(&mut self, handle: &str, seen: Seen) {
         if let Some(task) = self.tasks.get_mut(handle) {
             task.seen = seen;
+        }
+    }
+
+    /// Gives up the jobs that wait for another one although, for this long, nothing that they come after is left. A controller that was
+    /// killed has lost the jobs of its last seconds, and gives their numbers to others: a job may wait for a stranger's, or for itself.
+    pub fn give_up_stale(&mut self, late: Duration) {
+        let is_through = |handle: &String| {
+            self.tasks.get(handle).is_none_or(|task| {
+                task.over || matches!(task.seen, Seen::Ended(..) | Seen::Refused(_))
+            })
+        };
+        let waits = |task: &Task| {
+            let depends = matches!(&task.seen, Seen::Queued(queued) if queued.depends());
+            let after = task.after.as_deref().unwrap_or_default();
+            depends && task.is_watched() && !after.is_empty() && after.iter().all(is_through)
+        };
+        let found: BTreeSet<String> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| waits(task))
+            .map(|(handle, _)| handle.clone())
+            .collect();
+        for (handle, task) in &mut self.tasks {
+            if !found.contains(handle) {
+                task.forgotten = None;
+            } else if task.forgotten.get_or_insert_with(Instant::now).elapsed() >= late
+                && task.cancel == Cancel::No
+            {
+                (task.stale, task.cancel) = (true, Cancel::Wanted);
+            }
         }
     }
 

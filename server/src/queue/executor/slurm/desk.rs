@@ -171,7 +171,11 @@ impl Shared {
             }
             let after = before.iter().filter_map(|task| task.number.clone()).collect();
             let common = Common { after, ..common.clone() };
-            let entry = Entry { handle: handle.clone(), folder: task.folder.clone() };
+            let entry = Entry {
+                handle: handle.clone(),
+                folder: task.folder.clone(),
+                after: task.after.clone(),
+            };
             groups.entry(common).or_default().push(entry);
         }
         for handle in cancelled {
@@ -380,6 +384,8 @@ impl Shared {
                 }
             }
         }
+        let late = Duration::from_secs(self.settings.late_seconds.into());
+        self.board().give_up_stale(late);
         if left.is_empty() {
             return Ok(());
         }
@@ -388,7 +394,6 @@ impl Shared {
         for (handle, number) in left {
             let Some(task) = board.tasks.get_mut(&handle) else { continue };
             // A controller that was killed has lost the jobs of its last seconds.
-            let late = Duration::from_secs(self.settings.late_seconds.into());
             let vanished = matches!(task.seen, Seen::Gone(since) if since.elapsed() >= late);
             let is_its = |ended: &&Ended| ended.name.is_empty() || task.is_named(&ended.name);
             if let Some(ended) = ended.get(&number).filter(is_its) {

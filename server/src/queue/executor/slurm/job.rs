@@ -16,6 +16,9 @@ pub const LEFT: u8 = 75;
 /// The code with which a worker ends that has lost another node of its run.
 pub const NODE_LOST: u8 = 76;
 
+/// The code with which a worker ends whose run starts from one that is not there yet.
+pub const TOO_EARLY: u8 = 77;
+
 /// A job in the cluster's queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Queued {
@@ -36,6 +39,12 @@ impl Queued {
             self.state.as_str(),
             "PENDING" | "REQUEUED" | "REQUEUE_HOLD" | "SPECIAL_EXIT" | "RESV_DEL_HOLD"
         )
+    }
+
+    /// Whether it waits for another job.
+    pub fn depends(&self) -> bool {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        self.waits() && reason.starts_with("Dependency")
     }
 
     /// Why it waits.
@@ -106,6 +115,11 @@ impl Ended {
         self.state == "FAILED" && self.exit.0 == i32::from(NODE_LOST)
     }
 
+    /// Whether it began before the run that it starts from was there, because the cluster took another job for that one's.
+    pub fn came_too_early(&self) -> bool {
+        self.state == "FAILED" && self.exit.0 == i32::from(TOO_EARLY)
+    }
+
     /// What happened, as a sentence without its full stop.
     pub fn words(&self) -> String {
         let node = self.nodes.as_ref().map(|nodes| format!(" on {nodes}")).unwrap_or_default();
@@ -123,6 +137,7 @@ impl Ended {
             }
             ("FAILED", (code, _)) if code == i32::from(LEFT) => "it has left in time, and the run goes on from the place that it kept".into(),
             ("FAILED", (code, _)) if code == i32::from(NODE_LOST) => format!("one of its nodes was lost{node}; its log names it"),
+            ("FAILED", (code, _)) if code == i32::from(TOO_EARLY) => "it began before the run that it starts from was there".into(),
             (VANISHED, _) => "the cluster no longer knows it".into(),
             ("UNKNOWN", _) => "it has left the queue, and no accounting says how it ended".into(),
             ("COMPLETED", _) => "it ended without the end of its events".into(),
@@ -214,7 +229,7 @@ mod tests {
     #[test]
     fn an_end_is_told_in_words_and_says_whether_the_run_goes_on() {
         let text = "1|COMPLETED|0:0|n1\n2_0|CANCELLED by 1000|0:15|None assigned\n3|TIMEOUT|0:1|n2\n4|FAILED|75:0|n1\n5|FAILED|1:0|n1\n\
-                    6|OUT_OF_MEMORY|0:125|n3\n7|NODE_FAIL|1:0|n3\n8|RUNNING|0:0|n1\n9|PREEMPTED|0:15|n1\n10|FAILED|0:9|n1\n11|FAILED|76:0|n[1-2]\n";
+                    6|OUT_OF_MEMORY|0:125|n3\n7|NODE_FAIL|1:0|n3\n8|RUNNING|0:0|n1\n9|PREEMPTED|0:15|n1\n10|FAILED|0:9|n1\n11|FAILED|76:0|n[1-2]\n12|FAILED|77:0|n1\n";
         let jobs = ended(text);
         assert!(!jobs.contains_key("8"), "it has not ended");
         let going: Vec<&str> = ["1", "2_0", "3", "4", "5", "6", "7", "9", "10"]
@@ -222,6 +237,7 @@ mod tests {
             .filter(|job| jobs[*job].goes_on())
             .collect();
         assert_eq!(going, ["4", "7", "9"]);
+        assert!(jobs["12"].came_too_early() && !jobs["5"].came_too_early());
         assert!(jobs["11"].has_lost_a_node() && !jobs["5"].has_lost_a_node());
         for (job, words) in [
             ("2_0", "it was cancelled in the cluster"),
@@ -229,6 +245,7 @@ mod tests {
             ("6", "it took more than the memory that it asked for on n3"),
             ("7", "its node failed on n3"),
             ("10", "it was killed (signal 9) on n1"),
+            ("12", "it began before the run that it starts from was there"),
             ("11", "one of its nodes was lost on n[1-2]"),
         ] {
             assert!(jobs[job].words().starts_with(words), "{}", jobs[job].words());

@@ -163,9 +163,10 @@ impl Executor for Slurm {
         let unique = self.ids.study().to_string();
         let handle = format!("{name}.{}.{}", start.attempt, &unique[unique.len() - 8..]);
         let after = start.after.iter().filter_map(|handle| handle.as_str().strip_prefix(PREFIX));
-        let after = after.map(str::to_owned).collect();
+        let after: Vec<String> = after.map(str::to_owned).collect();
         let common = Common { job, nodes, device: devices(gpus), after: Vec::new() };
         let task = Task {
+            after: Some(after.clone()),
             wish: Some((common, after)),
             followed: true,
             ..Task::new(path, Seen::New(Instant::now()))
@@ -206,11 +207,15 @@ impl Executor for Slurm {
                 let number = task.number.as_deref().unwrap_or_default();
                 let why = format!("job {number}: {}", ended.words());
                 let was_to_follow = task.wish.as_ref().is_none_or(|(_, after)| !after.is_empty());
-                if ended.state == VANISHED && !task.ran {
+                if task.stale && ended.state == "CANCELLED" {
+                    Life::Unstarted(format!(
+                        "job {number}: it waited for one that the cluster has lost"
+                    ))
+                } else if ended.state == VANISHED && !task.ran {
                     Life::Unstarted(why)
                 } else if ended.goes_on()
                     // A worker that ends well has finished its run. A controller that was killed may take one job's end for another's.
-                    || ((ended.state == "COMPLETED" || ended.has_lost_a_node()) && attempt_of(&name) < MISTAKES)
+                    || ((ended.state == "COMPLETED" || ended.has_lost_a_node() || ended.came_too_early()) && attempt_of(&name) < MISTAKES)
                 {
                     Life::Lost(why)
                 } else if ended.state == "CANCELLED"

@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `tasks` | a line for each run: its handle and its folder |
+//! | `tasks` | a line for each run: its handle, its folder, and the handles that it comes after |
 //! | `job.sh` | the batch script |
 //! | `job` | the number of the array, once the cluster has it |
 //! | `0.out`, … | what Slurm itself says of each job |
@@ -30,6 +30,8 @@ pub struct Entry {
     pub handle: String,
     /// Its folder.
     pub folder: PathBuf,
+    /// The handles that it comes after; `None` in files that an older program wrote.
+    pub after: Option<Vec<String>>,
 }
 
 /// An array of jobs that differ in their run's folder only.
@@ -87,7 +89,13 @@ impl Submission {
         let path = root.join(&entries[0].handle);
         create_folder(&path)?;
         let new = Self { path, entries, number: None };
-        let line = |entry: &Entry| format!("{}\t{}\n", entry.handle, entry.folder.display());
+        let line = |entry: &Entry| {
+            let after = entry
+                .after
+                .as_ref()
+                .map_or_else(String::new, |after| format!("\t{}", after.join(" ")));
+            format!("{}\t{}{after}\n", entry.handle, entry.folder.display())
+        };
         let tasks: String = new.entries.iter().map(line).collect();
         write(&new.path.join(SCRIPT), new.script(common, settings, program).as_bytes())?;
         // The last one: a submission exists when its tasks are there.
@@ -102,8 +110,11 @@ impl Submission {
     pub fn read(path: &Path) -> io::Result<Option<Self>> {
         let Some(tasks) = read_if_there(&path.join(TASKS))? else { return Ok(None) };
         let entry = |line: &str| {
-            let (handle, folder) = line.split_once('\t')?;
-            Some(Entry { handle: handle.into(), folder: folder.into() })
+            let mut parts = line.split('\t');
+            let (handle, folder) = (parts.next()?, parts.next()?);
+            let after =
+                parts.next().map(|after| after.split_whitespace().map(str::to_owned).collect());
+            Some(Entry { handle: handle.into(), folder: folder.into(), after })
         };
         let entries: Vec<Entry> = tasks.lines().filter_map(entry).collect();
         let number = read_if_there(&path.join(NUMBER))?.map(|text| text.trim().to_owned());
@@ -209,8 +220,11 @@ mod tests {
     use super::*;
 
     fn entries(count: usize, root: &Path) -> Vec<Entry> {
-        let entry =
-            |i| Entry { handle: format!("run{i}.1"), folder: root.join(format!("it's run {i}")) };
+        let entry = |i| Entry {
+            handle: format!("run{i}.1"),
+            folder: root.join(format!("it's run {i}")),
+            after: Some((0..i).map(|before| format!("run{before}.1")).collect()),
+        };
         (0..count).map(entry).collect()
     }
 
@@ -334,6 +348,15 @@ mod tests {
         new.keep("123").unwrap();
         assert_eq!(Submission::read(&new.path).unwrap(), Some(new.clone()));
         assert_eq!(new.job(1).as_deref(), Some("123_1"));
+        // Files of a program that did not keep what comes before.
+        let tasks = fs::read_to_string(new.path.join(TASKS)).unwrap();
+        let older: String =
+            tasks.lines().map(|line| format!("{}\n", line.rsplit_once('\t').unwrap().0)).collect();
+        fs::write(new.path.join(TASKS), older).unwrap();
+        for entry in &mut new.entries {
+            entry.after = None;
+        }
+        assert_eq!(Submission::read(&new.path).unwrap(), Some(new.clone()));
         fs::remove_file(new.path.join(TASKS)).unwrap();
         assert_eq!(Submission::read(&new.path).unwrap(), None);
     }

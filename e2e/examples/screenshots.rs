@@ -1,0 +1,80 @@
+//! Takes the screenshots of the README's tour from a server that runs already and has a finished study.
+//!
+//! ```sh
+//! cargo run -p e2e --example screenshots -- http://127.0.0.1:9000 docs/tour
+//! ```
+//!
+//! The study is the one with the most finished runs. Each page is taken at 1440 x 900 in the light and the dark theme, after everything on it
+//! is drawn.
+
+#![expect(clippy::print_stdout, reason = "it names what it writes")]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use e2e::{Browser, api::Api};
+use shared::api::{Page, StudySummary};
+
+/// The page has drawn what it has, with its fonts, and nothing is on its way.
+const CALM: &str = "const done = arguments[0];
+const calm = () => document.querySelector('[aria-busy=true], .placeholder') === null
+  && [...document.images].every((image) => image.complete);
+document.fonts.ready.then(() => {
+  const look = (left) => requestAnimationFrame(() => left === 0 ? done(true) : look(calm() ? left - 1 : 30));
+  look(30);
+});";
+
+/// A page, and the selector of what its visitor waits for.
+struct Shot {
+    name: &'static str,
+    path: String,
+    waited_for: &'static str,
+}
+
+fn shots(study: &StudySummary) -> Vec<Shot> {
+    let id = study.id;
+    let filter = format!("study == {:?}", study.name);
+    let of_study: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
+    let shot = |name, path, waited_for| Shot { name, path, waited_for };
+    vec![
+        shot("home", "/".into(), "table tbody tr a"),
+        shot("new-study", format!("/studies/new?from={id}"), "canvas, .tile img"),
+        shot("study", format!("/studies/{id}"), ".verdict-line"),
+        shot(
+            "compare",
+            format!("/compare?figure=asr-by-poison&published=true&filter={of_study}"),
+            "[data-figure] svg rect",
+        ),
+        shot("reconstruct", "/reconstruct".into(), "canvas"),
+    ]
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let base = arguments.next().context("say the address of the server")?;
+    let folder: PathBuf = arguments.next().context("say where the pictures go")?.into();
+
+    let studies: Page<StudySummary> =
+        Api::new(base.as_str()).get("/api/v1/studies?limit=200").await?;
+    let largest = studies.items.iter().max_by_key(|study| study.states.done);
+    let largest = largest.context("the server has no study")?;
+    for (theme, dark) in [("light", false), ("dark", true)] {
+        let browser = Browser::open(base.as_str()).await?;
+        browser.prefers_dark(dark).await?;
+        for shot in shots(largest) {
+            take(&browser, &shot, &folder.join(format!("{}-{theme}.png", shot.name))).await?;
+        }
+        browser.close().await?;
+    }
+    Ok(())
+}
+
+async fn take(browser: &Browser, shot: &Shot, file: &Path) -> Result<()> {
+    browser.visit(&shot.path).await?;
+    browser.css(shot.waited_for).await.with_context(|| shot.path.clone())?;
+    browser.run_until_done(CALM, vec![]).await?;
+    browser.shoot(file).await?;
+    println!("{}", file.display());
+    Ok(())
+}
