@@ -18,14 +18,7 @@ fi
 # Nothing of it trains: as long as another program hands out the runs, the server only shows them.
 flock "$folder/scheduler.lock" sleep infinity &
 hand=$!
-"$target/maskdoor" serve --without-token --addr 127.0.0.1:0 --data-dir "$folder" > "$made/server.log" 2>&1 &
-server=$!
-trap 'kill "$server" "$hand" 2>/dev/null; rm -rf "$made"' EXIT
-address=
-for _ in {1..300}; do
-  address=$(sed -n 's/^Maskdoor .* on \(http:.*\)$/\1/p' "$made/server.log")
-  [ -z "$address" ] || break
-  sleep 0.1
-done
-[ -n "$address" ] || { cat "$made/server.log" >&2; exit 1; }
+trap 'kill "${server:-}" "$hand" 2>/dev/null || true; rm -rf "$made"' EXIT
+. scripts/serve.sh
+serve "$target/maskdoor" "$folder" "$made/server.log"
 "$target/examples/pages" "$address" "$server"

@@ -18,8 +18,7 @@ fi
 MASKDOOR_SKIP_FRONTEND=1 cargo build --locked --package server
 rm -rf "$fuzz/data"
 mkdir -p "$fuzz"
-target/debug/maskdoor serve --without-token --addr 127.0.0.1:0 --data-dir "$fuzz/data" > "$fuzz/server.log" 2>&1 &
-server=$!
+server=
 address=
 # Workers outlive their server, so the studies that were made are cancelled first.
 ended() {
@@ -30,15 +29,11 @@ root = sys.argv[1]
 for study in json.load(urllib.request.urlopen(f"{root}/studies?limit=1000"))["items"]:
     urllib.request.urlopen(f"{root}/studies/{study['id']}/cancel", data=b"")
 PYTHON
-  kill "$server"
+  kill "$server" 2> /dev/null || true
 }
 trap ended EXIT
-for _ in {1..100}; do
-  address=$(sed -n 's/^Maskdoor .* on \(http:.*\)$/\1/p' "$fuzz/server.log")
-  [ -z "$address" ] || break
-  sleep 0.1
-done
-[ -n "$address" ] || { cat "$fuzz/server.log" >&2; exit 1; }
+. scripts/serve.sh
+serve target/debug/maskdoor "$fuzz/data" "$fuzz/server.log"
 
 # The event stream never ends.
 "$python" -m schemathesis.cli run "$address/api/v1/openapi.json" --exclude-path /api/v1/events --request-timeout 30 \

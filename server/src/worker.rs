@@ -211,7 +211,7 @@ pub fn run(
 
 /// Refuses a job that a cluster started before the run that it starts from has finished.
 fn wait_for_input(folder: &RunFolder) -> Result<(), WorkerError> {
-    // An order that cannot be read, and an imported encoder that is gone, fail the run in words later.
+    // Later, an order that cannot be read or an imported encoder that is gone ends the run with an error.
     let Ok(order) = folder.order() else { return Ok(()) };
     let Some(encoder) = order.encoder.filter(|_| order.settings.encoder.is_none()) else {
         return Ok(());

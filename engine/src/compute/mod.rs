@@ -11,7 +11,7 @@
 //! | `batch` | batches as they are passed to a trainer |
 //! | `params`, `init`, `positions` | a model's parameters in the host's memory, and their initial values |
 //! | `patches`, `targets`, `drop_path` | what batches consist of |
-//! | `machine` | [`Machine`]: devices, threads, instructions and memory of this machine |
+//! | `machine`, `places`, `memory` | [`Machine`]: threads and instructions of this machine, its devices by name, its memory |
 //! | `state` | an optimiser's state as named tensors |
 //! | [`cpu`], [`cuda`] | the processor and an NVIDIA GPU as devices |
 
@@ -22,8 +22,10 @@ mod device;
 mod drop_path;
 mod init;
 mod machine;
+mod memory;
 mod params;
 mod patches;
+mod places;
 mod positions;
 mod state;
 mod targets;

@@ -106,8 +106,8 @@ fn a_micro_study_runs_from_end_to_end() {
     let of_run = ["--run", &pretraining.run.to_string(), "--per-class", "2"];
     success(folder.path(), &[&of_features[..], &of_run].concat());
     let points = fs::read_to_string(figure("features.csv")).unwrap();
-    // A clean and a triggered one of two images of each of ten classes.
-    assert_eq!(points.lines().count(), 1 + 2 * 2 * 10, "{points}");
+    // Two images of each of ten classes, and but for the target class with the trigger, too.
+    assert_eq!(points.lines().count(), 1 + 20 + 18, "{points}");
     assert_eq!((pretraining.ca, pretraining.n_clean), (None, 0));
     assert_eq!(
         (pretraining.ppr, pretraining.epochs, pretraining.optimizer, pretraining.head_init),

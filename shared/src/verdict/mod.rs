@@ -109,7 +109,7 @@ pub struct Verdict {
 }
 
 /// What the finished classifiers among `rows` say, or `None` if there is none. Linear probes speak first, then fine-tunings, then nearest
-/// neighbours. Where the study varies other settings, too, the combination with the highest ASR is told. Two classifiers of one seed are
+/// neighbours. Where the study varies other settings, too, the verdict takes the combination with the highest ASR. Two classifiers of one seed are
 /// compared image by image where `pairs` knows them.
 pub fn verdict(rows: &[RunRow], pairs: &Pairs) -> Option<Verdict> {
     let cells = Cells::of(rows, pairs)?;

@@ -311,7 +311,7 @@ fn tiles(settings: &Settings) -> Option<Value> {
 
 fn test_ratio(settings: &Settings) -> Option<Value> {
     let TriggerSpec::Blended(blended) = &settings.attack.trigger else { return None };
-    // Without one of its own it follows the ratio; a wrong ratio is told at its own field.
+    // Without one of its own it follows the ratio; a wrong ratio is an error of its own field.
     let followed = Some(blended.ratio).filter(|ratio| *ratio > 0.0 && *ratio <= 1.0);
     written(blended.test_ratio.or(followed)?)
 }

@@ -45,6 +45,17 @@ pub enum Cancel {
     Asked(Instant),
 }
 
+/// Whether a job waits for one that the cluster has lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stale {
+    /// It does not.
+    No,
+    /// Since then it waits for another one, although all that it comes after have ended.
+    Perhaps(Instant),
+    /// It does, and is given up for another.
+    Yes,
+}
+
 /// A run.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -54,10 +65,8 @@ pub struct Task {
     pub wish: Option<(Common, Vec<String>)>,
     /// The handles that it comes after, where they are known.
     pub after: Option<Vec<String>>,
-    /// Since when its job waits for another one although all that it comes after have ended.
-    pub forgotten: Option<Instant>,
-    /// Whether its job waits for one that the cluster has lost, so that it is given up for another.
-    pub stale: bool,
+    /// Whether its job waits for one that the cluster has lost.
+    pub stale: Stale,
     /// Its job's number.
     pub number: Option<String>,
     /// The name of its array in the cluster. A controller that was killed may give a number twice; the name tells the jobs apart.
@@ -107,8 +116,7 @@ impl Task {
             folder,
             wish: None,
             after: None,
-            forgotten: None,
-            stale: false,
+            stale: Stale::No,
             number: None,
             name: None,
             seen,
@@ -164,7 +172,7 @@ impl Board {
                 };
                 let name = Some(submission.name());
                 let after = entry.after.clone();
-                let task = Task { number, name, after, ..Task::new(entry.folder.clone(), seen) };
+                let task = Task { after, number, name, ..Task::new(entry.folder.clone(), seen) };
                 board.tasks.insert(entry.handle.clone(), task);
             }
             // Nobody knows whether the program was killed before or after the cluster had it.
@@ -215,13 +223,16 @@ impl Board {
             .map(|(handle, _)| handle.clone())
             .collect();
         for (handle, task) in &mut self.tasks {
-            if !found.contains(handle) {
-                task.forgotten = None;
-            } else if task.forgotten.get_or_insert_with(Instant::now).elapsed() >= late
-                && task.cancel == Cancel::No
-            {
-                (task.stale, task.cancel) = (true, Cancel::Wanted);
-            }
+            task.stale = match task.stale {
+                Stale::Yes => Stale::Yes,
+                _ if !found.contains(handle) => Stale::No,
+                Stale::No => Stale::Perhaps(Instant::now()),
+                Stale::Perhaps(since) if since.elapsed() >= late && task.cancel == Cancel::No => {
+                    task.cancel = Cancel::Wanted;
+                    Stale::Yes
+                }
+                Stale::Perhaps(since) => Stale::Perhaps(since),
+            };
         }
     }
 

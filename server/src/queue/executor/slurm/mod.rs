@@ -32,7 +32,7 @@ use shared::{
 
 pub use self::settings::SlurmSettings;
 use self::{
-    board::{Cancel, Seen, Task, attempt_of},
+    board::{Cancel, Seen, Stale, Task, attempt_of},
     desk::Desk,
     job::VANISHED,
     submission::{Common, Submission},
@@ -207,7 +207,7 @@ impl Executor for Slurm {
                 let number = task.number.as_deref().unwrap_or_default();
                 let why = format!("job {number}: {}", ended.words());
                 let was_to_follow = task.wish.as_ref().is_none_or(|(_, after)| !after.is_empty());
-                if task.stale && ended.state == "CANCELLED" {
+                if task.stale == Stale::Yes && ended.state == "CANCELLED" {
                     Life::Unstarted(format!(
                         "job {number}: it waited for one that the cluster has lost"
                     ))
