@@ -37,6 +37,7 @@ pub fn row(point: RunPoint) -> RunRow {
         paused: None,
         job: None,
         wish: shared::DeviceWish::default(),
+        held: false,
         waits: None,
         tidied: None,
         device: None,

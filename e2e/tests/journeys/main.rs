@@ -15,6 +15,7 @@ mod manage;
 mod new_study;
 mod outside;
 mod pages;
+mod queue;
 mod reconstruct;
 mod same_bits;
 mod steps;

@@ -34,6 +34,9 @@ pub enum Glyph {
     ArrowLeft,
     ArrowUp,
     ArrowDown,
+    ToTop,
+    ToBottom,
+    Pause,
     Play,
     Retry,
     Idle,
@@ -94,6 +97,9 @@ impl Glyph {
             Self::ArrowLeft => "M19 12H5M11 6l-6 6 6 6",
             Self::ArrowUp => "M12 19V5M6 11l6-6 6 6",
             Self::ArrowDown => "M12 5v14M6 13l6 6 6-6",
+            Self::ToTop => "M5 4h14M12 20V8M6 14l6-6 6 6",
+            Self::ToBottom => "M5 20h14M12 4v12M6 10l6 6 6-6",
+            Self::Pause => "M8 5v14M16 5v14",
             Self::Play => "M7 4.500v15l12-7.500z",
             Self::Retry => "M4 12a8 8 0 1 0 2.500-5.800M4 4v4.500h4.500",
             Self::Idle => "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16z",
@@ -115,11 +121,12 @@ impl Glyph {
 #[component]
 pub fn Icon(
     /// What it shows.
-    glyph: Glyph,
+    #[prop(into)]
+    glyph: Signal<Glyph>,
 ) -> impl IntoView {
     view! {
         <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
-            <path d=glyph.path()/>
+            <path d=move || glyph.get().path()/>
         </svg>
     }
 }

@@ -194,6 +194,7 @@ fn needed(method: &Method, path: &str) -> Rights {
     }
     let is_run = path.starts_with("/studies")
         || path.starts_with("/runs")
+        || path.starts_with("/queue")
         || path == "/keys"
         || path == "/evaluations";
     let changes = [Method::POST, Method::PATCH].contains(method);

@@ -9,7 +9,7 @@
 //! | `request_id` | a name for each request, in its answer, the log and the record of changes |
 //! | `gate`, `guard` | who may ask; same-origin check and headers |
 //! | `openapi`, `schema` | the document |
-//! | `studies`, `runs`, `run_files`, `events` | studies, runs, the files of runs, the live stream |
+//! | `studies`, `runs`, `queue`, `run_files`, `events` | studies, runs, the order of those that wait, the files of runs, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
 //! | `checkpoints`, `imports`, `evaluations`, `predictions`, `inside`, `reconstructions`, `compare`, `results`, `figures`, `reports` | results |
 //! | `health`, `metrics`, `system`, `disk`, `me`, `presets` | the program, and who uses it |
@@ -38,6 +38,7 @@ mod pixels;
 mod plans;
 mod predictions;
 mod presets;
+mod queue;
 mod reconstructions;
 mod reports;
 mod request_id;
@@ -246,6 +247,12 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(runs::get_run))
         .routes(routes!(runs::cancel_run))
         .routes(routes!(runs::retry_run))
+        .routes(routes!(queue::hold_run))
+        .routes(routes!(queue::release_run))
+        .routes(routes!(queue::get_queue))
+        .routes(routes!(queue::move_queued))
+        .routes(routes!(queue::pause_queue))
+        .routes(routes!(queue::resume_queue))
         .routes(routes!(runs::list_run_events))
         .routes(routes!(run_files::get_log))
         .routes(routes!(run_files::get_manifest))

@@ -22,6 +22,7 @@ pub async fn get_ready(State(api): State<Api>) -> Result<&'static str, ApiError>
 pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiError> {
     let jobs = api.app.queue.with_waits(api.app.store.jobs(MOST_JOBS).await?);
     let schedules = api.app.queue.schedules();
+    let paused = api.app.store.is_queue_paused().await?;
     let devices = api.app.paced_devices().await?;
     let app = api.app.clone();
     let info = blocking(move || {
@@ -38,6 +39,7 @@ pub async fn get_system(State(api): State<Api>) -> Result<Json<SystemInfo>, ApiE
             free_bytes,
             jobs,
             schedules,
+            paused,
         })
     })
     .await?;

@@ -76,6 +76,7 @@ impl Handle {
             let Standing { paused, job } = standings.get(&row.id).cloned().unwrap_or_default();
             (row.paused, row.job) = (paused, job);
             row.waits = match row.state {
+                RunState::Queued if row.held => Some("held".into()),
                 RunState::Queued => waits(row.wish, &devices),
                 _ => None,
             };

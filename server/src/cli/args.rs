@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod figure;
+mod queue;
 mod reconstruct;
 mod results;
 mod serve;
@@ -22,6 +23,7 @@ use crate::tokens::Rights;
 pub(super) use self::{
     evaluate::EvaluateArgs,
     figure::FigureArgs,
+    queue::{MoveArgs, QueueArgs, QueueCommand},
     reconstruct::ReconstructArgs,
     results::ResultsArgs,
     serve::{ExecutorChoice, LogFormat, ServeArgs},
@@ -53,6 +55,8 @@ pub(super) enum Command {
     Settings(SettingsArgs),
     /// Lists the runs of all studies with their settings and metrics.
     Runs(RunsArgs),
+    /// Lists the runs that wait, in order; moves and holds them, pauses and resumes the queue.
+    Queue(QueueArgs),
     /// Writes the table of results, or groups of it, as CSV, JSON, Parquet or LaTeX.
     Results(ResultsArgs),
     /// Repeats a finished run and checks that the result is identical bit for bit: exit code 0 if it is, 1 if not.

@@ -15,6 +15,7 @@ mod nodes;
 mod plan;
 mod poisons;
 mod presets;
+mod queue;
 mod reconstruct;
 mod replay;
 mod report;
@@ -38,10 +39,10 @@ use engine::compute::Machine;
 
 use self::args::{
     AssumeArgs, BackupArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs,
-    DatasetCommand, DevicesArgs, DiskArgs, DoctorArgs, EvaluateArgs, FigureArgs, PlanArgs,
-    PoisonArgs, PoisonCommand, PresetCommand, ReconstructArgs, ReplayArgs, RestoreArgs, RunArgs,
-    RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs, TidyArgs, TokenArgs, TokenCommand,
-    TriggerCommand,
+    DatasetCommand, DevicesArgs, DiskArgs, DoctorArgs, EvaluateArgs, FigureArgs, MoveArgs,
+    PlanArgs, PoisonArgs, PoisonCommand, PresetCommand, QueueArgs, QueueCommand, ReconstructArgs,
+    ReplayArgs, RestoreArgs, RunArgs, RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs,
+    TidyArgs, TokenArgs, TokenCommand, TriggerCommand,
 };
 use crate::{
     clock::Clock,
@@ -118,6 +119,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Plan(args) => wait_for(plan::run(args)),
         Command::Settings(args) => settings::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Runs(args) => wait_for(runs::run(args)),
+        Command::Queue(args) => wait_for(queue::run(args)),
         Command::Results(args) => wait_for(result_table::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Token(args) => wait_for(token::run(args)),

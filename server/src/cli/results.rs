@@ -205,6 +205,7 @@ mod tests {
             paused: None,
             job: None,
             wish: shared::DeviceWish::default(),
+            held: false,
             waits: None,
             tidied: None,
             device: None,

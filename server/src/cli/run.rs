@@ -72,7 +72,7 @@ async fn follow(app: &App, study: &StudyDetail) -> anyhow::Result<Vec<RunRow>> {
     let mut cancelled = false;
     loop {
         let runs = app.queue.with_waits(app.store.study_runs(study.id).await?);
-        view.show(&runs);
+        view.show(&runs, app.store.is_queue_paused().await?);
         if all_over(&runs) {
             view.bars.clear();
             return Ok(runs);
@@ -108,7 +108,7 @@ impl View {
         Self { bars, whole, running: HashMap::new(), told: HashMap::new(), paused: HashMap::new() }
     }
 
-    fn show(&mut self, runs: &[RunRow]) {
+    fn show(&mut self, runs: &[RunRow], queue_paused: bool) {
         for run in runs {
             if run.state == RunState::Running {
                 self.show_running(run);
@@ -136,7 +136,11 @@ impl View {
         }
         let over = runs.iter().filter(|run| run.state.is_over()).count();
         self.whole.set_position(over as u64);
-        let waits = runs.iter().find_map(|run| run.waits.as_ref());
+        let waits = if queue_paused {
+            Some("the queue is paused; maskdoor queue resume")
+        } else {
+            runs.iter().find_map(|run| run.waits.as_deref())
+        };
         let waits = waits.filter(|_| self.running.is_empty());
         let waits = waits.map_or_else(String::new, |why| format!(", {why}"));
         self.whole.set_message(format!("{over} of {} runs{waits}", runs.len()));

@@ -130,6 +130,7 @@ impl From<Packed> for RunRow {
             paused: None,
             job: None,
             wish: shared::DeviceWish::default(),
+            held: false,
             waits: None,
             tidied: None,
             error: None,

@@ -5,6 +5,7 @@
 //! | [`studies`] | studies: insert, list, get, delete |
 //! | [`runs`] | runs: list, get; the table's filters and orders |
 //! | [`queue`] | what trains, what is next; start, end, cancel, queue again |
+//! | `waiting` | the order of what waits, and what of it does not start |
 //! | `state` | changes of a run's state |
 //! | [`events`] | events: take in exactly once, read by run, read as one stream |
 //! | [`compare`] | finished classifiers for the figures |
@@ -43,6 +44,7 @@ pub mod studies;
 pub mod tidied;
 mod upgrade;
 mod version;
+mod waiting;
 mod writer;
 
 pub use error::StoreError;

@@ -122,10 +122,11 @@ impl Store {
             "SELECT key, id, digest, folder, attempt, kind, settings, (SELECT json_group_array(p.folder ORDER BY p.key) \
              FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key), wish, (SELECT json_group_array(p.handle) \
              FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND p.state = 'running') FROM runs r WHERE state = 'queued' \
+             AND held = 0 AND NOT EXISTS (SELECT 1 FROM queue WHERE paused = 1) \
              AND wish NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS (SELECT 1 FROM run_inputs i JOIN runs p ON p.key = i.input \
              WHERE i.run = r.key AND p.state <> 'done' AND NOT (p.state = 'running' AND p.cancel = 0 AND coalesce(substr(p.handle, 1, length(?2)) = ?2, 0))) \
              AND (?3 IS NULL OR wish = ?3) \
-             ORDER BY queued_at, key LIMIT 1",
+             ORDER BY place, queued_at, key LIMIT 1",
         )
         .bind(to_json(&unmet)?)
         .bind(ahead)
@@ -179,7 +180,7 @@ impl Store {
         self.commit(tx).await
     }
 
-    /// Queues a run again whose worker could not be started, so that it was never running. If a run that it starts from has ended
+    /// Queues a run again whose worker could not be started, so that it was never running: as the first, which it was. If a run that it starts from has ended
     /// meanwhile without a result, it ends as well. `false` if it is to be cancelled, or is not marked as running.
     ///
     /// # Errors
@@ -187,7 +188,8 @@ impl Store {
     pub async fn put_back(&self, key: i64, at: u64) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let queued = sqlx::query(
-            "UPDATE runs SET state = 'queued', started_at = NULL, device = NULL, handle = NULL \
+            "UPDATE runs SET state = 'queued', started_at = NULL, device = NULL, handle = NULL, \
+             place = (SELECT coalesce(min(place), 0) - 1 FROM runs WHERE state = 'queued') \
              WHERE key = ? AND state = 'running' AND cancel = 0 AND taken_seq = 0",
         )
         .bind(key)
@@ -378,7 +380,10 @@ pub(super) async fn set_wish(
 }
 
 /// Key and state of a run.
-async fn find(tx: &mut SqliteConnection, run: RunId) -> Result<(i64, RunState), StoreError> {
+pub(super) async fn find(
+    tx: &mut SqliteConnection,
+    run: RunId,
+) -> Result<(i64, RunState), StoreError> {
     let row = sqlx::query("SELECT key, state FROM runs WHERE id = ?")
         .bind(run.to_string())
         .fetch_optional(tx)
@@ -391,7 +396,7 @@ async fn find(tx: &mut SqliteConnection, run: RunId) -> Result<(i64, RunState), 
 async fn restart(tx: &mut SqliteConnection, key: i64, at: u64) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE runs SET attempt = attempt + 1, queued_at = ?, started_at = NULL, taken_bytes = 0, taken_seq = 0, \
-         progress = '{}' WHERE key = ?",
+         progress = '{}', place = 0, held = 0 WHERE key = ?",
     )
     .bind(stored(at))
     .bind(key)

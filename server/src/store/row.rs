@@ -17,7 +17,7 @@ pub(super) const COLUMNS: &str = "r.id, r.digest, l.study, s.name AS study_name,
      r.strength, r.optimizer, r.head_init, r.kind, r.ppr, r.lpr, r.seed, r.scratch, l.varied, l.reused, \
      (SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key ORDER BY i.input LIMIT 1) AS parent, r.state, \
      r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, r.created_at, \
-     r.started_at, r.ended_at, r.error, r.progress, r.device, r.wish, \
+     r.started_at, r.ended_at, r.error, r.progress, r.device, r.wish, r.held, \
      (SELECT t.at FROM tidied t WHERE t.run = r.key) AS tidied_at, (SELECT t.kept_last FROM tidied t WHERE t.run = r.key) AS kept_last";
 
 /// The source of [`COLUMNS`] when each run is shown under its own study.
@@ -53,6 +53,7 @@ pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         paused: None,
         job: None,
         wish: parse(row.try_get("wish")?, "the device that a run asks for")?,
+        held: row.try_get("held")?,
         waits: None,
         tidied: tidied(row)?,
         device: row.try_get("device")?,

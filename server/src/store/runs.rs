@@ -272,7 +272,10 @@ impl Store {
                 QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM {UNDER_OWN_STUDY}"))
                     .push(" WHERE r.state = ")
                     .push_bind(state.as_str())
-                    .push(" ORDER BY r.queued_at, r.key LIMIT ")
+                    .push(match state {
+                        RunState::Queued => " ORDER BY r.place, r.queued_at, r.key LIMIT ",
+                        _ => " ORDER BY r.queued_at, r.key LIMIT ",
+                    })
                     .push_bind(i64::from(limit))
                     .build()
                     .fetch_all(self.readers())

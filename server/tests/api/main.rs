@@ -15,6 +15,7 @@ mod imports;
 mod keys;
 mod openapi;
 mod pictures;
+mod queue;
 mod reconstructions;
 mod reports;
 mod requests;

@@ -13,6 +13,7 @@ mod plan;
 mod plot;
 mod prediction;
 mod problem;
+mod queue;
 mod reconstruction;
 mod result;
 mod run;
@@ -40,6 +41,7 @@ pub use plot::{
 };
 pub use prediction::{Outcome, PairedRuns, PredictedClass, PredictedImage};
 pub use problem::{Page, Problem};
+pub use queue::{QueueInfo, QueueMove};
 pub use reconstruction::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction};
 pub use result::{Mean, Measured, ResultGroup, ResultGroups, ResultRow, StudyName};
 #[cfg(test)]

@@ -76,7 +76,10 @@ pub struct RunRow {
     #[serde(default, skip_serializing_if = "DeviceWish::is_default")]
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub wish: DeviceWish,
-    /// Why it waits, while no device that it asks for is free.
+    /// Whether it is held: it waits until it is released.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+    /// Why it waits: it is held, or no device that it asks for is free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits: Option<String>,
     /// The device assigned to its last attempt, or several separated by commas.
@@ -278,6 +281,7 @@ pub(crate) fn finished_probe(
         paused: None,
         job: None,
         wish: DeviceWish::default(),
+        held: false,
         waits: None,
         tidied: None,
         device: None,

@@ -48,6 +48,9 @@ pub struct SystemInfo {
     pub jobs: Vec<RunRow>,
     /// Whether this server schedules the jobs; otherwise another program on the same data folder does.
     pub schedules: bool,
+    /// Whether the queue is paused: nothing that waits starts.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 /// A device that can train.

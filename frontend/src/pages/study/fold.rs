@@ -29,8 +29,8 @@ pub fn fold(study: &mut StudyDetail, event: &LiveEvent) -> Folded {
         return Folded::Stale;
     }
     run.state = event.state;
-    // Whether a run waits for the disk is no event of it: the server tells that it changed, and the study says it.
-    if event.stamped.is_none() && !changed && run.state == RunState::Running {
+    // Whether a run waits for the disk, or is held, is no event of it: the server tells that it changed, and the study says it.
+    if event.stamped.is_none() && !changed && !run.state.is_over() {
         return Folded::Stale;
     }
     if let Some(stamped) = &event.stamped {

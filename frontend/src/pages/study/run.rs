@@ -154,6 +154,7 @@ pub fn RunPanel(
     let device = Memo::new(move |_| still.with(|run| run.as_ref().and_then(place)));
     let reconstruct = Memo::new(move |_| run.with(|run| run.as_ref().and_then(reconstruct_link)));
     let state = Memo::new(move |_| still.with(|run| run.as_ref().map(RunRow::shown_state)));
+    let held = Memo::new(move |_| still.with(|run| run.as_ref().is_some_and(|run| run.held)));
     let fraction = Signal::derive(move || {
         run.with(|run| run.as_ref().map_or(0.0, |run| run.progress.fraction()))
     });
@@ -196,6 +197,18 @@ pub fn RunPanel(
                             >
                                 <Icon glyph=Glyph::Retry/>
                                 "Run again"
+                            </button>
+                        </Show>
+                        <Show when=move || state.get() == Some(RunState::Queued)>
+                            <button
+                                type="button"
+                                class="button"
+                                id="hold-run"
+                                title="A held run waits until it is released; others start before it."
+                                disabled=move || busy.get()
+                                on:click=move |_| ask(if held.get_untracked() { "release" } else { "hold" })
+                            >
+                                {move || if held.get() { "Release" } else { "Hold" }}
                             </button>
                         </Show>
                         <Show when=move || state.get().is_some_and(|state| !state.is_over())>

@@ -4,7 +4,9 @@
 
 mod alerts;
 mod ended;
+mod moves;
 mod queue;
+mod reorder;
 
 use leptos::prelude::*;
 use leptos_router::{
@@ -65,6 +67,8 @@ pub fn WatchPage() -> impl IntoView {
     let loaded = Memo::new(move |_| system.value().is_some());
     let schedules = Memo::new(move |_| system.value().is_some_and(|info| info.schedules));
 
+    let paused = Memo::new(move |_| system.value().is_some_and(|info| info.paused));
+
     let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
     let (kind, set_kind) = query_signal_with_options::<String>("kind", options);
     let running = Memo::new(move |_| jobs.with(|jobs| kinds(jobs)));
@@ -83,7 +87,13 @@ pub fn WatchPage() -> impl IntoView {
     let link = live::follow(
         api::address("/events"),
         move || follow.catch_up(),
-        move |event: LiveEvent| follow.take(&event),
+        move |event: LiveEvent| {
+            follow.take(&event);
+            // A state, a place in the queue or a hold has changed.
+            if event.stamped.is_none() {
+                system.refetch();
+            }
+        },
     );
 
     let navigate = use_navigate();
@@ -131,7 +141,7 @@ pub fn WatchPage() -> impl IntoView {
                     </div>
                 </section>
             </Show>
-            <Queue jobs=jobs.into() schedules refetch=Callback::new(move |()| system.refetch())/>
+            <Queue jobs=jobs.into() schedules paused refetch=Callback::new(move |()| system.refetch())/>
             <Ended/>
         </Show>
     }

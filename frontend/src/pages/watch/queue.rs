@@ -1,11 +1,12 @@
-//! The queue: what runs and what waits, each of which can be cancelled.
+//! The queue: what runs and what waits, each of which can be cancelled; what waits can be moved and held.
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::{ev, prelude::*, task::spawn_local};
 use shared::{
     RunId, RunState,
     api::{ClusterJob, Problem, RunRow},
 };
 
+use super::moves::{Moves, Order};
 use crate::{
     api,
     base::to,
@@ -44,6 +45,8 @@ pub fn Queue(
     jobs: Signal<Vec<RunRow>>,
     /// Whether this server starts what waits.
     schedules: Memo<bool>,
+    /// Whether nothing that waits starts.
+    paused: Memo<bool>,
     /// Called after a change.
     refetch: Callback<()>,
 ) -> impl IntoView {
@@ -57,6 +60,7 @@ pub fn Queue(
             }
         });
     });
+    let order = Order::new(jobs, problem, refetch);
     let ids =
         Memo::new(move |_| jobs.with(|jobs| jobs.iter().map(|run| run.id).collect::<Vec<_>>()));
     let told = Memo::new(move |_| {
@@ -69,8 +73,33 @@ pub fn Queue(
         <section class="panel" aria-labelledby="queue-title">
             <header class="panel-head">
                 <h2 id="queue-title">"Queue"</h2>
-                <span class="muted small">{told}</span>
+                <span class="panel-tools">
+                    <span class="muted small">{told}</span>
+                    <Show when=move || paused.get() || order.any_waits()>
+                        <button
+                            type="button"
+                            class="button button-quiet"
+                            id="pause-queue"
+                            on:click=move |_| {
+                                let act = if paused.get_untracked() { "resume" } else { "pause" };
+                                order.send(format!("/queue/{act}"), act);
+                            }
+                        >
+                            <Icon glyph=Signal::derive(move || {
+                                if paused.get() { Glyph::Play } else { Glyph::Pause }
+                            })/>
+                            {move || if paused.get() { "Resume the queue" } else { "Pause the queue" }}
+                        </button>
+                    </Show>
+                </span>
             </header>
+            <Show when=move || paused.get()>
+                <p class="notice">
+                    <Icon glyph=Glyph::Info/>
+                    <span>"The queue is paused: what runs goes on, and nothing that waits starts until the queue is resumed."</span>
+                </p>
+            </Show>
+            <p class="visually-hidden" role="status" id="queue-said">{order.said()}</p>
             <Show when=move || !schedules.get()>
                 <p class="notice">
                     <Icon glyph=Glyph::Info/>
@@ -94,7 +123,7 @@ pub fn Queue(
                         </thead>
                         <tbody>
                             <For each=move || ids.get() key=|id| *id let:id>
-                                <Job id jobs cancel/>
+                                <Job id jobs cancel order/>
                             </For>
                         </tbody>
                     </table>
@@ -106,7 +135,12 @@ pub fn Queue(
 
 /// A job that runs or waits.
 #[component]
-fn Job(id: RunId, jobs: Signal<Vec<RunRow>>, cancel: Callback<RunId>) -> impl IntoView {
+fn Job(
+    id: RunId,
+    jobs: Signal<Vec<RunRow>>,
+    cancel: Callback<RunId>,
+    order: Order,
+) -> impl IntoView {
     let run = Memo::new(move |_| jobs.with(|jobs| jobs.iter().find(|run| run.id == id).cloned()));
     let of = move |tell: fn(&RunRow) -> String| {
         Memo::new(move |_| run.with(|run| run.as_ref().map(tell).unwrap_or_default()))
@@ -123,8 +157,27 @@ fn Job(id: RunId, jobs: Signal<Vec<RunRow>>, cancel: Callback<RunId>) -> impl In
     let fraction = Signal::derive(move || {
         run.with(|run| run.as_ref().map_or(0.0, |run| run.progress.fraction()))
     });
+    let waits = Memo::new(move |_| order.place(id).is_some());
     view! {
-        <tr>
+        <tr
+            class:job-over=move || order.is_over(id)
+            draggable=move || if waits.get() { "true" } else { "false" }
+            on:dragstart=move |event: ev::DragEvent| {
+                if waits.get_untracked() {
+                    order.take(id, &event);
+                }
+            }
+            on:dragend=move |_| order.end_drag()
+            on:dragover=move |event: ev::DragEvent| {
+                if order.passes(id) {
+                    event.prevent_default();
+                }
+            }
+            on:drop=move |event: ev::DragEvent| {
+                event.prevent_default();
+                order.drop_on(id);
+            }
+        >
             <td data-label="State">{move || state.get().map(|state| view! { <StateBadge state/> })}</td>
             <th scope="row">
                 <a href=href>{study}</a>
@@ -134,7 +187,10 @@ fn Job(id: RunId, jobs: Signal<Vec<RunRow>>, cancel: Callback<RunId>) -> impl In
                 <ProgressBar fraction label=Signal::stored("Progress".to_owned())/>
                 <span class="small">{progress}</span>
             </td>
-            <td class="number">
+            <td class="number job-actions">
+                <Show when=move || waits.get()>
+                    <Moves id order/>
+                </Show>
                 <Confirm
                     glyph=Glyph::Close
                     label="Cancel"
