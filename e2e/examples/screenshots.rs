@@ -4,8 +4,8 @@
 //! cargo run -p e2e --example screenshots -- http://127.0.0.1:9000 docs/tour
 //! ```
 //!
-//! The study is the one with the most finished runs. Each page is taken at 1440 x 900 in the light and the dark theme, after everything on it
-//! is drawn.
+//! The study is the one with the most finished runs. Each page is taken at 1440 x 900, in the light or the dark theme, after everything on
+//! it is drawn.
 
 #![expect(clippy::print_stdout, reason = "it names what it writes")]
 
@@ -24,28 +24,29 @@ document.fonts.ready.then(() => {
   look(30);
 });";
 
-/// A page, and the selector of what its visitor waits for.
+/// A page in a theme, and the selector of what its visitor waits for.
 struct Shot {
     name: &'static str,
+    dark: bool,
     path: String,
     waited_for: &'static str,
 }
 
-fn shots(study: &StudySummary) -> Vec<Shot> {
+fn shots(study: &StudySummary) -> [Shot; 4] {
     let id = study.id;
     let filter = format!("study == {:?}", study.name);
     let of_study: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
-    let shot = |name, path, waited_for| Shot { name, path, waited_for };
-    vec![
-        shot("home", "/".into(), "table tbody tr a"),
-        shot("new-study", format!("/studies/new?from={id}"), "canvas, .tile img"),
-        shot("study", format!("/studies/{id}"), ".verdict-line"),
+    let shot = |name, dark, path, waited_for| Shot { name, dark, path, waited_for };
+    [
+        shot("new-study", false, format!("/studies/new?from={id}"), "canvas"),
+        shot("study", false, format!("/studies/{id}"), ".verdict-line"),
         shot(
             "compare",
+            true,
             format!("/compare?figure=asr-by-poison&published=true&filter={of_study}"),
             "[data-figure] svg rect",
         ),
-        shot("reconstruct", "/reconstruct".into(), "canvas"),
+        shot("reconstruct", true, "/reconstruct".into(), "canvas"),
     ]
 }
 
@@ -59,12 +60,11 @@ async fn main() -> Result<()> {
         Api::new(base.as_str()).get("/api/v1/studies?limit=200").await?;
     let largest = studies.items.iter().max_by_key(|study| study.states.done);
     let largest = largest.context("the server has no study")?;
-    for (theme, dark) in [("light", false), ("dark", true)] {
+    for shot in shots(largest) {
+        // A browser of its own, so that nothing of another page is kept.
         let browser = Browser::open(base.as_str()).await?;
-        browser.prefers_dark(dark).await?;
-        for shot in shots(largest) {
-            take(&browser, &shot, &folder.join(format!("{}-{theme}.png", shot.name))).await?;
-        }
+        browser.prefers_dark(shot.dark).await?;
+        take(&browser, &shot, &folder.join(format!("{}.png", shot.name))).await?;
         browser.close().await?;
     }
     Ok(())
