@@ -31,13 +31,15 @@ async fn what_waits_is_moved_held_and_paused() -> Result<()> {
         top(browser, &clean).await?;
         look(browser, "queue-paused").await?;
 
-        // The attacked pre-training to the top by a key; the button keeps the focus, and the place is told.
+        // The attacked pre-training to the top by a key; the focus stays with it, and the place is told.
         let button = browser.css(&format!("#queue-up-{attacked}")).await?;
         button.send_keys(&char::from(Key::Home).to_string()).await?;
         top(browser, &attacked).await?;
         said(browser, "Place 1 of 4").await?;
-        let focused = format!("return document.activeElement?.id === 'queue-first-{attacked}'");
-        browser.holds("the button keeps the focus", &focused).await?;
+        let focused = format!(
+            "return document.activeElement?.closest('tr')?.querySelector('a')?.href.endsWith('run={attacked}') === true"
+        );
+        browser.holds("the focus stays with the run", &focused).await?;
         ensure!(first(dashboard).await? == attacked, "the server has the page's order");
         // Down it takes its probe along, which starts from it.
         browser
