@@ -89,6 +89,14 @@ pub async fn delete(path: impl AsRef<str>) -> Result<(), Problem> {
     answer(send(Request::delete(&address(path)).build()).await?).await.map(|_| ())
 }
 
+/// Deletes what is at `path`, and reads the answer.
+///
+/// # Errors
+/// As [`get`].
+pub async fn delete_for<T: DeserializeOwned>(path: impl AsRef<str>) -> Result<T, Problem> {
+    read(answer(send(Request::delete(&address(path)).build()).await?).await?).await
+}
+
 /// Posts a form with files to `path`.
 ///
 /// # Errors

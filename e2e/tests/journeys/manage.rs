@@ -62,9 +62,31 @@ async fn a_study_is_named_kept_copied_and_deleted() -> Result<()> {
         browser.visit(&path).await?;
         browser.press("Edit").await?;
         browser.press("Delete").await?;
-        browser.sees("This cannot be undone").await?;
+        browser.sees("This can be undone for 10 minutes").await?;
         browser.press("Delete the study").await?;
         browser.find(Role::Heading, "Studies").await?;
+        browser.sees("“A second name” was deleted").await?;
+        look(browser, "study-deleted").await?;
+        browser.press("Undo").await?;
+        browser.find(Role::Heading, "A second name").await?;
+        browser.sees("Strongest attack").await?;
+        let back = study(dashboard, &id).await?;
+        ensure!(back.runs == kept.runs && back.notes == kept.notes, "{back:?} is not {kept:?}");
+
+        // Deleted for good, on the page that says what is kept.
+        browser.press("Edit").await?;
+        browser.press("Delete").await?;
+        browser.press("Delete the study").await?;
+        browser.find(Role::Heading, "Studies").await?;
+        browser.visit("/system").await?;
+        browser.find(Role::Heading, "Deleted studies").await?;
+        look(browser, "system-deleted").await?;
+        browser.press("Remove now").await?;
+        browser.press("Remove").await?;
+        let gone = "return document.getElementById('deleted') === null";
+        browser.holds("nothing is kept", gone).await?;
+        let runs = dashboard.data().join("runs");
+        ensure!(std::fs::read_dir(&runs)?.next().is_none(), "files are left in {runs:?}");
         browser.visit(&path).await?;
         browser.sees("No such study").await
     })

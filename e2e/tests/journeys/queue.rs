@@ -11,7 +11,8 @@ use crate::steps::{done, look, micro, start, study, vary};
 #[tokio::test]
 async fn what_waits_is_moved_held_and_paused() -> Result<()> {
     // The server is stopped for a moment.
-    let lost = ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"];
+    let lost =
+        ["ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET"];
     travel_past("queue-order", &lost, async |dashboard, browser| {
         let _: QueueInfo = dashboard.api.post("/api/v1/queue/pause", &json!({})).await?;
         let mut spec = micro("Ordered")?;
@@ -30,20 +31,30 @@ async fn what_waits_is_moved_held_and_paused() -> Result<()> {
         top(browser, &clean).await?;
         look(browser, "queue-paused").await?;
 
-        // The attacked pre-training to the top by a key; the button keeps the focus, and the place is told.
+        // The attacked pre-training to the top by a key; the focus stays with it, and the place is told.
         let button = browser.css(&format!("#queue-up-{attacked}")).await?;
         button.send_keys(&char::from(Key::Home).to_string()).await?;
         top(browser, &attacked).await?;
         said(browser, "Place 1 of 4").await?;
-        let focused = format!("return document.activeElement?.id === 'queue-first-{attacked}'");
-        browser.holds("the button keeps the focus", &focused).await?;
+        let focused = format!(
+            "return document.activeElement?.closest('tr')?.querySelector('a')?.href.endsWith('run={attacked}') === true"
+        );
+        browser.holds("the focus stays with the run", &focused).await?;
         ensure!(first(dashboard).await? == attacked, "the server has the page's order");
         // Down it takes its probe along, which starts from it.
-        browser.css(&format!("#queue-first-{attacked}")).await?.send_keys(&char::from(Key::End).to_string()).await?;
+        browser
+            .css(&format!("#queue-first-{attacked}"))
+            .await?
+            .send_keys(&char::from(Key::End).to_string())
+            .await?;
         top(browser, &clean).await?;
         said(browser, "Place 3 of 4").await?;
         // The last cannot go further.
-        browser.css(&format!("#queue-last-{attacked}")).await?.send_keys(&char::from(Key::Down).to_string()).await?;
+        browser
+            .css(&format!("#queue-last-{attacked}"))
+            .await?
+            .send_keys(&char::from(Key::Down).to_string())
+            .await?;
         said(browser, "Stays at place 3 of 4").await?;
 
         // Somebody else's change is seen without a reload.

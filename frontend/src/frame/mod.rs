@@ -1,4 +1,4 @@
-//! What surrounds each page: rail, top bar, running jobs, what Ctrl+K finds, theme, sign-out, and the notice of a lost server.
+//! What surrounds each page: rail, top bar, running jobs, what Ctrl+K finds, theme, sign-out, the notice of a lost server, and the offer to undo a deletion.
 
 mod account;
 mod jobs;
@@ -8,16 +8,19 @@ mod place;
 mod rail;
 mod theme;
 mod top;
+mod undo;
 
 use leptos::prelude::*;
 
 pub use place::{Crumb, set_place};
+pub use undo::offer_undo;
 
 /// The frame around a page.
 #[component]
 pub fn Frame(children: Children) -> impl IntoView {
     place::provide();
     jobs::provide();
+    undo::provide();
     view! {
         <a class="skip" href="#main">"Skip to content"</a>
         <div class="frame">
@@ -28,5 +31,6 @@ pub fn Frame(children: Children) -> impl IntoView {
                 <main id="main" class="page" tabindex="-1">{children()}</main>
             </div>
         </div>
+        <undo::UndoOffer/>
     }
 }

@@ -9,7 +9,7 @@
 //! | `request_id` | a name for each request, in its answer, the log and the record of changes |
 //! | `gate`, `guard` | who may ask; same-origin check and headers |
 //! | `openapi`, `schema` | the document |
-//! | `studies`, `runs`, `queue`, `run_files`, `events` | studies, runs, the order of those that wait, the files of runs, the live stream |
+//! | `studies`, `deletions`, `runs`, `queue`, `run_files`, `events` | studies, deleted ones that can be restored, runs, the order of those that wait, the files of runs, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
 //! | `checkpoints`, `imports`, `evaluations`, `predictions`, `inside`, `reconstructions`, `compare`, `results`, `figures`, `reports` | results |
 //! | `health`, `metrics`, `system`, `disk`, `me`, `presets` | the program, and who uses it |
@@ -18,6 +18,7 @@
 mod checkpoints;
 mod compare;
 mod datasets;
+mod deletions;
 mod disk;
 mod error;
 mod evaluations;
@@ -240,6 +241,9 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(plans::create_plan))
         .routes(routes!(studies::list_studies, studies::create_study))
         .routes(routes!(studies::get_study, studies::change_study, studies::delete_study))
+        .routes(routes!(deletions::list_deletions))
+        .routes(routes!(deletions::undo_deletion))
+        .routes(routes!(deletions::end_deletion))
         .routes(routes!(studies::get_verdict))
         .routes(routes!(reports::get_report))
         .routes(routes!(studies::cancel_study))

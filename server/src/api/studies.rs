@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use shared::{
     StudyId, StudySpec,
-    api::{Page, StudyChange, StudyDetail, StudySummary},
+    api::{Deletion, Page, StudyChange, StudyDetail, StudySummary},
     study::StudyFile,
     verdict::{Verdict, verdict},
 };
@@ -129,17 +129,17 @@ pub async fn change_study(
     get_study(State(api), Path(study)).await
 }
 
-/// Deletes a study, those of its runs that no other study uses, and their files. Refused while one of these runs is queued or running.
+/// Deletes a study, and those of its runs that no other study uses. Refused while one of these runs is queued or running. The answer says
+/// until when this can be undone; their files are removed then.
 #[utoipa::path(delete, path = "/studies/{id}", tag = "studies", params(("id" = StudyId, Path, description = "Study")),
-    responses((status = 204, description = "The study was deleted")))]
+    responses((status = 200, body = Deletion)))]
 pub async fn delete_study(
     State(api): State<Api>,
     Path(study): Path<StudyId>,
-) -> Result<StatusCode, ApiError> {
-    let deleted = api.app.delete_study(study).await;
+) -> Result<Json<Deletion>, ApiError> {
+    let deleted = api.app.delete_study_for_now(study).await?;
     api.disk.forget();
-    deleted?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(deleted))
 }
 
 /// Stops all queued and running runs of a study that no other study needs: queued ones at once, running ones within two

@@ -90,10 +90,14 @@ impl App {
     /// When the store fails, or the system does not say how much is free.
     pub async fn disk_use(&self) -> Result<DiskUse, StoreError> {
         let folders = self.store.study_folders().await?;
+        let deleted = self.store.deleted_folders().await?;
         let (data_dir, now) = (self.data_dir.clone(), self.clock.now_ms());
         let counted = tokio::task::spawn_blocking(move || {
             let space = data_dir.disk_space()?;
-            Ok(with_space(DiskUse { counted_at: now, ..count(&data_dir, &folders) }, space))
+            Ok(with_space(
+                DiskUse { counted_at: now, ..count(&data_dir, &folders, &deleted) },
+                space,
+            ))
         });
         let failed = |source| StoreError::Disk { path: self.data_dir.root().to_owned(), source };
         counted.await.map_err(|error| failed(io::Error::other(error)))?.map_err(failed)
@@ -105,7 +109,7 @@ pub fn with_space(used: DiskUse, space: DiskSpace) -> DiskUse {
     DiskUse { free_bytes: space.free, disk_bytes: space.size, warning: low_space(space), ..used }
 }
 
-fn count(data_dir: &DataDir, folders: &[StudyFolder]) -> DiskUse {
+fn count(data_dir: &DataDir, folders: &[StudyFolder], deleted: &[String]) -> DiskUse {
     let mut counter = Counter::default();
     let mut studies: BTreeMap<StudyId, StudyDisk> = BTreeMap::new();
     for StudyFolder { folder, study, name } in folders {
@@ -123,11 +127,14 @@ fn count(data_dir: &DataDir, folders: &[StudyFolder]) -> DiskUse {
     }
     let mut studies: Vec<StudyDisk> = studies.into_values().collect();
     studies.sort_by(|a, b| b.total_bytes.cmp(&a.total_bytes).then(b.study.cmp(&a.study)));
-    let known: BTreeSet<PathBuf> =
+    let deleted: Vec<PathBuf> = deleted.iter().map(|folder| data_dir.folder(folder)).collect();
+    let mut known: BTreeSet<PathBuf> =
         folders.iter().map(|folder| data_dir.folder(&folder.folder)).collect();
+    known.extend(deleted.iter().cloned());
     let mut used = DiskUse {
         studies_total: studies.len() as u64,
         runs_bytes: studies.iter().map(|study| study.total_bytes).sum(),
+        deleted_bytes: deleted.iter().map(|folder| counter.below(folder)).sum(),
         lost_bytes: lost(&mut counter, &data_dir.runs(), &known),
         imports_bytes: counter.below(&data_dir.checkpoints()),
         keys_bytes: counter.below(&data_dir.keys()),
@@ -142,6 +149,7 @@ fn count(data_dir: &DataDir, folders: &[StudyFolder]) -> DiskUse {
     let others = entries(data_dir.root()).filter(|(path, _)| !counted.contains(path));
     used.other_bytes = others.map(|(path, _)| counter.below(&path)).sum();
     used.total_bytes = used.runs_bytes
+        + used.deleted_bytes
         + used.lost_bytes
         + used.imports_bytes
         + used.keys_bytes

@@ -2,7 +2,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`studies`] | create a study from its specification; cancel, retry, delete |
+//! | [`studies`] | create a study from its specification; cancel, retry |
+//! | [`deletions`] | delete a study, which can be undone for a while |
 //! | `plan` | what a study would run, and which of it already exists |
 //! | `space`, `gpu_space` | whether the machine and its GPUs have the memory and the disk for it |
 //! | [`devices`], [`placement`] | the devices with what runs on them; which of them a run gets |
@@ -22,6 +23,7 @@
 pub mod catalog;
 pub mod checkpoints;
 pub mod datasets;
+pub mod deletions;
 pub mod devices;
 pub mod disk;
 mod epochs;

@@ -1,6 +1,6 @@
-//! Creates a study from its specification; cancels, retries and deletes.
+//! Creates a study from its specification; cancels and retries.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use engine::data::Index;
 use shared::{
@@ -185,21 +185,6 @@ impl App {
             if errors.is_empty() { Ok(()) } else { Err(CreateError::Invalid(errors)) }
         };
         self.store.change_study(study, change, check).await
-    }
-
-    /// Deletes a study with its runs, their events and all of their files.
-    ///
-    /// # Errors
-    /// When a run of it is queued or running, there is no such study, the store fails, or some files cannot be removed.
-    pub async fn delete_study(&self, study: StudyId) -> Result<(), DeleteError> {
-        let folders = self.store.delete_study(study).await?;
-        self.remove_files(folders).await.map_err(|error| match error {
-            LeftOver::Store(error) => DeleteError::Store(error),
-            other @ LeftOver::File { .. } => DeleteError::Files(other),
-        })?;
-        // Version 0.1 had a folder for each study; runs that another study uses stay in it.
-        let _ = fs::remove_dir(self.data_dir.runs().join(study.to_string()));
-        Ok(())
     }
 
     /// Waits a short time until this run, or all runs of the study except some that continue, have ended.

@@ -83,10 +83,16 @@ impl Contents {
         files.filter(|path| is_taken(path, true)).map(Taken::later).collect()
     }
 
-    /// Folders in `runs/` that hold the order of a run which neither this copy of the database nor the list `since` has.
-    pub fn unknown_folders(&self, data_dir: &DataDir, since: &[StoredRun]) -> Vec<String> {
-        let known: BTreeSet<&str> =
-            self.runs.iter().chain(since).map(|run| run.folder.as_str()).collect();
+    /// Folders in `runs/` that hold the order of a run which neither this copy of the database nor the list `since` has, and which is not
+    /// `deleted`.
+    pub fn unknown_folders(
+        &self,
+        data_dir: &DataDir,
+        since: &[StoredRun],
+        deleted: &[String],
+    ) -> Vec<String> {
+        let runs = self.runs.iter().chain(since).map(|run| run.folder.as_str());
+        let known: BTreeSet<&str> = runs.chain(deleted.iter().map(String::as_str)).collect();
         let folders = crate::app::tidy::subfolders(&data_dir.runs());
         let orders = folders.iter().filter(|folder| folder.join(files::ORDER).exists());
         let names = orders.map(|folder| data_dir.below(folder));

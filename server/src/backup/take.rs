@@ -126,7 +126,8 @@ pub async fn take(
             tracing::warn!(%error, "something that was deleted is left over");
         }
         let since = store.stored_runs().await?;
-        report.unknown_folders = contents.unknown_folders(data_dir, &since);
+        let deleted = store.deleted_folders().await?;
+        report.unknown_folders = contents.unknown_folders(data_dir, &since, &deleted);
         store.close().await;
     }
     Ok(report)

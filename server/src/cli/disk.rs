@@ -57,6 +57,7 @@ fn rest(used: &DiskUse) -> String {
     let head = [("", Align::Left), ("size", Align::Right)];
     let rows = [
         ("runs", used.runs_bytes),
+        ("deleted studies that can be restored", used.deleted_bytes),
         ("run folders of no study", used.lost_bytes),
         ("imported checkpoints", used.imports_bytes),
         ("key images", used.keys_bytes),

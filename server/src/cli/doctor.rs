@@ -8,9 +8,9 @@ use std::{
 use anyhow::anyhow;
 use serde::Serialize;
 
-use super::DoctorArgs;
+use super::{DoctorArgs, deletions};
 use crate::{
-    app::OpenError,
+    app::{App, OpenError},
     data_dir::DataDir,
     doctor::{self, Finding, Subject},
     queue,
@@ -63,8 +63,10 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
         }
         findings.extend(mended);
     }
+    let deletions = if args.json { Vec::new() } else { kept(&app, &findings).await? };
     app.store.close().await;
     let healthy = findings.iter().all(|finding| finding.mended);
+    deletions.into_iter().for_each(say);
     if args.json {
         say(serde_json::to_string_pretty(&Report { findings: &findings, healthy })?);
     } else if findings.is_empty() {
@@ -73,6 +75,16 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
         say("Everything was mended.");
     }
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Deleted studies whose files are kept, in words. A damaged database is not asked.
+async fn kept(app: &App, findings: &[Finding]) -> Result<Vec<String>, StoreError> {
+    if findings.iter().any(|finding| finding.subject == Subject::Database) {
+        return Ok(Vec::new());
+    }
+    let now = app.clock.now_ms();
+    let deletions = app.store.deletions().await?;
+    Ok(deletions.iter().map(|one| deletions::in_words(one, now)).collect())
 }
 
 fn describe(findings: &[Finding]) {

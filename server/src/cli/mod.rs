@@ -5,6 +5,7 @@ mod backup;
 mod bar_watch;
 mod checkpoints;
 mod datasets;
+mod deletions;
 mod devices;
 mod disk;
 mod doctor;

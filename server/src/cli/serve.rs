@@ -78,6 +78,7 @@ pub async fn run(args: ServeArgs, machine: Machine) -> anyhow::Result<ExitCode> 
              where others share the network (docs/security.md).",
         );
     }
+    tokio::spawn(app.clone().keep_deletions());
     let retention = args.keep.policy();
     if let Some(policy) = retention {
         let audit = Audit::of(app.data_dir.root(), app.clock.clone());

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::TidyArgs;
+use super::{TidyArgs, deletions};
 use crate::{
     app::retention::{OfStudy, by_study},
     audit::Audit,
@@ -19,12 +19,17 @@ pub async fn run(args: TidyArgs) -> anyhow::Result<ExitCode> {
         let audit = Audit::of(app.data_dir.root(), app.clock.clone());
         found = app.remove_unneeded(found, &audit, "maskdoor tidy").await?;
     }
+    let deletions = app.store.deletions().await?;
+    let now = app.clock.now_ms();
     app.store.close().await;
     let (studies, total) = (by_study(&found), found.iter().map(|one| one.bytes).sum::<u64>());
     if args.json {
         let report = json!({ "removed": args.yes, "bytes": total, "studies": studies });
         say(serde_json::to_string_pretty(&report)?);
         return Ok(ExitCode::SUCCESS);
+    }
+    for deletion in &deletions {
+        say(deletions::in_words(deletion, now));
     }
     if studies.is_empty() {
         say("There is nothing to remove.");

@@ -39,6 +39,8 @@ struct Known {
     opened_at: u64,
     runs: Vec<StoredRun>,
     removals: Vec<String>,
+    /// Folders of deleted runs that can still be restored.
+    deleted: Vec<String>,
     keys: Vec<KeyInfo>,
     datasets: Vec<(DatasetInfo, DataSource)>,
     imports: Vec<ImportedCheckpoint>,
@@ -62,6 +64,7 @@ pub(super) async fn examine(app: &App) -> Result<Vec<Finding>, StoreError> {
         opened_at: app.opened_at,
         runs: store.stored_runs().await?,
         removals: store.removals().await?,
+        deleted: store.deleted_folders().await?,
         keys: store.list_keys().await?,
         imports: store.list_imports().await?,
         datasets,
@@ -115,8 +118,12 @@ impl Known {
     fn folders_without_run(&self) -> Vec<(Option<FolderRun>, Finding)> {
         let known: BTreeSet<PathBuf> =
             self.runs.iter().map(|run| self.data_dir.folder(&run.folder)).collect();
-        let removed: BTreeSet<PathBuf> =
-            self.removals.iter().map(|path| self.data_dir.folder(path)).collect();
+        let removed: BTreeSet<PathBuf> = self
+            .removals
+            .iter()
+            .chain(&self.deleted)
+            .map(|path| self.data_dir.folder(path))
+            .collect();
         let mut unknown = Vec::new();
         for folder in subfolders(&self.data_dir.runs()) {
             let inner = subfolders(&folder);

@@ -5,6 +5,7 @@
 //! | [`studies`] | studies: insert, list, get, delete |
 //! | [`runs`] | runs: list, get; the table's filters and orders |
 //! | [`queue`] | what trains, what is next; start, end, cancel, queue again |
+//! | `deletions` | deleted studies that can still be restored |
 //! | `waiting` | the order of what waits, and what of it does not start |
 //! | `state` | changes of a run's state |
 //! | [`events`] | events: take in exactly once, read by run, read as one stream |
@@ -25,6 +26,7 @@ pub mod check;
 pub mod checkpoints;
 pub mod compare;
 pub mod datasets;
+mod deletions;
 mod error;
 pub mod events;
 pub mod imports;

@@ -14,6 +14,19 @@ use super::{StoreError, open, version::Versions};
 /// The version of the tables that this program makes. It upgrades older ones, and refuses later ones.
 pub const TABLES: i64 = open::TABLES;
 
+/// The tables that are empty in a copy.
+const LEFT_OUT: [&str; 9] = [
+    "sessions",
+    "removals",
+    "deletions",
+    "deleted_studies",
+    "deleted_study_runs",
+    "deleted_runs",
+    "deleted_run_inputs",
+    "deleted_tidied",
+    "deleted_events",
+];
+
 /// What a copy is a copy of.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot {
@@ -23,8 +36,8 @@ pub struct Snapshot {
     pub is_current: bool,
 }
 
-/// Copies the database at `from`, which is not changed, not even upgraded, to the new file `to`. Who is signed in
-/// and which files are still to be removed is left out.
+/// Copies the database at `from`, which is not changed, not even upgraded, to the new file `to`. Who is signed in,
+/// which files are still to be removed, and deleted studies that can still be restored are left out.
 ///
 /// # Errors
 /// When the database cannot be read, is none of this program, or was made by a later version; when the copy cannot be written.
@@ -43,8 +56,8 @@ pub async fn copy(from: &Path, to: &Path) -> Result<Snapshot, StoreError> {
 
     let options = SqliteConnectOptions::new().filename(to);
     let mut copy = options.connect().await.map_err(&unwritten)?;
-    // A copy is of nobody who is signed in, and has none of the files that are still to be removed.
-    for table in ["sessions", "removals"] {
+    // A copy is of nobody who is signed in, and has nothing of what was deleted.
+    for table in LEFT_OUT {
         let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?";
         let found: i64 =
             sqlx::query_scalar(sql).bind(table).fetch_one(&mut copy).await.map_err(&unwritten)?;

@@ -1,4 +1,4 @@
-//! Studies: insert, list, get, delete.
+//! Studies: insert, list, get, take out.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,6 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 use super::{
     Store, StoreError,
     queue::{requeue, set_wish},
-    removals::note_removal,
     row::{metrics, parse, stored, time},
     runs::{MAX_PAGE, search_pattern},
     state::state_event,
@@ -210,56 +209,6 @@ impl Store {
         })
     }
 
-    /// Deletes a study, and those of its runs that no other study uses, with their events. Returns the folders of these runs below
-    /// the data folder, which are noted as to be removed: the caller removes them and calls [`removed`](Store::removed).
-    ///
-    /// # Errors
-    /// When a run that only this study uses is queued or running, there is no such study, or the query fails.
-    pub async fn delete_study(&self, study: StudyId) -> Result<Vec<String>, StoreError> {
-        let id = study.to_string();
-        let mut tx = self.write().await?;
-        let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM studies WHERE id = ?")
-            .bind(&id)
-            .fetch_optional(&mut *tx)
-            .await?;
-        known.ok_or_else(|| StoreError::not_found("study", &study))?;
-        let going: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM study_runs l JOIN runs r ON r.key = l.run WHERE l.study = ?1 \
-             AND r.state IN ('queued', 'running') \
-             AND NOT EXISTS (SELECT 1 FROM study_runs o WHERE o.run = l.run AND o.study <> ?1)",
-        )
-        .bind(&id)
-        .fetch_one(&mut *tx)
-        .await?;
-        if going > 0 {
-            return Err(StoreError::Conflict(format!(
-                "{going} runs of the study are queued or running; cancel the study first"
-            )));
-        }
-        // A remaining run is shown under the oldest of the studies that use it.
-        sqlx::query(
-            "UPDATE runs SET (study, study_name) = (SELECT s.id, s.name FROM study_runs o JOIN studies s ON s.id = o.study \
-             WHERE o.run = runs.key AND o.study <> ?1 ORDER BY s.created_at, s.id LIMIT 1) WHERE study = ?1 \
-             AND EXISTS (SELECT 1 FROM study_runs o WHERE o.run = runs.key AND o.study <> ?1)",
-        )
-        .bind(&id)
-        .execute(&mut *tx)
-        .await?;
-        let folders: Vec<String> = sqlx::query_scalar(
-            "DELETE FROM runs WHERE key IN (SELECT run FROM study_runs WHERE study = ?1) \
-             AND NOT EXISTS (SELECT 1 FROM study_runs o WHERE o.run = runs.key AND o.study <> ?1) RETURNING folder",
-        )
-        .bind(&id)
-        .fetch_all(&mut *tx)
-        .await?;
-        sqlx::query("DELETE FROM studies WHERE id = ?").bind(&id).execute(&mut *tx).await?;
-        for folder in &folders {
-            note_removal(&mut tx, folder).await?;
-        }
-        self.commit(tx).await?;
-        Ok(folders)
-    }
-
     /// Name of a study on this data set that has queued or running runs, if there is one.
     ///
     /// # Errors
@@ -272,6 +221,60 @@ impl Store {
         .fetch_optional(self.readers())
         .await?)
     }
+}
+
+/// The keys of the runs that only this study uses.
+///
+/// # Errors
+/// When one of them is queued or running, there is no such study, or the query fails.
+pub(super) async fn own_runs(
+    tx: &mut SqliteConnection,
+    study: StudyId,
+) -> Result<Vec<i64>, StoreError> {
+    let id = study.to_string();
+    let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM studies WHERE id = ?")
+        .bind(&id)
+        .fetch_optional(&mut *tx)
+        .await?;
+    known.ok_or_else(|| StoreError::not_found("study", &study))?;
+    let own: Vec<(i64, bool)> = sqlx::query_as(
+        "SELECT r.key, r.state IN ('queued', 'running') FROM study_runs l JOIN runs r ON r.key = l.run WHERE l.study = ?1 \
+         AND NOT EXISTS (SELECT 1 FROM study_runs o WHERE o.run = l.run AND o.study <> ?1) ORDER BY r.key",
+    )
+    .bind(&id)
+    .fetch_all(tx)
+    .await?;
+    let going = own.iter().filter(|(_, going)| *going).count();
+    if going > 0 {
+        return Err(StoreError::Conflict(format!(
+            "{going} runs of the study are queued or running; cancel the study first"
+        )));
+    }
+    Ok(own.into_iter().map(|(key, _)| key).collect())
+}
+
+/// Removes a study's rows, with those of its own runs.
+pub(super) async fn take_out(
+    tx: &mut SqliteConnection,
+    study: StudyId,
+    own: &[i64],
+) -> Result<(), StoreError> {
+    let id = study.to_string();
+    // A remaining run is shown under the oldest of the studies that use it.
+    sqlx::query(
+        "UPDATE runs SET (study, study_name) = (SELECT s.id, s.name FROM study_runs o JOIN studies s ON s.id = o.study \
+         WHERE o.run = runs.key AND o.study <> ?1 ORDER BY s.created_at, s.id LIMIT 1) WHERE study = ?1 \
+         AND EXISTS (SELECT 1 FROM study_runs o WHERE o.run = runs.key AND o.study <> ?1)",
+    )
+    .bind(&id)
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query("DELETE FROM runs WHERE key IN (SELECT value FROM json_each(?))")
+        .bind(to_json(&own)?)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("DELETE FROM studies WHERE id = ?").bind(&id).execute(tx).await?;
+    Ok(())
 }
 
 /// The settings among `described` that a study varies.
@@ -390,10 +393,11 @@ pub(super) async fn insert_run(
     let point = RunPoint::of(*kind, settings);
     let trigger = &settings.attack.trigger;
     let (optimizer, head_init) = trained_by(*kind, settings);
+    // Keys of deleted runs are not used again: their study may be restored.
     let key: i64 = sqlx::query_scalar(
-        "INSERT INTO runs (id, digest, kind, folder, settings, described, study, study_name, dataset, trigger_kind, \
+        "INSERT INTO runs (key, id, digest, kind, folder, settings, described, study, study_name, dataset, trigger_kind, \
          trigger_label, strength, optimizer, head_init, ppr, lpr, seed, scratch, epochs, created_at, queued_at, wish) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
+         VALUES ((SELECT coalesce(max(key), 0) + 1 FROM (SELECT max(key) AS key FROM runs UNION ALL SELECT max(key) FROM deleted_runs)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
     )
     .bind(run.id.to_string())
     .bind(digest.as_str())

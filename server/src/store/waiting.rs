@@ -189,10 +189,10 @@ fn rearranged(order: &[i64], moved: &Moved<'_>, target: Option<i64>) -> Vec<i64>
     let mut parts = [Vec::new(), Vec::new(), Vec::new()];
     for (at, key) in order.iter().enumerate() {
         let along = if at < place { &moved.dependents } else { &moved.inputs };
-        let part = match moved.runs.contains(key) || along.contains(key) {
-            true => 1,
-            false if at < place => 0,
-            false => 2,
+        let part = if moved.runs.contains(key) || along.contains(key) {
+            1
+        } else {
+            2 * usize::from(at >= place)
         };
         parts[part].push(*key);
     }

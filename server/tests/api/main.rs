@@ -5,6 +5,7 @@
 mod access;
 mod compare;
 mod datasets;
+mod deletions;
 mod devices;
 mod disk;
 mod evaluations;

@@ -115,8 +115,7 @@ async fn what_is_paused_does_not_start_even_after_a_restart() {
 #[tokio::test]
 async fn any_sequence_of_moves_keeps_all_runs_and_inputs_first() {
     let app = TestApp::new().await;
-    let mut studies = vec![app.study().await, app.study().await];
-    studies.sort();
+    let studies = [app.study().await, app.study().await];
     let mut inputs = BTreeMap::new();
     for &study in &studies {
         for run in app.app.store.study_runs(study).await.unwrap() {

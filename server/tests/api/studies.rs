@@ -220,7 +220,10 @@ async fn a_study_is_deleted_once_it_is_over() {
     app.post_empty(&format!("{path}/cancel")).await;
     let folder = app.app.data_dir.runs().join(app.runs(study).await[0].to_string());
     std::fs::create_dir_all(&folder).unwrap();
-    assert_eq!(app.delete(&path).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(app.delete(&path).await.status, StatusCode::OK);
+    assert!(folder.exists(), "the deletion can be undone");
+    let end = app.delete(&format!("/deletions/{study}")).await;
+    assert_eq!(end.status, StatusCode::NO_CONTENT);
     assert!(!folder.exists(), "the runs' folders are deleted with the study");
     assert_snapshot!(app.get(&path).await.problem().replace(&study.to_string(), "ID"));
     assert_eq!(app.delete(&path).await.status, StatusCode::NOT_FOUND);

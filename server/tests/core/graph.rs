@@ -108,6 +108,9 @@ enum Step {
     Make(usize),
     Cancel(usize),
     Delete(usize),
+    DeleteForNow(usize),
+    Undo(usize),
+    EndDeletion(usize),
     Retry(usize),
     Fail,
 }
@@ -117,6 +120,9 @@ fn step() -> impl Strategy<Value = Step> {
         (0usize..3).prop_map(Step::Make),
         (0usize..6).prop_map(Step::Cancel),
         (0usize..6).prop_map(Step::Delete),
+        (0usize..6).prop_map(Step::DeleteForNow),
+        (0usize..6).prop_map(Step::Undo),
+        (0usize..6).prop_map(Step::EndDeletion),
         (0usize..20).prop_map(Step::Retry),
         Just(Step::Fail),
     ]
@@ -126,7 +132,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// that every run of a study exists together with its input, and that every run belongs to a study.
 async fn follows_the_rules(steps: &[Step]) {
     let place = Place::new().await;
-    let mut studies: Vec<StudyId> = Vec::new();
+    let (mut studies, mut deleted): (Vec<StudyId>, Vec<StudyId>) = (Vec::new(), Vec::new());
     for (at, &step) in steps.iter().enumerate() {
         let nth = |n: usize| studies.get(n % studies.len().max(1)).copied();
         match step {
@@ -149,6 +155,24 @@ async fn follows_the_rules(steps: &[Step]) {
                     studies.retain(|&other| other != study);
                 }
             }
+            Step::DeleteForNow(n) => {
+                if let Some(study) = nth(n)
+                    && place.app.delete_study_for_now(study).await.is_ok()
+                {
+                    studies.retain(|&other| other != study);
+                    deleted.push(study);
+                }
+            }
+            Step::Undo(n) if !deleted.is_empty() => {
+                let study = deleted.remove(n % deleted.len());
+                place.app.store.restore_study(study, at as u64).await.unwrap();
+                studies.push(study);
+            }
+            Step::EndDeletion(n) if !deleted.is_empty() => {
+                let study = deleted.remove(n % deleted.len());
+                place.app.end_deletion(study).await.unwrap();
+            }
+            Step::Undo(_) | Step::EndDeletion(_) => {}
             Step::Retry(n) => {
                 if let Some(study) = nth(n) {
                     let runs = place.app.store.study_runs(study).await.unwrap();

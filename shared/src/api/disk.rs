@@ -14,6 +14,9 @@ pub struct DiskUse {
     pub studies_total: u64,
     /// Bytes of all studies' runs.
     pub runs_bytes: u64,
+    /// Bytes of deleted studies that can still be restored.
+    #[serde(default)]
+    pub deleted_bytes: u64,
     /// Bytes of run folders that belong to no study.
     pub lost_bytes: u64,
     /// Bytes of imported checkpoints.

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod cluster;
 mod dataset;
+mod deletion;
 mod disk;
 mod evaluation;
 mod inside;
@@ -28,6 +29,7 @@ pub use dataset::{
     AddDataset, DatasetInfo, HoldOut, LeftOut, SampleImage, Samples, Share, SkippedFile, Split,
     Transparency,
 };
+pub use deletion::Deletion;
 pub use disk::{DiskUse, FileBytes, Retention, StudyDisk};
 pub use evaluation::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier};
 pub use inside::{AttendedImage, Attention, AttentionOnTrigger, FeatureMap, FeaturePoint};

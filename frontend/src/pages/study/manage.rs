@@ -4,13 +4,14 @@ use leptos::{ev, prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 use shared::{
     StudyId,
-    api::{Problem, StudyChange, StudyDetail},
+    api::{Deletion, Problem, StudyChange, StudyDetail},
 };
 
 use crate::{
     api,
     base::to,
     components::{Confirm, Glyph, Icon, ProblemBox, format},
+    frame::offer_undo,
 };
 
 /// Sends a change; `done` gets the changed study.
@@ -131,12 +132,16 @@ pub fn ManageForm(
         send(id, change, problem, changed);
     };
     let navigate = use_navigate();
-    let gone = Callback::new(move |()| navigate(&to("/"), NavigateOptions::default()));
+    let offer = offer_undo();
+    let gone = Callback::new(move |deletion: Deletion| {
+        offer.run(deletion);
+        navigate(&to("/"), NavigateOptions::default());
+    });
     let delete = Callback::new(move |()| {
         problem.set(None);
         spawn_local(async move {
-            match api::delete(format!("/studies/{id}")).await {
-                Ok(()) => drop(gone.try_run(())),
+            match api::delete_for::<Deletion>(format!("/studies/{id}")).await {
+                Ok(deletion) => drop(gone.try_run(deletion)),
                 Err(refused) => drop(problem.try_set(Some(refused))),
             }
         });
@@ -170,7 +175,7 @@ pub fn ManageForm(
                 <Confirm
                     glyph=Glyph::Trash
                     label="Delete"
-                    question="Delete this study, its results and the files of runs that no other study uses? This cannot be undone."
+                    question="Delete this study, its results and the files of runs that no other study uses? This can be undone for 10 minutes."
                     yes="Delete the study"
                     act=delete
                 />

@@ -200,16 +200,7 @@ pub fn RunPanel(
                             </button>
                         </Show>
                         <Show when=move || state.get() == Some(RunState::Queued)>
-                            <button
-                                type="button"
-                                class="button"
-                                id="hold-run"
-                                title="A held run waits until it is released; others start before it."
-                                disabled=move || busy.get()
-                                on:click=move |_| ask(if held.get_untracked() { "release" } else { "hold" })
-                            >
-                                {move || if held.get() { "Release" } else { "Hold" }}
-                            </button>
+                            <Hold held busy ask=Callback::new(ask)/>
                         </Show>
                         <Show when=move || state.get().is_some_and(|state| !state.is_over())>
                             <Confirm
@@ -294,6 +285,23 @@ fn Notices(
                     }
                 })
         }}
+    }
+}
+
+/// The button that holds a run that waits, or releases it.
+#[component]
+fn Hold(held: Memo<bool>, busy: RwSignal<bool>, ask: Callback<&'static str>) -> impl IntoView {
+    view! {
+        <button
+            type="button"
+            class="button"
+            id="hold-run"
+            title="A held run waits until it is released; others start before it."
+            disabled=move || busy.get()
+            on:click=move |_| ask.run(if held.get_untracked() { "release" } else { "hold" })
+        >
+            {move || if held.get() { "Release" } else { "Hold" }}
+        </button>
     }
 }
 

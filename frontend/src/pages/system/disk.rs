@@ -20,6 +20,7 @@ fn rest(used: &DiskUse) -> Vec<(&'static str, u64)> {
         ("Key images", used.keys_bytes),
         ("Lists of data sets", used.datasets_bytes),
         ("Database", used.store_bytes),
+        ("Deleted studies that can be restored", used.deleted_bytes),
         ("Run folders of no study", used.lost_bytes),
         ("Other files", used.other_bytes),
     ]

@@ -1,12 +1,13 @@
-//! The page "System": devices or the cluster, the disk, version and data folder.
+//! The page "System": devices or the cluster, the disk, deleted studies, version and data folder.
 
 mod cluster;
+mod deleted;
 mod disk;
 
 use leptos::prelude::*;
 use shared::api::SystemInfo;
 
-use self::{cluster::Cluster, disk::Disk};
+use self::{cluster::Cluster, deleted::Deleted, disk::Disk};
 use super::devices::{self, Devices};
 use crate::{
     api,
@@ -46,6 +47,7 @@ pub fn SystemPage() -> impl IntoView {
             </div>
         </Show>
         {move || cluster.get().map(|cluster| view! { <Cluster cluster/> })}
+        <Deleted/>
         <Disk/>
     }
 }
