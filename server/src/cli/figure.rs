@@ -1,23 +1,27 @@
-//! `maskdoor figure tradeoff|asr-by-poison|plot FILE`.
+//! `maskdoor figure tradeoff|asr-by-poison|plot|defence-matrix|roc FILE`.
 
 use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context, anyhow, bail};
 use shared::{
     api::RunRow,
-    chart::{Figure, FigureKind, PlotLook, Theme, asr_by_poison, plot, tradeoff},
+    chart::{
+        Figure, FigureKind, PlotLook, Theme, asr_by_poison, defence_matrix, plot, roc, tradeoff,
+    },
 };
 
 use super::FigureArgs;
 use crate::{
     App,
-    app::results::PlotQuery,
+    app::results::{MatrixQuery, PlotQuery},
     figures::{self, FileKind},
     terminal::say,
 };
 
 /// Maximum number of runs in a figure.
 const MOST: u32 = 10_000;
+/// Maximum number of curves in a figure.
+const MOST_CURVES: usize = 12;
 
 /// The figure, and the number of its runs.
 async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
@@ -45,19 +49,44 @@ async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
                 colour: asked.colour.clone(),
                 facet: asked.facet.clone(),
             };
-            if !args.study.is_empty() {
-                bail!("plot takes --filter instead of --study: --filter 'study == \"NAME\"'");
-            }
+            by_filter(args)?;
             let data = app.plot(query).await?;
             let look =
                 PlotLook { whole: asked.whole, front: asked.front, hidden: asked.hide.clone() };
             Ok((plot(&data, &look), data.drawn))
         }
+        FigureKind::DefenceMatrix => {
+            by_filter(args)?;
+            let asked = &args.matrix;
+            let query = MatrixQuery {
+                filter: args.filter.clone(),
+                rows: Some(asked.rows.clone()),
+                columns: Some(asked.columns.clone()),
+                shows: asked.shows,
+            };
+            let data = app.matrix(query).await?;
+            Ok((defence_matrix(&data), data.drawn))
+        }
+        FigureKind::Roc => {
+            by_filter(args)?;
+            let runs = app.newest_with("auroc", args.filter.clone(), MOST_CURVES).await?;
+            let series = app.roc(&runs).await?;
+            Ok((roc(&series), series.len() as u64))
+        }
         FigureKind::AccuracyByEpoch | FigureKind::Curve(_) | FigureKind::Features => bail!(
-            "{} is drawn for single runs, on a study's page; choose tradeoff, asr-by-poison or plot here",
+            "{} is drawn for single runs, on a study's page; choose tradeoff, asr-by-poison, plot, defence-matrix or roc here",
             args.figure.as_str()
         ),
     }
+}
+
+/// A figure of columns selects its runs by an expression.
+fn by_filter(args: &FigureArgs) -> anyhow::Result<()> {
+    if !args.study.is_empty() {
+        let figure = args.figure.as_str();
+        bail!("{figure} takes --filter instead of --study: --filter 'study == \"NAME\"'");
+    }
+    Ok(())
 }
 
 /// The finished classifiers of the figure.
