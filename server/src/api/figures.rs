@@ -53,11 +53,12 @@ pub struct FigureQuery {
     published: Option<bool>,
     /// `plot` only: what a mark stands for, `runs` (the default), `means` or `heat`.
     kind: Option<String>,
-    /// `plot` only: the setting or metric from left to right; defaults to `ca`.
+    /// `plot`: the setting or metric from left to right; defaults to `ca`. `defence-matrix`: the setting of its columns; defaults to the defence.
     x: Option<String>,
-    /// `plot` only: the metric or setting from bottom to top; defaults to `asr`.
+    /// `plot`: the metric or setting from bottom to top; defaults to `asr`. `defence-matrix`: the setting of its rows; defaults to the trigger.
     y: Option<String>,
-    /// `plot` only: what gives the colour; the metric of a grid (`heat`).
+    /// `plot`: what gives the colour; the metric of a grid (`heat`). `defence-matrix`: `auroc` (the default), `tpr_at_1`, `tpr_at_5`, `asr`, `ca`
+    /// or `ra`.
     colour: Option<String>,
     /// `plot` only: the setting with a panel for each of its values; the panels share their axes.
     facet: Option<String>,
@@ -68,12 +69,6 @@ pub struct FigureQuery {
     x_scale: Option<String>,
     /// How y is placed: as x, or `log` for a curve.
     y_scale: Option<String>,
-    /// `defence-matrix` only: the setting from top to bottom; defaults to the trigger.
-    rows: Option<String>,
-    /// `defence-matrix` only: the setting from left to right; defaults to the defence.
-    columns: Option<String>,
-    /// `defence-matrix` only: `auroc` (the default), `tpr_at_1`, `tpr_at_5`, `asr`, `ca` or `ra`.
-    shows: Option<String>,
     /// `plot` only: whether axes in percent go from 0 to 100.
     whole: Option<bool>,
     /// `plot` only: whether the Pareto front is drawn.
@@ -213,12 +208,12 @@ fn by_filter(query: &FigureQuery, what: &str) -> Result<(), ApiError> {
 /// The matrix that the query describes.
 fn matrix_query(query: &FigureQuery) -> Result<MatrixQuery, ApiError> {
     by_filter(query, "a matrix")?;
-    let shows = query.shows.as_deref();
+    let shows = query.colour.as_deref();
     Ok(MatrixQuery {
         filter: query.filter.clone(),
-        rows: query.rows.clone(),
-        columns: query.columns.clone(),
-        shows: shows.map_or(Ok(MatrixShows::default()), |shows| word("shows", shows))?,
+        rows: query.y.clone(),
+        columns: query.x.clone(),
+        shows: shows.map_or(Ok(MatrixShows::default()), |shows| word("colour", shows))?,
     })
 }
 

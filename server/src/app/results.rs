@@ -152,8 +152,8 @@ impl App {
                 column(&table, field, name)
             };
             let ask = matrix::Ask {
-                rows: named("rows", query.rows.as_deref(), "attack.trigger.kind")?,
-                columns: named("columns", query.columns.as_deref(), "defence.method")?,
+                rows: named("y", query.rows.as_deref(), "attack.trigger.kind")?,
+                columns: named("x", query.columns.as_deref(), "defence.method")?,
                 shows: query.shows,
             };
             Ok(select(&table, query.filter.as_deref())?.matrix(&ask)?)

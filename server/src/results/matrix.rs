@@ -33,11 +33,11 @@ impl Selection<'_> {
     /// The numbers of a matrix of these runs. Those without the metric are left out.
     ///
     /// # Errors
-    /// When rows or columns are no setting, `study`, `kind` or `state`, are the same, or are too many.
+    /// When rows (`y`) or columns (`x`) are no setting, `study`, `kind` or `state`, are the same, or are too many.
     pub fn matrix(self, ask: &Ask) -> Result<MatrixData, FieldError> {
         if ask.rows == ask.columns {
             let message = format!("`{}` gives the rows already", ask.rows);
-            return Err(FieldError::new("columns", message));
+            return Err(FieldError::new("x", message));
         }
         let runs = self.len() as u64;
         let [value, beside] = ask.shows.metrics().map(|name| Column::Metric(name.into()));
@@ -45,10 +45,10 @@ impl Selection<'_> {
         let by = [ask.rows.clone(), ask.columns.clone()];
         let Groups { groups, over } = chosen.group(&by, &[value, beside]).map_err(|error| {
             let rows = !ask.rows.repeats();
-            FieldError::new(if rows { "rows" } else { "columns" }, error.to_string())
+            FieldError::new(if rows { "y" } else { "x" }, error.to_string())
         })?;
-        let rows = slots("rows", &ask.rows, &groups, 0)?;
-        let columns = slots("columns", &ask.columns, &groups, 1)?;
+        let rows = slots("y", &ask.rows, &groups, 0)?;
+        let columns = slots("x", &ask.columns, &groups, 1)?;
         let table = chosen.table();
         let axis = |column: &Column, slots: &[Option<Value>]| {
             let Naming { title, unit } = table.naming(column);
@@ -237,8 +237,8 @@ mod tests {
         let table = table();
         let mut ask = ask(&table, MatrixShows::Auroc);
         ask.columns = ask.rows.clone();
-        assert_eq!(table.all().matrix(&ask).expect_err("the same").field, "columns");
+        assert_eq!(table.all().matrix(&ask).expect_err("the same").field, "x");
         ask.rows = table.column("asr").expect("there");
-        assert_eq!(table.all().matrix(&ask).expect_err("a metric").field, "rows");
+        assert_eq!(table.all().matrix(&ask).expect_err("a metric").field, "y");
     }
 }

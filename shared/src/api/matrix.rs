@@ -58,9 +58,9 @@ impl MatrixShows {
             Self::Auroc => "AUROC",
             Self::TprAt1 => "TPR at 1 % FPR",
             Self::TprAt5 => "TPR at 5 % FPR",
-            Self::Asr => "ASR, before and after",
-            Self::Ca => "CA, before and after",
-            Self::Ra => "RA, before and after",
+            Self::Asr => "ASR before and after",
+            Self::Ca => "CA before and after",
+            Self::Ra => "RA before and after",
         }
     }
 

@@ -433,8 +433,8 @@ impl Picture<'_, '_> {
             let lines: Vec<&str> = tag.text.lines().take(most).collect();
             let first = y - (lines.len() - 1) as f64 / 2.0 * TICK_ROW;
             for (row, line) in lines.into_iter().enumerate() {
-                let ink = Ink::new(if row == 0 { Role::Ink } else { Role::Muted });
-                self.canvas.text(line, (x, first + row as f64 * TICK_ROW), lettering, ink);
+                let place = (x, first + row as f64 * TICK_ROW);
+                self.canvas.text(line, place, lettering, Ink::new(Role::Ink));
             }
         }
     }

@@ -73,11 +73,11 @@ fn has_both(roc: &Roc) -> bool {
     clean > 0 && poisoned > 0
 }
 
-/// The left edge in percent: half of the smallest share of false positives that is not 0.
+/// The left edge in percent: the decade below the smallest share of false positives that is not 0.
 fn lowest(series: &[&RocSeries]) -> f64 {
     let curves = series.iter().flat_map(|one| [Some(&one.roc), one.control.as_ref()]).flatten();
     let most = curves.map(|roc| roc.totals().0).max().unwrap_or(100).max(1);
-    50.0 / f64::from(most)
+    libm::pow(10.0, libm::log10(100.0 / f64::from(most)).ceil() - 1.0)
 }
 
 /// A curve's places, with values to read at its corners.
@@ -119,7 +119,7 @@ fn places(roc: &Roc, name: &str, of: &RocSeries, low: f64) -> Vec<Point> {
 /// The curve of a detector that guesses.
 fn by_chance(low: f64) -> Vec<Point> {
     let steps = 48;
-    let decades = (100.0 / low).log10();
+    let decades = libm::log10(100.0 / low);
     let share =
         |step: i32| 100.0 * libm::pow(10.0, -decades * (1.0 - f64::from(step) / f64::from(steps)));
     (0..=steps).map(|step| Point { x: share(step), y: share(step), ..Point::default() }).collect()
@@ -207,7 +207,7 @@ mod tests {
         let drawn = figure.draw(Size::FILE, Style::File(Theme::Light));
         assert_eq!(drawn.marks.len(), 7, "the corners are read, not what lies between");
         assert!(drawn.marks[3].text.contains("FPR 25.00 % (1 of 4)\nTPR 66.7 % (2 of 3)"));
-        // 25 % lies at half of the way from 12.5 to 50 %.
+        // Of four clean images the smallest share is 25 %, so the axis begins at 10 %.
         let x = |at: usize| f64::from(drawn.marks[at].x);
         assert!(x(0) < x(2) && x(2) < x(4) && x(4) < x(6));
         let (a, b, c) = (25f64.log10(), 75f64.log10(), 100f64.log10());

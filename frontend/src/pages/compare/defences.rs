@@ -123,9 +123,9 @@ impl Matrix {
     pub fn parameters(&self, filter: &str) -> Parameters {
         vec![
             ("filter", filter.to_owned()),
-            ("rows", self.rows.clone()),
-            ("columns", self.columns.clone()),
-            ("shows", self.shows.as_str().into()),
+            ("y", self.rows.clone()),
+            ("x", self.columns.clone()),
+            ("colour", self.shows.as_str().into()),
         ]
     }
 }

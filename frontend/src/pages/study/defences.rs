@@ -44,7 +44,7 @@ pub fn DefencePanel(study: Memo<Option<StudyDetail>>) -> impl IntoView {
         let (study, _) = done.get()?;
         let filter = format!("\"{study}\" in studies && kind == \"defence\"");
         let shows: MatrixShows = shows.get();
-        Some(vec![("filter", filter), ("shows", shows.as_str().to_owned())])
+        Some(vec![("filter", filter), ("colour", shows.as_str().to_owned())])
     });
     let numbers: Fetched<MatrixData> = fetched(move || {
         done.track();
