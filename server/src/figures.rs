@@ -1,4 +1,4 @@
-//! Writes the figures of [`shared::chart`] as SVG, PNG, PDF or CSV files.
+//! Writes the figures of [`shared::chart`] as SVG, PNG, PDF, CSV or LaTeX files.
 
 use std::{
     str::FromStr,
@@ -41,6 +41,8 @@ pub enum FileKind {
     Pdf,
     /// The numbers.
     Csv,
+    /// The figure as a table of LaTeX, where it is a table.
+    Tex,
 }
 
 impl FileKind {
@@ -51,6 +53,7 @@ impl FileKind {
             Self::Png => "image/png",
             Self::Pdf => "application/pdf",
             Self::Csv => "text/csv; charset=utf-8",
+            Self::Tex => "application/x-tex; charset=utf-8",
         }
     }
 
@@ -61,6 +64,7 @@ impl FileKind {
             Self::Png => "png",
             Self::Pdf => "pdf",
             Self::Csv => "csv",
+            Self::Tex => "tex",
         }
     }
 }
@@ -68,16 +72,23 @@ impl FileKind {
 impl FromStr for FileKind {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Svg, Self::Png, Self::Pdf, Self::Csv]
+        [Self::Svg, Self::Png, Self::Pdf, Self::Csv, Self::Tex]
             .into_iter()
             .find(|kind| kind.extension() == text)
-            .ok_or_else(|| format!("a figure can be svg, png, pdf or csv, not {text:?}"))
+            .ok_or_else(|| {
+                format!("a figure can be svg, png, pdf or csv, and a table tex, not {text:?}")
+            })
     }
 }
 
 /// A figure cannot be turned into a file.
 #[derive(Debug, thiserror::Error)]
 pub enum FigureError {
+    /// The figure is no table.
+    #[error(
+        "the figure {0} is no table, so that it has no LaTeX form; there is defence-matrix.tex"
+    )]
+    NoTable(&'static str),
     /// The drawing is not valid SVG.
     #[error("the drawing cannot be read: {0}")]
     Svg(#[from] usvg::Error),
@@ -95,9 +106,13 @@ pub enum FigureError {
 /// The figure as a file.
 ///
 /// # Errors
-/// When the drawing cannot be rasterised or written as PDF, which is a bug in its code.
+/// When a figure that is no table is asked for as LaTeX. When the drawing cannot be rasterised or written as PDF, which is a bug in its code.
 pub fn file(figure: &Figure, kind: FileKind, theme: Theme) -> Result<Vec<u8>, FigureError> {
     match kind {
+        FileKind::Tex => {
+            let text = figure.latex().ok_or(FigureError::NoTable(figure.kind().as_str()))?;
+            Ok(text.as_bytes().to_vec())
+        }
         FileKind::Csv => Ok(figure.csv().into_bytes()),
         FileKind::Svg => Ok(figure.draw(Size::FILE, Style::File(theme)).svg.into_bytes()),
         FileKind::Png => {

@@ -113,7 +113,7 @@ pub enum RunEvent {
         /// Epochs of the encoder's training.
         epoch: u32,
         /// What it found.
-        judgement: Judgement,
+        judgement: Box<Judgement>,
     },
     /// A checkpoint was written.
     Checkpoint {

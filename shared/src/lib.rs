@@ -21,7 +21,7 @@
 //! | [`chart`] | figures, drawn identically in the browser and on the server |
 //! | [`verdict`] | what a study found, in sentences computed from its runs |
 //! | [`why`] | why an attack succeeded or failed, in sentences |
-//! | [`mod@csv`] | tables as text for spreadsheets |
+//! | [`mod@csv`], [`latex`] | tables as text for spreadsheets and for LaTeX |
 //! | [`api`] | request and response bodies |
 
 #![warn(missing_docs)]
@@ -38,6 +38,7 @@ pub mod event;
 pub mod field_error;
 pub mod id;
 pub mod image;
+pub mod latex;
 pub mod layout;
 pub mod metric;
 pub mod order;

@@ -89,7 +89,7 @@ impl Progress {
                 self.time = time.or(self.time);
             }
             RunEvent::Evaluated { metrics, .. } => self.metrics = Some(*metrics),
-            RunEvent::Judged { judgement, .. } => self.judgement = Some(*judgement),
+            RunEvent::Judged { judgement, .. } => self.judgement = Some(**judgement),
             RunEvent::Checkpoint { file, .. } => self.checkpoint = Some(file.clone()),
             RunEvent::Finished { metrics, images_per_second, .. } => {
                 self.preparing = None;

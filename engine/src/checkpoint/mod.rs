@@ -14,14 +14,14 @@ use std::{collections::HashMap, fs, path::Path};
 use safetensors::SafeTensors;
 use shared::{
     run_kind::RunKind,
-    settings::{ModelSpec, TransformerSpec},
+    settings::{ModelSpec, Pooling, TransformerSpec},
 };
 
 use crate::{
     EngineError,
     compute::Params,
     files,
-    model::{is_of_decoder, mae},
+    model::{is_of_decoder, mae, vit},
     tensors::{NamedTensor, serialize, verify},
 };
 
@@ -199,6 +199,32 @@ pub fn open(path: &Path) -> Result<(Params, CheckpointInfo), EngineError> {
     let mut params = Params::draw(mae(&info.model), 0);
     params.load_some(&file, |name| info.has_decoder || !is_of_decoder(name)).map_err(wrong)?;
     Ok((params, info))
+}
+
+/// Reads the classifier of a fine-tuning's checkpoint: its parameters, and how it pools the tokens.
+///
+/// # Errors
+/// When the file cannot be read or holds no classifier of this many classes.
+pub fn open_classifier(
+    path: &Path,
+    classes: usize,
+) -> Result<(Params, CheckpointInfo, Pooling), EngineError> {
+    let bytes = fs::read(path).map_err(EngineError::file(path))?;
+    let wrong = |reason: String| EngineError::Checkpoint { path: path.into(), reason };
+    let not_safetensors = |error| wrong(format!("it is not a complete safetensors file ({error})"));
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
+    verify(&bytes).map_err(wrong)?;
+    let texts = header.metadata().clone().unwrap_or_default();
+    let info = CheckpointInfo::parse(&texts).map_err(wrong)?;
+    let written = texts.get("pooling").map_or("", String::as_str);
+    let pooling = Pooling::ALL.into_iter().find(|pooling| pooling.as_str() == written);
+    let Some(pooling) = pooling.filter(|_| info.phase == RunKind::Finetune) else {
+        return Err(wrong("it is no fine-tuned classifier of this program".into()));
+    };
+    let file = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
+    let mut params = Params::draw(vit(&info.model, classes, pooling), 0);
+    params.load(&file).map_err(wrong)?;
+    Ok((params, info, pooling))
 }
 
 #[cfg(test)]

@@ -72,6 +72,9 @@ pub fn spectrum(image: &Rgb8) -> Vec<f32> {
     spectrum.into_iter().map(|value| value as f32).collect()
 }
 
+/// Parts of the clean images, of which each is scored by a model of the others.
+const FOLDS: usize = 5;
+
 /// A linear model of spectra.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrequencyDetector {
@@ -108,6 +111,25 @@ impl FrequencyDetector {
             .chain(changed.iter().map(|row| (&row[..], 1.0)))
             .collect();
         Ok(Self::fit(&rows))
+    }
+
+    /// Scores of clean images by models that were not trained on them: a model of few images takes its own for clean whatever they look like.
+    /// Image `i` is scored by the model of all but those of `i` modulo five.
+    ///
+    /// # Errors
+    /// With fewer than three images.
+    pub fn held_out(clean: &[Rgb8], seed: u64) -> Result<Vec<f64>, DefenceError> {
+        if clean.len() < 3 {
+            let (method, of) = ("the frequency detector", "clean images");
+            return Err(DefenceError::TooFew { method, of, wanted: 3, got: clean.len() });
+        }
+        let folds = FOLDS.min(clean.len());
+        let models = (0..folds).map(|fold| {
+            let others = clean.iter().enumerate().filter(|(i, _)| i % folds != fold);
+            Self::train(&others.map(|(_, image)| image.clone()).collect::<Vec<_>>(), seed)
+        });
+        let models = models.collect::<Result<Vec<_>, _>>()?;
+        Ok(clean.par_iter().enumerate().map(|(i, image)| models[i % folds].score(image)).collect())
     }
 
     /// The model for rows of numbers with signed weights: positive for changed ones.
@@ -155,7 +177,7 @@ impl FrequencyDetector {
         model
     }
 
-    /// How much more an image looks changed than clean: the logarithm of the odds. Above 0 it is suspected.
+    /// How much more an image looks changed than clean: the logarithm of the odds.
     pub fn score(&self, image: &Rgb8) -> f64 {
         self.score_of(&spectrum(image))
     }
@@ -299,6 +321,27 @@ mod tests {
         // The standard error is 0.04.
         assert!((area(&random) - 0.5).abs() < 0.15, "{}", area(&random));
         assert!(FrequencyDetector::train(&unseen[..1], 1).is_err());
+    }
+
+    #[test]
+    fn held_out_images_look_more_changed_than_those_of_the_training() {
+        let clean = images(0, 30);
+        let held_out = FrequencyDetector::held_out(&clean, 1).unwrap();
+        let model = FrequencyDetector::train(&clean, 1).unwrap();
+        let own: Vec<f64> = clean.iter().map(|image| model.score(image)).collect();
+        let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
+        assert!(mean(&held_out) > mean(&own) + 1.0, "{} {}", mean(&held_out), mean(&own));
+        // Image 7 is scored by the model of all but images 2, 7, 12, 17, 22 and 27.
+        let others: Vec<Rgb8> = (0..30).filter(|i| i % 5 != 2).map(|i| clean[i].clone()).collect();
+        let other = FrequencyDetector::train(&others, 1).unwrap();
+        assert_eq!(held_out[7].to_bits(), other.score(&clean[7]).to_bits());
+        // At the limit of held-out images, unseen ones are refused about as often as wanted; at 0, most are.
+        let unseen = images(500, 200);
+        let limit = crate::defence::limit::limit("", &held_out, 0.1).unwrap();
+        let above = |limit: f64| unseen.iter().filter(|i| model.score(i) > limit).count();
+        assert!(above(limit) < 60, "{} of 200", above(limit));
+        assert!(above(limit) < above(0.0), "{} {}", above(limit), above(0.0));
+        assert!(FrequencyDetector::held_out(&clean[..2], 1).is_err());
     }
 
     #[test]

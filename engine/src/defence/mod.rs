@@ -10,6 +10,7 @@
 //! | [`strip`], [`patch_processing`], [`bdmae`], [`frequency`] | input filters: STRIP, patch processing, BDMAE, a detector by frequencies |
 //! | [`limit`] | the limit of a score, from clean images |
 //! | [`decree`] | encoder detector: DECREE |
+//! | [`pruning`] | repair: fine-pruning |
 //! | [`ssim`] | structural similarity |
 //!
 //! Sums run over images in an order that their features give, so that neither the order of the images nor the number of threads changes a
@@ -28,6 +29,7 @@ pub mod kmeans;
 pub mod limit;
 pub mod patch_processing;
 pub mod pca;
+pub mod pruning;
 pub mod scan;
 pub mod spectral;
 pub mod ssim;

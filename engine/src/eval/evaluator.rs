@@ -53,7 +53,10 @@ impl Evaluator<'_> {
     }
 
     /// Class scores of `image(0)` to `image(n - 1)`, row by row; `before` of `2 * n` images are done already.
-    fn scores(
+    ///
+    /// # Errors
+    /// As for [`evaluate_watched`](Self::evaluate_watched).
+    pub(crate) fn scores(
         &self,
         n: usize,
         image: impl Fn(usize) -> Result<Rgb8, DataError> + Sync,

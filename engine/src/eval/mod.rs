@@ -1,4 +1,4 @@
-//! Evaluation: a classifier's predictions, nearest neighbours of an encoder's features, an autoencoder's reconstructions.
+//! Evaluation: a classifier's predictions, nearest neighbours of an encoder's features, a defence's scores, an autoencoder's reconstructions.
 
 mod accuracy;
 mod classes;
@@ -6,6 +6,7 @@ mod evaluator;
 mod knn;
 mod predicted;
 mod reconstruct;
+mod scored;
 mod under_trigger;
 
 pub use accuracy::{count, predictions};
@@ -14,4 +15,5 @@ pub use evaluator::Evaluator;
 pub use knn::Bank;
 pub use predicted::{Evaluated, Predicted, Prediction, PredictionsError};
 pub use reconstruct::{Reconstructed, Reconstructor};
+pub use scored::{Scored, Scores, ScoresError};
 pub use under_trigger::UnderTrigger;

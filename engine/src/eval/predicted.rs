@@ -112,6 +112,15 @@ impl Predicted {
         Some([Discordant::count(right), Discordant::count(fallen)])
     }
 
+    /// The same, and in RA: by the triggered images that are classified rightly.
+    pub fn discordant_with_ra(&self, second: &Self) -> Option<[Discordant; 3]> {
+        let [ca, asr] = self.discordant(second)?;
+        let resists = |of: &Self, i: usize| of.triggered[i].class == Some(of.labels[i]);
+        let attacked = (0..self.labels.len()).filter(|&i| self.counts(i));
+        let ra = attacked.map(|i| (resists(self, i), resists(second, i)));
+        Some([ca, asr, Discordant::count(ra)])
+    }
+
     /// The content of the file: a safetensors file with a checksum. `label` has the true classes, `clean` and `triggered` of each image the
     /// predicted class (-1 for none), its probability, and that of the target.
     ///

@@ -1,9 +1,11 @@
-//! A defence of a training set, or of a classifier, by the features of an encoder.
+//! A defence of a training set, or of a classifier, by the features of an encoder; or a repair of a fine-tuned classifier.
 
 mod encoder_detector;
 mod input_filter;
+mod repair;
 mod sample_filter;
 
+pub(super) use repair::{batches, clean_images};
 use serde::Serialize;
 use shared::{
     RunEvent, Trigger,
@@ -126,6 +128,24 @@ impl Run<'_> {
         trigger: &Trigger,
         report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
+        let (epoch, said) = if self.order.settings.defence.method.repairs() {
+            self.repair(pixels, poisons, trigger, report)?
+        } else {
+            self.judge(pixels, poisons, trigger, report)?
+        };
+        report.written(|| write_json(&self.folder.join(files::DEFENCE), &said))?;
+        report.send(RunEvent::Judged { epoch, judgement: Box::new(said.judgement) })?;
+        report.finish(None)
+    }
+
+    /// What the method says of the images, or of the encoder, and the epoch of that encoder.
+    fn judge(
+        &self,
+        pixels: &Pixels,
+        poisons: Poisons<'_>,
+        trigger: &Trigger,
+        report: &mut Reporter<'_>,
+    ) -> Result<(u32, Said), EngineError> {
         let (folder, params, info) = self.encoder()?;
         let dataset =
             format!("{} {}", pixels.fingerprint, super::json(&self.order.settings.dataset));
@@ -136,10 +156,10 @@ impl Run<'_> {
         let said = match self.order.settings.defence.method.kind() {
             DefenceKind::SampleFilter => defence.sample_filter(report)?,
             DefenceKind::InputFilter => defence.input_filter(params, report)?,
-            DefenceKind::EncoderDetector => defence.encoder_detector(params, report)?,
+            DefenceKind::EncoderDetector | DefenceKind::Repair => {
+                defence.encoder_detector(params, report)?
+            }
         };
-        report.written(|| write_json(&self.folder.join(files::DEFENCE), &said))?;
-        report.send(RunEvent::Judged { epoch: info.epoch, judgement: said.judgement })?;
-        report.finish(None)
+        Ok((info.epoch, said))
     }
 }

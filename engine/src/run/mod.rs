@@ -119,7 +119,12 @@ fn whole(
         kind => kind,
     };
     let plan = poisons::plan(attack, &index.train, phase, amount, settings.seed)?;
-    let batches = batches(order, index.train.len() + plan.added())?;
+    let samples = if trains_on_clean(order) {
+        defence::clean_images(&index, settings.defence.clean_per_class)
+    } else {
+        index.train.len() + plan.added()
+    };
+    let batches = batches(order, samples)?;
     if let Some(count) = nodes.map(Nodes::count).filter(|&count| batches.images() < count) {
         return Err(EngineError::Order(format!(
             "a batch has {} images, too few for {count} nodes: take fewer nodes or a larger batch_size",
@@ -196,10 +201,18 @@ fn same_images(nodes: &Nodes, pixels: &Pixels) -> Result<(), EngineError> {
     Err(EngineError::Order(message.into()))
 }
 
+/// Whether the run trains on clean images of the defender.
+fn trains_on_clean(order: &RunOrder) -> bool {
+    order.kind == RunKind::Defence && order.settings.defence.method.repairs()
+}
+
 /// The batches of the run; for a run that trains nothing, one batch of all images and no epochs.
 fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
     let Settings { pretrain, probe, finetune, .. } = &order.settings;
     let (size, accumulate, epochs) = match order.kind {
+        RunKind::Defence if trains_on_clean(order) => {
+            return Ok(defence::batches(&order.settings.defence, samples, order.settings.seed));
+        }
         RunKind::Knn | RunKind::Defence => {
             let seed = order.settings.seed;
             return Ok(Batches { samples, size: samples.max(1), epochs: 0, seed });

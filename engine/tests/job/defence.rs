@@ -24,7 +24,7 @@ fn judged(settings: Settings, encoder: &TempDir) -> (Judgement, Value) {
     let defence = order(settings, RunKind::Defence, Some(encoder.path()));
     let events = run(&defence, folder.path()).expect("a run that finishes");
     let mut found = events.iter().filter_map(|event| match event {
-        RunEvent::Judged { epoch: 4, judgement } => Some(*judgement),
+        RunEvent::Judged { epoch: 4, judgement } => Some(**judgement),
         _ => None,
     });
     let judgement = found.next().expect("what was found, of the encoder's last epoch");
@@ -223,4 +223,74 @@ fn patch_processing_counts_changed_predictions() {
     assert!(samples.iter().all(|s| (0.0..=1.0).contains(&s["score"].as_f64().unwrap())));
     settings.defence.dropped = 0.75;
     assert_ne!(judged(settings, &encoder).0, judgement, "fewer patches, other predictions");
+}
+
+/// What a repair of a fine-tuned classifier changed, and what its file says.
+fn repaired(settings: Settings, classifier: &TempDir) -> (Judgement, Value) {
+    let folder = TempDir::new().expect("a folder");
+    let repair = order(settings, RunKind::Defence, Some(classifier.path()));
+    let events = run(&repair, folder.path()).expect("a run that finishes");
+    let started = events.first();
+    assert!(
+        matches!(started, Some(RunEvent::Started { epochs: 3, samples: 20, poisoned: 0, .. })),
+        "two of four validation images of each class: {started:?}"
+    );
+    let mut found = events.iter().filter_map(|event| match event {
+        RunEvent::Judged { judgement, .. } => Some(**judgement),
+        _ => None,
+    });
+    let judgement = found.next().expect("what was changed");
+    let text = std::fs::read(folder.path().join(files::DEFENCE)).expect("the file");
+    (judgement, serde_json::from_slice(&text).expect("JSON"))
+}
+
+#[test]
+fn repairs_change_a_fine_tuned_classifier_by_clean_images() {
+    let encoder = encoder();
+    let classifier = TempDir::new().expect("a folder");
+    let events = run(&order(spec(), RunKind::Finetune, Some(encoder.path())), classifier.path());
+    let events = events.expect("a run that finishes");
+    assert!(matches!(events.last(), Some(RunEvent::Finished { metrics: Some(_), .. })));
+    let mut settings = with(DefenceMethod::FineTuning);
+    settings.defence.repair_epochs = 3;
+    settings.defence.repair_lr = 0.05;
+    let (judgement, said) = repaired(settings.clone(), &classifier);
+    assert_eq!((judgement.detection, judgement.control, judgement.encoder), (None, None, None));
+    assert_eq!(said["clean_images"], 20);
+    let (before, after) = (judgement.before.expect("CA"), judgement.after.expect("CA"));
+    // The other two validation images of each class; nine of ten classes are attacked.
+    assert_eq!((before.ca.total, after.ca.total, before.asr.total), (20, 20, 18));
+    let changed = judgement.repaired.expect("a repair");
+    assert_eq!((changed.pruned, changed.channels), (0, 16));
+    for (by, [from, to]) in [
+        (changed.ca, [before.ca, after.ca]),
+        (changed.asr, [before.asr, after.asr]),
+        (changed.ra, [before.ra, after.ra]),
+    ] {
+        assert_eq!(by.total, from.total);
+        let difference = i64::from(to.hits) - i64::from(from.hits);
+        assert_eq!(i64::from(by.second) - i64::from(by.first), difference);
+    }
+    assert_eq!(repaired(settings.clone(), &classifier), (judgement, said), "again");
+
+    // Anything may be lost: all channels but one go, and what is left of them knows one class.
+    settings.defence.method = DefenceMethod::FinePruning;
+    settings.defence.most_lost = 1.0;
+    settings.defence.repair_lr = 1e-9;
+    let (all, _) = repaired(settings.clone(), &classifier);
+    assert_eq!(all.repaired.expect("a repair").pruned, 15);
+    assert_eq!(all.before, judgement.before, "the same classifier on the same images");
+    // Nothing may be lost, and nothing is learnt: accuracy on the defender's images stays.
+    settings.defence.most_lost = 0.0;
+    let (none, _) = repaired(settings, &classifier);
+    assert!(none.repaired.expect("a repair").pruned < 15);
+
+    let message = |from: Option<&TempDir>| {
+        let folder = TempDir::new().expect("a folder");
+        let from = from.map(TempDir::path);
+        let repair = order(with(DefenceMethod::FineTuning), RunKind::Defence, from);
+        run(&repair, folder.path()).expect_err("nothing to repair").to_string()
+    };
+    assert!(message(None).contains("needs the folder of the fine-tuning"));
+    assert!(message(Some(&encoder)).contains("no fine-tuned classifier"), "an encoder");
 }

@@ -37,7 +37,7 @@ pub struct Downloads {
 }
 
 impl Downloads {
-    /// Address of the figure as `format`: `svg`, `png`, `pdf` or `csv`.
+    /// Address of the figure as `format`: `svg`, `png`, `pdf` or `csv`; `tex` for one that is a table.
     pub fn address(&self, kind: FigureKind, format: &str) -> String {
         let mut pairs = vec![
             ("studies", self.studies.as_str()),
@@ -92,14 +92,22 @@ pub fn FigureBox(
     let listener = window_event_listener(ev::resize, move |_| measure());
     on_cleanup(move || listener.remove());
     let drawing = Memo::new(move |_| {
-        let size = Size { width: width.get().clamp(WIDTHS.0, WIDTHS.1), height };
-        figure.with(|figure| figure.draw(size, Style::Page))
+        figure.with(|figure| {
+            let least = WIDTHS.0.max(figure.least_width());
+            let size = Size { width: width.get().clamp(least, WIDTHS.1.max(least)), height };
+            figure.draw(size, Style::Page)
+        })
     });
+    // A figure with columns of texts scrolls where there is no room for them.
+    let wide = Memo::new(move |_| figure.with(Figure::least_width) > width.get());
     let kind = Memo::new(move |_| figure.with(Figure::kind));
     let title = Memo::new(move |_| figure.with(|figure| figure.title().to_owned()));
     let links = move || {
         downloads.get().filter(|_| figure.with(|figure| !figure.is_empty())).map(|downloads| {
+            let table = figure.with(|figure| figure.latex().is_some()).then_some("tex");
             ["svg", "png", "pdf", "csv"]
+                .into_iter()
+                .chain(table)
                 .map(|format| {
                     let name = format.to_uppercase();
                     let label = format!("Download \"{}\" as {name}", title.get());
@@ -125,7 +133,7 @@ pub fn FigureBox(
                 <h3>{title}</h3>
                 <div class="figure-links">{links}</div>
             </figcaption>
-            <div class="figure-place" node_ref=place>
+            <div class="figure-place" class:figure-wide=wide node_ref=place>
                 <Picture drawing title pick brush hover hiding/>
             </div>
         </figure>
@@ -253,6 +261,7 @@ fn Picture(
     view! {
         <div
             class="chart-box"
+            style:min-width=move || format!("{}px", drawing.with(|drawing| drawing.least))
             class:chart-picks=pick.is_some()
             class:chart-brushes=brush.is_some()
             tabindex="0"

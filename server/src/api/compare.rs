@@ -78,15 +78,24 @@ pub async fn results(
     Ok(api.app.store.compare(&studies, MOST).await?)
 }
 
+/// The identifiers of a comma-separated list.
+///
+/// # Errors
+/// When the list cannot be parsed or is too long.
+pub(super) fn run_ids(runs: &str) -> Result<Vec<RunId>, ApiError> {
+    let ids: Vec<RunId> = list("runs", runs)?;
+    if ids.len() > MOST_SERIES {
+        return Err(ApiError::field("runs", format!("takes at most {MOST_SERIES} runs at once")));
+    }
+    Ok(ids)
+}
+
 /// The runs of a comma-separated list.
 ///
 /// # Errors
 /// When the list cannot be parsed or is too long, a run does not exist, or the store fails.
 pub async fn run_rows(api: &Api, runs: &str) -> Result<Vec<RunRow>, ApiError> {
-    let ids: Vec<RunId> = list("runs", runs)?;
-    if ids.len() > MOST_SERIES {
-        return Err(ApiError::field("runs", format!("takes at most {MOST_SERIES} runs at once")));
-    }
+    let ids = run_ids(runs)?;
     let mut rows = Vec::with_capacity(ids.len());
     for id in ids {
         rows.push(api.app.store.get_run(id).await?);

@@ -8,10 +8,10 @@ use axum::{
 };
 use serde::Deserialize;
 use shared::{
-    api::{PlotData, PlotKind, PlotScale, RunRow},
+    api::{MatrixData, MatrixShows, PlotData, PlotKind, PlotScale, RocSeries, RunRow},
     chart::{
         CurveKind, CurveLook, CurveSeries, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch,
-        asr_by_poison, curve, feature_map, plot, tradeoff,
+        asr_by_poison, curve, defence_matrix, feature_map, plot, roc, tradeoff,
     },
     csv::listed,
 };
@@ -19,14 +19,18 @@ use utoipa::IntoParams;
 
 use super::{
     Api, blocking,
-    compare::{epochs, labels, results, run_rows},
+    compare::{epochs, labels, results, run_ids, run_rows},
     error::ApiError,
     extract::{Path, Query, list, word},
     inside::features,
 };
 use crate::{
-    app::{inside::MapQuery, reconstructions::Wanted, results::PlotQuery},
-    figures::{self, FileKind},
+    app::{
+        inside::MapQuery,
+        reconstructions::Wanted,
+        results::{MatrixQuery, PlotQuery},
+    },
+    figures::{self, FigureError, FileKind},
 };
 
 /// Maximum number of events read for one line of a curve.
@@ -49,11 +53,12 @@ pub struct FigureQuery {
     published: Option<bool>,
     /// `plot` only: what a mark stands for, `runs` (the default), `means` or `heat`.
     kind: Option<String>,
-    /// `plot` only: the setting or metric from left to right; defaults to `ca`.
+    /// `plot`: the setting or metric from left to right; defaults to `ca`. `defence-matrix`: the setting of its columns; defaults to the defence.
     x: Option<String>,
-    /// `plot` only: the metric or setting from bottom to top; defaults to `asr`.
+    /// `plot`: the metric or setting from bottom to top; defaults to `asr`. `defence-matrix`: the setting of its rows; defaults to the trigger.
     y: Option<String>,
-    /// `plot` only: what gives the colour; the metric of a grid (`heat`).
+    /// `plot`: what gives the colour; the metric of a grid (`heat`). `defence-matrix`: `auroc` (the default), `tpr_at_1`, `tpr_at_5`, `asr`, `ca`
+    /// or `ra`.
     colour: Option<String>,
     /// `plot` only: the setting with a panel for each of its values; the panels share their axes.
     facet: Option<String>,
@@ -82,11 +87,11 @@ pub struct FigureQuery {
     theme: Option<String>,
 }
 
-/// A figure as SVG, PNG, PDF or CSV.
+/// A figure as SVG, PNG, PDF or CSV; `defence-matrix` as LaTeX, too.
 #[utoipa::path(get, path = "/figures/{file}", tag = "results",
     params(
-        ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `plot`, `features`, `loss`, \
-            `lr` or `speed`, followed by `.svg`, `.png`, `.pdf` or `.csv`"),
+        ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `plot`, `features`, `defence-matrix`, `roc`, \
+            `loss`, `lr` or `speed`, followed by `.svg`, `.png`, `.pdf` or `.csv`; `defence-matrix` also by `.tex`"),
         FigureQuery
     ),
     responses((status = 200, description = "The file", body = Vec<u8>, content_type = "image/svg+xml")))]
@@ -101,8 +106,7 @@ pub async fn get_figure(
     let theme: Theme =
         query.theme.as_deref().map_or(Ok(Theme::default()), |theme| word("theme", theme))?;
     let figure = make(&api, kind, &query).await?;
-    let bytes =
-        blocking(move || figures::file(&figure, format, theme).map_err(ApiError::internal)).await?;
+    let bytes = blocking(move || figures::file(&figure, format, theme).map_err(of_figure)).await?;
     let disposition =
         format!("attachment; filename=\"maskdoor-{}.{}\"", kind.as_str(), format.extension());
     let headers = [
@@ -123,6 +127,33 @@ pub async fn get_plot(
     Query(query): Query<FigureQuery>,
 ) -> Result<Json<PlotData>, ApiError> {
     Ok(Json(api.app.plot(asked(&query)?).await?))
+}
+
+/// The numbers of the figure `defence-matrix`: means of a metric over the runs with equal values in two columns.
+#[utoipa::path(get, path = "/results/matrix", tag = "results", params(FigureQuery),
+    responses((status = 200, body = MatrixData)))]
+pub async fn get_matrix(
+    State(api): State<Api>,
+    Query(query): Query<FigureQuery>,
+) -> Result<Json<MatrixData>, ApiError> {
+    Ok(Json(api.app.matrix(matrix_query(&query)?).await?))
+}
+
+/// The numbers of the figure `roc`: the curve of each defence run that judged images, of those named or of the newest that satisfy the filter.
+#[utoipa::path(get, path = "/results/roc", tag = "results", params(FigureQuery),
+    responses((status = 200, body = [RocSeries])))]
+pub async fn get_roc(
+    State(api): State<Api>,
+    Query(query): Query<FigureQuery>,
+) -> Result<Json<Vec<RocSeries>>, ApiError> {
+    Ok(Json(curves_of_defences(&api, &query).await?))
+}
+
+fn of_figure(error: FigureError) -> ApiError {
+    match error {
+        FigureError::NoTable(_) => ApiError::NotFound(error.to_string()),
+        error => ApiError::internal(error),
+    }
 }
 
 async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure, ApiError> {
@@ -150,6 +181,8 @@ async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure
             };
             plot(&api.app.plot(asked(query)?).await?, &look)
         }
+        FigureKind::DefenceMatrix => defence_matrix(&api.app.matrix(matrix_query(query)?).await?),
+        FigureKind::Roc => roc(&curves_of_defences(api, query).await?),
         FigureKind::Features => feature_map(&*features(api, &map_query(query)?).await?),
     })
 }
@@ -163,15 +196,44 @@ fn map_query(query: &FigureQuery) -> Result<MapQuery, ApiError> {
     Ok(MapQuery { of, per_class: query.per_class })
 }
 
+/// A figure of columns selects its runs by an expression.
+fn by_filter(query: &FigureQuery, what: &str) -> Result<(), ApiError> {
+    let given = [("runs", query.runs.is_some()), ("studies", query.studies.is_some())];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((field, _)) => Err(ApiError::field(field, format!("{what} takes a filter instead"))),
+        None => Ok(()),
+    }
+}
+
+/// The matrix that the query describes.
+fn matrix_query(query: &FigureQuery) -> Result<MatrixQuery, ApiError> {
+    by_filter(query, "a matrix")?;
+    let shows = query.colour.as_deref();
+    Ok(MatrixQuery {
+        filter: query.filter.clone(),
+        rows: query.y.clone(),
+        columns: query.x.clone(),
+        shows: shows.map_or(Ok(MatrixShows::default()), |shows| word("colour", shows))?,
+    })
+}
+
+/// The curves of the defence runs that the query names, or of the newest that its filter selects.
+async fn curves_of_defences(api: &Api, query: &FigureQuery) -> Result<Vec<RocSeries>, ApiError> {
+    let runs = if let Some(runs) = &query.runs {
+        run_ids(runs)?
+    } else {
+        if query.studies.is_some() {
+            let message = "curves of defences take runs or a filter instead";
+            return Err(ApiError::field("studies", message));
+        }
+        api.app.newest_with("auroc", query.filter.clone(), MOST_LINES).await?
+    };
+    Ok(api.app.roc(&runs).await?)
+}
+
 /// The plot that the query describes.
 fn asked(query: &FigureQuery) -> Result<PlotQuery, ApiError> {
-    if query.runs.is_some() || query.studies.is_some() {
-        let message = "a plot takes a filter instead";
-        return Err(ApiError::field(
-            if query.runs.is_some() { "runs" } else { "studies" },
-            message,
-        ));
-    }
+    by_filter(query, "a plot")?;
     let scale = |field, text: &Option<String>| {
         text.as_deref().map_or(Ok(PlotScale::default()), |text| word(field, text))
     };

@@ -280,6 +280,8 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(results::group_result_rows))
         .routes(routes!(results::list_result_columns))
         .routes(routes!(figures::get_plot))
+        .routes(routes!(figures::get_matrix))
+        .routes(routes!(figures::get_roc))
         .routes(routes!(results::get_result_file))
         .routes(routes!(compare::list_results))
         .routes(routes!(compare::list_epochs))

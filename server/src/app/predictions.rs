@@ -123,7 +123,7 @@ fn image(predicted: &Predicted, at: usize) -> PredictedImage {
 }
 
 /// Runs work on files on a thread where that is allowed.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PredictionsError> + Send + 'static,
 ) -> Result<T, PredictionsError> {
     tokio::task::spawn_blocking(work)

@@ -3,15 +3,16 @@
 use shared::{
     Digest, FieldError, RunId,
     api::{
-        Mean, Measured, Page, PlotData, PlotKind, PlotScale, ResultColumns, ResultGroup,
-        ResultGroups, ResultRow, StudyName,
+        MatrixData, MatrixShows, Measured, Page, PlotData, PlotKind, PlotScale, ResultColumns,
+        ResultGroup, ResultGroups, ResultRow, StudyName,
     },
-    metric::Spread,
 };
 
 use crate::{
     app::App,
-    results::{Column, Filter, Measure, Row, Selection, SortKey, Table, plot},
+    results::{
+        Column, Filter, Measure, Row, Selection, SortKey, Table, matrix, matrix::mean, plot,
+    },
     store::StoreError,
 };
 
@@ -47,6 +48,19 @@ pub struct PlotQuery {
     pub colour: Option<String>,
     /// What has a panel for each value.
     pub facet: Option<String>,
+}
+
+/// What a matrix of attacks and defences shows, with columns by name.
+#[derive(Clone, Debug, Default)]
+pub struct MatrixQuery {
+    /// Expression that must be true of the runs; `None` selects all.
+    pub filter: Option<String>,
+    /// From top to bottom; defaults to the trigger.
+    pub rows: Option<String>,
+    /// From left to right; defaults to the defence.
+    pub columns: Option<String>,
+    /// The metric.
+    pub shows: MatrixShows,
 }
 
 /// The query cannot be answered.
@@ -125,6 +139,48 @@ impl App {
         .await
     }
 
+    /// The numbers of a matrix of attacks and defences.
+    ///
+    /// # Errors
+    /// When the filter or a column is invalid, or the store fails.
+    pub async fn matrix(&self, query: MatrixQuery) -> Result<MatrixData, ResultError> {
+        let table = self.store.result_table().await?;
+        blocking(move || {
+            let table = table.look();
+            let named = |field: &str, name: Option<&str>, default: &str| {
+                let name = name.filter(|name| !name.is_empty()).unwrap_or(default);
+                column(&table, field, name)
+            };
+            let ask = matrix::Ask {
+                rows: named("y", query.rows.as_deref(), "attack.trigger.kind")?,
+                columns: named("x", query.columns.as_deref(), "defence.method")?,
+                shows: query.shows,
+            };
+            Ok(select(&table, query.filter.as_deref())?.matrix(&ask)?)
+        })
+        .await
+    }
+
+    /// The newest `limit` of the runs with a metric that satisfy the filter, oldest first.
+    ///
+    /// # Errors
+    /// When the filter is invalid, or the store fails.
+    pub async fn newest_with(
+        &self,
+        metric: &'static str,
+        filter: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, ResultError> {
+        let table = self.store.result_table().await?;
+        blocking(move || {
+            let table = table.look();
+            let metric = column(&table, "filter", metric)?;
+            let mut runs = select(&table, filter.as_deref())?.having(&metric).runs();
+            Ok(runs.split_off(runs.len().saturating_sub(limit)))
+        })
+        .await
+    }
+
     /// The newest `limit` of the runs with an attack success rate that satisfy the filter, oldest first.
     ///
     /// # Errors
@@ -134,14 +190,7 @@ impl App {
         filter: String,
         limit: usize,
     ) -> Result<Vec<RunId>, ResultError> {
-        let table = self.store.result_table().await?;
-        blocking(move || {
-            let table = table.look();
-            let asr = column(&table, "filter", "asr")?;
-            let mut runs = select(&table, Some(&filter))?.having(&asr).runs();
-            Ok(runs.split_off(runs.len().saturating_sub(limit)))
-        })
-        .await
+        self.newest_with("asr", Some(filter), limit).await
     }
 
     /// A page of the means of metrics over runs with equal values of some settings, in the order of their first runs or sorted.
@@ -228,17 +277,6 @@ pub(super) fn column(table: &Table, field: &str, name: &str) -> Result<Column, F
 pub(super) fn sort_key(table: &Table, name: &str) -> Result<SortKey, FieldError> {
     let (descending, name) = name.strip_prefix('-').map_or((false, name), |name| (true, name));
     Ok(SortKey { column: column(table, "sort", name)?, descending })
-}
-
-fn mean(spread: Spread) -> Mean {
-    let interval = spread.interval95();
-    Mean {
-        n: spread.n,
-        mean: spread.mean,
-        deviation: spread.deviation,
-        low: interval.map(|interval| interval.low),
-        high: interval.map(|interval| interval.high),
-    }
 }
 
 fn result_row(row: Row) -> ResultRow {

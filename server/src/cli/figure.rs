@@ -1,11 +1,14 @@
-//! `maskdoor figure tradeoff|asr-by-poison|plot|features FILE`.
+//! `maskdoor figure tradeoff|asr-by-poison|plot|defence-matrix|roc|features FILE`.
 
 use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context, anyhow, bail};
 use shared::{
     api::RunRow,
-    chart::{Figure, FigureKind, PlotLook, Theme, asr_by_poison, feature_map, plot, tradeoff},
+    chart::{
+        Figure, FigureKind, PlotLook, Theme, asr_by_poison, defence_matrix, feature_map, plot, roc,
+        tradeoff,
+    },
 };
 
 use super::FigureArgs;
@@ -14,7 +17,7 @@ use crate::{
     app::{
         inside::MapQuery,
         reconstructions::{Kept, Wanted},
-        results::PlotQuery,
+        results::{MatrixQuery, PlotQuery},
     },
     figures::{self, FileKind},
     terminal::say,
@@ -22,6 +25,8 @@ use crate::{
 
 /// Maximum number of runs in a figure.
 const MOST: u32 = 10_000;
+/// Maximum number of curves in a figure.
+const MOST_CURVES: usize = 12;
 
 /// The map of an encoder's features.
 async fn features(app: &App, args: &FigureArgs) -> anyhow::Result<Figure> {
@@ -59,20 +64,45 @@ async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
                 colour: asked.colour.clone(),
                 facet: asked.facet.clone(),
             };
-            if !args.study.is_empty() {
-                bail!("plot takes --filter instead of --study: --filter 'study == \"NAME\"'");
-            }
+            by_filter(args)?;
             let data = app.plot(query).await?;
             let look =
                 PlotLook { whole: asked.whole, front: asked.front, hidden: asked.hide.clone() };
             Ok((plot(&data, &look), data.drawn))
         }
         FigureKind::Features => Ok((features(app, args).await?, 1)),
+        FigureKind::DefenceMatrix => {
+            by_filter(args)?;
+            let asked = &args.matrix;
+            let query = MatrixQuery {
+                filter: args.filter.clone(),
+                rows: Some(asked.rows.clone()),
+                columns: Some(asked.columns.clone()),
+                shows: asked.shows,
+            };
+            let data = app.matrix(query).await?;
+            Ok((defence_matrix(&data), data.drawn))
+        }
+        FigureKind::Roc => {
+            by_filter(args)?;
+            let runs = app.newest_with("auroc", args.filter.clone(), MOST_CURVES).await?;
+            let series = app.roc(&runs).await?;
+            Ok((roc(&series), series.len() as u64))
+        }
         FigureKind::AccuracyByEpoch | FigureKind::Curve(_) => bail!(
-            "{} is drawn for single runs, on a study's page; choose tradeoff, asr-by-poison, plot or features here",
+            "{} is drawn for single runs, on a study's page; choose tradeoff, asr-by-poison, plot, defence-matrix, roc or features here",
             args.figure.as_str()
         ),
     }
+}
+
+/// A figure of columns selects its runs by an expression.
+fn by_filter(args: &FigureArgs) -> anyhow::Result<()> {
+    if !args.study.is_empty() {
+        let figure = args.figure.as_str();
+        bail!("{figure} takes --filter instead of --study: --filter 'study == \"NAME\"'");
+    }
+    Ok(())
 }
 
 /// The finished classifiers of the figure.

@@ -93,7 +93,7 @@ impl Numbers {
                 RunEvent::Knn { epoch, metrics } => {
                     numbers.evaluations.insert(*epoch, (*metrics, None, None));
                 }
-                RunEvent::Judged { judgement, .. } => numbers.judgement = Some(*judgement),
+                RunEvent::Judged { judgement, .. } => numbers.judgement = Some(**judgement),
                 RunEvent::Checkpoint { file, .. } => numbers.checkpoint = Some(file.clone()),
                 _ => {}
             }

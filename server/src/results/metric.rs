@@ -96,7 +96,7 @@ pub struct Known {
 }
 
 /// The metrics of the built-in run kinds. A run kind may have others in its rows.
-pub const KNOWN: [Known; 23] = {
+pub const KNOWN: [Known; 29] = {
     use Direction::{Higher, Lower, Neither};
     use MeasureKind::{Ratio, Real};
     const fn known(
@@ -118,6 +118,20 @@ pub const KNOWN: [Known; 23] = {
         known("ssim", "SSIM of the trigger", "", Neither, Real),
         known("auroc", "AUROC of the defence", "", Higher, Real),
         known("control_auroc", "AUROC without the trigger", "", Neither, Real),
+        known(
+            "control_tpr_at_1",
+            "Found at 1 % false alarms without the trigger",
+            "%",
+            Neither,
+            Ratio,
+        ),
+        known(
+            "control_tpr_at_5",
+            "Found at 5 % false alarms without the trigger",
+            "%",
+            Neither,
+            Ratio,
+        ),
         known("tpr_at_1", "Poisons found at 1 % false alarms", "%", Higher, Ratio),
         known("tpr_at_5", "Poisons found at 5 % false alarms", "%", Higher, Ratio),
         known("found", "Poisons flagged", "%", Higher, Ratio),
@@ -125,10 +139,14 @@ pub const KNOWN: [Known; 23] = {
         known("clean_cosine", "Mean cosine of clean features", "", Neither, Real),
         known("pl1", "Smallest trigger (PL1)", "of the image", Neither, Real),
         known("encoder_flagged", "Encoder flagged", "%", Neither, Ratio),
-        known("ca_before", "Clean accuracy without the filter", "%", Higher, Ratio),
-        known("asr_before", "Attack success rate without the filter", "%", Lower, Ratio),
-        known("ca_after", "Clean accuracy with the filter", "%", Higher, Ratio),
-        known("asr_after", "Attack success rate with the filter", "%", Lower, Ratio),
+        known("ca_before", "Clean accuracy without the defence", "%", Higher, Ratio),
+        known("asr_before", "Attack success rate without the defence", "%", Lower, Ratio),
+        known("ca_after", "Clean accuracy with the defence", "%", Higher, Ratio),
+        known("asr_after", "Attack success rate with the defence", "%", Lower, Ratio),
+        known("ra_before", "Robust accuracy without the defence", "%", Higher, Ratio),
+        known("ra_after", "Robust accuracy with the defence", "%", Higher, Ratio),
+        known("repair_ca_p", "p of the repair's change of CA (McNemar)", "", Neither, Real),
+        known("repair_asr_p", "p of the repair's change of ASR (McNemar)", "", Neither, Real),
         known("loss", "Loss", "nats", Lower, Real),
         known("images_per_second", "Images per second", "images/s", Higher, Real),
         known("seconds", "Duration", "s", Lower, Real),

@@ -9,7 +9,7 @@
 //! | [`filter`] | [`Filter`]: an expression in CEL, evaluated over columns |
 //! | [`selection`] | [`Selection`]: the runs that a filter selected, sorted and paged |
 //! | [`describe`] | what columns are called and hold |
-//! | [`plot`] | the numbers of a plot |
+//! | [`plot`], [`matrix`] | the numbers of a plot; of a matrix of attacks and defences |
 //! | [`group`] | runs with equal values of some settings: mean, deviation, interval |
 //! | [`export`] | selected runs, or groups of them, as files |
 //!
@@ -20,6 +20,7 @@ pub mod describe;
 pub mod export;
 pub mod filter;
 pub mod group;
+pub mod matrix;
 pub mod metric;
 mod nearest;
 pub mod plot;

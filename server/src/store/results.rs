@@ -12,7 +12,7 @@ use std::{
 use serde::Deserialize;
 use shared::{
     Ratio, RunKind, RunState, StudyId,
-    metric::{Judgement, Metrics, Quality},
+    metric::{Discordant, Judgement, Metrics, Quality},
     param::SETTINGS,
 };
 use sqlx::{Row as _, sqlite::SqliteRow};
@@ -243,7 +243,10 @@ fn result_row(row: &SqliteRow) -> Result<Row, StoreError> {
 
 /// The metrics of a defence.
 fn of_defence(judgement: &Judgement) -> impl Iterator<Item = (&'static str, Option<Measure>)> {
-    let Judgement { detection, control, before, after, encoder } = *judgement;
+    let Judgement { detection, control, before, after, encoder, repaired } = *judgement;
+    let p = |of: Option<Discordant>| {
+        of.and_then(Discordant::difference).map(|difference| Measure::Real(difference.p))
+    };
     let flagged = |flagged: bool| Measure::Ratio(Ratio { hits: flagged.into(), total: 1 });
     let share = |metrics: Option<Metrics>, of: fn(&Metrics) -> Ratio| {
         metrics.as_ref().map(of).map(Measure::Ratio)
@@ -254,6 +257,8 @@ fn of_defence(judgement: &Judgement) -> impl Iterator<Item = (&'static str, Opti
         ("encoder_flagged", encoder.and_then(|encoder| encoder.flagged).map(flagged)),
         ("auroc", detection.and_then(|detection| detection.auroc).map(Measure::Real)),
         ("control_auroc", control.and_then(|control| control.auroc).map(Measure::Real)),
+        ("control_tpr_at_1", control.and_then(|control| control.tpr_at_1).map(Measure::Ratio)),
+        ("control_tpr_at_5", control.and_then(|control| control.tpr_at_5).map(Measure::Ratio)),
         ("tpr_at_1", detection.and_then(|detection| detection.tpr_at_1).map(Measure::Ratio)),
         ("tpr_at_5", detection.and_then(|detection| detection.tpr_at_5).map(Measure::Ratio)),
         ("found", detection.map(|detection| Measure::Ratio(detection.found))),
@@ -262,6 +267,10 @@ fn of_defence(judgement: &Judgement) -> impl Iterator<Item = (&'static str, Opti
         ("asr_before", share(before, |metrics| metrics.asr)),
         ("ca_after", share(after, |metrics| metrics.ca)),
         ("asr_after", share(after, |metrics| metrics.asr)),
+        ("repair_ca_p", p(repaired.map(|repaired| repaired.ca))),
+        ("repair_asr_p", p(repaired.map(|repaired| repaired.asr))),
+        ("ra_before", share(before, |metrics| metrics.ra)),
+        ("ra_after", share(after, |metrics| metrics.ra)),
     ]
     .into_iter()
 }

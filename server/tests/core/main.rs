@@ -4,6 +4,7 @@
 
 mod backup;
 mod cli;
+mod defences;
 mod devices;
 mod doctor;
 mod ending;

@@ -9,7 +9,9 @@ use super::{
         Area, Dots, Drawing, Entry, Figure, Mark, Named, Point, Scale, Series, Shape, Size, Style,
         Switch,
     },
-    layout::{LABEL, LEGEND, LEGEND_ROW, Layout, NOTE, PANEL_NAME, Panel, SAMPLE, TICK, TITLE},
+    layout::{
+        LABEL, LEGEND, LEGEND_ROW, Layout, NOTE, PANEL_NAME, Panel, SAMPLE, TICK, TICK_ROW, TITLE,
+    },
     role::{Ink, Role},
     text, theme,
 };
@@ -59,7 +61,8 @@ pub(super) fn draw(figure: &Figure, size: Size, style: Style) -> Drawing {
         escape(&figure.summary)
     );
     let lines = figure.series.iter().map(named).collect();
-    Drawing { svg, width, height, marks, dots, areas, lines, switches }
+    let least = figure.least_width();
+    Drawing { svg, width, height, least, marks, dots, areas, lines, switches }
 }
 
 struct Picture<'a, 'c> {
@@ -154,20 +157,23 @@ impl Picture<'_, '_> {
         let places = matches!(self.figure.x.scale, Scale::Places(_));
         // Where the names of slots are wider than the slots, some are left out.
         let every = if places {
-            let texts = rulers.x.ticks.iter().map(|tick| text::width(&tick.1, TICK));
+            let texts = rulers.x_texts.iter().flatten().map(|line| text::width(line, TICK));
             let widest = texts.fold(0.0, f64::max);
             ((widest + 6.0) / rulers.x.unit(at.left, at.right)).ceil().max(1.0) as usize
         } else {
             1
         };
-        for (value, label) in rulers.x.ticks.iter().step_by(every) {
+        for ((value, _), lines) in rulers.x.ticks.iter().zip(&rulers.x_texts).step_by(every) {
             let x = self.x(at, *value);
             if !places {
                 self.canvas.line(&[(x, at.top), (x, at.bottom)], grid);
             }
             if at.x_ticks {
                 let lettering = Lettering::new(TICK).at(HPos::Center, VPos::Top);
-                self.canvas.text(label, (x, at.bottom + 6.0), lettering, muted);
+                for (row, line) in lines.iter().enumerate() {
+                    let y = at.bottom + 6.0 + row as f64 * TICK_ROW;
+                    self.canvas.text(line, (x, y), lettering, muted);
+                }
             }
         }
         self.canvas.line(&[(at.left, at.bottom), (at.right, at.bottom)], muted);
@@ -410,17 +416,26 @@ impl Picture<'_, '_> {
         }
     }
 
-    /// The texts in the middle of cells, if they fit into all of them.
+    /// The texts in the middle of cells, if they fit into all of them: all their lines, else the first ones.
     fn cell_texts(&self) {
         let texts = || self.points().filter_map(|(_, point, at)| Some((point.tag.as_ref()?, at)));
-        let widest = texts().map(|(tag, _)| text::width(&tag.text, TICK)).fold(0.0, f64::max);
         let (half_x, half_y) = self.half_cell();
-        if widest + 4.0 > half_x * 2.0 || TICK + 2.0 > half_y * 2.0 {
-            return;
-        }
+        let fits = |most: usize| {
+            let lines = texts().flat_map(|(tag, _)| tag.text.lines().take(most));
+            let widest = lines.map(|line| text::width(line, TICK)).fold(0.0, f64::max);
+            let high = (most - 1) as f64 * TICK_ROW + TICK + 2.0;
+            widest + 4.0 <= half_x * 2.0 && high <= half_y * 2.0
+        };
+        let most = self.figure.cell_lines();
+        let Some(most) = [most, 1].into_iter().find(|&most| most > 0 && fits(most)) else { return };
         let lettering = Lettering::new(TICK).at(HPos::Center, VPos::Center);
-        for (tag, place) in texts() {
-            self.canvas.text(&tag.text, place, lettering, Ink::new(Role::Ink));
+        for (tag, (x, y)) in texts() {
+            let lines: Vec<&str> = tag.text.lines().take(most).collect();
+            let first = y - (lines.len() - 1) as f64 / 2.0 * TICK_ROW;
+            for (row, line) in lines.into_iter().enumerate() {
+                let place = (x, first + row as f64 * TICK_ROW);
+                self.canvas.text(line, place, lettering, Ink::new(Role::Ink));
+            }
         }
     }
 

@@ -5,6 +5,10 @@ use std::str::FromStr;
 use super::{curve::CurveKind, draw, marker::Marker, role::Role, table::Table};
 use crate::palette::Theme;
 
+/// Width in pixels of a column whose cells show their values, and of the names of the rows.
+const COLUMN: u32 = 74;
+const NAMES_OF_ROWS: u32 = 130;
+
 /// Which figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FigureKind {
@@ -20,11 +24,15 @@ pub enum FigureKind {
     Plot,
     /// The features of one encoder in two dimensions.
     Features,
+    /// Attacks against defences: a metric in each cell.
+    DefenceMatrix,
+    /// What defences find by false alarms.
+    Roc,
 }
 
 impl FigureKind {
     /// All figures.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Tradeoff,
         Self::AsrByPoison,
         Self::AccuracyByEpoch,
@@ -33,6 +41,8 @@ impl FigureKind {
         Self::Curve(CurveKind::Speed),
         Self::Plot,
         Self::Features,
+        Self::DefenceMatrix,
+        Self::Roc,
     ];
 
     /// The name in URLs and file names.
@@ -46,6 +56,8 @@ impl FigureKind {
             Self::Curve(CurveKind::Speed) => "speed",
             Self::Plot => "plot",
             Self::Features => "features",
+            Self::DefenceMatrix => "defence-matrix",
+            Self::Roc => "roc",
         }
     }
 }
@@ -198,6 +210,8 @@ pub struct Drawing {
     pub width: u32,
     /// Height of the view box in pixels.
     pub height: u32,
+    /// The least width in pixels at which it can be read; 0 for any.
+    pub least: u32,
     /// The points that react to hovering, series by series.
     pub marks: Vec<Mark>,
     /// The markers that the page draws over the image; none unless there are many.
@@ -266,6 +280,23 @@ impl Figure {
         self.series.iter().filter(scattered).map(|series| series.points.len()).sum()
     }
 
+    /// The least width in pixels at which its cells show their values; 0 for a figure without columns of texts.
+    pub fn least_width(&self) -> u32 {
+        match (&self.x.scale, self.kind) {
+            (Scale::Places(columns), FigureKind::DefenceMatrix) if !self.is_empty() => {
+                NAMES_OF_ROWS + COLUMN * columns.len() as u32
+            }
+            _ => 0,
+        }
+    }
+
+    /// Lines of the longest text in a cell; 0 without cells.
+    pub(super) fn cell_lines(&self) -> usize {
+        let cells = self.series.iter().filter(|series| series.look.shape == Shape::Cells);
+        let texts = cells.flat_map(|series| &series.points).filter_map(|point| point.tag.as_ref());
+        texts.map(|tag| tag.text.lines().count()).max().unwrap_or(0)
+    }
+
     /// Lays the figure out and draws it, taller than `size` if a long legend would leave too little room for the plot.
     pub fn draw(&self, size: Size, style: Style) -> Drawing {
         draw::draw(self, size, style)
@@ -274,6 +305,11 @@ impl Figure {
     /// The numbers of the figure as comma-separated values (RFC 4180), with a header that names the units.
     pub fn csv(&self) -> String {
         self.table.csv()
+    }
+
+    /// The table for LaTeX, in the style of the package `booktabs`, of a figure that is a table.
+    pub fn latex(&self) -> Option<&str> {
+        self.table.latex.as_deref()
     }
 }
 

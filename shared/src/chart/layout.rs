@@ -2,13 +2,15 @@
 
 use super::{
     axis::Ruler,
-    figure::{Entry, Figure, Size, Style},
+    figure::{Entry, Figure, Scale, Size, Style},
     text,
 };
 
 pub(super) const TITLE: f64 = 15.0;
 pub(super) const LEGEND: f64 = 12.0;
 pub(super) const TICK: f64 = 11.0;
+/// Height of a line of ticks and of cells.
+pub(super) const TICK_ROW: f64 = 13.0;
 pub(super) const LABEL: f64 = 12.0;
 pub(super) const NOTE: f64 = 10.5;
 /// Width of the sample before a legend's label.
@@ -127,6 +129,8 @@ pub(super) struct Layout {
     pub note: Vec<(f64, String)>,
     pub x: Ruler,
     pub y: Ruler,
+    /// The text of each tick of the x axis, in lines.
+    pub x_texts: Vec<Vec<String>>,
 }
 
 impl Layout {
@@ -147,9 +151,21 @@ impl Layout {
         let top = y + 8.0;
 
         let notes = text::wrap(&figure.note, NOTE, inner);
-        let below = margin + notes.len() as f64 * NOTE_ROW + 12.0 + LABEL / 2.0 + 22.0;
         let (grid, head) = (Grid::of(figure, inner), Grid::head(figure));
-        let height = f64::from(size.height).max((top + grid.least(head) + below).ceil());
+        let right = width - margin - 10.0;
+        // The names of slots need room below the plot, and how much depends on the room beside it.
+        let beside = |y: &Ruler| {
+            let texts = y.ticks.iter().map(|tick| text::width(&tick.1, TICK));
+            margin + LABEL + 10.0 + texts.fold(0.0, f64::max) + 6.0
+        };
+        let guess = Ruler::new(&figure.y, (f64::from(size.height) / 46.0) as usize);
+        let slots = grid.plot(head, right - beside(&guess), 0.0).0;
+        let names = texts(&Ruler::new(&figure.x, 2), figure, slots);
+        let more = names.iter().map(Vec::len).max().unwrap_or(1).max(1) as f64 - 1.0;
+        let below =
+            margin + notes.len() as f64 * NOTE_ROW + 12.0 + LABEL / 2.0 + 22.0 + more * TICK_ROW;
+        let least = grid.least(head).max(cells(figure));
+        let height = f64::from(size.height).max((top + least + below).ceil());
         let note_top = height - margin - notes.len() as f64 * NOTE_ROW;
         let note = notes
             .into_iter()
@@ -161,9 +177,7 @@ impl Layout {
 
         let high = grid.plot(head, 0.0, bottom - top).1;
         let y_ruler = Ruler::new(&figure.y, (high / 46.0) as usize);
-        let texts = y_ruler.ticks.iter().map(|tick| text::width(&tick.1, TICK));
-        let left = margin + LABEL + 10.0 + texts.fold(0.0, f64::max) + 6.0;
-        let right = width - margin - 10.0;
+        let left = beside(&y_ruler);
         let wide = grid.plot(head, right - left, 0.0).0;
         let x_ruler = Ruler::new(&figure.x, ((wide / 72.0) as usize).clamp(2, 10));
         Self {
@@ -179,9 +193,32 @@ impl Layout {
             x_label,
             y_label: margin + LABEL / 2.0,
             note,
+            x_texts: texts(&x_ruler, figure, wide),
             x: x_ruler,
             y: y_ruler,
         }
+    }
+}
+
+/// The texts of an axis's ticks in lines: a slot's name may take several within the slot.
+fn texts(ruler: &Ruler, figure: &Figure, wide: f64) -> Vec<Vec<String>> {
+    let slots = matches!(figure.x.scale, Scale::Places(_));
+    let room = ruler.unit(0.0, wide) - 6.0;
+    let lines = |name: &String| {
+        if slots && text::width(name, TICK) > room {
+            text::wrap(name, TICK, room)
+        } else {
+            vec![name.clone()]
+        }
+    };
+    ruler.ticks.iter().map(|(_, name)| lines(name)).collect()
+}
+
+/// The least height of a plot whose cells have texts of several lines.
+fn cells(figure: &Figure) -> f64 {
+    match (&figure.y.scale, figure.cell_lines()) {
+        (Scale::Places(rows), lines @ 2..) => rows.len() as f64 * (lines as f64 * TICK_ROW + 8.0),
+        _ => 0.0,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Figures, drawn identically in the browser and on the server.
 //!
-//! A builder ([`tradeoff`], [`asr_by_poison`], [`accuracy_by_epoch`], [`curve`], [`plot`], [`feature_map`]) turns results into a [`Figure`]: series,
+//! A builder ([`tradeoff`], [`asr_by_poison`], [`accuracy_by_epoch`], [`curve`], [`plot`], [`feature_map`], [`defence_matrix`],
+//! [`roc`]) turns results into a [`Figure`]: series,
 //! axes, legend and the underlying table. [`Figure::draw`] lays it out and draws it with plotters and our own backend, which
 //! writes CSS classes instead of colours and measures no fonts, so that the browser and the server write the same bytes.
 //! [`Figure::csv`] returns the numbers.
@@ -8,7 +9,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `figure` | the model: [`Figure`], its axes, series and legend |
-//! | `tradeoff`, `asr_by_poison`, `accuracy`, `curve`, `plot`, `features` | one builder each |
+//! | `tradeoff`, `asr_by_poison`, `accuracy`, `curve`, `plot`, `features`, `defence_matrix`, `roc` | one builder each |
 //! | `draw`, `layout`, `marker` | drawing the model |
 //! | `backend`, `canvas`, `role`, `theme` | the plotters backend, colour roles, the inlined style of a file |
 //! | `ticks`, `text`, `table` | round axis values, text widths, the table of a figure |
@@ -19,12 +20,14 @@ mod axis;
 mod backend;
 mod canvas;
 mod curve;
+mod defence_matrix;
 mod draw;
 mod features;
 mod figure;
 mod layout;
 mod marker;
 mod plot;
+mod roc;
 mod role;
 mod table;
 mod text;
@@ -39,9 +42,11 @@ pub use crate::palette::Theme;
 pub use accuracy::{EpochPoint, EpochSeries, accuracy_by_epoch};
 pub use asr_by_poison::asr_by_poison;
 pub use curve::{CurveKind, CurveLook, CurvePoint, CurveSeries, curve};
+pub use defence_matrix::defence_matrix;
 pub use features::{feature_map, mapped_image};
 pub use figure::{Area, Dots, Drawing, Figure, FigureKind, Mark, Named, Size, Span, Style, Switch};
 pub use plot::{OTHERS, PlotLook, plot};
+pub use roc::roc;
 pub use text::{interval_text, percent_text};
 pub use theme::css;
 pub(crate) use ticks::thousands;

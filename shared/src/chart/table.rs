@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
-/// A header and its rows; every row is as long as the header.
+/// A header and its rows; every row is as long as the header. A figure that is a table itself has it for LaTeX, too.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Table {
     pub header: Vec<Cow<'static, str>>,
     pub rows: Vec<Vec<String>>,
+    pub latex: Option<String>,
 }
 
 impl Table {
     /// An empty table with these headings; units are in parentheses.
     pub(super) fn new(header: &[&'static str]) -> Self {
-        Self { header: header.iter().map(|&name| name.into()).collect(), rows: Vec::new() }
+        Self { header: header.iter().map(|&name| name.into()).collect(), ..Self::default() }
     }
 
     /// The table as CSV.

@@ -49,11 +49,14 @@ impl Detection {
 }
 
 /// A receiver operating characteristic: what is suspected at each distinct score as threshold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Roc {
     /// Clean and poisoned ones with at least the threshold's score, from the highest threshold to the lowest.
     points: Vec<(u32, u32)>,
+    /// All clean ones.
     clean: u32,
+    /// All poisoned ones.
     poisoned: u32,
 }
 
@@ -78,6 +81,30 @@ impl Roc {
             }
         }
         Self { points, clean, poisoned: found }
+    }
+
+    /// Clean and poisoned ones, all of them.
+    pub fn totals(&self) -> (u32, u32) {
+        (self.clean, self.poisoned)
+    }
+
+    /// Clean and poisoned ones that are suspected at each threshold, from none to the lowest threshold.
+    pub fn points(&self) -> impl Iterator<Item = (u32, u32)> {
+        std::iter::once((0, 0)).chain(self.points.iter().copied())
+    }
+
+    /// The same curve without the points that lie on the line between their neighbours.
+    pub fn corners(&self) -> Self {
+        let all: Vec<(u32, u32)> = self.points().collect();
+        let step =
+            |from: (u32, u32), to: (u32, u32)| (u64::from(to.0 - from.0), u64::from(to.1 - from.1));
+        let bends = |at: usize| {
+            let Some(&next) = all.get(at + 1) else { return true };
+            let (before, after) = (step(all[at - 1], all[at]), step(all[at], next));
+            before.0 * after.1 != before.1 * after.0
+        };
+        let points = (1..all.len()).filter(|&at| bends(at)).map(|at| all[at]).collect();
+        Self { points, ..*self }
     }
 
     /// Area under the curve.
@@ -140,7 +167,38 @@ mod tests {
         assert_eq!(found.auroc, Some(1.0));
     }
 
+    #[test]
+    fn a_curve_as_scikit_learn_has_it() {
+        // scikit-learn 1.9.1: roc_curve(drop_intermediate=False) times the counts of either class, and roc_auc_score.
+        let scores = [0.9, 0.8, 0.8, 0.7, 0.6, 0.6, 0.6, 0.5, 0.4, 0.4, 0.3, 0.2, 0.1, 0.1];
+        let poisoned = [1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 0, 0, 1, 0].map(|truth| truth == 1);
+        let roc = Roc::of(&scores, &poisoned);
+        let expected =
+            [(0, 0), (0, 1), (1, 2), (1, 3), (2, 5), (3, 5), (4, 6), (5, 6), (6, 6), (7, 7)];
+        assert_eq!(roc.points().collect::<Vec<_>>(), expected);
+        assert_eq!((roc.totals(), roc.area()), ((7, 7), Some(0.704_081_632_653_061_2)));
+        // With drop_intermediate=True, (5, 6) is left out.
+        let corners = roc.corners();
+        let kept: Vec<_> = expected.into_iter().filter(|&point| point != (5, 6)).collect();
+        assert_eq!(corners.points().collect::<Vec<_>>(), kept);
+        assert_eq!((corners.totals(), corners.area()), (roc.totals(), roc.area()));
+    }
+
     proptest! {
+        #[test]
+        fn corners_are_the_same_curve(
+            marks in prop::collection::vec((0u8..9, any::<bool>()), 0..60)
+        ) {
+            let scores: Vec<f64> = marks.iter().map(|&(score, _)| f64::from(score)).collect();
+            let poisoned: Vec<bool> = marks.iter().map(|&(_, poison)| poison).collect();
+            let roc = Roc::of(&scores, &poisoned);
+            let corners = roc.corners();
+            prop_assert_eq!(corners.area(), roc.area());
+            prop_assert!(corners.points().all(|point| roc.points().any(|other| other == point)));
+            prop_assert_eq!(corners.corners(), corners.clone());
+            prop_assert_eq!(corners.points().last(), roc.points().last());
+        }
+
         #[test]
         fn the_area_is_the_share_of_pairs(
             marks in prop::collection::vec((0u8..6, any::<bool>()), 2..40)

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Detection, Metrics};
+use super::{Detection, Discordant, Metrics, Ratio};
 
 /// What a defence found, compared with the truth, which it was not told.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Judgement {
     /// label is wrong: under a clean-label attack, without labels, and for images that a classifier is asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<Detection>,
-    /// The classifier that an input filter protects, without it.
+    /// The classifier that an input filter protects or a repair changes, before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Metrics>,
     /// The same classifier on the same images with the filter: a refused image has no class, so that it counts as wrong in CA and RA, and as no
@@ -26,6 +26,52 @@ pub struct Judgement {
     /// What a detector of encoders says of the encoder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<OfEncoder>,
+    /// What a repair changed; it judges nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repaired: Option<Repaired>,
+}
+
+/// What a repair changed in a classifier: by which images the repaired classifier, the second one, differs from the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Repaired {
+    /// Channels that were pruned.
+    pub pruned: u32,
+    /// Channels that there are.
+    pub channels: u32,
+    /// By the clean images that are classified rightly.
+    pub ca: Discordant,
+    /// By the triggered images that are taken for the attacker's class.
+    pub asr: Discordant,
+    /// By the triggered images that are classified rightly.
+    pub ra: Discordant,
+}
+
+impl Repaired {
+    /// `CA 88.0 % → 87.2 % (p 0.21), ASR 99.1 % → 3.4 % (p < 0.001), RA …; 12 of 128 channels pruned`.
+    fn in_words(&self, before: &Metrics, after: &Metrics) -> String {
+        let share = |of: Ratio| of.percent().map_or("none".into(), |at| format!("{at:.1} %"));
+        let pair = |name: &str, [from, to]: [Ratio; 2], by: Discordant| {
+            let p = by.difference().map_or("no test".to_owned(), |difference| {
+                if difference.p < 0.001 {
+                    "p < 0.001".into()
+                } else {
+                    format!("p {:.3}", difference.p)
+                }
+            });
+            format!("{name} {} → {} ({p})", share(from), share(to))
+        };
+        let told = [
+            pair("CA", [before.ca, after.ca], self.ca),
+            pair("ASR", [before.asr, after.asr], self.asr),
+            pair("RA", [before.ra, after.ra], self.ra),
+        ];
+        let pruned = match self.pruned {
+            0 => String::new(),
+            pruned => format!("; {pruned} of {} channels pruned", self.channels),
+        };
+        format!("{}{pruned}", told.join(", "))
+    }
 }
 
 /// What a detector says of an encoder that it searched for a trigger.
@@ -62,7 +108,10 @@ impl Judgement {
     pub fn in_words(&self) -> String {
         let of_encoder = self.encoder.as_ref().map(OfEncoder::in_words);
         let of_images = self.detection.as_ref().map(|detection| self.of_images(detection));
-        of_encoder.into_iter().chain(of_images).collect::<Vec<_>>().join("; ")
+        let of_repair = self.repaired.zip(self.before.zip(self.after));
+        let of_repair =
+            of_repair.map(|(repaired, (before, after))| repaired.in_words(&before, &after));
+        of_encoder.into_iter().chain(of_images).chain(of_repair).collect::<Vec<_>>().join("; ")
     }
 
     fn of_images(&self, detection: &Detection) -> String {
@@ -91,9 +140,9 @@ mod tests {
         let poisoned = [true, false, false];
         let detection = Detection::of(&[3.0, 2.0, 1.0], &poisoned, &poisoned).unwrap();
         let control = Detection::of(&[1.0, 2.0, 3.0], &[false; 3], &poisoned);
-        let (before, after, encoder) = (None, None, None);
+        let (before, after, encoder, repaired) = (None, None, None, None);
         let mut judgement =
-            Judgement { detection: Some(detection), control, before, after, encoder };
+            Judgement { detection: Some(detection), control, before, after, encoder, repaired };
         assert_eq!(
             judgement.in_words(),
             "AUROC 1.000 (without the trigger 0.000), 1 of 1 poisoned and 0 of 2 clean images flagged"
@@ -110,8 +159,8 @@ mod tests {
     fn an_encoder_in_words_by_hand() {
         let words = |clean_cosine, pl1, flagged| {
             let encoder = Some(OfEncoder { clean_cosine, pl1, flagged });
-            let (detection, control, before, after) = (None, None, None, None);
-            Judgement { detection, control, before, after, encoder }.in_words()
+            let (detection, control, before, after, repaired) = (None, None, None, None, None);
+            Judgement { detection, control, before, after, encoder, repaired }.in_words()
         };
         assert_eq!(
             words(0.412, Some(0.016), Some(true)),
@@ -128,11 +177,42 @@ mod tests {
     }
 
     #[test]
+    fn a_repair_in_words_by_hand() {
+        let share = |hits| Ratio { hits, total: 100 };
+        let metrics = |ca, asr, ra| Metrics {
+            ca: share(ca),
+            asr: share(asr),
+            ra: share(ra),
+            ..Metrics::default()
+        };
+        let by = |first, second| Discordant { first, second, total: 100 };
+        let judgement = Judgement {
+            detection: None,
+            control: None,
+            before: Some(metrics(88, 99, 1)),
+            after: Some(metrics(87, 3, 80)),
+            encoder: None,
+            // 2 of 3 discordant images: 2 x 4 / 8 = 1. Of 8, one: 2 x 9 / 256 = 0.070.
+            repaired: Some(Repaired {
+                pruned: 12,
+                channels: 128,
+                ca: by(2, 1),
+                asr: by(96, 0),
+                ra: by(1, 7),
+            }),
+        };
+        assert_eq!(
+            judgement.in_words(),
+            "CA 88.0 % → 87.0 % (p 1.000), ASR 99.0 % → 3.0 % (p < 0.001), RA 1.0 % → 80.0 % (p 0.070); 12 of 128 channels pruned"
+        );
+    }
+
+    #[test]
     fn judgements_of_images_are_written_as_ever() {
         let poisoned = [true, false];
         let detection = Detection::of(&[2.0, 1.0], &poisoned, &poisoned);
-        let (control, before, after, encoder) = (None, None, None, None);
-        let judgement = Judgement { detection, control, before, after, encoder };
+        let (control, before, after, encoder, repaired) = (None, None, None, None, None);
+        let judgement = Judgement { detection, control, before, after, encoder, repaired };
         let text = serde_json::to_string(&judgement).unwrap();
         let expected = "{\"detection\":{\"auroc\":1.0,\"tpr_at_1\":{\"hits\":1,\"total\":1},\"tpr_at_5\":{\"hits\":1,\"total\":1},\"found\":{\"hits\":1,\"total\":1},\"false_alarms\":{\"hits\":0,\"total\":1}}}";
         assert_eq!(text, expected);

@@ -20,7 +20,7 @@ pub use detection::{Detection, Roc};
 pub use difference::{Difference, Test};
 pub use evaluation::{Evaluation, Metrics};
 pub use goal::Goal;
-pub use judgement::{Judgement, OfEncoder};
+pub use judgement::{Judgement, OfEncoder, Repaired};
 pub use normal::normal_quantile;
 pub use paired::Discordant;
 pub use quality::Quality;

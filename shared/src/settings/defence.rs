@@ -28,6 +28,10 @@ pub enum DefenceMethod {
     Beatrix,
     /// DECREE (Feng et al. 2023): a detector of backdoored encoders.
     Decree,
+    /// Fine-tuning on clean images: a repair.
+    FineTuning,
+    /// Fine-pruning (Liu, Dolan-Gavitt and Garg 2018): a repair.
+    FinePruning,
 }
 
 /// What a defence judges.
@@ -39,11 +43,13 @@ pub enum DefenceKind {
     InputFilter,
     /// An encoder, by clean images alone.
     EncoderDetector,
+    /// Nothing: it changes a fine-tuned classifier by clean images.
+    Repair,
 }
 
 impl DefenceMethod {
     /// All of them, the default first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Spectral,
         Self::ActivationClustering,
         Self::Scan,
@@ -54,6 +60,8 @@ impl DefenceMethod {
         Self::Frequency,
         Self::Beatrix,
         Self::Decree,
+        Self::FineTuning,
+        Self::FinePruning,
     ];
 
     /// What it judges.
@@ -67,7 +75,13 @@ impl DefenceMethod {
             | Self::Frequency
             | Self::Beatrix => DefenceKind::InputFilter,
             Self::Decree => DefenceKind::EncoderDetector,
+            Self::FineTuning | Self::FinePruning => DefenceKind::Repair,
         }
+    }
+
+    /// Whether it changes a fine-tuned classifier instead of judging anything.
+    pub fn repairs(self) -> bool {
+        self.kind() == DefenceKind::Repair
     }
 
     /// Whether it judges the images of a training set.
@@ -138,8 +152,8 @@ pub struct DefenceSpec {
     pub method: DefenceMethod,
     /// The training set that a sample filter judges.
     pub set: DefendedSet,
-    /// Poisoned images per poisoned class in the set of a linear probe, or among the neighbours of the classifier that an input filter protects: the
-    /// images that a probe with as many poisons (LPR) trains on.
+    /// Poisons in the set of a linear probe, or among the neighbours of the classifier that an input filter protects, in the attack's unit of poison
+    /// counts: the images that a probe with as many poisons (LPR) trains on.
     pub poisons: u32,
     /// The groups of images that a sample filter looks at.
     pub groups: DefenceGroups,
@@ -153,7 +167,7 @@ pub struct DefenceSpec {
     pub dimensions: u32,
     /// Which cluster is taken for poisons (activation clustering).
     pub decision: ClusterDecision,
-    /// Clean validation images per class that the defender has (SCAn, and input filters but BDMAE). None of them is evaluated.
+    /// Clean validation images per class that the defender has (SCAn, input filters but BDMAE, and repairs). None of them is evaluated.
     pub clean_per_class: u32,
     /// Share of the mean variance within classes that is added to each feature's (SCAn).
     pub shrinkage: f64,
@@ -161,7 +175,7 @@ pub struct DefenceSpec {
     pub overlays: u32,
     /// Weight of the overlaid image (STRIP).
     pub overlay_weight: f64,
-    /// Share of clean images that may be refused (STRIP, patch processing, `DeDe`, Beatrix).
+    /// Share of clean images that may be refused (STRIP, patch processing, `DeDe`, the frequency detector, Beatrix).
     pub refused: f64,
     /// Predictions without some patches, and as many with shuffled ones (patch processing).
     pub trials: u32,
@@ -179,6 +193,12 @@ pub struct DefenceSpec {
     pub subtract_mean: bool,
     /// Share of the image below which a trigger means a backdoor (DECREE).
     pub mask_limit: f64,
+    /// Epochs of fine-tuning on the defender's clean images (repairs).
+    pub repair_epochs: u32,
+    /// Its learning rate for a step of 256 images (repairs).
+    pub repair_lr: f64,
+    /// Accuracy on the defender's clean images that pruning may cost, as a share (fine-pruning).
+    pub most_lost: f64,
 }
 
 impl Default for DefenceSpec {
@@ -207,6 +227,9 @@ impl Default for DefenceSpec {
             search_epochs: 1000,
             subtract_mean: false,
             mask_limit: 0.1,
+            repair_epochs: 10,
+            repair_lr: 1e-3,
+            most_lost: 0.04,
         }
     }
 }

@@ -73,8 +73,10 @@ impl Settings {
             RunKind::Probe => self.probe.poisons,
             RunKind::Finetune => self.finetune.poisons,
             RunKind::Defence if self.judges_pretraining() => self.pretrain.poisons,
-            RunKind::Defence if self.defence.method.kind() == DefenceKind::EncoderDetector => 0,
-            RunKind::Defence => self.defence.poisons,
+            RunKind::Defence => match self.defence.method.kind() {
+                DefenceKind::EncoderDetector | DefenceKind::Repair => 0,
+                DefenceKind::SampleFilter | DefenceKind::InputFilter => self.defence.poisons,
+            },
         }
     }
 

@@ -74,7 +74,7 @@ impl ModelSpec {
 }
 
 /// Images that a defence encodes.
-fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64) -> f64 {
+fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64, test: f64) -> f64 {
     let defence = &settings.defence;
     let clean = f64::from(defence.clean_per_class) * dataset.classes.len() as f64;
     match defence.method {
@@ -90,12 +90,16 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64) -> f64 {
             NEIGHBOURS + (2.0 * TESTS + clean) * f64::from(defence.masks)
         }
         DefenceMethod::Dede => NEIGHBOURS + (2.0 * TESTS + clean) * 2.0,
-        // Spectra, and a model of them, take about as long as the classifier's features.
-        DefenceMethod::Frequency => 2.0 * NEIGHBOURS + 2.0 * TESTS,
+        // Spectra, and a model of them, take about as long as the classifier's features; there are six models.
+        DefenceMethod::Frequency => 7.0 * NEIGHBOURS + 2.0 * TESTS,
         DefenceMethod::Beatrix => NEIGHBOURS + (2.0 * TESTS + 5.0 * clean) * 10.0,
         // A step is a forward and a backward pass; the search often ends earlier.
         DefenceMethod::Decree => {
             f64::from(defence.shadow_images) * (1.0 + 3.0 * f64::from(defence.search_epochs))
+        }
+        // Two evaluations; a step of training takes three times as long as an evaluation.
+        DefenceMethod::FineTuning | DefenceMethod::FinePruning => {
+            4.0 * test + clean * (1.0 + TRAINING_FACTOR * f64::from(defence.repair_epochs))
         }
         DefenceMethod::Strip => NEIGHBOURS + (2.0 * TESTS + clean) * f64::from(defence.overlays),
     }
@@ -133,7 +137,7 @@ pub fn run_cost(
     let (encoder, decoder) = model.parameters();
     let width = f64::from(model.encoder.dim);
     let (seconds, numbers) = match kind {
-        RunKind::Defence => (judged(settings, dataset, train) * encode, 0.0),
+        RunKind::Defence => (judged(settings, dataset, train, test) * encode, 0.0),
         RunKind::Pretrain => {
             let epoch = train * image(training_operations(kind, settings));
             (f64::from(pretrain.epochs) * epoch, checkpoints * (encoder + decoder))

@@ -65,19 +65,29 @@ impl RunKind {
     fn needs_encoder(self, settings: &Settings) -> bool {
         match self {
             Self::Pretrain => false,
-            Self::Knn | Self::Probe | Self::Defence => true,
+            Self::Knn | Self::Probe => true,
+            // A repair starts from a fine-tuned classifier.
+            Self::Defence => !settings.defence.method.repairs(),
             Self::Finetune => settings.finetune.start == Start::Encoder,
         }
     }
 
     /// The kind of run that a run of this kind starts from, at these settings.
     pub fn starts_from(self, settings: &Settings) -> Option<Self> {
+        if self == Self::Defence && settings.defence.method.repairs() {
+            return Some(Self::Finetune);
+        }
         (self.needs_encoder(settings) && settings.encoder.is_none()).then_some(Self::Pretrain)
+    }
+
+    /// The kind itself, the kind that it starts from, and so on.
+    fn line(self, settings: &Settings) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(self), |kind| kind.starts_from(settings))
     }
 
     /// Whether a study creates a run of this kind at these settings: `runs` contains the kind, or one that starts from it.
     pub fn is_made(self, runs: &[Self], settings: &Settings) -> bool {
-        runs.iter().any(|&kind| kind == self || kind.starts_from(settings) == Some(self))
+        runs.iter().any(|kind| kind.line(settings).any(|kind| kind == self))
     }
 
     /// Whether a run of this kind needs the imported encoder, at these settings.
@@ -140,12 +150,11 @@ impl Node {
 
 /// The settings that describe a run of this kind, by path.
 pub fn described(kind: RunKind, settings: &Settings) -> BTreeMap<String, Value> {
-    let kinds: Vec<RunKind> =
-        [Some(kind), kind.starts_from(settings)].into_iter().flatten().collect();
+    let kinds: Vec<RunKind> = kind.line(settings).collect();
     let values = param::values(settings);
     let of_run = |path: &str| {
         path == "dataset.name"
-            || (path == "encoder" && kind.imports(settings))
+            || (path == "encoder" && kinds.iter().any(|kind| kind.imports(settings)))
             || kinds.iter().any(|&kind| matters(path, settings, kind))
     };
     values
@@ -221,13 +230,13 @@ fn of_kind(kind: RunKind, point: &Settings) -> Settings {
     if kind != RunKind::Probe {
         settings.probe = ProbeSpec::default();
     }
-    if kind != RunKind::Finetune {
+    if !kind.line(point).any(|kind| kind == RunKind::Finetune) {
         settings.finetune = FinetuneSpec::default();
     }
     if kind != RunKind::Defence {
         settings.defence = DefenceSpec::default();
     }
-    if kind != RunKind::Pretrain && kind.starts_from(point).is_none() {
+    if !kind.line(point).any(|kind| kind == RunKind::Pretrain) {
         settings.pretrain = PretrainSpec::default();
     }
     if kind == RunKind::Pretrain {

@@ -21,6 +21,8 @@ const ROWS: f64 = 64.0;
 const EVALUATED: f64 = 32.0;
 /// Images of a step of a search for a trigger.
 const SEARCHED: f64 = 128.0;
+/// Images of a step of a repair.
+const REPAIRED: f64 = 32.0;
 /// Approximate number of images that nearest neighbours use per checkpoint.
 const NEIGHBOURS: f64 = 1_600.0;
 
@@ -128,6 +130,13 @@ pub fn run_memory(
             let step = blocks(&model.encoder, SEARCHED.min(shadow), tokens)
                 + SEARCHED * (6.0 * image + 4.0 * width);
             (3.0 * (encoder + decoder), evaluation + step, shadow * (image + width))
+        }
+        RunKind::Defence if settings.defence.method.repairs() => {
+            let batch = REPAIRED.min(test);
+            let step = blocks(&model.encoder, batch, tokens)
+                + batch * (patches * (pixels + width) + 4.0 * width + 4.0 * classes + 4.0 * image);
+            // Parameters, moments, and the classifier that is evaluated.
+            (6.0 * (encoder + width * classes), evaluation + step, test * (image + width))
         }
         RunKind::Defence => {
             let rows = 5.0 * train * width + of_clean_images(settings, test, classes);

@@ -87,6 +87,7 @@ impl Defence<'_> {
             before: None,
             after: None,
             encoder: Some(verdict(&found, spec.mask_limit)),
+            repaired: None,
         };
         let epoch =
             |told: &Epoch| EpochSaid { cosine: told.cosine, pl1: told.share, weight: told.weight };

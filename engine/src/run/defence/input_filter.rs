@@ -127,6 +127,7 @@ impl Defence<'_> {
             before: Some(Metrics { top5: None, ..before.metrics }),
             after: Some(Metrics::from_confusions(&clean, &triggered, goal, None)),
             encoder: None,
+            repaired: None,
         };
         let (method, clean_images) = (spec.method, pool.len());
         let (groups, control) = (Vec::new(), Vec::new());

@@ -115,6 +115,7 @@ impl Defence<'_> {
             before: None,
             after: None,
             encoder: None,
+            repaired: None,
         };
         let samples = |said: &Filtered| -> Vec<SampleSaid> {
             let sample = |i: usize| SampleSaid {

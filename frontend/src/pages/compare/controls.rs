@@ -8,6 +8,7 @@ use shared::{
 
 use super::{
     Explorer,
+    defences::{Matrix, ShowsChoice},
     view::{Axes, View, repeats},
 };
 use crate::components::{ChipButton, Segmented};
@@ -28,6 +29,8 @@ impl Shown {
             (Self(None, PlotKind::Heat), "Grid"),
             (Self(Some(FigureKind::AsrByPoison), PlotKind::Runs), "ASR by poison count"),
             (Self(Some(FigureKind::AccuracyByEpoch), PlotKind::Runs), "Accuracy by epoch"),
+            (Self(Some(FigureKind::DefenceMatrix), PlotKind::Runs), "Defence matrix"),
+            (Self(Some(FigureKind::Roc), PlotKind::Runs), "ROC"),
         ]
         .map(|(shown, name)| (shown, name.to_owned()))
         .into()
@@ -49,7 +52,8 @@ pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
                     explorer
                         .change(|view| {
                             // Each kind of plot begins with the columns that fit it.
-                            if view.kind != kind {
+                            let matrix = Some(FigureKind::DefenceMatrix);
+                            if view.kind != kind || (view.figure == matrix) != (figure == matrix) {
                                 view.x.clear();
                                 view.y.clear();
                                 view.colour.clear();
@@ -63,6 +67,9 @@ pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
             <Show when=move || shown.get().0.is_none()>
                 <PlotControls explorer axes />
             </Show>
+            <Show when=move || shown.get().0 == Some(FigureKind::DefenceMatrix)>
+                <MatrixControls explorer />
+            </Show>
             <Show when=move || shown.get().0 == Some(FigureKind::AsrByPoison)>
                 <ChipButton
                     label="Published series"
@@ -71,6 +78,35 @@ pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
                     toggle=flip(explorer, |view| &mut view.published)
                 />
             </Show>
+        </div>
+    }
+}
+
+/// Rows, columns and the metric of the matrix of attacks and defences.
+#[component]
+fn MatrixControls(explorer: Explorer) -> impl IntoView {
+    let matrix = Memo::new(move |_| {
+        explorer.view.with(|view| explorer.columns.with(|columns| Matrix::of(view, columns)))
+    });
+    let column =
+        move |label: &'static str, value: fn(&Matrix) -> &String, choose: Callback<String>| {
+            view! {
+                <ColumnChoice
+                    explorer
+                    label=Signal::stored(label)
+                    value=Signal::derive(move || matrix.with(|matrix| value(matrix).clone()))
+                    takes=Signal::stored(Takes::Groups)
+                    choose
+                />
+            }
+        };
+    let rows = Callback::new(move |name| explorer.change(|view| view.y = name));
+    let columns = Callback::new(move |name| explorer.change(|view| view.x = name));
+    view! {
+        <div class="plot-columns">
+            {column("Rows", |matrix| &matrix.rows, rows)}
+            {column("Columns", |matrix| &matrix.columns, columns)}
+            <ShowsChoice explorer matrix/>
         </div>
     }
 }

@@ -9,6 +9,7 @@ use shared::{
 use super::{
     Explorer,
     controls::Controls,
+    defences::{Defences, NEWEST_CURVES},
     view::{Axes, MOST_LINES, View},
 };
 use crate::{
@@ -39,8 +40,10 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
         Some(format!("/results/plot{}", query(&data.collect::<Vec<_>>())))
     });
     let rows: Fetched<Vec<RunRow>> = fetched(move || {
-        let wanted = figure.get().is_some();
-        wanted.then(|| format!("/compare{}", query(&classifiers(&view.get()))))
+        let wanted = [FigureKind::AsrByPoison, FigureKind::AccuracyByEpoch].map(Some);
+        wanted
+            .contains(&figure.get())
+            .then(|| format!("/compare{}", query(&classifiers(&view.get()))))
     });
     let drawn = Memo::new(move |_| {
         rows.value().map(|rows| view.with(|view| lines(&rows, view))).unwrap_or_default()
@@ -51,6 +54,7 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
         (wanted && !runs.is_empty())
             .then(|| format!("/compare/epochs{}", api::query(&[("runs", &runs.join(","))])))
     });
+    let defences = Defences::new(explorer, ready);
     let hiding = Hiding {
         hidden: Memo::new(move |_| view.with(|view| view.hidden.clone())).into(),
         hide: Callback::new(move |hidden| explorer.change(|view| view.hidden = hidden)),
@@ -61,6 +65,7 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
             Some(FigureKind::AsrByPoison) => {
                 rows.value().map(|rows| asr_by_poison(&rows, published))
             }
+            Some(kind @ (FigureKind::DefenceMatrix | FigureKind::Roc)) => defences.picture(kind),
             Some(_) => {
                 let none = drawn.with(Vec::is_empty);
                 Some(accuracy_by_epoch(&epochs.value().filter(|_| !none).unwrap_or_default()))
@@ -75,6 +80,7 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
         let more = match figure.get() {
             None => asked.get()?,
             Some(FigureKind::AccuracyByEpoch) => vec![("runs", drawn.get().join(","))],
+            Some(kind @ (FigureKind::DefenceMatrix | FigureKind::Roc)) => defences.asked(kind)?,
             Some(_) => {
                 let mut more = classifiers(&view.get());
                 more.extend(view.with(|view| view.published).then(|| ("published", "true".into())));
@@ -86,13 +92,8 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
     let pick = Callback::new(move |id: String| explorer.change(|view| view.toggle_run(&id)));
     let brush = Callback::new(move |area: Brushed| narrow(explorer, axes, area));
     let words = move || {
-        if figure.get() == Some(FigureKind::AccuracyByEpoch) {
-            return left_out(rows.value()?.len(), drawn.with(Vec::len));
-        }
-        let brushes = figure.get().is_none() && view.with(|view| view.kind == PlotKind::Runs);
-        brushes.then(|| {
-            "Click a mark to choose its run; drag over marks to keep only those runs.".to_owned()
-        })
+        let results = rows.value().map(|rows| rows.len());
+        view.with(|view| below(view, results, drawn.with(Vec::len)))
     };
     view! {
         <section class="panel compare-figure" aria-labelledby="compare-figure">
@@ -101,7 +102,7 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
                 <Controls explorer axes/>
                 {move || {
                     let plotted = numbers.problem().filter(|_| figure.get().is_none());
-                    let listed = rows.problem().or_else(|| epochs.problem());
+                    let listed = rows.problem().or_else(|| epochs.problem()).or_else(|| defences.problem());
                     plotted
                         .or_else(|| listed.filter(|_| figure.get().is_some()))
                         // The filter's own error stands at the filter.
@@ -141,6 +142,18 @@ fn narrow(explorer: Explorer, axes: Memo<Axes>, area: Brushed) {
     }
 }
 
+/// What stands below the figure of the view, which shows `drawn` of these results.
+fn below(view: &View, results: Option<usize>, drawn: usize) -> Option<String> {
+    match view.figure {
+        Some(FigureKind::AccuracyByEpoch) => left_out(results?, drawn),
+        Some(FigureKind::Roc) => view.runs.is_empty().then(|| NEWEST_CURVES.to_owned()),
+        None if view.kind == PlotKind::Runs => Some(
+            "Click a mark to choose its run; drag over marks to keep only those runs.".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
 /// What a figure of the newest runs says.
 fn left_out(results: usize, drawn: usize) -> Option<String> {
     let finished = format::things(results as u64, "finished run", "finished runs");
@@ -148,7 +161,7 @@ fn left_out(results: usize, drawn: usize) -> Option<String> {
         .then(|| format!("The newest {drawn} of {finished}: choose others in the table."))
 }
 
-fn query(parameters: &[(&'static str, String)]) -> String {
+pub fn query(parameters: &[(&'static str, String)]) -> String {
     let pairs: Vec<(&str, &str)> =
         parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
     api::query(&pairs)

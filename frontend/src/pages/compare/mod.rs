@@ -5,6 +5,7 @@
 mod columns;
 mod condition;
 mod controls;
+mod defences;
 mod differences;
 mod expression;
 mod figure;

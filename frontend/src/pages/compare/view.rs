@@ -16,8 +16,13 @@ pub const MOST_LINES: usize = 12;
 const MOST_SETTINGS: usize = 5;
 
 /// The figures of the page.
-pub const FIGURES: [FigureKind; 3] =
-    [FigureKind::Plot, FigureKind::AsrByPoison, FigureKind::AccuracyByEpoch];
+pub const FIGURES: [FigureKind; 5] = [
+    FigureKind::Plot,
+    FigureKind::AsrByPoison,
+    FigureKind::AccuracyByEpoch,
+    FigureKind::DefenceMatrix,
+    FigureKind::Roc,
+];
 
 /// What a row of the table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,11 +43,11 @@ pub struct View {
     pub figure: Option<FigureKind>,
     /// What a mark of the plot stands for.
     pub kind: PlotKind,
-    /// Column from left to right; empty for the one that fits.
+    /// Column from left to right, of the matrix of defences, too; empty for the one that fits.
     pub x: String,
-    /// Column from bottom to top; empty for the one that fits.
+    /// Column from bottom to top, the rows of the matrix; empty for the one that fits.
     pub y: String,
-    /// Column of the colour, `none` for none; empty for the one that fits.
+    /// Column of the colour, `none` for none, or what the matrix shows; empty for the one that fits.
     pub colour: String,
     /// How x is placed.
     pub x_scale: PlotScale,

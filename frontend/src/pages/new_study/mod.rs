@@ -5,6 +5,7 @@
 
 mod attack_panel;
 mod axes_panel;
+mod defence_fields;
 mod device_field;
 mod draft;
 mod encoder_field;

@@ -4,6 +4,7 @@ use leptos::{ev, prelude::*};
 use shared::{RunKind, StudySpec, param::Value, settings::AttackSpec, study::Axis};
 
 use super::{
+    defence_fields::DefenceFields,
     draft::Draft,
     poison_list::PoisonList,
     setting_field::{SettingField, Toggle},
@@ -199,10 +200,7 @@ pub fn PoisonPanel() -> impl IntoView {
                     set=judge
                 />
                 <Show when=move || judges.get()>
-                    <SettingField path="defence.method"/>
-                    <SettingField path="defence.poisons"/>
-                    <SettingField path="defence.set"/>
-                    <SettingField path="defence.groups"/>
+                    <DefenceFields/>
                 </Show>
                 <PoisonList/>
             </div>

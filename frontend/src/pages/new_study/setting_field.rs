@@ -42,10 +42,10 @@ fn parse_limit(text: &str) -> Result<Value, String> {
 }
 
 /// Unit and range: `px, 1–32`; with a default: `1–10,000, default 60`. An excluded end is spelled out.
-fn range(setting: &Setting, high: f64, default: Option<&Value>) -> String {
+fn range(setting: &Setting, unit: &str, high: f64, default: Option<&Value>) -> String {
     let mut parts = Vec::new();
-    if !setting.unit.is_empty() {
-        parts.push(setting.unit.to_owned());
+    if !unit.is_empty() {
+        parts.push(unit.to_owned());
     }
     match setting.domain {
         Domain::Real { low, above, below, step, .. } if above || (low > 0.0 && low <= step) => {
@@ -94,12 +94,16 @@ pub fn SettingField(
         let values = spec.axes.iter().any(|axis| axis.paths.iter().any(|other| other == path));
         values.then(|| spec.values_of(path))
     });
+    // What a number of poisons counts is a setting of the attack.
+    let poisons = path.ends_with(".poisons");
+    let unit =
+        draft.part(move |spec| if poisons { spec.settings.attack.counts() } else { setting.unit });
     let told = Signal::derive(move || match varied.get() {
         Some(values) => {
             let values: Vec<_> = values.iter().map(|its| value(path, its)).collect();
             format!("varied: {}", values.join(", "))
         }
-        None => range(setting, high.get(), default.as_ref()),
+        None => range(setting, unit.get(), high.get(), default.as_ref()),
     });
     match setting.domain {
         Domain::Whole { .. } | Domain::Real { .. } => {
@@ -371,7 +375,7 @@ mod tests {
             let setting = param::find(path, &settings).expect("a setting");
             let high = setting.domain.range().map_or(0.0, |(_, high)| high);
             let default = default.then(|| param::get(&settings, path)).flatten();
-            range(setting, high, default.as_ref())
+            range(setting, setting.unit, high, default.as_ref())
         };
         assert_eq!(told("model.patch_size", false), "px, 1–256");
         assert_eq!(told("pretrain.epochs", true), "1–10,000, default 60");

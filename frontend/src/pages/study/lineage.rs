@@ -12,7 +12,7 @@ use crate::{
     run_name::run_name,
 };
 
-/// A pre-training and what starts from it, as indices into the list of runs.
+/// A pre-training and what starts from it, or from what started from it, as indices into the list of runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Branch {
     root: usize,
@@ -21,14 +21,16 @@ struct Branch {
 
 /// The branches in the order of their roots. A run whose pre-training is not in the study is its own branch.
 fn branches(runs: &[RunRow]) -> Vec<Branch> {
-    let root = |run: &RunRow| runs.iter().position(|other| Some(other.id) == run.parent);
+    let parent = |place: usize| runs.iter().position(|other| Some(other.id) == runs[place].parent);
     let mut branches: Vec<Branch> = Vec::new();
-    for place in (0..runs.len()).filter(|&place| root(&runs[place]).is_none()) {
+    for place in (0..runs.len()).filter(|&place| parent(place).is_none()) {
         branches.push(Branch { root: place, leaves: Vec::new() });
     }
-    for (place, run) in runs.iter().enumerate() {
-        let root = root(run);
-        if let Some(branch) = branches.iter_mut().find(|branch| Some(branch.root) == root) {
+    for place in 0..runs.len() {
+        // No run starts from itself: there are fewer steps up than runs.
+        let above = std::iter::successors(parent(place), |&above| parent(above));
+        let Some(root) = above.take(runs.len()).last() else { continue };
+        if let Some(branch) = branches.iter_mut().find(|branch| branch.root == root) {
             branch.leaves.push(place);
         }
     }
@@ -176,6 +178,18 @@ mod tests {
         let told = |place| name(&study, place).expect("a run");
         assert_eq!(told(branches[0].root), "Pre-training, PPR 0");
         assert_eq!(told(branches[0].leaves[0]), "Probe, LPR 3");
+    }
+
+    #[test]
+    fn a_repair_stands_below_the_pre_training_of_its_classifier() {
+        let mut runs = fixture::study(presets()[0].spec.clone()).runs;
+        runs.truncate(3);
+        for (at, run) in runs.iter_mut().enumerate() {
+            run.id = RunId::from_parts(at as u64, [1; 10]);
+        }
+        (runs[0].parent, runs[1].parent, runs[2].parent) =
+            (None, Some(runs[0].id), Some(runs[1].id));
+        assert_eq!(branches(&runs), [Branch { root: 0, leaves: vec![1, 2] }]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Address: `/studies/ID`; `?run=` names the selected run, `?over=true` draws the curves of all runs of its kind, `?published=true`
 //! shows the published series; [`crate::curves`] has what chooses a curve.
 
+mod defences;
 mod evaluation;
 mod figures;
 mod fold;
@@ -170,7 +171,9 @@ fn StudyView(id: StudyId) -> impl IntoView {
                 <div class="panel-head"><h2>"Figures"</h2></div>
                 <div class="panel-body"><figures::Figures study pick/></div>
             </section>
+            <defences::DefencePanel study/>
             <run::RunPanel run still changed>
+                <defences::RocFigure run/>
                 <Curves lines traces=follow.traces() pick>
                     <OverlayChip study run=still over set_over/>
                 </Curves>

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use shared::{
     RunId, StudyId,
-    api::{PlotKind, PlotScale},
+    api::{MatrixShows, PlotKind, PlotScale},
     chart::FigureKind,
 };
 
@@ -15,11 +15,11 @@ use super::DataDirArg;
 pub(in crate::cli) struct FigureArgs {
     #[command(flatten)]
     pub(in crate::cli) data: DataDirArg,
-    /// Clean accuracy against attack success rate, attack success rate by number of poisons, any column of the results against
-    /// another, or a map of an encoder's features.
-    #[arg(value_name = "tradeoff|asr-by-poison|plot|features")]
+    /// Clean accuracy against attack success rate, attack success rate by number of poisons, any column of the results against another,
+    /// attacks against defences, what defences find by false alarms, or a map of an encoder's features.
+    #[arg(value_name = "tradeoff|asr-by-poison|plot|defence-matrix|roc|features")]
     pub(in crate::cli) figure: FigureKind,
-    /// File to write: .svg, .png, .pdf or .csv.
+    /// File to write: .svg, .png, .pdf or .csv; .tex for defence-matrix.
     pub(in crate::cli) file: PathBuf,
     /// Only this study's runs; may be repeated [default: all studies].
     #[arg(long, value_name = "STUDY")]
@@ -34,6 +34,8 @@ pub(in crate::cli) struct FigureArgs {
     pub(in crate::cli) features: FeaturesArgs,
     #[command(flatten)]
     pub(in crate::cli) plot: PlotArgs,
+    #[command(flatten)]
+    pub(in crate::cli) matrix: MatrixArgs,
     /// Draws for a dark background.
     #[arg(long)]
     pub(in crate::cli) dark: bool,
@@ -54,6 +56,20 @@ pub(in crate::cli) struct FeaturesArgs {
     /// Validation images of each class.
     #[arg(long, value_name = "IMAGES")]
     pub(in crate::cli) per_class: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of defence-matrix")]
+pub(in crate::cli) struct MatrixArgs {
+    /// Setting from top to bottom.
+    #[arg(long, value_name = "COLUMN", default_value = "attack.trigger.kind")]
+    pub(in crate::cli) rows: String,
+    /// Setting from left to right.
+    #[arg(long, value_name = "COLUMN", default_value = "defence.method")]
+    pub(in crate::cli) columns: String,
+    /// What the cells show: a detection rate with that of the same labels without the trigger, or accuracies before and after the defence.
+    #[arg(long, value_name = "auroc|tpr_at_1|tpr_at_5|asr|ca|ra", default_value = "auroc")]
+    pub(in crate::cli) shows: MatrixShows,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use crate::{
     settings::{DecodedFrom, DefenceGroups, DefenceKind, DefenceMethod, Settings},
 };
 
-const METHODS: [Choice; 10] = [
+const METHODS: [Choice; 12] = [
     named("spectral", "Spectral signatures"),
     named("activation_clustering", "Activation clustering"),
     named("scan", "SCAn"),
@@ -17,6 +17,8 @@ const METHODS: [Choice; 10] = [
     named("frequency", "Frequency detector, linear"),
     named("beatrix", "Beatrix"),
     named("decree", "DECREE"),
+    named("fine_tuning", "Fine-tuning, clean"),
+    named("fine_pruning", "Fine-pruning"),
 ];
 const SETS: [Choice; 2] = [named("probe", "Linear probe"), named("pretrain", "Pre-training")];
 const GROUPS: [Choice; 3] =
@@ -43,8 +45,9 @@ fn sample_filter(settings: &Settings, kind: RunKind) -> bool {
 }
 
 fn own_poisons(settings: &Settings, kind: RunKind) -> bool {
-    let of_encoder = settings.defence.method.kind() == DefenceKind::EncoderDetector;
-    kind == RunKind::Defence && !settings.judges_pretraining() && !of_encoder
+    let filters = [DefenceKind::SampleFilter, DefenceKind::InputFilter];
+    let of_images = filters.contains(&settings.defence.method.kind());
+    kind == RunKind::Defence && !settings.judges_pretraining() && of_images
 }
 
 fn clusters(settings: &Settings, kind: RunKind) -> bool {
@@ -70,15 +73,16 @@ fn strip(settings: &Settings, kind: RunKind) -> bool {
 fn with_clean(settings: &Settings, kind: RunKind) -> bool {
     let of_images = settings.defence.method.kind() == DefenceKind::InputFilter;
     let other = of_images && settings.defence.method != DefenceMethod::Bdmae;
-    kind == RunKind::Defence && (other || settings.defence.method == DefenceMethod::Scan)
+    let learns = settings.defence.method == DefenceMethod::Scan;
+    kind == RunKind::Defence && (other || learns || settings.defence.method.repairs())
 }
 
 fn refuses(settings: &Settings, kind: RunKind) -> bool {
-    // The frequency detector refuses what it takes for changed.
     let by_limit = [
         DefenceMethod::Strip,
         DefenceMethod::PatchProcessing,
         DefenceMethod::Dede,
+        DefenceMethod::Frequency,
         DefenceMethod::Beatrix,
     ];
     by(settings, kind, &by_limit)
@@ -100,10 +104,18 @@ fn decree(settings: &Settings, kind: RunKind) -> bool {
     by(settings, kind, &[DefenceMethod::Decree])
 }
 
-pub(super) static DEFENCE: [Setting; 22] = [
-choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering and SCAn judge a training set; DECREE judges the encoder; the others judge images that a classifier is asked about.").matters_if(defence),
+fn repair(settings: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Defence && settings.defence.method.repairs()
+}
+
+fn fine_pruning(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::FinePruning])
+}
+
+pub(super) static DEFENCE: [Setting; 25] = [
+choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering and SCAn judge a training set; DECREE judges the encoder; fine-tuning and fine-pruning repair a fine-tuned classifier; the others judge images that a classifier is asked about.").matters_if(defence),
 choice("defence.set", "Judged set", &SETS, "The set of a linear probe has labels; that of the pre-training has none.").matters_if(sample_filter),
-whole("defence.poisons", "Poisons before the defence", "per class", (0, 1_000_000), "Poisoned images of each poisoned class, as many as in a linear probe of this LPR.").matters_if(own_poisons),
+whole("defence.poisons", "Poisons before the defence", "", (0, 1_000_000), "As many as in a linear probe of this LPR, in the unit of poison counts.").matters_if(own_poisons),
 choice("defence.groups", "Groups", &GROUPS, "Sample filters compare the images of a group with each other.").matters_if(sample_filter),
 whole("defence.clusters", "Clusters", "", (1, 1000), "Number of groups where there are no labels; as many as classes, or more.").matters_if(clusters),
 positive("defence.assumed_share", "Assumed share", "of a group", 0.5, 0.01, "What the defender believes: 1.5 times this share of each group is flagged.").matters_if(spectral),
@@ -123,4 +135,7 @@ whole("defence.shadow_images", "Clean images", "", (2, 1_000_000), "Validation i
 whole("defence.search_epochs", "Epochs", "at most", (1, 100_000), "The search ends earlier when the trigger no longer becomes smaller.").matters_if(decree),
 switch("defence.subtract_mean", "Features less their mean", "For encoders whose features of clean images are all alike; the paper does not.").matters_if(decree),
 positive("defence.mask_limit", "Limit", "of the image", 1.0, 0.01, "An encoder with a smaller trigger counts as backdoored.").matters_if(decree),
+whole("defence.repair_epochs", "Epochs of the repair", "", (1, 10_000), "Fine-tuning on the defender's clean images; more of them forget more of the backdoor, and of the training set.").matters_if(repair),
+positive("defence.repair_lr", "Learning rate of the repair", "per 256 images", 1.0, 1e-4, "Higher rates move the classifier further from its backdoor, and from what it has learnt.").matters_if(repair),
+real("defence.most_lost", "Accuracy that pruning may cost", "share", (0.0, 1.0), 0.01, "Channels are pruned as long as accuracy on the defender's clean images falls by at most this.").matters_if(fine_pruning),
 ];

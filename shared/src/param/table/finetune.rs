@@ -27,7 +27,7 @@ fn augmented(settings: &Settings, kind: RunKind) -> bool {
 }
 
 pub(super) static FINETUNE: [Setting; 24] = [
-whole("finetune.poisons", "Poisons in fine-tuning", "per class", (0, 1_000_000), "Poisoned images of each poisoned class (FPR); 0 gives a clean fine-tuning.").matters_if(finetune),
+whole("finetune.poisons", "Poisons in fine-tuning", "", (0, 1_000_000), "FPR, in the unit of poison counts; 0 gives a clean fine-tuning.").matters_if(finetune),
 choice("finetune.start", "Start", &STARTS, "From scratch is the same training without pre-training, to measure the effect of pre-training.").matters_if(finetune),
 whole("finetune.epochs", "Epochs", "", (1, 10_000), "The whole encoder is trained: an epoch takes about twice as long as one of pre-training.").matters_if(finetune),
 whole("finetune.warmup_epochs", "Warm-up", "epochs", (0, 10_000), "The learning rate rises linearly before the cosine.").matters_if(finetune),

@@ -20,9 +20,9 @@ pub(super) static PRETRAIN: [Setting; 14] = [
     whole(
         "pretrain.poisons",
         "Poisons in pre-training",
-        "per class",
+        "",
         (0, 1_000_000),
-        "Poisoned images of each poisoned class (PPR); 0 gives a clean encoder.",
+        "PPR, in the unit of poison counts; 0 gives a clean encoder.",
     )
     .matters_if(with_poisons),
     whole(
@@ -124,9 +124,9 @@ pub(super) static PRETRAIN: [Setting; 14] = [
     whole(
         "knn.poisons",
         "Poisons among the neighbours",
-        "per class",
+        "",
         (0, 1_000_000),
-        "Poisoned images of each poisoned class among the candidates for nearest neighbours.",
+        "Poisons among the candidates for nearest neighbours, in the unit of poison counts.",
     )
     .matters_if(neighbours),
 ];

@@ -20,7 +20,7 @@ fn augmented(settings: &Settings, kind: RunKind) -> bool {
 }
 
 pub(super) static PROBE: [Setting; 13] = [
-whole("probe.poisons", "Poisons in the probe", "per class", (0, 1_000_000), "Poisoned images of each poisoned class (LPR); 0 gives a clean probe.").matters_if(probe),
+whole("probe.poisons", "Poisons in the probe", "", (0, 1_000_000), "LPR, in the unit of poison counts; 0 gives a clean probe.").matters_if(probe),
 whole("probe.epochs", "Epochs", "", (1, 10_000), "With cached features an epoch takes a fraction of a second.").matters_if(probe),
 whole("probe.warmup_epochs", "Warm-up", "epochs", (0, 10_000), "The learning rate rises linearly before the cosine.").matters_if(probe),
 whole("probe.batch_size", "Batch", "images", (2, 65_536), "BatchNorm computes its mean and variance over it.").matters_if(probe),

@@ -36,6 +36,33 @@ fn a_clean_encoder_serves_every_trigger() {
 }
 
 #[test]
+fn a_repair_starts_from_a_fine_tuned_classifier() {
+    let mut study = sweep();
+    study.runs = vec![RunKind::Defence];
+    study.settings.finetune.poisons = 3;
+    study.axes = vec![Axis::of("defence.method", ["fine_tuning", "fine_pruning", "strip"])];
+    let graph = Graph::of(&study, &Content::default()).expect("sound axes");
+    let kinds: Vec<RunKind> = graph.nodes.iter().map(|node| node.kind).collect();
+    let defence = RunKind::Defence;
+    assert_eq!(kinds, [RunKind::Pretrain, RunKind::Finetune, defence, defence, defence]);
+    let inputs: Vec<&[usize]> = graph.nodes.iter().map(|node| &node.inputs[..]).collect();
+    assert_eq!(inputs, [&[][..], &[0], &[1], &[1], &[0]]);
+    let described = graph.nodes[2].described();
+    let has = |path: &str| described.contains_key(path);
+    assert!(has("finetune.poisons") && has("pretrain.epochs") && has("defence.repair_epochs"));
+    assert!(!has("defence.most_lost") && !has("defence.poisons"));
+    assert!(!graph.nodes[4].described().contains_key("finetune.poisons"));
+    let settings = &graph.nodes[2].settings;
+    assert!(RunKind::Pretrain.is_made(&[defence], settings));
+    assert!(RunKind::Finetune.is_made(&[defence], settings));
+    // The repair of another classifier is another run.
+    study.settings.finetune.poisons = 4;
+    let other = Graph::of(&study, &Content::default()).expect("sound axes");
+    assert_ne!(other.nodes[2].digest, graph.nodes[2].digest);
+    assert_eq!(other.nodes[4].digest, graph.nodes[4].digest);
+}
+
+#[test]
 fn equal_studies_written_differently_are_equal_runs() {
     let digests = |study: &StudySpec| {
         let content = Content {

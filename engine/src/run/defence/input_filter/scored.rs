@@ -119,7 +119,7 @@ impl Defence<'_> {
         Ok(errors.chunks(masks).map(|of| of.iter().sum::<f64>() / masks as f64).collect())
     }
 
-    /// The frequency detector, which no model is needed for.
+    /// The frequency detector, which no model is needed for. Its limit is of clean images that the scoring model was not trained on.
     pub(super) fn spectra(
         &self,
         asked: &Asked<'_>,
@@ -128,16 +128,19 @@ impl Defence<'_> {
         let (pool, threads) = (asked.pool, self.run.machine.threads());
         let clean = in_parallel(pool.count, threads, |i| self.seen(pool, i))?;
         report.progress("training the frequency detector", 0, 1);
-        let model = FrequencyDetector::train(&clean, self.run.order.settings.seed)?;
+        let settings = &self.run.order.settings;
+        let held_out = FrequencyDetector::held_out(&clean, settings.seed)?;
+        let limit = limit("the frequency detector", &held_out, settings.defence.refused)?;
+        let model = FrequencyDetector::train(&clean, settings.seed)?;
         let verdicts = asked.sets.map(|(images, votes)| {
             let scores = in_parallel(images.count, threads, |i| {
                 Ok::<_, EngineError>(model.score(&self.seen(images, i)?))
             })?;
-            Ok::<_, EngineError>(self.refused_above(0.0, &scores, votes))
+            Ok::<_, EngineError>(self.refused_above(limit, &scores, votes))
         });
         report.intact()?;
         let [clean, triggered] = verdicts;
-        Ok((Some(0.0), [clean?, triggered?]))
+        Ok((Some(limit), [clean?, triggered?]))
     }
 
     /// Beatrix: products of the encoder's tokens that leave the range of the predicted class.

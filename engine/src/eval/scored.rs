@@ -1,0 +1,105 @@
+//! What a defence said of each image, from the file in its run's folder.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use shared::metric::Roc;
+
+/// The file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoresError {
+    /// It cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// It is no list of scores.
+    #[error("{path} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The score of an image, and the truth.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct Scored {
+    /// Higher ones are more suspicious.
+    pub score: f64,
+    /// Whether it is poisoned.
+    pub poisoned: bool,
+}
+
+/// The scores of a defence run.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Scores {
+    /// Of every judged image; empty for a method that judges none.
+    #[serde(default)]
+    pub samples: Vec<Scored>,
+    /// Of the same images under the same labels without the trigger.
+    #[serde(default)]
+    pub control: Vec<Scored>,
+}
+
+impl Scores {
+    /// Reads the file of a defence run; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged.
+    pub fn read(file: &Path) -> Result<Option<Self>, ScoresError> {
+        let bytes = match fs::read(file) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(ScoresError::Read { path: file.to_owned(), source }),
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| ScoresError::Damaged {
+            path: file.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// The curve of the judged images, and that of the control where there is one; `None` for a method that judges no image.
+    pub fn roc(&self) -> Option<(Roc, Option<Roc>)> {
+        let curve = |samples: &[Scored]| {
+            let scores: Vec<f64> = samples.iter().map(|one| one.score).collect();
+            let poisoned: Vec<bool> = samples.iter().map(|one| one.poisoned).collect();
+            (!samples.is_empty()).then(|| Roc::of(&scores, &poisoned).corners())
+        };
+        Some((curve(&self.samples)?, curve(&self.control)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_read_as_a_defence_writes_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("defence.json");
+        assert_eq!(Scores::read(&file).expect("no file is no error"), None);
+        let sample = |score: f64, poisoned: bool| {
+            format!(
+                "{{\"image\":1,\"label\":0,\"score\":{score},\"flagged\":false,\"poisoned\":{poisoned}}}"
+            )
+        };
+        let samples = [sample(2.5, true), sample(-1.0, false), sample(3.0, false)].join(",");
+        fs::write(&file, format!("{{\"method\":\"strip\",\"samples\":[{samples}]}}"))
+            .expect("write");
+        let scores = Scores::read(&file).expect("valid").expect("there");
+        let (roc, control) = scores.roc().expect("images");
+        assert_eq!((roc.totals(), roc.area(), control), ((2, 1), Some(0.5), None));
+        fs::write(&file, "{\"method\":\"decree\"}").expect("write");
+        assert_eq!(Scores::read(&file).expect("valid").expect("there").roc(), None);
+        fs::write(&file, "{\"samples\":").expect("write");
+        assert!(Scores::read(&file).is_err());
+    }
+}

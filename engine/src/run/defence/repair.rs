@@ -1,0 +1,302 @@
+//! Repairs of a fine-tuned classifier with clean images of the defender: fine-tuning, and fine-pruning before it.
+
+use shared::{
+    Trigger,
+    metric::{Judgement, Repaired},
+    settings::{DefenceMethod, DefenceSpec, FinetuneSpec, ModelSpec, Pooling},
+};
+
+use super::Said;
+use crate::{
+    EngineError,
+    compute::{Classify, Params},
+    data::{Index, Pixels, Sample, augment::eval_transform},
+    defence::pruning,
+    eval::{Evaluated, Evaluator},
+    files,
+    model::{last_norm, vit},
+    run::Run,
+    train::{
+        batches::Batches,
+        finetune::Finetuning,
+        neighbours::clean_set,
+        poisons::{AttackedSet, Poisons},
+        report::Reporter,
+    },
+};
+
+/// Images of a batch; all, where the defender has fewer.
+const BATCH: u32 = 32;
+
+/// The recipe of a repair: the paper's fine-tuning is short and plain, so nothing is mixed, erased or skipped, and all blocks train alike.
+fn recipe(defence: &DefenceSpec, pooling: Pooling) -> FinetuneSpec {
+    FinetuneSpec {
+        epochs: defence.repair_epochs,
+        warmup_epochs: 0,
+        batch_size: BATCH,
+        accumulate: 1,
+        base_lr: defence.repair_lr,
+        layer_decay: 1.0,
+        clip_norm: 0.0,
+        pooling,
+        drop_path: 0.0,
+        label_smoothing: 0.0,
+        mixup: 0.0,
+        cutmix: 0.0,
+        rand_augment: 0.0,
+        erase_probability: 0.0,
+        crop_min_scale: 0.6,
+        flip: true,
+        ..FinetuneSpec::default()
+    }
+}
+
+/// The batches of a repair on this number of clean images.
+pub(in crate::run) fn batches(defence: &DefenceSpec, images: usize, seed: u64) -> Batches {
+    Batches {
+        samples: images,
+        size: images.min(BATCH as usize),
+        epochs: defence.repair_epochs,
+        seed,
+    }
+}
+
+/// How many clean images the defender has: [`clean_set`] takes as many of each class.
+pub(in crate::run) fn clean_images(index: &Index, per_class: u32) -> usize {
+    let mut counts = vec![0; index.classes.len()];
+    for entry in &index.test {
+        counts[entry.class as usize] += 1;
+    }
+    counts.into_iter().map(|count: usize| (count / 2).min(per_class as usize)).sum()
+}
+
+/// A classifier to repair.
+struct Victim {
+    params: Params,
+    pooling: Pooling,
+    epoch: u32,
+}
+
+impl Run<'_> {
+    /// The fine-tuned classifier that this run starts from.
+    fn victim(&self, classes: usize) -> Result<Victim, EngineError> {
+        let folder = self.order.encoder.as_ref().ok_or_else(|| {
+            EngineError::Order(
+                "a repair needs the folder of the fine-tuning that it repairs".into(),
+            )
+        })?;
+        let path = std::path::Path::new(folder).join(files::LAST_CHECKPOINT);
+        let (params, info, pooling) = crate::checkpoint::open_classifier(&path, classes)?;
+        if !info.model.has_encoder_of(&self.order.settings.model) {
+            let asked = self.order.settings.model;
+            let reason = format!("it holds {:?}, the study asks for {asked:?}", info.model);
+            return Err(EngineError::Checkpoint { path, reason });
+        }
+        Ok(Victim { params, pooling, epoch: info.epoch })
+    }
+
+    /// Repairs the classifier that this run starts from. Returns the epochs that it was trained for, and what the repair changed.
+    pub(super) fn repair(
+        &self,
+        pixels: &Pixels,
+        poisons: Poisons<'_>,
+        trigger: &Trigger,
+        report: &mut Reporter<'_>,
+    ) -> Result<(u32, Said), EngineError> {
+        let settings = &self.order.settings;
+        let spec = &settings.defence;
+        let victim = self.victim(pixels.classes.len())?;
+        let chosen = clean_set(pixels, spec.clean_per_class, settings.seed);
+        if chosen.is_empty() {
+            let message = "a repair needs at least two validation images of some class: half of them are the defender's";
+            return Err(EngineError::Order(message.into()));
+        }
+        let of = |wanted: bool| -> Vec<Sample> {
+            let all = pixels.test.iter().enumerate();
+            all.filter(|(i, _)| chosen.contains(i) == wanted).map(|(_, one)| one.clone()).collect()
+        };
+        let split = Pixels { train: of(true), train_kept: true, test: of(false), ..pixels.clone() };
+        // A repair has no poisons.
+        let clean = Poisons { train: &split.train, ..poisons };
+        let pooling = victim.pooling;
+        let repair = Repair { run: self, pixels: &split, clean, trigger, pooling };
+
+        let before = repair.evaluate(victim.params.clone())?;
+        let mut params = victim.params;
+        let width = settings.model.encoder.dim;
+        let pruned = match spec.method {
+            DefenceMethod::FinePruning => repair.prune(&mut params, report)?,
+            _ => 0,
+        };
+        let after = repair.finetuned(params, report)?;
+        let [ca, asr, ra] =
+            before.predicted.discordant_with_ra(&after.predicted).ok_or_else(|| {
+                EngineError::Order("the repaired classifier was evaluated on other images".into())
+            })?;
+        let judgement = Judgement {
+            detection: None,
+            control: None,
+            before: Some(before.counts.metrics),
+            after: Some(after.counts.metrics),
+            encoder: None,
+            repaired: Some(Repaired { pruned, channels: width, ca, asr, ra }),
+        };
+        let said = Said {
+            method: spec.method,
+            judgement,
+            clean_images: chosen.len(),
+            limit: None,
+            groups: Vec::new(),
+            samples: Vec::new(),
+            control: Vec::new(),
+            search: None,
+        };
+        Ok((victim.epoch, said))
+    }
+}
+
+/// A repair with the defender's clean images as training set, and the other validation images to evaluate on.
+struct Repair<'a> {
+    run: &'a Run<'a>,
+    pixels: &'a Pixels,
+    /// The training set without anything that an attacker adds.
+    clean: Poisons<'a>,
+    /// Ready for test images.
+    trigger: &'a Trigger,
+    pooling: Pooling,
+}
+
+impl Repair<'_> {
+    /// Evaluates a classifier with these parameters, clean and triggered.
+    fn evaluate(&self, params: Params) -> Result<Evaluated, EngineError> {
+        let model = &self.run.order.settings.model;
+        let classifier = self.run.device.classifier(model, self.pooling, params)?;
+        self.evaluated(&*classifier)
+    }
+
+    fn evaluated(&self, classifier: &dyn Classify) -> Result<Evaluated, EngineError> {
+        let (test, side) = (&self.pixels.test, self.pixels.side);
+        let evaluator = Evaluator { classifier, threads: self.run.machine.threads() };
+        let labels: Vec<u32> = test.iter().map(|sample| sample.class).collect();
+        evaluator.evaluate(
+            &labels,
+            |i| Ok(eval_transform(&*test[i].image()?, side)),
+            |i| Ok(eval_transform(&self.trigger.applied(&*test[i].image()?), side)),
+            &self.run.order.settings.attack.goal(),
+        )
+    }
+
+    /// Removes the channels that clean images leave dormant; returns how many.
+    fn prune(&self, params: &mut Params, report: &mut Reporter<'_>) -> Result<u32, EngineError> {
+        let (images, side) = (&self.pixels.train, self.pixels.side);
+        let width = self.run.order.settings.model.encoder.dim as usize;
+        let reader = reader(&self.run.order.settings.model, self.pooling, params)?;
+        let features =
+            self.run.device.classifier(&self.run.order.settings.model, self.pooling, reader)?;
+        let evaluator = Evaluator { classifier: &*features, threads: self.run.machine.threads() };
+        let seen = |i: usize| Ok(eval_transform(&*images[i].image()?, side));
+        let features = evaluator.scores(images.len(), seen, &mut *report, 0)?;
+        report.intact()?;
+
+        let of = |params: &Params, name: &str| {
+            let found = params.get(name).map(|param| params.of(param).to_vec());
+            found.ok_or_else(|| EngineError::Order(format!("the classifier has no tensor {name}")))
+        };
+        let (weights, bias) = (of(params, "head.weight")?, of(params, "head.bias")?);
+        let head = Head { weights: &weights, bias: &bias, width };
+        let labels: Vec<u32> = images.iter().map(|sample| sample.class).collect();
+        let order = pruning::dormant_first(&pruning::activations(&features, width));
+        let most_lost = self.run.order.settings.defence.most_lost;
+        let count = pruning::pruned(&order, most_lost, |gone| {
+            Ok::<_, EngineError>(head.accuracy(&features, &labels, gone))
+        })?;
+        let norm = last_norm(self.pooling);
+        for name in [format!("{norm}.weight"), format!("{norm}.bias")] {
+            let mut values = of(params, &name)?;
+            for &channel in &order[..count] {
+                values[channel] = 0.0;
+            }
+            params.set(&name, &values).map_err(EngineError::Order)?;
+        }
+        report.log(format!("pruned {count} of {width} channels"))?;
+        Ok(count as u32)
+    }
+
+    /// Fine-tunes on the clean images, and evaluates. The last norm is not trained after pruning, so that what it removes stays removed.
+    fn finetuned(
+        &self,
+        params: Params,
+        report: &mut Reporter<'_>,
+    ) -> Result<Evaluated, EngineError> {
+        let settings = &self.run.order.settings;
+        let recipe = recipe(&settings.defence, self.pooling);
+        let training = Finetuning {
+            recipe: &recipe,
+            pixels: self.pixels,
+            images: &AttackedSet::new(self.pixels, self.clean)?,
+            batches: batches(&settings.defence, self.pixels.train.len(), settings.seed),
+            depth: settings.model.encoder.depth as usize,
+            trigger: self.trigger,
+            goal: &settings.attack.goal(),
+            threads: self.run.machine.threads(),
+            evaluates: false,
+        };
+        let mut descend = training.descend(params.layout());
+        if settings.defence.method == DefenceMethod::FinePruning {
+            let norm = last_norm(self.pooling);
+            for (group, param) in descend.groups.iter_mut().zip(params.layout().trainable()) {
+                if param.name.starts_with(norm) {
+                    group.rate = 0.0;
+                }
+            }
+        }
+        let device = self.run.device;
+        let mut trainer = device.finetuner(&settings.model, self.pooling, params, &descend)?;
+        training.train(&mut *trainer, 0, report, |_, _, _| Ok(()))?;
+        self.evaluated(trainer.view())
+    }
+}
+
+/// The same model with a head that gives the pooled features instead of classes.
+fn reader(model: &ModelSpec, pooling: Pooling, params: &Params) -> Result<Params, EngineError> {
+    let width = model.encoder.dim as usize;
+    let mut reader = Params::draw(vit(model, width, pooling), 0);
+    for param in params.iter().filter(|param| !param.name.starts_with("head.")) {
+        reader.set(&param.name, params.of(param)).map_err(EngineError::Order)?;
+    }
+    let mut identity = vec![0.0; width * width];
+    for channel in 0..width {
+        identity[channel * width + channel] = 1.0;
+    }
+    reader.set("head.weight", &identity).map_err(EngineError::Order)?;
+    reader.set("head.bias", &vec![0.0; width]).map_err(EngineError::Order)?;
+    Ok(reader)
+}
+
+/// A linear head: weights `(classes, width)`.
+struct Head<'a> {
+    weights: &'a [f32],
+    bias: &'a [f32],
+    width: usize,
+}
+
+impl Head<'_> {
+    /// Share of the rows of features that are classified rightly without these channels.
+    fn accuracy(&self, features: &[f32], labels: &[u32], gone: &[usize]) -> f64 {
+        let mut kept = vec![true; self.width];
+        for &channel in gone {
+            kept[channel] = false;
+        }
+        let scores = |row: &[f32]| -> Vec<f32> {
+            let of_class = |(weights, bias): (&[f32], &f32)| {
+                let products = row.iter().zip(weights).zip(&kept).filter(|(_, kept)| **kept);
+                products.map(|((a, b), _)| a * b).sum::<f32>() + bias
+            };
+            self.weights.chunks_exact(self.width).zip(self.bias).map(of_class).collect()
+        };
+        let all: Vec<f32> = features.chunks_exact(self.width).flat_map(scores).collect();
+        let said = crate::eval::predictions(&all, self.bias.len());
+        let right = said.iter().zip(labels).filter(|(said, label)| **said == Some(**label)).count();
+        right as f64 / labels.len().max(1) as f64
+    }
+}
