@@ -15,8 +15,10 @@ pub enum MatrixShows {
     #[default]
     Auroc,
     /// TPR at 1 % FPR, beside it that of the same labels without the trigger.
+    #[serde(rename = "tpr_at_1")]
     TprAt1,
     /// TPR at 5 % FPR, beside it that of the same labels without the trigger.
+    #[serde(rename = "tpr_at_5")]
     TprAt5,
     /// ASR before and after the defence.
     Asr,
