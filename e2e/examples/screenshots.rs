@@ -12,7 +12,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use e2e::{Browser, api::Api};
+use e2e::{Browser, Screen, api::Api};
 use shared::api::{Page, StudySummary};
 
 /// The page has drawn what it has, with its fonts, and nothing is on its way.
@@ -43,8 +43,8 @@ fn shots(study: &StudySummary) -> [Shot; 4] {
         shot(
             "compare",
             true,
-            format!("/compare?figure=asr-by-poison&published=true&filter={of_study}"),
-            "[data-figure] svg rect",
+            format!("/compare?kind=means&filter={of_study}"),
+            "[data-figure] svg path",
         ),
         shot("reconstruct", true, "/reconstruct".into(), "canvas"),
     ]
@@ -75,6 +75,9 @@ async fn take(browser: &Browser, shot: &Shot, file: &Path) -> Result<()> {
     browser.css(shot.waited_for).await.with_context(|| shot.path.clone())?;
     browser.run_until_done(CALM, vec![]).await?;
     browser.shoot(file).await?;
+    let (width, height) = Screen::Wide.size();
+    // What is seen without scrolling.
+    image::open(file)?.crop_imm(0, 0, width, height).save(file)?;
     println!("{}", file.display());
     Ok(())
 }

@@ -72,12 +72,13 @@ fn a_node_that_fails_tells_all_others_why() {
             nodes.end("its disk is full");
             return nodes.sum(&mut [1.0], 0.0).unwrap_err().to_string();
         }
-        let heard = Arc::new(std::sync::Mutex::new(String::new()));
-        let hears = Arc::clone(&heard);
-        nodes.watch(Box::new(move |why| *hears.lock().unwrap() = why.to_owned()));
+        let (tell, heard) = std::sync::mpsc::channel();
+        nodes.watch(Box::new(move |why| tell.send(why.to_owned()).unwrap()));
         let error = nodes.sum(&mut [1.0], 0.0).unwrap_err();
         assert!(matches!(error, NodesError::Ended(_)));
-        assert_eq!(*heard.lock().unwrap(), error.to_string());
+        // Whoever waits for the sum may hear of it first.
+        let why = heard.recv_timeout(Duration::from_mins(1)).unwrap();
+        assert_eq!(why, error.to_string());
         error.to_string()
     });
     assert_eq!(told, ["node 2 of 3 (host2): its disk is full"; 3]);

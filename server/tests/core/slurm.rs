@@ -146,6 +146,14 @@ async fn trains(place: &Place, server: &Server, run: &RunRow) -> String {
     }
 }
 
+/// What an administrator does for a cluster, for ever.
+async fn looked_after(cluster: &Cluster) -> ! {
+    loop {
+        cluster.resume_nodes();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
 fn same_results(place: &Place, a: &RunRow, b: &RunRow) {
     let read =
         |run: &RunRow, name: &str| fs::read(place.run_folder(run).path().join(name)).unwrap();
@@ -177,7 +185,10 @@ async fn a_study_goes_through_although_server_and_controller_die() {
     }
     // It has lost the jobs of its last seconds, starts others twice, and gives their numbers to new ones.
     cluster.start_controller();
-    finished(&place, &study).await;
+    tokio::select! {
+        () = finished(&place, &study) => {}
+        never = looked_after(&cluster) => never,
+    }
     for run in &study.runs {
         every_event_once(&place, run).await;
     }

@@ -452,8 +452,7 @@ fn recording(library: &Path) -> Recording {
     tell(Promise::Import("mae".into()));
     wait("the end of the other study", || study::is_over(&server));
     let before = length();
-    let (status, problem) =
-        server.ask("DELETE", &format!("/studies/{other}"), &Value::Null).unwrap();
+    let (status, problem) = study::deleted(&server, &other).unwrap();
     assert_eq!(status, 204, "{problem}");
     tell(Promise::NoStudy(other.clone()));
     for told in &mut told {

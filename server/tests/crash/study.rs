@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -202,18 +202,27 @@ fn ensured(server: &Server) -> Result<String, String> {
     }
 }
 
-/// Cancels a study and deletes it when its runs have ended.
+/// Cancels a study and deletes it when its runs have ended, with its files.
 fn remove(server: &Server, study: &str) -> Result<(), String> {
     let _ = server.ask("POST", &format!("/studies/{study}/cancel"), &Value::Null);
     let began = Instant::now();
     loop {
-        match server.ask("DELETE", &format!("/studies/{study}"), &Value::Null) {
+        match deleted(server, study) {
             Ok((204, _)) => return Ok(()),
             other if began.elapsed() > PATIENCE => {
                 return Err(format!("a study cannot be deleted: {other:?}"));
             }
             _ => std::thread::sleep(LOOK),
         }
+    }
+}
+
+/// Deletes a study, and ends the deletion. The answer is that of the step that failed, or of the last one.
+pub fn deleted(server: &Server, study: &str) -> io::Result<(u16, Value)> {
+    match server.ask("DELETE", &format!("/studies/{study}"), &Value::Null)? {
+        // It may have been deleted before a kill, and its deletion not have ended.
+        (200 | 404, _) => server.ask("DELETE", &format!("/deletions/{study}"), &Value::Null),
+        other => Ok(other),
     }
 }
 

@@ -67,7 +67,11 @@ pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
             <Show when=move || shown.get().0.is_none()>
                 <PlotControls explorer axes />
             </Show>
-            <Show when=move || shown.get().0 == Some(FigureKind::DefenceMatrix)>
+            // Its selects have nothing to choose from before the columns are there.
+            <Show when=move || {
+                shown.get().0 == Some(FigureKind::DefenceMatrix)
+                    && explorer.columns.with(|columns| !columns.is_empty())
+            }>
                 <MatrixControls explorer />
             </Show>
             <Show when=move || shown.get().0 == Some(FigureKind::AsrByPoison)>

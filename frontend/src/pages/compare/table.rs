@@ -1,5 +1,7 @@
 //! The table of the selected runs: any column, any order.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 use shared::{
     Ratio, RunKind,
@@ -265,8 +267,10 @@ pub fn told(run: &ResultRow, column: &str) -> String {
     let day = shared::day::day;
     match column {
         "study" => {
-            let names: Vec<_> = run.studies.iter().map(|study| study.name.as_str()).collect();
-            names.join(", ")
+            // A run of several studies of one name has that name.
+            let mut seen = BTreeSet::new();
+            let names = run.studies.iter().map(|study| study.name.as_str());
+            names.filter(|&name| seen.insert(name)).collect::<Vec<_>>().join(", ")
         }
         "kind" => kind_title(&run.kind),
         "state" => run.state.to_string(),

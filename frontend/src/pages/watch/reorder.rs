@@ -111,33 +111,33 @@ mod tests {
         RunId::from_parts(at, [1; 10])
     }
 
-    fn before(step: Step, at: u64) -> Option<Option<RunId>> {
-        let waiting = [id(1), id(2), id(3), id(4)];
-        step.of(id(at), &waiting).map(|wanted| wanted.before)
+    /// The request that moves a run of four before another, or to the end.
+    fn request(run: u64, before: Option<u64>) -> QueueMove {
+        QueueMove { run: Some(id(run)), study: None, before: before.map(id) }
     }
 
     #[test]
     fn steps_by_hand() {
-        assert_eq!(before(Step::Up, 3), Some(Some(id(2))));
-        assert_eq!(before(Step::Up, 1), None);
-        assert_eq!(before(Step::Down, 1), Some(Some(id(3))));
-        assert_eq!(before(Step::Down, 3), Some(None), "to the end");
-        assert_eq!(before(Step::Down, 4), None);
-        assert_eq!(before(Step::First, 4), Some(Some(id(1))));
-        assert_eq!(before(Step::First, 1), None);
-        assert_eq!((before(Step::Last, 2), before(Step::Last, 4)), (Some(None), None));
-        assert_eq!(before(Step::Up, 9), None, "it has started");
+        let step = |step: Step, at| step.of(id(at), &[id(1), id(2), id(3), id(4)]);
+        assert_eq!(step(Step::Up, 3), Some(request(3, Some(2))));
+        assert_eq!(step(Step::Up, 1), None);
+        assert_eq!(step(Step::Down, 1), Some(request(1, Some(3))));
+        assert_eq!(step(Step::Down, 3), Some(request(3, None)), "to the end");
+        assert_eq!(step(Step::Down, 4), None);
+        assert_eq!(step(Step::First, 4), Some(request(4, Some(1))));
+        assert_eq!(step(Step::First, 1), None);
+        assert_eq!((step(Step::Last, 2), step(Step::Last, 4)), (Some(request(2, None)), None));
+        assert_eq!(step(Step::Up, 9), None, "it has started");
         assert_eq!((Step::of_key("Home"), Step::of_key("a")), (Some(Step::First), None));
     }
 
     #[test]
     fn drops_by_hand() {
-        let waiting = [id(1), id(2), id(3)];
-        let before = |run, target| dropped(id(run), id(target), &waiting).map(|it| it.before);
-        assert_eq!(before(3, 1), Some(Some(id(1))));
-        assert_eq!(before(1, 2), Some(Some(id(3))), "behind the one that it is dropped on");
-        assert_eq!(before(1, 3), Some(None));
-        assert_eq!((before(2, 2), before(9, 1)), (None, None));
+        let drop = |run, target| dropped(id(run), id(target), &[id(1), id(2), id(3)]);
+        assert_eq!(drop(3, 1), Some(request(3, Some(1))));
+        assert_eq!(drop(1, 2), Some(request(1, Some(3))), "behind the one that it is dropped on");
+        assert_eq!(drop(1, 3), Some(request(1, None)));
+        assert_eq!((drop(2, 2), drop(9, 1)), (None, None));
     }
 
     #[test]

@@ -202,6 +202,16 @@ impl Cluster {
         command
     }
 
+    /// Resumes nodes that take no jobs, as an administrator does: a controller that was killed gives a number twice, and a node that still
+    /// knows the number's first job is drained.
+    pub fn resume_nodes(&self) {
+        for node in NODES {
+            let node = format!("NodeName={node}");
+            // Refused where it is not drained.
+            quiet(&mut self.command("scontrol", &["update", &node, "State=RESUME"]));
+        }
+    }
+
     /// Kills a daemon.
     pub fn kill(&mut self, name: &str) {
         let mut child = self.daemons.remove(name).expect("a daemon of this name");
