@@ -31,7 +31,7 @@ async fn what_waits_is_moved_held_and_paused() -> Result<()> {
         top(browser, &clean).await?;
         look(browser, "queue-paused").await?;
 
-        // The attacked pre-training to the top by a key; the focus stays with it, and the place is told.
+        // The attacked pre-training to the top by a key; the focus stays with it, and a screen reader announces the place.
         let button = browser.css(&format!("#queue-up-{attacked}")).await?;
         button.send_keys(&char::from(Key::Home).to_string()).await?;
         top(browser, &attacked).await?;

@@ -11,7 +11,7 @@ pub mod resume;
 
 use std::{collections::HashMap, fs, path::Path};
 
-use safetensors::SafeTensors;
+use safetensors::{SafeTensorError, SafeTensors};
 use shared::{
     run_kind::RunKind,
     settings::{ModelSpec, Pooling, TransformerSpec},
@@ -188,16 +188,11 @@ impl Recorded {
 /// # Errors
 /// When the file cannot be read or holds no MAE that this program can run.
 pub fn open(path: &Path) -> Result<(Params, CheckpointInfo), EngineError> {
-    let bytes = fs::read(path).map_err(EngineError::file(path))?;
-    let wrong = |reason: String| EngineError::Checkpoint { path: path.into(), reason };
-    let not_safetensors = |error| wrong(format!("it is not a complete safetensors file ({error})"));
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
-    verify(&bytes).map_err(wrong)?;
-    let texts = header.metadata().clone().unwrap_or_default();
-    let info = CheckpointInfo::parse(&texts).map_err(wrong)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
+    let whole = Whole::read(path)?;
+    let info = whole.info.clone();
     let mut params = Params::draw(mae(&info.model), 0);
-    params.load_some(&file, |name| info.has_decoder || !is_of_decoder(name)).map_err(wrong)?;
+    let wanted = |name: &str| info.has_decoder || !is_of_decoder(name);
+    params.load_some(&whole.tensors(path)?, wanted).map_err(wrong(path))?;
     Ok((params, info))
 }
 
@@ -209,22 +204,46 @@ pub fn open_classifier(
     path: &Path,
     classes: usize,
 ) -> Result<(Params, CheckpointInfo, Pooling), EngineError> {
-    let bytes = fs::read(path).map_err(EngineError::file(path))?;
-    let wrong = |reason: String| EngineError::Checkpoint { path: path.into(), reason };
-    let not_safetensors = |error| wrong(format!("it is not a complete safetensors file ({error})"));
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
-    verify(&bytes).map_err(wrong)?;
-    let texts = header.metadata().clone().unwrap_or_default();
-    let info = CheckpointInfo::parse(&texts).map_err(wrong)?;
-    let written = texts.get("pooling").map_or("", String::as_str);
+    let whole = Whole::read(path)?;
+    let info = whole.info.clone();
+    let written = whole.texts.get("pooling").map_or("", String::as_str);
     let pooling = Pooling::ALL.into_iter().find(|pooling| pooling.as_str() == written);
     let Some(pooling) = pooling.filter(|_| info.phase == RunKind::Finetune) else {
-        return Err(wrong("it is no fine-tuned classifier of this program".into()));
+        return Err(wrong(path)("it is no fine-tuned classifier of this program".into()));
     };
-    let file = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
     let mut params = Params::draw(vit(&info.model, classes, pooling), 0);
-    params.load(&file).map_err(wrong)?;
+    params.load(&whole.tensors(path)?).map_err(wrong(path))?;
     Ok((params, info, pooling))
+}
+
+/// A checkpoint of this program whose bytes agree with their sum.
+struct Whole {
+    bytes: Vec<u8>,
+    texts: HashMap<String, String>,
+    info: CheckpointInfo,
+}
+
+impl Whole {
+    fn read(path: &Path) -> Result<Self, EngineError> {
+        let bytes = fs::read(path).map_err(EngineError::file(path))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(incomplete(path))?;
+        verify(&bytes).map_err(wrong(path))?;
+        let texts = header.metadata().clone().unwrap_or_default();
+        let info = CheckpointInfo::parse(&texts).map_err(wrong(path))?;
+        Ok(Self { bytes, texts, info })
+    }
+
+    fn tensors(&self, path: &Path) -> Result<SafeTensors<'_>, EngineError> {
+        SafeTensors::deserialize(&self.bytes).map_err(incomplete(path))
+    }
+}
+
+fn wrong(path: &Path) -> impl Fn(String) -> EngineError {
+    move |reason| EngineError::Checkpoint { path: path.into(), reason }
+}
+
+fn incomplete(path: &Path) -> impl Fn(SafeTensorError) -> EngineError {
+    move |error| wrong(path)(format!("it is not a complete safetensors file ({error})"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Deleted studies that can still be restored, in words.
+//! The sentence that `disk`, `doctor` and `tidy` print for a deleted study.
 
 use shared::api::Deletion;
 

@@ -77,7 +77,7 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Deleted studies whose files are kept, in words. A damaged database is not asked.
+/// A sentence for each deleted study whose files are kept; none where the database is damaged.
 async fn kept(app: &App, findings: &[Finding]) -> Result<Vec<String>, StoreError> {
     if findings.iter().any(|finding| finding.subject == Subject::Database) {
         return Ok(Vec::new());

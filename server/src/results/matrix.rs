@@ -1,4 +1,4 @@
-//! The numbers of a matrix of attacks and defences: means of a metric, and of what stands beside it, by two columns.
+//! The numbers of a matrix of attacks and defences: means of a metric, and of its control or its value before the defence, by two columns.
 
 use shared::{
     FieldError,

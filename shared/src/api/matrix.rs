@@ -28,7 +28,7 @@ pub enum MatrixShows {
     Ra,
 }
 
-/// What stands beside the value of a cell.
+/// The second value of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beside {
     /// The control: the same images and labels without the trigger.
@@ -71,7 +71,7 @@ impl MatrixShows {
         if self == Self::Auroc { "" } else { "%" }
     }
 
-    /// The metrics by name: the value, and what stands beside it.
+    /// The names of the metrics of a cell: its value, then its second value.
     pub fn metrics(self) -> [&'static str; 2] {
         match self {
             Self::Auroc => ["auroc", "control_auroc"],
@@ -83,7 +83,7 @@ impl MatrixShows {
         }
     }
 
-    /// What stands beside the value.
+    /// The second value of each cell.
     pub fn beside(self) -> Beside {
         match self {
             Self::Auroc | Self::TprAt1 | Self::TprAt5 => Beside::Control,
@@ -112,7 +112,7 @@ pub struct MatrixCell {
     pub column: u32,
     /// The mean of the metric; shares are in percent.
     pub value: Mean,
-    /// The mean of what stands beside it: of the control, or before the defence. `None` where no run has it.
+    /// The mean of the second value: of the control, or before the defence. `None` where no run has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Mean>,
 }

@@ -26,7 +26,7 @@ pub struct Order {
     /// The run that is dragged, and the one that it is over.
     dragged: RwSignal<Option<RunId>>,
     over: RwSignal<Option<RunId>>,
-    /// What a screen reader is told.
+    /// What a screen reader announces.
     said: RwSignal<String>,
     /// The button that keeps the focus when its row has moved.
     focus: RwSignal<Option<String>>,
@@ -63,7 +63,7 @@ impl Order {
         }
     }
 
-    /// What a screen reader is told.
+    /// What a screen reader announces.
     pub fn said(self) -> Signal<String> {
         self.said.into()
     }
