@@ -36,9 +36,9 @@ async fn main() -> Result<()> {
     let server: u32 = arguments.next().context("say its process number")?.parse()?;
 
     println!(
-        "| page | first paint ms, cold | warm | shown ms | requests | MB received | page's memory MB |"
+        "| page | first paint ms, cold | warm | shown ms | requests | MB received | WebAssembly KB sent | unpacked | page's memory MB |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
     for (name, path, waited_for) in PAGES {
         let mut cold = Vec::new();
         let mut warm = Vec::new();
@@ -52,16 +52,18 @@ async fn main() -> Result<()> {
             let (again, at) = load(&browser, path, waited_for).await?;
             warm.push(again);
             shown.push(at);
-            last = browser.run(LOADED, vec![]).await?;
+            last = browser.run_until_done(LOADED, vec![]).await?;
             browser.close().await?;
         }
         println!(
-            "| {name} | {:.0} | {:.0} | {:.0} | {} | {:.1} | {:.0} |",
+            "| {name} | {:.0} | {:.0} | {:.0} | {} | {:.1} | {:.0} | {:.0} | {:.0} |",
             median(&mut cold),
             median(&mut warm),
             median(&mut shown),
             last["requests"],
             last["bytes"].as_f64().unwrap_or_default() / 1e6,
+            last["sent"].as_f64().unwrap_or_default() / 1e3,
+            last["raw"].as_f64().unwrap_or_default() / 1e3,
             last["heap"].as_f64().unwrap_or_default() / 1e6,
         );
     }
@@ -74,12 +76,6 @@ async fn main() -> Result<()> {
         frames["rate"].as_f64().unwrap_or_default(),
         frames["slowest"].as_f64().unwrap_or_default(),
         frames["idle"].as_f64().unwrap_or_default(),
-    );
-    let program = browser.run_until_done(PROGRAM, vec![]).await?;
-    println!(
-        "WebAssembly: {:.0} KB as sent, {:.0} KB unpacked",
-        program["sent"].as_f64().unwrap_or_default() / 1e3,
-        program["raw"].as_f64().unwrap_or_default() / 1e3,
     );
     browser.close().await?;
     println!("memory of the server: {} MB", resident(server)?);
@@ -117,13 +113,25 @@ const SHOWN: &str = "return document.querySelector(arguments[0]) ? performance.n
 const PAINT: &str =
     "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null";
 
+/// What a page has loaded, before its modules of WebAssembly are fetched again to learn their sizes.
 const LOADED: &str = "
-    const loaded = performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'));
-    return {
+    const done = arguments[arguments.length - 1];
+    const all = () => performance.getEntriesByType('resource');
+    const loaded = all().concat(performance.getEntriesByType('navigation'));
+    const told = {
       requests: loaded.length,
       bytes: loaded.reduce((sum, entry) => sum + (entry.transferSize || 0), 0),
       heap: performance.memory?.usedJSHeapSize ?? 0,
-    };";
+    };
+    const names = [...new Set(all().map((entry) => entry.name).filter((name) => name.endsWith('.wasm')))];
+    const again = (name) => fetch(name, { cache: 'reload' }).then((response) => response.arrayBuffer()).then((bytes) => {
+      const entry = all().filter((entry) => entry.name === name).pop();
+      return { sent: entry.encodedBodySize, raw: bytes.byteLength };
+    });
+    Promise.all(names.map(again)).then((sizes) => {
+      const sum = (of) => sizes.reduce((sum, size) => sum + of(size), 0);
+      done({ ...told, sent: sum((size) => size.sent), raw: sum((size) => size.raw) });
+    });";
 
 /// Moves the pointer over the figure once a frame and counts the frames, after a second of rest.
 const HOVER: &str = "
@@ -152,11 +160,3 @@ const HOVER: &str = "
       });
       done({ rate: moved.rate, slowest: moved.slowest, idle: idle.rate });
     })();";
-
-const PROGRAM: &str = "
-    const done = arguments[arguments.length - 1];
-    const entry = performance.getEntriesByType('resource').find((entry) => entry.name.endsWith('.wasm'));
-    fetch(entry.name, { cache: 'reload' }).then((response) => response.arrayBuffer()).then((bytes) => {
-      const again = performance.getEntriesByType('resource').filter((entry) => entry.name.endsWith('.wasm')).pop();
-      done({ sent: again.encodedBodySize, raw: bytes.byteLength });
-    });";

@@ -1,11 +1,20 @@
 //! The routes: which address shows which page.
+//!
+//! The list of studies is part of the program that is loaded at first. The other pages are in three further modules
+//! (`server/build/wasm.rs` cuts them off), each with pages that use much of the same code; [`later`] loads one when it is first asked for.
 
-use leptos::prelude::*;
+mod later;
+
+use leptos::{
+    prelude::*,
+    wasm_split::{SplitLoaderError, wasm_split},
+};
 use leptos_router::{
     components::{Route, Router, Routes},
     path,
 };
 
+use self::later::{Make, later};
 use crate::{base::Base, frame::Frame, pages};
 
 /// The whole program in the browser.
@@ -16,16 +25,35 @@ pub fn App() -> impl IntoView {
             <Frame>
                 <Routes fallback=pages::NotFoundPage>
                     <Route path=(Base, path!("/")) view=pages::StudiesPage/>
-                    <Route path=(Base, path!("/studies/new")) view=pages::NewStudyPage/>
-                    <Route path=(Base, path!("/studies/:id")) view=pages::StudyPage/>
-                    <Route path=(Base, path!("/compare")) view=pages::ComparePage/>
-                    <Route path=(Base, path!("/reconstruct")) view=pages::ReconstructPage/>
-                    <Route path=(Base, path!("/watch")) view=pages::WatchPage/>
-                    <Route path=(Base, path!("/data")) view=pages::DataPage/>
-                    <Route path=(Base, path!("/checkpoints")) view=pages::CheckpointsPage/>
-                    <Route path=(Base, path!("/system")) view=pages::SystemPage/>
+                    <Route path=(Base, path!("/studies/new")) view=|| later(new_study)/>
+                    <Route path=(Base, path!("/studies/:id")) view=|| later(study)/>
+                    <Route path=(Base, path!("/compare")) view=|| later(compare)/>
+                    <Route path=(Base, path!("/reconstruct")) view=|| later(reconstruct)/>
+                    <Route path=(Base, path!("/watch")) view=|| later(watch)/>
+                    <Route path=(Base, path!("/data")) view=|| later(data)/>
+                    <Route path=(Base, path!("/checkpoints")) view=|| later(checkpoints)/>
+                    <Route path=(Base, path!("/system")) view=|| later(system)/>
                 </Routes>
             </Frame>
         </Router>
     }
 }
+
+/// A page of a further module.
+macro_rules! page {
+    ($module:ident: $name:ident => $page:path) => {
+        #[wasm_split($module, wasm_split_path = ::leptos::wasm_split, fallible)]
+        fn $name() -> Result<Make, SplitLoaderError> {
+            Ok(|| $page().into_any())
+        }
+    };
+}
+
+page!(results: study => pages::StudyPage);
+page!(results: compare => pages::ComparePage);
+page!(results: watch => pages::WatchPage);
+page!(attack: new_study => pages::NewStudyPage);
+page!(attack: reconstruct => pages::ReconstructPage);
+page!(folder: data => pages::DataPage);
+page!(folder: checkpoints => pages::CheckpointsPage);
+page!(folder: system => pages::SystemPage);

@@ -92,7 +92,7 @@ fn save(path: &Path, content: &[u8]) -> Result<(), String> {
 }
 
 /// 64 bits that change with the content.
-fn digest(content: &[u8]) -> String {
+pub fn digest(content: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(content);
     format!("{:016x}", hasher.finish())

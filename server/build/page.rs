@@ -2,7 +2,11 @@
 
 use std::{fmt::Write, path::Path};
 
-use crate::{files::File, read, wasm::Program};
+use crate::{
+    files::{File, digest},
+    read,
+    wasm::{BINDINGS, LOADER, Program},
+};
 
 /// What stands in place of the pages when they are left out.
 pub fn placeholder() -> File {
@@ -15,8 +19,7 @@ pub fn placeholder() -> File {
 /// All files of the pages. The shell `assets/index.html` names the others through `{{js}}`, `{{wasm}}` and `{{css}}`;
 /// files with a name of their content may be kept by a browser for ever.
 pub fn assemble(root: &Path, program: Program) -> Result<Vec<File>, String> {
-    let wasm = File::hashed("maskdoor", "wasm", program.wasm);
-    let bindings = File::hashed("maskdoor", "js", program.bindings);
+    let (wasm, bindings, mut others) = named(program)?;
     // A file of its own because the content security policy forbids inline scripts.
     let boot = File::hashed(
         "boot",
@@ -48,11 +51,46 @@ pub fn assemble(root: &Path, program: Program) -> Result<Vec<File>, String> {
         .replace("{{css}}", &style.path);
 
     let mut files = vec![wasm, bindings, boot, style, font];
-    files.extend(program.snippets);
+    files.append(&mut others);
     files.extend(icons(&root.join("assets/icons"))?);
     check_links(&shell, &files)?;
     files.insert(0, File::fresh("index.html", shell.into()));
     Ok(files)
+}
+
+/// The program's files under names of their content: the module that starts, its bindings, and all that these ask for.
+fn named(program: Program) -> Result<(File, File, Vec<File>), String> {
+    let wasm = File::hashed("maskdoor", "wasm", program.wasm);
+    let mut loader = program.loader;
+    let mut others = program.snippets;
+    for (name, module) in program.later {
+        let stem = name.trim_end_matches(".wasm");
+        let file = File::hashed(stem, "wasm", module);
+        loader = renamed(&loader, &format!("\"./{name}\""), &format!("\"./{}\"", file.path))?;
+        others.push(file);
+    }
+    // Bindings and loader import each other, so both have the name of what they are together.
+    let together = digest(format!("{}{loader}{}", program.bindings, wasm.path).as_bytes());
+    let (bindings_path, loader_path) =
+        (format!("maskdoor-{together}.js"), format!("loader-{together}.js"));
+    let loader = renamed(&loader, &format!("\"{BINDINGS}\""), &format!("\"./{bindings_path}\""))?;
+    // The object of imports keeps the name that the module knows.
+    let bindings = renamed(
+        &program.bindings,
+        &format!("from \"{LOADER}\""),
+        &format!("from \"./{loader_path}\""),
+    )?;
+    others.push(File::lasting(loader_path, loader.into()));
+    Ok((wasm, File::lasting(bindings_path, bindings.into()), others))
+}
+
+/// The text with another name of a file that it mentions.
+fn renamed(text: &str, from: &str, to: &str) -> Result<String, String> {
+    if text.contains(from) {
+        Ok(text.replace(from, to))
+    } else {
+        Err(format!("the program's JavaScript does not mention {from}: its form has changed"))
+    }
 }
 
 /// The palette as custom properties: light, dark if the system prefers it, and either one if the page is set to it.

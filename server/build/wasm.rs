@@ -1,4 +1,4 @@
-//! Compiles the browser half to WebAssembly and writes its JavaScript bindings.
+//! Compiles the browser half to WebAssembly, cuts off the pages that are loaded later, and writes the JavaScript bindings.
 
 use std::{fs, path::Path};
 
@@ -8,12 +8,21 @@ use crate::{
     toolchain::{TARGET, Toolchain},
 };
 
+/// How the bindings call the file that loads further modules, and that file the bindings.
+pub const LOADER: &str = "./loader.js";
+/// How the loader calls the bindings.
+pub const BINDINGS: &str = "./bindings.js";
+
 /// The bound program.
 pub struct Program {
-    /// The module, without a name of its content yet.
+    /// The module that starts, without a name of its content yet.
     pub wasm: Vec<u8>,
-    /// The bindings: an ES module whose default export loads the module.
-    pub bindings: Vec<u8>,
+    /// The bindings: an ES module whose default export loads the module. They import [`LOADER`].
+    pub bindings: String,
+    /// Loads further modules, by the names that they have here. It imports [`BINDINGS`].
+    pub loader: String,
+    /// The modules that are loaded later, by name.
+    pub later: Vec<(String, Vec<u8>)>,
     /// JavaScript that crates brought along; the bindings import it by these paths.
     pub snippets: Vec<File>,
 }
@@ -46,29 +55,62 @@ pub fn build(root: &Path, out: &Path, release: bool) -> Result<Program, String> 
     }
 
     let built = target_dir.join(TARGET).join(profile).join("frontend.wasm");
-    let package = out.join("package");
     // Files of an earlier build would be embedded again.
+    let parts = out.join("parts");
+    let package = out.join("package");
+    let _ = fs::remove_dir_all(&parts);
     let _ = fs::remove_dir_all(&package);
+    let first = parts.join("frontend.wasm");
+    let later = cut(&built, &parts, &first)?;
     wasm_bindgen_cli_support::Bindgen::new()
-        .input_path(&built)
+        .input_path(&first)
         .web(true)
         .and_then(|bindgen| {
             bindgen
                 .typescript(false)
                 .omit_default_module_path(true)
+                // The further modules import from this one.
+                .keep_lld_exports(true)
                 .remove_name_section(release)
                 .remove_producers_section(release)
                 .generate(&package)
         })
-        .map_err(|error| format!("wasm-bindgen on {}: {error:#}", built.display()))?;
+        .map_err(|error| format!("wasm-bindgen on {}: {error:#}", first.display()))?;
 
     let mut snippets = Vec::new();
     collect(&package.join("snippets"), &package, &mut snippets)?;
     Ok(Program {
         wasm: read(&package.join("frontend_bg.wasm"))?,
-        bindings: read(&package.join("frontend.js"))?,
+        bindings: text(&package.join("frontend.js"))?,
+        loader: text(&parts.join(LOADER))?,
+        later,
         snippets,
     })
+}
+
+/// Cuts the program where its functions are marked by `wasm_split`. The part that starts becomes the file `first`; the others are
+/// returned by name.
+fn cut(program: &Path, parts: &Path, first: &Path) -> Result<Vec<(String, Vec<u8>)>, String> {
+    fs::create_dir_all(parts).map_err(|error| format!("{}: {error}", parts.display()))?;
+    let whole = read(program)?;
+    let mut options = wasm_split_cli_support::Options::new(&whole);
+    options.output_dir = parts;
+    options.main_out_path = first;
+    options.link_name = LOADER;
+    options.main_module = BINDINGS;
+    let cut = wasm_split_cli_support::transform(options)
+        .map_err(|error| format!("{} cannot be cut: {error:#}", program.display()))?;
+    let mut later = Vec::new();
+    for path in cut.split_modules {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        later.push((name, read(&path)?));
+    }
+    later.sort();
+    Ok(later)
+}
+
+fn text(file: &Path) -> Result<String, String> {
+    String::from_utf8(read(file)?).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn collect(folder: &Path, base: &Path, found: &mut Vec<File>) -> Result<(), String> {

@@ -276,7 +276,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.shared.say(Kind::End, b"it stopped without a reason");
+        self.end("it stopped without a reason");
     }
 }
 

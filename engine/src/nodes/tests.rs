@@ -85,6 +85,31 @@ fn a_node_that_fails_tells_all_others_why() {
 }
 
 #[test]
+fn a_node_that_stops_because_of_another_passes_on_the_first_reason() {
+    let (stopped, has_stopped) = std::sync::mpsc::channel();
+    let has_stopped = std::sync::Mutex::new(Some(has_stopped));
+    let told = each(3, |nodes| {
+        match nodes.node() {
+            0 => {
+                // The thread that learnt why cannot tell it before the rest of this node is gone.
+                let has_stopped = has_stopped.lock().unwrap().take().unwrap();
+                nodes.watch(Box::new(move |_| has_stopped.recv().unwrap()));
+            }
+            1 => nodes.end("its disk is full"),
+            _ => {}
+        }
+        let node = nodes.node();
+        let error = nodes.sum(&mut [1.0], 0.0).unwrap_err().to_string();
+        drop(nodes);
+        if node == 0 {
+            stopped.send(()).unwrap();
+        }
+        error
+    });
+    assert_eq!(told, ["node 2 of 3 (host2): its disk is full"; 3]);
+}
+
+#[test]
 fn a_node_that_is_gone_is_named_and_nobody_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let begin = |node| {

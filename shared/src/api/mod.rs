@@ -11,6 +11,7 @@ mod key;
 mod matrix;
 mod me;
 mod over_seeds;
+mod pivot;
 mod plan;
 mod plot;
 mod prediction;
@@ -39,6 +40,7 @@ pub use key::{KeyInfo, KeyPixels};
 pub use matrix::{Beside, MatrixCell, MatrixData, MatrixShows};
 pub use me::Me;
 pub use over_seeds::OverSeeds;
+pub use pivot::{Pivot, PivotCell};
 pub use plan::{PlannedRun, ReusedRun, StudyPlan};
 pub use plot::{
     ColumnKind, PlotAxis, PlotData, PlotGroup, PlotKind, PlotMarks, PlotScale, ResultColumn,

@@ -175,6 +175,13 @@ impl PlotAxis {
             unit => format!("{} {unit}", short(place)),
         }
     }
+
+    /// A place as text, a number without its unit.
+    pub fn bare(&self, place: f64) -> String {
+        let text = self.text(place);
+        let unit = format!(" {}", self.unit);
+        text.strip_suffix(&unit).unwrap_or(&text).to_owned()
+    }
 }
 
 /// A number with up to four significant decimals.

@@ -11,7 +11,7 @@ use crate::{
     event::Stamped,
     id::{RunId, StudyId},
     metric::{Metrics, Spread},
-    param::Value,
+    param::{Value, told},
     progress::Progress,
     run::{RunPoint, RunState},
     run_kind::{Digest, RunKind},
@@ -133,9 +133,9 @@ impl RunRow {
             .filter(move |(path, _)| !own(path))
     }
 
-    /// A label that distinguishes the run within its study: `linear probe, PPR 10, LPR 3, seed 1, attack.trigger.ratio 0.3`.
+    /// A label that distinguishes the run within its study: `linear probe, PPR 10, LPR 3, seed 1, blend ratio 0.3`.
     pub fn label(&self) -> String {
-        let besides = self.varied_besides().map(|(path, value)| format!(", {path} {value}"));
+        let besides = self.varied_besides().map(|(path, value)| format!(", {}", told(path, value)));
         format!("{}{}", self.point.label(), besides.collect::<String>())
     }
 }

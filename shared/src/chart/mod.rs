@@ -45,7 +45,7 @@ pub use curve::{CurveKind, CurveLook, CurvePoint, CurveSeries, curve};
 pub use defence_matrix::defence_matrix;
 pub use features::{feature_map, mapped_image};
 pub use figure::{Area, Dots, Drawing, Figure, FigureKind, Mark, Named, Size, Span, Style, Switch};
-pub use plot::{OTHERS, PlotLook, plot};
+pub use plot::{OTHERS, PlotLook, note_of_means, plot};
 pub use roc::roc;
 pub use text::{interval_text, percent_text};
 pub use theme::css;

@@ -110,7 +110,7 @@ fn a_varied_setting_has_a_colour_and_an_entry_for_each_value() {
         row.trigger = "SIG".into();
     }
     let figure = tradeoff(&rows);
-    assert_eq!(figure.legend[1].label, "SIG, pretrain.mask_ratio 0.4");
+    assert_eq!(figure.legend[1].label, "SIG, mask ratio 0.4");
 }
 
 #[test]
@@ -170,6 +170,30 @@ fn the_overlay_follows_the_trigger_and_tells_its_setting() {
     let figure = asr_by_poison(&rows, true);
     assert!(figure.csv().contains("patched 16 px") && !figure.csv().contains("blended 0.3"));
     assert!(svg(&figure, 760, Style::Page).contains("measured by fine-tuning"));
+}
+
+#[test]
+fn poisons_of_pretraining_are_counted_where_only_they_vary() {
+    let fine_tuned = |ppr, seed, asr| {
+        let mut row = row(1, ppr, 10, seed, metrics(50.0, asr));
+        row.point.kind = RunKind::Finetune;
+        row.trigger_kind = "patched".into();
+        row.trigger = "patch 8 px".into();
+        row
+    };
+    let mut rows = vec![fine_tuned(0, 1, 30.0), fine_tuned(0, 2, 40.0), fine_tuned(10, 1, 50.0)];
+    let figure = asr_by_poison(&rows, true);
+    assert_eq!(figure.x.label, "poisons per non-target class in pre-training, PPR");
+    assert_eq!(figure.legend[0].label, "patch 8 px, FPR 10, fine-tuned");
+    let csv = figure.csv();
+    let line = |text| csv.lines().find(|line: &&str| line.contains(text)).expect("a line");
+    assert!(line(",0,10,2,35,").starts_with("measured,"), "{csv}");
+    assert!(line(",10,10,1,50,").starts_with("measured,"), "{csv}");
+    // The published points stand at the same places.
+    assert!(line("patched 32 px").contains(",,0,,,89.87,"), "{csv}");
+    // As soon as the classifier's poisons vary too, they are counted.
+    rows[2].point.lpr = 3;
+    assert_eq!(asr_by_poison(&rows, true).x.label, "poisons per non-target class, LPR or FPR");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{
     api::RunRow,
     id::StudyId,
     metric::{Metrics, Ratio},
-    param::Value,
+    param::{Value, told},
     run::RunState,
 };
 
@@ -45,7 +45,7 @@ pub fn tradeoff(rows: &[RunRow]) -> Figure {
         let mut label = first.trigger.clone();
         // The trigger's name already contains its strength.
         for (path, value) in one.1.iter().filter(|(path, _)| !path.starts_with("attack.trigger.")) {
-            label = format!("{label}, {path} {value}");
+            label = format!("{label}, {}", told(path, value));
         }
         if many {
             label = format!("{} ({label})", first.study_name);

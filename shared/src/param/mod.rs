@@ -18,7 +18,7 @@ mod value;
 pub use access::{find, get, parse_assignment, set, unknown, values, with};
 pub use domain::{ALL, Choice, Domain, NAME_LENGTH, NONE};
 pub use table::{SETTINGS, Setting};
-pub use title::{lower, title};
+pub use title::{lower, title, told};
 pub use value::Value;
 
 use crate::{

@@ -1,6 +1,6 @@
 //! What settings are called where several are shown together.
 
-use super::table::SETTINGS;
+use super::{table::SETTINGS, value::Value};
 use crate::run_kind::RunKind;
 
 /// A setting's name, with the kind of run if two kinds share it: `Linear probe, epochs`. `None` if there is no such setting.
@@ -12,6 +12,18 @@ pub fn title(path: &str) -> Option<String> {
         Some(kind) => format!("{}, {}", kind.title(), lower(setting.label)),
         None => setting.label.into(),
     })
+}
+
+/// A setting's value within a sentence: `blend ratio 0.3`, `size 4 px`. A path that is not a setting's stands for itself.
+pub fn told(path: &str, value: &Value) -> String {
+    let setting = SETTINGS.iter().find(|setting| setting.path == path);
+    let (Some(setting), Some(title)) = (setting, title(path)) else {
+        return format!("{path} {value}");
+    };
+    // The title of a count says what is counted.
+    let unit = if matches!(setting.unit, "px" | "%") { setting.unit } else { "" };
+    let space = if unit.is_empty() { "" } else { " " };
+    format!("{} {}{space}{unit}", lower(&title), setting.words(value))
 }
 
 /// A name within a sentence: with a lower-case first letter, unless the first word is a name or an abbreviation.
@@ -35,5 +47,13 @@ mod tests {
         assert_eq!(title("attack.trigger.ratio").as_deref(), Some("Blend ratio"));
         assert_eq!(title("model.unknown"), None);
         assert_eq!(lower("ViT patch"), "ViT patch");
+    }
+
+    #[test]
+    fn values_are_told_with_their_setting() {
+        assert_eq!(told("attack.trigger.ratio", &0.3.into()), "blend ratio 0.3");
+        assert_eq!(told("attack.trigger.size", &4_u32.into()), "size 4 px");
+        assert_eq!(told("pretrain.mask_ratio", &0.4.into()), "mask ratio 0.4");
+        assert_eq!(told("model.unknown", &1.into()), "model.unknown 1");
     }
 }

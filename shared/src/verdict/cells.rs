@@ -7,6 +7,7 @@ use crate::{
     Ratio, RunId, RunKind, RunState,
     api::RunRow,
     metric::{Difference, Metrics},
+    param::told,
 };
 
 /// The kinds that speak for a study, the first one of which there are results.
@@ -107,7 +108,7 @@ fn higher(a: f64, b: f64) -> Ordering {
 pub(super) struct Cells<'a> {
     kind: RunKind,
     pairs: &'a Pairs,
-    /// The combination, if the study has several: `attack.trigger.ratio 0.4`.
+    /// The combination, if the study has several: `blend ratio 0.4`.
     combination: Option<String>,
     all: Vec<Cell>,
 }
@@ -127,7 +128,7 @@ impl<'a> Cells<'a> {
         for row in finished(kind) {
             let Some(metrics) = row.metrics else { continue };
             let besides: Vec<_> =
-                row.varied_besides().map(|(path, value)| format!("{path} {value}")).collect();
+                row.varied_besides().map(|(path, value)| told(path, value)).collect();
             let (ppr, lpr) = (row.point.ppr, row.point.lpr);
             let cell = groups
                 .entry(besides.join(", "))

@@ -158,7 +158,7 @@ fn of_several_combinations_the_strongest_is_told() {
     ];
     assert_eq!(
         told(&rows)[0],
-        "Strongest attack (PPR 10, LPR 3, attack.trigger.ratio 0.4): ASR 92.0 %, CA 87.0 %."
+        "Strongest attack (PPR 10, LPR 3, blend ratio 0.4): ASR 92.0 %, CA 87.0 %."
     );
 }
 

@@ -226,12 +226,16 @@ fn PlotControls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
     }
 }
 
-/// Which columns a part of the plot takes.
+/// Which columns a part of a figure or of a table takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Takes {
+pub enum Takes {
+    /// Those by which runs can be grouped, and metrics.
     All,
+    /// Metrics.
     Metrics,
+    /// Those by which runs can be grouped.
     Groups,
+    /// The same, or none.
     GroupsOrNone,
 }
 
@@ -246,8 +250,9 @@ impl Takes {
     }
 }
 
+/// A select of columns.
 #[component]
-fn ColumnChoice(
+pub fn ColumnChoice(
     explorer: Explorer,
     label: Signal<&'static str>,
     value: Signal<String>,

@@ -2,6 +2,7 @@
 //!
 //! Everything that it shows is in the address, as [`view::View`] reads it.
 
+mod baseline;
 mod columns;
 mod condition;
 mod controls;
@@ -11,6 +12,7 @@ mod expression;
 mod figure;
 mod filter;
 mod means;
+mod pivot;
 mod saved;
 mod table;
 mod view;
@@ -119,6 +121,7 @@ pub fn ComparePage() -> impl IntoView {
                             choices=vec![
                                 (Rows::Each, "Each run".to_owned()),
                                 (Rows::Means, "Means over seeds".to_owned()),
+                                (Rows::Pivot, "Pivot table".to_owned()),
                             ]
                             value=Signal::derive(move || Some(rows.get()))
                             choose=Callback::new(move |rows: Rows| {
@@ -130,15 +133,16 @@ pub fn ComparePage() -> impl IntoView {
                                     });
                             })
                         />
-                        <columns::Chooser explorer/>
+                        <Show when=move || rows.get() != Rows::Pivot>
+                            <columns::Chooser explorer/>
+                        </Show>
                     </div>
                     <differences::Differences explorer/>
-                    <Show
-                        when=move || rows.get() == Rows::Means
-                        fallback=move || view! { <table::Runs explorer/> }
-                    >
-                        <means::Means explorer/>
-                    </Show>
+                    {move || match rows.get() {
+                        Rows::Each => view! { <table::Runs explorer/> }.into_any(),
+                        Rows::Means => view! { <means::Means explorer/> }.into_any(),
+                        Rows::Pivot => view! { <pivot::PivotTable explorer/> }.into_any(),
+                    }}
                 </section>
             </div>
         </Show>

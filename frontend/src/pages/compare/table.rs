@@ -10,6 +10,7 @@ use shared::{
 
 use super::{
     Explorer,
+    baseline::{NOTE, Pin, against, pinned},
     view::{LIMIT, View, shown_columns},
 };
 use crate::{
@@ -92,13 +93,20 @@ pub fn Runs(explorer: Explorer) -> impl IntoView {
         |page: &Page<ResultRow>| page.items.iter().any(|run| !run.state.is_over()),
     );
     let total = Memo::new(move |_| page.value().map_or(0, |page| page.total));
+    let pinned = pinned(explorer);
     let wide = move || (columns.with(Vec::len) + 1).to_string();
     let rows = move || match page.get() {
         Some(Ok(page)) if !page.items.is_empty() => {
-            let columns = columns.get();
-            page.items
+            let (columns, pinned) = (columns.get(), pinned.get());
+            let first = pinned.as_ref().map(|run| run.run);
+            pinned
+                .clone()
                 .into_iter()
-                .map(|run| view! { <Line explorer run columns=columns.clone()/> })
+                .chain(page.items.into_iter().filter(|run| Some(run.run) != first))
+                .map(|run| {
+                    let pinned = pinned.clone();
+                    view! { <Line explorer run columns=columns.clone() pinned/> }
+                })
                 .collect_view()
                 .into_any()
         }
@@ -113,7 +121,7 @@ pub fn Runs(explorer: Explorer) -> impl IntoView {
                 <caption class="visually-hidden">"Runs; press a column's head to sort"</caption>
                 <thead>
                     <tr>
-                        <th scope="col"><span class="visually-hidden">"Chosen"</span></th>
+                        <th scope="col"><span class="visually-hidden">"Chosen, pinned"</span></th>
                         {move || {
                             columns
                                 .get()
@@ -126,6 +134,9 @@ pub fn Runs(explorer: Explorer) -> impl IntoView {
                 <tbody>{rows}</tbody>
             </table>
         </div>
+        <Show when=move || pinned.with(Option::is_some)>
+            <p class="muted small">{NOTE}</p>
+        </Show>
         <Pager
             offset=Signal::derive(move || view.with(|view| view.offset))
             limit=LIMIT
@@ -196,12 +207,21 @@ pub fn Head(explorer: Explorer, column: Shown) -> impl IntoView {
 }
 
 #[component]
-fn Line(explorer: Explorer, run: ResultRow, columns: Vec<Shown>) -> impl IntoView {
+fn Line(
+    explorer: Explorer,
+    run: ResultRow,
+    columns: Vec<Shown>,
+    /// The run with which it is compared.
+    pinned: Option<ResultRow>,
+) -> impl IntoView {
     let id = run.run.to_string();
     let study = run.studies.first().map(|study| study.id);
     let name = run.studies.first().map(|study| study.name.clone()).unwrap_or_default();
     let href = study.map(|study| to(format!("/studies/{study}?run={id}")));
     let label = format!("Choose the run {id} of {name}");
+    let is_pinned = pinned.as_ref().is_some_and(|pinned| pinned.run == run.run);
+    let pinned = pinned.filter(|_| !is_pinned);
+    let pin = id.clone();
     let known = id.clone();
     let on = Memo::new(move |_| explorer.view.with(|view| view.runs.contains(&known)));
     let toggle = move |_| explorer.change(|view| view.toggle_run(&id));
@@ -212,20 +232,29 @@ fn Line(explorer: Explorer, run: ResultRow, columns: Vec<Shown>) -> impl IntoVie
         .map(|(at, column)| {
             // Without the study's name, the first cell leads to the run.
             let here = column.name == "study" || (!linked && at == 0);
-            cell(&run, &column, href.clone().filter(|_| here))
+            let told = pinned.as_ref().filter(|_| column.kind == ColumnKind::Metric);
+            let told = told.and_then(|pinned| against(&run, pinned, &column.name));
+            cell(&run, &column, href.clone().filter(|_| here), told)
         })
         .collect_view();
     view! {
-        <tr aria-current=move || on.get().then_some("true")>
-            <td>
+        <tr class:pinned=is_pinned aria-current=move || on.get().then_some("true")>
+            <td class="choose">
                 <input type="checkbox" aria-label=label prop:checked=on on:change=toggle/>
+                <Pin explorer id=pin name/>
             </td>
             {cells}
         </tr>
     }
 }
 
-fn cell(run: &ResultRow, column: &Shown, href: Option<String>) -> AnyView {
+/// A cell, with a link to the run, or with the difference from the pinned one below it.
+fn cell(
+    run: &ResultRow,
+    column: &Shown,
+    href: Option<String>,
+    difference: Option<String>,
+) -> AnyView {
     let head = column.head.clone();
     if let Some(href) = href {
         let text = told(run, &column.name);
@@ -233,11 +262,14 @@ fn cell(run: &ResultRow, column: &Shown, href: Option<String>) -> AnyView {
     }
     match column.kind {
         ColumnKind::Metric => match run.metrics.get(&column.name) {
-            Some(Measured::Ratio(ratio)) => share(*ratio, &column.name, head),
-            Some(Measured::Real(number)) => {
-                view! { <td class="number" data-label=head>{format::number(*number)}</td> }
-                    .into_any()
+            Some(Measured::Ratio(ratio)) => share(*ratio, &column.name, head, difference),
+            Some(Measured::Real(number)) => view! {
+                <td class="number" data-label=head>
+                    {format::number(*number)}
+                    {difference.map(|text| view! { <span class="sub">{text}</span> })}
+                </td>
             }
+            .into_any(),
             None => view! { <td class="number muted" data-label=head>"–"</td> }.into_any(),
         },
         ColumnKind::Run if column.name == "state" => {
@@ -253,13 +285,13 @@ fn cell(run: &ResultRow, column: &Shown, href: Option<String>) -> AnyView {
     }
 }
 
-fn share(ratio: Ratio, name: &str, label: String) -> AnyView {
+fn share(ratio: Ratio, name: &str, label: String, difference: Option<String>) -> AnyView {
     let colour = match name {
         "ca" | "top5" => "clean",
         "asr" => "triggered",
         _ => "",
     };
-    view! { <ShareCell ratio=Some(ratio) colour label/> }.into_any()
+    view! { <ShareCell ratio=Some(ratio) colour label difference/> }.into_any()
 }
 
 /// What a run has in a column that is no metric, as text; empty if nothing.

@@ -32,6 +32,19 @@ pub enum Rows {
     Each,
     /// The means over runs.
     Means,
+    /// The means over runs with the values of one setting down and those of another one across.
+    Pivot,
+}
+
+/// The columns of a pivot table; empty for those that fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PivotColumns {
+    /// The setting whose values are the rows.
+    pub rows: String,
+    /// The setting whose values are the columns.
+    pub columns: String,
+    /// The metric in the cells.
+    pub shows: String,
 }
 
 /// What the page shows.
@@ -65,8 +78,12 @@ pub struct View {
     pub published: bool,
     /// The chosen runs.
     pub runs: Vec<String>,
+    /// The run with which the table compares all others; empty for none.
+    pub baseline: String,
     /// What a row of the table is.
     pub rows: Rows,
+    /// The columns of the pivot table.
+    pub pivot: PivotColumns,
     /// The table's columns; empty for those that fit.
     pub columns: Vec<String>,
     /// The column that sorts the table, with a leading minus sign in descending order; empty for the newest first.
@@ -98,7 +115,17 @@ impl View {
             front: on("front"),
             published: on("published"),
             runs: list("runs"),
-            rows: if on("means") { Rows::Means } else { Rows::Each },
+            baseline: text("baseline"),
+            rows: match (on("means"), on("pivot")) {
+                (true, _) => Rows::Means,
+                (false, true) => Rows::Pivot,
+                (false, false) => Rows::Each,
+            },
+            pivot: PivotColumns {
+                rows: text("pivot_rows"),
+                columns: text("pivot_columns"),
+                shows: text("pivot_shows"),
+            },
             columns: list("columns"),
             sort: text("sort"),
             offset: text("offset").parse().unwrap_or_default(),
@@ -126,11 +153,25 @@ impl View {
             ("front", on(self.front)),
             ("published", on(self.published)),
             ("runs", &self.runs.join(",")),
+            ("baseline", &self.baseline),
             ("means", on(self.rows == Rows::Means)),
+            ("pivot", on(self.rows == Rows::Pivot)),
+            ("pivot_rows", &self.pivot.rows),
+            ("pivot_columns", &self.pivot.columns),
+            ("pivot_shows", &self.pivot.shows),
             ("columns", &self.columns.join(",")),
             ("sort", &self.sort),
             ("offset", &offset),
         ])
+    }
+
+    /// Compares all others with this run, or with none if they are compared with it.
+    pub fn toggle_baseline(&mut self, id: &str) {
+        if self.baseline == id {
+            self.baseline.clear();
+        } else {
+            id.clone_into(&mut self.baseline);
+        }
     }
 
     /// Takes a run out of the chosen ones, or adds it.
@@ -383,11 +424,16 @@ mod tests {
             whole: true,
             published: true,
             runs: vec!["a".into(), "b".into()],
+            baseline: "a".into(),
             rows: Rows::Means,
             sort: "-asr".into(),
             offset: 50,
             ..View::default()
         };
+        assert_eq!(read(view.query().trim_start_matches('?')), view);
+        let pivot =
+            PivotColumns { rows: "seed".into(), columns: "kind".into(), shows: "ca".into() };
+        let view = View { rows: Rows::Pivot, pivot, ..View::default() };
         assert_eq!(read(view.query().trim_start_matches('?')), view);
         assert_eq!(read("figure=loss&kind=dots&offset=-1"), View::default());
     }
@@ -461,5 +507,10 @@ mod tests {
         view.toggle_run("b");
         view.toggle_run("a");
         assert_eq!(view.runs, ["b"]);
+        view.toggle_baseline("a");
+        view.toggle_baseline("b");
+        assert_eq!(view.baseline, "b");
+        view.toggle_baseline("b");
+        assert_eq!(view.baseline, "");
     }
 }

@@ -103,11 +103,14 @@ pub fn NewStudyPage() -> impl IntoView {
         let named = preset.is_some() || copy.is_some() || encoder.is_some();
         let kept = if named { None } else { keep::draft() };
         let is_kept = kept.is_some();
+        let is_preset = !is_kept && copy.is_none();
         let mut spec = kept.or_else(|| beginning(&presets, preset.as_deref(), copy.as_ref()))?;
         if let Some(checkpoint) = imported.iter().find(|it| Some(&it.name) == encoder.as_ref()) {
             spec.start_from(checkpoint);
         }
-        Some(view! { <Form presets spec is_kept datasets imported keys devices=devices.into()/> })
+        Some(
+            view! { <Form presets spec is_kept is_preset datasets imported keys devices=devices.into()/> },
+        )
     };
     view! {
         <header class="page-head">
@@ -126,6 +129,8 @@ fn Form(
     spec: StudySpec,
     /// Whether the specification is what was last edited.
     is_kept: bool,
+    /// Whether it is a preset, even if the address names none.
+    is_preset: bool,
     datasets: Fetched<Vec<DatasetInfo>>,
     imported: Vec<ImportedCheckpoint>,
     keys: Fetched<Vec<KeyInfo>>,
@@ -141,7 +146,7 @@ fn Form(
 
     let query = use_query_map();
     let navigate = use_navigate();
-    let first = presets.first().map(|preset| preset.id.clone());
+    let first = presets.first().map(|preset| preset.id.clone()).filter(|_| is_preset);
     let preset =
         Memo::new(move |_| query.with(|query| query.get("preset")).or_else(|| first.clone()));
     let known = presets.clone();

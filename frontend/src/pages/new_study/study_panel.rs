@@ -30,7 +30,7 @@ fn size_text(dataset: &DatasetInfo, spec: &StudySpec) -> String {
 pub fn StudyPanel(
     /// All presets.
     presets: Vec<Preset>,
-    /// The preset that the address names.
+    /// The preset with which the form began, if it was one.
     #[prop(into)]
     preset: Signal<Option<String>>,
     /// Called with another preset.
@@ -113,6 +113,12 @@ fn PresetField(
             .collect_view()
     };
     let changed = move |event: ev::Event| choose.run(event_target_value(&event));
+    // It cannot be chosen: it says that the form began with a copy, or with what was last edited.
+    let none = move || {
+        preset
+            .with(Option::is_none)
+            .then(|| view! { <option value="" selected disabled>"None"</option> })
+    };
     view! {
         <Field
             path="preset"
@@ -122,6 +128,7 @@ fn PresetField(
                 view! {
                     <span class="select">
                         <select id=id aria-describedby=about on:change=changed>
+                            {none}
                             {options}
                         </select>
                     </span>

@@ -12,7 +12,7 @@ use crate::{
     components::ChipButton,
 };
 
-/// CA against ASR, and ASR by number of poisons, of this study's finished probes.
+/// CA against ASR, and ASR by number of poisons, of this study's finished classifiers; nothing where it trains none.
 #[component]
 pub fn Figures(
     /// The study.
@@ -37,20 +37,30 @@ pub fn Figures(
     });
     let scatter = Signal::derive(move || rows.with(|rows| tradeoff(rows)));
     let bars = Signal::derive(move || rows.with(|rows| asr_by_poison(rows, published.get())));
+    let classifies = Memo::new(move |_| {
+        study.with(|study| {
+            study.iter().flat_map(|study| &study.runs).any(|run| run.point.kind.classifies())
+        })
+    });
     view! {
-        <div class="figures">
-            <FigureBox figure=scatter downloads pick/>
-            <div>
-                <FigureBox figure=bars downloads/>
-                <ChipButton
-                    label="Published series"
-                    title="Show the published series beside these bars; they were measured in a different setting"
-                    on=published
-                    toggle=Callback::new(move |()| {
-                        set_published.set((!published.get_untracked()).then_some(true));
-                    })
-                />
-            </div>
-        </div>
+        <Show when=move || classifies.get()>
+            <section class="panel">
+                <div class="panel-head"><h2>"Figures"</h2></div>
+                <div class="panel-body figures">
+                    <FigureBox figure=scatter downloads pick/>
+                    <div>
+                        <FigureBox figure=bars downloads/>
+                        <ChipButton
+                            label="Published series"
+                            title="Show the published series beside these bars; they were measured in a different setting"
+                            on=published
+                            toggle=Callback::new(move |()| {
+                                set_published.set((!published.get_untracked()).then_some(true));
+                            })
+                        />
+                    </div>
+                </div>
+            </section>
+        </Show>
     }
 }

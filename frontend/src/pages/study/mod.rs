@@ -167,10 +167,7 @@ fn StudyView(id: StudyId) -> impl IntoView {
                     <results::Results study selected pairs/>
                 </section>
             </div>
-            <section class="panel">
-                <div class="panel-head"><h2>"Figures"</h2></div>
-                <div class="panel-body"><figures::Figures study pick/></div>
-            </section>
+            <figures::Figures study pick/>
             <defences::DefencePanel study/>
             <run::RunPanel run still changed>
                 <defences::RocFigure run/>

@@ -27,6 +27,9 @@ pub fn ShareCell(
     /// Whether it is left out where there is little room.
     #[prop(optional)]
     spare: bool,
+    /// The difference from another run, below it.
+    #[prop(optional_no_strip)]
+    difference: Option<String>,
 ) -> impl IntoView {
     match ratio {
         Some(ratio) => view! {
@@ -36,6 +39,7 @@ pub fn ShareCell(
                     <strong class=colour>{format::percent(ratio)}</strong>
                     <span class="interval">{format::interval(ratio)}</span>
                 </span>
+                {difference.map(|text| view! { <span class="sub">{text}</span> })}
             </td>
         }
         .into_any(),

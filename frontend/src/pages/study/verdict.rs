@@ -9,15 +9,21 @@ use shared::{
 
 /// The classifiers of a study without what changes at each step.
 fn classifiers(study: &StudyDetail) -> Vec<RunRow> {
-    let runs = study.runs.iter().filter(|run| run.point.kind != RunKind::Pretrain);
+    let runs = study.runs.iter().filter(|run| run.point.kind.classifies());
     runs.map(|run| RunRow { progress: Progress::default(), ..run.clone() }).collect()
 }
 
-/// What of the answer is still to come; empty when all is over.
-fn so_far(rows: &[RunRow]) -> String {
+/// What of the answer is still to come; empty when all is over. `defends`: whether the study has defences.
+fn so_far(rows: &[RunRow], defends: bool) -> String {
     let finished = rows.iter().filter(|run| run.metrics.is_some()).count();
     let going = rows.iter().any(|run| !run.state.is_over());
     match (finished, going) {
+        _ if rows.is_empty() && defends => {
+            "The study trains no classifier. What its defences found stands below.".into()
+        }
+        _ if rows.is_empty() => {
+            "The study trains no classifier, so that it has no accuracy and no ASR.".into()
+        }
         (0, true) => "The answer stands here as soon as the first classifier has finished.".into(),
         (0, false) => "No classifier has finished: there is no answer.".into(),
         (_, true) => format!("So far, from {finished} of {} classifiers", rows.len()),
@@ -82,7 +88,13 @@ pub fn VerdictPanel(
     let rows =
         Memo::new(move |_| study.with(|study| study.as_ref().map(classifiers).unwrap_or_default()));
     let found = Memo::new(move |_| pairs.with(|pairs| rows.with(|rows| verdict(rows, pairs))));
-    let rest = Memo::new(move |_| rows.with(|rows| so_far(rows)));
+    let defends = Memo::new(move |_| {
+        study.with(|study| {
+            let mut runs = study.iter().flat_map(|study| &study.runs);
+            runs.any(|run| run.point.kind == RunKind::Defence)
+        })
+    });
+    let rest = Memo::new(move |_| rows.with(|rows| so_far(rows, defends.get())));
     let told = move || {
         let Some(found) = found.get() else {
             return view! { <p class="muted">{rest}</p> }.into_any();
@@ -121,9 +133,10 @@ mod tests {
         let queued = fixture::row(point);
         let done = fixture::done(fixture::row(point), 0.9, 0.5);
         let failed = RunRow { state: RunState::Failed, ..fixture::row(point) };
-        assert!(so_far(std::slice::from_ref(&queued)).starts_with("The answer stands here"));
-        assert_eq!(so_far(&[queued, done.clone()]), "So far, from 1 of 2 classifiers");
-        assert_eq!(so_far(&[done, failed.clone()]), "");
-        assert!(so_far(&[failed]).starts_with("No classifier has finished"));
+        assert!(so_far(std::slice::from_ref(&queued), false).starts_with("The answer stands here"));
+        assert_eq!(so_far(&[queued, done.clone()], true), "So far, from 1 of 2 classifiers");
+        assert_eq!(so_far(&[done, failed.clone()], true), "");
+        assert!(so_far(&[], true).starts_with("The study trains no classifier"));
+        assert!(so_far(&[failed], false).starts_with("No classifier has finished"));
     }
 }
