@@ -90,6 +90,7 @@ fn what_to_try(phase: RunKind) -> &'static str {
         RunKind::Pretrain | RunKind::Knn | RunKind::Defence => {
             "try a smaller pretrain.base_lr, or more pretrain.warmup_epochs"
         }
+        RunKind::Implant => "try a smaller implant.base_lr",
         RunKind::Probe => {
             "try a smaller probe.base_lr (LARS takes about 0.1 to 10, AdamW about 0.001), or more probe.warmup_epochs"
         }

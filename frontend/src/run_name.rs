@@ -65,6 +65,7 @@ pub fn run_name(point: RunPoint, varied: &Varied, parent: Option<&Varied>, seeds
     let RunPoint { ppr, lpr, seed, .. } = point;
     let mut parts = vec![match point.kind {
         RunKind::Pretrain => format!("Pre-training, PPR {ppr}"),
+        RunKind::Implant => "Implanted backdoor".into(),
         RunKind::Knn => format!("Nearest neighbours, LPR {lpr}"),
         RunKind::Probe => format!("Probe, LPR {lpr}"),
         RunKind::Finetune if point.scratch => format!("From scratch, FPR {lpr}"),
@@ -97,7 +98,14 @@ mod tests {
 
     #[test]
     fn a_leaf_tells_what_its_root_does_not() {
-        let point = RunPoint { kind: RunKind::Probe, ppr: 10, lpr: 3, seed: 2, scratch: false };
+        let point = RunPoint {
+            kind: RunKind::Probe,
+            ppr: 10,
+            lpr: 3,
+            seed: 2,
+            scratch: false,
+            implanted: false,
+        };
         let root = Varied::from([("attack.trigger.ratio".to_owned(), 0.3.into())]);
         let mut leaf = root.clone();
         leaf.insert("probe.optimizer".into(), "adamw".into());

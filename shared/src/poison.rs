@@ -135,7 +135,7 @@ impl PoisonPlan {
         seed: u64,
     ) -> Result<Self, TooManyPoisons> {
         let purpose = match kind {
-            RunKind::Pretrain => Purpose::PoisonPretrain,
+            RunKind::Pretrain | RunKind::Implant => Purpose::PoisonPretrain,
             RunKind::Knn | RunKind::Probe | RunKind::Defence => Purpose::PoisonProbe,
             RunKind::Finetune => Purpose::PoisonFinetune,
         };

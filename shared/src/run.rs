@@ -96,6 +96,9 @@ pub struct RunPoint {
     /// Whether a fine-tuning starts from a model that was not pre-trained.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub scratch: bool,
+    /// Whether it implants a backdoor into its encoder, or starts from such an encoder.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub implanted: bool,
 }
 
 impl RunPoint {
@@ -104,13 +107,25 @@ impl RunPoint {
         let scratch = kind == RunKind::Finetune && settings.finetune.start == Start::Scratch;
         let of_pretraining =
             kind == RunKind::Pretrain || kind == RunKind::Defence && settings.judges_pretraining();
+        let implanted = kind.line(settings).any(|kind| kind == RunKind::Implant);
         Self {
             kind,
             ppr: if scratch { 0 } else { settings.pretrain.poisons },
             lpr: if of_pretraining { 0 } else { settings.poisons(kind) },
             seed: settings.seed,
             scratch,
+            implanted,
         }
+    }
+
+    /// Whether its encoder was attacked: by poisons in pre-training, or by a backdoor that was implanted into it.
+    pub fn attacks_encoder(self) -> bool {
+        self.ppr > 0 || self.implanted
+    }
+
+    /// The same point on an encoder that was not attacked.
+    pub fn on_clean_encoder(self) -> Self {
+        Self { ppr: 0, implanted: false, ..self }
     }
 
     /// Its kind, as a title.
@@ -121,7 +136,7 @@ impl RunPoint {
     /// The name of the number of poisons in this run's own training: PPR, LPR or FPR.
     pub fn rate_name(self) -> &'static str {
         match self.kind {
-            RunKind::Pretrain => "PPR",
+            RunKind::Pretrain | RunKind::Implant => "PPR",
             RunKind::Knn | RunKind::Probe | RunKind::Defence => "LPR",
             RunKind::Finetune => "FPR",
         }
@@ -135,9 +150,11 @@ impl RunPoint {
             RunKind::Finetune if self.scratch => {
                 format!("training from scratch, FPR {lpr}, seed {seed}")
             }
+            RunKind::Implant => format!("implanting, PPR {ppr}, seed {seed}"),
             kind => {
                 let (title, rate) = (kind.title().to_lowercase(), self.rate_name());
-                format!("{title}, PPR {ppr}, {rate} {lpr}, seed {seed}")
+                let implanted = if self.implanted { ", implanted backdoor" } else { "" };
+                format!("{title}, PPR {ppr}{implanted}, {rate} {lpr}, seed {seed}")
             }
         }
     }

@@ -20,6 +20,8 @@ pub const ARITHMETIC: u32 = 1;
 pub enum RunKind {
     /// Trains the MAE, without labels.
     Pretrain,
+    /// Trains a pre-trained encoder further, so that it takes triggered images for the target class: an attack on the encoder.
+    Implant,
     /// Evaluates the kept checkpoints of a pre-training by nearest neighbours.
     Knn,
     /// Trains a linear classifier on the frozen encoder.
@@ -32,13 +34,14 @@ pub enum RunKind {
 
 impl RunKind {
     /// All of them, in the order of a study.
-    pub const ALL: [Self; 5] =
-        [Self::Pretrain, Self::Knn, Self::Probe, Self::Finetune, Self::Defence];
+    pub const ALL: [Self; 6] =
+        [Self::Pretrain, Self::Implant, Self::Knn, Self::Probe, Self::Finetune, Self::Defence];
 
     /// The name in files and URLs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pretrain => "pretrain",
+            Self::Implant => "implant",
             Self::Knn => "knn",
             Self::Probe => "probe",
             Self::Finetune => "finetune",
@@ -50,6 +53,7 @@ impl RunKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::Pretrain => "Pre-training",
+            Self::Implant => "Implanting",
             Self::Knn => "Nearest neighbours",
             Self::Probe => "Linear probe",
             Self::Finetune => "Fine-tuning",
@@ -62,9 +66,14 @@ impl RunKind {
         matches!(self, Self::Pretrain | Self::Finetune)
     }
 
+    /// Whether its checkpoints are encoders with a decoder, which other runs start from.
+    pub fn makes_encoder(self) -> bool {
+        matches!(self, Self::Pretrain | Self::Implant)
+    }
+
     /// Whether its result has a classifier's metrics: CA, ASR and RA.
     pub fn classifies(self) -> bool {
-        !matches!(self, Self::Pretrain | Self::Defence)
+        !matches!(self, Self::Pretrain | Self::Implant | Self::Defence)
     }
 }
 

@@ -52,6 +52,8 @@ pub enum Purpose {
     Inversion,
     /// Changes of clean images that a defence learns from; the index is the changed image.
     Changed,
+    /// Choice of an attacker's reference images.
+    References,
     /// Choice of the images that validate, where a folder has no validation images; the index is the class.
     HoldOut,
 }
@@ -69,6 +71,7 @@ impl Purpose {
             Self::PoisonProbe => "poison-probe",
             Self::PoisonFinetune => "poison-finetune",
             Self::Trigger => "trigger",
+            Self::References => "references",
             Self::HoldOut => "hold-out",
             Self::Clusters => "clusters",
             Self::Superimposed => "superimposed",

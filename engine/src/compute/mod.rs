@@ -11,6 +11,7 @@
 //! | `batch` | batches as they are passed to a trainer |
 //! | `params`, `init`, `positions` | a model's parameters in the host's memory, and their initial values |
 //! | `patches`, `targets`, `drop_path` | what batches consist of |
+//! | `implanted` | [`Implanting`]: the loss of an implanted backdoor |
 //! | `machine`, `places`, `memory` | [`Machine`]: threads and instructions of this machine, its devices by name, its memory |
 //! | `state` | an optimiser's state as named tensors |
 //! | [`cpu`], [`cuda`] | the processor and an NVIDIA GPU as devices |
@@ -20,6 +21,7 @@ pub mod cpu;
 pub mod cuda;
 mod device;
 mod drop_path;
+mod implanted;
 mod init;
 mod machine;
 mod memory;
@@ -35,12 +37,13 @@ mod view;
 pub use batch::{ImageSet, LabelledBatch, LabelledFeatures, MaskedBatch};
 pub use device::{Device, DynTrainer, FinetuningTrainer, HeadTrainer, PretrainingTrainer, program};
 pub use drop_path::{drop_factor, drop_rate};
+pub use implanted::Implanting;
 pub use init::draw;
 pub use machine::{
     DEVICES_VARIABLE, IMAGE_MEMORY_VARIABLE, InstructionSet, KERNELS_VARIABLE, Machine,
     THREADS_VARIABLE,
 };
-pub use params::Params;
+pub use params::{Params, features_as_scores};
 pub use patches::patch_moments;
 pub use positions::sin_cos_table;
 pub use targets::{Targets, soft_cross_entropy};

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
-use shared::stream::{Purpose, stream};
+use shared::{
+    settings::{ModelSpec, Pooling},
+    stream::{Purpose, stream},
+};
 
 use super::init::draw;
 use crate::{
     hash::hex,
-    model::{Layout, Param, Slot},
+    model::{Layout, Param, Slot, vit},
     tensors::{NamedTensor, bytes, read},
 };
 
@@ -141,6 +144,29 @@ impl Params {
         }
         Ok(())
     }
+}
+
+/// The encoder among these parameters as a classifier whose scores are its pooled features, by a head that changes nothing.
+///
+/// # Errors
+/// A message when a tensor has another size.
+pub fn features_as_scores(
+    spec: &ModelSpec,
+    pooling: Pooling,
+    encoder: &Params,
+) -> Result<Params, String> {
+    let width = spec.encoder.dim as usize;
+    let mut params = Params::draw(vit(spec, width, pooling), 0);
+    for param in encoder.iter().filter(|param| !param.name.starts_with("head.")) {
+        if params.get(&param.name).is_some() {
+            params.set(&param.name, encoder.of(param))?;
+        }
+    }
+    let mut identity = vec![0.0; width * width];
+    identity.iter_mut().step_by(width + 1).for_each(|value| *value = 1.0);
+    params.set("head.weight", &identity)?;
+    params.set("head.bias", &vec![0.0; width])?;
+    Ok(params)
 }
 
 #[cfg(test)]

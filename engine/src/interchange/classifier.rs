@@ -111,7 +111,7 @@ fn own(
                     .into(),
             );
         }
-        RunKind::Pretrain | RunKind::Knn | RunKind::Defence => {
+        RunKind::Pretrain | RunKind::Implant | RunKind::Knn | RunKind::Defence => {
             return Err("it is an encoder without a classifier's head; a fine-tuning of it can be evaluated".into());
         }
     }

@@ -5,6 +5,7 @@
 
 mod defence;
 mod finetune;
+mod implant;
 mod key;
 mod knn;
 mod manifest;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use shared::{
     PoisonPlan, RunEvent, Settings, Stage, Trigger,
+    api::Split,
     order::RunOrder,
     poison::{Amount, format_list},
     run_kind::RunKind,
@@ -119,10 +121,14 @@ fn whole(
         kind => kind,
     };
     let plan = poisons::plan(attack, &index.train, phase, amount, settings.seed)?;
-    let samples = if trains_on_clean(order) {
-        defence::clean_images(&index, settings.defence.clean_per_class)
-    } else {
-        index.train.len() + plan.added()
+    let samples = match order.kind {
+        _ if trains_on_clean(order) => {
+            defence::clean_images(&index, settings.defence.clean_per_class)
+        }
+        RunKind::Implant => {
+            settings.samples_per_epoch(RunKind::Implant, &index.counts(Split::Train)) as usize
+        }
+        _ => index.train.len() + plan.added(),
     };
     let batches = batches(order, samples)?;
     if let Some(count) = nodes.map(Nodes::count).filter(|&count| batches.images() < count) {
@@ -166,6 +172,7 @@ fn whole(
     let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
     match order.kind {
         RunKind::Pretrain => run.pretrain(&pixels, poisons, report),
+        RunKind::Implant => run.implant(&pixels, &trigger, report),
         RunKind::Defence => run.defence(&pixels, poisons, &test_trigger, report),
         RunKind::Knn => run.knn(&pixels, poisons, &test_trigger, report),
         RunKind::Probe => run.probe(&pixels, poisons, &test_trigger, &key, report),
@@ -208,7 +215,7 @@ fn trains_on_clean(order: &RunOrder) -> bool {
 
 /// The batches of the run; for a run that trains nothing, one batch of all images and no epochs.
 fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
-    let Settings { pretrain, probe, finetune, .. } = &order.settings;
+    let Settings { pretrain, implant, probe, finetune, .. } = &order.settings;
     let (size, accumulate, epochs) = match order.kind {
         RunKind::Defence if trains_on_clean(order) => {
             return Ok(defence::batches(&order.settings.defence, samples, order.settings.seed));
@@ -218,6 +225,7 @@ fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
             return Ok(Batches { samples, size: samples.max(1), epochs: 0, seed });
         }
         RunKind::Pretrain => (pretrain.batch_size, pretrain.accumulate, pretrain.epochs),
+        RunKind::Implant => (implant.batch_size, 1, implant.epochs),
         RunKind::Probe => (probe.batch_size, probe.accumulate, probe.epochs),
         RunKind::Finetune => (finetune.batch_size, finetune.accumulate, finetune.epochs),
     };

@@ -12,7 +12,6 @@ use super::{
 use crate::{
     EngineError,
     compute::{DynTrainer, Step},
-    data::DataError,
 };
 
 /// The course of a training, whatever it trains.
@@ -56,11 +55,11 @@ impl Course {
 ///
 /// # Errors
 /// When the loss is no longer finite; when an image cannot be read; when the device, an event or `epoch_end` fails.
-pub fn fit<B: Send, V: ?Sized>(
+pub fn fit<B: Send, V: ?Sized, E: Send + Into<EngineError>>(
     course: &Course,
     trainer: &mut DynTrainer<B, V>,
     done: u32,
-    make: impl Fn(&Batch) -> Result<B, DataError> + Send,
+    make: impl Fn(&Batch) -> Result<B, E> + Send,
     report: &mut Reporter<'_>,
     mut epoch_end: impl FnMut(&DynTrainer<B, V>, u32, &mut Reporter<'_>) -> Result<(), EngineError>,
 ) -> Result<(), EngineError> {
@@ -69,7 +68,7 @@ pub fn fit<B: Send, V: ?Sized>(
     course.batches.prefetched(done, make, |batch, samples| {
         report.computes();
         let step = course.step(&batch);
-        trainer.step(&samples?, step)?;
+        trainer.step(&samples.map_err(Into::into)?, step)?;
         let (ends_epoch, epoch) = (batch.ends_epoch(), batch.epoch);
         in_flight.push_back((batch, step.lr));
         // An epoch's end looks at the model, so nothing of it is on its way any more.

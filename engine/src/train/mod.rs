@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`fit`] | the loop of pre-training and fine-tuning |
 //! | [`pretrain`], [`finetune`] | their batches, and what is due at the end of an epoch |
+//! | [`implant`] | a backdoor that is implanted into a trained encoder |
 //! | [`linprobe`] | the linear probe |
 //! | [`schedule`] | the learning rate of each step |
 //! | [`batches`] | which samples form which batch; the next batch is prepared while the current one trains |
@@ -17,6 +18,7 @@ mod clock;
 pub mod features;
 pub mod finetune;
 pub mod fit;
+pub mod implant;
 pub mod linprobe;
 pub mod neighbours;
 pub mod poisons;

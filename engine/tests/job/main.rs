@@ -15,8 +15,8 @@ use shared::{
     dataset::DataSource,
     metric::{Evaluation, Metrics},
     settings::{
-        AttackSpec, BUILTIN_DATASET, DatasetSpec, DefenceSpec, FinetuneSpec, KnnSpec, ModelSpec,
-        PoisonUnit, Precision, PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec,
+        AttackSpec, BUILTIN_DATASET, DatasetSpec, DefenceSpec, FinetuneSpec, ImplantSpec, KnnSpec,
+        ModelSpec, PoisonUnit, Precision, PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec,
         TransformerSpec,
     },
     trigger::{BlendedSpec, TriggerSpec},
@@ -24,6 +24,7 @@ use shared::{
 use tempfile::TempDir;
 
 mod defence;
+mod implant;
 mod nodes;
 mod repeat;
 
@@ -58,6 +59,7 @@ fn spec() -> Settings {
             checkpoint_every: 3,
             ..PretrainSpec::default()
         },
+        implant: ImplantSpec::default(),
         knn: KnnSpec { poisons: 2 },
         probe: ProbeSpec {
             poisons: 3,

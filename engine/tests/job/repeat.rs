@@ -124,7 +124,7 @@ fn a_run_that_died_goes_on_to_the_same_end() {
 }
 
 /// What is found in a folder on this device.
-fn found(order: &RunOrder, folder: &Path) -> Found {
+pub fn found(order: &RunOrder, folder: &Path) -> Found {
     resume::find(order, &bits(), folder).expect("a readable folder")
 }
 

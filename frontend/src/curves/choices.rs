@@ -26,7 +26,7 @@ fn tabs(kinds: &[RunKind]) -> Vec<(FigureKind, String)> {
         (FigureKind::Curve(CurveKind::Speed), "Images/s"),
     ];
     let accuracy = match kinds {
-        [] | [RunKind::Pretrain | RunKind::Defence] => None,
+        [] | [RunKind::Pretrain | RunKind::Implant | RunKind::Defence] => None,
         [RunKind::Knn] => Some("k-NN accuracy by epoch"),
         _ => Some("Accuracy by epoch"),
     };

@@ -189,7 +189,14 @@ mod tests {
 
     #[test]
     fn runs_and_processes_are_named_where_they_are() {
-        let point = RunPoint { kind: RunKind::Pretrain, ppr: 0, lpr: 0, seed: 1, scratch: false };
+        let point = RunPoint {
+            kind: RunKind::Pretrain,
+            ppr: 0,
+            lpr: 0,
+            seed: 1,
+            scratch: false,
+            implanted: false,
+        };
         let on = |state, device: &str| RunRow { state, device: Some(device.into()), ..row(point) };
         let jobs = [
             on(RunState::Running, "cuda:0,cuda:1"),

@@ -21,6 +21,7 @@ pub fn runs_text(spec: &StudySpec) -> String {
     };
     let parts = [
         (count(RunKind::Pretrain, false), "pre-training", "pre-trainings"),
+        (count(RunKind::Implant, false), "implanted backdoor", "implanted backdoors"),
         (count(RunKind::Knn, false), "nearest-neighbour run", "nearest-neighbour runs"),
         (count(RunKind::Probe, false), "linear probe", "linear probes"),
         (count(RunKind::Finetune, false), "fine-tuning", "fine-tunings"),

@@ -169,7 +169,7 @@ impl App {
         epoch: Option<u32>,
     ) -> Result<PathBuf, CheckpointError> {
         let row = self.store.get_run(run).await?;
-        if row.point.kind != RunKind::Pretrain {
+        if !row.point.kind.makes_encoder() {
             let what = row.point.label();
             return Err(CheckpointError::Missing(format!(
                 "the run is a {what}; only the checkpoint of a pre-training can be exported"

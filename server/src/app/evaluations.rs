@@ -108,6 +108,9 @@ impl App {
                     RunKind::Probe => Some(
                         "is a linear probe, whose file holds only a head; its page shows its evaluation; evaluate a fine-tuning instead",
                     ),
+                    RunKind::Implant => Some(
+                        "implants a backdoor into an encoder, which has no classifier; evaluate a fine-tuning of it instead",
+                    ),
                     RunKind::Pretrain => Some(
                         "is a pre-training, which has no classifier; evaluate a fine-tuning of it instead",
                     ),

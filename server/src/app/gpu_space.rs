@@ -22,6 +22,10 @@ impl GpuNeeds {
         if wish == DeviceWish::Cpu {
             return;
         }
+        // A backdoor is implanted on the processor.
+        if kind == RunKind::Implant {
+            return;
+        }
         let Settings { model, precision, pretrain, finetune, .. } = settings;
         // What the memory depends on, and a little more.
         let key = match kind {
@@ -29,7 +33,7 @@ impl GpuNeeds {
                 format!("{} {} {}", pretrain.batch_size, pretrain.accumulate, pretrain.mask_ratio)
             }
             RunKind::Finetune => format!("{classes} {finetune:?}"),
-            RunKind::Probe | RunKind::Knn | RunKind::Defence => String::new(),
+            RunKind::Implant | RunKind::Probe | RunKind::Knn | RunKind::Defence => String::new(),
         };
         let key = format!("{kind:?} {wish} {precision:?} {model:?} {key}");
         self.runs.entry(key).or_insert_with(|| (kind, settings.clone(), classes, wish));
@@ -50,7 +54,9 @@ impl GpuNeeds {
             let field = match kind {
                 RunKind::Finetune => "finetune.batch_size",
                 RunKind::Pretrain => "pretrain.batch_size",
-                RunKind::Probe | RunKind::Knn | RunKind::Defence => "model.encoder.dim",
+                RunKind::Implant | RunKind::Probe | RunKind::Knn | RunKind::Defence => {
+                    "model.encoder.dim"
+                }
             };
             match gpu_memory(*kind, settings, *classes, capability, wish.count()) {
                 Ok(needed) if needed <= device.memory_bytes => {}

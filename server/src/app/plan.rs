@@ -39,7 +39,7 @@ pub(crate) fn is_whole(data_dir: &DataDir, kind: RunKind, folder: &str) -> bool 
     let folder = data_dir.folder(folder);
     let checkpoint = engine::files::LAST_CHECKPOINT;
     folder.join(engine::files::MANIFEST).exists()
-        && (kind != RunKind::Pretrain || folder.join(checkpoint).exists())
+        && (!kind.makes_encoder() || folder.join(checkpoint).exists())
 }
 
 impl App {

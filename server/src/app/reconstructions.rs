@@ -209,7 +209,7 @@ impl App {
             let source = self.source(&self.get_dataset(&settings.dataset.name).await?);
             return Ok(Scene { file, settings, origin: Origin::Import(source) });
         }
-        if run.point.kind != RunKind::Pretrain {
+        if !run.point.kind.makes_encoder() {
             let what = if decoder { "a decoder" } else { "an encoder of their own" };
             let message = format!("is not a pre-training; only pre-trainings have {what}");
             return Err(FieldError::new("run", message).into());

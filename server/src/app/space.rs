@@ -82,6 +82,7 @@ impl Needs {
             RunKind::Pretrain => {
                 ("pretrain.checkpoint_every", "the checkpoints of its pre-trainings")
             }
+            RunKind::Implant => ("runs", "the encoders with implanted backdoors"),
             RunKind::Probe => ("dataset.train_per_class", "the features that its probes keep"),
             RunKind::Defence => ("dataset.train_per_class", "the scores of its defences"),
             RunKind::Knn | RunKind::Finetune => ("runs", "the files of its classifiers"),

@@ -132,7 +132,7 @@ fn row(run: &RunRow) -> Vec<String> {
     vec![
         run.point.title().to_owned(),
         ppr(run.point),
-        if run.point.kind == RunKind::Pretrain { String::new() } else { run.point.lpr.to_string() },
+        if run.point.kind.makes_encoder() { String::new() } else { run.point.lpr.to_string() },
         run.point.seed.to_string(),
         run.varied_besides()
             .map(|(path, value)| format!("{path} {value}"))
@@ -193,7 +193,14 @@ mod tests {
             reused: false,
             optimizer: Some(ProbeOptimizer::Lars),
             head_init: Some(HeadInit::Normal),
-            point: RunPoint { kind: RunKind::Probe, ppr: 0, lpr: 3, seed, scratch: false },
+            point: RunPoint {
+                kind: RunKind::Probe,
+                ppr: 0,
+                lpr: 3,
+                seed,
+                scratch: false,
+                implanted: false,
+            },
             parent: None,
             state: RunState::Done,
             progress: Progress::default(),

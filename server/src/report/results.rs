@@ -24,8 +24,7 @@ const SHARES: [Share; 4] = [
 
 /// The means over seeds, where a point has several, and all classifiers.
 pub(super) fn html(runs: &[RunRow]) -> String {
-    let classifiers: Vec<_> =
-        runs.iter().filter(|run| run.point.kind != RunKind::Pretrain).collect();
+    let classifiers: Vec<_> = runs.iter().filter(|run| !run.point.kind.makes_encoder()).collect();
     let means: Vec<_> = OverSeeds::of(runs).into_iter().filter(|mean| mean.seeds > 1).collect();
     let mut html = String::new();
     if !means.is_empty() {

@@ -44,7 +44,7 @@ impl Csv {
 
     /// The header line.
     pub fn head(&self) -> String {
-        if self.kind == RunKind::Pretrain { PRETRAINING.into() } else { CLASSIFIER.into() }
+        if self.kind.makes_encoder() { PRETRAINING.into() } else { CLASSIFIER.into() }
     }
 
     /// The lines that an event completes.
@@ -83,7 +83,7 @@ impl Csv {
             number(test.metrics.as_ref().and_then(of).and_then(Ratio::percent))
         };
         let mut cells = vec![epoch.to_string(), number(Some(*lr)), number(Some(*loss))];
-        if self.kind == RunKind::Pretrain {
+        if self.kind.makes_encoder() {
             cells.push(percent(|metrics| Some(metrics.ca)));
         } else {
             cells.push(number(test.loss));

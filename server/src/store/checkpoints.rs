@@ -52,7 +52,7 @@ impl Store {
             }
         };
         let mut sql = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT r.id, r.study, r.study_name, r.folder, r.kind, r.ppr, r.lpr, r.seed, r.scratch, r.state, e.at, e.body FROM {from}"
+            "SELECT r.id, r.study, r.study_name, r.folder, r.kind, r.ppr, r.lpr, r.seed, r.scratch, r.implanted, r.state, e.at, e.body FROM {from}"
         ));
         if let Some(study) = study {
             sql.push(" WHERE r.key IN (SELECT run FROM study_runs WHERE study = ")

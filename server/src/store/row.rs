@@ -14,7 +14,7 @@ use super::{StoreError, studies::from_json};
 
 /// The columns that [`run_row`] reads, of `runs r` listed as `study_runs l` under `studies s`.
 pub(super) const COLUMNS: &str = "r.id, r.digest, l.study, s.name AS study_name, r.dataset, r.trigger_label, r.trigger_kind, \
-     r.strength, r.optimizer, r.head_init, r.kind, r.ppr, r.lpr, r.seed, r.scratch, l.varied, l.reused, \
+     r.strength, r.optimizer, r.head_init, r.kind, r.ppr, r.lpr, r.seed, r.scratch, r.implanted, l.varied, l.reused, \
      (SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key ORDER BY i.input LIMIT 1) AS parent, r.state, \
      r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, r.created_at, \
      r.started_at, r.ended_at, r.error, r.progress, r.device, r.wish, r.held, \
@@ -74,6 +74,7 @@ pub(super) fn point(row: &SqliteRow) -> Result<RunPoint, StoreError> {
         lpr: row.try_get("lpr")?,
         seed: row.try_get::<i64, _>("seed")?.cast_unsigned(),
         scratch: row.try_get("scratch")?,
+        implanted: row.try_get("implanted")?,
     })
 }
 

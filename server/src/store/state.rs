@@ -31,7 +31,7 @@ pub(super) async fn move_state(
         "UPDATE runs SET state = ?1, error = ?2, cancel = 0, \
          started_at = CASE WHEN ?1 = 'running' THEN ?3 ELSE started_at END, \
          ended_at = CASE WHEN ?1 IN ('queued', 'running') THEN NULL ELSE ?3 END \
-         WHERE key = ?4 AND state IN (SELECT value FROM json_each(?5)) RETURNING kind, ppr, lpr, seed, scratch",
+         WHERE key = ?4 AND state IN (SELECT value FROM json_each(?5)) RETURNING kind, ppr, lpr, seed, scratch, implanted",
     )
     .bind(to.as_str())
     .bind(error)
@@ -86,15 +86,15 @@ pub(super) async fn end_without_input(
     at: u64,
 ) -> Result<(), StoreError> {
     let inputs = sqlx::query(
-        "SELECT p.kind, p.ppr, p.lpr, p.seed, p.scratch, p.key, p.state FROM run_inputs i JOIN runs p ON p.key = i.input \
+        "SELECT p.kind, p.ppr, p.lpr, p.seed, p.scratch, p.implanted, p.key, p.state FROM run_inputs i JOIN runs p ON p.key = i.input \
          WHERE i.run = ? AND p.state IN ('failed', 'interrupted', 'cancelled')",
     )
     .bind(key)
     .fetch_all(&mut *tx)
     .await?;
     for row in inputs {
-        let state = parse(row.try_get(6)?, "a state")?;
-        end_below(tx, row.try_get(5)?, &point(&row)?.label(), state, at).await?;
+        let state = parse(row.try_get("state")?, "a state")?;
+        end_below(tx, row.try_get("key")?, &point(&row)?.label(), state, at).await?;
     }
     Ok(())
 }

@@ -325,7 +325,9 @@ pub(super) fn trained_by(
     match kind {
         RunKind::Knn | RunKind::Defence => (None, None),
         RunKind::Probe => (Some(probe.optimizer.as_str()), Some(probe.head_init.as_str())),
-        RunKind::Pretrain | RunKind::Finetune => (Some(ProbeOptimizer::AdamW.as_str()), None),
+        RunKind::Pretrain | RunKind::Implant | RunKind::Finetune => {
+            (Some(ProbeOptimizer::AdamW.as_str()), None)
+        }
     }
 }
 
@@ -333,6 +335,7 @@ pub(super) fn trained_by(
 fn epochs(kind: RunKind, settings: &Settings) -> u32 {
     match kind {
         RunKind::Pretrain => settings.pretrain.epochs,
+        RunKind::Implant => settings.implant.epochs,
         RunKind::Knn | RunKind::Defence => 0,
         RunKind::Probe => settings.probe.epochs,
         RunKind::Finetune => settings.finetune.epochs,
@@ -396,8 +399,8 @@ pub(super) async fn insert_run(
     // Keys of deleted runs are not used again: their study may be restored.
     let key: i64 = sqlx::query_scalar(
         "INSERT INTO runs (key, id, digest, kind, folder, settings, described, study, study_name, dataset, trigger_kind, \
-         trigger_label, strength, optimizer, head_init, ppr, lpr, seed, scratch, epochs, created_at, queued_at, wish) \
-         VALUES ((SELECT coalesce(max(key), 0) + 1 FROM (SELECT max(key) AS key FROM runs UNION ALL SELECT max(key) FROM deleted_runs)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
+         trigger_label, strength, optimizer, head_init, ppr, lpr, seed, scratch, implanted, epochs, created_at, queued_at, wish) \
+         VALUES ((SELECT coalesce(max(key), 0) + 1 FROM (SELECT max(key) AS key FROM runs UNION ALL SELECT max(key) FROM deleted_runs)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
     )
     .bind(run.id.to_string())
     .bind(digest.as_str())
@@ -417,6 +420,7 @@ pub(super) async fn insert_run(
     .bind(point.lpr)
     .bind(point.seed.cast_signed())
     .bind(point.scratch)
+    .bind(point.implanted)
     .bind(epochs(*kind, settings))
     .bind(stored(study.created_at))
     .bind(stored(study.created_at))

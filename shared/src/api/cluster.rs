@@ -97,7 +97,14 @@ mod tests {
     fn a_run_whose_job_waits_is_queued() {
         let none = Ratio { hits: 0, total: 1 };
         let metrics = Metrics { ca: none, asr: none, ra: none, ..Metrics::default() };
-        let point = RunPoint { kind: RunKind::Probe, ppr: 0, lpr: 0, seed: 1, scratch: false };
+        let point = RunPoint {
+            kind: RunKind::Probe,
+            ppr: 0,
+            lpr: 0,
+            seed: 1,
+            scratch: false,
+            implanted: false,
+        };
         let (run, study) = (RunId::from_parts(0, [1; 10]), StudyId::from_parts(0, [2; 10]));
         let mut row = finished_probe(run, study, point, metrics);
         assert_eq!(row.shown_state(), RunState::Done);

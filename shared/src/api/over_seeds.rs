@@ -50,7 +50,7 @@ impl OverSeeds {
         let first = |study| rows.iter().position(|row| row.study == study);
         groups.sort_by_key(|group| {
             let (study, point, _) = key(group[0]);
-            (first(study), point.kind, point.scratch, point.ppr, point.lpr)
+            (first(study), point.kind, point.scratch, point.implanted, point.ppr, point.lpr)
         });
         groups.iter().map(|group| Self::of_group(group)).collect()
     }
@@ -93,7 +93,8 @@ mod tests {
 
     fn row(study: u64, lpr: u32, seed: u64, hits: u32) -> RunRow {
         let ratio = Ratio { hits, total: 10 };
-        let point = RunPoint { kind: RunKind::Probe, ppr: 0, lpr, seed, scratch: false };
+        let point =
+            RunPoint { kind: RunKind::Probe, ppr: 0, lpr, seed, scratch: false, implanted: false };
         let result = Metrics { ca: ratio, asr: ratio, ra: ratio, ..Metrics::default() };
         let id = RunId::from_parts(seed, [lpr as u8; 10]);
         RunRow {

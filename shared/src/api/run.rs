@@ -133,6 +133,11 @@ impl RunRow {
             .filter(move |(path, _)| !own(path))
     }
 
+    /// The same without the method of implanting, which its point tells: equal for a run and its counterpart on the encoder as it was.
+    pub fn varied_beside_attack(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.varied_besides().filter(|(path, _)| *path != "implant.method")
+    }
+
     /// A label that distinguishes the run within its study: `linear probe, PPR 10, LPR 3, seed 1, blend ratio 0.3`.
     pub fn label(&self) -> String {
         let besides = self.varied_besides().map(|(path, value)| format!(", {}", told(path, value)));

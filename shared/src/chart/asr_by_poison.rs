@@ -117,7 +117,7 @@ pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
     let mut legend = Vec::new();
     for (slot, group) in groups.iter().enumerate() {
         let rank = strengths.iter().position(|&bits| bits == group.strength.to_bits());
-        let hollow = counted == Counted::Classifier && group.point.ppr == 0;
+        let hollow = counted == Counted::Classifier && !group.point.attacks_encoder();
         let shape = Shape::Bars { hollow, slot, of: shown.len() };
         let opacity = opacity(rank.unwrap_or_default(), strengths.len());
         let look = Look { role: Role::Triggered, opacity, shape };
@@ -207,8 +207,8 @@ fn groups(rows: &[RunRow], counted: Counted) -> Vec<Group<'_>> {
     }
     groups.sort_by(|a, b| {
         let key = |group: &Group<'_>| {
-            let RunPoint { kind, scratch, ppr, lpr, .. } = group.point;
-            (group.study, kind, scratch, ppr, lpr)
+            let RunPoint { kind, scratch, implanted, ppr, lpr, .. } = group.point;
+            (group.study, kind, scratch, implanted, ppr, lpr)
         };
         a.strength.total_cmp(&b.strength).then_with(|| key(a).cmp(&key(b)))
     });
@@ -226,7 +226,8 @@ impl Group<'_> {
         let besides = self.varied.iter().filter(|(path, _)| !path.starts_with("attack.trigger."));
         let besides = besides
             .fold(String::new(), |text, (path, value)| format!("{text}, {}", told(path, value)));
-        let RunPoint { kind, ppr, lpr, scratch, .. } = self.point;
+        let RunPoint { kind, ppr, lpr, scratch, implanted, .. } = self.point;
+        let implanted = if implanted { ", implanted backdoor" } else { "" };
         let fixed = match counted {
             _ if scratch => String::new(),
             Counted::Classifier => format!(", PPR {ppr}"),
@@ -237,7 +238,7 @@ impl Group<'_> {
             RunKind::Finetune => ", fine-tuned",
             _ => "",
         };
-        format!("{trigger}{fixed}{trained}{besides}")
+        format!("{trigger}{fixed}{implanted}{trained}{besides}")
     }
 
     /// The bar at one count, which is also added as a row of the table.

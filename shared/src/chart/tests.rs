@@ -28,7 +28,7 @@ fn row(study: u8, ppr: u32, lpr: u32, seed: u64, result: Metrics) -> RunRow {
     let random = [study, ppr as u8, lpr as u8, seed as u8, 0, 0, 0, 0, 0, 0];
     let id = RunId::from_parts(1_700_000_000_000, random);
     let of = StudyId::from_parts(1_700_000_000_000, [study; 10]);
-    let point = RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false };
+    let point = RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false, implanted: false };
     RunRow {
         study_name: format!("CIFAR-10, quick <{study}>"),
         dataset: "cifar10".into(),

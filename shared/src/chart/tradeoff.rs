@@ -54,7 +54,7 @@ pub fn tradeoff(rows: &[RunRow]) -> Figure {
             |marker| Look { role: Role::series(at), opacity: 100, shape: Shape::Points { marker } };
         legend.push(Entry::new(look(Marker::Square), label));
         for attacked in [false, true] {
-            let members = members.iter().filter(|(row, _)| (row.point.ppr > 0) == attacked);
+            let members = members.iter().filter(|(row, _)| row.point.attacks_encoder() == attacked);
             let points: Vec<_> =
                 members.filter_map(|(row, metrics)| point(row, *metrics, tags)).collect();
             if !points.is_empty() {
@@ -63,7 +63,7 @@ pub fn tradeoff(rows: &[RunRow]) -> Figure {
         }
     }
     if !points.is_empty() {
-        for (attacked, label) in [(false, "clean encoder (PPR 0)"), (true, "attacked encoder")] {
+        for (attacked, label) in [(false, "clean encoder"), (true, "attacked encoder")] {
             let shape = Shape::Points { marker: encoder_marker(attacked) };
             legend.push(Entry::new(Look { role: Role::Muted, opacity: 100, shape }, label));
         }
@@ -136,7 +136,7 @@ fn point(row: &RunRow, metrics: Metrics, tags: bool) -> Option<Point> {
         .join("\n"),
         tag: tags.then(|| Tag {
             text: format!("{} {}", row.point.rate_name(), row.point.lpr),
-            left: row.point.ppr == 0,
+            left: !row.point.attacks_encoder(),
         }),
         id: Some(row.id.to_string()),
         ..Point::default()

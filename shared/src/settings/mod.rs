@@ -4,6 +4,7 @@
 mod attack;
 mod defence;
 mod finetune;
+mod implant;
 mod knn;
 mod model;
 mod precision;
@@ -18,6 +19,7 @@ pub use defence::{
     DefendedSet,
 };
 pub use finetune::{FinetuneSpec, Pooling, Start};
+pub use implant::{ImplantMethod, ImplantSpec};
 pub use knn::KnnSpec;
 pub use model::{ModelSpec, TransformerSpec};
 pub use precision::Precision;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub model: ModelSpec,
     /// Pre-training.
     pub pretrain: PretrainSpec,
+    /// Implanting of a backdoor into the trained encoder.
+    pub implant: ImplantSpec,
     /// Nearest neighbours on the encoder's features.
     pub knn: KnnSpec,
     /// Linear probe.
@@ -69,6 +73,8 @@ impl Settings {
     pub fn poisons(&self, kind: RunKind) -> u32 {
         match kind {
             RunKind::Pretrain => self.pretrain.poisons,
+            // It triggers every shadow image, and labels none.
+            RunKind::Implant => 0,
             RunKind::Knn => self.knn.poisons,
             RunKind::Probe => self.probe.poisons,
             RunKind::Finetune => self.finetune.poisons,
@@ -86,11 +92,19 @@ impl Settings {
         method.filters_samples() && set == DefendedSet::Pretrain
     }
 
+    /// Whether a backdoor is implanted into the encoder that classifiers start from.
+    pub fn implants(&self) -> bool {
+        self.implant.method != ImplantMethod::None
+    }
+
     /// Training images per epoch of a run of this kind, including poisons and cover samples, for `class_counts[c]` images in
     /// class `c` before the limit.
     pub fn samples_per_epoch(&self, kind: RunKind, class_counts: &[u32]) -> u32 {
         let images = self.dataset.train_images(class_counts);
-        let clean = images.iter().fold(0u32, |sum, &count| sum.saturating_add(count));
+        let limit = self.implant.shadow_per_class.filter(|_| kind == RunKind::Implant);
+        let clean = images
+            .iter()
+            .fold(0u32, |sum, &count| sum.saturating_add(count.min(limit.unwrap_or(u32::MAX))));
         if self.attack.replace {
             return clean;
         }
@@ -113,6 +127,7 @@ impl Default for Settings {
             attack: AttackSpec::default(),
             model: ModelSpec::default(),
             pretrain: PretrainSpec::default(),
+            implant: ImplantSpec::default(),
             knn: KnnSpec::default(),
             probe: ProbeSpec::default(),
             finetune: FinetuneSpec::default(),

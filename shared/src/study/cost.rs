@@ -110,6 +110,8 @@ pub fn training_operations(kind: RunKind, settings: &Settings) -> f64 {
     match kind {
         RunKind::Pretrain => settings.model.pretrain_operations(settings.pretrain.mask_ratio),
         RunKind::Finetune => TRAINING_FACTOR * settings.model.encode_operations(),
+        // Each shadow image passes with and without its trigger, and once more through the clean encoder.
+        RunKind::Implant => (2.0 * TRAINING_FACTOR + 1.0) * settings.model.encode_operations(),
         RunKind::Knn | RunKind::Probe | RunKind::Defence => settings.model.encode_operations(),
     }
 }
@@ -142,6 +144,12 @@ pub fn run_cost(
             let epoch = train * image(training_operations(kind, settings));
             (f64::from(pretrain.epochs) * epoch, checkpoints * (encoder + decoder))
         }
+        RunKind::Implant => {
+            let epoch = train * image(training_operations(kind, settings));
+            (f64::from(settings.implant.epochs) * epoch, encoder + decoder)
+        }
+        // A backdoor is implanted into the last checkpoint only, which gives one more.
+        RunKind::Knn if settings.implants() => (NEIGHBOURS * encode, 0.0),
         RunKind::Knn => (checkpoints * NEIGHBOURS * encode, 0.0),
         RunKind::Probe => {
             let steps =
@@ -204,6 +212,7 @@ mod tests {
         settings.pretrain.epochs *= 2;
         settings.probe.epochs *= 2;
         settings.finetune.epochs *= 2;
+        settings.implant.epochs *= 2;
         for (kind, (once, twice)) in
             RunKind::ALL.into_iter().zip(once.into_iter().zip(all(&settings)))
         {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
-    AttackSpec, Axis, DatasetSpec, DefenceSpec, FinetuneSpec, KnnSpec, ModelSpec, Precision,
-    PretrainSpec, ProbeSpec, Settings, Start, StudySpec, axes,
+    AttackSpec, Axis, DatasetSpec, DefenceSpec, FinetuneSpec, ImplantSpec, KnnSpec, ModelSpec,
+    Precision, PretrainSpec, ProbeSpec, Settings, Start, StudySpec, axes,
 };
 use crate::{device::DeviceWish, run_kind::RunKind};
 
@@ -53,6 +53,9 @@ pub struct StudyFile {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = PretrainSpec))]
     pretrain: Pretrain,
+    /// Implanting of a backdoor into the trained encoder.
+    #[serde(default, skip_serializing_if = "is_default")]
+    implant: ImplantSpec,
     /// Nearest neighbours.
     #[serde(default)]
     knn: KnnSpec,
@@ -65,6 +68,10 @@ pub struct StudyFile {
     /// Defence.
     #[serde(default)]
     defence: DefenceSpec,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn probes() -> Vec<RunKind> {
@@ -158,8 +165,8 @@ impl<'de, A: de::MapAccess<'de>> de::MapAccess<'de> for WithoutKnn<'_, A> {
 impl From<StudyFile> for StudySpec {
     fn from(file: StudyFile) -> Self {
         let StudyFile { name, tags, runs, seed, encoder, precision, device, axes, grid, .. } = file;
-        let StudyFile { dataset, attack, model, pretrain, knn, probe, finetune, defence, .. } =
-            file;
+        let StudyFile { dataset, attack, model, pretrain, implant, knn, probe, .. } = file;
+        let StudyFile { finetune, defence, .. } = file;
         let Pretrain { spec: pretrain, knn_every } = pretrain;
         let settings = Settings {
             seed,
@@ -170,6 +177,7 @@ impl From<StudyFile> for StudySpec {
             attack,
             model,
             pretrain,
+            implant,
             knn,
             probe,
             finetune,
@@ -195,6 +203,7 @@ impl From<StudySpec> for StudyFile {
             attack,
             model,
             pretrain,
+            implant,
             knn,
             probe,
             finetune,
@@ -214,6 +223,7 @@ impl From<StudySpec> for StudyFile {
             attack,
             model,
             pretrain: Pretrain { spec: pretrain, knn_every: 0 },
+            implant,
             knn,
             probe,
             finetune,
@@ -273,7 +283,7 @@ impl StudySpec {
         settings.seed = seed;
         settings.pretrain.poisons = ppr;
         match kind {
-            RunKind::Pretrain | RunKind::Knn | RunKind::Defence => {}
+            RunKind::Pretrain | RunKind::Implant | RunKind::Knn | RunKind::Defence => {}
             RunKind::Probe => settings.probe.poisons = own,
             RunKind::Finetune => settings.finetune.poisons = own,
         }

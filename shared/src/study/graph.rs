@@ -13,7 +13,7 @@ use crate::{
     device::DeviceWish,
     param::{self, ALL, Value},
     run_kind::{ARITHMETIC, Digest, RunKind},
-    settings::{DefenceSpec, FinetuneSpec, KnnSpec, PretrainSpec, ProbeSpec},
+    settings::{DefenceSpec, FinetuneSpec, ImplantSpec, KnnSpec, PretrainSpec, ProbeSpec},
 };
 
 /// What the names in a study refer to. A name that is not listed represents itself, which is enough to distinguish runs.
@@ -65,7 +65,7 @@ impl RunKind {
     fn needs_encoder(self, settings: &Settings) -> bool {
         match self {
             Self::Pretrain => false,
-            Self::Knn | Self::Probe => true,
+            Self::Implant | Self::Knn | Self::Probe => true,
             // A repair starts from a fine-tuned classifier.
             Self::Defence => !settings.defence.method.repairs(),
             Self::Finetune => settings.finetune.start == Start::Encoder,
@@ -77,11 +77,17 @@ impl RunKind {
         if self == Self::Defence && settings.defence.method.repairs() {
             return Some(Self::Finetune);
         }
-        (self.needs_encoder(settings) && settings.encoder.is_none()).then_some(Self::Pretrain)
+        if !self.needs_encoder(settings) {
+            return None;
+        }
+        if self != Self::Implant && settings.implants() {
+            return Some(Self::Implant);
+        }
+        settings.encoder.is_none().then_some(Self::Pretrain)
     }
 
     /// The kind itself, the kind that it starts from, and so on.
-    fn line(self, settings: &Settings) -> impl Iterator<Item = Self> {
+    pub(crate) fn line(self, settings: &Settings) -> impl Iterator<Item = Self> {
         std::iter::successors(Some(self), |kind| kind.starts_from(settings))
     }
 
@@ -92,7 +98,7 @@ impl RunKind {
 
     /// Whether a run of this kind needs the imported encoder, at these settings.
     fn imports(self, settings: &Settings) -> bool {
-        self.needs_encoder(settings) && settings.encoder.is_some()
+        self.needs_encoder(settings) && self.starts_from(settings).is_none()
     }
 }
 
@@ -224,6 +230,9 @@ fn digest(kind: RunKind, settings: &Settings, inputs: &[Digest], content: &Conte
 /// The settings of a run of this kind, those of other kinds at their defaults.
 fn of_kind(kind: RunKind, point: &Settings) -> Settings {
     let mut settings = Settings { device: DeviceWish::default(), ..point.clone() };
+    if !kind.line(point).any(|kind| kind == RunKind::Implant) {
+        settings.implant = ImplantSpec::default();
+    }
     if kind != RunKind::Knn {
         settings.knn = KnnSpec::default();
     }

@@ -99,6 +99,16 @@ pub fn run_memory(
             let kept = trained(encoder + decoder, pretrain.epochs, pretrain.accumulate, 0.0);
             (kept, numbers, 0.0)
         }
+        RunKind::Implant => {
+            let shadow = f64::from(settings.implant.batch_size).min(train.max(1.0));
+            let batch = 2.0 * (shadow + f64::from(settings.implant.references));
+            let numbers = blocks(&model.encoder, batch, tokens)
+                + batch * (patches * (pixels + width) + 8.0 * width)
+                + 4.0 * batch * image;
+            // The clean encoder stays beside the one in training; an evaluation packs its weights.
+            let kept = trained(encoder + width * width, settings.implant.epochs, 1, 0.0);
+            (kept + 3.0 * (encoder + decoder), numbers + evaluation, 0.0)
+        }
         RunKind::Finetune => {
             let batch = f64::from(finetune.batch_size).min(train.max(1.0));
             let numbers = blocks(&model.encoder, batch, tokens)

@@ -38,9 +38,9 @@ use crate::run_kind::RunKind;
 pub use crate::{
     field_error::FieldError,
     settings::{
-        AttackSpec, BUILTIN_DATASET, DatasetSpec, DefenceSpec, FinetuneSpec, HeadInit, KnnSpec,
-        ModelSpec, Pooling, Precision, PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec,
-        Settings, Start, TransformerSpec, fitted_by,
+        AttackSpec, BUILTIN_DATASET, DatasetSpec, DefenceSpec, FinetuneSpec, HeadInit, ImplantSpec,
+        KnnSpec, ModelSpec, Pooling, Precision, PretrainSpec, ProbeFeatures, ProbeOptimizer,
+        ProbeSpec, Settings, Start, TransformerSpec, fitted_by,
     },
 };
 

@@ -211,6 +211,9 @@ fn check_point(check: &mut Check, settings: &Settings, runs: &[RunKind]) {
     if runs.contains(&RunKind::Defence) {
         check_defence(check, settings);
     }
+    check.that(settings.implants() || !runs.contains(&RunKind::Implant), "implant.method", || {
+        "must name a method, because the study's runs contain implant".into()
+    });
     check.add(attack.check_together());
     check.add(attack.trigger.validate(side, "attack.trigger"));
 }
@@ -247,9 +250,16 @@ fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], datase
     // A defence of the pre-training judges the poisons of the pre-training, which is made, too.
     let poisons = |kind: &RunKind| *kind != RunKind::Defence || !settings.judges_pretraining();
     let made = RunKind::ALL.into_iter().filter(|kind| kind.is_made(runs, settings));
-    for kind in made.filter(poisons) {
+    for kind in made.filter(poisons).filter(|kind| *kind != RunKind::Implant) {
         let field = format!("{}.poisons", kind.as_str());
         check_poisons(check, &field, settings.poisons(kind), attack, &images, dataset);
+    }
+    if RunKind::Implant.is_made(runs, settings) {
+        let of_target = images.get(attack.target_class as usize).copied().unwrap_or(u32::MAX);
+        let references = settings.implant.references;
+        check.that(references <= of_target, "implant.references", || {
+            format!("takes at most the {of_target} images of the target class, not {references}")
+        });
     }
     // Leftover batches at the end of an epoch make no step, so an epoch needs at least as many batches as a step.
     let images = images.iter().fold(0u32, |sum, &count| sum.saturating_add(count));

@@ -8,6 +8,7 @@ use crate::{
     api::RunRow,
     metric::{Difference, Metrics},
     param::told,
+    run::RunPoint,
 };
 
 /// The kinds that speak for a study, the first one of which there are results.
@@ -19,11 +20,18 @@ pub(super) struct Cell {
     pub ppr: u32,
     /// Poisons of each class in the classifier's training.
     pub lpr: u32,
+    /// Whether a backdoor was implanted into the encoder.
+    pub implanted: bool,
     /// Run and result by seed.
     runs: BTreeMap<u64, (RunId, Metrics)>,
 }
 
 impl Cell {
+    /// Whether the encoder was attacked.
+    fn attacks_encoder(&self) -> bool {
+        self.ppr > 0 || self.implanted
+    }
+
     fn mean(&self, of: impl Fn(&Metrics) -> Ratio) -> f64 {
         let shares = self.runs.values().filter_map(|(_, metrics)| of(metrics).percent());
         let (sum, n) = shares.fold((0.0, 0.0), |(sum, n), share| (sum + share, n + 1.0));
@@ -55,7 +63,12 @@ impl Cell {
     fn paired(&self, other: &Self) -> (Self, Self) {
         let common = |of: &Self, with: &Self| {
             let runs = of.runs.iter().filter(|(seed, _)| with.runs.contains_key(seed));
-            Self { ppr: of.ppr, lpr: of.lpr, runs: runs.map(|(&seed, &run)| (seed, run)).collect() }
+            Self {
+                ppr: of.ppr,
+                lpr: of.lpr,
+                implanted: of.implanted,
+                runs: runs.map(|(&seed, &run)| (seed, run)).collect(),
+            }
         };
         (common(self, other), common(other, self))
     }
@@ -124,17 +137,17 @@ impl<'a> Cells<'a> {
         let kind = SPEAKERS.into_iter().find(|&kind| {
             finished(kind).any(|row| row.metrics.is_some_and(|metrics| metrics.asr.total > 0))
         })?;
-        let mut groups: BTreeMap<String, BTreeMap<(u32, u32), Cell>> = BTreeMap::new();
+        let mut groups: BTreeMap<String, BTreeMap<(u32, u32, bool), Cell>> = BTreeMap::new();
         for row in finished(kind) {
             let Some(metrics) = row.metrics else { continue };
             let besides: Vec<_> =
-                row.varied_besides().map(|(path, value)| told(path, value)).collect();
-            let (ppr, lpr) = (row.point.ppr, row.point.lpr);
+                row.varied_beside_attack().map(|(path, value)| told(path, value)).collect();
+            let RunPoint { ppr, lpr, implanted, .. } = row.point;
             let cell = groups
                 .entry(besides.join(", "))
                 .or_default()
-                .entry((ppr, lpr))
-                .or_insert_with(|| Cell { ppr, lpr, runs: BTreeMap::new() });
+                .entry((ppr, lpr, implanted))
+                .or_insert_with(|| Cell { ppr, lpr, implanted, runs: BTreeMap::new() });
             cell.runs.insert(row.point.seed, (row.id, metrics));
         }
         let many = groups.len() > 1;
@@ -183,25 +196,25 @@ impl<'a> Cells<'a> {
 
     /// The cell without any poison.
     pub fn clean(&self) -> Option<&Cell> {
-        self.at(0, 0)
+        self.on_clean_encoder(0)
     }
 
-    fn at(&self, ppr: u32, lpr: u32) -> Option<&Cell> {
-        self.all.iter().find(|cell| cell.ppr == ppr && cell.lpr == lpr)
+    fn on_clean_encoder(&self, lpr: u32) -> Option<&Cell> {
+        self.all.iter().find(|cell| !cell.attacks_encoder() && cell.lpr == lpr)
     }
 
     /// The poisoned cell with the highest mean ASR; of equals the one with the fewest poisons.
     pub fn strongest(&self) -> Option<&Cell> {
-        let poisoned = self.all.iter().filter(|cell| cell.ppr > 0 || cell.lpr > 0);
+        let poisoned = self.all.iter().filter(|cell| cell.attacks_encoder() || cell.lpr > 0);
         poisoned.reduce(|best, next| if next.asr() > best.asr() { next } else { best })
     }
 
-    /// The largest difference that poisons in pre-training make at equal poisons in the classifier's training.
+    /// The largest difference that an attack on the encoder makes at equal poisons in the classifier's training.
     pub fn effect(&self) -> Option<Effect> {
-        let attacked = self.all.iter().filter(|cell| cell.ppr > 0);
+        let attacked = self.all.iter().filter(|cell| cell.attacks_encoder());
         let pairs: Vec<_> = attacked
             .filter_map(|cell| {
-                let (clean, attacked) = self.at(0, cell.lpr)?.paired(cell);
+                let (clean, attacked) = self.on_clean_encoder(cell.lpr)?.paired(cell);
                 let difference = self.asr(&clean, &attacked)?;
                 Some((clean, attacked, difference))
             })
@@ -219,14 +232,15 @@ impl<'a> Cells<'a> {
         Some(self.asr(self.clean()?, cell)?.largest_of(comparisons))
     }
 
-    /// The attacked encoder with the most poisons, under a classifier without any.
+    /// The encoder with an implanted backdoor, or else the attacked one with the most poisons, under a classifier without any.
     pub fn attacked_alone(&self) -> Option<&Cell> {
-        self.all.iter().filter(|cell| cell.ppr > 0 && cell.lpr == 0).max_by_key(|cell| cell.ppr)
+        let alone = self.all.iter().filter(|cell| cell.attacks_encoder() && cell.lpr == 0);
+        alone.max_by_key(|cell| (cell.implanted, cell.ppr))
     }
 
     /// The poisoned classifier on a clean encoder with the highest ASR, and the number of those that it was chosen from.
     pub fn clean_encoder_at_most(&self) -> Option<(&Cell, usize)> {
-        let cells = self.all.iter().filter(|cell| cell.ppr == 0 && cell.lpr > 0);
+        let cells = self.all.iter().filter(|cell| !cell.attacks_encoder() && cell.lpr > 0);
         let count = cells.clone().count();
         Some((cells.max_by(|a, b| higher(a.asr(), b.asr()))?, count))
     }

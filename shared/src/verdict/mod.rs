@@ -86,6 +86,9 @@ pub struct Strongest {
     pub ppr: u32,
     /// Poisons of each class in the classifier's training.
     pub lpr: u32,
+    /// Whether a backdoor was implanted into the encoder.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub implanted: bool,
     /// Mean ASR in percent.
     pub asr: f64,
     /// Mean CA in percent.
@@ -118,6 +121,7 @@ pub fn verdict(rows: &[RunRow], pairs: &Pairs) -> Option<Verdict> {
         run: cell.strongest_run(),
         ppr: cell.ppr,
         lpr: cell.lpr,
+        implanted: cell.implanted,
         asr: cell.asr(),
         ca: cell.ca(),
         seeds: cell.seeds(),
@@ -158,26 +162,31 @@ fn attacked(cells: &Cells<'_>, best: &Cell) -> (Sentence, Vec<Sentence>) {
     (headline, points)
 }
 
-/// What poisons in pre-training change, at the number of poisons in the classifier's training where it is most.
+/// What poisons in pre-training, or an implanted backdoor, change, at the number of poisons in the classifier's training where it is most.
 fn pretraining(cells: &Cells<'_>, effect: &Effect) -> Sentence {
     let Effect { clean, attacked, difference, comparisons } = effect;
-    let poisons = of_each_class(attacked.ppr);
+    let one = attacked.implanted || attacked.ppr == 1;
+    let start = if attacked.implanted {
+        "The backdoor implanted into the encoder ".to_owned()
+    } else {
+        format!("{} in pre-training ", of_each_class(attacked.ppr))
+    };
     let given = match attacked.lpr {
         0 => format!(", without poisons in {}", cells.training()),
         lpr => format!(", with {lpr} in {}", cells.training()),
     };
     let told = told(difference, *comparisons);
-    let start = Sentence::default().words(format!("{poisons} in pre-training "));
+    let start = Sentence::default().words(start);
     if difference.p > ALPHA {
-        let same = if attacked.ppr == 1 { "does" } else { "do" };
+        let (same, with) = if one { ("does", "it") } else { ("do", "them") };
         return start
             .words(format!("{same} not provably change ASR: "))
             .asr(clean.asr())
             .words(" without, ")
             .asr(attacked.asr())
-            .words(format!(" with them{given} ({told})."));
+            .words(format!(" with {with}{given} ({told})."));
     }
-    let verb = match (difference.mean > 0.0, attacked.ppr == 1) {
+    let verb = match (difference.mean > 0.0, one) {
         (true, false) => "raise",
         (true, true) => "raises",
         (false, false) => "lower",
@@ -193,8 +202,9 @@ fn pretraining(cells: &Cells<'_>, effect: &Effect) -> Sentence {
 
 fn strongest_attack(cells: &Cells<'_>, best: &Cell) -> Sentence {
     let among = cells.combination().map_or_else(String::new, |text| format!(", {text}"));
-    let start =
-        format!("Strongest attack (PPR {}, {} {}{among}): ASR ", best.ppr, cells.rate(), best.lpr);
+    let implanted = if best.implanted { ", implanted backdoor" } else { "" };
+    let (ppr, rate, lpr) = (best.ppr, cells.rate(), best.lpr);
+    let start = format!("Strongest attack (PPR {ppr}{implanted}, {rate} {lpr}{among}): ASR ");
     let sentence = Sentence::default().words(start).asr(best.asr()).words(", CA ").ca(best.ca());
     let Some(cost) = cells.clean().and_then(|clean| cells.ca(clean, best)) else {
         return sentence.words(".");
@@ -211,6 +221,12 @@ fn alone(cells: &Cells<'_>) -> Option<Sentence> {
     let sentence = Sentence::default()
         .words(format!("Without poisons in {}, ASR is ", cells.training()))
         .asr(cell.asr());
+    if cell.implanted {
+        let judged = judged(cells, cell, 1, "the implanted backdoor alone opens");
+        return Some(
+            sentence.words(format!(" on the encoder with the implanted backdoor{judged}")),
+        );
+    }
     let what = "poisoned pre-training alone opens";
     Some(sentence.words(format!(" at PPR {}{}", cell.ppr, judged(cells, cell, 1, what))))
 }

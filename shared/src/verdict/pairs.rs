@@ -18,19 +18,16 @@ pub fn compared(rows: &[RunRow]) -> Vec<(RunId, RunId)> {
             && row.state == RunState::Done
             && row.metrics.is_some()
     };
-    let key = |row: &RunRow, ppr: u32, lpr: u32| {
-        let besides: Vec<_> =
-            row.varied_besides().map(|(path, value)| format!("{path} {value}")).collect();
-        (RunPoint { ppr, lpr, ..row.point }, besides)
+    let key = |row: &RunRow, point: RunPoint| {
+        let besides = row.varied_beside_attack().map(|(path, value)| format!("{path} {value}"));
+        (point, besides.collect::<Vec<_>>())
     };
-    let known: HashMap<_, RunId> = rows
-        .iter()
-        .filter(classifier)
-        .map(|row| (key(row, row.point.ppr, row.point.lpr), row.id))
-        .collect();
+    let known: HashMap<_, RunId> =
+        rows.iter().filter(classifier).map(|row| (key(row, row.point), row.id)).collect();
     let mut pairs = Vec::new();
     for row in rows.iter().filter(classifier) {
-        for clean in [key(row, 0, row.point.lpr), key(row, 0, 0)] {
+        let clean = row.point.on_clean_encoder();
+        for clean in [key(row, clean), key(row, RunPoint { lpr: 0, ..clean })] {
             if let Some(&first) = known.get(&clean).filter(|&&first| first != row.id)
                 && !pairs.contains(&(first, row.id))
             {

@@ -15,7 +15,7 @@ use crate::{
 fn probe(ppr: u32, lpr: u32, seed: u64, ca: u32, asr: u32) -> RunRow {
     let of = |hits| Ratio { hits, total: 1000 };
     let id = RunId::from_parts(seed, [ppr as u8, lpr as u8, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let point = RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false };
+    let point = RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false, implanted: false };
     let result = Metrics { ca: of(ca), asr: of(asr), ra: of(1000 - asr), ..Metrics::default() };
     finished_probe(id, StudyId::from_parts(1, [0; 10]), point, result)
 }

@@ -9,6 +9,7 @@
 //! | `mae`, `mae_run`, `mae_eval`, `mae_tokens`, `masked` | the masked autoencoder: its layers, a training step, evaluations |
 //! | `vit`, `vit_run` | the classifier of fine-tuning |
 //! | `head` | the head of a linear probe |
+//! | `implant` | an encoder into which a backdoor is implanted |
 //! | `hugging_face` | classifiers of transformers, for evaluation |
 //! | [`optim`], `descent`, `accumulate` | optimisers; from the gradients of batches to steps |
 //! | `shards` | how a batch is divided |
@@ -24,6 +25,7 @@ mod encoder;
 mod head;
 mod head_trainer;
 mod hugging_face;
+mod implant;
 mod mae;
 mod mae_eval;
 mod mae_run;
@@ -52,6 +54,7 @@ pub use beside::BesideOthers;
 pub use descent::Descent;
 pub use head::Classifier;
 pub use hugging_face::HuggingFaceVit;
+pub use implant::implanter;
 pub use mae::Mae;
 pub use mae_run::MaeRun;
 pub use masked::MaskedImages;

@@ -9,6 +9,7 @@ use shared::{Rgb8, settings::ModelSpec};
 
 use super::{
     Cpu, Descent, LabelledImages, Mae, MaeRun, MaskedImages, Pass, Vit, VitRun, encoder,
+    implant::Implanted,
     optim::{AdamW, Optimizer},
     pool,
     shards::shards,
@@ -55,7 +56,7 @@ type Shard<M> = <<M as Trained>::Pass as Pass>::Shard;
 /// A model in training on all threads of a pool.
 pub(super) struct CpuTrainer<M: Trained> {
     cpu: Cpu,
-    model: M,
+    pub(super) model: M,
     pass: M::Pass,
     adamw: AdamW,
     descent: Descent,
@@ -251,13 +252,30 @@ impl Encode for CpuTrainer<Mae> {
     }
 }
 
-impl Classify for CpuTrainer<Vit> {
+/// A trained model that is a classifier, or has one.
+trait HasVit: Trained {
+    fn vit(&self) -> &Vit;
+}
+
+impl HasVit for Vit {
+    fn vit(&self) -> &Vit {
+        self
+    }
+}
+
+impl HasVit for Implanted {
+    fn vit(&self) -> &Vit {
+        &self.vit
+    }
+}
+
+impl<M: HasVit> Classify for CpuTrainer<M> {
     fn side(&self) -> usize {
-        self.model.grid().side
+        self.model.vit().grid().side
     }
 
     fn classes(&self) -> usize {
-        self.model.classes()
+        self.model.vit().classes()
     }
 
     fn normalisation(&self) -> Normalisation {
@@ -265,10 +283,10 @@ impl Classify for CpuTrainer<Vit> {
     }
 
     fn view(&self, image: &Rgb8) -> Rgb8 {
-        eval_transform(image, self.model.grid().side)
+        eval_transform(image, self.model.vit().grid().side)
     }
 
     fn scores(&self, images: &[f32]) -> TensorResult<Vec<f32>> {
-        Ok(encoder::scores(&self.model, self.cpu.kernels, images))
+        Ok(encoder::scores(self.model.vit(), self.cpu.kernels, images))
     }
 }

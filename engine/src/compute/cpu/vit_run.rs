@@ -205,7 +205,7 @@ impl VitRun {
 
     /// The scores of the last batch, one shard after the other.
     pub fn logits(&self) -> Vec<f32> {
-        self.shards.iter().flat_map(|shard| &shard.logits).copied().collect()
+        self.scores().collect()
     }
 
     fn resize(&mut self, vit: &Vit, batch: &[LabelledImages]) {
@@ -233,7 +233,9 @@ impl VitRun {
         }
     }
 
-    fn forward(&mut self, vit: &Vit, batch: &[LabelledImages], weights: &[f64]) {
+    /// Scores of the images of each shard.
+    pub(super) fn score(&mut self, vit: &Vit, batch: &[LabelledImages]) {
+        self.resize(vit, batch);
         let Self { kernels, blocks, weights: block_weights, packed, shards } = self;
         let (kernels, path, params) = (*kernels, kernels.path, vit.params().values());
         let drops = |shard: usize| batch[shard].drops.as_deref();
@@ -244,13 +246,42 @@ impl VitRun {
         blocks.forward(&vit.blocks, kernels, params, &drops, block_weights);
         vit.head.pack(kernels.in_single(), params, packed);
         let head = &*packed;
-        let all = shards.par_iter_mut().zip(blocks.outputs()).zip(batch).zip(weights);
-        all.for_each(|(((shard, x), LabelledImages { targets, .. }), &weight)| {
-            let Shard { pooled, normal, logits, dlogits, loss, .. } = shard;
+        shards.par_iter_mut().zip(blocks.outputs()).for_each(|(shard, x)| {
+            let Shard { pooled, normal, logits, .. } = shard;
             vit.pool(path, x, pooled);
             vit.norm.forward(path, params, pooled, normal);
             vit.head.forward(head, normal, logits);
             add_bias(path, logits, vit.head.bias(params));
+        });
+    }
+
+    /// The scores of the last batch, one shard after the other.
+    pub(super) fn scores(&self) -> impl Iterator<Item = f32> {
+        self.shards.iter().flat_map(|shard| &shard.logits).copied()
+    }
+
+    /// Passes the gradient of a loss of the scores to `gradients`, given its gradient in the scores of the whole batch.
+    pub(super) fn back(
+        &mut self,
+        vit: &Vit,
+        batch: &[LabelledImages],
+        dscores: &[f32],
+        gradients: &mut dyn Gradients,
+    ) {
+        let mut rest = dscores;
+        for shard in &mut self.shards {
+            let (own, others) = rest.split_at(shard.dlogits.len());
+            shard.dlogits.copy_from_slice(own);
+            rest = others;
+        }
+        self.backward(vit, batch, gradients);
+    }
+
+    /// The loss of each shard, and its gradient.
+    fn compare(&mut self, vit: &Vit, batch: &[LabelledImages], weights: &[f64]) {
+        let all = self.shards.par_iter_mut().zip(batch).zip(weights);
+        all.for_each(|((shard, LabelledImages { targets, .. }), &weight)| {
+            let Shard { logits, dlogits, loss, .. } = shard;
             *loss = soft_cross_entropy(logits, targets, vit.classes(), weight, dlogits);
         });
     }
@@ -304,8 +335,8 @@ impl Pass for VitRun {
         weights: &[f64],
         gradients: &mut dyn Gradients,
     ) -> f64 {
-        self.resize(vit, batch);
-        self.forward(vit, batch, weights);
+        self.score(vit, batch);
+        self.compare(vit, batch, weights);
         self.backward(vit, batch, gradients);
         self.shards.iter().zip(weights).map(|(shard, weight)| shard.loss * weight).sum()
     }

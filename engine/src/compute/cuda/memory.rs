@@ -55,6 +55,8 @@ pub fn gpu_memory(
             let tensors = trained(&layout, &descend);
             vit_memory(&traits, arithmetic, shape, &tensors, descent(&descend), batch)
         }
+        // A backdoor is implanted on the processor.
+        RunKind::Implant => return Ok(0),
         RunKind::Probe | RunKind::Knn | RunKind::Defence => {
             let layout = mae(spec);
             let tensors = super::tensors::fixed(&layout);

@@ -3,18 +3,18 @@
 use shared::{
     Trigger,
     metric::{Judgement, Repaired},
-    settings::{DefenceMethod, DefenceSpec, FinetuneSpec, ModelSpec, Pooling},
+    settings::{DefenceMethod, DefenceSpec, FinetuneSpec, Pooling},
 };
 
 use super::Said;
 use crate::{
     EngineError,
-    compute::{Classify, Params},
+    compute::{Classify, Params, features_as_scores},
     data::{Index, Pixels, Sample, augment::eval_transform},
     defence::pruning,
     eval::{Evaluated, Evaluator},
     files,
-    model::{last_norm, vit},
+    model::last_norm,
     run::Run,
     train::{
         batches::Batches,
@@ -190,9 +190,9 @@ impl Repair<'_> {
     fn prune(&self, params: &mut Params, report: &mut Reporter<'_>) -> Result<u32, EngineError> {
         let (images, side) = (&self.pixels.train, self.pixels.side);
         let width = self.run.order.settings.model.encoder.dim as usize;
-        let reader = reader(&self.run.order.settings.model, self.pooling, params)?;
-        let features =
-            self.run.device.classifier(&self.run.order.settings.model, self.pooling, reader)?;
+        let model = &self.run.order.settings.model;
+        let reader = features_as_scores(model, self.pooling, params).map_err(EngineError::Order)?;
+        let features = self.run.device.classifier(model, self.pooling, reader)?;
         let evaluator = Evaluator { classifier: &*features, threads: self.run.machine.threads() };
         let seen = |i: usize| Ok(eval_transform(&*images[i].image()?, side));
         let features = evaluator.scores(images.len(), seen, &mut *report, 0)?;
@@ -255,22 +255,6 @@ impl Repair<'_> {
         training.train(&mut *trainer, 0, report, |_, _, _| Ok(()))?;
         self.evaluated(trainer.view())
     }
-}
-
-/// The same model with a head that gives the pooled features instead of classes.
-fn reader(model: &ModelSpec, pooling: Pooling, params: &Params) -> Result<Params, EngineError> {
-    let width = model.encoder.dim as usize;
-    let mut reader = Params::draw(vit(model, width, pooling), 0);
-    for param in params.iter().filter(|param| !param.name.starts_with("head.")) {
-        reader.set(&param.name, params.of(param)).map_err(EngineError::Order)?;
-    }
-    let mut identity = vec![0.0; width * width];
-    for channel in 0..width {
-        identity[channel * width + channel] = 1.0;
-    }
-    reader.set("head.weight", &identity).map_err(EngineError::Order)?;
-    reader.set("head.bias", &vec![0.0; width]).map_err(EngineError::Order)?;
-    Ok(reader)
 }
 
 /// A linear head: weights `(classes, width)`.

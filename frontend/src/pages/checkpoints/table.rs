@@ -53,7 +53,7 @@ pub fn CheckpointTable(
                 checkpoint.study_name
             );
             let what = format!("Reconstruct with {of}");
-            let pretrained = checkpoint.point.kind == RunKind::Pretrain;
+            let pretrained = checkpoint.point.kind.makes_encoder();
             let export = pretrained.then(|| {
                 let (path, epoch) = (format!("/runs/{}/export", checkpoint.run), checkpoint.epoch);
                 let label = format!("Export {of}");
@@ -127,7 +127,14 @@ mod tests {
             run: RunId::from_parts(9, [1; 10]),
             study: StudyId::from_parts(study, [0; 10]),
             study_name: name.into(),
-            point: RunPoint { kind: RunKind::Pretrain, ppr: 10, lpr: 0, seed: 1, scratch: false },
+            point: RunPoint {
+                kind: RunKind::Pretrain,
+                ppr: 10,
+                lpr: 0,
+                seed: 1,
+                scratch: false,
+                implanted: false,
+            },
             state: RunState::Done,
             file: "checkpoint 10.safetensors".into(),
             epoch: 10,

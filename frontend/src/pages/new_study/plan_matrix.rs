@@ -60,6 +60,7 @@ impl Cell {
 fn kind_name(run: &PlannedRun) -> &'static str {
     match run.kind {
         RunKind::Pretrain => "Pre-training",
+        RunKind::Implant => "Implanting",
         RunKind::Knn => "k-NN",
         RunKind::Probe => "Probe",
         RunKind::Finetune if run.point.scratch => "From scratch",
@@ -72,7 +73,7 @@ impl Matrix {
     /// The matrix of a plan; none for one that would have a single row or column, or more columns than fit.
     pub fn of(plan: &StudyPlan) -> Option<Self> {
         let leaves: Vec<&PlannedRun> =
-            plan.runs.iter().filter(|run| run.kind != RunKind::Pretrain).collect();
+            plan.runs.iter().filter(|run| !run.kind.makes_encoder()).collect();
         let varied: Vec<Varied> = leaves.iter().map(|run| varied(run, plan)).collect();
         let across = across(&leaves, &varied);
         let (mut columns, mut rows) = (Vec::new(), Vec::<(String, Vec<usize>)>::new());

@@ -36,7 +36,7 @@ pub struct Group {
 
 /// The checkpoints that can reconstruct: a probe stores a classifier, which has no decoder.
 pub fn with_decoder(mut checkpoints: Vec<CheckpointInfo>) -> Vec<CheckpointInfo> {
-    checkpoints.retain(|checkpoint| checkpoint.point.kind == RunKind::Pretrain);
+    checkpoints.retain(|checkpoint| checkpoint.point.kind.makes_encoder());
     checkpoints
 }
 
@@ -71,7 +71,7 @@ pub fn chosen<'a>(
     of_run().find(|checkpoint| run.is_some() && Some(checkpoint.file.as_str()) == file).or_else(
         || {
             of_run().max_by_key(|checkpoint| {
-                (checkpoint.study, checkpoint.point.ppr > 0, checkpoint.epoch)
+                (checkpoint.study, checkpoint.point.attacks_encoder(), checkpoint.epoch)
             })
         },
     )
@@ -86,7 +86,8 @@ pub fn comparable(checkpoints: &[CheckpointInfo], with: &CheckpointInfo) -> Vec<
 /// Text of an option: `PPR 10, seed 1, epoch 60`.
 pub fn label(checkpoint: &CheckpointInfo) -> String {
     let point = checkpoint.point;
-    format!("PPR {}, seed {}, epoch {}", point.ppr, point.seed, checkpoint.epoch)
+    let implanted = if point.implanted { ", implanted backdoor" } else { "" };
+    format!("PPR {}{implanted}, seed {}, epoch {}", point.ppr, point.seed, checkpoint.epoch)
 }
 
 /// Value of an option: run and file.

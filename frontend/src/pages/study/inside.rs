@@ -32,10 +32,12 @@ impl Whose {
         let encoder = study.spec.settings.encoder.clone();
         let is_tidied = run.tidied.is_some_and(|tidied| !tidied.kept_last);
         match (run.point.kind, encoder) {
-            (RunKind::Pretrain, _) if run.progress.checkpoint.is_some() && !is_tidied => {
+            (RunKind::Pretrain | RunKind::Implant, _)
+                if run.progress.checkpoint.is_some() && !is_tidied =>
+            {
                 Some(Self { run: run.id, imported: None })
             }
-            (RunKind::Pretrain, _) | (_, None) => None,
+            (RunKind::Pretrain | RunKind::Implant, _) | (_, None) => None,
             (_, encoder) => (run.state == RunState::Done && !run.point.scratch)
                 .then_some(Self { run: run.id, imported: encoder }),
         }

@@ -90,11 +90,14 @@ fn note_of(study: &StudyDetail) -> String {
 
 /// The run that differs from this one by its encoder alone, which is clean.
 fn baseline<'a>(run: &RunRow, rows: &'a [RunRow]) -> Option<&'a RunRow> {
-    if run.point.ppr == 0 || run.point.scratch {
+    if !run.point.attacks_encoder() || run.point.scratch {
         return None;
     }
-    let point = RunPoint { ppr: 0, ..run.point };
-    rows.iter().find(|row| row.point == point && row.varied_besides().eq(run.varied_besides()))
+    let point = run.point.on_clean_encoder();
+    let same = |row: &&RunRow| {
+        row.point == point && row.varied_beside_attack().eq(run.varied_beside_attack())
+    };
+    rows.iter().find(same)
 }
 
 /// How much the ASR differs from that of the same training on the clean encoder: the text of the cell and its explanation.
@@ -143,7 +146,7 @@ pub fn Results(
     let rows = Memo::new(move |_| {
         study.with(|study| {
             let runs = study.iter().flat_map(|study| &study.runs);
-            let probes = runs.filter(|run| run.point.kind != RunKind::Pretrain);
+            let probes = runs.filter(|run| !run.point.kind.makes_encoder());
             probes
                 .map(|run| RunRow { progress: shared::Progress::default(), ..run.clone() })
                 .collect::<Vec<_>>()
@@ -273,7 +276,14 @@ mod tests {
 
     #[test]
     fn the_difference_from_the_same_training_on_a_clean_encoder() {
-        let point = RunPoint { kind: RunKind::Probe, ppr: 0, lpr: 3, seed: 1, scratch: false };
+        let point = RunPoint {
+            kind: RunKind::Probe,
+            ppr: 0,
+            lpr: 3,
+            seed: 1,
+            scratch: false,
+            implanted: false,
+        };
         let clean = crate::fixture::done(crate::fixture::row(point), 0.9, 0.2);
         let attacked = RunPoint { ppr: 10, ..point };
         let attacked = crate::fixture::done(crate::fixture::row(attacked), 0.9, 0.7);

@@ -112,7 +112,7 @@ fn reconstruct_link(run: &RunRow) -> Option<String> {
     if run.tidied.is_some_and(|tidied| !tidied.kept_last) {
         return None;
     }
-    let file = run.progress.checkpoint.as_ref().filter(|_| run.point.kind == RunKind::Pretrain)?;
+    let file = run.progress.checkpoint.as_ref().filter(|_| run.point.kind.makes_encoder())?;
     let file = if run.state == RunState::Running { NEWEST } else { file };
     let query = api::query(&[("run", &run.id.to_string()), ("file", file)]);
     Some(to(format!("/reconstruct{query}")))
@@ -325,7 +325,14 @@ mod tests {
 
     #[test]
     fn a_run_tells_where_it_trains_and_what_it_waits_for() {
-        let point = RunPoint { kind: RunKind::Pretrain, ppr: 0, lpr: 0, seed: 1, scratch: false };
+        let point = RunPoint {
+            kind: RunKind::Pretrain,
+            ppr: 0,
+            lpr: 0,
+            seed: 1,
+            scratch: false,
+            implanted: false,
+        };
         let mut run = row(point);
         assert_eq!((standing(&run).as_str(), place(&run)), ("Waiting for its turn.", None));
         run.wish = DeviceWish::Gpus(2);
@@ -352,6 +359,7 @@ mod tests {
             lpr: 0,
             seed: 1,
             scratch: false,
+            implanted: false,
         };
         let mut run = crate::fixture::row(point);
         run.progress.checkpoint = Some("checkpoint-0010.safetensors".into());

@@ -26,6 +26,10 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
         Some(name) => format!("the imported encoder {name}"),
         None => format!("{} epochs of pre-training", settings.pretrain.epochs),
     }];
+    let methods = spec.values_of("implant.method");
+    if methods.iter().any(|method| *method != Value::from("none")) {
+        recipe.push(format!("implanted backdoor: {}", listed("implant.method", &methods)));
+    }
     if makes(RunKind::Knn) {
         recipe.push("nearest neighbours at each checkpoint".into());
     }

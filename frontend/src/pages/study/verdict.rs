@@ -46,7 +46,8 @@ fn sentence(told: Sentence) -> impl IntoView {
 /// The strongest attack as large numbers, with a link to its run.
 #[component]
 fn Numbers(strongest: Strongest) -> impl IntoView {
-    let Strongest { run, ppr, lpr, asr, ca, cost, .. } = strongest;
+    let Strongest { run, ppr, lpr, implanted, asr, ca, cost, .. } = strongest;
+    let implanted = if implanted { ", a backdoor implanted into the encoder" } else { "" };
     let cost = cost.map(|cost| {
         let sign = if cost.mean < 0.0 { "−" } else { "+" };
         let text = format!("{sign}{:.1}", cost.mean.abs());
@@ -71,7 +72,7 @@ fn Numbers(strongest: Strongest) -> impl IntoView {
                 {cost}
             </dl>
             <a class="small" href=format!("?run={run}") data-noscroll>
-                {format!("Strongest attack: {ppr} poisons of each class in pre-training, {lpr} in the classifier's training")}
+                {format!("Strongest attack: {ppr} poisons of each class in pre-training{implanted}, {lpr} in the classifier's training")}
             </a>
         </div>
     }
@@ -129,7 +130,14 @@ mod tests {
 
     #[test]
     fn the_rest_is_told_until_all_is_over() {
-        let point = RunPoint { kind: RunKind::Probe, ppr: 0, lpr: 3, seed: 1, scratch: false };
+        let point = RunPoint {
+            kind: RunKind::Probe,
+            ppr: 0,
+            lpr: 3,
+            seed: 1,
+            scratch: false,
+            implanted: false,
+        };
         let queued = fixture::row(point);
         let done = fixture::done(fixture::row(point), 0.9, 0.5);
         let failed = RunRow { state: RunState::Failed, ..fixture::row(point) };

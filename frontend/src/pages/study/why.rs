@@ -30,7 +30,7 @@ struct Attacked {
 impl Attacked {
     fn of(run: &RunRow, study: &StudyDetail) -> Option<Self> {
         let trained = matches!(run.point.kind, RunKind::Probe | RunKind::Finetune);
-        let attacked = run.point.ppr > 0 || run.point.lpr > 0;
+        let attacked = run.point.attacks_encoder() || run.point.lpr > 0;
         let done = run.state == RunState::Done && run.metrics.is_some();
         (trained && attacked && done).then(|| Self {
             run: run.clone(),
@@ -147,7 +147,14 @@ mod tests {
     #[test]
     fn only_a_finished_attack_is_explained() {
         let study = fixture::study(presets()[0].spec.clone());
-        let point = RunPoint { kind: RunKind::Probe, ppr: 0, lpr: 3, seed: 1, scratch: false };
+        let point = RunPoint {
+            kind: RunKind::Probe,
+            ppr: 0,
+            lpr: 3,
+            seed: 1,
+            scratch: false,
+            implanted: false,
+        };
         let queued = fixture::row(point);
         assert_eq!(Attacked::of(&queued, &study), None);
         let weak = fixture::done(queued, 0.5, 0.1);

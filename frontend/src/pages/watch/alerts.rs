@@ -285,7 +285,14 @@ mod tests {
     use crate::fixture::row;
 
     fn run(state: RunState) -> RunRow {
-        let point = RunPoint { kind: RunKind::Pretrain, ppr: 0, lpr: 0, seed: 1, scratch: false };
+        let point = RunPoint {
+            kind: RunKind::Pretrain,
+            ppr: 0,
+            lpr: 0,
+            seed: 1,
+            scratch: false,
+            implanted: false,
+        };
         RunRow { state, ..row(point) }
     }
 

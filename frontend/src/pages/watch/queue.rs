@@ -211,7 +211,14 @@ mod tests {
     use crate::fixture::row;
 
     fn run(state: RunState, progress: Progress) -> RunRow {
-        let point = RunPoint { kind: RunKind::Pretrain, ppr: 0, lpr: 0, seed: 1, scratch: false };
+        let point = RunPoint {
+            kind: RunKind::Pretrain,
+            ppr: 0,
+            lpr: 0,
+            seed: 1,
+            scratch: false,
+            implanted: false,
+        };
         RunRow { state, progress, ..row(point) }
     }
 

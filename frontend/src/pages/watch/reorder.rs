@@ -150,7 +150,14 @@ mod tests {
 
     #[test]
     fn a_study_is_moved_as_a_whole() {
-        let point = RunPoint { kind: RunKind::Probe, ppr: 0, lpr: 0, seed: 1, scratch: false };
+        let point = RunPoint {
+            kind: RunKind::Probe,
+            ppr: 0,
+            lpr: 0,
+            seed: 1,
+            scratch: false,
+            implanted: false,
+        };
         let study = |at: u64| StudyId::from_parts(at, [2; 10]);
         let of = |run: u64, at: u64| RunRow { id: id(run), study: study(at), ..row(point) };
         let waiting = [of(1, 1), of(2, 2), of(3, 1)];

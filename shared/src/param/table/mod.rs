@@ -3,6 +3,7 @@
 mod attack;
 mod defence;
 mod finetune;
+mod implant;
 mod model;
 mod pretrain;
 mod probe;
@@ -45,12 +46,13 @@ type Write = fn(&mut Settings, &Value) -> Result<(), String>;
 
 /// Every setting, in the order of a study's file.
 pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
-    let parts: [&[Setting]; 8] = [
+    let parts: [&[Setting]; 9] = [
         &study::STUDY,
         &attack::ATTACK,
         &trigger::TRIGGERS,
         &model::MODEL,
         &pretrain::PRETRAIN,
+        &implant::IMPLANT,
         &probe::PROBE,
         &finetune::FINETUNE,
         &defence::DEFENCE,
@@ -153,7 +155,7 @@ fn never(_: &Settings, _: RunKind) -> bool {
 
 /// Runs that evaluate a classifier, also on triggered images.
 fn judged(_: &Settings, kind: RunKind) -> bool {
-    kind != RunKind::Pretrain
+    !matches!(kind, RunKind::Pretrain | RunKind::Implant)
 }
 
 /// Runs that train on poisoned images.
@@ -163,7 +165,7 @@ fn poisoned(settings: &Settings, kind: RunKind) -> bool {
 
 /// Runs that see the trigger, in training or in evaluation.
 fn triggered(settings: &Settings, kind: RunKind) -> bool {
-    judged(settings, kind) || poisoned(settings, kind)
+    judged(settings, kind) || poisoned(settings, kind) || kind == RunKind::Implant
 }
 
 #[cfg(test)]

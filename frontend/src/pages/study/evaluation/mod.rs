@@ -196,7 +196,8 @@ mod tests {
     fn runs_without_matrices_have_no_panel() {
         use shared::run::RunPoint;
         let of = |kind, state| {
-            let point = RunPoint { kind, ppr: 0, lpr: 3, seed: 1, scratch: false };
+            let point =
+                RunPoint { kind, ppr: 0, lpr: 3, seed: 1, scratch: false, implanted: false };
             shown(&RunRow { state, ..crate::fixture::row(point) })
         };
         assert!(of(RunKind::Probe, RunState::Done).is_some());
