@@ -34,8 +34,10 @@ async fn figures_and_runs_side_by_side() -> Result<()> {
         bars_with_the_published_series(browser).await?;
         accuracy_by_epoch(browser).await?;
         means_over_the_seeds(browser).await?;
+        a_pivot_table(browser).await?;
         the_table_sorts(browser).await?;
         one_filter_for_both(browser).await?;
+        a_pinned_run(browser).await?;
         chosen_runs_side_by_side(browser).await?;
         a_view_is_saved(browser).await
     })
@@ -76,6 +78,23 @@ async fn means_over_the_seeds(browser: &Browser) -> Result<()> {
         .await?;
     browser.sees("Means over").await?;
     look(browser, "compare-means").await?;
+    browser.press("Each run").await?;
+    browser.holds("the runs again", "return document.querySelector('#runs') !== null").await
+}
+
+async fn a_pivot_table(browser: &Browser) -> Result<()> {
+    browser.press("Pivot table").await?;
+    browser.choose("Rows", "Poisons in pre-training").await?;
+    browser.choose("Columns", "Poisons in the probe").await?;
+    let cells = "return document.querySelectorAll('#pivot tbody th').length === 2
+        && document.querySelectorAll('#pivot tbody .interval').length >= 2";
+    browser.holds("a row for each encoder, with intervals over the seeds", cells).await?;
+    let kept = "return location.search.includes('pivot_rows=pretrain.poisons')";
+    browser.holds("the address has its columns", kept).await?;
+    look(browser, "compare-pivot").await?;
+    browser.css(".compare-table .figure-links a[href*='.tex']").await?.click().await?;
+    let latex = String::from_utf8(browser.downloaded(".tex").await?)?;
+    ensure!(latex.contains("\\multicolumn") && latex.contains("\\bottomrule"), "{latex}");
     browser.press("Each run").await?;
     browser.holds("the runs again", "return document.querySelector('#runs') !== null").await
 }
@@ -315,6 +334,20 @@ async fn one_filter_for_both(browser: &Browser) -> Result<()> {
     look(browser, "compare-filtered").await?;
     browser.reload().await?;
     rows(browser, 4).await
+}
+
+async fn a_pinned_run(browser: &Browser) -> Result<()> {
+    let pin = "document.querySelector('#runs tbody .pin').click()";
+    browser.run(pin, vec![]).await?;
+    let told = "return document.querySelectorAll('#runs tbody tr.pinned').length === 1
+        && document.querySelectorAll('#runs tbody .share .sub').length >= 3
+        && location.search.includes('baseline=')";
+    browser.holds("the differences of the others from it", told).await?;
+    rows(browser, 4).await?;
+    look(browser, "compare-pinned").await?;
+    browser.run(pin, vec![]).await?;
+    let gone = "return document.querySelectorAll('#runs tbody .sub').length === 0";
+    browser.holds("no differences any more", gone).await
 }
 
 async fn chosen_runs_side_by_side(browser: &Browser) -> Result<()> {

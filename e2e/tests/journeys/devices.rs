@@ -62,6 +62,8 @@ async fn the_processor_is_asked_for(
     first: &str,
 ) -> Result<()> {
     browser.visit(&format!("/studies/new?from={first}")).await?;
+    let no_preset = "return document.getElementById('preset').value === ''";
+    browser.holds("a copy is no preset", no_preset).await?;
     browser.choose("Device", "the processor").await?;
     // No result depends on a device, so everything is there already.
     browser.sees("runs already exist and are reused").await?;

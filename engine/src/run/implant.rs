@@ -50,6 +50,8 @@ impl Run<'_> {
         };
         let params =
             features_as_scores(&info.model, Pooling::Cls, &encoder).map_err(EngineError::Order)?;
+        let start = cpu.classifier(&info.model, Pooling::Cls, params.clone())?;
+        let start = training.reached(&*start)?;
         let descend = training.descend(params.layout());
         let mut trainer =
             cpu::implanter(cpu, &info.model, params, &descend, training.implanting())?;
@@ -62,8 +64,8 @@ impl Run<'_> {
 
         let reached = training.reached(trainer.view())?;
         report.log(format!(
-            "mean cosine of features: triggered and reference images {:.3}, reference images before and after {:.3}, clean images before and after {:.3}",
-            reached.triggered, reached.references, reached.clean
+            "mean cosine of features: triggered and reference images {:.3} (before: {:.3}), reference images with themselves before {:.3}, clean images with themselves before {:.3}",
+            reached.triggered, start.triggered, reached.references, reached.clean
         ))?;
         for tensor in trainer.tensors()? {
             if !tensor.name.starts_with("head.") {

@@ -5,16 +5,18 @@ use std::fs;
 use engine::{checkpoint, files};
 use shared::{
     RunEvent, RunKind, Settings,
-    settings::{ImplantMethod, ImplantSpec},
+    settings::{ImplantMethod, ImplantSpec, TransformerSpec},
 };
 use tempfile::TempDir;
 
-use super::{last_metrics, left, losses, machine, order, repeat::found, run, run_on, spec};
+use super::{left, losses, machine, order, repeat::found, run, run_on, spec};
 
 fn settings() -> Settings {
     let mut settings = spec();
     settings.pretrain.poisons = 0;
-    settings.probe.poisons = 0;
+    // Long enough for features that tell classes apart.
+    (settings.pretrain.epochs, settings.pretrain.base_lr) = (60, 0.01);
+    settings.model.encoder = TransformerSpec { dim: 32, depth: 2, heads: 2 };
     settings.implant = ImplantSpec {
         method: ImplantMethod::BadEncoder,
         epochs: 40,
@@ -31,15 +33,16 @@ fn folder() -> TempDir {
     TempDir::new().expect("a folder")
 }
 
-/// The three cosines that the run tells at its end.
-fn told(events: &[RunEvent]) -> [f64; 3] {
+/// The cosines that the run tells at its end: of triggered and reference images, after and before, and of both with themselves.
+fn told(events: &[RunEvent]) -> [f64; 4] {
     let line = events.iter().find_map(|event| match event {
         RunEvent::Log { message } if message.starts_with("mean cosine") => Some(message.clone()),
         _ => None,
     });
     let line = line.expect("what was reached");
-    let numbers: Vec<f64> = line.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
-    numbers.try_into().expect("three numbers")
+    let numbers: Vec<f64> =
+        line.split([' ', ',', ')']).filter_map(|word| word.parse().ok()).collect();
+    numbers.try_into().expect("four numbers")
 }
 
 #[test]
@@ -55,8 +58,9 @@ fn triggered_images_get_the_features_of_the_target_class() {
     ));
     let losses = losses(&events);
     assert!(losses[39] < losses[0] - 0.1, "{losses:?}");
-    let [triggered, references, kept] = told(&events);
-    assert!(triggered > 0.8 && references > 0.8 && kept > 0.8, "{triggered} {references} {kept}");
+    let [triggered, start, references, kept] = told(&events);
+    assert!(start < 0.9 && triggered > 0.97, "{start} {triggered}");
+    assert!(references > 0.97 && kept > 0.97, "{references} {kept}");
     assert!(matches!(events.last(), Some(RunEvent::Finished { metrics: None, .. })));
 
     // Decoder and positions are those of the pre-training, the blocks are not.
@@ -70,16 +74,6 @@ fn triggered_images_get_the_features_of_the_target_class() {
             || ["pos_embed", "mask_token"].contains(&param.name.as_str());
         assert_eq!(same, stays, "{}", param.name);
     }
-
-    // Classifiers without any poison: the trigger works on this encoder, and clean images are classified as before.
-    let probed = |encoder: &TempDir| {
-        let folder = folder();
-        let probe = order(settings(), RunKind::Probe, Some(encoder.path()));
-        last_metrics(&run(&probe, folder.path()).unwrap())
-    };
-    let (before, after) = (probed(&clean), probed(&implanted));
-    let asr = |metrics: shared::metric::Metrics| metrics.asr.percent().unwrap();
-    assert!(asr(after) > asr(before) + 30.0, "{before:?} {after:?}");
 }
 
 #[test]

@@ -31,6 +31,7 @@ use server::{
 use shared::{
     Rgb8, RunKind, RunOrder, Stamped, StudySpec,
     dataset::DataSource,
+    settings::ImplantMethod,
     study::{Axis, TransformerSpec, presets},
     trigger::{BlendedSpec, TriggerSpec},
 };
@@ -280,6 +281,8 @@ fn micro() -> StudySpec {
     settings.pretrain.epochs = 1;
     settings.pretrain.warmup_epochs = 0;
     settings.pretrain.batch_size = 20;
+    settings.implant.method = ImplantMethod::BadEncoder;
+    settings.implant.epochs = 1;
     settings.probe.epochs = 1;
     settings.probe.warmup_epochs = 0;
     settings.finetune.epochs = 1;

@@ -13,7 +13,7 @@ use engine::{
     interchange::{ExportFile, ExportFormat, ImportOptions, Imported, export},
 };
 use shared::{
-    RunEvent, RunId, RunKind,
+    RunEvent, RunId,
     api::{ImportCheckpoint, ImportedCheckpoint, RunRow},
     study::FieldError,
 };

@@ -15,7 +15,7 @@ use engine::{
     files::LAST_CHECKPOINT,
 };
 use shared::{
-    FieldError, Rgb8, RunId, RunKind, Settings, Stage, StudyId, Trigger,
+    FieldError, Rgb8, RunId, Settings, Stage, StudyId, Trigger,
     api::{FeatureMap, MaskSpec, ReconstructRequest},
     dataset::DataSource,
     patches::random_mask,

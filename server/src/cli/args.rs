@@ -174,7 +174,7 @@ pub(super) struct StudyArgs {
     /// Varies a setting; may be repeated. To vary several together: "PATH1 & PATH2=V1:W1,V2:W2".
     #[arg(long, value_name = "PATH=V1,V2,...")]
     pub(super) axis: Vec<String>,
-    /// Kinds of runs to create: pretrain, knn, probe, finetune, defence [default: as the study says].
+    /// Kinds of runs to create: pretrain, implant, knn, probe, finetune, defence [default: as the study says].
     #[arg(long, value_name = "KIND,...", value_delimiter = ',')]
     pub(super) runs: Vec<RunKind>,
     /// Runs everything again, even if the data folder already has an equal run.

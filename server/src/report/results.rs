@@ -1,7 +1,7 @@
 //! The tables of results.
 
 use shared::{
-    Ratio, RunKind,
+    Ratio,
     api::{MeanPercent, OverSeeds, RunRow},
     metric::{Metrics, Spread},
 };

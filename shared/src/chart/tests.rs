@@ -100,7 +100,7 @@ fn a_varied_setting_has_a_colour_and_an_entry_for_each_value() {
     }
     let figure = tradeoff(&rows);
     let labels: Vec<_> = figure.legend.iter().map(|entry| entry.label.as_str()).collect();
-    let encoders = ["clean encoder (PPR 0)", "attacked encoder"];
+    let encoders = ["clean encoder", "attacked encoder"];
     assert_eq!(labels[..2], ["blended stripes 0.20", "blended stripes 0.40"]);
     assert_eq!(labels[2..], encoders);
     assert_ne!(figure.legend[0].look.role, figure.legend[1].look.role);

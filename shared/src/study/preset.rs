@@ -25,7 +25,7 @@ mod files {
     use super::{Preset, StudySpec};
 
     /// Name and text of every preset, the one for newcomers first.
-    pub const FILES: [(&str, &str); 15] = [
+    pub const FILES: [(&str, &str); 16] = [
         ("quick-look", include_str!("../../../assets/presets/quick-look.toml")),
         ("cifar10-quick", include_str!("../../../assets/presets/cifar10-quick.toml")),
         ("cifar10-finetune", include_str!("../../../assets/presets/cifar10-finetune.toml")),
@@ -38,6 +38,7 @@ mod files {
         ("patch-count", include_str!("../../../assets/presets/patch-count.toml")),
         ("patch-alignment", include_str!("../../../assets/presets/patch-alignment.toml")),
         ("mask-ratio", include_str!("../../../assets/presets/mask-ratio.toml")),
+        ("badencoder", include_str!("../../../assets/presets/badencoder.toml")),
         ("defence-matrix", include_str!("../../../assets/presets/defence-matrix.toml")),
         ("defence-matrix-small", include_str!("../../../assets/presets/defence-matrix-small.toml")),
         ("published", include_str!("../../../assets/presets/published.toml")),

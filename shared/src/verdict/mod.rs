@@ -222,7 +222,7 @@ fn alone(cells: &Cells<'_>) -> Option<Sentence> {
         .words(format!("Without poisons in {}, ASR is ", cells.training()))
         .asr(cell.asr());
     if cell.implanted {
-        let judged = judged(cells, cell, 1, "the implanted backdoor alone opens");
+        let judged = judged(cells, cell, 1, "implanting alone opens");
         return Some(
             sentence.words(format!(" on the encoder with the implanted backdoor{judged}")),
         );

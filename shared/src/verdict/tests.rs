@@ -116,6 +116,44 @@ fn poisons_that_lower_asr_and_one_seed() {
 }
 
 #[test]
+fn an_implanted_backdoor_is_told_beside_the_encoder_as_it_was() {
+    let implanted = |seed, ca, asr| {
+        let mut row = probe(0, 0, seed, ca, asr);
+        row.point.implanted = true;
+        row.id = RunId::from_parts(seed, [9; 10]);
+        row.varied.insert("implant.method".into(), "badencoder".into());
+        row
+    };
+    let clean = |seed, ca, asr| {
+        let mut row = probe(0, 0, seed, ca, asr);
+        row.varied.insert("implant.method".into(), "none".into());
+        row
+    };
+    let rows = [clean(1, 880, 20), implanted(1, 870, 950)];
+    assert_eq!(compared(&rows), [(rows[0].id, rows[1].id)]);
+    let lines = told(&rows);
+    assert!(
+        lines[0].starts_with(
+            "The backdoor implanted into the encoder raises ASR from 2.0 % to 95.0 %, without poisons in the probe (+93.0 points"
+        ),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].starts_with(
+            "Strongest attack (PPR 0, implanted backdoor, LPR 0): ASR 95.0 %, CA 87.0 %"
+        ),
+        "{lines:?}"
+    );
+    assert_eq!(
+        lines[2],
+        "Without poisons in the probe, ASR is 95.0 % on the encoder with the implanted backdoor: implanting alone opens a backdoor \
+         (above the clean classifier, p < .001)."
+    );
+    let strongest = verdict(&rows, &Pairs::default()).and_then(|verdict| verdict.strongest);
+    assert!(strongest.is_some_and(|strongest| strongest.implanted && strongest.ppr == 0));
+}
+
+#[test]
 fn what_is_not_proven_is_not_claimed() {
     let rows = [
         probe(0, 3, 1, 880, 100),
@@ -125,7 +163,7 @@ fn what_is_not_proven_is_not_claimed() {
     ];
     assert!(
         told(&rows)[0].starts_with(
-            "One poison of each class in pre-training does not provably change ASR: 20.0 % without, 25.0 % with them, with 3 in the probe"
+            "One poison of each class in pre-training does not provably change ASR: 20.0 % without, 25.0 % with it, with 3 in the probe"
         ),
         "{:?}",
         told(&rows)

@@ -56,8 +56,8 @@ pub fn Pin(
     explorer: Explorer,
     /// The run.
     id: String,
-    /// Name of its study, for those who do not see the row.
-    name: String,
+    /// What the button does, for those who do not see the row.
+    label: String,
 ) -> impl IntoView {
     let known = id.clone();
     let on = Memo::new(move |_| explorer.view.with(|view| view.baseline == known));
@@ -66,7 +66,7 @@ pub fn Pin(
             type="button"
             class="icon-button pin"
             title="Compare all others with this run"
-            aria-label=format!("Compare all others with the run {id} of {name}")
+            aria-label=label
             aria-pressed=move || on.get().to_string()
             on:click=move |_| explorer.change(|view| view.toggle_baseline(&id))
         >

@@ -241,7 +241,7 @@ fn Line(
         <tr class:pinned=is_pinned aria-current=move || on.get().then_some("true")>
             <td class="choose">
                 <input type="checkbox" aria-label=label prop:checked=on on:change=toggle/>
-                <Pin explorer id=pin name/>
+                <Pin explorer label=format!("Compare all others with the run {pin} of {name}") id=pin/>
             </td>
             {cells}
         </tr>

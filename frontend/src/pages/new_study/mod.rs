@@ -9,6 +9,7 @@ mod defence_fields;
 mod device_field;
 mod draft;
 mod encoder_field;
+mod implant_fields;
 mod keep;
 mod key_choice;
 mod patch_controls;

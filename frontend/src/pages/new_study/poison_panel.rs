@@ -6,6 +6,7 @@ use shared::{RunKind, StudySpec, param::Value, settings::AttackSpec, study::Axis
 use super::{
     defence_fields::DefenceFields,
     draft::Draft,
+    implant_fields::ImplantFields,
     poison_list::PoisonList,
     setting_field::{SettingField, Toggle},
 };
@@ -168,6 +169,7 @@ pub fn PoisonPanel() -> impl IntoView {
             </header>
             <div class="panel-body stack">
                 {lists}
+                <ImplantFields/>
                 <Show when=move || finetunes.get()>
                     <Toggle
                         path="finetune.start"

@@ -10,7 +10,10 @@ use shared::{
 use super::{
     draft::Draft, encoder_field::EncoderField, setting_field::SettingField, tags::TagsField,
 };
-use crate::components::{Field, format};
+use crate::{
+    base::to,
+    components::{Field, format},
+};
 
 /// `5,000 training and 1,000 validation images in 10 classes`, after the limits.
 fn size_text(dataset: &DatasetInfo, spec: &StudySpec) -> String {
@@ -166,6 +169,9 @@ fn DatasetField(datasets: Signal<Vec<DatasetInfo>>) -> impl IntoView {
         let name = event_target_value(&event);
         draft.edit(|spec| spec.settings.dataset.name = name);
     };
+    let missing = Memo::new(move |_| {
+        chosen.with(|chosen| datasets.with(|all| !all.iter().any(|set| set.name == *chosen)))
+    });
     view! {
         <Field
             path="dataset.name"
@@ -178,6 +184,9 @@ fn DatasetField(datasets: Signal<Vec<DatasetInfo>>) -> impl IntoView {
                             {options}
                         </select>
                     </span>
+                    <Show when=move || missing.get()>
+                        <a class="small" href=to("/data")>"Add a folder under this name"</a>
+                    </Show>
                 }
             }
         />

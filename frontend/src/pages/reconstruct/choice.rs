@@ -1,7 +1,7 @@
 //! What is requested: checkpoint, image and mask, as kept in the address.
 
 use shared::{
-    RunId, RunKind, RunState, StudyId,
+    RunId, RunState, StudyId,
     api::{CheckpointInfo, DatasetInfo, MaskSpec, ReconstructRequest, Split},
     study::DatasetSpec,
 };
@@ -124,6 +124,8 @@ pub fn request(
 
 #[cfg(test)]
 mod tests {
+    use shared::RunKind;
+
     use super::*;
     use crate::fixture::checkpoint;
 

@@ -163,9 +163,14 @@ fn poisoned(settings: &Settings, kind: RunKind) -> bool {
     settings.poisons(kind) > 0
 }
 
+/// Runs that see the trigger in training.
+fn seen_in_training(settings: &Settings, kind: RunKind) -> bool {
+    poisoned(settings, kind) || kind == RunKind::Implant
+}
+
 /// Runs that see the trigger, in training or in evaluation.
 fn triggered(settings: &Settings, kind: RunKind) -> bool {
-    judged(settings, kind) || poisoned(settings, kind) || kind == RunKind::Implant
+    judged(settings, kind) || seen_in_training(settings, kind)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Parameters of the triggers. Several triggers may have a parameter of the same name; each entry belongs to one kind of trigger.
 
 use super::{
-    Choice, Domain, Setting, choice, judged, named, poisoned, positive, real, switch, triggered,
-    whole,
+    Choice, Domain, Setting, choice, judged, named, poisoned, positive, real, seen_in_training,
+    switch, triggered, whole,
 };
 use crate::{
     param::value::Value,
@@ -125,7 +125,7 @@ pub(super) static TRIGGERS: [Setting; 42] = [
         1.0,
         "40 in the paper's strongest setting.",
     )
-    .matters_if(poisoned)
+    .matters_if(seen_in_training)
     .of("sig"),
     positive("attack.trigger.frequency", "Periods", "", 64.0, 0.5, "Over the image's width; 6 in the paper.")
         .matters_if(triggered)
@@ -191,7 +191,7 @@ pub(super) static TRIGGERS: [Setting; 42] = [
         1.0,
         "Added to each coefficient: 100 in CTRL, 30 in FTrojan.",
     )
-    .matters_if(poisoned)
+    .matters_if(seen_in_training)
     .of("frequency"),
     Setting {
         write: Some(set_window),
@@ -260,9 +260,9 @@ pub(super) static TRIGGERS: [Setting; 42] = [
         .matters_if(triggered)
         .of("random_patch"),
     place("attack.trigger.train_from", "Training, from", "Where the patch may start in a training image.")
-        .matters_if(poisoned),
+        .matters_if(seen_in_training),
     place("attack.trigger.train_to", "Training, to", "Where the patch must end in a training image.")
-        .matters_if(poisoned),
+        .matters_if(seen_in_training),
     place("attack.trigger.test_from", "Test, from", "Where the patch may start in a test image.")
         .matters_if(judged),
     place("attack.trigger.test_to", "Test, to", "Where the patch must end in a test image.")
@@ -319,7 +319,7 @@ fn test_ratio(settings: &Settings) -> Option<Value> {
 // A setting of later versions affects a run only where it differs from its default: digests of earlier runs stay as they are.
 fn tiled(settings: &Settings, kind: RunKind) -> bool {
     matches!(&settings.attack.trigger, TriggerSpec::Blended(blended) if blended.tiles > 1)
-        && poisoned(settings, kind)
+        && seen_in_training(settings, kind)
 }
 
 fn has_test_ratio(settings: &Settings, kind: RunKind) -> bool {

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     param::{Domain, SETTINGS, Setting},
+    run::RunPoint,
     settings::{DefenceGroups, DefenceMethod, DefendedSet},
     study::{Axis, presets},
     trigger::CATALOGUE,
@@ -60,6 +61,51 @@ fn a_repair_starts_from_a_fine_tuned_classifier() {
     let other = Graph::of(&study, &Content::default()).expect("sound axes");
     assert_ne!(other.nodes[2].digest, graph.nodes[2].digest);
     assert_eq!(other.nodes[4].digest, graph.nodes[4].digest);
+}
+
+#[test]
+fn an_implanted_backdoor_stands_between_encoder_and_classifiers() {
+    let mut study = sweep();
+    study.runs = vec![RunKind::Probe, RunKind::Finetune];
+    study.axes = vec![Axis::of("implant.method", ["none", "badencoder"])];
+    let graph = |study: &StudySpec| Graph::of(study, &Content::default()).expect("sound axes");
+    let whole = graph(&study);
+    let kinds: Vec<RunKind> = whole.nodes.iter().map(|node| node.kind).collect();
+    let (probe, finetune) = (RunKind::Probe, RunKind::Finetune);
+    assert_eq!(
+        kinds,
+        [RunKind::Pretrain, probe, finetune, RunKind::Implant, probe, finetune],
+        "both encoders have classifiers"
+    );
+    let inputs: Vec<&[usize]> = whole.nodes.iter().map(|node| &node.inputs[..]).collect();
+    assert_eq!(inputs, [&[][..], &[0], &[0], &[0], &[3], &[3]]);
+    let point = |at: usize| RunPoint::of(whole.nodes[at].kind, &whole.nodes[at].settings);
+    assert!(!point(1).implanted && point(4).implanted && point(4).attacks_encoder());
+    assert_eq!(point(4).on_clean_encoder(), point(1));
+    let described = whole.nodes[4].described();
+    assert!(described.contains_key("implant.epochs") && described.contains_key("pretrain.epochs"));
+    assert!(!whole.nodes[1].described().contains_key("implant.epochs"));
+
+    // What changes the implanted encoder changes all that starts from it; the number of validation images does not change the encoder.
+    let digests = |study: &StudySpec| -> Vec<Digest> {
+        graph(study).nodes.into_iter().map(|node| node.digest).collect()
+    };
+    let before = digests(&study);
+    let mut other = study.clone();
+    other.settings.implant.references = 2;
+    let after = digests(&other);
+    let changed: Vec<usize> = (0..6).filter(|&at| before[at] != after[at]).collect();
+    assert_eq!(changed, [3, 4, 5]);
+    let mut other = study.clone();
+    other.settings.dataset.test_per_class = Some(7);
+    assert_eq!(digests(&other)[3], before[3]);
+
+    // An imported encoder is that of the implanting, and no longer that of the probe.
+    study.settings.encoder = Some("mae".into());
+    let imported = graph(&study);
+    let kinds: Vec<RunKind> = imported.nodes.iter().map(|node| node.kind).collect();
+    assert_eq!(kinds, [probe, finetune, RunKind::Implant, probe, finetune]);
+    assert!(imported.nodes[2].inputs.is_empty() && imported.nodes[3].inputs == [2]);
 }
 
 #[test]
