@@ -140,7 +140,8 @@ impl RunRow {
 
     /// A label that distinguishes the run within its study: `linear probe, PPR 10, LPR 3, seed 1, blend ratio 0.3`.
     pub fn label(&self) -> String {
-        let besides = self.varied_besides().map(|(path, value)| format!(", {}", told(path, value)));
+        let besides =
+            self.varied_beside_attack().map(|(path, value)| format!(", {}", told(path, value)));
         format!("{}{}", self.point.label(), besides.collect::<String>())
     }
 }
