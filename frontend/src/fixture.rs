@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shared::{
     DeviceKind, Digest, Progress, Ratio, RunId, RunKind, RunState, StudyId, StudySpec,
-    api::{CheckpointInfo, DeviceInfo, RunRow, StudyDetail},
+    api::{CheckpointInfo, ColumnKind, DeviceInfo, ResultColumn, RunRow, StudyDetail},
     metric::Metrics,
     run::RunPoint,
     study::{Content, Graph, HeadInit, ProbeOptimizer},
@@ -117,5 +117,19 @@ pub fn checkpoint(study: u64, run: u8, ppr: u32, epoch: u32) -> CheckpointInfo {
         epoch,
         bytes: 1,
         created_at: 0,
+    }
+}
+
+/// A column of numbers in six runs.
+pub fn column(name: &str, kind: ColumnKind, distinct: u64) -> ResultColumn {
+    ResultColumn {
+        name: name.into(),
+        title: name.into(),
+        unit: String::new(),
+        kind,
+        number: true,
+        runs: 6,
+        distinct,
+        values: vec![],
     }
 }

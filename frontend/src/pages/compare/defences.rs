@@ -159,19 +159,7 @@ mod tests {
     use shared::api::ColumnKind;
 
     use super::*;
-
-    fn column(name: &str, kind: ColumnKind, distinct: u64) -> ResultColumn {
-        ResultColumn {
-            name: name.into(),
-            title: name.into(),
-            unit: String::new(),
-            kind,
-            number: false,
-            runs: 6,
-            distinct,
-            values: vec![],
-        }
-    }
+    use crate::fixture::column;
 
     #[test]
     fn a_matrix_takes_what_fits() {

@@ -183,19 +183,7 @@ mod tests {
     use shared::api::ColumnKind;
 
     use super::*;
-
-    fn column(name: &str, kind: ColumnKind, distinct: u64) -> ResultColumn {
-        ResultColumn {
-            name: name.into(),
-            title: name.into(),
-            unit: String::new(),
-            kind,
-            number: true,
-            runs: 6,
-            distinct,
-            values: vec![],
-        }
-    }
+    use crate::fixture::column;
 
     #[test]
     fn rows_and_columns_are_settings_that_differ() {

@@ -362,19 +362,7 @@ impl Axes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn column(name: &str, kind: ColumnKind, distinct: u64) -> ResultColumn {
-        ResultColumn {
-            name: name.into(),
-            title: name.into(),
-            unit: String::new(),
-            kind,
-            number: true,
-            runs: 6,
-            distinct,
-            values: vec![],
-        }
-    }
+    use crate::fixture::column;
 
     fn columns() -> Vec<ResultColumn> {
         use ColumnKind::{Metric, Run, Setting};
