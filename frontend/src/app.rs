@@ -1,7 +1,7 @@
 //! The routes: which address shows which page.
 //!
 //! The list of studies is part of the program that is loaded at first. The other pages are in three further modules
-//! (`server/build/wasm.rs` cuts them off), each with pages that use much of the same code; [`later`] loads one when it is first asked for.
+//! (`server/build/wasm.rs` cuts them off), each with pages that use much of the same code; [`later()`] loads one when it is first asked for.
 
 mod later;
 
