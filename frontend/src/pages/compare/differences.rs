@@ -4,11 +4,11 @@ use leptos::prelude::*;
 use shared::{
     Ratio,
     api::{Measured, Page, ResultRow},
-    metric::Difference,
 };
 
 use super::{
     Explorer,
+    baseline::against,
     figure::chosen,
     table::{kind_title, told},
 };
@@ -56,11 +56,7 @@ fn ratio(run: &ResultRow, metric: &str) -> Option<Ratio> {
 fn share(runs: &[ResultRow], at: usize, metric: &str) -> (String, Option<String>) {
     let Some(here) = ratio(&runs[at], metric) else { return ("–".into(), None) };
     let text = format!("{} {}", format::percent(here), format::interval(here));
-    let first = ratio(&runs[0], metric).filter(|_| at > 0);
-    let told = first.and_then(|first| Difference::of(&[(first, here)])).map(|difference| {
-        let sign = if difference.mean < 0.0 { "−" } else { "+" };
-        format!("{sign}{:.1}, {}", difference.mean.abs(), difference.probability())
-    });
+    let told = if at > 0 { against(&runs[at], &runs[0], metric) } else { None };
     (text, told)
 }
 
