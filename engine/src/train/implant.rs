@@ -118,20 +118,13 @@ impl Implant<'_> {
         trainer: &mut FinetuningTrainer,
         done: u32,
         report: &mut Reporter<'_>,
-        mut save: impl FnMut(&FinetuningTrainer, u32, &mut Reporter<'_>) -> Result<(), EngineError>,
+        save: impl FnMut(&FinetuningTrainer, u32, &mut Reporter<'_>) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let ImplantSpec { base_lr, batch_size, epochs, .. } = *self.recipe;
         let schedule = Schedule::new(base_lr, 0.0, batch_size, 0, epochs);
         let phase = RunKind::Implant;
         let course = Course { phase, batches: self.batches, accumulate: 1, schedule };
-        fit(
-            &course,
-            trainer,
-            done,
-            |batch| self.batch(batch),
-            report,
-            |trainer, epoch, report| save(trainer, epoch, report),
-        )
+        fit(&course, trainer, done, |batch| self.batch(batch, true), report, save)
     }
 
     /// How far the features have come.
@@ -141,7 +134,7 @@ impl Implant<'_> {
     pub fn reached(&self, model: &dyn Classify) -> Result<Reached, EngineError> {
         let samples = (0..self.shadow.len().min(TOLD) as u32).collect();
         let batch = Batch { epoch: 0, step: 0, steps_per_epoch: 1, samples };
-        let batch = self.planes(&batch, false)?;
+        let batch = self.batch(&batch, false)?;
         let features = model.scores(&batch.planes)?;
         let mut unused = vec![0.0; features.len()];
         let width = self.clean.width();
@@ -150,13 +143,9 @@ impl Implant<'_> {
         Ok(Reached { triggered: -triggered, references: -references, clean: -clean })
     }
 
-    fn batch(&self, batch: &Batch) -> Result<LabelledBatch, EngineError> {
-        self.planes(batch, true)
-    }
-
     /// The images of a batch in the order of [`Implanting::loss`], and the clean encoder's features of those that keep theirs. `augments`:
     /// half of the shadow images are mirrored, and reference images are cropped and mirrored.
-    fn planes(&self, batch: &Batch, augments: bool) -> Result<LabelledBatch, EngineError> {
+    fn batch(&self, batch: &Batch, augments: bool) -> Result<LabelledBatch, EngineError> {
         let (side, seed) = (self.pixels.side, self.batches.seed);
         let rng = |sample: u64| stream(seed, Purpose::Augment, u64::from(batch.epoch), sample);
         let mirrored = |image: &Rgb8, place: u64| -> Rgb8 {
