@@ -112,6 +112,7 @@ pub fn checkpoint(study: u64, run: u8, ppr: u32, epoch: u32) -> CheckpointInfo {
             scratch: false,
             implanted: false,
         },
+        varied: BTreeMap::new(),
         state: RunState::Done,
         file: format!("checkpoint-{epoch}.safetensors"),
         epoch,

@@ -44,6 +44,9 @@ pub enum Purpose {
     Clusters,
     /// Clean images that a defence superimposes on an image; the index is the image.
     Superimposed,
+    /// A search for patches that act as triggers: order of a cluster's images (0), places of a candidate (1), training images of its classifier
+    /// (from 2 on, by epoch).
+    PatchSearch,
     /// Order of an image's patches in the trials of a defence: the index is the trial, then the image.
     PatchTrial,
     /// Clean images that a defence is given; the index is the class.
@@ -75,6 +78,7 @@ impl Purpose {
             Self::HoldOut => "hold-out",
             Self::Clusters => "clusters",
             Self::Superimposed => "superimposed",
+            Self::PatchSearch => "patch-search",
             Self::PatchTrial => "patch-trial",
             Self::CleanSet => "clean-set",
             Self::Changed => "changed",

@@ -29,8 +29,10 @@ pub struct Facts {
     pub kind: RunKind,
     /// Number of classes.
     pub classes: u32,
-    /// Number of training images.
+    /// Number of clean training images.
     pub train_images: u64,
+    /// Whether poisoned images take the place of others instead of coming beside them.
+    pub replaces: bool,
     /// Poisoned images in pre-training.
     pub pretrain_poisons: u32,
     /// Poisoned images in its own training.
@@ -46,10 +48,11 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// A number of poisoned images as text, and their share of the training images.
-    fn told(&self, poisons: u32) -> (String, f64) {
-        let share = f64::from(poisons) / self.train_images.max(1) as f64;
-        (thousands(&poisons.to_string()), share)
+    /// A number of poisoned images as text, the number of all images that are trained on, and the share of the poisoned ones.
+    fn told(&self, poisons: u32) -> (String, String, f64) {
+        let all = self.train_images + if self.replaces { 0 } else { u64::from(poisons) };
+        let share = f64::from(poisons) / all.max(1) as f64;
+        (thousands(&poisons.to_string()), thousands(&all.to_string()), share)
     }
 }
 
@@ -132,11 +135,10 @@ fn label(facts: &Facts) -> Reason {
             "Poison at least one image per class of the classifier's training.",
         );
     }
-    let (poisons, share) = facts.told(facts.poisons);
+    let (poisons, all, share) = facts.told(facts.poisons);
     let text = format!(
-        "{poisons} poisoned images tie the trigger to the target in {name}: {} of its {} images.",
-        percent(share),
-        thousands(&facts.train_images.to_string())
+        "{poisons} poisoned images tie the trigger to the target in {name}: {} of its {all} images.",
+        percent(share)
     );
     if share < FEW {
         reason(Weight::Weakens, text, "Poison more images of the classifier's training.")
@@ -208,9 +210,10 @@ fn count(facts: &Facts) -> Option<Reason> {
     if facts.scratch || facts.pretrain_poisons == 0 {
         return None;
     }
-    let (poisons, share) = facts.told(facts.pretrain_poisons);
+    let (poisons, all, share) = facts.told(facts.pretrain_poisons);
     let share_text = percent(share);
-    let text = format!("Pre-training has {poisons} poisoned images: {share_text} of its images.");
+    let text =
+        format!("Pre-training has {poisons} poisoned images: {share_text} of its {all} images.");
     if share < FEW {
         Some(reason(Weight::Weakens, text, "Poison more images of pre-training."))
     } else {
@@ -269,6 +272,7 @@ mod tests {
             kind: RunKind::Probe,
             classes: 10,
             train_images: 5000,
+            replaces: false,
             pretrain_poisons: 90,
             poisons: 90,
             scratch: false,

@@ -379,5 +379,8 @@ async fn a_view_is_saved(browser: &Browser) -> Result<()> {
     rows(browser, 4).await?;
     let now = browser.place().await?;
     ensure!(now == here, "{now} instead of {here}");
-    Ok(())
+    browser.press("Forget this view").await?;
+    browser.sees("“First probes” was forgotten.").await?;
+    browser.press("Undo").await?;
+    browser.sees("Forget this view").await
 }

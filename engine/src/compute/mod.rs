@@ -11,11 +11,13 @@
 //! | `batch` | batches as they are passed to a trainer |
 //! | `params`, `init`, `positions` | a model's parameters in the host's memory, and their initial values |
 //! | `patches`, `targets`, `drop_path` | what batches consist of |
+//! | `attention_map` | [`attention_loss`]: what a student learns from a teacher's attention |
 //! | `implanted` | [`Implanting`]: the loss of an implanted backdoor |
 //! | `machine`, `places`, `memory` | [`Machine`]: threads and instructions of this machine, its devices by name, its memory |
 //! | `state` | an optimiser's state as named tensors |
 //! | [`cpu`], [`cuda`] | the processor and an NVIDIA GPU as devices |
 
+mod attention_map;
 mod batch;
 pub mod cpu;
 pub mod cuda;
@@ -34,6 +36,7 @@ mod targets;
 mod trainer;
 mod view;
 
+pub use attention_map::attention_loss;
 pub use batch::{ImageSet, LabelledBatch, LabelledFeatures, MaskedBatch};
 pub use device::{Device, DynTrainer, FinetuningTrainer, HeadTrainer, PretrainingTrainer, program};
 pub use drop_path::{drop_factor, drop_rate};

@@ -5,13 +5,13 @@
 //! |---|---|
 //! | [`features`], [`groups`] | features in double precision; classes, clusters, or all images |
 //! | [`eigen`], [`pca`], [`kmeans`] | what several methods compute with |
-//! | [`spectral`], [`activation`], [`scan`] | sample filters: spectral signatures, activation clustering, SCAn |
+//! | [`spectral`], [`activation`], [`scan`], [`patch_search`] | sample filters: spectral signatures, activation clustering, SCAn, PatchSearch |
 //! | [`beatrix`] | sample and input filter: Beatrix |
 //! | [`strip`], [`patch_processing`], [`bdmae`], [`frequency`] | input filters: STRIP, patch processing, BDMAE, a detector by frequencies |
 //! | [`limit`] | the limit of a score, from clean images |
 //! | [`decree`] | encoder detector: DECREE |
 //! | [`pruning`] | repair: fine-pruning |
-//! | [`ssim`] | structural similarity |
+//! | [`ssim`], [`window`] | structural similarity; the square to which most attention goes |
 //!
 //! Sums run over images in an order that their features give, so that neither the order of the images nor the number of threads changes a
 //! bit.
@@ -28,6 +28,7 @@ pub mod groups;
 pub mod kmeans;
 pub mod limit;
 pub mod patch_processing;
+pub mod patch_search;
 pub mod pca;
 pub mod pruning;
 pub mod scan;
@@ -36,6 +37,7 @@ pub mod ssim;
 pub mod strip;
 #[cfg(test)]
 mod testing;
+pub mod window;
 
 pub use error::DefenceError;
 pub use features::Features;

@@ -2,6 +2,7 @@
 
 mod encoder_detector;
 mod input_filter;
+mod patch_search;
 mod repair;
 mod sample_filter;
 
@@ -57,6 +58,17 @@ struct Said {
     /// The search for a trigger.
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<SearchSaid>,
+    /// How many poisons are among the images with the highest scores of PatchSearch's search.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    highest: Vec<HighestSaid>,
+}
+
+/// Some images with the highest scores.
+#[derive(Serialize)]
+struct HighestSaid {
+    images: usize,
+    /// The truth.
+    poisoned: usize,
 }
 
 /// A search for the smallest trigger.
@@ -154,7 +166,7 @@ impl Run<'_> {
         let (encoder, kept) = (&*encoder, &kept);
         let defence = Defence { run: self, encoder, kept, pixels, poisons, trigger };
         let said = match self.order.settings.defence.method.kind() {
-            DefenceKind::SampleFilter => defence.sample_filter(report)?,
+            DefenceKind::SampleFilter => defence.sample_filter(params, report)?,
             DefenceKind::InputFilter => defence.input_filter(params, report)?,
             DefenceKind::EncoderDetector | DefenceKind::Repair => {
                 defence.encoder_detector(params, report)?

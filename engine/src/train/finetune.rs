@@ -14,7 +14,7 @@ use shared::{
 
 use super::{
     batches::{Batch, Batches},
-    fit::{Course, fit},
+    fit::{Course, fit, fit_beside},
     poisons::AttackedSet,
     report::Reporter,
     schedule::Schedule,
@@ -107,6 +107,21 @@ impl Finetuning<'_> {
             save(trainer, end, report)
         })?;
         Ok(evaluation)
+    }
+
+    /// Trains a model that helps the run's own, without a curve: progress is told as `what`.
+    ///
+    /// # Errors
+    /// As for [`fit`].
+    pub fn train_beside(
+        &self,
+        trainer: &mut FinetuningTrainer,
+        what: &str,
+        report: &mut Reporter<'_>,
+    ) -> Result<(), EngineError> {
+        let part = trainer.share(self.batches.images());
+        let make = |batch: &Batch| self.batch(batch, false, &part);
+        fit_beside(&self.course(), trainer, make, what, report)
     }
 
     fn course(&self) -> Course {

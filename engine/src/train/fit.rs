@@ -12,6 +12,7 @@ use super::{
 use crate::{
     EngineError,
     compute::{DynTrainer, Step},
+    stop::Watch as _,
 };
 
 /// The course of a training, whatever it trains.
@@ -84,6 +85,27 @@ pub fn fit<B: Send, V: ?Sized, E: Send + Into<EngineError>>(
             report.waits();
         }
         Ok(())
+    })
+}
+
+/// Trains a model that helps the run's own. It has no curve: its steps are told as progress of `what`.
+///
+/// # Errors
+/// As for [`fit`].
+pub fn fit_beside<B: Send, V: ?Sized, E: Send + Into<EngineError>>(
+    course: &Course,
+    trainer: &mut DynTrainer<B, V>,
+    make: impl Fn(&Batch) -> Result<B, E> + Send,
+    what: &str,
+    report: &mut Reporter<'_>,
+) -> Result<(), EngineError> {
+    course.batches.prefetched(0, make, |batch, samples| {
+        let step = course.step(&batch);
+        trainer.step(&samples.map_err(Into::into)?, step)?;
+        let loss = trainer.loss()?;
+        course.check(&batch, loss, step.lr)?;
+        report.progress(what, batch.steps_done(), course.batches.steps());
+        report.intact()
     })
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use shared::{
     Ratio, RunEvent, RunKind, Settings,
     metric::{Detection, Judgement},
-    settings::{DecodedFrom, DefenceGroups, DefenceMethod, DefendedSet},
+    settings::{BlockedBy, DecodedFrom, DefenceGroups, DefenceMethod, DefendedSet},
 };
 use tempfile::TempDir;
 
@@ -48,7 +48,10 @@ fn with(method: DefenceMethod) -> Settings {
 #[test]
 fn sample_filters_judge_the_probes_set_and_the_same_without_the_trigger() {
     let encoder = encoder();
-    for method in DefenceMethod::ALL.into_iter().filter(|method| method.filters_samples()) {
+    // PatchSearch looks at no label.
+    let by_label = |method: &DefenceMethod| *method != DefenceMethod::PatchSearch;
+    let filters = DefenceMethod::ALL.into_iter().filter(|method| method.filters_samples());
+    for method in filters.filter(by_label) {
         let (judgement, said) = judged(with(method), &encoder);
         // Twelve images of ten classes, and three copies of each of the other nine.
         assert_eq!(of_images(&judgement).found.total, 27, "{method:?}");
@@ -88,6 +91,31 @@ fn a_sample_filter_judges_the_set_of_the_pretraining_without_labels() {
     settings.defence.groups = DefenceGroups::All;
     let (_, said) = judged(settings, &encoder);
     assert_eq!(said["groups"][0]["images"], 138);
+}
+
+#[test]
+fn patch_search_needs_no_labels() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::PatchSearch);
+    (settings.defence.pasted_on, settings.defence.patch_steps) = (10, 20);
+    let (judgement, said) = judged(settings.clone(), &encoder);
+    assert_eq!(judgement.control, None, "no label can be wrong");
+    assert_eq!(of_images(&judgement).found.total, 27);
+    assert_eq!(said["groups"].as_array().unwrap().len(), settings.defence.clusters as usize);
+    for sample in said["samples"].as_array().unwrap() {
+        assert_eq!(sample["flagged"], sample["score"].as_f64().unwrap() > 0.0);
+    }
+    let highest = said["highest"].as_array().unwrap();
+    assert_eq!(highest[0]["images"], 5);
+    assert!(highest.iter().all(|of| of["poisoned"].as_u64() <= of["images"].as_u64()));
+    assert_eq!(judged(settings.clone(), &encoder), (judgement, said.clone()), "again");
+    settings.defence.patch_steps = 40;
+    let (_, longer) = judged(settings.clone(), &encoder);
+    assert_eq!(longer["highest"], said["highest"], "the same search");
+    assert_ne!(longer["samples"], said["samples"], "another classifier");
+    settings.defence.set = DefendedSet::Pretrain;
+    let (judgement, _) = judged(settings, &encoder);
+    assert_eq!(of_images(&judgement).found.total, 18);
 }
 
 #[test]
@@ -225,6 +253,30 @@ fn patch_processing_counts_changed_predictions() {
     assert_ne!(judged(settings, &encoder).0, judgement, "fewer patches, other predictions");
 }
 
+#[test]
+fn what_is_attended_to_most_is_blocked() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::Blocking);
+    let (black, said) = judged(settings.clone(), &encoder);
+    // It needs no clean images: all four validation images of each class are judged.
+    assert_eq!((of_images(&black).false_alarms.total, of_images(&black).found.total), (40, 36));
+    assert_eq!(said["clean_images"], 0);
+    for sample in said["samples"].as_array().unwrap() {
+        assert!((-1.0..=1.0).contains(&sample["score"].as_f64().unwrap()));
+    }
+    assert_eq!(judged(settings.clone(), &encoder), (black, said), "again");
+    settings.defence.blocked_by = BlockedBy::Restored;
+    let (restored, _) = judged(settings.clone(), &encoder);
+    assert_ne!(restored, black);
+    assert_eq!(restored.before, black.before, "the same classifier on the same images");
+    settings.defence.block = 4;
+    // Nothing of the image is left for the classifier, whatever the trigger.
+    settings.defence.blocked_by = BlockedBy::Black;
+    let (nothing, _) = judged(settings.clone(), &encoder);
+    let ca = nothing.after.unwrap().ca;
+    assert!(ca.hits == 0 || ca.hits == 4, "all images are of one class: {ca:?}");
+}
+
 /// What a repair of a fine-tuned classifier changed, and what its file says.
 fn repaired(settings: Settings, classifier: &TempDir) -> (Judgement, Value) {
     let folder = TempDir::new().expect("a folder");
@@ -272,6 +324,15 @@ fn repairs_change_a_fine_tuned_classifier_by_clean_images() {
         assert_eq!(i64::from(by.second) - i64::from(by.first), difference);
     }
     assert_eq!(repaired(settings.clone(), &classifier), (judgement, said), "again");
+
+    // Without its maps, NAD is fine-tuning.
+    settings.defence.method = DefenceMethod::Nad;
+    settings.defence.distill_weight = 0.0;
+    assert_eq!(repaired(settings.clone(), &classifier).0, judgement);
+    settings.defence.distill_weight = 1e5;
+    let (distilled, said) = repaired(settings.clone(), &classifier);
+    assert_ne!(distilled.after, judgement.after, "the teacher counts");
+    assert_eq!(repaired(settings.clone(), &classifier), (distilled, said), "again");
 
     // Anything may be lost: all channels but one go, and what is left of them knows one class.
     settings.defence.method = DefenceMethod::FinePruning;

@@ -38,6 +38,7 @@ pub async fn list_checkpoints(
                 study: checkpoint.study,
                 study_name: checkpoint.study_name,
                 point: checkpoint.point,
+                varied: checkpoint.varied,
                 state: checkpoint.state,
                 file: checkpoint.file,
                 epoch: checkpoint.epoch,

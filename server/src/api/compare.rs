@@ -54,7 +54,7 @@ pub async fn list_epochs(
     Query(query): Query<EpochsQuery>,
 ) -> Result<Json<Vec<EpochSeries>>, ApiError> {
     let runs = run_rows(&api, &query.runs).await?;
-    Ok(Json(epochs(&api, &runs).await?))
+    Ok(Json(api.app.epochs(&runs).await?))
 }
 
 /// The newest finished classifiers of these studies (a comma-separated list), those that satisfy a filter, or all.
@@ -94,30 +94,6 @@ pub(super) fn run_ids(runs: &str) -> Result<Vec<RunId>, ApiError> {
 ///
 /// # Errors
 /// When the list cannot be parsed or is too long, a run does not exist, or the store fails.
-pub async fn run_rows(api: &Api, runs: &str) -> Result<Vec<RunRow>, ApiError> {
-    let ids = run_ids(runs)?;
-    let mut rows = Vec::with_capacity(ids.len());
-    for id in ids {
-        rows.push(api.app.store.get_run(id).await?);
-    }
-    Ok(rows)
-}
-
-/// The evaluations of these runs, each with the run's name.
-///
-/// # Errors
-/// When the store fails.
-pub async fn epochs(api: &Api, runs: &[RunRow]) -> Result<Vec<EpochSeries>, ApiError> {
-    Ok(api.app.epochs(runs, labels(runs)).await?)
-}
-
-/// A label that distinguishes each run from the others: kind and varied settings, and its study if there are several.
-pub fn labels(runs: &[RunRow]) -> Vec<String> {
-    let several = runs.iter().any(|run| run.study != runs[0].study);
-    runs.iter()
-        .map(|run| {
-            let point = run.label();
-            if several { format!("{}: {point}", run.study_name) } else { point }
-        })
-        .collect()
+pub(super) async fn run_rows(api: &Api, runs: &str) -> Result<Vec<RunRow>, ApiError> {
+    Ok(api.app.run_rows(&run_ids(runs)?).await?)
 }

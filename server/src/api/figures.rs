@@ -10,8 +10,8 @@ use serde::Deserialize;
 use shared::{
     api::{MatrixData, MatrixShows, PlotData, PlotKind, PlotScale, RocSeries, RunRow},
     chart::{
-        CurveKind, CurveLook, CurveSeries, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch,
-        asr_by_poison, curve, defence_matrix, feature_map, plot, roc, tradeoff,
+        CurveLook, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch, asr_by_poison, curve,
+        defence_matrix, feature_map, plot, roc, tradeoff,
     },
     csv::listed,
 };
@@ -19,7 +19,7 @@ use utoipa::IntoParams;
 
 use super::{
     Api, blocking,
-    compare::{epochs, labels, results, run_ids, run_rows},
+    compare::{results, run_ids, run_rows},
     error::ApiError,
     extract::{Path, Query, list, word},
     inside::features,
@@ -33,8 +33,6 @@ use crate::{
     figures::{self, FigureError, FileKind},
 };
 
-/// Maximum number of events read for one line of a curve.
-const MOST_POINTS: u32 = 100_000;
 /// Maximum number of lines in a figure when the request does not name its runs.
 const MOST_LINES: usize = 12;
 
@@ -167,11 +165,11 @@ async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure
             if query.runs.is_none() {
                 rows.drain(..rows.len().saturating_sub(MOST_LINES));
             }
-            accuracy_by_epoch(&epochs(api, &rows).await?)
+            accuracy_by_epoch(&api.app.epochs(&rows).await?)
         }
         FigureKind::Curve(which) => {
             let look = curve_look(query)?;
-            curve(which, &curves(api, which, query).await?, look)
+            curve(which, &api.app.curves(which, &named(api, query).await?).await?, look)
         }
         FigureKind::Plot => {
             let look = PlotLook {
@@ -279,20 +277,9 @@ async fn rows(api: &Api, query: &FigureQuery) -> Result<Vec<RunRow>, ApiError> {
     }
 }
 
-async fn curves(
-    api: &Api,
-    which: CurveKind,
-    query: &FigureQuery,
-) -> Result<Vec<CurveSeries>, ApiError> {
-    let Some(runs) = &query.runs else {
-        return Err(ApiError::field("runs", "must name the runs to draw, comma-separated"));
-    };
-    let rows = run_rows(api, runs).await?;
-    let kinds = ["step".to_owned(), "epoch".to_owned()];
-    let mut curves = Vec::with_capacity(rows.len());
-    for (row, label) in rows.iter().zip(labels(&rows)) {
-        let events = api.app.store.run_events(row.id, 0, MOST_POINTS, &kinds).await?;
-        curves.push(CurveSeries::from_events(which, row.id, label, &events));
-    }
-    Ok(curves)
+/// The runs whose curves are drawn, which the query must name.
+async fn named(api: &Api, query: &FigureQuery) -> Result<Vec<RunRow>, ApiError> {
+    let message = "must name the runs to draw, comma-separated";
+    let runs = query.runs.as_deref().ok_or_else(|| ApiError::field("runs", message))?;
+    run_rows(api, runs).await
 }

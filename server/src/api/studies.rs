@@ -114,7 +114,7 @@ pub async fn get_verdict(
 ) -> Result<Json<Option<Verdict>>, ApiError> {
     let detail = api.app.store.get_study(study).await?;
     let pairs = api.app.pairs(&detail.runs).await?;
-    Ok(Json(verdict(&detail.runs, &pairs)))
+    Ok(Json(verdict(&detail.runs, &pairs, detail.classes.len())))
 }
 
 /// Changes a study's name, tags, notes, star, or whether it is archived.

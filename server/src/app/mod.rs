@@ -17,16 +17,16 @@
 //! | [`catalog`], `recent` | lists of images, and models, cached in memory |
 //! | [`predictions`] | what classifiers say of single images, and pairs of classifiers on the same images |
 //! | [`results`], [`tables`] | runs filtered, sorted and grouped by any setting and metric; the same as files |
-//! | `epochs`, `roc` | accuracies by epoch, and curves of defences, for figures |
+//! | `curves`, `roc` | accuracies by epoch, curves of trainings and of defences, for figures |
 //! | [`handle`] | the interface to the scheduler: wake it, ask whether it runs here and on which devices |
 
 pub mod catalog;
 pub mod checkpoints;
+mod curves;
 pub mod datasets;
 pub mod deletions;
 pub mod devices;
 pub mod disk;
-mod epochs;
 pub mod evaluations;
 mod gpu_space;
 pub mod handle;

@@ -22,7 +22,7 @@ use crate::tokens::Rights;
 
 pub(super) use self::{
     evaluate::EvaluateArgs,
-    figure::FigureArgs,
+    figure::{CurveArgs, FigureArgs},
     queue::{MoveArgs, QueueArgs, QueueCommand},
     reconstruct::ReconstructArgs,
     results::ResultsArgs,

@@ -1,4 +1,4 @@
-//! `maskdoor figure tradeoff|asr-by-poison|plot|defence-matrix|roc|features FILE`.
+//! `maskdoor figure KIND FILE`.
 
 use std::{fs, path::Path, process::ExitCode};
 
@@ -6,12 +6,12 @@ use anyhow::{Context, anyhow, bail};
 use shared::{
     api::RunRow,
     chart::{
-        Figure, FigureKind, PlotLook, Theme, asr_by_poison, defence_matrix, feature_map, plot, roc,
-        tradeoff,
+        CurveLook, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch, asr_by_poison, curve,
+        defence_matrix, feature_map, plot, roc, tradeoff,
     },
 };
 
-use super::FigureArgs;
+use super::{FigureArgs, args::CurveArgs};
 use crate::{
     App,
     app::{
@@ -31,7 +31,9 @@ const MOST_CURVES: usize = 12;
 /// The map of an encoder's features.
 async fn features(app: &App, args: &FigureArgs) -> anyhow::Result<Figure> {
     let asked = &args.features;
-    let run = asked.run.context("features shows one run's encoder: say which with --run RUN")?;
+    let [run] = args.run[..] else {
+        bail!("features shows one run's encoder: say which with --run RUN")
+    };
     let file = asked.epoch.map(engine::files::checkpoint);
     let of = Wanted { run, imported: asked.imported.clone(), file };
     let query = MapQuery { of, per_class: asked.per_class };
@@ -51,6 +53,16 @@ async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
         FigureKind::AsrByPoison => {
             let runs = runs(app, args).await?;
             Ok((asr_by_poison(&runs, args.published), runs.len() as u64))
+        }
+        FigureKind::AccuracyByEpoch => {
+            let runs = named(app, args).await?;
+            Ok((accuracy_by_epoch(&app.epochs(&runs).await?), runs.len() as u64))
+        }
+        FigureKind::Curve(which) => {
+            let runs = named(app, args).await?;
+            let CurveArgs { smoothing, epochs, log } = args.curve;
+            let curves = app.curves(which, &runs).await?;
+            Ok((curve(which, &curves, CurveLook { smoothing, log, epochs }), runs.len() as u64))
         }
         FigureKind::Plot => {
             let asked = &args.plot;
@@ -84,30 +96,42 @@ async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
             Ok((defence_matrix(&data), data.drawn))
         }
         FigureKind::Roc => {
-            by_filter(args)?;
-            let runs = app.newest_with("auroc", args.filter.clone(), MOST_CURVES).await?;
+            let runs = if args.run.is_empty() {
+                by_filter(args)?;
+                app.newest_with("auroc", args.filter.clone(), MOST_CURVES).await?
+            } else {
+                args.run.clone()
+            };
             let series = app.roc(&runs).await?;
             Ok((roc(&series), series.len() as u64))
         }
-        FigureKind::AccuracyByEpoch | FigureKind::Curve(_) => bail!(
-            "{} is drawn for single runs, on a study's page; choose tradeoff, asr-by-poison, plot, defence-matrix, roc or features here",
-            args.figure.as_str()
-        ),
     }
 }
 
 /// A figure of columns selects its runs by an expression.
 fn by_filter(args: &FigureArgs) -> anyhow::Result<()> {
+    let figure = args.figure.as_str();
     if !args.study.is_empty() {
-        let figure = args.figure.as_str();
         bail!("{figure} takes --filter instead of --study: --filter 'study == \"NAME\"'");
     }
+    if !args.run.is_empty() {
+        bail!("{figure} takes --filter instead of --run: --filter 'run == \"RUN\"'");
+    }
     Ok(())
+}
+
+/// The runs with a line each.
+async fn named(app: &App, args: &FigureArgs) -> anyhow::Result<Vec<RunRow>> {
+    if args.run.is_empty() {
+        bail!("{} has a line for each run: say which with --run RUN", args.figure.as_str());
+    }
+    Ok(app.run_rows(&args.run).await?)
 }
 
 /// The finished classifiers of the figure.
 async fn runs(app: &App, args: &FigureArgs) -> anyhow::Result<Vec<RunRow>> {
     let runs = match &args.filter {
+        _ if !args.run.is_empty() => app.run_rows(&args.run).await?,
         Some(filter) => {
             let runs = app.newest_results(filter.clone(), MOST as usize).await?;
             app.store.compare_runs(&runs).await?

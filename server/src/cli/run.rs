@@ -51,7 +51,7 @@ pub async fn run(args: RunArgs, machine: Machine) -> anyhow::Result<ExitCode> {
     app.store.close().await;
 
     say(results::as_table(&runs));
-    if let Some(found) = verdict(&runs, &pairs) {
+    if let Some(found) = verdict(&runs, &pairs, study.classes.len()) {
         let sentences = std::iter::once(&found.headline).chain(&found.points);
         say(sentences.fold(String::new(), |text, sentence| format!("{text}\n{sentence}")));
     }

@@ -64,8 +64,7 @@ pub async fn report(app: &App, kept: &Kept, study: StudyId) -> Result<String, Re
     let classifiers: Vec<_> = finished.iter().filter(|run| run.metrics.is_some()).collect();
     let last = &classifiers[classifiers.len().saturating_sub(MOST_LINES)..];
     let last: Vec<RunRow> = last.iter().map(|&run| run.clone()).collect();
-    let labels = last.iter().map(RunRow::label).collect();
-    let epochs = app.epochs(&last, labels).await?;
+    let epochs = app.epochs(&last).await?;
     let pairs = app.pairs(&study.runs).await?;
     let mut folders = Vec::new();
     for run in finished.iter().take(MOST_MANIFESTS) {

@@ -100,7 +100,7 @@ fn header(study: &StudyDetail) -> String {
 }
 
 fn answer(study: &StudyDetail, pairs: &Pairs) -> String {
-    let Some(found) = verdict(&study.runs, pairs) else {
+    let Some(found) = verdict(&study.runs, pairs, study.classes.len()) else {
         return "<section class=\"answer\">\n<p>No classifier has finished: there is no answer yet.</p>\n</section>\n".into();
     };
     let points: Vec<_> =

@@ -1,6 +1,8 @@
 //! Checkpoints that runs have written, from their events.
 
-use shared::{RunEvent, RunId, RunState, StudyId, run::RunPoint};
+use std::collections::BTreeMap;
+
+use shared::{RunEvent, RunId, RunState, StudyId, param::Value, run::RunPoint};
 use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::{
@@ -22,6 +24,8 @@ pub struct WrittenCheckpoint {
     pub folder: String,
     /// The run's kind, poisons and seed.
     pub point: RunPoint,
+    /// The settings that the study varies, by path, with the run's values.
+    pub varied: BTreeMap<String, Value>,
     /// The run's state.
     pub state: RunState,
     /// File name in the run's folder.
@@ -51,8 +55,11 @@ impl Store {
                 "runs r CROSS JOIN events e INDEXED BY events_checkpoint ON e.run = r.key AND e.kind = 'checkpoint'"
             }
         };
+        // A run that several studies share is named as in the one that is asked for, or in its own.
+        let list = study.map_or_else(|| "r.study".to_owned(), |study| format!("'{study}'"));
         let mut sql = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT r.id, r.study, r.study_name, r.folder, r.kind, r.ppr, r.lpr, r.seed, r.scratch, r.implanted, r.state, e.at, e.body FROM {from}"
+            "SELECT r.id, r.study, r.study_name, r.folder, r.kind, r.ppr, r.lpr, r.seed, r.scratch, r.implanted, r.state, e.at, e.body, \
+             (SELECT l.varied FROM study_runs l WHERE l.run = r.key AND l.study = {list}) AS varied FROM {from}"
         ));
         if let Some(study) = study {
             sql.push(" WHERE r.key IN (SELECT run FROM study_runs WHERE study = ")
@@ -73,6 +80,10 @@ impl Store {
                     study_name: row.try_get(2)?,
                     folder: row.try_get("folder")?,
                     point: point(row)?,
+                    varied: match row.try_get::<Option<&str>, _>("varied")? {
+                        Some(text) => from_json(text, "varied settings")?,
+                        None => BTreeMap::new(),
+                    },
                     state: parse::<RunState>(row.try_get("state")?, "a state")?,
                     file,
                     epoch,

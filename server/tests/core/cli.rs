@@ -108,6 +108,17 @@ fn a_micro_study_runs_from_end_to_end() {
     assert!(failure(folder.path(), &of_features).contains("say which with --run RUN"));
     let of_run = ["--run", &pretraining.run.to_string(), "--per-class", "2"];
     success(folder.path(), &[&of_features[..], &of_run].concat());
+    let of_loss = ["figure", "loss", &figure("loss.csv"), "--data-dir", &data];
+    let curves = [&of_loss[..], &of_run[..2]].concat();
+    success(folder.path(), &[&curves[..], &["--smoothing", "0.5", "--log"]].concat());
+    let loss = fs::read_to_string(figure("loss.csv")).unwrap();
+    assert!(loss.starts_with("run,") && loss.lines().count() > 2, "{loss}");
+    assert!(failure(folder.path(), &of_loss).contains("say which with --run RUN"));
+    let accuracy = ["figure", "accuracy-by-epoch", &figure("accuracy.svg"), "--data-dir", &data];
+    let probe = results[1].run.to_string();
+    success(folder.path(), &[&accuracy[..], &["--run", &probe]].concat());
+    let accuracy = fs::read_to_string(figure("accuracy.svg")).unwrap();
+    assert!(accuracy.contains("linear probe"), "{accuracy}");
     let points = fs::read_to_string(figure("features.csv")).unwrap();
     // Two images of each of ten classes, and but for the target class with the trigger, too.
     assert_eq!(points.lines().count(), 1 + 20 + 18, "{points}");

@@ -1,9 +1,12 @@
 //! Checkpoints.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{RunId, StudyId},
+    param::Value,
     run::{RunPoint, RunState},
 };
 
@@ -21,6 +24,9 @@ pub struct CheckpointInfo {
     pub study_name: String,
     /// The run's place in the grid.
     pub point: RunPoint,
+    /// The settings that the study varies, by path, with the run's values.
+    #[serde(default)]
+    pub varied: BTreeMap<String, Value>,
     /// The run's state: one that is running will keep later epochs, too.
     pub state: RunState,
     /// File name in the run's folder.

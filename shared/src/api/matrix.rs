@@ -127,7 +127,7 @@ pub struct MatrixData {
     pub rows: PlotAxis,
     /// The columns from the left, as slots.
     pub columns: PlotAxis,
-    /// Number of selected runs.
+    /// Number of defences' runs among those selected.
     pub runs: u64,
     /// How many of them have the metric.
     pub drawn: u64,

@@ -148,7 +148,7 @@ pub fn asr_by_poison(rows: &[RunRow], overlay: bool) -> Figure {
             published.len(),
             counted.place()
         ),
-        empty: "No finished classifier yet: a bar appears for each classifier that ends.",
+        empty: "No classifier has finished. Each one that does has a bar here.",
         x: Axis {
             label: counted.axis().into(),
             scale: Scale::Places(places.iter().map(u32::to_string).collect()),

@@ -183,7 +183,7 @@ pub fn curve(kind: CurveKind, runs: &[CurveSeries], look: CurveLook) -> Figure {
             _ => kind.title().into(),
         },
         summary: format!("Lines of the {} over the epochs of {} runs.", kind.axis(), runs.len()),
-        empty: "No step yet: the curve begins with the first one.",
+        empty: "No step was trained. The curve begins with the first one.",
         x: Axis { label: "epoch".into(), scale: Scale::Linear { low: first, high: last } },
         y: Axis { label: kind.axis().into(), scale },
         panels: Vec::new(),

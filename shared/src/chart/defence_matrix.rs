@@ -149,7 +149,7 @@ fn note(data: &MatrixData) -> String {
     }
     let without = data.runs.saturating_sub(data.drawn);
     if without > 0 {
-        parts.push(format!("{without} of the runs do not have this metric."));
+        parts.push(format!("{without} of the defences' runs do not have this metric."));
     }
     parts.join(" ")
 }
@@ -302,7 +302,9 @@ mod tests {
         assert!(latex.contains("Trigger & SCAn & STRIP & Beatrix\\_2 \\\\"), "{latex}");
         assert!(latex.contains("Blended & $0.900 \\pm 0.248$ ($0.600$) & -- & -- \\\\"), "{latex}");
         assert!(latex.contains("White square & -- & $0.250$ & -- \\\\"), "{latex}");
-        assert!(figure.note.contains("In brackets") && figure.note.contains("2 of the runs"));
+        assert!(
+            figure.note.contains("In brackets") && figure.note.contains("2 of the defences' runs")
+        );
         let drawn = figure.draw(Size::FILE, Style::File(Theme::Light));
         for text in ["0.900", "± 0.248", "(0.600)", "Beatrix_2"] {
             assert!(drawn.svg.contains(&format!(">{text}</text>")), "{text}: {}", drawn.svg);

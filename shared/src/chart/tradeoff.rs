@@ -76,7 +76,7 @@ pub fn tradeoff(rows: &[RunRow]) -> Figure {
              from bottom to top.",
             points.len()
         ),
-        empty: "No finished classifier yet: a point appears for each classifier that ends.",
+        empty: "No classifier has finished. Each one that does has a point here.",
         x: Axis { label: "clean accuracy, CA (%)".into(), scale: fitted(&series) },
         y: Axis { label: "attack success rate, ASR (%)".into(), scale: Scale::Percent },
         panels: Vec::new(),

@@ -2,6 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TransformerSpec;
+
+/// What `PatchSearch` tells images with a patch on them by: a small vision transformer, in the place of its authors' five small `ResNets`.
+pub const PATCH_CLASSIFIER: TransformerSpec = TransformerSpec { dim: 64, depth: 2, heads: 2 };
+/// Images of a step of its training.
+pub const PATCH_BATCH: u32 = 64;
+
 /// A defence against backdoors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -14,12 +21,16 @@ pub enum DefenceMethod {
     ActivationClustering,
     /// SCAn (Tang et al. 2021): a sample filter.
     Scan,
+    /// `PatchSearch` (Tejankar et al. 2023): a sample filter that needs no labels.
+    PatchSearch,
     /// STRIP (Gao et al. 2019): an input filter.
     Strip,
     /// BDMAE (Sun et al. 2023): an input filter that restores what it suspects.
     Bdmae,
     /// Patch processing (Doan et al. 2023): an input filter.
     PatchProcessing,
+    /// Blocking of what the encoder attends to most, after Subramanya et al. (2022): an input filter.
+    Blocking,
     /// `DeDe` (Hou, Li and Yao 2025) with the judged autoencoder's own decoder: an input filter.
     Dede,
     /// A linear detector of frequencies, after Zeng et al. (2021): an input filter.
@@ -32,6 +43,8 @@ pub enum DefenceMethod {
     FineTuning,
     /// Fine-pruning (Liu, Dolan-Gavitt and Garg 2018): a repair.
     FinePruning,
+    /// Neural attention distillation, NAD (Li et al. 2021): a repair.
+    Nad,
 }
 
 /// What a defence judges.
@@ -49,33 +62,39 @@ pub enum DefenceKind {
 
 impl DefenceMethod {
     /// All of them, the default first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Spectral,
         Self::ActivationClustering,
         Self::Scan,
+        Self::PatchSearch,
         Self::Strip,
         Self::Bdmae,
         Self::PatchProcessing,
+        Self::Blocking,
         Self::Dede,
         Self::Frequency,
         Self::Beatrix,
         Self::Decree,
         Self::FineTuning,
         Self::FinePruning,
+        Self::Nad,
     ];
 
     /// What it judges.
     pub fn kind(self) -> DefenceKind {
         match self {
-            Self::Spectral | Self::ActivationClustering | Self::Scan => DefenceKind::SampleFilter,
+            Self::Spectral | Self::ActivationClustering | Self::Scan | Self::PatchSearch => {
+                DefenceKind::SampleFilter
+            }
             Self::Strip
             | Self::Bdmae
             | Self::PatchProcessing
+            | Self::Blocking
             | Self::Dede
             | Self::Frequency
             | Self::Beatrix => DefenceKind::InputFilter,
             Self::Decree => DefenceKind::EncoderDetector,
-            Self::FineTuning | Self::FinePruning => DefenceKind::Repair,
+            Self::FineTuning | Self::FinePruning | Self::Nad => DefenceKind::Repair,
         }
     }
 
@@ -142,6 +161,18 @@ pub enum DecodedFrom {
     Patches,
 }
 
+/// What a blocked square is filled with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum BlockedBy {
+    /// Black, as published.
+    #[default]
+    Black,
+    /// What the judged autoencoder restores from the rest of the image.
+    Restored,
+}
+
 /// A defence judges images by an encoder's features. It is never told which ones are poisoned; the result compares what it says with the
 /// truth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,7 +188,7 @@ pub struct DefenceSpec {
     pub poisons: u32,
     /// The groups of images that a sample filter looks at.
     pub groups: DefenceGroups,
-    /// Number of clusters, with groups of clusters.
+    /// Number of clusters, with groups of clusters and for `PatchSearch`.
     pub clusters: u32,
     /// Upper bound on the share of poisons in a group, as the defender believes (spectral signatures).
     pub assumed_share: f64,
@@ -167,7 +198,12 @@ pub struct DefenceSpec {
     pub dimensions: u32,
     /// Which cluster is taken for poisons (activation clustering).
     pub decision: ClusterDecision,
-    /// Clean validation images per class that the defender has (SCAn, input filters but BDMAE, and repairs). None of them is evaluated.
+    /// Images on which a patch is pasted to see how many it moves into its cluster (`PatchSearch`).
+    pub pasted_on: u32,
+    /// Steps for which the classifier of patches is trained (`PatchSearch`).
+    pub patch_steps: u32,
+    /// Clean validation images per class that the defender has (SCAn, input filters but BDMAE and
+    /// attention blocking, and repairs). None of them is evaluated.
     pub clean_per_class: u32,
     /// Share of the mean variance within classes that is added to each feature's (SCAn).
     pub shrinkage: f64,
@@ -181,6 +217,10 @@ pub struct DefenceSpec {
     pub trials: u32,
     /// Share of the patches that is left out of them (patch processing).
     pub dropped: f64,
+    /// Side of the square that is blocked, in patches (attention blocking).
+    pub block: u32,
+    /// What it is filled with (attention blocking).
+    pub blocked_by: BlockedBy,
     /// What the decoder sees of an image (`DeDe`).
     pub decoded_from: DecodedFrom,
     /// Random masks of an image whose errors are averaged (`DeDe` from patches).
@@ -199,10 +239,13 @@ pub struct DefenceSpec {
     pub repair_lr: f64,
     /// Accuracy on the defender's clean images that pruning may cost, as a share (fine-pruning).
     pub most_lost: f64,
+    /// Weight of the difference between the student's and the teacher's attention maps (NAD).
+    pub distill_weight: f64,
 }
 
 impl Default for DefenceSpec {
-    /// The papers' values, where they have one; fewer overlays than the 100 of STRIP's paper.
+    /// The papers' values, where they have one; fewer overlays than the 100 of STRIP's paper, and fewer images to paste patches on than the
+    /// 1,000 of `PatchSearch`'s.
     fn default() -> Self {
         Self {
             method: DefenceMethod::default(),
@@ -214,6 +257,8 @@ impl Default for DefenceSpec {
             centre: true,
             dimensions: 10,
             decision: ClusterDecision::default(),
+            pasted_on: 100,
+            patch_steps: 1000,
             clean_per_class: 10,
             shrinkage: 1e-3,
             overlays: 20,
@@ -221,6 +266,8 @@ impl Default for DefenceSpec {
             refused: 0.01,
             trials: 10,
             dropped: 0.5,
+            block: 2,
+            blocked_by: BlockedBy::default(),
             decoded_from: DecodedFrom::default(),
             masks: 10,
             shadow_images: 1000,
@@ -230,6 +277,7 @@ impl Default for DefenceSpec {
             repair_epochs: 10,
             repair_lr: 1e-3,
             most_lost: 0.04,
+            distill_weight: 1000.0,
         }
     }
 }

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use attack::{AttackSpec, PoisonUnit};
 pub use defence::{
-    ClusterDecision, DecodedFrom, DefenceGroups, DefenceKind, DefenceMethod, DefenceSpec,
-    DefendedSet,
+    BlockedBy, ClusterDecision, DecodedFrom, DefenceGroups, DefenceKind, DefenceMethod,
+    DefenceSpec, DefendedSet, PATCH_BATCH, PATCH_CLASSIFIER,
 };
 pub use finetune::{FinetuneSpec, Pooling, Start};
 pub use implant::{ImplantMethod, ImplantSpec};

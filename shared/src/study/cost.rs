@@ -7,7 +7,7 @@ use crate::{
     dataset::DatasetInfo,
     patches::visible_count,
     run_kind::RunKind,
-    settings::{DecodedFrom, DefenceMethod},
+    settings::{DecodedFrom, DefenceMethod, PATCH_BATCH, PATCH_CLASSIFIER},
 };
 
 /// The backward pass costs about twice as much as the forward pass.
@@ -80,12 +80,24 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64, test: f64) -> 
     match defence.method {
         DefenceMethod::Spectral | DefenceMethod::ActivationClustering => train,
         DefenceMethod::Scan => train + clean,
+        // Of each of K clusters, candidates until few clusters are left, of which all images are; then training and use of a small model.
+        DefenceMethod::PatchSearch => {
+            let clusters = f64::from(defence.clusters);
+            let candidates = (8.0 * clusters + 2.0 * train / clusters).min(train);
+            let tokens = f64::from(settings.model.patches()) + 1.0;
+            let small =
+                forward(&PATCH_CLASSIFIER, tokens) / forward(&settings.model.encoder, tokens);
+            let trained = TRAINING_FACTOR * f64::from(PATCH_BATCH * defence.patch_steps);
+            train + candidates * f64::from(defence.pasted_on) + (trained + train) * small
+        }
         // About fifty restorations an image, each classified; a restoration costs about a third of a pre-training step.
         DefenceMethod::Bdmae => NEIGHBOURS + 2.0 * TESTS * 50.0 * 2.0,
         // A prediction without half of the patches takes half of the time; of a decoded image, the decoder takes some.
         DefenceMethod::PatchProcessing => {
             NEIGHBOURS + (2.0 * TESTS + clean) * (1.0 + 1.5 * f64::from(defence.trials))
         }
+        // Roll-outs are not batched; the rest is two classifications.
+        DefenceMethod::Blocking => NEIGHBOURS + 2.0 * TESTS * 4.0,
         DefenceMethod::Dede if defence.decoded_from == DecodedFrom::Patches => {
             NEIGHBOURS + (2.0 * TESTS + clean) * f64::from(defence.masks)
         }
@@ -98,8 +110,11 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64, test: f64) -> 
             f64::from(defence.shadow_images) * (1.0 + 3.0 * f64::from(defence.search_epochs))
         }
         // Two evaluations; a step of training takes three times as long as an evaluation.
-        DefenceMethod::FineTuning | DefenceMethod::FinePruning => {
-            4.0 * test + clean * (1.0 + TRAINING_FACTOR * f64::from(defence.repair_epochs))
+        DefenceMethod::FineTuning | DefenceMethod::FinePruning | DefenceMethod::Nad => {
+            // A teacher is trained like its student, and then asked at each of the student's steps.
+            let taught = defence.method == DefenceMethod::Nad;
+            let step = if taught { 2.0 * TRAINING_FACTOR + 1.0 } else { TRAINING_FACTOR };
+            4.0 * test + clean * (1.0 + step * f64::from(defence.repair_epochs))
         }
         DefenceMethod::Strip => NEIGHBOURS + (2.0 * TESTS + clean) * f64::from(defence.overlays),
     }

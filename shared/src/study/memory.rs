@@ -145,8 +145,11 @@ pub fn run_memory(
             let batch = REPAIRED.min(test);
             let step = blocks(&model.encoder, batch, tokens)
                 + batch * (patches * (pixels + width) + 4.0 * width + 4.0 * classes + 4.0 * image);
-            // Parameters, moments, and the classifier that is evaluated.
-            (6.0 * (encoder + width * classes), evaluation + step, test * (image + width))
+            // Parameters, moments, and the classifier that is evaluated; a teacher beside them.
+            let taught = settings.defence.method == DefenceMethod::Nad;
+            let (copies, steps) = if taught { (7.0, 2.0) } else { (6.0, 1.0) };
+            let held = copies * (encoder + width * classes);
+            (held, evaluation + steps * step, test * (image + width))
         }
         RunKind::Defence => {
             let rows = 5.0 * train * width + of_clean_images(settings, test, classes);

@@ -11,7 +11,7 @@ use crate::{
     patches::visible_count,
     poison::named_twice,
     run_kind::RunKind,
-    settings::{AttackSpec, DefenceGroups},
+    settings::{AttackSpec, DefenceGroups, DefenceMethod},
 };
 
 /// Maximum number of runs of a study.
@@ -220,7 +220,8 @@ fn check_point(check: &mut Check, settings: &Settings, runs: &[RunKind]) {
 
 fn check_defence(check: &mut Check, settings: &Settings) {
     let of_pretraining = settings.judges_pretraining();
-    let by_label = settings.defence.groups == DefenceGroups::Label;
+    let by_label = settings.defence.groups == DefenceGroups::Label
+        && settings.defence.method != DefenceMethod::PatchSearch;
     check.that(!(of_pretraining && by_label), "defence.groups", || {
         "takes clusters or all: the images of a pre-training have no labels".into()
     });
@@ -316,7 +317,7 @@ fn check_poisons(
 mod tests {
     use super::*;
     use crate::{
-        settings::{DefenceMethod, DefendedSet},
+        settings::DefendedSet,
         study::{Axis, presets},
     };
 
@@ -344,6 +345,9 @@ mod tests {
             bad.validate().into_iter().map(|error| error.field).collect()
         };
         assert_eq!(fields(&bad), ["defence.groups"]);
+        bad.settings.defence.method = DefenceMethod::PatchSearch;
+        assert_eq!(fields(&bad), [""; 0], "it always takes clusters");
+        bad.settings.defence.method = DefenceMethod::Spectral;
         bad.settings.defence.groups = DefenceGroups::All;
         assert_eq!(fields(&bad), [""; 0]);
         bad.settings.encoder = Some("mae".into());

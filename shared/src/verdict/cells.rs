@@ -52,6 +52,16 @@ impl Cell {
         self.runs.len() as u32
     }
 
+    /// Whether CA, over all seeds, is provably above this share of right guesses.
+    pub fn has_learned(&self, chance: f64) -> bool {
+        let all = self.runs.values().map(|(_, metrics)| metrics.ca);
+        let sum = all.fold(Ratio::default(), |sum, ca| Ratio {
+            hits: sum.hits + ca.hits,
+            total: sum.total + ca.total,
+        });
+        sum.wilson95().is_some_and(|interval| interval.low > chance)
+    }
+
     /// The run with the highest ASR.
     pub fn strongest_run(&self) -> RunId {
         let runs = self.runs.values();
@@ -124,11 +134,14 @@ pub(super) struct Cells<'a> {
     /// The combination, if the study has several: `blend ratio 0.4`.
     combination: Option<String>,
     all: Vec<Cell>,
+    /// The share of right guesses; 0 where the number of classes is unknown.
+    chance: f64,
 }
 
 impl<'a> Cells<'a> {
-    /// The combination with the highest ASR; `None` without a finished classifier.
-    pub fn of(rows: &[RunRow], pairs: &'a Pairs) -> Option<Self> {
+    /// The combination with the highest ASR of a classifier that has learned, or else of any; `None` without a finished classifier.
+    pub fn of(rows: &[RunRow], pairs: &'a Pairs, classes: usize) -> Option<Self> {
+        let chance = if classes > 0 { 1.0 / classes as f64 } else { 0.0 };
         let finished = |kind: RunKind| {
             rows.iter().filter(move |row| {
                 row.point.kind == kind && !row.point.scratch && row.state == RunState::Done
@@ -156,6 +169,7 @@ impl<'a> Cells<'a> {
             pairs,
             combination: (many && !text.is_empty()).then_some(text),
             all: cells.into_values().collect(),
+            chance,
         });
         // The first one of equals.
         groups.reduce(|best, next| if next.highest() > best.highest() { next } else { best })
@@ -171,8 +185,27 @@ impl<'a> Cells<'a> {
         first.against(second, |metrics| metrics.ca, |a, b| self.pairs.ca(a, b))
     }
 
-    fn highest(&self) -> f64 {
-        self.strongest().map_or(-1.0, Cell::asr)
+    fn highest(&self) -> (bool, f64) {
+        self.strongest().map_or((false, -1.0), |cell| (self.has_learned(cell), cell.asr()))
+    }
+
+    /// Whether a cell's classifiers have learned more than to guess.
+    pub fn has_learned(&self, cell: &Cell) -> bool {
+        cell.has_learned(self.chance)
+    }
+
+    /// The share of right guesses in percent.
+    pub fn chance(&self) -> f64 {
+        100.0 * self.chance
+    }
+
+    fn attacks(&self) -> impl Iterator<Item = &Cell> + Clone {
+        self.all.iter().filter(|cell| cell.attacks_encoder() || cell.lpr > 0)
+    }
+
+    /// The numbers of attacks, and of those whose classifiers have learned next to nothing.
+    pub fn unlearned(&self) -> (usize, usize) {
+        (self.attacks().count(), self.attacks().filter(|cell| !self.has_learned(cell)).count())
     }
 
     /// The combination of the other varied settings, if the study has several.
@@ -203,10 +236,10 @@ impl<'a> Cells<'a> {
         self.all.iter().find(|cell| !cell.attacks_encoder() && cell.lpr == lpr)
     }
 
-    /// The poisoned cell with the highest mean ASR; of equals the one with the fewest poisons.
+    /// The poisoned cell with the highest mean ASR; of equals the one with the fewest poisons. Classifiers that only guess come behind all others.
     pub fn strongest(&self) -> Option<&Cell> {
-        let poisoned = self.all.iter().filter(|cell| cell.attacks_encoder() || cell.lpr > 0);
-        poisoned.reduce(|best, next| if next.asr() > best.asr() { next } else { best })
+        let rank = |cell: &Cell| (self.has_learned(cell), cell.asr());
+        self.attacks().reduce(|best, next| if rank(next) > rank(best) { next } else { best })
     }
 
     /// The largest difference that an attack on the encoder makes at equal poisons in the classifier's training.
@@ -214,7 +247,11 @@ impl<'a> Cells<'a> {
         let attacked = self.all.iter().filter(|cell| cell.attacks_encoder());
         let pairs: Vec<_> = attacked
             .filter_map(|cell| {
-                let (clean, attacked) = self.on_clean_encoder(cell.lpr)?.paired(cell);
+                let clean = self.on_clean_encoder(cell.lpr)?;
+                if !(self.has_learned(clean) && self.has_learned(cell)) {
+                    return None;
+                }
+                let (clean, attacked) = clean.paired(cell);
                 let difference = self.asr(&clean, &attacked)?;
                 Some((clean, attacked, difference))
             })
@@ -240,7 +277,7 @@ impl<'a> Cells<'a> {
 
     /// The poisoned classifier on a clean encoder with the highest ASR, and the number of those that it was chosen from.
     pub fn clean_encoder_at_most(&self) -> Option<(&Cell, usize)> {
-        let cells = self.all.iter().filter(|cell| !cell.attacks_encoder() && cell.lpr > 0);
+        let cells = self.attacks().filter(|cell| !cell.attacks_encoder() && self.has_learned(cell));
         let count = cells.clone().count();
         Some((cells.max_by(|a, b| higher(a.asr(), b.asr()))?, count))
     }

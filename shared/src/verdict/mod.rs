@@ -113,9 +113,10 @@ pub struct Verdict {
 
 /// What the finished classifiers among `rows` say, or `None` if there is none. Linear probes speak first, then fine-tunings, then nearest
 /// neighbours. Where the study varies other settings, too, the verdict takes the combination with the highest ASR. Two classifiers of one seed are
-/// compared image by image where `pairs` knows them.
-pub fn verdict(rows: &[RunRow], pairs: &Pairs) -> Option<Verdict> {
-    let cells = Cells::of(rows, pairs)?;
+/// compared image by image where `pairs` knows them. Of `classes` classes one is guessed by chance: a classifier whose CA is not provably above that comes
+/// behind all others, and is compared with none; with 0 classes there is no such limit.
+pub fn verdict(rows: &[RunRow], pairs: &Pairs, classes: usize) -> Option<Verdict> {
+    let cells = Cells::of(rows, pairs, classes)?;
     let best = cells.strongest();
     let strongest = best.map(|cell| Strongest {
         run: cell.strongest_run(),
@@ -159,7 +160,25 @@ fn attacked(cells: &Cells<'_>, best: &Cell) -> (Sentence, Vec<Sentence>) {
     };
     points.extend(alone(cells));
     points.extend(probe_backdoor(cells));
+    points.extend(left_out(cells, best));
     (headline, points)
+}
+
+/// How many attacks say little, because their classifiers only guess.
+fn left_out(cells: &Cells<'_>, best: &Cell) -> Option<Sentence> {
+    let (attacks, unlearned) = cells.unlearned();
+    if unlearned == 0 || !cells.has_learned(best) {
+        return None;
+    }
+    let (verb, classifiers) = if unlearned == 1 {
+        ("is", "its classifier has")
+    } else {
+        ("are", "their classifiers have")
+    };
+    let chance = cells.chance();
+    Some(Sentence::default().words(format!(
+        "{unlearned} of {attacks} attacks {verb} left out: {classifiers} learned next to nothing (CA not above a chance of {chance:.1} %)."
+    )))
 }
 
 /// What poisons in pre-training, or an implanted backdoor, change, at the number of poisons in the classifier's training where it is most.
@@ -171,9 +190,10 @@ fn pretraining(cells: &Cells<'_>, effect: &Effect) -> Sentence {
     } else {
         format!("{} in pre-training ", of_each_class(attacked.ppr))
     };
+    let among = cells.combination().map_or_else(String::new, |text| format!(", {text}"));
     let given = match attacked.lpr {
-        0 => format!(", without poisons in {}", cells.training()),
-        lpr => format!(", with {lpr} in {}", cells.training()),
+        0 => format!(", without poisons in {}{among}", cells.training()),
+        lpr => format!(", with {lpr} in {}{among}", cells.training()),
     };
     let told = told(difference, *comparisons);
     let start = Sentence::default().words(start);
@@ -206,6 +226,12 @@ fn strongest_attack(cells: &Cells<'_>, best: &Cell) -> Sentence {
     let (ppr, rate, lpr) = (best.ppr, cells.rate(), best.lpr);
     let start = format!("Strongest attack (PPR {ppr}{implanted}, {rate} {lpr}{among}): ASR ");
     let sentence = Sentence::default().words(start).asr(best.asr()).words(", CA ").ca(best.ca());
+    if !cells.has_learned(best) {
+        let chance = cells.chance();
+        return sentence.words(format!(
+            ". The classifier has learned next to nothing (a chance of {chance:.1} %), so its ASR says little."
+        ));
+    }
     let Some(cost) = cells.clean().and_then(|clean| cells.ca(clean, best)) else {
         return sentence.words(".");
     };
@@ -218,9 +244,11 @@ fn strongest_attack(cells: &Cells<'_>, best: &Cell) -> Sentence {
 /// Whether poisons in pre-training are enough.
 fn alone(cells: &Cells<'_>) -> Option<Sentence> {
     let cell = cells.attacked_alone()?;
-    let sentence = Sentence::default()
-        .words(format!("Without poisons in {}, ASR is ", cells.training()))
-        .asr(cell.asr());
+    let start = match cells.combination() {
+        Some(text) => format!("With {text} and no poisons in {}, ASR is ", cells.training()),
+        None => format!("Without poisons in {}, ASR is ", cells.training()),
+    };
+    let sentence = Sentence::default().words(start).asr(cell.asr());
     if cell.implanted {
         let judged = judged(cells, cell, 1, "implanting alone opens");
         return Some(
@@ -236,7 +264,11 @@ fn probe_backdoor(cells: &Cells<'_>) -> Option<Sentence> {
     let (cell, comparisons) = cells.clean_encoder_at_most()?;
     let what = format!("poisons in {} alone open", cells.training());
     let judged = judged(cells, cell, comparisons, &what);
-    let sentence = Sentence::default().words("A clean encoder reaches ").asr(cell.asr());
+    let start = match cells.combination() {
+        Some(text) => format!("With {text}, a clean encoder reaches "),
+        None => "A clean encoder reaches ".to_owned(),
+    };
+    let sentence = Sentence::default().words(start).asr(cell.asr());
     Some(sentence.words(format!(" at {} {}{judged}", cells.rate(), cell.lpr)))
 }
 

@@ -21,7 +21,7 @@ fn probe(ppr: u32, lpr: u32, seed: u64, ca: u32, asr: u32) -> RunRow {
 }
 
 fn told(rows: &[RunRow]) -> Vec<String> {
-    let verdict = verdict(rows, &Pairs::default()).expect("a verdict");
+    let verdict = verdict(rows, &Pairs::default(), 10).expect("a verdict");
     std::iter::once(verdict.headline.to_string())
         .chain(verdict.points.iter().map(ToString::to_string))
         .collect()
@@ -56,7 +56,7 @@ fn the_largest_of_two_differences_is_corrected() {
             "A clean encoder reaches 22.0 % at LPR 3: not provably more than the clean classifier (p = .055).",
         ]
     );
-    let strongest = verdict(&three_seeds(), &Pairs::default())
+    let strongest = verdict(&three_seeds(), &Pairs::default(), 10)
         .and_then(|verdict| verdict.strongest)
         .expect("an attack");
     assert_eq!((strongest.ppr, strongest.lpr, strongest.seeds), (100, 3, 3));
@@ -149,7 +149,7 @@ fn an_implanted_backdoor_is_told_beside_the_encoder_as_it_was() {
         "Without poisons in the probe, ASR is 95.0 % on the encoder with the implanted backdoor: implanting alone opens a backdoor \
          (above the clean classifier, p < .001)."
     );
-    let strongest = verdict(&rows, &Pairs::default()).and_then(|verdict| verdict.strongest);
+    let strongest = verdict(&rows, &Pairs::default(), 10).and_then(|verdict| verdict.strongest);
     assert!(strongest.is_some_and(|strongest| strongest.implanted && strongest.ppr == 0));
 }
 
@@ -178,9 +178,9 @@ fn a_study_without_poisons_or_without_results() {
             "Nothing was poisoned: CA is 88.0 %, and 1.2 % of the triggered images are taken for the target class all the same."
         ]
     );
-    assert_eq!(verdict(&[], &Pairs::default()), None);
+    assert_eq!(verdict(&[], &Pairs::default(), 10), None);
     let failed = RunRow { state: RunState::Failed, metrics: None, ..probe(0, 0, 1, 0, 0) };
-    assert_eq!(verdict(&[failed], &Pairs::default()), None);
+    assert_eq!(verdict(&[failed], &Pairs::default(), 10), None);
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn two_classifiers_of_one_seed_are_compared_image_by_image() {
         asr,
     };
     let told = |pairs: &[PairedRuns]| {
-        verdict(&rows, &pairs.into()).expect("a verdict").headline.to_string()
+        verdict(&rows, &pairs.into(), 10).expect("a verdict").headline.to_string()
     };
     // As independent shares 400 and 410 of 1,000 have z = 0.456.
     assert!(told(&[]).contains("p = 1.000 corrected for 2 comparisons"), "{}", told(&[]));
@@ -234,4 +234,54 @@ fn two_classifiers_of_one_seed_are_compared_image_by_image() {
     );
     let others = Discordant { second: 12, ..by_image };
     assert_eq!(told(&[pair(others)]), told(&[]), "counts that are not those of the results");
+}
+
+#[test]
+fn a_classifier_that_guesses_is_no_strong_attack() {
+    // Of ten classes one in ten is guessed: 102 of 1,000 are within that, 150 are not.
+    let rows = [probe(0, 0, 1, 880, 10), probe(0, 3, 1, 150, 300), probe(0, 10, 1, 102, 989)];
+    let lines = told(&rows);
+    assert!(
+        lines[0].starts_with("Strongest attack (PPR 0, LPR 3): ASR 30.0 %, CA 15.0 %"),
+        "{lines:?}"
+    );
+    assert!(lines[1].starts_with("A clean encoder reaches 30.0 % at LPR 3"), "{lines:?}");
+    assert_eq!(
+        lines[2],
+        "1 of 2 attacks is left out: its classifier has learned next to nothing (CA not above a chance of 10.0 %)."
+    );
+    assert_eq!(
+        told(&rows[2..]),
+        [
+            "Strongest attack (PPR 0, LPR 10): ASR 98.9 %, CA 10.2 %. The classifier has learned next to nothing (a chance of 10.0 %), so \
+             its ASR says little."
+        ]
+    );
+}
+
+#[test]
+fn each_sentence_names_the_combination() {
+    let with = |ratio: f64, row: RunRow| RunRow {
+        varied: BTreeMap::from([("attack.trigger.ratio".to_owned(), Value::Number(ratio))]),
+        ..row
+    };
+    let of = |ratio, asr| {
+        [
+            with(ratio, probe(0, 0, 1, 880, 10)),
+            with(ratio, probe(0, 3, 1, 880, asr)),
+            with(ratio, probe(10, 0, 1, 880, 12)),
+            with(ratio, probe(10, 3, 1, 880, asr + 80)),
+        ]
+    };
+    let lines = told(&[of(0.1, 200), of(0.4, 700)].concat());
+    assert!(lines[0].contains("with 3 in the probe, blend ratio 0.4 ("), "{lines:?}");
+    assert!(lines[1].starts_with("Strongest attack (PPR 10, LPR 3, blend ratio 0.4)"), "{lines:?}");
+    assert!(
+        lines[2].starts_with("With blend ratio 0.4 and no poisons in the probe, ASR is 1.2 %"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[3].starts_with("With blend ratio 0.4, a clean encoder reaches 70.0 % at LPR 3"),
+        "{lines:?}"
+    );
 }

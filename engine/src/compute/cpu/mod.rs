@@ -9,6 +9,7 @@
 //! | `mae`, `mae_run`, `mae_eval`, `mae_tokens`, `masked` | the masked autoencoder: its layers, a training step, evaluations |
 //! | `vit`, `vit_run` | the classifier of fine-tuning |
 //! | `head` | the head of a linear probe |
+//! | `distill` | a classifier that attends to what its teacher attends to |
 //! | `implant` | an encoder into which a backdoor is implanted |
 //! | `hugging_face` | classifiers of transformers, for evaluation |
 //! | [`optim`], `descent`, `accumulate` | optimisers; from the gradients of batches to steps |
@@ -21,6 +22,7 @@
 mod accumulate;
 mod beside;
 mod descent;
+mod distill;
 mod encoder;
 mod head;
 mod head_trainer;
@@ -52,6 +54,7 @@ use crate::EngineError;
 
 pub use beside::BesideOthers;
 pub use descent::Descent;
+pub use distill::distiller;
 pub use head::Classifier;
 pub use hugging_face::HuggingFaceVit;
 pub use implant::implanter;

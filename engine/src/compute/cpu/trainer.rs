@@ -8,7 +8,9 @@ use safetensors::SafeTensors;
 use shared::{Rgb8, settings::ModelSpec};
 
 use super::{
-    Cpu, Descent, LabelledImages, Mae, MaeRun, MaskedImages, Pass, Vit, VitRun, encoder,
+    Cpu, Descent, LabelledImages, Mae, MaeRun, MaskedImages, Pass, Vit, VitRun,
+    distill::Distilled,
+    encoder,
     implant::Implanted,
     optim::{AdamW, Optimizer},
     pool,
@@ -260,6 +262,12 @@ trait HasVit: Trained {
 impl HasVit for Vit {
     fn vit(&self) -> &Vit {
         self
+    }
+}
+
+impl HasVit for Distilled {
+    fn vit(&self) -> &Vit {
+        &self.vit
     }
 }
 

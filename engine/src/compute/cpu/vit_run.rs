@@ -10,7 +10,7 @@ use super::{
     Vit, WholeImages,
     mae_tokens::without_cls,
     nn::{
-        BlockWeights, Factors, Gradients, NormGradients, StackRun, StackWeights, add_bias,
+        BlockWeights, Factors, Gradients, NormGradients, Pull, StackRun, StackWeights, add_bias,
         add_rows, split, sum_slots,
     },
     shards::Pass,
@@ -260,6 +260,25 @@ impl VitRun {
         self.shards.iter().flat_map(|shard| &shard.logits).copied()
     }
 
+    /// What the tokens of the images of each shard were after this number of blocks, `(images * tokens, width)`, until the gradients are computed.
+    pub(super) fn after(&self, blocks: usize) -> impl Iterator<Item = &[f32]> {
+        self.blocks.after(blocks)
+    }
+
+    /// The loss of the labels, of images that were scored; passes its gradient and that of `pulls` to `gradients`.
+    pub(super) fn labelled(
+        &mut self,
+        vit: &Vit,
+        batch: &[LabelledImages],
+        weights: &[f64],
+        pulls: &[Pull],
+        gradients: &mut dyn Gradients,
+    ) -> f64 {
+        self.compare(vit, batch, weights);
+        self.backward(vit, batch, pulls, gradients);
+        self.shards.iter().zip(weights).map(|(shard, weight)| shard.loss * weight).sum()
+    }
+
     /// Passes the gradient of a loss of the scores to `gradients`, given its gradient in the scores of the whole batch.
     pub(super) fn back(
         &mut self,
@@ -274,7 +293,7 @@ impl VitRun {
             shard.dlogits.copy_from_slice(own);
             rest = others;
         }
-        self.backward(vit, batch, gradients);
+        self.backward(vit, batch, &[], gradients);
     }
 
     /// The loss of each shard, and its gradient.
@@ -286,7 +305,13 @@ impl VitRun {
         });
     }
 
-    fn backward(&mut self, vit: &Vit, batch: &[LabelledImages], gradients: &mut dyn Gradients) {
+    fn backward(
+        &mut self,
+        vit: &Vit,
+        batch: &[LabelledImages],
+        pulls: &[Pull],
+        gradients: &mut dyn Gradients,
+    ) {
         let Self { kernels, blocks, weights: block_weights, packed, shards } = self;
         let (kernels, path, params) = (*kernels, kernels.path, vit.params().values());
         let drops = |shard: usize| batch[shard].drops.as_deref();
@@ -307,7 +332,8 @@ impl VitRun {
             vit.unpool(dpooled, dx);
         });
         vit.head.weight_gradient(shards.iter().map(|shard| &shard.head_factors), gradients);
-        blocks.backward(&vit.blocks, kernels, params, &drops, block_weights, gradients);
+        let with = (kernels, params);
+        blocks.backward_pulled(&vit.blocks, with, &drops, block_weights, pulls, gradients);
 
         shards.par_iter_mut().zip(blocks.outputs()).zip(batch).for_each(|((shard, dx), batch)| {
             let [cls, positions, embed_bias, ..] = split(&mut shard.sums, parts);
@@ -336,8 +362,6 @@ impl Pass for VitRun {
         gradients: &mut dyn Gradients,
     ) -> f64 {
         self.score(vit, batch);
-        self.compare(vit, batch, weights);
-        self.backward(vit, batch, gradients);
-        self.shards.iter().zip(weights).map(|(shard, weight)| shard.loss * weight).sum()
+        self.labelled(vit, batch, weights, &[], gradients)
     }
 }

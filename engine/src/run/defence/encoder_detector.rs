@@ -105,6 +105,7 @@ impl Defence<'_> {
                 trigger,
                 epochs: found.epochs.iter().map(epoch).collect(),
             }),
+            highest: Vec::new(),
         })
     }
 

@@ -1,7 +1,8 @@
-//! Filters of images that a classifier is asked about: STRIP, BDMAE, patch processing, `DeDe`, the frequency detector, Beatrix. The classifier is the
+//! Filters of images that a classifier is asked about: STRIP, BDMAE, patch processing, attention blocking, `DeDe`, the frequency detector, Beatrix. The classifier is the
 //! vote of nearest neighbours among training images that the attacker has poisoned.
 
 mod bdmae;
+mod blocking;
 mod patches;
 mod scored;
 
@@ -80,7 +81,7 @@ impl Defence<'_> {
             device: self.run.device,
         };
         let pool = match spec.method {
-            DefenceMethod::Bdmae => Vec::new(),
+            DefenceMethod::Bdmae | DefenceMethod::Blocking => Vec::new(),
             _ => clean_set(self.pixels, spec.clean_per_class, settings.seed),
         };
         let asked = neighbours.asked(&pool);
@@ -130,8 +131,17 @@ impl Defence<'_> {
             repaired: None,
         };
         let (method, clean_images) = (spec.method, pool.len());
-        let (groups, control) = (Vec::new(), Vec::new());
-        Ok(Said { method, judgement, clean_images, limit, groups, samples, control, search: None })
+        Ok(Said {
+            method,
+            judgement,
+            clean_images,
+            limit,
+            groups: Vec::new(),
+            samples,
+            control: Vec::new(),
+            search: None,
+            highest: Vec::new(),
+        })
     }
 
     /// What the method says.
@@ -143,7 +153,7 @@ impl Defence<'_> {
     ) -> Result<Verdicts, EngineError> {
         let settings = &self.run.order.settings;
         let cpu = self.run.machine.cpu(settings.precision);
-        let parts = MaeParts::new(cpu, self.encoder.spec(), params);
+        let parts = MaeParts::new(cpu, self.encoder.spec(), params.clone());
         match settings.defence.method {
             DefenceMethod::Bdmae => {
                 let verdicts =
@@ -151,6 +161,7 @@ impl Defence<'_> {
                 let [clean, triggered] = verdicts;
                 Ok((None, [clean?, triggered?]))
             }
+            DefenceMethod::Blocking => self.blocked(asked, params, report),
             DefenceMethod::Dede => self.decoded(asked, &parts, report),
             DefenceMethod::Frequency => self.spectra(asked, report),
             DefenceMethod::Beatrix => self.deviations(asked, &parts, report),

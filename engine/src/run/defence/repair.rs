@@ -1,4 +1,4 @@
-//! Repairs of a fine-tuned classifier with clean images of the defender: fine-tuning, and fine-pruning before it.
+//! Repairs of a fine-tuned classifier with clean images of the defender: fine-tuning, alone, after pruning, or with a teacher (NAD).
 
 use shared::{
     Trigger,
@@ -9,7 +9,7 @@ use shared::{
 use super::Said;
 use crate::{
     EngineError,
-    compute::{Classify, Params, features_as_scores},
+    compute::{Classify, Params, cpu, features_as_scores},
     data::{Index, Pixels, Sample, augment::eval_transform},
     defence::pruning,
     eval::{Evaluated, Evaluator},
@@ -150,6 +150,7 @@ impl Run<'_> {
             samples: Vec::new(),
             control: Vec::new(),
             search: None,
+            highest: Vec::new(),
         };
         Ok((victim.epoch, said))
     }
@@ -250,8 +251,20 @@ impl Repair<'_> {
                 }
             }
         }
-        let device = self.run.device;
-        let mut trainer = device.finetuner(&settings.model, self.pooling, params, &descend)?;
+        let (device, model) = (self.run.device, &settings.model);
+        let mut trainer = if settings.defence.method == DefenceMethod::Nad {
+            let mut teacher = device.finetuner(model, self.pooling, params.clone(), &descend)?;
+            training.train_beside(&mut *teacher, "training the teacher", report)?;
+            let mut taught = params.clone();
+            for tensor in teacher.tensors()? {
+                taught.set(&tensor.name, &tensor.values).map_err(EngineError::Order)?;
+            }
+            let (cpu, weight) =
+                (self.run.machine.cpu(settings.precision), settings.defence.distill_weight);
+            cpu::distiller(cpu, (model, self.pooling), params, taught, &descend, weight)?
+        } else {
+            device.finetuner(model, self.pooling, params, &descend)?
+        };
         training.train(&mut *trainer, 0, report, |_, _, _| Ok(()))?;
         self.evaluated(trainer.view())
     }

@@ -1,4 +1,4 @@
-//! Filters of a training set: spectral signatures, activation clustering, SCAn.
+//! Filters of a training set: spectral signatures, activation clustering, SCAn, PatchSearch.
 
 use shared::{
     Rgb8,
@@ -6,9 +6,10 @@ use shared::{
     settings::{ClusterDecision, DefenceGroups, DefenceMethod, DefenceSpec},
 };
 
-use super::{Defence, GroupSaid, Said, SampleSaid};
+use super::{Defence, GroupSaid, HighestSaid, Said, SampleSaid};
 use crate::{
     EngineError,
+    compute::Params,
     data::{DataError, Sample, augment::eval_transform},
     defence::{
         Features, Filtered, Groups,
@@ -21,6 +22,8 @@ use crate::{
 
 /// Change of SCAn's covariances at which they are settled (the authors' value).
 const SETTLED: f64 = 1e-2;
+/// Numbers of images of PatchSearch's search among which poisons are counted, as its authors' program prints them.
+const HIGHEST: [usize; 6] = [5, 10, 20, 50, 100, 500];
 
 /// Clean images that a defender has.
 struct Clean {
@@ -30,7 +33,11 @@ struct Clean {
 
 impl Defence<'_> {
     /// Judges the clean training images and what the attacker adds, then once more with the copies as they were before the trigger.
-    pub(super) fn sample_filter(&self, report: &mut Reporter<'_>) -> Result<Said, EngineError> {
+    pub(super) fn sample_filter(
+        &self,
+        params: Params,
+        report: &mut Reporter<'_>,
+    ) -> Result<Said, EngineError> {
         let settings = &self.run.order.settings;
         let (train, width) = (&self.pixels.train, self.encoder.width());
         let untouched = self.kept.get("training", width, train.len(), report, |report| {
@@ -49,7 +56,24 @@ impl Defence<'_> {
             Origin::Clean(i) => row(&untouched, i),
             Origin::Made(i) => row(&poisoned, i),
         });
-        let attacked = attacked.collect();
+        let attacked: Vec<f32> = attacked.collect();
+        if settings.defence.method == DefenceMethod::PatchSearch {
+            let image = |i: usize| match origins[i] {
+                Origin::Clean(i) => self.plain(train, i),
+                Origin::Made(i) => poison(i),
+            };
+            let found = self.patch_search(&attacked, &image, params, report)?;
+            let truth = self.truth(&origins);
+            let most = found.searched.images.len();
+            let among = |&images: &usize| HighestSaid {
+                images,
+                poisoned: found.searched.highest(images).iter().filter(|&&i| truth[i]).count(),
+            };
+            let highest = HIGHEST.iter().filter(|&&images| images <= most).map(among).collect();
+            // It looks at no label, so nothing is found by a wrong one.
+            let said = (found.filtered, found.groups);
+            return Ok(Said { highest, ..self.compared(said, None, &labels, &origins, 0)? });
+        }
         let said = judge(&settings.defence, attacked, width, &labels, &clean, settings.seed)?;
         // Features of a copy without the trigger are those of its original.
         let is_control = !settings.attack.clean_label && !settings.judges_pretraining();
@@ -77,6 +101,12 @@ impl Defence<'_> {
         })
     }
 
+    /// Whether each sample is a poison. No method is told.
+    fn truth(&self, origins: &[Origin]) -> Vec<bool> {
+        let poisons = self.poisons.plan.samples.len();
+        origins.iter().map(|of| matches!(of, Origin::Made(i) if *i < poisons)).collect()
+    }
+
     /// The clean images of SCAn; none for other methods.
     fn clean(&self, report: &mut Reporter<'_>) -> Result<Clean, EngineError> {
         let settings = &self.run.order.settings;
@@ -101,9 +131,7 @@ impl Defence<'_> {
         origins: &[Origin],
         clean_images: usize,
     ) -> Result<Said, EngineError> {
-        let poisons = self.poisons.plan.samples.len();
-        let is_poison = |of: &Origin| matches!(of, Origin::Made(i) if *i < poisons);
-        let truth: Vec<bool> = origins.iter().map(is_poison).collect();
+        let truth = self.truth(origins);
         let images: Vec<u32> = self.images(origins).collect();
         let detection = |said: &Filtered| {
             Detection::of(&said.scores, &said.flagged, &truth)
@@ -148,6 +176,7 @@ impl Defence<'_> {
             samples: samples(&said),
             control: control.map(samples).unwrap_or_default(),
             search: None,
+            highest: Vec::new(),
         })
     }
 }

@@ -118,6 +118,8 @@ pub fn CheckpointTable(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use shared::{RunId, RunState, StudyId, run::RunPoint};
 
     use super::*;
@@ -135,6 +137,7 @@ mod tests {
                 scratch: false,
                 implanted: false,
             },
+            varied: BTreeMap::new(),
             state: RunState::Done,
             file: "checkpoint 10.safetensors".into(),
             epoch: 10,

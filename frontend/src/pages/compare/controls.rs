@@ -4,6 +4,7 @@ use leptos::{ev, prelude::*};
 use shared::{
     api::{ColumnKind, PlotKind, PlotScale, ResultColumn},
     chart::FigureKind,
+    param::SETTINGS,
 };
 
 use super::{
@@ -266,6 +267,13 @@ pub fn ColumnChoice(
                 let chosen = column.name == now;
                 view! { <option value=column.name.clone() selected=chosen>{column.title.clone()}</option> }
             };
+            // A value that no run has yet, as in an empty folder.
+            let absent = !now.is_empty() && columns.iter().all(|column| column.name != now);
+            let absent = absent.then(|| {
+                let setting = SETTINGS.iter().find(|setting| setting.path == now);
+                let title = setting.map_or(now.clone(), |setting| setting.label.to_owned());
+                view! { <option value=now.clone() selected>{title}</option> }
+            });
             // First those that tell runs apart.
             let groups = [
                 ("Metrics", ColumnKind::Metric, true),
@@ -273,7 +281,7 @@ pub fn ColumnChoice(
                 ("Runs", ColumnKind::Run, true),
                 ("Other settings", ColumnKind::Setting, false),
             ];
-            groups
+            let groups = groups
                 .map(|(name, kind, differs)| {
                     let fits: Vec<_> = columns
                         .iter()
@@ -286,7 +294,8 @@ pub fn ColumnChoice(
                     (!fits.is_empty()).then(|| view! { <optgroup label=name>{fits}</optgroup> })
                 })
                 .into_iter()
-                .collect_view()
+                .collect_view();
+            view! { {absent} {groups} }
         })
     };
     view! {

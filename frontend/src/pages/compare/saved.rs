@@ -35,9 +35,12 @@ fn with(mut views: Vec<Named>, name: &str, query: String) -> Vec<Named> {
 pub fn Saved(explorer: Explorer) -> impl IntoView {
     let views = RwSignal::new(kept::value::<Vec<Named>>(KEY).unwrap_or_default());
     let here = Memo::new(move |_| explorer.view.with(View::query));
+    // The view that was forgotten last, until another is saved or opened.
+    let forgotten = RwSignal::new(None::<Named>);
     let change = move |next: Vec<Named>| {
         kept::keep(KEY, &next);
         views.set(next);
+        forgotten.set(None);
     };
     let save = Callback::new(move |name: String| {
         change(with(views.get_untracked(), &name, here.get_untracked()));
@@ -47,6 +50,7 @@ pub fn Saved(explorer: Explorer) -> impl IntoView {
         let query = views.with_untracked(|views| {
             views.iter().find(|view| view.name == name).map(|view| view.query.clone())
         });
+        forgotten.set(None);
         if let Some(query) = query
             && let Ok(map) = web_sys::UrlSearchParams::new_with_str(&query)
         {
@@ -71,6 +75,12 @@ pub fn Saved(explorer: Explorer) -> impl IntoView {
             let mut next = views.get_untracked();
             next.retain(|view| *view != gone);
             change(next);
+            forgotten.set(Some(gone));
+        }
+    };
+    let undo = move |_| {
+        if let Some(view) = forgotten.get_untracked() {
+            change(with(views.get_untracked(), &view.name, view.query));
         }
     };
     view! {
@@ -97,6 +107,18 @@ pub fn Saved(explorer: Explorer) -> impl IntoView {
             >
                 <Naming save/>
             </Show>
+            <span role="status">
+                {move || {
+                    forgotten
+                        .get()
+                        .map(|view| {
+                            view! {
+                                {format!("“{}” was forgotten.", view.name)}
+                                <button type="button" class="button button-quiet" on:click=undo>"Undo"</button>
+                            }
+                        })
+                }}
+            </span>
         </div>
     }
 }

@@ -1,6 +1,6 @@
 //! Varied settings: any setting takes several values, and every combination is run.
 
-use leptos::{ev, prelude::*};
+use leptos::{ev, html::Select, prelude::*};
 use shared::{
     Settings, StudySpec,
     param::{self, Domain, SETTINGS, Setting, Value},
@@ -105,6 +105,16 @@ pub fn AxesPanel() -> impl IntoView {
             .spec
             .with(|spec| candidates(spec).iter().map(|setting| setting.path).collect::<Vec<_>>())
     });
+    let select = NodeRef::<Select>::new();
+    // The setting that was chosen leaves the list, and a browser then shows the one in its place as chosen.
+    Effect::new(move |_| {
+        free.track();
+        request_animation_frame(move || {
+            if let Some(select) = select.get_untracked() {
+                select.set_value("");
+            }
+        });
+    });
     let add = move |event: ev::Event| {
         let path = event_target_value(&event);
         draft.edit(|spec| {
@@ -148,7 +158,7 @@ pub fn AxesPanel() -> impl IntoView {
                         <label for="axis-add">"Vary another setting"</label>
                     </div>
                     <span class="select">
-                        <select id="axis-add" on:change=add prop:value="">
+                        <select id="axis-add" node_ref=select on:change=add prop:value="">
                             <option value="" selected=true>"choose one"</option>
                             {options}
                         </select>

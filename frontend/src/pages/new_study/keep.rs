@@ -60,7 +60,7 @@ pub fn Notice(
             <p class="notice new-study-notice" role="status">
                 <Icon glyph=Glyph::Info/>
                 <span>"This is what you last edited and did not start. A preset starts over."</span>
-                <button type="button" class="button button-small button-quiet" on:click=move |_| told.set(false)>"Fine"</button>
+                <button type="button" class="button button-small button-quiet" on:click=move |_| told.set(false)>"Close"</button>
             </p>
         </Show>
     }

@@ -216,7 +216,9 @@ fn NumberList(list: &'static List) -> impl IntoView {
     let draft = expect_context::<Draft>();
     let chosen = draft.part(move |spec| list.get(spec));
     let entry = RwSignal::new(String::new());
-    let wrong = RwSignal::new(None::<String>);
+    let set_wrong = move |message: Option<&str>| {
+        draft.set_unparsed(list.path, message.map(str::to_owned));
+    };
     let toggle = move |number: u64| {
         draft.edit(|spec| {
             let numbers = toggled(list.get(spec), number);
@@ -226,6 +228,7 @@ fn NumberList(list: &'static List) -> impl IntoView {
     let add = move || {
         let text = entry.get_untracked();
         if text.trim().is_empty() {
+            set_wrong(None);
             return;
         }
         match text.trim().parse::<u64>() {
@@ -235,13 +238,12 @@ fn NumberList(list: &'static List) -> impl IntoView {
             Ok(number) => {
                 toggle(number);
                 entry.set(String::new());
-                wrong.set(None);
+                set_wrong(None);
             }
-            Err(_) => wrong.set(Some("takes a whole number, 0 or more".into())),
+            Err(_) => set_wrong(Some("takes a whole number, 0 or more")),
         }
     };
-    let own = draft.error_at(list.path);
-    let error = Signal::derive(move || wrong.get().or_else(|| own.get()));
+    let error = draft.error_at(list.path);
     let id = list.path.replace('.', "-");
     let chips = move || {
         shown(list.suggestions, &chosen.get())
@@ -292,7 +294,7 @@ fn NumberList(list: &'static List) -> impl IntoView {
                         prop:value=move || entry.get()
                         on:input=move |event: ev::Event| {
                             entry.set(event_target_value(&event));
-                            wrong.set(None);
+                            set_wrong(None);
                         }
                         on:keydown=move |event: ev::KeyboardEvent| {
                             if event.key() == "Enter" {

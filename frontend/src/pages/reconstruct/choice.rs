@@ -6,6 +6,8 @@ use shared::{
     study::DatasetSpec,
 };
 
+use crate::run_name::varied_text;
+
 /// What the address names instead of a file to see the newest kept epoch, also when a run in training keeps a newer one.
 pub const NEWEST: &str = "newest";
 
@@ -83,11 +85,18 @@ pub fn comparable(checkpoints: &[CheckpointInfo], with: &CheckpointInfo) -> Vec<
     checkpoints.iter().filter(beside).cloned().collect()
 }
 
-/// Text of an option: `PPR 10, seed 1, epoch 60`.
+/// Text of an option: `PPR 10, blend ratio 0.4, seed 1, epoch 60`.
 pub fn label(checkpoint: &CheckpointInfo) -> String {
     let point = checkpoint.point;
     let implanted = if point.implanted { ", implanted backdoor" } else { "" };
-    format!("PPR {}{implanted}, seed {}, epoch {}", point.ppr, point.seed, checkpoint.epoch)
+    let mut varied = checkpoint.varied.clone();
+    varied.remove("implant.method");
+    let varied = match varied_text(&varied) {
+        none if none.is_empty() => none,
+        text => format!(", {text}"),
+    };
+    let (ppr, seed, epoch) = (point.ppr, point.seed, checkpoint.epoch);
+    format!("PPR {ppr}{implanted}{varied}, seed {seed}, epoch {epoch}")
 }
 
 /// Value of an option: run and file.
@@ -124,7 +133,7 @@ pub fn request(
 
 #[cfg(test)]
 mod tests {
-    use shared::RunKind;
+    use shared::{RunKind, param::Value};
 
     use super::*;
     use crate::fixture::checkpoint;
@@ -176,7 +185,10 @@ mod tests {
         let groups = grouped(&list());
         let sizes: Vec<_> = groups.iter().map(|group| group.checkpoints.len()).collect();
         assert_eq!(sizes, [3, 1]);
-        assert_eq!(label(&groups[0].checkpoints[0]), "PPR 0, seed 1, epoch 10");
+        let mut one = groups[0].checkpoints[0].clone();
+        assert_eq!(label(&one), "PPR 0, seed 1, epoch 10");
+        one.varied.insert("attack.trigger.ratio".into(), Value::Number(0.4));
+        assert_eq!(label(&one), "PPR 0, blend ratio 0.4, seed 1, epoch 10");
     }
 
     #[test]

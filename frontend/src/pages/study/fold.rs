@@ -65,13 +65,14 @@ pub fn merged(old: Option<StudyDetail>, mut new: StudyDetail) -> StudyDetail {
     new
 }
 
-/// The run to show when none is named: a running one, else a failed or interrupted one, else the first.
-pub fn default_run(runs: &[RunRow]) -> Option<RunId> {
+/// The run to show when none is named, of a study with so many classes: a running one, else a failed or interrupted one, else the strongest
+/// attack, else the first.
+pub fn default_run(runs: &[RunRow], classes: usize) -> Option<RunId> {
     let first = |wanted: fn(RunState) -> bool| runs.iter().find(|run| wanted(run.state));
     first(|state| state == RunState::Running)
         .or_else(|| first(|state| matches!(state, RunState::Failed | RunState::Interrupted)))
         .map(|run| run.id)
-        .or_else(|| Some(verdict(runs, &Pairs::default())?.strongest?.run))
+        .or_else(|| Some(verdict(runs, &Pairs::default(), classes)?.strongest?.run))
         .or_else(|| runs.first().map(|run| run.id))
 }
 
@@ -223,12 +224,12 @@ mod tests {
     #[test]
     fn the_run_to_show_is_the_one_that_matters() {
         let mut study = study();
-        assert_eq!(default_run(&study.runs), Some(study.runs[0].id));
+        assert_eq!(default_run(&study.runs, 10), Some(study.runs[0].id));
         study.runs[2].state = RunState::Interrupted;
-        assert_eq!(default_run(&study.runs), Some(study.runs[2].id));
+        assert_eq!(default_run(&study.runs, 10), Some(study.runs[2].id));
         study.runs[1].state = RunState::Running;
-        assert_eq!(default_run(&study.runs), Some(study.runs[1].id));
-        assert_eq!(default_run(&[]), None);
+        assert_eq!(default_run(&study.runs, 10), Some(study.runs[1].id));
+        assert_eq!(default_run(&[], 10), None);
     }
 
     #[test]

@@ -86,8 +86,11 @@ fn StudyView(id: StudyId) -> impl IntoView {
     let selected = Memo::new(move |_| {
         study.with(|study| {
             let runs = study.as_ref().map_or(&[][..], |study| &study.runs);
+            let classes = study.as_ref().map_or(0, |study| study.classes.len());
             let named = named.get().and_then(|text| text.parse::<RunId>().ok());
-            named.filter(|id| runs.iter().any(|run| run.id == *id)).or_else(|| default_run(runs))
+            named
+                .filter(|id| runs.iter().any(|run| run.id == *id))
+                .or_else(|| default_run(runs, classes))
         })
     });
     let run = Memo::new(move |_| {

@@ -60,9 +60,7 @@ pub fn Log(
     });
     let shown = move || match text.get() {
         None => "Loading the log…".to_owned(),
-        Some(Ok(text)) if text.trim().is_empty() => {
-            "The worker has written nothing yet.".to_owned()
-        }
+        Some(Ok(text)) if text.trim().is_empty() => "The worker has written nothing.".to_owned(),
         Some(Ok(text) | Err(text)) => text,
     };
     view! {

@@ -72,20 +72,22 @@ pub fn note(study: Memo<Option<StudyDetail>>) -> Memo<String> {
 }
 
 fn note_of(study: &StudyDetail) -> String {
-    let mut counted = study
-        .runs
-        .iter()
-        .filter(|run| matches!(run.point.kind, RunKind::Probe | RunKind::Finetune))
-        .filter_map(|run| run.metrics.map(|metrics| (metrics.ca.total, metrics.asr.total)));
-    let intervals = "95 % Wilson intervals";
-    match counted.next() {
-        Some(first) if counted.all(|other| other == first) => format!(
-            "{} clean and {} triggered images, {intervals}",
-            format::count(first.0.into()),
-            format::count(first.1.into())
-        ),
-        _ => intervals.into(),
-    }
+    let counted = |neighbours: bool| {
+        let runs = study.runs.iter().filter(move |run| {
+            run.point.kind.classifies() && (run.point.kind == RunKind::Knn) == neighbours
+        });
+        let mut counts =
+            runs.filter_map(|run| run.metrics.map(|metrics| (metrics.ca.total, metrics.asr.total)));
+        counts.next().filter(|first| counts.all(|other| other == *first))
+    };
+    let images = |(clean, triggered): (u32, u32)| {
+        let (clean, triggered) = (format::count(clean.into()), format::count(triggered.into()));
+        format!("{clean} clean and {triggered} triggered images")
+    };
+    let mut parts: Vec<String> = counted(false).map(images).into_iter().collect();
+    parts.extend(counted(true).map(|counts| format!("nearest neighbours: {}", images(counts))));
+    parts.push("95 % Wilson intervals".into());
+    parts.join(", ")
 }
 
 /// The run that differs from this one by its encoder alone, which is clean.

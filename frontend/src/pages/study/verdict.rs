@@ -88,7 +88,12 @@ pub fn VerdictPanel(
 ) -> impl IntoView {
     let rows =
         Memo::new(move |_| study.with(|study| study.as_ref().map(classifiers).unwrap_or_default()));
-    let found = Memo::new(move |_| pairs.with(|pairs| rows.with(|rows| verdict(rows, pairs))));
+    let classes = Memo::new(move |_| {
+        study.with(|study| study.as_ref().map_or(0, |study| study.classes.len()))
+    });
+    let found = Memo::new(move |_| {
+        pairs.with(|pairs| rows.with(|rows| verdict(rows, pairs, classes.get())))
+    });
     let defends = Memo::new(move |_| {
         study.with(|study| {
             let mut runs = study.iter().flat_map(|study| &study.runs);

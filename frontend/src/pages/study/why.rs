@@ -92,6 +92,7 @@ pub fn Why(
             kind: of.run.point.kind,
             classes: of.classes,
             train_images: train_images(&dataset, &of.settings),
+            replaces: of.settings.attack.replace,
             pretrain_poisons: poisoned(of.run.point.ppr),
             poisons: poisoned(of.run.point.lpr),
             scratch: of.run.point.scratch,

@@ -151,8 +151,8 @@ fn Job(
     let progress = of(progress_text);
     let what =
         of(|run| match run.device.as_deref().filter(|_| run.shown_state() == RunState::Running) {
-            Some(device) => format!("{}, on {device}", run.point.label()),
-            None => run.point.label(),
+            Some(device) => format!("{}, on {device}", run.label()),
+            None => run.label(),
         });
     let fraction = Signal::derive(move || {
         run.with(|run| run.as_ref().map_or(0.0, |run| run.progress.fraction()))

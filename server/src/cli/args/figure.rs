@@ -6,7 +6,7 @@ use clap::Args;
 use shared::{
     RunId, StudyId,
     api::{MatrixShows, PlotKind, PlotScale},
-    chart::FigureKind,
+    chart::{CurveLook, FigureKind},
 };
 
 use super::DataDirArg;
@@ -16,8 +16,11 @@ pub(in crate::cli) struct FigureArgs {
     #[command(flatten)]
     pub(in crate::cli) data: DataDirArg,
     /// Clean accuracy against attack success rate, attack success rate by number of poisons, any column of the results against another,
-    /// attacks against defences, what defences find by false alarms, or a map of an encoder's features.
-    #[arg(value_name = "tradeoff|asr-by-poison|plot|defence-matrix|roc|features")]
+    /// attacks against defences, what defences find by false alarms, a map of an encoder's features, accuracies by epoch, or a training's
+    /// loss, learning rate or speed.
+    #[arg(
+        value_name = "tradeoff|asr-by-poison|plot|defence-matrix|roc|features|accuracy-by-epoch|loss|lr|speed"
+    )]
     pub(in crate::cli) figure: FigureKind,
     /// File to write: .svg, .png, .pdf or .csv; .tex for defence-matrix.
     pub(in crate::cli) file: PathBuf,
@@ -27,11 +30,16 @@ pub(in crate::cli) struct FigureArgs {
     /// Only runs that satisfy this expression, as for `maskdoor runs`.
     #[arg(long, value_name = "EXPRESSION", conflicts_with = "study")]
     pub(in crate::cli) filter: Option<String>,
+    /// Only this run; may be repeated. The last five figures need it: features takes one run, and the others draw a line for each.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["study", "filter"])]
+    pub(in crate::cli) run: Vec<RunId>,
     /// Also draws the published series.
     #[arg(long)]
     pub(in crate::cli) published: bool,
     #[command(flatten)]
     pub(in crate::cli) features: FeaturesArgs,
+    #[command(flatten)]
+    pub(in crate::cli) curve: CurveArgs,
     #[command(flatten)]
     pub(in crate::cli) plot: PlotArgs,
     #[command(flatten)]
@@ -44,10 +52,7 @@ pub(in crate::cli) struct FigureArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of features")]
 pub(in crate::cli) struct FeaturesArgs {
-    /// The run whose encoder is shown.
-    #[arg(long, value_name = "RUN")]
-    pub(in crate::cli) run: Option<RunId>,
-    /// Its checkpoint after this many epochs [default: the last one].
+    /// The run's checkpoint after this many epochs [default: the last one].
     #[arg(long, value_name = "EPOCH")]
     pub(in crate::cli) epoch: Option<u32>,
     /// An imported checkpoint instead, by name; images and trigger are the run's.
@@ -56,6 +61,30 @@ pub(in crate::cli) struct FeaturesArgs {
     /// Validation images of each class.
     #[arg(long, value_name = "IMAGES")]
     pub(in crate::cli) per_class: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of loss, lr and speed")]
+pub(in crate::cli) struct CurveArgs {
+    /// The weight of the past in a running mean over the values, from 0 (none) to below 1.
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = smoothing)]
+    pub(in crate::cli) smoothing: f64,
+    /// The first and the last epoch to show [default: all].
+    #[arg(long, value_name = "FIRST,LAST", value_parser = epochs)]
+    pub(in crate::cli) epochs: Option<(f64, f64)>,
+    /// A logarithmic axis.
+    #[arg(long)]
+    pub(in crate::cli) log: bool,
+}
+
+fn smoothing(text: &str) -> Result<f64, String> {
+    let weight = text.parse().ok().filter(|weight| (0.0..1.0).contains(weight));
+    weight.ok_or_else(|| "must be a number of at least 0 and below 1".into())
+}
+
+fn epochs(text: &str) -> Result<(f64, f64), String> {
+    let message = "must be two numbers, the smaller one first, such as 10,20";
+    CurveLook::read_epochs(text).ok_or_else(|| message.into())
 }
 
 #[derive(Debug, Args)]
@@ -105,4 +134,19 @@ pub(in crate::cli) struct PlotArgs {
     /// Draws the Pareto front: runs that no other exceeds in both x and y.
     #[arg(long)]
     pub(in crate::cli) front: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_curve_takes() {
+        assert_eq!((smoothing("0.5"), smoothing("0")), (Ok(0.5), Ok(0.0)));
+        for wrong in ["1", "-0.1", "much"] {
+            assert!(smoothing(wrong).is_err_and(|why| why.contains("below 1")), "{wrong}");
+        }
+        assert_eq!(epochs("10,20"), Ok((10.0, 20.0)));
+        assert!(epochs("20,10").is_err_and(|why| why.contains("the smaller one first")));
+    }
 }

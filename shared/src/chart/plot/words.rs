@@ -70,7 +70,15 @@ pub(super) fn note(Drawn { data, marks: drawn }: Drawn<'_>, look: &PlotLook) -> 
 
 fn means_over(data: &PlotData) -> String {
     let over = if data.over.is_empty() { "runs".to_owned() } else { listed(&data.over, 4) };
-    format!("Means over {over}.")
+    let mixed: Vec<String> = data.over.iter().filter(|name| *name != "Seed").cloned().collect();
+    let mixed = match mixed.len() {
+        0 => String::new(),
+        _ => format!(
+            " They mix runs of different {}: filter the runs to keep these apart.",
+            listed(&mixed, 4)
+        ),
+    };
+    format!("Means over {over}.{mixed}")
 }
 
 fn has_ranges(data: &PlotData) -> bool {

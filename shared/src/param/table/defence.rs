@@ -6,19 +6,22 @@ use crate::{
     settings::{DecodedFrom, DefenceGroups, DefenceKind, DefenceMethod, Settings},
 };
 
-const METHODS: [Choice; 12] = [
+const METHODS: [Choice; 15] = [
     named("spectral", "Spectral signatures"),
     named("activation_clustering", "Activation clustering"),
     named("scan", "SCAn"),
+    named("patch_search", "PatchSearch"),
     named("strip", "STRIP"),
     named("bdmae", "BDMAE"),
     named("patch_processing", "Patch processing"),
+    named("blocking", "Attention blocking"),
     named("dede", "DeDe, own decoder"),
     named("frequency", "Frequency detector, linear"),
     named("beatrix", "Beatrix"),
     named("decree", "DECREE"),
     named("fine_tuning", "Fine-tuning, clean"),
     named("fine_pruning", "Fine-pruning"),
+    named("nad", "NAD"),
 ];
 const SETS: [Choice; 2] = [named("probe", "Linear probe"), named("pretrain", "Pre-training")];
 const GROUPS: [Choice; 3] =
@@ -31,6 +34,9 @@ const DECISIONS: [Choice; 3] = [
 
 const DECODED_FROM: [Choice; 2] =
     [named("embedding", "Embedding alone"), named("patches", "Visible patches")];
+
+const BLOCKED_BY: [Choice; 2] =
+    [named("black", "Black"), named("restored", "Restored by the autoencoder")];
 
 fn defence(_: &Settings, kind: RunKind) -> bool {
     kind == RunKind::Defence
@@ -50,8 +56,17 @@ fn own_poisons(settings: &Settings, kind: RunKind) -> bool {
     kind == RunKind::Defence && !settings.judges_pretraining() && of_images
 }
 
+fn groups(settings: &Settings, kind: RunKind) -> bool {
+    sample_filter(settings, kind) && settings.defence.method != DefenceMethod::PatchSearch
+}
+
 fn clusters(settings: &Settings, kind: RunKind) -> bool {
-    sample_filter(settings, kind) && settings.defence.groups == DefenceGroups::Clusters
+    let by_cluster = settings.defence.groups == DefenceGroups::Clusters;
+    patch_search(settings, kind) || groups(settings, kind) && by_cluster
+}
+
+fn patch_search(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::PatchSearch])
 }
 
 fn spectral(settings: &Settings, kind: RunKind) -> bool {
@@ -72,7 +87,8 @@ fn strip(settings: &Settings, kind: RunKind) -> bool {
 
 fn with_clean(settings: &Settings, kind: RunKind) -> bool {
     let of_images = settings.defence.method.kind() == DefenceKind::InputFilter;
-    let other = of_images && settings.defence.method != DefenceMethod::Bdmae;
+    let without = [DefenceMethod::Bdmae, DefenceMethod::Blocking];
+    let other = of_images && !without.contains(&settings.defence.method);
     let learns = settings.defence.method == DefenceMethod::Scan;
     kind == RunKind::Defence && (other || learns || settings.defence.method.repairs())
 }
@@ -92,6 +108,10 @@ fn patch_processing(settings: &Settings, kind: RunKind) -> bool {
     by(settings, kind, &[DefenceMethod::PatchProcessing])
 }
 
+fn blocking(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::Blocking])
+}
+
 fn dede(settings: &Settings, kind: RunKind) -> bool {
     by(settings, kind, &[DefenceMethod::Dede])
 }
@@ -108,20 +128,26 @@ fn repair(settings: &Settings, kind: RunKind) -> bool {
     kind == RunKind::Defence && settings.defence.method.repairs()
 }
 
+fn nad(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::Nad])
+}
+
 fn fine_pruning(settings: &Settings, kind: RunKind) -> bool {
     by(settings, kind, &[DefenceMethod::FinePruning])
 }
 
-pub(super) static DEFENCE: [Setting; 25] = [
-choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering and SCAn judge a training set; DECREE judges the encoder; fine-tuning and fine-pruning repair a fine-tuned classifier; the others judge images that a classifier is asked about.").matters_if(defence),
+pub(super) static DEFENCE: [Setting; 30] = [
+choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering, SCAn and PatchSearch judge a training set; DECREE judges the encoder; fine-tuning, fine-pruning and NAD repair a fine-tuned classifier; the others judge images that a classifier is asked about.").matters_if(defence),
 choice("defence.set", "Judged set", &SETS, "The set of a linear probe has labels; that of the pre-training has none.").matters_if(sample_filter),
 whole("defence.poisons", "Poisons before the defence", "", (0, 1_000_000), "As many as in a linear probe of this LPR, in the unit of poison counts.").matters_if(own_poisons),
-choice("defence.groups", "Groups", &GROUPS, "Sample filters compare the images of a group with each other.").matters_if(sample_filter),
+choice("defence.groups", "Groups", &GROUPS, "Sample filters compare the images of a group with each other.").matters_if(groups),
 whole("defence.clusters", "Clusters", "", (1, 1000), "Number of groups where there are no labels; as many as classes, or more.").matters_if(clusters),
 positive("defence.assumed_share", "Assumed share", "of a group", 0.5, 0.01, "What the defender believes: 1.5 times this share of each group is flagged.").matters_if(spectral),
 switch("defence.centre", "Centred scores", "As the paper defines them; its authors' program does not centre.").matters_if(spectral),
 whole("defence.dimensions", "Principal components", "", (1, 512), "Features are reduced to them before they are clustered.").matters_if(clustering),
 choice("defence.decision", "Flagged cluster", &DECISIONS, "Always flagging the smaller cluster costs a clean class up to half of its images.").matters_if(clustering),
+whole("defence.pasted_on", "Images to paste on", "", (1, 100_000), "A patch is pasted on each of them to see how many move into its cluster; the paper takes 1,000.").matters_if(patch_search),
+whole("defence.patch_steps", "Steps of the patch classifier", "", (1, 1_000_000), "It learns the found patches, and then scores every image.").matters_if(patch_search),
 whole("defence.clean_per_class", "Clean images", "per class", (1, 100_000), "Validation images that the defender has; none of them is evaluated.").matters_if(with_clean),
 real("defence.shrinkage", "Shrinkage", "", (0.0, 1.0), 1e-3, "Added to the variance within classes, for fewer clean images than features.").matters_if(scan),
 whole("defence.overlays", "Overlays", "images", (1, 1000), "Clean images that are laid over each image; the paper takes 100.").matters_if(strip),
@@ -129,6 +155,8 @@ positive("defence.overlay_weight", "Overlay weight", "", 1.0, 0.1, "Weight of th
 positive("defence.refused", "Refused clean images", "share", 0.5, 0.01, "Sets the limit of the score, by clean images of the defender.").matters_if(refuses),
 whole("defence.trials", "Trials", "of each kind", (1, 1000), "Predictions without some patches, and as many with shuffled ones.").matters_if(patch_processing),
 positive("defence.dropped", "Patches left out", "share", 0.99, 0.05, "More weaken a local trigger more, and the object, too.").matters_if(patch_processing),
+whole("defence.block", "Side of the block", "patches", (1, 64), "The square with most attention is blocked; about the trigger's size is best.").matters_if(blocking),
+choice("defence.blocked_by", "Filled with", &BLOCKED_BY, "Black is as published; an autoencoder can restore the square from the rest of the image.").matters_if(blocking),
 choice("defence.decoded_from", "Decoded from", &DECODED_FROM, "The embedding is the CLS token of the whole image; visible patches are a quarter of them, as in pre-training.").matters_if(dede),
 whole("defence.masks", "Masks", "of an image", (1, 1000), "Random masks whose errors are averaged.").matters_if(masked),
 whole("defence.shadow_images", "Clean images", "", (2, 1_000_000), "Validation images, without labels, on which a trigger is searched for; the paper takes 1,000 of CIFAR-10.").matters_if(decree),
@@ -138,4 +166,5 @@ positive("defence.mask_limit", "Limit", "of the image", 1.0, 0.01, "An encoder w
 whole("defence.repair_epochs", "Epochs of the repair", "", (1, 10_000), "Fine-tuning on the defender's clean images; more of them forget more of the backdoor, and of the training set.").matters_if(repair),
 positive("defence.repair_lr", "Learning rate of the repair", "per 256 images", 1.0, 1e-4, "Higher rates move the classifier further from its backdoor, and from what it has learnt.").matters_if(repair),
 real("defence.most_lost", "Accuracy that pruning may cost", "share", (0.0, 1.0), 0.01, "Channels are pruned as long as accuracy on the defender's clean images falls by at most this.").matters_if(fine_pruning),
+real("defence.distill_weight", "Weight of the attention maps", "", (0.0, 1e6), 1.0, "How strongly the student is held to what its teacher attends to; 0 is fine-tuning alone.").matters_if(nad),
 ];

@@ -29,4 +29,4 @@ pub(crate) use block_memory::BlockWeights;
 pub(crate) use gradients::{Unwanted, split, sum_slots};
 pub(crate) use layer_norm::NormGradients;
 pub(crate) use linear::{Factors, add_bias, add_rows};
-pub(crate) use stack::{Stack, StackRun, StackWeights};
+pub(crate) use stack::{Pull, Stack, StackRun, StackWeights};

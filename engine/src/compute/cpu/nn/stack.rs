@@ -98,6 +98,15 @@ impl Stack {
     }
 }
 
+/// A gradient of a loss in what some blocks put out, beside that in the last one's output.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pull {
+    /// The number of these blocks.
+    pub(crate) after: usize,
+    /// Of each shard, `(rows, width)`.
+    pub(crate) gradients: Vec<Vec<f32>>,
+}
+
 fn factors(drops: &[Vec<f32>], block: usize) -> [&[f32]; 2] {
     [&drops[2 * block], &drops[2 * block + 1]]
 }
@@ -154,6 +163,14 @@ impl StackRun {
         self.shards.par_iter_mut().map(|shard| &mut shard.out)
     }
 
+    /// What each shard was after this number of blocks, `(rows, width)`, until the gradients are computed.
+    pub(crate) fn after(&self, blocks: usize) -> impl Iterator<Item = &[f32]> {
+        self.shards.iter().map(move |shard| match shard.traces.get(blocks) {
+            Some(next) => &next.x[..],
+            None => &shard.out[..],
+        })
+    }
+
     /// Computes the outputs from the inputs. `weights` is scratch memory for a block's packed weights.
     pub(crate) fn forward(
         &mut self,
@@ -187,12 +204,29 @@ impl StackRun {
         weights: &mut BlockWeights,
         gradients: &mut dyn Gradients,
     ) {
+        self.backward_pulled(stack, (kernels, params), drops, weights, &[], gradients);
+    }
+
+    /// As [`backward`](Self::backward), with further gradients in what blocks put out.
+    pub(crate) fn backward_pulled(
+        &mut self,
+        stack: &Stack,
+        (kernels, params): (Kernels, &[f32]),
+        drops: Drops<'_>,
+        weights: &mut BlockWeights,
+        pulls: &[Pull],
+        gradients: &mut dyn Gradients,
+    ) {
         for (i, block) in stack.blocks.iter().enumerate().rev() {
             block.pack_back(kernels, params, weights);
             let weights = &*weights;
             self.shards.par_iter_mut().enumerate().for_each(|(at, shard)| {
                 let factors = drops(at).map(|drops| factors(drops, i));
                 let pass = Pass { kernels, params, tokens: shard.tokens, factors };
+                for pull in pulls.iter().filter(|pull| pull.after == i + 1) {
+                    let pull = shard.out.iter_mut().zip(&pull.gradients[at]);
+                    pull.for_each(|(out, pull)| *out += pull);
+                }
                 block.backward(pass, weights, &shard.traces[i], &mut shard.out, &mut shard.work);
             });
             let parts = self.shards.iter().map(|shard| &shard.work);

@@ -191,6 +191,8 @@ fn Select<O: IntoView + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use shared::{RunId, RunKind, RunState, StudyId, run::RunPoint, study::presets};
 
     use super::*;
@@ -209,6 +211,7 @@ mod tests {
                 scratch: false,
                 implanted: false,
             },
+            varied: BTreeMap::new(),
             state: RunState::Done,
             file: "checkpoint-0020.safetensors".into(),
             epoch: 20,
