@@ -25,7 +25,7 @@ mod files {
     use super::{Preset, StudySpec};
 
     /// Name and text of every preset, the one for newcomers first.
-    pub const FILES: [(&str, &str); 16] = [
+    pub const FILES: [(&str, &str); 17] = [
         ("quick-look", include_str!("../../../assets/presets/quick-look.toml")),
         ("cifar10-quick", include_str!("../../../assets/presets/cifar10-quick.toml")),
         ("cifar10-finetune", include_str!("../../../assets/presets/cifar10-finetune.toml")),
@@ -35,6 +35,7 @@ mod files {
         ("ssl-backdoor", include_str!("../../../assets/presets/ssl-backdoor.toml")),
         ("tact", include_str!("../../../assets/presets/tact.toml")),
         ("adap-blend", include_str!("../../../assets/presets/adap-blend.toml")),
+        ("adap-patch", include_str!("../../../assets/presets/adap-patch.toml")),
         ("patch-count", include_str!("../../../assets/presets/patch-count.toml")),
         ("patch-alignment", include_str!("../../../assets/presets/patch-alignment.toml")),
         ("mask-ratio", include_str!("../../../assets/presets/mask-ratio.toml")),

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     field_error::FieldError,
-    image::Rgb8,
     stream::{Purpose, below, shuffle, stream},
 };
 
@@ -61,6 +60,18 @@ pub struct PatchedSpec {
     /// Seed of random places.
     #[serde(default = "first", skip_serializing_if = "is_first")]
     pub seed: u64,
+    /// Share of the squares in the result, above 0 and at most 1.
+    #[serde(default = "opaque", skip_serializing_if = "is_opaque")]
+    pub opacity: f32,
+    /// The same in test images; defaults to `opacity`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_opacity: Option<f32>,
+    /// Squares that a training image gets, drawn by its pixels; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<u32>,
+    /// Squares that a test image gets, the first ones; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_shown: Option<u32>,
 }
 
 impl Default for PatchedSpec {
@@ -75,8 +86,20 @@ impl Default for PatchedSpec {
             fill: Fill::default(),
             places: Places::default(),
             seed: first(),
+            opacity: opaque(),
+            test_opacity: None,
+            shown: None,
+            test_shown: None,
         }
     }
+}
+
+fn opaque() -> f32 {
+    1.0
+}
+
+fn is_opaque(opacity: &impl PartialEq<f32>) -> bool {
+    *opacity == opaque()
 }
 
 fn first() -> u64 {
@@ -130,96 +153,6 @@ pub struct Square {
     pub y: u32,
     /// Side.
     pub size: u32,
-}
-
-/// The four positions of the published study, for any image and ViT patch size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// Position 0: one square whose corner is on the ViT patch grid at the image's centre.
-    Aligned,
-    /// Position 1: the same square centred on the image, so that it straddles four ViT patches.
-    Centred,
-    /// Position 2: four small squares, a quarter of the size, one ViT patch apart, from the middle to the right.
-    FourInRow,
-    /// Position 3: eight small squares, an eighth of the size, each in the middle of a ViT patch of one row.
-    EightInPatches,
-}
-
-impl Layout {
-    /// All layouts, in the order of the published study.
-    pub const ALL: [Self; 4] =
-        [Self::Aligned, Self::Centred, Self::FourInRow, Self::EightInPatches];
-
-    /// The layout's name shown in pages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Aligned => "Aligned",
-            Self::Centred => "Centred",
-            Self::FourInRow => "Four in a row",
-            Self::EightInPatches => "Eight in patches",
-        }
-    }
-
-    /// The trigger of this layout for images of `side` pixels under ViT patches of `vit_patch` pixels. `size` is the
-    /// side of a single square (16 or 32 of 224 in the published study).
-    pub fn place(self, side: u32, vit_patch: u32, size: u32, fill: Fill) -> PatchedSpec {
-        let middle = side / 2 / vit_patch * vit_patch;
-        let columns = side / vit_patch;
-        match self {
-            Self::Aligned => {
-                let corner = middle.min(side.saturating_sub(size));
-                PatchedSpec {
-                    size,
-                    x: corner,
-                    y: corner,
-                    count: 1,
-                    step: size,
-                    fill,
-                    ..PatchedSpec::default()
-                }
-            }
-            Self::Centred => {
-                let corner = side.saturating_sub(size) / 2;
-                PatchedSpec {
-                    size,
-                    x: corner,
-                    y: corner,
-                    count: 1,
-                    step: size,
-                    fill,
-                    ..PatchedSpec::default()
-                }
-            }
-            Self::FourInRow => {
-                let size = (size / 4).clamp(1, vit_patch);
-                let count = ((side - middle) / vit_patch).clamp(1, 4);
-                PatchedSpec {
-                    size,
-                    x: middle,
-                    y: middle,
-                    count,
-                    step: vit_patch,
-                    fill,
-                    ..PatchedSpec::default()
-                }
-            }
-            Self::EightInPatches => {
-                let size = (size / 8).clamp(1, vit_patch);
-                let count = columns.min(8);
-                let inset = (vit_patch - size) / 2;
-                let x = (columns - count) / 2 * vit_patch + inset;
-                PatchedSpec {
-                    size,
-                    x,
-                    y: middle + inset,
-                    count,
-                    step: vit_patch,
-                    fill,
-                    ..PatchedSpec::default()
-                }
-            }
-        }
-    }
 }
 
 impl PatchedSpec {
@@ -339,32 +272,29 @@ impl PatchedSpec {
                 ),
             );
         }
+        let opacities = [("opacity", Some(self.opacity)), ("test_opacity", self.test_opacity)];
+        for (field, opacity) in opacities {
+            if let Some(opacity) = opacity.filter(|opacity| !(*opacity > 0.0 && *opacity <= 1.0)) {
+                wrong(field, format!("the opacity must be above 0 and at most 1, not {opacity}"));
+            }
+        }
+        for (field, shown) in [("shown", self.shown), ("test_shown", self.test_shown)] {
+            if let Some(shown) = shown.filter(|shown| !(1..=self.count).contains(shown)) {
+                wrong(
+                    field,
+                    format!("an image gets 1 to {} of the squares, not {shown}", self.count),
+                );
+            }
+        }
         if let Fill::Checkerboard { cell: 0 } | Fill::Cells { cell: 0, .. } = self.fill {
             wrong("fill.cell", "a cell must have at least one pixel".into());
         }
         errors
     }
-
-    pub(super) fn draw(&self, image: &mut Rgb8) {
-        for square in self.squares(image.width() as u32) {
-            for dy in 0..square.size {
-                for dx in 0..square.size {
-                    let colour = match self.fill {
-                        Fill::Colour { rgb } => rgb,
-                        Fill::Checkerboard { cell } => {
-                            [if (dx / cell + dy / cell) % 2 == 0 { 255 } else { 0 }; 3]
-                        }
-                        Fill::Cells { cell, seed } => bright(seed, dx / cell, dy / cell),
-                    };
-                    image.set_pixel((square.x + dx) as usize, (square.y + dy) as usize, colour);
-                }
-            }
-        }
-    }
 }
 
 /// A colour whose channels are each 0 or 255, drawn for the cell in this column and row; never black.
-fn bright(seed: u64, column: u32, row: u32) -> [u8; 3] {
+pub(super) fn bright(seed: u64, column: u32, row: u32) -> [u8; 3] {
     let bits = below(&mut stream(seed, Purpose::Trigger, u64::from(column), u64::from(row)), 7) + 1;
     [0, 1, 2].map(|channel| if bits >> channel & 1 == 1 { 255 } else { 0 })
 }
@@ -372,20 +302,28 @@ fn bright(seed: u64, column: u32, row: u32) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        image::Rgb8,
+        trigger::{Stage, squares::Squares},
+    };
 
     fn white() -> Fill {
         Fill::default()
     }
 
     #[test]
-    fn layouts_match_the_published_places() {
-        let at = |layout: Layout, size| layout.place(224, 16, size, white());
-        assert_eq!((at(Layout::Aligned, 16).x, at(Layout::Aligned, 16).y), (112, 112));
-        assert_eq!((at(Layout::Centred, 16).x, at(Layout::Centred, 32).y), (104, 96));
-        let four = at(Layout::FourInRow, 32);
-        assert_eq!((four.size, four.x, four.y, four.count, four.step), (8, 112, 112, 4, 16));
-        let eight = at(Layout::EightInPatches, 32);
-        assert_eq!((eight.size, eight.x, eight.y, eight.count, eight.step), (4, 54, 118, 8, 16));
+    fn an_opacity_and_a_number_of_squares_out_of_range_are_named() {
+        let wrong = PatchedSpec {
+            opacity: 0.0,
+            test_opacity: Some(1.5),
+            shown: Some(0),
+            test_shown: Some(2),
+            ..PatchedSpec::default()
+        };
+        let fields: Vec<_> = wrong.validate(32, "t").into_iter().map(|error| error.field).collect();
+        assert_eq!(fields, ["t.opacity", "t.test_opacity", "t.shown", "t.test_shown"]);
+        let text = serde_json::to_string(&PatchedSpec::default()).expect("JSON");
+        assert!(!text.contains("opacity") && !text.contains("shown"), "{text}");
     }
 
     #[test]
@@ -400,7 +338,7 @@ mod tests {
             ..PatchedSpec::default()
         };
         let mut image = Rgb8::filled(8, 8, [0; 3]);
-        spec.draw(&mut image);
+        Squares::new(&spec, Stage::Train).draw(&mut image);
         for y in 0..8 {
             for x in 0..8 {
                 let inside = (3..5).contains(&y) && ((1..3).contains(&x) || (5..7).contains(&x));
@@ -414,7 +352,7 @@ mod tests {
         let fill = Fill::Checkerboard { cell: 1 };
         let spec = PatchedSpec { size: 3, step: 0, fill, ..PatchedSpec::default() };
         let mut image = Rgb8::filled(3, 3, [9; 3]);
-        spec.draw(&mut image);
+        Squares::new(&spec, Stage::Train).draw(&mut image);
         let row: Vec<u8> = (0..3).map(|x| image.pixel(x, 1)[0]).collect();
         assert_eq!(image.pixel(0, 0), [255; 3]);
         assert_eq!(row, [0, 255, 0]);

@@ -2,7 +2,7 @@
 
 use super::{
     Stage, TriggerSpec, blended::Overlay, bpp::BppSpec, filter::FilterSpec, offsets::Offsets,
-    patched::PatchedSpec, random_patch::RandomPatchSpec, reflection::Pane, wanet::Warp,
+    random_patch::RandomPatchSpec, reflection::Pane, squares::Squares, wanet::Warp,
 };
 use crate::{field_error::FieldError, image::Rgb8, resize};
 
@@ -27,7 +27,7 @@ pub struct Trigger {
 #[derive(Clone, Debug)]
 enum Prepared {
     Blended(Overlay),
-    Patched(PatchedSpec),
+    Patched(Squares),
     Offsets(Offsets),
     Warp { warp: Warp, seed: u64 },
     Bpp(BppSpec),
@@ -59,7 +59,7 @@ impl Trigger {
             TriggerSpec::Blended(blended) => {
                 Prepared::Blended(Overlay::new(blended, key()?, stage))
             }
-            TriggerSpec::Patched(patched) => Prepared::Patched(patched.clone()),
+            TriggerSpec::Patched(patched) => Prepared::Patched(Squares::new(patched, stage)),
             TriggerSpec::Sig(sig) => Prepared::Offsets(sig.offsets(side, stage)),
             TriggerSpec::WaNet(wanet) => {
                 Prepared::Warp { warp: Warp::new(wanet, &wanet.field(), side), seed: wanet.seed }
@@ -86,7 +86,7 @@ impl Trigger {
         self.check(image);
         match &self.prepared {
             Prepared::Blended(overlay) => overlay.mix_into(image),
-            Prepared::Patched(patched) => patched.draw(image),
+            Prepared::Patched(squares) => squares.draw(image),
             Prepared::Offsets(offsets) => offsets.add(image),
             Prepared::Warp { warp, .. } => warp.apply(image),
             Prepared::Bpp(bpp) => bpp.quantise(image),

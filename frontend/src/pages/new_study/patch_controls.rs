@@ -42,6 +42,8 @@ fn keep_inside(spec: &mut StudySpec) {
         if patch.places != Places::Row {
             patch.step = patch.step.max(patch.size);
         }
+        patch.shown = patch.shown.map(|shown| shown.min(patch.count));
+        patch.test_shown = patch.test_shown.map(|shown| shown.min(patch.count));
         *patch = patch.moved_to(patch.x, patch.y, side);
     }
 }
@@ -104,6 +106,8 @@ pub fn PatchControls() -> impl IntoView {
     let several = Memo::new(move |_| {
         now.get().is_some_and(|patch| patch.count > 1 || patch.places != Places::Row)
     });
+    let count =
+        Signal::derive(move || now.get().map_or(1.0, |patch| f64::from(patch.count.max(1))));
     let drawn = Memo::new(move |_| now.get().is_some_and(|patch| patch.places == Places::Random));
     let layouts = Layout::ALL.map(|layout| (layout, layout.name().to_owned()));
     view! {
@@ -131,7 +135,11 @@ pub fn PatchControls() -> impl IntoView {
         </Show>
         <Show when=move || several.get()>
             <SettingField path="attack.trigger.step" slider=true high=side settle=keep_inside/>
+            <SettingField path="attack.trigger.shown" slider=true high=count/>
+            <SettingField path="attack.trigger.test_shown" slider=true high=count/>
         </Show>
+        <SettingField path="attack.trigger.opacity" slider=true/>
+        <SettingField path="attack.trigger.test_opacity" slider=true/>
         <FillControl/>
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     param::value::Value,
     run_kind::RunKind,
     settings::Settings,
-    trigger::{Places, TriggerSpec},
+    trigger::{PatchedSpec, Places, TriggerSpec},
 };
 
 /// Largest seed of a pattern.
@@ -44,7 +44,7 @@ const fn patch(path: &'static str, label: &'static str, low: u64, why: &'static 
     whole(path, label, "px", (low, 512), why).matters_if(triggered).of("patched")
 }
 
-pub(super) static TRIGGERS: [Setting; 42] = [
+pub(super) static TRIGGERS: [Setting; 46] = [
     positive(
         "attack.trigger.ratio",
         "Blend ratio",
@@ -108,6 +108,30 @@ pub(super) static TRIGGERS: [Setting; 42] = [
             .of("patched")
     },
     patch("attack.trigger.step", "Distance", 0, "From one edge to the next; at least the size. With the side of a ViT patch, scattered squares are all alike to the model."),
+    Setting {
+        read: Some(opacity),
+        ..positive("attack.trigger.opacity", "Opacity", "share", 1.0, 0.05, "Squares that let the image through are harder to see, and to learn.")
+            .matters_if(is_translucent)
+            .of("patched")
+    },
+    Setting {
+        read: Some(test_opacity),
+        ..positive("attack.trigger.test_opacity", "Opacity in tests", "share", 1.0, 0.05, "Opaque squares in tests after translucent ones: Adap-Patch.")
+            .matters_if(has_test_opacity)
+            .of("patched")
+    },
+    Setting {
+        read: Some(shown),
+        ..whole("attack.trigger.shown", "Squares in an image", "", (1, 64), "Each training image gets so many of the squares, at random (Adap-Patch: 1 of 4).")
+            .matters_if(shows_some)
+            .of("patched")
+    },
+    Setting {
+        read: Some(test_shown),
+        ..whole("attack.trigger.test_shown", "Squares in a test image", "", (1, 64), "A test image gets the first of the squares (Adap-Patch: 2 of 4).")
+            .matters_if(shows_some_in_tests)
+            .of("patched")
+    },
     Setting::new(
         "attack.trigger.fill",
         "Fill",
@@ -326,6 +350,53 @@ fn has_test_ratio(settings: &Settings, kind: RunKind) -> bool {
     let TriggerSpec::Blended(blended) = &settings.attack.trigger else { return false };
     blended.test_ratio.is_some_and(|ratio| (ratio - blended.ratio).abs() > 0.0)
         && judged(settings, kind)
+}
+
+fn patched(settings: &Settings) -> Option<&PatchedSpec> {
+    match &settings.attack.trigger {
+        TriggerSpec::Patched(patch) => Some(patch),
+        _ => None,
+    }
+}
+
+fn opacity(settings: &Settings) -> Option<Value> {
+    written(patched(settings)?.opacity)
+}
+
+fn test_opacity(settings: &Settings) -> Option<Value> {
+    let patch = patched(settings)?;
+    // As with the blend ratio: it follows the opacity, and a wrong one is an error of its own field.
+    let followed = Some(patch.opacity).filter(|share| *share > 0.0 && *share <= 1.0);
+    written(patch.test_opacity.or(followed)?)
+}
+
+fn shown(settings: &Settings) -> Option<Value> {
+    patched(settings).map(|patch| patch.shown.unwrap_or(patch.count).into())
+}
+
+fn test_shown(settings: &Settings) -> Option<Value> {
+    patched(settings).map(|patch| patch.test_shown.unwrap_or(patch.count).into())
+}
+
+fn is_translucent(settings: &Settings, kind: RunKind) -> bool {
+    patched(settings).is_some_and(|patch| patch.opacity < 1.0) && triggered(settings, kind)
+}
+
+fn has_test_opacity(settings: &Settings, kind: RunKind) -> bool {
+    let differs = |patch: &PatchedSpec| {
+        patch.test_opacity.is_some_and(|share| (share - patch.opacity).abs() > 0.0)
+    };
+    patched(settings).is_some_and(differs) && judged(settings, kind)
+}
+
+fn shows_some(settings: &Settings, kind: RunKind) -> bool {
+    let some = |patch: &PatchedSpec| patch.shown.is_some_and(|shown| shown < patch.count);
+    patched(settings).is_some_and(some) && seen_in_training(settings, kind)
+}
+
+fn shows_some_in_tests(settings: &Settings, kind: RunKind) -> bool {
+    let some = |patch: &PatchedSpec| patch.test_shown.is_some_and(|shown| shown < patch.count);
+    patched(settings).is_some_and(some) && judged(settings, kind)
 }
 
 fn placed(settings: &Settings) -> Option<(Places, u64)> {
