@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{Browser, Role, travel_past, until};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::api::StudyDetail;
 
 use crate::steps::{done, look, micro, start};
@@ -77,6 +77,7 @@ async fn means_over_the_seeds(browser: &Browser) -> Result<()> {
         .holds("rows of means", "return document.querySelectorAll('#means tbody th').length > 3")
         .await?;
     browser.sees("Means over").await?;
+    files_are_there(browser).await?;
     look(browser, "compare-means").await?;
     browser.press("Each run").await?;
     browser.holds("the runs again", "return document.querySelector('#runs') !== null").await
@@ -368,8 +369,21 @@ async fn chosen_runs_side_by_side(browser: &Browser) -> Result<()> {
         .await
 }
 
+/// The table's files are there: of the runs, or of their means.
+async fn files_are_there(browser: &Browser) -> Result<()> {
+    let answers = browser.run_until_done(FILES, vec![]).await?;
+    ensure!(answers == json!([200, 200, 200, 200]), "{answers}");
+    Ok(())
+}
+
+/// The answers to the links with which the table is downloaded.
+const FILES: &str = "const done = arguments[arguments.length - 1];
+const links = [...document.querySelectorAll('.compare-bar a[download]')];
+Promise.all(links.map((link) => fetch(link.href).then((answer) => answer.status))).then(done);";
+
 async fn a_view_is_saved(browser: &Browser) -> Result<()> {
     let here = browser.place().await?;
+    files_are_there(browser).await?;
     browser.press("Save view").await?;
     browser.fill("Name of the view", "First probes").await?;
     browser.press("Save").await?;

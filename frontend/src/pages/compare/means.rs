@@ -50,13 +50,10 @@ fn address(view: &View, columns: &[Shown]) -> Option<String> {
     Some(format!("/results/groups{query}"))
 }
 
-/// The table.
-#[component]
-pub fn Means(explorer: Explorer) -> impl IntoView {
-    let view = explorer.view;
+/// The columns of the table: what each run has for itself, and the seed, would leave one run in a group.
+pub fn grouped(explorer: Explorer) -> Memo<Vec<Shown>> {
     let all = shown(explorer);
-    // What each run has for itself, and the seed, would leave one run in a group.
-    let columns = Memo::new(move |_| {
+    Memo::new(move |_| {
         let grouping = |column: &Shown| {
             explorer.columns.with(|known| {
                 known.iter().any(|it| {
@@ -67,7 +64,14 @@ pub fn Means(explorer: Explorer) -> impl IntoView {
         let mut columns = all.get();
         columns.retain(|column| column.name != "seed" && grouping(column));
         columns
-    });
+    })
+}
+
+/// The table.
+#[component]
+pub fn Means(explorer: Explorer) -> impl IntoView {
+    let view = explorer.view;
+    let columns = grouped(explorer);
     let answer: Fetched<ResultGroups> =
         fetched(move || view.with(|view| columns.with(|columns| address(view, columns))));
     let total = Memo::new(move |_| answer.value().map_or(0, |groups| groups.total));

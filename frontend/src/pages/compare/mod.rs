@@ -8,6 +8,7 @@ mod condition;
 mod controls;
 mod defences;
 mod differences;
+mod downloads;
 mod expression;
 mod figure;
 mod filter;
@@ -134,6 +135,7 @@ pub fn ComparePage() -> impl IntoView {
                             })
                         />
                         <Show when=move || rows.get() != Rows::Pivot>
+                            <downloads::TableFiles explorer/>
                             <columns::Chooser explorer/>
                         </Show>
                     </div>

@@ -70,8 +70,13 @@ pub fn shown(explorer: Explorer) -> Memo<Vec<Shown>> {
     })
 }
 
+/// What the runs are sorted by: the newest first, unless the address says otherwise.
+pub fn sorted_by(view: &View) -> &str {
+    if view.sort.is_empty() { "-created" } else { &view.sort }
+}
+
 fn address(view: &View) -> String {
-    let sort = if view.sort.is_empty() { "-created" } else { &view.sort };
+    let sort = sorted_by(view);
     let query = api::query(&[
         ("filter", &view.filter),
         ("sort", sort),

@@ -47,6 +47,9 @@ pub(super) fn note(Drawn { data, marks: drawn }: Drawn<'_>, look: &PlotLook) -> 
             if whiskers && ranges.flatten().next().is_some() {
                 parts.push("Whiskers: 95 % Wilson intervals.".into());
             }
+            if data.x.scale == PlotScale::Even {
+                parts.push("Marks with the same value are spread sideways.".into());
+            }
         }
         PlotKind::Means | PlotKind::Heat => {
             parts.push(means_over(data));
@@ -54,6 +57,9 @@ pub(super) fn note(Drawn { data, marks: drawn }: Drawn<'_>, look: &PlotLook) -> 
                 parts.push("Whiskers: 95 % intervals of the mean (Student's t).".into());
             }
         }
+    }
+    if let Some(colour) = data.colour.as_ref().filter(|_| data.kind != PlotKind::Heat) {
+        parts.push(format!("Colours: {}.", lower(&colour.title)));
     }
     let without = data.runs.saturating_sub(data.drawn);
     if without > 0 {
