@@ -2,7 +2,7 @@
 
 use super::{Drawn, PlotLook, WHISKERS_UP_TO, entries, group_of, panel_of};
 use crate::{
-    api::{PlotAxis, PlotData, PlotGroup, PlotKind},
+    api::{PlotAxis, PlotData, PlotGroup, PlotKind, PlotScale},
     param::lower,
 };
 
