@@ -67,7 +67,15 @@ fn parse(name: &str, values: &str, settings: &Settings) -> Result<Axis, String> 
     if values.is_empty() {
         return Err("takes at least one value; separate several with commas".into());
     }
-    Axis::parse(&format!("{name}={}", values.join(",")), settings).map_err(|error| error.message)
+    Axis::parse(&format!("{name}={}", values.join(",")), settings).map_err(|error| {
+        let apart = if holds_several(&values) { "; separate several with commas" } else { "" };
+        format!("{}{apart}", error.message)
+    })
+}
+
+/// Whether a value looks like several, between semicolons or spaces.
+fn holds_several(values: &[&str]) -> bool {
+    values.iter().any(|value| value.contains([';', ' ']))
 }
 
 /// What an axis of this setting takes, as text.
@@ -281,6 +289,8 @@ mod tests {
         assert_eq!(text(&spec, "attack.trigger.ratio"), "0.2, 0.3");
         let refused = parse("attack.trigger.ratio", "2", &spec.settings);
         assert_eq!(refused.expect_err("too much"), "takes a number above 0 and at most 1, not 2");
+        let apart = parse("attack.trigger.ratio", "0.2; 0.4", &spec.settings);
+        assert!(apart.expect_err("no commas").ends_with("; separate several with commas"));
         assert!(parse("probe.epochs", " ", &spec.settings).is_err());
     }
 

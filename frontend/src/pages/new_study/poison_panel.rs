@@ -117,13 +117,16 @@ pub fn toggled<T: Copy + Ord>(mut chosen: Vec<T>, number: T) -> Vec<T> {
     chosen
 }
 
-/// What the chosen counts poison in total, of `images[c]` training images of class `c`: `0 / 90 poisoned copies beside 5,000 clean
+/// What the chosen counts poison in total, of `images[c]` training images of class `c`: `0 or 90 poisoned copies beside 5,000 clean
 /// images`.
 fn poisoned_text(attack: &AttackSpec, images: &[u32], counts: &[u64]) -> String {
     let listed = |count: &dyn Fn(u32) -> u32| {
         let counts = counts.iter().map(|&each| u32::try_from(each).unwrap_or(u32::MAX));
-        let texts = counts.map(|each| format::count(u64::from(count(each))));
-        texts.collect::<Vec<_>>().join(" / ")
+        let texts: Vec<_> = counts.map(|each| format::count(u64::from(count(each)))).collect();
+        match &texts[..] {
+            [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+            _ => texts.concat(),
+        }
     };
     let poisoned = listed(&|each| attack.poisoned_images(images, each));
     let covers = if attack.has_covers() {
@@ -333,11 +336,11 @@ mod tests {
     fn poisons_are_counted_over_the_other_classes() {
         let mut attack = presets()[0].spec.settings.attack.clone();
         let text = |attack: &AttackSpec| poisoned_text(attack, &[500; 10], &[0, 10]);
-        assert_eq!(text(&attack), "0 / 90 poisoned copies beside 5,000 clean images");
+        assert_eq!(text(&attack), "0 or 90 poisoned copies beside 5,000 clean images");
         (attack.replace, attack.poison_unit) = (true, PoisonUnit::SetPermille);
         assert_eq!(
             text(&attack),
-            "0 / 50 poisoned images in place of as many of 5,000 clean images"
+            "0 or 50 poisoned images in place of as many of 5,000 clean images"
         );
     }
 
