@@ -72,7 +72,15 @@ impl SettingInfo {
 fn poisoned() -> Vec<Settings> {
     let blended =
         BlendedSpec { tiles: 2, test_ratio: Some(0.5), ..BlendedSpec::new(0.4, "stripes") };
-    let patched = PatchedSpec { places: Places::Random, ..PatchedSpec::default() };
+    let patched = PatchedSpec {
+        count: 2,
+        places: Places::Random,
+        opacity: 0.5,
+        test_opacity: Some(1.0),
+        shown: Some(1),
+        test_shown: Some(1),
+        ..PatchedSpec::default()
+    };
     let attack = AttackSpec {
         replace: true,
         poison_unit: PoisonUnit::ClassPermille,
