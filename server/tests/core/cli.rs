@@ -115,8 +115,9 @@ fn a_micro_study_runs_from_end_to_end() {
     assert!(loss.starts_with("run,") && loss.lines().count() > 2, "{loss}");
     assert!(failure(folder.path(), &of_loss).contains("say which with --run RUN"));
     let accuracy = ["figure", "accuracy-by-epoch", &figure("accuracy.svg"), "--data-dir", &data];
-    let probe = results[1].run.to_string();
-    success(folder.path(), &[&accuracy[..], &["--run", &probe]].concat());
+    let [_, first, second] = &results[..] else { panic!("three runs") };
+    let [first, second] = [first, second].map(|result| result.run.to_string());
+    success(folder.path(), &[&accuracy[..], &["--run", &first, "--run", &second]].concat());
     let accuracy = fs::read_to_string(figure("accuracy.svg")).unwrap();
     assert!(accuracy.contains("linear probe"), "{accuracy}");
     let points = fs::read_to_string(figure("features.csv")).unwrap();
