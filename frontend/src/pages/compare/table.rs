@@ -37,7 +37,8 @@ pub struct Shown {
 }
 
 impl Shown {
-    fn of(column: &ResultColumn) -> Self {
+    /// A column of the results.
+    pub fn of(column: &ResultColumn) -> Self {
         let head = match column.name.as_str() {
             "ca" | "asr" | "ra" => column.name.to_uppercase(),
             _ => column.title.clone(),
