@@ -1,4 +1,4 @@
-//! PatchSearch (Tejankar et al. 2023, "Defending against patch-based backdoor attacks on self-supervised learning"): a patch that moves
+//! `PatchSearch` (Tejankar et al. 2023, "Defending against patch-based backdoor attacks on self-supervised learning"): a patch that moves
 //! many images into its own cluster when it is pasted on them is a trigger. It needs neither labels nor clean images.
 //!
 //! The authors take the most important patch of an image by Grad-CAM; here the attention's roll-out says which one that is, which needs no

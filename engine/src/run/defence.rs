@@ -58,7 +58,7 @@ struct Said {
     /// The search for a trigger.
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<SearchSaid>,
-    /// How many poisons are among the images with the highest scores of PatchSearch's search.
+    /// How many poisons are among the images with the highest scores of `PatchSearch`'s search.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     highest: Vec<HighestSaid>,
 }

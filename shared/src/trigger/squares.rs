@@ -51,7 +51,9 @@ impl Squares {
                 squares.truncate(count);
             }
         }
-        squares.into_iter().for_each(|square| self.fill(square, image));
+        for square in squares {
+            self.fill(square, image);
+        }
     }
 
     /// `out = image + opacity * (square - image)`, truncated to integers, as in the blended trigger.
@@ -103,16 +105,19 @@ mod tests {
             let changed = |stage: Stage| {
                 let mut image = clean.clone();
                 Squares::new(&spec, stage).draw(&mut image);
-                let at = |square: &Square| image.pixel(square.x as usize, square.y as usize)[0];
+                let at = |square: &Square| {
+                    u32::from(image.pixel(square.x as usize, square.y as usize)[0])
+                };
                 let count = image.data().chunks(3).filter(|pixel| pixel[0] != shade).count();
                 (squares.iter().map(at).collect::<Vec<_>>(), count)
             };
             let (train, pixels) = changed(Stage::Train);
             // A quarter of the way to white, cut off: 0 gives 63.
-            let mixed = (f32::from(shade) + 0.25 * (255.0 - f32::from(shade))) as u8;
+            let mixed = (f32::from(shade) + 0.25 * (255.0 - f32::from(shade))) as u32;
             assert_eq!((train.iter().filter(|&&value| value == mixed).count(), pixels), (1, 4));
             seen.insert(train.iter().position(|&value| value == mixed));
-            assert_eq!(changed(Stage::Test), (vec![255, 255, shade, shade], 8));
+            let plain = u32::from(shade);
+            assert_eq!(changed(Stage::Test), (vec![255, 255, plain, plain], 8));
         }
         assert_eq!(seen.len(), 4, "images get different squares");
     }

@@ -1,4 +1,4 @@
-//! PatchSearch: the search for patches that act as triggers, and a small classifier that finds images with such patches.
+//! `PatchSearch`: the search for patches that act as triggers, and a small classifier that finds images with such patches.
 
 use rayon::prelude::*;
 use shared::{
@@ -42,7 +42,7 @@ const LEAST_SEEN: f64 = 0.2;
 /// The patch of an image that gets most attention.
 type Candidate<'a> = &'a (dyn Fn(usize) -> Result<Rgb8, EngineError> + Sync);
 
-/// What PatchSearch says of a set.
+/// What `PatchSearch` says of a set.
 pub(super) struct Said {
     pub(super) filtered: Filtered,
     pub(super) groups: Groups,

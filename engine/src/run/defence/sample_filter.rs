@@ -1,4 +1,4 @@
-//! Filters of a training set: spectral signatures, activation clustering, SCAn, PatchSearch.
+//! Filters of a training set: spectral signatures, activation clustering, SCAn, `PatchSearch`.
 
 use shared::{
     Rgb8,
@@ -22,7 +22,7 @@ use crate::{
 
 /// Change of SCAn's covariances at which they are settled (the authors' value).
 const SETTLED: f64 = 1e-2;
-/// Numbers of images of PatchSearch's search among which poisons are counted, as its authors' program prints them.
+/// Numbers of images of `PatchSearch`'s search among which poisons are counted, as its authors' program prints them.
 const HIGHEST: [usize; 6] = [5, 10, 20, 50, 100, 500];
 
 /// Clean images that a defender has.
