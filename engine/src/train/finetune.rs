@@ -109,7 +109,7 @@ impl Finetuning<'_> {
         Ok(evaluation)
     }
 
-    /// Trains a model that helps the run's own, without a curve: progress is told as `what`.
+    /// Trains a model other than the run's result. It has no loss curve: the run reports its steps as progress of `what`.
     ///
     /// # Errors
     /// As for [`fit`].

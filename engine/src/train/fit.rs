@@ -88,7 +88,7 @@ pub fn fit<B: Send, V: ?Sized, E: Send + Into<EngineError>>(
     })
 }
 
-/// Trains a model that helps the run's own. It has no curve: its steps are told as progress of `what`.
+/// Trains a model other than the run's result, such as a teacher. It has no loss curve: the run reports its steps as progress of `what`.
 ///
 /// # Errors
 /// As for [`fit`].

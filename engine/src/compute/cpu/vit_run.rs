@@ -260,7 +260,7 @@ impl VitRun {
         self.shards.iter().flat_map(|shard| &shard.logits).copied()
     }
 
-    /// What the tokens of the images of each shard were after this number of blocks, `(images * tokens, width)`, until the gradients are computed.
+    /// Each shard's tokens after this number of blocks, `(images * tokens, width)`; valid until the gradients are computed.
     pub(super) fn after(&self, blocks: usize) -> impl Iterator<Item = &[f32]> {
         self.blocks.after(blocks)
     }

@@ -1,5 +1,5 @@
-//! Filters of images that a classifier is asked about: STRIP, BDMAE, patch processing, attention blocking, `DeDe`, the frequency detector, Beatrix. The classifier is the
-//! vote of nearest neighbours among training images that the attacker has poisoned.
+//! Filters of images that a classifier is asked about: STRIP, BDMAE, patch processing, attention blocking, `DeDe`, the frequency detector,
+//! Beatrix. The classifier is the vote of nearest neighbours among training images that the attacker has poisoned.
 
 mod bdmae;
 mod blocking;

@@ -32,7 +32,7 @@ use crate::{
 
 /// Images whose patches the classifier learns (the authors' value).
 const PATCHES: usize = 20;
-/// Of so many of the images, those with the highest scores are not trained on (the authors' value).
+/// One image in so many, those with the highest scores, is left out of the training (the authors' value).
 const ONE_OF: usize = 10;
 /// Peak of the learning rate, for 256 images.
 const RATE: f64 = 4e-3;
@@ -74,8 +74,11 @@ impl Defence<'_> {
         report.log(format!("{} patches were pasted on other images", searched.images.len()))?;
         let top = searched.highest(PATCHES);
         let patches = top.iter().map(|&i| candidate(i)).collect::<Result<_, EngineError>>()?;
-        let suspected = searched.highest(features.len() / ONE_OF);
-        let rest = (0..features.len()).filter(|image| !suspected.contains(image)).collect();
+        let mut trained_on = vec![true; features.len()];
+        for image in searched.highest(features.len() / ONE_OF) {
+            trained_on[image] = false;
+        }
+        let rest = (0..features.len()).filter(|&image| trained_on[image]).collect();
         let training = Training { rest: features.sorted(rest), patches, image };
         let scores = self.classified(&training, features.len(), report)?;
         let filtered = Filtered {

@@ -101,7 +101,7 @@ impl Defence<'_> {
         })
     }
 
-    /// Whether each sample is a poison. No method is told.
+    /// Whether each sample is a poison; only the comparison with the truth uses it.
     fn truth(&self, origins: &[Origin]) -> Vec<bool> {
         let poisons = self.poisons.plan.samples.len();
         origins.iter().map(|of| matches!(of, Origin::Made(i) if *i < poisons)).collect()

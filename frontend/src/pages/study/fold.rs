@@ -65,8 +65,8 @@ pub fn merged(old: Option<StudyDetail>, mut new: StudyDetail) -> StudyDetail {
     new
 }
 
-/// The run to show when none is named, of a study with so many classes: a running one, else a failed or interrupted one, else the strongest
-/// attack, else the first.
+/// The run to show when the address names none: a running one, else a failed or interrupted one, else the strongest attack, else the first.
+/// `classes` is the study's number of classes.
 pub fn default_run(runs: &[RunRow], classes: usize) -> Option<RunId> {
     let first = |wanted: fn(RunState) -> bool| runs.iter().find(|run| wanted(run.state));
     first(|state| state == RunState::Running)

@@ -122,13 +122,13 @@ pub(super) static TRIGGERS: [Setting; 46] = [
     },
     Setting {
         read: Some(shown),
-        ..whole("attack.trigger.shown", "Squares in an image", "", (1, 64), "Each training image gets so many of the squares, at random (Adap-Patch: 1 of 4).")
+        ..whole("attack.trigger.shown", "Squares in an image", "", (1, 64), "How many of the squares a training image gets, at random (Adap-Patch: 1 of 4).")
             .matters_if(shows_some)
             .of("patched")
     },
     Setting {
         read: Some(test_shown),
-        ..whole("attack.trigger.test_shown", "Squares in a test image", "", (1, 64), "A test image gets the first of the squares (Adap-Patch: 2 of 4).")
+        ..whole("attack.trigger.test_shown", "Squares in a test image", "", (1, 64), "How many of the squares a test image gets, the first ones (Adap-Patch: 2 of 4).")
             .matters_if(shows_some_in_tests)
             .of("patched")
     },

@@ -163,7 +163,7 @@ impl StackRun {
         self.shards.par_iter_mut().map(|shard| &mut shard.out)
     }
 
-    /// What each shard was after this number of blocks, `(rows, width)`, until the gradients are computed.
+    /// Each shard's tokens after this number of blocks, `(rows, width)`; valid until the gradients are computed.
     pub(crate) fn after(&self, blocks: usize) -> impl Iterator<Item = &[f32]> {
         self.shards.iter().map(move |shard| match shard.traces.get(blocks) {
             Some(next) => &next.x[..],
