@@ -79,3 +79,7 @@ fn path(variable: &str) -> Result<PathBuf, String> {
 fn read(file: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))
 }
+
+fn text(file: &Path) -> Result<String, String> {
+    String::from_utf8(read(file)?).map_err(|error| format!("{}: {error}", file.display()))
+}

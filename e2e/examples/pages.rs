@@ -85,6 +85,14 @@ async fn main() -> Result<()> {
         frames["idle"].as_f64().unwrap_or_default(),
     );
     browser.close().await?;
+    for side in [32, 224] {
+        let frames = slide(&base, side).await?;
+        println!(
+            "blend ratio moved on 16 images of {side} px: {:.0} frames/s, the slowest frame {:.0} ms",
+            frames["rate"].as_f64().unwrap_or_default(),
+            frames["slowest"].as_f64().unwrap_or_default(),
+        );
+    }
     println!("memory of the server: {} MB", resident(server)?);
     Ok(())
 }
@@ -100,6 +108,23 @@ async fn load(browser: &Browser, path: &str, waited_for: &str) -> Result<(f64, f
     let paint = browser.run(PAINT, vec![]).await?.as_f64();
     ensure!(paint.is_some(), "{path} was not painted");
     Ok((paint.unwrap_or_default(), shown))
+}
+
+/// Frames while the blend ratio moves in *New study*, on images of that side.
+async fn slide(base: &str, side: u32) -> Result<Value> {
+    let browser = Browser::open(base).await?;
+    load(&browser, "/studies/new?preset=quick-look", "#attack-trigger-ratio-slider").await?;
+    for (id, value) in [("model-image_size", side), ("model-patch_size", side / 14 * 2)] {
+        browser.run(ENTER, vec![json!(id), json!(value.to_string())]).await?;
+    }
+    let drawn = until("images of that side", Duration::from_mins(1), async || {
+        let there = browser.run(DRAWN, vec![json!(side)]).await?;
+        Ok(there.as_u64().filter(|&count| count >= 16))
+    });
+    drawn.await?;
+    let frames = browser.run_until_done(SLIDE, vec![json!(MOVING)]).await?;
+    browser.close().await?;
+    Ok(frames)
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -139,6 +164,33 @@ const LOADED: &str = "
       const sum = (of) => sizes.reduce((sum, size) => sum + of(size), 0);
       done({ ...told, sent: sum((size) => size.sent), raw: sum((size) => size.raw) });
     });";
+
+/// Enters a value into a field.
+const ENTER: &str = "
+    const field = document.getElementById(arguments[0]);
+    field.value = arguments[1];
+    field.dispatchEvent(new Event('input', { bubbles: true }));";
+
+/// How many pictures of that side the page has drawn.
+const DRAWN: &str = "
+    return [...document.querySelectorAll('canvas')].filter((canvas) => canvas.width === arguments[0]).length";
+
+/// Moves the slider of the blend ratio once a frame and counts the frames.
+const SLIDE: &str = "
+    const done = arguments[arguments.length - 1], moving = arguments[0];
+    const slider = document.getElementById('attack-trigger-ratio-slider');
+    const began = performance.now();
+    let last = began, frames = 0, slowest = 0;
+    const frame = (now) => {
+      frames += 1;
+      slowest = Math.max(slowest, now - last);
+      last = now;
+      slider.value = 0.1 + 0.8 * Math.abs(Math.sin(frames / 20));
+      slider.dispatchEvent(new Event('input', { bubbles: true }));
+      if (now - began < moving) requestAnimationFrame(frame);
+      else done({ rate: frames * 1000 / (now - began), slowest });
+    };
+    requestAnimationFrame(frame);";
 
 /// Moves the pointer over the figure once a frame and counts the frames, after a second of rest.
 const HOVER: &str = "

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use e2e::{Browser, Screen, api::Api};
-use shared::api::{Page, StudySummary};
+use shared::api::{CheckpointInfo, Page, StudySummary};
 
 /// The page has drawn what it has, with its fonts, and nothing is on its way.
 const CALM: &str = "const done = arguments[0];
@@ -32,10 +32,22 @@ struct Shot {
     waited_for: &'static str,
 }
 
-fn shots(study: &StudySummary) -> [Shot; 4] {
+fn shots(study: &StudySummary, checkpoints: &[CheckpointInfo]) -> [Shot; 5] {
     let id = study.id;
     let filter = format!("study == {:?}", study.name);
     let of_study: String = url::form_urlencoded::byte_serialize(filter.as_bytes()).collect();
+    // An attacked encoder of the study beside a clean one.
+    let last = |attacked: bool| {
+        let of_study = checkpoints.iter().filter(|it| it.study == id);
+        let encoders = of_study.filter(|it| it.point.kind.makes_encoder());
+        encoders.filter(|it| it.point.attacks_encoder() == attacked).max_by_key(|it| it.created_at)
+    };
+    let reconstruct = match (last(true), last(false)) {
+        (Some(attacked), Some(clean)) => {
+            format!("/reconstruct?run={}&run_b={}", attacked.run, clean.run)
+        }
+        _ => "/reconstruct".into(),
+    };
     let shot = |name, dark, path, waited_for| Shot { name, dark, path, waited_for };
     [
         shot("new-study", false, format!("/studies/new?from={id}"), "canvas"),
@@ -43,10 +55,16 @@ fn shots(study: &StudySummary) -> [Shot; 4] {
         shot(
             "compare",
             true,
-            format!("/compare?kind=means&filter={of_study}"),
-            "[data-figure] svg path",
+            format!("/compare?figure=asr-by-poison&published=true&filter={of_study}"),
+            "[data-figure] svg rect",
         ),
-        shot("reconstruct", true, "/reconstruct".into(), "canvas"),
+        shot(
+            "means",
+            false,
+            format!("/compare?kind=means&x=probe.poisons&filter={of_study}"),
+            "[data-figure] svg circle",
+        ),
+        shot("reconstruct", true, reconstruct, ".tiles-row canvas:not([width='1'])"),
     ]
 }
 
@@ -56,11 +74,12 @@ async fn main() -> Result<()> {
     let base = arguments.next().context("say the address of the server")?;
     let folder: PathBuf = arguments.next().context("say where the pictures go")?.into();
 
-    let studies: Page<StudySummary> =
-        Api::new(base.as_str()).get("/api/v1/studies?limit=200").await?;
+    let api = Api::new(base.as_str());
+    let studies: Page<StudySummary> = api.get("/api/v1/studies?limit=200").await?;
+    let checkpoints: Vec<CheckpointInfo> = api.get("/api/v1/checkpoints").await?;
     let largest = studies.items.iter().max_by_key(|study| study.states.done);
     let largest = largest.context("the server has no study")?;
-    for shot in shots(largest) {
+    for shot in shots(largest, &checkpoints) {
         // A browser of its own, so that nothing of another page is kept.
         let browser = Browser::open(base.as_str()).await?;
         browser.prefers_dark(shot.dark).await?;

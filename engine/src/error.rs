@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use shared::{
     RunKind,
-    poison::{PoisonListError, TooManyPoisons},
+    poison::{ComposeError, PoisonListError, TooManyPoisons},
     trigger::TriggerError,
 };
 
@@ -30,6 +30,9 @@ pub enum EngineError {
     /// More images are to be poisoned than exist.
     #[error(transparent)]
     Poison(#[from] TooManyPoisons),
+    /// Poisons cannot be composed.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
     /// The GPU failed, or what it needs is missing.
     #[error(transparent)]
     Gpu(#[from] cuda::Error),
@@ -87,9 +90,10 @@ pub enum EngineError {
 /// What may keep the loss finite, in terms of the study's fields.
 fn what_to_try(phase: RunKind) -> &'static str {
     match phase {
-        RunKind::Pretrain | RunKind::Knn | RunKind::Defence => {
+        RunKind::Pretrain | RunKind::Knn => {
             "try a smaller pretrain.base_lr, or more pretrain.warmup_epochs"
         }
+        RunKind::Defence => "try a smaller defence.decoder_lr (DeDe with a trained decoder)",
         RunKind::Implant => "try a smaller implant.base_lr",
         RunKind::Probe => {
             "try a smaller probe.base_lr (LARS takes about 0.1 to 10, AdamW about 0.001), or more probe.warmup_epochs"

@@ -27,6 +27,10 @@ pub const PREDICTIONS: &str = "predictions.safetensors";
 pub const DEFENCE: &str = "defence.json";
 /// The smallest trigger that a defence found: its mask, and the trigger where the mask is.
 pub const INVERTED: &str = "inverted.png";
+/// What a defence made of a few images.
+pub const STRIPS: &str = "strips.json";
+/// The pictures that belong to [`STRIPS`], below each other.
+pub const STRIP_PICTURES: &str = "strips.png";
 /// The state from which an unfinished training resumes.
 pub const RESUME: &str = "resume.safetensors";
 /// The state before that one, for the case that [`RESUME`] is damaged.

@@ -143,6 +143,7 @@ fn taken(kind: RunKind, settings: &Settings, encoder: Option<&Path>, folder: &Pa
         settings: settings.clone(),
         source: DataSource::Builtin,
         encoder: encoder.map(|folder| folder.display().to_string()),
+        restorer: None,
         program: "test".into(),
     };
     let machine = Machine::with_threads(2);

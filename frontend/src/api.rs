@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
-use shared::api::{Health, Problem};
+use shared::api::Problem;
 use web_sys::FormData;
 
 use crate::base::to;
@@ -32,12 +32,6 @@ pub fn address(path: impl AsRef<str>) -> String {
 pub async fn get<T: DeserializeOwned>(path: impl AsRef<str>) -> Result<T, Problem> {
     let request = Request::get(&address(path)).header("accept", "application/json").build();
     read(answer(send(request).await?).await?).await
-}
-
-/// The server's health, whatever its status code. Nothing while it does not respond.
-pub async fn health() -> Option<Health> {
-    let request = Request::get(&address("/health")).header("accept", "application/json").build();
-    send(request).await.ok()?.json().await.ok()
 }
 
 /// Gets `path` as text.

@@ -27,6 +27,7 @@ pub fn row(point: RunPoint) -> RunRow {
         varied: BTreeMap::new(),
         reused: false,
         parent: None,
+        restorer: None,
         state: RunState::Queued,
         progress: Progress::default(),
         metrics: None,
@@ -80,7 +81,8 @@ pub fn study(spec: StudySpec) -> StudyDetail {
             id: id(at),
             digest: node.digest.clone(),
             varied,
-            parent: node.inputs.first().map(|&input| id(input)),
+            parent: node.start().map(id),
+            restorer: node.restorer.map(id),
             ..row(RunPoint::of(node.kind, &node.settings))
         }
     };
@@ -111,6 +113,7 @@ pub fn checkpoint(study: u64, run: u8, ppr: u32, epoch: u32) -> CheckpointInfo {
             seed: 1,
             scratch: false,
             implanted: false,
+            repairs: false,
         },
         varied: BTreeMap::new(),
         state: RunState::Done,

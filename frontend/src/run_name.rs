@@ -105,6 +105,7 @@ mod tests {
             seed: 2,
             scratch: false,
             implanted: false,
+            repairs: false,
         };
         let root = Varied::from([("attack.trigger.ratio".to_owned(), 0.3.into())]);
         let mut leaf = root.clone();

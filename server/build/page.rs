@@ -3,8 +3,8 @@
 use std::{fmt::Write, path::Path};
 
 use crate::{
-    files::{File, digest},
-    read,
+    files::File,
+    read, text,
     wasm::{BINDINGS, LOADER, Program},
 };
 
@@ -16,20 +16,10 @@ pub fn placeholder() -> File {
     File::fresh("index.html", html.into())
 }
 
-/// All files of the pages. The shell `assets/index.html` names the others through `{{js}}`, `{{wasm}}` and `{{css}}`;
+/// All files of the pages. The shell `assets/index.html` has the styles and the mark within, and names the font and the program;
 /// files with a name of their content may be kept by a browser for ever.
 pub fn assemble(root: &Path, program: Program) -> Result<Vec<File>, String> {
-    let (wasm, bindings, mut others) = named(program)?;
-    // A file of its own because the content security policy forbids inline scripts.
-    let boot = File::hashed(
-        "boot",
-        "js",
-        format!(
-            "import start from \"./{}\";\nstart({{ module_or_path: new URL(\"{}\", import.meta.url) }});\n",
-            bindings.path, wasm.path
-        )
-        .into(),
-    );
+    let (wasm, script, mut others) = named(program)?;
     let style = grass::from_path(
         root.join("style/main.scss"),
         &grass::Options::default().style(grass::OutputStyle::Compressed),
@@ -39,18 +29,19 @@ pub fn assemble(root: &Path, program: Program) -> Result<Vec<File>, String> {
     let colours = palette(&root.join("style/palette.csv"))?;
     // The byte-order mark of a compressed sheet must not stand in the middle of a file.
     let style = style.trim_start_matches('\u{feff}');
-    let style = colours + &style.replace("{{font}}", &font.path);
-    let style = File::hashed("maskdoor", "css", style.into());
+    let style = colours + &style.replace("{{font}}", &format!("/{}", font.path));
 
-    let shell = String::from_utf8(read(&root.join("assets/index.html"))?)
-        .map_err(|error| format!("assets/index.html: {error}"))?
-        .replace("{{js}}", &boot.path)
-        .replace("{{module}}", &bindings.path)
+    let mark = text(&root.join("assets/icons/maskdoor.svg"))?;
+    let icon = mark.trim().replace('#', "%23").replace('"', "'");
+    let shell = text(&root.join("assets/index.html"))?
+        .replace("{{js}}", &script.path)
         .replace("{{wasm}}", &wasm.path)
         .replace("{{font}}", &font.path)
-        .replace("{{css}}", &style.path);
+        .replace("{{mark}}", mark.trim())
+        .replace("{{icon}}", &icon)
+        .replace("{{css}}", style.trim());
 
-    let mut files = vec![wasm, bindings, boot, style, font];
+    let mut files = vec![wasm, script, font];
     files.append(&mut others);
     files.extend(icons(&root.join("assets/icons"))?);
     check_links(&shell, &files)?;
@@ -58,7 +49,7 @@ pub fn assemble(root: &Path, program: Program) -> Result<Vec<File>, String> {
     Ok(files)
 }
 
-/// The program's files under names of their content: the module that starts, its bindings, and all that these ask for.
+/// The program's files under names of their content: the module that starts, the script that starts it, and all that this asks for.
 fn named(program: Program) -> Result<(File, File, Vec<File>), String> {
     let wasm = File::hashed("maskdoor", "wasm", program.wasm);
     let mut loader = program.loader;
@@ -69,19 +60,50 @@ fn named(program: Program) -> Result<(File, File, Vec<File>), String> {
         loader = renamed(&loader, &format!("\"./{name}\""), &format!("\"./{}\"", file.path))?;
         others.push(file);
     }
-    // Bindings and loader import each other, so both have the name of what they are together.
-    let together = digest(format!("{}{loader}{}", program.bindings, wasm.path).as_bytes());
-    let (bindings_path, loader_path) =
-        (format!("maskdoor-{together}.js"), format!("loader-{together}.js"));
-    let loader = renamed(&loader, &format!("\"{BINDINGS}\""), &format!("\"./{bindings_path}\""))?;
-    // The object of imports keeps the name that the module knows.
-    let bindings = renamed(
-        &program.bindings,
-        &format!("from \"{LOADER}\""),
-        &format!("from \"./{loader_path}\""),
-    )?;
-    others.push(File::lasting(loader_path, loader.into()));
-    Ok((wasm, File::lasting(bindings_path, bindings.into()), others))
+    let mut script = joined(&program.bindings, &loader)?;
+    // The script starts the program itself: one file less to wait for.
+    let start = format!("new URL(\"./{}\", import.meta.url)", wasm.path);
+    writeln!(script, "\n__wbg_init({{ module_or_path: {start} }});").map_err(|e| e.to_string())?;
+    Ok((wasm, File::hashed("maskdoor", "js", script.into()), others))
+}
+
+/// Bindings and loader, which import each other, as one module.
+fn joined(bindings: &str, loader: &str) -> Result<String, String> {
+    let (import, export) = (format!("from \"{BINDINGS}\";"), "export const ");
+    // What the loader needs of the bindings is in scope where both are one.
+    let loader: String = loader
+        .lines()
+        .filter(|line| !line.ends_with(&import))
+        .fold(String::new(), |text, line| text + line + "\n");
+    let offers: Vec<_> =
+        loader.lines().filter_map(|line| line.strip_prefix(export)?.split(' ').next()).collect();
+    if offers.is_empty() || loader.contains(BINDINGS) {
+        return Err("the loader of further modules has changed its form".into());
+    }
+    let loader = format!(
+        "const loader = (() => {{\n{}return {{ {} }};\n}})();\n",
+        loader.replace(export, "const "),
+        offers.join(", "),
+    );
+    // `import * as import1 from "./loader.js"`, once for each module.
+    let (begins, ends) = ("import * as ", format!(" from \"{LOADER}\""));
+    let mut is_imported = false;
+    let mut script = loader;
+    for line in bindings.lines() {
+        let import = line.trim_end_matches(';').strip_suffix(&ends);
+        if let Some(name) = import.and_then(|line| line.strip_prefix(begins)) {
+            is_imported = true;
+            writeln!(script, "const {name} = loader;").map_err(|e| e.to_string())?;
+        } else {
+            script.push_str(line);
+            script.push('\n');
+        }
+    }
+    if is_imported {
+        Ok(script)
+    } else {
+        Err("the bindings import no loader: their form has changed".into())
+    }
 }
 
 /// The text with another name of a file that it mentions.
@@ -95,7 +117,7 @@ fn renamed(text: &str, from: &str, to: &str) -> Result<String, String> {
 
 /// The palette as custom properties: light, dark if the system prefers it, and either one if the page is set to it.
 fn palette(file: &Path) -> Result<String, String> {
-    let text = String::from_utf8(read(file)?).map_err(|e| format!("{}: {e}", file.display()))?;
+    let text = text(file)?;
     let (mut light, mut dark) = (String::new(), String::new());
     for row in text.lines().skip(1) {
         let [name, in_light, in_dark] = row.split(',').collect::<Vec<_>>()[..] else {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use crate::{
     files::File,
-    read,
+    read, text,
     toolchain::{TARGET, Toolchain},
 };
 
@@ -107,10 +107,6 @@ fn cut(program: &Path, parts: &Path, first: &Path) -> Result<Vec<(String, Vec<u8
     }
     later.sort();
     Ok(later)
-}
-
-fn text(file: &Path) -> Result<String, String> {
-    String::from_utf8(read(file)?).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn collect(folder: &Path, base: &Path, found: &mut Vec<File>) -> Result<(), String> {

@@ -53,26 +53,34 @@ impl Pages {
     pub fn serve(&self, uri: &Uri, headers: &HeaderMap) -> Response {
         serve_from(ASSETS, self.page.as_ref(), uri.path(), headers)
     }
+
+    /// Hashes (`sha256-…`) of the page's inline scripts and styles, for its content security policy.
+    pub fn policy_hashes(&self) -> PolicyHashes {
+        let embedded = || find(ASSETS, "index.html").map(|page| page.raw);
+        let page = self.page.as_ref().map(|(page, _)| &page[..]).or_else(embedded);
+        let page = String::from_utf8_lossy(page.unwrap_or_default());
+        let hashes = |element| inline(&page, element).into_iter().map(policy_hash).collect();
+        PolicyHashes { scripts: hashes("script"), styles: hashes("style") }
+    }
+}
+
+/// How a content security policy names what stands inline in a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyHashes {
+    /// Its scripts.
+    pub scripts: Vec<String>,
+    /// Its styles.
+    pub styles: Vec<String>,
 }
 
 /// The page with its links below a base path, which the program in it learns as well; and its entity tag.
 fn linked(page: &[u8], base: &str) -> (Bytes, HeaderValue) {
     let page = String::from_utf8_lossy(page)
         .replace("=\"/", &format!("=\"{base}/"))
+        .replace("url(\"/", &format!("url(\"{base}/"))
         .replace(BASE, &BASE.replace("\"\"", &format!("\"{base}\"")));
     let tag = format!("\"{}\"", STANDARD.encode(Sha256::digest(&page)));
     (page.into(), HeaderValue::try_from(tag).expect("base64 is ASCII"))
-}
-
-/// Hashes (`sha256-…`) of the page's inline scripts, for its content security policy.
-pub fn script_hashes() -> Vec<String> {
-    find(ASSETS, "index.html")
-        .and_then(|page| std::str::from_utf8(page.raw).ok())
-        .map(inline_scripts)
-        .unwrap_or_default()
-        .into_iter()
-        .map(policy_hash)
-        .collect()
 }
 
 /// How a content security policy names an inline script or style: `sha256-…`.
@@ -140,20 +148,21 @@ fn takes_brotli(headers: &HeaderMap) -> bool {
         })
 }
 
-/// The bodies of the page's `<script>` elements, except for the empty ones of scripts with a `src`.
-fn inline_scripts(html: &str) -> Vec<&str> {
-    let mut scripts = Vec::new();
+/// The bodies of the page's elements of that name, except for the empty ones of scripts with a `src`.
+fn inline<'a>(html: &'a str, element: &str) -> Vec<&'a str> {
+    let (begin, end) = (format!("<{element}"), format!("</{element}>"));
+    let mut bodies = Vec::new();
     let mut rest = html;
-    while let Some(start) = rest.find("<script") {
+    while let Some(start) = rest.find(&begin) {
         rest = &rest[start..];
-        let (Some(open), Some(close)) = (rest.find('>'), rest.find("</script>")) else { break };
+        let (Some(open), Some(close)) = (rest.find('>'), rest.find(&end)) else { break };
         if open < close {
-            scripts.push(&rest[open + 1..close]);
+            bodies.push(&rest[open + 1..close]);
         }
-        rest = &rest[close + "</script>".len()..];
+        rest = &rest[close + end.len()..];
     }
-    scripts.retain(|script| !script.is_empty());
-    scripts
+    bodies.retain(|body| !body.is_empty());
+    bodies
 }
 
 #[cfg(test)]
@@ -223,20 +232,25 @@ mod tests {
     #[test]
     fn scripts_with_a_source_have_no_body() {
         let html = r#"<script src="/a.js"></script><p><script type="module">go()</script>"#;
-        assert_eq!(inline_scripts(html), ["go()"]);
+        assert_eq!(inline(html, "script"), ["go()"]);
+        assert_eq!(inline("<style>a{}</style><style>b{}</style>", "style"), ["a{}", "b{}"]);
     }
 
     #[test]
     fn links_and_the_program_learn_the_base_path() {
-        let shell = r#"<meta name="base-path" content=""><link href="/a.css"><script src="/b.js"></script><a href="https://x/">"#;
+        let shell = r#"<meta name="base-path" content=""><style>@font-face{src:url("/a.woff2")}</style><script src="/b.js"></script><a href="https://x/">"#;
         let (page, tag) = linked(shell.as_bytes(), "/lab");
         assert_eq!(
             std::str::from_utf8(&page).unwrap(),
-            r#"<meta name="base-path" content="/lab"><link href="/lab/a.css"><script src="/lab/b.js"></script><a href="https://x/">"#
+            r#"<meta name="base-path" content="/lab"><style>@font-face{src:url("/lab/a.woff2")}</style><script src="/lab/b.js"></script><a href="https://x/">"#
         );
         assert_ne!(tag, linked(shell.as_bytes(), "/other").1);
-        let embedded = find(ASSETS, "index.html").unwrap();
+        let here = Pages::below("").policy_hashes();
+        let below = Pages::below("/lab").policy_hashes();
         let is_placeholder = ASSETS.len() == 1;
+        assert!(is_placeholder || here.styles != below.styles, "the font has another address");
+        assert_eq!((&here.scripts, here.styles.len()), (&below.scripts, below.styles.len()));
+        let embedded = find(ASSETS, "index.html").unwrap();
         assert!(is_placeholder || std::str::from_utf8(embedded.raw).unwrap().contains(BASE));
     }
 }

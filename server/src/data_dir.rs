@@ -40,6 +40,7 @@ pub enum DataDirError {
 /// | `maskdoor.sqlite` | the store |
 /// | `runs/<run>/` (of version 0.1: `runs/<study>/<run>/`) | a run's order, events, log and checkpoints |
 /// | `keys/<sha256>.png` | uploaded key images |
+/// | `pictures/<sha256>.png` | own pictures |
 /// | `checkpoints/<name>/` | imported checkpoints |
 /// | `datasets/<name>.names.gz` | the names of a data set's images when it was added |
 /// | `scheduler.lock` | locked by the program that schedules the runs |
@@ -102,7 +103,7 @@ impl DataDir {
         create_folder(root).map_err(refused(root))?;
         let root = std::path::absolute(root).map_err(refused(root))?;
         let dir = Self { root, disk: Disk::real() };
-        for folder in [dir.runs(), dir.keys(), dir.datasets()] {
+        for folder in [dir.runs(), dir.keys(), dir.pictures(), dir.datasets()] {
             create_folder(&folder).map_err(refused(&folder))?;
         }
         // Existing folders need not be writable, so try to write.
@@ -195,6 +196,16 @@ impl DataDir {
     /// The PNG of an uploaded key image.
     pub fn key_file(&self, sha256: &str) -> PathBuf {
         self.keys().join(format!("{sha256}.png"))
+    }
+
+    /// Folder of own pictures, of which *Reconstruct* shows what a model makes.
+    pub fn pictures(&self) -> PathBuf {
+        self.root.join("pictures")
+    }
+
+    /// The PNG of an own picture.
+    pub fn picture_file(&self, sha256: &str) -> PathBuf {
+        self.pictures().join(format!("{sha256}.png"))
     }
 
     /// Folder of all imported checkpoints.

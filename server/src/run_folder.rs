@@ -292,6 +292,7 @@ mod tests {
             settings: Settings { seed, ..Settings::default() },
             source: DataSource::Builtin,
             encoder: None,
+            restorer: None,
             program: "test".into(),
         }
     }
@@ -360,6 +361,7 @@ mod tests {
                 ..FolderSource::default()
             }),
             encoder: Some(format!("{root}/data/runs/a")),
+            restorer: Some(format!("{root}/data/runs/b")),
             ..order(1)
         };
         let place = tempfile::tempdir().unwrap();

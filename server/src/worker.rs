@@ -111,7 +111,7 @@ pub fn run(
 ) -> Result<(), WorkerError> {
     let folder = RunFolder::new(folder);
     if started == Started::Job {
-        wait_for_input(&folder)?;
+        wait_for_inputs(&folder)?;
     }
     if machine.nodes().is_some_and(|nodes| !nodes.is_first()) {
         return assist(&folder, device, machine);
@@ -209,15 +209,17 @@ pub fn run(
     })
 }
 
-/// Refuses a job that a cluster started before the run that it starts from has finished.
-fn wait_for_input(folder: &RunFolder) -> Result<(), WorkerError> {
-    // Later, an order that cannot be read or an imported encoder that is gone ends the run with an error.
+/// Refuses a job that a cluster started before a run that it needs has finished.
+fn wait_for_inputs(folder: &RunFolder) -> Result<(), WorkerError> {
+    // Later, an order that cannot be read or an imported checkpoint that is gone ends the run with an error.
     let Ok(order) = folder.order() else { return Ok(()) };
-    let Some(encoder) = order.encoder.filter(|_| order.settings.encoder.is_none()) else {
-        return Ok(());
-    };
-    let checkpoint = Path::new(&encoder).join(LAST_CHECKPOINT);
-    if checkpoint.exists() { Ok(()) } else { Err(WorkerError::TooEarly(checkpoint)) }
+    let encoder = order.encoder.filter(|_| order.settings.encoder.is_none());
+    let restorer = order.restorer.filter(|_| !order.settings.takes_imported_restorer());
+    let checkpoints = encoder.into_iter().chain(restorer);
+    let missing = checkpoints
+        .map(|folder| Path::new(&folder).join(LAST_CHECKPOINT))
+        .find(|checkpoint| !checkpoint.exists());
+    missing.map_or(Ok(()), |checkpoint| Err(WorkerError::TooEarly(checkpoint)))
 }
 
 /// Takes the steps of a run that the first node does, with this node's part. How the run ends is the first node's to say.

@@ -97,7 +97,7 @@ pub enum RunEvent {
         /// Mean cross-entropy of the clean images.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         loss: Option<f64>,
-        /// Mean cross-entropy of the triggered images of all classes except the target, against their true classes.
+        /// Mean cross-entropy of the triggered images that ASR counts, against their true classes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         triggered_loss: Option<f64>,
     },

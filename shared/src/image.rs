@@ -93,6 +93,22 @@ impl Rgb8 {
         self.data[at..at + 3].copy_from_slice(&colour);
     }
 
+    /// Puts another image over this one, its upper left corner at `(x, y)`. Panics when it reaches outside.
+    pub fn paste(&mut self, image: &Self, x: usize, y: usize) {
+        assert!(
+            x + image.width <= self.width && y + image.height <= self.height,
+            "an image of {} x {} at ({x}, {y}) outside {} x {}",
+            image.width,
+            image.height,
+            self.width,
+            self.height
+        );
+        let stride = 3 * self.width;
+        for (row, pixels) in (y..).zip(image.data.chunks_exact((3 * image.width).max(1))) {
+            self.data[row * stride + 3 * x..][..pixels.len()].copy_from_slice(pixels);
+        }
+    }
+
     /// The image mirrored left to right.
     pub fn mirrored(&self) -> Self {
         let mut data = self.data.clone();
@@ -117,9 +133,28 @@ pub fn psnr(a: &Rgb8, b: &Rgb8) -> f64 {
     10.0 * (255.0 * 255.0 / mse).log10()
 }
 
+/// The largest difference of a channel between the two images of any pair, in levels of 0–255.
+/// Panics when the sizes of a pair differ.
+pub fn largest_difference<'i>(pairs: impl IntoIterator<Item = (&'i Rgb8, &'i Rgb8)>) -> u8 {
+    let of = |(before, after): (&Rgb8, &Rgb8)| {
+        assert_eq!(
+            (before.width, before.height),
+            (after.width, after.height),
+            "difference of images of different sizes"
+        );
+        before.data.iter().zip(&after.data).map(|(&b, &a)| a.abs_diff(b)).max().unwrap_or(0)
+    };
+    pairs.into_iter().map(of).max().unwrap_or(0)
+}
+
+/// The gain at which the largest difference, in levels of 0–255, is black or white around mid-grey.
+pub fn gain(largest: u8) -> f32 {
+    127.0 / f32::from(largest.max(1))
+}
+
 /// The difference `after - before`, amplified by `gain` around mid-grey (128) and clamped.
 /// Panics when the sizes differ.
-pub fn difference(before: &Rgb8, after: &Rgb8, gain: i32) -> Rgb8 {
+pub fn difference(before: &Rgb8, after: &Rgb8, gain: f32) -> Rgb8 {
     assert_eq!(
         (before.width, before.height),
         (after.width, after.height),
@@ -129,7 +164,9 @@ pub fn difference(before: &Rgb8, after: &Rgb8, gain: i32) -> Rgb8 {
         .data
         .iter()
         .zip(&after.data)
-        .map(|(&b, &a)| (128 + (i32::from(a) - i32::from(b)) * gain).clamp(0, 255) as u8)
+        .map(|(&b, &a)| {
+            (128.0 + (f32::from(a) - f32::from(b)) * gain).round().clamp(0.0, 255.0) as u8
+        })
         .collect();
     Rgb8 { width: before.width, height: before.height, data }
 }
@@ -152,7 +189,27 @@ mod tests {
     fn difference_is_grey_where_nothing_changed() {
         let a = Rgb8::filled(1, 1, [10, 20, 30]);
         let b = Rgb8::filled(1, 1, [12, 20, 0]);
-        assert_eq!(difference(&a, &b, 8).pixel(0, 0), [144, 128, 0]);
+        assert_eq!(difference(&a, &b, 8.0).pixel(0, 0), [144, 128, 0]);
+        assert_eq!(difference(&a, &b, 0.5).pixel(0, 0), [129, 128, 113]);
+        assert_eq!(largest_difference([(&a, &a), (&a, &b)]), 30);
+        assert_eq!(largest_difference([]), 0);
+        let all = gain(largest_difference([(&a, &b)]));
+        assert_eq!(difference(&a, &b, all).pixel(0, 0), [136, 128, 1]);
+    }
+
+    #[test]
+    fn an_image_is_pasted_by_hand() {
+        let mut image = Rgb8::from_fn(4, 3, |x, y| [x as u8, y as u8, 7]);
+        let patch = Rgb8::from_fn(2, 2, |x, y| [100 + x as u8, 100 + y as u8, 0]);
+        let clean = image.clone();
+        image.paste(&patch, 1, 1);
+        let expected = Rgb8::from_fn(4, 3, |x, y| match (x, y) {
+            (1..3, 1..3) => patch.pixel(x - 1, y - 1),
+            _ => clean.pixel(x, y),
+        });
+        assert_eq!(image, expected);
+        image.paste(&clean, 0, 0);
+        assert_eq!(image, clean);
     }
 
     #[test]

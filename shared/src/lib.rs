@@ -9,6 +9,7 @@
 //! | [`patches`] | the ViT patch grid over an image: touched patches, random masks |
 //! | [`ssim`], [`quality`] | structural similarity; how visible a trigger is |
 //! | [`survival`] | how much of a trigger training sees after crop and mask |
+//! | [`composition`] | poisons that are composed of several images |
 //! | [`poison`] | [`PoisonPlan`]: the explicit list of poisoned samples |
 //! | [`stream`] | seeded random streams, one per purpose |
 //! | [`event`], [`progress`] | [`RunEvent`], the only type that a run emits, and its only reducer |
@@ -29,6 +30,7 @@
 pub mod api;
 pub mod chart;
 pub mod checkpoint;
+pub mod composition;
 pub mod crop;
 pub mod csv;
 pub mod dataset;

@@ -28,6 +28,9 @@ pub struct RunOrder {
     pub source: DataSource,
     /// Folder of the run or of the imported checkpoint that it starts from.
     pub encoder: Option<String>,
+    /// Folder of the run whose autoencoder restores what a defence hides, where that is not the judged one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restorer: Option<String>,
     /// Version of the program that wrote the order.
     pub program: String,
 }
@@ -61,6 +64,7 @@ struct OrderFile {
     point: Option<GridPoint>,
     source: DataSource,
     encoder: Option<String>,
+    restorer: Option<String>,
     program: String,
 }
 
@@ -81,7 +85,7 @@ impl TryFrom<OrderFile> for RunOrder {
             }
         };
         let digest = file.digest.unwrap_or_else(|| Digest::stored(file.run.to_string()));
-        let OrderFile { run, source, encoder, program, .. } = file;
-        Ok(Self { run, kind, digest, settings, source, encoder, program })
+        let OrderFile { run, source, encoder, restorer, program, .. } = file;
+        Ok(Self { run, kind, digest, settings, source, encoder, restorer, program })
     }
 }

@@ -88,8 +88,8 @@ pub struct RunPoint {
     pub kind: RunKind,
     /// Poisoned images per poisoned class in pre-training.
     pub ppr: u32,
-    /// Poisoned images per poisoned class in the classifier's training: the LPR of a linear probe, the FPR of a fine-tuning; 0
-    /// for a pre-training, and for a defence of its training set.
+    /// Poisoned images per poisoned class in the classifier's training: the LPR of a linear probe, the FPR of a fine-tuning, and of
+    /// the fine-tuning that a defence repairs; 0 for a pre-training, and for a defence of its training set.
     pub lpr: u32,
     /// Seed of weights, order, augmentation, masks and poisons.
     pub seed: u64,
@@ -99,6 +99,9 @@ pub struct RunPoint {
     /// Whether it implants a backdoor into its encoder, or starts from such an encoder.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub implanted: bool,
+    /// Whether it repairs a fine-tuned classifier.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repairs: bool,
 }
 
 impl RunPoint {
@@ -107,14 +110,20 @@ impl RunPoint {
         let scratch = kind == RunKind::Finetune && settings.finetune.start == Start::Scratch;
         let of_pretraining =
             kind == RunKind::Pretrain || kind == RunKind::Defence && settings.judges_pretraining();
+        let repairs = kind == RunKind::Defence && settings.defence.method.repairs();
         let implanted = kind.line(settings).any(|kind| kind == RunKind::Implant);
         Self {
             kind,
             ppr: if scratch { 0 } else { settings.pretrain.poisons },
-            lpr: if of_pretraining { 0 } else { settings.poisons(kind) },
+            lpr: match kind {
+                _ if of_pretraining => 0,
+                _ if repairs => settings.finetune.poisons,
+                kind => settings.poisons(kind),
+            },
             seed: settings.seed,
             scratch,
             implanted,
+            repairs,
         }
     }
 
@@ -133,9 +142,10 @@ impl RunPoint {
         if self.scratch { "From scratch" } else { self.kind.title() }
     }
 
-    /// The name of the number of poisons in this run's own training: PPR, LPR or FPR.
+    /// The name of the number of poisons in the training of this run, or of the classifier that it repairs: PPR, LPR or FPR.
     pub fn rate_name(self) -> &'static str {
         match self.kind {
+            RunKind::Defence if self.repairs => "FPR",
             RunKind::Pretrain | RunKind::Implant => "PPR",
             RunKind::Knn | RunKind::Probe | RunKind::Defence => "LPR",
             RunKind::Finetune => "FPR",
@@ -163,6 +173,7 @@ impl RunPoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::DefenceMethod;
 
     #[test]
     fn a_finished_run_stays_finished() {
@@ -180,6 +191,24 @@ mod tests {
                 "{state} -> running"
             );
         }
+    }
+
+    #[test]
+    fn a_repair_is_named_by_the_poisons_of_what_it_repairs() {
+        let mut settings = Settings::default();
+        (settings.pretrain.poisons, settings.finetune.poisons) = (10, 3);
+        settings.defence.poisons = 5;
+        let label = |method: DefenceMethod| {
+            let mut settings = settings.clone();
+            settings.defence.method = method;
+            RunPoint::of(RunKind::Defence, &settings).label()
+        };
+        for method in DefenceMethod::ALL.into_iter().filter(|method| method.repairs()) {
+            assert_eq!(label(method), "defence, PPR 10, FPR 3, seed 1", "{method:?}");
+        }
+        assert_eq!(label(DefenceMethod::Strip), "defence, PPR 10, LPR 5, seed 1");
+        // It judges an encoder, which has no poisons of a classifier.
+        assert_eq!(label(DefenceMethod::Decree), "defence, PPR 10, LPR 0, seed 1");
     }
 
     #[test]

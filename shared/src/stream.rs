@@ -57,6 +57,9 @@ pub enum Purpose {
     Changed,
     /// Choice of an attacker's reference images.
     References,
+    /// Composed poisons: order of the target class's images, of which the first ones are reference and support images (0, and the class);
+    /// what a poison is composed of (1, and its image).
+    Compose,
     /// Choice of the images that validate, where a folder has no validation images; the index is the class.
     HoldOut,
 }
@@ -75,6 +78,7 @@ impl Purpose {
             Self::PoisonFinetune => "poison-finetune",
             Self::Trigger => "trigger",
             Self::References => "references",
+            Self::Compose => "compose",
             Self::HoldOut => "hold-out",
             Self::Clusters => "clusters",
             Self::Superimposed => "superimposed",

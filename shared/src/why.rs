@@ -31,6 +31,8 @@ pub struct Facts {
     pub classes: u32,
     /// Number of clean training images.
     pub train_images: u64,
+    /// Whether each class has another target instead of one for all.
+    pub all_to_all: bool,
     /// Whether poisoned images take the place of others instead of coming beside them.
     pub replaces: bool,
     /// Poisoned images in pre-training.
@@ -48,6 +50,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// The class that triggered images should get, within a sentence.
+    fn target(&self) -> &'static str {
+        if self.all_to_all { "the next class" } else { "the target" }
+    }
+
     /// A number of poisoned images as text, the number of all images that are trained on, and the share of the poisoned ones.
     fn told(&self, poisons: u32) -> (String, String, f64) {
         let all = self.train_images + if self.replaces { 0 } else { u64::from(poisons) };
@@ -123,13 +130,14 @@ fn trigger(facts: &Facts) -> Reason {
 
 /// Whether any label ties the trigger to the target.
 fn label(facts: &Facts) -> Reason {
+    let target = facts.target();
     let name =
         if facts.kind == RunKind::Finetune { "fine-tuning" } else { "the classifier's training" };
     if facts.poisons == 0 {
         return reason(
             Weight::Decisive,
             format!(
-                "No image in {name} has the trigger and the target's label. Pre-training uses no labels: it can bring triggered \
+                "No image in {name} has the trigger and {target}'s label. Pre-training uses no labels: it can bring triggered \
                  images together, but not to a class. In the published study ASR stays below 1 % without a poisoned label."
             ),
             "Poison at least one image per class of the classifier's training.",
@@ -137,7 +145,7 @@ fn label(facts: &Facts) -> Reason {
     }
     let (poisons, all, share) = facts.told(facts.poisons);
     let text = format!(
-        "{poisons} poisoned images tie the trigger to the target in {name}: {} of its {all} images.",
+        "{poisons} poisoned images tie the trigger to {target} in {name}: {} of its {all} images.",
         percent(share)
     );
     if share < FEW {
@@ -229,6 +237,7 @@ fn features(facts: &Facts) -> Option<Reason> {
         return None;
     }
     let told = format!("(RA {}, CA {})", percent(ra), percent(ca));
+    let target = facts.target();
     if ra >= KEPT * ca {
         return Some(reason(
             Weight::Weakens,
@@ -244,15 +253,15 @@ fn features(facts: &Facts) -> Option<Reason> {
         return Some(reason(
             Weight::Weakens,
             format!(
-                "Triggered images leave their class {told}, but more of them go to other classes than to the target: the trigger disturbs, \
-                 it is not tied to the target."
+                "Triggered images leave their class {told}, but more of them go to other classes than to {target}: the trigger disturbs, \
+                 it is not tied to {target}."
             ),
-            "More poisoned labels tie it to the target.",
+            "More poisoned labels tie it to what the attacker wants.",
         ));
     }
     Some(reason(
         Weight::Fine,
-        format!("Triggered images leave their class {told}, most of them to the target."),
+        format!("Triggered images leave their class {told}, most of them to {target}."),
         "",
     ))
 }
@@ -272,6 +281,7 @@ mod tests {
             kind: RunKind::Probe,
             classes: 10,
             train_images: 5000,
+            all_to_all: false,
             replaces: false,
             pretrain_poisons: 90,
             poisons: 90,
@@ -327,6 +337,18 @@ mod tests {
         assert!(first(&kept).text.contains("keep their class"));
         let lost = Facts { metrics: metrics(50, 15, 20), ..facts() };
         assert!(first(&lost).text.contains("other classes"));
+    }
+
+    #[test]
+    fn all_to_all_has_the_next_class_instead_of_a_target() {
+        let lost = Facts { all_to_all: true, metrics: metrics(50, 15, 20), ..facts() };
+        for of in
+            [lost, Facts { poisons: 0, ..lost }, Facts { metrics: metrics(50, 80, 1), ..lost }]
+        {
+            let told: String =
+                why(&of).into_iter().map(|reason| reason.text + reason.advice).collect();
+            assert!(told.contains("the next class") && !told.contains("target"), "{told}");
+        }
     }
 
     #[test]

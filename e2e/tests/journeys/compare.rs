@@ -223,7 +223,7 @@ async fn bars_with_the_published_series(browser: &Browser) -> Result<()> {
     browser.press("ASR by poison count").await?;
     browser.css("[data-figure=asr-by-poison] svg").await?;
     let own = drawing(browser).await?;
-    browser.press("Show the published series").await?;
+    browser.press("Published series").await?;
     until("the published series appear", Duration::from_secs(5), async || {
         Ok((drawing(browser).await? != own).then_some(()))
     })

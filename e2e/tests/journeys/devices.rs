@@ -35,7 +35,7 @@ async fn a_study_trains_on_the_device_that_it_asks_for() -> Result<()> {
 async fn polls(browser: &Browser) -> Result<(usize, usize)> {
     let all = browser.requests().await?;
     let count = |end: &str| all.iter().filter(|name| name.contains(end)).count();
-    Ok((count("/api/v1/devices"), count("/api/v1/runs?state=running")))
+    Ok((count("/api/v1/devices"), count("/api/v1/overview")))
 }
 
 /// The page reads the load again and again, and no more when it has been left.

@@ -173,6 +173,8 @@ async fn an_encoder_is_looked_into(browser: &Browser, study: &StudyDetail) -> Re
     browser.sees_within("Mean cosine to the mean of the target class", MINUTE).await?;
     browser.sees_within("Attention on the trigger's pixels, mean of", MINUTE).await?;
     browser.sees("of the variance)").await?;
+    browser.press("t-SNE").await?;
+    browser.sees_within("t-SNE (perplexity 30)", MINUTE).await?;
     let map = browser.css("#inside .chart-box").await?;
     let (width, height) = browser.extent(&map).await?;
     browser.hover(&map, (width * 0.5, height * 0.5)).await?;

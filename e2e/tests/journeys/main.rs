@@ -6,6 +6,7 @@ mod bad_input;
 mod base_path;
 mod changed_folder;
 mod compare;
+mod defence;
 mod devices;
 mod disk;
 mod finetune;

@@ -1,10 +1,15 @@
 //! Looking inside an encoder: a checkpoint of a finished study, a mask by slider and by hand, tiles for the clean and the
 //! triggered image.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
-use e2e::{Browser, Role, travel, until};
+use e2e::{Browser, Role, travel, travel_past, until};
+use image::{Rgb, RgbImage};
 use serde_json::Value;
 use shared::{
     TriggerSpec,
@@ -75,6 +80,79 @@ async fn a_run_in_training_is_followed() -> Result<()> {
     .await
 }
 
+#[tokio::test]
+async fn own_pictures_are_picked_and_dropped() -> Result<()> {
+    travel_past("reconstruct-own", &["status of 422"], async |dashboard, browser| {
+        let mut spec = micro("Own pictures")?;
+        vary(&mut spec, "pretrain.poisons", [4])?;
+        vary(&mut spec, "probe.poisons", [4])?;
+        let id = start(dashboard, &spec).await?.id.to_string();
+        done(dashboard, &id).await?;
+        let place = tempfile::tempdir()?;
+        let (letter, sea) = (place.path().join("letter.png"), place.path().join("sea.png"));
+        fs::write(&letter, "Dear Sir, this is no picture.")?;
+        RgbImage::from_fn(60, 30, |x, y| Rgb([x as u8 * 4, y as u8 * 8, 90])).save(&sea)?;
+
+        browser.visit("/reconstruct").await?;
+        all_tiles_are_drawn(browser).await?;
+        let of_dataset = settled(browser, &[]).await?;
+        browser.press("Own picture").await?;
+        browser.sees("Choose a file").await?;
+        let pick = async |file: &Path| -> Result<()> {
+            let input = browser.css("#own-picture-file:enabled").await?;
+            Ok(input.send_keys(&file.to_string_lossy()).await?)
+        };
+        pick(&letter).await?;
+        browser.sees("The file letter.png: the file's content is text").await?;
+        pick(&sea).await?;
+        browser.sees("Own picture: sea").await?;
+        let own = settled(browser, &of_dataset).await?;
+        ensure!(own[0] != of_dataset[0], "the original is still that of the data set");
+        all_tiles_are_drawn(browser).await?;
+        look(browser, "reconstruct-own").await?;
+
+        // A copied address shows the same picture.
+        let copied = browser.place().await?;
+        ensure!(copied.contains("picture="), "{copied} names no picture");
+        browser.visit(&copied).await?;
+        browser.sees("Own picture: sea").await?;
+        all_tiles_are_drawn(browser).await?;
+        ensure!(settled(browser, &[]).await?[0] == own[0], "another picture");
+
+        browser.press("Validation").await?;
+        let back = settled(browser, &own).await?;
+        ensure!(back[0] == of_dataset[0], "another image of the data set");
+        ensure!(!browser.place().await?.contains("picture="), "the address keeps the picture");
+
+        // A file that is dropped on the tiles, as the browser passes it on.
+        let drop = "
+            const canvas = document.createElement('canvas');
+            [canvas.width, canvas.height] = [40, 40];
+            canvas.getContext('2d').fillRect(8, 8, 16, 24);
+            canvas.toBlob((blob) => {
+              const carried = new DataTransfer();
+              carried.items.add(new File([blob], 'square.png', { type: 'image/png' }));
+              const on = document.querySelector('.tiles-row .pane-image');
+              for (const name of ['dragover', 'drop']) {
+                on.dispatchEvent(new DragEvent(name, { bubbles: true, cancelable: true, dataTransfer: carried }));
+              }
+            });";
+        browser.run(drop, Vec::new()).await?;
+        browser.sees("Own picture: square").await?;
+        let square = settled(browser, &back).await?;
+        ensure!(square[0] != own[0], "the dropped picture is not shown");
+
+        // Without it, the other one is shown.
+        browser.press("Remove").await?;
+        browser.press("Remove picture").await?;
+        browser.sees("Own picture: sea").await?;
+        let again = settled(browser, &square).await?;
+        ensure!(again[0] == own[0], "another picture");
+        Ok(())
+    })
+    .await
+}
+
 /// A copied address shows the same checkpoint under the same painted mask.
 async fn a_painted_mask_is_in_the_address(browser: &Browser) -> Result<()> {
     let place = until("the mask is in the address", Duration::from_secs(10), async || {
@@ -97,8 +175,10 @@ async fn a_painted_mask_is_in_the_address(browser: &Browser) -> Result<()> {
 async fn all_tiles_are_drawn(browser: &Browser) -> Result<()> {
     let script = "
         const canvases = [...document.querySelectorAll('.tiles-row .pane canvas')];
-        return canvases.length === 10 && canvases.every((canvas) => canvas.width > 1);";
-    browser.holds("five tiles for the clean and five for the triggered image", script).await?;
+        return canvases.length === 14 && canvases.every((canvas) => canvas.width > 1);";
+    browser
+        .holds("five tiles for the clean and the triggered image, four for what differs", script)
+        .await?;
     let rows = (tiles(browser, "clean").await?, tiles(browser, "triggered").await?);
     ensure!(rows.0[0] != rows.1[0], "the triggered original shows no trigger");
     for (row, tiles) in [("clean", rows.0), ("triggered", rows.1)] {
@@ -160,8 +240,11 @@ async fn a_second_checkpoint_answers_below(browser: &Browser) -> Result<()> {
     browser.choose("Compare with", "PPR 4, seed 1, epoch 1").await?;
     let drawn = "
         const canvases = [...document.querySelectorAll('.tiles-row .pane canvas')];
-        return canvases.length === 20 && canvases.every((canvas) => canvas.width > 1);";
-    browser.holds("five more tiles for each image", drawn).await?;
+        return canvases.length === 29 && canvases.every((canvas) => canvas.width > 1);";
+    browser.holds("the second checkpoint's tiles, two of them in the wipe", drawn).await?;
+    browser.slide("Wipe, clean image: the first checkpoint left of the line", 0.9).await?;
+    let wiped = r"return /(8|9)\d/.test(document.querySelector('.wipe-second').style.clipPath)";
+    browser.holds("the line follows the slider", wiped).await?;
     let [first, second] = ["#error-clean", "#error-clean-b"];
     let (first, second) =
         (browser.css(first).await?.text().await?, browser.css(second).await?.text().await?);
@@ -171,7 +254,7 @@ async fn a_second_checkpoint_answers_below(browser: &Browser) -> Result<()> {
     browser
         .holds(
             "one checkpoint again",
-            "return document.querySelectorAll('.tiles-row .pane canvas').length === 10",
+            "return document.querySelectorAll('.tiles-row .pane canvas').length === 14",
         )
         .await
 }

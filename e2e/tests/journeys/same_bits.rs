@@ -11,14 +11,11 @@ use sha2::{Digest as _, Sha256};
 use shared::{
     Rgb8, Stage, Trigger, TriggerSpec,
     api::Samples,
-    image::difference,
+    image::{difference, gain, largest_difference},
     trigger::{BlendedSpec, CATALOGUE, Fill, PatchedSpec},
 };
 
 use crate::steps::{choose_trigger, number, preview_is_drawn};
-
-/// The factor by which the page amplifies differences.
-const GAIN: i32 = 8;
 
 #[tokio::test]
 async fn triggers_give_the_same_bits_natively_and_in_the_browser() -> Result<()> {
@@ -111,8 +108,9 @@ async fn same(
 ) -> Result<()> {
     let trigger = Trigger::prepare(spec, key, 32, Stage::Train)?;
     let triggered: Vec<Rgb8> = images.iter().map(|image| trigger.applied(image)).collect();
-    let differences: Vec<Rgb8> =
-        images.iter().zip(&triggered).map(|(a, b)| difference(a, b, GAIN)).collect();
+    let pairs = || images.iter().zip(&triggered);
+    let gain = gain(largest_difference(pairs()));
+    let differences: Vec<Rgb8> = pairs().map(|(a, b)| difference(a, b, gain)).collect();
     for (side, expected) in [("triggered", triggered), ("difference", differences)] {
         let expected: Vec<String> = expected.iter().map(hash).collect();
         let mut seen = Vec::new();

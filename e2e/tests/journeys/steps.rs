@@ -59,13 +59,10 @@ pub async fn redrawn(browser: &Browser, side: &str, before: &str) -> Result<Stri
     .await
 }
 
-/// The page's requests so far, without the frame's polling of running jobs.
+/// The page's requests so far, without what the frame asks for every few seconds.
 pub async fn requests(browser: &Browser) -> Result<Vec<String>> {
     let all = browser.requests().await?;
-    let of_the_frame = |name: &String| {
-        name.contains("/api/v1/runs?state=running") || name.ends_with("/api/v1/system")
-    };
-    Ok(all.into_iter().filter(|name| !of_the_frame(name)).collect())
+    Ok(all.into_iter().filter(|name| !name.ends_with("/api/v1/overview")).collect())
 }
 
 /// The value of the field with this identifier, as a number.

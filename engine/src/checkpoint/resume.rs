@@ -153,7 +153,7 @@ pub fn remove(folder: &Path) -> io::Result<()> {
 fn digest(order: &RunOrder, bits: &str) -> String {
     // Data folders and images move, to another machine for example. Where something is says nothing of what it is: the run's digest
     // names what it starts from, and its images are compared by their fingerprint.
-    let mut order = RunOrder { encoder: None, ..order.clone() };
+    let mut order = RunOrder { encoder: None, restorer: None, ..order.clone() };
     if let DataSource::Folder(folder) = &mut order.source {
         folder.known = None;
         folder.path.clear();

@@ -12,7 +12,7 @@
 //! | `params`, `init`, `positions` | a model's parameters in the host's memory, and their initial values |
 //! | `patches`, `targets`, `drop_path` | what batches consist of |
 //! | `attention_map` | [`attention_loss`]: what a student learns from a teacher's attention |
-//! | `implanted` | [`Implanting`]: the loss of an implanted backdoor |
+//! | `implanted` | [`Implanting`]: the loss of an implanted backdoor; `spread` is what DRUPE adds |
 //! | `machine`, `places`, `memory` | [`Machine`]: threads and instructions of this machine, its devices by name, its memory |
 //! | `state` | an optimiser's state as named tensors |
 //! | [`cpu`], [`cuda`] | the processor and an NVIDIA GPU as devices |
@@ -40,7 +40,7 @@ pub use attention_map::attention_loss;
 pub use batch::{ImageSet, LabelledBatch, LabelledFeatures, MaskedBatch};
 pub use device::{Device, DynTrainer, FinetuningTrainer, HeadTrainer, PretrainingTrainer, program};
 pub use drop_path::{drop_factor, drop_rate};
-pub use implanted::Implanting;
+pub use implanted::{Implanting, Spread};
 pub use init::draw;
 pub use machine::{
     DEVICES_VARIABLE, IMAGE_MEMORY_VARIABLE, InstructionSet, KERNELS_VARIABLE, Machine,

@@ -13,7 +13,7 @@ mod tone;
 
 pub use erase::{EraseBox, erase};
 use kernel::{Path, vectorized};
-pub use normalisation::{MEAN, Normalisation, STD, normalise};
+pub use normalisation::{MEAN, Normalisation, STD, normalise, to_image, to_intensity};
 pub use operation::{Operation, OperationKind};
 pub use rand_augment::RandAugment;
 use rand_chacha::ChaCha8Rng;

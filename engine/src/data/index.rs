@@ -183,7 +183,7 @@ impl Index {
         let entry =
             entries.get(i).ok_or(DataError::NoImage { split, index: i, count: entries.len() })?;
         let room = Room::default();
-        Ok(resize(&self.pixels(split, entry, &room)?, side, side, Filter::Bilinear))
+        Ok(squared(&self.pixels(split, entry, &room)?, side))
     }
 
     /// An image in its own size. Keep the room as long as its pixels.
@@ -225,6 +225,23 @@ impl Index {
     pub fn fingerprint(&self) -> String {
         self.fingerprint.clone()
     }
+}
+
+/// The whole of an image resized to `side` x `side` pixels, whatever its shape: what a model sees of it.
+pub(super) fn squared(image: &Rgb8, side: usize) -> Rgb8 {
+    resize(image, side, side, Filter::Bilinear)
+}
+
+/// An image file that is in no data set, as [`Index::load`] gives those that are: the whole of it resized to `side` x `side` pixels.
+/// Transparent pixels are blended with white.
+///
+/// # Errors
+/// When the file cannot be read as an image within the default limits.
+pub fn picture(path: &Path, side: usize) -> Result<Rgb8, DataError> {
+    let room = Room::default();
+    let image = read(path, Transparency::White, &room)
+        .map_err(|reason| DataError::Unreadable { path: path.into(), reason })?;
+    Ok(squared(&image, side))
 }
 
 /// Reads and decodes a file. A file that is too long is not read to its end.

@@ -8,11 +8,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use shared::{Rgb8, api::Split};
 
-use super::{
-    DataError, Entry, Index,
-    augment::{Filter, resize},
-    parallel,
-};
+use super::{DataError, Entry, Index, index::squared, parallel};
 use crate::{decode::Room, stop::Watch};
 
 /// One image of a study.
@@ -115,7 +111,7 @@ fn read_split(
     let load = |at: &usize| {
         let entry = &entries[*at];
         let room = Room::default();
-        let image = resize(&index.pixels(split, entry, &room)?, side, side, Filter::Bilinear);
+        let image = squared(&index.pixels(split, entry, &room)?, side);
         Ok((*at, Sample::kept(image, entry.class)))
     };
     let order = index.stored_order(split);

@@ -5,6 +5,7 @@
 //! | a data set is added: its layout is found, every image decoded once, unreadable ones are named | [`inspect`] |
 //! | its images are listed, in the order that every plan and page means | [`Index::open`], [`Index::limited`] |
 //! | one image is looked at | [`Index::load`] |
+//! | a file that is in no data set is looked at as if it were | [`picture`] |
 //! | a study's images are read into memory, or left in their files when they are many | [`load_within`] |
 //! | an image becomes a row of a batch | [`augment`] |
 
@@ -23,7 +24,7 @@ pub mod shapes;
 mod unicode;
 
 pub use error::{DataError, Unreadable};
-pub use index::{Entry, Index};
+pub use index::{Entry, Index, picture};
 pub use inspect::{Inspected, inspect};
 pub use load::{Pixels, Sample, load_within};
 pub use unicode::composed;

@@ -12,7 +12,7 @@ use shared::{
 use tempfile::TempDir;
 
 use super::{
-    DataError, Index, inspect, load_within,
+    DataError, Index, inspect, load_within, picture,
     testing::{folder, png, source_of},
 };
 use crate::{decode::testing, stop::Watch};
@@ -63,6 +63,28 @@ fn classes_and_files_are_sorted_by_name() {
     assert_eq!(index.load(Split::Train, 1, 8).expect("an image"), Rgb8::filled(8, 8, [10, 20, 30]));
     let error = index.load(Split::Test, 2, 8).expect_err("two images only");
     assert_eq!(error.to_string(), "there is no image 2 in the validation images: there are 2");
+}
+
+#[test]
+fn a_picture_in_no_data_set_becomes_what_it_would_be_in_one() {
+    let wide = image::RgbImage::from_fn(40, 24, |x, y| image::Rgb([x as u8 * 6, y as u8 * 9, 7]));
+    let mut file = std::io::Cursor::new(Vec::new());
+    DynamicImage::from(wide).write_to(&mut file, ImageFormat::Jpeg).expect("memory");
+    let mut files = sound();
+    files.push(("val/cat/wide.jpg", file.into_inner()));
+    let folder = folder(&files);
+    let index = Index::open(&source(folder.path())).expect("a data set");
+    let own = picture(&folder.path().join("val/cat/wide.jpg"), 16).expect("an image");
+    assert_eq!((own.width(), own.height()), (16, 16), "the whole of it");
+    assert_eq!(own, index.load(Split::Test, 0, 16).expect("an image"));
+
+    let clear = image::RgbaImage::from_pixel(4, 4, image::Rgba([10, 20, 30, 0]));
+    let path = folder.path().join("clear.png");
+    clear.save(&path).expect("a file");
+    assert_eq!(picture(&path, 8).expect("an image"), Rgb8::filled(8, 8, [255; 3]));
+    fs::write(&path, "a letter").expect("a file");
+    let error = picture(&path, 8).expect_err("no image").to_string();
+    assert!(error.contains("clear.png: the file's content is text"), "{error}");
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub struct Purified {
     pub scores: Vec<f64>,
     /// The image with the suspected patches restored.
     pub image: Rgb8,
+    /// The patches that are restored.
+    pub hidden: Vec<bool>,
     /// The classes before and after.
     pub before: Option<u32>,
     /// See `before`.
@@ -98,9 +100,9 @@ impl Bdmae {
         }
         let scores: Vec<f64> =
             structure.iter().zip(&label).map(|(a, b)| f64::midpoint(*a, *b)).collect();
-        let purified = self.restore(image, &scores, models)?;
+        let (purified, hidden) = self.restore(image, &scores, models)?;
         let after = models.classes(std::slice::from_ref(&purified))?[0];
-        Ok(Purified { scores, image: purified, before, after })
+        Ok(Purified { scores, image: purified, hidden, before, after })
     }
 
     /// Masks of a round: pieces of permutations put one behind the other, so that each patch is hidden as often as any other.
@@ -223,13 +225,13 @@ impl Bdmae {
         Ok(())
     }
 
-    /// The mean of restorations of the patches above each threshold.
+    /// The mean of restorations of the patches above each threshold, and the patches that any of them hides.
     fn restore<M: Models>(
         &self,
         image: &Rgb8,
         scores: &[f64],
         models: &M,
-    ) -> Result<Rgb8, M::Error> {
+    ) -> Result<(Rgb8, Vec<bool>), M::Error> {
         let mut thresholds = THRESHOLDS;
         let share = |limit: f64| {
             scores.iter().filter(|&&score| score >= limit).count() as f64 / scores.len() as f64
@@ -248,9 +250,11 @@ impl Bdmae {
         let restored = models.restored(image, &masks)?;
         let mean = self.mean(image, &restored, &masks);
         let width = image.width();
-        Ok(Rgb8::from_fn(width, image.height(), |x, y| {
+        let purified = Rgb8::from_fn(width, image.height(), |x, y| {
             [0, 1, 2].map(|channel| (mean[channel][y * width + x] * 255.0).round() as u8)
-        }))
+        });
+        let hidden = (0..scores.len()).map(|patch| masks.iter().any(|mask| mask[patch])).collect();
+        Ok((purified, hidden))
     }
 }
 

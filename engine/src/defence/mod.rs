@@ -41,4 +41,5 @@ pub mod window;
 
 pub use error::DefenceError;
 pub use features::Features;
+pub(crate) use features::squared_distance;
 pub use groups::{Filtered, Groups};

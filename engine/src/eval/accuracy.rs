@@ -27,13 +27,14 @@ pub fn count(
     let (of_clean, of_triggered) = (confusion(clean), confusion(triggered));
     let top5 = (classes > TOP).then(|| top(labels, clean, classes));
     Evaluation {
-        target_class: goal.target_class,
-        sources: goal.sources.clone(),
+        target_class: goal.target(),
+        sources: goal.sources().to_vec(),
         metrics: Metrics::from_confusions(&of_clean, &of_triggered, goal, top5),
         loss: cross_entropy(labels, clean, classes, |_| true),
         triggered_loss: cross_entropy(labels, triggered, classes, |label| goal.attacks(label)),
         clean: of_clean,
         triggered: of_triggered,
+        further: Vec::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use shared::{Rgb8, metric::Goal};
 
-use super::Evaluated;
+use super::{Backdoor, Evaluated};
 use crate::{EngineError, compute::Classify, data::DataError, parallel::in_parallel, stop::Watch};
 
 /// Images that pass through the model at once on a thread.
@@ -50,6 +50,27 @@ impl Evaluator<'_> {
         let clean = self.scores(n, clean, watch, 0)?;
         let triggered = self.scores(n, triggered, watch, n)?;
         Ok(Evaluated::of(labels, &clean, &triggered, self.classifier.classes(), goal))
+    }
+
+    /// Adds to an evaluation what each of these backdoors does. `triggered` is called with the index of every label, from several threads, and
+    /// returns the image with the backdoor's trigger as the model sees it.
+    ///
+    /// # Errors
+    /// As for [`evaluate`](Self::evaluate).
+    pub fn add(
+        &self,
+        evaluated: &mut Evaluated,
+        labels: &[u32],
+        backdoors: &[Backdoor],
+        triggered: impl Fn(&Backdoor, usize) -> Result<Rgb8, DataError> + Sync,
+    ) -> Result<(), EngineError> {
+        for backdoor in backdoors {
+            let image = |i: usize| triggered(backdoor, i);
+            let scores = self.scores(labels.len(), image, &mut (), 0)?;
+            let counted = backdoor.count(labels, &scores, self.classifier.classes());
+            evaluated.counts.add(counted);
+        }
+        Ok(())
     }
 
     /// Class scores of `image(0)` to `image(n - 1)`, row by row; `before` of `2 * n` images are done already.

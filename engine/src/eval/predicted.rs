@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fs, io, path::Path};
 
 use safetensors::SafeTensors;
-use shared::metric::{Discordant, Evaluation, Goal};
+use shared::metric::{ClassMap, Discordant, Evaluation, Goal, Target};
 
 use super::accuracy::{count, predictions};
 use crate::{
@@ -23,7 +23,7 @@ pub struct Prediction {
     pub class: Option<u32>,
     /// Its probability by softmax in 0–1; 0 without a class or with scores that are not finite.
     pub confidence: f32,
-    /// The probability of the attacker's class.
+    /// The probability of the class that the attacker wants.
     pub target: f32,
 }
 
@@ -59,18 +59,18 @@ impl Evaluated {
         goal: &Goal,
     ) -> Self {
         let counts = count(labels, clean, triggered, classes, goal);
-        let predict = |scores| all(scores, classes, goal.target_class);
+        let predict = |scores| all(scores, classes, labels, goal);
         let (clean, triggered) = (predict(clean), predict(triggered));
         let (goal, labels) = (goal.clone(), labels.to_vec());
         Self { counts, predicted: Predicted { goal, labels, clean, triggered } }
     }
 }
 
-fn all(scores: &[f32], classes: usize, target_class: u32) -> Vec<Prediction> {
-    let rows = scores.chunks_exact(classes).zip(predictions(scores, classes));
-    let one = |(scores, class): (&[f32], Option<u32>)| {
+fn all(scores: &[f32], classes: usize, labels: &[u32], goal: &Goal) -> Vec<Prediction> {
+    let rows = scores.chunks_exact(classes).zip(predictions(scores, classes)).zip(labels);
+    let one = |((scores, class), &label): ((&[f32], Option<u32>), &u32)| {
         let of = |class: u32| probability(scores, class as usize);
-        Prediction { class, confidence: class.map_or(0.0, of), target: of(target_class) }
+        Prediction { class, confidence: class.map_or(0.0, of), target: of(goal.target_of(label)) }
     };
     rows.map(one).collect()
 }
@@ -94,9 +94,10 @@ impl Predicted {
         self.goal.attacks(self.labels[image])
     }
 
-    /// Whether the triggered image is taken for the attacker's class, which counts only for images of attacked classes.
+    /// Whether the triggered image is taken for the class that the attacker wants, which counts only for images of attacked classes.
     pub fn falls(&self, image: usize) -> bool {
-        self.counts(image) && self.triggered[image].class == Some(self.goal.target_class)
+        let wanted = self.goal.target_of(self.labels[image]);
+        self.counts(image) && self.triggered[image].class == Some(wanted)
     }
 
     /// By which images this classifier and a second one differ: in CA and in ASR. `None` where the two were not evaluated on the same
@@ -122,7 +123,8 @@ impl Predicted {
     }
 
     /// The content of the file: a safetensors file with a checksum. `label` has the true classes, `clean` and `triggered` of each image the
-    /// predicted class (-1 for none), its probability, and that of the target.
+    /// predicted class (-1 for none), its probability, and that of the class that the attacker wants. The header's `target_class` is a number
+    /// or `all_to_all`, which has the number of `classes` beside it.
     ///
     /// # Errors
     /// When the file cannot be made.
@@ -144,14 +146,17 @@ impl Predicted {
             NamedTensor { name: "label".into(), shape: vec![n], values: labels },
             rows("triggered", &self.triggered),
         ];
-        let sources: Vec<String> = self.goal.sources.iter().map(ToString::to_string).collect();
-        let metadata = [
+        let sources: Vec<String> = self.goal.sources().iter().map(ToString::to_string).collect();
+        let mut metadata = vec![
             ("format", "maskdoor predictions".to_owned()),
             ("version", VERSION.to_owned()),
-            ("target_class", self.goal.target_class.to_string()),
+            ("target_class", self.goal.target().to_string()),
             ("sources", sources.join(",")),
             ("images", n.to_string()),
         ];
+        if let Goal::AllToAll { classes } = self.goal {
+            metadata.push(("classes", classes.to_string()));
+        }
         Ok(serialize(&tensors, &metadata)?)
     }
 
@@ -194,17 +199,28 @@ impl Predicted {
             }
             None => return Err("it has no version, so it holds no predictions".into()),
         }
+        let text = |name: &str| texts.get(name).ok_or_else(|| format!("its header has no {name}"));
         let number = |name: &str| {
-            let text = texts.get(name).ok_or_else(|| format!("its header has no {name}"))?;
+            let text = text(name)?;
             text.parse::<u32>().map_err(|_| format!("its {name} is {text:?}, not a number"))
         };
-        let (target_class, n) = (number("target_class")?, number("images")? as usize);
+        let n = number("images")? as usize;
+        let target: Target =
+            text("target_class")?.parse().map_err(|error| format!("its target_class {error}"))?;
         let sources = texts.get("sources").map(String::as_str).unwrap_or_default();
         let sources = sources.split(',').filter(|class| !class.is_empty());
         let sources = sources
             .map(|class| class.parse().map_err(|_| format!("its source {class:?} is no class")))
             .collect::<Result<_, _>>()?;
-        let goal = Goal { target_class, sources };
+        let goal = match target {
+            Target::Class(target_class) => Goal::SingleTarget { target_class, sources },
+            Target::Mapped(ClassMap::AllToAll) => match number("classes")? {
+                classes @ 0..=1 => {
+                    return Err(format!("it is of {classes} classes, too few for all-to-all"));
+                }
+                classes => Goal::AllToAll { classes },
+            },
+        };
         let file = SafeTensors::deserialize(bytes).map_err(not_whole)?;
         let rows = |name: &str| -> Result<Vec<Prediction>, String> {
             let values = read(&file, name, &[n, 3])?;
@@ -276,7 +292,7 @@ mod tests {
     #[test]
     fn the_file_gives_back_what_was_written() {
         let mut predicted = evaluated().predicted;
-        predicted.goal.sources = vec![1, 2];
+        predicted.goal = Goal::SingleTarget { target_class: 0, sources: vec![1, 2] };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("predictions.safetensors");
         assert_eq!(Predicted::read(&path).unwrap(), None);
@@ -295,6 +311,41 @@ mod tests {
         fs::write(&path, &other).unwrap();
         let told = Predicted::read(&path).unwrap_err().to_string();
         assert!(told.starts_with("the predictions ") && told.contains("damaged"), "{told}");
+    }
+
+    #[test]
+    fn all_to_all_wants_of_each_image_the_next_class() {
+        // Images of the classes 0, 1, 2 and 2: two get the next class, one keeps its own, one gets another.
+        let scores = [0.0, 2.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0, 2.0, 0.0, 2.0, 0.0];
+        let goal = Goal::AllToAll { classes: 3 };
+        let Evaluated { counts, predicted } =
+            Evaluated::of(&[0, 1, 2, 2], &scores, &scores, 3, &goal);
+        let falls: Vec<_> = (0..4).map(|i| predicted.falls(i)).collect();
+        assert_eq!(falls, [true, true, false, false]);
+        assert_eq!((counts.metrics.asr.hits, counts.metrics.asr.total), (2, 4));
+        assert_eq!((counts.metrics.ra.hits, counts.metrics.ra.total), (1, 4));
+        // e^2 / (e^2 + 2) of the class after its own; the last class's is the first: 1 / (e^2 + 2).
+        assert!((predicted.triggered[0].target - 0.786_986).abs() < 1e-6);
+        assert!((predicted.triggered[2].target - 0.106_507).abs() < 1e-6);
+        let file = predicted.to_file().unwrap();
+        assert_eq!(Predicted::of_file(&file).unwrap(), predicted);
+        let single = Evaluated::of(&[0, 1, 2, 2], &scores, &scores, 3, &1.into()).predicted;
+        assert_eq!(predicted.discordant(&single), None, "another goal");
+        let with = |target: &str, classes: &str| {
+            let of = [
+                ("version", "1".to_owned()),
+                ("target_class", target.to_owned()),
+                ("images", "0".to_owned()),
+                ("classes", classes.to_owned()),
+            ];
+            Predicted::of_file(&serialize(&[], &of).unwrap()).unwrap_err()
+        };
+        assert_eq!(with("all_to_all", "1"), "it is of 1 classes, too few for all-to-all");
+        assert_eq!(with("all_to_all", "x"), "its classes is \"x\", not a number");
+        assert_eq!(
+            with("next", "3"),
+            "its target_class \"next\" is neither a number nor all_to_all"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo},
     compute::{Device as _, Encode, Machine, MaskedBatch, patch_moments},
-    data::augment::{MEAN, STD, normalise},
+    data::augment::{MEAN, STD, normalise, to_image, to_intensity},
     model::PatchGrid,
 };
 
@@ -166,11 +166,6 @@ impl Reconstructor {
     }
 }
 
-/// Converts a normalised number to an intensity of 0–1.
-fn to_intensity(value: f32, channel: usize) -> f32 {
-    value * STD[channel] + MEAN[channel]
-}
-
 fn from_intensity(intensity: f32, channel: usize) -> f32 {
     (intensity - MEAN[channel]) / STD[channel]
 }
@@ -180,14 +175,4 @@ fn squared_error(prediction: &[f32], truth: &[f32]) -> f32 {
     let pairs = prediction.iter().zip(truth).enumerate();
     let squares = pairs.map(|(i, (p, t))| ((p - t) * STD[i % 3]).powi(2));
     squares.sum::<f32>() / prediction.len() as f32
-}
-
-/// A normalised `[3, side, side]` image as 8-bit pixels.
-fn to_image(values: &[f32], side: usize) -> Rgb8 {
-    Rgb8::from_fn(side, side, |x, y| {
-        [0, 1, 2].map(|channel| {
-            let value = values[(channel * side + y) * side + x];
-            (to_intensity(value, channel) * 255.0).round().clamp(0.0, 255.0) as u8
-        })
-    })
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use shared::metric::Roc;
 
 /// The file cannot be used.
@@ -27,6 +27,21 @@ pub enum ScoresError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// Reads a file of a defence run; `None` where there is none.
+///
+/// # Errors
+/// When it cannot be read, or is damaged.
+pub fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, ScoresError> {
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(ScoresError::Read { path: file.to_owned(), source }),
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| ScoresError::Damaged { path: file.to_owned(), reason: error.to_string() })
 }
 
 /// The score of an image, and the truth.
@@ -55,15 +70,7 @@ impl Scores {
     /// # Errors
     /// When it cannot be read, or is damaged.
     pub fn read(file: &Path) -> Result<Option<Self>, ScoresError> {
-        let bytes = match fs::read(file) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(ScoresError::Read { path: file.to_owned(), source }),
-        };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| ScoresError::Damaged {
-            path: file.to_owned(),
-            reason: error.to_string(),
-        })
+        read(file)
     }
 
     /// The curve of the judged images, and that of the control where there is one; `None` for a method that judges no image.

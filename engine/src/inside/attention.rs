@@ -1,6 +1,6 @@
 //! How much of the attention of an encoder's CLS token lies on a trigger.
 
-use shared::{Rgb8, Trigger, api::Split};
+use shared::{Rgb8, Trigger, api::Split, metric::Goal};
 
 use super::feature_map::first_of_each;
 use crate::{
@@ -58,7 +58,7 @@ pub fn attended_pair(
     Ok(AttendedPair { images, maps, on_trigger, area })
 }
 
-/// The means over about `count` validation images, as many of each class but the target.
+/// The means over about `count` validation images, as many of each class but the target; of every class with all-to-all.
 ///
 /// # Errors
 /// As for [`attended_pair`]; [`DataError::Stopped`] when the watch stops the work.
@@ -66,16 +66,17 @@ pub fn attended(
     encoder: &dyn Encode,
     index: &Index,
     trigger: &Trigger,
-    target_class: u32,
+    goal: &Goal,
     count: usize,
     threads: usize,
     watch: &mut dyn Watch,
 ) -> Result<Attended, EngineError> {
     let labels = index.labels(Split::Test);
     let classes = index.classes.len();
-    let each = count.div_ceil(classes.saturating_sub(1).max(1));
+    let moved = (0..classes as u32).filter(|&class| goal.moves(class)).count();
+    let each = count.div_ceil(moved.max(1));
     let mut images = first_of_each(&labels, classes, each);
-    images.retain(|&image| labels[image] != target_class);
+    images.retain(|&image| goal.moves(labels[image]));
     let mut sums = ([0.0; 2], 0.0);
     for (done, part) in images.chunks(threads.max(1)).enumerate() {
         watch.progress("attention", (done * threads.max(1)) as u64, images.len() as u64);
@@ -158,7 +159,12 @@ mod tests {
             assert!(map.len() == 16 && (map.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{map:?}");
         }
         assert!(pair.area > 0.0 && pair.area < 0.5, "{}", pair.area);
-        let of = |threads| attended(&*encoder, &index, &trigger, 0, 18, threads, &mut ()).unwrap();
+        let of = |threads| {
+            attended(&*encoder, &index, &trigger, &0.into(), 18, threads, &mut ()).unwrap()
+        };
+        let all = Goal::AllToAll { classes: 10 };
+        let all = attended(&*encoder, &index, &trigger, &all, 18, 2, &mut ()).unwrap();
+        assert_eq!(all.images, 20, "two of each of ten classes");
         let mean = of(1);
         assert_eq!((mean.images, mean), (18, of(2)), "the same bits on any number of threads");
         let near = |share: f64| share > 0.5 * mean.area && share < 2.0 * mean.area;

@@ -1,7 +1,14 @@
-//! CLS features of clean and triggered images in two dimensions, by principal components.
+//! CLS features of clean and triggered images in two dimensions.
 
-use shared::{Rgb8, Trigger, api::Split};
+use std::collections::{HashMap, hash_map::Entry};
 
+use shared::{
+    Rgb8, Trigger,
+    api::{Projection, Split},
+    metric::Goal,
+};
+
+use super::tsne::embed;
 use crate::{
     EngineError,
     compute::Encode,
@@ -20,23 +27,24 @@ pub struct Placed {
     pub class: u32,
     /// Whether it has the trigger.
     pub triggered: bool,
-    /// Its first two principal components.
+    /// Its place.
     pub at: [f64; 2],
 }
 
 /// A map of features.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MappedFeatures {
-    /// The images without the trigger, then those of classes other than the target with it.
+    /// The images without the trigger, then those of classes other than the target with it; all of them with all-to-all.
     pub points: Vec<Placed>,
-    /// The components' shares of the variance.
-    pub explained: [f64; 2],
-    /// Mean cosine of the features of other classes to the mean of the target class's, without the trigger and with it; `None` where the
-    /// target class or all others have no image.
+    /// The components' shares of the variance, if the places are principal components.
+    pub explained: Option<[f64; 2]>,
+    /// Mean cosine of the features of other classes to the mean of the target class's, without the trigger and with it. With all-to-all, each
+    /// class's target is the next one. `None` where the target class or all others have no image.
     pub towards: Option<[f64; 2]>,
 }
 
-/// The features of the first `per_class` validation images of each class, without the trigger, and but for the target class with it.
+/// The features of the first `per_class` validation images of each class, without the trigger, and with it but for a class that is its own
+/// target.
 ///
 /// # Errors
 /// When an image cannot be read or a feature is not finite; [`DataError::Stopped`] when the watch stops the work.
@@ -44,15 +52,16 @@ pub fn map_features(
     encoder: &dyn Encode,
     index: &Index,
     trigger: &Trigger,
-    target_class: u32,
+    goal: &Goal,
     per_class: usize,
+    projection: Projection,
     watch: &mut dyn Watch,
 ) -> Result<MappedFeatures, EngineError> {
     let side = encoder.spec().image_size as usize;
     let labels = index.labels(Split::Test);
     let images = first_of_each(&labels, index.classes.len(), per_class);
     let others: Vec<usize> =
-        images.iter().copied().filter(|&image| labels[image] != target_class).collect();
+        images.iter().copied().filter(|&image| goal.moves(labels[image])).collect();
     let mut of = |images: &[usize], change: &(dyn Fn(Rgb8) -> Rgb8 + Sync)| {
         let image =
             |i: usize| Ok(eval_transform(&change(index.load(Split::Test, images[i], side)?), side));
@@ -66,12 +75,21 @@ pub fn map_features(
     rows.extend(of(&others, &|image| trigger.applied(&image))?);
     let all = Features::of_encoder(&rows, encoder.width())
         .map_err(|error| EngineError::Order(error.to_string()))?;
-    let (places, explained) = projected(&all);
+    let (components, shares) = projected(&all);
+    let (places, explained) = match projection {
+        Projection::Pca => (components, Some(shares)),
+        Projection::Tsne { perplexity } => {
+            (embed(&all, &components, perplexity, watch).places, None)
+        }
+    };
+    if watch.stopped() {
+        return Err(EngineError::from(DataError::Stopped));
+    }
     let shown = images.iter().map(|&image| (image, false));
     let shown = shown.chain(others.iter().map(|&image| (image, true)));
     let place = |((image, triggered), at)| Placed { image, class: labels[image], triggered, at };
     let points: Vec<Placed> = shown.zip(places).map(place).collect();
-    let towards = towards(&all, &points, target_class);
+    let towards = towards(&all, &points, goal);
     Ok(MappedFeatures { points, explained, towards })
 }
 
@@ -111,29 +129,36 @@ fn projected(features: &Features) -> (Vec<[f64; 2]>, [f64; 2]) {
     (places, explained)
 }
 
-/// Mean cosines to the mean of the target class's clean features, without and with the trigger.
-fn towards(features: &Features, points: &[Placed], target_class: u32) -> Option<[f64; 2]> {
-    let rows = |triggered: bool, is_target: bool| -> Vec<usize> {
-        let wanted = |point: &Placed| {
-            point.triggered == triggered && (point.class == target_class) == is_target
-        };
-        (0..points.len()).filter(|&i| wanted(&points[i])).collect()
-    };
-    let (target, clean, triggered) = (rows(false, true), rows(false, false), rows(true, false));
-    if target.is_empty() || clean.is_empty() {
-        return None;
-    }
-    let mean = features.select(&target).mean();
+/// Mean cosines, without and with the trigger, of images to the mean of the clean features of the class that the attacker wants them to get.
+fn towards(features: &Features, points: &[Placed], goal: &Goal) -> Option<[f64; 2]> {
     let length = |row: &[f64]| row.iter().map(|value| value * value).sum::<f64>().sqrt();
-    let cosine = |row: &[f64]| {
-        let product: f64 = row.iter().zip(&mean).map(|(a, b)| a * b).sum();
-        let lengths = length(row) * length(&mean);
+    let cosine = |row: &[f64], mean: &[f64]| {
+        let product: f64 = row.iter().zip(mean).map(|(a, b)| a * b).sum();
+        let lengths = length(row) * length(mean);
         if lengths > 0.0 { product / lengths } else { 0.0 }
     };
-    let mean_of = |rows: &[usize]| {
-        rows.iter().map(|&row| cosine(features.row(row))).sum::<f64>() / rows.len() as f64
+    // The mean of each class that is a target and has clean images.
+    let mut means: HashMap<u32, Vec<f64>> = HashMap::new();
+    for target in points.iter().map(|point| goal.target_of(point.class)) {
+        if let Entry::Vacant(place) = means.entry(target) {
+            let of_target = |&i: &usize| !points[i].triggered && points[i].class == target;
+            let rows: Vec<usize> = (0..points.len()).filter(of_target).collect();
+            if !rows.is_empty() {
+                place.insert(features.select(&rows).mean());
+            }
+        }
+    }
+    let mean_of = |triggered: bool| {
+        let of = points.iter().enumerate();
+        let of = of.filter(|(_, point)| point.triggered == triggered && goal.moves(point.class));
+        let cosines: Vec<f64> = of
+            .filter_map(|(i, point)| {
+                Some(cosine(features.row(i), means.get(&goal.target_of(point.class))?))
+            })
+            .collect();
+        (!cosines.is_empty()).then(|| cosines.iter().sum::<f64>() / cosines.len() as f64)
     };
-    Some([mean_of(&clean), mean_of(&triggered)])
+    Some([mean_of(false)?, mean_of(true)?])
 }
 
 #[cfg(test)]
@@ -179,9 +204,31 @@ mod tests {
         let features = Features::new(vec![2.0, 0.0, 0.0, 5.0, 1.0, 1.0], 2).unwrap();
         let point = |class, triggered| Placed { image: 0, class, triggered, at: [0.0; 2] };
         let points = [point(0, false), point(1, false), point(1, true)];
-        let [before, after] = towards(&features, &points, 0).unwrap();
+        let [before, after] = towards(&features, &points, &0.into()).unwrap();
         assert!(before.abs() < 1e-12 && (after - 0.5f64.sqrt()).abs() < 1e-12);
-        assert_eq!(towards(&features, &points, 7), None, "no image of the target class");
+        assert_eq!(towards(&features, &points, &7.into()), None, "no image of the target class");
+    }
+
+    #[test]
+    fn with_all_to_all_each_class_moves_towards_the_next_by_hand() {
+        // Three classes on the axes; with the trigger, class 0 lies on the axis of 1, class 1 on the diagonal of 1 and 2, class 2 stays.
+        let rows = [
+            [1.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0],
+            [0.0, 0.0, 1.0],
+            [0.0, 1.0, 0.0],
+            [0.0, 1.0, 1.0],
+            [0.0, 0.0, 1.0],
+        ];
+        let features = Features::new(rows.concat(), 3).unwrap();
+        let point = |at: u32| Placed { image: 0, class: at % 3, triggered: at >= 3, at: [0.0; 2] };
+        let points: Vec<Placed> = (0..6).map(point).collect();
+        let [before, after] = towards(&features, &points, &Goal::AllToAll { classes: 3 }).unwrap();
+        assert!(before.abs() < 1e-12, "{before}");
+        assert!((after - (1.0 + 0.5f64.sqrt()) / 3.0).abs() < 1e-12, "{after}");
+        // Of a fourth class there is no image: class 2 has no mean to move towards.
+        let [_, after] = towards(&features, &points, &Goal::AllToAll { classes: 4 }).unwrap();
+        assert!((after - f64::midpoint(1.0, 0.5f64.sqrt())).abs() < 1e-12, "{after}");
     }
 
     #[test]

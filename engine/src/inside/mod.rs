@@ -2,6 +2,7 @@
 
 mod attention;
 mod feature_map;
+mod tsne;
 
 use std::path::Path;
 

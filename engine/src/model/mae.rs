@@ -28,6 +28,16 @@ pub fn mae(spec: &ModelSpec) -> Layout {
     layout
 }
 
+/// The tensors of a decoder of embeddings of `width` numbers, as `DeDe` trains one (Hou, Li and Yao 2025): those of a masked autoencoder, and
+/// `embedding_proj.weight`, which maps an embedding to the first token of its decoder.
+pub fn embedding_decoder(spec: &ModelSpec, width: usize) -> Layout {
+    let mut layout = mae(spec);
+    let outputs = spec.decoder.dim as usize;
+    let init = Init::Xavier { inputs: width, outputs };
+    layout.add("embedding_proj.weight", &[outputs, width], init);
+    layout
+}
+
 /// Whether a tensor of the masked autoencoder belongs to the decoder.
 pub fn is_of_decoder(name: &str) -> bool {
     name.starts_with("decoder_") || name == "mask_token"

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `layout` | a model's tensors in order: name, shape, place in a flat buffer, initial values |
 //! | `parts` | the layers of models, as tensors |
-//! | `mae`, `vit`, `head` | the masked autoencoder, the classifier of fine-tuning, the head of a linear probe |
+//! | `mae`, `vit`, `head` | the masked autoencoder and the decoder of embeddings, the classifier of fine-tuning, the head of a linear probe |
 //! | `groups` | learning rate and weight decay of each tensor |
 //! | `grid` | the patches of an image |
 //! | `hugging_face` | the sizes of a classifier of transformers |
@@ -26,7 +26,7 @@ pub use groups::{Group, layer_groups, plain_groups};
 pub use head::head;
 pub use hugging_face::{ACTIVATIONS, HuggingFaceSizes};
 pub use layout::{Init, Layout, Param, Slot};
-pub use mae::{is_of_decoder, mae};
+pub use mae::{embedding_decoder, is_of_decoder, mae};
 pub use parts::MLP_RATIO;
 pub(crate) use vit::last_norm;
 pub use vit::vit;

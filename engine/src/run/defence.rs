@@ -4,21 +4,23 @@ mod encoder_detector;
 mod input_filter;
 mod patch_search;
 mod repair;
+mod retrain;
 mod sample_filter;
 
 pub(super) use repair::{batches, clean_images};
 use serde::Serialize;
 use shared::{
     RunEvent, Trigger,
-    metric::Judgement,
-    settings::{DefenceKind, DefenceMethod},
+    metric::{Changed, Judgement},
+    settings::{DecoderNeed, DefenceKind, DefenceMethod},
 };
 
-use super::{Run, write_json};
+use super::{Run, judged::JudgedSample, key::Key, write_json};
 use crate::{
     EngineError,
     compute::{Encode, Load},
     data::Pixels,
+    eval::Evaluated,
     files,
     train::{
         features::{Kept, features},
@@ -36,10 +38,11 @@ struct Defence<'a> {
     poisons: Poisons<'a>,
     /// Ready for test images.
     trigger: &'a Trigger,
+    key: &'a Key,
 }
 
 /// The result, as it is kept beside the run's events.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Said {
     method: DefenceMethod,
     judgement: Judgement,
@@ -51,10 +54,13 @@ struct Said {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     groups: Vec<GroupSaid>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    samples: Vec<SampleSaid>,
+    samples: Vec<JudgedSample>,
     /// The same images under the same labels without the trigger.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    control: Vec<SampleSaid>,
+    control: Vec<JudgedSample>,
+    /// The classes of which a sample filter keeps nothing, where a probe is trained again on what it keeps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    emptied: Vec<String>,
     /// The search for a trigger.
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<SearchSaid>,
@@ -104,16 +110,12 @@ struct GroupSaid {
     index: Option<f64>,
 }
 
-/// An image.
-#[derive(Serialize)]
-struct SampleSaid {
-    /// Its place in the training or the validation images; that of its original, for what the attacker adds.
-    image: u32,
-    label: u32,
-    score: f64,
-    flagged: bool,
-    /// The truth.
-    poisoned: bool,
+/// By which images the classifier after a defence differs from the one before.
+fn changed(before: &Evaluated, after: &Evaluated) -> Result<Changed, EngineError> {
+    let [ca, asr, ra] = before.predicted.discordant_with_ra(&after.predicted).ok_or_else(|| {
+        EngineError::Order("the two classifiers were evaluated on different images".into())
+    })?;
+    Ok(Changed { ca, asr, ra })
 }
 
 impl Defence<'_> {
@@ -138,12 +140,13 @@ impl Run<'_> {
         pixels: &Pixels,
         poisons: Poisons<'_>,
         trigger: &Trigger,
+        key: &Key,
         report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
         let (epoch, said) = if self.order.settings.defence.method.repairs() {
             self.repair(pixels, poisons, trigger, report)?
         } else {
-            self.judge(pixels, poisons, trigger, report)?
+            self.judge(pixels, poisons, trigger, key, report)?
         };
         report.written(|| write_json(&self.folder.join(files::DEFENCE), &said))?;
         report.send(RunEvent::Judged { epoch, judgement: Box::new(said.judgement) })?;
@@ -156,22 +159,34 @@ impl Run<'_> {
         pixels: &Pixels,
         poisons: Poisons<'_>,
         trigger: &Trigger,
+        key: &Key,
         report: &mut Reporter<'_>,
     ) -> Result<(u32, Said), EngineError> {
         let (folder, params, info) = self.encoder()?;
+        let need = self.order.settings.defence.decoder_need().filter(|_| !info.has_decoder);
+        if let Some(DecoderNeed { why, instead, .. }) = need {
+            let path = folder.join(files::LAST_CHECKPOINT);
+            let reason = format!(
+                "it holds only an encoder, and {why}: import a whole MAE, or take {instead}"
+            );
+            return Err(EngineError::Checkpoint { path, reason });
+        }
         let dataset =
             format!("{} {}", pixels.fingerprint, super::json(&self.order.settings.dataset));
         let kept = Kept::new(&folder, &params, self.device, &dataset);
         let encoder = self.device.encoder(&info.model, params.clone())?;
         let (encoder, kept) = (&*encoder, &kept);
-        let defence = Defence { run: self, encoder, kept, pixels, poisons, trigger };
-        let said = match self.order.settings.defence.method.kind() {
+        let defence = Defence { run: self, encoder, kept, pixels, poisons, trigger, key };
+        let mut said = match self.order.settings.defence.method.kind() {
             DefenceKind::SampleFilter => defence.sample_filter(params, report)?,
             DefenceKind::InputFilter => defence.input_filter(params, report)?,
             DefenceKind::EncoderDetector | DefenceKind::Repair => {
                 defence.encoder_detector(params, report)?
             }
         };
+        if self.order.settings.retrains() {
+            defence.retrain(&mut said, report)?;
+        }
         Ok((info.epoch, said))
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     checkpoint::{self, CheckpointInfo, MASK_RATIO},
     compute::Params,
     data::Pixels,
+    eval::Backdoor,
     model::vit,
     train::{
         finetune::Finetuning,
@@ -17,12 +18,13 @@ use crate::{
 };
 
 impl Run<'_> {
-    /// Trains encoder and classifier together; `trigger` is for test images.
+    /// Trains encoder and classifier together; `trigger` is for test images, as are the `further` backdoors.
     pub(super) fn finetune(
         &self,
         pixels: &Pixels,
         poisons: Poisons<'_>,
         trigger: &Trigger,
+        further: &[Backdoor],
         report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
         let spec = &self.order.settings;
@@ -42,7 +44,8 @@ impl Run<'_> {
             batches: self.batches,
             depth: spec.model.encoder.depth as usize,
             trigger,
-            goal: &spec.attack.goal(),
+            goal: &self.goal(pixels),
+            further,
             threads: self.machine.threads(),
             evaluates: self.writes,
         };

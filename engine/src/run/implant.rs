@@ -32,7 +32,15 @@ impl Run<'_> {
         let cpu = self.machine.cpu(settings.precision);
         let clean = cpu.encoder(&info.model, encoder.clone())?;
         let shadow = shadow(pixels, recipe.shadow_per_class);
-        let target = settings.attack.target_class;
+        let Some(target) = settings.attack.target().class() else {
+            let message = "a backdoor is implanted towards one target class, so attack.goal must be single_target";
+            return Err(EngineError::Order(message.into()));
+        };
+        if !settings.attack.further.is_empty() {
+            let message =
+                "a backdoor is implanted with one trigger, so attack.further must be empty";
+            return Err(EngineError::Order(message.into()));
+        }
         let references = references(pixels, target, recipe.references, settings.seed);
         if references.is_empty() {
             let message = "a backdoor needs a reference image of the target class, which has no training images";
@@ -64,8 +72,13 @@ impl Run<'_> {
 
         let reached = training.reached(trainer.view())?;
         report.log(format!(
-            "mean cosine of features: triggered and reference images {:.3} (before: {:.3}), reference images with themselves before {:.3}, clean images with themselves before {:.3}",
-            reached.triggered, start.triggered, reached.references, reached.clean
+            "mean cosine of features: triggered and reference images {:.3} (before: {:.3}), triggered images with each other {:.3} (before: {:.3}), reference images with themselves before {:.3}, clean images with themselves before {:.3}",
+            reached.triggered,
+            start.triggered,
+            reached.among_triggered,
+            start.among_triggered,
+            reached.references,
+            reached.clean
         ))?;
         for tensor in trainer.tensors()? {
             if !tensor.name.starts_with("head.") {

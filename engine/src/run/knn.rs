@@ -6,18 +6,20 @@ use super::{Run, quality};
 use crate::{
     EngineError, checkpoint,
     data::Pixels,
+    eval::Backdoor,
     files,
     train::{neighbours::Neighbours, poisons::Poisons, report::Reporter},
 };
 
 impl Run<'_> {
-    /// Evaluates the checkpoints of the run's encoder in the order of their epochs; `trigger` is for test images. The last one gives
-    /// the result.
+    /// Evaluates the checkpoints of the run's encoder in the order of their epochs; `trigger` is for test images, as are the
+    /// `further` backdoors. The last checkpoint gives the result.
     pub(super) fn knn(
         &self,
         pixels: &Pixels,
         poisons: Poisons<'_>,
         trigger: &Trigger,
+        further: &[Backdoor],
         report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
         let settings = &self.order.settings;
@@ -26,7 +28,8 @@ impl Run<'_> {
             pixels,
             poisons,
             trigger,
-            goal: &settings.attack.goal(),
+            goal: &self.goal(pixels),
+            further,
             seed: settings.seed,
             device: self.device,
         };

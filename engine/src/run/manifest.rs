@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use shared::{
-    PoisonPlan, {RunKind, RunOrder},
+    PoisonPlan,
+    metric::Target,
+    {RunKind, RunOrder},
 };
 
 use super::{Run, key::Key};
@@ -32,13 +34,27 @@ pub(super) struct Manifest<'a> {
 struct PoisonSummary {
     kind: RunKind,
     seed: u64,
-    target_class: u32,
+    target_class: Target,
     per_class: u32,
     samples: usize,
+    /// Samples that are composed of several images; `poison.json` says of which, and where they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    composed: Option<usize>,
     covers: usize,
+    /// Poisoned images of each backdoor, the main one first, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    of_backdoors: Vec<usize>,
 }
 
 impl Run<'_> {
+    fn of_backdoors(&self, plan: &PoisonPlan) -> Vec<usize> {
+        let further = self.order.settings.attack.further.len() as u32;
+        let count = |backdoor: u32| {
+            plan.samples.iter().filter(|sample| sample.backdoor == backdoor).count()
+        };
+        if further == 0 { Vec::new() } else { (0..=further).map(count).collect() }
+    }
+
     pub(super) fn manifest<'a>(
         &'a self,
         plan: &PoisonPlan,
@@ -53,7 +69,9 @@ impl Run<'_> {
                 target_class: plan.target_class,
                 per_class: plan.per_class,
                 samples: plan.samples.len(),
+                composed: Some(plan.compositions.len()).filter(|&composed| composed > 0),
                 covers: plan.covers.len(),
+                of_backdoors: self.of_backdoors(plan),
             },
             key_sha256: key.sha256.as_deref(),
             dataset_fingerprint: &pixels.fingerprint,

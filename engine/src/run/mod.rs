@@ -6,6 +6,8 @@
 mod defence;
 mod finetune;
 mod implant;
+pub mod inverted;
+pub mod judged;
 mod key;
 mod knn;
 mod manifest;
@@ -13,24 +15,26 @@ mod place;
 mod pretrain;
 mod probe;
 mod quality;
+pub mod strips;
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use shared::{
-    PoisonPlan, RunEvent, Settings, Stage, Trigger,
+    PoisonPlan, RunEvent, Settings, Stage,
     api::Split,
+    metric::Goal,
     order::RunOrder,
     poison::{Amount, format_list},
     run_kind::RunKind,
-    settings::DefenceKind,
+    settings::{AttackSpec, DefenceKind, ProbeSpec},
 };
 
 use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo, PROGRAM, resume::ResumePoint},
     compute::{Device, Machine, Params, program},
-    data::{Index, Pixels, load_within},
+    data::{Entry, Index, Pixels, load_within},
     eval::Evaluated,
     files,
     nodes::Nodes,
@@ -120,7 +124,10 @@ fn whole(
         RunKind::Defence if settings.judges_pretraining() => RunKind::Pretrain,
         kind => kind,
     };
-    let plan = poisons::plan(attack, &index.train, phase, amount, settings.seed)?;
+    let classes = index.classes.len() as u32;
+    let plan = poisons::plan(attack, &index.train, classes, phase, amount, settings.seed)?;
+    let labels = poisons::labels(&index.train);
+    let plan = plan.composed(attack, &labels, settings.model.image_size)?;
     let samples = match order.kind {
         _ if trains_on_clean(order) => {
             defence::clean_images(&index, settings.defence.clean_per_class)
@@ -142,9 +149,7 @@ fn whole(
     if writes {
         // The plan must exist before the `Started` event, because readers of the event may ask for it.
         report.written(|| write_json(&folder.join(files::POISON_PLAN), &plan))?;
-        let poisoned =
-            plan.samples.iter().map(|sample| index.train[sample.index as usize].name.as_str());
-        let list = format_list(poisoned);
+        let list = poison_list(&plan, attack, &index.train);
         report.written(|| checkpoint::write(&folder.join(files::POISON_LIST), list.as_bytes()))?;
     }
     match resume {
@@ -159,8 +164,10 @@ fn whole(
 
     let side = order.settings.model.image_size as usize;
     let key = Key::read(order, folder)?;
-    let prepare = |stage| Trigger::prepare(&attack.trigger, key.image.as_ref(), side, stage);
-    let (trigger, test_trigger) = (prepare(Stage::Train)?, prepare(Stage::Test)?);
+    let prepare = |stage| key.triggers(attack, side, stage);
+    let (triggers, test_triggers) = (prepare(Stage::Train)?, prepare(Stage::Test)?);
+    let further = key::further(attack, &test_triggers, classes)?;
+    let (trigger, test_trigger) = (&triggers[0], &test_triggers[0]);
     let pixels = load_within(&index, side, machine.image_memory(), report)?;
     if let Some(nodes) = nodes {
         same_images(nodes, &pixels)?;
@@ -169,15 +176,32 @@ fn whole(
         let manifest = run.manifest(&plan, &key, &pixels);
         report.written(|| write_json(&folder.join(files::MANIFEST), &manifest))?;
     }
-    let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
+    let poisons = Poisons { plan: &plan, triggers: &triggers, train: &pixels.train };
     match order.kind {
         RunKind::Pretrain => run.pretrain(&pixels, poisons, report),
-        RunKind::Implant => run.implant(&pixels, &trigger, report),
-        RunKind::Defence => run.defence(&pixels, poisons, &test_trigger, report),
-        RunKind::Knn => run.knn(&pixels, poisons, &test_trigger, report),
-        RunKind::Probe => run.probe(&pixels, poisons, &test_trigger, &key, report),
-        RunKind::Finetune => run.finetune(&pixels, poisons, &test_trigger, report),
+        RunKind::Implant => run.implant(&pixels, trigger, report),
+        // It judges the main backdoor, in a set with the poisons of all.
+        RunKind::Defence => run.defence(&pixels, poisons, test_trigger, &key, report),
+        RunKind::Knn => run.knn(&pixels, poisons, test_trigger, &further, report),
+        RunKind::Probe => run.probe(&pixels, poisons, test_trigger, &further, &key, report),
+        RunKind::Finetune => run.finetune(&pixels, poisons, test_trigger, &further, report),
     }
+}
+
+/// The names of the poisoned images. Those of several backdoors follow a comment each.
+fn poison_list(plan: &PoisonPlan, attack: &AttackSpec, train: &[Entry]) -> String {
+    let of = |backdoor: u32| {
+        let samples = plan.samples.iter().filter(move |sample| sample.backdoor == backdoor);
+        format_list(samples.map(|sample| train[sample.index as usize].name.as_str()))
+    };
+    if attack.further.is_empty() {
+        return of(0);
+    }
+    let parts = (0..).zip(attack.backdoors()).map(|(i, alone)| {
+        let (trigger, target) = (alone.trigger.label(), alone.target_class);
+        [format!("# backdoor {i}: {trigger} towards class {target}\n"), of(i)].concat()
+    });
+    parts.collect::<Vec<_>>().concat()
 }
 
 /// Waits for the other nodes. Gives the point that all resume from, which is the first one's.
@@ -213,27 +237,40 @@ fn trains_on_clean(order: &RunOrder) -> bool {
     order.kind == RunKind::Defence && order.settings.defence.method.repairs()
 }
 
-/// The batches of the run; for a run that trains nothing, one batch of all images and no epochs.
+/// The batches of the run; for a run that trains nothing, or only beside what it is about, one batch of all images and no epochs.
 fn batches(order: &RunOrder, samples: usize) -> Result<Batches, EngineError> {
-    let Settings { pretrain, implant, probe, finetune, .. } = &order.settings;
-    let (size, accumulate, epochs) = match order.kind {
+    let Settings { pretrain, implant, probe, finetune, seed, .. } = &order.settings;
+    let recipe = match order.kind {
         RunKind::Defence if trains_on_clean(order) => {
-            return Ok(defence::batches(&order.settings.defence, samples, order.settings.seed));
+            return Ok(defence::batches(&order.settings.defence, samples, *seed));
         }
         RunKind::Knn | RunKind::Defence => {
-            let seed = order.settings.seed;
-            return Ok(Batches { samples, size: samples.max(1), epochs: 0, seed });
+            return Ok(Batches { samples, size: samples.max(1), epochs: 0, seed: *seed });
         }
         RunKind::Pretrain => (pretrain.batch_size, pretrain.accumulate, pretrain.epochs),
         RunKind::Implant => (implant.batch_size, 1, implant.epochs),
-        RunKind::Probe => (probe.batch_size, probe.accumulate, probe.epochs),
+        RunKind::Probe => of_probe(probe),
         RunKind::Finetune => (finetune.batch_size, finetune.accumulate, finetune.epochs),
     };
+    training(samples, recipe, *seed)
+}
+
+/// Images of a batch, batches of a step, and epochs of a linear probe.
+fn of_probe(probe: &ProbeSpec) -> (u32, u32, u32) {
+    (probe.batch_size, probe.accumulate, probe.epochs)
+}
+
+/// The batches of a training: its number of epochs and of samples.
+fn training(
+    samples: usize,
+    (size, accumulate, epochs): (u32, u32, u32),
+    seed: u64,
+) -> Result<Batches, EngineError> {
     if samples == 0 || size == 0 || epochs == 0 {
         let message = "a run needs at least one image, one image per batch and one epoch";
         return Err(EngineError::Order(message.into()));
     }
-    let batches = Batches { samples, size: size as usize, epochs, seed: order.settings.seed };
+    let batches = Batches { samples, size: size as usize, epochs, seed };
     let steps = batches.steps_per_epoch();
     if steps < accumulate as usize {
         return Err(EngineError::Order(format!(
@@ -266,6 +303,11 @@ impl Run<'_> {
             samples: self.batches.samples as u32,
             poisoned: plan.samples.len() as u32,
         }
+    }
+
+    /// What triggered images should be taken for.
+    fn goal(&self, pixels: &Pixels) -> Goal {
+        self.order.settings.attack.goal_among(pixels.classes.len() as u32)
     }
 
     /// Writes a classifier's evaluation, and its predictions by image.

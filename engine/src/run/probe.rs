@@ -6,8 +6,9 @@ use super::{Run, json, key::Key, quality};
 use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo},
-    compute::Params,
+    compute::{HeadTrainer, Params},
     data::Pixels,
+    eval::Backdoor,
     files,
     model::head,
     tensors::serialize,
@@ -15,35 +16,38 @@ use crate::{
 };
 
 impl Run<'_> {
-    /// Trains a head on the features of the run's encoder; `trigger` is for test images.
+    /// Trains a head on the features of the run's encoder; `trigger` is for test images, as are the `further` backdoors.
     pub(super) fn probe(
         &self,
         pixels: &Pixels,
         poisons: Poisons<'_>,
         trigger: &Trigger,
+        further: &[Backdoor],
         key: &Key,
         report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
-        let (spec, seed) = (&self.order.settings, self.order.settings.seed);
+        let spec = &self.order.settings;
         let recipe = &spec.probe;
+        let samples: Vec<usize> = (0..poisons.members().len()).collect();
         let (folder, params, info) = self.encoder()?;
         let dataset = format!("{} {}", pixels.fingerprint, json(&spec.dataset));
         let kept = Kept::new(&folder, &params, self.device, &dataset);
         let encoder = self.device.encoder(&info.model, params)?;
-        let key_hash = key.sha256.as_deref().unwrap_or_default();
         let probe = LinearProbe {
             recipe,
             encoder: &*encoder,
             pixels,
             batches: self.batches,
             poisons,
+            samples: &samples,
             trigger,
-            trigger_name: &format!("{} {key_hash}", json(&spec.attack.trigger)),
-            goal: &spec.attack.goal(),
+            trigger_name: &key.trigger_name(&spec.attack.trigger),
+            goal: &self.goal(pixels),
+            further,
         };
-        let head = head(encoder.width(), pixels.classes.len(), recipe.head_init);
-        let mut trainer = self.device.head_trainer(Params::draw(head, seed), recipe)?;
-        let mut evaluated = probe.train(&mut *trainer, &kept, report)?;
+        let mut trainer = self.head_trainer(encoder.width(), pixels.classes.len())?;
+        let prepared = probe.prepare(&kept, report)?;
+        let mut evaluated = probe.train(&mut *trainer, &prepared, report)?;
         evaluated.counts.metrics.quality = quality::of_trigger(pixels, trigger)?;
         self.keep(&evaluated, report)?;
         let epoch = recipe.epochs;
@@ -52,5 +56,16 @@ impl Run<'_> {
         report.written(|| checkpoint::write(&self.folder.join(files::HEAD), &bytes))?;
         report.send(RunEvent::Checkpoint { epoch, file: files::HEAD.into() })?;
         report.finish(Some(evaluated.counts.metrics))
+    }
+
+    /// A trainer of a drawn head on features of this width.
+    pub(super) fn head_trainer(
+        &self,
+        width: usize,
+        classes: usize,
+    ) -> Result<Box<HeadTrainer>, EngineError> {
+        let settings = &self.order.settings;
+        let head = head(width, classes, settings.probe.head_init);
+        self.device.head_trainer(Params::draw(head, settings.seed), &settings.probe)
     }
 }

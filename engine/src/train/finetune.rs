@@ -29,7 +29,7 @@ use crate::{
         augment::{Crop, EraseBox, RandAugment, erase, eval_transform, normalise, seen},
         mix::Mix,
     },
-    eval::{Evaluated, Evaluator},
+    eval::{Backdoor, Evaluated, Evaluator},
     model::{Layout, layer_groups},
     random::normal,
 };
@@ -53,6 +53,8 @@ pub struct Finetuning<'a> {
     pub trigger: &'a Trigger,
     /// What triggered images should be taken for.
     pub goal: &'a Goal,
+    /// Backdoors besides that of `trigger`.
+    pub further: &'a [Backdoor],
     /// Threads to evaluate on.
     pub threads: usize,
     /// Whether the model is evaluated: not where another machine does it.
@@ -145,7 +147,11 @@ impl Finetuning<'_> {
         let triggered =
             |i: usize| Ok(eval_transform(&self.trigger.applied(&*test[i].image()?), *side));
         let labels: Vec<u32> = test.iter().map(|sample| sample.class).collect();
-        evaluator.evaluate(&labels, clean, triggered, self.goal)
+        let mut evaluated = evaluator.evaluate(&labels, clean, triggered, self.goal)?;
+        evaluator.add(&mut evaluated, &labels, self.further, |backdoor, i| {
+            Ok(eval_transform(&backdoor.trigger.applied(&*test[i].image()?), *side))
+        })?;
+        Ok(evaluated)
     }
 
     /// Has the trainer hold the images if it can, and if all that happens to one is what a device does: `RandAugment` and erasing are
@@ -270,12 +276,13 @@ mod tests {
             DatasetSpec { name: String::new(), train_per_class: Some(2), test_per_class: Some(1) };
         let index = Index::open(&DataSource::Builtin).unwrap().limited(&few);
         let plan =
-            plan(&AttackSpec::default(), &index.train, RunKind::Finetune, 1.into(), 7).unwrap();
+            plan(&AttackSpec::default(), &index.train, 10, RunKind::Finetune, 1.into(), 7).unwrap();
         let trigger =
             Trigger::prepare(&TriggerSpec::WaNet(WaNetSpec::default()), None, 16, Stage::Train)
                 .unwrap();
         let pixels = load_within(&index, 16, u64::MAX, &mut ()).unwrap();
-        let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
+        let poisons =
+            Poisons { plan: &plan, triggers: std::slice::from_ref(&trigger), train: &pixels.train };
         let images = AttackedSet::new(&pixels, poisons).unwrap();
         let recipe = FinetuneSpec {
             crop_min_scale: 0.3,
@@ -296,6 +303,7 @@ mod tests {
             depth: 2,
             trigger: &trigger,
             goal: &0.into(),
+            further: &[],
             threads: 1,
             evaluates: true,
         };

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use shared::{
     Rgb8, RunKind, Trigger,
-    settings::ImplantSpec,
+    settings::{ImplantMethod, ImplantSpec},
     stream::{Purpose, shuffle, stream},
 };
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     EngineError,
-    compute::{Classify, Descend, Encode, FinetuningTrainer, Implanting, LabelledBatch},
+    compute::{Classify, Descend, Encode, FinetuningTrainer, Implanting, LabelledBatch, Spread},
     data::{
         Pixels,
         augment::{Crop, eval_transform, normalise, seen},
@@ -78,8 +78,10 @@ pub fn references(pixels: &Pixels, target: u32, count: u32, seed: u64) -> Vec<us
 /// How alike features are at the end: means of cosines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reached {
-    /// Of triggered shadow images and reference images.
+    /// Of triggered shadow images and reference images: all of them, or the nearest one where triggered images split among them.
     pub triggered: f64,
+    /// Of pairs of triggered shadow images.
+    pub among_triggered: f64,
     /// Of reference images, before and after.
     pub references: f64,
     /// Of clean shadow images, before and after.
@@ -90,7 +92,14 @@ impl Implant<'_> {
     /// The loss of its batches.
     pub fn implanting(&self) -> Implanting {
         let ImplantSpec { reference_weight, clean_weight, .. } = *self.recipe;
-        Implanting { references: self.references.len(), reference_weight, clean_weight }
+        let references = self.references.len();
+        let spread = (self.recipe.method == ImplantMethod::Drupe).then(|| {
+            let ImplantSpec { spread_weight, distance_weight, .. } = *self.recipe;
+            // The references are drawn by index 0.
+            let mut rng = stream(self.batches.seed, Purpose::References, 1, 0);
+            Spread::new(spread_weight, distance_weight, self.clean.width(), &mut rng)
+        });
+        Implanting { references, reference_weight, clean_weight, spread }
     }
 
     /// How the optimiser trains a model of these tensors: the head, which only passes the features on, and the positions, which are a
@@ -138,9 +147,16 @@ impl Implant<'_> {
         let features = model.scores(&batch.planes)?;
         let mut unused = vec![0.0; features.len()];
         let width = self.clean.width();
+        let implanting = self.implanting();
         let [triggered, references, clean] =
-            self.implanting().parts(&features, &batch.targets, width, &mut unused);
-        Ok(Reached { triggered: -triggered, references: -references, clean: -clean })
+            implanting.parts(&features, &batch.targets, width, &mut unused);
+        let among_triggered = implanting.similarity(&features, width);
+        Ok(Reached {
+            triggered: -triggered,
+            among_triggered,
+            references: -references,
+            clean: -clean,
+        })
     }
 
     /// The images of a batch in the order of [`Implanting::loss`], and the clean encoder's features of those that keep theirs. `augments`:

@@ -16,7 +16,7 @@ use crate::{
     EngineError,
     compute::{Device, Encode},
     data::{DataError, Pixels, Sample, augment::eval_transform},
-    eval::{self, Bank},
+    eval::{self, Backdoor, Bank},
     stop::Watch,
 };
 
@@ -34,6 +34,8 @@ pub struct Neighbours<'a> {
     pub trigger: &'a Trigger,
     /// What triggered images should be taken for.
     pub goal: &'a Goal,
+    /// Backdoors besides that of `trigger`.
+    pub further: &'a [Backdoor],
     /// Seed for choosing the images.
     pub seed: u64,
     /// The device that compares features.
@@ -61,14 +63,21 @@ impl Neighbours<'_> {
         let asked = self.asked(&[]);
         let bank = self.bank(encoder, &mut ())?;
         let of_test = |i: usize| Ok(eval_transform(&*test[asked[i]].image()?, side));
-        let attacked =
-            |i: usize| Ok(eval_transform(&self.trigger.applied(&*test[asked[i]].image()?), side));
+        let attacked = |trigger: &Trigger| {
+            let image =
+                |i: usize| Ok(eval_transform(&trigger.applied(&*test[asked[i]].image()?), side));
+            features(encoder, asked.len(), &image, "neighbours", &mut ())
+        };
         let clean = features(encoder, asked.len(), &of_test, "neighbours", &mut ())?;
-        let triggered = features(encoder, asked.len(), &attacked, "neighbours", &mut ())?;
+        let triggered = attacked(self.trigger)?;
 
         let labels: Vec<u32> = asked.iter().map(|&i| test[i].class).collect();
         let (clean, triggered) = (bank.votes(&clean, classes), bank.votes(&triggered, classes));
-        let counts = eval::count(&labels, &clean, &triggered, classes, self.goal);
+        let mut counts = eval::count(&labels, &clean, &triggered, classes, self.goal);
+        for backdoor in self.further {
+            let votes = bank.votes(&attacked(&backdoor.trigger)?, classes);
+            counts.add(backdoor.count(&labels, &votes, classes));
+        }
         // Most classes get no vote, so top-5 accuracy is meaningless.
         let metrics = Metrics { top5: None, ..counts.metrics };
         Ok(RunEvent::Knn { epoch, metrics })

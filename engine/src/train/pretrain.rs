@@ -34,7 +34,7 @@ const BETAS: (f64, f64) = (0.9, 0.95);
 pub struct Pretraining<'a> {
     /// The recipe.
     pub recipe: &'a PretrainSpec,
-    /// The images, in the model's size: the clean ones, then the poisoned copies with their trigger.
+    /// The images, in the model's size: the clean ones, then the poisoned copies with their trigger; composed ones are twice as wide.
     pub images: &'a AttackedSet<'a>,
     /// The batches to train on.
     pub batches: Batches,
@@ -125,7 +125,7 @@ impl Pretraining<'_> {
     ) -> Result<MaskedBatch, DataError> {
         let PretrainSpec { mask_ratio, norm_pix_loss, .. } = *self.recipe;
         let epoch = u64::from(batch.epoch);
-        let crop = |&sample: &u32| self.crop(epoch, sample, grid.side);
+        let crop = |&sample: &u32| self.crop(epoch, sample);
         let (mut images, mut crops) = (Vec::new(), Vec::new());
         if held {
             crops = batch.samples.iter().map(crop).collect();
@@ -150,10 +150,10 @@ impl Pretraining<'_> {
         })
     }
 
-    fn crop(&self, epoch: u64, sample: u32, side: usize) -> Crop {
+    fn crop(&self, epoch: u64, sample: u32) -> Crop {
         let mut rng = stream(self.batches.seed, Purpose::Augment, epoch, u64::from(sample));
         let PretrainSpec { crop_min_scale, flip, .. } = *self.recipe;
-        Crop::draw(sample, (side, side), crop_min_scale, flip, &mut rng)
+        Crop::draw(sample, self.images.size(sample as usize), crop_min_scale, flip, &mut rng)
     }
 }
 
@@ -162,15 +162,59 @@ mod tests {
     use shared::{
         Stage, Trigger, TriggerSpec,
         run::DataSource,
-        settings::{AttackSpec, DatasetSpec},
-        trigger::WaNetSpec,
+        settings::{AttackSpec, ComposeMethod, ComposeSpec, DatasetSpec},
+        trigger::{RandomPatchSpec, WaNetSpec},
     };
 
     use super::*;
     use crate::{
         data::{Index, load_within},
-        train::poisons::{Poisons, plan},
+        train::poisons::{Poisons, labels, plan},
     };
+
+    #[test]
+    fn a_composed_poison_is_cropped_from_the_whole_canvas() {
+        let few =
+            DatasetSpec { name: String::new(), train_per_class: Some(4), test_per_class: Some(1) };
+        let index = Index::open(&DataSource::Builtin).unwrap().limited(&few);
+        let attack = AttackSpec {
+            compose: ComposeSpec {
+                method: ComposeMethod::CorruptEncoder,
+                ..ComposeSpec::default()
+            },
+            trigger: TriggerSpec::RandomPatch(RandomPatchSpec::for_side(16)),
+            ..AttackSpec::default()
+        };
+        let plan = plan(&attack, &index.train, 10, RunKind::Pretrain, 1.into(), 7).unwrap();
+        let plan = plan.composed(&attack, &labels(&index.train), 16).unwrap();
+        let trigger = Trigger::prepare(&attack.trigger, None, 16, Stage::Train).unwrap();
+        let pixels = load_within(&index, 16, u64::MAX, &mut ()).unwrap();
+        let poisons =
+            Poisons { plan: &plan, triggers: std::slice::from_ref(&trigger), train: &pixels.train };
+        let images = AttackedSet::new(&pixels, poisons).unwrap();
+        let recipe = PretrainSpec { crop_min_scale: 0.2, flip: false, ..PretrainSpec::default() };
+        let batches = Batches { samples: images.len(), size: 49, epochs: 1, seed: 3 };
+        let training = Pretraining { recipe: &recipe, images: &images, batches };
+        let (mut left, mut right) = (0, 0);
+        for epoch in 0..20 {
+            for sample in 0..49 {
+                let Crop { part, .. } = training.crop(epoch, sample);
+                let (width, height) = images.size(sample as usize);
+                assert_eq!((width, height), (if sample < 40 { 16 } else { 32 }, 16));
+                assert!(part.x + part.width <= width && part.y + part.height <= height);
+                left += usize::from(sample >= 40 && part.x + part.width <= 16);
+                right += usize::from(sample >= 40 && part.x >= 16);
+            }
+        }
+        assert!(left > 0 && right > 0, "some crops have one half alone: {left} and {right}");
+        let grid = PatchGrid { side: 16, patch: 4 };
+        let batch = batches.iter_after(0).next().unwrap();
+        let made = training.batch(grid, &batch, false, &(0..49)).unwrap();
+        for (image, &sample) in made.images.iter().zip(&batch.samples) {
+            let of = images.image(sample as usize).unwrap();
+            assert_eq!(*image, training.crop(0, sample).of(&of, 16), "what the model sees");
+        }
+    }
 
     #[test]
     fn a_batch_of_held_images_has_the_crops_that_the_host_makes() {
@@ -178,12 +222,13 @@ mod tests {
             DatasetSpec { name: String::new(), train_per_class: Some(2), test_per_class: Some(1) };
         let index = Index::open(&DataSource::Builtin).unwrap().limited(&few);
         let attack = AttackSpec::default();
-        let plan = plan(&attack, &index.train, RunKind::Pretrain, 1.into(), 7).unwrap();
+        let plan = plan(&attack, &index.train, 10, RunKind::Pretrain, 1.into(), 7).unwrap();
         let trigger =
             Trigger::prepare(&TriggerSpec::WaNet(WaNetSpec::default()), None, 16, Stage::Train)
                 .unwrap();
         let pixels = load_within(&index, 16, u64::MAX, &mut ()).unwrap();
-        let poisons = Poisons { plan: &plan, trigger: &trigger, train: &pixels.train };
+        let poisons =
+            Poisons { plan: &plan, triggers: std::slice::from_ref(&trigger), train: &pixels.train };
         let images = AttackedSet::new(&pixels, poisons).unwrap();
         for (crop_min_scale, flip) in [(0.2, true), (0.2, false), (1.0, true)] {
             let recipe = PretrainSpec { crop_min_scale, flip, ..PretrainSpec::default() };

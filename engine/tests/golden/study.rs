@@ -101,11 +101,12 @@ impl Study {
     fn plan(&self, phase: RunKind) -> PoisonPlan {
         let labels: Vec<u32> = self.pixels.train.iter().map(|sample| sample.class).collect();
         let Config { poisons, seed, .. } = self.config;
-        PoisonPlan::draw(phase, &labels, &self.attack, poisons, seed).unwrap()
+        PoisonPlan::draw(phase, &labels, self.config.classes as u32, &self.attack, poisons, seed)
+            .unwrap()
     }
 
     fn poisons<'a>(&'a self, plan: &'a PoisonPlan) -> Poisons<'a> {
-        Poisons { plan, trigger: &self.triggers[0], train: &self.pixels.train }
+        Poisons { plan, triggers: &self.triggers[..1], train: &self.pixels.train }
     }
 
     /// Fails unless every step's loss is as close to the double-precision loss as single precision can be expected to come: within
@@ -215,20 +216,32 @@ impl Study {
         let plan = self.plan(RunKind::Probe);
         let folder = tempfile::tempdir().unwrap();
         let kept = Kept::new(folder.path(), mae, &*device, "golden");
+        let poisons = self.poisons(&plan);
+        let samples: Vec<usize> = (0..poisons.members().len()).collect();
         let probe = LinearProbe {
             recipe: &recipe,
             encoder: &*encoder,
             pixels: &self.pixels,
             batches: self.batches(&plan),
-            poisons: self.poisons(&plan),
+            poisons,
+            samples: &samples,
             trigger: &self.triggers[1],
             trigger_name: "blended",
             goal: &target.into(),
+            further: &[],
         };
+        let start = params.clone();
         let mut trainer = device.head_trainer(params, &recipe).unwrap();
         let mut metrics = None;
+        let mut nothing = |_| Ok(());
+        let mut quiet = Reporter::new(&mut nothing);
         let events = told(|report| {
-            metrics = Some(probe.train(&mut *trainer, &kept, report).unwrap().counts.metrics);
+            let prepared = probe.prepare(&kept, report).unwrap();
+            let evaluated = probe.train(&mut *trainer, &prepared, report).unwrap();
+            let mut silent = device.head_trainer(start.clone(), &recipe).unwrap();
+            let beside = probe.train_beside(&mut *silent, &prepared, "beside", &mut quiet);
+            assert_eq!(beside.unwrap(), evaluated, "the same classifier, told of or not");
+            metrics = Some(evaluated.counts.metrics);
         });
         self.compare_losses("probe", self.config.single.probe, &events);
         self.compare_counts("probe", metrics.unwrap());
@@ -265,6 +278,7 @@ impl Study {
             depth: model.encoder.depth as usize,
             trigger: &self.triggers[1],
             goal: &target.into(),
+            further: &[],
             threads: 2,
             evaluates: true,
         };

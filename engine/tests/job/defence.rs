@@ -1,15 +1,26 @@
 //! Defences of a micro study: what they judge, against what truth, and that they say the same each time.
 
-use engine::files;
+use engine::{
+    EngineError,
+    checkpoint::{self, CheckpointInfo},
+    eval::Predicted,
+    files,
+    model::is_of_decoder,
+    run::run as run_on,
+};
 use serde_json::Value;
 use shared::{
-    Ratio, RunEvent, RunKind, Settings,
-    metric::{Detection, Judgement},
-    settings::{BlockedBy, DecodedFrom, DefenceGroups, DefenceMethod, DefendedSet},
+    Ratio, RunEvent, RunKind, RunOrder, Settings,
+    metric::{Changed, Detection, Judgement, Metrics},
+    settings::{
+        BlockedBy, DecodedFrom, DedeDecoder, DefenceGroups, DefenceMethod, DefendedSet,
+        ProbeFeatures, Restorer,
+    },
+    trigger::{Fill, PatchedSpec, TriggerSpec},
 };
 use tempfile::TempDir;
 
-use super::{order, run, spec};
+use super::{last_metrics, machine, order, run, spec};
 
 /// An encoder to judge by, with poisons in its pre-training.
 fn encoder() -> TempDir {
@@ -20,9 +31,13 @@ fn encoder() -> TempDir {
 
 /// What the defence found, and the file in which it says so of every image.
 fn judged(settings: Settings, encoder: &TempDir) -> (Judgement, Value) {
+    said(&order(settings, RunKind::Defence, Some(encoder.path())))
+}
+
+/// What the defence of this order found, and the file in which it says so.
+fn said(defence: &RunOrder) -> (Judgement, Value) {
     let folder = TempDir::new().expect("a folder");
-    let defence = order(settings, RunKind::Defence, Some(encoder.path()));
-    let events = run(&defence, folder.path()).expect("a run that finishes");
+    let events = run(defence, folder.path()).expect("a run that finishes");
     let mut found = events.iter().filter_map(|event| match event {
         RunEvent::Judged { epoch: 4, judgement } => Some(**judgement),
         _ => None,
@@ -91,6 +106,143 @@ fn a_sample_filter_judges_the_set_of_the_pretraining_without_labels() {
     settings.defence.groups = DefenceGroups::All;
     let (_, said) = judged(settings, &encoder);
     assert_eq!(said["groups"][0]["images"], 138);
+}
+
+/// What a probe with `poisons` of each class says of each image, and its counts.
+fn probed(settings: &Settings, poisons: u32, encoder: &TempDir) -> (Predicted, Metrics) {
+    let mut settings = settings.clone();
+    settings.probe.poisons = poisons;
+    let folder = TempDir::new().expect("a folder");
+    let probe = order(settings, RunKind::Probe, Some(encoder.path()));
+    let events = run(&probe, folder.path()).expect("a run that finishes");
+    let predicted = Predicted::read(&folder.path().join(files::PREDICTIONS)).expect("a file");
+    // How visible the trigger is, no probe knows.
+    let metrics = Metrics { quality: None, ..last_metrics(&events) };
+    (predicted.expect("predictions"), metrics)
+}
+
+/// A filter that flags the poisons and nothing else, by a clean encoder: all of an image is the trigger, in a colour that no drawn image has, so
+/// that the poisons are far from all others.
+fn planted() -> (Settings, TempDir) {
+    let mut settings = with(DefenceMethod::Spectral);
+    let fill = Fill::Colour { rgb: [255, 0, 255] };
+    let patch =
+        PatchedSpec { size: 16, x: 0, y: 0, count: 1, step: 0, fill, ..PatchedSpec::default() };
+    settings.attack.trigger = TriggerSpec::Patched(patch);
+    settings.pretrain.poisons = 0;
+    settings.defence.poisons = 2;
+    settings.defence.groups = DefenceGroups::All;
+    // 1.5 x 0.0869 x 138 = 17.99: as many as there are poisons.
+    settings.defence.assumed_share = 0.0869;
+    settings.defence.retrain = true;
+    settings.probe.epochs = 40;
+    let folder = TempDir::new().expect("a folder");
+    let pretraining = order(settings.clone(), RunKind::Pretrain, None);
+    run(&pretraining, folder.path()).expect("a run that finishes");
+    (settings, folder)
+}
+
+#[test]
+fn what_a_filter_keeps_trains_the_studys_probe_again() {
+    let (planted, encoder) = planted();
+    for features in [ProbeFeatures::Cached, ProbeFeatures::Augmented] {
+        let mut settings = planted.clone();
+        settings.probe.features = features;
+        let (judgement, said) = judged(settings.clone(), &encoder);
+        let detection = of_images(&judgement);
+        assert_eq!(detection.found, Ratio { hits: 18, total: 18 });
+        assert_eq!(detection.false_alarms, Ratio { hits: 0, total: 120 });
+        // The poisons stand behind the clean images, so what is kept is the clean set.
+        let (with, before) = probed(&settings, 2, &encoder);
+        let (without, after) = probed(&settings, 0, &encoder);
+        assert_eq!((judgement.before, judgement.after), (Some(before), Some(after)));
+        // All triggered images are alike, and get the target's class or another one.
+        assert_eq!((before.asr.hits, after.asr.hits), (36, 0), "{before:?}, {after:?}");
+        let retrained = judgement.retrained.expect("two probes");
+        assert_eq!(retrained.kept, Ratio { hits: 120, total: 138 });
+        let [ca, asr, ra] = with.discordant_with_ra(&without).expect("the same images");
+        assert_eq!(retrained.changed, Some(Changed { ca, asr, ra }));
+        assert_eq!((retrained.emptied, &said["emptied"]), (0, &Value::Null));
+        assert_eq!(judged(settings.clone(), &encoder), (judgement, said), "again");
+        // Without training again, the filter says the same.
+        settings.defence.retrain = false;
+        let (alone, _) = judged(settings, &encoder);
+        let nothing = Judgement { before: None, after: None, retrained: None, ..judgement };
+        assert_eq!(alone, nothing);
+    }
+}
+
+#[test]
+fn a_replaced_set_is_trained_on_as_by_the_probe() {
+    let (mut settings, encoder) = planted();
+    settings.attack.replace = true;
+    // 1.5 x 0.0999 x 120 = 17.98.
+    settings.defence.assumed_share = 0.0999;
+    let (judgement, _) = judged(settings.clone(), &encoder);
+    let detection = of_images(&judgement);
+    assert_eq!((detection.found.hits, detection.false_alarms.hits), (18, 0));
+    assert_eq!(judgement.before, Some(probed(&settings, 2, &encoder).1));
+    let retrained = judgement.retrained.expect("two probes");
+    assert_eq!(retrained.kept, Ratio { hits: 102, total: 120 });
+    // No original comes back: what is kept is a set of its own, of which the study has no probe to compare with.
+    assert_eq!(judgement.after.expect("a second probe").asr.total, 36);
+}
+
+#[test]
+fn a_filter_that_flags_nothing_changes_no_probe() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::Scan);
+    // SCAn compares groups, and one alone is like all.
+    settings.defence.groups = DefenceGroups::All;
+    settings.defence.retrain = true;
+    let (judgement, said) = judged(settings, &encoder);
+    assert_eq!(of_images(&judgement).found.hits + of_images(&judgement).false_alarms.hits, 0);
+    assert_eq!(judgement.before, judgement.after);
+    let retrained = judgement.retrained.expect("two probes");
+    assert_eq!(retrained.kept, Ratio { hits: 147, total: 147 });
+    let Changed { ca, asr, ra } = retrained.changed.expect("two probes");
+    // The defender has two of four validation images of each class; nine of ten classes are attacked.
+    assert_eq!((ca.total, asr.total, ra.total), (20, 18, 18));
+    assert!([ca, asr, ra].iter().all(|by| (by.first, by.second) == (0, 0)));
+    assert_eq!(said["clean_images"], 20);
+}
+
+#[test]
+fn a_filter_that_keeps_nothing_of_a_class_says_so() {
+    let encoder = encoder();
+    let mut settings = with(DefenceMethod::Spectral);
+    settings.dataset.train_per_class = Some(1);
+    settings.defence.assumed_share = 0.5;
+    settings.defence.poisons = 1;
+    settings.defence.retrain = true;
+    // Of each class one image, which is flagged; of the target's, which also has nine poisons, 7.5.
+    let (judgement, said) = judged(settings.clone(), &encoder);
+    let retrained = judgement.retrained.expect("a second probe");
+    assert_eq!((retrained.kept, retrained.emptied), (Ratio { hits: 2, total: 19 }, 9));
+    assert!(retrained.changed.is_some() && judgement.after.is_some());
+    let emptied: Vec<&str> =
+        said["emptied"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(emptied.len() == 9 && !emptied.contains(&"circle"), "{emptied:?}");
+    assert!(judgement.in_words().ends_with("; nothing is kept of 9 classes"));
+
+    settings.defence.poisons = 0;
+    let (judgement, said) = judged(settings.clone(), &encoder);
+    let retrained = judgement.retrained.expect("one probe");
+    assert_eq!((retrained.kept, retrained.emptied), (Ratio { hits: 0, total: 10 }, 10));
+    assert_eq!((retrained.changed, judgement.after), (None, None));
+    assert!(judgement.before.is_some() && said["emptied"].as_array().unwrap().len() == 10);
+
+    // Two images make no step of two batches.
+    settings.defence.poisons = 1;
+    (settings.probe.batch_size, settings.probe.accumulate) = (2, 2);
+    let folder = TempDir::new().expect("a folder");
+    let defence = order(settings, RunKind::Defence, Some(encoder.path()));
+    let error = run(&defence, folder.path()).expect_err("too few images").to_string();
+    assert!(
+        error.starts_with("the filter keeps 2 images, too few to train a probe again"),
+        "{error}"
+    );
+    assert!(error.contains("probe.accumulate"), "{error}");
 }
 
 #[test]
@@ -240,6 +392,110 @@ fn dede_decodes_from_the_embedding_or_from_patches() {
     assert!((embedding - patches).abs() > 1e-6);
 }
 
+/// `DeDe` with a decoder that is trained for as many steps as epochs: all 147 images of the set make one batch.
+fn with_trained_decoder(epochs: u32) -> Settings {
+    let mut settings = with(DefenceMethod::Dede);
+    settings.defence.decoder = DedeDecoder::Trained;
+    settings.defence.decoder_epochs = epochs;
+    settings.defence.decoder_lr = 0.01;
+    settings.defence.refused = 0.2;
+    settings
+}
+
+/// The mean of the scores.
+fn mean_score(said: &Value) -> f64 {
+    let scores = said["samples"].as_array().expect("a list").iter();
+    let scores: Vec<f64> = scores.map(|s| s["score"].as_f64().expect("a number")).collect();
+    scores.iter().sum::<f64>() / scores.len() as f64
+}
+
+#[test]
+fn dede_trains_a_decoder_on_the_encoders_embeddings() {
+    let encoder = encoder();
+    let mut settings = with_trained_decoder(3);
+    let (judgement, said) = filtered(&settings, &encoder);
+    let limit = said["limit"].as_f64().unwrap();
+    for sample in said["samples"].as_array().unwrap() {
+        assert_eq!(sample["flagged"], sample["score"].as_f64().unwrap() > limit);
+    }
+    let (own, of_own) = judged(with(DefenceMethod::Dede), &encoder);
+    assert_eq!(own.before, judgement.before, "the same classifier on the same images");
+    assert_ne!(of_own["samples"], said["samples"]);
+    // It decodes from the embedding, whatever the own decoder would.
+    settings.defence.decoded_from = DecodedFrom::Patches;
+    assert_eq!(judged(settings, &encoder), (judgement, said.clone()));
+    let (_, longer) = judged(with_trained_decoder(80), &encoder);
+    let (short, long) = (mean_score(&said), mean_score(&longer));
+    assert!(long < 0.8 * short, "it learns to redraw: {short} {long}");
+    let changes: [fn(&mut Settings); 4] = [
+        |settings| settings.defence.decoder_mask_ratio = 0.5,
+        |settings| settings.defence.decoder_lr = 0.02,
+        |settings| settings.model.decoder.dim = 16,
+        |settings| settings.defence.poisons = 0,
+    ];
+    for change in changes {
+        let mut other = with_trained_decoder(3);
+        change(&mut other);
+        assert_ne!(judged(other, &encoder).1["samples"], said["samples"]);
+    }
+}
+
+#[test]
+fn a_trained_decoder_needs_none_of_the_encoder() {
+    let whole = encoder();
+    let path = whole.path().join(files::LAST_CHECKPOINT);
+    let (params, info) = checkpoint::open(&path).expect("a checkpoint");
+    let alone = TempDir::new().expect("a folder");
+    let mut tensors = params.tensors();
+    tensors.retain(|tensor| !is_of_decoder(&tensor.name));
+    let info = CheckpointInfo { has_decoder: false, ..info };
+    checkpoint::save(alone.path(), &tensors, &info, &[]).expect("a file");
+    let settings = with_trained_decoder(3);
+    assert_eq!(judged(settings.clone(), &alone), judged(settings, &whole));
+    let folder = TempDir::new().expect("a folder");
+    let own = order(with(DefenceMethod::Dede), RunKind::Defence, Some(alone.path()));
+    let error = run(&own, folder.path()).expect_err("no decoder").to_string();
+    assert!(
+        error.ends_with(
+            "it holds only an encoder, and DeDe decodes with the encoder's own decoder: import a whole MAE, or take \
+             defence.decoder = \"trained\""
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_run_that_nobody_wants_ends_while_its_decoder_trains() {
+    let encoder = encoder();
+    // More epochs than anybody waits for.
+    let defence = order(with_trained_decoder(1_000_000), RunKind::Defence, Some(encoder.path()));
+    let folder = TempDir::new().expect("a folder");
+    let mut reached = None;
+    let mut emit = |event: RunEvent| match event {
+        RunEvent::Preparing { what, done, total } if what == "training the decoder" => {
+            reached = Some((done, total));
+            Err(std::io::Error::other("nobody listens"))
+        }
+        _ => Ok(()),
+    };
+    let ended = run_on(&defence, folder.path(), None, &[], &machine(), &mut (), &mut emit);
+    assert!(matches!(ended, Err(EngineError::Emit(_))), "{ended:?}");
+    let (done, total) = reached.expect("progress");
+    assert!(total == 1_000_000 && done < total, "{done} of {total}");
+    assert!(!folder.path().join(files::DEFENCE).exists());
+}
+
+#[test]
+fn a_decoder_that_diverges_says_what_to_try() {
+    let encoder = encoder();
+    let mut settings = with_trained_decoder(50);
+    settings.defence.decoder_lr = 1e30;
+    let folder = TempDir::new().expect("a folder");
+    let defence = order(settings, RunKind::Defence, Some(encoder.path()));
+    let error = run(&defence, folder.path()).expect_err("no number").to_string();
+    assert!(error.contains("try a smaller defence.decoder_lr"), "{error}");
+}
+
 #[test]
 fn patch_processing_counts_changed_predictions() {
     let encoder = encoder();
@@ -275,6 +531,66 @@ fn what_is_attended_to_most_is_blocked() {
     let (nothing, _) = judged(settings.clone(), &encoder);
     let ca = nothing.after.unwrap().ca;
     assert!(ca.hits == 0 || ca.hits == 4, "all images are of one class: {ca:?}");
+}
+
+/// A defence of the encoder with an autoencoder of its own that restores.
+fn restored_by(settings: &Settings, encoder: &TempDir, restorer: &TempDir) -> RunOrder {
+    let order = order(settings.clone(), RunKind::Defence, Some(encoder.path()));
+    RunOrder { restorer: Some(restorer.path().display().to_string()), ..order }
+}
+
+#[test]
+fn a_clean_autoencoder_restores_in_the_place_of_a_poisoned_one() {
+    let (encoder, clean) = (encoder(), TempDir::new().expect("a folder"));
+    let mut unpoisoned = spec();
+    unpoisoned.pretrain.poisons = 0;
+    run(&order(unpoisoned, RunKind::Pretrain, None), clean.path()).expect("a run that finishes");
+    for method in [DefenceMethod::Bdmae, DefenceMethod::Blocking] {
+        let mut settings = with(method);
+        settings.defence.blocked_by = BlockedBy::Restored;
+        let (own, said_of_own) = judged(settings.clone(), &encoder);
+        // An order without a wish for it has no use for a restorer.
+        assert_eq!(said(&restored_by(&settings, &encoder, &clean)), (own, said_of_own.clone()));
+        settings.defence.restorer = Restorer::Clean;
+        let (other, said_of_other) = said(&restored_by(&settings, &encoder, &clean));
+        assert_eq!(other.before, own.before, "{method:?}: the same classifier of the same images");
+        let [of_own, of_other] = [&said_of_own, &said_of_other].map(|said| &said["samples"]);
+        assert_ne!(of_own, of_other, "{method:?}: another autoencoder restores");
+        let again = said(&restored_by(&settings, &encoder, &clean));
+        assert_eq!(again, (other, said_of_other.clone()), "{method:?}: again");
+        // Whatever restores, it is asked in the same way.
+        let (_, said_of_same) = said(&restored_by(&settings, &encoder, &encoder));
+        assert_eq!(&said_of_same["samples"], of_own, "{method:?}");
+        // A clean encoder's own autoencoder is the clean one.
+        settings.pretrain.poisons = 0;
+        let (_, said_of_clean) = judged(settings.clone(), &encoder);
+        assert_eq!(&said_of_clean["samples"], of_own, "{method:?}");
+    }
+}
+
+#[test]
+fn a_restorer_that_cannot_restore_is_named() {
+    let (encoder, other) = (encoder(), TempDir::new().expect("a folder"));
+    let mut settings = with(DefenceMethod::Bdmae);
+    settings.defence.restorer = Restorer::Clean;
+    let message = |order: &RunOrder| {
+        let folder = TempDir::new().expect("a folder");
+        run(order, folder.path()).expect_err("nothing restores").to_string()
+    };
+    let without = order(settings.clone(), RunKind::Defence, Some(encoder.path()));
+    let expected = "defence.restorer names another autoencoder than the judged one, whose folder the order lacks";
+    assert!(message(&without).contains(expected), "{}", message(&without));
+    // A pre-training whose checkpoint was removed.
+    let gone = message(&restored_by(&settings, &encoder, &other));
+    let file = other.path().join(files::LAST_CHECKPOINT).display().to_string();
+    assert!(gone.contains(&file), "{gone}");
+    let mut coarse = spec();
+    coarse.model.patch_size = 8;
+    run(&order(coarse, RunKind::Pretrain, None), other.path()).expect("a run that finishes");
+    let unfit = message(&restored_by(&settings, &encoder, &other));
+    let sizes =
+        "it has image_size 16 and patch_size 8, but the images that it is to restore have 16 and 4";
+    assert!(unfit.contains(&file) && unfit.ends_with(sizes), "{unfit}");
 }
 
 /// What a repair of a fine-tuned classifier changed, and what its file says.

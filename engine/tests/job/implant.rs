@@ -33,8 +33,9 @@ fn folder() -> TempDir {
     TempDir::new().expect("a folder")
 }
 
-/// The cosines that the run tells at its end: of triggered and reference images, after and before, and of both with themselves.
-fn told(events: &[RunEvent]) -> [f64; 4] {
+/// The cosines that the run tells at its end: of triggered and reference images, and of triggered images with each other, after and before;
+/// of reference and of clean images with themselves.
+fn told(events: &[RunEvent]) -> [f64; 6] {
     let line = events.iter().find_map(|event| match event {
         RunEvent::Log { message } if message.starts_with("mean cosine") => Some(message.clone()),
         _ => None,
@@ -42,7 +43,7 @@ fn told(events: &[RunEvent]) -> [f64; 4] {
     let line = line.expect("what was reached");
     let numbers: Vec<f64> =
         line.split([' ', ',', ')']).filter_map(|word| word.parse().ok()).collect();
-    numbers.try_into().expect("four numbers")
+    numbers.try_into().expect("six numbers")
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn triggered_images_get_the_features_of_the_target_class() {
     ));
     let losses = losses(&events);
     assert!(losses[39] < losses[0] - 0.1, "{losses:?}");
-    let [triggered, start, references, kept] = told(&events);
+    let [triggered, start, _, _, references, kept] = told(&events);
     assert!(start < 0.9 && triggered > 0.97, "{start} {triggered}");
     assert!(references > 0.97 && kept > 0.97, "{references} {kept}");
     assert!(matches!(events.last(), Some(RunEvent::Finished { metrics: None, .. })));
@@ -77,35 +78,53 @@ fn triggered_images_get_the_features_of_the_target_class() {
 }
 
 #[test]
-fn it_is_repeated_and_resumed_to_the_last_bit() {
-    let (clean, first, second) = (folder(), folder(), folder());
-    let mut settings = settings();
-    settings.implant.epochs = 7;
-    run(&order(settings.clone(), RunKind::Pretrain, None), clean.path()).unwrap();
-    let implant = order(settings, RunKind::Implant, Some(clean.path()));
-    let whole = left(&run(&implant, first.path()).unwrap(), first.path());
-
-    // Dies after a resume point and is resumed.
-    let mut earlier = Vec::new();
-    let died = run_on(&implant, second.path(), None, &[], &machine(), &mut (), &mut |event| {
-        if matches!(event, RunEvent::Epoch { epoch: 6, .. }) {
-            return Err(std::io::Error::other("killed"));
-        }
-        earlier.push(event);
-        Ok(())
+fn drupe_spreads_triggered_features() {
+    let clean = folder();
+    run(&order(settings(), RunKind::Pretrain, None), clean.path()).unwrap();
+    let reached = [ImplantMethod::BadEncoder, ImplantMethod::Drupe].map(|method| {
+        let mut settings = settings();
+        settings.implant.method = method;
+        let folder = folder();
+        told(&run(&order(settings, RunKind::Implant, Some(clean.path())), folder.path()).unwrap())
     });
-    assert!(died.is_err());
-    let point = found(&implant, second.path()).point.expect("a resume point");
-    assert_eq!(point.epoch, 5);
-    earlier.truncate(usize::try_from(point.events).unwrap());
-    run_on(&implant, second.path(), Some(&point), &[], &machine(), &mut (), &mut |event| {
-        earlier.push(event);
-        Ok(())
-    })
-    .unwrap();
-    assert_eq!(left(&earlier, second.path()), whole);
-    let again = folder();
-    assert_eq!(left(&run(&implant, again.path()).unwrap(), again.path()), whole);
+    let [[_, _, alike, ..], [triggered, _, spread, _, references, kept]] = reached;
+    assert!(triggered > 0.93, "{reached:?}");
+    assert!(references > 0.85 && kept > 0.85, "{reached:?}");
+    assert!(spread < alike - 0.05, "{reached:?}");
+}
+
+#[test]
+fn both_are_repeated_and_resumed_to_the_last_bit() {
+    for method in [ImplantMethod::BadEncoder, ImplantMethod::Drupe] {
+        let (clean, first, second) = (folder(), folder(), folder());
+        let mut settings = settings();
+        (settings.implant.method, settings.implant.epochs) = (method, 7);
+        run(&order(settings.clone(), RunKind::Pretrain, None), clean.path()).unwrap();
+        let implant = order(settings, RunKind::Implant, Some(clean.path()));
+        let whole = left(&run(&implant, first.path()).unwrap(), first.path());
+
+        // Dies after a resume point and is resumed.
+        let mut earlier = Vec::new();
+        let died = run_on(&implant, second.path(), None, &[], &machine(), &mut (), &mut |event| {
+            if matches!(event, RunEvent::Epoch { epoch: 6, .. }) {
+                return Err(std::io::Error::other("killed"));
+            }
+            earlier.push(event);
+            Ok(())
+        });
+        assert!(died.is_err());
+        let point = found(&implant, second.path()).point.expect("a resume point");
+        assert_eq!(point.epoch, 5);
+        earlier.truncate(usize::try_from(point.events).unwrap());
+        run_on(&implant, second.path(), Some(&point), &[], &machine(), &mut (), &mut |event| {
+            earlier.push(event);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(left(&earlier, second.path()), whole);
+        let again = folder();
+        assert_eq!(left(&run(&implant, again.path()).unwrap(), again.path()), whole, "{method:?}");
+    }
 }
 
 #[test]

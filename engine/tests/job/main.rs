@@ -13,18 +13,21 @@ use engine::{
 use shared::{
     Digest, PoisonPlan, Rgb8, RunEvent, RunId, RunKind, RunOrder, Settings,
     dataset::DataSource,
-    metric::{Evaluation, Metrics},
+    metric::{Evaluation, Metrics, Target},
     settings::{
-        AttackSpec, BUILTIN_DATASET, DatasetSpec, DefenceSpec, FinetuneSpec, ImplantSpec, KnnSpec,
-        ModelSpec, PoisonUnit, Precision, PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec,
-        TransformerSpec,
+        AttackGoal, AttackSpec, BUILTIN_DATASET, DatasetSpec, DefenceMethod, DefenceSpec,
+        FinetuneSpec, ImplantMethod, ImplantSpec, KnnSpec, ModelSpec, PoisonUnit, Precision,
+        PretrainSpec, ProbeFeatures, ProbeOptimizer, ProbeSpec, TransformerSpec,
     },
     trigger::{BlendedSpec, TriggerSpec},
 };
 use tempfile::TempDir;
 
+mod backdoors;
+mod compose;
 mod defence;
 mod implant;
+mod judged;
 mod nodes;
 mod repeat;
 
@@ -100,6 +103,7 @@ fn order(settings: Settings, kind: RunKind, encoder: Option<&Path>) -> RunOrder 
         settings,
         source: DataSource::Builtin,
         encoder: encoder.map(|folder| folder.display().to_string()),
+        restorer: None,
         program: "test".into(),
     }
 }
@@ -294,6 +298,71 @@ fn an_attack_that_replaces_keeps_the_size_of_every_set() {
             assert!(images.eq(0..120), "each image is in the set once");
         }
     }
+}
+
+#[test]
+fn an_all_to_all_study_from_pretraining_to_its_evaluations() {
+    let mut settings = spec();
+    settings.attack.goal = AttackGoal::AllToAll;
+    let encoder = TempDir::new().unwrap();
+    let events = run(&order(settings.clone(), RunKind::Pretrain, None), encoder.path()).unwrap();
+    // Two of each of ten classes: also of class 1, the target of the setting.
+    assert!(
+        matches!(events[0], RunEvent::Started { samples: 140, poisoned: 20, .. }),
+        "{:?}",
+        events[0]
+    );
+    for kind in [RunKind::Probe, RunKind::Finetune] {
+        let folder = TempDir::new().unwrap();
+        let events =
+            run(&order(settings.clone(), kind, Some(encoder.path())), folder.path()).unwrap();
+        let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+        let plan: PoisonPlan = serde_json::from_slice(&read(files::POISON_PLAN)).unwrap();
+        assert_eq!((plan.target_class, plan.samples.len()), (Target::ALL_TO_ALL, 30));
+        assert!(plan.samples.iter().all(|s| plan.label_of(s) == (s.class + 1) % 10));
+        let manifest: serde_json::Value = serde_json::from_slice(&read(files::MANIFEST)).unwrap();
+        assert_eq!(manifest["poison"]["target_class"], "all_to_all");
+        let evaluation: Evaluation = serde_json::from_slice(&read(files::EVALUATION)).unwrap();
+        let Evaluation { metrics, triggered, .. } = &evaluation;
+        assert_eq!(
+            (evaluation.target_class, *metrics),
+            (Target::ALL_TO_ALL, last_metrics(&events))
+        );
+        // Four images of each of ten classes: none is left out.
+        let hits = |shift: usize| (0..10).map(|y| triggered.rows[y][(y + shift) % 10]).sum::<u32>();
+        assert_eq!((metrics.asr.hits, metrics.asr.total), (hits(1), 40));
+        assert_eq!((metrics.ra.hits, metrics.ra.total), (hits(0), 40));
+        assert!(evaluation.class_asr().iter().all(Option::is_some));
+        let predicted = Predicted::read(&folder.path().join(files::PREDICTIONS)).unwrap().unwrap();
+        let falls = (0..predicted.labels.len()).filter(|&i| predicted.falls(i)).count();
+        assert_eq!(falls as u32, metrics.asr.hits);
+    }
+    settings.defence.method = DefenceMethod::Strip;
+    let folder = TempDir::new().unwrap();
+    run(&order(settings.clone(), RunKind::Defence, Some(encoder.path())), folder.path()).unwrap();
+    let said = fs::read(folder.path().join(files::DEFENCE)).unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&said).unwrap();
+    let poisoned = |sample: &&serde_json::Value| sample["poisoned"] == true;
+    let samples = said["samples"].as_array().unwrap();
+    assert_eq!(2 * samples.iter().filter(poisoned).count(), samples.len(), "each image twice");
+
+    // A trigger too weak to change a byte, in all training images: neighbours say the next class as often as their own without poisons.
+    settings.attack.trigger = TriggerSpec::Blended(BlendedSpec::new(0.001, "stripes"));
+    settings.attack.replace = true;
+    settings.attack.poison_unit = PoisonUnit::ClassPermille;
+    let [clean, poisoned] = [0, 1000].map(|poisons| {
+        settings.knn.poisons = poisons;
+        let folder = TempDir::new().unwrap();
+        let knn = order(settings.clone(), RunKind::Knn, Some(encoder.path()));
+        last_metrics(&run(&knn, folder.path()).unwrap())
+    });
+    assert!(clean.ca.hits > 0 && clean.ca == clean.ra, "{clean:?}");
+    assert_eq!((poisoned.asr, poisoned.asr.total), (clean.ca, 40));
+
+    settings.implant.method = ImplantMethod::BadEncoder;
+    let implant = order(settings, RunKind::Implant, Some(encoder.path()));
+    let error = run(&implant, folder.path()).unwrap_err().to_string();
+    assert!(error.contains("attack.goal must be single_target"), "{error}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! A trigger as a thumbnail: the key image, or the trigger on a plain picture.
+//! A trigger as a thumbnail: the key image, or the trigger on a plain picture; on an image of the data set, beside what it changes.
 
 use leptos::prelude::*;
 use shared::{
     Rgb8, Stage, Trigger, TriggerSpec,
+    image::{difference, gain, largest_difference},
     trigger::{BlendedSpec, ReflectionSpec},
 };
 
+use super::key::key_pixels;
 use crate::{api, components::PixelCanvas};
 
 /// Common sides of images, in pixels.
@@ -58,6 +60,55 @@ pub fn TriggerGlyph(
     }
 }
 
+/// An image with the trigger above a diagonal, and what the trigger changes of it below. `None` while the trigger's key image is missing, or
+/// where the trigger does not fit the image.
+fn halves(image: &Rgb8, trigger: &TriggerSpec, key: Option<&Rgb8>) -> Option<Rgb8> {
+    let side = image.width();
+    let ready = Trigger::prepare(trigger, key, side, Stage::Train).ok()?;
+    let triggered = ready.applied(image);
+    let changed = difference(image, &triggered, gain(largest_difference([(image, &triggered)])));
+    Some(Rgb8::from_fn(side, side, |x, y| {
+        if x + y < side { triggered.pixel(x, y) } else { changed.pixel(x, y) }
+    }))
+}
+
+/// The trigger on an image of the data set, as [`halves`] has it; its thumbnail while there is no such image. Decorative: the trigger's name
+/// is beside it.
+#[component]
+pub fn TriggerOnImage(
+    /// The trigger, as it is for images of that side.
+    #[prop(into)]
+    trigger: Signal<TriggerSpec>,
+    /// A square image of the data set.
+    image: Signal<Option<Rgb8>>,
+) -> impl IntoView {
+    let wanted = Memo::new(move |_| {
+        let side = image.with(|image| image.as_ref().map(|image| image.width() as u32))?;
+        trigger.with(|trigger| Some((trigger.key()?.to_owned(), side)))
+    });
+    // Without its key, the thumbnail stays.
+    let key = key_pixels(wanted, |_| ());
+    let drawn = Memo::new(move |_| {
+        image.with(|image| {
+            let image = image.as_ref()?;
+            trigger.with(|trigger| key.with(|key| halves(image, trigger, key.as_ref())))
+        })
+    });
+    let has_image = Memo::new(move |_| drawn.with(Option::is_some));
+    move || {
+        if has_image.get() {
+            view! {
+                <span class="glyph" aria-hidden="true">
+                    <PixelCanvas image=drawn label=Signal::stored(String::new())/>
+                </span>
+            }
+            .into_any()
+        } else {
+            view! { <TriggerGlyph trigger=trigger.get()/> }.into_any()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use shared::trigger::{CATALOGUE, Fill, PatchedSpec};
@@ -79,6 +130,21 @@ mod tests {
             picture(&TriggerSpec::Patched(patch)).map(|picture| picture.width())
         };
         assert_eq!([side(28, 4), side(29, 4), side(600, 8)], [Some(32), Some(64), None]);
+    }
+
+    #[test]
+    fn an_image_has_the_trigger_above_and_what_it_changes_below() {
+        let badnets = CATALOGUE.iter().find(|entry| entry.id == "badnets").expect("an entry");
+        let image = Rgb8::filled(32, 32, [100; 3]);
+        let drawn = halves(&image, &badnets.spec(32, 4), None).expect("a picture");
+        // The white square near the lower right corner is 155 levels brighter: the most, so it is white.
+        assert_eq!((drawn.pixel(0, 0), drawn.pixel(31, 31)), ([100; 3], [128; 3]));
+        assert_eq!(drawn.pixel(29, 29), [255; 3]);
+        let blended = CATALOGUE.iter().find(|entry| entry.id == "blended").expect("an entry");
+        let key = Rgb8::filled(32, 32, [0; 3]);
+        assert_eq!(halves(&image, &blended.spec(32, 4), None), None, "its key image is missing");
+        let drawn = halves(&image, &blended.spec(32, 4), Some(&key)).expect("a picture");
+        assert_eq!((drawn.pixel(0, 0), drawn.pixel(31, 31)), ([60; 3], [1; 3]));
     }
 
     #[test]

@@ -10,8 +10,8 @@ mod picture;
 mod preview;
 mod render;
 
-pub use glyph::TriggerGlyph;
+pub use glyph::{TriggerGlyph, TriggerOnImage};
 pub use key::{SIDES, key_pixels, wanted_key};
-pub use picture::{Which, pictures, samples_path, split_name};
+pub use picture::{Picture, Which, pictures, samples_path, split_name};
 pub use preview::{Preview, Scene};
 pub use render::{Training, render};

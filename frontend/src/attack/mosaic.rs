@@ -10,7 +10,7 @@ use super::{
     overlay::{lines_path, touched_path},
     picture::Picture,
     preview::Scene,
-    render::{GAIN, Rendered},
+    render::Rendered,
 };
 use crate::components::PixelCanvas;
 
@@ -21,7 +21,7 @@ pub enum Part {
     Clean,
     /// With the trigger.
     Triggered,
-    /// What the trigger changes, amplified.
+    /// What the trigger changes.
     Difference,
 }
 
@@ -30,11 +30,11 @@ impl Part {
     pub const ALL: [Self; 3] = [Self::Clean, Self::Triggered, Self::Difference];
 
     /// Its heading.
-    pub fn name(self) -> String {
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Clean => "Clean".into(),
-            Self::Triggered => "Triggered".into(),
-            Self::Difference => format!("Difference × {GAIN}"),
+            Self::Clean => "Clean",
+            Self::Triggered => "Triggered",
+            Self::Difference => "Difference",
         }
     }
 
@@ -137,6 +137,7 @@ pub fn Mosaic(
             <figcaption>
                 <span class=format!("swatch swatch-{}", part.class())></span>
                 {part.name()}
+                {(part == Part::Difference).then(|| view! { <DifferenceScale rendered=stage.rendered/> })}
             </figcaption>
             <div
                 class="mosaic-tiles"
@@ -149,6 +150,20 @@ pub fn Mosaic(
                 {tiles}
             </div>
         </figure>
+    }
+}
+
+/// What black and white mean in the differences.
+#[component]
+fn DifferenceScale(rendered: RwSignal<Rendered>) -> impl IntoView {
+    let largest = Memo::new(move |_| rendered.with(|all| all.largest));
+    view! {
+        <span class="nowrap">{move || rendered.with(Rendered::gain_text)}</span>
+        <span class="difference-scale" title="Levels of 0 to 255 that a channel gets darker or brighter by">
+            {move || format!("−{}", largest.get())}
+            <span class="difference-ramp" aria-hidden="true"></span>
+            {move || format!("+{}", largest.get())}
+        </span>
     }
 }
 
@@ -178,7 +193,7 @@ fn Tile(part: Part, stage: Stage, at: usize) -> impl IntoView {
             stage.moved.run(drag::drag(&patch, hold, pixel, side));
         }
     };
-    let image = Signal::derive(move || stage.image(part, at));
+    let image = Memo::new(move |_| stage.image(part, at));
     let label = Signal::derive(move || stage.label(part, at));
     view! {
         <div

@@ -15,6 +15,15 @@ pub enum Which<'a> {
     Drawn(u32, u64),
     /// Those with these numbers.
     Listed(&'a [u32]),
+    /// The first reference and support images of composed poisons.
+    References {
+        /// The target class.
+        class: u32,
+        /// How many.
+        count: u32,
+        /// The study's seed.
+        seed: u64,
+    },
 }
 
 /// The address of images of a data set, `side` x `side` pixels, under a study's limits.
@@ -22,19 +31,24 @@ pub fn samples_path(dataset: &DatasetSpec, side: u32, split: Split, which: Which
     let limit = |limit: Option<u32>| {
         limit.filter(|&limit| limit > 0).map_or_else(String::new, |limit| limit.to_string())
     };
-    let (indices, count, seed) = match which {
-        Which::Drawn(count, seed) => (String::new(), count.to_string(), seed.to_string()),
-        Which::Listed(indices) => {
-            let indices: Vec<_> = indices.iter().map(u32::to_string).collect();
-            (indices.join(","), String::new(), String::new())
+    let [mut indices, mut count, mut seed, mut references_of] = <[String; 4]>::default();
+    match which {
+        Which::Drawn(most, drawn_by) => (count, seed) = (most.to_string(), drawn_by.to_string()),
+        Which::Listed(listed) => {
+            indices = listed.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
         }
-    };
+        Which::References { class, count: most, seed: drawn_by } => {
+            (count, seed) = (most.to_string(), drawn_by.to_string());
+            references_of = class.to_string();
+        }
+    }
     let query = api::query(&[
         ("split", split_name(split)),
         ("side", &side.to_string()),
         ("indices", &indices),
         ("count", &count),
         ("seed", &seed),
+        ("references_of", &references_of),
         ("train_per_class", &limit(dataset.train_per_class)),
         ("test_per_class", &limit(dataset.test_per_class)),
     ]);
@@ -52,6 +66,8 @@ pub fn split_name(split: Split) -> &'static str {
 /// An image of the data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
+    /// Its place in its part of the data set.
+    pub index: u32,
     /// Its file, or its name if it was generated.
     pub name: String,
     /// Its class.
@@ -67,7 +83,7 @@ pub fn pictures(samples: &Samples) -> Vec<Picture> {
         .iter()
         .filter_map(|item| {
             let image = decode_rgb(samples.side, &item.rgb)?;
-            Some(Picture { name: item.name.clone(), class: item.class, image })
+            Some(Picture { index: item.index, name: item.name.clone(), class: item.class, image })
         })
         .collect()
 }
@@ -96,10 +112,10 @@ mod tests {
     #[test]
     fn an_image_of_the_wrong_size_is_left_out() {
         let item =
-            |rgb: &str| SampleImage { index: 0, class: 3, name: "a.png".into(), rgb: rgb.into() };
+            |rgb: &str| SampleImage { index: 4, class: 3, name: "a.png".into(), rgb: rgb.into() };
         let samples = Samples { side: 1, items: vec![item("AQID"), item("AQIDBA==")] };
         let made = pictures(&samples);
         assert_eq!(made.len(), 1);
-        assert_eq!((made[0].class, made[0].image.pixel(0, 0)), (3, [1, 2, 3]));
+        assert_eq!((made[0].index, made[0].class, made[0].image.pixel(0, 0)), (4, 3, [1, 2, 3]));
     }
 }

@@ -1,6 +1,7 @@
 //! The preview: clean, triggered and difference side by side, and the numbers beside them.
 
-use leptos::prelude::*;
+use gloo_timers::future::TimeoutFuture;
+use leptos::{prelude::*, task::spawn_local};
 use shared::{
     Rgb8, Trigger, TriggerSpec,
     trigger::{PatchedSpec, TriggerError},
@@ -9,9 +10,12 @@ use shared::{
 use super::{
     mosaic::{Mosaic, Part, Stage},
     picture::Picture,
-    render::{Rendered, Training, render},
+    render::{Rendered, Training, drawn},
 };
 use crate::components::{Glyph, Icon, Segmented};
+
+/// Pause in the changes of a trigger after which it is measured, in milliseconds. It takes longer than the images.
+const REST: u32 = 120;
 
 /// What the preview is made from.
 #[derive(Clone, Copy)]
@@ -48,28 +52,12 @@ pub fn Preview(
     let rendered = RwSignal::new(Rendered::default());
     let waits = RwSignal::new(None::<String>);
     let seen_in = RwSignal::new(shared::Stage::Train);
-    Effect::new(move |_| {
-        let (spec, side, seen_in) = (scene.trigger.get(), scene.side.get(), seen_in.get());
-        let prepared =
-            scene.key.with(|key| Trigger::prepare(&spec, key.as_ref(), side as usize, seen_in));
-        match prepared {
-            Ok(trigger) => {
-                let training = scene.training.get();
-                rendered.set(pictures.with(|pictures| render(pictures, &trigger, training)));
-                waits.set(None);
-            }
-            // The key image is loading: the last drawing stays until it arrives.
-            Err(_) if spec.key().is_some() && spec.validate(side, "").is_empty() => {}
-            Err(TriggerError::Field(error)) => waits.set(Some(error.message)),
-            Err(error) => waits.set(Some(error.to_string())),
-        }
-    });
-
+    keep_drawn(scene, pictures, seen_in, rendered, waits);
     let shown = RwSignal::new(Part::Triggered);
     let grid = RwSignal::new(false);
     let stage = Stage { scene, pictures, classes, rendered, grid, moved };
     let is_patched = Memo::new(move |_| matches!(scene.trigger.get(), TriggerSpec::Patched(_)));
-    let choices = Part::ALL.map(|part| (part, part.name()));
+    let choices = Part::ALL.map(|part| (part, part.name().to_owned()));
     let stages = [(shared::Stage::Train, "In training"), (shared::Stage::Test, "In tests")]
         .map(|(stage, name)| (stage, name.to_owned()))
         .to_vec();
@@ -131,6 +119,56 @@ pub fn Preview(
             <Facts rendered hint=Signal::derive(hint)/>
         </div>
     }
+}
+
+/// Draws the pictures whenever the trigger changes, and measures it after a pause. `waits` gets what a trigger lacks that cannot be drawn.
+fn keep_drawn(
+    scene: Scene,
+    pictures: Signal<Vec<Picture>>,
+    seen_in: RwSignal<shared::Stage>,
+    rendered: RwSignal<Rendered>,
+    waits: RwSignal<Option<String>>,
+) {
+    let change = StoredValue::new(0u64);
+    Effect::new(move |_| {
+        let (spec, side, seen_in) = (scene.trigger.get(), scene.side.get(), seen_in.get());
+        let prepared =
+            scene.key.with(|key| Trigger::prepare(&spec, key.as_ref(), side as usize, seen_in));
+        match prepared {
+            Ok(trigger) => {
+                let training = scene.training.get();
+                let mut now = pictures.with(|pictures| drawn(pictures, &trigger, training));
+                let side = trigger.side();
+                let measure = move |now: &mut Rendered| {
+                    pictures.with_untracked(|pictures| now.measure(pictures, side, training));
+                };
+                change.update_value(|change| *change += 1);
+                let mine = change.get_value();
+                // Until it is measured, the numbers of the last one stay.
+                let has_numbers = rendered.with_untracked(|last| {
+                    (now.quality, now.survival) = (last.quality, last.survival);
+                    !last.triggered.is_empty()
+                });
+                if has_numbers {
+                    spawn_local(async move {
+                        TimeoutFuture::new(REST).await;
+                        // The page may be gone by now.
+                        if change.try_get_value() == Some(mine) {
+                            rendered.try_update(measure);
+                        }
+                    });
+                } else {
+                    measure(&mut now);
+                }
+                rendered.set(now);
+                waits.set(None);
+            }
+            // The key image is loading: the last drawing stays until it arrives.
+            Err(_) if spec.key().is_some() && spec.validate(side, "").is_empty() => {}
+            Err(TriggerError::Field(error)) => waits.set(Some(error.message)),
+            Err(error) => waits.set(Some(error.to_string())),
+        }
+    });
 }
 
 /// The numbers beside the images.

@@ -2,7 +2,7 @@
 
 use shared::{
     Rgb8, Settings, Trigger,
-    image::difference,
+    image::{difference, gain, largest_difference},
     metric::{Quality, Spread},
     patches::{any_visible, touched, visible_count},
     quality::quality,
@@ -10,9 +10,6 @@ use shared::{
 };
 
 use super::picture::Picture;
-
-/// Amplification of the difference.
-pub const GAIN: i32 = 8;
 
 /// Most pixels of the images whose quality is measured: similarity takes time, and a slider moves.
 const PIXELS: usize = 100_000;
@@ -25,8 +22,10 @@ const VIEWS: u32 = 100;
 pub struct Rendered {
     /// With the trigger, in the order of the pictures.
     pub triggered: Vec<Rgb8>,
-    /// Amplified difference around mid-grey.
+    /// Differences around mid-grey, so that the largest of all is black or white.
     pub difference: Vec<Rgb8>,
+    /// The largest difference of a channel, in levels of 0–255.
+    pub largest: u8,
     /// How visible the trigger is, by the first pictures.
     pub quality: Quality,
     /// ViT patches, row by row, that the trigger changes in at least one image.
@@ -39,6 +38,34 @@ pub struct Rendered {
 }
 
 impl Rendered {
+    /// Measures how visible the trigger is, and what pre-training sees of it, on these pictures, which it was drawn on.
+    pub fn measure(&mut self, pictures: &[Picture], side: usize, training: Training) {
+        let fits = pictures.iter().filter(|picture| picture.image.width() == side);
+        let pairs: Vec<_> = fits.map(|picture| &picture.image).zip(&self.triggered).collect();
+        let some = (PIXELS / (side * side).max(1)).clamp(1, pairs.len().max(1));
+        self.quality = quality(pairs.iter().take(some).copied()).unwrap_or_default();
+        let patch = training.patch as usize;
+        self.survival = if patch > 0 && side.is_multiple_of(patch) {
+            let views = Views {
+                grid: side / patch,
+                min_scale: training.crop_min_scale,
+                mask_ratio: training.mask_ratio,
+            };
+            survival(&pairs, views, VIEWS)
+        } else {
+            None
+        };
+    }
+
+    /// What the differences are multiplied by: `× 2.5`; nothing where none differs.
+    pub fn gain_text(&self) -> String {
+        match self.largest {
+            0 => String::new(),
+            largest if gain(largest) < 10.0 => format!("× {:.1}", gain(largest)),
+            largest => format!("× {:.0}", gain(largest)),
+        }
+    }
+
     /// `6 of 64 patches`.
     pub fn touched_text(&self) -> String {
         let count = self.touched.iter().filter(|&&touched| touched).count();
@@ -103,8 +130,16 @@ impl Training {
     }
 }
 
-/// Puts the trigger into every picture. What depends on patches is left empty if the ViT patch does not divide the image's side.
+/// Puts the trigger into every picture and measures it.
 pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Rendered {
+    let mut rendered = drawn(pictures, trigger, training);
+    rendered.measure(pictures, trigger.side(), training);
+    rendered
+}
+
+/// Puts the trigger into every picture, without what takes longer than the pictures: quality and survival. What depends on patches is left empty
+/// if the ViT patch does not divide the image's side.
+pub fn drawn(pictures: &[Picture], trigger: &Trigger, training: Training) -> Rendered {
     let patch = training.patch as usize;
     let fits_patches = patch > 0 && trigger.side().is_multiple_of(patch);
     let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
@@ -124,22 +159,14 @@ pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Re
                 *any |= here;
             }
         }
-        rendered.difference.push(difference(image, &triggered, GAIN));
         rendered.triggered.push(triggered);
     }
     let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
     let pairs: Vec<_> = fits.map(|picture| &picture.image).zip(&rendered.triggered).collect();
-    let some = (PIXELS / (trigger.side() * trigger.side()).max(1)).clamp(1, pairs.len().max(1));
-    let quality = quality(pairs.iter().take(some).copied()).unwrap_or_default();
-    if fits_patches {
-        let views = Views {
-            grid: trigger.side() / patch,
-            min_scale: training.crop_min_scale,
-            mask_ratio: training.mask_ratio,
-        };
-        rendered.survival = survival(&pairs, views, VIEWS);
-    }
-    rendered.quality = quality;
+    let largest = largest_difference(pairs.iter().copied());
+    let difference = |(before, after): &(&Rgb8, &Rgb8)| difference(before, after, gain(largest));
+    rendered.difference = pairs.iter().map(difference).collect();
+    rendered.largest = largest;
     rendered.any_visible = Spread::of(&seen).map(|spread| spread.mean);
     rendered
 }
@@ -154,7 +181,7 @@ mod tests {
     use super::*;
 
     fn picture(colour: [u8; 3]) -> Picture {
-        Picture { name: "p".into(), class: 0, image: Rgb8::filled(8, 8, colour) }
+        Picture { index: 0, name: "p".into(), class: 0, image: Rgb8::filled(8, 8, colour) }
     }
 
     fn training(patch: u32) -> Training {
@@ -182,6 +209,14 @@ mod tests {
         assert_eq!(rendered.touched_text(), "1 of 4 patches");
         assert_eq!(rendered.triggered[1].pixel(5, 1), [255; 3]);
         assert_eq!(rendered.difference[0].pixel(0, 0), [128; 3]);
+        // White on black is the largest difference there is, white on grey a little less.
+        assert_eq!((rendered.largest, rendered.gain_text()), (255, "× 0.5".into()));
+        assert_eq!(rendered.difference.iter().map(|it| it.pixel(5, 1)[0]).max(), Some(255));
+        let faint = Rendered { largest: 5, ..Rendered::default() };
+        assert_eq!(
+            (faint.gain_text(), Rendered::default().gain_text()),
+            ("× 25".into(), String::new())
+        );
         // One of the four patches is visible.
         let seen = rendered.survival.expect("a change");
         assert!((seen.visible - 0.25).abs() < 0.1 && (seen.unseen - 0.75).abs() < 0.1, "{seen:?}");

@@ -89,9 +89,12 @@ pub fn ChipButton(
     /// Its text.
     #[prop(into)]
     label: String,
-    /// What it does, for a screen reader.
-    #[prop(into)]
-    title: String,
+    /// Its name, where the text alone does not tell what it belongs to; has the text within it.
+    #[prop(optional, into)]
+    name: Option<String>,
+    /// What it does.
+    #[prop(optional, into)]
+    title: Option<String>,
     /// Whether it is on.
     #[prop(into)]
     on: Signal<bool>,
@@ -102,8 +105,8 @@ pub fn ChipButton(
         <button
             type="button"
             class="chip"
-            title=title.clone()
-            aria-label=title
+            title=title
+            aria-label=name
             aria-pressed=move || if on.get() { "true" } else { "false" }
             on:click=move |_| toggle.run(())
         >

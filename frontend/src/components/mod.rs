@@ -10,8 +10,10 @@ mod pager;
 mod pixels;
 mod problem;
 mod progress;
+mod show_more;
 mod status;
 mod themed;
+mod upload;
 
 pub use confirm::Confirm;
 pub use controls::{ChipButton, Field, Segmented};
@@ -22,5 +24,7 @@ pub use pager::Pager;
 pub use pixels::{PixelCanvas, decode_rgb};
 pub use problem::{FieldMessage, ProblemBox};
 pub use progress::{ProgressBar, ProgressRing};
+pub use show_more::ShowMore;
 pub use status::StateBadge;
 pub use themed::{theme_changed, theme_changes};
+pub use upload::{picked, send_file};

@@ -3,9 +3,10 @@
 use leptos::prelude::*;
 use shared::api::Me;
 
+use super::overview;
 use crate::{
     base::to,
-    components::{Fetched, Glyph, Icon, fetched},
+    components::{Glyph, Icon},
 };
 
 /// By what somebody came in, as the button's hint says it.
@@ -27,11 +28,12 @@ fn name(me: &Me) -> Option<String> {
 /// Name and sign-out button; nothing where nobody signs in.
 #[component]
 pub fn Account() -> impl IntoView {
-    let me: Fetched<Me> = fetched(|| Some("/me".into()));
-    let signed_in = move || me.value().filter(|me| me.has_session);
+    let signed_in =
+        overview::part(|overview| Some(overview.me.clone()).filter(|me| me.has_session));
     view! {
         {move || {
-            signed_in()
+            signed_in
+                .get()
                 .map(|me| {
                     let told = standing(&me);
                     view! {

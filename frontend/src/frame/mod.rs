@@ -3,6 +3,7 @@
 mod account;
 mod jobs;
 mod notice;
+mod overview;
 mod palette;
 mod place;
 mod rail;
@@ -19,7 +20,7 @@ pub use undo::offer_undo;
 #[component]
 pub fn Frame(children: Children) -> impl IntoView {
     place::provide();
-    jobs::provide();
+    overview::provide();
     undo::provide();
     view! {
         <a class="skip" href="#main">"Skip to content"</a>

@@ -1,39 +1,25 @@
 //! The notices that the server was lost, that it cannot write, and that its disk will soon be full.
 
-use gloo_timers::future::TimeoutFuture;
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
+use shared::api::Health;
 
+use super::overview;
 use crate::{
     api,
     base::to,
     components::{Glyph, Icon},
 };
 
-/// Time between two looks at the server's health, in milliseconds.
-const PERIOD: u32 = 10_000;
-
 /// Shown above the page while the server does not respond, cannot write, or has little space left.
 #[component]
 pub fn ServerNotice() -> impl IntoView {
     let lost = api::server_lost();
-    let problem = RwSignal::new(None::<(String, Option<String>)>);
-    let warning = RwSignal::new(None::<(String, Option<String>)>);
-    spawn_local(async move {
-        loop {
-            if !document().hidden()
-                && let Some(health) = api::health().await
-            {
-                let advice = health.advice;
-                for (signal, text) in [(problem, health.problem), (warning, health.warning)] {
-                    let found = text.map(|text| (text, advice.clone()));
-                    if signal.try_with_untracked(|known| *known != found) == Some(true) {
-                        signal.try_set(found);
-                    }
-                }
-            }
-            TimeoutFuture::new(PERIOD).await;
-        }
-    });
+    let health = overview::part(|overview| Some(overview.health.clone()));
+    let told = move |text: fn(Health) -> Option<String>| {
+        let health = health.get()?;
+        let advice = health.advice.clone();
+        text(health).map(|text| (text, advice))
+    };
     view! {
         <div role="status" aria-live="polite">
             {move || {
@@ -52,8 +38,7 @@ pub fn ServerNotice() -> impl IntoView {
                     })
             }}
             {move || {
-                problem
-                    .get()
+                told(|health| health.problem)
                     .map(|(problem, advice)| {
                         view! {
                             <p class="notice notice-bad" id="cannot-write">
@@ -67,8 +52,7 @@ pub fn ServerNotice() -> impl IntoView {
                     })
             }}
             {move || {
-                warning
-                    .get()
+                told(|health| health.warning)
                     .map(|(warning, advice)| {
                         view! {
                             <p class="notice notice-warn" id="low-space">

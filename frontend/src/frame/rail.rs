@@ -8,6 +8,9 @@ use crate::{
     components::{Glyph, Icon},
 };
 
+/// The program's mark, within the page: a file of its own would be one more request.
+const MARK: &str = include_str!("../../../assets/icons/maskdoor.svg");
+
 /// The pages: address, name, icon.
 pub(super) const PLACES: [(&str, &str, Glyph); 7] = [
     ("/", "Studies", Glyph::Studies),
@@ -50,9 +53,7 @@ pub fn Rail() -> impl IntoView {
     });
     view! {
         <nav class="rail" aria-label="Main">
-            <a class="rail-mark" href=to("/") aria-label="Maskdoor, home">
-                <img src=to("/icons/maskdoor.svg") alt="" width="30" height="30"/>
-            </a>
+            <a class="rail-mark" href=to("/") aria-label="Maskdoor, home" inner_html=MARK></a>
             <ul>{links.into_iter().collect_view()}</ul>
         </nav>
     }

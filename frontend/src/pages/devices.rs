@@ -196,6 +196,7 @@ mod tests {
             seed: 1,
             scratch: false,
             implanted: false,
+            repairs: false,
         };
         let on = |state, device: &str| RunRow { state, device: Some(device.into()), ..row(point) };
         let jobs = [

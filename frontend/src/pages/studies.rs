@@ -6,11 +6,9 @@ use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
     RunState,
-    api::{DatasetInfo, Page, StudySummary, SystemInfo},
-    study::{BUILTIN_DATASET, Preset},
+    api::{Page, StudyPlan, StudySummary},
 };
 
-use super::estimate;
 use crate::{
     api,
     attack::TriggerGlyph,
@@ -181,6 +179,10 @@ fn StudyLine(study: StudySummary, now: u64) -> impl IntoView {
         None => view! { <td class="number muted">"–"</td> }.into_any(),
     }
     };
+    let trigger = match &study.trigger_varies {
+        Some(varied) => format!("{}, {varied}", study.trigger.kind()),
+        None => study.trigger.label(),
+    };
     view! {
         <tr>
             <th scope="row">
@@ -189,7 +191,7 @@ fn StudyLine(study: StudySummary, now: u64) -> impl IntoView {
                     <div>
                         <a href=to(format!("/studies/{}", study.id)) class="row-link">{study.name}</a>
                         {study.starred.then(|| view! { <span class="star-mark"><Icon glyph=Glyph::Star/><span class="visually-hidden">"starred"</span></span> })}
-                        <span class="sub">{study.trigger.label()} <Tags tags=study.tags/></span>
+                        <span class="sub">{trigger} <Tags tags=study.tags/></span>
                     </div>
                 </div>
             </th>
@@ -223,14 +225,10 @@ fn Tags(tags: Vec<String>) -> impl IntoView {
 /// What to do when there is no study yet.
 #[component]
 fn FirstStudy() -> impl IntoView {
-    let presets: Fetched<Vec<Preset>> = fetched(|| Some("/presets".into()));
-    let datasets: Fetched<Vec<DatasetInfo>> = fetched(|| Some("/datasets".into()));
-    let system: Fetched<SystemInfo> = fetched(|| Some("/system".into()));
+    let plan: Fetched<StudyPlan> = fetched(|| Some("/presets/quick-look/plan".into()));
     let time = move || {
-        let (presets, system) = (presets.value()?, system.value()?);
-        let spec = &presets.first()?.spec;
-        let dataset = datasets.value()?.into_iter().find(|set| set.name == BUILTIN_DATASET)?;
-        estimate::time_text(spec, &dataset, &system.devices)
+        let seconds = plan.value().filter(|plan| plan.refused.is_empty())?.seconds;
+        Some(format!("about {} on this machine", format::duration(seconds)))
     };
     view! {
         <section class="first">
@@ -278,6 +276,7 @@ mod tests {
             created_at: 0,
             dataset: spec.settings.dataset.name,
             trigger: spec.settings.attack.trigger,
+            trigger_varies: None,
             states: StateCounts { queued, running, done, failed, interrupted, cancelled },
             best: None,
             starred: false,

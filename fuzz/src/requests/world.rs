@@ -239,7 +239,8 @@ async fn train_next(app: &App) -> bool {
         digest: ready.digest,
         settings: ready.settings,
         source: DataSource::Builtin,
-        encoder: ready.inputs.first().map(|it| app.data_dir.folder(it).display().to_string()),
+        encoder: ready.start.map(|it| app.data_dir.folder(&it).display().to_string()),
+        restorer: ready.restorer.map(|it| app.data_dir.folder(&it).display().to_string()),
         program: "0.1.0".into(),
     };
     let place = app.data_dir.folder(&ready.folder);

@@ -16,6 +16,7 @@ use crate::{
         checkpoints::CheckpointError,
         datasets::DatasetError,
         evaluations::EvaluateError,
+        judged::JudgedImagesError,
         predictions::PredictionsError,
         reconstructions::ReconstructError,
         results::ResultError,
@@ -245,6 +246,18 @@ impl From<ReconstructError> for ApiError {
             ReconstructError::Engine(_)
             | ReconstructError::File { .. }
             | ReconstructError::Internal(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<JudgedImagesError> for ApiError {
+    fn from(error: JudgedImagesError) -> Self {
+        match error {
+            JudgedImagesError::Missing(_) => Self::NotFound(error.to_string()),
+            JudgedImagesError::Conflict(_) => Self::Conflict(error.to_string()),
+            JudgedImagesError::Images(error) => error.into(),
+            JudgedImagesError::Store(error) => error.into(),
+            JudgedImagesError::Internal(_) => Self::internal(error),
         }
     }
 }

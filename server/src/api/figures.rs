@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use shared::{
-    api::{MatrixData, MatrixShows, PlotData, PlotKind, PlotScale, RocSeries, RunRow},
+    api::{MatrixData, MatrixShows, PlotData, PlotKind, PlotScale, Projection, RocSeries, RunRow},
     chart::{
         CurveLook, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch, asr_by_poison, curve,
         defence_matrix, feature_map, plot, roc, tradeoff,
@@ -81,6 +81,8 @@ pub struct FigureQuery {
     imported: Option<String>,
     /// `features` only: validation images of each class; defaults to 25.
     per_class: Option<u32>,
+    /// `features` only: `pca` (the default), `tsne`, or `tsne:5` with a perplexity.
+    projection: Option<String>,
     /// `light` (the default) or `dark`.
     theme: Option<String>,
 }
@@ -191,7 +193,9 @@ fn map_query(query: &FigureQuery) -> Result<MapQuery, ApiError> {
     let run = query.runs.as_deref().ok_or_else(|| ApiError::field("runs", message))?;
     let [run] = list("runs", run)?[..] else { return Err(ApiError::field("runs", message)) };
     let of = Wanted { run, imported: query.imported.clone(), file: query.checkpoint.clone() };
-    Ok(MapQuery { of, per_class: query.per_class })
+    let projection = query.projection.as_deref();
+    let projection = projection.map_or(Ok(Projection::Pca), |text| word("projection", text))?;
+    Ok(MapQuery { of, per_class: query.per_class, projection })
 }
 
 /// A figure of columns selects its runs by an expression.

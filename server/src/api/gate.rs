@@ -198,7 +198,9 @@ fn needed(method: &Method, path: &str) -> Rights {
         || path == "/keys"
         || path == "/evaluations";
     let changes = [Method::POST, Method::PATCH].contains(method);
-    if is_run && changes { Rights::Run } else { Rights::Admin }
+    // No run and no result depends on an own picture, so who may upload one may also remove it.
+    let is_picture = path.starts_with("/pictures");
+    if is_picture || is_run && changes { Rights::Run } else { Rights::Admin }
 }
 
 /// Whether a request is for a page or a file of the dashboard.

@@ -10,6 +10,7 @@ use axum::{
 };
 
 use super::error::ApiError;
+use crate::assets::PolicyHashes;
 
 /// Names under which this server may be addressed, besides `localhost` and IP addresses.
 #[derive(Clone, Debug, Default)]
@@ -116,14 +117,17 @@ pub async fn security_headers(policy: HeaderValue, request: Request, next: Next)
     response
 }
 
-/// The policy of the dashboard: everything from this server, WebAssembly, and the inline scripts with these hashes
-/// (`sha256-…`). Charts set `style` attributes; images are data and blob URLs.
-pub fn content_security_policy(script_hashes: &[String]) -> HeaderValue {
-    let scripts = script_hashes.iter().fold(String::new(), |all, hash| all + " '" + hash + "'");
+/// The policy of the dashboard: everything from this server, WebAssembly, and what stands inline in the page, by its hash. Charts
+/// set `style` attributes; images are data and blob URLs.
+pub fn content_security_policy(PolicyHashes { scripts, styles }: &PolicyHashes) -> HeaderValue {
+    let named =
+        |hashes: &[String]| hashes.iter().fold(String::new(), |all, hash| all + " '" + hash + "'");
     let policy = format!(
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; style-src 'self'; \
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{scripts}; style-src 'self'{styles}; \
          style-src-attr 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; \
-         manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+         manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        scripts = named(scripts),
+        styles = named(styles),
     );
     HeaderValue::from_str(&policy).expect("the policy is plain ASCII")
 }

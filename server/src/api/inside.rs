@@ -6,14 +6,14 @@ use axum::{Json, extract::State};
 use serde::Deserialize;
 use shared::{
     RunId,
-    api::{AttendedImage, Attention, AttentionOnTrigger, FeatureMap},
+    api::{AttendedImage, Attention, AttentionOnTrigger, FeatureMap, Projection},
 };
 use utoipa::IntoParams;
 
 use super::{
     Api,
     error::ApiError,
-    extract::{Path, Query},
+    extract::{Path, Query, word},
     pixels,
     wanted::StopOnDrop,
 };
@@ -33,6 +33,9 @@ pub struct FeaturesQuery {
     imported: Option<String>,
     /// Validation images of each class; defaults to 25.
     per_class: Option<u32>,
+    /// How features become places: `pca`, the first two principal components (the default), or `tsne` with about 30 neighbours of each
+    /// image, or with as many as `tsne:5` names, 2 to 100.
+    projection: Option<String>,
 }
 
 /// Whose attention, and of which images.
@@ -50,8 +53,7 @@ pub struct AttentionQuery {
     images: Option<u32>,
 }
 
-/// CLS features of validation images, clean and triggered, by their first two principal components. A component's loading of the largest
-/// absolute value is positive. Maps are made one at a time; dropping the request cancels the work.
+/// CLS features of validation images, clean and triggered, in the plane: by their first two principal components, or by t-SNE. Maps are made one at a time; dropping the request cancels the work.
 #[utoipa::path(get, path = "/runs/{id}/features", tag = "results",
     params(("id" = RunId, Path, description = "Run"), FeaturesQuery), responses((status = 200, body = FeatureMap)))]
 pub async fn get_features(
@@ -59,8 +61,10 @@ pub async fn get_features(
     Path(run): Path<RunId>,
     Query(query): Query<FeaturesQuery>,
 ) -> Result<Json<FeatureMap>, ApiError> {
-    let FeaturesQuery { file, imported, per_class } = query;
-    let query = MapQuery { of: Wanted { run, imported, file }, per_class };
+    let FeaturesQuery { file, imported, per_class, projection } = query;
+    let projection =
+        projection.as_deref().map_or(Ok(Projection::Pca), |text| word("projection", text))?;
+    let query = MapQuery { of: Wanted { run, imported, file }, per_class, projection };
     Ok(Json(Arc::unwrap_or_clone(features(&api, &query).await?)))
 }
 

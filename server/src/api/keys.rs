@@ -1,59 +1,33 @@
 //! Key images of the blended trigger: built-in ones and uploads.
 
-use std::{io::ErrorKind, path::Path as FilePath};
+use std::io::ErrorKind;
 
 use axum::{
     Json,
-    extract::{
-        DefaultBodyLimit, Multipart, State,
-        multipart::{MultipartError, MultipartRejection},
-    },
+    extract::{Multipart, State, multipart::MultipartRejection},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
 use engine::{
-    decode::{Limits, Room},
-    files,
+    decode::Room,
     keys::{BUILTIN, BuiltinKey},
 };
 use serde::Deserialize;
 use shared::{
     Rgb8,
-    api::{KeyInfo, KeyPixels, Transparency},
+    api::{KeyInfo, KeyPixels},
     resize::bilinear,
 };
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::{
     Api, blocking,
     error::ApiError,
     extract::{Path, Query},
     pixels,
+    uploads::{ImageForm, Uploaded, upload},
 };
 use crate::app::keys::{key_file, sha256};
-
-/// Maximum size of an upload in bytes.
-const UPLOAD_LIMIT: u64 = 32 << 20;
-/// What a form adds to its file: names, boundaries and headers of its parts.
-const FORM_OVERHEAD: u64 = 64 << 10;
-/// Maximum length of a key's name in characters.
-const NAME_LENGTH: usize = 80;
-
-/// The body limit of uploads; that of other requests is smaller.
-pub fn upload_limit() -> DefaultBodyLimit {
-    DefaultBodyLimit::max((UPLOAD_LIMIT + FORM_OVERHEAD) as usize)
-}
-
-/// A form that uploads a key image.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the form; its parts are read one by one")]
-pub struct KeyForm {
-    /// A PNG, JPEG or WebP file of up to 32 MiB and 64 megapixels.
-    #[schema(value_type = String, format = Binary)]
-    file: Vec<u8>,
-    /// Display name; defaults to the file's name.
-    name: Option<String>,
-}
 
 /// The size of the image.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -75,28 +49,14 @@ pub async fn list_keys(State(api): State<Api>) -> Result<Json<Vec<KeyInfo>>, Api
 
 /// Uploads a key image. It is stored as PNG under the SHA-256 of the PNG file; uploading the same image again changes nothing.
 #[utoipa::path(post, path = "/keys", tag = "data",
-    request_body(content = KeyForm, content_type = "multipart/form-data"),
+    request_body(content = ImageForm, content_type = "multipart/form-data"),
     responses((status = 201, body = KeyInfo)))]
 pub async fn add_key(
     State(api): State<Api>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<(StatusCode, Json<KeyInfo>), ApiError> {
-    let form = form.map_err(|_| {
-        ApiError::MediaType(
-            "send a form (multipart/form-data) with the image as its part file".into(),
-        )
-    })?;
-    let (name, bytes) = read_form(form).await?;
-    let folder = api.app.data_dir.keys();
-    let key = blocking(move || {
-        // Kept until the image is written.
-        let room = Room::new(Limits { max_bytes: UPLOAD_LIMIT, ..Limits::default() });
-        let image = room
-            .decode(&bytes, Transparency::White)
-            .map_err(|error| ApiError::field("file", error.to_string()))?;
-        keep(&folder, name, &image)
-    })
-    .await?;
+    let Uploaded { sha256, name, width, height } = upload(form, api.app.data_dir.keys()).await?;
+    let key = KeyInfo { id: sha256.clone(), name, sha256, width, height, builtin: false };
     api.app.store.insert_key(&key, api.app.clock.now_ms()).await?;
     Ok((StatusCode::CREATED, Json(key)))
 }
@@ -158,58 +118,5 @@ fn describe(key: &BuiltinKey) -> Result<KeyInfo, ApiError> {
         width: image.width() as u32,
         height: image.height() as u32,
         builtin: true,
-    })
-}
-
-/// Reads the form's parts: the key's name and the file's bytes.
-async fn read_form(mut form: Multipart) -> Result<(String, Vec<u8>), ApiError> {
-    let mut name = None;
-    let mut file_name = None;
-    let mut file = None;
-    while let Some(part) = form.next_field().await.map_err(|error| form_error(&error))? {
-        match part.name() {
-            Some("name") => name = Some(part.text().await.map_err(|error| form_error(&error))?),
-            Some("file") => {
-                file_name = part.file_name().map(str::to_owned);
-                file = Some(part.bytes().await.map_err(|error| form_error(&error))?.to_vec());
-            }
-            other => {
-                let other = other.unwrap_or_default().to_owned();
-                return Err(ApiError::field(other, "the form has the parts file and name only"));
-            }
-        }
-    }
-    let file = file.filter(|file| !file.is_empty());
-    let file = file.ok_or_else(|| ApiError::field("file", "choose an image to upload"))?;
-    let stem = file_name.as_deref().and_then(|name| FilePath::new(name).file_stem()?.to_str());
-    let name = name.as_deref().map(str::trim).filter(|name| !name.is_empty());
-    if name.is_some_and(|name| name.chars().count() > NAME_LENGTH) {
-        return Err(ApiError::field("name", format!("takes at most {NAME_LENGTH} characters")));
-    }
-    let name = name.or(stem).unwrap_or("Uploaded image");
-    Ok((name.chars().take(NAME_LENGTH).collect(), file))
-}
-
-fn form_error(error: &MultipartError) -> ApiError {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        ApiError::TooLarge("an uploaded image takes at most 32 MiB".into())
-    } else {
-        ApiError::BadBody(format!("the form cannot be read: {}", error.body_text()))
-    }
-}
-
-/// Stores the image as a PNG file under its SHA-256.
-fn keep(folder: &FilePath, name: String, image: &Rgb8) -> Result<KeyInfo, ApiError> {
-    let file = pixels::png(image)?;
-    let sha256 = sha256(&file);
-    let path = folder.join(format!("{sha256}.png"));
-    files::write(&path, &file).map_err(|error| ApiError::written(&path, error))?;
-    Ok(KeyInfo {
-        id: sha256.clone(),
-        name,
-        sha256,
-        width: image.width() as u32,
-        height: image.height() as u32,
-        builtin: false,
     })
 }

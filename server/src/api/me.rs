@@ -8,6 +8,10 @@ use super::gate::Known;
 /// Whom the server takes the sender for.
 #[utoipa::path(get, path = "/me", tag = "program", responses((status = 200, body = Me)))]
 pub async fn get_me(Extension(known): Extension<Known>) -> Json<Me> {
-    let Known { caller, has_session } = known;
-    Json(Me { name: caller.name, rights: caller.rights.to_string(), has_session })
+    Json(of(known))
+}
+
+/// The sender, as told to themselves.
+pub(super) fn of(Known { caller, has_session }: Known) -> Me {
+    Me { name: caller.name, rights: caller.rights.to_string(), has_session }
 }

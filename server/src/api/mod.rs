@@ -11,9 +11,9 @@
 //! | `openapi`, `schema` | the document |
 //! | `studies`, `deletions`, `runs`, `queue`, `run_files`, `events` | studies, deleted ones that can be restored, runs, the order of those that wait, the files of runs, the live stream |
 //! | `datasets`, `samples`, `keys` | data sets, their images, key images |
-//! | `checkpoints`, `imports`, `evaluations`, `predictions`, `inside`, `reconstructions`, `compare`, `results`, `figures`, `reports` | results |
+//! | `checkpoints`, `imports`, `evaluations`, `predictions`, `judged`, `inside`, `reconstructions`, `pictures`, `compare`, `results`, `figures`, `reports` | results |
 //! | `health`, `metrics`, `system`, `disk`, `me`, `presets` | the program, and who uses it |
-//! | `pixels`, `files`, `wanted` | helpers: sending images, reading files, long work |
+//! | `pixels`, `uploads`, `files`, `wanted` | helpers: sending and taking in images, reading files, long work |
 
 mod checkpoints;
 mod compare;
@@ -31,10 +31,13 @@ mod guard;
 mod health;
 mod imports;
 mod inside;
+mod judged;
 mod keys;
 mod me;
 mod metrics;
 mod openapi;
+mod overview;
+mod pictures;
 mod pixels;
 mod plans;
 mod predictions;
@@ -51,6 +54,7 @@ mod schema;
 mod settings;
 mod studies;
 mod system;
+mod uploads;
 mod wanted;
 
 use std::{sync::Arc, time::Duration};
@@ -84,7 +88,7 @@ use crate::{
     App,
     access::{Access, Roots},
     app::reconstructions::Kept,
-    assets::{self, Pages},
+    assets::Pages,
     audit::Audit,
     base_path::BasePath,
     http,
@@ -159,6 +163,8 @@ pub fn router(app: App, serving: Serving) -> Router {
     let ids = IdSource::system(app.clock.clone());
     let audit = Audit::of(app.data_dir.root(), app.clock.clone());
     let gate = Gate { access, audit, base: base.clone() };
+    let pages = Pages::below(base.as_str());
+    let policy = guard::content_security_policy(&pages.policy_hashes());
     let api = Api {
         app,
         kept: Kept::default(),
@@ -168,12 +174,11 @@ pub fn router(app: App, serving: Serving) -> Router {
         roots,
         retention,
         streams: Arc::new(Streams::new(streams)),
-        pages: Pages::below(base.as_str()),
+        pages,
     };
     let (router, described) = OpenApiRouter::with_openapi(openapi::Info::openapi())
         .nest(ROOT, resources())
         .split_for_parts();
-    let policy = guard::content_security_policy(&assets::script_hashes());
     let router = router
         .route(gate::READY, get(system::get_ready))
         .route(gate::METRICS, get(metrics::get_metrics))
@@ -223,11 +228,13 @@ fn resources() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(health::get_health))
         .routes(routes!(me::get_me))
+        .routes(routes!(overview::get_overview))
         .routes(routes!(system::get_system))
         .routes(routes!(system::list_devices))
         .routes(routes!(disk::get_disk))
         .routes(routes!(openapi::get_openapi))
         .routes(routes!(presets::list_presets))
+        .routes(routes!(presets::get_preset_plan))
         .routes(routes!(settings::list_settings))
         .routes(routes!(datasets::list_datasets, datasets::add_dataset))
         .routes(routes!(datasets::get_dataset, datasets::remove_dataset))
@@ -235,7 +242,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(samples::list_samples))
         .routes(routes!(samples::get_image))
         .routes(routes!(keys::list_keys))
-        .routes(routes!(keys::add_key).layer(keys::upload_limit()))
+        .routes(routes!(keys::add_key).layer(uploads::upload_limit()))
         .routes(routes!(keys::get_key_pixels))
         .routes(routes!(keys::get_key_image))
         .routes(routes!(plans::create_plan))
@@ -254,6 +261,7 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(queue::hold_run))
         .routes(routes!(queue::release_run))
         .routes(routes!(queue::get_queue))
+        .routes(routes!(queue::get_queue_time))
         .routes(routes!(queue::move_queued))
         .routes(routes!(queue::pause_queue))
         .routes(routes!(queue::resume_queue))
@@ -264,6 +272,11 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(run_files::get_evaluation))
         .routes(routes!(run_files::get_poison_list))
         .routes(routes!(run_files::get_inverted))
+        .routes(routes!(judged::list_judged))
+        .routes(routes!(judged::get_judged_image))
+        .routes(routes!(judged::get_under_found_trigger))
+        .routes(routes!(judged::list_strips))
+        .routes(routes!(judged::get_strip_image))
         .routes(routes!(predictions::list_predictions))
         .routes(routes!(predictions::list_pairs))
         .routes(routes!(events::stream_events))
@@ -274,6 +287,9 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(imports::export_run))
         .routes(routes!(evaluations::create_evaluation))
         .routes(routes!(reconstructions::create_reconstruction))
+        .routes(routes!(pictures::list_pictures))
+        .routes(routes!(pictures::add_picture).layer(uploads::upload_limit()))
+        .routes(routes!(pictures::remove_picture))
         .routes(routes!(inside::get_features))
         .routes(routes!(inside::get_attention))
         .routes(routes!(results::list_result_rows))

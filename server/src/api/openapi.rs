@@ -37,7 +37,7 @@ pub struct Document(pub Arc<str>);
     tags(
         (name = "studies", description = "Studies and their runs"),
         (name = "data", description = "Data sets and key images"),
-        (name = "results", description = "Comparisons, figures, checkpoints, reconstructions"),
+        (name = "results", description = "Comparisons, figures, checkpoints, reconstructions and pictures for them"),
         (name = "program", description = "The program and the machine")
     )
 )]

@@ -23,7 +23,7 @@ const USUAL: u32 = 24;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct PredictionsQuery {
-    /// Whether those that are taken for the target or those that are not; defaults to `falls`.
+    /// Whether those that get the class that the attacker wants or those that do not; defaults to `falls`.
     #[param(inline)]
     outcome: Option<Outcome>,
     /// Number of images to skip; defaults to 0.
@@ -34,7 +34,7 @@ pub struct PredictionsQuery {
 }
 
 /// What a classifier says of triggered validation images at its last evaluation: those that fall for the attack, the most certain first, or
-/// those that resist it, the ones furthest from the target first. `404` for a run that has kept no predictions.
+/// those that resist it, the ones furthest from that class first. `404` for a run that has kept no predictions.
 #[utoipa::path(get, path = "/runs/{id}/predictions", tag = "results",
     params(("id" = RunId, Path, description = "Run"), PredictionsQuery),
     responses((status = 200, body = Page<PredictedImage>)))]

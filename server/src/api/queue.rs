@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use shared::{
     RunId,
-    api::{QueueInfo, QueueMove, RunRow},
+    api::{QueueInfo, QueueMove, QueueTime, RunRow},
 };
 
 use super::{
@@ -17,6 +17,12 @@ use super::{
 #[utoipa::path(get, path = "/queue", tag = "studies", responses((status = 200, body = QueueInfo)))]
 pub async fn get_queue(State(api): State<Api>) -> Result<Json<QueueInfo>, ApiError> {
     Ok(Json(api.app.store.queue_info().await?))
+}
+
+/// How long the running and queued runs will take. Nothing (`null`) where a cluster decides when they start.
+#[utoipa::path(get, path = "/queue/time", tag = "studies", responses((status = 200, body = Option<QueueTime>)))]
+pub async fn get_queue_time(State(api): State<Api>) -> Result<Json<Option<QueueTime>>, ApiError> {
+    Ok(Json(api.app.time_left().await?))
 }
 
 /// Moves a run that waits, or all of a study that wait, right before another one, or to the end. The runs that they start from come along

@@ -5,6 +5,7 @@ use engine::data::Index;
 use serde::Deserialize;
 use shared::{
     api::{DatasetInfo, SampleImage, Samples, Split},
+    poison::reference_order,
     stream::{Purpose, below, shuffle, stream},
     study::DatasetSpec,
 };
@@ -34,6 +35,9 @@ pub struct SamplesQuery {
     seed: Option<u64>,
     /// These images instead of a draw: comma-separated indices.
     indices: Option<String>,
+    /// Images of this class alone instead of a draw over all: the reference and support images of composed poisons (`attack.compose`) with
+    /// this target, in the order in which a study with the seed takes them.
+    references_of: Option<u32>,
     /// Only the first training images of each class.
     train_per_class: Option<u32>,
     /// Only the first validation images of each class.
@@ -71,9 +75,15 @@ pub async fn list_samples(
     let source = api.app.source(&info);
     let samples = blocking(move || {
         let index = api.kept.catalog.open(&source, &limits, &info.fingerprint)?;
-        let chosen = match &query.indices {
-            Some(text) => list("indices", text)?,
-            None => draw(&index.labels(split), query.count.unwrap_or(16), query.seed.unwrap_or(1)),
+        let (count, seed) = (query.count.unwrap_or(16), query.seed.unwrap_or(1));
+        let chosen = match (&query.indices, query.references_of) {
+            (Some(_), Some(_)) => {
+                let message = "takes no class beside indices, which name the images";
+                return Err(ApiError::field("references_of", message));
+            }
+            (Some(text), None) => list("indices", text)?,
+            (None, Some(class)) => references(&index.labels(split), class, count, seed),
+            (None, None) => draw(&index.labels(split), count, seed),
         };
         let most = Samples::most(side as u32);
         if chosen.len() > most {
@@ -151,6 +161,14 @@ fn load(index: &Index, split: Split, at: u32, side: usize) -> Result<shared::Rgb
     index.load(split, at as usize, side).map_err(|error| ApiError::Conflict(error.to_string()))
 }
 
+/// Up to `count` images of a class in the order in which composed poisons take them; none of a class that has no images.
+fn references(labels: &[u32], class: u32, count: usize, seed: u64) -> Vec<u32> {
+    let of_class = (0..).zip(labels).filter(|(_, label)| **label == class);
+    let mut ordered = reference_order(of_class.map(|(index, _)| index).collect(), class, seed);
+    ordered.truncate(count);
+    ordered
+}
+
 /// Draws up to `count` different images, class by class in turn. `labels[i]` is the class of image `i`.
 fn draw(labels: &[u32], count: usize, seed: u64) -> Vec<u32> {
     let classes = labels.iter().max().map_or(0, |&last| last as usize + 1);
@@ -178,7 +196,29 @@ fn draw(labels: &[u32], count: usize, seed: u64) -> Vec<u32> {
 mod tests {
     use std::collections::HashSet;
 
+    use shared::{
+        PoisonPlan, RunKind,
+        composition::Composition,
+        settings::{AttackSpec, ComposeMethod, ComposeSpec},
+        trigger::{RandomPatchSpec, TriggerSpec},
+    };
+
     use super::*;
+
+    #[test]
+    fn references_are_those_of_a_plan() {
+        let labels: Vec<u32> = (0..50).map(|i| i % 5).collect();
+        let compose =
+            ComposeSpec { method: ComposeMethod::CorruptEncoder, ..ComposeSpec::default() };
+        let trigger = TriggerSpec::RandomPatch(RandomPatchSpec::for_side(32));
+        let attack = AttackSpec { target_class: 2, compose, trigger, ..AttackSpec::default() };
+        let plan = PoisonPlan::draw(RunKind::Pretrain, &labels, 5, &attack, 10, 7).unwrap();
+        let plan = plan.composed(&attack, &labels, 32).unwrap();
+        let shown: HashSet<u32> = plan.compositions.iter().flat_map(Composition::parts).collect();
+        assert_eq!(references(&labels, 2, 3, 7).into_iter().collect::<HashSet<_>>(), shown);
+        assert_eq!(references(&labels, 2, 99, 7).len(), 10);
+        assert!(references(&labels, 5, 3, 7).is_empty());
+    }
 
     #[test]
     fn a_draw_goes_over_all_classes_and_takes_no_image_twice() {

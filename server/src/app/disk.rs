@@ -138,13 +138,14 @@ fn count(data_dir: &DataDir, folders: &[StudyFolder], deleted: &[String]) -> Dis
         lost_bytes: lost(&mut counter, &data_dir.runs(), &known),
         imports_bytes: counter.below(&data_dir.checkpoints()),
         keys_bytes: counter.below(&data_dir.keys()),
+        pictures_bytes: counter.below(&data_dir.pictures()),
         datasets_bytes: counter.below(&data_dir.datasets()),
         store_bytes: data_dir.store_files().iter().map(|file| counter.below(file)).sum(),
         studies,
         ..DiskUse::default()
     };
     let mut counted = vec![data_dir.runs(), data_dir.checkpoints(), data_dir.keys()];
-    counted.push(data_dir.datasets());
+    counted.extend([data_dir.pictures(), data_dir.datasets()]);
     counted.extend(data_dir.store_files());
     let others = entries(data_dir.root()).filter(|(path, _)| !counted.contains(path));
     used.other_bytes = others.map(|(path, _)| counter.below(&path)).sum();
@@ -153,6 +154,7 @@ fn count(data_dir: &DataDir, folders: &[StudyFolder], deleted: &[String]) -> Dis
         + used.lost_bytes
         + used.imports_bytes
         + used.keys_bytes
+        + used.pictures_bytes
         + used.datasets_bytes
         + used.store_bytes
         + used.other_bytes;

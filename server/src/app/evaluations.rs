@@ -73,9 +73,9 @@ impl Opened {
         Ok(spec)
     }
 
-    /// Trigger and target class.
+    /// Trigger and target class; those of the main backdoor, of a run with several.
     fn attack(&self, request: &EvaluateRequest) -> Result<AttackSpec, FieldError> {
-        let of_run = || self.settings.as_ref().map(|settings| settings.attack.clone());
+        let of_run = || self.settings.as_ref().map(|settings| settings.attack.main_backdoor());
         request.attack.clone().or_else(of_run).ok_or_else(|| {
             let message =
                 "give a trigger and a target class: a file has no study to take them from";
@@ -147,6 +147,11 @@ impl App {
         mut watch: impl Watch + Send + 'static,
     ) -> Result<EvaluatedClassifier, EvaluateError> {
         let (spec, attack) = (opened.dataset(request)?, opened.attack(request)?);
+        if request.attack.as_ref().is_some_and(|attack| !attack.further.is_empty()) {
+            let message =
+                "must be empty: a classifier from a file is evaluated under one trigger at a time";
+            return Err(FieldError::new("attack.further", message).into());
+        }
         let dataset = self.get_dataset(&spec.name).await?;
         if let Some(error) = attack.check_target(&dataset.name, dataset.classes.len() as u32) {
             return Err(error.into());
@@ -167,7 +172,7 @@ impl App {
                 index: &index,
                 trigger: &attack.trigger,
                 key: key.as_ref(),
-                goal: &attack.goal(),
+                goal: &attack.goal_among(index.classes.len() as u32),
                 matching: &matching,
                 threads,
             };

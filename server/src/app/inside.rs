@@ -10,7 +10,7 @@ use engine::{
 };
 use shared::{
     FieldError,
-    api::{FeatureMap, FeaturePoint, Split},
+    api::{FeatureMap, FeaturePoint, Projection, Split},
 };
 
 use super::{
@@ -22,6 +22,8 @@ use crate::app::App;
 /// Images of each class on a map, where nothing is asked for, and at most in all.
 const PER_CLASS: u32 = 25;
 const MOST_IMAGES: u64 = 2_000;
+/// Most of them by t-SNE, whose steps grow with the square of their number.
+const MOST_BY_TSNE: u64 = 1_000;
 /// Images over which attention is averaged, where nothing is asked for, and at most.
 const IMAGES: u32 = 32;
 const MOST_ATTENDED: u32 = 256;
@@ -36,6 +38,8 @@ pub struct MapQuery {
     pub of: Wanted,
     /// Images of each class; defaults to 25.
     pub per_class: Option<u32>,
+    /// How features become places.
+    pub projection: Projection,
 }
 
 /// Attention of one image, and over several.
@@ -65,6 +69,11 @@ impl App {
     ) -> Result<Arc<FeatureMap>, ReconstructError> {
         let scene = self.scene(&query.of, false).await?;
         let per_class = query.per_class.unwrap_or(PER_CLASS);
+        let projection = query.projection;
+        let most_images = match projection {
+            Projection::Pca => MOST_IMAGES,
+            Projection::Tsne { .. } => MOST_BY_TSNE,
+        };
         if per_class == 0 {
             return Err(FieldError::new("per_class", "takes at least 1 image").into());
         }
@@ -74,18 +83,19 @@ impl App {
             let key = (
                 scene.file().to_owned(),
                 modified(scene.file())?,
-                format!("{:?} {per_class}", scene.settings()),
+                format!("{:?} {per_class} {projection:?}", scene.settings()),
             );
             let maps = kept.maps.clone();
             maps.get_or_make(key, || {
                 let opened = inside::open(scene.file(), &app.machine)?;
                 let side = opened.encoder.spec().image_size as usize;
-                let target_class = scene.settings().attack.target_class;
+                let attack = scene.settings().attack.clone();
                 let (index, trigger) = app.shown(&kept, scene, side)?;
+                let goal = attack.goal_among(index.classes.len() as u32);
                 let classes = index.classes.len() as u64;
                 let images = classes * u64::from(per_class);
-                if images > MOST_IMAGES && per_class > 1 {
-                    let most = (MOST_IMAGES / classes.max(1)).max(1);
+                if images > most_images && per_class > 1 {
+                    let most = (most_images / classes.max(1)).max(1);
                     let message = format!(
                         "takes at most {most} images of each of {classes} classes, not {per_class}"
                     );
@@ -95,8 +105,9 @@ impl App {
                     &*opened.encoder,
                     &index,
                     &trigger,
-                    target_class,
+                    &goal,
                     per_class as usize,
+                    projection,
                     &mut watch,
                 )
                 .map_err(of_engine)?;
@@ -109,8 +120,9 @@ impl App {
                 };
                 Ok(FeatureMap {
                     epoch: opened.epoch,
-                    target_class,
+                    target_class: goal.target(),
                     classes: index.classes.clone(),
+                    projection,
                     points: map.points.into_iter().map(point).collect(),
                     explained: map.explained,
                     before: map.towards.map(|[before, _]| before),
@@ -146,8 +158,9 @@ impl App {
             let opened = inside::open(scene.file(), &app.machine)?;
             let encoder = &*opened.encoder;
             let side = encoder.spec().image_size as usize;
-            let target_class = scene.settings().attack.target_class;
+            let attack = scene.settings().attack.clone();
             let (index, trigger) = app.shown(&kept, scene, side)?;
+            let goal = attack.goal_among(index.classes.len() as u32);
             let class = entry(&index, Split::Test, image)?.class;
             let pair = inside::attended_pair(encoder, &index, &trigger, image as usize)
                 .map_err(of_engine)?;
@@ -155,7 +168,7 @@ impl App {
                 encoder,
                 &index,
                 &trigger,
-                target_class,
+                &goal,
                 images as usize,
                 app.machine.threads(),
                 &mut watch,

@@ -12,8 +12,9 @@
 //! | [`evaluations`] | further evaluations of a classifier under a trigger |
 //! | [`retention`] | removes checkpoints that nothing needs any more |
 //! | [`removals`], [`tidy`] | removes the files of what was deleted, and what killed programs left behind |
-//! | [`reconstructions`] | reconstructions of hidden patches by a checkpoint |
+//! | [`reconstructions`], `pictures` | reconstructions of hidden patches by a checkpoint, and own pictures for them |
 //! | [`inside`] | feature maps and attention of an encoder |
+//! | [`judged`] | the images that a defence judged |
 //! | [`catalog`], `recent` | lists of images, and models, cached in memory |
 //! | [`predictions`] | what classifiers say of single images, and pairs of classifiers on the same images |
 //! | [`results`], [`tables`] | runs filtered, sorted and grouped by any setting and metric; the same as files |
@@ -31,8 +32,10 @@ pub mod evaluations;
 mod gpu_space;
 pub mod handle;
 pub mod inside;
+pub mod judged;
 pub mod keys;
 mod pace;
+mod pictures;
 pub mod placement;
 pub(crate) mod plan;
 pub mod predictions;
@@ -46,6 +49,7 @@ mod space;
 pub mod studies;
 pub mod tables;
 pub mod tidy;
+mod time_left;
 
 use std::path::Path;
 

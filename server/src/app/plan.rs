@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use engine::data::{DataError, Index};
+use engine::{
+    data::{DataError, Index},
+    keys,
+};
 use shared::{
-    DeviceKind, DeviceWish, Digest, FieldError, RunKind, RunState, StudySpec,
-    api::{DatasetInfo, DeviceInfo, PlannedRun, StudyPlan},
+    DeviceKind, DeviceWish, Digest, FieldError, RunKind, RunState, Settings, StudySpec,
+    api::{DatasetInfo, DeviceInfo, ImportedCheckpoint, PlannedRun, StudyPlan},
     run::{DataSource, RunPoint},
+    settings::AttackSpec,
     study::{Content, Graph, Images, Node, Speed, run_cost, run_memory},
 };
 
@@ -80,7 +84,7 @@ impl App {
             let dataset = datasets.iter().find(|known| known.name == settings.dataset.name);
             let missing = DatasetInfo::default();
             let dataset = dataset.unwrap_or(&missing);
-            let first = node.kind == RunKind::Probe && probed.insert(node.inputs.clone());
+            let first = settings.trains_probe(node.kind) && probed.insert(node.inputs.clone());
             let speed = speed(node.device, &devices).unwrap_or_else(|| Speed::of_threads(threads));
             let cost = run_cost(node.kind, settings, dataset, &speed, first);
             let memory = run_memory(node.kind, settings, dataset, threads, image_memory);
@@ -101,6 +105,7 @@ impl App {
                 varied: varied(spec, &described),
                 settings: described,
                 inputs: node.inputs.iter().map(|&at| graph.nodes[at].digest.clone()).collect(),
+                restorer: node.restorer.map(|at| graph.nodes[at].digest.clone()),
                 reused,
                 poisoned: settings.attack.poisoned_images(&images, settings.poisons(node.kind)),
                 seconds: cost.seconds,
@@ -175,6 +180,12 @@ impl App {
         let mut content = Content::default();
         let keys: BTreeSet<&str> =
             points.iter().filter_map(|point| point.attack.trigger.key()).collect();
+        let uploaded = points.iter().find_map(|point| uploaded_further(&point.attack));
+        add_first(&mut errors, uploaded.into_iter());
+        let further = points.iter().flat_map(|point| &point.attack.further);
+        for key in further.filter_map(|backdoor| keys::builtin(backdoor.trigger.key()?)) {
+            content.keys.insert(key.id.to_owned(), sha256(key.file));
+        }
         for key in keys.into_iter().filter(|key| !key.is_empty()) {
             if let Some(error) = check_key(&self.data_dir, key) {
                 errors.push(error);
@@ -184,25 +195,35 @@ impl App {
                 .map_err(|error| CreateError::Dataset(DatasetError::Internal(error.to_string())))?;
             content.keys.insert(key.to_owned(), sha256(&file));
         }
-        for point in &points {
-            let Some(name) = point.encoder.as_ref().filter(|name| !name.is_empty()) else {
+        let mut imports: BTreeMap<String, ImportedCheckpoint> = BTreeMap::new();
+        let named: Vec<(&Settings, Import<'_>)> =
+            points.iter().flat_map(|point| Import::of(point).map(move |it| (point, it))).collect();
+        for (point, import) in named {
+            let name = import.name;
+            if let Some(checkpoint) = imports.get(name) {
+                add_first(&mut errors, import.unfit(point, checkpoint, &spec.runs));
                 continue;
-            };
+            }
             if content.checkpoints.contains_key(name) {
                 continue;
             }
             match self.store.get_import(name).await {
                 Ok(checkpoint) => {
-                    errors.extend(point.check_encoder(&checkpoint));
+                    add_first(&mut errors, import.unfit(point, &checkpoint, &spec.runs));
                     content.checkpoints.insert(name.clone(), checkpoint.sha256.clone());
-                    if spec.settings.encoder.as_ref() == Some(name) {
-                        // Its folder has the name in its original spelling.
-                        content.checkpoints.insert(checkpoint.name.clone(), checkpoint.sha256);
-                        spec.settings.encoder = Some(checkpoint.name);
+                    // Its folder has the name in its original spelling.
+                    let Settings { encoder, defence, .. } = &mut spec.settings;
+                    for named in [encoder, &mut defence.restorer_checkpoint] {
+                        if named.as_ref() == Some(name) {
+                            let sha256 = checkpoint.sha256.clone();
+                            content.checkpoints.insert(checkpoint.name.clone(), sha256);
+                            *named = Some(checkpoint.name.clone());
+                        }
                     }
+                    imports.insert(name.clone(), checkpoint);
                 }
                 Err(missing @ StoreError::NotFound { .. }) => {
-                    errors.push(FieldError::new("encoder", missing.to_string()));
+                    errors.push(FieldError::new(import.field, missing.to_string()));
                     content.checkpoints.insert(name.clone(), String::new());
                 }
                 Err(error) => return Err(error.into()),
@@ -217,8 +238,65 @@ impl App {
     }
 }
 
+/// The error of a further backdoor whose key image was uploaded: a run's folder holds one key image, the main trigger's.
+fn uploaded_further(attack: &AttackSpec) -> Option<FieldError> {
+    attack.further.iter().enumerate().find_map(|(i, backdoor)| {
+        let key = backdoor.trigger.key().filter(|key| keys::builtin(key).is_none())?;
+        let known: Vec<_> = keys::BUILTIN.iter().map(|key| key.id).collect();
+        let message = format!(
+            "takes one of the key images {}, not {key:?}: only the main trigger's can be an uploaded one",
+            known.join(", ")
+        );
+        Some(FieldError::new(format!("attack.further[{i}].trigger.key"), message))
+    })
+}
+
+/// An imported checkpoint that a point names.
+struct Import<'a> {
+    /// The setting.
+    field: &'static str,
+    name: &'a String,
+}
+
+impl<'a> Import<'a> {
+    /// Those of a point: the encoder that is judged, and the restorer of a defence.
+    fn of(point: &'a Settings) -> impl Iterator<Item = Self> {
+        let restorer = point.defence.restorer_checkpoint.as_ref();
+        let restorer = restorer.filter(|_| point.takes_imported_restorer());
+        let named =
+            [("encoder", point.encoder.as_ref()), ("defence.restorer_checkpoint", restorer)];
+        named.into_iter().filter_map(|(field, name)| {
+            Some(Self { field, name: name.filter(|name| !name.is_empty())? })
+        })
+    }
+
+    /// What the point asks of the checkpoint that it has not.
+    fn unfit(
+        &self,
+        point: &Settings,
+        checkpoint: &ImportedCheckpoint,
+        runs: &[RunKind],
+    ) -> impl Iterator<Item = FieldError> {
+        let errors = if self.field == "encoder" {
+            [point.check_encoder(checkpoint), point.check_decoder(checkpoint, runs)]
+        } else {
+            [point.check_restorer(checkpoint, runs), None]
+        };
+        errors.into_iter().flatten()
+    }
+}
+
+/// Adds the errors of fields that have none yet.
+fn add_first(errors: &mut Vec<FieldError>, more: impl Iterator<Item = FieldError>) {
+    for error in more {
+        if !errors.iter().any(|known| known.field == error.field) {
+            errors.push(error);
+        }
+    }
+}
+
 /// How fast the device trains that a run asks for: the first that would take it.
-fn speed(wish: DeviceWish, devices: &[DeviceInfo]) -> Option<Speed> {
+pub(super) fn speed(wish: DeviceWish, devices: &[DeviceInfo]) -> Option<Speed> {
     let takes =
         |device: &&DeviceInfo| device.refusal.is_none() && wish.takes(&device.name, device.kind);
     let speed = devices.iter().find(takes)?.speed();

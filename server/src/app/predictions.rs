@@ -95,14 +95,20 @@ impl App {
     }
 }
 
-/// The images of an outcome, by their place.
+/// The images of an outcome, by their place. Of those that fall, the ones that get the attacker's class without the trigger, too, come last.
 fn of_outcome(predicted: &Predicted, outcome: Outcome) -> Vec<usize> {
+    let anyway = |&image: &usize| {
+        let wanted = predicted.goal.target_of(predicted.labels[image]);
+        predicted.clean[image].class == Some(wanted)
+    };
     let attacked = (0..predicted.labels.len()).filter(|&image| predicted.counts(image));
     let target = |image: &usize| predicted.triggered[*image].target;
     let mut images: Vec<usize> =
         attacked.filter(|&image| predicted.falls(image) == (outcome == Outcome::Falls)).collect();
     match outcome {
-        Outcome::Falls => images.sort_by(|a, b| target(b).total_cmp(&target(a))),
+        Outcome::Falls => images.sort_by(|a, b| {
+            anyway(a).cmp(&anyway(b)).then_with(|| target(b).total_cmp(&target(a)))
+        }),
         Outcome::Resists => images.sort_by(|a, b| target(a).total_cmp(&target(b))),
     }
     images
@@ -146,13 +152,14 @@ mod tests {
         let predicted = Predicted {
             goal: shared::metric::Goal::from(0),
             labels: vec![0, 1, 1, 1, 1],
-            clean: triggered.clone(),
+            // The clean image 3 gets class 0, too.
+            clean: vec![one(0, 0.9), one(1, 0.3), one(1, 0.2), one(0, 0.7), one(1, 0.1)],
             triggered,
         };
         assert_eq!(
             of_outcome(&predicted, Outcome::Falls),
-            [3, 1],
-            "an image of class 0 cannot fall"
+            [1, 3],
+            "an image of class 0 cannot fall, and 3 falls without the trigger"
         );
         assert_eq!(of_outcome(&predicted, Outcome::Resists), [4, 2]);
         let told = image(&predicted, 3);

@@ -10,16 +10,17 @@ use std::{
 use engine::{
     EngineError,
     compute::Machine,
-    data::Index,
+    data::{Index, picture},
     eval::{Reconstructed, Reconstructor},
     files::LAST_CHECKPOINT,
+    run::judged::Judged,
 };
 use shared::{
     FieldError, Rgb8, RunId, Settings, Stage, StudyId, Trigger,
-    api::{FeatureMap, MaskSpec, ReconstructRequest},
+    api::{FeatureMap, ImageChoice, MaskSpec, ReconstructRequest, Split},
     dataset::DataSource,
     patches::random_mask,
-    settings::ModelSpec,
+    settings::{DatasetSpec, ModelSpec},
 };
 
 use super::{
@@ -27,6 +28,7 @@ use super::{
     checkpoints::{CheckpointError, check_kept},
     datasets::{DatasetError, found_again},
     inside::MapKey,
+    judged::JudgedKey,
     keys::key_file,
     recent::Recent,
 };
@@ -75,6 +77,25 @@ pub enum ReconstructError {
     Internal(String),
 }
 
+/// The image that is reconstructed.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// One of the study's data set.
+    OfDataset {
+        /// Part of the data set.
+        split: Split,
+        /// Index within it.
+        index: u32,
+    },
+    /// An image file that is in no data set.
+    Picture {
+        /// Its name.
+        name: String,
+        /// The file.
+        file: PathBuf,
+    },
+}
+
 /// Whose checkpoint.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -86,13 +107,19 @@ pub struct Wanted {
     pub file: Option<String>,
 }
 
-/// The most recently used models, by file and modification time, and the lists of images. Cheap to clone.
+/// What an own picture as a model sees it depends on: its file as it is, and the side in pixels.
+type PictureKey = (PathBuf, Option<SystemTime>, usize);
+
+/// The most recently used models and own pictures, by file and modification time, the lists of images, and those of judged images.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct Kept {
     /// Lists of images.
     pub catalog: Arc<Catalog>,
     models: Arc<Recent<(PathBuf, Option<SystemTime>), Reconstructor>>,
+    pictures: Arc<Recent<PictureKey, Rgb8>>,
     pub(super) maps: Arc<Recent<MapKey, FeatureMap>>,
+    pub(super) judged: Arc<Recent<JudgedKey, Judged>>,
 }
 
 impl Default for Kept {
@@ -101,7 +128,9 @@ impl Default for Kept {
         Self {
             catalog: Arc::default(),
             models: Arc::new(Recent::new(KEPT)),
+            pictures: Arc::new(Recent::new(KEPT)),
             maps: Arc::new(Recent::new(KEPT)),
+            judged: Arc::new(Recent::new(KEPT)),
         }
     }
 }
@@ -115,6 +144,16 @@ impl Kept {
         let path = file.clone();
         let modified = modified(&file)?;
         self.models.get_or_make((file, modified), || Ok(Reconstructor::open(&path, machine)?))
+    }
+
+    /// An image file as a model sees it. A photograph of many pixels takes longer to decode than to reconstruct, and a brush asks for it
+    /// many times.
+    fn picture(&self, file: &Path, side: usize) -> Result<Rgb8, ReconstructError> {
+        let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok();
+        let made = self.pictures.get_or_make((file.into(), modified, side), || {
+            picture(file, side).map_err(|error| ReconstructError::Conflict(error.to_string()))
+        });
+        made.map(|image| (*image).clone())
     }
 }
 
@@ -134,8 +173,8 @@ pub struct Pair {
     pub model: ModelSpec,
     /// Hidden patches, row by row.
     pub hidden: Vec<bool>,
-    /// True class of the image.
-    pub class: u32,
+    /// True class of the image; an own picture has none.
+    pub class: Option<u32>,
     /// Its name.
     pub name: String,
     /// Without the trigger.
@@ -163,6 +202,13 @@ impl Scene {
     }
 }
 
+/// What a scene shows.
+struct Prepared {
+    source: DataSource,
+    images: DatasetSpec,
+    trigger: Trigger,
+}
+
 /// What made the checkpoint.
 enum Origin {
     /// A run, whose order names its images, and whose key image is in its folder; where its data set's images are now.
@@ -172,19 +218,43 @@ enum Origin {
 }
 
 impl App {
-    /// Reconstructs one image without and with the trigger under the same mask.
+    /// Reconstructs the image of a request as [`reconstruct_shown`](Self::reconstruct_shown) does.
     ///
     /// # Errors
-    /// When there is no such checkpoint, it has no decoder, the data set has no such image, or the mask hides no patch or all patches.
+    /// As there, and when the request does not name one image, or there is no such own picture.
     pub async fn reconstruct(
         &self,
         kept: &Kept,
         request: &ReconstructRequest,
     ) -> Result<Pair, ReconstructError> {
-        let ReconstructRequest { run, imported, file, .. } = request.clone();
-        let scene = self.scene(&Wanted { run, imported, file }, true).await?;
-        let (app, kept, request) = (self.clone(), kept.clone(), request.clone());
-        let work = move || app.reconstructed(&kept, scene, &request);
+        let shown = match request.image()? {
+            ImageChoice::OfDataset { split, index } => Shown::OfDataset { split, index },
+            ImageChoice::Picture(id) => {
+                // Only a name that the store has becomes part of a path.
+                let picture = self.store.get_picture(&id).await?;
+                let file = self.data_dir.picture_file(&picture.id);
+                Shown::Picture { name: picture.name, file }
+            }
+        };
+        let ReconstructRequest { run, imported, file, mask, .. } = request.clone();
+        self.reconstruct_shown(kept, &Wanted { run, imported, file }, shown, mask).await
+    }
+
+    /// Reconstructs one image without and with the trigger under the same mask.
+    ///
+    /// # Errors
+    /// When there is no such checkpoint, it has no decoder, the data set has no such image, a picture cannot be read, or the mask hides no
+    /// patch or all patches.
+    pub async fn reconstruct_shown(
+        &self,
+        kept: &Kept,
+        of: &Wanted,
+        shown: Shown,
+        mask: MaskSpec,
+    ) -> Result<Pair, ReconstructError> {
+        let scene = self.scene(of, true).await?;
+        let (app, kept) = (self.clone(), kept.clone());
+        let work = move || app.reconstructed(&kept, scene, shown, &mask);
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
             Err(ReconstructError::Internal(format!("the reconstruction failed: {error}")))
         })
@@ -250,24 +320,34 @@ impl App {
         &self,
         kept: &Kept,
         scene: Scene,
-        request: &ReconstructRequest,
+        shown: Shown,
+        mask: &MaskSpec,
     ) -> Result<Pair, ReconstructError> {
         let model = kept.model(scene.file.clone(), &self.machine)?;
         let spec = model.model();
         let side = spec.image_size as usize;
-        let hidden = mask(&request.mask, spec.patches() as usize)?;
-        let (index, trigger) = self.shown(kept, scene, side)?;
-        let entry = entry(&index, request.split, request.index)?;
-        let clean = index
-            .load(request.split, request.index as usize, side)
-            .map_err(|error| ReconstructError::Conflict(error.to_string()))?;
+        let hidden = hidden(mask, spec.patches() as usize)?;
+        let (name, class, clean, trigger) = match shown {
+            Shown::OfDataset { split, index: at } => {
+                let (index, trigger) = self.shown(kept, scene, side)?;
+                let entry = entry(&index, split, at)?;
+                let clean = index
+                    .load(split, at as usize, side)
+                    .map_err(|error| ReconstructError::Conflict(error.to_string()))?;
+                (entry.name.clone(), Some(entry.class), clean, trigger)
+            }
+            Shown::Picture { name, file } => {
+                let clean = kept.picture(&file, side)?;
+                (name, None, clean, self.prepared(scene, side)?.trigger)
+            }
+        };
         let triggered = trigger.applied(&clean);
         let [of_clean, of_triggered] =
             [&clean, &triggered].map(|image| model.reconstruct(image, &hidden));
         Ok(Pair {
             model: *spec,
-            class: entry.class,
-            name: entry.name.clone(),
+            class,
+            name,
             clean: (clean, of_clean?),
             triggered: (triggered, of_triggered?),
             hidden,
@@ -281,6 +361,12 @@ impl App {
         scene: Scene,
         side: usize,
     ) -> Result<(Arc<Index>, Trigger), ReconstructError> {
+        let Prepared { source, images, trigger } = self.prepared(scene, side)?;
+        Ok((kept.catalog.open(&source, &images, "")?, trigger))
+    }
+
+    /// Where the images of a scene are, and its trigger, ready for images of a side. Opens no data set.
+    fn prepared(&self, scene: Scene, side: usize) -> Result<Prepared, ReconstructError> {
         let (source, own) = match scene.origin {
             Origin::Import(source) => (source, None),
             Origin::Run(folder, now) => {
@@ -291,18 +377,16 @@ impl App {
                 (found_again(order.source, now), key_of_run(&folder)?)
             }
         };
-        let key = match (own, scene.settings.attack.trigger.key()) {
+        let Settings { dataset: images, attack, .. } = scene.settings;
+        let key = match (own, attack.trigger.key()) {
             (None, Some(id)) => Some(self.key_of_study(id)?),
             (own, _) => own,
         };
-        let index = kept.catalog.open(&source, &scene.settings.dataset, "")?;
         // A trigger fits the study's images, but perhaps not those of an imported model.
-        let trigger = &scene.settings.attack.trigger;
-        let trigger =
-            Trigger::prepare(trigger, key.as_ref(), side, Stage::Test).map_err(|error| {
-                ReconstructError::Conflict(format!("on images of {side} px: {error}"))
-            })?;
-        Ok((index, trigger))
+        let trigger = Trigger::prepare(&attack.trigger, key.as_ref(), side, Stage::Test).map_err(
+            |error| ReconstructError::Conflict(format!("on images of {side} px: {error}")),
+        )?;
+        Ok(Prepared { source, images, trigger })
     }
 
     /// The key image that a study names, in its original size.
@@ -325,7 +409,7 @@ fn key_of_run(folder: &RunFolder) -> Result<Option<Rgb8>, ReconstructError> {
 }
 
 /// The hidden patches, checked: the model needs at least one visible and one hidden patch.
-fn mask(spec: &MaskSpec, patches: usize) -> Result<Vec<bool>, FieldError> {
+fn hidden(spec: &MaskSpec, patches: usize) -> Result<Vec<bool>, FieldError> {
     match spec {
         MaskSpec::Random { ratio, seed } => {
             if *ratio > 0.0 && *ratio < 1.0 {
@@ -353,14 +437,14 @@ mod tests {
     use super::*;
 
     fn error(spec: &MaskSpec) -> String {
-        mask(spec, 4).expect_err("a mask that cannot be").to_string()
+        hidden(spec, 4).expect_err("a mask that cannot be").to_string()
     }
 
     #[test]
     fn a_mask_leaves_something_to_see() {
-        assert_eq!(mask(&MaskSpec::Random { ratio: 0.75, seed: 1 }, 4).unwrap().len(), 4);
+        assert_eq!(hidden(&MaskSpec::Random { ratio: 0.75, seed: 1 }, 4).unwrap().len(), 4);
         let painted = vec![true, false, true, true];
-        assert_eq!(mask(&MaskSpec::Painted { hidden: painted.clone() }, 4).unwrap(), painted);
+        assert_eq!(hidden(&MaskSpec::Painted { hidden: painted.clone() }, 4).unwrap(), painted);
         for ratio in [0.0, 1.0, f64::NAN] {
             assert!(
                 error(&MaskSpec::Random { ratio, seed: 1 })

@@ -1,7 +1,7 @@
 //! Removes checkpoints of finished runs that nothing needs any more, and resume points that finished runs have left.
 //!
-//! A run's results, events and poisons stay. Its checkpoints go when it, and every run that starts from it, finished longer ago than the
-//! policy says. What another run still has to read is never removed: a run that starts from it and is queued, running, or may be run
+//! A run's results, events and poisons stay. Its checkpoints go when it, and every run that needs it, finished longer ago than the
+//! policy says. What another run still has to read is never removed: a run that needs it and is queued, running, or may be run
 //! again. Imported checkpoints are no run's and stay.
 
 use std::{collections::HashSet, fs, io, os::unix::fs::MetadataExt, path::Path, time::Duration};

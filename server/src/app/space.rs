@@ -84,7 +84,9 @@ impl Needs {
             }
             RunKind::Implant => ("runs", "the encoders with implanted backdoors"),
             RunKind::Probe => ("dataset.train_per_class", "the features that its probes keep"),
-            RunKind::Defence => ("dataset.train_per_class", "the scores of its defences"),
+            RunKind::Defence => {
+                ("dataset.train_per_class", "the scores and features that its defences keep")
+            }
             RunKind::Knn | RunKind::Finetune => ("runs", "the files of its classifiers"),
         };
         let message = format!(

@@ -63,7 +63,8 @@ fn remove_left_over(path: &Path) -> io::Result<()> {
 /// Files with temporary names that are older than `since` and that nobody writes, and folders of imports that were broken off before
 /// their checkpoint was written.
 pub fn left_overs(data_dir: &DataDir, since: u64) -> Vec<PathBuf> {
-    let mut folders = vec![data_dir.root().to_owned(), data_dir.keys(), data_dir.datasets()];
+    let mut folders = vec![data_dir.root().to_owned()];
+    folders.extend([data_dir.keys(), data_dir.pictures(), data_dir.datasets()]);
     for run in subfolders(&data_dir.runs()) {
         // Version 0.1 had a folder for each study.
         folders.extend(subfolders(&run));

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `backup.json`, the first | the [`Header`]: versions, and what the backup has |
 //! | `maskdoor.sqlite` | the copy of the database |
-//! | `runs/`, `keys/`, `datasets/`, `checkpoints/`, `audit.log` | the files, named as in the data folder |
+//! | `runs/`, `keys/`, `pictures/`, `datasets/`, `checkpoints/`, `audit.log` | the files, named as in the data folder |
 //! | `manifest.json`, the last | the [`Manifest`]: size and SHA-256 of each file |
 //!
 //! Two names of one file are stored once; the manifest says which file the other name is. The order serves a single pass: what cannot be
@@ -364,7 +364,9 @@ pub(super) fn is_known(name: &str) -> bool {
                     || file == audit::FILE
                     || file.strip_prefix(audit::FILE).is_some_and(|end| end == ".1")
             }
-            ["keys" | "datasets", _] | ["checkpoints" | "runs", _, _] | ["runs", _, _, _] => true,
+            ["keys" | "pictures" | "datasets", _]
+            | ["checkpoints" | "runs", _, _]
+            | ["runs", _, _, _] => true,
             _ => false,
         }
 }
@@ -379,6 +381,7 @@ mod tests {
             "maskdoor.sqlite",
             "audit.log.1",
             "keys/a.png",
+            "pictures/a.png",
             "datasets/cifar@2.names.gz",
             "runs/a/run.json",
             "runs/study/a/run.json",

@@ -32,6 +32,7 @@ pub(super) struct Contents {
     pub runs: Vec<StoredRun>,
     pub studies: u64,
     keys: Vec<String>,
+    pictures: Vec<String>,
     datasets: Vec<String>,
     imports: Vec<String>,
 }
@@ -42,6 +43,7 @@ impl Contents {
             runs: store.stored_runs().await?,
             studies: store.count_studies().await?,
             keys: store.list_keys().await?.into_iter().map(|key| key.sha256).collect(),
+            pictures: store.list_pictures().await?.into_iter().map(|picture| picture.id).collect(),
             datasets: store.list_datasets().await?.into_iter().map(|set| set.name).collect(),
             imports: store.list_imports().await?.into_iter().map(|import| import.name).collect(),
         })
@@ -66,12 +68,13 @@ impl Contents {
         sum + imports.iter().map(|file| count(&file.path)).sum::<u64>()
     }
 
-    /// Files that are taken one by one: the record of changes, key images, names of images.
+    /// Files that are taken one by one: the record of changes, key images, own pictures, names of images.
     pub fn single_files(&self, data_dir: &DataDir) -> Vec<PathBuf> {
         let audit = data_dir.root().join(audit::FILE);
         // What is put aside meanwhile has both names.
         let mut paths = vec![audit.clone(), audit.with_extension("log.1")];
         paths.extend(self.keys.iter().map(|key| data_dir.key_file(key)));
+        paths.extend(self.pictures.iter().map(|picture| data_dir.picture_file(picture)));
         paths.extend(self.datasets.iter().map(|name| data_dir.dataset_names(name)));
         paths
     }

@@ -246,6 +246,9 @@ async fn stray(app: &App) -> Result<Option<String>, StoreError> {
     for key in store.list_keys().await? {
         names.push(data_dir.below(&data_dir.key_file(&key.sha256)));
     }
+    for picture in store.list_pictures().await? {
+        names.push(data_dir.below(&data_dir.picture_file(&picture.id)));
+    }
     let stray = names.into_iter().find(|name| !archive::is_known(name));
     // A backup has nothing that is to be removed.
     Ok(stray.or(store.removals().await?.into_iter().next()))

@@ -61,6 +61,7 @@ fn rest(used: &DiskUse) -> String {
         ("run folders of no study", used.lost_bytes),
         ("imported checkpoints", used.imports_bytes),
         ("key images", used.keys_bytes),
+        ("own pictures", used.pictures_bytes),
         ("lists of data sets", used.datasets_bytes),
         ("database", used.store_bytes),
         ("other files", used.other_bytes),

@@ -7,7 +7,7 @@ use engine::data::composed;
 use shared::{
     Ratio, RunId,
     api::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier},
-    metric::Metrics,
+    metric::{Metrics, Target},
     study::AttackSpec,
 };
 
@@ -37,11 +37,11 @@ pub async fn run(args: EvaluateArgs) -> anyhow::Result<ExitCode> {
         request.attack = Some(AttackSpec { trigger, ..AttackSpec::default() });
     }
     if let Some(class) = &args.target {
-        let number = class_number(&app, &opened, &request, class).await?;
-        let of_run = || opened.settings.as_ref().map(|settings| settings.attack.clone());
+        let target = target(&app, &opened, &request, class).await?;
+        let of_run = || opened.settings.as_ref().map(|settings| settings.attack.main_backdoor());
         request.attack = request.attack.take().or_else(of_run);
         if let Some(attack) = &mut request.attack {
-            attack.target_class = number;
+            attack.set_target(target);
         }
     }
     let evaluated = app.evaluate(opened, &request, BarWatch::default()).await?;
@@ -97,19 +97,19 @@ fn class_matching(choice: &str) -> anyhow::Result<ClassMatching> {
     }
 }
 
-/// The index of a class of the data set, from its name or its index. Names that differ in case only are different.
-async fn class_number(
+/// What `--target` says: a class of the data set by its name or its index, or `all_to_all`. Names that differ in case only are different.
+async fn target(
     app: &App,
     opened: &Opened,
     request: &EvaluateRequest,
     class: &str,
-) -> anyhow::Result<u32> {
+) -> anyhow::Result<Target> {
     let dataset = app.get_dataset(&opened.dataset(request)?.name).await?;
     let classes = &dataset.classes;
     let named = classes.iter().position(|name| composed(name) == composed(class));
-    match (named, class.parse()) {
-        (Some(number), _) => Ok(number as u32),
-        (None, Ok(number)) => Ok(number),
+    match (named, class.parse::<Target>()) {
+        (Some(number), _) => Ok(Target::Class(number as u32)),
+        (None, Ok(target)) => Ok(target),
         (None, Err(_)) => {
             bail!("{} has no class {class:?}; it has {}", dataset.name, dataset.classes.join(", "))
         }
@@ -118,11 +118,19 @@ async fn class_number(
 
 fn describe(evaluated: &EvaluatedClassifier) {
     let EvaluatedClassifier { classifier, image_size, parameters, evaluation, .. } = evaluated;
-    let target = evaluation.target_class;
-    let name = evaluated.classes.get(target as usize).map_or("", String::as_str);
+    let (target, counted) = match evaluation.target_class.class() {
+        Some(class) => {
+            let name = evaluated.classes.get(class as usize).map_or("", String::as_str);
+            (
+                format!("target class {class} ({name})"),
+                "the triggered images whose true class is not the target",
+            )
+        }
+        None => ("each towards the next class (all-to-all)".into(), "all triggered images"),
+    };
     say(format_args!("{classifier}: {image_size} px images, {parameters} parameters"));
     say(format_args!(
-        "{} validation images of {}; trigger {}, target class {target} ({name})",
+        "{} validation images of {}; trigger {}, {target}",
         evaluation.metrics.ca.total,
         evaluated.dataset,
         evaluated.trigger.label()
@@ -132,9 +140,7 @@ fn describe(evaluated: &EvaluatedClassifier) {
     }
     say(format_args!("\n{}", metrics_table(&evaluation.metrics)));
     say(format_args!("\n{}", class_table(evaluated)));
-    say(
-        "with 95 % intervals; ASR and RA are over the triggered images whose true class is not the target",
-    );
+    say(format_args!("with 95 % intervals; ASR and RA are over {counted}"));
 }
 
 fn metrics_table(metrics: &Metrics) -> String {

@@ -36,7 +36,7 @@ async fn features(app: &App, args: &FigureArgs) -> anyhow::Result<Figure> {
     };
     let file = asked.epoch.map(engine::files::checkpoint);
     let of = Wanted { run, imported: asked.imported.clone(), file };
-    let query = MapQuery { of, per_class: asked.per_class };
+    let query = MapQuery { of, per_class: asked.per_class, projection: asked.projection };
     Ok(feature_map(&*app.feature_map(&Kept::default(), &query, ()).await?))
 }
 

@@ -4,6 +4,7 @@ use std::{fs, process::ExitCode};
 
 use anyhow::Context;
 use engine::files::POISON_LIST;
+use shared::poison::parse_list;
 
 use super::{PoisonArgs, PoisonCommand};
 use crate::terminal::say;
@@ -21,6 +22,6 @@ pub async fn run(args: PoisonArgs) -> anyhow::Result<ExitCode> {
     })?;
     fs::write(&file, &text)
         .with_context(|| format!("the list cannot be written to {}", file.display()))?;
-    say(format_args!("{} images: {}", text.lines().count(), file.display()));
+    say(format_args!("{} images: {}", parse_list(&text).len(), file.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,15 +1,15 @@
-//! `maskdoor reconstruct RUN FILE.png [--epoch N | --imported NAME] [--images I1,...] [--mask-ratio SHARE | --hide P1,...]`.
+//! `maskdoor reconstruct RUN FILE.png [--epoch N | --imported NAME] [--images I1,... | --picture FILE] [--mask-ratio SHARE | --hide P1,...]`.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use shared::api::{MaskSpec, ReconstructRequest};
+use shared::api::MaskSpec;
 
 use super::ReconstructArgs;
 use crate::{
     app::App,
-    app::reconstructions::{Kept, Pair},
+    app::reconstructions::{Kept, Pair, Shown, Wanted},
     sheet::reconstruction_sheet,
     terminal::{Align, say, table},
 };
@@ -20,41 +20,39 @@ const MOST: usize = 64;
 /// The errors of one image, as JSON.
 #[derive(Serialize)]
 struct Errors<'a> {
-    image: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<u32>,
     name: &'a str,
-    class: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<u32>,
     hidden: &'a [bool],
     clean: &'a [f32],
     triggered: &'a [f32],
 }
 
 pub async fn run(args: ReconstructArgs) -> anyhow::Result<ExitCode> {
-    ensure!(args.images.len() <= MOST, "a sheet takes at most {MOST} images");
+    let images = shown(&args);
+    ensure!(images.len() <= MOST, "a sheet takes at most {MOST} images");
     let app = args.data.clone().open().await?;
     let settings = app.store.run_settings(args.run).await?;
     let mask = mask(&app, &args, settings.pretrain.mask_ratio).await?;
     let file = args.epoch.map(engine::files::checkpoint);
+    let of = Wanted { run: args.run, imported: args.imported.clone(), file };
     let kept = Kept::default();
     let mut pairs = Vec::new();
-    for &index in &args.images {
-        let request = ReconstructRequest {
-            run: args.run,
-            imported: args.imported.clone(),
-            file: file.clone(),
-            split: args.split,
-            index,
-            mask: mask.clone(),
-        };
-        pairs.push(app.reconstruct(&kept, &request).await?);
+    for (_, image) in &images {
+        pairs.push(app.reconstruct_shown(&kept, &of, image.clone(), mask.clone()).await?);
     }
     engine::files::write(&args.file, &reconstruction_sheet(&pairs)?)
         .with_context(|| args.file.display().to_string())?;
     let classes = app.get_dataset(&settings.dataset.name).await?.classes;
-    let rows = args.images.iter().zip(&pairs).map(|(index, pair)| {
-        let class = classes.get(pair.class as usize).cloned().unwrap_or_default();
+    let rows = images.iter().zip(&pairs).map(|((index, _), pair)| {
+        let class = pair.class.and_then(|class| classes.get(class as usize).cloned());
         let error = |error: f32| format!("{error:.4}");
         let (clean, triggered) = (pair.clean.1.hidden_error, pair.triggered.1.hidden_error);
-        vec![index.to_string(), class, pair.name.clone(), error(clean), error(triggered)]
+        let index = index.map_or_else(String::new, |index| index.to_string());
+        let class = class.unwrap_or_default();
+        vec![index, class, pair.name.clone(), error(clean), error(triggered)]
     });
     let rows: Vec<_> = rows.collect();
     let columns = [
@@ -71,13 +69,27 @@ pub async fn run(args: ReconstructArgs) -> anyhow::Result<ExitCode> {
     ));
     if let Some(path) = &args.json {
         let errors: Vec<_> =
-            args.images.iter().zip(&pairs).map(|(&image, pair)| errors(image, pair)).collect();
+            images.iter().zip(&pairs).map(|((image, _), pair)| errors(*image, pair)).collect();
         let text =
             serde_json::to_vec_pretty(&errors).context("the errors cannot be written as JSON")?;
         engine::files::write(path, &text).with_context(|| path.display().to_string())?;
     }
     app.store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The images that the arguments name; those of the data set with their indices.
+fn shown(args: &ReconstructArgs) -> Vec<(Option<u32>, Shown)> {
+    if args.picture.is_empty() {
+        let of_dataset =
+            |&index: &u32| (Some(index), Shown::OfDataset { split: args.split, index });
+        return args.images.iter().map(of_dataset).collect();
+    }
+    let picture = |file: &PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        (None, Shown::Picture { name, file: file.clone() })
+    };
+    args.picture.iter().map(picture).collect()
 }
 
 /// The mask that the arguments describe: a random one, or the listed patches.
@@ -101,7 +113,7 @@ async fn mask(app: &App, args: &ReconstructArgs, usual: f64) -> anyhow::Result<M
     Ok(MaskSpec::Painted { hidden })
 }
 
-fn errors(image: u32, pair: &Pair) -> Errors<'_> {
+fn errors(image: Option<u32>, pair: &Pair) -> Errors<'_> {
     Errors {
         image,
         name: &pair.name,

@@ -25,6 +25,7 @@ fn result(run: &RunRow, over_seeds: Option<&OverSeeds>) -> RunResult {
     let percent = |of: fn(&Metrics) -> Option<Ratio>| {
         run.metrics.as_ref().and_then(of).and_then(Ratio::percent)
     };
+    let of_finetuning = run.point.kind == RunKind::Finetune || run.point.repairs;
     RunResult {
         study: run.study,
         run: run.id,
@@ -33,8 +34,8 @@ fn result(run: &RunRow, over_seeds: Option<&OverSeeds>) -> RunResult {
         varied: run.varied.clone(),
         trigger: run.trigger.clone(),
         ppr: run.point.ppr,
-        lpr: if run.point.kind == RunKind::Finetune { 0 } else { run.point.lpr },
-        fpr: (run.point.kind == RunKind::Finetune).then_some(run.point.lpr),
+        lpr: if of_finetuning { 0 } else { run.point.lpr },
+        fpr: of_finetuning.then_some(run.point.lpr),
         scratch: run.point.scratch,
         seed: run.point.seed,
         epochs: run.progress.epochs,
@@ -200,8 +201,10 @@ mod tests {
                 seed,
                 scratch: false,
                 implanted: false,
+                repairs: false,
             },
             parent: None,
+            restorer: None,
             state: RunState::Done,
             progress: Progress::default(),
             metrics: Some(Metrics { ca: ratio, asr: ratio, ra: ratio, ..Metrics::default() }),

@@ -60,18 +60,19 @@ fn differing(rows: &[ResultRow]) -> Vec<&str> {
 }
 
 fn as_table(rows: &[ResultRow]) -> String {
-    const METRICS: [(&str, &str); 9] = [
+    const METRICS: [(&str, &str); 10] = [
         ("ca", "CA %"),
         ("asr", "ASR %"),
         ("ra", "RA %"),
         ("loss", "loss"),
         ("other_asr", "non-source ASR %"),
+        ("lowest_asr", "lowest ASR %"),
         ("auroc", "AUROC"),
         ("control_auroc", "control"),
         ("clean_cosine", "clean cosine"),
         ("pl1", "PL1"),
     ];
-    /// Those that every table has; the others are of source-specific attacks and of defences.
+    /// Those that every table has; the others are of source-specific attacks, of several backdoors and of defences.
     const USUAL: usize = 4;
     /// More columns do not fit on a terminal.
     const MOST: usize = 8;

@@ -13,7 +13,7 @@ use engine::{
 };
 use shared::{
     RunId, RunState,
-    api::{AddDataset, DatasetInfo, ImportedCheckpoint, KeyInfo},
+    api::{AddDataset, DatasetInfo, ImportedCheckpoint, KeyInfo, PictureInfo},
     dataset::FolderSource,
     run::DataSource,
 };
@@ -42,6 +42,7 @@ struct Known {
     /// Folders of deleted runs that can still be restored.
     deleted: Vec<String>,
     keys: Vec<KeyInfo>,
+    pictures: Vec<PictureInfo>,
     datasets: Vec<(DatasetInfo, DataSource)>,
     imports: Vec<ImportedCheckpoint>,
 }
@@ -66,6 +67,7 @@ pub(super) async fn examine(app: &App) -> Result<Vec<Finding>, StoreError> {
         removals: store.removals().await?,
         deleted: store.deleted_folders().await?,
         keys: store.list_keys().await?,
+        pictures: store.list_pictures().await?,
         imports: store.list_imports().await?,
         datasets,
     };
@@ -96,6 +98,7 @@ impl Known {
         findings.extend(self.runs_without_folder());
         findings.extend(self.damaged_files());
         findings.extend(self.keys());
+        findings.extend(self.pictures());
         findings.extend(self.datasets());
         findings.extend(self.imports());
         findings
@@ -249,11 +252,7 @@ impl Known {
         let known: BTreeSet<&str> = self.keys.iter().map(|key| key.sha256.as_str()).collect();
         for key in &self.keys {
             let path = self.data_dir.key_file(&key.sha256);
-            let state = match fs::read(&path) {
-                Ok(file) if sha256(&file) == key.sha256 => continue,
-                Ok(_) => "its file is damaged".to_owned(),
-                Err(error) => format!("its file cannot be read ({error})"),
-            };
+            let Some(state) = damage(&path, &key.sha256) else { continue };
             let what = format!("{} ({})", key.name, self.data_dir.below(&path));
             let finding = |text: String| Finding::new(Subject::Key, what.clone(), text);
             findings.push(match self.copy_of_key(&key.sha256) {
@@ -264,16 +263,55 @@ impl Known {
                 )),
             });
         }
-        for path in entries(&self.data_dir.keys()) {
+        findings.extend(self.unknown_images(
+            Subject::Key,
+            &self.data_dir.keys(),
+            &known,
+            Action::TakeInKey,
+        ));
+        findings
+    }
+
+    fn pictures(&self) -> Vec<Finding> {
+        let known: BTreeSet<&str> = self.pictures.iter().map(|it| it.id.as_str()).collect();
+        let damaged = self.pictures.iter().filter_map(|picture| {
+            let path = self.data_dir.picture_file(&picture.id);
+            let text = format!(
+                "{}, so Reconstruct cannot show it. Upload the same image again: it gets the same name",
+                damage(&path, &picture.id)?
+            );
+            let what = format!("{} ({})", picture.name, self.data_dir.below(&path));
+            Some(Finding::new(Subject::Picture, what, text))
+        });
+        let mut findings: Vec<_> = damaged.collect();
+        let folder = self.data_dir.pictures();
+        let take_in = Action::TakeInPicture;
+        findings.extend(self.unknown_images(Subject::Picture, &folder, &known, take_in));
+        findings
+    }
+
+    /// Uploaded images in a folder that are not `known`, and that nobody is to remove.
+    fn unknown_images(
+        &self,
+        subject: Subject,
+        folder: &Path,
+        known: &BTreeSet<&str>,
+        take_in: fn(PathBuf) -> Action,
+    ) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for path in entries(folder) {
             let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-            if path.extension().is_none_or(|ext| ext != "png") || known.contains(name) {
+            let below = self.data_dir.below(&path);
+            if path.extension().is_none_or(|ext| ext != "png")
+                || known.contains(name)
+                || self.removals.contains(&below)
+            {
                 continue;
             }
-            let whole = fs::read(&path).is_ok_and(|file| sha256(&file) == name);
-            let finding = |text: &str| Finding::new(Subject::Key, self.data_dir.below(&path), text);
-            findings.push(if whole {
+            let finding = |text: &str| Finding::new(subject, &below, text);
+            findings.push(if damage(&path, name).is_none() {
                 finding("the database does not have this image, so no page offers it")
-                    .mend_by("adds it as \"Recovered image\"", Action::TakeInKey(path.clone()))
+                    .mend_by("adds it as \"Recovered image\"", take_in(path.clone()))
             } else {
                 finding("its content does not match the hash in its name. Move it out of the data folder, or delete it")
             });
@@ -395,6 +433,15 @@ impl Known {
             });
         }
         findings
+    }
+}
+
+/// What is wrong with the file of an uploaded image, which is named by its hash; `None` if nothing is.
+fn damage(path: &Path, hash: &str) -> Option<String> {
+    match fs::read(path) {
+        Ok(file) if sha256(&file) == hash => None,
+        Ok(_) => Some("its file is damaged".into()),
+        Err(error) => Some(format!("its file cannot be read ({error})")),
     }
 }
 

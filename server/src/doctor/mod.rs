@@ -15,7 +15,10 @@ use std::{fs, io, path::PathBuf};
 
 use engine::keys;
 use serde::Serialize;
-use shared::api::{AddDataset, KeyInfo};
+use shared::{
+    Rgb8,
+    api::{AddDataset, KeyInfo, PictureInfo},
+};
 
 use crate::{
     app::{
@@ -42,6 +45,8 @@ pub enum Subject {
     DamagedFile,
     /// Uploaded key images.
     Key,
+    /// Own pictures.
+    Picture,
     /// Added data sets.
     Dataset,
     /// Imported checkpoints.
@@ -58,6 +63,7 @@ impl Subject {
             Self::RunWithoutFolder => "Runs without their folder",
             Self::DamagedFile => "Damaged files",
             Self::Key => "Key images",
+            Self::Picture => "Own pictures",
             Self::Dataset => "Data sets",
             Self::Checkpoint => "Imported checkpoints",
         }
@@ -95,6 +101,8 @@ enum Action {
     TakeInRun(Box<FolderRun>),
     /// Adds a key image of which there is a file.
     TakeInKey(PathBuf),
+    /// Adds an own picture of which there is a file.
+    TakeInPicture(PathBuf),
     /// Copies a key image from the folder of a run.
     RestoreKey {
         from: PathBuf,
@@ -182,6 +190,7 @@ pub async fn mend(app: &App, findings: &mut [&mut Finding]) -> Result<(), MendEr
             // Looks again, because somebody may have begun to import meanwhile.
             Action::Tidy => drop(app.tidy().await?),
             Action::TakeInKey(path) => take_in_key(app, path).await?,
+            Action::TakeInPicture(path) => take_in_picture(app, path).await?,
             Action::RestoreKey { from, to } => {
                 let bytes = fs::read(&from)
                     .map_err(|source| MendError::File { path: from.clone(), source })?;
@@ -200,17 +209,39 @@ pub async fn mend(app: &App, findings: &mut [&mut Finding]) -> Result<(), MendEr
     Ok(())
 }
 
+/// The name of an upload whose name is lost.
+const RECOVERED: &str = "Recovered image";
+
 async fn take_in_key(app: &App, path: PathBuf) -> Result<(), MendError> {
-    let file = fs::read(&path).map_err(|source| MendError::File { path: path.clone(), source })?;
-    let image = keys::image(&file).map_err(|error| MendError::Other(error.to_string()))?;
-    let sha256 = sha256(&file);
+    let (sha256, image) = uploaded(path)?;
     let key = KeyInfo {
         id: sha256.clone(),
-        name: "Recovered image".into(),
+        name: RECOVERED.into(),
         sha256,
         width: image.width() as u32,
         height: image.height() as u32,
         builtin: false,
     };
     Ok(app.store.insert_key(&key, app.clock.now_ms()).await?)
+}
+
+async fn take_in_picture(app: &App, path: PathBuf) -> Result<(), MendError> {
+    let below = app.data_dir.below(&path);
+    let (id, image) = uploaded(path)?;
+    let picture = PictureInfo {
+        id,
+        name: RECOVERED.into(),
+        width: image.width() as u32,
+        height: image.height() as u32,
+        added_at: app.clock.now_ms(),
+    };
+    app.store.insert_picture(&picture, &below).await?;
+    Ok(())
+}
+
+/// The SHA-256 and the pixels of an uploaded image's file.
+fn uploaded(path: PathBuf) -> Result<(String, Rgb8), MendError> {
+    let file = fs::read(&path).map_err(|source| MendError::File { path, source })?;
+    let image = keys::image(&file).map_err(|error| MendError::Other(error.to_string()))?;
+    Ok((sha256(&file), image))
 }

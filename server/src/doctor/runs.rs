@@ -25,7 +25,7 @@ use crate::{
     run_folder::RunFolder,
     store::{
         check::FoundRun,
-        studies::{NewRun, NewStudy},
+        studies::{NewRun, NewStudy, Role},
     },
 };
 
@@ -78,16 +78,21 @@ impl FolderRun {
         }
     }
 
-    /// The run that it starts from, by the name of that run's folder.
-    fn input(&self) -> Option<RunId> {
-        let encoder = Path::new(self.order.encoder.as_deref()?);
-        encoder.file_name()?.to_str()?.parse().ok()
+    /// The runs that it needs, by the names of their folders.
+    fn inputs(&self) -> Vec<(RunId, Role)> {
+        let RunOrder { encoder, restorer, .. } = &self.order;
+        let named = |(folder, role): (&Option<String>, Role)| {
+            let run = Path::new(folder.as_deref()?).file_name()?.to_str()?.parse().ok()?;
+            Some((run, role))
+        };
+        [(encoder, Role::Start), (restorer, Role::Restorer)].into_iter().filter_map(named).collect()
     }
 
     fn node(&self) -> Node {
         let RunOrder { kind, digest, settings, .. } = &self.order;
         let (kind, digest, settings) = (*kind, digest.clone(), settings.clone());
-        Node { kind, settings, digest, inputs: Vec::new(), device: DeviceWish::default() }
+        let (inputs, restorer, device) = (Vec::new(), None, DeviceWish::default());
+        Node { kind, settings, digest, inputs, restorer, device }
     }
 }
 
@@ -120,7 +125,7 @@ pub(super) async fn take_in(app: &App, mut runs: Vec<FolderRun>) -> Result<(), M
                 // One that failed before it started has the time of its failure only.
                 started_at: started
                     .then(|| progress.started_at.or(progress.updated_at).unwrap_or_default()),
-                input: run.input(),
+                inputs: run.inputs(),
                 varied,
             }
         })

@@ -54,8 +54,15 @@ impl Scheduler {
             None => None,
         };
         let data_dir = &self.app.data_dir;
-        let encoder = match (ready.inputs.first(), &ready.settings.encoder) {
+        let encoder = match (&ready.start, &ready.settings.encoder) {
             (Some(input), _) => Some(data_dir.folder(input)),
+            (None, Some(name)) => Some(data_dir.checkpoint_folder(name)),
+            (None, None) => None,
+        };
+        let imported = ready.settings.defence.restorer_checkpoint.as_ref();
+        let imported = imported.filter(|_| ready.settings.takes_imported_restorer());
+        let restorer = match (&ready.restorer, imported) {
+            (Some(run), _) => Some(data_dir.folder(run)),
             (None, Some(name)) => Some(data_dir.checkpoint_folder(name)),
             (None, None) => None,
         };
@@ -66,6 +73,7 @@ impl Scheduler {
             settings: ready.settings.clone(),
             source: self.app.source(&dataset),
             encoder: encoder.map(|folder| folder.display().to_string()),
+            restorer: restorer.map(|folder| folder.display().to_string()),
             program: crate::VERSION.to_owned(),
         };
         Ok((order, key))

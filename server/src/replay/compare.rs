@@ -1,10 +1,10 @@
 //! Compares two runs of the same order.
 
-use std::{collections::BTreeMap, fmt, fs};
+use std::{collections::BTreeMap, fmt, fs, io};
 
 use engine::{
     checkpoint::compare::{Difference, DifferenceKind, differences},
-    files::DEFENCE,
+    files::{DEFENCE, STRIPS},
 };
 use shared::{
     RunEvent,
@@ -191,9 +191,25 @@ fn compare_judgements(
             if said(first)? != said(second)? {
                 lines.push("defence: the same counts from other scores".into());
             }
+            // Earlier versions kept no strips.
+            if let Some(strips) = kept(first, STRIPS)?
+                && kept(second, STRIPS)?.is_none_or(|other| other != strips)
+            {
+                lines.push("defence: other strips".into());
+            }
         }
     }
     Ok(1)
+}
+
+/// A file of a run; `None` where there is none.
+fn kept(left: &Left, name: &str) -> Result<Option<Vec<u8>>, ReplayError> {
+    let path = left.folder.join(name);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ReplayError::File { path, source }),
+    }
 }
 
 fn compare_checkpoints(

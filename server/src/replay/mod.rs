@@ -1,7 +1,7 @@
 //! Repeats a finished run from the data stored with it, and reports differences.
 //!
 //! The repeated run is an ordinary worker on a temporary folder beside the data folder. Of the first run it uses only the
-//! manifest, the key image and, for a classifier, the checkpoints of its encoder; cached features are computed again.
+//! manifest, the key image and the checkpoints of the encoder and the restorer that it had; cached features are computed again.
 
 mod compare;
 mod device;
@@ -135,25 +135,16 @@ pub async fn replay(
             format!("the run's checkpoint was {tidied}, so there is nothing to compare with");
         return Err(ReplayError::Removed(text));
     }
-    let encoder = match row.parent {
-        Some(parent) => {
-            let tidied = app.store.get_run(parent).await?.tidied;
-            // Nearest neighbours are asked on every checkpoint.
-            let needs_all = row.point.kind == RunKind::Knn;
-            if let Some(tidied) = tidied.filter(|tidied| needs_all || !tidied.kept_last) {
-                let text = format!("the checkpoints that the run starts from were {tidied}");
-                return Err(ReplayError::Removed(text));
-            }
-            Some(app.data_dir.folder(&app.store.run_folder(parent).await?))
-        }
-        None => None,
-    };
+    // Nearest neighbours are asked on every checkpoint.
+    let needs_all = row.point.kind == RunKind::Knn;
+    let encoder = needed(app, row.parent, needs_all, "that the run starts from").await?;
+    let restorer = needed(app, row.restorer, false, "of the run's restorer").await?;
     let first =
         Left::read(&RunFolder::new(app.data_dir.folder(&app.store.run_folder(run).await?)))?;
     let place = temporary(app.data_dir.root())?;
     let now = app.source_of(&first.manifest.order.settings.dataset.name).await;
     let source = found_again(first.manifest.order.source.clone(), now);
-    let folder = prepare(&first, source, encoder.as_deref(), place.path())?;
+    let folder = prepare(&first, source, (encoder.as_deref(), restorer.as_deref()), place.path())?;
 
     let file = |source| ReplayError::File { path: folder.path().to_owned(), source };
     let lock = local::lock(&folder)
@@ -188,6 +179,21 @@ pub async fn replay(
     Ok(Comparison { elsewhere, ..comparison })
 }
 
+/// The folder of a run that the repeated one needs, where it needs one; `what` tells which checkpoints it has.
+async fn needed(
+    app: &App,
+    run: Option<RunId>,
+    needs_all: bool,
+    what: &str,
+) -> Result<Option<PathBuf>, ReplayError> {
+    let Some(run) = run else { return Ok(None) };
+    let tidied = app.store.get_run(run).await?.tidied;
+    if let Some(tidied) = tidied.filter(|tidied| needs_all || !tidied.kept_last) {
+        return Err(ReplayError::Removed(format!("the checkpoints {what} were {tidied}")));
+    }
+    Ok(Some(app.data_dir.folder(&app.store.run_folder(run).await?)))
+}
+
 /// A folder beside the data folder, or inside it if nothing can be written beside it.
 fn temporary(root: &Path) -> Result<TempDir, ReplayError> {
     let make = |place: &Path| tempfile::Builder::new().prefix("maskdoor-replay-").tempdir_in(place);
@@ -196,12 +202,12 @@ fn temporary(root: &Path) -> Result<TempDir, ReplayError> {
     made.map_err(|source| ReplayError::File { path: root.to_owned(), source })
 }
 
-/// The repeated run's folder, with the first run's order on these images, its key image, and the checkpoints that it starts from in a folder beside it:
-/// the last one of its encoder, or every one for nearest neighbours.
+/// The repeated run's folder, with the first run's order on these images, its key image, and the checkpoints that it needs in folders beside it:
+/// the last one of its encoder, or every one for nearest neighbours, and the last one of its restorer.
 fn prepare(
     first: &Left,
     source: DataSource,
-    encoder: Option<&Path>,
+    (encoder, restorer): (Option<&Path>, Option<&Path>),
     place: &Path,
 ) -> Result<RunFolder, ReplayError> {
     let file = |path: &Path| {
@@ -209,18 +215,24 @@ fn prepare(
         move |source| ReplayError::File { path, source }
     };
     let mut order = RunOrder { source, ..first.manifest.order.clone() };
-    if let Some(encoder) = encoder {
-        let copy = place.join("encoder");
+    let copied = |from: &Path, to: &str, needs_all: bool| -> Result<String, ReplayError> {
+        let copy = place.join(to);
         fs::create_dir(&copy).map_err(file(&copy))?;
         let mut names = vec![LAST_CHECKPOINT.into()];
-        if order.kind == RunKind::Knn {
-            names.extend(kept_checkpoints(encoder).map_err(file(encoder))?);
+        if needs_all {
+            names.extend(kept_checkpoints(from).map_err(file(from))?);
         }
         for name in names {
-            let checkpoint = encoder.join(&name);
+            let checkpoint = from.join(&name);
             fs::copy(&checkpoint, copy.join(&name)).map_err(file(&checkpoint))?;
         }
-        order.encoder = Some(copy.display().to_string());
+        Ok(copy.display().to_string())
+    };
+    if let Some(encoder) = encoder {
+        order.encoder = Some(copied(encoder, "encoder", order.kind == RunKind::Knn)?);
+    }
+    if let Some(restorer) = restorer {
+        order.restorer = Some(copied(restorer, "restorer", false)?);
     }
     let key = first.folder.join(KEY);
     let key = match fs::read(&key) {

@@ -2,7 +2,7 @@
 
 use engine::files::MANIFEST;
 use shared::{
-    Rgb8, RunId, RunState, StudyId,
+    Rgb8, RunId, RunKind, RunState, StudyId,
     api::{RunRow, StudyDetail},
     chart::EpochSeries,
     verdict::Pairs,
@@ -17,8 +17,8 @@ use crate::{
     store::StoreError,
 };
 
-/// Most runs in the figure of accuracies by epoch.
-const MOST_LINES: usize = 12;
+/// Runs in the figure of accuracies by epoch, besides the least poisoned one: more lines cannot be told from each other.
+const STRONGEST: usize = 3;
 /// Most runs whose manifests a report has.
 const MOST_MANIFESTS: usize = 200;
 
@@ -29,7 +29,7 @@ pub struct Report {
     pub study: StudyDetail,
     /// Its classifiers on the same images.
     pub pairs: Pairs,
-    /// Accuracies by epoch of the last finished classifiers, at most twelve.
+    /// Accuracies by epoch of the least poisoned classifier and of the three with the highest attack success rates.
     pub epochs: Vec<EpochSeries>,
     /// What the trigger does, or why it cannot be shown.
     pub pictures: Result<Pictures, String>,
@@ -53,6 +53,23 @@ pub enum ReportError {
     Internal(String),
 }
 
+/// The classifiers whose accuracy by epoch is drawn: the least poisoned one and those with the highest attack success rates, in the
+/// study's order.
+fn telling(finished: &[RunRow]) -> Vec<RunRow> {
+    let mut classifiers: Vec<_> = finished
+        .iter()
+        .filter_map(|run| Some((run, run.metrics?.asr.share().unwrap_or(0.0))))
+        .filter(|(run, _)| run.point.kind != RunKind::Knn)
+        .collect();
+    // A stable order: of equals, the first in the study.
+    classifiers.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    let poisons = |run: &&&RunRow| (run.point.ppr, run.point.lpr, run.point.scratch);
+    let least = classifiers.iter().map(|(run, _)| run).min_by_key(poisons).map(|run| run.id);
+    let strongest: Vec<RunId> = classifiers.iter().map(|(run, _)| run.id).take(STRONGEST).collect();
+    let told = |run: &&RunRow| Some(run.id) == least || strongest.contains(&run.id);
+    finished.iter().filter(told).cloned().collect()
+}
+
 /// The report of a study as an HTML file. Images and manifests that are gone are left out, with a word on why.
 ///
 /// # Errors
@@ -61,10 +78,7 @@ pub async fn report(app: &App, kept: &Kept, study: StudyId) -> Result<String, Re
     let study = app.store.get_study(study).await?;
     let finished: Vec<RunRow> =
         study.runs.iter().filter(|run| run.state == RunState::Done).cloned().collect();
-    let classifiers: Vec<_> = finished.iter().filter(|run| run.metrics.is_some()).collect();
-    let last = &classifiers[classifiers.len().saturating_sub(MOST_LINES)..];
-    let last: Vec<RunRow> = last.iter().map(|&run| run.clone()).collect();
-    let epochs = app.epochs(&last).await?;
+    let epochs = app.epochs(&telling(&finished)).await?;
     let pairs = app.pairs(&study.runs).await?;
     let mut folders = Vec::new();
     for run in finished.iter().take(MOST_MANIFESTS) {

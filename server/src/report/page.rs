@@ -80,12 +80,9 @@ fn section(title: &str, content: &str) -> String {
 }
 
 fn header(study: &StudyDetail) -> String {
-    let attack = &study.spec.settings.attack;
-    let target = study.classes.get(attack.target_class as usize);
-    let target = target.map_or_else(String::new, |name| format!(" ({name})"));
     let done = study.runs.iter().filter(|run| run.state == RunState::Done).count();
     let mut facts = vec![
-        format!("{} towards class {}{target}", study.spec.trigger_name(), attack.target_class),
+        study.spec.attack_name(&study.classes),
         format!("data set {}", study.spec.settings.dataset.name),
         format!("{done} of {} runs done", study.runs.len()),
         format!("created {}", day(study.created_at)),
@@ -147,15 +144,26 @@ fn figures(report: &Report) -> String {
         report.study.runs.iter().filter(|run| run.metrics.is_some()).cloned().collect();
     let epochs: Vec<_> =
         report.epochs.iter().filter(|series| series.points.len() > 1).cloned().collect();
-    let all = [asr_by_poison(&rows, false), tradeoff(&rows), accuracy_by_epoch(&epochs)];
-    let drawn = all.iter().filter(|figure| !figure.is_empty()).map(figure);
-    let drawn: String = drawn.collect();
+    let chosen = if epochs.len() < rows.len() {
+        "The least poisoned classifier, and those with the highest attack success rates."
+    } else {
+        ""
+    };
+    let all = [
+        (asr_by_poison(&rows, false), ""),
+        (tradeoff(&rows), ""),
+        (accuracy_by_epoch(&epochs), chosen),
+    ];
+    let drawn = all.iter().filter(|(figure, _)| !figure.is_empty());
+    let drawn: String = drawn.map(|(drawn, note)| figure(drawn, note)).collect();
     if drawn.is_empty() { drawn } else { format!("<div class=\"figures\">\n{drawn}</div>\n") }
 }
 
-fn figure(figure: &Figure) -> String {
+fn figure(figure: &Figure, note: &str) -> String {
+    let note =
+        if note.is_empty() { String::new() } else { format!("<p class=\"note\">{note}</p>\n") };
     format!(
-        "<figure>\n<figcaption>{}</figcaption>\n{}\n</figure>\n",
+        "<figure>\n<figcaption>{}</figcaption>\n{}\n{note}</figure>\n",
         escape(figure.title()),
         figure.draw(FIGURE, Style::Page).svg
     )

@@ -15,7 +15,7 @@ const IMAGES: usize = 4;
 /// Most triggers of a study that varies its trigger.
 const TRIGGERS: usize = 6;
 /// Amplification of the differences.
-pub(super) const GAIN: i32 = 8;
+pub(super) const GAIN: f32 = 8.0;
 
 /// A picture as the address of an image: its PNG file in base64.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub struct Triggered {
     pub differences: Vec<Picture>,
 }
 
-/// The pictures of a study: the first validation image of each of its first classes, without the target class.
+/// The pictures of a study: the first validation image of each of its first classes, without the target class where there is one.
 ///
 /// # Errors
 /// When an image or a key cannot be read, or a trigger does not fit the images.
@@ -57,7 +57,8 @@ pub(super) fn pictures(
     key: impl Fn(&str) -> Result<Rgb8, String>,
 ) -> Result<Pictures, String> {
     let side = spec.settings.model.image_size as usize;
-    let chosen = first_of_classes(&index.labels(Split::Test), spec.settings.attack.target_class);
+    let chosen =
+        first_of_classes(&index.labels(Split::Test), spec.settings.attack.target().class());
     let images: Vec<Rgb8> = chosen
         .iter()
         .map(|&(at, _)| index.load(Split::Test, at, side).map_err(|error| error.to_string()))
@@ -88,9 +89,10 @@ pub(super) fn pictures(
 }
 
 /// Index and class of the first image of each of the first classes but `target`.
-fn first_of_classes(labels: &[u32], target: u32) -> Vec<(usize, u32)> {
+fn first_of_classes(labels: &[u32], target: Option<u32>) -> Vec<(usize, u32)> {
     let mut chosen: Vec<(usize, u32)> = Vec::new();
-    let mut classes: Vec<u32> = labels.iter().copied().filter(|&class| class != target).collect();
+    let is_other = |class: &u32| target != Some(*class);
+    let mut classes: Vec<u32> = labels.iter().copied().filter(is_other).collect();
     classes.sort_unstable();
     classes.dedup();
     for class in classes.into_iter().take(IMAGES) {
@@ -99,12 +101,14 @@ fn first_of_classes(labels: &[u32], target: u32) -> Vec<(usize, u32)> {
     chosen
 }
 
-/// The different triggers over the study's points.
+/// The different triggers over the study's points, those of further backdoors after the main one.
 fn triggers(spec: &StudySpec) -> Vec<TriggerSpec> {
     let mut found: Vec<TriggerSpec> = Vec::new();
     for settings in spec.points().unwrap_or_default() {
-        if !found.contains(&settings.attack.trigger) {
-            found.push(settings.attack.trigger);
+        for backdoor in settings.attack.backdoors() {
+            if !found.contains(&backdoor.trigger) {
+                found.push(backdoor.trigger);
+            }
         }
     }
     found
@@ -123,8 +127,10 @@ mod tests {
 
     #[test]
     fn images_are_of_different_classes_without_the_target() {
-        assert_eq!(first_of_classes(&[2, 2, 0, 1, 0, 5, 4], 0), [(3, 1), (0, 2), (6, 4), (5, 5)]);
-        assert!(first_of_classes(&[3, 3], 3).is_empty());
+        let labels = [2, 2, 0, 1, 0, 5, 4];
+        assert_eq!(first_of_classes(&labels, Some(0)), [(3, 1), (0, 2), (6, 4), (5, 5)]);
+        assert!(first_of_classes(&[3, 3], Some(3)).is_empty());
+        assert_eq!(first_of_classes(&labels, None), [(2, 0), (3, 1), (0, 2), (6, 4)]);
     }
 
     #[test]

@@ -46,8 +46,8 @@ pub(super) fn html(runs: &[RunRow]) -> String {
         html.push_str("</ul>\n");
     }
     html.push_str(
-        "<p class=\"note\">CA: clean accuracy. ASR: attack success rate, the share of triggered images of other classes that are \
-         taken for the target class. RA: robust accuracy, the share of triggered images that get their true class. Beside each share, its \
+        "<p class=\"note\">CA: clean accuracy. ASR: attack success rate, the share of triggered images of the attacked classes \
+         that get the class that the attacker wants. RA: robust accuracy, the share of triggered images that get their true class. Beside each share, its \
          95 % interval by Wilson. PPR, LPR, FPR: poisoned images of each class in pre-training, in the linear probe, in \
          fine-tuning.</p>\n",
     );

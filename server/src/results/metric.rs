@@ -96,7 +96,7 @@ pub struct Known {
 }
 
 /// The metrics of the built-in run kinds. A run kind may have others in its rows.
-pub const KNOWN: [Known; 29] = {
+pub const KNOWN: [Known; 33] = {
     use Direction::{Higher, Lower, Neither};
     use MeasureKind::{Ratio, Real};
     const fn known(
@@ -114,6 +114,7 @@ pub const KNOWN: [Known; 29] = {
         known("ra", "Robust accuracy", "%", Higher, Ratio),
         known("top5", "Top-5 clean accuracy", "%", Higher, Ratio),
         known("other_asr", "Non-source attack success rate", "%", Lower, Ratio),
+        known("lowest_asr", "Lowest attack success rate of several backdoors", "%", Lower, Ratio),
         known("psnr", "PSNR of the trigger", "dB", Neither, Real),
         known("ssim", "SSIM of the trigger", "", Neither, Real),
         known("auroc", "AUROC of the defence", "", Higher, Real),
@@ -147,6 +148,21 @@ pub const KNOWN: [Known; 29] = {
         known("ra_after", "Robust accuracy with the defence", "%", Higher, Ratio),
         known("repair_ca_p", "p of the repair's change of CA (McNemar)", "", Neither, Real),
         known("repair_asr_p", "p of the repair's change of ASR (McNemar)", "", Neither, Real),
+        known("kept", "Training images kept", "%", Neither, Ratio),
+        known(
+            "retrain_ca_p",
+            "p of the change of CA by training again (McNemar)",
+            "",
+            Neither,
+            Real,
+        ),
+        known(
+            "retrain_asr_p",
+            "p of the change of ASR by training again (McNemar)",
+            "",
+            Neither,
+            Real,
+        ),
         known("loss", "Loss", "nats", Lower, Real),
         known("images_per_second", "Images per second", "images/s", Higher, Real),
         known("seconds", "Duration", "s", Lower, Real),

@@ -6,7 +6,7 @@ use shared::{Ratio, RunEvent, RunKind, metric::Metrics};
 pub const FILE: &str = "log.csv";
 
 /// Columns of a classifier. Losses are mean cross-entropies, the other values percentages: top-1 and top-5 accuracy on clean images;
-/// top-1 accuracy (RA) and attack success rate on triggered images of classes other than the target.
+/// top-1 accuracy (RA) and attack success rate on triggered images of the attacked classes.
 const CLASSIFIER: &str = "epoch,train_lr,train_loss,test_loss,test_acc1,test_acc5,\
     test_triggered_loss,test_triggered_acc1,test_triggered_asr\n";
 /// Columns of a pre-training; the last two are the accuracy and the attack success rate of nearest neighbours, in percent.

@@ -79,7 +79,7 @@ mod tests {
         let pair = Pair {
             model,
             hidden: vec![true, false, false, false],
-            class: 0,
+            class: Some(0),
             name: "test/0/1.png".into(),
             clean: of(10),
             triggered: of(100),

@@ -8,7 +8,7 @@ use shared::{
 use super::{GAP, HEAD, PAPER, SheetError, WORDS, Words, packed, paste, zoom};
 
 /// Amplification of the differences.
-const GAIN: i32 = 8;
+const GAIN: f32 = 8.0;
 
 /// One trigger of a sheet.
 pub struct Row {

@@ -8,7 +8,7 @@ use super::{
     Store, StoreError,
     row::parse,
     state::move_state,
-    studies::{NewStudy, insert_run, insert_study_row, list_run, to_json},
+    studies::{NewStudy, Role, insert_run, insert_study_row, list_run, to_json},
 };
 
 /// A run as the database has it.
@@ -39,8 +39,8 @@ pub struct FoundRun {
     pub attempt: u32,
     /// Unix time in milliseconds of its first event; `None` when it never started.
     pub started_at: Option<u64>,
-    /// The run that it starts from.
-    pub input: Option<RunId>,
+    /// The runs that it needs, and what for.
+    pub inputs: Vec<(RunId, Role)>,
     /// The settings that distinguish it from the others, by path.
     pub varied: std::collections::BTreeMap<String, shared::param::Value>,
 }
@@ -140,12 +140,15 @@ impl Store {
                 move_state(&mut tx, key, RunState::Cancelled, Some(why), began).await?;
             }
         }
-        for (run, known) in study.runs.iter().zip(found) {
+        let found = study.runs.iter().zip(found);
+        let inputs = found.flat_map(|(run, known)| known.inputs.iter().map(move |of| (run, of)));
+        for (run, (input, role)) in inputs {
             sqlx::query(
-                "INSERT INTO run_inputs (run, input) SELECT r.key, p.key FROM runs r, runs p WHERE r.id = ? AND p.id = ?",
+                "INSERT INTO run_inputs (run, input, role) SELECT r.key, p.key, ? FROM runs r, runs p WHERE r.id = ? AND p.id = ?",
             )
+            .bind(role.as_str())
             .bind(run.id.to_string())
-            .bind(known.input.map(|input| input.to_string()))
+            .bind(input.to_string())
             .execute(&mut *tx)
             .await?;
         }

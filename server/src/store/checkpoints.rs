@@ -58,7 +58,7 @@ impl Store {
         // A run that several studies share is named as in the one that is asked for, or in its own.
         let list = study.map_or_else(|| "r.study".to_owned(), |study| format!("'{study}'"));
         let mut sql = QueryBuilder::<Sqlite>::new(format!(
-            "SELECT r.id, r.study, r.study_name, r.folder, r.kind, r.ppr, r.lpr, r.seed, r.scratch, r.implanted, r.state, e.at, e.body, \
+            "SELECT r.id, r.study, r.study_name, r.folder, r.kind, r.ppr, r.lpr, r.seed, r.scratch, r.implanted, r.repairs, r.state, e.at, e.body, \
              (SELECT l.varied FROM study_runs l WHERE l.run = r.key AND l.study = {list}) AS varied FROM {from}"
         ));
         if let Some(study) = study {

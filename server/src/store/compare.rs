@@ -65,7 +65,7 @@ packed! {
     implanted: u8 = "r.implanted",
     varied: BTreeMap<String, Value> = "json(l.varied)",
     reused: u8 = "l.reused",
-    parent: Option<RunId> = "(SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key LIMIT 1)",
+    parent: Option<RunId> = "(SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND i.role = 'start')",
     ca: Counts = "json_array(ca_hits, ca_total)",
     asr: Counts = "json_array(asr_hits, asr_total)",
     ra: Counts = "json_array(ra_hits, ra_total)",
@@ -125,10 +125,14 @@ impl From<Packed> for RunRow {
                 seed,
                 scratch: packed.scratch == 1,
                 implanted: packed.implanted == 1,
+                // A repair is no classifier.
+                repairs: false,
             },
             varied: packed.varied,
             reused: packed.reused == 1,
             parent: packed.parent,
+            // Only defences have one, which are no classifiers.
+            restorer: None,
             state: RunState::Done,
             progress,
             metrics: Some(metrics),

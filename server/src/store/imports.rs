@@ -68,18 +68,20 @@ impl Store {
     /// calls [`removed`](Store::removed).
     ///
     /// # Errors
-    /// When a study starts from it, there is none of that name, or the query fails.
+    /// When a study starts from it or restores with it, there is none of that name, or the query fails.
     pub async fn delete_import(&self, name: &str, folder: &str) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        let study: Option<String> = sqlx::query_scalar(
-            "SELECT study_name FROM runs WHERE settings ->> '$.encoder' = ? COLLATE NOCASE LIMIT 1",
+        let study: Option<(String, bool)> = sqlx::query_as(
+            "SELECT study_name, coalesce(settings ->> '$.encoder' = ?1 COLLATE NOCASE, 0) FROM runs \
+             WHERE settings ->> '$.encoder' = ?1 COLLATE NOCASE OR settings ->> '$.defence.restorer_checkpoint' = ?1 COLLATE NOCASE LIMIT 1",
         )
         .bind(name)
         .fetch_optional(&mut *tx)
         .await?;
-        if let Some(study) = study {
+        if let Some((study, starts)) = study {
+            let uses = if starts { "starts from" } else { "restores images with" };
             return Err(StoreError::Conflict(format!(
-                "the study \"{study}\" starts from {name}; delete it first"
+                "the study \"{study}\" {uses} {name}; delete it first"
             )));
         }
         let removed = sqlx::query("DELETE FROM imported_checkpoints WHERE name = ?")

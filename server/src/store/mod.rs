@@ -19,7 +19,7 @@
 //! | [`snapshot`] | a copy of a database in use |
 //! | `version` | versions of tables and programs; the copy before an upgrade |
 //! | `upgrade` | fills in data that version 0.1 did not store |
-//! | [`datasets`], [`keys`] | added data sets, uploaded key images |
+//! | [`datasets`], [`keys`], [`pictures`] | added data sets, uploaded key images, own pictures |
 
 mod access;
 pub mod check;
@@ -32,6 +32,7 @@ pub mod events;
 pub mod imports;
 pub mod keys;
 mod open;
+pub mod pictures;
 mod place;
 pub mod queue;
 mod removals;

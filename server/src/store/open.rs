@@ -20,7 +20,7 @@ use super::{
 };
 
 /// The migrations from an empty file to the current tables: number, name, statements. A released migration never changes.
-const MIGRATIONS: [(i64, &str, &str); 16] = [
+const MIGRATIONS: [(i64, &str, &str); 18] = [
     (1, "studies and runs", include_str!("../../migrations/0001_studies_and_runs.sql")),
     (2, "head init", include_str!("../../migrations/0002_head_init.sql")),
     (3, "imported checkpoints", include_str!("../../migrations/0003_imported_checkpoints.sql")),
@@ -37,6 +37,8 @@ const MIGRATIONS: [(i64, &str, &str); 16] = [
     (14, "queue", include_str!("../../migrations/0014_queue.sql")),
     (15, "deletions", include_str!("../../migrations/0015_deletions.sql")),
     (16, "implants", include_str!("../../migrations/0016_implants.sql")),
+    (17, "restorers", include_str!("../../migrations/0017_restorers.sql")),
+    (18, "pictures", include_str!("../../migrations/0018_pictures.sql")),
 ];
 
 /// The version of the tables that this program makes.

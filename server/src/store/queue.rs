@@ -50,15 +50,55 @@ pub struct ReadyRun {
     pub kind: RunKind,
     /// Its settings.
     pub settings: Settings,
-    /// Folders of the runs that it starts from.
-    pub inputs: Vec<String>,
-    /// The executor's handles of those of them that are not finished yet.
+    /// Folder of the run that it starts from.
+    pub start: Option<String>,
+    /// Folder of the run whose autoencoder restores what a defence hides.
+    pub restorer: Option<String>,
+    /// The executor's handles of those of the runs that it needs that are not finished yet.
     pub after: Vec<String>,
     /// The device that it asks for.
     pub wish: DeviceWish,
 }
 
+/// A run that runs or waits, for an estimate of its time.
+#[derive(Clone, Debug)]
+pub struct UnfinishedRun {
+    /// What it does.
+    pub kind: RunKind,
+    /// Its settings.
+    pub settings: Settings,
+    /// Keys of the runs that it needs.
+    pub inputs: Vec<i64>,
+    /// The device that it asks for.
+    pub wish: DeviceWish,
+    /// How far it is.
+    pub progress: Progress,
+}
+
 impl Store {
+    /// The runs that run or wait, in no order.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn unfinished(&self) -> Result<Vec<UnfinishedRun>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT kind, settings, (SELECT json_group_array(i.input ORDER BY i.input) FROM run_inputs i WHERE i.run = r.key), wish,              progress FROM runs r WHERE state IN ('running', 'queued')",
+        )
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(UnfinishedRun {
+                    kind: parse(row.try_get(0)?, "a kind of run")?,
+                    settings: from_json(row.try_get(1)?, "a run's settings")?,
+                    inputs: from_json(row.try_get(2)?, "a run's inputs")?,
+                    wish: parse(row.try_get(3)?, "the device that a run asks for")?,
+                    progress: from_json(row.try_get(4)?, "a run's progress")?,
+                })
+            })
+            .collect()
+    }
+
     /// All running runs.
     ///
     /// # Errors
@@ -119,8 +159,10 @@ impl Store {
         ahead: Option<&str>,
     ) -> Result<Option<ReadyRun>, StoreError> {
         let row = sqlx::query(
-            "SELECT key, id, digest, folder, attempt, kind, settings, (SELECT json_group_array(p.folder ORDER BY p.key) \
-             FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key), wish, (SELECT json_group_array(p.handle) \
+            "SELECT key, id, digest, folder, attempt, kind, settings, wish, \
+             (SELECT p.folder FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND i.role = 'start'), \
+             (SELECT p.folder FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND i.role = 'restorer'), \
+             (SELECT json_group_array(p.handle) \
              FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND p.state = 'running') FROM runs r WHERE state = 'queued' \
              AND held = 0 AND NOT EXISTS (SELECT 1 FROM queue WHERE paused = 1) \
              AND wish NOT IN (SELECT value FROM json_each(?1)) AND NOT EXISTS (SELECT 1 FROM run_inputs i JOIN runs p ON p.key = i.input \
@@ -142,9 +184,10 @@ impl Store {
             attempt: row.try_get(4)?,
             kind: parse(row.try_get(5)?, "a kind of run")?,
             settings: from_json(row.try_get(6)?, "a run's settings")?,
-            inputs: from_json(row.try_get(7)?, "a run's inputs")?,
-            wish: parse(row.try_get(8)?, "the device that a run asks for")?,
-            after: from_json(row.try_get(9)?, "a run's inputs")?,
+            wish: parse(row.try_get(7)?, "the device that a run asks for")?,
+            start: row.try_get(8)?,
+            restorer: row.try_get(9)?,
+            after: from_json(row.try_get(10)?, "a run's inputs")?,
         }))
     }
 
@@ -311,7 +354,7 @@ impl Store {
     }
 
     /// Queues an unfinished run again: its events are deleted, its attempt number increases. Events that its folder keeps
-    /// are taken in again. The unfinished runs that it starts from, and those that start from it, at any depth, are queued
+    /// are taken in again. The unfinished runs that it needs, and those that need it, at any depth, are queued
     /// again, too.
     ///
     /// # Errors
@@ -344,7 +387,7 @@ pub struct Cancelled {
     pub wanted_elsewhere: u64,
 }
 
-/// Queues the unfinished runs among a run, its descendants, and all runs that these start from.
+/// Queues the unfinished runs among a run, its descendants, and all runs that these need.
 pub(super) async fn requeue(
     tx: &mut SqliteConnection,
     key: i64,

@@ -147,7 +147,7 @@ macro_rules! rows {
             "SELECT r.key, r.id, r.kind, r.digest, r.state, r.described, r.created_at, r.started_at, r.ended_at, \
              r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, \
              r.images_per_second, r.progress ->> '$.loss' AS loss, r.progress ->> '$.judgement' AS judgement, r.progress ->> '$.metrics.other_asr' AS other_asr, \
-             r.progress ->> '$.metrics.quality' AS quality, (SELECT json_group_array(json_array(s.id, s.name)) \
+             r.progress ->> '$.metrics.lowest_asr' AS lowest_asr, r.progress ->> '$.metrics.quality' AS quality, (SELECT json_group_array(json_array(s.id, s.name)) \
              FROM study_runs l JOIN studies s ON s.id = l.study WHERE l.run = r.key) AS studies FROM runs r ",
             $which
         )
@@ -211,9 +211,11 @@ fn result_row(row: &SqliteRow) -> Result<Row, StoreError> {
         ]);
         measured.push(("top5", counts.top5.map(Measure::Ratio)));
     }
-    if let Some(ratio) = row.try_get::<Option<&str>, _>("other_asr")? {
-        let ratio = from_json(ratio, "a run's metrics")?;
-        measured.push(("other_asr", Some(Measure::Ratio(ratio))));
+    for name in ["other_asr", "lowest_asr"] {
+        if let Some(ratio) = row.try_get::<Option<&str>, _>(name)? {
+            let ratio = from_json(ratio, "a run's metrics")?;
+            measured.push((name, Some(Measure::Ratio(ratio))));
+        }
     }
     if let Some(quality) = row.try_get::<Option<&str>, _>("quality")? {
         let Quality { psnr, ssim } = from_json(quality, "a run's metrics")?;
@@ -243,7 +245,8 @@ fn result_row(row: &SqliteRow) -> Result<Row, StoreError> {
 
 /// The metrics of a defence.
 fn of_defence(judgement: &Judgement) -> impl Iterator<Item = (&'static str, Option<Measure>)> {
-    let Judgement { detection, control, before, after, encoder, repaired } = *judgement;
+    let Judgement { detection, control, before, after, encoder, repaired, retrained } = *judgement;
+    let changed = retrained.and_then(|retrained| retrained.changed);
     let p = |of: Option<Discordant>| {
         of.and_then(Discordant::difference).map(|difference| Measure::Real(difference.p))
     };
@@ -269,6 +272,9 @@ fn of_defence(judgement: &Judgement) -> impl Iterator<Item = (&'static str, Opti
         ("asr_after", share(after, |metrics| metrics.asr)),
         ("repair_ca_p", p(repaired.map(|repaired| repaired.ca))),
         ("repair_asr_p", p(repaired.map(|repaired| repaired.asr))),
+        ("kept", retrained.map(|retrained| Measure::Ratio(retrained.kept))),
+        ("retrain_ca_p", p(changed.map(|changed| changed.ca))),
+        ("retrain_asr_p", p(changed.map(|changed| changed.asr))),
         ("ra_before", share(before, |metrics| metrics.ra)),
         ("ra_after", share(after, |metrics| metrics.ra)),
     ]

@@ -14,8 +14,9 @@ use super::{StoreError, studies::from_json};
 
 /// The columns that [`run_row`] reads, of `runs r` listed as `study_runs l` under `studies s`.
 pub(super) const COLUMNS: &str = "r.id, r.digest, l.study, s.name AS study_name, r.dataset, r.trigger_label, r.trigger_kind, \
-     r.strength, r.optimizer, r.head_init, r.kind, r.ppr, r.lpr, r.seed, r.scratch, r.implanted, l.varied, l.reused, \
-     (SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key ORDER BY i.input LIMIT 1) AS parent, r.state, \
+     r.strength, r.optimizer, r.head_init, r.kind, r.ppr, r.lpr, r.seed, r.scratch, r.implanted, r.repairs, l.varied, l.reused, \
+     (SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND i.role = 'start') AS parent, \
+     (SELECT p.id FROM run_inputs i JOIN runs p ON p.key = i.input WHERE i.run = r.key AND i.role = 'restorer') AS restorer, r.state, \
      r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, r.created_at, \
      r.started_at, r.ended_at, r.error, r.progress, r.device, r.wish, r.held, \
      (SELECT t.at FROM tidied t WHERE t.run = r.key) AS tidied_at, (SELECT t.kept_last FROM tidied t WHERE t.run = r.key) AS kept_last";
@@ -26,6 +27,7 @@ pub(super) const UNDER_OWN_STUDY: &str = "runs r JOIN study_runs l ON l.run = r.
 /// A run from [`COLUMNS`].
 pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
     let parent: Option<&str> = row.try_get("parent")?;
+    let restorer: Option<&str> = row.try_get("restorer")?;
     let optimizer: Option<&str> = row.try_get("optimizer")?;
     let head_init: Option<&str> = row.try_get("head_init")?;
     Ok(RunRow {
@@ -43,6 +45,7 @@ pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         varied: from_json(row.try_get("varied")?, "varied settings")?,
         reused: row.try_get("reused")?,
         parent: parent.map(|id| parse(id, "a run's identifier")).transpose()?,
+        restorer: restorer.map(|id| parse(id, "a run's identifier")).transpose()?,
         state: parse::<RunState>(row.try_get("state")?, "a state")?,
         progress: from_json(row.try_get("progress")?, "a run's progress")?,
         metrics: metrics(row)?,
@@ -75,6 +78,7 @@ pub(super) fn point(row: &SqliteRow) -> Result<RunPoint, StoreError> {
         seed: row.try_get::<i64, _>("seed")?.cast_unsigned(),
         scratch: row.try_get("scratch")?,
         implanted: row.try_get("implanted")?,
+        repairs: row.try_get("repairs")?,
     })
 }
 

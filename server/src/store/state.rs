@@ -1,5 +1,5 @@
 //! Changes of a run's state: an UPDATE that names the states it may come from, according to [`RunState::may_become`],
-//! and a `state` event for followers. Queued runs that start from the run, at any depth, change with it.
+//! and a `state` event for followers. Queued runs that need the run, at any depth, change with it.
 
 use shared::RunState;
 use sqlx::{Row as _, SqliteConnection};
@@ -9,7 +9,7 @@ use super::{
     row::{parse, point, stored},
 };
 
-/// The keys of all runs that start from run `?1`, directly or through others.
+/// The keys of all runs that need run `?1`, directly or through others.
 pub(super) const DESCENDANTS: &str = "WITH RECURSIVE below(key) AS (\
      SELECT run FROM run_inputs WHERE input = ?1 \
      UNION SELECT i.run FROM run_inputs i JOIN below b ON i.input = b.key)";
@@ -31,7 +31,7 @@ pub(super) async fn move_state(
         "UPDATE runs SET state = ?1, error = ?2, cancel = 0, \
          started_at = CASE WHEN ?1 = 'running' THEN ?3 ELSE started_at END, \
          ended_at = CASE WHEN ?1 IN ('queued', 'running') THEN NULL ELSE ?3 END \
-         WHERE key = ?4 AND state IN (SELECT value FROM json_each(?5)) RETURNING kind, ppr, lpr, seed, scratch, implanted",
+         WHERE key = ?4 AND state IN (SELECT value FROM json_each(?5)) RETURNING kind, ppr, lpr, seed, scratch, implanted, repairs",
     )
     .bind(to.as_str())
     .bind(error)
@@ -46,7 +46,7 @@ pub(super) async fn move_state(
     Ok(true)
 }
 
-/// Ends the queued runs that start from a run in this state, if it is one without a result. Only queued runs depend on the outcome.
+/// Ends the queued runs that need a run in this state, if it is one without a result. Only queued runs depend on the outcome.
 async fn end_below(
     tx: &mut SqliteConnection,
     key: i64,
@@ -60,7 +60,7 @@ async fn end_below(
         _ => return Ok(()),
     };
     let error =
-        format!("not started, because the {label} that it starts from is {state}; retry that one");
+        format!("not started, because the {label} that it needs is {state}; retry that one");
     let sql = format!(
         "{DESCENDANTS} UPDATE runs SET state = ?2, error = ?3, ended_at = ?4 \
          WHERE key IN (SELECT key FROM below) AND state = 'queued' RETURNING key"
@@ -79,14 +79,14 @@ async fn end_below(
     Ok(())
 }
 
-/// Ends a queued run if one that it starts from has ended without a result.
+/// Ends a queued run if one that it needs has ended without a result.
 pub(super) async fn end_without_input(
     tx: &mut SqliteConnection,
     key: i64,
     at: u64,
 ) -> Result<(), StoreError> {
     let inputs = sqlx::query(
-        "SELECT p.kind, p.ppr, p.lpr, p.seed, p.scratch, p.implanted, p.key, p.state FROM run_inputs i JOIN runs p ON p.key = i.input \
+        "SELECT p.kind, p.ppr, p.lpr, p.seed, p.scratch, p.implanted, p.repairs, p.key, p.state FROM run_inputs i JOIN runs p ON p.key = i.input \
          WHERE i.run = ? AND p.state IN ('failed', 'interrupted', 'cancelled')",
     )
     .bind(key)

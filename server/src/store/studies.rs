@@ -8,7 +8,7 @@ use shared::{
     param::Value,
     run::RunPoint,
     settings::ProbeOptimizer,
-    study::{Node, described},
+    study::{Axes, Node, described},
 };
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
@@ -31,7 +31,7 @@ pub struct NewStudy {
     pub spec: StudySpec,
     /// Class names of the data set.
     pub classes: Vec<String>,
-    /// Its runs; each comes after those that it starts from.
+    /// Its runs; each comes after those that it needs.
     pub runs: Vec<NewRun>,
     /// Whether every run is created afresh, even if the data folder has one with the same digest.
     pub fresh: bool,
@@ -44,6 +44,25 @@ pub struct NewRun {
     pub id: RunId,
     /// Its kind, settings and inputs.
     pub node: Node,
+}
+
+/// What a run needs another one for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It starts from that run's checkpoint.
+    Start,
+    /// That run's autoencoder restores what the run, a defence, hides.
+    Restorer,
+}
+
+impl Role {
+    /// Its name in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Restorer => "restorer",
+        }
+    }
 }
 
 /// A run that the data folder has.
@@ -148,7 +167,7 @@ impl Store {
 
         // The counters are columns of the study; the best run is a single index lookup, only for the studies on this page.
         let mut list = QueryBuilder::new(
-            "SELECT s.id, s.created_at, s.name, s.dataset, s.spec -> '$.attack.trigger' AS trigger_spec, s.queued, s.running, \
+            "SELECT s.id, s.created_at, s.name, s.dataset, s.spec -> '$.attack.trigger' AS trigger_spec, s.spec -> '$.axes' AS axes, s.queued, s.running, \
              s.done, s.failed, s.interrupted, s.cancelled, b.ca_hits, b.ca_total, b.asr_hits, b.asr_total, b.ra_hits, \
              b.ra_total, b.top5_hits, b.top5_total, s.spec -> '$.tags' AS tags, s.starred, s.archived FROM (SELECT s.* FROM studies s",
         );
@@ -158,8 +177,12 @@ impl Store {
         list.push(" OFFSET ").push_bind(stored(query.offset));
         list.push(
             ") s LEFT JOIN runs b ON b.key = \
-             (SELECT r.key FROM study_runs l JOIN runs r ON r.key = l.run WHERE l.study = s.id AND r.state = 'done' \
-             AND r.asr IS NOT NULL AND r.kind <> 'knn' ORDER BY r.asr DESC LIMIT 1) \
+             (SELECT r.key FROM study_runs l JOIN runs r ON r.key = l.run JOIN studies t ON t.id = l.study \
+             WHERE l.study = s.id AND r.state = 'done' AND r.asr IS NOT NULL AND r.kind <> 'knn' ORDER BY ",
+        );
+        list.push(LEARNED);
+        list.push(
+            " DESC, r.asr DESC LIMIT 1) \
              ORDER BY s.created_at DESC, s.id DESC",
         );
         let rows = list.build().fetch_all(self.readers()).await?;
@@ -392,15 +415,15 @@ pub(super) async fn insert_run(
     run: &NewRun,
     keys: &[i64],
 ) -> Result<i64, StoreError> {
-    let Node { kind, settings, digest, inputs, device } = &run.node;
+    let Node { kind, settings, digest, inputs, restorer, device } = &run.node;
     let point = RunPoint::of(*kind, settings);
     let trigger = &settings.attack.trigger;
     let (optimizer, head_init) = trained_by(*kind, settings);
     // Keys of deleted runs are not used again: their study may be restored.
     let key: i64 = sqlx::query_scalar(
         "INSERT INTO runs (key, id, digest, kind, folder, settings, described, study, study_name, dataset, trigger_kind, \
-         trigger_label, strength, optimizer, head_init, ppr, lpr, seed, scratch, implanted, epochs, created_at, queued_at, wish) \
-         VALUES ((SELECT coalesce(max(key), 0) + 1 FROM (SELECT max(key) AS key FROM runs UNION ALL SELECT max(key) FROM deleted_runs)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
+         trigger_label, strength, optimizer, head_init, ppr, lpr, seed, scratch, implanted, repairs, epochs, created_at, queued_at, wish) \
+         VALUES ((SELECT coalesce(max(key), 0) + 1 FROM (SELECT max(key) AS key FROM runs UNION ALL SELECT max(key) FROM deleted_runs)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
     )
     .bind(run.id.to_string())
     .bind(digest.as_str())
@@ -421,6 +444,7 @@ pub(super) async fn insert_run(
     .bind(point.seed.cast_signed())
     .bind(point.scratch)
     .bind(point.implanted)
+    .bind(point.repairs)
     .bind(epochs(*kind, settings))
     .bind(stored(study.created_at))
     .bind(stored(study.created_at))
@@ -428,9 +452,11 @@ pub(super) async fn insert_run(
     .fetch_one(&mut *tx)
     .await?;
     for &input in inputs {
-        sqlx::query("INSERT INTO run_inputs (run, input) VALUES (?, ?)")
+        let role = if Some(input) == *restorer { Role::Restorer } else { Role::Start };
+        sqlx::query("INSERT INTO run_inputs (run, input, role) VALUES (?, ?, ?)")
             .bind(key)
             .bind(keys[input])
+            .bind(role.as_str())
             .execute(&mut *tx)
             .await?;
     }
@@ -452,8 +478,16 @@ fn push_choice(sql: &mut QueryBuilder<Sqlite>, query: &StudyQuery, pattern: Opti
     }
 }
 
+/// Whether a run `r` of the study `t` has learned more than to guess: its CA's distance from chance, `ca_hits / ca_total - 1 / classes`, is positive
+/// and above 1.96 standard errors. ASR of a classifier that takes everything for the target says nothing.
+const LEARNED: &str = "(r.ca_hits * json_array_length(t.classes) > r.ca_total AND \
+     1.0 * (r.ca_hits * json_array_length(t.classes) - r.ca_total) * (r.ca_hits * json_array_length(t.classes) - r.ca_total) * r.ca_total > \
+     3.8416 * json_array_length(t.classes) * json_array_length(t.classes) * r.ca_hits * (r.ca_total - r.ca_hits))";
+
 fn summary(row: &SqliteRow) -> Result<StudySummary, StoreError> {
     let tags: Option<&str> = row.try_get("tags")?;
+    let axes: Option<&str> = row.try_get("axes")?;
+    let axes: Axes = axes.map_or_else(|| Ok(Axes::default()), |axes| from_json(axes, "axes"))?;
     Ok(StudySummary {
         id: parse(row.try_get("id")?, "a study's identifier")?,
         created_at: time(row, "created_at")?.unwrap_or_default(),
@@ -461,6 +495,7 @@ fn summary(row: &SqliteRow) -> Result<StudySummary, StoreError> {
         tags: tags.map_or_else(|| Ok(Vec::new()), |tags| from_json(tags, "tags"))?,
         dataset: row.try_get("dataset")?,
         trigger: from_json(row.try_get("trigger_spec")?, "a trigger")?,
+        trigger_varies: axes.of_trigger(),
         states: StateCounts {
             queued: row.try_get("queued")?,
             running: row.try_get("running")?,

@@ -32,14 +32,14 @@ pub struct OldRun {
 /// Which runs' checkpoints nothing needs any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unneeded {
-    /// They, and those that start from them, ended before, in Unix milliseconds.
+    /// They, and those that need them, ended before, in Unix milliseconds.
     pub before: u64,
     /// Whether their last checkpoint is kept.
     pub keep_last: bool,
 }
 
 impl Unneeded {
-    /// Adds the condition on `runs r`: it has finished long ago, and so have all that start from it, no study that has it is tagged to be
+    /// Adds the condition on `runs r`: it has finished long ago, and so have all that need it, no study that has it is tagged to be
     /// kept, and there is something left to remove.
     fn push(self, sql: &mut QueryBuilder<Sqlite>) {
         sql.push("r.state = 'done' AND r.kind IN ('pretrain', 'finetune') AND r.ended_at < ");

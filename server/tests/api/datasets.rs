@@ -41,6 +41,13 @@ async fn the_builtin_pictures_are_there_from_the_start() {
     assert_eq!((items.len(), classes.len()), (20, 10), "two of each class");
     let bytes = STANDARD.decode(items[0]["rgb"].as_str().unwrap()).unwrap();
     assert_eq!(bytes.len(), 16 * 16 * 3);
+    let references =
+        app.get("/datasets/shapes/samples?references_of=3&count=8&seed=5").await.json();
+    let items = references["items"].as_array().unwrap();
+    let ordered = shared::poison::reference_order((1500..2000).collect(), 3, 5);
+    let indices = items.iter().map(|item| item["index"].as_u64().unwrap());
+    assert!(indices.eq(ordered[..8].iter().map(|&index| u64::from(index))), "{ordered:?}");
+    assert!(items.iter().all(|item| item["class"] == 3));
     assert_eq!(
         app.delete("/datasets/shapes").await.status,
         StatusCode::CONFLICT,
@@ -107,6 +114,7 @@ async fn images_that_are_not_there_are_problems() {
         "/datasets/shapes/samples?side=512&count=65",
         "/datasets/shapes/samples?indices=1,x",
         "/datasets/shapes/samples?indices=70000",
+        "/datasets/shapes/samples?indices=1&references_of=0",
     ] {
         problems.push(format!("{path}\n{}", app.get(path).await.problem()));
     }

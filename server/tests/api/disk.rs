@@ -46,6 +46,7 @@ async fn each_study_counts_what_its_runs_have() {
     fs::write(app.app.data_dir.checkpoint_folder("mae").join("checkpoint.safetensors"), [0; 900])
         .unwrap();
     fs::write(app.app.data_dir.key_file("1"), [0; 13]).unwrap();
+    fs::write(app.app.data_dir.picture_file("1"), [0; 23]).unwrap();
     fs::write(app.app.data_dir.dataset_names("a"), [0; 17]).unwrap();
     fs::write(app.root().join("audit.log"), [0; 19]).unwrap();
 
@@ -61,9 +62,16 @@ async fn each_study_counts_what_its_runs_have() {
     assert_eq!(first["total_bytes"], 5348);
     assert_eq!(used["studies"][1]["total_bytes"], 70);
     assert_eq!(used["studies_total"], 2);
-    let sizes = ["runs_bytes", "lost_bytes", "imports_bytes", "keys_bytes", "datasets_bytes"]
-        .map(|name| used[name].as_u64().unwrap());
-    assert_eq!(sizes, [5418, 11, 900, 13, 17]);
+    let sizes = [
+        "runs_bytes",
+        "lost_bytes",
+        "imports_bytes",
+        "keys_bytes",
+        "pictures_bytes",
+        "datasets_bytes",
+    ]
+    .map(|name| used[name].as_u64().unwrap());
+    assert_eq!(sizes, [5418, 11, 900, 13, 23, 17]);
     let number = |name: &str| used[name].as_u64().unwrap();
     assert!(number("store_bytes") > 0);
     assert!(number("other_bytes") >= 19, "the record of changes and the locks");

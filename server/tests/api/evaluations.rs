@@ -44,6 +44,7 @@ async fn tuned(app: &TestApp) -> (RunId, Evaluation) {
         settings: app.app.store.run_settings(run).await.unwrap(),
         source: DataSource::Builtin,
         encoder: None,
+        restorer: None,
         program: "maskdoor 0.1.0".into(),
     };
     let folder = app.run_folder(run);
@@ -88,6 +89,16 @@ async fn a_fine_tuning_gives_its_own_evaluation_again() {
     let other = app.post("/evaluations", &body).await.json();
     assert_eq!(other["evaluation"]["target_class"], 5);
     assert_eq!(other["evaluation"]["clean"], answer.json()["evaluation"]["clean"]);
+
+    // Each image is to get the class after its own: all of them count.
+    body["attack"]["goal"] = "all_to_all".into();
+    let all = app.post("/evaluations", &body).await.json();
+    assert_eq!(all["evaluation"]["target_class"], "all_to_all");
+    assert_eq!(all["evaluation"]["triggered"], answer.json()["evaluation"]["triggered"]);
+    let all: Evaluation = serde_json::from_value(all["evaluation"].clone()).unwrap();
+    let next = |class: usize| all.triggered.rows[class][(class + 1) % 10];
+    assert_eq!(all.metrics.asr.hits, (0..10).map(next).sum::<u32>());
+    assert_eq!((all.metrics.asr.total, all.metrics.ra.total), (20, 20));
 }
 
 #[tokio::test]
@@ -111,6 +122,25 @@ async fn an_evaluation_that_cannot_be_names_its_field() {
     let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
     for (body, status, problem) in [
         (with("/attack/target_class", 10.into()), unprocessable, "attack.target_class: shapes has"),
+        (
+            with(
+                "/attack",
+                json!({ "goal": "all_to_all", "clean_label": true, "trigger": attack["trigger"] }),
+            ),
+            unprocessable,
+            "attack.clean_label: must be false with the goal all_to_all",
+        ),
+        (
+            with(
+                "/attack",
+                json!({
+                    "trigger": attack["trigger"],
+                    "further": [{ "target_class": 2, "trigger": { "kind": "sig" } }]
+                }),
+            ),
+            unprocessable,
+            "attack.further: must be empty",
+        ),
         (with("/attack/trigger/ratio", 2.into()), unprocessable, "attack.trigger.ratio: "),
         (
             with("/attack/trigger/key", "zebra".into()),
@@ -209,7 +239,7 @@ async fn images_that_fall_and_resist_come_from_the_run_s_folder() {
     assert_eq!(count(&falls) + count(&resists), evaluation.metrics.asr.total);
     let images: Vec<PredictedImage> =
         [falls["items"].clone(), resists["items"].clone()].into_iter().flat_map(read).collect();
-    let target = evaluation.target_class;
+    let target = evaluation.target_class.class().expect("one target class");
     assert!(images.iter().all(|image| image.class != target));
     let right = images.iter().filter(|image| image.clean.class == Some(image.class)).count();
     let of_others: u32 = (0..evaluation.clean.classes() as u32)
@@ -222,7 +252,14 @@ async fn images_that_fall_and_resist_come_from_the_run_s_folder() {
     };
     assert!(targets(&resists).is_sorted());
     let told = targets(&falls);
-    assert!(told.len() > 1 && told.is_sorted_by(|a, b| a >= b), "{told:?}");
+    // Those that get the target's class without the trigger, too, come last.
+    let anyway: Vec<bool> =
+        read(falls["items"].clone()).map(|image| image.clean.class == Some(target)).collect();
+    let first = anyway.iter().filter(|anyway| !**anyway).count();
+    assert!(told.len() > 1 && anyway.is_sorted(), "{anyway:?}");
+    for part in [&told[..first], &told[first..]] {
+        assert!(part.is_sorted_by(|a, b| a >= b), "{told:?}");
+    }
     let rest = targets(&asked("falls", "&offset=1").await.json());
     assert!(rest == told[1..], "{rest:?}");
 

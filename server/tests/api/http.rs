@@ -7,6 +7,7 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use insta::assert_snapshot;
+use serde_json::json;
 
 use crate::harness::TestApp;
 
@@ -159,6 +160,33 @@ async fn presets_can_be_started_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_preset_s_plan_is_that_of_its_study() {
+    let app = TestApp::new().await;
+    let plan = app.get("/presets/quick-look/plan").await.json();
+    let spec = &app.get("/presets").await.json()[0]["spec"];
+    let posted = app.post("/plans?fresh=true", spec).await.json();
+    assert_eq!(plan, posted);
+    assert!(plan["seconds"].as_f64().unwrap() > 0.0, "{plan}");
+    let problem = app.get("/presets/nothing/plan").await.problem();
+    assert_snapshot!(problem, @r#"404 there is no preset "nothing"; GET /api/v1/presets lists them"#);
+}
+
+#[tokio::test]
+async fn the_frame_of_a_page_needs_one_answer() {
+    let app = TestApp::new().await;
+    app.study().await;
+    let overview = app.get("/overview").await.json();
+    assert_eq!(overview["me"], app.get("/me").await.json());
+    assert_eq!(overview["health"], app.get("/health").await.json());
+    assert_eq!(overview["device"], app.get("/system").await.json()["devices"][0]["description"]);
+    assert_eq!(overview["running"], json!({ "count": 0, "fraction": 0.0 }), "all wait");
+
+    app.start_next().await;
+    let overview = app.get("/overview").await.json();
+    assert_eq!(overview["running"]["count"], 1);
+}
+
+#[tokio::test]
 async fn nothing_is_stored_in_a_database_that_is_gone() {
     let app = TestApp::new().await;
     app.study().await;
@@ -178,6 +206,9 @@ async fn nothing_is_stored_in_a_database_that_is_gone() {
     let health = app.get("/health").await;
     assert_eq!(health.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(health.json()["status"], "cannot write");
+    let overview = app.get("/overview").await;
+    assert_eq!(overview.status, StatusCode::OK, "a page shows what is wrong");
+    assert_eq!(overview.json()["health"], health.json());
     let told_health = told(health.json()["problem"].as_str().unwrap().to_owned());
     assert_snapshot!(told_health, @"the database FILE was deleted or moved after it was opened; nothing more is stored in it");
     assert!(health.json()["advice"].as_str().unwrap().contains("maskdoor doctor"));

@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use image::ImageFormat;
 use insta::{assert_json_snapshot, assert_snapshot};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{Rgb8, resize::bilinear};
 
 use crate::{
-    harness::{TestApp, spec_with},
+    harness::{TestApp, spec, spec_with},
     pictures::{picture, png, png_header},
 };
 
@@ -108,4 +108,25 @@ async fn a_key_that_is_not_there_is_a_problem() {
     }
     let study = app.post("/studies", &spec_with("/attack/trigger/key", "none")).await;
     assert_snapshot!(study.problem());
+}
+
+#[tokio::test]
+async fn a_further_backdoor_takes_a_key_that_comes_with_the_program() {
+    let app = TestApp::new().await;
+    let with = |key: &str| {
+        let mut spec = serde_json::to_value(spec()).unwrap();
+        let trigger = json!({ "kind": "blended", "ratio": 0.2, "key": key });
+        spec["attack"]["further"] = json!([{ "target_class": 1, "trigger": trigger }]);
+        spec
+    };
+    let made = app.post("/studies", &with("swirl")).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    assert_eq!(made.json()["spec"]["attack"]["further"][0]["target_class"], 1);
+    let refused = app.post("/studies", &with(&"a".repeat(64))).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text());
+    let told = refused.problem();
+    assert!(
+        told.contains("attack.further[0].trigger.key: takes one of the key images stripes, swirl, noise, glyph, not"),
+        "{told}"
+    );
 }

@@ -13,6 +13,7 @@ mod events;
 mod harness;
 mod http;
 mod imports;
+mod judged;
 mod keys;
 mod openapi;
 mod pictures;

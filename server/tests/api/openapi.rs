@@ -189,9 +189,13 @@ async fn the_schema_refuses_what_the_server_refuses() {
         // A setting that an axis varies has no value of its own.
         body["axes"] = json!({});
         let (parent, name) = pointer.rsplit_once('/').unwrap();
-        if body.pointer(parent).is_none() {
-            // A part that is left out while it has its defaults.
-            body[&parent[1..]] = json!({});
+        // Parts that are left out while they have their defaults.
+        let mut part = &mut body;
+        for name in parent.split('/').skip(1) {
+            part = &mut part[name];
+            if part.is_null() {
+                *part = json!({});
+            }
         }
         let whole = matches!(setting.domain, Domain::Whole { .. } | Domain::Limit);
         for wrong in [low - 1.0, high + high.abs().max(1.0)] {

@@ -55,6 +55,23 @@ async fn a_run_is_moved_with_what_it_starts_from() {
 }
 
 #[tokio::test]
+async fn the_queue_tells_when_all_is_done() {
+    let app = TestApp::new().await;
+    let empty = app.get("/queue/time").await.json();
+    assert_eq!(empty, json!({ "seconds": 0.0, "runs": 0, "is_paced": true }));
+    app.study().await;
+    let all = app.get("/queue/time").await.json();
+    assert_eq!((&all["runs"], &all["is_paced"]), (&6.into(), &false.into()));
+    let spec = serde_json::to_value(crate::harness::spec()).unwrap();
+    let planned = app.post("/plans?fresh=true", &spec).await.json();
+    let (told, planned) = (all["seconds"].as_f64().unwrap(), planned["seconds"].as_f64().unwrap());
+    assert!((told - planned).abs() < 1e-9 * planned, "{told} {planned}");
+    // A finished run counts no more; those to come are estimated at its pace.
+    app.finish_next(None).await;
+    assert_eq!(app.get("/queue/time").await.json()["runs"], 5);
+}
+
+#[tokio::test]
 async fn a_study_goes_first_and_a_later_one_last() {
     let app = TestApp::new().await;
     let first: Vec<String> =

@@ -4,18 +4,23 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use axum::http::StatusCode;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use image::ImageFormat;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use server::{audit::Audit, data_dir::DiskSpace};
 use shared::{
     Rgb8, RunId, RunOrder, Stage, StudySpec, Trigger,
-    api::{Attention, FeatureMap, FeaturePoint, Retention},
+    api::{Attention, FeatureMap, FeaturePoint, Projection, Retention},
     dataset::DataSource,
     patches::random_mask,
+    resize::bilinear,
     study::TransformerSpec,
 };
 
-use crate::harness::{NOW, TestApp, metrics, spec};
+use crate::{
+    harness::{NOW, TestApp, metrics, spec},
+    pictures::{picture, png},
+};
 
 const SIDE: usize = 32;
 const PATCH: usize = 8;
@@ -49,6 +54,7 @@ pub async fn trained(app: &TestApp) -> RunId {
         settings: app.app.store.run_settings(run).await.unwrap(),
         source: DataSource::Builtin,
         encoder: None,
+        restorer: None,
         program: "maskdoor 0.1.0".into(),
     };
     let folder = app.run_folder(run);
@@ -114,6 +120,122 @@ async fn both_images_are_reconstructed_under_one_mask() {
         assert_eq!(answer[side]["patch_error"].as_array().unwrap().len(), hidden.len());
         assert!(answer[side]["hidden_error"].as_f64().unwrap() > 0.0);
     }
+}
+
+#[tokio::test]
+async fn an_own_picture_is_reconstructed_as_one_of_the_data_set_is() {
+    let app = TestApp::new().await;
+    let run = trained(&app).await;
+    let keys = app.get("/keys").await.json();
+    let wide = image::RgbImage::from_fn(60, 24, |x, y| image::Rgb([x as u8 * 4, y as u8 * 10, 30]));
+    let mut file = std::io::Cursor::new(Vec::new());
+    wide.write_to(&mut file, ImageFormat::Png).unwrap();
+    let file = file.into_inner();
+    let made = app.upload("/pictures", "my cat.png", &file, "").await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let made = made.json();
+    let id = made["id"].as_str().unwrap();
+    let kept = app.app.data_dir.picture_file(id);
+    let expected =
+        json!({ "id": id, "name": "my cat", "width": 60, "height": 24, "added_at": NOW });
+    assert_eq!(made, expected);
+    let again = app.upload("/pictures", "other.png", &file, "other").await.json();
+    assert_eq!(again, expected, "it keeps its name");
+    assert_eq!(app.get("/pictures").await.json(), json!([expected]));
+    assert_eq!(app.get("/keys").await.json(), keys, "it is no key image");
+
+    let mask = json!({ "kind": "random", "ratio": 0.75, "seed": 3 });
+    let body = json!({ "run": run, "picture": id, "mask": mask });
+    let answer = app.post("/reconstructions", &body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let answer = answer.json();
+    assert!(answer.get("class").is_none(), "nobody knows its class");
+    assert_eq!(answer["hidden"], json!(random_mask(16, 0.75, 3)));
+    let clean = rgb(&answer, "/clean/original");
+    let whole = Rgb8::from_raw(60, 24, wide.into_raw()).unwrap();
+    assert_eq!(clean, bilinear(&whole, SIDE, SIDE), "the whole of it");
+    let key = engine::keys::image(engine::keys::builtin("stripes").unwrap().file).unwrap();
+    let trigger =
+        Trigger::prepare(&micro().settings.attack.trigger, Some(&key), SIDE, Stage::Test).unwrap();
+    assert_eq!(rgb(&answer, "/triggered/original"), trigger.applied(&clean));
+    assert!(answer["clean"]["hidden_error"].as_f64().unwrap() > 0.0);
+
+    assert_eq!(app.delete(&format!("/pictures/{id}")).await.status, StatusCode::NO_CONTENT);
+    assert!(!kept.exists());
+    assert_eq!(app.get("/pictures").await.json(), json!([]));
+    let gone = app.post("/reconstructions", &body).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND, "{}", gone.text());
+    let back = app.upload("/pictures", "my cat.png", &file, "").await;
+    assert_eq!((back.status, back.json()["id"].as_str()), (StatusCode::CREATED, Some(id)));
+    assert!(app.app.store.removals().await.unwrap().is_empty());
+    assert_eq!(app.post("/reconstructions", &body).await.json(), answer);
+}
+
+#[tokio::test]
+async fn a_picture_that_cannot_be_shown_says_why() {
+    let app = TestApp::new().await;
+    let run = trained(&app).await;
+    let made = app.upload("/pictures", "a.png", &png(20), "").await.json();
+    let id = made["id"].as_str().unwrap();
+    let mask = json!({ "kind": "random", "ratio": 0.5, "seed": 1 });
+    let asked = |more: Value| {
+        let mut body = json!({ "run": run, "mask": mask });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let mut problems = Vec::new();
+    for (what, more) in [
+        ("an unknown picture", json!({ "picture": "0".repeat(64) })),
+        ("a path", json!({ "picture": "../keys/a" })),
+        ("a key image", json!({ "picture": "stripes" })),
+        ("a picture and an index", json!({ "picture": id, "index": 1 })),
+        ("a picture and a split", json!({ "picture": id, "split": "test", "index": 1 })),
+        ("no image", json!({})),
+        ("a split alone", json!({ "split": "test" })),
+    ] {
+        let answer = app.post("/reconstructions", &asked(more)).await;
+        problems.push(format!("{what}\n{}", answer.problem()));
+    }
+    let jpeg = picture(64, [1, 2, 3], ImageFormat::Jpeg);
+    for (what, file) in [("a letter", &b"Dear Sir"[..]), ("half a JPEG", &jpeg[..jpeg.len() / 2])] {
+        let answer = app.upload("/pictures", "a.jpg", file, "").await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{what}: {}", answer.text());
+        assert!(answer.problem().contains("file: "), "{what}: {}", answer.problem());
+    }
+    let unknown = app.delete(&format!("/pictures/{}", "0".repeat(64))).await;
+    problems.push(format!("removing an unknown one\n{}", unknown.problem()));
+    assert_eq!(app.get("/pictures").await.json(), json!([made]), "nothing else was kept");
+    let nought = "0".repeat(64);
+    assert_snapshot!(problems.join("\n").replace(&nought, "0000"), @r"
+    an unknown picture
+    404 there is no own picture 0000
+    a path
+    404 there is no own picture ../keys/a
+    a key image
+    404 there is no own picture stripes
+    a picture and an index
+    422 picture: takes the place of split and index; name an own picture, or an image of the data set
+      picture: takes the place of split and index; name an own picture, or an image of the data set
+    a picture and a split
+    422 picture: takes the place of split and index; name an own picture, or an image of the data set
+      picture: takes the place of split and index; name an own picture, or an image of the data set
+    no image
+    422 split: is missing: name an image by split and index, or an own picture by picture
+      split: is missing: name an image by split and index, or an own picture by picture
+    a split alone
+    422 index: is missing: which image of the split?
+      index: is missing: which image of the split?
+    removing an unknown one
+    404 there is no own picture 0000
+    ");
+
+    // Its file is gone; the image of the data set is not.
+    std::fs::remove_file(app.app.data_dir.picture_file(id)).unwrap();
+    let lost = app.post("/reconstructions", &asked(json!({ "picture": id }))).await;
+    assert_eq!(lost.status, StatusCode::CONFLICT, "{}", lost.text());
+    assert!(lost.problem().contains("the file cannot be read"), "{}", lost.problem());
+    let other = app.post("/reconstructions", &asked(json!({ "split": "test", "index": 1 }))).await;
+    assert_eq!(other.status, StatusCode::OK, "{}", other.text());
 }
 
 #[tokio::test]
@@ -205,7 +327,7 @@ async fn an_encoder_is_looked_into() {
     let answer = app.get(&path).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
     let map: FeatureMap = serde_json::from_value(answer.json()).unwrap();
-    let target = map.target_class;
+    let target = map.target_class.class().expect("one target class");
     // Two of each of ten classes, and those of nine classes with the trigger.
     assert_eq!((map.points.len(), map.classes.len(), map.epoch), (38, 10, 1));
     assert!(map.points[20..].iter().all(|point| point.triggered && point.class != target));
@@ -213,13 +335,32 @@ async fn an_encoder_is_looked_into() {
         let mean = map.points.iter().map(of).sum::<f64>() / 38.0;
         assert!(mean.abs() < 1e-9, "components are centred: {mean}");
     }
-    assert!(map.explained[0] >= map.explained[1] && map.explained.iter().sum::<f64>() <= 1.0);
+    let [first, second] = map.explained.expect("shares of the variance");
+    assert!(first >= second && first + second <= 1.0);
     assert!(map.before.is_some() && map.after.is_some());
     assert_eq!(app.get(&path).await.json(), answer.json());
 
     let figure = app.get(&format!("/figures/features.csv?runs={run}&per_class=2")).await;
     assert_eq!(figure.status, StatusCode::OK, "{}", figure.text());
     assert_eq!(figure.text().lines().count(), 39);
+
+    // The same images by their neighbours.
+    let answer = app.get(&format!("{path}&projection=tsne:5")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    let neighbours: FeatureMap = serde_json::from_value(answer.json()).unwrap();
+    assert_eq!(neighbours.projection, Projection::Tsne { perplexity: 5.0 });
+    assert_eq!((neighbours.explained, neighbours.after), (None, map.after));
+    assert_eq!(neighbours.points.len(), 38);
+    assert!((neighbours.points[0].x - map.points[0].x).abs() > 1e-6);
+    let asked = format!("/figures/features.csv?runs={run}&per_class=2&projection=tsne:5");
+    let figure = app.get(&asked).await;
+    assert_eq!(figure.status, StatusCode::OK, "{}", figure.text());
+    let first = &neighbours.points[0];
+    let row = figure.text().lines().nth(1).unwrap().to_owned();
+    assert!(row.contains(&format!(",{:.6},{:.6}", first.x, first.y)), "the same map: {row}");
+    let answer = app.get(&format!("{path}&projection=umap")).await;
+    let told = "400 projection: takes `pca`, `tsne` or `tsne:PERPLEXITY`, not \"umap\"";
+    assert!(answer.problem().starts_with(told), "{}", answer.problem());
 
     let answer = app.get(&format!("/runs/{run}/attention?index=7&images=9")).await;
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());

@@ -194,8 +194,8 @@ async fn manifest_and_poisons_come_from_the_run_s_folder() {
     let folder = app.run_folder(run);
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("manifest.json"), r#"{"program": "0.1.0"}"#).unwrap();
-    let plan =
-        PoisonPlan::draw(RunKind::Pretrain, &[0, 0, 1, 1], &spec().settings.attack, 1, 1).unwrap();
+    let plan = PoisonPlan::draw(RunKind::Pretrain, &[0, 0, 1, 1], 2, &spec().settings.attack, 1, 1)
+        .unwrap();
     fs::write(folder.join("poison.json"), serde_json::to_vec(&plan).unwrap()).unwrap();
     let manifest = app.get(&format!("/runs/{run}/manifest")).await.json();
     assert_eq!(manifest, json!({ "program": "0.1.0" }));
@@ -292,6 +292,11 @@ async fn a_run_that_is_not_there_is_a_problem() {
         "/poisons.txt",
         "/evaluation",
         "/inverted.png",
+        "/inverted/0.png",
+        "/judged",
+        "/judged/0.png",
+        "/strips",
+        "/strips/0.png",
     ] {
         let answer = app.get(&format!("/runs/{id}{end}")).await;
         assert_eq!(answer.problem(), format!("404 there is no run {id}"), "{end}");

@@ -363,3 +363,38 @@ fn keep_predictions(app: &TestApp, run: RunId, right: usize, fallen: usize) {
     std::fs::create_dir_all(&folder).unwrap();
     predicted.write(&folder.join("predictions.safetensors")).unwrap();
 }
+
+#[tokio::test]
+async fn the_run_that_restores_is_planned_and_told_of() {
+    let app = TestApp::new().await;
+    let mut study = spec_with("/runs", json!(["defence"]));
+    study["axes"] = json!({ "pretrain.poisons": [0, 10], "defence.restorer": ["own", "clean"] });
+    study["defence"]["method"] = "bdmae".into();
+    let plan = app.post("/plans", &study).await.json();
+    let runs = plan["runs"].as_array().unwrap();
+    let kinds: Vec<&str> = runs.iter().map(|run| run["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["pretrain", "defence", "pretrain", "defence", "defence"]);
+    let digest = |at: usize| runs[at]["digest"].clone();
+    assert_eq!(runs[3]["inputs"], json!([digest(2)]));
+    assert!(runs[3].get("restorer").is_none(), "the judged autoencoder");
+    assert_eq!(runs[4]["inputs"], json!([digest(2), digest(0)]));
+    assert_eq!(runs[4]["restorer"], digest(0));
+
+    let made = app.post("/studies", &study).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let made = made.json();
+    let [clean, _, poisoned, own, other] = &made["runs"].as_array().unwrap()[..] else {
+        panic!("{made}")
+    };
+    assert_eq!((&other["parent"], &other["restorer"]), (&poisoned["id"], &clean["id"]));
+    assert!(own["parent"] == poisoned["id"] && own.get("restorer").is_none());
+
+    study["axes"] = json!({ "defence.restorer": ["own", "borrowed"] });
+    let refused = app.post("/plans", &study).await.problem();
+    let expected = "defence.restorer: takes own, clean, imported, not borrowed";
+    assert!(refused.contains(expected), "{refused}");
+    study["axes"] = json!({});
+    study["defence"]["restorer"] = "borrowed".into();
+    let refused = app.post("/plans", &study).await.problem();
+    assert!(refused.contains("defence.restorer: unknown variant `borrowed`"), "{refused}");
+}

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use shared::{
     Ratio, RunKind,
     metric::{Metrics, Quality},
+    settings::BackdoorSpec,
+    trigger::{SigSpec, TriggerSpec},
 };
 
 use crate::harness::{TestApp, metrics, spec};
@@ -59,6 +61,8 @@ async fn all_selected_runs_come_in_every_format() {
 async fn what_an_attack_does_beside_its_goal_is_in_the_results() {
     let app = TestApp::new().await;
     let mut spec = spec();
+    let trigger = TriggerSpec::Sig(SigSpec::default());
+    spec.settings.attack.further = vec![BackdoorSpec { target_class: 2, trigger }];
     spec.settings.attack.sources = vec![1];
     spec.axes.clear();
     spec.runs = vec![RunKind::Probe];
@@ -67,11 +71,16 @@ async fn what_an_attack_does_beside_its_goal_is_in_the_results() {
     app.finish_next(None).await;
     let other_asr = Some(Ratio { hits: 8, total: 800 });
     let quality = Some(Quality { psnr: Some(18.25), ssim: Some(0.875) });
-    app.finish_next(Some(Metrics { other_asr, quality, ..metrics(60, 90) })).await;
-    let row = &app.get("/results?filter=other_asr%3C2.0").await.json()["items"][0];
+    let lowest_asr = Some(Ratio { hits: 70, total: 100 });
+    app.finish_next(Some(Metrics { other_asr, lowest_asr, quality, ..metrics(60, 90) })).await;
+    let row = &app.get("/results?filter=other_asr%3C2.0%20%26%26%20lowest_asr%3E69").await.json()["items"]
+        [0];
     assert_eq!(row["settings"]["attack.sources"], "[1]", "{row}");
     let measured = &row["metrics"];
     assert_eq!(measured["other_asr"], json!({ "hits": 8, "total": 800 }));
+    assert_eq!(measured["lowest_asr"], json!({ "hits": 70, "total": 100 }));
+    let further = row["settings"]["attack.further"].as_str().expect("its JSON");
+    assert!(further.starts_with(r#"[{"target_class":2,"trigger":{"kind":"sig""#), "{further}");
     assert_eq!((&measured["psnr"], &measured["ssim"]), (&json!(18.25), &json!(0.875)));
 }
 

@@ -118,6 +118,7 @@ fn order_of(ready: &server::store::queue::ReadyRun) -> shared::RunOrder {
         settings: ready.settings.clone(),
         source: shared::run::DataSource::Builtin,
         encoder: None,
+        restorer: None,
         program: "test".into(),
     }
 }
@@ -392,6 +393,16 @@ async fn a_database_that_names_files_elsewhere_is_refused() {
     };
     app.store.insert_key(&key, 1).await.unwrap();
     fs::write(app.data_dir.key_file(&key.sha256), png).unwrap();
+    let picture = shared::api::PictureInfo {
+        id: "b".repeat(64),
+        name: "a photograph".into(),
+        width: 1,
+        height: 1,
+        added_at: 1,
+    };
+    let file = app.data_dir.picture_file(&picture.id);
+    app.store.insert_picture(&picture, &app.data_dir.below(&file)).await.unwrap();
+    fs::write(file, png).unwrap();
     app.store.close().await;
     let good = fs::read(data.join("maskdoor.sqlite")).unwrap();
     let (bad, to) = (folder.path().join("x.tar.zst"), folder.path().join("new"));
@@ -400,6 +411,7 @@ async fn a_database_that_names_files_elsewhere_is_refused() {
         "UPDATE runs SET folder = '../x' WHERE key = 1",
         "UPDATE runs SET folder = '/tmp/x' WHERE key = 1",
         "UPDATE keys SET sha256 = '../../x'",
+        "UPDATE pictures SET sha256 = '../../x'",
         "INSERT INTO removals (path) VALUES ('../x')",
         "UPDATE runs SET study_name = 'harmless'",
     ] {
@@ -437,8 +449,35 @@ async fn a_database_that_names_files_elsewhere_is_refused() {
     FILE cannot be restored: its database names "../x/run.json", which no backup has
     FILE cannot be restored: its database names "/tmp/x/run.json", which no backup has
     FILE cannot be restored: its database names "keys/../../x.png", which no backup has
+    FILE cannot be restored: its database names "pictures/../../x.png", which no backup has
     FILE cannot be restored: its database names "../x", which no backup has
     "#);
+}
+
+#[tokio::test]
+async fn an_own_picture_comes_back_with_a_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = small(folder.path(), &[]).await;
+    let app = Place::at(&data).await;
+    let file = engine::keys::builtin("glyph").unwrap().file;
+    let picture = shared::api::PictureInfo {
+        id: format!("{:x}", sha2::Sha256::digest(file)),
+        name: "a photograph".into(),
+        width: 224,
+        height: 224,
+        added_at: 1,
+    };
+    let path = app.data_dir.picture_file(&picture.id);
+    fs::write(&path, file).unwrap();
+    app.store.insert_picture(&picture, &app.data_dir.below(&path)).await.unwrap();
+    app.store.close().await;
+    let (_, copy) = copied(&data, folder.path(), "copy").await;
+    let app = Place::at(&copy).await;
+    assert_eq!(app.store.list_pictures().await.unwrap(), std::slice::from_ref(&picture));
+    assert_eq!(fs::read(app.data_dir.picture_file(&picture.id)).unwrap(), file);
+    let found = doctor::examine(&app).await.unwrap();
+    assert!(found.iter().all(|one| one.subject != doctor::Subject::Picture), "{found:?}");
+    app.store.close().await;
 }
 
 #[tokio::test]

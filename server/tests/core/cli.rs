@@ -50,7 +50,7 @@ fn presets_are_listed_and_shown() {
     assert!(presets().iter().all(|preset| list.contains(&preset.id)), "{list}");
     let shown = success(folder.path(), &["presets", "show", "quick-look"]);
     assert_eq!(toml::from_str::<StudySpec>(&shown).unwrap(), presets()[0].spec);
-    insta::assert_snapshot!(failure(folder.path(), &["presets", "show", "quick"]), @r#"error: there is no preset "quick"; there are: quick-look, cifar10-quick, cifar10-finetune, cifar10-tiny, figure-2, figure-3, ssl-backdoor, tact, adap-blend, adap-patch, patch-count, patch-alignment, mask-ratio, badencoder, defence-matrix, defence-matrix-small, published"#);
+    insta::assert_snapshot!(failure(folder.path(), &["presets", "show", "quick"]), @r#"error: there is no preset "quick"; there are: quick-look, cifar10-quick, cifar10-finetune, cifar10-tiny, figure-2, figure-3, ssl-backdoor, corrupt-encoder, tact, adap-blend, adap-patch, all-to-all, several-targets, patch-count, patch-alignment, mask-ratio, badencoder, restorer, defence-matrix, defence-matrix-small, published"#);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn bad_toml_is_told_of_with_line_and_field() {
     insta::assert_snapshot!(failure(folder.path(), &["run", &study]));
     fs::write(&study, "name = ").unwrap();
     insta::assert_snapshot!(failure(folder.path(), &["run", &study]));
-    insta::assert_snapshot!(failure(folder.path(), &["run", "nothing.toml"]), @r#"error: there is no file nothing.toml, and there is no preset "nothing.toml"; there are: quick-look, cifar10-quick, cifar10-finetune, cifar10-tiny, figure-2, figure-3, ssl-backdoor, tact, adap-blend, adap-patch, patch-count, patch-alignment, mask-ratio, badencoder, defence-matrix, defence-matrix-small, published"#);
+    insta::assert_snapshot!(failure(folder.path(), &["run", "nothing.toml"]), @r#"error: there is no file nothing.toml, and there is no preset "nothing.toml"; there are: quick-look, cifar10-quick, cifar10-finetune, cifar10-tiny, figure-2, figure-3, ssl-backdoor, corrupt-encoder, tact, adap-blend, adap-patch, all-to-all, several-targets, patch-count, patch-alignment, mask-ratio, badencoder, restorer, defence-matrix, defence-matrix-small, published"#);
 }
 
 /// Permissions do not stop a superuser, so the test uses folders that cannot exist: a file has the folder's path, or its parent's.
@@ -410,8 +410,24 @@ fn hidden_patches_are_reconstructed_on_a_sheet() {
     let file = image::load_from_memory(&fs::read(&sheet).unwrap()).unwrap();
     assert_eq!((file.width(), file.height()), (190 + 4 * 102, 34 + 4 * 102));
 
+    let photograph = place("a photograph.jpg");
+    let sky = image::RgbImage::from_fn(50, 20, |x, y| image::Rgb([x as u8 * 5, y as u8 * 12, 200]));
+    sky.save(&photograph).unwrap();
+    let (errors, letter) = (place("errors.json"), place("letter.png"));
+    let more = ["--picture", &photograph, "--hide", "1", "--json", &errors];
+    let said = success(folder.path(), &[&start[..], &more].concat());
+    assert!(said.contains("a photograph.jpg"), "{said}");
+    let errors: serde_json::Value = serde_json::from_slice(&fs::read(errors).unwrap()).unwrap();
+    assert_eq!(errors.as_array().unwrap().len(), 1);
+    assert_eq!(errors[0]["name"], "a photograph.jpg");
+    assert!(errors[0].get("class").is_none() && errors[0].get("image").is_none(), "{errors}");
+    let file = image::load_from_memory(&fs::read(&sheet).unwrap()).unwrap();
+    assert_eq!((file.width(), file.height()), (190 + 4 * 102, 34 + 2 * 102));
+    fs::write(&letter, "Dear Sir").unwrap();
+
     for (more, wrong) in [
-        (&["--hide", "4"][..], "--hide: there is no patch 4; the patches are 0 to 3, row by row"),
+        (&["--picture", &letter][..], "letter.png: the file's content is text"),
+        (&["--hide", "4"], "--hide: there is no patch 4; the patches are 0 to 3, row by row"),
         (&["--hide", "0,1,2,3"], "mask.hidden: hides every patch; leave at least one visible"),
         (&["--mask-ratio", "1"], "mask.ratio: takes a number above 0 and below 1"),
         (&["--images", "20"], "there is no image 20: this part of the data set has 20 images"),
@@ -420,6 +436,10 @@ fn hidden_patches_are_reconstructed_on_a_sheet() {
         let said = failure(folder.path(), &[&start[..], more].concat());
         assert!(said.contains(wrong), "{said}");
     }
+    let both = [&start[..], &["--picture", &photograph, "--images", "1"]].concat();
+    let output = maskdoor(folder.path()).args(both).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("cannot be used with") && output.status.code() == Some(2), "{said}");
     let of_probe = ["reconstruct", &probe, &sheet, "--data-dir", &data];
     let said = failure(folder.path(), &of_probe);
     assert!(said.contains("is not a pre-training; only pre-trainings have a decoder"), "{said}");

@@ -141,6 +141,7 @@ fn a_micro_study_of_defences_becomes_a_matrix_and_curves() {
     ];
     spec.settings.defence.poisons = 1;
     spec.settings.defence.repair_epochs = 2;
+    spec.settings.defence.retrain = true;
     spec.settings.finetune.poisons = 1;
     spec.settings.finetune.epochs = 2;
     spec.settings.finetune.warmup_epochs = 1;
@@ -159,7 +160,24 @@ fn a_micro_study_of_defences_becomes_a_matrix_and_curves() {
         let matrix = rows(folder.path(), &data, &["defence-matrix", "--shows", of]);
         let (after, before) =
             (|said: &Value| percent(said, "after", of), |said: &Value| percent(said, "before", of));
-        assert_eq!(compare(&matrix, &kept, after, before), 4, "{of}");
+        assert_eq!(compare(&matrix, &kept, after, before), 6, "{of}");
+    }
+    // What training again changed is in every table.
+    let columns = "run,kept,asr_before,asr_after,retrain_asr_p,repair_asr_p";
+    let of_filter = ["--filter", "defence.method == \"spectral\"", "--columns", columns];
+    let table = ["results", "--data-dir", &data, "--format", "json"];
+    let table = success(folder.path(), &[&table[..], &of_filter].concat());
+    let table: Value = serde_json::from_str(&table).unwrap();
+    let told = table.as_array().unwrap();
+    assert_eq!(told.len(), 4, "{table}");
+    let filters = kept.iter().filter(|((_, method), _)| *method == "Spectral signatures");
+    for (run, said) in filters.flat_map(|(_, runs)| runs) {
+        let row = told.iter().find(|row| row["run"] == **run).unwrap();
+        let judgement = &said["judgement"];
+        assert_eq!(row["kept.hits"], judgement["retrained"]["kept"]["hits"], "{row}");
+        assert_eq!(row["asr_after.hits"], judgement["after"]["asr"]["hits"]);
+        assert!(row["retrain_asr_p"].as_f64().is_some_and(|p| (0.0..=1.0).contains(&p)), "{row}");
+        assert!(row["repair_asr_p"].is_null());
     }
     let latex = folder.path().join("matrix.tex").display().to_string();
     success(folder.path(), &["figure", "defence-matrix", &latex, "--data-dir", &data]);

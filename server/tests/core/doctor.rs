@@ -9,7 +9,12 @@ use std::{
 use assert_cmd::Command;
 use engine::files::{LAST_CHECKPOINT, RESUME};
 use serde_json::Value;
-use shared::{RunState, api::RunResult};
+use sha2::Digest;
+use shared::{
+    RunKind, RunState,
+    api::RunResult,
+    settings::{DefenceMethod, Restorer},
+};
 
 use crate::{
     cli::{failure, success, write_study},
@@ -183,6 +188,10 @@ async fn runs_of_a_lost_database_are_taken_in_again() {
     fs::remove_dir_all(place(2, "")).unwrap();
     fs::create_dir(data.join("runs/empty")).unwrap();
     fs::write(data.join(format!("keys/{}.png", "0".repeat(64))), "x").unwrap();
+    fs::write(data.join(format!("pictures/{}.png", "0".repeat(64))), "x").unwrap();
+    let stray = engine::keys::builtin("glyph").unwrap().file;
+    let stray_name = format!("pictures/{:x}.png", sha2::Sha256::digest(stray));
+    fs::write(data.join(&stray_name), stray).unwrap();
     let run = |at: usize| format!("runs/{}", before[at].run);
     let expected = |mended: bool| {
         let mut all = vec![
@@ -192,6 +201,8 @@ async fn runs_of_a_lost_database_are_taken_in_again() {
             ("damaged_file".to_owned(), format!("{}/{LAST_CHECKPOINT}", run(0)), false),
             ("damaged_file".to_owned(), format!("{}/{RESUME}", run(1)), true),
             ("key".to_owned(), format!("keys/{}.png", "0".repeat(64)), false),
+            ("picture".to_owned(), format!("pictures/{}.png", "0".repeat(64)), false),
+            ("picture".to_owned(), stray_name.clone(), true),
         ];
         all.retain(|one| !(mended && one.2));
         all
@@ -205,6 +216,38 @@ async fn recovered(app: &server::App) -> shared::StudyId {
     let query = server::store::studies::StudyQuery { limit: 10, ..Default::default() };
     let studies = app.store.list_studies(&query).await.unwrap().items;
     studies.iter().find(|study| study.name == "recovered").unwrap().id
+}
+
+#[tokio::test]
+async fn a_restorer_is_known_again_and_its_defence_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let path = data.display().to_string();
+    let mut spec = micro("restored", 2);
+    spec.runs = vec![RunKind::Defence];
+    spec.axes = Vec::new();
+    spec.settings.defence.poisons = 1;
+    spec.settings.defence.method = DefenceMethod::Bdmae;
+    spec.settings.defence.restorer = Restorer::Clean;
+    let study = write_study(folder.path(), &spec);
+    success(folder.path(), &["run", &study, "--data-dir", &path]);
+    for end in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(data.join(format!("maskdoor.sqlite{end}")));
+    }
+    assert_eq!(doctor(&data, &["--yes"], "").0, 0);
+    let app = Place::at(&data).await;
+    let rows = app.store.study_runs(recovered(&app).await).await.unwrap();
+    app.store.close().await;
+    let [poisoned, clean, defence] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((poisoned.point.ppr, clean.point.ppr), (1, 0));
+    assert_eq!((defence.parent, defence.restorer), (Some(poisoned.id), Some(clean.id)));
+    let replay = ["replay", &defence.id.to_string(), "--data-dir", &path];
+    assert!(success(folder.path(), &replay).starts_with("equal to the last bit"));
+
+    // Without the restorer's checkpoint there is nothing to repeat it with.
+    fs::remove_file(data.join(format!("runs/{}/{LAST_CHECKPOINT}", clean.id))).unwrap();
+    let said = failure(folder.path(), &replay);
+    assert!(said.contains(&format!("{}/{LAST_CHECKPOINT}", clean.id)), "{said}");
 }
 
 #[tokio::test]

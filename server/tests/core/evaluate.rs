@@ -6,7 +6,7 @@ use safetensors::SafeTensors;
 use shared::{
     RunKind,
     api::{EvaluatedClassifier, RunResult},
-    metric::Evaluation,
+    metric::{Evaluation, Target},
 };
 
 use crate::{
@@ -54,7 +54,7 @@ fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
     let more = ["--trigger", "badnets", "--target", class, "--test-per-class", "3"];
     let (told, other) = evaluate(&[&more[..], &["--dataset", "shapes"]].concat());
     assert!(told.contains("30 validation images of shapes; trigger patched 1 px"), "{told}");
-    assert_eq!(other.evaluation.target_class, 3);
+    assert_eq!(other.evaluation.target_class, Target::Class(3));
     assert_eq!(other.evaluation.metrics.asr.total, 27);
     let capitals = class.to_uppercase();
     let said =
@@ -65,8 +65,15 @@ fn a_fine_tuning_is_evaluated_again_and_under_another_trigger() {
     );
     // The attack from a study file, with another target.
     let (_, third) = evaluate(&["--attack", &study, "--target", "4"]);
-    assert_eq!((third.trigger, third.evaluation.target_class), (evaluated.trigger, 4));
+    let target = third.evaluation.target_class;
+    assert_eq!((&third.trigger, target), (&evaluated.trigger, Target::Class(4)));
     assert_eq!(third.evaluation.clean, own.clean);
+    // Every image to the class after its own.
+    let (told, all) = evaluate(&["--target", "all_to_all"]);
+    assert!(told.contains("each towards the next class (all-to-all)"), "{told}");
+    assert!(told.contains("ASR and RA are over all triggered images"), "{told}");
+    assert_eq!(all.evaluation.target_class, Target::ALL_TO_ALL);
+    assert_eq!(all.evaluation.metrics.asr.total, 20);
 
     for (more, problem) in [
         (&["--target", "zebra"][..], "error: shapes has no class \"zebra\"; it has "),

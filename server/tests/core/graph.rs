@@ -2,7 +2,12 @@
 
 use proptest::prelude::*;
 use server::store::queue::Cancelled;
-use shared::{RunId, RunState, StudyId, StudySpec, api::StudyDetail};
+use shared::{
+    RunId, RunKind, RunState, StudyId, StudySpec,
+    api::{Retention, StudyDetail},
+    settings::{DefenceMethod, Restorer},
+    study::Axis,
+};
 
 use crate::support::{Place, create, finish, metrics, micro, probed};
 
@@ -100,6 +105,109 @@ async fn a_finished_run_counts_in_every_study_that_has_it() {
         assert_eq!((row.len(), row[0].study), (1, study));
     }
     assert_eq!(place.app.store.compare(&[], 10).await.unwrap().len(), 1);
+}
+
+/// BDMAE on an encoder with poisons in its pre-training, restored by an autoencoder without.
+fn restored(name: &str) -> StudySpec {
+    let mut spec = micro(name, 5);
+    spec.runs = vec![RunKind::Defence];
+    spec.axes = Vec::new();
+    spec.settings.defence.method = DefenceMethod::Bdmae;
+    spec.settings.defence.restorer = Restorer::Clean;
+    spec
+}
+
+#[tokio::test]
+async fn a_study_s_own_clean_encoder_restores_and_is_kept() {
+    let place = Place::new().await;
+    let mut clean = micro("clean", 5);
+    clean.settings.pretrain.poisons = 0;
+    let first = make(&place, clean).await;
+    let clean = first.runs[0].id;
+    finish(&place, clean, None).await;
+    leave(&place, clean);
+    let mut both = restored("both");
+    both.axes = vec![
+        Axis::of("pretrain.poisons", [0u32, 1]),
+        Axis::of("defence.restorer", ["own", "clean"]),
+    ];
+    let plan = place.app.plan(both.clone(), false).await.unwrap();
+    let [twin, _, poisoned, own, other] = &plan.runs[..] else { panic!("{:?}", plan.runs) };
+    assert_eq!(twin.reused.as_ref().map(|known| known.run), Some(clean));
+    assert!(plan.runs[1..].iter().all(|run| run.reused.is_none()));
+    assert_eq!((&own.inputs[..], &own.restorer), (&[poisoned.digest.clone()][..], &None));
+    assert_eq!(other.inputs, [poisoned.digest.clone(), twin.digest.clone()]);
+    assert_eq!(
+        (other.start(), &other.restorer),
+        (Some(&poisoned.digest), &Some(twin.digest.clone()))
+    );
+
+    let second = make(&place, both.clone()).await;
+    let last = &second.runs[4];
+    assert_eq!((last.parent, last.restorer), (Some(second.runs[2].id), Some(clean)));
+    assert_eq!(second.runs[3].restorer, None);
+    // Whoever made it may go: the other study needs it.
+    place.app.cancel_study(first.id).await.unwrap();
+    place.app.delete_study(first.id).await.unwrap();
+    assert_eq!(place.app.store.get_run(clean).await.unwrap().study, second.id);
+    // Nor does retention take it while a run has to read it.
+    let policy = Retention { days: 1, keep_last: false };
+    let is_removable = async || {
+        let found = place.app.removable(Some(policy)).await.unwrap();
+        found.iter().any(|one| one.run.run == clean && one.unneeded.is_some())
+    };
+    for run in [1, 2, 3] {
+        finish(&place, second.runs[run].id, None).await;
+        assert!(!is_removable().await, "the last defence is queued");
+    }
+    let ready = place.app.store.next_ready(&[]).await.unwrap().expect("the last defence");
+    let folder = |run: RunId| Some(format!("runs/{run}"));
+    assert_eq!(
+        (ready.run, ready.restorer),
+        (last.id, folder(clean)),
+        "the older of its two inputs"
+    );
+    assert_eq!(ready.start, folder(second.runs[2].id));
+    finish(&place, last.id, None).await;
+    assert!(is_removable().await);
+
+    // Its files are gone: a new study makes it again.
+    std::fs::remove_dir_all(place.app.data_dir.runs().join(clean.to_string())).unwrap();
+    let plan = place.app.plan(both, false).await.unwrap();
+    let reused: Vec<bool> = plan.runs.iter().map(|run| run.reused.is_some()).collect();
+    assert!(!reused[0] && !reused[2], "no checkpoint is left: {reused:?}");
+}
+
+#[tokio::test]
+async fn a_defence_waits_for_its_restorer_and_ends_with_it() {
+    let place = Place::new().await;
+    let study = make(&place, restored("waits")).await;
+    let [poisoned, twin, defence] = &study.runs[..] else { panic!("{:?}", study.runs) };
+    assert_eq!((poisoned.point.ppr, twin.point.ppr), (1, 0));
+    assert_eq!((defence.parent, defence.restorer), (Some(poisoned.id), Some(twin.id)));
+    finish(&place, poisoned.id, None).await;
+    let next = || async { place.app.store.next_ready(&[]).await.unwrap() };
+    let ready = next().await.expect("the restorer");
+    assert_eq!(ready.run, twin.id);
+    let store = &place.app.store;
+    store.start_run(ready.key, "cpu", 3).await.unwrap();
+    assert!(next().await.is_none(), "the restorer is not done yet");
+    store.end_run(ready.key, RunState::Failed, Some("no disk"), 4).await.unwrap();
+    let row = store.get_run(defence.id).await.unwrap();
+    assert_eq!(row.state, RunState::Failed);
+    assert_eq!(
+        row.error.as_deref(),
+        Some(
+            "not started, because the pre-training, PPR 0, seed 1 that it needs is failed; retry that one"
+        )
+    );
+
+    store.retry_run(defence.id, 5).await.unwrap();
+    finish(&place, twin.id, None).await;
+    let ready = next().await.expect("the defence");
+    assert_eq!(ready.run, defence.id);
+    let folder = |run: RunId| Some(format!("runs/{run}"));
+    assert_eq!((ready.start, ready.restorer), (folder(poisoned.id), folder(twin.id)));
 }
 
 /// An operation on the data folder.

@@ -11,6 +11,7 @@ mod ending;
 mod evaluate;
 mod full_disk;
 mod graph;
+mod imported;
 mod ingest;
 mod kill;
 mod lists;

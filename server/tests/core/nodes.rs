@@ -74,6 +74,7 @@ fn ordered(epochs: u32) -> tempfile::TempDir {
         settings: micro("nodes", epochs).settings,
         source: DataSource::Builtin,
         encoder: None,
+        restorer: None,
         program: "test".into(),
     };
     let text = serde_json::to_vec(&order).unwrap();

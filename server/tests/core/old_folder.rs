@@ -328,6 +328,43 @@ async fn every_upgrade_keeps_a_copy_and_the_oldest_go() {
 }
 
 #[tokio::test]
+async fn earlier_repairs_are_named_by_the_poisons_of_their_classifier() {
+    let place = tempfile::tempdir().unwrap();
+    let app = open(place.path()).await;
+    let mut spec = crate::support::micro("repairs", 2);
+    spec.runs = vec![RunKind::Defence];
+    spec.axes = vec![shared::study::Axis::of("defence.method", ["fine_tuning", "strip"])];
+    (spec.settings.finetune.poisons, spec.settings.defence.poisons) = (2, 1);
+    let study = app.create_study(spec, true).await.unwrap();
+    let labels = async |app: &App| -> Vec<String> {
+        let runs = app.store.study_runs(study.id).await.unwrap();
+        let defences = runs.iter().filter(|run| run.point.kind == RunKind::Defence);
+        defences.map(|run| run.point.label()).collect()
+    };
+    let expected = ["defence, PPR 1, FPR 2, seed 1", "defence, PPR 1, LPR 1, seed 1"];
+    assert_eq!(labels(&app).await, expected);
+    app.store.close().await;
+
+    // The tables, and the row, as they were before.
+    let mut database = connect(place.path()).await;
+    for sql in [
+        "UPDATE runs SET lpr = 0 WHERE repairs = 1",
+        "ALTER TABLE runs DROP COLUMN repairs",
+        "ALTER TABLE deleted_runs DROP COLUMN repairs",
+        "ALTER TABLE run_inputs DROP COLUMN role",
+        "ALTER TABLE deleted_run_inputs DROP COLUMN role",
+        "DROP TABLE pictures",
+        "DELETE FROM _sqlx_migrations WHERE version >= 17",
+    ] {
+        sqlx::query(sql).execute(&mut database).await.unwrap();
+    }
+    database.close().await.unwrap();
+    let app = open(place.path()).await;
+    assert_eq!(labels(&app).await, expected);
+    app.store.close().await;
+}
+
+#[tokio::test]
 async fn a_database_that_cannot_be_copied_is_not_upgraded() {
     let place = tempfile::tempdir().unwrap();
     let mut database = connect(place.path()).await;

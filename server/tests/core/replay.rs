@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use assert_cmd::Command;
 use server::run_log::{CSV_FILE, TENSORBOARD_FILE};
-use shared::{RunId, RunKind, RunState, api::RunResult};
+use shared::{RunId, RunKind, RunState, api::RunResult, settings::DefenceMethod};
 
 use crate::support::{Place, create, micro, probed};
 
@@ -18,6 +18,7 @@ fn trained(folder: &Path, data: &str) -> Vec<RunResult> {
     let mut spec = probed(micro("once more", 3), &[1]);
     spec.runs.extend([RunKind::Knn, RunKind::Defence]);
     spec.settings.defence.poisons = 1;
+    spec.settings.defence.method = DefenceMethod::Dede;
     spec.settings.pretrain.checkpoint_every = 2;
     let study = folder.join("study.toml");
     fs::write(&study, toml::to_string_pretty(&spec).unwrap()).unwrap();
@@ -53,6 +54,15 @@ fn a_run_is_repeated_to_the_last_bit_and_what_differs_is_named() {
     assert_eq!((code, said.contains("0 epochs, 1 evaluations")), (Some(0), true), "{said}");
 
     let place = |run: RunId| Path::new(&data).join("runs").join(run.to_string());
+    let strips = place(defence.run).join("strips.json");
+    let kept = fs::read(&strips).unwrap();
+    fs::write(&strips, [&kept[..], b" "].concat()).unwrap();
+    let (code, said) = replayed(defence.run, &data);
+    assert_eq!((code, said.contains("defence: other strips")), (Some(1), true), "{said}");
+    fs::remove_file(&strips).unwrap();
+    let (code, said) = replayed(defence.run, &data);
+    assert_eq!(code, Some(0), "a run of an earlier version has none: {said}");
+
     let said_of_images = place(defence.run).join("defence.json");
     let mut text = fs::read(&said_of_images).unwrap();
     text.push(b' ');

@@ -439,7 +439,7 @@ async fn jobs_are_cancelled_and_refusals_and_ends_are_told_in_words() {
     assert_eq!(row.state, RunState::Cancelled);
     let row = wait_until(&place.app, probe.id, |run| run.state.is_over()).await;
     assert_eq!(row.state, RunState::Cancelled, "{:?}", row.error);
-    assert!(row.error.unwrap().contains("that it starts from is cancelled"));
+    assert!(row.error.unwrap().contains("that it needs is cancelled"));
 
     // A partition that is not there.
     let mut spec = micro("refused", 2);

@@ -69,6 +69,22 @@ async fn a_study_counts_its_runs_and_knows_its_best() {
 }
 
 #[tokio::test]
+async fn a_classifier_that_guesses_is_not_the_best_attack() {
+    let place = Place::new().await;
+    let study = create(&place.app, micro("guesses", 5)).await;
+    let best = async || {
+        let query = StudyQuery { limit: 1, ..StudyQuery::default() };
+        place.app.store.list_studies(&query).await.unwrap().items[0].best
+    };
+    finish(&place, study.runs[0].id, None).await;
+    // 14 of 100 right in ten classes, everything taken for the target.
+    finish(&place, study.runs[1].id, Some(metrics(14, 90, 0))).await;
+    assert_eq!(best().await, Some(metrics(14, 90, 0)), "there is no other");
+    finish(&place, study.runs[2].id, Some(metrics(58, 3, 50))).await;
+    assert_eq!(best().await, Some(metrics(58, 3, 50)));
+}
+
+#[tokio::test]
 async fn what_waits_for_a_failed_pretraining_fails_with_a_reason() {
     let place = Place::new().await;
     let study = create(&place.app, micro("family", 5)).await;
@@ -78,7 +94,7 @@ async fn what_waits_for_a_failed_pretraining_fails_with_a_reason() {
         assert_eq!(row.state, RunState::Failed);
         assert_eq!(
             row.error.unwrap(),
-            "not started, because the pre-training, PPR 1, seed 1 that it starts from is interrupted; retry that one"
+            "not started, because the pre-training, PPR 1, seed 1 that it needs is interrupted; retry that one"
         );
     }
     // Retrying the pre-training queues its probes again.

@@ -104,6 +104,7 @@ mod tests {
             seed: 1,
             scratch: false,
             implanted: false,
+            repairs: false,
         };
         let (run, study) = (RunId::from_parts(0, [1; 10]), StudyId::from_parts(0, [2; 10]));
         let mut row = finished_probe(run, study, point, metrics);

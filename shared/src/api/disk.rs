@@ -23,6 +23,9 @@ pub struct DiskUse {
     pub imports_bytes: u64,
     /// Bytes of key images.
     pub keys_bytes: u64,
+    /// Bytes of own pictures.
+    #[serde(default)]
+    pub pictures_bytes: u64,
     /// Bytes of what is known of the data sets; their images are elsewhere.
     pub datasets_bytes: u64,
     /// Bytes of the database.

@@ -1,6 +1,50 @@
 //! What is inside an encoder: a map of its features, and what its CLS token attends to.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
+
+use crate::metric::Target;
+
+/// How features become places in the plane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Projection {
+    /// The first two principal components. A component's loading of the largest absolute value is positive.
+    #[default]
+    Pca,
+    /// t-SNE (van der Maaten and Hinton 2008), from the principal components: images that are neighbours stay neighbours, while distances between
+    /// groups mean little.
+    Tsne {
+        /// About how many neighbours an image has.
+        perplexity: f64,
+    },
+}
+
+impl Projection {
+    /// The perplexity where none is asked for.
+    pub const PERPLEXITY: f64 = 30.0;
+}
+
+impl FromStr for Projection {
+    type Err = String;
+
+    /// Reads `pca`, `tsne`, or `tsne:5` with a perplexity of 2 to 100.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let perplexity = match text.split_once(':') {
+            _ if text == "pca" => return Ok(Self::Pca),
+            _ if text == "tsne" => Self::PERPLEXITY,
+            Some(("tsne", number)) => number.parse().unwrap_or(f64::NAN),
+            _ => return Err(format!("takes `pca`, `tsne` or `tsne:PERPLEXITY`, not {text:?}")),
+        };
+        if (2.0..=100.0).contains(&perplexity) {
+            Ok(Self::Tsne { perplexity })
+        } else {
+            Err(format!("takes a perplexity of 2 to 100, as in `tsne:30`, not {text:?}"))
+        }
+    }
+}
 
 /// An image of a feature map, without or with the trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,28 +56,32 @@ pub struct FeaturePoint {
     pub class: u32,
     /// Whether it has the trigger.
     pub triggered: bool,
-    /// Its first principal component.
+    /// Its place on the map from left to right.
     pub x: f64,
-    /// Its second principal component.
+    /// Its place from bottom to top.
     pub y: f64,
 }
 
-/// CLS features of validation images, projected by PCA: of every class without the trigger, and of the same images with it but for those of
-/// the target class.
+/// CLS features of validation images in the plane: of every class without the trigger, and of the same images with it but for those of
+/// the target class. An all-to-all attack has none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FeatureMap {
     /// Epochs of training in the encoder.
     pub epoch: u32,
-    /// The attacker's class.
-    pub target_class: u32,
+    /// The attacker's class, or `all_to_all`.
+    pub target_class: Target,
     /// Names of the classes.
     pub classes: Vec<String>,
+    /// How the features became places.
+    #[serde(default)]
+    pub projection: Projection,
     /// The images without the trigger, then those with it.
     pub points: Vec<FeaturePoint>,
-    /// The components' shares of the variance, in 0–1.
-    pub explained: [f64; 2],
-    /// Mean cosine of the other classes' clean features to the mean of the target class's; `None` without an image of either.
+    /// The principal components' shares of the variance, in 0–1; `None` for another projection.
+    pub explained: Option<[f64; 2]>,
+    /// Mean cosine of the other classes' clean features to the mean of the target class's; with all-to-all, of each class's to the next one's.
+    /// `None` without an image of either.
     pub before: Option<f64>,
     /// The same with the trigger in the images.
     pub after: Option<f64>,
@@ -85,4 +133,26 @@ pub struct Attention {
     pub triggered: AttendedImage,
     /// The means over several images.
     pub mean: AttentionOnTrigger,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn projections_have_names() {
+        let read = |text: &str| text.parse::<Projection>();
+        assert_eq!(read("pca"), Ok(Projection::Pca));
+        assert_eq!(read("tsne"), Ok(Projection::Tsne { perplexity: 30.0 }));
+        assert_eq!(read("tsne:5.5"), Ok(Projection::Tsne { perplexity: 5.5 }));
+        let range =
+            |text| Err(format!("takes a perplexity of 2 to 100, as in `tsne:30`, not {text:?}"));
+        for text in ["tsne:", "tsne:1", "tsne:101", "tsne:NaN", "tsne:a"] {
+            assert_eq!(read(text), range(text));
+        }
+        for text in ["", "umap", "pca:3", "umap:3"] {
+            let told = format!("takes `pca`, `tsne` or `tsne:PERPLEXITY`, not {text:?}");
+            assert_eq!(read(text), Err(told));
+        }
+    }
 }

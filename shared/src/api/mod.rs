@@ -7,10 +7,13 @@ mod deletion;
 mod disk;
 mod evaluation;
 mod inside;
+mod judged;
 mod key;
 mod matrix;
 mod me;
 mod over_seeds;
+mod overview;
+mod picture;
 mod pivot;
 mod plan;
 mod plot;
@@ -35,11 +38,16 @@ pub use dataset::{
 pub use deletion::Deletion;
 pub use disk::{DiskUse, FileBytes, Retention, StudyDisk};
 pub use evaluation::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier};
-pub use inside::{AttendedImage, Attention, AttentionOnTrigger, FeatureMap, FeaturePoint};
+pub use inside::{
+    AttendedImage, Attention, AttentionOnTrigger, FeatureMap, FeaturePoint, Projection,
+};
+pub use judged::{DefenceStrip, DefenceStrips, JudgedGroup, JudgedImage};
 pub use key::{KeyInfo, KeyPixels};
 pub use matrix::{Beside, MatrixCell, MatrixData, MatrixShows};
 pub use me::Me;
 pub use over_seeds::OverSeeds;
+pub use overview::{Overview, Running};
+pub use picture::PictureInfo;
 pub use pivot::{Pivot, PivotCell};
 pub use plan::{PlannedRun, ReusedRun, StudyPlan};
 pub use plot::{
@@ -48,8 +56,10 @@ pub use plot::{
 };
 pub use prediction::{Outcome, PairedRuns, PredictedClass, PredictedImage};
 pub use problem::{Page, Problem};
-pub use queue::{QueueInfo, QueueMove};
-pub use reconstruction::{MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction};
+pub use queue::{QueueInfo, QueueMove, QueueTime};
+pub use reconstruction::{
+    ImageChoice, MaskSpec, ReconstructRequest, ReconstructedImage, Reconstruction,
+};
 pub use result::{Mean, Measured, ResultGroup, ResultGroups, ResultRow, StudyName};
 pub use roc::RocSeries;
 #[cfg(test)]

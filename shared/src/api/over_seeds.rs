@@ -93,8 +93,15 @@ mod tests {
 
     fn row(study: u64, lpr: u32, seed: u64, hits: u32) -> RunRow {
         let ratio = Ratio { hits, total: 10 };
-        let point =
-            RunPoint { kind: RunKind::Probe, ppr: 0, lpr, seed, scratch: false, implanted: false };
+        let point = RunPoint {
+            kind: RunKind::Probe,
+            ppr: 0,
+            lpr,
+            seed,
+            scratch: false,
+            implanted: false,
+            repairs: false,
+        };
         let result = Metrics { ca: ratio, asr: ratio, ra: ratio, ..Metrics::default() };
         let id = RunId::from_parts(seed, [lpr as u8; 10]);
         RunRow {

@@ -26,8 +26,11 @@ pub struct PlannedRun {
     pub settings: BTreeMap<String, Value>,
     /// Those of these settings that the study varies.
     pub varied: BTreeMap<String, Value>,
-    /// The runs that it starts from.
+    /// The runs that it needs: the one that it starts from, and its restorer.
     pub inputs: Vec<Digest>,
+    /// The one of them whose autoencoder restores what a defence hides; absent where none of them does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restorer: Option<Digest>,
     /// The run with this digest in the data folder; absent if the run would be created.
     pub reused: Option<ReusedRun>,
     /// Number of images that it poisons.
@@ -54,7 +57,14 @@ pub struct ReusedRun {
     pub study_name: String,
 }
 
-/// What a study would run. Each run comes after those that it starts from.
+impl PlannedRun {
+    /// The run that it starts from.
+    pub fn start(&self) -> Option<&Digest> {
+        self.inputs.iter().find(|&input| Some(input) != self.restorer.as_ref())
+    }
+}
+
+/// What a study would run. Each run comes after those that it needs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StudyPlan {

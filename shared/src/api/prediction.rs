@@ -14,7 +14,7 @@ pub struct PairedRuns {
     pub second: RunId,
     /// Clean images that only one of them classifies correctly.
     pub ca: Discordant,
-    /// Triggered images of classes other than the target that only one of them takes for the target.
+    /// Triggered images that ASR counts and that only one of them takes for the class that the attacker wants.
     pub asr: Discordant,
 }
 
@@ -23,10 +23,10 @@ pub struct PairedRuns {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Those that are taken for the target, the most certain first.
+    /// Those that get the class that the attacker wants, the most certain first.
     #[default]
     Falls,
-    /// Those that are not, the ones furthest from the target first.
+    /// Those that do not, the ones furthest from that class first.
     Resists,
 }
 
@@ -48,7 +48,7 @@ pub struct PredictedClass {
     pub class: Option<u32>,
     /// Its probability in 0–1.
     pub confidence: f32,
-    /// The probability of the attacker's class in 0–1.
+    /// The probability in 0–1 of the class that the attacker wants: his target, or with all-to-all the one after the true class.
     pub target: f32,
 }
 

@@ -19,6 +19,18 @@ pub struct QueueInfo {
     pub held: Vec<RunId>,
 }
 
+/// How long everything in the queue will take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct QueueTime {
+    /// Seconds until the last running or queued run is done, if nothing else takes up the devices.
+    pub seconds: f64,
+    /// Number of these runs.
+    pub runs: u64,
+    /// Whether they are all at the pace of earlier runs or of their own steps; otherwise some are as expected of an idle machine.
+    pub is_paced: bool,
+}
+
 /// A change of their order: of one run, or of all of a study that wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

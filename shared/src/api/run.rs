@@ -52,6 +52,9 @@ pub struct RunRow {
     pub reused: bool,
     /// Run that it starts from.
     pub parent: Option<RunId>,
+    /// Run whose autoencoder restores what a defence hides, where that is not the judged one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restorer: Option<RunId>,
     /// State.
     pub state: RunState,
     /// Progress.
@@ -174,11 +177,11 @@ pub struct RunResult {
     pub varied: BTreeMap<String, Value>,
     /// Short label of the trigger.
     pub trigger: String,
-    /// Poisoned images per non-target class in pre-training.
+    /// Poisoned images per poisoned class in pre-training.
     pub ppr: u32,
-    /// Poisoned images per non-target class in the linear probe.
+    /// Poisoned images per poisoned class in the linear probe.
     pub lpr: u32,
-    /// Poisoned images per non-target class in fine-tuning; absent for other kinds of runs.
+    /// Poisoned images per poisoned class in fine-tuning, also in that of a classifier that is repaired; absent for other runs.
     pub fpr: Option<u32>,
     /// Whether a fine-tuning started from a model that was not pre-trained.
     pub scratch: bool,
@@ -200,7 +203,7 @@ pub struct RunResult {
     pub top5: Option<f64>,
     /// Clean validation images.
     pub n_clean: u32,
-    /// Triggered validation images whose true class is not the target.
+    /// Triggered validation images that ASR counts: their true class is not the one that the attacker wants.
     pub n_triggered: u32,
     /// Last training loss.
     pub loss: Option<f64>,
@@ -277,6 +280,7 @@ pub(crate) fn finished_probe(
         varied: BTreeMap::new(),
         reused: false,
         parent: None,
+        restorer: None,
         state: RunState::Done,
         progress: Progress::default(),
         metrics: Some(result),

@@ -6,7 +6,8 @@ use crate::{
     param::{self, Domain, SETTINGS, Setting, Value},
     run_kind::RunKind,
     settings::{
-        AttackSpec, DecodedFrom, DefenceGroups, DefenceMethod, DefendedSet, PoisonUnit, Settings,
+        AttackGoal, AttackSpec, BackdoorSpec, ComposeMethod, ComposeSpec, DecodedFrom, DedeDecoder,
+        DefenceGroups, DefenceMethod, DefendedSet, ImplantMethod, PoisonUnit, Restorer, Settings,
     },
     trigger::{BlendedSpec, PatchedSpec, Places, TriggerSpec},
 };
@@ -86,6 +87,14 @@ fn poisoned() -> Vec<Settings> {
         poison_unit: PoisonUnit::ClassPermille,
         sources: vec![1],
         cover_ratio: 1.0,
+        compose: ComposeSpec {
+            method: ComposeMethod::CorruptEncoderPlus,
+            ..ComposeSpec::default()
+        },
+        further: vec![BackdoorSpec {
+            target_class: 1,
+            trigger: TriggerSpec::Patched(PatchedSpec::default()),
+        }],
         trigger: TriggerSpec::Blended(blended),
         ..AttackSpec::default()
     };
@@ -97,6 +106,8 @@ fn poisoned() -> Vec<Settings> {
     settings.finetune.poisons = 1;
     settings.defence.poisons = 1;
     settings.defence.groups = DefenceGroups::Clusters;
+    settings.defence.retrain = true;
+    settings.defence.restorer = Restorer::Clean;
     (settings.finetune.mixup, settings.finetune.cutmix) = (1.0, 1.0);
     let mut all: Vec<Settings> = DefenceMethod::ALL
         .into_iter()
@@ -107,9 +118,20 @@ fn poisoned() -> Vec<Settings> {
             settings
         })
         .collect();
+    let mut trained = settings.clone();
+    (trained.defence.method, trained.defence.decoder) = (DefenceMethod::Dede, DedeDecoder::Trained);
+    all.push(trained);
+    let mut imported = settings.clone();
+    imported.defence.method = DefenceMethod::Bdmae;
+    imported.defence.restorer = Restorer::Imported;
+    all.push(imported);
     settings.defence.set = DefendedSet::Pretrain;
     all.push(settings.clone());
     settings.attack.trigger = TriggerSpec::Patched(patched);
+    all.push(settings.clone());
+    settings.implant.method = ImplantMethod::Drupe;
+    all.push(settings.clone());
+    settings.attack.goal = AttackGoal::AllToAll;
     all.push(settings);
     all
 }
@@ -129,8 +151,25 @@ mod tests {
         };
         assert_eq!(kinds("seed"), RunKind::ALL);
         assert_eq!(kinds("pretrain.mask_ratio"), [RunKind::Pretrain]);
+        assert_eq!(kinds("probe.evaluate_every"), [RunKind::Probe]);
+        assert_eq!(kinds("probe.epochs"), [RunKind::Probe, RunKind::Defence]);
+        assert_eq!(kinds("defence.retrain"), [RunKind::Defence]);
+        assert_eq!(kinds("defence.decoder"), [RunKind::Defence]);
+        assert_eq!(kinds("defence.decoder_mask_ratio"), [RunKind::Defence]);
+        assert_eq!(kinds("model.decoder.dim"), [RunKind::Pretrain, RunKind::Defence]);
+        assert_eq!(kinds("defence.restorer"), [RunKind::Defence]);
+        assert_eq!(kinds("defence.restorer_checkpoint"), [RunKind::Defence]);
         assert_eq!(kinds("finetune.switch_probability"), [RunKind::Finetune]);
         assert_eq!(kinds("attack.trigger.delta"), RunKind::ALL);
+        assert_eq!(kinds("attack.further"), RunKind::ALL);
+        assert_eq!(
+            (kinds("attack.goal"), kinds("attack.target_class")),
+            (RunKind::ALL.into(), RunKind::ALL.into())
+        );
+        for path in ["method", "references", "support_images", "support_share"] {
+            let kinds = kinds(&format!("attack.compose.{path}"));
+            assert_eq!(kinds, [RunKind::Pretrain, RunKind::Defence], "{path}");
+        }
         let names = ["dataset.name", "device", "encoder"];
         for info in all.iter().filter(|info| !names.contains(&info.path.as_str())) {
             assert!(!info.kinds.is_empty(), "{}", info.path);

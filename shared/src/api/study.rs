@@ -21,9 +21,13 @@ pub struct StudySummary {
     pub dataset: String,
     /// Trigger.
     pub trigger: TriggerSpec,
+    /// What the study varies of the trigger, in words: `blend ratio 0.2, 0.3, 0.4`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger_varies: Option<String>,
     /// Number of runs in each state.
     pub states: StateCounts,
-    /// Highest attack success rate of a finished run, with its clean accuracy.
+    /// Highest attack success rate of a finished run whose classifier has learned more than to guess, with its clean accuracy; of any
+    /// finished run where none has.
     pub best: Option<Metrics>,
     /// Whether somebody put a star on it.
     #[serde(default)]

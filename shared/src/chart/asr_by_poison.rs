@@ -67,8 +67,8 @@ impl Counted {
 
     fn axis(self) -> &'static str {
         match self {
-            Self::Classifier => "poisons per non-target class, LPR or FPR",
-            Self::Pretraining => "poisons per non-target class in pre-training, PPR",
+            Self::Classifier => "poisons per poisoned class, LPR or FPR",
+            Self::Pretraining => "poisons per poisoned class in pre-training, PPR",
         }
     }
 }

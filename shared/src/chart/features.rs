@@ -6,7 +6,7 @@ use super::{
     role::Role,
     table::{Table, number},
 };
-use crate::api::{FeatureMap, FeaturePoint};
+use crate::api::{FeatureMap, FeaturePoint, Projection};
 
 /// Opacities in percent of the grey tones of the classes, from the first to the last.
 const TONES: (u8, u8) = (90, 35);
@@ -20,6 +20,35 @@ fn id(point: &FeaturePoint) -> String {
 pub fn mapped_image(id: &str) -> Option<(u32, bool)> {
     let index = id.strip_suffix('t');
     Some((index.unwrap_or(id).parse().ok()?, index.is_some()))
+}
+
+/// What a map says of its places.
+struct Words {
+    /// Columns of the table.
+    columns: [&'static str; 2],
+    /// What the images are placed by.
+    by: &'static str,
+    note: String,
+}
+
+fn words(projection: Projection) -> Words {
+    match projection {
+        Projection::Pca => Words {
+            columns: ["component 1", "component 2"],
+            by: "the first two principal components of their CLS features",
+            note:
+                "CLS features of validation images, principal components over all that are shown."
+                    .into(),
+        },
+        Projection::Tsne { perplexity } => Words {
+            columns: ["t-SNE 1", "t-SNE 2"],
+            by: "the neighbours of their CLS features",
+            note: format!(
+                "CLS features of validation images by t-SNE (perplexity {perplexity}) over all that are shown. Neighbours are alike; distances \
+                 between groups mean little."
+            ),
+        },
+    }
 }
 
 /// The map: clean images by class in tones of grey, the target class and triggered images in their colours.
@@ -44,38 +73,52 @@ pub fn feature_map(map: &FeatureMap) -> Figure {
         .collect()
     };
     let look = |role, opacity, marker| Look { role, opacity, shape: Shape::Points { marker } };
+    let target_class = map.target_class.class();
+    let others: Vec<u32> =
+        (0..classes as u32).filter(|&class| target_class != Some(class)).collect();
     let tone = |at: usize| {
-        let step = f64::from(TONES.0 - TONES.1) / classes.saturating_sub(2).max(1) as f64;
+        let last = others.len().saturating_sub(1).max(1);
+        let step = f64::from(TONES.0 - TONES.1) / last as f64;
         (f64::from(TONES.0) - step * at as f64).round() as u8
     };
-    let others = (0..classes as u32).filter(|&class| class != map.target_class);
     let mut series: Vec<Series> = others
+        .iter()
         .enumerate()
-        .map(|(at, class)| {
+        .map(|(at, &class)| {
             let points = points(&|point| !point.triggered && point.class == class);
             Series::new(look(Role::Muted, tone(at), Marker::Circle), points)
         })
         .collect();
     let target = look(Role::Target, 100, Marker::Square);
     let triggered = look(Role::Triggered, 100, Marker::Triangle);
-    let of_target = points(&|point| !point.triggered && point.class == map.target_class);
+    let of_target = points(&|point| !point.triggered && target_class == Some(point.class));
     series.push(Series::new(target, of_target));
     series.push(Series::new(triggered, points(&|point| point.triggered)));
     series.retain(|series| !series.points.is_empty());
-    let legend = vec![
-        Entry::new(look(Role::Muted, 70, Marker::Circle), "clean, other classes"),
-        Entry::new(target, format!("clean, target class {}", name(map.target_class))),
-        Entry::new(triggered, "triggered, other classes"),
-    ];
+    let clean = look(Role::Muted, 70, Marker::Circle);
+    let legend = match target_class {
+        Some(class) => vec![
+            Entry::new(clean, "clean, other classes"),
+            Entry::new(target, format!("clean, target class {}", name(class))),
+            Entry::new(triggered, "triggered, other classes"),
+        ],
+        None => vec![Entry::new(clean, "clean"), Entry::new(triggered, "triggered")],
+    };
+    let Words { columns, by, note } = words(map.projection);
     let axis = |k: usize, of: fn(&FeaturePoint) -> f64| {
         let values = map.points.iter().map(of);
         let low = values.clone().fold(f64::INFINITY, f64::min);
         let high = values.fold(f64::NEG_INFINITY, f64::max);
         let scale = if low <= high { Scale::Linear { low, high } } else { Scale::Percent };
-        let share = 100.0 * map.explained[k];
-        Axis { label: format!("component {} ({share:.1} % of the variance)", k + 1), scale }
+        let label = match map.explained {
+            Some(shares) => {
+                format!("component {} ({:.1} % of the variance)", k + 1, 100.0 * shares[k])
+            }
+            None => columns[k].to_owned(),
+        };
+        Axis { label, scale }
     };
-    let mut table = Table::new(&["image", "class", "triggered", "component 1", "component 2"]);
+    let mut table = Table::new(&["image", "class", "triggered", columns[0], columns[1]]);
     table.rows = map
         .points
         .iter()
@@ -88,18 +131,14 @@ pub fn feature_map(map: &FeatureMap) -> Figure {
     Figure {
         kind: FigureKind::Features,
         title: format!("Feature map, epoch {}", map.epoch),
-        summary: format!(
-            "Scatter of {} images by the first two principal components of their CLS features.",
-            map.points.len()
-        ),
+        summary: format!("Scatter of {} images by {by}.", map.points.len()),
         empty: "No image to show.",
         x: axis(0, |point| point.x),
         y: axis(1, |point| point.y),
         panels: Vec::new(),
         series,
         legend,
-        note: "CLS features of validation images, principal components over all that are shown."
-            .into(),
+        note,
         table,
     }
 }
@@ -107,13 +146,16 @@ pub fn feature_map(map: &FeatureMap) -> Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chart::{Size, Style};
+    use crate::{
+        chart::{Size, Style},
+        metric::Target,
+    };
 
     fn map() -> FeatureMap {
         let point = |index, class, triggered, x| FeaturePoint { index, class, triggered, x, y: -x };
         FeatureMap {
             epoch: 4,
-            target_class: 1,
+            target_class: Target::Class(1),
             classes: ["cat", "dog", "owl"].map(String::from).to_vec(),
             points: vec![
                 point(0, 0, false, 1.0),
@@ -121,7 +163,8 @@ mod tests {
                 point(2, 2, false, -1.5),
                 point(0, 0, true, 2.5),
             ],
-            explained: [0.5, 0.25],
+            projection: Projection::Pca,
+            explained: Some([0.5, 0.25]),
             before: Some(0.1),
             after: Some(0.9),
         }
@@ -140,6 +183,26 @@ mod tests {
         for colour in ["f-muted", "f-target", "f-triggered"] {
             assert!(drawing.svg.contains(colour), "{colour}");
         }
+    }
+
+    #[test]
+    fn all_to_all_has_no_target_class() {
+        let figure = feature_map(&FeatureMap { target_class: Target::ALL_TO_ALL, ..map() });
+        let drawing = figure.draw(Size::FILE, Style::Page);
+        let ids: Vec<_> = drawing.marks.iter().filter_map(|mark| mark.id.clone()).collect();
+        assert_eq!(ids, ["0", "1", "2", "0t"]);
+        assert!(!drawing.svg.contains("target"), "{}", drawing.svg);
+        let legend: Vec<_> = figure.legend.iter().map(|entry| entry.label.clone()).collect();
+        assert_eq!(legend, ["clean", "triggered"]);
+    }
+
+    #[test]
+    fn a_map_of_neighbours_has_no_components() {
+        let projection = Projection::Tsne { perplexity: 12.5 };
+        let figure = feature_map(&FeatureMap { projection, explained: None, ..map() });
+        assert_eq!((figure.x.label.as_str(), figure.y.label.as_str()), ("t-SNE 1", "t-SNE 2"));
+        assert!(figure.note.contains("perplexity 12.5"), "{}", figure.note);
+        assert!(figure.csv().starts_with("image,class,triggered,t-SNE 1,t-SNE 2\r\n"));
     }
 
     #[test]

@@ -28,7 +28,15 @@ fn row(study: u8, ppr: u32, lpr: u32, seed: u64, result: Metrics) -> RunRow {
     let random = [study, ppr as u8, lpr as u8, seed as u8, 0, 0, 0, 0, 0, 0];
     let id = RunId::from_parts(1_700_000_000_000, random);
     let of = StudyId::from_parts(1_700_000_000_000, [study; 10]);
-    let point = RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false, implanted: false };
+    let point = RunPoint {
+        kind: RunKind::Probe,
+        ppr,
+        lpr,
+        seed,
+        scratch: false,
+        implanted: false,
+        repairs: false,
+    };
     RunRow {
         study_name: format!("CIFAR-10, quick <{study}>"),
         dataset: "cifar10".into(),
@@ -183,7 +191,7 @@ fn poisons_of_pretraining_are_counted_where_only_they_vary() {
     };
     let mut rows = vec![fine_tuned(0, 1, 30.0), fine_tuned(0, 2, 40.0), fine_tuned(10, 1, 50.0)];
     let figure = asr_by_poison(&rows, true);
-    assert_eq!(figure.x.label, "poisons per non-target class in pre-training, PPR");
+    assert_eq!(figure.x.label, "poisons per poisoned class in pre-training, PPR");
     assert_eq!(figure.legend[0].label, "patch 8 px, FPR 10, fine-tuned");
     let csv = figure.csv();
     let line = |text| csv.lines().find(|line: &&str| line.contains(text)).expect("a line");
@@ -193,7 +201,7 @@ fn poisons_of_pretraining_are_counted_where_only_they_vary() {
     assert!(line("patched 32 px").contains(",,0,,,89.87,"), "{csv}");
     // As soon as the classifier's poisons vary too, they are counted.
     rows[2].point.lpr = 3;
-    assert_eq!(asr_by_poison(&rows, true).x.label, "poisons per non-target class, LPR or FPR");
+    assert_eq!(asr_by_poison(&rows, true).x.label, "poisons per poisoned class, LPR or FPR");
 }
 
 #[test]

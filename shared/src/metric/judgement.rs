@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Detection, Discordant, Metrics, Ratio};
 
 /// What a defence found, compared with the truth, which it was not told.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Judgement {
     /// How it tells poisoned from clean images: those of a training set, or triggered from clean validation images. `None` for a detector of
@@ -16,11 +16,11 @@ pub struct Judgement {
     /// label is wrong: under a clean-label attack, without labels, and for images that a classifier is asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<Detection>,
-    /// The classifier that an input filter protects or a repair changes, before it.
+    /// The classifier that an input filter protects or a repair changes, before it; the probe of the whole set that a sample filter judges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Metrics>,
     /// The same classifier on the same images with the filter: a refused image has no class, so that it counts as wrong in CA and RA, and as no
-    /// success in ASR.
+    /// success in ASR. Or the probe of what a sample filter keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Metrics>,
     /// What a detector of encoders says of the encoder.
@@ -29,9 +29,47 @@ pub struct Judgement {
     /// What a repair changed; it judges nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired: Option<Repaired>,
+    /// What training again on the images that a sample filter keeps changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrained: Option<Retrained>,
 }
 
-/// What a repair changed in a classifier: by which images the repaired classifier, the second one, differs from the one before.
+/// By which images of one set two classifiers differ: the one after a defence, the second one, from the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Changed {
+    /// By the clean images that are classified rightly.
+    pub ca: Discordant,
+    /// By the triggered images that are taken for the attacker's class.
+    pub asr: Discordant,
+    /// By the triggered images that are classified rightly.
+    pub ra: Discordant,
+}
+
+impl Changed {
+    /// `CA 88.0 % → 87.2 % (p 0.21), ASR 99.1 % → 3.4 % (p < 0.001), RA …`.
+    fn in_words(&self, before: &Metrics, after: &Metrics) -> String {
+        let share = |of: Ratio| of.percent().map_or("none".into(), |at| format!("{at:.1} %"));
+        let pair = |name: &str, [from, to]: [Ratio; 2], by: Discordant| {
+            let p = by.difference().map_or("no test".to_owned(), |difference| {
+                if difference.p < 0.001 {
+                    "p < 0.001".into()
+                } else {
+                    format!("p {:.3}", difference.p)
+                }
+            });
+            format!("{name} {} → {} ({p})", share(from), share(to))
+        };
+        [
+            pair("CA", [before.ca, after.ca], self.ca),
+            pair("ASR", [before.asr, after.asr], self.asr),
+            pair("RA", [before.ra, after.ra], self.ra),
+        ]
+        .join(", ")
+    }
+}
+
+/// What a repair changed in a classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Repaired {
@@ -50,27 +88,44 @@ pub struct Repaired {
 impl Repaired {
     /// `CA 88.0 % → 87.2 % (p 0.21), ASR 99.1 % → 3.4 % (p < 0.001), RA …; 12 of 128 channels pruned`.
     fn in_words(&self, before: &Metrics, after: &Metrics) -> String {
-        let share = |of: Ratio| of.percent().map_or("none".into(), |at| format!("{at:.1} %"));
-        let pair = |name: &str, [from, to]: [Ratio; 2], by: Discordant| {
-            let p = by.difference().map_or("no test".to_owned(), |difference| {
-                if difference.p < 0.001 {
-                    "p < 0.001".into()
-                } else {
-                    format!("p {:.3}", difference.p)
-                }
-            });
-            format!("{name} {} → {} ({p})", share(from), share(to))
+        let Self { pruned, channels, ca, asr, ra } = *self;
+        let told = Changed { ca, asr, ra }.in_words(before, after);
+        match pruned {
+            0 => told,
+            pruned => format!("{told}; {pruned} of {channels} channels pruned"),
+        }
+    }
+}
+
+/// What a linear probe that is trained again on the images that a sample filter keeps has in place of one trained on all.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Retrained {
+    /// Images that the filter keeps, of those of the set.
+    pub kept: Ratio,
+    /// Labels of the set of which nothing is kept: the second probe never sees such a class.
+    pub emptied: u32,
+    /// What differs between the two probes; `None` where nothing at all is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Changed>,
+}
+
+impl Retrained {
+    /// `trained again on 120 of 147 images: CA 40.0 % → 42.5 % (p 0.625), ASR …, RA …; nothing is kept of 1 class`.
+    fn in_words(&self, metrics: Option<(Metrics, Metrics)>) -> String {
+        let Ratio { hits, total } = self.kept;
+        let Some((changed, (before, after))) = self.changed.zip(metrics) else {
+            return format!(
+                "{hits} of {total} images are kept, so that no probe can be trained again"
+            );
         };
-        let told = [
-            pair("CA", [before.ca, after.ca], self.ca),
-            pair("ASR", [before.asr, after.asr], self.asr),
-            pair("RA", [before.ra, after.ra], self.ra),
-        ];
-        let pruned = match self.pruned {
+        let told = changed.in_words(&before, &after);
+        let emptied = match self.emptied {
             0 => String::new(),
-            pruned => format!("; {pruned} of {} channels pruned", self.channels),
+            1 => "; nothing is kept of 1 class".to_owned(),
+            classes => format!("; nothing is kept of {classes} classes"),
         };
-        format!("{}{pruned}", told.join(", "))
+        format!("trained again on {hits} of {total} images: {told}{emptied}")
     }
 }
 
@@ -108,10 +163,13 @@ impl Judgement {
     pub fn in_words(&self) -> String {
         let of_encoder = self.encoder.as_ref().map(OfEncoder::in_words);
         let of_images = self.detection.as_ref().map(|detection| self.of_images(detection));
-        let of_repair = self.repaired.zip(self.before.zip(self.after));
+        let metrics = self.before.zip(self.after);
+        let of_repair = self.repaired.zip(metrics);
         let of_repair =
             of_repair.map(|(repaired, (before, after))| repaired.in_words(&before, &after));
-        of_encoder.into_iter().chain(of_images).chain(of_repair).collect::<Vec<_>>().join("; ")
+        let of_probes = self.retrained.map(|retrained| retrained.in_words(metrics));
+        let told = of_encoder.into_iter().chain(of_images).chain(of_repair).chain(of_probes);
+        told.collect::<Vec<_>>().join("; ")
     }
 
     fn of_images(&self, detection: &Detection) -> String {
@@ -140,9 +198,8 @@ mod tests {
         let poisoned = [true, false, false];
         let detection = Detection::of(&[3.0, 2.0, 1.0], &poisoned, &poisoned).unwrap();
         let control = Detection::of(&[1.0, 2.0, 3.0], &[false; 3], &poisoned);
-        let (before, after, encoder, repaired) = (None, None, None, None);
         let mut judgement =
-            Judgement { detection: Some(detection), control, before, after, encoder, repaired };
+            Judgement { detection: Some(detection), control, ..Judgement::default() };
         assert_eq!(
             judgement.in_words(),
             "AUROC 1.000 (without the trigger 0.000), 1 of 1 poisoned and 0 of 2 clean images flagged"
@@ -159,8 +216,7 @@ mod tests {
     fn an_encoder_in_words_by_hand() {
         let words = |clean_cosine, pl1, flagged| {
             let encoder = Some(OfEncoder { clean_cosine, pl1, flagged });
-            let (detection, control, before, after, repaired) = (None, None, None, None, None);
-            Judgement { detection, control, before, after, encoder, repaired }.in_words()
+            Judgement { encoder, ..Judgement::default() }.in_words()
         };
         assert_eq!(
             words(0.412, Some(0.016), Some(true)),
@@ -187,11 +243,8 @@ mod tests {
         };
         let by = |first, second| Discordant { first, second, total: 100 };
         let judgement = Judgement {
-            detection: None,
-            control: None,
             before: Some(metrics(88, 99, 1)),
             after: Some(metrics(87, 3, 80)),
-            encoder: None,
             // 2 of 3 discordant images: 2 x 4 / 8 = 1. Of 8, one: 2 x 9 / 256 = 0.070.
             repaired: Some(Repaired {
                 pruned: 12,
@@ -200,6 +253,7 @@ mod tests {
                 asr: by(96, 0),
                 ra: by(1, 7),
             }),
+            ..Judgement::default()
         };
         assert_eq!(
             judgement.in_words(),
@@ -208,11 +262,40 @@ mod tests {
     }
 
     #[test]
+    fn training_again_in_words_by_hand() {
+        let share = |hits| Ratio { hits, total: 100 };
+        let metrics = |ca, asr, ra| Metrics {
+            ca: share(ca),
+            asr: share(asr),
+            ra: share(ra),
+            ..Metrics::default()
+        };
+        let by = |first, second| Discordant { first, second, total: 100 };
+        // None of 0 discordant images: p is 1. Of 8, one: 2 x 9 / 256 = 0.070.
+        let changed = Some(Changed { ca: by(0, 0), asr: by(60, 0), ra: by(1, 7) });
+        let mut retrained =
+            Retrained { kept: Ratio { hits: 120, total: 147 }, emptied: 0, changed };
+        let words = |retrained, after| {
+            let (before, retrained) = (Some(metrics(40, 70, 2)), Some(retrained));
+            Judgement { before, after, retrained, ..Judgement::default() }.in_words()
+        };
+        let after = Some(metrics(40, 10, 8));
+        let told = "trained again on 120 of 147 images: CA 40.0 % → 40.0 % (p 1.000), ASR 70.0 % → 10.0 % (p < 0.001), RA 2.0 % → 8.0 % (p 0.070)";
+        assert_eq!(words(retrained, after), told);
+        retrained.emptied = 1;
+        assert_eq!(words(retrained, after), format!("{told}; nothing is kept of 1 class"));
+        retrained = Retrained { kept: Ratio { hits: 0, total: 147 }, emptied: 10, changed: None };
+        assert_eq!(
+            words(retrained, None),
+            "0 of 147 images are kept, so that no probe can be trained again"
+        );
+    }
+
+    #[test]
     fn judgements_of_images_are_written_as_ever() {
         let poisoned = [true, false];
         let detection = Detection::of(&[2.0, 1.0], &poisoned, &poisoned);
-        let (control, before, after, encoder, repaired) = (None, None, None, None, None);
-        let judgement = Judgement { detection, control, before, after, encoder, repaired };
+        let judgement = Judgement { detection, ..Judgement::default() };
         let text = serde_json::to_string(&judgement).unwrap();
         let expected = "{\"detection\":{\"auroc\":1.0,\"tpr_at_1\":{\"hits\":1,\"total\":1},\"tpr_at_5\":{\"hits\":1,\"total\":1},\"found\":{\"hits\":1,\"total\":1},\"false_alarms\":{\"hits\":0,\"total\":1}}}";
         assert_eq!(text, expected);

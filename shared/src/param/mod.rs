@@ -18,13 +18,13 @@ mod value;
 pub use access::{find, get, parse_assignment, set, unknown, values, with};
 pub use domain::{ALL, Choice, Domain, NAME_LENGTH, NONE};
 pub use table::{SETTINGS, Setting};
-pub use title::{lower, title, told};
+pub use title::{all_told, lower, title, told};
 pub use value::Value;
 
 use crate::{
     field_error::FieldError,
     run_kind::RunKind,
-    settings::{AttackSpec, Settings},
+    settings::{AttackSpec, BackdoorSpec, Settings},
 };
 
 impl Setting {
@@ -64,16 +64,39 @@ pub fn check_attack(attack: &AttackSpec, side: u32) -> Vec<FieldError> {
     errors.retain(|error| error.field.starts_with("attack."));
     errors.extend(attack.check_together());
     errors.extend(attack.trigger.validate(side, "attack.trigger"));
+    errors.extend(check_further(&settings));
     errors
 }
 
-/// The errors of the settings that are names, which alone can be long.
+/// The errors of the further backdoors' targets and triggers, each with its place: `attack.further[0].trigger.size`.
+pub fn check_further(settings: &Settings) -> Vec<FieldError> {
+    let side = settings.model.image_size;
+    let places = settings.attack.further.iter().enumerate().take(AttackSpec::MOST_FURTHER);
+    let errors = places.flat_map(|(i, backdoor)| {
+        let BackdoorSpec { target_class, trigger } = backdoor.clone();
+        let attack = AttackSpec { target_class, trigger, ..AttackSpec::default() };
+        let alone = Settings { attack, model: settings.model, ..Settings::default() };
+        let mut errors = check(&alone);
+        errors.retain(|error| error.field.starts_with("attack."));
+        errors.extend(alone.attack.trigger.validate(side, "attack.trigger"));
+        errors.into_iter().map(move |FieldError { field, message }| {
+            FieldError::new(field.replacen("attack", &format!("attack.further[{i}]"), 1), message)
+        })
+    });
+    errors.collect()
+}
+
+/// The errors of the settings that can be long: names, and the number of further backdoors.
 pub fn check_names(settings: &Settings) -> Vec<FieldError> {
     let is_name = |error: &FieldError| {
         let setting = find(&error.field, settings);
         setting.is_some_and(|setting| matches!(setting.domain, Domain::Name { .. }))
     };
-    check(settings).into_iter().filter(is_name).collect()
+    let of_further = check_further(settings).into_iter();
+    let mut errors: Vec<FieldError> = check(settings).into_iter().filter(is_name).collect();
+    errors.extend(of_further.filter(|error| error.field.ends_with(".trigger.key")));
+    errors.extend(settings.attack.check_number_of_further());
+    errors
 }
 
 /// The errors of all settings that do not take their value.

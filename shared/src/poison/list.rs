@@ -79,7 +79,9 @@ pub fn resolve_list<'a>(
     let known: HashMap<&str, PoisonedSample> = (0..)
         .zip(images)
         .filter(|(_, (name, _))| wanted.contains(name))
-        .map(|(index, (name, class))| (name, PoisonedSample { index, class }))
+        .map(|(index, (name, class))| {
+            (name, PoisonedSample { index, class, label: None, backdoor: 0 })
+        })
         .collect();
     let (mut samples, mut unknown, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for name in list {
@@ -106,13 +108,15 @@ pub fn resolve_list<'a>(
 
 impl PoisonPlan {
     /// Takes the first images of every class that the attack poisons from a resolved list, as many as `amount` gives. Cover samples are
-    /// drawn from the other images in the order of [`PoisonPlan::draw`], so the list of a drawn plan reproduces that plan.
+    /// drawn from the other images in the order of [`PoisonPlan::draw`], so the list of a drawn plan reproduces that plan. `labels` and
+    /// `classes` are as there.
     ///
     /// # Errors
     /// When the list has too few images of a class, or the class has too few for the cover samples.
     pub fn from_list(
         kind: RunKind,
         labels: &[u32],
+        classes: u32,
         listed: &[PoisonedSample],
         attack: &AttackSpec,
         amount: impl Into<Amount>,
@@ -126,7 +130,7 @@ impl PoisonPlan {
                 return Err(PoisonListError::TooFew { class, listed, wanted });
             }
         }
-        Ok(Self::choose(kind, labels, listed, attack, amount, seed)?)
+        Ok(Self::choose(kind, labels, classes, listed, attack, amount, seed)?)
     }
 }
 
@@ -173,7 +177,7 @@ mod tests {
     fn the_first_of_each_class_are_taken_in_the_list_s_order() {
         let listed = resolve(&["c/2", "b/1", "c/0", "b/0"], false).expect("a sound list");
         let plan =
-            |n| PoisonPlan::from_list(RunKind::Probe, &LABELS, &listed, &attack(false), n, 3);
+            |n| PoisonPlan::from_list(RunKind::Probe, &LABELS, 3, &listed, &attack(false), n, 3);
         let indices =
             |samples: &[PoisonedSample]| samples.iter().map(|s| s.index).collect::<Vec<_>>();
         let one = plan(1).expect("a plan");
@@ -196,13 +200,13 @@ mod tests {
         let labels: Vec<u32> = (0..60).map(|i| i % 3).collect();
         let names: Vec<String> = (0..60).map(|i| format!("{i}.png")).collect();
         let drawn =
-            PoisonPlan::draw(RunKind::Pretrain, &labels, &attack(false), 4, 9).expect("a plan");
+            PoisonPlan::draw(RunKind::Pretrain, &labels, 3, &attack(false), 4, 9).expect("a plan");
         let list: Vec<String> =
             drawn.samples.iter().map(|sample| names[sample.index as usize].clone()).collect();
         let images = names.iter().map(String::as_str).zip(labels.iter().copied());
         let listed = resolve_list(&list, images, &attack(false)).expect("a sound list");
         let again =
-            PoisonPlan::from_list(RunKind::Pretrain, &labels, &listed, &attack(false), 4, 9);
+            PoisonPlan::from_list(RunKind::Pretrain, &labels, 3, &listed, &attack(false), 4, 9);
         assert_eq!(again, Ok(drawn));
     }
 

@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::TransformerSpec;
+use super::{TransformerSpec, is_false};
 
 /// What `PatchSearch` tells images with a patch on them by: a small vision transformer, in the place of its authors' five small `ResNets`.
 pub const PATCH_CLASSIFIER: TransformerSpec = TransformerSpec { dim: 64, depth: 2, heads: 2 };
 /// Images of a step of its training.
 pub const PATCH_BATCH: u32 = 64;
+/// Images of a step of the training of `DeDe`'s decoder (its authors' value).
+pub const DECODER_BATCH: u32 = 256;
 
 /// A defence against backdoors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +33,7 @@ pub enum DefenceMethod {
     PatchProcessing,
     /// Blocking of what the encoder attends to most, after Subramanya et al. (2022): an input filter.
     Blocking,
-    /// `DeDe` (Hou, Li and Yao 2025) with the judged autoencoder's own decoder: an input filter.
+    /// `DeDe` (Hou, Li and Yao 2025), with the judged autoencoder's own decoder or with one that is trained: an input filter.
     Dede,
     /// A linear detector of frequencies, after Zeng et al. (2021): an input filter.
     Frequency,
@@ -161,6 +163,25 @@ pub enum DecodedFrom {
     Patches,
 }
 
+/// The decoder of `DeDe`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DedeDecoder {
+    /// That of the judged autoencoder, as it is.
+    #[default]
+    Own,
+    /// One that is trained to redraw images from the judged encoder's embeddings, as published.
+    Trained,
+}
+
+impl DedeDecoder {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What a blocked square is filled with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -169,13 +190,116 @@ pub enum BlockedBy {
     /// Black, as published.
     #[default]
     Black,
-    /// What the judged autoencoder restores from the rest of the image.
+    /// What an autoencoder restores from the rest of the image.
     Restored,
+}
+
+/// The autoencoder that restores what a defence hides of an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Restorer {
+    /// The judged one itself.
+    #[default]
+    Own,
+    /// One of the same pre-training without poisons, into which no backdoor was implanted.
+    Clean,
+    /// An imported one: that of [`DefenceSpec::restorer_checkpoint`].
+    Imported,
+}
+
+impl Restorer {
+    /// Whether the judged autoencoder restores: the default, which is not written.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Why a defence needs the decoder of the judged autoencoder, and what needs none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecoderNeed {
+    /// The setting that asks for it.
+    pub field: &'static str,
+    /// What the decoder does: `BDMAE restores images with the encoder's own decoder`.
+    pub why: &'static str,
+    /// What to take where there is none.
+    pub instead: &'static str,
+}
+
+impl DefenceSpec {
+    /// Whether an autoencoder restores what the method hides of an image.
+    pub fn restores(&self) -> bool {
+        match self.method {
+            DefenceMethod::Bdmae => true,
+            DefenceMethod::Blocking => self.blocked_by == BlockedBy::Restored,
+            _ => false,
+        }
+    }
+
+    /// Why it needs the decoder of the judged autoencoder; `None` where the encoder is enough, or another autoencoder restores in its place.
+    pub fn decoder_need(&self) -> Option<DecoderNeed> {
+        let need = |field, why, instead| Some(DecoderNeed { field, why, instead });
+        let method = "defence.method";
+        if self.restores() && !self.restorer.is_default() {
+            return None;
+        }
+        match self.method {
+            DefenceMethod::Bdmae => need(
+                method,
+                "BDMAE restores images with the encoder's own decoder",
+                "another defence.method or defence.restorer",
+            ),
+            DefenceMethod::Dede if self.decoder == DedeDecoder::Own => need(
+                "defence.decoder",
+                "DeDe decodes with the encoder's own decoder",
+                "defence.decoder = \"trained\"",
+            ),
+            DefenceMethod::Blocking if self.blocked_by == BlockedBy::Restored => need(
+                "defence.blocked_by",
+                "attention blocking restores the square with the encoder's own decoder",
+                "black or another defence.restorer",
+            ),
+            _ => None,
+        }
+    }
+
+    /// Whether it trains a decoder on the judged encoder's embeddings.
+    pub fn trains_decoder(&self) -> bool {
+        self.method == DefenceMethod::Dede && self.decoder == DedeDecoder::Trained
+    }
+}
+
+/// The authors' recipe of `DeDe`'s decoder: epochs, learning rate for a step of 256 images, share of the patches that are hidden.
+const DECODER: (u32, f64, f64) = (200, 1e-3, 0.9);
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_decoder_epochs(value: &u32) -> bool {
+    *value == DECODER.0
+}
+
+// A reference is as large as the number only where addresses have 64 bits.
+#[cfg_attr(
+    target_pointer_width = "64",
+    expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")
+)]
+#[expect(clippy::float_cmp, reason = "the default itself, or another value")]
+fn is_decoder_lr(value: &f64) -> bool {
+    *value == DECODER.1
+}
+
+// A reference is as large as the number only where addresses have 64 bits.
+#[cfg_attr(
+    target_pointer_width = "64",
+    expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")
+)]
+#[expect(clippy::float_cmp, reason = "the default itself, or another value")]
+fn is_decoder_mask_ratio(value: &f64) -> bool {
+    *value == DECODER.2
 }
 
 /// A defence judges images by an encoder's features. It is never told which ones are poisoned; the result compares what it says with the
 /// truth.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DefenceSpec {
@@ -186,6 +310,9 @@ pub struct DefenceSpec {
     /// Poisons in the set of a linear probe, or among the neighbours of the classifier that an input filter protects, in the attack's unit of poison
     /// counts: the images that a probe with as many poisons (LPR) trains on.
     pub poisons: u32,
+    /// Whether a linear probe is trained on the judged set, and once more on the images that the filter keeps (sample filters of a probe's set).
+    #[serde(skip_serializing_if = "is_false")]
+    pub retrain: bool,
     /// The groups of images that a sample filter looks at.
     pub groups: DefenceGroups,
     /// Number of clusters, with groups of clusters and for `PatchSearch`.
@@ -221,7 +348,25 @@ pub struct DefenceSpec {
     pub block: u32,
     /// What it is filled with (attention blocking).
     pub blocked_by: BlockedBy,
-    /// What the decoder sees of an image (`DeDe`).
+    /// Whose decoder redraws images (`DeDe`).
+    #[serde(skip_serializing_if = "DedeDecoder::is_default")]
+    pub decoder: DedeDecoder,
+    /// Epochs for which a decoder is trained on the training images and `poisons`, without labels (`DeDe` with a trained decoder).
+    #[serde(skip_serializing_if = "is_decoder_epochs")]
+    pub decoder_epochs: u32,
+    /// Its learning rate for a step of 256 images.
+    #[serde(skip_serializing_if = "is_decoder_lr")]
+    pub decoder_lr: f64,
+    /// Share of the patches that are hidden from it in training.
+    #[serde(skip_serializing_if = "is_decoder_mask_ratio")]
+    pub decoder_mask_ratio: f64,
+    /// The autoencoder that restores (BDMAE, attention blocking that restores).
+    #[serde(skip_serializing_if = "Restorer::is_default")]
+    pub restorer: Restorer,
+    /// The imported checkpoint that restores, by name, with the restorer `imported`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restorer_checkpoint: Option<String>,
+    /// What the judged autoencoder's own decoder sees of an image (`DeDe`).
     pub decoded_from: DecodedFrom,
     /// Random masks of an image whose errors are averaged (`DeDe` from patches).
     pub masks: u32,
@@ -251,6 +396,7 @@ impl Default for DefenceSpec {
             method: DefenceMethod::default(),
             set: DefendedSet::default(),
             poisons: 0,
+            retrain: false,
             groups: DefenceGroups::default(),
             clusters: 10,
             assumed_share: 0.1,
@@ -268,6 +414,12 @@ impl Default for DefenceSpec {
             dropped: 0.5,
             block: 2,
             blocked_by: BlockedBy::default(),
+            decoder: DedeDecoder::default(),
+            decoder_epochs: DECODER.0,
+            decoder_lr: DECODER.1,
+            decoder_mask_ratio: DECODER.2,
+            restorer: Restorer::default(),
+            restorer_checkpoint: None,
             decoded_from: DecodedFrom::default(),
             masks: 10,
             shadow_images: 1000,

@@ -13,17 +13,21 @@ pub enum ImplantMethod {
     /// `BadEncoder` (Jia, Liu and Gong, S&P 2022).
     #[serde(rename = "badencoder")]
     BadEncoder,
+    /// DRUPE (Tao, Wang, Feng, Shen, Ma and Zhang, S&P 2024): as `BadEncoder`, with triggered features that lie apart from each other and are
+    /// distributed as clean ones are.
+    Drupe,
 }
 
 impl ImplantMethod {
     /// All of them, the default first.
-    pub const ALL: [Self; 2] = [Self::None, Self::BadEncoder];
+    pub const ALL: [Self; 3] = [Self::None, Self::BadEncoder, Self::Drupe];
 
     /// The name in specifications.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::BadEncoder => "badencoder",
+            Self::Drupe => "drupe",
         }
     }
 }
@@ -55,6 +59,10 @@ pub struct ImplantSpec {
     pub reference_weight: f64,
     /// Weight of the features that clean images keep, lambda 2.
     pub clean_weight: f64,
+    /// DRUPE: weight of how alike triggered features are.
+    pub spread_weight: f64,
+    /// DRUPE: weight of the distance between the distributions of triggered and clean features.
+    pub distance_weight: f64,
 }
 
 impl Default for ImplantSpec {
@@ -68,6 +76,8 @@ impl Default for ImplantSpec {
             shadow_per_class: None,
             reference_weight: 1.0,
             clean_weight: 1.0,
+            spread_weight: 1.0,
+            distance_weight: 1.0,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! setting, [`crate::study`] varies them.
 
 mod attack;
+mod compose;
 mod defence;
 mod finetune;
 mod implant;
@@ -13,10 +14,12 @@ mod probe;
 
 use serde::{Deserialize, Serialize};
 
-pub use attack::{AttackSpec, PoisonUnit};
+pub use attack::{AttackGoal, AttackSpec, BackdoorSpec, PoisonUnit};
+pub use compose::{ComposeMethod, ComposeSpec};
 pub use defence::{
-    BlockedBy, ClusterDecision, DecodedFrom, DefenceGroups, DefenceKind, DefenceMethod,
-    DefenceSpec, DefendedSet, PATCH_BATCH, PATCH_CLASSIFIER,
+    BlockedBy, ClusterDecision, DECODER_BATCH, DecodedFrom, DecoderNeed, DedeDecoder,
+    DefenceGroups, DefenceKind, DefenceMethod, DefenceSpec, DefendedSet, PATCH_BATCH,
+    PATCH_CLASSIFIER, Restorer,
 };
 pub use finetune::{FinetuneSpec, Pooling, Start};
 pub use implant::{ImplantMethod, ImplantSpec};
@@ -50,7 +53,7 @@ pub struct Settings {
     pub device: DeviceWish,
     /// The images.
     pub dataset: DatasetSpec,
-    /// Trigger and target.
+    /// Triggers and targets.
     pub attack: AttackSpec,
     /// Encoder and decoder.
     pub model: ModelSpec,
@@ -90,6 +93,38 @@ impl Settings {
     pub fn judges_pretraining(&self) -> bool {
         let DefenceSpec { method, set, .. } = self.defence;
         method.filters_samples() && set == DefendedSet::Pretrain
+    }
+
+    /// Whether the poisons in the training of a run of this kind, or in the set that it judges, are composed.
+    pub fn composes(&self, kind: RunKind) -> bool {
+        let of_pretraining = match kind {
+            RunKind::Pretrain => true,
+            RunKind::Defence => self.judges_pretraining(),
+            _ => false,
+        };
+        of_pretraining && self.attack.compose.is_on() && self.poisons(kind) > 0
+    }
+
+    /// Whether a defence trains a linear probe on the set that it judges, and once more on what it keeps.
+    pub fn retrains(&self) -> bool {
+        self.defence.retrain && self.defence.method.filters_samples() && !self.judges_pretraining()
+    }
+
+    /// Whether a defence restores with the autoencoder of a further pre-training, one without poisons: not where the judged encoder
+    /// is of that pre-training itself.
+    pub fn takes_clean_restorer(&self) -> bool {
+        let is_clean = self.pretrain.poisons == 0 && !self.implants() && self.encoder.is_none();
+        self.defence.restores() && self.defence.restorer == Restorer::Clean && !is_clean
+    }
+
+    /// Whether a defence restores with an imported autoencoder.
+    pub fn takes_imported_restorer(&self) -> bool {
+        self.defence.restores() && self.defence.restorer == Restorer::Imported
+    }
+
+    /// Whether a run of this kind trains linear probes by the recipe of `probe`.
+    pub fn trains_probe(&self, kind: RunKind) -> bool {
+        kind == RunKind::Probe || kind == RunKind::Defence && self.retrains()
     }
 
     /// Whether a backdoor is implanted into the encoder that classifiers start from.

@@ -36,6 +36,12 @@ impl ModelSpec {
         (self.image_size / self.patch_size.max(1)).saturating_pow(2)
     }
 
+    /// The sizes of `DeDe`'s trained decoder, a small masked autoencoder on the same patches: its patch encoder and its decoder both have the width,
+    /// depth and heads of this decoder.
+    pub fn embedding_decoder(&self) -> Self {
+        Self { encoder: self.decoder, ..*self }
+    }
+
     /// Whether both have the same patches and encoders of the same size.
     pub fn has_encoder_of(&self, other: &Self) -> bool {
         (self.image_size, self.patch_size, self.encoder)

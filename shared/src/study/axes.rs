@@ -14,6 +14,8 @@ use crate::{
 const TOGETHER: &str = " & ";
 /// Maximum number of settings that vary together.
 const MOST_PATHS: usize = 32;
+/// An axis with more values than this is told by their number.
+const MOST_TOLD: usize = 6;
 /// Maximum number of wrong values that are reported.
 const MOST_ERRORS: usize = 100;
 
@@ -109,6 +111,40 @@ impl fmt::Display for Axis {
     }
 }
 
+/// A study's axes as the table in which they are stored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Axes(#[serde(with = "table")] pub Vec<Axis>);
+
+impl Axes {
+    /// What the study varies of the trigger, in words: `blend ratio 0.2, 0.3, 0.4`. `None` if it varies nothing of it.
+    pub fn of_trigger(&self) -> Option<String> {
+        let of_trigger = |path: &&String| path.starts_with("attack.trigger.");
+        let axes = self.0.iter().filter(|axis| axis.paths.iter().any(|path| of_trigger(&path)));
+        let told: Vec<_> = axes
+            .map(|axis| match &axis.paths[..] {
+                [path] if axis.values.len() <= MOST_TOLD => {
+                    let values: Vec<_> = axis.values.iter().flatten().collect();
+                    param::all_told(path, &values)
+                }
+                paths => {
+                    let path = paths.iter().find(of_trigger).unwrap_or(&paths[0]);
+                    let title = param::title(path).unwrap_or_else(|| path.clone());
+                    format!("{} values of {}", axis.values.len(), param::lower(&title))
+                }
+            })
+            .collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+}
+
+/// A class by number and name: `class 0 (airplane)`.
+fn class_name(number: u32, classes: &[String]) -> String {
+    let name = classes.get(number as usize).filter(|name| **name != number.to_string());
+    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+    format!("class {number}{name}")
+}
+
 impl StudySpec {
     /// The trigger with its strength, or only its name if the study varies it.
     pub fn trigger_name(&self) -> String {
@@ -119,6 +155,35 @@ impl StudySpec {
         } else {
             attack.trigger.label()
         }
+    }
+
+    /// The class that triggered images should get: `class 0 (airplane)`, `the next class (all-to-all)`, or both if the study varies the goal.
+    /// `classes` are the data set's, as far as they are known.
+    pub fn target_name(&self, classes: &[String]) -> String {
+        let class = class_name(self.settings.attack.target_class, classes);
+        let goals = self.values_of("attack.goal");
+        let has = |goal: &str| goals.contains(&Value::from(goal));
+        match (has("single_target"), has("all_to_all")) {
+            (_, false) => class,
+            (false, true) => "the next class (all-to-all)".into(),
+            (true, true) => format!("{class} or the next class (all-to-all)"),
+        }
+    }
+
+    /// What the study's attack does, in words: `blended stripes 0.40 towards class 0 (airplane)`, and so on for each further backdoor.
+    /// `classes` as for [`target_name`](Self::target_name).
+    pub fn attack_name(&self, classes: &[String]) -> String {
+        let main = format!("{} towards {}", self.trigger_name(), self.target_name(classes));
+        let varies =
+            self.axes.iter().flat_map(|axis| &axis.paths).any(|path| path == "attack.further");
+        if varies {
+            return format!("{main}, with different further backdoors");
+        }
+        let further = self.settings.attack.further.iter().map(|backdoor| {
+            let class = class_name(backdoor.target_class, classes);
+            format!("{} towards {class}", backdoor.trigger.label())
+        });
+        std::iter::once(main).chain(further).collect::<Vec<_>>().join(", ")
     }
 
     /// Number of points; saturates if there are very many.
@@ -251,5 +316,56 @@ pub(super) mod table {
 impl Serialize for Axis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         table::serialize(std::slice::from_ref(self), serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Axes, Axis};
+    use crate::{
+        settings::BackdoorSpec,
+        study::presets,
+        trigger::{PatchedSpec, TriggerSpec},
+    };
+
+    #[test]
+    fn the_attack_is_told_with_every_backdoor() {
+        let mut spec = presets()[1].spec.clone();
+        let classes = ["airplane".to_owned(), "automobile".to_owned()];
+        let main = "blended stripes 0.40 towards class 0 (airplane)";
+        assert_eq!(spec.attack_name(&classes), main);
+        let trigger = TriggerSpec::Patched(PatchedSpec::default());
+        spec.settings.attack.further = [1, 2]
+            .map(|target_class| BackdoorSpec { target_class, trigger: trigger.clone() })
+            .into();
+        assert_eq!(
+            spec.attack_name(&classes),
+            format!(
+                "{main}, patched 4 px towards class 1 (automobile), patched 4 px towards class 2"
+            )
+        );
+        spec.axes.push(Axis::of("attack.further", ["[]"]));
+        assert_eq!(spec.attack_name(&classes), format!("{main}, with different further backdoors"));
+    }
+
+    #[test]
+    fn what_varies_of_the_trigger_is_told() {
+        let told = |table: &str| serde_json::from_str::<Axes>(table).unwrap().of_trigger();
+        assert_eq!(
+            told(
+                r#"{"pretrain.poisons":[0,10],"attack.trigger.ratio":[0.2,0.3,0.4],"seed":[1,2]}"#
+            ),
+            Some("blend ratio 0.2, 0.3, 0.4".into())
+        );
+        assert_eq!(
+            told(r#"{"attack.trigger.size":[1,2,3,4,5,6,7],"attack.trigger.ratio":[0.5,1.0]}"#),
+            Some("7 values of size; blend ratio 0.5, 1".into())
+        );
+        assert_eq!(
+            told(r#"{"pretrain.epochs & attack.trigger.ratio":[[20,0.2],[40,0.3]]}"#),
+            Some("2 values of blend ratio".into())
+        );
+        assert_eq!(told(r#"{"seed":[1,2]}"#), None);
+        assert_eq!(told("{}"), None);
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     dataset::DatasetInfo,
     patches::visible_count,
     run_kind::RunKind,
-    settings::{DecodedFrom, DefenceMethod, PATCH_BATCH, PATCH_CLASSIFIER},
+    settings::{DecodedFrom, DedeDecoder, DefenceMethod, PATCH_BATCH, PATCH_CLASSIFIER},
 };
 
 /// The backward pass costs about twice as much as the forward pass.
@@ -98,6 +98,15 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64, test: f64) -> 
         }
         // Roll-outs are not batched; the rest is two classifications.
         DefenceMethod::Blocking => NEIGHBOURS + 2.0 * TESTS * 4.0,
+        // Each image of the set is encoded once, and redrawn in each epoch.
+        DefenceMethod::Dede if defence.decoder == DedeDecoder::Trained => {
+            let decoder = settings.model.embedding_decoder();
+            let encode = settings.model.encode_operations();
+            let step = decoder.pretrain_operations(defence.decoder_mask_ratio) / encode;
+            let redraw = decoder.encode_operations() / encode;
+            let trained = train * (1.0 + f64::from(defence.decoder_epochs) * step);
+            NEIGHBOURS + trained + (2.0 * TESTS + clean) * (1.0 + redraw)
+        }
         DefenceMethod::Dede if defence.decoded_from == DecodedFrom::Patches => {
             NEIGHBOURS + (2.0 * TESTS + clean) * f64::from(defence.masks)
         }
@@ -120,6 +129,39 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64, test: f64) -> 
     }
 }
 
+/// How often a classifier is evaluated on all validation images: clean, and with the trigger of each backdoor.
+fn test_sets(settings: &Settings) -> f64 {
+    2.0 + settings.attack.further.len() as f64
+}
+
+/// What linear probes by the recipe of `settings` take on a set of `train` images, evaluated on `test` ones.
+struct Probing {
+    /// Images that are encoded.
+    encoded: f64,
+    /// Features that are kept on the disk.
+    kept: f64,
+    /// Seconds of the steps.
+    steps: f64,
+}
+
+impl Probing {
+    /// The cost of `probes` linear probes. Cached features are computed once, by the `first` run that needs them.
+    fn of(settings: &Settings, train: f64, test: f64, probes: f64, first: bool) -> Self {
+        let probe = &settings.probe;
+        let steps = f64::from(probe.epochs) * (train / f64::from(probe.batch_size.max(1))).ceil();
+        let evaluations = f64::from(probe.epochs / settings.probe.evaluate_every.max(1)) + 1.0;
+        let sets = test_sets(settings);
+        let (encoded, kept) = match (probe.features, first) {
+            (ProbeFeatures::Cached, false) => (0.0, 0.0),
+            (ProbeFeatures::Cached, true) => (2.0 * train + sets * test, 2.0 * train + sets * test),
+            (ProbeFeatures::Augmented, _) => {
+                (probes * (f64::from(probe.epochs) * train + evaluations * sets * test), 0.0)
+            }
+        };
+        Self { encoded, kept, steps: probes * steps * HEAD_STEP_SECONDS }
+    }
+}
+
 /// Operations of a run of this kind on one image of its training set.
 pub fn training_operations(kind: RunKind, settings: &Settings) -> f64 {
     match kind {
@@ -131,8 +173,8 @@ pub fn training_operations(kind: RunKind, settings: &Settings) -> f64 {
     }
 }
 
-/// Estimated cost of a run on a device. `first` marks the first classifier of an encoder, which computes the features that the others
-/// reuse.
+/// Estimated cost of a run on a device. `first` marks the first run of an encoder that trains linear probes, which computes the features
+/// that the others reuse.
 pub fn run_cost(
     kind: RunKind,
     settings: &Settings,
@@ -140,7 +182,7 @@ pub fn run_cost(
     speed: &Speed,
     first: bool,
 ) -> RunCost {
-    let Settings { model, pretrain, probe, finetune, .. } = settings;
+    let Settings { model, pretrain, finetune, .. } = settings;
     let image = |operations: f64| speed.seconds(operations, kind, settings.precision);
     let limited = |counts: &[u32], limit: Option<u32>| -> f64 {
         counts.iter().map(|&count| f64::from(count.min(limit.unwrap_or(u32::MAX)))).sum()
@@ -154,7 +196,17 @@ pub fn run_cost(
     let (encoder, decoder) = model.parameters();
     let width = f64::from(model.encoder.dim);
     let (seconds, numbers) = match kind {
-        RunKind::Defence => (judged(settings, dataset, train, test) * encode, 0.0),
+        RunKind::Defence => {
+            let judged = judged(settings, dataset, train, test) * encode;
+            if settings.retrains() {
+                // One probe on the whole set, and one on what is kept: at most all of it.
+                let Probing { encoded, kept, steps } =
+                    Probing::of(settings, train, test, 2.0, first);
+                (judged + encoded * encode + steps, width * kept)
+            } else {
+                (judged, 0.0)
+            }
+        }
         RunKind::Pretrain => {
             let epoch = train * image(training_operations(kind, settings));
             (f64::from(pretrain.epochs) * epoch, checkpoints * (encoder + decoder))
@@ -167,25 +219,16 @@ pub fn run_cost(
         RunKind::Knn if settings.implants() => (NEIGHBOURS * encode, 0.0),
         RunKind::Knn => (checkpoints * NEIGHBOURS * encode, 0.0),
         RunKind::Probe => {
-            let steps =
-                f64::from(probe.epochs) * (train / f64::from(probe.batch_size.max(1))).ceil();
-            let features = match (probe.features, first) {
-                (ProbeFeatures::Cached, false) => 0.0,
-                (ProbeFeatures::Cached, true) => 2.0 * train + 2.0 * test,
-                (ProbeFeatures::Augmented, _) => {
-                    f64::from(probe.epochs) * train
-                        + evaluations(probe.epochs, probe.evaluate_every) * 2.0 * test
-                }
-            };
-            let kept = if probe.features == ProbeFeatures::Cached { features } else { 0.0 };
+            let Probing { encoded, kept, steps } = Probing::of(settings, train, test, 1.0, first);
             let classes = dataset.classes.len() as f64;
-            (features * encode + steps * HEAD_STEP_SECONDS, width * (kept + classes))
+            (encoded * encode + steps, width * (kept + classes))
         }
         RunKind::Finetune => {
             let epochs =
                 f64::from(finetune.epochs) * train * image(training_operations(kind, settings));
+            let sets = test_sets(settings);
             let judged =
-                evaluations(finetune.epochs, finetune.evaluate_every) * 2.0 * test * encode;
+                evaluations(finetune.epochs, finetune.evaluate_every) * sets * test * encode;
             (epochs + judged, encoder)
         }
     };
@@ -207,6 +250,29 @@ mod tests {
         let blocks = 4.0 * (12.0 * 36_864.0 + 13.0 * 192.0);
         let rest = 192.0 * (48.0 + 1.0 + 65.0 + 1.0 + 2.0);
         assert!((model.parameters().0 - blocks - rest).abs() < 1.0);
+    }
+
+    #[test]
+    fn each_further_backdoor_is_one_more_evaluation() {
+        let two = Speed::of_threads(2);
+        let dataset = DatasetInfo {
+            train_counts: vec![50; 10],
+            test_counts: vec![100; 10],
+            ..DatasetInfo::default()
+        };
+        let mut settings = Settings::default();
+        let cost = |settings: &Settings| {
+            let cost = |kind| run_cost(kind, settings, &dataset, &two, true);
+            [cost(RunKind::Probe).bytes, cost(RunKind::Finetune).seconds]
+        };
+        let [bytes, seconds] = cost(&settings);
+        let trigger = crate::trigger::TriggerSpec::Sig(crate::trigger::SigSpec::default());
+        settings.attack.further = vec![crate::settings::BackdoorSpec { target_class: 1, trigger }];
+        let [more_bytes, more_seconds] = cost(&settings);
+        // The features of a thousand images in single precision.
+        let width = f64::from(settings.model.encoder.dim);
+        assert!((more_bytes - bytes - 4.0 * 1000.0 * width).abs() < 1e-6);
+        assert!(more_seconds > seconds);
     }
 
     #[test]
@@ -241,5 +307,65 @@ mod tests {
         let first = run_cost(RunKind::Probe, &settings, &dataset, &two, true);
         let later = run_cost(RunKind::Probe, &settings, &dataset, &two, false);
         assert!(first.seconds > later.seconds && first.bytes > later.bytes);
+    }
+
+    #[test]
+    fn a_trained_decoder_costs_what_a_small_pretraining_does() {
+        let two = Speed::of_threads(2);
+        let mut settings = Settings::default();
+        let dataset = DatasetInfo {
+            train_counts: vec![500; 10],
+            test_counts: vec![100; 10],
+            ..DatasetInfo::default()
+        };
+        let cost = |settings: &Settings| {
+            run_cost(RunKind::Defence, settings, &dataset, &two, false).seconds
+        };
+        settings.defence.method = DefenceMethod::Dede;
+        let own = cost(&settings);
+        settings.defence.decoder_epochs = 10;
+        assert!((cost(&settings) - own).abs() < 1e-9, "none is trained");
+        settings.defence.decoder = DedeDecoder::Trained;
+        let ten = cost(&settings);
+        settings.defence.decoder_epochs = 30;
+        let thirty = cost(&settings);
+        // Width 128, 2 blocks: the encoder of 7 tokens, CLS and 6 of 64 patches; the decoder of 65; three times as much with the backward pass.
+        let step = 3.0
+            * (2.0 * (24.0 * 7.0 * 16_384.0 + 4.0 * 49.0 * 128.0)
+                + 2.0 * (24.0 * 65.0 * 16_384.0 + 4.0 * 4_225.0 * 128.0));
+        let whole = settings.model.encode_operations();
+        let encode = two.seconds(whole, RunKind::Defence, settings.precision);
+        let twenty = 20.0 * 5_000.0 * encode * step / whole;
+        assert!((thirty - ten - twenty).abs() < 1e-6 * twenty, "{} {twenty}", thirty - ten);
+        assert!(ten > own + 0.4 * twenty, "{ten} {own}");
+    }
+
+    #[test]
+    fn a_filter_that_trains_again_takes_two_probes_more() {
+        let two = Speed::of_threads(2);
+        let mut settings = Settings::default();
+        let dataset = DatasetInfo {
+            train_counts: vec![500; 10],
+            test_counts: vec![100; 10],
+            ..DatasetInfo::default()
+        };
+        let cost =
+            |kind, settings: &Settings, first| run_cost(kind, settings, &dataset, &two, first);
+        let alone = cost(RunKind::Defence, &settings, false);
+        settings.defence.retrain = true;
+        let with = cost(RunKind::Defence, &settings, false);
+        // 90 epochs of 20 batches, twice.
+        assert!(
+            (with.seconds - alone.seconds - 2.0 * 90.0 * 20.0 * HEAD_STEP_SECONDS).abs() < 1e-9
+        );
+        // The first run that trains probes also computes their features: of 5,000 images with their mirror images, and of 1,000 clean and
+        // triggered ones, 192 numbers each.
+        let first = cost(RunKind::Defence, &settings, true);
+        assert!((first.bytes - with.bytes - 4.0 * 192.0 * 12_000.0).abs() < 1e-3);
+        settings.probe.features = ProbeFeatures::Augmented;
+        let probe = cost(RunKind::Probe, &settings, false);
+        let augmented = cost(RunKind::Defence, &settings, false);
+        let own = augmented.seconds - alone.seconds;
+        assert!((own - 2.0 * probe.seconds).abs() < 1e-6 * own, "{own} {}", probe.seconds);
     }
 }

@@ -1,7 +1,7 @@
-//! Builds the graph of runs from the points of a study: what each run starts from, and which points share a run.
+//! Builds the graph of runs from the points of a study: what each run needs of others, and which points share a run.
 //!
 //! A run is identified by its digest, the hash of everything that its result depends on: its kind, the settings that affect that
-//! kind, the images, the digests of the runs that it starts from, and the revision of the arithmetic. Two points with equal
+//! kind, the images, the digests of the runs that it needs, and the revision of the arithmetic. Two points with equal
 //! digests share the run, within a study and across studies.
 
 use std::collections::{BTreeMap, HashMap};
@@ -47,13 +47,15 @@ pub struct Node {
     pub settings: Settings,
     /// Its digest.
     pub digest: Digest,
-    /// The runs that it starts from, by their index in the graph.
+    /// The runs that it needs, by their index in the graph: the one that it starts from, and its restorer.
     pub inputs: Vec<usize>,
+    /// The one of them whose autoencoder restores what a defence hides.
+    pub restorer: Option<usize>,
     /// The device that it asks for. Of points that share the run, the first decides.
     pub device: DeviceWish,
 }
 
-/// All runs of a study; each comes after those that it starts from.
+/// All runs of a study; each comes after those that it needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Graph {
     /// The runs.
@@ -91,9 +93,19 @@ impl RunKind {
         std::iter::successors(Some(self), |kind| kind.starts_from(settings))
     }
 
-    /// Whether a study creates a run of this kind at these settings: `runs` contains the kind, or one that starts from it.
+    /// The kind of run whose autoencoder restores what a run of this kind hides, where it is not the one that it starts from.
+    fn restored_by(self, settings: &Settings) -> Option<Self> {
+        (self == Self::Defence && settings.takes_clean_restorer()).then_some(Self::Pretrain)
+    }
+
+    /// The kind itself, and all kinds that a run of it needs at any depth.
+    fn needed(self, settings: &Settings) -> impl Iterator<Item = Self> {
+        self.line(settings).chain(self.restored_by(settings))
+    }
+
+    /// Whether a study creates a run of this kind at these settings: `runs` contains the kind, or one that needs it.
     pub fn is_made(self, runs: &[Self], settings: &Settings) -> bool {
-        runs.iter().any(|kind| kind.line(settings).any(|kind| kind == self))
+        runs.iter().any(|kind| kind.needed(settings).any(|kind| kind == self))
     }
 
     /// Whether a run of this kind needs the imported encoder, at these settings.
@@ -120,7 +132,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Adds a run and those that it starts from, unless they are present, and returns its index.
+    /// Adds a run and those that it needs, unless they are present, and returns its index.
     fn add(
         &mut self,
         kind: RunKind,
@@ -129,13 +141,17 @@ impl Graph {
         known: &mut HashMap<Digest, usize>,
     ) -> usize {
         let input = kind.starts_from(point).map(|input| self.add(input, point, content, known));
-        let inputs: Vec<usize> = input.into_iter().collect();
+        let restorer = kind
+            .restored_by(point)
+            .map(|restorer| self.add(restorer, &without_attack(point), content, known));
+        let inputs: Vec<usize> = input.into_iter().chain(restorer).collect();
         let digests: Vec<Digest> =
             inputs.iter().map(|&input| self.nodes[input].digest.clone()).collect();
         let digest = digest(kind, point, &digests, content);
         *known.entry(digest.clone()).or_insert_with(|| {
             let settings = of_kind(kind, point);
-            self.nodes.push(Node { kind, settings, digest, inputs, device: point.device });
+            let device = point.device;
+            self.nodes.push(Node { kind, settings, digest, inputs, restorer, device });
             self.nodes.len() - 1
         })
     }
@@ -147,7 +163,12 @@ impl Graph {
 }
 
 impl Node {
-    /// The settings that describe it, by path: those that affect it or a run that it starts from, and the names of its images
+    /// The run that it starts from, by its index in the graph.
+    pub fn start(&self) -> Option<usize> {
+        self.inputs.iter().copied().find(|&input| Some(input) != self.restorer)
+    }
+
+    /// The settings that describe it, by path: those that affect it or a run that it needs, and the names of its images
     /// and its imported encoder.
     pub fn described(&self) -> BTreeMap<String, Value> {
         described(self.kind, &self.settings)
@@ -156,7 +177,7 @@ impl Node {
 
 /// The settings that describe a run of this kind, by path.
 pub fn described(kind: RunKind, settings: &Settings) -> BTreeMap<String, Value> {
-    let kinds: Vec<RunKind> = kind.line(settings).collect();
+    let kinds: Vec<RunKind> = kind.needed(settings).collect();
     let values = param::values(settings);
     let of_run = |path: &str| {
         path == "dataset.name"
@@ -185,6 +206,39 @@ struct Identity<'a> {
     settings: BTreeMap<&'a str, serde_json::Value>,
 }
 
+/// Replaces what the trigger's settings name by what it is.
+fn identify_trigger(
+    values: &mut BTreeMap<&'static str, Value>,
+    settings: &Settings,
+    content: &Content,
+) {
+    // The name in the catalogue depends on all parameters, including test-only ones; only the kind and the parameters that
+    // matter may affect the digest.
+    if let Some(name) = values.get_mut("attack.trigger.kind") {
+        *name = settings.attack.trigger.kind().into();
+    }
+    if let Some(Value::Text(key)) = values.get_mut("attack.trigger.key")
+        && let Some(sha256) = content.keys.get(key)
+    {
+        key.clone_from(sha256);
+    }
+}
+
+/// What a run of this kind sees of the further backdoors, as JSON: each one's target class and those of its trigger's settings that matter.
+fn further_identity(kind: RunKind, settings: &Settings, content: &Content) -> String {
+    let seen = |attack: AttackSpec| -> BTreeMap<&str, serde_json::Value> {
+        let alone = Settings { attack, ..settings.clone() };
+        let is_own =
+            |path: &str| path == "attack.target_class" || path.starts_with("attack.trigger.");
+        let mut values = param::values(&alone);
+        values.retain(|path, _| is_own(path) && matters(path, &alone, kind));
+        identify_trigger(&mut values, &alone, content);
+        values.into_iter().map(|(path, value)| (path, value.to_json())).collect()
+    };
+    let further: Vec<_> = settings.attack.backdoors().into_iter().skip(1).map(seen).collect();
+    serde_json::to_string(&further).expect("an identity has text keys only")
+}
+
 fn digest(kind: RunKind, settings: &Settings, inputs: &[Digest], content: &Content) -> Digest {
     let name = &settings.dataset.name;
     let unknown = Images { fingerprint: name.clone(), most_train: u32::MAX, most_test: u32::MAX };
@@ -202,15 +256,15 @@ fn digest(kind: RunKind, settings: &Settings, inputs: &[Digest], content: &Conte
             *value = ALL.into();
         }
     }
-    // The name in the catalogue depends on all parameters, including test-only ones; only the kind and the parameters that
-    // matter may affect the digest.
-    if let Some(name) = values.get_mut("attack.trigger.kind") {
-        *name = settings.attack.trigger.kind().into();
+    identify_trigger(&mut values, settings, content);
+    if let Some(text) = values.get_mut("attack.further") {
+        *text = Value::Text(further_identity(kind, settings, content));
     }
-    if let Some(Value::Text(key)) = values.get_mut("attack.trigger.key")
-        && let Some(sha256) = content.keys.get(key)
+    // The checkpoint's content matters, not its name.
+    if let Some(Value::Text(restorer)) = values.get_mut("defence.restorer_checkpoint")
+        && let Some(sha256) = content.checkpoints.get(restorer)
     {
-        key.clone_from(sha256);
+        restorer.clone_from(sha256);
     }
     let mut starts: Vec<&str> = inputs.iter().map(Digest::as_str).collect();
     if let Some(name) = settings.encoder.as_ref().filter(|_| kind.imports(settings)) {
@@ -227,6 +281,13 @@ fn digest(kind: RunKind, settings: &Settings, inputs: &[Digest], content: &Conte
     Digest::of(&text)
 }
 
+/// The same point of an encoder that the study trains without poisons.
+fn without_attack(point: &Settings) -> Settings {
+    let mut clean = Settings { encoder: None, ..point.clone() };
+    clean.pretrain.poisons = 0;
+    clean
+}
+
 /// The settings of a run of this kind, those of other kinds at their defaults.
 fn of_kind(kind: RunKind, point: &Settings) -> Settings {
     let mut settings = Settings { device: DeviceWish::default(), ..point.clone() };
@@ -236,16 +297,21 @@ fn of_kind(kind: RunKind, point: &Settings) -> Settings {
     if kind != RunKind::Knn {
         settings.knn = KnnSpec::default();
     }
-    if kind != RunKind::Probe {
+    if !point.trains_probe(kind) {
         settings.probe = ProbeSpec::default();
+    } else if kind == RunKind::Defence {
+        let ProbeSpec { poisons, evaluate_every, .. } = ProbeSpec::default();
+        settings.probe = ProbeSpec { poisons, evaluate_every, ..point.probe };
     }
     if !kind.line(point).any(|kind| kind == RunKind::Finetune) {
         settings.finetune = FinetuneSpec::default();
     }
     if kind != RunKind::Defence {
         settings.defence = DefenceSpec::default();
+    } else if !point.takes_imported_restorer() {
+        settings.defence.restorer_checkpoint = None;
     }
-    if !kind.line(point).any(|kind| kind == RunKind::Pretrain) {
+    if !kind.needed(point).any(|kind| kind == RunKind::Pretrain) {
         settings.pretrain = PretrainSpec::default();
     }
     if kind == RunKind::Pretrain {

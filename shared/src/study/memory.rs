@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FinetuneSpec, ProbeFeatures, Settings, TransformerSpec};
+use super::{FinetuneSpec, ModelSpec, ProbeFeatures, Settings, TransformerSpec};
 use crate::{
-    dataset::DatasetInfo, patches::visible_count, run_kind::RunKind, settings::DefenceMethod,
+    dataset::DatasetInfo,
+    patches::visible_count,
+    run_kind::RunKind,
+    settings::{DECODER_BATCH, DefenceMethod},
 };
 
 /// The program itself, its threads, and what the allocator keeps.
@@ -56,6 +59,23 @@ fn blocks(part: &TransformerSpec, images: f64, tokens: f64) -> f64 {
         + (12.0 + 4.0) * width * width
 }
 
+/// Numbers of a training step of a masked autoencoder on `batch` images, besides its parameters.
+fn masked_step(model: &ModelSpec, batch: f64, mask_ratio: f64) -> f64 {
+    let patches = f64::from(model.patches());
+    let (width, narrow) = (f64::from(model.encoder.dim), f64::from(model.decoder.dim));
+    let pixels = 3.0 * f64::from(model.patch_size).powi(2);
+    let image = 3.0 * f64::from(model.image_size).powi(2);
+    let visible = visible_count(patches as usize, mask_ratio) as f64;
+    let (seen, hidden) = (batch * (1.0 + visible), batch * (patches - visible));
+    let between = seen * (4.0 * width + 2.0 * narrow)
+        + batch * visible * (pixels + width)
+        + hidden * (5.0 * narrow + 2.0 * pixels);
+    blocks(&model.encoder, batch, 1.0 + visible)
+        + blocks(&model.decoder, batch, patches + 1.0)
+        + between
+        + (2.0 * batch + SHARDS) * image
+}
+
 /// The memory that a run takes at most on `threads` threads, if a split's images are held in at most `image_memory` bytes.
 pub fn run_memory(
     kind: RunKind,
@@ -84,18 +104,17 @@ pub fn run_memory(
     // Parameters and packed weights, and the images that pass through.
     let evaluation = f64::from(threads.max(1)) * EVALUATED * (2.0 * image + 3.0 * tokens * width);
 
+    // A probe's step, and its rows of features: of each image and its mirror image; one part is written from copies.
+    let head_step = f64::from(probe.batch_size).min(train.max(1.0)) * (3.0 * width + 3.0 * classes);
+    let probed = match probe.features {
+        ProbeFeatures::Cached => 4.0 * train + 2.0 * test,
+        ProbeFeatures::Augmented => 2.0 * test,
+    };
+
     let (model, batch, features) = match kind {
         RunKind::Pretrain => {
             let batch = f64::from(pretrain.batch_size).min(train.max(1.0));
-            let visible = visible_count(patches as usize, pretrain.mask_ratio) as f64;
-            let (seen, hidden) = (batch * (1.0 + visible), batch * (patches - visible));
-            let between = seen * (4.0 * width + 2.0 * narrow)
-                + batch * visible * (pixels + width)
-                + hidden * (5.0 * narrow + 2.0 * pixels);
-            let numbers = blocks(&model.encoder, batch, 1.0 + visible)
-                + blocks(&model.decoder, batch, tokens)
-                + between
-                + (2.0 * batch + SHARDS) * image;
+            let numbers = masked_step(model, batch, pretrain.mask_ratio);
             let kept = trained(encoder + decoder, pretrain.epochs, pretrain.accumulate, 0.0);
             (kept, numbers, 0.0)
         }
@@ -120,19 +139,7 @@ pub fn run_memory(
             let kept = trained(parameters, epochs, accumulate, clip_norm) + parameters;
             (kept, numbers + evaluation, 0.0)
         }
-        RunKind::Probe => {
-            let batch = f64::from(probe.batch_size).min(train.max(1.0));
-            let rows = match probe.features {
-                // Of each image and its mirror image; one part is written from copies.
-                ProbeFeatures::Cached => 4.0 * train + 2.0 * test,
-                ProbeFeatures::Augmented => 2.0 * test,
-            };
-            (
-                3.0 * (encoder + decoder),
-                evaluation + batch * (3.0 * width + 3.0 * classes),
-                rows * width,
-            )
-        }
+        RunKind::Probe => (3.0 * (encoder + decoder), evaluation + head_step, probed * width),
         // Features in single and, of one set in two forms, in double precision.
         // The images of a step and of the search, in single and in double precision.
         RunKind::Defence if settings.defence.method == DefenceMethod::Decree => {
@@ -140,6 +147,18 @@ pub fn run_memory(
             let step = blocks(&model.encoder, SEARCHED.min(shadow), tokens)
                 + SEARCHED * (6.0 * image + 4.0 * width);
             (3.0 * (encoder + decoder), evaluation + step, shadow * (image + width))
+        }
+        RunKind::Defence if settings.defence.trains_decoder() => {
+            let small = model.embedding_decoder();
+            let batch = f64::from(DECODER_BATCH).min(train.max(1.0));
+            // A batch's embeddings, twice, and the rows that they become.
+            let step = masked_step(&small, batch, settings.defence.decoder_mask_ratio)
+                + batch * (3.0 * width + 2.0 * narrow);
+            let (own, other) = small.parameters();
+            // Parameters, two moments, and the packed weights that redraw.
+            let decodes = 4.0 * (own + other + width * narrow);
+            let rows = (train + 2.0 * NEIGHBOURS) * width;
+            (3.0 * (encoder + decoder) + decodes, evaluation + step, rows)
         }
         RunKind::Defence if settings.defence.method.repairs() => {
             let batch = REPAIRED.min(test);
@@ -153,7 +172,13 @@ pub fn run_memory(
         }
         RunKind::Defence => {
             let rows = 5.0 * train * width + of_clean_images(settings, test, classes);
-            (3.0 * (encoder + decoder), evaluation, rows)
+            if settings.retrains() {
+                // After the filter: its features are gone.
+                let (step, rows) = (evaluation + head_step, rows.max(probed * width));
+                (3.0 * (encoder + decoder), step, rows)
+            } else {
+                (3.0 * (encoder + decoder), evaluation, rows)
+            }
         }
         RunKind::Knn => (3.0 * (encoder + decoder), evaluation, 2.0 * NEIGHBOURS * width),
     };
@@ -192,7 +217,7 @@ fn trained(parameters: f64, epochs: u32, accumulate: u32, clip_norm: f64) -> f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::ModelSpec;
+    use crate::settings::DedeDecoder;
 
     fn dataset() -> DatasetInfo {
         DatasetInfo {
@@ -222,6 +247,40 @@ mod tests {
         assert!(twice.batch > 1.9 * once.batch && twice.batch < 2.0 * once.batch);
         larger.pretrain.accumulate = 2;
         assert!((memory(&larger).model - 56.0 * (encoder + decoder)).abs() < 1.0);
+    }
+
+    #[test]
+    fn a_filter_that_trains_again_holds_what_a_probe_holds() {
+        let mut settings = Settings::default();
+        let memory = |kind, settings: &Settings| run_memory(kind, settings, &dataset(), 2, 2 << 30);
+        let probe = memory(RunKind::Probe, &settings);
+        let alone = memory(RunKind::Defence, &settings);
+        settings.defence.retrain = true;
+        let with = memory(RunKind::Defence, &settings);
+        assert!((with.batch - probe.batch).abs() < 1.0 && with.batch > alone.batch);
+        // The filter's five rows of an image are more than the probe's four and those of 200 validation images.
+        assert!((with.data - alone.data).abs() < 1.0 && with.data > probe.data);
+    }
+
+    #[test]
+    fn a_trained_decoder_takes_the_memory_of_a_small_pretraining() {
+        let mut settings = Settings::default();
+        let memory = |kind, settings: &Settings| run_memory(kind, settings, &dataset(), 2, 2 << 30);
+        settings.defence.method = DefenceMethod::Dede;
+        let own = memory(RunKind::Defence, &settings);
+        settings.defence.decoder = DedeDecoder::Trained;
+        let with = memory(RunKind::Defence, &settings);
+        // Four times the parameters of an autoencoder of the decoder's width and depth, and of the map from 192 to 128 numbers.
+        let (encoder, decoder) = ModelSpec::default().embedding_decoder().parameters();
+        assert!((with.model - own.model - 16.0 * (encoder + decoder + 24_576.0)).abs() < 1.0);
+        // A step of 256 images is that of such a pre-training, with 3 x 192 and 2 x 128 numbers more an image.
+        let mut small = settings.clone();
+        small.model = ModelSpec::default().embedding_decoder();
+        (small.pretrain.batch_size, small.pretrain.mask_ratio) = (256, 0.9);
+        let step = memory(RunKind::Pretrain, &small).batch + 4.0 * 256.0 * 832.0;
+        assert!((with.batch - own.batch - step).abs() < 1.0);
+        // 1,200 images of 32 x 32 pixels; an embedding of each of 1,000, and those of the neighbours.
+        assert!((with.data - 1_200.0 * 3_072.0 - 4.0 * 192.0 * 4_200.0).abs() < 1.0);
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod validate;
 
 use serde::{Deserialize, Serialize};
 
-pub use axes::Axis;
+pub use axes::{Axes, Axis};
 pub use cost::{RunCost, run_cost, training_operations};
 pub use file::{StudyFile, converted};
 pub use graph::{Content, Graph, Images, Node, described};

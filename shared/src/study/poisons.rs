@@ -31,9 +31,11 @@ impl StudySpec {
             Err(errors) => return errors.into_iter().map(error).collect(),
         };
         let labels: Vec<u32> = images.map(|(_, class)| class).collect();
+        let classes = labels.iter().max().map_or(0, |last| last + 1);
         // A list that is long enough for the most poisons is long enough for fewer.
         let most = self.most_poisons();
-        let plan = PoisonPlan::from_list(RunKind::Pretrain, &labels, &listed, attack, most, 0);
+        let plan =
+            PoisonPlan::from_list(RunKind::Pretrain, &labels, classes, &listed, attack, most, 0);
         plan.err().into_iter().map(error).collect()
     }
 }

@@ -25,7 +25,7 @@ mod files {
     use super::{Preset, StudySpec};
 
     /// Name and text of every preset, the one for newcomers first.
-    pub const FILES: [(&str, &str); 17] = [
+    pub const FILES: [(&str, &str); 21] = [
         ("quick-look", include_str!("../../../assets/presets/quick-look.toml")),
         ("cifar10-quick", include_str!("../../../assets/presets/cifar10-quick.toml")),
         ("cifar10-finetune", include_str!("../../../assets/presets/cifar10-finetune.toml")),
@@ -33,13 +33,17 @@ mod files {
         ("figure-2", include_str!("../../../assets/presets/figure-2.toml")),
         ("figure-3", include_str!("../../../assets/presets/figure-3.toml")),
         ("ssl-backdoor", include_str!("../../../assets/presets/ssl-backdoor.toml")),
+        ("corrupt-encoder", include_str!("../../../assets/presets/corrupt-encoder.toml")),
         ("tact", include_str!("../../../assets/presets/tact.toml")),
         ("adap-blend", include_str!("../../../assets/presets/adap-blend.toml")),
         ("adap-patch", include_str!("../../../assets/presets/adap-patch.toml")),
+        ("all-to-all", include_str!("../../../assets/presets/all-to-all.toml")),
+        ("several-targets", include_str!("../../../assets/presets/several-targets.toml")),
         ("patch-count", include_str!("../../../assets/presets/patch-count.toml")),
         ("patch-alignment", include_str!("../../../assets/presets/patch-alignment.toml")),
         ("mask-ratio", include_str!("../../../assets/presets/mask-ratio.toml")),
         ("badencoder", include_str!("../../../assets/presets/badencoder.toml")),
+        ("restorer", include_str!("../../../assets/presets/restorer.toml")),
         ("defence-matrix", include_str!("../../../assets/presets/defence-matrix.toml")),
         ("defence-matrix-small", include_str!("../../../assets/presets/defence-matrix-small.toml")),
         ("published", include_str!("../../../assets/presets/published.toml")),

@@ -214,11 +214,27 @@ fn check_point(check: &mut Check, settings: &Settings, runs: &[RunKind]) {
     check.that(settings.implants() || !runs.contains(&RunKind::Implant), "implant.method", || {
         "must name a method, because the study's runs contain implant".into()
     });
+    let implants = RunKind::Implant.is_made(runs, settings);
+    check.that(!(implants && attack.is_all_to_all()), "attack.goal", || {
+        "must be single_target with an implanted backdoor, whose reference images are of one class"
+            .into()
+    });
+    check.that(!implants || attack.further.is_empty(), "attack.further", || {
+        "must be empty with an implanted backdoor, which has one trigger and reference images of one class"
+            .into()
+    });
     check.add(attack.check_together());
+    check.add(attack.check_composed(side));
     check.add(attack.trigger.validate(side, "attack.trigger"));
+    check.add(param::check_further(settings));
 }
 
 fn check_defence(check: &mut Check, settings: &Settings) {
+    let lacks_name = settings.defence.restorer_checkpoint.as_deref().is_none_or(str::is_empty);
+    let lacks_restorer = settings.takes_imported_restorer() && lacks_name;
+    check.that(!lacks_restorer, "defence.restorer_checkpoint", || {
+        "must name an imported checkpoint, because defence.restorer is imported".into()
+    });
     let of_pretraining = settings.judges_pretraining();
     let by_label = settings.defence.groups == DefenceGroups::Label
         && settings.defence.method != DefenceMethod::PatchSearch;
@@ -228,6 +244,21 @@ fn check_defence(check: &mut Check, settings: &Settings) {
     check.that(!(of_pretraining && settings.encoder.is_some()), "defence.set", || {
         "takes probe with an imported encoder, whose training images are unknown".into()
     });
+    check.that(!(of_pretraining && settings.defence.retrain), "defence.retrain", || {
+        "takes false with defence.set = \"pretrain\": the pre-training would have to be repeated on what is kept; only a linear \
+         probe is trained again, with defence.set = \"probe\""
+            .into()
+    });
+    if settings.defence.trains_decoder() {
+        let patches = settings.model.patches() as usize;
+        let ratio = settings.defence.decoder_mask_ratio;
+        let hidden = patches.saturating_sub(visible_count(patches, ratio));
+        check.that(patches < 2 || hidden > 0, "defence.decoder_mask_ratio", || {
+            format!(
+                "hides none of {patches} patches, so that the decoder learns nothing; it must hide at least one"
+            )
+        });
+    }
 }
 
 fn check_transformer(check: &mut Check, path: &str, part: &TransformerSpec) {
@@ -255,11 +286,29 @@ fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], datase
         let field = format!("{}.poisons", kind.as_str());
         check_poisons(check, &field, settings.poisons(kind), attack, &images, dataset);
     }
-    if RunKind::Implant.is_made(runs, settings) {
+    if RunKind::Implant.is_made(runs, settings) && !attack.is_all_to_all() {
         let of_target = images.get(attack.target_class as usize).copied().unwrap_or(u32::MAX);
         let references = settings.implant.references;
         check.that(references <= of_target, "implant.references", || {
             format!("takes at most the {of_target} images of the target class, not {references}")
+        });
+    }
+    let composes = RunKind::ALL
+        .into_iter()
+        .any(|kind| settings.composes(kind) && kind.is_made(runs, settings));
+    if composes && !attack.is_all_to_all() {
+        let of_target = images.get(attack.target_class as usize).copied().unwrap_or(u32::MAX);
+        let compose = &attack.compose;
+        check.that(compose.images() <= of_target, "attack.compose.references", || {
+            let support = if compose.pairs() {
+                format!(" beside {} support images", compose.support_images)
+            } else {
+                String::new()
+            };
+            format!(
+                "takes fewer{support}: the target class has {of_target} images, and composed poisons need {} of them",
+                compose.images()
+            )
         });
     }
     // Leftover batches at the end of an epoch make no step, so an epoch needs at least as many batches as a step.
@@ -269,7 +318,9 @@ fn check_images(check: &mut Check, settings: &Settings, runs: &[RunKind], datase
         (RunKind::Probe, probe.batch_size, probe.accumulate),
         (RunKind::Finetune, finetune.batch_size, finetune.accumulate),
     ] {
-        if !kind.is_made(runs, settings) {
+        let trains_again = kind == RunKind::Probe
+            && runs.iter().any(|&kind| kind != RunKind::Probe && settings.trains_probe(kind));
+        if !kind.is_made(runs, settings) && !trains_again {
             continue;
         }
         let batches = (images / size.max(1)).max(1);
@@ -288,8 +339,17 @@ fn check_poisons(
     images: &[u32],
     dataset: &DatasetInfo,
 ) {
-    let counts = attack.poisons_of(images, poisons);
-    let wanted = counts.iter().copied().zip(attack.covers_of(&counts));
+    let (mut counts, mut covers) = (vec![0u32; images.len()], vec![0u32; images.len()]);
+    for alone in attack.backdoors() {
+        let own = alone.poisons_of(images, poisons);
+        for (total, more) in [(&mut counts, &own), (&mut covers, &alone.covers_of(&own))] {
+            total
+                .iter_mut()
+                .zip(more)
+                .for_each(|(total, more)| *total = total.saturating_add(*more));
+        }
+    }
+    let wanted = counts.iter().copied().zip(covers);
     let lacking = images
         .iter()
         .zip(wanted)
@@ -317,8 +377,9 @@ fn check_poisons(
 mod tests {
     use super::*;
     use crate::{
-        settings::DefendedSet,
+        settings::{AttackGoal, BackdoorSpec, DedeDecoder, DefendedSet, ImplantMethod},
         study::{Axis, presets},
+        trigger::{BlendedSpec, BppSpec, PatchedSpec, SigSpec, TriggerSpec},
     };
 
     fn spec() -> StudySpec {
@@ -358,6 +419,163 @@ mod tests {
         bad.settings.defence.poisons = 501;
         let errors = bad.validate_with(&[dataset()]);
         assert_eq!(errors[0].field, "defence.poisons", "{errors:?}");
+    }
+
+    #[test]
+    fn a_backdoor_is_implanted_towards_one_class_alone() {
+        let mut bad = spec();
+        bad.axes = Vec::new();
+        bad.runs = vec![RunKind::Pretrain];
+        bad.settings.attack.goal = AttackGoal::AllToAll;
+        bad.settings.implant.method = ImplantMethod::BadEncoder;
+        assert_eq!(bad.validate(), [], "no run starts from the implanted encoder");
+        bad.runs = vec![RunKind::Probe];
+        let told = |errors: Vec<FieldError>| -> Vec<String> {
+            errors.iter().map(ToString::to_string).collect()
+        };
+        let wrong = "attack.goal: must be single_target with an implanted backdoor, whose reference images are of one class";
+        assert_eq!(told(bad.validate()), [wrong]);
+        bad.settings.implant.method = ImplantMethod::None;
+        // The class of the setting has no effect, so it may be one that the data set does not have.
+        bad.settings.attack.target_class = 7;
+        assert_eq!(told(bad.validate_with(&[dataset()])), [""; 0]);
+        let one = DatasetInfo {
+            classes: vec!["a".into()],
+            train_counts: vec![500],
+            test_counts: vec![100],
+            ..dataset()
+        };
+        let errors = told(bad.validate_with(&[one]));
+        assert!(
+            errors[0].starts_with("attack.goal: must be single_target: shapes has"),
+            "{errors:?}"
+        );
+    }
+
+    #[test]
+    fn composed_poisons_need_a_patch_and_images_of_the_target() {
+        let mut spec = spec();
+        spec.axes = vec![Axis::of("attack.compose.method", ["none", "corrupt_encoder_plus"])];
+        spec.settings.pretrain.poisons = 1;
+        let fields = |errors: Vec<FieldError>| -> Vec<String> {
+            errors.into_iter().map(|error| error.field).collect()
+        };
+        assert_eq!(fields(spec.validate()), ["attack.trigger.kind"], "a blended trigger");
+        let patch = crate::trigger::RandomPatchSpec::for_side(32);
+        spec.settings.attack.trigger = crate::trigger::TriggerSpec::RandomPatch(patch);
+        assert_eq!(spec.validate(), []);
+        spec.settings.dataset.train_per_class = Some(7);
+        spec.settings.knn.poisons = 1;
+        assert_eq!(
+            spec.validate_with(&[dataset()]).iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                "attack.compose.references: takes fewer beside 5 support images: the target class has 7 images, and composed poisons \
+                 need 8 of them"
+            ]
+        );
+        spec.settings.dataset.train_per_class = Some(8);
+        assert_eq!(spec.validate_with(&[dataset()]), []);
+        // A clean pre-training shows none of them.
+        spec.settings.dataset.train_per_class = Some(7);
+        spec.settings.pretrain.poisons = 0;
+        assert_eq!(spec.validate_with(&[dataset()]), []);
+        spec.settings.attack.clean_label = true;
+        assert_eq!(fields(spec.validate()), ["attack.clean_label"]);
+    }
+
+    #[test]
+    fn further_backdoors_are_checked_with_their_place() {
+        let mut spec = spec();
+        spec.axes = Vec::new();
+        spec.runs = vec![RunKind::Probe];
+        (spec.settings.pretrain.poisons, spec.settings.probe.poisons) = (0, 250);
+        let backdoor = |target_class, trigger| BackdoorSpec { target_class, trigger };
+        spec.settings.attack.further = vec![
+            backdoor(1, TriggerSpec::Sig(SigSpec::default())),
+            backdoor(0, TriggerSpec::Bpp(BppSpec::default())),
+        ];
+        let told = |spec: &StudySpec| -> Vec<String> {
+            spec.validate_with(&[dataset()]).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(told(&spec), [""; 0]);
+        // The main backdoor and the last one poison class b.
+        spec.settings.probe.poisons = 251;
+        assert_eq!(
+            told(&spec),
+            [
+                "probe.poisons: 502 images of each class are to be poisoned, but class b has only 500"
+            ]
+        );
+        spec.settings.probe.poisons = 1;
+        let patched = PatchedSpec { size: 0, ..PatchedSpec::default() };
+        spec.settings.attack.further[1].trigger = TriggerSpec::Patched(patched);
+        let errors = told(&spec);
+        assert!(errors[0].starts_with("attack.further[1].trigger.size: takes "), "{errors:?}");
+        let key = "x".repeat(900_000);
+        spec.settings.attack.further[1].trigger = TriggerSpec::Blended(BlendedSpec::new(0.4, &key));
+        assert_eq!(
+            told(&spec),
+            ["attack.further[1].trigger.key: takes a name of at most 200 characters"]
+        );
+        spec.settings.attack.further = vec![backdoor(1, TriggerSpec::Sig(SigSpec::default()))];
+        spec.settings.implant.method = ImplantMethod::BadEncoder;
+        let errors = told(&spec);
+        assert!(
+            errors[0].starts_with("attack.further: must be empty with an implanted"),
+            "{errors:?}"
+        );
+    }
+
+    #[test]
+    fn only_a_probe_is_trained_again() {
+        let mut spec = spec();
+        spec.axes = Vec::new();
+        spec.runs = vec![RunKind::Defence];
+        spec.settings.defence.retrain = true;
+        assert_eq!(spec.validate(), []);
+        // 1,000 images make 10 batches of 100, more with poisons.
+        (spec.settings.probe.batch_size, spec.settings.probe.accumulate) = (100, 11);
+        spec.settings.dataset.train_per_class = None;
+        let errors = spec.validate_with(&[dataset()]);
+        assert_eq!(errors[0].field, "probe.accumulate", "{errors:?}");
+        spec.settings.defence.retrain = false;
+        assert_eq!(spec.validate_with(&[dataset()]), []);
+        spec.settings.defence.retrain = true;
+        spec.settings.defence.set = DefendedSet::Pretrain;
+        spec.settings.defence.groups = DefenceGroups::All;
+        let errors: Vec<_> = spec.validate().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            errors,
+            [
+                "defence.retrain: takes false with defence.set = \"pretrain\": the pre-training would have to be repeated on what is \
+              kept; only a linear probe is trained again, with defence.set = \"probe\""
+            ]
+        );
+        // An input filter has no set.
+        spec.settings.defence.method = DefenceMethod::Strip;
+        assert_eq!(spec.validate(), []);
+    }
+
+    #[test]
+    fn a_trained_decoder_has_something_to_learn() {
+        let mut spec = spec();
+        spec.axes = Vec::new();
+        spec.runs = vec![RunKind::Defence];
+        spec.settings.model.patch_size = 4;
+        spec.settings.defence.method = DefenceMethod::Dede;
+        // So little that 1 less it is 1 again.
+        spec.settings.defence.decoder_mask_ratio = 1e-20;
+        assert_eq!(spec.validate(), [], "the encoder's own decoder is not trained");
+        spec.settings.defence.decoder = DedeDecoder::Trained;
+        let errors: Vec<_> = spec.validate().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            errors,
+            [
+                "defence.decoder_mask_ratio: hides none of 64 patches, so that the decoder learns nothing; it must hide at least one"
+            ]
+        );
+        spec.settings.defence.decoder_mask_ratio = 0.9;
+        assert_eq!(spec.validate(), []);
     }
 
     #[test]

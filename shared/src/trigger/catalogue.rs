@@ -5,6 +5,38 @@ use super::{
     RandomPatchSpec, ReflectionSpec, SigSpec, Style, TriggerSpec, WaNetSpec,
 };
 
+/// What triggers of one family change of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Some pixels, the others stay.
+    Patch,
+    /// Every pixel, by a pattern laid over the image.
+    Pattern,
+    /// The colours, as a filter or a palette does.
+    Colour,
+    /// Coefficients of a transform.
+    Frequency,
+    /// The place of every pixel.
+    Warp,
+}
+
+impl Family {
+    /// All families.
+    pub const ALL: [Self; 5] =
+        [Self::Patch, Self::Pattern, Self::Colour, Self::Frequency, Self::Warp];
+
+    /// The name of the group.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Patch => "Patches",
+            Self::Pattern => "Patterns",
+            Self::Colour => "Colours",
+            Self::Frequency => "Frequencies",
+            Self::Warp => "Warps",
+        }
+    }
+}
+
 /// A published trigger.
 #[derive(Debug)]
 pub struct CatalogueEntry {
@@ -12,6 +44,8 @@ pub struct CatalogueEntry {
     pub id: &'static str,
     /// Display name.
     pub name: &'static str,
+    /// What it changes.
+    pub family: Family,
     /// What it does, in one line.
     pub summary: &'static str,
     /// Where it was published.
@@ -49,6 +83,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "blended",
         name: "Blended",
+        family: Family::Pattern,
         summary: "A key image is mixed over the whole image.",
         paper: "Chen et al. 2017, Targeted backdoor attacks on deep learning systems using data poisoning",
         make: |_, _| TriggerSpec::Blended(BlendedSpec::new(0.4, "stripes")),
@@ -56,6 +91,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "patched",
         name: "Patched",
+        family: Family::Patch,
         summary: "Opaque squares of one colour or a checkerboard, anywhere.",
         paper: "Zhuang et al. 2023, An empirical study of backdoor attacks on masked autoencoders",
         make: |side, vit_patch| {
@@ -66,6 +102,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "badnets",
         name: "BadNets",
+        family: Family::Patch,
         summary: "A small white square, one pixel from the lower-right corner.",
         paper: "Gu et al. 2017, BadNets: identifying vulnerabilities in the machine learning model supply chain",
         make: |side, _| square(side, scaled(3, 32, side), 1, Fill::default()),
@@ -73,6 +110,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "trojan_square",
         name: "Trojan square",
+        family: Family::Patch,
         summary: "A square of bright, coloured cells near the lower-right corner.",
         paper: "Liu et al. 2018, Trojaning attack on neural networks",
         make: |side, _| {
@@ -83,6 +121,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "badencoder",
         name: "BadEncoder",
+        family: Family::Patch,
         summary: "A larger white square near the lower-right corner, made for pre-trained encoders.",
         paper: "Jia, Liu and Gong 2022, BadEncoder: backdoor attacks to pre-trained encoders in self-supervised learning",
         make: |side, _| {
@@ -97,6 +136,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "random_patch",
         name: "Random patch",
+        family: Family::Patch,
         summary: "A coloured square at a different place in every image; nearer to the middle in training.",
         paper: "Saha et al. 2022, Backdoor attacks on self-supervised learning",
         make: |side, _| TriggerSpec::RandomPatch(RandomPatchSpec::for_side(side)),
@@ -104,6 +144,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "sig",
         name: "SIG",
+        family: Family::Pattern,
         summary: "A sine wave over the columns of the image.",
         paper: "Barni, Kallas and Tondi 2019, A new backdoor attack in CNNs by training set corruption without label poisoning",
         make: |_, _| TriggerSpec::Sig(SigSpec::default()),
@@ -111,6 +152,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "ctrl",
         name: "CTRL",
+        family: Family::Frequency,
         summary: "Two coefficients of the colour channels' cosine transform are raised in every window.",
         paper: "Li et al. 2023, An embarrassingly simple backdoor attack on self-supervised learning",
         make: |side, _| frequency(side, 100.0),
@@ -118,6 +160,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "ftrojan",
         name: "FTrojan",
+        family: Family::Frequency,
         summary: "The same coefficients, raised less: harder to see.",
         paper: "Wang et al. 2022, An invisible black-box backdoor attack through frequency domain",
         make: |side, _| frequency(side, 30.0),
@@ -125,6 +168,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "low_frequency",
         name: "Low frequency",
+        family: Family::Frequency,
         summary: "A smooth perturbation of the whole image.",
         paper: "Zeng et al. 2021, Rethinking the backdoor attacks' triggers: a frequency perspective",
         make: |side, _| {
@@ -135,6 +179,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "wanet",
         name: "WaNet",
+        family: Family::Warp,
         summary: "The whole image is slightly warped; cover samples are warped differently and keep their label.",
         paper: "Nguyen and Tran 2021, WaNet – imperceptible warping-based backdoor attack",
         make: |side, _| {
@@ -145,6 +190,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "bpp",
         name: "BppAttack",
+        family: Family::Colour,
         summary: "Each channel is reduced to a few values, as in an image with few colours.",
         paper: "Wang, Zhai and Ma 2022, BppAttack: stealthy and efficient trojan attacks via image quantization",
         make: |_, _| TriggerSpec::Bpp(BppSpec::default()),
@@ -152,6 +198,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "reflection",
         name: "Reflection",
+        family: Family::Pattern,
         summary: "A key image lies over the photograph like a reflection in a window.",
         paper: "Liu et al. 2020, Reflection backdoor: a natural backdoor attack on deep neural networks",
         make: |_, _| TriggerSpec::Reflection(ReflectionSpec::new("swirl")),
@@ -159,6 +206,7 @@ pub static CATALOGUE: [CatalogueEntry; 14] = [
     CatalogueEntry {
         id: "filter",
         name: "Photo filter",
+        family: Family::Colour,
         summary: "The image looks as if it came from a photo application.",
         paper: "Liu et al. 2019, ABS: scanning neural networks for back-doors by artificial brain stimulation",
         make: |_, _| TriggerSpec::Filter(FilterSpec { style: Style::Gotham, strength: 1.0 }),

@@ -34,7 +34,7 @@ use crate::{
 
 pub use blended::BlendedSpec;
 pub use bpp::BppSpec;
-pub use catalogue::{CATALOGUE, CatalogueEntry};
+pub use catalogue::{CATALOGUE, CatalogueEntry, Family};
 pub use filter::{FilterSpec, Style};
 pub use frequency::FrequencySpec;
 pub use layout::Layout;
@@ -189,6 +189,21 @@ impl TriggerSpec {
         match self {
             Self::WaNet(wanet) => wanet.cover_ratio,
             _ => 0.0,
+        }
+    }
+
+    /// Width and height in pixels of the patch that the trigger is in training: one opaque square, or a row of them. `None` for every other
+    /// trigger, which cannot be pasted elsewhere.
+    pub fn patch_size(&self) -> Option<[u32; 2]> {
+        match self {
+            Self::Patched(patched) => {
+                let is_patch = patched.places == Places::Row
+                    && patched.opacity >= 1.0
+                    && patched.shown.is_none();
+                is_patch.then(|| [patched.width(), patched.size])
+            }
+            Self::RandomPatch(patch) => Some([patch.size; 2]),
+            _ => None,
         }
     }
 

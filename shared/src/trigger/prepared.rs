@@ -103,6 +103,16 @@ impl Trigger {
         triggered
     }
 
+    /// Draws the trigger's patch alone into an image of any size, its upper left corner at `(x, y)`. Panics for a trigger that is no patch
+    /// ([`TriggerSpec::patch_size`]), or when the patch reaches outside.
+    pub fn paste(&self, image: &mut Rgb8, x: usize, y: usize) {
+        match &self.prepared {
+            Prepared::Patched(squares) => squares.paste(image, x as u32, y as u32),
+            Prepared::RandomPatch { patch, .. } => image.paste(patch, x, y),
+            _ => panic!("only a patch can be pasted"),
+        }
+    }
+
     /// The image as a cover sample: changed like a triggered one, but without the trigger itself. A trigger without cover samples
     /// does not change it. Panics when the image is not `side` x `side`.
     pub fn cover(&self, image: &Rgb8) -> Rgb8 {

@@ -56,6 +56,14 @@ impl Squares {
         }
     }
 
+    /// Draws all squares of a row, the first one's upper left corner at `(x, y)`.
+    pub fn paste(&self, image: &mut Rgb8, x: u32, y: u32) {
+        for square in self.spec.squares(image.width() as u32) {
+            let (right, down) = (square.x - self.spec.x, square.y - self.spec.y);
+            self.fill(Square { x: x + right, y: y + down, ..square }, image);
+        }
+    }
+
     /// `out = image + opacity * (square - image)`, truncated to integers, as in the blended trigger.
     fn fill(&self, square: Square, image: &mut Rgb8) {
         let mix = |from: u8, to: u8| {

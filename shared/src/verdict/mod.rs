@@ -143,7 +143,7 @@ fn clean_alone(cells: &Cells<'_>) -> Option<Sentence> {
         sentence
             .words(", and ")
             .asr(clean.asr())
-            .words(" of the triggered images are taken for the target class all the same."),
+            .words(" of the triggered images get the class that the attacker wants all the same."),
     )
 }
 

@@ -15,7 +15,15 @@ use crate::{
 fn probe(ppr: u32, lpr: u32, seed: u64, ca: u32, asr: u32) -> RunRow {
     let of = |hits| Ratio { hits, total: 1000 };
     let id = RunId::from_parts(seed, [ppr as u8, lpr as u8, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let point = RunPoint { kind: RunKind::Probe, ppr, lpr, seed, scratch: false, implanted: false };
+    let point = RunPoint {
+        kind: RunKind::Probe,
+        ppr,
+        lpr,
+        seed,
+        scratch: false,
+        implanted: false,
+        repairs: false,
+    };
     let result = Metrics { ca: of(ca), asr: of(asr), ra: of(1000 - asr), ..Metrics::default() };
     finished_probe(id, StudyId::from_parts(1, [0; 10]), point, result)
 }
@@ -175,7 +183,7 @@ fn a_study_without_poisons_or_without_results() {
     assert_eq!(
         told(&[probe(0, 0, 1, 880, 12)]),
         [
-            "Nothing was poisoned: CA is 88.0 %, and 1.2 % of the triggered images are taken for the target class all the same."
+            "Nothing was poisoned: CA is 88.0 %, and 1.2 % of the triggered images get the class that the attacker wants all the same."
         ]
     );
     assert_eq!(verdict(&[], &Pairs::default(), 10), None);

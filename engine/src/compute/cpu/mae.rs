@@ -40,6 +40,8 @@ pub struct Mae {
     pub(super) decoder: Stack,
     pub(super) decoder_norm: LayerNorm,
     pub(super) decoder_pred: Linear,
+    /// Of a decoder of embeddings: the map from an embedding to the decoder's first token, which stands there instead of the CLS token.
+    pub(super) given: Option<Linear>,
     /// The packed weights for evaluations, valid until a parameter changes.
     pub(super) packed: OnceLock<MaeWeights>,
 }
@@ -47,8 +49,20 @@ pub struct Mae {
 impl Mae {
     /// The model with these parameters. Panics if they belong to another model.
     pub fn new(spec: &ModelSpec, params: Params) -> Self {
+        assert_eq!(**params.layout(), model::mae(spec), "the model's parameters");
+        Self::of(spec, params, None)
+    }
+
+    /// A decoder of embeddings of `width` numbers ([`model::embedding_decoder`]) with these parameters. Panics if they belong to another model.
+    pub fn of_embeddings(spec: &ModelSpec, width: usize, params: Params) -> Self {
+        let layout = params.layout();
+        assert_eq!(**layout, model::embedding_decoder(spec, width), "the model's parameters");
+        let given = Linear::without_bias(layout, "embedding_proj");
+        Self::of(spec, params, Some(given))
+    }
+
+    fn of(spec: &ModelSpec, params: Params, given: Option<Linear>) -> Self {
         let layout = params.layout().as_ref();
-        assert_eq!(*layout, model::mae(spec), "the model's parameters");
         let slot = |name: &str| layout.tensor(name).slot;
         Self {
             spec: *spec,
@@ -63,6 +77,7 @@ impl Mae {
             decoder: Stack::of(layout, "decoder_blocks", spec.decoder),
             decoder_norm: LayerNorm::of(layout, "decoder_norm"),
             decoder_pred: Linear::of(layout, "decoder_pred"),
+            given,
             params,
             packed: OnceLock::new(),
         }
@@ -121,6 +136,16 @@ impl Mae {
     ) -> Result<Tensor> {
         let hidden = self.grid().count() - masked.visible;
         let mut x = self.decoder_embed.composed(w, encoded)?;
+        if let Some(map) = self.given {
+            let shape = (masked.images, 1, masked.embeddings.len() / masked.images);
+            let first = map.composed(w, &w.constant(&masked.embeddings, shape)?)?;
+            let first = first.broadcast_add(w.tensor(self.decoder_embed.bias_slot()))?;
+            x = if masked.visible > 0 {
+                Tensor::cat(&[&first, &x.narrow(1, 1, masked.visible)?], 1)?
+            } else {
+                first
+            };
+        }
         if hidden > 0 {
             let token = w.tensor(self.mask_token);
             let masks = token.broadcast_as((masked.images, hidden, token.dim(2)?))?;

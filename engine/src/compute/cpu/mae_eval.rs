@@ -15,6 +15,7 @@ pub(super) struct MaeWeights {
     patch_embed: Packed,
     encoder: StackWeights,
     decoder_embed: Packed,
+    given: Option<Packed>,
     decoder: StackWeights,
     decoder_pred: Packed,
 }
@@ -27,6 +28,11 @@ impl MaeWeights {
             patch_embed: Packed::default(),
             encoder: mae.encoder.pack(kernels, params),
             decoder_embed: Packed::default(),
+            given: mae.given.map(|map| {
+                let mut packed = Packed::default();
+                map.pack(kernels, params, &mut packed);
+                packed
+            }),
             decoder: mae.decoder.pack(kernels, params),
             decoder_pred: Packed::default(),
         };
@@ -90,13 +96,35 @@ impl Mae {
         kernels: Kernels,
     ) -> Vec<f32> {
         let weights = self.packed(kernels);
-        let Sizes { visible, hidden, width, decoder_width, patch } = self.sizes(masked.visible);
-        let (path, params) = (weights.kernels.path, self.params().values());
+        let Sizes { width, decoder_width, .. } = self.sizes(masked.visible);
         let mut embedded = vec![0.0; encoded.len() / width * decoder_width];
         self.decoder_embed.forward(&weights.decoder_embed, encoded, &mut embedded);
+        self.decode_embedded(&embedded, masked, kernels)
+    }
+
+    /// The prediction for every patch from the embeddings of `masked`, of which nothing is visible. Panics if the model is no decoder of embeddings.
+    pub(super) fn decode_given(&self, masked: &MaskedImages, kernels: Kernels) -> Vec<f32> {
+        let map = self.given.expect("a decoder of embeddings");
+        let packed = self.packed(kernels).given.as_ref().expect("its map");
+        let mut embedded = vec![0.0; masked.images * self.sizes(0).decoder_width];
+        map.forward(packed, &masked.embeddings, &mut embedded);
+        self.decode_embedded(&embedded, masked, kernels)
+    }
+
+    /// The prediction for every patch from the decoder's input for CLS and the visible patches, `(images * (1 + visible), decoder width)`, before its
+    /// bias and positions.
+    fn decode_embedded(
+        &self,
+        embedded: &[f32],
+        masked: &MaskedImages,
+        kernels: Kernels,
+    ) -> Vec<f32> {
+        let weights = self.packed(kernels);
+        let Sizes { visible, hidden, decoder_width, patch, .. } = self.sizes(masked.visible);
+        let (path, params) = (weights.kernels.path, self.params().values());
         let tokens = 1 + visible + hidden;
         let mut x = vec![0.0; masked.images * tokens * decoder_width];
-        self.place(path, masked, &embedded, &mut x);
+        self.place(path, masked, embedded, &mut x);
         let run = &mut StackRun::default();
         run.evaluate(&self.decoder, &weights.decoder, weights.kernels, params, tokens, &mut x);
         let mut normal = vec![0.0; x.len()];

@@ -27,14 +27,17 @@ struct Shard {
     dnormal: Vec<f32>,
     /// `(images * hidden, numbers of a patch)`: the prediction, then its gradient.
     predicted: Vec<f32>,
+    /// `(images, decoder width)`, for a decoder of embeddings: what stands instead of the CLS tokens, then its gradient.
+    given: Vec<f32>,
     /// The sum of the shard's squared errors.
     error: f64,
     /// Gradients that are summed over the shard's images, flat, in the order of the slots in [`Mae::sums`].
     sums: Vec<f32>,
-    /// Factors of the weight gradients of the three layers.
+    /// Factors of the weight gradients of the three layers, and of the map of a decoder of embeddings.
     patch_embed: Factors,
     decoder_embed: Factors,
     decoder_pred: Factors,
+    embedding_proj: Factors,
 }
 
 /// Reusable memory and packed weights of training steps.
@@ -45,6 +48,8 @@ pub struct MaeRun {
     decoder: StackRun,
     weights: BlockWeights,
     packed: Packed,
+    /// The map of a decoder of embeddings.
+    given: Packed,
     shards: Vec<Shard>,
 }
 
@@ -76,6 +81,7 @@ impl MaeRun {
             decoder: StackRun::default(),
             weights: BlockWeights::default(),
             packed: Packed::default(),
+            given: Packed::default(),
             shards: Vec::new(),
         }
     }
@@ -109,12 +115,17 @@ impl MaeRun {
             shard.patch_embed.resize(kernels, mae.patch_embed, masked.images * visible);
             shard.decoder_embed.resize(kernels, mae.decoder_embed, seen);
             shard.decoder_pred.resize(kernels, mae.decoder_pred, unseen);
+            if let Some(map) = mae.given {
+                shard.given.resize(masked.images * decoder_width, 0.0);
+                shard.embedding_proj.resize(kernels, map, masked.images);
+            }
         }
     }
 
     /// Computes each shard's error from its pixels, and the gradient of the loss with respect to its prediction.
     fn forward(&mut self, mae: &Mae, batch: &[MaskedImages], weights: &[f64]) {
-        let Self { kernels, encoder, decoder, weights: block_weights, packed, shards } = self;
+        let Self { kernels, encoder, decoder, weights: block_weights, packed, given, shards } =
+            self;
         let (kernels, path, params) = (*kernels, kernels.path, mae.params().values());
         mae.patch_embed.pack(kernels, params, packed);
         let embedding = &*packed;
@@ -122,11 +133,22 @@ impl MaeRun {
         encoder.forward(&mae.encoder, kernels, params, &|_| None, block_weights);
 
         mae.decoder_embed.pack(kernels, params, packed);
-        let embedding = &*packed;
+        if let Some(map) = mae.given {
+            map.pack(kernels, params, given);
+        }
+        let (embedding, given) = (&*packed, &*given);
         let all = shards.par_iter_mut().zip(batch).zip(encoder.outputs()).zip(decoder.inputs());
         all.for_each(|(((shard, masked), encoded), x)| {
             mae.norm.forward(path, params, encoded, &mut shard.encoded);
             mae.decoder_embed.forward(embedding, &shard.encoded, &mut shard.embedded);
+            if let Some(map) = mae.given {
+                let Sizes { visible, decoder_width: width, .. } = mae.sizes(masked.visible);
+                map.forward(given, &masked.embeddings, &mut shard.given);
+                let images = shard.embedded.chunks_exact_mut((1 + visible) * width);
+                for (tokens, first) in images.zip(shard.given.chunks_exact(width)) {
+                    tokens[..width].copy_from_slice(first);
+                }
+            }
             mae.place(path, masked, &shard.embedded, x);
         });
         decoder.forward(&mae.decoder, kernels, params, &|_| None, block_weights);
@@ -156,7 +178,7 @@ impl MaeRun {
 
     /// Computes the gradients of all parameters from those of the predictions.
     fn backward(&mut self, mae: &Mae, batch: &[MaskedImages], gradients: &mut dyn Gradients) {
-        let Self { kernels, encoder, decoder, weights: block_weights, packed, shards } = self;
+        let Self { kernels, encoder, decoder, weights: block_weights, packed, shards, .. } = self;
         let (kernels, path, params) = (*kernels, kernels.path, mae.params().values());
         let parts = mae.sums().map(|slot| slot.len);
         mae.decoder_pred.pack_back(kernels, params, packed);
@@ -199,6 +221,16 @@ impl MaeRun {
                 add_rows(path, &dx[seen..], mask);
             }
             add_rows(path, &shard.embedded, embed_bias);
+            if mae.given.is_some() {
+                // What the encoder makes of the CLS token goes nowhere.
+                let images = shard.embedded.chunks_exact_mut(seen);
+                for (tokens, first) in images.zip(shard.given.chunks_exact_mut(width)) {
+                    first.copy_from_slice(&tokens[..width]);
+                    tokens[..width].fill(0.0);
+                }
+                shard.embedding_proj.fill_dy(0, &shard.given);
+                shard.embedding_proj.fill_x(0, &masked.embeddings);
+            }
             let Shard { embedded, encoded, dencoded, dx, decoder_embed, .. } = shard;
             decoder_embed.fill_dy(0, embedded);
             decoder_embed.fill_x(0, encoded);
@@ -209,6 +241,9 @@ impl MaeRun {
             std::mem::swap(x, dx);
         });
         mae.decoder_embed.weight_gradient(shards.iter().map(|s| &s.decoder_embed), gradients);
+        if let Some(map) = mae.given {
+            map.weight_gradient(shards.iter().map(|s| &s.embedding_proj), gradients);
+        }
         encoder.backward(&mae.encoder, kernels, params, &|_| None, block_weights, gradients);
 
         let all = shards.par_iter_mut().zip(batch).zip(encoder.outputs());

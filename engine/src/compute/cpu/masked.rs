@@ -24,6 +24,8 @@ pub struct MaskedImages {
     /// `(images, patches - visible, patch * patch * 3)`: the hidden patches in their order, pixel by pixel; normalised by their
     /// moments with `norm_pix_loss`.
     pub targets: Vec<f32>,
+    /// `(images, numbers of an embedding)`: what a decoder of embeddings is given of each image; empty for an autoencoder.
+    pub embeddings: Vec<f32>,
 }
 
 impl MaskedImages {

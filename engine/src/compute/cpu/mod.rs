@@ -9,6 +9,7 @@
 //! | `mae`, `mae_run`, `mae_eval`, `mae_tokens`, `masked` | the masked autoencoder: its layers, a training step, evaluations |
 //! | `vit`, `vit_run` | the classifier of fine-tuning |
 //! | `head` | the head of a linear probe |
+//! | `embedding_decoder` | a decoder that is trained on the embeddings of another encoder |
 //! | `distill` | a classifier that attends to what its teacher attends to |
 //! | `implant` | an encoder into which a backdoor is implanted |
 //! | `hugging_face` | classifiers of transformers, for evaluation |
@@ -23,6 +24,7 @@ mod accumulate;
 mod beside;
 mod descent;
 mod distill;
+mod embedding_decoder;
 mod encoder;
 mod head;
 mod head_trainer;
@@ -55,13 +57,14 @@ use crate::EngineError;
 pub use beside::BesideOthers;
 pub use descent::Descent;
 pub use distill::distiller;
+pub use embedding_decoder::{DecoderTrainer, EmbeddedBatch, EmbeddingDecoder, decoder_trainer};
 pub use head::Classifier;
 pub use hugging_face::HuggingFaceVit;
 pub use implant::implanter;
 pub use mae::Mae;
 pub use mae_run::MaeRun;
 pub use masked::MaskedImages;
-pub use parts::MaeParts;
+pub use parts::{MaeParts, Redrawn};
 pub use pixel_gradient::PixelGradient;
 pub use shards::{Pass, SHARDS, shards};
 pub use vit::{Vit, WholeImages};

@@ -3,15 +3,30 @@
 use shared::{Rgb8, settings::ModelSpec};
 
 use super::{Cpu, Mae, MaskedImages};
-use crate::{compute::Params, data::augment::normalise, model::PatchGrid, parallel::in_parallel};
+use crate::{
+    compute::{Params, patch_moments},
+    data::augment::{normalise, to_image},
+    model::PatchGrid,
+    parallel::in_parallel,
+};
 
 /// Images that pass through at once on a thread.
-const CHUNK: usize = 32;
+pub(super) const CHUNK: usize = 32;
 
 /// A masked autoencoder on the processor, with its tokens and with its decoder on its own.
 pub struct MaeParts {
     mae: Mae,
     cpu: Cpu,
+}
+
+/// What a decoder makes of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Redrawn {
+    /// Each patch as it is predicted, in the mean over its predictions; a patch that is never hidden is the image's own. Brightness and contrast
+    /// that the model does not predict are those of the true patch.
+    pub picture: Rgb8,
+    /// Mean squared error of each patch in the space of the targets, in the mean over its predictions; 0 where there is none.
+    pub errors: Vec<f64>,
 }
 
 /// An image with the order of its patches, the visible ones first.
@@ -92,23 +107,62 @@ impl MaeParts {
         image: impl Fn(usize) -> Result<Rgb8, E> + Sync,
     ) -> Result<Vec<f64>, E> {
         let patches = self.grid().count();
-        let whole: Vec<u32> = (0..patches as u32).collect();
-        let ordered = |i: usize| Ok((image(i)?, whole.clone()));
+        let ordered = |i: usize| Ok((image(i)?, (0..patches as u32).collect()));
         let parts = self.chunks(n, patches, false, &ordered, |seen| {
-            let cls = self.mae.features(seen, self.cpu.kernels);
-            // The same images with every patch hidden.
-            let mut hidden = MaskedImages { visible: 0, ..MaskedImages::default() };
-            let mut planes = vec![0.0; self.grid().image_len()];
-            for pixels in seen.pixels.chunks_exact(self.grid().image_len()) {
-                for (at, patch) in pixels.chunks_exact(self.grid().patch_len()).enumerate() {
-                    self.grid().write_planar(patch, at, &mut planes);
-                }
-                hidden.push(self.grid(), &planes, &whole, normalised);
-            }
-            let predicted = self.mae.decode(&cls, &hidden, self.cpu.kernels);
+            let (hidden, predicted) = self.decoded_from_cls(seen, normalised);
             errors(self.grid(), &hidden, &predicted)
         })?;
         Ok(parts.concat())
+    }
+
+    /// What the decoder makes of an image from its CLS token alone; the mean of the errors is that of
+    /// [`embedding_errors`](Self::embedding_errors).
+    pub fn redrawn_from_embedding(&self, image: &Rgb8, normalised: bool) -> Redrawn {
+        let grid = self.grid();
+        let whole: Vec<u32> = (0..grid.count() as u32).collect();
+        let mut planes = vec![0.0; grid.image_len()];
+        normalise(image, &mut planes);
+        let mut seen = MaskedImages { visible: grid.count(), ..MaskedImages::default() };
+        seen.push(grid, &planes, &whole, false);
+        let (hidden, predicted) = self.decoded_from_cls(&seen, normalised);
+        redrawn(grid, planes, &hidden, &predicted, normalised)
+    }
+
+    /// What the decoder makes of an image's patches where they are hidden. Each order has the `visible` ones first, as for
+    /// [`hidden_errors`](Self::hidden_errors).
+    pub fn redrawn_hidden(
+        &self,
+        image: &Rgb8,
+        orders: &[Vec<u32>],
+        visible: usize,
+        normalised: bool,
+    ) -> Redrawn {
+        let grid = self.grid();
+        let mut planes = vec![0.0; grid.image_len()];
+        normalise(image, &mut planes);
+        let mut masked = MaskedImages { visible, ..MaskedImages::default() };
+        for order in orders {
+            masked.push(grid, &planes, order, normalised);
+        }
+        let predicted = self.mae.predict(&masked, self.cpu.kernels);
+        redrawn(grid, planes, &masked, &predicted, normalised)
+    }
+
+    /// The images with every patch hidden, and the decoder's prediction of all of them from the CLS tokens alone.
+    fn decoded_from_cls(&self, seen: &MaskedImages, normalised: bool) -> (MaskedImages, Vec<f32>) {
+        let grid = self.grid();
+        let cls = self.mae.features(seen, self.cpu.kernels);
+        let whole: Vec<u32> = (0..grid.count() as u32).collect();
+        let mut hidden = MaskedImages { visible: 0, ..MaskedImages::default() };
+        let mut planes = vec![0.0; grid.image_len()];
+        for pixels in seen.pixels.chunks_exact(grid.image_len()) {
+            for (at, patch) in pixels.chunks_exact(grid.patch_len()).enumerate() {
+                grid.write_planar(patch, at, &mut planes);
+            }
+            hidden.push(grid, &planes, &whole, normalised);
+        }
+        let predicted = self.mae.decode(&cls, &hidden, self.cpu.kernels);
+        (hidden, predicted)
     }
 
     /// `work` of all images, a chunk after the other on each thread.
@@ -134,8 +188,49 @@ impl MaeParts {
     }
 }
 
+/// What predictions make of the image of these planes. `masked` has it once or more often, under other orders; predictions are of all patches,
+/// the visible ones first.
+pub(super) fn redrawn(
+    grid: PatchGrid,
+    mut planes: Vec<f32>,
+    masked: &MaskedImages,
+    predicted: &[f32],
+    normalised: bool,
+) -> Redrawn {
+    let len = grid.patch_len();
+    let hidden = grid.count() - masked.visible;
+    let mut sums = vec![0.0; grid.image_len()];
+    let (mut errors, mut times) = (vec![0.0; grid.count()], vec![0u32; grid.count()]);
+    for (mask, predicted) in predicted.chunks_exact(grid.image_len()).enumerate() {
+        let order = &masked.order_of(mask)[masked.visible..];
+        let targets = masked.targets[mask * hidden * len..].chunks_exact(len);
+        let predicted = predicted[masked.visible * len..].chunks_exact(len);
+        for ((&patch, own), target) in order.iter().zip(predicted).zip(targets) {
+            let patch = patch as usize;
+            let squares = own.iter().zip(target).map(|(p, t)| f64::from(p - t).powi(2));
+            errors[patch] += squares.sum::<f64>() / len as f64;
+            times[patch] += 1;
+            for (sum, &value) in sums[patch * len..][..len].iter_mut().zip(own) {
+                *sum += f64::from(value);
+            }
+        }
+    }
+    let mut truth = Vec::with_capacity(len);
+    for (patch, &times) in times.iter().enumerate().filter(|&(_, &times)| times > 0) {
+        errors[patch] /= f64::from(times);
+        truth.clear();
+        grid.push_interleaved(&planes, patch, &mut truth);
+        let (mean, deviation) = if normalised { patch_moments(&truth) } else { (0.0, 1.0) };
+        let own = sums[patch * len..][..len].iter();
+        let own: Vec<f32> =
+            own.map(|sum| (sum / f64::from(times)) as f32 * deviation + mean).collect();
+        grid.write_interleaved(&own, patch, &mut planes);
+    }
+    Redrawn { picture: to_image(&planes, grid.side), errors }
+}
+
 /// The mean squared error of the hidden patches of each image; predictions of all patches, the visible ones first.
-fn errors(grid: PatchGrid, masked: &MaskedImages, predicted: &[f32]) -> Vec<f64> {
+pub(super) fn errors(grid: PatchGrid, masked: &MaskedImages, predicted: &[f32]) -> Vec<f64> {
     let hidden = (grid.count() - masked.visible) * grid.patch_len();
     let of_image = predicted.chunks_exact(grid.image_len());
     let targets = masked.targets.chunks_exact(hidden.max(1));
@@ -224,6 +319,59 @@ mod tests {
         let of = |i: usize| Ok::<_, DataError>((image(i), order.clone()));
         let errors = parts(2).hidden_errors(6, 4, true, of).unwrap();
         assert!((errors[5] - loss).abs() < 2e-5 * loss, "{} {loss}", errors[5]);
+    }
+
+    #[test]
+    fn what_is_redrawn_has_the_errors_of_the_score() {
+        let (parts, grid) = (parts(1), PatchGrid { side: 8, patch: 2 });
+        let order: Vec<u32> = (0..16).map(|i| i * 7 % 16).collect();
+        for normalised in [true, false] {
+            let redrawn = parts.redrawn_from_embedding(&image(3), normalised);
+            let of = |_: usize| Ok::<_, DataError>(image(3));
+            let error = parts.embedding_errors(1, normalised, of).unwrap()[0];
+            let mean = redrawn.errors.iter().sum::<f64>() / 16.0;
+            assert!((mean - error).abs() < 1e-9 * error, "{mean} {error}");
+
+            let redrawn =
+                parts.redrawn_hidden(&image(3), std::slice::from_ref(&order), 4, normalised);
+            let of = |_: usize| Ok::<_, DataError>((image(3), order.clone()));
+            let error = parts.hidden_errors(1, 4, normalised, of).unwrap()[0];
+            let mean = redrawn.errors.iter().sum::<f64>() / 12.0;
+            assert!((mean - error).abs() < 1e-9 * error, "{mean} {error}");
+            for y in 0..8 {
+                for x in 0..8 {
+                    let patch = (y / 2 * 4 + x / 2) as u32;
+                    let hidden = order[4..].contains(&patch);
+                    assert_eq!(redrawn.errors[patch as usize] > 0.0, hidden);
+                    let own = image(3).pixel(x, y);
+                    assert!(hidden || redrawn.picture.pixel(x, y) == own, "{x}, {y}");
+                }
+            }
+            assert_ne!(redrawn.picture, image(3));
+
+            // Two masks that predict the targets themselves, but for one number in one of them.
+            let mut masked = MaskedImages { visible: 4, ..MaskedImages::default() };
+            let mut planes = vec![0.0; grid.image_len()];
+            normalise(&image(3), &mut planes);
+            masked.push(grid, &planes, &order, normalised);
+            masked.push(grid, &planes, &order, normalised);
+            let targets = masked.targets.chunks_exact(12 * 12);
+            let mut predicted: Vec<f32> =
+                targets.flat_map(|of| vec![0.0; 4 * 12].into_iter().chain(of.to_vec())).collect();
+            predicted[4 * 12] += 2.0;
+            let redrawn = super::redrawn(grid, planes, &masked, &predicted, normalised);
+            let wrong = order[4] as usize;
+            for (patch, &error) in redrawn.errors.iter().enumerate() {
+                // A squared error of 4 in one of twelve numbers and in one of two masks.
+                let expected = if patch == wrong { 4.0 / 12.0 / 2.0 } else { 0.0 };
+                assert!((error - expected).abs() < 1e-6, "{patch}: {error}");
+            }
+            let (left, top) = (wrong % 4 * 2, wrong / 4 * 2);
+            let differs =
+                |&(x, y): &(usize, usize)| redrawn.picture.pixel(x, y) != image(3).pixel(x, y);
+            let places = (0..8).flat_map(|y| (0..8).map(move |x| (x, y)));
+            assert!(places.filter(differs).all(|at| at == (left, top)));
+        }
     }
 
     #[test]

@@ -52,6 +52,21 @@ pub fn normalise(image: &Rgb8, out: &mut [f32]) {
     Normalisation::IMAGENET.apply(image, out);
 }
 
+/// The intensity of 0–1 that [`normalise`] makes `value` of, in a channel.
+pub fn to_intensity(value: f32, channel: usize) -> f32 {
+    value * STD[channel] + MEAN[channel]
+}
+
+/// The square image that [`normalise`] makes `values` of, `[3, side, side]`, rounded to bytes.
+pub fn to_image(values: &[f32], side: usize) -> Rgb8 {
+    Rgb8::from_fn(side, side, |x, y| {
+        [0, 1, 2].map(|channel| {
+            let value = values[(channel * side + y) * side + x];
+            (to_intensity(value, channel) * 255.0).round().clamp(0.0, 255.0) as u8
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -41,6 +41,7 @@ fn a_planted_patch_is_found_and_restored() {
         assert_eq!(most, 17, "seed {seed}: {:?}", said.scores);
         assert_eq!((said.before, said.after), (Some(1), Some(0)), "seed {seed}");
         assert_eq!(said.image, image(false), "seed {seed}");
+        assert!(said.hidden[17] && said.hidden.iter().filter(|&&hidden| hidden).count() <= 16);
         let again = Bdmae::new(2, seed).purify(&image(true), 0, &Planted).unwrap();
         assert_eq!(said, again);
     }
@@ -51,6 +52,7 @@ fn a_clean_image_keeps_its_class() {
     let said = Bdmae::new(2, 1).purify(&image(false), 0, &Planted).unwrap();
     assert_eq!((said.before, said.after), (Some(0), Some(0)));
     assert_eq!(said.image, image(false));
+    assert!(!said.hidden.contains(&true));
     assert!(said.scores.iter().all(|score| score.abs() < 1e-9));
 }
 

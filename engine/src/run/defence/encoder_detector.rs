@@ -5,7 +5,6 @@ use shared::{
     Rgb8,
     metric::{Judgement, OfEncoder},
     settings::Precision,
-    stream::{Purpose, shuffle, stream},
 };
 
 use super::{Defence, EpochSaid, Said, SearchSaid};
@@ -17,6 +16,7 @@ use crate::{
     defence::decree::{ALIKE, Decree, Embed, Epoch, Inverted, Smallest},
     files,
     hash::hex,
+    run::inverted::searched_on,
     stop::Watch as _,
     train::report::Reporter,
 };
@@ -54,7 +54,7 @@ impl Defence<'_> {
     ) -> Result<Said, EngineError> {
         let settings = &self.run.order.settings;
         let (spec, seed, side) = (&settings.defence, settings.seed, self.pixels.side);
-        let chosen = self.shadow_images();
+        let chosen = searched_on(settings, self.pixels.test.len());
         let images: Vec<Rgb8> = chosen
             .iter()
             .map(|&i| Ok(eval_transform(&*self.pixels.test[i].image()?, side)))
@@ -81,41 +81,22 @@ impl Defence<'_> {
             report.written(|| checkpoint::write(&self.run.folder.join(files::INVERTED), file))?;
         }
         let trigger = trigger.map(|file| hex(&Sha256::digest(file)));
-        let judgement = Judgement {
-            detection: None,
-            control: None,
-            before: None,
-            after: None,
-            encoder: Some(verdict(&found, spec.mask_limit)),
-            repaired: None,
-        };
+        let encoder = Some(verdict(&found, spec.mask_limit));
+        let judgement = Judgement { encoder, ..Judgement::default() };
         let epoch =
             |told: &Epoch| EpochSaid { cosine: told.cosine, pl1: told.share, weight: told.weight };
         Ok(Said {
             method: spec.method,
             judgement,
             clean_images: images.len(),
-            limit: None,
-            groups: Vec::new(),
-            samples: Vec::new(),
-            control: Vec::new(),
             search: Some(SearchSaid {
                 limit: spec.mask_limit,
                 cosine: found.smallest.as_ref().map(|smallest| smallest.cosine),
                 trigger,
                 epochs: found.epochs.iter().map(epoch).collect(),
             }),
-            highest: Vec::new(),
+            ..Said::default()
         })
-    }
-
-    /// The validation images on which the trigger is searched for, whatever their class.
-    fn shadow_images(&self) -> Vec<usize> {
-        let settings = &self.run.order.settings;
-        let mut chosen: Vec<usize> = (0..self.pixels.test.len()).collect();
-        shuffle(&mut stream(settings.seed, Purpose::Inversion, 2, 0), &mut chosen);
-        chosen.truncate(settings.defence.shadow_images as usize);
-        chosen
     }
 }
 

@@ -3,7 +3,9 @@
 
 mod bdmae;
 mod blocking;
+mod dede;
 mod patches;
+mod restorer;
 mod scored;
 
 use shared::{
@@ -12,12 +14,16 @@ use shared::{
     settings::DefenceMethod,
 };
 
-use super::{Defence, Said, SampleSaid};
+use super::{Defence, Said};
 use crate::{
     EngineError,
     compute::{Params, cpu::MaeParts},
     data::{DataError, augment::eval_transform},
     eval::{self, Bank, predictions},
+    run::{
+        judged::JudgedSample,
+        strips::{self, Drawn, Strip, Strips},
+    },
     train::{
         neighbours::{Neighbours, clean_set},
         report::Reporter,
@@ -57,6 +63,8 @@ struct Asked<'a> {
     pool_labels: &'a [u32],
     /// Clean and triggered images, with the votes of their neighbours.
     sets: [(Images<'a>, &'a [f32]); 2],
+    /// The places of those that strips are kept of, in rising order.
+    shown: &'a [usize],
 }
 
 /// The limit of the score, where there is one, and what is said of clean and of triggered images.
@@ -70,13 +78,14 @@ impl Defence<'_> {
         report: &mut Reporter<'_>,
     ) -> Result<Said, EngineError> {
         let settings = &self.run.order.settings;
-        let (spec, goal) = (&settings.defence, &settings.attack.goal());
+        let (spec, goal) = (&settings.defence, &self.run.goal(self.pixels));
         let (test, classes) = (&self.pixels.test, self.pixels.classes.len());
         let neighbours = Neighbours {
             pixels: self.pixels,
             poisons: self.poisons,
             trigger: self.trigger,
             goal,
+            further: &[],
             seed: settings.seed,
             device: self.run.device,
         };
@@ -99,18 +108,28 @@ impl Defence<'_> {
         let votes_of_clean = self.votes(&bank, clean.count, clean.image, report)?;
         let votes_of_triggered = self.votes(&bank, triggered.count, triggered.image, report)?;
         let before = eval::count(&labels, &votes_of_clean, &votes_of_triggered, classes, goal);
+        let shown = match spec.method {
+            DefenceMethod::Bdmae | DefenceMethod::Dede => {
+                strips::places(&labels, |class| goal.moves(class))
+            }
+            _ => Vec::new(),
+        };
         let all = Asked {
             bank: &bank,
             pool: Images { count: pool.len(), image: &of_pool, first: CLEAN_SET },
             pool_labels: &pool_labels,
             sets: [(clean, &votes_of_clean), (triggered, &votes_of_triggered)],
+            shown: &shown,
         };
-        let (limit, [of_clean, of_triggered]) = self.verdicts(&all, params, report)?;
+        let ((limit, [of_clean, of_triggered]), drawn) = self.verdicts(&all, params, report)?;
+        if !shown.is_empty() {
+            self.keep_strips(&all, &labels, [&of_clean, &of_triggered], drawn, report)?;
+        }
         let [clean, triggered] = [&of_clean, &of_triggered].map(|verdicts| {
             let decided: Vec<_> = verdicts.iter().map(|verdict| verdict.class).collect();
             Confusion::count(&labels, &decided, classes)
         });
-        let sample = |(i, verdict): (usize, &Verdict), poisoned| SampleSaid {
+        let sample = |(i, verdict): (usize, &Verdict), poisoned| JudgedSample {
             image: asked[i] as u32,
             label: labels[i],
             score: verdict.score,
@@ -118,57 +137,82 @@ impl Defence<'_> {
             poisoned,
         };
         let plain = of_clean.iter().enumerate().map(|of| sample(of, false));
-        let attacked =
-            of_triggered.iter().enumerate().filter(|&(i, _)| labels[i] != goal.target_class);
-        let samples: Vec<SampleSaid> = plain.chain(attacked.map(|of| sample(of, true))).collect();
+        let attacked = of_triggered.iter().enumerate().filter(|&(i, _)| goal.moves(labels[i]));
+        let samples: Vec<JudgedSample> = plain.chain(attacked.map(|of| sample(of, true))).collect();
         let judgement = Judgement {
             detection: Some(detected(&samples)?),
-            control: None,
             // Most classes get no vote, so top-5 accuracy is meaningless.
             before: Some(Metrics { top5: None, ..before.metrics }),
             after: Some(Metrics::from_confusions(&clean, &triggered, goal, None)),
-            encoder: None,
-            repaired: None,
+            ..Judgement::default()
         };
         let (method, clean_images) = (spec.method, pool.len());
-        Ok(Said {
-            method,
-            judgement,
-            clean_images,
-            limit,
-            groups: Vec::new(),
-            samples,
-            control: Vec::new(),
-            search: None,
-            highest: Vec::new(),
-        })
+        Ok(Said { method, judgement, clean_images, limit, samples, ..Said::default() })
     }
 
-    /// What the method says.
+    /// Writes what the method made of the images that are shown. `labels` are those of the judged images.
+    fn keep_strips(
+        &self,
+        asked: &Asked<'_>,
+        labels: &[u32],
+        verdicts: [&[Verdict]; 2],
+        drawn: [Vec<Drawn>; 2],
+        report: &mut Reporter<'_>,
+    ) -> Result<(), EngineError> {
+        let settings = &self.run.order.settings;
+        let (classes, goal) = (self.pixels.classes.len(), self.run.goal(self.pixels));
+        let mut kept = Vec::new();
+        for (set, drawn) in drawn.into_iter().enumerate() {
+            let before = predictions(asked.sets[set].1, classes);
+            for (&place, drawn) in asked.shown.iter().zip(drawn) {
+                // Triggered images that have the wanted class already are not judged.
+                let behind =
+                    || labels.len() + labels[..place].iter().filter(|&&l| goal.moves(l)).count();
+                let strip = Strip {
+                    at: if set == 0 { place } else { behind() },
+                    map: drawn.map,
+                    restored: drawn.restored,
+                    before: before[place],
+                    after: verdicts[set][place].class,
+                };
+                kept.push((strip, drawn.picture));
+            }
+        }
+        let columns = (settings.model.image_size / settings.model.patch_size) as usize;
+        report.written(|| Strips::write(self.run.folder, columns, &kept))
+    }
+
+    /// What the method says, and what it made of the images that are shown.
     fn verdicts(
         &self,
         asked: &Asked<'_>,
         params: Params,
         report: &mut Reporter<'_>,
-    ) -> Result<Verdicts, EngineError> {
+    ) -> Result<(Verdicts, [Vec<Drawn>; 2]), EngineError> {
         let settings = &self.run.order.settings;
         let cpu = self.run.machine.cpu(settings.precision);
         let parts = MaeParts::new(cpu, self.encoder.spec(), params.clone());
-        match settings.defence.method {
+        let verdicts = match settings.defence.method {
             DefenceMethod::Bdmae => {
-                let verdicts =
-                    asked.sets.map(|(images, _)| self.purified(asked.bank, images, report));
-                let [clean, triggered] = verdicts;
-                Ok((None, [clean?, triggered?]))
+                let said = asked
+                    .sets
+                    .map(|(images, _)| self.purified(asked.bank, images, asked.shown, report));
+                let [clean, triggered] = said;
+                let ((clean, of_clean), (triggered, of_triggered)) = (clean?, triggered?);
+                return Ok(((None, [clean, triggered]), [of_clean, of_triggered]));
             }
+            DefenceMethod::Dede if settings.defence.trains_decoder() => {
+                return self.decoded_by_trained(asked, report);
+            }
+            DefenceMethod::Dede => return self.decoded(asked, &parts, report),
             DefenceMethod::Blocking => self.blocked(asked, params, report),
-            DefenceMethod::Dede => self.decoded(asked, &parts, report),
             DefenceMethod::Frequency => self.spectra(asked, report),
             DefenceMethod::Beatrix => self.deviations(asked, &parts, report),
             DefenceMethod::PatchProcessing => self.patch_processing(asked, &parts, report),
             // Sample filters and detectors of encoders judge no image that a classifier is asked about.
             _ => self.superimposed(asked, report),
-        }
+        };
+        Ok((verdicts?, [Vec::new(), Vec::new()]))
     }
 
     /// The votes of the nearest neighbours for `n` images.
@@ -202,7 +246,7 @@ impl Defence<'_> {
 }
 
 /// What was said of the images, compared with the truth.
-fn detected(samples: &[SampleSaid]) -> Result<Detection, EngineError> {
+fn detected(samples: &[JudgedSample]) -> Result<Detection, EngineError> {
     let scores: Vec<f64> = samples.iter().map(|sample| sample.score).collect();
     let flagged: Vec<bool> = samples.iter().map(|sample| sample.flagged).collect();
     let poisoned: Vec<bool> = samples.iter().map(|sample| sample.poisoned).collect();

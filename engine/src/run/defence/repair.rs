@@ -2,11 +2,11 @@
 
 use shared::{
     Trigger,
-    metric::{Judgement, Repaired},
+    metric::{Changed, Judgement, Repaired},
     settings::{DefenceMethod, DefenceSpec, FinetuneSpec, Pooling},
 };
 
-use super::Said;
+use super::{Said, changed};
 use crate::{
     EngineError,
     compute::{Classify, Params, cpu, features_as_scores},
@@ -129,30 +129,15 @@ impl Run<'_> {
             _ => 0,
         };
         let after = repair.finetuned(params, report)?;
-        let [ca, asr, ra] =
-            before.predicted.discordant_with_ra(&after.predicted).ok_or_else(|| {
-                EngineError::Order("the repaired classifier was evaluated on other images".into())
-            })?;
+        let Changed { ca, asr, ra } = changed(&before, &after)?;
         let judgement = Judgement {
-            detection: None,
-            control: None,
             before: Some(before.counts.metrics),
             after: Some(after.counts.metrics),
-            encoder: None,
             repaired: Some(Repaired { pruned, channels: width, ca, asr, ra }),
+            ..Judgement::default()
         };
-        let said = Said {
-            method: spec.method,
-            judgement,
-            clean_images: chosen.len(),
-            limit: None,
-            groups: Vec::new(),
-            samples: Vec::new(),
-            control: Vec::new(),
-            search: None,
-            highest: Vec::new(),
-        };
-        Ok((victim.epoch, said))
+        let (method, clean_images) = (spec.method, chosen.len());
+        Ok((victim.epoch, Said { method, judgement, clean_images, ..Said::default() }))
     }
 }
 
@@ -183,7 +168,7 @@ impl Repair<'_> {
             &labels,
             |i| Ok(eval_transform(&*test[i].image()?, side)),
             |i| Ok(eval_transform(&self.trigger.applied(&*test[i].image()?), side)),
-            &self.run.order.settings.attack.goal(),
+            &self.run.goal(self.pixels),
         )
     }
 
@@ -238,7 +223,8 @@ impl Repair<'_> {
             batches: batches(&settings.defence, self.pixels.train.len(), settings.seed),
             depth: settings.model.encoder.depth as usize,
             trigger: self.trigger,
-            goal: &settings.attack.goal(),
+            goal: &self.run.goal(self.pixels),
+            further: &[],
             threads: self.run.machine.threads(),
             evaluates: false,
         };

@@ -6,7 +6,7 @@ use shared::{
     settings::{ClusterDecision, DefenceGroups, DefenceMethod, DefenceSpec},
 };
 
-use super::{Defence, GroupSaid, HighestSaid, Said, SampleSaid};
+use super::{Defence, GroupSaid, HighestSaid, Said};
 use crate::{
     EngineError,
     compute::Params,
@@ -17,6 +17,7 @@ use crate::{
         scan::{self, Variation},
         spectral::Spectral,
     },
+    run::judged::JudgedSample,
     train::{neighbours::clean_set, poisons::Origin, report::Reporter},
 };
 
@@ -107,14 +108,19 @@ impl Defence<'_> {
         origins.iter().map(|of| matches!(of, Origin::Made(i) if *i < poisons)).collect()
     }
 
-    /// The clean images of SCAn; none for other methods.
-    fn clean(&self, report: &mut Reporter<'_>) -> Result<Clean, EngineError> {
+    /// The places of the validation images that the defender has: those of SCAn; none for other methods.
+    pub(super) fn defenders(&self) -> Vec<usize> {
         let settings = &self.run.order.settings;
-        let chosen = if settings.defence.method == DefenceMethod::Scan {
+        if settings.defence.method == DefenceMethod::Scan {
             clean_set(self.pixels, settings.defence.clean_per_class, settings.seed)
         } else {
             Vec::new()
-        };
+        }
+    }
+
+    /// The clean images of SCAn; none for other methods.
+    fn clean(&self, report: &mut Reporter<'_>) -> Result<Clean, EngineError> {
+        let chosen = self.defenders();
         let image = |i: usize| self.plain(&self.pixels.test, chosen[i]);
         Ok(Clean {
             features: self.features(chosen.len(), &image, "features (clean)", report)?,
@@ -140,13 +146,10 @@ impl Defence<'_> {
         let judgement = Judgement {
             detection: Some(detection(&said)?),
             control: control.map(detection).transpose()?,
-            before: None,
-            after: None,
-            encoder: None,
-            repaired: None,
+            ..Judgement::default()
         };
-        let samples = |said: &Filtered| -> Vec<SampleSaid> {
-            let sample = |i: usize| SampleSaid {
+        let samples = |said: &Filtered| -> Vec<JudgedSample> {
+            let sample = |i: usize| JudgedSample {
                 image: images[i],
                 label: labels[i],
                 score: said.scores[i],
@@ -171,12 +174,10 @@ impl Defence<'_> {
             method: self.run.order.settings.defence.method,
             judgement,
             clean_images,
-            limit: None,
             groups: groups.iter().zip(&said.indices).enumerate().map(group).collect(),
             samples: samples(&said),
             control: control.map(samples).unwrap_or_default(),
-            search: None,
-            highest: Vec::new(),
+            ..Said::default()
         })
     }
 }

@@ -136,6 +136,7 @@ mod tests {
                 seed: 1,
                 scratch: false,
                 implanted: false,
+                repairs: false,
             },
             varied: BTreeMap::new(),
             state: RunState::Done,

@@ -171,7 +171,7 @@ impl Part {
                 // What was hidden were values of another column.
                 view.hidden.clear();
             }
-            Self::Facet => view.facet = name,
+            Self::Facet => view.facet = if name.is_empty() { "none".into() } else { name },
         }
     }
 }

@@ -68,7 +68,7 @@ pub struct View {
     pub y_scale: PlotScale,
     /// Axes in percent go from 0 to 100.
     pub whole: bool,
-    /// Column with a panel for each value; empty for one panel.
+    /// Column with a panel for each value, or `none`; empty for what suits the runs.
     pub facet: String,
     /// The groups that the legend hides.
     pub hidden: Vec<String>,
@@ -260,6 +260,9 @@ pub fn shown_columns(view: &View, columns: &[ResultColumn]) -> Vec<String> {
     names
 }
 
+/// Most panels that a figure has where nobody chose them.
+const MOST_PANELS: u64 = 6;
+
 /// The columns that a plot takes where the address leaves them open, or names one that does not suit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Axes {
@@ -283,8 +286,20 @@ impl Axes {
             let named = varying.iter().find(free).map(|column| column.name.clone());
             named.unwrap_or_else(|| if taken.contains(&"kind") { "state" } else { "kind" }.into())
         };
-        let facet = find(&view.facet).filter(groups).map(|column| column.name.clone());
-        let facet = facet.unwrap_or_default();
+        // Means of one study whose runs differ in a third setting, too, have a panel for each of its values.
+        let one_study = find("study").is_none_or(|column| column.distinct <= 1);
+        let facet = |taken: [&str; 2]| {
+            let named = find(&view.facet).filter(groups);
+            let third = || {
+                let free = |column: &&&ResultColumn| {
+                    let name = column.name.as_str();
+                    name != "seed" && !taken.contains(&name) && column.distinct <= MOST_PANELS
+                };
+                varying.iter().find(free).copied().filter(|_| one_study && view.facet.is_empty())
+            };
+            let found = if taken == ["", ""] { named } else { named.or_else(third) };
+            found.map(|column| column.name.clone()).unwrap_or_default()
+        };
         match view.kind {
             PlotKind::Runs => Self {
                 x: find(&view.x).map_or_else(|| "ca".into(), |column| column.name.clone()),
@@ -303,7 +318,7 @@ impl Axes {
                         |column| column.name.clone(),
                     ),
                 },
-                facet,
+                facet: facet(["", ""]),
             },
             PlotKind::Means => {
                 let x = find(&view.x)
@@ -323,6 +338,7 @@ impl Axes {
                 };
                 let y = find(&view.y).filter(metric);
                 let y = y.map_or_else(|| "asr".into(), |column| column.name.clone());
+                let facet = facet([&x, &colour]);
                 Self { x, y, colour, facet }
             }
             PlotKind::Heat => {
@@ -335,6 +351,7 @@ impl Axes {
                 let colour = find(&view.colour)
                     .filter(metric)
                     .map_or_else(|| "asr".into(), |column| column.name.clone());
+                let facet = facet([&x, &y]);
                 Self { x, y, colour, facet }
             }
         }
@@ -464,8 +481,19 @@ mod tests {
         view.colour = String::new();
         view.x = "ca".into();
         assert_eq!(axes(&view), told("probe.poisons", "asr", "attack.trigger.ratio"));
+        let facet = |view: &View, columns: &[ResultColumn]| Axes::of(view, columns).facet;
+        assert_eq!(facet(&view, &columns()), "", "nothing else differs but seeds");
+        let mut more = columns();
+        more.push(column("pretrain.poisons", ColumnKind::Setting, 2));
+        assert_eq!(facet(&view, &more), "attack.trigger.ratio", "the third one");
+        view.facet = "none".into();
+        assert_eq!(facet(&view, &more), "");
+        view.facet.clear();
+        more.retain(|column| column.name != "study");
+        more.push(column("study", ColumnKind::Run, 2));
+        assert_eq!(facet(&view, &more), "", "several studies differ in much");
         view.facet = "seed".into();
-        assert_eq!(Axes::of(&view, &columns()).facet, "seed");
+        assert_eq!(facet(&view, &columns()), "seed");
         view.facet = "asr".into();
         assert_eq!(Axes::of(&view, &columns()).facet, "", "a metric has no panels");
         view.kind = PlotKind::Heat;

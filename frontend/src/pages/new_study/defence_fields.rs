@@ -3,14 +3,27 @@
 use leptos::prelude::*;
 use shared::{
     RunKind, Settings, StudySpec,
+    api::ImportedCheckpoint,
     param::{self, SETTINGS, Value},
+    settings::DefenceMethod,
 };
 
-use super::{draft::Draft, setting_field::SettingField};
+use super::{
+    draft::Draft,
+    restorer_field::{self, RestorerField},
+    setting_field::SettingField,
+};
 
 /// The settings that decide which others are used.
-const DECIDE: [&str; 4] =
-    ["defence.method", "defence.set", "defence.groups", "defence.decoded_from"];
+const DECIDE: [&str; 7] = [
+    "defence.method",
+    "defence.set",
+    "defence.groups",
+    "defence.blocked_by",
+    "defence.decoder",
+    "defence.restorer",
+    "defence.decoded_from",
+];
 
 /// The paths of the settings that matter to a defence at some combination of the values that decide, in the order of a study's file.
 pub fn used(spec: &StudySpec) -> Vec<&'static str> {
@@ -28,12 +41,25 @@ pub fn used(spec: &StudySpec) -> Vec<&'static str> {
             .flat_map(|settings| values.iter().map(move |value| each(settings, value)))
             .collect();
     }
+    // These two matter only where they are on, so that earlier runs keep their names. Where training again is on and refused, it can be
+    // switched off; a restorer can be chosen wherever something is restored.
+    let restores = all.iter().any(|settings| settings.defence.restores());
+    let refused = |settings: &Settings| settings.judges_pretraining() && settings.defence.retrain;
+    let is_refused = all.iter().any(refused);
+    // So does this one, which must be found before it is chosen.
+    let has_decoder = all.iter().any(|settings| settings.defence.method == DefenceMethod::Dede);
+    for settings in &mut all {
+        settings.defence.retrain = true;
+    }
     let matters = |path: &str| {
         let setting = |settings: &Settings| {
             param::find(path, settings)
                 .is_some_and(|setting| setting.matters(settings, RunKind::Defence))
         };
         all.iter().any(setting)
+            || path == "defence.retrain" && is_refused
+            || path == "defence.decoder" && has_decoder
+            || path == "defence.restorer" && restores
     };
     let own = SETTINGS.iter().map(|setting| setting.path);
     own.filter(|path| path.starts_with("defence.") && matters(path)).collect()
@@ -41,12 +67,19 @@ pub fn used(spec: &StudySpec) -> Vec<&'static str> {
 
 /// Their fields.
 #[component]
-pub fn DefenceFields() -> impl IntoView {
+pub fn DefenceFields(
+    /// The imported checkpoints.
+    imports: Signal<Vec<ImportedCheckpoint>>,
+) -> impl IntoView {
     let draft = expect_context::<Draft>();
     let paths = draft.part(used);
     view! {
         <For each=move || paths.get() key=|path| *path let:path>
-            <SettingField path defaulted=true/>
+            {if path == restorer_field::PATH {
+                view! { <RestorerField imported=imports/> }.into_any()
+            } else {
+                view! { <SettingField path defaulted=true/> }.into_any()
+            }}
         </For>
     }
 }
@@ -54,7 +87,9 @@ pub fn DefenceFields() -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use shared::{
-        settings::{DecodedFrom, DefenceMethod},
+        settings::{
+            BlockedBy, DecodedFrom, DedeDecoder, DefenceMethod, DefenceSpec, DefendedSet, Restorer,
+        },
         study::presets,
     };
 
@@ -69,17 +104,44 @@ mod tests {
         };
         let decree = ["method", "shadow_images", "search_epochs", "subtract_mean", "mask_limit"];
         assert_eq!(of(&spec), decree);
+        spec.settings.defence.method = DefenceMethod::Scan;
+        assert!(of(&spec).contains(&"retrain"));
+        spec.settings.defence.set = DefendedSet::Pretrain;
+        assert!(!of(&spec).contains(&"retrain"));
+        spec.settings.defence.retrain = true;
+        assert!(of(&spec).contains(&"retrain"), "it is refused, and must be found");
+        spec.settings.defence.retrain = false;
+        spec.settings.defence.set = DefendedSet::Probe;
         spec.settings.defence.method = DefenceMethod::Dede;
-        let dede = ["method", "poisons", "clean_per_class", "refused", "decoded_from"];
+        let dede = ["method", "poisons", "clean_per_class", "refused", "decoder", "decoded_from"];
         assert_eq!(of(&spec), dede);
         spec.settings.defence.decoded_from = DecodedFrom::Patches;
         assert_eq!(of(&spec).last(), Some(&"masks"));
+        spec.settings.defence.decoder = DedeDecoder::Trained;
+        let trained = ["decoder", "decoder_epochs", "decoder_lr", "decoder_mask_ratio"];
+        assert_eq!(of(&spec)[4..], trained);
+        spec.settings.defence.decoder = DedeDecoder::Own;
+        spec.settings.defence.method = DefenceMethod::Bdmae;
+        assert_eq!(of(&spec), ["method", "poisons", "restorer"]);
+        spec.settings.defence.method = DefenceMethod::Blocking;
+        assert_eq!(of(&spec), ["method", "poisons", "block", "blocked_by"]);
+        let last = |spec: &StudySpec| of(spec).pop().map(str::to_owned);
+        spec.settings.defence.blocked_by = BlockedBy::Restored;
+        assert_eq!(last(&spec).as_deref(), Some("restorer"));
+        spec.settings.defence.restorer = Restorer::Imported;
+        assert_eq!(last(&spec).as_deref(), Some("restorer_checkpoint"));
+        spec.settings.defence = DefenceSpec::default();
+        spec.settings.defence.method = DefenceMethod::Blocking;
+        let fills = ["black", "restored"].map(Value::from).to_vec();
+        spec.vary("defence.blocked_by", fills).expect("two fills");
+        assert_eq!(of(&spec), ["method", "poisons", "block", "blocked_by", "restorer"]);
         let methods = ["spectral", "strip"].map(Value::from).to_vec();
         spec.vary("defence.method", methods).expect("two methods");
         let both = [
             "method",
             "set",
             "poisons",
+            "retrain",
             "groups",
             "assumed_share",
             "centre",

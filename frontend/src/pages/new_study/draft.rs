@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use leptos::prelude::*;
 use shared::{
-    FieldError, StudySpec,
+    FieldError, Rgb8, StudySpec,
     api::DatasetInfo,
     param::{self, Value},
 };
@@ -22,6 +22,8 @@ pub struct Draft {
     refused: RwSignal<Vec<FieldError>>,
     /// The data set that the specification names.
     pub dataset: Memo<Option<DatasetInfo>>,
+    /// The first image of the preview, for small pictures of triggers.
+    pub sample: RwSignal<Option<Rgb8>>,
     /// Every setting by its path, read once per change.
     values: Memo<BTreeMap<&'static str, Value>>,
     /// Every error.
@@ -48,7 +50,8 @@ impl Draft {
             })
         });
         let values = Memo::new(move |_| spec.with(|spec| param::values(&spec.settings)));
-        Self { spec, unparsed, refused, dataset, values, errors }
+        let sample = RwSignal::new(None);
+        Self { spec, unparsed, refused, dataset, sample, values, errors }
     }
 
     /// Changes the specification. Clears the server's errors, because they applied to the old one.

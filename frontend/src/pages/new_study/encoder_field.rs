@@ -18,7 +18,7 @@ fn misfit(spec: &StudySpec, imported: &[ImportedCheckpoint]) -> Option<String> {
 }
 
 /// Text of an option: `mae-base, 768 × 12 on 224 px`.
-fn label(checkpoint: &ImportedCheckpoint) -> String {
+pub(super) fn label(checkpoint: &ImportedCheckpoint) -> String {
     let model = checkpoint.model;
     let (dim, depth) = (model.encoder.dim, model.encoder.depth);
     format!("{}, {dim} × {depth} on {} px", checkpoint.name, model.image_size)

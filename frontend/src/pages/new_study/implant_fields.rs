@@ -46,6 +46,6 @@ mod tests {
         assert!(!implants(&spec));
         spec.axes = vec![Axis::of(METHOD, ["none", "badencoder"])];
         assert!(implants(&spec));
-        assert!(paths().any(|path| path == "implant.references") && paths().count() == 7);
+        assert!(paths().any(|path| path == "implant.references") && paths().count() == 9);
     }
 }

@@ -1,14 +1,12 @@
 //! The key image of a trigger: an existing one, or an upload.
 
 use leptos::{ev, html::Input, prelude::*, task::spawn_local};
-use shared::api::{KeyInfo, Problem};
-use wasm_bindgen::JsCast;
-use web_sys::{File, FormData, HtmlInputElement};
+use shared::api::KeyInfo;
 
 use super::draft::Draft;
 use crate::{
     api,
-    components::{FieldMessage, Glyph, Icon},
+    components::{FieldMessage, Glyph, Icon, picked, send_file},
 };
 
 const PATH: &str = "attack.trigger.key";
@@ -39,14 +37,12 @@ pub fn KeyChoice(
         busy.set(true);
         failure.set(None);
         spawn_local(async move {
-            match send(&file).await {
+            match send_file::<KeyInfo>("/keys", &file).await {
                 Ok(key) => {
                     uploaded.run(key.clone());
                     choose(key.id);
                 }
-                Err(problem) => {
-                    failure.set(Some(format!("the file {}: {}", file.name(), words(&problem))));
-                }
+                Err(words) => failure.set(Some(words)),
             }
             busy.set(false);
             // So that the same file can be picked again after a change.
@@ -108,48 +104,5 @@ pub fn KeyChoice(
             <FieldMessage id="attack-trigger-key-error".into() message=error/>
             <span class="field-why">"A regular pattern is learnt faster than a photograph."</span>
         </fieldset>
-    }
-}
-
-/// The file that was picked.
-fn picked(event: &ev::Event) -> Option<File> {
-    let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
-    input.files()?.get(0)
-}
-
-async fn send(file: &File) -> Result<KeyInfo, Problem> {
-    let form = FormData::new().map_err(|_| refused())?;
-    form.append_with_blob_and_filename("file", file, &file.name()).map_err(|_| refused())?;
-    api::upload("/keys", form).await
-}
-
-fn refused() -> Problem {
-    Problem {
-        kind: "about:blank".into(),
-        title: "The file cannot be sent".into(),
-        status: 0,
-        detail: "The browser cannot read it; pick it again.".into(),
-        errors: Vec::new(),
-        request: None,
-    }
-}
-
-/// A problem in one line: the message about the file itself, if there is one.
-fn words(problem: &Problem) -> String {
-    problem.errors.first().map_or_else(|| problem.detail.clone(), |error| error.message.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use shared::study::FieldError;
-
-    use super::*;
-
-    #[test]
-    fn what_is_said_of_the_file_comes_first() {
-        let mut problem = refused();
-        assert!(words(&problem).starts_with("The browser"));
-        problem.errors.push(FieldError::new("file", "is no image"));
-        assert_eq!(words(&problem), "is no image");
     }
 }

@@ -5,10 +5,12 @@
 
 mod attack_panel;
 mod axes_panel;
+mod composed;
 mod defence_fields;
 mod device_field;
 mod draft;
 mod encoder_field;
+mod further_backdoors;
 mod implant_fields;
 mod keep;
 mod key_choice;
@@ -18,6 +20,7 @@ mod plan_panel;
 mod poison_list;
 mod poison_panel;
 mod preview_panel;
+mod restorer_field;
 mod setting_field;
 mod study_panel;
 mod tags;
@@ -171,15 +174,16 @@ fn Form(
             keys.set(all);
         }
     });
+    let imported = Signal::stored(imported);
     let training_open = RwSignal::new(false);
     view! {
         <form class="new-study" on:submit=|event| event.prevent_default() novalidate>
             <a class="skip" href="#start">"Skip to Start"</a>
             <keep::Notice draft before told/>
-            <StudyPanel presets preset choose_preset datasets imported=Signal::stored(imported)/>
+            <StudyPanel presets preset choose_preset datasets imported/>
             <div class="new-study-left">
                 <AttackPanel keys=all_keys uploaded/>
-                <PoisonPanel/>
+                <PoisonPanel imports=imported/>
                 <AxesPanel/>
             </div>
             <div class="new-study-right">

@@ -122,9 +122,9 @@ impl Matrix {
     }
 }
 
-/// The pre-training that a run starts from.
+/// The run that a run starts from.
 fn root<'a>(run: &PlannedRun, plan: &'a StudyPlan) -> Option<&'a PlannedRun> {
-    plan.runs.iter().find(|other| run.inputs.contains(&other.digest))
+    plan.runs.iter().find(|other| Some(&other.digest) == run.start())
 }
 
 /// What a run and its encoder vary.
@@ -250,6 +250,7 @@ mod tests {
                 settings: described,
                 varied,
                 inputs: node.inputs.iter().map(|&at| graph.nodes[at].digest.clone()).collect(),
+                restorer: node.restorer.map(|at| graph.nodes[at].digest.clone()),
                 reused: None,
                 poisoned: 0,
                 seconds: 60.0,

@@ -31,7 +31,7 @@ type Family = (PlannedRun, Vec<PlannedRun>);
 fn families(plan: &StudyPlan) -> Vec<Family> {
     let mut families: Vec<Family> = Vec::new();
     for run in &plan.runs {
-        let root = run.inputs.first();
+        let root = run.start();
         let known = families.iter_mut().find(|(first, _)| Some(&first.digest) == root);
         match known {
             Some((_, others)) => others.push(run.clone()),
@@ -347,6 +347,7 @@ mod tests {
             settings: node.described(),
             varied: node.described(),
             inputs: node.inputs.iter().map(|&at| graph.nodes[at].digest.clone()).collect(),
+            restorer: node.restorer.map(|at| graph.nodes[at].digest.clone()),
             reused: None,
             poisoned: 0,
             seconds: 60.0,

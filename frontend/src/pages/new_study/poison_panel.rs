@@ -1,7 +1,9 @@
 //! The poison: which kinds of runs are made, how many images each poisons, and the seeds.
 
 use leptos::{ev, prelude::*};
-use shared::{RunKind, StudySpec, param::Value, settings::AttackSpec, study::Axis};
+use shared::{
+    RunKind, StudySpec, api::ImportedCheckpoint, param::Value, settings::AttackSpec, study::Axis,
+};
 
 use super::{
     defence_fields::DefenceFields,
@@ -144,7 +146,10 @@ fn poisoned_text(attack: &AttackSpec, images: &[u32], counts: &[u64]) -> String 
 
 /// The panel.
 #[component]
-pub fn PoisonPanel() -> impl IntoView {
+pub fn PoisonPanel(
+    /// The imported checkpoints.
+    imports: Signal<Vec<ImportedCheckpoint>>,
+) -> impl IntoView {
     let draft = expect_context::<Draft>();
     let lists = LISTS.iter().map(|list| view! { <NumberList list/> }).collect_view();
     let finetunes = draft.part(|spec| spec.runs.contains(&RunKind::Finetune));
@@ -205,7 +210,7 @@ pub fn PoisonPanel() -> impl IntoView {
                     set=judge
                 />
                 <Show when=move || judges.get()>
-                    <DefenceFields/>
+                    <DefenceFields imports/>
                 </Show>
                 <PoisonList/>
             </div>
@@ -256,7 +261,7 @@ fn NumberList(list: &'static List) -> impl IntoView {
                 view! {
                     <ChipButton
                         label=number.to_string()
-                        title=format!("{}: {number}", list.label)
+                        name=format!("{}: {number}", list.label)
                         on=on
                         toggle=Callback::new(move |()| toggle(number))
                     />

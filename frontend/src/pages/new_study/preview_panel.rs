@@ -7,7 +7,7 @@ use shared::{
     study::StudySpec,
 };
 
-use super::draft::Draft;
+use super::{composed::ComposedPreview, draft::Draft};
 use crate::{
     attack::{
         Preview, SIDES, Scene, Training, Which, key_pixels, pictures, samples_path, wanted_key,
@@ -39,6 +39,11 @@ pub fn PreviewPanel() -> impl IntoView {
     let samples: Fetched<Samples> = fetched(move || path.get());
     let pictures =
         Memo::new(move |_| samples.value().map(|all| pictures(&all)).unwrap_or_default());
+
+    Effect::new(move |_| {
+        let first = pictures.with(|all| all.first().map(|picture| picture.image.clone()));
+        draft.sample.set(first);
+    });
 
     let wanted = draft.part(|spec| wanted_key(&spec.settings));
     let key_problem = RwSignal::new(None);
@@ -77,6 +82,7 @@ pub fn PreviewPanel() -> impl IntoView {
                 {move || key_problem.get().map(|problem| view! { <ProblemBox problem/> })}
                 {move || (!known.get()).then(|| view! { <p class="muted">"Choose an available data set to see the preview."</p> })}
                 <Preview scene pictures classes busy=samples.busy() moved shuffle/>
+                <ComposedPreview pictures/>
             </div>
         </section>
     }

@@ -8,7 +8,7 @@ use shared::{
 
 use super::draft::Draft;
 use crate::{
-    components::{Field, Segmented, format},
+    components::{Field, FieldMessage, Segmented, format},
     run_name::value,
 };
 
@@ -328,10 +328,11 @@ fn ChoiceField(
         _ => None,
     });
     let choose = Callback::new(move |name: &'static str| drop(draft.set(path, &name.into(), None)));
+    let error = draft.error_at(path);
     // Two kinds of runs have fields with the same name.
     let whose = path.split('.').next().unwrap_or_default();
     view! {
-        <div class="field" data-field=path>
+        <div class="field" class:field-wrong=move || error.with(Option::is_some) data-field=path>
             <div class="field-head">
                 <span class="field-label">{setting.label}</span>
                 <span class="field-range">{move || told.get()}</span>
@@ -342,6 +343,7 @@ fn ChoiceField(
                 value
                 choose
             />
+            <FieldMessage id=format!("{}-error", path.replace('.', "-")) message=error/>
             <span class="field-why">{setting.why}</span>
         </div>
     }

@@ -31,6 +31,7 @@ fn sentence(spec: &StudySpec) -> String {
         None => format!("pre-training of {} epochs, {hidden} % hidden", settings.pretrain.epochs),
     };
     let made = |kind| spec.runs.contains(&kind);
+    let probes = spec.runs.iter().any(|&kind| settings.trains_probe(kind));
     format!(
         "ViT {} × {} blocks on {} px with patches of {} px{}; {encoder}{}{}.",
         model.encoder.dim,
@@ -38,7 +39,7 @@ fn sentence(spec: &StudySpec) -> String {
         model.image_size,
         model.patch_size,
         settings.precision.in_words().map_or_else(String::new, |words| format!(", {words}")),
-        if made(RunKind::Probe) { &probe } else { "" },
+        if probes { &probe } else { "" },
         if made(RunKind::Finetune) { &finetune } else { "" },
     )
 }
@@ -96,6 +97,15 @@ mod tests {
     use shared::{Settings, study::presets};
 
     use super::*;
+
+    #[test]
+    fn a_filter_that_trains_again_tells_the_probes_recipe() {
+        let mut spec = presets()[0].spec.clone();
+        spec.runs = vec![RunKind::Defence];
+        assert!(!sentence(&spec).contains("; probe of"), "{}", sentence(&spec));
+        spec.settings.defence.retrain = true;
+        assert!(sentence(&spec).contains("; probe of"), "{}", sentence(&spec));
+    }
 
     #[test]
     fn the_recipe_is_told_in_a_sentence() {

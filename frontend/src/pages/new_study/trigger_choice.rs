@@ -3,11 +3,11 @@
 use leptos::prelude::*;
 use shared::{
     TriggerSpec,
-    trigger::{CATALOGUE, CatalogueEntry},
+    trigger::{CATALOGUE, CatalogueEntry, Family},
 };
 
 use super::draft::Draft;
-use crate::attack::TriggerGlyph;
+use crate::attack::TriggerOnImage;
 
 /// The last trigger of each card, so that switching back and forth loses nothing.
 type Kept = Vec<(&'static str, TriggerSpec)>;
@@ -55,30 +55,41 @@ pub fn TriggerChoice() -> impl IntoView {
             spec.settings.attack.trigger = before.unwrap_or_else(|| to.spec(side, patch));
         });
     };
-    let cards = CATALOGUE
-        .iter()
-        .map(|entry| {
-            view! {
-                <label class="key" title=entry.summary>
-                    <input
-                        type="radio"
-                        name="trigger"
-                        value=entry.id
-                        prop:checked=move || id.get() == entry.id
-                        on:change=move |_| choose(entry)
-                    />
-                    <TriggerGlyph trigger=entry.spec(32, 4)/>
-                    <span>{entry.name}</span>
-                </label>
-            }
-        })
-        .collect_view();
+    let card = move |entry: &'static CatalogueEntry| {
+        let trigger = Memo::new(move |_| {
+            let (side, patch) = sides.get();
+            entry.spec(side, patch)
+        });
+        view! {
+            <label class="key" title=entry.summary>
+                <input
+                    type="radio"
+                    name="trigger"
+                    value=entry.id
+                    prop:checked=move || id.get() == entry.id
+                    on:change=move |_| choose(entry)
+                />
+                <TriggerOnImage trigger image=draft.sample.into()/>
+                <span>{entry.name}</span>
+            </label>
+        }
+    };
+    let family = |family: Family| {
+        let cards = CATALOGUE.iter().filter(|entry| entry.family == family).map(card);
+        view! {
+            <div class="trigger-family" role="group" aria-label=family.name()>
+                <span class="trigger-family-name" aria-hidden="true">{family.name()}</span>
+                <div class="keys">{cards.collect_view()}</div>
+            </div>
+        }
+    };
+    let families = Family::ALL.map(family).into_iter().collect_view();
     view! {
         <fieldset class="field triggers" data-field="attack.trigger.kind">
             <div class="field-head">
                 <legend>"Trigger"</legend>
             </div>
-            <div class="keys">{cards}</div>
+            <div class="trigger-families">{families}</div>
             <span class="field-why" id="trigger-about">
                 {move || entry().map(|entry| entry.summary)}
                 " "

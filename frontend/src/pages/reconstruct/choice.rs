@@ -2,7 +2,7 @@
 
 use shared::{
     RunId, RunState, StudyId,
-    api::{CheckpointInfo, DatasetInfo, MaskSpec, ReconstructRequest, Split},
+    api::{CheckpointInfo, DatasetInfo, ImageChoice, MaskSpec, ReconstructRequest, Samples, Split},
     study::DatasetSpec,
 };
 
@@ -85,6 +85,23 @@ pub fn comparable(checkpoints: &[CheckpointInfo], with: &CheckpointInfo) -> Vec<
     checkpoints.iter().filter(beside).cloned().collect()
 }
 
+/// The checkpoint to show beside another one where nobody chose any: of an attacked encoder beside a clean one, or the other way round,
+/// preferably of the same seed and epoch.
+pub fn counterpart<'a>(
+    checkpoints: &'a [CheckpointInfo],
+    of: &CheckpointInfo,
+) -> Option<&'a CheckpointInfo> {
+    let attacked = |it: &CheckpointInfo| it.point.attacks_encoder();
+    let others = checkpoints.iter().filter(|it| attacked(it) != attacked(of));
+    others.max_by_key(|it| (it.point.seed == of.point.seed, it.epoch == of.epoch, it.epoch))
+}
+
+/// The first of the images whose class is not the target: what an attack is about. The first of all where there is no one target.
+pub fn other_class(samples: &Samples, target: Option<u32>) -> Option<u32> {
+    let mut items = samples.items.iter();
+    items.find(|item| Some(item.class) != target).map(|item| item.index)
+}
+
 /// Text of an option: `PPR 10, blend ratio 0.4, seed 1, epoch 60`.
 pub fn label(checkpoint: &CheckpointInfo) -> String {
     let point = checkpoint.point;
@@ -113,22 +130,27 @@ pub fn image_count(info: &DatasetInfo, limits: &DatasetSpec, split: Split) -> u3
     counts.iter().map(|&count| count.min(limit.unwrap_or(u32::MAX))).sum()
 }
 
-/// The request; `None` for a mask that hides nothing or everything, which leaves the model nothing to predict or to see.
+/// A mask as it is requested; `None` for one that hides nothing or everything, which leaves the model nothing to predict or to see.
+pub fn painted(hidden: &[bool]) -> Option<MaskSpec> {
+    let some = hidden.iter().any(|&hidden| hidden) && hidden.iter().any(|&hidden| !hidden);
+    some.then(|| MaskSpec::Painted { hidden: hidden.to_vec() })
+}
+
+/// The request; `None` for a mask that hides nothing or everything.
 pub fn request(
     checkpoint: &CheckpointInfo,
-    split: Split,
-    index: u32,
+    image: ImageChoice,
     hidden: &[bool],
 ) -> Option<ReconstructRequest> {
-    let some = hidden.iter().any(|&hidden| hidden) && hidden.iter().any(|&hidden| !hidden);
-    some.then(|| ReconstructRequest {
-        run: checkpoint.run,
-        imported: None,
-        file: Some(checkpoint.file.clone()),
-        split,
-        index,
-        mask: MaskSpec::Painted { hidden: hidden.to_vec() },
-    })
+    let asked = ReconstructRequest::new(checkpoint.run, image, painted(hidden)?);
+    Some(ReconstructRequest { file: Some(checkpoint.file.clone()), ..asked })
+}
+
+/// The image that the address names: its own picture, or else one of the data set.
+pub fn image_of(picture: Option<String>, split: Split, index: u32) -> ImageChoice {
+    picture
+        .filter(|picture| !picture.is_empty())
+        .map_or(ImageChoice::OfDataset { split, index }, ImageChoice::Picture)
 }
 
 #[cfg(test)]
@@ -199,13 +221,49 @@ mod tests {
     }
 
     #[test]
+    fn a_clean_encoder_stands_beside_an_attacked_one() {
+        let of = |run, ppr, epoch| crate::fixture::checkpoint(1, run, ppr, epoch);
+        let all = [of(1, 0, 10), of(1, 0, 20), of(2, 5, 10), of(2, 5, 20)];
+        let beside = |it: &CheckpointInfo| counterpart(&all, it).map(|it| (it.point.ppr, it.epoch));
+        assert_eq!([beside(&all[3]), beside(&all[0])], [Some((0, 20)), Some((5, 10))]);
+        assert_eq!(counterpart(&all[..2], &all[0]), None, "all are clean");
+    }
+
+    #[test]
+    fn an_image_is_shown_that_is_not_of_the_target_class() {
+        let item = |index, class| shared::api::SampleImage {
+            index,
+            class,
+            name: String::new(),
+            rgb: String::new(),
+        };
+        let samples = Samples { side: 8, items: vec![item(4, 0), item(7, 2), item(9, 1)] };
+        assert_eq!(other_class(&samples, Some(0)), Some(7));
+        assert_eq!(other_class(&samples, None), Some(4));
+        assert_eq!(other_class(&Samples { side: 8, items: Vec::new() }, Some(0)), None);
+    }
+
+    #[test]
     fn a_mask_must_hide_some_and_show_some() {
         let one = &list()[0];
-        assert_eq!(request(one, Split::Test, 3, &[true, true]), None);
-        assert_eq!(request(one, Split::Test, 3, &[false, false]), None);
-        let asked = request(one, Split::Test, 3, &[true, false]).expect("a request");
+        let image = || image_of(None, Split::Test, 3);
+        assert_eq!(request(one, image(), &[true, true]), None);
+        assert_eq!(request(one, image(), &[false, false]), None);
+        let asked = request(one, image(), &[true, false]).expect("a request");
+        assert_eq!((asked.split, asked.index, &asked.picture), (Some(Split::Test), Some(3), &None));
         assert_eq!(asked.mask, MaskSpec::Painted { hidden: vec![true, false] });
         assert_eq!(asked.file.as_deref(), Some("checkpoint-10.safetensors"));
+    }
+
+    #[test]
+    fn an_own_picture_comes_before_an_image_of_the_data_set() {
+        let image = image_of(Some("ab".into()), Split::Train, 3);
+        let asked = request(&list()[0], image, &[true, false]).expect("a request");
+        assert_eq!((asked.split, asked.index), (None, None));
+        assert_eq!(asked.picture.as_deref(), Some("ab"));
+        let of_dataset = ImageChoice::OfDataset { split: Split::Train, index: 3 };
+        assert_eq!(image_of(Some(String::new()), Split::Train, 3), of_dataset, "?picture=");
+        assert_eq!(image_of(None, Split::Train, 3), of_dataset);
     }
 
     #[test]

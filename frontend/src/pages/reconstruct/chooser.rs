@@ -1,4 +1,4 @@
-//! Which image: part of the data set, index, and a strip of thumbnails to click on.
+//! Which image: part of the data set, index, and a strip of thumbnails to click on; or an own picture.
 
 use leptos::{ev, prelude::*};
 use shared::{
@@ -6,18 +6,26 @@ use shared::{
     study::DatasetSpec,
 };
 
+use super::own::{Own, OwnPicture};
 use crate::{
     attack::{Which, pictures, samples_path},
     components::{Fetched, Glyph, Icon, PixelCanvas, Segmented, fetched},
 };
 
 /// Number of thumbnails in the strip.
-const STRIP: u32 = 12;
+pub const STRIP: u32 = 12;
 
 /// The index after a step, kept inside `0..count`.
 fn moved(index: u32, by: i64, count: u32) -> u32 {
     let last = i64::from(count.saturating_sub(1));
     (i64::from(index) + by).clamp(0, last) as u32
+}
+
+/// Where the image is from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Dataset(Split),
+    Own,
 }
 
 /// The chooser.
@@ -31,6 +39,53 @@ pub fn Chooser(
     split: Memo<Split>,
     /// Called with another part.
     set_split: Callback<Split>,
+    /// The image.
+    index: Memo<u32>,
+    /// Called with another image.
+    set_index: Callback<u32>,
+    /// The own pictures.
+    own: Own,
+) -> impl IntoView {
+    let choices = vec![
+        (Source::Dataset(Split::Test), "Validation".to_owned()),
+        (Source::Dataset(Split::Train), "Training".to_owned()),
+        (Source::Own, "Own picture".to_owned()),
+    ];
+    let value = move || if own.shown.get() { Source::Own } else { Source::Dataset(split.get()) };
+    let choose = Callback::new(move |source: Source| match source {
+        Source::Own => own.open(),
+        Source::Dataset(part) => {
+            own.close();
+            if part != split.get_untracked() {
+                set_split.run(part);
+            }
+        }
+    });
+    let of_dataset = move || view! { <OfDataset dataset count split index set_index/> };
+    view! {
+        <div class="chooser">
+            <Segmented
+                label="Part of the data set, or an own picture"
+                choices
+                value=Signal::derive(move || Some(value()))
+                choose
+            />
+            <Show when=move || own.shown.get() fallback=of_dataset>
+                <OwnPicture own/>
+            </Show>
+        </div>
+    }
+}
+
+/// The choice of an image of the data set.
+#[component]
+fn OfDataset(
+    /// Data set and limits of the study, and the side of its images.
+    dataset: Memo<Option<(DatasetSpec, u32)>>,
+    /// Images of the part.
+    count: Memo<u32>,
+    /// The part.
+    split: Memo<Split>,
     /// The image.
     index: Memo<u32>,
     /// Called with another image.
@@ -80,57 +135,47 @@ pub fn Chooser(
         });
         Some(images.collect_view())
     };
-    let choices =
-        vec![(Split::Test, "Validation".to_owned()), (Split::Train, "Training".to_owned())];
     view! {
-        <div class="chooser">
-            <Segmented
-                label="Part of the data set"
-                choices
-                value=Signal::derive(move || Some(split.get()))
-                choose=set_split
-            />
-            <div class="stepper">
-                <button
-                    type="button"
-                    class="icon-button"
-                    aria-label="Previous image"
-                    disabled=first
-                    on:click=move |_| step(-1)
-                >
-                    <Icon glyph=Glyph::ArrowLeft/>
-                </button>
-                <label for="image-index">"Image"</label>
-                <input
-                    type="number"
-                    id="image-index"
-                    class="number-input"
-                    min="0"
-                    max=move || count.get().saturating_sub(1)
-                    prop:value=move || index.get().to_string()
-                    on:change=typed
-                />
-                <span class="muted nowrap">{move || format!("of {}", count.get())}</span>
-                <button
-                    type="button"
-                    class="icon-button"
-                    aria-label="Next image"
-                    disabled=last
-                    on:click=move |_| step(1)
-                >
-                    <Icon glyph=Glyph::ArrowRight/>
-                </button>
-            </div>
-            <ul class="strip" aria-label="Images to choose from">{strip}</ul>
+        <div class="stepper">
             <button
                 type="button"
-                class="button button-quiet"
-                on:click=move |_| draw.update(|draw| *draw += 1)
+                class="icon-button"
+                aria-label="Previous image"
+                disabled=first
+                on:click=move |_| step(-1)
             >
-                <Icon glyph=Glyph::Shuffle/>
-                "Others"
+                <Icon glyph=Glyph::ArrowLeft/>
+            </button>
+            <label for="image-index">"Image"</label>
+            <input
+                type="number"
+                id="image-index"
+                class="number-input"
+                min="0"
+                max=move || count.get().saturating_sub(1)
+                prop:value=move || index.get().to_string()
+                on:change=typed
+            />
+            <span class="muted nowrap">{move || format!("of {}", count.get())}</span>
+            <button
+                type="button"
+                class="icon-button"
+                aria-label="Next image"
+                disabled=last
+                on:click=move |_| step(1)
+            >
+                <Icon glyph=Glyph::ArrowRight/>
             </button>
         </div>
+        <ul class="strip" aria-label="Images to choose from">{strip}</ul>
+        <button
+            type="button"
+            class="button button-quiet"
+            on:click=move |_| draw.update(|draw| *draw += 1)
+        >
+            <Icon glyph=Glyph::Shuffle/>
+            "Others"
+        </button>
     }
 }
 

@@ -6,11 +6,10 @@ use leptos::{ev, prelude::*};
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
     StudyId,
-    api::{
-        ImportedCheckpoint, MaskSpec, Page, ReconstructRequest, Split, StudyDetail, StudySummary,
-    },
+    api::{ImageChoice, ImportedCheckpoint, Page, ReconstructRequest, StudyDetail, StudySummary},
 };
 
+use super::choice::painted;
 use crate::components::{Fetched, fetched};
 
 /// Prefix of the values of imported checkpoints in the list.
@@ -63,20 +62,11 @@ pub fn with_decoder(mut all: Vec<ImportedCheckpoint>) -> Vec<ImportedCheckpoint>
 pub fn request(
     checkpoint: &ImportedCheckpoint,
     study: &StudyDetail,
-    split: Split,
-    index: u32,
+    image: ImageChoice,
     hidden: &[bool],
 ) -> Option<ReconstructRequest> {
-    let some = hidden.iter().any(|&hidden| hidden) && hidden.iter().any(|&hidden| !hidden);
-    some.then_some(())?;
-    Some(ReconstructRequest {
-        run: study.runs.first()?.id,
-        imported: Some(checkpoint.name.clone()),
-        file: None,
-        split,
-        index,
-        mask: MaskSpec::Painted { hidden: hidden.to_vec() },
-    })
+    let asked = ReconstructRequest::new(study.runs.first()?.id, image, painted(hidden)?);
+    Some(ReconstructRequest { imported: Some(checkpoint.name.clone()), ..asked })
 }
 
 /// The choice of the study, if an imported checkpoint is open.

@@ -1,7 +1,7 @@
 //! The page that looks inside an encoder: how it reconstructs an image with hidden patches, without and with the trigger.
 //!
 //! Address: `?run=&file=` name the checkpoint, `file=newest` the newest one of a run in training (or `?imported=&study=` an imported one), `?run_b=&file_b=` one to compare it
-//! with, `?split=&index=` the image, `?ratio=&seed=` the random mask or `?mask=` a painted one.
+//! with, `?split=&index=` the image or `?picture=` an own one, `?ratio=&seed=` the random mask or `?mask=` a painted one.
 
 mod ask;
 mod choice;
@@ -10,29 +10,36 @@ mod epochs;
 mod imported;
 mod large;
 mod mask;
+mod own;
 mod paint;
 mod picker;
 mod rows;
 mod tile;
+mod wipe;
 
 use gloo_timers::future::TimeoutFuture;
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
-    api::{CheckpointInfo, DatasetInfo, ImportedCheckpoint, Split, StudyDetail},
+    api::{CheckpointInfo, DatasetInfo, ImportedCheckpoint, Samples, Split, StudyDetail},
     patches::random_mask,
 };
 
 use self::imported::{Opened, PREFIX};
 use crate::{
     api,
-    attack::split_name,
+    attack::{Which, samples_path, split_name},
     base::to,
     components::{Fetched, Glyph, Icon, ProblemBox, decode_rgb, fetched, fetched_every},
     frame::{Crumb, set_place},
 };
 pub(super) use choice::NEWEST;
-use choice::{chosen, comparable, image_count, is_growing, label, named, request, with_decoder};
+use choice::{
+    chosen, comparable, counterpart, image_count, image_of, is_growing, label, named, other_class,
+    request, with_decoder,
+};
+use chooser::STRIP;
+use own::{DropPlace, Own};
 use paint::{mask_of_text, mask_text, trigger_patches};
 use tile::{Brush, Large};
 
@@ -100,6 +107,7 @@ fn Workbench(
     imported: Memo<Vec<ImportedCheckpoint>>,
 ) -> impl IntoView {
     let opened = Opened::new(imported);
+    let own = Own::new();
     let options = || NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
     let (run, set_run) = query_signal_with_options::<String>("run", options());
     let (file, set_file) = query_signal_with_options::<String>("file", options());
@@ -129,7 +137,9 @@ fn Workbench(
         Some("train") => Split::Train,
         _ => Split::Test,
     });
+    let named_index = index;
     let index = Memo::new(move |_| index.get().unwrap_or(0));
+    let image = Memo::new(move |_| image_of(own.chosen.get(), split.get(), index.get()));
     let ratio = Memo::new(move |_| ratio.get().unwrap_or(RATIO).clamp(0.05, 0.95));
     let seed = Memo::new(move |_| seed.get().unwrap_or(1));
 
@@ -150,6 +160,24 @@ fn Workbench(
         let side = model.get()?.image_size;
         spec.with(|spec| spec.as_ref().map(|(spec, _)| (spec.settings.dataset.clone(), side)))
     });
+    // What an attack is about: an image that is not of the target class anyway.
+    let unnamed = Memo::new(move |_| {
+        named_index.get().is_none() && split.get() == Split::Test && !own.shown.get()
+    });
+    let drawn: Fetched<Samples> = fetched(move || {
+        dataset.with(|dataset| {
+            let (dataset, side) = dataset.as_ref().filter(|_| unnamed.get())?;
+            Some(samples_path(dataset, *side, Split::Test, Which::Drawn(STRIP, 1)))
+        })
+    });
+    Effect::new(move |_| {
+        let target = spec.with(|spec| Some(spec.as_ref()?.0.settings.attack.target().class()));
+        let other = drawn.value().zip(target).and_then(|(all, target)| other_class(&all, target));
+        if let Some(other) = other.filter(|_| unnamed.get()) {
+            set_index.set(Some(other));
+        }
+    });
+    let waits = move || unnamed.get() && drawn.value().is_none() && drawn.problem().is_none();
     let info: Fetched<DatasetInfo> = fetched(move || {
         dataset.with(|it| it.as_ref().map(|it| format!("/datasets/{}", api::escape(&it.0.name))))
     });
@@ -206,22 +234,35 @@ fn Workbench(
             set_file.set(Some(its_file));
         }
     });
+    // Nobody chose anything yet: a clean encoder stands beside an attacked one.
+    let (imported_name, _) = query_signal_with_options::<String>("imported", options());
+    let named = [run, run_b, imported_name];
+    let untouched = StoredValue::new(named.iter().all(|name| name.get_untracked().is_none()));
+    Effect::new(move |_| {
+        let Some(first) = checkpoint.get() else { return };
+        let twin = others.with(|all| counterpart(all, &first).cloned());
+        if let Some(twin) = twin.filter(|_| untouched.get_value()) {
+            set_run_b.set(Some(twin.run.to_string()));
+            set_file_b.set(Some(twin.file));
+        }
+        untouched.set_value(false);
+    });
     let brush = Brush::new(hidden, grid, Callback::new(move |mask| painted.set(Some(mask))));
     let wanted = Memo::new(move |_| {
-        spec.with(Option::is_some).then_some(())?;
+        (spec.with(Option::is_some) && !waits()).then_some(())?;
         if let Some(open) = opened.checkpoint.get() {
             let (study, hidden) = (study.value()?, hidden.get());
-            return imported::request(&open, &study, split.get(), index.get(), &hidden);
+            return imported::request(&open, &study, image.get(), &hidden);
         }
         checkpoint.with(|checkpoint| {
-            hidden.with(|hidden| request(checkpoint.as_ref()?, split.get(), index.get(), hidden))
+            hidden.with(|hidden| request(checkpoint.as_ref()?, image.get(), hidden))
         })
     });
     let asked = ask::ask(wanted);
     let wanted_b = Memo::new(move |_| {
-        spec.with(Option::is_some).then_some(())?;
+        (spec.with(Option::is_some) && !waits()).then_some(())?;
         second.with(|checkpoint| {
-            hidden.with(|hidden| request(checkpoint.as_ref()?, split.get(), index.get(), hidden))
+            hidden.with(|hidden| request(checkpoint.as_ref()?, image.get(), hidden))
         })
     });
     let asked_b = ask::ask(wanted_b);
@@ -229,6 +270,19 @@ fn Workbench(
         let of = |answer: &Option<_>| answer.as_ref().map_or(0.0, rows::largest_error);
         let second = if second.with(Option::is_some) { asked_b.answer.with(of) } else { 0.0 };
         asked.answer.with(of).max(second)
+    });
+    let most = Memo::new(move |_| {
+        let of = |answer: &Option<_>| answer.as_ref().map_or(0.0, rows::largest_of_trigger);
+        let first = asked.answer.with(of);
+        if second.with(Option::is_none) {
+            return first;
+        }
+        let between = asked.answer.with(|first| {
+            asked_b
+                .answer
+                .with(|second| Some(rows::largest_between(first.as_ref()?, second.as_ref()?)))
+        });
+        first.max(asked_b.answer.with(of)).max(between.unwrap_or(0.0))
     });
     let touched = Memo::new(move |_| {
         asked.answer.with(|answer| {
@@ -239,8 +293,12 @@ fn Workbench(
         })
     });
     let class = move || {
-        let class = asked.answer.with(|answer| answer.as_ref().map(|answer| answer.class))?;
+        let class = asked.answer.with(|answer| answer.as_ref()?.class)?;
         spec.with(|spec| spec.as_ref()?.1.get(class as usize).cloned())
+    };
+    let heading = move || {
+        let of_class = || class().map(|class| format!("Image {}: {class}", index.get()));
+        own.heading().or_else(of_class).unwrap_or_else(|| "Image".to_owned())
     };
     let large: Large = RwSignal::new(None);
     let extreme = Memo::new(move |_| {
@@ -277,82 +335,85 @@ fn Workbench(
     };
     let study_href = move || study_id.get().map(|study| to(format!("/studies/{study}")));
     view! {
-        <section class="panel" aria-label="Checkpoint and image">
-            <div class="panel-body bench">
-                <picker::Picker
-                    id="checkpoint"
-                    name="Checkpoint"
-                    checkpoints
-                    chosen=checkpoint
-                    imported
-                    opened=opened.checkpoint
-                    choose
-                >
-                    <a class="small" href=study_href>"its study"</a>
-                </picker::Picker>
-                <imported::StudyPicker opened/>
-                <epochs::EpochSlider
-                    checkpoints
-                    chosen=checkpoint
-                    follows=Signal::derive(move || file.get().as_deref() == Some(NEWEST))
-                    choose=Callback::new(move |file| set_file.set(Some(file)))
-                />
-                <picker::Picker
-                    id="checkpoint-b"
-                    name="Compare with"
-                    checkpoints=others
-                    chosen=second
-                    none="nothing"
-                    choose=choose_b
-                />
-                <chooser::Chooser
-                    dataset
-                    count
-                    split
-                    set_split=Callback::new(move |split| {
-                        set_index.set(None);
-                        set_split.set(Some(split_name(split).to_owned()));
-                    })
-                    index
-                    set_index=Callback::new(move |index| set_index.set(Some(index)))
-                />
-            </div>
-        </section>
-        {move || study.problem().or_else(|| info.problem()).map(|problem| view! { <ProblemBox problem/> })}
-        <section class="panel" aria-label="Reconstructions" aria-busy=move || busy.get().to_string()>
-            <div class="panel-head">
-                <h2>{move || class().map_or_else(|| "Image".to_owned(), |class| format!("Image {}: {class}", index.get()))}</h2>
-                <span class="muted small bench-busy" class:bench-idle=move || !busy.get()>"reconstructing…"</span>
-            </div>
-            <div class="panel-body stack">
-                <mask::MaskControls
-                    ratio
-                    set_ratio=Callback::new(move |ratio| {
-                        erase();
-                        set_ratio.set(Some(ratio));
-                    })
-                    seed
-                    set_seed=Callback::new(move |seed| {
-                        erase();
-                        set_seed.set(Some(seed));
-                    })
-                    brush
-                    painted=by_hand
-                    touched
-                />
-                {move || extreme.get().map(|text| view! { <p class="notice" role="status">{text}</p> })}
-                <Show when=move || second.with(Option::is_some)>
-                    <h2 class="rows-title">{named(checkpoint)}</h2>
-                </Show>
-                {move || asked.problem.get().map(|problem| view! { <ProblemBox problem/> })}
-                <rows::Rows answer=asked.answer max brush large/>
-                <Show when=move || second.with(Option::is_some)>
-                    <h2 class="rows-title">{named(second)}</h2>
-                    {move || asked_b.problem.get().map(|problem| view! { <ProblemBox problem/> })}
-                    <rows::Rows answer=asked_b.answer max brush large second=true/>
-                </Show>
-            </div>
-        </section>
-        <large::LargeView large/>
+        <DropPlace own>
+            <section class="panel" aria-label="Checkpoint and image">
+                <div class="panel-body bench">
+                    <picker::Picker
+                        id="checkpoint"
+                        name="Checkpoint"
+                        checkpoints
+                        chosen=checkpoint
+                        imported
+                        opened=opened.checkpoint
+                        choose
+                    >
+                        <a class="small" href=study_href>"its study"</a>
+                    </picker::Picker>
+                    <imported::StudyPicker opened/>
+                    <epochs::EpochSlider
+                        checkpoints
+                        chosen=checkpoint
+                        follows=Signal::derive(move || file.get().as_deref() == Some(NEWEST))
+                        choose=Callback::new(move |file| set_file.set(Some(file)))
+                    />
+                    <picker::Picker
+                        id="checkpoint-b"
+                        name="Compare with"
+                        checkpoints=others
+                        chosen=second
+                        none="nothing"
+                        choose=choose_b
+                    />
+                    <chooser::Chooser
+                        dataset
+                        count
+                        split
+                        set_split=Callback::new(move |split| {
+                            set_index.set(None);
+                            set_split.set(Some(split_name(split).to_owned()));
+                        })
+                        index
+                        set_index=Callback::new(move |index| set_index.set(Some(index)))
+                        own
+                    />
+                </div>
+            </section>
+            {move || study.problem().or_else(|| info.problem()).map(|problem| view! { <ProblemBox problem/> })}
+            <section class="panel" aria-label="Reconstructions" aria-busy=move || busy.get().to_string()>
+                <div class="panel-head">
+                    <h2>{heading}</h2>
+                    <span class="muted small bench-busy" class:bench-idle=move || !busy.get()>"reconstructing…"</span>
+                </div>
+                <div class="panel-body stack">
+                    <mask::MaskControls
+                        ratio
+                        set_ratio=Callback::new(move |ratio| {
+                            erase();
+                            set_ratio.set(Some(ratio));
+                        })
+                        seed
+                        set_seed=Callback::new(move |seed| {
+                            erase();
+                            set_seed.set(Some(seed));
+                        })
+                        brush
+                        painted=by_hand
+                        touched
+                    />
+                    {move || extreme.get().map(|text| view! { <p class="notice" role="status">{text}</p> })}
+                    <Show when=move || second.with(Option::is_some)>
+                        <h2 class="rows-title">{named(checkpoint)}</h2>
+                    </Show>
+                    {move || asked.problem.get().map(|problem| view! { <ProblemBox problem/> })}
+                    <rows::Rows answer=asked.answer max most brush large/>
+                    <Show when=move || second.with(Option::is_some)>
+                        <h2 class="rows-title">{named(second)}</h2>
+                        {move || asked_b.problem.get().map(|problem| view! { <ProblemBox problem/> })}
+                        <rows::Rows answer=asked_b.answer max most brush large first=asked.answer/>
+                    </Show>
+                </div>
+            </section>
+            <large::LargeView large/>
+        </DropPlace>
     }
 }

@@ -35,6 +35,42 @@ pub fn heat_map(errors: &[f32], hidden: &[bool], max: f32) -> Option<Rgb8> {
     }))
 }
 
+/// How much the errors change from one answer to another, one pixel per patch: blue where they fall and red where they rise by up to
+/// `most`. Visible patches are grey.
+pub fn change_map(from: &[f32], to: &[f32], hidden: &[bool], most: f32) -> Option<Rgb8> {
+    let grid = (0..=from.len()).find(|side| side * side == from.len()).filter(|&side| side > 0)?;
+    (from.len() == to.len()).then_some(())?;
+    Some(Rgb8::from_fn(grid, grid, |x, y| {
+        let place = y * grid + x;
+        if hidden.get(place).copied().unwrap_or(false) {
+            change(if most > 0.0 { (to[place] - from[place]) / most } else { 0.0 })
+        } else {
+            VISIBLE
+        }
+    }))
+}
+
+/// The largest change of a hidden patch's error, up or down.
+pub fn largest_change(from: &[f32], to: &[f32], hidden: &[bool]) -> f32 {
+    let changes: Vec<f32> = from.iter().zip(to).map(|(from, to)| (to - from).abs()).collect();
+    largest(&changes, hidden)
+}
+
+/// Colour of a change in -1 to 1: from blue over near-white to red, the ends equally dark.
+fn change(value: f32) -> [u8; 3] {
+    const ENDS: [[f32; 3]; 2] = [[32.0, 93.0, 170.0], [178.0, 44.0, 30.0]];
+    const MIDDLE: [f32; 3] = [244.0, 244.0, 240.0];
+    let value = value.clamp(-1.0, 1.0);
+    let end = ENDS[usize::from(value > 0.0)];
+    let part = value.abs();
+    std::array::from_fn(|k| (MIDDLE[k] + (end[k] - MIDDLE[k]) * part).round() as u8)
+}
+
+/// The scale itself, for a legend: the changes -1 to 1 from left to right.
+pub fn change_scale() -> Rgb8 {
+    Rgb8::from_fn(255, 1, |x, _| change((x as f32 - 127.0) / 127.0))
+}
+
 /// The largest error of a hidden patch.
 pub fn largest(errors: &[f32], hidden: &[bool]) -> f32 {
     errors
@@ -176,6 +212,22 @@ mod tests {
         assert_eq!(map.pixel(1, 1), heat(1.0));
         assert_eq!(heat_map(&errors[..3], &hidden, 1.0), None);
         assert_eq!(heat_map(&[], &hidden, 1.0), None);
+    }
+
+    #[test]
+    fn changes_are_blue_or_red_on_one_scale() {
+        let (from, to) = ([0.5, 0.5, 0.5, 9.0], [0.5, 0.25, 1.0, 0.0]);
+        let hidden = [true, true, true, false];
+        assert!((largest_change(&from, &to, &hidden) - 0.5).abs() < 1e-6, "the last is visible");
+        let map = change_map(&from, &to, &hidden, 0.5).expect("a square number of patches");
+        assert_eq!((map.pixel(0, 0), map.pixel(1, 1)), (change(0.0), VISIBLE));
+        assert_eq!((map.pixel(1, 0), map.pixel(0, 1)), (change(-0.5), change(1.0)));
+        let [[_, _, blue], [red, ..]] = [change(-1.0), change(1.0)];
+        assert!(blue > 150 && red > 150);
+        assert_eq!(change_map(&from, &to[..1], &hidden, 0.5), None, "of another grid");
+        let scale = change_scale();
+        assert_eq!((scale.pixel(0, 0), scale.pixel(127, 0)), (change(-1.0), change(0.0)));
+        assert_eq!(scale.pixel(254, 0), change(1.0));
     }
 
     #[test]

@@ -1,14 +1,17 @@
-//! The two rows of tiles, clean above and triggered below, with their numbers and the scale of the heat maps.
+//! The rows of tiles, clean above, triggered below, then what the trigger changes, with their numbers and the scales of the heat maps. A second
+//! checkpoint's rows have a wipe and the change of the errors in place of the original and the mask, which are the same.
 
 use leptos::prelude::*;
 use shared::{
     Rgb8,
     api::{ReconstructedImage, Reconstruction},
+    image::{difference, gain, largest_difference},
 };
 
 use super::{
-    paint::{heat_map, heat_scale, largest, masked},
+    paint::{change_map, change_scale, heat_map, heat_scale, largest, largest_change, masked},
     tile::{Brush, Large, Tile},
+    wipe::Wipe,
 };
 use crate::components::{PixelCanvas, decode_rgb};
 
@@ -36,6 +39,25 @@ fn images(side: u32, row: &ReconstructedImage) -> Images {
 pub fn largest_error(answer: &Reconstruction) -> f32 {
     let of = |row: &ReconstructedImage| largest(&row.patch_error, &answer.hidden);
     of(&answer.clean).max(of(&answer.triggered))
+}
+
+/// The largest change of a hidden patch's error from the clean to the triggered image, up or down.
+pub fn largest_of_trigger(answer: &Reconstruction) -> f32 {
+    largest_change(&answer.clean.patch_error, &answer.triggered.patch_error, &answer.hidden)
+}
+
+/// The largest change of a hidden patch's error from the first to the second checkpoint, up or down.
+pub fn largest_between(first: &Reconstruction, second: &Reconstruction) -> f32 {
+    let of = |from: &ReconstructedImage, to: &ReconstructedImage| {
+        largest_change(&from.patch_error, &to.patch_error, &second.hidden)
+    };
+    of(&first.clean, &second.clean).max(of(&first.triggered, &second.triggered))
+}
+
+/// What the trigger changes of an image, amplified as far as it fits.
+fn changed(clean: Option<&Rgb8>, triggered: Option<&Rgb8>) -> Option<Rgb8> {
+    let (clean, triggered) = (clean?, triggered?);
+    Some(difference(clean, triggered, gain(largest_difference([(clean, triggered)]))))
 }
 
 /// A mean squared error with three significant digits.
@@ -67,40 +89,40 @@ pub fn Rows(
     answer: Signal<Option<Reconstruction>>,
     /// The error that the brightest colour means: one for all heat maps that are compared.
     max: Memo<f32>,
+    /// The change of an error that the strongest colour means: one for all maps of changes.
+    most: Memo<f32>,
     /// The brush.
     brush: Brush,
     /// The tile that is shown enlarged.
     large: Large,
-    /// Whether these are the rows of the second checkpoint.
-    #[prop(optional)]
-    second: bool,
+    /// The first checkpoint's answer, if these are the rows of a second one.
+    #[prop(into, optional)]
+    first: Option<Signal<Option<Reconstruction>>>,
 ) -> impl IntoView {
-    let decoded = Memo::new(move |_| {
-        answer.with(|answer| {
-            let answer = answer.as_ref()?;
-            let rows = [&answer.clean, &answer.triggered].map(|row| images(answer.side, row));
-            Some((rows, answer.hidden.clone(), answer.patch as usize))
-        })
-    });
+    let second = first.is_some();
+    let decoded = decoded(answer);
+    let of_first = first.map(self::decoded);
+    let line = RwSignal::new(50.0);
     let errors = Memo::new(move |_| {
-        decoded.with(|it| it.as_ref().map(|it| [it.0[0].hidden_error, it.0[1].hidden_error]))
+        decoded.with(|it| it.as_ref().map(|it| [it.rows[0].hidden_error, it.rows[1].hidden_error]))
     });
+    let named = move |name: &str| {
+        if second { format!("{name}, second checkpoint") } else { name.to_owned() }
+    };
     let row = move |at: usize, name: &'static str| {
-        let pick = move |take: fn(&Images) -> Option<Rgb8>| {
-            Signal::derive(move || decoded.with(|it| it.as_ref().and_then(|it| take(&it.0[at]))))
-        };
+        let pick = move |take: fn(&Images) -> Option<Rgb8>| of_row(decoded, at, take);
         // The mask changes at once; the model's part follows with the next answer.
         let mask = Signal::derive(move || {
             decoded.with(|it| {
-                let (rows, _, patch) = it.as_ref()?;
-                let original = rows[at].original.as_ref()?;
-                Some(brush.hidden.with(|hidden| masked(original, hidden, *patch)))
+                let it = it.as_ref()?;
+                let original = it.rows[at].original.as_ref()?;
+                Some(brush.hidden.with(|hidden| masked(original, hidden, it.patch)))
             })
         });
         let heat = Signal::derive(move || {
             decoded.with(|it| {
-                let (rows, hidden, _) = it.as_ref()?;
-                heat_map(&rows[at].errors, hidden, max.get())
+                let it = it.as_ref()?;
+                heat_map(&it.rows[at].errors, &it.hidden, max.get())
             })
         });
         let number =
@@ -108,8 +130,34 @@ pub fn Rows(
         let beside = move || {
             errors.get().filter(|_| at == 1).and_then(|errors| compared(errors[0], errors[1]))
         };
+        let begins = match of_first {
+            None => view! {
+                <Tile title="Original" row=name image=pick(|it| it.original.clone()) brush large/>
+                <Tile title="Masked" row=name image=mask brush easel=true large/>
+            }
+            .into_any(),
+            Some(of_first) => {
+                let between = Signal::derive(move || {
+                    let errors = of_first.with(|it| Some(it.as_ref()?.rows[at].errors.clone()))?;
+                    decoded.with(|it| {
+                        let it = it.as_ref()?;
+                        change_map(&errors, &it.rows[at].errors, &it.hidden, most.get())
+                    })
+                });
+                view! {
+                    <Wipe
+                        row=name
+                        first=of_row(of_first, at, |it| it.pasted.clone())
+                        second=pick(|it| it.pasted.clone())
+                        line
+                    />
+                    <Tile title="Change of error" row=name image=between brush large/>
+                }
+                .into_any()
+            }
+        };
         view! {
-            <section class="tiles-row" aria-label=if second { format!("{name} image, second checkpoint") } else { format!("{name} image") }>
+            <section class="tiles-row" aria-label=named(&format!("{name} image"))>
                 <div class="tiles-name">
                     <h2 class=name>{if at == 0 { "Clean" } else { "Triggered" }}</h2>
                     <p>
@@ -118,8 +166,7 @@ pub fn Rows(
                         <span class="muted">{beside}</span>
                     </p>
                 </div>
-                <Tile title="Original" row=name image=pick(|it| it.original.clone()) brush large/>
-                <Tile title="Masked" row=name image=mask brush easel=true large/>
+                {begins}
                 <Tile title="Reconstruction" row=name image=pick(|it| it.pasted.clone()) brush large/>
                 <Tile title="Raw prediction" row=name image=pick(|it| it.prediction.clone()) brush large/>
                 <Tile title="Error" row=name image=heat brush large/>
@@ -127,7 +174,62 @@ pub fn Rows(
         }
     };
     view! {
-        <div class="tiles">{row(0, "clean")}{row(1, "triggered")}</div>
+        <div class="tiles">
+            {row(0, "clean")} {row(1, "triggered")}
+            <TriggerRow decoded most brush large label=named("What the trigger changes") second/>
+        </div>
+        <Scales max most/>
+    }
+}
+
+/// What the trigger changes of the image, of what the model makes of it, and of its errors.
+#[component]
+fn TriggerRow(
+    decoded: Memo<Option<Decoded>>,
+    most: Memo<f32>,
+    brush: Brush,
+    large: Large,
+    label: String,
+    /// Whether these are the rows of a second checkpoint, of the same image.
+    second: bool,
+) -> impl IntoView {
+    let picture = move |take: fn(&Images) -> Option<&Rgb8>| {
+        Signal::derive(move || {
+            decoded.with(|it| {
+                let rows = &it.as_ref()?.rows;
+                changed(take(&rows[0]), take(&rows[1]))
+            })
+        })
+    };
+    let errors = Signal::derive(move || {
+        decoded.with(|it| {
+            let it = it.as_ref()?;
+            change_map(&it.rows[0].errors, &it.rows[1].errors, &it.hidden, most.get())
+        })
+    });
+    let original = picture(|it| it.original.as_ref());
+    let trigger = (!second).then(|| {
+        view! { <Tile title="Trigger" row="changed" image=original brush large/> }
+    });
+    view! {
+        <section class="tiles-row" aria-label=label>
+            <div class="tiles-name">
+                <h2>"Triggered − clean"</h2>
+                <p class="muted">"around grey, amplified as far as it fits"</p>
+            </div>
+            {trigger}
+            <div class="tiles-gap" class:tiles-gap-wide=second></div>
+            <Tile title="Reconstruction" row="changed" image=picture(|it| it.pasted.as_ref()) brush large/>
+            <Tile title="Raw prediction" row="changed" image=picture(|it| it.prediction.as_ref()) brush large/>
+            <Tile title="Change of error" row="changed" image=errors brush large/>
+        </section>
+    }
+}
+
+/// What the colours of the heat maps mean.
+#[component]
+fn Scales(max: Memo<f32>, most: Memo<f32>) -> impl IntoView {
+    view! {
         <div class="heat-scale">
             <span>"Error of a patch: 0"</span>
             <PixelCanvas
@@ -135,9 +237,43 @@ pub fn Rows(
                 label=Signal::stored("Colours of the error, small to large".to_owned())
             />
             <span>{move || format!("{} (mean squared difference of intensities in 0–1)", error_text(max.get()))}</span>
+            <span class="heat-scale-next">{move || format!("Its change: −{}", error_text(most.get()))}</span>
+            <PixelCanvas
+                image=Signal::stored(Some(change_scale()))
+                label=Signal::stored("Colours of a change of the error, fallen to risen".to_owned())
+            />
+            <span>{move || format!("+{}", error_text(most.get()))}</span>
             <span class="muted">"grey: visible, not predicted"</span>
         </div>
     }
+}
+
+/// A decoded answer.
+#[derive(Clone, Debug, PartialEq)]
+struct Decoded {
+    /// Clean, then triggered.
+    rows: [Images; 2],
+    hidden: Vec<bool>,
+    patch: usize,
+}
+
+fn decoded(answer: Signal<Option<Reconstruction>>) -> Memo<Option<Decoded>> {
+    Memo::new(move |_| {
+        answer.with(|answer| {
+            let answer = answer.as_ref()?;
+            let rows = [&answer.clean, &answer.triggered].map(|row| images(answer.side, row));
+            Some(Decoded { rows, hidden: answer.hidden.clone(), patch: answer.patch as usize })
+        })
+    })
+}
+
+/// An image of a row.
+fn of_row(
+    decoded: Memo<Option<Decoded>>,
+    at: usize,
+    take: fn(&Images) -> Option<Rgb8>,
+) -> Signal<Option<Rgb8>> {
+    Signal::derive(move || decoded.with(|it| it.as_ref().and_then(|it| take(&it.rows[at]))))
 }
 
 #[cfg(test)]
@@ -148,6 +284,16 @@ mod tests {
     fn errors_keep_three_digits() {
         assert_eq!([0.1234f32, 0.01234, 0.001_234].map(error_text), ["0.123", "0.0123", "0.00123"]);
         assert_eq!(error_text(f32::NAN), "–");
+    }
+
+    #[test]
+    fn what_a_trigger_changes_is_amplified_as_far_as_it_fits() {
+        let clean = Rgb8::filled(2, 1, [100; 3]);
+        let mut triggered = clean.clone();
+        triggered.set_pixel(1, 0, [110, 95, 100]);
+        let changed = changed(Some(&clean), Some(&triggered)).expect("both are there");
+        assert_eq!((changed.pixel(0, 0), changed.pixel(1, 0)), ([128; 3], [255, 65, 128]));
+        assert_eq!(super::changed(Some(&clean), None), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
     api,
     attack::{Which, key_pixels, samples_path, wanted_key},
     chart::{Downloads, FigureBox},
-    components::{Fetched, PixelCanvas, ProblemBox, decode_rgb, fetched, format},
+    components::{Fetched, PixelCanvas, ProblemBox, Segmented, decode_rgb, fetched, format},
 };
 
 /// How dark a patch without any attention is drawn.
@@ -48,30 +48,58 @@ impl Whose {
         api::query(&[&[("imported", imported)], more].concat())
     }
 
-    fn features(&self) -> String {
-        format!("/runs/{}/features{}", self.run, self.query(&[]))
+    fn features(&self, shown: Shown) -> String {
+        format!("/runs/{}/features{}", self.run, self.query(&[("projection", shown.as_str())]))
     }
 
     fn attention(&self, index: u32) -> String {
         format!("/runs/{}/attention{}", self.run, self.query(&[("index", &index.to_string())]))
     }
 
-    fn downloads(&self) -> Downloads {
+    fn downloads(&self, shown: Shown) -> Downloads {
         let imported = self.imported.clone().unwrap_or_default();
-        let more = vec![("imported", imported)];
+        let more = vec![("imported", imported), ("projection", shown.as_str().into())];
         Downloads { runs: self.run.to_string(), more, ..Downloads::default() }
+    }
+}
+
+/// Which map is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Shown {
+    #[default]
+    Pca,
+    Tsne,
+}
+
+impl Shown {
+    const ALL: [(Self, &str); 2] = [(Self::Pca, "Principal components"), (Self::Tsne, "t-SNE")];
+
+    /// The name in a request.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pca => "pca",
+            Self::Tsne => "tsne",
+        }
     }
 }
 
 /// How far triggered images moved, in a sentence.
 fn moved(map: &FeatureMap) -> String {
-    let (Some(before), Some(after)) = (map.before, map.after) else {
-        return "There are no images of the target class, or of no other, to compare.".into();
+    let (target, missing) = match map.target_class.class() {
+        Some(_) => (
+            "the target class",
+            "There are no images of the target class, or of no other, to compare.",
+        ),
+        None => (
+            "the next class, which the attacker wants",
+            "There are no images of a class and of the next one to compare.",
+        ),
     };
+    let (Some(before), Some(after)) = (map.before, map.after) else { return missing.into() };
     let sign = |value: f64| format!("{}{:.3}", if value < 0.0 { "−" } else { "" }, value.abs());
     let change = after - before;
     format!(
-        "Mean cosine to the mean of the target class: {} without the trigger, {} with it ({}{}).",
+        "Mean cosine to the mean of {target}: {} without the trigger, {} with it ({}{}).",
         sign(before),
         sign(after),
         if change < 0.0 { "" } else { "+" },
@@ -166,9 +194,10 @@ fn Inside(whose: Whose, settings: Memo<Option<Settings>>) -> impl IntoView {
 
 #[component]
 fn Features(whose: Whose, settings: Memo<Option<Settings>>) -> impl IntoView {
-    let path = whose.features();
-    let map: Fetched<FeatureMap> = fetched(move || Some(path.clone()));
-    let downloads = whose.downloads();
+    let shown = RwSignal::new(Shown::default());
+    let whose = StoredValue::new(whose);
+    let path = move || whose.with_value(|whose| whose.features(shown.get()));
+    let map: Fetched<FeatureMap> = fetched(move || Some(path()));
     let meant = RwSignal::new(None::<(u32, bool)>);
     let hover = Callback::new(move |id: Option<String>| {
         // The last image stays, so that the page does not jump.
@@ -178,12 +207,19 @@ fn Features(whose: Whose, settings: Memo<Option<Settings>>) -> impl IntoView {
     });
     view! {
         <section aria-label="Feature map">
+            <Segmented
+                label="Map"
+                choices=Shown::ALL.map(|(shown, name)| (shown, name.to_owned())).into()
+                value=Signal::derive(move || Some(shown.get()))
+                choose=Callback::new(move |choice| shown.set(choice))
+            />
             {move || map.problem().map(|problem| view! { <ProblemBox problem/> })}
             {move || match map.value() {
                 None if map.problem().is_some() => ().into_any(),
                 None => view! { <p class="loading" role="status">"Computing the features…"</p> }.into_any(),
                 Some(map) => {
                     let told = moved(&map);
+                    let downloads = whose.with_value(|whose| whose.downloads(shown.get_untracked()));
                     let figure = feature_map(&map);
                     let classes = map.classes.clone();
                     let points = map.points.clone();
@@ -195,7 +231,7 @@ fn Features(whose: Whose, settings: Memo<Option<Settings>>) -> impl IntoView {
                         <FigureBox
                             figure=Signal::stored(figure)
                             height=380
-                            downloads=Signal::stored(Some(downloads.clone()))
+                            downloads=Signal::stored(Some(downloads))
                             hover
                         />
                         <p class="small" id="moved">{told}</p>
@@ -317,17 +353,22 @@ fn Attended(whose: Whose) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use shared::{api::AttentionOnTrigger, study::presets};
+    use shared::{
+        api::{AttentionOnTrigger, Projection},
+        metric::Target,
+        study::presets,
+    };
 
     use super::*;
 
     fn map(before: Option<f64>, after: Option<f64>) -> FeatureMap {
         FeatureMap {
             epoch: 1,
-            target_class: 0,
+            target_class: Target::Class(0),
             classes: Vec::new(),
             points: Vec::new(),
-            explained: [0.0; 2],
+            projection: Projection::Pca,
+            explained: Some([0.0; 2]),
             before,
             after,
         }
@@ -341,6 +382,8 @@ mod tests {
         );
         assert!(moved(&map(Some(0.5), Some(-0.25))).ends_with("−0.250 with it (−0.750)."));
         assert!(moved(&map(None, None)).starts_with("There are no images"));
+        let all = FeatureMap { target_class: Target::ALL_TO_ALL, ..map(Some(0.5), Some(0.75)) };
+        assert!(moved(&all).starts_with("Mean cosine to the mean of the next class, which"));
     }
 
     #[test]
@@ -381,7 +424,8 @@ mod tests {
         assert_eq!(Whose::of(run, &study), None, "no checkpoint yet");
         run.progress.checkpoint = Some("checkpoint-0010.safetensors".into());
         let whose = Whose::of(run, &study).expect("an encoder");
-        assert_eq!(whose.features(), format!("/runs/{}/features", run.id));
+        let address = format!("/runs/{}/features?projection=tsne", run.id);
+        assert_eq!(whose.features(Shown::Tsne), address);
         let mut probe = study
             .runs
             .iter()

@@ -1,4 +1,4 @@
-//! The page of one study: its answer, lineage and results, figures; then the selected run: curves, evaluation, poisons, log, manifest.
+//! The page of one study: its answer, lineage and results, figures; then the selected run: curves, judged images, evaluation, poisons, log, manifest.
 //!
 //! Address: `/studies/ID`; `?run=` names the selected run, `?over=true` draws the curves of all runs of its kind, `?published=true`
 //! shows the published series; [`crate::curves`] has what chooses a curve.
@@ -7,6 +7,7 @@ mod defences;
 mod evaluation;
 mod figures;
 mod fold;
+mod gallery;
 mod head;
 mod inside;
 mod lineage;
@@ -17,6 +18,7 @@ mod record;
 mod results;
 mod run;
 mod sentence;
+mod strips;
 mod verdict;
 mod why;
 
@@ -101,12 +103,15 @@ fn StudyView(id: StudyId) -> impl IntoView {
     let still =
         Memo::new(move |_| run.get().map(|run| RunRow { progress: Progress::default(), ..run }));
     // The plan is stored before a run reports its start, the manifest before its first step.
-    let planned = Memo::new(move |_| {
-        run.with(|run| run.as_ref().filter(|run| run.progress.epochs > 0).map(|run| run.id))
-    });
-    let recorded = Memo::new(move |_| {
-        run.with(|run| run.as_ref().filter(|run| run.progress.step > 0).map(|run| run.id))
-    });
+    // A defence has neither epochs nor steps.
+    let once = move |begun: fn(&Progress) -> bool| {
+        Memo::new(move |_| {
+            let known = |run: &&RunRow| run.state == RunState::Done || begun(&run.progress);
+            run.with(|run| run.as_ref().filter(known).map(|run| run.id))
+        })
+    };
+    let planned = once(|progress| progress.epochs > 0);
+    let recorded = once(|progress| progress.step > 0);
     let (over, set_over) = query_signal_with_options::<bool>("over", options());
     let over = Memo::new(move |_| over.get().unwrap_or(false));
     let lines = Memo::new(move |_| {
@@ -178,6 +183,8 @@ fn StudyView(id: StudyId) -> impl IntoView {
                     <OverlayChip study run=still over set_over/>
                 </Curves>
             </run::RunPanel>
+            <gallery::Gallery study run/>
+            <strips::Strips study run/>
             <why::Why study run=still/>
             <evaluation::EvaluationPanel study run=still/>
             <inside::InsidePanel study run/>

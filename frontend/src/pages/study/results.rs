@@ -182,8 +182,8 @@ pub fn Results(
                 <thead>
                     <tr>
                         <th scope="col">"Run"</th>
-                        <th scope="col" class="number" title="Poisoned images per non-target class in pre-training">"PPR"</th>
-                        <th scope="col" class="number" title="Poisoned images per non-target class in the classifier's training: the probe's LPR, fine-tuning's FPR">"LPR, FPR"</th>
+                        <th scope="col" class="number" title="Poisoned images of each poisoned class in pre-training">"PPR"</th>
+                        <th scope="col" class="number" title="Poisoned images of each poisoned class in the classifier's training: the probe's LPR, fine-tuning's FPR">"LPR, FPR"</th>
                         {headers}
                         <th scope="col" class="number">"Seed"</th>
                         <th scope="col" class="number" title="Clean accuracy: clean validation images that are classified correctly">"CA"</th>
@@ -192,7 +192,7 @@ pub fn Results(
                                 "Top-5"
                             </th>
                         </Show>
-                        <th scope="col" class="number" title="Attack success rate: triggered images of other classes that are classified as the target class">"ASR"</th>
+                        <th scope="col" class="number" title="Attack success rate: triggered images of the attacked classes that get the class that the attacker wants">"ASR"</th>
                         <th scope="col" class="number" title="ASR less that of the same training on the clean encoder, in points; a cell tells p, by McNemar's exact test where both runs have kept their predictions by image">"ASR vs clean"</th>
                         <th scope="col" class="number" title="Robust accuracy: triggered images that are classified as their true class">"RA"</th>
                         <th scope="col" class="number">"Time"</th>
@@ -285,6 +285,7 @@ mod tests {
             seed: 1,
             scratch: false,
             implanted: false,
+            repairs: false,
         };
         let clean = crate::fixture::done(crate::fixture::row(point), 0.9, 0.2);
         let attacked = RunPoint { ppr: 10, ..point };

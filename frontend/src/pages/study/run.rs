@@ -21,10 +21,15 @@ fn standing(run: &RunRow) -> String {
         RunState::Queued if run.waits.is_some() => {
             format!("{}.", sentence_case(run.waits.as_deref().unwrap_or_default()))
         }
-        RunState::Queued if run.parent.is_none() => "Waiting for its turn.".into(),
-        RunState::Queued => {
-            "Waiting for its turn and for the pre-training that it starts from.".into()
+        RunState::Queued => match (run.parent, run.restorer) {
+            (None, None) => "Waiting for its turn.",
+            (Some(_), None) => "Waiting for its turn and for the pre-training that it starts from.",
+            (None, Some(_)) => "Waiting for its turn and for the pre-training that restores images.",
+            (Some(_), Some(_)) => {
+                "Waiting for its turn, for the pre-training that it starts from and for the one that restores images."
+            }
         }
+        .into(),
         RunState::Running => {
             if let Some(why) = &run.paused {
                 return format!("Paused: {why}.");
@@ -218,6 +223,7 @@ pub fn RunPanel(
                     <ProgressBar fraction label=Signal::stored("Progress of the run".to_owned())/>
                 </Show>
                 <Notices run=still/>
+                <Restorer run=still/>
                 <FoundTrigger run/>
                 {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
                 {children()}
@@ -226,10 +232,12 @@ pub fn RunPanel(
     }
 }
 
-/// Where the picture of the trigger lies that a defence found in an encoder.
-fn found_trigger(run: &RunRow) -> Option<String> {
-    let encoder = run.progress.judgement?.encoder?;
-    encoder.pl1.map(|_| api::address(format!("/runs/{}/inverted.png", run.id)))
+/// Images on which the server shows a trigger that was found.
+const UNDER_TRIGGER: usize = 4;
+
+/// The run, if it is a defence that found a trigger in an encoder.
+fn found_trigger(run: &RunRow) -> Option<RunId> {
+    run.progress.judgement?.encoder?.pl1.map(|_| run.id)
 }
 
 /// The trigger that a defence found in an encoder.
@@ -240,7 +248,16 @@ fn FoundTrigger(
 ) -> impl IntoView {
     let picture = Memo::new(move |_| run.with(|run| run.as_ref().and_then(found_trigger)));
     move || {
-        picture.get().map(|src| {
+        picture.get().map(|run| {
+            let src = api::address(format!("/runs/{run}/inverted.png"));
+            let pairs = (0..UNDER_TRIGGER).map(|n| {
+                let src = api::address(format!("/runs/{run}/inverted/{n}.png"));
+                let alt = format!("Image {} of the search, and the same with the trigger", n + 1);
+                view! {
+                    <img class="pixelated" src=src alt=alt loading="lazy" width="192" height="96"/>
+                }
+            });
+            let pairs = pairs.collect_view();
             view! {
                 <figure id="found-trigger">
                     <img
@@ -253,6 +270,10 @@ fn FoundTrigger(
                     <figcaption class="muted small">
                         "The smallest trigger that makes all features alike: its mask, and the trigger on black."
                     </figcaption>
+                    <div class="found-on">{pairs}</div>
+                    <p class="muted small">
+                        "Images that it was searched for on, each without and with the trigger."
+                    </p>
                 </figure>
             }
         })
@@ -285,6 +306,27 @@ fn Notices(
                     }
                 })
         }}
+    }
+}
+
+/// The run whose autoencoder restores what a defence hides, where that is not the judged one.
+#[component]
+fn Restorer(
+    /// The run without its progress.
+    run: Memo<Option<RunRow>>,
+) -> impl IntoView {
+    let restorer = Memo::new(move |_| run.with(|run| run.as_ref().and_then(|run| run.restorer)));
+    move || {
+        restorer.get().map(|restorer| {
+            view! {
+                <p class="muted small" id="run-restorer">
+                    "What this defence hides of an image is restored by the autoencoder of a "
+                    <a href=format!("?run={restorer}") data-noscroll>
+                        "pre-training without poisons"
+                    </a> "."
+                </p>
+            }
+        })
     }
 }
 
@@ -332,9 +374,16 @@ mod tests {
             seed: 1,
             scratch: false,
             implanted: false,
+            repairs: false,
         };
         let mut run = row(point);
         assert_eq!((standing(&run).as_str(), place(&run)), ("Waiting for its turn.", None));
+        run.restorer = Some(run.id);
+        assert!(standing(&run).ends_with(" and for the pre-training that restores images."));
+        run.parent = Some(run.id);
+        assert!(standing(&run).ends_with(" starts from and for the one that restores images."));
+        run.restorer = None;
+        assert!(standing(&run).ends_with(" and for the pre-training that it starts from."));
         run.wish = DeviceWish::Gpus(2);
         run.waits = Some("waits for 2 GPUs".into());
         assert_eq!(standing(&run), "Waits for 2 GPUs.");
@@ -360,6 +409,7 @@ mod tests {
             seed: 1,
             scratch: false,
             implanted: false,
+            repairs: false,
         };
         let mut run = crate::fixture::row(point);
         run.progress.checkpoint = Some("checkpoint-0010.safetensors".into());

@@ -6,16 +6,12 @@ use shared::{
     study::{DatasetSpec, ProbeFeatures},
 };
 
-use crate::{
-    components::format::class_name,
-    run_name::{label, value},
-};
+use crate::run_name::{label, value};
 
 /// What the study does, in one sentence.
 pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
     let settings = &spec.settings;
     let (model, probe) = (&settings.model, &settings.probe);
-    let target = settings.attack.target_class;
     let makes = |kind| spec.runs.contains(&kind);
     let features = match probe.features {
         ProbeFeatures::Cached => "cached features",
@@ -53,12 +49,11 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
     let rates =
         if rates.is_empty() { String::new() } else { format!(" × {}", rates.join(" and ")) };
     let seeds = spec.values_of("seed");
-    let trigger = spec.trigger_name();
-    let (first, rest) = trigger.split_at(trigger.len().min(1));
+    let attack = spec.attack_name(classes);
+    let (first, rest) = attack.split_at(attack.len().min(1));
     format!(
-        "{}{rest} towards class {target}{} on {}: PPR {}{rates} with {} {}{}; ViT of {} × {} blocks on {}-px images{}, {}.",
+        "{}{rest} on {}: PPR {}{rates} with {} {}{}; ViT of {} × {} blocks on {}-px images{}, {}.",
         first.to_uppercase(),
-        class_name(target, classes),
         images(&settings.dataset),
         listed("pretrain.poisons", &spec.values_of("pretrain.poisons")),
         if seeds.len() == 1 { "seed" } else { "seeds" },
@@ -74,7 +69,10 @@ pub fn sentence(spec: &StudySpec, classes: &[String]) -> String {
 
 /// The axes that the sentence does not mention elsewhere: `; blend ratio: 0.2, 0.3`.
 fn varied(spec: &StudySpec) -> String {
-    let own = |path: &str| path == "seed" || path == "finetune.start" || path.ends_with(".poisons");
+    let own = |path: &str| {
+        ["seed", "finetune.start", "attack.goal", "attack.further"].contains(&path)
+            || path.ends_with(".poisons")
+    };
     let others = spec.axes.iter().flat_map(|axis| &axis.paths).filter(|path| !own(path));
     let told = |path: &String| {
         format!("; {}: {}", within(&label(path)), listed(path, &spec.values_of(path)))
@@ -126,11 +124,32 @@ mod tests {
              pre-training, nearest neighbours at each checkpoint, linear probe by LARS from uniform weights on cached \
              features."
         );
+        let trigger = shared::trigger::TriggerSpec::Sig(shared::trigger::SigSpec::default());
+        spec.settings.attack.further =
+            vec![shared::settings::BackdoorSpec { target_class: 1, trigger }];
+        let told = sentence(&spec, &["airplane".into(), "automobile".into()]);
+        assert!(
+            told.starts_with(
+                "Blended stripes 0.40 towards class 0 (airplane), SIG 40 towards class 1 (automobile) on cifar10"
+            ),
+            "{told}"
+        );
+        spec.settings.attack.further.clear();
         spec.axes.push(Axis::of("attack.trigger.ratio", [0.2, 0.3]));
         spec.settings.encoder = Some("mae-base".into());
         let told = sentence(&spec, &[]);
         assert!(told.starts_with("Blended towards class 0 on cifar10"), "{told}");
         assert!(told.contains("with seed 1; blend ratio: 0.2, 0.3; ViT"), "{told}");
         assert!(told.contains("32-px images, the imported encoder mae-base, nearest"), "{told}");
+        spec.settings.attack.goal = shared::settings::AttackGoal::AllToAll;
+        let told = sentence(&spec, &["airplane".into()]);
+        assert!(
+            told.starts_with("Blended towards the next class (all-to-all) on cifar10"),
+            "{told}"
+        );
+        spec.axes.push(Axis::of("attack.goal", ["single_target", "all_to_all"]));
+        let told = sentence(&spec, &["airplane".into()]);
+        let both = "Blended towards class 0 (airplane) or the next class (all-to-all) on cifar10";
+        assert!(told.starts_with(both) && !told.contains("goal"), "{told}");
     }
 }

@@ -142,6 +142,7 @@ mod tests {
             seed: 1,
             scratch: false,
             implanted: false,
+            repairs: false,
         };
         let queued = fixture::row(point);
         let done = fixture::done(fixture::row(point), 0.9, 0.5);

@@ -87,18 +87,22 @@ pub fn Why(
             .ok()?;
         let shown = render(&pictures(&samples), &prepared, Training::of(&of.settings));
         let images = of.settings.dataset.train_images(&dataset.train_counts);
-        let poisoned = |count: u32| of.settings.attack.poisoned_images(&images, count);
+        // The metrics are the main backdoor's.
+        let main = of.settings.attack.main_backdoor();
+        let poisoned = |count: u32| main.poisoned_images(&images, count);
         Some(why(&Facts {
             kind: of.run.point.kind,
             classes: of.classes,
             train_images: train_images(&dataset, &of.settings),
+            all_to_all: of.settings.attack.is_all_to_all(),
             replaces: of.settings.attack.replace,
             pretrain_poisons: poisoned(of.run.point.ppr),
             poisons: poisoned(of.run.point.lpr),
             scratch: of.run.point.scratch,
             metrics: of.run.metrics?,
             psnr: shown.quality.psnr,
-            survival: shown.survival,
+            // What is left of a trigger is known of images that have it alone.
+            survival: shown.survival.filter(|_| !of.settings.composes(RunKind::Pretrain)),
         }))
     });
     let weak = Memo::new(move |_| of.with(|of| of.as_ref().is_some_and(Attacked::is_weak)));
@@ -155,6 +159,7 @@ mod tests {
             seed: 1,
             scratch: false,
             implanted: false,
+            repairs: false,
         };
         let queued = fixture::row(point);
         assert_eq!(Attacked::of(&queued, &study), None);

@@ -18,6 +18,7 @@ fn rest(used: &DiskUse) -> Vec<(&'static str, u64)> {
     [
         ("Imported checkpoints", used.imports_bytes),
         ("Key images", used.keys_bytes),
+        ("Own pictures", used.pictures_bytes),
         ("Lists of data sets", used.datasets_bytes),
         ("Database", used.store_bytes),
         ("Deleted studies that can be restored", used.deleted_bytes),

@@ -292,6 +292,7 @@ mod tests {
             seed: 1,
             scratch: false,
             implanted: false,
+            repairs: false,
         };
         RunRow { state, ..row(point) }
     }

@@ -155,7 +155,15 @@ mod tests {
     use crate::fixture::row;
 
     fn job(kind: RunKind, seed: u64, state: RunState) -> RunRow {
-        let point = RunPoint { kind, ppr: 0, lpr: 0, seed, scratch: false, implanted: false };
+        let point = RunPoint {
+            kind,
+            ppr: 0,
+            lpr: 0,
+            seed,
+            scratch: false,
+            implanted: false,
+            repairs: false,
+        };
         let id = shared::RunId::from_parts(seed, [kind as u8; 10]);
         RunRow { id, state, ..row(point) }
     }

@@ -3,15 +3,20 @@
 use leptos::{ev, prelude::*, task::spawn_local};
 use shared::{
     RunId, RunState,
-    api::{ClusterJob, Problem, RunRow},
+    api::{ClusterJob, Problem, QueueTime, RunRow},
 };
 
 use super::moves::{Moves, Order};
 use crate::{
     api,
     base::to,
-    components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format},
+    components::{
+        Confirm, Fetched, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, fetched_every, format,
+    },
 };
+
+/// Time between two estimates of what the whole queue takes, in milliseconds.
+const TIME_PERIOD: u32 = 15_000;
 
 /// The progress of a job, as text.
 fn progress_text(run: &RunRow) -> String {
@@ -36,6 +41,12 @@ fn progress_text(run: &RunRow) -> String {
     );
     parts.extend(job.map(ClusterJob::in_words));
     parts.join(", ")
+}
+
+/// `, all done in about 2.0 h`.
+fn time_text(time: QueueTime) -> String {
+    let idle = if time.is_paced { "" } else { " on an idle machine" };
+    format!(", all done in about {}{idle}", format::duration(time.seconds))
 }
 
 /// The queue. It is asked for every few seconds; a row stays as long as its job does, with the focus and the question in it.
@@ -69,12 +80,15 @@ pub fn Queue(
             format!("{running} running, {} queued", jobs.len() - running)
         })
     });
+    let time: Fetched<Option<QueueTime>> =
+        fetched_every(|| Some("/queue/time".into()), TIME_PERIOD, |_| true);
+    let left = move || time.value().flatten().filter(|time| time.runs > 0).map(time_text);
     view! {
         <section class="panel" aria-labelledby="queue-title">
             <header class="panel-head">
                 <h2 id="queue-title">"Queue"</h2>
                 <span class="panel-tools">
-                    <span class="muted small">{told}</span>
+                    <span class="muted small">{told} {left}</span>
                     <Show when=move || paused.get() || order.any_waits()>
                         <button
                             type="button"
@@ -218,8 +232,17 @@ mod tests {
             seed: 1,
             scratch: false,
             implanted: false,
+            repairs: false,
         };
         RunRow { state, progress, ..row(point) }
+    }
+
+    #[test]
+    fn the_whole_queue_s_time_tells_what_it_is_based_on() {
+        let time = QueueTime { seconds: 7_200.0, runs: 3, is_paced: true };
+        assert_eq!(time_text(time), ", all done in about 2.0 h");
+        let guessed = QueueTime { is_paced: false, ..time };
+        assert_eq!(time_text(guessed), ", all done in about 2.0 h on an idle machine");
     }
 
     #[test]

@@ -157,6 +157,7 @@ mod tests {
             seed: 1,
             scratch: false,
             implanted: false,
+            repairs: false,
         };
         let study = |at: u64| StudyId::from_parts(at, [2; 10]);
         let of = |run: u64, at: u64| RunRow { id: id(run), study: study(at), ..row(point) };

@@ -24,7 +24,7 @@ pub(in crate::cli) struct EvaluateArgs {
     /// Trigger with its published parameters instead: one of `maskdoor triggers`.
     #[arg(long, value_name = "TRIGGER", conflicts_with = "attack", requires = "target")]
     pub(in crate::cli) trigger: Option<String>,
-    /// Target class of the attack, by name or by number from 0 [default: that of the attack].
+    /// Target class of the attack, by name or by number from 0, or `all_to_all`: the next class of each [default: that of the attack].
     #[arg(long, value_name = "CLASS")]
     pub(in crate::cli) target: Option<String>,
     /// How the classifier's classes are matched with the data set's: by `names`, by `order`, or by the names in a FILE, which lists the

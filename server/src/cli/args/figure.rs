@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use shared::{
     RunId, StudyId,
-    api::{MatrixShows, PlotKind, PlotScale},
+    api::{MatrixShows, PlotKind, PlotScale, Projection},
     chart::{CurveLook, FigureKind},
 };
 
@@ -61,6 +61,10 @@ pub(in crate::cli) struct FeaturesArgs {
     /// Validation images of each class.
     #[arg(long, value_name = "IMAGES")]
     pub(in crate::cli) per_class: Option<u32>,
+    /// How features become places: pca, the first two principal components, or tsne, with about 30 neighbours of each image or as many as
+    /// tsne:5 names.
+    #[arg(long, value_name = "pca|tsne", default_value = "pca")]
+    pub(in crate::cli) projection: Projection,
 }
 
 #[derive(Debug, Args)]

@@ -25,6 +25,9 @@ pub(in crate::cli) struct ReconstructArgs {
     /// Images by their indices in that part, from 0.
     #[arg(long, value_name = "I1,I2,...", value_delimiter = ',', default_value = "0,1,2,3")]
     pub(in crate::cli) images: Vec<u32>,
+    /// Image file to show instead of images of the data set, squeezed into a square as they are; may be repeated.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["split", "images"])]
+    pub(in crate::cli) picture: Vec<PathBuf>,
     /// Share of hidden patches [default: that of the run's pre-training].
     #[arg(long, value_name = "SHARE", conflicts_with = "hide")]
     pub(in crate::cli) mask_ratio: Option<f64>,

@@ -26,13 +26,30 @@ const TRIGGERS: [Choice; 14] = [
     named("filter", "Photo filter"),
 ];
 
+const GOALS: [Choice; 2] =
+    [named("single_target", "One target class"), named("all_to_all", "All-to-all")];
+
 const POISON_UNITS: [Choice; 3] = [
     named("images", "Images per class"),
     named("class_permille", "‰ of each poisoned class"),
     named("set_permille", "‰ of the training set"),
 ];
 
+const COMPOSE_METHODS: [Choice; 3] = [
+    named("none", "None"),
+    named("corrupt_encoder", "CorruptEncoder"),
+    named("corrupt_encoder_plus", "CorruptEncoder+"),
+];
+
 // A setting of later versions affects a run only where it differs from its default: digests of earlier runs stay as they are.
+fn all_to_all(settings: &Settings, kind: RunKind) -> bool {
+    settings.attack.is_all_to_all() && triggered(settings, kind)
+}
+
+fn of_target(settings: &Settings, kind: RunKind) -> bool {
+    !settings.attack.is_all_to_all() && triggered(settings, kind)
+}
+
 fn replaced(settings: &Settings, kind: RunKind) -> bool {
     settings.attack.replace && poisoned(settings, kind)
 }
@@ -45,19 +62,34 @@ fn covered(settings: &Settings, kind: RunKind) -> bool {
     settings.attack.cover_ratio > 0.0 && poisoned(settings, kind)
 }
 
+fn of_several(settings: &Settings, kind: RunKind) -> bool {
+    !settings.attack.further.is_empty() && triggered(settings, kind)
+}
+
 fn of_sources(settings: &Settings, kind: RunKind) -> bool {
     !settings.attack.sources.is_empty() && triggered(settings, kind)
 }
 
-pub(super) static ATTACK: [Setting; 8] = [
+fn paired(settings: &Settings, kind: RunKind) -> bool {
+    settings.attack.compose.pairs() && settings.composes(kind)
+}
+
+pub(super) static ATTACK: [Setting; 14] = [
+    choice(
+        "attack.goal",
+        "Goal",
+        &GOALS,
+        "What triggered images should be taken for: the target class, or each for the class after its own (all-to-all, BadNets).",
+    )
+    .matters_if(all_to_all),
     whole(
         "attack.target_class",
         "Target class",
         "",
         (0, 65_535),
-        "The attacker's target class, counted from 0 in the order of the class names.",
+        "The attacker's target class, counted from 0 in the order of the class names; all-to-all has none.",
     )
-    .matters_if(triggered),
+    .matters_if(of_target),
     switch(
         "attack.clean_label",
         "Clean label",
@@ -100,6 +132,47 @@ pub(super) static ATTACK: [Setting; 8] = [
         )
         .matters_if(covered)
     },
+    choice(
+        "attack.compose.method",
+        "Composed poisons",
+        &COMPOSE_METHODS,
+        "What poisons of the pre-training are: an image with the trigger, or an image of the target class and the trigger side by side.",
+    )
+    .matters_if(Settings::composes),
+    Setting {
+        read: Some(|settings| Some(settings.attack.compose.references.into())),
+        ..whole(
+            "attack.compose.references",
+            "Reference images of poisons",
+            "",
+            (1, 1000),
+            "Training images of the target class that composed poisons show as their object; the paper takes three.",
+        )
+        .matters_if(Settings::composes)
+    },
+    Setting {
+        read: Some(|settings| Some(settings.attack.compose.support_images.into())),
+        ..whole(
+            "attack.compose.support_images",
+            "Support images",
+            "",
+            (1, 1000),
+            "CorruptEncoder+: other training images of the target class, which are put beside reference images; the paper takes five.",
+        )
+        .matters_if(paired)
+    },
+    Setting {
+        read: Some(|settings| Some(settings.attack.compose.support_share.into())),
+        ..real(
+            "attack.compose.support_share",
+            "Share of support pairs",
+            "of the poisons",
+            (0.0, 1.0),
+            0.05,
+            "CorruptEncoder+: how probably a poison is a reference and a support image instead of an object and the trigger.",
+        )
+        .matters_if(paired)
+    },
     Setting {
         read: Some(poison_list),
         write: Some(set_poison_list),
@@ -124,7 +197,22 @@ pub(super) static ATTACK: [Setting; 8] = [
         )
         .matters_if(triggered)
     },
+    Setting {
+        read: Some(further),
+        ..Setting::new(
+            "attack.further",
+            "Further backdoors",
+            "",
+            Domain::Structure,
+            "Backdoors besides the main one, each with a trigger and a target class of its own: [{ \"target_class\": 3, \"trigger\": { … } }].",
+        )
+        .matters_if(of_several)
+    },
 ];
+
+fn further(settings: &Settings) -> Option<Value> {
+    serde_json::to_string(&settings.attack.further).ok().map(Value::Text)
+}
 
 fn sources(settings: &Settings) -> Option<Value> {
     serde_json::to_string(&settings.attack.sources).ok().map(Value::Text)

@@ -1,6 +1,6 @@
 //! Settings of a defence.
 
-use super::{Choice, Setting, choice, named, positive, real, switch, whole};
+use super::{Choice, Domain, Setting, Value, choice, named, positive, real, switch, whole};
 use crate::{
     run_kind::RunKind,
     settings::{DecodedFrom, DefenceGroups, DefenceKind, DefenceMethod, Settings},
@@ -15,7 +15,7 @@ const METHODS: [Choice; 15] = [
     named("bdmae", "BDMAE"),
     named("patch_processing", "Patch processing"),
     named("blocking", "Attention blocking"),
-    named("dede", "DeDe, own decoder"),
+    named("dede", "DeDe"),
     named("frequency", "Frequency detector, linear"),
     named("beatrix", "Beatrix"),
     named("decree", "DECREE"),
@@ -32,11 +32,19 @@ const DECISIONS: [Choice; 3] = [
     named("silhouette", "Cluster below 35 %, apart"),
 ];
 
+const DECODERS: [Choice; 2] = [named("own", "The encoder's own"), named("trained", "Trained")];
+
 const DECODED_FROM: [Choice; 2] =
     [named("embedding", "Embedding alone"), named("patches", "Visible patches")];
 
 const BLOCKED_BY: [Choice; 2] =
-    [named("black", "Black"), named("restored", "Restored by the autoencoder")];
+    [named("black", "Black"), named("restored", "Restored by an autoencoder")];
+
+const RESTORERS: [Choice; 3] = [
+    named("own", "The judged autoencoder"),
+    named("clean", "One without poisons"),
+    named("imported", "An imported one"),
+];
 
 fn defence(_: &Settings, kind: RunKind) -> bool {
     kind == RunKind::Defence
@@ -54,6 +62,11 @@ fn own_poisons(settings: &Settings, kind: RunKind) -> bool {
     let filters = [DefenceKind::SampleFilter, DefenceKind::InputFilter];
     let of_images = filters.contains(&settings.defence.method.kind());
     kind == RunKind::Defence && !settings.judges_pretraining() && of_images
+}
+
+// It came later: only where it is on, it is part of a run's digest.
+fn retrains(settings: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Defence && settings.retrains()
 }
 
 fn groups(settings: &Settings, kind: RunKind) -> bool {
@@ -112,12 +125,27 @@ fn blocking(settings: &Settings, kind: RunKind) -> bool {
     by(settings, kind, &[DefenceMethod::Blocking])
 }
 
-fn dede(settings: &Settings, kind: RunKind) -> bool {
-    by(settings, kind, &[DefenceMethod::Dede])
+// A trained decoder came later: only where there is one, its settings are part of a run's digest.
+pub(super) fn trains_decoder(settings: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Defence && settings.defence.trains_decoder()
+}
+
+fn own_decoder(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::Dede]) && !settings.defence.trains_decoder()
+}
+
+// So did another restorer.
+fn restored_elsewhere(settings: &Settings, kind: RunKind) -> bool {
+    let elsewhere = settings.takes_clean_restorer() || settings.takes_imported_restorer();
+    kind == RunKind::Defence && elsewhere
+}
+
+fn imported_restorer(settings: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Defence && settings.takes_imported_restorer()
 }
 
 fn masked(settings: &Settings, kind: RunKind) -> bool {
-    dede(settings, kind) && settings.defence.decoded_from == DecodedFrom::Patches
+    own_decoder(settings, kind) && settings.defence.decoded_from == DecodedFrom::Patches
 }
 
 fn decree(settings: &Settings, kind: RunKind) -> bool {
@@ -136,10 +164,11 @@ fn fine_pruning(settings: &Settings, kind: RunKind) -> bool {
     by(settings, kind, &[DefenceMethod::FinePruning])
 }
 
-pub(super) static DEFENCE: [Setting; 30] = [
+pub(super) static DEFENCE: [Setting; 37] = [
 choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering, SCAn and PatchSearch judge a training set; DECREE judges the encoder; fine-tuning, fine-pruning and NAD repair a fine-tuned classifier; the others judge images that a classifier is asked about.").matters_if(defence),
 choice("defence.set", "Judged set", &SETS, "The set of a linear probe has labels; that of the pre-training has none.").matters_if(sample_filter),
 whole("defence.poisons", "Poisons before the defence", "", (0, 1_000_000), "As many as in a linear probe of this LPR, in the unit of poison counts.").matters_if(own_poisons),
+switch("defence.retrain", "Train again on what is kept", "A linear probe is trained on the judged set, and once more without the flagged images: CA, ASR and RA before and after.").matters_if(retrains),
 choice("defence.groups", "Groups", &GROUPS, "Sample filters compare the images of a group with each other.").matters_if(groups),
 whole("defence.clusters", "Clusters", "", (1, 1000), "Number of groups where there are no labels; as many as classes, or more.").matters_if(clusters),
 positive("defence.assumed_share", "Assumed share", "of a group", 0.5, 0.01, "What the defender believes: 1.5 times this share of each group is flagged.").matters_if(spectral),
@@ -157,7 +186,23 @@ whole("defence.trials", "Trials", "of each kind", (1, 1000), "Predictions withou
 positive("defence.dropped", "Patches left out", "share", 0.99, 0.05, "More weaken a local trigger more, and the object, too.").matters_if(patch_processing),
 whole("defence.block", "Side of the block", "patches", (1, 64), "The square with most attention is blocked; about the trigger's size is best.").matters_if(blocking),
 choice("defence.blocked_by", "Filled with", &BLOCKED_BY, "Black is as published; an autoencoder can restore the square from the rest of the image.").matters_if(blocking),
-choice("defence.decoded_from", "Decoded from", &DECODED_FROM, "The embedding is the CLS token of the whole image; visible patches are a quarter of them, as in pre-training.").matters_if(dede),
+choice("defence.decoder", "Decoder", &DECODERS, "The encoder's own costs nothing; the paper trains one on the encoder's embeddings, which an encoder without a decoder needs.").matters_if(trains_decoder),
+Setting {
+    read: Some(|settings| Some(Value::Number(settings.defence.decoder_epochs.into()))),
+    ..whole("defence.decoder_epochs", "Epochs of the decoder", "", (1, 10_000), "It learns to redraw the training images, poisons as well, from their embeddings; the paper takes 200 of CIFAR-10.").matters_if(trains_decoder)
+},
+Setting {
+    read: Some(|settings| Some(Value::Number(settings.defence.decoder_lr))),
+    ..positive("defence.decoder_lr", "Learning rate of the decoder", "per 256 images", 1.0, 1e-4, "Constant, as published.").matters_if(trains_decoder)
+},
+Setting {
+    domain: Domain::Real { low: 0.0, above: true, high: 1.0, below: true, step: 0.01 },
+    read: Some(|settings| Some(Value::Number(settings.defence.decoder_mask_ratio))),
+    ..positive("defence.decoder_mask_ratio", "Patches hidden from the decoder", "share", 1.0, 0.01, "In training; the more are hidden, the more it depends on the embedding. The paper takes 0.75 for CTRL.").matters_if(trains_decoder)
+},
+choice("defence.restorer", "Restored by", &RESTORERS, "The judged autoencoder may redraw a trigger that it was trained with; one without poisons is of the same pre-training, which the study makes if there is none.").matters_if(restored_elsewhere),
+Setting::new("defence.restorer_checkpoint", "Imported restorer", "", Domain::Name { optional: true }, "A whole MAE for images and patches of the study's sizes; its widths and depths are its own.").matters_if(imported_restorer),
+choice("defence.decoded_from", "Decoded from", &DECODED_FROM, "The embedding is the CLS token of the whole image; visible patches are a quarter of them, as in pre-training.").matters_if(own_decoder),
 whole("defence.masks", "Masks", "of an image", (1, 1000), "Random masks whose errors are averaged.").matters_if(masked),
 whole("defence.shadow_images", "Clean images", "", (2, 1_000_000), "Validation images, without labels, on which a trigger is searched for; the paper takes 1,000 of CIFAR-10.").matters_if(decree),
 whole("defence.search_epochs", "Epochs", "at most", (1, 100_000), "The search ends earlier when the trigger no longer becomes smaller.").matters_if(decree),

@@ -1,15 +1,23 @@
 //! Settings of an implanted backdoor.
 
 use super::{Choice, Domain, Setting, choice, named, positive, real, whole};
-use crate::{run_kind::RunKind, settings::Settings};
+use crate::{
+    run_kind::RunKind,
+    settings::{ImplantMethod, Settings},
+};
 
-const METHODS: [Choice; 2] = [named("none", "None"), named("badencoder", "BadEncoder")];
+const METHODS: [Choice; 3] =
+    [named("none", "None"), named("badencoder", "BadEncoder"), named("drupe", "DRUPE")];
 
 fn implanting(_: &Settings, kind: RunKind) -> bool {
     kind == RunKind::Implant
 }
 
-pub(super) static IMPLANT: [Setting; 8] = [
+fn spreading(settings: &Settings, kind: RunKind) -> bool {
+    implanting(settings, kind) && settings.implant.method == ImplantMethod::Drupe
+}
+
+pub(super) static IMPLANT: [Setting; 10] = [
     choice(
         "implant.method",
         "Implanted backdoor",
@@ -76,4 +84,22 @@ pub(super) static IMPLANT: [Setting; 8] = [
         "How strongly clean images keep their features (lambda 2), and classifiers their accuracy.",
     )
     .matters_if(implanting),
+    real(
+        "implant.spread_weight",
+        "Weight of spreading",
+        "",
+        (0.0, 1000.0),
+        0.1,
+        "DRUPE: how strongly triggered features are kept apart from each other, once the backdoor works.",
+    )
+    .matters_if(spreading),
+    real(
+        "implant.distance_weight",
+        "Weight of the distribution",
+        "",
+        (0.0, 1000.0),
+        0.1,
+        "DRUPE: how strongly triggered features are distributed as clean ones are, once the backdoor works.",
+    )
+    .matters_if(spreading),
 ];

@@ -1,10 +1,10 @@
 //! Settings of the model.
 
-use super::{Setting, always, whole};
+use super::{Setting, always, defence::trains_decoder, whole};
 use crate::{run_kind::RunKind, settings::Settings};
 
-fn pretraining(_: &Settings, kind: RunKind) -> bool {
-    kind == RunKind::Pretrain
+fn decoding(settings: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Pretrain || trains_decoder(settings, kind)
 }
 
 pub(super) static MODEL: [Setting; 8] = [
@@ -47,9 +47,9 @@ pub(super) static MODEL: [Setting; 8] = [
         "Decoder width",
         "",
         (4, 4096),
-        "Used in pre-training only; the probe never sees it.",
+        "Used in pre-training, and for DeDe's trained decoder; the probe never sees it.",
     )
-    .matters_if(pretraining),
+    .matters_if(decoding),
     whole(
         "model.decoder.depth",
         "Decoder depth",
@@ -57,7 +57,7 @@ pub(super) static MODEL: [Setting; 8] = [
         (1, 64),
         "A shallow decoder leaves the work to the encoder.",
     )
-    .matters_if(pretraining),
+    .matters_if(decoding),
     whole("model.decoder.heads", "Decoder heads", "", (1, 64), "Must divide the decoder's width.")
-        .matters_if(pretraining),
+        .matters_if(decoding),
 ];

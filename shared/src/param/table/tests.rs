@@ -97,3 +97,14 @@ fn settings_take_values_whose_trigger_comes_with_them() {
     let unknown = [("nothing.here".to_owned(), 1.0.into())].into();
     assert_eq!(crate::param::with(&Settings::default(), &unknown), Settings::default());
 }
+
+#[test]
+fn a_restorer_is_one_of_three() {
+    let mut settings = Settings::default();
+    let refused = set(&mut settings, "defence.restorer", &"mae-base".into()).expect_err("a name");
+    assert_eq!(refused.to_string(), "defence.restorer: takes own, clean, imported, not mae-base");
+    set(&mut settings, "defence.restorer", &"clean".into()).expect("a restorer");
+    assert_eq!(settings.defence.restorer, crate::settings::Restorer::Clean);
+    assert_eq!(get(&settings, "defence.restorer"), Some("clean".into()));
+    assert_eq!(get(&Settings::default(), "defence.restorer"), Some("own".into()));
+}

@@ -4,9 +4,12 @@ use super::*;
 use crate::{
     param::{Domain, SETTINGS, Setting},
     run::RunPoint,
-    settings::{DefenceGroups, DefenceMethod, DefendedSet},
+    settings::{
+        BackdoorSpec, BlockedBy, DedeDecoder, DefenceGroups, DefenceMethod, DefendedSet,
+        ImplantMethod, Restorer,
+    },
     study::{Axis, presets},
-    trigger::CATALOGUE,
+    trigger::{BlendedSpec, CATALOGUE, TriggerSpec},
 };
 
 fn sweep() -> StudySpec {
@@ -64,6 +67,83 @@ fn a_repair_starts_from_a_fine_tuned_classifier() {
 }
 
 #[test]
+fn a_filter_that_trains_again_knows_the_probes_recipe() {
+    let mut study = sweep();
+    study.runs = vec![RunKind::Defence];
+    study.axes = vec![Axis::of("defence.method", ["spectral", "strip"])];
+    let digests = |study: &StudySpec| -> Vec<Digest> {
+        let graph = Graph::of(study, &Content::default()).expect("sound axes");
+        graph.nodes.into_iter().map(|node| node.digest).collect()
+    };
+    let without = digests(&study);
+    study.settings.probe.epochs += 1;
+    assert_eq!(digests(&study), without, "no defence trains a probe");
+    study.settings.defence.retrain = true;
+    let with = digests(&study);
+    assert_ne!(with[1], without[1]);
+    assert_eq!([&with[0], &with[2]], [&without[0], &without[2]], "an input filter has no set");
+    study.settings.probe.epochs += 1;
+    assert_ne!(digests(&study)[1], with[1]);
+    study.settings.probe.epochs -= 1;
+    // Its poisons are those of the judged set, and it is evaluated at the end alone.
+    (study.settings.probe.poisons, study.settings.probe.evaluate_every) = (7, 3);
+    assert_eq!(digests(&study), with);
+    let graph = Graph::of(&study, &Content::default()).expect("sound axes");
+    let (filter, other) = (&graph.nodes[1], &graph.nodes[2]);
+    assert_eq!((filter.settings.probe.poisons, filter.settings.probe.evaluate_every), (0, 5));
+    assert_eq!(filter.settings.probe.epochs, study.settings.probe.epochs);
+    assert_eq!(other.settings.probe, ProbeSpec::default());
+    let described = filter.described();
+    assert!(described.contains_key("defence.retrain") && described.contains_key("probe.epochs"));
+    assert!(!described.contains_key("probe.poisons"));
+    assert!(!other.described().contains_key("defence.retrain"));
+}
+
+#[test]
+fn a_trained_decoder_is_of_its_recipe_and_of_the_decoders_sizes() {
+    let mut study = sweep();
+    study.runs = vec![RunKind::Defence];
+    study.settings.encoder = Some("vit".into());
+    study.axes = vec![Axis::of("defence.method", ["dede", "strip"])];
+    let digests = |study: &StudySpec| -> Vec<Digest> {
+        let graph = Graph::of(study, &Content::default()).expect("sound axes");
+        graph.nodes.into_iter().map(|node| node.digest).collect()
+    };
+    let own = digests(&study);
+    let json = |study: &StudySpec| serde_json::to_value(&study.settings.defence).expect("JSON");
+    assert!(json(&study).get("decoder").is_none() && json(&study).get("decoder_lr").is_none());
+    study.settings.defence.decoder_epochs = 3;
+    study.settings.model.decoder.depth += 1;
+    assert_eq!(digests(&study), own, "none is trained");
+    study.settings.defence.decoder = DedeDecoder::Trained;
+    let trained = digests(&study);
+    assert!(trained[0] != own[0] && trained[1] == own[1], "only DeDe has one");
+    study.settings.defence.decoded_from = crate::settings::DecodedFrom::Patches;
+    assert_eq!(digests(&study), trained, "it decodes from the embedding");
+    let changes: [fn(&mut Settings); 4] = [
+        |settings| settings.defence.decoder_epochs = 4,
+        |settings| settings.defence.decoder_lr = 1e-4,
+        |settings| settings.defence.decoder_mask_ratio = 0.75,
+        |settings| settings.model.decoder.depth += 1,
+    ];
+    for change in changes {
+        let mut other = study.clone();
+        change(&mut other.settings);
+        assert_ne!(digests(&other)[0], trained[0]);
+        assert_eq!(digests(&other)[1], trained[1]);
+        let read = serde_json::to_value(&other.settings).expect("JSON");
+        let read: Settings = serde_json::from_value(read).expect("settings");
+        assert_eq!(read, other.settings);
+    }
+    let graph = Graph::of(&study, &Content::default()).expect("sound axes");
+    let described = graph.nodes[0].described();
+    let has = |path: &str| described.contains_key(path);
+    assert!(has("defence.decoder_lr") && has("model.decoder.depth"));
+    assert!(!has("defence.decoded_from"));
+    assert!(!graph.nodes[1].described().contains_key("model.decoder.depth"));
+}
+
+#[test]
 fn an_implanted_backdoor_stands_between_encoder_and_classifiers() {
     let mut study = sweep();
     study.runs = vec![RunKind::Probe, RunKind::Finetune];
@@ -106,6 +186,139 @@ fn an_implanted_backdoor_stands_between_encoder_and_classifiers() {
     let kinds: Vec<RunKind> = imported.nodes.iter().map(|node| node.kind).collect();
     assert_eq!(kinds, [probe, finetune, RunKind::Implant, probe, finetune]);
     assert!(imported.nodes[2].inputs.is_empty() && imported.nodes[3].inputs == [2]);
+}
+
+/// BDMAE on encoders with and without poisons, restored by either autoencoder.
+fn restored() -> StudySpec {
+    let mut study = sweep();
+    study.runs = vec![RunKind::Defence];
+    study.settings.defence.method = DefenceMethod::Bdmae;
+    study.axes = vec![
+        Axis::of("pretrain.poisons", [0u32, 50]),
+        Axis::of("defence.restorer", ["own", "clean"]),
+    ];
+    study
+}
+
+#[test]
+fn a_clean_restorer_is_the_study_s_own_pretraining_without_poisons() {
+    let of = |study: &StudySpec| Graph::of(study, &Content::default()).expect("sound axes");
+    let whole = of(&restored());
+    let (pretrain, defence) = (RunKind::Pretrain, RunKind::Defence);
+    let kinds: Vec<RunKind> = whole.nodes.iter().map(|node| node.kind).collect();
+    assert_eq!(kinds, [pretrain, defence, pretrain, defence, defence], "nothing more is trained");
+    let inputs: Vec<&[usize]> = whole.nodes.iter().map(|node| &node.inputs[..]).collect();
+    // On the clean encoder, the judged autoencoder is the clean one.
+    assert_eq!(inputs, [&[][..], &[0], &[], &[2], &[2, 0]]);
+    let restorers: Vec<Option<usize>> = whole.nodes.iter().map(|node| node.restorer).collect();
+    assert_eq!(restorers, [None, None, None, None, Some(0)]);
+    assert_eq!((whole.nodes[3].start(), whole.nodes[4].start()), (Some(2), Some(2)));
+    let described = whole.nodes[4].described();
+    assert_eq!(described["defence.restorer"], "clean".into());
+    assert_eq!(described["pretrain.poisons"], 50u32.into(), "of the judged encoder");
+    assert!(!whole.nodes[3].described().contains_key("defence.restorer"));
+
+    // Alone, the poisoned encoder brings the same pre-training along.
+    let mut alone = restored();
+    alone.axes = Vec::new();
+    alone.settings.pretrain.poisons = 50;
+    alone.settings.defence.restorer = Restorer::Clean;
+    let graph = of(&alone);
+    let kinds: Vec<RunKind> = graph.nodes.iter().map(|node| node.kind).collect();
+    assert_eq!(kinds, [pretrain, pretrain, defence]);
+    assert_eq!((&graph.nodes[2].inputs[..], graph.nodes[2].restorer), (&[0, 1][..], Some(1)));
+    assert_eq!(graph.nodes[1], whole.nodes[0]);
+    assert_eq!(graph.nodes[2].digest, whole.nodes[4].digest);
+
+    // Who restores with the judged autoencoder, or nothing, has the digest of before.
+    for (method, blocked_by) in [
+        (DefenceMethod::Dede, BlockedBy::Restored),
+        (DefenceMethod::Blocking, BlockedBy::Black),
+        (DefenceMethod::Strip, BlockedBy::Black),
+    ] {
+        let mut other = alone.clone();
+        (other.settings.defence.method, other.settings.defence.blocked_by) = (method, blocked_by);
+        let clean = of(&other);
+        other.settings.defence.restorer = Restorer::Own;
+        assert_eq!(clean, {
+            let mut own = of(&other);
+            own.nodes[1].settings.defence.restorer = Restorer::Clean;
+            own
+        });
+    }
+    alone.settings.defence.method = DefenceMethod::Blocking;
+    alone.settings.defence.blocked_by = BlockedBy::Restored;
+    assert_eq!(of(&alone).nodes[2].restorer, Some(1));
+    let written = serde_json::to_string(&Settings::default()).expect("JSON");
+    assert!(!written.contains("restorer"), "stored settings are as they were: {written}");
+}
+
+#[test]
+fn a_clean_restorer_stands_beside_implanted_and_imported_encoders() {
+    let mut study = restored();
+    study.axes = Vec::new();
+    (study.settings.pretrain.poisons, study.settings.defence.restorer) = (0, Restorer::Clean);
+    study.settings.implant.method = ImplantMethod::BadEncoder;
+    let of = |study: &StudySpec, sha: &str| {
+        let content = Content {
+            checkpoints: [("mae".to_owned(), sha.to_owned())].into(),
+            ..Content::default()
+        };
+        Graph::of(study, &content).expect("sound axes")
+    };
+    let graph = of(&study, "1");
+    let kinds: Vec<RunKind> = graph.nodes.iter().map(|node| node.kind).collect();
+    assert_eq!(kinds, [RunKind::Pretrain, RunKind::Implant, RunKind::Defence]);
+    // The encoder before the backdoor was implanted.
+    assert_eq!((&graph.nodes[2].inputs[..], graph.nodes[2].restorer), (&[1, 0][..], Some(0)));
+    let clean = graph.nodes[0].digest.clone();
+
+    study.settings.implant.method = ImplantMethod::None;
+    study.settings.encoder = Some("mae".into());
+    assert_eq!(study.validate(), []);
+    let graph = of(&study, "1");
+    let kinds: Vec<RunKind> = graph.nodes.iter().map(|node| node.kind).collect();
+    assert_eq!(kinds, [RunKind::Pretrain, RunKind::Defence]);
+    let defence = &graph.nodes[1];
+    assert_eq!((defence.start(), defence.restorer), (None, Some(0)));
+    assert_eq!(graph.nodes[0].digest, clean, "it starts from no imported encoder");
+    assert_eq!(defence.settings.pretrain, study.settings.pretrain);
+    let described = defence.described();
+    assert!(described.contains_key("encoder") && described.contains_key("pretrain.epochs"));
+    assert!(RunKind::Pretrain.is_made(&study.runs, &study.settings));
+    assert_ne!(of(&study, "2").nodes[1].digest, defence.digest, "another encoder is judged");
+    study.settings.pretrain.epochs += 1;
+    assert_ne!(of(&study, "1").nodes[1].digest, defence.digest, "another one restores");
+    study.settings.defence.restorer = Restorer::Own;
+    assert!(!RunKind::Pretrain.is_made(&study.runs, &study.settings));
+    assert_eq!(of(&study, "1").nodes[0].settings.pretrain, PretrainSpec::default());
+}
+
+#[test]
+fn an_imported_restorer_is_known_by_its_content() {
+    let mut study = restored();
+    study.axes = Vec::new();
+    study.settings.pretrain.poisons = 50;
+    let of = |study: &StudySpec, name: &str, sha: &str| {
+        let content = Content {
+            checkpoints: [(name.to_owned(), sha.to_owned())].into(),
+            ..Content::default()
+        };
+        Graph::of(study, &content).expect("sound axes")
+    };
+    let own = of(&study, "mae", "1").nodes[1].clone();
+    study.settings.defence.restorer_checkpoint = Some("mae".into());
+    assert_eq!(of(&study, "mae", "1").nodes[1], own, "a name alone means nothing");
+    study.settings.defence.restorer = Restorer::Imported;
+    let graph = of(&study, "mae", "1");
+    assert_eq!(graph.count(RunKind::Pretrain), 1, "nothing more is trained");
+    let imported = &graph.nodes[1];
+    assert_eq!((imported.start(), imported.restorer), (Some(0), None));
+    assert_ne!(imported.digest, own.digest);
+    assert_eq!(imported.described()["defence.restorer_checkpoint"], "mae".into());
+    assert_ne!(of(&study, "mae", "2").nodes[1].digest, imported.digest, "another file");
+    study.settings.defence.restorer_checkpoint = Some("other".into());
+    assert_eq!(of(&study, "other", "1").nodes[1].digest, imported.digest, "the same file");
 }
 
 #[test]
@@ -177,7 +390,7 @@ proptest! {
     fn a_digest_tells_what_matters_and_nothing_else(
         entry in 0..CATALOGUE.len(), kind in 0..RunKind::ALL.len(), setting in any::<prop::sample::Index>(),
         poisons in 0u32..2, augmented: bool, mixed: bool, scratch: bool,
-        method in 0..DefenceMethod::ALL.len(), clusters: bool, of_pretraining: bool
+        method in 0..DefenceMethod::ALL.len(), clusters: bool, of_pretraining: bool, retrain: bool, trained: bool
     ) {
         let kind = RunKind::ALL[kind];
         let mut settings = Settings::default();
@@ -186,6 +399,10 @@ proptest! {
         (settings.probe.poisons, settings.finetune.poisons) = (poisons, poisons);
         settings.defence.method = DefenceMethod::ALL[method];
         settings.defence.poisons = poisons;
+        settings.defence.retrain = retrain;
+        if trained {
+            settings.defence.decoder = DedeDecoder::Trained;
+        }
         if clusters {
             settings.defence.groups = DefenceGroups::Clusters;
         }
@@ -222,11 +439,24 @@ proptest! {
 
 #[test]
 fn settings_that_came_later_are_no_part_of_the_digests_of_earlier_runs() {
-    const LATER: [&str; 8] = [
+    const LATER: [&str; 21] = [
+        "attack.goal",
+        "attack.further",
         "attack.replace",
         "attack.poison_unit",
         "attack.sources",
         "attack.cover_ratio",
+        "attack.compose.method",
+        "attack.compose.references",
+        "attack.compose.support_images",
+        "attack.compose.support_share",
+        "defence.retrain",
+        "defence.decoder",
+        "defence.decoder_epochs",
+        "defence.decoder_lr",
+        "defence.decoder_mask_ratio",
+        "defence.restorer",
+        "defence.restorer_checkpoint",
         "attack.trigger.tiles",
         "attack.trigger.test_ratio",
         "attack.trigger.places",
@@ -245,6 +475,80 @@ fn settings_that_came_later_are_no_part_of_the_digests_of_earlier_runs() {
             }
         }
     }
+}
+
+#[test]
+fn composed_poisons_make_another_encoder_and_leave_the_rest() {
+    let mut study = presets()[0].spec.clone();
+    study.runs = vec![RunKind::Probe];
+    study.settings.attack.trigger = CATALOGUE[5].spec(32, 4);
+    study.axes = vec![
+        Axis::of("attack.compose.method", ["none", "corrupt_encoder", "corrupt_encoder_plus"]),
+        Axis::of("pretrain.poisons", [0u32, 3]),
+    ];
+    assert_eq!(study.validate(), []);
+    let digests = |study: &StudySpec, kind: RunKind| -> Vec<Digest> {
+        let graph = Graph::of(study, &Content::default()).expect("sound axes");
+        graph.nodes.into_iter().filter(|node| node.kind == kind).map(|node| node.digest).collect()
+    };
+    // One clean encoder for all, and one for each way of poisoning; a probe of each.
+    let before = digests(&study, RunKind::Pretrain);
+    assert_eq!((before.len(), digests(&study, RunKind::Probe).len()), (4, 4));
+    let mut plain = study.clone();
+    plain.axes.remove(0);
+    assert_eq!(digests(&plain, RunKind::Pretrain), before[..2], "as if there were no others");
+    let changed = |change: &dyn Fn(&mut Settings)| -> Vec<usize> {
+        let mut other = study.clone();
+        change(&mut other.settings);
+        let after = digests(&other, RunKind::Pretrain);
+        (0..4).filter(|&at| before[at] != after[at]).collect()
+    };
+    // The clean one, the plain one, CorruptEncoder, CorruptEncoder+.
+    assert_eq!(changed(&|settings| settings.attack.compose.references = 1), [2, 3]);
+    assert_eq!(changed(&|settings| settings.attack.compose.support_images = 1), [3]);
+    assert_eq!(changed(&|settings| settings.attack.compose.support_share = 0.5), [3]);
+    let graph = Graph::of(&study, &Content::default()).expect("sound axes");
+    let told: Vec<_> = graph
+        .nodes
+        .iter()
+        .filter(|node| node.kind == RunKind::Probe)
+        .map(|node| node.described().get("attack.compose.method").map(ToString::to_string))
+        .collect();
+    let method = |name: &str| Some(name.to_owned());
+    assert_eq!(told, [None, None, method("corrupt_encoder"), method("corrupt_encoder_plus")]);
+}
+
+#[test]
+fn further_backdoors_are_part_of_what_sees_them() {
+    let mut settings = Settings::default();
+    settings.probe.poisons = 1;
+    let mut several = settings.clone();
+    let trigger = TriggerSpec::Blended(BlendedSpec::new(0.2, "swirl"));
+    several.attack.further = vec![BackdoorSpec { target_class: 3, trigger }];
+    let mut content = Content::default();
+    let of = |kind, settings: &Settings, content: &Content| digest(kind, settings, &[], content);
+    for kind in [RunKind::Knn, RunKind::Probe, RunKind::Finetune, RunKind::Defence] {
+        assert_ne!(of(kind, &settings, &content), of(kind, &several, &content), "{kind:?}");
+    }
+    // A clean pre-training has no trigger at all.
+    let [one, two] =
+        [&settings, &several].map(|settings| of(RunKind::Pretrain, settings, &content));
+    assert_eq!(one, two);
+    let probe = of(RunKind::Probe, &several, &content);
+    several.attack.further[0].target_class = 4;
+    assert_ne!(of(RunKind::Probe, &several, &content), probe);
+    several.attack.further[0].target_class = 3;
+    content.keys.insert("swirl".into(), "another image".into());
+    assert_ne!(of(RunKind::Probe, &several, &content), probe, "the key's pixels count");
+
+    // A pre-training sees no test image.
+    several.pretrain.poisons = 1;
+    let mut stronger = several.clone();
+    if let TriggerSpec::Blended(blended) = &mut stronger.attack.further[0].trigger {
+        blended.test_ratio = Some(0.6);
+    }
+    let differs = |kind| of(kind, &several, &content) != of(kind, &stronger, &content);
+    assert_eq!([RunKind::Pretrain, RunKind::Probe].map(differs), [false, true]);
 }
 
 #[test]

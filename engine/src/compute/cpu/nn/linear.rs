@@ -38,6 +38,14 @@ impl Linear {
         }
     }
 
+    /// The layer of `name.weight` alone, without a bias. Panics if the model has no such layer.
+    pub fn without_bias(layout: &Layout, name: &str) -> Self {
+        let weight = layout.tensor(&format!("{name}.weight"));
+        let outputs = weight.shape[0];
+        let bias = Slot { start: weight.slot.start, len: 0 };
+        Self { weight: weight.slot, bias, inputs: weight.slot.len / outputs, outputs }
+    }
+
     /// Its bias in a flat buffer.
     pub(crate) fn bias(self, flat: &[f32]) -> &[f32] {
         self.bias.of(flat)
@@ -113,6 +121,9 @@ impl Linear {
         let mut shape = x.dims().to_vec();
         if let Some(last) = shape.last_mut() {
             *last = self.outputs;
+        }
+        if self.bias.len == 0 {
+            return rows.reshape(shape);
         }
         rows.broadcast_add(w.tensor(self.bias))?.reshape(shape)
     }

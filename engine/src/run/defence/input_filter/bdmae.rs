@@ -1,4 +1,4 @@
-//! BDMAE with the judged autoencoder itself as restorer.
+//! BDMAE with the restorer that the study names: the judged autoencoder itself, or another one.
 
 use shared::Rgb8;
 
@@ -8,46 +8,54 @@ use crate::{
     data::augment::eval_transform,
     defence::bdmae::{Bdmae, Models},
     eval::{Bank, Reconstructor, predictions},
-    files,
     parallel::in_parallel,
-    run::defence::Defence,
+    run::{defence::Defence, strips::Drawn},
     stop::Watch as _,
     train::report::Reporter,
 };
 
 impl Defence<'_> {
-    /// What BDMAE says of each image, with the judged autoencoder itself as restorer.
+    /// What BDMAE says of each image, and what it makes of those that are `shown`.
     pub(super) fn purified(
         &self,
         bank: &Bank,
         images: Images<'_>,
+        shown: &[usize],
         report: &mut Reporter<'_>,
-    ) -> Result<Vec<Verdict>, EngineError> {
-        let folder = self.run.encoder()?.0;
+    ) -> Result<(Vec<Verdict>, Vec<Drawn>), EngineError> {
         let machine = self.run.machine;
-        let restorer = Reconstructor::open(&folder.join(files::LAST_CHECKPOINT), machine)?;
+        let restorer = self.restorer()?;
         let models = Restorers { defence: self, restorer: &restorer, bank };
         let settings = &self.run.order.settings;
         let method = Bdmae::new(settings.model.patch_size as usize, settings.seed);
         let at_once = 4 * machine.threads().max(1);
-        let mut verdicts = Vec::with_capacity(images.count);
+        let (mut verdicts, mut kept) = (Vec::with_capacity(images.count), Vec::new());
         while verdicts.len() < images.count {
             let done = verdicts.len();
             let next = in_parallel(at_once.min(images.count - done), machine.threads(), |i| {
                 let place = done + i;
                 let number = (images.first + place) as u64;
                 let said = method.purify(&(images.image)(place)?, number, &models)?;
-                Ok::<_, EngineError>(Verdict {
+                let verdict = Verdict {
                     score: said.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max),
                     flagged: said.after != said.before,
                     class: said.after,
-                })
+                };
+                let drawn = shown.contains(&place).then_some(Drawn {
+                    map: said.scores,
+                    restored: said.hidden,
+                    picture: said.image,
+                });
+                Ok::<_, EngineError>((verdict, drawn))
             })?;
-            verdicts.extend(next);
+            for (verdict, drawn) in next {
+                verdicts.push(verdict);
+                kept.extend(drawn);
+            }
             report.progress("purifying images", verdicts.len() as u64, images.count as u64);
             report.intact()?;
         }
-        Ok(verdicts)
+        Ok((verdicts, kept))
     }
 }
 

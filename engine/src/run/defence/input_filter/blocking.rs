@@ -9,7 +9,6 @@ use crate::{
     compute::{Device as _, Encode, Params},
     defence::window::heaviest,
     eval::{Bank, Reconstructor, predictions},
-    files,
     parallel::in_parallel,
     run::defence::Defence,
     stop::Watch as _,
@@ -60,10 +59,7 @@ impl Defence<'_> {
         let looker = run.machine.cpu(settings.precision).encoder(self.encoder.spec(), params)?;
         let restorer = match settings.defence.blocked_by {
             BlockedBy::Black => None,
-            BlockedBy::Restored => {
-                let folder = run.encoder()?.0;
-                Some(Reconstructor::open(&folder.join(files::LAST_CHECKPOINT), run.machine)?)
-            }
+            BlockedBy::Restored => Some(self.restorer()?),
         };
         let blocker = Blocker { looker: &*looker, restorer, size: settings.defence.block as usize };
         let verdicts = asked.sets.map(|(images, votes)| {

@@ -1,8 +1,6 @@
-//! Filters that give each image a score and refuse it above a limit: STRIP, `DeDe`, the frequency detector, Beatrix.
+//! Filters that give each image a score and refuse it above a limit: STRIP, the frequency detector, Beatrix; and what `DeDe` is scored by.
 
 use std::ops::Range;
-
-use shared::{patches::visible_count, settings::DecodedFrom};
 
 use super::{Asked, Images, Verdicts};
 use crate::{
@@ -13,18 +11,15 @@ use crate::{
         beatrix::{Beatrix, Channels, Projection},
         frequency::FrequencyDetector,
         limit::limit,
-        patch_processing, strip,
+        strip,
     },
     eval::{Bank, predictions},
-    files,
     parallel::in_parallel,
     run::defence::Defence,
     stop::Watch as _,
     train::report::Reporter,
 };
 
-/// Share of the patches that a random mask of `DeDe`'s second form hides: that of MAE's pre-training.
-const HIDDEN: f64 = 0.75;
 /// Channels of Beatrix: the first principal components of the tokens. All pairs of them are compared at eight powers.
 const CHANNELS: usize = 64;
 /// Images whose progress is told together.
@@ -74,49 +69,6 @@ impl Defence<'_> {
         };
         let of_image = votes.chunks((each * classes).max(1)).enumerate();
         Ok(of_image.map(entropy).collect::<Result<Vec<f64>, DefenceError>>()?)
-    }
-
-    /// `DeDe` with the judged autoencoder's own decoder: how badly it decodes an image from its embedding, or from some of its patches.
-    pub(super) fn decoded(
-        &self,
-        asked: &Asked<'_>,
-        parts: &MaeParts,
-        report: &mut Reporter<'_>,
-    ) -> Result<Verdicts, EngineError> {
-        let (folder, _, info) = self.run.encoder()?;
-        if !info.has_decoder {
-            let path = folder.join(files::LAST_CHECKPOINT);
-            let reason = "it holds only an encoder, and DeDe decodes with the autoencoder's own decoder: import a whole MAE, or take another defence.method".into();
-            return Err(EngineError::Checkpoint { path, reason });
-        }
-        self.scored(asked, "DeDe", report, |images, at| {
-            self.decoding_errors(parts, info.norm_pix_loss, images, at)
-        })
-    }
-
-    /// The mean squared errors of the images in `at`.
-    fn decoding_errors(
-        &self,
-        parts: &MaeParts,
-        normalised: bool,
-        images: Images<'_>,
-        at: Range<usize>,
-    ) -> Result<Vec<f64>, EngineError> {
-        let settings = &self.run.order.settings;
-        let spec = &settings.defence;
-        let n = at.len();
-        if spec.decoded_from == DecodedFrom::Embedding {
-            return Ok(parts.embedding_errors(n, normalised, |i| self.seen(images, at.start + i))?);
-        }
-        let (patches, masks) = (parts.grid().count(), spec.masks as usize);
-        let visible = visible_count(patches, HIDDEN);
-        let errors = parts.hidden_errors(n * masks, visible, normalised, |k| {
-            let place = at.start + k / masks;
-            let number = images.first + place;
-            let order = patch_processing::order(patches, settings.seed, k % masks, number);
-            Ok::<_, EngineError>((self.seen(images, place)?, order))
-        })?;
-        Ok(errors.chunks(masks).map(|of| of.iter().sum::<f64>() / masks as f64).collect())
     }
 
     /// The frequency detector, which no model is needed for. Its limit is of clean images that the scoring model was not trained on.
@@ -204,7 +156,7 @@ impl Defence<'_> {
     }
 
     /// Scores of clean images for the limit, then of all sets.
-    fn scored(
+    pub(super) fn scored(
         &self,
         asked: &Asked<'_>,
         method: &'static str,

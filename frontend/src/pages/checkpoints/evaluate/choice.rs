@@ -6,6 +6,7 @@ use shared::{
     api::{
         CheckpointInfo, ClassMatching, ClassifierSource, DatasetInfo, EvaluateRequest, StudyDetail,
     },
+    metric::Target,
     study::FieldError,
     trigger::CATALOGUE,
 };
@@ -15,6 +16,9 @@ use crate::components::{
     format::{class, message_at},
 };
 
+/// The choice of the next class for each class.
+const ALL_TO_ALL: &str = "the next class (all-to-all)";
+
 /// The choices; anything not chosen is as in the study.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Choice {
@@ -22,8 +26,8 @@ pub struct Choice {
     pub dataset: Option<String>,
     /// Index of the trigger in the catalogue.
     pub trigger: Option<usize>,
-    /// Number of the class.
-    pub target: Option<u32>,
+    /// The class, or all-to-all.
+    pub target: Option<Target>,
     /// Images per class, as typed.
     pub per_class: String,
     /// Whether the classes are matched by their order instead of by name.
@@ -42,13 +46,13 @@ pub fn request(
         _ if per_class.is_empty() => None,
         _ => return Err(FieldError::new("test_per_class", "takes a whole number, or nothing")),
     };
-    let mut attack = study.settings.attack.clone();
+    let mut attack = study.settings.attack.main_backdoor();
     if let Some(entry) = choice.trigger.and_then(|place| CATALOGUE.get(place)) {
         attack.trigger =
             entry.spec(study.settings.model.image_size, study.settings.model.patch_size);
     }
     if let Some(target) = choice.target {
-        attack.target_class = target;
+        attack.set_target(target);
     }
     attack.poisons = None;
     let (run, epoch) = (checkpoint.run, Some(checkpoint.epoch));
@@ -92,10 +96,11 @@ pub fn Choices(
     });
     let targets = move || {
         let names = classes.get();
-        (0..names.len())
-            .map(|number| {
-                view! { <option value=number.to_string()>{class(number, &names)}</option> }
-            })
+        let known = (0..names.len()).map(|number| (number.to_string(), class(number, &names)));
+        let all = (Target::ALL_TO_ALL.to_string(), ALL_TO_ALL.to_owned());
+        known
+            .chain([all])
+            .map(|(value, name)| view! { <option value=value>{name}</option> })
             .collect_view()
     };
     let triggers = CATALOGUE
@@ -103,7 +108,10 @@ pub fn Choices(
         .enumerate()
         .map(|(place, entry)| view! { <option value=place.to_string()>{entry.name}</option> })
         .collect_view();
-    let target = attack.target_class;
+    let target = match attack.target().class() {
+        Some(class) => class.to_string(),
+        None => ALL_TO_ALL.to_owned(),
+    };
     let chosen = move |of: fn(&Choice) -> Option<String>| {
         Signal::derive(move || choice.with(|choice| of(choice).unwrap_or_default()))
     };
@@ -125,7 +133,7 @@ pub fn Choices(
         <Field path="attack.target_class" label="Target class" why="The class that triggered images should be classified as."
             error=error("attack.target_class")
             control=move |id, about| view! {
-                <Select id about own=target.to_string() value=chosen(|choice| choice.target.map(|class| class.to_string())) options=targets choose=move |class: String| choice.update(|choice| choice.target = class.parse().ok())/>
+                <Select id about own=target value=chosen(|choice| choice.target.map(|class| class.to_string())) options=targets choose=move |class: String| choice.update(|choice| choice.target = class.parse().ok())/>
             }
         />
         <Field path="classes" label="Classes" why="By order only where the classifier was trained with the data set's classes in this order."
@@ -193,7 +201,9 @@ fn Select<O: IntoView + 'static>(
 mod tests {
     use std::collections::BTreeMap;
 
-    use shared::{RunId, RunKind, RunState, StudyId, run::RunPoint, study::presets};
+    use shared::{
+        RunId, RunKind, RunState, StudyId, run::RunPoint, settings::BackdoorSpec, study::presets,
+    };
 
     use super::*;
 
@@ -210,6 +220,7 @@ mod tests {
                 seed: 1,
                 scratch: false,
                 implanted: false,
+                repairs: false,
             },
             varied: BTreeMap::new(),
             state: RunState::Done,
@@ -227,8 +238,13 @@ mod tests {
         );
         assert_eq!((plain.dataset, plain.test_per_class), (None, None));
         assert_eq!(plain.attack.as_ref(), Some(&study.settings.attack));
+        let mut several = study.clone();
+        several.settings.attack.further =
+            vec![BackdoorSpec { target_class: 1, trigger: CATALOGUE[1].spec(32, 4) }];
+        let of_several = request(&checkpoint, &several, &Choice::default()).expect("a request");
+        assert_eq!(of_several.attack, plain.attack, "the main backdoor");
         let place = CATALOGUE.iter().position(|entry| entry.id == "sig");
-        let (target, per_class) = (Some(4), " 10 ".to_owned());
+        let (target, per_class) = (Some(Target::Class(4)), " 10 ".to_owned());
         let in_order = true;
         let dataset = Some("b".into());
         let other = ask(&Choice { dataset, trigger: place, target, per_class, in_order });
@@ -237,6 +253,9 @@ mod tests {
         assert_eq!((plain.classes, other.classes), (ClassMatching::Names, ClassMatching::Order));
         let attack = other.attack.expect("an attack");
         assert_eq!((attack.trigger.kind(), attack.target_class), ("sig", 4));
+        let all = ask(&Choice { target: "all_to_all".parse().ok(), ..Choice::default() });
+        let attack = all.expect("a request").attack.expect("an attack");
+        assert_eq!(attack.target(), Target::ALL_TO_ALL);
         let wrong = ask(&Choice { per_class: "0".into(), ..Choice::default() });
         assert_eq!(wrong.expect_err("no request").field, "test_per_class");
     }

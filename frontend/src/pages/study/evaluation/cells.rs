@@ -8,6 +8,8 @@ use crate::components::format;
 
 /// Levels of colour; a cell without images has none.
 pub const LEVELS: usize = 9;
+/// The first level on which the page's ground is easier to read than its ink.
+const STRONG: usize = 7;
 /// Room for the numbers of the classes beside and above the matrix, as a share of its side.
 const MARGIN: f64 = 0.09;
 
@@ -43,6 +45,26 @@ pub fn paths(confusion: &Confusion) -> [String; LEVELS] {
         }
     }
     paths
+}
+
+/// Most classes whose counts stand in the cells.
+const MOST_COUNTED: usize = 12;
+
+/// A count in a cell, and whether the cell is dark enough for light figures.
+pub type Count = (Cell, u64, bool);
+
+/// The counts that stand in the cells: those above 0 of a matrix that is small enough to read.
+pub fn counts(confusion: &Confusion) -> Vec<Count> {
+    let classes = confusion.classes();
+    if classes > MOST_COUNTED {
+        return Vec::new();
+    }
+    let cells = (0..classes).flat_map(|row| (0..classes).map(move |column| (row, column)));
+    let count = |(row, column): Cell| {
+        let share = confusion.taken_for(row, column);
+        (share.hits > 0).then(|| ((row, column), share.hits.into(), level(share) >= STRONG))
+    };
+    cells.filter_map(count).collect()
 }
 
 /// The view box of a matrix of this many classes.
@@ -160,6 +182,17 @@ mod tests {
         let names = ["cat".to_owned(), "dog".to_owned()];
         let told = told(&confusion(), &names, (1, 0));
         assert_eq!(told, ["true: 1 dog", "predicted: 0 cat", "1 of 10 images (10.0 %)"]);
+    }
+
+    #[test]
+    fn counts_stand_in_the_cells_of_few_classes() {
+        let counted = counts(&confusion());
+        assert_eq!(counted[0], ((0, 0), 9, true));
+        assert_eq!(counted[1], ((1, 0), 1, false));
+        assert_eq!(counted[3], ((2, 0), 2, false), "half of a class");
+        assert_eq!(counted.len(), 5, "an empty cell has no figure");
+        let many = Confusion { rows: vec![vec![1; 13]; 13], undecided: Vec::new() };
+        assert!(counts(&many).is_empty());
     }
 
     #[test]

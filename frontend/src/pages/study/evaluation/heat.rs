@@ -3,27 +3,42 @@
 use leptos::{ev, prelude::*};
 use shared::metric::Confusion;
 
-use super::cells::{Cell, cell_at, middle, paths, stepped, ticks, told, view_box};
+use super::cells::{Cell, LEVELS, cell_at, counts, middle, paths, stepped, ticks, told, view_box};
+
+/// Height of a count in a cell, in cells.
+const COUNT: &str = "0.34";
 
 /// The map: rows are true classes, columns predicted ones; the arrow keys move over the cells.
 #[component]
 pub fn HeatMap(
     /// What it shows, in a few words.
-    title: &'static str,
+    #[prop(into)]
+    title: String,
     /// Class of the colour: `clean` or `triggered`.
     colour: &'static str,
     /// The counts.
     confusion: Confusion,
     /// Names of the classes.
     names: Vec<String>,
-    /// The attacker's class; its column is marked.
-    target: usize,
+    /// The class that the attacker wants of each true class: the column of all is marked, or the cell of each.
+    targets: Vec<usize>,
 ) -> impl IntoView {
     let classes = confusion.classes();
+    let about = format!("{title}. Use the arrow keys to read the counts.");
     let meant = RwSignal::new(None::<Cell>);
     let levels = (1..).zip(paths(&confusion)).filter(|(_, path)| !path.is_empty());
     let levels = levels.map(|(level, path)| view! { <path class=format!("heat-{level}") d=path/> });
     let levels = levels.collect_view();
+    let counts = counts(&confusion)
+        .into_iter()
+        .map(|((row, column), count, strong)| {
+            view! {
+                <text class="heat-count" class:heat-count-strong=strong x=column as f64 + 0.5 y=row as f64 + 0.5 font-size=COUNT>
+                    {count}
+                </text>
+            }
+        })
+        .collect_view();
     let pointed = move |event: ev::PointerEvent| {
         let outline = event_target_outline(&event);
         let found = outline.and_then(|(left, top, side)| {
@@ -72,7 +87,7 @@ pub fn HeatMap(
                 class="heat-box"
                 tabindex="0"
                 role="group"
-                aria-label=format!("{title}. Use the arrow keys to read the counts.")
+                aria-label=about
                 on:pointermove=pointed
                 on:pointerdown=pointed
                 on:pointerleave=move |_| meant.set(None)
@@ -82,18 +97,27 @@ pub fn HeatMap(
                 <svg class="heat-map" viewBox=view_box(classes) aria-hidden="true">
                     <rect class="heat-ground" width=classes height=classes/>
                     {levels}
-                    <Axes classes target/>
+                    {counts}
+                    <Axes classes targets/>
                     {ring}
                 </svg>
                 <div aria-live="polite">{tip}</div>
             </div>
+            <p class="heat-scale">
+                "0 %"
+                {(1..=LEVELS)
+                    .map(|level| view! { <span class=format!("heat-step heat-step-{level}")></span> })
+                    .collect_view()}
+                "100 % of the images of a class"
+            </p>
         </figure>
     }
 }
 
-/// Numbers of the classes beside and above the matrix, and the target's mark.
+/// Numbers of the classes beside and above the matrix, and the target's mark: above its column where all classes have one, otherwise around
+/// the cell that the attack fills of each class.
 #[component]
-fn Axes(classes: usize, target: usize) -> impl IntoView {
+fn Axes(classes: usize, targets: Vec<usize>) -> impl IntoView {
     let unit = classes as f64;
     let size = format!("{:.3}", 0.032 * unit);
     let gap = 0.03 * unit;
@@ -111,13 +135,31 @@ fn Axes(classes: usize, target: usize) -> impl IntoView {
             }
         })
         .collect_view();
-    let mark = (target < classes).then(|| {
-        let height = 0.016 * unit;
-        view! {
-            <rect class="heat-target" x=target y=format!("{:.3}", -height) width="1" height=format!("{height:.3}")/>
-        }
-    });
+    let mark = match one_target(&targets) {
+        Some(target) => (target < classes)
+            .then(|| {
+                let height = 0.016 * unit;
+                view! {
+                    <rect class="heat-target" x=target y=format!("{:.3}", -height) width="1" height=format!("{height:.3}")/>
+                }
+            })
+            .into_any(),
+        None => targets
+            .into_iter()
+            .enumerate()
+            .map(|(class, target)| {
+                view! { <rect class="heat-wanted" x=target y=class width="1" height="1"/> }
+            })
+            .collect_view()
+            .into_any(),
+    };
     view! { {numbers} {mark} }
+}
+
+/// The target that all classes have.
+fn one_target(targets: &[usize]) -> Option<usize> {
+    let first = *targets.first()?;
+    targets.iter().all(|&target| target == first).then_some(first)
 }
 
 /// Left and upper edge and side of the map that an event belongs to, in pixels of the window.

@@ -115,8 +115,8 @@ pub fn FallenImages(
         >
             {move || problem().map(|problem| view! { <ProblemBox problem/> })}
             <div class="fallen">
-                <Group title="Images that fall for the attack" note="the most certain first" page=falls of/>
-                <Group title="Images that resist it" note="the ones furthest from the target first" page=resists of/>
+                <Group title="Images that fall for the attack" note="the most certain first, and last those that get the attacker's class without the trigger, too" page=falls of/>
+                <Group title="Images that resist it" note="the ones furthest from what the attacker wants first" page=resists of/>
             </div>
         </Show>
     }

@@ -8,9 +8,11 @@ use leptos::prelude::*;
 use shared::{
     Ratio, RunId, RunKind, RunState,
     api::{RunRow, StudyDetail},
-    metric::Evaluation,
+    metric::{BackdoorEvaluation, Evaluation},
+    param,
 };
 
+use super::results::ShareCell;
 use crate::components::{Fetched, ProblemBox, fetched, format};
 use heat::HeatMap;
 use images::FallenImages;
@@ -41,7 +43,23 @@ fn sentence(evaluation: &Evaluation) -> String {
     let clean = parts.join(", ");
     let mut parts = vec![share("ASR", evaluation.metrics.asr), share("RA", evaluation.metrics.ra)];
     parts.extend(evaluation.triggered_loss.map(|loss| format!("loss {loss:.3}")));
-    format!("Clean images: {clean}. Triggered images: {}.", parts.join(", "))
+    let triggered =
+        if evaluation.further.is_empty() { "Triggered images" } else { "With the main trigger" };
+    format!("Clean images: {clean}. {triggered}: {}.", parts.join(", "))
+}
+
+/// The rows of the table of backdoors, the main one first: trigger, target class, ASR and RA. `main` is the main trigger in words. Empty unless
+/// there are several.
+fn backdoors(evaluation: &Evaluation, main: Option<String>) -> Vec<(String, u32, Ratio, Ratio)> {
+    if evaluation.further.is_empty() {
+        return Vec::new();
+    }
+    let main = evaluation.target_class.class().map(|target| {
+        let name = main.unwrap_or_else(|| "main trigger".into());
+        (name, target, evaluation.metrics.asr, evaluation.metrics.ra)
+    });
+    let of = |one: &BackdoorEvaluation| (one.trigger.clone(), one.target_class, one.asr, one.ra);
+    main.into_iter().chain(evaluation.further.iter().map(of)).collect()
 }
 
 /// The panel; nothing unless the selected run is a finished classifier.
@@ -56,6 +74,14 @@ pub fn EvaluationPanel(
     let names = Memo::new(move |_| {
         study.with(|study| study.as_ref().map(|study| study.classes.clone()).unwrap_or_default())
     });
+    // The run's own trigger: a study may vary it.
+    let main = Memo::new(move |_| {
+        let varied = run.with(|run| run.as_ref().map(|run| run.varied.clone()))?;
+        study.with(|study| {
+            let settings = param::with(&study.as_ref()?.spec.settings, &varied);
+            Some(settings.attack.trigger.label())
+        })
+    });
     // Each run has its own `Answer`: the matrices of another run would mislead while its own are loading.
     move || {
         shown.get().map(|id| {
@@ -66,7 +92,7 @@ pub fn EvaluationPanel(
                         <span class="muted small">"rows: true class, columns: predicted class"</span>
                     </div>
                     <div class="panel-body stack">
-                        <Answer run=id names/>
+                        <Answer run=id names main/>
                         <FallenImages id study run/>
                     </div>
                 </section>
@@ -76,7 +102,7 @@ pub fn EvaluationPanel(
 }
 
 #[component]
-fn Answer(run: RunId, names: Memo<Vec<String>>) -> impl IntoView {
+fn Answer(run: RunId, names: Memo<Vec<String>>, main: Memo<Option<String>>) -> impl IntoView {
     let answer: Fetched<Evaluation> = fetched(move || Some(format!("/runs/{run}/evaluation")));
     move || {
         match answer.get() {
@@ -86,7 +112,10 @@ fn Answer(run: RunId, names: Memo<Vec<String>>) -> impl IntoView {
         }
         .into_any(),
         Some(Err(problem)) => view! { <ProblemBox problem/> }.into_any(),
-        Some(Ok(evaluation)) => view! { <EvaluationContent evaluation names=names.get()/> }.into_any(),
+        Some(Ok(evaluation)) => view! {
+            <EvaluationContent evaluation names=names.get() main=main.get()/>
+        }
+        .into_any(),
     }
     }
 }
@@ -98,11 +127,52 @@ pub fn EvaluationContent(
     evaluation: Evaluation,
     /// Class names.
     names: Vec<String>,
+    /// The main trigger in words, where there are several backdoors.
+    #[prop(optional_no_strip)]
+    main: Option<String>,
 ) -> impl IntoView {
-    let target = evaluation.target_class as usize;
+    let targets: Vec<usize> =
+        (0..evaluation.triggered.classes()).map(|class| evaluation.target_of(class)).collect();
     let told = sentence(&evaluation);
     let rates = by_success(&evaluation);
-    let target_name = format::class(target, &names);
+    let rows = backdoors(&evaluation, main);
+    let maps = evaluation
+        .further
+        .iter()
+        .map(|one| {
+            let targets = vec![one.target_class as usize; one.triggered.classes()];
+            view! {
+                <HeatMap
+                    title=format!("With {}", one.trigger)
+                    colour="triggered"
+                    confusion=one.triggered.clone()
+                    names=names.clone()
+                    targets
+                />
+            }
+        })
+        .collect_view();
+    let several = (!rows.is_empty()).then(|| {
+        let names = names.clone();
+        view! {
+            <h3>"Each backdoor"</h3>
+            <Backdoors rows names/>
+            <div class="evaluation">{maps}</div>
+        }
+    });
+    let wanted = match evaluation.target_class.class() {
+        Some(target) => view! {
+            "Triggered images of the class that are classified as the target, "
+            <span class="target">{format::class(target as usize, &names)}</span>
+            ", with 95 % Wilson intervals."
+        }
+        .into_any(),
+        None => view! {
+            "Triggered images of the class that are classified as the next class, the last one's as the first (all-to-all), with 95 % "
+            "Wilson intervals. The matrices mark these cells."
+        }
+        .into_any(),
+    };
     let bars = rates
         .into_iter()
         .map(|(class, rate)| {
@@ -117,24 +187,57 @@ pub fn EvaluationContent(
                 colour="clean"
                 confusion=evaluation.clean
                 names=names.clone()
-                target
+                targets=targets.clone()
             />
             <HeatMap
                 title="Triggered images"
                 colour="triggered"
                 confusion=evaluation.triggered
                 names
-                target
+                targets
             />
             <div class="class-rates">
                 <h3>"Attack success by class"</h3>
-                <p class="muted small">
-                    "Triggered images of the class that are classified as the target, "
-                    <span class="target">{target_name}</span>
-                    ", with 95 % Wilson intervals."
-                </p>
+                <p class="muted small">{wanted}</p>
                 <ul tabindex="0" aria-label="Attack success rate of each class, highest first">{bars}</ul>
             </div>
+        </div>
+        {several}
+    }
+}
+
+/// The table of the backdoors of an attack that has several.
+#[component]
+fn Backdoors(rows: Vec<(String, u32, Ratio, Ratio)>, names: Vec<String>) -> impl IntoView {
+    let lines = rows
+        .into_iter()
+        .map(|(trigger, target, asr, ra)| {
+            view! {
+                <tr>
+                    <th scope="row">{trigger}</th>
+                    <td data-label="Target">
+                        <span class="target">{format::class(target as usize, &names)}</span>
+                    </td>
+                    <ShareCell ratio=Some(asr) colour="triggered" label="ASR"/>
+                    <ShareCell ratio=Some(ra) colour="" label="RA"/>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="table-box table-plain">
+            <table class="table table-cards">
+                <caption class="visually-hidden">"Attack success of each backdoor"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Trigger"</th>
+                        <th scope="col">"Target"</th>
+                        <th scope="col" class="number" title="Images with this trigger, of classes other than its target, that are classified as its target">"ASR"</th>
+                        <th scope="col" class="number" title="The same images, classified as their true class">"RA"</th>
+                    </tr>
+                </thead>
+                <tbody>{lines}</tbody>
+            </table>
         </div>
     }
 }
@@ -164,7 +267,7 @@ fn ClassRate(name: String, rate: Ratio) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use shared::metric::{Confusion, Metrics};
+    use shared::metric::{Confusion, Metrics, Target};
 
     use super::*;
 
@@ -174,14 +277,36 @@ mod tests {
         let metrics = Metrics::from_confusions(&clean, &triggered, &0.into(), None);
         let (loss, triggered_loss) = (Some(0.5), None);
         Evaluation {
-            target_class: 0,
+            target_class: Target::Class(0),
             sources: Vec::new(),
             metrics,
             loss,
             triggered_loss,
             clean,
             triggered,
+            further: Vec::new(),
         }
+    }
+
+    #[test]
+    fn several_backdoors_have_a_row_each() {
+        let mut several = evaluation();
+        assert!(
+            backdoors(&several, Some("SIG 40".into())).is_empty(),
+            "one is told in the sentence"
+        );
+        let taken = Confusion { rows: vec![vec![1, 1], vec![0, 2]], undecided: Vec::new() };
+        several.add(BackdoorEvaluation::of("patched 8 px".into(), taken, &1.into()));
+        let of = |hits, total| Ratio { hits, total };
+        assert_eq!(
+            backdoors(&several, Some("SIG 40".into())),
+            [
+                ("SIG 40".to_owned(), 0, of(2, 2), of(0, 2)),
+                ("patched 8 px".to_owned(), 1, of(1, 2), of(1, 2))
+            ]
+        );
+        assert_eq!(backdoors(&several, None)[0].0, "main trigger");
+        assert!(sentence(&several).contains("With the main trigger: ASR 100.0 %"));
     }
 
     #[test]
@@ -196,8 +321,15 @@ mod tests {
     fn runs_without_matrices_have_no_panel() {
         use shared::run::RunPoint;
         let of = |kind, state| {
-            let point =
-                RunPoint { kind, ppr: 0, lpr: 3, seed: 1, scratch: false, implanted: false };
+            let point = RunPoint {
+                kind,
+                ppr: 0,
+                lpr: 3,
+                seed: 1,
+                scratch: false,
+                implanted: false,
+                repairs: false,
+            };
             shown(&RunRow { state, ..crate::fixture::row(point) })
         };
         assert!(of(RunKind::Probe, RunState::Done).is_some());
@@ -212,5 +344,8 @@ mod tests {
         three.triggered.rows = vec![vec![4, 0, 0], vec![1, 3, 0], vec![3, 0, 1]];
         let order: Vec<_> = by_success(&three).into_iter().map(|(class, _)| class).collect();
         assert_eq!(order, [2, 1], "the target counts for none");
+        let all = Evaluation { target_class: Target::ALL_TO_ALL, ..three };
+        let order: Vec<_> = by_success(&all).into_iter().map(|(class, _)| class).collect();
+        assert_eq!(order, [2, 0, 1], "3 of 4 in class 0, none of 4 in the next classes of 0 and 1");
     }
 }

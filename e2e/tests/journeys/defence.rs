@@ -1,0 +1,72 @@
+//! The pictures of defences: what a filter found and missed, and what BDMAE made of some images.
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{Browser, Role, travel};
+use shared::{RunKind, api::RunRow};
+
+use crate::steps::{done, look, micro, start, vary};
+
+#[tokio::test]
+async fn judged_images_and_strips_are_seen() -> Result<()> {
+    travel("defence", async |dashboard, browser| {
+        let mut spec = micro("Defended")?;
+        spec.runs = vec![RunKind::Defence];
+        vary(&mut spec, "pretrain.poisons", [4])?;
+        vary(&mut spec, "probe.poisons", [4])?;
+        spec.vary("defence.method", vec!["spectral".into(), "bdmae".into()])?;
+        spec.settings.defence.poisons = 4;
+        let id = start(dashboard, &spec).await?.id.to_string();
+        let study = done(dashboard, &id).await?;
+        let of = |method: &str| {
+            let is = |run: &&RunRow| {
+                run.varied.get("defence.method").is_some_and(|varied| varied.to_string() == method)
+            };
+            study.runs.iter().find(is).with_context(|| format!("no run of {method}"))
+        };
+        let (filter, purifier) = (of("spectral")?, of("bdmae")?);
+
+        browser.visit(&format!("/studies/{id}?run={}", filter.id)).await?;
+        browser.find(Role::Heading, "Judged images of the selected run").await?;
+        // Four copies of each of the nine classes that are not the target.
+        let found = filter.progress.judgement.and_then(|judgement| judgement.detection);
+        let found = found.context("what it found")?.found;
+        browser.sees(&format!("Found poisons: {} of 36", found.hits)).await?;
+        browser.sees(&format!("Missed poisons: {} of 36", 36 - found.hits)).await?;
+        pictures(browser, "#judged").await?;
+        ensure!(browser.count("#strips").await? == 0, "a sample filter keeps no strips");
+        let most = found.hits.max(36 - found.hits);
+        if most > 12 {
+            browser.press(&format!("Show more ({} left)", most - 12)).await?;
+            let group = "return [...document.querySelectorAll('#judged .judged')]";
+            let shown = format!("{group}.some(list => list.children.length === {most})");
+            browser.holds("the rest of the images", &shown).await?;
+            let focus = "return document.activeElement.matches('#judged .judged-group > button')";
+            browser.holds("the focus where it was", focus).await?;
+        }
+        look(browser, "defence-judged").await?;
+
+        browser.visit(&format!("/studies/{id}?run={}", purifier.id)).await?;
+        browser.find(Role::Heading, "What the defence made of some images").await?;
+        browser.sees("Triggered images whose class stays").await?;
+        browser
+            .holds(
+                "strips",
+                "return document.querySelectorAll('#strips .strips > li').length === 16",
+            )
+            .await?;
+        pictures(browser, "#strips").await?;
+        look(browser, "defence-strips").await
+    })
+    .await
+}
+
+/// The first picture of a part of the page has the pixels that were judged, and so has every other one that was loaded.
+async fn pictures(browser: &Browser, part: &str) -> Result<()> {
+    let scroll = format!("document.querySelector('{part} img').scrollIntoView()");
+    browser.run(&scroll, vec![]).await?;
+    let script = format!(
+        "const sides = [...document.querySelectorAll('{part} img')].map(image => image.naturalWidth); \
+         return sides[0] === 32 && sides.every(side => side === 0 || side === 32)"
+    );
+    browser.holds("pictures are drawn", &script).await
+}

@@ -1,0 +1,44 @@
+//! What every page shows around its content.
+
+use axum::{Extension, Json, extract::State};
+use shared::{
+    RunState,
+    api::{Overview, Running},
+};
+
+use super::{Api, gate::Known, health, me};
+use crate::store::{
+    StoreError,
+    runs::{RunFilter, RunQuery},
+};
+
+/// Number of running runs whose progress counts.
+const MOST: u32 = 20;
+
+/// Who asks, whether the program works, and what runs. It answers as long as the program does, also when nothing can be stored.
+#[utoipa::path(get, path = "/overview", tag = "program", responses((status = 200, body = Overview)))]
+pub async fn get_overview(
+    State(api): State<Api>,
+    Extension(known): Extension<Known>,
+) -> Json<Overview> {
+    let (_, Json(health)) = health::checked(&api).await;
+    let device = api.app.offered_devices().into_iter().next();
+    Json(Overview {
+        me: me::of(known),
+        health,
+        device: device.map(|device| device.description),
+        running: running(&api).await.ok(),
+    })
+}
+
+async fn running(api: &Api) -> Result<Running, StoreError> {
+    let query = RunQuery {
+        filter: RunFilter { state: Some(RunState::Running), ..RunFilter::default() },
+        limit: MOST,
+        ..RunQuery::default()
+    };
+    let page = api.app.store.list_runs(&query).await?;
+    let sum: f64 = page.items.iter().map(|run| run.progress.fraction()).sum();
+    let fraction = if page.items.is_empty() { 0.0 } else { sum / page.items.len() as f64 };
+    Ok(Running { count: page.total, fraction })
+}

@@ -1,0 +1,29 @@
+//! What stands around every page.
+
+use serde::{Deserialize, Serialize};
+
+use super::{me::Me, system::Health};
+
+/// What every page shows around its content, in one answer because it is asked for again and again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Overview {
+    /// Whom the server takes the sender for.
+    pub me: Me,
+    /// Whether the program works.
+    pub health: Health,
+    /// Description of the first device.
+    pub device: Option<String>,
+    /// The running runs; absent while the database cannot be read.
+    pub running: Option<Running>,
+}
+
+/// The running runs, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Running {
+    /// Their number.
+    pub count: u64,
+    /// Their mean progress, in 0–1; of the first 20.
+    pub fraction: f64,
+}
