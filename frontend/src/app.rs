@@ -14,7 +14,7 @@ use leptos_router::{
     path,
 };
 
-use self::later::{Make, later};
+use self::later::{Make, later, part_later};
 use crate::{base::Base, frame::Frame, pages};
 
 /// The whole program in the browser.
@@ -24,7 +24,7 @@ pub fn App() -> impl IntoView {
         <Router>
             <Frame>
                 <Routes fallback=pages::NotFoundPage>
-                    <Route path=(Base, path!("/")) view=pages::StudiesPage/>
+                    <Route path=(Base, path!("/")) view=studies/>
                     <Route path=(Base, path!("/studies/new")) view=|| later(new_study)/>
                     <Route path=(Base, path!("/studies/:id")) view=|| later(study)/>
                     <Route path=(Base, path!("/compare")) view=|| later(compare)/>
@@ -39,7 +39,12 @@ pub fn App() -> impl IntoView {
     }
 }
 
-/// A page of a further module.
+/// The list of studies. What draws curves is loaded when something runs.
+fn studies() -> impl IntoView {
+    view! { <pages::StudiesPage running=|| part_later(running_now).into_any()/> }
+}
+
+/// A page of a further module, or a part of one.
 macro_rules! page {
     ($module:ident: $name:ident => $page:path) => {
         #[wasm_split($module, wasm_split_path = ::leptos::wasm_split, fallible)]
@@ -52,6 +57,7 @@ macro_rules! page {
 page!(results: study => pages::StudyPage);
 page!(results: compare => pages::ComparePage);
 page!(results: watch => pages::WatchPage);
+page!(results: running_now => pages::RunningNow);
 page!(attack: new_study => pages::NewStudyPage);
 page!(attack: reconstruct => pages::ReconstructPage);
 page!(folder: data => pages::DataPage);

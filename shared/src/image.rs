@@ -160,14 +160,12 @@ pub fn difference(before: &Rgb8, after: &Rgb8, gain: f32) -> Rgb8 {
         (after.width, after.height),
         "difference of images of different sizes"
     );
-    let data = before
-        .data
-        .iter()
-        .zip(&after.data)
-        .map(|(&b, &a)| {
-            (128.0 + (f32::from(a) - f32::from(b)) * gain).round().clamp(0.0, 255.0) as u8
-        })
+    // A slider moves while this is drawn, and there are only 511 differences.
+    let shown: Vec<u8> = (-255i16..=255)
+        .map(|change| (128.0 + f32::from(change) * gain).round().clamp(0.0, 255.0) as u8)
         .collect();
+    let level = |(&b, &a): (&u8, &u8)| shown[255 + usize::from(a) - usize::from(b)];
+    let data = before.data.iter().zip(&after.data).map(level).collect();
     Rgb8 { width: before.width, height: before.height, data }
 }
 

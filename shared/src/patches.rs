@@ -13,10 +13,14 @@ pub fn touched(before: &Rgb8, after: &Rgb8, patch: usize) -> Vec<bool> {
     assert!(patch > 0 && side.is_multiple_of(patch), "the patch size divides the image size");
     let grid = side / patch;
     let mut touched = vec![false; grid * grid];
-    for (at, (p, q)) in before.data().chunks_exact(3).zip(after.data().chunks_exact(3)).enumerate()
+    let (row, run) = ((3 * side).max(1), 3 * patch);
+    for (y, (before, after)) in
+        before.data().chunks_exact(row).zip(after.data().chunks_exact(row)).enumerate()
     {
-        if p != q {
-            touched[at / side / patch * grid + at % side / patch] = true;
+        let here = &mut touched[y / patch * grid..][..grid];
+        let runs = before.chunks_exact(run).zip(after.chunks_exact(run));
+        for (touched, (before, after)) in here.iter_mut().zip(runs) {
+            *touched = *touched || before != after;
         }
     }
     touched

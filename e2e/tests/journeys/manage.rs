@@ -12,7 +12,7 @@ use crate::steps::{done, look, micro, start, study, vary};
 #[tokio::test]
 async fn a_study_is_named_kept_copied_and_deleted() -> Result<()> {
     // The browser logs that the deleted study is not found.
-    travel_past("manage", &["404 (Not Found)"], async |dashboard, browser| {
+    travel_past("manage", &["404 (Not Found)", "422 (Unprocessable"], async |dashboard, browser| {
         let mut spec = micro("A first name")?;
         vary(&mut spec, "pretrain.poisons", [0, 4])?;
         vary(&mut spec, "probe.poisons", [4])?;
@@ -45,6 +45,23 @@ async fn a_study_is_named_kept_copied_and_deleted() -> Result<()> {
         browser.visit("/?show=starred").await?;
         browser.find(Role::Link, "A second name").await?;
         look(browser, "studies-starred").await?;
+
+        // Sorted by a head, and filtered by what its runs found.
+        browser.press("Best ASR").await?;
+        browser
+            .holds(
+                "the strongest comes first",
+                "return location.search.includes('sort=-asr') && \
+                 document.querySelector('[data-sort=asr]')?.closest('th').ariaSort === 'descending'",
+            )
+            .await?;
+        filter(browser, "asr > 100").await?;
+        browser.sees("No study matches.").await?;
+        filter(browser, "asr >").await?;
+        browser.sees("The filter above cannot be read.").await?;
+        filter(browser, "asr >= 0 && probe.poisons == 4").await?;
+        browser.find(Role::Link, "A second name").await?;
+        look(browser, "studies-filtered").await?;
         browser.visit(&path).await?;
         browser.press("Edit").await?;
         browser.press("Archive").await?;
@@ -150,4 +167,12 @@ async fn a_question_stays_while_the_queue_renews_itself() -> Result<()> {
 async fn progress(browser: &Browser) -> Result<String> {
     let script = "return document.querySelector('.job-progress .small')?.innerText ?? ''";
     Ok(browser.run(script, Vec::new()).await?.as_str().unwrap_or_default().to_owned())
+}
+
+/// Enters an expression into the filter of the list of studies.
+async fn filter(browser: &Browser, expression: &str) -> Result<()> {
+    let enter = "const field = document.getElementById('filter'); field.value = arguments[0]; \
+        field.dispatchEvent(new Event('change', { bubbles: true }))";
+    browser.run(enter, vec![serde_json::json!(expression)]).await?;
+    Ok(())
 }

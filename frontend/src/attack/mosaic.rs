@@ -10,7 +10,7 @@ use super::{
     overlay::{lines_path, touched_path},
     picture::Picture,
     preview::Scene,
-    render::Rendered,
+    render::Numbers,
 };
 use crate::components::PixelCanvas;
 
@@ -48,6 +48,15 @@ impl Part {
     }
 }
 
+/// What is drawn of one picture.
+#[derive(Clone, Default, PartialEq)]
+pub struct Shown {
+    /// With the trigger; `None` until it is drawn.
+    pub triggered: ArcRwSignal<Option<Rgb8>>,
+    /// What the trigger changes.
+    pub difference: ArcRwSignal<Option<Rgb8>>,
+}
+
 /// What the tiles of all parts share.
 #[derive(Clone, Copy)]
 pub struct Stage {
@@ -57,8 +66,10 @@ pub struct Stage {
     pub pictures: Signal<Vec<Picture>>,
     /// Names of the classes.
     pub classes: Signal<Vec<String>>,
-    /// The images with the trigger.
-    pub rendered: RwSignal<Rendered>,
+    /// What is drawn of each image.
+    pub shown: Memo<Vec<Shown>>,
+    /// What the images with the trigger say.
+    pub numbers: RwSignal<Numbers>,
     /// Whether the patch grid is drawn over the images.
     pub grid: RwSignal<bool>,
     /// Called with the moved patch.
@@ -78,13 +89,15 @@ impl Stage {
         }
     }
 
-    fn image(self, part: Part, at: usize) -> Option<Rgb8> {
+    /// The image of a tile, whose picture is at that place.
+    fn image(self, part: Part, at: usize, shown: Shown) -> Signal<Option<Rgb8>> {
         match part {
-            Part::Clean => {
+            Part::Clean => Memo::new(move |_| {
                 self.pictures.with(|all| all.get(at).map(|picture| picture.image.clone()))
-            }
-            Part::Triggered => self.rendered.with(|all| all.triggered.get(at).cloned()),
-            Part::Difference => self.rendered.with(|all| all.difference.get(at).cloned()),
+            })
+            .into(),
+            Part::Triggered => RwSignal::from(shown.triggered).into(),
+            Part::Difference => RwSignal::from(shown.difference).into(),
         }
     }
 
@@ -117,8 +130,8 @@ pub fn Mosaic(
     let draggable = Memo::new(move |_| {
         part == Part::Triggered && matches!(stage.scene.trigger.get(), TriggerSpec::Patched(_))
     });
-    let count = Memo::new(move |_| stage.pictures.with(Vec::len));
-    let tiles = move || (0..count.get()).map(|at| view! { <Tile part stage at/> }).collect_view();
+    let tile = move |(at, shown)| view! { <Tile part stage at shown/> };
+    let tiles = move || stage.shown.get().into_iter().enumerate().map(tile).collect_view();
     let label = move || {
         if draggable.get() {
             "Triggered images. Arrow keys move the patch by a pixel, with Shift by a ViT patch."
@@ -137,7 +150,7 @@ pub fn Mosaic(
             <figcaption>
                 <span class=format!("swatch swatch-{}", part.class())></span>
                 {part.name()}
-                {(part == Part::Difference).then(|| view! { <DifferenceScale rendered=stage.rendered/> })}
+                {(part == Part::Difference).then(|| view! { <DifferenceScale numbers=stage.numbers/> })}
             </figcaption>
             <div
                 class="mosaic-tiles"
@@ -155,10 +168,10 @@ pub fn Mosaic(
 
 /// What black and white mean in the differences.
 #[component]
-fn DifferenceScale(rendered: RwSignal<Rendered>) -> impl IntoView {
-    let largest = Memo::new(move |_| rendered.with(|all| all.largest));
+fn DifferenceScale(numbers: RwSignal<Numbers>) -> impl IntoView {
+    let largest = Memo::new(move |_| numbers.with(|all| all.largest));
     view! {
-        <span class="nowrap">{move || rendered.with(Rendered::gain_text)}</span>
+        <span class="nowrap">{move || numbers.with(Numbers::gain_text)}</span>
         <span class="difference-scale" title="Levels of 0 to 255 that a channel gets darker or brighter by">
             {move || format!("−{}", largest.get())}
             <span class="difference-ramp" aria-hidden="true"></span>
@@ -169,7 +182,7 @@ fn DifferenceScale(rendered: RwSignal<Rendered>) -> impl IntoView {
 
 /// One image.
 #[component]
-fn Tile(part: Part, stage: Stage, at: usize) -> impl IntoView {
+fn Tile(part: Part, stage: Stage, at: usize, shown: Shown) -> impl IntoView {
     let held = RwSignal::new(None::<Grab>);
     let press = move |event: ev::PointerEvent| {
         let Some((patch, side, _)) = stage.patch().filter(|_| part == Part::Triggered) else {
@@ -193,7 +206,7 @@ fn Tile(part: Part, stage: Stage, at: usize) -> impl IntoView {
             stage.moved.run(drag::drag(&patch, hold, pixel, side));
         }
     };
-    let image = Memo::new(move |_| stage.image(part, at));
+    let image = stage.image(part, at, shown);
     let label = Signal::derive(move || stage.label(part, at));
     view! {
         <div
@@ -215,7 +228,7 @@ fn PatchGrid(stage: Stage) -> impl IntoView {
     let scene = stage.scene;
     let columns =
         Memo::new(move |_| (scene.side.get() / scene.training.get().patch.max(1)).max(1) as usize);
-    let touched = move || stage.rendered.with(|all| touched_path(&all.touched, columns.get()));
+    let touched = move || stage.numbers.with(|all| touched_path(&all.touched, columns.get()));
     let view_box = move || format!("0 0 {0} {0}", columns.get());
     view! {
         <svg class="patch-grid" viewBox=view_box aria-hidden="true">

@@ -4,18 +4,23 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
     Rgb8, Trigger, TriggerSpec,
+    metric::Quality,
     trigger::{PatchedSpec, TriggerError},
 };
 
 use super::{
-    mosaic::{Mosaic, Part, Stage},
+    mosaic::{Mosaic, Part, Shown, Stage},
+    painter::{Painter, Step},
     picture::Picture,
-    render::{Rendered, Training, drawn},
+    render::{Numbers, Training},
 };
 use crate::components::{Glyph, Icon, Segmented};
 
 /// Pause in the changes of a trigger after which it is measured, in milliseconds. It takes longer than the images.
 const REST: u32 = 120;
+
+/// How long pictures are drawn in a frame, in milliseconds: about half of it, the rest is the browser's.
+const BUDGET: f64 = 7.0;
 
 /// What the preview is made from.
 #[derive(Clone, Copy)]
@@ -49,13 +54,17 @@ pub fn Preview(
     /// Called to load other images.
     shuffle: Callback<()>,
 ) -> impl IntoView {
-    let rendered = RwSignal::new(Rendered::default());
+    let count = Memo::new(move |_| pictures.with(Vec::len));
+    let shown =
+        Memo::new(move |_| std::iter::repeat_with(Shown::default).take(count.get()).collect());
+    let numbers = RwSignal::new(Numbers::default());
     let waits = RwSignal::new(None::<String>);
     let seen_in = RwSignal::new(shared::Stage::Train);
-    keep_drawn(scene, pictures, seen_in, rendered, waits);
-    let shown = RwSignal::new(Part::Triggered);
+    let drawing = Drawing::new(pictures, shown, numbers);
+    keep_drawn(scene, drawing, seen_in, waits);
+    let part = RwSignal::new(Part::Triggered);
     let grid = RwSignal::new(false);
-    let stage = Stage { scene, pictures, classes, rendered, grid, moved };
+    let stage = Stage { scene, pictures, classes, shown, numbers, grid, moved };
     let is_patched = Memo::new(move |_| matches!(scene.trigger.get(), TriggerSpec::Patched(_)));
     let choices = Part::ALL.map(|part| (part, part.name().to_owned()));
     let stages = [(shared::Stage::Train, "In training"), (shared::Stage::Test, "In tests")]
@@ -73,15 +82,15 @@ pub fn Preview(
     view! {
         <div
             class="preview"
-            data-shown=move || shown.get().class()
+            data-shown=move || part.get().class()
             aria-busy=move || busy.get().to_string()
         >
             <div class="preview-choice">
                 <Segmented
                     label="What to show"
                     choices=choices.to_vec()
-                    value=Signal::derive(move || Some(shown.get()))
-                    choose=Callback::new(move |part| shown.set(part))
+                    value=Signal::derive(move || Some(part.get()))
+                    choose=Callback::new(move |chosen| part.set(chosen))
                 />
             </div>
             <div class="preview-bar">
@@ -116,51 +125,25 @@ pub fn Preview(
             <div class="mosaics" class:stale=move || waits.with(Option::is_some)>
                 {Part::ALL.map(|part| view! { <Mosaic part stage/> }).into_iter().collect_view()}
             </div>
-            <Facts rendered hint=Signal::derive(hint)/>
+            <Facts numbers hint=Signal::derive(hint)/>
         </div>
     }
 }
 
-/// Draws the pictures whenever the trigger changes, and measures it after a pause. `waits` gets what a trigger lacks that cannot be drawn.
+/// Draws the pictures whenever the trigger changes. `waits` gets what a trigger lacks that cannot be drawn.
 fn keep_drawn(
     scene: Scene,
-    pictures: Signal<Vec<Picture>>,
+    drawing: Drawing,
     seen_in: RwSignal<shared::Stage>,
-    rendered: RwSignal<Rendered>,
     waits: RwSignal<Option<String>>,
 ) {
-    let change = StoredValue::new(0u64);
     Effect::new(move |_| {
         let (spec, side, seen_in) = (scene.trigger.get(), scene.side.get(), seen_in.get());
         let prepared =
             scene.key.with(|key| Trigger::prepare(&spec, key.as_ref(), side as usize, seen_in));
         match prepared {
             Ok(trigger) => {
-                let training = scene.training.get();
-                let mut now = pictures.with(|pictures| drawn(pictures, &trigger, training));
-                let side = trigger.side();
-                let measure = move |now: &mut Rendered| {
-                    pictures.with_untracked(|pictures| now.measure(pictures, side, training));
-                };
-                change.update_value(|change| *change += 1);
-                let mine = change.get_value();
-                // Until it is measured, the numbers of the last one stay.
-                let has_numbers = rendered.with_untracked(|last| {
-                    (now.quality, now.survival) = (last.quality, last.survival);
-                    !last.triggered.is_empty()
-                });
-                if has_numbers {
-                    spawn_local(async move {
-                        TimeoutFuture::new(REST).await;
-                        // The page may be gone by now.
-                        if change.try_get_value() == Some(mine) {
-                            rendered.try_update(measure);
-                        }
-                    });
-                } else {
-                    measure(&mut now);
-                }
-                rendered.set(now);
+                drawing.begin(trigger, scene.training.get());
                 waits.set(None);
             }
             // The key image is loading: the last drawing stays until it arrives.
@@ -171,35 +154,130 @@ fn keep_drawn(
     });
 }
 
+/// The drawing of the pictures, as many in a frame as there is time for.
+#[derive(Clone, Copy)]
+struct Drawing {
+    pictures: Signal<Vec<Picture>>,
+    shown: Memo<Vec<Shown>>,
+    numbers: RwSignal<Numbers>,
+    painter: StoredValue<Painter>,
+    /// Counts the triggers.
+    change: StoredValue<u64>,
+    /// Whether a frame is asked for.
+    asked: StoredValue<bool>,
+}
+
+impl Drawing {
+    fn new(
+        pictures: Signal<Vec<Picture>>,
+        shown: Memo<Vec<Shown>>,
+        numbers: RwSignal<Numbers>,
+    ) -> Self {
+        let painter = StoredValue::new(Painter::default());
+        let (change, asked) = (StoredValue::new(0), StoredValue::new(false));
+        Self { pictures, shown, numbers, painter, change, asked }
+    }
+
+    /// Draws all pictures with this trigger from the next frame on, and again when the pictures change.
+    fn begin(self, trigger: Trigger, training: Training) {
+        self.pictures.track();
+        let count = self.shown.with(Vec::len);
+        self.painter.update_value(|painter| painter.restart(trigger, training, count));
+        self.change.update_value(|change| *change += 1);
+        if !self.asked.get_value() {
+            self.asked.set_value(true);
+            request_animation_frame(move || self.frame());
+        }
+    }
+
+    /// Draws for a part of a frame, and asks for another one until all is drawn.
+    fn frame(self) {
+        // The page may be gone by now, and with it what it owned.
+        if self.asked.try_set_value(false).is_some() {
+            return;
+        }
+        let shown = self.shown.get_untracked();
+        let began = now();
+        let mut left = true;
+        while left && now() - began < BUDGET {
+            let step = self.pictures.with_untracked(|pictures| {
+                self.painter.try_update_value(|painter| painter.step(pictures)).flatten()
+            });
+            match step {
+                Some(Step::Image { at, triggered, difference }) => {
+                    shown[at].triggered.set(Some(triggered));
+                    shown[at].difference.set(Some(difference));
+                }
+                Some(Step::Difference { at, difference }) => {
+                    shown[at].difference.set(Some(difference));
+                }
+                None => left = false,
+            }
+        }
+        self.numbers.update(|numbers| self.painter.with_value(|painter| painter.count(numbers)));
+        if left {
+            self.asked.set_value(true);
+            request_animation_frame(move || self.frame());
+        } else {
+            self.measure_at_rest();
+        }
+    }
+
+    /// Measures the trigger when it has not changed for a while. Until then, the numbers of the last one stay.
+    fn measure_at_rest(self) {
+        let mine = self.change.get_value();
+        let first = self.numbers.with_untracked(|numbers| numbers.quality == Quality::default());
+        spawn_local(async move {
+            if !first {
+                TimeoutFuture::new(REST).await;
+            }
+            // The page may be gone by now.
+            if self.change.try_get_value() == Some(mine) {
+                self.pictures.with_untracked(|pictures| {
+                    let measure = |numbers: &mut Numbers| {
+                        self.painter.with_value(|painter| painter.measure(pictures, numbers));
+                    };
+                    self.numbers.update(measure);
+                });
+            }
+        });
+    }
+}
+
+/// The time in milliseconds.
+fn now() -> f64 {
+    window().performance().map_or(0.0, |clock| clock.now())
+}
+
 /// The numbers beside the images.
 #[component]
-fn Facts(rendered: RwSignal<Rendered>, hint: Signal<&'static str>) -> impl IntoView {
+fn Facts(numbers: RwSignal<Numbers>, hint: Signal<&'static str>) -> impl IntoView {
     view! {
         <div class="facts">
         <dl>
             <div title="Mean peak signal-to-noise ratio between the clean and the triggered images; the higher, the harder the trigger is to see">
                 <dt>"Mean PSNR"</dt>
-                <dd id="psnr">{move || rendered.with(Rendered::psnr_text)}</dd>
+                <dd id="psnr">{move || numbers.with(Numbers::psnr_text)}</dd>
             </div>
             <div title="Mean structural similarity (Wang et al. 2004) of the triggered to the clean images: 1 where they are equal">
                 <dt>"Mean SSIM"</dt>
-                <dd id="ssim">{move || rendered.with(Rendered::ssim_text)}</dd>
+                <dd id="ssim">{move || numbers.with(Numbers::ssim_text)}</dd>
             </div>
             <div title="ViT patches in which the trigger changes a pixel">
                 <dt>"Touches"</dt>
-                <dd id="touched">{move || rendered.with(Rendered::touched_text)}</dd>
+                <dd id="touched">{move || numbers.with(Numbers::touched_text)}</dd>
             </div>
             <div title="How often the mask leaves at least one of these patches visible, without the crop: of n patches with v visible, 1 - C(n - touched, v) / C(n, v)">
                 <dt>"Some of it visible"</dt>
-                <dd id="any-visible">{move || rendered.with(Rendered::any_visible_text)}</dd>
+                <dd id="any-visible">{move || numbers.with(Numbers::any_visible_text)}</dd>
             </div>
             <div title="Mean share of the trigger's change that is within the random crop of pre-training">
                 <dt>"Left by the crop"</dt>
-                <dd id="cropped">{move || rendered.with(Rendered::cropped_text)}</dd>
+                <dd id="cropped">{move || numbers.with(Numbers::cropped_text)}</dd>
             </div>
             <div title="Share of the trigger's change in visible patches of pre-training, after the random crop and the random mask">
                 <dt>"Seen after the mask"</dt>
-                <dd id="seen">{move || rendered.with(Rendered::seen_text)}</dd>
+                <dd id="seen">{move || numbers.with(Numbers::seen_text)}</dd>
             </div>
         </dl>
         <p class="facts-hint">{hint}</p>

@@ -1,8 +1,8 @@
-//! What the preview shows: triggered images, differences, and the numbers beside them.
+//! What the preview shows: triggered images, and the numbers beside them.
 
 use shared::{
     Rgb8, Settings, Trigger,
-    image::{difference, gain, largest_difference},
+    image::{gain, largest_difference},
     metric::{Quality, Spread},
     patches::{any_visible, touched, visible_count},
     quality::quality,
@@ -17,14 +17,35 @@ const PIXELS: usize = 100_000;
 /// Random views of each image that tell what training sees.
 const VIEWS: u32 = 100;
 
-/// The preview of one trigger.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rendered {
-    /// With the trigger, in the order of the pictures.
-    pub triggered: Vec<Rgb8>,
-    /// Differences around mid-grey, so that the largest of all is black or white.
-    pub difference: Vec<Rgb8>,
+/// An image with the trigger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawn {
+    /// The image.
+    pub triggered: Rgb8,
     /// The largest difference of a channel, in levels of 0–255.
+    pub largest: u8,
+    /// ViT patches, row by row, that the trigger changes; none if the patch does not divide the side.
+    pub touched: Vec<bool>,
+}
+
+impl Drawn {
+    /// Puts the trigger into an image of its side.
+    pub fn of(image: &Rgb8, trigger: &Trigger, training: Training) -> Self {
+        let triggered = trigger.applied(image);
+        let touched = match training.patch as usize {
+            patch if patch > 0 && trigger.side().is_multiple_of(patch) => {
+                touched(image, &triggered, patch)
+            }
+            _ => Vec::new(),
+        };
+        Self { largest: largest_difference([(image, &triggered)]), touched, triggered }
+    }
+}
+
+/// The preview of one trigger, in numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Numbers {
+    /// The largest difference of a channel of all images, in levels of 0–255.
     pub largest: u8,
     /// How visible the trigger is, by the first pictures.
     pub quality: Quality,
@@ -37,11 +58,31 @@ pub struct Rendered {
     pub survival: Option<Survival>,
 }
 
-impl Rendered {
-    /// Measures how visible the trigger is, and what pre-training sees of it, on these pictures, which it was drawn on.
-    pub fn measure(&mut self, pictures: &[Picture], side: usize, training: Training) {
-        let fits = pictures.iter().filter(|picture| picture.image.width() == side);
-        let pairs: Vec<_> = fits.map(|picture| &picture.image).zip(&self.triggered).collect();
+impl Numbers {
+    /// Counts what the images say together: the largest difference and the patches.
+    pub fn count<'d>(&mut self, drawn: impl IntoIterator<Item = &'d Drawn>, training: Training) {
+        self.largest = 0;
+        self.touched.clear();
+        let mut seen = Vec::new();
+        for Drawn { largest, touched: here, .. } in drawn {
+            self.largest = self.largest.max(*largest);
+            self.touched.resize(here.len(), false);
+            let changed = here.iter().filter(|&&touched| touched).count();
+            if changed > 0 {
+                let visible = visible_count(here.len(), training.mask_ratio);
+                seen.push(any_visible(here.len(), visible, changed));
+            }
+            for (any, here) in self.touched.iter_mut().zip(here) {
+                *any |= here;
+            }
+        }
+        self.any_visible = Spread::of(&seen).map(|spread| spread.mean);
+    }
+
+    /// Measures how visible the trigger is, and what pre-training sees of it, on images of one side without and with it. It takes longer than
+    /// drawing them.
+    pub fn measure(&mut self, pairs: &[(&Rgb8, &Rgb8)], training: Training) {
+        let side = pairs.first().map_or(0, |(image, _)| image.width());
         let some = (PIXELS / (side * side).max(1)).clamp(1, pairs.len().max(1));
         self.quality = quality(pairs.iter().take(some).copied()).unwrap_or_default();
         let patch = training.patch as usize;
@@ -51,7 +92,7 @@ impl Rendered {
                 min_scale: training.crop_min_scale,
                 mask_ratio: training.mask_ratio,
             };
-            survival(&pairs, views, VIEWS)
+            survival(pairs, views, VIEWS)
         } else {
             None
         };
@@ -130,45 +171,18 @@ impl Training {
     }
 }
 
-/// Puts the trigger into every picture and measures it.
-pub fn render(pictures: &[Picture], trigger: &Trigger, training: Training) -> Rendered {
-    let mut rendered = drawn(pictures, trigger, training);
-    rendered.measure(pictures, trigger.side(), training);
-    rendered
-}
-
-/// Puts the trigger into every picture, without what takes longer than the pictures: quality and survival. What depends on patches is left empty
-/// if the ViT patch does not divide the image's side.
-pub fn drawn(pictures: &[Picture], trigger: &Trigger, training: Training) -> Rendered {
-    let patch = training.patch as usize;
-    let fits_patches = patch > 0 && trigger.side().is_multiple_of(patch);
-    let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
-    let mut rendered = Rendered::default();
-    let mut seen = Vec::new();
-    for Picture { image, .. } in fits {
-        let triggered = trigger.applied(image);
-        if fits_patches {
-            let here = touched(image, &triggered, patch);
-            rendered.touched.resize(here.len(), false);
-            let changed = here.iter().filter(|&&touched| touched).count();
-            if changed > 0 {
-                let visible = visible_count(here.len(), training.mask_ratio);
-                seen.push(any_visible(here.len(), visible, changed));
-            }
-            for (any, here) in rendered.touched.iter_mut().zip(here) {
-                *any |= here;
-            }
-        }
-        rendered.triggered.push(triggered);
-    }
-    let fits = pictures.iter().filter(|picture| picture.image.width() == trigger.side());
-    let pairs: Vec<_> = fits.map(|picture| &picture.image).zip(&rendered.triggered).collect();
-    let largest = largest_difference(pairs.iter().copied());
-    let difference = |(before, after): &(&Rgb8, &Rgb8)| difference(before, after, gain(largest));
-    rendered.difference = pairs.iter().map(difference).collect();
-    rendered.largest = largest;
-    rendered.any_visible = Spread::of(&seen).map(|spread| spread.mean);
-    rendered
+/// Puts the trigger into every picture of its side and tells what comes out.
+pub fn numbers(pictures: &[Picture], trigger: &Trigger, training: Training) -> Numbers {
+    let images = pictures.iter().map(|picture| &picture.image);
+    let images: Vec<&Rgb8> = images.filter(|image| image.width() == trigger.side()).collect();
+    let drawn: Vec<Drawn> =
+        images.iter().map(|image| Drawn::of(image, trigger, training)).collect();
+    let mut numbers = Numbers::default();
+    numbers.count(&drawn, training);
+    let triggered = drawn.iter().map(|drawn| &drawn.triggered);
+    let pairs: Vec<_> = images.iter().copied().zip(triggered).collect();
+    numbers.measure(&pairs, training);
+    numbers
 }
 
 #[cfg(test)]
@@ -204,40 +218,35 @@ mod tests {
 
     #[test]
     fn a_square_inside_a_patch_touches_it_alone() {
-        let rendered = render(&[picture([0; 3]), picture([9; 3])], &square(5, 1), training(4));
-        assert_eq!(rendered.touched, [false, true, false, false]);
-        assert_eq!(rendered.touched_text(), "1 of 4 patches");
-        assert_eq!(rendered.triggered[1].pixel(5, 1), [255; 3]);
-        assert_eq!(rendered.difference[0].pixel(0, 0), [128; 3]);
+        let numbers = numbers(&[picture([0; 3]), picture([9; 3])], &square(5, 1), training(4));
+        assert_eq!(numbers.touched, [false, true, false, false]);
+        assert_eq!(numbers.touched_text(), "1 of 4 patches");
         // White on black is the largest difference there is, white on grey a little less.
-        assert_eq!((rendered.largest, rendered.gain_text()), (255, "× 0.5".into()));
-        assert_eq!(rendered.difference.iter().map(|it| it.pixel(5, 1)[0]).max(), Some(255));
-        let faint = Rendered { largest: 5, ..Rendered::default() };
+        assert_eq!((numbers.largest, numbers.gain_text()), (255, "× 0.5".into()));
+        let faint = Numbers { largest: 5, ..Numbers::default() };
         assert_eq!(
-            (faint.gain_text(), Rendered::default().gain_text()),
+            (faint.gain_text(), Numbers::default().gain_text()),
             ("× 25".into(), String::new())
         );
         // One of the four patches is visible.
-        let seen = rendered.survival.expect("a change");
+        let seen = numbers.survival.expect("a change");
         assert!((seen.visible - 0.25).abs() < 0.1 && (seen.unseen - 0.75).abs() < 0.1, "{seen:?}");
-        assert_eq!(rendered.cropped_text(), "100 %");
-        assert_eq!(rendered.any_visible_text(), "in 25 % of masks");
+        assert_eq!(numbers.cropped_text(), "100 %");
+        assert_eq!(numbers.any_visible_text(), "in 25 % of masks");
     }
 
     #[test]
     fn psnr_is_the_mean_over_changed_images() {
         // White on black, 4 of 64 pixels: 10 log10(16) = 12.04 dB. The white picture does not change and is not counted.
-        let rendered = render(&[picture([0; 3]), picture([255; 3])], &square(0, 0), training(4));
-        assert_eq!(rendered.psnr_text(), "12.0 dB");
-        assert_eq!(
-            render(&[picture([255; 3])], &square(0, 0), training(4)).psnr_text(),
-            "no change"
-        );
-        assert_eq!(rendered.ssim_text(), "none below 11 px");
+        let both = [picture([0; 3]), picture([255; 3])];
+        let seen = numbers(&both, &square(0, 0), training(4));
+        assert_eq!(seen.psnr_text(), "12.0 dB");
+        assert_eq!(numbers(&both[1..], &square(0, 0), training(4)).psnr_text(), "no change");
+        assert_eq!(seen.ssim_text(), "none below 11 px");
     }
 
     #[test]
     fn a_patch_that_does_not_divide_leaves_the_grid_untold() {
-        assert!(render(&[picture([0; 3])], &square(0, 0), training(3)).touched.is_empty());
+        assert!(numbers(&[picture([0; 3])], &square(0, 0), training(3)).touched.is_empty());
     }
 }

@@ -41,7 +41,11 @@ pub fn decode_rgb(side: u32, base64: &str) -> Option<Rgb8> {
 
 /// Red, green, blue and an opaque alpha, as a canvas takes them.
 fn rgba(image: &Rgb8) -> Vec<u8> {
-    image.data().chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect()
+    let mut bytes = vec![255; image.width() * image.height() * 4];
+    for (to, from) in bytes.chunks_exact_mut(4).zip(image.data().chunks_exact(3)) {
+        to[..3].copy_from_slice(from);
+    }
+    bytes
 }
 
 /// Draws `image` on the canvas, whose size becomes the image's. A browser without a 2-d canvas shows nothing.

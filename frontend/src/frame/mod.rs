@@ -16,6 +16,12 @@ use leptos::prelude::*;
 pub use place::{Crumb, set_place};
 pub use undo::offer_undo;
 
+/// Whether a run is running.
+pub fn anything_runs() -> Memo<bool> {
+    let running = overview::part(|overview| overview.running);
+    Memo::new(move |_| running.get().is_some_and(|running| running.count > 0))
+}
+
 /// The frame around a page.
 #[component]
 pub fn Frame(children: Children) -> impl IntoView {

@@ -22,4 +22,4 @@ pub use reconstruct::ReconstructPage;
 pub use studies::StudiesPage;
 pub use study::StudyPage;
 pub use system::SystemPage;
-pub use watch::WatchPage;
+pub use watch::{RunningNow, WatchPage};

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use shared::{
-    StudyId, StudySpec,
+    FieldError, StudyId, StudySpec,
     api::{Deletion, Page, StudyChange, StudyDetail, StudySummary},
     study::StudyFile,
     verdict::{Verdict, verdict},
@@ -15,7 +15,7 @@ use super::{
     error::ApiError,
     extract::{Json as Body, Path, Place, Query, Search},
 };
-use crate::store::studies::StudyQuery;
+use crate::store::studies::{StudyQuery, StudySort};
 
 /// Which studies.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -29,6 +29,11 @@ pub struct StudiesQuery {
     archived: Option<bool>,
     /// Only studies with a star; defaults to false.
     starred: Option<bool>,
+    /// Only studies with a run that satisfies this CEL expression, as for `/results`: `asr > 50 && kind == "probe"`.
+    filter: Option<String>,
+    /// What to sort by: `created`, `name`, `dataset`, `done` (runs that are), `asr` or `ca` (of the strongest attack); `-asr` sorts in descending
+    /// order. Defaults to `-created`. Studies without a value come last.
+    sort: Option<String>,
     /// Number of studies to skip; defaults to 0.
     #[param(value_type = Option<i64>, minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     offset: Option<Place>,
@@ -36,14 +41,22 @@ pub struct StudiesQuery {
     limit: Option<u32>,
 }
 
-/// A page of the list of studies, newest first.
+/// A page of the list of studies.
 #[utoipa::path(get, path = "/studies", tag = "studies", params(StudiesQuery),
     responses((status = 200, body = Page<StudySummary>)))]
 pub async fn list_studies(
     State(api): State<Api>,
     Query(query): Query<StudiesQuery>,
 ) -> Result<Json<Page<StudySummary>>, ApiError> {
+    let (sort, ascending) = query.sort.as_deref().map_or(Ok((StudySort::Created, false)), order)?;
+    let only = match query.filter {
+        Some(filter) if !filter.trim().is_empty() => Some(api.app.studies_with(filter).await?),
+        _ => None,
+    };
     let query = StudyQuery {
+        only,
+        sort,
+        ascending,
         search: query.search.map(String::from),
         archived: query.archived.unwrap_or(false),
         starred: query.starred.unwrap_or(false),
@@ -63,6 +76,17 @@ pub async fn list_studies(
         }
     }
     Ok(Json(page))
+}
+
+/// What `sort` asks for, and whether in ascending order.
+fn order(text: &str) -> Result<(StudySort, bool), ApiError> {
+    let (name, ascending) = text.strip_prefix('-').map_or((text, true), |name| (name, false));
+    let known = StudySort::ALL.into_iter().find(|(_, known)| *known == name);
+    known.map(|(sort, _)| (sort, ascending)).ok_or_else(|| {
+        let names = StudySort::ALL.map(|(_, name)| name).join(", ");
+        let message = format!("takes {names}, with a minus sign in descending order; not `{text}`");
+        ApiError::Invalid(vec![FieldError::new("sort", message)])
+    })
 }
 
 /// How to create a study.

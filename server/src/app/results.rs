@@ -1,7 +1,9 @@
 //! Runs filtered, sorted and grouped by any setting and metric, for the API and the command line.
 
+use std::collections::BTreeSet;
+
 use shared::{
-    Digest, FieldError, RunId,
+    Digest, FieldError, RunId, StudyId,
     api::{
         MatrixData, MatrixShows, Measured, Page, PlotData, PlotKind, PlotScale, ResultColumns,
         ResultGroup, ResultGroups, ResultRow, StudyName,
@@ -95,6 +97,15 @@ impl App {
             Ok(Page { items, total: chosen.len() as u64, offset: query.offset as u64 })
         })
         .await
+    }
+
+    /// The studies with runs that an expression is true of.
+    ///
+    /// # Errors
+    /// When the filter is invalid, or the store fails.
+    pub async fn studies_with(&self, filter: String) -> Result<BTreeSet<StudyId>, ResultError> {
+        let table = self.store.result_table().await?;
+        blocking(move || Ok(select(&table.look(), Some(&filter))?.studies())).await
     }
 
     /// The columns of the table of results that have a value in some selected run.

@@ -1,6 +1,8 @@
 //! Selected runs: sorting and paging.
 
-use shared::RunId;
+use std::collections::BTreeSet;
+
+use shared::{RunId, StudyId};
 
 use super::{
     column::{Column, MISSING, View},
@@ -59,6 +61,15 @@ impl<'t> Selection<'t> {
     /// The runs.
     pub fn runs(&self) -> Vec<RunId> {
         self.places.iter().map(|&place| self.table.run(place)).collect()
+    }
+
+    /// The studies that have some of the runs.
+    pub fn studies(&self) -> BTreeSet<StudyId> {
+        let studies = &self.table.studies;
+        let codes: BTreeSet<u32> =
+            self.places.iter().map(|&place| studies.codes[place as usize]).collect();
+        let entries = codes.into_iter().filter_map(|code| studies.entries[code as usize].as_ref());
+        entries.flat_map(|entry| entry.iter().map(|study| study.id)).collect()
     }
 
     /// At most `limit` rows, starting at index `offset`.

@@ -1,6 +1,6 @@
 //! Studies: insert, list, get, take out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::{
     Digest, RunId, RunKind, RunState, Settings, StudyId, StudySpec,
@@ -80,7 +80,37 @@ pub struct KnownRun {
     pub run: ReusedRun,
 }
 
-/// A page of the list of studies, newest first.
+/// What a list of studies is sorted by. Equal ones are sorted by creation, newest first, and those without a value come last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StudySort {
+    /// When it was created.
+    #[default]
+    Created,
+    /// Its name, in capitals or not.
+    Name,
+    /// Its data set.
+    Dataset,
+    /// How many of its runs are done.
+    Done,
+    /// ASR of its strongest attack.
+    Asr,
+    /// CA of that run.
+    Ca,
+}
+
+impl StudySort {
+    /// All, with their names.
+    pub const ALL: [(Self, &str); 6] = [
+        (Self::Created, "created"),
+        (Self::Name, "name"),
+        (Self::Dataset, "dataset"),
+        (Self::Done, "done"),
+        (Self::Asr, "asr"),
+        (Self::Ca, "ca"),
+    ];
+}
+
+/// A page of the list of studies.
 #[derive(Clone, Debug, Default)]
 pub struct StudyQuery {
     /// Only those with this text in name, tags, data set or trigger.
@@ -89,6 +119,12 @@ pub struct StudyQuery {
     pub archived: bool,
     /// Only studies with a star.
     pub starred: bool,
+    /// Only these.
+    pub only: Option<BTreeSet<StudyId>>,
+    /// What it is sorted by.
+    pub sort: StudySort,
+    /// Smallest first, instead of largest.
+    pub ascending: bool,
     /// Number of studies to skip.
     pub offset: u64,
     /// Maximum number of studies, capped at [`MAX_PAGE`].
@@ -160,31 +196,33 @@ impl Store {
     /// # Errors
     /// When the query fails.
     pub async fn list_studies(&self, query: &StudyQuery) -> Result<Page<StudySummary>, StoreError> {
-        let pattern = query.search.as_deref().and_then(search_pattern);
         let mut count = QueryBuilder::new("SELECT count(*) FROM studies s");
-        push_choice(&mut count, query, pattern.as_ref());
+        push_choice(&mut count, query)?;
         let total: u64 = count.build_query_scalar().fetch_one(self.readers()).await?;
 
-        // The counters are columns of the study; the best run is a single index lookup, only for the studies on this page.
+        // The counters are columns of the study; the best run is a single index lookup, only for the studies on this page unless they are
+        // sorted by it.
         let mut list = QueryBuilder::new(
             "SELECT s.id, s.created_at, s.name, s.dataset, s.spec -> '$.attack.trigger' AS trigger_spec, s.spec -> '$.axes' AS axes, s.queued, s.running, \
              s.done, s.failed, s.interrupted, s.cancelled, b.ca_hits, b.ca_total, b.asr_hits, b.asr_total, b.ra_hits, \
-             b.ra_total, b.top5_hits, b.top5_total, s.spec -> '$.tags' AS tags, s.starred, s.archived FROM (SELECT s.* FROM studies s",
+             b.ra_total, b.top5_hits, b.top5_total, s.spec -> '$.tags' AS tags, s.starred, s.archived FROM (SELECT s.*, ",
         );
-        push_choice(&mut list, query, pattern.as_ref());
-        list.push(" ORDER BY s.created_at DESC, s.id DESC LIMIT ");
-        list.push_bind(i64::from(query.limit.min(MAX_PAGE)));
+        match query.sort {
+            StudySort::Created => list.push("s.created_at"),
+            StudySort::Name => list.push("lower(s.name)"),
+            StudySort::Dataset => list.push("lower(s.dataset)"),
+            StudySort::Done => list.push("s.done"),
+            StudySort::Asr => push_best(&mut list, "r.asr"),
+            StudySort::Ca => push_best(&mut list, "1.0 * r.ca_hits / r.ca_total"),
+        };
+        list.push(" AS sorted_by FROM studies s");
+        push_choice(&mut list, query)?;
+        push_order(&mut list, query);
+        list.push(" LIMIT ").push_bind(i64::from(query.limit.min(MAX_PAGE)));
         list.push(" OFFSET ").push_bind(stored(query.offset));
-        list.push(
-            ") s LEFT JOIN runs b ON b.key = \
-             (SELECT r.key FROM study_runs l JOIN runs r ON r.key = l.run JOIN studies t ON t.id = l.study \
-             WHERE l.study = s.id AND r.state = 'done' AND r.asr IS NOT NULL AND r.kind <> 'knn' ORDER BY ",
-        );
-        list.push(LEARNED);
-        list.push(
-            " DESC, r.asr DESC LIMIT 1) \
-             ORDER BY s.created_at DESC, s.id DESC",
-        );
+        list.push(") s LEFT JOIN runs b ON b.key = ");
+        push_best(&mut list, "r.key");
+        push_order(&mut list, query);
         let rows = list.build().fetch_all(self.readers()).await?;
         let items = rows.iter().map(summary).collect::<Result<_, _>>()?;
         Ok(Page { items, total, offset: query.offset })
@@ -464,18 +502,43 @@ pub(super) async fn insert_run(
     Ok(key)
 }
 
-fn push_choice(sql: &mut QueryBuilder<Sqlite>, query: &StudyQuery, pattern: Option<&String>) {
+fn push_choice(sql: &mut QueryBuilder<Sqlite>, query: &StudyQuery) -> Result<(), StoreError> {
     sql.push(" WHERE s.archived = ").push_bind(query.archived);
     if query.starred {
         sql.push(" AND s.starred = 1");
     }
-    if let Some(pattern) = pattern {
+    if let Some(only) = &query.only {
+        sql.push(" AND s.id IN (SELECT value FROM json_each(").push_bind(to_json(only)?).push("))");
+    }
+    if let Some(pattern) = query.search.as_deref().and_then(search_pattern) {
         sql.push(" AND (s.name REGEXP ").push_bind(pattern.clone());
         sql.push(" OR s.dataset REGEXP ").push_bind(pattern.clone());
         sql.push(" OR s.trigger_label REGEXP ").push_bind(pattern.clone());
-        sql.push(" OR coalesce(s.spec ->> '$.tags', '') REGEXP ").push_bind(pattern.clone());
+        sql.push(" OR coalesce(s.spec ->> '$.tags', '') REGEXP ").push_bind(pattern);
         sql.push(")");
     }
+    Ok(())
+}
+
+/// The order of studies `s` with what they are sorted by as `sorted_by`.
+fn push_order(sql: &mut QueryBuilder<Sqlite>, query: &StudyQuery) {
+    let direction = if query.ascending { "ASC" } else { "DESC" };
+    sql.push(" ORDER BY ");
+    if query.sort == StudySort::Created {
+        // As the index has it.
+        sql.push(format_args!("s.created_at {direction}, s.id {direction}"));
+    } else {
+        sql.push(format_args!("sorted_by {direction} NULLS LAST, s.created_at DESC, s.id DESC"));
+    }
+}
+
+/// A value of the strongest attack of the study `s`: of its finished probe or fine-tuning `r` with the highest ASR among those that have
+/// learned more than to guess, if there are any.
+fn push_best<'q>(sql: &'q mut QueryBuilder<Sqlite>, value: &str) -> &'q mut QueryBuilder<Sqlite> {
+    sql.push(format_args!(
+        "(SELECT {value} FROM study_runs l JOIN runs r ON r.key = l.run JOIN studies t ON t.id = l.study \
+         WHERE l.study = s.id AND r.state = 'done' AND r.asr IS NOT NULL AND r.kind <> 'knn' ORDER BY {LEARNED} DESC, r.asr DESC LIMIT 1)"
+    ))
 }
 
 /// Whether a run `r` of the study `t` has learned more than to guess: its CA's distance from chance, `ca_hits / ca_total - 1 / classes`, is positive

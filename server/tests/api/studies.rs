@@ -35,6 +35,55 @@ async fn the_list_tells_states_and_the_best_attack() {
 }
 
 #[tokio::test]
+async fn the_list_is_sorted_and_filtered_by_results() {
+    let app = TestApp::new().await;
+    for name in ["b", "C", "a"] {
+        let made = app.post("/studies?fresh=true", &spec_with("/name", name)).await;
+        assert_eq!(made.status, StatusCode::CREATED);
+    }
+    // The first two are done, and the second one has the stronger attack; nothing of the third has started.
+    for results in [[(61, 2), (60, 44)], [(50, 70), (51, 80)]] {
+        app.finish_next(None).await;
+        for (ca, asr) in results {
+            app.finish_next(Some(metrics(ca, asr))).await;
+        }
+    }
+    let names = async |query: &str| {
+        let list = app.get(&format!("/studies?{query}")).await.json();
+        let items = list["items"].as_array().unwrap().clone();
+        let names = items.iter().map(|study| study["name"].as_str().unwrap()).collect::<Vec<_>>();
+        names.join(" ")
+    };
+    for (sort, expected) in [
+        ("-created", "a C b"),
+        ("created", "b C a"),
+        ("name", "a b C"),
+        ("-name", "C b a"),
+        // Those without a value come last, and equal ones are sorted by creation.
+        ("-asr", "C b a"),
+        ("asr", "b C a"),
+        ("-ca", "b C a"),
+        ("ca", "C b a"),
+        ("-done", "C b a"),
+        ("dataset", "a C b"),
+    ] {
+        assert_eq!(names(&format!("sort={sort}")).await, expected, "{sort}");
+    }
+    assert_eq!(names("").await, "a C b");
+    assert_eq!(names("sort=-asr&offset=1&limit=1").await, "b");
+    assert_eq!(names("filter=asr%20%3E%2070").await, "C");
+    assert_eq!(names("filter=asr%20%3E%201%20%26%26%20asr%20%3C%2050").await, "b");
+    assert_eq!(names("filter=asr%20%3E%2099").await, "");
+    assert_eq!(names("filter=kind%20%3D%3D%20%22pretrain%22&sort=name").await, "a b C");
+    assert_eq!(names("filter=%20").await, "a C b");
+    for (query, field) in [("filter=asr%20%3E", "filter"), ("sort=size", "sort")] {
+        let answer = app.get(&format!("/studies?{query}")).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}");
+        assert_eq!(answer.json()["errors"][0]["field"], field);
+    }
+}
+
+#[tokio::test]
 async fn a_study_is_found_by_its_tags() {
     let app = TestApp::new().await;
     app.study().await;

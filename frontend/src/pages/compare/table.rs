@@ -16,7 +16,7 @@ use super::{
 use crate::{
     api,
     base::to,
-    components::{Fetched, Glyph, Icon, Pager, ProblemBox, StateBadge, fetched_every, format},
+    components::{Fetched, Pager, ProblemBox, SortHead, StateBadge, fetched_every, format},
     pages::study::ShareCell,
     run_name::value,
 };
@@ -177,39 +177,11 @@ pub fn no_rows(
 #[component]
 pub fn Head(explorer: Explorer, column: Shown) -> impl IntoView {
     let Shown { name, head, title, number, .. } = column;
-    let known = name.clone();
-    let order = Memo::new(move |_| {
-        explorer.view.with(|view| match view.sort.strip_prefix('-') {
-            Some(sort) => (sort == known).then_some(true),
-            None => (view.sort == known).then_some(false),
-        })
+    let sort = Memo::new(move |_| explorer.view.with(|view| view.sort.clone()));
+    let chosen = Callback::new(move |name: String| {
+        explorer.change(|view| view.sort_by(&name, number));
     });
-    let aria = move || match order.get() {
-        None => "none",
-        Some(true) => "descending",
-        Some(false) => "ascending",
-    };
-    let arrow = move || {
-        order.get().map(|descending| {
-            let glyph = if descending { Glyph::ArrowDown } else { Glyph::ArrowUp };
-            view! { <Icon glyph/> }
-        })
-    };
-    let sorted = name.clone();
-    view! {
-        <th scope="col" class:number=number aria-sort=aria>
-            <button
-                type="button"
-                class="sort"
-                title=title
-                data-sort=name
-                on:click=move |_| explorer.change(|view| view.sort_by(&sorted, number))
-            >
-                {head}
-                {arrow}
-            </button>
-        </th>
-    }
+    view! { <SortHead name head title number sort chosen/> }
 }
 
 #[component]

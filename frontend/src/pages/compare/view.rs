@@ -6,7 +6,7 @@ use shared::{
     csv,
 };
 
-use crate::api;
+use crate::{api, components::next_sort};
 
 /// Rows per page of the table.
 pub const LIMIT: u64 = 50;
@@ -199,16 +199,7 @@ impl View {
     /// The order after a click on a column's head: first the more interesting direction (numbers from the highest, names from A), then the
     /// reverse, then the newest first again.
     pub fn sort_by(&mut self, column: &str, number: bool) {
-        let down = format!("-{column}");
-        let (first, second) =
-            if number { (down, column.to_owned()) } else { (column.to_owned(), down) };
-        self.sort = if self.sort == first {
-            second
-        } else if self.sort == second {
-            String::new()
-        } else {
-            first
-        };
+        self.sort = next_sort(&self.sort, column, number);
         self.offset = 0;
     }
 }

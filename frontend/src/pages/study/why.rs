@@ -12,7 +12,7 @@ use shared::{
 
 use crate::{
     api,
-    attack::{Training, Which, key_pixels, pictures, render, samples_path, wanted_key},
+    attack::{Training, Which, key_pixels, numbers, pictures, samples_path, wanted_key},
     components::{Fetched, Glyph, Icon, fetched},
 };
 
@@ -85,7 +85,7 @@ pub fn Why(
         let prepared = key
             .with(|key| Trigger::prepare(trigger, key.as_ref(), side as usize, Stage::Train))
             .ok()?;
-        let shown = render(&pictures(&samples), &prepared, Training::of(&of.settings));
+        let shown = numbers(&pictures(&samples), &prepared, Training::of(&of.settings));
         let images = of.settings.dataset.train_images(&dataset.train_counts);
         // The metrics are the main backdoor's.
         let main = of.settings.attack.main_backdoor();

@@ -7,104 +7,32 @@ mod ended;
 mod moves;
 mod queue;
 mod reorder;
+mod running;
 
 use leptos::prelude::*;
-use leptos_router::{
-    NavigateOptions,
-    hooks::{query_signal_with_options, use_navigate},
-};
-use shared::{
-    RunKind, RunState,
-    api::{LiveEvent, RunRow, SystemInfo},
-};
 
-use self::{alerts::Alerts, ended::Ended, queue::Queue};
+pub use self::running::RunningNow;
+use self::{
+    alerts::Alerts,
+    ended::Ended,
+    queue::Queue,
+    running::{Running, WhatRuns},
+};
 use crate::{
-    api,
-    base::to,
-    components::{Fetched, ProblemBox, Segmented, fetched_every},
-    curves::{Curves, Follow, Line},
+    components::ProblemBox,
     frame::{Crumb, set_place},
-    live::{self, LinkBadge},
+    live::LinkBadge,
 };
-
-/// Time between two polls, in milliseconds.
-const PERIOD: u32 = 2000;
-/// Curves in one figure at most.
-const MOST_LINES: usize = 12;
-
-/// The kinds of what runs, in order.
-fn kinds(jobs: &[RunRow]) -> Vec<RunKind> {
-    let running = |kind: &RunKind| {
-        jobs.iter().any(|run| run.shown_state() == RunState::Running && run.point.kind == *kind)
-    };
-    RunKind::ALL.into_iter().filter(running).collect()
-}
-
-/// The runs whose curves are drawn: what runs, all of the wanted kind or else of the first kind there is. A loss of one kind is no
-/// measure for another's.
-fn lines(jobs: &[RunRow], wanted: Option<RunKind>) -> Vec<Line> {
-    let kinds = kinds(jobs);
-    let kind = wanted.filter(|kind| kinds.contains(kind)).or_else(|| kinds.first().copied());
-    let studies = jobs.iter().any(|run| run.study != jobs[0].study);
-    let line = |run: &RunRow| {
-        let label = run.label();
-        let label = if studies { format!("{}: {label}", run.study_name) } else { label };
-        Line { run: run.id, kind: run.point.kind, label }
-    };
-    let drawn = jobs
-        .iter()
-        .filter(|run| run.shown_state() == RunState::Running && Some(run.point.kind) == kind);
-    drawn.take(MOST_LINES).map(line).collect()
-}
 
 /// The page.
 #[component]
 pub fn WatchPage() -> impl IntoView {
     set_place(|| vec![Crumb::here("Watch")]);
-    let system: Fetched<SystemInfo> = fetched_every(|| Some("/system".into()), PERIOD, |_| true);
-    let jobs = Memo::new(move |_| system.value().map(|info| info.jobs).unwrap_or_default());
+    let running = Running::new();
+    let (system, jobs) = (running.system, running.jobs);
     let loaded = Memo::new(move |_| system.value().is_some());
     let schedules = Memo::new(move |_| system.value().is_some_and(|info| info.schedules));
-
     let paused = Memo::new(move |_| system.value().is_some_and(|info| info.paused));
-
-    let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
-    let (kind, set_kind) = query_signal_with_options::<String>("kind", options);
-    let running = Memo::new(move |_| jobs.with(|jobs| kinds(jobs)));
-    let lines = Memo::new(move |_| {
-        let kind = kind.with(|kind| kind.as_deref().and_then(|kind| kind.parse().ok()));
-        jobs.with(|jobs| lines(jobs, kind))
-    });
-    let started = Memo::new(move |_| {
-        let drawn = lines.get();
-        jobs.with(|jobs| {
-            let drawn = jobs.iter().filter(|run| drawn.iter().any(|line| line.run == run.id));
-            drawn.map(|run| (run.id, run.started_at)).collect::<Vec<_>>()
-        })
-    });
-    let follow = Follow::new(started);
-    let link = live::follow(
-        api::address("/events"),
-        move || follow.catch_up(),
-        move |event: LiveEvent| {
-            follow.take(&event);
-            // A state, a place in the queue or a hold has changed.
-            if event.stamped.is_none() {
-                system.refetch();
-            }
-        },
-    );
-
-    let navigate = use_navigate();
-    let pick = Callback::new(move |run: String| {
-        let study = jobs.with_untracked(|jobs| {
-            jobs.iter().find(|job| job.id.to_string() == run).map(|job| job.study)
-        });
-        if let Some(study) = study {
-            navigate(&to(format!("/studies/{study}?run={run}")), NavigateOptions::default());
-        }
-    });
     let waiting = move || match system.problem() {
         None => view! { <p class="loading" role="status">"Loading what runs…"</p> }.into_any(),
         Some(problem) => {
@@ -112,79 +40,16 @@ pub fn WatchPage() -> impl IntoView {
             view! { <ProblemBox problem retry/> }.into_any()
         }
     };
-    let chosen = Memo::new(move |_| lines.with(|lines| lines.first().map(|line| line.kind)));
-    let bar = move || {
-        let kinds = running.get();
-        (kinds.len() > 1).then(|| {
-            let choices = kinds.iter().map(|kind| (*kind, kind.title().to_owned())).collect();
-            let choose = Callback::new(move |kind: RunKind| {
-                set_kind.set(Some(kind.as_str().to_owned()));
-            });
-            view! { <Segmented label="Kind of run" choices value=chosen choose/> }
-        })
-    };
     view! {
         <header class="page-head">
             <h1>"Watch"</h1>
-            <LinkBadge link/>
+            <LinkBadge link=running.link/>
         </header>
         <Show when=move || loaded.get() fallback=waiting>
             <Alerts jobs/>
-            <Show when=move || lines.with(|lines| !lines.is_empty())>
-                <section class="panel" aria-labelledby="curves-title">
-                    <header class="panel-head">
-                        <h2 id="curves-title">"What runs now"</h2>
-                        {bar}
-                    </header>
-                    <div class="panel-body">
-                        <Curves lines traces=follow.traces() pick/>
-                    </div>
-                </section>
-            </Show>
+            <WhatRuns running/>
             <Queue jobs=jobs.into() schedules paused refetch=Callback::new(move |()| system.refetch())/>
             <Ended/>
         </Show>
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use shared::{StudyId, run::RunPoint};
-
-    use super::*;
-    use crate::fixture::row;
-
-    fn job(kind: RunKind, seed: u64, state: RunState) -> RunRow {
-        let point = RunPoint {
-            kind,
-            ppr: 0,
-            lpr: 0,
-            seed,
-            scratch: false,
-            implanted: false,
-            repairs: false,
-        };
-        let id = shared::RunId::from_parts(seed, [kind as u8; 10]);
-        RunRow { id, state, ..row(point) }
-    }
-
-    #[test]
-    fn the_curves_are_of_one_kind() {
-        let mut jobs = vec![
-            job(RunKind::Probe, 1, RunState::Running),
-            job(RunKind::Pretrain, 2, RunState::Running),
-            job(RunKind::Pretrain, 3, RunState::Running),
-            job(RunKind::Finetune, 4, RunState::Queued),
-        ];
-        assert_eq!(kinds(&jobs), [RunKind::Pretrain, RunKind::Probe]);
-        assert_eq!(lines(&jobs, None).len(), 2);
-        assert_eq!(lines(&jobs, Some(RunKind::Probe)).len(), 1);
-        // Fine-tuning only waits.
-        assert_eq!(lines(&jobs, Some(RunKind::Finetune)).len(), 2);
-        jobs[1].study_name = "Mine".into();
-        assert!(!lines(&jobs, None)[0].label.contains("Mine"));
-        jobs[0].study = StudyId::from_parts(9, [9; 10]);
-        assert!(lines(&jobs, None)[0].label.starts_with("Mine: "));
-        assert!(lines(&[], None).is_empty());
     }
 }
