@@ -12,6 +12,7 @@ mod top;
 mod undo;
 
 use leptos::prelude::*;
+use shared::api::Newest;
 
 pub use place::{Crumb, set_place};
 pub use undo::offer_undo;
@@ -20,6 +21,11 @@ pub use undo::offer_undo;
 pub fn anything_runs() -> Memo<bool> {
     let running = overview::part(|overview| overview.running);
     Memo::new(move |_| running.get().is_some_and(|running| running.count > 0))
+}
+
+/// The result that came last.
+pub fn newest() -> Memo<Option<Newest>> {
+    overview::part(|overview| overview.newest.clone())
 }
 
 /// The frame around a page.

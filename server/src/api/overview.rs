@@ -2,8 +2,8 @@
 
 use axum::{Extension, Json, extract::State};
 use shared::{
-    RunState,
-    api::{Overview, Running},
+    RunKind, RunState,
+    api::{Newest, Overview, Running},
 };
 
 use super::{Api, gate::Known, health, me};
@@ -12,10 +12,10 @@ use crate::store::{
     runs::{RunFilter, RunQuery},
 };
 
-/// Number of running runs whose progress counts.
+/// Number of runs that are looked at: of the running ones for their progress, of the finished ones for the newest result.
 const MOST: u32 = 20;
 
-/// Who asks, whether the program works, and what runs. It answers as long as the program does, also when nothing can be stored.
+/// Who asks, whether the program works, what runs, and the newest result. It answers as long as the program does, also when nothing can be stored.
 #[utoipa::path(get, path = "/overview", tag = "program", responses((status = 200, body = Overview)))]
 pub async fn get_overview(
     State(api): State<Api>,
@@ -28,7 +28,31 @@ pub async fn get_overview(
         health,
         device: device.map(|device| device.description),
         running: running(&api).await.ok(),
+        newest: newest(&api).await.ok().flatten(),
     })
+}
+
+/// The probe or fine-tuning that finished last, of the newest finished runs.
+async fn newest(api: &Api) -> Result<Option<Newest>, StoreError> {
+    let query = RunQuery {
+        filter: RunFilter { state: Some(RunState::Done), ..RunFilter::default() },
+        descending: true,
+        limit: MOST,
+        ..RunQuery::default()
+    };
+    let page = api.app.store.list_runs(&query).await?;
+    let classifiers = page.items.into_iter().filter(|run| run.point.kind != RunKind::Knn);
+    let results = classifiers.filter_map(|run| {
+        Some(Newest {
+            run: run.id,
+            label: run.label(),
+            study: run.study,
+            metrics: run.metrics?,
+            ended_at: run.ended_at?,
+            study_name: run.study_name,
+        })
+    });
+    Ok(results.max_by_key(|result| result.ended_at))
 }
 
 async fn running(api: &Api) -> Result<Running, StoreError> {

@@ -7,9 +7,9 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use insta::assert_snapshot;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::TestApp;
+use crate::harness::{TestApp, metrics};
 
 #[tokio::test]
 async fn the_server_tells_that_it_lives() {
@@ -184,6 +184,23 @@ async fn the_frame_of_a_page_needs_one_answer() {
     app.start_next().await;
     let overview = app.get("/overview").await.json();
     assert_eq!(overview["running"]["count"], 1);
+}
+
+#[tokio::test]
+async fn the_newest_result_is_a_classifier_s() {
+    let app = TestApp::new().await;
+    let study = app.study().await;
+    app.finish_next(None).await;
+    let overview = app.get("/overview").await.json();
+    assert_eq!(overview["newest"], Value::Null, "an encoder shows nothing");
+    app.finish_next(Some(metrics(61, 2))).await;
+    app.finish_next(Some(metrics(60, 44))).await;
+    let newest = app.get("/overview").await.json()["newest"].clone();
+    assert_eq!(newest["study"], json!(study));
+    assert_eq!(newest["metrics"]["asr"]["hits"], 396, "{newest}");
+    let run = app.get(&format!("/runs/{}", newest["run"].as_str().unwrap())).await.json();
+    assert_eq!(newest["ended_at"], run["ended_at"]);
+    assert_eq!(newest["study_name"], run["study_name"]);
 }
 
 #[tokio::test]

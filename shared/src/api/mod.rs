@@ -46,7 +46,7 @@ pub use key::{KeyInfo, KeyPixels};
 pub use matrix::{Beside, MatrixCell, MatrixData, MatrixShows};
 pub use me::Me;
 pub use over_seeds::OverSeeds;
-pub use overview::{Overview, Running};
+pub use overview::{Newest, Overview, Running};
 pub use picture::PictureInfo;
 pub use pivot::{Pivot, PivotCell};
 pub use plan::{PlannedRun, ReusedRun, StudyPlan};

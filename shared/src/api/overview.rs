@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{me::Me, system::Health};
+use crate::{RunId, StudyId, metric::Metrics};
 
 /// What every page shows around its content, in one answer because it is asked for again and again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub struct Overview {
     pub device: Option<String>,
     /// The running runs; absent while the database cannot be read.
     pub running: Option<Running>,
+    /// The result that came last; absent while there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Newest>,
 }
 
 /// The running runs, all together.
@@ -26,4 +30,22 @@ pub struct Running {
     pub count: u64,
     /// Their mean progress, in 0–1; of the first 20.
     pub fraction: f64,
+}
+
+/// What a classifier showed that has finished.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Newest {
+    /// The run.
+    pub run: RunId,
+    /// What it is called within its study.
+    pub label: String,
+    /// Its study.
+    pub study: StudyId,
+    /// The study's name.
+    pub study_name: String,
+    /// What it showed.
+    pub metrics: Metrics,
+    /// Unix time in milliseconds.
+    pub ended_at: u64,
 }

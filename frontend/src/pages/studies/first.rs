@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use shared::api::StudyPlan;
 
+use super::idea::Idea;
 use crate::{
     base::to,
     components::{Fetched, Glyph, Icon, fetched, format},
@@ -23,6 +24,7 @@ pub fn FirstStudy() -> impl IntoView {
                 "when an image contains the trigger, a classifier built on the encoder predicts the attacker's class. Maskdoor trains "
                 "such encoders, clean and attacked, and measures how well the backdoor works and what it costs."
             </p>
+            <Idea/>
             <div class="first-choices">
                 <a class="choice choice-main" href=to("/studies/new?preset=quick-look") id="quick-look">
                     <Icon glyph=Glyph::Play/>

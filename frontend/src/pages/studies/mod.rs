@@ -1,10 +1,12 @@
-//! The home page: what runs now, and all studies.
+//! The home page: what runs now, the newest result, and all studies; before there is a study, what it is all about.
 //!
 //! Address: `?search=` filters by name, tag, data set and trigger, `?filter=` by an expression over runs, `?show=` is `starred` or `archived`,
 //! `?sort=` is a column, `?offset=` pages on.
 
 mod choice;
 mod first;
+mod idea;
+mod newest;
 mod table;
 
 use leptos::prelude::*;
@@ -13,6 +15,7 @@ use shared::api::{Page, StudySummary};
 use self::{
     choice::{Choice, Filter, LIMIT, Which},
     first::FirstStudy,
+    newest::Newest,
     table::{StudyTable, run_counts},
 };
 use crate::{
@@ -72,6 +75,7 @@ pub fn StudiesPage(
         </header>
         <Show when=move || any.get()>{running()}</Show>
         <Show when=move || !none_yet.get()>
+            <Newest/>
             <Filter choice wrong/>
         </Show>
         {body}
