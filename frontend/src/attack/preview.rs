@@ -1,12 +1,17 @@
 //! The preview: clean, triggered and difference side by side, and the numbers beside them.
 
 use gloo_timers::future::TimeoutFuture;
-use leptos::{prelude::*, task::spawn_local};
+use js_sys::Promise;
+use leptos::{
+    prelude::*,
+    task::{spawn_local, tick},
+};
 use shared::{
     Rgb8, Trigger, TriggerSpec,
     metric::Quality,
     trigger::{PatchedSpec, TriggerError},
 };
+use wasm_bindgen_futures::JsFuture;
 
 use super::{
     mosaic::{Mosaic, Part, Shown, Stage},
@@ -19,8 +24,8 @@ use crate::components::{Glyph, Icon, Segmented};
 /// Pause in the changes of a trigger after which it is measured, in milliseconds. It takes longer than the images.
 const REST: u32 = 120;
 
-/// How long pictures are drawn in a frame, in milliseconds: about half of it, the rest is the browser's.
-const BUDGET: f64 = 7.0;
+/// How far into a frame pictures are drawn, in milliseconds: about half of it, the rest is the browser's.
+const BUDGET: f64 = 8.0;
 
 /// What the preview is made from.
 #[derive(Clone, Copy)]
@@ -163,8 +168,8 @@ struct Drawing {
     painter: StoredValue<Painter>,
     /// Counts the triggers.
     change: StoredValue<u64>,
-    /// Whether a frame is asked for.
-    asked: StoredValue<bool>,
+    /// Whether pictures are being drawn.
+    draws: StoredValue<bool>,
 }
 
 impl Drawing {
@@ -174,8 +179,8 @@ impl Drawing {
         numbers: RwSignal<Numbers>,
     ) -> Self {
         let painter = StoredValue::new(Painter::default());
-        let (change, asked) = (StoredValue::new(0), StoredValue::new(false));
-        Self { pictures, shown, numbers, painter, change, asked }
+        let (change, draws) = (StoredValue::new(0), StoredValue::new(false));
+        Self { pictures, shown, numbers, painter, change, draws }
     }
 
     /// Draws all pictures with this trigger from the next frame on, and again when the pictures change.
@@ -184,48 +189,63 @@ impl Drawing {
         let count = self.shown.with(Vec::len);
         self.painter.update_value(|painter| painter.restart(trigger, training, count));
         self.change.update_value(|change| *change += 1);
-        if !self.asked.get_value() {
-            self.asked.set_value(true);
-            request_animation_frame(move || self.frame());
+        if !self.draws.get_value() {
+            self.draws.set_value(true);
+            spawn_local(self.draw());
         }
     }
 
-    /// Draws for a part of a frame, and asks for another one until all is drawn.
-    fn frame(self) {
-        // The page may be gone by now, and with it what it owned.
-        if self.asked.try_set_value(false).is_some() {
-            return;
-        }
-        let shown = self.shown.get_untracked();
-        let began = now();
-        let mut left = true;
-        while left && now() - began < BUDGET {
-            let step = self.pictures.with_untracked(|pictures| {
-                self.painter.try_update_value(|painter| painter.step(pictures)).flatten()
-            });
-            match step {
-                Some(Step::Image { at, triggered, difference }) => {
-                    shown[at].triggered.set(Some(triggered));
-                    shown[at].difference.set(Some(difference));
-                }
-                Some(Step::Difference { at, difference }) => {
-                    shown[at].difference.set(Some(difference));
-                }
-                None => left = false,
+    /// Draws until all is drawn, for a part of each frame.
+    async fn draw(self) {
+        let mut frame = next_frame().await;
+        loop {
+            match self.step() {
+                Stepped::Gone => return,
+                Stepped::Nothing => break,
+                Stepped::Something => {}
+            }
+            // Canvases are drawn by effects, and their time counts.
+            tick().await;
+            if now() > frame + BUDGET {
+                self.count();
+                frame = next_frame().await;
             }
         }
-        self.numbers.update(|numbers| self.painter.with_value(|painter| painter.count(numbers)));
-        if left {
-            self.asked.set_value(true);
-            request_animation_frame(move || self.frame());
-        } else {
-            self.measure_at_rest();
+        self.draws.try_set_value(false);
+        self.count();
+        self.measure_at_rest();
+    }
+
+    /// Draws one picture or difference.
+    fn step(self) -> Stepped {
+        let step = self.pictures.try_with_untracked(|pictures| {
+            self.painter.try_update_value(|painter| painter.step(pictures))
+        });
+        let (Some(step), Some(shown)) = (step.flatten(), self.shown.try_get_untracked()) else {
+            return Stepped::Gone;
+        };
+        match step {
+            None => return Stepped::Nothing,
+            Some(Step::Image { at, triggered, difference }) => {
+                shown[at].triggered.set(Some(triggered));
+                shown[at].difference.set(Some(difference));
+            }
+            Some(Step::Difference { at, difference }) => {
+                shown[at].difference.set(Some(difference));
+            }
         }
+        Stepped::Something
+    }
+
+    fn count(self) {
+        self.numbers.try_update(|numbers| {
+            self.painter.try_with_value(|painter| painter.count(numbers));
+        });
     }
 
     /// Measures the trigger when it has not changed for a while. Until then, the numbers of the last one stay.
     fn measure_at_rest(self) {
-        let mine = self.change.get_value();
+        let Some(mine) = self.change.try_get_value() else { return };
         let first = self.numbers.with_untracked(|numbers| numbers.quality == Quality::default());
         spawn_local(async move {
             if !first {
@@ -242,6 +262,23 @@ impl Drawing {
             }
         });
     }
+}
+
+/// What became of a step.
+enum Stepped {
+    Something,
+    Nothing,
+    /// The page is gone, and with it what it owned.
+    Gone,
+}
+
+/// Waits for the next frame, and tells when it began, as [`now`] does.
+async fn next_frame() -> f64 {
+    let frame = Promise::new(&mut |resolve, _| {
+        // Without a window there is no page.
+        let _ = window().request_animation_frame(&resolve);
+    });
+    JsFuture::from(frame).await.ok().and_then(|time| time.as_f64()).unwrap_or_else(now)
 }
 
 /// The time in milliseconds.
