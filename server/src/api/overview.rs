@@ -41,7 +41,8 @@ async fn newest(api: &Api) -> Result<Option<Newest>, StoreError> {
         ..RunQuery::default()
     };
     let page = api.app.store.list_runs(&query).await?;
-    let classifiers = page.items.into_iter().filter(|run| run.point.kind != RunKind::Knn);
+    // Of several that ended together, the one that was made last.
+    let classifiers = page.items.into_iter().rev().filter(|run| run.point.kind != RunKind::Knn);
     let results = classifiers.filter_map(|run| {
         Some(Newest {
             run: run.id,

@@ -34,20 +34,26 @@ async fn the_list_tells_states_and_the_best_attack() {
     assert_eq!(beyond, json!({ "items": [], "total": 1, "offset": 1 }));
 }
 
+/// Creates a study whose runs are its own.
+async fn create(app: &TestApp, name: &str) -> String {
+    let made = app.post("/studies?fresh=true", &spec_with("/name", name)).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    made.json()["id"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn the_list_is_sorted_and_filtered_by_results() {
     let app = TestApp::new().await;
-    for name in ["b", "C", "a"] {
-        let made = app.post("/studies?fresh=true", &spec_with("/name", name)).await;
-        assert_eq!(made.status, StatusCode::CREATED);
-    }
-    // The first two are done, and the second one has the stronger attack; nothing of the third has started.
-    for results in [[(61, 2), (60, 44)], [(50, 70), (51, 80)]] {
+    // The first two end with results, and the second one has the stronger attack; nothing of the third has started.
+    for (name, results) in [("b", [(61, 2), (60, 44)]), ("C", [(50, 70), (51, 80)])] {
+        let id = create(&app, name).await;
         app.finish_next(None).await;
         for (ca, asr) in results {
             app.finish_next(Some(metrics(ca, asr))).await;
         }
+        app.post(&format!("/studies/{id}/cancel"), &json!({})).await;
     }
+    create(&app, "a").await;
     let names = async |query: &str| {
         let list = app.get(&format!("/studies?{query}")).await.json();
         let items = list["items"].as_array().unwrap().clone();
