@@ -73,7 +73,9 @@ pub fn StudiesPage(
                 <Which choice/>
             </Show>
         </header>
-        <Show when=move || any.get()>{running()}</Show>
+        <Show when=move || any.get()>
+            <div class="home-running">{running()}</div>
+        </Show>
         <Show when=move || !none_yet.get()>
             <Newest/>
             <Filter choice wrong/>
