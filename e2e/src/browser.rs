@@ -24,8 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A screen size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Screen {
+    /// 1920 x 1080.
+    Large,
     /// 1440 x 900.
     Wide,
+    /// 820 x 1180, a tablet.
+    Medium,
     /// 390 x 844, a phone.
     Narrow,
 }
@@ -34,7 +38,9 @@ impl Screen {
     /// Width and height in CSS pixels.
     pub fn size(self) -> (u32, u32) {
         match self {
+            Self::Large => (1920, 1080),
             Self::Wide => (1440, 900),
+            Self::Medium => (820, 1180),
             Self::Narrow => (390, 844),
         }
     }

@@ -166,6 +166,33 @@ impl Browser {
         Ok(serde_json::from_value(self.run(script, vec![]).await?)?)
     }
 
+    /// Labels of fields whose texts lie over each other, in pairs.
+    ///
+    /// # Errors
+    /// When the driver does not answer.
+    pub async fn overlapping_labels(&self) -> Result<Vec<String>> {
+        let script = "
+            const box = (element) => {
+              const range = document.createRange();
+              range.selectNodeContents(element);
+              const { left, right, top, bottom } = range.getBoundingClientRect();
+              const own = element.getBoundingClientRect();
+              // What does not fit a box that cuts it off is not seen.
+              const cut = getComputedStyle(element).overflowX !== 'visible';
+              return { element, left, top, bottom, right: cut ? Math.min(right, own.right) : right };
+            };
+            const labels = [...document.querySelectorAll('main label, main legend, main .field-label')]
+              .filter((element) => element.checkVisibility() && element.offsetWidth > 1)
+              .map(box);
+            const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+              && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1
+              && !a.element.contains(b.element) && !b.element.contains(a.element);
+            const told = ({ element }) => element.textContent.trim().slice(0, 40);
+            return labels.flatMap((a, at) => labels.slice(at + 1).filter((b) => over(a, b))
+              .map((b) => `${told(a)} / ${told(b)}`)).slice(0, 8);";
+        Ok(serde_json::from_value(self.run(script, vec![]).await?)?)
+    }
+
     /// Visible controls without an accessible name.
     ///
     /// # Errors

@@ -130,8 +130,8 @@ pub async fn done(dashboard: &Dashboard, id: &str) -> Result<StudyDetail> {
     .await
 }
 
-/// Checks the page on a wide and a narrow screen, light and dark: it must not scroll sideways. Keeps a screenshot of
-/// each.
+/// Checks the page by axe on a wide and a narrow screen, light and dark, with a screenshot of each; and on four screens that it does not
+/// scroll sideways and that no label lies over another one.
 pub async fn look(browser: &Browser, name: &str) -> Result<()> {
     for (screen, size) in [(Screen::Wide, "1440"), (Screen::Narrow, "390")] {
         browser.screen(screen).await?;
@@ -141,9 +141,21 @@ pub async fn look(browser: &Browser, name: &str) -> Result<()> {
             let wrong = axe::violations(browser).await?;
             ensure!(wrong.is_empty(), "{name} at {size} px, {ground}: {wrong:#?}");
         }
-        let wide = browser.wider_than_the_screen().await?;
-        ensure!(wide.is_empty(), "{name} scrolls sideways at {size} px because of {wide:?}");
+        laid_out(browser, name, size).await?;
+    }
+    for (screen, size) in [(Screen::Medium, "820"), (Screen::Large, "1920")] {
+        browser.screen(screen).await?;
+        laid_out(browser, name, size).await?;
     }
     browser.prefers_dark(false).await?;
     browser.screen(Screen::Wide).await
+}
+
+/// Nothing reaches beyond the screen, and no label lies over another one.
+async fn laid_out(browser: &Browser, name: &str, size: &str) -> Result<()> {
+    let wide = browser.wider_than_the_screen().await?;
+    ensure!(wide.is_empty(), "{name} scrolls sideways at {size} px because of {wide:?}");
+    let labels = browser.overlapping_labels().await?;
+    ensure!(labels.is_empty(), "{name} at {size} px has labels over each other: {labels:?}");
+    Ok(())
 }
