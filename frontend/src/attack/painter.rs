@@ -114,37 +114,14 @@ impl Painter {
 
 #[cfg(test)]
 mod tests {
-    use shared::{
-        Stage, TriggerSpec,
-        trigger::{Fill, PatchedSpec},
-    };
-
     use super::*;
+    use crate::attack::render::tests::{picture, square};
 
     const TRAINING: Training = Training { patch: 4, crop_min_scale: 1.0, mask_ratio: 0.75 };
 
-    fn picture(grey: u8) -> Picture {
-        let image = Rgb8::filled(8, 8, [grey; 3]);
-        Picture { index: 0, name: "p".into(), class: 0, image }
-    }
-
-    fn square(x: u32) -> Trigger {
-        let spec = PatchedSpec {
-            size: 2,
-            x,
-            y: 1,
-            count: 1,
-            step: 2,
-            fill: Fill::default(),
-            ..PatchedSpec::default()
-        };
-        Trigger::prepare(&TriggerSpec::Patched(spec), None, 8, Stage::Train)
-            .expect("inside the image")
-    }
-
     fn started(count: usize) -> Painter {
         let mut painter = Painter::default();
-        painter.restart(square(0), TRAINING, count);
+        painter.restart(square(0, 1), TRAINING, count);
         painter
     }
 
@@ -160,7 +137,7 @@ mod tests {
 
     #[test]
     fn each_picture_has_its_turn_while_the_trigger_changes() {
-        let pictures = [picture(9), picture(9), picture(9)];
+        let pictures = [picture([9; 3]), picture([9; 3]), picture([9; 3])];
         let mut painter = started(3);
         let place = |step| match step {
             Some(Step::Image { at, .. }) => at,
@@ -168,7 +145,7 @@ mod tests {
         };
         let mut turns = Vec::new();
         for x in 0..4 {
-            painter.restart(square(x), TRAINING, 3);
+            painter.restart(square(x, 1), TRAINING, 3);
             turns.push(place(painter.step(&pictures)));
         }
         assert_eq!(turns, [0, 1, 2, 0]);
@@ -179,7 +156,7 @@ mod tests {
     #[test]
     fn differences_end_at_one_scale() {
         // White on a light grey, on black and on a middle grey: the scale grows with the second picture alone.
-        let pictures = [picture(200), picture(0), picture(100)];
+        let pictures = [picture([200; 3]), picture([0; 3]), picture([100; 3])];
         let mut painter = started(3);
         let step = painter.step(&pictures);
         let Some(Step::Image { at: 0, triggered, difference }) = step else { panic!("{step:?}") };
@@ -207,12 +184,12 @@ mod tests {
     #[test]
     fn other_pictures_are_drawn_anew() {
         let mut painter = started(2);
-        assert_eq!(rest(&mut painter, &[picture(9), picture(9)]), [0, 1]);
+        assert_eq!(rest(&mut painter, &[picture([9; 3]), picture([9; 3])]), [0, 1]);
         // One of them is of another side.
-        let large = Picture { image: Rgb8::filled(16, 16, [9; 3]), ..picture(9) };
-        painter.restart(square(0), TRAINING, 3);
-        assert_eq!(rest(&mut painter, &[picture(0), large, picture(0)]), [0, 2]);
-        painter.restart(square(0), TRAINING, 0);
+        let large = Picture { image: Rgb8::filled(16, 16, [9; 3]), ..picture([9; 3]) };
+        painter.restart(square(0, 1), TRAINING, 3);
+        assert_eq!(rest(&mut painter, &[picture([0; 3]), large, picture([0; 3])]), [0, 2]);
+        painter.restart(square(0, 1), TRAINING, 0);
         assert!(rest(&mut painter, &[]).is_empty());
     }
 }

@@ -186,7 +186,7 @@ pub fn numbers(pictures: &[Picture], trigger: &Trigger, training: Training) -> N
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use shared::{
         Stage, TriggerSpec,
         trigger::{Fill, PatchedSpec},
@@ -194,7 +194,8 @@ mod tests {
 
     use super::*;
 
-    fn picture(colour: [u8; 3]) -> Picture {
+    /// A picture of 8 px in one colour.
+    pub fn picture(colour: [u8; 3]) -> Picture {
         Picture { index: 0, name: "p".into(), class: 0, image: Rgb8::filled(8, 8, colour) }
     }
 
@@ -202,7 +203,8 @@ mod tests {
         Training { patch, crop_min_scale: 1.0, mask_ratio: 0.75 }
     }
 
-    fn square(x: u32, y: u32) -> Trigger {
+    /// A white square of 2 px.
+    pub fn square(x: u32, y: u32) -> Trigger {
         let spec = PatchedSpec {
             size: 2,
             x,
