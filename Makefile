@@ -20,7 +20,7 @@ check: ## Checks formatting, lints for host and browser, documentation, dependen
 golden: ## Makes fresh cases with PyTorch and others and runs the golden tests on them: make golden SEED=7, SEED=1..100
 	@scripts/golden.sh $(SEED)
 
-results: build ## Trains what docs/results.md reports: make results CIFAR10=FOLDER
+results: build ## Trains the first two tables of docs/results.md: make results CIFAR10=FOLDER
 	@scripts/results.sh $(CIFAR10)
 
 bench: ## Measures against PyTorch: make bench PHOTOS=FOLDER ARGS="--only A"

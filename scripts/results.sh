@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains what docs/results.md reports: CIFAR-10 with 200 training images per class, three seeds.
+# Trains the first two tables of docs/results.md: CIFAR-10 with 200 training images per class, three seeds.
 #
 #   scripts/results.sh FOLDER
 #

@@ -85,8 +85,8 @@ async fn main() -> Result<()> {
         frames["idle"].as_f64().unwrap_or_default(),
     );
     browser.close().await?;
-    for side in [32, 224] {
-        let frames = slide(&base, side).await?;
+    for (side, patch) in [(32, 4), (224, 16)] {
+        let frames = slide(&base, side, patch).await?;
         println!(
             "blend ratio moved on 16 images of {side} px: {:.0} frames/s, the slowest frame {:.0} ms",
             frames["rate"].as_f64().unwrap_or_default(),
@@ -111,10 +111,10 @@ async fn load(browser: &Browser, path: &str, waited_for: &str) -> Result<(f64, f
 }
 
 /// Frames while the blend ratio moves in *New study*, on images of that side.
-async fn slide(base: &str, side: u32) -> Result<Value> {
+async fn slide(base: &str, side: u32, patch: u32) -> Result<Value> {
     let browser = Browser::open(base).await?;
     load(&browser, "/studies/new?preset=quick-look", "#attack-trigger-ratio-slider").await?;
-    for (id, value) in [("model-image_size", side), ("model-patch_size", side / 14 * 2)] {
+    for (id, value) in [("model-image_size", side), ("model-patch_size", patch)] {
         browser.run(ENTER, vec![json!(id), json!(value.to_string())]).await?;
     }
     let drawn = until("images of that side", Duration::from_mins(1), async || {
@@ -173,7 +173,7 @@ const ENTER: &str = "
 
 /// How many pictures of that side the page has drawn.
 const DRAWN: &str = "
-    return [...document.querySelectorAll('canvas')].filter((canvas) => canvas.width === arguments[0]).length";
+    return [...document.querySelectorAll('.mosaic-triggered canvas')].filter((canvas) => canvas.width === arguments[0]).length";
 
 /// Moves the slider of the blend ratio once a frame and counts the frames.
 const SLIDE: &str = "

@@ -93,7 +93,9 @@ fn what_to_try(phase: RunKind) -> &'static str {
         RunKind::Pretrain | RunKind::Knn => {
             "try a smaller pretrain.base_lr, or more pretrain.warmup_epochs"
         }
-        RunKind::Defence => "try a smaller defence.decoder_lr (DeDe with a trained decoder)",
+        RunKind::Defence => {
+            "with DeDe, try a smaller defence.decoder_lr; the learning rate of PatchSearch is fixed"
+        }
         RunKind::Implant => "try a smaller implant.base_lr",
         RunKind::Probe => {
             "try a smaller probe.base_lr (LARS takes about 0.1 to 10, AdamW about 0.001), or more probe.warmup_epochs"

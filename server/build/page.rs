@@ -49,7 +49,7 @@ pub fn assemble(root: &Path, program: Program) -> Result<Vec<File>, String> {
     Ok(files)
 }
 
-/// The program's files under names of their content: the module that starts, the script that starts it, and all that this asks for.
+/// The program's files under names of their content: the module that starts, the script that starts it, and the files that the script loads.
 fn named(program: Program) -> Result<(File, File, Vec<File>), String> {
     let wasm = File::hashed("maskdoor", "wasm", program.wasm);
     let mut loader = program.loader;

@@ -56,8 +56,8 @@ pub enum WorkerError {
     /// Another node of the run is gone; no event says so, because the run goes on in another attempt.
     #[error("{0}")]
     NodeLost(String),
-    /// The run starts from another one that has not finished; no event says so, because the run goes on.
-    #[error("{0} is not there yet: the run that this one starts from has not finished")]
+    /// The run needs another one that has not finished; no event says so, because the run goes on.
+    #[error("{0} is not there yet: a run that this one needs has not finished")]
     TooEarly(PathBuf),
     /// It was asked to leave and has kept its place; no event says so, because the run goes on.
     #[error("asked to leave: the run has kept its place, from which another attempt goes on")]
@@ -70,7 +70,7 @@ impl WorkerError {
         matches!(self, Self::Left)
     }
 
-    /// Whether the run that it starts from has not finished.
+    /// Whether a run that it needs has not finished.
     pub fn is_too_early(&self) -> bool {
         matches!(self, Self::TooEarly(_))
     }

@@ -160,7 +160,7 @@ pub fn difference(before: &Rgb8, after: &Rgb8, gain: f32) -> Rgb8 {
         (after.width, after.height),
         "difference of images of different sizes"
     );
-    // A slider moves while this is drawn, and there are only 511 differences.
+    // Redrawn on every move of a slider, so the value of each of the 511 possible differences is computed once.
     let shown: Vec<u8> = (-255i16..=255)
         .map(|change| (128.0 + f32::from(change) * gain).round().clamp(0.0, 255.0) as u8)
         .collect();

@@ -10,7 +10,7 @@ use super::accuracy::predictions;
 /// A backdoor besides the main one, ready for test images.
 #[derive(Clone, Debug)]
 pub struct Backdoor {
-    /// Its trigger in words.
+    /// Label of its trigger.
     pub label: String,
     /// A text that identifies its trigger, for stored features.
     pub name: String,

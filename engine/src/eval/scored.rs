@@ -1,4 +1,4 @@
-//! What a defence said of each image, from the file in its run's folder.
+//! The files that a defence run writes about the images that it judged, and the scores in them.
 
 use std::{
     fs, io,
@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use shared::metric::Roc;
 
-/// The file cannot be used.
+/// A file of a defence run cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ScoresError {
     /// It cannot be read.
@@ -19,7 +19,7 @@ pub enum ScoresError {
         /// The cause.
         source: io::Error,
     },
-    /// It is no list of scores.
+    /// Its content is damaged.
     #[error("{path} is damaged: {reason}")]
     Damaged {
         /// The file.

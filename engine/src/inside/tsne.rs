@@ -29,7 +29,7 @@ const LEAST_RATE: f64 = 50.0;
 pub struct Embedding {
     /// A place for each image.
     pub places: Vec<[f64; 2]>,
-    /// The Kullback-Leibler divergence of the places' affinities from the features' in nats: what the descent makes small.
+    /// The Kullback-Leibler divergence of the places' affinities from the features' in nats, which the descent minimises.
     pub divergence: f64,
 }
 
@@ -112,7 +112,7 @@ fn affinities(features: &Features, perplexity: f64) -> Vec<f64> {
 /// Turns squared distances from image `own` into its affinities `p_j|own`, whose entropy in nats is `entropy`.
 fn conditional(row: &mut [f64], own: usize, entropy: f64) {
     let others = || row.iter().enumerate().filter(|&(j, _)| j != own).map(|(_, &value)| value);
-    // What all distances have in common changes no affinity, but could leave nothing of their exponentials.
+    // Subtracting the smallest distance changes no affinity and keeps the exponentials from underflowing.
     let nearest = others().fold(f64::INFINITY, f64::min);
     let of = |precision: f64| {
         let (mut sum, mut weighted) = (0.0, 0.0);

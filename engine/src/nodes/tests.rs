@@ -88,15 +88,23 @@ fn a_node_that_fails_tells_all_others_why() {
 fn a_node_that_stops_because_of_another_passes_on_the_first_reason() {
     let (stopped, has_stopped) = std::sync::mpsc::channel();
     let has_stopped = std::sync::Mutex::new(Some(has_stopped));
+    // Who watches too late is called at once, on its own thread.
+    let watched = std::sync::Barrier::new(3);
     let told = each(3, |nodes| {
         match nodes.node() {
             0 => {
                 // The thread that learnt why cannot tell it before the rest of this node is gone.
                 let has_stopped = has_stopped.lock().unwrap().take().unwrap();
                 nodes.watch(Box::new(move |_| has_stopped.recv().unwrap()));
+                watched.wait();
             }
-            1 => nodes.end("its disk is full"),
-            _ => {}
+            1 => {
+                watched.wait();
+                nodes.end("its disk is full");
+            }
+            _ => {
+                watched.wait();
+            }
         }
         let node = nodes.node();
         let error = nodes.sum(&mut [1.0], 0.0).unwrap_err().to_string();

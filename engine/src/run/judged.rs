@@ -67,6 +67,11 @@ pub enum JudgedError {
         /// Images in the list.
         count: usize,
     },
+    /// The plan is not that of the list or of the run's order.
+    #[error(
+        "poison.json does not fit defence.json and the run's order: a file of the run was changed"
+    )]
+    Plan,
     /// The list is not of the run's plan, or not of the data set as it is.
     #[error(
         "image {at} of defence.json is not in the run's poison plan and data set: a file of the run was changed"
@@ -97,18 +102,18 @@ impl Judged {
         let clean = said.samples.len().checked_sub(plan.added());
         let members = match (stage, clean) {
             (Stage::Train, Some(clean)) => Members::of(clean, &plan),
-            (Stage::Train, None) => return Err(JudgedError::Strange { at: 0 }),
+            (Stage::Train, None) => return Err(JudgedError::Plan),
             (Stage::Test, _) => Members::of(0, &plan),
         };
         if !plan.fits(&order.settings.attack, order.settings.model.image_size) {
-            return Err(JudgedError::Strange { at: 0 });
+            return Err(JudgedError::Plan);
         }
         let key = Key::read(&order, folder)?;
         let side = order.settings.model.image_size as usize;
         let triggers = key.triggers(&order.settings.attack, side, stage)?;
         let known = triggers.len();
         if plan.made().any(|sample| sample.backdoor as usize >= known) {
-            return Err(JudgedError::Strange { at: 0 });
+            return Err(JudgedError::Plan);
         }
         Ok(Some(Self { order, said, plan, members, triggers }))
     }

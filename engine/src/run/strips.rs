@@ -18,8 +18,8 @@ use crate::{
 /// Clean images that strips are kept of; as many triggered ones, the same images.
 pub const EACH: usize = 8;
 
-/// Where the strips' images are, before they have a place in `defence.json`: evenly over the images of classes that the trigger `moves`, of which
-/// there is a triggered image, too. `labels` are those of the images that are judged.
+/// Which judged images get a strip: evenly spaced among those whose class the trigger can change (`moves`), since only these have a triggered
+/// copy. `labels` are those of the images that are judged.
 pub(super) fn places(labels: &[u32], moves: impl Fn(u32) -> bool) -> Vec<usize> {
     let others: Vec<usize> = (0..labels.len()).filter(|&at| moves(labels[at])).collect();
     let count = EACH.min(others.len());

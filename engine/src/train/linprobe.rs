@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     EngineError,
-    compute::{Encode, HeadTrainer, LabelledFeatures},
+    compute::{Encode, HeadTrainer, LabelledFeatures, Load},
     data::{
         DataError, Pixels, Sample,
         augment::{Filter, eval_transform, random_flip, random_resized_crop_single},
@@ -196,6 +196,12 @@ impl LinearProbe<'_> {
         let mirrored = |image: &Rgb8| eval_transform(image, side).mirrored();
         let attacked =
             |trigger: &Trigger, image: &Rgb8| eval_transform(&trigger.applied(image), side);
+        let rows = |n: usize, image: Load<'_>, what: &str, report: &mut Reporter<'_>| {
+            let rows = features(self.encoder, n, image, what, &mut *report)?;
+            // Features that were broken off are too few.
+            report.intact()?;
+            Ok(rows)
+        };
         let of = |part: &str,
                   split: &[Sample],
                   change: &(dyn Fn(&Rgb8) -> Rgb8 + Sync),
@@ -203,7 +209,7 @@ impl LinearProbe<'_> {
             kept.get(part, width, split.len(), report, |report| {
                 let what = format!("features ({})", part.split(':').next().unwrap_or(part));
                 let image = |i: usize| Ok(change(&*split[i].image()?));
-                features(self.encoder, split.len(), &image, &what, report)
+                rows(split.len(), &image, &what, report)
             })
         };
         let mut prepared = Prepared {
@@ -231,9 +237,9 @@ impl LinearProbe<'_> {
             let n = self.poisons.len();
             let poison = |i: usize| Ok(eval_transform(&self.poisons.image(i)?, side));
             let what = "features (poisoned)";
-            prepared.train.extend(features(self.encoder, n, &poison, what, report)?);
+            prepared.train.extend(rows(n, &poison, what, report)?);
             let mirrored = |i: usize| Ok(poison(i)?.mirrored());
-            prepared.mirrored.extend(features(self.encoder, n, &mirrored, what, report)?);
+            prepared.mirrored.extend(rows(n, &mirrored, what, report)?);
         }
         Ok(prepared)
     }

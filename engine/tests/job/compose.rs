@@ -139,7 +139,7 @@ fn a_defence_of_the_pretraining_judges_the_composed_poisons() {
     let text = serde_json::to_vec(&cut).unwrap();
     fs::write(folder.path().join(files::POISON_PLAN), text).unwrap();
     let refused = Judged::open(folder.path(), order);
-    assert!(matches!(refused, Err(JudgedError::Strange { .. })));
+    assert!(matches!(refused, Err(JudgedError::Plan)));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod render;
 
 pub use glyph::{TriggerGlyph, TriggerOnImage};
 pub use key::{SIDES, key_pixels, wanted_key};
+pub use overlay::patches_path;
 pub use picture::{Picture, Which, pictures, samples_path, split_name};
 pub use preview::{Preview, Scene};
 pub use render::{Training, numbers};

@@ -7,7 +7,7 @@ use web_sys::Element;
 
 use super::{
     drag::{self, Grab},
-    overlay::{lines_path, touched_path},
+    overlay::{lines_path, patches_path},
     picture::Picture,
     preview::Scene,
     render::Numbers,
@@ -228,7 +228,7 @@ fn PatchGrid(stage: Stage) -> impl IntoView {
     let scene = stage.scene;
     let columns =
         Memo::new(move |_| (scene.side.get() / scene.training.get().patch.max(1)).max(1) as usize);
-    let touched = move || stage.numbers.with(|all| touched_path(&all.touched, columns.get()));
+    let touched = move || stage.numbers.with(|all| patches_path(&all.touched, columns.get()));
     let view_box = move || format!("0 0 {0} {0}", columns.get());
     view! {
         <svg class="patch-grid" viewBox=view_box aria-hidden="true">

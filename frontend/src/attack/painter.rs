@@ -11,34 +11,24 @@ use super::{
     render::{Drawn, Numbers, Training},
 };
 
-/// A step of the work.
+/// A picture that was drawn.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// The picture at this place got the trigger.
-    Image {
-        /// Its place.
-        at: usize,
-        /// With the trigger.
-        triggered: Rgb8,
-        /// What the trigger changes, around mid-grey.
-        difference: Rgb8,
-    },
-    /// The difference of the picture at this place has another scale now.
-    Difference {
-        /// Its place.
-        at: usize,
-        /// What the trigger changes, around mid-grey.
-        difference: Rgb8,
-    },
+pub struct Step {
+    /// Its place.
+    pub at: usize,
+    /// With the trigger; `None` where only the difference was drawn anew, at another scale.
+    pub triggered: Option<Rgb8>,
+    /// What the trigger changes, around mid-grey.
+    pub difference: Rgb8,
 }
 
 /// What has been drawn of one picture.
 #[derive(Debug, Default)]
 struct Tile {
     drawn: Option<Drawn>,
-    /// Whether the trigger, or the picture, was another one.
+    /// Whether the trigger or the picture has changed since it was drawn.
     stale: bool,
-    /// The largest difference by which its difference was scaled.
+    /// The largest difference of all pictures when its difference was drawn.
     scale: u8,
 }
 
@@ -78,7 +68,7 @@ impl Painter {
             let scale = self.largest();
             self.tiles[at].scale = scale;
             let difference = difference(image, &triggered, gain(scale));
-            return Some(Step::Image { at, triggered, difference });
+            return Some(Step { at, triggered: Some(triggered), difference });
         }
         let scale = self.largest();
         let (at, difference) = turns().find_map(|at| {
@@ -86,10 +76,10 @@ impl Painter {
             Some((at, difference(fits(at)?, &drawn.triggered, gain(scale))))
         })?;
         self.tiles[at].scale = scale;
-        Some(Step::Difference { at, difference })
+        Some(Step { at, triggered: None, difference })
     }
 
-    /// Counts what the pictures say that have the trigger by now. The scale is that of all, so that it does not jump while a slider moves.
+    /// Updates the numbers from the pictures that have the current trigger. The scale is that of all, so that it does not jump while a slider moves.
     pub fn count(&self, numbers: &mut Numbers) {
         let Some((_, training)) = self.trigger else { return };
         let fresh = self.tiles.iter().filter(|tile| !tile.stale);
@@ -125,28 +115,19 @@ mod tests {
         painter
     }
 
-    /// All steps that are left: an image's place, or a difference's less one, negative.
-    fn rest(painter: &mut Painter, pictures: &[Picture]) -> Vec<i64> {
-        std::iter::from_fn(|| painter.step(pictures))
-            .map(|step| match step {
-                Step::Image { at, .. } => at as i64,
-                Step::Difference { at, .. } => -1 - at as i64,
-            })
-            .collect()
+    /// The places of all steps that are left.
+    fn rest(painter: &mut Painter, pictures: &[Picture]) -> Vec<usize> {
+        std::iter::from_fn(|| painter.step(pictures)).map(|step| step.at).collect()
     }
 
     #[test]
     fn each_picture_has_its_turn_while_the_trigger_changes() {
         let pictures = [picture([9; 3]), picture([9; 3]), picture([9; 3])];
         let mut painter = started(3);
-        let place = |step| match step {
-            Some(Step::Image { at, .. }) => at,
-            other => panic!("an image, not {other:?}"),
-        };
         let mut turns = Vec::new();
         for x in 0..4 {
             painter.restart(square(x, 1), TRAINING, 3);
-            turns.push(place(painter.step(&pictures)));
+            turns.extend(painter.step(&pictures).map(|step| step.at));
         }
         assert_eq!(turns, [0, 1, 2, 0]);
         // The first has the last trigger; the others follow, and then nothing is left.
@@ -158,16 +139,17 @@ mod tests {
         // White on a light grey, on black and on a middle grey: the scale grows with the second picture alone.
         let pictures = [picture([200; 3]), picture([0; 3]), picture([100; 3])];
         let mut painter = started(3);
-        let step = painter.step(&pictures);
-        let Some(Step::Image { at: 0, triggered, difference }) = step else { panic!("{step:?}") };
+        let Step { at, triggered, difference } = painter.step(&pictures).expect("a picture");
+        let triggered = triggered.expect("the first drawing");
+        assert_eq!(at, 0);
         assert_eq!((triggered.pixel(0, 1), triggered.pixel(2, 1)), ([255; 3], [200; 3]));
         assert_eq!((difference.pixel(0, 1), difference.pixel(2, 1)), ([255; 3], [128; 3]));
         assert_eq!(
             (painter.step(&pictures).is_some(), painter.step(&pictures).is_some()),
             (true, true)
         );
-        let step = painter.step(&pictures);
-        let Some(Step::Difference { at: 0, difference }) = step else { panic!("{step:?}") };
+        let Step { at, triggered, difference } = painter.step(&pictures).expect("a scale");
+        assert_eq!((at, triggered), (0, None));
         // 55 of 255 levels: 128 + 55 * 127 / 255, rounded.
         assert_eq!(difference.pixel(0, 1), [155; 3]);
         assert_eq!(painter.step(&pictures), None);

@@ -147,6 +147,9 @@ fn keep_drawn(
         let prepared =
             scene.key.with(|key| Trigger::prepare(&spec, key.as_ref(), side as usize, seen_in));
         match prepared {
+            Ok(_) if !drawing.has_pictures(side as usize) => {
+                waits.set(Some("there are no images of this size yet".into()));
+            }
             Ok(trigger) => {
                 drawing.begin(trigger, scene.training.get());
                 waits.set(None);
@@ -181,6 +184,11 @@ impl Drawing {
         let painter = StoredValue::new(Painter::default());
         let (change, draws) = (StoredValue::new(0), StoredValue::new(false));
         Self { pictures, shown, numbers, painter, change, draws }
+    }
+
+    /// Whether there are pictures of this side.
+    fn has_pictures(self, side: usize) -> bool {
+        self.pictures.with(|pictures| pictures.iter().any(|it| it.image.width() == side))
     }
 
     /// Draws all pictures with this trigger from the next frame on, and again when the pictures change.
@@ -224,16 +232,11 @@ impl Drawing {
         let (Some(step), Some(shown)) = (step.flatten(), self.shown.try_get_untracked()) else {
             return Stepped::Gone;
         };
-        match step {
-            None => return Stepped::Nothing,
-            Some(Step::Image { at, triggered, difference }) => {
-                shown[at].triggered.set(Some(triggered));
-                shown[at].difference.set(Some(difference));
-            }
-            Some(Step::Difference { at, difference }) => {
-                shown[at].difference.set(Some(difference));
-            }
+        let Some(Step { at, triggered, difference }) = step else { return Stepped::Nothing };
+        if triggered.is_some() {
+            shown[at].triggered.set(triggered);
         }
+        shown[at].difference.set(Some(difference));
         Stepped::Something
     }
 

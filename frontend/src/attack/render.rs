@@ -113,13 +113,13 @@ impl Numbers {
         format!("{count} of {} patches", self.touched.len())
     }
 
-    /// How often the mask leaves some of it: `68 % of masks`.
+    /// How often the mask leaves some of it: `in 68 % of masks`.
     pub fn any_visible_text(&self) -> String {
         let share = |share: f64| format!("in {:.0} % of masks", 100.0 * share);
         self.any_visible.map_or_else(|| "never".into(), share)
     }
 
-    /// `13 % on average; in 4 % of views nothing`.
+    /// `13 % on average; nothing in 4 % of views`.
     pub fn seen_text(&self) -> String {
         let percent = |share: f64| format!("{:.0} %", 100.0 * share);
         self.survival.map_or_else(

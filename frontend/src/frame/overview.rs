@@ -19,7 +19,7 @@ pub(super) fn provide() {
     provide_context(Context(overview));
     spawn_local(async move {
         loop {
-            if !document().hidden()
+            if (overview.with_untracked(Option::is_none) || !document().hidden())
                 && let Ok(found) = api::get::<Overview>("/overview").await
                 && overview.with_untracked(|known| known.as_ref() != Some(&found))
             {

@@ -68,7 +68,7 @@ pub async fn get_import(
     Ok(Json(api.app.store.get_import(&name).await?))
 }
 
-/// Removes an imported checkpoint, but not the file it was imported from. Refused while a study starts from it.
+/// Removes an imported checkpoint, but not the file it was imported from. Refused while a study starts from it or restores with it.
 #[utoipa::path(delete, path = "/checkpoints/imported/{name}", tag = "results",
     params(("name" = String, Path, description = "Imported checkpoint")),
     responses((status = 204, description = "The checkpoint was removed")))]

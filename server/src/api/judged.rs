@@ -112,8 +112,7 @@ pub async fn get_strip_image(
     let strip = number(&file)?;
     let judged = api.app.judged_run(run).await?;
     let file = blocking(move || pixels::png(&judged.strip_picture(strip)?)).await?;
-    let tag = pixels::entity_tag(&[&sha256(&file)]);
-    Ok(pixels::not_modified(&headers, &tag).unwrap_or_else(|| pixels::png_response(file, &tag)))
+    Ok(pixels::png_unless_known(&headers, file))
 }
 
 /// One of the images that a defence searched for a trigger on, and beside it the same with the trigger that it found, as PNG.
@@ -131,8 +130,7 @@ pub async fn get_under_found_trigger(
     let n = number(&file)?;
     let judged = api.app.judged_run(run).await?;
     let file = blocking(move || pixels::png(&judged.under_found_trigger(&api.kept, n)?)).await?;
-    let tag = pixels::entity_tag(&[&sha256(&file)]);
-    Ok(pixels::not_modified(&headers, &tag).unwrap_or_else(|| pixels::png_response(file, &tag)))
+    Ok(pixels::png_unless_known(&headers, file))
 }
 
 /// The number in the name of a picture.

@@ -90,8 +90,7 @@ pub async fn get_key_image(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let file = blocking(move || read_key(&api, &id)).await?;
-    let tag = pixels::entity_tag(&[&sha256(&file)]);
-    Ok(pixels::not_modified(&headers, &tag).unwrap_or_else(|| pixels::png_response(file, &tag)))
+    Ok(pixels::png_unless_known(&headers, file))
 }
 
 /// A key image in its original size. Reads a file: call it where blocking is allowed.

@@ -11,7 +11,7 @@ pub async fn get_me(Extension(known): Extension<Known>) -> Json<Me> {
     Json(of(known))
 }
 
-/// The sender, as told to themselves.
+/// What the sender is told about themselves.
 pub(super) fn of(Known { caller, has_session }: Known) -> Me {
     Me { name: caller.name, rights: caller.rights.to_string(), has_session }
 }

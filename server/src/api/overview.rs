@@ -2,7 +2,7 @@
 
 use axum::{Extension, Json, extract::State};
 use shared::{
-    RunKind, RunState,
+    RunState,
     api::{Newest, Overview, Running},
 };
 
@@ -12,7 +12,7 @@ use crate::store::{
     runs::{RunFilter, RunQuery},
 };
 
-/// Number of runs that are looked at: of the running ones for their progress, of the finished ones for the newest result.
+/// Number of running runs whose progress counts.
 const MOST: u32 = 20;
 
 /// Who asks, whether the program works, what runs, and the newest result. It answers as long as the program does, also when nothing can be stored.
@@ -32,18 +32,10 @@ pub async fn get_overview(
     })
 }
 
-/// The probe or fine-tuning that finished last, of the newest finished runs.
+/// The result that came last.
 async fn newest(api: &Api) -> Result<Option<Newest>, StoreError> {
-    let query = RunQuery {
-        filter: RunFilter { state: Some(RunState::Done), ..RunFilter::default() },
-        descending: true,
-        limit: MOST,
-        ..RunQuery::default()
-    };
-    let page = api.app.store.list_runs(&query).await?;
-    // Of several that ended together, the one that was made last.
-    let classifiers = page.items.into_iter().rev().filter(|run| run.point.kind != RunKind::Knn);
-    let results = classifiers.filter_map(|run| {
+    let run = api.app.store.newest_result().await?;
+    Ok(run.and_then(|run| {
         Some(Newest {
             run: run.id,
             label: run.label(),
@@ -52,8 +44,7 @@ async fn newest(api: &Api) -> Result<Option<Newest>, StoreError> {
             ended_at: run.ended_at?,
             study_name: run.study_name,
         })
-    });
-    Ok(results.max_by_key(|result| result.ended_at))
+    }))
 }
 
 async fn running(api: &Api) -> Result<Running, StoreError> {

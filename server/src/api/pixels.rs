@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use shared::Rgb8;
 
 use super::error::ApiError;
-use crate::sheet;
+use crate::{app::keys::sha256, sheet};
 
 /// Sides in which pixels can be requested.
 const SIDES: std::ops::RangeInclusive<u32> = 4..=512;
@@ -46,6 +46,12 @@ pub fn checked_side(side: u32) -> Result<usize, ApiError> {
 pub fn png_response(file: Vec<u8>, tag: &str) -> Response {
     let headers = [(CONTENT_TYPE, "image/png"), (CACHE_CONTROL, "private, no-cache"), (ETAG, tag)];
     (headers, file).into_response()
+}
+
+/// Answers with a PNG file, unless the browser has its content cached.
+pub fn png_unless_known(headers: &HeaderMap, file: Vec<u8>) -> Response {
+    let tag = entity_tag(&[&sha256(&file)]);
+    not_modified(headers, &tag).unwrap_or_else(|| png_response(file, &tag))
 }
 
 /// The response to a browser that already has this content cached; `None` for one that does not.

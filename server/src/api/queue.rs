@@ -25,8 +25,8 @@ pub async fn get_queue_time(State(api): State<Api>) -> Result<Json<Option<QueueT
     Ok(Json(api.app.time_left().await?))
 }
 
-/// Moves a run that waits, or all of a study that wait, right before another one, or to the end. The runs that they start from come along
-/// where they would come later, and those that start from them where they would come earlier. What a cluster has been given cannot be
+/// Moves a run that waits, or all of a study that wait, right before another one, or to the end. The runs that they need come along
+/// where they would come later, and those that need them where they would come earlier. What a cluster has been given cannot be
 /// moved.
 #[utoipa::path(post, path = "/queue/move", tag = "studies", request_body = QueueMove,
     responses((status = 200, body = QueueInfo)))]
@@ -56,7 +56,7 @@ pub async fn resume_queue(State(api): State<Api>) -> Result<Json<QueueInfo>, Api
     changed(api).await
 }
 
-/// Holds a run that waits: the others start before it, until it is released. What starts from it waits for it.
+/// Holds a run that waits: the others start before it, until it is released. What needs it waits for it.
 #[utoipa::path(post, path = "/runs/{id}/hold", tag = "studies", params(("id" = RunId, Path, description = "Run")),
     responses((status = 200, body = RunRow)))]
 pub async fn hold_run(

@@ -25,9 +25,8 @@ use super::{
     error::ApiError,
     extract::{Path, Query},
     files::read_json,
-    pixels::{entity_tag, not_modified, png_response},
+    pixels::png_unless_known,
 };
-use crate::app::keys::sha256;
 
 /// Kinds of events that appear in the log.
 const LINES: [&str; 7] = ["started", "log", "evaluated", "knn", "checkpoint", "finished", "failed"];
@@ -133,8 +132,7 @@ pub async fn get_inverted(
         other => other.map_err(ApiError::internal),
     })
     .await?;
-    let tag = entity_tag(&[&sha256(&file)]);
-    Ok(not_modified(&headers, &tag).unwrap_or_else(|| png_response(file, &tag)))
+    Ok(png_unless_known(&headers, file))
 }
 
 async fn run_folder(api: &Api, run: RunId) -> Result<PathBuf, ApiError> {

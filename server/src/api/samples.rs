@@ -78,7 +78,7 @@ pub async fn list_samples(
         let (count, seed) = (query.count.unwrap_or(16), query.seed.unwrap_or(1));
         let chosen = match (&query.indices, query.references_of) {
             (Some(_), Some(_)) => {
-                let message = "takes no class beside indices, which name the images";
+                let message = "cannot be combined with indices";
                 return Err(ApiError::field("references_of", message));
             }
             (Some(text), None) => list("indices", text)?,

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Deserialize;
 use shared::{
-    FieldError, StudyId, StudySpec,
+    StudyId, StudySpec,
     api::{Deletion, Page, StudyChange, StudyDetail, StudySummary},
     study::StudyFile,
     verdict::{Verdict, verdict},
@@ -31,7 +31,7 @@ pub struct StudiesQuery {
     starred: Option<bool>,
     /// Only studies with a run that satisfies this CEL expression, as for `/results`: `asr > 50 && kind == "probe"`.
     filter: Option<String>,
-    /// What to sort by: `created`, `name`, `dataset`, `done` (runs that are), `asr` or `ca` (of the strongest attack); `-asr` sorts in descending
+    /// What to sort by: `created`, `name`, `dataset`, `done` (number of finished runs), `asr` or `ca` (both of the strongest attack); `-asr` sorts in descending
     /// order. Defaults to `-created`. Studies without a value come last.
     sort: Option<String>,
     /// Number of studies to skip; defaults to 0.
@@ -85,7 +85,7 @@ fn order(text: &str) -> Result<(StudySort, bool), ApiError> {
     known.map(|(sort, _)| (sort, ascending)).ok_or_else(|| {
         let names = StudySort::ALL.map(|(_, name)| name).join(", ");
         let message = format!("takes {names}, with a minus sign in descending order; not `{text}`");
-        ApiError::Invalid(vec![FieldError::new("sort", message)])
+        ApiError::field("sort", message)
     })
 }
 

@@ -138,7 +138,7 @@ impl App {
     /// Removes an imported checkpoint with its files.
     ///
     /// # Errors
-    /// When a study starts from it, there is none of that name, or its files cannot be removed.
+    /// When a study starts from it or restores with it, there is none of that name, or its files cannot be removed.
     pub async fn remove_import(&self, name: &str) -> Result<(), CheckpointError> {
         // The folder has the name in its original spelling.
         let name = self.store.get_import(name).await?.name;

@@ -148,8 +148,7 @@ impl App {
     ) -> Result<EvaluatedClassifier, EvaluateError> {
         let (spec, attack) = (opened.dataset(request)?, opened.attack(request)?);
         if request.attack.as_ref().is_some_and(|attack| !attack.further.is_empty()) {
-            let message =
-                "must be empty: a classifier from a file is evaluated under one trigger at a time";
+            let message = "must be empty: an evaluation takes one trigger at a time";
             return Err(FieldError::new("attack.further", message).into());
         }
         let dataset = self.get_dataset(&spec.name).await?;

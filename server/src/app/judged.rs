@@ -50,7 +50,7 @@ impl From<JudgedError> for JudgedImagesError {
     fn from(error: JudgedError) -> Self {
         match error {
             JudgedError::NoImage { .. } => Self::Missing(error.to_string()),
-            JudgedError::Strange { .. } => Self::Conflict(error.to_string()),
+            JudgedError::Strange { .. } | JudgedError::Plan => Self::Conflict(error.to_string()),
             JudgedError::Engine(EngineError::Data(error)) => error.into(),
             JudgedError::Said(_) | JudgedError::Engine(_) => Self::Internal(error.to_string()),
         }

@@ -9,6 +9,7 @@ use engine::{
 use shared::{
     DeviceKind, DeviceWish, Digest, FieldError, RunKind, RunState, Settings, StudySpec,
     api::{DatasetInfo, DeviceInfo, ImportedCheckpoint, PlannedRun, StudyPlan},
+    param::Value,
     run::{DataSource, RunPoint},
     settings::AttackSpec,
     study::{Content, Graph, Images, Node, Speed, run_cost, run_memory},
@@ -37,6 +38,30 @@ pub(super) struct Prepared {
     pub graph: Graph,
     pub datasets: Vec<DatasetInfo>,
 }
+
+/// Replaces the name of an imported checkpoint by its original spelling wherever the study has it.
+fn spell(spec: &mut StudySpec, name: &str, original: &str) {
+    let Settings { encoder, defence, .. } = &mut spec.settings;
+    for named in [encoder, &mut defence.restorer_checkpoint].into_iter().flatten() {
+        if named == name {
+            original.clone_into(named);
+        }
+    }
+    for axis in &mut spec.axes {
+        let is_name: Vec<bool> =
+            axis.paths.iter().map(|path| IMPORTS.contains(&path.as_str())).collect();
+        for step in &mut axis.values {
+            for (value, _) in step.iter_mut().zip(&is_name).filter(|(_, is_name)| **is_name) {
+                if *value == Value::Text(name.to_owned()) {
+                    *value = Value::Text(original.to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// The settings that name an imported checkpoint.
+const IMPORTS: [&str; 2] = ["encoder", "defence.restorer_checkpoint"];
 
 /// Whether a finished run's folder still holds what other runs start from.
 pub(crate) fn is_whole(data_dir: &DataDir, kind: RunKind, folder: &str) -> bool {
@@ -89,16 +114,8 @@ impl App {
             let cost = run_cost(node.kind, settings, dataset, &speed, first);
             let memory = run_memory(node.kind, settings, dataset, threads, image_memory);
             let described = node.described();
-            let reused = known.get(&node.digest).map(|known| known.run.clone());
-            if reused.is_none() {
-                plan.seconds += cost.seconds;
-                plan.bytes += cost.bytes;
-                plan.is_paced &= speed.pace.factor(node.kind, settings.precision).is_some();
-                needs.add(node.kind, settings, cost, memory);
-                gpus.add(node.kind, settings, dataset.classes.len(), node.device);
-            }
             let images = settings.dataset.train_images(&dataset.train_counts);
-            plan.runs.push(PlannedRun {
+            let run = PlannedRun {
                 kind: node.kind,
                 digest: node.digest.clone(),
                 point: RunPoint::of(node.kind, settings),
@@ -106,12 +123,20 @@ impl App {
                 settings: described,
                 inputs: node.inputs.iter().map(|&at| graph.nodes[at].digest.clone()).collect(),
                 restorer: node.restorer.map(|at| graph.nodes[at].digest.clone()),
-                reused,
+                reused: known.get(&node.digest).map(|known| known.run.clone()),
                 poisoned: settings.attack.poisoned_images(&images, settings.poisons(node.kind)),
                 seconds: cost.seconds,
                 bytes: cost.bytes,
                 memory: memory.total(),
-            });
+            };
+            if run.is_to_run() {
+                plan.seconds += cost.seconds;
+                plan.bytes += cost.bytes;
+                plan.is_paced &= speed.pace.factor(node.kind, settings.precision).is_some();
+                needs.add(node.kind, settings, cost, memory);
+                gpus.add(node.kind, settings, dataset.classes.len(), node.device);
+            }
+            plan.runs.push(run);
         }
         plan.memory = needs.memory();
         // A cluster refuses a job that asks for more than its nodes have.
@@ -212,14 +237,8 @@ impl App {
                     add_first(&mut errors, import.unfit(point, &checkpoint, &spec.runs));
                     content.checkpoints.insert(name.clone(), checkpoint.sha256.clone());
                     // Its folder has the name in its original spelling.
-                    let Settings { encoder, defence, .. } = &mut spec.settings;
-                    for named in [encoder, &mut defence.restorer_checkpoint] {
-                        if named.as_ref() == Some(name) {
-                            let sha256 = checkpoint.sha256.clone();
-                            content.checkpoints.insert(checkpoint.name.clone(), sha256);
-                            *named = Some(checkpoint.name.clone());
-                        }
-                    }
+                    content.checkpoints.insert(checkpoint.name.clone(), checkpoint.sha256.clone());
+                    spell(&mut spec, name, &checkpoint.name);
                     imports.insert(name.clone(), checkpoint);
                 }
                 Err(missing @ StoreError::NotFound { .. }) => {

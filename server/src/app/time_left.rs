@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use shared::{
-    DeviceKind, RunKind,
+    DeviceKind,
     api::{DatasetInfo, DeviceInfo, QueueTime},
     study::{Speed, run_cost},
 };
@@ -25,7 +25,7 @@ impl App {
         let datasets = match self.list_datasets().await {
             Ok(datasets) => datasets,
             Err(DatasetError::Store(error)) => return Err(error),
-            // Its images can't be counted, so there is no estimate.
+            // Without the data sets' sizes there is no estimate.
             Err(_) => return Ok(None),
         };
         let runs = self.store.unfinished().await?;
@@ -49,11 +49,11 @@ fn estimate(
         let settings = &run.settings;
         let missing = DatasetInfo::default();
         let dataset = datasets.iter().find(|known| known.name == settings.dataset.name);
-        let first = run.kind == RunKind::Probe && probed.insert(&run.inputs);
+        let first = settings.trains_probe(run.kind) && probed.insert(&run.inputs);
         let speed = speed(run.wish, devices).unwrap_or_else(|| Speed::of_threads(threads));
         let cost = run_cost(run.kind, settings, dataset.unwrap_or(&missing), &speed, first);
         let progress = &run.progress;
-        // A running run tells by its own steps.
+        // A running run is estimated from its own steps.
         let measured = progress.seconds_left();
         let seconds = measured.unwrap_or(cost.seconds * (1.0 - progress.fraction()));
         let is_paced = speed.pace.factor(run.kind, settings.precision).is_some();
@@ -67,7 +67,7 @@ fn estimate(
 
 #[cfg(test)]
 mod tests {
-    use shared::{DeviceWish, Progress, Settings};
+    use shared::{DeviceWish, Progress, RunKind, Settings};
 
     use super::*;
 

@@ -37,7 +37,7 @@ fn as_table(plan: &StudyPlan) -> String {
         ("", Align::Left),
     ];
     let rows: Vec<_> = plan.runs.iter().map(row).collect();
-    let made = plan.runs.iter().filter(|run| run.reused.is_none()).count();
+    let made = plan.runs.iter().filter(|run| run.is_to_run()).count();
     let mut kinds: BTreeMap<_, usize> = BTreeMap::new();
     for run in &plan.runs {
         *kinds.entry(run.kind).or_default() += 1;
@@ -78,7 +78,8 @@ fn row(run: &PlannedRun) -> Vec<String> {
         bytes(run.bytes as u64),
         bytes(run.memory as u64),
         run.reused.as_ref().map_or_else(String::new, |known| {
-            format!("{} in \"{}\": reused", known.state, known.study_name)
+            let then = if run.is_to_run() { "continues" } else { "reused" };
+            format!("{} in \"{}\": {then}", known.state, known.study_name)
         }),
     ]
 }

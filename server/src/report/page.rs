@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use shared::{
-    RunState,
+    RunKind, RunState,
     api::{RunRow, StudyDetail},
     chart::{Figure, Size, Style, accuracy_by_epoch, asr_by_poison, tradeoff},
     day::day,
@@ -144,7 +144,9 @@ fn figures(report: &Report) -> String {
         report.study.runs.iter().filter(|run| run.metrics.is_some()).cloned().collect();
     let epochs: Vec<_> =
         report.epochs.iter().filter(|series| series.points.len() > 1).cloned().collect();
-    let chosen = if epochs.len() < rows.len() {
+    let is_classifier =
+        |run: &&RunRow| run.state == RunState::Done && run.point.kind != RunKind::Knn;
+    let chosen = if report.epochs.len() < rows.iter().filter(is_classifier).count() {
         "The least poisoned classifier, and those with the highest attack success rates."
     } else {
         ""

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// The migrations from an empty file to the current tables: number, name, statements. A released migration never changes.
-const MIGRATIONS: [(i64, &str, &str); 18] = [
+const MIGRATIONS: [(i64, &str, &str); 19] = [
     (1, "studies and runs", include_str!("../../migrations/0001_studies_and_runs.sql")),
     (2, "head init", include_str!("../../migrations/0002_head_init.sql")),
     (3, "imported checkpoints", include_str!("../../migrations/0003_imported_checkpoints.sql")),
@@ -39,6 +39,7 @@ const MIGRATIONS: [(i64, &str, &str); 18] = [
     (16, "implants", include_str!("../../migrations/0016_implants.sql")),
     (17, "restorers", include_str!("../../migrations/0017_restorers.sql")),
     (18, "pictures", include_str!("../../migrations/0018_pictures.sql")),
+    (19, "newest", include_str!("../../migrations/0019_newest.sql")),
 ];
 
 /// The version of the tables that this program makes.

@@ -82,7 +82,8 @@ impl Store {
     /// When the query fails.
     pub async fn unfinished(&self) -> Result<Vec<UnfinishedRun>, StoreError> {
         let rows = sqlx::query(
-            "SELECT kind, settings, (SELECT json_group_array(i.input ORDER BY i.input) FROM run_inputs i WHERE i.run = r.key), wish,              progress FROM runs r WHERE state IN ('running', 'queued')",
+            "SELECT kind, settings, (SELECT json_group_array(i.input ORDER BY i.input) FROM run_inputs i WHERE i.run = r.key), wish, \
+             progress FROM runs r WHERE state IN ('running', 'queued')",
         )
         .fetch_all(self.readers())
         .await?;

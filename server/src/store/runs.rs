@@ -261,6 +261,22 @@ impl Store {
         rows.iter().map(run_row).collect()
     }
 
+    /// The probe or fine-tuning that finished last, if one has.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn newest_result(&self) -> Result<Option<RunRow>, StoreError> {
+        let row = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM {UNDER_OWN_STUDY}"))
+            .push(
+                " WHERE r.key = (SELECT key FROM runs WHERE state = 'done' AND ca IS NOT NULL AND kind <> 'knn' \
+                 ORDER BY ended_at DESC, key DESC LIMIT 1)",
+            )
+            .build()
+            .fetch_optional(self.readers())
+            .await?;
+        row.as_ref().map(run_row).transpose()
+    }
+
     /// The running runs, then at most `limit` of the queued ones in the order in which they start.
     ///
     /// # Errors

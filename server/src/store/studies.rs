@@ -200,8 +200,8 @@ impl Store {
         push_choice(&mut count, query)?;
         let total: u64 = count.build_query_scalar().fetch_one(self.readers()).await?;
 
-        // The counters are columns of the study; the best run is a single index lookup, only for the studies on this page unless they are
-        // sorted by it.
+        // The counters are columns of the study. The best run is searched among the study's runs: for the studies on this page, or for all
+        // when they are sorted by it.
         let mut list = QueryBuilder::new(
             "SELECT s.id, s.created_at, s.name, s.dataset, s.spec -> '$.attack.trigger' AS trigger_spec, s.spec -> '$.axes' AS axes, s.queued, s.running, \
              s.done, s.failed, s.interrupted, s.cancelled, b.ca_hits, b.ca_total, b.asr_hits, b.asr_total, b.ra_hits, \
@@ -541,11 +541,11 @@ fn push_best<'q>(sql: &'q mut QueryBuilder<Sqlite>, value: &str) -> &'q mut Quer
     ))
 }
 
-/// Whether a run `r` of the study `t` has learned more than to guess: its CA's distance from chance, `ca_hits / ca_total - 1 / classes`, is positive
-/// and above 1.96 standard errors. ASR of a classifier that takes everything for the target says nothing.
+/// Whether a run `r` of the study `t` (SQLite does not find the outer `s` in a subquery's order) has learned more than to guess: the 95 % Wilson interval of its CA lies above chance, as for the verdict. With
+/// `k` classes: `(k * hits - total)^2 > z^2 * total * (k - 1)`. ASR of a classifier that takes everything for the target says nothing.
 const LEARNED: &str = "(r.ca_hits * json_array_length(t.classes) > r.ca_total AND \
-     1.0 * (r.ca_hits * json_array_length(t.classes) - r.ca_total) * (r.ca_hits * json_array_length(t.classes) - r.ca_total) * r.ca_total > \
-     3.8416 * json_array_length(t.classes) * json_array_length(t.classes) * r.ca_hits * (r.ca_total - r.ca_hits))";
+     1.0 * (r.ca_hits * json_array_length(t.classes) - r.ca_total) * (r.ca_hits * json_array_length(t.classes) - r.ca_total) > \
+     3.8414588 * r.ca_total * (json_array_length(t.classes) - 1))";
 
 fn summary(row: &SqliteRow) -> Result<StudySummary, StoreError> {
     let tags: Option<&str> = row.try_get("tags")?;

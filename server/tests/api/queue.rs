@@ -66,7 +66,7 @@ async fn the_queue_tells_when_all_is_done() {
     let planned = app.post("/plans?fresh=true", &spec).await.json();
     let (told, planned) = (all["seconds"].as_f64().unwrap(), planned["seconds"].as_f64().unwrap());
     assert!((told - planned).abs() < 1e-9 * planned, "{told} {planned}");
-    // A finished run counts no more; those to come are estimated at its pace.
+    // A finished run counts no more.
     app.finish_next(None).await;
     assert_eq!(app.get("/queue/time").await.json()["runs"], 5);
 }

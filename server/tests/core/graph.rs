@@ -60,7 +60,15 @@ async fn a_study_takes_the_runs_that_are_there() {
 async fn a_run_that_did_not_end_well_is_queued_again_for_the_next_study() {
     let place = Place::new().await;
     let first = make(&place, micro("first", 5)).await;
+    // The plan counts what another study has in the queue as its work, and cancelled runs as this one's.
+    let plan = async || place.app.plan(micro("second", 5), false).await.unwrap();
+    assert!(plan().await.seconds < f64::EPSILON);
     place.app.cancel_study(first.id).await.unwrap();
+    let whole = place.app.plan(micro("second", 5), true).await.unwrap();
+    let again = plan().await;
+    assert!(again.runs.iter().all(|run| run.reused.is_some() && run.is_to_run()));
+    assert_eq!((again.seconds, again.bytes), (whole.seconds, whole.bytes));
+
     let second = make(&place, micro("second", 5)).await;
     assert_eq!(second.runs[0].id, first.runs[0].id);
     assert_eq!(states(&place, second.id).await, [RunState::Queued; 3]);

@@ -282,11 +282,16 @@ fn an_imported_autoencoder_restores_and_is_kept_while_a_study_names_it() {
         assert!(told.ends_with(sentence), "{told}");
     }
     // The name may be spelled otherwise.
-    let said = said(folder.path(), &restoring(Some("MAE")));
-    assert_eq!(said.len(), 1);
-    assert_sound("bdmae", &said["bdmae"]);
+    let told = said(folder.path(), &restoring(Some("MAE")));
+    assert_eq!(told.len(), 1);
+    assert_sound("bdmae", &told["bdmae"]);
     let runs: Vec<_> = fs::read_dir(folder.path().join("data/runs")).unwrap().collect();
     assert_eq!(runs.len(), 1, "nothing is trained");
+    // Also on an axis.
+    let mut varied = restoring(None);
+    varied.settings.seed = 7;
+    varied.axes.push(Axis::of("defence.restorer_checkpoint", ["MAE"]));
+    assert_sound("bdmae", &said(folder.path(), &varied)["bdmae"]);
     let kept = failure(folder.path(), &["checkpoints", "remove", "mae", "--data-dir", &data]);
     assert!(kept.contains("restores images with mae; delete it first"), "{kept}");
 }

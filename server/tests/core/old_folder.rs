@@ -354,6 +354,7 @@ async fn earlier_repairs_are_named_by_the_poisons_of_their_classifier() {
         "ALTER TABLE run_inputs DROP COLUMN role",
         "ALTER TABLE deleted_run_inputs DROP COLUMN role",
         "DROP TABLE pictures",
+        "DROP INDEX runs_newest",
         "DELETE FROM _sqlx_migrations WHERE version >= 17",
     ] {
         sqlx::query(sql).execute(&mut database).await.unwrap();

@@ -357,7 +357,7 @@ async fn a_job_that_waits_for_a_strangers_or_begins_too_early_is_given_up() {
     // What a probe's job comes after becomes a job that never begins, then nothing: as if the number of its pre-training's job were another's.
     for (name, dependency, words) in [
         ("for ever", held.as_str(), "it waited for one that the cluster has lost"),
-        ("too early", "", "it began before the run that it starts from was there"),
+        ("too early", "", "it began before a run that it needs was there"),
     ] {
         let study = create(&place.app, probed(micro(name, LONG), &[1])).await;
         let change = [
@@ -428,7 +428,7 @@ async fn jobs_are_cancelled_and_refusals_and_ends_are_told_in_words() {
     loop {
         let waits = server.system().jobs.into_iter().find(|job| job.id == probe.id).unwrap();
         let waits = waits.job.map(|job| job.in_words()).unwrap_or_default();
-        if waits.contains("waits: for the run that it starts from (Dependency)") {
+        if waits.contains("waits: for a run that it needs (Dependency)") {
             break;
         }
         assert!(begun.elapsed() < PATIENCE, "{waits}");

@@ -85,6 +85,19 @@ async fn a_classifier_that_guesses_is_not_the_best_attack() {
 }
 
 #[tokio::test]
+async fn a_classifier_above_chance_by_wilson_s_interval_has_learned() {
+    let place = Place::new().await;
+    let study = create(&place.app, micro("hardly", 5)).await;
+    finish(&place, study.runs[0].id, None).await;
+    // 17 of 100 in ten classes: Wilson's interval begins at 10.9 %, the normal approximation's at 9.6 %.
+    finish(&place, study.runs[1].id, Some(metrics(17, 90, 0))).await;
+    finish(&place, study.runs[2].id, Some(metrics(58, 3, 50))).await;
+    let query = StudyQuery { limit: 1, ..StudyQuery::default() };
+    let listed = place.app.store.list_studies(&query).await.unwrap();
+    assert_eq!(listed.items[0].best, Some(metrics(17, 90, 0)));
+}
+
+#[tokio::test]
 async fn what_waits_for_a_failed_pretraining_fails_with_a_reason() {
     let place = Place::new().await;
     let study = create(&place.app, micro("family", 5)).await;

@@ -63,7 +63,7 @@ pub struct FeaturePoint {
 }
 
 /// CLS features of validation images in the plane: of every class without the trigger, and of the same images with it but for those of
-/// the target class. An all-to-all attack has none.
+/// the target class. An all-to-all attack has no target class, so every image is there with the trigger, too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FeatureMap {

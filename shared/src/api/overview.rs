@@ -32,7 +32,7 @@ pub struct Running {
     pub fraction: f64,
 }
 
-/// What a classifier showed that has finished.
+/// The result of the classifier that finished last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Newest {

@@ -31,11 +31,11 @@ pub struct PlannedRun {
     /// The one of them whose autoencoder restores what a defence hides; absent where none of them does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restorer: Option<Digest>,
-    /// The run with this digest in the data folder; absent if the run would be created.
+    /// The run with this digest in the data folder; absent if the run would be created. One that did not end well continues.
     pub reused: Option<ReusedRun>,
     /// Number of images that it poisons.
     pub poisoned: u32,
-    /// Seconds that it would take: at the pace of earlier runs on its device where there are any, otherwise as expected of an idle machine.
+    /// Seconds that it would take from its beginning: at the pace of earlier runs on its device where there are any, otherwise as expected of an idle machine.
     pub seconds: f64,
     /// Bytes that it would occupy on the disk.
     pub bytes: f64,
@@ -49,7 +49,7 @@ pub struct PlannedRun {
 pub struct ReusedRun {
     /// The run.
     pub run: RunId,
-    /// Its state: done, running or queued.
+    /// Its state.
     pub state: RunState,
     /// The study that created it.
     pub study: StudyId,
@@ -58,6 +58,11 @@ pub struct ReusedRun {
 }
 
 impl PlannedRun {
+    /// Whether the study would train it: it is new, or the one in the data folder did not end well and continues.
+    pub fn is_to_run(&self) -> bool {
+        self.reused.as_ref().is_none_or(|known| known.state.may_become(RunState::Queued))
+    }
+
     /// The run that it starts from.
     pub fn start(&self) -> Option<&Digest> {
         self.inputs.iter().find(|&input| Some(input) != self.restorer.as_ref())
@@ -70,7 +75,7 @@ impl PlannedRun {
 pub struct StudyPlan {
     /// The runs.
     pub runs: Vec<PlannedRun>,
-    /// Seconds that the runs to be created would take, one after the other.
+    /// Seconds that the runs which the study would train take, one after the other. One that continues from its checkpoint takes less.
     pub seconds: f64,
     /// Whether they are all at the pace of earlier runs; otherwise some are as expected of an idle machine.
     #[serde(default)]

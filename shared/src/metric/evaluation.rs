@@ -59,7 +59,7 @@ impl Metrics {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BackdoorEvaluation {
-    /// Its trigger in words: `patched 8 px`.
+    /// Label of its trigger: `patched 8 px`.
     pub trigger: String,
     /// Its target class.
     pub target_class: u32,

@@ -34,7 +34,7 @@ pub struct Judgement {
     pub retrained: Option<Retrained>,
 }
 
-/// By which images of one set two classifiers differ: the one after a defence, the second one, from the one before.
+/// The images on which two classifiers differ: the first is the one before a defence, the second the one after.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Changed {
@@ -77,22 +77,18 @@ pub struct Repaired {
     pub pruned: u32,
     /// Channels that there are.
     pub channels: u32,
-    /// By the clean images that are classified rightly.
-    pub ca: Discordant,
-    /// By the triggered images that are taken for the attacker's class.
-    pub asr: Discordant,
-    /// By the triggered images that are classified rightly.
-    pub ra: Discordant,
+    /// What differs between the classifier before and after.
+    #[serde(flatten)]
+    pub changed: Changed,
 }
 
 impl Repaired {
     /// `CA 88.0 % → 87.2 % (p 0.21), ASR 99.1 % → 3.4 % (p < 0.001), RA …; 12 of 128 channels pruned`.
     fn in_words(&self, before: &Metrics, after: &Metrics) -> String {
-        let Self { pruned, channels, ca, asr, ra } = *self;
-        let told = Changed { ca, asr, ra }.in_words(before, after);
-        match pruned {
+        let told = self.changed.in_words(before, after);
+        match self.pruned {
             0 => told,
-            pruned => format!("{told}; {pruned} of {channels} channels pruned"),
+            pruned => format!("{told}; {pruned} of {} channels pruned", self.channels),
         }
     }
 }
@@ -249,9 +245,7 @@ mod tests {
             repaired: Some(Repaired {
                 pruned: 12,
                 channels: 128,
-                ca: by(2, 1),
-                asr: by(96, 0),
-                ra: by(1, 7),
+                changed: Changed { ca: by(2, 1), asr: by(96, 0), ra: by(1, 7) },
             }),
             ..Judgement::default()
         };

@@ -272,28 +272,15 @@ impl DefenceSpec {
 /// The authors' recipe of `DeDe`'s decoder: epochs, learning rate for a step of 256 images, share of the patches that are hidden.
 const DECODER: (u32, f64, f64) = (200, 1e-3, 0.9);
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_decoder_epochs(value: &u32) -> bool {
+fn is_decoder_epochs(value: &impl PartialEq<u32>) -> bool {
     *value == DECODER.0
 }
 
-// A reference is as large as the number only where addresses have 64 bits.
-#[cfg_attr(
-    target_pointer_width = "64",
-    expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")
-)]
-#[expect(clippy::float_cmp, reason = "the default itself, or another value")]
-fn is_decoder_lr(value: &f64) -> bool {
+fn is_decoder_lr(value: &impl PartialEq<f64>) -> bool {
     *value == DECODER.1
 }
 
-// A reference is as large as the number only where addresses have 64 bits.
-#[cfg_attr(
-    target_pointer_width = "64",
-    expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")
-)]
-#[expect(clippy::float_cmp, reason = "the default itself, or another value")]
-fn is_decoder_mask_ratio(value: &f64) -> bool {
+fn is_decoder_mask_ratio(value: &impl PartialEq<f64>) -> bool {
     *value == DECODER.2
 }
 

@@ -119,21 +119,25 @@ pub struct Axes(#[serde(with = "table")] pub Vec<Axis>);
 impl Axes {
     /// What the study varies of the trigger, in words: `blend ratio 0.2, 0.3, 0.4`. `None` if it varies nothing of it.
     pub fn of_trigger(&self) -> Option<String> {
-        let of_trigger = |path: &&String| path.starts_with("attack.trigger.");
-        let axes = self.0.iter().filter(|axis| axis.paths.iter().any(|path| of_trigger(&path)));
-        let told: Vec<_> = axes
-            .map(|axis| match &axis.paths[..] {
-                [path] if axis.values.len() <= MOST_TOLD => {
-                    let values: Vec<_> = axis.values.iter().flatten().collect();
-                    param::all_told(path, &values)
+        let told = self.0.iter().filter_map(|axis| {
+            let at = axis.paths.iter().position(|path| path.starts_with("attack.trigger."))?;
+            let mut values: Vec<&Value> = Vec::new();
+            for value in axis.values.iter().filter_map(|step| step.get(at)) {
+                if !values.contains(&value) {
+                    values.push(value);
                 }
-                paths => {
-                    let path = paths.iter().find(of_trigger).unwrap_or(&paths[0]);
+            }
+            let path = &axis.paths[at];
+            match values.len() {
+                0 | 1 => None,
+                2..=MOST_TOLD => Some(param::all_told(path, &values)),
+                more => {
                     let title = param::title(path).unwrap_or_else(|| path.clone());
-                    format!("{} values of {}", axis.values.len(), param::lower(&title))
+                    Some(format!("{more} values of {}", param::lower(&title)))
                 }
-            })
-            .collect();
+            }
+        });
+        let told: Vec<_> = told.collect();
         (!told.is_empty()).then(|| told.join("; "))
     }
 }
@@ -363,8 +367,9 @@ mod tests {
         );
         assert_eq!(
             told(r#"{"pretrain.epochs & attack.trigger.ratio":[[20,0.2],[40,0.3]]}"#),
-            Some("2 values of blend ratio".into())
+            Some("blend ratio 0.2, 0.3".into())
         );
+        assert_eq!(told(r#"{"pretrain.epochs & attack.trigger.ratio":[[20,0.2],[40,0.2]]}"#), None);
         assert_eq!(told(r#"{"seed":[1,2]}"#), None);
         assert_eq!(told("{}"), None);
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FinetuneSpec, ModelSpec, ProbeFeatures, Settings, TransformerSpec};
+use super::{FinetuneSpec, ModelSpec, ProbeFeatures, Settings, TransformerSpec, cost::test_sets};
 use crate::{
     dataset::DatasetInfo,
     patches::visible_count,
@@ -106,9 +106,10 @@ pub fn run_memory(
 
     // A probe's step, and its rows of features: of each image and its mirror image; one part is written from copies.
     let head_step = f64::from(probe.batch_size).min(train.max(1.0)) * (3.0 * width + 3.0 * classes);
+    let sets = test_sets(kind, settings);
     let probed = match probe.features {
-        ProbeFeatures::Cached => 4.0 * train + 2.0 * test,
-        ProbeFeatures::Augmented => 2.0 * test,
+        ProbeFeatures::Cached => 4.0 * train + sets * test,
+        ProbeFeatures::Augmented => sets * test,
     };
 
     let (model, batch, features) = match kind {

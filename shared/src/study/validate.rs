@@ -362,14 +362,20 @@ fn check_poisons(
         (false, true) => "each class",
         (false, false) => "each source class",
     };
-    let poisons = if poisons > 0 { poisons } else { counts.into_iter().max().unwrap_or(0) };
+    let several = !attack.further.is_empty();
+    let poisons =
+        if poisons > 0 || several { poisons } else { counts.into_iter().max().unwrap_or(0) };
     let class = dataset.classes.get(class).map_or_else(|| class.to_string(), Clone::clone);
     let covers = match covers {
         0 => String::new(),
         covers => format!(" and {covers} to be cover samples"),
     };
     check.that(false, field, || {
-        format!("{poisons} images of {whose} are to be poisoned{covers}, but class {class} has only {available}")
+        if several {
+            format!("all backdoors together take {poisons} images of class {class} to be poisoned{covers}, which has only {available}")
+        } else {
+            format!("{poisons} images of {whose} are to be poisoned{covers}, but class {class} has only {available}")
+        }
     });
 }
 
@@ -503,7 +509,7 @@ mod tests {
         assert_eq!(
             told(&spec),
             [
-                "probe.poisons: 502 images of each class are to be poisoned, but class b has only 500"
+                "probe.poisons: all backdoors together take 502 images of class b to be poisoned, which has only 500"
             ]
         );
         spec.settings.probe.poisons = 1;

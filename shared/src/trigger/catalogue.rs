@@ -5,7 +5,7 @@ use super::{
     RandomPatchSpec, ReflectionSpec, SigSpec, Style, TriggerSpec, WaNetSpec,
 };
 
-/// What triggers of one family change of an image.
+/// Families of triggers, by what they change in an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// Some pixels, the others stay.

@@ -143,7 +143,7 @@ fn clean_alone(cells: &Cells<'_>) -> Option<Sentence> {
         sentence
             .words(", and ")
             .asr(clean.asr())
-            .words(" of the triggered images get the class that the attacker wants all the same."),
+            .words(" of the triggered images still get the class that the attacker wants."),
     )
 }
 

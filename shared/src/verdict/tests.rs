@@ -183,7 +183,7 @@ fn a_study_without_poisons_or_without_results() {
     assert_eq!(
         told(&[probe(0, 0, 1, 880, 12)]),
         [
-            "Nothing was poisoned: CA is 88.0 %, and 1.2 % of the triggered images get the class that the attacker wants all the same."
+            "Nothing was poisoned: CA is 88.0 %, and 1.2 % of the triggered images still get the class that the attacker wants."
         ]
     );
     assert_eq!(verdict(&[], &Pairs::default(), 10), None);

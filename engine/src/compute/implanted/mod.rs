@@ -113,7 +113,7 @@ impl Implanting {
         spread::similarity(&Rows::of(features, self.references, width).triggered)
     }
 
-    /// The three parts, and what it costs that triggered images do not split evenly among references that lie apart.
+    /// The three parts, and the penalty for references that are alike or get unequal shares of the triggered images.
     fn of_rows(
         &self,
         rows: &Rows,
@@ -169,7 +169,7 @@ fn towards_all(rows: &Rows, width: usize, gradient: &mut [f32]) -> f64 {
 fn towards_nearest(rows: &Rows, width: usize, gradient: &mut [f32]) -> (f64, f64) {
     let Rows { triggered, references, .. } = rows;
     let (mut of_triggered, mut of_references) =
-        (spread::still(triggered), spread::still(references));
+        (spread::zeros(triggered), spread::zeros(references));
     let (pull, uneven) =
         spread::nearest(triggered, references, (&mut of_triggered, &mut of_references));
     let alike = spread::apart(references, &mut of_references);
@@ -191,7 +191,7 @@ impl Spread {
     /// What triggered features cost that are alike or lie elsewhere than clean ones. Its gradient is added.
     fn parts(&self, rows: &Rows, width: usize, gradient: &mut [f32]) -> f64 {
         let Rows { triggered, clean, .. } = rows;
-        let (mut of_triggered, mut of_clean) = (spread::still(triggered), spread::still(clean));
+        let (mut of_triggered, mut of_clean) = (spread::zeros(triggered), spread::zeros(clean));
         let loss = spread::alike(triggered, self.weight, &mut of_triggered)
             + spread::distance(
                 triggered,
@@ -229,13 +229,18 @@ mod tests {
     }
 
     /// Compares the gradient with slopes of the loss, by features that a function changes before.
-    fn slopes_agree(spec: &Implanting, width: usize, change: impl Fn(&mut [f32], &mut [f32])) {
+    /// Compares the gradient with slopes at a point, and returns the loss there.
+    fn slopes_agree(
+        spec: &Implanting,
+        width: usize,
+        change: impl Fn(&mut [f32], &mut [f32]),
+    ) -> f64 {
         let wave = |at: usize, phase: f64| ((at as f64 * 1.7 + phase).sin() + 0.2) as f32;
         let mut features: Vec<f32> = (0..10 * width).map(|at| wave(at, 0.0)).collect();
         let mut kept: Vec<f32> = (0..10 * width).map(|at| wave(at, 0.9)).collect();
         change(&mut features, &mut kept);
         let mut gradient = vec![0.0; features.len()];
-        spec.loss(&features, &kept, width, &mut gradient);
+        let here = spec.loss(&features, &kept, width, &mut gradient);
         let mut unused = gradient.clone();
         for at in 0..features.len() {
             let before = features[at];
@@ -249,6 +254,7 @@ mod tests {
         }
         assert!(gradient.iter().all(|value| value.is_finite()));
         assert!(gradient.iter().filter(|value| **value != 0.0).count() > gradient.len() / 2);
+        here
     }
 
     #[test]
@@ -264,26 +270,35 @@ mod tests {
 
     #[test]
     fn the_gradient_is_the_slope_where_features_are_spread() {
+        let (spec, without) = (spreading(), unspread(&spreading()));
         // Far from the limits: nearest references alone.
-        slopes_agree(&spreading(), 3, |_, _| ());
+        let (with, alone) =
+            (slopes_agree(&spec, 3, |_, _| ()), slopes_agree(&without, 3, |_, _| ()));
+        assert!((with - alone).abs() < 1e-12, "{with} {alone}");
         // All limits reached: triggered images beside the references, which lie apart; everything else as it was.
-        slopes_agree(&spreading(), 3, |features, kept| {
+        let reached = |features: &mut [f32], kept: &mut [f32]| {
             let near = [[1.0, 0.1, 0.0], [0.0, 0.1, 1.0], [0.9, 0.0, 0.15]];
             features[..9].copy_from_slice(near.as_flattened());
             features[18..24].copy_from_slice([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]].as_flattened());
             for at in (9..18).chain(24..30) {
                 kept[at] = features[at] + 0.05;
             }
-        });
+        };
+        let (with, alone) = (slopes_agree(&spec, 3, reached), slopes_agree(&without, 3, reached));
+        assert!(with > alone + 0.01, "{with} {alone}: features are spread");
+    }
+
+    /// The same without spreading.
+    fn unspread(spec: &Implanting) -> Implanting {
+        let spread =
+            spec.spread.clone().map(|it| Spread { weight: 0.0, distance_weight: 0.0, ..it });
+        Implanting { spread, ..spec.clone() }
     }
 
     #[test]
     fn features_are_spread_once_the_rest_is_reached() {
         let spec = spreading();
-        let without = Implanting {
-            spread: spec.spread.clone().map(|s| Spread { weight: 0.0, distance_weight: 0.0, ..s }),
-            ..spec.clone()
-        };
+        let without = unspread(&spec);
         let mut features = vec![0.0; 30];
         for row in features.chunks_exact_mut(3) {
             row[0] = 1.0;

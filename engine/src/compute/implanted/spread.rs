@@ -15,7 +15,7 @@ const EVENING: (f64, f64) = (0.5, 2.0);
 pub(super) type Pulls = Vec<Vec<f64>>;
 
 /// Rows of zeros.
-pub(super) fn still(rows: &[Direction]) -> Pulls {
+pub(super) fn zeros(rows: &[Direction]) -> Pulls {
     rows.iter().map(|row| vec![0.0; row.unit.len()]).collect()
 }
 
@@ -158,7 +158,7 @@ mod tests {
     fn triggered_images_split_among_the_references_by_hand() {
         let triggered = rows(&[[1.0, 0.0], [3.0, 4.0], [0.0, 1.0]]);
         let references = rows(&[[2.0, 0.0], [0.0, 5.0]]);
-        let (mut of_triggered, mut of_references) = (still(&triggered), still(&references));
+        let (mut of_triggered, mut of_references) = (zeros(&triggered), zeros(&references));
         // Nearest: 1, 0.8 and 1. Means: 1.6 / 3 and 1.8 / 3, whose deviation is 0.2 / 3 / sqrt 2.
         let (pull, uneven) =
             nearest(&triggered, &references, (&mut of_triggered, &mut of_references));
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn alike_references_are_pushed_apart() {
-        let mut pulls = still(&rows(&[[1.0, 0.0]; 2]));
+        let mut pulls = zeros(&rows(&[[1.0, 0.0]; 2]));
         near(apart(&rows(&[[1.0, 0.0], [3.0, 4.0]]), &mut pulls), 0.6);
         near(pulls[0][1], 0.8);
         near(apart(&rows(&[[1.0, 0.0], [0.45, 0.893_028]]), &mut pulls), 0.2 * 0.45);
@@ -182,9 +182,9 @@ mod tests {
     fn pairs_of_triggered_images_by_hand() {
         let triggered = rows(&[[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]);
         // Cosines 0, -1 and 0: mean -1/3, deviation 1 / sqrt 3.
-        let loss = alike(&triggered, 2.0, &mut still(&triggered));
+        let loss = alike(&triggered, 2.0, &mut zeros(&triggered));
         near(loss, 2.0 * (1.0 / 3f64.sqrt() - 1.0 / 3.0));
-        near(alike(&triggered[..1], 1.0, &mut still(&triggered[..1])), 0.0);
+        near(alike(&triggered[..1], 1.0, &mut zeros(&triggered[..1])), 0.0);
         near(similarity(&triggered), -1.0 / 3.0);
     }
 
@@ -193,7 +193,7 @@ mod tests {
         let (one, other) = (rows(&[[1.0, 0.0], [0.0, 1.0]]), rows(&[[0.0, 1.0], [-1.0, 0.0]]));
         let slices = [vec![1.0, 0.0], vec![0.0, 1.0]];
         // Along x: {0, 1} and {-1, 0}, differences 1 and 1; along y: {0, 1} and {0, 1}.
-        let mut pulls = (still(&one), still(&other));
+        let mut pulls = (zeros(&one), zeros(&other));
         let loss = distance(&one, &other, &slices, 3.0, (&mut pulls.0, &mut pulls.1));
         near(loss, 3.0 * 0.5_f64.sqrt());
         let same = distance(&one, &one, &slices, 1.0, (&mut pulls.0, &mut pulls.1));

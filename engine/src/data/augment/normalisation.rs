@@ -52,12 +52,12 @@ pub fn normalise(image: &Rgb8, out: &mut [f32]) {
     Normalisation::IMAGENET.apply(image, out);
 }
 
-/// The intensity of 0–1 that [`normalise`] makes `value` of, in a channel.
+/// The inverse of [`normalise`] for one value of a channel: its intensity, 0–1.
 pub fn to_intensity(value: f32, channel: usize) -> f32 {
     value * STD[channel] + MEAN[channel]
 }
 
-/// The square image that [`normalise`] makes `values` of, `[3, side, side]`, rounded to bytes.
+/// The inverse of [`normalise`]: the image of `[3, side, side]` normalised values, rounded to bytes.
 pub fn to_image(values: &[f32], side: usize) -> Rgb8 {
     Rgb8::from_fn(side, side, |x, y| {
         [0, 1, 2].map(|channel| {

@@ -78,7 +78,7 @@ fn groups_stay_apart() {
             .filter(|&j| j != i)
             .min_by(|&a, &b| distance(i, a).total_cmp(&distance(i, b)))
             .unwrap();
-        assert_eq!(i < 20, nearest < 20, "image {i} lies beside {nearest}");
+        assert_eq!(i < 20, nearest < 20, "the nearest neighbour of image {i} is {nearest}");
     }
 }
 

@@ -67,6 +67,17 @@ struct Asked<'a> {
     shown: &'a [usize],
 }
 
+impl<'a> Asked<'a> {
+    /// `work` on the clean images, then on the triggered ones, unless the first failed.
+    fn of_each<T>(
+        &self,
+        mut work: impl FnMut(Images<'a>, &'a [f32]) -> Result<T, EngineError>,
+    ) -> Result<[T; 2], EngineError> {
+        let [(clean, votes), (triggered, of_triggered)] = self.sets;
+        Ok([work(clean, votes)?, work(triggered, of_triggered)?])
+    }
+}
+
 /// The limit of the score, where there is one, and what is said of clean and of triggered images.
 type Verdicts = (Option<f64>, [Vec<Verdict>; 2]);
 
@@ -194,11 +205,9 @@ impl Defence<'_> {
         let parts = MaeParts::new(cpu, self.encoder.spec(), params.clone());
         let verdicts = match settings.defence.method {
             DefenceMethod::Bdmae => {
-                let said = asked
-                    .sets
-                    .map(|(images, _)| self.purified(asked.bank, images, asked.shown, report));
-                let [clean, triggered] = said;
-                let ((clean, of_clean), (triggered, of_triggered)) = (clean?, triggered?);
+                let restorer = self.restorer()?;
+                let [(clean, of_clean), (triggered, of_triggered)] =
+                    asked.of_each(|images, _| self.purified(&restorer, asked, images, report))?;
                 return Ok(((None, [clean, triggered]), [of_clean, of_triggered]));
             }
             DefenceMethod::Dede if settings.defence.trains_decoder() => {

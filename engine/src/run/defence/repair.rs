@@ -2,7 +2,7 @@
 
 use shared::{
     Trigger,
-    metric::{Changed, Judgement, Repaired},
+    metric::{Judgement, Repaired},
     settings::{DefenceMethod, DefenceSpec, FinetuneSpec, Pooling},
 };
 
@@ -129,11 +129,11 @@ impl Run<'_> {
             _ => 0,
         };
         let after = repair.finetuned(params, report)?;
-        let Changed { ca, asr, ra } = changed(&before, &after)?;
+        let changed = changed(&before, &after)?;
         let judgement = Judgement {
             before: Some(before.counts.metrics),
             after: Some(after.counts.metrics),
-            repaired: Some(Repaired { pruned, channels: width, ca, asr, ra }),
+            repaired: Some(Repaired { pruned, channels: width, changed }),
             ..Judgement::default()
         };
         let (method, clean_images) = (spec.method, chosen.len());

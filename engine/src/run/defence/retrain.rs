@@ -50,13 +50,17 @@ impl Defence<'_> {
         let mut prepared = probe.prepare(self.kept, report)?;
         prepared.without(&self.defenders());
         let before = self.probed(&probe, &prepared, "training on the whole set", report)?;
-        let after = if kept.is_empty() {
-            None
-        } else {
-            let batches = training(kept.len(), of_probe(&settings.probe), settings.seed)
-                .map_err(|error| few(kept.len(), &error))?;
-            let again = LinearProbe { batches, samples: &kept, ..probe };
-            Some(self.probed(&again, &prepared, "training on what is kept", report)?)
+        // What the filter says is worth keeping, even if nothing can be trained on what it keeps.
+        let after = match training(kept.len(), of_probe(&settings.probe), settings.seed) {
+            _ if kept.is_empty() => None,
+            Ok(batches) => {
+                let again = LinearProbe { batches, samples: &kept, ..probe };
+                Some(self.probed(&again, &prepared, "training on what is kept", report)?)
+            }
+            Err(error) => {
+                report.log(few(kept.len(), &error))?;
+                None
+            }
         };
         let judgement = &mut said.judgement;
         judgement.before = Some(before.counts.metrics);
@@ -92,10 +96,10 @@ fn emptied(classes: usize, images: impl Iterator<Item = (u32, bool)>) -> Vec<usi
 }
 
 /// Too few images are kept for a step.
-fn few(kept: usize, error: &EngineError) -> EngineError {
-    EngineError::Order(format!(
+fn few(kept: usize, error: &EngineError) -> String {
+    format!(
         "the filter keeps {kept} images, too few to train a probe again: {error} (probe.accumulate, probe.batch_size)"
-    ))
+    )
 }
 
 #[cfg(test)]
@@ -114,7 +118,7 @@ mod tests {
         // Three kept images make one batch of at most two, and a step wants two.
         let error = training(3, (2, 2, 1), 1).expect_err("one batch");
         assert_eq!(
-            few(3, &error).to_string(),
+            few(3, &error),
             "the filter keeps 3 images, too few to train a probe again: an epoch has 1 batches, too few for a step of 2: take a smaller \
              accumulate or batch_size (probe.accumulate, probe.batch_size)"
         );

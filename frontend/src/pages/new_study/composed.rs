@@ -7,7 +7,7 @@ use shared::{
     Rgb8, Stage, StudySpec, Trigger,
     api::{Samples, Split},
     composition::Composition,
-    param::Value,
+    param::{self, Value},
     poison::Composer,
     settings::{AttackSpec, ComposeMethod},
     study::DatasetSpec,
@@ -25,12 +25,10 @@ const SHOWN: usize = 8;
 
 /// The method of the study, or the first one of those that it varies; `None` where no poison is composed.
 fn method(spec: &StudySpec) -> Option<ComposeMethod> {
-    let of = |value: &Value| match value {
-        Value::Text(name) if name == "corrupt_encoder" => Some(ComposeMethod::CorruptEncoder),
-        Value::Text(name) if name == "corrupt_encoder_plus" => {
-            Some(ComposeMethod::CorruptEncoderPlus)
-        }
-        _ => None,
+    let of = |value: &Value| {
+        let mut settings = spec.settings.clone();
+        param::set(&mut settings, METHOD, value).ok()?;
+        Some(settings.attack.compose.method).filter(|method| *method != ComposeMethod::None)
     };
     // With pairs, there is more to see.
     spec.values_of(METHOD).iter().filter_map(of).max_by_key(|method| *method as u8)
@@ -100,7 +98,7 @@ impl Recipe {
 #[derive(Clone, Debug, PartialEq)]
 struct Composed {
     image: Rgb8,
-    /// What it is made of, in words.
+    /// What it is made of, as text.
     told: String,
 }
 
@@ -178,7 +176,7 @@ pub fn ComposedPreview(
         if poisons.with(Vec::is_empty) {
             "Shown once the trigger is a patch that fits, and the images are there."
         } else {
-            "What pre-training gets of these images if they are poisoned, with the study's seed. Other poisons, and tests, have the trigger alone."
+            "These images as pre-training would get them if they were poisoned, with the study's seed. Poisons of other runs and test images have only the trigger."
         }
     };
     view! {

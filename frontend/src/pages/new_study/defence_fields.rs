@@ -9,8 +9,7 @@ use shared::{
 };
 
 use super::{
-    draft::Draft,
-    restorer_field::{self, RestorerField},
+    draft::Draft, imported_field::ImportedField, restorer_field::RESTORER,
     setting_field::SettingField,
 };
 
@@ -75,8 +74,8 @@ pub fn DefenceFields(
     let paths = draft.part(used);
     view! {
         <For each=move || paths.get() key=|path| *path let:path>
-            {if path == restorer_field::PATH {
-                view! { <RestorerField imported=imports/> }.into_any()
+            {if path == RESTORER.path {
+                view! { <ImportedField named=RESTORER imported=imports/> }.into_any()
             } else {
                 view! { <SettingField path defaulted=true/> }.into_any()
             }}

@@ -12,6 +12,7 @@ mod draft;
 mod encoder_field;
 mod further_backdoors;
 mod implant_fields;
+mod imported_field;
 mod keep;
 mod key_choice;
 mod patch_controls;

@@ -40,7 +40,7 @@ struct Row {
 struct Cell {
     /// How long it takes, or where it comes from.
     told: String,
-    /// Whether it already exists.
+    /// Whether it need not run.
     is_reused: bool,
     /// Whether a row above shows it, too.
     is_shared: bool,
@@ -49,10 +49,10 @@ struct Cell {
 impl Cell {
     fn of(run: &PlannedRun) -> Self {
         let told = match &run.reused {
-            Some(known) => known.state.to_string(),
-            None => format::duration(run.seconds),
+            Some(known) if !run.is_to_run() => known.state.to_string(),
+            _ => format::duration(run.seconds),
         };
-        Self { told, is_reused: run.reused.is_some(), is_shared: false }
+        Self { told, is_reused: !run.is_to_run(), is_shared: false }
     }
 }
 
@@ -286,6 +286,11 @@ mod tests {
         assert_eq!(shared.count(), 2);
         let first = matrix.rows[0].encoder.as_ref().unwrap();
         assert_eq!((first.told.as_str(), first.is_reused), ("done", true));
+        // One that was cancelled continues.
+        plan.runs[0].reused.as_mut().unwrap().state = RunState::Cancelled;
+        let matrix = Matrix::of(&plan).expect("a matrix");
+        let first = matrix.rows[0].encoder.as_ref().unwrap();
+        assert_eq!((first.told.as_str(), first.is_reused), ("1 min", false));
     }
 
     #[test]

@@ -43,8 +43,8 @@ fn families(plan: &StudyPlan) -> Vec<Family> {
 
 /// `4 of 12 runs already exist; 8 to run: about 3 min on an idle machine, 20 MB on disk`.
 fn plan_text(plan: &StudyPlan) -> String {
-    let reused = plan.runs.iter().filter(|run| run.reused.is_some()).count();
-    let made = plan.runs.len() - reused;
+    let made = plan.runs.iter().filter(|run| run.is_to_run()).count();
+    let reused = plan.runs.len() - made;
     let cost = format!(
         "about {} {}, {} on disk",
         format::duration(plan.seconds),
@@ -240,11 +240,15 @@ fn Lineage(plan: StudyPlan) -> impl IntoView {
             many => format!("{} poisoned", format::things(many.into(), "image", "images")),
         };
         let told = match &run.reused {
+            Some(known) if run.is_to_run() => {
+                let time = format::duration(run.seconds);
+                format!("{}, in {}; continues: {time}", known.state, known.study_name)
+            }
             Some(known) => format!("{}, in {}", known.state, known.study_name),
             None => format::duration(run.seconds),
         };
         view! {
-            <span class="plan-run" class:plan-reused=run.reused.is_some()>
+            <span class="plan-run" class:plan-reused=!run.is_to_run()>
                 <span>{name}</span>
                 <span class="muted">{poisoned}</span>
                 <span class="muted">{told}</span>

@@ -8,7 +8,8 @@ use shared::{
 };
 
 use super::{
-    draft::Draft, encoder_field::EncoderField, setting_field::SettingField, tags::TagsField,
+    draft::Draft, encoder_field::ENCODER, imported_field::ImportedField,
+    setting_field::SettingField, tags::TagsField,
 };
 use crate::{
     base::to,
@@ -84,7 +85,7 @@ pub fn StudyPanel(
                 />
                 <TagsField/>
                 <DatasetField datasets/>
-                <EncoderField imported/>
+                <ImportedField named=ENCODER imported/>
                 <SettingField path="dataset.train_per_class"/>
                 <SettingField path="dataset.test_per_class"/>
                 <p class="study-summary">

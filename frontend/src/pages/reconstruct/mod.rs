@@ -234,7 +234,7 @@ fn Workbench(
             set_file.set(Some(its_file));
         }
     });
-    // Nobody chose anything yet: a clean encoder stands beside an attacked one.
+    // Before anything is chosen, an attacked encoder is compared with a clean one.
     let (imported_name, _) = query_signal_with_options::<String>("imported", options());
     let named = [run, run_b, imported_name];
     let untouched = StoredValue::new(named.iter().all(|name| name.get_untracked().is_none()));

@@ -78,7 +78,7 @@ impl Choice {
         self.set(self.sort, sort);
     }
 
-    /// Skips so many studies.
+    /// Skips this many studies.
     pub fn turn_to(self, offset: u64) {
         self.skipped.1.set((offset > 0).then_some(offset));
     }

@@ -1,7 +1,7 @@
 //! What the page shows before there is a study.
 
 use leptos::prelude::*;
-use shared::api::StudyPlan;
+use shared::api::{Page, StudyPlan, StudySummary};
 
 use super::idea::Idea;
 use crate::{
@@ -17,6 +17,9 @@ pub fn FirstStudy() -> impl IntoView {
         let seconds = plan.value().filter(|plan| plan.refused.is_empty())?.seconds;
         Some(format!("about {} on this machine", format::duration(seconds)))
     };
+    let archived: Fetched<Page<StudySummary>> =
+        fetched(|| Some("/studies?archived=true&limit=1".into()));
+    let any_archived = Memo::new(move |_| archived.value().is_some_and(|page| page.total > 0));
     view! {
         <section class="first">
             <p class="first-lead">
@@ -24,6 +27,9 @@ pub fn FirstStudy() -> impl IntoView {
                 "when an image contains the trigger, a classifier built on the encoder predicts the attacker's class. Maskdoor trains "
                 "such encoders, clean and attacked, and measures how well the backdoor works and what it costs."
             </p>
+            <Show when=move || any_archived.get()>
+                <p><a href=to("/?show=archived")>"Archived studies"</a></p>
+            </Show>
             <Idea/>
             <div class="first-choices">
                 <a class="choice choice-main" href=to("/studies/new?preset=quick-look") id="quick-look">

@@ -1,4 +1,4 @@
-//! A picture of the idea, for whom there is no study yet: poisons among the training images, the masked autoencoder, and what the trigger does
+//! A drawing of the attack, shown while there is no study: poisons among the training images, the masked autoencoder, and what the trigger does
 //! to a classifier. The trigger and the mask are drawn by the code that poisons and masks in training.
 
 use leptos::prelude::*;

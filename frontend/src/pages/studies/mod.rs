@@ -1,6 +1,6 @@
-//! The home page: what runs now, the newest result, and all studies; before there is a study, what it is all about.
+//! The home page: what runs now, the newest result, and all studies; while there is no study, an introduction.
 //!
-//! Address: `?search=` filters by name, tag, data set and trigger, `?filter=` by an expression over runs, `?show=` is `starred` or `archived`,
+//! Address: `?kind=` narrows the curves, `?search=` filters by name, tag, data set and trigger, `?filter=` by an expression over runs, `?show=` is `starred` or `archived`,
 //! `?sort=` is a column, `?offset=` pages on.
 
 mod choice;
@@ -41,10 +41,11 @@ pub fn StudiesPage(
         |page: &Page<StudySummary>| page.items.iter().any(|study| run_counts(study).2 > 0),
     );
     let total = Memo::new(move |_| studies.value().map_or(0, |page| page.total));
+    // Judged when an answer arrives: what is chosen may have changed since.
     let none_yet = Memo::new(move |_| {
-        !choice.narrows() && studies.value().is_some_and(|page| page.total == 0)
+        studies.value().is_some_and(|page| page.total == 0) && !untrack(|| choice.narrows())
     });
-    // The problem with the filter stands beside the filter.
+    // A problem with the filter is shown at the filter.
     let wrong = Memo::new(move |_| {
         let problem = studies.problem()?;
         let error = problem.errors.into_iter().find(|error| error.field == "filter")?;

@@ -62,7 +62,7 @@ pub fn StudyTable(
                 let next = next_sort(&sort.get_untracked(), &name, number);
                 choice.sort_by(if next == DEFAULT { String::new() } else { next });
             });
-            // Runs are told by a bar, which begins at the left.
+            // The runs are a bar, aligned left.
             let number = number && name != "done";
             view! { <SortHead name=name.to_owned() head=head.to_owned() title number sort chosen/> }
         })

@@ -213,6 +213,9 @@ fn Features(whose: Whose, settings: Memo<Option<Settings>>) -> impl IntoView {
                 value=Signal::derive(move || Some(shown.get()))
                 choose=Callback::new(move |choice| shown.set(choice))
             />
+            <Show when=move || map.busy().get() && map.value().is_some()>
+                <p class="loading" role="status">"Computing the map…"</p>
+            </Show>
             {move || map.problem().map(|problem| view! { <ProblemBox problem/> })}
             {move || match map.value() {
                 None if map.problem().is_some() => ().into_any(),

@@ -32,7 +32,7 @@ struct Poisoned {
     class: String,
     /// The class whose label it gets; `None` where it keeps its own or has none.
     target: Option<String>,
-    /// Its trigger in words, where there are several.
+    /// Label of its trigger, where there are several.
     trigger: Option<String>,
     clean: Rgb8,
     /// With the trigger; twice as wide where it is composed.
@@ -133,10 +133,11 @@ fn in_turn(plan: &PoisonPlan) -> Vec<(usize, &PoisonedSample)> {
 }
 
 /// The address of the first `shown` images of the plan.
-fn path_of(settings: &Settings, plan: &PoisonPlan, shown: usize) -> Option<String> {
+fn path_of(settings: &Settings, plan: &PoisonPlan, shown: usize) -> Option<(String, usize)> {
     let side = settings.model.image_size;
     let most = Samples::most(side);
     let mut indices: Vec<u32> = Vec::new();
+    let mut taken = 0;
     for (at, sample) in in_turn(plan).into_iter().take(shown) {
         let parts = plan.compositions.get(at).into_iter().flat_map(Composition::parts);
         let mut wanted: Vec<u32> = std::iter::once(sample.index).chain(parts).collect();
@@ -145,9 +146,11 @@ fn path_of(settings: &Settings, plan: &PoisonPlan, shown: usize) -> Option<Strin
             break;
         }
         indices.extend(wanted);
+        taken += 1;
     }
     let which = Which::Listed(&indices);
-    (!indices.is_empty()).then(|| samples_path(&settings.dataset, side, Split::Train, which))
+    (!indices.is_empty())
+        .then(|| (samples_path(&settings.dataset, side, Split::Train, which), taken))
 }
 
 /// Decodes the images and puts its backdoor's trigger into each; `keys` has the key image of each backdoor.
@@ -231,8 +234,9 @@ pub fn PoisonedImages(
         begun.track();
         shown.set(PART);
     });
-    let samples: Fetched<Samples> =
-        fetched(move || of.with(|of| path_of(&of.as_ref()?.0, &own_plan.get()?, shown.get())));
+    let asked =
+        Memo::new(move |_| of.with(|of| path_of(&of.as_ref()?.0, &own_plan.get()?, shown.get())));
+    let samples: Fetched<Samples> = fetched(move || Some(asked.get()?.0));
     let keys: Vec<Signal<Option<Rgb8>>> = (0..=AttackSpec::MOST_FURTHER)
         .map(|i| {
             let wanted = Memo::new(move |_| {
@@ -275,11 +279,12 @@ pub fn PoisonedImages(
             own_plan.with(|plan| plan.as_ref().is_some_and(|plan| !plan.samples.is_empty()));
         poisons.then(|| view! { <PoisonListLink run/> })
     };
-    // The server returns at most this many images at once.
-    let full = Memo::new(move |_| shown.get() >= MOST);
+    let taken = Memo::new(move |_| asked.get().map_or(0, |(_, taken)| taken));
+    // The server returns only so many images at once, fewer if they are large.
+    let full = Memo::new(move |_| taken.get() < shown.get() || shown.get() >= MOST);
     let rest = Memo::new(move |_| {
         let all = own_plan.with(|plan| plan.as_ref().map_or(0, |plan| plan.samples.len()));
-        all.saturating_sub(shown.get()) as u64
+        all.saturating_sub(taken.get()) as u64
     });
     view! {
         <p class="muted">{words}</p>
@@ -377,7 +382,8 @@ mod tests {
             "3 of every class but 0, 2 images in all: each is the background of an image of the target class and the trigger, or gives \
              its place to a pair of images of the target class (1 pair). The clean originals stay."
         );
-        let path = path_of(&settings, &two, 24).expect("an address");
+        let (path, taken) = path_of(&settings, &two, 24).expect("an address");
+        assert_eq!(taken, 2);
         assert!(path.contains("indices=0%2C7%2C3%2C8&"), "{path}");
 
         // Black, red (7) and the rest of 16 x 16 pixels.
@@ -458,12 +464,18 @@ mod tests {
     fn the_images_of_the_plan_are_asked_for() {
         let settings = &presets()[1].spec.settings;
         assert_eq!(
-            path_of(settings, &plan(3), 2).as_deref(),
-            Some(
+            path_of(settings, &plan(3), 2),
+            Some((
                 "/datasets/cifar10/samples?split=train&side=32&indices=0%2C3&train_per_class=500&test_per_class=200"
-            )
+                    .into(),
+                2
+            ))
         );
         assert_eq!(path_of(settings, &plan(0), 2), None);
+        // At 512 px, one answer has 64 images.
+        let mut large = settings.clone();
+        large.model.image_size = 512;
+        assert_eq!(path_of(&large, &plan(100), 80).map(|(_, taken)| taken), Some(64));
     }
 
     #[test]

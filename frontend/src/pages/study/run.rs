@@ -272,7 +272,7 @@ fn FoundTrigger(
                     </figcaption>
                     <div class="found-on">{pairs}</div>
                     <p class="muted small">
-                        "Images that it was searched for on, each without and with the trigger."
+                        "Images on which the defence searched for the trigger, each without and with it."
                     </p>
                 </figure>
             }

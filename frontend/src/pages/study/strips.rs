@@ -1,7 +1,5 @@
 //! What BDMAE or `DeDe` made of a few images: the image, a map of its patches, what is restored, and the image as it was restored or redrawn.
 
-use std::fmt::Write;
-
 use leptos::prelude::*;
 use shared::{
     RunId, Settings,
@@ -13,6 +11,7 @@ use shared::{
 use super::gallery::{JudgingRun, class_name, picture, score};
 use crate::{
     api,
+    attack::patches_path,
     components::{Fetched, ProblemBox, fetched},
 };
 
@@ -52,31 +51,17 @@ fn most(strips: &[DefenceStrip]) -> f64 {
 
 /// The patches of each level as one path, in patches from the upper left corner.
 fn paths(map: &[f64], columns: usize, most: f64) -> [String; LEVELS] {
-    let mut paths = [const { String::new() }; LEVELS];
-    for (patch, &value) in map.iter().enumerate().filter(|&(_, &value)| value > 0.0) {
-        let level = ((value / most * LEVELS as f64).ceil() as usize).clamp(1, LEVELS);
-        square(&mut paths[level - 1], patch, columns);
-    }
-    paths
+    let level = |value: f64| match value {
+        value if value > 0.0 => ((value / most * LEVELS as f64).ceil() as usize).clamp(1, LEVELS),
+        _ => 0,
+    };
+    std::array::from_fn(|at| {
+        let here: Vec<bool> = map.iter().map(|&value| level(value) == at + 1).collect();
+        patches_path(&here, columns)
+    })
 }
 
-/// The patches that are restored as one path.
-fn restored_path(restored: &[bool], columns: usize) -> String {
-    let mut path = String::new();
-    for (patch, _) in restored.iter().enumerate().filter(|&(_, &restored)| restored) {
-        square(&mut path, patch, columns);
-    }
-    path
-}
-
-/// Adds a patch to a path.
-fn square(path: &mut String, patch: usize, columns: usize) {
-    let columns = columns.max(1);
-    // Writing to a string cannot fail.
-    let _ = write!(path, "M{} {}h1v1h-1z", patch % columns, patch / columns);
-}
-
-/// A map in words: `Trigger score of each patch: most 0.612, in row 2 and column 3`.
+/// A map as text: `Trigger score of each patch: most 0.612, in row 2 and column 3`.
 fn map_in_words(name: &str, map: &[f64], columns: usize) -> String {
     let worst = map.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
     let Some((patch, &value)) = worst else { return format!("{name} of no patch") };
@@ -212,7 +197,7 @@ fn Strip(
     let mask = (!strip.restored.is_empty()).then(|| {
         let count = strip.restored.iter().filter(|&&restored| restored).count();
         let words = format!("{name}: {count} of {} patches are restored", strip.restored.len());
-        let path = restored_path(&strip.restored, columns);
+        let path = patches_path(&strip.restored, columns);
         let levels = view! { <path class="strip-mask" d=path/> };
         view! {
             <figure>
@@ -255,7 +240,7 @@ fn Strip(
                 </figure>
             </div>
             <p class="small">
-                {score(strip.image.score)} "; " <span class="muted">"truly "</span> {class} "; " {told}
+                {score(strip.image.score)} "; " <span class="muted">"true class "</span> {class} "; " {told}
             </p>
         </li>
     }
@@ -306,7 +291,7 @@ mod tests {
         assert_eq!((paths[4].as_str(), paths[0].as_str()), ("M0 1h1v1h-1z", "M1 1h1v1h-1z"));
         let drawn: usize = paths.iter().map(|path| path.matches('M').count()).sum();
         assert_eq!(drawn, 3, "a patch at 0 has no colour");
-        assert_eq!(restored_path(&of.restored, 2), "M1 0h1v1h-1z");
+        assert_eq!(patches_path(&of.restored, 2), "M1 0h1v1h-1z");
         assert!(super::paths(&[-0.1, 0.0], 2, 0.0).iter().all(String::is_empty));
     }
 

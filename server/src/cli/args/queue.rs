@@ -15,7 +15,7 @@ pub(in crate::cli) struct QueueArgs {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum QueueCommand {
-    /// Moves a run that waits, or all of a study that wait; what they start from stays before them.
+    /// Moves a run that waits, or all of a study that wait; what they need stays before them.
     Move(MoveArgs),
     /// Starts nothing that waits until `maskdoor queue resume`; what runs goes on.
     Pause,

@@ -200,7 +200,7 @@ Setting {
     read: Some(|settings| Some(Value::Number(settings.defence.decoder_mask_ratio))),
     ..positive("defence.decoder_mask_ratio", "Patches hidden from the decoder", "share", 1.0, 0.01, "In training; the more are hidden, the more it depends on the embedding. The paper takes 0.75 for CTRL.").matters_if(trains_decoder)
 },
-choice("defence.restorer", "Restored by", &RESTORERS, "The judged autoencoder may redraw a trigger that it was trained with; one without poisons is of the same pre-training, which the study makes if there is none.").matters_if(restored_elsewhere),
+choice("defence.restorer", "Restored by", &RESTORERS, "The judged autoencoder may redraw a trigger that it was trained with. “One without poisons” has the same pre-training without poisons; the study adds it if needed.").matters_if(restored_elsewhere),
 Setting::new("defence.restorer_checkpoint", "Imported restorer", "", Domain::Name { optional: true }, "A whole MAE for images and patches of the study's sizes; its widths and depths are its own.").matters_if(imported_restorer),
 choice("defence.decoded_from", "Decoded from", &DECODED_FROM, "The embedding is the CLS token of the whole image; visible patches are a quarter of them, as in pre-training.").matters_if(own_decoder),
 whole("defence.masks", "Masks", "of an image", (1, 1000), "Random masks whose errors are averaged.").matters_if(masked),

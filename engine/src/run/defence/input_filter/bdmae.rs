@@ -2,7 +2,7 @@
 
 use shared::Rgb8;
 
-use super::{Images, Verdict};
+use super::{Asked, Images, Verdict};
 use crate::{
     EngineError,
     data::augment::eval_transform,
@@ -15,17 +15,16 @@ use crate::{
 };
 
 impl Defence<'_> {
-    /// What BDMAE says of each image, and what it makes of those that are `shown`.
+    /// What BDMAE says of each image, and what it makes of those that are shown.
     pub(super) fn purified(
         &self,
-        bank: &Bank,
+        restorer: &Reconstructor,
+        asked: &Asked<'_>,
         images: Images<'_>,
-        shown: &[usize],
         report: &mut Reporter<'_>,
     ) -> Result<(Vec<Verdict>, Vec<Drawn>), EngineError> {
         let machine = self.run.machine;
-        let restorer = self.restorer()?;
-        let models = Restorers { defence: self, restorer: &restorer, bank };
+        let models = Restorers { defence: self, restorer, bank: asked.bank };
         let settings = &self.run.order.settings;
         let method = Bdmae::new(settings.model.patch_size as usize, settings.seed);
         let at_once = 4 * machine.threads().max(1);
@@ -41,7 +40,7 @@ impl Defence<'_> {
                     flagged: said.after != said.before,
                     class: said.after,
                 };
-                let drawn = shown.contains(&place).then_some(Drawn {
+                let drawn = asked.shown.contains(&place).then_some(Drawn {
                     map: said.scores,
                     restored: said.hidden,
                     picture: said.image,

@@ -62,11 +62,10 @@ impl Defence<'_> {
             BlockedBy::Restored => Some(self.restorer()?),
         };
         let blocker = Blocker { looker: &*looker, restorer, size: settings.defence.block as usize };
-        let verdicts = asked.sets.map(|(images, votes)| {
+        let verdicts = asked.of_each(|images, votes| {
             self.without_square(&blocker, asked.bank, (images, votes), report)
         });
-        let [clean, triggered] = verdicts;
-        Ok((None, [clean?, triggered?]))
+        Ok((None, verdicts?))
     }
 
     fn without_square(

@@ -130,7 +130,7 @@ impl Defence<'_> {
         Ok(trainer)
     }
 
-    /// What the own decoder makes of an image, from what its score is of.
+    /// Redraws an image with the judged autoencoder's decoder, from the same input as its score.
     fn redrawn(
         &self,
         parts: &MaeParts,
@@ -187,11 +187,7 @@ fn shown(
     asked: &Asked<'_>,
     redrawn: impl Fn(Images<'_>, usize) -> Result<Drawn, EngineError>,
 ) -> Result<[Vec<Drawn>; 2], EngineError> {
-    let [clean, triggered] = asked.sets.map(|(images, _)| {
-        let shown = asked.shown.iter();
-        shown.map(|&place| redrawn(images, place)).collect::<Result<Vec<_>, EngineError>>()
-    });
-    Ok([clean?, triggered?])
+    asked.of_each(|images, _| asked.shown.iter().map(|&place| redrawn(images, place)).collect())
 }
 
 /// What a decoder of embeddings is trained on.

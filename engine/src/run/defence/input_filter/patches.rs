@@ -22,17 +22,16 @@ impl Defence<'_> {
         let votes = self.votes(bank, pool.count, pool.image, report)?;
         let clean = self.changes(bank, parts, (pool, &votes), report)?;
         let limits = Limits::of(&clean, self.run.order.settings.defence.refused)?;
-        let verdicts = asked.sets.map(|(images, votes)| {
+        let verdicts = asked.of_each(|images, votes| {
             let changes = self.changes(bank, parts, (images, votes), report)?;
             let classes = predictions(votes, self.pixels.classes.len());
             let verdict = |(&changes, class): (&Changes, Option<u32>)| {
                 let flagged = limits.suspects(changes);
                 Verdict { score: limits.score(changes), flagged, class: class.filter(|_| !flagged) }
             };
-            Ok::<_, EngineError>(changes.iter().zip(classes).map(verdict).collect())
+            Ok(changes.iter().zip(classes).map(verdict).collect())
         });
-        let [clean, triggered] = verdicts;
-        Ok((None, [clean?, triggered?]))
+        Ok((None, verdicts?))
     }
 
     /// How often each image's prediction changes.

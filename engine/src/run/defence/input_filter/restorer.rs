@@ -15,7 +15,7 @@ impl Defence<'_> {
         let folder = if settings.takes_clean_restorer() || settings.takes_imported_restorer() {
             order.restorer.as_ref().map(PathBuf::from).ok_or_else(|| {
                 EngineError::Order(
-                    "defence.restorer names another autoencoder than the judged one, whose folder the order lacks"
+                    "defence.restorer asks for an autoencoder other than the judged one, but the order does not say in which folder it is"
                         .into(),
                 )
             })?

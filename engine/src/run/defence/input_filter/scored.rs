@@ -35,13 +35,12 @@ impl Defence<'_> {
         let refused = self.run.order.settings.defence.refused;
         let (bank, pool) = (asked.bank, asked.pool);
         let limit = strip::bound(&self.entropies(bank, pool, pool, report)?, refused)?;
-        let verdicts = asked.sets.map(|(images, votes)| {
+        let verdicts = asked.of_each(|images, votes| {
             let entropies = self.entropies(bank, images, pool, report)?;
             let scores: Vec<f64> = entropies.iter().map(|entropy| -entropy).collect();
-            Ok::<_, EngineError>(self.refused_above(-limit, &scores, votes))
+            Ok(self.refused_above(-limit, &scores, votes))
         });
-        let [clean, triggered] = verdicts;
-        Ok((Some(limit), [clean?, triggered?]))
+        Ok((Some(limit), verdicts?))
     }
 
     /// The entropy of each image under overlays from the pool.
@@ -84,15 +83,14 @@ impl Defence<'_> {
         let held_out = FrequencyDetector::held_out(&clean, settings.seed)?;
         let limit = limit("the frequency detector", &held_out, settings.defence.refused)?;
         let model = FrequencyDetector::train(&clean, settings.seed)?;
-        let verdicts = asked.sets.map(|(images, votes)| {
+        let verdicts = asked.of_each(|images, votes| {
             let scores = in_parallel(images.count, threads, |i| {
                 Ok::<_, EngineError>(model.score(&self.seen(images, i)?))
             })?;
-            Ok::<_, EngineError>(self.refused_above(limit, &scores, votes))
+            Ok(self.refused_above(limit, &scores, votes))
         });
         report.intact()?;
-        let [clean, triggered] = verdicts;
-        Ok((Some(limit), [clean?, triggered?]))
+        Ok((Some(limit), verdicts?))
     }
 
     /// Beatrix: products of the encoder's tokens that leave the range of the predicted class.
@@ -117,7 +115,7 @@ impl Defence<'_> {
         let by_class: Vec<Vec<Channels<'_>>> = (0..classes as u32).map(of_class).collect();
         let ranges = Beatrix::of(&by_class)?;
         let limit = limit("Beatrix", &ranges.clean, settings.defence.refused)?;
-        let verdicts = asked.sets.map(|(images, votes)| {
+        let verdicts = asked.of_each(|images, votes| {
             let predicted = predictions(votes, classes);
             let scores = by_parts(images, report, |at| {
                 let tokens = self.tokens(parts, images, at.clone())?;
@@ -132,10 +130,9 @@ impl Defence<'_> {
                     )
                 })
             })?;
-            Ok::<_, EngineError>(self.refused_above(limit, &scores, votes))
+            Ok(self.refused_above(limit, &scores, votes))
         });
-        let [clean, triggered] = verdicts;
-        Ok((Some(limit), [clean?, triggered?]))
+        Ok((Some(limit), verdicts?))
     }
 
     /// The tokens of the patches of these images, each `(patches, width)`.
@@ -166,12 +163,11 @@ impl Defence<'_> {
         let pool = asked.pool;
         let clean = by_parts(pool, report, |at| score(pool, at))?;
         let limit = limit(method, &clean, self.run.order.settings.defence.refused)?;
-        let verdicts = asked.sets.map(|(images, votes)| {
+        let verdicts = asked.of_each(|images, votes| {
             let scores = by_parts(images, report, |at| score(images, at))?;
-            Ok::<_, EngineError>(self.refused_above(limit, &scores, votes))
+            Ok(self.refused_above(limit, &scores, votes))
         });
-        let [clean, triggered] = verdicts;
-        Ok((Some(limit), [clean?, triggered?]))
+        Ok((Some(limit), verdicts?))
     }
 }
 

@@ -115,8 +115,8 @@ pub fn FallenImages(
         >
             {move || problem().map(|problem| view! { <ProblemBox problem/> })}
             <div class="fallen">
-                <Group title="Images that fall for the attack" note="the most certain first, and last those that get the attacker's class without the trigger, too" page=falls of/>
-                <Group title="Images that resist it" note="the ones furthest from what the attacker wants first" page=resists of/>
+                <Group title="Images that fall for the attack" note="most certain first; those that get the attacker's class even without the trigger come last" page=falls of/>
+                <Group title="Images that resist it" note="furthest from the attacker's class first" page=resists of/>
             </div>
         </Show>
     }

@@ -48,7 +48,7 @@ fn sentence(evaluation: &Evaluation) -> String {
     format!("Clean images: {clean}. {triggered}: {}.", parts.join(", "))
 }
 
-/// The rows of the table of backdoors, the main one first: trigger, target class, ASR and RA. `main` is the main trigger in words. Empty unless
+/// The rows of the table of backdoors, the main one first: trigger, target class, ASR and RA. `main` is the label of the main trigger. Empty unless
 /// there are several.
 fn backdoors(evaluation: &Evaluation, main: Option<String>) -> Vec<(String, u32, Ratio, Ratio)> {
     if evaluation.further.is_empty() {
@@ -127,7 +127,7 @@ pub fn EvaluationContent(
     evaluation: Evaluation,
     /// Class names.
     names: Vec<String>,
-    /// The main trigger in words, where there are several backdoors.
+    /// Label of the main trigger, where there are several backdoors.
     #[prop(optional_no_strip)]
     main: Option<String>,
 ) -> impl IntoView {
@@ -293,7 +293,7 @@ mod tests {
         let mut several = evaluation();
         assert!(
             backdoors(&several, Some("SIG 40".into())).is_empty(),
-            "one is told in the sentence"
+            "a single backdoor needs no table"
         );
         let taken = Confusion { rows: vec![vec![1, 1], vec![0, 2]], undecided: Vec::new() };
         several.add(BackdoorEvaluation::of("patched 8 px".into(), taken, &1.into()));

@@ -16,7 +16,7 @@ pub const LEFT: u8 = 75;
 /// The code with which a worker ends that has lost another node of its run.
 pub const NODE_LOST: u8 = 76;
 
-/// The code with which a worker ends whose run starts from one that is not there yet.
+/// The code with which a worker ends whose run needs one that is not there yet.
 pub const TOO_EARLY: u8 = 77;
 
 /// A job in the cluster's queue.
@@ -55,8 +55,8 @@ impl Queued {
             "None" => "it is about to start",
             "Priority" => "other jobs come first",
             "Resources" => "no node is free",
-            "Dependency" => "for the run that it starts from",
-            "DependencyNeverSatisfied" => "the run that it starts from did not finish",
+            "Dependency" => "for a run that it needs",
+            "DependencyNeverSatisfied" => "a run that it needs did not finish",
             "JobHeldUser" | "JobHeldAdmin" => "it is held; `scontrol release` lets it go",
             "BeginTime" => "its time has not come",
             "PartitionDown" | "PartitionInactive" => "the partition is down",
@@ -115,7 +115,7 @@ impl Ended {
         self.state == "FAILED" && self.exit.0 == i32::from(NODE_LOST)
     }
 
-    /// Whether it began before the run that it starts from was there, because the cluster took another job for that one's.
+    /// Whether it began before a run that it needs was there, because the cluster took another job for that one's.
     pub fn came_too_early(&self) -> bool {
         self.state == "FAILED" && self.exit.0 == i32::from(TOO_EARLY)
     }
@@ -137,7 +137,7 @@ impl Ended {
             }
             ("FAILED", (code, _)) if code == i32::from(LEFT) => "it has left in time, and the run goes on from the place that it kept".into(),
             ("FAILED", (code, _)) if code == i32::from(NODE_LOST) => format!("one of its nodes was lost{node}; its log names it"),
-            ("FAILED", (code, _)) if code == i32::from(TOO_EARLY) => "it began before the run that it starts from was there".into(),
+            ("FAILED", (code, _)) if code == i32::from(TOO_EARLY) => "it began before a run that it needs was there".into(),
             (VANISHED, _) => "the cluster no longer knows it".into(),
             ("UNKNOWN", _) => "it has left the queue, and no accounting says how it ended".into(),
             ("COMPLETED", _) => "it ended without the end of its events".into(),
@@ -245,7 +245,7 @@ mod tests {
             ("6", "it took more than the memory that it asked for on n3"),
             ("7", "its node failed on n3"),
             ("10", "it was killed (signal 9) on n1"),
-            ("12", "it began before the run that it starts from was there"),
+            ("12", "it began before a run that it needs was there"),
             ("11", "one of its nodes was lost on n[1-2]"),
         ] {
             assert!(jobs[job].words().starts_with(words), "{}", jobs[job].words());

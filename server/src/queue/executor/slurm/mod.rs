@@ -223,9 +223,7 @@ impl Executor for Slurm {
                     && !task.ran
                     && task.cancel == Cancel::No
                 {
-                    Life::Unstarted(format!(
-                        "job {number}: the run that it starts from did not finish"
-                    ))
+                    Life::Unstarted(format!("job {number}: a run that it needs did not finish"))
                 } else {
                     // What stopped a job before its worker began, such as a module that is not there, only Slurm's output of it tells.
                     let said = || {
