@@ -22,12 +22,14 @@ from safetensors.numpy import save_file
 import augment
 import checkpoints
 import defences
+import embedding_decoder
 import event_files
 import finetune
 import hf_classifier
 import images
 import jpegs
 import layouts
+import loss_split
 import mae
 import optimizers
 import pictures
@@ -57,6 +59,8 @@ KINDS = {
     "checkpoints": checkpoints.cases,
     "hf_classifier": hf_classifier.cases,
     "defences": defences.cases,
+    "embedding_decoder": embedding_decoder.cases,
+    "loss_split": loss_split.cases,
 }
 
 

@@ -57,37 +57,68 @@ def maskdoor_names(state):
     return out
 
 
+def autoencoder(shape):
+    """transformers' model of these sizes."""
+    width, depth, heads = shape["encoder"]
+    decoder_width, decoder_depth, decoder_heads = shape["decoder"]
+    model = ViTMAEForPreTraining(
+        ViTMAEConfig(
+            hidden_size=width,
+            num_hidden_layers=depth,
+            num_attention_heads=heads,
+            intermediate_size=4 * width,
+            decoder_hidden_size=decoder_width,
+            decoder_num_hidden_layers=decoder_depth,
+            decoder_num_attention_heads=decoder_heads,
+            decoder_intermediate_size=4 * decoder_width,
+            image_size=shape["image_size"],
+            patch_size=shape["patch_size"],
+            mask_ratio=shape["ratio"],
+            norm_pix_loss=shape["norm_pix"],
+            hidden_act="gelu",
+            layer_norm_eps=1e-6,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            attn_implementation="eager",
+        )
+    )
+    # Biases and norms start at zeros and ones, which would hide mistakes.
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter) * 0.05)
+    return model
+
+
+def sizes(shape):
+    """The sizes as `ModelSpec` has them."""
+    stack = lambda sizes: dict(zip(("dim", "depth", "heads"), sizes))
+    return {
+        "image_size": shape["image_size"],
+        "patch_size": shape["patch_size"],
+        "encoder": stack(shape["encoder"]),
+        "decoder": stack(shape["decoder"]),
+    }
+
+
+def array(tensor):
+    return tensor.detach().numpy().astype(np.float32)
+
+
+def weights_and_gradients(model):
+    """The tensors of a case, under MAE's names."""
+    weights = maskdoor_names({name: array(value) for name, value in model.state_dict().items()})
+    gradients = maskdoor_names(
+        {name: array(value.grad) for name, value in model.named_parameters() if value.grad is not None}
+    )
+    tensors = {f"weight.{name}": value for name, value in weights.items()}
+    return tensors | {f"gradient.{name}": value for name, value in gradients.items()}
+
+
 def cases(rng, small):
     for shape in shapes(rng, small):
         torch.manual_seed(int(rng.integers(2**31)))
-        width, depth, heads = shape["encoder"]
-        decoder_width, decoder_depth, decoder_heads = shape["decoder"]
-        model = ViTMAEForPreTraining(
-            ViTMAEConfig(
-                hidden_size=width,
-                num_hidden_layers=depth,
-                num_attention_heads=heads,
-                intermediate_size=4 * width,
-                decoder_hidden_size=decoder_width,
-                decoder_num_hidden_layers=decoder_depth,
-                decoder_num_attention_heads=decoder_heads,
-                decoder_intermediate_size=4 * decoder_width,
-                image_size=shape["image_size"],
-                patch_size=shape["patch_size"],
-                mask_ratio=shape["ratio"],
-                norm_pix_loss=shape["norm_pix"],
-                hidden_act="gelu",
-                layer_norm_eps=1e-6,
-                hidden_dropout_prob=0.0,
-                attention_probs_dropout_prob=0.0,
-                attn_implementation="eager",
-            )
-        )
-        # Biases and norms start at zeros and ones, which would hide mistakes.
-        with torch.no_grad():
-            for parameter in model.parameters():
-                if parameter.requires_grad:
-                    parameter.add_(torch.randn_like(parameter) * 0.05)
+        model = autoencoder(shape)
         side, patches = shape["image_size"], (shape["image_size"] // shape["patch_size"]) ** 2
         pixels = torch.randn(shape["batch"], 3, side, side)
         # All values differ, because the order of equal values is undefined.
@@ -98,28 +129,15 @@ def cases(rng, small):
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             half = model(pixel_values=pixels, noise=noise).logits.float()
         half = ((half - output.logits).abs().max() / output.logits.abs().max()).item()
-        array = lambda tensor: tensor.detach().numpy().astype(np.float32)
-        weights = maskdoor_names({name: array(value) for name, value in model.state_dict().items()})
-        gradients = maskdoor_names(
-            {name: array(value.grad) for name, value in model.named_parameters() if value.grad is not None}
-        )
-        tensors = {f"weight.{name}": value for name, value in weights.items()}
-        tensors |= {f"gradient.{name}": value for name, value in gradients.items()}
-        tensors |= {
+        tensors = weights_and_gradients(model) | {
             "pixels": array(pixels),
             "noise": array(noise),
             "loss": array(output.loss.reshape(1)),
             "prediction": array(output.logits),
             "mask": array(output.mask),
         }
-        stack = lambda sizes: dict(zip(("dim", "depth", "heads"), sizes))
         config = {
-            "model": {
-                "image_size": side,
-                "patch_size": shape["patch_size"],
-                "encoder": stack(shape["encoder"]),
-                "decoder": stack(shape["decoder"]),
-            },
+            "model": sizes(shape),
             "norm_pix_loss": shape["norm_pix"],
             "half": half,
             "mask_ratio": shape["ratio"],

@@ -33,6 +33,8 @@ async fn judged_images_and_strips_are_seen() -> Result<()> {
         browser.sees(&format!("Found poisons: {} of 36", found.hits)).await?;
         browser.sees(&format!("Missed poisons: {} of 36", 36 - found.hits)).await?;
         pictures(browser, "#judged").await?;
+        browser.sees("Scores of the judged images").await?;
+        browser.sees("poisons without the trigger (36)").await?;
         ensure!(browser.count("#strips").await? == 0, "a sample filter keeps no strips");
         let most = found.hits.max(36 - found.hits);
         // One of the two lists has 18 or more.

@@ -122,11 +122,17 @@ impl Features {
 
     /// The images sorted by their features, number by number. Sums in this order do not depend on the order of the images.
     pub fn sorted(&self, mut images: Vec<usize>) -> Vec<usize> {
-        images.sort_by(|&a, &b| {
-            let pairs = self.row(a).iter().zip(self.row(b));
-            pairs.map(|(a, b)| a.total_cmp(b)).find(|&o| o != Ordering::Equal).unwrap_or(a.cmp(&b))
-        });
+        images.sort_by(|&a, &b| self.compare(a, b).then(a.cmp(&b)));
         images
+    }
+
+    /// The order of two images by their features.
+    pub(super) fn compare(&self, a: usize, b: usize) -> Ordering {
+        let pairs = self.row(a).iter().zip(self.row(b));
+        pairs
+            .map(|(a, b)| a.total_cmp(b))
+            .find(|&o| o != Ordering::Equal)
+            .unwrap_or(Ordering::Equal)
     }
 }
 

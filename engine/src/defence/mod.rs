@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`features`], [`groups`] | features in double precision; classes, clusters, or all images |
 //! | [`eigen`], [`pca`], [`kmeans`] | what several methods compute with |
-//! | [`spectral`], [`activation`], [`scan`], [`patch_search`] | sample filters: spectral signatures, activation clustering, SCAn, `PatchSearch` |
+//! | [`spectral`], [`activation`], [`scan`], [`patch_search`], [`loss_split`] | sample filters: spectral signatures, activation clustering, SCAn, `PatchSearch`, DBD's split by loss |
 //! | [`beatrix`] | sample and input filter: Beatrix |
 //! | [`strip`], [`patch_processing`], [`bdmae`], [`frequency`] | input filters: STRIP, patch processing, BDMAE, a detector by frequencies |
 //! | [`limit`] | the limit of a score, from clean images |
@@ -27,6 +27,7 @@ pub mod frequency;
 pub mod groups;
 pub mod kmeans;
 pub mod limit;
+pub mod loss_split;
 pub mod patch_processing;
 pub mod patch_search;
 pub mod pca;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
-use shared::metric::Roc;
+use shared::{metric::Roc, settings::DefenceMethod};
 
 /// A file of a defence run cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,9 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, ScoresError> 
 pub struct Scored {
     /// Higher ones are more suspicious.
     pub score: f64,
+    /// Whether the defence takes it for poisoned.
+    #[serde(default)]
+    pub flagged: bool,
     /// Whether it is poisoned.
     pub poisoned: bool,
 }
@@ -56,6 +59,9 @@ pub struct Scored {
 /// The scores of a defence run.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Scores {
+    /// The defence.
+    #[serde(default)]
+    pub method: DefenceMethod,
     /// Of every judged image; empty for a method that judges none.
     #[serde(default)]
     pub samples: Vec<Scored>,
@@ -82,6 +88,17 @@ impl Scores {
         };
         Some((curve(&self.samples)?, curve(&self.control)))
     }
+
+    /// The score above which images are flagged, in the middle between the two next to it; `None` where more than the score decides, or nothing or
+    /// everything is flagged.
+    pub fn limit(&self) -> Option<f64> {
+        let of = |flagged: bool| {
+            let samples = self.samples.iter().filter(move |one| one.flagged == flagged);
+            samples.map(|one| one.score)
+        };
+        let (most, least) = (of(false).reduce(f64::max)?, of(true).reduce(f64::min)?);
+        (most < least).then(|| f64::midpoint(most, least))
+    }
 }
 
 #[cfg(test)]
@@ -93,17 +110,25 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("defence.json");
         assert_eq!(Scores::read(&file).expect("no file is no error"), None);
-        let sample = |score: f64, poisoned: bool| {
+        let sample = |score: f64, flagged: bool, poisoned: bool| {
             format!(
-                "{{\"image\":1,\"label\":0,\"score\":{score},\"flagged\":false,\"poisoned\":{poisoned}}}"
+                "{{\"image\":1,\"label\":0,\"score\":{score},\"flagged\":{flagged},\"poisoned\":{poisoned}}}"
             )
         };
-        let samples = [sample(2.5, true), sample(-1.0, false), sample(3.0, false)].join(",");
+        let (first, last) = (sample(2.5, true, true), sample(3.0, true, false));
+        let samples = [first.clone(), sample(-1.0, false, false), last.clone()].join(",");
         fs::write(&file, format!("{{\"method\":\"strip\",\"samples\":[{samples}]}}"))
             .expect("write");
         let scores = Scores::read(&file).expect("valid").expect("there");
         let (roc, control) = scores.roc().expect("images");
         assert_eq!((roc.totals(), roc.area(), control), ((2, 1), Some(0.5), None));
+        assert_eq!((scores.method, scores.limit()), (DefenceMethod::Strip, Some(0.75)));
+        // An image with a lower score is flagged, so the score alone does not decide; or all are.
+        for samples in [[first.clone(), sample(2.75, false, false)], [first, last]] {
+            let text = format!("{{\"method\":\"scan\",\"samples\":[{}]}}", samples.join(","));
+            fs::write(&file, text).expect("write");
+            assert_eq!(Scores::read(&file).expect("valid").expect("there").limit(), None);
+        }
         fs::write(&file, "{\"method\":\"decree\"}").expect("write");
         assert_eq!(Scores::read(&file).expect("valid").expect("there").roc(), None);
         fs::write(&file, "{\"samples\":").expect("write");

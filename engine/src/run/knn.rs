@@ -53,6 +53,7 @@ impl Run<'_> {
             })?;
         }
         let quality = quality::of_trigger(pixels, trigger)?;
-        report.finish(metrics.map(|metrics| Metrics { quality, ..metrics }))
+        let redrawn = self.redrawn(pixels, trigger)?;
+        report.finish(metrics.map(|metrics| Metrics { quality, redrawn, ..metrics }))
     }
 }

@@ -15,6 +15,7 @@ mod place;
 mod pretrain;
 mod probe;
 mod quality;
+mod redrawn;
 pub mod strips;
 
 use std::path::{Path, PathBuf};

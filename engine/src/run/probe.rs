@@ -49,6 +49,7 @@ impl Run<'_> {
         let prepared = probe.prepare(&kept, report)?;
         let mut evaluated = probe.train(&mut *trainer, &prepared, report)?;
         evaluated.counts.metrics.quality = quality::of_trigger(pixels, trigger)?;
+        evaluated.counts.metrics.redrawn = self.redrawn(pixels, trigger)?;
         self.keep(&evaluated, report)?;
         let epoch = recipe.epochs;
         let info = CheckpointInfo { phase: RunKind::Probe, epoch, ..info };

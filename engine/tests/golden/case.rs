@@ -5,6 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use engine::{
+    compute::Params,
+    tensors::{NamedTensor, serialize},
+};
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use shared::Rgb8;
@@ -70,6 +74,18 @@ impl Case {
     /// Shape of a tensor.
     pub fn shape(&self, name: &str) -> Vec<usize> {
         self.tensors().tensor(name).unwrap().shape().to_vec()
+    }
+
+    /// Loads the tensors under `weight.` into all of these parameters.
+    pub fn load(&self, params: &mut Params) {
+        let weight = |name: String| {
+            let full = format!("weight.{name}");
+            NamedTensor { shape: self.shape(&full), values: self.floats(&full), name }
+        };
+        let weights: Vec<_> = self.names("weight.").into_iter().map(weight).collect();
+        assert_eq!(weights.len(), params.iter().count(), "{}: tensors", self.name);
+        let file = serialize(&weights, &[]).unwrap();
+        params.load(&SafeTensors::deserialize(&file).unwrap()).unwrap();
     }
 
     /// Single-precision values, row by row.

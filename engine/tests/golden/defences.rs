@@ -25,7 +25,7 @@ struct Config {
 }
 
 /// Fails unless each number differs by at most `tolerance` times the largest expected magnitude.
-fn assert_near(what: &str, got: &[f64], expected: &[f64], tolerance: f64) {
+pub fn assert_near(what: &str, got: &[f64], expected: &[f64], tolerance: f64) {
     assert_eq!(got.len(), expected.len(), "{what}: number of values");
     let largest = expected.iter().fold(1e-12f64, |most, value| most.max(value.abs()));
     for (got, expected) in got.iter().zip(expected) {

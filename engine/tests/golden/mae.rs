@@ -2,10 +2,9 @@
 
 use engine::{
     compute::cpu::{Mae, MaeRun, MaskedImages, Pass},
-    tensors::{NamedTensor, serialize},
+    model::PatchGrid,
 };
 use kernel::{Kernels, Path, Precision};
-use safetensors::SafeTensors;
 use serde::Deserialize;
 use shared::settings::ModelSpec;
 
@@ -23,22 +22,21 @@ struct Config {
 /// The model with the case's weights, and its images under the case's masks.
 fn read(case: &Case) -> (Mae, MaskedImages, Vec<Vec<u32>>) {
     let config: Config = case.config();
-    let weights: Vec<NamedTensor> = case
-        .names("weight.")
-        .into_iter()
-        .map(|name| {
-            let full = format!("weight.{name}");
-            NamedTensor { shape: case.shape(&full), values: case.floats(&full), name }
-        })
-        .collect();
     let mut mae = Mae::drawn(&config.model, 1);
-    assert_eq!(weights.len(), mae.params().iter().count(), "{}: tensors", case.name());
-    let file = serialize(&weights, &[]).unwrap();
-    mae.params_mut().load(&SafeTensors::deserialize(&file).unwrap()).unwrap();
+    case.load(mae.params_mut());
+    let masked = MaskedImages::new(mae.grid(), config.mask_ratio);
+    let (masked, orders) = under_masks(case, mae.grid(), masked, config.norm_pix_loss);
+    (mae, masked, orders)
+}
 
-    let grid = mae.grid();
+/// The case's images under the masks of its noise, and the order of each image's patches.
+pub fn under_masks(
+    case: &Case,
+    grid: PatchGrid,
+    mut masked: MaskedImages,
+    norm_pix_loss: bool,
+) -> (MaskedImages, Vec<Vec<u32>>) {
     let (pixels, noise) = (case.floats("pixels"), case.floats("noise"));
-    let mut masked = MaskedImages::new(grid, config.mask_ratio);
     let mut orders = Vec::new();
     for (image, noise) in
         pixels.chunks_exact(grid.image_len()).zip(noise.chunks_exact(grid.count()))
@@ -46,10 +44,10 @@ fn read(case: &Case) -> (Mae, MaskedImages, Vec<Vec<u32>>) {
         // Patches with low noise are visible, the others hidden.
         let mut order: Vec<u32> = (0..grid.count() as u32).collect();
         order.sort_by(|&a, &b| noise[a as usize].total_cmp(&noise[b as usize]));
-        masked.push(grid, image, &order, config.norm_pix_loss);
+        masked.push(grid, image, &order, norm_pix_loss);
         orders.push(order);
     }
-    (mae, masked, orders)
+    (masked, orders)
 }
 
 #[test]
@@ -67,7 +65,7 @@ fn masks_are_those_of_the_noise() {
 }
 
 /// All kernels of this machine, each with a multiplier for the tolerance: in bf16, factors have 8 significant bits.
-fn all_kernels() -> impl Iterator<Item = (Kernels, f32)> {
+pub fn all_kernels() -> impl Iterator<Item = (Kernels, f32)> {
     Path::here().flat_map(|path| {
         let of = move |precision| Kernels { path, precision };
         [(of(Precision::F32), 1.0), (of(Precision::Bf16), BF16)]

@@ -4,7 +4,7 @@ use engine::{
     compute::{Device, Machine, Params},
     data::{Pixels, Sample},
     model::{PatchGrid, head, mae, vit},
-    tensors::{NamedTensor, serialize},
+    tensors::serialize,
     train::{
         batches::Batches,
         features::Kept,
@@ -162,14 +162,7 @@ impl Study {
     fn pretrained(&self) -> Params {
         let Config { model, norm_pix, mask_ratio, batch, epochs, .. } = self.config;
         let mut params = Params::draw(mae(&model), 1);
-        let weight = |name: String| {
-            let full = format!("weight.{name}");
-            NamedTensor { shape: self.case.shape(&full), values: self.case.floats(&full), name }
-        };
-        let weights: Vec<_> = self.case.names("weight.").into_iter().map(weight).collect();
-        params
-            .load(&SafeTensors::deserialize(&serialize(&weights, &[]).unwrap()).unwrap())
-            .unwrap();
+        self.case.load(&mut params);
         let recipe = PretrainSpec {
             epochs,
             warmup_epochs: epochs / 10,

@@ -116,8 +116,8 @@ fn probed(settings: &Settings, poisons: u32, encoder: &TempDir) -> (Predicted, M
     let probe = order(settings, RunKind::Probe, Some(encoder.path()));
     let events = run(&probe, folder.path()).expect("a run that finishes");
     let predicted = Predicted::read(&folder.path().join(files::PREDICTIONS)).expect("a file");
-    // How visible the trigger is, no probe knows.
-    let metrics = Metrics { quality: None, ..last_metrics(&events) };
+    // How visible the trigger is and how it is redrawn, no defence tells.
+    let metrics = Metrics { quality: None, redrawn: None, ..last_metrics(&events) };
     (predicted.expect("predictions"), metrics)
 }
 

@@ -284,6 +284,7 @@ fn an_attack_that_replaces_keeps_the_size_of_every_set() {
         let (psnr, ssim) = (quality.psnr.unwrap(), quality.ssim.unwrap());
         // A blend of 0.4 changes much, and leaves most of the structure.
         assert!((5.0..30.0).contains(&psnr) && (0.1..0.99).contains(&ssim), "{quality:?}");
+        assert!(metrics.redrawn.is_some_and(f64::is_finite), "the encoder has a decoder");
     }
     for kind in [RunKind::Knn, RunKind::Defence] {
         let folder = TempDir::new().unwrap();
@@ -381,7 +382,7 @@ fn neighbours_are_asked_of_every_kept_checkpoint() {
         // The result also tells how visible the trigger is.
         let result = last_metrics(&events);
         assert!(result.quality.is_some());
-        let result = Metrics { quality: None, ..result };
+        let result = Metrics { quality: None, redrawn: None, ..result };
         assert_eq!(result, asked[asked.len() - 1].1, "the last one is the result");
         asked
     };

@@ -8,10 +8,14 @@ use axum::{
 };
 use serde::Deserialize;
 use shared::{
-    api::{MatrixData, MatrixShows, PlotData, PlotKind, PlotScale, Projection, RocSeries, RunRow},
+    RunId,
+    api::{
+        MatrixData, MatrixShows, PlotData, PlotKind, PlotScale, Projection, RocSeries, RunRow,
+        ScoreBins,
+    },
     chart::{
         CurveLook, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch, asr_by_poison, curve,
-        defence_matrix, feature_map, plot, roc, tradeoff,
+        defence_matrix, feature_map, plot, roc, scores, tradeoff,
     },
     csv::listed,
 };
@@ -91,7 +95,7 @@ pub struct FigureQuery {
 #[utoipa::path(get, path = "/figures/{file}", tag = "results",
     params(
         ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `plot`, `features`, `defence-matrix`, `roc`, \
-            `loss`, `lr` or `speed`, followed by `.svg`, `.png`, `.pdf` or `.csv`; `defence-matrix` also by `.tex`"),
+            `scores`, `loss`, `lr` or `speed`, followed by `.svg`, `.png`, `.pdf` or `.csv`; `defence-matrix` also by `.tex`"),
         FigureQuery
     ),
     responses((status = 200, description = "The file", body = Vec<u8>, content_type = "image/svg+xml")))]
@@ -149,6 +153,16 @@ pub async fn get_roc(
     Ok(Json(curves_of_defences(&api, &query).await?))
 }
 
+/// The numbers of the figure `scores`: how the scores of one defence run are distributed.
+#[utoipa::path(get, path = "/results/scores", tag = "results", params(FigureQuery),
+    responses((status = 200, body = ScoreBins)))]
+pub async fn get_scores(
+    State(api): State<Api>,
+    Query(query): Query<FigureQuery>,
+) -> Result<Json<ScoreBins>, ApiError> {
+    Ok(Json(api.app.scores(one_run(&query, "whose scores are shown")?).await?))
+}
+
 fn of_figure(error: FigureError) -> ApiError {
     match error {
         FigureError::NoTable(_) => ApiError::NotFound(error.to_string()),
@@ -183,19 +197,30 @@ async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure
         }
         FigureKind::DefenceMatrix => defence_matrix(&api.app.matrix(matrix_query(query)?).await?),
         FigureKind::Roc => roc(&curves_of_defences(api, query).await?),
+        FigureKind::Scores => {
+            let run = one_run(query, "whose scores are shown")?;
+            scores(Some(&api.app.scores(run).await?))
+        }
         FigureKind::Features => feature_map(&*features(api, &map_query(query)?).await?),
     })
 }
 
 /// The feature map that the query describes: of one run.
 fn map_query(query: &FigureQuery) -> Result<MapQuery, ApiError> {
-    let message = "must name the one run whose encoder is shown";
-    let run = query.runs.as_deref().ok_or_else(|| ApiError::field("runs", message))?;
-    let [run] = list("runs", run)?[..] else { return Err(ApiError::field("runs", message)) };
+    let run = one_run(query, "whose encoder is shown")?;
     let of = Wanted { run, imported: query.imported.clone(), file: query.checkpoint.clone() };
     let projection = query.projection.as_deref();
     let projection = projection.map_or(Ok(Projection::Pca), |text| word("projection", text))?;
     Ok(MapQuery { of, per_class: query.per_class, projection })
+}
+
+/// The run of a figure of one run.
+fn one_run(query: &FigureQuery, which: &str) -> Result<RunId, ApiError> {
+    let refused = || ApiError::field("runs", format!("must name the one run {which}"));
+    match list("runs", query.runs.as_deref().ok_or_else(refused)?)?[..] {
+        [run] => Ok(run),
+        _ => Err(refused()),
+    }
 }
 
 /// A figure of columns selects its runs by an expression.

@@ -18,7 +18,7 @@
 //! | [`catalog`], `recent` | lists of images, and models, cached in memory |
 //! | [`predictions`] | what classifiers say of single images, and pairs of classifiers on the same images |
 //! | [`results`], [`tables`] | runs filtered, sorted and grouped by any setting and metric; the same as files |
-//! | `curves`, `roc` | accuracies by epoch, curves of trainings and of defences, for figures |
+//! | `curves`, `scores` | accuracies by epoch, curves of trainings, curves and histograms of defences, for figures |
 //! | [`handle`] | the interface to the scheduler: wake it, ask whether it runs here and on which devices |
 
 pub mod catalog;
@@ -44,7 +44,7 @@ pub mod reconstructions;
 pub mod removals;
 pub mod results;
 pub mod retention;
-mod roc;
+mod scores;
 mod space;
 pub mod studies;
 pub mod tables;

@@ -7,7 +7,7 @@ use shared::{
     api::RunRow,
     chart::{
         CurveLook, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch, asr_by_poison, curve,
-        defence_matrix, feature_map, plot, roc, tradeoff,
+        defence_matrix, feature_map, plot, roc, scores, tradeoff,
     },
 };
 
@@ -104,6 +104,12 @@ async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
             };
             let series = app.roc(&runs).await?;
             Ok((roc(&series), series.len() as u64))
+        }
+        FigureKind::Scores => {
+            let [run] = args.run[..] else {
+                bail!("scores shows one defence run: say which with --run RUN")
+            };
+            Ok((scores(Some(&app.scores(run).await?)), 1))
         }
     }
 }

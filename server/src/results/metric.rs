@@ -96,7 +96,7 @@ pub struct Known {
 }
 
 /// The metrics of the built-in run kinds. A run kind may have others in its rows.
-pub const KNOWN: [Known; 33] = {
+pub const KNOWN: [Known; 34] = {
     use Direction::{Higher, Lower, Neither};
     use MeasureKind::{Ratio, Real};
     const fn known(
@@ -117,6 +117,7 @@ pub const KNOWN: [Known; 33] = {
         known("lowest_asr", "Lowest attack success rate of several backdoors", "%", Lower, Ratio),
         known("psnr", "PSNR of the trigger", "dB", Neither, Real),
         known("ssim", "SSIM of the trigger", "", Neither, Real),
+        known("redrawn", "Trigger redrawn by the decoder", "", Neither, Real),
         known("auroc", "AUROC of the defence", "", Higher, Real),
         known("control_auroc", "AUROC without the trigger", "", Neither, Real),
         known(

@@ -147,7 +147,7 @@ macro_rules! rows {
             "SELECT r.key, r.id, r.kind, r.digest, r.state, r.described, r.created_at, r.started_at, r.ended_at, \
              r.ca_hits, r.ca_total, r.asr_hits, r.asr_total, r.ra_hits, r.ra_total, r.top5_hits, r.top5_total, \
              r.images_per_second, r.progress ->> '$.loss' AS loss, r.progress ->> '$.judgement' AS judgement, r.progress ->> '$.metrics.other_asr' AS other_asr, \
-             r.progress ->> '$.metrics.lowest_asr' AS lowest_asr, r.progress ->> '$.metrics.quality' AS quality, (SELECT json_group_array(json_array(s.id, s.name)) \
+             r.progress ->> '$.metrics.lowest_asr' AS lowest_asr, r.progress ->> '$.metrics.quality' AS quality, r.progress ->> '$.metrics.redrawn' AS redrawn, (SELECT json_group_array(json_array(s.id, s.name)) \
              FROM study_runs l JOIN studies s ON s.id = l.study WHERE l.run = r.key) AS studies FROM runs r ",
             $which
         )
@@ -221,6 +221,8 @@ fn result_row(row: &SqliteRow) -> Result<Row, StoreError> {
         let Quality { psnr, ssim } = from_json(quality, "a run's metrics")?;
         measured.extend([("psnr", psnr.map(Measure::Real)), ("ssim", ssim.map(Measure::Real))]);
     }
+    let redrawn: Option<f64> = row.try_get("redrawn")?;
+    measured.push(("redrawn", redrawn.map(Measure::Real)));
     if let Some(judgement) = row.try_get::<Option<&str>, _>("judgement")? {
         measured.extend(of_defence(&from_json(judgement, "what a defence found")?));
     }

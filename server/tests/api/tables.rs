@@ -72,7 +72,14 @@ async fn what_an_attack_does_beside_its_goal_is_in_the_results() {
     let other_asr = Some(Ratio { hits: 8, total: 800 });
     let quality = Some(Quality { psnr: Some(18.25), ssim: Some(0.875) });
     let lowest_asr = Some(Ratio { hits: 70, total: 100 });
-    app.finish_next(Some(Metrics { other_asr, lowest_asr, quality, ..metrics(60, 90) })).await;
+    app.finish_next(Some(Metrics {
+        other_asr,
+        lowest_asr,
+        quality,
+        redrawn: Some(0.25),
+        ..metrics(60, 90)
+    }))
+    .await;
     let row = &app.get("/results?filter=other_asr%3C2.0%20%26%26%20lowest_asr%3E69").await.json()["items"]
         [0];
     assert_eq!(row["settings"]["attack.sources"], "[1]", "{row}");
@@ -82,6 +89,7 @@ async fn what_an_attack_does_beside_its_goal_is_in_the_results() {
     let further = row["settings"]["attack.further"].as_str().expect("its JSON");
     assert!(further.starts_with(r#"[{"target_class":2,"trigger":{"kind":"sig""#), "{further}");
     assert_eq!((&measured["psnr"], &measured["ssim"]), (&json!(18.25), &json!(0.875)));
+    assert_eq!(measured["redrawn"], json!(0.25));
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod reconstruction;
 mod result;
 mod roc;
 mod run;
+mod scores;
 mod setting;
 mod study;
 mod system;
@@ -65,6 +66,7 @@ pub use roc::RocSeries;
 #[cfg(test)]
 pub(crate) use run::finished_probe;
 pub use run::{LiveEvent, MeanPercent, RunResult, RunRow, SeedMeans, Tidied};
+pub use scores::ScoreBins;
 pub use setting::SettingInfo;
 pub use study::{StateCounts, StudyChange, StudyDetail, StudySummary};
 pub use system::{

@@ -28,11 +28,13 @@ pub enum FigureKind {
     DefenceMatrix,
     /// What defences find by false alarms.
     Roc,
+    /// The scores that one defence gave.
+    Scores,
 }
 
 impl FigureKind {
     /// All figures.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Tradeoff,
         Self::AsrByPoison,
         Self::AccuracyByEpoch,
@@ -43,6 +45,7 @@ impl FigureKind {
         Self::Features,
         Self::DefenceMatrix,
         Self::Roc,
+        Self::Scores,
     ];
 
     /// The name in URLs and file names.
@@ -58,6 +61,7 @@ impl FigureKind {
             Self::Features => "features",
             Self::DefenceMatrix => "defence-matrix",
             Self::Roc => "roc",
+            Self::Scores => "scores",
         }
     }
 }

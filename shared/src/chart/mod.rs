@@ -1,7 +1,7 @@
 //! Figures, drawn identically in the browser and on the server.
 //!
 //! A builder ([`tradeoff`], [`asr_by_poison`], [`accuracy_by_epoch`], [`curve`], [`plot`], [`feature_map`], [`defence_matrix`],
-//! [`roc`]) turns results into a [`Figure`]: series,
+//! [`roc`], [`scores`]) turns results into a [`Figure`]: series,
 //! axes, legend and the underlying table. [`Figure::draw`] lays it out and draws it with plotters and our own backend, which
 //! writes CSS classes instead of colours and measures no fonts, so that the browser and the server write the same bytes.
 //! [`Figure::csv`] returns the numbers.
@@ -9,7 +9,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `figure` | the model: [`Figure`], its axes, series and legend |
-//! | `tradeoff`, `asr_by_poison`, `accuracy`, `curve`, `plot`, `features`, `defence_matrix`, `roc` | one builder each |
+//! | `tradeoff`, `asr_by_poison`, `accuracy`, `curve`, `plot`, `features`, `defence_matrix`, `roc`, `scores` | one builder each |
 //! | `draw`, `layout`, `marker` | drawing the model |
 //! | `backend`, `canvas`, `role`, `theme` | the plotters backend, colour roles, the inlined style of a file |
 //! | `ticks`, `text`, `table` | round axis values, text widths, the table of a figure |
@@ -29,6 +29,7 @@ mod marker;
 mod plot;
 mod roc;
 mod role;
+mod scores;
 mod table;
 mod text;
 mod theme;
@@ -47,6 +48,7 @@ pub use features::{feature_map, mapped_image};
 pub use figure::{Area, Dots, Drawing, Figure, FigureKind, Mark, Named, Size, Span, Style, Switch};
 pub use plot::{OTHERS, PlotLook, note_of_means, plot};
 pub use roc::roc;
+pub use scores::scores;
 pub use text::{interval_text, percent_text};
 pub use theme::css;
 pub(crate) use ticks::thousands;

@@ -29,6 +29,10 @@ pub struct Metrics {
     /// How visible the trigger is in validation images; only in the result of a finished run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
+    /// How much of what the trigger changes the encoder's own decoder redraws where it is hidden: 1 is all, 0 nothing. Only in the result of a finished
+    /// classifier on the frozen encoder of an autoencoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redrawn: Option<f64>,
 }
 
 impl Metrics {
@@ -51,6 +55,7 @@ impl Metrics {
             other_asr: spares.then(|| triggered.sum(spared)),
             lowest_asr: None,
             quality: None,
+            redrawn: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! over seeds; differences between conditions; how well a detector separates poisoned from clean.
 
 mod anomaly;
+mod bins;
 mod confusion;
 mod detection;
 mod difference;
@@ -15,6 +16,7 @@ mod ratio;
 mod spread;
 
 pub use anomaly::{anomaly_index, median};
+pub use bins::Bins;
 pub use confusion::Confusion;
 pub use detection::{Detection, Roc};
 pub use difference::{Difference, Test};

@@ -25,6 +25,8 @@ pub enum DefenceMethod {
     Scan,
     /// `PatchSearch` (Tejankar et al. 2023): a sample filter that needs no labels.
     PatchSearch,
+    /// The split by loss of decoupling-based backdoor defence, DBD (Huang et al. 2022): a sample filter.
+    LossSplit,
     /// STRIP (Gao et al. 2019): an input filter.
     Strip,
     /// BDMAE (Sun et al. 2023): an input filter that restores what it suspects.
@@ -64,11 +66,12 @@ pub enum DefenceKind {
 
 impl DefenceMethod {
     /// All of them, the default first.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Spectral,
         Self::ActivationClustering,
         Self::Scan,
         Self::PatchSearch,
+        Self::LossSplit,
         Self::Strip,
         Self::Bdmae,
         Self::PatchProcessing,
@@ -85,9 +88,11 @@ impl DefenceMethod {
     /// What it judges.
     pub fn kind(self) -> DefenceKind {
         match self {
-            Self::Spectral | Self::ActivationClustering | Self::Scan | Self::PatchSearch => {
-                DefenceKind::SampleFilter
-            }
+            Self::Spectral
+            | Self::ActivationClustering
+            | Self::Scan
+            | Self::PatchSearch
+            | Self::LossSplit => DefenceKind::SampleFilter,
             Self::Strip
             | Self::Bdmae
             | Self::PatchProcessing
@@ -284,6 +289,17 @@ fn is_decoder_mask_ratio(value: &impl PartialEq<f64>) -> bool {
     *value == DECODER.2
 }
 
+/// The authors' values for DBD's split: epochs of the head, share of the images that is not kept.
+const SPLIT: (u32, f64) = (10, 0.5);
+
+fn is_head_epochs(value: &impl PartialEq<u32>) -> bool {
+    *value == SPLIT.0
+}
+
+fn is_split_share(value: &impl PartialEq<f64>) -> bool {
+    *value == SPLIT.1
+}
+
 /// A defence judges images by an encoder's features. It is never told which ones are poisoned; the result compares what it says with the
 /// truth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -316,6 +332,12 @@ pub struct DefenceSpec {
     pub pasted_on: u32,
     /// Steps for which the classifier of patches is trained (`PatchSearch`).
     pub patch_steps: u32,
+    /// Epochs for which a linear head is trained (DBD's split by loss).
+    #[serde(skip_serializing_if = "is_head_epochs")]
+    pub head_epochs: u32,
+    /// Share of the images, those with the highest losses, that is flagged (DBD's split by loss).
+    #[serde(skip_serializing_if = "is_split_share")]
+    pub split_share: f64,
     /// Clean validation images per class that the defender has (SCAn, input filters but BDMAE and
     /// attention blocking, and repairs). None of them is evaluated.
     pub clean_per_class: u32,
@@ -392,6 +414,8 @@ impl Default for DefenceSpec {
             decision: ClusterDecision::default(),
             pasted_on: 100,
             patch_steps: 1000,
+            head_epochs: SPLIT.0,
+            split_share: SPLIT.1,
             clean_per_class: 10,
             shrinkage: 1e-3,
             overlays: 20,

@@ -78,7 +78,9 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64, test: f64) -> 
     let defence = &settings.defence;
     let clean = f64::from(defence.clean_per_class) * dataset.classes.len() as f64;
     match defence.method {
-        DefenceMethod::Spectral | DefenceMethod::ActivationClustering => train,
+        DefenceMethod::Spectral
+        | DefenceMethod::ActivationClustering
+        | DefenceMethod::LossSplit => train,
         DefenceMethod::Scan => train + clean,
         // Of each of K clusters, candidates until few clusters are left, of which all images are; then training and use of a small model.
         DefenceMethod::PatchSearch => {

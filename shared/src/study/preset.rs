@@ -25,7 +25,7 @@ mod files {
     use super::{Preset, StudySpec};
 
     /// Name and text of every preset, the one for newcomers first.
-    pub const FILES: [(&str, &str); 21] = [
+    pub const FILES: [(&str, &str); 23] = [
         ("quick-look", include_str!("../../../assets/presets/quick-look.toml")),
         ("cifar10-quick", include_str!("../../../assets/presets/cifar10-quick.toml")),
         ("cifar10-finetune", include_str!("../../../assets/presets/cifar10-finetune.toml")),
@@ -43,7 +43,9 @@ mod files {
         ("patch-alignment", include_str!("../../../assets/presets/patch-alignment.toml")),
         ("mask-ratio", include_str!("../../../assets/presets/mask-ratio.toml")),
         ("badencoder", include_str!("../../../assets/presets/badencoder.toml")),
+        ("redrawn", include_str!("../../../assets/presets/redrawn.toml")),
         ("restorer", include_str!("../../../assets/presets/restorer.toml")),
+        ("loss-split", include_str!("../../../assets/presets/loss-split.toml")),
         ("defence-matrix", include_str!("../../../assets/presets/defence-matrix.toml")),
         ("defence-matrix-small", include_str!("../../../assets/presets/defence-matrix-small.toml")),
         ("published", include_str!("../../../assets/presets/published.toml")),

@@ -236,8 +236,13 @@ fn check_defence(check: &mut Check, settings: &Settings) {
         "must name an imported checkpoint, because defence.restorer is imported".into()
     });
     let of_pretraining = settings.judges_pretraining();
+    let split = settings.defence.method == DefenceMethod::LossSplit;
+    check.that(!(of_pretraining && split), "defence.set", || {
+        "takes probe with defence.method = \"loss_split\": the images of a pre-training have no labels to learn".into()
+    });
     let by_label = settings.defence.groups == DefenceGroups::Label
-        && settings.defence.method != DefenceMethod::PatchSearch;
+        && settings.defence.method != DefenceMethod::PatchSearch
+        && !split;
     check.that(!(of_pretraining && by_label), "defence.groups", || {
         "takes clusters or all: the images of a pre-training have no labels".into()
     });
@@ -414,6 +419,8 @@ mod tests {
         assert_eq!(fields(&bad), ["defence.groups"]);
         bad.settings.defence.method = DefenceMethod::PatchSearch;
         assert_eq!(fields(&bad), [""; 0], "it always takes clusters");
+        bad.settings.defence.method = DefenceMethod::LossSplit;
+        assert_eq!(fields(&bad), ["defence.set"], "it learns labels");
         bad.settings.defence.method = DefenceMethod::Spectral;
         bad.settings.defence.groups = DefenceGroups::All;
         assert_eq!(fields(&bad), [""; 0]);

@@ -148,6 +148,33 @@ impl MaeParts {
         redrawn(grid, planes, &masked, &predicted, normalised)
     }
 
+    /// How much of what distinguishes the second image of a pair from the first is in what the decoder predicts of the patches that the order hides, from
+    /// the visible ones of each: `sum <p2 - p1, t2 - t1> / sum |t2 - t1|^2` over `n` pairs, with predictions `p` and targets `t` in the space of the targets.
+    /// 1 if all of it is redrawn, 0 if nothing is; `None` where no hidden patch differs. `pair` is asked for pairs `0..n`, more than once.
+    ///
+    /// # Errors
+    /// When an image cannot be made.
+    pub fn change_redrawn<E: Send>(
+        &self,
+        n: usize,
+        visible: usize,
+        normalised: bool,
+        pair: impl Fn(usize) -> Result<([Rgb8; 2], Vec<u32>), E> + Sync,
+    ) -> Result<Option<f64>, E> {
+        // A chunk has whole pairs.
+        let image = |i: usize| {
+            let ([first, second], order) = pair(i / 2)?;
+            Ok((if i.is_multiple_of(2) { first } else { second }, order))
+        };
+        let parts = self.chunks(2 * n, visible, normalised, &image, |masked| {
+            let predicted = self.mae.predict(masked, self.cpu.kernels);
+            changes(self.grid(), masked, &predicted)
+        })?;
+        let (redrawn, all) =
+            parts.into_iter().fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+        Ok((all > 0.0).then(|| redrawn / all))
+    }
+
     /// The images with every patch hidden, and the decoder's prediction of all of them from the CLS tokens alone.
     fn decoded_from_cls(&self, seen: &MaskedImages, normalised: bool) -> (MaskedImages, Vec<f32>) {
         let grid = self.grid();
@@ -227,6 +254,26 @@ pub(super) fn redrawn(
         grid.write_interleaved(&own, patch, &mut planes);
     }
     Redrawn { picture: to_image(&planes, grid.side), errors }
+}
+
+/// Of pairs of images under the same order: the sums of `<p2 - p1, t2 - t1>` and of `|t2 - t1|^2` over the hidden patches; predictions of all patches, the
+/// visible ones first.
+fn changes(grid: PatchGrid, masked: &MaskedImages, predicted: &[f32]) -> (f64, f64) {
+    let hidden = (grid.count() - masked.visible) * grid.patch_len();
+    let predicted = predicted.chunks_exact(2 * grid.image_len());
+    let targets = masked.targets.chunks_exact((2 * hidden).max(1));
+    let mut sums = (0.0, 0.0);
+    for (predicted, targets) in predicted.zip(targets) {
+        let (first, second) = predicted.split_at(grid.image_len());
+        let own = |image: &[f32], at: usize| f64::from(image[grid.image_len() - hidden + at]);
+        let (before, after) = targets.split_at(hidden);
+        for (at, (before, after)) in before.iter().zip(after).enumerate() {
+            let change = f64::from(after - before);
+            sums.0 += (own(second, at) - own(first, at)) * change;
+            sums.1 += change * change;
+        }
+    }
+    sums
 }
 
 /// The mean squared error of the hidden patches of each image; predictions of all patches, the visible ones first.
@@ -372,6 +419,57 @@ mod tests {
             let places = (0..8).flat_map(|y| (0..8).map(move |x| (x, y)));
             assert!(places.filter(differs).all(|at| at == (left, top)));
         }
+    }
+
+    #[test]
+    fn what_is_redrawn_of_a_change_by_hand() {
+        let grid = PatchGrid { side: 8, patch: 2 };
+        let order: Vec<u32> = (0..16).rev().collect();
+        let mut masked = MaskedImages { visible: 4, ..MaskedImages::default() };
+        let mut planes = vec![0.0; grid.image_len()];
+        for i in [1, 2, 3, 3] {
+            normalise(&image(i), &mut planes);
+            masked.push(grid, &planes, &order, false);
+        }
+        let (hidden, seen) = (12 * 12, vec![0.0f32; 4 * 12]);
+        let of = |image: usize| masked.targets[image * hidden..][..hidden].to_vec();
+        let all: f64 = of(1).iter().zip(&of(0)).map(|(b, a)| f64::from(b - a).powi(2)).sum();
+        let half: Vec<f32> = of(0).iter().zip(&of(1)).map(|(a, b)| 0.5 * (a + b)).collect();
+        for (second, share) in [(of(1), 1.0), (of(0), 0.0), (half, 0.5)] {
+            // Images that do not differ count nothing, whatever is predicted of them.
+            let predicted = [of(0), second, of(2), of(0)];
+            let predicted: Vec<f32> =
+                predicted.iter().flat_map(|of| [&seen[..], of].concat()).collect();
+            let (redrawn, changed) = changes(grid, &masked, &predicted);
+            assert!((changed - all).abs() < 1e-9 * all, "{changed} {all}");
+            assert!((redrawn - share * all).abs() < 1e-6 * all, "{redrawn} of {all}");
+        }
+    }
+
+    #[test]
+    fn what_is_redrawn_of_a_change_is_that_of_all_pairs() {
+        let order: Vec<u32> = (0..16).map(|i| i * 7 % 16).collect();
+        // More pairs than a chunk has.
+        let pair = |i: usize| Ok::<_, DataError>(([image(i), image(2 * i + 1)], order.clone()));
+        let shares = [1, 3].map(|threads| parts(threads).change_redrawn(40, 4, true, pair));
+        let share = shares[0].as_ref().unwrap().unwrap();
+        assert_eq!(shares[1].as_ref().unwrap(), &Some(share), "threads change nothing");
+        let parts = parts(1);
+        let mut sums = (0.0, 0.0);
+        for i in 0..40 {
+            let mut masked = MaskedImages { visible: 4, ..MaskedImages::default() };
+            let mut planes = vec![0.0; parts.grid().image_len()];
+            for image in pair(i).unwrap().0 {
+                normalise(&image, &mut planes);
+                masked.push(parts.grid(), &planes, &order, true);
+            }
+            let predicted = parts.mae.predict(&masked, single());
+            let part = changes(parts.grid(), &masked, &predicted);
+            sums = (sums.0 + part.0, sums.1 + part.1);
+        }
+        assert!((share - sums.0 / sums.1).abs() < 1e-5 * share.abs(), "{share} {sums:?}");
+        let same = |i: usize| Ok::<_, DataError>(([image(i), image(i)], order.clone()));
+        assert_eq!(parts.change_redrawn(3, 4, true, same).unwrap(), None);
     }
 
     #[test]

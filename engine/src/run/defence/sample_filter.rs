@@ -1,4 +1,4 @@
-//! Filters of a training set: spectral signatures, activation clustering, SCAn, `PatchSearch`.
+//! Filters of a training set: spectral signatures, activation clustering, SCAn, `PatchSearch`, DBD's split by loss.
 
 use shared::{
     Rgb8,
@@ -14,6 +14,7 @@ use crate::{
     defence::{
         Features, Filtered, Groups,
         activation::{ActivationClustering, Decision},
+        loss_split::LossSplit,
         scan::{self, Variation},
         spectral::Spectral,
     },
@@ -196,6 +197,7 @@ fn judge(
     let features = Features::of_encoder(&[set, clean.features.clone()].concat(), width)?;
     let labels = [labels, &clean.labels].concat();
     let groups = match spec.groups {
+        _ if spec.method == DefenceMethod::LossSplit => Groups::by_label(&features, &labels),
         DefenceGroups::Label => Groups::by_label(&features, &labels),
         DefenceGroups::Clusters => Groups::by_cluster(&features, spec.clusters as usize, seed),
         DefenceGroups::All => Groups::all(&features),
@@ -216,6 +218,10 @@ fn judge(
             let variation = Variation::of(&known, &clean.labels, SETTLED, spec.shrinkage)?;
             let is_clean: Vec<bool> = (0..labels.len()).map(|i| i >= n).collect();
             scan::filter(&variation, &features, &groups, &is_clean, seed)
+        }
+        DefenceMethod::LossSplit => {
+            LossSplit { epochs: spec.head_epochs, share: spec.split_share, seed }
+                .filter(&features, &labels, &groups)
         }
         // The other methods judge no training set.
         _ => Spectral { assumed_share: spec.assumed_share, centre: spec.centre }

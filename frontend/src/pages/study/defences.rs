@@ -1,11 +1,11 @@
-//! What the study's defences found: attacks against defences, and the curve of the selected run.
+//! What the study's defences found: attacks against defences; the curve and the scores of the selected run.
 
 use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
-    RunId, RunKind, RunState,
-    api::{MatrixData, MatrixShows, RocSeries, RunRow, StudyDetail},
-    chart::{defence_matrix, roc},
+    RunId, RunKind, RunState, StudySpec,
+    api::{MatrixData, MatrixShows, RocSeries, RunRow, ScoreBins, StudyDetail},
+    chart::{defence_matrix, roc, scores},
 };
 
 use crate::{
@@ -24,6 +24,15 @@ fn choices() -> Vec<(MatrixShows, String)> {
     MatrixShows::ALL.map(|shows| (shows, shows.title().to_owned())).into()
 }
 
+/// The setting from top to bottom where a study has one kind of trigger: the first one that it varies besides defences and seeds.
+fn rows(spec: &StudySpec) -> Option<&str> {
+    let mut paths = spec.axes.iter().flat_map(|axis| &axis.paths).map(String::as_str);
+    if paths.clone().any(|path| path == "attack.trigger.kind") {
+        return None;
+    }
+    paths.find(|path| !["defence.method", "seed"].contains(path))
+}
+
 /// Attacks against defences, where the study has defences that are done.
 #[component]
 pub fn DefencePanel(study: Memo<Option<StudyDetail>>) -> impl IntoView {
@@ -40,11 +49,15 @@ pub fn DefencePanel(study: Memo<Option<StudyDetail>>) -> impl IntoView {
             (done > 0).then_some((study.id, done))
         })
     });
+    let study_rows =
+        Memo::new(move |_| study.with(|study| rows(&study.as_ref()?.spec).map(str::to_owned)));
     let parameters = Memo::new(move |_| {
         let (study, _) = done.get()?;
         let filter = format!("\"{study}\" in studies && kind == \"defence\"");
         let shows: MatrixShows = shows.get();
-        Some(vec![("filter", filter), ("colour", shows.as_str().to_owned())])
+        let mut all = vec![("filter", filter), ("colour", shows.as_str().to_owned())];
+        study_rows.with(|rows| all.extend(rows.clone().map(|rows| ("y", rows))));
+        Some(all)
     });
     let numbers: Fetched<MatrixData> = fetched(move || {
         done.track();
@@ -83,9 +96,9 @@ pub fn DefencePanel(study: Memo<Option<StudyDetail>>) -> impl IntoView {
     }
 }
 
-/// The curve of a defence that judged images.
+/// The curve and the scores of a defence that judged images.
 #[component]
-pub fn RocFigure(
+pub fn JudgedFigures(
     /// The run with its progress.
     run: Memo<Option<RunRow>>,
 ) -> impl IntoView {
@@ -106,12 +119,45 @@ pub fn RocFigure(
     let figure = Signal::derive(move || {
         roc(&curves.value().filter(|_| asked.get().is_some()).unwrap_or_default())
     });
+    let bins: Fetched<ScoreBins> = fetched(move || {
+        let run = asked.get()?.to_string();
+        Some(format!("/results/scores{}", api::query(&[("runs", &run)])))
+    });
+    let histograms =
+        Signal::derive(move || scores(bins.value().filter(|_| asked.get().is_some()).as_ref()));
     view! {
         <Show when=move || asked.with(Option::is_some)>
             {move || curves.problem().map(|problem| view! { <ProblemBox problem/> })}
             <Show when=move || curves.value().is_some()>
                 <FigureBox figure downloads/>
             </Show>
+            {move || bins.problem().map(|problem| view! { <ProblemBox problem/> })}
+            <Show when=move || bins.value().is_some()>
+                <FigureBox figure=histograms downloads/>
+            </Show>
         </Show>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::study::{Axis, presets};
+
+    use super::*;
+
+    #[test]
+    fn a_study_of_one_trigger_has_what_it_varies_from_top_to_bottom() {
+        let mut spec = presets()[0].spec.clone();
+        let mut of = |axes: Vec<Axis>| {
+            spec.axes = axes;
+            rows(&spec).map(str::to_owned)
+        };
+        let seeds = || Axis::of("seed", [1u32, 2]);
+        let methods = || Axis::of("defence.method", ["spectral", "scan"]);
+        let poisons = || Axis::of("pretrain.poisons", [0u32, 50]);
+        let kinds = || Axis::of("attack.trigger.kind", ["blended", "sig"]);
+        assert_eq!(of(vec![seeds(), methods(), poisons()]).as_deref(), Some("pretrain.poisons"));
+        assert_eq!(of(vec![poisons(), kinds()]), None, "the trigger, as everywhere");
+        assert_eq!(of(vec![seeds(), methods()]), None);
     }
 }

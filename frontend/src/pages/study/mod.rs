@@ -178,7 +178,7 @@ fn StudyView(id: StudyId) -> impl IntoView {
             <figures::Figures study pick/>
             <defences::DefencePanel study/>
             <run::RunPanel run still changed>
-                <defences::RocFigure run/>
+                <defences::JudgedFigures run/>
                 <Curves lines traces=follow.traces() pick>
                     <OverlayChip study run=still over set_over/>
                 </Curves>

@@ -16,10 +16,10 @@ pub(in crate::cli) struct FigureArgs {
     #[command(flatten)]
     pub(in crate::cli) data: DataDirArg,
     /// Clean accuracy against attack success rate, attack success rate by number of poisons, any column of the results against another,
-    /// attacks against defences, what defences find by false alarms, a map of an encoder's features, accuracies by epoch, or a training's
-    /// loss, learning rate or speed.
+    /// attacks against defences, what defences find by false alarms, the scores that a defence gave, a map of an encoder's features,
+    /// accuracies by epoch, or a training's loss, learning rate or speed.
     #[arg(
-        value_name = "tradeoff|asr-by-poison|plot|defence-matrix|roc|features|accuracy-by-epoch|loss|lr|speed"
+        value_name = "tradeoff|asr-by-poison|plot|defence-matrix|roc|scores|features|accuracy-by-epoch|loss|lr|speed"
     )]
     pub(in crate::cli) figure: FigureKind,
     /// File to write: .svg, .png, .pdf or .csv; .tex for defence-matrix.
@@ -30,7 +30,7 @@ pub(in crate::cli) struct FigureArgs {
     /// Only runs that satisfy this expression, as for `maskdoor runs`.
     #[arg(long, value_name = "EXPRESSION", conflicts_with = "study")]
     pub(in crate::cli) filter: Option<String>,
-    /// Only this run; may be repeated. The last five figures need it: features takes one run, and the others draw a line for each.
+    /// Only this run; may be repeated. The last six figures need it: scores and features take one run, and the others draw a line for each.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["study", "filter"])]
     pub(in crate::cli) run: Vec<RunId>,
     /// Also draws the published series.

@@ -6,11 +6,12 @@ use crate::{
     settings::{DecodedFrom, DefenceGroups, DefenceKind, DefenceMethod, Settings},
 };
 
-const METHODS: [Choice; 15] = [
+const METHODS: [Choice; 16] = [
     named("spectral", "Spectral signatures"),
     named("activation_clustering", "Activation clustering"),
     named("scan", "SCAn"),
     named("patch_search", "PatchSearch"),
+    named("loss_split", "DBD's split by loss"),
     named("strip", "STRIP"),
     named("bdmae", "BDMAE"),
     named("patch_processing", "Patch processing"),
@@ -70,7 +71,8 @@ fn retrains(settings: &Settings, kind: RunKind) -> bool {
 }
 
 fn groups(settings: &Settings, kind: RunKind) -> bool {
-    sample_filter(settings, kind) && settings.defence.method != DefenceMethod::PatchSearch
+    let whole = [DefenceMethod::PatchSearch, DefenceMethod::LossSplit];
+    sample_filter(settings, kind) && !whole.contains(&settings.defence.method)
 }
 
 fn clusters(settings: &Settings, kind: RunKind) -> bool {
@@ -80,6 +82,10 @@ fn clusters(settings: &Settings, kind: RunKind) -> bool {
 
 fn patch_search(settings: &Settings, kind: RunKind) -> bool {
     by(settings, kind, &[DefenceMethod::PatchSearch])
+}
+
+fn loss_split(settings: &Settings, kind: RunKind) -> bool {
+    by(settings, kind, &[DefenceMethod::LossSplit])
 }
 
 fn spectral(settings: &Settings, kind: RunKind) -> bool {
@@ -164,8 +170,8 @@ fn fine_pruning(settings: &Settings, kind: RunKind) -> bool {
     by(settings, kind, &[DefenceMethod::FinePruning])
 }
 
-pub(super) static DEFENCE: [Setting; 37] = [
-choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering, SCAn and PatchSearch judge a training set; DECREE judges the encoder; fine-tuning, fine-pruning and NAD repair a fine-tuned classifier; the others judge images that a classifier is asked about.").matters_if(defence),
+pub(super) static DEFENCE: [Setting; 39] = [
+choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering, SCAn, PatchSearch and DBD's split by loss judge a training set; DECREE judges the encoder; fine-tuning, fine-pruning and NAD repair a fine-tuned classifier; the others judge images that a classifier is asked about.").matters_if(defence),
 choice("defence.set", "Judged set", &SETS, "The set of a linear probe has labels; that of the pre-training has none.").matters_if(sample_filter),
 whole("defence.poisons", "Poisons before the defence", "", (0, 1_000_000), "As many as in a linear probe of this LPR, in the unit of poison counts.").matters_if(own_poisons),
 switch("defence.retrain", "Train again on what is kept", "A linear probe is trained on the judged set, and once more without the flagged images: CA, ASR and RA before and after.").matters_if(retrains),
@@ -177,6 +183,14 @@ whole("defence.dimensions", "Principal components", "", (1, 512), "Features are 
 choice("defence.decision", "Flagged cluster", &DECISIONS, "Always flagging the smaller cluster costs a clean class up to half of its images.").matters_if(clustering),
 whole("defence.pasted_on", "Images to paste on", "", (1, 100_000), "A patch is pasted on each of them to see how many move into its cluster; the paper takes 1,000.").matters_if(patch_search),
 whole("defence.patch_steps", "Steps of the patch classifier", "", (1, 1_000_000), "It learns the found patches, and then scores every image.").matters_if(patch_search),
+Setting {
+    read: Some(|settings| Some(Value::Number(settings.defence.head_epochs.into()))),
+    ..whole("defence.head_epochs", "Epochs of the head", "", (1, 10_000), "It learns the labels from the features, by symmetric cross-entropy; the longer, the more of the poisons it learns as well.").matters_if(loss_split)
+},
+Setting {
+    read: Some(|settings| Some(Value::Number(settings.defence.split_share))),
+    ..positive("defence.split_share", "Highest losses", "share", 1.0, 0.05, "The images with the highest losses are flagged, of the whole set; the paper takes half.").matters_if(loss_split)
+},
 whole("defence.clean_per_class", "Clean images", "per class", (1, 100_000), "Validation images that the defender has; none of them is evaluated.").matters_if(with_clean),
 real("defence.shrinkage", "Shrinkage", "", (0.0, 1.0), 1e-3, "Added to the variance within classes, for fewer clean images than features.").matters_if(scan),
 whole("defence.overlays", "Overlays", "images", (1, 1000), "Clean images that are laid over each image; the paper takes 100.").matters_if(strip),

@@ -439,7 +439,7 @@ proptest! {
 
 #[test]
 fn settings_that_came_later_are_no_part_of_the_digests_of_earlier_runs() {
-    const LATER: [&str; 21] = [
+    const LATER: [&str; 23] = [
         "attack.goal",
         "attack.further",
         "attack.replace",
@@ -451,6 +451,8 @@ fn settings_that_came_later_are_no_part_of_the_digests_of_earlier_runs() {
         "attack.compose.support_images",
         "attack.compose.support_share",
         "defence.retrain",
+        "defence.head_epochs",
+        "defence.split_share",
         "defence.decoder",
         "defence.decoder_epochs",
         "defence.decoder_lr",

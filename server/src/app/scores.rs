@@ -1,0 +1,110 @@
+//! Curves and histograms of defence runs, from the scores that their runs have kept.
+
+use engine::{
+    eval::{Scored, Scores},
+    files::DEFENCE,
+};
+use shared::{
+    RunId, Settings,
+    api::{RocSeries, RunRow, ScoreBins},
+    metric::Bins,
+    param::{self, Domain, SETTINGS, Value},
+    settings::DefenceMethod,
+};
+
+use super::predictions::{PredictionsError, blocking};
+use crate::app::App;
+
+/// Bins of a histogram.
+const BINS: usize = 40;
+
+/// What says which defence a run applies: the first part of its label.
+const METHOD: &str = "defence.method";
+
+impl App {
+    /// The receiver operating characteristics of these runs in their order; runs that judged no images are left out.
+    ///
+    /// # Errors
+    /// When there is no such run, the store fails, or a file is damaged.
+    pub async fn roc(&self, runs: &[RunId]) -> Result<Vec<RocSeries>, PredictionsError> {
+        let mut files = Vec::with_capacity(runs.len());
+        for &run in runs {
+            let row = self.store.get_run(run).await?;
+            let folder = self.data_dir.folder(&self.store.run_folder(run).await?);
+            files.push((run, label(&row), folder.join(DEFENCE)));
+        }
+        blocking(move || {
+            let mut series = Vec::new();
+            for (run, label, file) in files {
+                let scores = Scores::read(&file)
+                    .map_err(|error| PredictionsError::Internal(error.to_string()))?;
+                if let Some((roc, control)) = scores.and_then(|scores| scores.roc()) {
+                    series.push(RocSeries { run, label, roc, control });
+                }
+            }
+            Ok(series)
+        })
+        .await
+    }
+
+    /// The histograms of a defence's scores.
+    ///
+    /// # Errors
+    /// When there is no such run, it judged no images, the store fails, or the file is damaged.
+    pub async fn scores(&self, run: RunId) -> Result<ScoreBins, PredictionsError> {
+        let file = self.data_dir.folder(&self.store.run_folder(run).await?).join(DEFENCE);
+        blocking(move || {
+            let scores = Scores::read(&file)
+                .map_err(|error| PredictionsError::Internal(error.to_string()))?;
+            let message =
+                "the run has kept no scores: it is no finished defence that judges images";
+            binned(run, &scores.unwrap_or_default())
+                .ok_or_else(|| PredictionsError::Missing(message.into()))
+        })
+        .await
+    }
+}
+
+/// The scores in bins, or nothing without scores.
+fn binned(run: RunId, scores: &Scores) -> Option<ScoreBins> {
+    let all = scores.samples.iter().chain(&scores.control).map(|one| one.score);
+    let bins = Bins::of(all, BINS)?;
+    let count = |of: &[Scored], poisoned: bool| {
+        bins.count(of.iter().filter(|one| one.poisoned == poisoned).map(|one| one.score))
+    };
+    Some(ScoreBins {
+        run,
+        label: title(scores.method),
+        filters_samples: scores.method.filters_samples(),
+        edges: bins.edges().to_vec(),
+        clean: count(&scores.samples, false),
+        poisoned: count(&scores.samples, true),
+        control: (!scores.control.is_empty()).then(|| count(&scores.control, true)),
+        limit: scores.limit(),
+    })
+}
+
+/// A defence as people read it.
+fn title(method: DefenceMethod) -> String {
+    let mut settings = Settings::default();
+    settings.defence.method = method;
+    let setting = SETTINGS.iter().find(|setting| setting.path == METHOD);
+    let words = setting.zip(param::get(&settings, METHOD));
+    words.map_or_else(String::new, |(setting, value)| setting.words(&value))
+}
+
+/// What tells a run from others of its study, the defence first: `SCAn, Blended, seed 2`.
+fn label(row: &RunRow) -> String {
+    let mut varied: Vec<(&String, &Value)> = row.varied.iter().collect();
+    varied.sort_by_key(|(path, _)| path.as_str() != METHOD);
+    let words = |(path, value): (&String, &Value)| {
+        let setting = SETTINGS.iter().find(|setting| setting.path == path);
+        let title = param::title(path).map_or_else(|| path.clone(), |title| param::lower(&title));
+        match setting {
+            Some(setting) if matches!(setting.domain, Domain::Choice(_)) => setting.words(value),
+            _ => format!("{title} {value}"),
+        }
+    };
+    let parts: Vec<String> = varied.into_iter().map(words).collect();
+    if parts.is_empty() { row.point.label() } else { parts.join(", ") }
+}
