@@ -15,6 +15,8 @@ use crate::{
 
 /// Images whose reconstructions are compared, evenly from all.
 const IMAGES: usize = 200;
+/// Share of the patches that is hidden where the encoder is imported, so that its pre-training is not known: MAE's.
+const HIDDEN: f64 = 0.75;
 
 impl Run<'_> {
     /// The share of what the trigger changes that the encoder's own decoder redraws where it is hidden, over some validation images under one
@@ -31,7 +33,8 @@ impl Run<'_> {
         }
         let parts = MaeParts::new(self.machine.cpu(settings.precision), &info.model, params);
         let patches = parts.grid().count();
-        let visible = visible_count(patches, settings.pretrain.mask_ratio);
+        let hidden = settings.encoder.as_ref().map_or(settings.pretrain.mask_ratio, |_| HIDDEN);
+        let visible = visible_count(patches, hidden);
         let (all, some) = (pixels.test.len(), pixels.test.len().min(IMAGES));
         parts.change_redrawn(some, visible, info.norm_pix_loss, |i| {
             let at = i * all / some;

@@ -401,7 +401,29 @@ pub(super) async fn requeue(
     // The SQL is built from constants only.
     let family: Vec<i64> =
         sqlx::query_scalar(AssertSqlSafe(sql)).bind(key).fetch_all(&mut *tx).await?;
-    for key in family {
+    queue_again(tx, family, at).await
+}
+
+/// Queues an unfinished run and the unfinished runs that it needs, and not what starts from it: a study that takes the run wants that as little as
+/// whoever cancelled it.
+pub(super) async fn requeue_needed(
+    tx: &mut SqliteConnection,
+    key: i64,
+    at: u64,
+) -> Result<(), StoreError> {
+    let family: Vec<i64> = sqlx::query_scalar(
+        "WITH RECURSIVE family(key) AS (SELECT ?1 UNION SELECT i.input FROM run_inputs i JOIN family f ON i.run = f.key) \
+         SELECT key FROM family ORDER BY key",
+    )
+    .bind(key)
+    .fetch_all(&mut *tx)
+    .await?;
+    queue_again(tx, family, at).await
+}
+
+/// Queues those of these runs that have not finished.
+async fn queue_again(tx: &mut SqliteConnection, runs: Vec<i64>, at: u64) -> Result<(), StoreError> {
+    for key in runs {
         if move_state(tx, key, RunState::Queued, None, at).await? {
             restart(tx, key, at).await?;
         }

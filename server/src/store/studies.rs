@@ -14,7 +14,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     Store, StoreError,
-    queue::{requeue, set_wish},
+    queue::{requeue_needed, set_wish},
     row::{metrics, parse, stored, time},
     runs::{MAX_PAGE, search_pattern},
     state::state_event,
@@ -156,7 +156,7 @@ impl Store {
             let key = match known {
                 Some(known) => {
                     if known.run.state.may_become(RunState::Queued) {
-                        requeue(&mut tx, known.key, study.created_at).await?;
+                        requeue_needed(&mut tx, known.key, study.created_at).await?;
                     }
                     // Who asked last decides where a run trains that has not started.
                     if !matches!(known.run.state, RunState::Running | RunState::Done) {

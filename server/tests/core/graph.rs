@@ -75,6 +75,18 @@ async fn a_run_that_did_not_end_well_is_queued_again_for_the_next_study() {
 }
 
 #[tokio::test]
+async fn a_study_that_takes_a_cancelled_run_leaves_what_else_starts_from_it() {
+    let place = Place::new().await;
+    let first = make(&place, probed(micro("first", 5), &[0, 2])).await;
+    place.app.cancel_study(first.id).await.unwrap();
+    let second = make(&place, probed(micro("second", 5), &[2, 4])).await;
+    assert_eq!(second.runs[0].id, first.runs[0].id);
+    let (queued, over) = (RunState::Queued, RunState::Cancelled);
+    assert_eq!(states(&place, second.id).await, [queued; 3]);
+    assert_eq!(states(&place, first.id).await, [queued, over, queued], "nobody asks for LPR 0");
+}
+
+#[tokio::test]
 async fn cancelling_and_deleting_leave_what_another_study_wants() {
     let place = Place::new().await;
     let first = make(&place, micro("first", 5)).await;
