@@ -68,7 +68,6 @@ fn images_that_their_features_deny_have_the_highest_losses() {
     };
     assert_near(means[0], mean(0..90), 1e-12);
     assert_near(means[1], mean(90..200), 1e-12);
-    assert!(means[1] > 2.0 * means[0], "{means:?}");
     let half = long.filter(&features, &labels, &groups);
     assert_eq!(half.flagged.iter().filter(|&&flagged| flagged).count(), 100);
     assert_eq!(half.scores, said.scores);
