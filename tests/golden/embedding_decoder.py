@@ -4,9 +4,7 @@ import numpy as np
 import torch
 
 from mae import array, autoencoder, shapes, sizes, weights_and_gradients
-
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+from study import normalised
 
 
 def cases(rng, small):
@@ -25,8 +23,7 @@ def cases(rng, small):
 
         model.decoder.decoder_embed.register_forward_hook(first)
         images = rng.integers(0, 256, (batch, side, side, 3)).astype(np.uint8)
-        planes = (images.astype(np.float32) / 255 - MEAN) / DEVIATION
-        pixels = torch.from_numpy(np.ascontiguousarray(planes.transpose(0, 3, 1, 2)))
+        pixels = normalised(images, torch.float32)
         patches = (side // shape["patch_size"]) ** 2
         noise = torch.rand(batch, patches).argsort(1).argsort(1) / patches
         output = model(pixel_values=pixels, noise=noise)

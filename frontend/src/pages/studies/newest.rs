@@ -6,7 +6,7 @@ use shared::api;
 
 use crate::{base::to, components::format, frame::newest};
 
-/// How long an age is shown before it is told anew, in milliseconds.
+/// How often a shown age is renewed, in milliseconds.
 const MINUTE: u32 = 60_000;
 
 /// The result that came last, in a line; nothing while there is none.
