@@ -1,7 +1,8 @@
 //! Maskdoor's side of the GPU benchmark: `gpu train|finetune|forward A|A4|B|L BATCH f32|bf16` on random images, on the first GPU.
 //!
 //! Prints a line of JSON: milliseconds of a step (median, least and most of 5 runs), images a second, GiB that the program took on the
-//! device. A step has all that a step of a run has: pixels go to the GPU as bytes, and the loss comes back.
+//! device. A step has all that a step of a run has: images that lie on the GPU as bytes are cut and normalised there, and the loss comes back.
+//! Features are of images in the host's memory, which go to the GPU while it computes those of others.
 
 use std::{
     collections::VecDeque,
@@ -12,11 +13,11 @@ use std::{
 
 use engine::{
     compute::{
-        Descend, Device, LabelledBatch, Machine, MaskedBatch, Params, Step, Targets, cuda::Cuda,
-        draw,
+        Descend, Device, DynTrainer, ImageSet, LabelledBatch, Machine, MaskedBatch, Params, Step,
+        Targets, cuda::Cuda,
     },
-    data::mix::Mix,
-    model::{Init, PatchGrid, mae, plain_groups, vit},
+    data::{augment::Crop, mix::Mix},
+    model::{PatchGrid, mae, plain_groups, vit},
 };
 use shared::{
     Rgb8,
@@ -32,6 +33,12 @@ const STEP: Step = Step { place: 0, lr: 1.5e-4 };
 const CLASSES: usize = 100;
 const RUNS: usize = 5;
 
+/// Milliseconds of a step in each run, sorted, and bytes on the device behind them.
+struct Measured {
+    times: [f64; RUNS],
+    taken: u64,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [what, setting, batch, precision] = &arguments[..] else {
@@ -44,13 +51,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => return Err("a precision is f32 or bf16".into()),
     };
     let gpu = ::cuda::Device::open(0, std::env::var_os("MASKDOOR_KERNEL_CACHE").map(Into::into))?;
-    let device = Cuda::new(vec![gpu.clone()], precision, Machine::with_threads(1).cpu(precision));
+    let threads = std::thread::available_parallelism()?.get();
+    let device =
+        Cuda::new(vec![gpu.clone()], precision, Machine::with_threads(threads).cpu(precision));
     let began = Instant::now();
     let steps = if matches!(setting.as_str(), "B" | "L") { 10 } else { 100 };
-    let times = match what.as_str() {
-        "train" => train(&device, &spec, batch, steps)?,
-        "finetune" => finetune(&device, &spec, batch, steps)?,
-        "forward" => forward(&device, &spec, batch, steps)?,
+    let Measured { times, taken } = match what.as_str() {
+        "train" => train((&device, &gpu), &spec, batch, steps)?,
+        "finetune" => finetune((&device, &gpu), &spec, batch, steps)?,
+        "forward" => forward((&device, &gpu), &spec, batch, steps)?,
         _ => return Err("train, finetune or forward".into()),
     };
     let [least, .., most] = times;
@@ -59,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "side": "maskdoor", "kind": what, "model": setting, "batch": batch, "mode": precision,
         "ms": median, "low": least, "high": most,
         "img_s": batch as f64 / median * 1e3,
-        "gib": gpu.taken() as f64 / f64::from(1 << 30),
+        "gib": taken as f64 / f64::from(1 << 30),
         "setup_s": began.elapsed().as_secs_f64(),
         "bits": gpu.bits(),
     });
@@ -127,16 +136,37 @@ fn descend(params: &Params, betas: (f64, f64)) -> Descend {
     Descend { betas, weight_decay: 0.05, groups, accumulate: 1, clip_norm: 0.0 }
 }
 
+/// Crops of each image of a set, as a run draws them.
+fn crops(spec: &ModelSpec, images: usize) -> Vec<Crop> {
+    let side = spec.image_size as usize;
+    let mut rng = stream(1, Purpose::Augment, 1, 0);
+    let draw = |i| Crop::draw(i as u32, (side, side), 0.2, true, &mut rng);
+    (0..images).map(draw).collect()
+}
+
+/// Lays images onto the device.
+fn hold<B: Send, V: ?Sized>(
+    trainer: &mut DynTrainer<B, V>,
+    pixels: &[Rgb8],
+    like: &B,
+) -> Result<(), Box<dyn Error>> {
+    let image = |i: usize| Ok(pixels[i].clone());
+    let set = ImageSet { count: pixels.len(), side: pixels[0].width(), image: &image };
+    if trainer.hold(&set, like, &mut ())? { Ok(()) } else { Err("the images do not fit".into()) }
+}
+
 fn train(
-    device: &Cuda,
+    (device, gpu): (&Cuda, &::cuda::Device),
     spec: &ModelSpec,
     images: usize,
     steps: usize,
-) -> Result<[f64; RUNS], Box<dyn Error>> {
+) -> Result<Measured, Box<dyn Error>> {
     let params = Params::draw(mae(spec), 1);
     let descend = descend(&params, (0.9, 0.95));
     let trainer = std::cell::RefCell::new(device.pretrainer(spec, params, &descend)?);
-    let (batch, waiting) = (masked(spec, images), std::cell::RefCell::new(VecDeque::new()));
+    let (mut batch, waiting) = (masked(spec, images), std::cell::RefCell::new(VecDeque::new()));
+    hold(&mut **trainer.borrow_mut(), &batch.images, &batch)?;
+    (batch.images, batch.crops) = (Vec::new(), crops(spec, images));
     // As a run does: the loss of the batch before is asked for while the next is on its way.
     let step = || {
         let mut trainer = trainer.borrow_mut();
@@ -154,44 +184,46 @@ fn train(
         }
         Ok(())
     };
-    times(steps, step, wait)
+    Ok(Measured { times: times(steps, step, wait)?, taken: gpu.taken() })
 }
 
 fn finetune(
-    device: &Cuda,
+    (device, gpu): (&Cuda, &::cuda::Device),
     spec: &ModelSpec,
     images: usize,
     steps: usize,
-) -> Result<[f64; RUNS], Box<dyn Error>> {
+) -> Result<Measured, Box<dyn Error>> {
     let params = Params::draw(vit(spec, CLASSES, Pooling::Mean), 1);
     let descend = descend(&params, (0.9, 0.999));
     let trainer =
         std::cell::RefCell::new(device.finetuner(spec, Pooling::Mean, params, &descend)?);
     let labels: Vec<u32> = (0..images as u32).map(|i| i % CLASSES as u32).collect();
-    let numbers = images * 3 * (spec.image_size * spec.image_size) as usize;
-    let mut rng = stream(1, Purpose::Augment, 0, 0);
     let batch = LabelledBatch {
-        planes: draw(Init::Normal { deviation: 1.0 }, &[numbers], &mut rng),
-        crops: (Vec::new(), Mix::NONE),
+        planes: Vec::new(),
+        crops: (crops(spec, images), Mix::NONE),
         targets: Targets::new(&labels, CLASSES, 0.1, 0.7).shares,
         drops: vec![vec![1.0; images]; 2 * spec.encoder.depth as usize],
     };
+    let pixels: Vec<_> = (0..images).map(|i| image(spec, i)).collect();
+    hold(&mut **trainer.borrow_mut(), &pixels, &batch)?;
     let step = || Ok(trainer.borrow_mut().step(&batch, STEP)?);
     let wait = || Ok(trainer.borrow_mut().loss().map(|_| ())?);
-    times(steps, step, wait)
+    Ok(Measured { times: times(steps, step, wait)?, taken: gpu.taken() })
 }
 
 fn forward(
-    device: &Cuda,
+    (device, gpu): (&Cuda, &::cuda::Device),
     spec: &ModelSpec,
     images: usize,
     steps: usize,
-) -> Result<[f64; RUNS], Box<dyn Error>> {
+) -> Result<Measured, Box<dyn Error>> {
     let encoder = device.encoder(spec, Params::draw(mae(spec), 1))?;
     let pixels: Vec<_> = (0..images).map(|i| image(spec, i)).collect();
-    let step = || {
-        encoder.features(0..images, &|i| Ok(pixels[i].clone()))?;
+    // All steps at once, as an evaluation of many images asks for them.
+    let all = || {
+        encoder.features(0..images * steps, &|i| Ok(pixels[i % images].clone()))?;
         Ok(())
     };
-    times(steps, step, || Ok(()))
+    let times = times(1, all, || Ok(()))?.map(|time| time / steps as f64);
+    Ok(Measured { times, taken: gpu.taken() })
 }

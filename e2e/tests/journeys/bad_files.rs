@@ -27,7 +27,7 @@ async fn folders_that_are_no_data_set() -> Result<()> {
         }
         for (name, words) in [
             ("missing", "does not exist"),
-            ("no-train", "has no folder `train`"),
+            ("no-train", "has no folder train"),
             ("one-class", "needs at least two"),
             ("empty-class", "every class needs at least one"),
         ] {

@@ -318,7 +318,7 @@ async fn one_filter_for_both(browser: &Browser) -> Result<()> {
     ensure!(place.contains("filter="), "the address does not keep the filter: {place}");
     // Refused with the reason.
     browser.fill_id("filter", "asrr > 5\u{e007}").await?;
-    browser.sees("did you mean `asr`?").await?;
+    browser.sees("did you mean asr?").await?;
     browser.fill_id("filter", "kind == \"probe\" && study == \"First\"\u{e007}").await?;
     rows(browser, 4).await?;
     // Dragged from below the legend: the whole plot keeps every run.

@@ -5,6 +5,8 @@
 #define PIXELS (3 * PATCH * PATCH)
 #define COLUMNS (SIDE / PATCH)
 #define PER ((PIXELS + 31) / 32)
+// Numbers of a patch whose sums pass through shared memory at once: a block has 48 KiB, whatever the patch.
+#define PIECE 512
 
 // Where pixel (y, x) of a patch is in its image.
 __device__ inline int pixel_at(u32 patch, int y, int x) {
@@ -40,7 +42,7 @@ extern "C" __global__ void __launch_bounds__(128) pixel_loss(
     act* predicted, float* parts, const u8* images, const float* table, const u32* order, int rows, int patches, int visible, float weight,
     int normalised) {
     await_previous();
-    __shared__ float shared[4][PIXELS + 1];
+    __shared__ float shared[4][PIECE], losses[4];
     float sums[PER] = {}, loss = 0;
     int lane = threadIdx.x % 32, hidden = patches - visible;
     for (int row = blockIdx.x * 4 + threadIdx.x / 32; row < rows; row += gridDim.x * 4) {
@@ -75,12 +77,17 @@ extern "C" __global__ void __launch_bounds__(128) pixel_loss(
         }
     }
     loss = warp_sum(loss) * weight;
-    float* mine = shared[threadIdx.x / 32];
+    float *mine = shared[threadIdx.x / 32], *to = parts + (size_t)blockIdx.x * (PIXELS + 1);
+    if (lane == 0) losses[threadIdx.x / 32] = loss;
 #pragma unroll
-    for (int j = 0; j < PER; j++)
-        if (lane + 32 * j < PIXELS) mine[lane + 32 * j] = sums[j];
-    if (lane == 0) mine[PIXELS] = loss;
-    __syncthreads();
-    for (int i = threadIdx.x; i <= PIXELS; i += 128)
-        parts[(size_t)blockIdx.x * (PIXELS + 1) + i] = shared[0][i] + shared[1][i] + shared[2][i] + shared[3][i];
+    for (int begin = 0; begin < PIXELS; begin += PIECE) {
+#pragma unroll
+        for (int j = 0; j < PIECE / 32; j++)
+            if (begin / 32 + j < PER && begin + 32 * j + lane < PIXELS) mine[32 * j + lane] = sums[begin / 32 + j];
+        __syncthreads();
+        for (int i = threadIdx.x; i < PIECE && begin + i < PIXELS; i += 128)
+            to[begin + i] = shared[0][i] + shared[1][i] + shared[2][i] + shared[3][i];
+        __syncthreads();
+    }
+    if (threadIdx.x == 0) to[PIXELS] = losses[0] + losses[1] + losses[2] + losses[3];
 }

@@ -72,13 +72,16 @@ impl Gpu for Counter {
         Ok(())
     }
 
-    fn fetch(&self, _: Address) -> Result<Fetched> {
+    fn fetch(&self, _: Address, _: usize) -> Result<Fetched> {
         Ok(Fetched(0))
     }
 
-    fn fetched(&self, _: Fetched) -> Result<f32> {
-        Ok(0.0)
+    fn fetched(&self, _: Fetched, to: &mut [u8]) -> Result<()> {
+        to.fill(0);
+        Ok(())
     }
+
+    fn unwanted(&self, _: Fetched) {}
 
     fn load(&self, _: &Source) -> Result<Kernels> {
         Ok(Kernels(0))

@@ -105,8 +105,8 @@ pub(crate) struct Launch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Recorded(pub usize);
 
-/// A number on its way to the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Bytes on their way to the host.
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fetched(pub usize);
 
 /// A GPU. All work is done in the order of the calls; calls return before it is done, except [`read`](Self::read).
@@ -136,11 +136,14 @@ pub(crate) trait Gpu: Send + Sync {
     /// Waits for all work before.
     fn read(&self, from: Address, bytes: &mut [u8]) -> Result<()>;
 
-    /// Takes a number in single precision as it is behind all work so far, without waiting for it.
-    fn fetch(&self, from: Address) -> Result<Fetched>;
+    /// Takes bytes as they are behind all work so far, without waiting for them.
+    fn fetch(&self, from: Address, bytes: usize) -> Result<Fetched>;
 
-    /// A number that was taken, once; waits until the GPU is that far.
-    fn fetched(&self, fetched: Fetched) -> Result<f32>;
+    /// Bytes that were taken, as many as there were; waits until the GPU is that far.
+    fn fetched(&self, fetched: Fetched, to: &mut [u8]) -> Result<()>;
+
+    /// Gives up bytes that nobody asks for any more.
+    fn unwanted(&self, fetched: Fetched);
 
     /// Lets a second stream go on behind all work so far, and gives it, for calls of a library. What is issued to the GPU later may run
     /// beside it until [`rejoin`](Self::rejoin). The GPU is bound to this thread.
@@ -153,9 +156,9 @@ pub(crate) trait Gpu: Send + Sync {
         Ok(())
     }
 
-    /// Whether NVIDIA's libraries know it.
-    fn is_nvidia(&self) -> bool {
-        false
+    /// The number by which NVIDIA's libraries know it.
+    fn ordinal(&self) -> Option<usize> {
+        None
     }
 
     fn load(&self, source: &Source) -> Result<Kernels>;

@@ -243,9 +243,14 @@ impl Folders {
         ];
         after.extend(system.map(|folder| root.join(folder)));
         let pythons = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(named);
+        // A virtual environment need not be activated to come first in PATH.
+        let path = variable("PATH").unwrap_or_default();
+        let in_path = std::env::split_paths(&path)
+            .find(|folder| folder.join("python3").exists())
+            .and_then(|folder| folder.parent().map(Path::to_path_buf));
         let home = named("HOME").map(|home| home.join(".local"));
         let usual = ["usr/local", "usr"].map(|folder| root.join(folder));
-        for python in pythons.chain(home).chain(usual) {
+        for python in pythons.chain(in_path).chain(home).chain(usual) {
             after.extend(wheels(&python));
         }
         Self { before, after }
@@ -481,6 +486,10 @@ mod tests {
             "venv/lib/python3.12/site-packages/nvidia/cu13/lib/x",
             "venv/lib/python3.12/site-packages/nvidia/cuda_nvrtc/lib/x",
             "usr/lib/python3/dist-packages/nvidia/nccl/lib/x",
+            "opt/torch/bin/python3",
+            "opt/torch/lib/python3.12/site-packages/nvidia/nccl/lib/x",
+            "opt/other/bin/python3",
+            "opt/other/lib/python3.12/site-packages/nvidia/nccl/lib/x",
         ]);
         let found = folders(
             &root,
@@ -489,6 +498,7 @@ mod tests {
                 ("CUDA_HOME", "/opt/cuda"),
                 ("CUDA_PATH", ""),
                 ("VIRTUAL_ENV", "ROOT/venv"),
+                ("PATH", "ROOT/none:ROOT/opt/torch/bin:ROOT/opt/other/bin"),
             ],
         );
         let told = |folders: &[PathBuf]| -> Vec<String> {
@@ -514,9 +524,11 @@ mod tests {
             "venv/lib/python3.12/site-packages/nvidia/cu13/lib",
             "venv/lib/python3.12/site-packages/nvidia/cuda_nvrtc/lib",
             "venv/lib/python3.9/site-packages/nvidia/cublas/lib",
+            "opt/torch/lib/python3.12/site-packages/nvidia/nccl/lib",
             "usr/lib/python3/dist-packages/nvidia/nccl/lib",
         ];
         assert!(order.map(at).is_sorted(), "{after:?}");
+        assert!(after.iter().all(|folder| !folder.contains("other")), "the first python3 alone");
     }
 
     #[test]

@@ -14,7 +14,10 @@ mod trainer;
 
 use std::ops::Range;
 
-pub use self::{model::MaeModel, trainer::MaeTrainer};
+pub use self::{
+    model::{Features, MaeModel},
+    trainer::MaeTrainer,
+};
 use crate::crops::Crop;
 
 /// The images of a batch.

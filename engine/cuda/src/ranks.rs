@@ -51,8 +51,15 @@ impl Group {
         if devices.len() < 2 && !beside_others {
             return Way::Alone;
         }
-        if !devices.iter().all(|device| device.gpu().is_nvidia()) {
+        let Some(mut ordinals) =
+            devices.iter().map(|device| device.gpu().ordinal()).collect::<Option<Vec<_>>>()
+        else {
             return Way::Host("an emulated GPU has no other way".into());
+        };
+        ordinals.sort_unstable();
+        ordinals.dedup();
+        if ordinals.len() < devices.len() {
+            return Way::Host("NCCL takes a GPU once, and here several ranks share one".into());
         }
         let open = || -> Result<Nccl, String> {
             let found = Libraries::open().get(Library::Nccl).map_err(|error| error.to_string())?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Result,
+    Error, Result,
     flat::{Flat, Sums},
     gpu::{Address, Buffer, Gpu, Kernels, Launch, int},
     kernels::{Source, Storage},
@@ -92,7 +92,16 @@ pub(crate) struct RowKernels {
 
 impl RowKernels {
     /// For a stream of `width` numbers; `single` where a norm in single precision is needed, too.
+    ///
+    /// # Errors
+    /// [`Unsupported`](Error::Unsupported) for a width that is no multiple of 8; when the kernels cannot be loaded.
     pub fn new(gpu: &Arc<dyn Gpu>, width: usize, storage: Storage, single: bool) -> Result<Self> {
+        if !width.is_multiple_of(8) {
+            let message = format!(
+                "GPUs take widths that are multiples of 8, not {width}: take another width or train on the processor"
+            );
+            return Err(Error::Unsupported(message));
+        }
         let load = |source: Source| gpu.load(&source.stored(storage));
         Ok(Self {
             gpu: Arc::clone(gpu),

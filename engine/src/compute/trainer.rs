@@ -5,7 +5,7 @@ use std::ops::Range;
 use safetensors::SafeTensors;
 
 use super::ImageSet;
-use crate::{EngineError, model::Group, tensors::NamedTensor};
+use crate::{EngineError, model::Group, stop::Watch, tensors::NamedTensor};
 
 /// A model in training on a device.
 ///
@@ -43,8 +43,13 @@ pub trait Trainer: Send {
     /// them. A crop has the same pixels wherever it is made.
     ///
     /// # Errors
-    /// When an image cannot be read; when the device fails.
-    fn hold(&mut self, _: &ImageSet<'_>, _like: &Self::Batch) -> Result<bool, EngineError> {
+    /// When an image cannot be read; when the device fails; [`DataError::Stopped`](crate::data::DataError::Stopped) when the watch stops the work.
+    fn hold(
+        &mut self,
+        _: &ImageSet<'_>,
+        _like: &Self::Batch,
+        _: &mut dyn Watch,
+    ) -> Result<bool, EngineError> {
         Ok(false)
     }
 

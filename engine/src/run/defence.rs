@@ -1,5 +1,6 @@
 //! A defence of a training set, or of a classifier, by the features of an encoder; or a repair of a fine-tuned classifier.
 
+mod classifier;
 mod encoder_detector;
 mod input_filter;
 mod patch_search;

@@ -115,7 +115,10 @@ fn whole(
     let (settings, attack) = (&order.settings, &order.settings.attack);
     let asks = match order.kind {
         RunKind::Knn => true,
-        RunKind::Defence => settings.defence.method.kind() == DefenceKind::InputFilter,
+        RunKind::Defence => {
+            let filters = settings.defence.method.kind() == DefenceKind::InputFilter;
+            filters && !settings.defence.protects_probe()
+        }
         _ => false,
     };
     let most = if asks { neighbours::most_poisons(index.classes.len()) } else { u32::MAX };

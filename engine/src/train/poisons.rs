@@ -224,7 +224,7 @@ impl<'a> AttackedSet<'a> {
         }
         let image = |i: usize| self.image(i).map(Cow::into_owned);
         let set = ImageSet { count: self.len(), side, image: &image };
-        let held = trainer.hold(&set, &like()?)?;
+        let held = trainer.hold(&set, &like()?, report)?;
         if held {
             let count = self.len();
             report.log(format!("{count} images are in the GPU's memory, and are cropped there"))?;

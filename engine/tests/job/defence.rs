@@ -13,8 +13,8 @@ use shared::{
     Ratio, RunEvent, RunKind, RunOrder, Settings,
     metric::{Changed, Detection, Judgement, Metrics},
     settings::{
-        BlockedBy, DecodedFrom, DedeDecoder, DefenceGroups, DefenceMethod, DefendedSet,
-        ProbeFeatures, Restorer,
+        BlockedBy, DecodedFrom, DedeDecoder, DefenceGroups, DefenceKind, DefenceMethod,
+        DefendedSet, ProbeFeatures, ProtectedClassifier, Restorer,
     },
     trigger::{Fill, PatchedSpec, TriggerSpec},
 };
@@ -528,6 +528,46 @@ fn what_is_attended_to_most_is_blocked() {
     let (nothing, _) = judged(settings.clone(), &encoder);
     let ca = nothing.after.unwrap().ca;
     assert!(ca.hits == 0 || ca.hits == 4, "all images are of one class: {ca:?}");
+}
+
+#[test]
+fn an_input_filter_protects_the_probe_that_the_study_makes() {
+    let encoder = encoder();
+    let input_filter = |method: &DefenceMethod| method.kind() == DefenceKind::InputFilter;
+    for method in DefenceMethod::ALL.into_iter().filter(input_filter) {
+        let mut settings = with(method);
+        settings.defence.trials = 2;
+        let (by_neighbours, _) = judged(settings.clone(), &encoder);
+        settings.defence.classifier = ProtectedClassifier::Probe;
+        let (by_probe, said) = judged(settings.clone(), &encoder);
+        assert_ne!(by_probe.before, by_neighbours.before, "{method:?}: another classifier");
+        assert_eq!(judged(settings.clone(), &encoder), (by_probe, said), "{method:?}: again");
+        // Whoever needs no clean images judges all validation images: those that the probe is evaluated on.
+        if [DefenceMethod::Bdmae, DefenceMethod::Blocking].contains(&method) {
+            let (_, probe) = probed(&settings, settings.defence.poisons, &encoder);
+            let before = by_probe.before.expect("what the classifier says");
+            assert_eq!(before, Metrics { top5: None, ..probe }, "{method:?}");
+        }
+    }
+}
+
+#[test]
+fn a_protected_probe_may_have_more_poisons_than_there_are_neighbours() {
+    let encoder = encoder();
+    let started = |classifier| {
+        let mut settings = with(DefenceMethod::Blocking);
+        settings.dataset.train_per_class = Some(120);
+        (settings.defence.poisons, settings.defence.classifier) = (101, classifier);
+        let folder = TempDir::new().expect("a folder");
+        let defence = order(settings, RunKind::Defence, Some(encoder.path()));
+        let events = run(&defence, folder.path()).expect("a run that finishes");
+        events.iter().find_map(|event| match event {
+            RunEvent::Started { poisoned, .. } => Some(*poisoned),
+            _ => None,
+        })
+    };
+    assert_eq!(started(ProtectedClassifier::Knn), Some(900), "as many as 100 neighbours a class");
+    assert_eq!(started(ProtectedClassifier::Probe), Some(909));
 }
 
 /// A defence of the encoder with an autoencoder of its own that restores.

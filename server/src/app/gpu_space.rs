@@ -74,9 +74,11 @@ impl GpuNeeds {
                     refused.push(FieldError::new(field, message));
                 }
                 Err(error) => {
-                    let message =
-                        format!("makes a model that {} cannot train: {error}", device.name);
-                    refused.push(FieldError::new("model.encoder.heads", message));
+                    let message = format!(
+                        "takes cpu for this model, which {} cannot train: {error}",
+                        device.name
+                    );
+                    refused.push(FieldError::new("device", message));
                 }
             }
         }
@@ -146,6 +148,23 @@ mod tests {
         assert_eq!(told(DeviceWish::Auto, &devices), [""; 0], "one of them holds it");
         assert_eq!(told(DeviceWish::Cpu, &devices), [""; 0]);
         assert_eq!(told(DeviceWish::Auto, &[]), [""; 0], "there is only the processor");
+    }
+
+    #[test]
+    fn a_model_that_no_gpu_trains_is_sent_to_the_processor() {
+        let mut settings = large();
+        (settings.model.image_size, settings.model.patch_size) = (192, 64);
+        let mut needs = GpuNeeds::default();
+        needs.add(RunKind::Pretrain, &settings, 100, DeviceWish::Auto);
+        let refused = needs.refused(&[gpu("cuda:0", 80)]);
+        let told: Vec<_> = refused.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "device: takes cpu for this model, which cuda:0 cannot train: GPUs take patches of at most 32 pixels, not 64: take smaller ones \
+              or train on the processor"
+            ]
+        );
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// Lists the settings of a study: the values each takes, and why it matters.
     Settings(SettingsArgs),
+    /// Lists the metrics of runs: their names in expressions, and which values are better.
+    Metrics(MetricsArgs),
     /// Lists the runs of all studies with their settings and metrics.
     Runs(RunsArgs),
     /// Lists the runs that wait, in order; moves and holds them, pauses and resumes the queue.
@@ -202,6 +204,16 @@ pub(super) struct SettingsArgs {
     #[arg(value_name = "TEXT")]
     pub(super) search: Option<String>,
     /// Prints the table as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MetricsArgs {
+    /// Only metrics with this text in their name or title.
+    #[arg(value_name = "TEXT")]
+    pub(super) search: Option<String>,
+    /// Prints the list as JSON.
     #[arg(long)]
     pub(super) json: bool,
 }

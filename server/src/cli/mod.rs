@@ -12,6 +12,7 @@ mod doctor;
 mod evaluate;
 mod figure;
 mod log;
+mod metrics;
 mod nodes;
 mod plan;
 mod poisons;
@@ -40,10 +41,10 @@ use engine::compute::Machine;
 
 use self::args::{
     AssumeArgs, BackupArgs, CheckpointArgs, CheckpointCommand, Cli, Command, DatasetArgs,
-    DatasetCommand, DevicesArgs, DiskArgs, DoctorArgs, EvaluateArgs, FigureArgs, MoveArgs,
-    PlanArgs, PoisonArgs, PoisonCommand, PresetCommand, QueueArgs, QueueCommand, ReconstructArgs,
-    ReplayArgs, RestoreArgs, RunArgs, RunsArgs, ServeArgs, SettingsArgs, SheetArgs, StudyArgs,
-    TidyArgs, TokenArgs, TokenCommand, TriggerCommand,
+    DatasetCommand, DevicesArgs, DiskArgs, DoctorArgs, EvaluateArgs, FigureArgs, MetricsArgs,
+    MoveArgs, PlanArgs, PoisonArgs, PoisonCommand, PresetCommand, QueueArgs, QueueCommand,
+    ReconstructArgs, ReplayArgs, RestoreArgs, RunArgs, RunsArgs, ServeArgs, SettingsArgs,
+    SheetArgs, StudyArgs, TidyArgs, TokenArgs, TokenCommand, TriggerCommand,
 };
 use crate::{
     clock::Clock,
@@ -119,6 +120,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => wait_for(run::run(args, machine)),
         Command::Plan(args) => wait_for(plan::run(args)),
         Command::Settings(args) => settings::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Metrics(args) => metrics::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Runs(args) => wait_for(runs::run(args)),
         Command::Queue(args) => wait_for(queue::run(args)),
         Command::Results(args) => wait_for(result_table::run(args)),

@@ -551,14 +551,15 @@ fn summary(row: &SqliteRow) -> Result<StudySummary, StoreError> {
     let tags: Option<&str> = row.try_get("tags")?;
     let axes: Option<&str> = row.try_get("axes")?;
     let axes: Axes = axes.map_or_else(|| Ok(Axes::default()), |axes| from_json(axes, "axes"))?;
+    let trigger = from_json(row.try_get("trigger_spec")?, "a trigger")?;
     Ok(StudySummary {
         id: parse(row.try_get("id")?, "a study's identifier")?,
         created_at: time(row, "created_at")?.unwrap_or_default(),
         name: row.try_get("name")?,
         tags: tags.map_or_else(|| Ok(Vec::new()), |tags| from_json(tags, "tags"))?,
         dataset: row.try_get("dataset")?,
-        trigger: from_json(row.try_get("trigger_spec")?, "a trigger")?,
-        trigger_varies: axes.of_trigger(),
+        trigger_varies: axes.of_trigger(&trigger),
+        trigger,
         states: StateCounts {
             queued: row.try_get("queued")?,
             running: row.try_get("running")?,

@@ -7,7 +7,8 @@ use crate::{
     run_kind::RunKind,
     settings::{
         AttackGoal, AttackSpec, BackdoorSpec, ComposeMethod, ComposeSpec, DecodedFrom, DedeDecoder,
-        DefenceGroups, DefenceMethod, DefendedSet, ImplantMethod, PoisonUnit, Restorer, Settings,
+        DefenceGroups, DefenceMethod, DefendedSet, ImplantMethod, PoisonUnit, ProtectedClassifier,
+        Restorer, Settings,
     },
     trigger::{BlendedSpec, PatchedSpec, Places, TriggerSpec},
 };
@@ -107,6 +108,7 @@ fn poisoned() -> Vec<Settings> {
     settings.defence.poisons = 1;
     settings.defence.groups = DefenceGroups::Clusters;
     settings.defence.retrain = true;
+    settings.defence.classifier = ProtectedClassifier::Probe;
     settings.defence.restorer = Restorer::Clean;
     (settings.finetune.mixup, settings.finetune.cutmix) = (1.0, 1.0);
     let mut all: Vec<Settings> = DefenceMethod::ALL
@@ -154,6 +156,7 @@ mod tests {
         assert_eq!(kinds("probe.evaluate_every"), [RunKind::Probe]);
         assert_eq!(kinds("probe.epochs"), [RunKind::Probe, RunKind::Defence]);
         assert_eq!(kinds("defence.retrain"), [RunKind::Defence]);
+        assert_eq!(kinds("defence.classifier"), [RunKind::Defence]);
         assert_eq!(kinds("defence.decoder"), [RunKind::Defence]);
         assert_eq!(kinds("defence.decoder_mask_ratio"), [RunKind::Defence]);
         assert_eq!(kinds("model.decoder.dim"), [RunKind::Pretrain, RunKind::Defence]);

@@ -21,7 +21,7 @@ pub struct StudySummary {
     pub dataset: String,
     /// Trigger.
     pub trigger: TriggerSpec,
-    /// What the study varies of the trigger, in words: `blend ratio 0.2, 0.3, 0.4`.
+    /// The triggers in words where the study varies them: `blended, blend ratio 0.2, 0.3, 0.4`, or `Blended, BadNets`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger_varies: Option<String>,
     /// Number of runs in each state.

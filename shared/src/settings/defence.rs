@@ -128,6 +128,25 @@ pub enum DefendedSet {
     Pretrain,
 }
 
+/// The classifier that an input filter protects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ProtectedClassifier {
+    /// The vote of the nearest neighbours among training images.
+    #[default]
+    Knn,
+    /// A linear probe of the whole training set, by the recipe of `probe`.
+    Probe,
+}
+
+impl ProtectedClassifier {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// The groups of images that a sample filter looks at one by one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -232,6 +251,12 @@ pub struct DecoderNeed {
 }
 
 impl DefenceSpec {
+    /// Whether it is an input filter that protects a linear probe.
+    pub fn protects_probe(&self) -> bool {
+        let filters = self.method.kind() == DefenceKind::InputFilter;
+        filters && self.classifier == ProtectedClassifier::Probe
+    }
+
     /// Whether an autoencoder restores what the method hides of an image.
     pub fn restores(&self) -> bool {
         match self.method {
@@ -310,9 +335,12 @@ pub struct DefenceSpec {
     pub method: DefenceMethod,
     /// The training set that a sample filter judges.
     pub set: DefendedSet,
-    /// Poisons in the set of a linear probe, or among the neighbours of the classifier that an input filter protects, in the attack's unit of poison
+    /// Poisons in the set of a linear probe, or in the training set of the classifier that an input filter protects, in the attack's unit of poison
     /// counts: the images that a probe with as many poisons (LPR) trains on.
     pub poisons: u32,
+    /// The classifier that an input filter protects.
+    #[serde(skip_serializing_if = "ProtectedClassifier::is_default")]
+    pub classifier: ProtectedClassifier,
     /// Whether a linear probe is trained on the judged set, and once more on the images that the filter keeps (sample filters of a probe's set).
     #[serde(skip_serializing_if = "is_false")]
     pub retrain: bool,
@@ -405,6 +433,7 @@ impl Default for DefenceSpec {
             method: DefenceMethod::default(),
             set: DefendedSet::default(),
             poisons: 0,
+            classifier: ProtectedClassifier::default(),
             retrain: false,
             groups: DefenceGroups::default(),
             clusters: 10,

@@ -19,7 +19,7 @@ pub use compose::{ComposeMethod, ComposeSpec};
 pub use defence::{
     BlockedBy, ClusterDecision, DECODER_BATCH, DecodedFrom, DecoderNeed, DedeDecoder,
     DefenceGroups, DefenceKind, DefenceMethod, DefenceSpec, DefendedSet, PATCH_BATCH,
-    PATCH_CLASSIFIER, Restorer,
+    PATCH_CLASSIFIER, ProtectedClassifier, Restorer,
 };
 pub use finetune::{FinetuneSpec, Pooling, Start};
 pub use implant::{ImplantMethod, ImplantSpec};
@@ -124,7 +124,8 @@ impl Settings {
 
     /// Whether a run of this kind trains linear probes by the recipe of `probe`.
     pub fn trains_probe(&self, kind: RunKind) -> bool {
-        kind == RunKind::Probe || kind == RunKind::Defence && self.retrains()
+        let for_defence = self.retrains() || self.defence.protects_probe();
+        kind == RunKind::Probe || kind == RunKind::Defence && for_defence
     }
 
     /// Whether a backdoor is implanted into the encoder that classifiers start from.

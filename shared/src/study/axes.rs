@@ -6,12 +6,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::Serialize
 
 use super::{FieldError, Settings, StudySpec};
 use crate::{
-    param::{self, Value},
-    trigger::CatalogueEntry,
+    param::{self, SETTINGS, Value},
+    trigger::{CatalogueEntry, TriggerSpec},
 };
 
 /// Separator between the paths of settings that vary together.
 const TOGETHER: &str = " & ";
+/// The setting that says which trigger it is.
+const KIND: &str = "attack.trigger.kind";
 /// Maximum number of settings that vary together.
 const MOST_PATHS: usize = 32;
 /// An axis with more values than this is told by their number.
@@ -117,28 +119,57 @@ impl fmt::Display for Axis {
 pub struct Axes(#[serde(with = "table")] pub Vec<Axis>);
 
 impl Axes {
-    /// What the study varies of the trigger, in words: `blend ratio 0.2, 0.3, 0.4`. `None` if it varies nothing of it.
-    pub fn of_trigger(&self) -> Option<String> {
-        let told = self.0.iter().filter_map(|axis| {
-            let at = axis.paths.iter().position(|path| path.starts_with("attack.trigger."))?;
-            let mut values: Vec<&Value> = Vec::new();
-            for value in axis.values.iter().filter_map(|step| step.get(at)) {
-                if !values.contains(&value) {
-                    values.push(value);
-                }
+    /// What a study has of triggers, `trigger` being what its settings say, in words: `blended, blend ratio 0.2, 0.3`,
+    /// `Blended, BadNets; size 4, 8 px`. `None` if it varies nothing of it.
+    pub fn of_trigger(&self, trigger: &TriggerSpec) -> Option<String> {
+        let (mut kinds, mut told) = (None, Vec::new());
+        for (axis, path, at) in self
+            .0
+            .iter()
+            .flat_map(|axis| axis.paths.iter().enumerate().map(move |(at, path)| (axis, path, at)))
+        {
+            if !path.starts_with("attack.trigger.") {
+                continue;
             }
-            let path = &axis.paths[at];
+            let values = distinct(axis.values.iter().filter_map(|step| step.get(at)));
             match values.len() {
-                0 | 1 => None,
-                2..=MOST_TOLD => Some(param::all_told(path, &values)),
+                0 | 1 => {}
+                _ if path == KIND => kinds = Some(kinds_told(&values)),
+                2..=MOST_TOLD => told.push(param::all_told(path, &values)),
                 more => {
                     let title = param::title(path).unwrap_or_else(|| path.clone());
-                    Some(format!("{more} values of {}", param::lower(&title)))
+                    told.push(format!("{more} values of {}", param::lower(&title)));
                 }
             }
-        });
-        let told: Vec<_> = told.collect();
-        (!told.is_empty()).then(|| told.join("; "))
+        }
+        match (kinds, told.join("; ")) {
+            (None, told) if told.is_empty() => None,
+            (None, told) => Some(format!("{}, {told}", trigger.kind())),
+            (Some(kinds), told) if told.is_empty() => Some(kinds),
+            (Some(kinds), told) => Some(format!("{kinds}; {told}")),
+        }
+    }
+}
+
+/// Values, each once.
+fn distinct<'a>(values: impl Iterator<Item = &'a Value>) -> Vec<&'a Value> {
+    let mut distinct = Vec::new();
+    for value in values {
+        if !distinct.contains(&value) {
+            distinct.push(value);
+        }
+    }
+    distinct
+}
+
+/// The names of several triggers, or their number where they are many.
+fn kinds_told(kinds: &[&Value]) -> String {
+    let setting = SETTINGS.iter().find(|setting| setting.path == KIND);
+    match setting {
+        Some(setting) if kinds.len() <= MOST_TOLD => {
+            kinds.iter().map(|kind| setting.words(kind)).collect::<Vec<_>>().join(", ")
+        }
+        _ => format!("{} triggers", kinds.len()),
     }
 }
 
@@ -150,9 +181,14 @@ fn class_name(number: u32, classes: &[String]) -> String {
 }
 
 impl StudySpec {
-    /// The trigger with its strength, or only its name if the study varies it.
+    /// The trigger with its strength, only its name if the study varies it, or the names of several.
     pub fn trigger_name(&self) -> String {
         let Settings { attack, model, .. } = &self.settings;
+        let kinds = self.values_of(KIND);
+        let kinds = distinct(kinds.iter());
+        if kinds.len() > 1 {
+            return kinds_told(&kinds);
+        }
         let mut paths = self.axes.iter().flat_map(|axis| &axis.paths);
         if paths.any(|path| path.starts_with("attack.trigger.")) {
             CatalogueEntry::of(&attack.trigger, model.image_size, model.patch_size).name.into()
@@ -227,7 +263,7 @@ impl StudySpec {
         let is_seed = |axis: &&Axis| axis.paths.iter().any(|path| path == "seed");
         let (seeds, others): (Vec<&Axis>, Vec<&Axis>) = self.axes.iter().partition(is_seed);
         // Setting the trigger replaces its parameters, so it is set before them.
-        let is_trigger = |axis: &&Axis| axis.paths.iter().any(|path| path == "attack.trigger.kind");
+        let is_trigger = |axis: &&Axis| axis.paths.iter().any(|path| path == KIND);
         let mut points = vec![self.settings.clone()];
         let mut errors: Vec<FieldError> = Vec::new();
         let (triggers, others): (Vec<&Axis>, Vec<&Axis>) = others.into_iter().partition(is_trigger);
@@ -350,27 +386,38 @@ mod tests {
         );
         spec.axes.push(Axis::of("attack.further", ["[]"]));
         assert_eq!(spec.attack_name(&classes), format!("{main}, with different further backdoors"));
+        spec.axes = vec![Axis::of("attack.trigger.kind", ["blended", "sig", "blended"])];
+        assert_eq!(spec.trigger_name(), "Blended, SIG");
     }
 
     #[test]
     fn what_varies_of_the_trigger_is_told() {
-        let told = |table: &str| serde_json::from_str::<Axes>(table).unwrap().of_trigger();
+        let patched = TriggerSpec::Patched(PatchedSpec::default());
+        let told = |table: &str| serde_json::from_str::<Axes>(table).unwrap().of_trigger(&patched);
         assert_eq!(
             told(
                 r#"{"pretrain.poisons":[0,10],"attack.trigger.ratio":[0.2,0.3,0.4],"seed":[1,2]}"#
             ),
-            Some("blend ratio 0.2, 0.3, 0.4".into())
+            Some("patched, blend ratio 0.2, 0.3, 0.4".into())
         );
         assert_eq!(
             told(r#"{"attack.trigger.size":[1,2,3,4,5,6,7],"attack.trigger.ratio":[0.5,1.0]}"#),
-            Some("7 values of size; blend ratio 0.5, 1".into())
+            Some("patched, 7 values of size; blend ratio 0.5, 1".into())
         );
         assert_eq!(
             told(r#"{"pretrain.epochs & attack.trigger.ratio":[[20,0.2],[40,0.3]]}"#),
-            Some("blend ratio 0.2, 0.3".into())
+            Some("patched, blend ratio 0.2, 0.3".into())
         );
         assert_eq!(told(r#"{"pretrain.epochs & attack.trigger.ratio":[[20,0.2],[40,0.2]]}"#), None);
         assert_eq!(told(r#"{"seed":[1,2]}"#), None);
+        assert_eq!(
+            told(r#"{"attack.trigger.kind":["blended","sig"]}"#),
+            Some("Blended, SIG".into())
+        );
+        assert_eq!(
+            told(r#"{"attack.trigger.kind & attack.trigger.size":[["badnets",3],["patched",4]]}"#),
+            Some("BadNets, Patched; size 3, 4 px".into())
+        );
         assert_eq!(told("{}"), None);
     }
 }

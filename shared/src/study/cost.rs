@@ -154,8 +154,9 @@ impl Probing {
     /// The cost of the linear probes of a run of this kind. Cached features are computed once, by the `first` run that needs them; test images
     /// are encoded once in any case.
     fn of(kind: RunKind, settings: &Settings, train: f64, test: f64, first: bool) -> Self {
-        // A defence trains one on the whole set, and one on what is kept: at most all of it.
-        let probes = if kind == RunKind::Defence { 2.0 } else { 1.0 };
+        // A sample filter trains one on the whole set, and one on what is kept: at most all of it.
+        let again = kind == RunKind::Defence && settings.retrains();
+        let probes = if again { 2.0 } else { 1.0 };
         let probe = &settings.probe;
         let steps = f64::from(probe.epochs) * (train / f64::from(probe.batch_size.max(1))).ceil();
         let sets = test_sets(kind, settings);
@@ -206,7 +207,7 @@ pub fn run_cost(
     let (seconds, numbers) = match kind {
         RunKind::Defence => {
             let judged = judged(settings, dataset, train, test) * encode;
-            if settings.retrains() {
+            if settings.trains_probe(kind) {
                 let Probing { encoded, kept, steps } =
                     Probing::of(kind, settings, train, test, first);
                 (judged + encoded * encode + steps, width * kept)
@@ -245,6 +246,7 @@ pub fn run_cost(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::ProtectedClassifier;
 
     #[test]
     fn operations_and_parameters_by_hand() {
@@ -378,5 +380,14 @@ mod tests {
             two.seconds(settings.model.encode_operations(), RunKind::Probe, settings.precision);
         let expected = 2.0 * probe.seconds - 2_000.0 * shared;
         assert!((own - expected).abs() < 1e-6 * own, "{own} {expected}");
+
+        // An input filter that protects a probe trains one.
+        settings.probe.features = ProbeFeatures::Cached;
+        settings.defence.method = DefenceMethod::Strip;
+        let neighbours = cost(RunKind::Defence, &settings, false);
+        settings.defence.classifier = ProtectedClassifier::Probe;
+        let protected = cost(RunKind::Defence, &settings, false);
+        let steps = 90.0 * 20.0 * HEAD_STEP_SECONDS;
+        assert!((protected.seconds - neighbours.seconds - steps).abs() < 1e-9);
     }
 }

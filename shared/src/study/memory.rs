@@ -173,8 +173,8 @@ pub fn run_memory(
         }
         RunKind::Defence => {
             let rows = 5.0 * train * width + of_clean_images(settings, test, classes);
-            if settings.retrains() {
-                // After the filter: its features are gone.
+            if settings.trains_probe(kind) {
+                // Before an input filter, or after a sample filter: the other's features are not there.
                 let (step, rows) = (evaluation + head_step, rows.max(probed * width));
                 (3.0 * (encoder + decoder), step, rows)
             } else {

@@ -142,6 +142,8 @@ impl NcclRank {
         let library = &self.group.nccl.library;
         while code == IN_PROGRESS {
             std::thread::yield_now();
+            // Whoever ended before this rank's communicator was there could not abort it.
+            lock(&self.group.ended).check()?;
             let communicator = lock(self.communicator());
             let Some(communicator) = *communicator else { return self.ended() };
             code = library.state(communicator);

@@ -47,7 +47,9 @@ struct Inner {
     memory: HashMap<Address, Vec<u64>>,
     taken: usize,
     files: Vec<Library>,
-    fetched: Vec<f32>,
+    /// Bytes that were taken and not asked for, by their number.
+    fetched: HashMap<usize, Vec<u8>>,
+    fetches: usize,
     records: Vec<Vec<Work>>,
     /// The work of a recording in progress.
     recording: Option<Vec<Work>>,
@@ -309,16 +311,24 @@ impl Gpu for Emulated {
         Ok(())
     }
 
-    fn fetch(&self, from: Address) -> Result<Fetched> {
-        let mut bytes = [0; 4];
-        self.read(from, &mut bytes)?;
+    fn fetch(&self, from: Address, bytes: usize) -> Result<Fetched> {
+        let mut taken = vec![0; bytes];
+        self.read(from, &mut taken)?;
         let mut inner = self.inner();
-        inner.fetched.push(f32::from_ne_bytes(bytes));
-        Ok(Fetched(inner.fetched.len() - 1))
+        let number = inner.fetches;
+        inner.fetches += 1;
+        inner.fetched.insert(number, taken);
+        Ok(Fetched(number))
     }
 
-    fn fetched(&self, Fetched(place): Fetched) -> Result<f32> {
-        Ok(self.inner().fetched[place])
+    fn fetched(&self, Fetched(number): Fetched, to: &mut [u8]) -> Result<()> {
+        let bytes = self.inner().fetched.remove(&number).expect("bytes that were taken");
+        to.copy_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn unwanted(&self, Fetched(number): Fetched) {
+        self.inner().fetched.remove(&number);
     }
 
     fn read(&self, from: Address, bytes: &mut [u8]) -> Result<()> {

@@ -25,7 +25,8 @@ fn gpu() -> Arc<dyn Gpu> {
     match std::env::var("MASKDOOR_TEST_GPU") {
         Ok(ordinal) => {
             let ordinal = ordinal.parse().expect("MASKDOOR_TEST_GPU is a GPU's number");
-            Arc::new(crate::nvidia::Nvidia::open(ordinal, None).expect("a GPU"))
+            let cache = std::env::var_os("MASKDOOR_KERNEL_CACHE").map(Into::into);
+            Arc::new(crate::nvidia::Nvidia::open(ordinal, cache).expect("a GPU"))
         }
         Err(_) => Arc::new(crate::emulated::Emulated::restless()),
     }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Result,
     flat::Flat,
-    gpu::{Buffer, Gpu},
+    gpu::{Buffer, Fetched, Gpu},
     model::{Arithmetic, MaeShape},
     table::Tensor,
 };
@@ -68,16 +68,34 @@ impl MaeModel {
         self.pass(images, patches, Predicted::None).map(|_| ())
     }
 
-    /// CLS features of whole images behind the last norm, `(images, width)`.
+    /// Starts on the CLS features of whole images behind the last norm. The next images can be prepared, and started on, before these are done.
     ///
     /// # Errors
     /// When the GPU fails.
-    pub fn features(&mut self, images: &[&[u8]]) -> Result<Vec<f32>> {
+    pub fn begin_features(&mut self, images: &[&[u8]]) -> Result<Features> {
         let (patches, width) = (self.shape.patches(), self.shape.encoder.width);
         let (flat, pass) = self.pass(images.len(), patches, Predicted::None)?;
         pass.fill(Pictures::Bytes(images), &[], None)?;
         pass.encode(flat, images.len())?;
-        read_activations(flat, &pass.encoding.last.y, images.len() * width)
+        let numbers = images.len() * width;
+        let bytes = numbers * flat.arithmetic.storage().activation();
+        Ok(Features { fetched: flat.gpu.fetch(pass.encoding.last.y.at(), bytes)?, numbers })
+    }
+
+    /// Features that were started on, `(images, width)`; waits for them.
+    ///
+    /// # Errors
+    /// When the GPU fails.
+    pub fn finish_features(&self, Features { fetched, numbers }: Features) -> Result<Vec<f32>> {
+        let storage = self.flat.arithmetic.storage();
+        let mut bytes = vec![0; numbers * storage.activation()];
+        self.flat.gpu.fetched(fetched, &mut bytes)?;
+        if storage.activations_f32 {
+            let number = |four: &[u8]| f32::from_ne_bytes(four.try_into().expect("four bytes"));
+            return Ok(bytes.chunks_exact(4).map(number).collect());
+        }
+        let number = |two: &[u8]| of_bf16(u16::from_ne_bytes(two.try_into().expect("two bytes")));
+        Ok(bytes.chunks_exact(2).map(number).collect())
     }
 
     /// The decoder's prediction of every patch, `(images, patches, patch * patch * 3)`, in the order of the batch.
@@ -94,11 +112,22 @@ impl MaeModel {
     }
 }
 
+/// Features of images, on their way to the host.
+#[derive(Debug)]
+pub struct Features {
+    fetched: Fetched,
+    numbers: usize,
+}
+
+fn of_bf16(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
 /// Activations as numbers of the host.
 fn read_activations(flat: &Flat, buffer: &Buffer, count: usize) -> Result<Vec<f32>> {
     if flat.arithmetic.storage().activations_f32 {
         return buffer.read(count);
     }
     let bits: Vec<u16> = buffer.read(count)?;
-    Ok(bits.into_iter().map(|bits| f32::from_bits(u32::from(bits) << 16)).collect())
+    Ok(bits.into_iter().map(of_bf16).collect())
 }

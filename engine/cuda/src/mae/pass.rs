@@ -8,8 +8,8 @@ use crate::{
     crops::HeldImages,
     flat::Flat,
     gpu::{Buffer, Gpu, Kernels, Launch, int},
-    kernels::Source,
     model::MaeShape,
+    pixels,
     rows::{NormMemory, RowKernels, RowSum, Rows},
     stack::{Scratch, Stack},
     table::Layer,
@@ -184,7 +184,7 @@ impl Pass {
             }
         }
         Ok(Self {
-            pixels: gpu.load(&Source::pixels(shape.side, shape.patch).stored(storage))?,
+            pixels: pixels::load(gpu, shape.side, shape.patch, storage)?,
             table: Buffer::of(gpu, table)?,
             scratch: Scratch::new(gpu, storage, &stacks, trained, false)?,
             shape,

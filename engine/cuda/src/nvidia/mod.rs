@@ -12,7 +12,7 @@ mod tests;
 pub(crate) use products::WORKSPACE;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     ffi::CString,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -37,6 +37,19 @@ const USUAL_BLOCK_MEMORY: usize = 48 << 10;
 const LEAST_CAPABILITY: u32 = 80;
 /// Compute capability from which a kernel may start before the one in front of it has ended.
 const EARLY_CAPABILITY: u32 = 90;
+
+/// Contexts by device. They stay as long as the process: libraries keep what they know of a device in its context.
+static CONTEXTS: Mutex<BTreeMap<usize, Arc<CudaContext>>> = Mutex::new(BTreeMap::new());
+
+fn context(ordinal: usize) -> std::result::Result<Arc<CudaContext>, DriverError> {
+    let mut contexts = CONTEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(context) = contexts.get(&ordinal) {
+        return Ok(Arc::clone(context));
+    }
+    let context = CudaContext::new(ordinal)?;
+    contexts.insert(ordinal, Arc::clone(&context));
+    Ok(context)
+}
 
 /// An NVIDIA GPU.
 pub(crate) struct Nvidia {
@@ -84,7 +97,7 @@ impl Nvidia {
     /// Opens a device. The libraries must have been looked for before: without them, cudarc panics.
     pub fn open(ordinal: usize, cache: Option<PathBuf>) -> Result<Self> {
         let open = || -> std::result::Result<_, DriverError> {
-            let context = CudaContext::new(ordinal)?;
+            let context = context(ordinal)?;
             let (major, minor) = context.compute_capability()?;
             let attribute = |attribute| context.attribute(attribute).map(|value| value as usize);
             let multiprocessors =
@@ -234,12 +247,18 @@ impl Gpu for Nvidia {
         self.enter()?.staging.write(self.stream(), to, pieces)
     }
 
-    fn fetch(&self, from: Address) -> Result<Fetched> {
-        self.enter()?.staging.fetch(self.stream(), from)
+    fn fetch(&self, from: Address, bytes: usize) -> Result<Fetched> {
+        self.enter()?.staging.fetch(self.stream(), from, bytes)
     }
 
-    fn fetched(&self, fetched: Fetched) -> Result<f32> {
-        self.enter()?.staging.fetched(fetched)
+    fn fetched(&self, fetched: Fetched, to: &mut [u8]) -> Result<()> {
+        self.enter()?.staging.fetched(fetched, to)
+    }
+
+    fn unwanted(&self, fetched: Fetched) {
+        if let Ok(mut inner) = self.enter() {
+            inner.staging.unwanted(fetched);
+        }
     }
 
     #[expect(unsafe_code, reason = "a call of the driver")]
@@ -260,8 +279,8 @@ impl Gpu for Nvidia {
         self.beside.rejoin(self.stream())
     }
 
-    fn is_nvidia(&self) -> bool {
-        true
+    fn ordinal(&self) -> Option<usize> {
+        Some(self.context.ordinal())
     }
 
     #[expect(unsafe_code, reason = "loads machine code that was compiled here")]

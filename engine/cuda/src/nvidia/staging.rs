@@ -11,16 +11,20 @@ use crate::{
     gpu::{Address, Fetched},
 };
 
-/// Places that are written in turns, and places that numbers come back to.
+/// Places that are written in turns.
 const PLACES: usize = 4;
+/// Bytes that one place takes at most: what is larger goes through several, so that pinned memory stays small.
+const MOST: usize = 64 << 20;
 
 /// Pinned memory in a few places.
 #[derive(Default)]
 pub(super) struct Staging {
     out: [Place; PLACES],
-    back: [Place; PLACES],
     next_out: usize,
-    next_back: usize,
+    /// Places that bytes come back to.
+    back: Vec<Place>,
+    /// Those of them that nobody asks for.
+    free: Vec<usize>,
 }
 
 #[derive(Default)]
@@ -91,12 +95,18 @@ impl Place {
 
 impl Staging {
     /// Copies pieces to an address behind all work so far. They may change as soon as this returns.
-    #[expect(unsafe_code, reason = "a copy to pinned memory, and from there")]
     pub fn write(&mut self, stream: sys::CUstream, to: Address, pieces: &[&[u8]]) -> Result<()> {
-        let bytes = pieces.iter().map(|piece| piece.len()).sum();
-        if bytes == 0 {
-            return Ok(());
+        let mut to = to;
+        for part in parts(pieces, MOST) {
+            self.write_part(stream, to, &part)?;
+            to += part.iter().map(|piece| piece.len()).sum::<usize>() as u64;
         }
+        Ok(())
+    }
+
+    #[expect(unsafe_code, reason = "a copy to pinned memory, and from there")]
+    fn write_part(&mut self, stream: sys::CUstream, to: Address, pieces: &[&[u8]]) -> Result<()> {
+        let bytes = pieces.iter().map(|piece| piece.len()).sum();
         let place = &mut self.out[self.next_out];
         self.next_out = (self.next_out + 1) % PLACES;
         place.make_room(bytes)?;
@@ -115,16 +125,18 @@ impl Staging {
         place.mark(stream)
     }
 
-    /// Has a number copied to the host behind all work so far.
+    /// Has bytes copied to the host behind all work so far.
     #[expect(unsafe_code, reason = "a copy to pinned memory")]
-    pub fn fetch(&mut self, stream: sys::CUstream, from: Address) -> Result<Fetched> {
-        let number = self.next_back;
-        self.next_back = (number + 1) % PLACES;
+    pub fn fetch(&mut self, stream: sys::CUstream, from: Address, bytes: usize) -> Result<Fetched> {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.back.push(Place::default());
+            self.back.len() - 1
+        });
         let place = &mut self.back[number];
-        place.make_room(size_of::<f32>())?;
+        place.make_room(bytes)?;
         // SAFETY: the place has room, and its last copy is done.
         unsafe {
-            let pinned = std::slice::from_raw_parts_mut(place.memory as *mut u8, size_of::<f32>());
+            let pinned = std::slice::from_raw_parts_mut(place.memory as *mut u8, bytes);
             result::memcpy_dtoh_async(pinned, from, stream)
                 .map_err(driver("memory cannot be read"))?;
         }
@@ -132,18 +144,62 @@ impl Staging {
         Ok(Fetched(number))
     }
 
-    /// Waits for a number, which is there until the place is used again.
+    /// Waits for bytes, and frees their place.
     #[expect(unsafe_code, reason = "a read of pinned memory")]
-    pub fn fetched(&mut self, Fetched(number): Fetched) -> Result<f32> {
+    pub fn fetched(&mut self, Fetched(number): Fetched, to: &mut [u8]) -> Result<()> {
         let place = &self.back[number];
         place.wait()?;
-        // SAFETY: the copy is done; the memory is aligned for any number.
-        Ok(unsafe { std::ptr::read(place.memory as *const f32) })
+        assert!(to.len() <= place.bytes, "as many bytes as were fetched");
+        // SAFETY: the copy is done, and the place has that many bytes.
+        to.copy_from_slice(unsafe {
+            std::slice::from_raw_parts(place.memory as *const u8, to.len())
+        });
+        self.free.push(number);
+        Ok(())
+    }
+
+    /// Frees the place of bytes that nobody asks for: who takes it waits for their copy.
+    pub fn unwanted(&mut self, Fetched(number): Fetched) {
+        self.free.push(number);
     }
 
     /// Gives everything back; no copy may be on its way.
     pub fn free(&mut self) {
         let Self { out, back, .. } = std::mem::take(self);
         out.into_iter().chain(back).for_each(Place::free);
+    }
+}
+
+/// Pieces in the same order in parts of at most `most` bytes, cut where a part is full.
+fn parts<'a>(pieces: &[&'a [u8]], most: usize) -> Vec<Vec<&'a [u8]>> {
+    let (mut parts, mut part, mut room) = (Vec::new(), Vec::new(), most);
+    for mut rest in pieces.iter().copied().filter(|piece| !piece.is_empty()) {
+        while !rest.is_empty() {
+            let (taken, behind) = rest.split_at(rest.len().min(room));
+            part.push(taken);
+            (rest, room) = (behind, room - taken.len());
+            if room == 0 {
+                parts.push(std::mem::take(&mut part));
+                room = most;
+            }
+        }
+    }
+    if !part.is_empty() {
+        parts.push(part);
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn large_writes_go_in_parts() {
+        let pieces: [&[u8]; 4] = [&[1, 2], &[], &[3, 4, 5, 6, 7], &[8]];
+        assert_eq!(parts(&pieces, 100), [vec![&[1u8, 2][..], &[3, 4, 5, 6, 7], &[8]]]);
+        let expected = [vec![&[1u8, 2][..], &[3]], vec![&[4, 5, 6]], vec![&[7], &[8]]];
+        assert_eq!(parts(&pieces, 3), expected);
+        assert!(parts(&[], 3).is_empty() && parts(&[&[]], 3).is_empty());
     }
 }

@@ -25,13 +25,15 @@ impl Gpu for Compiler {
         &self.traits
     }
 
-    fn fetch(&self, _: Address) -> Result<Fetched> {
+    fn fetch(&self, _: Address, _: usize) -> Result<Fetched> {
         unreachable!("only compiles")
     }
 
-    fn fetched(&self, _: Fetched) -> Result<f32> {
+    fn fetched(&self, _: Fetched, _: &mut [u8]) -> Result<()> {
         unreachable!("only compiles")
     }
+
+    fn unwanted(&self, _: Fetched) {}
 
     fn load(&self, source: &Source) -> Result<Kernels> {
         let compiled = compile(source, self.traits.capability, None)?;
@@ -129,7 +131,8 @@ fn every_kernel_compiles_for_every_architecture() {
             stack(&gpu, storage, 768, 12, 197);
             stack(&gpu, storage, 192, 3, 17);
             stack(&gpu, storage, 128, 4, 65);
-            for source in [Source::pixels(224, 16), Source::pixels(32, 4), Source::pixels(224, 14)]
+            for source in [(224, 16), (32, 4), (224, 14), (224, 32)]
+                .map(|(side, patch)| Source::pixels(side, patch))
             {
                 gpu.load(&source.stored(storage)).unwrap();
             }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     EngineError,
     compute::{Classify, Descend, ImageSet, LabelledBatch, Params, Step, Trainer},
+    stop::Watch,
     tensors::NamedTensor,
 };
 
@@ -59,12 +60,17 @@ impl Trainer for CudaFinetuner {
         Ok(self.trained.ranks.step(&batch, targets.len() / self.classes, tensors::place(step))?)
     }
 
-    fn hold(&mut self, set: &ImageSet<'_>, like: &LabelledBatch) -> Result<bool, EngineError> {
+    fn hold(
+        &mut self,
+        set: &ImageSet<'_>,
+        like: &LabelledBatch,
+        watch: &mut dyn Watch,
+    ) -> Result<bool, EngineError> {
         let images = like.targets.len() / self.classes;
         let dropping = like.drops.iter().flatten().any(|&factor| factor < 1.0);
         self.trained.ranks.reserve(images, dropping)?;
         // A rank may have to cut out what its images are mixed with, too.
-        let Some(sets) = held::hold(self.trained.devices(), set, 2 * images)? else {
+        let Some(sets) = held::hold(self.trained.devices(), set, 2 * images, watch)? else {
             return Ok(false);
         };
         self.trained.ranks.hold(sets, &tensors::bytes())?;

@@ -13,7 +13,8 @@ use shared::{
 use crate::{
     EngineError,
     compute::ImageSet,
-    data::{augment::Crop, mix::Mix},
+    data::{DataError, augment::Crop, mix::Mix},
+    stop::Watch,
 };
 
 /// Images that are read and copied at once.
@@ -37,6 +38,7 @@ pub(super) fn hold(
     devices: &[Device],
     set: &ImageSet<'_>,
     batch: usize,
+    watch: &mut dyn Watch,
 ) -> Result<Option<Vec<HeldImages>>, EngineError> {
     let windows = table(set.side, set.side, Filter::Bicubic);
     let mut held = Vec::new();
@@ -49,6 +51,10 @@ pub(super) fn hold(
         let some = some.collect::<Result<Vec<_>, _>>()?;
         let bytes: Vec<&[u8]> = some.iter().map(Rgb8::data).collect();
         held.iter().try_for_each(|held| held.write(first, &bytes))?;
+        watch.progress("images to the GPU", (first + bytes.len()) as u64, set.count as u64);
+        if watch.stopped() {
+            return Err(DataError::Stopped.into());
+        }
     }
     Ok(Some(held))
 }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     EngineError,
     compute::{Descend, Encode, ImageSet, MaskedBatch, Params, Step, Trainer},
+    stop::Watch,
     tensors::NamedTensor,
 };
 
@@ -65,10 +66,17 @@ impl Trainer for CudaPretrainer {
         Ok(self.trained.ranks.step(&masked(batch, Pictures::Bytes(&images)), place)?)
     }
 
-    fn hold(&mut self, set: &ImageSet<'_>, like: &MaskedBatch) -> Result<bool, EngineError> {
+    fn hold(
+        &mut self,
+        set: &ImageSet<'_>,
+        like: &MaskedBatch,
+        watch: &mut dyn Watch,
+    ) -> Result<bool, EngineError> {
         let images = like.images.len();
         self.trained.ranks.reserve(images, like.visible)?;
-        let Some(sets) = held::hold(self.trained.devices(), set, images)? else { return Ok(false) };
+        let Some(sets) = held::hold(self.trained.devices(), set, images, watch)? else {
+            return Ok(false);
+        };
         self.trained.ranks.hold(sets);
         Ok(true)
     }

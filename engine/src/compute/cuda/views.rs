@@ -22,6 +22,8 @@ use crate::{
 
 /// Images that pass through a model at once: enough for a GPU, and little memory.
 pub(super) const AT_ONCE: usize = 256;
+/// Images that are requested at once: while some pass through, the next are loaded.
+const REQUESTED: usize = 8 * AT_ONCE;
 
 /// A masked autoencoder.
 pub(super) struct CudaEncoder {
@@ -55,16 +57,23 @@ impl Encode for CudaEncoder {
     }
 
     fn at_once(&self) -> usize {
-        AT_ONCE
+        REQUESTED
     }
 
     fn features(&self, images: Range<usize>, image: Load<'_>) -> Result<Vec<f32>, EngineError> {
         let mut features = Vec::with_capacity(images.len() * self.width());
+        let mut started = None;
         for first in images.clone().step_by(AT_ONCE) {
             let count = AT_ONCE.min(images.end - first);
             let loaded = in_parallel(count, self.threads, |i| image(first + i))?;
             let loaded: Vec<_> = loaded.iter().map(Rgb8::data).collect();
-            features.extend(self.model().features(&loaded)?);
+            let next = self.model().begin_features(&loaded)?;
+            if let Some(before) = started.replace(next) {
+                features.extend(self.model().finish_features(before)?);
+            }
+        }
+        if let Some(last) = started {
+            features.extend(self.model().finish_features(last)?);
         }
         Ok(features)
     }

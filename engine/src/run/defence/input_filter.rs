@@ -1,5 +1,5 @@
 //! Filters of images that a classifier is asked about: STRIP, BDMAE, patch processing, attention blocking, `DeDe`, the frequency detector,
-//! Beatrix. The classifier is the vote of nearest neighbours among training images that the attacker has poisoned.
+//! Beatrix.
 
 mod bdmae;
 mod blocking;
@@ -11,15 +11,15 @@ mod scored;
 use shared::{
     Rgb8,
     metric::{Confusion, Detection, Judgement, Metrics},
-    settings::DefenceMethod,
+    settings::{DefenceMethod, ProtectedClassifier},
 };
 
-use super::{Defence, Said};
+use super::{Defence, Said, classifier::Classifier};
 use crate::{
     EngineError,
     compute::{Params, cpu::MaeParts},
     data::{DataError, augment::eval_transform},
-    eval::{self, Bank, predictions},
+    eval::{self, predictions},
     run::{
         judged::JudgedSample,
         strips::{self, Drawn, Strip, Strips},
@@ -57,11 +57,11 @@ struct Verdict {
 
 /// The images that a filter judges, with what the classifier says of them, and those that the defender has.
 struct Asked<'a> {
-    bank: &'a Bank,
+    classifier: &'a Classifier<'a>,
     /// The defender's clean images, and their labels.
     pool: Images<'a>,
     pool_labels: &'a [u32],
-    /// Clean and triggered images, with the votes of their neighbours.
+    /// Clean and triggered images, with the classifier's votes.
     sets: [(Images<'a>, &'a [f32]); 2],
     /// The places of those that strips are kept of, in rising order.
     shown: &'a [usize],
@@ -108,7 +108,14 @@ impl Defence<'_> {
         let label = |&i: &usize| test[i].class;
         let labels: Vec<u32> = asked.iter().map(label).collect();
         let pool_labels: Vec<u32> = pool.iter().map(label).collect();
-        let bank = neighbours.bank(self.encoder, report)?;
+        let probe = match spec.classifier {
+            ProtectedClassifier::Knn => None,
+            ProtectedClassifier::Probe => Some(self.probe(report)?),
+        };
+        let classifier = &match &probe {
+            None => Classifier::Neighbours(neighbours.bank(self.encoder, report)?),
+            Some(probe) => Classifier::Probe(probe.view()),
+        };
         report.intact()?;
         let of_pool = |i: usize| Ok(test[pool[i]].image()?.into_owned());
         let of_asked = |i: usize| Ok(test[asked[i]].image()?.into_owned());
@@ -116,8 +123,9 @@ impl Defence<'_> {
         let set = |image, first| Images { count: asked.len(), image, first };
         let (clean, triggered) = (set(&of_asked, ASKED), set(&attacked, TRIGGERED));
 
-        let votes_of_clean = self.votes(&bank, clean.count, clean.image, report)?;
-        let votes_of_triggered = self.votes(&bank, triggered.count, triggered.image, report)?;
+        let votes_of_clean = self.votes(classifier, clean.count, clean.image, report)?;
+        let votes_of_triggered =
+            self.votes(classifier, triggered.count, triggered.image, report)?;
         let before = eval::count(&labels, &votes_of_clean, &votes_of_triggered, classes, goal);
         let shown = match spec.method {
             DefenceMethod::Bdmae | DefenceMethod::Dede => {
@@ -126,7 +134,7 @@ impl Defence<'_> {
             _ => Vec::new(),
         };
         let all = Asked {
-            bank: &bank,
+            classifier,
             pool: Images { count: pool.len(), image: &of_pool, first: CLEAN_SET },
             pool_labels: &pool_labels,
             sets: [(clean, &votes_of_clean), (triggered, &votes_of_triggered)],
@@ -152,7 +160,7 @@ impl Defence<'_> {
         let samples: Vec<JudgedSample> = plain.chain(attacked.map(|of| sample(of, true))).collect();
         let judgement = Judgement {
             detection: Some(detected(&samples)?),
-            // Most classes get no vote, so top-5 accuracy is meaningless.
+            // Most classes get no vote of neighbours, and a refused image has no five classes.
             before: Some(Metrics { top5: None, ..before.metrics }),
             after: Some(Metrics::from_confusions(&clean, &triggered, goal, None)),
             ..Judgement::default()
@@ -224,17 +232,17 @@ impl Defence<'_> {
         Ok((verdicts?, [Vec::new(), Vec::new()]))
     }
 
-    /// The votes of the nearest neighbours for `n` images.
+    /// The classifier's votes for `n` images.
     fn votes(
         &self,
-        bank: &Bank,
+        classifier: &Classifier<'_>,
         n: usize,
         image: Loaded<'_>,
         report: &mut Reporter<'_>,
     ) -> Result<Vec<f32>, EngineError> {
         let seen = |i: usize| Ok(eval_transform(&image(i)?, self.pixels.side));
         let rows = self.features(n, &seen, "features (judged)", report)?;
-        Ok(bank.votes(&rows, self.pixels.classes.len()))
+        classifier.votes(&rows, self.pixels.classes.len())
     }
 
     /// An image as the encoder sees it.

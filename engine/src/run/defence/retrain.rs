@@ -6,12 +6,8 @@ use shared::metric::{Ratio, Retrained};
 use super::{Defence, Said, changed};
 use crate::{
     EngineError,
-    eval::Evaluated,
     run::{of_probe, training},
-    train::{
-        linprobe::{LinearProbe, Prepared},
-        report::Reporter,
-    },
+    train::{linprobe::LinearProbe, report::Reporter},
 };
 
 impl Defence<'_> {
@@ -34,28 +30,18 @@ impl Defence<'_> {
             report.log(format!("nothing is kept of the class {}", said.emptied.join(", ")))?;
         }
 
-        let trigger_name = self.key.trigger_name(&settings.attack.trigger);
-        let probe = LinearProbe {
-            recipe: &settings.probe,
-            encoder: self.encoder,
-            pixels: self.pixels,
-            batches: training(all.len(), of_probe(&settings.probe), settings.seed)?,
-            poisons: self.poisons,
-            samples: &all,
-            trigger: self.trigger,
-            trigger_name: &trigger_name,
-            goal: &self.run.goal(self.pixels),
-            further: &[],
-        };
+        let trigger_name = self.trigger_name();
+        let goal = &self.run.goal(self.pixels);
+        let probe = self.linear_probe(&all, &trigger_name, goal)?;
         let mut prepared = probe.prepare(self.kept, report)?;
         prepared.without(&self.defenders());
-        let before = self.probed(&probe, &prepared, "training on the whole set", report)?;
+        let (_, before) = self.probed(&probe, &prepared, "training on the whole set", report)?;
         // What the filter says is worth keeping, even if nothing can be trained on what it keeps.
         let after = match training(kept.len(), of_probe(&settings.probe), settings.seed) {
             _ if kept.is_empty() => None,
             Ok(batches) => {
                 let again = LinearProbe { batches, samples: &kept, ..probe };
-                Some(self.probed(&again, &prepared, "training on what is kept", report)?)
+                Some(self.probed(&again, &prepared, "training on what is kept", report)?.1)
             }
             Err(error) => {
                 report.log(few(kept.len(), &error))?;
@@ -71,17 +57,6 @@ impl Defence<'_> {
             changed: after.map(|after| changed(&before, &after)).transpose()?,
         });
         Ok(())
-    }
-
-    fn probed(
-        &self,
-        probe: &LinearProbe<'_>,
-        prepared: &Prepared,
-        what: &str,
-        report: &mut Reporter<'_>,
-    ) -> Result<Evaluated, EngineError> {
-        let mut trainer = self.run.head_trainer(self.encoder.width(), self.pixels.classes.len())?;
-        probe.train_beside(&mut *trainer, prepared, what, report)
     }
 }
 

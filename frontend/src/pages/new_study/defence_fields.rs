@@ -5,7 +5,7 @@ use shared::{
     RunKind, Settings, StudySpec,
     api::ImportedCheckpoint,
     param::{self, SETTINGS, Value},
-    settings::DefenceMethod,
+    settings::{DefenceMethod, ProtectedClassifier},
 };
 
 use super::{
@@ -40,8 +40,8 @@ pub fn used(spec: &StudySpec) -> Vec<&'static str> {
             .flat_map(|settings| values.iter().map(move |value| each(settings, value)))
             .collect();
     }
-    // These two matter only where they are on, so that earlier runs keep their names. Where training again is on and refused, it can be
-    // switched off; a restorer can be chosen wherever something is restored.
+    // Some matter only where they are on, so that earlier runs keep their names. Where training again is on and refused, it can be
+    // switched off; a restorer can be chosen wherever something is restored, a classifier wherever one is protected.
     let restores = all.iter().any(|settings| settings.defence.restores());
     let refused = |settings: &Settings| settings.judges_pretraining() && settings.defence.retrain;
     let is_refused = all.iter().any(refused);
@@ -49,6 +49,7 @@ pub fn used(spec: &StudySpec) -> Vec<&'static str> {
     let has_decoder = all.iter().any(|settings| settings.defence.method == DefenceMethod::Dede);
     for settings in &mut all {
         settings.defence.retrain = true;
+        settings.defence.classifier = ProtectedClassifier::Probe;
     }
     let matters = |path: &str| {
         let setting = |settings: &Settings| {
@@ -112,18 +113,26 @@ mod tests {
         spec.settings.defence.retrain = false;
         spec.settings.defence.set = DefendedSet::Probe;
         spec.settings.defence.method = DefenceMethod::Dede;
-        let dede = ["method", "poisons", "clean_per_class", "refused", "decoder", "decoded_from"];
+        let dede = [
+            "method",
+            "poisons",
+            "classifier",
+            "clean_per_class",
+            "refused",
+            "decoder",
+            "decoded_from",
+        ];
         assert_eq!(of(&spec), dede);
         spec.settings.defence.decoded_from = DecodedFrom::Patches;
         assert_eq!(of(&spec).last(), Some(&"masks"));
         spec.settings.defence.decoder = DedeDecoder::Trained;
         let trained = ["decoder", "decoder_epochs", "decoder_lr", "decoder_mask_ratio"];
-        assert_eq!(of(&spec)[4..], trained);
+        assert_eq!(of(&spec)[5..], trained);
         spec.settings.defence.decoder = DedeDecoder::Own;
         spec.settings.defence.method = DefenceMethod::Bdmae;
-        assert_eq!(of(&spec), ["method", "poisons", "restorer"]);
+        assert_eq!(of(&spec), ["method", "poisons", "classifier", "restorer"]);
         spec.settings.defence.method = DefenceMethod::Blocking;
-        assert_eq!(of(&spec), ["method", "poisons", "block", "blocked_by"]);
+        assert_eq!(of(&spec), ["method", "poisons", "classifier", "block", "blocked_by"]);
         let last = |spec: &StudySpec| of(spec).pop().map(str::to_owned);
         spec.settings.defence.blocked_by = BlockedBy::Restored;
         assert_eq!(last(&spec).as_deref(), Some("restorer"));
@@ -133,13 +142,15 @@ mod tests {
         spec.settings.defence.method = DefenceMethod::Blocking;
         let fills = ["black", "restored"].map(Value::from).to_vec();
         spec.vary("defence.blocked_by", fills).expect("two fills");
-        assert_eq!(of(&spec), ["method", "poisons", "block", "blocked_by", "restorer"]);
+        let blocking = ["method", "poisons", "classifier", "block", "blocked_by", "restorer"];
+        assert_eq!(of(&spec), blocking);
         let methods = ["spectral", "strip"].map(Value::from).to_vec();
         spec.vary("defence.method", methods).expect("two methods");
         let both = [
             "method",
             "set",
             "poisons",
+            "classifier",
             "retrain",
             "groups",
             "assumed_share",

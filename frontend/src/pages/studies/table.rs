@@ -100,10 +100,7 @@ fn StudyLine(study: StudySummary, now: u64) -> impl IntoView {
         None => view! { <td class="number muted">"–"</td> }.into_any(),
     }
     };
-    let trigger = match &study.trigger_varies {
-        Some(varied) => format!("{}, {varied}", study.trigger.kind()),
-        None => study.trigger.label(),
-    };
+    let trigger = study.trigger_varies.unwrap_or_else(|| study.trigger.label());
     view! {
         <tr>
             <th scope="row">

@@ -84,8 +84,9 @@ fn weight(settings: &Settings, kind: RunKind) -> f64 {
             f64::from(pretrain.epochs) * model.pretrain_operations(pretrain.mask_ratio)
         }
         RunKind::Implant => 7.0 * f64::from(settings.implant.epochs) * model.encode_operations(),
-        // The filter's own work is little beside its two probes.
+        // The filter's own work is little beside its probes.
         RunKind::Defence if settings.retrains() => 2.0 * weight(settings, RunKind::Probe),
+        RunKind::Defence if settings.defence.protects_probe() => weight(settings, RunKind::Probe),
         // A few images for each checkpoint.
         RunKind::Knn | RunKind::Defence => model.encode_operations(),
         RunKind::Finetune => 3.0 * f64::from(finetune.epochs) * model.encode_operations(),

@@ -25,6 +25,8 @@ const METHODS: [Choice; 16] = [
     named("nad", "NAD"),
 ];
 const SETS: [Choice; 2] = [named("probe", "Linear probe"), named("pretrain", "Pre-training")];
+const CLASSIFIERS: [Choice; 2] =
+    [named("knn", "Nearest neighbours"), named("probe", "Linear probe")];
 const GROUPS: [Choice; 3] =
     [named("label", "Labels"), named("clusters", "Clusters"), named("all", "All images")];
 const DECISIONS: [Choice; 3] = [
@@ -68,6 +70,11 @@ fn own_poisons(settings: &Settings, kind: RunKind) -> bool {
 // It came later: only where it is on, it is part of a run's digest.
 fn retrains(settings: &Settings, kind: RunKind) -> bool {
     kind == RunKind::Defence && settings.retrains()
+}
+
+// So did another classifier.
+fn protects_probe(settings: &Settings, kind: RunKind) -> bool {
+    kind == RunKind::Defence && settings.defence.protects_probe()
 }
 
 fn groups(settings: &Settings, kind: RunKind) -> bool {
@@ -170,10 +177,11 @@ fn fine_pruning(settings: &Settings, kind: RunKind) -> bool {
     by(settings, kind, &[DefenceMethod::FinePruning])
 }
 
-pub(super) static DEFENCE: [Setting; 39] = [
+pub(super) static DEFENCE: [Setting; 40] = [
 choice("defence.method", "Defence", &METHODS, "Spectral signatures, activation clustering, SCAn, PatchSearch and DBD's split by loss judge a training set; DECREE judges the encoder; fine-tuning, fine-pruning and NAD repair a fine-tuned classifier; the others judge images that a classifier is asked about.").matters_if(defence),
 choice("defence.set", "Judged set", &SETS, "The set of a linear probe has labels; that of the pre-training has none.").matters_if(sample_filter),
 whole("defence.poisons", "Poisons before the defence", "", (0, 1_000_000), "As many as in a linear probe of this LPR, in the unit of poison counts.").matters_if(own_poisons),
+choice("defence.classifier", "Protected classifier", &CLASSIFIERS, "Nearest neighbours need no training; a linear probe is the study's classifier, trained on all images by the recipe of probe.").matters_if(protects_probe),
 switch("defence.retrain", "Train again on what is kept", "A linear probe is trained on the judged set, and once more without the flagged images: CA, ASR and RA before and after.").matters_if(retrains),
 choice("defence.groups", "Groups", &GROUPS, "Sample filters compare the images of a group with each other.").matters_if(groups),
 whole("defence.clusters", "Clusters", "", (1, 1000), "Number of groups where there are no labels; as many as classes, or more.").matters_if(clusters),

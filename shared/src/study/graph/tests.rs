@@ -6,7 +6,7 @@ use crate::{
     run::RunPoint,
     settings::{
         BackdoorSpec, BlockedBy, DedeDecoder, DefenceGroups, DefenceMethod, DefendedSet,
-        ImplantMethod, Restorer,
+        ImplantMethod, ProtectedClassifier, Restorer,
     },
     study::{Axis, presets},
     trigger::{BlendedSpec, CATALOGUE, TriggerSpec},
@@ -97,6 +97,18 @@ fn a_filter_that_trains_again_knows_the_probes_recipe() {
     assert!(described.contains_key("defence.retrain") && described.contains_key("probe.epochs"));
     assert!(!described.contains_key("probe.poisons"));
     assert!(!other.described().contains_key("defence.retrain"));
+
+    // So does an input filter that protects a probe.
+    study.settings.defence.classifier = ProtectedClassifier::Probe;
+    let protected = digests(&study);
+    assert_eq!(protected[1], with[1], "a sample filter protects nothing");
+    assert_ne!(protected[2], with[2]);
+    study.settings.probe.epochs += 1;
+    assert_ne!(digests(&study)[2], protected[2]);
+    let graph = Graph::of(&study, &Content::default()).expect("sound axes");
+    let described = graph.nodes[2].described();
+    assert!(described.contains_key("defence.classifier") && described.contains_key("probe.epochs"));
+    assert!(!described.contains_key("probe.poisons"));
 }
 
 #[test]
@@ -390,7 +402,7 @@ proptest! {
     fn a_digest_tells_what_matters_and_nothing_else(
         entry in 0..CATALOGUE.len(), kind in 0..RunKind::ALL.len(), setting in any::<prop::sample::Index>(),
         poisons in 0u32..2, augmented: bool, mixed: bool, scratch: bool,
-        method in 0..DefenceMethod::ALL.len(), clusters: bool, of_pretraining: bool, retrain: bool, trained: bool
+        method in 0..DefenceMethod::ALL.len(), clusters: bool, of_pretraining: bool, retrain: bool, trained: bool, probed: bool
     ) {
         let kind = RunKind::ALL[kind];
         let mut settings = Settings::default();
@@ -400,6 +412,9 @@ proptest! {
         settings.defence.method = DefenceMethod::ALL[method];
         settings.defence.poisons = poisons;
         settings.defence.retrain = retrain;
+        if probed {
+            settings.defence.classifier = ProtectedClassifier::Probe;
+        }
         if trained {
             settings.defence.decoder = DedeDecoder::Trained;
         }
@@ -439,7 +454,7 @@ proptest! {
 
 #[test]
 fn settings_that_came_later_are_no_part_of_the_digests_of_earlier_runs() {
-    const LATER: [&str; 23] = [
+    const LATER: [&str; 24] = [
         "attack.goal",
         "attack.further",
         "attack.replace",
@@ -451,6 +466,7 @@ fn settings_that_came_later_are_no_part_of_the_digests_of_earlier_runs() {
         "attack.compose.support_images",
         "attack.compose.support_share",
         "defence.retrain",
+        "defence.classifier",
         "defence.head_epochs",
         "defence.split_share",
         "defence.decoder",

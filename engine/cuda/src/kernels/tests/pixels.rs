@@ -98,7 +98,7 @@ fn visible_patches_are_gathered_and_all_are_cut() {
 
 #[test]
 fn the_loss_over_hidden_patches_and_its_gradient() {
-    for (side, patch) in [(12, 4), (28, 14), (9, 3)] {
+    for (side, patch) in [(12, 4), (28, 14), (9, 3), (64, 32)] {
         for (storage, normalised) in
             [(STORAGES[0], true), (STORAGES[1], true), (STORAGES[0], false)]
         {

@@ -106,7 +106,7 @@ fn a_pre_training_on_held_images_has_the_same_bits() {
         });
         let image = |i: usize| Ok(images[i].clone());
         let set = ImageSet { count: images.len(), side: 12, image: &image };
-        assert!(device.hold(&set, &masked(&spec, 5, 0)).unwrap(), "it fits");
+        assert!(device.hold(&set, &masked(&spec, 5, 0), &mut ()).unwrap(), "it fits");
         for (i, images_of_batch) in [5, 5, 2].into_iter().enumerate() {
             let batch = masked(&spec, images_of_batch, i as u64);
             let made = drawn(images_of_batch, i as u64);
@@ -122,6 +122,33 @@ fn a_pre_training_on_held_images_has_the_same_bits() {
     }
 }
 
+/// Notes what it is told, and stops the work behind so many images.
+struct Told(Vec<(String, u64, u64)>, u64);
+
+impl Watch for Told {
+    fn progress(&mut self, what: &str, done: u64, total: u64) {
+        self.0.push((what.to_owned(), done, total));
+    }
+
+    fn stopped(&self) -> bool {
+        self.0.last().is_some_and(|(_, done, _)| *done >= self.1)
+    }
+}
+
+#[test]
+fn the_copy_of_a_large_set_tells_its_progress_and_can_be_stopped() {
+    let image = |_: usize| Ok(image_of(2, 1));
+    let set = ImageSet { count: 600, side: 2, image: &image };
+    let mut told = Told(Vec::new(), u64::MAX);
+    assert!(hold(&[gpu()], &set, 1, &mut told).unwrap().is_some());
+    let steps = [256, 512, 600].map(|done| ("images to the GPU".to_owned(), done, 600));
+    assert_eq!(told.0, steps);
+    let mut stopped = Told(Vec::new(), 512);
+    let error = hold(&[gpu()], &set, 1, &mut stopped).err().expect("stopped");
+    assert!(matches!(error, EngineError::Data(DataError::Stopped)), "{error}");
+    assert_eq!(stopped.0.len(), 2);
+}
+
 #[test]
 fn a_fine_tuning_on_held_images_has_the_same_bits_however_it_mixes() {
     let (spec, images) = (micro(), set());
@@ -135,7 +162,7 @@ fn a_fine_tuning_on_held_images_has_the_same_bits_however_it_mixes() {
         });
         let image = |i: usize| Ok(images[i].clone());
         let set = ImageSet { count: images.len(), side: 12, image: &image };
-        assert!(device.hold(&set, &labelled(&spec, 5, 5, true)).unwrap(), "it fits");
+        assert!(device.hold(&set, &labelled(&spec, 5, 5, true), &mut ()).unwrap(), "it fits");
         for (i, (mix, images_of_batch)) in mixes.into_iter().zip([5, 5, 4]).enumerate() {
             let batch = labelled(&spec, images_of_batch, 5, true);
             let made = drawn(images_of_batch, i as u64);

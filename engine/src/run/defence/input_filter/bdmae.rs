@@ -7,9 +7,12 @@ use crate::{
     EngineError,
     data::augment::eval_transform,
     defence::bdmae::{Bdmae, Models},
-    eval::{Bank, Reconstructor, predictions},
+    eval::{Reconstructor, predictions},
     parallel::in_parallel,
-    run::{defence::Defence, strips::Drawn},
+    run::{
+        defence::{Defence, classifier::Classifier},
+        strips::Drawn,
+    },
     stop::Watch as _,
     train::report::Reporter,
 };
@@ -24,7 +27,7 @@ impl Defence<'_> {
         report: &mut Reporter<'_>,
     ) -> Result<(Vec<Verdict>, Vec<Drawn>), EngineError> {
         let machine = self.run.machine;
-        let models = Restorers { defence: self, restorer, bank: asked.bank };
+        let models = Restorers { defence: self, restorer, classifier: asked.classifier };
         let settings = &self.run.order.settings;
         let method = Bdmae::new(settings.model.patch_size as usize, settings.seed);
         let at_once = 4 * machine.threads().max(1);
@@ -62,7 +65,7 @@ impl Defence<'_> {
 struct Restorers<'a> {
     defence: &'a Defence<'a>,
     restorer: &'a Reconstructor,
-    bank: &'a Bank,
+    classifier: &'a Classifier<'a>,
 }
 
 impl Models for Restorers<'_> {
@@ -77,6 +80,6 @@ impl Models for Restorers<'_> {
         let seen = |i: usize| Ok(eval_transform(&images[i], pixels.side));
         let rows = encoder.features(0..images.len(), &seen)?;
         let classes = pixels.classes.len();
-        Ok(predictions(&self.bank.votes(&rows, classes), classes))
+        Ok(predictions(&self.classifier.votes(&rows, classes)?, classes))
     }
 }

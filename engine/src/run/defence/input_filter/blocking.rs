@@ -8,9 +8,9 @@ use crate::{
     EngineError,
     compute::{Device as _, Encode, Params},
     defence::window::heaviest,
-    eval::{Bank, Reconstructor, predictions},
+    eval::{Reconstructor, predictions},
     parallel::in_parallel,
-    run::defence::Defence,
+    run::defence::{Defence, classifier::Classifier},
     stop::Watch as _,
     train::report::Reporter,
 };
@@ -63,7 +63,7 @@ impl Defence<'_> {
         };
         let blocker = Blocker { looker: &*looker, restorer, size: settings.defence.block as usize };
         let verdicts = asked.of_each(|images, votes| {
-            self.without_square(&blocker, asked.bank, (images, votes), report)
+            self.without_square(&blocker, asked.classifier, (images, votes), report)
         });
         Ok((None, verdicts?))
     }
@@ -71,7 +71,7 @@ impl Defence<'_> {
     fn without_square(
         &self,
         blocker: &Blocker<'_>,
-        bank: &Bank,
+        classifier: &Classifier<'_>,
         (images, votes): (Images<'_>, &[f32]),
         report: &mut Reporter<'_>,
     ) -> Result<Vec<Verdict>, EngineError> {
@@ -89,7 +89,7 @@ impl Defence<'_> {
         }
         let image = |i: usize| Ok(blocked[i].clone());
         let rows = self.features(images.count, &image, "features (blocked)", report)?;
-        let after = bank.votes(&rows, classes);
+        let after = classifier.votes(&rows, classes)?;
         let (was, now) = (predictions(votes, classes), predictions(&after, classes));
         let verdict = |i: usize| {
             let of = |votes: &[f32], class: u32| share(&votes[i * classes..][..classes], class);

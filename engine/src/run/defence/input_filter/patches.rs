@@ -5,8 +5,8 @@ use crate::{
     EngineError,
     compute::cpu::MaeParts,
     defence::patch_processing::{self, Changes, Limits},
-    eval::{Bank, predictions},
-    run::defence::Defence,
+    eval::predictions,
+    run::defence::{Defence, classifier::Classifier},
     train::report::Reporter,
 };
 
@@ -18,12 +18,12 @@ impl Defence<'_> {
         parts: &MaeParts,
         report: &mut Reporter<'_>,
     ) -> Result<Verdicts, EngineError> {
-        let (pool, bank) = (asked.pool, asked.bank);
-        let votes = self.votes(bank, pool.count, pool.image, report)?;
-        let clean = self.changes(bank, parts, (pool, &votes), report)?;
+        let (pool, classifier) = (asked.pool, asked.classifier);
+        let votes = self.votes(classifier, pool.count, pool.image, report)?;
+        let clean = self.changes(classifier, parts, (pool, &votes), report)?;
         let limits = Limits::of(&clean, self.run.order.settings.defence.refused)?;
         let verdicts = asked.of_each(|images, votes| {
-            let changes = self.changes(bank, parts, (images, votes), report)?;
+            let changes = self.changes(classifier, parts, (images, votes), report)?;
             let classes = predictions(votes, self.pixels.classes.len());
             let verdict = |(&changes, class): (&Changes, Option<u32>)| {
                 let flagged = limits.suspects(changes);
@@ -37,7 +37,7 @@ impl Defence<'_> {
     /// How often each image's prediction changes.
     fn changes(
         &self,
-        bank: &Bank,
+        classifier: &Classifier<'_>,
         parts: &MaeParts,
         (images, votes): (Images<'_>, &[f32]),
         report: &mut Reporter<'_>,
@@ -60,14 +60,14 @@ impl Defence<'_> {
                 seen.extend(&order[kept..]);
                 Ok::<_, EngineError>((self.seen(images, place)?, seen))
             })?;
-            let dropped = predictions(&bank.votes(&cls, classes), classes);
+            let dropped = predictions(&classifier.votes(&cls, classes)?, classes);
             let turned = |k: usize| {
                 let place = at.start + k / trials;
                 let order = order(place, trials + k % trials);
                 Ok(patch_processing::shuffled(&self.seen(images, place)?, grid.patch, &order))
             };
             let rows = self.encoder.features(0..at.len() * trials, &turned)?;
-            let shuffled = predictions(&bank.votes(&rows, classes), classes);
+            let shuffled = predictions(&classifier.votes(&rows, classes)?, classes);
             let of_image = |i: usize| {
                 let (plain, trials) = (plain[at.start + i], i * trials..(i + 1) * trials);
                 Changes {

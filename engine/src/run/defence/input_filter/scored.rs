@@ -13,9 +13,9 @@ use crate::{
         limit::limit,
         strip,
     },
-    eval::{Bank, predictions},
+    eval::predictions,
     parallel::in_parallel,
-    run::defence::Defence,
+    run::defence::{Defence, classifier::Classifier},
     stop::Watch as _,
     train::report::Reporter,
 };
@@ -33,10 +33,10 @@ impl Defence<'_> {
         report: &mut Reporter<'_>,
     ) -> Result<Verdicts, EngineError> {
         let refused = self.run.order.settings.defence.refused;
-        let (bank, pool) = (asked.bank, asked.pool);
-        let limit = strip::bound(&self.entropies(bank, pool, pool, report)?, refused)?;
+        let (classifier, pool) = (asked.classifier, asked.pool);
+        let limit = strip::bound(&self.entropies(classifier, pool, pool, report)?, refused)?;
         let verdicts = asked.of_each(|images, votes| {
-            let entropies = self.entropies(bank, images, pool, report)?;
+            let entropies = self.entropies(classifier, images, pool, report)?;
             let scores: Vec<f64> = entropies.iter().map(|entropy| -entropy).collect();
             Ok(self.refused_above(-limit, &scores, votes))
         });
@@ -46,7 +46,7 @@ impl Defence<'_> {
     /// The entropy of each image under overlays from the pool.
     fn entropies(
         &self,
-        bank: &Bank,
+        classifier: &Classifier<'_>,
         images: Images<'_>,
         pool: Images<'_>,
         report: &mut Reporter<'_>,
@@ -61,7 +61,7 @@ impl Defence<'_> {
             let overlay = (pool.image)(drawn[k / each][k % each])?;
             Ok(strip::superimposed(&(images.image)(k / each)?, &overlay, spec.overlay_weight))
         };
-        let votes = self.votes(bank, images.count * each, &mixed, report)?;
+        let votes = self.votes(classifier, images.count * each, &mixed, report)?;
         let entropy = |(image, votes): (usize, &[f32])| {
             let error = DefenceError::NotFinite { what: "features", image };
             strip::entropy(votes, classes).ok_or(error)
