@@ -3,13 +3,8 @@
 use leptos::prelude::*;
 
 /// A message, with what stands between backticks as code.
-#[component]
-pub fn Message(
-    /// The message.
-    #[prop(into)]
-    text: String,
-) -> impl IntoView {
-    pieces(&text)
+pub fn message(text: &str) -> impl IntoView + use<> {
+    pieces(text)
         .into_iter()
         .map(|(piece, is_code)| {
             if is_code {

@@ -21,7 +21,7 @@ pub use confirm::Confirm;
 pub use controls::{ChipButton, Field, Segmented};
 pub use fetched::{Fetched, fetched, fetched_every};
 pub use icon::{Glyph, Icon};
-pub use message::Message;
+pub use message::message;
 pub use modal::Modal;
 pub use pager::Pager;
 pub use pixels::{PixelCanvas, decode_rgb};

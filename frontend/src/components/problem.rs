@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use shared::api::Problem;
 
-use super::{Glyph, Icon, Message};
+use super::{Glyph, Icon, message};
 
 /// A problem of a whole page or form.
 #[component]
@@ -18,7 +18,7 @@ pub fn ProblemBox(
         .errors
         .iter()
         .map(
-            |error| view! { <li><code>{error.field.clone()}</code>" "<Message text=error.message.clone()/></li> },
+            |error| view! { <li><code>{error.field.clone()}</code>" "{message(&error.message)}</li> },
         )
         .collect_view();
     let has_fields = !problem.errors.is_empty();
@@ -27,7 +27,7 @@ pub fn ProblemBox(
             <Icon glyph=Glyph::Alert/>
             <div>
                 <p><strong>{problem.title}</strong></p>
-                <p><Message text=problem.detail/></p>
+                <p>{message(&problem.detail)}</p>
                 {problem
                     .request
                     .map(|id| view! { <p class="muted small">"Request "<code>{id}</code>" in the server's log"</p> })}
@@ -63,7 +63,7 @@ pub fn FieldMessage(
                     .map(|message| {
                         view! {
                             <Icon glyph=Glyph::Alert/>
-                            <span><Message text=sentence(&message)/></span>
+                            <span>{super::message(&sentence(&message))}</span>
                         }
                     })
             }}

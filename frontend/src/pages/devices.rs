@@ -6,7 +6,7 @@ use shared::{
     api::{DeviceInfo, DeviceList, DeviceLoad, DeviceStatus, RunRow},
 };
 
-use crate::components::{Fetched, Glyph, Icon, Message, ProblemBox, fetched_every, format};
+use crate::components::{Fetched, Glyph, Icon, ProblemBox, fetched_every, format, message};
 
 /// Time between two readings of the load, in milliseconds.
 const PERIOD: u32 = 3000;
@@ -94,7 +94,7 @@ pub fn Devices(
                 .with(|jobs| list.devices.iter().map(|status| row(status, jobs)).collect_view());
             let notes = missing(&list)
                 .into_iter()
-                .map(|note| view! { <p class="muted small"><Message text=note/></p> })
+                .map(|note| view! { <p class="muted small">{message(&note)}</p> })
                 .collect_view();
             view! { {rows} {notes} }.into_any()
         }
@@ -116,7 +116,7 @@ fn row(status: &DeviceStatus, jobs: &[RunRow]) -> impl IntoView + use<> {
         view! {
             <p class="notice">
                 <Icon glyph=Glyph::Info/>
-                <span><Message text=format!("Gets no run: {why}.")/></span>
+                <span>{message(&format!("Gets no run: {why}."))}</span>
             </p>
         }
     });

@@ -9,7 +9,7 @@ use shared::{
 use crate::{
     api,
     base::to,
-    components::{Confirm, Glyph, Icon, Message, ProblemBox, ProgressBar, StateBadge, format},
+    components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format, message},
     pages::reconstruct::NEWEST,
     run_name::varied_text,
 };
@@ -301,7 +301,7 @@ fn Notices(
                     view! {
                         <p class="notice notice-bad" role="alert">
                             <Icon glyph=Glyph::Alert/>
-                            <span><Message text=error/></span>
+                            <span>{message(&error)}</span>
                         </p>
                     }
                 })

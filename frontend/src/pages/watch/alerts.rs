@@ -13,7 +13,7 @@ use shared::{
 use crate::{
     api,
     base::to,
-    components::{Fetched, Glyph, Icon, Message, ProblemBox, fetched_every},
+    components::{Fetched, Glyph, Icon, ProblemBox, fetched_every, message},
     kept,
 };
 
@@ -228,7 +228,7 @@ fn Row(alert: Alert, put_away: Callback<String>, changed: Callback<()>) -> impl 
             <Icon glyph=Glyph::Alert/>
             <div class="alert-text">
                 <a href=to(href)>{name.clone()}</a>
-                <p><Message text=what/></p>
+                <p>{message(&what)}</p>
                 <p class="muted small">{advice}</p>
                 <Show when=move || open.get()><LastLines run/></Show>
                 {move || problem.get().map(|problem| view! { <ProblemBox problem/> })}
