@@ -9,7 +9,7 @@ use resvg::{
     tiny_skia::{Pixmap, Transform},
     usvg::{self, Options, Tree, fontdb::Database},
 };
-use shared::chart::{Figure, Size, Style, Theme};
+use shared::chart::{Drawing, Figure, Size, Style, Theme};
 use svg2pdf::{ConversionOptions, PageOptions};
 
 /// Embedded fonts, so that a figure looks the same on every machine.
@@ -27,7 +27,7 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
 
 /// Pixels of a PNG per pixel of the drawing: sharp on high-density screens and in print.
 const PNG_SCALE: f32 = 2.0;
-/// Pixels of the drawing per inch of a PDF: the width of [`Size::FILE`] is that of two columns of a paper.
+/// Pixels of the drawing per inch of a PDF: the width of [`Size::FILE`] is that of two columns of a paper. A wider drawing has more.
 const PDF_DPI: f32 = 110.0;
 
 /// Kind of file.
@@ -114,13 +114,20 @@ pub fn file(figure: &Figure, kind: FileKind, theme: Theme) -> Result<Vec<u8>, Fi
             Ok(text.as_bytes().to_vec())
         }
         FileKind::Csv => Ok(figure.csv().into_bytes()),
-        FileKind::Svg => Ok(figure.draw(Size::FILE, Style::File(theme)).svg.into_bytes()),
+        FileKind::Svg => Ok(drawn(figure, theme).svg.into_bytes()),
         FileKind::Png => {
-            let drawing = figure.draw(Size::FILE, Style::File(theme));
+            let drawing = drawn(figure, theme);
             png(&drawing.svg, drawing.width, drawing.height)
         }
-        FileKind::Pdf => pdf(&figure.draw(Size::FILE, Style::File(theme)).svg),
+        FileKind::Pdf => {
+            let drawing = drawn(figure, theme);
+            pdf(&drawing.svg, PDF_DPI * drawing.width as f32 / Size::FILE.width as f32)
+        }
     }
+}
+
+fn drawn(figure: &Figure, theme: Theme) -> Drawing {
+    figure.draw(figure.file_size(), Style::File(theme))
 }
 
 fn png(svg: &str, width: u32, height: u32) -> Result<Vec<u8>, FigureError> {
@@ -129,8 +136,8 @@ fn png(svg: &str, width: u32, height: u32) -> Result<Vec<u8>, FigureError> {
 }
 
 /// The drawing as a PDF with the letters that it uses of the embedded fonts.
-fn pdf(svg: &str) -> Result<Vec<u8>, FigureError> {
-    let page = PageOptions { dpi: PDF_DPI };
+fn pdf(svg: &str, dpi: f32) -> Result<Vec<u8>, FigureError> {
+    let page = PageOptions { dpi };
     svg2pdf::to_pdf(&tree(svg)?, ConversionOptions::default(), page)
         .map_err(|error| FigureError::Pdf(error.to_string()))
 }

@@ -14,7 +14,8 @@ use crate::{
 /// Opacity in percent of a cell with the lowest and with the highest possible value: text stays readable on both.
 const CELLS: (f64, f64) = (4.0, 64.0);
 
-/// The matrix of these numbers. Colours are of the whole range of the metric, so that two matrices can be compared.
+/// The matrix of these numbers. Colours are of the whole range of the metric, so that two matrices can be compared; that of AUROC begins at
+/// 0.5, where a defence tells nothing apart.
 pub fn defence_matrix(data: &MatrixData) -> Figure {
     let rows = data.rows.slots.len();
     let cell = |opacity| Look { role: role(data.shows), opacity, shape: Shape::Cells };
@@ -28,8 +29,13 @@ pub fn defence_matrix(data: &MatrixData) -> Figure {
         ..Point::default()
     };
     let points = data.cells.iter().map(point).collect();
-    let steps = (0..5).map(|step| full(data.shows) * f64::from(step) / 4.0);
-    let step = |value| Entry::new(cell(strength(data.shows, value)), with_unit(data.shows, value));
+    let (low, high) = range(data.shows);
+    let steps = (0..5).map(|step| low + (high - low) * f64::from(step) / 4.0);
+    let step = |value| {
+        let or_less = if low > 0.0 && value <= low { " or less" } else { "" };
+        let text = format!("{}{or_less}", with_unit(data.shows, value));
+        Entry::new(cell(strength(data.shows, value)), text)
+    };
     let title = title(data);
     Figure {
         kind: FigureKind::DefenceMatrix,
@@ -63,13 +69,14 @@ fn role(shows: MatrixShows) -> Role {
     if shows == MatrixShows::Asr { Role::Triggered } else { Role::Clean }
 }
 
-/// The highest value that a metric can have.
-fn full(shows: MatrixShows) -> f64 {
-    if shows == MatrixShows::Auroc { 1.0 } else { 100.0 }
+/// The values with the faintest and the strongest colour.
+fn range(shows: MatrixShows) -> (f64, f64) {
+    if shows == MatrixShows::Auroc { (0.5, 1.0) } else { (0.0, 100.0) }
 }
 
 fn strength(shows: MatrixShows, value: f64) -> u8 {
-    let share = (value / full(shows)).clamp(0.0, 1.0);
+    let (low, high) = range(shows);
+    let share = ((value - low) / (high - low)).clamp(0.0, 1.0);
     (CELLS.0 + share * (CELLS.1 - CELLS.0)).round() as u8
 }
 
@@ -295,9 +302,11 @@ mod tests {
             .filter_map(|point| Some(point.tag.as_ref()?.text.as_str()))
             .collect();
         assert_eq!(tags, ["0.900\n± 0.248\n(0.600)", "0.250"]);
-        // 4 + 0.9 x 60 and 4 + 0.25 x 60.
+        // 4 + (0.9 - 0.5) / 0.5 x 60; an area below 0.5 tells nothing, either.
         let strengths: Vec<u8> = figure.series[0].points.iter().map(|at| at.strength).collect();
-        assert_eq!(strengths, [58, 19]);
+        assert_eq!(strengths, [52, 4]);
+        let legend: Vec<&str> = figure.legend.iter().map(|entry| entry.label.as_str()).collect();
+        assert_eq!(legend, ["0.500 or less", "0.625", "0.750", "0.875", "1.000"]);
         let latex = figure.latex().expect("a table");
         assert!(latex.contains("Trigger & SCAn & STRIP & Beatrix\\_2 \\\\"), "{latex}");
         assert!(latex.contains("Blended & $0.900 \\pm 0.248$ ($0.600$) & -- & -- \\\\"), "{latex}");
@@ -348,7 +357,27 @@ mod tests {
         let figure = defence_matrix(&data);
         let drawn = figure.draw(Size { width: 900, height: 400 }, Style::File(Theme::Light));
         assert_eq!(drawn.svg.matches(">Activation</text>").count(), 9, "none is left out");
-        // A narrow page scrolls instead of losing them.
+        // A narrow page scrolls instead of losing them, and a file is as wide as they need.
         assert!(figure.least_width() > 700);
+        let methods = [
+            "Spectral signatures",
+            "Activation clustering",
+            "SCAn",
+            "PatchSearch",
+            "STRIP",
+            "BDMAE",
+            "Patch processing",
+            "Attention blocking",
+            "DeDe",
+            "Frequency detector, linear",
+            "Beatrix",
+        ];
+        data.columns.slots = methods.map(str::to_owned).into();
+        let figure = defence_matrix(&data);
+        let drawn = figure.draw(figure.file_size(), Style::File(Theme::Light));
+        for name in methods {
+            let first = name.split(' ').next().expect("a word");
+            assert!(drawn.svg.contains(&format!(">{first}")), "{name}: {}", drawn.width);
+        }
     }
 }

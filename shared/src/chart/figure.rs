@@ -2,12 +2,14 @@
 
 use std::str::FromStr;
 
-use super::{curve::CurveKind, draw, marker::Marker, role::Role, table::Table};
+use super::{curve::CurveKind, draw, layout, marker::Marker, role::Role, table::Table, text};
 use crate::palette::Theme;
 
-/// Width in pixels of a column whose cells show their values, and of the names of the rows.
+/// Width in pixels of a column whose cells show their values, and of what stands beside the columns: the names of the rows, the axis and margins.
 const COLUMN: u32 = 74;
-const NAMES_OF_ROWS: u32 = 130;
+const NAMES_OF_ROWS: u32 = 160;
+/// Room between the names of two columns.
+const APART: f64 = 8.0;
 
 /// Which figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -284,14 +286,22 @@ impl Figure {
         self.series.iter().filter(scattered).map(|series| series.points.len()).sum()
     }
 
-    /// The least width in pixels at which its cells show their values; 0 for a figure without columns of texts.
+    /// The least width in pixels at which its cells show their values and each column its name; 0 for a figure without columns of texts.
     pub fn least_width(&self) -> u32 {
         match (&self.x.scale, self.kind) {
             (Scale::Places(columns), FigureKind::DefenceMatrix) if !self.is_empty() => {
-                NAMES_OF_ROWS + COLUMN * columns.len() as u32
+                let words = columns.iter().flat_map(|name| name.split_whitespace());
+                let widest = words.map(|word| text::width(word, layout::TICK)).fold(0.0, f64::max);
+                let column = COLUMN.max((widest + APART).ceil() as u32);
+                NAMES_OF_ROWS + column * columns.len() as u32
             }
             _ => 0,
         }
+    }
+
+    /// The size of its drawing in a file: [`Size::FILE`], or as wide as its columns need.
+    pub fn file_size(&self) -> Size {
+        Size { width: Size::FILE.width.max(self.least_width()), ..Size::FILE }
     }
 
     /// Lines of the longest text in a cell; 0 without cells.
