@@ -1,9 +1,10 @@
 """Measures Maskdoor against PyTorch on the first GPU, on every line Maskdoor before and after PyTorch, and prints a table.
 
-    python bench/gpu.py PROGRAM [--only train|finetune|forward] [--models A,B]
+    python bench/gpu.py PROGRAM [--only train|finetune|forward] [--models A,B] [--precision bf16|bf16_stream|tf32|f32]
 
 PROGRAM is the example `gpu` of the engine. Writes gpu.json into the folder that OUT names, or the working folder, after every line. The ratio
-is PyTorch's best mode over the slower of Maskdoor's two runs in bf16. PyTorch's images lie on the GPU; those of Maskdoor's `forward` are in
+is PyTorch's best mode in bf16 over the slower of Maskdoor's two runs. Each program has a time limit, so a call of ten minutes measures three or
+four lines: --models and --only share the lines out. PyTorch's images lie on the GPU; those of Maskdoor's `forward` are in
 the host's memory, and copied beside.
 """
 
@@ -48,6 +49,7 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--only")
     parser.add_argument("--models")
+    parser.add_argument("--precision", default="bf16")
     arguments = parser.parse_args()
     models = arguments.models.split(",") if arguments.models else None
     results = []
@@ -57,7 +59,7 @@ def main():
     for kind, model, batch, modes, goal in LINES:
         if (arguments.only and kind != arguments.only) or (models and model not in models):
             continue
-        own = [arguments.program, kind, model, str(batch), "bf16"]
+        own = [arguments.program, kind, model, str(batch), arguments.precision]
         before = measured(own)
         peers = [measured([sys.executable, str(PEER), kind, model, str(batch), mode]) for mode in modes]
         after = measured(own)
@@ -70,7 +72,7 @@ def main():
             continue
         best = min(fit, key=lambda peer: peer["ms"])
         print(
-            f"| {model} {kind} | {batch} | {best['ms']:.2f} {best['mode']} | {ours['ms']:.3f} "
+            f"| {model} {kind} | {batch} | {best['ms']:.2f} {best['mode']} | {ours['ms']:.3f} {arguments.precision} "
             f"({ours['low']:.3f} to {ours['high']:.3f}) | {best['ms'] / ours['ms']:.2f} | {goal} "
             f"| {best['gib']:.2f} | {ours['gib']:.2f} |",
             flush=True,

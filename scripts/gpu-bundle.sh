@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs what scripts/gpu.sh runs on a machine with a GPU that has neither Rust nor a network: tests, benchmark, peers. Writes
+# Packs what scripts/gpu.sh runs on a machine with a GPU that has neither Rust nor a network: tests, golden cases, benchmark, peers. Writes
 # target/gpu-bundle.tar.gz.
 #
 # Tests are built like `make test` builds them, the benchmark like a release.
@@ -17,9 +17,18 @@ for package in cuda engine; do
   program=$(cargo test --package "$package" --lib --no-run --locked --message-format json | built)
   strip -o "$bundle/$package-tests" "$program"
 done
+program=$(cargo test --package engine --test golden --no-run --locked --message-format json | built)
+strip -o "$bundle/golden-tests" "$program"
+mkdir "$bundle/cases"
+cp tests/golden/cases/study-*.safetensors "$bundle/cases/"
 cargo build --release --locked --package engine --example gpu
 strip -o "$bundle/gpu" target/release/examples/gpu
 cp scripts/gpu.sh "$bundle/run.sh"
 cp bench/peer.py bench/gpu_peer.py bench/gpu.py "$bundle/bench/"
 tar --create --gzip --file target/gpu-bundle.tar.gz --directory target gpu-bundle
-ls -l target/gpu-bundle.tar.gz
+bytes=$(stat --format %s target/gpu-bundle.tar.gz)
+echo "target/gpu-bundle.tar.gz: $((bytes >> 20)) MiB"
+if ((bytes > 60 << 20)); then
+  echo "It is to have less than 60 MiB" >&2
+  exit 1
+fi

@@ -11,6 +11,12 @@ scripts/setup.sh
 command -v "${CXX:-g++}" >/dev/null || scripts/apt.sh g++
 scripts/browser.sh
 scripts/axe.sh
+# They are compiled for GPUs, too, without one.
+if MASKDOOR_TEST_NVRTC=$(scripts/nvrtc.sh); then
+  export MASKDOOR_TEST_NVRTC
+else
+  echo "skipped: NVRTC cannot be fetched, so no kernel is compiled for a GPU" >&2
+fi
 
 # The tests' build makes the program with its pages, too; a build of its own would compile much of it twice.
 step "tests"

@@ -1,4 +1,4 @@
-//! Maskdoor's side of the GPU benchmark: `gpu train|finetune|forward A|A4|B|L BATCH f32|bf16` on random images, on the first GPU.
+//! Maskdoor's side of the GPU benchmark: `gpu train|finetune|forward A|A4|B|L BATCH f32|tf32|bf16|bf16_stream` on random images, on the first GPU.
 //!
 //! Prints a line of JSON: milliseconds of a step (median, least and most of 5 runs), images a second, GiB that the program took on the
 //! device. A step has all that a step of a run has: images that lie on the GPU as bytes are cut and normalised there, and the loss comes back.
@@ -42,14 +42,10 @@ struct Measured {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [what, setting, batch, precision] = &arguments[..] else {
-        return Err("gpu train|finetune|forward A|A4|B|L BATCH f32|bf16".into());
+        return Err("gpu train|finetune|forward A|A4|B|L BATCH f32|tf32|bf16|bf16_stream".into());
     };
     let (spec, batch) = (self::setting(setting)?, batch.parse::<usize>()?);
-    let precision = match precision.as_str() {
-        "f32" => Precision::F32,
-        "bf16" => Precision::Bf16,
-        _ => return Err("a precision is f32 or bf16".into()),
-    };
+    let precision: Precision = serde_json::from_value(precision.as_str().into())?;
     let gpu = ::cuda::Device::open(0, std::env::var_os("MASKDOOR_KERNEL_CACHE").map(Into::into))?;
     let threads = std::thread::available_parallelism()?.get();
     let device =

@@ -25,6 +25,15 @@ pub enum Error {
         /// Bytes that this process holds on it.
         ours: u64,
     },
+    /// The device has no memory left for what every run needs before its model: another program fills it.
+    #[error(
+        "{what}: the GPU's memory is full. What other programs hold on it counts, too; nvidia-smi lists them. Wait for them, or take \
+         another device"
+    )]
+    Full {
+        /// What was tried.
+        what: &'static str,
+    },
     /// A kernel does not compile.
     #[error("the kernels in {file} do not compile: {log}")]
     Compile {

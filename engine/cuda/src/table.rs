@@ -22,8 +22,9 @@ pub struct Pace {
     pub decay: f64,
 }
 
-/// Places are multiples of this many numbers, so that each tensor is aligned for vectors and matrix products.
-const ALIGNED: usize = 64;
+/// Places are multiples of this many numbers, so that each tensor is aligned for vectors, and for matrix products, whose algorithms are
+/// chosen for 256 bytes: 128 numbers of bf16.
+const ALIGNED: usize = 128;
 /// Numbers that a block of an optimiser's kernel has.
 const STRETCH: usize = 4096;
 
@@ -166,15 +167,15 @@ mod tests {
             tensor("b", 5000, false),
             tensor("c", 4099, true),
         ]);
-        assert_eq!(table.layer("a"), Layer { weight: 0, bias: 64, inputs: 3, outputs: 2 });
-        assert_eq!((table.place("b"), table.place("c")), (128, 128 + 5056));
+        assert_eq!(table.layer("a"), Layer { weight: 0, bias: 128, inputs: 3, outputs: 2 });
+        assert_eq!((table.place("b"), table.place("c")), (256, 256 + 5120));
         let values: Vec<f32> = (0..6 + 2 + 5000 + 4099).map(|i| i as f32).collect();
         let spread = table.spread(&values);
-        assert_eq!((spread.len(), spread[64], spread[6]), (table.total(), 6.0, 0.0));
+        assert_eq!((spread.len(), spread[128], spread[6]), (table.total(), 6.0, 0.0));
         assert_eq!(table.gather(&spread), values);
         let stretches: Vec<_> = table.stretches().iter().map(|it| (it.start, it.length)).collect();
         let c = table.place("c") as u32;
-        assert_eq!(stretches, [(0, 8), (64, 4), (c, 4096), (c + 4096, 4)]);
+        assert_eq!(stretches, [(0, 8), (128, 4), (c, 4096), (c + 4096, 4)]);
     }
     #[test]
     fn a_stage_has_the_places_of_what_it_names() {
@@ -188,7 +189,7 @@ mod tests {
         let stages = [vec!["blocks.1"], vec!["ab", "blocks.10"], vec!["a"]];
         let stages = stages.map(|names| names.into_iter().map(str::to_owned).collect());
         let places = table.stages(&stages).into_iter().flatten().collect::<Vec<_>>();
-        assert_eq!(places, [256..320, 128..256, 320..384, 0..64]);
+        assert_eq!(places, [384..512, 256..384, 512..640, 0..128]);
         assert_eq!(table.stages(&stages)[1].len(), 2);
     }
 }

@@ -148,8 +148,14 @@ impl Study {
         params.set(name, &self.case.floats(tensor)).unwrap();
     }
 
+    /// The GPU that `MASKDOOR_TEST_GPU` names by its number, or the processor.
     fn device() -> Box<dyn Device> {
-        Machine::with_threads(2).device(Precision::F32).unwrap()
+        let machine = Machine::with_threads(2);
+        let machine = match std::env::var("MASKDOOR_TEST_GPU") {
+            Ok(ordinal) => machine.with_devices(&format!("cuda:{ordinal}")).unwrap(),
+            Err(_) => machine,
+        };
+        machine.device(Precision::F32).unwrap()
     }
 
     /// The batches of the training images and the poisons that a plan adds.

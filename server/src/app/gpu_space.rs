@@ -39,11 +39,13 @@ impl GpuNeeds {
         self.runs.entry(key).or_insert_with(|| (kind, settings.clone(), classes, wish));
     }
 
-    /// Why no GPU that a run asks for can hold it: the setting to change, what is needed, and what there is.
-    pub fn refused(&self, devices: &[DeviceInfo]) -> Vec<FieldError> {
+    /// What the largest run takes on each of its GPUs, in bytes, and why no GPU that a run asks for can hold it: the setting to change, what
+    /// is needed, and what there is.
+    pub fn weigh(&self, devices: &[DeviceInfo]) -> (Option<u64>, Vec<FieldError>) {
         let is_gpu = |device: &&DeviceInfo| {
             device.kind == DeviceKind::Cuda && device.refusal.is_none() && device.memory_bytes > 0
         };
+        let mut most = None;
         let mut refused: Vec<FieldError> = Vec::new();
         for (kind, settings, classes, wish) in self.runs.values() {
             let fits = |device: &&DeviceInfo| wish.takes(&device.name, device.kind);
@@ -51,27 +53,12 @@ impl GpuNeeds {
                 devices.iter().filter(is_gpu).filter(fits).max_by_key(|it| it.memory_bytes);
             let Some(device) = largest else { continue };
             let capability = capability(device.capability.as_deref()).unwrap_or(USUAL_CAPABILITY);
-            let field = match kind {
-                RunKind::Finetune => "finetune.batch_size",
-                RunKind::Pretrain => "pretrain.batch_size",
-                RunKind::Implant | RunKind::Probe | RunKind::Knn | RunKind::Defence => {
-                    "model.encoder.dim"
-                }
-            };
             match gpu_memory(*kind, settings, *classes, capability, wish.count()) {
-                Ok(needed) if needed <= device.memory_bytes => {}
                 Ok(needed) => {
-                    let each = if wish.count() > 1 { "each of its GPUs" } else { "the GPU" };
-                    let message = format!(
-                        "makes a run of {} that needs about {} of memory on {each}; {} has {}, {} too little. A smaller batch with \
-                         more accumulated ones, more GPUs or a smaller model needs less",
-                        kind.title().to_lowercase(),
-                        bytes(needed),
-                        device.name,
-                        bytes(device.memory_bytes),
-                        bytes(needed - device.memory_bytes),
-                    );
-                    refused.push(FieldError::new(field, message));
+                    most = most.max(Some(needed));
+                    if needed > device.memory_bytes {
+                        refused.push(too_large(*kind, needed, wish.count(), device));
+                    }
                 }
                 Err(error) => {
                     let message = format!(
@@ -84,8 +71,27 @@ impl GpuNeeds {
         }
         refused.sort_by_key(ToString::to_string);
         refused.dedup();
-        refused
+        (most, refused)
     }
+}
+
+fn too_large(kind: RunKind, needed: u64, gpus: usize, device: &DeviceInfo) -> FieldError {
+    let field = match kind {
+        RunKind::Finetune => "finetune.batch_size",
+        RunKind::Pretrain => "pretrain.batch_size",
+        RunKind::Implant | RunKind::Probe | RunKind::Knn | RunKind::Defence => "model.encoder.dim",
+    };
+    let each = if gpus > 1 { "each of its GPUs" } else { "the GPU" };
+    let message = format!(
+        "makes a run of {} that needs about {} of memory on {each}; {} has {}, {} too little. A smaller batch with more accumulated ones, \
+         more GPUs or a smaller model needs less",
+        kind.title().to_lowercase(),
+        bytes(needed),
+        device.name,
+        bytes(device.memory_bytes),
+        bytes(needed - device.memory_bytes),
+    );
+    FieldError::new(field, message)
 }
 
 /// A compute capability from its text: `9.0`.
@@ -130,7 +136,7 @@ mod tests {
     fn told(wish: DeviceWish, devices: &[DeviceInfo]) -> Vec<String> {
         let mut needs = GpuNeeds::default();
         needs.add(RunKind::Pretrain, &large(), 100, wish);
-        needs.refused(devices).iter().map(ToString::to_string).collect()
+        needs.weigh(devices).1.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -151,12 +157,30 @@ mod tests {
     }
 
     #[test]
+    fn what_the_largest_run_takes_is_told() {
+        let most = |wish, devices: &[DeviceInfo]| {
+            let mut needs = GpuNeeds::default();
+            let mut small = large();
+            small.pretrain.batch_size = 8;
+            needs.add(RunKind::Pretrain, &small, 100, wish);
+            let less = needs.weigh(devices).0;
+            needs.add(RunKind::Pretrain, &large(), 100, wish);
+            (less, needs.weigh(devices).0)
+        };
+        let (less, more) = most(DeviceWish::Auto, &[gpu("cuda:0", 80)]);
+        assert!(less.is_some() && less < more, "{less:?} {more:?}");
+        assert_eq!(most(DeviceWish::Cpu, &[gpu("cuda:0", 80)]), (None, None));
+        assert_eq!(most(DeviceWish::Auto, &[]), (None, None), "there is only the processor");
+    }
+
+    #[test]
     fn a_model_that_no_gpu_trains_is_sent_to_the_processor() {
         let mut settings = large();
         (settings.model.image_size, settings.model.patch_size) = (192, 64);
         let mut needs = GpuNeeds::default();
         needs.add(RunKind::Pretrain, &settings, 100, DeviceWish::Auto);
-        let refused = needs.refused(&[gpu("cuda:0", 80)]);
+        let (most, refused) = needs.weigh(&[gpu("cuda:0", 80)]);
+        assert_eq!(most, None);
         let told: Vec<_> = refused.iter().map(ToString::to_string).collect();
         assert_eq!(
             told,

@@ -149,7 +149,9 @@ impl App {
         plan.refused = needs.refused(space);
         plan.refused.extend(self.refused_devices(graph, &known));
         plan.refused.extend(self.refused_precisions(graph, &known));
-        plan.refused.extend(gpus.refused(&self.offered_devices()));
+        let (gpu_memory, refused) = gpus.weigh(&self.offered_devices());
+        plan.gpu_memory = gpu_memory.map(|bytes| bytes as f64);
+        plan.refused.extend(refused);
         Ok(plan)
     }
 

@@ -149,7 +149,7 @@ pub(super) struct JobsArg {
     /// Number of runs that train at the same time on each device.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(super) jobs: u32,
-    /// The devices that runs are assigned to, such as cpu,cuda:0 [default: `MASKDOOR_DEVICES`, or all].
+    /// The devices that runs are assigned to, such as cpu,cuda:0 [default: `MASKDOOR_DEVICES`, or the processor].
     #[arg(long, value_name = "DEVICE,...")]
     pub(super) devices: Option<String>,
 }

@@ -51,9 +51,12 @@ fn as_table(plan: &StudyPlan) -> String {
             format!("\nthis machine cannot run them: {}", errors.join("; "))
         }
     };
+    let on_gpus = plan.gpu_memory.map_or_else(String::new, |needed| {
+        format!(", and {} of a GPU's where they get one", bytes(needed as u64))
+    });
     format!(
         "{}\n{} runs ({}), {} of them reused; the other {made} take about {}{}, {} on the disk and at most {} of \
-         memory{refused}",
+         memory{on_gpus}{refused}",
         table(&head, &rows),
         plan.runs.len(),
         kinds.join(", "),

@@ -22,7 +22,12 @@ async fn devices_are_listed_with_the_libraries_of_gpus() {
 
     // The queue knows its devices better than the machine.
     let machine = Machine::with_threads(1).with_devices("cpu,pretend:80GiB").unwrap();
+    let study = serde_json::to_value(spec()).unwrap();
+    let plan = app.post("/plans", &study).await.json();
+    assert!(plan.get("gpu_memory").is_none(), "there is only the processor: {plan}");
     let _scheduler = Scheduler::new(app.app.clone(), Settings::of(&machine, 3));
+    let needed = app.post("/plans", &study).await.json()["gpu_memory"].as_f64().unwrap();
+    assert!((1e8..80e9).contains(&needed), "{needed} bytes on the GPU");
     let list = app.get("/devices").await.json();
     assert_eq!(list["devices"][1]["name"], "cuda:0");
     assert_eq!(list["devices"][1]["kind"], "cuda");

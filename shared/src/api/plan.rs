@@ -84,6 +84,9 @@ pub struct StudyPlan {
     pub bytes: f64,
     /// Bytes of memory that the largest of them would take at most.
     pub memory: f64,
+    /// Bytes that the largest of those that may get a GPU would take on each of its GPUs; absent where none of them may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_memory: Option<f64>,
     /// Why this machine cannot run the study; empty if it can. Such a study is not queued.
     #[serde(default)]
     pub refused: Vec<FieldError>,

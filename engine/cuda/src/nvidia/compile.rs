@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{CString, c_char},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use cudarc::nvrtc::{result, sys};
@@ -18,11 +18,22 @@ pub(crate) struct Compiled {
     /// What the assembler says of registers and spills; empty where the code was kept from before.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by tests"))]
     pub log: String,
+    /// Whether it was kept from before.
+    pub was_kept: bool,
 }
 
 /// Compiles a file for a compute capability such as 90. A file in the cache folder, named by the hash of all that decides the result, is
 /// taken instead.
 pub(crate) fn compile(source: &Source, capability: u32, cache: Option<&Path>) -> Result<Compiled> {
+    let kept = cache.and_then(|folder| std::fs::read(kept_file(source, capability, folder)).ok());
+    match kept {
+        Some(cubin) => Ok(Compiled { cubin, log: String::new(), was_kept: true }),
+        None => anew(source, capability, cache),
+    }
+}
+
+/// Like [`compile`], whatever the cache folder has.
+pub(crate) fn anew(source: &Source, capability: u32, cache: Option<&Path>) -> Result<Compiled> {
     let failed = |log: String| Error::Compile { file: format!("{}.cu", source.name), log };
     let mut options = vec![
         format!("--gpu-architecture=sm_{capability}"),
@@ -30,17 +41,17 @@ pub(crate) fn compile(source: &Source, capability: u32, cache: Option<&Path>) ->
         "--ptxas-options=-v".into(),
     ];
     options.extend(source.constants.iter().map(|(name, value)| format!("-D{name}={value}")));
-    let digest = source.digest(INSTRUCTIONS, &format!("NVRTC {:?} sm_{capability}", version()));
-    let file = cache.map(|folder| folder.join(format!("{}-{}.cubin", source.name, &digest[..32])));
-    if let Some(cubin) = file.as_ref().and_then(|file| std::fs::read(file).ok()) {
-        return Ok(Compiled { cubin, log: String::new() });
-    }
     let (cubin, log) = translate(source, &options).map_err(failed)?;
-    if let Some(file) = file {
+    if let Some(folder) = cache {
         // What cannot be kept is compiled again.
-        let _ = keep(&file, &cubin);
+        let _ = keep(&kept_file(source, capability, folder), &cubin);
     }
-    Ok(Compiled { cubin, log })
+    Ok(Compiled { cubin, log, was_kept: false })
+}
+
+fn kept_file(source: &Source, capability: u32, folder: &Path) -> PathBuf {
+    let digest = source.digest(INSTRUCTIONS, &format!("NVRTC {:?} sm_{capability}", version()));
+    folder.join(format!("{}-{}.cubin", source.name, &digest[..32]))
 }
 
 /// Writes a file whole or not at all: several runs start at the same time.

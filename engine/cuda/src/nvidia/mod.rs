@@ -93,6 +93,14 @@ pub(crate) fn driver(what: &'static str) -> impl Fn(DriverError) -> Error {
     }
 }
 
+/// An error of a call that takes memory on the device for itself.
+pub(crate) fn with_memory(what: &'static str) -> impl Fn(DriverError) -> Error {
+    move |error| match error.0 {
+        sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => Error::Full { what },
+        _ => driver(what)(error),
+    }
+}
+
 impl Nvidia {
     /// Opens a device. The libraries must have been looked for before: without them, cudarc panics.
     pub fn open(ordinal: usize, cache: Option<PathBuf>) -> Result<Self> {
@@ -110,7 +118,7 @@ impl Nvidia {
             Ok((context, stream, (major * 10 + minor) as u32, multiprocessors, block_memory, name))
         };
         let (context, stream, capability, multiprocessors, block_memory, name) =
-            open().map_err(driver("the GPU cannot be opened"))?;
+            open().map_err(with_memory("the GPU cannot be opened"))?;
         if capability < LEAST_CAPABILITY {
             let message = format!(
                 "{name} has compute capability {}.{}; training needs 8.0 or later (Ampere). Use the processor",
@@ -290,10 +298,20 @@ impl Gpu for Nvidia {
         if let Some(&file) = inner.loaded.get(&key) {
             return Ok(Kernels(file));
         }
-        let compiled = compile::compile(source, self.traits.capability, self.cache.as_deref())?;
+        let cache = self.cache.as_deref();
+        let compiled = compile::compile(source, self.traits.capability, cache)?;
         // SAFETY: the machine code is whole; the driver checks its form.
-        let module = unsafe { module::load_data(compiled.cubin.as_ptr().cast()) }
-            .map_err(driver("kernels cannot be loaded"))?;
+        let load = |cubin: &[u8]| unsafe { module::load_data(cubin.as_ptr().cast()) };
+        let module = match load(&compiled.cubin) {
+            Err(error)
+                if compiled.was_kept && error.0 != sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY =>
+            {
+                // The file may be damaged.
+                load(&compile::anew(source, self.traits.capability, cache)?.cubin)
+            }
+            outcome => outcome,
+        }
+        .map_err(with_memory("kernels cannot be loaded"))?;
         inner.modules.push(Module { module: module as usize, functions: HashMap::new() });
         let file = inner.modules.len() - 1;
         inner.loaded.insert(key, file);
@@ -346,7 +364,7 @@ impl Gpu for Nvidia {
 
     #[expect(unsafe_code, reason = "calls of the driver")]
     fn record(&self, work: &mut dyn FnMut() -> Result<()>) -> Result<Option<Recorded>> {
-        let failed = driver("a step cannot be recorded");
+        let failed = with_memory("a step cannot be recorded");
         drop(self.enter()?);
         let stream = self.stream();
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;

@@ -11,13 +11,14 @@ use cudarc::{
         sys::{
             self, cublasComputeType_t as Compute, cublasLtEpilogue_t as Epilogue,
             cublasLtMatmulDescAttributes_t as Attribute,
-            cublasLtMatmulPreferenceAttributes_t as Preference, cudaDataType_t as Type,
+            cublasLtMatmulPreferenceAttributes_t as Preference, cublasStatus_t as Status,
+            cudaDataType_t as Type,
         },
     },
     driver::{result as cuda, sys::CUstream},
 };
 
-use super::driver;
+use super::with_memory;
 use crate::{
     Error, Result,
     gpu::{Address, Numbers, Product, ProductKind, ProductShape},
@@ -54,8 +55,18 @@ impl Products {
     pub fn new() -> Result<Self> {
         // SAFETY: the memory is given back by `free`.
         let workspace = unsafe { cuda::malloc_sync(WORKSPACE) }
-            .map_err(driver("memory for matrix products cannot be taken"))?;
-        Ok(Self { handle: lt::create_handle().map_err(failed)?, workspace, plans: HashMap::new() })
+            .map_err(with_memory("memory for matrix products cannot be taken"))?;
+        let handle = lt::create_handle().map_err(|error| match error.0 {
+            Status::CUBLAS_STATUS_ALLOC_FAILED | Status::CUBLAS_STATUS_NOT_INITIALIZED => {
+                Error::Full { what: "cuBLASLt cannot be opened" }
+            }
+            _ => failed(error),
+        });
+        if handle.is_err() {
+            // SAFETY: nobody uses it.
+            let _ = unsafe { cuda::free_sync(workspace) };
+        }
+        Ok(Self { handle: handle?, workspace, plans: HashMap::new() })
     }
 
     #[expect(unsafe_code, reason = "a call into an open library")]

@@ -109,9 +109,15 @@ fn stack(gpu: &Compiler, storage: Storage, width: usize, heads: usize, tokens: u
 #[test]
 #[expect(unsafe_code, reason = "asks whether a library is there")]
 fn every_kernel_compiles_for_every_architecture() {
+    if let Some(folder) = std::env::var_os("MASKDOOR_TEST_NVRTC") {
+        // Whoever asks for a library by its name gets what is open; it is never closed.
+        for name in ["libnvrtc-builtins.so.13.0", "libnvrtc.so.13"] {
+            crate::libraries::open(&std::path::Path::new(&folder).join(name)).unwrap();
+        }
+    }
     // SAFETY: only opens the library.
     if !unsafe { cudarc::nvrtc::sys::is_culib_present() } {
-        eprintln!("skipped: there is no libnvrtc; `make gpu-kernels` fetches it");
+        eprintln!("skipped: there is no libnvrtc; scripts/nvrtc.sh fetches it");
         return;
     }
     for (capability, memory) in ARCHITECTURES {
@@ -149,9 +155,13 @@ fn every_kernel_compiles_for_every_architecture() {
         }
         let said = gpu.said.into_inner().unwrap();
         for (name, log) in &said {
-            if spilled(log) > 0 {
-                eprintln!("sm_{capability} {name}: {} bytes spilled", spilled(log));
+            let spilled = spilled(log);
+            if spilled > 0 {
+                eprintln!("sm_{capability} {name}: {spilled} bytes spilled");
             }
+            // What is known; a kernel that spills more has lost the registers for its sums.
+            let most = if name.contains(r#"("PATCH", 32)"#) { 1024 } else { 256 };
+            assert!(spilled <= most, "sm_{capability} {name} spills {spilled} bytes");
         }
     }
 }

@@ -210,7 +210,7 @@ fn each_part_is_added_up_when_it_is_complete_and_before_the_next_is_begun() {
     }
     // All that is trained, once, with its gaps; then the loss.
     let trained = tensors.iter().filter(|tensor| tensor.trained.is_some());
-    assert_eq!(summed, 1 + trained.map(|tensor| tensor.len.next_multiple_of(64)).sum::<usize>());
+    assert_eq!(summed, 1 + trained.map(|tensor| tensor.len.next_multiple_of(128)).sum::<usize>());
     assert_eq!(seen.last().unwrap().0.last(), Some(&(flat.loss(), 1)));
 }
 

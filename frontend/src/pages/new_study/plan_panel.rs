@@ -45,8 +45,11 @@ fn families(plan: &StudyPlan) -> Vec<Family> {
 fn plan_text(plan: &StudyPlan) -> String {
     let made = plan.runs.iter().filter(|run| run.is_to_run()).count();
     let reused = plan.runs.len() - made;
+    let on_gpus = plan.gpu_memory.map_or_else(String::new, |needed| {
+        format!(", at most {} of a GPU's memory", format::bytes(needed as u64))
+    });
     let cost = format!(
-        "about {} {}, {} on disk",
+        "about {} {}, {} on disk{on_gpus}",
         format::duration(plan.seconds),
         if plan.is_paced { "at the pace of earlier runs" } else { "on an idle machine" },
         format::bytes(plan.bytes as u64)
@@ -367,6 +370,8 @@ mod tests {
             "{}",
             plan_text(&plan)
         );
+        let on_gpus = StudyPlan { gpu_memory: Some(14e9), ..plan.clone() };
+        assert!(plan_text(&on_gpus).ends_with("on disk, at most 14.0 GB of a GPU's memory"));
         let families = families(&plan);
         assert_eq!(families.len(), graph.count(shared::RunKind::Pretrain));
         assert_eq!(families.iter().map(|(_, others)| others.len() + 1).sum::<usize>(), count);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    emulated::Emulated, gpu::Buffer, ranks::tests::ranks_of_which_one_fails, testing::compiled,
+    emulated::Emulated, gpu::Buffer, libraries::Libraries, nvidia::Nvidia,
+    ranks::tests::ranks_of_which_one_fails, testing::compiled,
 };
 
 fn gpus(count: usize) -> Vec<Arc<dyn Gpu>> {
@@ -72,4 +73,28 @@ fn a_library_that_is_too_old_is_of_no_use() {
         compiled("int ncclGetVersion(int* version) { return *version = 21003, 0; }");
     let error = Nccl::open(&file).err().expect("it lacks functions");
     assert_eq!(error, "it has no ncclGetUniqueId: NCCL 2.14 or later is needed");
+}
+
+/// A sum of one rank changes nothing, but goes all the way of NCCL.
+#[test]
+fn one_rank_adds_up_on_a_real_gpu_at_once_and_recorded() {
+    let Ok(ordinal) = std::env::var("MASKDOOR_TEST_GPU") else {
+        eprintln!("skipped: MASKDOOR_TEST_GPU names no GPU");
+        return;
+    };
+    let found = Libraries::open().get(crate::libraries::Library::Nccl).unwrap();
+    let nccl = Nccl::open(&found.file).unwrap();
+    let gpu: Arc<dyn Gpu> = Arc::new(Nvidia::open(ordinal.parse().unwrap(), None).unwrap());
+    let ranks = nccl.join(std::slice::from_ref(&gpu), 1, None).unwrap();
+    let numbers = Buffer::of(&gpu, &[1.5f32, 7.0, -2.0]).unwrap();
+    let sum = || {
+        ranks[0].sum(&gpu, &[(numbers.at(), 1), (numbers.at() + 8, 1)])?;
+        ranks[0].settle(&gpu)
+    };
+    sum().unwrap();
+    assert_eq!(numbers.read::<f32>(3).unwrap(), [1.5, 7.0, -2.0], "at once");
+    let recorded = gpu.record(&mut || sum()).unwrap().expect("a GPU records");
+    gpu.replay(recorded).unwrap();
+    assert_eq!(numbers.read::<f32>(3).unwrap(), [1.5, 7.0, -2.0], "recorded");
+    gpu.forget(recorded);
 }

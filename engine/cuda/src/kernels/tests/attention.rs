@@ -1,6 +1,6 @@
 //! Attention by matrix instructions and without.
 
-use super::{File, STORAGES, added, as_stored, assert_near, narrow, random, read};
+use super::{File, STORAGES, added, as_stored, assert_near, narrow, random, read, sizes};
 use crate::{
     attention::Attention,
     gpu::{Buffer, Launch, real},
@@ -95,13 +95,18 @@ fn matrix_instructions_serve_heads_of_16_to_128() {
 
 #[test]
 fn matrix_instructions_serve_the_lengths_of_vits() {
-    attention(STORAGES[1], 197, 1, 32);
-    attention(STORAGES[1], 257, 1, 16);
+    for (tokens, heads, head) in sizes(
+        &[(197, 1, 32), (257, 1, 16)],
+        &[(197, 12, 64), (50, 12, 64), (50, 16, 64), (197, 16, 32), (65, 4, 32), (257, 16, 80)],
+    ) {
+        attention(STORAGES[1], tokens, heads, head);
+    }
 }
 
 #[test]
 fn other_heads_and_single_precision_are_served_plainly() {
-    for (tokens, heads, head) in [(17, 2, 16), (5, 3, 8), (33, 1, 40), (40, 1, 136)] {
+    let usual = [(17, 2, 16), (5, 3, 8), (33, 1, 40), (40, 1, 136)];
+    for (tokens, heads, head) in sizes(&usual, &[(197, 12, 64), (197, 16, 32)]) {
         attention(STORAGES[0], tokens, heads, head);
     }
     attention(STORAGES[1], 19, 2, 24);

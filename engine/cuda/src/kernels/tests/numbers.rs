@@ -1,6 +1,6 @@
 //! GELU, sums and the loss.
 
-use super::{File, STORAGES, added, as_stored, assert_near, narrow, random, read};
+use super::{File, STORAGES, added, as_stored, assert_near, narrow, random, read, sizes};
 use crate::{
     gpu::{Buffer, int, real},
     kernels::Source,
@@ -29,7 +29,7 @@ fn normal_distribution(x: f64) -> f64 {
 
 #[test]
 fn gelu_and_its_gradient() {
-    for (hidden, rows) in [(96, 37), (1032, 5)] {
+    for (hidden, rows) in sizes(&[(96, 37), (1032, 5)], &[(3072, 197), (4096, 197)]) {
         for storage in [STORAGES[0], STORAGES[1]] {
             let file = File::load(&Source::gelu(hidden).stored(storage));
             let single = storage.activations_f32;

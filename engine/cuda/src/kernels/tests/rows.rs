@@ -1,6 +1,6 @@
 //! Norms, tokens and pooling.
 
-use super::{File, STORAGES, added, as_stored, assert_near, narrow, random, read};
+use super::{File, STORAGES, added, as_stored, assert_near, narrow, random, read, sizes};
 use crate::{
     gpu::{Buffer, int},
     kernels::{Source, Storage},
@@ -117,7 +117,7 @@ fn norms(width: usize, storage: Storage, single: bool) {
 
 #[test]
 fn norms_of_all_widths_and_storages() {
-    for width in [8, 24, 192, 264, 768] {
+    for width in sizes(&[8, 24, 192, 264, 768], &[512, 1024, 1280]) {
         for storage in STORAGES {
             norms(width, storage, false);
         }
