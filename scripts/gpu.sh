@@ -16,6 +16,10 @@ export MASKDOOR_TEST_GPU=${MASKDOOR_TEST_GPU:-0}
 export MASKDOOR_GOLDEN=$PWD/cases
 export PYTHONUNBUFFERED=1
 failed=0
+if [[ ! $what =~ ^(all|tests|kernels|trainers|golden|bench)$ ]]; then
+  echo "$0 [kernels|trainers|golden|tests|bench] [ARGUMENTS]" >&2
+  exit 2
+fi
 
 # Each test of a program whose name has one of the parts, one after the other: memory and time are the device's. Each has a process of its own, as a
 # GPU refuses everything to a process after a fault.

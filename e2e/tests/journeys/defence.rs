@@ -56,7 +56,18 @@ async fn judged_images_and_strips_are_seen() -> Result<()> {
             )
             .await?;
         pictures(browser, "#strips").await?;
-        look(browser, "defence-strips").await
+        look(browser, "defence-strips").await?;
+
+        // Two presses from a run to a defence of it.
+        let encoder = study.runs.iter().find(|run| run.point.kind == RunKind::Pretrain);
+        let encoder = encoder.context("no pre-training")?.id;
+        browser.visit(&format!("/studies/{id}?run={encoder}")).await?;
+        browser.click(Role::Link, "Defend").await?;
+        browser.sees("1 of 2 runs already exist").await?;
+        look(browser, "new-study-defence").await?;
+        browser.press("Start").await?;
+        browser.sees("Defence of pre-training, PPR 4, seed 1").await?;
+        browser.holds("its page", "return !location.pathname.endsWith('/new')").await
     })
     .await
 }

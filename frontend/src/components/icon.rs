@@ -47,6 +47,7 @@ pub enum Glyph {
     Pencil,
     Archive,
     Pin,
+    Shield,
 }
 
 impl Glyph {
@@ -108,6 +109,7 @@ impl Glyph {
                 "M12 3.5l2.6 5.4 5.900.8-4.300 4.100 1 5.900L12 16.900 6.800 19.700l1-5.900L3.500 9.700l5.900-.8z"
             }
             Self::Pin => "M9 3h6l-1 7 4 4H6l4-4zM12 14v7",
+            Self::Shield => "M12 3l7 3v5c0 5-3 8-7 10-4-2-7-5-7-10V6zM9 12l2 2 4-4",
             Self::Copy => "M8 8h12v12H8zM4 16V4h12",
             Self::Pencil => "M4 20l1-5L16 4l4 4L9 19zM13.500 6.500l4 4",
             Self::Archive => "M3 4h18v5H3zM5 9v11h14V9M10 13h4",

@@ -63,6 +63,8 @@ fn ImportedRow(checkpoint: ImportedCheckpoint, remove: Callback<String>) -> impl
     let name = checkpoint.name.clone();
     let model = checkpoint.model;
     let start = format!("/studies/new{}", api::query(&[("encoder", &name)]));
+    let defend =
+        to(format!("/studies/new{}", api::query(&[("encoder", &name), ("defend", "encoder")])));
     let open = checkpoint.has_decoder.then(|| {
         let href = to(format!("/reconstruct{}", api::query(&[("imported", &name)])));
         view! {
@@ -96,6 +98,10 @@ fn ImportedRow(checkpoint: ImportedCheckpoint, remove: Callback<String>) -> impl
             <td class="number" data-label="Size">{format::bytes(checkpoint.bytes)}</td>
             <td><div class="row-actions">
                 <a class="button" href=start aria-label=format!("New study with {name}")>"New study"</a>
+                <a class="button" href=defend aria-label=format!("Defend {name}")>
+                    <Icon glyph=Glyph::Shield/>
+                    "Defend"
+                </a>
                 {open}
                 <ExportMenu
                     path=format!("/checkpoints/imported/{}/export", api::escape(&name))

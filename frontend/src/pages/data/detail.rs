@@ -5,7 +5,9 @@ use shared::api::{DatasetInfo, LeftOut, Problem, SampleImage, Samples, SkippedFi
 
 use crate::{
     api,
-    components::{Fetched, Glyph, Icon, PixelCanvas, ProblemBox, decode_rgb, fetched, format},
+    components::{
+        Fetched, Glyph, Icon, PixelCanvas, ProblemBox, decode_rgb, fetched, format, message,
+    },
 };
 
 /// Images per class.
@@ -243,7 +245,7 @@ fn Update(name: String, updated: Callback<DatasetInfo>) -> impl IntoView {
             <Icon glyph=Glyph::Folder/>
             {move || if busy.get() { "Reading every image…" } else { "Check for changes" }}
         </button>
-        {move || answer.get().map(|answer| view! { <span class="muted small" role="status">{answer.detail}</span> })}
+        {move || answer.get().map(|answer| view! { <span class="muted small" role="status">{message(&answer.detail)}</span> })}
     }
 }
 

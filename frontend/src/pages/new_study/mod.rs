@@ -1,12 +1,14 @@
 //! The page "New study": an attack with its preview, the poisons, the varied settings, the training, and what will run.
 //!
 //! Address: `?preset=<id>` starts with a preset (the first one if absent), `?from=<study>` with a copy of a study,
-//! `?encoder=<name>` with an imported checkpoint. Without any of them it starts with what was last edited and not started.
+//! `?encoder=<name>` with an imported checkpoint. `defend=<run>` beside `from` applies a defence to a run of that study, and `defend=encoder`
+//! beside `encoder` to that checkpoint. Without any of them it starts with what was last edited and not started.
 
 mod attack_panel;
 mod axes_panel;
 mod composed;
 mod defence_fields;
+mod defended;
 mod device_field;
 mod draft;
 mod encoder_field;
@@ -110,8 +112,18 @@ pub fn NewStudyPage() -> impl IntoView {
         let is_kept = kept.is_some();
         let is_preset = !is_kept && copy.is_none();
         let mut spec = kept.or_else(|| beginning(&presets, preset.as_deref(), copy.as_ref()))?;
+        let defend = query.with_untracked(|query| query.get("defend"));
+        let run = defend.as_ref().and_then(|run| run.parse().ok());
+        if let Some(defence) =
+            copied.value().zip(run).and_then(|(study, run)| defended::run(&study, run))
+        {
+            spec = defence;
+        }
         if let Some(checkpoint) = imported.iter().find(|it| Some(&it.name) == encoder.as_ref()) {
             spec.start_from(checkpoint);
+            if defend.is_some() {
+                defended::import(&mut spec);
+            }
         }
         Some(
             view! { <Form presets spec is_kept is_preset datasets imported keys devices=devices.into()/> },

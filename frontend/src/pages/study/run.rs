@@ -4,6 +4,7 @@ use leptos::{prelude::*, task::spawn_local};
 use shared::{
     Progress, RunId, RunKind, RunState, StepTime,
     api::{Problem, RunRow},
+    run::RunPoint,
 };
 
 use crate::{
@@ -123,6 +124,35 @@ fn reconstruct_link(run: &RunRow) -> Option<String> {
     Some(to(format!("/reconstruct{query}")))
 }
 
+/// The form of a study that applies a defence to the run, once it is done.
+fn defend_link(run: &RunRow) -> Option<String> {
+    let RunPoint { kind, scratch, .. } = run.point;
+    let is_defended = run.state == RunState::Done && kind != RunKind::Defence && !scratch;
+    let query = [("from", &*run.study.to_string()), ("defend", &run.id.to_string())];
+    is_defended.then(|| to(format!("/studies/new{}", api::query(&query))))
+}
+
+/// Where to go on from the run.
+#[component]
+fn Links(run: Memo<Option<RunRow>>, still: Memo<Option<RunRow>>) -> impl IntoView {
+    let reconstruct = Memo::new(move |_| run.with(|run| run.as_ref().and_then(reconstruct_link)));
+    let defend = Memo::new(move |_| still.with(|run| run.as_ref().and_then(defend_link)));
+    let link = |href: Option<String>, glyph, text| {
+        href.map(|href| {
+            view! {
+                <a class="button" href=href>
+                    <Icon glyph/>
+                    {text}
+                </a>
+            }
+        })
+    };
+    view! {
+        {move || link(reconstruct.get(), Glyph::Reconstruct, "Reconstruct")}
+        {move || link(defend.get(), Glyph::Shield, "Defend")}
+    }
+}
+
 /// The panel of the selected run.
 #[component]
 pub fn RunPanel(
@@ -157,7 +187,6 @@ pub fn RunPanel(
     });
     let told = Memo::new(move |_| run.with(|run| run.as_ref().map(standing)));
     let device = Memo::new(move |_| still.with(|run| run.as_ref().and_then(place)));
-    let reconstruct = Memo::new(move |_| run.with(|run| run.as_ref().and_then(reconstruct_link)));
     let state = Memo::new(move |_| still.with(|run| run.as_ref().map(RunRow::shown_state)));
     let held = Memo::new(move |_| still.with(|run| run.as_ref().is_some_and(|run| run.held)));
     let fraction = Signal::derive(move || {
@@ -179,18 +208,7 @@ pub fn RunPanel(
                         <span class="muted" id="run-device">{device}</span>
                     </span>
                     <div class="run-actions">
-                        {move || {
-                            reconstruct
-                                .get()
-                                .map(|href| {
-                                    view! {
-                                        <a class="button" href=href>
-                                            <Icon glyph=Glyph::Reconstruct/>
-                                            "Reconstruct"
-                                        </a>
-                                    }
-                                })
-                        }}
+                        <Links run still/>
                         <Show when=move || again.get()>
                             <button
                                 type="button"
