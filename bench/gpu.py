@@ -3,9 +3,8 @@
     python bench/gpu.py PROGRAM [--only train|finetune|forward] [--models A,B] [--precision bf16|bf16_stream|tf32|f32]
 
 PROGRAM is the example `gpu` of the engine. Writes gpu.json into the folder that OUT names, or the working folder, after every line. The ratio
-is PyTorch's best mode in bf16 over the slower of Maskdoor's two runs. Each program has a time limit, so a call of ten minutes measures three or
-four lines: --models and --only share the lines out. PyTorch's images lie on the GPU; those of Maskdoor's `forward` are in
-the host's memory, and copied beside.
+is PyTorch's best mode in bf16 over the slower of Maskdoor's two runs. --only and --models measure some of the lines, where time is short.
+PyTorch's images lie on the GPU; those of Maskdoor's `forward` are in the host's memory, and copied beside.
 """
 
 import argparse

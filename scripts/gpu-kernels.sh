@@ -3,6 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-MASKDOOR_TEST_NVRTC=$(scripts/nvrtc.sh)
-export MASKDOOR_TEST_NVRTC
+MASKDOOR_CUDA_LIBRARIES=$(scripts/nvrtc.sh)
+export MASKDOOR_CUDA_LIBRARIES
 cargo test --package cuda --lib --locked -- --nocapture nvidia::tests::every_kernel

@@ -21,8 +21,8 @@ if [[ ! $what =~ ^(all|tests|kernels|trainers|golden|bench)$ ]]; then
   exit 2
 fi
 
-# Each test of a program whose name has one of the parts, one after the other: memory and time are the device's. Each has a process of its own, as a
-# GPU refuses everything to a process after a fault.
+# Runs the tests whose names have one of the parts, one after the other: memory and time are the device's. Each has a process of its own,
+# because after a fault a GPU refuses a process everything.
 tests() {
   local program=$1 outcome=0 names name said began
   names=$("$program" --list --format terse "${@:2}" | sed -n 's/: test$//p')

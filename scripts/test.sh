@@ -11,9 +11,9 @@ scripts/setup.sh
 command -v "${CXX:-g++}" >/dev/null || scripts/apt.sh g++
 scripts/browser.sh
 scripts/axe.sh
-# They are compiled for GPUs, too, without one.
-if MASKDOOR_TEST_NVRTC=$(scripts/nvrtc.sh); then
-  export MASKDOOR_TEST_NVRTC
+# NVIDIA's compiler, which needs no GPU, compiles them as well.
+if MASKDOOR_CUDA_LIBRARIES=$(scripts/nvrtc.sh); then
+  export MASKDOOR_CUDA_LIBRARIES
 else
   echo "skipped: NVRTC cannot be fetched, so no kernel is compiled for a GPU" >&2
 fi

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::components::format;
 use shared::{
     RunKind,
+    api::RunRow,
     param::{self, SETTINGS, Setting, Value},
     run::RunPoint,
 };
@@ -57,6 +58,13 @@ pub fn varied_text(varied: &Varied) -> String {
     let texts = besides(varied)
         .map(|(path, its)| format!("{} {}", param::lower(&label(path)), value(path, its)));
     texts.collect::<Vec<_>>().join(", ")
+}
+
+/// A short name of a run, with its varied settings.
+pub fn run_label(run: &RunRow) -> String {
+    let varied = varied_text(&run.varied);
+    let more = if varied.is_empty() { String::new() } else { format!(", {varied}") };
+    format!("{}{more}", run.point.label())
 }
 
 /// What distinguishes a run from its neighbours in a tree. A leaf omits what its root already shows: `parent` holds the

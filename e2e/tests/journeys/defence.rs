@@ -1,4 +1,4 @@
-//! The pictures of defences: what a filter found and missed, and what BDMAE made of some images.
+//! Defences: what a filter found and missed, what BDMAE made of some images, and the way from a run to a defence of it.
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::{Browser, Role, travel};
@@ -7,7 +7,7 @@ use shared::{RunKind, api::RunRow};
 use crate::steps::{done, look, micro, start, vary};
 
 #[tokio::test]
-async fn judged_images_and_strips_are_seen() -> Result<()> {
+async fn judged_images_and_strips_are_seen_and_a_run_is_defended() -> Result<()> {
     travel("defence", async |dashboard, browser| {
         let mut spec = micro("Defended")?;
         spec.runs = vec![RunKind::Defence];
@@ -58,18 +58,21 @@ async fn judged_images_and_strips_are_seen() -> Result<()> {
         pictures(browser, "#strips").await?;
         look(browser, "defence-strips").await?;
 
-        // Two presses from a run to a defence of it.
         let encoder = study.runs.iter().find(|run| run.point.kind == RunKind::Pretrain);
-        let encoder = encoder.context("no pre-training")?.id;
-        browser.visit(&format!("/studies/{id}?run={encoder}")).await?;
-        browser.click(Role::Link, "Defend").await?;
-        browser.sees("1 of 2 runs already exist").await?;
-        look(browser, "new-study-defence").await?;
-        browser.press("Start").await?;
-        browser.sees("Defence of pre-training, PPR 4, seed 1").await?;
-        browser.holds("its page", "return !location.pathname.endsWith('/new')").await
+        two_presses(browser, &id, encoder.context("no pre-training")?).await
     })
     .await
+}
+
+/// From a run to a defence of it.
+async fn two_presses(browser: &Browser, study: &str, encoder: &RunRow) -> Result<()> {
+    browser.visit(&format!("/studies/{study}?run={}", encoder.id)).await?;
+    browser.click(Role::Link, "Defend").await?;
+    browser.sees("1 of 2 runs already exist").await?;
+    look(browser, "new-study-defence").await?;
+    browser.press("Start").await?;
+    browser.holds("its page", "return !location.pathname.endsWith('/new')").await?;
+    browser.sees("Defence of pre-training, PPR 4, seed 1").await
 }
 
 /// The first picture of a part of the page has the pixels that were judged, and so has every other one that was loaded.

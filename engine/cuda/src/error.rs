@@ -27,8 +27,7 @@ pub enum Error {
     },
     /// The device has no memory left for what every run needs before its model: another program fills it.
     #[error(
-        "{what}: the GPU's memory is full. What other programs hold on it counts, too; nvidia-smi lists them. Wait for them, or take \
-         another device"
+        "{what}: the GPU's memory is full. nvidia-smi lists the programs that use it: wait for them, or take another device"
     )]
     Full {
         /// What was tried.

@@ -1,10 +1,22 @@
-//! What several tests need: pretended libraries, which are C files compiled by the system's compiler; a model's tensors.
+//! What several tests need: pretended libraries, which are C files compiled by the system's compiler; the GPU at hand; a model's tensors.
 
-use std::{path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command, sync::Arc};
 
 use tempfile::TempDir;
 
-use crate::{MaeShape, Pace, Tensor};
+use crate::{MaeShape, Pace, Tensor, gpu::Gpu, nvidia::Nvidia};
+
+/// The number of the GPU that `MASKDOOR_TEST_GPU` names.
+pub fn test_gpu() -> Option<usize> {
+    let ordinal = std::env::var("MASKDOOR_TEST_GPU").ok()?;
+    Some(ordinal.parse().expect("MASKDOOR_TEST_GPU is a GPU's number"))
+}
+
+/// The GPU that `MASKDOOR_TEST_GPU` names.
+pub fn real_gpu() -> Option<Arc<dyn Gpu>> {
+    let cache = std::env::var_os("MASKDOOR_KERNEL_CACHE").map(Into::into);
+    Some(Arc::new(Nvidia::open(test_gpu()?, cache).expect("a GPU")))
+}
 
 /// Compiles C text to a shared library in a folder that goes with the test.
 pub fn compiled(text: &str) -> (TempDir, PathBuf) {

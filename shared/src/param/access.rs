@@ -79,6 +79,8 @@ pub fn set(settings: &mut Settings, path: &str, value: &Value) -> Result<(), Fie
 pub fn with(settings: &Settings, values: &BTreeMap<String, Value>) -> Settings {
     let mut settings = settings.clone();
     let mut left: Vec<_> = values.iter().collect();
+    // A kind of trigger brings parameters of its own, so it comes before those that are given.
+    left.sort_by_key(|(path, _)| path.as_str() != "attack.trigger.kind");
     // A parameter exists once its trigger is chosen, so what is refused at first is tried again.
     loop {
         let before = left.len();

@@ -11,7 +11,11 @@ mod rows;
 use std::sync::Arc;
 
 use super::{Source, Storage};
-use crate::gpu::{Buffer, Gpu, Kernels, Launch};
+use crate::{
+    emulated::Emulated,
+    gpu::{Buffer, Gpu, Kernels, Launch},
+    testing::{real_gpu, test_gpu},
+};
 
 /// Storages that a model may have.
 const STORAGES: [Storage; 3] = [
@@ -22,20 +26,13 @@ const STORAGES: [Storage; 3] = [
 
 /// The GPU that `MASKDOOR_TEST_GPU` names by its number, or the kernels emulated, with warps that stand still now and then.
 fn gpu() -> Arc<dyn Gpu> {
-    match std::env::var("MASKDOOR_TEST_GPU") {
-        Ok(ordinal) => {
-            let ordinal = ordinal.parse().expect("MASKDOOR_TEST_GPU is a GPU's number");
-            let cache = std::env::var_os("MASKDOOR_KERNEL_CACHE").map(Into::into);
-            Arc::new(crate::nvidia::Nvidia::open(ordinal, cache).expect("a GPU"))
-        }
-        Err(_) => Arc::new(crate::emulated::Emulated::restless()),
-    }
+    real_gpu().unwrap_or_else(|| Arc::new(Emulated::restless()))
 }
 
 /// Sizes of a test, and those of ViT-B, L and H, which only a real GPU computes in a test's time.
 fn sizes<T: Copy>(usual: &[T], large: &[T]) -> Vec<T> {
-    let is_real = std::env::var_os("MASKDOOR_TEST_GPU").is_some();
-    usual.iter().chain(large.iter().filter(|_| is_real)).copied().collect()
+    let large = if test_gpu().is_some() { large } else { &[] };
+    [usual, large].concat()
 }
 
 /// A file of kernels on a GPU, to start by name.

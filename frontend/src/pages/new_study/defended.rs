@@ -7,27 +7,20 @@ use shared::{
     settings::{DefenceGroups, DefenceMethod, DefenceSpec, DefendedSet, ProtectedClassifier},
 };
 
-use crate::run_name::varied_text;
+use crate::run_name::run_label;
 
 /// Longest name of a study.
 const NAME: usize = 120;
 /// Poisons of each class in the set that a defence judges, where the run has none.
 const POISONS: u32 = 10;
 
-/// The study with only the settings of one of its runs, and a defence as what is run. A defence before a linear probe protects a probe with as
-/// many poisons, one of a pre-training with poisons judges its set, and a fine-tuned classifier is repaired. `None` where the study does not have
-/// the run.
+/// A study of one defence, with the settings of a run. Of a poisoned pre-training it judges the training set; of a probe or nearest neighbours the
+/// set with as many poisons; a fine-tuning it prunes. `None` where the study does not have the run.
 pub fn run(study: &StudyDetail, run: RunId) -> Option<StudySpec> {
     let row = study.runs.iter().find(|row| row.id == run)?;
     let mut spec = study.spec.clone();
     spec.axes.clear();
-    // A kind first: it brings the settings that belong to it.
-    let (kinds, others): (Vec<_>, Vec<_>) =
-        row.varied.iter().partition(|(path, _)| path.split('.').next_back() == Some("kind"));
-    for (path, value) in kinds.into_iter().chain(others) {
-        // The server wrote them from settings.
-        let _ = param::set(&mut spec.settings, path, value);
-    }
+    spec.settings = param::with(&spec.settings, &row.varied);
     spec.settings.seed = row.point.seed;
     let Settings { pretrain, probe, knn, defence, .. } = &mut spec.settings;
     match row.point.kind {
@@ -43,10 +36,12 @@ pub fn run(study: &StudyDetail, run: RunId) -> Option<StudySpec> {
         RunKind::Pretrain | RunKind::Implant | RunKind::Defence => poisoned(defence),
     }
     spec.runs = vec![RunKind::Defence];
-    let label = [row.point.label(), varied_text(&row.varied)];
-    let label: Vec<_> = label.into_iter().filter(|part| !part.is_empty()).collect();
-    spec.name = format!("Defence of {}", label.join(", ")).chars().take(NAME).collect();
+    spec.name = named(&run_label(row));
     Some(spec)
+}
+
+fn named(what: &str) -> String {
+    format!("Defence of {what}").chars().take(NAME).collect()
 }
 
 /// A defence has something to find.
@@ -62,7 +57,7 @@ pub fn import(spec: &mut StudySpec) {
     spec.runs = vec![RunKind::Defence];
     poisoned(&mut spec.settings.defence);
     let encoder = spec.settings.encoder.as_deref().unwrap_or("an imported encoder");
-    spec.name = format!("Defence of {encoder}").chars().take(NAME).collect();
+    spec.name = named(encoder);
 }
 
 #[cfg(test)]
@@ -71,17 +66,6 @@ mod tests {
 
     use super::*;
     use crate::fixture;
-
-    #[test]
-    fn a_kind_of_trigger_is_set_before_what_belongs_to_it() {
-        let mut study = fixture::study(shared::study::presets()[0].spec.clone());
-        let row = &mut study.runs[0];
-        row.varied.insert("attack.trigger.count".into(), 4.into());
-        row.varied.insert("attack.trigger.kind".into(), "patched".into());
-        let id = row.id;
-        let defence = run(&study, id).expect("it has the run");
-        assert_eq!(param::get(&defence.settings, "attack.trigger.count"), Some(4.into()));
-    }
 
     #[test]
     fn an_imported_encoder_is_all_that_is_defended() {

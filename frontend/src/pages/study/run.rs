@@ -12,7 +12,7 @@ use crate::{
     base::to,
     components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format, message},
     pages::reconstruct::NEWEST,
-    run_name::varied_text,
+    run_name::run_label,
 };
 
 /// The state of a run, in one line.
@@ -82,13 +82,6 @@ fn standing(run: &RunRow) -> String {
 fn waiting(progress: &Progress) -> String {
     let share = progress.time.and_then(StepTime::waiting);
     share.map(|share| format!(", {:.0} % waiting for data", 100.0 * share)).unwrap_or_default()
-}
-
-/// A short name of the run, with its varied settings.
-fn run_label(run: &RunRow) -> String {
-    let varied = varied_text(&run.varied);
-    let more = if varied.is_empty() { String::new() } else { format!(", {varied}") };
-    format!("{}{more}", run.point.label())
 }
 
 /// Where the run trains, or which device it asks for; `None` for a run that asks for any and has not started.

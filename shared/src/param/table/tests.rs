@@ -96,6 +96,13 @@ fn settings_take_values_whose_trigger_comes_with_them() {
     }
     let unknown = [("nothing.here".to_owned(), 1.0.into())].into();
     assert_eq!(crate::param::with(&Settings::default(), &unknown), Settings::default());
+    // A kind does not undo what is given beside it, whatever was chosen before.
+    let given = [("attack.trigger.count", 4.into()), ("attack.trigger.kind", "patched".into())];
+    let given = given.map(|(path, value)| (path.to_owned(), value)).into();
+    let once = crate::param::with(&Settings::default(), &given);
+    for made in [crate::param::with(&once, &given), once] {
+        assert_eq!(get(&made, "attack.trigger.count"), Some(4.into()));
+    }
 }
 
 #[test]

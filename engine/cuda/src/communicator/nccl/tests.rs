@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    emulated::Emulated, gpu::Buffer, libraries::Libraries, nvidia::Nvidia,
-    ranks::tests::ranks_of_which_one_fails, testing::compiled,
+    emulated::Emulated,
+    gpu::Buffer,
+    libraries::Libraries,
+    ranks::tests::ranks_of_which_one_fails,
+    testing::{compiled, real_gpu},
 };
 
 fn gpus(count: usize) -> Vec<Arc<dyn Gpu>> {
@@ -75,16 +78,15 @@ fn a_library_that_is_too_old_is_of_no_use() {
     assert_eq!(error, "it has no ncclGetUniqueId: NCCL 2.14 or later is needed");
 }
 
-/// A sum of one rank changes nothing, but goes all the way of NCCL.
+/// A sum of one rank changes nothing, but it runs in NCCL.
 #[test]
 fn one_rank_adds_up_on_a_real_gpu_at_once_and_recorded() {
-    let Ok(ordinal) = std::env::var("MASKDOOR_TEST_GPU") else {
+    let Some(gpu) = real_gpu() else {
         eprintln!("skipped: MASKDOOR_TEST_GPU names no GPU");
         return;
     };
     let found = Libraries::open().get(crate::libraries::Library::Nccl).unwrap();
     let nccl = Nccl::open(&found.file).unwrap();
-    let gpu: Arc<dyn Gpu> = Arc::new(Nvidia::open(ordinal.parse().unwrap(), None).unwrap());
     let ranks = nccl.join(std::slice::from_ref(&gpu), 1, None).unwrap();
     let numbers = Buffer::of(&gpu, &[1.5f32, 7.0, -2.0]).unwrap();
     let sum = || {
