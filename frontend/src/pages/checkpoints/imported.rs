@@ -39,7 +39,7 @@ pub fn ImportedTable(
     view! {
         <h2>"Imported"</h2>
         <div class="table-box">
-            <table class="table table-cards">
+            <table class="table table-cards imported">
                 <thead>
                     <tr>
                         <th scope="col">"Name"</th>
