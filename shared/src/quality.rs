@@ -17,7 +17,7 @@ pub fn quality<'a>(pairs: impl IntoIterator<Item = (&'a Rgb8, &'a Rgb8)>) -> Opt
         psnrs.extend(Some(psnr(clean, triggered)).filter(|value| value.is_finite()));
         ssims.extend(ssim(clean, triggered));
     }
-    (!none).then(|| Quality { psnr: mean(&psnrs), ssim: mean(&ssims) })
+    (!none).then(|| Quality { psnr: mean(&psnrs), ssim: mean(&ssims), survival: None })
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
@@ -38,6 +38,6 @@ mod tests {
         assert!((ssim - f64::midpoint(1.0, 0.2401 / 0.4001)).abs() < 1e-9, "{quality:?}");
         assert_eq!(super::quality([]), None);
         let small = Rgb8::filled(4, 4, [0; 3]);
-        assert_eq!(super::quality([(&small, &small)]), Some(Quality { psnr: None, ssim: None }));
+        assert_eq!(super::quality([(&small, &small)]), Some(Quality::default()));
     }
 }

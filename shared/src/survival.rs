@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::{
     crop::CropBox,
     image::Rgb8,
+    metric::Survival,
     patches::{random_order, visible_count},
     stream::{Purpose, stream},
 };
@@ -24,17 +25,6 @@ pub struct Views {
     pub min_scale: f64,
     /// Share of the patches that are hidden; 0 hides none.
     pub mask_ratio: f64,
-}
-
-/// What is left of a trigger in views of images. Shares are of the sum of all changes that the trigger makes to an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Survival {
-    /// Mean share within the crop.
-    pub cropped: f64,
-    /// Mean share within the crop and in visible patches.
-    pub visible: f64,
-    /// Share of the views with less than a hundredth of the trigger.
-    pub unseen: f64,
 }
 
 /// Sums of change: `sums[y * (side + 1) + x]` over the pixels above `y` and left of `x`.
@@ -125,12 +115,14 @@ pub fn survival(pairs: &[(&Rgb8, &Rgb8)], views: Views, count: u32) -> Option<Su
         cropped: mean(sum.cropped),
         visible: mean(sum.visible),
         unseen: mean(sum.unseen),
+        views: looked,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::Ratio;
 
     const VIEWS: Views = Views { grid: 8, min_scale: 1.0, mask_ratio: 0.75 };
 
@@ -179,7 +171,8 @@ mod tests {
     #[test]
     fn without_crop_and_mask_all_is_seen() {
         let seen = of(&squares(&[5]), Views { mask_ratio: 0.0, ..VIEWS });
-        assert_eq!(seen, Survival { cropped: 1.0, visible: 1.0, unseen: 0.0 });
+        assert_eq!(seen, Survival { cropped: 1.0, visible: 1.0, unseen: 0.0, views: 4000 });
+        assert_eq!(seen.seen(), Ratio { hits: 4000, total: 4000 });
     }
 
     #[test]

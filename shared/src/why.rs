@@ -4,7 +4,11 @@
 //! These are the necessary conditions of a backdoor in the order in which they fail: the trigger must be in the images, training must see
 //! it, a label must tie it to the target, and it must move the features.
 
-use crate::{chart::thousands, metric::Metrics, run_kind::RunKind, survival::Survival};
+use crate::{
+    chart::thousands,
+    metric::{Metrics, Survival},
+    run_kind::RunKind,
+};
 
 /// An attack is weak up to this success rate in percent.
 pub const WEAK: f64 = 20.0;
@@ -288,7 +292,12 @@ mod tests {
             scratch: false,
             metrics: metrics(50, 80, 10),
             psnr: Some(18.0),
-            survival: Some(Survival { cropped: 0.54, visible: 0.13, unseen: 0.0 }),
+            survival: Some(Survival {
+                cropped: 0.54,
+                visible: 0.13,
+                unseen: 0.0,
+                ..Survival::default()
+            }),
         }
     }
 
@@ -318,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_patch_that_is_mostly_hidden_weakens() {
-        let patch = Survival { cropped: 0.6, visible: 0.15, unseen: 0.8 };
+        let patch = Survival { cropped: 0.6, visible: 0.15, unseen: 0.8, ..Survival::default() };
         let told = first(&Facts { survival: Some(patch), ..facts() });
         assert!(told.weight == Weight::Weakens && told.text.contains("In 80 % of the views"));
     }

@@ -13,8 +13,9 @@ async fn judged_images_and_strips_are_seen_and_a_run_is_defended() -> Result<()>
         spec.runs = vec![RunKind::Defence];
         vary(&mut spec, "pretrain.poisons", [4])?;
         vary(&mut spec, "probe.poisons", [4])?;
-        spec.vary("defence.method", vec!["spectral".into(), "bdmae".into()])?;
+        spec.vary("defence.method", vec!["spectral".into(), "bdmae".into(), "decree".into()])?;
         spec.settings.defence.poisons = 4;
+        (spec.settings.defence.shadow_images, spec.settings.defence.search_epochs) = (40, 20);
         let id = start(dashboard, &spec).await?.id.to_string();
         let study = done(dashboard, &id).await?;
         let of = |method: &str| {
@@ -56,12 +57,37 @@ async fn judged_images_and_strips_are_seen_and_a_run_is_defended() -> Result<()>
             )
             .await?;
         pictures(browser, "#strips").await?;
+        // Image, structure, label and refined score, mask, restored image.
+        let first = "document.querySelector('#strips .strips > li').querySelectorAll('figure')";
+        browser.holds("its maps", &format!("return {first}.length === 6")).await?;
         look(browser, "defence-strips").await?;
+        encoders_and_arrows(browser, &id, of("decree")?).await?;
 
         let encoder = study.runs.iter().find(|run| run.point.kind == RunKind::Pretrain);
         two_presses(browser, &id, encoder.context("no pre-training")?).await
     })
     .await
+}
+
+/// What was said of the encoder, and the arrows from before to after the defences, on the study's page and in *Compare*.
+async fn encoders_and_arrows(browser: &Browser, study: &str, detector: &RunRow) -> Result<()> {
+    browser.visit(&format!("/studies/{study}?run={}&shows=arrows", detector.id)).await?;
+    browser.sees("CA and ASR before and after by").await?;
+    browser.sees("An arrow leads from the classifier before the defence").await?;
+    browser.sees("The smallest trigger of each encoder").await?;
+    let encoder = detector.progress.judgement.and_then(|judgement| judgement.encoder);
+    let encoder = encoder.context("what was said of the encoder")?;
+    if encoder.pl1.is_some() {
+        browser.sees("The search for a trigger").await?;
+    }
+    look(browser, "defence-encoders").await?;
+    let filter = format!("%22{study}%22%20in%20studies");
+    browser.visit(&format!("/compare?filter={filter}&figure=before-after")).await?;
+    browser.sees("An arrow leads from the classifier before the defence").await?;
+    look(browser, "compare-before-after").await?;
+    browser.press("Encoders").await?;
+    browser.sees("The smallest trigger of each encoder").await?;
+    browser.holds("the address", "return location.search.includes('figure=encoders')").await
 }
 
 /// From a run to a defence of it.

@@ -54,7 +54,11 @@ impl Bdmae {
 /// What the method says of an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Purified {
-    /// The score of each patch; higher is more suspicious.
+    /// The structure score of each patch, before the refinement.
+    pub structure: Vec<f64>,
+    /// The label score of each patch, before the refinement.
+    pub label: Vec<f64>,
+    /// The score of each patch, the mean of both after the refinement; higher is more suspicious.
     pub scores: Vec<f64>,
     /// The image with the suspected patches restored.
     pub image: Rgb8,
@@ -90,7 +94,8 @@ impl Bdmae {
     ) -> Result<Purified, M::Error> {
         let rng = &mut stream(self.seed, Purpose::PatchTrial, number, u64::MAX);
         let before = models.classes(std::slice::from_ref(image))?[0];
-        let (mut structure, mut label) = self.scores(image, before, models, rng)?;
+        let first = self.scores(image, before, models, rng)?;
+        let (mut structure, mut label) = first.clone();
         let patches = structure.len();
         let suspected = structure.iter().filter(|&&score| score >= SUSPECTED).count();
         // The number per image, not the mean of a batch as in the authors' program.
@@ -102,7 +107,8 @@ impl Bdmae {
             structure.iter().zip(&label).map(|(a, b)| f64::midpoint(*a, *b)).collect();
         let (purified, hidden) = self.restore(image, &scores, models)?;
         let after = models.classes(std::slice::from_ref(&purified))?[0];
-        Ok(Purified { scores, image: purified, hidden, before, after })
+        let (structure, label) = first;
+        Ok(Purified { structure, label, scores, image: purified, hidden, before, after })
     }
 
     /// Masks of a round: pieces of permutations put one behind the other, so that each patch is hidden as often as any other.

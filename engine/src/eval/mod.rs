@@ -15,7 +15,7 @@ pub use backdoor::Backdoor;
 pub use classes::InOrder;
 pub use evaluator::Evaluator;
 pub use knn::Bank;
-pub use predicted::{Evaluated, Predicted, Prediction, PredictionsError};
+pub use predicted::{Evaluated, Predicted, Prediction, PredictionsError, discordant};
 pub use reconstruct::{Reconstructed, Reconstructor};
 pub use scored::{Scored, Scores, ScoresError, read as read_said};
 pub use under_trigger::UnderTrigger;

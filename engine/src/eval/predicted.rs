@@ -83,6 +83,25 @@ fn probability(scores: &[f32], class: usize) -> f32 {
     if share.is_finite() { share as f32 } else { 0.0 }
 }
 
+/// By which images two classifiers differ, from the classes that each gives the clean and the triggered images: in CA by all clean images, in
+/// ASR and in RA by the triggered images of attacked classes. Panics when there are fewer classes than labels.
+pub fn discordant(
+    labels: &[u32],
+    goal: &Goal,
+    [clean, triggered]: [&Vec<Option<u32>>; 2],
+    [second_clean, second_triggered]: [&Vec<Option<u32>>; 2],
+) -> [Discordant; 3] {
+    let right = |of: &[Option<u32>], i: usize| of[i] == Some(labels[i]);
+    let falls = |of: &[Option<u32>], i: usize| of[i] == Some(goal.target_of(labels[i]));
+    let images = 0..labels.len();
+    let attacked = || images.clone().filter(|&i| goal.attacks(labels[i]));
+    [
+        Discordant::count(images.clone().map(|i| (right(clean, i), right(second_clean, i)))),
+        Discordant::count(attacked().map(|i| (falls(triggered, i), falls(second_triggered, i)))),
+        Discordant::count(attacked().map(|i| (right(triggered, i), right(second_triggered, i)))),
+    ]
+}
+
 impl Predicted {
     /// Whether the clean image is classified rightly.
     pub fn is_right(&self, image: usize) -> bool {
@@ -100,26 +119,19 @@ impl Predicted {
         self.counts(image) && self.triggered[image].class == Some(wanted)
     }
 
-    /// By which images this classifier and a second one differ: in CA and in ASR. `None` where the two were not evaluated on the same
+    /// By which images this classifier and a second one differ: in CA, in ASR and in RA. `None` where the two were not evaluated on the same
     /// images with the same goal.
-    pub fn discordant(&self, second: &Self) -> Option<[Discordant; 2]> {
+    pub fn discordant(&self, second: &Self) -> Option<[Discordant; 3]> {
         if (&self.goal, &self.labels) != (&second.goal, &second.labels) {
             return None;
         }
-        let images = 0..self.labels.len();
-        let right = images.clone().map(|i| (self.is_right(i), second.is_right(i)));
-        let attacked = images.filter(|&i| self.counts(i));
-        let fallen = attacked.map(|i| (self.falls(i), second.falls(i)));
-        Some([Discordant::count(right), Discordant::count(fallen)])
+        let [first, second] = [self, second].map(Self::classes);
+        Some(discordant(&self.labels, &self.goal, first.each_ref(), second.each_ref()))
     }
 
-    /// The same, and in RA: by the triggered images that are classified rightly.
-    pub fn discordant_with_ra(&self, second: &Self) -> Option<[Discordant; 3]> {
-        let [ca, asr] = self.discordant(second)?;
-        let resists = |of: &Self, i: usize| of.triggered[i].class == Some(of.labels[i]);
-        let attacked = (0..self.labels.len()).filter(|&i| self.counts(i));
-        let ra = attacked.map(|i| (resists(self, i), resists(second, i)));
-        Some([ca, asr, Discordant::count(ra)])
+    /// The classes of the clean and of the triggered images.
+    fn classes(&self) -> [Vec<Option<u32>>; 2] {
+        [&self.clean, &self.triggered].map(|all| all.iter().map(|one| one.class).collect())
     }
 
     /// The content of the file: a safetensors file with a checksum. `label` has the true classes, `clean` and `triggered` of each image the
@@ -354,9 +366,10 @@ mod tests {
         let mut second = first.clone();
         second.triggered[2].class = Some(0);
         second.clean[1].class = None;
-        let [right, fallen] = first.discordant(&second).unwrap();
+        let [right, fallen, resisted] = first.discordant(&second).unwrap();
         assert_eq!(right, Discordant { first: 1, second: 0, total: 4 });
         assert_eq!(fallen, Discordant { first: 0, second: 1, total: 3 });
+        assert_eq!(resisted, Discordant { first: 1, second: 0, total: 3 });
         second.labels[0] = 2;
         assert_eq!(first.discordant(&second), None, "other images");
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
-use shared::{metric::Roc, settings::DefenceMethod};
+use shared::{api::TriggerSearch, metric::Roc, settings::DefenceMethod};
 
 /// A file of a defence run cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,9 @@ pub struct Scores {
     /// Of the same images under the same labels without the trigger.
     #[serde(default)]
     pub control: Vec<Scored>,
+    /// The search for a trigger of a detector of encoders.
+    #[serde(default)]
+    pub search: Option<TriggerSearch>,
 }
 
 impl Scores {
@@ -129,8 +132,13 @@ mod tests {
             fs::write(&file, text).expect("write");
             assert_eq!(Scores::read(&file).expect("valid").expect("there").limit(), None);
         }
-        fs::write(&file, "{\"method\":\"decree\"}").expect("write");
-        assert_eq!(Scores::read(&file).expect("valid").expect("there").roc(), None);
+        let epoch = "{\"cosine\":0.5,\"pl1\":0.25,\"weight\":0.001}";
+        let search = format!("{{\"limit\":0.1,\"cosine\":0.99,\"epochs\":[{epoch}]}}");
+        fs::write(&file, format!("{{\"method\":\"decree\",\"search\":{search}}}")).expect("write");
+        let scores = Scores::read(&file).expect("valid").expect("there");
+        assert_eq!(scores.roc(), None);
+        let search = scores.search.expect("a search");
+        assert_eq!((search.limit, search.epochs.len(), search.epochs[0].pl1), (0.1, 1, 0.25));
         fs::write(&file, "{\"samples\":").expect("write");
         assert!(Scores::read(&file).is_err());
     }

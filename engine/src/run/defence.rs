@@ -113,10 +113,10 @@ struct GroupSaid {
 
 /// By which images the classifier after a defence differs from the one before.
 fn changed(before: &Evaluated, after: &Evaluated) -> Result<Changed, EngineError> {
-    let [ca, asr, ra] = before.predicted.discordant_with_ra(&after.predicted).ok_or_else(|| {
+    let differ = before.predicted.discordant(&after.predicted);
+    differ.map(Changed::of).ok_or_else(|| {
         EngineError::Order("the two classifiers were evaluated on different images".into())
-    })?;
-    Ok(Changed { ca, asr, ra })
+    })
 }
 
 impl Defence<'_> {

@@ -2,7 +2,7 @@
 
 use shared::{RunEvent, Trigger, run_kind::RunKind};
 
-use super::{Run, quality};
+use super::Run;
 use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo, MASK_RATIO},
@@ -76,7 +76,7 @@ impl Run<'_> {
         })?;
         let Some(mut evaluated) = evaluated.filter(|_| self.writes) else { return Ok(()) };
         place.remove(report)?;
-        evaluated.counts.metrics.quality = quality::of_trigger(pixels, trigger)?;
+        evaluated.counts.metrics.quality = self.quality(pixels, poisons, trigger)?;
         self.keep(&evaluated, report)?;
         report.finish(Some(evaluated.counts.metrics))
     }

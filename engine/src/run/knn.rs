@@ -2,7 +2,7 @@
 
 use shared::{RunEvent, Trigger, metric::Metrics};
 
-use super::{Run, quality};
+use super::Run;
 use crate::{
     EngineError, checkpoint,
     data::Pixels,
@@ -52,7 +52,7 @@ impl Run<'_> {
                 total: kept.len() as u64,
             })?;
         }
-        let quality = quality::of_trigger(pixels, trigger)?;
+        let quality = self.quality(pixels, poisons, trigger)?;
         let redrawn = self.redrawn(pixels, trigger)?;
         report.finish(metrics.map(|metrics| Metrics { quality, redrawn, ..metrics }))
     }

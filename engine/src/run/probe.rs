@@ -2,7 +2,7 @@
 
 use shared::{RunEvent, Trigger, run_kind::RunKind};
 
-use super::{Run, json, key::Key, quality};
+use super::{Run, json, key::Key};
 use crate::{
     EngineError,
     checkpoint::{self, CheckpointInfo},
@@ -48,7 +48,7 @@ impl Run<'_> {
         let mut trainer = self.head_trainer(encoder.width(), pixels.classes.len())?;
         let prepared = probe.prepare(&kept, report)?;
         let mut evaluated = probe.train(&mut *trainer, &prepared, report)?;
-        evaluated.counts.metrics.quality = quality::of_trigger(pixels, trigger)?;
+        evaluated.counts.metrics.quality = self.quality(pixels, poisons, trigger)?;
         evaluated.counts.metrics.redrawn = self.redrawn(pixels, trigger)?;
         self.keep(&evaluated, report)?;
         let epoch = recipe.epochs;

@@ -1,4 +1,4 @@
-//! Strips: what a defence makes of a few images, kept for looking at. BDMAE keeps the score of each patch, the patches that it restores and
+//! Strips: what a defence makes of a few images, kept for looking at. BDMAE keeps the scores of each patch, the patches that it restores and
 //! the restored image; `DeDe` the error of each patch and what the decoder redraws.
 
 use std::path::Path;
@@ -31,6 +31,10 @@ pub(super) fn places(labels: &[u32], moves: impl Fn(u32) -> bool) -> Vec<usize> 
 pub(super) struct Drawn {
     /// A number for each patch, row by row: BDMAE's score, `DeDe`'s error.
     pub(super) map: Vec<f64>,
+    /// BDMAE's structure score of each patch before the refinement; none of `DeDe`.
+    pub(super) structure: Vec<f64>,
+    /// BDMAE's label score of each patch before the refinement; none of `DeDe`.
+    pub(super) label: Vec<f64>,
     /// The patches that are restored; none of `DeDe`.
     pub(super) restored: Vec<bool>,
     /// The image as it is restored or redrawn.
@@ -44,6 +48,12 @@ pub struct Strip {
     pub at: usize,
     /// A number for each patch, row by row: BDMAE's score, `DeDe`'s mean squared error in the space of the targets.
     pub map: Vec<f64>,
+    /// BDMAE's structure score of each patch before the refinement; empty for `DeDe` and in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub structure: Vec<f64>,
+    /// BDMAE's label score of each patch before the refinement; empty as the structure score is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label: Vec<f64>,
     /// Whether BDMAE restores each patch; empty for `DeDe`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restored: Vec<bool>,
@@ -95,13 +105,27 @@ impl Strips {
         let Some(strips) = read_said::<Self>(&file)? else { return Ok(None) };
         let patches = strips.columns.pow(2);
         let fits = |strip: &Strip| {
-            strip.map.len() == patches && [0, patches].contains(&strip.restored.len())
+            let Strip { structure, label, restored, .. } = strip;
+            let optional = [structure.len(), label.len(), restored.len()];
+            strip.map.len() == patches && optional.iter().all(|&n| n == 0 || n == patches)
         };
         if strips.strips.iter().all(fits) {
             return Ok(Some(strips));
         }
         let reason = format!("a strip has other than {patches} patches");
         Err(ScoresError::Damaged { path: file, reason })
+    }
+
+    /// The same without what earlier versions did not keep, if `earlier` does not have it.
+    #[must_use]
+    pub fn as_far_as(mut self, earlier: &Self) -> Self {
+        if earlier.strips.iter().all(|strip| strip.structure.is_empty()) {
+            for strip in &mut self.strips {
+                strip.structure.clear();
+                strip.label.clear();
+            }
+        }
+        self
     }
 
     /// The picture of a strip: the image as it was restored or redrawn. `None` where there is no such strip.
@@ -154,6 +178,8 @@ mod tests {
         let strip = |at: usize| Strip {
             at,
             map: vec![0.25, 0.5, 0.0, 1.0 / 3.0],
+            structure: vec![0.5, 1.0, 0.0, 0.0],
+            label: Vec::new(),
             restored: vec![false, true, false, false],
             before: Some(1),
             after: None,
@@ -174,7 +200,7 @@ mod tests {
         let error = strips.picture(folder.path(), 0).unwrap_err().to_string();
         assert!(error.contains("SHA-256 is not that of strips.json"), "{error}");
         let mut wrong = strips.clone();
-        wrong.strips[0].map.pop();
+        wrong.strips[0].structure.pop();
         crate::run::write_json(&folder.path().join(files::STRIPS), &wrong).unwrap();
         let error = Strips::read(folder.path()).unwrap_err().to_string();
         assert!(error.contains("a strip has other than 4 patches"), "{error}");

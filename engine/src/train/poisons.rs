@@ -224,7 +224,10 @@ impl<'a> AttackedSet<'a> {
         }
         let image = |i: usize| self.image(i).map(Cow::into_owned);
         let set = ImageSet { count: self.len(), side, image: &image };
-        let held = trainer.hold(&set, &like()?, report)?;
+        let held = trainer.hold(&set, &like()?, report);
+        // An event that failed stopped the copying.
+        report.intact()?;
+        let held = held?;
         if held {
             let count = self.len();
             report.log(format!("{count} images are in the GPU's memory, and are cropped there"))?;

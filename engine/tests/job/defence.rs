@@ -1,8 +1,11 @@
 //! Defences of a micro study: what they judge, against what truth, and that they say the same each time.
 
+use std::path::Path;
+
 use engine::{
     EngineError,
     checkpoint::{self, CheckpointInfo},
+    compute::Params,
     eval::Predicted,
     files,
     model::is_of_decoder,
@@ -160,8 +163,8 @@ fn what_a_filter_keeps_trains_the_studys_probe_again() {
         assert_eq!((before.asr.hits, after.asr.hits), (36, 0), "{before:?}, {after:?}");
         let retrained = judgement.retrained.expect("two probes");
         assert_eq!(retrained.kept, Ratio { hits: 120, total: 138 });
-        let [ca, asr, ra] = with.discordant_with_ra(&without).expect("the same images");
-        assert_eq!(retrained.changed, Some(Changed { ca, asr, ra }));
+        let changed = with.discordant(&without).map(Changed::of);
+        assert!(changed.is_some() && retrained.changed == changed, "{retrained:?}");
         assert_eq!((retrained.emptied, &said["emptied"]), (0, &Value::Null));
         assert_eq!(judged(settings.clone(), &encoder), (judgement, said), "again");
         // Without training again, the filter says the same.
@@ -298,9 +301,26 @@ fn strip_refuses_images_by_the_entropy_of_clean_ones() {
     let refused = of_images(&judgement).false_alarms.hits;
     assert!(after.ca.hits <= before.ca.hits && before.ca.hits - after.ca.hits <= refused);
     assert!(after.asr.hits <= before.asr.hits);
+    let filtered = judgement.filtered.expect("the same images before and after");
+    assert_accounts_for(filtered, &before, &after);
+    // A refused image has no class: nothing gets right by it.
+    assert_eq!((filtered.ca.second, filtered.asr.second, filtered.ra.second), (0, 0, 0));
     assert_eq!(judged(settings.clone(), &encoder), (judgement, said), "again");
     settings.seed = 8;
     assert_ne!(judged(settings, &encoder).0, judgement, "other images");
+}
+
+/// The images by which two classifiers differ are as many more or fewer hits.
+fn assert_accounts_for(changed: Changed, before: &Metrics, after: &Metrics) {
+    for (by, [from, to]) in [
+        (changed.ca, [before.ca, after.ca]),
+        (changed.asr, [before.asr, after.asr]),
+        (changed.ra, [before.ra, after.ra]),
+    ] {
+        assert_eq!((by.total, by.total), (from.total, to.total));
+        let difference = i64::from(to.hits) - i64::from(from.hits);
+        assert_eq!(i64::from(by.second) - i64::from(by.first), difference);
+    }
 }
 
 #[test]
@@ -316,6 +336,7 @@ fn bdmae_purifies_with_the_judged_autoencoder() {
     assert_eq!(said["clean_images"], 0);
     let (before, after) = (judgement.before.unwrap(), judgement.after.unwrap());
     assert_eq!((before.asr.total, after.asr.total), (36, 36));
+    assert_accounts_for(judgement.filtered.expect("the same images"), &before, &after);
     assert_eq!(judged(settings, &encoder), (judgement, said), "again");
 }
 
@@ -633,8 +654,23 @@ fn a_restorer_that_cannot_restore_is_named() {
 /// What a repair of a fine-tuned classifier changed, and what its file says.
 fn repaired(settings: Settings, classifier: &TempDir) -> (Judgement, Value) {
     let folder = TempDir::new().expect("a folder");
+    let (epochs, classes) = (settings.defence.repair_epochs, 10);
     let repair = order(settings, RunKind::Defence, Some(classifier.path()));
     let events = run(&repair, folder.path()).expect("a run that finishes");
+    // What it keeps is a classifier that can be repaired again.
+    let written = events.iter().filter_map(|event| match event {
+        RunEvent::Checkpoint { epoch, file } => Some((*epoch, file.clone())),
+        _ => None,
+    });
+    let [(epoch, file)] = &written.collect::<Vec<_>>()[..] else { panic!("one checkpoint") };
+    assert_eq!(*epoch, epochs);
+    let open = |path: &Path| checkpoint::open_classifier(path, classes).expect("a classifier");
+    let (params, info, pooling) = open(&folder.path().join(file));
+    let (before, original, same) = open(&classifier.path().join(files::LAST_CHECKPOINT));
+    assert_eq!((info.model, info.epoch, pooling), (original.model, epochs, same));
+    let values =
+        |of: &Params| of.iter().flat_map(|param| of.of(param)).copied().collect::<Vec<_>>();
+    assert_ne!(values(&params), values(&before), "it is trained");
     let started = events.first();
     assert!(
         matches!(started, Some(RunEvent::Started { epochs: 3, samples: 20, poisoned: 0, .. })),
@@ -667,16 +703,7 @@ fn repairs_change_a_fine_tuned_classifier_by_clean_images() {
     assert_eq!((before.ca.total, after.ca.total, before.asr.total), (20, 20, 18));
     let repaired_by = judgement.repaired.expect("a repair");
     assert_eq!((repaired_by.pruned, repaired_by.channels), (0, 16));
-    let changed = repaired_by.changed;
-    for (by, [from, to]) in [
-        (changed.ca, [before.ca, after.ca]),
-        (changed.asr, [before.asr, after.asr]),
-        (changed.ra, [before.ra, after.ra]),
-    ] {
-        assert_eq!(by.total, from.total);
-        let difference = i64::from(to.hits) - i64::from(from.hits);
-        assert_eq!(i64::from(by.second) - i64::from(by.first), difference);
-    }
+    assert_accounts_for(repaired_by.changed, &before, &after);
     assert_eq!(repaired(settings.clone(), &classifier), (judgement, said), "again");
 
     // Without its maps, NAD is fine-tuning.

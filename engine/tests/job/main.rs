@@ -284,6 +284,9 @@ fn an_attack_that_replaces_keeps_the_size_of_every_set() {
         let (psnr, ssim) = (quality.psnr.unwrap(), quality.ssim.unwrap());
         // A blend of 0.4 changes much, and leaves most of the structure.
         assert!((5.0..30.0).contains(&psnr) && (0.1..0.99).contains(&ssim), "{quality:?}");
+        // It covers the image: three quarters of it are hidden, and some of it is seen in every view.
+        let seen = quality.survival.expect("the study's own pre-training");
+        assert!(seen.visible < 0.35 * seen.cropped && seen.unseen < 0.01, "{seen:?}");
         assert!(metrics.redrawn.is_some_and(f64::is_finite), "the encoder has a decoder");
     }
     for kind in [RunKind::Knn, RunKind::Defence] {

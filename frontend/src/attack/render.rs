@@ -3,10 +3,10 @@
 use shared::{
     Rgb8, Settings, Trigger,
     image::{gain, largest_difference},
-    metric::{Quality, Spread},
+    metric::{Quality, Spread, Survival},
     patches::{any_visible, touched, visible_count},
     quality::quality,
-    survival::{Survival, Views, survival},
+    survival::{Views, survival},
 };
 
 use super::picture::Picture;

@@ -71,6 +71,7 @@ mod tests {
             kind: PlotKind::Runs,
             x: axis("ca"),
             y: axis("asr"),
+            beside: None,
             colour: None,
             runs: 2,
             drawn: 2,

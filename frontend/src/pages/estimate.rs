@@ -79,7 +79,7 @@ pub fn time_text(
     let speed = device.speed();
     let mut encoders = HashSet::new();
     let seconds = graph.nodes.iter().map(|node| {
-        let first = !node.settings.trains_probe(node.kind) || encoders.insert(&node.inputs);
+        let first = !node.settings.trains_probe(node.kind) || encoders.insert(node.encoder());
         run_cost(node.kind, &node.settings, dataset, &speed, first).seconds
     });
     Some(on_device(seconds.sum(), device))

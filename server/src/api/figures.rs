@@ -10,12 +10,13 @@ use serde::Deserialize;
 use shared::{
     RunId,
     api::{
-        MatrixData, MatrixShows, PlotData, PlotKind, PlotScale, Projection, RocSeries, RunRow,
-        ScoreBins,
+        JudgedEncoder, MatrixData, MatrixShows, PlotData, PlotKind, PlotScale, Projection,
+        RocSeries, RunRow, ScoreBins, TriggerSearch,
     },
     chart::{
-        CurveLook, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch, asr_by_poison, curve,
-        defence_matrix, feature_map, plot, roc, scores, tradeoff,
+        CurveLook, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch, asr_by_poison,
+        before_after, curve, defence_matrix, encoders, feature_map, plot, roc, scores, tradeoff,
+        trigger_search,
     },
     csv::listed,
 };
@@ -39,6 +40,8 @@ use crate::{
 
 /// Maximum number of lines in a figure when the request does not name its runs.
 const MOST_LINES: usize = 12;
+/// Maximum number of encoders in a figure when the request does not name its runs.
+const MOST_ENCODERS: usize = 60;
 
 /// What the figure shows.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -55,12 +58,16 @@ pub struct FigureQuery {
     published: Option<bool>,
     /// `plot` only: what a mark stands for, `runs` (the default), `means` or `heat`.
     kind: Option<String>,
-    /// `plot`: the setting or metric from left to right; defaults to `ca`. `defence-matrix`: the setting of its columns; defaults to the defence.
+    /// `plot`: the setting or metric from left to right; defaults to `ca`. `defence-matrix`: the setting of its columns, `before-after`: of its
+    /// arrows; defaults to the defence.
     x: Option<String>,
-    /// `plot`: the metric or setting from bottom to top; defaults to `asr`. `defence-matrix`: the setting of its rows; defaults to the trigger.
+    /// `plot`: the metric or setting from bottom to top; defaults to `asr`. `defence-matrix`: the setting of its rows, `before-after`: of its
+    /// panels; defaults to the trigger.
     y: Option<String>,
-    /// `plot`: what gives the colour; the metric of a grid (`heat`). `defence-matrix`: `auroc` (the default), `tpr_at_1`, `tpr_at_5`, `asr`, `ca`
-    /// or `ra`.
+    /// `plot` of means only: a second metric with y's unit, drawn dashed.
+    beside: Option<String>,
+    /// `plot`: what gives the colour; the metric of a grid (`heat`). `defence-matrix`: `auroc` (the default), `tpr_at_1`, `tpr_at_5`, `asr`, `ca`,
+    /// `ra` or `pl1`.
     colour: Option<String>,
     /// `plot` only: the setting with a panel for each of its values; the panels share their axes.
     facet: Option<String>,
@@ -75,6 +82,8 @@ pub struct FigureQuery {
     whole: Option<bool>,
     /// `plot` only: whether the Pareto front is drawn.
     front: Option<bool>,
+    /// `plot` of runs only: whether the least-squares line of each panel is drawn.
+    trend: Option<bool>,
     /// Curves only: the weight of the past in a running mean over the values, at least 0 (the default, none) and below 1.
     smoothing: Option<f64>,
     /// Curves only: the first and the last epoch to show, such as `10,20`.
@@ -94,8 +103,8 @@ pub struct FigureQuery {
 /// A figure as SVG, PNG, PDF or CSV; `defence-matrix` as LaTeX, too.
 #[utoipa::path(get, path = "/figures/{file}", tag = "results",
     params(
-        ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `plot`, `features`, `defence-matrix`, `roc`, \
-            `scores`, `loss`, `lr` or `speed`, followed by `.svg`, `.png`, `.pdf` or `.csv`; `defence-matrix` also by `.tex`"),
+        ("file" = String, Path, description = "`tradeoff`, `asr-by-poison`, `accuracy-by-epoch`, `plot`, `features`, `defence-matrix`, `before-after`, `roc`, \
+            `scores`, `encoders`, `search`, `loss`, `lr` or `speed`, followed by `.svg`, `.png`, `.pdf` or `.csv`; `defence-matrix` also by `.tex`"),
         FigureQuery
     ),
     responses((status = 200, description = "The file", body = Vec<u8>, content_type = "image/svg+xml")))]
@@ -153,6 +162,26 @@ pub async fn get_roc(
     Ok(Json(curves_of_defences(&api, &query).await?))
 }
 
+/// The numbers of the figure `encoders`: what was said of each encoder, by those runs or by the newest that satisfy the filter.
+#[utoipa::path(get, path = "/results/encoders", tag = "results", params(FigureQuery),
+    responses((status = 200, body = [JudgedEncoder])))]
+pub async fn get_encoders(
+    State(api): State<Api>,
+    Query(query): Query<FigureQuery>,
+) -> Result<Json<Vec<JudgedEncoder>>, ApiError> {
+    Ok(Json(judged_encoders(&api, &query).await?))
+}
+
+/// The numbers of the figure `search`: the search of one defence run for a trigger in an encoder.
+#[utoipa::path(get, path = "/results/search", tag = "results", params(FigureQuery),
+    responses((status = 200, body = TriggerSearch)))]
+pub async fn get_search(
+    State(api): State<Api>,
+    Query(query): Query<FigureQuery>,
+) -> Result<Json<TriggerSearch>, ApiError> {
+    Ok(Json(api.app.trigger_search(one_run(&query, "whose search is shown")?).await?))
+}
+
 /// The numbers of the figure `scores`: how the scores of one defence run are distributed.
 #[utoipa::path(get, path = "/results/scores", tag = "results", params(FigureQuery),
     responses((status = 200, body = ScoreBins)))]
@@ -191,15 +220,25 @@ async fn make(api: &Api, kind: FigureKind, query: &FigureQuery) -> Result<Figure
             let look = PlotLook {
                 whole: query.whole.unwrap_or(false),
                 front: query.front.unwrap_or(false),
+                trend: query.trend.unwrap_or(false),
                 hidden: query.hide.as_deref().map(listed).unwrap_or_default(),
             };
             plot(&api.app.plot(asked(query)?).await?, &look)
         }
         FigureKind::DefenceMatrix => defence_matrix(&api.app.matrix(matrix_query(query)?).await?),
+        FigureKind::BeforeAfter => {
+            let [ca, asr] = api.app.before_after(matrix_query(query)?).await?;
+            before_after(&ca, &asr)
+        }
+        FigureKind::Encoders => encoders(&judged_encoders(api, query).await?),
         FigureKind::Roc => roc(&curves_of_defences(api, query).await?),
         FigureKind::Scores => {
             let run = one_run(query, "whose scores are shown")?;
             scores(Some(&api.app.scores(run).await?))
+        }
+        FigureKind::Search => {
+            let run = one_run(query, "whose search is shown")?;
+            trigger_search(Some(&api.app.trigger_search(run).await?))
         }
         FigureKind::Features => feature_map(&*features(api, &map_query(query)?).await?),
     })
@@ -244,6 +283,17 @@ fn matrix_query(query: &FigureQuery) -> Result<MatrixQuery, ApiError> {
     })
 }
 
+/// The encoders that the named runs judged, or the newest runs that the filter selects.
+async fn judged_encoders(api: &Api, query: &FigureQuery) -> Result<Vec<JudgedEncoder>, ApiError> {
+    let runs = if let Some(runs) = &query.runs {
+        run_ids(runs)?
+    } else {
+        by_filter(query, "a figure of encoders")?;
+        api.app.newest_with("clean_cosine", query.filter.clone(), MOST_ENCODERS).await?
+    };
+    Ok(api.app.judged_encoders(&runs).await?)
+}
+
 /// The curves of the defence runs that the query names, or of the newest that its filter selects.
 async fn curves_of_defences(api: &Api, query: &FigureQuery) -> Result<Vec<RocSeries>, ApiError> {
     let runs = if let Some(runs) = &query.runs {
@@ -271,6 +321,7 @@ fn asked(query: &FigureQuery) -> Result<PlotQuery, ApiError> {
         x_scale: scale("x_scale", &query.x_scale)?,
         y: query.y.clone().unwrap_or_else(|| "asr".into()),
         y_scale: scale("y_scale", &query.y_scale)?,
+        beside: query.beside.clone(),
         colour: query.colour.clone(),
         facet: query.facet.clone(),
     })

@@ -298,6 +298,8 @@ fn resources() -> OpenApiRouter<Api> {
         .routes(routes!(figures::get_plot))
         .routes(routes!(figures::get_matrix))
         .routes(routes!(figures::get_roc))
+        .routes(routes!(figures::get_encoders))
+        .routes(routes!(figures::get_search))
         .routes(routes!(figures::get_scores))
         .routes(routes!(results::get_result_file))
         .routes(routes!(compare::list_results))

@@ -99,11 +99,12 @@ impl App {
                 let settings = self.store.run_settings(*run).await?;
                 let no_classifier = match row.point.kind {
                     RunKind::Finetune => None,
+                    RunKind::Defence if row.point.repairs => None,
                     RunKind::Knn => Some(
                         "is a nearest-neighbour evaluation, which trains no classifier; evaluate a fine-tuning instead",
                     ),
                     RunKind::Defence => Some(
-                        "is a defence, which trains no classifier; evaluate a fine-tuning instead",
+                        "is a defence that repairs no classifier; evaluate a fine-tuning instead",
                     ),
                     RunKind::Probe => Some(
                         "is a linear probe, whose file holds only a head; its page shows its evaluation; evaluate a fine-tuning instead",

@@ -129,6 +129,8 @@ impl JudgedRun {
             Ok(DefenceStrip {
                 image: set.image(strip.at)?,
                 map: strip.map,
+                structure: strip.structure,
+                label: strip.label,
                 restored: strip.restored,
                 before: strip.before,
                 after: strip.after,

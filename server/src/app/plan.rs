@@ -109,7 +109,7 @@ impl App {
             let dataset = datasets.iter().find(|known| known.name == settings.dataset.name);
             let missing = DatasetInfo::default();
             let dataset = dataset.unwrap_or(&missing);
-            let first = settings.trains_probe(node.kind) && probed.insert(node.inputs.clone());
+            let first = settings.trains_probe(node.kind) && probed.insert(node.encoder());
             let speed = speed(node.device, &devices).unwrap_or_else(|| Speed::of_threads(threads));
             let cost = run_cost(node.kind, settings, dataset, &speed, first);
             let memory = run_memory(node.kind, settings, dataset, threads, image_memory);

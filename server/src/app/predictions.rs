@@ -78,7 +78,7 @@ impl App {
             };
             let known: HashMap<RunId, Predicted> = files.into_iter().filter_map(read).collect();
             let pair = |(first, second): (RunId, RunId)| {
-                let [ca, asr] = known.get(&first)?.discordant(known.get(&second)?)?;
+                let [ca, asr, _] = known.get(&first)?.discordant(known.get(&second)?)?;
                 Some(PairedRuns { first, second, ca, asr })
             };
             Ok(wanted.into_iter().filter_map(pair).collect())

@@ -14,6 +14,7 @@ use crate::{
     app::App,
     results::{
         Column, Filter, Measure, Row, Selection, SortKey, Table, matrix, matrix::mean, plot,
+        plot::PANELS,
     },
     store::StoreError,
 };
@@ -46,6 +47,8 @@ pub struct PlotQuery {
     pub y: String,
     /// How y is placed.
     pub y_scale: PlotScale,
+    /// A second metric of means, on y's scale.
+    pub beside: Option<String>,
     /// What gives the colour; in a grid the metric that is averaged.
     pub colour: Option<String>,
     /// What has a panel for each value.
@@ -142,12 +145,31 @@ impl App {
                 x_scale: query.x_scale,
                 y: column(&table, "y", &query.y)?,
                 y_scale: query.y_scale,
+                beside: optional("beside", query.beside.as_deref())?,
                 colour: optional("colour", query.colour.as_deref())?,
                 facet: optional("facet", query.facet.as_deref())?,
             };
             Ok(select(&table, query.filter.as_deref())?.plot(&ask)?)
         })
         .await
+    }
+
+    /// The numbers of the figure `before-after`: the matrices of CA and of ASR, whatever `query` shows.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix); when there are more panels than a figure takes.
+    pub async fn before_after(&self, query: MatrixQuery) -> Result<[MatrixData; 2], ResultError> {
+        let of = |shows| self.matrix(MatrixQuery { shows, ..query.clone() });
+        let (ca, asr) = (of(MatrixShows::Ca).await?, of(MatrixShows::Asr).await?);
+        let panels = ca.rows.slots.len();
+        if panels > PANELS {
+            let message = format!(
+                "`{}` has {panels} values in these runs, and a figure has at most {PANELS} panels: choose another column or filter the runs",
+                ca.rows.name
+            );
+            return Err(FieldError::new("y", message).into());
+        }
+        Ok([ca, asr])
     }
 
     /// The numbers of a matrix of attacks and defences.

@@ -6,14 +6,14 @@ use engine::{
 };
 use shared::{
     RunId, Settings,
-    api::{RocSeries, RunRow, ScoreBins},
+    api::{JudgedEncoder, RocSeries, RunRow, ScoreBins, TriggerSearch},
     metric::Bins,
     param::{self, Domain, SETTINGS, Value},
     settings::DefenceMethod,
 };
 
 use super::predictions::{PredictionsError, blocking};
-use crate::app::App;
+use crate::{app::App, store::StoreError};
 
 /// Bins of a histogram.
 const BINS: usize = 40;
@@ -43,6 +43,44 @@ impl App {
                 }
             }
             Ok(series)
+        })
+        .await
+    }
+
+    /// What these runs say of the encoders that they judged; runs that judge no encoder are left out.
+    ///
+    /// # Errors
+    /// When there is no such run, or the store fails.
+    pub async fn judged_encoders(&self, runs: &[RunId]) -> Result<Vec<JudgedEncoder>, StoreError> {
+        let mut judged = Vec::new();
+        for &run in runs {
+            let row = self.store.get_run(run).await?;
+            let Some(said) = row.progress.judgement.and_then(|judgement| judgement.encoder) else {
+                continue;
+            };
+            let settings = self.store.run_settings(run).await?;
+            // What an imported encoder was trained on is not known here.
+            let known = settings.encoder.is_none() || settings.implants();
+            let attacked = known.then(|| row.point.attacks_encoder());
+            let (label, limit) = (label(&row), settings.defence.mask_limit);
+            judged.push(JudgedEncoder { run, label, attacked, said, limit });
+        }
+        Ok(judged)
+    }
+
+    /// The search for a trigger of a defence run.
+    ///
+    /// # Errors
+    /// When there is no such run, it searched for no trigger, the store fails, or the file is damaged.
+    pub async fn trigger_search(&self, run: RunId) -> Result<TriggerSearch, PredictionsError> {
+        let file = self.data_dir.folder(&self.store.run_folder(run).await?).join(DEFENCE);
+        blocking(move || {
+            let scores = Scores::read(&file)
+                .map_err(|error| PredictionsError::Internal(error.to_string()))?;
+            let message = "the run has kept no search: it is no finished defence that searches an encoder for a trigger";
+            scores
+                .and_then(|scores| scores.search)
+                .ok_or_else(|| PredictionsError::Missing(message.into()))
         })
         .await
     }

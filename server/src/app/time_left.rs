@@ -49,7 +49,8 @@ fn estimate(
         let settings = &run.settings;
         let missing = DatasetInfo::default();
         let dataset = datasets.iter().find(|known| known.name == settings.dataset.name);
-        let first = settings.trains_probe(run.kind) && probed.insert(&run.inputs);
+        let first = settings.trains_probe(run.kind)
+            && probed.insert((run.start, run.settings.encoder.as_deref()));
         let speed = speed(run.wish, devices).unwrap_or_else(|| Speed::of_threads(threads));
         let cost = run_cost(run.kind, settings, dataset.unwrap_or(&missing), &speed, first);
         let progress = &run.progress;
@@ -92,7 +93,7 @@ mod tests {
         UnfinishedRun {
             kind: RunKind::Pretrain,
             settings,
-            inputs: Vec::new(),
+            start: None,
             wish: DeviceWish::default(),
             progress: Progress::default(),
         }

@@ -13,11 +13,12 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::{compute::Machine, interchange::ExportFormat};
 use shared::{
-    DeviceWish, RunId, RunKind, StudyId,
+    DeviceWish, RunKind, StudyId,
     api::Retention,
     dataset::{Share, Transparency},
 };
 
+use super::run_ref::RunRef;
 use crate::tokens::Rights;
 
 pub(super) use self::{
@@ -261,9 +262,9 @@ pub(super) struct DevicesArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// Identifier of the run.
+    /// Identifier of the run, or the first digits of its digest.
     #[arg(value_name = "RUN")]
-    pub(super) run: RunId,
+    pub(super) run: RunRef,
     #[command(flatten)]
     pub(super) data: DataDirArg,
 }
@@ -372,8 +373,8 @@ pub(super) struct PoisonArgs {
 pub(super) enum PoisonCommand {
     /// Writes the names of the images that a run poisoned, one per line, for `run --poisons`.
     Export {
-        /// The run.
-        run: RunId,
+        /// Identifier of the run, or the first digits of its digest.
+        run: RunRef,
         /// The file to write.
         file: PathBuf,
     },

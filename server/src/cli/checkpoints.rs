@@ -4,18 +4,18 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    str::FromStr as _,
 };
 
 use anyhow::Context;
 use engine::interchange::{ExportFile, ExportFormat};
 use serde::Serialize;
 use shared::{
-    RunId,
     api::{ImportCheckpoint, ImportedCheckpoint},
     study::{ModelSpec, TransformerSpec},
 };
 
-use super::{AssumeArgs, CheckpointArgs, CheckpointCommand};
+use super::{AssumeArgs, CheckpointArgs, CheckpointCommand, run_ref::RunRef};
 use crate::{
     app::App,
     app::checkpoints::{export_files, inspect_checkpoint},
@@ -129,9 +129,14 @@ async fn find(app: &App, checkpoint: &str) -> anyhow::Result<PathBuf> {
         }
         None => (checkpoint, None),
     };
-    match run.parse::<RunId>() {
-        Ok(run) => Ok(app.run_checkpoint_file(run, epoch).await?),
-        Err(_) => Ok(app.import_file(checkpoint).await?),
+    // A name of an import may look like a digest.
+    match app.import_file(checkpoint).await {
+        Ok(file) => Ok(file),
+        Err(missing) => {
+            let run = RunRef::from_str(run).ok().filter(RunRef::may_be);
+            let run = run.ok_or(missing)?.find(app).await?;
+            Ok(app.run_checkpoint_file(run, epoch).await?)
+        }
     }
 }
 

@@ -1,19 +1,19 @@
 //! `maskdoor evaluate RUN[@EPOCH]|PATH [--entry NAME] [--dataset NAME] [--attack FILE | --trigger TRIGGER] [--target CLASS]`.
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{fs, path::Path, process::ExitCode, str::FromStr as _};
 
 use anyhow::{Context, bail};
 use engine::data::composed;
 use shared::{
-    Ratio, RunId,
+    Ratio,
     api::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier},
     metric::{Metrics, Target},
     study::AttackSpec,
 };
 
 use super::{
-    EvaluateArgs, bar_watch::BarWatch, results::with_interval, spec_file::load_attack,
-    triggers::published,
+    EvaluateArgs, bar_watch::BarWatch, results::with_interval, run_ref::RunRef,
+    spec_file::load_attack, triggers::published,
 };
 use crate::{
     app::App,
@@ -62,7 +62,9 @@ async fn source(
     entry: Option<String>,
 ) -> anyhow::Result<ClassifierSource> {
     let (run, epoch) = checkpoint.split_once('@').unwrap_or((checkpoint, ""));
-    if let Ok(run) = run.parse::<RunId>() {
+    let named = RunRef::from_str(run).ok().filter(|run| run.may_be());
+    if let Some(run) = named.filter(|_| !Path::new(checkpoint).exists()) {
+        let run = run.find(app).await?;
         if entry.is_some() {
             bail!("--entry chooses a classifier of a file; a run has only one");
         }

@@ -4,14 +4,16 @@ use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context, anyhow, bail};
 use shared::{
+    RunId,
     api::RunRow,
     chart::{
-        CurveLook, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch, asr_by_poison, curve,
-        defence_matrix, feature_map, plot, roc, scores, tradeoff,
+        CurveLook, Figure, FigureKind, PlotLook, Theme, accuracy_by_epoch, asr_by_poison,
+        before_after, curve, defence_matrix, encoders, feature_map, plot, roc, scores, tradeoff,
+        trigger_search,
     },
 };
 
-use super::{FigureArgs, args::CurveArgs};
+use super::{FigureArgs, args::CurveArgs, run_ref::find_all};
 use crate::{
     App,
     app::{
@@ -27,13 +29,13 @@ use crate::{
 const MOST: u32 = 10_000;
 /// Maximum number of curves in a figure.
 const MOST_CURVES: usize = 12;
+/// Maximum number of encoders.
+const MOST_ENCODERS: usize = 60;
 
 /// The map of an encoder's features.
-async fn features(app: &App, args: &FigureArgs) -> anyhow::Result<Figure> {
+async fn features(app: &App, args: &FigureArgs, runs: &[RunId]) -> anyhow::Result<Figure> {
     let asked = &args.features;
-    let [run] = args.run[..] else {
-        bail!("features shows one run's encoder: say which with --run RUN")
-    };
+    let [run] = *runs else { bail!("features shows one run's encoder: say which with --run RUN") };
     let file = asked.epoch.map(engine::files::checkpoint);
     let of = Wanted { run, imported: asked.imported.clone(), file };
     let query = MapQuery { of, per_class: asked.per_class, projection: asked.projection };
@@ -41,25 +43,25 @@ async fn features(app: &App, args: &FigureArgs) -> anyhow::Result<Figure> {
 }
 
 /// The figure, and the number of its runs.
-async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
+async fn figure(app: &App, args: &FigureArgs, named: &[RunId]) -> anyhow::Result<(Figure, u64)> {
     if args.figure != FigureKind::AsrByPoison && args.published {
         bail!("only asr-by-poison shows the published series")
     }
     match args.figure {
         FigureKind::Tradeoff => {
-            let runs = runs(app, args).await?;
+            let runs = runs(app, args, named).await?;
             Ok((tradeoff(&runs), runs.len() as u64))
         }
         FigureKind::AsrByPoison => {
-            let runs = runs(app, args).await?;
+            let runs = runs(app, args, named).await?;
             Ok((asr_by_poison(&runs, args.published), runs.len() as u64))
         }
         FigureKind::AccuracyByEpoch => {
-            let runs = named(app, args).await?;
+            let runs = rows(app, args, named).await?;
             Ok((accuracy_by_epoch(&app.epochs(&runs).await?), runs.len() as u64))
         }
         FigureKind::Curve(which) => {
-            let runs = named(app, args).await?;
+            let runs = rows(app, args, named).await?;
             let CurveArgs { smoothing, epochs, log } = args.curve;
             let curves = app.curves(which, &runs).await?;
             Ok((curve(which, &curves, CurveLook { smoothing, log, epochs }), runs.len() as u64))
@@ -73,45 +75,74 @@ async fn figure(app: &App, args: &FigureArgs) -> anyhow::Result<(Figure, u64)> {
                 x_scale: asked.x_scale,
                 y: asked.y.clone(),
                 y_scale: asked.y_scale,
+                beside: asked.beside.clone(),
                 colour: asked.colour.clone(),
                 facet: asked.facet.clone(),
             };
             by_filter(args)?;
             let data = app.plot(query).await?;
-            let look =
-                PlotLook { whole: asked.whole, front: asked.front, hidden: asked.hide.clone() };
+            let look = PlotLook {
+                whole: asked.whole,
+                front: asked.front,
+                trend: asked.trend,
+                hidden: asked.hide.clone(),
+            };
             Ok((plot(&data, &look), data.drawn))
         }
-        FigureKind::Features => Ok((features(app, args).await?, 1)),
+        FigureKind::Features => Ok((features(app, args, named).await?, 1)),
         FigureKind::DefenceMatrix => {
-            by_filter(args)?;
-            let asked = &args.matrix;
-            let query = MatrixQuery {
-                filter: args.filter.clone(),
-                rows: Some(asked.rows.clone()),
-                columns: Some(asked.columns.clone()),
-                shows: asked.shows,
-            };
-            let data = app.matrix(query).await?;
+            let data = app.matrix(matrix_query(args)?).await?;
             Ok((defence_matrix(&data), data.drawn))
         }
+        FigureKind::BeforeAfter => {
+            let [ca, asr] = app.before_after(matrix_query(args)?).await?;
+            Ok((before_after(&ca, &asr), ca.drawn))
+        }
+        FigureKind::Encoders => {
+            let runs = if named.is_empty() {
+                by_filter(args)?;
+                app.newest_with("clean_cosine", args.filter.clone(), MOST_ENCODERS).await?
+            } else {
+                named.to_vec()
+            };
+            let judged = app.judged_encoders(&runs).await?;
+            Ok((encoders(&judged), judged.len() as u64))
+        }
         FigureKind::Roc => {
-            let runs = if args.run.is_empty() {
+            let runs = if named.is_empty() {
                 by_filter(args)?;
                 app.newest_with("auroc", args.filter.clone(), MOST_CURVES).await?
             } else {
-                args.run.clone()
+                named.to_vec()
             };
             let series = app.roc(&runs).await?;
             Ok((roc(&series), series.len() as u64))
         }
+        FigureKind::Search => {
+            let [run] = *named else {
+                bail!("search shows one defence run: say which with --run RUN")
+            };
+            Ok((trigger_search(Some(&app.trigger_search(run).await?)), 1))
+        }
         FigureKind::Scores => {
-            let [run] = args.run[..] else {
+            let [run] = *named else {
                 bail!("scores shows one defence run: say which with --run RUN")
             };
             Ok((scores(Some(&app.scores(run).await?)), 1))
         }
     }
+}
+
+/// The matrix that the arguments describe.
+fn matrix_query(args: &FigureArgs) -> anyhow::Result<MatrixQuery> {
+    by_filter(args)?;
+    let asked = &args.matrix;
+    Ok(MatrixQuery {
+        filter: args.filter.clone(),
+        rows: Some(asked.rows.clone()),
+        columns: Some(asked.columns.clone()),
+        shows: asked.shows,
+    })
 }
 
 /// A figure of columns selects its runs by an expression.
@@ -127,17 +158,17 @@ fn by_filter(args: &FigureArgs) -> anyhow::Result<()> {
 }
 
 /// The runs with a line each.
-async fn named(app: &App, args: &FigureArgs) -> anyhow::Result<Vec<RunRow>> {
-    if args.run.is_empty() {
+async fn rows(app: &App, args: &FigureArgs, named: &[RunId]) -> anyhow::Result<Vec<RunRow>> {
+    if named.is_empty() {
         bail!("{} has a line for each run: say which with --run RUN", args.figure.as_str());
     }
-    Ok(app.run_rows(&args.run).await?)
+    Ok(app.run_rows(named).await?)
 }
 
 /// The finished classifiers of the figure.
-async fn runs(app: &App, args: &FigureArgs) -> anyhow::Result<Vec<RunRow>> {
+async fn runs(app: &App, args: &FigureArgs, named: &[RunId]) -> anyhow::Result<Vec<RunRow>> {
     let runs = match &args.filter {
-        _ if !args.run.is_empty() => app.run_rows(&args.run).await?,
+        _ if !named.is_empty() => app.run_rows(named).await?,
         Some(filter) => {
             let runs = app.newest_results(filter.clone(), MOST as usize).await?;
             app.store.compare_runs(&runs).await?
@@ -162,7 +193,8 @@ pub async fn run(args: FigureArgs) -> anyhow::Result<ExitCode> {
     for &study in &args.study {
         app.store.get_study(study).await?;
     }
-    let (figure, runs) = figure(&app, &args).await?;
+    let named = find_all(&app, &args.run).await?;
+    let (figure, runs) = figure(&app, &args, &named).await?;
     let theme = if args.dark { Theme::Dark } else { Theme::Light };
     let bytes = figures::file(&figure, kind, theme)?;
     let place = args.file.display();

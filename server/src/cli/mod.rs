@@ -25,6 +25,7 @@ mod restore;
 mod result_table;
 mod results;
 mod run;
+mod run_ref;
 mod runs;
 mod serve;
 mod settings;

@@ -12,7 +12,7 @@ use crate::terminal::say;
 pub async fn run(args: PoisonArgs) -> anyhow::Result<ExitCode> {
     let app = args.data.open().await?;
     let PoisonCommand::Export { run, file } = args.command;
-    let row = app.store.get_run(run).await?;
+    let row = app.store.get_run(run.find(&app).await?).await?;
     let list = app.data_dir.folder(&app.store.run_folder(row.id).await?).join(POISON_LIST);
     let text = fs::read_to_string(&list).with_context(|| {
         format!(

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use shared::api::{QueueInfo, QueueMove};
 
-use super::{MoveArgs, QueueArgs, QueueCommand};
+use super::{MoveArgs, QueueArgs, QueueCommand, run_ref::RunRef};
 use crate::{
     app::App,
     store::StoreError,
@@ -15,7 +15,7 @@ pub async fn run(args: QueueArgs) -> anyhow::Result<ExitCode> {
     let app = args.data.open().await?;
     let outcome = change(&app, args.command).await;
     let list = match outcome {
-        Ok(()) => in_words(&app).await,
+        Ok(()) => in_words(&app).await.map_err(Into::into),
         Err(error) => Err(error),
     };
     app.store.close().await;
@@ -24,24 +24,34 @@ pub async fn run(args: QueueArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Changes what is asked for. The program that schedules the runs reads the store before it starts one.
-async fn change(app: &App, command: Option<QueueCommand>) -> Result<(), StoreError> {
+async fn change(app: &App, command: Option<QueueCommand>) -> anyhow::Result<()> {
     let (store, now) = (&app.store, app.clock.now_ms());
     match command {
-        None => Ok(()),
+        None => {}
         Some(QueueCommand::Move(args)) => {
-            let wanted = wanted(&args, &store.queue_info().await?);
-            store.move_queued(&wanted, now).await
+            let wanted = wanted(app, &args, &store.queue_info().await?).await?;
+            store.move_queued(&wanted, now).await?;
         }
-        Some(QueueCommand::Pause) => store.pause_queue(true, now).await,
-        Some(QueueCommand::Resume) => store.pause_queue(false, now).await,
-        Some(QueueCommand::Hold { run }) => store.hold_run(run, true, now).await,
-        Some(QueueCommand::Release { run }) => store.hold_run(run, false, now).await,
+        Some(QueueCommand::Pause) => store.pause_queue(true, now).await?,
+        Some(QueueCommand::Resume) => store.pause_queue(false, now).await?,
+        Some(QueueCommand::Hold { run }) => {
+            store.hold_run(run.find(app).await?, true, now).await?;
+        }
+        Some(QueueCommand::Release { run }) => {
+            store.hold_run(run.find(app).await?, false, now).await?;
+        }
     }
+    Ok(())
 }
 
-fn wanted(args: &MoveArgs, queue: &QueueInfo) -> QueueMove {
+async fn wanted(app: &App, args: &MoveArgs, queue: &QueueInfo) -> anyhow::Result<QueueMove> {
+    let found = async |run: &Option<RunRef>| match run {
+        Some(run) => run.find(app).await.map(Some),
+        None => Ok(None),
+    };
     let first = queue.waiting.first().copied().filter(|_| args.to.first);
-    QueueMove { run: args.run, study: args.study, before: args.to.before.or(first) }
+    let before = found(&args.to.before).await?.or(first);
+    Ok(QueueMove { run: found(&args.run).await?, study: args.study, before })
 }
 
 async fn in_words(app: &App) -> Result<String, StoreError> {

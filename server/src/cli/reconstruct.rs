@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use shared::api::MaskSpec;
+use shared::{Settings, api::MaskSpec};
 
 use super::ReconstructArgs;
 use crate::{
@@ -34,10 +34,11 @@ pub async fn run(args: ReconstructArgs) -> anyhow::Result<ExitCode> {
     let images = shown(&args);
     ensure!(images.len() <= MOST, "a sheet takes at most {MOST} images");
     let app = args.data.clone().open().await?;
-    let settings = app.store.run_settings(args.run).await?;
-    let mask = mask(&app, &args, settings.pretrain.mask_ratio).await?;
+    let run = args.run.find(&app).await?;
+    let settings = app.store.run_settings(run).await?;
+    let mask = mask(&app, &args, &settings).await?;
     let file = args.epoch.map(engine::files::checkpoint);
-    let of = Wanted { run: args.run, imported: args.imported.clone(), file };
+    let of = Wanted { run, imported: args.imported.clone(), file };
     let kept = Kept::default();
     let mut pairs = Vec::new();
     for (_, image) in &images {
@@ -93,16 +94,16 @@ fn shown(args: &ReconstructArgs) -> Vec<(Option<u32>, Shown)> {
 }
 
 /// The mask that the arguments describe: a random one, or the listed patches.
-async fn mask(app: &App, args: &ReconstructArgs, usual: f64) -> anyhow::Result<MaskSpec> {
+async fn mask(app: &App, args: &ReconstructArgs, of: &Settings) -> anyhow::Result<MaskSpec> {
     if args.hide.is_empty() {
         return Ok(MaskSpec::Random {
-            ratio: args.mask_ratio.unwrap_or(usual),
+            ratio: args.mask_ratio.unwrap_or(of.pretrain.mask_ratio),
             seed: args.mask_seed,
         });
     }
     let patches = match &args.imported {
         Some(name) => app.store.get_import(name).await?.model.patches(),
-        None => app.store.run_settings(args.run).await?.model.patches(),
+        None => of.model.patches(),
     };
     let last = patches.saturating_sub(1);
     let strange = args.hide.iter().find(|&&patch| patch > last);

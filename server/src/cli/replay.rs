@@ -13,6 +13,7 @@ use crate::{
 /// Code 0 when both runs are equal, 1 when they differ.
 pub async fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
     let app = args.data.open().await?;
+    let run = args.run.find(&app).await?;
     let bars = Bars::default();
     let bar = bars.add("repeating".to_owned(), 1000);
     let told = |progress: &Progress| {
@@ -20,7 +21,7 @@ pub async fn run(args: ReplayArgs) -> anyhow::Result<ExitCode> {
         bar.set_message(progress.preparing.clone().unwrap_or_default());
     };
     let outcome = tokio::select! {
-        outcome = replay(&app, args.run, told) => outcome.map_err(anyhow::Error::from),
+        outcome = replay(&app, run, told) => outcome.map_err(anyhow::Error::from),
         interrupt = tokio::signal::ctrl_c() => {
             interrupt?;
             Err(anyhow::anyhow!("the replay was stopped"))

@@ -1,10 +1,12 @@
 //! Compares two runs of the same order.
 
-use std::{collections::BTreeMap, fmt, fs, io};
+use std::{collections::BTreeMap, fmt};
 
 use engine::{
     checkpoint::compare::{Difference, DifferenceKind, differences},
-    files::{DEFENCE, STRIPS},
+    eval::{ScoresError, read_said},
+    files::DEFENCE,
+    run::strips::Strips,
 };
 use shared::{
     RunEvent,
@@ -177,39 +179,40 @@ fn compare_judgements(
     lines: &mut Vec<String>,
 ) -> Result<usize, ReplayError> {
     let Some(judgement) = &a.judgement else { return Ok(0) };
-    match &b.judgement {
+    // Earlier versions did not tell what an input filter changes.
+    let other = b.judgement.map(|other| Judgement {
+        filtered: other.filtered.filter(|_| judgement.filtered.is_some()),
+        ..other
+    });
+    match other {
         None => lines.push("defence: now without a result".into()),
-        Some(other) if other != judgement => {
+        Some(other) if other != *judgement => {
             let (first, second) = (judgement.in_words(), other.in_words());
             lines.push(format!("defence: {first}; now {second}"));
         }
         Some(_) => {
-            let said = |left: &Left| {
-                let path = left.folder.join(DEFENCE);
-                fs::read(&path).map_err(|source| ReplayError::File { path, source })
+            // Without the judgement, which is compared above.
+            let said = |left: &Left| -> Result<_, ScoresError> {
+                let said: Option<serde_json::Map<String, serde_json::Value>> =
+                    read_said(&left.folder.join(DEFENCE))?;
+                Ok(said.map(|mut said| {
+                    said.remove("judgement");
+                    said
+                }))
             };
             if said(first)? != said(second)? {
                 lines.push("defence: the same counts from other scores".into());
             }
-            // Earlier versions kept no strips.
-            if let Some(strips) = kept(first, STRIPS)?
-                && kept(second, STRIPS)?.is_none_or(|other| other != strips)
+            // Earlier versions kept no strips, or less of each.
+            let (first, second) = (Strips::read(&first.folder)?, Strips::read(&second.folder)?);
+            if let Some(first) = first
+                && second.map(|second| second.as_far_as(&first)).as_ref() != Some(&first)
             {
                 lines.push("defence: other strips".into());
             }
         }
     }
     Ok(1)
-}
-
-/// A file of a run; `None` where there is none.
-fn kept(left: &Left, name: &str) -> Result<Option<Vec<u8>>, ReplayError> {
-    let path = left.folder.join(name);
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ReplayError::File { path, source }),
-    }
 }
 
 fn compare_checkpoints(
@@ -220,7 +223,9 @@ fn compare_checkpoints(
     lines: &mut Vec<String>,
 ) -> Result<(), ReplayError> {
     let (Some(file), Some(other)) = (&a.checkpoint, &b.checkpoint) else {
-        if a.checkpoint != b.checkpoint {
+        // Repairs of earlier versions kept no checkpoint.
+        let earlier = a.checkpoint.is_none() && a.judgement.is_some();
+        if a.checkpoint != b.checkpoint && !earlier {
             lines.push("checkpoint: only one of the runs wrote one".into());
         }
         return Ok(());

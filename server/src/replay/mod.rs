@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use engine::files::{KEY, LAST_CHECKPOINT, MANIFEST, kept_checkpoints};
+use engine::{
+    eval::ScoresError,
+    files::{KEY, LAST_CHECKPOINT, MANIFEST, kept_checkpoints},
+};
 use serde::Deserialize;
 use shared::{Progress, RunId, RunKind, RunOrder, RunState, Stamped, run::DataSource};
 use tempfile::TempDir;
@@ -47,6 +50,9 @@ pub enum ReplayError {
         /// The operating system's error.
         source: io::Error,
     },
+    /// What it kept of its defence is damaged or cannot be read.
+    #[error(transparent)]
+    Said(#[from] ScoresError),
     /// Checkpoints that it needs were removed.
     #[error("{0}")]
     Removed(String),

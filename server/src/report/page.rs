@@ -202,12 +202,8 @@ fn shown(pictures: &Pictures, classes: &[String]) -> String {
     let head = head.concat();
     let mut rows = row("Clean", "", "clean", &pictures.clean);
     for triggered in &pictures.triggers {
-        let psnr = if triggered.psnr.is_finite() {
-            format!("PSNR {:.1} dB", triggered.psnr)
-        } else {
-            "nothing changes".to_owned()
-        };
-        rows.push_str(&row(&triggered.label, &psnr, "with the trigger", &triggered.images));
+        let told = triggered.quality.in_words();
+        rows.push_str(&row(&triggered.label, &told, "with the trigger", &triggered.images));
         let gain = format!("{GAIN} times, around grey");
         rows.push_str(&row("Difference", &gain, "difference", &triggered.differences));
     }

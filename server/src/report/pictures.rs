@@ -3,9 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use engine::data::Index;
 use shared::{
-    Rgb8, Stage, StudySpec, Trigger, TriggerSpec,
-    api::Split,
-    image::{difference, psnr},
+    Rgb8, Settings, Stage, StudySpec, Trigger, TriggerSpec, api::Split, image::difference,
+    metric::Quality, quality::quality, survival::survival,
 };
 
 use crate::sheet;
@@ -14,6 +13,8 @@ use crate::sheet;
 const IMAGES: usize = 4;
 /// Most triggers of a study that varies its trigger.
 const TRIGGERS: usize = 6;
+/// Random crops and masks of each image.
+const VIEWS: u32 = 256;
 /// Amplification of the differences.
 pub(super) const GAIN: f32 = 8.0;
 
@@ -39,8 +40,8 @@ pub struct Pictures {
 pub struct Triggered {
     /// The trigger with its strength.
     pub label: String,
-    /// Mean PSNR over the images, in dB; infinite if nothing changes.
-    pub psnr: f64,
+    /// How visible it is in them, and how much of it pre-training sees.
+    pub quality: Quality,
     /// The images with the trigger.
     pub images: Vec<Picture>,
     /// The amplified differences, around grey.
@@ -64,16 +65,19 @@ pub(super) fn pictures(
         .map(|&(at, _)| index.load(Split::Test, at, side).map_err(|error| error.to_string()))
         .collect::<Result<_, _>>()?;
     let all = triggers(spec);
-    let shown = all.iter().take(TRIGGERS).map(|trigger| {
+    let shown = all.iter().take(TRIGGERS).map(|(trigger, settings)| {
         let key = trigger.key().map(&key).transpose()?;
         let ready = Trigger::prepare(trigger, key.as_ref(), side, Stage::Test)
             .map_err(|error| error.to_string())?;
         let triggered: Vec<_> = images.iter().map(|image| ready.applied(image)).collect();
         let pairs = || images.iter().zip(&triggered);
-        let sum: f64 = pairs().map(|(a, b)| psnr(a, b)).sum();
+        let views = settings.pretraining_views().filter(|_| settings.encoder.is_none());
+        let all: Vec<_> = pairs().collect();
+        let survival = views.and_then(|views| survival(&all, views, VIEWS));
+        let quality = quality(all).unwrap_or_default();
         Ok(Triggered {
             label: trigger.label(),
-            psnr: sum / images.len() as f64,
+            quality: Quality { survival, ..quality },
             images: triggered.iter().map(picture).collect::<Result<_, _>>()?,
             differences: pairs()
                 .map(|(a, b)| picture(&difference(a, b, GAIN)))
@@ -101,13 +105,13 @@ fn first_of_classes(labels: &[u32], target: Option<u32>) -> Vec<(usize, u32)> {
     chosen
 }
 
-/// The different triggers over the study's points, those of further backdoors after the main one.
-fn triggers(spec: &StudySpec) -> Vec<TriggerSpec> {
-    let mut found: Vec<TriggerSpec> = Vec::new();
+/// The different triggers over the study's points, those of further backdoors after the main one, each with the first point that has it.
+fn triggers(spec: &StudySpec) -> Vec<(TriggerSpec, Settings)> {
+    let mut found: Vec<(TriggerSpec, Settings)> = Vec::new();
     for settings in spec.points().unwrap_or_default() {
         for backdoor in settings.attack.backdoors() {
-            if !found.contains(&backdoor.trigger) {
-                found.push(backdoor.trigger);
+            if !found.iter().any(|(trigger, _)| *trigger == backdoor.trigger) {
+                found.push((backdoor.trigger, settings.clone()));
             }
         }
     }
@@ -139,7 +143,7 @@ mod tests {
         spec.axes = vec![Axis::of("seed", [1.0, 2.0])];
         assert_eq!(triggers(&spec).len(), 1);
         spec.axes.push(Axis::of("attack.trigger.ratio", [0.2, 0.3]));
-        let labels: Vec<_> = triggers(&spec).iter().map(TriggerSpec::label).collect();
+        let labels: Vec<_> = triggers(&spec).iter().map(|(trigger, _)| trigger.label()).collect();
         assert_eq!(labels, ["blended stripes 0.20", "blended stripes 0.30"]);
     }
 }

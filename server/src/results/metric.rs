@@ -96,7 +96,7 @@ pub struct Known {
 }
 
 /// The metrics of the built-in run kinds. A run kind may have others in its rows.
-pub const KNOWN: [Known; 34] = {
+pub const KNOWN: [Known; 42] = {
     use Direction::{Higher, Lower, Neither};
     use MeasureKind::{Ratio, Real};
     const fn known(
@@ -117,6 +117,15 @@ pub const KNOWN: [Known; 34] = {
         known("lowest_asr", "Lowest attack success rate of several backdoors", "%", Lower, Ratio),
         known("psnr", "PSNR of the trigger", "dB", Neither, Real),
         known("ssim", "SSIM of the trigger", "", Neither, Real),
+        known("trigger_cropped", "Share of the trigger within the crop", "", Neither, Real),
+        known(
+            "trigger_visible",
+            "Share of the trigger visible under crop and mask",
+            "",
+            Neither,
+            Real,
+        ),
+        known("trigger_seen", "Views with some of the trigger", "%", Neither, Ratio),
         known("redrawn", "Trigger redrawn by the decoder", "", Neither, Real),
         known("auroc", "AUROC of the defence", "", Higher, Real),
         known("control_auroc", "AUROC without the trigger", "", Neither, Real),
@@ -147,8 +156,12 @@ pub const KNOWN: [Known; 34] = {
         known("asr_after", "Attack success rate with the defence", "%", Lower, Ratio),
         known("ra_before", "Robust accuracy without the defence", "%", Higher, Ratio),
         known("ra_after", "Robust accuracy with the defence", "%", Higher, Ratio),
+        known("filter_ca_p", "p of the filter's change of CA (McNemar)", "", Neither, Real),
+        known("filter_asr_p", "p of the filter's change of ASR (McNemar)", "", Neither, Real),
+        known("filter_ra_p", "p of the filter's change of RA (McNemar)", "", Neither, Real),
         known("repair_ca_p", "p of the repair's change of CA (McNemar)", "", Neither, Real),
         known("repair_asr_p", "p of the repair's change of ASR (McNemar)", "", Neither, Real),
+        known("repair_ra_p", "p of the repair's change of RA (McNemar)", "", Neither, Real),
         known("kept", "Training images kept", "%", Neither, Ratio),
         known(
             "retrain_ca_p",
@@ -160,6 +173,13 @@ pub const KNOWN: [Known; 34] = {
         known(
             "retrain_asr_p",
             "p of the change of ASR by training again (McNemar)",
+            "",
+            Neither,
+            Real,
+        ),
+        known(
+            "retrain_ra_p",
+            "p of the change of RA by training again (McNemar)",
             "",
             Neither,
             Real,

@@ -19,7 +19,7 @@ use super::{
 /// Most slots of an axis that has one for each value.
 const SLOTS: usize = 60;
 /// Most panels of a plot.
-const PANELS: usize = 16;
+pub(crate) const PANELS: usize = 16;
 /// Up to this number of values, a setting gets a slot for each by default.
 const EVEN_UP_TO: usize = 12;
 /// Up to this number of marks, they come with their intervals.
@@ -40,6 +40,8 @@ pub struct Ask {
     pub y: Column,
     /// How y is placed.
     pub y_scale: PlotScale,
+    /// A second metric of means, on y's scale.
+    pub beside: Option<Column>,
     /// What gives the colour; in a grid the metric that is averaged.
     pub colour: Option<Column>,
     /// What has a panel for each value.
@@ -52,6 +54,9 @@ impl Selection<'_> {
     /// # Errors
     /// When a column does not suit its part, `x`, `y`, `colour` or `facet`.
     pub fn plot(&self, ask: &Ask) -> Result<PlotData, FieldError> {
+        if ask.beside.is_some() && ask.kind != PlotKind::Means {
+            return Err(FieldError::new("beside", "only a plot of means has a second metric"));
+        }
         match ask.kind {
             PlotKind::Runs => self.plot_runs(ask),
             PlotKind::Means => self.plot_means(ask),
@@ -108,6 +113,7 @@ impl Selection<'_> {
             },
             x: x.axis,
             y: y.axis,
+            beside: None,
             colour: coloured.axis,
             groups: coloured.groups,
             facet: faceted.axis,
@@ -118,9 +124,12 @@ impl Selection<'_> {
     fn plot_means(&self, ask: &Ask) -> Result<PlotData, FieldError> {
         let by = [&ask.x].into_iter().chain(&ask.colour).chain(&ask.facet);
         let by: Vec<Column> = by.cloned().collect();
-        let Groups { groups, over } = self
-            .group(&by, std::slice::from_ref(&ask.y))
-            .map_err(|error| told(&error, &ask.parts("x", &ask.x), "colour", "y"))?;
+        let of: Vec<Column> = [&ask.y].into_iter().chain(&ask.beside).cloned().collect();
+        let Groups { groups, over } = self.group(&by, &of).map_err(|error| {
+            let second =
+                matches!(&error, GroupError::Of(column) if Some(column) == ask.beside.as_ref());
+            told(&error, &ask.parts("x", &ask.x), "colour", if second { "beside" } else { "y" })
+        })?;
         let means = Mean::of(&groups);
         let x = self.place_keys("x", &ask.x, ask.x_scale, &means, 0)?;
         let numbers: Vec<_> = means.iter().map(|mean| Cell::number(mean.value)).collect();
@@ -133,6 +142,7 @@ impl Selection<'_> {
             self.colour(column, &cells, &counts)
         });
         let faceted = self.facets_of_means(ask, &means, &kept, by.len() - 1)?;
+        let beside = self.beside(ask, &y.axis)?;
         Ok(PlotData {
             kind: ask.kind,
             runs: self.len() as u64,
@@ -142,6 +152,11 @@ impl Selection<'_> {
                 x: kept.iter().map(|&at| x.at[at]).collect(),
                 y: kept.iter().map(|&at| y.at[at]).collect(),
                 range: kept.iter().map(|&at| means[at].range(&y.axis)).collect(),
+                beside: kept
+                    .iter()
+                    .filter(|_| beside.is_some())
+                    .map(|&at| means[at].beside())
+                    .collect(),
                 group: coloured.group,
                 panel: faceted.group,
                 count: kept.iter().map(|&at| means[at].runs).collect(),
@@ -149,11 +164,31 @@ impl Selection<'_> {
             },
             x: x.axis,
             y: y.axis,
+            beside,
             colour: coloured.axis,
             groups: coloured.groups,
             facet: faceted.axis,
             panels: faceted.groups,
         })
+    }
+
+    /// The axis of the second metric, which has the unit of the first.
+    fn beside(&self, ask: &Ask, y: &PlotAxis) -> Result<Option<PlotAxis>, FieldError> {
+        let Some(column) = &ask.beside else { return Ok(None) };
+        let axis = self.axis(column, y.scale, Vec::new());
+        if axis.unit != y.unit {
+            let unit = |unit: &str| {
+                if unit.is_empty() { "no unit".into() } else { format!("the unit {unit}") }
+            };
+            let message = format!(
+                "`{column}` has {}, and `{}` has {}: they share an axis",
+                unit(&axis.unit),
+                ask.y,
+                unit(&y.unit)
+            );
+            return Err(FieldError::new("beside", message));
+        }
+        Ok(Some(axis))
     }
 
     fn plot_grid(&self, ask: &Ask) -> Result<PlotData, FieldError> {
@@ -188,6 +223,7 @@ impl Selection<'_> {
             },
             x: x.axis,
             y: y.axis,
+            beside: None,
             colour: Some(axis),
             facet: faceted.axis,
             panels: faceted.groups,
@@ -369,6 +405,12 @@ impl<'g> Mean<'g> {
             Some(Self { group, runs: spread.n, value: tidy(spread.mean), spread })
         };
         groups.iter().filter_map(mean).collect()
+    }
+
+    /// The mean of the second metric; `None` where no run has it.
+    fn beside(&self) -> Option<f64> {
+        let spread = self.group.metrics.get(1).copied().flatten()?;
+        Some(tidy(spread.mean))
     }
 
     /// Student's 95 % interval, within 0 and 100 if it is of shares.

@@ -1,9 +1,6 @@
 //! A contact sheet: every trigger on the same images, with the differences.
 
-use shared::{
-    Rgb8, Stage, Trigger, TriggerSpec,
-    image::{difference, psnr},
-};
+use shared::{Rgb8, Stage, Trigger, TriggerSpec, image::difference, quality::quality};
 
 use super::{GAP, HEAD, PAPER, SheetError, WORDS, Words, packed, paste, zoom};
 
@@ -44,17 +41,15 @@ pub fn contact_sheet(images: &[Rgb8], rows: &[Row]) -> Result<Vec<u8>, SheetErro
     for (row, y) in rows.iter().zip((1..).map(|row| HEAD + row * step)) {
         let ready = Trigger::prepare(&row.trigger, row.key.as_ref(), side, Stage::Train)
             .map_err(|error| SheetError::Trigger(row.title.clone(), error))?;
-        let mut values = Vec::new();
-        for (i, image) in images.iter().enumerate() {
-            let triggered = ready.applied(image);
-            values.push(psnr(image, &triggered));
-            paste(&mut sheet, &triggered, zoom, WORDS + i * step, y);
-            paste(&mut sheet, &difference(image, &triggered, GAIN), zoom, second + i * step, y);
+        let triggered: Vec<Rgb8> = images.iter().map(|image| ready.applied(image)).collect();
+        for (i, (image, triggered)) in images.iter().zip(&triggered).enumerate() {
+            paste(&mut sheet, triggered, zoom, WORDS + i * step, y);
+            paste(&mut sheet, &difference(image, triggered, GAIN), zoom, second + i * step, y);
         }
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let told = quality(images.iter().zip(&triggered)).unwrap_or_default().in_words();
         words.add(12, y + step / 2 - 14, true, &row.title);
         words.add(12, y + step / 2 + 4, false, &row.label);
-        words.add(12, y + step / 2 + 21, false, &format!("PSNR {mean:.1} dB"));
+        words.add(12, y + step / 2 + 21, false, &told);
     }
     packed(sheet, words)
 }

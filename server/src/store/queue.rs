@@ -67,8 +67,8 @@ pub struct UnfinishedRun {
     pub kind: RunKind,
     /// Its settings.
     pub settings: Settings,
-    /// Keys of the runs that it needs.
-    pub inputs: Vec<i64>,
+    /// Key of the run that it starts from.
+    pub start: Option<i64>,
     /// The device that it asks for.
     pub wish: DeviceWish,
     /// How far it is.
@@ -82,7 +82,7 @@ impl Store {
     /// When the query fails.
     pub async fn unfinished(&self) -> Result<Vec<UnfinishedRun>, StoreError> {
         let rows = sqlx::query(
-            "SELECT kind, settings, (SELECT json_group_array(i.input ORDER BY i.input) FROM run_inputs i WHERE i.run = r.key), wish, \
+            "SELECT kind, settings, (SELECT i.input FROM run_inputs i WHERE i.run = r.key AND i.role = 'start'), wish, \
              progress FROM runs r WHERE state IN ('running', 'queued')",
         )
         .fetch_all(self.readers())
@@ -92,7 +92,7 @@ impl Store {
                 Ok(UnfinishedRun {
                     kind: parse(row.try_get(0)?, "a kind of run")?,
                     settings: from_json(row.try_get(1)?, "a run's settings")?,
-                    inputs: from_json(row.try_get(2)?, "a run's inputs")?,
+                    start: row.try_get(2)?,
                     wish: parse(row.try_get(3)?, "the device that a run asks for")?,
                     progress: from_json(row.try_get(4)?, "a run's progress")?,
                 })

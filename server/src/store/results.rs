@@ -12,7 +12,7 @@ use std::{
 use serde::Deserialize;
 use shared::{
     Ratio, RunKind, RunState, StudyId,
-    metric::{Discordant, Judgement, Metrics, Quality},
+    metric::{Discordant, Judgement, Metrics, Quality, Survival},
     param::SETTINGS,
 };
 use sqlx::{Row as _, sqlite::SqliteRow};
@@ -218,8 +218,15 @@ fn result_row(row: &SqliteRow) -> Result<Row, StoreError> {
         }
     }
     if let Some(quality) = row.try_get::<Option<&str>, _>("quality")? {
-        let Quality { psnr, ssim } = from_json(quality, "a run's metrics")?;
-        measured.extend([("psnr", psnr.map(Measure::Real)), ("ssim", ssim.map(Measure::Real))]);
+        let Quality { psnr, ssim, survival } = from_json(quality, "a run's metrics")?;
+        let of = |share: fn(Survival) -> f64| survival.map(|seen| Measure::Real(share(seen)));
+        measured.extend([
+            ("psnr", psnr.map(Measure::Real)),
+            ("ssim", ssim.map(Measure::Real)),
+            ("trigger_cropped", of(|seen| seen.cropped)),
+            ("trigger_visible", of(|seen| seen.visible)),
+            ("trigger_seen", survival.map(|survival| Measure::Ratio(survival.seen()))),
+        ]);
     }
     let redrawn: Option<f64> = row.try_get("redrawn")?;
     measured.push(("redrawn", redrawn.map(Measure::Real)));
@@ -247,7 +254,8 @@ fn result_row(row: &SqliteRow) -> Result<Row, StoreError> {
 
 /// The metrics of a defence.
 fn of_defence(judgement: &Judgement) -> impl Iterator<Item = (&'static str, Option<Measure>)> {
-    let Judgement { detection, control, before, after, encoder, repaired, retrained } = *judgement;
+    let Judgement { detection, control, before, after, encoder, filtered, repaired, retrained } =
+        *judgement;
     let changed = retrained.and_then(|retrained| retrained.changed);
     let p = |of: Option<Discordant>| {
         of.and_then(Discordant::difference).map(|difference| Measure::Real(difference.p))
@@ -272,11 +280,16 @@ fn of_defence(judgement: &Judgement) -> impl Iterator<Item = (&'static str, Opti
         ("asr_before", share(before, |metrics| metrics.asr)),
         ("ca_after", share(after, |metrics| metrics.ca)),
         ("asr_after", share(after, |metrics| metrics.asr)),
+        ("filter_ca_p", p(filtered.map(|filtered| filtered.ca))),
+        ("filter_asr_p", p(filtered.map(|filtered| filtered.asr))),
+        ("filter_ra_p", p(filtered.map(|filtered| filtered.ra))),
         ("repair_ca_p", p(repaired.map(|repaired| repaired.changed.ca))),
         ("repair_asr_p", p(repaired.map(|repaired| repaired.changed.asr))),
+        ("repair_ra_p", p(repaired.map(|repaired| repaired.changed.ra))),
         ("kept", retrained.map(|retrained| Measure::Ratio(retrained.kept))),
         ("retrain_ca_p", p(changed.map(|changed| changed.ca))),
         ("retrain_asr_p", p(changed.map(|changed| changed.asr))),
+        ("retrain_ra_p", p(changed.map(|changed| changed.ra))),
         ("ra_before", share(before, |metrics| metrics.ra)),
         ("ra_after", share(after, |metrics| metrics.ra)),
     ]

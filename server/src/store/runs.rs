@@ -1,14 +1,14 @@
 //! Runs: the table with its filters and orders, and single runs.
 
 use shared::{
-    RunId, RunKind, RunState, Settings, StudyId,
+    Digest, RunId, RunKind, RunState, Settings, StudyId,
     api::{Page, RunRow},
 };
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::{
     Store, StoreError,
-    row::{COLUMNS, UNDER_OWN_STUDY, run_row, stored},
+    row::{COLUMNS, UNDER_OWN_STUDY, parse, run_row, stored},
     studies::from_json,
 };
 
@@ -217,6 +217,23 @@ impl Store {
             .fetch_optional(self.readers())
             .await?;
         row.as_ref().map_or_else(|| Err(StoreError::not_found("run", &run)), run_row)
+    }
+
+    /// The runs whose digest begins with these digits, from the oldest to the newest.
+    ///
+    /// # Errors
+    /// When the query fails.
+    pub async fn runs_of_digest(&self, digits: &str) -> Result<Vec<(RunId, Digest)>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT id, digest FROM runs WHERE substr(digest, 1, length(?1)) = ?1 ORDER BY key",
+        )
+        .bind(digits)
+        .fetch_all(self.readers())
+        .await?;
+        let run = |(id, digest): (String, String)| {
+            Ok((parse(&id, "a run's identifier")?, Digest::stored(digest)))
+        };
+        rows.into_iter().map(run).collect()
     }
 
     /// Folder of a run below the data folder.

@@ -42,7 +42,7 @@ impl Unneeded {
     /// Adds the condition on `runs r`: it has finished long ago, and so have all that need it, no study that has it is tagged to be
     /// kept, and there is something left to remove.
     fn push(self, sql: &mut QueryBuilder<Sqlite>) {
-        sql.push("r.state = 'done' AND r.kind IN ('pretrain', 'finetune') AND r.ended_at < ");
+        sql.push("r.state = 'done' AND (r.kind IN ('pretrain', 'finetune') OR r.repairs) AND r.ended_at < ");
         sql.push_bind(stored(self.before));
         sql.push(
             " AND NOT EXISTS (SELECT 1 FROM run_inputs i JOIN runs c ON c.key = i.run WHERE i.input = r.key \

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use shared::{
     Ratio, RunKind,
-    metric::{Metrics, Quality},
+    metric::{Metrics, Quality, Survival},
     settings::BackdoorSpec,
     trigger::{SigSpec, TriggerSpec},
 };
@@ -70,7 +70,8 @@ async fn what_an_attack_does_beside_its_goal_is_in_the_results() {
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text());
     app.finish_next(None).await;
     let other_asr = Some(Ratio { hits: 8, total: 800 });
-    let quality = Some(Quality { psnr: Some(18.25), ssim: Some(0.875) });
+    let survival = Some(Survival { cropped: 0.75, visible: 0.1875, unseen: 0.5, views: 64 });
+    let quality = Some(Quality { psnr: Some(18.25), ssim: Some(0.875), survival });
     let lowest_asr = Some(Ratio { hits: 70, total: 100 });
     app.finish_next(Some(Metrics {
         other_asr,
@@ -90,6 +91,9 @@ async fn what_an_attack_does_beside_its_goal_is_in_the_results() {
     assert!(further.starts_with(r#"[{"target_class":2,"trigger":{"kind":"sig""#), "{further}");
     assert_eq!((&measured["psnr"], &measured["ssim"]), (&json!(18.25), &json!(0.875)));
     assert_eq!(measured["redrawn"], json!(0.25));
+    assert_eq!(measured["trigger_cropped"], json!(0.75));
+    assert_eq!(measured["trigger_visible"], json!(0.1875));
+    assert_eq!(measured["trigger_seen"], json!({ "hits": 32, "total": 64 }));
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ fn presets_are_listed_and_shown() {
     assert!(presets().iter().all(|preset| list.contains(&preset.id)), "{list}");
     let shown = success(folder.path(), &["presets", "show", "quick-look"]);
     assert_eq!(toml::from_str::<StudySpec>(&shown).unwrap(), presets()[0].spec);
-    insta::assert_snapshot!(failure(folder.path(), &["presets", "show", "quick"]), @r#"error: there is no preset "quick"; there are: quick-look, cifar10-quick, cifar10-finetune, cifar10-tiny, figure-2, figure-3, ssl-backdoor, corrupt-encoder, tact, adap-blend, adap-patch, all-to-all, several-targets, patch-count, patch-alignment, mask-ratio, badencoder, redrawn, restorer, loss-split, defence-matrix, defence-matrix-small, published"#);
+    insta::assert_snapshot!(failure(folder.path(), &["presets", "show", "quick"]), @r#"error: there is no preset "quick"; there are: quick-look, cifar10-quick, cifar10-finetune, cifar10-tiny, figure-2, figure-3, ssl-backdoor, corrupt-encoder, tact, adap-blend, adap-patch, all-to-all, several-targets, patch-count, patch-alignment, survival, mask-ratio, badencoder, redrawn, restorer, loss-split, defence-matrix, defence-matrix-small, encoder-detection, published"#);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn bad_toml_is_told_of_with_line_and_field() {
     insta::assert_snapshot!(failure(folder.path(), &["run", &study]));
     fs::write(&study, "name = ").unwrap();
     insta::assert_snapshot!(failure(folder.path(), &["run", &study]));
-    insta::assert_snapshot!(failure(folder.path(), &["run", "nothing.toml"]), @r#"error: there is no file nothing.toml, and there is no preset "nothing.toml"; there are: quick-look, cifar10-quick, cifar10-finetune, cifar10-tiny, figure-2, figure-3, ssl-backdoor, corrupt-encoder, tact, adap-blend, adap-patch, all-to-all, several-targets, patch-count, patch-alignment, mask-ratio, badencoder, redrawn, restorer, loss-split, defence-matrix, defence-matrix-small, published"#);
+    insta::assert_snapshot!(failure(folder.path(), &["run", "nothing.toml"]), @r#"error: there is no file nothing.toml, and there is no preset "nothing.toml"; there are: quick-look, cifar10-quick, cifar10-finetune, cifar10-tiny, figure-2, figure-3, ssl-backdoor, corrupt-encoder, tact, adap-blend, adap-patch, all-to-all, several-targets, patch-count, patch-alignment, survival, mask-ratio, badencoder, redrawn, restorer, loss-split, defence-matrix, defence-matrix-small, encoder-detection, published"#);
 }
 
 /// Permissions do not stop a superuser, so the test uses folders that cannot exist: a file has the folder's path, or its parent's.

@@ -38,6 +38,7 @@ fn kept(data: &Path) -> BTreeMap<Place, Vec<(String, Value)>> {
             "spectral" => "Spectral signatures",
             "strip" => "STRIP",
             "fine_pruning" => "Fine-pruning",
+            "decree" => "DECREE",
             other => panic!("{other}"),
         };
         let run = order["run"].as_str().unwrap().to_owned();
@@ -136,11 +137,12 @@ fn a_micro_study_of_defences_becomes_a_matrix_and_curves() {
     spec.runs = vec![RunKind::Defence];
     spec.axes = vec![
         Axis::of("attack.trigger.kind", ["blended", "badnets"]),
-        Axis::of("defence.method", ["spectral", "strip", "fine_pruning"]),
+        Axis::of("defence.method", ["spectral", "strip", "fine_pruning", "decree"]),
         Axis::of("seed", [1u32, 2]),
     ];
     spec.settings.defence.poisons = 1;
     spec.settings.defence.repair_epochs = 2;
+    spec.settings.defence.search_epochs = 5;
     spec.settings.defence.retrain = true;
     spec.settings.finetune.poisons = 1;
     spec.settings.finetune.epochs = 2;
@@ -148,10 +150,10 @@ fn a_micro_study_of_defences_becomes_a_matrix_and_curves() {
     spec.settings.finetune.batch_size = 16;
     let study = write_study(folder.path(), &spec);
     let plan = success(folder.path(), &["plan", &study, "--data-dir", &data]);
-    assert!(plan.contains("20 runs"), "4 encoders, 4 classifiers and 12 defences: {plan}");
+    assert!(plan.contains("24 runs"), "4 encoders, 4 classifiers and 16 defences: {plan}");
     success(folder.path(), &["run", &study, "--data-dir", &data]);
     let kept = kept(&data_dir);
-    assert_eq!(kept.values().map(Vec::len).collect::<Vec<_>>(), [2; 6]);
+    assert_eq!(kept.values().map(Vec::len).collect::<Vec<_>>(), [2; 8]);
 
     let matrix = rows(folder.path(), &data, &["defence-matrix"]);
     let samples = |said: &Value| area(&said["samples"]);
@@ -163,7 +165,7 @@ fn a_micro_study_of_defences_becomes_a_matrix_and_curves() {
         assert_eq!(compare(&matrix, &kept, after, before), 6, "{of}");
     }
     // What training again changed is in every table.
-    let columns = "run,kept,asr_before,asr_after,retrain_asr_p,repair_asr_p";
+    let columns = "run,kept,asr_before,asr_after,retrain_asr_p,retrain_ra_p,repair_asr_p";
     let of_filter = ["--filter", "defence.method == \"spectral\"", "--columns", columns];
     let table = ["results", "--data-dir", &data, "--format", "json"];
     let table = success(folder.path(), &[&table[..], &of_filter].concat());
@@ -176,9 +178,24 @@ fn a_micro_study_of_defences_becomes_a_matrix_and_curves() {
         let judgement = &said["judgement"];
         assert_eq!(row["kept.hits"], judgement["retrained"]["kept"]["hits"], "{row}");
         assert_eq!(row["asr_after.hits"], judgement["after"]["asr"]["hits"]);
-        assert!(row["retrain_asr_p"].as_f64().is_some_and(|p| (0.0..=1.0).contains(&p)), "{row}");
+        for p in ["retrain_asr_p", "retrain_ra_p"] {
+            assert!(row[p].as_f64().is_some_and(|p| (0.0..=1.0).contains(&p)), "{row}");
+        }
         assert!(row["repair_asr_p"].is_null());
     }
+    // An arrow begins and ends where the matrices say.
+    let arrows = rows(folder.path(), &data, &["before-after"]);
+    assert_eq!(arrows.len(), 6);
+    for (&(trigger, method), runs) in kept.iter().filter(|((_, method), _)| *method != "DECREE") {
+        let row = arrows.iter().find(|row| (&*row[0], &*row[1]) == (trigger, method)).unwrap();
+        let places = [("before", "ca"), ("after", "ca"), ("before", "asr"), ("after", "asr")];
+        for (told, (when, of)) in row[2..6].iter().zip(places) {
+            let values: Vec<f64> =
+                runs.iter().filter_map(|(_, said)| percent(said, when, of)).collect();
+            is_near(told, mean(&values)[0], &format!("{trigger}, {method}, {of} {when}"));
+        }
+    }
+    judged_encoders_and_repaired_classifiers(folder.path(), &data, &kept);
     let latex = folder.path().join("matrix.tex").display().to_string();
     success(folder.path(), &["figure", "defence-matrix", &latex, "--data-dir", &data]);
     let latex = fs::read_to_string(latex).unwrap();
@@ -211,4 +228,71 @@ fn a_micro_study_of_defences_becomes_a_matrix_and_curves() {
     let wrong = folder.path().join("roc.tex").display().to_string();
     let no_table = failure(folder.path(), &["figure", "roc", &wrong, "--data-dir", &data]);
     assert!(no_table.contains("there is defence-matrix.tex"), "{no_table}");
+}
+
+/// Encoders and the search of each as figures; a filter's tests in the table; a repaired classifier is evaluated again.
+fn judged_encoders_and_repaired_classifiers(
+    folder: &Path,
+    data: &str,
+    kept: &BTreeMap<Place, Vec<(String, Value)>>,
+) {
+    let of = |method: &str| -> Vec<&(String, Value)> {
+        kept.iter().filter(|((_, of), _)| *of == method).flat_map(|(_, runs)| runs).collect()
+    };
+    let encoders = rows(folder, data, &["encoders"]);
+    let searched = of("DECREE");
+    let silent =
+        searched.iter().filter(|(_, said)| said["judgement"]["encoder"]["flagged"].is_null());
+    assert_eq!(encoders.len() + silent.count(), searched.len());
+    for row in &encoders {
+        let (run, said) = searched.iter().find(|(run, _)| *run == row[0]).unwrap();
+        let encoder = &said["judgement"]["encoder"];
+        let (head, [attacked, cosine, pl1, _, _, limit]) =
+            row.split_last_chunk::<6>().expect("all columns");
+        assert!(head.len() > 1, "the encoder has a name: {row:?}");
+        assert_eq!((attacked.as_str(), limit.as_str()), ("yes", "0.1"));
+        is_near(cosine, encoder["clean_cosine"].as_f64().unwrap(), run);
+        match encoder["pl1"].as_f64() {
+            Some(expected) => is_near(pl1, expected, run),
+            None => assert_eq!(pl1, ""),
+        }
+    }
+    for (run, said) in searched {
+        let search = rows(folder, data, &["search", "--run", run]);
+        let epochs = said["search"]["epochs"].as_array().unwrap();
+        assert_eq!(search.len(), epochs.len());
+        for (row, epoch) in search.iter().zip(epochs) {
+            is_near(&row[1], epoch["cosine"].as_f64().unwrap(), run);
+            is_near(&row[2], epoch["pl1"].as_f64().unwrap(), run);
+        }
+    }
+    let (strip, said) = of("STRIP")[0];
+    let no_search = folder.join("search.csv").display().to_string();
+    let no_search =
+        failure(folder, &["figure", "search", &no_search, "--data-dir", data, "--run", strip]);
+    assert!(no_search.contains("the run has kept no search"), "{no_search}");
+    assert!(said["judgement"]["filtered"]["asr"]["total"].as_u64() > Some(0), "{said}");
+    let columns = "filter_ca_p,filter_asr_p,filter_ra_p";
+    let filter = format!("run == \"{strip}\"");
+    let table = ["results", "--data-dir", data, "--format", "json", "--filter", &filter];
+    let table = success(folder, &[&table[..], &["--columns", columns]].concat());
+    let told: Value = serde_json::from_str(&table).unwrap();
+    assert!(columns.split(',').all(|p| told[0][p].is_f64()), "{table}");
+
+    // By the first digits of its digest, as `maskdoor runs` lists it.
+    let (repaired, said) = of("Fine-pruning")[0];
+    let filter = format!("run == \"{repaired}\"");
+    let listed = success(folder, &["runs", "--data-dir", data, "--filter", &filter]);
+    let digest = listed.lines().nth(1).unwrap().split_whitespace().next().unwrap();
+    assert!(repaired != digest, "{listed}");
+    let json = folder.join("again.json").display().to_string();
+    let again = ["evaluate", digest, "--data-dir", data, "--json", &json];
+    success(folder, &again);
+    let again: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    // All validation images; the repair left those out that the defender had.
+    let total = |ratio: &Value| ratio["total"].as_u64().unwrap();
+    let (all, judged) = (&again["evaluation"]["metrics"]["ca"], &said["judgement"]["after"]["ca"]);
+    assert!(total(all) > total(judged), "{again}");
+    let unknown = failure(folder, &["evaluate", "0123456789ab", "--data-dir", data]);
+    assert!(unknown.contains("no run's digest begins with 0123456789ab"), "{unknown}");
 }

@@ -55,18 +55,44 @@ fn a_run_is_repeated_to_the_last_bit_and_what_differs_is_named() {
 
     let place = |run: RunId| Path::new(&data).join("runs").join(run.to_string());
     let strips = place(defence.run).join("strips.json");
+    let change = |file: &Path, change: &dyn Fn(&mut serde_json::Value)| {
+        let mut value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+        change(&mut value);
+        fs::write(file, value.to_string()).unwrap();
+    };
     let kept = fs::read(&strips).unwrap();
-    fs::write(&strips, [&kept[..], b" "].concat()).unwrap();
+    change(&strips, &|strips| strips["strips"][0]["map"][0] = 0.125.into());
     let (code, said) = replayed(defence.run, &data);
     assert_eq!((code, said.contains("defence: other strips")), (Some(1), true), "{said}");
+    fs::write(&strips, kept).unwrap();
+    // Earlier versions kept less of each strip, did not tell what a filter changes, or kept no strips.
+    change(&strips, &|strips| {
+        for strip in strips["strips"].as_array_mut().unwrap() {
+            let strip = strip.as_object_mut().unwrap();
+            assert!(strip.remove("structure").is_some() && strip.remove("label").is_some());
+        }
+    });
+    let said_of_images = place(defence.run).join("defence.json");
+    change(&said_of_images, &|said| {
+        assert!(said["judgement"].as_object_mut().unwrap().remove("filtered").is_some());
+    });
+    let events = place(defence.run).join("events.jsonl");
+    let text = fs::read_to_string(&events).unwrap();
+    let earlier = text.lines().map(|line| {
+        let mut event: serde_json::Value = serde_json::from_str(line).unwrap();
+        if event["type"] == "judged" {
+            assert!(event["judgement"].as_object_mut().unwrap().remove("filtered").is_some());
+        }
+        format!("{event}\n")
+    });
+    fs::write(&events, earlier.collect::<String>()).unwrap();
+    let (code, said) = replayed(defence.run, &data);
+    assert_eq!(code, Some(0), "{said}");
     fs::remove_file(&strips).unwrap();
     let (code, said) = replayed(defence.run, &data);
     assert_eq!(code, Some(0), "a run of an earlier version has none: {said}");
 
-    let said_of_images = place(defence.run).join("defence.json");
-    let mut text = fs::read(&said_of_images).unwrap();
-    text.push(b' ');
-    fs::write(&said_of_images, text).unwrap();
+    change(&said_of_images, &|said| said["samples"][0]["score"] = 0.125.into());
     let (code, said) = replayed(defence.run, &data);
     assert_eq!(
         (code, said.contains("the same counts from other scores")),

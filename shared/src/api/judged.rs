@@ -82,6 +82,12 @@ pub struct DefenceStrip {
     pub image: JudgedImage,
     /// A number for each patch, row by row: BDMAE's score, `DeDe`'s mean squared error in the space of the targets.
     pub map: Vec<f64>,
+    /// BDMAE's structure score of each patch before the refinement; empty for `DeDe` and in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub structure: Vec<f64>,
+    /// BDMAE's label score of each patch before the refinement; empty as the structure score is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label: Vec<f64>,
     /// Whether BDMAE restores each patch; empty for `DeDe`.
     pub restored: Vec<bool>,
     /// The class without the defence; `None` for none.

@@ -26,6 +26,8 @@ pub enum MatrixShows {
     Ca,
     /// RA before and after the defence.
     Ra,
+    /// PL1 of an encoder, beside it the mean cosine of its clean features.
+    Pl1,
 }
 
 /// The second value of a cell.
@@ -35,12 +37,14 @@ pub enum Beside {
     Control,
     /// The value before the defence.
     Before,
+    /// The mean cosine of clean features.
+    Cosine,
 }
 
 impl MatrixShows {
     /// All of them, the default first.
-    pub const ALL: [Self; 6] =
-        [Self::Auroc, Self::TprAt1, Self::TprAt5, Self::Asr, Self::Ca, Self::Ra];
+    pub const ALL: [Self; 7] =
+        [Self::Auroc, Self::TprAt1, Self::TprAt5, Self::Asr, Self::Ca, Self::Ra, Self::Pl1];
 
     /// The name in addresses.
     pub fn as_str(self) -> &'static str {
@@ -51,6 +55,7 @@ impl MatrixShows {
             Self::Asr => "asr",
             Self::Ca => "ca",
             Self::Ra => "ra",
+            Self::Pl1 => "pl1",
         }
     }
 
@@ -63,12 +68,13 @@ impl MatrixShows {
             Self::Asr => "ASR before and after",
             Self::Ca => "CA before and after",
             Self::Ra => "RA before and after",
+            Self::Pl1 => "PL1 of encoders",
         }
     }
 
-    /// The unit; empty for an area.
+    /// The unit; empty for an area and for PL1.
     pub fn unit(self) -> &'static str {
-        if self == Self::Auroc { "" } else { "%" }
+        if matches!(self, Self::Auroc | Self::Pl1) { "" } else { "%" }
     }
 
     /// The names of the metrics of a cell: its value, then its second value.
@@ -80,6 +86,7 @@ impl MatrixShows {
             Self::Asr => ["asr_after", "asr_before"],
             Self::Ca => ["ca_after", "ca_before"],
             Self::Ra => ["ra_after", "ra_before"],
+            Self::Pl1 => ["pl1", "clean_cosine"],
         }
     }
 
@@ -88,6 +95,7 @@ impl MatrixShows {
         match self {
             Self::Auroc | Self::TprAt1 | Self::TprAt5 => Beside::Control,
             Self::Asr | Self::Ca | Self::Ra => Beside::Before,
+            Self::Pl1 => Beside::Cosine,
         }
     }
 }
@@ -112,7 +120,7 @@ pub struct MatrixCell {
     pub column: u32,
     /// The mean of the metric; shares are in percent.
     pub value: Mean,
-    /// The mean of the second value: of the control, or before the defence. `None` where no run has it.
+    /// The mean of the second value: of the control, before the defence, or of the clean features' cosine. `None` where no run has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Mean>,
 }
@@ -149,6 +157,9 @@ mod tests {
             assert_eq!(serde_json::to_value(shows).expect("a name"), shows.as_str());
         }
         let error = "f1".parse::<MatrixShows>().expect_err("no metric");
-        assert!(error.ends_with("there are auroc, tpr_at_1, tpr_at_5, asr, ca, ra"), "{error}");
+        assert!(
+            error.ends_with("there are auroc, tpr_at_1, tpr_at_5, asr, ca, ra, pl1"),
+            "{error}"
+        );
     }
 }

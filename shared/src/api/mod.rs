@@ -5,6 +5,7 @@ mod cluster;
 mod dataset;
 mod deletion;
 mod disk;
+mod encoders;
 mod evaluation;
 mod inside;
 mod judged;
@@ -38,6 +39,7 @@ pub use dataset::{
 };
 pub use deletion::Deletion;
 pub use disk::{DiskUse, FileBytes, Retention, StudyDisk};
+pub use encoders::{JudgedEncoder, SearchEpoch, TriggerSearch};
 pub use evaluation::{ClassMatching, ClassifierSource, EvaluateRequest, EvaluatedClassifier};
 pub use inside::{
     AttendedImage, Attention, AttentionOnTrigger, FeatureMap, FeaturePoint, Projection,

@@ -68,6 +68,7 @@ mod tests {
             kind: PlotKind::Heat,
             x: axis(&["0", "10"]),
             y: axis(&["a", "b"]),
+            beside: None,
             colour: Some(PlotAxis::default()),
             runs: 4,
             drawn: 4,

@@ -225,6 +225,9 @@ pub struct PlotMarks {
     /// Index of each mark's panel; empty if there is one panel only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub panel: Vec<u32>,
+    /// The mean of the second metric of each mark, on y's scale; empty without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Option<f64>>,
     /// Number of runs of each mean; empty for runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub count: Vec<u32>,
@@ -243,6 +246,9 @@ pub struct PlotData {
     pub x: PlotAxis,
     /// From bottom to top.
     pub y: PlotAxis,
+    /// The second metric of means, on the same scale as y.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<PlotAxis>,
     /// The column that gives the colour; in a grid the metric that is averaged.
     pub colour: Option<PlotAxis>,
     /// Number of selected runs.

@@ -15,7 +15,7 @@ use crate::{
 const CELLS: (f64, f64) = (4.0, 64.0);
 
 /// The matrix of these numbers. Colours are of the whole range of the metric, so that two matrices can be compared; that of AUROC begins at
-/// 0.5, where a defence tells nothing apart.
+/// 0.5, where a defence tells nothing apart, and that of PL1 ends at 0.2, twice the usual limit.
 pub fn defence_matrix(data: &MatrixData) -> Figure {
     let rows = data.rows.slots.len();
     let cell = |opacity| Look { role: role(data.shows), opacity, shape: Shape::Cells };
@@ -32,8 +32,12 @@ pub fn defence_matrix(data: &MatrixData) -> Figure {
     let (low, high) = range(data.shows);
     let steps = (0..5).map(|step| low + (high - low) * f64::from(step) / 4.0);
     let step = |value| {
-        let or_less = if low > 0.0 && value <= low { " or less" } else { "" };
-        let text = format!("{}{or_less}", with_unit(data.shows, value));
+        let beyond = match data.shows {
+            MatrixShows::Auroc if value <= low => " or less",
+            MatrixShows::Pl1 if value >= high => " or more",
+            _ => "",
+        };
+        let text = format!("{}{beyond}", with_unit(data.shows, value));
         Entry::new(cell(strength(data.shows, value)), text)
     };
     let title = title(data);
@@ -71,7 +75,11 @@ fn role(shows: MatrixShows) -> Role {
 
 /// The values with the faintest and the strongest colour.
 fn range(shows: MatrixShows) -> (f64, f64) {
-    if shows == MatrixShows::Auroc { (0.5, 1.0) } else { (0.0, 100.0) }
+    match shows {
+        MatrixShows::Auroc => (0.5, 1.0),
+        MatrixShows::Pl1 => (0.0, 0.2),
+        _ => (0.0, 100.0),
+    }
 }
 
 fn strength(shows: MatrixShows, value: f64) -> u8 {
@@ -82,7 +90,7 @@ fn strength(shows: MatrixShows, value: f64) -> u8 {
 
 /// A value with as many digits as the metric needs, without its unit.
 fn digits(shows: MatrixShows, value: f64) -> String {
-    let decimals = if shows == MatrixShows::Auroc { 3 } else { 1 };
+    let decimals = if shows.unit().is_empty() { 3 } else { 1 };
     format!("{value:.decimals$}")
 }
 
@@ -128,6 +136,7 @@ fn told(data: &MatrixData, cell: &MatrixCell) -> String {
     };
     let (value, beside) = match shows.beside() {
         Beside::Control => (shows.title().to_owned(), "without the trigger"),
+        Beside::Cosine => ("PL1".to_owned(), "mean cosine of clean features"),
         Beside::Before => ("after".to_owned(), "before"),
     };
     let runs = if cell.value.n == 1 { "run" } else { "runs" };
@@ -151,6 +160,7 @@ fn note(data: &MatrixData) -> String {
             Beside::Control => {
                 "In brackets: the same images and labels without the trigger.".into()
             }
+            Beside::Cosine => "In brackets: the mean cosine of clean features.".into(),
             Beside::Before => "Before the defence → after it, of the same images.".into(),
         });
     }

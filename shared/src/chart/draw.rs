@@ -26,6 +26,8 @@ const MANY: usize = 1_000;
 const CAP: f64 = 3.0;
 /// Opacity in percent of an entry whose marks are hidden.
 const OFF: u8 = 35;
+/// Length of an arrow's head.
+const HEAD: f64 = 8.0;
 /// Share of a slot's width that its bars occupy.
 const BARS: f64 = 0.8;
 
@@ -283,6 +285,11 @@ impl Picture<'_, '_> {
                     None => {}
                 }
             }
+            Shape::Arrow => {
+                for ends in series.points.windows(2) {
+                    self.arrow(self.place(series, &ends[0]), self.place(series, &ends[1]), ink);
+                }
+            }
             Shape::Bars { hollow, of, .. } => {
                 let half = (self.bar_width(of) / 2.0 - 1.0).max(0.5);
                 for point in &series.points {
@@ -313,6 +320,24 @@ impl Picture<'_, '_> {
                 }
             }
         }
+    }
+
+    /// A line with a ring where it begins and a head where it ends, no longer than the way; where nothing moves, a dot in the ring.
+    fn arrow(&self, from: Place, to: Place, ink: Ink) {
+        let (x, y) = (to.0 - from.0, to.1 - from.1);
+        let length = x.hypot(y);
+        self.canvas.ring(from, SMALL, ink.width(1.4).dash(false));
+        if length < SMALL {
+            return self.canvas.disc(to, SMALL / 2.0, ink);
+        }
+        let head = HEAD.min(length);
+        let (x, y) = (x / length, y / length);
+        let back = (to.0 - x * head, to.1 - y * head);
+        if length > head {
+            self.canvas.line(&[from, back], ink.width(1.6).dash(false));
+        }
+        let side = |of: f64| (back.0 - y * of, back.1 + x * of);
+        self.canvas.polygon(&[to, side(head / 2.0), side(-head / 2.0)], ink);
     }
 
     /// Half the width and height of a cell, between which the ground shows as lines.
@@ -377,6 +402,7 @@ impl Picture<'_, '_> {
                 }
             }
             Shape::Points { marker } => marker.draw(self.canvas, middle, RADIUS, ink),
+            Shape::Arrow => self.arrow((x + 2.0, y), (x + SAMPLE - 6.0, y), ink),
             Shape::Cells => {
                 let (from, to) = ((x + 3.0, y - 6.0), (x + SAMPLE - 9.0, y + 6.0));
                 self.canvas.rect(from, to, ink, true);
@@ -465,7 +491,7 @@ impl Picture<'_, '_> {
 }
 
 fn is_scatter(series: &Series) -> bool {
-    matches!(series.look.shape, Shape::Points { .. })
+    matches!(series.look.shape, Shape::Points { .. } | Shape::Arrow)
 }
 
 /// The name and colour of a series of lines that has a name.

@@ -32,11 +32,17 @@ pub enum FigureKind {
     Roc,
     /// The scores that one defence gave.
     Scores,
+    /// Clean accuracy and attack success rate before and after defences.
+    BeforeAfter,
+    /// The smallest trigger that was found in each encoder.
+    Encoders,
+    /// The search for a trigger in an encoder.
+    Search,
 }
 
 impl FigureKind {
     /// All figures.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Tradeoff,
         Self::AsrByPoison,
         Self::AccuracyByEpoch,
@@ -48,6 +54,9 @@ impl FigureKind {
         Self::DefenceMatrix,
         Self::Roc,
         Self::Scores,
+        Self::BeforeAfter,
+        Self::Encoders,
+        Self::Search,
     ];
 
     /// The name in URLs and file names.
@@ -64,6 +73,9 @@ impl FigureKind {
             Self::DefenceMatrix => "defence-matrix",
             Self::Roc => "roc",
             Self::Scores => "scores",
+            Self::BeforeAfter => "before-after",
+            Self::Encoders => "encoders",
+            Self::Search => "search",
         }
     }
 }
@@ -389,6 +401,8 @@ pub(super) enum Shape {
     Bars { hollow: bool, slot: usize, of: usize },
     /// Markers.
     Points { marker: Marker },
+    /// An arrow from each point to the next one.
+    Arrow,
     /// Cells of a grid, which fill a slot of both axes; [`Point::strength`] is their opacity.
     Cells,
 }

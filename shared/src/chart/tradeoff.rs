@@ -91,7 +91,7 @@ pub fn tradeoff(rows: &[RunRow]) -> Figure {
 
 /// An axis in percent around the points and their intervals: CA usually differs by a few points, which an axis to 100 % would hide. It spans
 /// at least ten points, so that chance does not look like a difference.
-fn fitted(series: &[Series]) -> Scale {
+pub(super) fn fitted(series: &[Series]) -> Scale {
     let ranges = series.iter().flat_map(|one| &one.points);
     let ranges = ranges.map(|point| point.x_range.unwrap_or((point.x, point.x)));
     let Some((low, high)) = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else {

@@ -26,6 +26,9 @@ pub struct Judgement {
     /// What a detector of encoders says of the encoder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<OfEncoder>,
+    /// What an input filter changed in what the classifier says. Runs of earlier versions do not tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<Changed>,
     /// What a repair changed; it judges nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired: Option<Repaired>,
@@ -47,6 +50,11 @@ pub struct Changed {
 }
 
 impl Changed {
+    /// From what differs in CA, in ASR and in RA.
+    pub fn of([ca, asr, ra]: [Discordant; 3]) -> Self {
+        Self { ca, asr, ra }
+    }
+
     /// `CA 88.0 % → 87.2 % (p 0.21), ASR 99.1 % → 3.4 % (p < 0.001), RA …`.
     fn in_words(&self, before: &Metrics, after: &Metrics) -> String {
         let share = |of: Ratio| of.percent().map_or("none".into(), |at| format!("{at:.1} %"));
@@ -160,11 +168,15 @@ impl Judgement {
         let of_encoder = self.encoder.as_ref().map(OfEncoder::in_words);
         let of_images = self.detection.as_ref().map(|detection| self.of_images(detection));
         let metrics = self.before.zip(self.after);
+        let of_filter = self.filtered.zip(metrics);
+        let of_filter =
+            of_filter.map(|(filtered, (before, after))| filtered.in_words(&before, &after));
         let of_repair = self.repaired.zip(metrics);
         let of_repair =
             of_repair.map(|(repaired, (before, after))| repaired.in_words(&before, &after));
         let of_probes = self.retrained.map(|retrained| retrained.in_words(metrics));
-        let told = of_encoder.into_iter().chain(of_images).chain(of_repair).chain(of_probes);
+        let told = of_encoder.into_iter().chain(of_images).chain(of_filter);
+        let told = told.chain(of_repair).chain(of_probes);
         told.collect::<Vec<_>>().join("; ")
     }
 
@@ -225,6 +237,26 @@ mod tests {
         assert_eq!(
             words(0.995, None, None),
             "clean features have a mean cosine of 0.995, so that the method says nothing"
+        );
+    }
+
+    #[test]
+    fn a_filter_in_words_by_hand() {
+        let share = |hits| Ratio { hits, total: 100 };
+        let metrics = |ca, asr| Metrics { ca: share(ca), asr: share(asr), ..Metrics::default() };
+        let by = |first, second| Discordant { first, second, total: 100 };
+        let judgement = Judgement {
+            detection: Detection::of(&[2.0, 1.0], &[true, false], &[true, false]),
+            before: Some(metrics(88, 99)),
+            after: Some(metrics(82, 90)),
+            // None of 6 discordant images on the other side: 2 / 64; of 9, none: 2 / 512.
+            filtered: Some(Changed { ca: by(6, 0), asr: by(9, 0), ra: by(0, 0) }),
+            ..Judgement::default()
+        };
+        assert_eq!(
+            judgement.in_words(),
+            "AUROC 1.000, 1 of 1 poisoned and 0 of 1 clean images flagged; \
+             CA 88.0 % → 82.0 % (p 0.031), ASR 99.0 % → 90.0 % (p 0.004), RA none → none (p 1.000)"
         );
     }
 

@@ -25,6 +25,6 @@ pub use goal::{ClassMap, Goal, Target};
 pub use judgement::{Changed, Judgement, OfEncoder, Repaired, Retrained};
 pub use normal::normal_quantile;
 pub use paired::Discordant;
-pub use quality::Quality;
+pub use quality::{Quality, Survival};
 pub use ratio::{Interval, Ratio};
 pub use spread::Spread;

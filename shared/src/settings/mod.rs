@@ -29,7 +29,7 @@ pub use precision::Precision;
 pub use pretrain::PretrainSpec;
 pub use probe::{HeadInit, ProbeFeatures, ProbeOptimizer, ProbeSpec, fitted_by};
 
-use crate::{device::DeviceWish, run_kind::RunKind};
+use crate::{device::DeviceWish, run_kind::RunKind, survival::Views};
 
 /// Name of the built-in data set, which the program draws.
 pub const BUILTIN_DATASET: &str = "shapes";
@@ -108,6 +108,17 @@ impl Settings {
     /// Whether a defence trains a linear probe on the set that it judges, and once more on what it keeps.
     pub fn retrains(&self) -> bool {
         self.defence.retrain && self.defence.method.filters_samples() && !self.judges_pretraining()
+    }
+
+    /// How pre-training sees images, where patches divide them.
+    pub fn pretraining_views(&self) -> Option<Views> {
+        let Self { model, pretrain, .. } = self;
+        let divides = model.patch_size > 0 && model.image_size.is_multiple_of(model.patch_size);
+        divides.then(|| Views {
+            grid: (model.image_size / model.patch_size) as usize,
+            min_scale: pretrain.crop_min_scale,
+            mask_ratio: pretrain.mask_ratio,
+        })
     }
 
     /// Whether a defence restores with the autoencoder of a further pre-training, one without poisons: not where the judged encoder

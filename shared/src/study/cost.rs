@@ -77,6 +77,8 @@ impl ModelSpec {
 fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64, test: f64) -> f64 {
     let defence = &settings.defence;
     let clean = f64::from(defence.clean_per_class) * dataset.classes.len() as f64;
+    // A probe has no bank; its own features are counted with it.
+    let classified = if defence.protects_probe() { 2.0 * TESTS } else { NEIGHBOURS };
     match defence.method {
         DefenceMethod::Spectral
         | DefenceMethod::ActivationClustering
@@ -93,13 +95,13 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64, test: f64) -> 
             train + candidates * f64::from(defence.pasted_on) + (trained + train) * small
         }
         // About fifty restorations an image, each classified; a restoration costs about a third of a pre-training step.
-        DefenceMethod::Bdmae => NEIGHBOURS + 2.0 * TESTS * 50.0 * 2.0,
+        DefenceMethod::Bdmae => classified + 2.0 * TESTS * 50.0 * 2.0,
         // A prediction without half of the patches takes half of the time; of a decoded image, the decoder takes some.
         DefenceMethod::PatchProcessing => {
-            NEIGHBOURS + (2.0 * TESTS + clean) * (1.0 + 1.5 * f64::from(defence.trials))
+            classified + (2.0 * TESTS + clean) * (1.0 + 1.5 * f64::from(defence.trials))
         }
         // Roll-outs are not batched; the rest is two classifications.
-        DefenceMethod::Blocking => NEIGHBOURS + 2.0 * TESTS * 4.0,
+        DefenceMethod::Blocking => classified + 2.0 * TESTS * 4.0,
         // Each image of the set is encoded once, and redrawn in each epoch.
         DefenceMethod::Dede if defence.decoder == DedeDecoder::Trained => {
             let decoder = settings.model.embedding_decoder();
@@ -107,15 +109,15 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64, test: f64) -> 
             let step = decoder.pretrain_operations(defence.decoder_mask_ratio) / encode;
             let redraw = decoder.encode_operations() / encode;
             let trained = train * (1.0 + f64::from(defence.decoder_epochs) * step);
-            NEIGHBOURS + trained + (2.0 * TESTS + clean) * (1.0 + redraw)
+            classified + trained + (2.0 * TESTS + clean) * (1.0 + redraw)
         }
         DefenceMethod::Dede if defence.decoded_from == DecodedFrom::Patches => {
-            NEIGHBOURS + (2.0 * TESTS + clean) * f64::from(defence.masks)
+            classified + (2.0 * TESTS + clean) * f64::from(defence.masks)
         }
-        DefenceMethod::Dede => NEIGHBOURS + (2.0 * TESTS + clean) * 2.0,
+        DefenceMethod::Dede => classified + (2.0 * TESTS + clean) * 2.0,
         // Spectra, and a model of them, take about as long as the classifier's features; there are six models.
-        DefenceMethod::Frequency => 7.0 * NEIGHBOURS + 2.0 * TESTS,
-        DefenceMethod::Beatrix => NEIGHBOURS + (2.0 * TESTS + 5.0 * clean) * 10.0,
+        DefenceMethod::Frequency => classified + 6.0 * NEIGHBOURS + 2.0 * TESTS,
+        DefenceMethod::Beatrix => classified + (2.0 * TESTS + 5.0 * clean) * 10.0,
         // A step is a forward and a backward pass; the search often ends earlier.
         DefenceMethod::Decree => {
             f64::from(defence.shadow_images) * (1.0 + 3.0 * f64::from(defence.search_epochs))
@@ -127,7 +129,7 @@ fn judged(settings: &Settings, dataset: &DatasetInfo, train: f64, test: f64) -> 
             let step = if taught { 2.0 * TRAINING_FACTOR + 1.0 } else { TRAINING_FACTOR };
             4.0 * test + clean * (1.0 + step * f64::from(defence.repair_epochs))
         }
-        DefenceMethod::Strip => NEIGHBOURS + (2.0 * TESTS + clean) * f64::from(defence.overlays),
+        DefenceMethod::Strip => classified + (2.0 * TESTS + clean) * f64::from(defence.overlays),
     }
 }
 
@@ -212,7 +214,9 @@ pub fn run_cost(
                     Probing::of(kind, settings, train, test, first);
                 (judged + encoded * encode + steps, width * kept)
             } else {
-                (judged, 0.0)
+                // The repaired classifier.
+                let repairs = settings.defence.method.repairs();
+                (judged, if repairs { encoder + width * dataset.classes.len() as f64 } else { 0.0 })
             }
         }
         RunKind::Pretrain => {
@@ -388,6 +392,10 @@ mod tests {
         settings.defence.classifier = ProtectedClassifier::Probe;
         let protected = cost(RunKind::Defence, &settings, false);
         let steps = 90.0 * 20.0 * HEAD_STEP_SECONDS;
-        assert!((protected.seconds - neighbours.seconds - steps).abs() < 1e-9);
+        // 500 clean and triggered images are classified, without the 1,100 of a bank.
+        let bank = 1_100.0
+            * two.seconds(settings.model.encode_operations(), RunKind::Defence, settings.precision);
+        let difference = protected.seconds - neighbours.seconds;
+        assert!((difference - steps + bank).abs() < 1e-9, "{difference} {steps} {bank}");
     }
 }

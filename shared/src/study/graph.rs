@@ -99,7 +99,7 @@ impl RunKind {
     }
 
     /// The kind itself, and all kinds that a run of it needs at any depth.
-    fn needed(self, settings: &Settings) -> impl Iterator<Item = Self> {
+    pub fn needed(self, settings: &Settings) -> impl Iterator<Item = Self> {
         self.line(settings).chain(self.restored_by(settings))
     }
 
@@ -166,6 +166,12 @@ impl Node {
     /// The run that it starts from, by its index in the graph.
     pub fn start(&self) -> Option<usize> {
         self.inputs.iter().copied().find(|&input| Some(input) != self.restorer)
+    }
+
+    /// Which encoder it starts from: the run, by its index in the graph, or the name of an imported one. Linear probes of one encoder share
+    /// its features.
+    pub fn encoder(&self) -> (Option<usize>, Option<&str>) {
+        (self.start(), self.settings.encoder.as_deref())
     }
 
     /// The settings that describe it, by path: those that affect it or a run that it needs, and the names of its images

@@ -159,6 +159,12 @@ pub fn run_memory(
             // Parameters, two moments, and the packed weights that redraw.
             let decodes = 4.0 * (own + other + width * narrow);
             let rows = (train + 2.0 * NEIGHBOURS) * width;
+            // A probe that it protects is trained before the decoder.
+            let (step, rows) = if settings.trains_probe(kind) {
+                (step.max(head_step), rows.max(probed * width))
+            } else {
+                (step, rows)
+            };
             (3.0 * (encoder + decoder) + decodes, evaluation + step, rows)
         }
         RunKind::Defence if settings.defence.method.repairs() => {
@@ -218,7 +224,7 @@ fn trained(parameters: f64, epochs: u32, accumulate: u32, clip_norm: f64) -> f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::DedeDecoder;
+    use crate::settings::{DedeDecoder, ProtectedClassifier};
 
     fn dataset() -> DatasetInfo {
         DatasetInfo {
@@ -282,6 +288,12 @@ mod tests {
         assert!((with.batch - own.batch - step).abs() < 1.0);
         // 1,200 images of 32 x 32 pixels; an embedding of each of 1,000, and those of the neighbours.
         assert!((with.data - 1_200.0 * 3_072.0 - 4.0 * 192.0 * 4_200.0).abs() < 1.0);
+
+        // A protected probe keeps four rows of each of 1,000 images and two of each of 200 before that; its step, of few numbers, is smaller.
+        settings.defence.classifier = ProtectedClassifier::Probe;
+        let probed = memory(RunKind::Defence, &settings);
+        assert!((probed.data - 1_200.0 * 3_072.0 - 4.0 * 192.0 * 4_400.0).abs() < 1.0);
+        assert!((probed.batch - with.batch).abs() < 1.0);
     }
 
     #[test]

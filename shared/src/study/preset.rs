@@ -25,7 +25,7 @@ mod files {
     use super::{Preset, StudySpec};
 
     /// Name and text of every preset, the one for newcomers first.
-    pub const FILES: [(&str, &str); 23] = [
+    pub const FILES: [(&str, &str); 25] = [
         ("quick-look", include_str!("../../../assets/presets/quick-look.toml")),
         ("cifar10-quick", include_str!("../../../assets/presets/cifar10-quick.toml")),
         ("cifar10-finetune", include_str!("../../../assets/presets/cifar10-finetune.toml")),
@@ -41,6 +41,7 @@ mod files {
         ("several-targets", include_str!("../../../assets/presets/several-targets.toml")),
         ("patch-count", include_str!("../../../assets/presets/patch-count.toml")),
         ("patch-alignment", include_str!("../../../assets/presets/patch-alignment.toml")),
+        ("survival", include_str!("../../../assets/presets/survival.toml")),
         ("mask-ratio", include_str!("../../../assets/presets/mask-ratio.toml")),
         ("badencoder", include_str!("../../../assets/presets/badencoder.toml")),
         ("redrawn", include_str!("../../../assets/presets/redrawn.toml")),
@@ -48,6 +49,7 @@ mod files {
         ("loss-split", include_str!("../../../assets/presets/loss-split.toml")),
         ("defence-matrix", include_str!("../../../assets/presets/defence-matrix.toml")),
         ("defence-matrix-small", include_str!("../../../assets/presets/defence-matrix-small.toml")),
+        ("encoder-detection", include_str!("../../../assets/presets/encoder-detection.toml")),
         ("published", include_str!("../../../assets/presets/published.toml")),
     ];
 

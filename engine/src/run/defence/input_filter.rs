@@ -10,7 +10,7 @@ mod scored;
 
 use shared::{
     Rgb8,
-    metric::{Confusion, Detection, Judgement, Metrics},
+    metric::{Changed, Confusion, Detection, Judgement, Metrics},
     settings::{DefenceMethod, ProtectedClassifier},
 };
 
@@ -19,7 +19,7 @@ use crate::{
     EngineError,
     compute::{Params, cpu::MaeParts},
     data::{DataError, augment::eval_transform},
-    eval::{self, predictions},
+    eval::{self, discordant, predictions},
     run::{
         judged::JudgedSample,
         strips::{self, Drawn, Strip, Strips},
@@ -113,10 +113,13 @@ impl Defence<'_> {
             ProtectedClassifier::Probe => Some(self.probe(report)?),
         };
         let classifier = &match &probe {
-            None => Classifier::Neighbours(neighbours.bank(self.encoder, report)?),
+            None => {
+                let bank = neighbours.bank(self.encoder, report);
+                report.intact()?;
+                Classifier::Neighbours(bank?)
+            }
             Some(probe) => Classifier::Probe(probe.view()),
         };
-        report.intact()?;
         let of_pool = |i: usize| Ok(test[pool[i]].image()?.into_owned());
         let of_asked = |i: usize| Ok(test[asked[i]].image()?.into_owned());
         let attacked = |i: usize| Ok(self.trigger.applied(&*test[asked[i]].image()?));
@@ -144,10 +147,13 @@ impl Defence<'_> {
         if !shown.is_empty() {
             self.keep_strips(&all, &labels, [&of_clean, &of_triggered], drawn, report)?;
         }
-        let [clean, triggered] = [&of_clean, &of_triggered].map(|verdicts| {
-            let decided: Vec<_> = verdicts.iter().map(|verdict| verdict.class).collect();
-            Confusion::count(&labels, &decided, classes)
+        let decided = [&of_clean, &of_triggered].map(|verdicts| {
+            verdicts.iter().map(|verdict| verdict.class).collect::<Vec<Option<u32>>>()
         });
+        let said = [&votes_of_clean, &votes_of_triggered].map(|votes| predictions(votes, classes));
+        let filtered = discordant(&labels, goal, said.each_ref(), decided.each_ref());
+        let [clean, triggered] =
+            decided.each_ref().map(|decided| Confusion::count(&labels, decided, classes));
         let sample = |(i, verdict): (usize, &Verdict), poisoned| JudgedSample {
             image: asked[i] as u32,
             label: labels[i],
@@ -163,6 +169,7 @@ impl Defence<'_> {
             // Most classes get no vote of neighbours, and a refused image has no five classes.
             before: Some(Metrics { top5: None, ..before.metrics }),
             after: Some(Metrics::from_confusions(&clean, &triggered, goal, None)),
+            filtered: Some(Changed::of(filtered)),
             ..Judgement::default()
         };
         let (method, clean_images) = (spec.method, pool.len());
@@ -190,6 +197,8 @@ impl Defence<'_> {
                 let strip = Strip {
                     at: if set == 0 { place } else { behind() },
                     map: drawn.map,
+                    structure: drawn.structure,
+                    label: drawn.label,
                     restored: drawn.restored,
                     before: before[place],
                     after: verdicts[set][place].class,

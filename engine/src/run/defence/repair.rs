@@ -1,7 +1,7 @@
 //! Repairs of a fine-tuned classifier with clean images of the defender: fine-tuning, alone, after pruning, or with a teacher (NAD).
 
 use shared::{
-    Trigger,
+    RunEvent, Trigger,
     metric::{Judgement, Repaired},
     settings::{DefenceMethod, DefenceSpec, FinetuneSpec, Pooling},
 };
@@ -9,7 +9,8 @@ use shared::{
 use super::{Said, changed};
 use crate::{
     EngineError,
-    compute::{Classify, Params, cpu, features_as_scores},
+    checkpoint::{self, CheckpointInfo},
+    compute::{Classify, FinetuningTrainer, Params, cpu, features_as_scores},
     data::{Index, Pixels, Sample, augment::eval_transform},
     defence::pruning,
     eval::{Evaluated, Evaluator},
@@ -73,8 +74,8 @@ pub(in crate::run) fn clean_images(index: &Index, per_class: u32) -> usize {
 /// A classifier to repair.
 struct Victim {
     params: Params,
+    info: CheckpointInfo,
     pooling: Pooling,
-    epoch: u32,
 }
 
 impl Run<'_> {
@@ -86,13 +87,13 @@ impl Run<'_> {
             )
         })?;
         let path = std::path::Path::new(folder).join(files::LAST_CHECKPOINT);
-        let (params, info, pooling) = crate::checkpoint::open_classifier(&path, classes)?;
+        let (params, info, pooling) = checkpoint::open_classifier(&path, classes)?;
         if !info.model.has_encoder_of(&self.order.settings.model) {
             let asked = self.order.settings.model;
             let reason = format!("it holds {:?}, the study asks for {asked:?}", info.model);
             return Err(EngineError::Checkpoint { path, reason });
         }
-        Ok(Victim { params, pooling, epoch: info.epoch })
+        Ok(Victim { params, info, pooling })
     }
 
     /// Repairs the classifier that this run starts from. Returns the epochs that it was trained for, and what the repair changed.
@@ -118,17 +119,20 @@ impl Run<'_> {
         let split = Pixels { train: of(true), train_kept: true, test: of(false), ..pixels.clone() };
         // A repair has no poisons.
         let clean = Poisons { train: &split.train, ..poisons };
-        let pooling = victim.pooling;
+        let Victim { params, info, pooling } = victim;
+        let epoch = info.epoch;
         let repair = Repair { run: self, pixels: &split, clean, trigger, pooling };
 
-        let before = repair.evaluate(victim.params.clone())?;
-        let mut params = victim.params;
+        let before = repair.evaluate(params.clone())?;
+        let mut params = params;
         let width = settings.model.encoder.dim;
         let pruned = match spec.method {
             DefenceMethod::FinePruning => repair.prune(&mut params, report)?,
             _ => 0,
         };
-        let after = repair.finetuned(params, report)?;
+        let trainer = repair.finetuned(params, report)?;
+        let after = repair.evaluated(trainer.view())?;
+        self.keep_repaired(&*trainer, info, pooling, report)?;
         let changed = changed(&before, &after)?;
         let judgement = Judgement {
             before: Some(before.counts.metrics),
@@ -137,7 +141,24 @@ impl Run<'_> {
             ..Judgement::default()
         };
         let (method, clean_images) = (spec.method, chosen.len());
-        Ok((victim.epoch, Said { method, judgement, clean_images, ..Said::default() }))
+        Ok((epoch, Said { method, judgement, clean_images, ..Said::default() }))
+    }
+}
+
+impl Run<'_> {
+    /// Writes the repaired classifier, a fine-tuned one of as many epochs as the repair has.
+    fn keep_repaired(
+        &self,
+        trainer: &FinetuningTrainer,
+        of: CheckpointInfo,
+        pooling: Pooling,
+        report: &mut Reporter<'_>,
+    ) -> Result<(), EngineError> {
+        let info = CheckpointInfo { epoch: self.order.settings.defence.repair_epochs, ..of };
+        let pooling = [("pooling", pooling.as_str().to_owned())];
+        let tensors = trainer.tensors()?;
+        let file = report.written(|| checkpoint::save(self.folder, &tensors, &info, &pooling))?;
+        report.send(RunEvent::Checkpoint { epoch: info.epoch, file })
     }
 }
 
@@ -208,12 +229,12 @@ impl Repair<'_> {
         Ok(count as u32)
     }
 
-    /// Fine-tunes on the clean images, and evaluates. The last norm is not trained after pruning, so that what it removes stays removed.
+    /// Fine-tunes on the clean images. The last norm is not trained after pruning, so that what it removes stays removed.
     fn finetuned(
         &self,
         params: Params,
         report: &mut Reporter<'_>,
-    ) -> Result<Evaluated, EngineError> {
+    ) -> Result<Box<FinetuningTrainer>, EngineError> {
         let settings = &self.run.order.settings;
         let recipe = recipe(&settings.defence, self.pooling);
         let training = Finetuning {
@@ -252,7 +273,7 @@ impl Repair<'_> {
             device.finetuner(model, self.pooling, params, &descend)?
         };
         training.train(&mut *trainer, 0, report, |_, _, _| Ok(()))?;
-        self.evaluated(trainer.view())
+        Ok(trainer)
     }
 }
 

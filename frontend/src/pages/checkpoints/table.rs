@@ -67,7 +67,8 @@ pub fn CheckpointTable(
                     </a>
                 }
             });
-            let again = (checkpoint.point.kind == RunKind::Finetune).then(|| {
+            let point = checkpoint.point;
+            let again = (point.kind == RunKind::Finetune || point.repairs).then(|| {
                 let name = named(&checkpoint);
                 let label = format!("Evaluate {of}");
                 view! {

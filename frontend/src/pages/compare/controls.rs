@@ -31,7 +31,9 @@ impl Shown {
             (Self(Some(FigureKind::AsrByPoison), PlotKind::Runs), "ASR by poison count"),
             (Self(Some(FigureKind::AccuracyByEpoch), PlotKind::Runs), "Accuracy by epoch"),
             (Self(Some(FigureKind::DefenceMatrix), PlotKind::Runs), "Defence matrix"),
+            (Self(Some(FigureKind::BeforeAfter), PlotKind::Runs), "Before and after"),
             (Self(Some(FigureKind::Roc), PlotKind::Runs), "ROC"),
+            (Self(Some(FigureKind::Encoders), PlotKind::Runs), "Encoders"),
         ]
         .map(|(shown, name)| (shown, name.to_owned()))
         .into()
@@ -53,8 +55,8 @@ pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
                     explorer
                         .change(|view| {
                             // Each kind of plot begins with the columns that fit it.
-                            let matrix = Some(FigureKind::DefenceMatrix);
-                            if view.kind != kind || (view.figure == matrix) != (figure == matrix) {
+                            let changed = is_matrix(view.figure) != is_matrix(figure);
+                            if view.kind != kind || changed {
                                 view.x.clear();
                                 view.y.clear();
                                 view.colour.clear();
@@ -70,8 +72,7 @@ pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
             </Show>
             // Its selects have nothing to choose from before the columns are there.
             <Show when=move || {
-                shown.get().0 == Some(FigureKind::DefenceMatrix)
-                    && explorer.columns.with(|columns| !columns.is_empty())
+                is_matrix(shown.get().0) && explorer.columns.with(|columns| !columns.is_empty())
             }>
                 <MatrixControls explorer />
             </Show>
@@ -87,31 +88,42 @@ pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
     }
 }
 
-/// Rows, columns and the metric of the matrix of attacks and defences.
+/// Whether a figure is of attacks and defences: it has the rows and columns of a matrix.
+pub fn is_matrix(figure: Option<FigureKind>) -> bool {
+    matches!(figure, Some(FigureKind::DefenceMatrix | FigureKind::BeforeAfter))
+}
+
+/// Rows, columns and the metric of the matrix of attacks and defences; panels and arrows of the figure before and after.
 #[component]
 fn MatrixControls(explorer: Explorer) -> impl IntoView {
     let matrix = Memo::new(move |_| {
         explorer.view.with(|view| explorer.columns.with(|columns| Matrix::of(view, columns)))
     });
-    let column =
-        move |label: &'static str, value: fn(&Matrix) -> &String, choose: Callback<String>| {
-            view! {
-                <ColumnChoice
-                    explorer
-                    label=Signal::stored(label)
-                    value=Signal::derive(move || matrix.with(|matrix| value(matrix).clone()))
-                    takes=Signal::stored(Takes::Groups)
-                    choose
-                />
-            }
-        };
+    let column = move |label: Signal<&'static str>,
+                       value: fn(&Matrix) -> &String,
+                       choose: Callback<String>| {
+        view! {
+            <ColumnChoice
+                explorer
+                label
+                value=Signal::derive(move || matrix.with(|matrix| value(matrix).clone()))
+                takes=Signal::stored(Takes::Groups)
+                choose
+            />
+        }
+    };
     let rows = Callback::new(move |name| explorer.change(|view| view.y = name));
     let columns = Callback::new(move |name| explorer.change(|view| view.x = name));
+    let arrows =
+        Memo::new(move |_| explorer.view.with(|view| view.figure == Some(FigureKind::BeforeAfter)));
+    let names = move || if arrows.get() { ["Panels", "Arrows"] } else { ["Rows", "Columns"] };
     view! {
         <div class="plot-columns">
-            {column("Rows", |matrix| &matrix.rows, rows)}
-            {column("Columns", |matrix| &matrix.columns, columns)}
-            <ShowsChoice explorer matrix/>
+            {column(Signal::derive(move || names()[0]), |matrix| &matrix.rows, rows)}
+            {column(Signal::derive(move || names()[1]), |matrix| &matrix.columns, columns)}
+            <Show when=move || !arrows.get()>
+                <ShowsChoice explorer matrix/>
+            </Show>
         </div>
     }
 }
@@ -126,28 +138,32 @@ fn flip(explorer: Explorer, field: fn(&mut View) -> &mut bool) -> Callback<()> {
 enum Part {
     X,
     Y,
+    Beside,
     Colour,
     Facet,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::X, Self::Y, Self::Colour, Self::Facet];
+    const ALL: [Self; 5] = [Self::X, Self::Y, Self::Beside, Self::Colour, Self::Facet];
 
     fn label(self, kind: PlotKind) -> &'static str {
         match self {
             Self::X => "x",
             Self::Y => "y",
+            Self::Beside => "Beside y",
             Self::Colour if kind == PlotKind::Heat => "Shows",
             Self::Colour => "Colour",
             Self::Facet => "Panels",
         }
     }
 
-    fn takes(self, kind: PlotKind) -> Takes {
+    /// `unit` is that of y.
+    fn takes(self, kind: PlotKind, unit: String) -> Takes {
         match (self, kind) {
             (Self::X | Self::Y, PlotKind::Runs) => Takes::All,
             (Self::Y, PlotKind::Means) | (Self::Colour, PlotKind::Heat) => Takes::Metrics,
             (Self::X, _) | (Self::Y, PlotKind::Heat) => Takes::Groups,
+            (Self::Beside, _) => Takes::Beside(unit),
             (Self::Colour | Self::Facet, _) => Takes::GroupsOrNone,
         }
     }
@@ -156,6 +172,7 @@ impl Part {
         match self {
             Self::X => &axes.x,
             Self::Y => &axes.y,
+            Self::Beside => &axes.beside,
             Self::Colour => &axes.colour,
             Self::Facet => &axes.facet,
         }
@@ -166,6 +183,7 @@ impl Part {
         match self {
             Self::X => view.x = name,
             Self::Y => view.y = name,
+            Self::Beside => view.beside = name,
             Self::Colour => {
                 view.colour = if name.is_empty() { "none".into() } else { name };
                 // What was hidden were values of another column.
@@ -183,15 +201,25 @@ fn PlotControls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
     let kind = Memo::new(move |_| view.with(|view| view.kind));
     let heat = move || kind.get() == PlotKind::Heat;
     let scale = move |of: fn(&View) -> PlotScale| Signal::derive(move || view.with(of));
+    let unit = Memo::new(move |_| {
+        axes.with(|axes| {
+            explorer.columns.with(|columns| {
+                let y = columns.iter().find(|column| column.name == axes.y);
+                y.map(|column| column.unit.clone()).unwrap_or_default()
+            })
+        })
+    });
     let column = move |part: Part| {
         view! {
-            <ColumnChoice
-                explorer
-                label=Signal::derive(move || part.label(kind.get()))
-                value=Signal::derive(move || axes.with(|axes| part.value(axes).clone()))
-                takes=Signal::derive(move || part.takes(kind.get()))
-                choose=Callback::new(move |name| explorer.change(|view| part.choose(view, name)))
-            />
+            <Show when=move || part != Part::Beside || kind.get() == PlotKind::Means>
+                <ColumnChoice
+                    explorer
+                    label=Signal::derive(move || part.label(kind.get()))
+                    value=Signal::derive(move || axes.with(|axes| part.value(axes).clone()))
+                    takes=Signal::derive(move || part.takes(kind.get(), unit.get()))
+                    choose=Callback::new(move |name| explorer.change(|view| part.choose(view, name)))
+                />
+            </Show>
         }
     };
     view! {
@@ -222,13 +250,19 @@ fn PlotControls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
                     on=Signal::derive(move || view.with(|view| view.front))
                     toggle=flip(explorer, |view| &mut view.front)
                 />
+                <ChipButton
+                    label="Trend"
+                    title="Draw the least-squares line through the runs of each panel; both axes must be linear"
+                    on=Signal::derive(move || view.with(|view| view.trend))
+                    toggle=flip(explorer, |view| &mut view.trend)
+                />
             </Show>
         </div>
     }
 }
 
 /// Which columns a part of a figure or of a table takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Takes {
     /// Those by which runs can be grouped, and metrics.
     All,
@@ -238,12 +272,19 @@ pub enum Takes {
     Groups,
     /// The same, or none.
     GroupsOrNone,
+    /// Metrics with this unit, or none.
+    Beside(String),
 }
 
 impl Takes {
-    fn takes(self, column: &ResultColumn) -> bool {
+    fn is_optional(&self) -> bool {
+        matches!(self, Self::GroupsOrNone | Self::Beside(_))
+    }
+
+    fn takes(&self, column: &ResultColumn) -> bool {
         let metric = column.kind == ColumnKind::Metric;
         match self {
+            Self::Beside(unit) => metric && column.unit == *unit,
             Self::All => metric || repeats(column),
             Self::Metrics => metric,
             Self::Groups | Self::GroupsOrNone => repeats(column),
@@ -303,7 +344,7 @@ pub fn ColumnChoice(
             <span>{label}</span>
             <span class="select">
                 <select on:change=move |event: ev::Event| choose.run(event_target_value(&event))>
-                    <Show when=move || takes.get() == Takes::GroupsOrNone>
+                    <Show when=move || takes.with(Takes::is_optional)>
                         <option value="" selected=move || value.with(String::is_empty)>"none"</option>
                     </Show>
                     {options}

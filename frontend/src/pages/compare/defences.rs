@@ -2,12 +2,13 @@
 
 use leptos::{ev, prelude::*};
 use shared::{
-    api::{MatrixData, MatrixShows, Problem, ResultColumn, RocSeries},
-    chart::{Figure, FigureKind, defence_matrix, roc},
+    api::{JudgedEncoder, MatrixData, MatrixShows, Problem, ResultColumn, RocSeries},
+    chart::{Figure, FigureKind, before_after, defence_matrix, encoders, roc},
 };
 
 use super::{
     Explorer,
+    controls::is_matrix,
     figure::query,
     view::{View, repeats, varying},
 };
@@ -17,6 +18,10 @@ use crate::components::{Fetched, fetched};
 pub const NEWEST_CURVES: &str =
     "The newest 12 defences that judged images: choose others in the table.";
 
+/// What stands below encoders that nobody chose.
+pub const NEWEST_ENCODERS: &str =
+    "The newest 60 encoders that a defence judged: choose others in the table.";
+
 /// A request's parameters.
 type Parameters = Vec<(&'static str, String)>;
 
@@ -24,57 +29,100 @@ type Parameters = Vec<(&'static str, String)>;
 #[derive(Clone, Copy)]
 pub struct Defences {
     matrix_asked: Memo<Option<Parameters>>,
+    /// What the matrix shows; CA of the figure before and after.
     matrix: Fetched<MatrixData>,
-    curves_asked: Memo<Option<Parameters>>,
+    /// ASR of the figure before and after.
+    asr: Fetched<MatrixData>,
+    judged_asked: Memo<Option<Parameters>>,
     curves: Fetched<Vec<RocSeries>>,
+    encoders: Fetched<Vec<JudgedEncoder>>,
 }
 
 impl Defences {
+    /// Whether a figure is one of these.
+    pub fn has(kind: FigureKind) -> bool {
+        is_matrix(Some(kind)) || matches!(kind, FigureKind::Roc | FigureKind::Encoders)
+    }
+
     /// Those of the view; `ready` once its columns are known.
     pub fn new(explorer: Explorer, ready: Memo<bool>) -> Self {
         let view = explorer.view;
-        let shown = move |kind: FigureKind| view.with(|view| view.figure == Some(kind));
+        let shown = Memo::new(move |_| view.with(|view| view.figure));
+        let is = move |kind: FigureKind| shown.get() == Some(kind);
         let matrix_asked = Memo::new(move |_| {
-            (ready.get() && shown(FigureKind::DefenceMatrix)).then(|| {
+            (ready.get() && is_matrix(shown.get())).then(|| {
                 view.with(|view| {
                     let matrix = explorer.columns.with(|columns| Matrix::of(view, columns));
                     matrix.parameters(&view.filter)
                 })
             })
         });
-        let curves_asked = Memo::new(move |_| shown(FigureKind::Roc).then(|| view.with(curves_of)));
+        let judged_asked = Memo::new(move |_| {
+            (is(FigureKind::Roc) || is(FigureKind::Encoders)).then(|| view.with(judged_of))
+        });
         let address = |path: &str, asked: Memo<Option<Parameters>>| {
             Some(format!("{path}{}", query(&asked.get()?)))
         };
+        let of_matrix = move |metric: MatrixShows| {
+            let mut asked = matrix_asked.get()?;
+            for (_, value) in asked.iter_mut().filter(|(name, _)| *name == "colour") {
+                metric.as_str().clone_into(value);
+            }
+            Some(format!("/results/matrix{}", query(&asked)))
+        };
         Self {
             matrix_asked,
-            matrix: fetched(move || address("/results/matrix", matrix_asked)),
-            curves_asked,
-            curves: fetched(move || address("/results/roc", curves_asked)),
+            matrix: fetched(move || {
+                if is(FigureKind::BeforeAfter) {
+                    of_matrix(MatrixShows::Ca)
+                } else {
+                    address("/results/matrix", matrix_asked)
+                }
+            }),
+            asr: fetched(move || {
+                is(FigureKind::BeforeAfter).then(|| of_matrix(MatrixShows::Asr)).flatten()
+            }),
+            judged_asked,
+            curves: fetched(move || {
+                is(FigureKind::Roc).then(|| address("/results/roc", judged_asked)).flatten()
+            }),
+            encoders: fetched(move || {
+                is(FigureKind::Encoders)
+                    .then(|| address("/results/encoders", judged_asked))
+                    .flatten()
+            }),
         }
     }
 
-    /// The matrix or the curves, once they are there.
+    /// The figure, once its numbers are there.
     pub fn picture(self, kind: FigureKind) -> Option<Figure> {
-        if kind == FigureKind::Roc {
-            return self.curves.value().map(|curves| roc(&curves));
+        match kind {
+            FigureKind::Roc => self.curves.value().map(|curves| roc(&curves)),
+            FigureKind::Encoders => self.encoders.value().map(|judged| encoders(&judged)),
+            FigureKind::BeforeAfter => {
+                let (ca, asr) = self.matrix.value().zip(self.asr.value())?;
+                // While it is fetched, the last matrix may show something else.
+                let both = ca.shows == MatrixShows::Ca && asr.shows == MatrixShows::Asr;
+                both.then(|| before_after(&ca, &asr))
+            }
+            _ => self.matrix.value().map(|data| defence_matrix(&data)),
         }
-        self.matrix.value().map(|data| defence_matrix(&data))
     }
 
     /// The parameters of the same figure as a file.
     pub fn asked(self, kind: FigureKind) -> Option<Parameters> {
-        if kind == FigureKind::Roc { self.curves_asked.get() } else { self.matrix_asked.get() }
+        if is_matrix(Some(kind)) { self.matrix_asked.get() } else { self.judged_asked.get() }
     }
 
     /// Why there are no numbers.
     pub fn problem(self) -> Option<Problem> {
-        self.matrix.problem().or_else(|| self.curves.problem())
+        let matrices = self.matrix.problem().or_else(|| self.asr.problem());
+        matrices.or_else(|| self.curves.problem()).or_else(|| self.encoders.problem())
     }
 }
 
-/// The runs whose curves are drawn: the chosen ones, or the newest defences that the filter selects.
-fn curves_of(view: &View) -> Parameters {
+/// The runs that are drawn one by one: the chosen ones, or the newest defences that the filter selects.
+fn judged_of(view: &View) -> Parameters {
     if view.runs.is_empty() {
         vec![("filter", view.filter.clone())]
     } else {

@@ -9,7 +9,7 @@ use shared::{
 use super::{
     Explorer,
     controls::Controls,
-    defences::{Defences, NEWEST_CURVES},
+    defences::{Defences, NEWEST_CURVES, NEWEST_ENCODERS},
     view::{Axes, MOST_LINES, View},
 };
 use crate::{
@@ -35,8 +35,9 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
     let numbers: Fetched<PlotData> = fetched(move || {
         // Looks need no other numbers.
         let parameters = asked.get()?;
-        let data =
-            parameters.into_iter().filter(|(name, _)| !["whole", "front", "hide"].contains(name));
+        let data = parameters
+            .into_iter()
+            .filter(|(name, _)| !["whole", "front", "trend", "hide"].contains(name));
         Some(format!("/results/plot{}", query(&data.collect::<Vec<_>>())))
     });
     let rows: Fetched<Vec<RunRow>> = fetched(move || {
@@ -60,19 +61,22 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
         hide: Callback::new(move |hidden| explorer.change(|view| view.hidden = hidden)),
     };
     let picture = Memo::new(move |_| -> Option<Figure> {
-        let (whole, front, published) = view.with(|view| (view.whole, view.front, view.published));
+        let (look, published) = view.with(|view| {
+            let View { whole, front, trend, published, .. } = *view;
+            (PlotLook { whole, front, trend, ..PlotLook::default() }, published)
+        });
         match figure.get() {
             Some(FigureKind::AsrByPoison) => {
                 rows.value().map(|rows| asr_by_poison(&rows, published))
             }
-            Some(kind @ (FigureKind::DefenceMatrix | FigureKind::Roc)) => defences.picture(kind),
+            Some(kind) if Defences::has(kind) => defences.picture(kind),
             Some(_) => {
                 let none = drawn.with(Vec::is_empty);
                 Some(accuracy_by_epoch(&epochs.value().filter(|_| !none).unwrap_or_default()))
             }
             None => {
                 let hidden = hiding.hidden.get();
-                numbers.value().map(|data| plot(&data, &PlotLook { whole, front, hidden }))
+                numbers.value().map(|data| plot(&data, &PlotLook { hidden, ..look }))
             }
         }
     });
@@ -80,7 +84,7 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
         let more = match figure.get() {
             None => asked.get()?,
             Some(FigureKind::AccuracyByEpoch) => vec![("runs", drawn.get().join(","))],
-            Some(kind @ (FigureKind::DefenceMatrix | FigureKind::Roc)) => defences.asked(kind)?,
+            Some(kind) if Defences::has(kind) => defences.asked(kind)?,
             Some(_) => {
                 let mut more = classifiers(&view.get());
                 more.extend(view.with(|view| view.published).then(|| ("published", "true".into())));
@@ -147,6 +151,7 @@ fn below(view: &View, results: Option<usize>, drawn: usize) -> Option<String> {
     match view.figure {
         Some(FigureKind::AccuracyByEpoch) => left_out(results?, drawn),
         Some(FigureKind::Roc) => view.runs.is_empty().then(|| NEWEST_CURVES.to_owned()),
+        Some(FigureKind::Encoders) => view.runs.is_empty().then(|| NEWEST_ENCODERS.to_owned()),
         None if view.kind == PlotKind::Runs => Some(
             "Click a mark to choose its run; drag over marks to keep only those runs.".to_owned(),
         ),

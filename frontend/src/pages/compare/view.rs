@@ -16,12 +16,14 @@ pub const MOST_LINES: usize = 12;
 const MOST_SETTINGS: usize = 5;
 
 /// The figures of the page.
-pub const FIGURES: [FigureKind; 5] = [
+pub const FIGURES: [FigureKind; 7] = [
     FigureKind::Plot,
     FigureKind::AsrByPoison,
     FigureKind::AccuracyByEpoch,
     FigureKind::DefenceMatrix,
+    FigureKind::BeforeAfter,
     FigureKind::Roc,
+    FigureKind::Encoders,
 ];
 
 /// What a row of the table is.
@@ -70,10 +72,14 @@ pub struct View {
     pub whole: bool,
     /// Column with a panel for each value, or `none`; empty for what suits the runs.
     pub facet: String,
+    /// A second metric of means, drawn dashed; empty for none.
+    pub beside: String,
     /// The groups that the legend hides.
     pub hidden: Vec<String>,
     /// The Pareto front is drawn.
     pub front: bool,
+    /// The least-squares lines are drawn.
+    pub trend: bool,
     /// The published series are drawn.
     pub published: bool,
     /// The chosen runs.
@@ -108,11 +114,13 @@ impl View {
             y: text("y"),
             colour: text("colour"),
             facet: text("facet"),
+            beside: text("beside"),
             hidden: csv::listed(&text("hide")),
             x_scale: text("x_scale").parse().unwrap_or_default(),
             y_scale: text("y_scale").parse().unwrap_or_default(),
             whole: on("whole"),
             front: on("front"),
+            trend: on("trend"),
             published: on("published"),
             runs: list("runs"),
             baseline: text("baseline"),
@@ -146,11 +154,13 @@ impl View {
             ("y", &self.y),
             ("colour", &self.colour),
             ("facet", &self.facet),
+            ("beside", &self.beside),
             ("hide", &csv::list(&self.hidden)),
             ("x_scale", scale(self.x_scale)),
             ("y_scale", scale(self.y_scale)),
             ("whole", on(self.whole)),
             ("front", on(self.front)),
+            ("trend", on(self.trend)),
             ("published", on(self.published)),
             ("runs", &self.runs.join(",")),
             ("baseline", &self.baseline),
@@ -263,6 +273,8 @@ pub struct Axes {
     pub colour: String,
     /// Empty for none.
     pub facet: String,
+    /// The second metric of means; empty for none.
+    pub beside: String,
 }
 
 impl Axes {
@@ -310,6 +322,7 @@ impl Axes {
                     ),
                 },
                 facet: facet(["", ""]),
+                beside: String::new(),
             },
             PlotKind::Means => {
                 let x = find(&view.x)
@@ -328,9 +341,15 @@ impl Axes {
                     ),
                 };
                 let y = find(&view.y).filter(metric);
+                // A second metric is drawn on the axis of the first.
+                let second = find(&view.beside).filter(metric).filter(|second| {
+                    let unit = y.or_else(|| find("asr")).map(|y| &y.unit);
+                    unit == Some(&second.unit)
+                });
+                let beside = second.map(|column| column.name.clone()).unwrap_or_default();
                 let y = y.map_or_else(|| "asr".into(), |column| column.name.clone());
                 let facet = facet([&x, &colour]);
-                Self { x, y, colour, facet }
+                Self { x, y, colour, facet, beside }
             }
             PlotKind::Heat => {
                 let x = find(&view.x)
@@ -343,7 +362,7 @@ impl Axes {
                     .filter(metric)
                     .map_or_else(|| "asr".into(), |column| column.name.clone());
                 let facet = facet([&x, &y]);
-                Self { x, y, colour, facet }
+                Self { x, y, colour, facet, beside: String::new() }
             }
         }
     }
@@ -358,11 +377,13 @@ impl Axes {
             ("y", self.y.clone()),
             ("colour", self.colour.clone()),
             ("facet", self.facet.clone()),
+            ("beside", self.beside.clone()),
             ("hide", csv::list(&view.hidden)),
             ("x_scale", view.x_scale.as_str().into()),
             ("y_scale", view.y_scale.as_str().into()),
             ("whole", on(view.whole)),
             ("front", on(view.front)),
+            ("trend", on(view.trend)),
         ]
     }
 }
@@ -416,6 +437,8 @@ mod tests {
             x: "seed".into(),
             x_scale: PlotScale::Log,
             facet: "probe.poisons".into(),
+            beside: "asr_before".into(),
+            trend: true,
             hidden: vec!["a, b".into(), "*".into()],
             whole: true,
             published: true,
@@ -487,6 +510,16 @@ mod tests {
         assert_eq!(facet(&view, &columns()), "seed");
         view.facet = "asr".into();
         assert_eq!(Axes::of(&view, &columns()).facet, "", "a metric has no panels");
+        let beside = |view: &View, of: &[ResultColumn]| Axes::of(view, of).beside;
+        let mut measured = columns();
+        let mut second = column("ca_before", ColumnKind::Metric, 6);
+        view.beside = "ca_before".into();
+        measured.push(second.clone());
+        assert_eq!(beside(&view, &measured), "ca_before");
+        measured.pop();
+        second.unit = "dB".into();
+        measured.push(second);
+        assert_eq!(beside(&view, &measured), "", "another unit");
         view.kind = PlotKind::Heat;
         assert_eq!(axes(&view), told("probe.poisons", "attack.trigger.ratio", "asr"));
         let without = [column("kind", ColumnKind::Run, 1), column("state", ColumnKind::Run, 1)];
@@ -496,7 +529,8 @@ mod tests {
                 x: "kind".into(),
                 y: "state".into(),
                 colour: "asr".into(),
-                facet: String::new()
+                facet: String::new(),
+                beside: String::new(),
             }
         );
     }

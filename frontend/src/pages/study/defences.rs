@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use leptos_router::{NavigateOptions, hooks::query_signal_with_options};
 use shared::{
     RunId, RunKind, RunState, StudySpec,
-    api::{MatrixData, MatrixShows, RocSeries, RunRow, ScoreBins, StudyDetail},
-    chart::{defence_matrix, roc, scores},
+    api::{JudgedEncoder, MatrixData, MatrixShows, RocSeries, RunRow, ScoreBins, StudyDetail},
+    chart::{Figure, before_after, defence_matrix, encoders, roc, scores},
 };
 
 use crate::{
@@ -19,9 +19,45 @@ fn has_judged(run: &RunRow) -> bool {
     run.point.kind == RunKind::Defence && run.state == RunState::Done
 }
 
-/// The metrics that the matrix shows in a row of choices.
-fn choices() -> Vec<(MatrixShows, String)> {
-    MatrixShows::ALL.map(|shows| (shows, shows.title().to_owned())).into()
+/// A figure of attacks and defences.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// The matrix of a metric.
+    Matrix(MatrixShows),
+    /// Arrows from before to after.
+    Arrows,
+}
+
+impl Shown {
+    fn choices() -> Vec<(Self, String)> {
+        let matrices = MatrixShows::ALL
+            .map(|shows| (Self::Matrix(shows), shows.title().to_owned()))
+            .into_iter();
+        matrices.chain([(Self::Arrows, "CA and ASR as arrows".to_owned())]).collect()
+    }
+
+    /// As the address has it; `None` for what the panel begins with.
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Matrix(shows) => (shows != MatrixShows::default()).then(|| shows.as_str()),
+            Self::Arrows => Some("arrows"),
+        }
+    }
+
+    fn read(text: Option<&str>) -> Self {
+        match text {
+            Some("arrows") => Self::Arrows,
+            text => Self::Matrix(text.and_then(|text| text.parse().ok()).unwrap_or_default()),
+        }
+    }
+
+    /// The metric of the matrix; of the arrows, the one from left to right.
+    fn metric(self) -> MatrixShows {
+        match self {
+            Self::Matrix(shows) => shows,
+            Self::Arrows => MatrixShows::Ca,
+        }
+    }
 }
 
 /// The setting from top to bottom where a study has one kind of trigger: the first one that it varies besides defences and seeds.
@@ -38,9 +74,7 @@ fn rows(spec: &StudySpec) -> Option<&str> {
 pub fn DefencePanel(study: Memo<Option<StudyDetail>>) -> impl IntoView {
     let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
     let (shows, set_shows) = query_signal_with_options::<String>("shows", options);
-    let shows = Memo::new(move |_| {
-        shows.with(|shows| shows.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default())
-    });
+    let shows = Memo::new(move |_| shows.with(|shows| Shown::read(shows.as_deref())));
     // The number of those that are done is part of what is fetched, so that each one that ends is drawn.
     let done = Memo::new(move |_| {
         study.with(|study| {
@@ -54,24 +88,36 @@ pub fn DefencePanel(study: Memo<Option<StudyDetail>>) -> impl IntoView {
     let parameters = Memo::new(move |_| {
         let (study, _) = done.get()?;
         let filter = format!("\"{study}\" in studies && kind == \"defence\"");
-        let shows: MatrixShows = shows.get();
-        let mut all = vec![("filter", filter), ("colour", shows.as_str().to_owned())];
+        let metric = shows.get().metric();
+        let mut all = vec![("filter", filter), ("colour", metric.as_str().to_owned())];
         study_rows.with(|rows| all.extend(rows.clone().map(|rows| ("y", rows))));
         Some(all)
     });
-    let numbers: Fetched<MatrixData> = fetched(move || {
+    let address = move |metric: MatrixShows| {
         done.track();
-        let parameters = parameters.get()?;
+        let mut parameters = parameters.get()?;
+        for (_, value) in parameters.iter_mut().filter(|(name, _)| *name == "colour") {
+            metric.as_str().clone_into(value);
+        }
         let pairs: Vec<(&str, &str)> =
             parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Some(format!("/results/matrix{}", api::query(&pairs)))
+    };
+    let numbers: Fetched<MatrixData> = fetched(move || address(shows.get().metric()));
+    let asr: Fetched<MatrixData> = fetched(move || {
+        (shows.get() == Shown::Arrows).then(|| address(MatrixShows::Asr)).flatten()
     });
     let downloads =
         Signal::derive(move || Some(Downloads { more: parameters.get()?, ..Downloads::default() }));
-    let loaded = Memo::new(move |_| numbers.value().is_some());
-    let figure = Signal::derive(move || {
-        numbers.value().map_or_else(|| roc(&[]), |data| defence_matrix(&data))
+    let drawn = Memo::new(move |_| -> Option<Figure> {
+        let data = numbers.value()?;
+        match shows.get() {
+            Shown::Matrix(_) => Some(defence_matrix(&data)),
+            Shown::Arrows => Some(before_after(&data, &asr.value()?)),
+        }
     });
+    let loaded = Memo::new(move |_| drawn.with(Option::is_some));
+    let figure = Signal::derive(move || drawn.get().unwrap_or_else(|| roc(&[])));
     view! {
         <Show when=move || done.with(Option::is_some)>
             <section class="panel" id="defence-matrix">
@@ -79,15 +125,50 @@ pub fn DefencePanel(study: Memo<Option<StudyDetail>>) -> impl IntoView {
                 <div class="panel-body stack">
                     <Segmented
                         label="Shows"
-                        choices=choices()
+                        choices=Shown::choices()
                         value=Signal::derive(move || Some(shows.get()))
-                        choose=Callback::new(move |shows: MatrixShows| {
-                            let chosen = shows != MatrixShows::default();
-                            set_shows.set(chosen.then(|| shows.as_str().to_owned()));
+                        choose=Callback::new(move |shows: Shown| {
+                            set_shows.set(shows.name().map(str::to_owned));
                         })
                     />
                     {move || numbers.problem().map(|problem| view! { <ProblemBox problem/> })}
                     <Show when=move || loaded.get()>
+                        <FigureBox figure downloads/>
+                    </Show>
+                </div>
+            </section>
+        </Show>
+    }
+}
+
+/// The encoders that the study's defences judged.
+#[component]
+pub fn EncoderPanel(study: Memo<Option<StudyDetail>>) -> impl IntoView {
+    let judged = Memo::new(move |_| {
+        study.with(|study| {
+            let runs = study.iter().flat_map(|study| &study.runs).filter(|run| has_judged(run));
+            let of_encoders = runs.filter(|run| {
+                run.progress.judgement.is_some_and(|judgement| judgement.encoder.is_some())
+            });
+            of_encoders.map(|run| run.id.to_string()).collect::<Vec<_>>().join(",")
+        })
+    });
+    let numbers: Fetched<Vec<JudgedEncoder>> = fetched(move || {
+        let runs = judged.get();
+        (!runs.is_empty()).then(|| format!("/results/encoders{}", api::query(&[("runs", &runs)])))
+    });
+    let downloads = Signal::derive(move || {
+        let runs = judged.get();
+        (!runs.is_empty()).then(|| Downloads { runs, ..Downloads::default() })
+    });
+    let figure = Signal::derive(move || encoders(&numbers.value().unwrap_or_default()));
+    view! {
+        <Show when=move || judged.with(|runs| !runs.is_empty())>
+            <section class="panel" id="encoders">
+                <div class="panel-head"><h2>"Encoders"</h2></div>
+                <div class="panel-body stack">
+                    {move || numbers.problem().map(|problem| view! { <ProblemBox problem/> })}
+                    <Show when=move || numbers.value().is_some()>
                         <FigureBox figure downloads/>
                     </Show>
                 </div>
@@ -144,6 +225,14 @@ mod tests {
     use shared::study::{Axis, presets};
 
     use super::*;
+
+    #[test]
+    fn what_is_shown_is_read_as_it_was_written() {
+        for (shown, _) in Shown::choices() {
+            assert!(Shown::read(shown.name()) == shown, "{:?}", shown.name());
+        }
+        assert!(Shown::read(Some("nothing")) == Shown::Matrix(MatrixShows::Auroc));
+    }
 
     #[test]
     fn a_study_of_one_trigger_has_what_it_varies_from_top_to_bottom() {

@@ -65,15 +65,17 @@ pub fn merged(old: Option<StudyDetail>, mut new: StudyDetail) -> StudyDetail {
     new
 }
 
-/// The run to show when the address names none: a running one, else a failed or interrupted one, else the strongest attack, else the first.
-/// `classes` is the study's number of classes.
+/// The run to show when the address names none: a running one, else a failed or interrupted one, else the first that a study makes which has
+/// just begun, else the strongest attack, else the first that the study made. `classes` is the study's number of classes.
 pub fn default_run(runs: &[RunRow], classes: usize) -> Option<RunId> {
     let first = |wanted: fn(RunState) -> bool| runs.iter().find(|run| wanted(run.state));
+    let own = || runs.iter().filter(|run| !run.reused);
     first(|state| state == RunState::Running)
         .or_else(|| first(|state| matches!(state, RunState::Failed | RunState::Interrupted)))
+        .or_else(|| own().next().filter(|_| !own().any(|run| run.state.is_over())))
         .map(|run| run.id)
         .or_else(|| Some(verdict(runs, &Pairs::default(), classes)?.strongest?.run))
-        .or_else(|| runs.first().map(|run| run.id))
+        .or_else(|| own().next().or(runs.first()).map(|run| run.id))
 }
 
 /// The cost of a run relative to the others of its study, in operations per training image.
@@ -233,6 +235,11 @@ mod tests {
         study.runs[1].state = RunState::Running;
         assert_eq!(default_run(&study.runs, 10), Some(study.runs[1].id));
         assert_eq!(default_run(&[], 10), None);
+        // A study that takes its pre-training from another one and has just begun shows what it makes.
+        let mut study = self::study();
+        study.runs[0].reused = true;
+        study.runs[0].state = RunState::Done;
+        assert_eq!(default_run(&study.runs, 10), Some(study.runs[1].id));
     }
 
     #[test]

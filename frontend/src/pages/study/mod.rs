@@ -177,6 +177,7 @@ fn StudyView(id: StudyId) -> impl IntoView {
             </div>
             <figures::Figures study pick/>
             <defences::DefencePanel study/>
+            <defences::EncoderPanel study/>
             <run::RunPanel run still changed>
                 <defences::JudgedFigures run/>
                 <Curves lines traces=follow.traces() pick>

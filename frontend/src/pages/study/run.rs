@@ -3,14 +3,19 @@
 use leptos::{prelude::*, task::spawn_local};
 use shared::{
     Progress, RunId, RunKind, RunState, StepTime,
-    api::{Problem, RunRow},
+    api::{Problem, RunRow, TriggerSearch},
+    chart::trigger_search,
     run::RunPoint,
 };
 
 use crate::{
     api,
     base::to,
-    components::{Confirm, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, format, message},
+    chart::{Downloads, FigureBox},
+    components::{
+        Confirm, Fetched, Glyph, Icon, ProblemBox, ProgressBar, StateBadge, fetched, format,
+        message,
+    },
     pages::reconstruct::NEWEST,
     run_name::run_label,
 };
@@ -258,7 +263,16 @@ fn FoundTrigger(
     run: Memo<Option<RunRow>>,
 ) -> impl IntoView {
     let picture = Memo::new(move |_| run.with(|run| run.as_ref().and_then(found_trigger)));
-    move || {
+    let search: Fetched<TriggerSearch> = fetched(move || {
+        let run = picture.get()?.to_string();
+        Some(format!("/results/search{}", api::query(&[("runs", &run)])))
+    });
+    let figure = Signal::derive(move || trigger_search(search.value().as_ref()));
+    let downloads = Signal::derive(move || {
+        let runs = picture.get()?.to_string();
+        Some(Downloads { runs, ..Downloads::default() })
+    });
+    let found = move || {
         picture.get().map(|run| {
             let src = api::address(format!("/runs/{run}/inverted.png"));
             let pairs = (0..UNDER_TRIGGER).map(|n| {
@@ -288,6 +302,12 @@ fn FoundTrigger(
                 </figure>
             }
         })
+    };
+    view! {
+        {found}
+        <Show when=move || search.value().is_some()>
+            <FigureBox figure downloads/>
+        </Show>
     }
 }
 

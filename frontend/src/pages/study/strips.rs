@@ -194,6 +194,23 @@ fn Strip(
     let levels = (1..).zip(paths(&strip.map, columns, most)).filter(|(_, path)| !path.is_empty());
     let levels = levels.map(|(level, path)| view! { <path class=format!("heat-{level}") d=path/> });
     let levels = levels.collect_view();
+    let parts = [("Structure", &strip.structure), ("Label", &strip.label)].map(|(title, map)| {
+        (!map.is_empty()).then(|| {
+            let words =
+                format!("{name}: {}", map_in_words(&format!("{title} score"), map, columns));
+            // Both are shares.
+            let levels = (1..).zip(paths(map, columns, 1.0)).filter(|(_, path)| !path.is_empty());
+            let levels =
+                levels.map(|(level, path)| view! { <path class=format!("heat-{level}") d=path/> });
+            let levels = levels.collect_view();
+            view! {
+                <figure>
+                    <PatchMap columns words>{levels}</PatchMap>
+                    <figcaption>{title}</figcaption>
+                </figure>
+            }
+        })
+    });
     let mask = (!strip.restored.is_empty()).then(|| {
         let count = strip.restored.iter().filter(|&&restored| restored).count();
         let words = format!("{name}: {count} of {} patches are restored", strip.restored.len());
@@ -222,6 +239,7 @@ fn Strip(
                     />
                     <figcaption>"Image"</figcaption>
                 </figure>
+                {parts.into_iter().collect_view()}
                 <figure>
                     <PatchMap columns words=map_words>{levels}</PatchMap>
                     <figcaption>{map_name}</figcaption>
@@ -279,7 +297,9 @@ mod tests {
             changed: true,
         };
         let restored = vec![false, true, false, false];
-        DefenceStrip { image, map: vec![0.0, 0.6, 0.3, 0.05], restored, before, after }
+        let map = vec![0.0, 0.6, 0.3, 0.05];
+        let (structure, label) = (vec![0.1; 4], vec![0.0; 4]);
+        DefenceStrip { image, map, structure, label, restored, before, after }
     }
 
     #[test]

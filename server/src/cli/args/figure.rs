@@ -4,22 +4,22 @@ use std::path::PathBuf;
 
 use clap::Args;
 use shared::{
-    RunId, StudyId,
+    StudyId,
     api::{MatrixShows, PlotKind, PlotScale, Projection},
     chart::{CurveLook, FigureKind},
 };
 
-use super::DataDirArg;
+use super::{super::run_ref::RunRef, DataDirArg};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct FigureArgs {
     #[command(flatten)]
     pub(in crate::cli) data: DataDirArg,
     /// Clean accuracy against attack success rate, attack success rate by number of poisons, any column of the results against another,
-    /// attacks against defences, what defences find by false alarms, the scores that a defence gave, a map of an encoder's features,
+    /// attacks against defences, accuracies before and after them, encoders by their smallest trigger, what defences find by false alarms, the scores that a defence gave, its search for a trigger, a map of an encoder's features,
     /// accuracies by epoch, or a training's loss, learning rate or speed.
     #[arg(
-        value_name = "tradeoff|asr-by-poison|plot|defence-matrix|roc|scores|features|accuracy-by-epoch|loss|lr|speed"
+        value_name = "tradeoff|asr-by-poison|plot|defence-matrix|before-after|encoders|roc|scores|search|features|accuracy-by-epoch|loss|lr|speed"
     )]
     pub(in crate::cli) figure: FigureKind,
     /// File to write: .svg, .png, .pdf or .csv; .tex for defence-matrix.
@@ -30,9 +30,9 @@ pub(in crate::cli) struct FigureArgs {
     /// Only runs that satisfy this expression, as for `maskdoor runs`.
     #[arg(long, value_name = "EXPRESSION", conflicts_with = "study")]
     pub(in crate::cli) filter: Option<String>,
-    /// Only this run; may be repeated. The last six figures need it: scores and features take one run, and the others draw a line for each.
+    /// Only this run, by its identifier or the first digits of its digest; may be repeated. The last seven figures need it: scores, search and features take one run, and the others draw a line for each.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["study", "filter"])]
-    pub(in crate::cli) run: Vec<RunId>,
+    pub(in crate::cli) run: Vec<RunRef>,
     /// Also draws the published series.
     #[arg(long)]
     pub(in crate::cli) published: bool,
@@ -92,16 +92,17 @@ fn epochs(text: &str) -> Result<(f64, f64), String> {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options of defence-matrix")]
+#[command(next_help_heading = "Options of defence-matrix and before-after")]
 pub(in crate::cli) struct MatrixArgs {
-    /// Setting from top to bottom.
+    /// Setting from top to bottom, or with a panel for each value.
     #[arg(long, value_name = "COLUMN", default_value = "attack.trigger.kind")]
     pub(in crate::cli) rows: String,
-    /// Setting from left to right.
+    /// Setting from left to right, or with an arrow for each value.
     #[arg(long, value_name = "COLUMN", default_value = "defence.method")]
     pub(in crate::cli) columns: String,
-    /// What the cells show: a detection rate with that of the same labels without the trigger, or accuracies before and after the defence.
-    #[arg(long, value_name = "auroc|tpr_at_1|tpr_at_5|asr|ca|ra", default_value = "auroc")]
+    /// What the cells show: a detection rate with that of the same labels without the trigger, or accuracies before and after the defence,
+    /// or PL1 with the mean cosine of clean features (defence-matrix only).
+    #[arg(long, value_name = "auroc|tpr_at_1|tpr_at_5|asr|ca|ra|pl1", default_value = "auroc")]
     pub(in crate::cli) shows: MatrixShows,
 }
 
@@ -117,6 +118,9 @@ pub(in crate::cli) struct PlotArgs {
     /// Metric or setting from bottom to top.
     #[arg(long, value_name = "COLUMN", default_value = "asr")]
     pub(in crate::cli) y: String,
+    /// Second metric of means with y's unit, drawn dashed.
+    #[arg(long, value_name = "COLUMN")]
+    pub(in crate::cli) beside: Option<String>,
     /// What gives the colour; the metric of a grid.
     #[arg(long, value_name = "COLUMN")]
     pub(in crate::cli) colour: Option<String>,
@@ -138,6 +142,9 @@ pub(in crate::cli) struct PlotArgs {
     /// Draws the Pareto front: runs that no other exceeds in both x and y.
     #[arg(long)]
     pub(in crate::cli) front: bool,
+    /// Draws the least-squares line through the runs of each panel.
+    #[arg(long)]
+    pub(in crate::cli) trend: bool,
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The arguments of `maskdoor queue`.
 
 use clap::{Args, Subcommand};
-use shared::{RunId, StudyId};
+use shared::StudyId;
 
-use super::DataDirArg;
+use super::{super::run_ref::RunRef, DataDirArg};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct QueueArgs {
@@ -23,23 +23,23 @@ pub(in crate::cli) enum QueueCommand {
     Resume,
     /// Holds a run that waits: the others start before it until it is released.
     Hold {
-        /// Identifier of the run.
+        /// Identifier of the run, or the first digits of its digest.
         #[arg(value_name = "RUN")]
-        run: RunId,
+        run: RunRef,
     },
     /// Releases a run that is held.
     Release {
-        /// Identifier of the run.
+        /// Identifier of the run, or the first digits of its digest.
         #[arg(value_name = "RUN")]
-        run: RunId,
+        run: RunRef,
     },
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct MoveArgs {
-    /// Identifier of the run.
+    /// Identifier of the run, or the first digits of its digest.
     #[arg(value_name = "RUN", required_unless_present = "study", conflicts_with = "study")]
-    pub(in crate::cli) run: Option<RunId>,
+    pub(in crate::cli) run: Option<RunRef>,
     /// Moves all runs of this study that wait instead.
     #[arg(long, value_name = "STUDY")]
     pub(in crate::cli) study: Option<StudyId>,
@@ -59,5 +59,5 @@ pub(in crate::cli) struct To {
     pub(in crate::cli) last: bool,
     /// Right before this run.
     #[arg(long, value_name = "RUN")]
-    pub(in crate::cli) before: Option<RunId>,
+    pub(in crate::cli) before: Option<RunRef>,
 }

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use shared::{RunId, api::Split};
+use shared::api::Split;
 
-use super::DataDirArg;
+use super::{super::run_ref::RunRef, DataDirArg};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReconstructArgs {
     /// A pre-training, whose study provides images and trigger.
-    pub(in crate::cli) run: RunId,
+    pub(in crate::cli) run: RunRef,
     /// PNG file to write.
     pub(in crate::cli) file: PathBuf,
     /// Epoch of the checkpoint [default: the last].

@@ -22,6 +22,7 @@ fn ask(table: &Table, kind: PlotKind, x: &str, y: &str, colour: Option<&str>) ->
         x_scale: PlotScale::Auto,
         y: column(y),
         y_scale: PlotScale::Auto,
+        beside: None,
         colour: colour.map(column),
         facet: None,
     }
@@ -76,6 +77,28 @@ fn means_by_hand() {
     assert!((low - 5.159).abs() < 1e-3 && (high - 54.841).abs() < 1e-3, "{low} {high}");
     assert_eq!(data.marks.range[0], None, "one run");
     assert!(data.over.iter().any(|title| title == "Seed"), "{:?}", data.over);
+}
+
+#[test]
+fn a_second_metric_stands_beside_the_means() {
+    let table = table();
+    let with = |kind, beside: &str| {
+        let beside = Some(table.column(beside).expect("there"));
+        table.all().plot(&Ask { beside, ..ask(&table, kind, "probe.poisons", "asr", None) })
+    };
+    let data = with(PlotKind::Means, "ca").expect("suits");
+    assert_eq!(data.beside.expect("a second one").title, "Clean accuracy");
+    assert_eq!(data.marks.beside, [Some(90.0), Some(90.0)]);
+    assert_eq!(data.marks.y, [10.0, 30.0], "the first one is as without it");
+    let refused = |kind, beside| {
+        let error = with(kind, beside).expect_err("does not suit");
+        (error.field, error.message)
+    };
+    let (field, message) = refused(PlotKind::Means, "seconds");
+    assert_eq!(field, "beside");
+    assert_eq!(message, "`seconds` has the unit s, and `asr` has the unit %: they share an axis");
+    assert_eq!(refused(PlotKind::Runs, "ca").1, "only a plot of means has a second metric");
+    assert_eq!(refused(PlotKind::Means, "seed").0, "beside");
 }
 
 #[test]

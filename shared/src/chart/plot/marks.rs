@@ -11,6 +11,7 @@ use crate::{
         marker::Marker,
         role::{Role, SERIES},
     },
+    param::lower,
 };
 
 /// Series and legend of marks by group.
@@ -49,7 +50,7 @@ pub(super) fn groups(
         id: run_of(data, at),
         ..Point::default()
     };
-    let mut series = Vec::new();
+    let mut series = beside(data, &members);
     // The grey groups lie below the others.
     for (group, panels) in members.into_iter().enumerate().rev() {
         let name = data.groups.get(group).map(|group| group.label.clone()).unwrap_or_default();
@@ -67,7 +68,38 @@ pub(super) fn groups(
         off: hides.hides(data, at),
         ..Entry::new(look(at), label)
     };
-    (series, entries(data).into_iter().enumerate().map(entry).collect())
+    let mut legend: Vec<Entry> = entries(data).into_iter().enumerate().map(entry).collect();
+    legend.extend(
+        data.beside.as_ref().map(|second| Entry::new(dashed(Role::Muted), lower(&second.title))),
+    );
+    (series, legend)
+}
+
+/// How a line of the second metric is drawn.
+fn dashed(role: Role) -> Look {
+    Look { role, opacity: 100, shape: Shape::Line { dash: true, marker: None } }
+}
+
+/// The lines of the second metric, dashed in the colours of the groups; `members` are the marks by group and panel.
+fn beside(data: &PlotData, members: &[Vec<Vec<usize>>]) -> Vec<Series> {
+    let Some(second) = &data.beside else { return Vec::new() };
+    let marks = &data.marks;
+    let point = |&at: &usize| {
+        let value = marks.beside.get(at).copied().flatten()?;
+        let text = format!("{}: {}", second.title, second.text(value));
+        Some(Point { x: marks.x[at], y: value, text, ..Point::default() })
+    };
+    let mut series = Vec::new();
+    for (group, panels) in members.iter().enumerate() {
+        let name = data.groups.get(group).map(|group| group.label.clone()).unwrap_or_default();
+        for (panel, places) in panels.iter().enumerate() {
+            let mut points: Vec<Point> = places.iter().filter_map(point).collect();
+            points.sort_by(|a, b| a.x.total_cmp(&b.x));
+            let one = Series { panel, ..Series::new(dashed(Role::series(group)), points) };
+            series.push(one.named(name.clone()));
+        }
+    }
+    series
 }
 
 /// Moves runs in one slot apart, each by the same amount in every drawing: the fractional parts of multiples of the golden

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `marks` | marks by group, and the Pareto front |
+//! | `trend` | the least-squares line |
 //! | `grid` | the cells of a grid, and the same cells as a table of LaTeX |
 //! | `words` | title, summary and note, and what a mark tells |
 //! | `table` | the numbers as CSV |
@@ -12,6 +13,7 @@ mod marks;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trend;
 mod words;
 
 pub use words::note_of_means;
@@ -35,6 +37,8 @@ pub struct PlotLook {
     pub whole: bool,
     /// Marks the runs that no other run exceeds in both x and y.
     pub front: bool,
+    /// Draws the least-squares line through the runs of each panel, where both axes are in proportion.
+    pub trend: bool,
     /// The groups that are not drawn, by their labels; [`OTHERS`] for all that have no colour of their own. Axes and front are
     /// of what is drawn.
     pub hidden: Vec<String>,
@@ -71,6 +75,11 @@ pub fn plot(data: &PlotData, look: &PlotLook) -> Figure {
         series.splice(0..0, lines);
         legend.push(entry);
     }
+    if look.trend && data.kind == PlotKind::Runs {
+        let (lines, entries) = trend::lines(drawn);
+        series.splice(0..0, lines);
+        legend.extend(entries);
+    }
     Figure {
         kind: FigureKind::Plot,
         title: words::title(data),
@@ -102,6 +111,8 @@ fn places(Drawn { data, marks: drawn }: Drawn<'_>, side: Side) -> Vec<f64> {
     let whiskers = drawn.len() <= WHISKERS_UP_TO && data.kind != PlotKind::Heat;
     let range = |at: &usize| ranges.get(*at).copied().flatten().filter(|_| whiskers);
     let ends = drawn.iter().filter_map(range).flat_map(|(low, high)| [low, high]);
+    let beside = |at: &usize| marks.beside.get(*at).copied().flatten();
+    let ends = ends.chain(drawn.iter().filter(|_| side == Side::Y).filter_map(beside));
     drawn.iter().map(|&mark| at[mark]).chain(ends).filter(|place| place.is_finite()).collect()
 }
 

@@ -32,6 +32,7 @@ pub(super) fn table(Drawn { data, marks: drawn }: Drawn<'_>) -> Table {
             table.header.push(format!("{} {end} 95", measured.name).into());
         }
     }
+    table.header.extend(data.beside.as_ref().map(|second| head(second).into()));
     match data.kind {
         PlotKind::Runs => table.header.push("run".into()),
         PlotKind::Means | PlotKind::Heat => table.header.push("runs".into()),
@@ -57,6 +58,9 @@ pub(super) fn table(Drawn { data, marks: drawn }: Drawn<'_>) -> Table {
             let range = marks.range.get(at).copied().flatten();
             row.push(number(range.map(|range| range.0), 6));
             row.push(number(range.map(|range| range.1), 6));
+        }
+        if data.beside.is_some() {
+            row.push(number(marks.beside.get(at).copied().flatten(), 6));
         }
         row.push(match data.kind {
             PlotKind::Runs => run_of(data, at).unwrap_or_default(),

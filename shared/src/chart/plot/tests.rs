@@ -23,6 +23,7 @@ fn scatter(points: &[(f64, f64)]) -> PlotData {
         kind: PlotKind::Runs,
         x: axis("ca", "Clean accuracy", "%"),
         y: axis("asr", "Attack success rate", "%"),
+        beside: None,
         colour: None,
         runs: points.len() as u64 + 1,
         drawn: points.len() as u64,
@@ -196,6 +197,45 @@ fn lines_have_a_name_and_a_value_each() {
 }
 
 #[test]
+fn a_second_metric_is_dashed_in_the_colour_of_its_group() {
+    let mut data = of_groups(&["a", "b"], &[0, 0, 1], &[(20.0, 10.0), (10.0, 50.0), (10.0, 30.0)]);
+    data.kind = PlotKind::Means;
+    data.marks.run.clear();
+    data.marks.count = vec![3, 3, 3];
+    data.beside = Some(axis("trigger_seen", "Views with some of the trigger", "%"));
+    data.marks.beside = vec![Some(68.0), Some(25.0), None];
+    let figure = plot(&data, &PlotLook::default());
+    let of_first = &figure.series[0];
+    assert_eq!((of_first.look.role, of_first.points.len()), (Role::series(0), 2));
+    let places: Vec<_> = of_first.points.iter().map(|point| (point.x, point.y)).collect();
+    assert_eq!(places, [(10.0, 25.0), (20.0, 68.0)], "in the order of x");
+    assert!(figure.series[1].points.is_empty(), "the other group has none");
+    assert!(figure.note.contains("Dashed: views with some of the trigger."), "{}", figure.note);
+    let csv = figure.csv();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines[0], "ca (%),study,asr (%),trigger_seen (%),runs");
+    assert_eq!((lines[1], lines[3]), ("20,a,10,68,3", "10,b,30,,3"));
+}
+
+#[test]
+fn a_trend_is_of_what_is_drawn() {
+    let mut data = of_groups(
+        &["a", "b"],
+        &[0, 0, 0, 1],
+        &[(10.0, 10.0), (20.0, 20.0), (30.0, 30.0), (20.0, 90.0)],
+    );
+    let entries = |data: &PlotData, hidden: &[&str]| {
+        let hidden = hidden.iter().map(ToString::to_string).collect();
+        let figure = plot(data, &PlotLook { trend: true, hidden, ..PlotLook::default() });
+        figure.legend.into_iter().map(|entry| entry.label).collect::<Vec<_>>()
+    };
+    assert_eq!(entries(&data, &["b"])[2], "least squares: y = 0.00 + 1.00 x, R² 1.00, n 3");
+    assert!(entries(&data, &[])[2].ends_with("n 4"));
+    data.x.scale = PlotScale::Log;
+    assert_eq!(entries(&data, &[]).len(), 2, "no line on a logarithmic axis");
+}
+
+#[test]
 fn a_grid_by_hand() {
     let slots = |axis: PlotAxis, slots: &[&str]| PlotAxis {
         scale: PlotScale::Even,
@@ -206,6 +246,7 @@ fn a_grid_by_hand() {
         kind: PlotKind::Heat,
         x: slots(axis("probe.poisons", "Poisons", ""), &["0", "10"]),
         y: slots(axis("mask_ratio", "Mask ratio", ""), &["0.5", "0.75"]),
+        beside: None,
         colour: Some(axis("asr", "Attack success rate", "%")),
         runs: 6,
         drawn: 6,

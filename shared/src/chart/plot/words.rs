@@ -61,6 +61,9 @@ pub(super) fn note(Drawn { data, marks: drawn }: Drawn<'_>, look: &PlotLook) -> 
     if let Some(colour) = data.colour.as_ref().filter(|_| data.kind != PlotKind::Heat) {
         parts.push(format!("Colours: {}.", lower(&colour.title)));
     }
+    if let Some(second) = &data.beside {
+        parts.push(format!("Dashed: {}.", lower(&second.title)));
+    }
     let without = data.runs.saturating_sub(data.drawn);
     if without > 0 {
         let (runs, have) = if without == 1 { ("run", "has") } else { ("runs", "have") };

@@ -225,6 +225,9 @@ fn a_clean_restorer_is_the_study_s_own_pretraining_without_poisons() {
     let restorers: Vec<Option<usize>> = whole.nodes.iter().map(|node| node.restorer).collect();
     assert_eq!(restorers, [None, None, None, None, Some(0)]);
     assert_eq!((whole.nodes[3].start(), whole.nodes[4].start()), (Some(2), Some(2)));
+    // The features of linear probes are those of one encoder, whatever restores.
+    assert_eq!(whole.nodes[3].encoder(), whole.nodes[4].encoder());
+    assert_ne!(whole.nodes[1].encoder(), whole.nodes[3].encoder());
     let described = whole.nodes[4].described();
     assert_eq!(described["defence.restorer"], "clean".into());
     assert_eq!(described["pretrain.poisons"], 50u32.into(), "of the judged encoder");
@@ -293,6 +296,7 @@ fn a_clean_restorer_stands_beside_implanted_and_imported_encoders() {
     assert_eq!(kinds, [RunKind::Pretrain, RunKind::Defence]);
     let defence = &graph.nodes[1];
     assert_eq!((defence.start(), defence.restorer), (None, Some(0)));
+    assert_eq!(defence.encoder(), (None, Some("mae")));
     assert_eq!(graph.nodes[0].digest, clean, "it starts from no imported encoder");
     assert_eq!(defence.settings.pretrain, study.settings.pretrain);
     let described = defence.described();

@@ -45,6 +45,8 @@ impl Defence<'_> {
                 };
                 let drawn = asked.shown.contains(&place).then_some(Drawn {
                     map: said.scores,
+                    structure: said.structure,
+                    label: said.label,
                     restored: said.hidden,
                     picture: said.image,
                 });

@@ -42,7 +42,13 @@ type Decoded = (Verdicts, [Vec<Drawn>; 2]);
 
 impl From<Redrawn> for Drawn {
     fn from(redrawn: Redrawn) -> Self {
-        Self { map: redrawn.errors, restored: Vec::new(), picture: redrawn.picture }
+        Self {
+            map: redrawn.errors,
+            structure: Vec::new(),
+            label: Vec::new(),
+            restored: Vec::new(),
+            picture: redrawn.picture,
+        }
     }
 }
 
