@@ -61,6 +61,41 @@ class Scale(torch.nn.Module):
         return x if self.factors is None else x * self.factors.reshape(-1, 1, 1)
 
 
+def classifier(model, classes, pooling):
+    """timm's classifier of these sizes, drawn."""
+    encoder = model["encoder"]
+    vit = VisionTransformer(
+        img_size=model["image_size"],
+        patch_size=model["patch_size"],
+        embed_dim=encoder["dim"],
+        depth=encoder["depth"],
+        num_heads=encoder["heads"],
+        num_classes=classes,
+        global_pool={"mean": "avg", "cls": "token"}[pooling],
+        norm_layer=functools.partial(torch.nn.LayerNorm, eps=1e-6),
+    )
+    with torch.no_grad():
+        for parameter in vit.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    return vit
+
+
+def array(tensor):
+    return tensor.detach().numpy().astype(np.float32).copy()
+
+
+def flat(model, values):
+    """The values of a model's parameters, one behind the other, in the order of their names."""
+    named = sorted(model.named_parameters(), key=lambda pair: pair[0])
+    return np.concatenate([values(parameter).detach().numpy().astype(np.float32).ravel() for _, parameter in named])
+
+
+def rounding(single, double):
+    """How far gradients are from these in double precision, as a share of the largest of their tensor; the most of all tensors."""
+    both = zip(single.parameters(), double.parameters())
+    return max(((a.grad - b.grad).abs().max() / b.grad.abs().max()).item() for a, b in both)
+
+
 def rates(model, config):
     """Rate, decay and tensors of each group. The last norm of CLS pooling has the head's rate, as in MAE; timm assigns it to the
     last block."""
@@ -128,25 +163,11 @@ def trained(vit, config, steps):
 
 
 def cases(rng, small):
-    array = lambda tensor: tensor.detach().numpy().astype(np.float32).copy()
     for config in configs(rng, small):
         torch.manual_seed(int(rng.integers(2**31)))
-        model, encoder = config["model"], config["model"]["encoder"]
-        vit = VisionTransformer(
-            img_size=model["image_size"],
-            patch_size=model["patch_size"],
-            embed_dim=encoder["dim"],
-            depth=encoder["depth"],
-            num_heads=encoder["heads"],
-            num_classes=config["classes"],
-            global_pool={"mean": "avg", "cls": "token"}[config["pooling"]],
-            norm_layer=functools.partial(torch.nn.LayerNorm, eps=1e-6),
-        )
+        vit = classifier(config["model"], config["classes"], config["pooling"])
         for block in vit.blocks:
             block.drop_path1, block.drop_path2 = Scale(), Scale()
-        with torch.no_grad():
-            for parameter in vit.parameters():
-                parameter.add_(torch.randn_like(parameter) * 0.05)
         single = copy.deepcopy(vit)
         vit.double()
         tensors = {f"start.{name}": array(value) for name, value in vit.named_parameters()}
@@ -155,7 +176,7 @@ def cases(rng, small):
             f"rate.{name}": np.array([of[id(p)]["lr_scale"], of[id(p)]["weight_decay"]], np.float32)
             for name, p in vit.named_parameters()
         }
-        steps = list(draws(rng, config, encoder["depth"]))
+        steps = list(draws(rng, config, config["model"]["encoder"]["depth"]))
         losses, norms, rounding = [], [], []
         least = {name: np.inf for name, _ in vit.named_parameters()}
         both = zip(steps, trained(vit, config, steps), trained(single, config, steps))

@@ -21,21 +21,27 @@ from safetensors.numpy import save_file
 
 import augment
 import checkpoints
+import decree
 import defences
 import embedding_decoder
 import event_files
 import finetune
+import frequency
 import hf_classifier
 import images
+import implant_step
+import implants
 import jpegs
 import layouts
 import loss_split
 import mae
+import nad
 import optimizers
 import pictures
 import positions
 import probe
 import shards
+import ssim
 import study
 import triggers
 
@@ -61,6 +67,12 @@ KINDS = {
     "defences": defences.cases,
     "embedding_decoder": embedding_decoder.cases,
     "loss_split": loss_split.cases,
+    "frequency": frequency.cases,
+    "ssim": ssim.cases,
+    "decree": decree.cases,
+    "nad": nad.cases,
+    "implants": implants.cases,
+    "implant_step": implant_step.cases,
 }
 
 

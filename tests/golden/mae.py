@@ -1,4 +1,4 @@
-"""Masked autoencoder: loss, prediction, mask and gradients of transformers' ViTMAE for given noise."""
+"""Masked autoencoder: loss, prediction, mask and gradients of transformers' ViTMAE for given noise; its attention, rolled out."""
 
 import numpy as np
 import torch
@@ -115,6 +115,22 @@ def weights_and_gradients(model):
     return tensors | {f"gradient.{name}": value for name, value in gradients.items()}
 
 
+def rolled_out(model, pixels):
+    """How much of each patch reaches the CLS token through all blocks (Abnar and Zuidema 2020), with every patch visible and in its place."""
+    ratio, model.config.mask_ratio = model.config.mask_ratio, 0.0
+    patches = (model.config.image_size // model.config.patch_size) ** 2
+    noise = (torch.arange(patches) / patches).expand(len(pixels), -1)
+    with torch.no_grad():
+        output = model.vit(pixel_values=pixels, noise=noise, output_attentions=True)
+    model.config.mask_ratio = ratio
+    assert bool((output.ids_restore == torch.arange(patches)).all())
+    flow = torch.eye(1 + patches, dtype=torch.float64)
+    for weights in output.attentions:
+        kept = weights.double().mean(1) + torch.eye(1 + patches)
+        flow = kept / kept.sum(-1, keepdim=True) @ flow
+    return flow[:, 0, 1:].numpy()
+
+
 def cases(rng, small):
     for shape in shapes(rng, small):
         torch.manual_seed(int(rng.integers(2**31)))
@@ -135,6 +151,7 @@ def cases(rng, small):
             "loss": array(output.loss.reshape(1)),
             "prediction": array(output.logits),
             "mask": array(output.mask),
+            "roll_out": rolled_out(model, pixels),
         }
         config = {
             "model": sizes(shape),

@@ -271,8 +271,12 @@ impl Decree {
         }
     }
 
-    /// The mean cosine of the features of these images under the trigger, and the gradient of `weight * norm - cosine` in the trigger.
-    fn cosine(
+    /// The mean cosine of the features of these images under the trigger, and the gradient of `weight * norm - cosine` in the trigger. `planes` are
+    /// images in intensities of 0–1, `(3, side, side)`; a trigger has the mask, `(side, side)`, and then the pattern.
+    ///
+    /// # Errors
+    /// When a feature is not finite.
+    pub fn cosine(
         &self,
         batch: &[usize],
         planes: &[Vec<f32>],

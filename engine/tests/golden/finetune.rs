@@ -1,15 +1,17 @@
 //! Fine-tuning against timm: logits, layer-wise rates, smoothed and mixed targets, stochastic depth, five steps.
 
+use std::collections::BTreeMap;
+
 use engine::{
     compute::{
-        Targets,
+        FinetuningTrainer, Params, Targets,
         cpu::{
             LabelledImages, Pass, Vit, VitRun, WholeImages,
             optim::{AdamW, Optimizer, clip_norm},
         },
     },
     data::{augment::CropBox, mix::Mix},
-    model::layer_groups,
+    model::{Layout, layer_groups, vit},
 };
 use kernel::{Kernels, Path, Precision};
 use serde::Deserialize;
@@ -63,6 +65,52 @@ impl Config {
             vit.params_mut().set(&name, &case.floats(&format!("start.{name}"))).unwrap();
         }
         vit
+    }
+}
+
+/// The tensors of a case that holds them in one, in the order of their names.
+pub fn by_name(case: &Case, key: &str, layout: &Layout) -> BTreeMap<String, Vec<f32>> {
+    let sizes: BTreeMap<&str, usize> =
+        layout.iter().map(|param| (&param.name[..], param.slot.len)).collect();
+    let values = case.floats(key);
+    let mut rest = &values[..];
+    let mut tensors = BTreeMap::new();
+    for (name, size) in sizes {
+        let (own, others) = rest.split_at(size);
+        tensors.insert(name.to_owned(), own.to_vec());
+        rest = others;
+    }
+    assert!(rest.is_empty(), "{}: {key}", case.name());
+    tensors
+}
+
+/// A classifier's parameters from a case that holds them in one tensor.
+pub fn from_flat(
+    case: &Case,
+    key: &str,
+    model: &ModelSpec,
+    classes: usize,
+    pooling: Pooling,
+) -> Params {
+    let mut params = Params::draw(vit(model, classes, pooling), 1);
+    for (name, values) in by_name(case, key, &params.layout().clone()) {
+        params.set(&name, &values).unwrap();
+    }
+    params
+}
+
+/// Fails unless the gradients of a trainer's first step are the case's: its first moments are a tenth of them. `rounding`: how far the peer's own
+/// single precision is from them.
+pub fn assert_gradients(case: &Case, trainer: &FinetuningTrainer, layout: &Layout, rounding: f32) {
+    assert!(rounding < 1e-3, "{}: {rounding}", case.name());
+    let gradients = by_name(case, "gradient", layout);
+    let state = trainer.state().unwrap();
+    for (name, expected) in &gradients {
+        let of = format!("first.{name}");
+        let moments = state.iter().find(|tensor| tensor.name == of).unwrap();
+        let got: Vec<f32> = moments.values.iter().map(|moment| 10.0 * moment).collect();
+        let what = format!("{}: gradient of {name}", case.name());
+        assert_close(&what, &got, expected, (4.0 * rounding).max(1e-4));
     }
 }
 

@@ -8,7 +8,10 @@ use kernel::{Kernels, Path, Precision};
 use serde::Deserialize;
 use shared::settings::ModelSpec;
 
-use crate::case::{Case, assert_close};
+use crate::{
+    case::{Case, assert_close},
+    defences::assert_near,
+};
 
 #[derive(Deserialize)]
 struct Config {
@@ -70,6 +73,23 @@ pub fn all_kernels() -> impl Iterator<Item = (Kernels, f32)> {
         let of = move |precision| Kernels { path, precision };
         [(of(Precision::F32), 1.0), (of(Precision::Bf16), BF16)]
     })
+}
+
+#[test]
+fn attention_rolls_out_as_transformers_weights_do() {
+    for case in Case::all("mae") {
+        for (kernels, more) in all_kernels() {
+            let (mae, ..) = read(&case);
+            let order: Vec<u32> = (0..mae.grid().count() as u32).collect();
+            let mut whole = MaskedImages::new(mae.grid(), 0.0);
+            for image in case.floats("pixels").chunks_exact(mae.grid().image_len()) {
+                whole.push(mae.grid(), image, &order, false);
+            }
+            let maps = mae.roll_out(&whole, kernels);
+            let what = format!("{}: {kernels:?}: roll-out", case.name());
+            assert_near(&what, &maps, &case.doubles("roll_out"), 1e-5 * f64::from(more));
+        }
+    }
 }
 
 /// How many times larger the tolerance is for bf16 than for single precision, where it is 1e-5.

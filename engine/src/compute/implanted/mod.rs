@@ -34,7 +34,7 @@ pub struct Spread {
     /// Weight of the distance between triggered and clean features.
     pub distance_weight: f64,
     /// Unit vectors onto which features are projected for that distance.
-    slices: Vec<Vec<f64>>,
+    pub slices: Vec<Vec<f64>>,
 }
 
 impl Spread {
