@@ -66,6 +66,10 @@ impl Range {
             return Err(DefenceError::NotFinite { what: "features", image });
         }
         let products: Vec<Vec<f64>> = clean.par_iter().map(Channels::products).collect();
+        Ok(Self::of_products(&products, width))
+    }
+
+    fn of_products(products: &[Vec<f64>], width: f64) -> Self {
         let bounds = |entry: usize| {
             let mut values: Vec<f64> = products.iter().map(|image| image[entry]).collect();
             let middle = lower_median(&mut values);
@@ -76,7 +80,7 @@ impl Range {
             (middle - width * deviation, middle + width * deviation)
         };
         let (low, high) = (0..products[0].len()).into_par_iter().map(bounds).unzip();
-        Ok(Self { low, high })
+        Self { low, high }
     }
 
     /// How far the products of an image lie outside the range, relative to its ends, as the authors sum it: divided by half the squared number
@@ -89,13 +93,17 @@ impl Range {
         if products.iter().any(|product| !product.is_finite()) {
             return Err(DefenceError::NotFinite { what: "features", image: 0 });
         }
+        Ok(self.outside(&products, image.channels()))
+    }
+
+    fn outside(&self, products: &[f64], channels: usize) -> f64 {
         let outside =
             products.iter().zip(self.low.iter().zip(&self.high)).map(|(p, (low, high))| {
                 (low - p).max(0.0) / (low + EPSILON).abs()
                     + (p - high).max(0.0) / (high + EPSILON).abs()
             });
-        let squared = (image.channels() * image.channels()) as f64;
-        Ok(outside.sum::<f64>() / (squared / 2.0) / f64::from(POWERS))
+        let squared = (channels * channels) as f64;
+        outside.sum::<f64>() / (squared / 2.0) / f64::from(POWERS)
     }
 }
 
@@ -203,23 +211,53 @@ mod tests {
 
     const POSITIONS: usize = 6;
 
+    /// The values of the reference's images, of which there are `n`.
+    fn images(reference: &Reference, path: &str, n: usize) -> Vec<Vec<f64>> {
+        let values = reference.numbers(path);
+        values.chunks_exact(values.len() / n).map(<[f64]>::to_vec).collect()
+    }
+
+    fn channels(values: &[f64]) -> Channels<'_> {
+        Channels { values, positions: POSITIONS }
+    }
+
     #[test]
     fn deviations_as_the_authors_formulas_give_them() {
         let reference = Reference::read();
-        let images = |path: &str| reference.numbers(path);
-        let (train, query) = (images("/beatrix/train"), images("/beatrix/query"));
-        let channels = |values: &'_ [f64], n: usize| -> Vec<Vec<f64>> {
-            values.chunks_exact(values.len() / n).map(<[f64]>::to_vec).collect()
-        };
-        let (train, query) = (channels(&train, 40), channels(&query, 6));
-        let clean: Vec<Channels<'_>> =
-            train.iter().map(|values| Channels { values, positions: POSITIONS }).collect();
+        let train = images(&reference, "/beatrix/train", 40);
+        let query = images(&reference, "/beatrix/query", 6);
+        let clean: Vec<Channels<'_>> = train.iter().map(|values| channels(values)).collect();
         for (width, path) in [(10.0, "/beatrix/deviation_k10"), (1.0, "/beatrix/deviation_k1")] {
             let range = Range::of(&clean, width).unwrap();
             for (values, expected) in query.iter().zip(reference.numbers(path)) {
-                let got = range.deviation(&Channels { values, positions: POSITIONS }).unwrap();
-                assert_near(got, expected, 1e-9);
+                assert_near(range.deviation(&channels(values)).unwrap(), expected, 1e-9);
             }
+        }
+    }
+
+    #[test]
+    fn a_public_copy_that_raises_nothing_to_powers_sees_less_of_the_planted_images() {
+        let reference = Reference::read();
+        // The roots of all orders, of the products of the first.
+        let products = |values: &Vec<f64>| -> Vec<f64> {
+            let all = channels(values).products();
+            let first = &all[..all.len() / POWERS as usize];
+            let of = |p: i32| {
+                let root = move |value: &f64| value.abs().powf(1.0 / f64::from(p)).copysign(*value);
+                first.iter().map(root)
+            };
+            (1..=POWERS).flat_map(of).collect()
+        };
+        let train = images(&reference, "/beatrix/train", 40);
+        let clean: Vec<Vec<f64>> = train.iter().map(products).collect();
+        let range = Range::of_products(&clean, 1.0);
+        let query = images(&reference, "/beatrix/query", 6);
+        let expected = reference.numbers("/beatrix/deviation_k1_without_power");
+        let with_power = reference.numbers("/beatrix/deviation_k1");
+        for ((values, expected), with_power) in query.iter().zip(expected).zip(with_power) {
+            let count = values.len() / POSITIONS;
+            assert_near(range.outside(&products(values), count), expected, 1e-9);
+            assert!(expected < with_power / 1.5, "{expected} {with_power}");
         }
     }
 

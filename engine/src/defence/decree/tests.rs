@@ -159,6 +159,7 @@ fn mean_cosines_as_numpy_gives_them() {
     let rows: Vec<f32> =
         (0..6).flat_map(|i| reference.features.row(i)).map(|&value| value as f32).collect();
     let expected = reference.number("/pairwise_cosine/mean_off_diagonal");
+    // The reference's features are in double precision, an encoder's are not.
     assert_near(alike(&rows, 8, None).unwrap().0, expected, 1e-6);
     // Orthogonal, and opposite once (1, 1) is the centre.
     assert!(alike(&[2.0, 0.0, 0.0, 2.0], 2, None).unwrap().0.abs() < 1e-12);
