@@ -1,4 +1,8 @@
 //! Downloadable figures.
+#![expect(
+    clippy::large_stack_arrays,
+    reason = "the parameters of a figure, which their macro lists once for the API's document"
+)]
 
 use axum::{
     Json,

@@ -62,7 +62,7 @@ async fn source(
     entry: Option<String>,
 ) -> anyhow::Result<ClassifierSource> {
     let (run, epoch) = checkpoint.split_once('@').unwrap_or((checkpoint, ""));
-    let named = RunRef::from_str(run).ok().filter(|run| run.may_be());
+    let named = RunRef::from_str(run).ok().filter(RunRef::may_be);
     if let Some(run) = named.filter(|_| !Path::new(checkpoint).exists()) {
         let run = run.find(app).await?;
         if entry.is_some() {

@@ -18,7 +18,7 @@ fn trained(folder: &Path, data: &str) -> Vec<RunResult> {
     let mut spec = probed(micro("once more", 3), &[1]);
     spec.runs.extend([RunKind::Knn, RunKind::Defence]);
     spec.settings.defence.poisons = 1;
-    spec.settings.defence.method = DefenceMethod::Dede;
+    spec.settings.defence.method = DefenceMethod::Bdmae;
     spec.settings.pretrain.checkpoint_every = 2;
     let study = folder.join("study.toml");
     fs::write(&study, toml::to_string_pretty(&spec).unwrap()).unwrap();

@@ -40,7 +40,7 @@ pub fn before_after(ca: &MatrixData, asr: &MatrixData) -> Figure {
         opacity: 100,
         shape: Shape::Arrow,
     };
-    let arrow = |one: &&Moved<'_>| {
+    let arrow = |one: &Moved<'_>| {
         let (before, after) = (one.before()?, one.after());
         let text = told(ca, one, before, after);
         let point = |(x, y): (f64, f64), text: &str| Point {
@@ -52,7 +52,7 @@ pub fn before_after(ca: &MatrixData, asr: &MatrixData) -> Figure {
         let points = vec![point(before, &text), point(after, &text)];
         Some(Series { panel: one.row as usize, ..Series::new(look(one.column), points) })
     };
-    let series: Vec<Series> = drawn.iter().filter_map(|one| arrow(one)).collect();
+    let series: Vec<Series> = drawn.iter().copied().filter_map(arrow).collect();
     let name = |column: u32| ca.columns.slots.get(column as usize).cloned().unwrap_or_default();
     let columns = (0..ca.columns.slots.len() as u32)
         .filter(|column| drawn.iter().any(|one| one.column == *column));

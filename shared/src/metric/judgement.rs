@@ -116,14 +116,14 @@ pub struct Retrained {
 
 impl Retrained {
     /// `trained again on 120 of 147 images: CA 40.0 % → 42.5 % (p 0.625), ASR …, RA …; nothing is kept of 1 class`.
-    fn in_words(&self, metrics: Option<(Metrics, Metrics)>) -> String {
+    fn in_words(&self, metrics: Option<&(Metrics, Metrics)>) -> String {
         let Ratio { hits, total } = self.kept;
         let Some((changed, (before, after))) = self.changed.zip(metrics) else {
             return format!(
                 "{hits} of {total} images are kept, so that no probe can be trained again"
             );
         };
-        let told = changed.in_words(&before, &after);
+        let told = changed.in_words(before, after);
         let emptied = match self.emptied {
             0 => String::new(),
             1 => "; nothing is kept of 1 class".to_owned(),
@@ -174,7 +174,7 @@ impl Judgement {
         let of_repair = self.repaired.zip(metrics);
         let of_repair =
             of_repair.map(|(repaired, (before, after))| repaired.in_words(&before, &after));
-        let of_probes = self.retrained.map(|retrained| retrained.in_words(metrics));
+        let of_probes = self.retrained.map(|retrained| retrained.in_words(metrics.as_ref()));
         let told = of_encoder.into_iter().chain(of_images).chain(of_filter);
         let told = told.chain(of_repair).chain(of_probes);
         told.collect::<Vec<_>>().join("; ")

@@ -132,7 +132,7 @@ impl Run<'_> {
         };
         let trainer = repair.finetuned(params, report)?;
         let after = repair.evaluated(trainer.view())?;
-        self.keep_repaired(&*trainer, info, pooling, report)?;
+        self.keep_repaired(&*trainer, &info, pooling, report)?;
         let changed = changed(&before, &after)?;
         let judgement = Judgement {
             before: Some(before.counts.metrics),
@@ -150,11 +150,12 @@ impl Run<'_> {
     fn keep_repaired(
         &self,
         trainer: &FinetuningTrainer,
-        of: CheckpointInfo,
+        of: &CheckpointInfo,
         pooling: Pooling,
         report: &mut Reporter<'_>,
     ) -> Result<(), EngineError> {
-        let info = CheckpointInfo { epoch: self.order.settings.defence.repair_epochs, ..of };
+        let info =
+            CheckpointInfo { epoch: self.order.settings.defence.repair_epochs, ..of.clone() };
         let pooling = [("pooling", pooling.as_str().to_owned())];
         let tensors = trainer.tensors()?;
         let file = report.written(|| checkpoint::save(self.folder, &tensors, &info, &pooling))?;

@@ -60,7 +60,7 @@ pub fn Controls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
                                 view.x.clear();
                                 view.y.clear();
                                 view.colour.clear();
-                                view.hidden.clear();
+                                view.look.hidden.clear();
                             }
                             view.figure = figure;
                             view.kind = kind;
@@ -187,7 +187,7 @@ impl Part {
             Self::Colour => {
                 view.colour = if name.is_empty() { "none".into() } else { name };
                 // What was hidden were values of another column.
-                view.hidden.clear();
+                view.look.hidden.clear();
             }
             Self::Facet => view.facet = if name.is_empty() { "none".into() } else { name },
         }
@@ -240,21 +240,21 @@ fn PlotControls(explorer: Explorer, axes: Memo<Axes>) -> impl IntoView {
             <ChipButton
                 label="0–100 %"
                 title="Show percentages from 0 to 100 instead of fitting the axes to the data"
-                on=Signal::derive(move || view.with(|view| view.whole))
-                toggle=flip(explorer, |view| &mut view.whole)
+                on=Signal::derive(move || view.with(|view| view.look.whole))
+                toggle=flip(explorer, |view| &mut view.look.whole)
             />
             <Show when=move || kind.get() == PlotKind::Runs>
                 <ChipButton
                     label="Pareto front"
                     title="Join the runs that no other run exceeds in both x and y"
-                    on=Signal::derive(move || view.with(|view| view.front))
-                    toggle=flip(explorer, |view| &mut view.front)
+                    on=Signal::derive(move || view.with(|view| view.look.front))
+                    toggle=flip(explorer, |view| &mut view.look.front)
                 />
                 <ChipButton
                     label="Trend"
                     title="Draw the least-squares line through the runs of each panel; both axes must be linear"
-                    on=Signal::derive(move || view.with(|view| view.trend))
-                    toggle=flip(explorer, |view| &mut view.trend)
+                    on=Signal::derive(move || view.with(|view| view.look.trend))
+                    toggle=flip(explorer, |view| &mut view.look.trend)
                 />
             </Show>
         </div>

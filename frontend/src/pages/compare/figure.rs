@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use shared::{
     api::{PlotData, PlotKind, RunRow},
-    chart::{EpochSeries, Figure, FigureKind, PlotLook, accuracy_by_epoch, asr_by_poison, plot},
+    chart::{EpochSeries, Figure, FigureKind, accuracy_by_epoch, asr_by_poison, plot},
 };
 
 use super::{
@@ -57,27 +57,20 @@ pub fn FigurePanel(explorer: Explorer) -> impl IntoView {
     });
     let defences = Defences::new(explorer, ready);
     let hiding = Hiding {
-        hidden: Memo::new(move |_| view.with(|view| view.hidden.clone())).into(),
-        hide: Callback::new(move |hidden| explorer.change(|view| view.hidden = hidden)),
+        hidden: Memo::new(move |_| view.with(|view| view.look.hidden.clone())).into(),
+        hide: Callback::new(move |hidden| explorer.change(|view| view.look.hidden = hidden)),
     };
     let picture = Memo::new(move |_| -> Option<Figure> {
-        let (look, published) = view.with(|view| {
-            let View { whole, front, trend, published, .. } = *view;
-            (PlotLook { whole, front, trend, ..PlotLook::default() }, published)
-        });
         match figure.get() {
             Some(FigureKind::AsrByPoison) => {
-                rows.value().map(|rows| asr_by_poison(&rows, published))
+                rows.value().map(|rows| asr_by_poison(&rows, view.with(|view| view.published)))
             }
             Some(kind) if Defences::has(kind) => defences.picture(kind),
             Some(_) => {
                 let none = drawn.with(Vec::is_empty);
                 Some(accuracy_by_epoch(&epochs.value().filter(|_| !none).unwrap_or_default()))
             }
-            None => {
-                let hidden = hiding.hidden.get();
-                numbers.value().map(|data| plot(&data, &PlotLook { hidden, ..look }))
-            }
+            None => numbers.value().map(|data| view.with(|view| plot(&data, &view.look))),
         }
     });
     let downloads = Signal::derive(move || {

@@ -2,7 +2,7 @@
 
 use shared::{
     api::{ColumnKind, PlotKind, PlotScale, ResultColumn},
-    chart::FigureKind,
+    chart::{FigureKind, PlotLook},
     csv,
 };
 
@@ -68,18 +68,12 @@ pub struct View {
     pub x_scale: PlotScale,
     /// How y is placed.
     pub y_scale: PlotScale,
-    /// Axes in percent go from 0 to 100.
-    pub whole: bool,
     /// Column with a panel for each value, or `none`; empty for what suits the runs.
     pub facet: String,
     /// A second metric of means, drawn dashed; empty for none.
     pub beside: String,
-    /// The groups that the legend hides.
-    pub hidden: Vec<String>,
-    /// The Pareto front is drawn.
-    pub front: bool,
-    /// The least-squares lines are drawn.
-    pub trend: bool,
+    /// What of the plot is a matter of drawing only.
+    pub look: PlotLook,
     /// The published series are drawn.
     pub published: bool,
     /// The chosen runs.
@@ -115,12 +109,14 @@ impl View {
             colour: text("colour"),
             facet: text("facet"),
             beside: text("beside"),
-            hidden: csv::listed(&text("hide")),
+            look: PlotLook {
+                whole: on("whole"),
+                front: on("front"),
+                trend: on("trend"),
+                hidden: csv::listed(&text("hide")),
+            },
             x_scale: text("x_scale").parse().unwrap_or_default(),
             y_scale: text("y_scale").parse().unwrap_or_default(),
-            whole: on("whole"),
-            front: on("front"),
-            trend: on("trend"),
             published: on("published"),
             runs: list("runs"),
             baseline: text("baseline"),
@@ -155,12 +151,12 @@ impl View {
             ("colour", &self.colour),
             ("facet", &self.facet),
             ("beside", &self.beside),
-            ("hide", &csv::list(&self.hidden)),
+            ("hide", &csv::list(&self.look.hidden)),
             ("x_scale", scale(self.x_scale)),
             ("y_scale", scale(self.y_scale)),
-            ("whole", on(self.whole)),
-            ("front", on(self.front)),
-            ("trend", on(self.trend)),
+            ("whole", on(self.look.whole)),
+            ("front", on(self.look.front)),
+            ("trend", on(self.look.trend)),
             ("published", on(self.published)),
             ("runs", &self.runs.join(",")),
             ("baseline", &self.baseline),
@@ -378,12 +374,12 @@ impl Axes {
             ("colour", self.colour.clone()),
             ("facet", self.facet.clone()),
             ("beside", self.beside.clone()),
-            ("hide", csv::list(&view.hidden)),
+            ("hide", csv::list(&view.look.hidden)),
             ("x_scale", view.x_scale.as_str().into()),
             ("y_scale", view.y_scale.as_str().into()),
-            ("whole", on(view.whole)),
-            ("front", on(view.front)),
-            ("trend", on(view.trend)),
+            ("whole", on(view.look.whole)),
+            ("front", on(view.look.front)),
+            ("trend", on(view.look.trend)),
         ]
     }
 }
@@ -438,9 +434,12 @@ mod tests {
             x_scale: PlotScale::Log,
             facet: "probe.poisons".into(),
             beside: "asr_before".into(),
-            trend: true,
-            hidden: vec!["a, b".into(), "*".into()],
-            whole: true,
+            look: PlotLook {
+                whole: true,
+                trend: true,
+                hidden: vec!["a, b".into(), "*".into()],
+                ..PlotLook::default()
+            },
             published: true,
             runs: vec!["a".into(), "b".into()],
             baseline: "a".into(),
