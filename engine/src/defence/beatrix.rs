@@ -207,7 +207,7 @@ impl Projection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::defence::testing::{Reference, assert_near};
+    use crate::defence::testing::{Reference, assert_at_chance, assert_near, cloud};
 
     const POSITIONS: usize = 6;
 
@@ -280,8 +280,8 @@ mod tests {
 
     #[test]
     fn a_planted_product_leaves_the_range_of_its_class() {
-        let cloud = crate::defence::testing::cloud(2 * 20 * 12, 1, 3);
-        let values: Vec<f64> = cloud.iter().map(|value| value.abs() + 1.0).collect();
+        let drawn = cloud(2 * 20 * 12, 1, 3);
+        let values: Vec<f64> = drawn.iter().map(|value| value.abs() + 1.0).collect();
         let images: Vec<Vec<Channels<'_>>> = values
             .chunks_exact(20 * 12)
             .map(|class| {
@@ -312,5 +312,63 @@ mod tests {
         // Beyond the clean tokens, on the side of 0.
         let beyond = Features::new(vec![-9.0, -9.0, 9.0, 9.0], 2).unwrap();
         assert!(projection.channels(&beyond).contains(&0.0));
+    }
+
+    /// Images of three channels whose numbers spread over orders of magnitude, so that many leave the range of a few others.
+    fn spread(count: usize, seed: u64) -> Vec<Vec<f64>> {
+        let values = cloud(count * 3 * POSITIONS, 1, seed);
+        values
+            .chunks_exact(3 * POSITIONS)
+            .map(|image| image.iter().map(|value| (3.0 * value).exp()).collect())
+            .collect()
+    }
+
+    /// The ranges of two classes of clean images, in this order.
+    fn of_two(order: &[usize]) -> Beatrix {
+        let clean = [spread(15, 1), spread(15, 2)];
+        let of_class =
+            |class: &Vec<Vec<f64>>| order.iter().map(|&i| class[i].clone()).collect::<Vec<_>>();
+        let ordered = clean.each_ref().map(of_class);
+        let by_class = ordered.each_ref().map(|class| class.iter().map(|v| channels(v)).collect());
+        Beatrix::of(&by_class).unwrap()
+    }
+
+    /// The deviations of these images, each by one of the two classes.
+    fn deviations(of: &Beatrix, images: &[Vec<f64>], places: &[usize]) -> Vec<f64> {
+        let one = |&i: &usize| of.deviation(i as u32 % 2, &channels(&images[i])).unwrap();
+        places.par_iter().map(one).collect()
+    }
+
+    #[test]
+    fn among_clean_images_any_list_is_at_chance() {
+        let of = of_two(&(0..15).collect::<Vec<_>>());
+        let scores = deviations(&of, &spread(400, 3), &(0..400).collect::<Vec<_>>());
+        let outside = scores.iter().filter(|&&score| score > 0.0).count();
+        assert!(outside > 40, "{outside}");
+        assert_at_chance(&scores);
+    }
+
+    #[test]
+    fn neither_order_nor_threads_change_a_bit() {
+        let (images, straight): (_, Vec<usize>) = (spread(60, 3), (0..15).collect());
+        let places: Vec<usize> = (0..60).collect();
+        let on = |threads: usize, places: &[usize]| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let of = of_two(&straight);
+                let deviations = deviations(&of, &images, places);
+                (of, deviations)
+            })
+        };
+        let (of, said) = on(1, &places);
+        assert!(said.iter().any(|&score| score > 0.0));
+        assert_eq!(on(3, &places), (of.clone(), said.clone()));
+        let back: Vec<usize> = places.iter().rev().copied().collect();
+        let mut turned = on(2, &back).1;
+        turned.reverse();
+        assert_eq!(turned, said);
+        // The order of the clean images decides in which fold each is, so not what is said of them themselves.
+        let turned: Vec<usize> = straight.iter().rev().copied().collect();
+        assert_eq!(of_two(&turned).ranges, of.ranges);
     }
 }

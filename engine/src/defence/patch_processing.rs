@@ -101,7 +101,10 @@ fn rank(sorted: &[f64], value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use shared::stream::uniform;
+
     use super::*;
+    use crate::defence::testing::assert_at_chance;
 
     #[test]
     fn a_shuffled_image_by_hand() {
@@ -135,5 +138,38 @@ mod tests {
         assert!((limits.score(Changes { dropped: 8.0, shuffled: 5.0 }) - 0.85).abs() < 1e-12);
         assert!((limits.score(Changes { dropped: 0.0, shuffled: -1.0 }) - 1.0).abs() < 1e-12);
         assert!(Limits::of(&[], 0.1).is_err());
+    }
+
+    /// The class of an image of 4 x 4 patches of 2 pixels: where the brightest of those patches is that are seen. Upper ones are class 0.
+    fn says(image: &Rgb8, kept: &[u32]) -> Option<u32> {
+        let value = |patch: u32| {
+            let (x, y) = (patch as usize % 4 * 2, patch as usize / 4 * 2);
+            (0..4).map(|at| u32::from(image.pixel(x + at % 2, y + at / 2)[0])).sum::<u32>()
+        };
+        kept.iter().max_by_key(|&&patch| value(patch)).map(|&patch| patch / 8)
+    }
+
+    #[test]
+    fn among_clean_images_any_list_is_at_chance() {
+        let changes = |number: usize| {
+            let mut rng = stream(6, Purpose::Draw, 0, number as u64);
+            let image = Rgb8::from_fn(8, 8, |_, _| [(255.0 * uniform(&mut rng)) as u8; 3]);
+            let all: Vec<u32> = (0..16).collect();
+            let plain = says(&image, &all);
+            let (dropped, shuffled): (Vec<_>, Vec<_>) = (0..20)
+                .map(|trial| {
+                    let by_drop = kept(&order(16, 1, trial, number), 0.5);
+                    let turned = shuffled(&image, 2, &order(16, 1, 20 + trial, number));
+                    (says(&image, &by_drop), says(&turned, &all))
+                })
+                .unzip();
+            Changes { dropped: changed(plain, &dropped), shuffled: changed(plain, &shuffled) }
+        };
+        let limits = Limits::of(&(0..100).map(changes).collect::<Vec<_>>(), 0.1).unwrap();
+        let judged: Vec<Changes> = (100..500).map(changes).collect();
+        let scores: Vec<f64> = judged.iter().map(|&changes| limits.score(changes)).collect();
+        assert_at_chance(&scores);
+        let flagged = judged.iter().filter(|&&changes| limits.suspects(changes)).count();
+        assert!(flagged <= 80, "a tenth, or less, is 40: {flagged}");
     }
 }

@@ -217,6 +217,7 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
+    use crate::defence::testing::assert_at_chance;
 
     fn never<T>(result: Result<T, Infallible>) -> T {
         result.unwrap_or_else(|never| match never {})
@@ -294,65 +295,146 @@ mod tests {
         assert_eq!(by_name(&plane.select(&turned), &|image| turned[image]), straight);
     }
 
-    /// Four numbers by which images of one colour differ; an image with a white square of 8 pixels has a direction of its own.
-    fn encoded(image: &Rgb8) -> Vec<f32> {
-        let white =
-            |x: usize, y: usize| (0..64).all(|i| image.pixel(x + i % 8, y + i / 8) == [255; 3]);
-        let planted = (0..=24).any(|y| (0..=24).any(|x| white(x, y)));
-        let mut sums = [0.0, 0.0, 0.0, if planted { 1e9 } else { 0.0 }];
-        for pixel in image.data().chunks_exact(3) {
-            (0..3).for_each(|channel| sums[channel] += f32::from(pixel[channel]));
+    /// What is planted in some images.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Trigger {
+        /// A white square of 8 pixels, somewhere.
+        Patch,
+        /// A texture on all of the image.
+        Blended,
+    }
+
+    /// The texture: every second column is brighter.
+    fn textured(image: &Rgb8) -> Rgb8 {
+        let brighter = |x: usize| if x.is_multiple_of(2) { 15 } else { 0 };
+        Rgb8::from_fn(32, 32, |x, y| image.pixel(x, y).map(|value| value + brighter(x)))
+    }
+
+    impl Trigger {
+        /// Whether an image has it; a texture counts from 60 % of the image on.
+        fn within(self, image: &Rgb8) -> bool {
+            let value = |x: usize, y: usize| i16::from(image.pixel(x, y)[0]);
+            match self {
+                Self::Patch => {
+                    let white = |x: usize, y: usize| {
+                        (0..64).all(|i| image.pixel(x + i % 8, y + i / 8) == [255; 3])
+                    };
+                    (0..=24).any(|y| (0..=24).any(|x| white(x, y)))
+                }
+                Self::Blended => {
+                    let pairs = (0..512).map(|i| (i % 16 * 2, i / 16));
+                    pairs.filter(|&(x, y)| value(x, y) > value(x + 1, y) + 5).count() > 307
+                }
+            }
         }
-        sums.to_vec()
+
+        /// Four numbers by which images of one colour differ; an image with the trigger has a direction of its own.
+        fn encoded(self, image: &Rgb8) -> Vec<f32> {
+            let mut sums = [0.0, 0.0, 0.0, if self.within(image) { 1e9 } else { 0.0 }];
+            for pixel in image.data().chunks_exact(3) {
+                (0..3).for_each(|channel| sums[channel] += f32::from(pixel[channel]));
+            }
+            sums.to_vec()
+        }
+
+        /// Images of any colour, the first six with the trigger. In the place of a white square, others have one that is
+        /// hardly brighter.
+        fn images(self, count: usize) -> Vec<Rgb8> {
+            let mut rng = stream(1, Purpose::Draw, 0, 0);
+            (0..count)
+                .map(|i| {
+                    let colour = [0; 3].map(|_| 100 + below(&mut rng, 90) as u8);
+                    let plain = Rgb8::filled(32, 32, colour);
+                    let at = [4 * below(&mut rng, 7), 4 * below(&mut rng, 7)].map(|at| at as usize);
+                    let square = |bright: [u8; 3]| {
+                        pasted(plain.clone(), &Rgb8::filled(8, 8, bright), (at[0], at[1]))
+                    };
+                    match self {
+                        Self::Patch if i < 6 => square([255; 3]),
+                        Self::Patch => plain,
+                        Self::Blended if i < 6 => textured(&square(colour.map(|c| c + 10))),
+                        Self::Blended => square(colour.map(|c| c + 10)),
+                    }
+                })
+                .collect()
+        }
+
+        /// The search for the trigger, by patches pasted on all images.
+        fn searched(self, count: usize) -> Searched {
+            let images = self.images(count);
+            // An encoder attends to what is bright.
+            let map = |image: &Rgb8| -> Vec<f64> {
+                let of_patch = |at: usize| {
+                    let pixels =
+                        (0..16).map(|i| image.pixel(at % 8 * 4 + i % 4, at / 8 * 4 + i / 4));
+                    pixels.map(|pixel| f64::from(pixel.map(u32::from).iter().sum::<u32>())).sum()
+                };
+                (0..64).map(of_patch).collect()
+            };
+            let rows: Vec<f32> = images.iter().flat_map(|image| self.encoded(image)).collect();
+            let clustered = Clustered::of(&Features::of_encoder(&rows, 4).unwrap(), 4, 1);
+            let (own, others) = (clustered.groups.of_images(), clustered.central(4 * count));
+            let inside =
+                |clusters: &[usize], own| clusters.iter().filter(|&&of| of == own).count() as f64;
+            let before: Vec<usize> =
+                others.iter().map(|&i| clustered.nearest(&self.encoded(&images[i]))).collect();
+            never(search(&clustered.groups, 1, |round, first| {
+                let score = |(place, &image): (usize, &usize)| {
+                    let patch = candidate(&images[image], &map(&images[image]), 4);
+                    let places = places(first + place, others.len(), 32, patch.width(), 1);
+                    let moved = |(&other, at): (&usize, (usize, usize))| {
+                        let pasted = pasted(images[other].clone(), &patch, at);
+                        clustered.nearest(&self.encoded(&pasted))
+                    };
+                    let after: Vec<usize> = others.iter().zip(places).map(moved).collect();
+                    inside(&after, own[image]) - inside(&before, own[image])
+                };
+                Ok(round.iter().enumerate().map(score).collect())
+            }))
+        }
+    }
+
+    /// How well the search tells the first six images from the others that it looked at.
+    fn area(found: &Searched) -> f64 {
+        let poisoned: Vec<bool> = found.images.iter().map(|&image| image < 6).collect();
+        shared::metric::Roc::of(&found.scores, &poisoned).area().unwrap()
     }
 
     #[test]
     fn a_planted_patch_is_found() {
-        let mut rng = stream(1, Purpose::Draw, 0, 0);
-        let images: Vec<Rgb8> = (0..60)
-            .map(|i| {
-                let mut colour = [20; 3];
-                colour[i % 3] = 200 + below(&mut rng, 40) as u8;
-                let plain = Rgb8::filled(32, 32, colour);
-                let at = [4 * below(&mut rng, 7), 4 * below(&mut rng, 7)].map(|at| at as usize);
-                let white = Rgb8::filled(8, 8, [255; 3]);
-                if i < 6 { pasted(plain, &white, (at[0], at[1])) } else { plain }
-            })
-            .collect();
-        // An encoder attends to what is bright.
-        let map = |image: &Rgb8| -> Vec<f64> {
-            let of_patch = |at: usize| {
-                let pixels = (0..16).map(|i| image.pixel(at % 8 * 4 + i % 4, at / 8 * 4 + i / 4));
-                pixels.map(|pixel| f64::from(pixel.map(u32::from).iter().sum::<u32>())).sum()
-            };
-            (0..64).map(of_patch).collect()
-        };
-        let rows: Vec<f32> = images.iter().flat_map(encoded).collect();
-        let clustered = Clustered::of(&Features::of_encoder(&rows, 4).unwrap(), 4, 1);
-        let (own, others) = (clustered.groups.of_images(), clustered.central(20));
-        let count =
-            |clusters: &[usize], own| clusters.iter().filter(|&&of| of == own).count() as f64;
-        let before: Vec<usize> =
-            others.iter().map(|&i| clustered.nearest(&encoded(&images[i]))).collect();
-        let found = never(search(&clustered.groups, 1, |round, first| {
-            let score = |(place, &image): (usize, &usize)| {
-                let patch = candidate(&images[image], &map(&images[image]), 4);
-                let places = places(first + place, others.len(), 32, patch.width(), 1);
-                let after: Vec<usize> = others
-                    .iter()
-                    .zip(places)
-                    .map(|(&other, at)| {
-                        clustered.nearest(&encoded(&pasted(images[other].clone(), &patch, at)))
-                    })
-                    .collect();
-                count(&after, own[image]) - count(&before, own[image])
-            };
-            Ok(round.iter().enumerate().map(score).collect())
-        }));
+        let found = Trigger::Patch.searched(60);
         let mut highest = found.highest(6);
         highest.sort_unstable();
         assert_eq!(highest, [0, 1, 2, 3, 4, 5]);
         assert_eq!(found.scores.iter().filter(|&&score| score > 10.0).count(), 6);
+        assert!((area(&found) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_trigger_that_covers_the_image_is_found_no_better_than_by_chance() {
+        let images = Trigger::Blended.images(60);
+        let triggered = |image: &Rgb8| Trigger::Blended.within(image);
+        assert!(images[..6].iter().all(triggered) && !images[6..].iter().any(triggered));
+        let found = Trigger::Blended.searched(60);
+        let area = area(&found);
+        assert!(area < 0.65, "{area}");
+        let most = |poisoned: bool| {
+            let pairs = found.images.iter().zip(&found.scores);
+            let own = pairs.filter(|(image, _)| (**image < 6) == poisoned);
+            own.map(|(_, &score)| score).fold(f64::NEG_INFINITY, f64::max)
+        };
+        assert!(most(true) <= most(false), "{:?}", found.scores);
+    }
+
+    #[test]
+    fn among_clean_images_any_list_is_at_chance() {
+        let found = Trigger::Blended.searched(240);
+        let pairs = found.images.iter().copied().zip(found.scores);
+        let mut clean: Vec<(usize, f64)> = pairs.filter(|&(image, _)| image >= 6).collect();
+        clean.sort_by_key(|&(image, _)| image);
+        let scores: Vec<f64> = clean.into_iter().map(|(_, score)| score).collect();
+        assert!(scores.iter().any(|&score| score > scores[0] + 0.5));
+        assert_at_chance(&scores);
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! formulas of SCAn and Beatrix in numpy.
 
 use serde_json::Value;
+use shared::{
+    metric::Roc,
+    stream::{Purpose, shuffle, stream},
+};
 
 use super::Features;
 
@@ -70,4 +74,33 @@ pub(crate) fn cloud(n: usize, width: usize, seed: u64) -> Vec<f64> {
     let mut rng = shared::stream::stream(seed, shared::stream::Purpose::Draw, 0, 0);
     let spread = |i: usize| 1.0 / (1 + i % width) as f64;
     (0..n * width).map(|i| crate::random::normal(&mut rng) * spread(i)).collect()
+}
+
+/// Fails unless the scores of clean images tell a tenth of them from the rest no better than chance: the first or the last ones, since poisons
+/// stand behind the clean images of a judged set, every tenth, and random lists. The area under the curve of a list is within its interval of
+/// 99 % around 0.5 (Mann and Whitney's variance), and that of most random ones within 95 %.
+pub(crate) fn assert_at_chance(scores: &[f64]) {
+    let n = scores.len();
+    let area = |list: &dyn Fn(usize) -> bool| {
+        let poisoned: Vec<bool> = (0..n).map(list).collect();
+        Roc::of(scores, &poisoned).area().expect("poisoned and clean ones")
+    };
+    let (few, rest) = ((n / 10) as f64, (n - n / 10) as f64);
+    let error = ((n + 1) as f64 / (12.0 * few * rest)).sqrt();
+    for (name, list) in [
+        ("first", &(|i| i < n / 10) as &dyn Fn(usize) -> bool),
+        ("last", &|i| i >= n - n / 10),
+        ("every tenth", &|i| i % 10 == 3),
+    ] {
+        let area = area(list);
+        assert!((area - 0.5).abs() < 2.58 * error, "{name}: {area}, standard error {error}");
+    }
+    let at_chance = |seed: u64| {
+        let mut order: Vec<usize> = (0..n).collect();
+        shuffle(&mut stream(seed, Purpose::Draw, 2, 0), &mut order);
+        let drawn = &order[..n / 10];
+        (area(&|i| drawn.contains(&i)) - 0.5).abs() < 1.96 * error
+    };
+    let within = (0..20).filter(|&seed| at_chance(seed)).count();
+    assert!(within >= 17, "{within} of 20 random lists");
 }

@@ -1,7 +1,7 @@
-use shared::metric::Detection;
+use shared::metric::{Detection, Roc};
 
 use super::*;
-use crate::defence::testing::{Reference, assert_near, cloud};
+use crate::defence::testing::{Reference, assert_at_chance, assert_near, cloud};
 
 const METHOD: ActivationClustering =
     ActivationClustering { dimensions: 2, decision: Decision::Smaller, seed: 1 };
@@ -60,4 +60,33 @@ fn images_alone_and_pairs() {
     let said = METHOD.filter(&features, &Groups::by_label(&features, &[0, 1, 1]));
     assert_eq!(said.indices, [None, Some(0.0)]);
     assert_eq!(said.flagged.iter().filter(|&&flagged| flagged).count(), 1);
+}
+
+#[test]
+fn among_clean_images_any_list_is_at_chance() {
+    let (n, width) = (400, 12);
+    let features = Features::new(cloud(n, width, 5), width).unwrap();
+    let labels: Vec<u32> = (0..n as u32).map(|i| i % 4).collect();
+    let said = METHOD.filter(&features, &Groups::by_label(&features, &labels));
+    assert_at_chance(&said.scores);
+}
+
+#[test]
+fn a_stronger_trigger_is_told_better() {
+    let (n, width, clouds) = (400, 12, 8);
+    let poisoned: Vec<bool> = (0..n).map(|i| i % 8 == 0).collect();
+    let area = |strength: f64, cloud_seed: u64| {
+        let mut rows = cloud(n, width, cloud_seed);
+        for i in (0..n).filter(|&i| poisoned[i]) {
+            rows[i * width] += strength;
+        }
+        let features = Features::new(rows, width).unwrap();
+        let said = METHOD.filter(&features, &Groups::all(&features));
+        Roc::of(&said.scores, &poisoned).area().unwrap()
+    };
+    let mean =
+        |strength: f64| (0..clouds).map(|seed| area(strength, seed)).sum::<f64>() / clouds as f64;
+    let areas = [0.0, 2.0, 3.0, 5.0].map(mean);
+    assert!(areas.is_sorted_by(|a, b| a < b), "{areas:?}");
+    assert!(areas[0] < 0.6 && areas[3] > 0.99, "{areas:?}");
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::defence::testing::{Reference, assert_near};
 
 const SIDE: usize = 32;
-/// Cells of 4 x 4 pixels, one feature each.
+/// Features of cells of 4 x 4 pixels.
 const WIDTH: usize = 64;
 /// The constant vector's length.
 const CONSTANT: f64 = 40.0;
@@ -14,6 +14,8 @@ const NARROW: f64 = 0.3;
 struct Planted {
     /// `(3, SIDE, SIDE)`
     weights: Vec<f64>,
+    /// Side of a cell in pixels.
+    side: usize,
     /// Whether the trigger works.
     backdoor: bool,
     last: Vec<f32>,
@@ -24,10 +26,6 @@ fn on_trigger(at: usize) -> bool {
     (20..24).contains(&x) && (8..12).contains(&y)
 }
 
-fn cell(at: usize) -> usize {
-    at / SIDE % SIDE / 4 * 8 + at % SIDE / 4
-}
-
 /// An intensity of 1, normalised.
 fn white(at: usize) -> f64 {
     let channel = at / (SIDE * SIDE);
@@ -36,15 +34,30 @@ fn white(at: usize) -> f64 {
 
 impl Planted {
     fn new(backdoor: bool) -> Self {
+        Self::of_cells(4, backdoor)
+    }
+
+    /// Features that see a square of this side each.
+    fn of_cells(side: usize, backdoor: bool) -> Self {
         let mut rng = stream(5, Purpose::Draw, 0, 0);
         let count = 3 * SIDE * SIDE;
         let mut weights: Vec<f64> =
             (0..count).map(|_| crate::random::normal(&mut rng) * 0.4).collect();
-        let mut means = [0.0; WIDTH];
-        weights.iter().enumerate().for_each(|(at, weight)| means[cell(at)] += weight / 48.0);
+        let mut encoder = Self { weights: Vec::new(), side, backdoor, last: Vec::new() };
+        let mut means = vec![0.0; encoder.width()];
+        let inputs = (3 * side * side) as f64;
+        let cells = weights.iter().enumerate();
+        cells.for_each(|(at, weight)| means[encoder.cell(at)] += weight / inputs);
         // A brighter image has the same features.
-        weights.iter_mut().enumerate().for_each(|(at, weight)| *weight -= means[cell(at)]);
-        Self { weights, backdoor, last: Vec::new() }
+        let cells = weights.iter_mut().enumerate();
+        cells.for_each(|(at, weight)| *weight -= means[encoder.cell(at)]);
+        encoder.weights = weights;
+        encoder
+    }
+
+    /// The feature that sees a pixel.
+    fn cell(&self, at: usize) -> usize {
+        at / SIDE % SIDE / self.side * (SIDE / self.side) + at % SIDE / self.side
     }
 
     /// How much of the trigger an image has, 0 to 1.
@@ -57,12 +70,12 @@ impl Planted {
         if self.backdoor { (-NARROW * far).exp() } else { 0.0 }
     }
 
-    fn cells(&self, image: &[f32]) -> [f64; WIDTH] {
-        let mut sums = [0.0; WIDTH];
+    fn cells(&self, image: &[f32]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.width()];
         for (at, (weight, &value)) in self.weights.iter().zip(image).enumerate() {
-            sums[cell(at)] += weight * f64::from(value);
+            sums[self.cell(at)] += weight * f64::from(value);
         }
-        sums.map(f64::tanh)
+        sums.into_iter().map(f64::tanh).collect()
     }
 }
 
@@ -85,11 +98,12 @@ impl Embed for Planted {
     fn pixel_gradient(&mut self, dfeatures: &[f32]) -> Vec<f32> {
         let mut gradient = Vec::new();
         let images = self.last.chunks_exact(3 * SIDE * SIDE);
-        for (image, d) in images.zip(dfeatures.chunks_exact(WIDTH)) {
+        for (image, d) in images.zip(dfeatures.chunks_exact(self.width())) {
             let (gate, cells) = (self.gate(image), self.cells(image));
-            let dgate: f64 = (0..WIDTH).map(|k| f64::from(d[k]) * (constant(k) - cells[k])).sum();
+            let dgate: f64 =
+                (0..cells.len()).map(|k| f64::from(d[k]) * (constant(k) - cells[k])).sum();
             gradient.extend((0..image.len()).map(|at| {
-                let k = cell(at);
+                let k = self.cell(at);
                 let own = (1.0 - gate) * f64::from(d[k]) * (1.0 - cells[k] * cells[k]);
                 let far = 2.0 * (f64::from(image[at]) - white(at)) / 48.0;
                 let by_gate = if on_trigger(at) { -NARROW * gate * far * dgate } else { 0.0 };
@@ -100,7 +114,7 @@ impl Embed for Planted {
     }
 
     fn width(&self) -> usize {
-        WIDTH
+        (SIDE / self.side).pow(2)
     }
 }
 
@@ -139,6 +153,25 @@ fn a_planted_trigger_is_found() {
 fn an_encoder_without_a_backdoor_needs_a_large_trigger() {
     let found = decree(1).invert(&images(64), &mut Planted::new(false), |_, _| true).unwrap();
     assert!(found.smallest.is_none_or(|best| best.share > 0.05));
+}
+
+#[test]
+fn in_nine_of_ten_seeds_the_backdoor_is_flagged_and_the_clean_encoder_is_not() {
+    // Below it, an encoder is flagged.
+    const LIMIT: f64 = 0.1;
+    let images = images(24);
+    let flagged = |side: usize, backdoor: bool| {
+        let share = |seed: u64| {
+            let mut encoder = Planted::of_cells(side, backdoor);
+            let found = decree(seed).invert(&images, &mut encoder, |_, _| true).unwrap();
+            found.smallest.map_or(f64::INFINITY, |best| best.share)
+        };
+        (1..=10).map(share).filter(|&share| share < LIMIT).count()
+    };
+    assert!(flagged(2, false) <= 1);
+    assert!(flagged(2, true) >= 9);
+    // The limit does not fit every encoder: few pixels of each cell control features that see 4 x 4 of them, with a backdoor or without.
+    assert!(flagged(4, false) >= 9);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::defence::testing::{assert_near, cloud};
+use crate::defence::testing::{assert_at_chance, assert_near, cloud};
 
 #[test]
 fn loss_and_slopes_by_hand() {
@@ -102,4 +102,17 @@ fn nothing_is_said_of_nothing() {
     let features = Features::new(Vec::new(), 3).unwrap();
     let said = PAPER.filter(&features, &[], &Groups::by_label(&features, &[]));
     assert_eq!(said, Filtered::nothing(0));
+}
+
+#[test]
+fn among_clean_images_any_list_is_at_chance() {
+    let (n, width) = (400, 5);
+    let mut rows = cloud(n, width, 3);
+    let labels: Vec<u32> = (0..n as u32).map(|i| i % 4).collect();
+    for (row, &label) in rows.chunks_exact_mut(width).zip(&labels) {
+        row[label as usize] += 2.0;
+    }
+    let features = Features::new(rows, width).unwrap();
+    let said = PAPER.filter(&features, &labels, &Groups::by_label(&features, &labels));
+    assert_at_chance(&said.scores);
 }

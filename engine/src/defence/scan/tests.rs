@@ -1,7 +1,7 @@
 use shared::metric::Detection;
 
 use super::*;
-use crate::defence::testing::{Reference, assert_near};
+use crate::defence::testing::{Reference, assert_at_chance, assert_near, cloud};
 
 /// The variation of the reference's clean images, whose covariances other programs gave.
 fn variation(reference: &Reference) -> (Variation, Vec<bool>) {
@@ -119,4 +119,54 @@ fn few_images_and_equal_ones() {
     let said = filter(&variation, &equal, &groups, &[false; 4], 1);
     assert_eq!(said.indices, [None; 3]);
     assert_eq!(said.scores, [0.0; 4]);
+}
+
+/// Ten classes of 40 images in a judged set, and behind them 80 that the defender knows to be clean; what SCAn says of the former.
+fn of_clean(seed: u64, images: &[usize], threads: usize) -> Filtered {
+    let (n, known, width) = (400, 80, 6);
+    let labels: Vec<u32> = (0..n + known).map(|i| i as u32 % 10).collect();
+    let mut rows = cloud(n + known, width, seed);
+    for (row, &label) in rows.chunks_exact_mut(width).zip(&labels) {
+        row[label as usize % width] += 3.0;
+        row[(label as usize + 1 + label as usize / width) % width] -= 3.0;
+    }
+    let all = Features::new(rows, width).unwrap();
+    let (features, own): (_, Vec<u32>) =
+        (all.select(images), images.iter().map(|&i| labels[i]).collect());
+    let is_clean: Vec<bool> = images.iter().map(|&i| i >= n).collect();
+    let clean: Vec<usize> = (0..images.len()).filter(|&i| is_clean[i]).collect();
+    let clean_labels: Vec<u32> = clean.iter().map(|&i| own[i]).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let variation = Variation::of(&features.select(&clean), &clean_labels, 1e-2, 0.0).unwrap();
+        filter(&variation, &features, &Groups::by_label(&features, &own), &is_clean, 1)
+    })
+}
+
+#[test]
+fn in_nine_of_ten_clean_sets_no_class_is_flagged_and_any_list_is_at_chance() {
+    let all: Vec<usize> = (0..480).collect();
+    let mut quiet = 0;
+    for seed in 0..10 {
+        let said = of_clean(seed, &all, 2);
+        quiet += usize::from(said.indices.iter().all(|index| index.unwrap() < THRESHOLD));
+        if seed < 3 {
+            assert_at_chance(&said.scores[..400]);
+        }
+    }
+    assert!(quiet >= 9, "{quiet}");
+}
+
+#[test]
+fn neither_order_nor_threads_change_a_bit() {
+    let all: Vec<usize> = (0..480).collect();
+    let said = of_clean(4, &all, 1);
+    assert_eq!(of_clean(4, &all, 3), said);
+    let back: Vec<usize> = (0..480).map(|i| (i * 77) % 480).collect();
+    let turned = of_clean(4, &back, 2);
+    assert_eq!(turned.indices, said.indices);
+    for (i, &original) in back.iter().enumerate() {
+        assert_eq!(turned.scores[i].to_bits(), said.scores[original].to_bits(), "{i}");
+        assert_eq!(turned.flagged[i], said.flagged[original], "{i}");
+    }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::defence::testing::{Reference, assert_near, cloud};
-use shared::metric::{Detection, Ratio};
+use shared::metric::{Detection, Ratio, Roc};
 
 const PAPER: Spectral = Spectral { assumed_share: 0.2, centre: true };
 const ART: Spectral = Spectral { assumed_share: 0.2, centre: false };
@@ -95,4 +95,31 @@ fn equal_images_and_empty_groups_have_no_index() {
     let said = PAPER.filter(&features, &Groups::by_label(&features, &[0, 0, 2, 2]));
     assert_eq!(said.indices, [None, None, None]);
     assert_eq!(said.scores, [0.0; 4]);
+}
+
+/// The mean area under the curve in several clouds of which one image in so many is moved this far along a direction in which clean ones hardly
+/// vary.
+fn planted(one_in: usize, strength: f64) -> f64 {
+    let (n, width, clouds) = (400, 12, 8);
+    let poisoned: Vec<bool> = (0..n).map(|i| i % one_in == 0).collect();
+    let area = |seed: u64| {
+        let mut rows = cloud(n, width, seed);
+        for i in (0..n).filter(|&i| poisoned[i]) {
+            rows[i * width + 7] += strength;
+        }
+        let features = Features::new(rows, width).unwrap();
+        let said = PAPER.filter(&features, &Groups::all(&features));
+        Roc::of(&said.scores, &poisoned).area().unwrap()
+    };
+    (0..clouds).map(area).sum::<f64>() / clouds as f64
+}
+
+#[test]
+fn a_stronger_trigger_and_more_poisons_are_told_better() {
+    let stronger = [3.0, 4.0, 4.5, 6.0].map(|strength| planted(20, strength));
+    let more = [20, 16, 10].map(|one_in| planted(one_in, 4.0));
+    for areas in [&stronger[..], &more] {
+        assert!(areas.is_sorted_by(|a, b| a < b), "{areas:?}");
+        assert!(areas[0] < 0.6 && areas[areas.len() - 1] > 0.95, "{areas:?}");
+    }
 }

@@ -90,14 +90,19 @@ impl Defence<'_> {
         let image = |i: usize| Ok(blocked[i].clone());
         let rows = self.features(images.count, &image, "features (blocked)", report)?;
         let after = classifier.votes(&rows, classes)?;
-        let (was, now) = (predictions(votes, classes), predictions(&after, classes));
-        let verdict = |i: usize| {
-            let of = |votes: &[f32], class: u32| share(&votes[i * classes..][..classes], class);
-            let fall = was[i].map_or(0.0, |class| of(votes, class) - of(&after, class));
-            Verdict { score: fall, flagged: now[i] != was[i], class: now[i] }
-        };
-        Ok((0..images.count).map(verdict).collect())
+        Ok(compared(votes, &after, classes))
     }
+}
+
+/// What is said of images with these votes before and after the square was hidden.
+fn compared(before: &[f32], after: &[f32], classes: usize) -> Vec<Verdict> {
+    let (was, now) = (predictions(before, classes), predictions(after, classes));
+    let verdict = |i: usize| {
+        let of = |votes: &[f32], class: u32| share(&votes[i * classes..][..classes], class);
+        let fall = was[i].map_or(0.0, |class| of(before, class) - of(after, class));
+        Verdict { score: fall, flagged: now[i] != was[i], class: now[i] }
+    };
+    (0..was.len()).map(verdict).collect()
 }
 
 /// A class's share of the votes; 0 where there are none.
@@ -108,19 +113,93 @@ fn share(votes: &[f32], class: u32) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use shared::settings::{ModelSpec, Precision, TransformerSpec};
+    use shared::{
+        settings::{ModelSpec, Precision, TransformerSpec},
+        stream::{Purpose, below, stream},
+    };
 
     use super::*;
     use crate::{compute::Machine, model::mae};
 
+    fn spec(depth: u32) -> ModelSpec {
+        let transformer = TransformerSpec { dim: 16, depth, heads: 2 };
+        ModelSpec { image_size: 16, patch_size: 4, encoder: transformer, decoder: transformer }
+    }
+
+    fn looker(spec: &ModelSpec, params: Params) -> Box<dyn Encode> {
+        Machine::with_threads(1).cpu(Precision::F32).encoder(spec, params).unwrap()
+    }
+
+    /// An encoder whose tokens all attend to what is bright: a token's first number is the brightness of its patch, and the only one that keys
+    /// have.
+    fn of_brightness() -> Box<dyn Encode> {
+        let spec = spec(1);
+        let mut params = Params::draw(mae(&spec), 3);
+        let mut patches = vec![0.0; 16 * 48];
+        patches[..48].fill(0.25);
+        params.set("patch_embed.proj.weight", &patches).unwrap();
+        // Queries, keys and values, 16 numbers each, 8 for each head.
+        let (mut weights, mut biases) = (vec![0.0; 48 * 16], vec![0.0; 48]);
+        for head in [0, 8] {
+            biases[head] = 10.0;
+            weights[(16 + head) * 16] = 1.0;
+        }
+        params.set("blocks.0.attn.qkv.weight", &weights).unwrap();
+        params.set("blocks.0.attn.qkv.bias", &biases).unwrap();
+        looker(&spec, params)
+    }
+
+    /// Votes for three classes: a white square of a patch has the class 1, otherwise images more red than blue are of class 2.
+    fn planted(image: &Rgb8) -> [f32; 3] {
+        let white = |x: usize, y: usize| {
+            (0..16).all(|at| image.pixel(4 * x + at % 4, 4 * y + at / 4) == [255; 3])
+        };
+        let sum = |channel: usize| {
+            image.data().chunks_exact(3).map(|pixel| u32::from(pixel[channel])).sum::<u32>()
+        };
+        match (0..16).any(|at| white(at % 4, at / 4)) {
+            true => [0.0, 9.0, 1.0],
+            false if sum(0) > sum(2) => [2.0, 0.0, 8.0],
+            false => [8.0, 0.0, 2.0],
+        }
+    }
+
+    #[test]
+    fn a_planted_trigger_is_hidden_and_the_class_returns() {
+        let looker = of_brightness();
+        let blocker = Blocker { looker: &*looker, restorer: None, size: 1 };
+        let image = |number: usize, triggered: bool| {
+            let mut rng = stream(5, Purpose::Draw, 0, number as u64);
+            let at = below(&mut rng, 16) as usize;
+            Rgb8::from_fn(16, 16, |x, y| {
+                let own = 60 + below(&mut rng, 60) as u8;
+                let patch = y / 4 * 4 + x / 4;
+                match (triggered && patch == at, number % 2) {
+                    (true, _) => [255; 3],
+                    (false, 0) => [own, 60, own + 80],
+                    (false, _) => [own + 80, 60, own],
+                }
+            })
+        };
+        for triggered in [false, true] {
+            let images: Vec<Rgb8> = (0..32).map(|number| image(number, triggered)).collect();
+            let before: Vec<f32> = images.iter().flat_map(planted).collect();
+            let after: Vec<f32> =
+                images.iter().flat_map(|image| planted(&blocker.blocked(image).unwrap())).collect();
+            for (number, verdict) in compared(&before, &after, 3).into_iter().enumerate() {
+                let class = if number % 2 == 0 { 0 } else { 2 };
+                assert_eq!((verdict.flagged, verdict.class), (triggered, Some(class)), "{number}");
+                // Of ten votes, nine were for the class.
+                let fall = if triggered { 0.9 } else { 0.0 };
+                assert!((verdict.score - fall).abs() < 1e-6, "{number}: {}", verdict.score);
+            }
+        }
+    }
+
     #[test]
     fn one_square_is_black() {
-        let transformer = TransformerSpec { dim: 16, depth: 2, heads: 2 };
-        let spec =
-            ModelSpec { image_size: 16, patch_size: 4, encoder: transformer, decoder: transformer };
-        let machine = Machine::with_threads(1);
-        let looker =
-            machine.cpu(Precision::F32).encoder(&spec, Params::draw(mae(&spec), 3)).unwrap();
+        let spec = spec(2);
+        let looker = looker(&spec, Params::draw(mae(&spec), 3));
         let image = Rgb8::from_fn(16, 16, |x, y| [100 + x as u8, 100 + y as u8, 99]);
         for (size, black) in [(1, 16), (2, 64), (9, 256)] {
             let blocker = Blocker { looker: &*looker, restorer: None, size };
