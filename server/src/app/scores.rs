@@ -62,7 +62,7 @@ impl App {
             // What an imported encoder was trained on is not known here.
             let known = settings.encoder.is_none() || settings.implants();
             let attacked = known.then(|| row.point.attacks_encoder());
-            let (label, limit) = (label(&row), settings.defence.mask_limit);
+            let (label, limit) = (of_encoder(&row), settings.defence.mask_limit);
             judged.push(JudgedEncoder { run, label, attacked, said, limit });
         }
         Ok(judged)
@@ -131,10 +131,26 @@ fn title(method: DefenceMethod) -> String {
     words.map_or_else(String::new, |(setting, value)| setting.words(&value))
 }
 
+/// What tells an encoder from others of its study: `PPR 50, Blended, seed 2`; a clean one has no trigger.
+fn of_encoder(row: &RunRow) -> String {
+    let attacked = row.point.attacks_encoder();
+    let told = |path: &str| {
+        !["pretrain.poisons", METHOD].contains(&path) && (attacked || !path.starts_with("attack."))
+    };
+    let rest = words(row.varied.iter().filter(|(path, _)| told(path)));
+    [vec![format!("PPR {}", row.point.ppr)], rest].concat().join(", ")
+}
+
 /// What tells a run from others of its study, the defence first: `SCAn, Blended, seed 2`.
 fn label(row: &RunRow) -> String {
     let mut varied: Vec<(&String, &Value)> = row.varied.iter().collect();
     varied.sort_by_key(|(path, _)| path.as_str() != METHOD);
+    let parts = words(varied.into_iter());
+    if parts.is_empty() { row.point.label() } else { parts.join(", ") }
+}
+
+/// Settings and their values as people read them: `SCAn`, `seed 2`.
+fn words<'r>(varied: impl Iterator<Item = (&'r String, &'r Value)>) -> Vec<String> {
     let words = |(path, value): (&String, &Value)| {
         let setting = SETTINGS.iter().find(|setting| setting.path == path);
         let title = param::title(path).map_or_else(|| path.clone(), |title| param::lower(&title));
@@ -143,6 +159,5 @@ fn label(row: &RunRow) -> String {
             _ => format!("{title} {value}"),
         }
     };
-    let parts: Vec<String> = varied.into_iter().map(words).collect();
-    if parts.is_empty() { row.point.label() } else { parts.join(", ") }
+    varied.map(words).collect()
 }

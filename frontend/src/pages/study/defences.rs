@@ -6,6 +6,7 @@ use shared::{
     RunId, RunKind, RunState, StudySpec,
     api::{JudgedEncoder, MatrixData, MatrixShows, RocSeries, RunRow, ScoreBins, StudyDetail},
     chart::{Figure, before_after, defence_matrix, encoders, roc, scores},
+    metric::Judgement,
 };
 
 use crate::{
@@ -20,7 +21,7 @@ fn has_judged(run: &RunRow) -> bool {
 }
 
 /// A figure of attacks and defences.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shown {
     /// The matrix of a metric.
     Matrix(MatrixShows),
@@ -36,19 +37,33 @@ impl Shown {
         matrices.chain([(Self::Arrows, "CA and ASR as arrows".to_owned())]).collect()
     }
 
-    /// As the address has it; `None` for what the panel begins with.
-    fn name(self) -> Option<&'static str> {
+    /// As the address has it.
+    fn name(self) -> &'static str {
         match self {
-            Self::Matrix(shows) => (shows != MatrixShows::default()).then(|| shows.as_str()),
-            Self::Arrows => Some("arrows"),
+            Self::Matrix(shows) => shows.as_str(),
+            Self::Arrows => "arrows",
         }
     }
 
-    fn read(text: Option<&str>) -> Self {
-        match text {
-            Some("arrows") => Self::Arrows,
-            text => Self::Matrix(text.and_then(|text| text.parse().ok()).unwrap_or_default()),
+    /// What the address says; `None` where it says nothing.
+    fn read(text: Option<&str>) -> Option<Self> {
+        match text? {
+            "arrows" => Some(Self::Arrows),
+            text => Some(Self::Matrix(text.parse().ok()?)),
         }
+    }
+
+    /// What the panel of these runs begins with: a metric that they have.
+    fn first<'r>(mut runs: impl Iterator<Item = &'r RunRow> + Clone) -> Self {
+        let any = |has: fn(&Judgement) -> bool| {
+            runs.clone().any(|run| run.progress.judgement.as_ref().is_some_and(has))
+        };
+        Self::Matrix(match () {
+            () if any(|said| said.detection.is_some()) => MatrixShows::Auroc,
+            () if any(|said| said.after.is_some()) => MatrixShows::Asr,
+            () if runs.any(|run| run.progress.judgement.is_some()) => MatrixShows::Pl1,
+            () => MatrixShows::default(),
+        })
     }
 
     /// The metric of the matrix; of the arrows, the one from left to right.
@@ -74,7 +89,15 @@ fn rows(spec: &StudySpec) -> Option<&str> {
 pub fn DefencePanel(study: Memo<Option<StudyDetail>>) -> impl IntoView {
     let options = NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() };
     let (shows, set_shows) = query_signal_with_options::<String>("shows", options);
-    let shows = Memo::new(move |_| shows.with(|shows| Shown::read(shows.as_deref())));
+    let first = Memo::new(move |_| {
+        study.with(|study| {
+            let runs = study.iter().flat_map(|study| &study.runs);
+            Shown::first(runs.filter(|run| has_judged(run)))
+        })
+    });
+    let shows = Memo::new(move |_| {
+        shows.with(|shows| Shown::read(shows.as_deref())).unwrap_or_else(|| first.get())
+    });
     // The number of those that are done is part of what is fetched, so that each one that ends is drawn.
     let done = Memo::new(move |_| {
         study.with(|study| {
@@ -128,7 +151,8 @@ pub fn DefencePanel(study: Memo<Option<StudyDetail>>) -> impl IntoView {
                         choices=Shown::choices()
                         value=Signal::derive(move || Some(shows.get()))
                         choose=Callback::new(move |shows: Shown| {
-                            set_shows.set(shows.name().map(str::to_owned));
+                            let other = shows != first.get();
+                            set_shows.set(other.then(|| shows.name().to_owned()));
                         })
                     />
                     {move || numbers.problem().map(|problem| view! { <ProblemBox problem/> })}
@@ -222,16 +246,35 @@ pub fn JudgedFigures(
 
 #[cfg(test)]
 mod tests {
-    use shared::study::{Axis, presets};
+    use shared::{
+        Settings,
+        metric::{Metrics, OfEncoder},
+        run::RunPoint,
+        study::{Axis, presets},
+    };
 
     use super::*;
 
     #[test]
     fn what_is_shown_is_read_as_it_was_written() {
         for (shown, _) in Shown::choices() {
-            assert!(Shown::read(shown.name()) == shown, "{:?}", shown.name());
+            assert_eq!(Shown::read(Some(shown.name())), Some(shown));
         }
-        assert!(Shown::read(Some("nothing")) == Shown::Matrix(MatrixShows::Auroc));
+        assert_eq!((Shown::read(Some("nothing")), Shown::read(None)), (None, None));
+    }
+
+    #[test]
+    fn the_panel_begins_with_what_its_runs_have() {
+        let mut run = crate::fixture::row(RunPoint::of(RunKind::Defence, &Settings::default()));
+        let first = |run: &RunRow| Shown::first(std::iter::once(run));
+        assert_eq!(first(&run), Shown::Matrix(MatrixShows::Auroc), "none is done");
+        let encoder = OfEncoder { clean_cosine: 0.5, pl1: None, flagged: Some(false) };
+        let mut said = Judgement { encoder: Some(encoder), ..Judgement::default() };
+        run.progress.judgement = Some(said);
+        assert_eq!(first(&run), Shown::Matrix(MatrixShows::Pl1));
+        said.after = Some(Metrics::default());
+        run.progress.judgement = Some(said);
+        assert_eq!(first(&run), Shown::Matrix(MatrixShows::Asr), "of a repair");
     }
 
     #[test]

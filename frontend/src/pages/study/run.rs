@@ -71,7 +71,9 @@ fn standing(run: &RunRow) -> String {
                 (_, epochs) => format!("{epochs} epochs"),
             };
             let reused = if run.reused { " Taken from an earlier study." } else { "" };
-            let found = progress.judgement.map(|judgement| format!(" {}.", judgement.in_words()));
+            let found = progress
+                .judgement
+                .map(|judgement| format!(" {}.", sentence_case(&judgement.in_words())));
             let found = found.unwrap_or_default();
             format!("{what}{took}{}.{found}{reused}", waiting(progress))
         }
