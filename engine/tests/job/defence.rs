@@ -5,7 +5,7 @@ use std::path::Path;
 use engine::{
     EngineError,
     checkpoint::{self, CheckpointInfo},
-    compute::Params,
+    compute::{Machine, Params},
     eval::Predicted,
     files,
     model::is_of_decoder,
@@ -19,7 +19,7 @@ use shared::{
         BlockedBy, DecodedFrom, DedeDecoder, DefenceGroups, DefenceKind, DefenceMethod,
         DefendedSet, ProbeFeatures, ProtectedClassifier, Restorer,
     },
-    trigger::{Fill, PatchedSpec, TriggerSpec},
+    trigger::{BlendedSpec, Fill, PatchedSpec, TriggerSpec},
 };
 use tempfile::TempDir;
 
@@ -89,6 +89,87 @@ fn sample_filters_judge_the_probes_set_and_the_same_without_the_trigger() {
         let clean = if method == DefenceMethod::Scan { 20 } else { 0 };
         assert_eq!(said["clean_images"], clean, "half of four validation images of each class");
         assert_eq!(judged(with(method), &encoder), (judgement, said), "{method:?}: again");
+    }
+}
+
+/// An attack that changes no byte of any image and no label: poisons of the target class take the place of their originals.
+fn unseen(method: DefenceMethod, target: u32) -> Settings {
+    let mut settings = with(method);
+    let attack = &mut settings.attack;
+    // No number of a byte is changed by as little; a blend is cut off, so a larger one could make pixels darker.
+    attack.trigger = TriggerSpec::Blended(BlendedSpec::new(1e-10, "stripes"));
+    (attack.target_class, attack.clean_label, attack.replace) = (target, true, true);
+    settings
+}
+
+#[test]
+fn which_images_are_poisoned_changes_metrics_and_nothing_that_a_defence_says() {
+    let encoder = encoder();
+    // Other filters get their images in the same two ways, and take longer.
+    let methods = [
+        DefenceMethod::Spectral,
+        DefenceMethod::ActivationClustering,
+        DefenceMethod::Scan,
+        DefenceMethod::LossSplit,
+        DefenceMethod::Strip,
+        DefenceMethod::Blocking,
+        DefenceMethod::Beatrix,
+    ];
+    for method in methods {
+        let [(first, of_first), (second, of_second)] =
+            [1, 2].map(|target| judged(unseen(method, target), &encoder));
+        let [one, other] = [&of_first, &of_second].map(|said| said["samples"].as_array().unwrap());
+        assert_eq!(one.len(), other.len(), "{method:?}");
+        let (a, b) = (of_images(&first), of_images(&second));
+        assert_eq!((a.found.total, a.false_alarms.total), (b.found.total, b.false_alarms.total));
+        assert_ne!((a, first.before), (b, second.before), "{method:?}: another truth");
+        assert_eq!(of_first["limit"], of_second["limit"], "{method:?}");
+        // A set of training images is judged once; of images that a classifier is asked about, the clean and the triggered ones are.
+        let set = |sample: &Value| {
+            (!method.filters_samples() && sample["poisoned"] == true, sample["image"].as_u64())
+        };
+        let mut both = 0;
+        for sample in one {
+            let Some(same) = other.iter().find(|other| set(other) == set(sample)) else { continue };
+            both += 1;
+            for key in ["label", "score", "flagged"] {
+                assert_eq!(sample[key], same[key], "{method:?}: {key} of {sample}");
+            }
+        }
+        let expected =
+            if method.filters_samples() { 120 } else { one.len() - a.found.total as usize / 9 };
+        assert_eq!(both, expected, "{method:?}");
+        let poisoned = |samples: &[Value]| {
+            samples.iter().map(|sample| sample["poisoned"] == true).collect::<Vec<_>>()
+        };
+        assert!(!method.filters_samples() || poisoned(one) != poisoned(other), "{method:?}");
+    }
+}
+
+#[test]
+fn threads_change_no_bit_of_what_a_defence_says() {
+    let encoder = encoder();
+    let methods =
+        [DefenceMethod::Scan, DefenceMethod::Strip, DefenceMethod::Beatrix, DefenceMethod::Bdmae];
+    for method in methods {
+        // A thread has a batch of its own, and as many batches are asked for together as there are threads.
+        let [one, three] = [1, 3].map(|threads| {
+            let stored = std::fs::read_dir(encoder.path()).expect("a folder");
+            for file in stored.map(|entry| entry.expect("a file").path()) {
+                let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+                if name.starts_with("features-") {
+                    std::fs::remove_file(&file).expect("a file");
+                }
+            }
+            let folder = TempDir::new().expect("a folder");
+            let defence = order(with(method), RunKind::Defence, Some(encoder.path()));
+            let machine = Machine::with_threads(threads);
+            let mut ignore = |_| Ok(());
+            run_on(&defence, folder.path(), None, &[], &machine, &mut (), &mut ignore)
+                .expect("a run that finishes");
+            std::fs::read(folder.path().join(files::DEFENCE)).expect("the file")
+        });
+        assert!(one == three, "{method:?}");
     }
 }
 
