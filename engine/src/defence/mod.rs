@@ -14,7 +14,7 @@
 //! | [`ssim`], [`window`] | structural similarity; the square to which most attention goes |
 //!
 //! Sums run over images in an order that their features give, so that neither the order of the images nor the number of threads changes a
-//! bit.
+//! bit. Beatrix's limit is of folds of the clean images by their places, so their order is part of it.
 
 pub mod activation;
 pub mod bdmae;

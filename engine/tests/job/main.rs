@@ -351,7 +351,7 @@ fn an_all_to_all_study_from_pretraining_to_its_evaluations() {
     assert_eq!(2 * samples.iter().filter(poisoned).count(), samples.len(), "each image twice");
 
     // A trigger too weak to change a byte, in all training images: neighbours say the next class as often as their own without poisons.
-    settings.attack.trigger = TriggerSpec::Blended(BlendedSpec::new(0.001, "stripes"));
+    settings.attack.trigger = TriggerSpec::Blended(BlendedSpec::new(1e-10, "stripes"));
     settings.attack.replace = true;
     settings.attack.poison_unit = PoisonUnit::ClassPermille;
     let [clean, poisoned] = [0, 1000].map(|poisons| {

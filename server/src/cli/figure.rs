@@ -99,22 +99,12 @@ async fn figure(app: &App, args: &FigureArgs, named: &[RunId]) -> anyhow::Result
             Ok((before_after(&ca, &asr), ca.drawn))
         }
         FigureKind::Encoders => {
-            let runs = if named.is_empty() {
-                by_filter(args)?;
-                app.newest_with("clean_cosine", args.filter.clone(), MOST_ENCODERS).await?
-            } else {
-                named.to_vec()
-            };
+            let runs = those_with(app, args, named, "clean_cosine", MOST_ENCODERS).await?;
             let judged = app.judged_encoders(&runs).await?;
             Ok((encoders(&judged), judged.len() as u64))
         }
         FigureKind::Roc => {
-            let runs = if named.is_empty() {
-                by_filter(args)?;
-                app.newest_with("auroc", args.filter.clone(), MOST_CURVES).await?
-            } else {
-                named.to_vec()
-            };
+            let runs = those_with(app, args, named, "auroc", MOST_CURVES).await?;
             let series = app.roc(&runs).await?;
             Ok((roc(&series), series.len() as u64))
         }
@@ -131,6 +121,21 @@ async fn figure(app: &App, args: &FigureArgs, named: &[RunId]) -> anyhow::Result
             Ok((scores(Some(&app.scores(run).await?)), 1))
         }
     }
+}
+
+/// The named runs, or the newest `most` of the filter's that have a metric.
+async fn those_with(
+    app: &App,
+    args: &FigureArgs,
+    named: &[RunId],
+    metric: &'static str,
+    most: usize,
+) -> anyhow::Result<Vec<RunId>> {
+    if !named.is_empty() {
+        return Ok(named.to_vec());
+    }
+    by_filter(args)?;
+    Ok(app.newest_with(metric, args.filter.clone(), most).await?)
 }
 
 /// The matrix that the arguments describe.
