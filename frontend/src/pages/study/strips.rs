@@ -21,7 +21,7 @@ const LEVELS: usize = 9;
 /// What the pictures of a method are called: those of the map, and of the image behind it.
 fn names(method: DefenceMethod) -> [&'static str; 2] {
     match method {
-        DefenceMethod::Bdmae => ["Trigger score", "Restored"],
+        DefenceMethod::Bdmae => ["Score", "Restored"],
         _ => ["Error", "Redrawn"],
     }
 }
@@ -61,7 +61,7 @@ fn paths(map: &[f64], columns: usize, most: f64) -> [String; LEVELS] {
     })
 }
 
-/// A map as text: `Trigger score of each patch: most 0.612, in row 2 and column 3`.
+/// A map as text: `Score of each patch: most 0.612, in row 2 and column 3`.
 fn map_in_words(name: &str, map: &[f64], columns: usize) -> String {
     let worst = map.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
     let Some((patch, &value)) = worst else { return format!("{name} of no patch") };
@@ -149,8 +149,13 @@ fn Both(run: RunId, strips: DefenceStrips, classes: Vec<String>) -> impl IntoVie
     let DefenceStrips { method, columns, strips } = strips;
     let most = most(&strips);
     let [map_name, _] = names(method);
+    let parts = if strips.iter().all(|strip| strip.structure.is_empty()) {
+        ""
+    } else {
+        " Structure and label are its two parts before the refinement; full colour is 1."
+    };
     let legend = format!(
-        "{map_name}: the more colour, the higher; full colour is {}. Below each image, its score, true class and prediction before → after.",
+        "{map_name}: the more colour, the higher; full colour is {}.{parts} Below each image, its score, true class and prediction before → after.",
         score(most)
     );
     let (clean, triggered): (Vec<_>, Vec<_>) =
@@ -351,7 +356,7 @@ mod tests {
         assert_eq!(of(Some(0), None, DefenceMethod::Bdmae), "cat → no class");
         assert_eq!(of(Some(0), None, DefenceMethod::Dede), "cat → refused");
         assert_eq!(of(Some(1), Some(1), DefenceMethod::Dede), "dog, unchanged");
-        assert_eq!(names(DefenceMethod::Bdmae), ["Trigger score", "Restored"]);
+        assert_eq!(names(DefenceMethod::Bdmae), ["Score", "Restored"]);
         let kept: Vec<_> =
             DefenceMethod::ALL.into_iter().filter(|&method| keeps_strips(method)).collect();
         assert_eq!(kept, [DefenceMethod::Bdmae, DefenceMethod::Dede]);
